@@ -1,0 +1,1 @@
+"""The Flux broker daemon and its services."""

@@ -1,0 +1,1 @@
+"""How a broker learns its rank, size and peers."""

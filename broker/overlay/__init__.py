@@ -1,0 +1,1 @@
+"""The tree network between brokers."""

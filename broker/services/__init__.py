@@ -1,0 +1,1 @@
+"""One folder a service, named after its module."""

@@ -1,0 +1,1 @@
+"""Starting, feeding and reaping child processes."""

@@ -1,0 +1,1 @@
+"""Blocking handle, reactor and watchers."""

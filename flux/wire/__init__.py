@@ -1,0 +1,1 @@
+"""RFC 3 messages: bytes in, bytes out, no I/O."""
