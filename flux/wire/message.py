@@ -1,0 +1,184 @@
+"""RFC 3 messages as Python objects.
+
+A message has a type, flags, the sender's credentials, two type-dependent words, and optionally a route stack, a topic and a payload.
+The route stack lists the identities the message passed, newest first; a response unwinds it.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+from typing import Any, Final
+
+from flux.wire import json
+
+NODEID_ANY: Final = 0xFFFFFFFF
+NODEID_UPSTREAM: Final = 0xFFFFFFFE
+USERID_UNKNOWN: Final = 0xFFFFFFFF
+MATCHTAG_NONE: Final = 0
+ROLE_NONE: Final = 0
+ROLE_OWNER: Final = 1
+ROLE_USER: Final = 2
+ROLE_LOCAL: Final = 4
+
+
+class MsgType(IntEnum):
+    """Message types of RFC 3."""
+
+    REQUEST = 1
+    RESPONSE = 2
+    EVENT = 4
+    CONTROL = 8
+
+
+class Flag(IntFlag):
+    """Message flags of RFC 3."""
+
+    TOPIC = 0x01
+    PAYLOAD = 0x02
+    NORESPONSE = 0x04
+    ROUTE = 0x08
+    UPSTREAM = 0x10
+    PRIVATE = 0x20
+    STREAMING = 0x40
+
+
+REQUEST, RESPONSE, EVENT, CONTROL = (int(kind) for kind in MsgType)
+TOPIC, PAYLOAD, NORESPONSE, ROUTE, UPSTREAM, PRIVATE, STREAMING = (int(flag) for flag in Flag)
+
+Payload = bytes | str | dict[str, Any] | list[Any] | None
+
+
+def encode_payload(payload: Any) -> bytes | None:
+    """Return ``payload`` as it travels: bytes as they are, text and JSON values ended by a NUL byte."""
+    if payload is None or isinstance(payload, bytes):
+        return payload
+    if isinstance(payload, str):
+        return payload.encode("utf-8", "surrogateescape") + b"\0"
+    return json.dumps(payload) + b"\0"
+
+
+class Message:
+    """One RFC 3 message.
+
+    ``aux1`` and ``aux2`` hold the node id and match tag of a request, the error number and match tag of a response, the sequence of
+    an event, the type and status of a control message. ``payload`` is the raw bytes, a final NUL included.
+    """
+
+    __slots__ = ("aux1", "aux2", "flags", "payload", "rolemask", "routes", "topic", "type", "userid")
+
+    def __init__(
+        self,
+        type: int,
+        topic: str | None = None,
+        payload: bytes | None = None,
+        *,
+        flags: int = 0,
+        userid: int = USERID_UNKNOWN,
+        rolemask: int = ROLE_NONE,
+        aux1: int = 0,
+        aux2: int = 0,
+        routes: list[str] | None = None,
+    ) -> None:
+        self.type = type
+        self.topic = topic
+        self.payload = payload
+        self.flags = flags
+        self.userid = userid
+        self.rolemask = rolemask
+        self.aux1 = aux1
+        self.aux2 = aux2
+        self.routes: list[str] = routes if routes is not None else []
+
+    @property
+    def nodeid(self) -> int:
+        """The rank a request is for, or NODEID_ANY."""
+        return self.aux1
+
+    @property
+    def matchtag(self) -> int:
+        """The number that pairs a response with its request; 0 for none."""
+        return self.aux2
+
+    @property
+    def errnum(self) -> int:
+        """The error number of a response; 0 for success."""
+        return self.aux1
+
+    @property
+    def sequence(self) -> int:
+        """The sequence number of an event; 0 before it is published."""
+        return self.aux1
+
+    @property
+    def streaming(self) -> bool:
+        """Whether the sender asked for, or sends, a stream of responses."""
+        return bool(self.flags & STREAMING)
+
+    @property
+    def noresponse(self) -> bool:
+        """Whether the sender of a request wants no response."""
+        return bool(self.flags & NORESPONSE)
+
+    def json(self) -> Any:
+        """The payload as a JSON value, None without payload; raises ValueError if it is not JSON."""
+        payload = self.payload
+        if payload is None:
+            return None
+        return json.loads(payload[:-1] if payload.endswith(b"\0") else payload)
+
+    def text(self) -> str:
+        """The payload as text without its final NUL; the empty string without payload."""
+        return (self.payload or b"").removesuffix(b"\0").decode("utf-8", "replace")
+
+    def __repr__(self) -> str:
+        return f"<{MsgType(self.type).name.lower()} {self.topic} {self.aux1}/{self.aux2} {self.payload!r}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Message):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in Message.__slots__)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def request(
+    topic: str,
+    payload: Any = None,
+    *,
+    nodeid: int = NODEID_ANY,
+    matchtag: int = MATCHTAG_NONE,
+    flags: int = 0,
+) -> Message:
+    """Return a request for ``topic``; ``flags`` may hold STREAMING, NORESPONSE, UPSTREAM."""
+    data = encode_payload(payload)
+    flags |= TOPIC | ROUTE | (PAYLOAD if data is not None else 0)
+    return Message(REQUEST, topic, data, flags=flags, aux1=nodeid, aux2=matchtag)
+
+
+def response(to: Message, payload: Any = None, *, errnum: int = 0) -> Message:
+    """Return the response to the request ``to``, travelling back along its routes."""
+    data = encode_payload(payload)
+    flags = (to.flags & (STREAMING | UPSTREAM)) | TOPIC | ROUTE | (PAYLOAD if data is not None else 0)
+    return Message(
+        RESPONSE,
+        to.topic,
+        data,
+        flags=flags,
+        userid=to.userid,
+        rolemask=to.rolemask,
+        aux1=errnum,
+        aux2=to.aux2,
+        routes=list(to.routes),
+    )
+
+
+def event(topic: str, payload: Any = None, *, private: bool = False) -> Message:
+    """Return an event that has not been published yet."""
+    data = encode_payload(payload)
+    flags = TOPIC | ROUTE | (PAYLOAD if data is not None else 0) | (PRIVATE if private else 0)
+    return Message(EVENT, topic, data, flags=flags)
+
+
+def control(kind: int, status: int = 0) -> Message:
+    """Return a control message, exchanged between neighbouring brokers only."""
+    return Message(CONTROL, aux1=kind, aux2=status)
