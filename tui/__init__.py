@@ -1,1 +1,1 @@
-"""The live dashboard."""
+"""The dashboard of a Flux instance: ``flux top``."""

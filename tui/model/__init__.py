@@ -1,0 +1,1 @@
+"""What the dashboard shows, as plain data: no Textual, no asyncio, no sockets."""

@@ -1,0 +1,191 @@
+"""Everything the dashboard knows about one instance. The feed writes, the screens read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tui.model.query import Query
+from tui.model.resources import node_and_core_count
+from tui.model.states import DONE, PENDING, Status
+from tui.model.stats import Throughput, Utilisation
+from tui.model.table import Job, JobTable
+from tui.model.view import JobView
+
+
+@dataclass(slots=True)
+class Instance:
+    """The instance the dashboard shows."""
+
+    uri: str = ""
+    size: int = 0
+    version: str = ""
+    started: float = 0.0
+    owner: int = -1
+    hostname: str = ""
+
+
+@dataclass(slots=True)
+class Link:
+    """The connection: ``up`` once loaded; otherwise ``text`` says why not and ``retry_at`` when it is tried again."""
+
+    up: bool = False
+    text: str = "connecting"
+    retry_at: float = 0.0
+    attempts: int = 0
+
+
+class Dashboard:
+    """Job table, view, statistics and link state; ``clock`` is the wall clock, replaced in tests."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.instance = Instance()
+        self.link = Link()
+        self.loaded = False
+        self.revision = 0
+        self.marks: set[int] = set()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all jobs; the sort order and filter stay. Marks are kept: they are ids."""
+        old: JobView | None = getattr(self, "view", None)
+        self.table = JobTable()
+        self.throughput = Throughput()
+        self.utilisation = Utilisation()
+        self.flash: dict[int, float] = {}
+        self.view = (
+            JobView(self.table, old.column.name, old.reverse, old.query) if old is not None else JobView(self.table)
+        )
+        self._last_due = 0.0
+
+    # written by the feed
+
+    def replace(self, jobs: Sequence[Job]) -> None:
+        """Start over with ``jobs``: after a reconnection, so that nothing is missing and nothing is there twice."""
+        self.reset()
+        self.load(jobs)
+
+    def load(self, jobs: Sequence[Job]) -> None:
+        """Take in job-list records."""
+        self.table.load(jobs)
+        self.revision += 1
+
+    def apply(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Take in events of the job manager's journal."""
+        table = self.table
+        for event in events:
+            entry = event.get("entry")
+            if isinstance(entry, dict):
+                row = table.apply(event["id"], entry)
+                jobspec = event.get("jobspec")
+                if isinstance(jobspec, dict):
+                    table.load([{"id": event["id"], **describe(jobspec)}])
+                resources = event.get("R")
+                if isinstance(resources, dict):
+                    table.load([{"id": event["id"], **describe_r(resources)}])
+                    table.changed.add(row)
+        self.revision += 1
+
+    def set_link(self, up: bool, text: str = "", retry_at: float = 0.0, attempts: int = 0) -> None:
+        """Record that the connection came up or went down."""
+        self.link = Link(up, text, retry_at, attempts)
+        self.revision += 1
+
+    # called by the repaint timer
+
+    def settle(self) -> set[int]:
+        """Bring view and statistics up to date with the table; return the rows that changed."""
+        now = self.clock()
+        table = self.table
+        changed = table.take_changed()
+        if table.finished:
+            self.throughput.add(table.finished)
+            table.finished.clear()
+        table.submitted.clear()
+        first = not self.loaded
+        if changed:
+            if first or not len(self.view):
+                self.view.rebuild(now)
+                self.loaded = True
+            else:
+                self.view.update(changed, now)
+                if len(changed) < 2000:
+                    self.flash.update(dict.fromkeys(changed, now))
+        if now - self._last_due >= 1.0:
+            self._last_due = now
+            self.view.update(self.view.due(), now)
+            self.flash = {row: since for row, since in self.flash.items() if now - since < 1.5}
+        return changed
+
+    # read by the screens
+
+    def set_query(self, text: str) -> None:
+        """Filter by ``text``; raises QueryError and leaves the filter as it was if it cannot be read."""
+        self.view.set_query(Query.parse(text), self.clock())
+
+    def targets(self, cursor_row: int | None) -> list[int]:
+        """Return the job ids an action is for: the marked ones, else the one under the cursor."""
+        if self.marks:
+            return sorted(jobid for jobid in self.marks if jobid in self.table.row_of)
+        return [self.table.ids[cursor_row]] if cursor_row is not None else []
+
+    def total(self, group: Iterable[Status]) -> int:
+        """Return how many jobs are in any status of ``group``."""
+        return sum(self.table.counts[status] for status in group)
+
+    @property
+    def done(self) -> int:
+        """How many jobs are over."""
+        return self.total(DONE)
+
+    @property
+    def pending(self) -> int:
+        """How many jobs wait."""
+        return self.total(PENDING)
+
+
+def describe(jobspec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the name and the number of tasks of a V1 jobspec (RFC 25)."""
+    found: dict[str, Any] = {}
+    system = (jobspec.get("attributes") or {}).get("system") or {}
+    job = system.get("job") or {}
+    tasks = jobspec.get("tasks") or [{}]
+    command = tasks[0].get("command") or [""]
+    if isinstance(command, str):
+        command = [command]
+    found["name"] = job.get("name") or str(command[0]).rpartition("/")[2]
+    slots, nodes = _slots(jobspec.get("resources") or [], 1, 0)
+    count = tasks[0].get("count") or {}
+    found["ntasks"] = int(count.get("total") or slots * int(count.get("per_slot") or 1))
+    if nodes:
+        found["nnodes"] = nodes
+    return found
+
+
+def _slots(resources: Sequence[Mapping[str, Any]], times: int, nodes: int) -> tuple[int, int]:
+    """Return the number of task slots and of nodes a resource tree asks for."""
+    for vertex in resources:
+        count = vertex.get("count", 1)
+        number = int(count.get("min", 1)) if isinstance(count, dict) else int(count)
+        if vertex.get("type") == "slot":
+            inner = [v for v in vertex.get("with") or () if v.get("type") == "node"]
+            return times * number, nodes or sum(int(v.get("count", 1)) for v in inner) * number
+        found = _slots(vertex.get("with") or [], times * number, number if vertex.get("type") == "node" else nodes)
+        if found[0]:
+            return found
+    return 0, nodes
+
+
+def describe_r(resources: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ranks, nodes and expiration of an allocation (R, RFC 20) as job-list names them."""
+    execution = resources.get("execution") or {}
+    ranks = [str(entry.get("rank", "")) for entry in execution.get("R_lite") or ()]
+    nodelist = execution.get("nodelist") or []
+    return {
+        "ranks": ranks[0] if len(ranks) == 1 else "[" + ",".join(ranks) + "]" if ranks else "",
+        "nodelist": ",".join(map(str, nodelist)),
+        "nnodes": node_and_core_count(resources)[0],
+        "expiration": execution.get("expiration") or 0.0,
+    }

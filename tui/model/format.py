@@ -1,0 +1,78 @@
+"""Numbers and times as the dashboard writes them."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import Final
+
+_UNITS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def duration(seconds: float) -> str:
+    """Return a span in at most six characters: ``0.69s``, ``12.3s``, ``4m03s``, ``2h05m``, ``3d04h``."""
+    if seconds < 0:
+        return "-"
+    if seconds < 9.995:
+        return f"{seconds:.2f}s"
+    if seconds < 59.95:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of a Flux Standard Duration such as ``5m`` or ``1.5h`` (RFC 23); raises ValueError."""
+    digits = text.rstrip("smhd")
+    unit = text[len(digits) :]
+    if unit not in _UNITS:
+        raise ValueError(f"{text}: not a duration; write 30s, 5m, 1.5h or 2d")
+    try:
+        value = float(digits)
+    except ValueError:
+        raise ValueError(f"{text}: not a duration; write 30s, 5m, 1.5h or 2d") from None
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"{text}: a duration is a number from 0 up")
+    return value * _UNITS[unit]
+
+
+def count(number: int) -> str:
+    """Return ``number`` with thousands apart: ``103,412``."""
+    return f"{number:,}"
+
+
+def clock(timestamp: float, now: float) -> str:
+    """Return a wall-clock time: hours for today, the date for anything older."""
+    if not timestamp:
+        return "-"
+    local = time.localtime(timestamp)
+    if now - timestamp < 43200 or local[:3] == time.localtime(now)[:3]:
+        return time.strftime("%H:%M:%S", local)
+    return time.strftime("%b%d %H:%M", local)
+
+
+def rate(per_second: float) -> str:
+    """Return a rate with the digits that matter: ``0.4``, ``25.3``, ``310``."""
+    return f"{per_second:.0f}" if per_second >= 99.5 else f"{per_second:.1f}"
+
+
+def signal_name(number: int) -> str:
+    """Return ``SIGTERM`` for 15; the number itself for one without a name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def wait_status(status: int) -> str:
+    """Return a wait status in words: ``exit 3`` or ``SIGKILL``; a shell's 128+n counts as signal n."""
+    if status & 0x7F:
+        return signal_name(status & 0x7F)
+    code = status >> 8
+    if code > 128 and code - 128 < 65:
+        return f"exit {code} ({signal_name(code - 128)})"
+    return f"exit {code}"

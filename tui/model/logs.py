@@ -1,0 +1,139 @@
+"""Text that grows: a job's eventlog and output, and the broker's log; each line with the kind that colours it."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from flux.wire import json
+from tui.model import format as fmt
+
+
+class Line(NamedTuple):
+    """One line: what it is (``stdout``, ``stderr``, ``event``, ``exec``, ``notice`` or a severity), a short label,
+    the text.
+    """
+
+    kind: str
+    label: str
+    text: str
+
+
+SEVERITIES: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
+_CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]")
+_RFC5424: Final = re.compile(r"<(\d+)>1 (\S+) (\S+) (\S+) (\S+) (\S+) (\S+) ?(.*)", re.DOTALL)
+
+
+def printable(text: str) -> str:
+    """Return ``text`` without escape sequences and control characters, tabs as spaces: fit for one table cell."""
+    return _CONTROL.sub("", text).expandtabs(8)
+
+
+def read_entries(text: str) -> list[dict[str, Any]]:
+    """Return the eventlog entries of ``text``, one JSON object a line (RFC 18); a line that is none is left out."""
+    entries = []
+    for line in text.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict):
+            entries.append(entry)
+    return entries
+
+
+def event_line(entry: Mapping[str, Any], start: float, kind: str = "event") -> Line:
+    """Return an eventlog entry as a line: seconds since ``start``, name, context as ``key=value``."""
+    context = entry.get("context") or {}
+    words = " ".join(f"{key}={_value(key, value)}" for key, value in context.items())
+    name = entry.get("name", "?")
+    kind = "exception" if name == "exception" else kind
+    return Line(kind, f"{entry.get('timestamp', start) - start:9.3f}s", printable(f"{name:<16} {words}".rstrip()))
+
+
+def _value(key: str, value: Any) -> str:
+    if key == "status" and isinstance(value, int):
+        return f"{value} ({fmt.wait_status(value)})" if value else "0"
+    if isinstance(value, str):
+        return value if value and " " not in value else f'"{value}"'
+    return json.dumps(value).decode()
+
+
+class OutputLog:
+    """Turns the entries of a job's output eventlog (RFC 24) into lines, holding back a line until it is complete.
+
+    Every task's streams are kept apart; with more than one task the label is the task's rank.
+    """
+
+    def __init__(self) -> None:
+        self._partial: dict[tuple[str, str], str] = {}
+        self.many = False
+
+    def feed(self, entry: Mapping[str, Any]) -> list[Line]:
+        """Return the lines ``entry`` completes."""
+        name, context = entry.get("name"), entry.get("context") or {}
+        if name == "header":
+            counts = context.get("count") or {}
+            self.many = max([1, *(c for c in counts.values() if isinstance(c, int))]) > 1
+            return []
+        if name == "data":
+            return self._data(context)
+        if name == "redirect":
+            where = f"{context.get('stream', '')} goes to file {context.get('path', '')}"
+            return [Line("notice", "", printable(where))]
+        if name == "log":
+            return [Line("stderr", "shell", printable(str(context.get("message", ""))))]
+        return []
+
+    def _data(self, context: Mapping[str, Any]) -> list[Line]:
+        stream, rank = str(context.get("stream", "stdout")), str(context.get("rank", "0"))
+        data = context.get("data") or ""
+        if context.get("encoding") == "base64":
+            data = base64.b64decode(data).decode("utf-8", "replace")
+        text = self._partial.pop((stream, rank), "") + data
+        lines = text.split("\n")
+        rest = lines.pop()
+        if rest and context.get("eof"):
+            lines.append(rest)
+        elif rest:
+            self._partial[stream, rank] = rest
+        label = rank if self.many else ""
+        return [
+            Line(stream, label, printable(line.rpartition("\r")[2] if line[-1:] != "\r" else line)) for line in lines
+        ]
+
+    def flush(self) -> list[Line]:
+        """Return the unfinished lines, when the job has ended without a newline."""
+        rest, self._partial = self._partial, {}
+        return [Line(stream, rank if self.many else "", printable(text)) for (stream, rank), text in rest.items()]
+
+
+def _visible(line: str) -> str:
+    """Return what a terminal would show of a line that carriage returns overwrite, as progress bars do."""
+    return line.rstrip("\r").rpartition("\r")[2]
+
+
+class LogRecord(NamedTuple):
+    """One entry of the broker's log."""
+
+    time: float
+    severity: int
+    app: str
+    rank: str
+    text: str
+
+
+def parse_log(text: str) -> LogRecord | None:
+    """Read one RFC 5424 line as ``log.dmesg`` sends it; None if it is none."""
+    found = _RFC5424.match(text)
+    if found is None:
+        return None
+    priority, stamp, rank, app, _, _, _, message = found.groups()
+    try:
+        when = datetime.fromisoformat(stamp).timestamp()
+    except ValueError:
+        when = 0.0
+    return LogRecord(when, int(priority) & 7, app, rank, printable(message.rstrip("\n")))

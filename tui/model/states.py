@@ -1,0 +1,99 @@
+"""Job states, results and the one status the dashboard shows for both (RFC 21)."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+NEW: Final = 1
+DEPEND: Final = 2
+PRIORITY: Final = 4
+SCHED: Final = 8
+RUN: Final = 16
+CLEANUP: Final = 32
+INACTIVE: Final = 64
+
+COMPLETED: Final = 1
+FAILED: Final = 2
+CANCELED: Final = 4
+TIMEOUT: Final = 8
+
+
+class Status(IntEnum):
+    """A job's state while it is active, its result once it is inactive."""
+
+    DEPEND = 0
+    PRIORITY = 1
+    SCHED = 2
+    RUN = 3
+    CLEANUP = 4
+    COMPLETED = 5
+    FAILED = 6
+    CANCELED = 7
+    TIMEOUT = 8
+
+
+class StatusInfo(NamedTuple):
+    """How a status is written: two-letter code, word, and place in the default sort order."""
+
+    code: str
+    word: str
+    rank: int
+
+
+STATUS: Final[tuple[StatusInfo, ...]] = (
+    StatusInfo("D", "depend", 4),
+    StatusInfo("P", "priority", 3),
+    StatusInfo("S", "sched", 2),
+    StatusInfo("R", "run", 0),
+    StatusInfo("C", "cleanup", 1),
+    StatusInfo("CD", "completed", 5),
+    StatusInfo("F", "failed", 5),
+    StatusInfo("CA", "canceled", 5),
+    StatusInfo("TO", "timeout", 5),
+)
+
+PENDING: Final = frozenset({Status.DEPEND, Status.PRIORITY, Status.SCHED})
+RUNNING: Final = frozenset({Status.RUN, Status.CLEANUP})
+ACTIVE: Final = PENDING | RUNNING
+DONE: Final = frozenset(Status) - ACTIVE
+
+GROUPS: Final[dict[str, frozenset[Status]]] = {
+    "pending": PENDING,
+    "pd": PENDING,
+    "running": RUNNING,
+    "active": ACTIVE,
+    "inactive": DONE,
+    "done": DONE,
+    **{info.word: frozenset({Status(i)}) for i, info in enumerate(STATUS)},
+    **{info.code.lower(): frozenset({Status(i)}) for i, info in enumerate(STATUS)},
+    "cancelled": frozenset({Status.CANCELED}),
+    "r": RUNNING,
+}
+"""Every name a filter may use for a set of statuses, lower case."""
+
+_STATUS_OF_STATE: Final[dict[int, Status]] = {
+    NEW: Status.DEPEND,
+    DEPEND: Status.DEPEND,
+    PRIORITY: Status.PRIORITY,
+    SCHED: Status.SCHED,
+    RUN: Status.RUN,
+    CLEANUP: Status.CLEANUP,
+}
+_STATUS_OF_RESULT: Final[dict[int, Status]] = {
+    COMPLETED: Status.COMPLETED,
+    FAILED: Status.FAILED,
+    CANCELED: Status.CANCELED,
+    TIMEOUT: Status.TIMEOUT,
+}
+
+
+def status_of(state: int, result: int) -> Status:
+    """Return the status of a job in ``state``; ``result`` counts only for an inactive one."""
+    if state == INACTIVE:
+        return _STATUS_OF_RESULT.get(result, Status.FAILED)
+    return _STATUS_OF_STATE.get(state, Status.DEPEND)
+
+
+STATUS_INDEX: Final[bytes] = bytes(status_of(code >> 4, code & 15) for code in range(65 * 16))
+"""``STATUS_INDEX[state << 4 | result]``: :func:`status_of` as a table, for loading many jobs at once."""

@@ -1,0 +1,343 @@
+"""All jobs of an instance, column by column.
+
+One Python object for each job would cost ten times the memory and load ten times slower, so each attribute is an
+array over rows, and a job is a row number. Rows are never removed or reordered; views (:mod:`tui.model.view`) hold
+the order.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from sys import intern
+from typing import Any, Final
+
+from tui.model import states
+from tui.model.states import STATUS_INDEX, Status
+
+Job = Mapping[str, Any]
+
+ATTRS: Final = [
+    "userid",
+    "urgency",
+    "priority",
+    "t_submit",
+    "state",
+    "name",
+    "ntasks",
+    "nnodes",
+    "ranks",
+    "nodelist",
+    "expiration",
+    "success",
+    "exception_occurred",
+    "exception_severity",
+    "exception_type",
+    "exception_note",
+    "result",
+    "waitstatus",
+    "t_depend",
+    "t_run",
+    "t_cleanup",
+    "t_inactive",
+    "annotations",
+    "dependencies",
+]
+"""The attributes asked of ``job-list``; every version since 0.29 knows them."""
+
+_NUMBERS: Final[tuple[tuple[str, str, float], ...]] = (
+    ("userid", "q", -1),
+    ("urgency", "q", 16),
+    ("priority", "q", -1),
+    ("ntasks", "q", 0),
+    ("nnodes", "q", 0),
+    ("waitstatus", "q", -1),
+    ("t_submit", "d", 0.0),
+    ("t_run", "d", 0.0),
+    ("t_cleanup", "d", 0.0),
+    ("t_inactive", "d", 0.0),
+    ("expiration", "d", 0.0),
+)
+_TEXTS: Final = ("name", "ranks", "nodelist")
+_SPARSE: Final = ("annotations", "dependencies")
+_ORDER: Final = {s: i for i, s in enumerate((1, 2, 4, 8, 16, 32, 64))}
+
+
+class JobTable:
+    """Columns over rows; ``changed`` collects the rows touched since the last :meth:`take_changed`."""
+
+    def __init__(self) -> None:
+        self.row_of: dict[int, int] = {}
+        self.ids: array[int] = array("Q")
+        self.state = bytearray()
+        self.status = bytearray()
+        self.userid: array[int] = array("q")
+        self.urgency: array[int] = array("q")
+        self.priority: array[int] = array("q")
+        self.ntasks: array[int] = array("q")
+        self.nnodes: array[int] = array("q")
+        self.waitstatus: array[int] = array("q")
+        self.t_submit: array[float] = array("d")
+        self.t_run: array[float] = array("d")
+        self.t_cleanup: array[float] = array("d")
+        self.t_inactive: array[float] = array("d")
+        self.expiration: array[float] = array("d")
+        self.name: list[str] = []
+        self.ranks: list[str] = []
+        self.nodelist: list[str] = []
+        self.annotations: dict[int, dict[str, Any]] = {}
+        self.dependencies: dict[int, list[str]] = {}
+        self.exception: dict[int, tuple[str, int, str]] = {}
+        self.counts = [0] * len(Status)
+        self.active: set[int] = set()
+        self.undescribed: set[int] = set()
+        self.changed: set[int] = set()
+        self.finished: list[float] = []
+        self.submitted: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    # loading
+
+    def load(self, jobs: Sequence[Job]) -> None:
+        """Take in job-list records: unknown jobs become rows, known ones are brought up to date."""
+        known = self.row_of
+        if not known:
+            self._append(jobs)
+            return
+        fresh: list[Job] = []
+        for job in jobs:
+            row = known.get(job["id"])
+            if row is None:
+                fresh.append(job)
+            else:
+                self._update(row, job)
+        if fresh:
+            self._append(fresh)
+
+    def _append(self, jobs: Sequence[Job]) -> None:
+        if not jobs:
+            return
+        first = len(self.ids)
+        ids = [job["id"] for job in jobs]
+        self.ids.extend(ids)
+        self.row_of.update(zip(ids, range(first, first + len(ids)), strict=True))
+        state = bytes([job.get("state", 2) for job in jobs])
+        result = [job.get("result", 0) if code == states.INACTIVE else 0 for code, job in zip(state, jobs, strict=True)]
+        status = bytes([STATUS_INDEX[s << 4 | r] for s, r in zip(state, result, strict=True)])
+        self.state += state
+        self.status += status
+        for name, kind, default in _NUMBERS:
+            try:
+                values = array(kind, [job.get(name, default) for job in jobs])
+            except (TypeError, OverflowError):
+                values = array(kind, [_number(job.get(name), kind, default) for job in jobs])
+            getattr(self, name).extend(values)
+        for name in _TEXTS:
+            getattr(self, name).extend([intern(job.get(name) or "") for job in jobs])
+        for code in range(len(self.counts)):
+            self.counts[code] += status.count(code)
+        for row, job in enumerate(jobs, first):
+            if "annotations" in job or "exception_type" in job or "dependencies" in job:
+                self._set_sparse(row, job)
+        self.active.update(row for row, code in enumerate(state, first) if code != states.INACTIVE)
+        self.finished.extend(t for t in self.t_inactive[first:] if t)
+        self.submitted.extend(self.t_submit[first:])
+        self.changed.update(range(first, first + len(ids)))
+
+    def _set_sparse(self, row: int, job: Job) -> None:
+        for name in _SPARSE:
+            value = job.get(name)
+            if value:
+                getattr(self, name)[row] = value
+        kind = job.get("exception_type")
+        if kind:
+            self.exception[row] = (kind, job.get("exception_severity", 0), job.get("exception_note") or "")
+
+    def _update(self, row: int, job: Job) -> None:
+        """Overwrite ``row`` with what ``job`` names; a record older than what events told keeps the newer state."""
+        self.undescribed.discard(row)
+        for name, kind, default in _NUMBERS:
+            if name in job:
+                getattr(self, name)[row] = _number(job[name], kind, default)
+        for name in _TEXTS:
+            if job.get(name):
+                getattr(self, name)[row] = intern(job[name])
+        self._set_sparse(row, job)
+        state = job.get("state", 0)
+        if _ORDER.get(state, -1) >= _ORDER[self.state[row]]:
+            self._move(row, state, job.get("result", 0))
+        self.changed.add(row)
+
+    # events
+
+    def add(self, jobid: int, t_submit: float = 0.0) -> int:
+        """Return the row of ``jobid``, made if need be; a made one is in ``undescribed`` until a record names it."""
+        row = self.row_of.get(jobid)
+        if row is None:
+            self._append([{"id": jobid, "state": states.DEPEND, "t_submit": t_submit}])
+            row = len(self.ids) - 1
+            self.undescribed.add(row)
+        return row
+
+    def apply(self, jobid: int, entry: Mapping[str, Any]) -> int:
+        """Apply one eventlog entry (RFC 18/21) and return the row; applying an old entry again changes nothing."""
+        name = entry.get("name", "")
+        timestamp = entry.get("timestamp", 0.0)
+        context = entry.get("context") or {}
+        row = self.add(jobid, timestamp if name == "submit" else 0.0)
+        handler = _EVENTS.get(name)
+        if handler is not None:
+            handler(self, row, timestamp, context)
+            self.changed.add(row)
+        return row
+
+    def _on_submit(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
+        self.t_submit[row] = timestamp
+        self.userid[row] = context.get("userid", -1)
+        self.urgency[row] = context.get("urgency", 16)
+
+    def _on_depend(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
+        self._advance(row, states.PRIORITY)
+
+    def _on_priority(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
+        self.priority[row] = context.get("priority", -1)
+        self._advance(row, states.SCHED)
+
+    def _on_urgency(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
+        self.urgency[row] = context.get("urgency", 16)
+
+    def _on_alloc(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
+        if self.t_run[row] == 0.0:
+            self.t_run[row] = timestamp
+        if context.get("annotations"):
+            self._annotate(row, context["annotations"])
+        self._advance(row, states.RUN)
+
+    def _on_exception(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
+        severity = context.get("severity", 0)
+        known = self.exception.get(row)
+        if known is None or severity < known[1]:
+            self.exception[row] = (context.get("type", ""), severity, context.get("note") or "")
+        if severity == 0:
+            self._cleanup(row, timestamp)
+
+    def _on_finish(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
+        self.waitstatus[row] = context.get("status", 0)
+        self._cleanup(row, timestamp)
+
+    def _on_clean(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
+        if self.state[row] != states.INACTIVE:
+            self.t_inactive[row] = timestamp
+            self.finished.append(timestamp)
+            self._move(row, states.INACTIVE, self._result(row))
+
+    def _on_annotations(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
+        annotations = context.get("annotations")
+        if annotations:
+            self._annotate(row, annotations)
+        else:
+            self.annotations.pop(row, None)
+
+    def _on_dependency_add(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
+        waiting = self.dependencies.setdefault(row, [])
+        what = context.get("description", "")
+        if what and what not in waiting:
+            waiting.append(what)
+
+    def _on_dependency_remove(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
+        waiting = self.dependencies.get(row, [])
+        if context.get("description") in waiting:
+            waiting.remove(context["description"])
+
+    def _annotate(self, row: int, annotations: Mapping[str, Any]) -> None:
+        merged = dict(self.annotations.get(row, {}))
+        for key, value in annotations.items():
+            if value is None:
+                merged.pop(key, None)
+            elif isinstance(value, dict) and isinstance(merged.get(key), dict):
+                merged[key] = {k: v for k, v in {**merged[key], **value}.items() if v is not None}
+            else:
+                merged[key] = value
+        self.annotations[row] = merged
+
+    def _cleanup(self, row: int, timestamp: float) -> None:
+        if self.t_cleanup[row] == 0.0:
+            self.t_cleanup[row] = timestamp
+        self._advance(row, states.CLEANUP)
+
+    def _result(self, row: int) -> int:
+        """Return the result of a job that becomes inactive, as job-list decides it."""
+        if self.waitstatus[row] == 0 and self.t_run[row]:
+            return states.COMPLETED
+        kind, severity, _ = self.exception.get(row, ("", 1, ""))
+        if severity == 0 and kind == "cancel":
+            return states.CANCELED
+        if severity == 0 and kind == "timeout":
+            return states.TIMEOUT
+        return states.FAILED
+
+    def _advance(self, row: int, state: int) -> None:
+        """Go on to ``state`` unless the job is already there or beyond: entries may arrive twice."""
+        if _ORDER[state] > _ORDER[self.state[row]]:
+            self._move(row, state, 0)
+
+    def _move(self, row: int, state: int, result: int) -> None:
+        self.counts[self.status[row]] -= 1
+        self.state[row] = state
+        status = STATUS_INDEX[state << 4 | (result if state == states.INACTIVE else 0)]
+        self.status[row] = status
+        self.counts[status] += 1
+        if state == states.INACTIVE:
+            self.active.discard(row)
+        else:
+            self.active.add(row)
+
+    # reading
+
+    def take_changed(self) -> set[int]:
+        """Return the rows touched since the last call and forget them."""
+        changed, self.changed = self.changed, set()
+        return changed
+
+    def runtime(self, row: int, now: float) -> float:
+        """Return the seconds ``row`` has run, or ran; -1 if it never started."""
+        started = self.t_run[row]
+        if not started:
+            return -1.0
+        return max(0.0, (self.t_cleanup[row] or self.t_inactive[row] or now) - started)
+
+    def waited(self, row: int, now: float) -> float:
+        """Return the seconds ``row`` was pending before it ran or ended."""
+        until = self.t_run[row] or self.t_cleanup[row] or self.t_inactive[row] or now
+        return max(0.0, until - self.t_submit[row])
+
+    def rows(self, jobids: Iterable[int]) -> list[int]:
+        """Return the rows of those ids that are known."""
+        return [self.row_of[jobid] for jobid in jobids if jobid in self.row_of]
+
+
+_EVENTS: Final = {
+    "submit": JobTable._on_submit,
+    "depend": JobTable._on_depend,
+    "priority": JobTable._on_priority,
+    "urgency": JobTable._on_urgency,
+    "alloc": JobTable._on_alloc,
+    "exception": JobTable._on_exception,
+    "finish": JobTable._on_finish,
+    "clean": JobTable._on_clean,
+    "annotations": JobTable._on_annotations,
+    "memo": lambda table, row, t, context: table._annotate(row, {"user": dict(context)}),
+    "dependency-add": JobTable._on_dependency_add,
+    "dependency-remove": JobTable._on_dependency_remove,
+}
+
+
+def _number(value: Any, kind: str, default: float) -> Any:
+    """Return ``value`` as the array's type; anything that is not a number in range becomes ``default``."""
+    try:
+        number: float = int(value) if kind == "q" else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return default
+    return default if kind == "q" and not -(2**63) <= number < 2**63 else number
