@@ -1,1 +1,3 @@
 """Running a service without a broker."""
+
+from broker.testing.harness import ServiceHarness as ServiceHarness

@@ -1,1 +1,61 @@
-"""How to reach a broker, by URI scheme."""
+"""How to reach a broker, by URI scheme: ``local:///path`` is a Unix stream socket.
+
+Connecting without a broker raises OSError(ENOENT); a broker that refuses the user answers with its own error number.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flux.aio import AsyncFlux, SocketTransport
+
+
+def default_uri() -> str:
+    """Return the environment's FLUX_URI; raises OSError(ENOENT) when it is not set."""
+    uri = os.environ.get("FLUX_URI")
+    if not uri:
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+    return uri
+
+
+def local_path(uri: str | None) -> str:
+    """Return the socket path that ``uri`` names (default: FLUX_URI); raises OSError(EINVAL) for another scheme."""
+    uri = uri or default_uri()
+    scheme, sep, rest = uri.partition("://")
+    if not sep:
+        raise OSError(errno.EINVAL, f"{uri!r} is not a Flux URI")
+    if scheme != "local":
+        raise OSError(errno.ENOENT, f"no connector for the {scheme} scheme")
+    return rest.partition("?")[0]
+
+
+def open_socket(uri: str | None) -> socket.socket:
+    """Connect a blocking socket to the broker at ``uri`` and wait for its verdict; raises OSError."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.connect(local_path(uri))
+        verdict = sock.recv(1)
+        if not verdict:
+            raise OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+        if verdict[0]:
+            raise OSError(verdict[0], os.strerror(verdict[0]))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def open_stream(uri: str | None, handle: AsyncFlux) -> SocketTransport:
+    """Connect an asyncio transport for ``handle`` to the broker at ``uri``; raises OSError."""
+    import asyncio
+
+    from flux.aio import SocketTransport
+
+    loop = asyncio.get_running_loop()
+    _, transport = await loop.create_unix_connection(lambda: SocketTransport(handle), local_path(uri))
+    await transport.accepted()
+    return transport

@@ -1,0 +1,102 @@
+"""Broker attributes (flux-broker-attributes(7)): named strings that configure and describe one broker."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+IMMUTABLE = 1
+READONLY = 2
+ACTIVE = 4
+
+
+@dataclass(slots=True)
+class _Attribute:
+    value: str | None
+    flags: int = 0
+    getter: Callable[[], str | None] | None = None
+    setter: Callable[[str], None] | None = None
+
+
+class Attributes:
+    """The attributes of one broker.
+
+    An active attribute calls a getter or a setter, which raises OSError(EINVAL) for a value it refuses. An immutable one keeps its
+    value for the life of the broker; a read-only one is changed by the broker only.
+    """
+
+    def __init__(self) -> None:
+        self._table: dict[str, _Attribute] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._table
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._table))
+
+    def define(self, name: str, value: str | None, *, immutable: bool = False) -> None:
+        """Set an attribute from inside the broker; a value given before on the command line is replaced."""
+        self._table[name] = _Attribute(value, IMMUTABLE if immutable else 0)
+
+    def default(self, name: str, value: str | None, *, immutable: bool = False) -> str | None:
+        """Give an attribute a value unless it has one; returns the value in force."""
+        entry = self._table.get(name)
+        if entry is None:
+            entry = self._table[name] = _Attribute(value)
+        if immutable:
+            entry.flags |= IMMUTABLE
+        return entry.value
+
+    def define_active(
+        self,
+        name: str,
+        getter: Callable[[], str | None],
+        setter: Callable[[str], None] | None = None,
+    ) -> None:
+        """Add an attribute whose value is computed; a value set before is given to ``setter``."""
+        before = self._table.get(name)
+        self._table[name] = _Attribute(None, ACTIVE if setter else ACTIVE | READONLY, getter, setter)
+        if before is not None and before.value is not None and setter is not None:
+            setter(before.value)
+
+    def get(self, name: str) -> str | None:
+        """Return a value, None if the attribute is unknown or has none."""
+        entry = self._table.get(name)
+        if entry is None:
+            return None
+        return entry.getter() if entry.getter else entry.value
+
+    def flags(self, name: str) -> int:
+        """Return the flags of a known attribute: 1 immutable, 2 read-only, 4 active."""
+        return self._table[name].flags
+
+    def set(self, name: str, value: str) -> None:
+        """Change or add an attribute; raises OSError(EPERM) if it may not be changed, EINVAL if the value is refused."""
+        entry = self._table.get(name)
+        if entry is None:
+            self._table[name] = _Attribute(value)
+            return
+        if entry.flags & (IMMUTABLE | READONLY):
+            raise OSError(errno.EPERM, "Operation not permitted")
+        if entry.setter:
+            entry.setter(value)
+        else:
+            entry.value = value
+
+    def remove(self, name: str) -> None:
+        """Delete an attribute; raises OSError(ENOENT) if unknown, EPERM if it may not be deleted."""
+        entry = self._table.get(name)
+        if entry is None:
+            raise OSError(errno.ENOENT, "No such file or directory")
+        if entry.flags:
+            raise OSError(errno.EPERM, "Operation not permitted")
+        del self._table[name]
+
+
+def integer(value: str) -> int:
+    """Return ``value`` as an integer; raises OSError(EINVAL) if it is not one."""
+    try:
+        return int(value, 0)
+    except ValueError:
+        raise OSError(errno.EINVAL, "Invalid argument") from None

@@ -1,0 +1,68 @@
+"""What a service is given: its handle, its broker's facts, a log, a way to start tasks and to read the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from broker.attributes import Attributes
+from broker.log import Logger
+from flux.aio import AsyncFlux
+
+
+@dataclass
+class Context:
+    """One service's view of its broker.
+
+    ``handle`` sends RPCs and events as the instance owner; ``attrs`` are the broker's attributes; ``owner`` is the user id that
+    owns the instance; ``uuid`` identifies the service in routes.
+    """
+
+    name: str
+    rank: int
+    size: int
+    handle: AsyncFlux
+    attrs: Attributes
+    log: Logger
+    rundir: str
+    owner: int
+    uuid: str = ""
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Start a task that ends with the service; an exception in it is logged."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self.tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            self.log.exception(f"{task.get_name()}: {type(exc).__name__}: {exc}", exc)
+
+    async def cancel_tasks(self) -> None:
+        """Cancel every task started with `spawn` and wait for their ends."""
+        tasks = [task for task in self.tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def call_soon(self, function: Callable[..., Any], *args: Any) -> asyncio.Handle:
+        """Call ``function`` after the messages of this loop turn, which is how work is batched."""
+        return asyncio.get_running_loop().call_soon(function, *args)
+
+    def call_later(self, delay: float, function: Callable[..., Any], *args: Any) -> asyncio.TimerHandle:
+        """Call ``function`` after ``delay`` seconds."""
+        return asyncio.get_running_loop().call_later(delay, function, *args)
+
+    def loop_time(self) -> float:
+        """Return seconds on the monotonic clock of the loop."""
+        return asyncio.get_running_loop().time()
+
+    def now(self) -> float:
+        """Return seconds since the epoch, for timestamps."""
+        return time.time()

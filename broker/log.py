@@ -1,0 +1,189 @@
+"""The broker's log: a ring of RFC 5424-like lines, filtered to stderr, to a file and towards rank 0."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from broker.attributes import Attributes, integer
+
+SEVERITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
+EMERG, ALERT, CRIT, ERR, WARNING, NOTICE, INFO, DEBUG = range(8)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One log line: severity 0 to 7, timestamp as written, rank, program name, process id and text."""
+
+    severity: int
+    timestamp: str
+    rank: int
+    name: str
+    pid: str
+    text: str
+
+    def line(self) -> str:
+        """Return the entry as it travels: ``<pri>1 time rank name pid - - text``."""
+        return f"<{self.severity << 3}>1 {self.timestamp} {self.rank} {self.name} {self.pid} - - {self.text}"
+
+    def readable(self) -> str:
+        """Return the entry as a person reads it, the format of ``flux dmesg``."""
+        return f"{self.timestamp} {self.name}.{SEVERITIES[self.severity]}[{self.rank}]: {self.text}"
+
+
+def parse(line: str) -> Entry | None:
+    """Return the entry of a line, None if it is not one."""
+    head, sep, rest = line.partition(">1 ")
+    fields = rest.split(" ", 6)
+    if not sep or not head.startswith("<") or not head[1:].isdigit() or len(fields) < 7 or not fields[1].isdigit():
+        return None
+    timestamp, rank, name, pid, _, _, text = fields
+    return Entry(min(int(head[1:]) >> 3, 7), timestamp, int(rank), name, pid, text.rstrip("\n"))
+
+
+def timestamp(now: float) -> str:
+    """Return seconds since the epoch as ``2026-11-21T00:20:16.607853Z``."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class LogRing:
+    """The log of one broker.
+
+    ``forward`` sends a line to rank 0; on rank 0 it is None. ``followers`` are called with each new entry.
+    """
+
+    def __init__(self, rank: int, attrs: Attributes, forward: Callable[[str], None] | None = None) -> None:
+        self.rank = rank
+        self.forward = forward
+        self.count = 0
+        self.level = DEBUG
+        self.forward_level = DEBUG
+        self.critical_level = CRIT
+        self.stderr_level = ERR
+        self.stderr_mode = "leader"
+        self.filename: str | None = None
+        self.followers: list[Callable[[Entry], None]] = []
+        self._ring: deque[Entry] = deque(maxlen=1024)
+        self._define(attrs)
+
+    def _define(self, attrs: Attributes) -> None:
+        for name, field in (
+            ("log-level", "level"),
+            ("log-forward-level", "forward_level"),
+            ("log-critical-level", "critical_level"),
+            ("log-stderr-level", "stderr_level"),
+        ):
+            attrs.define_active(name, self._getter(field), self._setter(field))
+        attrs.define_active("log-ring-size", lambda: str(self._ring.maxlen), self._resize)
+        attrs.define_active("log-ring-used", lambda: str(len(self._ring)), lambda _: None)
+        attrs.define_active("log-count", lambda: str(self.count), lambda _: None)
+        attrs.define_active("log-stderr-mode", lambda: self.stderr_mode, self._set_mode)
+        filename = attrs.get("log-filename")
+        attrs.define("log-filename", filename)
+        self.filename = filename if self.rank == 0 else None
+
+    def _getter(self, field: str) -> Callable[[], str]:
+        return lambda: str(getattr(self, field))
+
+    def _setter(self, field: str) -> Callable[[str], None]:
+        return lambda value: setattr(self, field, integer(value))
+
+    def _resize(self, value: str) -> None:
+        self._ring = deque(self._ring, maxlen=max(0, integer(value)))
+
+    def _set_mode(self, value: str) -> None:
+        if value not in ("leader", "local"):
+            raise OSError(22, "Invalid argument")
+        self.stderr_mode = value
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(tuple(self._ring))
+
+    def clear(self) -> None:
+        """Empty the ring."""
+        self._ring.clear()
+
+    def append(self, entry: Entry) -> None:
+        """Log an entry of this broker or of one below it."""
+        local = entry.rank == self.rank
+        if (entry.severity <= self.level and local) or self.rank == 0:
+            self.count += 1
+            self._ring.append(entry)
+            for follower in tuple(self.followers):
+                follower(entry)
+        if self._wants_stderr(entry, local):
+            self._write(entry.readable() + "\n")
+        if self.filename and entry.severity <= self.forward_level:
+            with open(self.filename, "a", encoding="utf-8") as file:
+                file.write(entry.readable() + "\n")
+        if local and self.forward is not None and entry.severity <= self.forward_level:
+            self.forward(entry.line())
+
+    def _wants_stderr(self, entry: Entry, local: bool) -> bool:
+        if local and entry.severity <= self.critical_level:
+            return True
+        if entry.severity > self.stderr_level:
+            return False
+        return local if self.stderr_mode == "local" else self.rank == 0
+
+    @staticmethod
+    def _write(text: str) -> None:
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            return
+
+
+class Logger:
+    """Logs under one name into a ring."""
+
+    def __init__(self, name: str, append: Callable[[Entry], None], rank: int, now: Callable[[], float]) -> None:
+        self.name = name
+        self._append = append
+        self._rank = rank
+        self._now = now
+        self._pid = str(os.getpid())
+
+    def log(self, severity: int, text: str) -> None:
+        """Log ``text`` with a syslog severity, 0 (emerg) to 7 (debug)."""
+        self._append(Entry(severity, timestamp(self._now()), self._rank, self.name, self._pid, text))
+
+    def debug(self, text: str) -> None:
+        """Log something of use to developers."""
+        self.log(DEBUG, text)
+
+    def info(self, text: str) -> None:
+        """Log a normal event."""
+        self.log(INFO, text)
+
+    def notice(self, text: str) -> None:
+        """Log a normal but notable event."""
+        self.log(NOTICE, text)
+
+    def warning(self, text: str) -> None:
+        """Log something that may become a problem."""
+        self.log(WARNING, text)
+
+    def err(self, text: str) -> None:
+        """Log a failure; it is shown on the broker's stderr."""
+        self.log(ERR, text)
+
+    def crit(self, text: str) -> None:
+        """Log a failure that ends the broker."""
+        self.log(CRIT, text)
+
+    def alert(self, text: str) -> None:
+        """Log something that needs action."""
+        self.log(ALERT, text)
+
+    def exception(self, text: str, exc: BaseException) -> None:
+        """Log an unexpected exception: ``text`` as an error and the place it came from for developers."""
+        self.err(text)
+        for line in "".join(traceback.format_exception(exc)).rstrip().split("\n"):
+            self.debug(line)

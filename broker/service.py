@@ -1,0 +1,369 @@
+"""The shape of a service: handlers registered by decorator, answered by return value.
+
+A handler takes a `Request` and returns the payload of its response, raises OSError for an error response, or returns `NO_REPLY` and
+answers later. Handlers may be plain or async methods; plain ones cost less and suit everything that does not wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import inspect
+import resource as rusage
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, TypeVar
+
+from broker.context import Context
+from flux.wire import json
+from flux.wire.errors import errnum_of, text_of
+from flux.wire.message import NORESPONSE, ROLE_OWNER, STREAMING, Message, response
+
+
+class _NoReply:
+    """The type of `NO_REPLY`."""
+
+
+NO_REPLY: Final = _NoReply()
+T = TypeVar("T")
+_MISSING: Final = object()
+
+
+class Request:
+    """A request as its handler sees it.
+
+    ``payload`` is the decoded JSON object (empty when there is none), ``raw`` the bytes as sent, ``sender`` the identity of the client.
+    """
+
+    __slots__ = ("_send", "message", "payload")
+
+    def __init__(self, message: Message, payload: dict[str, Any], send: Callable[[Message], None]) -> None:
+        self.message = message
+        self.payload = payload
+        self._send = send
+
+    @property
+    def topic(self) -> str:
+        """The topic asked for."""
+        return self.message.topic or ""
+
+    @property
+    def raw(self) -> bytes | None:
+        """The payload bytes as sent, None without payload."""
+        return self.message.payload
+
+    @property
+    def userid(self) -> int:
+        """The user who sent it, as the broker verified."""
+        return self.message.userid
+
+    @property
+    def rolemask(self) -> int:
+        """The sender's roles (RFC 12)."""
+        return self.message.rolemask
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether the sender owns the instance."""
+        return bool(self.message.rolemask & ROLE_OWNER)
+
+    @property
+    def sender(self) -> str:
+        """The identity of the client, the oldest hop of the route."""
+        routes = self.message.routes
+        return routes[-1] if routes else ""
+
+    @property
+    def matchtag(self) -> int:
+        """The client's number for this request."""
+        return self.message.aux2
+
+    @property
+    def streaming(self) -> bool:
+        """Whether the client expects a stream of responses."""
+        return bool(self.message.flags & STREAMING)
+
+    @property
+    def noresponse(self) -> bool:
+        """Whether the client wants no response."""
+        return bool(self.message.flags & NORESPONSE)
+
+    def get(self, key: str, kind: type[T], default: Any = _MISSING) -> T:
+        """Return a payload member of type ``kind``; raises OSError(EPROTO) if it is missing or of another type."""
+        value = self.payload.get(key, default)
+        if value is default and default is not _MISSING:
+            return default  # type: ignore[no-any-return]
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise OSError(errno.EPROTO, "Protocol error")
+        return value
+
+    def respond(self, payload: Any = None) -> None:
+        """Send a response: an object, text, raw bytes or nothing."""
+        if not self.message.flags & NORESPONSE:
+            self._send(response(self.message, payload))
+
+    def error(self, errnum: int, text: str | None = None) -> None:
+        """Send an error response, which ends a stream."""
+        if not self.message.flags & NORESPONSE:
+            self._send(response(self.message, text, errnum=errnum))
+
+    def fail(self, exc: OSError) -> None:
+        """Send ``exc`` as the error response."""
+        self.error(errnum_of(exc), text_of(exc))
+
+    def end(self) -> None:
+        """End a stream (ENODATA)."""
+        self.error(errno.ENODATA)
+
+
+class StreamSet:
+    """The open streaming requests of a service, by sender and match tag, each with data of the service's choice."""
+
+    def __init__(self) -> None:
+        self._streams: dict[tuple[str, int], tuple[Request, Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def __iter__(self) -> Iterator[tuple[Request, Any]]:
+        return iter(tuple(self._streams.values()))
+
+    def add(self, req: Request, data: Any = None) -> None:
+        """Remember a streaming request."""
+        self._streams[req.sender, req.matchtag] = (req, data)
+
+    def find(self, sender: str, matchtag: int) -> tuple[Request, Any] | None:
+        """Return the stream of ``sender`` with ``matchtag`` and its data, None if there is none."""
+        return self._streams.get((sender, matchtag))
+
+    def remove(self, req: Request) -> Any:
+        """Forget a stream; returns its data."""
+        entry = self._streams.pop((req.sender, req.matchtag), None)
+        return entry[1] if entry else None
+
+    def cancel(self, req: Request) -> Any:
+        """End, with ENODATA, the stream that the cancel request ``req`` names in ``matchtag``; returns its data or None."""
+        entry = self._streams.pop((req.sender, req.get("matchtag", int)), None)
+        if entry is None:
+            return None
+        entry[0].end()
+        return entry[1] if entry[1] is not None else entry[0]
+
+    def drop_sender(self, sender: str) -> list[tuple[Request, Any]]:
+        """Forget every stream of a client that went away; returns what was forgotten."""
+        keys = [key for key in self._streams if key[0] == sender]
+        return [self._streams.pop(key) for key in keys]
+
+
+Handler = Callable[[Any, Request], Any]
+EventHandler = Callable[[Any, Message], None]
+
+
+@dataclass(frozen=True)
+class _Route:
+    topic: str
+    absolute: bool
+    guest: bool
+    streaming: bool
+
+
+def request(
+    topic: str,
+    *,
+    allow: str = "owner",
+    streaming: bool = False,
+    absolute: bool = False,
+) -> Callable[[Handler], Handler]:
+    """Register a method for requests to ``<service>.<topic>``, or to ``topic`` itself when ``absolute``.
+
+    ``allow`` is "owner" or "guest"; others are answered EPERM. ``streaming`` refuses requests without the streaming flag (EPROTO).
+    """
+
+    def mark(method: Handler) -> Handler:
+        routes = list(getattr(method, "_request_routes", ()))
+        routes.append(_Route(topic, absolute, allow == "guest", streaming))
+        method._request_routes = routes  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+def event(prefix: str) -> Callable[[EventHandler], EventHandler]:
+    """Register a method for events whose topic starts with ``prefix``; subscribed when the service starts."""
+
+    def mark(method: EventHandler) -> EventHandler:
+        method._event_prefix = prefix  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+class Service:
+    """Base of every service: what it is called, what it is given, what every service answers."""
+
+    name: ClassVar[str]
+    also: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, ctx: Context) -> None:
+        self.ctx = ctx
+        self.streams = StreamSet()
+        self.debug_flags = 0
+        self._handlers = self._find_handlers()
+
+    def _find_handlers(self) -> dict[str, tuple[Callable[[Request], Any], _Route]]:
+        table: dict[str, tuple[Callable[[Request], Any], _Route]] = {}
+        for cls in reversed(type(self).__mro__):
+            for attribute in vars(cls).values():
+                for route in getattr(attribute, "_request_routes", ()):
+                    topic = route.topic if route.absolute else f"{self.name}.{route.topic}"
+                    table[topic] = (getattr(self, attribute.__name__), route)
+        return table
+
+    def event_handlers(self) -> list[tuple[str, Callable[[Message], None]]]:
+        """Return the event prefixes this service wants and the methods for them."""
+        found = []
+        for cls in type(self).__mro__:
+            for attribute in vars(cls).values():
+                prefix = getattr(attribute, "_event_prefix", None)
+                if prefix is not None:
+                    found.append((prefix, getattr(self, attribute.__name__)))
+        found.append((f"{self.name}.stats.clear", lambda _: self.stats_clear()))
+        return found
+
+    # What a service overrides
+
+    async def start(self, args: list[str]) -> None:
+        """Begin: called once the service can be reached; ``args`` are the module's arguments."""
+
+    async def stop(self) -> None:
+        """End: called before the service is unregistered."""
+
+    def on_disconnect(self, sender: str) -> None:
+        """A client that used this service went away; its streams have been dropped already."""
+
+    def stats(self) -> dict[str, Any]:
+        """Return what ``flux module stats`` shows."""
+        return {"streams": len(self.streams)}
+
+    def stats_clear(self) -> None:
+        """Reset the counters that `stats` shows."""
+
+    # Dispatch
+
+    def handle(self, msg: Message, send: Callable[[Message], None]) -> None:
+        """Run the handler for a request and send what it answers through ``send``."""
+        entry = self._handlers.get(msg.topic or "")
+        if entry is None:
+            _refuse(msg, send, errno.ENOSYS, "Unknown service method")
+            return
+        method, route = entry
+        if not (route.guest or msg.rolemask & ROLE_OWNER):
+            _refuse(msg, send, errno.EPERM, "Request requires owner credentials")
+            return
+        if route.streaming and not msg.flags & STREAMING:
+            _refuse(msg, send, errno.EPROTO, None)
+            return
+        payload = _object_of(msg)
+        if payload is None:
+            _refuse(msg, send, errno.EPROTO, None)
+            return
+        req = Request(msg, payload, send)
+        try:
+            result = method(req)
+        except OSError as exc:
+            req.fail(exc)
+            return
+        except Exception as exc:
+            self._crashed(req, exc)
+            return
+        if result is NO_REPLY or route.streaming:
+            if inspect.iscoroutine(result):
+                self.ctx.spawn(self._finish(req, result, streaming=True), f"{self.name}:{req.topic}")
+            return
+        if inspect.iscoroutine(result):
+            self.ctx.spawn(self._finish(req, result, streaming=False), f"{self.name}:{req.topic}")
+            return
+        req.respond(result)
+
+    async def _finish(self, req: Request, work: Awaitable[Any], *, streaming: bool) -> None:
+        try:
+            result = await work
+        except asyncio.CancelledError:
+            req.error(errno.ENOSYS, f"service {self.name} is shutting down")
+            raise
+        except OSError as exc:
+            if streaming:
+                self.streams.remove(req)
+            req.fail(exc)
+        except Exception as exc:
+            self._crashed(req, exc)
+        else:
+            if result is not NO_REPLY and not streaming:
+                req.respond(result)
+
+    def _crashed(self, req: Request, exc: Exception) -> None:
+        if isinstance(exc, ValueError | KeyError | TypeError) and exc.__traceback__ is None:
+            req.error(errno.EPROTO)
+            return
+        self.ctx.log.exception(f"{req.topic}: {type(exc).__name__}: {exc}", exc)
+        req.error(errno.EINVAL, f"internal error in {req.topic}: {exc}")
+
+    # What every service answers
+
+    @request("ping", allow="guest")
+    def ping(self, req: Request) -> dict[str, Any]:
+        """Echo the payload with the route it took and the credentials it arrived with (flux-ping(1))."""
+        route = "!".join([*reversed(req.message.routes), self.ctx.uuid])
+        return {**req.payload, "route": route, "userid": req.userid, "rolemask": req.rolemask}
+
+    @request("stats.get", allow="guest")
+    def _stats_get(self, req: Request) -> dict[str, Any]:
+        return self.stats()
+
+    @request("stats.clear")
+    def _stats_clear(self, req: Request) -> None:
+        self.stats_clear()
+
+    @request("rusage", allow="guest")
+    def _rusage(self, req: Request) -> dict[str, Any]:
+        usage = rusage.getrusage(rusage.RUSAGE_SELF)
+        names = "utime stime maxrss ixrss idrss isrss minflt majflt nswap inblock oublock msgsnd msgrcv nsignals nvcsw nivcsw"
+        return {name: getattr(usage, f"ru_{name}") for name in names.split()}
+
+    @request("debug")
+    def _debug(self, req: Request) -> dict[str, Any]:
+        operation, flags = req.get("op", str), req.get("flags", int)
+        if operation == "setbit":
+            self.debug_flags |= flags
+        elif operation == "clrbit":
+            self.debug_flags &= ~flags
+        elif operation == "set":
+            self.debug_flags = flags
+        elif operation == "clr":
+            self.debug_flags = 0
+        else:
+            raise OSError(errno.EPROTO, "Protocol error")
+        return {"flags": self.debug_flags}
+
+    @request("disconnect", allow="guest")
+    def _disconnect(self, req: Request) -> _NoReply:
+        self.streams.drop_sender(req.sender)
+        self.on_disconnect(req.sender)
+        return NO_REPLY
+
+
+def _refuse(msg: Message, send: Callable[[Message], None], errnum: int, text: str | None) -> None:
+    if not msg.flags & NORESPONSE:
+        send(response(msg, text, errnum=errnum))
+
+
+def _object_of(msg: Message) -> dict[str, Any] | None:
+    """Return the JSON object of a request, empty for none and for raw bytes, None if it is JSON of another kind or broken."""
+    payload = msg.payload
+    if not payload or not payload.endswith(b"\0"):
+        return {}
+    try:
+        value = json.loads(payload[:-1])
+    except ValueError:
+        return None if payload[:1] == b"{" else {}
+    return value if isinstance(value, dict) else None

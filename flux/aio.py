@@ -1,0 +1,443 @@
+"""The Flux handle for asyncio programs: services, the dashboard, tests.
+
+One class serves both ends of the project: a program connects it to a broker's socket with `AsyncFlux.connect`; the broker gives each
+built-in service one whose messages stay in the process. What carries the messages is a `Transport`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from flux.wire import framing
+from flux.wire.codec import DecodeError
+from flux.wire.errors import error_of
+from flux.wire.message import (
+    EVENT,
+    NODEID_ANY,
+    NORESPONSE,
+    REQUEST,
+    RESPONSE,
+    STREAMING,
+    UPSTREAM,
+    Message,
+    event,
+    request,
+)
+
+ResponseCallback = Callable[[Message], None]
+EventCallback = Callable[[Message], None]
+
+
+class Transport(Protocol):
+    """What carries a handle's messages to its broker."""
+
+    def send(self, msg: Message) -> None:
+        """Queue ``msg`` for the broker."""
+
+    def subscribe(self, prefix: str) -> asyncio.Future[None]:
+        """Ask for events whose topic starts with ``prefix``; done when the broker will deliver them."""
+
+    def unsubscribe(self, prefix: str) -> None:
+        """Take back one `subscribe`."""
+
+    async def close(self) -> None:
+        """End the connection."""
+
+
+class Stream:
+    """A streaming RPC: iterate over its responses' payloads; leaving the block before the end cancels it."""
+
+    def __init__(self, handle: AsyncFlux, msg: Message, cancel: str | None) -> None:
+        self._handle = handle
+        self._msg = msg
+        self._cancel = cancel
+        self._queue: deque[Message] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._ended = False
+        self.matchtag = 0
+
+    async def __aenter__(self) -> Self:
+        self.matchtag = self._handle.start_stream(self._msg, self._push)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Cancel the stream if it still runs."""
+        if not self._ended:
+            self._ended = True
+            self._handle.forget(self.matchtag)
+            if self._cancel and not self._handle.closed:
+                self._handle.send(self._cancel, {"matchtag": self.matchtag}, nodeid=self._msg.nodeid)
+
+    def _push(self, msg: Message) -> None:
+        self._queue.append(msg)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        msg = await self.next_message()
+        if msg is None:
+            raise StopAsyncIteration
+        return msg.json()
+
+    async def next_message(self) -> Message | None:
+        """Return the next response, None after the last; raises OSError when the stream fails."""
+        while not self._queue:
+            if self._ended:
+                return None
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        msg = self._queue.popleft()
+        if msg.errnum == 0:
+            return msg
+        self._ended = True
+        if msg.errnum == errno.ENODATA:
+            return None
+        raise error_of(msg)
+
+
+class Subscription:
+    """Events whose topic starts with a prefix, as an async iterator of messages."""
+
+    def __init__(self, handle: AsyncFlux, prefix: str) -> None:
+        self._handle = handle
+        self.prefix = prefix
+        self._queue: asyncio.Queue[Message | None] = asyncio.Queue()
+
+    def push(self, msg: Message | None) -> None:
+        """Add an event; None ends the iteration."""
+        self._queue.put_nowait(msg)
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        return self
+
+    async def __anext__(self) -> Message:
+        msg = await self._queue.get()
+        if msg is None:
+            raise StopAsyncIteration
+        return msg
+
+    async def close(self) -> None:
+        """Stop receiving."""
+        self._handle.off_event(self.prefix, self.push)
+        self.push(None)
+
+
+class AsyncFlux:
+    """A connection to a broker for asyncio programs.
+
+    RPCs raise OSError with the error number and sentence of the response, ECONNRESET when the connection ends, TimeoutError
+    when ``timeout`` seconds pass. Cancelling a waiting task gives up its RPC; the handle stays usable.
+    """
+
+    def __init__(self, transport: Transport | None = None, *, rank: int = 0, size: int = 1) -> None:
+        self.transport = transport
+        self.rank = rank
+        self.size = size
+        self.closed = False
+        self.on_request: Callable[[Message], None] | None = None
+        self.on_close: Callable[[], None] | None = None
+        self._tag = 0
+        self._pending: dict[int, tuple[ResponseCallback, bool]] = {}
+        self._events: list[tuple[str, EventCallback]] = []
+
+    @classmethod
+    async def connect(cls, uri: str | None = None) -> AsyncFlux:
+        """Connect to the broker at ``uri`` (default: the environment's FLUX_URI) and learn its rank and size.
+
+        Raises OSError: ENOENT when there is no broker, EPERM when it refuses this user.
+        """
+        from flux.connect import open_stream
+
+        handle = cls()
+        handle.transport = await open_stream(uri, handle)
+        try:
+            handle.rank = int(await handle.attr_get("rank"))
+            handle.size = int(await handle.attr_get("size"))
+        except BaseException:
+            await handle.close()
+            raise
+        return handle
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    # Sending
+
+    def post(
+        self,
+        topic: str,
+        payload: Any,
+        callback: ResponseCallback,
+        *,
+        nodeid: int = NODEID_ANY,
+        upstream: bool = False,
+    ) -> int:
+        """Send a request and have its one response given to ``callback``; returns the match tag."""
+        if upstream:
+            return self._send(request(topic, payload, nodeid=self.rank, flags=UPSTREAM), callback, False)
+        return self._send(request(topic, payload, nodeid=nodeid), callback, False)
+
+    def start_stream(self, msg: Message, callback: ResponseCallback) -> int:
+        """Send a streaming request; ``callback`` gets every response, the last one with an error number."""
+        return self._send(msg, callback, True)
+
+    def _send(self, msg: Message, callback: ResponseCallback, streaming: bool) -> int:
+        transport = self.transport
+        if self.closed or transport is None:
+            raise OSError(errno.ECONNRESET, "the connection to the broker is closed")
+        self._tag = tag = self._tag % 0xFFFFFFFE + 1
+        msg.aux2 = tag
+        self._pending[tag] = (callback, streaming)
+        transport.send(msg)
+        return tag
+
+    def forget(self, matchtag: int) -> None:
+        """Drop interest in the responses to ``matchtag``."""
+        self._pending.pop(matchtag, None)
+
+    def send(self, topic: str, payload: Any = None, *, nodeid: int = NODEID_ANY) -> None:
+        """Send a request that gets no response."""
+        self.send_message(request(topic, payload, nodeid=nodeid, flags=NORESPONSE))
+
+    def send_message(self, msg: Message) -> None:
+        """Send a message as it is; raises OSError(ECONNRESET) on a closed handle."""
+        if self.closed or self.transport is None:
+            raise OSError(errno.ECONNRESET, "the connection to the broker is closed")
+        self.transport.send(msg)
+
+    async def rpc_message(
+        self,
+        topic: str,
+        payload: Any = None,
+        *,
+        nodeid: int = NODEID_ANY,
+        upstream: bool = False,
+        timeout: float | None = None,
+    ) -> Message:
+        """Send a request and return its response message; raises OSError for an error response."""
+        future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+
+        def done(msg: Message) -> None:
+            if not future.done():
+                future.set_result(msg)
+
+        tag = self.post(topic, payload, done, nodeid=nodeid, upstream=upstream)
+        try:
+            msg = await (future if timeout is None else asyncio.wait_for(future, timeout))
+        finally:
+            self._pending.pop(tag, None)
+        if msg.errnum:
+            raise error_of(msg)
+        return msg
+
+    async def rpc(
+        self,
+        topic: str,
+        payload: Any = None,
+        *,
+        nodeid: int = NODEID_ANY,
+        upstream: bool = False,
+        timeout: float | None = None,
+    ) -> dict[str, Any]:
+        """Send a request and return its response's payload, an empty object when there is none."""
+        msg = await self.rpc_message(topic, payload, nodeid=nodeid, upstream=upstream, timeout=timeout)
+        data: dict[str, Any] = msg.json() or {}
+        return data
+
+    def stream(
+        self,
+        topic: str,
+        payload: Any = None,
+        *,
+        nodeid: int = NODEID_ANY,
+        cancel: str | None = "",
+    ) -> Stream:
+        """Return a streaming RPC to enter with ``async with``.
+
+        ``cancel`` is the topic that ends it early: ``<topic>-cancel`` by default, None if the service has none.
+        """
+        name = f"{topic}-cancel" if cancel == "" else cancel
+        return Stream(self, request(topic, payload, nodeid=nodeid, flags=STREAMING), name)
+
+    # Events
+
+    async def publish(self, topic: str, payload: Any = None, *, private: bool = False) -> None:
+        """Publish an event; it reaches every subscriber of the instance in the order of its sequence number."""
+        self.send_message(event(topic, payload, private=private))
+
+    async def publish_seq(self, topic: str, payload: Any = None, *, private: bool = False) -> int:
+        """Publish an event through rank 0 and return its sequence number."""
+        body: dict[str, Any] = {"topic": topic, "flags": 2 if private else 0}
+        if payload is not None:
+            body["payload"] = payload
+        answer = await self.rpc("event.pub", body, nodeid=0)
+        return int(answer["seq"])
+
+    async def subscribe(self, prefix: str) -> Subscription:
+        """Return the events whose topic starts with ``prefix``, from now on."""
+        sub = Subscription(self, prefix)
+        await self.on_event(prefix, sub.push)
+        return sub
+
+    async def on_event(self, prefix: str, callback: EventCallback) -> None:
+        """Have ``callback`` called with each event whose topic starts with ``prefix``."""
+        if self.transport is None:
+            raise OSError(errno.ECONNRESET, "the connection to the broker is closed")
+        self._events.append((prefix, callback))
+        await self.transport.subscribe(prefix)
+
+    def off_event(self, prefix: str, callback: EventCallback) -> None:
+        """Take back one `on_event`."""
+        if (prefix, callback) in self._events:
+            self._events.remove((prefix, callback))
+            if self.transport is not None and not self.closed:
+                self.transport.unsubscribe(prefix)
+
+    # Receiving
+
+    def dispatch(self, msg: Message) -> None:
+        """Give a message from the broker to whoever waits for it (called by the transport)."""
+        kind = msg.type
+        if kind == RESPONSE:
+            entry = self._pending.get(msg.aux2)
+            if entry is not None:
+                if not entry[1] or msg.aux1:
+                    del self._pending[msg.aux2]
+                entry[0](msg)
+        elif kind == EVENT:
+            topic = msg.topic or ""
+            for prefix, callback in tuple(self._events):
+                if topic.startswith(prefix):
+                    callback(msg)
+        elif kind == REQUEST and self.on_request is not None:
+            self.on_request(msg)
+
+    def disconnected(self) -> None:
+        """The transport lost its broker: every waiting RPC fails with ECONNRESET."""
+        if self.closed:
+            return
+        self.closed = True
+        pending, self._pending = self._pending, {}
+        for tag, (callback, _) in pending.items():
+            callback(Message(RESPONSE, aux1=errno.ECONNRESET, aux2=tag))
+        for _, callback in tuple(self._events):
+            owner = getattr(callback, "__self__", None)
+            if isinstance(owner, Subscription):
+                owner.push(None)
+        if self.on_close is not None:
+            self.on_close()
+
+    # Attributes and the end
+
+    async def attr_get(self, name: str) -> str:
+        """Return a broker attribute; raises OSError(ENOENT) if it is not set."""
+        return str((await self.rpc("attr.get", {"name": name}))["value"])
+
+    async def attr_set(self, name: str, value: str) -> None:
+        """Set a broker attribute; raises OSError(EPERM) if it may not be changed."""
+        await self.rpc("attr.set", {"name": name, "value": value})
+
+    async def close(self) -> None:
+        """Close the connection; waiting RPCs fail with ECONNRESET."""
+        self.disconnected()
+        if self.transport is not None:
+            await self.transport.close()
+
+
+class SocketTransport(asyncio.Protocol):
+    """The ``local://`` transport: RFC 3 messages on a Unix stream socket."""
+
+    def __init__(self, handle: AsyncFlux) -> None:
+        self._handle = handle
+        self._unpacker = framing.Unpacker()
+        self._out: list[bytes] = []
+        self._accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+
+    async def accepted(self) -> None:
+        """Wait for the broker's verdict; raises OSError with its error number if it refuses."""
+        await self._accepted
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if not self._accepted.done():
+            verdict, data = data[0], data[1:]
+            if verdict:
+                self._accepted.set_exception(OSError(verdict, os.strerror(verdict)))
+                return
+            self._accepted.set_result(None)
+        try:
+            messages = self._unpacker.feed(data)
+        except DecodeError:
+            if self._transport is not None:
+                self._transport.abort()
+            return
+        for msg in messages:
+            self._handle.dispatch(msg)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._accepted.done():
+            self._accepted.set_exception(OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)))
+        if not self._lost.done():
+            self._lost.set_result(None)
+        self._handle.disconnected()
+
+    def send(self, msg: Message) -> None:
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(framing.pack(msg))
+
+    def _flush(self) -> None:
+        out, self._out = self._out, []
+        if out and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(out))
+
+    def subscribe(self, prefix: str) -> asyncio.Future[None]:
+        return asyncio.ensure_future(self._subscribe(prefix))
+
+    async def _subscribe(self, prefix: str) -> None:
+        try:
+            await self._handle.rpc("local.sub", {"topic": prefix})
+        except OSError as exc:
+            if exc.errno != errno.ENOSYS:
+                raise
+            await self._handle.rpc("event.subscribe", {"topic": prefix})
+
+    def unsubscribe(self, prefix: str) -> None:
+        self._handle.post("local.unsub", {"topic": prefix}, lambda _: None)
+
+    async def close(self) -> None:
+        self._flush()
+        if self._transport is not None:
+            self._transport.close()
+            await self._lost
