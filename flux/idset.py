@@ -1,0 +1,370 @@
+"""Sets of non-negative integers and their string form, such as ``0-3,7`` (RFC 22, idset_create(3), idset_encode(3)).
+
+A set is kept as sorted, disjoint, non-adjacent ranges, so its cost follows the number of ranges: the ids of a hundred
+thousand jobs or ranks in a row cost as much as one.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias, Union
+
+from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
+
+IDsetLike: TypeAlias = Union["IDset", str, int, Iterable[int]]
+"""Whatever an operation accepts as the other operand."""
+
+_TERM = re.compile(r"(0|[1-9][0-9]*)(?:-(0|[1-9][0-9]*))?\Z", re.ASCII)
+_MAX_ID = 2**32 - 2
+
+
+def _invalid(text: object) -> ValueError:
+    return ValueError(f"IDset(): Invalid argument: {text}")
+
+
+def _parse(text: str) -> list[tuple[int, int]]:
+    """Return the inclusive ranges of an idset string, in the order of the text."""
+    body = text
+    if body.startswith("[") or body.endswith("]"):
+        if len(body) < 2 or not (body.startswith("[") and body.endswith("]")):
+            raise _invalid(text)
+        body = body[1:-1]
+    if not body:
+        return []
+    ranges = []
+    for term in body.split(","):
+        match = _TERM.match(term)
+        if match is None:
+            raise _invalid(text)
+        first = int(match[1])
+        last = first if match[2] is None else int(match[2])
+        if last < first or last > _MAX_ID:
+            raise _invalid(text)
+        ranges.append((first, last))
+    return ranges
+
+
+def _normalize(ranges: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    """Sort ranges and merge those that overlap or touch; return their firsts and lasts."""
+    firsts: list[int] = []
+    lasts: list[int] = []
+    for first, last in sorted(ranges):
+        if lasts and first <= lasts[-1] + 1:
+            if last > lasts[-1]:
+                lasts[-1] = last
+        else:
+            firsts.append(first)
+            lasts.append(last)
+    return firsts, lasts
+
+
+def _from_ids(ids: Iterable[int]) -> tuple[list[int], list[int]]:
+    checked = []
+    for i in ids:
+        if not isinstance(i, int):
+            raise TypeError(f"IDset(): expected an iterable of integers, got {type(i).__name__}")
+        if i < 0 or i > _MAX_ID:
+            raise _invalid(i)
+        checked.append((i, i))
+    return _normalize(checked)
+
+
+class IDset:
+    """A set of non-negative integers.
+
+    Args:
+        arg: an idset string (``0-3``, ``[0,5,7]``), an integer, another IDset or an iterable of integers.
+        flags: default flags of encode(): IDSET_FLAG_RANGE and IDSET_FLAG_BRACKETS.
+
+    Raises:
+        ValueError: the string or an id is malformed or negative.
+        TypeError: the argument is of none of these kinds.
+    """
+
+    __slots__ = ("_firsts", "_flags", "_lasts")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, arg: IDsetLike = "", flags: int = IDSET_FLAG_RANGE) -> None:
+        self._flags = flags
+        self._firsts: list[int]
+        self._lasts: list[int]
+        if isinstance(arg, IDset):
+            self._firsts, self._lasts = arg._firsts.copy(), arg._lasts.copy()
+        elif isinstance(arg, str):
+            self._firsts, self._lasts = _normalize(_parse(arg))
+        elif isinstance(arg, int):
+            self._firsts, self._lasts = _from_ids((arg,))
+        elif isinstance(arg, Iterable):
+            self._firsts, self._lasts = _from_ids(arg)
+        else:
+            raise TypeError(f"IDset(): expected an idset string or an iterable of integers, got {type(arg).__name__}")
+
+    @classmethod
+    def _of(cls, firsts: list[int], lasts: list[int], flags: int) -> IDset:
+        made = cls.__new__(cls)
+        made._firsts, made._lasts, made._flags = firsts, lasts, flags
+        return made
+
+    # -- members ---------------------------------------------------------------------------------------------------
+
+    def ranges(self) -> Iterator[tuple[int, int]]:
+        """Yield the inclusive, ascending, non-adjacent ranges of this set."""
+        return zip(self._firsts, self._lasts, strict=True)
+
+    def __iter__(self) -> Iterator[int]:
+        for first, last in zip(self._firsts, self._lasts, strict=True):
+            yield from range(first, last + 1)
+
+    def __len__(self) -> int:
+        return sum(self._lasts) - sum(self._firsts) + len(self._firsts)
+
+    def __contains__(self, i: object) -> bool:
+        return isinstance(i, int) and self.test(i)
+
+    def test(self, i: int) -> bool:
+        """Return whether id `i` is in the set. Raises ValueError for a negative id."""
+        if i < 0:
+            raise _invalid(i)
+        at = bisect_right(self._firsts, i) - 1
+        return at >= 0 and i <= self._lasts[at]
+
+    def count(self) -> int:
+        """Return the number of ids in the set."""
+        return len(self)
+
+    def first(self) -> int:
+        """Return the smallest id; ValueError if the set is empty."""
+        if not self._firsts:
+            raise ValueError("IDset is empty")
+        return self._firsts[0]
+
+    def last(self) -> int:
+        """Return the greatest id; ValueError if the set is empty."""
+        if not self._lasts:
+            raise ValueError("IDset is empty")
+        return self._lasts[-1]
+
+    def next(self, i: int) -> int:
+        """Return the smallest id greater than `i`; ValueError if there is none."""
+        at = bisect_right(self._firsts, i) - 1
+        if at >= 0 and i < self._lasts[at]:
+            return i + 1
+        if at + 1 < len(self._firsts):
+            return self._firsts[at + 1]
+        raise ValueError(f"IDset has no id after {i}")
+
+    def expand(self) -> list[int]:
+        """Return the ids as an ascending list."""
+        return list(self)
+
+    # -- text ------------------------------------------------------------------------------------------------------
+
+    def set_flags(self, flags: int) -> None:
+        """Set the default flags of encode()."""
+        if flags & ~(IDSET_FLAG_RANGE | IDSET_FLAG_BRACKETS):
+            raise ValueError(f"IDset.set_flags(): unknown flags {flags:#x}")
+        self._flags = flags
+
+    def encode(self, flags: int | None = None) -> str:
+        """Return the RFC 22 string of the set.
+
+        Args:
+            flags: IDSET_FLAG_RANGE compresses runs (``0-3``), IDSET_FLAG_BRACKETS wraps several ids in brackets.
+                None uses the flags given at construction or by set_flags().
+        """
+        flags = self._flags if flags is None else flags
+        if flags & IDSET_FLAG_RANGE:
+            text = ",".join(str(a) if a == b else f"{a}-{b}" for a, b in self.ranges())
+        else:
+            text = ",".join(map(str, self))
+        if flags & IDSET_FLAG_BRACKETS and len(self) > 1:
+            return f"[{text}]"
+        return text
+
+    def __str__(self) -> str:
+        return self.encode()
+
+    def __repr__(self) -> str:
+        return f"IDset('{self}')"
+
+    # -- changing the set ------------------------------------------------------------------------------------------
+
+    def set(self, start: int, end: int | None = None) -> IDset:
+        """Add an id or the inclusive range `start` to `end`; return self."""
+        return self.add(self._range(start, end))
+
+    def clear(self, start: int, end: int | None = None) -> IDset:
+        """Remove an id or the inclusive range `start` to `end`; return self."""
+        return self.subtract(self._range(start, end))
+
+    def add(self, arg: IDsetLike) -> IDset:
+        """Add all ids of `arg` to this set; return self."""
+        other = _coerce(arg)
+        if len(other._firsts) == 1:
+            self._insert(other._firsts[0], other._lasts[0])
+        elif other._firsts:
+            self._firsts, self._lasts = _normalize([*self.ranges(), *other.ranges()])
+        return self
+
+    def subtract(self, arg: IDsetLike) -> IDset:
+        """Remove all ids of `arg` from this set; return self."""
+        other = _coerce(arg)
+        if len(other._firsts) == 1:
+            self._remove(other._firsts[0], other._lasts[0])
+        elif other._firsts:
+            self._firsts, self._lasts = self._difference(other)
+        return self
+
+    @staticmethod
+    def _range(start: int, end: int | None) -> IDset:
+        end = start if end is None else end
+        if start < 0 or end < start or end > _MAX_ID:
+            raise _invalid(start if end == start else f"{start}-{end}")
+        return IDset._of([start], [end], IDSET_FLAG_RANGE)
+
+    def _insert(self, first: int, last: int) -> None:
+        # Ranges lo..hi-1 overlap or touch [first, last] and melt into it.
+        lo = bisect_right(self._lasts, first - 2)
+        hi = bisect_right(self._firsts, last + 1)
+        if lo < hi:
+            first = min(first, self._firsts[lo])
+            last = max(last, self._lasts[hi - 1])
+        self._firsts[lo:hi] = [first]
+        self._lasts[lo:hi] = [last]
+
+    def _remove(self, first: int, last: int) -> None:
+        lo = bisect_right(self._lasts, first - 1)
+        hi = bisect_right(self._firsts, last)
+        if lo >= hi:
+            return
+        firsts, lasts = [], []
+        if self._firsts[lo] < first:
+            firsts.append(self._firsts[lo])
+            lasts.append(first - 1)
+        if self._lasts[hi - 1] > last:
+            firsts.append(last + 1)
+            lasts.append(self._lasts[hi - 1])
+        self._firsts[lo:hi] = firsts
+        self._lasts[lo:hi] = lasts
+
+    # -- new sets --------------------------------------------------------------------------------------------------
+
+    def copy(self) -> IDset:
+        """Return an independent copy of the set."""
+        return IDset(self, self._flags)
+
+    def union(self, *args: IDsetLike) -> IDset:
+        """Return the set of all ids in this set or in any of `args`."""
+        ranges = list(self.ranges())
+        for arg in args:
+            ranges.extend(_coerce(arg).ranges())
+        return IDset._of(*_normalize(ranges), self._flags)
+
+    def intersect(self, *args: IDsetLike) -> IDset:
+        """Return the set of ids in this set and in all of `args`."""
+        result = self
+        for arg in args:
+            result = result._intersection(_coerce(arg))
+        return result.copy() if result is self else result
+
+    def difference(self, *args: IDsetLike) -> IDset:
+        """Return the set of ids in this set and in none of `args`."""
+        result = self.copy()
+        for arg in args:
+            result.subtract(arg)
+        return result
+
+    def equal(self, idset: IDsetLike) -> bool:
+        """Return whether both sets have the same ids."""
+        other = _coerce(idset)
+        return self._firsts == other._firsts and self._lasts == other._lasts
+
+    def _intersection(self, other: IDset) -> IDset:
+        firsts: list[int] = []
+        lasts: list[int] = []
+        i = j = 0
+        while i < len(self._firsts) and j < len(other._firsts):
+            first = max(self._firsts[i], other._firsts[j])
+            last = min(self._lasts[i], other._lasts[j])
+            if first <= last:
+                firsts.append(first)
+                lasts.append(last)
+            if self._lasts[i] < other._lasts[j]:
+                i += 1
+            else:
+                j += 1
+        return IDset._of(firsts, lasts, self._flags)
+
+    def _difference(self, other: IDset) -> tuple[list[int], list[int]]:
+        firsts: list[int] = []
+        lasts: list[int] = []
+        j = 0
+        for first, last in self.ranges():
+            while j < len(other._firsts) and other._lasts[j] < first:
+                j += 1
+            k = j
+            while k < len(other._firsts) and other._firsts[k] <= last:
+                if other._firsts[k] > first:
+                    firsts.append(first)
+                    lasts.append(other._firsts[k] - 1)
+                first = other._lasts[k] + 1
+                k += 1
+            if first <= last:
+                firsts.append(first)
+                lasts.append(last)
+        return firsts, lasts
+
+    def __eq__(self, other: object) -> bool:
+        return self.equal(other) if isinstance(other, IDset) else NotImplemented
+
+    def __or__(self, other: IDsetLike) -> IDset:
+        return self.union(other)
+
+    def __and__(self, other: IDsetLike) -> IDset:
+        return self.intersect(other)
+
+    def __sub__(self, other: IDsetLike) -> IDset:
+        return self.difference(other)
+
+    def __add__(self, other: IDsetLike) -> IDset:
+        return self.union(other)
+
+    def __ior__(self, other: IDsetLike) -> IDset:
+        return self.add(other)
+
+    def __iadd__(self, other: IDsetLike) -> IDset:
+        return self.add(other)
+
+    def __isub__(self, other: IDsetLike) -> IDset:
+        return self.subtract(other)
+
+
+class IDsetIterator:
+    """Iterate over the ids of an IDset in ascending order; tolerates changes of the set on the way."""
+
+    def __init__(self, idset: IDset) -> None:
+        self._idset = idset
+        self._last = -1
+
+    def __iter__(self) -> IDsetIterator:
+        return self
+
+    def __next__(self) -> int:
+        try:
+            self._last = self._idset.next(self._last)
+        except ValueError:
+            raise StopIteration from None
+        return self._last
+
+
+def _coerce(arg: IDsetLike) -> IDset:
+    return arg if isinstance(arg, IDset) else IDset(arg)
+
+
+def decode(string: str) -> IDset:
+    """Return the IDset of an RFC 22 string; ValueError if it is malformed."""
+    if not isinstance(string, str):
+        raise TypeError(f"idset.decode(): expected a string, got {type(string).__name__}")
+    return IDset(string)

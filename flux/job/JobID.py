@@ -1,0 +1,189 @@
+"""Job ids and their encodings: decimal, hex, dothex, kvs, words and f58 (RFC 19)."""
+
+from __future__ import annotations
+
+import os
+import re
+
+_ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_DIGITS = {char: value for value, char in enumerate(_ALPHABET)}
+_DOTHEX = re.compile(r"[0-9a-fA-F]{1,4}(?:\.[0-9a-fA-F]{1,4}){3}\Z")
+_DECIMAL = re.compile(r"[0-9]+\Z", re.ASCII)
+_HEX = re.compile(r"0[xX][0-9a-fA-F]+\Z")
+_LIMIT = 1 << 64
+
+ENCODINGS = ("dec", "kvs", "hex", "dothex", "words", "f58")
+"""The names that JobID.encode() knows."""
+
+
+def _f58_prefix() -> str:
+    """Return ``f`` where FLUX_F58_FORCE_ASCII asks for it, else ``ƒ``."""
+    if os.environ.get("FLUX_F58_FORCE_ASCII"):
+        return "f"
+    return "ƒ"
+
+
+def _to_f58(value: int) -> str:
+    digits = ""
+    while True:
+        value, digit = divmod(value, 58)
+        digits = _ALPHABET[digit] + digits
+        if not value:
+            return _f58_prefix() + digits
+
+
+def _from_f58(digits: str) -> int:
+    value = 0
+    for char in digits:
+        value = value * 58 + _DIGITS[char]
+    if not digits:
+        raise ValueError
+    return value
+
+
+def _to_dothex(value: int) -> str:
+    text = f"{value:016x}"
+    return f"{text[0:4]}.{text[4:8]}.{text[8:12]}.{text[12:16]}"
+
+
+def _from_dothex(text: str) -> int:
+    if not _DOTHEX.match(text):
+        raise ValueError
+    value = 0
+    for part in text.split("."):
+        value = value << 16 | int(part, 16)
+    return value
+
+
+def _parse(text: str) -> int:
+    """Decode by the RFC 19 rules, which tell the encoding from the look of the string."""
+    if "." in text:
+        return _from_dothex(text.removeprefix("job."))
+    if "-" in text:
+        from flux.job import mnemonic
+
+        return mnemonic.decode(text)
+    if text.startswith(("ƒ", "f")):
+        return _from_f58(text[1:])
+    if _HEX.match(text):
+        return int(text, 16)
+    if _DECIMAL.match(text):
+        return int(text)
+    raise ValueError
+
+
+def id_parse(jobid_str: str) -> int:
+    """Return the integer of a job id in any RFC 19 encoding.
+
+    Raises:
+        ValueError: the string is no job id.
+    """
+    try:
+        value = _parse(jobid_str.strip())
+    except (ValueError, KeyError):
+        raise ValueError(f"{jobid_str} is not a valid Flux jobid") from None
+    if value >= _LIMIT:
+        raise ValueError(f"{jobid_str} is not a valid Flux jobid")
+    return value
+
+
+def id_encode(jobid: int, encoding: str = "f58") -> str:
+    """Return a job id in an encoding of ENCODINGS.
+
+    Raises:
+        ValueError: the encoding is unknown or the id does not fit in 64 bits.
+    """
+    value = int(jobid)
+    if not 0 <= value < _LIMIT:
+        raise ValueError(f"{value} is not a valid Flux jobid")
+    if encoding == "f58":
+        return _to_f58(value)
+    if encoding == "dec":
+        return str(value)
+    if encoding == "hex":
+        return f"0x{value:x}"
+    if encoding == "dothex":
+        return _to_dothex(value)
+    if encoding == "kvs":
+        return "job." + _to_dothex(value)
+    if encoding == "words":
+        from flux.job import mnemonic
+
+        return mnemonic.encode(value)
+    raise ValueError(f"unknown jobid encoding {encoding}")
+
+
+class JobID(int):
+    """A Flux job id: an integer that knows its other spellings (flux.job.JobID in the manual).
+
+    Args:
+        value: an integer, a JobID, or a string in any RFC 19 encoding.
+
+    Raises:
+        ValueError: the string is no job id.
+    """
+
+    orig_str: str
+
+    def __new__(cls, value: int | str) -> JobID:
+        if isinstance(value, str):
+            made = super().__new__(cls, id_parse(value))
+            made.orig_str = value
+            return made
+        number = int(value)
+        if not 0 <= number < _LIMIT:
+            raise ValueError(f"{value} is not a valid Flux jobid")
+        made = super().__new__(cls, number)
+        made.orig_str = value.orig_str if isinstance(value, JobID) else str(number)
+        return made
+
+    def encode(self, encoding: str = "dec") -> str:
+        """Return the id in one of ENCODINGS; ValueError if the encoding is unknown."""
+        return id_encode(self, encoding)
+
+    @property
+    def dec(self) -> str:
+        """The decimal spelling."""
+        return self.encode()
+
+    @property
+    def f58(self) -> str:
+        """The F58 spelling, such as ``ƒ26GwX``; prefixed ``f`` when FLUX_F58_FORCE_ASCII is set."""
+        return self.encode("f58")
+
+    @property
+    def hex(self) -> str:
+        """The hexadecimal spelling with 0x."""
+        return self.encode("hex")
+
+    @property
+    def dothex(self) -> str:
+        """The dotted hexadecimal spelling."""
+        return self.encode("dothex")
+
+    @property
+    def words(self) -> str:
+        """The mnemonic spelling."""
+        return self.encode("words")
+
+    @property
+    def kvs(self) -> str:
+        """The key of the job's KVS directory."""
+        return self.encode("kvs")
+
+    @property
+    def orig(self) -> str:
+        """The string this id was made of."""
+        return self.orig_str
+
+    def __str__(self) -> str:
+        return self.encode("f58")
+
+    def __repr__(self) -> str:
+        return f"JobID({int(self)})"
+
+    def __format__(self, spec: str) -> str:
+        """Format the F58 spelling; a spec that ends in an integer type (``{id:d}``) formats the number."""
+        if spec and spec[-1] in "bcdoxXn":
+            return int(self).__format__(spec)
+        return str(self).__format__(spec)

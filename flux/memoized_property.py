@@ -1,0 +1,26 @@
+"""A property that is computed once per object (flux.memoized_property in the manual)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def memoized_property(fget: Callable[[Any], T]) -> T:
+    """Return a property that calls its getter on the first access only.
+
+    Args:
+        fget: the getter; its value is stored on the object as ``_NAME``.
+    """
+    name = "_" + fget.__name__
+
+    def getter(self: Any) -> T:
+        try:
+            return self.__dict__[name]  # type: ignore[no-any-return]
+        except KeyError:
+            value = self.__dict__[name] = fget(self)
+            return value
+
+    return property(getter, doc=fget.__doc__)  # type: ignore[return-value]
