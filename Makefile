@@ -1,0 +1,54 @@
+# fluxctl: set up, run, test and measure. Everything lives in $(VENV); nothing is installed outside it
+# (except python3-venv by apt-get when the machine lacks it and we are root).
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+SETUP := PYTHON="$(PYTHON)" tools/setup-venv "$(VENV)"
+WORKERS ?= 2
+
+.PHONY: install dev demo test unit check bench screenshots docs clean
+.DEFAULT_GOAL := install
+
+install: $(VENV)/.stamp-install
+
+dev: $(VENV)/.stamp-dev
+
+# The stamps make a second `make` instant; they go stale when the dependencies change.
+$(VENV)/.stamp-install: pyproject.toml tools/setup-venv
+	$(SETUP) .
+	@touch $@
+
+$(VENV)/.stamp-dev: pyproject.toml tools/setup-venv
+	$(SETUP) ".[test,check]"
+	@touch $@ $(VENV)/.stamp-install
+
+demo: install
+	$(BIN)/python examples/demo.py
+
+# Parallel first, then what must have the machine to itself: live instances compared with recordings, figures.
+test: dev
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile tests --ignore=tests/contract --ignore=tests/docs
+	$(BIN)/python -m pytest -q tests/contract
+
+unit: dev
+	$(BIN)/python -m pytest -q tests/unit
+
+check: dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest -q tests/docs
+
+bench: dev
+	$(BIN)/python -m bench.run_all
+
+screenshots: dev
+	$(BIN)/python -m tui.screenshots screenshots
+
+docs: dev
+	$(BIN)/python docs/generate.py
+	$(BIN)/python -m tests.contract.report
+
+clean:
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
