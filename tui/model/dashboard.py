@@ -9,7 +9,7 @@ from typing import Any
 from tui.model.query import Query
 from tui.model.resources import node_and_core_count
 from tui.model.states import DONE, PENDING, Status
-from tui.model.stats import Throughput, Utilisation
+from tui.model.stats import SPAN, Throughput, Utilisation
 from tui.model.table import Job, JobTable
 from tui.model.view import JobView
 
@@ -101,9 +101,8 @@ class Dashboard:
         table = self.table
         changed = table.take_changed()
         if table.finished:
-            self.throughput.add(table.finished)
+            self.throughput.add([t for t in table.finished if t > now - SPAN])
             table.finished.clear()
-        table.submitted.clear()
         first = not self.loaded
         if changed:
             if first or not len(self.view):

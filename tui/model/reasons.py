@@ -23,7 +23,7 @@ def info(table: JobTable, row: int) -> str:
         return why_pending(table, row)
     if status in DONE and status != Status.COMPLETED:
         return why_failed(table, row)
-    return annotation(table, row, "sched", "resource_summary") or table.nodelist[row]
+    return table.where[row] or table.nodelist[row]
 
 
 def why_pending(table: JobTable, row: int) -> str:

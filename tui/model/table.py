@@ -7,15 +7,18 @@ the order.
 
 from __future__ import annotations
 
+import gc
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import repeat
 from sys import intern
 from typing import Any, Final
 
 from tui.model import states
 from tui.model.states import STATUS_INDEX, Status
 
-Job = Mapping[str, Any]
+Job = dict[str, Any]
 
 ATTRS: Final = [
     "userid",
@@ -59,12 +62,27 @@ _NUMBERS: Final[tuple[tuple[str, str, float], ...]] = (
     ("expiration", "d", 0.0),
 )
 _TEXTS: Final = ("name", "ranks", "nodelist")
-_SPARSE: Final = ("annotations", "dependencies")
+_CHUNK: Final = 500
+"""Records taken in at once: few enough to stay in the processor's cache while column after column is read."""
 _ORDER: Final = {s: i for i, s in enumerate((1, 2, 4, 8, 16, 32, 64))}
 
 
+@contextmanager
+def collector_off() -> Iterator[None]:
+    """Keep the cycle collector from walking everything again and again while many objects are made at once."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 class JobTable:
-    """Columns over rows; ``changed`` collects the rows touched since the last :meth:`take_changed`."""
+    """Columns over rows; ``changed`` collects the rows touched since the last :meth:`take_changed`, ``finished``
+    end times.
+    """
 
     def __init__(self) -> None:
         self.row_of: dict[int, int] = {}
@@ -85,6 +103,7 @@ class JobTable:
         self.name: list[str] = []
         self.ranks: list[str] = []
         self.nodelist: list[str] = []
+        self.where: list[str] = []
         self.annotations: dict[int, dict[str, Any]] = {}
         self.dependencies: dict[int, list[str]] = {}
         self.exception: dict[int, tuple[str, int, str]] = {}
@@ -93,7 +112,6 @@ class JobTable:
         self.undescribed: set[int] = set()
         self.changed: set[int] = set()
         self.finished: list[float] = []
-        self.submitted: list[float] = []
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -104,7 +122,9 @@ class JobTable:
         """Take in job-list records: unknown jobs become rows, known ones are brought up to date."""
         known = self.row_of
         if not known:
-            self._append(jobs)
+            with collector_off():
+                for start in range(0, len(jobs), _CHUNK):
+                    self._append(jobs[start : start + _CHUNK])
             return
         fresh: list[Job] = []
         for job in jobs:
@@ -130,27 +150,29 @@ class JobTable:
         self.status += status
         for name, kind, default in _NUMBERS:
             try:
-                values = array(kind, [job.get(name, default) for job in jobs])
+                values = array(kind, list(map(dict.get, jobs, repeat(name), repeat(default))))
             except (TypeError, OverflowError):
                 values = array(kind, [_number(job.get(name), kind, default) for job in jobs])
             getattr(self, name).extend(values)
         for name in _TEXTS:
-            getattr(self, name).extend([intern(job.get(name) or "") for job in jobs])
+            getattr(self, name).extend(map(_text, map(dict.get, jobs, repeat(name), repeat(""))))
         for code in range(len(self.counts)):
             self.counts[code] += status.count(code)
+        self.where.extend([""] * len(ids))
+        for row, notes in enumerate(map(dict.get, jobs, repeat("annotations")), first):
+            if notes:
+                self._annotate(row, notes)
         for row, job in enumerate(jobs, first):
-            if "annotations" in job or "exception_type" in job or "dependencies" in job:
+            if "exception_type" in job or "dependencies" in job:
                 self._set_sparse(row, job)
         self.active.update(row for row, code in enumerate(state, first) if code != states.INACTIVE)
         self.finished.extend(t for t in self.t_inactive[first:] if t)
-        self.submitted.extend(self.t_submit[first:])
         self.changed.update(range(first, first + len(ids)))
 
     def _set_sparse(self, row: int, job: Job) -> None:
-        for name in _SPARSE:
-            value = job.get(name)
-            if value:
-                getattr(self, name)[row] = value
+        dependencies = job.get("dependencies")
+        if dependencies:
+            self.dependencies[row] = list(dependencies)
         kind = job.get("exception_type")
         if kind:
             self.exception[row] = (kind, job.get("exception_severity", 0), job.get("exception_note") or "")
@@ -164,6 +186,8 @@ class JobTable:
         for name in _TEXTS:
             if job.get(name):
                 getattr(self, name)[row] = intern(job[name])
+        if job.get("annotations"):
+            self._annotate(row, job["annotations"])
         self._set_sparse(row, job)
         state = job.get("state", 0)
         if _ORDER.get(state, -1) >= _ORDER[self.state[row]]:
@@ -252,12 +276,22 @@ class JobTable:
             waiting.remove(context["description"])
 
     def _annotate(self, row: int, annotations: Mapping[str, Any]) -> None:
+        """Merge ``annotations``; the scheduler's resource summary, which every job has, goes to the column
+        ``where``.
+        """
+        sched = annotations.get("sched")
+        if sched and "resource_summary" in sched:
+            self.where[row] = _text(sched["resource_summary"])
+            if len(sched) == len(annotations) == 1:
+                return
         merged = dict(self.annotations.get(row, {}))
         for key, value in annotations.items():
             if value is None:
                 merged.pop(key, None)
-            elif isinstance(value, dict) and isinstance(merged.get(key), dict):
-                merged[key] = {k: v for k, v in {**merged[key], **value}.items() if v is not None}
+            elif isinstance(value, dict):
+                old = merged.get(key)
+                both = {**old, **value} if isinstance(old, dict) else value
+                merged[key] = {k: v for k, v in both.items() if v is not None}
             else:
                 merged[key] = value
         self.annotations[row] = merged
@@ -332,6 +366,11 @@ _EVENTS: Final = {
     "dependency-add": JobTable._on_dependency_add,
     "dependency-remove": JobTable._on_dependency_remove,
 }
+
+
+def _text(value: object) -> str:
+    """Return ``value`` as a string shared by all equal ones; empty for what is not a string."""
+    return intern(value) if type(value) is str else ""
 
 
 def _number(value: Any, kind: str, default: float) -> Any:

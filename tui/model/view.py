@@ -13,7 +13,7 @@ from typing import Final
 
 from tui.model.columns import BY_NAME, Column, SortKey
 from tui.model.query import Query
-from tui.model.table import JobTable
+from tui.model.table import JobTable, collector_off
 
 Key = tuple[SortKey, int]
 
@@ -70,11 +70,11 @@ class JobView:
         matches = self.query.compile(table, now)
         rows: Iterable[int] = range(len(table)) if matches is None else filter(matches, range(len(table)))
         ids = table.ids
-        keyed = [(key(table, row, now), ids[row], row) for row in rows]
-        keyed.sort()
-        self._keys = [(k, jobid) for k, jobid, _ in keyed]
-        self._rows = [row for _, _, row in keyed]
-        self._filed = dict(zip(self._rows, self._keys, strict=True))
+        with collector_off():
+            filed = {row: (key(table, row, now), ids[row]) for row in rows}
+            self._rows = sorted(filed, key=filed.__getitem__)
+            self._keys = [filed[row] for row in self._rows]
+        self._filed = filed
 
     def update(self, changed: set[int], now: float) -> None:
         """File the rows in ``changed`` anew; all others stay where they are."""
