@@ -13,8 +13,8 @@ from flux.wire.message import Message
 class BarrierService(Service):
     """Barriers among any number of clients on any ranks (flux_barrier).
 
-    ``barrier.enter`` {name, nprocs, count, internal}: ``internal`` marks a rank's report to its parent, which carries the user in
-    ``userid``. Everybody is released by the event ``barrier.exit`` {name, errnum}.
+    ``barrier.enter`` {name, nprocs, count, internal}: ``internal`` marks a rank's report to its parent, which carries
+    the user in ``userid``. Everybody is released by the event ``barrier.exit`` {name, errnum}.
     """
 
     name = "barrier"

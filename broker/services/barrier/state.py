@@ -1,7 +1,7 @@
 """Barriers as data: who is inside, how many are known, what has to travel towards rank 0.
 
-Each rank counts the clients that entered there and the counts its children reported; what is not yet reported goes upstream in one
-message per barrier. Rank 0 alone sees the total and ends the barrier for everybody by an event.
+Each rank counts the clients that entered there and the counts its children reported; what is not yet reported goes
+upstream in one message per barrier. Rank 0 alone sees the total and ends the barrier for everybody by an event.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class BarrierTable:
     def enter(self, name: str, nprocs: int, userid: int, member: str) -> bool:
         """Let client ``member`` enter; returns whether the barrier is new here.
 
-        Raises OSError: EINVAL for a process count that is not positive or differs from the others', EPERM for another user's barrier,
-        EEXIST for a client already inside.
+        Raises OSError: EINVAL for a process count that is not positive or differs from the others', EPERM for another
+        user's barrier, EEXIST for a client already inside.
         """
         created = name not in self._barriers
         barrier = self._admit(name, nprocs, userid)

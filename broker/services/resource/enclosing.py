@@ -1,0 +1,33 @@
+"""Resources of an instance that runs as a job of another: the job's R, renumbered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from broker.context import Context
+from broker.services.resource.state import ranks_of, renumber
+from flux.aio import AsyncFlux
+from flux.job.JobID import JobID
+from flux.wire import json
+
+TIMEOUT_SECONDS = 30.0
+
+
+async def enclosing_resources(ctx: Context) -> dict[str, Any] | None:
+    """Return the R that the enclosing instance gave to this one.
+
+    None when there is no enclosing instance, or when the brokers are not one for each of the job's nodes: then each broker's own
+    view of its machine counts.
+    """
+    uri, jobid = ctx.attrs.get("parent-uri"), ctx.attrs.get("jobid")
+    if not uri or not jobid:
+        return None
+    try:
+        async with await AsyncFlux.connect(uri) as parent:
+            request = {"id": int(JobID(jobid)), "keys": ["R"], "flags": 0}
+            answer = await parent.rpc("job-info.lookup", request, timeout=TIMEOUT_SECONDS)
+    except (OSError, ValueError) as exc:
+        ctx.log.warning(f"resources of the enclosing instance are not available: {exc}")
+        return None
+    resources: dict[str, Any] = json.loads(answer["R"])
+    return renumber(resources) if len(ranks_of(resources)) == ctx.size else None

@@ -1,0 +1,246 @@
+"""The resource module: every rank reports what it has, rank 0 knows the whole, tells the scheduler and takes orders.
+
+Reports travel up the tree, joined on the way. A rank that reported is online; the overlay's ``overlay.offline`` takes it back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from broker.service import NO_REPLY, Request, Service, event, request
+from broker.services.resource.enclosing import enclosing_resources
+from broker.services.resource.reslog import ResourceLog
+from broker.services.resource.state import Inventory, Resources, ranks_of, resource_set
+from flux.idset import IDset
+from flux.resource.topology import discover, to_xml
+from flux.wire import json
+from flux.wire.message import Message
+
+RETRY_SECONDS = 0.05
+
+
+class ResourceService(Service):
+    """``resource.status``, ``drain``, ``undrain``, ``acquire``, ``get-xml``, ``reload`` (flux-resource(1), RFC 28)."""
+
+    name = "resource"
+
+    async def start(self, args: list[str]) -> None:
+        self._reports: list[Inventory] = []
+        self._xml: dict[str, str] = {}
+        self._flush_due = False
+        self._acquired: Request | None = None
+        self._xml_waiting: list[Request] = []
+        self._state = Resources(self.ctx.size)
+        self._log = ResourceLog(self.ctx)
+        if self.ctx.rank == 0:
+            await self._start_leader(args)
+        topology = discover()
+        xml = to_xml(topology)
+        digest = hashlib.sha1(xml.encode()).hexdigest()
+        cores = IDset(range(len(topology.cores))).encode()
+        gpus = IDset(range(topology.gpus)).encode()
+        host = self.ctx.attrs.get("hostname") or topology.hostname
+        self._take([Inventory(self.ctx.rank, host, cores, gpus, digest)], {digest: xml})
+
+    async def _start_leader(self, args: list[str]) -> None:
+        entries = await self._log.read()
+        self._state.replay(entries)
+        for arg in args:
+            key, _, value = arg.partition("=")
+            if key != "exclude":
+                raise OSError(errno.EINVAL, f"{arg}: unknown module option")
+            self._state.exclude = self._state.targets(value)
+        status = self._state.status()
+        context = {key: status[key] for key in ("drain", "online", "exclude")}
+        self._log.post("resource-init", {"restart": bool(entries), **context}, self.ctx.now())
+        found = await enclosing_resources(self.ctx)
+        if found is not None:
+            self._define(found, "enclosing-instance")
+
+    # Inventory on its way to rank 0
+
+    @request("topo-reduce")
+    def topo_reduce(self, req: Request) -> None:
+        """Take the inventories of a child and of the ranks below it."""
+        reports = [Inventory.from_json(value) for value in req.get("reports", list)]
+        self._take(reports, req.get("xml", dict))
+
+    def _take(self, reports: list[Inventory], xml: dict[str, str]) -> None:
+        self._reports += reports
+        self._xml.update(xml)
+        if not self._flush_due:
+            self._flush_due = True
+            self.ctx.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        reports, self._reports = self._reports, []
+        if self.ctx.rank == 0:
+            self._collect(reports)
+        else:
+            self.ctx.spawn(self._forward(reports), "resource-report")
+
+    async def _forward(self, reports: list[Inventory]) -> None:
+        payload = {
+            "reports": [item.to_json() for item in reports],
+            "xml": {digest: self._xml[digest] for digest in {item.xml for item in reports}},
+        }
+        while True:
+            try:
+                await self.ctx.handle.rpc("resource.topo-reduce", payload, upstream=True)
+                return
+            except OSError as exc:
+                if exc.errno not in (errno.ENOSYS, errno.EHOSTUNREACH):
+                    raise
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def _collect(self, reports: list[Inventory]) -> None:
+        fresh = IDset(item.rank for item in reports if self._state.report(item))
+        if self._state.complete and self._xml_waiting:
+            waiting, self._xml_waiting = self._xml_waiting, []
+            for req in waiting:
+                req.respond(self._documents())
+        if len(fresh):
+            self.ctx.log.debug(f"monitor-batch: up {fresh}")
+            self._log.post("online", {"idset": fresh.encode()}, self.ctx.now())
+        if self._state.resources is None and self._state.complete:
+            count = len({item.xml for item in self._state.inventory.values()})
+            self.ctx.log.debug(f"xml {self.ctx.size} ranks in {count} objects")
+            self._define(resource_set(self._state.inventory.values()), "dynamic-discovery")
+        else:
+            self._tell_scheduler()
+
+    def _define(self, resources: dict[str, Any], method: str) -> None:
+        self._state.define(resources)
+        self._log.post("resource-define", {"method": method}, self.ctx.now())
+        self.ctx.spawn(self._log.put("resource.R", json.dumps(resources)), "resource-R")
+        if self._acquired is not None:
+            self._acquired.respond(self._state.acquire())
+
+    # Membership
+
+    @event("overlay.offline")
+    def on_offline(self, ev: Message) -> None:
+        """Ranks were lost: take them from the scheduler."""
+        if self.ctx.rank == 0:
+            lost = self._state.set_offline(IDset(ev.json()["idset"]))
+            if len(lost):
+                self.ctx.log.debug(f"monitor-batch: down {lost}")
+                self._log.post("offline", {"idset": lost.encode()}, self.ctx.now())
+                self._tell_scheduler()
+
+    # The scheduler
+
+    @request("acquire", streaming=True)
+    def acquire(self, req: Request) -> Any:
+        """Stream the resources and every change of availability to the one scheduler (RFC 28)."""
+        self._require_leader()
+        if self._acquired is not None:
+            raise OSError(errno.EBUSY, "resources are already acquired")
+        self._acquired = req
+        if self._state.resources is not None:
+            req.respond(self._state.acquire())
+        return NO_REPLY
+
+    @request("acquire-cancel")
+    def acquire_cancel(self, req: Request) -> Any:
+        """End the acquisition named by ``matchtag``."""
+        held = self._acquired
+        if held is not None and held.sender == req.sender and held.matchtag == req.get("matchtag", int):
+            self._acquired = None
+            held.end()
+        return NO_REPLY
+
+    def on_disconnect(self, sender: str) -> None:
+        """The scheduler went away: another may acquire."""
+        if self._acquired is not None and self._acquired.sender == sender:
+            self._acquired = None
+        self._xml_waiting = [req for req in self._xml_waiting if req.sender != sender]
+
+    def _tell_scheduler(self) -> None:
+        if self._acquired is not None and self._state.resources is not None:
+            changes = self._state.take_changes()
+            if changes:
+                self._acquired.respond(changes)
+
+    # Administrators and users
+
+    def _require_leader(self) -> None:
+        if self.ctx.rank != 0:
+            raise OSError(errno.EPROTO, f"{self.name}: this request is for rank 0")
+
+    @request("status", allow="guest")
+    async def status(self, req: Request) -> dict[str, Any]:
+        """Return R and the drained, online, offline and excluded ranks."""
+        if self.ctx.rank != 0:
+            return await self.ctx.handle.rpc("resource.status", req.payload or None, nodeid=0)
+        return self._state.status()
+
+    @request("drain")
+    async def drain(self, req: Request) -> None:
+        """Take ``targets`` (idset or hostlist) out of scheduling for ``reason``."""
+        self._require_leader()
+        ranks = self._state.targets(req.get("targets", str))
+        reason, now = req.get("reason", str, ""), self.ctx.now()
+        self._state.drain(ranks, reason, now)
+        self._tell_scheduler()
+        await self._log.post("drain", {"idset": ranks.encode(), "reason": reason}, now)
+
+    @request("undrain")
+    async def undrain(self, req: Request) -> None:
+        """Give drained ``targets`` back to the scheduler."""
+        self._require_leader()
+        ranks = self._state.targets(req.get("targets", str))
+        self._state.undrain(ranks)
+        self._tell_scheduler()
+        await self._log.post("undrain", {"idset": ranks.encode()}, self.ctx.now())
+
+    @request("reload")
+    async def reload(self, req: Request) -> None:
+        """Replace R by the one in the file ``path``; refused (EBUSY) while a scheduler holds resources."""
+        self._require_leader()
+        if self._acquired is not None:
+            raise OSError(errno.EBUSY, "resources are busy (unload scheduler?)")
+        resources = _load_r(Path(req.get("path", str)))
+        ranks = ranks_of(resources)
+        if not len(ranks) or (not req.payload.get("force") and ranks.last() >= self.ctx.size):
+            raise OSError(errno.EINVAL, "R contains ranks that are not part of this instance")
+        self._define(resources, "reload")
+
+    @request("get-xml", allow="guest")
+    def get_xml(self, req: Request) -> Any:
+        """Return the hwloc XML of every rank, in rank order, once all have reported."""
+        self._require_leader()
+        if not self._state.complete:
+            self._xml_waiting.append(req)
+            return NO_REPLY
+        return self._documents()
+
+    def _documents(self) -> dict[str, Any]:
+        return {"xml": [self._xml[self._state.inventory[rank].xml] for rank in range(self.ctx.size)]}
+
+    def stats(self) -> dict[str, Any]:
+        """Ranks by condition and whether a scheduler holds the resources."""
+        state = self._state
+        return {
+            "online": len(state.online),
+            "drained": len(state.drained),
+            "excluded": len(state.exclude),
+            "acquired": self._acquired is not None,
+        }
+
+
+def _load_r(path: Path) -> dict[str, Any]:
+    """Read an R file; raises OSError."""
+    try:
+        resources = json.loads(path.read_bytes())
+        ranks_of(resources)
+    except (ValueError, KeyError, TypeError) as exc:
+        raise OSError(errno.EINVAL, f"{path}: invalid R: {exc}") from None
+    if not isinstance(resources, dict) or resources.get("version") != 1:
+        raise OSError(errno.EINVAL, f"{path}: R version 1 expected")
+    return resources

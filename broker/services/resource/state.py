@@ -1,0 +1,258 @@
+"""The instance's resources as data: inventory by rank, who is online, drained or excluded, and what follows for the scheduler.
+
+A rank is *up* when it is online and neither drained nor excluded. Every operation changes the sets; `Resources.take_changes` then
+tells which ranks went up or down since the scheduler was last told (RFC 28).
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flux.hostlist import Hostlist
+from flux.idset import IDset
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What one rank found: host name, core and GPU ids as idset strings, the digest of its hwloc XML."""
+
+    rank: int
+    host: str
+    cores: str
+    gpus: str
+    xml: str
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Inventory:
+        """Decode a report; raises OSError(EPROTO)."""
+        try:
+            fields = (
+                int(value["rank"]),
+                str(value["host"]),
+                str(value["cores"]),
+                str(value["gpus"]),
+                str(value["xml"]),
+            )
+        except (KeyError, TypeError, ValueError):
+            raise OSError(errno.EPROTO, "malformed inventory") from None
+        return cls(*fields)
+
+    def to_json(self) -> dict[str, Any]:
+        """Encode a report."""
+        return {"rank": self.rank, "host": self.host, "cores": self.cores, "gpus": self.gpus, "xml": self.xml}
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Why and since when (seconds since the epoch) a rank is drained."""
+
+    timestamp: float
+    reason: str
+
+
+def resource_set(inventory: Iterable[Inventory]) -> dict[str, Any]:
+    """Return the R (RFC 20) of some ranks; ranks with the same children share an entry."""
+    ordered = sorted(inventory, key=lambda item: item.rank)
+    groups: dict[tuple[str, str], list[int]] = {}
+    for item in ordered:
+        groups.setdefault((item.cores, item.gpus), []).append(item.rank)
+    entries = []
+    for (cores, gpus), ranks in groups.items():
+        children = {"core": cores} | ({"gpu": gpus} if gpus else {})
+        entries.append({"rank": IDset(ranks).encode(), "children": children})
+    return make_r(entries, [item.host for item in ordered])
+
+
+def make_r(
+    entries: list[dict[str, Any]], hosts: list[str], starttime: float = 0.0, expiration: float = 0.0
+) -> dict[str, Any]:
+    """Return an R of ``R_lite`` entries and host names in rank order."""
+    execution = {
+        "R_lite": entries,
+        "starttime": starttime,
+        "expiration": expiration,
+        "nodelist": [Hostlist(hosts).encode()],
+    }
+    return {"version": 1, "execution": execution}
+
+
+def ranks_of(resources: Mapping[str, Any]) -> IDset:
+    """Return the ranks of an R."""
+    ranks = IDset()
+    for entry in resources["execution"]["R_lite"]:
+        ranks.add(str(entry["rank"]))
+    return ranks
+
+
+def hosts_of(resources: Mapping[str, Any]) -> dict[int, str]:
+    """Return the host name of each rank of an R."""
+    nodelist = resources["execution"].get("nodelist") or []
+    return dict(zip(ranks_of(resources), Hostlist(list(nodelist)), strict=False))
+
+
+def select_ranks(resources: Mapping[str, Any], keep: IDset) -> dict[str, Any]:
+    """Return the part of an R that lies on the ranks ``keep``."""
+    execution = resources["execution"]
+    entries = []
+    for entry in execution["R_lite"]:
+        ranks = IDset(str(entry["rank"])).intersect(keep)
+        if len(ranks):
+            entries.append({**entry, "rank": ranks.encode()})
+    hosts = [host for rank, host in hosts_of(resources).items() if rank in keep]
+    return make_r(entries, hosts, execution.get("starttime", 0.0), execution.get("expiration", 0.0))
+
+
+def renumber(resources: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an R of the enclosing instance with its ranks renumbered from 0, which are the ranks of this instance."""
+    new_rank = {rank: index for index, rank in enumerate(ranks_of(resources))}
+    execution = resources["execution"]
+    groups: dict[str, tuple[list[int], Any]] = {}
+    for entry in execution["R_lite"]:
+        ranks, _ = groups.setdefault(repr(sorted(entry["children"].items())), ([], entry["children"]))
+        ranks += [new_rank[rank] for rank in IDset(str(entry["rank"]))]
+    entries = [{"rank": IDset(ranks).encode(), "children": children} for ranks, children in groups.values()]
+    hosts = list(hosts_of(resources).values())
+    return make_r(entries, hosts, execution.get("starttime", 0.0), execution.get("expiration", 0.0))
+
+
+class Resources:
+    """The resources of an instance of ``size`` ranks."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.inventory: dict[int, Inventory] = {}
+        self.resources: dict[str, Any] | None = None
+        self.online = IDset()
+        self.exclude = IDset()
+        self.drained: dict[int, Drain] = {}
+        self._told = IDset()
+
+    # Inventory
+
+    def report(self, item: Inventory) -> bool:
+        """Take a rank's inventory, which proves it online; returns whether it was not."""
+        if not 0 <= item.rank < self.size:
+            raise OSError(errno.EINVAL, f"rank {item.rank} is out of range")
+        self.inventory[item.rank] = item
+        return self.set_online(IDset(item.rank)).count() == 1
+
+    @property
+    def complete(self) -> bool:
+        """Whether every rank reported."""
+        return len(self.inventory) == self.size
+
+    def define(self, resources: dict[str, Any]) -> None:
+        """Set the instance's R."""
+        self.resources = resources
+
+    def offline(self) -> IDset:
+        """Return the ranks that are not online."""
+        return IDset().set(0, self.size - 1).difference(self.online)
+
+    def set_online(self, ranks: IDset) -> IDset:
+        """Mark ranks online; returns those that were not."""
+        fresh = ranks.difference(self.online)
+        self.online.add(fresh)
+        return fresh
+
+    def set_offline(self, ranks: IDset) -> IDset:
+        """Mark ranks offline; returns those that were online."""
+        lost = ranks.intersect(self.online)
+        self.online.subtract(lost)
+        return lost
+
+    # Administration
+
+    def targets(self, text: str) -> IDset:
+        """Return the ranks that an idset or hostlist names; raises OSError(EINVAL) with what is wrong about it."""
+        try:
+            ranks = IDset(text)
+        except ValueError:
+            return self._ranks_of_hosts(text)
+        if not len(ranks):
+            raise OSError(errno.EINVAL, "idset is empty")
+        if ranks.last() >= self.size:
+            raise OSError(errno.EINVAL, "idset is out of range")
+        return ranks
+
+    def _ranks_of_hosts(self, text: str) -> IDset:
+        try:
+            wanted = Hostlist(text)
+        except ValueError:
+            raise OSError(errno.EINVAL, f"invalid targets: {text}") from None
+        by_host: dict[str, list[int]] = {}
+        for rank, host in hosts_of(self.resources or {"execution": {"R_lite": []}}).items():
+            by_host.setdefault(host, []).append(rank)
+        unknown = [host for host in wanted if host not in by_host]
+        if unknown or not len(wanted):
+            raise OSError(errno.EINVAL, f"invalid targets: invalid hosts: {Hostlist(unknown).encode()}")
+        return IDset(rank for host in wanted for rank in by_host[host])
+
+    def drain(self, ranks: IDset, reason: str, timestamp: float) -> None:
+        """Take ranks out of scheduling."""
+        entry = Drain(timestamp, reason)
+        for rank in ranks:
+            self.drained[rank] = entry
+
+    def undrain(self, ranks: IDset) -> None:
+        """Give ranks back to scheduling; raises OSError(EINVAL) if one is not drained."""
+        missing = IDset(rank for rank in ranks if rank not in self.drained)
+        if len(missing):
+            raise OSError(errno.EINVAL, f"rank{'s' if len(missing) > 1 else ''} {missing} not drained")
+        for rank in ranks:
+            del self.drained[rank]
+
+    def replay(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Restore drained ranks from the eventlog of an earlier run; entries about ranks that are gone are skipped."""
+        for entry in entries:
+            name, context = entry.get("name"), entry.get("context") or {}
+            if name not in ("drain", "undrain"):
+                continue
+            ranks = [rank for rank in IDset(str(context.get("idset", ""))) if rank < self.size]
+            for rank in ranks:
+                if name == "drain":
+                    self.drained[rank] = Drain(float(entry["timestamp"]), str(context.get("reason") or ""))
+                else:
+                    self.drained.pop(rank, None)
+
+    # What others are told
+
+    def up(self) -> IDset:
+        """Return the ranks that may be scheduled."""
+        return self.online.difference(self.exclude, IDset(self.drained))
+
+    def acquire(self) -> dict[str, Any]:
+        """Return the first answer to ``resource.acquire`` and remember it as told."""
+        assert self.resources is not None
+        self._told = self.up()
+        usable = ranks_of(self.resources).difference(self.exclude)
+        return {"resources": select_ranks(self.resources, usable), "up": self._told.intersect(usable).encode()}
+
+    def take_changes(self) -> dict[str, str]:
+        """Return which ranks went up or down since the last call; an empty object if none did."""
+        now = self.up()
+        up, down = now.difference(self._told), self._told.difference(now)
+        self._told = now
+        changes = {}
+        if len(up):
+            changes["up"] = up.encode()
+        if len(down):
+            changes["down"] = down.encode()
+        return changes
+
+    def status(self) -> dict[str, Any]:
+        """Return the answer to ``resource.status``."""
+        groups: dict[Drain, IDset] = {}
+        for rank in sorted(self.drained):
+            groups.setdefault(self.drained[rank], IDset()).add(rank)
+        drain = {ranks.encode(): {"timestamp": why.timestamp, "reason": why.reason} for why, ranks in groups.items()}
+        return {
+            "R": self.resources or make_r([], []),
+            "drain": drain,
+            "online": self.online.encode(),
+            "offline": self.offline().encode(),
+            "exclude": self.exclude.encode(),
+        }
