@@ -49,7 +49,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = sorted(_HOME)  # noqa: PLE0605 - computed from the table above
+__all__ = sorted(_HOME)
 
 
 class _JobPackage(ModuleType):

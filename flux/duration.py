@@ -1,0 +1,72 @@
+"""Flux standard durations (RFC 23) and the date expressions of the commands."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_DURATION = re.compile(
+    r"\s*([0-9]+\.?[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?)(ms|s|m|h|d|)\s*\Z", re.ASCII
+)
+_UNITS = {"ms": 1e-3, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def parse_fsd(fsd_string: str) -> float:
+    """Return a Flux standard duration in seconds.
+
+    Args:
+        fsd_string: a non-negative number with an optional unit ``ms``, ``s``, ``m``, ``h`` or ``d``, or ``inf``.
+
+    Raises:
+        ValueError: the string is no such duration.
+    """
+    if fsd_string.strip().lower() in ("inf", "infinity"):
+        return math.inf
+    match = _DURATION.match(fsd_string)
+    seconds = float(match[1]) * _UNITS[match[2]] if match else math.inf
+    if math.isinf(seconds):
+        raise ValueError("invalid Flux standard duration")
+    return seconds
+
+
+def fsd(secs: float) -> str:
+    """Return seconds as a Flux standard duration of about four digits, such as ``0.692s`` or ``2.5m``."""
+    if secs < 1e-3:
+        return "0s"
+    if secs < 10:
+        return f"{secs:.3f}s"
+    for limit, unit, divisor in ((60, "s", 1), (3600, "m", 60), (86400, "h", 3600)):
+        if secs < limit:
+            return f"{secs / divisor:.4g}{unit}"
+    return f"{secs / 86400:.4g}d"
+
+
+def parse_datetime(string: str, now: datetime | None = None) -> datetime:
+    """Return the local date and time that a user's expression means.
+
+    Args:
+        string: ``+FSD`` for an offset from now, ``now``, or anything the parsedatetime module understands,
+            e.g. ``2021-06-21 8am``, ``in an hour``, ``tomorrow morning``.
+        now: the time that relative expressions start from; None is the current time.
+
+    Raises:
+        ValueError: the expression is not understood.
+    """
+    from datetime import datetime, timedelta
+
+    start = datetime.now() if now is None else now
+    if string == "now":
+        return start
+    if string.startswith("+"):
+        return start + timedelta(seconds=parse_fsd(string[1:]))
+    from parsedatetime import Calendar
+
+    calendar = Calendar()
+    result, status = calendar.parseDT(string, sourceTime=start)
+    if status == 0:
+        raise ValueError(f'Invalid datetime: "{string}"')
+    return result  # type: ignore[no-any-return]

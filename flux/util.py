@@ -1,0 +1,119 @@
+"""What the manual puts into flux.util: encodings of message parts, durations, output formats, the frame of a command."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from flux.duration import fsd, parse_datetime, parse_fsd
+from flux.output_format import OutputFormat, UtilDatetime, UtilFormatter
+from flux.wire import json
+
+if TYPE_CHECKING:
+    from logging import Logger
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+__all__ = [
+    "CLIMain",
+    "OutputFormat",
+    "UtilDatetime",
+    "UtilFormatter",
+    "check_future_error",
+    "encode_payload",
+    "encode_topic",
+    "fsd",
+    "parse_datetime",
+    "parse_fsd",
+    "set_treedict",
+]
+
+
+def encode_payload(payload: Any) -> bytes | None:
+    """Return a message payload as bytes: None and bytes unchanged, a string as UTF-8, anything else as JSON.
+
+    Raises:
+        TypeError: JSON cannot express the payload.
+    """
+    if payload is None or isinstance(payload, bytes):
+        return payload
+    if isinstance(payload, str):
+        return payload.encode("utf-8", errors="surrogateescape")
+    return json.dumps(payload)
+
+
+def encode_topic(topic: str | bytes | None) -> bytes:
+    """Return a topic string as bytes.
+
+    Raises:
+        OSError: EINVAL when the topic is None.
+        TypeError: the topic is neither str nor bytes.
+    """
+    if topic is None:
+        raise OSError(errno.EINVAL, "Topic must not be None/NULL")
+    if isinstance(topic, bytes):
+        return topic
+    if isinstance(topic, str):
+        return topic.encode("utf-8")
+    raise TypeError(f"Topic must be a string, not {type(topic).__name__}")
+
+
+def check_future_error(func: Callable[P, T]) -> Callable[P, T]:
+    """Decorate a method of a future: an OSError it raises carries the future's own error text, if it has one."""
+
+    @functools.wraps(func)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return func(*args, **kwargs)
+        except OSError as error:
+            text = getattr(args[0], "error_string", lambda: None)() if args else None
+            if not text:
+                raise
+            raise OSError(error.errno, text) from None
+
+    return wrapper
+
+
+def set_treedict(tree: dict[str, Any], key: str, value: Any) -> None:
+    """Set `value` in a tree of dicts at a key whose periods separate the levels; levels are made as needed."""
+    *parents, leaf = key.split(".")
+    for name in parents:
+        level = tree.get(name)
+        if not isinstance(level, dict):
+            level = tree[name] = {}
+        tree = level
+    tree[leaf] = value
+
+
+class CLIMain:
+    """Decorator of a command's main function: errors become one line on stderr and exit code 1.
+
+    Args:
+        logger: where the line goes; None prints it with the program's name.
+    """
+
+    def __init__(self, logger: Logger | None = None) -> None:
+        self.logger = logger
+
+    def __call__(self, main_func: Callable[[], object]) -> None:
+        """Run `main_func` and exit with its status; never returns normally."""
+        try:
+            main_func()
+        except SystemExit:
+            raise
+        except KeyboardInterrupt:
+            sys.exit(130)
+        except Exception as error:
+            self._report(error)
+            sys.exit(1)
+        sys.exit(0)
+
+    def _report(self, error: Exception) -> None:
+        if self.logger is not None:
+            self.logger.error(str(error))
+        else:
+            print(f"{sys.argv[0]}: {error}", file=sys.stderr)
