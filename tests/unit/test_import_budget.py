@@ -1,0 +1,79 @@
+"""Start-up budget of the `flux` command: what a sub-command may not import on its way.
+
+Times differ from machine to machine, modules do not: a heavy module on the path of a small command is the regression that the
+budgets of docs/performance.md would show later as milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = (
+    "asyncio",
+    "zmq",
+    "textual",
+    "rich",
+    "yaml",
+    "jsonschema",
+    "sqlite3",
+    "parsedatetime",
+    "psutil",
+    "uvloop",
+    "ssl",
+)
+
+PROBE = """
+import json, sys
+from fluxctl.main import main
+sys.argv = ["flux", *sys.argv[1:]]
+try:
+    main()
+except SystemExit:
+    pass
+finally:
+    print("\\n" + json.dumps(sorted(sys.modules)))
+"""
+
+# Commands that reach their connection error: their whole import path has run by then.
+PATHS = [
+    ("getattr", ["getattr", "size"], HEAVY),
+    ("setattr", ["setattr", "x", "y"], HEAVY),
+    ("ping", ["ping", "-c1", "kvs"], HEAVY),
+    ("kvs get", ["kvs", "get", "a"], HEAVY),
+    ("jobs", ["jobs"], HEAVY),
+    ("job id", ["job", "id", "1234"], HEAVY),
+    ("mini submit", ["mini", "submit", "true"], HEAVY),
+    ("version", ["version"], HEAVY),
+    ("unknown command", ["nosuchcommand"], HEAVY),
+]
+
+
+def imported_by(arguments: list[str]) -> set[str]:
+    """Names of all modules in `sys.modules` after `flux ARGUMENTS` ran outside any instance."""
+    environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent"}
+    run = subprocess.run(
+        [sys.executable, "-c", PROBE, *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+    last = run.stdout.strip().rpartition("\n")[2]
+    assert last.startswith("["), run.stderr
+    names: list[str] = json.loads(last)
+    return set(names)
+
+
+@pytest.mark.parametrize(("arguments", "forbidden"), [row[1:] for row in PATHS], ids=[row[0] for row in PATHS])
+def test_small_commands_import_nothing_heavy(arguments: list[str], forbidden: tuple[str, ...]) -> None:
+    assert imported_by(arguments) & set(forbidden) == set()
+
+
+def test_the_probe_sees_what_a_command_imports() -> None:
+    """A budget that cannot fail is worthless: the probe must see the modules of the command itself."""
+    assert {"click", "fluxctl.main"} <= imported_by(["getattr", "size"])

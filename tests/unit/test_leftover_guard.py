@@ -1,0 +1,39 @@
+"""The guard of tests/conftest.py catches what it is there for."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+PLAIN = ["-p", "no:asyncio", "-p", "no:xdist", "-p", "no:timeout"]
+GUARD = pathlib.Path(__file__).parents[1] / "conftest.py"
+
+
+@pytest.fixture
+def guarded(pytester: pytest.Pytester) -> pytest.Pytester:
+    pytester.makeconftest(GUARD.read_text().replace("GRACE = 5.0", "GRACE = 0.2"))
+    return pytester
+
+
+def test_a_forgotten_process_fails_its_module(guarded: pytest.Pytester) -> None:
+    guarded.makepyfile(
+        "import subprocess\nkept = []\ndef test_x():\n    kept.append(subprocess.Popen(['sleep', '60']))\n    assert kept\n"
+    )
+    result = guarded.runpytest_subprocess(*PLAIN)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*processes left behind: * sleep 60*"])
+
+
+def test_a_forgotten_run_directory_fails_its_module(guarded: pytest.Pytester) -> None:
+    guarded.makepyfile("import tempfile\ndef test_x():\n    assert tempfile.mkdtemp(prefix='flux-')\n")
+    result = guarded.runpytest_subprocess(*PLAIN)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*run directories left behind*"])
+
+
+def test_a_tidy_module_passes(guarded: pytest.Pytester) -> None:
+    guarded.makepyfile("import subprocess\ndef test_x():\n    assert subprocess.run(['true']).returncode == 0\n")
+    guarded.runpytest_subprocess(*PLAIN).assert_outcomes(passed=1)
