@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flux.idset import IDset
+
 
 def id_count(text: str) -> int:
-    """Return how many ids an idset such as ``0-3,7`` or ``[0-3]`` names (RFC 22)."""
-    total = 0
-    for part in text.strip("[]").split(","):
-        low, dash, high = part.partition("-")
-        if dash:
-            total += int(high) - int(low) + 1
-        elif low:
-            total += 1
-    return total
+    """Return how many ids an idset such as ``0-3,7`` names, 0 for one that cannot be read (RFC 22)."""
+    try:
+        return len(IDset(text))
+    except ValueError:
+        return 0
 
 
 def node_and_core_count(resources: Mapping[str, Any] | None) -> tuple[int, int]:

@@ -1,0 +1,1 @@
+"""Where the dashboard's data comes from, behind one interface."""

@@ -1,0 +1,42 @@
+"""What the dashboard asks of its source of data."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from tui.model.dashboard import Dashboard
+
+
+class JobEntries(NamedTuple):
+    """Eventlog entries of one job: ``path`` is ``eventlog``, ``guest.exec.eventlog`` or ``guest.output``."""
+
+    path: str
+    entries: Sequence[Mapping[str, Any]]
+
+
+class Feed(Protocol):
+    """A source of one instance's data, and the actions on its jobs. Everything raises OSError when the instance
+    refuses.
+    """
+
+    async def run(self, dashboard: Dashboard) -> None:
+        """Keep ``dashboard`` up to date until cancelled; connection loss is its own business and never raised."""
+
+    def job_entries(self, jobid: int) -> AsyncIterator[JobEntries]:
+        """Return a job's eventlogs from the beginning, then live; ends when the job has ended and all was read."""
+
+    def log(self) -> AsyncIterator[list[str]]:
+        """Return the broker's log from its oldest entry, then live, in batches of RFC 5424 lines."""
+
+    async def lookup(self, jobid: int) -> dict[str, Any]:
+        """Return what is stored of a job: ``jobspec`` and, once allocated, ``R``."""
+
+    async def cancel(self, jobid: int) -> None:
+        """Cancel one job."""
+
+    async def kill(self, jobid: int, signum: int) -> None:
+        """Send a signal to the tasks of one running job."""
+
+    async def close(self) -> None:
+        """End the connection."""

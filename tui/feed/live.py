@@ -1,0 +1,290 @@
+"""The feed of a running instance, ours or flux-core 0.29, over its local socket.
+
+Order matters when loading: the journal is opened first and its events kept, then the job list is read, then the
+events are applied. Applying an event the list already knew changes nothing, so no job is missed and none counted
+twice. After a lost connection all is read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+
+from flux.aio import AsyncFlux
+from flux.connect import default_uri, local_path
+from flux.wire import json
+from tui.feed.base import JobEntries
+from tui.model.dashboard import Dashboard, Instance
+from tui.model.logs import read_entries
+from tui.model.resources import node_and_core_count
+from tui.model.table import ATTRS
+
+ANY_USER: Final = 0xFFFFFFFF
+ALL_STATES: Final = 126
+FIRST_PAGE: Final = 1000
+PIECE: Final = 5000
+POLL_SECONDS: Final = 2.0
+LOOKUPS_AT_ONCE: Final = 64
+RECONCILE_AFTER: Final = 4
+BACKOFF: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+class LostConnection(OSError):
+    """The broker's end of the socket closed."""
+
+
+class LiveFeed:
+    """Feeds a :class:`Dashboard` from the broker at ``uri`` (default: FLUX_URI)."""
+
+    def __init__(self, uri: str | None = None) -> None:
+        self.uri = uri or default_uri()
+        self._handle: AsyncFlux | None = None
+        self._lost: asyncio.Event = asyncio.Event()
+        self._describing: set[int] = set()
+
+    # the connection
+
+    async def run(self, dashboard: Dashboard) -> None:
+        """Connect, load, follow; on any loss start over with growing pauses."""
+        attempts = 0
+        while True:
+            reason = "connection lost"
+            try:
+                await self._connect()
+                await self._session(dashboard)
+            except* OSError as group:
+                reason = _reason(group)
+            except* (ValueError, KeyError, TypeError, AttributeError) as malformed:
+                reason = f"the broker sent something unexpected: {malformed.exceptions[0]!r}"
+            if dashboard.link.up:
+                attempts = 0
+            delay = BACKOFF[min(attempts, len(BACKOFF) - 1)]
+            attempts += 1
+            await self.close()
+            dashboard.set_link(False, reason, dashboard.clock() + delay, attempts)
+            await asyncio.sleep(delay)
+
+    async def _connect(self) -> None:
+        self._lost = lost = asyncio.Event()
+        handle = await AsyncFlux.connect(self.uri)
+        handle.on_close = lost.set
+        self._handle = handle
+
+    async def close(self) -> None:
+        """End the connection."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            with contextlib.suppress(OSError):
+                await handle.close()
+
+    def _connected(self) -> AsyncFlux:
+        if self._handle is None or self._handle.closed:
+            raise OSError("not connected to the instance")
+        return self._handle
+
+    # following the instance
+
+    async def _session(self, dashboard: Dashboard) -> None:
+        """Load everything and follow it until the connection is lost; always ends by raising."""
+        self._describing.clear()
+        early: list[Mapping[str, Any]] = []
+        loaded = False
+        handle = self._connected()
+
+        async def follow() -> None:
+            async with handle.stream("job-manager.events-journal", {}) as stream:
+                async for answer in stream:
+                    if not loaded:
+                        early.extend(answer.get("events") or ())
+                    else:
+                        dashboard.apply(answer.get("events") or ())
+                        self._describe(tasks, dashboard)
+            raise LostConnection("the job manager ended the event journal")
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch_connection())
+            tasks.create_task(follow())
+            await self._load(dashboard)
+            dashboard.apply(early)
+            loaded = True
+            dashboard.set_link(True)
+            self._describe(tasks, dashboard)
+            tasks.create_task(self._poll(dashboard))
+
+    async def _watch_connection(self) -> None:
+        await self._lost.wait()
+        raise LostConnection("lost connection to the broker")
+
+    async def _load(self, dashboard: Dashboard) -> None:
+        handle = self._connected()
+        dashboard.instance = await self._instance(handle)
+        await _roundtrip(handle, "job-manager")
+        first = await _job_list(handle, FIRST_PAGE)
+        dashboard.replace(first)
+        await self._resources(dashboard)
+        if len(first) >= FIRST_PAGE:
+            dashboard.set_link(True, "loading all jobs")
+            jobs = await _job_list(handle, 0)
+            for start in range(0, len(jobs), PIECE):
+                dashboard.load(jobs[start : start + PIECE])
+                await asyncio.sleep(0)
+
+    async def _instance(self, handle: AsyncFlux) -> Instance:
+        found = {}
+        for name in ("version", "security.owner", "broker.starttime", "hostname"):
+            with contextlib.suppress(OSError):
+                found[name] = await handle.attr_get(name)
+        started = float(found.get("broker.starttime") or 0)
+        if not started:
+            with contextlib.suppress(OSError):
+                started = os.stat(local_path(self.uri)).st_mtime
+        return Instance(
+            uri=self.uri,
+            size=handle.size,
+            version=found.get("version", ""),
+            started=started,
+            owner=int(found.get("security.owner") or -1),
+            hostname=found.get("hostname") or os.uname().nodename,
+        )
+
+    async def _poll(self, dashboard: Dashboard) -> None:
+        """Ask for what no event tells: resources, and whether the job list agrees with our counts."""
+        handle = self._connected()
+        differing = 0
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            await self._resources(dashboard)
+            stats = await handle.rpc("job-list.job-stats")
+            total = (stats.get("job_states") or {}).get("total", 0)
+            differing = differing + 1 if total != len(dashboard.table) else 0
+            if differing >= RECONCILE_AFTER:
+                differing = 0
+                dashboard.load(await _job_list(handle, 0))
+
+    async def _resources(self, dashboard: Dashboard) -> None:
+        with contextlib.suppress(OSError):
+            answer = await self._connected().rpc("sched.resource-status")
+            nodes, cores = node_and_core_count(answer.get("all"))
+            _, allocated = node_and_core_count(answer.get("allocated"))
+            nodes_down, down = node_and_core_count(answer.get("down"))
+            dashboard.utilisation.set(cores, allocated, down, nodes, nodes_down)
+            dashboard.revision += 1
+
+    def _describe(self, tasks: asyncio.TaskGroup, dashboard: Dashboard) -> None:
+        """Look up the jobs we know only from events: 0.29's journal tells neither name nor size."""
+        table = dashboard.table
+        wanted = {table.ids[row] for row in table.undescribed} - self._describing
+        if wanted:
+            self._describing |= wanted
+            tasks.create_task(self._lookup_all(sorted(wanted), dashboard))
+
+    async def _lookup_all(self, jobids: list[int], dashboard: Dashboard) -> None:
+        handle = self._connected()
+        for start in range(0, len(jobids), LOOKUPS_AT_ONCE):
+            batch = jobids[start : start + LOOKUPS_AT_ONCE]
+            requests = [handle.rpc("job-list.list-id", {"id": jobid, "attrs": ATTRS}) for jobid in batch]
+            answers = await asyncio.gather(*requests, return_exceptions=True)
+            dashboard.load([a["job"] for a in answers if isinstance(a, dict) and "job" in a])
+            self._describing.difference_update(batch)
+            dashboard.table.undescribed.difference_update(dashboard.table.rows(batch))
+
+    # one job and the log
+
+    async def job_entries(self, jobid: int) -> AsyncIterator[JobEntries]:
+        """Follow the three eventlogs of a job; the guest's are opened when the job's own tell that they exist."""
+        queue: asyncio.Queue[JobEntries | None] = asyncio.Queue()
+        handle = self._connected()
+        running: set[asyncio.Task[None]] = set()
+
+        async def watch(path: str) -> None:
+            try:
+                async with handle.stream(
+                    "job-info.eventlog-watch",
+                    {"id": jobid, "path": path, "flags": 0},
+                    cancel="job-info.eventlog-watch-cancel",
+                ) as stream:
+                    async for answer in stream:
+                        entries = read_entries(answer.get("event", ""))
+                        queue.put_nowait(JobEntries(path, entries))
+                        for entry in entries:
+                            if (path, entry.get("name")) in _OPENS:
+                                start(_OPENS[path, str(entry["name"])])
+            except OSError as error:
+                if path == "eventlog":
+                    queue.put_nowait(JobEntries("error", [{"name": str(error.strerror or error)}]))
+
+        def start(path: str) -> None:
+            task = asyncio.create_task(watch(path), name=f"watch {path}")
+            running.add(task)
+            task.add_done_callback(ended)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            running.discard(task)
+            if not running:
+                queue.put_nowait(None)
+
+        start("eventlog")
+        try:
+            while (item := await queue.get()) is not None:
+                yield item
+        finally:
+            for task in list(running):
+                task.cancel()
+
+    async def log(self) -> AsyncIterator[list[str]]:
+        """Follow the log ring of the broker we are connected to."""
+        handle = self._connected()
+        async with handle.stream("log.dmesg", {"follow": True}, cancel="log.dmesg-cancel") as stream:
+            while (message := await stream.next_message()) is not None:
+                yield [bytes(message.payload or b"").rstrip(b"\0").decode("utf-8", "replace")]
+
+    async def lookup(self, jobid: int) -> dict[str, Any]:
+        """Return the job's ``jobspec`` and ``R`` as stored."""
+        handle = self._connected()
+        found: dict[str, Any] = {}
+        for key in ("jobspec", "R"):
+            with contextlib.suppress(OSError):
+                answer = await handle.rpc("job-info.lookup", {"id": jobid, "keys": [key], "flags": 0})
+                found[key] = json.loads(answer[key])
+        return found
+
+    # actions
+
+    async def cancel(self, jobid: int) -> None:
+        """Raise a cancel exception, as ``flux job cancel`` does."""
+        await self._connected().rpc("job-manager.raise", {"id": jobid, "type": "cancel", "severity": 0}, timeout=10)
+
+    async def kill(self, jobid: int, signum: int) -> None:
+        """Send a signal to all tasks, as ``flux job kill`` does."""
+        await self._connected().rpc("job-manager.kill", {"id": jobid, "signum": signum}, timeout=10)
+
+
+_OPENS: Final = {
+    ("eventlog", "start"): "guest.exec.eventlog",
+    ("guest.exec.eventlog", "shell.init"): "guest.output",
+}
+"""Which entry of which eventlog tells that another one exists."""
+
+
+async def _job_list(handle: AsyncFlux, entries: int) -> list[dict[str, Any]]:
+    request = {"max_entries": entries, "attrs": ATTRS, "userid": ANY_USER, "states": ALL_STATES, "results": 0}
+    answer = await handle.rpc("job-list.list", request)
+    jobs: list[dict[str, Any]] = answer.get("jobs") or []
+    return jobs
+
+
+async def _roundtrip(handle: AsyncFlux, service: str) -> None:
+    """Return once ``service`` has seen everything sent before, whatever it answers."""
+    with contextlib.suppress(OSError):
+        await handle.rpc(f"{service}.ping", {"seq": 0, "time.tv_sec": 0, "time.tv_nsec": 0, "pad": ""})
+
+
+def _reason(group: BaseExceptionGroup[OSError]) -> str:
+    """Return the sentence for the banner out of whatever ended a session."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = next((e for e in error.exceptions if isinstance(e, LostConnection)), error.exceptions[0])
+    return str(getattr(error, "strerror", None) or error) or "connection lost"

@@ -1,0 +1,134 @@
+"""A feed without an instance: made-up jobs, scripted changes, recorded actions. For tests, snapshots and
+measurements.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import random
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from tui.feed.base import JobEntries
+from tui.model import sample, states
+from tui.model.dashboard import Dashboard, Instance
+
+INSTANCE: Final = Instance("local:///run/flux/local", 4, "0.29.0", 0.0, 0, "cluster0")
+_NEXT: Final = {
+    states.DEPEND: "depend",
+    states.PRIORITY: "priority",
+    states.SCHED: "alloc",
+    states.RUN: "finish",
+    states.CLEANUP: "clean",
+}
+_CONTEXT: Final[dict[str, dict[str, Any]]] = {
+    "priority": {"priority": 16},
+    "alloc": {"annotations": {"sched": {"resource_summary": "rank1/core0"}}},
+    "finish": {"status": 0},
+}
+
+
+class SyntheticFeed:
+    """Gives ``jobs`` at once, then ``rate`` state changes a second in batches of ``batch``; ``actions`` records
+    what was asked.
+
+    ``entries`` and ``log_lines`` are what a job's eventlogs and the broker's log hold; ``refuse`` makes every
+    action fail with that sentence.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[dict[str, Any]] = (),
+        *,
+        rate: float = 0.0,
+        batch: int = 1,
+        instance: Instance = INSTANCE,
+        cores: tuple[int, int, int] = (8, 6, 0),
+        entries: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+        stored: Mapping[str, Any] | None = None,
+        log_lines: Iterable[str] = (),
+        seed: int = 1,
+    ) -> None:
+        self.jobs = list(jobs)
+        self.rate, self.batch = rate, batch
+        self.instance, self.cores = instance, cores
+        self.entries = dict(entries or {})
+        self.stored = dict(stored or {})
+        self.log_lines = list(log_lines)
+        self.actions: list[tuple[Any, ...]] = []
+        self.refuse = ""
+        self.refuse_connection = ""
+        self._random = random.Random(seed)
+
+    @classmethod
+    def of_size(cls, number: int, now: float, rate: float = 0.0, batch: int = 1) -> SyntheticFeed:
+        """Return a feed of ``number`` made-up jobs."""
+        return cls(sample.jobs(number, now), rate=rate, batch=batch)
+
+    async def run(self, dashboard: Dashboard) -> None:
+        """Load all jobs, then make changes at the given rate for ever."""
+        if self.refuse_connection:
+            dashboard.set_link(False, self.refuse_connection, dashboard.clock() + 4, 2)
+            await asyncio.Event().wait()
+        self.load(dashboard)
+        if not self.rate:
+            await asyncio.Event().wait()
+        while True:
+            await asyncio.sleep(self.batch / self.rate)
+            dashboard.apply(self.changes(dashboard, self.batch))
+
+    def load(self, dashboard: Dashboard) -> None:
+        """Put everything there is into ``dashboard``."""
+        dashboard.instance = self.instance
+        dashboard.replace(self.jobs)
+        total, allocated, down = self.cores
+        dashboard.utilisation.set(total, allocated, down, self.instance.size, 0)
+        dashboard.set_link(True)
+
+    def changes(self, dashboard: Dashboard, number: int) -> list[dict[str, Any]]:
+        """Return ``number`` events that each take an active job one state on, or submit one when too few are left."""
+        table, now = dashboard.table, dashboard.clock()
+        rows = self._random.sample(sorted(table.active), min(number, len(table.active)))
+        events = [self._step(table.ids[row], table.state[row], now) for row in rows]
+        newest = max(table.ids, default=1 << 24)
+        for i in range(number - len(events)):
+            context = {"userid": 0, "urgency": 16, "flags": 0}
+            spec = {"tasks": [{"command": ["made-up"]}], "resources": [{"type": "slot", "count": 1}]}
+            entry = {"timestamp": now, "name": "submit", "context": context}
+            events.append({"id": newest + i + 1, "entry": entry, "jobspec": spec})
+        return events
+
+    def _step(self, jobid: int, state: int, now: float) -> dict[str, Any]:
+        name = _NEXT[state]
+        return {"id": jobid, "entry": {"timestamp": now, "name": name, "context": _CONTEXT.get(name, {})}}
+
+    async def job_entries(self, jobid: int) -> AsyncIterator[JobEntries]:
+        """Give every eventlog in ``entries``."""
+        for path, entries in self.entries.items():
+            yield JobEntries(path, entries)
+
+    async def log(self) -> AsyncIterator[list[str]]:
+        """Give ``log_lines`` and wait for ever."""
+        yield self.log_lines
+        await asyncio.Event().wait()
+
+    async def lookup(self, jobid: int) -> dict[str, Any]:
+        """Give ``stored``."""
+        return self.stored
+
+    async def cancel(self, jobid: int) -> None:
+        """Record a cancel."""
+        self._act("cancel", jobid)
+
+    async def kill(self, jobid: int, signum: int) -> None:
+        """Record a kill."""
+        self._act("kill", jobid, signum)
+
+    def _act(self, *action: Any) -> None:
+        self.actions.append(action)
+        if self.refuse:
+            raise OSError(errno.EPERM, self.refuse)
+
+    async def close(self) -> None:
+        """Nothing to end."""
