@@ -1,0 +1,380 @@
+"""What is known of a job, as attributes, and the format of job listings (flux.job.info in the manual, RFC 21)."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from flux import constants
+from flux.duration import fsd
+from flux.job.JobID import JobID
+from flux.memoized_property import memoized_property
+from flux.output_format import OutputFormat, UtilFormatter, heading_spec
+from flux.wire import json
+
+__all__ = [
+    "AnnotationsInfo",
+    "ExceptionInfo",
+    "InfoList",
+    "JobInfo",
+    "JobInfoFormat",
+    "fsd",
+    "get_username",
+    "resulttostr",
+    "statetostr",
+    "statustostr",
+]
+
+_STATES = {
+    constants.FLUX_JOB_STATE_NEW: ("NEW", "N"),
+    constants.FLUX_JOB_STATE_DEPEND: ("DEPEND", "D"),
+    constants.FLUX_JOB_STATE_PRIORITY: ("PRIORITY", "P"),
+    constants.FLUX_JOB_STATE_SCHED: ("SCHED", "S"),
+    constants.FLUX_JOB_STATE_RUN: ("RUN", "R"),
+    constants.FLUX_JOB_STATE_CLEANUP: ("CLEANUP", "C"),
+    constants.FLUX_JOB_STATE_INACTIVE: ("INACTIVE", "I"),
+}
+_RESULTS = {
+    constants.FLUX_JOB_RESULT_COMPLETED: ("COMPLETED", "CD"),
+    constants.FLUX_JOB_RESULT_FAILED: ("FAILED", "F"),
+    constants.FLUX_JOB_RESULT_CANCELED: ("CANCELED", "CA"),
+    constants.FLUX_JOB_RESULT_TIMEOUT: ("TIMEOUT", "TO"),
+}
+_CANCELED_BEFORE_RUN = -128
+
+
+def statetostr(stateid: int, singlechar: bool = False) -> str:
+    """Return the name of a job state, or its letter; ``(unknown)`` or ``?`` for an unknown one."""
+    return _STATES.get(stateid, ("(unknown)", "?"))[1 if singlechar else 0]
+
+
+def resulttostr(resultid: int | str, singlechar: bool = False) -> str:
+    """Return the name of a job result, or its abbreviation; empty while there is no result."""
+    if resultid == "":
+        return ""
+    return _RESULTS.get(int(resultid), ("(unknown)", "?"))[1 if singlechar else 0]
+
+
+def statustostr(stateid: int, resultid: int | str, abbrev: bool = False) -> str:
+    """Return the status of a job, the friendly mix of state and result: ``PENDING``, ``RUNNING``, ``COMPLETED``…"""
+    if stateid & constants.FLUX_JOB_STATE_PENDING or stateid == constants.FLUX_JOB_STATE_NEW:
+        return "PD" if abbrev else "PENDING"
+    if stateid & constants.FLUX_JOB_STATE_RUNNING:
+        return "R" if abbrev else "RUNNING"
+    return resulttostr(resultid, abbrev)
+
+
+@lru_cache(maxsize=1024)
+def get_username(userid: int) -> str:
+    """Return the login name of a user id, or the id as text if it has none."""
+    try:
+        return pwd.getpwuid(userid).pw_name
+    except KeyError:
+        return str(userid)
+
+
+class InfoList(list[Any]):
+    """A list that shows as its items joined by commas."""
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self))
+
+
+class ExceptionInfo:
+    """The exception of a job: ``occurred``, ``severity``, ``type`` and ``note``; empty strings where unknown."""
+
+    __slots__ = ("note", "occurred", "severity", "type")
+
+    def __init__(self, occurred: bool | str, severity: int | str, _type: str, note: str) -> None:
+        self.occurred = occurred
+        self.severity = severity
+        self.type = _type
+        self.note = note
+
+
+class AnnotationsInfo:
+    """Annotations of a job as attributes; whatever does not exist is empty, at any depth.
+
+    Args:
+        annotationsDict: the annotations object of the job.
+    """
+
+    __slots__ = ("annotationsDict",)
+
+    def __init__(self, annotationsDict: Mapping[str, Any]) -> None:
+        self.annotationsDict = annotationsDict
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        value = self.annotationsDict.get(name)
+        if value is None:
+            return AnnotationsInfo({})
+        return AnnotationsInfo(value) if isinstance(value, Mapping) else value
+
+    def __str__(self) -> str:
+        if not self.annotationsDict:
+            return ""
+        return _spaced(self.annotationsDict)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+
+def _spaced(value: Any) -> str:
+    """Return JSON with a space after commas and colons, as the annotations column shows it."""
+    from json import dumps
+
+    return dumps(value, ensure_ascii=False)
+
+
+class JobInfo:
+    """The reply of job-list about one job, as attributes that are computed when they are asked for.
+
+    Args:
+        info_resp: the job object of a ``job-list`` response, or a dict with the same keys.
+    """
+
+    defaults: ClassVar[dict[str, Any]] = {
+        "t_depend": 0.0,
+        "t_run": 0.0,
+        "t_cleanup": 0.0,
+        "t_inactive": 0.0,
+        "expiration": 0.0,
+        "nnodes": "",
+        "ranks": "",
+        "nodelist": "",
+        "success": "",
+        "result": "",
+        "waitstatus": "",
+        "priority": "",
+    }
+    """Values of the attributes that job-list leaves out."""
+
+    def __init__(self, info_resp: Mapping[str, Any]) -> None:
+        info = dict(info_resp)
+        self._info = info
+        self.id = JobID(info["id"])
+        self.state_id: int = info.get("state", 0)
+        self.result_id: int | str = info.get("result", "")
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a raw attribute of the response or its default; AttributeError if there is neither."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        info = self.__dict__["_info"]
+        if name in info:
+            return info[name]
+        if name in self.defaults:
+            return self.defaults[name]
+        raise AttributeError(f"invalid JobInfo attribute '{name}'")
+
+    def get_runtime(self) -> float:
+        """Return how long the job has been running or ran, in seconds; 0 if it never started."""
+        t_run = float(self.t_run)
+        if not t_run:
+            return 0.0
+        t_cleanup = float(self.t_cleanup)
+        return max((t_cleanup or time.time()) - t_run, 0.0)
+
+    def get_remaining_time(self) -> float:
+        """Return the seconds until a running job expires; 0 for other jobs and for unlimited ones."""
+        expiration = float(self.expiration)
+        if not self.state_id & constants.FLUX_JOB_STATE_RUNNING or not expiration:
+            return 0.0
+        return max(expiration - time.time(), 0.0)
+
+    @memoized_property
+    def runtime(self) -> float:
+        """See get_runtime()."""
+        return self.get_runtime()
+
+    @memoized_property
+    def t_remaining(self) -> float:
+        """See get_remaining_time()."""
+        return self.get_remaining_time()
+
+    @property
+    def state(self) -> str:
+        """Name of the state, such as ``RUN``."""
+        return statetostr(self.state_id)
+
+    @property
+    def state_single(self) -> str:
+        """Letter of the state."""
+        return statetostr(self.state_id, True)
+
+    @property
+    def result(self) -> str:
+        """Name of the result, empty while the job is active."""
+        return resulttostr(self.result_id)
+
+    @property
+    def result_abbrev(self) -> str:
+        """Abbreviation of the result."""
+        return resulttostr(self.result_id, True)
+
+    @property
+    def status(self) -> str:
+        """Status of the job, such as ``PENDING``."""
+        return statustostr(self.state_id, self.result_id)
+
+    @property
+    def status_abbrev(self) -> str:
+        """Abbreviation of the status, such as ``PD``."""
+        return statustostr(self.state_id, self.result_id, True)
+
+    @property
+    def username(self) -> str:
+        """Login name of the submitter."""
+        return get_username(self._info["userid"])
+
+    @memoized_property
+    def annotations(self) -> AnnotationsInfo:
+        """All annotations."""
+        return AnnotationsInfo(self._info.get("annotations") or {})
+
+    @property
+    def sched(self) -> Any:
+        """The scheduler's annotations."""
+        return self.annotations.sched
+
+    @property
+    def user(self) -> Any:
+        """The user's annotations."""
+        return self.annotations.user
+
+    @property
+    def dependencies(self) -> InfoList:
+        """Outstanding dependencies."""
+        return InfoList(self._info.get("dependencies") or ())
+
+    @memoized_property
+    def exception(self) -> ExceptionInfo:
+        """The job's most severe exception."""
+        get = self._info.get
+        return ExceptionInfo(
+            get("exception_occurred", ""),
+            get("exception_severity", ""),
+            get("exception_type", ""),
+            get("exception_note", ""),
+        )
+
+    @property
+    def returncode(self) -> int | str:
+        """Exit code, negative signal number, -128 if cancelled before it ran; empty while the job is active."""
+        status = self._info.get("waitstatus", "")
+        if status != "":
+            return os.waitstatus_to_exitcode(int(status))
+        if self.result_id in (constants.FLUX_JOB_RESULT_CANCELED, constants.FLUX_JOB_RESULT_TIMEOUT):
+            return _CANCELED_BEFORE_RUN
+        return ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the raw attributes."""
+        return dict(self._info)
+
+    def __repr__(self) -> str:
+        return f"JobInfo({json.dumps(self._info).decode('utf-8')})"
+
+
+_ANNOTATION_ROOTS = ("annotations.", "sched.", "user.")
+
+
+class _Headings(dict[str, str]):
+    """Headings of the job fields; any path into the annotations has one too."""
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (isinstance(name, str) and name.startswith(_ANNOTATION_ROOTS))
+
+    def __missing__(self, name: str) -> str:
+        return name.upper()
+
+
+class JobInfoFormat(OutputFormat):
+    """An output format over the fields of JobInfo, as ``flux jobs --format`` takes it.
+
+    Args:
+        fmt: the format string.
+
+    Raises:
+        ValueError: the format is malformed or names an unknown field.
+    """
+
+    class JobFormatter(UtilFormatter):
+        """Formatter of a row."""
+
+    class HeaderFormatter(JobFormatter):
+        """Formatter of the heading row: looks headings up by the literal field name."""
+
+        def get_field(self, field_name: str, args: Any, kwargs: Mapping[str, Any]) -> tuple[Any, str]:
+            """Return the heading of a field without following dots."""
+            return kwargs[field_name], field_name
+
+        def format_field(self, value: Any, format_spec: str) -> str:
+            """Apply width and alignment."""
+            return format(value, heading_spec(format_spec))
+
+    formatter = JobFormatter
+
+    headings: Mapping[str, str] = _Headings(
+        {
+            "id": "JOBID",
+            "id.f58": "JOBID",
+            "id.hex": "JOBID",
+            "id.dothex": "JOBID",
+            "id.words": "JOBID",
+            "id.dec": "JOBID",
+            "id.kvs": "JOBID",
+            "userid": "UID",
+            "username": "USER",
+            "urgency": "URG",
+            "priority": "PRI",
+            "state": "STATE",
+            "state_single": "S",
+            "name": "NAME",
+            "ntasks": "NTASKS",
+            "nnodes": "NNODES",
+            "expiration": "EXPIRATION",
+            "t_remaining": "T_REMAINING",
+            "ranks": "RANKS",
+            "nodelist": "NODELIST",
+            "success": "SUCCESS",
+            "result": "RESULT",
+            "result_abbrev": "RS",
+            "t_submit": "T_SUBMIT",
+            "t_depend": "T_DEPEND",
+            "t_run": "T_RUN",
+            "t_cleanup": "T_CLEANUP",
+            "t_inactive": "T_INACTIVE",
+            "runtime": "RUNTIME",
+            "status": "STATUS",
+            "status_abbrev": "ST",
+            "waitstatus": "WSTATUS",
+            "returncode": "RC",
+            "exception.occurred": "EXCEPTION-OCCURRED",
+            "exception.severity": "EXCEPTION-SEVERITY",
+            "exception.type": "EXCEPTION-TYPE",
+            "exception.note": "EXCEPTION-NOTE",
+            "annotations": "ANNOTATIONS",
+            "dependencies": "DEPENDENCIES",
+            "sched": "SCHED",
+            "user": "USER",
+            "annotations.sched.t_estimate": "T_ESTIMATE",
+            "annotations.sched.reason_pending": "REASON",
+            "annotations.sched.resource_summary": "RESOURCES",
+            "sched.t_estimate": "T_ESTIMATE",
+            "sched.reason_pending": "REASON",
+            "sched.resource_summary": "RESOURCES",
+        }
+    )
+
+    def __init__(self, fmt: str) -> None:
+        super().__init__(type(self).headings, fmt)
