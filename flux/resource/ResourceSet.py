@@ -1,0 +1,155 @@
+"""Resource sets independent of the version of R (flux.resource.ResourceSet in the manual)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flux.hostlist import Hostlist
+from flux.idset import IDset, IDsetLike
+from flux.resource.ResourceSetImplementation import ResourceSetImplementation
+from flux.resource.Rlist import Rlist
+
+
+class ResourceSet:
+    """A set of nodes, cores and GPUs.
+
+    Args:
+        arg: R as JSON text or object, another ResourceSet, an implementation such as Rlist, or None for the empty set.
+        version: version of R of an empty set; only 1 exists.
+
+    Raises:
+        ValueError: R is malformed or of an unknown version.
+        TypeError: `arg` is of none of these kinds.
+    """
+
+    def __init__(
+        self,
+        arg: ResourceSet | ResourceSetImplementation | str | bytes | Mapping[str, Any] | None = None,
+        version: int = 1,
+    ) -> None:
+        self._state: str | None = None
+        self.impl: Any
+        if version != 1:
+            raise ValueError(f"R version {version} not supported")
+        if arg is None or isinstance(arg, str | bytes | Mapping):
+            self.impl = Rlist(arg)
+        elif isinstance(arg, ResourceSet):
+            self.impl = arg.impl.copy()
+            self._state = arg._state
+        elif isinstance(arg, ResourceSetImplementation):
+            self.impl = arg
+        else:
+            raise TypeError(f"ResourceSet cannot be initialized with {type(arg).__name__}")
+        self.version: int = self.impl.version
+
+    def _other(self, arg: Any) -> Any:
+        return (arg if isinstance(arg, ResourceSet) else ResourceSet(arg)).impl
+
+    def dumps(self) -> str:
+        """Return the short form, such as ``rank[0-1]/core[0-3]``."""
+        text: str = self.impl.dumps()
+        return text
+
+    def encode(self) -> str:
+        """Return R as JSON text."""
+        text: str = self.impl.encode()
+        return text
+
+    def __str__(self) -> str:
+        return self.dumps()
+
+    def copy(self) -> ResourceSet:
+        """Return an independent copy."""
+        return ResourceSet(self)
+
+    def count(self, name: str) -> int:
+        """Return the number of resources of a type, e.g. ``core``."""
+        total: int = self.impl.count(name)
+        return total
+
+    def append(self, *args: Any) -> ResourceSet:
+        """Add disjoint sets to this one; ValueError if they share resources; return self."""
+        for arg in args:
+            self.impl.append(self._other(arg))
+        return self
+
+    def remove_ranks(self, ranks: IDsetLike) -> ResourceSet:
+        """Remove ranks (an IDset, its string, a number or an iterable of numbers); return self."""
+        self.impl.remove_ranks(IDset(ranks))
+        return self
+
+    def union(self, *args: Any) -> ResourceSet:
+        """Return the resources of this set and all others."""
+        impl = self.impl.copy()
+        for arg in args:
+            impl = impl.union(self._other(arg))
+        return ResourceSet(impl)
+
+    def diff(self, *args: Any) -> ResourceSet:
+        """Return the resources of this set that are in none of the others."""
+        impl = self.impl.copy()
+        for arg in args:
+            impl = impl.diff(self._other(arg))
+        return ResourceSet(impl)
+
+    def intersect(self, *args: Any) -> ResourceSet:
+        """Return the resources that are in all sets."""
+        impl = self.impl.copy()
+        for arg in args:
+            impl = impl.intersect(self._other(arg))
+        return ResourceSet(impl)
+
+    def __or__(self, other: Any) -> ResourceSet:
+        return self.union(other)
+
+    def __and__(self, other: Any) -> ResourceSet:
+        return self.intersect(other)
+
+    def __sub__(self, other: Any) -> ResourceSet:
+        return self.diff(other)
+
+    def __add__(self, other: Any) -> ResourceSet:
+        return self.union(other)
+
+    @property
+    def nodelist(self) -> Hostlist:
+        """The hosts, in rank order."""
+        hosts: Hostlist = self.impl.nodelist()
+        return hosts
+
+    @property
+    def ranks(self) -> IDset:
+        """The broker ranks."""
+        ranks: IDset = self.impl.ranks()
+        return ranks
+
+    @property
+    def nnodes(self) -> int:
+        """Number of nodes."""
+        count: int = self.impl.nnodes()
+        return count
+
+    @property
+    def ncores(self) -> int:
+        """Number of cores."""
+        return self.count("core")
+
+    @property
+    def ngpus(self) -> int:
+        """Number of GPUs."""
+        return self.count("gpu")
+
+    @property
+    def rlist(self) -> Any:
+        """The implementation."""
+        return self.impl
+
+    @property
+    def state(self) -> str | None:
+        """A state that goes with the set, such as ``up``."""
+        return self._state
+
+    @state.setter
+    def state(self, state: str | None) -> None:
+        self._state = state

@@ -1,0 +1,63 @@
+"""The interface that a version of R implements (flux.resource.ResourceSetImplementation in the manual)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from flux.hostlist import Hostlist
+from flux.idset import IDset, IDsetLike
+
+
+class ResourceSetImplementation(ABC):
+    """What ResourceSet needs from the class that stores resources."""
+
+    version: int
+
+    @abstractmethod
+    def dumps(self) -> str:
+        """Return the short, human-readable form."""
+
+    @abstractmethod
+    def encode(self) -> str:
+        """Return the JSON text of R."""
+
+    @abstractmethod
+    def nnodes(self) -> int:
+        """Return the number of nodes."""
+
+    @abstractmethod
+    def ranks(self, hosts: Any = None) -> IDset:
+        """Return the broker ranks, of the given hosts only if any are given."""
+
+    @abstractmethod
+    def nodelist(self) -> Hostlist:
+        """Return the hosts in rank order."""
+
+    @abstractmethod
+    def count(self, name: str) -> int:
+        """Return how many resources of a type there are."""
+
+    @abstractmethod
+    def copy(self) -> Any:
+        """Return an independent copy."""
+
+    @abstractmethod
+    def union(self, rset: Any) -> Any:
+        """Return the resources of either set."""
+
+    @abstractmethod
+    def diff(self, rset: Any) -> Any:
+        """Return the resources of this set that are not in the other."""
+
+    @abstractmethod
+    def intersect(self, rset: Any) -> Any:
+        """Return the resources of both sets."""
+
+    @abstractmethod
+    def append(self, rset: Any) -> Any:
+        """Add the resources of a disjoint set."""
+
+    @abstractmethod
+    def remove_ranks(self, ranks: IDsetLike) -> Any:
+        """Remove whole ranks."""

@@ -1,0 +1,250 @@
+"""Version 1 of R: cores and GPUs by broker rank (RFC 20; flux.resource.Rlist in the manual)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
+from flux.hostlist import Hostlist, HostlistLike
+from flux.idset import IDset, IDsetLike
+from flux.resource.ResourceSetImplementation import ResourceSetImplementation
+from flux.wire import json
+
+_SHORT = IDSET_FLAG_RANGE | IDSET_FLAG_BRACKETS
+
+
+class _Node:
+    """One rank: its host and the ids of its resources by type."""
+
+    __slots__ = ("children", "host")
+
+    def __init__(self, host: str | None, children: Mapping[str, IDset]) -> None:
+        self.host = host
+        self.children = {name: ids.copy() for name, ids in children.items()}
+
+    def key(self) -> tuple[tuple[str, str], ...]:
+        """Return what nodes of one R_lite entry have in common."""
+        return tuple((name, ids.encode(IDSET_FLAG_RANGE)) for name, ids in self.children.items())
+
+    def kept(self, children: Mapping[str, IDset]) -> _Node | None:
+        """Return this node with other children, None if none is left."""
+        left = {name: ids for name, ids in children.items() if len(ids)}
+        return _Node(self.host, left) if left else None
+
+
+def _malformed(reason: str) -> ValueError:
+    return ValueError(f"R: {reason}")
+
+
+class Rlist(ResourceSetImplementation):
+    """Resources by rank.
+
+    Args:
+        rstring: R as JSON text or as the decoded object; None for an empty set.
+
+    Raises:
+        ValueError: R is malformed or not of version 1.
+    """
+
+    version = 1
+
+    def __init__(self, rstring: str | bytes | Mapping[str, Any] | None = None) -> None:
+        self._nodes: dict[int, _Node] = {}
+        self.starttime = 0.0
+        self.expiration = 0.0
+        self._extra: dict[str, Any] = {}
+        if rstring is not None:
+            self._load(json.loads(rstring) if isinstance(rstring, str | bytes) else rstring)
+
+    def _load(self, r: Any) -> None:
+        if not isinstance(r, Mapping) or "version" not in r:
+            raise _malformed("missing version key")
+        if r["version"] != 1:
+            raise _malformed(f"invalid version: {r['version']}")
+        execution = r.get("execution")
+        if not isinstance(execution, Mapping) or not isinstance(execution.get("R_lite"), list):
+            raise _malformed("missing execution.R_lite")
+        self.starttime = float(execution.get("starttime", 0.0))
+        self.expiration = float(execution.get("expiration", 0.0))
+        self._extra = {key: r[key] for key in ("scheduling", "attributes") if key in r}
+        for entry in execution["R_lite"]:
+            self._load_entry(entry)
+        hosts = Hostlist(execution.get("nodelist", []))
+        if len(hosts):
+            if len(hosts) != len(self._nodes):
+                raise _malformed("nodelist does not match the number of ranks")
+            for rank, host in zip(sorted(self._nodes), hosts, strict=True):
+                self._nodes[rank].host = host
+
+    def _load_entry(self, entry: Any) -> None:
+        try:
+            ranks = IDset(str(entry["rank"]))
+            children = {str(name): IDset(str(ids)) for name, ids in entry["children"].items()}
+        except (KeyError, TypeError, AttributeError):
+            raise _malformed("an entry of R_lite needs rank and children") from None
+        for rank in ranks:
+            if rank in self._nodes:
+                raise _malformed(f"rank {rank} appears twice")
+            self._nodes[rank] = _Node(entry.get("node"), children)
+
+    # -- output ----------------------------------------------------------------------------------------------------
+
+    def _groups(self) -> list[tuple[IDset, _Node]]:
+        """Return the ranks that have equal children, in order of their first rank."""
+        groups: dict[tuple[tuple[str, str], ...], tuple[list[int], _Node]] = {}
+        for rank in sorted(self._nodes):
+            node = self._nodes[rank]
+            groups.setdefault(node.key(), ([], node))[0].append(rank)
+        return [(IDset(ranks), node) for ranks, node in groups.values()]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return R as an object for JSON."""
+        entries = [{"rank": str(ranks), "children": dict(node.key())} for ranks, node in self._groups()]
+        return {
+            "version": 1,
+            "execution": {
+                "R_lite": entries,
+                "starttime": self.starttime,
+                "expiration": self.expiration,
+                "nodelist": [self.nodelist().encode()],
+            },
+            **self._extra,
+        }
+
+    def encode(self) -> str:
+        """Return R as JSON text."""
+        return json.dumps(self.to_dict()).decode("utf-8")
+
+    def dumps(self) -> str:
+        """Return the short form, such as ``rank[0-1]/core[0-3],gpu0``."""
+        parts = []
+        for ranks, node in self._groups():
+            children = ",".join(f"{name}{ids.encode(_SHORT)}" for name, ids in node.children.items())
+            parts.append(f"rank{ranks.encode(_SHORT)}/{children}")
+        return " ".join(parts)
+
+    def __str__(self) -> str:
+        return self.dumps()
+
+    # -- queries ---------------------------------------------------------------------------------------------------
+
+    def nnodes(self) -> int:
+        """Return the number of ranks."""
+        return len(self._nodes)
+
+    def nodelist(self) -> Hostlist:
+        """Return the hosts in rank order; ranks without a host are left out."""
+        hosts = (self._nodes[rank].host for rank in sorted(self._nodes))
+        return Hostlist([host for host in hosts if host])
+
+    def ranks(self, hosts: HostlistLike | None = None) -> IDset:
+        """Return the ranks, of `hosts` only if given; ValueError if a host is not in the set."""
+        if hosts is None:
+            return IDset(self._nodes)
+        by_host: dict[str, list[int]] = {}
+        for rank, node in self._nodes.items():
+            by_host.setdefault(node.host or "", []).append(rank)
+        result = IDset()
+        for host in Hostlist(hosts):
+            if host not in by_host:
+                raise ValueError(f"{host}: Invalid hostname")
+            result.add(by_host[host])
+        return result
+
+    def count(self, name: str) -> int:
+        """Return the number of resources of a type: ``core``, ``gpu``, or ``node`` for the ranks."""
+        if name == "node":
+            return self.nnodes()
+        return sum(len(node.children[name]) for node in self._nodes.values() if name in node.children)
+
+    # -- changes ---------------------------------------------------------------------------------------------------
+
+    def add_rank(self, rank: int, hostname: str | None = None, cores: IDsetLike = "0") -> Rlist:
+        """Add a rank with cores; None names it after this host. ValueError if the rank exists."""
+        if rank in self._nodes:
+            raise ValueError(f"rank {rank} exists already")
+        if hostname is None:
+            from socket import gethostname
+
+            hostname = gethostname()
+        self._nodes[rank] = _Node(hostname, {"core": IDset(cores)})
+        return self
+
+    def add_child(self, rank: int, name: str, ids: IDsetLike) -> Rlist:
+        """Add resources of a type to a rank; ValueError if there is no such rank."""
+        if rank not in self._nodes:
+            raise ValueError(f"rank {rank} does not exist")
+        self._nodes[rank].children.setdefault(name, IDset()).add(ids)
+        return self
+
+    def remove_ranks(self, ranks: IDsetLike) -> Rlist:
+        """Remove ranks with all their resources."""
+        doomed = IDset(ranks)
+        self._nodes = {rank: node for rank, node in self._nodes.items() if rank not in doomed}
+        return self
+
+    def remap(self) -> Rlist:
+        """Number the ranks from 0 and the ids of each resource type of a rank from 0."""
+        nodes = [self._nodes[rank] for rank in sorted(self._nodes)]
+        for node in nodes:
+            node.children = {name: IDset(range(len(ids))) for name, ids in node.children.items()}
+        self._nodes = dict(enumerate(nodes))
+        return self
+
+    # -- set operations --------------------------------------------------------------------------------------------
+
+    def copy(self) -> Rlist:
+        """Return an independent copy, with times and scheduling data."""
+        made = self._like({rank: _Node(node.host, node.children) for rank, node in self._nodes.items()})
+        made._extra = dict(self._extra)
+        return made
+
+    def _like(self, nodes: dict[int, _Node]) -> Rlist:
+        made = Rlist()
+        made._nodes = nodes
+        made.starttime, made.expiration = self.starttime, self.expiration
+        return made
+
+    def append(self, arg: Rlist) -> Rlist:
+        """Add a set that shares no resource with this one; ValueError if it does."""
+        shared = self.intersect(arg)
+        if shared.nnodes():
+            raise ValueError(f"append: {shared.dumps()} exists already")
+        self._nodes = self.union(arg)._nodes
+        return self
+
+    def union(self, arg: Rlist) -> Rlist:
+        """Return the resources of either set."""
+        made = self.copy()
+        made._extra = {}
+        for rank, node in arg._nodes.items():
+            mine = made._nodes.get(rank)
+            if mine is None:
+                made._nodes[rank] = _Node(node.host, node.children)
+                continue
+            for name, ids in node.children.items():
+                mine.children.setdefault(name, IDset()).add(ids)
+        return made
+
+    def diff(self, arg: Rlist) -> Rlist:
+        """Return the resources of this set that are not in `arg`."""
+        nodes = {}
+        for rank, node in self._nodes.items():
+            other = arg._nodes.get(rank)
+            taken = other.children if other else {}
+            left = node.kept({name: ids.difference(taken.get(name, ())) for name, ids in node.children.items()})
+            if left is not None:
+                nodes[rank] = left
+        return self._like(nodes)
+
+    def intersect(self, arg: Rlist) -> Rlist:
+        """Return the resources of both sets."""
+        nodes = {}
+        for rank, node in self._nodes.items():
+            other = arg._nodes.get(rank)
+            taken = other.children if other else {}
+            left = node.kept({name: ids.intersect(taken.get(name, ())) for name, ids in node.children.items()})
+            if left is not None:
+                nodes[rank] = left
+        return self._like(nodes)
