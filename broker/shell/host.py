@@ -1,0 +1,124 @@
+"""The shell host: a small process, forked per job shell, with the shell already imported.
+
+The broker talks to it on a SEQPACKET socket. Each packet is a job id in decimal with one descriptor attached, the new shell's end
+of its socket to the broker. The host forks; the child runs the job. What comes back is one packet per shell that ended without
+saying so: ``<jobid> <pid> <wait status>``. When the socket closes, the host kills what is left and exits.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+
+from broker.subprocess.launch import kill_session
+
+PACKET = 256
+
+
+class Host:
+    """Forks shells and reaps them."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._shells: dict[int, str] = {}
+
+    def serve(self) -> None:
+        """Serve requests until the broker closes the control socket."""
+        wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        self._wakeup = (wake_read, wake_write)
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(wake_read, select.POLLIN)
+        while True:
+            for fd, _ in poll.poll():
+                if fd == wake_read:
+                    os.read(wake_read, 4096)
+                    self._reap()
+                elif not self._request():
+                    return
+
+    def _request(self) -> bool:
+        packet, fds, _, _ = socket.recv_fds(self._control, PACKET, 1)
+        if not packet:
+            return False
+        if packet.startswith(b"kill "):
+            self._kill(packet[5:].decode())
+            return True
+        fd = fds[0]
+        pid = os.fork()
+        if pid == 0:
+            self._become_shell(fd)
+        self._shells[pid] = packet.decode()
+        os.close(fd)
+        return True
+
+    def _become_shell(self, fd: int) -> None:
+        code = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for wakeup in self._wakeup:
+                os.close(wakeup)
+            self._control.close()
+            os.setsid()
+            from broker.shell.main import run_job
+
+            code = run_job(fd)
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+
+    def _kill(self, job: str) -> None:
+        """Kill the shells of `job` and all their processes."""
+        for pid, name in self._shells.items():
+            if name == job:
+                kill_session(pid)
+
+    def _reap(self) -> None:
+        while self._shells:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            job = self._shells.pop(pid, None)
+            if job is not None and os.WIFSIGNALED(status):
+                kill_session(pid)
+                self._control.send(f"{job} {pid} {status}".encode())
+
+    def shutdown(self) -> None:
+        """Kill every shell with its tasks."""
+        for pid in self._shells:
+            kill_session(pid)
+
+
+def main(fd: int) -> None:
+    """Serve on the inherited control socket `fd`; does not return."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    import broker.shell.plugins.affinity as affinity
+
+    affinity.cpus_of_cores()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    host = Host(socket.socket(fileno=fd))
+    try:
+        host.serve()
+    finally:
+        host.shutdown()
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,177 @@
+"""What a shell knows of its job: jobspec (RFC 14), R (RFC 20) and the tasks of each shell (block distribution)."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flux.constants import IDSET_FLAG_RANGE
+from flux.idset import IDset
+
+
+def decode_idset(text: str) -> list[int]:
+    """Return the ids of an idset such as ``0-3,7`` or ``[0-3,7]`` (RFC 22); raise ValueError when it is not one."""
+    return IDset(text).expand() if text else []
+
+
+def encode_idset(ids: list[int]) -> str:
+    """Return `ids` as an idset without brackets."""
+    return IDset(ids).encode(IDSET_FLAG_RANGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """The slot of a jobspec: how many, on how many cores each; -1 slots per node when the jobspec names no node."""
+
+    count: int
+    cores: int
+    per_node: int
+
+
+@dataclass(frozen=True, slots=True)
+class RankInfo:
+    """The part of a job on one broker rank.
+
+    Attributes:
+        rank: rank of the shell in the job.
+        broker_rank: rank of the broker.
+        resources: idset strings by resource type, such as ``{"core": "0-1"}``.
+        first_task, ntasks: the block of task ranks it runs.
+    """
+
+    rank: int
+    broker_rank: int
+    resources: Mapping[str, str]
+    first_task: int
+    ntasks: int
+
+    def ids(self, kind: str) -> list[int]:
+        """Return the ids of the resource `kind` on this rank."""
+        return decode_idset(self.resources.get(kind, ""))
+
+
+@dataclass(slots=True)
+class JobInfo:
+    """A job as its shells see it."""
+
+    id: int
+    userid: int
+    jobspec: dict[str, Any]
+    R: dict[str, Any]
+    slots: Slots
+    ranks: list[RankInfo]
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ntasks(self) -> int:
+        """Tasks of the whole job."""
+        return sum(rank.ntasks for rank in self.ranks)
+
+    @property
+    def system(self) -> dict[str, Any]:
+        """``attributes.system`` of the jobspec."""
+        return self.jobspec.get("attributes", {}).get("system") or {}
+
+    @property
+    def command(self) -> list[str]:
+        """The program and arguments of every task."""
+        command = self.jobspec["tasks"][0]["command"]
+        return ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment the job asked for."""
+        return {str(key): str(value) for key, value in (self.system.get("environment") or {}).items()}
+
+    @property
+    def service(self) -> str:
+        """Name of the service the leader shell answers."""
+        return f"{self.userid}-shell-{self.id}"
+
+
+def _count(value: Any) -> int:
+    """Return a jobspec count, the minimum of a range."""
+    return int(value["min"]) if isinstance(value, dict) else int(value)
+
+
+def _walk(resources: list[dict[str, Any]], factor: int, nodes: int) -> Iterator[tuple[dict[str, Any], int, int]]:
+    for resource in resources:
+        count = _count(resource["count"])
+        if resource["type"] == "slot":
+            yield resource, factor * count, nodes
+        else:
+            inside = nodes * count if resource["type"] == "node" else nodes
+            yield from _walk(resource.get("with") or [], factor * count, inside)
+
+
+def parse_slots(resources: list[dict[str, Any]]) -> Slots:
+    """Return the slot of a jobspec's resources; raise ValueError when there is not exactly one."""
+    found = list(_walk(resources, 1, 0))
+    if len(found) != 1:
+        raise ValueError("jobspec must have one slot")
+    slot, count, nodes = found[0]
+    cores = 0
+    for inner in slot.get("with") or []:
+        if inner["type"] == "core":
+            cores += _count(inner["count"])
+        elif inner["type"] == "node":
+            cores += sum(_count(x["count"]) for x in inner.get("with") or [] if x["type"] == "core")
+    return Slots(count, cores or 1, count // nodes if nodes else -1)
+
+
+def _ranks_of(resources: Mapping[str, Any]) -> list[tuple[int, dict[str, str]]]:
+    """Return (broker rank, resources) of R_lite, in order of rank."""
+    out: list[tuple[int, dict[str, str]]] = []
+    for item in resources["execution"]["R_lite"]:
+        children = {kind: str(ids) for kind, ids in item.get("children", {}).items()}
+        out += [(rank, children) for rank in decode_idset(str(item["rank"]))]
+    return sorted(out, key=lambda pair: pair[0])
+
+
+def distribute(tasks: Mapping[str, Any], slots: Slots, cores: list[int]) -> list[int]:
+    """Return the number of tasks of each rank, in blocks.
+
+    Args:
+        tasks: the ``count`` of the jobspec's task: ``{"per_slot": n}`` or ``{"total": n}``.
+        slots: the jobspec's slot.
+        cores: cores allocated on each rank.
+    """
+    if slots.per_node > 0:
+        per_rank = [slots.per_node] * len(cores)
+    else:
+        per_rank = [count // slots.cores for count in cores]
+    surplus = sum(per_rank) - slots.count
+    for index in range(len(per_rank) - 1, -1, -1):
+        cut = min(max(surplus, 0), per_rank[index])
+        per_rank[index] -= cut
+        surplus -= cut
+    if "total" in tasks:
+        share, extra = divmod(int(tasks["total"]), len(cores))
+        return [share + (index < extra) for index in range(len(cores))]
+    return [count * int(tasks.get("per_slot", 1)) for count in per_rank]
+
+
+def parse_job(jobid: int, userid: int, jobspec: dict[str, Any], resources: dict[str, Any]) -> JobInfo:
+    """Return the job described by `jobspec` and R.
+
+    Raises:
+        OSError: EINVAL with a sentence when either is malformed.
+    """
+    try:
+        slots = parse_slots(jobspec["resources"])
+        ranks = _ranks_of(resources)
+        cores = [len(decode_idset(children.get("core", ""))) for _, children in ranks]
+        counts = distribute(jobspec["tasks"][0]["count"], slots, cores)
+    except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
+        raise OSError(errno.EINVAL, f"malformed jobspec or R: {error!r}") from error
+    infos: list[RankInfo] = []
+    first = 0
+    for index, ((broker_rank, children), count) in enumerate(zip(ranks, counts, strict=True)):
+        infos.append(RankInfo(index, broker_rank, children, first, count))
+        first += count
+    info = JobInfo(jobid, userid, jobspec, resources, slots, infos)
+    shell = info.system.get("shell")
+    info.options = dict((shell or {}).get("options") or {})
+    return info

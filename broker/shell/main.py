@@ -1,0 +1,74 @@
+"""Entry points of the job shell: for a job of the instance (forked by the shell host) and standalone (`flux shell -s`)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from broker.shell.jobinfo import JobInfo, parse_job
+from broker.shell.peer import SocketPeer
+from broker.shell.plugins import load_builtins
+from broker.shell.shell import Shell, ShellFatal
+
+
+def run_job(fd: int) -> int:
+    """Run the job described by the first message on the socket `fd`, return the exit code."""
+    peer = SocketPeer(fd)
+    message = peer.receive_first()
+    if message is None:
+        return 1
+    code = _run_message(peer, message)
+    peer.post({"t": "exit", "status": code << 8})
+    peer.flush()
+    return code
+
+
+def _run_message(peer: SocketPeer, message: dict[str, Any]) -> int:
+    try:
+        info = parse_job(message["id"], message["userid"], message["jobspec"], message["R"])
+    except OSError as error:
+        peer.post({"t": "exception", "type": "exec", "severity": 0, "note": str(error.strerror)})
+        return 1
+    shell = Shell(
+        info,
+        message["rank"],
+        peer,
+        environ=message["env"],
+        rundir=message["rundir"],
+        instance_level=message.get("instance_level", 0),
+    )
+    peer.on_message = shell.receive
+    peer.on_close = shell.lost_peer
+    peer.attach(shell.loop)
+    code = shell.run(load)
+    shell.loop.before_wait.clear()
+    return code
+
+
+def load(shell: Shell) -> None:
+    """Load the initrc the job names, then the built-in plugins."""
+    load_builtins(shell)
+    path = shell.option("initrc")
+    if path:
+        from broker.shell.initrc import load_initrc
+
+        load_initrc(shell, str(path))
+
+
+def run_standalone(info: JobInfo, rank: int, *, verbose: int = 0, initrc: str | None = None) -> int:
+    """Run shell `rank` of the job `info` without an instance and return the exit code."""
+    if initrc is not None:
+        info.options["initrc"] = initrc
+    if verbose:
+        info.options["verbose"] = verbose
+    for number in (1, 2):
+        os.set_inheritable(number, True)
+    shell = Shell(info, rank, standalone=True)
+    shell.size = 1
+    shell._peers_left = 0
+    try:
+        return shell.run(load)
+    except ShellFatal as fatal:
+        print(f"flux-shell: FATAL: {fatal.message}", file=sys.stderr)
+        return fatal.code

@@ -1,0 +1,35 @@
+"""The built-in shell plugins, one concern each, in the order they are called."""
+
+from __future__ import annotations
+
+from broker.shell.plugin import Plugin
+from broker.shell.plugins.affinity import AffinityPlugin
+from broker.shell.plugins.doom import DoomPlugin
+from broker.shell.plugins.gpubind import GpuBindPlugin
+from broker.shell.plugins.input import InputPlugin
+from broker.shell.plugins.output import OutputPlugin
+from broker.shell.plugins.pmi import PmiPlugin
+from broker.shell.plugins.pty import PtyPlugin
+from broker.shell.plugins.rlimit import RlimitPlugin
+from broker.shell.plugins.tracestop import TraceStopPlugin
+from broker.shell.shell import Shell
+
+BUILTINS: tuple[type[Plugin], ...] = (
+    PtyPlugin,
+    InputPlugin,
+    OutputPlugin,
+    PmiPlugin,
+    AffinityPlugin,
+    GpuBindPlugin,
+    RlimitPlugin,
+    TraceStopPlugin,
+    DoomPlugin,
+)
+
+
+def load_builtins(shell: Shell) -> None:
+    """Load the plugins that the job's options call for."""
+    for kind in BUILTINS:
+        plugin = kind(shell)
+        if plugin.wanted():
+            shell.plugins.load(plugin)

@@ -1,0 +1,199 @@
+"""Collects the tasks' stdout and stderr (RFC 24): into the KVS, into files, or to the terminal of a standalone shell."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from broker.shell import eventlog
+from broker.shell.jobinfo import encode_idset
+from broker.shell.plugin import Plugin
+from broker.shell.shell import DEBUG, ERROR
+from flux.job.JobID import JobID
+
+if TYPE_CHECKING:
+    from broker.shell.peer import Message
+    from broker.shell.shell import Shell
+    from broker.shell.task import Task
+
+READ_SIZE = 65536
+KVS, FILE, TERM = "kvs", "file", "term"
+_ENCODINGS: dict[str, Callable[[JobID], str]] = {
+    "f58": lambda jobid: str(jobid.f58),
+    "dec": lambda jobid: str(jobid.dec),
+    "hex": lambda jobid: str(jobid.hex),
+    "dothex": lambda jobid: str(jobid.dothex),
+    "words": lambda jobid: str(jobid.words),
+}
+
+
+def render_path(template: str, jobid: int) -> str:
+    """Return `template` with ``{{id}}`` and ``{{id.FORM}}`` (also ``jobid``) replaced; unknown tags stay."""
+    identity = JobID(jobid)
+    for name in ("id", "jobid"):
+        template = template.replace("{{" + name + "}}", _ENCODINGS["f58"](identity))
+        for form, encode in _ENCODINGS.items():
+            template = template.replace("{{" + name + "." + form + "}}", encode(identity))
+    return template
+
+
+@dataclass
+class Destination:
+    """Where one stream of the job goes."""
+
+    kind: str
+    path: str = ""
+    label: bool = False
+    unbuffered: bool = False
+    file: IO[bytes] | None = None
+
+
+class OutputPlugin(Plugin):
+    """Reads the tasks' streams line by line and hands them on."""
+
+    name = "output"
+
+    def __init__(self, shell: Shell) -> None:
+        super().__init__(shell)
+        self._to = {stream: self._destination(stream) for stream in eventlog.STREAMS}
+        self._readers: dict[int, Callable[[], None]] = {}
+        self._theirs: dict[int, list[int]] = {}
+        self._paused = False
+
+    def _destination(self, stream: str) -> Destination:
+        """Read the stream's options; stderr follows stdout unless it has its own."""
+        option = self.shell.option
+        default = TERM if self.shell.standalone else KVS
+        source = stream if option(f"output.{stream}.type") is not None else "stdout"
+        kind = str(option(f"output.{source}.type", default))
+        unbuffered = option(f"output.{stream}.buffer.type") == "none"
+        label = bool(option(f"output.{source}.label", kind == TERM))
+        return Destination(kind, str(option(f"output.{source}.path", "")), label, unbuffered)
+
+    def shell_init(self) -> None:
+        """On the leader: open the files and start the log."""
+        shell = self.shell
+        shell.relays["output"] = self._relayed
+        shell.on_drained.append(self._resume)
+        if not shell.leader:
+            return
+        self._open_files()
+        if shell.standalone:
+            return
+        shell.log(DEBUG, "batch timeout = 0.500s", self.name)
+        redirects = []
+        for stream, to in self._to.items():
+            if to.kind == FILE:
+                ranks = encode_idset(list(range(shell.info.ntasks)))
+                context = {"stream": stream, "rank": ranks, "path": to.path}
+                redirects.append(eventlog.entry("redirect", context))
+        shell.prepend("output", eventlog.output_header(shell.info.ntasks) + "".join(redirects))
+
+    def _open_files(self) -> None:
+        mode = "ab" if self.shell.option("output.mode") == "append" else "wb"
+        opened: dict[str, IO[bytes]] = {}
+        for to in self._to.values():
+            if to.kind != FILE:
+                continue
+            to.path = render_path(to.path, self.shell.info.id)
+            try:
+                to.file = opened.get(to.path) or open(to.path, mode, buffering=0)
+            except OSError as error:
+                self.shell.log(ERROR, f"error opening output file '{to.path}': {error.strerror}", self.name)
+                raise
+            opened[to.path] = to.file
+
+    def task_init(self, task: Task) -> None:
+        """Make the task's pipes."""
+        if task.tty is not None:
+            return
+        for number, stream in enumerate(eventlog.STREAMS, start=1):
+            ours, theirs = os.pipe()
+            os.set_blocking(ours, False)
+            task.fds.append((theirs, number))
+            task.holds += 1
+            self._theirs.setdefault(task.localid, []).append(theirs)
+            self._readers[ours] = self._reader(ours, task, stream)
+
+    def task_fork(self, task: Task) -> None:
+        """The task has its ends: read ours."""
+        for fd in self._theirs.pop(task.localid, ()):
+            os.close(fd)
+        for fd, reader in self._readers.items():
+            self.shell.loop.add_reader(fd, reader)
+
+    def _reader(self, fd: int, task: Task, stream: str) -> Callable[[], None]:
+        lines = eventlog.LineBuffer(self._to[stream].unbuffered)
+        rank = str(task.rank)
+
+        def readable() -> None:
+            try:
+                data = os.read(fd, READ_SIZE)
+            except BlockingIOError:
+                return
+            pieces = lines.feed(data) if data else lines.finish()
+            for piece in pieces:
+                self._deliver(stream, rank, piece)
+            if not data:
+                self.shell.loop.remove_reader(fd)
+                del self._readers[fd]
+                os.close(fd)
+                task.holds -= 1
+                self._deliver(stream, rank, b"", eof=True)
+            elif self.shell.congested and not self._paused:
+                self._pause()
+
+        return readable
+
+    def _pause(self) -> None:
+        self._paused = True
+        for fd in self._readers:
+            self.shell.loop.remove_reader(fd)
+
+    def _resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            for fd, reader in self._readers.items():
+                self.shell.loop.add_reader(fd, reader)
+
+    def _deliver(self, stream: str, rank: str, data: bytes, eof: bool = False) -> None:
+        to = self._to[stream]
+        if to.kind == KVS:
+            self.shell.append("output", eventlog.entry("data", eventlog.io_context(stream, rank, data, eof)))
+        elif eof:
+            return
+        elif to.kind == TERM:
+            target = sys.stdout.buffer if stream == "stdout" else sys.stderr.buffer
+            target.write(_labelled(to, rank, data))
+            target.flush()
+        elif self.shell.leader:
+            self._write(stream, rank, data)
+        else:
+            self.shell.relay("leader", "output", io=eventlog.io_context(stream, rank, data))
+
+    def _relayed(self, message: Message) -> None:
+        context = message["io"]
+        self._write(context["stream"], context["rank"], eventlog.io_data(context))
+
+    def _write(self, stream: str, rank: str, data: bytes) -> None:
+        to = self._to[stream]
+        if to.file is None:
+            return
+        view = memoryview(_labelled(to, rank, data))
+        try:
+            while view:
+                view = view[to.file.write(view) :]
+        except OSError as error:
+            self.shell.log(ERROR, f"error writing to '{to.path}': {error.strerror}", self.name)
+            to.file = None
+
+
+def _labelled(to: Destination, rank: str, data: bytes) -> bytes:
+    """Return `data` with every line prefixed by its task rank, where the stream asks for it."""
+    if not to.label:
+        return data
+    prefix = rank.encode() + b": "
+    return b"".join(prefix + line for line in data.splitlines(keepends=True))

@@ -1,0 +1,77 @@
+"""One task of a job: its command, its environment, its process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from broker.subprocess.launch import Command, exit_code, launch, signal_group
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """A task before, while and after it runs.
+
+    Attributes:
+        rank: task rank in the job; `localid` its index in this shell.
+        fds: pairs of (descriptor here, descriptor in the task); plugins add to it in ``task.init`` and close theirs in ``task.fork``.
+        tty: path of a terminal that becomes stdin, stdout and stderr.
+        holds: open output streams; a task is complete once it exited and none is left.
+        status: wait status, None while it runs.
+    """
+
+    rank: int
+    localid: int
+    argv: list[str]
+    env: dict[str, str]
+    fds: list[tuple[int, int]] = field(default_factory=list)
+    tty: str | None = None
+    holds: int = 0
+    pid: int = 0
+    status: int | None = None
+    finished: bool = False
+
+    @property
+    def state(self) -> str:
+        """Name of the state, as flux_shell_task_get_info(3) has it."""
+        if self.status is not None:
+            return "Exited"
+        return "Running" if self.pid else "Init"
+
+    @property
+    def exitcode(self) -> int:
+        """Exit code, or 128 plus the signal; only after the exit."""
+        return exit_code(self.status or 0)
+
+    @property
+    def signaled(self) -> int:
+        """The signal that ended the task, 0 for none."""
+        return os.WTERMSIG(self.status) if self.status is not None and os.WIFSIGNALED(self.status) else 0
+
+    def start(self, before_exec: Callable[[], None] | None = None) -> None:
+        """Start the process; raise OSError when the command cannot be executed."""
+        command = Command(
+            self.argv,
+            self.env,
+            fds=self.fds,
+            tty=self.tty,
+            new_session=self.tty is not None,
+            before_exec=before_exec,
+        )
+        self.pid = launch(command)
+
+    def kill(self, number: int) -> None:
+        """Send a signal to the task's process group."""
+        if self.pid and self.status is None:
+            signal_group(self.pid, number)
+
+    def info(self) -> dict[str, Any]:
+        """Return what the ``shell.task-exit`` event and initrc scripts know of the task."""
+        info: dict[str, Any] = {"localid": self.localid, "rank": self.rank, "state": self.state}
+        if self.pid:
+            info["pid"] = self.pid
+        if self.status is not None:
+            info |= {"wait_status": self.status, "signaled": self.signaled, "exitcode": self.exitcode}
+        return info
