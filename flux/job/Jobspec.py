@@ -1,0 +1,452 @@
+"""Job specifications: building, reading and checking them (RFC 14, RFC 25; flux.job.Jobspec in the manual)."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import IO, Any, ClassVar
+
+from flux.duration import parse_fsd
+from flux.util import set_treedict
+from flux.wire import json
+
+Resource = dict[str, Any]
+
+
+def _is_count(value: object, minimum: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= minimum
+
+
+def _require(ok: bool, error: type[Exception], message: str) -> None:
+    if not ok:
+        raise error(message)
+
+
+def validate_jobspec(jobspec: Jobspec | str | bytes | Mapping[str, Any], require_version: int | None = None) -> bool:
+    """Check a jobspec.
+
+    Args:
+        jobspec: a Jobspec, its JSON text or the decoded object.
+        require_version: version that the jobspec is checked against; None takes the one it states.
+
+    Returns:
+        True; an invalid jobspec raises.
+
+    Raises:
+        ValueError: a key is missing or has a bad value, or the text is no JSON.
+        TypeError: a key has a value of the wrong type.
+        OSError: never raised by this implementation; listed by the manual.
+    """
+    if isinstance(jobspec, Jobspec):
+        data: Any = jobspec.jobspec
+    else:
+        data = json.loads(jobspec) if isinstance(jobspec, str | bytes) else jobspec
+    _require(isinstance(data, Mapping), TypeError, "Jobspec must be a JSON object")
+    missing = sorted(Jobspec.top_level_keys - set(data))
+    _require(not missing, ValueError, f"Missing key ({missing[0] if missing else ''})")
+    version = data["version"] if require_version is None else require_version
+    kind = JobspecV1 if version == 1 else Jobspec
+    kind(**data)
+    return True
+
+
+def _check_resource(resource: Any) -> None:
+    _require(isinstance(resource, Mapping), TypeError, "resource is not a mapping")
+    for key in ("type", "count"):
+        _require(key in resource, ValueError, f"Missing key ({key}) in resource")
+    kind, count = resource["type"], resource["count"]
+    _require(isinstance(kind, str), TypeError, "type must be a string")
+    if isinstance(count, Mapping):
+        _require("min" in count, ValueError, "min must be in range")
+        for key in ("min", "max", "operand"):
+            if key in count:
+                _require(_is_count(count[key]), ValueError, f"{key} must be a positive integer")
+    else:
+        _require(isinstance(count, int) and not isinstance(count, bool), TypeError, "count must be an int or mapping")
+        _require(count >= 1, ValueError, "count must be > 0")
+    if kind == "slot":
+        _require(isinstance(resource.get("label"), str), ValueError, "slots must have labels")
+    for key, types in (("id", str), ("unit", str), ("label", str), ("exclusive", bool)):
+        if key in resource:
+            _require(isinstance(resource[key], types), TypeError, f"{key} must be a {types.__name__}")
+    if "with" in resource:
+        _require(_is_list(resource["with"]), TypeError, "with must be a sequence")
+        for child in resource["with"]:
+            _check_resource(child)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def _check_task(task: Any) -> None:
+    _require(isinstance(task, Mapping), TypeError, "task is not a mapping")
+    for key in ("command", "slot", "count"):
+        _require(key in task, ValueError, f"Missing key ({key}) in task")
+    command = task["command"]
+    _require(_is_list(command), TypeError, "command must be a list of strings")
+    _require(len(command) > 0, ValueError, "command array cannot have length of zero")
+    _require(all(isinstance(word, str) for word in command), TypeError, "command must be a list of strings")
+    _require(isinstance(task["slot"], str), TypeError, "slot must be a string")
+    count = task["count"]
+    _require(isinstance(count, Mapping), TypeError, "count must be a mapping")
+    _require(len(count) == 1, ValueError, "count must have exactly one key")
+    for key in ("per_slot", "total"):
+        if key in count:
+            _require(_is_count(count[key]), ValueError, f"{key} must be an integer >= 1")
+
+
+def _resource_count(resource: Mapping[str, Any]) -> int:
+    count = resource["count"]
+    return int(count["min"] if isinstance(count, Mapping) else count)
+
+
+class Jobspec:
+    """A job specification.
+
+    Args:
+        resources: the resource section.
+        tasks: the task section.
+        kwargs: ``attributes`` and ``version``; other top-level keys are kept.
+
+    Raises:
+        ValueError, TypeError: a section is malformed.
+    """
+
+    top_level_keys: ClassVar[set[str]] = {"attributes", "resources", "tasks", "version"}
+
+    def __init__(self, resources: Any, tasks: Any, **kwargs: Any) -> None:
+        version = kwargs.get("version", 1)
+        _require(isinstance(version, int) and not isinstance(version, bool), TypeError, "version must be an integer")
+        attributes = kwargs.get("attributes")
+        _require(attributes is None or isinstance(attributes, Mapping), TypeError, "attributes must be a mapping")
+        self._check_attributes(attributes or {})
+        _require(_is_list(resources), TypeError, "resources must be a sequence")
+        _require(_is_list(tasks), TypeError, "tasks must be a sequence")
+        _require(len(resources) > 0, ValueError, "resources must have at least one entry")
+        for resource in resources:
+            _check_resource(resource)
+        for task in tasks:
+            _check_task(task)
+        self.jobspec: dict[str, Any] = {"resources": resources, "tasks": tasks, **kwargs}
+
+    def _check_attributes(self, attributes: Mapping[str, Any]) -> None:
+        _require(isinstance(attributes.get("system", {}), Mapping), TypeError, "attributes.system must be a mapping")
+
+    @classmethod
+    def from_yaml_stream(cls, yaml_stream: str | IO[str]) -> Jobspec:
+        """Return the jobspec of a YAML (or JSON) document; ValueError or TypeError if it is none."""
+        import yaml
+
+        try:
+            data = yaml.safe_load(yaml_stream)
+        except yaml.YAMLError as error:
+            raise ValueError(f"jobspec: invalid YAML: {error}") from None
+        return cls(**_sections(data))
+
+    @classmethod
+    def from_yaml_file(cls, filename: str) -> Jobspec:
+        """Return the jobspec of a YAML file; OSError if it cannot be read."""
+        with open(filename, encoding="utf-8") as stream:
+            return cls.from_yaml_stream(stream)
+
+    def dumps(self, **kwargs: Any) -> str:
+        """Return the jobspec as JSON text; keyword arguments are those of json.dumps()."""
+        from json import dumps
+
+        return dumps(self.jobspec, **kwargs)
+
+    def encode(self) -> bytes:
+        """Return the jobspec as compact JSON bytes."""
+        return json.dumps(self.jobspec)
+
+    # -- sections --------------------------------------------------------------------------------------------------
+
+    @property
+    def resources(self) -> list[Resource]:
+        """The resource section."""
+        return self.jobspec["resources"]  # type: ignore[no-any-return]
+
+    @property
+    def tasks(self) -> list[dict[str, Any]]:
+        """The task section."""
+        return self.jobspec["tasks"]  # type: ignore[no-any-return]
+
+    @property
+    def attributes(self) -> dict[str, Any] | None:
+        """The attribute section, None if there is none."""
+        return self.jobspec.get("attributes")
+
+    @property
+    def version(self) -> int:
+        """Version of the jobspec."""
+        return self.jobspec["version"]  # type: ignore[no-any-return]
+
+    def resource_walk(self) -> Iterator[tuple[Resource | None, Resource, int]]:
+        """Yield (parent, resource, total count) of every resource, parents first, depth first."""
+
+        def walk(
+            resources: list[Resource], parent: Resource | None, factor: int
+        ) -> Iterator[tuple[Resource | None, Resource, int]]:
+            for resource in resources:
+                count = _resource_count(resource) * factor
+                yield parent, resource, count
+                yield from walk(resource.get("with", []), resource, count)
+
+        yield from walk(self.resources, None, 1)
+
+    def resource_counts(self) -> dict[str, int]:
+        """Return the total count of every resource type; units are ignored."""
+        counts: dict[str, int] = {}
+        for _, resource, count in self.resource_walk():
+            counts[resource["type"]] = counts.get(resource["type"], 0) + count
+        return counts
+
+    # -- attributes ------------------------------------------------------------------------------------------------
+
+    def setattr(self, key: str, val: Any) -> None:
+        """Set an attribute; periods in the key separate levels."""
+        set_treedict(self.jobspec, "attributes." + key, val)
+
+    def setattr_shell_option(self, key: str, val: Any) -> None:
+        """Set a shell option; periods in the key separate levels."""
+        self.setattr("system.shell.options." + key, val)
+
+    def getattr(self, key: str) -> Any:
+        """Return an attribute; KeyError if it is not set."""
+        value: Any = self.attributes or {}
+        for name in key.split("."):
+            if not isinstance(value, Mapping) or name not in value:
+                raise KeyError(key)
+            value = value[name]
+        return value
+
+    def _get(self, key: str, default: Any = None) -> Any:
+        try:
+            return self.getattr(key)
+        except KeyError:
+            return default
+
+    @property
+    def duration(self) -> float:
+        """Time limit in seconds, 0 for none. May be set to a number, a timedelta or a Flux standard duration."""
+        return self._get("system.duration", 0)  # type: ignore[no-any-return]
+
+    @duration.setter
+    def duration(self, duration: float | str | timedelta) -> None:
+        if isinstance(duration, timedelta):
+            seconds: float = duration.total_seconds()
+        elif isinstance(duration, str):
+            seconds = parse_fsd(duration)
+        elif isinstance(duration, int | float):
+            seconds = duration
+        else:
+            raise TypeError("duration must be a number or a string in Flux Standard Duration")
+        _require(seconds >= 0, ValueError, "duration must be >= 0")
+        self.setattr("system.duration", 0 if math.isinf(seconds) else seconds)
+
+    @property
+    def cwd(self) -> str | None:
+        """Working directory of the job."""
+        return self._get("system.cwd")  # type: ignore[no-any-return]
+
+    @cwd.setter
+    def cwd(self, cwd: str | os.PathLike[str]) -> None:
+        self.setattr("system.cwd", os.fspath(cwd))
+
+    @property
+    def environment(self) -> dict[str, str] | None:
+        """Environment of the job."""
+        return self._get("system.environment")  # type: ignore[no-any-return]
+
+    @environment.setter
+    def environment(self, environ: Mapping[str, str]) -> None:
+        _require(isinstance(environ, Mapping), ValueError, "environment must be a mapping")
+        self.setattr("system.environment", dict(environ))
+
+    def _io_path(self, section: str, stream: str) -> str | None:
+        return self._get(f"system.shell.options.{section}.{stream}.path")  # type: ignore[no-any-return]
+
+    def _set_io_path(self, section: str, stream: str, path: str | os.PathLike[str]) -> None:
+        name = f"{section}.{stream}"
+        self.setattr_shell_option(f"{name}.type", "file")
+        self.setattr_shell_option(f"{name}.path", os.fspath(path))
+
+    @property
+    def stdin(self) -> str | None:
+        """File that the tasks read, None for the input of the KVS."""
+        return self._io_path("input", "stdin")
+
+    @stdin.setter
+    def stdin(self, path: str | os.PathLike[str]) -> None:
+        self._set_io_path("input", "stdin", path)
+
+    @property
+    def stdout(self) -> str | None:
+        """File that the tasks write, a template; None for the KVS."""
+        return self._io_path("output", "stdout")
+
+    @stdout.setter
+    def stdout(self, path: str | os.PathLike[str]) -> None:
+        self._set_io_path("output", "stdout", path)
+
+    @property
+    def stderr(self) -> str | None:
+        """File that the tasks write errors to, a template; None for the place of stdout."""
+        return self._io_path("output", "stderr")
+
+    @stderr.setter
+    def stderr(self, path: str | os.PathLike[str]) -> None:
+        self._set_io_path("output", "stderr", path)
+
+
+def _sections(data: Any) -> dict[str, Any]:
+    _require(isinstance(data, Mapping), TypeError, "Jobspec must be a mapping")
+    for key in sorted(Jobspec.top_level_keys):
+        _require(key in data, ValueError, f"Missing key ({key})")
+    return {str(key): value for key, value in data.items()}
+
+
+class JobspecV1(Jobspec):
+    """A jobspec of version 1 (RFC 25): one slot of cores and GPUs, on nodes or not, and one task."""
+
+    def __init__(self, resources: Any, tasks: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("version", 1)
+        _require(kwargs["version"] == 1, ValueError, "version must be 1")
+        super().__init__(resources, tasks, **kwargs)
+        _require(len(tasks) == 1, ValueError, "tasks must have exactly one entry")
+        _check_v1_resources(resources)
+
+    def _check_attributes(self, attributes: Mapping[str, Any]) -> None:
+        super()._check_attributes(attributes)
+        _require("system" in attributes, ValueError, "attributes.system is a required key")
+        _require("duration" in attributes["system"], ValueError, "attributes.system.duration is a required key")
+        duration = attributes["system"]["duration"]
+        _require(
+            isinstance(duration, int | float) and not isinstance(duration, bool),
+            TypeError,
+            "attributes.system.duration must be a number",
+        )
+        _require(duration >= 0, ValueError, "attributes.system.duration must be >= 0")
+
+    @classmethod
+    def _from_counts(
+        cls, command: Iterable[str], tasks: int, cores: int, gpus: int | None, nodes: int | None
+    ) -> JobspecV1:
+        _require(_is_count(tasks), ValueError, "task count must be a integer >= 1")
+        _require(_is_count(cores), ValueError, "cores per task must be an integer >= 1")
+        _require(gpus is None or _is_count(gpus, 0), ValueError, "gpus per task must be an integer >= 0")
+        _require(nodes is None or _is_count(nodes), ValueError, "node count must be an integer >= 1 (if set)")
+        _require(nodes is None or nodes <= tasks, ValueError, "node count must not be greater than task count")
+        children: list[Resource] = [{"type": "core", "count": cores}]
+        if gpus:
+            children.append({"type": "gpu", "count": gpus})
+        count = {"per_slot": 1}
+        slots = tasks
+        if nodes is not None:
+            slots = math.ceil(tasks / nodes)
+            if tasks % nodes:
+                # The last node has fewer tasks than slots.
+                count = {"total": tasks}
+        resource: Resource = {"type": "slot", "count": slots, "with": children, "label": "task"}
+        if nodes is not None:
+            resource = {"type": "node", "count": nodes, "with": [resource]}
+        task = {"command": list(command), "slot": "task", "count": count}
+        return cls([resource], [task], attributes={"system": {"duration": 0}}, version=1)
+
+    @classmethod
+    def from_command(
+        cls,
+        command: Iterable[str],
+        num_tasks: int = 1,
+        cores_per_task: int = 1,
+        gpus_per_task: int | None = None,
+        num_nodes: int | None = None,
+    ) -> JobspecV1:
+        """Return the smallest jobspec that runs a command.
+
+        Args:
+            command: the command and its arguments.
+            num_tasks: how many copies to run.
+            cores_per_task: cores for each of them.
+            gpus_per_task: GPUs for each of them.
+            num_nodes: nodes to spread them over; None leaves that to the scheduler.
+
+        Raises:
+            ValueError, TypeError: a count is out of range or the command is empty.
+        """
+        return cls._from_counts(command, num_tasks, cores_per_task, gpus_per_task, num_nodes)
+
+    @classmethod
+    def from_batch_command(
+        cls,
+        script: str,
+        jobname: str,
+        args: Iterable[str] | None = None,
+        num_slots: int = 1,
+        cores_per_slot: int = 1,
+        gpus_per_slot: int | None = None,
+        num_nodes: int | None = None,
+        broker_opts: Iterable[str] | None = None,
+    ) -> JobspecV1:
+        """Return a jobspec of a nested instance whose initial program is a script that travels with the job.
+
+        Args:
+            script: text of the script; it begins with ``#!``.
+            jobname: name of the job.
+            args: arguments of the script.
+            num_slots, cores_per_slot, gpus_per_slot, num_nodes: size of the instance.
+            broker_opts: options of its brokers.
+
+        Raises:
+            ValueError, TypeError: the script has no interpreter line or a count is out of range.
+        """
+        _require(script.startswith("#!"), ValueError, f"{jobname} does not appear to start with '#!'")
+        made = cls._from_counts([jobname, *(args or ())], num_slots, cores_per_slot, gpus_per_slot, num_nodes)
+        made.setattr_shell_option("per-resource.type", "node")
+        made.setattr("system.batch", {"script": script, "broker-opts": list(broker_opts or ())})
+        return made
+
+    @classmethod
+    def from_nest_command(
+        cls,
+        command: Iterable[str],
+        num_slots: int = 1,
+        cores_per_slot: int = 1,
+        gpus_per_slot: int | None = None,
+        num_nodes: int | None = None,
+        broker_opts: Iterable[str] | None = None,
+    ) -> JobspecV1:
+        """Return a jobspec of a nested instance whose initial program is a command.
+
+        Args:
+            command: the initial program and its arguments.
+            num_slots, cores_per_slot, gpus_per_slot, num_nodes: size of the instance.
+            broker_opts: options of its brokers.
+
+        Raises:
+            ValueError, TypeError: a count is out of range.
+        """
+        broker = ["flux", "broker", *(broker_opts or ()), *command]
+        made = cls._from_counts(broker, num_slots, cores_per_slot, gpus_per_slot, num_nodes)
+        made.setattr_shell_option("per-resource.type", "node")
+        return made
+
+
+def _check_v1_resources(resources: Sequence[Resource]) -> None:
+    """Check the shape that RFC 25 allows: [node ->] slot -> core [, gpu]."""
+    _require(len(resources) == 1, ValueError, "resources must have exactly one entry")
+    slot = resources[0]
+    if slot["type"] == "node":
+        children = slot.get("with", [])
+        _require(len(children) == 1, ValueError, "node must have exactly one slot")
+        slot = children[0]
+    _require(slot["type"] == "slot", ValueError, "resources must be a slot, or a node with a slot")
+    children = slot.get("with", [])
+    _require(0 < len(children) <= 2, ValueError, "slot must have one or two resources")
+    kinds = [child["type"] for child in children]
+    _require(all(kind in ("core", "gpu") for kind in kinds), ValueError, "slot resources must be core or gpu")
+    _require("core" in kinds, ValueError, "slot must have cores")
+    _require(len(set(kinds)) == len(kinds), ValueError, "slot resources must differ in type")
