@@ -1,0 +1,15 @@
+"""The built-in plugin ``.priority-default``: a job's priority is its urgency."""
+
+from __future__ import annotations
+
+from broker.jobtap.plugin import Args, Plugin
+
+
+def _priority(plugin: Plugin, topic: str, args: Args) -> None:
+    args.out["priority"] = args.job.urgency
+
+
+def flux_plugin_init(plugin: Plugin) -> None:
+    """Register the handlers."""
+    plugin.add_handler("job.state.priority", _priority)
+    plugin.add_handler("job.priority.get", _priority)

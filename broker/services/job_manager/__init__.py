@@ -1,0 +1,1 @@
+"""The job manager (rank 0): drives every job through the states of RFC 21 and keeps its eventlog."""

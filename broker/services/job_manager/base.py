@@ -1,0 +1,214 @@
+"""What the parts of the job manager share: the state machine, the journal, and the turn that carries decisions out."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from broker.context import Context
+from broker.jobtap.host import Host
+from broker.service import NO_REPLY, Request, Service
+from broker.services.job_manager.journal import Journal, Reader
+from broker.services.job_manager.machine import Do, Machine
+from broker.services.job_manager.states import CLEANUP, RUN, IllegalEvent, Job
+from broker.services.job_manager.waits import WaitTable
+
+
+class PluginActions:
+    """What plugins may do to jobs: the `Actions` of broker.jobtap."""
+
+    def __init__(self, manager: ManagerBase) -> None:
+        self._manager = manager
+
+    def jobs(self) -> Iterable[Job]:
+        """Return the active jobs."""
+        return self._manager.machine.jobs.values()
+
+    def find(self, id: int) -> Job | None:
+        """Return an active job, None for another id."""
+        return self._manager.machine.jobs.get(id)
+
+    def event(self, job: Job, name: str, context: dict[str, Any] | None = None) -> None:
+        """Post an event; raises OSError(EINVAL) when it may not come now."""
+        try:
+            self._manager.machine.event(job, name, context)
+        except IllegalEvent as exc:
+            raise OSError(errno.EINVAL, str(exc)) from exc
+        self._manager.kick()
+
+    def remove_dependency(self, job: Job, description: str) -> None:
+        """Drop a dependency."""
+        self._manager.machine.remove_dependency(job, description)
+        self._manager.kick()
+
+    def reprioritize(self, job: Job, priority: int) -> None:
+        """Set a job's priority."""
+        self._manager.machine.reprioritize(job, priority)
+        self._manager.kick()
+
+    def raise_exception(self, job: Job, kind: str, severity: int, note: str) -> None:
+        """Raise an exception."""
+        self._manager.machine.raise_exception(job, kind, severity, note)
+        self._manager.kick()
+
+    def annotate(self, job: Job, annotations: Mapping[str, Any]) -> None:
+        """Update annotations."""
+        self._manager.machine.annotate(job, annotations)
+        self._manager.kick()
+
+    def call_at(self, when: float, function: Callable[[], None]) -> None:
+        """Call ``function`` at ``when``, seconds since the epoch; far times are reached in steps of a day."""
+        delay = max(0.0, when - self._manager.ctx.now())
+        if delay > 86400.0:
+            self._manager.ctx.call_later(86400.0, lambda: self.call_at(when, function))
+        else:
+            self._manager.ctx.call_later(delay, function)
+
+    def now(self) -> float:
+        """Return seconds since the epoch."""
+        return self._manager.ctx.now()
+
+    def service_register(self, topic: str, handler: Callable[[Request], Any]) -> None:
+        """Route requests for ``topic`` to a plugin."""
+        self._manager.add_route(topic, handler)
+
+    def log_error(self, text: str) -> None:
+        """Log an error."""
+        self._manager.ctx.log.err(text)
+
+
+class ManagerBase(Service):
+    """State and driver; the handlers are in the classes derived from it."""
+
+    name = "job-manager"
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        searchpath = (ctx.attrs.get("conf.jobtap_pluginpath") or "").split(":")
+        self.plugins = Host(PluginActions(self), [path for path in searchpath if path], ctx.owner)
+        self.machine = Machine(self.plugins, ctx.now)
+        self.journal = Journal(ctx, self._journal_readers)
+        self.waits: WaitTable[Request] = WaitTable()
+        self.readers: dict[tuple[str, int], Reader] = {}
+        self.drain_waiters: list[Request] = []
+        self.idle_waiters: list[Request] = []
+        self._kicked = False
+        self._performers: dict[Do, Callable[[Job, Any], None]] = {
+            Do.ALLOC: self.send_alloc,
+            Do.CANCEL: self.send_cancel,
+            Do.PRIORITIZE: self.send_prioritize,
+            Do.FREE: self.send_free,
+            Do.START: self.send_start,
+            Do.EXCEPTION: self._publish_exception,
+            Do.ANNOTATE: self._publish_annotations,
+            Do.INACTIVE: self._job_inactive,
+        }
+
+    def add_route(self, topic: str, handler: Callable[[Request], Any]) -> None:
+        """Answer requests for ``topic`` with ``handler``, which guests may reach too."""
+        from broker.service import request
+
+        method = request(topic, allow="guest", absolute=True)(lambda _service, req: handler(req))
+        self._handlers[topic] = (handler, method._request_routes[0])  # type: ignore[attr-defined]
+
+    def _journal_readers(self) -> Iterator[Reader]:
+        return iter(tuple(self.readers.values()))
+
+    # Turns
+
+    def kick(self) -> None:
+        """Carry decisions out at the end of this loop turn."""
+        if not self._kicked:
+            self._kicked = True
+            self.ctx.call_soon(self.turn)
+
+    def turn(self) -> None:
+        """Carry out what the machine decided."""
+        self._kicked = False
+        machine, journal = self.machine, self.journal
+        machine.dispatch()
+        counted: dict[int, int] = {}
+        log, machine.log = machine.log, []
+        for job, _ in log:
+            counted[job.id] = counted.get(job.id, 0) + 1
+        for job, entry in log:
+            journal.add(job, job.seq - counted[job.id], entry)
+            counted[job.id] -= 1
+        decisions, machine.decisions = machine.decisions, []
+        for do, job, argument in decisions:
+            self._performers[do](job, argument)
+        journal.flush()
+        if machine.log or machine.decisions:
+            self.kick()
+
+    def _publish_exception(self, job: Job, context: dict[str, Any]) -> None:
+        payload = {"id": job.id, "type": context["type"], "severity": context["severity"]}
+        self.ctx.spawn(self.ctx.handle.publish("job-exception", payload), "job-manager:job-exception")
+
+    def _publish_annotations(self, job: Job, annotations: dict[str, Any]) -> None:
+        self.journal.add_volatile(job, "annotations", {"annotations": annotations})
+
+    def _job_inactive(self, job: Job, _: Any) -> None:
+        waiter = self.waits.ended(job)
+        if waiter is not None:
+            result = {"id": job.id, "success": job.success, "errstr": job.result_text()}
+            self.journal.after_commit(lambda: waiter.respond(result))
+        job.jobspec = None
+        if self.drain_waiters or self.idle_waiters:
+            self.journal.after_commit(self.check_idle)
+
+    def check_idle(self) -> None:
+        """Answer those who wait for the queue to drain or for running jobs to end (flux-queue(1))."""
+        if not self.machine.jobs:
+            for req in self.drain_waiters:
+                req.respond()
+            self.drain_waiters.clear()
+        if self.idle_waiters and not self.busy_jobs():
+            for req in self.idle_waiters:
+                req.respond({"pending": self.machine.pending_jobs})
+            self.idle_waiters.clear()
+
+    def busy_jobs(self) -> bool:
+        """Whether any job is running or being cleaned up."""
+        return any(job.state in (RUN, CLEANUP) for job in self.machine.jobs.values())
+
+    # Messages to the scheduler and the execution service, defined by the parts that hear their answers
+
+    def send_alloc(self, job: Job, _: Any) -> None:
+        """Ask the scheduler for resources."""
+        raise NotImplementedError
+
+    def send_cancel(self, job: Job, _: Any) -> None:
+        """Take an allocation request back."""
+        raise NotImplementedError
+
+    def send_prioritize(self, job: Job, priority: int) -> None:
+        """Tell the scheduler about a priority."""
+        raise NotImplementedError
+
+    def send_free(self, job: Job, _: Any) -> None:
+        """Return resources."""
+        raise NotImplementedError
+
+    def send_start(self, job: Job, _: Any) -> None:
+        """Have a job started."""
+        raise NotImplementedError
+
+    # Access
+
+    def active_job(self, id: int, errnum: int = errno.ENOENT, text: str = "unknown job id") -> Job:
+        """Return an active job; raises OSError(errnum, text) for another id."""
+        job = self.machine.jobs.get(id)
+        if job is None:
+            raise OSError(errnum, text)
+        return job
+
+    @staticmethod
+    def check_owner(req: Request, job: Job, action: str) -> None:
+        """Raise OSError(EPERM) unless the sender owns the instance or the job."""
+        if not req.is_owner and req.userid != job.userid:
+            raise OSError(errno.EPERM, f"guests can only {action} their own jobs")
+
+
+__all__ = ["NO_REPLY", "ManagerBase", "PluginActions"]

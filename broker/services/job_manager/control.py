@@ -1,0 +1,130 @@
+"""Requests about jobs that users make: exceptions, signals, urgency, annotations, waiting."""
+
+from __future__ import annotations
+
+import errno
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+from broker.service import NO_REPLY, Request, request
+from broker.services.job_manager.base import ManagerBase
+from broker.services.job_manager.states import ACTIVE, DEPEND, PRIORITY, RUN, SCHED, Job
+from broker.services.job_manager.waits import ANY_JOB
+
+USERID_ALL = (-1, 0xFFFFFFFF)
+URGENCY_MAX = 31
+URGENCY_GUEST_MAX = 16
+
+
+class JobControl(ManagerBase):
+    """What flux-job(1) asks for."""
+
+    @request("raise", allow="guest")
+    def raise_(self, req: Request) -> None:
+        """Raise an exception {id, type, severity, note?} on one job."""
+        severity, kind = req.get("severity", int), _exception_type(req)
+        if not 0 <= severity <= 7:
+            raise OSError(errno.EPROTO, "invalid exception severity")
+        job = self.active_job(req.get("id", int))
+        self.check_owner(req, job, "raise exceptions on")
+        self.machine.raise_exception(job, kind, severity, req.get("note", str, ""), req.userid)
+        self.kick()
+
+    @request("raiseall", allow="guest")
+    def raiseall(self, req: Request) -> dict[str, int]:
+        """Raise an exception {dry_run, userid, states, severity, type, note} on every matching job."""
+        severity, kind = req.get("severity", int), _exception_type(req)
+        if not 0 <= severity <= 7:
+            raise OSError(errno.EPROTO, "invalid exception severity")
+        note, dry_run = req.get("note", str, ""), req.get("dry_run", bool)
+        targets = list(self._matching(req, req.get("states", int), "raise exceptions on"))
+        if not dry_run:
+            for job in targets:
+                self.machine.raise_exception(job, kind, severity, note, req.userid)
+            self.kick()
+        return {"count": len(targets), "errors": 0}
+
+    def _matching(self, req: Request, states: int, action: str) -> Iterator[Job]:
+        userid = req.get("userid", int)
+        if not req.is_owner and userid != req.userid:
+            raise OSError(errno.EPERM, f"guests can only {action} their own jobs")
+        for job in self.machine.jobs.values():
+            if job.state & states & ACTIVE and (userid in USERID_ALL or job.userid == userid):
+                yield job
+
+    @request("kill", allow="guest")
+    def kill(self, req: Request) -> None:
+        """Send a signal {id, signum} to every task of a running job."""
+        signum = _signal_number(req)
+        job = self.active_job(req.get("id", int), errno.EINVAL)
+        self.check_owner(req, job, "send signals to")
+        if job.state != RUN:
+            raise OSError(errno.EINVAL, "job is not running")
+        self._signal(job, signum)
+
+    @request("killall", allow="guest")
+    def killall(self, req: Request) -> dict[str, int]:
+        """Send a signal {dry_run, userid, signum} to every matching running job."""
+        signum, dry_run = _signal_number(req), req.get("dry_run", bool)
+        targets = list(self._matching(req, RUN, "send signals to"))
+        if not dry_run:
+            for job in targets:
+                self._signal(job, signum)
+        return {"count": len(targets), "errors": 0}
+
+    def _signal(self, job: Job, signum: int) -> None:
+        event = self.ctx.handle.publish(f"shell-{job.id}.kill", {"signum": signum})
+        self.ctx.spawn(event, f"job-manager:kill:{job.id}")
+
+    @request("urgency", allow="guest")
+    def urgency(self, req: Request) -> dict[str, int]:
+        """Set the urgency {id, urgency} of a job that has no resources yet."""
+        urgency = req.get("urgency", int)
+        if not 0 <= urgency <= URGENCY_MAX:
+            raise OSError(errno.EINVAL, "urgency value is out of range")
+        job = self.active_job(req.get("id", int), errno.EINVAL, "unknown job")
+        self.check_owner(req, job, "change the urgency of")
+        if not req.is_owner and urgency > max(URGENCY_GUEST_MAX, job.urgency):
+            raise OSError(errno.EPERM, f"guests can only adjust urgency <= {URGENCY_GUEST_MAX}")
+        if job.state not in (DEPEND, PRIORITY, SCHED):
+            raise OSError(errno.EINVAL, "urgency cannot be changed once resources are allocated")
+        old = job.urgency
+        self.machine.set_urgency(job, urgency, req.userid)
+        self.kick()
+        return {"old_urgency": old}
+
+    @request("annotate", allow="guest")
+    def annotate(self, req: Request) -> None:
+        """Update a job's annotations {id, annotations}."""
+        annotations = req.get("annotations", dict)
+        job = self.active_job(req.get("id", int))
+        self.check_owner(req, job, "annotate")
+        self.machine.annotate(job, annotations)
+        self.kick()
+
+    @request("wait")
+    def wait(self, req: Request) -> Any:
+        """Answer with {id, success, errstr} when the waitable job {id}, or any for -1, is over."""
+        id = req.get("id", int)
+        if id == 0xFFFFFFFFFFFFFFFF:
+            id = ANY_JOB
+        active = self.machine.jobs.get(id)
+        if active is not None and not active.is_waitable:
+            raise OSError(errno.ECHILD, "job is not waitable")
+        result = self.waits.wait(id, req)
+        return NO_REPLY if result is None else result
+
+
+def _exception_type(req: Request) -> str:
+    kind = req.get("type", str)
+    if not kind or len(kind.split()) != 1:
+        raise OSError(errno.EPROTO, "invalid exception type")
+    return kind
+
+
+def _signal_number(req: Request) -> int:
+    signum = req.get("signum", int)
+    if not 0 < signum < signal.NSIG:
+        raise OSError(errno.EINVAL, f"Invalid signal {signum}")
+    return signum

@@ -1,0 +1,73 @@
+"""What a job asks for, read from its jobspec (RFC 25): nodes, slots, cores and GPUs a slot, a duration."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceRequest:
+    """``nslots`` slots of ``slot_size`` cores and ``slot_gpus`` GPUs, spread over ``nnodes`` nodes, or packed freely when that is 0.
+
+    ``duration`` is in seconds, 0 for no limit; ``exclusive`` asks for whole nodes.
+    """
+
+    nnodes: int
+    nslots: int
+    slot_size: int
+    slot_gpus: int = 0
+    duration: float = 0.0
+    exclusive: bool = False
+
+    def __str__(self) -> str:
+        return f"{{{self.nnodes},{self.nslots},{self.slot_size}}}"
+
+
+def _unsupported(text: str) -> OSError:
+    return OSError(errno.EINVAL, text)
+
+
+def parse_request(jobspec: Mapping[str, Any]) -> ResourceRequest:
+    """Return what ``jobspec`` asks for; raises OSError(EINVAL) with the reason when it cannot be understood."""
+    try:
+        resources = jobspec["resources"]
+        (top,) = resources
+        system = (jobspec.get("attributes") or {}).get("system") or {}
+        duration = float(system.get("duration", 0) or 0)
+        nnodes, exclusive = 0, bool(top.get("exclusive"))
+        slot = top
+        if top["type"] == "node":
+            nnodes = _count(top)
+            (slot,) = top["with"]
+        if slot["type"] != "slot":
+            raise _unsupported(f"unsupported resource type {slot['type']!r}")
+        cores, gpus = _slot_contents(slot)
+        per_node = _count(slot)
+    except (KeyError, TypeError, ValueError) as exc:
+        raise _unsupported(f"jobspec cannot be scheduled: {exc}") from exc
+    exclusive = exclusive or bool(slot.get("exclusive"))
+    return ResourceRequest(nnodes, per_node * (nnodes or 1), cores, gpus, duration, exclusive)
+
+
+def _slot_contents(slot: Mapping[str, Any]) -> tuple[int, int]:
+    cores = gpus = 0
+    for vertex in slot["with"]:
+        if vertex["type"] == "core":
+            cores += _count(vertex)
+        elif vertex["type"] == "gpu":
+            gpus += _count(vertex)
+        else:
+            raise _unsupported(f"unsupported resource type {vertex['type']!r}")
+    if cores < 1:
+        raise _unsupported("a slot needs at least one core")
+    return cores, gpus
+
+
+def _count(vertex: Mapping[str, Any]) -> int:
+    count = vertex["count"]
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise _unsupported(f"unsupported count {count!r}")
+    return count

@@ -1,0 +1,112 @@
+"""The scheduler's decisions: requests wait in priority order, the first one that does not fit holds up the rest."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from broker.services.sched_simple.pool import Allocation, ResourcePool, allocation_of
+from broker.services.sched_simple.request import ResourceRequest
+
+
+class Pending:
+    """A request waiting for resources."""
+
+    __slots__ = ("id", "priority", "request")
+
+    def __init__(self, id: int, priority: int, request: ResourceRequest) -> None:
+        self.id = id
+        self.priority = priority
+        self.request = request
+
+
+class Scheduler:
+    """The pool, the waiting requests and what jobs hold. Pure: the service sends what the methods return."""
+
+    def __init__(self, pool: ResourcePool | None = None) -> None:
+        self.pool = pool or ResourcePool()
+        self.held: dict[int, Allocation] = {}
+        self._pending: dict[int, Pending] = {}
+        self._order: list[tuple[int, int]] = []  # (-priority, id)
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def __contains__(self, id: int) -> bool:
+        return id in self._pending
+
+    def add(self, id: int, priority: int, request: ResourceRequest) -> bool:
+        """Queue a request; returns False, queueing nothing, if it can never be met."""
+        if not self.pool.satisfiable(request):
+            return False
+        self._pending[id] = Pending(id, priority, request)
+        insort(self._order, (-priority, id))
+        return True
+
+    def cancel(self, id: int) -> bool:
+        """Drop a request; returns False if it is not waiting."""
+        pending = self._pending.pop(id, None)
+        if pending is None:
+            return False
+        del self._order[bisect_left(self._order, (-pending.priority, id))]
+        return True
+
+    def prioritize(self, id: int, priority: int) -> None:
+        """Give a waiting request another priority; others are ignored."""
+        pending = self._pending.get(id)
+        if pending is not None:
+            self.cancel(id)
+            pending.priority = priority
+            self._pending[id] = pending
+            insort(self._order, (-priority, id))
+
+    def schedule(self) -> list[tuple[Pending, Allocation]]:
+        """Allocate to waiting requests in order until one does not fit; returns what was given."""
+        given: list[tuple[Pending, Allocation]] = []
+        for _, id in self._order:
+            pending = self._pending[id]
+            allocation = self.pool.allocate(pending.request)
+            if allocation is None:
+                break
+            self.held[id] = allocation
+            given.append((pending, allocation))
+        del self._order[: len(given)]
+        for pending, _ in given:
+            del self._pending[pending.id]
+        return given
+
+    def free(self, id: int, resources: Mapping[str, Any] | None = None) -> Allocation | None:
+        """Take back what a job held, as remembered or as its R says; returns it, None if nothing is known.
+
+        Raises ValueError or KeyError for a malformed R.
+        """
+        allocation = self.held.pop(id, None)
+        if allocation is None and resources is not None:
+            allocation = allocation_of(resources)
+        if allocation is not None:
+            self.pool.free(allocation)
+        return allocation
+
+    def claim(self, id: int, resources: Mapping[str, Any]) -> None:
+        """Count in what a job has from before this scheduler; raises ValueError or KeyError if that cannot be."""
+        allocation = allocation_of(resources)
+        self.pool.claim(allocation)
+        self.held[id] = allocation
+
+    def replace_pool(self, pool: ResourcePool) -> list[int]:
+        """Go on with other resources; returns the requests that can no longer be met, which are dropped."""
+        self.pool = pool
+        for id, allocation in list(self.held.items()):
+            try:
+                pool.claim(allocation)
+            except ValueError:
+                del self.held[id]
+        hopeless = [id for id, pending in self._pending.items() if not pool.satisfiable(pending.request)]
+        for id in hopeless:
+            self.cancel(id)
+        return hopeless
+
+    def set_up(self, ranks: Iterable[int], up: bool) -> None:
+        """Mark ranks as usable or not."""
+        self.pool.set_up(ranks, up)
