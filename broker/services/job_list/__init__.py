@@ -1,0 +1,1 @@
+"""The queryable list of all jobs."""

@@ -1,0 +1,74 @@
+"""The attributes of a job that a client may ask for, and when each of them exists."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
+from typing import Any, Final
+
+from broker.services.job_list.record import JobRecord
+
+Getter = Callable[[JobRecord], Any]
+
+
+def _when_inactive(getter: Getter) -> Getter:
+    return lambda job: getter(job) if job.inactive else None
+
+
+def _exception(field: str) -> Getter:
+    return _when_inactive(attrgetter(field))
+
+
+#: In the order `job-list.list-attrs` names them; a value of None means that the job does not have the attribute.
+ATTRIBUTES: Final[Mapping[str, Getter]] = {
+    "userid": attrgetter("userid"),
+    "urgency": attrgetter("urgency"),
+    "priority": attrgetter("priority"),
+    "t_submit": attrgetter("t_submit"),
+    "t_depend": attrgetter("t_depend"),
+    "t_run": attrgetter("t_run"),
+    "t_cleanup": attrgetter("t_cleanup"),
+    "t_inactive": attrgetter("t_inactive"),
+    "state": attrgetter("state"),
+    "name": attrgetter("name"),
+    "ntasks": attrgetter("ntasks"),
+    "nnodes": attrgetter("nnodes"),
+    "ranks": attrgetter("ranks"),
+    "nodelist": attrgetter("nodelist"),
+    "success": _when_inactive(attrgetter("success")),
+    "exception_occurred": _when_inactive(lambda job: job.exception_severity is not None),
+    "exception_type": _exception("exception_type"),
+    "exception_severity": _exception("exception_severity"),
+    "exception_note": _exception("exception_note"),
+    "result": attrgetter("result"),
+    "expiration": attrgetter("expiration"),
+    "waitstatus": attrgetter("waitstatus"),
+    "annotations": attrgetter("annotations"),
+    "dependencies": lambda job: list(job.dependencies) or None,
+}
+
+
+def getters(attrs: Iterable[Any]) -> list[tuple[str, Getter]]:
+    """Return the getters for ``attrs``; raises OSError(EINVAL) for an unknown attribute.
+
+    ``id`` is always part of a job and need not be asked for.
+    """
+    found = []
+    for name in attrs:
+        if name == "id":
+            continue
+        if not isinstance(name, str) or name not in ATTRIBUTES:
+            raise OSError(errno.EINVAL, f"{name} is not a valid attribute")
+        found.append((name, ATTRIBUTES[name]))
+    return found
+
+
+def describe(job: JobRecord, wanted: Iterable[tuple[str, Getter]]) -> dict[str, Any]:
+    """Return a job's id and the attributes it has of those ``wanted``."""
+    values: dict[str, Any] = {"id": job.id}
+    for name, getter in wanted:
+        value = getter(job)
+        if value is not None:
+            values[name] = value
+    return values

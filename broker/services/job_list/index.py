@@ -1,0 +1,194 @@
+"""All jobs in the orders they are listed in, so that a short answer costs little however many jobs there are.
+
+Pending jobs are listed by priority, the oldest first among equals; running jobs by the time they began, newest first; inactive jobs
+by the time they ended, newest first. Inactive jobs are kept by user and result, pending ones by state.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any, Final
+
+from broker.services.job_list.record import JobRecord
+from flux.constants import (
+    FLUX_JOB_RESULT_CANCELED,
+    FLUX_JOB_RESULT_TIMEOUT,
+    FLUX_JOB_STATE_CLEANUP,
+    FLUX_JOB_STATE_DEPEND,
+    FLUX_JOB_STATE_INACTIVE,
+    FLUX_JOB_STATE_NEW,
+    FLUX_JOB_STATE_PRIORITY,
+    FLUX_JOB_STATE_RUN,
+    FLUX_JOB_STATE_RUNNING,
+    FLUX_JOB_STATE_SCHED,
+    FLUX_USERID_UNKNOWN,
+)
+
+STATE_NAMES: Final = {
+    FLUX_JOB_STATE_DEPEND: "depend",
+    FLUX_JOB_STATE_PRIORITY: "priority",
+    FLUX_JOB_STATE_SCHED: "sched",
+    FLUX_JOB_STATE_RUN: "run",
+    FLUX_JOB_STATE_CLEANUP: "cleanup",
+    FLUX_JOB_STATE_INACTIVE: "inactive",
+}
+_PENDING: Final = (FLUX_JOB_STATE_DEPEND, FLUX_JOB_STATE_PRIORITY, FLUX_JOB_STATE_SCHED)
+_PendingKey = tuple[int, int]
+
+
+def _pending_key(job: JobRecord) -> _PendingKey:
+    return (1 if job.priority is None else -job.priority, job.id)
+
+
+def _ended(job: JobRecord) -> tuple[float, int]:
+    return (job.t_inactive or 0.0, job.id)
+
+
+def _started(job: JobRecord) -> tuple[float, int]:
+    return (job.t_run if job.t_run is not None else job.t_cleanup or 0.0, job.id)
+
+
+class JobIndex:
+    """Every job of the instance."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[int, JobRecord] = {}
+        self._pending: dict[int, list[_PendingKey]] = {state: [] for state in _PENDING}
+        self._running: dict[int, JobRecord] = {}
+        self._inactive: dict[tuple[int, int], list[JobRecord]] = {}
+        self._counts: dict[int, int] = dict.fromkeys(STATE_NAMES, 0)
+        self._failed = self._canceled = self._timeout = 0
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._jobs
+
+    def get(self, id: int) -> JobRecord | None:
+        """Return a job, None if it is not known."""
+        return self._jobs.get(id)
+
+    def update(
+        self,
+        id: int,
+        entry: Mapping[str, Any],
+        *,
+        seq: int | None = None,
+        jobspec: Mapping[str, Any] | None = None,
+        resources: Mapping[str, Any] | None = None,
+    ) -> JobRecord:
+        """Apply one journal event.
+
+        Args:
+            id: the job, created at its first event.
+            entry: the eventlog entry.
+            seq: its number in the job's eventlog; an entry seen before is ignored.
+            jobspec: the jobspec, with the first event.
+            resources: R, with the alloc event.
+        """
+        job = self._jobs.get(id)
+        if job is None:
+            job = self._jobs[id] = JobRecord(id)
+        if seq is not None:
+            if seq <= job.seq:
+                return job
+            job.seq = seq
+        if jobspec is not None:
+            job.set_jobspec(jobspec)
+        if resources is not None:
+            job.set_resources(resources)
+        before, key = job.state, _pending_key(job)
+        job.apply(entry)
+        if job.state != before or (job.state in self._pending and key != _pending_key(job)):
+            self._move(job, before, key)
+        return job
+
+    def _move(self, job: JobRecord, before: int, key: _PendingKey) -> None:
+        after = job.state
+        if before in self._pending:
+            keys = self._pending[before]
+            del keys[bisect_left(keys, key)]
+        elif after == FLUX_JOB_STATE_INACTIVE:
+            self._running.pop(job.id, None)
+        if before != FLUX_JOB_STATE_NEW:
+            self._counts[before] -= 1
+        self._counts[after] += 1
+        if after in self._pending:
+            insort(self._pending[after], _pending_key(job))
+        elif after == FLUX_JOB_STATE_INACTIVE:
+            self._add_inactive(job)
+        else:
+            self._running[job.id] = job
+
+    def _add_inactive(self, job: JobRecord) -> None:
+        result = job.result or 0
+        jobs = self._inactive.setdefault((job.userid, result), [])
+        if jobs and _ended(jobs[-1]) > _ended(job):
+            insort(jobs, job, key=_ended)
+        else:
+            jobs.append(job)
+        if not job.success:
+            self._failed += 1
+            self._canceled += result == FLUX_JOB_RESULT_CANCELED
+            self._timeout += result == FLUX_JOB_RESULT_TIMEOUT
+
+    # Queries
+
+    def select(self, states: int = 0, results: int = 0, userid: int = FLUX_USERID_UNKNOWN) -> Iterator[JobRecord]:
+        """Yield jobs in listing order.
+
+        Args:
+            states: union of states, 0 for any.
+            results: union of results that inactive jobs may have, 0 for any.
+            userid: whose jobs; FLUX_USERID_UNKNOWN for everybody's.
+        """
+        states = states or sum(STATE_NAMES)
+        active = chain(self._select_pending(states), self._select_running(states))
+        for job in active:
+            if userid in (FLUX_USERID_UNKNOWN, job.userid):
+                yield job
+        if states & FLUX_JOB_STATE_INACTIVE:
+            yield from self._select_inactive(results, userid)
+
+    def _select_pending(self, states: int) -> Iterator[JobRecord]:
+        lists = [keys for state, keys in self._pending.items() if state & states and keys]
+        for _, id in heapq.merge(*lists) if len(lists) > 1 else (lists[0] if lists else ()):
+            yield self._jobs[id]
+
+    def _select_running(self, states: int) -> Iterator[JobRecord]:
+        if states & FLUX_JOB_STATE_RUNNING:
+            for job in sorted(self._running.values(), key=_started, reverse=True):
+                if job.state & states:
+                    yield job
+
+    def _select_inactive(self, results: int, userid: int) -> Iterator[JobRecord]:
+        lists = [
+            jobs
+            for (owner, result), jobs in self._inactive.items()
+            if (not results or result & results) and userid in (FLUX_USERID_UNKNOWN, owner)
+        ]
+        if len(lists) == 1:
+            return reversed(lists[0])
+        return heapq.merge(*map(reversed, lists), key=_ended, reverse=True)
+
+    def inactive_since(self, since: float, name: str | None = None) -> Iterator[JobRecord]:
+        """Yield jobs that ended after ``since`` (seconds since the epoch), newest first, of the given name if any."""
+        for job in self._select_inactive(0, FLUX_USERID_UNKNOWN):
+            if (job.t_inactive or 0.0) <= since:
+                return
+            if name is None or job.name == name:
+                yield job
+
+    def stats(self) -> dict[str, Any]:
+        """Return the counts of ``job-list.job-stats``; ``failed`` counts every job that was no success."""
+        states = {name: self._counts[state] for state, name in STATE_NAMES.items()}
+        return {
+            "job_states": {**states, "total": len(self._jobs)},
+            "failed": self._failed,
+            "canceled": self._canceled,
+            "timeout": self._timeout,
+        }

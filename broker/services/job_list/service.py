@@ -1,0 +1,166 @@
+"""The job-list module: keeps `JobIndex` up to date from the job manager's journal and answers queries on it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from itertools import islice
+from typing import Any
+
+from broker.service import NO_REPLY, Request, Service, request
+from broker.services.job_list.attributes import ATTRIBUTES, describe, getters
+from broker.services.job_list.index import JobIndex
+from flux.constants import FLUX_KVS_TREEOBJ, FLUX_USERID_UNKNOWN
+from flux.job.JobID import JobID
+from flux.wire import json
+
+RETRY_SECONDS = 0.1
+APPEAR_SECONDS = 10.0
+
+
+class JobListService(Service):
+    """``job-list.list``, ``list-id``, ``list-inactive``, ``list-attrs`` and ``job-stats`` (flux-jobs(1))."""
+
+    name = "job-list"
+
+    async def start(self, args: list[str]) -> None:
+        self._index = JobIndex()
+        self._waiting: dict[int, list[Request]] = {}
+        self._started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ctx.spawn(self._follow(), "job-list journal")
+
+    # The journal
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async with self.ctx.handle.stream("job-manager.events-journal", {"full": True}) as stream:
+                    self._index = JobIndex()
+                    async for batch in stream:
+                        self._take(batch["events"])
+            except OSError as exc:
+                if exc.errno not in (errno.ENOSYS, errno.ECONNRESET):
+                    self.ctx.log.err(f"events-journal: {exc.strerror}")
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def _take(self, events: list[dict[str, Any]]) -> None:
+        for event in events:
+            id = event["id"]
+            try:
+                job = self._index.update(
+                    id,
+                    event["entry"],
+                    seq=event.get("eventlog_seq"),
+                    jobspec=event.get("jobspec"),
+                    resources=event.get("R"),
+                )
+            except (KeyError, TypeError, ValueError, AttributeError) as exc:
+                self.ctx.log.err(f"job {id}: cannot apply event {event.get('entry')}: {exc!r}")
+                continue
+            if event["entry"]["name"] == "alloc" and job.ranks is None:
+                self.ctx.spawn(self._fetch_resources(id), "job-list R")
+            for req in self._waiting.pop(id, ()):
+                self._answer_id(req)
+        if not self._started.done():
+            self.ctx.log.debug(f"job_state_init_from_kvs: read {len(self._index)} jobs")
+            self._started.set_result(None)
+
+    async def _fetch_resources(self, id: int) -> None:
+        """Read R of a job whose alloc event came without it."""
+        try:
+            answer = await self.ctx.handle.rpc("job-info.lookup", {"id": id, "keys": ["R"], "flags": 0})
+        except OSError as exc:
+            self.ctx.log.err(f"job {id}: no R: {exc.strerror}")
+            return
+        job = self._index.get(id)
+        if job is not None:
+            job.set_resources(json.loads(answer["R"]))
+
+    # Queries
+
+    @request("list", allow="guest")
+    def list_jobs(self, req: Request) -> dict[str, Any]:
+        """List jobs of ``userid`` in ``states`` with ``results``, at most ``max_entries`` (0: all), with ``attrs``."""
+        wanted = getters(req.get("attrs", list))
+        limit = _limit(req)
+        chosen = self._index.select(
+            req.get("states", int, 0), req.get("results", int, 0), req.get("userid", int, FLUX_USERID_UNKNOWN)
+        )
+        return {"jobs": [describe(job, wanted) for job in islice(chosen, limit)]}
+
+    @request("list-inactive", allow="guest")
+    def list_inactive(self, req: Request) -> dict[str, Any]:
+        """List jobs that ended after ``since``, newest first, those called ``name`` if it is given."""
+        wanted = getters(req.get("attrs", list))
+        since = float(req.get("since", (int, float), 0.0))  # type: ignore[arg-type]
+        chosen = self._index.inactive_since(since, req.payload.get("name"))
+        return {"jobs": [describe(job, wanted) for job in islice(chosen, _limit(req))]}
+
+    @request("list-id", allow="guest")
+    def list_id(self, req: Request) -> Any:
+        """Return one job; a job just submitted is waited for, an unknown one is ENOENT."""
+        getters(req.get("attrs", list))
+        id = req.get("id", int)
+        if id not in self._index:
+            return self._wait_for(req, id)
+        self._answer_id(req)
+        return NO_REPLY
+
+    def _answer_id(self, req: Request) -> None:
+        job = self._index.get(req.payload["id"])
+        if job is None:
+            req.error(errno.ENOENT)
+        else:
+            req.respond({"job": describe(job, getters(req.payload["attrs"]))})
+
+    async def _wait_for(self, req: Request, id: int) -> Any:
+        """Answer once a job that exists in the KVS appears in the journal."""
+        key = f"{JobID(id).kvs}.eventlog"
+        self._waiting.setdefault(id, []).append(req)
+        try:
+            await self.ctx.handle.rpc("kvs.lookup", {"key": key, "namespace": "primary", "flags": FLUX_KVS_TREEOBJ})
+        except OSError:
+            self._give_up(req, id)
+            return NO_REPLY
+        self.ctx.call_later(APPEAR_SECONDS, self._give_up, req, id)
+        return NO_REPLY
+
+    def _give_up(self, req: Request, id: int) -> None:
+        waiting = self._waiting.get(id, [])
+        if req in waiting:
+            waiting.remove(req)
+            if not waiting:
+                del self._waiting[id]
+            req.error(errno.ENOENT)
+
+    def on_disconnect(self, sender: str) -> None:
+        """Forget what a client that went away waits for."""
+        for id, reqs in list(self._waiting.items()):
+            kept = [req for req in reqs if req.sender != sender]
+            if kept:
+                self._waiting[id] = kept
+            else:
+                del self._waiting[id]
+
+    @request("list-attrs", allow="guest")
+    def list_attrs(self, req: Request) -> dict[str, Any]:
+        """Name every attribute."""
+        return {"attrs": ["id", *ATTRIBUTES]}
+
+    @request("job-stats", allow="guest")
+    def job_stats(self, req: Request) -> dict[str, Any]:
+        """Count jobs by state and the unsuccessful ones by cause."""
+        return self._index.stats()
+
+    def stats(self) -> dict[str, Any]:
+        """The number of jobs and of clients that wait for one to appear."""
+        counts = self._index.stats()["job_states"]
+        return {"jobs": counts, "idsync": {"waiting": sum(len(reqs) for reqs in self._waiting.values())}}
+
+
+def _limit(req: Request) -> int | None:
+    """Return ``max_entries``, None for no limit; raises OSError(EPROTO)."""
+    limit = req.get("max_entries", int)
+    if limit < 0:
+        raise OSError(errno.EPROTO, "max_entries must not be negative")
+    return limit or None

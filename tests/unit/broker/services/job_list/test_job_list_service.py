@@ -1,0 +1,129 @@
+"""The job-list module against a scripted job manager."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+import pytest
+
+from broker.services.job_list.service import JobListService
+from broker.testing.harness import ServiceHarness
+from flux.wire.message import Message
+
+
+def _event(id: int, seq: int, name: str, timestamp: float = 1.0, **context: Any) -> dict[str, Any]:
+    entry: dict[str, Any] = {"timestamp": timestamp, "name": name}
+    if context:
+        entry["context"] = context
+    return {"id": id, "eventlog_seq": seq, "entry": entry}
+
+
+class Scripted:
+    """A job-list service whose journal the test writes."""
+
+    def __init__(self, known: set[int] | None = None) -> None:
+        self.known = known or set()
+        rpcs = {"job-manager.events-journal": lambda payload: ServiceHarness.OPEN, "kvs.lookup": self._lookup}
+        self.harness: ServiceHarness[JobListService] = ServiceHarness(JobListService, rpcs=rpcs)
+
+    def _lookup(self, payload: dict[str, Any]) -> dict[str, Any]:
+        if not self.known:
+            raise OSError(errno.ENOENT, "")
+        return {"val": {}}
+
+    async def start(self) -> None:
+        await self.harness.start()
+        await self.harness.until(lambda: bool(self.harness.sent))
+
+    @property
+    def journal(self) -> Message:
+        return [msg for msg in self.harness.sent if msg.topic == "job-manager.events-journal"][-1]
+
+    async def post(self, *events: dict[str, Any]) -> None:
+        self.harness.answer(self.journal, {"events": list(events)})
+        last = events[-1]["id"]
+        await self.harness.until(lambda: last in self.harness.service._index)
+
+
+async def test_list_and_stats() -> None:
+    script = Scripted()
+    await script.start()
+    await script.post(_event(5, 0, "submit", userid=0, urgency=16), _event(6, 0, "submit", userid=9, urgency=0))
+    payload = {"max_entries": 10, "attrs": ["userid"], "userid": 9, "states": 62, "results": 0}
+    assert await script.harness.request("job-list.list", payload, userid=9) == {"jobs": [{"id": 6, "userid": 9}]}
+    stats = await script.harness.request("job-list.job-stats")
+    assert stats["job_states"]["depend"] == 2
+    await script.harness.stop()
+
+
+async def test_max_entries_zero_means_all() -> None:
+    script = Scripted()
+    await script.start()
+    await script.post(*[_event(id, 0, "submit", userid=0) for id in range(1, 31)])
+    payload = {"max_entries": 0, "attrs": []}
+    assert len((await script.harness.request("job-list.list", payload))["jobs"]) == 30
+    await script.harness.stop()
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "errnum"),
+    [
+        ("list", {"max_entries": 1, "attrs": ["nosuch"]}, errno.EINVAL),
+        ("list", {"attrs": []}, errno.EPROTO),
+        ("list", {"max_entries": -1, "attrs": []}, errno.EPROTO),
+        ("list", {"max_entries": 1, "attrs": {}}, errno.EPROTO),
+        ("list-id", {"id": "x", "attrs": []}, errno.EPROTO),
+        ("list-id", {"id": 12345, "attrs": []}, errno.ENOENT),
+        ("list-inactive", {"max_entries": 1, "attrs": ["nosuch"]}, errno.EINVAL),
+    ],
+)
+async def test_errors(topic: str, payload: dict[str, Any], errnum: int) -> None:
+    script = Scripted()
+    await script.start()
+    with pytest.raises(OSError) as caught:
+        await script.harness.request(f"job-list.{topic}", payload)
+    assert caught.value.errno == errnum
+    await script.harness.stop()
+
+
+async def test_list_id_waits_for_a_job_that_exists() -> None:
+    script = Scripted(known={7})
+    await script.start()
+    tag = script.harness.submit("job-list.list-id", {"id": 7, "attrs": ["state"]})
+    await script.harness.until(lambda: any(msg.topic == "kvs.lookup" for msg in script.harness.sent))
+    assert script.harness.replies(tag) == []
+    await script.post(_event(7, 0, "submit", userid=0))
+    await script.harness.until(lambda: bool(script.harness.replies(tag)))
+    assert script.harness.replies(tag)[0].json() == {"job": {"id": 7, "state": 2}}
+    assert script.harness.service.stats()["idsync"] == {"waiting": 0}
+    await script.harness.stop()
+
+
+async def test_disconnect_forgets_waiting_clients() -> None:
+    script = Scripted(known={7})
+    await script.start()
+    script.harness.submit("job-list.list-id", {"id": 7, "attrs": []}, sender="gone")
+    await script.harness.until(lambda: any(msg.topic == "kvs.lookup" for msg in script.harness.sent))
+    script.harness.disconnect("gone")
+    assert script.harness.service.stats()["idsync"] == {"waiting": 0}
+    await script.harness.stop()
+
+
+async def test_a_broken_event_is_logged_and_skipped() -> None:
+    script = Scripted()
+    await script.start()
+    await script.post(_event(1, 0, "submit", userid=0), _event(1, 1, "exception"), _event(2, 0, "submit", userid=0))
+    assert any("cannot apply event" in entry.text for entry in script.harness.logs)
+    await script.harness.stop()
+
+
+async def test_journal_is_followed_again_after_the_job_manager_went_away() -> None:
+    script = Scripted()
+    await script.start()
+    await script.post(_event(1, 0, "submit", userid=0))
+    script.harness.answer(script.journal, errnum=errno.ENOSYS)
+    await script.harness.until(lambda: len(script.harness.sent) == 2)
+    await script.post(_event(2, 0, "submit", userid=0))
+    assert 1 not in script.harness.service._index
+    await script.harness.stop()

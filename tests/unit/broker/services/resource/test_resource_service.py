@@ -1,0 +1,169 @@
+"""The resource module against a scripted broker."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+import pytest
+
+from broker.services.resource.service import ResourceService
+from broker.testing.harness import ServiceHarness
+from flux import eventlog, treeobj
+from flux.wire.message import UPSTREAM
+
+
+class Store:
+    """Just enough KVS: appends and values by key."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, bytes] = {}
+
+    def commit(self, payload: dict[str, Any]) -> dict[str, Any]:
+        for op in payload["ops"]:
+            data = treeobj.decode_val(op["dirent"])
+            before = self.values.get(op["key"], b"") if op["flags"] & 32 else b""
+            self.values[op["key"]] = before + data
+        return {"rootref": "sha1-0", "rootseq": 1}
+
+    def lookup(self, payload: dict[str, Any]) -> dict[str, Any]:
+        if payload["key"] not in self.values:
+            raise OSError(errno.ENOENT, "")
+        return {"val": treeobj.val(self.values[payload["key"]])}
+
+    def names(self) -> list[str]:
+        return [entry["name"] for entry in eventlog.decode(self.values.get("resource.eventlog", b"").decode())]
+
+
+async def _leader(size: int = 2, store: Store | None = None, args: list[str] | None = None) -> Any:
+    store = store or Store()
+    rpcs = {"kvs.commit": store.commit, "kvs.lookup": store.lookup}
+    harness = ServiceHarness(ResourceService, size=size, rpcs=rpcs)
+    await harness.start(args)
+    return harness, store
+
+
+def _report(rank: int) -> dict[str, Any]:
+    item = {"rank": rank, "host": f"node{rank}", "cores": "0-3", "gpus": "", "xml": "d"}
+    return {"reports": [item], "xml": {"d": "<topology/>"}}
+
+
+async def _complete(harness: Any) -> None:
+    await harness.request("resource.topo-reduce", _report(1))
+    await harness.until(lambda: harness.service._state.resources is not None)
+
+
+async def test_first_acquire_waits_for_every_rank() -> None:
+    harness, store = await _leader()
+    replies = harness.stream("resource.acquire")
+    await harness.until(lambda: 0 in harness.service._state.online)
+    assert replies == []
+    await _complete(harness)
+    assert replies[0].json()["up"] == "0-1"
+    await harness.until(lambda: "resource.R" in store.values and "resource-define" in store.names())
+    assert store.names() == ["resource-init", "online", "online", "resource-define"]
+    await harness.stop()
+
+
+async def test_drain_tells_scheduler_and_log() -> None:
+    harness, store = await _leader()
+    await _complete(harness)
+    replies = harness.stream("resource.acquire")
+    await harness.request("resource.drain", {"targets": "1", "reason": "bad node"})
+    await harness.request("resource.undrain", {"targets": "node1"})
+    assert [msg.json() for msg in replies[1:]] == [{"down": "1"}, {"up": "1"}]
+    assert store.names()[-2:] == ["drain", "undrain"]
+    assert (await harness.request("resource.status", userid=77))["drain"] == {}
+    await harness.stop()
+
+
+async def test_lost_rank_goes_down_and_comes_back() -> None:
+    harness, _ = await _leader()
+    await _complete(harness)
+    replies = harness.stream("resource.acquire")
+    harness.publish("overlay.offline", {"idset": "1"})
+    assert replies[1].json() == {"down": "1"}
+    await harness.request("resource.topo-reduce", _report(1))
+    await harness.until(lambda: len(replies) == 3)
+    assert replies[2].json() == {"up": "1"}
+    await harness.stop()
+
+
+async def test_one_scheduler_at_a_time() -> None:
+    harness, _ = await _leader(size=1)
+    first = harness.stream("resource.acquire", sender="one")
+    with pytest.raises(OSError) as caught:
+        await harness.finish(harness.stream("resource.acquire", sender="two"))
+    assert caught.value.errno == errno.EBUSY
+    harness.disconnect("one")
+    third = harness.stream("resource.acquire", sender="two")
+    await harness.until(lambda: bool(third))
+    assert third[0].json()["up"] == "0"
+    assert all(msg.errnum == 0 for msg in first)
+    await harness.stop()
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "errnum", "text"),
+    [
+        ("drain", {"targets": "99", "reason": "x"}, errno.EINVAL, "idset is out of range"),
+        ("undrain", {"targets": "1"}, errno.EINVAL, "rank 1 not drained"),
+        ("undrain", {"targets": "nosuch"}, errno.EINVAL, "invalid targets: invalid hosts: nosuch"),
+        ("drain", {}, errno.EPROTO, "Protocol error"),
+        ("topo-reduce", {"reports": [{}], "xml": {}}, errno.EPROTO, "malformed inventory"),
+        ("reload", {"path": "/nosuch/R"}, errno.ENOENT, "No such file or directory"),
+    ],
+)
+async def test_errors(topic: str, payload: dict[str, Any], errnum: int, text: str) -> None:
+    harness, _ = await _leader()
+    await _complete(harness)
+    with pytest.raises(OSError) as caught:
+        await harness.request(f"resource.{topic}", payload)
+    assert (caught.value.errno, caught.value.strerror) == (errnum, text)
+    await harness.stop()
+
+
+async def test_guests_may_look_but_not_drain() -> None:
+    harness, _ = await _leader(size=1)
+    with pytest.raises(OSError) as caught:
+        await harness.request("resource.drain", {"targets": "0", "reason": ""}, userid=77)
+    assert caught.value.errno == errno.EPERM
+    assert len((await harness.request("resource.get-xml", userid=77))["xml"]) == 1
+    await harness.stop()
+
+
+async def test_drained_ranks_survive_a_restart() -> None:
+    harness, store = await _leader()
+    await _complete(harness)
+    await harness.request("resource.drain", {"targets": "1", "reason": "x"})
+    await harness.stop()
+    again, _ = await _leader(store=store)
+    assert list((await again.request("resource.status"))["drain"]) == ["1"]
+    await again.stop()
+
+
+async def test_excluded_ranks_by_module_argument() -> None:
+    harness, _ = await _leader(args=["exclude=1"])
+    await _complete(harness)
+    replies = harness.stream("resource.acquire")
+    assert replies[0].json()["resources"]["execution"]["R_lite"][0]["rank"] == "0"
+    with pytest.raises(OSError, match="unknown module option"):
+        await _leader(args=["nosuch"])
+    await harness.stop()
+
+
+async def test_follower_reports_upstream_until_the_parent_answers() -> None:
+    calls: list[dict[str, Any]] = []
+
+    def reduce(payload: dict[str, Any]) -> None:
+        calls.append(payload)
+        if len(calls) == 1:
+            raise OSError(errno.ENOSYS, "")
+
+    harness = ServiceHarness(ResourceService, rank=1, size=3, rpcs={"resource.topo-reduce": reduce})
+    await harness.start()
+    await harness.until(lambda: len(calls) == 2)
+    assert calls[0] == calls[1]
+    assert [item["rank"] for item in calls[0]["reports"]] == [1]
+    assert harness.sent[0].flags & UPSTREAM
+    await harness.stop()
