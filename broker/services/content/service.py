@@ -1,0 +1,300 @@
+"""The content service of one rank (flux-content(1), RFC 10).
+
+Blobs are stored by their hash. A rank other than 0 passes stores on to its parent before it answers and asks its parent for what it
+does not hold. Rank 0 answers a store at once and writes to the backing store behind: a few hundred blobs a request, one request at a
+time. Without a backing store it holds everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from broker.attributes import integer
+from broker.context import Context
+from broker.service import NO_REPLY, Request, Service, event, request
+from broker.services.content.cache import BlobCache
+from flux import blobpack, treeobj
+from flux.wire.errors import error_of
+from flux.wire.message import Message
+
+# Name, attribute, default
+SETTINGS = (
+    ("purge_target_size", "content.purge-target-size", 16777216),
+    ("purge_old_entry", "content.purge-old-entry", 10),
+    ("flush_batch_limit", "content.flush-batch-limit", 256),
+    ("blob_size_limit", "content.blob-size-limit", 1073741824),
+)
+FLUSH_DELAY = 0.02
+RETRY_DELAY = 1.0
+
+
+class ContentService(Service):
+    """The content cache of one rank."""
+
+    name = "content"
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self.purge_target_size = 0
+        self.purge_old_entry = 0
+        self.flush_batch_limit = 0
+        self.blob_size_limit = 0
+        self.backing: str | None = None
+        self._batched = False
+        self._define_attributes()
+        self.cache = BlobCache(ctx.attrs.get("content.hash") or treeobj.DEFAULT_HASH)
+        self._loads: dict[str, list[Callable[[Message], None]]] = {}
+        self._flushing = 0
+        self._flush_timer: asyncio.TimerHandle | None = None
+        self._flush_waiters: list[Request] = []
+
+    def _define_attributes(self) -> None:
+        attrs = self.ctx.attrs
+        algorithm = attrs.default("content.hash", treeobj.DEFAULT_HASH, immutable=True)
+        if algorithm not in treeobj.HASHES:
+            raise OSError(errno.EINVAL, f"content.hash: unknown hash type {algorithm}")
+        for field, attribute, default in SETTINGS:
+            setattr(self, field, default)
+            attrs.define_active(attribute, self._getter(field), self._setter(field))
+        for name, value in (
+            ("content.acct-entries", lambda: len(self.cache)),
+            ("content.acct-size", lambda: self.cache.size),
+            ("content.acct-dirty", lambda: self.cache.dirty),
+            ("content.acct-valid", lambda: len(self.cache)),
+            ("content.flush-batch-count", lambda: self._flushing),
+        ):
+            attrs.define_active(name, _text(value))
+        if self.ctx.rank == 0:
+            attrs.define_active("content.backing-module", lambda: self.backing)
+
+    def _getter(self, field: str) -> Callable[[], str]:
+        return lambda: str(getattr(self, field))
+
+    def _setter(self, field: str) -> Callable[[str], None]:
+        def change(value: str) -> None:
+            number = integer(value)
+            if number < 0:
+                raise OSError(errno.EINVAL, "Invalid argument")
+            setattr(self, field, number)
+
+        return change
+
+    # Load
+
+    @request("load", raw=True)
+    def load(self, req: Request) -> Any:
+        """Return the blob whose blobref is the payload; ENOENT if there is none."""
+        ref = req.message.text()
+        if not treeobj.is_blobref(ref):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        data = self.cache.get(ref, self.ctx.loop_time())
+        if data is not None:
+            return data or None
+        self._fault(ref, lambda msg: _pass_on(req, msg))
+        return NO_REPLY
+
+    @request("validate", raw=True)
+    def validate(self, req: Request) -> Any:
+        """Answer without payload if the blob exists, ENOENT if not (RFC 10)."""
+        ref = req.message.text()
+        if ref in self.cache:
+            return None
+        if not treeobj.is_blobref(ref):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        self._fault(ref, lambda msg: req.fail(error_of(msg)) if msg.errnum else req.respond())
+        return NO_REPLY
+
+    def _fault(self, ref: str, done: Callable[[Message], None]) -> None:
+        """Get a blob from where misses are served, once for all who ask at the same time."""
+        waiting = self._loads.get(ref)
+        if waiting is not None:
+            waiting.append(done)
+            return
+        if self.ctx.rank == 0 and self.backing is None:
+            raise OSError(errno.ENOENT, "No such file or directory")
+        self._loads[ref] = [done]
+        if self.ctx.rank == 0:
+            self.ctx.handle.post("content-backing.load", ref, lambda msg: self._loaded(ref, msg))
+        else:
+            self.ctx.handle.post("content.load", ref, lambda msg: self._loaded(ref, msg), upstream=True)
+
+    def _loaded(self, ref: str, msg: Message) -> None:
+        if not msg.errnum:
+            self.cache.add(ref, msg.payload or b"", self.ctx.loop_time(), dirty=False)
+        for done in self._loads.pop(ref):
+            done(msg)
+
+    # Store
+
+    @request("store", raw=True)
+    def store(self, req: Request) -> Any:
+        """Store the payload and return its blobref; EFBIG above content.blob-size-limit."""
+        data = req.raw or b""
+        if len(data) > self.blob_size_limit:
+            raise OSError(errno.EFBIG, "File too large")
+        ref = self.cache.ref(data)
+        if self.ctx.rank == 0:
+            self._keep([(ref, data)])
+            return ref
+        if ref in self.cache:
+            return ref
+
+        def stored(msg: Message) -> None:
+            if not msg.errnum:
+                self.cache.add(ref, data, self.ctx.loop_time(), dirty=False)
+            _pass_on(req, msg)
+
+        self.ctx.handle.post("content.store", data, stored, upstream=True)
+        return NO_REPLY
+
+    @request("store-batch", raw=True)
+    def store_batch(self, req: Request) -> Any:
+        """Store many blobs, packed as in flux.blobpack with blobrefs the sender vouches for."""
+        blobs = blobpack.unpack(req.raw or b"")
+        if any(len(data) > self.blob_size_limit for _, data in blobs):
+            raise OSError(errno.EFBIG, "File too large")
+        if self.ctx.rank == 0:
+            self._keep(blobs)
+            return None
+
+        def stored(msg: Message) -> None:
+            if not msg.errnum:
+                for ref, data in blobs:
+                    self.cache.add(ref, data, self.ctx.loop_time(), dirty=False)
+            _pass_on(req, msg)
+
+        self.ctx.handle.post("content.store-batch", req.raw, stored, upstream=True)
+        return NO_REPLY
+
+    def _keep(self, blobs: Iterable[tuple[str, bytes]]) -> None:
+        """Hold blobs that the backing store does not have yet."""
+        now = self.ctx.loop_time()
+        for ref, data in blobs:
+            self.cache.add(ref, data, now, dirty=True)
+        if self.backing is not None and self._flush_timer is None and self.cache.dirty:
+            self._flush_timer = self.ctx.call_later(FLUSH_DELAY, self._flush)
+
+    # Write-back, rank 0 only
+
+    def _flush(self) -> None:
+        """Send the next dirty blobs to the backing store unless a request is under way."""
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+            self._flush_timer = None
+        if self._flushing:
+            return
+        blobs = self.cache.dirty_blobs(max(1, self.flush_batch_limit)) if self.backing is not None else []
+        if not blobs:
+            waiters, self._flush_waiters = self._flush_waiters, []
+            for req in waiters:
+                req.respond()
+            return
+        self._flushing = len(blobs)
+        refs = [ref for ref, _ in blobs]
+        if self._batched:
+            self.ctx.handle.post(
+                "content-backing.store-batch", blobpack.pack(blobs), lambda msg: self._flushed(refs, msg)
+            )
+            return
+        errors: list[Message] = []
+
+        def one(ref: str, msg: Message) -> None:
+            if msg.errnum:
+                errors.append(msg)
+            else:
+                self.cache.clean([ref])
+            self._flushing -= 1
+            if not self._flushing:
+                self._flushed([], errors[0] if errors else msg)
+
+        for ref, data in blobs:
+            self.ctx.handle.post("content-backing.store", data, lambda msg, ref=ref: one(ref, msg))  # type: ignore[misc]
+
+    def _flushed(self, refs: list[str], msg: Message) -> None:
+        self._flushing = 0
+        if not msg.errnum:
+            self.cache.clean(refs)
+            self._flush()
+            return
+        error = error_of(msg)
+        self.ctx.log.crit(f"content store: {error.strerror}")
+        waiters, self._flush_waiters = self._flush_waiters, []
+        for req in waiters:
+            req.fail(error)
+        if self.backing is not None:
+            self._flush_timer = self.ctx.call_later(RETRY_DELAY, self._flush)
+
+    @request("flush")
+    def flush(self, req: Request) -> Any:
+        """Answer when nothing is dirty any more; ENOSYS on rank 0 without a backing store."""
+        if self.ctx.rank != 0:
+            return None
+        if self.backing is None:
+            raise OSError(errno.ENOSYS, "Function not implemented")
+        self._flush_waiters.append(req)
+        self._flush()
+        return NO_REPLY
+
+    @request("register-backing")
+    def register_backing(self, req: Request) -> None:
+        """A backing store has been loaded: ``name``, and whether it takes ``batch`` requests. EBUSY if there is one already."""
+        name = req.get("name", str)
+        if self.ctx.rank != 0:
+            raise OSError(errno.EINVAL, "a backing store can be used on rank 0 only")
+        if self.backing is not None:
+            raise OSError(errno.EBUSY, f"backing store {self.backing} is in use")
+        self.backing, self._batched = name, req.get("batch", bool, False)
+        self.ctx.log.debug(f"content backing store: enabled {name}")
+        self._keep(())
+
+    @request("unregister-backing")
+    def unregister_backing(self, req: Request) -> None:
+        """The backing store is about to be unloaded: from now on everything stays in memory."""
+        if self.backing is None:
+            raise OSError(errno.EINVAL, "no backing store is in use")
+        self.ctx.log.debug(f"content backing store: disabled {self.backing}")
+        if self.cache.dirty:
+            self.ctx.log.err(f"{self.cache.dirty} unflushed entries")
+        self.backing = None
+        waiters, self._flush_waiters = self._flush_waiters, []
+        for waiter in waiters:
+            waiter.error(errno.ENOSYS, "Function not implemented")
+
+    # Room
+
+    @request("dropcache")
+    def dropcache(self, req: Request) -> None:
+        """Drop every entry that can be loaded again."""
+        total = len(self.cache)
+        dropped = 0 if self.ctx.rank == 0 and self.backing is None else self.cache.drop_clean()
+        self.ctx.log.debug(f"content dropcache {dropped}/{total}")
+
+    @event("heartbeat.pulse")
+    def on_heartbeat(self, msg: Message) -> None:
+        """Purge old entries when the cache has outgrown its target."""
+        if self.ctx.rank != 0 or self.backing is not None:
+            self.cache.purge(self.purge_target_size, self.purge_old_entry, self.ctx.loop_time())
+
+    def stats(self) -> dict[str, Any]:
+        """Return the figures of the cache."""
+        return {
+            "count": len(self.cache),
+            "valid": len(self.cache),
+            "dirty": self.cache.dirty,
+            "size": self.cache.size,
+            "flush-batch-count": self._flushing,
+        }
+
+
+def _text(value: Callable[[], int]) -> Callable[[], str]:
+    return lambda: str(value())
+
+
+def _pass_on(req: Request, msg: Message) -> None:
+    if msg.errnum:
+        req.fail(error_of(msg))
+    else:
+        req.respond(msg.payload)

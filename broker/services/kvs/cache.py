@@ -1,0 +1,114 @@
+"""The objects of the hash tree that this rank has at hand: directories parsed, values as bytes.
+
+Objects are immutable, so an entry never goes stale; it is dropped when room is needed. The cache has two generations: an object that
+is used moves to the young one, and when the young one is full the old one is dropped. That costs one dictionary look-up a hit.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final, Generic, TypeVar
+
+from flux.treeobj import TreeObj
+from flux.wire import json
+
+Entries = dict[str, TreeObj]
+DIRECTORY_BYTES: Final = 4 << 20
+VALUE_BYTES: Final = 4 << 20
+T = TypeVar("T")
+
+
+class _Generations(Generic[T]):
+    """Objects by blobref with their serialised sizes, at most about twice ``limit`` bytes of them."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._young: dict[str, tuple[T, int]] = {}
+        self._old: dict[str, tuple[T, int]] = {}
+        self._bytes = 0
+        self.held = 0
+
+    def get(self, ref: str) -> T | None:
+        entry = self._young.get(ref)
+        if entry is None:
+            entry = self._old.pop(ref, None)
+            if entry is None:
+                return None
+            self._insert(ref, entry)
+        return entry[0]
+
+    def add(self, ref: str, obj: T, size: int) -> None:
+        if ref not in self._young:
+            self._old.pop(ref, None)
+            self._insert(ref, (obj, size))
+
+    def _insert(self, ref: str, entry: tuple[T, int]) -> None:
+        if self._bytes + entry[1] > self._limit and self._young and not self.held:
+            self._old, self._young, self._bytes = self._young, {}, 0
+        self._young[ref] = entry
+        self._bytes += entry[1]
+
+    def sizes(self) -> list[int]:
+        return [size for part in (self._young, self._old) for _, size in part.values()]
+
+    def clear(self) -> int:
+        dropped = len(self._young) + len(self._old)
+        self._young, self._old, self._bytes = {}, {}, 0
+        return dropped
+
+
+class ObjectCache:
+    """Directories and values by blobref.
+
+    A directory's entries are shared by everyone who reads them and must not be changed.
+    """
+
+    def __init__(self, directory_bytes: int = DIRECTORY_BYTES, value_bytes: int = VALUE_BYTES) -> None:
+        self._directories: _Generations[Entries] = _Generations(directory_bytes)
+        self._values: _Generations[bytes] = _Generations(value_bytes)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Drop nothing inside the block, so that what it loads is still there when it is used."""
+        self._directories.held += 1
+        self._values.held += 1
+        try:
+            yield
+        finally:
+            self._directories.held -= 1
+            self._values.held -= 1
+
+    def directory(self, ref: str) -> Entries | None:
+        """Return the entries of a directory, None if it is not at hand."""
+        return self._directories.get(ref)
+
+    def value(self, ref: str) -> bytes | None:
+        """Return the bytes of a value, None if it is not at hand."""
+        return self._values.get(ref)
+
+    def add_directory(self, ref: str, entries: Entries, size: int) -> None:
+        """Keep a parsed directory whose blob has ``size`` bytes."""
+        self._directories.add(ref, entries, size)
+
+    def add_value(self, ref: str, data: bytes) -> None:
+        """Keep a value."""
+        self._values.add(ref, data, len(data))
+
+    def load_directory(self, ref: str, blob: bytes) -> None:
+        """Parse and keep a directory from the content store; raises OSError(EINVAL) if ``blob`` is not one."""
+        obj: Any = None
+        with suppress(ValueError):
+            obj = json.loads(blob)
+        if not isinstance(obj, dict) or obj.get("type") != "dir" or not isinstance(obj.get("data"), dict):
+            raise OSError(errno.EINVAL, f"{ref} does not hold a KVS directory")
+        self.add_directory(ref, obj["data"], len(blob))
+
+    def sizes(self) -> list[int]:
+        """Return the size in bytes of every object held."""
+        return self._directories.sizes() + self._values.sizes()
+
+    def clear(self) -> int:
+        """Drop everything; returns how many objects that were."""
+        return self._directories.clear() + self._values.clear()

@@ -1,0 +1,158 @@
+"""Finding a key in the hash tree: a walk over cached objects that says what it misses.
+
+The walk never waits. When an object is not in the cache it raises `Missing`; whoever drives it loads the objects and walks again.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from typing import Any, Final
+
+from broker.services.kvs.cache import Entries, ObjectCache
+from flux import treeobj
+from flux.kvs_txn import READDIR, READLINK, TREEOBJ
+from flux.treeobj import TreeObj
+
+SYMLINK_DEPTH: Final = 10
+Roots = Callable[[str], str]
+
+
+class Missing(Exception):
+    """Objects that must be loaded before the walk can go on; ``directory`` tells how to parse them."""
+
+    def __init__(self, refs: list[str], *, directory: bool) -> None:
+        super().__init__(refs)
+        self.refs = refs
+        self.directory = directory
+
+
+def components(key: str) -> list[str]:
+    """Return the path components of ``key``; none for the root directory, ``.``."""
+    return [] if key == "." else key.split(".")
+
+
+def entries_of(obj: TreeObj, cache: ObjectCache) -> Entries | None:
+    """Return the entries of a directory object, None if it is no directory; raises `Missing`."""
+    kind = obj["type"]
+    if kind == "dirref":
+        ref = obj["data"][0]
+        entries = cache.directory(ref)
+        if entries is None:
+            raise Missing([ref], directory=True)
+        return entries
+    return obj["data"] if kind == "dir" else None
+
+
+def resolve(cache: ObjectCache, root: TreeObj, key: str, roots: Roots, *, follow: bool) -> TreeObj | None:
+    """Return the object at ``key`` under the directory ``root``, None if there is none.
+
+    ``roots`` gives the root blobref of the namespace a symlink names. The last component is only followed, if it is a symlink, when
+    ``follow``. Raises `Missing`, OSError(ELOOP) after ten symlinks, and whatever ``roots`` raises.
+    """
+    path = components(key)
+    depth = 0
+    while True:
+        entry = root
+        last = len(path) - 1
+        for index, name in enumerate(path):
+            entries = entries_of(entry, cache)
+            found = entries.get(name) if entries is not None else None
+            if found is None:
+                return None
+            entry = found
+            if entry["type"] == "symlink" and (follow or index < last):
+                depth += 1
+                if depth > SYMLINK_DEPTH:
+                    raise OSError(errno.ELOOP, "Too many levels of symbolic links")
+                link = entry["data"]
+                if link.get("namespace") is not None:
+                    root = treeobj.dirref(roots(link["namespace"]))
+                path = components(link["target"]) + path[index + 1 :]
+                break
+        else:
+            return entry
+
+
+def read_value(cache: ObjectCache, refs: list[str]) -> bytes:
+    """Return the concatenation of the blobs ``refs``; raises `Missing` with all that are not at hand."""
+    blobs = [cache.value(ref) for ref in refs]
+    if None in blobs:
+        raise Missing([ref for ref, blob in zip(refs, blobs, strict=True) if blob is None], directory=False)
+    return b"".join(blobs)  # type: ignore[arg-type]
+
+
+def lookup(cache: ObjectCache, root: TreeObj, key: str, flags: int, roots: Roots) -> TreeObj:
+    """Return what a lookup of ``key`` with ``flags`` answers (flux_kvs_lookup(3)).
+
+    Raises `Missing` and OSError: ENOENT, EISDIR, ENOTDIR, EINVAL (READLINK of something else), ELOOP.
+    """
+    if not key:
+        raise OSError(errno.EINVAL, "Invalid argument")
+    entry = resolve(cache, root, key, roots, follow=not flags & (READLINK | TREEOBJ))
+    if entry is None:
+        raise OSError(errno.ENOENT, "No such file or directory")
+    return present(cache, entry, flags)
+
+
+def present(cache: ObjectCache, entry: TreeObj, flags: int) -> TreeObj:
+    """Return ``entry`` in the form ``flags`` ask for; raises as `lookup` does."""
+    kind = entry["type"]
+    if flags & READLINK:
+        if kind != "symlink":
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return entry
+    if flags & TREEOBJ:
+        return entry
+    if flags & READDIR:
+        entries = entries_of(entry, cache)
+        if entries is None:
+            raise OSError(errno.ENOTDIR, "Not a directory")
+        return treeobj.directory(entries)
+    if kind == "val":
+        return entry
+    if kind == "valref":
+        return treeobj.val(read_value(cache, entry["data"]))
+    raise OSError(errno.EISDIR, "Is a directory")
+
+
+class Position:
+    """How much of a growing value a watcher has seen: blobs, the last of them, and bytes."""
+
+    __slots__ = ("last", "length", "refs")
+
+    def __init__(self, refs: int = 0, last: str = "", length: int = 0) -> None:
+        self.refs = refs
+        self.last = last
+        self.length = length
+
+    @classmethod
+    def of(cls, obj: dict[str, Any]) -> Position:
+        """Return the position a request carries as JSON."""
+        return cls(int(obj["refs"]), str(obj["last"]), int(obj["length"]))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the position as JSON."""
+        return {"refs": self.refs, "last": self.last, "length": self.length}
+
+
+def read_from(cache: ObjectCache, entry: TreeObj, seen: Position) -> tuple[bytes, Position]:
+    """Return the bytes of a value beyond ``seen`` and the new position.
+
+    Blobs seen before are not read again. Raises `Missing`, OSError(EISDIR) for a directory, EINVAL if the value has become shorter.
+    """
+    kind = entry["type"]
+    if kind == "val":
+        data, refs = treeobj.decode_val(entry), []
+    elif kind == "valref":
+        refs = entry["data"]
+        if 0 < seen.refs <= len(refs) and refs[seen.refs - 1] == seen.last:
+            tail = read_value(cache, refs[seen.refs :])
+            return tail, Position(len(refs), refs[-1], seen.length + len(tail))
+        data = read_value(cache, refs)
+    else:
+        present(cache, entry, 0)
+        raise OSError(errno.EINVAL, "Invalid argument")
+    if len(data) < seen.length:
+        raise OSError(errno.EINVAL, "watched value has become shorter")
+    return data[seen.length :], Position(len(refs), refs[-1] if refs else "", len(data))

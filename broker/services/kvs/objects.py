@@ -1,0 +1,53 @@
+"""Loading objects of the hash tree from the content service into the cache."""
+
+from __future__ import annotations
+
+import asyncio
+
+from broker.services.kvs.cache import ObjectCache
+from flux.aio import AsyncFlux
+from flux.wire.errors import error_of
+from flux.wire.message import Message
+
+
+class ObjectLoader:
+    """Loads objects; those asked for several times at once are loaded once. ``faults`` counts the loads."""
+
+    def __init__(self, handle: AsyncFlux, cache: ObjectCache) -> None:
+        self._handle = handle
+        self._cache = cache
+        self._loading: dict[str, asyncio.Future[bytes]] = {}
+        self.faults = 0
+
+    def __len__(self) -> int:
+        return len(self._loading)
+
+    async def load(self, refs: list[str], *, directory: bool) -> None:
+        """Load ``refs`` into the cache; raises OSError as the content service does, ENOENT for an unknown blob."""
+        loads = [self._start(ref) for ref in dict.fromkeys(refs)]
+        results = await asyncio.gather(*loads, return_exceptions=True)
+        for ref, blob in zip(dict.fromkeys(refs), results, strict=True):
+            if isinstance(blob, BaseException):
+                raise blob
+            if directory:
+                self._cache.load_directory(ref, blob)
+            else:
+                self._cache.add_value(ref, blob)
+
+    def _start(self, ref: str) -> asyncio.Future[bytes]:
+        future = self._loading.get(ref)
+        if future is None:
+            self.faults += 1
+            future = self._loading[ref] = asyncio.get_running_loop().create_future()
+            self._handle.post("content.load", ref, lambda msg: self._loaded(ref, msg))
+        return future
+
+    def _loaded(self, ref: str, msg: Message) -> None:
+        future = self._loading.pop(ref)
+        if future.done():
+            return
+        if msg.errnum:
+            future.set_exception(error_of(msg))
+            future.exception()
+        else:
+            future.set_result(msg.payload or b"")

@@ -1,0 +1,376 @@
+"""The kvs module: namespaces of keys and values over the content service (flux-kvs(1), RFC 11).
+
+Rank 0 is the leader: it alone applies transactions. The other ranks pass commits on to it, follow the ``kvs.setroot-<namespace>``
+events, and read the tree through their own content cache. A commit made through any rank is visible on that rank when it is answered.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from broker.context import Context
+from broker.service import NO_REPLY, Request, Service, event, request
+from broker.services.kvs.cache import ObjectCache
+from broker.services.kvs.checkpoint import Checkpointer, restore
+from broker.services.kvs.commit import Transaction, parse_ops
+from broker.services.kvs.leader import Leader
+from broker.services.kvs.lookup import Missing, Position, lookup, read_from, resolve
+from broker.services.kvs.namespace import Fences, Namespace, UnknownNamespace, not_supported
+from broker.services.kvs.objects import ObjectLoader
+from flux import treeobj
+from flux.kvs_txn import NO_MERGE, PRIMARY, SYNC, TREEOBJ
+from flux.treeobj import TreeObj
+from flux.wire import json
+from flux.wire.errors import errnum_of, error_of
+from flux.wire.message import Message
+from flux.wire.message import event as new_event
+
+T = TypeVar("T")
+LEADER_RANK = 0
+COMMIT_FLAGS = NO_MERGE | SYNC
+
+
+class KvsService(Service):
+    """The kvs module of one rank."""
+
+    name = "kvs"
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self.cache = ObjectCache()
+        self.loader = ObjectLoader(ctx.handle, self.cache)
+        self.namespaces: dict[str, Namespace[list[Request]]] = {}
+        self._fences: Fences[Request] = Fences()
+        self._algorithm = ctx.attrs.get("content.hash") or treeobj.DEFAULT_HASH
+        self.leader = Leader(ctx, self.cache, self.loader, self._algorithm) if ctx.rank == LEADER_RANK else None
+        self._empty = ""
+
+    async def start(self, args: list[str]) -> None:
+        """On rank 0, take up the primary namespace where the last checkpoint left it; elsewhere begin to follow."""
+        if self.leader is None:
+            await self.ctx.handle.on_event("kvs.setroot-", self._on_setroot)
+            await self.ctx.handle.on_event("kvs.namespace-removed-", self._on_removed)
+            return
+        blob = json.dumps(treeobj.directory())
+        self._empty = (await self.ctx.handle.rpc_message("content.store", blob)).text()
+        self.cache.add_directory(self._empty, {}, len(blob))
+        rootref, rootseq = await restore(self.ctx) or (self._empty, 0)
+        if rootref != self._empty:
+            await self.loader.load([rootref], directory=True)
+        primary: Namespace[list[Request]] = Namespace(PRIMARY, self.ctx.owner, rootref, rootseq)
+        self.namespaces[PRIMARY] = primary
+        self.leader.checkpointer = Checkpointer(self.ctx, primary)
+
+    async def stop(self) -> None:
+        """Make the primary namespace durable."""
+        if self.leader is not None and self.leader.checkpointer is not None:
+            await self.leader.checkpointer.close()
+
+    # Namespaces
+
+    def _find(self, name: str, userid: int, rolemask: int) -> Namespace[list[Request]]:
+        """Return a namespace the user may use; raises `UnknownNamespace`, OSError(ENOTSUP or EPERM)."""
+        namespace = self.namespaces.get(name)
+        if namespace is None:
+            if self.leader is not None:
+                raise not_supported(name)
+            raise UnknownNamespace(name)
+        if not namespace.allows(userid, rolemask):
+            raise OSError(errno.EPERM, "Operation not permitted")
+        return namespace
+
+    def _attempt(self, work: Callable[[], T]) -> Any:
+        """Return what ``work`` returns, at once if everything it needs is here, else as a coroutine that gets it first."""
+        try:
+            return work()
+        except (Missing, UnknownNamespace) as need:
+            return self._retry(work, need)
+
+    async def _retry(self, work: Callable[[], T], need: Missing | UnknownNamespace) -> T:
+        with self.cache.hold():
+            while True:
+                if isinstance(need, Missing):
+                    await self.loader.load(need.refs, directory=need.directory)
+                else:
+                    await self._fetch_namespace(need.name)
+                try:
+                    return work()
+                except (Missing, UnknownNamespace) as again:
+                    need = again
+
+    async def _fetch_namespace(self, name: str) -> None:
+        """Learn of a namespace from the leader; raises OSError(ENOTSUP) if it does not exist."""
+        found = await self.ctx.handle.rpc("kvs.getroot", {"namespace": name, "flags": 0}, nodeid=LEADER_RANK)
+        self._follow(name, found["rootref"], found["rootseq"], found["owner"])
+
+    def _follow(self, name: str, rootref: str, rootseq: int, owner: int) -> None:
+        namespace = self.namespaces.get(name)
+        if namespace is None:
+            self.namespaces[name] = Namespace(name, owner, rootref, rootseq)
+        else:
+            namespace.advance(rootref, rootseq)
+
+    def _on_setroot(self, msg: Message) -> None:
+        body = msg.json()
+        self._follow(body["namespace"], body["rootref"], body["rootseq"], body["owner"])
+
+    def _on_removed(self, msg: Message) -> None:
+        self._forget(str(msg.json()["namespace"]))
+
+    def _forget(self, name: str) -> None:
+        namespace = self.namespaces.pop(name, None)
+        if namespace is None:
+            return
+        for txn in namespace.remove():
+            for caller in txn.origin:
+                caller.fail(not_supported(name))
+        for caller in self._fences.drop_namespace(name):
+            caller.fail(not_supported(name))
+
+    @request("namespace-create")
+    def namespace_create(self, req: Request) -> Any:
+        """Create an empty namespace owned by ``owner``, -1 for the instance owner; EEXIST if there is one of that name."""
+        name, owner = req.get("namespace", str), req.get("owner", int)
+        if self.leader is None:
+            return self._relay(req)
+        if not name or name.split() != [name]:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        if name in self.namespaces:
+            raise OSError(errno.EEXIST, "File exists")
+        owner = self.ctx.owner if owner in (-1, 0xFFFFFFFF) else owner
+        self.namespaces[name] = Namespace(name, owner, self._empty, 0, req.get("flags", int, 0))
+        return None
+
+    @request("namespace-remove")
+    def namespace_remove(self, req: Request) -> Any:
+        """Remove a namespace, if it exists; ENOTSUP for the primary one."""
+        name = req.get("namespace", str)
+        if self.leader is None:
+            return self._relay(req)
+        if name == PRIMARY:
+            raise OSError(errno.ENOTSUP, "the primary namespace cannot be removed")
+        if name in self.namespaces:
+            self._forget(name)
+            self.ctx.handle.send_message(new_event(f"kvs.namespace-removed-{name}", {"namespace": name}))
+        return None
+
+    @request("namespace-list", allow="guest")
+    def namespace_list(self, req: Request) -> Any:
+        """List the namespaces of the instance."""
+        if self.leader is None:
+            return self._relay(req)
+        spaces = self.namespaces.values()
+        return {"namespaces": [{"namespace": ns.name, "owner": ns.owner, "flags": ns.flags} for ns in spaces]}
+
+    # Reading
+
+    @request("getroot", allow="guest")
+    def getroot(self, req: Request) -> Any:
+        """Return root, sequence number and owner of a namespace."""
+        name = req.get("namespace", str)
+        return self._attempt(lambda: self._find(name, req.userid, req.rolemask).describe())
+
+    @request("lookup", allow="guest")
+    def lookup(self, req: Request) -> Any:
+        """Look up a key in a namespace, or under the snapshot ``rootdir``, which only the owner may name."""
+        key, flags = req.get("key", str), req.get("flags", int)
+        rootdir = req.payload.get("rootdir")
+        name = req.get("namespace", str, None)
+        if rootdir is not None:
+            if not req.is_owner:
+                raise OSError(errno.EPERM, "Operation not permitted")
+            rootdir = treeobj.check(rootdir)
+            if rootdir["type"] not in ("dir", "dirref"):
+                raise OSError(errno.EINVAL, "Invalid argument")
+        elif name is None:
+            raise OSError(errno.EPROTO, "Protocol error")
+        userid, rolemask = req.userid, req.rolemask
+
+        def root_of(namespace: str) -> str:
+            return self._find(namespace, userid, rolemask).rootref
+
+        def work() -> dict[str, Any]:
+            root = rootdir if rootdir is not None else treeobj.dirref(root_of(name))
+            return {"val": lookup(self.cache, root, key, flags, root_of)}
+
+        return self._attempt(work)
+
+    @request("lookup-plus")
+    def lookup_plus(self, req: Request) -> Any:
+        """Look up several keys under one root for kvs-watch, on behalf of ``userid``.
+
+        ``lookups`` is a list of {key, flags, seen?}; with ``seen``, a `Position`, only what the value has grown by is returned. The
+        answer has ``rootref``, ``rootseq`` and for each look-up {val, seen?} or {errnum}.
+        """
+        name, lookups = req.get("namespace", str), req.get("lookups", list)
+        userid, rolemask = req.get("userid", int), req.get("rolemask", int)
+        rootref, rootseq = req.get("rootref", str, None), req.get("rootseq", int, 0)
+
+        def root_of(namespace: str) -> str:
+            return self._find(namespace, userid, rolemask).rootref
+
+        def work() -> dict[str, Any]:
+            namespace = self._find(name, userid, rolemask)
+            ref, seq = (rootref, rootseq) if rootref is not None else (namespace.rootref, namespace.rootseq)
+            root = treeobj.dirref(ref)
+            found = [self._look(root, item, root_of) for item in lookups]
+            return {"rootref": ref, "rootseq": seq, "results": found}
+
+        return self._attempt(work)
+
+    def _look(self, root: TreeObj, item: dict[str, Any], root_of: Callable[[str], str]) -> dict[str, Any]:
+        key, flags = item["key"], item["flags"]
+        try:
+            if "seen" not in item or flags & TREEOBJ:
+                return {"val": lookup(self.cache, root, key, flags, root_of)}
+            entry = resolve(self.cache, root, key, root_of, follow=True)
+            if entry is None:
+                raise OSError(errno.ENOENT, "No such file or directory")
+            data, seen = read_from(self.cache, entry, Position.of(item["seen"]))
+            return {"val": treeobj.val(data), "seen": seen.to_json()}
+        except OSError as exc:
+            return {"errnum": errnum_of(exc)}
+
+    @request("sync", allow="guest")
+    def sync(self, req: Request) -> Any:
+        """Answer once the root's sequence number is at least ``rootseq``."""
+        name, rootseq = req.get("namespace", str), req.get("rootseq", int)
+
+        def work() -> Any:
+            namespace = self._find(name, req.userid, req.rolemask)
+
+            def reached(error: OSError | None) -> None:
+                if error is None:
+                    req.respond({"rootseq": namespace.rootseq, "rootref": namespace.rootref})
+                else:
+                    req.fail(error)
+
+            namespace.wait(rootseq, reached)
+            return NO_REPLY
+
+        return self._attempt(work)
+
+    # Writing
+
+    @request("commit", allow="guest")
+    def commit(self, req: Request) -> Any:
+        """Apply a transaction; answers with the root that contains it (flux_kvs_commit(3))."""
+        name, flags, ops = req.get("namespace", str), req.get("flags", int), req.get("ops", list)
+        leader = self.leader
+        if leader is None:
+            return self._attempt(lambda: self._pass_on(req, name))
+        namespace = self._find(name, req.userid, req.rolemask)
+        if flags & ~COMMIT_FLAGS:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        leader.submit(namespace, Transaction(parse_ops(ops), flags, [req]))
+        return NO_REPLY
+
+    @request("fence", allow="guest")
+    def fence(self, req: Request) -> Any:
+        """Apply the transactions of ``nprocs`` callers of the same ``name`` as one (flux_kvs_fence(3))."""
+        name, flags, ops = req.get("namespace", str), req.get("flags", int), req.get("ops", list)
+        fence, nprocs = req.get("name", str), req.get("nprocs", int)
+        leader = self.leader
+        if leader is None:
+            return self._attempt(lambda: self._pass_on(req, name))
+        namespace = self._find(name, req.userid, req.rolemask)
+        if flags & ~COMMIT_FLAGS:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        txn = self._fences.enter(name, fence, nprocs, flags, parse_ops(ops), req)
+        if txn is not None:
+            leader.submit(namespace, txn)
+        return NO_REPLY
+
+    def _pass_on(self, req: Request, name: str) -> Any:
+        """Have the leader commit; the caller is answered when this rank has the new root."""
+        namespace = self._find(name, req.userid, req.rolemask)
+
+        def committed(msg: Message) -> None:
+            if msg.errnum:
+                req.fail(error_of(msg))
+                return
+
+            def visible(error: OSError | None) -> None:
+                if error is None:
+                    req.respond(msg.payload)
+                else:
+                    req.fail(error)
+
+            namespace.wait(int(msg.json()["rootseq"]), visible)
+
+        self.ctx.handle.post(req.topic, req.raw, committed, nodeid=LEADER_RANK)
+        return NO_REPLY
+
+    def _relay(self, req: Request) -> Any:
+        """Have the leader answer."""
+
+        def answered(msg: Message) -> None:
+            if msg.errnum:
+                req.fail(error_of(msg))
+            else:
+                req.respond(msg.payload)
+
+        self.ctx.handle.post(req.topic, req.raw, answered, nodeid=LEADER_RANK)
+        return NO_REPLY
+
+    # Cache and statistics
+
+    @request("dropcache")
+    def dropcache(self, req: Request) -> None:
+        """Drop every cached object of this rank."""
+        self._drop()
+
+    @event("kvs.dropcache")
+    def on_dropcache(self, msg: Message) -> None:
+        """Drop every cached object: ``flux kvs dropcache --all``."""
+        self._drop()
+
+    def _drop(self) -> None:
+        dropped = self.cache.clear()
+        self.ctx.log.alert(f"dropped {dropped} of {dropped} cache entries")
+
+    def stats(self) -> dict[str, Any]:
+        """Return object sizes, faults, and the state of each namespace."""
+        sizes = self.cache.sizes()
+        noops = self.leader.noop_stores if self.leader else 0
+        return {
+            "cache": {
+                "obj size total (MiB)": sum(sizes) / 1048576,
+                "obj size (KiB)": _summary([size / 1024 for size in sizes]),
+                "#obj dirty": self.leader.dirty if self.leader else 0,
+                "#obj incomplete": len(self.loader),
+                "#faults": self.loader.faults,
+            },
+            "namespace": {
+                ns.name: {
+                    "#syncers": ns.syncers,
+                    "#no-op stores": noops if ns.name == PRIMARY else 0,
+                    "#transactions": len(ns.pending),
+                    "#readytransactions": len(ns.pending),
+                    "store revision": ns.rootseq,
+                }
+                for ns in self.namespaces.values()
+            },
+        }
+
+    def stats_clear(self) -> None:
+        """Reset the counters."""
+        self.loader.faults = 0
+        if self.leader is not None:
+            self.leader.noop_stores = 0
+
+
+def _summary(values: list[float]) -> dict[str, Any]:
+    count = len(values)
+    mean = sum(values) / count if count else 0.0
+    variance = sum((value - mean) ** 2 for value in values) / (count - 1) if count > 1 else 0.0
+    return {
+        "count": count,
+        "min": min(values, default=0.0),
+        "mean": mean,
+        "stddev": math.sqrt(variance),
+        "max": max(values, default=0.0),
+    }

@@ -1,0 +1,55 @@
+"""RFC 18 event logs: entries as text, one JSON object a line."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flux.wire import json
+
+Entry = dict[str, Any]
+
+
+def entry(name: str, context: Mapping[str, Any] | None = None, timestamp: float | None = None) -> Entry:
+    """Return an event entry; ``timestamp`` is in seconds since the epoch, the current time by default.
+
+    Raises OSError(EINVAL) for an empty name, a name with white space in it, a negative time or a context that is no object.
+    """
+    when = time.time() if timestamp is None else float(timestamp)
+    if not name or name.split() != [name] or when < 0 or not (context is None or isinstance(context, Mapping)):
+        raise OSError(errno.EINVAL, "eventlog_entry_create: Invalid argument")
+    event: Entry = {"timestamp": when, "name": name}
+    if context is not None:
+        event["context"] = dict(context)
+    return event
+
+
+def encode(event: Mapping[str, Any]) -> str:
+    """Return the line, newline included, that stands for ``event`` in a log."""
+    return json.dumps_str(event) + "\n"
+
+
+def parse(line: str) -> Entry:
+    """Return the event of one ``line``; raises OSError(EINVAL) if it is not an RFC 18 event."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        event = None
+    if (
+        not isinstance(event, dict)
+        or not isinstance(event.get("timestamp"), (int, float))
+        or not isinstance(event.get("name"), str)
+        or not isinstance(event.get("context", {}), dict)
+    ):
+        raise OSError(errno.EINVAL, "malformed event log entry")
+    return event
+
+
+def decode(log: str) -> Iterator[Entry]:
+    """Yield the events of a whole ``log``; raises OSError(EINVAL) at a malformed line or a missing final newline."""
+    if log and not log.endswith("\n"):
+        raise OSError(errno.EINVAL, "event log does not end with a newline")
+    for line in log.split("\n")[:-1]:
+        yield parse(line)
