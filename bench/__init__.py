@@ -1,0 +1,1 @@
+"""Measurements behind docs/performance.md. Each module can be run alone: `python -m bench.start`."""
