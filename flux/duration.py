@@ -63,10 +63,9 @@ def parse_datetime(string: str, now: datetime | None = None) -> datetime:
         return start
     if string.startswith("+"):
         return start + timedelta(seconds=parse_fsd(string[1:]))
-    from parsedatetime import Calendar
+    from parsedatetime import VERSION_CONTEXT_STYLE, Calendar
 
-    calendar = Calendar()
-    result, status = calendar.parseDT(string, sourceTime=start)
-    if status == 0:
+    result, context = Calendar(version=VERSION_CONTEXT_STYLE).parseDT(string, sourceTime=start)
+    if not context.hasDateOrTime:
         raise ValueError(f'Invalid datetime: "{string}"')
     return result  # type: ignore[no-any-return]

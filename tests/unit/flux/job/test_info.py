@@ -1,0 +1,118 @@
+"""Job listings as the recorded commands print them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from flux.job.info import JobInfo, JobInfoFormat, resulttostr, statetostr, statustostr
+
+PENDING = {"id": 284138930176, "state": 8, "t_submit": 1795220433.6969347, "name": "true", "userid": 0, "ntasks": 1}
+DONE = {
+    **PENDING,
+    "id": 432701177856,
+    "state": 64,
+    "result": 1,
+    "t_submit": 1795220442.5519333,
+    "t_run": 1795220442.566804,
+    "t_cleanup": 1795220443.2592294,
+    "expiration": 0.0,
+    "nnodes": 1,
+    "nodelist": "vm",
+    "name": "a-very-long-name",
+    "success": True,
+    "waitstatus": 0,
+    "exception_occurred": False,
+    "annotations": {"sched": {"resource_summary": "rank0/core0"}},
+    "dependencies": ["after-success=ƒAdV8TD9", "begin-time=1"],
+}
+DEFAULT = "{id.f58:>12} {username:<8.8} {name:<10.10} {status_abbrev:>2.2} {ntasks:>6} {nnodes:>6h} {runtime!F:>8h} {nodelist:h}"
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def rows(fmt: str) -> list[str]:
+    made = JobInfoFormat(fmt)
+    return [made.header(), made.format(JobInfo(PENDING)), made.format(JobInfo(DONE))]
+
+
+def test_default_format() -> None:
+    assert rows(DEFAULT) == [
+        "       JOBID USER     NAME       ST NTASKS NNODES  RUNTIME NODELIST",
+        "    ƒ8TuPHh1 root     true       PD      1      -        - -",
+        "    ƒCNFKe6T root     a-very-lon CD      1      1   0.692s vm",
+    ]
+
+
+def test_times() -> None:
+    fmt = "{id.f58} {t_submit!D} {t_run!d:%H:%M:%S} {runtime!F} {runtime!H} {runtime:0.3f} {t_remaining:h} {expiration!D:h}"
+    assert rows(fmt) == [
+        "JOBID T_SUBMIT T_RUN RUNTIME RUNTIME RUNTIME T_REMAINING EXPIRATION",
+        "ƒ8TuPHh1 2026-11-21T00:20:33 00:00:00 0s 0:00:00 0.000 - -",
+        "ƒCNFKe6T 2026-11-21T00:20:42 00:20:42 0.692s 0:00:01 0.692 - -",
+    ]
+
+
+def test_nested_fields() -> None:
+    assert rows(
+        "{dependencies}|{annotations}|{sched.resource_summary}|{user.k.x}|{exception.occurred}|{returncode:>3}"
+    ) == [
+        "DEPENDENCIES|ANNOTATIONS|RESOURCES|USER.K.X|EXCEPTION-OCCURRED| RC",
+        "||||" + "|   ",
+        'after-success=ƒAdV8TD9,begin-time=1|{"sched": {"resource_summary": "rank0/core0"}}|rank0/core0||False|  0',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fmt", "message"),
+    [
+        ("{nosuch}", "Unknown format field: nosuch"),
+        ("{nosuch!F}", "Unknown format field: nosuch"),
+        ("{runtime", "expected '}' before end of string"),
+    ],
+)
+def test_bad_format(fmt: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        JobInfoFormat(fmt)
+
+
+def test_bad_conversion_fails_on_the_first_row() -> None:
+    made = JobInfoFormat("{runtime!Z}")
+    assert made.header() == "RUNTIME"
+    with pytest.raises(ValueError, match="Unknown conversion specifier Z"):
+        made.format(JobInfo(DONE))
+
+
+def test_names() -> None:
+    assert (statetostr(2), statetostr(64, True), resulttostr(4), resulttostr(8, True)) == (
+        "DEPEND",
+        "I",
+        "CANCELED",
+        "TO",
+    )
+    assert [statustostr(s, r, True) for s, r in ((2, ""), (16, ""), (64, 2))] == ["PD", "R", "F"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "code"),
+    [({"waitstatus": 256}, 1), ({"waitstatus": 9}, -9), ({"result": 4}, -128), ({}, "")],
+)
+def test_returncode(extra: dict[str, int], code: object) -> None:
+    assert JobInfo({**PENDING, **extra}).returncode == code
+
+
+def test_running_job_counts_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1000.0)
+    job = JobInfo({**PENDING, "state": 16, "t_run": 990.0, "expiration": 1060.0})
+    assert (job.runtime, job.t_remaining, job.status) == (10.0, 60.0, "RUNNING")
+    with pytest.raises(AttributeError):
+        job.nosuch  # noqa: B018

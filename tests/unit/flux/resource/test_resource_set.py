@@ -1,0 +1,83 @@
+"""Resource sets: R version 1 as recorded, set operations, refusals."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from flux.resource import ResourceSet, Rlist
+
+FOUR = {
+    "version": 1,
+    "execution": {
+        "R_lite": [{"rank": "0-3", "children": {"core": "0-1"}}],
+        "starttime": 0.0,
+        "expiration": 0.0,
+        "nodelist": ["vm,vm,vm,vm"],
+    },
+}
+ONE_CORE = {"version": 1, "execution": {"R_lite": [{"rank": "1", "children": {"core": "0"}}], "nodelist": ["vm"]}}
+
+
+def test_round_trip_and_counts() -> None:
+    rset = ResourceSet(json.dumps(FOUR))
+    assert json.loads(rset.encode()) == FOUR
+    assert (rset.nnodes, rset.ncores, rset.ngpus, str(rset.ranks), str(rset.nodelist)) == (
+        4,
+        8,
+        0,
+        "0-3",
+        "vm,vm,vm,vm",
+    )
+    assert json.loads(ResourceSet().encode())["execution"]["nodelist"] == [""]
+
+
+def test_short_form() -> None:
+    made = (
+        Rlist().add_rank(0, "foo0", "0-3").add_child(0, "gpu", "0").add_rank(1, "foo1", "0-3").add_child(1, "gpu", "0")
+    )
+    assert made.dumps() == "rank[0-1]/core[0-3],gpu0"
+    assert str(made.nodelist()) == "foo[0-1]"
+    assert str(made.ranks("foo1")) == "1"
+    with pytest.raises(ValueError):
+        made.ranks("nosuch")
+
+
+def test_set_operations() -> None:
+    all_of_it, core = ResourceSet(FOUR), ResourceSet(ONE_CORE)
+    rest = all_of_it - core
+    assert str(rest) == "rank[0,2-3]/core[0-1] rank1/core1"
+    assert str(all_of_it & core) == "rank1/core0"
+    assert str(rest | core) == str(rest.copy().append(core)) == str(all_of_it)
+    with pytest.raises(ValueError, match="exists already"):
+        all_of_it.append(core)
+    assert str(all_of_it.copy().remove_ranks("0-2")) == "rank3/core[0-1]"
+
+
+def test_remap() -> None:
+    made = Rlist(ONE_CORE).union(Rlist().add_rank(7, "b", "2-3")).remap()
+    assert made.dumps() == "rank0/core0 rank1/core[0-1]"
+
+
+@pytest.mark.parametrize(
+    "r",
+    [
+        "{}",
+        {"version": 2},
+        {"version": 1, "execution": {}},
+        {"version": 1, "execution": {"R_lite": [{"rank": "0"}]}},
+        {"version": 1, "execution": {"R_lite": [{"rank": "0-1", "children": {}}], "nodelist": ["a"]}},
+        {"version": 1, "execution": {"R_lite": [{"rank": "0", "children": {}}, {"rank": "0", "children": {}}]}},
+    ],
+)
+def test_malformed(r: object) -> None:
+    with pytest.raises(ValueError):
+        ResourceSet(r)  # type: ignore[arg-type]
+
+
+def test_wrong_kind() -> None:
+    with pytest.raises(TypeError):
+        ResourceSet(1)  # type: ignore[arg-type]
+    with pytest.raises(ValueError):
+        ResourceSet(version=2)

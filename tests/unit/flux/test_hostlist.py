@@ -1,0 +1,58 @@
+"""The test vectors of RFC 29, and the operations."""
+
+from __future__ import annotations
+
+import pytest
+
+from flux.hostlist import Hostlist, HostlistIterator, decode
+
+
+@pytest.mark.parametrize(
+    ("text", "expanded"),
+    [
+        ("", ""),
+        ("foox,fooy,fooz", "foox,fooy,fooz"),
+        ("[1-3,5-6]", "1,2,3,5,6"),
+        ("foo[1-5]", "foo1,foo2,foo3,foo4,foo5"),
+        ("foo[0-4]-eth2", "foo0-eth2,foo1-eth2,foo2-eth2,foo3-eth2,foo4-eth2"),
+        ("foo1,foo1,foo1", "foo1,foo1,foo1"),
+        ("[00-02]", "00,01,02"),
+        ("[00-2]", "00,01,02"),
+        ("foo[1,1,2,1]", "foo1,foo1,foo2,foo1"),
+        ("foo[005,4,11-13]", "foo005,foo004,foo011,foo012,foo013"),
+    ],
+)
+def test_rfc_vectors(text: str, expanded: str) -> None:
+    assert ",".join(decode(text)) == expanded
+
+
+@pytest.mark.parametrize("text", ["a[", "a]", "a[1", "a[x]", "a[2-1]", "a[[1]]", "a b"])
+def test_malformed(text: str) -> None:
+    with pytest.raises(ValueError, match="Invalid argument"):
+        Hostlist(text)
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        ("n8,n9,n10,n11", "n[8-11]"),
+        ("a09,a10,a100", "a[09-10,100]"),
+        ("n9,n010", "n9,n010"),
+        ("vm,vm,vm,vm", "vm,vm,vm,vm"),
+        ("foo0", "foo0"),
+    ],
+)
+def test_encode(names: str, text: str) -> None:
+    assert Hostlist(names).encode() == text
+
+
+def test_operations() -> None:
+    hosts = Hostlist("b2,a[1-3],b1")
+    assert hosts.append("a1", ["c[1-2]"]) == 3
+    assert hosts.delete("a2,nosuch") == 1
+    assert hosts.copy().sort().encode() == "a[1,1,3],b[1-2],c[1-2]"
+    assert hosts.uniq().encode() == "a[1,3],b[1-2],c[1-2]"
+    assert (hosts[0], hosts[-1], str(hosts[1:3]), hosts.count(), "b2" in hosts) == ("a1", "c2", "a3,b1", 6, True)
+    assert list(HostlistIterator(hosts)) == hosts.expand()
+    with pytest.raises(IndexError):
+        hosts[6]

@@ -1,0 +1,64 @@
+"""IDset beyond what the properties say: errors, flags, size."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
+from flux.idset import IDset, decode
+
+
+@pytest.mark.parametrize("text", ["x", "1-", "-1", "2-1", "01", "1,,2", "[1", "1]", "1 2", "4294967295"])
+def test_malformed_text(text: str) -> None:
+    with pytest.raises(ValueError, match="Invalid argument"):
+        IDset(text)
+
+
+@pytest.mark.parametrize("arg", [["a"], 1.5, [1.5], None])
+def test_wrong_kind(arg: object) -> None:
+    with pytest.raises(TypeError):
+        IDset(arg)  # type: ignore[arg-type]
+
+
+def test_negative_ids() -> None:
+    with pytest.raises(ValueError):
+        IDset([-1])
+    with pytest.raises(ValueError):
+        IDset("1").test(-1)
+
+
+def test_flags() -> None:
+    ids = IDset("0-3,7")
+    assert ids.encode() == "0-3,7"
+    assert ids.encode(0) == "0,1,2,3,7"
+    assert ids.encode(IDSET_FLAG_RANGE | IDSET_FLAG_BRACKETS) == "[0-3,7]"
+    ids.set_flags(IDSET_FLAG_RANGE | IDSET_FLAG_BRACKETS)
+    assert str(ids) == "[0-3,7]"
+    assert IDset("5").encode(IDSET_FLAG_BRACKETS) == "5"
+
+
+def test_first_last_next() -> None:
+    ids = decode("2-3,9")
+    assert (ids.first(), ids.last(), ids.next(2), ids.next(3), ids.count()) == (2, 9, 3, 9, 3)
+    with pytest.raises(ValueError):
+        ids.next(9)
+    with pytest.raises(ValueError):
+        IDset().first()
+
+
+def test_set_and_clear_return_the_set() -> None:
+    assert str(IDset().set(0, 3)) == "0-3"
+    assert str(IDset("0-9").clear(0, 3)) == "4-9"
+
+
+def test_a_hundred_thousand_scattered_ids() -> None:
+    start = time.process_time()
+    even = IDset(range(0, 200_000, 2))
+    odd = IDset(range(1, 200_000, 2))
+    assert len(even & odd) == 0
+    assert str(even | odd) == "0-199999"
+    assert (even | odd) - odd == even
+    assert IDset(even.encode()) == even
+    assert time.process_time() - start < 5
