@@ -113,6 +113,15 @@ class Router:
             self._resolved[topic] = found
         return found
 
+    def endpoint(self, identity: str) -> Endpoint | None:
+        """Return the endpoint with an identity, None if it has gone."""
+        return self._endpoints.get(identity)
+
+    @property
+    def endpoint_count(self) -> int:
+        """How many endpoints are attached."""
+        return len(self._endpoints)
+
     def services_of(self, endpoint: Endpoint) -> list[str]:
         """Return the service names ``endpoint`` owns."""
         return [name for name, owner in self._services.items() if owner is endpoint]

@@ -1,0 +1,60 @@
+"""``log.*``: append to the log ring, read it, follow it, clear it."""
+
+from __future__ import annotations
+
+from broker.context import Context
+from broker.log import Entry, LogRing, parse
+from broker.service import NO_REPLY, Request, Service, request
+
+
+class LogService(Service):
+    """Serves the broker's log ring."""
+
+    name = "log"
+
+    def __init__(self, ctx: Context, ring: LogRing) -> None:
+        super().__init__(ctx)
+        self.ring = ring
+
+    async def start(self, args: list[str]) -> None:
+        self.ring.followers.append(self._follow)
+
+    async def stop(self) -> None:
+        self.ring.followers.remove(self._follow)
+        for req, _ in self.streams:
+            req.end()
+
+    def _follow(self, entry: Entry) -> None:
+        for req, _ in self.streams:
+            req.respond(entry.line())
+
+    @request("append", allow="guest")
+    def append(self, req: Request) -> object:
+        """Add a line; one that cannot be parsed is dropped. There is no response."""
+        entry = parse((req.raw or b"").rstrip(b"\0").decode("utf-8", "replace"))
+        if entry is not None:
+            self.ring.append(entry)
+        return NO_REPLY
+
+    @request("dmesg", streaming=True)
+    def dmesg(self, req: Request) -> object:
+        """Stream the ring, a line a response; with ``follow`` go on with new lines."""
+        for entry in self.ring:
+            req.respond(entry.line())
+        if req.payload.get("follow"):
+            self.streams.add(req)
+        else:
+            req.end()
+        return NO_REPLY
+
+    @request("dmesg-cancel")
+    @request("cancel")
+    def cancel(self, req: Request) -> object:
+        """End a followed stream."""
+        self.streams.cancel(req)
+        return NO_REPLY
+
+    @request("clear")
+    def clear(self, req: Request) -> None:
+        """Empty the ring."""
+        self.ring.clear()

@@ -1,0 +1,101 @@
+"""``state-machine.*`` and ``overlay.*``: who is online, and when the instance runs or shuts down."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from typing import Any
+
+from broker.context import Context
+from broker.overlay.network import Overlay
+from broker.runlevel import Runlevel
+from broker.service import NO_REPLY, Request, Service, event, request
+from flux.idset import IDset
+from flux.wire.message import Message
+
+
+class StateMachineService(Service):
+    """Gathers on rank 0 which brokers are online, and tells the others when the instance runs and when it ends."""
+
+    name = "state-machine"
+
+    def __init__(self, ctx: Context, runlevel: Runlevel, on_online: Callable[[], None]) -> None:
+        super().__init__(ctx)
+        self.runlevel = runlevel
+        self.online: set[int] = set()
+        self._on_online = on_online
+        self._waiting: list[Request] = []
+
+    @request("online")
+    def rank_online(self, req: Request) -> object:
+        """A broker finished rc1; answered when the instance runs."""
+        self.add_online(req.get("rank", int))
+        if self.runlevel.state in ("join", "init", "quorum"):
+            self._waiting.append(req)
+            return NO_REPLY
+        return None
+
+    def add_online(self, rank: int) -> None:
+        """Count a rank as online."""
+        if rank not in self.online:
+            self.online.add(rank)
+            self.ctx.spawn(self._announce("overlay.online", {rank}), "announce")
+            self._on_online()
+
+    def lose(self, ranks: set[int]) -> None:
+        """Ranks have gone, orderly or not."""
+        lost = ranks & self.online
+        if lost:
+            self.online -= lost
+            self.ctx.spawn(self._announce("overlay.offline", lost), "announce")
+
+    async def _announce(self, topic: str, ranks: set[int]) -> None:
+        await self.ctx.handle.publish(topic, {"idset": str(IDset(sorted(ranks)))})
+
+    def release(self) -> None:
+        """Answer the brokers that wait for the instance to run."""
+        for req in self._waiting:
+            req.respond()
+        self._waiting.clear()
+
+    @request("get", allow="guest")
+    def get(self, req: Request) -> dict[str, Any]:
+        """Return this broker's state and, on rank 0, who is online."""
+        return {"state": self.runlevel.state, "online": str(IDset(sorted(self.online)))}
+
+    @request("lost")
+    def lost(self, req: Request) -> None:
+        """A broker noticed that ranks below it are gone."""
+        self.lose(set(IDset(req.get("idset", str))))
+
+    @request("shutdown")
+    def shutdown(self, req: Request) -> None:
+        """End the instance (rank 0) or this broker."""
+        if not self.runlevel.post("shutdown"):
+            raise OSError(errno.EALREADY, "shutdown is already in progress")
+
+    @event("state-machine.shutdown")
+    def on_shutdown(self, msg: Message) -> None:
+        """Rank 0 ends the instance."""
+        if self.ctx.rank > 0:
+            self.runlevel.post("shutdown")
+
+
+class OverlayService(Service):
+    """What can be asked of the tree network."""
+
+    name = "overlay"
+
+    def __init__(self, ctx: Context, overlay: Overlay, state: StateMachineService) -> None:
+        super().__init__(ctx)
+        self.overlay = overlay
+        self.state = state
+
+    @request("health", allow="guest")
+    def health(self, req: Request) -> dict[str, Any]:
+        """Return this broker's links and, on rank 0, the ranks online."""
+        return {"rank": self.ctx.rank, "idset": str(IDset(sorted(self.state.online))), **self.overlay.stats()}
+
+    def stats(self) -> dict[str, Any]:
+        """Return the links."""
+        return self.overlay.stats()

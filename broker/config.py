@@ -1,0 +1,116 @@
+"""What a broker is started with, and the attributes it begins with."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from dataclasses import dataclass, field
+
+from broker.attributes import Attributes
+from broker.bootstrap import Bootstrap
+from broker.topology import Topology
+
+VERSION = "0.29.0"
+"""The flux-core version whose interfaces this broker has; clients read it in attribute ``version``."""
+
+RESERVED = ("rank", "size", "broker.pid", "instance-level", "security.owner", "version")
+
+
+@dataclass
+class Options:
+    """The command line of flux-broker(1).
+
+    ``attrs`` are the values of ``--setattr``; ``command`` is the initial program, empty for an interactive shell; ``verbose`` counts
+    ``-v``.
+    """
+
+    attrs: dict[str, str] = field(default_factory=dict)
+    command: list[str] = field(default_factory=list)
+    verbose: int = 0
+
+
+class Rundir:
+    """The broker's directory: taken from the attribute, or made with mode 0700 and removed at the end."""
+
+    def __init__(self, path: str | None) -> None:
+        self.created = path is None or not os.path.isdir(path)
+        if path is None:
+            path = tempfile.mkdtemp(prefix="flux-")
+        elif self.created:
+            os.makedirs(path, mode=0o700)
+        self.path = os.path.abspath(path)
+
+    def remove(self) -> None:
+        """Remove the directory if this broker made it."""
+        if self.created:
+            import shutil
+
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+def initial_attributes(options: Options) -> Attributes:
+    """Return the attributes of the command line; raises OSError(EINVAL) for one that only the broker may set."""
+    attrs = Attributes()
+    for name, value in options.attrs.items():
+        if name in RESERVED:
+            raise OSError(22, f"attribute {name} may not be set on the command line")
+        attrs.define(name, value)
+    return attrs
+
+
+def define_identity(
+    attrs: Attributes, boot: Bootstrap, topology: Topology, rundir: str, environ: dict[str, str]
+) -> None:
+    """Add what wire-up and the environment decided."""
+    parent_uri = environ.get("FLUX_URI") if "FLUX_JOB_ID" in environ else None
+    level = _parent_level(parent_uri) + 1 if parent_uri else 0
+    fixed = {
+        "rank": str(boot.rank),
+        "size": str(boot.size),
+        "rundir": rundir,
+        "local-uri": attrs.get("local-uri") or f"local://{rundir}/local-{boot.rank}",
+        "broker.mapping": boot.mapping or None,
+        "broker.pid": str(os.getpid()),
+        "instance-level": str(level),
+        "jobid": environ.get("FLUX_JOB_ID"),
+        "parent-uri": parent_uri,
+        "parent-kvs-namespace": environ.get("FLUX_KVS_NAMESPACE"),
+        "security.owner": str(os.getuid()),
+        "tbon.fanout": str(topology.fanout),
+        "tbon.descendants": str(topology.descendants),
+        "tbon.level": str(topology.level),
+        "tbon.maxlevel": str(topology.maxlevel),
+        "tbon.parent-endpoint": boot.parent[0] if boot.parent else None,
+    }
+    for name, value in fixed.items():
+        attrs.define(name, value, immutable=value is not None)
+    attrs.define("version", VERSION)
+    _define_paths(attrs)
+    attrs.default("broker.quorum", f"0-{boot.size - 1}" if boot.size > 1 else "0", immutable=True)
+
+
+def _parent_level(uri: str) -> int:
+    from flux.core.handle import Flux
+
+    try:
+        handle = Flux(uri)
+        try:
+            return int(handle.attr_get("instance-level") or 0)
+        finally:
+            handle.close()
+    except OSError:
+        return 0
+
+
+def _define_paths(attrs: Attributes) -> None:
+    package = os.path.dirname(os.path.abspath(__file__))
+    attrs.default("broker.rc1_path", "built-in")
+    attrs.default("broker.rc3_path", "built-in")
+    attrs.default("config.path", None)
+    attrs.define("conf.exec_path", os.environ.get("FLUX_EXEC_PATH") or os.path.dirname(os.path.abspath(sys.argv[0])))
+    attrs.define("conf.module_path", os.path.join(package, "services"))
+    attrs.define("conf.connector_path", os.path.join(os.path.dirname(package), "flux", "connect"))
+    attrs.define("conf.pmi_library_path", os.path.join(package, "pmi.py"))
+    attrs.default("conf.shell_initrc", os.path.join(package, "shell", "initrc.lua"))
+    attrs.default("conf.shell_pluginpath", os.path.join(package, "shell", "plugins"))

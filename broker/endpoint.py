@@ -1,0 +1,105 @@
+"""Endpoints inside the broker process: a service and its handle, and the message plumbing between them and the router."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+
+from broker.attributes import Attributes
+from broker.context import Context
+from broker.log import Logger, LogRing
+from broker.router import Router
+from broker.service import Service
+from flux.aio import AsyncFlux
+from flux.wire.message import REQUEST, ROLE_OWNER, Message
+
+
+def new_id() -> str:
+    """Return an identity for routes, unique in the instance."""
+    return uuid.uuid4().hex[:8]
+
+
+class InProcess:
+    """An endpoint whose handle lives in this process; also the handle's transport."""
+
+    def __init__(self, router: Router, owner: int) -> None:
+        self.id = new_id()
+        self.owner = owner
+        self.last_active = time.monotonic()
+        self.router = router
+        self.handle = AsyncFlux(self, rank=router.rank, size=router.size)
+        self.on_request: Callable[[Message], None] | None = None
+        router.attach(self)
+
+    def deliver(self, msg: Message) -> None:
+        """Take a message from the router."""
+        if msg.type == REQUEST and self.on_request is not None:
+            self.last_active = time.monotonic()
+            self.on_request(msg)
+        else:
+            self.handle.dispatch(msg)
+
+    def send(self, msg: Message) -> None:
+        """Give the router a message of this endpoint, with the instance owner's credentials unless it answers one."""
+        if msg.type != 2:
+            msg.userid = self.owner
+            msg.rolemask = ROLE_OWNER
+        self.router.submit(msg, self)
+
+    def subscribe(self, prefix: str) -> asyncio.Future[None]:
+        """Subscribe at once."""
+        self.router.subscribe(prefix, self)
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future.set_result(None)
+        return future
+
+    def unsubscribe(self, prefix: str) -> None:
+        """Unsubscribe at once."""
+        self.router.unsubscribe(prefix, self)
+
+    async def close(self) -> None:
+        """Leave the router."""
+        self.router.detach(self)
+
+
+class ServiceHost:
+    """Makes contexts and connects services to one broker's router."""
+
+    def __init__(self, router: Router, attrs: Attributes, ring: LogRing, owner: int) -> None:
+        self.router = router
+        self.attrs = attrs
+        self.ring = ring
+        self.owner = owner
+
+    def context(self, name: str) -> tuple[Context, InProcess]:
+        """Return a context for a service called ``name`` and the endpoint of its handle."""
+        endpoint = InProcess(self.router, self.owner)
+        ctx = Context(
+            name,
+            self.router.rank,
+            self.router.size,
+            endpoint.handle,
+            self.attrs,
+            Logger(name, self.ring.append, self.router.rank, time.time),
+            self.attrs.get("rundir") or "",
+            self.owner,
+            uuid=endpoint.id,
+        )
+        return ctx, endpoint
+
+    async def mount(self, service: Service, endpoint: InProcess, args: list[str]) -> None:
+        """Register a service's names, subscribe its events and start it; raises OSError(EEXIST) if a name is taken."""
+        endpoint.on_request = lambda msg: service.handle(msg, endpoint.send)
+        for name in (service.name, *service.also):
+            self.router.add_service(name, endpoint)
+        for prefix, method in service.event_handlers():
+            await endpoint.handle.on_event(prefix, method)
+        await service.start(args)
+
+    async def unmount(self, service: Service, endpoint: InProcess) -> None:
+        """Stop a service and take back everything `mount` did."""
+        await service.stop()
+        await service.ctx.cancel_tasks()
+        await endpoint.handle.close()

@@ -1,0 +1,85 @@
+"""The broker's own programs: the initial program, and rc1 and rc3 when they are scripts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from broker.log import ERR, INFO
+
+REMOVED = (
+    "FLUX_KVS_NAMESPACE",
+    "FLUX_JOB_ID",
+    "FLUX_JOB_SIZE",
+    "FLUX_JOB_NNODES",
+    "FLUX_JOB_TMPDIR",
+    "FLUX_TASK_RANK",
+    "FLUX_TASK_LOCAL_ID",
+    "FLUX_TERMINUS_SESSION",
+    "FLUX_START_URI",
+    "PMI_FD",
+    "PMI_RANK",
+    "PMI_SIZE",
+)
+"""Variables that describe the job this broker runs in, not the instance its programs see."""
+
+
+def argv_of(command: list[str]) -> list[str]:
+    """Return what to execute: several words as they are, one word by a shell, none as an interactive shell."""
+    if not command:
+        return [os.environ.get("SHELL") or "/bin/bash"]
+    if len(command) == 1:
+        return ["/bin/bash", "-c", command[0]]
+    return list(command)
+
+
+class Program:
+    """One run of a program in the foreground, with the broker's own standard streams."""
+
+    def __init__(self, name: str, argv: list[str], log: Callable[[int, str], None]) -> None:
+        self.name = name
+        self.argv = argv
+        self._log = log
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def run(self, environ: dict[str, str], *, quiet: bool = False) -> int:
+        """Run to the end and return the exit code: the program's, 128 + the signal that killed it, 126 or 127."""
+        started = time.monotonic()
+        command = " ".join(self.argv)
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self.argv,
+                env=environ,
+                stdin=asyncio.subprocess.DEVNULL if quiet else None,
+                preexec_fn=_default_signals,
+            )
+        except OSError as exc:
+            code = 127 if isinstance(exc, FileNotFoundError) else 126
+            self._log(ERR, f"{self.name}: {command}: {os.strerror(exc.errno or 0)}")
+            return code
+        status = await self._process.wait()
+        elapsed = time.monotonic() - started
+        if status < 0:
+            word = signal.strsignal(-status) or f"signal {-status}"
+            self._log(ERR, f"{self.name}: {command} {word} (rc={128 - status}) {elapsed:.1f}s")
+            return 128 - status
+        self._log(ERR if status else INFO, f"{self.name}: {command} Exited (rc={status}) {elapsed:.1f}s")
+        return status
+
+    @property
+    def running(self) -> bool:
+        """Whether the program has started and not ended."""
+        return self._process is not None and self._process.returncode is None
+
+    def kill(self, signum: int) -> None:
+        """Send a signal to the program if it runs."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signum)
+
+
+def _default_signals() -> None:
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGTTOU):
+        signal.signal(signum, signal.SIG_DFL)

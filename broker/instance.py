@@ -1,0 +1,334 @@
+"""One broker: its parts put together, and what it does in each state of its life (`broker.runlevel`)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from broker.attributes import Attributes
+from broker.bootstrap import Bootstrap
+from broker.builtin.attr import AttrService
+from broker.builtin.broker import BrokerService, NameService
+from broker.builtin.event import EventService
+from broker.builtin.log import LogService
+from broker.builtin.state import OverlayService, StateMachineService
+from broker.config import VERSION, Options
+from broker.endpoint import InProcess, ServiceHost
+from broker.initial import REMOVED, Program, argv_of
+from broker.log import CRIT, Logger, LogRing
+from broker.modhost import ModuleHost
+from broker.modules import MODULES
+from broker.overlay.network import Overlay
+from broker.router import Router
+from broker.runlevel import Runlevel
+from broker.service import Service
+from broker.services.connector_local.service import ConnectorLocalService
+from broker.topology import Topology
+from flux.idset import IDset
+
+S = TypeVar("S", bound=Service)
+
+CONNECTOR = "connector-local"
+KILL_DELAY = 5.0
+CHILDREN_TIMEOUT = 20.0
+IDLE_TIMEOUT = 30.0
+
+
+class Broker:
+    """A broker from the end of wire-up to its exit.
+
+    ``boot`` says which rank it is; ``overlay`` is its place in the tree, None for an instance of one broker.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        boot: Bootstrap,
+        topology: Topology,
+        attrs: Attributes,
+    ) -> None:
+        self.options = options
+        self.boot = boot
+        self.topology = topology
+        self.attrs = attrs
+        self.rank = boot.rank
+        self.exit_code = 0
+        self._loop = asyncio.get_running_loop()
+        self._stopped = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._program: Program | None = None
+        self._builtin: list[tuple[Service, InProcess]] = []
+        self.router = Router(topology, self._loop.call_soon)
+        self.ring = LogRing(self.rank, attrs, self._forward if self.rank else None)
+        if options.verbose:
+            self.ring.stderr_level = max(self.ring.stderr_level, min(7, 5 + options.verbose))
+        self.owner = os.getuid()
+        self.host = ServiceHost(self.router, attrs, self.ring, self.owner)
+        ctx, self._endpoint = self.host.context("broker")
+        self.log: Logger = ctx.log
+        self.modules = ModuleHost(self.host, self.log)
+        self.runlevel = Runlevel(time.monotonic, self.log.info, self._entered)
+        self.overlay: Overlay | None = None
+        self._connector: ConnectorLocalService | None = None
+        self.state: StateMachineService | None = None
+        self._children_done = asyncio.Event()
+
+    def _forward(self, line: str) -> None:
+        if self.router.parent is not None:
+            self._endpoint.handle.send("log.append", line.encode(), nodeid=0)
+
+    # Life
+
+    async def run(self, overlay: Overlay | None) -> int:
+        """Live until the exit state and return the exit code."""
+        self.overlay = overlay
+        await self._mount_builtin()
+        if overlay is not None:
+            overlay.timeout = float(self.attrs.default("overlay.timeout", "30") or 30)
+            overlay.child_left = self._child_left
+            overlay.parent_lost = self._parent_lost
+            overlay.start()
+        self._handle_signals()
+        self.runlevel.post("start")
+        await self._stopped.wait()
+        if overlay is not None:
+            await overlay.close()
+        return self.exit_code
+
+    async def _mount_builtin(self) -> None:
+        await self._mount(AttrService)
+        await self._mount(LogService, self.ring)
+        await self._mount(EventService, self.router)
+        await self._mount(NameService, self.router)
+        await self._mount(BrokerService, self.modules, self.router)
+        self.state = await self._mount(StateMachineService, self.runlevel, self._check_quorum)
+        if self.overlay is not None:
+            await self._mount(OverlayService, self.overlay, self.state)
+        self.log.debug(f"insmod {CONNECTOR}")
+        self._connector = await self._mount(ConnectorLocalService, self.router)
+        self.modules.add(CONNECTOR, *self._builtin[-1])
+
+    async def _mount(self, service_class: Callable[..., S], *parts: Any) -> S:
+        """Mount a service of the broker itself, made with ``parts`` after its context."""
+        ctx, endpoint = self.host.context(service_class.name)  # type: ignore[attr-defined]
+        service = service_class(ctx, *parts)
+        self._builtin.append((service, endpoint))
+        await self.host.mount(service, endpoint, [])
+        return service
+
+    def _entered(self, state: str) -> None:
+        action = {
+            "join": self._join,
+            "init": self._init,
+            "quorum": self._quorum,
+            "run": self._run,
+            "cleanup": self._cleanup,
+            "shutdown": self._shutdown,
+            "finalize": self._finalize,
+            "exit": self._exit,
+        }[state]
+        task = self._loop.create_task(self._guard(state, action()), name=f"state {state}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guard(self, state: str, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as exc:
+            self.log.exception(f"state {state}: {type(exc).__name__}: {exc}", exc)
+            self.log.log(CRIT, f"state {state} failed: {exc}")
+            self.exit_code = self.exit_code or 1
+            failure = {"join": "parent-fail", "init": "rc1-fail", "cleanup": "cleanup-fail", "finalize": "rc3-fail"}
+            if not self.runlevel.post(failure.get(state, "shutdown")):
+                self._stopped.set()
+
+    async def _join(self) -> None:
+        if self.rank == 0:
+            self.runlevel.post("parent-none")
+            return
+        assert self.overlay is not None
+        await self.overlay.join(VERSION)
+        self.runlevel.post("parent-ready")
+
+    async def _init(self) -> None:
+        code = await self._run_rc("rc1")
+        if code is None:
+            self.runlevel.post("rc1-none")
+        elif code:
+            self.exit_code = code
+            self.runlevel.post("rc1-fail")
+        else:
+            self.runlevel.post("rc1-success")
+
+    async def _run_rc(self, name: str) -> int | None:
+        """Run rc1 or rc3: built in, a script, or nothing; returns its exit code, None for nothing."""
+        path = self.attrs.get(f"broker.{name}_path")
+        if not path:
+            if name == "rc3":
+                await self.modules.unload_all(CONNECTOR)
+            return None
+        started = time.monotonic()
+        if path == "built-in":
+            if name == "rc1":
+                await self._load_modules()
+            else:
+                await self.modules.unload_all(CONNECTOR)
+            self.log.info(f"{name}.0: built-in Exited (rc=0) {time.monotonic() - started:.1f}s")
+            return 0
+        program = Program(f"{name}.0", ["/bin/bash", "-c", path], self.log.log)
+        code = await program.run(self._environ(), quiet=True)
+        if name == "rc3":
+            await self.modules.unload_all(CONNECTOR)
+        return code
+
+    async def _load_modules(self) -> None:
+        for name, module in MODULES.items():
+            if module.leader_only and self.rank > 0:
+                continue
+            if importlib.util.find_spec(module.target.partition(":")[0]) is None:
+                continue
+            await self.modules.load(name, [])
+
+    async def _quorum(self) -> None:
+        assert self.state is not None
+        if self.overlay is not None:
+            self.overlay.set_ready()
+        if self.rank == 0:
+            self.state.add_online(0)
+            self._check_quorum()
+            return
+        try:
+            await self._endpoint.handle.rpc("state-machine.online", {"rank": self.rank}, nodeid=0)
+        except OSError as exc:
+            self.log.err(f"quorum: {exc.strerror}")
+            self.runlevel.post("quorum-fail")
+            return
+        self.runlevel.post("quorum-full")
+
+    def _check_quorum(self) -> None:
+        if self.rank or self.runlevel.state != "quorum" or self.state is None:
+            return
+        quorum = self.attrs.get("broker.quorum") or "0"
+        needed = set(IDset(quorum)) if quorum != "0" or self.router.size == 1 else set()
+        if needed <= self.state.online:
+            self.runlevel.post("quorum-full")
+
+    async def _run(self) -> None:
+        assert self.state is not None
+        self.state.release()
+        if self.rank:
+            return
+        self._program = Program("rc2.0", argv_of(self.options.command), self.log.log)
+        code = await self._program.run(self._environ())
+        self.exit_code = code
+        self.runlevel.post("rc2-fail" if code else "rc2-success")
+
+    def _environ(self) -> dict[str, str]:
+        environ = {name: value for name, value in os.environ.items() if name not in REMOVED}
+        environ["FLUX_URI"] = self.attrs.get("local-uri") or ""
+        return environ
+
+    async def _cleanup(self) -> None:
+        if self._program is not None and self._program.running:
+            await self._stop_program(self._program)
+        if self.rank or "job-manager" not in self.modules:
+            self.runlevel.post("cleanup-none")
+            return
+        rpc = self._endpoint.handle.rpc
+        try:
+            await rpc(
+                "job-manager.alloc-admin", {"query_only": False, "enable": False, "reason": "shutdown"}, timeout=5
+            )
+            await rpc(
+                "job-manager.raiseall",
+                {"dry_run": False, "userid": 0xFFFFFFFF, "states": 62, "severity": 0, "type": "cancel", "note": ""},
+                timeout=IDLE_TIMEOUT,
+            )
+            await rpc("job-manager.idle", timeout=IDLE_TIMEOUT)
+        except (OSError, TimeoutError) as exc:
+            self.log.err(f"cleanup: {exc}")
+            self.runlevel.post("cleanup-fail")
+            return
+        self.runlevel.post("cleanup-success")
+
+    async def _stop_program(self, program: Program) -> None:
+        for signum in (signal.SIGHUP, signal.SIGTERM, signal.SIGKILL):
+            program.kill(signum)
+            for _ in range(int(KILL_DELAY / 2 / 0.02)):
+                if not program.running:
+                    return
+                await asyncio.sleep(0.02)
+
+    async def _shutdown(self) -> None:
+        if self.rank == 0 and self.router.size > 1:
+            await self._endpoint.handle.publish("state-machine.shutdown")
+        if not self.router.children:
+            self.runlevel.post("children-none")
+            return
+        try:
+            await asyncio.wait_for(self._children_done.wait(), CHILDREN_TIMEOUT)
+        except TimeoutError:
+            self.log.err(f"shutdown: ranks {IDset(sorted(self.router.children))} did not finish in time")
+            self.runlevel.post("children-timeout")
+            return
+        self.runlevel.post("children-complete")
+
+    async def _finalize(self) -> None:
+        code = await self._run_rc("rc3")
+        if code:
+            self.exit_code = self.exit_code or code
+        self.runlevel.post("rc3-none" if code is None else "rc3-fail" if code else "rc3-success")
+
+    async def _exit(self) -> None:
+        for service, endpoint in reversed(self._builtin):
+            with contextlib.suppress(Exception):
+                await self.host.unmount(service, endpoint)
+        self._stopped.set()
+
+    # Neighbours and signals
+
+    def _child_left(self, rank: int, orderly: bool) -> None:
+        assert self.state is not None
+        ranks = set(self.topology.subtree(rank))
+        if not orderly:
+            self.log.err(f"rank {rank} was lost, with it ranks {IDset(sorted(ranks))} are offline")
+        if self.rank == 0:
+            self.state.lose(ranks)
+        else:
+            with contextlib.suppress(OSError):
+                self._endpoint.handle.send("state-machine.lost", {"idset": str(IDset(sorted(ranks)))}, nodeid=0)
+        if not self.router.children:
+            self._children_done.set()
+
+    def _parent_lost(self) -> None:
+        self.log.err("lost the connection to the parent broker")
+        self.exit_code = self.exit_code or 1
+        self.runlevel.post("shutdown")
+
+    def _handle_signals(self) -> None:
+        self._loop.add_signal_handler(signal.SIGTERM, self._signalled, signal.SIGTERM)
+        self._loop.add_signal_handler(signal.SIGHUP, self._signalled, signal.SIGHUP)
+        if self.rank == 0:
+            self._loop.add_signal_handler(signal.SIGINT, self._interrupted)
+        else:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def _interrupted(self) -> None:
+        interactive = not self.options.command and sys.stdin.isatty()
+        if not interactive or self._program is None or not self._program.running:
+            self._signalled(signal.SIGINT)
+
+    def _signalled(self, signum: int) -> None:
+        self.log.info(f"signal {signum}")
+        if self.exit_code == 0:
+            self.exit_code = 128 + signum
+        if self._program is not None and self._program.running:
+            self._program.kill(signum)
+        self.runlevel.post("shutdown")

@@ -1,0 +1,179 @@
+"""Loads, lists and unloads the modules of one broker."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import importlib
+import inspect
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from broker.endpoint import InProcess, ServiceHost
+from broker.log import Logger
+from broker.modules import HIDDEN, MODULES
+from broker.pymodule import PythonModule, load_module_file
+from broker.service import Service
+
+
+@dataclass(slots=True)
+class _Loaded:
+    name: str
+    path: str
+    service: Service | None
+    endpoint: InProcess | None
+    thread: PythonModule | None = None
+
+
+class ModuleHost:
+    """The modules of one broker, built-in services and Python files alike."""
+
+    def __init__(self, host: ServiceHost, log: Logger) -> None:
+        self._host = host
+        self._log = log
+        self._loaded: dict[str, _Loaded] = {}
+        self._files: dict[str, tuple[int, str]] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._loaded
+
+    @property
+    def names(self) -> list[str]:
+        """Loaded modules in the order they were loaded."""
+        return list(self._loaded)
+
+    def add(self, name: str, service: Service, endpoint: InProcess) -> None:
+        """List a service that was mounted elsewhere, the local connector, as a module."""
+        path = inspect.getsourcefile(type(service)) or ""
+        self._loaded[name] = _Loaded(name, path, service, endpoint)
+
+    async def load(self, path: str, args: list[str]) -> None:
+        """Load a built-in module by name or a Python file by path.
+
+        Raises OSError: ENOENT for an unknown name or file, EEXIST if it is loaded, EINVAL if the file is no module, or what the
+        module's start raised.
+        """
+        name = _built_in_name(path)
+        if name is None:
+            await self._load_file(path, args)
+            return
+        if name in self._loaded:
+            raise OSError(errno.EEXIST, "File exists")
+        module_name, _, class_name = MODULES[name].target.partition(":")
+        service_class = getattr(importlib.import_module(module_name), class_name)
+        if name not in HIDDEN:
+            self._log.debug(f"insmod {name}")
+        ctx, endpoint = self._host.context(name)
+        service: Service = service_class(ctx)
+        source = inspect.getsourcefile(service_class) or ""
+        self._loaded[name] = _Loaded(name, source, service, endpoint)
+        try:
+            await self._host.mount(service, endpoint, args)
+        except BaseException:
+            del self._loaded[name]
+            await ctx.cancel_tasks()
+            await endpoint.handle.close()
+            raise
+
+    async def _load_file(self, path: str, args: list[str]) -> None:
+        module = load_module_file(path)
+        if module.name in self._loaded:
+            raise OSError(errno.EEXIST, "File exists")
+        self._log.debug(f"insmod {module.name}")
+        loop = asyncio.get_running_loop()
+        module.on_exit = partial(_call_in, loop, self._file_exited, module)
+        self._loaded[module.name] = _Loaded(module.name, path, None, None, module)
+        try:
+            await module.start(self._host.attrs.get("local-uri") or "", args)
+        except BaseException:
+            self._loaded.pop(module.name, None)
+            raise
+
+    def _file_exited(self, module: PythonModule) -> None:
+        entry = self._loaded.get(module.name)
+        if entry is not None and entry.thread is module:
+            del self._loaded[module.name]
+            self._log.debug(f"module {module.name} exited")
+            if module.error is not None:
+                self._log.err(f"module {module.name}: {module.error}")
+
+    async def remove(self, name: str) -> None:
+        """Unload a module; raises OSError(ENOENT) if it is not loaded, EPERM for a part of the broker."""
+        entry = self._loaded.get(name)
+        if entry is None or name in HIDDEN:
+            raise OSError(errno.ENOENT, "No such file or directory")
+        await self._unload(entry)
+
+    async def _unload(self, entry: _Loaded) -> None:
+        if entry.name not in HIDDEN:
+            self._log.debug(f"rmmod {entry.name}")
+        if entry.thread is not None:
+            await entry.thread.stop()
+            self._loaded.pop(entry.name, None)
+        elif entry.service is not None and entry.endpoint is not None:
+            await self._host.unmount(entry.service, entry.endpoint)
+            self._loaded.pop(entry.name, None)
+        if entry.name not in HIDDEN:
+            self._log.debug(f"module {entry.name} exited")
+
+    async def unload_all(self, keep: str) -> None:
+        """Unload everything but ``keep`` in reverse order; a module that fails to stop is logged."""
+        for entry in reversed(tuple(self._loaded.values())):
+            if entry.name == keep:
+                continue
+            try:
+                await self._unload(entry)
+            except Exception as exc:
+                self._log.exception(f"{entry.name}: stopping failed: {exc}", exc)
+
+    def list(self) -> list[dict[str, Any]]:
+        """Return the loaded modules as ``broker.lsmod`` lists them."""
+        return [self._describe(entry) for entry in self._loaded.values() if entry.name not in HIDDEN]
+
+    def _describe(self, entry: _Loaded) -> dict[str, Any]:
+        size, digest = self._file_facts(entry.path)
+        if entry.endpoint is not None and entry.service is not None:
+            idle = int(time.monotonic() - entry.endpoint.last_active)
+            services = [entry.service.name, *entry.service.also]
+        else:
+            idle, services = 0, [entry.name]
+        return {
+            "name": entry.name,
+            "size": size,
+            "digest": digest,
+            "idle": idle,
+            "status": 1,
+            "services": services,
+        }
+
+    def _file_facts(self, path: str) -> tuple[int, str]:
+        if path not in self._files:
+            try:
+                with open(path, "rb") as file:
+                    data = file.read()
+            except OSError:
+                data = b""
+            self._files[path] = (len(data), hashlib.sha1(data).hexdigest())
+        return self._files[path]
+
+
+def _built_in_name(path: str) -> str | None:
+    """Return the built-in module that ``path`` names: itself, or a file of flux-core's name for it; None for a Python file."""
+    if path in MODULES:
+        return path
+    stem, suffix = os.path.splitext(os.path.basename(path))
+    if suffix == ".so" and stem in MODULES:
+        return stem
+    if suffix == ".py":
+        return None
+    raise OSError(errno.ENOENT, "No such file or directory")
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[PythonModule], None], module: PythonModule) -> None:
+    """Call ``function`` on the loop from another thread."""
+    loop.call_soon_threadsafe(function, module)

@@ -1,0 +1,43 @@
+"""CURVE keys of a broker and the check of its peers' keys (ZeroMQ's ZAP, RFC 27 of ZeroMQ)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import zmq
+from zmq.utils import z85
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """A CURVE key pair in Z85 text, 40 characters each."""
+
+    public: str
+    secret: str
+
+    @classmethod
+    def generate(cls) -> KeyPair:
+        """Return a new pair."""
+        public, secret = zmq.curve_keypair()
+        return cls(public.decode(), secret.decode())
+
+
+class Authenticator:
+    """Decides which public keys may connect; unknown ones are refused."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def allow(self, public: str, name: str) -> None:
+        """Let the holder of ``public`` connect, under ``name``."""
+        self._names[public] = name
+
+    def decide(self, frames: list[bytes]) -> tuple[list[bytes], str | None]:
+        """Answer one ZAP request; returns the reply's frames and the name of the peer, None if it is refused."""
+        name = None
+        request_id = frames[1] if len(frames) > 1 else b""
+        if len(frames) == 7 and frames[0] == b"1.0" and frames[5] == b"CURVE" and len(frames[6]) == 32:
+            name = self._names.get(z85.encode(frames[6]).decode())
+        if name is None:
+            return [b"1.0", request_id, b"400", b"unknown key", b"", b""], None
+        return [b"1.0", request_id, b"200", b"OK", name.encode(), b""], name

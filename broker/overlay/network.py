@@ -1,0 +1,331 @@
+"""The tree of brokers on ZeroMQ: one link to the parent, one to each child, all encrypted and authenticated by CURVE.
+
+A child introduces itself with ``overlay.hello``; the parent answers when its own services are ready, and from then on both exchange
+RFC 3 messages as ZeroMQ multipart messages. A link that ends, or is silent too long, fails every RPC that waits through it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable
+from typing import Any
+
+import zmq
+
+from broker.log import Logger
+from broker.overlay.keys import Authenticator, KeyPair
+from broker.overlay.sockets import WatchedSocket, monitor
+from broker.router import Router
+from flux.wire.codec import DecodeError, from_frames, to_frames
+from flux.wire.message import CONTROL, NORESPONSE, REQUEST, RESPONSE, Message, control, request, response
+
+KEEPALIVE, GOODBYE, DISCONNECT = 0, 1, 2
+KEEPALIVE_PERIOD = 2.0
+
+
+class Link:
+    """One neighbour: an endpoint of the router whose messages go over a socket."""
+
+    def __init__(self, identity: str, rank: int, send: Callable[[list[bytes]], None]) -> None:
+        self.id = identity
+        self.rank = rank
+        self.last_heard = asyncio.get_running_loop().time()
+        self.lost = False
+        self._send = send
+        self._waiting: dict[tuple[tuple[str, ...], int], Message] = {}
+
+    def deliver(self, msg: Message) -> None:
+        """Send a message to the neighbour; a request that wants a response is remembered until it has one."""
+        if msg.type == REQUEST and not msg.flags & NORESPONSE:
+            if self.lost:
+                return
+            self._waiting[tuple(msg.routes), msg.aux2] = msg
+        self._send(to_frames(msg))
+
+    def answered(self, msg: Message) -> None:
+        """Forget the request that a response, not one of a stream that goes on, belongs to."""
+        if msg.aux1 or not msg.streaming:
+            self._waiting.pop((tuple(msg.routes), msg.aux2), None)
+
+    def fail(self) -> list[Message]:
+        """Return EHOSTUNREACH responses for every request that waits through this link."""
+        self.lost = True
+        waiting, self._waiting = self._waiting, {}
+        return [response(msg, errnum=errno.EHOSTUNREACH) for msg in waiting.values()]
+
+
+class Overlay:
+    """This broker's links.
+
+    ``child_joined``, ``child_left`` (rank, whether it said goodbye) and ``parent_lost`` are called as they happen. ``timeout`` is
+    how many seconds a neighbour may be silent.
+    """
+
+    def __init__(self, router: Router, identity: str, keys: KeyPair, log: Logger) -> None:
+        self.router = router
+        self.id = identity
+        self.keys = keys
+        self.log = log
+        self.timeout = 30.0
+        self.child_joined: Callable[[int], None] = lambda rank: None
+        self.child_left: Callable[[int, bool], None] = lambda rank, orderly: None
+        self.parent_lost: Callable[[], None] = lambda: None
+        self.auth = Authenticator()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._zap: WatchedSocket | None = None
+        self._down: WatchedSocket | None = None
+        self._up: WatchedSocket | None = None
+        self._monitors: list[WatchedSocket] = []
+        self._links: dict[bytes, Link] = {}
+        self._parent: Link | None = None
+        self._hellos: list[Message] = []
+        self._ready = False
+        self._hello_reply: asyncio.Future[Message] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # Wire-up
+
+    def bind(self, endpoint: str) -> str:
+        """Listen for children at ``endpoint`` (``ipc://`` path, or ``tcp://host:*``); returns the endpoint in force."""
+        zap = self._context.socket(zmq.REP)
+        zap.bind("inproc://zeromq.zap.01")
+        self._zap = WatchedSocket(zap, self._authenticate)
+        socket = self._context.socket(zmq.ROUTER)
+        socket.curve_server = True
+        socket.curve_secretkey = self.keys.secret.encode()
+        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        socket.setsockopt(zmq.SNDHWM, 0)
+        socket.setsockopt(zmq.RCVHWM, 0)
+        socket.setsockopt(zmq.IPV6, 1)
+        self._down = WatchedSocket(socket, self._from_child)
+        self._monitors.append(monitor(socket, self._probe_soon))
+        socket.bind(endpoint)
+        return bytes(socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
+
+    def connect(self, endpoint: str, public_key: str) -> None:
+        """Connect to the parent at ``endpoint``, which must hold ``public_key``."""
+        socket = self._context.socket(zmq.DEALER)
+        socket.setsockopt(zmq.ROUTING_ID, self.id.encode())
+        socket.curve_serverkey = public_key.encode()
+        socket.curve_publickey = self.keys.public.encode()
+        socket.curve_secretkey = self.keys.secret.encode()
+        socket.setsockopt(zmq.SNDHWM, 0)
+        socket.setsockopt(zmq.RCVHWM, 0)
+        socket.setsockopt(zmq.RECONNECT_IVL, 20)
+        socket.setsockopt(zmq.IPV6, 1)
+        self._up = WatchedSocket(socket, self._from_parent)
+        self._monitors.append(monitor(socket, self._parent_disconnected))
+        socket.connect(endpoint)
+
+    def start(self) -> None:
+        """Begin to receive on the running loop."""
+        for socket in (self._zap, self._down, self._up, *self._monitors):
+            if socket is not None:
+                socket.watch()
+        self._tasks.append(asyncio.get_running_loop().create_task(self._keepalive(), name="overlay keepalive"))
+
+    async def join(self, version: str) -> None:
+        """Introduce this broker to its parent and wait until the parent is ready; raises OSError if it refuses."""
+        self._hello_reply = asyncio.get_running_loop().create_future()
+        hello = request("overlay.hello", {"rank": self.router.rank, "uuid": self.id, "version": version})
+        self._send_up(to_frames(hello))
+        reply = await self._hello_reply
+        if reply.errnum:
+            raise OSError(reply.errnum, reply.text())
+        self._parent = Link(str(reply.json()["uuid"]), self.router.topology.parent or 0, self._send_up)
+        self.router.parent = self._parent
+        self.router.attach(self._parent)
+
+    def set_ready(self) -> None:
+        """Answer the children that said hello: this broker's services can be used."""
+        self._ready = True
+        for hello in self._hellos:
+            self._welcome(hello)
+        self._hellos.clear()
+
+    def _welcome(self, hello: Message) -> None:
+        rank, identity = int(hello.json()["rank"]), hello.routes[0]
+        reply = response(hello, {"uuid": self.id})
+        reply.routes = []
+        frames = [identity.encode(), *to_frames(reply)]
+        try:
+            self._send_down(frames)
+        except zmq.ZMQError:
+            self.child_left(rank, False)
+            return
+        link = Link(identity, rank, lambda parts: self._to_child(identity.encode(), parts))
+        self._links[identity.encode()] = link
+        self.router.attach(link)
+        self.router.children[rank] = link
+        self.child_joined(rank)
+
+    # Traffic
+
+    def _authenticate(self, frames: list[bytes]) -> None:
+        reply, name = self.auth.decide(frames)
+        if self._zap is not None:
+            self._zap.send(reply)
+        if name is None:
+            self.log.err("overlay: connection with an unknown key refused")
+        else:
+            self.log.info(f"overlay auth {name} OK")
+
+    def _from_child(self, frames: list[bytes]) -> None:
+        identity = frames[0]
+        try:
+            msg = from_frames(frames[1:])
+        except DecodeError as exc:
+            self.log.err(f"overlay: malformed message from a child: {exc}")
+            return
+        link = self._links.get(identity)
+        if link is None:
+            self._greet(identity, msg)
+            return
+        link.last_heard = asyncio.get_running_loop().time()
+        if msg.type == CONTROL:
+            if msg.aux1 == GOODBYE:
+                self._drop(link, True)
+            return
+        if msg.type == RESPONSE:
+            link.answered(msg)
+        self.router.submit(msg, link)
+
+    def _greet(self, identity: bytes, msg: Message) -> None:
+        if msg.type == CONTROL and msg.aux1 == GOODBYE:
+            return
+        if msg.type != REQUEST or msg.topic != "overlay.hello":
+            self.log.err("overlay: message from a broker that has not said hello")
+            self._reject(identity)
+            return
+        try:
+            hello = msg.json()
+            rank = int(hello["rank"])
+        except (ValueError, KeyError, TypeError):
+            self._reject(identity)
+            return
+        taken = rank in self.router.children
+        if rank not in self.router.topology.children or taken:
+            self.log.err(f"overlay: hello from rank {rank} rejected")
+            self._reject(identity)
+            return
+        status = "partial" if self.router.topology.subtree(rank) != [rank] else "full"
+        self.log.info(f"hello from rank {rank} uuid {hello.get('uuid')} status {status}")
+        msg.routes = [identity.decode()]
+        if self._ready:
+            self._welcome(msg)
+        else:
+            self._hellos.append(msg)
+
+    def _reject(self, identity: bytes) -> None:
+        try:
+            self._send_down([identity, *to_frames(control(DISCONNECT))])
+        except zmq.ZMQError:
+            return
+
+    def _from_parent(self, frames: list[bytes]) -> None:
+        try:
+            msg = from_frames(frames)
+        except DecodeError as exc:
+            self.log.err(f"overlay: malformed message from the parent: {exc}")
+            return
+        parent = self._parent
+        if parent is None:
+            if self._hello_reply is not None and not self._hello_reply.done():
+                if msg.type == CONTROL:
+                    msg = Message(RESPONSE, aux1=errno.EPERM)
+                self._hello_reply.set_result(msg)
+            return
+        parent.last_heard = asyncio.get_running_loop().time()
+        if msg.type == CONTROL:
+            if msg.aux1 == DISCONNECT:
+                self._lose_parent()
+            return
+        if msg.type == RESPONSE:
+            parent.answered(msg)
+        self.router.submit(msg, parent)
+
+    def _send_up(self, frames: list[bytes]) -> None:
+        if self._up is not None and not self._up.socket.closed:
+            self._up.send(frames)
+
+    def _send_down(self, frames: list[bytes]) -> None:
+        if self._down is not None and not self._down.socket.closed:
+            self._down.send(frames)
+
+    def _to_child(self, identity: bytes, frames: list[bytes]) -> None:
+        try:
+            self._send_down([identity, *frames])
+        except zmq.ZMQError:
+            link = self._links.get(identity)
+            if link is not None:
+                asyncio.get_running_loop().call_soon(self._drop, link, False)
+
+    # Liveness
+
+    async def _keepalive(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(KEEPALIVE_PERIOD, self.timeout / 3))
+            self._probe()
+            if self._parent is not None and not self._parent.lost:
+                self._send_up(to_frames(control(KEEPALIVE)))
+                if loop.time() - self._parent.last_heard > self.timeout:
+                    self._lose_parent()
+            for link in tuple(self._links.values()):
+                if loop.time() - link.last_heard > self.timeout:
+                    self._drop(link, False)
+
+    def _probe(self) -> None:
+        """Send each child a keepalive; one whose connection has ended is noticed by that."""
+        for identity in tuple(self._links):
+            self._to_child(identity, to_frames(control(KEEPALIVE)))
+
+    def _probe_soon(self) -> None:
+        loop = asyncio.get_running_loop()
+        for delay in (0.0, 0.05, 0.5):
+            loop.call_later(delay, self._probe)
+
+    def _parent_disconnected(self) -> None:
+        if self._parent is not None:
+            self._lose_parent()
+
+    def _lose_parent(self) -> None:
+        parent = self._parent
+        if parent is None or parent.lost:
+            return
+        for msg in parent.fail():
+            self.router.route(msg, parent)
+        self.router.parent = None
+        self.router.detach(parent)
+        self.parent_lost()
+
+    def _drop(self, link: Link, orderly: bool) -> None:
+        if self._links.pop(link.id.encode(), None) is None:
+            return
+        self.router.children.pop(link.rank, None)
+        self.router.detach(link)
+        for msg in link.fail():
+            self.router.route(msg, link)
+        self.child_left(link.rank, orderly)
+
+    @property
+    def online_children(self) -> list[int]:
+        """Ranks of the children that are connected."""
+        return sorted(self.router.children)
+
+    def stats(self) -> dict[str, Any]:
+        """Return the links: the parent's rank and the children's."""
+        parent = self._parent.rank if self._parent is not None and not self._parent.lost else -1
+        return {"parent": parent, "children": self.online_children}
+
+    async def close(self) -> None:
+        """Say goodbye to the parent and close every link."""
+        for task in self._tasks:
+            task.cancel()
+        if self._parent is not None and not self._parent.lost:
+            self._send_up(to_frames(control(GOODBYE)))
+        for socket in (*self._monitors, self._zap, self._down, self._up):
+            if socket is not None:
+                socket.close(500)
+        await asyncio.get_running_loop().run_in_executor(None, self._context.term)

@@ -1,0 +1,68 @@
+"""ZeroMQ sockets on an asyncio loop: each socket's descriptor is watched, and all its messages are taken whenever it wakes.
+
+ZeroMQ's descriptor tells of new events only once, so after every send the socket is looked at again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import zmq
+
+
+class WatchedSocket:
+    """A ZeroMQ socket whose messages are given to a function as lists of frames."""
+
+    def __init__(self, socket: zmq.Socket[bytes], receive: Callable[[list[bytes]], None]) -> None:
+        self.socket = socket
+        self._receive = receive
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pending = False
+
+    def watch(self) -> None:
+        """Begin to receive on the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self.socket.fileno(), self._drain)
+        self._again()
+
+    def _again(self) -> None:
+        if not self._pending and self._loop is not None:
+            self._pending = True
+            self._loop.call_soon(self._drain)
+
+    def _drain(self) -> None:
+        self._pending = False
+        for _ in range(1000):
+            if self.socket.closed:
+                return
+            try:
+                frames = self.socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            except zmq.ZMQError as exc:
+                if exc.errno == zmq.ETERM:
+                    return
+                raise
+            self._receive(frames)
+        self._again()
+
+    def send(self, frames: list[bytes]) -> None:
+        """Send a message without blocking; raises zmq.ZMQError."""
+        self.socket.send_multipart(frames, zmq.NOBLOCK)
+        self._again()
+
+    def close(self, linger: int) -> None:
+        """Close the socket, giving queued messages ``linger`` milliseconds."""
+        if self.socket.closed:
+            return
+        if self._loop is not None:
+            self._loop.remove_reader(self.socket.fileno())
+        self.socket.close(linger)
+
+
+def monitor(socket: zmq.Socket[bytes], on_disconnect: Callable[[], None]) -> WatchedSocket:
+    """Return a watcher that calls ``on_disconnect`` whenever a connection of ``socket`` ends."""
+    events = zmq.EVENT_DISCONNECTED
+    pair = socket.get_monitor_socket(events)
+    return WatchedSocket(pair, lambda frames: on_disconnect())

@@ -1,0 +1,128 @@
+"""Base classes and basics of the sub-commands: usage errors in the manual's words, output, the connection."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+from click.exceptions import NoSuchOption
+
+from fluxctl.errors import CommandError
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+
+
+def program_name(ctx: click.Context) -> str:
+    """Return how messages name the running command: ``flux-kvs`` for ``flux kvs get``."""
+    root = ctx.find_root()
+    return f"flux-{root.info_name}"
+
+
+def usage_failure(ctx: click.Context, exc: click.UsageError) -> NoReturn:
+    """Turn click's usage error into the message that users of flux-core know."""
+    name = program_name(ctx)
+    if isinstance(exc, NoSuchOption):
+        hint = f" (did you mean {exc.possibilities[0]}?)" if exc.possibilities else ""
+        text = f"{name}: unrecognized option '{exc.option_name}'{hint}"
+    elif isinstance(exc, click.BadOptionUsage) and "requires an argument" in exc.message:
+        text = f"{name}: option '{exc.option_name}' requires an argument"
+    else:
+        text = f"{name}: {exc.format_message()}"
+    raise CommandError(f"{text}\nTry `{name} --help' for more information.", 1, bare=True) from None
+
+
+class FluxCommand(click.Command):
+    """A sub-command."""
+
+    def __init__(self, *args: Any, **attrs: Any) -> None:
+        settings = dict(attrs.pop("context_settings", None) or {})
+        settings.setdefault("help_option_names", ["-h", "--help"])
+        settings.setdefault("max_content_width", 100)
+        super().__init__(*args, context_settings=settings, **attrs)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as exc:
+            usage_failure(ctx, exc)
+
+
+class FluxGroup(click.Group):
+    """A sub-command with sub-commands of its own; a misspelt one suggests the nearest."""
+
+    command_class = FluxCommand
+    group_class = type
+
+    def __init__(self, *args: Any, **attrs: Any) -> None:
+        settings = dict(attrs.pop("context_settings", None) or {})
+        settings.setdefault("help_option_names", ["-h", "--help"])
+        settings.setdefault("max_content_width", 100)
+        super().__init__(*args, context_settings=settings, **attrs)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as exc:
+            usage_failure(ctx, exc)
+
+    def resolve_command(
+        self,
+        ctx: click.Context,
+        args: list[str],
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            name = program_name(ctx)
+            near = nearest(args[0], self.list_commands(ctx))
+            hint = f" (did you mean {near}?)" if near else ""
+            raise CommandError(f"{name}: unknown sub-command `{args[0]}'{hint}", 1, bare=True)
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as exc:
+            usage_failure(ctx, exc)
+
+
+def nearest(word: str, choices: list[str]) -> str | None:
+    """Return the choice most like a misspelt word, None if none is."""
+    import difflib
+
+    found = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
+    """Write text to stdout, or to stderr for talk; what cannot be encoded is escaped."""
+    stream = sys.stderr if err else sys.stdout
+    data = text + "\n" if nl else text
+    try:
+        stream.write(data)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        stream.write(data.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def talk(ctx: click.Context, text: str) -> None:
+    """Write ``flux-NAME: text`` to stderr, in order with what was printed."""
+    sys.stdout.flush()
+    sys.stderr.write(f"{program_name(ctx)}: {text}\n")
+
+
+def handle(failure: Callable[[OSError], CommandError] | None = None) -> Flux:
+    """Return a connected handle; without a broker fails as flux-core's C commands do, or as ``failure`` says."""
+    from flux.core.handle import Flux
+
+    try:
+        return Flux()
+    except OSError as exc:
+        if failure is not None:
+            raise failure(exc) from None
+        raise CommandError(f"flux: flux_open: {exc.strerror}", 1, bare=True) from None
+
+
+def python_failure(exc: OSError) -> CommandError:
+    """Return the failure to connect in the words of flux-core's Python commands."""
+    number = exc.errno or errno.ENOENT
+    return CommandError(f"ERROR: [Errno {number}] Unable to connect to Flux", 1)

@@ -1,0 +1,16 @@
+"""How a command fails: one clear sentence on stderr and an exit code."""
+
+from __future__ import annotations
+
+
+class CommandError(Exception):
+    """A failure to report as ``flux-NAME: message``; an empty message only sets the exit code.
+
+    ``bare`` prints the message without the command's name.
+    """
+
+    def __init__(self, message: str = "", code: int = 1, *, bare: bool = False) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.bare = bare

@@ -1,0 +1,196 @@
+"""The ``flux`` command: finds the sub-command, runs it, turns failures into one sentence and an exit code (flux(1))."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from fluxctl.table import COMMANDS, HELP_ORDER
+
+if TYPE_CHECKING:
+    import click
+
+USAGE = """\
+Usage: flux [OPTIONS] COMMAND ARGS
+  -h, --help             Display this message.
+  -v, --verbose          Be verbose about environment and command search
+  -V, --version          Display command and component versions
+  -p, --parent           Set environment of parent instead of current instance
+
+Common commands from flux-core:
+"""
+
+
+def usage() -> str:
+    """Return what ``flux help`` prints."""
+    return USAGE + "".join(f"   {name:<18} {text}\n" for name, text in HELP_ORDER)
+
+
+def main(argv: list[str] | None = None) -> NoReturn:
+    """Run ``flux`` with the arguments of the process and exit."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = run(args)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        code = _broken_pipe()
+    sys.exit(code)
+
+
+def _broken_pipe() -> int:
+    """The reader of our output has gone: say nothing, and let nothing more be written."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    return 141
+
+
+def run(args: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    verbose = 0
+    while args and args[0].startswith("-"):
+        option = args.pop(0)
+        if option in ("-h", "--help"):
+            sys.stderr.write(usage())
+            return 0
+        if option in ("-V", "--version"):
+            args.insert(0, "version")
+            break
+        if option in ("-v", "--verbose"):
+            verbose += 1
+        elif option in ("-p", "--parent"):
+            code = _enter_parent()
+            if code:
+                return code
+        else:
+            sys.stderr.write(f"flux: unrecognized option '{option}'\nTry `flux --help' for more information.\n")
+            return 1
+    if not args:
+        sys.stderr.write(usage())
+        return 1
+    if verbose:
+        _show_environment(args[0])
+    return _dispatch(args[0], args[1:], verbose)
+
+
+def _dispatch(name: str, rest: list[str], verbose: int) -> int:
+    if "/" in name:
+        return _execute(name, [name, *rest], name)
+    if name in ("help",) and not rest:
+        sys.stderr.write(usage())
+        return 0
+    prepended = _search(name, os.environ.get("FLUX_EXEC_PATH_PREPEND", ""), verbose)
+    if prepended is not None:
+        return _execute(prepended, [prepended, *rest], name)
+    if name in COMMANDS:
+        return invoke(name, rest)
+    external = _search(name, os.environ.get("FLUX_EXEC_PATH", ""), verbose)
+    if external is not None:
+        return _execute(external, [external, *rest], name)
+    hint = _suggestion(name)
+    sys.stderr.write(f"flux: `{name}' is not a flux command.  See 'flux --help'{hint}\n")
+    return 1
+
+
+def _suggestion(name: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, list(COMMANDS), n=1, cutoff=0.75)
+    return f"\nflux: did you mean '{near[0]}'?" if near else ""
+
+
+def _search(name: str, path: str, verbose: int) -> str | None:
+    """Return the file that ``flux NAME`` runs from a colon-separated path."""
+    for folder in filter(None, path.split(":")):
+        for candidate in (f"flux-{name}", f"flux-{name}.py"):
+            file = os.path.join(folder, candidate)
+            if verbose:
+                sys.stderr.write(f"sub-command search: trying {file}\n")
+            if os.path.isfile(file) and (os.access(file, os.X_OK) or file.endswith(".py")):
+                return file
+    return None
+
+
+def _execute(file: str, argv: list[str], name: str) -> int:
+    if file.endswith(".py") and not os.access(file, os.X_OK):
+        argv = [sys.executable, *argv]
+        file = sys.executable
+    try:
+        os.execv(file, argv)
+    except FileNotFoundError:
+        sys.stderr.write(f"flux: `{name}' is not a flux command.  See 'flux --help'\n")
+        return 1
+    except OSError as exc:
+        sys.stderr.write(f"flux: {name}: {exc.strerror}\n")
+        return 126
+
+
+def _show_environment(name: str) -> None:
+    for key in sorted(os.environ):
+        if key.startswith("FLUX_"):
+            sys.stderr.write(f"{key}={os.environ[key]}\n")
+    sys.stderr.write(f"sub-command {name}\n")
+
+
+def _enter_parent() -> int:
+    """Make the enclosing instance the current one."""
+    from flux.core.handle import Flux
+
+    try:
+        handle = Flux()
+        uri = handle.attr_get("parent-uri")
+        namespace = handle.attr_get("parent-kvs-namespace")
+        handle.close()
+    except OSError as exc:
+        sys.stderr.write(f"flux: flux_open: {exc.strerror}\n")
+        return 1
+    if not uri:
+        return 0
+    os.environ["FLUX_URI"] = uri
+    if namespace:
+        os.environ["FLUX_KVS_NAMESPACE"] = namespace
+    else:
+        os.environ.pop("FLUX_KVS_NAMESPACE", None)
+    return 0
+
+
+def invoke(name: str, args: list[str]) -> int:
+    """Run a built-in sub-command and return its exit code."""
+    from click.exceptions import Abort, ClickException, Exit
+
+    from fluxctl.errors import CommandError
+
+    command = load(name)
+    try:
+        result = command.main(args, prog_name=name, standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except CommandError as exc:
+        return _fail(name, exc.message, exc.code, exc.bare)
+    except Exit as exc:
+        return exc.exit_code
+    except Abort:
+        return 130
+    except ClickException as exc:
+        return _fail(name, exc.format_message(), 1, False)
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        return _fail(name, exc.strerror or str(exc), 1, False)
+
+
+def _fail(name: str, message: str, code: int, bare: bool) -> int:
+    sys.stdout.flush()
+    if message:
+        sys.stderr.write(message + "\n" if bare else f"flux-{name}: {message}\n")
+    return code
+
+
+def load(name: str) -> click.Command:
+    """Import a built-in sub-command."""
+    import importlib
+
+    module = importlib.import_module(f"fluxctl.commands.{COMMANDS[name]}")
+    command: click.Command = module.command
+    return command
