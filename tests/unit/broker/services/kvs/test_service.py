@@ -1,0 +1,304 @@
+"""The kvs service on one and on several ranks, with the content service behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker.services.content.service import ContentService
+from broker.services.content_sqlite.service import ContentSqliteService
+from broker.services.kvs.service import KvsService
+from flux import treeobj
+from flux.aio import AsyncFlux
+from flux.kvs_txn import NO_MERGE, READDIR, READLINK, SYNC, TREEOBJ, Txn
+from tests.unit.broker.services.wired import OWNER, Wired
+
+GUEST = 2000
+
+
+async def boot(size: int = 1, rundir: str = "/nonexistent", *, sqlite: bool = False) -> Wired:
+    wired = Wired(size, rundir)
+    for rank in range(size):
+        await wired.add(ContentService, rank)
+        if sqlite and rank == 0:
+            await wired.add(ContentSqliteService)
+        await wired.add(KvsService, rank)
+    return wired
+
+
+@pytest.fixture
+async def wired() -> AsyncIterator[Wired]:
+    instance = await boot()
+    yield instance
+    await instance.close()
+
+
+@pytest.fixture
+async def four() -> AsyncIterator[Wired]:
+    instance = await boot(4)
+    yield instance
+    await instance.close()
+
+
+async def commit(h: AsyncFlux, txn: Txn, namespace: str = "primary", flags: int = 0) -> dict[str, Any]:
+    return await h.rpc("kvs.commit", {"namespace": namespace, "flags": flags, "ops": txn.ops})
+
+
+async def look(h: AsyncFlux, key: str, flags: int = 0, namespace: str = "primary") -> dict[str, Any]:
+    return (await h.rpc("kvs.lookup", {"key": key, "namespace": namespace, "flags": flags}))["val"]
+
+
+async def get(h: AsyncFlux, key: str, namespace: str = "primary") -> bytes:
+    return treeobj.decode_val(await look(h, key, 0, namespace))
+
+
+async def errnum(work: Any) -> int:
+    with pytest.raises(OSError) as caught:
+        await work
+    return caught.value.errno or 0
+
+
+async def test_roots_are_those_of_flux_core(wired: Wired) -> None:
+    h = wired.client()
+    await h.rpc("kvs.namespace-create", {"namespace": "ns1", "owner": -1, "flags": 0})
+    answer = await commit(h, Txn().put_raw("k", "v"), "ns1")
+    assert answer == {"rootref": "sha1-6f2bb25cd6212534c9792f489f92b29dc4f3a214", "rootseq": 1}
+    await commit(h, Txn().put_raw("a.b", "hello").put_raw("a.c", "42"))
+    assert await look(h, "a", TREEOBJ) == {
+        "data": ["sha1-6ce333834f7666e38de31c84c5633b9aab8091c7"],
+        "type": "dirref",
+        "ver": 1,
+    }
+
+
+async def test_lookup_errors(wired: Wired) -> None:
+    h = wired.client()
+    await commit(h, Txn().put_raw("a.b", "hello").symlink("l1", "l2").symlink("l2", "l1"))
+    assert await errnum(look(h, "nosuch")) == errno.ENOENT
+    assert await errnum(look(h, "a")) == errno.EISDIR
+    assert await errnum(look(h, ".")) == errno.EISDIR
+    assert await errnum(look(h, "a.")) == errno.ENOENT
+    assert await errnum(look(h, "a.b.c")) == errno.ENOENT
+    assert await errnum(look(h, "")) == errno.EINVAL
+    assert await errnum(look(h, "a.b", READDIR)) == errno.ENOTDIR
+    assert await errnum(look(h, "a.b", READLINK)) == errno.EINVAL
+    assert await errnum(look(h, "l1")) == errno.ELOOP
+    assert await errnum(look(h, "k", 0, "nosuch")) == errno.ENOTSUP
+    assert await errnum(h.rpc("kvs.lookup", {"flags": 0})) == errno.EPROTO
+    assert await errnum(h.rpc("kvs.lookup", {"key": "a", "flags": 0})) == errno.EPROTO
+
+
+async def test_commit_errors_leave_the_root_alone(wired: Wired) -> None:
+    h = wired.client()
+    await commit(h, Txn().put_raw("a.b", "hello").symlink("far", "x", "elsewhere"))
+    before = await h.rpc("kvs.getroot", {"namespace": "primary", "flags": 0})
+    for ops, expected in (
+        ([{"key": ".", "flags": 0, "dirent": None}], errno.EINVAL),
+        ([{"key": "", "flags": 0, "dirent": None}], errno.EINVAL),
+        ([{"key": "a..b", "flags": 0, "dirent": None}], errno.EINVAL),
+        ([{"key": "x", "flags": 0}], errno.EPROTO),
+        ([{"key": "x", "flags": 1, "dirent": treeobj.val(b"")}], errno.EINVAL),
+        ([{"key": "x", "flags": 0, "dirent": {"type": "val"}}], errno.EINVAL),
+        ([{"key": "x", "flags": 32, "dirent": treeobj.directory()}], errno.EINVAL),
+        (Txn().put_raw("ok", "1").append("a", "1").ops, errno.EISDIR),
+        (Txn().append("far", "1").ops, errno.EOPNOTSUPP),
+        (Txn().put_raw("far.x", "1").ops, errno.EINVAL),
+    ):
+        assert await errnum(h.rpc("kvs.commit", {"namespace": "primary", "flags": 0, "ops": ops})) == expected, ops
+    assert await errnum(commit(h, Txn().put("x", 1), flags=64)) == errno.EINVAL
+    assert await errnum(commit(h, Txn().put("x", 1), "nosuch")) == errno.ENOTSUP
+    assert await h.rpc("kvs.getroot", {"namespace": "primary", "flags": 0}) == before
+
+
+async def test_concurrent_commits_share_a_root_unless_told_not_to(wired: Wired) -> None:
+    h = wired.client()
+    answers = await asyncio.gather(*(commit(h, Txn().put(f"k{i}", i)) for i in range(10)))
+    assert {answer["rootseq"] for answer in answers} == {1}
+    answers = await asyncio.gather(*(commit(h, Txn().put("k", i), flags=NO_MERGE) for i in range(3)))
+    assert [answer["rootseq"] for answer in answers] == [2, 3, 4]
+    assert await get(h, "k9") == b"9"
+    assert await get(h, "k") == b"2"
+
+
+async def test_one_bad_transaction_does_not_spoil_the_batch(wired: Wired) -> None:
+    h = wired.client()
+    await commit(h, Txn().mkdir("d"))
+    good, bad, also = await asyncio.gather(
+        commit(h, Txn().put("x", 1)),
+        commit(h, Txn().put("y", 1).append("d", "z")),
+        commit(h, Txn().put("z", 1)),
+        return_exceptions=True,
+    )
+    assert isinstance(bad, OSError)
+    assert good == also
+    assert await errnum(look(h, "y")) == errno.ENOENT
+
+
+async def test_append(wired: Wired) -> None:
+    h = wired.client()
+    for part in (b"one", b"two", b"three" * 40):
+        await commit(h, Txn().append("log", part))
+    assert await get(h, "log") == b"onetwo" + b"three" * 40
+    obj = await look(h, "log", TREEOBJ)
+    assert (obj["type"], len(obj["data"])) == ("valref", 3)
+    await asyncio.gather(*(commit(h, Txn().append("log2", f"{i};")) for i in range(5)))
+    assert await get(h, "log2") == b"0;1;2;3;4;"
+    assert (await look(h, "log2", TREEOBJ))["type"] == "val"
+
+
+async def test_symlinks_are_followed_when_reading_and_writing(wired: Wired) -> None:
+    h = wired.client()
+    await h.rpc("kvs.namespace-create", {"namespace": "ns1", "owner": -1, "flags": 0})
+    await commit(h, Txn().put_raw("k.x", "there"), "ns1")
+    await commit(h, Txn().mkdir("real").symlink("dir", "real").symlink("other", "k", "ns1"))
+    await commit(h, Txn().put_raw("dir.key", "v"))
+    assert await get(h, "real.key") == b"v"
+    assert await get(h, "other.x") == b"there"
+    assert (await look(h, "other", READLINK))["data"] == {"namespace": "ns1", "target": "k"}
+    assert (await look(h, "dir", TREEOBJ))["type"] == "symlink"
+    assert list((await look(h, "dir", READDIR))["data"]) == ["key"]
+
+
+async def test_snapshot_lookup(wired: Wired) -> None:
+    h = wired.client()
+    root = treeobj.dirref((await commit(h, Txn().put_raw("s.a", "1")))["rootref"])
+    await commit(h, Txn().put_raw("s.a", "2"))
+    answer = await h.rpc("kvs.lookup", {"key": "s.a", "flags": 0, "rootdir": root})
+    assert treeobj.decode_val(answer["val"]) == b"1"
+    bad = h.rpc("kvs.lookup", {"key": "s.a", "flags": 0, "rootdir": treeobj.val(b"x")})
+    assert await errnum(bad) == errno.EINVAL
+    unknown = treeobj.dirref("sha1-" + "0" * 40)
+    assert await errnum(h.rpc("kvs.lookup", {"key": "s.a", "flags": 0, "rootdir": unknown})) == errno.ENOENT
+
+
+async def test_namespaces(wired: Wired) -> None:
+    h = wired.client()
+    create = {"namespace": "own", "owner": GUEST, "flags": 0}
+    assert await h.rpc("kvs.namespace-create", create) == {}
+    assert await errnum(h.rpc("kvs.namespace-create", create)) == errno.EEXIST
+    assert await errnum(h.rpc("kvs.namespace-create", {**create, "namespace": ""})) == errno.EINVAL
+    listed = (await h.rpc("kvs.namespace-list"))["namespaces"]
+    assert listed == [
+        {"namespace": "primary", "owner": OWNER, "flags": 0},
+        {"namespace": "own", "owner": GUEST, "flags": 0},
+    ]
+    guest, other = wired.client(userid=GUEST), wired.client(userid=3000)
+    await commit(guest, Txn().put_raw("k", "v"), "own")
+    assert await get(guest, "k", "own") == b"v"
+    assert await get(h, "k", "own") == b"v"
+    assert await errnum(get(other, "k", "own")) == errno.EPERM
+    assert await errnum(commit(guest, Txn().put("k", 1))) == errno.EPERM
+    assert await errnum(guest.rpc("kvs.namespace-create", {**create, "namespace": "n"})) == errno.EPERM
+    waiting = asyncio.ensure_future(h.rpc("kvs.sync", {"namespace": "own", "rootseq": 99}))
+    await asyncio.sleep(0)
+    assert await h.rpc("kvs.namespace-remove", {"namespace": "own"}) == {}
+    assert await h.rpc("kvs.namespace-remove", {"namespace": "own"}) == {}
+    assert await errnum(waiting) == errno.ENOTSUP
+    assert await errnum(h.rpc("kvs.namespace-remove", {"namespace": "primary"})) == errno.ENOTSUP
+    assert await errnum(get(h, "k", "own")) == errno.ENOTSUP
+
+
+async def test_sync_waits_for_the_version(wired: Wired) -> None:
+    h = wired.client()
+    waiting = asyncio.ensure_future(h.rpc("kvs.sync", {"namespace": "primary", "rootseq": 2}))
+    await commit(h, Txn().put("a", 1))
+    assert not waiting.done()
+    answer = await commit(h, Txn().put("a", 2))
+    assert await waiting == answer
+
+
+async def test_fence_combines(wired: Wired) -> None:
+    h = wired.client()
+
+    def fence(key: str, nprocs: int = 2) -> Any:
+        ops = Txn().put(key, 1).ops
+        return h.rpc("kvs.fence", {"namespace": "primary", "flags": 0, "ops": ops, "name": "f", "nprocs": nprocs})
+
+    first = asyncio.ensure_future(fence("a"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert await errnum(fence("b", 3)) == errno.EINVAL
+    assert await errnum(fence("b", 0)) == errno.EINVAL
+    assert await fence("b") == await first
+    assert sorted((await look(h, ".", READDIR))["data"]) == ["a", "b"]
+
+
+async def test_followers_read_their_own_writes(four: Wired) -> None:
+    h = four.client(3)
+    answer = await commit(h, Txn().put_raw("a.b", "x" * 200))
+    assert await get(h, "a.b") == b"x" * 200
+    assert (await h.rpc("kvs.getroot", {"namespace": "primary", "flags": 0}))["rootref"] == answer["rootref"]
+    await commit(four.client(0), Txn().put_raw("a.c", "1"))
+    version = (await four.client(0).rpc("kvs.getroot", {"namespace": "primary"}))["rootseq"]
+    for rank in range(4):
+        client = four.client(rank)
+        await client.rpc("kvs.sync", {"namespace": "primary", "rootseq": version})
+        assert await get(client, "a.c") == b"1"
+    assert await errnum(commit(h, Txn().append("a", "x"))) == errno.EISDIR
+
+
+async def test_followers_and_namespaces(four: Wired) -> None:
+    leader, follower = four.client(0), four.client(2)
+    assert await errnum(get(follower, "k", "ns")) == errno.ENOTSUP
+    await follower.rpc("kvs.namespace-create", {"namespace": "ns", "owner": GUEST, "flags": 0})
+    await commit(leader, Txn().put_raw("k", "v"), "ns")
+    assert await get(follower, "k", "ns") == b"v"
+    guest = four.client(1, userid=GUEST)
+    await commit(guest, Txn().put_raw("k", "w"), "ns")
+    assert await get(guest, "k", "ns") == b"w"
+    assert await errnum(commit(guest, Txn().put_raw("k", "w"))) == errno.EPERM
+    assert len((await follower.rpc("kvs.namespace-list"))["namespaces"]) == 2
+    await leader.rpc("kvs.namespace-remove", {"namespace": "ns"})
+    await asyncio.sleep(0)
+    assert await errnum(get(follower, "k", "ns")) == errno.ENOTSUP
+
+
+async def test_dropcache_and_statistics(wired: Wired) -> None:
+    h = wired.client()
+    await commit(h, Txn().put_raw("a.b", "x" * 5000))
+    await h.rpc("kvs.dropcache")
+    assert [entry.text for entry in wired.logs if "cache entries" in entry.text] == ["dropped 4 of 4 cache entries"]
+    assert await get(h, "a.b") == b"x" * 5000
+    stats = await h.rpc("kvs.stats.get")
+    assert stats["cache"]["#faults"] == 3
+    assert stats["cache"]["obj size (KiB)"]["count"] == 3
+    assert stats["namespace"]["primary"]["store revision"] == 1
+    await h.rpc("kvs.stats.clear")
+    assert (await h.rpc("kvs.stats.get"))["cache"]["#faults"] == 0
+    await h.rpc("kvs.dropcache")
+    await commit(h, Txn().put_raw("a.c", "after"))
+    assert await get(h, "a.b") == b"x" * 5000
+
+
+async def test_a_value_larger_than_the_cache_can_be_read(wired: Wired) -> None:
+    h = wired.client()
+    for part in range(12):
+        await commit(h, Txn().append("big", bytes([part]) * 1_000_000))
+    await h.rpc("kvs.dropcache")
+    assert len(await get(h, "big")) == 12_000_000
+
+
+async def test_restart_finds_what_a_sync_commit_wrote(tmp_path: Path) -> None:
+    first = await boot(rundir=str(tmp_path), sqlite=True)
+    h = first.client()
+    await commit(h, Txn().put_raw("job.a", "1"))
+    answer = await commit(h, Txn().put_raw("job.b", "x" * 300), flags=SYNC)
+    # No close: the process dies here. The lock goes with its file handle.
+    sqlite = first.ranks[0].services["content-sqlite"]
+    sqlite._store.close()  # type: ignore[attr-defined]
+    second = await boot(rundir=str(tmp_path), sqlite=True)
+    h = second.client()
+    assert await get(h, "job.b") == b"x" * 300
+    assert (await h.rpc("kvs.getroot", {"namespace": "primary"}))["rootseq"] == answer["rootseq"]
+    await commit(h, Txn().put_raw("job.c", "later"))
+    await second.close()
+    third = await boot(rundir=str(tmp_path), sqlite=True)
+    assert await get(third.client(), "job.c") == b"later"
+    await third.close()
+    for task in [*first.ranks[0].services.values()]:
+        await task.ctx.cancel_tasks()
