@@ -12,7 +12,7 @@ from broker.services.job_manager.journal import job_key
 from broker.services.job_manager.states import Job
 from flux.treeobj import decode_val
 from flux.wire import json
-from flux.wire.errors import text_of
+from flux.wire.errors import error_of
 from flux.wire.message import Message
 from flux.wire.message import request as new_request
 
@@ -144,8 +144,7 @@ class SchedulerClient(ManagerBase):
 
     def _scheduler_failed(self, what: str, msg: Message) -> None:
         if self.machine.sched_online:
-            reason = msg.text() or text_of(OSError(msg.errnum, None)) or f"errno {msg.errnum}"
-            self.ctx.log.err(f"sched.{what}: {reason}: scheduling is suspended")
+            self.ctx.log.err(f"sched.{what}: {error_of(msg).strerror}: scheduling is suspended")
         self._lose_scheduler()
 
     def _lose_scheduler(self) -> None:

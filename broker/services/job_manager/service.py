@@ -120,7 +120,8 @@ class JobManagerService(ExecutionClient, JobControl, QueueAdmin):
     def events_journal(self, req: Request) -> Any:
         """Stream events {allow?, deny?, full?} as {events: [{id, eventlog_seq, entry, jobspec?, R?}]}.
 
-        The stream starts with the events of the active jobs, and with ``full`` also with those of inactive ones.
+        The stream starts with the events of the active jobs, and with ``full`` also with those of inactive ones; then
+        ``replayed`` tells that what follows is new.
         """
         reader = Reader(req)
         known = {job.id for job in self.machine.jobs.values()} | {event.job.id for event in self.journal.unpublished()}
@@ -143,6 +144,7 @@ class JobManagerService(ExecutionClient, JobControl, QueueAdmin):
             if job.state == INACTIVE:
                 reader.send(Event(job, seq, entry) for seq, entry in enumerate(job.entries))
         reader.send(self.journal.published(self.machine.jobs.values()))
+        reader.request.respond({"events": [], "replayed": True})
         self.readers[reader.request.sender, reader.request.matchtag] = reader
 
     @request("events-journal-cancel")

@@ -1,0 +1,162 @@
+"""The job-ingest module: one on every rank, so that submissions are checked where they arrive."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+from broker.service import NO_REPLY, Request, Service, request
+from broker.services.job_ingest.fluid import FluidGenerator, timestamp_of
+from broker.services.job_ingest.submission import Submission, check
+from broker.services.job_ingest.workers import ValidatorPool
+from flux.treeobj import val
+from flux.wire.errors import error_of
+from flux.wire.message import Message
+
+
+class JobIngestService(Service):
+    """``job-ingest.submit`` {J, urgency, flags} is answered with {id} when the job is in the KVS and with the job manager.
+
+    Submissions that arrive together are committed together. A module argument ``validator-plugins=LIST`` has jobspecs checked by
+    plugins of flux.job.validator in worker processes as well (``validator-args=ARGS``, ``worker-count=N``).
+    """
+
+    name = "job-ingest"
+
+    async def start(self, args: list[str]) -> None:
+        """Learn where job ids begin."""
+        self._batch: list[Submission] = []
+        self._due = False
+        self._committing = False
+        self._submitted = 0
+        self._rejected = 0
+        self._workers = ValidatorPool.from_args(args)
+        timestamp = await self._first_timestamp()
+        self._ids = FluidGenerator(self.ctx.rank, timestamp, self.ctx.loop_time)
+        self.ctx.log.debug(f"fluid ts={self._ids.timestamp()}ms")
+
+    async def _first_timestamp(self) -> int:
+        if self.ctx.rank > 0:
+            answer = await self.ctx.handle.rpc("job-ingest.getinfo", upstream=True)
+            return int(answer["timestamp"])
+        try:
+            answer = await self.ctx.handle.rpc("job-manager.getinfo")
+        except OSError as exc:
+            if exc.errno != errno.ENOSYS:
+                raise
+            return 0
+        return timestamp_of(int(answer["max_jobid"])) + 1
+
+    async def stop(self) -> None:
+        """Refuse what has not been committed, end the workers."""
+        for item in self._batch:
+            item.request.error(errno.ENOSYS, "job-ingest is being unloaded")
+        self._batch = []
+        await self._workers.close()
+
+    def stats(self) -> dict[str, Any]:
+        """Return counts of submissions."""
+        return {"submitted": self._submitted, "rejected": self._rejected, "waiting": len(self._batch)}
+
+    @request("getinfo", allow="guest")
+    def getinfo(self, req: Request) -> dict[str, int]:
+        """Return the time in job ids {timestamp}, for the ranks below."""
+        return {"timestamp": self._ids.timestamp()}
+
+    @request("submit", allow="guest")
+    def submit(self, req: Request) -> Any:
+        """Take in a job {J, urgency, flags}."""
+        try:
+            item = check(
+                req.get("J", str),
+                req.get("urgency", int),
+                req.get("flags", int),
+                req.userid,
+                is_owner=req.is_owner,
+            )
+        except OSError:
+            self._rejected += 1
+            raise
+        item.request = req
+        if self._workers.enabled and not self._workers.skips(item):
+            self.ctx.spawn(self._validate_then_add(item), "job-ingest:validate")
+        else:
+            self._add(item)
+        return NO_REPLY
+
+    async def _validate_then_add(self, item: Submission) -> None:
+        try:
+            await self._workers.validate(item)
+        except OSError as exc:
+            self._rejected += 1
+            item.request.fail(exc)
+        else:
+            self._add(item)
+
+    def _add(self, item: Submission) -> None:
+        item.id = self._ids.next()
+        item.t_submit = self.ctx.now()
+        self._batch.append(item)
+        if not self._due and not self._committing:
+            self._due = True
+            self.ctx.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Commit the batch, then pass it on; the next one is collected meanwhile."""
+        self._due = False
+        batch, self._batch = self._batch, []
+        if not batch:
+            return
+        self._committing = True
+        ops = []
+        for item in batch:
+            key = job_dir(item.id)
+            ops.append({"key": f"{key}.J", "flags": 0, "dirent": val(item.signed.encode())})
+            ops.append({"key": f"{key}.jobspec", "flags": 0, "dirent": val(item.text)})
+        payload = {"namespace": "primary", "flags": 0, "ops": ops}
+        self.ctx.handle.post("kvs.commit", payload, lambda msg: self._committed(msg, batch))
+
+    def _committed(self, msg: Message, batch: list[Submission]) -> None:
+        self._committing = False
+        self._flush()
+        if msg.errnum:
+            self._fail(batch, error_of(msg))
+            return
+        payload = {"jobs": [item.job() for item in batch]}
+        self.ctx.handle.post("job-manager.submit", payload, lambda answer: self._accepted(answer, batch))
+
+    def _accepted(self, msg: Message, batch: list[Submission]) -> None:
+        if msg.errnum:
+            self._purge(batch)
+            self._fail(batch, error_of(msg))
+            return
+        refused = {id: OSError(errnum, text) for id, errnum, text in (msg.json() or {}).get("errors") or []}
+        if refused:
+            self._purge([item for item in batch if item.id in refused])
+        for item in batch:
+            if item.id in refused:
+                self._fail([item], refused[item.id])
+            else:
+                self._submitted += 1
+                item.request.respond({"id": item.id})
+
+    def _fail(self, batch: list[Submission], exc: OSError) -> None:
+        self._rejected += len(batch)
+        for item in batch:
+            item.request.fail(exc)
+
+    def _purge(self, batch: list[Submission]) -> None:
+        """Remove rejected jobs from the KVS."""
+        ops = [{"key": job_dir(item.id), "flags": 0, "dirent": None} for item in batch]
+
+        def purged(msg: Message) -> None:
+            if msg.errnum:
+                self.ctx.log.err(f"removing {len(batch)} rejected jobs: {error_of(msg)}")
+
+        self.ctx.handle.post("kvs.commit", {"namespace": "primary", "flags": 0, "ops": ops}, purged)
+
+
+def job_dir(id: int) -> str:
+    """Return the KVS directory of a job (RFC 16)."""
+    text = f"{id:016x}"
+    return f"job.{text[:4]}.{text[4:8]}.{text[8:12]}.{text[12:]}"

@@ -1,0 +1,96 @@
+"""One submission: what a client sent, checked as far as that needs no other service. Pure."""
+
+from __future__ import annotations
+
+import errno
+import re
+from typing import Any, Final
+
+from broker.services.job_ingest.validate import InvalidJobspec, validate
+from flux.constants import (
+    FLUX_JOB_DEBUG,
+    FLUX_JOB_NOVALIDATE,
+    FLUX_JOB_URGENCY_DEFAULT,
+    FLUX_JOB_URGENCY_MAX,
+    FLUX_JOB_WAITABLE,
+)
+from flux.security import unwrap
+from flux.wire import json
+
+KNOWN_FLAGS: Final = FLUX_JOB_DEBUG | FLUX_JOB_WAITABLE | FLUX_JOB_NOVALIDATE
+_TOKEN: Final = re.compile(r"[A-Za-z]+|-?[0-9.]+|\S")
+
+
+class Submission:
+    """A checked submission; ``text`` is the jobspec as it was sent, ``signed`` as it was signed."""
+
+    __slots__ = ("flags", "id", "jobspec", "request", "signed", "t_submit", "text", "urgency", "userid")
+
+    def __init__(self, userid: int, signed: str, text: bytes, jobspec: Any, urgency: int, flags: int) -> None:
+        self.userid = userid
+        self.signed = signed
+        self.text = text
+        self.jobspec = jobspec
+        self.urgency = urgency
+        self.flags = flags
+        self.id = 0
+        self.t_submit = 0.0
+        self.request: Any = None
+
+    def job(self) -> dict[str, Any]:
+        """Return the entry for ``job-manager.submit``."""
+        return {
+            "id": self.id,
+            "userid": self.userid,
+            "urgency": self.urgency,
+            "flags": self.flags,
+            "t_submit": self.t_submit,
+            "jobspec": self.jobspec,
+        }
+
+
+def check(signed: str, urgency: int, flags: int, userid: int, *, is_owner: bool) -> Submission:
+    """Check a submission of ``userid``, its jobspec included.
+
+    Raises OSError: EPERM for what the user may not do and, as in flux-core, for a jobspec that is invalid; EINVAL for what cannot be read.
+    """
+    check_limits(urgency, flags, is_owner=is_owner)
+    text, signer = unwrap(signed)
+    if signer != userid:
+        raise OSError(errno.EPERM, f"signer={signer} != requestor={userid}")
+    jobspec = decode(text)
+    if not flags & FLUX_JOB_NOVALIDATE:
+        try:
+            validate(jobspec)
+        except InvalidJobspec as exc:
+            raise OSError(errno.EPERM, str(exc)) from exc
+    return Submission(userid, signed, text, jobspec, urgency, flags)
+
+
+def check_limits(urgency: int, flags: int, *, is_owner: bool) -> None:
+    """Raise OSError unless the user may submit with this urgency and these flags (flux-mini(1))."""
+    if not 0 <= urgency <= FLUX_JOB_URGENCY_MAX:
+        raise OSError(errno.EINVAL, f"urgency range is [0:{FLUX_JOB_URGENCY_MAX}]")
+    if flags & ~KNOWN_FLAGS:
+        raise OSError(errno.EPROTO, "unknown job flags")
+    if is_owner:
+        return
+    if urgency > FLUX_JOB_URGENCY_DEFAULT:
+        raise OSError(errno.EPERM, f"only the instance owner can submit jobs with urgency >{FLUX_JOB_URGENCY_DEFAULT}")
+    if flags & FLUX_JOB_WAITABLE:
+        raise OSError(errno.EPERM, "only the instance owner can submit with FLUX_JOB_WAITABLE")
+    if flags & FLUX_JOB_NOVALIDATE:
+        raise OSError(errno.EPERM, "only the instance owner can submit with FLUX_JOB_NOVALIDATE")
+
+
+def decode(text: bytes) -> Any:
+    """Return the jobspec in ``text``; raises OSError(EINVAL) with the reason when it is not JSON."""
+    start = text.lstrip()[:1]
+    if start not in (b"{", b"["):
+        token = _TOKEN.match(text.decode("utf-8", "replace").lstrip())
+        near = f"near '{token.group()}'" if token else "near end of file"
+        raise OSError(errno.EINVAL, f"jobspec: invalid JSON: '[' or '{{' expected {near}")
+    try:
+        return json.loads(text)
+    except ValueError as exc:
+        raise OSError(errno.EINVAL, f"jobspec: invalid JSON: {exc}") from exc

@@ -1,0 +1,125 @@
+"""Checks a jobspec against version 1 of the job specification (RFC 25), without a schema library: this is on every job's path.
+
+Accepts what the RFC's JSON schema accepts and the RFC's text requires besides: ``attributes.system`` with a ``duration``, and a core in
+every slot. As in the text, a node may be ``exclusive``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+TOP_KEYS: Final = ("attributes", "resources", "tasks", "version")
+VERTEX_KEYS: Final = {
+    "node": frozenset(("type", "count", "unit", "with", "exclusive")),
+    "slot": frozenset(("type", "count", "unit", "with", "exclusive", "label")),
+    "core": frozenset(("type", "count", "unit")),
+    "gpu": frozenset(("type", "count", "unit")),
+}
+TASK_KEYS: Final = ("command", "slot", "count")
+
+
+class InvalidJobspec(ValueError):
+    """A jobspec does not conform; the text says why."""
+
+
+def _require(ok: bool, text: str) -> None:
+    if not ok:
+        raise InvalidJobspec(text)
+
+
+def _is_integer(value: object) -> bool:
+    """Whether a JSON schema calls a value an integer: 2.0 is one, true is not."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
+
+
+def validate(jobspec: Any) -> None:
+    """Return if ``jobspec`` is valid; raises InvalidJobspec."""
+    _require(isinstance(jobspec, dict), "jobspec must be an object")
+    for key in TOP_KEYS:
+        _require(key in jobspec, f"Missing key ({key})")
+    _require(_is_integer(jobspec["version"]) and jobspec["version"] == 1, "only jobspec version 1 is supported")
+    _attributes(jobspec["attributes"])
+    resources = jobspec["resources"]
+    _require(isinstance(resources, list) and len(resources) == 1, "resources must be an array of one resource")
+    _top_resource(resources[0])
+    tasks = jobspec["tasks"]
+    _require(isinstance(tasks, list) and len(tasks) <= 1, "tasks must be an array of one task")
+    for task in tasks:
+        _task(task)
+
+
+def _attributes(attributes: Any) -> None:
+    _require(isinstance(attributes, dict), "attributes must be an object")
+    _require("system" in attributes, "attributes.system is a required key")
+    system = attributes["system"]
+    _require(isinstance(system, dict), "attributes.system must be an object")
+    _require("duration" in system, "attributes.system.duration is a required key")
+    duration = system["duration"]
+    is_number = isinstance(duration, int | float) and not isinstance(duration, bool)
+    _require(is_number and duration >= 0, "attributes.system.duration must be a number >= 0")
+    _require(isinstance(system.get("cwd", ""), str), "attributes.system.cwd must be a string")
+    _require(isinstance(system.get("environment", {}), dict), "attributes.system.environment must be an object")
+    _require(isinstance(attributes.get("user", {}), dict), "attributes.user must be an object")
+    for key in attributes:
+        _require(key in ("system", "user"), f"attributes.{key} is not allowed")
+
+
+def _top_resource(vertex: Any) -> None:
+    kind = vertex.get("type") if isinstance(vertex, dict) else None
+    if kind == "node":
+        _vertex(vertex, "node", ("type", "count", "with"))
+        inner = vertex["with"]
+        _require(isinstance(inner, list) and len(inner) == 1, "a node must contain one slot")
+        _slot(inner[0])
+    else:
+        _slot(vertex)
+
+
+def _slot(vertex: Any) -> None:
+    _vertex(vertex, "slot", ("type", "count", "with", "label"))
+    _require(isinstance(vertex["label"], str), "slot label must be a string")
+    inner = vertex["with"]
+    _require(isinstance(inner, list) and 1 <= len(inner) <= 2, "a slot must contain cores and may contain gpus")
+    for child in inner:
+        kind = child.get("type") if isinstance(child, dict) else None
+        _vertex(child, "gpu" if kind == "gpu" else "core", ("type", "count"))
+    _require(any(child["type"] == "core" for child in inner), "a slot must contain cores")
+
+
+def _vertex(vertex: Any, kind: str, required: tuple[str, ...]) -> None:
+    _require(isinstance(vertex, dict), "resource must be an object")
+    for key in required:
+        _require(key in vertex, f"Missing key ({key}) in resource")
+    _require(vertex["type"] == kind, f"resource type {vertex['type']!r} is not allowed here")
+    count = vertex["count"]
+    _require(_is_integer(count) and count >= 1, f"{kind} count must be an integer >= 1")
+    _require(isinstance(vertex.get("unit", ""), str), f"{kind} unit must be a string")
+    _require(isinstance(vertex.get("exclusive", False), bool), f"{kind} exclusive must be a boolean")
+    allowed = VERTEX_KEYS[kind]
+    for key in vertex:
+        _require(key in allowed, f"key {key} is not allowed in resource {kind}")
+
+
+def _task(task: Any) -> None:
+    _require(isinstance(task, dict), "task must be an object")
+    for key in TASK_KEYS:
+        _require(key in task, f"Missing key ({key}) in task")
+    for key in task:
+        _require(key in TASK_KEYS, f"key {key} is not allowed in task")
+    command = task["command"]
+    if not isinstance(command, str):
+        _require(isinstance(command, list) and bool(command), "command must be a string or an array of strings")
+        _require(all(isinstance(word, str) for word in command), "command must be a string or an array of strings")
+    _require(isinstance(task["slot"], str), "slot must be a string")
+    _task_count(task["count"])
+
+
+def _task_count(count: Any) -> None:
+    _require(isinstance(count, Mapping) and len(count) == 1, "task count must have one key, per_slot or total")
+    ((key, value),) = count.items()
+    if key == "per_slot":
+        _require(_is_integer(value) and value == 1, "per_slot count must be 1")
+    else:
+        _require(key == "total", f"key {key} is not allowed in task count")
+        _require(_is_integer(value) and value >= 1, "total count must be an integer >= 1")

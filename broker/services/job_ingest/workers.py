@@ -1,0 +1,128 @@
+"""Worker processes that check jobspecs with plugins of flux.job.validator, when the module is told to use any.
+
+A worker is ``python -m flux.job.validator``: one JSON object a line in, one a line out, in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import sys
+from collections import deque
+from typing import Final
+
+from broker.services.job_ingest.submission import Submission
+from flux.constants import FLUX_JOB_NOVALIDATE
+from flux.wire import json
+
+DEFAULT_WORKERS: Final = 2
+_LINE_LIMIT: Final = 1 << 24
+
+
+class Worker:
+    """One worker process, started with the first job it is given."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._waiting: deque[asyncio.Future[tuple[int, str]]] = deque()
+
+    @property
+    def load(self) -> int:
+        """How many jobs it is checking."""
+        return len(self._waiting)
+
+    async def validate(self, line: bytes) -> tuple[int, str]:
+        """Return (errnum, text) for a job; errnum is 0 for a valid one."""
+        if self._process is None:
+            await self._start()
+        process = self._process
+        if process is None or process.stdin is None:
+            return errno.EIO, "job validator cannot be started"
+        future: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        process.stdin.write(line)
+        return await future
+
+    async def _start(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=_LINE_LIMIT,
+        )
+        self._reader = asyncio.get_running_loop().create_task(self._read(self._process), name="job-ingest:validator")
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        stdout = process.stdout
+        while stdout is not None and (line := await stdout.readline()):
+            answer = json.loads(line)
+            if self._waiting:
+                future = self._waiting.popleft()
+                if not future.done():
+                    future.set_result((int(answer["errnum"]), str(answer.get("errstr") or "")))
+        await process.wait()
+        self._process = None
+        for future in self._waiting:
+            if not future.done():
+                future.set_result((errno.EIO, f"job validator exited with code {process.returncode}"))
+        self._waiting.clear()
+
+    async def close(self) -> None:
+        """End the process."""
+        process, reader = self._process, self._reader
+        if process is not None and process.stdin is not None:
+            process.stdin.close()
+        if reader is not None:
+            try:
+                await asyncio.wait_for(asyncio.shield(reader), 2.0)
+            except TimeoutError:
+                if process is not None:
+                    process.kill()
+                await reader
+
+
+class ValidatorPool:
+    """The workers of one rank; none unless validator plugins are configured."""
+
+    def __init__(self, plugins: str = "", args: str = "", count: int = DEFAULT_WORKERS) -> None:
+        self.enabled = bool(plugins)
+        command = [
+            sys.executable,
+            "-m",
+            "flux.job.validator",
+            f"--plugins={plugins}",
+            *[a for a in args.split(",") if a],
+        ]
+        self._workers = [Worker(command) for _ in range(count if plugins else 0)]
+
+    @classmethod
+    def from_args(cls, args: list[str]) -> ValidatorPool:
+        """Return the pool that module arguments ask for; raises OSError(EINVAL) for an unknown argument."""
+        options = {"validator-plugins": "", "validator-args": "", "worker-count": str(DEFAULT_WORKERS)}
+        for arg in args:
+            key, equals, value = arg.partition("=")
+            if key not in options or not equals:
+                raise OSError(errno.EINVAL, f"unknown module option {arg}")
+            options[key] = value
+        if not options["worker-count"].isdigit() or int(options["worker-count"]) < 1:
+            raise OSError(errno.EINVAL, f"invalid worker-count {options['worker-count']}")
+        return cls(options["validator-plugins"], options["validator-args"], int(options["worker-count"]))
+
+    def skips(self, item: Submission) -> bool:
+        """Whether a submission asked not to be validated."""
+        return bool(item.flags & FLUX_JOB_NOVALIDATE)
+
+    async def validate(self, item: Submission) -> None:
+        """Have the least busy worker check a submission; raises OSError with its verdict."""
+        worker = min(self._workers, key=lambda candidate: candidate.load)
+        info = {"jobspec": item.jobspec, "userid": item.userid, "urgency": item.urgency, "flags": item.flags}
+        errnum, text = await worker.validate(json.dumps(info) + b"\n")
+        if errnum:
+            raise OSError(errnum, text or "rejected by the job validator")
+
+    async def close(self) -> None:
+        """End the workers."""
+        for worker in self._workers:
+            await worker.close()
