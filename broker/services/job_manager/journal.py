@@ -60,6 +60,12 @@ def extra_of(job: Job, name: str) -> dict[str, Any] | None:
     return None
 
 
+def events_of(job: Job, count: int | None = None) -> Iterator[Event]:
+    """Yield a job's eventlog as journal events, the first ``count`` or all of them."""
+    for seq, entry in enumerate(job.entries[:count]):
+        yield Event(job, seq, entry, extra_of(job, entry["name"]))
+
+
 class Reader:
     """One reader of the journal and the event names it wants."""
 
@@ -72,6 +78,10 @@ class Reader:
         """Whether the reader asked for events of this name."""
         name = event.entry["name"]
         return (self.allow is None or name in self.allow) and (self.deny is None or name not in self.deny)
+
+    def begin(self, events: Iterable[Event]) -> None:
+        """Send the first batch, which may be empty: it tells the reader that it is up to date."""
+        self.request.respond({"events": [event.json() for event in events if self.wants(event)]})
 
     def send(self, events: Iterable[Event]) -> None:
         """Send the events the reader wants, if any."""
@@ -132,8 +142,7 @@ class Journal:
         for event in self.unpublished():
             known.setdefault(event.job.id, event.job)
         for job in known.values():
-            for seq, entry in enumerate(job.entries[: len(job.entries) - held[job.id]]):
-                yield Event(job, seq, entry, extra_of(job, entry["name"]))
+            yield from events_of(job, len(job.entries) - held[job.id])
 
     def flush(self) -> None:
         """Commit what has been recorded, unless a commit is under way."""

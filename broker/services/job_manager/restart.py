@@ -39,19 +39,48 @@ async def read_dir(handle: AsyncFlux, key: str) -> dict[str, Any]:
     return entries
 
 
-async def eventlogs(handle: AsyncFlux) -> AsyncIterator[tuple[int, str]]:
-    """Yield (id, eventlog) of every job in the KVS, in the order of their ids.
+class StoredJob:
+    """A job's KVS directory, with its eventlog read."""
+
+    def __init__(self, handle: AsyncFlux, id: int, directory: dict[str, Any]) -> None:
+        self._handle = handle
+        self._directory = directory
+        self.id = id
+        self.eventlog = ""
+
+    async def value(self, key: str) -> bytes:
+        """Return one of its values; raises OSError(ENOENT) without one."""
+        entry = self._directory.get(key)
+        if entry is None:
+            raise OSError(errno.ENOENT, f"job {self.id} has no {key} in the KVS")
+        if entry.get("type") == "val":
+            return decode_val(entry)
+        return await lookup_value(self._handle, job_key(self.id, key))
+
+    def replay(self) -> Job:
+        """Return the job its eventlog tells of; raises ValueError, KeyError, TypeError or OSError when it makes no sense."""
+        job = Job(self.id)
+        for entry in decode(self.eventlog):
+            apply(job, entry)
+        return job
+
+    async def load_details(self, job: Job) -> None:
+        """Read what there is besides the eventlog: the jobspec, and R if resources were allocated."""
+        job.jobspec = json.loads(await self.value("jobspec"))
+        if any(entry["name"] == "alloc" for entry in job.entries):
+            job.resources = json.loads(await self.value("R"))
+
+
+async def stored_jobs(handle: AsyncFlux) -> AsyncIterator[StoredJob]:
+    """Yield every job in the KVS, in the order of their ids.
 
     Job directories without an eventlog are left out: such a job was never acknowledged.
     """
     async for id, directory in _job_dirs(handle, "job", 0, 0):
-        entry = directory.get("eventlog")
-        if entry is None:
-            continue
-        if entry.get("type") == "val":
-            yield id, decode_val(entry).decode("utf-8")
-        else:
-            yield id, (await lookup_value(handle, job_key(id, "eventlog"))).decode("utf-8")
+        job = StoredJob(handle, id, directory)
+        if "eventlog" in directory:
+            job.eventlog = (await job.value("eventlog")).decode("utf-8")
+            yield job
 
 
 async def _job_dirs(handle: AsyncFlux, key: str, prefix: int, level: int) -> AsyncIterator[tuple[int, dict[str, Any]]]:
@@ -72,21 +101,6 @@ async def _job_dirs(handle: AsyncFlux, key: str, prefix: int, level: int) -> Asy
 
 def _is_hex(name: str) -> bool:
     return not name.strip("0123456789abcdef")
-
-
-def replay(id: int, eventlog: str) -> Job:
-    """Return the job an eventlog tells of; raises ValueError, KeyError, TypeError or OSError when it makes no sense."""
-    job = Job(id)
-    for entry in decode(eventlog):
-        apply(job, entry)
-    return job
-
-
-async def load_details(handle: AsyncFlux, job: Job) -> None:
-    """Read what an active job needs besides its eventlog: the jobspec, and R if it holds resources."""
-    job.jobspec = json.loads(await lookup_value(handle, job_key(job.id, "jobspec")))
-    if job.has_resources:
-        job.resources = json.loads(await lookup_value(handle, job_key(job.id, "R")))
 
 
 async def load_checkpoint(handle: AsyncFlux) -> int | None:

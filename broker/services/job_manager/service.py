@@ -11,11 +11,12 @@ from broker.services.job_manager.admin import QueueAdmin
 from broker.services.job_manager.control import JobControl
 from broker.services.job_manager.environment import EnvironmentPool
 from broker.services.job_manager.execution import ExecutionClient
-from broker.services.job_manager.journal import Event, Reader, put_op
-from broker.services.job_manager.restart import CHECKPOINT_KEY, eventlogs, load_checkpoint, load_details, replay
+from broker.services.job_manager.journal import Reader, events_of, put_op
+from broker.services.job_manager.restart import CHECKPOINT_KEY, StoredJob, load_checkpoint, stored_jobs
 from broker.services.job_manager.states import FLAG_WAITABLE, INACTIVE, RUN, Job
 from flux.wire import json
 
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError)
 LOST_NOTE = "the instance was restarted while the job was running"
 
 
@@ -128,8 +129,7 @@ class JobManagerService(ExecutionClient, JobControl, QueueAdmin):
         if req.payload.get("full"):
             self.ctx.spawn(self._stream_all(reader, known), "job-manager:events-journal")
             return NO_REPLY
-        reader.send(self.journal.published(self.machine.jobs.values()))
-        self.readers[req.sender, req.matchtag] = reader
+        self._follow(reader)
         return NO_REPLY
 
     async def _stream_all(self, reader: Reader, known: set[int]) -> None:
@@ -137,14 +137,21 @@ class JobManagerService(ExecutionClient, JobControl, QueueAdmin):
 
         A job that ends while the KVS is read is in ``known`` and is sent whole from its eventlog there.
         """
-        async for id, eventlog in eventlogs(self.ctx.handle):
-            if id in known and id in self.machine.jobs:
+        async for stored in stored_jobs(self.ctx.handle):
+            if stored.id in known and stored.id in self.machine.jobs:
                 continue
-            job = replay(id, eventlog)
-            if job.state == INACTIVE:
-                reader.send(Event(job, seq, entry) for seq, entry in enumerate(job.entries))
-        reader.send(self.journal.published(self.machine.jobs.values()))
-        reader.request.respond({"events": [], "replayed": True})
+            try:
+                job = stored.replay()
+                if job.state == INACTIVE:
+                    await stored.load_details(job)
+                    reader.send(events_of(job))
+            except _UNREADABLE as exc:
+                self.ctx.log.err(f"events-journal: job {stored.id} cannot be replayed: {exc}")
+        self._follow(reader)
+
+    def _follow(self, reader: Reader) -> None:
+        """Tell a reader what the others know, then let it follow them."""
+        reader.begin(self.journal.published(self.machine.jobs.values()))
         self.readers[reader.request.sender, reader.request.matchtag] = reader
 
     @request("events-journal-cancel")
@@ -161,10 +168,10 @@ class JobManagerService(ExecutionClient, JobControl, QueueAdmin):
         log, handle, machine = self.ctx.log, self.ctx.handle, self.machine
         total, active = 0, []
         try:
-            async for id, eventlog in eventlogs(handle):
+            async for stored in stored_jobs(handle):
                 total += 1
-                machine.max_jobid = max(machine.max_jobid, id)
-                job = await self._restore(id, eventlog)
+                machine.max_jobid = max(machine.max_jobid, stored.id)
+                job = await self._restore(stored)
                 if job is not None:
                     active.append(job)
             checkpoint = await load_checkpoint(handle)
@@ -184,15 +191,15 @@ class JobManagerService(ExecutionClient, JobControl, QueueAdmin):
         for job in active:
             self._resume(job)
 
-    async def _restore(self, id: int, eventlog: str) -> Job | None:
+    async def _restore(self, stored: StoredJob) -> Job | None:
         """Return the job if it is active; a job that cannot be read is logged and left alone."""
         try:
-            job = replay(id, eventlog)
+            job = stored.replay()
             if job.state == INACTIVE:
                 return None
-            await load_details(self.ctx.handle, job)
-        except (OSError, ValueError, KeyError, TypeError) as exc:
-            self.ctx.log.err(f"restart: job {id} cannot be replayed: {exc}")
+            await stored.load_details(job)
+        except _UNREADABLE as exc:
+            self.ctx.log.err(f"restart: job {stored.id} cannot be replayed: {exc}")
             return None
         if job.jobspec is not None:
             job.jobspec = self._environments.share(job.jobspec)
