@@ -25,18 +25,19 @@ def run_job(fd: int) -> int:
 
 
 def _run_message(peer: SocketPeer, message: dict[str, Any]) -> int:
+    head, job = message["head"], message["job"]
     try:
-        info = parse_job(message["id"], message["userid"], message["jobspec"], message["R"])
+        info = parse_job(job["id"], job["userid"], job["jobspec"], job["R"])
     except OSError as error:
         peer.post({"t": "exception", "type": "exec", "severity": 0, "note": str(error.strerror)})
         return 1
     shell = Shell(
         info,
-        message["rank"],
+        next(rank.rank for rank in info.ranks if rank.broker_rank == head["broker_rank"]),
         peer,
-        environ=message["env"],
-        rundir=message["rundir"],
-        instance_level=message.get("instance_level", 0),
+        environ=head["env"],
+        rundir=head["rundir"],
+        instance_level=head["instance_level"],
     )
     peer.on_message = shell.receive
     peer.on_close = shell.lost_peer

@@ -1,0 +1,281 @@
+"""Service ``job-exec`` (rank 0): runs the jobs the job manager gives it.
+
+A ``job-exec.start`` request streams {id, type, data}: ``start``, ``exception``, ``finish`` {status}, ``release``. The shells are
+streaming requests to ``shell-host.start`` on each rank, so a lost rank is the error of its stream.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from asyncio import TimerHandle
+from typing import Any
+
+from broker.context import Context
+from broker.service import NO_REPLY, Request, Service, event, request
+from broker.services.job_exec.guest import GuestLog
+from broker.services.job_exec.simulated import Simulation, simulation_of
+from broker.services.job_exec.state import KILL_TIMEOUT, JobState, ranks_of, time_limit
+from flux.eventlog import encode, entry
+from flux.wire.json import dumps
+from flux.wire.message import STREAMING, Message
+from flux.wire.message import request as new_request
+
+LAZY_NAMESPACE = 0.1
+
+
+class Job:
+    """A job being run: its state, its event logs, its timers."""
+
+    def __init__(self, req: Request, state: JobState, guest: GuestLog) -> None:
+        self.id = req.get("id", int)
+        self.request = req
+        self.state = state
+        self.guest = guest
+        self.simulation: Simulation | None = None
+        self.timers: list[TimerHandle] = []
+
+    def respond(self, kind: str, data: dict[str, Any]) -> None:
+        """Send the job manager one response of the stream."""
+        self.request.respond({"id": self.id, "type": kind, "data": data})
+
+    def event(self, name: str, context: dict[str, Any] | None = None, now: float | None = None) -> None:
+        """Append to the exec event log."""
+        self.guest.append("exec", encode(entry(name, context, now)))
+
+
+class JobExecService(Service):
+    """Starts, follows, kills and ends jobs."""
+
+    name = "job-exec"
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self.jobs: dict[int, Job] = {}
+        self.kill_timeout = KILL_TIMEOUT
+        self.started = 0
+
+    async def start(self, args: list[str]) -> None:
+        """Offer the service to the job manager; argument ``kill-timeout=SECONDS``."""
+        for argument in args:
+            key, _, value = argument.partition("=")
+            if key != "kill-timeout":
+                raise OSError(errno.EINVAL, f"unknown argument {argument}")
+            self.kill_timeout = float(value)
+        await self.ctx.handle.rpc("job-manager.exec-hello", {"service": self.name})
+
+    async def stop(self) -> None:
+        """Kill what runs."""
+        for job in list(self.jobs.values()):
+            self._cancel_timers(job)
+            for rank in job.state.running if job.simulation is None else ():
+                self.ctx.handle.send("shell-host.kill", {"id": job.id}, nodeid=rank)
+
+    def stats(self) -> dict[str, Any]:
+        return {"jobs": len(self.jobs), "started": self.started}
+
+    @request("start", streaming=True)
+    def start_job(self, req: Request) -> object:
+        """Run a job: {id, userid, jobspec, R}."""
+        jobid, userid = req.get("id", int), req.get("userid", int)
+        jobspec, resources = req.get("jobspec", dict), req.get("R", dict)
+        if jobid in self.jobs:
+            raise OSError(errno.EEXIST, f"job {jobid} is already running")
+        try:
+            ranks = ranks_of(resources)
+        except ValueError as error:
+            raise OSError(errno.EINVAL, str(error)) from error
+        if not ranks:
+            raise OSError(errno.EINVAL, "R has no ranks")
+        simulation = simulation_of(jobspec)
+        job = Job(req, JobState(ranks), GuestLog(self.ctx, jobid, userid))
+        job.simulation = simulation
+        self.jobs[jobid] = job
+        self.started += 1
+        job.event("init", now=self.ctx.now())
+        if simulation is not None:
+            self._simulate(job, simulation)
+            return NO_REPLY
+        job.guest.open()
+        job.event("starting", now=self.ctx.now())
+        self._start_shells(job, userid, jobspec, resources)
+        job.respond("start", {})
+        limit = time_limit(jobspec, resources, self.ctx.now())
+        if limit is not None:
+            job.timers.append(self.ctx.call_later(limit, self._expired, job))
+        return NO_REPLY
+
+    def _start_shells(self, job: Job, userid: int, jobspec: dict[str, Any], resources: dict[str, Any]) -> None:
+        body = {"id": job.id, "userid": userid, "leader": job.state.leader, "jobspec": jobspec, "R": resources}
+        payload = dumps(body) + b"\0"
+        for rank in job.state.ranks:
+            message = new_request("shell-host.start", payload, nodeid=rank, flags=STREAMING)
+            self.ctx.handle.start_stream(message, lambda msg, rank=rank: self._shell_said(job, rank, msg))  # type: ignore[misc]
+
+    # What shells say
+
+    def _shell_said(self, job: Job, rank: int, msg: Message) -> None:
+        if msg.errnum:
+            if msg.errnum != errno.ENODATA or rank in job.state.running:
+                self._shell_lost(job, rank, msg.text() or os.strerror(msg.errnum), signal.SIGKILL)
+            return
+        message = msg.json()
+        kind = message["t"]
+        if kind == "ev":
+            self._events(job, rank, message)
+        elif kind == "exit":
+            if message.get("lost"):
+                self._shell_lost(job, rank, "", int(message["status"]))
+            else:
+                self._shell_exited(job, rank, int(message["status"]))
+        elif kind == "barrier":
+            data = job.state.enter(rank, message["name"], message["data"])
+            if data is not None:
+                self._tell(job, job.state.ranks, {"t": "barrier", "name": message["name"], "data": data})
+        elif kind == "relay":
+            self._tell(job, job.state.targets(message["to"]), {"t": "relay", "msg": message["msg"]})
+        elif kind == "exception":
+            self._raise(job, message)
+
+    def _events(self, job: Job, rank: int, message: dict[str, Any]) -> None:
+        ack = message.get("ack")
+        for key in ("exec", "output", "input"):
+            if key in message:
+                job.guest.append(key, message[key])
+        if ack:
+            job.guest.append("output", "", lambda: self._tell(job, [rank], {"t": "ack", "bytes": ack}))
+
+    def _tell(self, job: Job, ranks: list[int], message: dict[str, Any]) -> None:
+        for rank in ranks:
+            self.ctx.handle.send("shell-host.tell", {"id": job.id, "msg": message}, nodeid=rank)
+
+    def _raise(self, job: Job, message: dict[str, Any]) -> None:
+        payload = {key: message[key] for key in ("type", "severity", "note")}
+
+        def done(msg: Message) -> None:
+            if msg.errnum:
+                self.ctx.log.err(f"job {job.id}: raise: {msg.text() or os.strerror(msg.errnum)}")
+
+        self.ctx.handle.post("job-manager.raise", {"id": job.id, **payload}, done)
+
+    def _shell_lost(self, job: Job, rank: int, text: str, status: int) -> None:
+        """A shell went away without saying how it ended."""
+        if rank not in job.state.running:
+            return
+        if not job.state.killed:
+            index = job.state.ranks.index(rank)
+            note = f"shell rank {index} (on rank {rank}) was lost" + (f": {text}" if text else "")
+            job.respond("exception", {"type": "exec", "severity": 0, "note": note})
+            self._kill(job, signal.SIGTERM)
+        self._shell_exited(job, rank, status)
+        if rank != job.state.leader and job.state.leader in job.state.running:
+            self._tell(job, [job.state.leader], {"t": "relay", "msg": {"kind": "left"}})
+
+    def _shell_exited(self, job: Job, rank: int, status: int) -> None:
+        if job.state.exited(rank, status):
+            self._end(job)
+        elif rank == job.state.leader and not job.state.killed:
+            self._kill(job, signal.SIGTERM)
+
+    # The end of a job
+
+    def _end(self, job: Job) -> None:
+        state = job.state
+        if state.finished:
+            return
+        state.finished = True
+        self._cancel_timers(job)
+        now = self.ctx.now()
+        job.event("complete", {"status": state.status}, now)
+        job.event("done", now=now)
+        job.respond("finish", {"status": state.status})
+        job.guest.close(lambda: self._released(job))
+
+    def _released(self, job: Job) -> None:
+        self.jobs.pop(job.id, None)
+        job.respond("release", {"ranks": "all", "final": True})
+
+    def _cancel_timers(self, job: Job) -> None:
+        for timer in job.timers:
+            timer.cancel()
+        job.timers.clear()
+
+    # Killing
+
+    @event("job-exception")
+    def on_exception(self, msg: Message) -> None:
+        """A fatal exception of a running job: end its tasks."""
+        payload = msg.json() or {}
+        job = self.jobs.get(payload.get("id", -1))
+        if job is not None and payload.get("severity") == 0:
+            self._kill(job, signal.SIGTERM)
+
+    def _expired(self, job: Job) -> None:
+        job.respond("exception", {"type": "timeout", "severity": 0, "note": "resource allocation expired"})
+        self._kill(job, signal.SIGALRM)
+
+    def _kill(self, job: Job, number: int) -> None:
+        """End a job with `number`, then with SIGKILL after the kill timeout, then without its shells' help."""
+        if job.state.killed or job.state.finished:
+            return
+        job.state.killed = number
+        if job.simulation is not None:
+            job.state.status = number
+            self._end(job)
+            return
+        self._tell(job, list(job.state.running), {"t": "kill", "signum": number})
+        job.timers.append(self.ctx.call_later(self.kill_timeout, self._kill_hard, job))
+
+    def _kill_hard(self, job: Job) -> None:
+        self._tell(job, list(job.state.running), {"t": "kill", "signum": int(signal.SIGKILL)})
+        job.timers.append(self.ctx.call_later(1.0, self._kill_shells, job))
+
+    def _kill_shells(self, job: Job) -> None:
+        for rank in job.state.running:
+            self.ctx.handle.send("shell-host.kill", {"id": job.id}, nodeid=rank)
+
+    # Simulated jobs
+
+    def _simulate(self, job: Job, simulation: Simulation) -> None:
+        job.timers.append(self.ctx.call_later(LAZY_NAMESPACE, job.guest.open))
+        if simulation.mock_exception in ("init", "starting"):
+            self._fail(job, simulation.mock_exception)
+            return
+        job.event("starting", now=self.ctx.now())
+        if not simulation.override:
+            self._simulated_start(job, simulation)
+
+    def _simulated_start(self, job: Job, simulation: Simulation) -> None:
+        job.respond("start", {})
+        if simulation.mock_exception == "run":
+            self._fail(job, "run")
+            return
+        if simulation.override and not simulation.run_duration:
+            return
+        job.timers.append(self.ctx.call_later(simulation.run_duration, self._simulated_end, job, None))
+
+    def _fail(self, job: Job, phase: str) -> None:
+        note = f"mock {phase} exception generated"
+        job.respond("exception", {"type": "exec", "severity": 0, "note": note})
+        job.state.status = 1 << 8
+        self._end(job)
+
+    def _simulated_end(self, job: Job, status: int | None) -> None:
+        assert job.simulation is not None
+        job.state.status = job.simulation.wait_status if status is None else status
+        self._end(job)
+
+    @request("override")
+    def override(self, req: Request) -> None:
+        """Move a simulated job on: {jobid, event: "start" | "finish", status?}."""
+        job = self.jobs.get(req.get("jobid", int))
+        if job is None or job.simulation is None or not job.simulation.override:
+            raise OSError(errno.ENOENT, "no such simulated job with override")
+        name = req.get("event", str)
+        if name == "start":
+            self._simulated_start(job, job.simulation)
+        elif name == "finish":
+            self._simulated_end(job, req.get("status", int, 0))
+        else:
+            raise OSError(errno.EPROTO, f"unknown event {name}")

@@ -1,0 +1,51 @@
+"""Simulated jobs (``attributes.system.exec.test`` of the jobspec): the course of a job without processes, for tests of everything else."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from typing import Any
+
+from flux.duration import parse_fsd
+
+PHASES = ("init", "starting", "run")
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What a simulated job does.
+
+    Attributes:
+        run_duration: seconds it runs.
+        wait_status: its wait status at the end.
+        mock_exception: phase in which it fails, "" for never.
+        override: start and finish only come by ``job-exec.override`` requests.
+    """
+
+    run_duration: float
+    wait_status: int = 0
+    mock_exception: str = ""
+    override: bool = False
+
+
+def simulation_of(jobspec: dict[str, Any]) -> Simulation | None:
+    """Return the simulation that `jobspec` asks for, None for a real job.
+
+    Raises:
+        OSError: EINVAL when the request is malformed.
+    """
+    execution = jobspec.get("attributes", {}).get("system", {}).get("exec")
+    test = execution.get("test") if isinstance(execution, dict) else None
+    if test is None:
+        return None
+    if not isinstance(test, dict):
+        raise OSError(errno.EINVAL, "attributes.system.exec.test is not an object")
+    try:
+        duration = test.get("run_duration", 0)
+        seconds = parse_fsd(duration) if isinstance(duration, str) else float(duration)
+        phase = str(test.get("mock_exception", ""))
+        if phase and phase not in PHASES:
+            raise ValueError(f"unknown phase {phase}")
+        return Simulation(seconds, int(test.get("wait_status", 0)), phase, bool(test.get("override", 0)))
+    except (TypeError, ValueError) as error:
+        raise OSError(errno.EINVAL, f"attributes.system.exec.test: {error}") from error

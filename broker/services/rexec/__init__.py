@@ -1,0 +1,1 @@
+"""Runs commands for `flux exec`."""

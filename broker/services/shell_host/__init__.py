@@ -1,0 +1,1 @@
+"""Starts job shells on this rank and connects them to the execution service."""

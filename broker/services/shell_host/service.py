@@ -1,0 +1,245 @@
+"""Service ``shell-host``: one per rank; runs this rank's part of each job in a shell forked by the shell host.
+
+A ``shell-host.start`` request streams what the shell says (see `broker.shell.peer`) until the shell is gone. Messages for a shell come
+by ``shell-host.tell``; requests for a job's service, ``<userid>-shell-<jobid>``, are passed to its leader shell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from broker.context import Context
+from broker.service import NO_REPLY, Request, Service, event, request
+from broker.services.shell_host.launcher import HostProcess
+from flux.wire.json import dumps, loads
+from flux.wire.message import ROLE_OWNER, STREAMING, Message, response
+
+READ_SIZE = 262144
+
+
+@dataclass(eq=False)
+class ShellLink:
+    """The broker's end of one shell's socket."""
+
+    id: int
+    userid: int
+    sock: socket.socket
+    start: Request
+    service: str = ""
+    inbuf: bytearray = field(default_factory=bytearray)
+    outbuf: bytearray = field(default_factory=bytearray)
+    exited: bool = False
+    tag: int = 0
+    requests: dict[int, tuple[Message, Callable[[Message], None]]] = field(default_factory=dict)
+
+    def send(self, line: bytes) -> None:
+        """Send one message, a line without its newline."""
+        idle = not self.outbuf
+        self.outbuf += line
+        self.outbuf += b"\n"
+        if idle:
+            self.write()
+
+    def write(self) -> None:
+        """Write what the socket takes; wait for it to take the rest."""
+        loop = asyncio.get_running_loop()
+        try:
+            sent = self.sock.send(self.outbuf)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.outbuf.clear()
+            loop.remove_writer(self.sock)
+            return
+        del self.outbuf[:sent]
+        if self.outbuf:
+            loop.add_writer(self.sock, self.write)
+        else:
+            loop.remove_writer(self.sock)
+
+
+class ShellHostService(Service):
+    """Connects job shells of this rank with the execution service on rank 0."""
+
+    name = "shell-host"
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self.host = HostProcess(self._shell_died)
+        self.links: dict[int, ShellLink] = {}
+        self.services: dict[str, ShellLink] = {}
+
+    async def stop(self) -> None:
+        """Kill every shell."""
+        for link in list(self.links.values()):
+            self._close(link, None)
+        await self.host.stop()
+
+    def stats(self) -> dict[str, Any]:
+        return {"shells": len(self.links), "pid": self.host.pid}
+
+    @request("start", streaming=True)
+    def start_shell(self, req: Request) -> object:
+        """Start the shell of a job: {id, userid, jobspec, R, leader}; streams the shell's messages."""
+        jobid = req.get("id", int)
+        if jobid in self.links:
+            raise OSError(errno.EEXIST, f"job {jobid} already has a shell on rank {self.ctx.rank}")
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        try:
+            self.host.fork(jobid, theirs)
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        link = ShellLink(jobid, req.get("userid", int), ours, req)
+        self.links[jobid] = link
+        asyncio.get_running_loop().add_reader(ours, self._readable, link)
+        link.send(b'{"head":' + dumps(self._head()) + b',"job":' + (req.raw or b"{}").rstrip(b"\0") + b"}")
+        if req.payload.get("leader") == self.ctx.rank:
+            link.service = f"{link.userid}-shell-{jobid}"
+            self.services[link.service] = link
+            self.ctx.handle.post("service.add", {"service": link.service}, self._service_added)
+        return NO_REPLY
+
+    def _service_added(self, msg: Message) -> None:
+        if msg.errnum:
+            self.ctx.log.err(f"service.add: {os.strerror(msg.errnum)} {msg.text()}")
+
+    def _head(self) -> dict[str, Any]:
+        """Return what this broker adds to a job."""
+        attrs = self.ctx.attrs
+        level = attrs.get("instance-level") or "0"
+        return {
+            "broker_rank": self.ctx.rank,
+            "rundir": self.ctx.rundir,
+            "instance_level": int(level) if level.isdigit() else 0,
+            "env": {"FLUX_URI": attrs.get("local-uri") or ""},
+        }
+
+    @request("tell")
+    def tell(self, req: Request) -> None:
+        """Pass a message to the shell of job ``id``."""
+        link = self.links.get(req.get("id", int))
+        if link is None:
+            raise OSError(errno.ENOENT, "no such shell")
+        link.send(dumps(req.get("msg", dict)))
+
+    @request("kill")
+    def kill(self, req: Request) -> None:
+        """Kill the shell of job ``id`` and all its processes with SIGKILL."""
+        self.host.kill(req.get("id", int))
+
+    @event("shell-")
+    def on_shell_event(self, msg: Message) -> None:
+        """Event ``shell-<id>.kill`` {signum}: signal the tasks of a job."""
+        name, _, method = (msg.topic or "").partition(".")
+        number = name.removeprefix("shell-")
+        link = self.links.get(int(number)) if number.isdigit() else None
+        if link is not None and method == "kill":
+            link.send(dumps({"t": "kill", "signum": int((msg.json() or {}).get("signum", 15))}))
+
+    def on_disconnect(self, sender: str) -> None:
+        """A client of a job's service, or the execution service, is gone."""
+        for link in list(self.links.values()):
+            if link.start.sender == sender:
+                self._close(link, None)
+            elif any(msg.routes and msg.routes[-1] == sender for msg, _ in link.requests.values()):
+                link.send(dumps({"t": "disconnect", "sender": sender}))
+
+    # Requests for the jobs' services
+
+    def handle(self, msg: Message, send: Callable[[Message], None]) -> None:
+        """Pass requests for ``<userid>-shell-<jobid>.<method>`` to the shell, the others to this service's handlers."""
+        service, _, method = (msg.topic or "").partition(".")
+        link = self.services.get(service)
+        if link is None:
+            super().handle(msg, send)
+            return
+        if method == "disconnect":
+            link.send(dumps({"t": "disconnect", "sender": msg.routes[-1]}))
+            return
+        if not msg.rolemask & ROLE_OWNER and msg.userid != link.userid:
+            send(response(msg, "Request requires owner credentials", errnum=errno.EPERM))
+            return
+        try:
+            payload = msg.json()
+        except ValueError:
+            send(response(msg, errnum=errno.EPROTO))
+            return
+        link.tag += 1
+        link.requests[link.tag] = (msg, send)
+        sender = msg.routes[-1] if msg.routes else ""
+        link.send(dumps({"t": "request", "tag": link.tag, "method": method, "payload": payload, "sender": sender}))
+
+    def _respond(self, link: ShellLink, message: dict[str, Any]) -> None:
+        entry = link.requests.get(message["tag"])
+        if entry is None:
+            return
+        msg, send = entry
+        errnum = message.get("errnum", 0)
+        if errnum or not msg.flags & STREAMING:
+            del link.requests[message["tag"]]
+        send(response(msg, message.get("text") if errnum else message.get("payload"), errnum=errnum))
+
+    # Messages from shells
+
+    def _readable(self, link: ShellLink) -> None:
+        try:
+            data = link.sock.recv(READ_SIZE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._close(link, b'{"t":"exit","status":9,"lost":true}')
+            return
+        link.inbuf += data
+        if b"\n" not in data:
+            return
+        *lines, rest = bytes(link.inbuf).split(b"\n")
+        link.inbuf = bytearray(rest)
+        for line in lines:
+            self._message(link, line)
+
+    def _message(self, link: ShellLink, line: bytes) -> None:
+        if line.startswith(b'{"t":"response"'):
+            self._respond(link, loads(line))
+            return
+        if line.startswith(b'{"t":"exit"'):
+            link.exited = True
+            self._close(link, line)
+            return
+        link.start.respond(line + b"\0")
+
+    def _shell_died(self, jobid: int, pid: int, status: int) -> None:
+        link = self.links.get(jobid)
+        if link is not None:
+            self.ctx.log.err(f"shell {pid} of job {jobid} was killed by signal {os.WTERMSIG(status)}")
+            self._close(link, dumps({"t": "exit", "status": status, "lost": True}))
+
+    def _close(self, link: ShellLink, last: bytes | None) -> None:
+        """End a shell's link: pass on its `last` message, withdraw its service, kill what is left of it."""
+        if self.links.pop(link.id, None) is None:
+            return
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(link.sock)
+        loop.remove_writer(link.sock)
+        link.sock.close()
+        if not link.exited:
+            self.host.kill(link.id)
+        if link.service:
+            del self.services[link.service]
+            self.ctx.handle.post("service.remove", {"service": link.service}, lambda _: None)
+            for msg, send in link.requests.values():
+                send(response(msg, f"No service matching {msg.topic} is registered", errnum=errno.ENOSYS))
+        if last is not None:
+            link.start.respond(last + b"\0")
+            link.start.end()

@@ -1,0 +1,218 @@
+"""Whole jobs: job-exec, the shell host, the shell and real tasks, with the visible event logs of the recordings."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+import psutil
+import pytest
+
+FLOW = ["init", "starting", "shell.init", "shell.start", "shell.task-exit", "complete", "done"]
+
+
+def descendants() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children(recursive=True) if child.status() != "zombie"]
+
+
+async def test_a_job_runs_and_leaves_its_logs(broker: Any) -> None:
+    assert await broker.run(["sh", "-c", "echo hi; echo err >&2"]) == 0
+    assert [item["type"] for item in broker.said] == ["start", "finish", "release"]
+    assert broker.names("exec.eventlog") == FLOW
+    init = broker.log("exec.eventlog")[2]["context"]
+    assert init == {"leader-rank": 0, "size": 1, "service": f"{os.getuid()}-shell-4242"}
+    assert broker.output() == "hi\n" and broker.output("stderr") == "err\n"
+    assert broker.names("output")[0] == "header"
+    assert [event["context"].get("eof") for event in broker.log("output")][-2:].count(True) >= 1
+    assert broker.names("input") == ["header"]
+    assert list(broker.kvs.spaces) == ["primary"]
+    assert broker.kvs.spaces["primary"] == {
+        "job.0000.0000.0000.1092.guest": {"ver": 1, "type": "dirref", "data": ["sha1-" + "0" * 40]}
+    }
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "note"),
+    [
+        (["sh", "-c", "exit 3"], 3 << 8, ""),
+        (["sh", "-c", "kill -15 $$"], 143 << 8, ""),
+        (["nosuchcmd"], 127 << 8, "task 0: start failed: nosuchcmd: No such file or directory"),
+        (["/etc/passwd"], 126 << 8, "task 0: start failed: /etc/passwd: Permission denied"),
+    ],
+)
+async def test_exit_status(broker: Any, command: list[str], status: int, note: str) -> None:
+    assert await broker.run(command) == status
+    assert [item["note"] for item in broker.manager.raised] == ([note] if note else [])
+
+
+async def test_tasks_get_their_environment(broker: Any, tmp_path: Any) -> None:
+    assert await broker.run(["env"], ntasks=2) == 0
+    lines = set(broker.output().splitlines())
+    assert {f"FLUX_TASK_RANK={rank}" for rank in (0, 1)} | {"FLUX_JOB_SIZE=2", "FLUX_JOB_NNODES=1"} <= lines
+    assert {"FLUX_JOB_ID=4242", "FLUX_KVS_NAMESPACE=job-4242", "PMI_SIZE=2", "CUDA_VISIBLE_DEVICES=-1"} <= lines
+    assert f"FLUX_URI=local://{tmp_path}/local" in lines
+    tmpdir = next(line for line in lines if line.startswith("FLUX_JOB_TMPDIR=")).partition("=")[2]
+    assert tmpdir.startswith(str(tmp_path)) and not os.path.exists(tmpdir)
+
+
+async def test_cancel_ends_the_tasks(broker: Any) -> None:
+    broker.submit(["sleep", "100"])
+    await broker.until_event("shell.start")
+    await broker.handle.rpc("job-manager.raise", {"id": 4242, "type": "cancel", "severity": 0, "note": ""})
+    await asyncio.wait_for(broker.done.wait(), 20)
+    assert broker.said[-2]["data"] == {"status": 143 << 8}
+    assert not [process for process in descendants() if process.name() == "sleep"]
+
+
+async def test_a_task_that_ignores_sigterm_is_killed(broker: Any) -> None:
+    broker.exec.kill_timeout = 0.1
+    broker.submit(["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done"])
+    await broker.until_event("data", "output")
+    await broker.handle.publish("job-exception", {"id": 4242, "type": "cancel", "severity": 0})
+    await asyncio.wait_for(broker.done.wait(), 20)
+    assert broker.said[-2]["data"] == {"status": 137 << 8}
+
+
+async def test_signal_event_reaches_the_tasks(broker: Any) -> None:
+    broker.submit(["sleep", "100"])
+    await broker.until_event("shell.start")
+    await broker.handle.publish("shell-4242.kill", {"signum": 9})
+    await asyncio.wait_for(broker.done.wait(), 20)
+    assert broker.said[-2]["data"] == {"status": 137 << 8}
+
+
+async def test_the_time_limit_raises_a_timeout(broker: Any) -> None:
+    assert await broker.run(["sleep", "100"], duration=0.2) == 142 << 8
+    exception = {"type": "timeout", "severity": 0, "note": "resource allocation expired"}
+    assert {"id": 4242, "type": "exception", "data": exception} in broker.said
+
+
+async def test_stdin_reaches_the_task(broker: Any) -> None:
+    broker.submit(["cat"])
+    await broker.until_event("shell.init")
+    topic = f"{os.getuid()}-shell-4242.stdin"
+    await broker.handle.rpc(topic, {"stream": "stdin", "rank": "all", "data": "hello\n"})
+    await broker.handle.rpc(topic, {"stream": "stdin", "rank": "all", "eof": True})
+    await asyncio.wait_for(broker.done.wait(), 20)
+    assert broker.output() == "hello\n"
+    assert broker.names("input") == ["header", "data", "data"]
+    with pytest.raises(OSError, match="No service matching"):
+        await broker.handle.rpc(topic, {"stream": "stdin", "rank": "all", "eof": True})
+
+
+async def test_output_to_a_file(broker: Any, tmp_path: Any) -> None:
+    options = {"output": {"stdout": {"type": "file", "path": str(tmp_path / "out-{{id}}")}}}
+    assert await broker.run(["sh", "-c", "echo a; echo b >&2"], shell={"options": options}) == 0
+    path = next(tmp_path.glob("out-ƒ*"))
+    assert sorted(path.read_text().splitlines()) == ["a", "b"]
+    assert broker.names("output") == ["header", "redirect", "redirect"]
+
+
+async def test_an_output_file_that_cannot_be_opened_fails_the_job(broker: Any) -> None:
+    options = {"output": {"stdout": {"type": "file", "path": "/nosuch/dir/out"}}}
+    assert await broker.run(["true"], shell={"options": options}) == 1 << 8
+    assert [item["note"] for item in broker.manager.raised] == ["shell_init: No such file or directory"]
+    messages = [event["context"]["message"] for event in broker.log("output")]
+    assert messages == [
+        "error opening output file '/nosuch/dir/out': No such file or directory",
+        "plugin 'output': shell.init failed",
+        "shell_init: No such file or directory",
+    ]
+
+
+async def test_a_missing_directory_is_reported(broker: Any) -> None:
+    assert await broker.run(["pwd"], cwd="/nosuch") == 0
+    assert broker.output() == "/tmp\n"
+    text = "Could not change dir to /nosuch: No such file or directory. Going to /tmp instead"
+    logs = [event["context"]["data"] for event in broker.log("exec.eventlog") if event["name"] == "log"]
+    assert logs == [text + "\n", f"flux-shell: ERROR: {text}\n"]
+
+
+async def test_much_output_arrives_whole(broker: Any) -> None:
+    assert await broker.run(["seq", "1", "1500000"]) == 0
+    assert broker.output() == "".join(f"{n}\n" for n in range(1, 1500001))
+
+
+async def test_output_that_is_not_utf8(broker: Any) -> None:
+    assert await broker.run(["printf", "\\377\\376x"]) == 0
+    data = next(event["context"] for event in broker.log("output") if "data" in event.get("context", {}))
+    assert data == {"stream": "stdout", "rank": "0", "encoding": "base64", "data": "//54"}
+
+
+async def test_exit_on_error(broker: Any) -> None:
+    command = ["sh", "-c", "if [ $FLUX_TASK_RANK = 1 ]; then exit 4; fi; sleep 100"]
+    assert await broker.run(command, ntasks=2, shell={"options": {"exit-on-error": 1}}) == 4 << 8
+    assert [item["note"] for item in broker.manager.raised] == ["rank 1 failed and exit-on-error is set"]
+
+
+async def test_exit_timeout(broker: Any) -> None:
+    command = ["sh", "-c", "if [ $FLUX_TASK_RANK = 1 ]; then exit 0; fi; sleep 100"]
+    assert await broker.run(command, ntasks=2, shell={"options": {"exit-timeout": "0.2s"}}) == 1 << 8
+    assert [item["note"] for item in broker.manager.raised] == ["rank 1 exited and exit-timeout=0.2s has expired"]
+
+
+async def test_a_killed_shell_is_noticed_and_its_tasks_die(broker: Any) -> None:
+    broker.submit(["sleep", "100"])
+    await broker.until_event("shell.start")
+    host = psutil.Process(broker.shells.host.pid)
+    shell = host.children()[0]
+    task = shell.children()[0]
+    shell.kill()
+    await asyncio.wait_for(broker.done.wait(), 20)
+    assert broker.said[1]["type"] == "exception" and "was lost" in broker.said[1]["data"]["note"]
+    assert broker.said[2]["data"] == {"status": 9}
+    psutil.wait_procs([task], timeout=10)
+    assert not task.is_running()
+
+
+async def test_stopping_the_broker_leaves_nothing(broker: Any) -> None:
+    broker.submit(["sleep", "100"])
+    await broker.until_event("shell.start")
+    processes = descendants()
+    assert len(processes) == 3
+    await broker.stop()
+    broker.mounted.clear()
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    assert alive == []
+
+
+async def test_a_terminal(broker: Any) -> None:
+    broker.submit(["sh", "-c", "tty >/dev/null && stty size; read line; echo got $line"], shell={"options": {"pty": 1}})
+    await broker.until_event("shell.init")
+    topic = f"{os.getuid()}-shell-4242.terminus.0"
+    seen: list[dict[str, Any]] = []
+    request = {"type": "attach", "mode": "rw", "winsize": {"rows": 30, "cols": 90}}
+    async with asyncio.timeout(20):
+        async with broker.handle.stream(topic, request, cancel=None) as stream:
+            async for item in stream:
+                seen.append(item)
+                if item["type"] == "attach":
+                    await broker.handle.rpc(topic, {"type": "data", "data": "abc\n"})
+    text = "".join(item.get("data", "") for item in seen)
+    assert "30 90" in text and "got abc" in text
+    assert seen[-1] == {"type": "exit", "message": "session exiting", "status": 0}
+
+
+async def test_simulated_jobs_have_no_processes(broker: Any) -> None:
+    assert await broker.run(["nosuch"], exec={"test": {"run_duration": "0.01s", "wait_status": 256}}) == 256
+    assert broker.shells.host.pid == 0
+    text = broker.kvs.spaces["primary"]["job.0000.0000.0000.1092.guest.exec.eventlog"]
+    assert text.count("\n") == 4
+
+
+async def test_a_simulated_job_can_be_cancelled(broker: Any) -> None:
+    broker.submit(["x"], exec={"test": {"run_duration": "100s"}})
+    await broker.until_event("starting")
+    await broker.handle.publish("job-exception", {"id": 4242, "type": "cancel", "severity": 0})
+    await asyncio.wait_for(broker.done.wait(), 20)
+    assert broker.said[-2]["data"] == {"status": 15}
+
+
+@pytest.mark.parametrize("resources", [{"execution": {"R_lite": []}}, {}, {"execution": {"R_lite": [{"rank": "x"}]}}])
+async def test_a_malformed_r_is_refused(broker: Any, resources: dict[str, Any]) -> None:
+    request = {"id": 1, "userid": 0, "jobspec": {}, "R": resources}
+    with pytest.raises(OSError):
+        async with broker.handle.stream("job-exec.start", request, cancel=None) as stream:
+            async for _ in stream:
+                pass
