@@ -53,7 +53,7 @@ def _expires(table: JobTable, row: int, now: float) -> str:
 COLUMNS: Final[tuple[Column, ...]] = (
     Column("id", "JOBID", 13, 100, lambda t, r, n: f58(t.ids[r]), lambda t, r, n: t.ids[r]),
     Column("user", "USER", 8, 60, lambda t, r, n: user_name(t.userid[r]), lambda t, r, n: user_name(t.userid[r])),
-    Column("state", "ST", 3, 95, lambda t, r, n: STATUS[t.status[r]].code, _state_key),
+    Column("state", "ST", 4, 95, lambda t, r, n: STATUS[t.status[r]].code, _state_key),
     Column("name", "NAME", 12, 98, lambda t, r, n: t.name[r], lambda t, r, n: t.name[r].lower(), grow=2),
     Column(
         "priority",

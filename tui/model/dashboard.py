@@ -46,6 +46,7 @@ class Dashboard:
         self.loaded = False
         self.revision = 0
         self.marks: set[int] = set()
+        self.read_only = False
         self.reset()
 
     def reset(self) -> None:

@@ -1,0 +1,94 @@
+"""The application: owns the model and the feed, repaints the screen on top ten times a second at most."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import ClassVar, Final
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+from tui.feed.base import Feed
+from tui.model.dashboard import Dashboard
+from tui.screens.job import JobScreen
+from tui.screens.jobs import JobsScreen
+from tui.screens.live import LiveScreen
+from tui.widgets import palette
+from tui.widgets.palette import Glyphs
+
+REPAINT_SECONDS: Final = 0.1
+
+
+class TopApp(App[None]):
+    """``flux top``."""
+
+    CSS_PATH = "app.tcss"
+    TITLE = "flux top"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "quit", "Quit", tooltip="Quit", id="app.quit"),
+        Binding("ctrl+c,ctrl+q", "quit", "Quit", show=False, priority=True, id="app.interrupt"),
+    ]
+
+    def __init__(
+        self,
+        feed: Feed,
+        *,
+        read_only: bool = False,
+        query: str = "",
+        sort: str = "state",
+        reverse: bool = False,
+        jobid: int | None = None,
+        clock: Callable[[], float] = time.time,
+        glyphs: Glyphs | None = None,
+    ) -> None:
+        super().__init__()
+        self.feed = feed
+        self.glyphs = glyphs or palette.terminal_glyphs()
+        self.dashboard = Dashboard(clock)
+        self.dashboard.read_only = read_only
+        self.dashboard.view.set_sort(sort, reverse, clock())
+        self.dashboard.set_query(query)
+        self._jobid = jobid
+        self._seen = -1
+        self._second = 0
+        self._following: asyncio.Task[None] | None = None
+
+    def on_mount(self) -> None:
+        """Show the jobs and begin to follow the instance."""
+        self.register_theme(palette.THEME)
+        self.theme = "flux"
+        self.set_class(self.glyphs is palette.ASCII, "ascii")
+        self.push_screen(JobsScreen())
+        if self._jobid is not None:
+            self.push_screen(JobScreen(self._jobid))
+        self._following = asyncio.create_task(self.feed.run(self.dashboard), name="feed")
+        self._following.add_done_callback(self._feed_ended)
+        self.set_interval(REPAINT_SECONDS, self.repaint)
+
+    def _feed_ended(self, task: asyncio.Task[None]) -> None:
+        """A feed never ends by itself; if it does, it is our fault, and the program must say so."""
+        if not task.cancelled() and task.exception() is not None:
+            error = task.exception()
+            self.dashboard.set_link(False, f"internal error: {error!r}")
+
+    def repaint(self) -> None:
+        """Bring the model up to date and repaint if anything changed, at least once a second for the clocks."""
+        self.dashboard.settle()
+        second = int(self.dashboard.clock())
+        if self.dashboard.revision == self._seen and second == self._second:
+            return
+        self._seen, self._second = self.dashboard.revision, second
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, LiveScreen):
+                if screen.is_mounted:
+                    screen.live_update()
+                break
+
+    async def on_unmount(self) -> None:
+        """End the connection."""
+        if self._following is not None:
+            self._following.cancel()
+        await self.feed.close()

@@ -1,0 +1,48 @@
+"""What all screens share: access to the application's model and feed, and being repainted by its timer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textual.screen import Screen
+
+if TYPE_CHECKING:
+    from tui.app import TopApp
+    from tui.model.dashboard import Dashboard
+    from tui.widgets.palette import Glyphs
+
+
+class LiveScreen(Screen[None]):
+    """A screen that draws from the model."""
+
+    @property
+    def top(self) -> TopApp:
+        """The application."""
+        return cast("TopApp", self.app)
+
+    @property
+    def dashboard(self) -> Dashboard:
+        """The model."""
+        return self.top.dashboard
+
+    @property
+    def glyphs(self) -> Glyphs:
+        """The signs the terminal can show."""
+        return self.top.glyphs
+
+    def live_update(self) -> None:
+        """Repaint what changed; called at most ten times a second."""
+
+    def action_back(self) -> None:
+        """Go back to the screen before."""
+        self.app.pop_screen()
+
+    def action_help(self) -> None:
+        """List all keys."""
+        from tui.screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen(self))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Take away the actions on jobs from a read-only dashboard."""
+        return not (action in ("cancel_jobs", "kill_jobs") and self.dashboard.read_only)

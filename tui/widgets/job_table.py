@@ -1,0 +1,219 @@
+"""The job table: only the visible lines are ever drawn, straight from the columns of the model."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from textual.events import Click, Resize
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.model.columns import COLUMNS, Column, fit
+from tui.model.dashboard import Dashboard
+from tui.model.jobid import PREFIX
+from tui.model.states import DONE, STATUS
+from tui.widgets import palette
+from tui.widgets.palette import Glyphs, status_colour, style
+
+GUTTER: Final = 2
+
+
+@lru_cache(maxsize=8192)
+def cell(text: str, width: int, right: bool, more: str) -> str:
+    """Return ``text`` in exactly ``width`` cells, cut with ``more`` if it is too long."""
+    length = len(text) if text.isascii() else cell_len(text)
+    if length > width:
+        return set_cell_size(text, width - 1) + more
+    padding = " " * (width - length)
+    return padding + text if right else text + padding
+
+
+class JobTableHeading(Widget):
+    """The line of column titles; a click on a title sorts by it."""
+
+    class Sort(Message):
+        """A title was clicked."""
+
+        def __init__(self, column: str) -> None:
+            super().__init__()
+            self.column = column
+
+    def __init__(self, dashboard: Dashboard, glyphs: Glyphs, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.dashboard = dashboard
+        self.glyphs = glyphs
+
+    def render_line(self, y: int) -> Strip:
+        """Draw the titles, the sorting one with its direction."""
+        view = self.dashboard.view
+        plain = style(palette.DIM, palette.SURFACE, bold=True)
+        chosen = style(palette.ACCENT, palette.SURFACE, bold=True)
+        segments = [Segment(" " * GUTTER, plain)]
+        for column, width in fit(COLUMNS, self.size.width - GUTTER - 1):
+            title = column.title
+            sorts = column is view.column
+            if sorts:
+                title += self.glyphs.down if view.reverse else self.glyphs.up
+            segments.append(Segment(cell(title, width, column.right, self.glyphs.more), chosen if sorts else plain))
+            segments.append(Segment(" ", plain))
+        return Strip(segments).adjust_cell_length(self.size.width, plain)
+
+    def on_click(self, event: Click) -> None:
+        """Tell which title was clicked."""
+        left = GUTTER
+        for column, width in fit(COLUMNS, self.size.width - GUTTER - 1):
+            if left <= event.x < left + width:
+                self.post_message(self.Sort(column.name))
+            left += width + 1
+
+
+class JobTableView(ScrollView, can_focus=True):
+    """The lines under the titles, with a cursor that stays on its job while the order changes around it."""
+
+    class Opened(Message):
+        """A job was double-clicked."""
+
+    def __init__(self, dashboard: Dashboard, glyphs: Glyphs, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.dashboard = dashboard
+        self.glyphs = glyphs
+        self.cursor = 0
+        self._cursor_row: int | None = None
+        self._pinned = False
+        self._fitted: list[tuple[Column, int]] = []
+        self._table: object = None
+
+    # the cursor
+
+    @property
+    def cursor_row(self) -> int | None:
+        """The row of the job under the cursor, None if the table is empty."""
+        view = self.dashboard.view
+        if not len(view):
+            return None
+        return view.row_at(min(self.cursor, len(view) - 1))
+
+    def move_to(self, index: int) -> None:
+        """Put the cursor on line ``index`` and scroll it into sight."""
+        last = len(self.dashboard.view) - 1
+        self.cursor = max(0, min(index, last))
+        self._cursor_row = self.cursor_row
+        self._pinned = self.cursor > 0
+        self._show_cursor()
+        self.refresh()
+
+    def move_by(self, lines: int) -> None:
+        """Move the cursor ``lines`` down, up if negative."""
+        self.move_to(self.cursor + lines)
+
+    @property
+    def page(self) -> int:
+        """The number of lines in sight."""
+        return max(1, self.size.height)
+
+    def _show_cursor(self) -> None:
+        region = Region(0, self.cursor, 1, 1)
+        self.scroll_to_region(region, animate=False, force=True, immediate=True)
+
+    def update(self) -> None:
+        """Follow the model: new length, cursor on the same job as before, its line at the same height on the screen."""
+        view = self.dashboard.view
+        if self._table is not self.dashboard.table:
+            self._table = self.dashboard.table
+            self._cursor_row = None
+        height = len(view)
+        if self.virtual_size.height != height:
+            self.virtual_size = Size(self.size.width, height)
+        before = self.cursor
+        if self._pinned and self._cursor_row is not None:
+            index = view.index_of(self._cursor_row)
+            self.cursor = index if index is not None else self.cursor
+        self.cursor = max(0, min(self.cursor, height - 1))
+        self._cursor_row = self.cursor_row
+        if self.cursor != before:
+            self.scroll_to(y=self.scroll_offset.y + self.cursor - before, animate=False, force=True, immediate=True)
+            self._show_cursor()
+        self.refresh()
+
+    # drawing
+
+    def on_resize(self, event: Resize) -> None:
+        """Choose the columns that fit and keep the cursor in sight."""
+        self._fitted = fit(COLUMNS, event.size.width - GUTTER)
+        self.virtual_size = Size(event.size.width, len(self.dashboard.view))
+        self._show_cursor()
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line of the table."""
+        index = y + self.scroll_offset.y
+        view, width = self.dashboard.view, self.size.width
+        if index >= len(view):
+            text = self._empty_text() if y == 1 and not len(view) else ""
+            return Strip([Segment(cell(text, width, False, self.glyphs.more), style(palette.DIM))], width)
+        return self._job_line(view.row_at(index), index == self.cursor).adjust_cell_length(width, style(palette.TEXT))
+
+    def _empty_text(self) -> str:
+        dashboard = self.dashboard
+        if not dashboard.link.up:
+            return "  waiting for the instance" + self.glyphs.more
+        if len(dashboard.table):
+            return "  no job matches the filter"
+        return "  no jobs yet: submit some with flux mini submit, run or bulksubmit"
+
+    def _job_line(self, row: int, at_cursor: bool) -> Strip:
+        dashboard, table, now = self.dashboard, self.dashboard.table, self.dashboard.clock()
+        marked = table.ids[row] in dashboard.marks
+        ground = palette.BACKGROUND
+        if at_cursor:
+            ground = palette.CURSOR
+        elif row in dashboard.flash:
+            ground = palette.FLASH
+        status = table.status[row]
+        colour = status_colour(status)
+        base = palette.SOFT if status in DONE else palette.TEXT
+        if at_cursor:
+            base = palette.BRIGHT
+        sign = self.glyphs.cursor if at_cursor else " "
+        segments = [
+            Segment(sign, style(palette.ACCENT, ground)),
+            Segment(self.glyphs.mark if marked else " ", style(palette.AMBER, ground, bold=True)),
+        ]
+        gap = Segment(" ", style(base, ground))
+        for column, width in self._fitted:
+            text = cell(self._cell_text(column, row, now), width, column.right, self.glyphs.more)
+            segments.append(Segment(text, style(self._colour(column.name, status, colour, base), ground, bold=marked)))
+            segments.append(gap)
+        strip = Strip(segments)
+        return strip.adjust_cell_length(self.size.width, style(base, ground))
+
+    def _cell_text(self, column: Column, row: int, now: float) -> str:
+        table = self.dashboard.table
+        if column.name == "state":
+            return f"{self.glyphs.dot} {STATUS[table.status[row]].code}"
+        text = column.cell(table, row, now)
+        if self.glyphs is palette.ASCII:
+            text = text.replace(PREFIX, "f")
+        return text
+
+    def _colour(self, name: str, status: int, colour: str, base: str) -> str:
+        if name == "state":
+            return colour
+        if name == "info":
+            return palette.DIM if status in DONE and colour in (palette.GREEN,) else colour
+        if name in ("id", "name", "runtime"):
+            return base
+        return palette.DIM if base == palette.SOFT else palette.SOFT
+
+    def on_click(self, event: Click) -> None:
+        """Put the cursor on the clicked line; the second click opens the job."""
+        index = event.y + self.scroll_offset.y
+        if index < len(self.dashboard.view):
+            self.move_to(index)
+            if event.chain == 2:
+                self.post_message(self.Opened())

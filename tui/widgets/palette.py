@@ -1,0 +1,134 @@
+"""Colours and signs of the dashboard: one colour for each job status wherever it appears, and ASCII for terminals
+without Unicode.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from rich.style import Style
+from textual.theme import Theme
+
+from tui.model.states import Status
+
+BACKGROUND: Final = "#0d1017"
+SURFACE: Final = "#131822"
+PANEL: Final = "#1b2230"
+CURSOR: Final = "#26314a"
+FLASH: Final = "#182338"
+LINE: Final = "#2d3648"
+DIM: Final = "#727d92"
+SOFT: Final = "#a3adbf"
+TEXT: Final = "#cdd4e0"
+BRIGHT: Final = "#f4f6fa"
+ACCENT: Final = "#8b9cff"
+AMBER: Final = "#e6b450"
+RED: Final = "#f26d78"
+GREEN: Final = "#7fd962"
+
+STATUS_COLOUR: Final[tuple[str, ...]] = (
+    "#c3a6ff",  # depend
+    "#b8a58a",  # priority
+    AMBER,  # sched
+    "#59c2ff",  # run
+    "#95e6cb",  # cleanup
+    GREEN,  # completed
+    RED,  # failed
+    "#8c95a8",  # canceled
+    "#ff8f40",  # timeout
+)
+
+SEVERITY_COLOUR: Final[tuple[str, ...]] = (RED, RED, RED, RED, "#ff8f40", AMBER, TEXT, DIM)
+
+LINE_COLOUR: Final[dict[str, str]] = {
+    "stdout": TEXT,
+    "stderr": "#f29e74",
+    "event": "#59c2ff",
+    "exec": "#95e6cb",
+    "exception": RED,
+    "notice": AMBER,
+}
+
+THEME: Final = Theme(
+    name="flux",
+    primary=ACCENT,
+    secondary="#59c2ff",
+    accent=ACCENT,
+    foreground=TEXT,
+    background=BACKGROUND,
+    surface=SURFACE,
+    panel=PANEL,
+    success=GREEN,
+    warning=AMBER,
+    error=RED,
+    dark=True,
+    variables={
+        "footer-background": SURFACE,
+        "footer-key-foreground": ACCENT,
+        "footer-description-foreground": SOFT,
+        "footer-key-background": SURFACE,
+        "footer-description-background": SURFACE,
+        "footer-item-background": SURFACE,
+        "scrollbar": LINE,
+        "scrollbar-hover": DIM,
+        "scrollbar-active": ACCENT,
+        "scrollbar-background": BACKGROUND,
+        "scrollbar-background-hover": BACKGROUND,
+        "scrollbar-background-active": BACKGROUND,
+        "scrollbar-corner-color": BACKGROUND,
+        "border": ACCENT,
+        "border-blurred": LINE,
+        "input-selection-background": CURSOR,
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """The signs drawn: bars, dots, arrows."""
+
+    spark: str
+    partial: str
+    empty: str
+    dot: str
+    mark: str
+    cursor: str
+    up: str
+    down: str
+    more: str
+    progress: str
+    rest: str
+    separator: str
+    logo: str
+    warning: str
+
+    @property
+    def full(self) -> str:
+        """A filled cell."""
+        return self.partial[8]
+
+
+UNICODE: Final = Glyphs(" ▁▂▃▄▅▆▇█", " ▏▎▍▌▋▊▉█", "─", "●", "◆", "▌", "▲", "▼", "…", "━", "─", "·", "▞▞", "▲")
+ASCII: Final = Glyphs(" .:-=+*%#", "        #", "-", "*", "+", ">", "^", "v", "~", "=", "-", "-", "//", "!")
+
+
+def terminal_glyphs() -> Glyphs:
+    """Return the signs the terminal can show, by the encoding of standard output."""
+    encoding = (getattr(sys.stdout, "encoding", "") or "").lower().replace("-", "")
+    plain = os.environ.get("TERM") in ("dumb", "vt100") or bool(os.environ.get("FLUX_TOP_ASCII"))
+    return UNICODE if encoding == "utf8" and not plain else ASCII
+
+
+@cache
+def style(colour: str, background: str = BACKGROUND, bold: bool = False, italic: bool = False) -> Style:
+    """Return the style of ``colour`` on ``background``."""
+    return Style(color=colour, bgcolor=background, bold=bold or None, italic=italic or None)
+
+
+def status_colour(status: int) -> str:
+    """Return the colour of one :class:`~tui.model.states.Status`."""
+    return STATUS_COLOUR[Status(status)]

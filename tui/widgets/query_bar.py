@@ -1,0 +1,79 @@
+"""One line to type a filter or a search into, with what it found at the right."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input, Label
+
+from tui.widgets import palette
+
+
+class QueryBar(Horizontal):
+    """Hidden until opened; Enter keeps what was typed, Escape takes it back."""
+
+    class Typed(Message):
+        """The text changed."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    class Closed(Message):
+        """Typing ended; ``kept`` is false after Escape."""
+
+        def __init__(self, kept: bool) -> None:
+            super().__init__()
+            self.kept = kept
+
+    def __init__(self, prompt: str, placeholder: str, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._prompt = prompt
+        self._placeholder = placeholder
+
+    def compose(self) -> ComposeResult:
+        """Lay out prompt, input and answer."""
+        yield Label(f" {self._prompt} ", classes="prompt")
+        yield Input(placeholder=self._placeholder, compact=True)
+        yield Label("", classes="answer")
+
+    @property
+    def input(self) -> Input:
+        """Where the text is typed."""
+        return self.query_one(Input)
+
+    @property
+    def text(self) -> str:
+        """What is typed now."""
+        return self.input.value
+
+    def open(self) -> None:
+        """Show the line and type into it."""
+        self.display = True
+        self.input.focus()
+
+    def set_text(self, text: str) -> None:
+        """Put ``text`` into the line without telling anyone."""
+        with self.input.prevent(Input.Changed):
+            self.input.value = text
+
+    def answer(self, text: str, bad: bool = False) -> None:
+        """Show ``text`` at the right, in red if ``bad``."""
+        self.query_one(".answer", Label).update(Text(f" {text} ", palette.RED if bad else palette.SOFT))
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Pass on every change."""
+        event.stop()
+        self.post_message(self.Typed(event.value))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter keeps the text."""
+        event.stop()
+        self.post_message(self.Closed(kept=True))
+
+    def key_escape(self) -> None:
+        """Escape takes it back."""
+        if self.input.has_focus:
+            self.post_message(self.Closed(kept=False))
