@@ -86,14 +86,15 @@ class JobIndex:
         Args:
             id: the job, created at its first event.
             entry: the eventlog entry.
-            seq: its number in the job's eventlog; an entry seen before is ignored.
+            seq: its number in the job's eventlog, negative for what is not in the eventlog; an entry seen before is
+                ignored.
             jobspec: the jobspec, with the first event.
             resources: R, with the alloc event.
         """
         job = self._jobs.get(id)
         if job is None:
             job = self._jobs[id] = JobRecord(id)
-        if seq is not None:
+        if seq is not None and seq >= 0:
             if seq <= job.seq:
                 return job
             job.seq = seq

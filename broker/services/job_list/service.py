@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
 from broker.service import NO_REPLY, Request, Service, request
 from broker.services.job_list.attributes import ATTRIBUTES, describe, getters
 from broker.services.job_list.index import JobIndex
+from broker.services.job_list.record import JobRecord
 from flux.constants import FLUX_KVS_TREEOBJ, FLUX_USERID_UNKNOWN
 from flux.job.JobID import JobID
+from flux.treeobj import decode_val
 from flux.wire import json
 
 RETRY_SECONDS = 0.1
 APPEAR_SECONDS = 10.0
+AT_ONCE = 64
+NEWEST = 1024
 
 
 class JobListService(Service):
@@ -26,7 +31,8 @@ class JobListService(Service):
     async def start(self, args: list[str]) -> None:
         self._index = JobIndex()
         self._waiting: dict[int, list[Request]] = {}
-        self._started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._early: list[tuple[Callable[[Request], None], Request]] = []
+        self._ready = False
         self.ctx.spawn(self._follow(), "job-list journal")
 
     # The journal
@@ -38,6 +44,9 @@ class JobListService(Service):
                     self._index = JobIndex()
                     async for batch in stream:
                         self._take(batch["events"])
+                        if batch.get("replayed"):
+                            self.ctx.log.debug(f"job_state_init_from_kvs: read {len(self._index)} jobs")
+                            self.ctx.spawn(self._load_details(), "job-list details")
             except OSError as exc:
                 if exc.errno not in (errno.ENOSYS, errno.ECONNRESET):
                     self.ctx.log.err(f"events-journal: {exc.strerror}")
@@ -57,44 +66,76 @@ class JobListService(Service):
             except (KeyError, TypeError, ValueError, AttributeError) as exc:
                 self.ctx.log.err(f"job {id}: cannot apply event {event.get('entry')}: {exc!r}")
                 continue
-            if event["entry"]["name"] == "alloc" and job.ranks is None:
-                self.ctx.spawn(self._fetch_resources(id), "job-list R")
+            if self._ready and event["entry"]["name"] == "alloc" and job.ranks is None:
+                self.ctx.spawn(self._load_one(job), "job-list R")
             for req in self._waiting.pop(id, ()):
                 self._answer_id(req)
-        if not self._started.done():
-            self.ctx.log.debug(f"job_state_init_from_kvs: read {len(self._index)} jobs")
-            self._started.set_result(None)
 
-    async def _fetch_resources(self, id: int) -> None:
-        """Read R of a job whose alloc event came without it."""
+    async def _load_details(self) -> None:
+        """Read jobspec and R of replayed jobs, newest first; queries are answered once the newest are complete."""
+        index = self._index
+        jobs = [job for job in index.select() if job.name is None or (job.t_run is not None and job.ranks is None)]
+        for start in range(0, len(jobs), AT_ONCE):
+            if start >= NEWEST:
+                self._become_ready()
+            await asyncio.gather(*(self._load_one(job) for job in jobs[start : start + AT_ONCE]))
+        self._become_ready()
+
+    async def _load_one(self, job: JobRecord) -> None:
         try:
-            answer = await self.ctx.handle.rpc("job-info.lookup", {"id": id, "keys": ["R"], "flags": 0})
-        except OSError as exc:
-            self.ctx.log.err(f"job {id}: no R: {exc.strerror}")
-            return
-        job = self._index.get(id)
-        if job is not None:
-            job.set_resources(json.loads(answer["R"]))
+            if job.name is None:
+                job.set_jobspec(json.loads(await self._value(job.id, "jobspec")))
+            if job.t_run is not None and job.ranks is None:
+                job.set_resources(json.loads(await self._value(job.id, "R")))
+        except (OSError, ValueError, KeyError, TypeError) as exc:
+            self.ctx.log.err(f"job {job.id}: jobspec or R cannot be read: {exc}")
+
+    async def _value(self, id: int, key: str) -> bytes:
+        payload = {"key": f"{JobID(id).kvs}.{key}", "namespace": "primary", "flags": 0}
+        return decode_val((await self.ctx.handle.rpc("kvs.lookup", payload))["val"])
+
+    def _become_ready(self) -> None:
+        self._ready = True
+        early, self._early = self._early, []
+        for answer, req in early:
+            try:
+                answer(req)
+            except OSError as exc:
+                req.fail(exc)
+
+    def _when_ready(self, req: Request, answer: Callable[[Request], None]) -> Any:
+        """Answer a query now, or after the jobs of an earlier run are known."""
+        if self._ready:
+            answer(req)
+        else:
+            self._early.append((answer, req))
+        return NO_REPLY
 
     # Queries
 
     @request("list", allow="guest")
-    def list_jobs(self, req: Request) -> dict[str, Any]:
+    def list_jobs(self, req: Request) -> Any:
         """List jobs of ``userid`` in ``states`` with ``results``, at most ``max_entries`` (0: all), with ``attrs``."""
+        return self._when_ready(req, self._list_jobs)
+
+    def _list_jobs(self, req: Request) -> None:
         wanted = getters(req.get("attrs", list))
         limit = _limit(req)
         chosen = self._index.select(
             req.get("states", int, 0), req.get("results", int, 0), req.get("userid", int, FLUX_USERID_UNKNOWN)
         )
-        return {"jobs": [describe(job, wanted) for job in islice(chosen, limit)]}
+        req.respond({"jobs": [describe(job, wanted) for job in islice(chosen, limit)]})
 
     @request("list-inactive", allow="guest")
-    def list_inactive(self, req: Request) -> dict[str, Any]:
+    def list_inactive(self, req: Request) -> Any:
         """List jobs that ended after ``since``, newest first, those called ``name`` if it is given."""
+        return self._when_ready(req, self._list_inactive)
+
+    def _list_inactive(self, req: Request) -> None:
         wanted = getters(req.get("attrs", list))
         since = float(req.get("since", (int, float), 0.0))  # type: ignore[arg-type]
         chosen = self._index.inactive_since(since, req.payload.get("name"))
-        return {"jobs": [describe(job, wanted) for job in islice(chosen, _limit(req))]}
+        req.respond({"jobs": [describe(job, wanted) for job in islice(chosen, _limit(req))]})
 
     @request("list-id", allow="guest")
     def list_id(self, req: Request) -> Any:
@@ -135,6 +176,7 @@ class JobListService(Service):
 
     def on_disconnect(self, sender: str) -> None:
         """Forget what a client that went away waits for."""
+        self._early = [(answer, req) for answer, req in self._early if req.sender != sender]
         for id, reqs in list(self._waiting.items()):
             kept = [req for req in reqs if req.sender != sender]
             if kept:
@@ -148,9 +190,9 @@ class JobListService(Service):
         return {"attrs": ["id", *ATTRIBUTES]}
 
     @request("job-stats", allow="guest")
-    def job_stats(self, req: Request) -> dict[str, Any]:
+    def job_stats(self, req: Request) -> Any:
         """Count jobs by state and the unsuccessful ones by cause."""
-        return self._index.stats()
+        return self._when_ready(req, lambda req: req.respond(self._index.stats()))
 
     def stats(self) -> dict[str, Any]:
         """The number of jobs and of clients that wait for one to appear."""

@@ -9,6 +9,7 @@ import pytest
 
 from broker.services.job_list.service import JobListService
 from broker.testing.harness import ServiceHarness
+from flux import treeobj
 from flux.wire.message import Message
 
 
@@ -35,6 +36,8 @@ class Scripted:
     async def start(self) -> None:
         await self.harness.start()
         await self.harness.until(lambda: bool(self.harness.sent))
+        self.harness.answer(self.journal, {"events": [], "replayed": True})
+        await self.harness.until(lambda: self.harness.service._ready)
 
     @property
     def journal(self) -> Message:
@@ -55,6 +58,30 @@ async def test_list_and_stats() -> None:
     stats = await script.harness.request("job-list.job-stats")
     assert stats["job_states"]["depend"] == 2
     await script.harness.stop()
+
+
+async def test_queries_wait_until_an_earlier_runs_jobs_are_complete() -> None:
+    script = Scripted()
+    harness = script.harness
+    await harness.start()
+    await harness.until(lambda: bool(harness.sent))
+    tag = harness.submit("job-list.list", {"max_entries": 1, "attrs": ["name", "ranks"]})
+    bad = harness.submit("job-list.list", {"max_entries": 1, "attrs": ["nosuch"]})
+    values = {
+        "jobspec": b'{"tasks": [{"command": ["/bin/x"]}]}',
+        "R": b'{"execution": {"R_lite": [{"rank": "3", "children": {}}], "nodelist": ["vm"]}}',
+    }
+    harness.rpcs["kvs.lookup"] = lambda payload: {"val": treeobj.val(values[payload["key"].rpartition(".")[2]])}
+    events = [_event(1, 0, "submit", userid=0), _event(1, 1, "depend"), _event(1, 2, "priority", priority=1)]
+    events += [_event(1, 3, "alloc"), _event(1, 4, "finish", status=0), _event(1, 5, "clean")]
+    harness.answer(script.journal, {"events": events})
+    await harness.until(lambda: 1 in harness.service._index)
+    assert harness.replies(tag) == []
+    harness.answer(script.journal, {"events": [], "replayed": True})
+    await harness.until(lambda: bool(harness.replies(bad)))
+    assert harness.replies(tag)[0].json() == {"jobs": [{"id": 1, "name": "x", "ranks": "3"}]}
+    assert harness.replies(bad)[0].errnum == errno.EINVAL
+    await harness.stop()
 
 
 async def test_max_entries_zero_means_all() -> None:
@@ -124,6 +151,7 @@ async def test_journal_is_followed_again_after_the_job_manager_went_away() -> No
     await script.post(_event(1, 0, "submit", userid=0))
     script.harness.answer(script.journal, errnum=errno.ENOSYS)
     await script.harness.until(lambda: len(script.harness.sent) == 2)
+    script.harness.answer(script.journal, {"events": [], "replayed": True})
     await script.post(_event(2, 0, "submit", userid=0))
     assert 1 not in script.harness.service._index
     await script.harness.stop()

@@ -1,0 +1,1 @@
+"""What is stored about jobs: values, and eventlogs as they grow."""

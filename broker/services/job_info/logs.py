@@ -1,0 +1,147 @@
+"""The eventlogs of active and recently ended jobs, in memory, fed by the job manager's journal.
+
+Entries are kept the way they are sent to watchers, so that a thousand watchers cost no more encoding than one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from flux.wire import json
+
+RECENT_LIMIT = 1024
+
+
+class Listener(Protocol):
+    """What wants to hear of a job."""
+
+    def on_entry(self, payload: bytes) -> None:
+        """The eventlog grew by an entry, encoded as a watcher's response."""
+
+    def on_start(self) -> None:
+        """The job's shells run, so its guest namespace exists."""
+
+    def on_end(self) -> None:
+        """The eventlog ended."""
+
+
+def encode(line: str) -> bytes:
+    """Return the response payload for one line of an eventlog, newline included."""
+    return b'{"event":' + json.dumps(line) + b"}\0"
+
+
+def decode(payload: bytes) -> str:
+    """Return the line of a response payload."""
+    line: str = json.loads(payload[:-1])["event"]
+    return line
+
+
+class JobLog:
+    """One job's eventlog and who listens to it."""
+
+    __slots__ = ("ended", "id", "listeners", "payloads", "resources", "started", "userid")
+
+    def __init__(self, id: int) -> None:
+        self.id = id
+        self.userid = 0
+        self.payloads: list[bytes] = []
+        self.started = False
+        self.ended = False
+        self.resources: Any = None
+        self.listeners: list[Listener] = []
+
+    def append(self, entry: Mapping[str, Any], line: str | None = None) -> None:
+        """Add an entry and tell the listeners.
+
+        Args:
+            entry: the decoded entry.
+            line: its text with newline, if it is at hand.
+        """
+        payload = encode(json.dumps_str(entry) + "\n" if line is None else line)
+        self.payloads.append(payload)
+        for listener in tuple(self.listeners):
+            listener.on_entry(payload)
+        name = entry["name"]
+        if name == "submit":
+            self.userid = entry["context"]["userid"]
+        elif name == "start":
+            self.started = True
+            for listener in tuple(self.listeners):
+                listener.on_start()
+        elif name == "clean":
+            self.ended = True
+            listeners, self.listeners = self.listeners, []
+            for listener in listeners:
+                listener.on_end()
+
+    def extend(self, text: str) -> None:
+        """Add what an eventlog's text holds beyond what is known."""
+        for line in text.splitlines(keepends=True)[len(self.payloads) :]:
+            self.append(json.loads(line), line)
+
+    def text(self) -> str:
+        """Return the eventlog as it is in the KVS."""
+        return "".join(map(decode, self.payloads))
+
+
+class JobLogs:
+    """The eventlogs at hand: all active jobs' and those of the jobs that ended last."""
+
+    def __init__(self, recent: int = RECENT_LIMIT) -> None:
+        self._logs: dict[int, JobLog] = {}
+        self._ended: dict[int, None] = {}
+        self._recent = recent
+
+    def __len__(self) -> int:
+        return len(self._logs)
+
+    def get(self, id: int) -> JobLog | None:
+        """Return a job's eventlog, None if it is not at hand."""
+        return self._logs.get(id)
+
+    def active(self) -> list[JobLog]:
+        """Return the eventlogs that have not ended."""
+        return [log for log in self._logs.values() if not log.ended]
+
+    def feed(self, events: Iterable[Mapping[str, Any]]) -> list[int]:
+        """Take a batch of journal events; returns the jobs of which entries are missing."""
+        gaps = []
+        for event in events:
+            seq = event["eventlog_seq"]
+            if seq < 0:
+                continue
+            id = event["id"]
+            log = self._logs.get(id)
+            if log is None:
+                log = self._logs[id] = JobLog(id)
+            if "R" in event:
+                log.resources = event["R"]
+            if seq == len(log.payloads):
+                log.append(event["entry"])
+                if log.ended:
+                    self._retire(id)
+            elif seq > len(log.payloads):
+                gaps.append(id)
+        return gaps
+
+    def load(self, id: int, text: str) -> JobLog:
+        """Add what the KVS holds of a job's eventlog; raises ValueError or KeyError if it is malformed."""
+        log = self._logs.get(id) or JobLog(id)
+        ended = log.ended
+        log.extend(text)
+        self._logs[id] = log
+        if log.ended and not ended:
+            self._retire(id)
+        return log
+
+    def _retire(self, id: int) -> None:
+        self._ended[id] = None
+        if len(self._ended) > self._recent:
+            oldest = next(iter(self._ended))
+            del self._ended[oldest]
+            del self._logs[oldest]
+
+    def listener_count(self) -> int:
+        """Return how many listen."""
+        return sum(len(log.listeners) for log in self._logs.values())

@@ -1,0 +1,199 @@
+"""The job-info module: what is stored about a job, and its eventlogs as they grow (flux-job(1)).
+
+Rank 0 follows the job manager's journal, so that watching a job costs no KVS traffic; other ranks pass requests on to it together with
+the user who asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from typing import Any
+
+from broker.context import Context
+from broker.service import NO_REPLY, Request, Service, request
+from broker.services.job_info.logs import JobLog, JobLogs
+from broker.services.job_info.watch import GUEST, GuestWatch, MainWatch, RemoteWatch, Watch
+from flux.job.JobID import JobID
+from flux.treeobj import decode_val
+from flux.wire import json
+
+RETRY_SECONDS = 0.1
+
+
+class JobInfoService(Service):
+    """``job-info.lookup`` and ``job-info.eventlog-watch``, for the instance owner and the owner of the job."""
+
+    name = "job-info"
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self._logs = JobLogs()
+        self._watches: dict[tuple[str, int], Watch] = {}
+        self._opening: dict[tuple[str, int], Request] = {}
+        self._lookups = 0
+
+    async def start(self, args: list[str]) -> None:
+        if self.ctx.rank == 0:
+            self.ctx.spawn(self._follow(), "job-info journal")
+
+    # The journal
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async with self.ctx.handle.stream("job-manager.events-journal") as stream:
+                    for log in self._logs.active():
+                        self.ctx.spawn(self._reload(log.id), "job-info reload")
+                    async for batch in stream:
+                        for id in self._logs.feed(batch["events"]):
+                            self.ctx.spawn(self._reload(id), "job-info reload")
+            except OSError as exc:
+                if exc.errno not in (errno.ENOSYS, errno.ECONNRESET):
+                    self.ctx.log.err(f"events-journal: {exc.strerror}")
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _reload(self, id: int) -> None:
+        """Read what the journal did not tell."""
+        try:
+            self._logs.load(id, await self._value(id, "eventlog"))
+        except OSError as exc:
+            self.ctx.log.err(f"job {id}: eventlog: {exc.strerror}")
+
+    async def _value(self, id: int, key: str) -> str:
+        """Return a value of a job's KVS directory; raises OSError."""
+        payload = {"key": f"{JobID(id).kvs}.{key}", "namespace": "primary", "flags": 0}
+        answer = await self.ctx.handle.rpc("kvs.lookup", payload)
+        return decode_val(answer["val"]).decode("utf-8", "surrogateescape")
+
+    async def _log_of(self, req: Request, id: int) -> JobLog:
+        """Return a job's eventlog; raises OSError: ENOENT for an unknown job, EPERM for somebody else's."""
+        log = self._logs.get(id)
+        if log is None:
+            text = await self._value(id, "eventlog")
+            log = self._logs.get(id)
+            if log is None:
+                log = JobLog(id)
+                try:
+                    log.extend(text)
+                except (ValueError, KeyError, TypeError):
+                    raise OSError(errno.EPROTO, f"job {id}: malformed eventlog") from None
+                if not log.ended:
+                    log = self._logs.load(id, text)
+        self._check_access(req, log)
+        return log
+
+    @staticmethod
+    def _check_access(req: Request, log: JobLog) -> None:
+        userid = req.userid
+        if req.is_owner:
+            if "userid" not in req.payload:
+                return
+            userid = req.get("userid", int)
+        if userid != log.userid:
+            raise OSError(errno.EPERM, "access to the job is denied")
+
+    def _forwarded(self, req: Request) -> dict[str, Any]:
+        """Return the payload for rank 0: with the user who asks, unless it is the owner."""
+        payload = {key: value for key, value in req.payload.items() if key != "userid"}
+        return payload if req.is_owner else {**payload, "userid": req.userid}
+
+    # Values
+
+    @request("lookup", allow="guest")
+    async def lookup(self, req: Request) -> dict[str, Any]:
+        """Return the values of ``keys`` of job ``id``; raises OSError(ENOENT) for an unknown job or key."""
+        id, keys = req.get("id", int), req.get("keys", list)
+        req.get("flags", int, 0)
+        if self.ctx.rank != 0:
+            return await self.ctx.handle.rpc("job-info.lookup", self._forwarded(req), nodeid=0)
+        self._lookups += 1
+        log = self._logs.get(id)
+        if log is not None:
+            self._check_access(req, log)
+        elif not req.is_owner or "userid" in req.payload:
+            log = await self._log_of(req, id)
+        return {key: await self._lookup_one(id, log, key) for key in keys}
+
+    async def _lookup_one(self, id: int, log: JobLog | None, key: Any) -> str:
+        if not isinstance(key, str):
+            raise OSError(errno.EPROTO, "Protocol error")
+        if log is not None and key == "eventlog":
+            return log.text()
+        if log is not None and key == "R" and log.resources is not None:
+            return json.dumps_str(log.resources)
+        return await self._value(id, key)
+
+    # Eventlogs
+
+    @request("eventlog-watch", allow="guest", streaming=True)
+    def eventlog_watch(self, req: Request) -> Any:
+        """Stream the entries of ``path`` of job ``id``, one a response, ENODATA after the last.
+
+        Raises OSError: ENOENT for an unknown job or path, EPERM for somebody else's job.
+        """
+        id, path = req.get("id", int), req.get("path", str)
+        req.get("flags", int, 0)
+        if self.ctx.rank != 0:
+            return self._begin(RemoteWatch(req, self._forget, self._forwarded(req), self.ctx))
+        log = self._logs.get(id)
+        if log is None:
+            return self._watch_later(req, id, path)
+        self._check_access(req, log)
+        return self._watch(req, log, path)
+
+    async def _watch_later(self, req: Request, id: int, path: str) -> Any:
+        key = (req.sender, req.matchtag)
+        self._opening[key] = req
+        try:
+            log = await self._log_of(req, id)
+            wanted = key in self._opening
+        finally:
+            self._opening.pop(key, None)
+        return self._watch(req, log, path) if wanted else NO_REPLY
+
+    def _watch(self, req: Request, log: JobLog, path: str) -> Any:
+        if path == "eventlog":
+            return self._begin(MainWatch(req, self._forget, log))
+        if path.startswith(GUEST):
+            return self._begin(GuestWatch(req, self._forget, log, path, self.ctx))
+        raise OSError(errno.ENOENT, f"{path}: not an eventlog")
+
+    def _begin(self, watch: MainWatch | GuestWatch | RemoteWatch) -> Any:
+        self._watches[watch.req.sender, watch.req.matchtag] = watch
+        watch.begin()
+        return NO_REPLY
+
+    def _forget(self, watch: Watch) -> None:
+        self._watches.pop((watch.req.sender, watch.req.matchtag), None)
+
+    @request("eventlog-watch-cancel", allow="guest")
+    def eventlog_watch_cancel(self, req: Request) -> Any:
+        """End the watch that ``matchtag`` names."""
+        key = (req.sender, req.get("matchtag", int))
+        watch = self._watches.get(key)
+        if watch is not None:
+            watch.finish()
+        elif key in self._opening:
+            self._opening.pop(key).end()
+        return NO_REPLY
+
+    def on_disconnect(self, sender: str) -> None:
+        """End the watches of a client that went away."""
+        for key in [key for key in self._watches if key[0] == sender]:
+            self._watches.pop(key).drop()
+        self._opening = {key: req for key, req in self._opening.items() if key[0] != sender}
+
+    async def stop(self) -> None:
+        """End every watch."""
+        for watch in tuple(self._watches.values()):
+            watch.finish(errno.ENOSYS, "job-info is being unloaded")
+
+    def stats(self) -> dict[str, Any]:
+        """Requests under way and eventlogs at hand."""
+        return {
+            "lookups": self._lookups,
+            "watchers": len(self._watches),
+            "listeners": self._logs.listener_count(),
+            "eventlogs": len(self._logs),
+        }

@@ -1,0 +1,210 @@
+"""Watches of eventlogs: of a job's own, of the guest's, and those that another rank carries out.
+
+A guest eventlog lives in the job's own namespace while the job runs and is moved into the primary one when it ends. A watch waits for
+the job's ``start`` event, follows the key there, and reads what is left from the moved copy.
+"""
+
+from __future__ import annotations
+
+import errno
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from broker.context import Context
+from broker.service import Request
+from broker.services.job_info.logs import JobLog, encode
+from flux.constants import FLUX_KVS_WAITCREATE, FLUX_KVS_WATCH, FLUX_KVS_WATCH_APPEND
+from flux.job.JobID import JobID
+from flux.treeobj import decode_val
+from flux.wire.message import STREAMING, Message, request
+
+GUEST = "guest."
+EXEC_EVENTLOG = "guest.exec.eventlog"
+_WATCH_FLAGS = FLUX_KVS_WATCH | FLUX_KVS_WAITCREATE | FLUX_KVS_WATCH_APPEND
+
+
+class Watch:
+    """One client's streaming request; ``forget`` is called when it ends."""
+
+    def __init__(self, req: Request, forget: Callable[[Watch], None]) -> None:
+        self.req = req
+        self._forget = forget
+        self.done = False
+
+    def finish(self, errnum: int = errno.ENODATA, text: str | None = None) -> None:
+        """End the stream."""
+        if not self.done:
+            self.done = True
+            self.detach()
+            self._forget(self)
+            self.req.error(errnum, text)
+
+    def drop(self) -> None:
+        """End without a response, because the client went away."""
+        if not self.done:
+            self.done = True
+            self.detach()
+
+    @abstractmethod
+    def detach(self) -> None:
+        """Let go of what the watch listens to."""
+
+
+class MainWatch(Watch):
+    """A watch of the job's own eventlog: what is known at once, then what comes."""
+
+    def __init__(self, req: Request, forget: Callable[[Watch], None], log: JobLog) -> None:
+        super().__init__(req, forget)
+        self._log = log
+
+    def begin(self) -> None:
+        """Send what there is and follow the rest."""
+        for payload in self._log.payloads:
+            self.req.respond(payload)
+        if self._log.ended:
+            self.finish()
+        else:
+            self._log.listeners.append(self)
+
+    def on_entry(self, payload: bytes) -> None:
+        """Pass an entry on."""
+        self.req.respond(payload)
+
+    def on_start(self) -> None:
+        """The start event was passed on already."""
+
+    def on_end(self) -> None:
+        """End the stream."""
+        self.finish()
+
+    def detach(self) -> None:
+        """Stop listening."""
+        if self in self._log.listeners:
+            self._log.listeners.remove(self)
+
+
+class GuestWatch(Watch):
+    """A watch of an eventlog below ``guest.``; ``path`` as the client names it."""
+
+    def __init__(self, req: Request, forget: Callable[[Watch], None], log: JobLog, path: str, ctx: Context) -> None:
+        super().__init__(req, forget)
+        self._log = log
+        self._path = path
+        self._handle = ctx.handle
+        self._sent = 0
+        self._stream: int | None = None
+        self._reading = False
+
+    def begin(self) -> None:
+        """Follow the namespace, or read the moved copy if the job has ended."""
+        if self._log.ended:
+            self._read_moved()
+            return
+        self._log.listeners.append(self)
+        if self._log.started:
+            self._follow()
+
+    def on_entry(self, payload: bytes) -> None:
+        """Entries of the job's own eventlog are not for this watch."""
+
+    def on_start(self) -> None:
+        """The namespace exists now."""
+        self._follow()
+
+    def on_end(self) -> None:
+        """Whatever the namespace did not deliver is in the moved copy."""
+        self._unfollow()
+        self._read_moved()
+
+    def detach(self) -> None:
+        """Stop listening."""
+        if self in self._log.listeners:
+            self._log.listeners.remove(self)
+        self._unfollow()
+
+    def _follow(self) -> None:
+        payload = {
+            "key": self._path.removeprefix(GUEST),
+            "namespace": f"job-{self._log.id}",
+            "flags": _WATCH_FLAGS,
+        }
+        self._stream = self._handle.start_stream(request("kvs-watch.lookup", payload, flags=STREAMING), self._on_value)
+
+    def _unfollow(self) -> None:
+        if self._stream is not None:
+            stream, self._stream = self._stream, None
+            self._handle.forget(stream)
+            if not self._handle.closed:
+                self._handle.send("kvs-watch.cancel", {"matchtag": stream})
+
+    def _on_value(self, msg: Message) -> None:
+        if self.done:
+            return
+        if msg.errnum:
+            self._stream = None
+            if self._log.ended or msg.errnum in (errno.ENOTSUP, errno.ENOENT):
+                self._read_moved()
+            else:
+                self.finish(msg.errnum, msg.text() or None)
+            return
+        self._send(decode_val(msg.json()["val"]).decode("utf-8", "surrogateescape"))
+
+    def _send(self, text: str) -> None:
+        for line in text.splitlines(keepends=True):
+            self._sent += 1
+            self.req.respond(encode(line))
+            if self._path == EXEC_EVENTLOG and '"name":"done"' in line:
+                self.finish()
+                return
+
+    def _read_moved(self) -> None:
+        if not self._reading:
+            self._reading = True
+            payload = {"key": f"{JobID(self._log.id).kvs}.{self._path}", "namespace": "primary", "flags": 0}
+            self._handle.post("kvs.lookup", payload, self._on_moved)
+
+    def _on_moved(self, msg: Message) -> None:
+        self._reading = False
+        if self.done:
+            return
+        if msg.errnum == 0:
+            text = decode_val(msg.json()["val"]).decode("utf-8", "surrogateescape")
+            self._send("".join(text.splitlines(keepends=True)[self._sent :]))
+            self.finish()
+        elif not self._log.ended:
+            return  # removed, but not moved yet: the end of the job's eventlog brings us here again
+        elif msg.errnum == errno.ENOENT and (self._sent or not self._log.started or self._path == EXEC_EVENTLOG):
+            self.finish()
+        else:
+            self.finish(msg.errnum, msg.text() or None)
+
+
+class RemoteWatch(Watch):
+    """A watch that rank 0 carries out for a client of this rank."""
+
+    def __init__(self, req: Request, forget: Callable[[Watch], None], payload: dict[str, Any], ctx: Context) -> None:
+        super().__init__(req, forget)
+        self._payload = payload
+        self._handle = ctx.handle
+        self._stream: int | None = None
+
+    def begin(self) -> None:
+        """Ask rank 0."""
+        msg = request(self.req.topic, self._payload, nodeid=0, flags=STREAMING)
+        self._stream = self._handle.start_stream(msg, self._on_response)
+
+    def _on_response(self, msg: Message) -> None:
+        if msg.errnum:
+            self._stream = None
+            self.finish(msg.errnum, msg.text() or None)
+        elif not self.done:
+            self.req.respond(msg.payload)
+
+    def detach(self) -> None:
+        """Have rank 0 stop."""
+        if self._stream is not None:
+            stream, self._stream = self._stream, None
+            self._handle.forget(stream)
+            if not self._handle.closed:
+                self._handle.send(f"{self.req.topic}-cancel", {"matchtag": stream}, nodeid=0)

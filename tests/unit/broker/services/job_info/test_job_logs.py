@@ -1,0 +1,101 @@
+"""Eventlogs in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker.services.job_info.logs import JobLog, JobLogs, decode, encode
+from flux import eventlog
+
+
+class Recorder:
+    """A listener that notes what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def on_entry(self, payload: bytes) -> None:
+        self.heard.append(decode(payload))
+
+    def on_start(self) -> None:
+        self.heard.append("START")
+
+    def on_end(self) -> None:
+        self.heard.append("END")
+
+
+def _event(id: int, seq: int, name: str, **context: Any) -> dict[str, Any]:
+    return {"id": id, "eventlog_seq": seq, "entry": eventlog.entry(name, context or None, float(seq))}
+
+
+def _run(logs: JobLogs, id: int) -> None:
+    logs.feed([_event(id, 0, "submit", userid=1), _event(id, 1, "start"), _event(id, 2, "clean")])
+
+
+@given(st.text())
+def test_payloads_keep_any_line(line: str) -> None:
+    assert decode(encode(line)) == line
+
+
+def test_text_is_that_of_the_kvs() -> None:
+    logs = JobLogs()
+    events = [_event(1, 0, "submit", userid=5, urgency=16, flags=0), _event(1, 1, "depend")]
+    logs.feed(events)
+    log = logs.get(1)
+    assert log is not None
+    assert log.text() == "".join(eventlog.encode(event["entry"]) for event in events)
+    assert log.userid == 5
+
+
+def test_listeners_hear_start_and_end() -> None:
+    logs = JobLogs()
+    logs.feed([_event(1, 0, "submit", userid=1)])
+    listener = Recorder()
+    log = logs.get(1)
+    assert log is not None
+    log.listeners.append(listener)
+    logs.feed([_event(1, 1, "start"), _event(1, 2, "clean")])
+    assert listener.heard == [
+        '{"timestamp":1.0,"name":"start"}\n',
+        "START",
+        '{"timestamp":2.0,"name":"clean"}\n',
+        "END",
+    ]
+    assert logs.listener_count() == 0
+
+
+def test_repeats_are_dropped_and_gaps_reported() -> None:
+    logs = JobLogs()
+    assert logs.feed([_event(1, 0, "submit", userid=1), _event(1, 0, "submit", userid=2)]) == []
+    assert logs.feed([_event(1, 2, "start"), _event(1, -1, "annotations")]) == [1]
+    log = logs.get(1)
+    assert log is not None
+    assert (len(log.payloads), log.userid) == (1, 1)
+
+
+def test_load_fills_a_gap() -> None:
+    logs = JobLogs()
+    logs.feed([_event(1, 0, "submit", userid=1)])
+    text = "".join(eventlog.encode(_event(1, seq, name)["entry"]) for seq, name in enumerate(["x", "depend", "clean"]))
+    log = logs.load(1, text)
+    assert [eventlog.parse(line)["name"] for line in log.text().splitlines()] == ["submit", "depend", "clean"]
+    assert log.ended
+    assert logs.active() == []
+
+
+def test_only_the_last_ended_jobs_are_kept() -> None:
+    logs = JobLogs(recent=3)
+    for id in range(10):
+        _run(logs, id)
+    logs.feed([_event(99, 0, "submit", userid=1)])
+    assert [id for id in range(10) if logs.get(id)] == [7, 8, 9]
+    assert [log.id for log in logs.active()] == [99]
+
+
+def test_extend_refuses_a_malformed_log() -> None:
+    with pytest.raises(ValueError):
+        JobLog(1).extend("not json\n")
