@@ -70,7 +70,7 @@ class GuestLog:
 
     def _flush(self) -> None:
         self._scheduled = False
-        if not self._busy:
+        if not self._busy and not self._ctx.handle.closed:
             self._next()
 
     def _next(self) -> None:

@@ -55,6 +55,7 @@ class JobExecService(Service):
         self.jobs: dict[int, Job] = {}
         self.kill_timeout = KILL_TIMEOUT
         self.started = 0
+        self._stopping = False
 
     async def start(self, args: list[str]) -> None:
         """Offer the service to the job manager; argument ``kill-timeout=SECONDS``."""
@@ -67,6 +68,7 @@ class JobExecService(Service):
 
     async def stop(self) -> None:
         """Kill what runs."""
+        self._stopping = True
         for job in list(self.jobs.values()):
             self._cancel_timers(job)
             for rank in job.state.running if job.simulation is None else ():
@@ -116,6 +118,8 @@ class JobExecService(Service):
     # What shells say
 
     def _shell_said(self, job: Job, rank: int, msg: Message) -> None:
+        if self._stopping:
+            return
         if msg.errnum:
             if msg.errnum != errno.ENODATA or rank in job.state.running:
                 self._shell_lost(job, rank, msg.text() or os.strerror(msg.errnum), signal.SIGKILL)

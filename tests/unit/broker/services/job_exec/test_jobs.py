@@ -178,7 +178,7 @@ async def test_stopping_the_broker_leaves_nothing(broker: Any) -> None:
 
 
 async def test_a_terminal(broker: Any) -> None:
-    broker.submit(["sh", "-c", "tty >/dev/null && stty size; read line; echo got $line"], shell={"options": {"pty": 1}})
+    broker.submit(["sh", "-c", "tty >/dev/null && read line && stty size; echo got $line"], shell={"options": {"pty": 1}})
     await broker.until_event("shell.init")
     topic = f"{os.getuid()}-shell-4242.terminus.0"
     seen: list[dict[str, Any]] = []
