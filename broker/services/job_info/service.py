@@ -138,13 +138,13 @@ class JobInfoService(Service):
             return self._begin(RemoteWatch(req, self._forget, self._forwarded(req), self.ctx))
         log = self._logs.get(id)
         if log is None:
+            self._opening[req.sender, req.matchtag] = req
             return self._watch_later(req, id, path)
         self._check_access(req, log)
         return self._watch(req, log, path)
 
     async def _watch_later(self, req: Request, id: int, path: str) -> Any:
         key = (req.sender, req.matchtag)
-        self._opening[key] = req
         try:
             log = await self._log_of(req, id)
             wanted = key in self._opening

@@ -199,7 +199,8 @@ async def test_cancel_before_the_watch_began() -> None:
     replies = script.watch()
     script.harness.submit("job-info.eventlog-watch-cancel", {"matchtag": script.harness._tag}, flags=4)
     assert await script.harness.finish(replies) == []
-    await script.harness.until(lambda: not script.harness.service._opening)
+    await script.sent("kvs.lookup")
+    await script.harness.until(lambda: len(script.harness.ctx.tasks) == 1)
     assert script.harness.service.stats()["watchers"] == 0
     await script.harness.stop()
 

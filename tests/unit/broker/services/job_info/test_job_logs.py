@@ -29,7 +29,7 @@ class Recorder:
 
 
 def _event(id: int, seq: int, name: str, **context: Any) -> dict[str, Any]:
-    return {"id": id, "eventlog_seq": seq, "entry": eventlog.entry(name, context or None, float(seq))}
+    return {"id": id, "eventlog_seq": seq, "entry": eventlog.entry(name, context or None, float(abs(seq)))}
 
 
 def _run(logs: JobLogs, id: int) -> None:
