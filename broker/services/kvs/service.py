@@ -200,7 +200,7 @@ class KvsService(Service):
 
     @request("lookup-plus")
     def lookup_plus(self, req: Request) -> Any:
-        """Look up several keys under one root for kvs-watch, on behalf of ``userid``.
+        """Look up several keys for kvs-watch, on behalf of ``userid``, under the current root or ``rootref``.
 
         ``lookups`` is a list of {key, flags, seen?}; with ``seen``, a `Position`, only what the value has grown by is returned. The
         answer has ``rootref``, ``rootseq`` and for each look-up {val, seen?} or {errnum}.
@@ -213,8 +213,10 @@ class KvsService(Service):
             return self._find(namespace, userid, rolemask).rootref
 
         def work() -> dict[str, Any]:
-            namespace = self._find(name, userid, rolemask)
-            ref, seq = (rootref, rootseq) if rootref is not None else (namespace.rootref, namespace.rootseq)
+            ref, seq = rootref, rootseq
+            if ref is None:
+                namespace = self._find(name, userid, rolemask)
+                ref, seq = namespace.rootref, namespace.rootseq
             root = treeobj.dirref(ref)
             found = [self._look(root, item, root_of) for item in lookups]
             return {"rootref": ref, "rootseq": seq, "results": found}

@@ -1,0 +1,1 @@
+"""Watching keys of the key-value store as they change."""
