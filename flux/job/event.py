@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import errno
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
+from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
+from flux.rpc import RPC
 from flux.wire import json
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+    from flux.job.JobID import JobID
 
 
 class EventLogEvent(dict[str, Any]):
@@ -77,3 +84,103 @@ class JobException(Exception):
 
     def __str__(self) -> str:
         return f"job.exception: type={self.type} severity={self.severity} {self.note}"
+
+
+class JobEventWatchFuture(RPC):
+    """A watch of an eventlog; `get_event` returns one event after the other."""
+
+    def __init__(self, flux_handle: Flux, jobid: JobID | int | str, eventlog: str = "eventlog", flags: int = 0) -> None:
+        from flux.job.JobID import JobID
+
+        payload = {"id": int(JobID(jobid)), "path": eventlog, "flags": flags}
+        super().__init__(flux_handle, "job-info.eventlog-watch", payload, flags=FLUX_RPC_STREAMING)
+
+    def get_line(self, autoreset: bool = True) -> str | None:
+        """Return the next event as the line in the eventlog, None after the last one; see `get_event`."""
+        try:
+            line: str = self.get()["event"]
+        except OSError as exc:
+            if exc.errno == errno.ENODATA:
+                return None
+            raise
+        if autoreset:
+            self.reset()
+        return line
+
+    def get_event(self, autoreset: bool = True) -> EventLogEvent | None:
+        """Return the next event, waiting for it, or None after the last one.
+
+        Args:
+            autoreset: make the following event current; False leaves that to ``reset``.
+
+        Raises:
+            OSError: ENOENT for an unknown job or eventlog, EPERM for somebody else's job.
+        """
+        line = self.get_line(autoreset)
+        return None if line is None else EventLogEvent(line)
+
+    def cancel(self) -> None:
+        """Ask for the end of the watch; `get_event` returns None once it has come."""
+        assert self.flux_handle is not None
+        payload = {"matchtag": self.matchtag}
+        RPC(self.flux_handle, "job-info.eventlog-watch-cancel", payload, flags=FLUX_RPC_NORESPONSE)
+
+
+def event_watch_async(
+    flux_handle: Flux, jobid: JobID | int | str, eventlog: str = "eventlog", flags: int = 0
+) -> JobEventWatchFuture:
+    """Watch an eventlog of a job; returns a future to call ``get_event`` of, from its ``then`` callback for instance."""
+    return JobEventWatchFuture(flux_handle, jobid, eventlog, flags)
+
+
+def event_watch(flux_handle: Flux, jobid: JobID | int | str, eventlog: str = "eventlog") -> Iterator[EventLogEvent]:
+    """Yield the events of an eventlog of a job until it ends.
+
+    Args:
+        flux_handle: handle for the Flux broker.
+        jobid: the job.
+        eventlog: path of the eventlog in the job's KVS directory.
+
+    Raises:
+        OSError: ENOENT for an unknown job or eventlog.
+    """
+    watcher = event_watch_async(flux_handle, jobid, eventlog)
+    ended = False
+    try:
+        while (event := watcher.get_event()) is not None:
+            yield event
+        ended = True
+    except OSError:
+        ended = True
+        raise
+    finally:
+        if not ended:
+            watcher.cancel()
+
+
+def event_wait(
+    flux_handle: Flux,
+    jobid: JobID | int | str,
+    name: str,
+    eventlog: str = "eventlog",
+    raiseJobException: bool = True,
+) -> EventLogEvent:
+    """Wait for the event ``name`` of a job and return it.
+
+    Args:
+        flux_handle: handle for the Flux broker.
+        jobid: the job.
+        name: event to wait for.
+        eventlog: path of the eventlog in the job's KVS directory.
+        raiseJobException: raise JobException for a fatal exception that comes first.
+
+    Raises:
+        OSError: ENODATA when the eventlog ends without the event.
+        JobException: see above.
+    """
+    for event in event_watch(flux_handle, jobid, eventlog):
+        if event.name == name:
+            return event
+        if raiseJobException and event.name == "exception" and event.context["severity"] == 0:
+            raise JobException(event)
+    raise OSError(errno.ENODATA, f"eventlog ended before event='{name}'")

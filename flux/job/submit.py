@@ -1,0 +1,88 @@
+"""Submitting jobs (flux.job.submit in the manual)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from flux.constants import FLUX_JOB_DEBUG, FLUX_JOB_NOVALIDATE, FLUX_JOB_URGENCY_DEFAULT, FLUX_JOB_WAITABLE
+from flux.rpc import RPC
+from flux.security import sign
+from flux.wire import json
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+    from flux.job.Jobspec import Jobspec
+
+
+class SubmitFuture(RPC):
+    """A submission under way; `get_id` waits for the id of the job."""
+
+    def get_id(self) -> int:
+        """Wait for the job id and return it; raises OSError with the reason when the job is refused."""
+        from flux.job.JobID import JobID
+
+        return JobID(self.get()["id"])
+
+
+def _text(jobspec: Jobspec | str | bytes | Mapping[str, Any]) -> bytes:
+    if isinstance(jobspec, bytes):
+        return jobspec
+    if isinstance(jobspec, str):
+        return jobspec.encode("utf-8", "surrogateescape")
+    if isinstance(jobspec, Mapping):
+        return json.dumps(dict(jobspec))
+    text: str = jobspec.dumps()
+    return text.encode("utf-8", "surrogateescape")
+
+
+def submit_async(
+    flux_handle: Flux,
+    jobspec: Jobspec | str | bytes | Mapping[str, Any],
+    urgency: int = FLUX_JOB_URGENCY_DEFAULT,
+    waitable: bool = False,
+    debug: bool = False,
+    pre_signed: bool = False,
+    novalidate: bool = False,
+) -> SubmitFuture:
+    """Ask Flux to run a job, without waiting for a response.
+
+    Args:
+        flux_handle: handle for the Flux broker.
+        jobspec: Jobspec, its JSON text, or the object.
+        urgency: 0 (hold) through 31 (expedite); more than 16 is for the instance owner.
+        waitable: allow the result to be fetched with `flux.job.wait`; for the instance owner.
+        debug: have debugging events in the job's eventlog.
+        pre_signed: the jobspec argument is signed already.
+        novalidate: the jobspec need not be validated; for the instance owner.
+
+    Returns:
+        A future whose ``get_id`` returns the job id.
+    """
+    text = _text(jobspec)
+    signed = text if pre_signed else sign(text)
+    flags = (
+        (FLUX_JOB_WAITABLE if waitable else 0)
+        | (FLUX_JOB_DEBUG if debug else 0)
+        | (FLUX_JOB_NOVALIDATE if novalidate else 0)
+    )
+    payload = {"J": signed.decode("utf-8", "replace"), "urgency": int(urgency), "flags": flags}
+    return SubmitFuture(flux_handle, "job-ingest.submit", payload)
+
+
+def submit_get_id(future: SubmitFuture) -> int:
+    """Wait for a submission and return the job id; raises OSError with the reason when the job is refused."""
+    return future.get_id()
+
+
+def submit(
+    flux_handle: Flux,
+    jobspec: Jobspec | str | bytes | Mapping[str, Any],
+    urgency: int = FLUX_JOB_URGENCY_DEFAULT,
+    waitable: bool = False,
+    debug: bool = False,
+    pre_signed: bool = False,
+    novalidate: bool = False,
+) -> int:
+    """Submit a job to Flux and return its id; arguments and errors are those of `submit_async`."""
+    return submit_async(flux_handle, jobspec, urgency, waitable, debug, pre_signed, novalidate).get_id()
