@@ -1,0 +1,180 @@
+"""Requests to the key-value store, one function for each of flux_kvs_lookup(3), flux_kvs_commit(3) and their relatives.
+
+Each sends its request and returns the future of the response. A namespace of None means the environment's FLUX_KVS_NAMESPACE, or
+``primary``.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Any
+
+from flux import treeobj
+from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
+from flux.kvs_txn import PRIMARY, READDIR, READLINK, TREEOBJ, WAITCREATE, WATCH, Txn
+from flux.wire.message import NODEID_ANY
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+    from flux.rpc import RPC
+
+USERID_UNKNOWN = -1
+
+
+def namespace_of(name: str | None = None) -> str:
+    """Return ``name``, else the namespace the environment names, else ``primary``."""
+    return name or os.environ.get("FLUX_KVS_NAMESPACE") or PRIMARY
+
+
+def lookup(
+    handle: Flux,
+    key: str,
+    flags: int = 0,
+    namespace: str | None = None,
+    rootdir: treeobj.TreeObj | None = None,
+) -> RPC:
+    """Look up ``key``, under the snapshot ``rootdir`` if given; with WATCH, the future is fulfilled again for each change.
+
+    Raises OSError(EINVAL) for an empty key. Read the response with `value_of`, `dir_of`, `symlink_of` or `treeobj_of`.
+    """
+    if not key:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    body: dict[str, Any] = {"key": key}
+    if rootdir is None:
+        body["namespace"] = namespace_of(namespace)
+    body["flags"] = flags
+    if rootdir is not None:
+        body["rootdir"] = rootdir
+    topic = "kvs-watch.lookup" if flags & (WATCH | WAITCREATE) else "kvs.lookup"
+    return handle.rpc(topic, body, NODEID_ANY, FLUX_RPC_STREAMING if flags & WATCH else 0)
+
+
+def lookup_cancel(future: RPC) -> None:
+    """End a watching `lookup`: its future gets ENODATA (flux_kvs_lookup_cancel)."""
+    assert future.flux_handle is not None
+    future.flux_handle.rpc("kvs-watch.cancel", {"matchtag": future.matchtag}, NODEID_ANY, FLUX_RPC_NORESPONSE)
+
+
+def treeobj_of(future: RPC) -> treeobj.TreeObj:
+    """Wait for a lookup and return its RFC 11 object; raises OSError as the lookup failed, EPROTO if malformed."""
+    answer = future.get()
+    if not isinstance(answer, dict) or not isinstance(answer.get("val"), dict):
+        raise OSError(errno.EPROTO, os.strerror(errno.EPROTO))
+    obj: treeobj.TreeObj = answer["val"]
+    return obj
+
+
+def value_of(future: RPC) -> bytes:
+    """Wait for a lookup and return the value's bytes."""
+    return treeobj.decode_val(treeobj_of(future))
+
+
+def dir_of(future: RPC) -> dict[str, treeobj.TreeObj]:
+    """Wait for a READDIR lookup and return the directory's entries."""
+    entries: dict[str, treeobj.TreeObj] = treeobj_of(future)["data"]
+    return entries
+
+
+def symlink_of(future: RPC) -> tuple[str | None, str]:
+    """Wait for a READLINK lookup and return the namespace, if the link has one, and the target."""
+    data = treeobj_of(future)["data"]
+    return data.get("namespace"), data["target"]
+
+
+def commit(handle: Flux, txn: Txn, flags: int = 0, namespace: str | None = None) -> RPC:
+    """Commit a transaction; the response has ``rootref`` and ``rootseq``. Flags: NO_MERGE, SYNC."""
+    return handle.rpc("kvs.commit", {"namespace": namespace_of(namespace), "flags": flags, "ops": txn.ops})
+
+
+def fence(handle: Flux, name: str, nprocs: int, txn: Txn, flags: int = 0, namespace: str | None = None) -> RPC:
+    """Commit a transaction together with those of the other ``nprocs`` callers that use the same ``name``."""
+    body = {
+        "name": name,
+        "nprocs": nprocs,
+        "namespace": namespace_of(namespace),
+        "flags": flags,
+        "ops": txn.ops,
+    }
+    return handle.rpc("kvs.fence", body)
+
+
+def getroot(handle: Flux, namespace: str | None = None, flags: int = 0) -> RPC:
+    """Get ``rootref``, ``rootseq`` and ``owner`` of a namespace (flux_kvs_getroot(3))."""
+    return handle.rpc("kvs.getroot", {"namespace": namespace_of(namespace), "flags": flags})
+
+
+def get_version(handle: Flux, namespace: str | None = None) -> int:
+    """Return the root sequence number of a namespace."""
+    return int(handle.rpc("kvs.getroot", {"namespace": namespace_of(namespace)}).get()["rootseq"])
+
+
+def wait_version(handle: Flux, version: int, namespace: str | None = None) -> RPC:
+    """Wait until the root sequence number of a namespace is at least ``version``."""
+    return handle.rpc("kvs.sync", {"rootseq": version, "namespace": namespace_of(namespace)})
+
+
+def namespace_create(handle: Flux, name: str, owner: int = USERID_UNKNOWN, flags: int = 0) -> RPC:
+    """Create a namespace owned by user ``owner``, by default the instance owner (flux_kvs_namespace_create(3))."""
+    return handle.rpc("kvs.namespace-create", {"namespace": name, "owner": owner, "flags": flags}, 0)
+
+
+def namespace_remove(handle: Flux, name: str) -> RPC:
+    """Remove a namespace."""
+    return handle.rpc("kvs.namespace-remove", {"namespace": name}, 0)
+
+
+def namespace_list(handle: Flux) -> list[dict[str, Any]]:
+    """Return the namespaces, each with ``namespace``, ``owner`` and ``flags``."""
+    found: list[dict[str, Any]] = handle.rpc("kvs.namespace-list").get()["namespaces"]
+    return found
+
+
+def copy(
+    handle: Flux,
+    source: str,
+    target: str,
+    flags: int = 0,
+    *,
+    source_ns: str | None = None,
+    target_ns: str | None = None,
+) -> None:
+    """Make ``target`` refer to what ``source`` does, directories included (flux_kvs_copy(3))."""
+    obj = treeobj_of(lookup(handle, source, TREEOBJ, source_ns))
+    commit(handle, Txn().put_treeobj(target, obj), flags, target_ns).get()
+
+
+def move(
+    handle: Flux,
+    source: str,
+    target: str,
+    flags: int = 0,
+    *,
+    source_ns: str | None = None,
+    target_ns: str | None = None,
+) -> None:
+    """`copy`, then unlink ``source``."""
+    copy(handle, source, target, flags, source_ns=source_ns, target_ns=target_ns)
+    commit(handle, Txn().unlink(source), flags, source_ns).get()
+
+
+def is_directory(handle: Flux, key: str, namespace: str | None = None) -> bool:
+    """Tell whether ``key`` is a directory; raises OSError(ENOENT) if it does not exist."""
+    try:
+        dir_of(lookup(handle, key, READDIR, namespace))
+    except OSError as exc:
+        if exc.errno == errno.ENOTDIR:
+            return False
+        raise
+    return True
+
+
+def is_symlink(handle: Flux, key: str, namespace: str | None = None) -> bool:
+    """Tell whether ``key`` is a symlink; raises OSError(ENOENT) if it does not exist."""
+    try:
+        symlink_of(lookup(handle, key, READLINK, namespace))
+    except OSError as exc:
+        if exc.errno == errno.EINVAL:
+            return False
+        raise
+    return True
