@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 import os
 import signal
 import sys
@@ -24,7 +23,7 @@ from broker.endpoint import InProcess, ServiceHost
 from broker.initial import REMOVED, Program, argv_of
 from broker.log import CRIT, Logger, LogRing
 from broker.modhost import ModuleHost
-from broker.modules import MODULES
+from broker.modules import MODULES, available
 from broker.overlay.network import Overlay
 from broker.router import Router
 from broker.runlevel import Runlevel
@@ -192,9 +191,8 @@ class Broker:
         for name, module in MODULES.items():
             if module.leader_only and self.rank > 0:
                 continue
-            if importlib.util.find_spec(module.target.partition(":")[0]) is None:
-                continue
-            await self.modules.load(name, [])
+            if available(name):
+                await self.modules.load(name, [])
 
     async def _quorum(self) -> None:
         assert self.state is not None

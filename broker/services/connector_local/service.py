@@ -12,6 +12,7 @@ import errno
 import os
 import socket
 import struct
+from typing import cast
 
 from broker.context import Context
 from broker.endpoint import new_id
@@ -114,18 +115,17 @@ class Client(asyncio.Protocol):
         self._attached = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
         service = self._service
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         sock = transport.get_extra_info("socket")
         credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         _, self.userid, _ = struct.unpack("3i", credentials)
         verdict = service.verdict(self.userid)
-        transport.write(bytes((verdict,)))
+        self._transport.write(bytes((verdict,)))
         if verdict:
             service.refused += 1
             service.ctx.log.err(f"connection of user {self.userid} refused: {os.strerror(verdict)}")
-            transport.close()
+            self._transport.close()
             return
         self._rolemask = ROLE_OWNER if self.userid == service.ctx.owner else ROLE_USER
         service.accepted += 1

@@ -1,0 +1,448 @@
+"""The blocking Flux handle (flux_open(3)): what scripts and the command line use, without asyncio."""
+
+from __future__ import annotations
+
+import errno
+import os
+import selectors
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from flux.connect import open_socket
+from flux.constants import FLUX_MATCHTAG_NONE, FLUX_MSGTYPE_ANY, FLUX_REACTOR_NOWAIT, FLUX_REACTOR_ONCE
+from flux.core.reactor import Reactor
+from flux.wire import framing
+from flux.wire import message as wire
+from flux.wire.codec import DecodeError
+from flux.wire.message import EVENT, NODEID_ANY, REQUEST, RESPONSE
+from flux.wire.topic import matches
+
+if TYPE_CHECKING:
+    from flux.core.watchers import FDWatcher, SignalWatcher, TimerWatcher
+    from flux.future import Future
+    from flux.message import Message, MessageWatcher
+    from flux.rpc import RPC
+
+
+class Flux:
+    """A connection to the Flux instance at ``url`` (default: the environment's FLUX_URI).
+
+    A handle belongs to one thread. Raises OSError if there is no broker or it refuses; every RPC fails with ECONNRESET once the
+    connection is lost.
+    """
+
+    tls = threading.local()
+
+    def __init__(self, url: str | None = None, flags: int = 0) -> None:
+        self.url = url
+        self._sock = open_socket(url)
+        self._unpacker = framing.Unpacker()
+        self._pending: dict[int, RPC] = {}
+        self._tag = 0
+        self._inbox: deque[wire.Message] = deque()
+        self._watchers: list[MessageWatcher] = []
+        self._attributes: dict[str, str] = {}
+        self._lost = False
+        self._stopping = False
+        self._basics = ""
+        self._poller = selectors.DefaultSelector()
+        self._poller.register(self._sock, selectors.EVENT_READ)
+        self.reactor = Reactor()
+        self.reactor.add_fd(self._sock.fileno(), selectors.EVENT_READ, self._readable)
+
+    def __enter__(self) -> Flux:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection; no effect on a closed handle."""
+        if not self._sock._closed:  # type: ignore[attr-defined]
+            self.reactor.close()
+            self._poller.close()
+            self._sock.close()
+            self._lost = True
+
+    def __del__(self) -> None:
+        if hasattr(self, "reactor"):
+            self.close()
+
+    # Messages out
+
+    def send_wire(self, msg: wire.Message) -> None:
+        """Send a protocol message; raises OSError(ECONNRESET) when the connection is lost."""
+        if self._lost:
+            raise OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+        try:
+            self._sock.sendall(framing.pack(msg))
+        except (BrokenPipeError, ConnectionError):
+            self._disconnect()
+            raise OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)) from None
+
+    def send(self, message: Message, flags: int = 0) -> None:
+        """Send a message made before."""
+        self.send_wire(message.wire)
+
+    def rpc(self, topic: str | bytes, payload: Any = None, nodeid: int = NODEID_ANY, flags: int = 0) -> RPC:
+        """Send a request; its response is the returned future's result."""
+        from flux.rpc import RPC
+
+        return RPC(self, topic, payload, nodeid, flags)
+
+    def respond(self, message: Message, payload: Any = None) -> None:
+        """Answer a request."""
+        self.send_wire(wire.response(message.wire, payload))
+
+    def respond_error(self, message: Message, errnum: int, text: str | None = None) -> None:
+        """Answer a request with an error."""
+        self.send_wire(wire.response(message.wire, text, errnum=errnum))
+
+    def new_matchtag(self, rpc: RPC) -> int:
+        """Return a match tag whose responses go to ``rpc``."""
+        self._tag = self._tag % 0xFFFFFFFE + 1
+        self._pending[self._tag] = rpc
+        return self._tag
+
+    def free_matchtag(self, matchtag: int) -> None:
+        """Drop what still comes for a match tag."""
+        self._pending.pop(matchtag, None)
+
+    # Messages in
+
+    def _readable(self, events: int) -> None:
+        self._receive()
+        if self._lost:
+            self.reactor.call_soon(lambda: self.reactor.stop(error=not self._stopping))
+
+    def _receive(self) -> None:
+        """Take what the socket holds; waits if it holds nothing."""
+        try:
+            data = self._sock.recv(1 << 18)
+        except ConnectionError:
+            data = b""
+        except (BlockingIOError, InterruptedError):
+            return
+        if not data:
+            self._disconnect()
+            return
+        try:
+            messages = self._unpacker.feed(data)
+        except DecodeError:
+            self._disconnect()
+            raise OSError(errno.EPROTO, os.strerror(errno.EPROTO)) from None
+        for msg in messages:
+            self._take(msg)
+
+    def _take(self, msg: wire.Message) -> None:
+        if msg.type == RESPONSE:
+            rpc = self._pending.get(msg.aux2)
+            if rpc is not None:
+                rpc.fulfill(msg)
+                return
+        for watcher in tuple(self._watchers):
+            if watcher.wants(msg):
+                self.reactor.call_soon(lambda w=watcher: w.call(msg) if w.active else None)  # type: ignore[misc]
+                return
+        if msg.type == REQUEST and self._basics and self._answer_basics(msg):
+            return
+        if msg.type != RESPONSE:
+            self._inbox.append(msg)
+
+    def _disconnect(self) -> None:
+        if self._lost:
+            return
+        self._lost = True
+        self.reactor.remove_fd(self._sock.fileno())
+        for rpc in tuple(self._pending.values()):
+            rpc.fulfill_error(errno.ECONNRESET)
+
+    def poll(self) -> None:
+        """Take what has arrived, without waiting."""
+        while not self._lost and self._poller.select(0):
+            self._receive()
+
+    def wait_until(self, condition: Callable[[], bool], timeout: float = -1.0) -> bool:
+        """Take messages until ``condition`` holds or ``timeout`` seconds pass (negative: no limit); returns whether it holds.
+
+        Raises OSError(ECONNRESET) when the connection is lost first.
+        """
+        deadline = None if timeout < 0 else self.reactor.now() + timeout
+        while not condition():
+            if self._lost:
+                raise OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+            if deadline is None:
+                self._receive()
+                continue
+            left = deadline - self.reactor.now()
+            if left <= 0:
+                return False
+            if self._poller.select(left):
+                self._receive()
+        return True
+
+    def recv(
+        self,
+        type_mask: int = FLUX_MSGTYPE_ANY,
+        match_tag: int = FLUX_MATCHTAG_NONE,
+        topic_glob: str | None = None,
+        flags: int = 0,
+    ) -> Message:
+        """Wait for a request or event that matches and return it; others stay for later calls."""
+        from flux.message import Message
+
+        found: list[wire.Message] = []
+
+        def look() -> bool:
+            for msg in self._inbox:
+                if msg.type & type_mask and matches(topic_glob, msg.topic) and match_tag in (0, msg.matchtag):
+                    found.append(msg)
+                    return True
+            return False
+
+        self.wait_until(look)
+        self._inbox.remove(found[0])
+        return Message(handle=found[0])
+
+    def add_message_watcher(self, watcher: MessageWatcher) -> None:
+        """Give messages that ``watcher`` wants to it, also those that wait already."""
+        self._watchers.append(watcher)
+        for msg in tuple(self._inbox):
+            if watcher.wants(msg):
+                self._inbox.remove(msg)
+                self.reactor.call_soon(lambda m=msg: watcher.call(m) if watcher.active else None)  # type: ignore[misc]
+
+    def remove_message_watcher(self, watcher: MessageWatcher) -> None:
+        """Take back `add_message_watcher`."""
+        if watcher in self._watchers:
+            self._watchers.remove(watcher)
+
+    # Events
+
+    def event_subscribe(self, topic: str) -> None:
+        """Receive events whose topic starts with ``topic``; raises OSError(EINVAL) for None, TypeError for another type."""
+        self._subscription("sub", topic)
+
+    def event_unsubscribe(self, topic: str) -> None:
+        """Take back one `event_subscribe`."""
+        self._subscription("unsub", topic)
+
+    def _subscription(self, verb: str, topic: str) -> None:
+        if topic is None:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        if not isinstance(topic, str | bytes):
+            raise TypeError(f"topic must be a string, not {type(topic).__name__}")
+        name = topic.decode() if isinstance(topic, bytes) else topic
+        try:
+            self.rpc(f"local.{verb}", {"topic": name}).get()
+        except OSError as exc:
+            if exc.errno != errno.ENOSYS:
+                raise
+            self.rpc(f"event.{verb}scribe", {"topic": name}).get()
+
+    def event_create(self, topic: str, payload: Any = None) -> Message:
+        """Return an unpublished event; a string payload is used unmodified, another is made JSON."""
+        from flux.message import Message
+
+        return Message.from_event_encode(topic, payload)
+
+    def event_send(self, topic: str, payload: Any = None) -> None:
+        """Publish an event."""
+        self.send_wire(wire.event(topic, payload))
+
+    def event_recv(self, topic: str | None = None) -> Message:
+        """Wait for an event whose topic matches the glob ``topic`` and return it."""
+        return self.recv(type_mask=EVENT, topic_glob=topic)
+
+    # Services
+
+    def service_register(self, name: str) -> RPC:
+        """Have requests for ``name.*`` sent to this handle."""
+        return self.rpc("service.add", {"service": name})
+
+    def service_unregister(self, name: str) -> RPC:
+        """Take back `service_register`."""
+        return self.rpc("service.remove", {"service": name})
+
+    def module_basics(self, name: str) -> None:
+        """Answer what every module answers (ping, stats.get, shutdown), unless a watcher of this handle does."""
+        self._basics = name
+
+    def _answer_basics(self, msg: wire.Message) -> bool:
+        topic = msg.topic or ""
+        if topic == f"{self._basics}.shutdown":
+            self._stopping = True
+            self.reactor.stop()
+        elif msg.noresponse:
+            return True
+        elif topic == f"{self._basics}.ping":
+            body = {
+                **(msg.json() or {}),
+                "route": "!".join(reversed(msg.routes)),
+                "userid": msg.userid,
+                "rolemask": msg.rolemask,
+            }
+            self.send_wire(wire.response(msg, body))
+        elif topic == f"{self._basics}.stats.get":
+            self.send_wire(wire.response(msg, {"pending": len(self._pending), "inbox": len(self._inbox)}))
+        elif not any(watcher.type_mask & REQUEST for watcher in self._watchers):
+            return False
+        else:
+            self.send_wire(wire.response(msg, "Unknown service method", errnum=errno.ENOSYS))
+        return True
+
+    def request_stop(self) -> None:
+        """Make the reactor return; may be called from another thread."""
+        self._stopping = True
+        self._sock.shutdown(socket.SHUT_RDWR)
+
+    # Facts
+
+    def attr_get(self, attr_name: str) -> str | None:
+        """Return a broker attribute, None if it is not set."""
+        try:
+            return str(self.rpc("attr.get", {"name": attr_name}).get()["value"])
+        except OSError as exc:
+            if exc.errno == errno.ENOENT:
+                return None
+            raise
+
+    def _fact(self, name: str) -> str:
+        if name not in self._attributes:
+            self._attributes[name] = self.attr_get(name) or "0"
+        return self._attributes[name]
+
+    def get_rank(self) -> int:
+        """Return the rank of the broker this handle is connected to."""
+        return int(self._fact("rank"))
+
+    def get_size(self) -> int:
+        """Return how many brokers the instance has."""
+        return int(self._fact("size"))
+
+    def log(self, level: int, fstring: str) -> None:
+        """Log a line with a syslog level (see module syslog) to the broker's log."""
+        import time
+        from datetime import UTC, datetime
+
+        stamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        name = getattr(self, "log_name", "python")
+        line = f"<{level << 3}>1 {stamp} {self.get_rank()} {name} {os.getpid()} - - {fstring}"
+        self.rpc("log.append", line.encode("utf-8", "replace"), flags=1)
+
+    def barrier(self, name: str, nprocs: int) -> Future:
+        """Enter a barrier of ``nprocs`` processes; the future is fulfilled when all are in."""
+        return self.rpc("barrier.enter", {"name": name, "count": 1, "nprocs": nprocs, "internal": False})
+
+    # Reactor
+
+    def get_reactor(self) -> Reactor:
+        """Return this handle's reactor."""
+        return self.reactor
+
+    def reactor_run(self, reactor: Reactor | None = None, flags: int = 0) -> int:
+        """Run the reactor until nothing keeps it or it is stopped; returns how many watchers are left, -1 after an error.
+
+        Ctrl+C ends it with KeyboardInterrupt; an exception set by `set_exception` is raised.
+        """
+        loop = reactor or self.reactor
+        previous, self.tls.reactor_running = getattr(self.tls, "reactor_running", False), True
+        try:
+            left = loop.run(once=bool(flags & FLUX_REACTOR_ONCE), nowait=bool(flags & FLUX_REACTOR_NOWAIT))
+        finally:
+            self.tls.reactor_running = previous
+        self.raise_if_exception()
+        if left < 0 and self._lost:
+            raise OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+        return left
+
+    def reactor_stop(self, reactor: Reactor | None = None) -> None:
+        """Make the reactor return."""
+        (reactor or self.reactor).stop()
+
+    def reactor_stop_error(self, reactor: Reactor | None = None) -> None:
+        """Make the reactor return -1."""
+        (reactor or self.reactor).stop(error=True)
+
+    def reactor_incref(self, reactor: Reactor | None = None) -> None:
+        """Keep the reactor running."""
+        (reactor or self.reactor).incref()
+
+    def reactor_decref(self, reactor: Reactor | None = None) -> None:
+        """Take back one `reactor_incref`."""
+        (reactor or self.reactor).decref()
+
+    @classmethod
+    def reactor_running(cls) -> bool:
+        """Return whether this thread runs a reactor."""
+        return bool(getattr(cls.tls, "reactor_running", False))
+
+    def in_reactor(self) -> bool:
+        """Return whether this handle's reactor runs."""
+        return self.reactor.running
+
+    @classmethod
+    def reactor_enter(cls) -> None:
+        """Mark this thread as running a reactor."""
+        cls.tls.reactor_running = True
+
+    @classmethod
+    def reactor_exit(cls) -> None:
+        """Take back `reactor_enter`."""
+        cls.tls.reactor_running = False
+
+    @classmethod
+    def set_exception(cls, exception: BaseException | None) -> BaseException | None:
+        """Set the exception this thread's `reactor_run` raises when it returns; returns the one set before."""
+        previous: BaseException | None = getattr(cls.tls, "exception", None)
+        cls.tls.exception = exception
+        return previous
+
+    @classmethod
+    def raise_if_exception(cls) -> None:
+        """Raise the exception set for this thread, if any."""
+        exception = cls.set_exception(None)
+        if exception is not None:
+            raise exception from None
+
+    def timer_watcher_create(
+        self,
+        after: float,
+        callback: Callable[..., Any],
+        repeat: float = 0.0,
+        args: Any = None,
+    ) -> TimerWatcher:
+        """Return a watcher that calls after ``after`` seconds, then every ``repeat`` seconds."""
+        from flux.core.watchers import TimerWatcher
+
+        return TimerWatcher(self, after, callback, repeat, args)
+
+    def fd_watcher_create(
+        self, fd_int: int, callback: Callable[..., Any], events: int | None = None, args: Any = None
+    ) -> FDWatcher:
+        """Return a watcher that calls while a descriptor is ready."""
+        from flux.core.watchers import FDWatcher
+
+        return FDWatcher(self, fd_int, events, callback, args)
+
+    def signal_watcher_create(self, signum: int, callback: Callable[..., Any], args: Any = None) -> SignalWatcher:
+        """Return a watcher that calls when a signal arrives."""
+        from flux.core.watchers import SignalWatcher
+
+        return SignalWatcher(self, signum, callback, args)
+
+    def msg_watcher_create(
+        self,
+        callback: Callable[..., Any],
+        type_mask: int = FLUX_MSGTYPE_ANY,
+        topic_glob: str = "*",
+        args: Any = None,
+        match_tag: int = FLUX_MATCHTAG_NONE,
+    ) -> MessageWatcher:
+        """Return a watcher that calls for each message that matches."""
+        from flux.message import MessageWatcher
+
+        return MessageWatcher(self, type_mask, callback, topic_glob, match_tag, args)

@@ -1,0 +1,183 @@
+"""The event loop of the blocking handle: descriptors, timers, signals and deferred calls, without asyncio.
+
+A watcher that is started keeps the loop running; the loop returns when nothing keeps it, or when it is stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import selectors
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+Callback = Callable[[], None]
+
+
+class Timer:
+    """One scheduled call; `cancel` forgets it."""
+
+    __slots__ = ("callback", "cancelled", "when")
+
+    def __init__(self, when: float, callback: Callback) -> None:
+        self.when = when
+        self.callback = callback
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """Do not call."""
+        self.cancelled = True
+
+
+class Reactor:
+    """An event loop for one thread."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._order = itertools.count()
+        self._ready: deque[Callback] = deque()
+        self._refs = 0
+        self._running = False
+        self._stopped = False
+        self._error = False
+        self._signals: dict[int, list[Callable[[int], None]]] = {}
+        self._previous: dict[int, Any] = {}
+        self._wakeup: tuple[socket.socket, socket.socket] | None = None
+        self._caught: deque[int] = deque()
+
+    def incref(self) -> None:
+        """Keep the loop running until the matching `decref`."""
+        self._refs += 1
+
+    def decref(self) -> None:
+        """Take back one `incref`."""
+        self._refs -= 1
+
+    @property
+    def running(self) -> bool:
+        """Whether `run` is active."""
+        return self._running
+
+    def stop(self, *, error: bool = False) -> None:
+        """Make `run` return after the current callback; with ``error`` it returns -1."""
+        self._stopped = True
+        self._error = self._error or error
+
+    def call_soon(self, callback: Callback) -> None:
+        """Call ``callback`` in the next turn."""
+        self._ready.append(callback)
+
+    def call_at(self, when: float, callback: Callback) -> Timer:
+        """Call ``callback`` when `now` reaches ``when``."""
+        timer = Timer(when, callback)
+        heapq.heappush(self._timers, (when, next(self._order), timer))
+        return timer
+
+    def now(self) -> float:
+        """Return seconds on the monotonic clock."""
+        return time.monotonic()
+
+    def add_fd(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
+        """Call ``callback`` with the selector events of ``fd`` when it is readable (1) or writable (2), as ``events`` asks."""
+        self._selector.register(fd, events, callback)
+
+    def remove_fd(self, fd: int) -> None:
+        """Stop watching a descriptor."""
+        try:
+            self._selector.unregister(fd)
+        except (KeyError, ValueError):
+            return
+
+    def add_signal(self, signum: int, callback: Callable[[int], None]) -> None:
+        """Call ``callback`` from the loop when a signal arrives; only in the main thread."""
+        if signum not in self._signals:
+            if self._wakeup is None:
+                self._wakeup = socket.socketpair()
+                for end in self._wakeup:
+                    end.setblocking(False)
+                self._selector.register(self._wakeup[0], selectors.EVENT_READ, self._drain_signals)
+            self._previous[signum] = signal.signal(signum, self._on_signal)
+        self._signals.setdefault(signum, []).append(callback)
+
+    def remove_signal(self, signum: int, callback: Callable[[int], None]) -> None:
+        """Take back one `add_signal`; the last one restores the signal's former disposition."""
+        callbacks = self._signals.get(signum, [])
+        if callback in callbacks:
+            callbacks.remove(callback)
+        if not callbacks and signum in self._signals:
+            del self._signals[signum]
+            signal.signal(signum, self._previous.pop(signum))
+
+    def _on_signal(self, signum: int, frame: FrameType | None) -> None:
+        self._caught.append(signum)
+        if self._wakeup is not None:
+            try:
+                self._wakeup[1].send(b"\0")
+            except BlockingIOError:
+                return
+
+    def _drain_signals(self, events: int) -> None:
+        if self._wakeup is not None:
+            with contextlib.suppress(BlockingIOError):
+                self._wakeup[0].recv(4096)
+        while self._caught:
+            signum = self._caught.popleft()
+            for callback in tuple(self._signals.get(signum, ())):
+                callback(signum)
+
+    def run(self, *, once: bool = False, nowait: bool = False) -> int:
+        """Run until nothing keeps the loop, or `stop`; returns how many watchers are left, -1 after a stop with an error.
+
+        ``once`` returns after one turn that did something; ``nowait`` does not wait for one.
+        """
+        outer, self._running = self._running, True
+        self._stopped = self._error = False
+        try:
+            while not self._stopped and (self._refs > 0 or self._ready):
+                self._turn(nowait)
+                if once or nowait:
+                    break
+        finally:
+            self._running = outer
+        return -1 if self._error else max(self._refs, 0)
+
+    def _turn(self, nowait: bool) -> None:
+        timeout = 0.0 if nowait or self._ready else self._next_timeout()
+        for key, events in self._selector.select(timeout):
+            key.data(events)
+            if self._stopped:
+                return
+        self._run_timers()
+        for _ in range(len(self._ready)):
+            if self._stopped:
+                return
+            self._ready.popleft()()
+
+    def _next_timeout(self) -> float | None:
+        while self._timers and self._timers[0][2].cancelled:
+            heapq.heappop(self._timers)
+        return max(0.0, self._timers[0][0] - self.now()) if self._timers else None
+
+    def _run_timers(self) -> None:
+        now = self.now()
+        while self._timers and self._timers[0][0] <= now and not self._stopped:
+            timer = heapq.heappop(self._timers)[2]
+            if not timer.cancelled:
+                timer.callback()
+
+    def close(self) -> None:
+        """Release the loop's descriptors."""
+        for signum in list(self._signals):
+            for callback in list(self._signals[signum]):
+                self.remove_signal(signum, callback)
+        self._selector.close()
+        for end in self._wakeup or ():
+            end.close()
+        self._wakeup = None

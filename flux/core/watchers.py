@@ -1,0 +1,142 @@
+"""Watchers of the reactor: timers, descriptors, signals (flux_timer_watcher_create(3) and its kin)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from flux.constants import FLUX_POLLERR, FLUX_POLLIN, FLUX_POLLOUT
+from flux.core.reactor import Timer
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+
+
+class Watcher:
+    """Something the reactor waits for; it keeps the reactor running while it is started.
+
+    An exception of a callback ends `Flux.reactor_run`, which raises it.
+    """
+
+    def __init__(self, flux_handle: Flux) -> None:
+        self.flux_handle = flux_handle
+        self.active = False
+
+    def start(self) -> None:
+        """Begin to watch; no effect on a started watcher."""
+        if not self.active:
+            self.active = True
+            self.flux_handle.reactor.incref()
+            self._start()
+
+    def stop(self) -> None:
+        """Stop watching; no effect on a stopped watcher."""
+        if self.active:
+            self.active = False
+            self.flux_handle.reactor.decref()
+            self._stop()
+
+    def destroy(self) -> None:
+        """Stop watching for good."""
+        self.stop()
+
+    def _start(self) -> None:
+        raise TypeError("Watcher is abstract")
+
+    def _stop(self) -> None:
+        raise TypeError("Watcher is abstract")
+
+    def __enter__(self) -> Watcher:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+
+class TimerWatcher(Watcher):
+    """Calls ``callback(handle, watcher, 0, args)`` after ``after`` seconds, then every ``repeat`` seconds if that is not 0."""
+
+    def __init__(
+        self,
+        flux_handle: Flux,
+        after: float,
+        callback: Callable[..., Any],
+        repeat: float = 0.0,
+        args: Any = None,
+    ) -> None:
+        super().__init__(flux_handle)
+        self.after = float(after)
+        self.repeat = float(repeat)
+        self._callback = callback
+        self._args = args
+        self._timer: Timer | None = None
+        self._due = 0.0
+
+    def _start(self) -> None:
+        reactor = self.flux_handle.reactor
+        self._due = reactor.now() + self.after
+        self._timer = reactor.call_at(self._due, self._fire)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _fire(self) -> None:
+        reactor = self.flux_handle.reactor
+        if self.repeat > 0:
+            self._due = max(self._due + self.repeat, reactor.now())
+            self._timer = reactor.call_at(self._due, self._fire)
+        else:
+            self.stop()
+        self._callback(self.flux_handle, self, 0, self._args)
+
+
+class FDWatcher(Watcher):
+    """Calls ``callback(handle, watcher, fd, args)`` while a descriptor is ready; ``events`` are FLUX_POLLIN and FLUX_POLLOUT."""
+
+    def __init__(
+        self,
+        flux_handle: Flux,
+        fd_int: int,
+        events: int | None,
+        callback: Callable[..., Any],
+        args: Any = None,
+    ) -> None:
+        super().__init__(flux_handle)
+        self.fd = fd_int
+        self.events = FLUX_POLLIN if events is None else events
+        self.revents = 0
+        self._callback = callback
+        self._args = args
+
+    def _start(self) -> None:
+        mask = self.events & (FLUX_POLLIN | FLUX_POLLOUT) or FLUX_POLLIN
+        self.flux_handle.reactor.add_fd(self.fd, mask, self._fire)
+
+    def _stop(self) -> None:
+        self.flux_handle.reactor.remove_fd(self.fd)
+
+    def _fire(self, revents: int) -> None:
+        self.revents = revents & (self.events | FLUX_POLLERR)
+        self._callback(self.flux_handle, self, self.fd, self._args)
+
+
+class SignalWatcher(Watcher):
+    """Calls ``callback(handle, watcher, signum, args)`` when a signal arrives; only in the main thread."""
+
+    def __init__(self, flux_handle: Flux, signal_int: int, callback: Callable[..., Any], args: Any = None) -> None:
+        super().__init__(flux_handle)
+        self.signum = signal_int
+        self._callback = callback
+        self._args = args
+
+    def _start(self) -> None:
+        self.flux_handle.reactor.add_signal(self.signum, self._fire)
+
+    def _stop(self) -> None:
+        self.flux_handle.reactor.remove_signal(self.signum, self._fire)
+
+    def _fire(self, signum: int) -> None:
+        self._callback(self.flux_handle, self, signum, self._args)

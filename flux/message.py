@@ -1,0 +1,118 @@
+"""Messages as the Python API shows them, and watchers for them (flux_msg_handler_create(3))."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from flux.constants import FLUX_MATCHTAG_NONE, FLUX_MSGTYPE_EVENT
+from flux.core.watchers import Watcher
+from flux.wire import message as wire
+from flux.wire.topic import matches
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+
+_NAMES = {1: "request", 2: "response", 4: "event", 8: "control"}
+
+
+def msg_typestr(msg_type: int) -> str:
+    """Return the name of a message type; raises ValueError for an unknown one."""
+    if msg_type not in _NAMES:
+        raise ValueError(f"{msg_type} is not a message type")
+    return _NAMES[msg_type]
+
+
+class Message:
+    """A message, received or to be sent; ``wire`` is its protocol form."""
+
+    def __init__(self, type_id: int = FLUX_MSGTYPE_EVENT, handle: wire.Message | None = None) -> None:
+        self.wire = handle if handle is not None else wire.Message(type_id, flags=wire.ROUTE)
+
+    @classmethod
+    def from_event_encode(cls, topic: str, payload: Any = None) -> Message:
+        """Return an unpublished event; text is sent unmodified, any other payload as JSON."""
+        return cls(handle=wire.event(topic, payload))
+
+    @property
+    def topic(self) -> str | None:
+        """The topic."""
+        return self.wire.topic
+
+    @topic.setter
+    def topic(self, value: str) -> None:
+        self.wire.topic = value
+        self.wire.flags |= wire.TOPIC
+
+    @property
+    def payload_str(self) -> str | None:
+        """The payload as text, None without payload."""
+        return None if self.wire.payload is None else self.wire.text()
+
+    @payload_str.setter
+    def payload_str(self, value: str) -> None:
+        self.payload = value
+
+    @property
+    def payload(self) -> Any:
+        """The payload as a JSON value, None without payload; raises ValueError if it is not JSON."""
+        return self.wire.json()
+
+    @payload.setter
+    def payload(self, value: Any) -> None:
+        self.wire.payload = wire.encode_payload(value)
+        if self.wire.payload is None:
+            self.wire.flags &= ~wire.PAYLOAD
+        else:
+            self.wire.flags |= wire.PAYLOAD
+
+    @property
+    def type(self) -> int:
+        """The message type, FLUX_MSGTYPE_*."""
+        return self.wire.type
+
+    @property
+    def type_str(self) -> str:
+        """The name of the message type."""
+        return msg_typestr(self.wire.type)
+
+    @property
+    def seq(self) -> int:
+        """The sequence number of a received event."""
+        return self.wire.sequence
+
+
+class MessageWatcher(Watcher):
+    """Calls ``callback(handle, watcher, message, args)`` for each message that matches."""
+
+    def __init__(
+        self,
+        flux_handle: Flux,
+        type_mask: int,
+        callback: Callable[..., Any],
+        topic_glob: str = "*",
+        match_tag: int = FLUX_MATCHTAG_NONE,
+        args: Any = None,
+    ) -> None:
+        super().__init__(flux_handle)
+        self.type_mask = type_mask
+        self.topic_glob = topic_glob
+        self.match_tag = match_tag
+        self._callback = callback
+        self._args = args
+
+    def _start(self) -> None:
+        self.flux_handle.add_message_watcher(self)
+
+    def _stop(self) -> None:
+        self.flux_handle.remove_message_watcher(self)
+
+    def wants(self, msg: wire.Message) -> bool:
+        """Whether this watcher takes a message."""
+        if not msg.type & self.type_mask or not matches(self.topic_glob, msg.topic):
+            return False
+        return self.match_tag in (FLUX_MATCHTAG_NONE, msg.matchtag)
+
+    def call(self, msg: wire.Message) -> None:
+        """Run the callback."""
+        self._callback(self.flux_handle, self, Message(handle=msg), self._args)

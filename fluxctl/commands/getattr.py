@@ -1,0 +1,19 @@
+"""``flux getattr``: print a broker attribute (flux-getattr(1))."""
+
+from __future__ import annotations
+
+import click
+
+from fluxctl.command import FluxCommand, echo, handle
+from fluxctl.errors import CommandError
+
+
+@click.command(cls=FluxCommand)
+@click.argument("name")
+def command(name: str) -> None:
+    """Print the value of a broker attribute."""
+    with handle() as h:
+        value = h.attr_get(name)
+    if value is None:
+        raise CommandError(f"{name}: No such file or directory")
+    echo(value)
