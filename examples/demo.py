@@ -18,7 +18,6 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import dataclass
 
@@ -67,7 +66,7 @@ def expected_lines(paths: list[pathlib.Path]) -> list[str]:
 def boot(options: argparse.Namespace) -> int:
     """Start the instance with this script as its initial program; returns its exit code."""
     arguments = [f"--jobs={options.jobs}", *(["--plain"] if options.plain else [])]
-    command = [FLUX, "start", f"-s{options.brokers}", sys.executable, os.path.abspath(__file__), *arguments]
+    command = [str(FLUX), "start", f"-s{options.brokers}", sys.executable, os.path.abspath(__file__), *arguments]
     path = f"{FLUX.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     return subprocess.run(command, env={**os.environ, INSIDE: "1", "PATH": path}, check=False).returncode
 
@@ -92,6 +91,12 @@ def counts(handle: flux.Flux) -> tuple[int, int]:
     stats = handle.rpc("job-list.job-stats", {}).get()
     failed = stats["failed"] + stats.get("canceled", 0) + stats.get("timeout", 0)
     return stats["job_states"]["inactive"] - failed, failed
+
+
+def job_seconds(handle: flux.Flux) -> float:
+    """Seconds from the first submission to the last end, as the job list has them."""
+    jobs = JobList(handle, attrs=["t_submit", "t_inactive"], filters=["inactive"], max_entries=0).jobs()
+    return max(job.t_inactive for job in jobs) - min(job.t_submit for job in jobs) if jobs else 0.0
 
 
 def follow(process: subprocess.Popen[str], handle: flux.Flux, total: int, started: float) -> None:
@@ -124,19 +129,16 @@ def inside(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="fluxctl-demo-") as directory:
         digests = pathlib.Path(directory, "digests")
         started = time.monotonic()
-        ended: list[float] = []
         process = submit(paths, digests)
-        clock = threading.Thread(target=lambda: (process.wait(), ended.append(time.monotonic())), daemon=True)
-        clock.start()
         if sys.stdout.isatty() and sys.stdin.isatty() and not options.plain:
             watch_in_dashboard(process)
         else:
             follow(process, handle, len(paths), started)
-        clock.join()
+        seconds = job_seconds(handle)
         lines = sorted(digests.read_text().splitlines())
     ok, failed = counts(handle)
     wrong = len(set(expected_lines(paths)) ^ set(lines))
-    summary = Summary(len(paths), ok, failed, wrong, ended[0] - started)
+    summary = Summary(len(paths), ok, failed, wrong, seconds)
     print(summary, flush=True)
     for job in JobList(handle, filters=["failed"], max_entries=5).jobs():
         print(f"demo: {job.id} {job.name} failed with {job.returncode}", file=sys.stderr)

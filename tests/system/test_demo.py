@@ -1,0 +1,63 @@
+"""`make demo` without a terminal: real inputs, a summary, and an exit code that tells of failed jobs and wrong digests."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+DEMO = pathlib.Path(__file__).parents[2] / "examples" / "demo.py"
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def demo(*arguments: str, path: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "PATH": f"{path}:{os.environ['PATH']}" if path else os.environ["PATH"],
+        "LANG": "C.UTF-8",
+    }
+    return subprocess.run(
+        [sys.executable, DEMO, *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+
+
+def replacement(folder: pathlib.Path, script: str) -> str:
+    """A folder with a `sha256sum` of our own, to come first on PATH."""
+    program = folder / "sha256sum"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return str(folder)
+
+
+def test_hashes_the_standard_library() -> None:
+    done = demo("--jobs", "200")
+    assert done.returncode == 0, done.stdout + done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert re.fullmatch(r"demo: 200 jobs, 200 ok, 0 failed, 0 wrong digests, [\d.]+ s, \d+ jobs/s", last), done.stdout
+    assert re.search(r"^demo: \d+/200 done, 0 failed, ", done.stdout, re.MULTILINE)
+
+
+def test_a_failed_job_fails_the_demo(tmp_path: pathlib.Path) -> None:
+    path = replacement(tmp_path, 'case "$1" in */ast.py) exit 3;; esac; exec /usr/bin/sha256sum "$@"')
+    done = demo("--jobs", "200", "--brokers", "1", path=path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "200 jobs, 199 ok, 1 failed, 1 wrong digests" in done.stdout
+    assert "failed with 3" in done.stderr
+
+
+def test_a_wrong_digest_fails_the_demo(tmp_path: pathlib.Path) -> None:
+    path = replacement(tmp_path, '[ "${1##*/}" = ast.py ] && echo "0000  $1" || exec /usr/bin/sha256sum "$@"')
+    done = demo("--jobs", "200", "--brokers", "1", path=path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "200 ok, 0 failed, 2 wrong digests" in done.stdout
