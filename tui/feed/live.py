@@ -121,6 +121,8 @@ class LiveFeed:
     async def _load(self, dashboard: Dashboard) -> None:
         handle = self._connected()
         dashboard.instance = await self._instance(handle)
+        if dashboard.instance.owner not in (-1, os.getuid()):
+            dashboard.read_only = True
         await _roundtrip(handle, "job-manager")
         first = await _job_list(handle, FIRST_PAGE)
         dashboard.replace(first)

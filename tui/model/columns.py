@@ -18,8 +18,8 @@ SortKey = float | str
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: ``keep`` is its importance (the least important leave a narrow screen first), ``grow`` its share
-    of spare room.
+    """One column: ``keep`` is its importance (the least important leave a narrow screen first), ``grow`` its share of
+    spare room; ``live`` values change with time alone; ``indent`` keeps text off the number to its left.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Column:
     right: bool = False
     grow: int = 0
     live: bool = False
+    indent: bool = False
 
 
 def _state_key(table: JobTable, row: int, now: float) -> float:
@@ -64,8 +65,8 @@ COLUMNS: Final[tuple[Column, ...]] = (
         lambda t, r, n: t.priority[r],
         right=True,
     ),
-    Column("ntasks", "TASKS", 6, 55, lambda t, r, n: _bottom(t.ntasks[r]), lambda t, r, n: t.ntasks[r], right=True),
-    Column("nnodes", "NODES", 6, 50, lambda t, r, n: _bottom(t.nnodes[r]), lambda t, r, n: t.nnodes[r], right=True),
+    Column("ntasks", "TASKS", 5, 55, lambda t, r, n: _bottom(t.ntasks[r]), lambda t, r, n: t.ntasks[r], right=True),
+    Column("nnodes", "NODES", 5, 50, lambda t, r, n: _bottom(t.nnodes[r]), lambda t, r, n: t.nnodes[r], right=True),
     Column(
         "submit",
         "SUBMIT",
@@ -96,8 +97,17 @@ COLUMNS: Final[tuple[Column, ...]] = (
         live=True,
     ),
     Column("left", "LEFT", 7, 20, _expires, lambda t, r, n: t.expiration[r] or 1e18, right=True),
-    Column("ranks", "RANKS", 8, 35, lambda t, r, n: t.ranks[r] or "-", lambda t, r, n: t.ranks[r], grow=1),
-    Column("info", "INFO", 14, 70, lambda t, r, n: reasons.info(t, r), lambda t, r, n: reasons.info(t, r), grow=4),
+    Column("ranks", "RANKS", 9, 35, lambda t, r, n: t.ranks[r] or "-", lambda t, r, n: t.ranks[r], grow=1, indent=True),
+    Column(
+        "info",
+        "INFO",
+        15,
+        70,
+        lambda t, r, n: reasons.info(t, r),
+        lambda t, r, n: reasons.info(t, r),
+        grow=4,
+        indent=True,
+    ),
 )
 
 BY_NAME: Final[dict[str, Column]] = {column.name: column for column in COLUMNS}

@@ -56,7 +56,7 @@ class ConfirmScreen(ModalScreen[bool]):
                 yield Label(f"Type {self._number} to go on:", classes="dialog-line")
                 yield Input(id="number", compact=True, restrict=r"[0-9]*")
             with Horizontal(classes="dialog-buttons"):
-                yield Button("Cancel", id="refuse", compact=True)
+                yield Button("Back", id="refuse", compact=True)
                 accept = Button(self._action, id="accept", variant="error", compact=True)
                 accept.disabled = self._number > TYPE_NUMBER_ABOVE
                 yield accept
@@ -94,6 +94,10 @@ class SignalScreen(ModalScreen[int]):
                 )
                 options.add_option(Option(row, id=str(int(number))))
             yield options
+
+    def on_mount(self) -> None:
+        """Begin at the mildest."""
+        self.query_one(OptionList).highlighted = 0
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Answer with the signal's number."""

@@ -62,6 +62,7 @@ class DmesgScreen(SearchingScreen, LiveScreen):
             try:
                 async for lines in self.top.feed.log():
                     self.fresh.extend(record for record in map(parse_log, lines) if record is not None)
+                    self.dashboard.revision += 1
             except OSError as error:
                 self.pane.empty = str(error.strerror or error)
             while not self.dashboard.link.up:

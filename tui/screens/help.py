@@ -64,7 +64,7 @@ class HelpScreen(ModalScreen[None]):
         keys: dict[tuple[str, str], list[str]] = {}
         for owner in (self._about, self.app):
             for _, binding in owner._bindings:
-                if binding.description:
+                if binding.id and binding.description:
                     shown = binding.key_display or self.app.get_key_display(binding)
                     keys.setdefault((binding.action, binding.tooltip or binding.description), []).append(shown)
         return [(" ".join(dict.fromkeys(names)), meaning) for (_, meaning), names in keys.items()]

@@ -120,7 +120,7 @@ class JobScreen(SearchingScreen, ActingScreen):
         Binding("escape", "back", "Back", tooltip="Back to the jobs", id="job.back"),
         Binding("tab", "switch", "Pane", tooltip="Go to the other pane", id="job.switch"),
         *SearchingScreen.SEARCH_BINDINGS,
-        Binding("w", "write", "Write", tooltip="Write this pane to a file", id="job.write"),
+        Binding("w", "write", "Write", tooltip="Write this pane to a file", show=False, id="job.write"),
         Binding("c", "cancel_jobs", "Cancel", tooltip="Cancel the job", id="job.cancel"),
         Binding("k", "kill_jobs", "Kill", tooltip="Send a signal to the job", id="job.kill"),
         Binding("y", "copy", "Copy the job id", show=False, id="job.copy"),
@@ -186,10 +186,12 @@ class JobScreen(SearchingScreen, ActingScreen):
                         error = str(item.entries[0].get("name"))
                     else:
                         self._fresh.append(item)
+                        self.dashboard.revision += 1
             except OSError as failure:
                 error = str(failure.strerror or failure)
             if not error:
                 self._ended = True
+                self.dashboard.revision += 1
                 return
             self.query_one("#eventlog", LogView).empty = error
             await asyncio.sleep(1.0)

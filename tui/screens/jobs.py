@@ -38,7 +38,7 @@ class JobsScreen(ActingScreen):
         Binding("r", "reverse", "Turn the sort order round", show=False, id="jobs.reverse"),
         Binding("c", "cancel_jobs", "Cancel", tooltip="Cancel the marked jobs or this one", id="jobs.cancel"),
         Binding("k", "kill_jobs", "Kill", tooltip="Send a signal to the marked jobs or this one", id="jobs.kill"),
-        Binding("d", "dmesg", "Log", tooltip="The broker's log (dmesg)", id="jobs.dmesg"),
+        Binding("d", "dmesg", "Log", tooltip="Log of the broker (dmesg)", id="jobs.dmesg"),
         Binding("question_mark", "help", "Help", tooltip="This list", key_display="?", id="jobs.help"),
         Binding("a", "mark_all", "Mark all jobs the filter shows", show=False, id="jobs.mark_all"),
         Binding("u", "unmark", "Unmark all", show=False, id="jobs.unmark"),

@@ -21,6 +21,8 @@ class SearchingScreen(DOMNode):
         Binding("f", "follow", "Follow", tooltip="Follow the end, or pause", id="lines.follow"),
         Binding("down,j", "move(1)", "Down", show=False, id="lines.down"),
         Binding("up", "move(-1)", "Up", show=False, id="lines.up"),
+        Binding("right", "shift(8)", "Right", show=False, id="lines.right"),
+        Binding("left", "shift(-8)", "Left", show=False, id="lines.left"),
         Binding("pagedown,space", "page(1)", "Page down", show=False, id="lines.pagedown"),
         Binding("pageup", "page(-1)", "Page up", show=False, id="lines.pageup"),
         Binding("home,g", "go(0)", "First line", show=False, id="lines.home"),
@@ -69,3 +71,7 @@ class SearchingScreen(DOMNode):
     def action_go(self, line: int) -> None:
         """Scroll to a line."""
         self.pane.move_to(line)
+
+    def action_shift(self, cells: int) -> None:
+        """Scroll sideways, for long lines."""
+        self.pane.scroll_to(x=self.pane.scroll_offset.x + cells, animate=False, force=True, immediate=True)

@@ -10,14 +10,10 @@ from tui.widgets.palette import LINE, Glyphs
 
 
 def gauge(fraction: float, width: int, colour: str, glyphs: Glyphs) -> Text:
-    """Return a bar of ``width`` cells filled to ``fraction`` in eighths of a cell."""
-    eighths = round(max(0.0, min(1.0, fraction)) * width * 8)
-    full, part = divmod(eighths, 8)
-    text = Text(glyphs.partial[8] * full, colour)
-    if part and glyphs.partial[part] != " ":
-        text.append(glyphs.partial[part], colour)
-    elif part:
-        text.append(glyphs.rest, LINE)
+    """Return a bar of ``width`` cells filled to ``fraction``, to half a cell."""
+    halves = round(max(0.0, min(1.0, fraction)) * width * 2)
+    full, half = divmod(halves, 2)
+    text = Text(glyphs.progress * full + glyphs.half * half, colour)
     text.append(glyphs.rest * (width - len(text)), LINE)
     return text
 

@@ -135,7 +135,7 @@ class StatesPanel(Painted):
                 line.append(" " * (column - text.cell_len))
             rows.append(line)
         parts = [(number, colour) for _, number, colour in counts]
-        bar = shares(parts, width, self.glyphs.full, self.glyphs.rest)
+        bar = shares(parts, width, self.glyphs.progress, self.glyphs.rest)
         return [bar, *rows]
 
 

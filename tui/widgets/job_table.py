@@ -17,11 +17,13 @@ from textual.widget import Widget
 from tui.model.columns import COLUMNS, Column, fit
 from tui.model.dashboard import Dashboard
 from tui.model.jobid import PREFIX
-from tui.model.states import DONE, STATUS
+from tui.model.states import DONE, STATUS, Status
 from tui.widgets import palette
 from tui.widgets.palette import Glyphs, status_colour, style
 
 GUTTER: Final = 2
+_ALARMING: Final = frozenset({Status.FAILED, Status.TIMEOUT, Status.DEPEND})
+"""Statuses whose reason is shown in colour."""
 
 
 @lru_cache(maxsize=8192)
@@ -56,7 +58,7 @@ class JobTableHeading(Widget):
         chosen = style(palette.ACCENT, palette.SURFACE, bold=True)
         segments = [Segment(" " * GUTTER, plain)]
         for column, width in fit(COLUMNS, self.size.width - GUTTER - 1):
-            title = column.title
+            title = " " * column.indent + column.title
             sorts = column is view.column
             if sorts:
                 title += self.glyphs.down if view.reverse else self.glyphs.up
@@ -196,7 +198,7 @@ class JobTableView(ScrollView, can_focus=True):
         table = self.dashboard.table
         if column.name == "state":
             return f"{self.glyphs.dot} {STATUS[table.status[row]].code}"
-        text = column.cell(table, row, now)
+        text = " " * column.indent + column.cell(table, row, now)
         if self.glyphs is palette.ASCII:
             text = text.replace(PREFIX, "f")
         return text
@@ -205,7 +207,7 @@ class JobTableView(ScrollView, can_focus=True):
         if name == "state":
             return colour
         if name == "info":
-            return palette.DIM if status in DONE and colour in (palette.GREEN,) else colour
+            return colour if status in _ALARMING else palette.DIM
         if name in ("id", "name", "runtime"):
             return base
         return palette.DIM if base == palette.SOFT else palette.SOFT

@@ -92,8 +92,6 @@ class Glyphs:
     """The signs drawn: bars, dots, arrows."""
 
     spark: str
-    partial: str
-    empty: str
     dot: str
     mark: str
     cursor: str
@@ -101,19 +99,15 @@ class Glyphs:
     down: str
     more: str
     progress: str
+    half: str
     rest: str
     separator: str
     logo: str
     warning: str
 
-    @property
-    def full(self) -> str:
-        """A filled cell."""
-        return self.partial[8]
 
-
-UNICODE: Final = Glyphs(" ▁▂▃▄▅▆▇█", " ▏▎▍▌▋▊▉█", "─", "●", "◆", "▌", "▲", "▼", "…", "━", "─", "·", "▞▞", "▲")
-ASCII: Final = Glyphs(" .:-=+*%#", "        #", "-", "*", "+", ">", "^", "v", "~", "=", "-", "-", "//", "!")
+UNICODE: Final = Glyphs(" ▁▂▃▄▅▆▇█", "●", "◆", "▌", "▲", "▼", "…", "━", "╸", "─", "·", "▞▞", "▲")
+ASCII: Final = Glyphs(" .:-=+*%#", "*", "+", ">", "^", "v", "~", "=", "-", "-", "-", "//", "!")
 
 
 def terminal_glyphs() -> Glyphs:

@@ -1,0 +1,107 @@
+"""``flux top``: the live dashboard of a Flux instance."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from fluxctl.command import FluxCommand, handle
+from fluxctl.errors import CommandError
+
+
+@click.command(cls=FluxCommand)
+@click.argument("target", required=False)
+@click.option("--read-only", is_flag=True, help="Only look: no cancel, no kill.")
+@click.option("--linear", is_flag=True, help="Print changes as lines instead of drawing.")
+@click.option(
+    "--filter", "query", metavar="QUERY", default="", help="Begin with a filter: 'state:running -name:test*'."
+)
+@click.option(
+    "--sort", metavar="COLUMN", default="state", help="Begin sorted by COLUMN, '-COLUMN' for the other order."
+)
+def command(target: str | None, read_only: bool, linear: bool, query: str, sort: str) -> None:
+    """Show a Flux instance live: its jobs, how busy it is, its log.
+
+    TARGET is a URI, or the id of a batch or alloc job that is an instance itself; the default is the instance
+    FLUX_URI names. Press ? in the dashboard for all keys.
+    """
+    _check(query, sort)
+    uri = _target_uri(target) if target else _default_uri()
+    if linear:
+        _linear(uri, query)
+        return
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise CommandError("the dashboard needs a terminal; use --linear to print changes as lines")
+    from tui.app import TopApp
+    from tui.feed.live import LiveFeed
+
+    app = TopApp(LiveFeed(uri), read_only=read_only, query=query, sort=sort.lstrip("-"), reverse=sort.startswith("-"))
+    app.run()
+    if app.return_code:
+        raise CommandError(code=app.return_code)
+
+
+def _check(query: str, sort: str) -> None:
+    """Fail before anything is drawn if the filter or the column cannot be understood."""
+    from tui.model.columns import BY_NAME
+    from tui.model.query import Query, QueryError
+
+    if sort.lstrip("-") not in BY_NAME:
+        raise CommandError(f"no column {sort.lstrip('-')}; there are {', '.join(BY_NAME)}")
+    try:
+        Query.parse(query)
+    except QueryError as error:
+        raise CommandError(f"--filter: {error}") from None
+
+
+def _default_uri() -> str:
+    from flux.connect import default_uri
+
+    with handle():  # fails here, in plain words, when there is no broker
+        return default_uri()
+
+
+def _target_uri(target: str) -> str:
+    """Return the URI of ``target``: itself if it is one, else what the job of that id says its instance's is."""
+    if "://" in target:
+        return _local(target)
+    from tui.model.jobid import parse
+
+    jobid = parse(target)
+    if jobid is None:
+        raise CommandError(f"{target}: neither a job id nor a URI")
+    with handle() as h:
+        try:
+            answer = h.rpc("job-list.list-id", {"id": jobid, "attrs": ["annotations"]}).get()
+        except OSError:
+            raise CommandError(f"{target}: no such job") from None
+    annotations = ((answer or {}).get("job") or {}).get("annotations") or {}
+    uri = (annotations.get("user") or {}).get("uri")
+    if not uri:
+        raise CommandError(f"{target}: the job is not a Flux instance, or it is not ready yet")
+    return _local(str(uri))
+
+
+def _local(uri: str) -> str:
+    """Return the local form of an ``ssh://`` URI that names this host."""
+    import os
+    import urllib.parse
+
+    parts = urllib.parse.urlsplit(uri)
+    if parts.scheme == "ssh" and parts.hostname in (os.uname().nodename.lower(), "localhost"):
+        return f"local://{parts.path}"
+    return uri
+
+
+def _linear(uri: str, query: str) -> None:
+    import asyncio
+    import time
+
+    from tui.feed.live import LiveFeed
+    from tui.linear import run_linear
+    from tui.model.dashboard import Dashboard
+
+    dashboard = Dashboard(time.time)
+    dashboard.set_query(query)
+    asyncio.run(run_linear(LiveFeed(uri), dashboard, lambda line: print(line, flush=True)))

@@ -1,0 +1,112 @@
+"""The dashboard as lines: one for each change of a job's state. For pipes, logs and screen readers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+from tui.feed.base import Feed
+from tui.model import format as fmt
+from tui.model import reasons
+from tui.model.dashboard import Dashboard
+from tui.model.jobid import f58
+from tui.model.states import PENDING, RUNNING, STATUS, Status
+from tui.model.users import user_name
+
+PERIOD: Final = 0.2
+
+
+class LinePrinter:
+    """Turns what changed in a dashboard into lines."""
+
+    def __init__(self, dashboard: Dashboard) -> None:
+        self.dashboard = dashboard
+        self._told: dict[int, int] = {}
+        self._link = ""
+        self._begun = False
+
+    def lines(self) -> list[str]:
+        """Return the lines for everything that happened since the last call."""
+        dashboard = self.dashboard
+        changed = sorted(dashboard.settle())
+        lines = self._link_lines()
+        if not dashboard.link.up:
+            return lines
+        table, view = dashboard.table, dashboard.view
+        if not self._begun:
+            self._begun = True
+            self._told = {table.ids[row]: table.status[row] for row in range(len(table))}
+            return [*lines, self.summary()]
+        for row in self._moved(changed):
+            if view.index_of(row) is not None:
+                lines.append(self._line(row))
+        return lines
+
+    def _moved(self, rows: list[int]) -> list[int]:
+        """Return the rows whose status differs from what was told last."""
+        table, moved = self.dashboard.table, []
+        for row in rows:
+            jobid, status = table.ids[row], table.status[row]
+            if self._told.get(jobid) != status:
+                self._told[jobid] = status
+                moved.append(row)
+        return moved
+
+    def _link_lines(self) -> list[str]:
+        link = self.dashboard.link
+        text = "" if link.up else link.text
+        if text == self._link:
+            return []
+        self._link = text
+        return [f"{self._stamp(self.dashboard.clock())} # {text or 'connected'}"]
+
+    def _stamp(self, timestamp: float) -> str:
+        return time.strftime("%H:%M:%S", time.localtime(timestamp))
+
+    def _line(self, row: int) -> str:
+        table = self.dashboard.table
+        status = Status(table.status[row])
+        when = table.t_inactive[row] or table.t_cleanup[row] or table.t_run[row] or table.t_submit[row]
+        words = [
+            self._stamp(when),
+            f58(table.ids[row]),
+            user_name(table.userid[row]),
+            STATUS[status].word,
+            table.name[row],
+        ]
+        ran = table.runtime(row, self.dashboard.clock())
+        if ran >= 0 and status not in (Status.RUN,):
+            words.append(fmt.duration(ran))
+        reason = reasons.info(table, row)
+        if reason:
+            words.append(reason)
+        return " ".join(word for word in words if word)
+
+    def summary(self) -> str:
+        """Return one line on the whole instance."""
+        dashboard = self.dashboard
+        counts, use = dashboard.table.counts, dashboard.utilisation
+        size = dashboard.instance.size
+        return (
+            f"{self._stamp(dashboard.clock())} # {size} broker{'' if size == 1 else 's'}, "
+            f"{use.allocated} of {use.total} cores in use; jobs: {dashboard.total(RUNNING)} running, "
+            f"{dashboard.total(PENDING)} pending, {counts[Status.COMPLETED]} completed, {counts[Status.FAILED]} failed, "
+            f"{counts[Status.CANCELED]} canceled, {counts[Status.TIMEOUT]} timed out"
+        )
+
+
+async def run_linear(feed: Feed, dashboard: Dashboard, write: Callable[[str], None]) -> None:
+    """Follow ``feed`` and ``write`` a line for each change, until cancelled."""
+    printer = LinePrinter(dashboard)
+    following = asyncio.create_task(feed.run(dashboard), name="feed")
+    try:
+        while not following.done():
+            for line in printer.lines():
+                write(line)
+            await asyncio.sleep(PERIOD)
+        following.result()
+    finally:
+        following.cancel()
+        await feed.close()
