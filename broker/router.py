@@ -102,7 +102,7 @@ class Router:
             return self._resolved[topic]
         except KeyError:
             pass
-        found: Endpoint | None = None
+        found: Endpoint | None = self._services.get(topic)
         end = topic.rfind(".")
         while end > 0 and found is None:
             found = self._services.get(topic[:end])

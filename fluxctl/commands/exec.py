@@ -1,0 +1,287 @@
+"""``flux exec``: run a command on broker ranks (flux-exec(1))."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from fluxctl.command import FluxCommand, handle
+from fluxctl.errors import CommandError
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+    from flux.rpc import RPC
+
+EX_NOHOST = 68
+FAILED, RUNNING, EXITED = 1, 2, 3
+READ_SIZE = 65536
+INTERRUPT_WINDOW = 2.0
+
+USAGE = """\
+Usage: flux-exec [OPTIONS]...
+  -h, --help             Display this message.
+  -r, --rank=IDSET       Specify target ranks.  Default is "all"
+  -x, --exclude=IDSET    Exclude ranks from target.
+  -d, --dir=PATH         Set the working directory to PATH
+  -l, --label-io         Label lines of output with the source RANK
+  -n, --noinput          Redirect stdin from /dev/null
+  -v, --verbose          Run with more verbosity.
+"""
+
+
+class Remote:
+    """The command on one rank."""
+
+    def __init__(self, rank: int) -> None:
+        self.rank = rank
+        self.pid = 0
+        self.state = 0
+        self.status: int | None = None
+        self.ended = False
+
+    @property
+    def running(self) -> bool:
+        """Whether the process can be fed and signalled."""
+        return self.state == RUNNING and not self.ended
+
+
+class Session:
+    """The command on all target ranks: sends the requests, relays input, output and signals, collects the ends."""
+
+    def __init__(self, h: Flux, argv: list[str], ranks: list[int], label: bool, noinput: bool, verbose: bool) -> None:
+        self._handle = h
+        self._argv = argv
+        self._remotes = {rank: Remote(rank) for rank in ranks}
+        self._label = label
+        self._noinput = noinput
+        self._verbose = verbose
+        self._began = time.monotonic()
+        self._interrupted = -INTERRUPT_WINDOW
+        self._stdin: Any = None
+        self.code = 0
+
+    def say(self, text: str) -> None:
+        """Report progress with the milliseconds since the start, if asked to."""
+        if self._verbose:
+            sys.stderr.write(f"{(time.monotonic() - self._began) * 1000:.6f}ms: {text}\n")
+
+    def run(self, cwd: str, ranks: str) -> int:
+        """Run everything and return the exit code."""
+        from flux.wire.json import dumps_str
+
+        self.say(f"Starting {' '.join(self._argv)} on {ranks}")
+        command = {"cwd": cwd, "cmdline": self._argv, "env": dict(os.environ), "opts": {}, "channels": []}
+        payload = {"cmd": dumps_str(command), "on_channel_out": 0, "on_stdout": 1, "on_stderr": 1}
+        for remote in self._remotes.values():
+            rpc = self._handle.rpc("broker.rexec", payload, nodeid=remote.rank)
+            rpc.streaming = True
+            rpc.then(self._answered, remote)
+        self.say("Sent all requests")
+        watchers = [self._handle.signal_watcher_create(n, self._signalled) for n in (signal.SIGINT, signal.SIGTERM)]
+        for watcher in watchers:
+            watcher.start()
+        try:
+            self._handle.reactor_run()
+        finally:
+            for watcher in watchers:
+                watcher.stop()
+        self._summarize()
+        return self.code
+
+    def _answered(self, rpc: RPC, remote: Remote) -> None:
+        try:
+            answer = rpc.get()
+        except OSError as error:
+            if not remote.ended:
+                self._fail(remote, error.errno or errno.EIO)
+            return
+        kind = answer.get("type")
+        if kind == "output":
+            self._output(remote, answer["io"])
+        elif kind == "complete":
+            self._end(rpc, remote)
+            return
+        elif kind == "state":
+            remote.state = answer["state"]
+            if remote.state == RUNNING:
+                remote.pid = answer["pid"]
+                self._started()
+            elif remote.state == EXITED:
+                remote.status = answer["status"]
+            else:
+                rpc.cancel()
+                self._fail(remote, answer.get("errno", errno.EIO))
+                return
+        rpc.reset()
+
+    def _output(self, remote: Remote, io: dict[str, Any]) -> None:
+        from flux.treeobj import b64decode
+
+        text = io.get("data", "")
+        data = b64decode(text) if io.get("encoding") == "base64" else text.encode("utf-8", "surrogateescape")
+        if self._label and data:
+            prefix = f"{remote.rank}: ".encode()
+            data = b"".join(prefix + line for line in data.splitlines(keepends=True))
+        stream = sys.stdout if io["stream"] == "stdout" else sys.stderr
+        stream.flush()
+        stream.buffer.write(data)
+        stream.buffer.flush()
+
+    def _fail(self, remote: Remote, number: int) -> None:
+        sys.stdout.flush()
+        sys.stderr.write(f"flux-exec: Error: rank {remote.rank}: {self._argv[0]}: {os.strerror(number)}\n")
+        codes = {errno.EHOSTUNREACH: EX_NOHOST, errno.ENOENT: 127, errno.EACCES: 126, errno.EPERM: 126}
+        self.code = max(self.code, codes.get(number, 1))
+        remote.ended = True
+        self._started()
+        self._check_done()
+
+    def _end(self, rpc: RPC, remote: Remote) -> None:
+        rpc.cancel()
+        remote.ended = True
+        self._check_done()
+
+    def _check_done(self) -> None:
+        if all(remote.ended for remote in self._remotes.values()):
+            self._handle.reactor_stop()
+
+    # Input and signals
+
+    def _started(self) -> None:
+        """Begin to read stdin once every process runs or has failed."""
+        if self._stdin is not None or any(r.state == 0 and not r.ended for r in self._remotes.values()):
+            return
+        self._stdin = False
+        if self._noinput or sys.stdin is None or sys.stdin.closed:
+            self._write(eof=True)
+            return
+        try:
+            self._stdin = self._handle.fd_watcher_create(sys.stdin.fileno(), self._read_stdin)
+            self._stdin.start()
+        except OSError:
+            self._copy_stdin()
+
+    def _copy_stdin(self) -> None:
+        """Send a stdin that cannot be watched, such as a file."""
+        while data := os.read(sys.stdin.fileno(), READ_SIZE):
+            self._write(data)
+        self._write(eof=True)
+
+    def _read_stdin(self, *_: Any) -> None:
+        data = os.read(sys.stdin.fileno(), READ_SIZE)
+        self._write(data, eof=not data)
+        if not data:
+            self._stdin.stop()
+
+    def _write(self, data: bytes = b"", eof: bool = False) -> None:
+        from flux.constants import FLUX_RPC_NORESPONSE
+        from flux.treeobj import b64encode
+
+        io: dict[str, Any] = {"stream": "stdin", "rank": "0"}
+        if data:
+            try:
+                io["data"] = data.decode("utf-8")
+            except UnicodeDecodeError:
+                io |= {"encoding": "base64", "data": b64encode(data)}
+        if eof:
+            io["eof"] = True
+        for remote in self._remotes.values():
+            if remote.running:
+                payload = {"pid": remote.pid, "io": io}
+                self._handle.rpc("broker.rexec.write", payload, remote.rank, FLUX_RPC_NORESPONSE)
+
+    def _signalled(self, handle: Any, watcher: Any, number: int, *_: Any) -> None:
+        now = time.monotonic()
+        if number == signal.SIGINT and now - self._interrupted < INTERRUPT_WINDOW:
+            self.code = 130
+            self._handle.reactor_stop()
+            return
+        if number == signal.SIGINT:
+            self._interrupted = now
+        for remote in self._remotes.values():
+            if remote.running:
+                self._handle.rpc("broker.rexec.signal", {"pid": remote.pid, "signum": number}, remote.rank)
+
+    # The end
+
+    def _summarize(self) -> None:
+        """Name the ranks that failed, by how, and compute the exit code."""
+        from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
+        from flux.idset import IDset
+
+        groups: dict[str, list[int]] = {}
+        ended = [remote for remote in self._remotes.values() if remote.status is not None]
+        for remote in ended:
+            status = remote.status or 0
+            if os.WIFSIGNALED(status):
+                number = os.WTERMSIG(status)
+                self.code = max(self.code, 128 + number)
+                groups.setdefault(signal.strsignal(number) or f"Signal {number}", []).append(remote.rank)
+            elif os.WEXITSTATUS(status):
+                self.code = max(self.code, os.WEXITSTATUS(status))
+                groups.setdefault(f"Exit {os.WEXITSTATUS(status)}", []).append(remote.rank)
+        sys.stdout.flush()
+        for text, ranks in groups.items():
+            names = IDset(ranks).encode(IDSET_FLAG_RANGE | IDSET_FLAG_BRACKETS)
+            sys.stderr.write(f"{names}: {text}\n")
+        self.say(f"{len(ended)} tasks complete with code {self.code}")
+
+
+def _targets(text: str, exclude: str | None, size: int) -> list[int]:
+    """Return the ranks an IDSET argument means."""
+    from flux.idset import IDset
+
+    try:
+        ranks = IDset(range(size)) if text == "all" else IDset(text)
+        if exclude:
+            ranks = ranks - IDset(exclude)
+    except ValueError:
+        raise CommandError("idset_decode: Invalid argument", 1) from None
+    return ranks.expand()
+
+
+@click.command(
+    cls=FluxCommand,
+    name="exec",
+    short_help="execute processes across flux ranks",
+    context_settings={"allow_interspersed_args": False},
+)
+@click.option("-r", "--rank", metavar="IDSET", default="all", help='Specify target ranks.  Default is "all"')
+@click.option("-x", "--exclude", metavar="IDSET", help="Exclude ranks from target.")
+@click.option("-d", "--dir", "directory", metavar="PATH", help="Set the working directory to PATH")
+@click.option("-l", "--label-io", is_flag=True, help="Label lines of output with the source RANK")
+@click.option("-n", "--noinput", is_flag=True, help="Redirect stdin from /dev/null")
+@click.option("-v", "--verbose", is_flag=True, help="Run with more verbosity.")
+@click.argument("command_line", metavar="COMMAND...", nargs=-1, type=click.UNPROCESSED)
+def command(
+    rank: str,
+    exclude: str | None,
+    directory: str | None,
+    label_io: bool,
+    noinput: bool,
+    verbose: bool,
+    command_line: tuple[str, ...],
+) -> NoReturn:
+    """Run COMMAND on broker ranks, as a child of each broker.
+
+    The exit status is the largest of the commands' exit codes, 128 plus the signal for a killed one, 68 for a rank that does not
+    exist, 127 when there is no such program.
+    """
+    if not command_line:
+        sys.stderr.write(USAGE)
+        raise CommandError("", 1)
+    h = handle()
+    size = int(h.rpc("attr.get", {"name": "size"}).get()["value"])
+    ranks = _targets(rank, exclude, size)
+    if not ranks:
+        raise CommandError("No valid ranks specified", 1)
+    from flux.idset import IDset
+
+    session = Session(h, list(command_line), ranks, label_io, noinput, verbose)
+    sys.exit(session.run(directory or os.getcwd(), str(IDset(ranks))))
