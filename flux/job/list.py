@@ -1,0 +1,253 @@
+"""Listing jobs (flux.job.list in the manual): the job-list service's queries, and `JobList` on top of them."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from flux import constants
+from flux.future import WaitAllFuture
+from flux.job.info import JobInfo
+from flux.job.JobID import JobID
+from flux.rpc import RPC
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+
+ALL_ATTRS: tuple[str, ...] = (
+    "userid",
+    "urgency",
+    "priority",
+    "t_submit",
+    "t_depend",
+    "t_run",
+    "t_cleanup",
+    "t_inactive",
+    "state",
+    "name",
+    "ntasks",
+    "nnodes",
+    "ranks",
+    "nodelist",
+    "waitstatus",
+    "success",
+    "exception_occurred",
+    "exception_type",
+    "exception_severity",
+    "exception_note",
+    "result",
+    "expiration",
+    "annotations",
+    "dependencies",
+)
+"""Every attribute that a job may have, which is what JobList asks for by default."""
+
+
+class JobListRPC(RPC):
+    """A query that is answered with a list of jobs."""
+
+    def get_jobs(self) -> list[dict[str, Any]]:
+        """Wait for the answer and return the jobs as objects; raises OSError."""
+        jobs: list[dict[str, Any]] = self.get()["jobs"]
+        return jobs
+
+    def get_jobinfos(self) -> Iterable[JobInfo]:
+        """Wait for the answer and yield the jobs; raises OSError."""
+        for job in self.get_jobs():
+            yield JobInfo(job)
+
+
+class JobListIdRPC(RPC):
+    """A query for one job."""
+
+    def __init__(self, flux_handle: Flux, jobid: int, attrs: Iterable[str]) -> None:
+        super().__init__(flux_handle, "job-list.list-id", {"id": int(jobid), "attrs": list(attrs)})
+        self.jobid = jobid
+
+    def get_job(self) -> dict[str, Any]:
+        """Wait for the answer and return the job as an object; raises OSError(ENOENT) for an unknown job."""
+        job: dict[str, Any] = self.get()["job"]
+        return job
+
+    def get_jobinfo(self) -> JobInfo:
+        """Wait for the answer and return the job; raises OSError(ENOENT) for an unknown job."""
+        return JobInfo(self.get_job())
+
+
+class JobListIdsFuture(WaitAllFuture):
+    """Queries for several jobs at once; what goes wrong with one of them is told in ``errors``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: list[str] = []
+
+    def get_jobs(self) -> list[dict[str, Any]]:
+        """Wait for all answers and return the jobs that were found."""
+        jobs = []
+        for child in self.children:
+            assert isinstance(child, JobListIdRPC)
+            try:
+                jobs.append(child.get_job())
+            except OSError as exc:
+                if exc.errno == errno.ENOENT:
+                    self.errors.append(f"JobID {JobID(child.jobid).orig_str} unknown")
+                else:
+                    self.errors.append(f"rpc: {exc.strerror}")
+        return jobs
+
+    def get_jobinfos(self) -> list[JobInfo]:
+        """Wait for all answers and return the jobs that were found."""
+        return [JobInfo(job) for job in self.get_jobs()]
+
+
+def job_list(
+    flux_handle: Flux,
+    max_entries: int = 1000,
+    attrs: Iterable[str] = (),
+    userid: int | None = None,
+    states: int = 0,
+    results: int = 0,
+) -> JobListRPC:
+    """Ask for jobs: pending by priority, running and inactive ones newest first.
+
+    Args:
+        flux_handle: handle of the instance.
+        max_entries: how many at most, 0 for no limit.
+        attrs: the attributes wanted besides the id.
+        userid: whose jobs, by default the caller's; FLUX_USERID_UNKNOWN for everybody's.
+        states: union of job states, 0 for all.
+        results: union of results that inactive jobs may have, 0 for all.
+    """
+    payload = {
+        "max_entries": int(max_entries),
+        "attrs": list(attrs),
+        "userid": os.getuid() if userid is None else int(userid),
+        "states": states,
+        "results": results,
+    }
+    return JobListRPC(flux_handle, "job-list.list", payload)
+
+
+def job_list_inactive(
+    flux_handle: Flux,
+    since: float = 0.0,
+    max_entries: int = 1000,
+    attrs: Iterable[str] = (),
+    name: str | None = None,
+) -> JobListRPC:
+    """Ask for jobs that ended after ``since`` (seconds since the epoch), newest first, those called ``name`` if given."""
+    payload: dict[str, Any] = {"since": float(since), "max_entries": int(max_entries), "attrs": list(attrs)}
+    if name:
+        payload["name"] = name
+    return JobListRPC(flux_handle, "job-list.list-inactive", payload)
+
+
+def job_list_id(flux_handle: Flux, jobid: int, attrs: Iterable[str] = ()) -> JobListIdRPC:
+    """Ask for one job."""
+    return JobListIdRPC(flux_handle, jobid, attrs)
+
+
+class JobList:
+    """A query for jobs, put together step by step.
+
+    Args:
+        flux_handle: handle of the instance.
+        attrs: the attributes to fetch, by default all.
+        filters: names of states and results, as in ``STATES`` and ``RESULTS``; none for all.
+        ids: job ids to fetch; then other filters are ignored.
+        user: user name or id, by default all users.
+        max_entries: how many jobs at most.
+
+    Raises:
+        ValueError: a filter, user or job id is not valid.
+    """
+
+    STATES: ClassVar[dict[str, int]] = {
+        "depend": constants.FLUX_JOB_STATE_DEPEND,
+        "priority": constants.FLUX_JOB_STATE_PRIORITY,
+        "sched": constants.FLUX_JOB_STATE_SCHED,
+        "run": constants.FLUX_JOB_STATE_RUN,
+        "cleanup": constants.FLUX_JOB_STATE_CLEANUP,
+        "inactive": constants.FLUX_JOB_STATE_INACTIVE,
+        "pending": constants.FLUX_JOB_STATE_PENDING,
+        "running": constants.FLUX_JOB_STATE_RUNNING,
+        "active": constants.FLUX_JOB_STATE_ACTIVE,
+    }
+    RESULTS: ClassVar[dict[str, int]] = {
+        "completed": constants.FLUX_JOB_RESULT_COMPLETED,
+        "failed": constants.FLUX_JOB_RESULT_FAILED,
+        "canceled": constants.FLUX_JOB_RESULT_CANCELED,
+        "timeout": constants.FLUX_JOB_RESULT_TIMEOUT,
+    }
+
+    def __init__(
+        self,
+        flux_handle: Flux,
+        attrs: Iterable[str] = ALL_ATTRS,
+        filters: Iterable[str] = (),
+        ids: Iterable[int | str] = (),
+        user: str | int | None = None,
+        max_entries: int = 1000,
+    ) -> None:
+        self.handle = flux_handle
+        self.attrs = list(attrs)
+        self.states = 0
+        self.results = 0
+        self.max_entries = max_entries
+        self.errors: list[str] = []
+        self.ids = [JobID(jobid) for jobid in ids]
+        self.userid = constants.FLUX_USERID_UNKNOWN
+        self._query: JobListRPC | JobListIdsFuture | None = None
+        for fname in filters:
+            self.add_filter(fname)
+        if user is not None:
+            self.set_user(user)
+
+    def set_user(self, user: str | int) -> None:
+        """Only list jobs of ``user``, a name or an id, or of everybody for ``all``; raises ValueError for a bad one."""
+        if user == "all":
+            self.userid = constants.FLUX_USERID_UNKNOWN
+            return
+        import pwd
+
+        try:
+            self.userid = pwd.getpwnam(str(user)).pw_uid
+        except KeyError:
+            self.userid = int(user)
+
+    def add_filter(self, fname: str) -> None:
+        """Also list jobs with the state or result ``fname``; raises ValueError if there is no such."""
+        name = fname.lower()
+        if name == "all":
+            self.states |= self.STATES["pending"] | self.STATES["running"] | self.STATES["inactive"]
+        elif name in self.STATES:
+            self.states |= self.STATES[name]
+        elif name in self.RESULTS:
+            self.states |= self.STATES["inactive"]
+            self.results |= self.RESULTS[name]
+        else:
+            raise ValueError(f"Invalid filter specified: {fname}")
+
+    def fetch_jobs(self) -> JobListRPC | JobListIdsFuture:
+        """Send the query and return its future."""
+        if self.ids:
+            future = JobListIdsFuture()
+            for jobid in self.ids:
+                future.push(job_list_id(self.handle, jobid, self.attrs))
+            self._query = future
+        else:
+            self._query = job_list(self.handle, self.max_entries, self.attrs, self.userid, self.states, self.results)
+        return self._query
+
+    def jobs(self) -> list[JobInfo]:
+        """Return the jobs, waiting for the answer; what went wrong with single ids is in ``errors``.
+
+        Raises OSError when the query fails.
+        """
+        query = self._query or self.fetch_jobs()
+        jobs = list(query.get_jobinfos())
+        if isinstance(query, JobListIdsFuture):
+            self.errors = query.errors
+        return jobs

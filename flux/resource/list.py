@@ -1,0 +1,124 @@
+"""What resources an instance has and how they are: the scheduler's and the resource module's view of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flux.constants import FLUX_NODEID_ANY
+from flux.hostlist import Hostlist
+from flux.idset import IDset
+from flux.resource.ResourceSet import ResourceSet
+from flux.rpc import RPC
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+
+
+class SchedResourceList:
+    """The scheduler's resources by state.
+
+    ``all`` is everything, ``down`` what may not be used, ``allocated`` what jobs hold, ``up`` all but down, ``free`` what is up and
+    not allocated.
+
+    Args:
+        resp: the answer to ``sched.resource-status``.
+    """
+
+    STATES = ("all", "up", "down", "allocated", "free")
+
+    def __init__(self, resp: Mapping[str, Any]) -> None:
+        self.all = self._named("all", ResourceSet(resp.get("all")))
+        self.down = self._named("down", ResourceSet(resp.get("down")))
+        self.allocated = self._named("allocated", ResourceSet(resp.get("allocated")))
+        self.up = self._named("up", self.all - self.down)
+        self.free = self._named("free", self.up - self.allocated)
+
+    @staticmethod
+    def _named(state: str, resources: ResourceSet) -> ResourceSet:
+        resources.state = state
+        return resources
+
+    def __getitem__(self, state: str) -> ResourceSet:
+        if state not in self.STATES:
+            raise KeyError(state)
+        resources: ResourceSet = getattr(self, state)
+        return resources
+
+
+class ResourceListRPC(RPC):
+    """A query of the scheduler's resources."""
+
+    def __init__(self, flux_handle: Flux, topic: str = "sched.resource-status", nodeid: int = FLUX_NODEID_ANY) -> None:
+        super().__init__(flux_handle, topic, None, nodeid)
+
+    def get(self) -> SchedResourceList:
+        """Wait for the answer; raises OSError."""
+        return SchedResourceList(super().get())
+
+    def get_dict(self) -> dict[str, Any]:
+        """Wait for the answer and return it as it came; raises OSError."""
+        answer: dict[str, Any] = super().get()
+        return answer
+
+
+class ResourceStatus:
+    """Which ranks of an instance are online, drained or excluded.
+
+    Args:
+        resp: the answer to ``resource.status``.
+    """
+
+    STATES = ("all", "online", "avail", "offline", "exclude", "drain")
+
+    def __init__(self, resp: Mapping[str, Any]) -> None:
+        self.rset = ResourceSet(resp["R"])
+        self.hosts = dict(zip(self.rset.ranks, self.rset.nodelist, strict=False))
+        self.drained: dict[str, Mapping[str, Any]] = dict(resp["drain"])
+        self.all = self.rset.ranks
+        self.online = IDset(resp["online"])
+        self.offline = IDset(resp["offline"])
+        self.exclude = IDset(resp["exclude"])
+        self.drain = IDset().union(*self.drained)
+        self.avail = self.online.difference(self.exclude, self.drain)
+
+    def __getitem__(self, state: str) -> IDset:
+        if state not in self.STATES:
+            raise KeyError(state)
+        ranks: IDset = getattr(self, state)
+        return ranks
+
+    def nodelist(self, ranks: IDset) -> Hostlist:
+        """Return the hosts of some ranks."""
+        return Hostlist([self.hosts[rank] for rank in ranks if rank in self.hosts])
+
+    def drain_info(self) -> Iterator[tuple[IDset, float, str]]:
+        """Yield ranks, time (seconds since the epoch) and reason of each drain, the lowest ranks first."""
+        for ranks, info in sorted(self.drained.items(), key=lambda item: IDset(item[0]).first()):
+            yield IDset(ranks), float(info["timestamp"]), str(info["reason"])
+
+
+class ResourceStatusRPC(RPC):
+    """A query of the resource module."""
+
+    def __init__(self, flux_handle: Flux, nodeid: int = FLUX_NODEID_ANY) -> None:
+        super().__init__(flux_handle, "resource.status", None, nodeid)
+
+    def get(self) -> ResourceStatus:
+        """Wait for the answer; raises OSError."""
+        return ResourceStatus(super().get())
+
+    def get_dict(self) -> dict[str, Any]:
+        """Wait for the answer and return it as it came; raises OSError."""
+        answer: dict[str, Any] = super().get()
+        return answer
+
+
+def resource_list(flux_handle: Flux) -> ResourceListRPC:
+    """Ask the scheduler for its resources."""
+    return ResourceListRPC(flux_handle)
+
+
+def resource_status(flux_handle: Flux, nodeid: int = FLUX_NODEID_ANY) -> ResourceStatusRPC:
+    """Ask the resource module for the state of the ranks."""
+    return ResourceStatusRPC(flux_handle, nodeid)

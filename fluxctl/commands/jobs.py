@@ -1,0 +1,185 @@
+"""``flux jobs``: list jobs (flux-jobs(1))."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fluxctl.command import echo, handle, python_failure
+from fluxctl.errors import CommandError
+from fluxctl.python_style import PythonCommand
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+    from flux.job.info import JobInfo, JobInfoFormat
+
+DEFAULT_FORMAT = (
+    "{id.f58:>12} {username:<8.8} {name:<10.10} {status_abbrev:>2.2} "
+    "{ntasks:>6} {nnodes:>6h} {runtime!F:>8h} {nodelist:h}"
+)
+
+_RESULT_COLORS = {1: "\033[01;32m", 2: "\033[01;31m", 4: "\033[37m", 8: "\033[01;31m"}
+_RESET = "\033[0;0m"
+_ROWS_AT_ONCE = 2000
+
+_RUNTIME = ("t_run", "t_cleanup")
+_FIELD_ATTRS: dict[str, tuple[str, ...]] = {
+    "id": (),
+    "username": ("userid",),
+    "status": ("state", "result"),
+    "status_abbrev": ("state", "result"),
+    "state_single": ("state",),
+    "result_abbrev": ("result",),
+    "returncode": ("waitstatus", "result"),
+    "runtime": _RUNTIME,
+    "t_remaining": ("state", "expiration"),
+    "exception.occurred": ("exception_occurred",),
+    "exception.severity": ("exception_severity",),
+    "exception.type": ("exception_type",),
+    "exception.note": ("exception_note",),
+    "sched": ("annotations",),
+    "user": ("annotations",),
+}
+
+
+def attributes_of(fields: Iterable[str]) -> list[str]:
+    """Return the job-list attributes that output fields are made of; ``result`` is always among them, for the color."""
+    wanted = {"result": None}
+    for field in fields:
+        attrs = _FIELD_ATTRS.get(field)
+        if attrs is None:
+            attrs = _FIELD_ATTRS.get(field.partition(".")[0], (field.partition(".")[0],))
+        wanted.update(dict.fromkeys(attrs))
+    return list(wanted)
+
+
+def _failure(text: object) -> CommandError:
+    return CommandError(f"ERROR: {text}", 1)
+
+
+def _parse_format(text: str) -> JobInfoFormat:
+    from flux.job.info import JobInfoFormat
+
+    try:
+        return JobInfoFormat(text)
+    except ValueError as exc:
+        raise _failure(f"Error in user format: {exc}") from None
+
+
+def _use_color(when: str) -> bool:
+    if when == "auto":
+        return sys.stdout.isatty()
+    return when == "always"
+
+
+def _query(flux: Flux, options: dict[str, Any], attrs: list[str]) -> tuple[list[JobInfo], list[str]]:
+    from flux.job.list import JobList
+
+    filters = options["filters"] or "pending,running"
+    user: str | int = options["user"] if options["user"] is not None else os.getuid()
+    if options["all_jobs"] or options["all_users"]:
+        filters = "pending,running,inactive"
+    if options["all_users"]:
+        user = "all"
+    try:
+        jobs = JobList(
+            flux, attrs, [name for name in filters.split(",") if name], options["jobids"], user, options["count"]
+        )
+    except ValueError as exc:
+        raise _failure(exc) from None
+    return jobs.jobs(), jobs.errors
+
+
+def _print(jobs: list[JobInfo], layout: JobInfoFormat, color: bool) -> None:
+    """Print the rows in pieces, so that the first ones appear at once and a reader that stops early costs little."""
+    format_row, write = layout.format, sys.stdout.write
+    for start in range(0, len(jobs), _ROWS_AT_ONCE):
+        lines: list[str] = []
+        try:
+            for job in jobs[start : start + _ROWS_AT_ONCE]:
+                paint = _RESULT_COLORS.get(job.result_id, "") if color else ""  # type: ignore[arg-type]
+                line = format_row(job)
+                lines.append(f"{paint}{line}\n{_RESET}" if paint else f"{line}\n")
+        except ValueError as exc:
+            write("".join(lines))
+            raise _failure(exc) from None
+        write("".join(lines))
+        sys.stdout.flush()
+
+
+def _print_stats(flux: Flux) -> int:
+    """Print the summary line and return the number of active jobs."""
+    from flux.job.stats import JobStats
+
+    stats = JobStats(flux)
+    stats.update_sync()
+    echo(f"{stats.running} running, {stats.successful} completed, {stats.failed} failed, {stats.pending} pending")
+    return stats.active
+
+
+def _check_ids(jobids: Iterable[str]) -> None:
+    from flux.job.JobID import JobID
+
+    try:
+        for jobid in jobids:
+            JobID(jobid)
+    except ValueError:
+        raise _failure("[Errno 22] EINVAL: Invalid argument") from None
+
+
+@click.command(
+    cls=PythonCommand,
+    name="jobs",
+    short_help="list jobs submitted to Flux",
+    usage="flux-jobs [OPTIONS] [JOBID ...]",
+)
+@click.option("-a", "all_jobs", is_flag=True, help="List all jobs of the current user, ended ones included.")
+@click.option("-A", "all_users", is_flag=True, help="List all jobs of all users, ended ones included.")
+@click.option("-n", "--suppress-header", is_flag=True, help="Do not print column headings.")
+@click.option("-u", "--user", metavar="USER", help="List jobs of a user name or id, or of all.")
+@click.option("-c", "--count", metavar="N", type=int, default=1000, help="List at most N jobs (default 1000).")
+@click.option(
+    "-f",
+    "--filter",
+    "filters",
+    metavar="STATE|RESULT",
+    help="List jobs with these states or results (comma-separated).",
+)
+@click.option("-o", "--format", "layout", metavar="FORMAT", help="Print fields in a format of your own.")
+@click.option(
+    "--color",
+    type=click.Choice(["never", "always", "auto"]),
+    is_flag=False,
+    flag_value="always",
+    default="auto",
+    help="Color the output: never, always or auto (the default).",
+)
+@click.option("--stats", is_flag=True, help="Print a summary line before the header.")
+@click.option("--stats-only", is_flag=True, help="Print the summary line only; exit 1 if no job is active.")
+@click.argument("jobids", metavar="[JOBID ...]", nargs=-1)
+def command(
+    suppress_header: bool, layout: str | None, color: str, stats: bool, stats_only: bool, **options: Any
+) -> int:
+    """List jobs, by default those of the current user that have not ended."""
+    if stats_only:
+        return 0 if _print_stats(handle(python_failure)) else 1
+    rows = _parse_format(layout or DEFAULT_FORMAT)
+    _check_ids(options["jobids"])
+    flux = handle(python_failure)
+    if stats:
+        _print_stats(flux)
+    try:
+        jobs, errors = _query(flux, options, attributes_of(rows.fields))
+    except OSError as exc:
+        raise _failure(f"[Errno {exc.errno}] {exc.strerror}") from None
+    if not suppress_header:
+        echo(rows.header())
+    _print(jobs, rows, _use_color(color))
+    sys.stdout.flush()
+    for text in errors:
+        echo(text, err=True)
+    return 0

@@ -1,0 +1,211 @@
+"""``flux resource``: list resources, and take ranks out of scheduling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fluxctl.command import echo, handle, python_failure
+from fluxctl.errors import CommandError
+from fluxctl.python_style import PythonGroup
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+    from flux.hostlist import Hostlist
+    from flux.idset import IDset
+    from flux.output_format import OutputFormat
+
+LIST_FORMAT = "{state:>10} {nnodes:>6} {ncores:>8} {ngpus:>8} {nodelist}"
+LIST_FORMAT_VERBOSE = "{state:>10} {nnodes:>6} {ncores:>8} {ngpus:>8} {rlist}"
+LIST_HEADINGS = {
+    "state": "STATE",
+    "nnodes": "NNODES",
+    "ncores": "NCORES",
+    "ngpus": "NGPUS",
+    "ranks": "RANKS",
+    "nodelist": "NODELIST",
+    "rlist": "LIST",
+}
+STATUS_FORMAT = "{state:>10} {nnodes:>6} {ranks:<15} {nodelist}"
+STATUS_HEADINGS = {"state": "STATUS", "nnodes": "NNODES", "ranks": "RANKS", "nodelist": "NODELIST", "reason": "REASON"}
+DRAIN_FORMAT = "{timestamp!D:<20} {ranks:<8} {reason:<30} {nodelist}"
+DRAIN_HEADINGS = {
+    "timestamp": "TIMESTAMP",
+    "ranks": "RANK",
+    "reason": "REASON",
+    "nodelist": "NODELIST",
+    "nnodes": "NNODES",
+}
+
+
+def _failure(text: object) -> CommandError:
+    return CommandError(f"ERROR: {text}", 1)
+
+
+def _rpc_failure(exc: OSError) -> CommandError:
+    return _failure(f"[Errno {exc.errno}] {exc.strerror}")
+
+
+def _layout(headings: Mapping[str, str], text: str) -> OutputFormat:
+    from flux.output_format import OutputFormat
+
+    try:
+        return OutputFormat(headings, text)
+    except ValueError as exc:
+        raise _failure(exc) from None
+
+
+def _print_table(layout: OutputFormat, rows: Iterable[Any], *, header: bool) -> None:
+    if header:
+        echo(layout.header())
+    for row in rows:
+        try:
+            echo(layout.format(row))
+        except ValueError as exc:
+            raise _failure(exc) from None
+
+
+def _states(text: str, valid: Iterable[str], hint: str = "") -> list[str]:
+    wanted = [state for state in text.split(",") if state]
+    for state in wanted:
+        if state not in valid:
+            raise CommandError(f"ERROR: Invalid resource state {state} specified{hint}", 1)
+    return wanted
+
+
+@click.group(cls=PythonGroup, name="resource", short_help="list and control resources")
+def command() -> None:
+    """List the resources of an instance, drain and undrain them."""
+
+
+@dataclass
+class _DrainRow:
+    timestamp: float
+    ranks: IDset
+    reason: str
+    nodelist: Hostlist
+
+    @property
+    def nnodes(self) -> int:
+        """Number of ranks."""
+        return len(self.ranks)
+
+
+@command.command("drain")
+@click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
+@click.option("-o", "--format", "layout", metavar="FORMAT", default=DRAIN_FORMAT, help="Print fields in this format.")
+@click.argument("targets", metavar="[TARGETS]", required=False)
+@click.argument("reason", metavar="[REASON ...]", nargs=-1)
+def drain(no_header: bool, layout: str, targets: str | None, reason: tuple[str, ...]) -> None:
+    """Take TARGETS (ranks or hosts) out of scheduling; without targets list what is drained and why."""
+    if targets is None:
+        _list_drained(handle(python_failure), _layout(DRAIN_HEADINGS, layout), header=not no_header)
+        return
+    try:
+        handle(python_failure).rpc("resource.drain", {"targets": targets, "reason": " ".join(reason)}, nodeid=0).get()
+    except OSError as exc:
+        raise _rpc_failure(exc) from None
+
+
+def _list_drained(flux: Flux, layout: OutputFormat, *, header: bool) -> None:
+    from flux.resource.list import resource_status
+
+    try:
+        status = resource_status(flux).get()
+    except OSError as exc:
+        raise _rpc_failure(exc) from None
+    rows = [_DrainRow(when, ranks, why, status.nodelist(ranks)) for ranks, when, why in status.drain_info()]
+    _print_table(layout, rows, header=header)
+
+
+@command.command("undrain")
+@click.argument("targets", metavar="TARGETS")
+def undrain(targets: str) -> None:
+    """Give TARGETS (ranks or hosts) back to the scheduler."""
+    try:
+        handle(python_failure).rpc("resource.undrain", {"targets": targets}, nodeid=0).get()
+    except OSError as exc:
+        raise _rpc_failure(exc) from None
+
+
+@dataclass
+class _StatusRow:
+    state: str
+    ranks: IDset
+    nodelist: Hostlist
+    reason: str = ""
+
+    @property
+    def nnodes(self) -> int:
+        """Number of ranks."""
+        return len(self.ranks)
+
+
+_STATUS_STATES = ("all", "online", "avail", "offline", "exclude", "drain")
+_STATUS_HINT = f"\nflux-resource: INFO: valid states: {','.join(_STATUS_STATES)}"
+
+
+@command.command("status")
+@click.option("-v", "--verbose", is_flag=True, help="Show the reason of each drain.")
+@click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
+@click.option("-o", "--format", "layout", metavar="FORMAT", help="Print fields in this format.")
+@click.option("-s", "--states", metavar="STATE,...", help=f"Show these states: {', '.join(_STATUS_STATES)}.")
+def status(verbose: bool, no_header: bool, layout: str | None, states: str | None) -> None:
+    """Show which ranks are available, drained, excluded or offline."""
+    from flux.resource.list import resource_status
+
+    wanted = None if states is None else _states(states, _STATUS_STATES, _STATUS_HINT)
+    try:
+        answer = resource_status(handle(python_failure), nodeid=0).get()
+    except OSError as exc:
+        raise _rpc_failure(exc) from None
+    default = STATUS_FORMAT + (" {reason}" if verbose else "")
+    rows = []
+    for state in wanted or ("avail", "offline", "exclude", "drain"):
+        ranks = answer[state]
+        if wanted is None and state != "avail" and not len(ranks):
+            continue
+        if state == "drain" and verbose and len(ranks):
+            rows += [_StatusRow(state, group, answer.nodelist(group), why) for group, _, why in answer.drain_info()]
+        else:
+            rows.append(_StatusRow(state, ranks, answer.nodelist(ranks)))
+    _print_table(_layout(STATUS_HEADINGS, layout or default), rows, header=not no_header)
+
+
+_LIST_STATES = ("all", "up", "down", "allocated", "free")
+
+
+@command.command("list")
+@click.option("-v", "--verbose", is_flag=True, help="Show ranks and cores instead of hosts.")
+@click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
+@click.option("-o", "--format", "layout", metavar="FORMAT", help="Print fields in this format.")
+@click.option("-s", "--states", metavar="STATE,...", default="free,allocated,down", help="Show these states.")
+def list_resources(verbose: bool, no_header: bool, layout: str | None, states: str) -> None:
+    """Show how many nodes, cores and GPUs are free, allocated or down."""
+    from flux.resource.list import resource_list
+
+    wanted = _states(states, _LIST_STATES)
+    default = LIST_FORMAT_VERBOSE if verbose else LIST_FORMAT
+    table = _layout(LIST_HEADINGS, layout or default)
+    try:
+        resources = resource_list(handle(python_failure)).get()
+    except OSError as exc:
+        raise _rpc_failure(exc) from None
+    _print_table(table, [resources[state] for state in wanted], header=not no_header)
+
+
+@command.command("reload")
+@click.option("-f", "--force", is_flag=True, help="Accept ranks that the instance does not have.")
+@click.argument("path", metavar="PATH", type=click.Path())
+def reload(force: bool, path: str) -> None:
+    """Replace the resources of the instance by those in the R file PATH; the scheduler must be unloaded."""
+    import os
+
+    payload = {"path": os.path.abspath(path), "xml": False, "force": force}
+    try:
+        handle(python_failure).rpc("resource.reload", payload, nodeid=0).get()
+    except OSError as exc:
+        raise _rpc_failure(exc) from None
