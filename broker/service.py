@@ -165,6 +165,7 @@ class _Route:
     absolute: bool
     guest: bool
     streaming: bool
+    raw: bool
 
 
 def request(
@@ -173,15 +174,17 @@ def request(
     allow: str = "owner",
     streaming: bool = False,
     absolute: bool = False,
+    raw: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register a method for requests to ``<service>.<topic>``, or to ``topic`` itself when ``absolute``.
 
     ``allow`` is "owner" or "guest"; others are answered EPERM. ``streaming`` refuses requests without the streaming flag (EPROTO).
+    The payload of a ``raw`` request is arbitrary bytes and is not decoded.
     """
 
     def mark(method: Handler) -> Handler:
         routes = list(getattr(method, "_request_routes", ()))
-        routes.append(_Route(topic, absolute, allow == "guest", streaming))
+        routes.append(_Route(topic, absolute, allow == "guest", streaming, raw))
         method._request_routes = routes  # type: ignore[attr-defined]
         return method
 
@@ -263,7 +266,7 @@ class Service:
         if route.streaming and not msg.flags & STREAMING:
             _refuse(msg, send, errno.EPROTO, None)
             return
-        payload = _object_of(msg)
+        payload = {} if route.raw else _object_of(msg)
         if payload is None:
             _refuse(msg, send, errno.EPROTO, None)
             return

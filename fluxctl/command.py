@@ -35,14 +35,18 @@ def usage_failure(ctx: click.Context, exc: click.UsageError) -> NoReturn:
     raise CommandError(f"{text}\nTry `{name} --help' for more information.", 1, bare=True) from None
 
 
+def _with_settings(attrs: dict[str, Any]) -> dict[str, Any]:
+    settings = dict(attrs.get("context_settings") or {})
+    settings.setdefault("help_option_names", ["-h", "--help"])
+    settings.setdefault("max_content_width", 100)
+    return {**attrs, "context_settings": settings}
+
+
 class FluxCommand(click.Command):
     """A sub-command."""
 
     def __init__(self, *args: Any, **attrs: Any) -> None:
-        settings = dict(attrs.pop("context_settings", None) or {})
-        settings.setdefault("help_option_names", ["-h", "--help"])
-        settings.setdefault("max_content_width", 100)
-        super().__init__(*args, context_settings=settings, **attrs)
+        super().__init__(*args, **_with_settings(attrs))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
@@ -58,10 +62,7 @@ class FluxGroup(click.Group):
     group_class = type
 
     def __init__(self, *args: Any, **attrs: Any) -> None:
-        settings = dict(attrs.pop("context_settings", None) or {})
-        settings.setdefault("help_option_names", ["-h", "--help"])
-        settings.setdefault("max_content_width", 100)
-        super().__init__(*args, context_settings=settings, **attrs)
+        super().__init__(*args, **_with_settings(attrs))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:

@@ -1,0 +1,61 @@
+"""``flux dmesg``: print, follow or clear the broker's log (flux-dmesg(1))."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from fluxctl.command import FluxCommand, echo, handle
+
+SEVERITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
+
+
+@click.command(cls=FluxCommand)
+@click.option("-C", "--clear", is_flag=True, help="Clear the ring buffer.")
+@click.option("-c", "--read-clear", is_flag=True, help="Clear the ring buffer after printing its contents.")
+@click.option("-f", "--follow", is_flag=True, help="Wait for new entries and print them as they arrive.")
+@click.option("--json", "as_json", is_flag=True, help="Print each entry as one line of JSON.")
+def command(clear: bool, read_clear: bool, follow: bool, as_json: bool) -> None:
+    """Print the log of the local broker."""
+    import errno
+
+    from flux.constants import FLUX_RPC_STREAMING
+
+    with handle() as h:
+        if not clear:
+            rpc = h.rpc("log.dmesg", {"follow": follow}, flags=FLUX_RPC_STREAMING)
+            try:
+                while True:
+                    echo(_format(rpc.get_str() or "", as_json))
+                    rpc.reset()
+                    if follow:
+                        sys.stdout.flush()
+            except OSError as exc:
+                if exc.errno != errno.ENODATA:
+                    raise
+        if clear or read_clear:
+            h.rpc("log.clear").get()
+
+
+def _format(line: str, as_json: bool) -> str:
+    """Return a log line for a person, or as JSON; a line of another form as it is."""
+    head, sep, rest = line.partition(">1 ")
+    fields = rest.split(" ", 6)
+    if not sep or len(fields) < 7 or not head[1:].isdigit():
+        return line
+    timestamp, rank, name, pid, _, _, text = fields
+    severity = SEVERITIES[min(int(head[1:]) >> 3, 7)]
+    if as_json:
+        from flux.wire import json
+
+        entry = {
+            "timestamp": timestamp,
+            "severity": severity,
+            "rank": int(rank),
+            "name": name,
+            "pid": pid,
+            "text": text,
+        }
+        return json.dumps_str(entry)
+    return f"{timestamp} {name}.{severity}[{rank}]: {text}"

@@ -1,0 +1,83 @@
+"""``flux event``: publish and receive events (flux-event(1))."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from fluxctl.command import FluxGroup, echo, handle
+from fluxctl.errors import CommandError
+
+
+@click.group(cls=FluxGroup)
+def command() -> None:
+    """Send and receive Flux events."""
+
+
+@command.command("pub")
+@click.option("-r", "--raw", is_flag=True, help="Send the payload as raw bytes instead of JSON.")
+@click.option("-l", "--loopback", is_flag=True, help="Wait until the published event is received.")
+@click.option("-s", "--synchronous", is_flag=True, help="Wait for the event's sequence number and print it.")
+@click.option("-p", "--private", is_flag=True, help="Set the privacy flag of the event.")
+@click.argument("topic")
+@click.argument("payload", nargs=-1)
+def pub(raw: bool, loopback: bool, synchronous: bool, private: bool, topic: str, payload: tuple[str, ...]) -> None:
+    """Publish an event with an optional payload; several words are joined by one space."""
+    import base64
+
+    from flux.wire.message import event
+
+    text = " ".join(payload) if payload else None
+    data: bytes | str | None = text.encode("utf-8", "surrogateescape") if raw and text is not None else text
+    with handle() as h:
+        if loopback:
+            h.event_subscribe(topic)
+        if synchronous:
+            flags = (1 if raw and text is not None else 0) | (2 if private else 0)
+            body: dict[str, object] = {"topic": topic, "flags": flags}
+            if isinstance(data, bytes):
+                body["payload"] = base64.b64encode(data).decode()
+            elif data is not None:
+                from flux.wire import json
+
+                try:
+                    body["payload"] = json.loads(data)
+                except ValueError:
+                    raise CommandError("payload is not valid JSON") from None
+            echo(f"seq={h.rpc('event.pub', body).get()['seq']}")
+        else:
+            h.send_wire(event(topic, data, private=private))
+        if loopback:
+            h.event_recv(topic)
+        elif not synchronous:
+            h.rpc("attr.get", {"name": "rank"}).get()
+
+
+@command.command("sub")
+@click.option("-c", "--count", type=int, default=0, metavar="N", help="Exit after N events.")
+@click.option("--json", "as_json", is_flag=True, help="Print each event as one line of JSON.")
+@click.argument("topics", nargs=-1, metavar="[TOPIC...]")
+def sub(count: int, as_json: bool, topics: tuple[str, ...]) -> None:
+    """Print events whose topic starts with one of TOPICs, or all events."""
+    with handle() as h:
+        for topic in topics or ("",):
+            h.event_subscribe(topic)
+        received = 0
+        while count <= 0 or received < count:
+            message = h.event_recv()
+            received += 1
+            text = message.payload_str or ""
+            if as_json:
+                from flux.wire import json
+
+                try:
+                    value = message.payload
+                except ValueError:
+                    value = text
+                echo(json.dumps_str({"topic": message.topic, "sequence": message.seq, "payload": value}))
+            else:
+                echo(f"{message.topic}\t{text}")
+            sys.stdout.flush()
+        for topic in topics or ("",):
+            h.event_unsubscribe(topic)

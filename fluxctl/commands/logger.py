@@ -1,0 +1,25 @@
+"""``flux logger``: add a line to the broker's log (flux-logger(1))."""
+
+from __future__ import annotations
+
+import click
+
+from fluxctl.command import FluxCommand, handle
+from fluxctl.errors import CommandError
+
+SEVERITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
+
+
+@click.command(cls=FluxCommand, context_settings={"allow_interspersed_args": False})
+@click.option("-s", "--severity", default="info", metavar="LEVEL", help="Severity of the message (default info).")
+@click.option(
+    "-n", "--appname", default="logger", metavar="NAME", help="Application name of the message (default logger)."
+)
+@click.argument("message", nargs=-1, required=True)
+def command(severity: str, appname: str, message: tuple[str, ...]) -> None:
+    """Append a message to the log of the local broker."""
+    if severity not in SEVERITIES:
+        raise CommandError(f"invalid severity: Use {'|'.join(SEVERITIES)}")
+    with handle() as h:
+        h.log_name = appname  # type: ignore[attr-defined]
+        h.log(SEVERITIES.index(severity), " ".join(message))

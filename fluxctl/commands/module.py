@@ -1,0 +1,229 @@
+"""``flux module``: load, list and examine the broker's modules (flux-module(1))."""
+
+from __future__ import annotations
+
+import errno
+import json as stdlib_json
+import os
+from typing import Any
+
+import click
+
+from fluxctl.command import FluxGroup, echo, handle
+from fluxctl.errors import CommandError
+
+STATES = {0: "I", 1: "R", 2: "F", 3: "X"}
+
+
+@click.group(cls=FluxGroup)
+def command() -> None:
+    """Manage the modules of the local broker."""
+
+
+def _service_of(name: str) -> tuple[str, str]:
+    """Return the service that loads a module and the module's own name: ``a.b`` is loaded by ``a``, others by the broker."""
+    prefix, _, last = name.rpartition(".")
+    return (prefix, last) if prefix else ("broker", name)
+
+
+def _locate(name: str) -> str:
+    """Return what to ask the broker to load: a built-in module's name, or the path of a Python file."""
+    if "/" in name:
+        path = os.path.abspath(name)
+        if not os.path.exists(path):
+            raise CommandError(f"{name}: No such file or directory")
+        return path
+    folders = f"{os.environ.get('FLUX_MODULE_PATH_PREPEND', '')}:{os.environ.get('FLUX_MODULE_PATH', '')}"
+    for folder in filter(None, folders.split(":")):
+        for suffix in (".py", ".so"):
+            path = os.path.join(folder, name + suffix)
+            if os.path.exists(path):
+                return path
+    from fluxctl.builtins import MODULES
+
+    if name in MODULES:
+        return name
+    raise CommandError(f"{name}: not found in module search path")
+
+
+def _insmod(h: Any, name: str, args: tuple[str, ...]) -> None:
+    path = _locate(name)
+    service, _ = _service_of(name) if "/" not in name else ("broker", name)
+    try:
+        h.rpc(f"{service}.insmod", {"path": path, "args": list(args)}).get()
+    except OSError as exc:
+        if exc.errno == errno.EEXIST:
+            raise CommandError(f"{service}.insmod: {name} module/service is in use") from None
+        raise CommandError(f"{service}.insmod: {exc.strerror}") from None
+
+
+def _rmmod(h: Any, name: str, force: bool) -> None:
+    service, _ = _service_of(name)
+    try:
+        h.rpc(f"{service}.rmmod", {"name": name}).get()
+    except OSError as exc:
+        if not (force and exc.errno == errno.ENOENT):
+            raise CommandError(f"{service}.rmmod {name}: {exc.strerror}") from None
+
+
+@command.command("load")
+@click.argument("name")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def load(name: str, args: tuple[str, ...]) -> None:
+    """Load the module NAME: a built-in one, or a Python file if NAME has a slash."""
+    with handle() as h:
+        _insmod(h, name, args)
+
+
+@command.command("remove")
+@click.option("-f", "--force", is_flag=True, help="Ignore a module that is not loaded.")
+@click.argument("name")
+def remove(force: bool, name: str) -> None:
+    """Unload the module NAME."""
+    with handle() as h:
+        _rmmod(h, name, force)
+
+
+@command.command("reload")
+@click.option("-f", "--force", is_flag=True, help="Ignore a module that is not loaded.")
+@click.argument("name")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def reload(force: bool, name: str, args: tuple[str, ...]) -> None:
+    """Unload and load the module NAME."""
+    with handle() as h:
+        _locate(name)
+        _rmmod(h, os.path.splitext(os.path.basename(name))[0] if "/" in name else name, force)
+        _insmod(h, name, args)
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as one line of JSON.")
+@click.argument("service", default="broker")
+def list_modules(as_json: bool, service: str) -> None:
+    """List the modules loaded by SERVICE, the broker by default."""
+    with handle() as h:
+        try:
+            mods = h.rpc(f"{service}.lsmod").get()["mods"]
+        except OSError as exc:
+            raise CommandError(f"{service}.lsmod: {exc.strerror}") from None
+    if as_json:
+        from flux.wire import json
+
+        echo(json.dumps_str(mods))
+        return
+    echo(f"{'Module':<20} {'Size':>8} {'Digest':<7} {'Idle':>5}  S Service")
+    for mod in mods:
+        others = ",".join(name for name in mod["services"] if name != mod["name"])
+        idle = str(mod["idle"]) if mod["idle"] < 100 else "idle"
+        state = STATES.get(mod["status"], "?")
+        echo(f"{mod['name']:<20} {mod['size']:>8} {mod['digest'][-7:]:<7} {idle:>5}  {state} {others}")
+
+
+@command.command("info")
+@click.argument("name")
+def info(name: str) -> None:
+    """Show where the module NAME comes from."""
+    import hashlib
+
+    target = _locate(name)
+    path = target if "/" in target else _source_of(target)
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as exc:
+        raise CommandError(f"{path}: {exc.strerror}") from None
+    echo(f"Module name:  {os.path.splitext(os.path.basename(name))[0]}")
+    echo(f"Module path:  {path}")
+    echo(f"SHA1 Digest:  {hashlib.sha1(data).hexdigest()}")
+    echo(f"Size:         {len(data)} bytes")
+
+
+def _source_of(name: str) -> str:
+    from importlib.util import find_spec
+
+    from fluxctl.builtins import MODULES
+
+    spec = find_spec(MODULES[name])
+    return spec.origin if spec is not None and spec.origin else name
+
+
+@command.command("stats")
+@click.option("-p", "--parse", metavar="OBJNAME", help="Print the member at a period-delimited path.")
+@click.option("-t", "--type", "kind", metavar="int|double", help="Convert the value to int or double.")
+@click.option("-s", "--scale", type=float, default=1.0, metavar="N", help="Multiply the value by N.")
+@click.option("-R", "--rusage", is_flag=True, help="Show the resource usage of the module.")
+@click.option("-c", "--clear", is_flag=True, help="Clear the statistics of the module.")
+@click.option("-C", "--clear-all", is_flag=True, help="Clear the statistics of the module on all ranks.")
+@click.argument("name", default="broker")
+def stats(
+    parse: str | None,
+    kind: str | None,
+    scale: float,
+    rusage: bool,
+    clear: bool,
+    clear_all: bool,
+    name: str,
+) -> None:
+    """Show the statistics of the module NAME, the broker by default."""
+    with handle() as h:
+        if clear_all:
+            h.event_send(f"{name}.stats.clear")
+            h.rpc("attr.get", {"name": "rank"}).get()
+            return
+        topic = f"{name}.stats.clear" if clear else f"{name}.rusage" if rusage else f"{name}.stats.get"
+        try:
+            value = h.rpc(topic).get()
+        except OSError as exc:
+            text = os.strerror(exc.errno) if exc.errno == errno.ENOSYS else exc.strerror
+            raise CommandError(f"{topic}: {text}") from None
+    if clear:
+        return
+    for word in parse.split(".") if parse else ():
+        if not isinstance(value, dict) or word not in value:
+            raise CommandError(f"`{parse}' not found in response")
+        value = value[word]
+    echo(_scaled(value, kind, scale))
+
+
+def _scaled(value: Any, kind: str | None, scale: float) -> str:
+    """Return a statistic as text: an object as indented JSON, a number converted and scaled."""
+    if isinstance(value, dict | list):
+        return stdlib_json.dumps(value, indent=1)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return stdlib_json.dumps(value)
+    if kind not in (None, "int", "double"):
+        raise CommandError(f"unknown type `{kind}', use int or double")
+    if kind == "int" or (kind is None and isinstance(value, int)):
+        return str(int(value * scale))
+    return f"{value * scale:f}"
+
+
+def _mask(text: str) -> int:
+    try:
+        return int(text, 8) if text.startswith("0") and text[1:].isdigit() else int(text, 0)
+    except ValueError:
+        raise CommandError(f"invalid mask: {text}") from None
+
+
+@command.command("debug")
+@click.option("-c", "--clear", is_flag=True, help="Set debug flags to zero.")
+@click.option("-S", "--set", "set_mask", metavar="MASK", help="Set debug flags to MASK.")
+@click.option("-C", "--clearbit", metavar="MASK", help="Clear the debug bits of MASK.")
+@click.option("-s", "--setbit", metavar="MASK", help="Set the debug bits of MASK.")
+@click.argument("name")
+def debug(clear: bool, set_mask: str | None, clearbit: str | None, setbit: str | None, name: str) -> None:
+    """Show or change the debug flags of the module NAME."""
+    if clear:
+        body = {"op": "clr", "flags": 0}
+    elif set_mask is not None:
+        body = {"op": "set", "flags": _mask(set_mask)}
+    elif clearbit is not None:
+        body = {"op": "clrbit", "flags": _mask(clearbit)}
+    else:
+        body = {"op": "setbit", "flags": _mask(setbit) if setbit is not None else 0}
+    with handle() as h:
+        try:
+            flags = h.rpc(f"{name}.debug", body).get()["flags"]
+        except OSError as exc:
+            raise CommandError(f"{name}.debug: {exc.strerror}") from None
+    echo(f"0x{flags:x}")

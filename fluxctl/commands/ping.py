@@ -1,0 +1,135 @@
+"""``flux ping``: round trips to a service (flux-ping(1))."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fluxctl.command import FluxCommand, echo, handle
+from fluxctl.errors import CommandError
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+    from flux.future import Future
+
+ANY, UPSTREAM = 0xFFFFFFFF, 0xFFFFFFFE
+
+
+@click.command(cls=FluxCommand)
+@click.option("-r", "--rank", metavar="N", help="Find target on a specific broker rank, 'any' or 'upstream'.")
+@click.option("-p", "--pad", type=int, default=0, metavar="N", help="Include in the payload a string of N bytes.")
+@click.option(
+    "-i", "--interval", type=float, default=1.0, metavar="SEC", help="Seconds between requests (default 1.0)."
+)
+@click.option("-c", "--count", type=int, metavar="N", help="Stop after N requests (default: unlimited).")
+@click.option("-b", "--batch", is_flag=True, help="Send all requests before taking responses; requires --count.")
+@click.option("-u", "--userid", is_flag=True, help="Show the credentials the request arrived with.")
+@click.argument("target")
+def command(
+    rank: str | None,
+    pad: int,
+    interval: float,
+    count: int | None,
+    batch: bool,
+    userid: bool,
+    target: str,
+) -> int:
+    """Measure round-trip times to the service TARGET, [RANK!]SERVICE, or to the broker of a RANK."""
+    if pad < 0:
+        raise CommandError("pad must be >= 0")
+    if interval < 0:
+        raise CommandError("interval must be >= 0")
+    if count is not None and count <= 0:
+        raise CommandError("count must be > 0")
+    if batch and count is None:
+        raise CommandError("--batch should only be used with --count")
+    node, service = _target(target, rank)
+    with handle() as h:
+        ping = _Ping(h, node, service, pad, userid)
+        try:
+            ping.run(count, interval, batch)
+        except KeyboardInterrupt:
+            return 130
+    return 0
+
+
+def _target(target: str, rank: str | None) -> tuple[str, str]:
+    """Return the node ("any", "upstream" or a rank) and the service."""
+    if rank is None:
+        if "!" in target:
+            rank, _, target = target.partition("!")
+        elif target.isdigit() or target in ("any", "upstream"):
+            rank, target = target, "broker"
+        else:
+            rank = "any"
+    if rank not in ("any", "upstream") and not rank.isdigit():
+        raise CommandError("error parsing --rank option")
+    if not target:
+        raise CommandError("a target service is required")
+    return rank, target
+
+
+class _Ping:
+    """Sends pings and prints their answers."""
+
+    def __init__(self, handle: Flux, node: str, service: str, pad: int, userid: bool) -> None:
+        self.handle = handle
+        self.topic = f"{service}.ping"
+        self.nodeid = {"any": ANY, "upstream": UPSTREAM}.get(node) or (int(node) if node.isdigit() else ANY)
+        if node == "0":
+            self.nodeid = 0
+        self.label = self.topic if node == "any" else f"{node}!{self.topic}"
+        self.pad = "p" * pad
+        self.userid = userid
+        self.sent = 0
+        self.received = 0
+
+    def run(self, count: int | None, interval: float, batch: bool) -> None:
+        """Send ``count`` pings ``interval`` seconds apart, printing answers as they come, or at the end if ``batch``."""
+        waiting: list[Future] = []
+        reactor = self.handle.reactor
+        while count is None or self.sent < count:
+            due = reactor.now() + interval
+            rpc = self._send()
+            if batch or interval == 0:
+                waiting.append(rpc)
+                if not batch and len(waiting) >= 1000:
+                    self._print(waiting.pop(0))
+            else:
+                self._print(rpc)
+            if count is None or self.sent < count:
+                delay = due - reactor.now()
+                if delay > 0:
+                    time.sleep(delay)
+        for rpc in waiting:
+            self._print(rpc)
+
+    def _send(self) -> Future:
+        now = time.monotonic_ns()
+        body: dict[str, Any] = {
+            "seq": self.sent,
+            "time.tv_sec": now // 10**9,
+            "time.tv_nsec": now % 10**9,
+            "pad": self.pad,
+        }
+        self.sent += 1
+        return self.handle.rpc(self.topic, body, self.nodeid)
+
+    def _print(self, rpc: Future) -> None:
+        try:
+            answer = rpc.get()
+        except OSError as exc:
+            import errno
+            import os
+
+            text = os.strerror(exc.errno) if exc.errno == errno.ENOSYS else exc.strerror
+            raise CommandError(f"{self.label}: {text}") from None
+        elapsed = (time.monotonic_ns() - answer["time.tv_sec"] * 10**9 - answer["time.tv_nsec"]) / 1e6
+        who = f" userid={answer['userid']} rolemask=0x{answer['rolemask']:x}" if self.userid else ""
+        echo(
+            f"{self.label} pad={len(answer['pad'])}{who} seq={answer['seq']} time={elapsed:.3f} ms ({answer['route']})"
+        )
+        sys.stdout.flush()

@@ -1,0 +1,39 @@
+"""``flux version``: the versions of the command and of the broker (flux-version(1))."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from fluxctl.command import FluxCommand, echo
+
+
+@click.command(cls=FluxCommand)
+def command() -> None:
+    """Display the versions of the command, of the library and, inside an instance, of the broker."""
+    from flux import __version__
+
+    echo(f"commands:    \t\t{__version__}")
+    echo(f"libflux-core:\t\t{__version__}")
+    uri = os.environ.get("FLUX_URI")
+    if uri:
+        from flux.core.handle import Flux
+
+        with Flux() as handle:
+            version = handle.attr_get("version")
+        echo(f"broker:  \t\t{version}")
+        echo(f"FLUX_URI:\t\t{uri}")
+    echo(f"build-options:\t\t{_build_options()}")
+
+
+def _build_options() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = []
+    for name, package in (("zmq", "pyzmq"), ("textual", "textual"), ("uvloop", "uvloop")):
+        try:
+            found.append(f"+{name}=={version(package)}")
+        except PackageNotFoundError:
+            continue
+    return "".join(found)

@@ -1,0 +1,91 @@
+"""The environment of a job: rules of ``--env``, ``--env-remove`` and ``--env-file`` (flux-mini(1), ENV RULES)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import translate
+from string import Template
+
+from fluxctl.errors import CommandError
+
+
+class _Scope(Mapping[str, str]):
+    """Variables that a VALUE may refer to: the environment being built, then the one of this process."""
+
+    def __init__(self, built: Mapping[str, str], process: Mapping[str, str]) -> None:
+        self._built = built
+        self._process = process
+
+    def __getitem__(self, name: str) -> str:
+        return self._built[name] if name in self._built else self._process[name]
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return iter({**self._process, **self._built})
+
+    def __len__(self) -> int:
+        return len({**self._process, **self._built})
+
+
+def _matcher(pattern: str) -> Callable[[str], object]:
+    """Return a test for variable names: a regular expression between slashes, else a shell glob."""
+    if pattern.startswith("/"):
+        body = pattern[1:-1] if len(pattern) > 1 and pattern.endswith("/") else pattern[1:]
+        try:
+            return re.compile(body).search
+        except re.error as error:
+            raise CommandError(f"ERROR: --env: invalid regular expression {pattern}: {error}") from None
+    return re.compile(translate(pattern)).match
+
+
+def _assign(env: dict[str, str], process: Mapping[str, str], rule: str) -> None:
+    name, _, value = rule.partition("=")
+    try:
+        env[name] = Template(value).substitute(_Scope(env, process))
+    except KeyError as error:
+        raise CommandError(f"ERROR: --env: Variable {error} not found in {rule}") from None
+    except ValueError as error:
+        raise CommandError(f"ERROR: --env: Unable to substitute {rule}\nflux-mini: ERROR: {error}") from None
+
+
+def _apply(env: dict[str, str], process: Mapping[str, str], rule: str) -> None:
+    if rule.startswith("-"):
+        matches = _matcher(rule[1:])
+        for name in [name for name in env if matches(name)]:
+            del env[name]
+    elif rule.startswith("^"):
+        for line in read_rules(rule[1:]):
+            _apply(env, process, line)
+    elif "=" in rule:
+        _assign(env, process, rule)
+    else:
+        matches = _matcher(rule)
+        for name, value in process.items():
+            if name not in env and matches(name):
+                env[name] = value
+
+
+def read_rules(path: str) -> list[str]:
+    """Return the rules of a file, one a line; blank lines and comments are skipped. OSError if it cannot be read."""
+    with open(os.path.expanduser(path), encoding="utf-8") as file:
+        lines = (line.strip() for line in file)
+        return [line for line in lines if line and not line.startswith("#")]
+
+
+def build_environment(rules: Iterable[str], process: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment that rules make of the one of this process.
+
+    Args:
+        rules: in command line order: ``-PATTERN``, ``^FILE``, ``VAR=VALUE`` or ``PATTERN``.
+        process: the environment to start from; None is os.environ.
+
+    Raises:
+        CommandError: a rule is malformed or refers to an unset variable.
+        OSError: a file of rules cannot be read.
+    """
+    process = os.environ if process is None else process
+    env = dict(process)
+    for rule in rules:
+        _apply(env, process, rule)
+    return env
