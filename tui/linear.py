@@ -24,17 +24,20 @@ class LinePrinter:
     def __init__(self, dashboard: Dashboard) -> None:
         self.dashboard = dashboard
         self._told: dict[int, int] = {}
+        self._changed: set[int] = set()
         self._link = ""
         self._begun = False
 
     def lines(self) -> list[str]:
         """Return the lines for everything that happened since the last call."""
         dashboard = self.dashboard
-        changed = sorted(dashboard.settle())
+        table, view = dashboard.table, dashboard.view
+        self._changed.update(table.ids[row] for row in dashboard.settle())
         lines = self._link_lines()
         if not dashboard.link.up:
             return lines
-        table, view = dashboard.table, dashboard.view
+        changed = sorted(table.rows(self._changed))
+        self._changed.clear()
         if not self._begun:
             self._begun = True
             self._told = {table.ids[row]: table.status[row] for row in range(len(table))}

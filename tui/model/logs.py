@@ -101,9 +101,7 @@ class OutputLog:
         elif rest:
             self._partial[stream, rank] = rest
         label = rank if self.many else ""
-        return [
-            Line(stream, label, printable(line.rpartition("\r")[2] if line[-1:] != "\r" else line)) for line in lines
-        ]
+        return [Line(stream, label, printable(_visible(line))) for line in lines]
 
     def flush(self) -> list[Line]:
         """Return the unfinished lines, when the job has ended without a newline."""

@@ -1,0 +1,70 @@
+"""Eventlogs, output and log records as lines."""
+
+from __future__ import annotations
+
+import base64
+
+from tui.model.logs import Line, OutputLog, event_line, parse_log, printable, read_entries
+
+
+def data(text: str, stream: str = "stdout", rank: str = "0", **more: object) -> dict[str, object]:
+    return {"timestamp": 1.0, "name": "data", "context": {"stream": stream, "rank": rank, "data": text, **more}}
+
+
+def test_lines_are_held_back_until_complete() -> None:
+    log = OutputLog()
+    assert log.feed(data("ab")) == []
+    assert log.feed(data("c\nd")) == [Line("stdout", "", "abc")]
+    assert log.feed(data("x\n", "stderr")) == [Line("stderr", "", "x")]
+    assert log.flush() == [Line("stdout", "", "d")]
+    assert log.flush() == []
+
+
+def test_end_of_file_completes_a_line() -> None:
+    log = OutputLog()
+    log.feed(data("tail"))
+    entry = {"timestamp": 1.0, "name": "data", "context": {"stream": "stdout", "rank": "0", "eof": True}}
+    assert log.feed(entry) == [Line("stdout", "", "tail")]
+
+
+def test_ranks_are_labelled_when_there_are_several() -> None:
+    log = OutputLog()
+    log.feed({"name": "header", "context": {"version": 1, "count": {"stdout": 2, "stderr": 2}}})
+    assert log.feed(data("a\n", rank="1")) == [Line("stdout", "1", "a")]
+
+
+def test_base64_output_and_control_characters() -> None:
+    log = OutputLog()
+    raw = base64.b64encode(b"\xff\x1b[31mred\x1b[0m\n").decode()
+    assert log.feed(data(raw, encoding="base64")) == [Line("stdout", "", "\ufffdred")]
+
+
+def test_a_progress_bar_shows_its_last_state() -> None:
+    assert OutputLog().feed(data("10%\r20%\rdone\r\n")) == [Line("stdout", "", "done")]
+
+
+def test_redirection_is_told() -> None:
+    entry = {"name": "redirect", "context": {"stream": "stdout", "rank": "0", "path": "out.txt"}}
+    assert OutputLog().feed(entry) == [Line("notice", "", "stdout goes to file out.txt")]
+
+
+def test_event_lines() -> None:
+    line = event_line({"timestamp": 12.5, "name": "finish", "context": {"status": 256}}, 10.0)
+    assert line == Line("event", "    2.500s", "finish           status=256 (exit 1)")
+    line = event_line({"timestamp": 10.0, "name": "exception", "context": {"note": "no way"}}, 10.0)
+    assert (line.kind, line.text) == ("exception", 'exception        note="no way"')
+
+
+def test_entries_skip_what_is_not_json() -> None:
+    assert read_entries('{"name":"a"}\nnonsense\n[1]\n{"name":"b"}\n') == [{"name": "a"}, {"name": "b"}]
+
+
+def test_log_record() -> None:
+    record = parse_log("<62>1 2026-11-21T00:20:32.520483Z 2 sched-simple 5690 - - alloc: rank0/core0\n")
+    assert record is not None
+    assert (record.severity, record.rank, record.app, record.text) == (6, "2", "sched-simple", "alloc: rank0/core0")
+    assert parse_log("nonsense") is None
+
+
+def test_printable_expands_tabs() -> None:
+    assert printable("a\tb\x00\x7f") == "a       b"

@@ -1,0 +1,126 @@
+"""Rates, resources, formats, job ids, reasons."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.model import format as fmt
+from tui.model import jobid, reasons
+from tui.model.columns import COLUMNS, fit
+from tui.model.resources import id_count, node_and_core_count
+from tui.model.stats import SPAN, Throughput
+from tui.model.table import JobTable
+
+
+def test_rate_over_whole_seconds() -> None:
+    throughput = Throughput()
+    throughput.add([100.1, 100.9, 101.5, 105.0])
+    assert throughput.per_second(106.0, 10) == pytest.approx(0.4)
+    assert throughput.series(106.0, 6) == [2, 1, 0, 0, 0, 1]
+    assert throughput.series(106.0, 3, step=2) == [1.5, 0, 0.5]
+
+
+def test_rate_forgets_what_is_older_than_the_span() -> None:
+    throughput = Throughput()
+    throughput.add([100.0])
+    throughput.add([100.0 + SPAN])
+    assert throughput.per_second(101.0 + SPAN, SPAN) == pytest.approx(1 / SPAN)
+    throughput.add([50.0])
+    assert throughput.per_second(101.0 + SPAN, SPAN) == pytest.approx(1 / SPAN)
+
+
+@given(st.lists(st.floats(1000, 1000 + SPAN - 2), max_size=50))
+def test_every_recent_end_is_counted_once(times: list[float]) -> None:
+    throughput = Throughput()
+    throughput.add(times)
+    assert sum(throughput.series(1000.0 + SPAN - 1, SPAN - 1)) == len(times)
+
+
+def test_counting_resources() -> None:
+    entries = [{"rank": "0-3", "children": {"core": "0-1"}}, {"rank": "9", "children": {"core": "0,4-6"}}]
+    assert node_and_core_count({"version": 1, "execution": {"R_lite": entries}}) == (5, 12)
+    assert node_and_core_count(None) == (0, 0)
+    assert id_count("nonsense") == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "-"),
+        (0.692, "0.69s"),
+        (12.34, "12.3s"),
+        (59.99, "1m00s"),
+        (243, "4m03s"),
+        (7500, "2h05m"),
+        (273600, "3d04h"),
+    ],
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert fmt.duration(seconds) == text
+
+
+@given(st.floats(0, 1e7))
+def test_a_duration_never_exceeds_its_column(seconds: float) -> None:
+    assert len(fmt.duration(seconds)) <= 7
+
+
+@pytest.mark.parametrize(
+    ("status", "text"), [(256, "exit 1"), (9, "SIGKILL"), (36608, "exit 143 (SIGTERM)"), (32512, "exit 127")]
+)
+def test_wait_status(status: int, text: str) -> None:
+    assert fmt.wait_status(status) == text
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_f58_round_trip(number: int) -> None:
+    assert jobid.parse(jobid.f58(number)) == number
+    assert jobid.parse(jobid.f58(number, ascii_only=True)) == number
+
+
+def test_f58_as_flux_writes_it() -> None:
+    assert jobid.f58(284138930176) == "ƒ8TuPHh1"
+    assert jobid.parse("0x10") == 16
+    assert jobid.parse("fI0") is None
+    assert jobid.parse("zz") is None
+
+
+def one(job: dict[str, object]) -> JobTable:
+    table = JobTable()
+    table.load([{"id": 1, **job}])
+    return table
+
+
+@pytest.mark.parametrize(
+    ("job", "reason"),
+    [
+        ({"state": 2, "dependencies": ["afterok:ƒA"]}, "waits for afterok:ƒA"),
+        ({"state": 8, "urgency": 0, "priority": 0}, "held (urgency 0)"),
+        ({"state": 4}, "waits for a priority"),
+        ({"state": 8, "annotations": {"sched": {"reason_pending": "no nodes"}}}, "no nodes"),
+        ({"state": 8, "annotations": {"sched": {"jobs_ahead": 3}}}, "3 jobs ahead"),
+        ({"state": 8}, "waits for resources"),
+        ({"state": 64, "result": 2, "waitstatus": 768}, "exit 3"),
+        (
+            {"state": 64, "result": 4, "exception_type": "cancel", "exception_severity": 0, "exception_note": "why"},
+            "canceled: why",
+        ),
+        (
+            {"state": 64, "result": 2, "exception_type": "exec", "exception_severity": 0, "exception_note": "lost"},
+            "exec: lost",
+        ),
+    ],
+)
+def test_the_reason_shown(job: dict[str, object], reason: str) -> None:
+    assert reasons.info(one(job), 0) == reason
+
+
+@given(st.integers(20, 300))
+def test_columns_fill_exactly_what_they_get(width: int) -> None:
+    fitted = fit(COLUMNS, width)
+    names = [column.name for column, _ in fitted]
+    total = sum(cells + 1 for _, cells in fitted) - 1
+    assert total == width or "name" not in names
+    assert total <= width
+    assert names == [column.name for column in COLUMNS if column.name in names]

@@ -1,0 +1,147 @@
+"""The columnar job table: loading, events, idempotence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tui.model import sample, states
+from tui.model.dashboard import Dashboard, describe, describe_r
+from tui.model.states import STATUS_INDEX, Status, status_of
+from tui.model.table import JobTable
+
+LIFE: list[dict[str, Any]] = [
+    {"timestamp": 1.0, "name": "submit", "context": {"userid": 5, "urgency": 16, "flags": 0}},
+    {"timestamp": 1.1, "name": "depend"},
+    {"timestamp": 1.2, "name": "priority", "context": {"priority": 16}},
+    {"timestamp": 2.0, "name": "alloc", "context": {"annotations": {"sched": {"resource_summary": "rank0/core0"}}}},
+    {"timestamp": 2.1, "name": "start"},
+    {"timestamp": 5.0, "name": "finish", "context": {"status": 0}},
+    {"timestamp": 5.1, "name": "release", "context": {"ranks": "all", "final": True}},
+    {"timestamp": 5.2, "name": "free"},
+    {"timestamp": 5.3, "name": "clean"},
+]
+
+
+def test_life_of_a_job_by_events() -> None:
+    table = JobTable()
+    seen = []
+    for entry in LIFE:
+        table.apply(7, entry)
+        seen.append(Status(table.status[0]).name)
+    assert seen == ["DEPEND", "PRIORITY", "SCHED", "RUN", "RUN", "CLEANUP", "CLEANUP", "CLEANUP", "COMPLETED"]
+    assert (table.userid[0], table.t_submit[0], table.t_run[0], table.t_inactive[0]) == (5, 1.0, 2.0, 5.3)
+    assert table.where[0] == "rank0/core0"
+    assert table.runtime(0, 100.0) == pytest.approx(3.0)
+    assert table.waited(0, 100.0) == pytest.approx(1.0)
+    assert table.counts[Status.COMPLETED] == 1 and sum(table.counts) == 1
+    assert table.active == set()
+
+
+def test_events_applied_twice_change_nothing() -> None:
+    once, twice = JobTable(), JobTable()
+    for entry in LIFE:
+        once.apply(7, entry)
+    for entry in LIFE + LIFE:
+        twice.apply(7, entry)
+    assert once.counts == twice.counts
+    assert once.finished == twice.finished == [5.3]
+    assert (once.t_run[0], once.status[0]) == (twice.t_run[0], twice.status[0])
+
+
+@pytest.mark.parametrize(
+    ("exception", "wait", "expected"),
+    [
+        (None, 256, Status.FAILED),
+        ("cancel", 36608, Status.CANCELED),
+        ("timeout", 36608, Status.TIMEOUT),
+        ("exec", 32512, Status.FAILED),
+        ("cancel", None, Status.CANCELED),
+    ],
+)
+def test_result_of_a_job_that_went_wrong(exception: str | None, wait: int | None, expected: Status) -> None:
+    table = JobTable()
+    for entry in LIFE[: 5 if wait is not None else 3]:
+        table.apply(7, entry)
+    if exception:
+        context = {"type": exception, "severity": 0, "note": "n", "userid": 0}
+        table.apply(7, {"timestamp": 3.0, "name": "exception", "context": context})
+        assert table.status[0] == Status.CLEANUP
+    if wait is not None:
+        table.apply(7, {"timestamp": 4.0, "name": "finish", "context": {"status": wait}})
+    table.apply(7, {"timestamp": 4.1, "name": "clean"})
+    assert Status(table.status[0]) == expected
+
+
+def test_mild_exception_does_not_end_a_job() -> None:
+    table = JobTable()
+    for entry in LIFE[:5]:
+        table.apply(7, entry)
+    table.apply(7, {"timestamp": 3.0, "name": "exception", "context": {"type": "foo", "severity": 7, "note": ""}})
+    assert table.status[0] == Status.RUN
+
+
+def test_loading_the_list_after_newer_events_keeps_the_newer_state() -> None:
+    table = JobTable()
+    for entry in LIFE:
+        table.apply(7, entry)
+    table.load([{"id": 7, "state": states.SCHED, "name": "late", "ntasks": 3}])
+    assert Status(table.status[0]) == Status.COMPLETED
+    assert (table.name[0], table.ntasks[0]) == ("late", 3)
+    assert table.undescribed == set()
+
+
+def test_load_equals_load_one_by_one() -> None:
+    jobs = sample.jobs(700, 1e9)
+    whole, single = JobTable(), JobTable()
+    whole.load(jobs)
+    for job in jobs:
+        single.load([job])
+    assert whole.ids == single.ids and whole.status == single.status and whole.counts == single.counts
+    assert whole.t_run == single.t_run and whole.name == single.name and whole.where == single.where
+    assert whole.exception == single.exception and whole.dependencies == single.dependencies
+    assert whole.active == single.active
+
+
+def test_a_record_with_nonsense_gets_defaults() -> None:
+    table = JobTable()
+    table.load([{"id": 1, "state": 8, "ntasks": "many", "t_submit": None, "name": None, "priority": 2**70}])
+    assert (table.ntasks[0], table.t_submit[0], table.name[0], table.priority[0]) == (0, 0.0, "", -1)
+
+
+def test_status_table_agrees_with_the_function() -> None:
+    for state in (1, 2, 4, 8, 16, 32, 64):
+        for result in (0, 1, 2, 4, 8):
+            assert STATUS_INDEX[state << 4 | result] == status_of(state, result)
+
+
+def test_annotations_merge_and_null_removes() -> None:
+    table = JobTable()
+    table.apply(7, LIFE[0])
+    for value in ({"user": {"a": 1, "b": 2}}, {"user": {"a": None}}, {"other": {"x": 1}}, {"other": None}):
+        table.apply(7, {"timestamp": 2.0, "name": "annotations", "context": {"annotations": value}})
+    assert table.annotations[0] == {"user": {"b": 2}}
+
+
+def test_jobspec_and_r_in_journal_events_describe_the_job() -> None:
+    dashboard = Dashboard(lambda: 10.0)
+    resources = [{"type": "node", "count": 2, "with": [{"type": "slot", "count": 3, "with": []}]}]
+    jobspec = {"resources": resources, "tasks": [{"command": ["/bin/sleep", "1"], "count": {"per_slot": 1}}]}
+    dashboard.apply([{"id": 7, "eventlog_seq": 0, "entry": LIFE[0], "jobspec": jobspec}])
+    table = dashboard.table
+    assert (table.name[0], table.ntasks[0], table.nnodes[0]) == ("sleep", 6, 2)
+    assert table.undescribed == set()
+    execution = {"R_lite": [{"rank": "0-1", "children": {"core": "0-3"}}], "nodelist": ["a,b"], "expiration": 50.0}
+    dashboard.apply([{"id": 7, "entry": LIFE[3], "R": {"version": 1, "execution": execution}}])
+    assert (table.ranks[0], table.nodelist[0], table.expiration[0]) == ("0-1", "a,b", 50.0)
+
+
+def test_describe_prefers_the_jobs_own_name_and_total_count() -> None:
+    jobspec = {
+        "resources": [{"type": "slot", "count": 4, "with": [{"type": "core", "count": 1}]}],
+        "tasks": [{"command": ["x"], "count": {"total": 9}}],
+        "attributes": {"system": {"job": {"name": "given"}}},
+    }
+    assert describe(jobspec) == {"name": "given", "ntasks": 9}
+    assert describe_r({})["ranks"] == ""
