@@ -1,0 +1,284 @@
+"""Attaching to a job: its output, events and exit code here, stdin and Ctrl+C there.
+
+``flux mini run``, ``flux mini alloc`` and ``flux job attach`` use it. What to do is decided by fluxctl.attach_view;
+here is the reading and writing, on the reactor of a blocking handle.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from flux.constants import FLUX_POLLIN
+from flux.job.event import EventLogEvent, JobEventWatchFuture, event_watch_async
+from flux.job.JobID import JobID
+from fluxctl import attach_view as view
+from fluxctl import job_text
+from fluxctl.errors import CommandError
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+    from flux.core.watchers import FDWatcher, SignalWatcher
+    from flux.future import Future
+
+_CHUNK = 1 << 16
+_CONFIRM = 2.0
+_PROGRAM = "flux-job"
+
+AttachOptions = view.AttachOptions
+
+
+def attach(handle: Flux, jobid: int, options: AttachOptions | None = None) -> int:
+    """Show a job until it ends.
+
+    Args:
+        handle: a connected handle; its reactor is run.
+        jobid: the job.
+        options: what to show.
+
+    Returns:
+        The job's exit code; 0 if the user detached.
+
+    Raises:
+        CommandError: there is no such job, or it is somebody else's.
+    """
+    return Attachment(handle, jobid, options or AttachOptions()).run()
+
+
+def _say(text: str) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(f"{_PROGRAM}: {text}\n")
+    sys.stderr.flush()
+
+
+def _write(fd: int, data: bytes) -> None:
+    stream = sys.stderr if fd == view.STDERR else sys.stdout
+    stream.flush()
+    buffer = getattr(stream, "buffer", None)
+    if buffer is None:
+        stream.write(data.decode("utf-8", "replace"))
+    else:
+        buffer.write(data)
+    stream.flush()
+
+
+class StdinForwarder:
+    """Sends what can be read from stdin to a shell, one chunk at a time: the next is read when the shell has the last."""
+
+    def __init__(self, handle: Flux, topic: str, rank: int) -> None:
+        self._handle = handle
+        self._topic = topic
+        self._rank = rank
+        self._fd = 0
+        self._watcher: FDWatcher | None = None
+        self._done = False
+        # A background job that reads its terminal would be stopped.
+        self._old_ttin = signal.signal(signal.SIGTTIN, signal.SIG_IGN)
+
+    def start(self) -> None:
+        """Read the next chunk when there is one."""
+        if self._done:
+            return
+        if self._watcher is None:
+            self._watcher = self._handle.fd_watcher_create(self._fd, self._readable, FLUX_POLLIN)
+        try:
+            self._watcher.start()
+        except (PermissionError, ValueError, OSError):
+            # A regular file is always readable, a closed descriptor reads as nothing.
+            self._watcher.stop()
+            self._handle.reactor.call_soon(self._read)
+
+    def _readable(self, *_args: Any) -> None:
+        if self._watcher is not None:
+            self._watcher.stop()
+        self._read()
+
+    def _read(self) -> None:
+        if self._done:
+            return
+        try:
+            data = os.read(self._fd, _CHUNK)
+        except OSError as error:
+            if error.errno == errno.EIO:
+                self.stop()
+                return
+            data = b""
+        payload: dict[str, Any] = {"stream": "stdin", "rank": "all"}
+        if data:
+            payload |= job_text.io_context(data)
+        else:
+            payload["eof"] = True
+            self._done = True
+        self._handle.rpc(self._topic, payload, nodeid=self._rank).then(self._sent)
+
+    def _sent(self, future: Future) -> None:
+        try:
+            future.get()
+        except OSError:
+            self.stop()  # the shell has gone
+            return
+        self.start()
+
+    def stop(self) -> None:
+        """Read no more."""
+        if not self._done or self._watcher is not None:
+            self._done = True
+            if self._watcher is not None:
+                self._watcher.stop()
+                self._watcher = None
+            signal.signal(signal.SIGTTIN, self._old_ttin)
+
+
+class Interrupts:
+    """Ctrl+C goes to the job; a second one within two seconds cancels it, Ctrl+Z then detaches.
+
+    Args:
+        handle: a connected handle.
+        jobid: the job.
+        detach: called to end the attachment.
+    """
+
+    def __init__(self, handle: Flux, jobid: int, detach: Callable[[], None]) -> None:
+        self._handle = handle
+        self._jobid = jobid
+        self._detach = detach
+        self._last = -_CONFIRM
+        self._int: SignalWatcher = handle.signal_watcher_create(signal.SIGINT, self._on_int)
+        self._stop: SignalWatcher = handle.signal_watcher_create(signal.SIGTSTP, self._on_stop)
+
+    def start(self) -> None:
+        """Watch for signals."""
+        self._int.start()
+
+    def stop(self) -> None:
+        """Give the signals back."""
+        self._int.stop()
+        self._stop.stop()
+
+    def _on_int(self, *_args: Any) -> None:
+        now = time.monotonic()
+        again = now - self._last < _CONFIRM
+        self._last = now
+        if again:
+            note = {"id": self._jobid, "type": "cancel", "severity": 0, "note": "interrupted by ctrl-C"}
+            self._handle.rpc("job-manager.raise", note).then(_ignore)
+            _say("cancelling job")
+            return
+        self._stop.start()
+        _say("one more ctrl-C within 2s to cancel or ctrl-Z to detach")
+        self._handle.rpc("job-manager.kill", {"id": self._jobid, "signum": int(signal.SIGINT)}).then(_ignore)
+
+    def _on_stop(self, *_args: Any) -> None:
+        if time.monotonic() - self._last < _CONFIRM:
+            _say("detaching...")
+            self._detach()
+            return
+        self._stop.stop()
+        os.kill(os.getpid(), signal.SIGTSTP)
+
+
+def _ignore(future: Future) -> None:
+    """The job may be over, or not running yet."""
+    with contextlib.suppress(OSError):
+        future.get()
+
+
+class Attachment:
+    """One attachment; see attach()."""
+
+    def __init__(self, handle: Flux, jobid: int, options: AttachOptions) -> None:
+        self._handle = handle
+        self._jobid = JobID(jobid)
+        self._view = view.AttachView(options)
+        self._open: set[JobEventWatchFuture] = set()
+        self._forwarder: StdinForwarder | None = None
+        self._pty: Any = None
+        self._error: CommandError | None = None
+        self._detached = False
+        self._interrupts = Interrupts(handle, int(jobid), self._detach)
+
+    def run(self) -> int:
+        """Attach, wait for the end and return the exit code."""
+        self._watch("eventlog", self._view.job_event, lambda: [], self._no_such_job)
+        self._interrupts.start()
+        try:
+            self._handle.reactor_run()
+        finally:
+            self._interrupts.stop()
+            if self._forwarder is not None:
+                self._forwarder.stop()
+            if self._pty is not None:
+                self._pty.close()
+        if self._error is not None:
+            raise self._error
+        if self._detached:
+            return 0
+        if self._view.verdict:
+            _say(self._view.verdict)
+        return self._view.exit_code
+
+    def _detach(self) -> None:
+        self._detached = True
+        self._handle.reactor_stop()
+
+    def _no_such_job(self, error: OSError) -> None:
+        reason = "No such job" if error.errno == errno.ENOENT else error.strerror
+        if error.errno == errno.EPERM:
+            reason = "not your job"
+        text = f"{_PROGRAM}: Failed to attach to {self._jobid.orig}: {reason}"
+        self._error = CommandError(text, 1, bare=True)
+
+    def _watch(
+        self,
+        path: str,
+        on_event: Callable[[EventLogEvent], Iterable[view.Action]],
+        on_end: Callable[[], Iterable[view.Action]],
+        on_error: Callable[[OSError], None] = lambda error: None,
+    ) -> None:
+        future = event_watch_async(self._handle, int(self._jobid), path)
+        self._open.add(future)
+
+        def ready(_future: Future) -> None:
+            try:
+                event = future.get_event()
+            except OSError as error:
+                on_error(error)
+                event = None
+            if event is not None:
+                self._perform(on_event(event))
+                return
+            self._open.discard(future)
+            self._perform(on_end())
+            if not self._open:
+                self._handle.reactor_stop()
+
+        future.then(ready)
+
+    def _perform(self, actions: Iterable[view.Action]) -> None:
+        for action in actions:
+            match action:
+                case view.Print(fd, data):
+                    _write(fd, data)
+                case view.WatchExec():
+                    self._watch("guest.exec.eventlog", self._view.exec_event, self._view.exec_ended)
+                case view.WatchOutput():
+                    self._watch("guest.output", self._view.output_event, self._output_ended)
+                case view.ForwardStdin(service, rank):
+                    self._forwarder = StdinForwarder(self._handle, f"{service}.stdin", rank)
+                    self._forwarder.start()
+                case view.AttachPty(topic, rank):
+                    from fluxctl.attach_pty import PtyClient
+
+                    self._pty = PtyClient(self._handle, topic, rank)
+                    self._pty.start()
+
+    def _output_ended(self) -> list[view.Action]:
+        if self._forwarder is not None:
+            self._forwarder.stop()
+        return []

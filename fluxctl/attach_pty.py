@@ -1,0 +1,92 @@
+"""The terminal side of a job's pseudo terminal: raw keys there, its screen here (shell option ``pty``)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+from flux.constants import FLUX_POLLIN, FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
+from fluxctl.job_text import io_context, io_data
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+    from flux.future import Future
+
+_CHUNK = 4096
+
+
+class PtyClient:
+    """Attaches this terminal to a pseudo terminal service.
+
+    Args:
+        handle: a connected handle.
+        topic: topic of the service, ``<service>.terminus.0``.
+        rank: broker that has it.
+    """
+
+    def __init__(self, handle: Flux, topic: str, rank: int) -> None:
+        self._handle = handle
+        self._topic = topic
+        self._rank = rank
+        self._terminal: list[Any] | None = None
+        self._keys = handle.fd_watcher_create(0, self._readable, FLUX_POLLIN)
+        self._resized = handle.signal_watcher_create(signal.SIGWINCH, self._resize)
+
+    def start(self) -> None:
+        """Attach."""
+        payload = {"type": "attach", "mode": "rw", "winsize": self._size()}
+        self._handle.rpc(self._topic, payload, self._rank, FLUX_RPC_STREAMING).then(self._message)
+        if not sys.stdin.isatty():
+            return
+        import termios
+        import tty
+
+        self._terminal = termios.tcgetattr(0)
+        tty.setraw(0, termios.TCSADRAIN)
+        self._keys.start()
+        self._resized.start()
+
+    @staticmethod
+    def _size() -> dict[str, int]:
+        size = shutil.get_terminal_size()
+        return {"rows": size.lines, "cols": size.columns}
+
+    def _send(self, payload: dict[str, Any]) -> None:
+        self._handle.rpc(self._topic, payload, self._rank, FLUX_RPC_NORESPONSE)
+
+    def _resize(self, *_args: Any) -> None:
+        self._send({"type": "resize", "winsize": self._size()})
+
+    def _readable(self, *_args: Any) -> None:
+        data = os.read(0, _CHUNK)
+        if data:
+            self._send({"type": "data", **io_context(data)})
+        else:
+            self._keys.stop()
+
+    def _message(self, future: Future) -> None:
+        try:
+            message = future.get()
+        except OSError:
+            self.close()
+            return
+        future.reset()
+        if message.get("type") == "data":
+            sys.stdout.buffer.write(io_data(message))
+        elif message.get("type") == "exit":
+            text = f"\x1b[999H[detached: {message.get('message')}]\x1b[K\n\n"
+            sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        self._keys.stop()
+        self._resized.stop()
+        if self._terminal is not None:
+            import termios
+
+            termios.tcsetattr(0, termios.TCSADRAIN, self._terminal)
+            self._terminal = None

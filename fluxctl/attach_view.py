@@ -1,0 +1,166 @@
+"""What attaching to a job shows and when it reads what: decisions only, no input or output (flux-job(1) attach)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flux.job.event import EventLogEvent
+from fluxctl import job_text
+
+STDOUT, STDERR = 1, 2
+
+
+@dataclass(slots=True)
+class AttachOptions:
+    """What to show.
+
+    Attributes:
+        label: put the task rank before each line of output.
+        show_events: show the events of the job on stderr.
+        show_exec: show the events of its execution on stderr.
+        read_only: do not forward stdin.
+    """
+
+    label: bool = False
+    show_events: bool = False
+    show_exec: bool = False
+    read_only: bool = False
+
+
+@dataclass(slots=True)
+class Print:
+    """Write to a standard stream."""
+
+    fd: int
+    data: bytes
+
+
+@dataclass(slots=True)
+class WatchExec:
+    """Watch the eventlog of the job's execution."""
+
+
+@dataclass(slots=True)
+class WatchOutput:
+    """Watch the job's output."""
+
+
+@dataclass(slots=True)
+class ForwardStdin:
+    """Send stdin to the leader shell's service."""
+
+    service: str
+    rank: int
+
+
+@dataclass(slots=True)
+class AttachPty:
+    """Attach to the pseudo terminal of the job."""
+
+    topic: str
+    rank: int
+
+
+Action = Print | WatchExec | WatchOutput | ForwardStdin | AttachPty
+
+
+class AttachView:
+    """State of one attachment: events of the job's eventlogs in, actions out.
+
+    Attributes:
+        exit_code: exit code of the job once it is known; 1 for a job that failed before it ran.
+        finished: the job has a wait status.
+    """
+
+    def __init__(self, options: AttachOptions) -> None:
+        self._options = options
+        self._start: float | None = None
+        self._exec_watched = False
+        self._output_watched = False
+        self._exec_began = False
+        self._failed = False
+        self._status: int | None = None
+        self.service: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code for the command that attached."""
+        if self._status is not None:
+            return job_text.exit_code_of(self._status)
+        return 1 if self._failed else 0
+
+    @property
+    def verdict(self) -> str | None:
+        """Sentence about a job that failed, None if there is nothing to say."""
+        if self._status is None or self.exit_code == 0:
+            return None
+        if self._status & 0x7F:
+            import signal
+
+            return f"task(s) {signal.strsignal(self._status & 0x7F)}"
+        return f"task(s) exited with exit code {self.exit_code}"
+
+    def _line(self, text: str) -> Print:
+        return Print(STDERR, text.encode("utf-8", "surrogateescape") + b"\n")
+
+    def job_event(self, event: EventLogEvent) -> list[Action]:
+        """Take an event of the main eventlog."""
+        actions: list[Action] = []
+        if self._start is None:
+            self._start = event.timestamp
+        if event.name == "exception":
+            actions.append(self._line(job_text.exception_line(event, self._start)))
+            self._failed = self._failed or event.context.get("severity") == 0
+        elif self._options.show_events:
+            actions.append(self._line(job_text.event_line("job", event, self._start)))
+        if event.name == "finish":
+            self._status = int(event.context.get("status", 0))
+        if not self._exec_watched:
+            self._exec_watched = True
+            actions.append(WatchExec())
+        return actions
+
+    def exec_event(self, event: EventLogEvent) -> list[Action]:
+        """Take an event of the execution's eventlog."""
+        actions: list[Action] = []
+        start = self._start or event.timestamp
+        self._exec_began = True
+        if event.name == "log":
+            actions.append(self._line(job_text.exec_log_line(event, start)))
+        elif self._options.show_exec:
+            actions.append(self._line(job_text.event_line("exec", event, start)))
+        if event.name == "shell.init":
+            actions += self._shell_began(event.context)
+        return actions
+
+    def _shell_began(self, context: dict[str, Any]) -> list[Action]:
+        self.service, rank = str(context["service"]), int(context["leader-rank"])
+        if context.get("pty") and not self._options.read_only:
+            self._output_watched = True
+            return [AttachPty(f"{self.service}.{context['pty']}", rank)]
+        actions = self._watch_output()
+        if not self._options.read_only:
+            actions.append(ForwardStdin(self.service, rank))
+        return actions
+
+    def _watch_output(self) -> list[Action]:
+        if self._output_watched:
+            return []
+        self._output_watched = True
+        return [WatchOutput()]
+
+    def exec_ended(self) -> list[Action]:
+        """Take the end of the execution's eventlog: a shell that failed early may still have logged something."""
+        return self._watch_output() if self._exec_began else []
+
+    def output_event(self, event: EventLogEvent) -> list[Action]:
+        """Take an event of the job's output."""
+        if event.name == "data":
+            data = job_text.task_output(event.context, self._options.label)
+            return [Print(STDERR if event.context.get("stream") == "stderr" else STDOUT, data)] if data else []
+        if event.name == "log":
+            return [self._line(job_text.shell_log_line(event, self._start or event.timestamp))]
+        if event.name == "redirect":
+            return [self._line(job_text.redirect_line(event))]
+        return []
