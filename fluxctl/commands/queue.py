@@ -1,0 +1,119 @@
+"""``flux queue``: control the job queue."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from typing import Any
+
+import click
+
+from fluxctl.command import FluxGroup, handle, talk
+from fluxctl.errors import CommandError
+
+
+@click.group("queue", cls=FluxGroup)
+def command() -> None:
+    """Control the job queue: submission, scheduling, waiting for quiet."""
+
+
+def _admin(topic: str, query: bool, enable: bool, reason: tuple[str, ...] = ()) -> dict[str, Any]:
+    payload = {"query_only": query, "enable": enable, "reason": " ".join(reason)}
+    try:
+        answer: dict[str, Any] = handle().rpc(f"job-manager.{topic}", payload).get()
+    except OSError as exc:
+        raise CommandError(f"{topic}: {exc.strerror}") from None
+    return answer
+
+
+def _report(ctx: click.Context, what: str, answer: dict[str, Any]) -> None:
+    state = "enabled" if answer["enable"] else "disabled"
+    reason = f": {answer['reason']}" if answer["reason"] else ""
+    talk(ctx, f"{what} is {state}{reason}")
+
+
+@command.command("enable")
+@click.pass_context
+def enable(ctx: click.Context) -> None:
+    """Enable job submission."""
+    _report(ctx, "Job submission", _admin("submit-admin", False, True))
+
+
+@command.command("disable")
+@click.argument("reason", nargs=-1)
+@click.pass_context
+def disable(ctx: click.Context, reason: tuple[str, ...]) -> None:
+    """Disable job submission, for REASON."""
+    _report(ctx, "Job submission", _admin("submit-admin", False, False, reason))
+
+
+@command.command("start")
+@click.pass_context
+def start(ctx: click.Context) -> None:
+    """Start scheduling."""
+    _report(ctx, "Scheduling", _admin("alloc-admin", False, True))
+
+
+@command.command("stop")
+@click.argument("reason", nargs=-1)
+@click.pass_context
+def stop(ctx: click.Context, reason: tuple[str, ...]) -> None:
+    """Stop scheduling, for REASON; running jobs are not touched."""
+    _report(ctx, "Scheduling", _admin("alloc-admin", False, False, reason))
+
+
+@command.command("status")
+@click.option("-v", "--verbose", is_flag=True, help="Display the queue's counters, too.")
+@click.pass_context
+def status(ctx: click.Context, verbose: bool) -> None:
+    """Tell whether submission and scheduling are enabled."""
+    _report(ctx, "Job submission", _admin("submit-admin", True, False))
+    answer = _admin("alloc-admin", True, False)
+    _report(ctx, "Scheduling", answer)
+    if verbose:
+        talk(ctx, f"{answer['queue_length']} alloc requests queued")
+        talk(ctx, f"{answer['alloc_pending']} alloc requests pending to scheduler")
+        talk(ctx, f"{answer['free_pending']} free requests pending to scheduler")
+        talk(ctx, f"{answer['running']} running jobs")
+
+
+_TIMEOUT = click.option("-t", "--timeout", metavar="DURATION", help="Give up after DURATION (RFC 23).")
+
+
+def _wait(topic: str, timeout: str | None) -> Any:
+    future = handle().rpc(f"job-manager.{topic}")
+    try:
+        if timeout is not None:
+            future.wait_for(_seconds(timeout))
+        return future.get()
+    except OSError as exc:
+        reason = "timeout" if exc.errno == errno.ETIMEDOUT else exc.strerror
+        raise CommandError(f"{topic}: {reason}") from None
+
+
+def _seconds(text: str) -> float:
+    from flux.duration import parse_fsd
+
+    try:
+        return float(parse_fsd(text))
+    except ValueError:
+        raise CommandError(f"Invalid argument for option timeout: {text}") from None
+
+
+@command.command("drain")
+@_TIMEOUT
+def drain(timeout: str | None) -> None:
+    """Wait until no job is active."""
+    _wait("drain", timeout)
+
+
+@command.command("idle")
+@_TIMEOUT
+@click.option("-q", "--quiet", is_flag=True, help="Only display pending jobs, not that there are none.")
+@click.pass_context
+def idle(ctx: click.Context, timeout: str | None, quiet: bool) -> None:
+    """Wait until no job is running and tell how many are pending."""
+    pending = _wait("idle", timeout)["pending"]
+    if pending or not quiet:
+        sys.stdout.flush()
+        talk(ctx, f"{pending} pending jobs")

@@ -1,0 +1,1 @@
+"""The sub-commands of ``flux job``, by what they are about."""

@@ -1,0 +1,205 @@
+"""``flux job`` cancel, cancelall, raise, raiseall, kill, killall, urgency, annotate."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from fluxctl.command import handle, talk
+from fluxctl.errors import CommandError
+from fluxctl.job.options import (
+    JobCommand,
+    parse_id,
+    parse_signal,
+    parse_states,
+    parse_userid,
+    usage,
+    words,
+)
+
+URGENCIES = {"hold": 0, "default": 16, "expedite": 31}
+
+
+def _raise(id_text: str, kind: str, severity: int, message: tuple[str, ...]) -> None:
+    from flux.job.kill import raise_async
+
+    id = parse_id(id_text)
+    try:
+        raise_async(handle(), id, kind, severity, words(message)).get()
+    except OSError as exc:
+        raise CommandError(f"{id_text}: {exc.strerror}") from None
+
+
+@click.command("cancel", cls=JobCommand, synopsis="[OPTIONS] id [message ...]", help="Cancel a job")
+@click.argument("args", nargs=-1)
+@click.pass_context
+def cancel(ctx: click.Context, args: tuple[str, ...]) -> None:
+    if not args:
+        usage(ctx)
+    _raise(args[0], "cancel", 0, args[1:])
+
+
+@click.command("raise", cls=JobCommand, synopsis="[OPTIONS] id [message ...]", help="Raise exception for job")
+@click.option("-s", "--severity", type=int, default=0, metavar="N", help="Set exception severity [0-7] (default=0)")
+@click.option("-t", "--type", "kind", default="cancel", metavar="TYPE", help="Set exception type (default=cancel)")
+@click.argument("args", nargs=-1)
+@click.pass_context
+def raise_command(ctx: click.Context, severity: int, kind: str, args: tuple[str, ...]) -> None:
+    if not args:
+        usage(ctx)
+    _raise(args[0], kind, severity, args[1:])
+
+
+def _bulk(
+    ctx: click.Context, topic: str, payload: dict[str, object], force: bool, done: str, quiet: bool = False
+) -> None:
+    answer = handle().rpc(topic, {"dry_run": not force, **payload}).get()
+    count, errors = answer["count"], answer["errors"]
+    if quiet and not count:
+        return
+    if not force:
+        talk(ctx, f"Command matched {count} jobs (-f to confirm)")
+    else:
+        talk(ctx, f"{done} {count} jobs ({errors} errors)")
+    if errors:
+        raise CommandError("", 1)
+
+
+_USER = click.option("-u", "--user", metavar="USER", help="Set target user or 'all' (instance owner only)")
+_STATES = click.option(
+    "-S", "--states", default="active", metavar="STATES", help="Set target job states (default=ACTIVE)"
+)
+_FORCE = click.option("-f", "--force", is_flag=True, help="Confirm the command")
+_QUIET = click.option("-q", "--quiet", is_flag=True, help="Suppress output if no jobs match")
+
+
+@click.command("cancelall", cls=JobCommand, synopsis="[OPTIONS] [message ...]", help="Cancel multiple jobs")
+@_USER
+@_STATES
+@_FORCE
+@_QUIET
+@click.argument("message", nargs=-1)
+@click.pass_context
+def cancelall(
+    ctx: click.Context, user: str | None, states: str, force: bool, quiet: bool, message: tuple[str, ...]
+) -> None:
+    payload = {
+        "userid": parse_userid(user),
+        "states": parse_states(states),
+        "severity": 0,
+        "type": "cancel",
+        "note": words(message) or "",
+    }
+    _bulk(ctx, "job-manager.raiseall", payload, force, "Canceled", quiet)
+
+
+@click.command(
+    "raiseall", cls=JobCommand, synopsis="OPTIONS type [message ...]", help="Raise an exception on multiple jobs."
+)
+@click.option("-s", "--severity", type=int, default=7, metavar="N", help="Set exception severity [0-7] (default=7)")
+@_USER
+@_STATES
+@_FORCE
+@click.argument("args", nargs=-1)
+@click.pass_context
+def raiseall(
+    ctx: click.Context, severity: int, user: str | None, states: str, force: bool, args: tuple[str, ...]
+) -> None:
+    if not args:
+        usage(ctx)
+    payload = {
+        "userid": parse_userid(user),
+        "states": parse_states(states),
+        "severity": severity,
+        "type": args[0],
+        "note": words(args[1:]) or "",
+    }
+    _bulk(ctx, "job-manager.raiseall", payload, force, "Raised exception on")
+
+
+@click.command("kill", cls=JobCommand, synopsis="[OPTIONS] id", help="Send signal to running job")
+@click.option("-s", "--signal", "name", default="SIGTERM", metavar="SIG", help="Send signal SIG (default SIGTERM)")
+@click.argument("args", nargs=-1)
+@click.pass_context
+def kill(ctx: click.Context, name: str, args: tuple[str, ...]) -> None:
+    if len(args) != 1:
+        usage(ctx)
+    from flux.job.kill import kill as send
+
+    id, signum = parse_id(args[0]), _signal(name)
+    try:
+        send(handle(), id, signum)
+    except OSError as exc:
+        raise CommandError(f"kill {args[0]}: {exc.strerror}") from None
+
+
+def _signal(name: str) -> int:
+    signum = parse_signal(name)
+    if signum is None:
+        raise CommandError(f"kill: Invalid signal {name}")
+    return signum
+
+
+@click.command("killall", cls=JobCommand, synopsis="[OPTIONS]", help="Send signal to multiple running jobs")
+@click.option("-s", "--signal", "name", default="SIGTERM", metavar="SIG", help="Send signal SIG (default SIGTERM)")
+@_USER
+@_FORCE
+@click.argument("args", nargs=-1)
+@click.pass_context
+def killall(ctx: click.Context, name: str, user: str | None, force: bool, args: tuple[str, ...]) -> None:
+    if args:
+        usage(ctx)
+    signum = _signal(name)
+    done = "Terminated" if signum == 15 else "Signaled"
+    _bulk(ctx, "job-manager.killall", {"userid": parse_userid(user), "signum": signum}, force, done)
+
+
+@click.command(
+    "urgency", cls=JobCommand, synopsis="[OPTIONS] id urgency", help="Set job urgency (0-31, HOLD, EXPEDITE, DEFAULT)"
+)
+@click.option("-v", "--verbose", is_flag=True, help="Output old urgency value on success")
+@click.argument("args", nargs=-1)
+@click.pass_context
+def urgency(ctx: click.Context, verbose: bool, args: tuple[str, ...]) -> None:
+    if len(args) != 2:
+        usage(ctx)
+    id, value = parse_id(args[0]), _urgency(args[1])
+    try:
+        answer = handle().rpc("job-manager.urgency", {"id": id, "urgency": value}).get()
+    except OSError as exc:
+        raise CommandError(f"{args[0]}: {exc.strerror}") from None
+    if verbose:
+        names = {number: name for name, number in URGENCIES.items()}
+        old = answer["old_urgency"]
+        note = f" ({names[old]})" if old in names else ""
+        talk(ctx, f"old urgency: {old}{note}")
+
+
+def _urgency(text: str) -> int:
+    if text.lower() in URGENCIES:
+        return URGENCIES[text.lower()]
+    try:
+        return int(text)
+    except ValueError:
+        raise CommandError(f'error parsing urgency: "{text}"') from None
+
+
+@click.command("annotate", cls=JobCommand, synopsis="id key value", help="Annotate job with key and value")
+@click.argument("args", nargs=-1)
+@click.pass_context
+def annotate(ctx: click.Context, args: tuple[str, ...]) -> None:
+    if len(args) != 3:
+        usage(ctx)
+    from flux.wire import json
+
+    id = parse_id(args[0])
+    text = sys.stdin.read() if args[2] == "-" else args[2]
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    try:
+        handle().rpc("job-manager.annotate", {"id": id, "annotations": {"user": {args[1]: value}}}).get()
+    except OSError as exc:
+        raise CommandError(f"{args[0]}: {exc.strerror}") from None

@@ -1,0 +1,214 @@
+"""``flux job`` eventlog, wait-event, info."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fluxctl.command import echo, handle
+from fluxctl.errors import CommandError
+from fluxctl.job.options import JobCommand, parse_id, usage
+
+if TYPE_CHECKING:
+    from flux.job.event import JobEventWatchFuture
+
+_FORMAT = click.option(
+    "-f", "--format", "form", default="text", metavar="FORMAT", help="Specify output format: text, json"
+)
+_TIME = click.option(
+    "-T", "--time-format", default="raw", metavar="FORMAT", help="Specify time format: raw, iso, offset"
+)
+_PATH = click.option(
+    "-p",
+    "--path",
+    default="eventlog",
+    metavar="PATH",
+    help='Specify alternate eventlog path suffix (e.g. "guest.exec.eventlog")',
+)
+
+
+class EntryFormatter:
+    """Turns eventlog lines into output; times with ``offset`` count from the first line."""
+
+    def __init__(self, form: str, time_format: str) -> None:
+        if form not in ("text", "json"):
+            raise CommandError("invalid format type")
+        if time_format not in ("raw", "iso", "offset"):
+            raise CommandError("invalid time-format type")
+        self._json = form == "json"
+        self._time = time_format
+        self._start: float | None = None
+
+    def format(self, line: str, entry: dict[str, Any]) -> str:
+        """Return how an entry is shown."""
+        if self._start is None:
+            self._start = entry["timestamp"]
+        if self._json:
+            return line.rstrip("\n")
+        return " ".join([self._when(entry["timestamp"]), entry["name"], *_context(entry)])
+
+    def _when(self, timestamp: float) -> str:
+        if self._time == "offset":
+            return f"{timestamp - (self._start or 0.0):.6f}"
+        if self._time == "iso":
+            import time
+
+            seconds = int(timestamp)
+            date = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+            return f"{date}.{int((timestamp - seconds) * 1e6):06d}Z"
+        return f"{timestamp:.6f}"
+
+
+def _context(entry: dict[str, Any]) -> Iterator[str]:
+    from flux.wire import json
+
+    for key, value in (entry.get("context") or {}).items():
+        yield f"{key}={json.dumps(value).decode()}"
+
+
+@click.command(
+    "eventlog",
+    cls=JobCommand,
+    synopsis="[-f text|json] [-T raw|iso|offset] [-p path] id",
+    help="Display eventlog for a job",
+)
+@_FORMAT
+@_TIME
+@_PATH
+@click.argument("args", nargs=-1)
+@click.pass_context
+def eventlog(ctx: click.Context, form: str, time_format: str, path: str, args: tuple[str, ...]) -> None:
+    if len(args) != 1:
+        usage(ctx)
+    from flux.wire import json
+
+    id, formatter = parse_id(args[0]), EntryFormatter(form, time_format)
+    try:
+        answer = handle().rpc("job-info.lookup", {"id": id, "keys": [path], "flags": 0}).get()
+    except OSError as exc:
+        if exc.errno == errno.ENOENT:
+            raise CommandError(f"eventlog path {path} not found") from None
+        raise CommandError(f"flux_job_eventlog_lookup_get: {exc.strerror}") from None
+    for line in answer[path].splitlines():
+        echo(formatter.format(line, json.loads(line)))
+
+
+@click.command(
+    "wait-event",
+    cls=JobCommand,
+    synopsis="[-f text|json] [-T raw|iso|offset] [-t seconds] [-m key=val] [-c <num>] [-p path] [-q] [-v] id event",
+    help="Wait for an event ",
+)
+@_FORMAT
+@_TIME
+@click.option("-t", "--timeout", metavar="DURATION", help="timeout after DURATION")
+@click.option("-m", "--match-context", "match", metavar="KEY=VAL", help="match key=val in context")
+@click.option("-c", "--count", type=int, default=1, metavar="COUNT", help="required number of matches (default 1)")
+@click.option("-q", "--quiet", is_flag=True, help="Do not output matched event")
+@click.option("-v", "--verbose", is_flag=True, help="Output all events before matched event")
+@_PATH
+@click.argument("args", nargs=-1)
+@click.pass_context
+def wait_event(
+    ctx: click.Context,
+    form: str,
+    time_format: str,
+    timeout: str | None,
+    match: str | None,
+    count: int,
+    quiet: bool,
+    verbose: bool,
+    path: str,
+    args: tuple[str, ...],
+) -> None:
+    if len(args) != 2:
+        usage(ctx)
+    from flux.job.event import event_watch_async
+
+    id, name = parse_id(args[0]), args[1]
+    formatter, wanted = EntryFormatter(form, time_format), _match(match)
+    seconds = _seconds(timeout)
+    if count < 1:
+        raise CommandError("count must be > 0")
+    watch = event_watch_async(handle(), id, path)
+    left = count
+    for line, entry in _entries(watch, name, seconds):
+        text = formatter.format(line, entry)
+        matched = entry["name"] == name and (wanted is None or _matches(entry, wanted))
+        left -= matched
+        if left == 0:
+            if not quiet:
+                echo(text)
+            watch.cancel()
+            return
+        if verbose:
+            echo(text)
+    raise CommandError(f"event '{name}' never received")
+
+
+def _entries(watch: JobEventWatchFuture, name: str, seconds: float | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield lines and entries; ``seconds`` is the longest wait for one of them."""
+    from flux.wire import json
+
+    while True:
+        try:
+            if seconds is not None:
+                watch.wait_for(seconds)
+            line = watch.get_line()
+        except OSError as exc:
+            if exc.errno == errno.ETIMEDOUT and seconds is not None:
+                raise CommandError(f"wait-event timeout on event '{name}'") from None
+            raise CommandError(f"flux_job_event_watch_get: {exc.strerror}") from None
+        if line is None:
+            return
+        yield line, json.loads(line)
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    from flux.duration import parse_fsd
+
+    try:
+        return float(parse_fsd(text))
+    except ValueError:
+        raise CommandError(f"Invalid argument for option timeout: {text}") from None
+
+
+def _match(text: str | None) -> tuple[str, Any] | None:
+    if text is None:
+        return None
+    from flux.wire import json
+
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise CommandError("must specify a context test as key=value")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
+def _matches(entry: dict[str, Any], wanted: tuple[str, Any]) -> bool:
+    context = entry.get("context") or {}
+    return wanted[0] in context and context[wanted[0]] == wanted[1]
+
+
+@click.command("info", cls=JobCommand, synopsis="id key", help="Display info for a job")
+@click.argument("args", nargs=-1)
+@click.pass_context
+def info(ctx: click.Context, args: tuple[str, ...]) -> None:
+    if len(args) < 2:
+        usage(ctx)
+    id, keys = parse_id(args[0]), list(args[1:])
+    try:
+        answer = handle().rpc("job-info.lookup", {"id": id, "keys": keys, "flags": 0}).get()
+    except OSError as exc:
+        if exc.errno == errno.ENOENT:
+            raise CommandError(f"job {id} id or key not found") from None
+        raise CommandError(f"flux_job_info_lookup: {exc.strerror}") from None
+    for key in keys:
+        echo(answer[key])

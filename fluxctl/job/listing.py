@@ -1,0 +1,167 @@
+"""``flux job`` list, list-inactive, list-ids, stats, id, namespace."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from fluxctl.command import echo, handle
+from fluxctl.errors import CommandError
+from fluxctl.job.options import JobCommand, parse_id, parse_states, parse_userid, usage
+
+ATTRIBUTES = [
+    "userid",
+    "urgency",
+    "priority",
+    "t_submit",
+    "state",
+    "name",
+    "ntasks",
+    "nnodes",
+    "ranks",
+    "nodelist",
+    "expiration",
+    "success",
+    "exception_occurred",
+    "exception_severity",
+    "exception_type",
+    "exception_note",
+    "result",
+    "waitstatus",
+    "t_depend",
+    "t_run",
+    "t_cleanup",
+    "t_inactive",
+    "annotations",
+    "dependencies",
+]
+ENCODINGS = ("dec", "hex", "kvs", "dothex", "words", "f58")
+DEFAULT_STATES = "pending,running"
+
+
+def _show(jobs: list[dict[str, Any]]) -> None:
+    import json
+
+    for job in jobs:
+        echo(json.dumps(job, ensure_ascii=False))
+
+
+@click.command("list", cls=JobCommand, synopsis="[OPTIONS]", help="List jobs")
+@click.option("-c", "--count", type=int, default=1000, metavar="N", help="Limit output to N jobs")
+@click.option("-s", "--states", metavar="STATES", help="List jobs in specific states")
+@click.option("-u", "--user", metavar="USER", help='Limit output to specific user. Specify "all" for all users.')
+@click.option("-a", "--all-user", is_flag=True, help="List all jobs of a user, regardless of state")
+@click.option("-A", "--all", "everything", is_flag=True, help="List all jobs of all users, regardless of state")
+@click.argument("args", nargs=-1)
+@click.pass_context
+def list_jobs(
+    ctx: click.Context,
+    count: int,
+    states: str | None,
+    user: str | None,
+    all_user: bool,
+    everything: bool,
+    args: tuple[str, ...],
+) -> None:
+    if args:
+        usage(ctx)
+    mask = 126 if all_user or everything else parse_states(states or DEFAULT_STATES)
+    payload = {
+        "max_entries": count,
+        "attrs": ATTRIBUTES,
+        "userid": -1 if everything else parse_userid(user),
+        "states": mask,
+        "results": 0,
+    }
+    if payload["userid"] == -1:
+        payload["userid"] = 0xFFFFFFFF
+    _show(_ask("job-list.list", payload, "flux_job_list")["jobs"])
+
+
+@click.command("list-inactive", cls=JobCommand, synopsis="[OPTIONS]", help="List Inactive jobs")
+@click.option("-c", "--count", type=int, default=1000, metavar="N", help="Limit output to N jobs")
+@click.option(
+    "-s", "--since", type=float, default=0.0, metavar="T", help="Limit output to jobs that ended after timestamp T"
+)
+@click.option("-n", "--name", metavar="NAME", help="Limit output to jobs with specific name")
+@click.argument("args", nargs=-1)
+@click.pass_context
+def list_inactive(ctx: click.Context, count: int, since: float, name: str | None, args: tuple[str, ...]) -> None:
+    if args:
+        usage(ctx)
+    payload: dict[str, Any] = {"max_entries": count, "since": since, "attrs": ATTRIBUTES}
+    if name is not None:
+        payload["name"] = name
+    _show(_ask("job-list.list-inactive", payload, "flux_job_list_inactive")["jobs"])
+
+
+def _ask(topic: str, payload: dict[str, Any], function: str) -> dict[str, Any]:
+    try:
+        answer: dict[str, Any] = handle().rpc(topic, payload).get()
+    except OSError as exc:
+        raise CommandError(f"{function}: {exc.strerror}") from None
+    return answer
+
+
+@click.command("list-ids", cls=JobCommand, synopsis="[OPTIONS] ID [ID ...]", help="List job(s) by id")
+@click.argument("args", nargs=-1)
+@click.pass_context
+def list_ids(ctx: click.Context, args: tuple[str, ...]) -> None:
+    if not args:
+        usage(ctx)
+    h = handle()
+    futures = [h.rpc("job-list.list-id", {"id": parse_id(text), "attrs": ATTRIBUTES}) for text in args]
+    for future in futures:
+        try:
+            _show([future.get()["job"]])
+        except OSError as exc:
+            raise CommandError(f"flux_job_list_id: {exc.strerror}") from None
+
+
+@click.command("stats", cls=JobCommand, synopsis="", help="Get current job stats")
+@click.argument("args", nargs=-1)
+@click.pass_context
+def stats(ctx: click.Context, args: tuple[str, ...]) -> None:
+    if args:
+        usage(ctx)
+    from flux.wire import json
+
+    echo(json.dumps(_ask("job-list.job-stats", {}, "flux_job_stats")).decode())
+
+
+def _ids(args: tuple[str, ...]) -> list[str]:
+    return list(args) if args else [line.strip() for line in sys.stdin if line.strip()]
+
+
+@click.command("id", cls=JobCommand, synopsis="[OPTIONS] [id ...]", help="Convert jobid(s) to another form")
+@click.option(
+    "-t",
+    "--to",
+    "encoding",
+    default="dec",
+    metavar="dec|kvs|hex|dothex|words|f58",
+    help="Convert jobid to specified form",
+)
+@click.argument("args", nargs=-1)
+def id_command(encoding: str, args: tuple[str, ...]) -> None:
+    from flux.job.JobID import id_encode, id_parse
+
+    if encoding not in ENCODINGS:
+        raise CommandError(f"Unknown to={encoding}")
+    for text in _ids(args):
+        try:
+            id = int(id_parse(text))
+        except (ValueError, OSError, OverflowError):
+            raise CommandError(f"{text}: malformed input") from None
+        echo(id_encode(id, encoding))
+
+
+@click.command(
+    "namespace", cls=JobCommand, synopsis="[id ...]", help="Convert job ids to job guest kvs namespace names"
+)
+@click.argument("args", nargs=-1)
+def namespace(args: tuple[str, ...]) -> None:
+    for text in _ids(args):
+        echo(f"job-{parse_id(text)}")

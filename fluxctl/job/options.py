@@ -1,0 +1,129 @@
+"""What the sub-commands of ``flux job`` share: their usage text, and arguments that name jobs, users, signals, states."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+import click
+
+from fluxctl.command import FluxCommand, echo, program_name
+from fluxctl.errors import CommandError
+
+HELP_COLUMN = 25
+WIDTH = 80
+
+STATES = {
+    "new": 1,
+    "depend": 2,
+    "priority": 4,
+    "sched": 8,
+    "run": 16,
+    "cleanup": 32,
+    "inactive": 64,
+    "pending": 14,
+    "running": 48,
+    "active": 62,
+}
+
+
+def option_lines(rows: Iterable[tuple[str, str]]) -> list[str]:
+    """Return option help lines, the texts in a column of their own, wrapped."""
+    lines: list[str] = []
+    for label, text in rows:
+        wrapped = textwrap.wrap(text, WIDTH - HELP_COLUMN) or [""]
+        if len(label) < HELP_COLUMN:
+            lines.append(f"{label:<{HELP_COLUMN}}{wrapped[0]}")
+        else:
+            lines += [label, f"{'':{HELP_COLUMN}}{wrapped[0]}"]
+        lines += [f"{'':{HELP_COLUMN}}{line}" for line in wrapped[1:]]
+    return lines
+
+
+class JobCommand(FluxCommand):
+    """A sub-command with flux-core's form of usage text, shown for ``--help`` and for missing arguments."""
+
+    def __init__(self, *args: Any, synopsis: str = "", **attrs: Any) -> None:
+        super().__init__(*args, **attrs)
+        self.synopsis = synopsis
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the usage text."""
+        rows = [("  -h, --help", "Display this message.")]
+        for param in self.params:
+            if isinstance(param, click.Option):
+                rows.append((_label(param), param.help or ""))
+        first = f"Usage: {program_name(ctx)} {ctx.info_name} {self.synopsis}".rstrip()
+        return "\n".join([first, self.help or "", *option_lines(rows)])
+
+
+def _label(option: click.Option) -> str:
+    names = sorted(option.opts, key=len)
+    short = f"{names[0]}, " if len(names) > 1 else "    "
+    metavar = f"={option.metavar}" if option.metavar and not option.is_flag and not option.count else ""
+    return f"  {short}{names[-1]}{metavar}"
+
+
+def usage(ctx: click.Context) -> NoReturn:
+    """Fail for missing or surplus arguments: the usage text on stderr."""
+    sys.stdout.flush()
+    echo(ctx.get_help(), err=True)
+    raise CommandError("", 1)
+
+
+def parse_id(text: str) -> int:
+    """Return the job id that a command line argument names."""
+    from flux.job.JobID import id_parse
+
+    try:
+        return int(id_parse(text))
+    except (ValueError, OSError, OverflowError):
+        raise CommandError(f'error parsing jobid: "{text}"') from None
+
+
+def parse_userid(text: str | None) -> int:
+    """Return the user id of a login name, a number, ``all`` (-1), or of this process for None."""
+    import os
+
+    if text is None:
+        return os.getuid()
+    if text == "all":
+        return -1
+    if text.isdigit():
+        return int(text)
+    import pwd
+
+    try:
+        return pwd.getpwnam(text).pw_uid
+    except KeyError:
+        raise CommandError(f"unknown user {text}") from None
+
+
+def parse_states(text: str) -> int:
+    """Return the mask of a comma-separated list of job states."""
+    mask = 0
+    for name in text.lower().split(","):
+        if name.strip() not in STATES:
+            raise CommandError(f"error parsing --states: {name} is unknown")
+        mask |= STATES[name.strip()]
+    return mask
+
+
+def parse_signal(text: str) -> int | None:
+    """Return the number of a signal named ``9``, ``KILL`` or ``SIGKILL``; None for anything else."""
+    import signal
+
+    if text.isdigit():
+        number = int(text)
+        return number if 0 < number < signal.NSIG else None
+    name = text.upper()
+    name = name if name.startswith("SIG") else f"SIG{name}"
+    found = signal.Signals.__members__.get(name)
+    return int(found) if found is not None else None
+
+
+def words(parts: Sequence[str]) -> str | None:
+    """Return a message given as several arguments, None for none."""
+    return " ".join(parts) if parts else None

@@ -1,0 +1,133 @@
+"""``flux job`` attach, status, wait."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fluxctl.command import echo, handle, talk
+from fluxctl.errors import CommandError
+from fluxctl.job.options import JobCommand, parse_id, usage
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+
+ANY = -1
+
+
+@click.command(
+    "status", cls=JobCommand, synopsis="id [id ...]", help="Wait for job(s) to complete and exit with largest exit code"
+)
+@click.option("-v", "--verbose", count=True, help="Increase verbosity")
+@click.option(
+    "-e",
+    "--exception-exit-code",
+    type=int,
+    metavar="N",
+    help="Set the exit code for any jobs that are terminated by an exception.",
+)
+@click.option(
+    "-j", "--json", "as_json", is_flag=True, help="Dump job result information gleaned from eventlog to stdout"
+)
+@click.argument("args", nargs=-1)
+@click.pass_context
+def status(
+    ctx: click.Context, verbose: int, exception_exit_code: int | None, as_json: bool, args: tuple[str, ...]
+) -> None:
+    if not args:
+        usage(ctx)
+    from flux.job.wait import result_async
+
+    h = handle()
+    futures = [(text, result_async(h, parse_id(text))) for text in args]
+    worst = 0
+    for text, future in futures:
+        try:
+            facts = future.get_dict()
+        except OSError as exc:
+            reason = "No such job" if exc.errno == errno.ENOENT else exc.strerror
+            raise CommandError(f"{text}: {reason}") from None
+        code, note = exit_code_of(facts, exception_exit_code)
+        if as_json:
+            _dump(facts)
+        if verbose > 1 or (verbose and code):
+            talk(ctx, f"{text}: {note}")
+        worst = max(worst, code)
+    if worst:
+        raise CommandError("", worst)
+
+
+def exit_code_of(facts: dict[str, Any], exception_exit_code: int | None = None) -> tuple[int, str]:
+    """Return the exit code that stands for a job's result and a sentence about it."""
+    waitstatus = facts.get("waitstatus")
+    fatal = facts["exception_occurred"] and facts["exception_severity"] == 0
+    code = 1 if waitstatus is None else _shell_code(waitstatus)
+    if fatal:
+        if exception_exit_code is not None:
+            code = exception_exit_code
+        return code or 1, f"exception type={facts['exception_type']}"
+    if waitstatus is not None and waitstatus & 0x7F:
+        return code, f"job shell died by signal {waitstatus & 0x7F}"
+    return code, f"exited with exit code {code}"
+
+
+def _shell_code(waitstatus: int) -> int:
+    return waitstatus >> 8 if not waitstatus & 0x7F else 128 + (waitstatus & 0x7F)
+
+
+def _dump(facts: dict[str, Any]) -> None:
+    from flux.wire import json
+
+    echo(json.dumps(facts).decode())
+
+
+@click.command("wait", cls=JobCommand, synopsis="[--all] [id]", help="Wait for job(s) to complete.")
+@click.option("-a", "--all", "every", is_flag=True, help="Wait for all (waitable) jobs")
+@click.option("-v", "--verbose", is_flag=True, help="Emit a line of output for all jobs")
+@click.argument("args", nargs=-1)
+@click.pass_context
+def wait(ctx: click.Context, every: bool, verbose: bool, args: tuple[str, ...]) -> None:
+    if len(args) > 1:
+        usage(ctx)
+    if every and args:
+        raise CommandError("jobid not supported with --all")
+    if every:
+        _wait_all(handle(), verbose)
+        return
+    id = parse_id(args[0]) if args else ANY
+    try:
+        answer = handle().rpc("job-manager.wait", {"id": id}).get()
+    except OSError as exc:
+        raise CommandError(exc.strerror or "wait failed") from None
+    if not args:
+        echo(_f58(answer["id"]))
+    if not answer["success"]:
+        raise CommandError(answer["errstr"])
+    if verbose:
+        talk(ctx, answer["errstr"])
+
+
+def _wait_all(h: Flux, verbose: bool) -> None:
+    failed = False
+    while True:
+        try:
+            answer = h.rpc("job-manager.wait", {"id": ANY}).get()
+        except OSError as exc:
+            if exc.errno == errno.ECHILD:
+                break
+            raise CommandError(exc.strerror or "wait failed") from None
+        failed = failed or not answer["success"]
+        if verbose or not answer["success"]:
+            sys.stdout.flush()
+            echo(f"{_f58(answer['id'])}: {answer['errstr']}", err=True)
+    if failed:
+        raise CommandError("", 1)
+
+
+def _f58(id: int) -> str:
+    from flux.job.JobID import id_encode
+
+    return id_encode(id, "f58")

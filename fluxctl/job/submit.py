@@ -1,0 +1,73 @@
+"""``flux job submit``: submit a jobspec made elsewhere."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from fluxctl.command import echo, handle
+from fluxctl.errors import CommandError
+from fluxctl.job.control import URGENCIES
+from fluxctl.job.options import JobCommand, usage
+
+FLAGS = {"debug": "debug", "waitable": "waitable", "signed": "pre_signed", "novalidate": "novalidate"}
+
+
+@click.command("submit", cls=JobCommand, synopsis="[OPTIONS] [jobspec]", help="Run job")
+@click.option(
+    "-u", "--urgency", default="16", metavar="N", help="Set job urgency (0-31), hold=0, default=16, expedite=31"
+)
+@click.option(
+    "-f", "--flags", default="", metavar="FLAGS", help="Set comma-separated flags (e.g. debug, waitable, novalidate)"
+)
+@click.option("-s", "--security-config", metavar="pattern", help="Use non-default security config glob")
+@click.option("-S", "--sign-type", default="none", metavar="TYPE", help="Use non-default mechanism type to sign J")
+@click.argument("args", nargs=-1)
+@click.pass_context
+def submit(
+    ctx: click.Context, urgency: str, flags: str, security_config: str | None, sign_type: str, args: tuple[str, ...]
+) -> None:
+    if len(args) > 1:
+        usage(ctx)
+    if sign_type != "none":
+        raise CommandError(f"sign: unknown mechanism {sign_type}")
+    from flux.job.submit import submit_async
+
+    options = {name: True for name in _flags(flags)}
+    text = _read(args[0] if args else "-")
+    future = submit_async(handle(), text, _urgency(urgency), **options)
+    try:
+        id = future.get_id()
+    except OSError as exc:
+        raise CommandError(exc.strerror or "submission failed") from None
+    from flux.job.JobID import id_encode
+
+    echo(id_encode(int(id), "f58"))
+
+
+def _flags(text: str) -> list[str]:
+    found = []
+    for name in filter(None, text.split(",")):
+        if name not in FLAGS:
+            raise CommandError(f"unknown flag: {name}")
+        found.append(FLAGS[name])
+    return found
+
+
+def _urgency(text: str) -> int:
+    if text.lower() in URGENCIES:
+        return URGENCIES[text.lower()]
+    if text.isdigit() and int(text) <= 31:
+        return int(text)
+    raise CommandError("invalid urgency")
+
+
+def _read(path: str) -> bytes:
+    if path == "-":
+        return sys.stdin.buffer.read()
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as exc:
+        raise CommandError(f"error opening {path}: {exc.strerror}") from None
