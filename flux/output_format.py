@@ -82,7 +82,7 @@ def format_value(value: Any, spec: str) -> str:
     if spec.endswith("h") and not isinstance(value, UtilDatetime):
         text = str(value)
         return format("-" if text in _MISSING else text, spec[:-1])
-    if value is None or isinstance(value, list | dict):
+    if not isinstance(value, str | int | float | UtilDatetime):
         value = str(value)
     try:
         return format(value, spec)

@@ -11,16 +11,11 @@ from typing import Any
 from broker.service import NO_REPLY, Request, Service, request
 from broker.services.job_list.attributes import ATTRIBUTES, describe, getters
 from broker.services.job_list.index import JobIndex
-from broker.services.job_list.record import JobRecord
 from flux.constants import FLUX_KVS_TREEOBJ, FLUX_USERID_UNKNOWN
 from flux.job.JobID import JobID
-from flux.treeobj import decode_val
-from flux.wire import json
 
 RETRY_SECONDS = 0.1
 APPEAR_SECONDS = 10.0
-AT_ONCE = 64
-NEWEST = 1024
 
 
 class JobListService(Service):
@@ -46,7 +41,7 @@ class JobListService(Service):
                         self._take(batch["events"])
                         if batch.get("replayed"):
                             self.ctx.log.debug(f"job_state_init_from_kvs: read {len(self._index)} jobs")
-                            self.ctx.spawn(self._load_details(), "job-list details")
+                            self._become_ready()
             except OSError as exc:
                 if exc.errno not in (errno.ENOSYS, errno.ECONNRESET):
                     self.ctx.log.err(f"events-journal: {exc.strerror}")
@@ -56,7 +51,7 @@ class JobListService(Service):
         for event in events:
             id = event["id"]
             try:
-                job = self._index.update(
+                self._index.update(
                     id,
                     event["entry"],
                     seq=event.get("eventlog_seq"),
@@ -66,33 +61,8 @@ class JobListService(Service):
             except (KeyError, TypeError, ValueError, AttributeError) as exc:
                 self.ctx.log.err(f"job {id}: cannot apply event {event.get('entry')}: {exc!r}")
                 continue
-            if self._ready and event["entry"]["name"] == "alloc" and job.ranks is None:
-                self.ctx.spawn(self._load_one(job), "job-list R")
             for req in self._waiting.pop(id, ()):
                 self._answer_id(req)
-
-    async def _load_details(self) -> None:
-        """Read jobspec and R of replayed jobs, newest first; queries are answered once the newest are complete."""
-        index = self._index
-        jobs = [job for job in index.select() if job.name is None or (job.t_run is not None and job.ranks is None)]
-        for start in range(0, len(jobs), AT_ONCE):
-            if start >= NEWEST:
-                self._become_ready()
-            await asyncio.gather(*(self._load_one(job) for job in jobs[start : start + AT_ONCE]))
-        self._become_ready()
-
-    async def _load_one(self, job: JobRecord) -> None:
-        try:
-            if job.name is None:
-                job.set_jobspec(json.loads(await self._value(job.id, "jobspec")))
-            if job.t_run is not None and job.ranks is None:
-                job.set_resources(json.loads(await self._value(job.id, "R")))
-        except (OSError, ValueError, KeyError, TypeError) as exc:
-            self.ctx.log.err(f"job {job.id}: jobspec or R cannot be read: {exc}")
-
-    async def _value(self, id: int, key: str) -> bytes:
-        payload = {"key": f"{JobID(id).kvs}.{key}", "namespace": "primary", "flags": 0}
-        return decode_val((await self.ctx.handle.rpc("kvs.lookup", payload))["val"])
 
     def _become_ready(self) -> None:
         self._ready = True

@@ -80,8 +80,8 @@ class Reader:
         return (self.allow is None or name in self.allow) and (self.deny is None or name not in self.deny)
 
     def begin(self, events: Iterable[Event]) -> None:
-        """Send the first batch, which may be empty: it tells the reader that it is up to date."""
-        self.request.respond({"events": [event.json() for event in events if self.wants(event)]})
+        """Send the last of what is not new, which may be nothing: ``replayed`` tells the reader that it is up to date."""
+        self.request.respond({"events": [event.json() for event in events if self.wants(event)], "replayed": True})
 
     def send(self, events: Iterable[Event]) -> None:
         """Send the events the reader wants, if any."""

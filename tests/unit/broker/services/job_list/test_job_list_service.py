@@ -9,7 +9,6 @@ import pytest
 
 from broker.services.job_list.service import JobListService
 from broker.testing.harness import ServiceHarness
-from flux import treeobj
 from flux.wire.message import Message
 
 
@@ -65,21 +64,21 @@ async def test_queries_wait_until_an_earlier_runs_jobs_are_complete() -> None:
     harness = script.harness
     await harness.start()
     await harness.until(lambda: bool(harness.sent))
-    tag = harness.submit("job-list.list", {"max_entries": 1, "attrs": ["name", "ranks"]})
+    tag = harness.submit("job-list.list", {"max_entries": 1, "attrs": ["name", "result"]})
     bad = harness.submit("job-list.list", {"max_entries": 1, "attrs": ["nosuch"]})
-    values = {
-        "jobspec": b'{"tasks": [{"command": ["/bin/x"]}]}',
-        "R": b'{"execution": {"R_lite": [{"rank": "3", "children": {}}], "nodelist": ["vm"]}}',
-    }
-    harness.rpcs["kvs.lookup"] = lambda payload: {"val": treeobj.val(values[payload["key"].rpartition(".")[2]])}
-    events = [_event(1, 0, "submit", userid=0), _event(1, 1, "depend"), _event(1, 2, "priority", priority=1)]
+    jobspec = {"tasks": [{"command": ["/bin/x"]}]}
+    events = [
+        {**_event(1, 0, "submit", userid=0), "jobspec": jobspec},
+        _event(1, 1, "depend"),
+        _event(1, 2, "priority", priority=1),
+    ]
     events += [_event(1, 3, "alloc"), _event(1, 4, "finish", status=0), _event(1, 5, "clean")]
     harness.answer(script.journal, {"events": events})
     await harness.until(lambda: 1 in harness.service._index)
     assert harness.replies(tag) == []
     harness.answer(script.journal, {"events": [], "replayed": True})
     await harness.until(lambda: bool(harness.replies(bad)))
-    assert harness.replies(tag)[0].json() == {"jobs": [{"id": 1, "name": "x", "ranks": "3"}]}
+    assert harness.replies(tag)[0].json() == {"jobs": [{"id": 1, "name": "x", "result": 1}]}
     assert harness.replies(bad)[0].errnum == errno.EINVAL
     await harness.stop()
 
