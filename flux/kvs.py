@@ -190,8 +190,8 @@ class KVSDir(MutableMapping[str, Any]):
             flux_handle, path = flux_handle or handle.flux_handle, handle.path
         if flux_handle is None:
             raise ValueError("flux_handle must be a valid Flux handle")
-        self.flux_handle = flux_handle
-        self.path = normalize(path or ".")
+        self.flux_handle: Flux = flux_handle
+        self.path: str = normalize(path or ".")
         self._entries()
 
     def __enter__(self) -> Self:

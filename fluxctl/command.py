@@ -24,7 +24,7 @@ def program_name(ctx: click.Context) -> str:
 
 def usage_failure(ctx: click.Context, exc: click.UsageError) -> NoReturn:
     """Turn click's usage error into the message that users of flux-core know."""
-    name = program_name(ctx)
+    name = f"flux-{ctx.command_path}"
     if isinstance(exc, NoSuchOption):
         hint = f" (did you mean {exc.possibilities[0]}?)" if exc.possibilities else ""
         text = f"{name}: unrecognized option '{exc.option_name}'{hint}"

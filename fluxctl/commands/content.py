@@ -1,0 +1,73 @@
+"""``flux content``: blobs by their hash (flux-content(1))."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from fluxctl.command import FluxCommand, FluxGroup, echo, handle
+from fluxctl.errors import CommandError
+
+
+@click.group(cls=FluxGroup)
+def command() -> None:
+    """Access the content storage of the Flux instance."""
+
+
+bypass_option = click.option("-b", "--bypass-cache", is_flag=True, help="Use the backing store directly.")
+
+
+def _failure(function: str, exc: OSError) -> CommandError:
+    return CommandError(f"{function}: {os.strerror(exc.errno or 0)}")
+
+
+@command.command("load", cls=FluxCommand)
+@bypass_option
+@click.argument("blobref")
+def load_command(blobref: str, bypass_cache: bool) -> None:
+    """Write the blob BLOBREF to standard output."""
+    from flux import content
+    from flux.treeobj import is_blobref
+
+    with handle() as h:
+        try:
+            data = content.load(h, blobref, content.CONTENT_FLAG_CACHE_BYPASS if bypass_cache else 0)
+        except OSError as exc:
+            raise _failure("flux_content_load_get" if is_blobref(blobref) else "flux_content_load", exc) from None
+    sys.stdout.buffer.write(data)
+
+
+@command.command("store", cls=FluxCommand)
+@bypass_option
+def store_command(bypass_cache: bool) -> None:
+    """Store standard input as a blob and print its blobref."""
+    from flux import content
+
+    with handle() as h:
+        try:
+            ref = content.store(h, sys.stdin.buffer.read(), content.CONTENT_FLAG_CACHE_BYPASS if bypass_cache else 0)
+        except OSError as exc:
+            raise _failure("flux_content_store_get", exc) from None
+    echo(ref)
+
+
+@command.command("flush", cls=FluxCommand)
+def flush_command() -> None:
+    """Store what is dirty in the local cache and wait for the end."""
+    _plain_rpc("content.flush")
+
+
+@command.command("dropcache", cls=FluxCommand)
+def dropcache_command() -> None:
+    """Drop all entries of the local cache that can be loaded again."""
+    _plain_rpc("content.dropcache")
+
+
+def _plain_rpc(topic: str) -> None:
+    with handle() as h:
+        try:
+            h.rpc(topic).get()
+        except OSError as exc:
+            raise _failure(topic, exc) from None

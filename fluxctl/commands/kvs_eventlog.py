@@ -1,0 +1,178 @@
+"""``flux kvs eventlog``: read, extend and wait on RFC 18 event logs (flux-kvs(1))."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fluxctl.command import FluxCommand, FluxGroup, echo, handle
+from fluxctl.commands.kvs_options import failing, namespace_option
+from fluxctl.errors import CommandError
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+
+
+@click.group(cls=FluxGroup)
+def eventlog() -> None:
+    """Read, extend and wait on event logs."""
+
+
+def format_event(line: str, unformatted: bool) -> str:
+    """Return an event as it is shown: as stored, or time, name and context."""
+    if unformatted:
+        return line
+    from flux.eventlog import parse
+    from flux.wire import json
+
+    event = parse(line)
+    text = f"{event['timestamp']:.6f} {event['name']}"
+    if "context" in event:
+        text += " " + json.dumps_str(event["context"])
+    return text
+
+
+def log_lines(data: bytes) -> list[str]:
+    """Return the events of a log, one line each; raises OSError(EINVAL) if the last is not whole."""
+    if data and not data.endswith(b"\n"):
+        raise OSError(errno.EINVAL, "Invalid argument")
+    return data.decode("utf-8", "surrogateescape").split("\n")[:-1]
+
+
+def watch_lines(
+    h: Flux, key: str, namespace: str | None, waitcreate: bool, deadline: float | None = None
+) -> Iterator[str]:
+    """Yield the events of a log, those there are and those that come; raises OSError(ETIMEDOUT) at ``deadline``.
+
+    The watch is cancelled when the iterator is closed.
+    """
+    from flux import kvs_rpc
+    from flux.kvs_txn import WAITCREATE, WATCH, WATCH_APPEND
+
+    future = kvs_rpc.lookup(h, key, WATCH | WATCH_APPEND | (WAITCREATE if waitcreate else 0), namespace)
+    try:
+        while True:
+            future.wait_for(-1.0 if deadline is None else max(0.0, deadline - time.monotonic()))
+            yield from log_lines(kvs_rpc.value_of(future))
+            future.reset()
+    except GeneratorExit:
+        _cancel(future)
+        raise
+
+
+def _cancel(future: Any) -> None:
+    """End a watch and wait for the confirmation."""
+    from flux import kvs_rpc
+
+    kvs_rpc.lookup_cancel(future)
+    try:
+        while True:
+            future.reset()
+            future.get()
+    except OSError as exc:
+        if exc.errno != errno.ENODATA:
+            raise
+
+
+@eventlog.command("get", cls=FluxCommand)
+@namespace_option
+@click.option("-W", "--waitcreate", is_flag=True, help="Wait for the log to be created.")
+@click.option("-w", "--watch", is_flag=True, help="Go on with events as they come.")
+@click.option("-c", "--count", type=int, metavar="COUNT", help="With -w, end after COUNT events.")
+@click.option("-u", "--unformatted", is_flag=True, help="Print the log as it is stored.")
+@click.argument("key")
+def get_command(
+    key: str, namespace: str | None, waitcreate: bool, watch: bool, count: int | None, unformatted: bool
+) -> None:
+    """Print the event log KEY."""
+    from flux import kvs_rpc
+    from flux.kvs_txn import WAITCREATE
+
+    with handle() as h, failing("flux_kvs_lookup_get"):
+        if not watch:
+            for line in log_lines(kvs_rpc.value_of(kvs_rpc.lookup(h, key, WAITCREATE if waitcreate else 0, namespace))):
+                echo(format_event(line, unformatted))
+            return
+        lines = watch_lines(h, key, namespace, waitcreate)
+        for number, line in enumerate(lines, 1):
+            echo(format_event(line, unformatted))
+            sys.stdout.flush()
+            if count and number >= count:
+                break
+        lines.close()  # type: ignore[attr-defined]
+
+
+@eventlog.command("append", cls=FluxCommand)
+@namespace_option
+@click.option("-t", "--timestamp", type=float, metavar="SECONDS", help="Seconds since the epoch, default now.")
+@click.argument("key")
+@click.argument("name")
+@click.argument("context", nargs=-1)
+def append_command(
+    key: str, name: str, context: tuple[str, ...], namespace: str | None, timestamp: float | None
+) -> None:
+    """Append an event NAME with an optional JSON object CONTEXT."""
+    from flux import kvs_rpc
+    from flux.eventlog import encode, entry
+    from flux.kvs_txn import Txn
+    from flux.wire import json
+
+    try:
+        detail = json.loads(" ".join(context)) if context else None
+    except ValueError:
+        detail = ()
+    with handle() as h:
+        with failing("eventlog_entry_create"):
+            if detail is not None and not isinstance(detail, dict):
+                raise OSError(errno.EINVAL, "Invalid argument")
+            line = encode(entry(name, detail, timestamp))
+        with failing(key):
+            txn = Txn().append(key, line)
+        with failing("flux_kvs_commit"):
+            kvs_rpc.commit(h, txn, 0, namespace).get()
+
+
+@eventlog.command("wait-event", cls=FluxCommand)
+@namespace_option
+@click.option("-t", "--timeout", type=float, metavar="SECONDS", help="Fail after SECONDS.")
+@click.option("-u", "--unformatted", is_flag=True, help="Print events as they are stored.")
+@click.option("-W", "--waitcreate", is_flag=True, help="Wait for the log to be created.")
+@click.option("-q", "--quiet", is_flag=True, help="Do not print the event.")
+@click.option("-v", "--verbose", is_flag=True, help="Print all events before it, too.")
+@click.argument("key")
+@click.argument("event")
+def wait_event_command(
+    key: str,
+    event: str,
+    namespace: str | None,
+    timeout: float | None,
+    unformatted: bool,
+    waitcreate: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Wait until EVENT is in the event log KEY."""
+    from flux.eventlog import parse
+
+    deadline = None if timeout is None else time.monotonic() + timeout
+    with handle() as h, failing("flux_kvs_lookup_get"):
+        lines = watch_lines(h, key, namespace, waitcreate, deadline)
+        try:
+            for line in lines:
+                found = parse(line)["name"] == event
+                if (verbose or found) and not quiet:
+                    echo(format_event(line, unformatted))
+                    sys.stdout.flush()
+                if found:
+                    lines.close()  # type: ignore[attr-defined]
+                    return
+        except OSError as exc:
+            if exc.errno == errno.ETIMEDOUT:
+                raise CommandError(f"wait-event timeout on event '{event}'") from None
+            raise
+    raise CommandError(f"event '{event}' never received")

@@ -1,0 +1,206 @@
+"""``flux kvs ls`` and ``flux kvs dir``: what is in a directory (flux-kvs(1))."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fluxctl.command import FluxCommand, echo, handle
+from fluxctl.commands.kvs_options import failing, namespace_option, parse_at, snapshot_option
+from fluxctl.errors import CommandError
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+
+GAP = 4
+Entries = dict[str, dict[str, Any]]
+
+
+def terminal_width(width: int | None) -> int:
+    """Return the width to write for: what the user said, the terminal's, COLUMNS, or 80."""
+    if width is not None:
+        return width
+    if not sys.stdout.isatty():
+        columns = os.environ.get("COLUMNS", "")
+        return int(columns) if columns.isdigit() else 80
+    return os.get_terminal_size(sys.stdout.fileno()).columns
+
+
+def child_key(key: str, name: str) -> str:
+    """Return the key of an entry of the directory ``key``."""
+    return name if key == "." else f"{key}.{name}"
+
+
+def is_dir(obj: dict[str, Any]) -> bool:
+    """Tell whether an RFC 11 object is a directory."""
+    return obj["type"] in ("dir", "dirref")
+
+
+def columns(names: list[str], width: int, gap: int = GAP) -> Iterator[str]:
+    """Yield lines of ``names`` in as many columns as fit in ``width``, sorted downwards as ls(1) does."""
+    cell = max(len(name.rstrip(".@")) for name in names) + gap
+    count = max(1, width // cell)
+    rows = -(-len(names) // count)
+    for row in range(rows):
+        line = names[row::rows]
+        yield "".join(f"{name:<{cell}}" for name in line[:-1]) + line[-1]
+
+
+@dataclass
+class Lister:
+    """Prints directories the way ls(1) does."""
+
+    h: Flux
+    namespace: str | None
+    recursive: bool
+    classify: bool
+    width: int
+    printed: bool = False
+
+    def entries(self, key: str) -> Entries:
+        """Return what is in the directory ``key``."""
+        from flux import kvs_rpc
+        from flux.kvs_txn import READDIR
+
+        return kvs_rpc.dir_of(kvs_rpc.lookup(self.h, key, READDIR, self.namespace))
+
+    def mark(self, name: str, obj: dict[str, Any]) -> str:
+        """Return the name as it is shown: with -F a directory ends in a period, a link in an at sign."""
+        if not self.classify:
+            return name
+        return name + ("." if is_dir(obj) else "@" if obj["type"] == "symlink" else "")
+
+    def names(self, names: list[str]) -> None:
+        """Print names in columns."""
+        if names:
+            for line in columns(names, self.width):
+                echo(line)
+            self.printed = True
+
+    def directory(self, key: str, *, header: bool) -> None:
+        """Print a directory and, if recursive, those below it."""
+        with failing(key):
+            entries = sorted(self.entries(key).items())
+        if header:
+            echo(f"\n{key}:" if self.printed else f"{key}:")
+            self.printed = True
+        self.names([self.mark(name, obj) for name, obj in entries])
+        if self.recursive:
+            for name, obj in entries:
+                if is_dir(obj):
+                    self.directory(child_key(key, name), header=True)
+
+
+@click.command("ls", cls=FluxCommand)
+@namespace_option
+@click.option("-R", "--recursive", is_flag=True, help="List directories recursively.")
+@click.option("-d", "--directory", is_flag=True, help="List the directory, not its contents.")
+@click.option("-F", "--classify", is_flag=True, help="Mark directories with a period, links with an at sign.")
+@click.option("-w", "--width", type=int, metavar="COLS", help="The width to write for.")
+@click.option("-1", "--1col", "one", is_flag=True, help="List one key a line.")
+@click.argument("keys", nargs=-1, metavar="[KEY...]")
+def ls_command(
+    keys: tuple[str, ...],
+    namespace: str | None,
+    recursive: bool,
+    directory: bool,
+    classify: bool,
+    width: int | None,
+    one: bool,
+) -> None:
+    """List a directory, the root by default."""
+    from flux import kvs_rpc
+    from flux.kvs_txn import TREEOBJ
+
+    failed = False
+    with handle() as h:
+        lister = Lister(h, namespace, recursive, classify, 1 if one else terminal_width(width) or sys.maxsize)
+        plain: list[str] = []
+        directories: list[str] = []
+        for key in keys or (".",):
+            try:
+                obj = kvs_rpc.treeobj_of(kvs_rpc.lookup(h, key, TREEOBJ, namespace))
+            except OSError as exc:
+                sys.stdout.flush()
+                echo(f"{key}: {os.strerror(exc.errno or 0)}", err=True)
+                failed = True
+                continue
+            if is_dir(obj) and not directory:
+                directories.append(key)
+            else:
+                plain.append(lister.mark(key, obj))
+        lister.names(sorted(plain))
+        header = recursive or len(keys) > 1
+        for key in directories:
+            lister.directory(key, header=header)
+    if failed:
+        raise CommandError()
+
+
+@click.command("dir", cls=FluxCommand)
+@namespace_option
+@click.option("-R", "--recursive", is_flag=True, help="Show keys below subdirectories.")
+@click.option("-d", "--directory", is_flag=True, help="Show keys without values.")
+@click.option("-w", "--width", type=int, metavar="COLS", help="Cut lines to fit COLS, 0 for unlimited.")
+@snapshot_option
+@click.argument("key", default=".")
+def dir_command(
+    key: str, namespace: str | None, recursive: bool, directory: bool, width: int | None, at: str | None
+) -> None:
+    """Show all keys and their values under a directory, the root by default."""
+    with handle() as h:
+        tree = _Tree(h, namespace, parse_at(at), recursive, not directory, terminal_width(width))
+        tree.show(key)
+
+
+@dataclass
+class _Tree:
+    h: Flux
+    namespace: str | None
+    rootdir: dict[str, Any] | None
+    recursive: bool
+    values: bool
+    width: int
+
+    def show(self, key: str) -> None:
+        from flux import kvs_rpc
+        from flux.kvs_txn import READDIR
+
+        with failing(key):
+            entries = kvs_rpc.dir_of(kvs_rpc.lookup(self.h, key, READDIR, self.namespace, self.rootdir))
+        for name, obj in sorted(entries.items()):
+            self._show_entry(child_key(key, name), obj)
+
+    def _show_entry(self, key: str, obj: dict[str, Any]) -> None:
+        from flux import kvs_rpc
+
+        if is_dir(obj):
+            if self.recursive:
+                self.show(key)
+            else:
+                echo(f"{key}.")
+        elif obj["type"] == "symlink":
+            link = obj["data"]
+            space = link.get("namespace")
+            echo(f"{key} -> {link['target'] if space is None else space + '::' + link['target']}")
+        elif not self.values:
+            echo(key)
+        else:
+            with failing(key):
+                data = kvs_rpc.value_of(kvs_rpc.lookup(self.h, key, 0, self.namespace, self.rootdir))
+            echo(f"{key} = {self._cut(data.decode('utf-8', 'replace'), len(key) + 3)}")
+
+    def _cut(self, text: str, used: int) -> str:
+        """Return as much of a value as fits after ``used`` characters, room for the ellipsis always kept."""
+        if self.width == 0:
+            return text
+        room = max(0, self.width - used - 3)
+        line, newline, _ = text.partition("\n")
+        if len(line) > room:
+            return line[:room] + "..."
+        return line + "..." if newline else line

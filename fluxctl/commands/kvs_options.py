@@ -1,0 +1,39 @@
+"""What the sub-commands of ``flux kvs`` have in common: options and the wording of failures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from fluxctl.errors import CommandError
+
+namespace_option = click.option("-N", "--namespace", metavar="NS", help="The namespace, default primary.")
+snapshot_option = click.option("-a", "--at", metavar="TREEOBJ", help="Look up relative to an RFC 11 snapshot.")
+
+
+@contextmanager
+def failing(subject: str) -> Iterator[None]:
+    """Report an OSError as ``subject: reason``, the reason in the system's words."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        raise CommandError(f"{subject}: {os.strerror(exc.errno or 0)}") from None
+
+
+def parse_at(text: str | None) -> dict[str, Any] | None:
+    """Return the snapshot object of ``--at``; raises CommandError if it is not one."""
+    if text is None:
+        return None
+    from flux import treeobj
+    from flux.wire import json
+
+    try:
+        return treeobj.check(json.loads(text))
+    except (ValueError, OSError):
+        raise CommandError(f"{text}: Invalid argument") from None
