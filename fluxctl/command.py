@@ -26,7 +26,9 @@ def usage_failure(ctx: click.Context, exc: click.UsageError) -> NoReturn:
     """Turn click's usage error into the message that users of flux-core know."""
     name = f"flux-{ctx.command_path}"
     if isinstance(exc, NoSuchOption):
-        hint = f" (did you mean {exc.possibilities[0]}?)" if exc.possibilities else ""
+        names = {choice.lstrip("-"): choice for choice in exc.possibilities or ()}
+        near = nearest(exc.option_name.lstrip("-"), list(names))
+        hint = f" (did you mean {names[near]}?)" if near else ""
         text = f"{name}: unrecognized option '{exc.option_name}'{hint}"
     elif isinstance(exc, click.BadOptionUsage) and "requires an argument" in exc.message:
         text = f"{name}: option '{exc.option_name}' requires an argument"
