@@ -1,0 +1,51 @@
+"""``flux hwloc``: the hardware of an instance as hwloc sees it (flux-hwloc(1))."""
+
+from __future__ import annotations
+
+import click
+
+from fluxctl.command import FluxGroup, echo, handle
+from fluxctl.errors import CommandError
+
+
+def _documents(local: bool, ranks: str | None) -> list[str]:
+    """Return the hwloc XML of this machine, of some ranks, or of all."""
+    from flux.idset import IDset
+    from flux.resource.topology import discover, to_xml
+
+    if local:
+        return [to_xml(discover())]
+    flux = handle()
+    size = int(flux.attr_get("size") or 0)
+    try:
+        wanted = IDset(range(size)) if ranks in (None, "all") else IDset(ranks or "")
+    except ValueError:
+        raise CommandError(f"invalid rank list: {ranks}") from None
+    if len(wanted) and wanted.last() >= size:
+        raise CommandError(f"rank {wanted.last()} is out of range, the instance has {size}")
+    documents = flux.rpc("resource.get-xml", nodeid=0).get()["xml"]
+    return [documents[rank] for rank in wanted]
+
+
+@click.group(cls=FluxGroup, name="hwloc", short_help="Show the hardware of an instance")
+def command() -> None:
+    """Show the hardware that the brokers of an instance may use."""
+
+
+@command.command("info")
+@click.option("-l", "--local", is_flag=True, help="Show this machine, without an instance.")
+@click.option("-r", "--rank", "--ranks", "ranks", metavar="NODESET", help="Show these ranks only.")
+def info(local: bool, ranks: str | None) -> None:
+    """Count machines, cores and processing units."""
+    from flux.resource.topology import count_objects
+
+    echo(str(count_objects(_documents(local, ranks))))
+
+
+@command.command("topology")
+@click.option("-l", "--local", is_flag=True, help="Show this machine, without an instance.")
+@click.option("-r", "--rank", "--ranks", "ranks", metavar="NODESET", help="Show these ranks only.")
+def topology(local: bool, ranks: str | None) -> None:
+    """Print hwloc XML, one document a rank."""
+    for document in _documents(local, ranks):
+        echo(document.rstrip("\n"))
