@@ -8,6 +8,7 @@ handler never runs inside another handler and each endpoint sees its messages in
 from __future__ import annotations
 
 import errno
+import os
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -20,7 +21,6 @@ from flux.wire.message import (
     PRIVATE,
     REQUEST,
     RESPONSE,
-    ROLE_OWNER,
     UPSTREAM,
     Message,
     response,
@@ -36,12 +36,6 @@ class Endpoint(Protocol):
         """Take a message; a request's newest route is its previous hop, a response's own route has been removed."""
 
 
-class ClientEndpoint(Endpoint, Protocol):
-    """An endpoint with a user behind it."""
-
-    userid: int
-
-
 class Router:
     """The routing tables of one broker.
 
@@ -52,6 +46,7 @@ class Router:
         self.topology = topology
         self.rank = topology.rank
         self.size = topology.size
+        self.owner = os.getuid()
         self.sequence = 0
         self.parent: Endpoint | None = None
         self.children: dict[int, Endpoint] = {}
@@ -245,4 +240,4 @@ class Router:
 
     def _may_see(self, endpoint: Endpoint, msg: Message) -> bool:
         userid = self._users.get(endpoint.id)
-        return userid is None or userid == msg.userid or (not msg.rolemask & ROLE_OWNER and userid == -1)
+        return userid is None or userid in (msg.userid, self.owner)

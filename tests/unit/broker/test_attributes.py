@@ -1,0 +1,88 @@
+"""Broker attributes and the log ring they configure."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from broker.attributes import Attributes
+from broker.log import ERR, INFO, Entry, LogRing, parse
+
+
+def test_values_flags_and_removal() -> None:
+    attrs = Attributes()
+    attrs.define("rank", "3", immutable=True)
+    attrs.set("my.attr", "1")
+    assert (attrs.get("rank"), attrs.flags("rank"), attrs.flags("my.attr")) == ("3", 1, 0)
+    with pytest.raises(OSError, match="not permitted") as caught:
+        attrs.set("rank", "4")
+    assert caught.value.errno == errno.EPERM
+    with pytest.raises(OSError, match="not permitted"):
+        attrs.remove("rank")
+    attrs.remove("my.attr")
+    assert attrs.get("my.attr") is None
+    with pytest.raises(FileNotFoundError):
+        attrs.remove("my.attr")
+
+
+def test_an_active_attribute_takes_over_a_value_of_the_command_line() -> None:
+    attrs = Attributes()
+    attrs.define("log-level", "5")
+    ring = LogRing(0, attrs)
+    assert (ring.level, attrs.get("log-level")) == (5, "5")
+    attrs.set("log-level", "7")
+    assert ring.level == 7
+    with pytest.raises(OSError, match="Invalid argument"):
+        attrs.set("log-level", "x")
+
+
+def entry(severity: int, text: str, rank: int = 0) -> Entry:
+    return Entry(severity, "2026-11-21T00:20:16.607853Z", rank, "kvs", "12", text)
+
+
+def test_a_line_survives_its_trip() -> None:
+    assert parse(entry(ERR, "a b - c").line()) == entry(ERR, "a b - c")
+    assert entry(ERR, "x").line() == "<24>1 2026-11-21T00:20:16.607853Z 0 kvs 12 - - x"
+    assert parse("nonsense") is None
+    assert parse("<x>1 a b c d e f g") is None
+
+
+def test_the_ring_forgets_the_oldest_and_counts_all() -> None:
+    attrs = Attributes()
+    ring = LogRing(0, attrs)
+    attrs.set("log-ring-size", "3")
+    for number in range(5):
+        ring.append(entry(INFO, str(number)))
+    assert [line.text for line in ring] == ["2", "3", "4"]
+    assert (attrs.get("log-count"), attrs.get("log-ring-used")) == ("5", "3")
+    ring.clear()
+    assert list(ring) == []
+
+
+def test_levels_decide_what_is_kept_shown_and_forwarded(capsys: pytest.CaptureFixture[str]) -> None:
+    attrs = Attributes()
+    attrs.define("log-level", "3")
+    attrs.define("log-forward-level", "4")
+    forwarded: list[str] = []
+    ring = LogRing(1, attrs, forwarded.append)
+    for severity in range(8):
+        ring.append(entry(severity, f"s{severity}", rank=1))
+    assert [line.severity for line in ring] == [0, 1, 2, 3]
+    assert len(forwarded) == 5
+    shown = capsys.readouterr().err
+    assert "s2" in shown
+    assert "s3" not in shown
+    attrs.set("log-stderr-mode", "local")
+    ring.append(entry(3, "again", rank=1))
+    assert "kvs.err[1]: again" in capsys.readouterr().err
+
+
+def test_the_leader_writes_the_file(tmp_path: object) -> None:
+    attrs = Attributes()
+    attrs.define("log-filename", f"{tmp_path}/log")
+    ring = LogRing(0, attrs)
+    ring.append(entry(INFO, "kept"))
+    ring.append(entry(INFO, "of a child", rank=2))
+    with open(f"{tmp_path}/log", encoding="utf-8") as file:
+        assert [line.split("]: ")[1] for line in file.read().splitlines()] == ["kept", "of a child"]
