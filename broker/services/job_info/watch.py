@@ -21,6 +21,7 @@ from flux.wire.message import STREAMING, Message, request
 
 GUEST = "guest."
 EXEC_EVENTLOG = "guest.exec.eventlog"
+_STANDARD = frozenset((EXEC_EVENTLOG, "guest.input", "guest.output"))  # empty rather than unknown where a job has none
 _WATCH_FLAGS = FLUX_KVS_WATCH | FLUX_KVS_WAITCREATE | FLUX_KVS_WATCH_APPEND
 
 
@@ -174,7 +175,7 @@ class GuestWatch(Watch):
             self.finish()
         elif not self._log.ended:
             return  # removed, but not moved yet: the end of the job's eventlog brings us here again
-        elif msg.errnum == errno.ENOENT and (self._sent or not self._log.started or self._path == EXEC_EVENTLOG):
+        elif msg.errnum == errno.ENOENT and (self._sent or not self._log.started or self._path in _STANDARD):
             self.finish()
         else:
             self.finish(msg.errnum, msg.text() or None)
