@@ -28,8 +28,8 @@ class ElapsedTime(float):
 
     @property
     def dt(self) -> timedelta:
-        """The elapsed time as a timedelta."""
-        return timedelta(seconds=float(self))
+        """The elapsed time as a timedelta of whole seconds."""
+        return timedelta(seconds=int(self))
 
 
 def _default_formatter(bottombar: Bottombar, width: int) -> str:

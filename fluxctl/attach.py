@@ -205,7 +205,7 @@ class Attachment:
 
     def run(self) -> int:
         """Attach, wait for the end and return the exit code."""
-        self._watch("eventlog", self._view.job_event, lambda: [], self._no_such_job)
+        self._watch("eventlog", self._view.job_event, list, self._no_such_job)
         self._interrupts.start()
         try:
             self._handle.reactor_run()

@@ -108,6 +108,7 @@ class InputReader:
         sources: at least one.
         separator: of the inputs in files.
         on_terminal: called once before inputs are read from a terminal.
+        blocking: wait for inputs instead of yielding None.
 
     Raises:
         OSError: a file of inputs cannot be opened.
@@ -118,7 +119,9 @@ class InputReader:
         sources: Sequence[Source],
         separator: str | None = None,
         on_terminal: Callable[[], None] = lambda: None,
+        blocking: bool = False,
     ) -> None:
+        self._blocking = blocking
         self._separator = separator
         self._on_terminal = on_terminal
         for path in (path for source in sources if source.from_files for path in source.words):
@@ -160,7 +163,7 @@ class InputReader:
     def __iter__(self) -> Iterator[tuple[str, ...] | None]:
         """Yield the inputs of one job after the other; None when stdin has none to read yet."""
         inner = [list(self._group(group, may_wait=False)) for group in self._groups[1:]]
-        for first in self._group(self._groups[0], may_wait=True):
+        for first in self._group(self._groups[0], may_wait=not self._blocking):
             if first is None:
                 yield None
                 continue

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flux import constants
+from flux.debugged import get_mpir_being_debugged
 from flux.duration import parse_datetime
 from flux.job.Jobspec import JobspecV1
 from flux.wire import json
@@ -220,7 +221,7 @@ class RequestBuilder:
         jobspec.environment = self.environment(options.get("env") or ())
         self._set_dependencies(jobspec, options)
         self._set_io(jobspec, options)
-        if options.get("debug"):
+        if get_mpir_being_debugged():
             jobspec.setattr_shell_option("stop-tasks-in-exec", 1)
         for text in options.get("setopt") or ():
             jobspec.setattr_shell_option(*_shell_option(text))

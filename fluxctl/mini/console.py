@@ -1,0 +1,53 @@
+"""Where bulk submission writes: the terminal, or the files of ``--log`` and ``--log-stderr``, one or many."""
+
+from __future__ import annotations
+
+import sys
+from typing import BinaryIO
+
+_MAX_OPEN = 64
+
+
+class Console:
+    """Writes to stdout, stderr and log files; at most 64 files are open at a time."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, BinaryIO] = {}
+        self._seen: set[str] = set()
+
+    def _file(self, path: str) -> BinaryIO:
+        file = self._files.pop(path, None)
+        if file is None:
+            if len(self._files) >= _MAX_OPEN:
+                self._files.pop(next(iter(self._files))).close()
+            file = open(path, "ab" if path in self._seen else "wb")  # noqa: SIM115 - closed by close()
+            self._seen.add(path)
+        self._files[path] = file
+        return file
+
+    def out(self, data: bytes, log: str | None) -> None:
+        """Write to a log file, or to stdout if there is none. OSError if the file cannot be written."""
+        self._put(sys.stdout, data, log)
+
+    def err(self, data: bytes, log: str | None) -> None:
+        """Write to a log file, or to stderr if there is none. OSError if the file cannot be written."""
+        self._put(sys.stderr, data, log)
+
+    def _put(self, stream: object, data: bytes, log: str | None) -> None:
+        if log is not None:
+            file = self._file(log)
+            file.write(data)
+            file.flush()
+            return
+        buffer = getattr(stream, "buffer", None)
+        if buffer is not None:
+            buffer.write(data)
+            buffer.flush()
+        else:
+            stream.write(data.decode("utf-8", "replace"))  # type: ignore[attr-defined]
+
+    def close(self) -> None:
+        """Close the log files."""
+        for file in self._files.values():
+            file.close()
+        self._files.clear()

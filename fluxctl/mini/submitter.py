@@ -1,0 +1,316 @@
+"""Submitting many jobs at once, and waiting for them.
+
+Jobs are made as they are sent, a bounded number of submissions is under way, and a bounded number of jobs is watched:
+memory does not grow with the number of jobs, apart from the ids of those that wait for their turn to be watched.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flux.constants import FLUX_POLLIN
+from flux.job.event import EventLogEvent, JobEventWatchFuture, event_watch_async
+from flux.job.JobID import id_encode
+from flux.security import sign
+from fluxctl import job_text
+from fluxctl.mini.console import Console
+from fluxctl.mini.request import Request
+from fluxctl.mini.tally import JobProgress, Tally
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+    from flux.future import Future
+    from flux.progress import ProgressBar
+
+SUBMIT_WINDOW = 512
+WATCH_WINDOW = 1024
+
+
+@dataclass(slots=True)
+class Job:
+    """One job to submit, and where its talk goes.
+
+    Attributes:
+        request: what to submit.
+        log, log_stderr: files for stdout and stderr, None for the terminal.
+        description: the job in one line, shown with ``--verbose``.
+    """
+
+    request: Request
+    log: str | None = None
+    log_stderr: str | None = None
+    description: str = ""
+
+
+@dataclass(slots=True)
+class Settings:
+    """What to do with the jobs.
+
+    Attributes:
+        wait: until all jobs are complete.
+        watch: show their output.
+        quiet: do not print ids.
+        label: put the task rank before each line of output.
+        verbose: 1 shows each submission, 2 also the jobs' events.
+        stdin: descriptor that inputs are read from as jobs are made, None if they are known.
+    """
+
+    wait: bool = False
+    watch: bool = False
+    quiet: bool = False
+    label: bool = False
+    verbose: int = 0
+    stdin: int | None = None
+
+
+def payload(request: Request) -> dict[str, Any]:
+    """Return the payload of ``job-ingest.submit``."""
+    signed = sign(request.jobspec.encode()).decode("ascii")
+    return {"J": signed, "urgency": request.urgency, "flags": request.flags}
+
+
+class Submitter:
+    """Submits jobs and follows them.
+
+    Args:
+        handle: a connected handle; its reactor is run.
+        jobs: the jobs; None among them means that the next is not known yet and stdin has to be waited for.
+        settings: what to do with them.
+        bar: progress bar to keep up to date, None for none.
+        total: number of jobs if it is known.
+    """
+
+    def __init__(
+        self,
+        handle: Flux,
+        jobs: Iterator[Job | None],
+        settings: Settings,
+        bar: ProgressBar | None = None,
+        total: int | None = None,
+    ) -> None:
+        self.tally = Tally()
+        self._handle = handle
+        self._jobs = jobs
+        self._settings = settings
+        self._bar = bar
+        self._total = total
+        self._console = Console()
+        self._in_flight = 0
+        self._made = 0
+        self._exhausted = False
+        self._stdin_watcher: Any = None
+        self._unwatched: deque[tuple[int, Job]] = deque()
+        self._watched = 0
+
+    def run(self) -> int:
+        """Submit everything, wait if asked to, and return the exit code.
+
+        Raises:
+            KeyboardInterrupt: Ctrl+C; jobs that were submitted go on.
+            CommandError, OSError: a job could not be made, a log file not be written, the connection was lost.
+        """
+        if self._bar is not None:
+            self._bar.start()
+            ticks = self._handle.timer_watcher_create(1.0, lambda *_: self._show(), repeat=1.0)
+            ticks.start()
+        try:
+            self._refill()
+            if not self._is_done():
+                self._handle.reactor_run()
+        except KeyboardInterrupt:
+            self._console.err(self._interrupted(), None)
+            raise
+        finally:
+            if self._bar is not None:
+                self._show()
+                self._bar.stop()
+            self._console.close()
+        return self.tally.exit_code
+
+    def _interrupted(self) -> bytes:
+        unfinished = f", {self.tally.submitted - self.tally.finished} not complete" if self._waits else ""
+        return f"\nflux-mini: interrupted: {self.tally.submitted} jobs submitted{unfinished}\n".encode()
+
+    @property
+    def _waits(self) -> bool:
+        return self._settings.wait or self._settings.watch
+
+    # -- submitting ------------------------------------------------------------------------------------------------
+
+    def _refill(self) -> None:
+        while not self._exhausted and self._in_flight < SUBMIT_WINDOW and self._stdin_watcher is None:
+            try:
+                job = next(self._jobs)
+            except StopIteration:
+                self._exhausted = True
+                return
+            if job is None:
+                self._wait_for_stdin()
+                return
+            self._submit(job)
+
+    def _wait_for_stdin(self) -> None:
+        assert self._settings.stdin is not None
+        self._stdin_watcher = self._handle.fd_watcher_create(self._settings.stdin, self._stdin_ready, FLUX_POLLIN)
+        self._stdin_watcher.start()
+
+    def _stdin_ready(self, *_args: Any) -> None:
+        self._stdin_watcher.stop()
+        self._stdin_watcher = None
+        self._refill()
+        self._check()
+
+    def _submit(self, job: Job) -> None:
+        if self._settings.verbose:
+            self._console.err(f"flux-mini: {job.description}\n".encode("utf-8", "surrogateescape"), job.log_stderr)
+        self._in_flight += 1
+        self._made += 1
+        self._handle.rpc("job-ingest.submit", payload(job.request)).then(self._submitted, job)
+
+    def _submitted(self, future: Future, job: Job) -> None:
+        self._in_flight -= 1
+        try:
+            jobid = int(future.get()["id"])
+        except OSError as error:
+            self.tally.refuse()
+            self._console.err(f"flux-mini: ERROR: {error}\n".encode(), job.log_stderr or job.log)
+        else:
+            self.tally.accept()
+            if not self._settings.quiet:
+                self._console.out(f"{id_encode(jobid)}\n".encode(), job.log)
+            if self._waits:
+                self._unwatched.append((jobid, job))
+                self._watch_next()
+        self._refill()
+        self._progress(0 if self._waits else 1)
+        self._check()
+
+    # -- watching --------------------------------------------------------------------------------------------------
+
+    def _watch_next(self) -> None:
+        while self._unwatched and self._watched < WATCH_WINDOW:
+            jobid, job = self._unwatched.popleft()
+            self._watched += 1
+            _JobWatch(self, self._handle, jobid, job)
+
+    def watch_ended(self, progress: JobProgress) -> None:
+        """Take the end of a watched job."""
+        self.tally.finish(progress)
+        self._watched -= 1
+        self._watch_next()
+        self._progress(1)
+        self._check()
+
+    def followed(self) -> None:
+        """Take a change of a watched job."""
+        self._progress(0)
+
+    def _is_done(self) -> bool:
+        return self._exhausted and not self._in_flight and not self._watched and not self._unwatched
+
+    def _check(self) -> None:
+        if self._is_done():
+            self._handle.reactor_stop()
+
+    @property
+    def settings(self) -> Settings:
+        """What to do with the jobs."""
+        return self._settings
+
+    @property
+    def console(self) -> Console:
+        """Where to write."""
+        return self._console
+
+    # -- progress --------------------------------------------------------------------------------------------------
+
+    def _progress(self, advance: int) -> None:
+        if self._bar is None:
+            return
+        tally = self.tally
+        done = tally.finished if self._waits else tally.submitted
+        elapsed = float(self._bar.elapsed)
+        self._bar.update(
+            advance=advance,
+            total=self._total if self._total is not None else max(self._made, 1),
+            pending=tally.pending,
+            running=tally.running,
+            complete=tally.complete,
+            failed=tally.failed,
+            jps=done / elapsed if elapsed > 0 else 0.0,
+        )
+
+    def _show(self) -> None:
+        self._progress(0)
+        if self._bar is not None:
+            self._bar.redraw()
+
+
+class _JobWatch:
+    """Follows one job: its eventlog, and with ``--watch`` its output."""
+
+    def __init__(self, owner: Submitter, handle: Flux, jobid: int, job: Job) -> None:
+        self._owner = owner
+        self._handle = handle
+        self._jobid = jobid
+        self._job = job
+        self._progress = JobProgress()
+        self._streams = 0
+        self._output_open = False
+        self._watch("eventlog", self._job_event)
+
+    def _watch(self, path: str, on_event: Any) -> None:
+        future = event_watch_async(self._handle, self._jobid, path)
+        self._streams += 1
+
+        def ready(_future: Future) -> None:
+            try:
+                event = future.get_event()
+            except OSError:
+                event = None
+            if event is not None:
+                on_event(future, event)
+                return
+            self._streams -= 1
+            if not self._streams:
+                self._owner.watch_ended(self._progress)
+
+        future.then(ready)
+
+    def _job_event(self, _future: JobEventWatchFuture, event: EventLogEvent) -> None:
+        self._owner.tally.follow(self._progress, event)
+        job_name = id_encode(self._jobid)
+        if self._owner.settings.verbose > 1:
+            context = f" {event.context_string}" if event.context else ""
+            self._say(f"{job_name}: {event.name}{context}")
+        elif event.name == "exception" and self._progress.exception is not None:
+            kind, note = self._progress.exception
+            self._say(f"{job_name}: exception: type={kind} note={note}")
+        if event.name == "start" and self._owner.settings.watch:
+            self._watch("guest.exec.eventlog", self._exec_event)
+        self._owner.followed()
+
+    def _say(self, text: str) -> None:
+        self._owner.console.err(f"{text}\n".encode("utf-8", "surrogateescape"), self._job.log_stderr or self._job.log)
+
+    def _exec_event(self, future: JobEventWatchFuture, event: EventLogEvent) -> None:
+        if event.name == "shell.init" and not self._output_open:
+            self._output_open = True
+            self._watch("guest.output", self._output_event)
+            future.cancel()
+
+    def _output_event(self, _future: JobEventWatchFuture, event: EventLogEvent) -> None:
+        if event.name == "log":
+            self._say(job_text.shell_log_line(event, event.timestamp).partition(": ")[2])
+        if event.name != "data":
+            return
+        data = job_text.task_output(event.context, self._owner.settings.label)
+        if not data:
+            return
+        if event.context.get("stream") == "stderr":
+            self._owner.console.err(data, self._job.log_stderr or self._job.log)
+        else:
+            self._owner.console.out(data, self._job.log)
