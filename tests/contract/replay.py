@@ -33,7 +33,7 @@ class Outcome:
     def difference(self) -> str | None:
         """The first difference from the recording in a line or two, or None when it matches."""
         if self.exit == TIMED_OUT:
-            return f"did not end within {COMMAND_TIMEOUT:.0f} s"
+            return f"did not end within {self.seconds:.0f} s"
         for name, mine, theirs in (
             ("stdout", self.stdout, self.recording.stdout),
             ("stderr", self.stderr, self.recording.stderr),
@@ -92,10 +92,10 @@ def run(recording: Recording, instance: Instance, timeout: float = COMMAND_TIMEO
     return Outcome(recording, code, *text, time.monotonic() - started, place)
 
 
-def replay(recordings: Sequence[Recording], size: int = BROKERS) -> Iterator[Outcome]:
+def replay(recordings: Sequence[Recording], size: int = BROKERS, timeout: float = COMMAND_TIMEOUT) -> Iterator[Outcome]:
     """Replay `recordings` in their order, each recorded instance against a fresh one of ours."""
     for number in sorted({recording.instance for recording in recordings}):
         with running_instance(size) as instance:
             for recording in recordings:
                 if recording.instance == number:
-                    yield run(recording, instance)
+                    yield run(recording, instance, timeout)

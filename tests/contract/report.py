@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from tests.contract.normalise import RECORDED, normalised
 from tests.contract.recordings import HERE, expected, load, reasons
-from tests.contract.replay import Outcome, replay
+from tests.contract.replay import COMMAND_TIMEOUT, Outcome, replay
 
 REPORT = HERE.parents[1] / "docs" / "conformance.md"
 
@@ -113,10 +113,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--accept", action="store_true")
     parser.add_argument("--diffs", type=pathlib.Path)
+    parser.add_argument("--timeout", type=float, default=COMMAND_TIMEOUT, help="seconds a command may take")
     parser.add_argument("pattern", nargs="?", default="")
     options = parser.parse_args()
     chosen = [recording for recording in load() if re.search(options.pattern, recording.label)]
-    outcomes = list(replay(chosen))
+    outcomes = list(replay(chosen, timeout=options.timeout))
     if options.accept:
         accept(outcomes)
     if options.diffs:
