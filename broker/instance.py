@@ -63,6 +63,7 @@ class Broker:
         self._stopped = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._program: Program | None = None
+        self._program_signalled = False
         self._builtin: list[tuple[Service, InProcess]] = []
         self.router = Router(topology, self._loop.call_soon)
         self.ring = LogRing(self.rank, attrs, self._forward if self.rank else None)
@@ -257,8 +258,9 @@ class Broker:
         self.runlevel.post("cleanup-success")
 
     async def _stop_program(self, program: Program) -> None:
-        for signum in (signal.SIGHUP, signal.SIGTERM, signal.SIGKILL):
-            program.kill(signum)
+        for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
+            if not (self._program_signalled and signum == signal.SIGTERM):
+                program.kill(signum)
             for _ in range(int(KILL_DELAY / 2 / 0.02)):
                 if not program.running:
                     return
@@ -329,4 +331,5 @@ class Broker:
             self.exit_code = 128 + signum
         if self._program is not None and self._program.running:
             self._program.kill(signum)
+            self._program_signalled = True
         self.runlevel.post("shutdown")

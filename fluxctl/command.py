@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 def program_name(ctx: click.Context) -> str:
     """Return how messages name the running command: ``flux-kvs`` for ``flux kvs get``."""
-    root = ctx.find_root()
-    return f"flux-{root.info_name}"
+    return (ctx.find_root().info_name or "flux").replace(" ", "-")
 
 
 def usage_failure(ctx: click.Context, exc: click.UsageError) -> NoReturn:

@@ -164,7 +164,8 @@ def invoke(name: str, args: list[str]) -> int:
 
     command = load(name)
     try:
-        result = command.main(args, prog_name=name, standalone_mode=False)
+        with command.make_context(f"flux {name}", args) as ctx:
+            result = command.invoke(ctx)
         return result if isinstance(result, int) else 0
     except CommandError as exc:
         return _fail(name, exc.message, exc.code, exc.bare)
