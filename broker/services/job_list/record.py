@@ -25,6 +25,7 @@ from flux.constants import (
 )
 from flux.hostlist import Hostlist
 from flux.idset import IDset
+from flux.wire import json
 
 _RESULT_OF_EXCEPTION: Final = {"cancel": FLUX_JOB_RESULT_CANCELED, "timeout": FLUX_JOB_RESULT_TIMEOUT}
 
@@ -171,7 +172,18 @@ def _restart(job: JobRecord, timestamp: float, context: Context) -> None:
 
 def _annotations(job: JobRecord, timestamp: float, context: Context) -> None:
     if "annotations" in context:
-        job.annotations = context["annotations"] or None
+        job.annotations = _shared(context["annotations"]) if context["annotations"] else None
+
+
+_SHARED_LIMIT: Final = 4096
+_shared_annotations: dict[bytes, dict[str, Any]] = {}
+
+
+def _shared(annotations: dict[str, Any]) -> dict[str, Any]:
+    """Return one object for all jobs with the same annotations, which are few on a machine: where they ran."""
+    if len(_shared_annotations) >= _SHARED_LIMIT:
+        _shared_annotations.clear()
+    return _shared_annotations.setdefault(json.dumps(annotations), annotations)
 
 
 def _alloc(job: JobRecord, timestamp: float, context: Context) -> None:
