@@ -45,7 +45,7 @@ def usage_error(usage: str, program: str, sentence: str) -> CommandError:
 
 
 def _fail(ctx: click.Context, usage: str | None, exc: click.UsageError) -> NoReturn:
-    path = "flux-" + ctx.command_path
+    path = ctx.command_path.replace("flux ", "flux-", 1)
     line = usage or f"{path} [-h] {' '.join(piece for piece in ctx.command.collect_usage_pieces(ctx))}"
     raise usage_error(line, path, _words(exc)) from None
 
@@ -80,7 +80,7 @@ class PythonGroup(FluxGroup):
             _fail(ctx, self._line(ctx), exc)
 
     def _line(self, ctx: click.Context) -> str:
-        return self.usage or f"flux-{ctx.command_path} [-h] {{{','.join(self.commands)}}} ..."
+        return self.usage or f"{ctx.command_path.replace('flux ', 'flux-', 1)} [-h] {{{','.join(self.commands)}}} ..."
 
     def resolve_command(
         self,
