@@ -1,6 +1,8 @@
 """Writes a job's guest event logs: to the namespace ``job-<id>`` while it runs, then linked into the primary namespace.
 
-All of a job's writes go through one `GuestLog`, so they keep their order and what comes while a commit is under way shares the next one.
+All of a job's writes go through one `GuestLog`, so they keep their order and what comes while a commit is under way shares
+the next one. The namespace is made a moment after the job began: a job that ends before needs none, its logs are written to
+the primary namespace in one commit.
 """
 
 from __future__ import annotations
@@ -16,16 +18,21 @@ from flux.kvs_txn import Txn
 from flux.wire.message import Message
 
 KEYS = {"exec": "exec.eventlog", "output": "output", "input": "input"}
-DELAY = 0.003
-
 Stored = Callable[[], None]
 
 
 class GuestLog:
-    """The guest event logs of one job."""
+    """The guest event logs of one job.
 
-    def __init__(self, ctx: Context, jobid: int, userid: int) -> None:
+    Args:
+        delay: seconds that what is to be written may wait for more.
+        opened: called once the namespace can be read, or will not be made because the job has ended.
+    """
+
+    def __init__(self, ctx: Context, jobid: int, userid: int, delay: float, opened: Stored) -> None:
         self._ctx = ctx
+        self._delay = delay
+        self._on_opened = opened
         self._userid = userid
         self._namespace = f"job-{jobid}"
         self._guest = f"{JobID(jobid).kvs}.guest"
@@ -37,10 +44,15 @@ class GuestLog:
         self._scheduled = False
         self._rootref = ""
         self._closed: Stored | None = None
+        self._timer = ctx.call_later(delay, self._open)
 
-    def open(self) -> None:
+    def stop(self) -> None:
+        """Write nothing any more."""
+        self._timer.cancel()
+
+    def _open(self) -> None:
         """Create the namespace; until then nothing is written."""
-        if self._opened or self._opening or self._closed is not None:
+        if self._ctx.handle.closed:
             return
         self._opening = True
         payload = {"namespace": self._namespace, "owner": self._userid, "flags": 0}
@@ -52,6 +64,7 @@ class GuestLog:
             self._failed("namespace-create", msg)
         self._opened = True
         self._next()
+        self._on_opened()
 
     def append(self, key: str, text: str, stored: Stored | None = None) -> None:
         """Append event lines to the log `key` (see `KEYS`); `stored` is called once they are in the KVS."""
@@ -60,11 +73,14 @@ class GuestLog:
             self._stored.append(stored)
         if not self._scheduled and self._opened and not self._busy:
             self._scheduled = True
-            self._ctx.call_later(DELAY, self._flush)
+            self._ctx.call_later(self._delay, self._flush)
 
     def close(self, done: Stored) -> None:
         """Write the rest, link the namespace into the primary one and remove it, then call `done`."""
         self._closed = done
+        self._timer.cancel()
+        if not self._opened and not self._opening:
+            self._on_opened()
         if not self._busy and not self._opening:
             self._next()
 

@@ -10,6 +10,8 @@ import errno
 import os
 import signal
 from asyncio import TimerHandle
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from broker.context import Context
@@ -22,23 +24,49 @@ from flux.wire.json import dumps
 from flux.wire.message import STREAMING, Message
 from flux.wire.message import request as new_request
 
-LAZY_NAMESPACE = 0.1
+QUICK, BUSY = 0.003, 0.05
+BUSY_JOBS, BUSY_SECONDS = 20, 0.5
 
 
 class Job:
     """A job being run: its state, its event logs, its timers."""
 
-    def __init__(self, req: Request, state: JobState, guest: GuestLog) -> None:
+    def __init__(self, req: Request, state: JobState, ctx: Context, delay: float) -> None:
         self.id = req.get("id", int)
         self.request = req
         self.state = state
-        self.guest = guest
+        self.guest = GuestLog(ctx, self.id, req.get("userid", int), delay, self._visible)
+        self.started_at: float | None = None
+        self._is_visible = False
+        self._is_finished = False
         self.simulation: Simulation | None = None
         self.timers: list[TimerHandle] = []
 
     def respond(self, kind: str, data: dict[str, Any]) -> None:
         """Send the job manager one response of the stream."""
         self.request.respond({"id": self.id, "type": kind, "data": data})
+
+    def started(self, now: float) -> None:
+        """Tell the job manager that the job runs, as soon as its event logs can be watched."""
+        self.started_at = now
+        self._announce()
+
+    def _visible(self) -> None:
+        self._is_visible = True
+        self._announce()
+
+    def _announce(self) -> None:
+        if self._is_visible and self.started_at is not None:
+            self.respond("start", {"timestamp": self.started_at})
+            self.started_at = None
+        if self._is_visible and self.state.finished and not self._is_finished:
+            self._is_finished = True
+            self.respond("finish", {"status": self.state.status})
+
+    def finished(self, done: Callable[[], None]) -> None:
+        """Tell the job manager of the end, once the start has been told; `done` is called when the event logs are safe."""
+        self.guest.close(done)
+        self._announce()
 
     def event(self, name: str, context: dict[str, Any] | None = None, now: float | None = None) -> None:
         """Append to the exec event log."""
@@ -55,6 +83,7 @@ class JobExecService(Service):
         self.jobs: dict[int, Job] = {}
         self.kill_timeout = KILL_TIMEOUT
         self.started = 0
+        self._recent: deque[float] = deque(maxlen=BUSY_JOBS)
         self._stopping = False
 
     async def start(self, args: list[str]) -> None:
@@ -71,6 +100,7 @@ class JobExecService(Service):
         self._stopping = True
         for job in list(self.jobs.values()):
             self._cancel_timers(job)
+            job.guest.stop()
             for rank in job.state.running if job.simulation is None else ():
                 self.ctx.handle.send("shell-host.kill", {"id": job.id}, nodeid=rank)
 
@@ -91,7 +121,7 @@ class JobExecService(Service):
         if not ranks:
             raise OSError(errno.EINVAL, "R has no ranks")
         simulation = simulation_of(jobspec)
-        job = Job(req, JobState(ranks), GuestLog(self.ctx, jobid, userid))
+        job = Job(req, JobState(ranks), self.ctx, self._delay())
         job.simulation = simulation
         self.jobs[jobid] = job
         self.started += 1
@@ -99,14 +129,19 @@ class JobExecService(Service):
         if simulation is not None:
             self._simulate(job, simulation)
             return NO_REPLY
-        job.guest.open()
         job.event("starting", now=self.ctx.now())
         self._start_shells(job, userid, jobspec, resources)
-        job.respond("start", {})
+        job.started(self.ctx.now())
         limit = time_limit(jobspec, resources, self.ctx.now())
         if limit is not None:
             job.timers.append(self.ctx.call_later(limit, self._expired, job))
         return NO_REPLY
+
+    def _delay(self) -> float:
+        """Return how long a job's event logs may wait to be written: longer when many jobs start, most of them short."""
+        recent, now = self._recent, self.ctx.loop_time()
+        recent.append(now)
+        return BUSY if len(recent) == BUSY_JOBS and now - recent[0] < BUSY_SECONDS else QUICK
 
     def _start_shells(self, job: Job, userid: int, jobspec: dict[str, Any], resources: dict[str, Any]) -> None:
         body = {"id": job.id, "userid": userid, "leader": job.state.leader, "jobspec": jobspec, "R": resources}
@@ -193,8 +228,7 @@ class JobExecService(Service):
         now = self.ctx.now()
         job.event("complete", {"status": state.status}, now)
         job.event("done", now=now)
-        job.respond("finish", {"status": state.status})
-        job.guest.close(lambda: self._released(job))
+        job.finished(lambda: self._released(job))
 
     def _released(self, job: Job) -> None:
         self.jobs.pop(job.id, None)
@@ -242,7 +276,6 @@ class JobExecService(Service):
     # Simulated jobs
 
     def _simulate(self, job: Job, simulation: Simulation) -> None:
-        job.timers.append(self.ctx.call_later(LAZY_NAMESPACE, job.guest.open))
         if simulation.mock_exception in ("init", "starting"):
             self._fail(job, simulation.mock_exception)
             return
@@ -251,7 +284,7 @@ class JobExecService(Service):
             self._simulated_start(job, simulation)
 
     def _simulated_start(self, job: Job, simulation: Simulation) -> None:
-        job.respond("start", {})
+        job.started(self.ctx.now())
         if simulation.mock_exception == "run":
             self._fail(job, "run")
             return

@@ -53,7 +53,7 @@ class ExecutionClient(SchedulerClient, ManagerBase):
     def _exec_progress(self, id: int, kind: str, data: dict[str, Any]) -> None:
         machine = self.machine
         if kind == "start":
-            machine.exec_started(id)
+            machine.exec_started(id, data.get("timestamp"))
         elif kind == "finish":
             machine.exec_finished(id, int(data.get("status", 0)))
         elif kind == "release":

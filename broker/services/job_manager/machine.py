@@ -316,11 +316,12 @@ class Machine:
             if job.state == RUN:
                 self.advance(job)
 
-    def exec_started(self, id: int) -> None:
-        """Every shell of the job is up."""
+    def exec_started(self, id: int, timestamp: float | None = None) -> None:
+        """Every shell of the job is up, since ``timestamp`` if that is not now."""
         job = self.jobs.get(id)
         if job is not None and job.running:
-            self.event(job, "start")
+            self.post(job, "start", timestamp=timestamp)
+            self.advance(job)
 
     def exec_finished(self, id: int, status: int) -> None:
         """Every shell of the job exited; ``status`` is the largest wait status."""

@@ -118,9 +118,7 @@ class MiniBroker:
         """Start a job of `ntasks` tasks; its responses collect in `said`."""
         environment = {"PATH": os.environ["PATH"]}
         jobspec = {
-            "resources": [
-                {"type": "slot", "count": ntasks, "label": "task", "with": [{"type": "core", "count": 1}]}
-            ],
+            "resources": [{"type": "slot", "count": ntasks, "label": "task", "with": [{"type": "core", "count": 1}]}],
             "tasks": [{"command": command, "slot": "task", "count": {"per_slot": 1}}],
             "attributes": {"system": {"duration": 0, "cwd": "/tmp", "environment": environment, **system}},
             "version": 1,

@@ -178,7 +178,9 @@ async def test_stopping_the_broker_leaves_nothing(broker: Any) -> None:
 
 
 async def test_a_terminal(broker: Any) -> None:
-    broker.submit(["sh", "-c", "tty >/dev/null && read line && stty size; echo got $line"], shell={"options": {"pty": 1}})
+    broker.submit(
+        ["sh", "-c", "tty >/dev/null && read line && stty size; echo got $line"], shell={"options": {"pty": 1}}
+    )
     await broker.until_event("shell.init")
     topic = f"{os.getuid()}-shell-4242.terminus.0"
     seen: list[dict[str, Any]] = []
@@ -197,8 +199,16 @@ async def test_a_terminal(broker: Any) -> None:
 async def test_simulated_jobs_have_no_processes(broker: Any) -> None:
     assert await broker.run(["nosuch"], exec={"test": {"run_duration": "0.01s", "wait_status": 256}}) == 256
     assert broker.shells.host.pid == 0
-    text = broker.kvs.spaces["primary"]["job.0000.0000.0000.1092.guest.exec.eventlog"]
-    assert text.count("\n") == 4
+    assert broker.names("exec.eventlog") == ["init", "starting", "complete", "done"]
+
+
+async def test_of_many_short_jobs_each_is_written_once(broker: Any) -> None:
+    for index in range(60):
+        assert await broker.run(["x"], jobid=1000 + index, exec={"test": {"run_duration": "0s"}}) == 0
+        broker.said.clear()
+    primary = broker.kvs.spaces["primary"]
+    assert primary["job.0000.0000.0000.0423.guest.exec.eventlog"].count("\n") == 4
+    assert broker.kvs.commits < 60 + 25 and not any(name.startswith("job-") for name in broker.kvs.spaces)
 
 
 async def test_a_simulated_job_can_be_cancelled(broker: Any) -> None:
