@@ -162,7 +162,9 @@ class Cluster:
         """Submit a job and return its id."""
         userid = how.get("userid", 0)
         signed = sign(json.dumps(spec or jobspec()), userid).decode()
-        answer = await self.ingest.request("job-ingest.submit", {"J": signed, "urgency": urgency, "flags": flags}, **how)
+        answer = await self.ingest.request(
+            "job-ingest.submit", {"J": signed, "urgency": urgency, "flags": flags}, **how
+        )
         return int(answer["id"])
 
     def eventlog(self, id: int) -> list[dict[str, Any]]:

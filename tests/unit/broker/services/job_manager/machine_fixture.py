@@ -1,0 +1,59 @@
+"""A machine with a plain priority rule and a clock that ticks."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+from broker.services.job_manager.machine import Do, Machine
+from broker.services.job_manager.states import Job
+
+
+class UrgencyIsPriority:
+    """The hooks of a machine without plugins; priorities can be withheld."""
+
+    def __init__(self) -> None:
+        self.available = True
+        self.seen: list[tuple[int, str, int, int]] = []
+
+    def priority(self, job: Job) -> int | None:
+        return job.urgency if self.available else None
+
+    def event(self, job: Job, entry: dict[str, Any], previous: int) -> None:
+        self.seen.append((job.id, entry["name"], previous, job.state))
+
+
+def make(*, sched: bool = True, execution: bool = True, limit: int | None = None) -> Machine:
+    """Return a machine whose scheduler and execution service are there."""
+    ticks = count(1)
+    machine = Machine(UrgencyIsPriority(), lambda: float(next(ticks)))
+    if sched:
+        machine.sched_ready(limit)
+    if execution:
+        machine.exec_ready()
+    return machine
+
+
+def submit(machine: Machine, id: int, urgency: int = 16, flags: int = 0, dependencies: tuple[str, ...] = ()) -> Job:
+    """Add a job as the service does."""
+    job = Job(id, {"version": 1})
+    machine.add(job)
+    machine.post(job, "submit", {"userid": 0, "urgency": urgency, "flags": flags})
+    for description in dependencies:
+        machine.post(job, "dependency-add", {"description": description})
+    machine.advance(job)
+    machine.dispatch()
+    return job
+
+
+def names(job: Job) -> list[str]:
+    """Return the names of a job's events."""
+    return [entry["name"] for entry in job.entries]
+
+
+def decided(machine: Machine) -> list[tuple[Do, int]]:
+    """Take the decisions made so far."""
+    machine.dispatch()
+    out = [(do, job.id) for do, job, _ in machine.decisions]
+    machine.decisions.clear()
+    return out

@@ -1,0 +1,225 @@
+"""What the machine decides."""
+
+from __future__ import annotations
+
+import pytest
+
+from broker.services.job_manager.machine import Do, Machine
+from broker.services.job_manager.states import CLEANUP, INACTIVE, PRIORITY, PRIORITY_MAX, RUN, SCHED, Job
+
+from .machine_fixture import UrgencyIsPriority, decided, make, names, submit
+
+R = {"version": 1}
+
+
+def start(machine: Machine, id: int) -> Job:
+    """Submit a job and have it allocated and running."""
+    job = submit(machine, id)
+    machine.alloc_success(id, R, {"sched": {"resource_summary": "rank0/core0"}})
+    machine.exec_started(id)
+    machine.decisions.clear()
+    return job
+
+
+def test_a_normal_life() -> None:
+    machine = make()
+    job = submit(machine, 1)
+    assert decided(machine) == [(Do.ALLOC, 1)]
+    machine.alloc_success(1, R, {"sched": {"resource_summary": "rank0/core0"}})
+    assert decided(machine) == [(Do.START, 1)]
+    machine.exec_started(1)
+    machine.exec_finished(1, 0)
+    assert (job.state, decided(machine)) == (CLEANUP, [])
+    machine.exec_released(1, "all", True)
+    assert decided(machine) == [(Do.FREE, 1)]
+    machine.freed(1)
+    assert decided(machine) == [(Do.INACTIVE, 1)]
+    assert names(job) == ["submit", "depend", "priority", "alloc", "start", "finish", "release", "free", "clean"]
+    assert not machine.jobs
+    assert machine.max_jobid == 1
+
+
+def test_held_job_waits_for_an_urgency() -> None:
+    machine = make()
+    job = submit(machine, 1, urgency=0)
+    assert (job.state, job.priority, decided(machine)) == (SCHED, 0, [])
+    assert len(machine.queue) == 0
+    machine.set_urgency(job, 20, 0)
+    assert names(job)[-2:] == ["urgency", "priority"]
+    assert decided(machine) == [(Do.ALLOC, 1)]
+    machine.set_urgency(job, 31, 0)
+    assert job.priority == PRIORITY_MAX
+    assert decided(machine) == [(Do.PRIORITIZE, 1)]
+    machine.set_urgency(job, 0, 0)
+    assert decided(machine) == [(Do.CANCEL, 1)]
+    machine.alloc_canceled(1)
+    assert decided(machine) == []
+    assert not job.alloc_pending
+
+
+def test_unavailable_priority_keeps_the_job_in_priority() -> None:
+    hooks = UrgencyIsPriority()
+    hooks.available = False
+    machine = Machine(hooks, lambda: 1.0)
+    machine.sched_ready(None)
+    job = submit(machine, 1)
+    assert job.state == PRIORITY
+    machine.reprioritize(job, 42)
+    assert (job.state, job.priority) == (SCHED, 42)
+
+
+def test_dependencies_hold_the_job() -> None:
+    machine = make()
+    job = submit(machine, 1, dependencies=("a", "b"))
+    machine.remove_dependency(job, "a")
+    assert decided(machine) == []
+    machine.remove_dependency(job, "nosuch")
+    machine.remove_dependency(job, "b")
+    assert names(job)[-4:] == ["dependency-remove", "dependency-remove", "depend", "priority"]
+    assert decided(machine) == [(Do.ALLOC, 1)]
+
+
+@pytest.mark.parametrize("urgency", [0, 16])
+def test_cancel_while_pending(urgency: int) -> None:
+    machine = make()
+    job = submit(machine, 1, urgency=urgency)
+    decided(machine)
+    machine.raise_exception(job, "cancel", 0, "", 0)
+    if urgency:
+        assert decided(machine) == [(Do.EXCEPTION, 1), (Do.CANCEL, 1)]
+        assert job.state == CLEANUP
+        machine.alloc_canceled(1)
+        assert decided(machine) == [(Do.INACTIVE, 1)]
+    else:
+        assert decided(machine) == [(Do.EXCEPTION, 1), (Do.INACTIVE, 1)]
+    assert names(job)[-2:] == ["exception", "clean"]
+
+
+def test_cancel_crosses_the_allocation() -> None:
+    machine = make()
+    job = submit(machine, 1)
+    machine.raise_exception(job, "cancel", 0, "", 0)
+    decided(machine)
+    machine.alloc_success(1, R, None)
+    assert decided(machine) == [(Do.FREE, 1)]
+    machine.freed(1)
+    assert names(job)[-4:] == ["exception", "alloc", "free", "clean"]
+    assert job.state == INACTIVE
+
+
+def test_cancel_while_running_waits_for_the_shells() -> None:
+    machine = make()
+    job = start(machine, 1)
+    machine.raise_exception(job, "cancel", 0, "", 0)
+    assert decided(machine) == [(Do.EXCEPTION, 1)]
+    machine.exec_finished(1, 36608)
+    machine.exec_released(1, "all", True)
+    machine.freed(1)
+    assert names(job)[-5:] == ["exception", "finish", "release", "free", "clean"]
+
+
+def test_minor_exception_changes_nothing() -> None:
+    machine = make()
+    job = start(machine, 1)
+    machine.raise_exception(job, "foo", 7, "note here", 0)
+    assert job.state == RUN
+
+
+def test_denied_request() -> None:
+    machine = make()
+    job = submit(machine, 1)
+    machine.annotate(job, {"user": {"k": "v"}})
+    machine.alloc_deny(1, "unsatisfiable request")
+    assert job.annotations is None
+    assert job.exception == ("alloc", "unsatisfiable request")
+    assert names(job)[-2:] == ["exception", "clean"]
+
+
+def test_execution_that_fails() -> None:
+    machine = make()
+    job = submit(machine, 1)
+    machine.alloc_success(1, R, None)
+    machine.exec_failed(1, "no shell")
+    assert job.exception == ("exec", "no shell")
+    machine.freed(1)
+    assert names(job)[-4:] == ["alloc", "exception", "free", "clean"]
+
+
+def test_release_without_finish_is_an_exception() -> None:
+    machine = make()
+    job = start(machine, 1)
+    machine.exec_released(1, "all", True)
+    assert job.exception is not None
+    assert machine.running == 0
+
+
+def test_stopping_the_queue_takes_requests_back() -> None:
+    machine = make()
+    job = submit(machine, 1)
+    decided(machine)
+    machine.set_alloc(False, "maint")
+    assert decided(machine) == [(Do.CANCEL, 1)]
+    machine.alloc_canceled(1)
+    assert decided(machine) == []
+    assert (len(machine.queue), machine.alloc_reason) == (1, "maint")
+    machine.set_alloc(True, "")
+    assert decided(machine) == [(Do.ALLOC, 1)]
+    assert job.alloc_pending
+
+
+def test_limit_lets_the_best_in_and_makes_room() -> None:
+    machine = make(limit=2)
+    for id, urgency in ((1, 10), (2, 12), (3, 11)):
+        submit(machine, id, urgency)
+    assert decided(machine) == [(Do.ALLOC, 1), (Do.ALLOC, 2), (Do.CANCEL, 1)]
+    machine.alloc_canceled(1)
+    assert decided(machine) == [(Do.ALLOC, 3)]
+    assert list(machine.queue) == [1]
+    submit(machine, 4, 5)
+    assert decided(machine) == []
+    assert list(machine.queue) == [1, 4]
+
+
+def test_lost_scheduler() -> None:
+    machine = make()
+    submit(machine, 1)
+    ended = start(machine, 2)
+    machine.exec_finished(2, 0)
+    machine.exec_released(2, "all", True)
+    decided(machine)
+    machine.sched_lost()
+    assert (len(machine.pending), len(machine.queue), machine.free_pending) == (0, 1, 0)
+    assert decided(machine) == []
+    assert machine.sched_ready(None) == 1
+    assert set(decided(machine)) == {(Do.ALLOC, 1), (Do.FREE, 2)}
+    machine.freed(2)
+    assert ended.state == INACTIVE
+
+
+def test_jobs_wait_for_the_execution_service() -> None:
+    machine = make(execution=False)
+    submit(machine, 1)
+    machine.alloc_success(1, R, None)
+    decided(machine)
+    machine.exec_ready()
+    assert decided(machine) == [(Do.START, 1)]
+
+
+def test_debug_events() -> None:
+    machine = make()
+    job = submit(machine, 1, flags=2)
+    machine.alloc_success(1, R, None)
+    machine.exec_finished(1, 0)
+    machine.exec_released(1, "all", True)
+    assert [name for name in names(job) if name.startswith("debug.")] == [
+        "debug.alloc-request",
+        "debug.start-request",
+        "debug.free-request",
+    ]
+
+
+@pytest.mark.parametrize("method", ["exec_started", "freed", "alloc_canceled"])
+def test_answers_for_unknown_jobs_are_ignored(method: str) -> None:
+    machine = make()
+    getattr(machine, method)(99)
+    assert not machine.log

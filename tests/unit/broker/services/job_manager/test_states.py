@@ -1,0 +1,110 @@
+"""Tables of states and events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from broker.services.job_manager import states
+from broker.services.job_manager.states import IllegalEvent, Job, apply, merge_annotations
+
+LIFE: list[tuple[str, dict[str, Any] | None, int]] = [
+    ("submit", {"userid": 5, "urgency": 16, "flags": 4}, states.DEPEND),
+    ("dependency-add", {"description": "x"}, states.DEPEND),
+    ("dependency-remove", {"description": "x"}, states.DEPEND),
+    ("depend", None, states.PRIORITY),
+    ("priority", {"priority": 16}, states.SCHED),
+    ("urgency", {"userid": 5, "urgency": 20}, states.PRIORITY),
+    ("priority", {"priority": 20}, states.SCHED),
+    ("alloc", {"annotations": {"sched": {"x": 1}}}, states.RUN),
+    ("start", None, states.RUN),
+    ("exception", {"type": "foo", "severity": 3, "userid": 5, "note": ""}, states.RUN),
+    ("finish", {"status": 256}, states.CLEANUP),
+    ("release", {"ranks": "all", "final": True}, states.CLEANUP),
+    ("free", None, states.CLEANUP),
+    ("clean", None, states.INACTIVE),
+]
+
+
+def entry(name: str, context: dict[str, Any] | None = None, timestamp: float = 1.0) -> dict[str, Any]:
+    out: dict[str, Any] = {"timestamp": timestamp, "name": name}
+    if context is not None:
+        out["context"] = context
+    return out
+
+
+def test_a_whole_life() -> None:
+    job = Job(1)
+    for name, context, state in LIFE:
+        apply(job, entry(name, context))
+        assert job.state == state, name
+    assert (job.userid, job.urgency, job.priority, job.status, job.seq) == (5, 20, 20, 256, len(LIFE))
+    assert job.is_waitable
+    assert not job.is_debug
+    assert not job.has_resources
+    assert not job.dependencies
+    assert job.dependencies_seen == {"x"}
+    assert job.annotations == {"sched": {"x": 1}}
+    assert job.exception is None
+    assert job.result_text() == "task(s) exited with exit code 1"
+
+
+@pytest.mark.parametrize("state", [states.DEPEND, states.PRIORITY, states.SCHED, states.RUN, states.CLEANUP])
+def test_fatal_exception_leads_to_cleanup(state: int) -> None:
+    job = Job(1)
+    job.state = state
+    apply(job, entry("exception", {"type": "cancel", "severity": 0, "note": "because"}))
+    assert job.state == states.CLEANUP
+    assert job.result_text() == "Fatal exception type=cancel because"
+    assert not job.success
+
+
+@pytest.mark.parametrize(("name", "allowed"), [(name, set(table)) for name, table in states.TRANSITIONS.items()])
+def test_events_are_refused_in_other_states(name: str, allowed: set[int]) -> None:
+    for state in states.STATE_NAMES:
+        job = Job(1)
+        job.state = state
+        if state in allowed:
+            assert states.next_state(job, name, None) == states.TRANSITIONS[name][state]
+        else:
+            with pytest.raises(IllegalEvent, match=f"{name} event in state"):
+                apply(job, entry(name, {}))
+            assert job.seq == 0
+
+
+@pytest.mark.parametrize("name", ["memo", "debug.alloc-request", "a-plugin-event"])
+def test_other_events_change_nothing_but_the_log(name: str) -> None:
+    job = Job(1)
+    job.state = states.RUN
+    apply(job, entry(name, {"a": 1}))
+    assert (job.state, job.seq) == (states.RUN, 1)
+
+
+def test_first_fatal_exception_counts() -> None:
+    job = Job(1)
+    job.state = states.RUN
+    apply(job, entry("exception", {"type": "timeout", "severity": 0, "note": "a"}))
+    apply(job, entry("exception", {"type": "cancel", "severity": 0, "note": "b"}))
+    assert job.exception == ("timeout", "a")
+
+
+def test_signal_in_the_result() -> None:
+    job = Job(1)
+    job.status = 9
+    assert job.result_text() == "task(s) killed by signal 9"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "merged"),
+    [
+        (None, {"user": {"k": "v"}}, {"user": {"k": "v"}}),
+        ({"user": {"k": "v"}}, {"user": {"k": None}}, None),
+        ({"sched": {"a": 1, "b": 2}}, {"sched": {"b": 3, "c": 4}}, {"sched": {"a": 1, "b": 3, "c": 4}}),
+        ({"a": {"b": 1}}, {"a": 5}, {"a": 5}),
+        ({"a": 5, "b": 1}, {"a": None}, {"b": 1}),
+        ({"a": 5}, {"a": {"x": {"y": None}}}, None),
+    ],
+)
+def test_annotations_merge(old: Any, new: Any, merged: Any) -> None:
+    assert merge_annotations(old, new) == merged
