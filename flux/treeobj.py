@@ -43,7 +43,7 @@ def b64encode(data: bytes) -> str:
 def b64decode(text: str) -> bytes:
     """Return the bytes ``text`` stands for; raises ValueError if it is not base64."""
     try:
-        return a2b_base64(text)
+        return a2b_base64(text, strict_mode=True)
     except _Base64Error as exc:
         raise ValueError(str(exc)) from exc
 

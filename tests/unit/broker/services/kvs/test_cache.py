@@ -1,0 +1,49 @@
+"""The object cache keeps what is used and drops what is not."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from broker.services.kvs.cache import ObjectCache
+from flux import treeobj
+from flux.wire import json
+
+
+def test_least_used_values_are_dropped() -> None:
+    cache = ObjectCache(value_bytes=1000)
+    cache.add_value("keep", b"x" * 100)
+    for number in range(100):
+        cache.add_value(f"v{number}", b"x" * 100)
+        assert cache.value("keep") is not None
+    assert sum(cache.sizes()) <= 2000
+    assert cache.value("v0") is None
+    assert cache.value("v99") is not None
+
+
+def test_nothing_is_dropped_while_held() -> None:
+    cache = ObjectCache(value_bytes=1000)
+    with cache.hold():
+        for number in range(100):
+            cache.add_value(f"v{number}", b"x" * 100)
+        assert all(cache.value(f"v{number}") for number in range(100))
+    assert cache.clear() == 100
+    assert cache.sizes() == []
+
+
+def test_an_object_larger_than_the_cache_is_kept_once() -> None:
+    cache = ObjectCache(value_bytes=10)
+    cache.add_value("big", b"x" * 100)
+    assert cache.value("big") == b"x" * 100
+
+
+def test_directories_are_parsed() -> None:
+    cache = ObjectCache()
+    cache.load_directory("ref", json.dumps(treeobj.directory({"a": treeobj.val(b"")})))
+    assert list(cache.directory("ref") or ()) == ["a"]
+    assert cache.value("ref") is None
+    for blob in (b"", b"nonsense", b"[]", json.dumps(treeobj.val(b""))):
+        with pytest.raises(OSError) as caught:
+            cache.load_directory("bad", blob)
+        assert caught.value.errno == errno.EINVAL
