@@ -1,0 +1,178 @@
+"""The content service: alone, with a backing store, and over several ranks."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker.service import Request, Service, request
+from broker.services.content.service import ContentService
+from broker.services.content_sqlite.service import ContentSqliteService
+from flux import treeobj
+from flux.aio import AsyncFlux
+from tests.unit.broker.services.wired import Wired
+
+
+async def store(h: AsyncFlux, data: bytes, topic: str = "content.store") -> str:
+    return (await h.rpc_message(topic, data or None)).text()
+
+
+async def load(h: AsyncFlux, ref: str, topic: str = "content.load") -> bytes:
+    return (await h.rpc_message(topic, ref)).payload or b""
+
+
+async def errnum(work: Any) -> int:
+    with pytest.raises(OSError) as caught:
+        await work
+    return caught.value.errno or 0
+
+
+async def test_store_and_load_on_one_rank() -> None:
+    wired = Wired()
+    await wired.add(ContentService)
+    h = wired.client()
+    assert await store(h, b"hello\n") == "sha1-f572d396fae9206628714fb2ce00f72e94f2258f"
+    for data in (b"hello\n", b"", b"{not json}\0", b"[1]\0", bytes(range(256)) * 1000):
+        assert await load(h, await store(h, data)) == data
+    assert await errnum(load(h, "sha1-" + "0" * 40)) == errno.ENOENT
+    assert await errnum(load(h, "notablob")) == errno.EINVAL
+    assert await errnum(h.rpc("content.flush")) == errno.ENOSYS
+    assert await errnum(h.rpc("content.validate", "sha1-" + "0" * 40)) == errno.ENOENT
+    assert await h.rpc("content.validate", treeobj.blobref(b"")) == {}
+    await h.rpc("content.dropcache")
+    assert await load(h, treeobj.blobref(b"hello\n")) == b"hello\n"
+
+
+async def test_blob_size_limit() -> None:
+    wired = Wired()
+    wired.ranks[0].attrs.define("content.blob-size-limit", "10")
+    await wired.add(ContentService)
+    h = wired.client()
+    assert await errnum(store(h, b"x" * 11)) == errno.EFBIG
+    assert await load(h, await store(h, b"x" * 10)) == b"x" * 10
+    wired.ranks[0].attrs.set("content.blob-size-limit", "11")
+    assert await store(h, b"x" * 11)
+    with pytest.raises(OSError):
+        wired.ranks[0].attrs.set("content.blob-size-limit", "-1")
+
+
+async def test_guests_are_refused() -> None:
+    wired = Wired()
+    await wired.add(ContentService)
+    guest = wired.client(userid=2000)
+    assert await errnum(store(guest, b"x")) == errno.EPERM
+    assert await errnum(load(guest, treeobj.blobref(b"x"))) == errno.EPERM
+
+
+async def test_hash_is_chosen_at_start() -> None:
+    wired = Wired()
+    wired.ranks[0].attrs.define("content.hash", "sha256")
+    await wired.add(ContentService)
+    assert (await store(wired.client(), b"x")).startswith("sha256-2d711642")
+    other = Wired()
+    other.ranks[0].attrs.define("content.hash", "md5")
+    with pytest.raises(OSError) as caught:
+        await other.add(ContentService)
+    assert caught.value.errno == errno.EINVAL
+
+
+async def test_blobs_reach_every_rank() -> None:
+    wired = Wired(4)
+    for rank in range(4):
+        await wired.add(ContentService, rank)
+    ref = await store(wired.client(3), b"from three")
+    assert wired.seen.count("content.store") == 4
+    assert await store(wired.client(3), b"from three") == ref
+    assert wired.seen.count("content.store") == 5
+    for rank in range(4):
+        assert await load(wired.client(rank), ref) == b"from three"
+    ref = await store(wired.client(0), b"from zero")
+    h = wired.client(3)
+    assert await asyncio.gather(load(h, ref), load(h, ref)) == [b"from zero"] * 2
+    assert wired.seen.count("content.load") == 4 + 2 + 3
+    assert await errnum(load(h, "sha1-" + "0" * 40)) == errno.ENOENT
+    await h.rpc("content.dropcache")
+    assert wired.ranks[3].attrs.get("content.acct-entries") == "0"
+    assert await load(h, ref) == b"from zero"
+
+
+async def backed(tmp_path: Path) -> Wired:
+    wired = Wired(1, str(tmp_path))
+    await wired.add(ContentService)
+    await wired.add(ContentSqliteService)
+    return wired
+
+
+async def test_write_back_and_flush(tmp_path: Path) -> None:
+    wired = await backed(tmp_path)
+    attrs = wired.ranks[0].attrs
+    h = wired.client()
+    assert attrs.get("content.backing-module") == "content-sqlite"
+    refs = [await store(h, b"blob %d" % number) for number in range(600)]
+    assert attrs.get("content.acct-entries") == "600"
+    await h.rpc("content.flush")
+    assert attrs.get("content.acct-dirty") == "0"
+    assert wired.seen.count("content-backing.store-batch") >= 3
+    await h.rpc("content.dropcache")
+    assert attrs.get("content.acct-size") == "0"
+    assert await load(h, refs[599]) == b"blob 599"
+    assert await load(h, refs[0], "content-backing.load") == b"blob 0"
+    await wired.close()
+
+
+async def test_heartbeat_purges_what_is_stored(tmp_path: Path) -> None:
+    wired = await backed(tmp_path)
+    attrs = wired.ranks[0].attrs
+    attrs.set("content.purge-target-size", "100")
+    attrs.set("content.purge-old-entry", "0")
+    h = wired.client()
+    for number in range(20):
+        await store(h, b"%010d" % number)
+    await h.rpc("content.flush")
+    wired.publish("heartbeat.pulse")
+    await h.rpc("content.ping", {"seq": 1})
+    assert attrs.get("content.acct-size") == "100"
+    await wired.close()
+
+
+class BrokenStore(Service):
+    """A backing store that takes single blobs, and fails while ``full``."""
+
+    name = "broken"
+    also = ("content-backing",)
+    full = True
+
+    async def start(self, args: list[str]) -> None:
+        self.blobs: dict[str, bytes] = {}
+        await self.ctx.handle.rpc("content.register-backing", {"name": self.name})
+
+    @request("content-backing.store", absolute=True, raw=True)
+    def store(self, req: Request) -> str:
+        if self.full:
+            raise OSError(errno.ENOSPC, "the disk is full")
+        data = req.raw or b""
+        self.blobs[treeobj.blobref(data)] = data
+        return treeobj.blobref(data)
+
+
+async def test_a_full_store_is_reported_and_nothing_is_lost() -> None:
+    wired = Wired()
+    await wired.add(ContentService)
+    backing = await wired.add(BrokenStore)
+    h = wired.client()
+    ref = await store(h, b"precious")
+    assert await errnum(h.rpc("content.flush")) == errno.ENOSPC
+    assert any("the disk is full" in entry.text for entry in wired.logs)
+    await h.rpc("content.dropcache")
+    assert await load(h, ref) == b"precious"
+    backing.full = False
+    await h.rpc("content.flush")
+    assert backing.blobs == {ref: b"precious"}
+    assert await errnum(h.rpc("content.register-backing", {"name": "second"})) == errno.EBUSY
+    await h.rpc("content.unregister-backing")
+    assert await errnum(h.rpc("content.unregister-backing")) == errno.EINVAL
+    assert await errnum(h.rpc("content.flush")) == errno.ENOSYS
