@@ -1,0 +1,156 @@
+"""Random stimuli, sensible or not, never lead a job out of the tables, and every job comes to an end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from broker.services.job_manager.machine import Do, Machine
+from broker.services.job_manager.states import FATAL_EXCEPTION, INACTIVE, TRANSITIONS, Job, apply
+
+from .machine_fixture import UrgencyIsPriority, make, submit
+
+IDS = st.integers(1, 5)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("submit"), IDS, st.sampled_from([0, 5, 16, 31])),
+        st.tuples(st.just("urgency"), IDS, st.sampled_from([0, 5, 16, 31])),
+        st.tuples(st.sampled_from(["success", "deny", "canceled", "annotate"]), IDS, st.just(0)),
+        st.tuples(
+            st.sampled_from(["started", "finished", "released", "failed", "freed"]), IDS, st.sampled_from([0, 256])
+        ),
+        st.tuples(st.just("exception"), IDS, st.sampled_from([0, 0, 5])),
+        st.tuples(st.sampled_from(["stop", "start", "sched-lost", "sched-ready"]), IDS, st.sampled_from([1, 2, 8])),
+    ),
+    max_size=60,
+)
+
+
+class Driver:
+    """Applies stimuli as the service would: answers are only given to questions that were asked."""
+
+    def __init__(self) -> None:
+        self.hooks = UrgencyIsPriority()
+        self.machine: Machine = make(limit=2)
+        self.machine.hooks = self.hooks
+        self.asked: dict[Do, set[int]] = {do: set() for do in Do}
+        self.all: list[Job] = []
+
+    def take(self) -> None:
+        self.machine.dispatch()
+        for do, job, _ in self.machine.decisions:
+            if do in (Do.ALLOC, Do.START, Do.FREE):
+                assert job.id not in self.asked[do], f"{do} asked twice"
+                self.asked[do].add(job.id)
+            assert do is not Do.START or job.has_resources
+        self.machine.decisions.clear()
+        assert len(self.machine.pending) <= (self.machine.limit or 2)
+
+    def answer(self, do: Do, id: int) -> bool:
+        if id not in self.asked[do]:
+            return False
+        self.asked[do].discard(id)
+        return True
+
+    def step(self, name: str, id: int, value: int) -> None:
+        machine = self.machine
+        job = machine.jobs.get(id)
+        if name == "submit":
+            new = 100 * (len(self.all) + 1) + id
+            self.all.append(submit(machine, new, value))
+        elif name == "stop":
+            machine.set_alloc(False, "x")
+        elif name == "start":
+            machine.set_alloc(True, "")
+        elif name in ("sched-lost", "sched-ready"):
+            machine.sched_lost()
+            self.asked[Do.ALLOC].clear()
+            self.asked[Do.FREE].clear()
+            if name == "sched-ready":
+                machine.sched_ready(value)
+        else:
+            self._job_step(name, job or (self.all[id % len(self.all)] if self.all else None), value)
+        self.take()
+
+    def _job_step(self, name: str, job: Job | None, value: int) -> None:  # noqa: C901 - one line a stimulus
+        if job is None:
+            return
+        machine, id = self.machine, job.id
+        if name == "urgency" and id in machine.jobs and job.state in (2, 4, 8):
+            machine.set_urgency(job, value, 0)
+        elif name == "exception" and id in machine.jobs:
+            machine.raise_exception(job, "cancel", value, "", 0)
+        elif name == "success" and self.answer(Do.ALLOC, id):
+            machine.alloc_success(id, {}, {"sched": {"n": 1}})
+        elif name == "deny" and self.answer(Do.ALLOC, id):
+            machine.alloc_deny(id, "no")
+        elif name == "canceled" and self.answer(Do.ALLOC, id):
+            machine.alloc_canceled(id)
+        elif name == "annotate":
+            machine.alloc_annotate(id, {"sched": {"n": None}})
+        elif name == "freed" and self.answer(Do.FREE, id):
+            machine.freed(id)
+        elif name == "started" and id in self.asked[Do.START] and not job.started and job.status is None:
+            machine.exec_started(id)
+        elif name == "finished" and id in self.asked[Do.START]:
+            machine.exec_finished(id, value)
+        elif name == "released" and self.answer(Do.START, id):
+            machine.exec_released(id, "all", True)
+        elif name == "failed" and self.answer(Do.START, id):
+            machine.exec_failed(id, "lost")
+
+    def finish(self) -> None:
+        """Cancel everything and answer every question."""
+        self.step("sched-ready", 1, 8)
+        for job in list(self.machine.jobs.values()):
+            self.machine.raise_exception(job, "cancel", 0, "", 0)
+        for _ in range(6):
+            self.take()
+            for id in list(self.asked[Do.ALLOC]):
+                self.answer(Do.ALLOC, id)
+                self.machine.alloc_canceled(id)
+            for id in list(self.asked[Do.START]):
+                self.answer(Do.START, id)
+                self.machine.exec_released(id, "all", True)
+            for id in list(self.asked[Do.FREE]):
+                self.answer(Do.FREE, id)
+                self.machine.freed(id)
+
+
+def check_transition(seen: tuple[int, str, int, int], entries: list[dict[str, Any]]) -> None:
+    _, name, before, after = seen
+    if name == "exception":
+        assert after in (before, FATAL_EXCEPTION.get(before))
+    elif name in TRANSITIONS:
+        assert TRANSITIONS[name][before] == after
+    else:
+        assert before == after
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS)
+def test_random_stimuli(steps: list[tuple[str, int, int]]) -> None:
+    driver = Driver()
+    for name, id, value in steps:
+        driver.step(name, id, value)
+    driver.finish()
+    machine = driver.machine
+    assert not machine.jobs
+    assert (machine.running, machine.free_pending, len(machine.pending), len(machine.queue)) == (0, 0, 0, 0)
+    for job in driver.all:
+        assert job.state == INACTIVE
+        again = Job(job.id)
+        for entry in job.entries:
+            apply(again, entry)
+        assert (again.state, again.urgency, again.priority, again.success) == (
+            job.state,
+            job.urgency,
+            job.priority,
+            job.success,
+        )
+        assert not again.has_resources
+        assert [e["name"] for e in job.entries].count("clean") == 1
+    for seen in driver.hooks.seen:
+        check_transition(seen, [])

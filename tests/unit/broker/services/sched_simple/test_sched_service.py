@@ -1,0 +1,161 @@
+"""The scheduler module by itself."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from broker.services.sched_simple.service import SchedSimpleService
+from broker.testing.harness import ServiceHarness
+
+RESOURCES = {
+    "version": 1,
+    "execution": {
+        "R_lite": [{"rank": "0-3", "children": {"core": "0-1"}}],
+        "starttime": 0.0,
+        "expiration": 0.0,
+        "nodelist": ["vm,vm,vm,vm"],
+    },
+}
+EMPTY = {"version": 1, "execution": {"R_lite": [], "starttime": 0.0, "expiration": 0.0, "nodelist": [""]}}
+
+
+def spec(slots: int = 1, duration: float = 0.0) -> dict[str, Any]:
+    slot = {"type": "slot", "count": slots, "with": [{"type": "core", "count": 1}], "label": "t"}
+    return {"version": 1, "resources": [slot], "attributes": {"system": {"duration": duration}}}
+
+
+def alloc(id: int, priority: int = 16, **how: Any) -> dict[str, Any]:
+    return {"id": id, "priority": priority, "userid": 0, "t_submit": float(id), "jobspec": spec(**how)}
+
+
+async def started(
+    args: list[str] | None = None, hello: list[dict[str, Any]] | None = None
+) -> ServiceHarness[SchedSimpleService]:
+    h: ServiceHarness[SchedSimpleService] = ServiceHarness(SchedSimpleService)
+    h.rpcs["resource.acquire"] = lambda _: ServiceHarness.OPEN
+    h.rpcs["job-manager.sched-hello"] = lambda _: {"alloc": hello or []}
+    h.rpcs["job-manager.sched-ready"] = lambda _: {"count": 0}
+    await h.start(args)
+    await h.until(lambda: any(m.topic == "resource.acquire" for m in h.sent))
+    update(h, {"resources": RESOURCES, "up": "0-3"})
+    await h.until(lambda: any("ready:" in entry.text for entry in h.logs))
+    return h
+
+
+def update(h: ServiceHarness[SchedSimpleService], payload: dict[str, Any]) -> None:
+    h.answer(next(m for m in h.sent if m.topic == "resource.acquire"), payload)
+
+
+@pytest.fixture
+async def sched() -> AsyncIterator[ServiceHarness[SchedSimpleService]]:
+    h = await started()
+    yield h
+    await h.stop()
+
+
+async def test_allocation(sched: ServiceHarness[SchedSimpleService]) -> None:
+    answer = await sched.request("sched.alloc", alloc(1, slots=4))
+    assert answer["type"] == 0
+    assert answer["annotations"] == {"sched": {"resource_summary": "rank[0-1]/core[0-1]"}}
+    assert answer["R"]["execution"]["R_lite"] == [{"rank": "0-1", "children": {"core": "0-1"}}]
+    assert answer["R"]["execution"]["nodelist"] == ["vm,vm"]
+    assert answer["R"]["execution"]["expiration"] == 0.0
+    assert (await sched.request("sched.free", {"id": 1, "R": answer["R"]})) == {"id": 1}
+    texts = [entry.text for entry in sched.logs]
+    assert "req: 1: spec={0,4,1} duration=0.0" in texts
+    assert "alloc: 1: rank[0-1]/core[0-1]" in texts
+    assert "free: rank[0-1]/core[0-1]" in texts
+    assert "ready: 8 of 8 cores: rank[0-3]/core[0-1]" in texts
+
+
+async def test_expiration_of_a_limited_job(sched: ServiceHarness[SchedSimpleService]) -> None:
+    execution = (await sched.request("sched.alloc", alloc(1, duration=60.0)))["R"]["execution"]
+    assert execution["expiration"] - execution["starttime"] == 60.0
+
+
+async def test_denial(sched: ServiceHarness[SchedSimpleService]) -> None:
+    assert await sched.request("sched.alloc", alloc(1, slots=9)) == {
+        "id": 1,
+        "type": 2,
+        "note": "unsatisfiable request",
+    }
+    with pytest.raises(OSError, match="unsatisfiable request"):
+        await sched.request("sched.feasibility", {"jobspec": spec(9)})
+    assert await sched.request("sched.feasibility", {"jobspec": spec(8)}) == {}
+    bad = await sched.request("sched.alloc", {**alloc(2), "jobspec": {}})
+    assert (bad["id"], bad["type"]) == (2, 2)
+
+
+async def test_waiting_in_priority_order(sched: ServiceHarness[SchedSimpleService]) -> None:
+    await sched.request("sched.alloc", alloc(1, slots=8))
+    low, high = sched.submit("sched.alloc", alloc(2, 10)), sched.submit("sched.alloc", alloc(3, 5, slots=8))
+    sched.submit("sched.prioritize", {"jobs": [[3, 20], [99, 1]]})
+    await sched.request("sched.free", {"id": 1})
+    await sched.until(lambda: bool(sched.replies(high)))
+    assert sched.replies(high)[0].json()["type"] == 0
+    assert not sched.replies(low), "a job of lower priority waits for the one before it"
+    await sched.request("sched.free", {"id": 3})
+    await sched.until(lambda: bool(sched.replies(low)))
+
+
+async def test_cancel(sched: ServiceHarness[SchedSimpleService]) -> None:
+    await sched.request("sched.alloc", alloc(1, slots=8))
+    waiting = sched.submit("sched.alloc", alloc(2))
+    sched.submit("sched.cancel", {"id": 2})
+    sched.submit("sched.cancel", {"id": 77})
+    await sched.until(lambda: bool(sched.replies(waiting)))
+    assert sched.replies(waiting)[0].json() == {"id": 2, "type": 3}
+
+
+async def test_ranks_go_and_come(sched: ServiceHarness[SchedSimpleService]) -> None:
+    update(sched, {"down": "0-3"})
+    await sched.until(lambda: any('{"down":"0-3"}' in entry.text for entry in sched.logs))
+    waiting = sched.submit("sched.alloc", alloc(1))
+    status = await sched.request("sched.resource-status")
+    assert status == {"all": RESOURCES, "allocated": EMPTY, "down": RESOURCES}
+    assert not sched.replies(waiting)
+    update(sched, {"up": "2"})
+    await sched.until(lambda: bool(sched.replies(waiting)))
+    assert sched.replies(waiting)[0].json()["annotations"]["sched"]["resource_summary"] == "rank2/core0"
+
+
+async def test_hello_counts_what_jobs_hold() -> None:
+    held = {
+        "id": 5,
+        "priority": 16,
+        "userid": 0,
+        "R": {"version": 1, "execution": {"R_lite": [{"rank": "0", "children": {"core": "0-1"}}]}},
+    }
+    h = await started(["mode=unlimited"], [held, {"id": 6, "R": held["R"]}])
+    ready = next(m for m in h.sent if m.topic == "job-manager.sched-ready")
+    assert ready.json() == {"mode": "unlimited"}
+    answer = await h.request("sched.alloc", alloc(1))
+    assert answer["annotations"]["sched"]["resource_summary"] == "rank1/core0"
+    assert any("hello: job 6" in entry.text for entry in h.logs), "a double claim is logged"
+    await h.stop()
+
+
+async def test_unloading_fails_what_waits() -> None:
+    h = await started()
+    await h.request("sched.alloc", alloc(1, slots=8))
+    waiting = h.submit("sched.alloc", alloc(2))
+    await h.stop()
+    assert h.replies(waiting)[0].errnum == errno.ENOSYS
+
+
+@pytest.mark.parametrize("args", [["nosuch=1"], ["mode=x"], ["mode=limited=0"]])
+async def test_bad_arguments(args: list[str]) -> None:
+    h: ServiceHarness[SchedSimpleService] = ServiceHarness(SchedSimpleService)
+    with pytest.raises(OSError, match="unknown"):
+        await h.start(args)
+
+
+async def test_only_the_owner_allocates(sched: ServiceHarness[SchedSimpleService]) -> None:
+    with pytest.raises(OSError, match="owner") as failure:
+        await sched.request("sched.alloc", alloc(1), userid=1000)
+    assert failure.value.errno == errno.EPERM
+    assert (await sched.request("sched.resource-status", userid=1000))["all"] == RESOURCES
