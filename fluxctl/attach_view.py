@@ -79,6 +79,8 @@ class AttachView:
         self._exec_watched = False
         self._output_watched = False
         self._exec_began = False
+        self._started = False
+        self._early: list[EventLogEvent] = []
         self._failed = False
         self._status: int | None = None
         self.service: str | None = None
@@ -119,10 +121,23 @@ class AttachView:
         if not self._exec_watched:
             self._exec_watched = True
             actions.append(WatchExec())
+        if event.name in ("start", "finish", "clean"):
+            actions += self._release_early()
         return actions
 
+    def _release_early(self) -> list[Action]:
+        self._started = True
+        early, self._early = self._early, []
+        return [action for event in early for action in self._shown_exec_event(event)]
+
     def exec_event(self, event: EventLogEvent) -> list[Action]:
-        """Take an event of the execution's eventlog."""
+        """Take an event of the execution's eventlog; those that overtook the job's start wait for it."""
+        if not self._started:
+            self._early.append(event)
+            return []
+        return self._shown_exec_event(event)
+
+    def _shown_exec_event(self, event: EventLogEvent) -> list[Action]:
         actions: list[Action] = []
         start = self._start or event.timestamp
         self._exec_began = True
@@ -152,7 +167,8 @@ class AttachView:
 
     def exec_ended(self) -> list[Action]:
         """Take the end of the execution's eventlog: a shell that failed early may still have logged something."""
-        return self._watch_output() if self._exec_began else []
+        actions = self._release_early()
+        return actions + self._watch_output() if self._exec_began else actions
 
     def output_event(self, event: EventLogEvent) -> list[Action]:
         """Take an event of the job's output."""
