@@ -22,14 +22,17 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"\b\d{1,2}:\d\d:\d\d\b", "CLOCK"),
     (r" *\b\d+\.\d+(?:e-\d+)?m?s\b", " DURATION"),
     (r"time=\d+\.\d+ ms", "time=DURATION ms"),
-    (r"\b[0-9a-f]{8}(?=[!)])", "ROUTE"),
-    (r"\bpid[ =]\d+", "pid PID"),
+    (r"\([0-9a-f]{8}(?:![0-9a-f]{8})*\)$", "(ROUTE)"),
+    (r"\b\d+\.\d{3,}\b", "FRACTION"),
+    (r"\bpid[ =]+\d+", "pid PID"),
     (r'"pid":\d+', '"pid":PID'),
     (r"/tmp/flux-\w{6}", "RUNDIR"),
-    (r"(?m)^(?P<name>[\w-]+) +\d+ [0-9a-f]{7} +(?:\d+|idle)  (?P<state>[A-Z])", r"\g<name> SIZE DIGEST IDLE \g<state>"),
-    (r"\bcode=\d+ms", "DURATION"),
+    (r"^(?P<name>[\w-]+) +\d+ [0-9a-f]{7} +(?:\d+|idle)  (?P<state>[A-Z])", r"\g<name> SIZE DIGEST IDLE \g<state>"),
+    (r"^Module +Size Digest +Idle  S Service", "Module Size Digest Idle S Service"),
 )
 BLOBREF = (r"\b(?:sha1|sha256)-[0-9a-f]{40,64}\b", "BLOBREF")
+# The recording machine's own talk: it had no ldconfig.
+RECORDED_NOISE = "sh: 1: ldconfig: not found\n"
 ENVIRONMENT = (r'"environment": ?\{[^{}]*\}', '"environment": {ENV}')
 
 # Labels whose ids are arguments and whose digests are of known text: there the values themselves are the contract.
@@ -50,11 +53,17 @@ class Place:
     uri: str = "local:///run/flux/local"
     rundir: str = "/nonexistent"
     host: str = "vm"
-    path: str = "/usr/local/bin:/usr/bin:/bin"
+    path: str = "/usr/local/bin:/usr/bin:/bin:/sbin"
 
     def renamed(self, text: str) -> str:
         """`text` with this place's paths and host name replaced by neutral names."""
-        for value, name in ((self.uri, "URI"), (self.rundir, "RUNDIR"), (self.home, "HOME"), (self.path, "PATH")):
+        for value, name in (
+            (self.uri, "URI"),
+            (self.rundir, "RUNDIR"),
+            (self.home, "HOME"),
+            (self.path, "PATH"),
+            (self.path.removesuffix(":/sbin"), "PATH"),
+        ):
             text = text.replace(value, name)
         return re.sub(rf"(?<![\w.]){re.escape(self.host)}(?![\w.])", "HOST", text)
 
@@ -66,13 +75,13 @@ def normalised(text: str, place: Place, recording: Recording) -> str:
     """`text` printed at `place` by the command of `recording`, with all that may differ between two runs replaced."""
     if recording.label in EXACT:
         return text
-    text = place.renamed(text)
+    text = place.renamed(text.replace(RECORDED_NOISE, ""))
     if "--env" not in recording.line:
         text = re.sub(*ENVIRONMENT, text)
     if not recording.label.startswith("content-"):
         text = re.sub(*BLOBREF, text)
     for pattern, replacement in RULES:
-        text = re.sub(pattern, replacement, text)
+        text = re.sub(pattern, replacement, text, flags=re.MULTILINE)
     return text
 
 

@@ -13,7 +13,7 @@ OURS = Place(
     "local:///tmp/fc-x/flux-AbCdEf/local-0",
     "/tmp/fc-x/flux-AbCdEf",
     "node7",
-    "/v/bin:/usr/local/bin:/usr/bin:/bin",
+    "/v/bin:/usr/local/bin:/usr/bin:/bin:/sbin",
 )
 
 
@@ -30,7 +30,7 @@ SAME = [
     (
         "flux ping kvs",
         "kvs.ping pad=0 seq=0 time=0.9 ms (56c6b5cf!1b91955f)\n",
-        "kvs.ping pad=0 seq=0 time=0.21 ms (aaaaaaaa!bbbbbbbb)\n",
+        "kvs.ping pad=0 seq=0 time=0.21 ms (aaaaaaaa!bbbbbbbb!cccccccc)\n",
     ),
     ("flux job eventlog", "1795220448.895547 submit userid=0\n", "1795220448.1 submit userid=0\n"),
     ("flux mini run pwd", "/home/user\n", "/tmp/fc-x/home\n"),
