@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 from broker.attributes import Attributes
 from broker.bootstrap import Bootstrap
 from broker.topology import Topology
-
-VERSION = "0.29.0"
-"""The flux-core version whose interfaces this broker has; clients read it in attribute ``version``."""
+from flux import CORE_VERSION
 
 RESERVED = ("rank", "size", "broker.pid", "instance-level", "security.owner", "version")
 
@@ -85,7 +83,7 @@ def define_identity(
     }
     for name, value in fixed.items():
         attrs.define(name, value, immutable=value is not None)
-    attrs.define("version", VERSION)
+    attrs.define("version", CORE_VERSION)
     _define_paths(attrs)
     attrs.default("broker.quorum", f"0-{boot.size - 1}" if boot.size > 1 else "0", immutable=True)
 

@@ -18,7 +18,8 @@ class Context:
     """One service's view of its broker.
 
     ``handle`` sends RPCs and events as the instance owner; ``attrs`` are the broker's attributes; ``owner`` is the user id that
-    owns the instance; ``uuid`` identifies the service in routes.
+    owns the instance; ``uuid`` identifies the service in routes,
+    ``broker_uuid`` its broker.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Context:
     rundir: str
     owner: int
     uuid: str = ""
+    broker_uuid: str = ""
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:

@@ -67,7 +67,8 @@ class InProcess:
 class ServiceHost:
     """Makes contexts and connects services to one broker's router."""
 
-    def __init__(self, router: Router, attrs: Attributes, ring: LogRing, owner: int) -> None:
+    def __init__(self, router: Router, attrs: Attributes, ring: LogRing, owner: int, broker_uuid: str = "") -> None:
+        self.broker_uuid = broker_uuid or new_id()
         self.router = router
         self.attrs = attrs
         self.ring = ring
@@ -85,7 +86,8 @@ class ServiceHost:
             Logger(name, self.ring.append, self.router.rank, time.time),
             self.attrs.get("rundir") or "",
             self.owner,
-            uuid=endpoint.id,
+            uuid=self.broker_uuid if name == "broker" else endpoint.id,
+            broker_uuid=self.broker_uuid,
         )
         return ctx, endpoint
 

@@ -18,7 +18,7 @@ from broker.builtin.broker import BrokerService, NameService
 from broker.builtin.event import EventService
 from broker.builtin.log import LogService
 from broker.builtin.state import OverlayService, StateMachineService
-from broker.config import VERSION, Options
+from broker.config import Options
 from broker.endpoint import InProcess, ServiceHost
 from broker.initial import REMOVED, Program, argv_of
 from broker.log import CRIT, Logger, LogRing
@@ -30,6 +30,7 @@ from broker.runlevel import Runlevel
 from broker.service import Service
 from broker.services.connector_local.service import ConnectorLocalService
 from broker.topology import Topology
+from flux import CORE_VERSION
 from flux.idset import IDset
 
 S = TypeVar("S", bound=Service)
@@ -43,7 +44,7 @@ IDLE_TIMEOUT = 30.0
 class Broker:
     """A broker from the end of wire-up to its exit.
 
-    ``boot`` says which rank it is; ``overlay`` is its place in the tree, None for an instance of one broker.
+    ``boot`` says which rank it is, ``identity`` what it is called in routes.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Broker:
         boot: Bootstrap,
         topology: Topology,
         attrs: Attributes,
+        identity: str,
     ) -> None:
         self.options = options
         self.boot = boot
@@ -70,7 +72,7 @@ class Broker:
         if options.verbose:
             self.ring.stderr_level = max(self.ring.stderr_level, min(7, 5 + options.verbose))
         self.owner = os.getuid()
-        self.host = ServiceHost(self.router, attrs, self.ring, self.owner)
+        self.host = ServiceHost(self.router, attrs, self.ring, self.owner, identity)
         ctx, self._endpoint = self.host.context("broker")
         self.log: Logger = ctx.log
         self.modules = ModuleHost(self.host, self.log)
@@ -154,7 +156,7 @@ class Broker:
             self.runlevel.post("parent-none")
             return
         assert self.overlay is not None
-        await self.overlay.join(VERSION)
+        await self.overlay.join(CORE_VERSION)
         self.runlevel.post("parent-ready")
 
     async def _init(self) -> None:

@@ -59,7 +59,7 @@ async def _live(
         keys = KeyPair.generate()
         mapping = _mapping(pmi)
     define_identity(attrs, Bootstrap(topology.rank, topology.size), topology, rundir.path, environ)
-    broker = Broker(options, Bootstrap(topology.rank, topology.size), topology, attrs)
+    broker = Broker(options, Bootstrap(topology.rank, topology.size), topology, attrs, identity)
     overlay = None
     if keys is not None and pmi is not None:
         overlay = Overlay(broker.router, identity, keys, broker.log)

@@ -316,8 +316,10 @@ class Service:
     @request("ping", allow="guest")
     def ping(self, req: Request) -> dict[str, Any]:
         """Echo the payload with the route it took and the credentials it arrived with (flux-ping(1))."""
-        route = "!".join([*reversed(req.message.routes), self.ctx.uuid])
-        return {**req.payload, "route": route, "userid": req.userid, "rolemask": req.rolemask}
+        hops = [*reversed(req.message.routes), self.ctx.broker_uuid, self.ctx.uuid]
+        if self.ctx.uuid == self.ctx.broker_uuid:
+            hops.pop()
+        return {**req.payload, "route": "!".join(filter(None, hops)), "userid": req.userid, "rolemask": req.rolemask}
 
     @request("stats.get", allow="guest")
     def _stats_get(self, req: Request) -> dict[str, Any]:

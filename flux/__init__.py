@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from flux.core.handle import Flux as Flux
 
 __version__ = "0.1.0"
+CORE_VERSION = "0.29.0"
+"""The flux-core version whose interfaces this library, the command and the broker have."""
 
 
 def __getattr__(name: str) -> Any:

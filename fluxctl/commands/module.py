@@ -111,12 +111,12 @@ def list_modules(as_json: bool, service: str) -> None:
 
         echo(json.dumps_str(mods))
         return
-    echo(f"{'Module':<20} {'Size':>8} {'Digest':<7} {'Idle':>5}  S Service")
+    echo(f"{'Module':<24} {'Size':>8} {'Digest':<7} {'Idle':>4}  S Service")
     for mod in mods:
         others = ",".join(name for name in mod["services"] if name != mod["name"])
         idle = str(mod["idle"]) if mod["idle"] < 100 else "idle"
         state = STATES.get(mod["status"], "?")
-        echo(f"{mod['name']:<20} {mod['size']:>8} {mod['digest'][-7:]:<7} {idle:>5}  {state} {others}")
+        echo(f"{mod['name']:<24} {mod['size']:>8} {mod['digest'][-7:]:<7} {idle:>4}  {state} {others}")
 
 
 @command.command("info")

@@ -12,10 +12,10 @@ from fluxctl.command import FluxCommand, echo
 @click.command(cls=FluxCommand)
 def command() -> None:
     """Display the versions of the command, of the library and, inside an instance, of the broker."""
-    from flux import __version__
+    from flux import CORE_VERSION
 
-    echo(f"commands:    \t\t{__version__}")
-    echo(f"libflux-core:\t\t{__version__}")
+    echo(f"commands:    \t\t{CORE_VERSION}")
+    echo(f"libflux-core:\t\t{CORE_VERSION}")
     uri = os.environ.get("FLUX_URI")
     if uri:
         from flux.core.handle import Flux
@@ -31,7 +31,7 @@ def _build_options() -> str:
     from importlib.metadata import PackageNotFoundError, version
 
     found = []
-    for name, package in (("zmq", "pyzmq"), ("textual", "textual"), ("uvloop", "uvloop")):
+    for name, package in (("fluxctl", "fluxctl"), ("zmq", "pyzmq"), ("textual", "textual"), ("uvloop", "uvloop")):
         try:
             found.append(f"+{name}=={version(package)}")
         except PackageNotFoundError:
