@@ -1,0 +1,35 @@
+"""``flux job attach``: a job's output, events and exit code on this terminal."""
+
+from __future__ import annotations
+
+import click
+
+from fluxctl.command import handle
+from fluxctl.errors import CommandError
+from fluxctl.job.options import JobCommand, parse_id, usage
+
+
+@click.command("attach", cls=JobCommand, synopsis="[OPTIONS] id", help="Interactively attach to job")
+@click.option("-E", "--show-events", is_flag=True, help="Show job events on stderr")
+@click.option("-X", "--show-exec", is_flag=True, help="Show exec events on stderr")
+@click.option("-l", "--label-io", is_flag=True, help="Label output by rank")
+@click.option("-r", "--read-only", is_flag=True, help="Disable reading stdin and capturing signals")
+@click.argument("args", nargs=-1)
+@click.pass_context
+def attach(
+    ctx: click.Context,
+    show_events: bool,
+    show_exec: bool,
+    label_io: bool,
+    read_only: bool,
+    args: tuple[str, ...],
+) -> None:
+    if len(args) != 1:
+        usage(ctx)
+    from fluxctl.attach import AttachOptions
+    from fluxctl.attach import attach as run
+
+    options = AttachOptions(label=label_io, show_events=show_events, show_exec=show_exec, read_only=read_only)
+    code = run(handle(), parse_id(args[0]), options)
+    if code:
+        raise CommandError("", code)
