@@ -1,0 +1,91 @@
+"""JobList and JobStats against a scripted broker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flux.job.list import JobList, job_list, job_list_id, job_list_inactive
+from flux.job.stats import JobStats
+from flux.testing.scripted import ScriptedFlux
+
+
+def _scripted() -> ScriptedFlux:
+    def list_id(payload: dict[str, Any]) -> dict[str, Any]:
+        if payload["id"] == 2:
+            raise OSError(2, "")
+        if payload["id"] == 3:
+            raise OSError(1, "not yours")
+        return {"job": {"id": payload["id"], "state": 8}}
+
+    return ScriptedFlux(
+        {
+            "job-list.list": lambda payload: {"jobs": [{"id": 1, "state": 16, "userid": 0}]},
+            "job-list.list-inactive": lambda payload: {"jobs": [{"id": 9, "state": 64}]},
+            "job-list.list-id": list_id,
+            "job-list.job-stats": lambda payload: {
+                "job_states": {
+                    "depend": 1,
+                    "priority": 2,
+                    "sched": 3,
+                    "run": 4,
+                    "cleanup": 5,
+                    "inactive": 60,
+                    "total": 75,
+                },
+                "failed": 10,
+                "canceled": 2,
+                "timeout": 1,
+            },
+        }
+    )
+
+
+def test_all_jobs_by_default() -> None:
+    flux = _scripted()
+    jobs = JobList(flux).jobs()  # type: ignore[arg-type]
+    assert [job.status for job in jobs] == ["RUNNING"]
+    payload = flux.sent[0][1]
+    assert (payload["userid"], payload["states"], payload["results"], payload["max_entries"]) == (
+        4294967295,
+        0,
+        0,
+        1000,
+    )
+    assert "annotations" in payload["attrs"]
+
+
+def test_filters_add_up() -> None:
+    joblist = JobList(_scripted(), filters=["Pending", "failed"], user="root", max_entries=3)  # type: ignore[arg-type]
+    joblist.add_filter("timeout")
+    assert (joblist.states, joblist.results, joblist.userid) == (14 | 64, 2 | 8, 0)
+
+
+def test_ids_report_errors() -> None:
+    joblist = JobList(_scripted(), ids=[1, "2", 3])  # type: ignore[arg-type]
+    assert [int(job.id) for job in joblist.jobs()] == [1]
+    assert joblist.errors == ["JobID 2 unknown", "rpc: not yours"]
+
+
+@pytest.mark.parametrize("how", [{"filters": ["nosuch"]}, {"user": "nosuchuser"}, {"ids": ["no such id"]}])
+def test_bad_arguments(how: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        JobList(_scripted(), **how)  # type: ignore[arg-type]
+
+
+def test_plain_queries() -> None:
+    flux = _scripted()
+    assert job_list(flux, attrs=["state"], states=16).get_jobs()[0]["id"] == 1  # type: ignore[arg-type]
+    assert job_list_id(flux, 7, ["state"]).get_jobinfo().state == "SCHED"  # type: ignore[arg-type]
+    assert [int(job.id) for job in job_list_inactive(flux, 5.0, name="x").get_jobinfos()] == [9]  # type: ignore[arg-type]
+    assert flux.sent[-1][1] == {"since": 5.0, "max_entries": 1000, "attrs": [], "name": "x"}
+
+
+def test_stats() -> None:
+    stats = JobStats(_scripted())  # type: ignore[arg-type]
+    assert stats.active == -1
+    stats.update_sync()
+    counts = (stats.pending, stats.running, stats.active, stats.inactive, stats.successful, stats.failed)
+    assert counts == (6, 9, 15, 60, 50, 10)
+    assert (stats.canceled, stats.timeout) == (2, 1)

@@ -1,0 +1,183 @@
+"""`flux jobs` against the recorded answers of a flux-core instance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from flux.testing.scripted import ScriptedFlux
+from fluxctl import main
+from fluxctl.commands import jobs as jobs_command
+
+PENDING = {"id": 284138930176, "name": "true", "userid": 0, "state": 8, "ntasks": 1, "urgency": 0, "priority": 0}
+DONE = {
+    "id": 432701177856,
+    "nnodes": 1,
+    "state": 64,
+    "nodelist": "vm",
+    "ntasks": 1,
+    "t_cleanup": 1795220443.2592294,
+    "userid": 0,
+    "name": "flux",
+    "t_run": 1795220442.566804,
+    "result": 1,
+}
+STATS = {
+    "job_states": {"depend": 0, "priority": 0, "sched": 1, "run": 0, "cleanup": 0, "inactive": 39, "total": 40},
+    "failed": 8,
+    "canceled": 0,
+    "timeout": 1,
+}
+HEADER = "       JOBID USER     NAME       ST NTASKS NNODES  RUNTIME NODELIST\n"
+Runner = Callable[..., tuple[int, str, str]]
+
+
+def _list_id(payload: dict[str, Any]) -> dict[str, Any]:
+    if payload["id"] != DONE["id"]:
+        raise OSError(2, "")
+    return {"job": DONE}
+
+
+@pytest.fixture
+def flux() -> ScriptedFlux:
+    return ScriptedFlux(
+        {
+            "job-list.list": lambda payload: {"jobs": [PENDING, DONE][: payload["max_entries"]]},
+            "job-list.list-id": _list_id,
+            "job-list.job-stats": lambda payload: STATS,
+        }
+    )
+
+
+@pytest.fixture
+def run(flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Runner:
+    monkeypatch.setattr(jobs_command, "handle", lambda failure=None: flux)
+
+    def runner(*args: str) -> tuple[int, str, str]:
+        code = main.run(["jobs", *args])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return runner
+
+
+def test_default_columns(run: Runner) -> None:
+    assert run("-a") == (
+        0,
+        HEADER
+        + "    ƒ8TuPHh1 root     true       PD      1      -        - -\n"
+        + "    ƒCNFKe6T root     flux       CD      1      1   0.692s vm\n",
+        "",
+    )
+
+
+def test_default_query(run: Runner, flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getuid", lambda: 7)
+    run()
+    topic, payload = flux.sent[0]
+    wanted = {"nodelist", "t_cleanup", "result", "name", "nnodes", "t_run", "userid", "state", "ntasks"}
+    assert (topic, set(payload.pop("attrs"))) == ("job-list.list", wanted)
+    assert payload == {"max_entries": 1000, "userid": 7, "states": 62, "results": 0}
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (["-a"], {"states": 126}),
+        (["-A"], {"states": 126, "userid": 4294967295}),
+        (["-u", "all"], {"states": 62, "userid": 4294967295}),
+        (["-u", "root"], {"userid": 0}),
+        (["-f", "failed,canceled"], {"states": 64, "results": 6}),
+        (["-f", "completed,failed"], {"states": 64, "results": 3}),
+        (["-f", "depend,sched,run,cleanup,inactive"], {"states": 122, "results": 0}),
+        (["-c", "5"], {"max_entries": 5}),
+    ],
+)
+def test_filters(run: Runner, flux: ScriptedFlux, args: list[str], expected: dict[str, int]) -> None:
+    run(*args)
+    payload = flux.sent[0][1]
+    assert {key: payload[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("layout", "attrs"),
+    [
+        ("{status}", {"state", "result"}),
+        ("{runtime!F}", {"t_run", "t_cleanup", "result"}),
+        ("{annotations} {sched.resource_summary} {user}", {"annotations", "result"}),
+        ("{id.f58} {id.words}", {"result"}),
+        ("{exception.note} {returncode}", {"exception_note", "waitstatus", "result"}),
+        ("{username} {t_remaining}", {"userid", "state", "expiration", "result"}),
+    ],
+)
+def test_only_needed_attributes_are_asked_for(run: Runner, flux: ScriptedFlux, layout: str, attrs: set[str]) -> None:
+    run("-o", layout, "-c", "0")
+    assert set(flux.sent[0][1]["attrs"]) == attrs
+
+
+def test_no_header_and_own_format(run: Runner) -> None:
+    assert (
+        run("-an", "-o", "{id.hex} {status} {runtime!H}")[1]
+        == "0x4228000000 PENDING 0:00:00\n0x64bf000000 COMPLETED 0:00:01\n"
+    )
+
+
+def test_color(run: Runner) -> None:
+    lines = run("-a", "--color=always")[1].splitlines()
+    assert lines[1].startswith("    ƒ8TuPHh1")
+    assert lines[2].startswith("\033[01;32m    ƒCNFKe6T")
+    assert lines[3] == "\033[0;0m"
+    assert "\033" not in run("-a", "--color=never")[1]
+
+
+def test_ids(run: Runner) -> None:
+    assert run("ƒCNFKe6T", "12345") == (
+        0,
+        HEADER + "    ƒCNFKe6T root     flux       CD      1      1   0.692s vm\n",
+        "JobID 12345 unknown\n",
+    )
+
+
+def test_stats(run: Runner) -> None:
+    assert run("--stats")[1].splitlines()[0] == "0 running, 31 completed, 8 failed, 1 pending"
+    assert run("--stats-only") == (0, "0 running, 31 completed, 8 failed, 1 pending\n", "")
+
+
+def test_stats_only_fails_when_no_job_is_active(run: Runner, flux: ScriptedFlux) -> None:
+    idle = {**STATS, "job_states": {**STATS["job_states"], "sched": 0}}  # type: ignore[dict-item]
+    flux.script["job-list.job-stats"] = lambda payload: idle
+    assert run("--stats-only")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "text"),
+    [
+        (["-f", "nosuch"], 1, "flux-jobs: ERROR: Invalid filter specified: nosuch\n"),
+        (["-o", "{nosuch}"], 1, "flux-jobs: ERROR: Error in user format: Unknown format field: nosuch\n"),
+        (["-o", "{runtime"], 1, "flux-jobs: ERROR: Error in user format: expected '}' before end of string\n"),
+        (["-a", "-o", "{runtime!Z}"], 1, "flux-jobs: ERROR: Unknown conversion specifier Z\n"),
+        (["-u", "nosuchuser"], 1, "flux-jobs: ERROR: invalid literal for int() with base 10: 'nosuchuser'\n"),
+        (["1234", "nosuchid"], 1, "flux-jobs: ERROR: [Errno 22] EINVAL: Invalid argument\n"),
+        (
+            ["--nosuch"],
+            2,
+            "usage: flux-jobs [OPTIONS] [JOBID ...]\nflux-jobs: error: unrecognized arguments: --nosuch\n",
+        ),
+    ],
+)
+def test_errors(run: Runner, args: list[str], code: int, text: str) -> None:
+    result = run(*args)
+    assert (result[0], result[2]) == (code, text)
+
+
+def test_failing_service(run: Runner, flux: ScriptedFlux) -> None:
+    flux.script.clear()
+    assert run()[2] == "flux-jobs: ERROR: [Errno 38] Function not implemented\n"
+
+
+def test_without_an_instance(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("FLUX_URI", "local:///nonexistent/local-0")
+    assert main.run(["jobs"]) == 1
+    assert capsys.readouterr().err == "flux-jobs: ERROR: [Errno 2] Unable to connect to Flux\n"

@@ -1,0 +1,205 @@
+"""`flux resource`, `flux R` and `flux hwloc` against the recorded answers of a flux-core instance."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from flux.testing.scripted import ScriptedFlux
+from fluxctl import main
+from fluxctl.commands import hwloc as hwloc_command
+from fluxctl.commands import resource as resource_command
+
+Runner = Callable[..., tuple[int, str, str]]
+
+
+def _r(ranks: str, nodelist: str) -> dict[str, Any]:
+    entries = [{"rank": ranks, "children": {"core": "0-1"}}] if ranks else []
+    return {
+        "version": 1,
+        "execution": {"R_lite": entries, "starttime": 0.0, "expiration": 0.0, "nodelist": [nodelist]},
+    }
+
+
+ALL = _r("0-3", "vm,vm,vm,vm")
+STATUS: dict[str, Any] = {
+    "R": ALL,
+    "drain": {"3": {"timestamp": 1795220453.50683, "reason": "bad node"}},
+    "online": "0-3",
+    "offline": "",
+    "exclude": "",
+}
+
+
+def _refuse(errnum: int, text: str) -> Callable[[Any], Any]:
+    def fail(payload: Any) -> Any:
+        raise OSError(errnum, text)
+
+    return fail
+
+
+@pytest.fixture
+def flux() -> ScriptedFlux:
+    xml = '<topology><object type="Machine"><object type="Core"><object type="PU"/></object></object></topology>'
+    return ScriptedFlux(
+        {
+            "sched.resource-status": lambda payload: {"all": ALL, "allocated": _r("", ""), "down": _r("3", "vm")},
+            "resource.status": lambda payload: STATUS,
+            "resource.drain": lambda payload: None,
+            "resource.undrain": lambda payload: None,
+            "resource.reload": lambda payload: None,
+            "resource.get-xml": lambda payload: {"xml": [xml] * 4},
+        },
+        attrs={"size": "4"},
+    )
+
+
+@pytest.fixture
+def run(flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Runner:
+    monkeypatch.setenv("TZ", "UTC")
+    for module in (resource_command, hwloc_command):
+        monkeypatch.setattr(module, "handle", lambda failure=None: flux)
+
+    def runner(*args: str, stdin: str = "") -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        code = main.run(list(args))
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return runner
+
+
+def test_list(run: Runner) -> None:
+    assert run("resource", "list")[1] == (
+        "     STATE NNODES   NCORES    NGPUS NODELIST\n"
+        "      free      3        6        0 vm,vm,vm\n"
+        " allocated      0        0        0 \n"
+        "      down      1        2        0 vm\n"
+    )
+    assert run("resource", "list", "-v", "-s", "all")[1] == (
+        "     STATE NNODES   NCORES    NGPUS LIST\n       all      4        8        0 rank[0-3]/core[0-1]\n"
+    )
+    layout = "{state} {nnodes} {ncores} {ngpus} {ranks} {nodelist} {rlist}"
+    assert run("resource", "list", "-n", "-s", "free,up", "-o", layout)[1] == (
+        "free 3 6 0 0-2 vm,vm,vm rank[0-2]/core[0-1]\nup 3 6 0 0-2 vm,vm,vm rank[0-2]/core[0-1]\n"
+    )
+
+
+def test_status(run: Runner) -> None:
+    assert run("resource", "status")[1] == (
+        "    STATUS NNODES RANKS           NODELIST\n"
+        "     avail      3 0-2             vm,vm,vm\n"
+        "     drain      1 3               vm\n"
+    )
+    assert (
+        run("resource", "status", "-n", "-s", "offline,online", "-o", "{state} {ranks}")[1] == "offline \nonline 0-3\n"
+    )
+    assert run("resource", "status", "-v")[1].splitlines()[-1] == "     drain      1 3               vm bad node"
+
+
+def test_drain_and_undrain(run: Runner, flux: ScriptedFlux) -> None:
+    assert run("resource", "drain", "3", "bad", "node") == (0, "", "")
+    assert run("resource", "undrain", "3") == (0, "", "")
+    assert flux.sent == [
+        ("resource.drain", {"targets": "3", "reason": "bad node"}),
+        ("resource.undrain", {"targets": "3"}),
+    ]
+
+
+def test_list_of_drained_ranks(run: Runner) -> None:
+    lines = run("resource", "drain")[1].splitlines()
+    assert lines[0] == "TIMESTAMP            RANK     REASON                         NODELIST"
+    assert lines[1][21:] == "3        bad node                       vm"
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "text"),
+    [
+        (["list", "-s", "nosuch"], 1, "ERROR: Invalid resource state nosuch specified"),
+        (["list", "-o", "{nosuch}"], 1, "ERROR: Unknown format field: nosuch"),
+        (["status", "-o", "{status} {ranks}"], 1, "ERROR: Unknown format field: status"),
+        (
+            ["status", "-s", "nosuch"],
+            1,
+            "ERROR: Invalid resource state nosuch specified\n"
+            "flux-resource: INFO: valid states: all,online,avail,offline,exclude,drain",
+        ),
+        (["drain", "99", "x"], 1, "ERROR: [Errno 22] idset is out of range"),
+        (["undrain", "1"], 1, "ERROR: [Errno 22] rank 1 not drained"),
+    ],
+)
+def test_errors(run: Runner, flux: ScriptedFlux, args: list[str], code: int, text: str) -> None:
+    flux.script["resource.drain"] = _refuse(22, "idset is out of range")
+    flux.script["resource.undrain"] = _refuse(22, "rank 1 not drained")
+    result = run("resource", *args)
+    assert (result[0], result[2]) == (code, f"flux-resource: {text}\n")
+
+
+def test_unknown_sub_command(run: Runner) -> None:
+    assert run("resource", "R") == (
+        2,
+        "",
+        "usage: flux-resource [-h] {drain,undrain,status,list,reload} ...\n"
+        "flux-resource: error: argument subcommand: invalid choice: 'R' "
+        "(choose from 'drain', 'undrain', 'status', 'list', 'reload')\n",
+    )
+
+
+def test_reload_sends_an_absolute_path(run: Runner, flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    assert run("resource", "reload", "-f", "R.json")[0] == 0
+    assert flux.sent[-1] == ("resource.reload", {"path": "/R.json", "xml": False, "force": True})
+
+
+def test_hwloc_counts(run: Runner) -> None:
+    assert run("hwloc", "info")[1] == "4 Machines, 4 Cores, 4 PUs\n"
+    assert run("hwloc", "info", "-r", "1-2")[1] == "2 Machines, 2 Cores, 2 PUs\n"
+    assert run("hwloc", "info", "--local")[1].startswith("1 Machine, ")
+    assert run("hwloc", "topology", "-r", "0")[1].count("<topology>") == 1
+    assert run("hwloc", "info", "-r", "9") == (1, "", "flux-hwloc: rank 9 is out of range, the instance has 4\n")
+    assert run("hwloc", "info", "-r", "x") == (1, "", "flux-hwloc: invalid rank list: x\n")
+
+
+def test_encode_and_decode(run: Runner) -> None:
+    code, text, _ = run("R", "encode", "-r", "0-1", "-c", "0-3", "-H", "foo[0-1]")
+    assert (code, text) == (
+        0,
+        '{"version": 1, "execution": {"R_lite": [{"rank": "0-1", "children": {"core": "0-3"}}], '
+        '"starttime": 0.0, "expiration": 0.0, "nodelist": ["foo[0-1]"]}}\n',
+    )
+    with_gpu = run("R", "encode", "-r", "0-1", "-c", "0-3", "-g", "0", "-H", "foo[0-1]")[1]
+    assert run("R", "decode", "--short", stdin=with_gpu)[1] == "rank[0-1]/core[0-3],gpu0\n"
+    assert run("R", "decode", "--count=core", stdin=text)[1] == "8\n"
+    assert run("R", "decode", "-nr", "-i", "1", stdin=text)[1] == "foo1\n1\n"
+    assert run("R", "decode", "-s", "-x", "1", stdin=text)[1] == "rank0/core[0-3]\n"
+
+
+def test_set_operations(run: Runner) -> None:
+    one = run("R", "encode", "-r", "0-1", "-c", "0-3", "-H", "a,b")[1]
+    two = run("R", "encode", "-r", "1-2", "-c", "2-5", "-H", "b,c")[1]
+    short = {
+        name: run("R", "decode", "-s", stdin=run("R", name, stdin=one + two)[1])[1].strip()
+        for name in ("union", "diff", "intersect")
+    }
+    assert short == {
+        "union": "rank0/core[0-3] rank1/core[0-5] rank2/core[2-5]",
+        "diff": "rank0/core[0-3] rank1/core[0-1]",
+        "intersect": "rank1/core[2-3]",
+    }
+    assert run("R", "append", stdin=one + two)[0] == 1
+    assert run("R", "decode", "-s", stdin=run("R", "remap", stdin=two)[1])[1] == "rank[0-1]/core[0-3]\n"
+
+
+@pytest.mark.parametrize("stdin", ["", "junk", "{}", "[]"])
+def test_bad_r(run: Runner, stdin: str) -> None:
+    code, out, err = run("R", "decode", stdin=stdin)
+    assert (code, out) == (1, "")
+    assert err.startswith("flux-R: stdin: ")
+
+
+def test_bad_encode(run: Runner) -> None:
+    assert run("R", "encode", "-r", "x")[0] == 1
+    assert run("R", "encode", "-r", "0-1", "-H", "a") == (1, "", "flux-R: 2 ranks, but 1 hosts\n")
