@@ -13,6 +13,8 @@ from fluxctl.job.options import JobCommand, parse_id, usage
 @click.option("-E", "--show-events", is_flag=True, help="Show job events on stderr")
 @click.option("-X", "--show-exec", is_flag=True, help="Show exec events on stderr")
 @click.option("-l", "--label-io", is_flag=True, help="Label output by rank")
+@click.option("-v", "--verbose", count=True, help="Increase verbosity; -vvv is -E -X")
+@click.option("-q", "--quiet", is_flag=True, help="Do not show events, whatever else is asked for")
 @click.option("-r", "--read-only", is_flag=True, help="Disable reading stdin and capturing signals")
 @click.argument("args", nargs=-1)
 @click.pass_context
@@ -21,6 +23,8 @@ def attach(
     show_events: bool,
     show_exec: bool,
     label_io: bool,
+    verbose: int,
+    quiet: bool,
     read_only: bool,
     args: tuple[str, ...],
 ) -> None:
@@ -29,7 +33,8 @@ def attach(
     from fluxctl.attach import AttachOptions
     from fluxctl.attach import attach as run
 
-    options = AttachOptions(label=label_io, show_events=show_events, show_exec=show_exec, read_only=read_only)
+    events, execution = (show_events or verbose > 2) and not quiet, (show_exec or verbose > 2) and not quiet
+    options = AttachOptions(label=label_io, show_events=events, show_exec=execution, read_only=read_only)
     code = run(handle(), parse_id(args[0]), options)
     if code:
         raise CommandError("", code)
