@@ -1,0 +1,106 @@
+"""CURVE keys: who may connect."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from zmq.utils import z85
+
+from broker.attributes import Attributes
+from broker.log import Entry, Logger
+from broker.overlay.keys import Authenticator, KeyPair
+from broker.overlay.network import Overlay
+from broker.router import Router
+from broker.topology import Topology
+
+
+def zap(public: str, mechanism: bytes = b"CURVE") -> list[bytes]:
+    return [b"1.0", b"7", b"", b"", b"", mechanism, z85.decode(public.encode())]
+
+
+def test_a_known_key_is_let_in_under_its_name() -> None:
+    keys, auth = KeyPair.generate(), Authenticator()
+    auth.allow(keys.public, "2")
+    reply, name = auth.decide(zap(keys.public))
+    assert (name, reply[1:5]) == ("2", [b"7", b"200", b"OK", b"2"])
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [zap(KeyPair.generate().public), zap(KeyPair.generate().public, b"NULL"), [b"1.0", b"7"], []],
+    ids=["unknown", "mechanism", "short", "empty"],
+)
+def test_everyone_else_is_refused(frames: list[bytes]) -> None:
+    reply, name = Authenticator().decide(frames)
+    assert (name, reply[2]) == (None, b"400")
+
+
+class Side:
+    """One end of a link in this process."""
+
+    def __init__(self, rank: int, fanout: int = 2, size: int = 2) -> None:
+        self.logs: list[Entry] = []
+        log = Logger("broker", self.logs.append, rank, time.time)
+        self.router = Router(Topology(rank, size, fanout), asyncio.get_running_loop().call_soon)
+        self.keys = KeyPair.generate()
+        self.overlay = Overlay(self.router, f"uuid{rank}", self.keys, log)
+        self.attrs = Attributes()
+
+    def logged(self, text: str) -> bool:
+        return any(text in entry.text for entry in self.logs)
+
+
+async def until(condition: object, seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # type: ignore[operator]
+            await asyncio.sleep(0.01)
+
+
+async def test_a_child_with_the_right_key_joins_and_its_loss_is_noticed(tmp_path: object) -> None:
+    parent, child = Side(0), Side(1)
+    left: list[tuple[int, bool]] = []
+    parent.overlay.child_left = lambda rank, orderly: left.append((rank, orderly))
+    endpoint = parent.overlay.bind(f"ipc://{tmp_path}/up")
+    parent.overlay.auth.allow(child.keys.public, "1")
+    child.overlay.connect(endpoint, parent.keys.public)
+    parent.overlay.start()
+    child.overlay.start()
+    parent.overlay.set_ready()
+    await asyncio.wait_for(child.overlay.join("0.29.0"), 5)
+    assert parent.overlay.online_children == [1]
+    assert parent.logged("hello from rank 1")
+    await child.overlay.close()
+    await until(lambda: left == [(1, True)])
+    await parent.overlay.close()
+
+
+async def test_a_child_with_an_unknown_key_is_refused_and_logged(tmp_path: object) -> None:
+    parent, child = Side(0), Side(1)
+    endpoint = parent.overlay.bind(f"ipc://{tmp_path}/up")
+    child.overlay.connect(endpoint, parent.keys.public)
+    parent.overlay.start()
+    child.overlay.start()
+    parent.overlay.set_ready()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(child.overlay.join("0.29.0"), 0.5)
+    assert parent.logged("unknown key refused")
+    assert parent.overlay.online_children == []
+    await child.overlay.close()
+    await parent.overlay.close()
+
+
+async def test_a_hello_from_a_rank_that_is_no_child_is_rejected(tmp_path: object) -> None:
+    parent, child = Side(0, fanout=1, size=4), Side(3, fanout=1, size=4)
+    endpoint = parent.overlay.bind(f"ipc://{tmp_path}/up")
+    parent.overlay.auth.allow(child.keys.public, "3")
+    child.overlay.connect(endpoint, parent.keys.public)
+    parent.overlay.start()
+    child.overlay.start()
+    parent.overlay.set_ready()
+    with pytest.raises(PermissionError):
+        await asyncio.wait_for(child.overlay.join("0.29.0"), 5)
+    assert parent.logged("hello from rank 3 rejected")
+    await child.overlay.close()
+    await parent.overlay.close()
