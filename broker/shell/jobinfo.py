@@ -138,10 +138,7 @@ def distribute(tasks: Mapping[str, Any], slots: Slots, cores: list[int]) -> list
         slots: the jobspec's slot.
         cores: cores allocated on each rank.
     """
-    if slots.per_node > 0:
-        per_rank = [slots.per_node] * len(cores)
-    else:
-        per_rank = [count // slots.cores for count in cores]
+    per_rank = [slots.per_node] * len(cores) if slots.per_node > 0 else [count // slots.cores for count in cores]
     surplus = sum(per_rank) - slots.count
     for index in range(len(per_rank) - 1, -1, -1):
         cut = min(max(surplus, 0), per_rank[index])

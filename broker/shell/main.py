@@ -11,6 +11,8 @@ from broker.shell.peer import SocketPeer
 from broker.shell.plugins import load_builtins
 from broker.shell.shell import Shell, ShellFatal
 
+DEFAULT_INITRC = "/etc/flux/shell/initrc.lua"
+
 
 def run_job(fd: int) -> int:
     """Run the job described by the first message on the socket `fd`, return the exit code."""
@@ -49,12 +51,17 @@ def _run_message(peer: SocketPeer, message: dict[str, Any]) -> int:
 
 def load(shell: Shell) -> None:
     """Load the initrc the job names, then the built-in plugins."""
-    load_builtins(shell)
     path = shell.option("initrc")
+    if not path and not shell.standalone and os.path.exists(DEFAULT_INITRC):
+        path = DEFAULT_INITRC
+    handlers = []
     if path:
         from broker.shell.initrc import load_initrc
 
-        load_initrc(shell, str(path))
+        handlers = load_initrc(shell, str(path))
+    load_builtins(shell)
+    for name, topic, function in handlers:
+        shell.plugins.register(name, topic, function)
 
 
 def run_standalone(info: JobInfo, rank: int, *, verbose: int = 0, initrc: str | None = None) -> int:

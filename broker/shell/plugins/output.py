@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from broker.shell import eventlog
 from broker.shell.jobinfo import encode_idset
@@ -48,7 +48,7 @@ class Destination:
     path: str = ""
     label: bool = False
     unbuffered: bool = False
-    file: IO[bytes] | None = None
+    fd: int = -1
 
 
 class OutputPlugin(Plugin):
@@ -93,18 +93,19 @@ class OutputPlugin(Plugin):
         shell.prepend("output", eventlog.output_header(shell.info.ntasks) + "".join(redirects))
 
     def _open_files(self) -> None:
-        mode = "ab" if self.shell.option("output.mode") == "append" else "wb"
-        opened: dict[str, IO[bytes]] = {}
+        mode = os.O_APPEND if self.shell.option("output.mode") == "append" else os.O_TRUNC
+        opened: dict[str, int] = {}
         for to in self._to.values():
             if to.kind != FILE:
                 continue
             to.path = render_path(to.path, self.shell.info.id)
             try:
-                to.file = opened.get(to.path) or open(to.path, mode, buffering=0)
+                if to.path not in opened:
+                    opened[to.path] = os.open(to.path, os.O_WRONLY | os.O_CREAT | mode, 0o666)
             except OSError as error:
                 self.shell.log(ERROR, f"error opening output file '{to.path}': {error.strerror}", self.name)
                 raise
-            opened[to.path] = to.file
+            to.fd = opened[to.path]
 
     def task_init(self, task: Task) -> None:
         """Make the task's pipes."""
@@ -180,15 +181,15 @@ class OutputPlugin(Plugin):
 
     def _write(self, stream: str, rank: str, data: bytes) -> None:
         to = self._to[stream]
-        if to.file is None:
+        if to.fd < 0:
             return
         view = memoryview(_labelled(to, rank, data))
         try:
             while view:
-                view = view[to.file.write(view) :]
+                view = view[os.write(to.fd, view) :]
         except OSError as error:
             self.shell.log(ERROR, f"error writing to '{to.path}': {error.strerror}", self.name)
-            to.file = None
+            to.fd = -1
 
 
 def _labelled(to: Destination, rank: str, data: bytes) -> bytes:
