@@ -77,6 +77,7 @@ class PtyClient:
         if message.get("type") == "data":
             sys.stdout.buffer.write(io_data(message))
         elif message.get("type") == "exit":
+            self.close()
             text = f"\x1b[999H[detached: {message.get('message')}]\x1b[K\n\n"
             sys.stdout.buffer.write(text.encode())
         sys.stdout.buffer.flush()

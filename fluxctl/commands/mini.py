@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fluxctl.command import FluxCommand, FluxGroup, echo, handle, python_failure
+from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError
 from fluxctl.mini import options as opts
+from fluxctl.python_style import PythonCommand, PythonGroup
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _SETTINGS = {"allow_interspersed_args": False}
 
 
-class MiniCommand(FluxCommand):
+class MiniCommand(PythonCommand):
     """A sub-command of ``flux mini``: what fails is reported as ``flux-mini: ERROR: reason``."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -35,7 +36,7 @@ class MiniCommand(FluxCommand):
             raise CommandError(f"ERROR: {error}") from None
 
 
-@click.group(cls=FluxGroup)
+@click.group(cls=PythonGroup, no_args_is_help=False)
 def command() -> None:
     """Submit jobs: N copies of a command, one command for many inputs, or a whole Flux instance."""
 
