@@ -1,0 +1,164 @@
+"""Submitting many jobs: bounded windows, refusals, waiting, output. The broker is a script on a fake handle."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flux.core.reactor import Reactor
+from flux.wire.message import RESPONSE, Message
+from fluxctl.mini import submitter as module
+from fluxctl.mini.request import RequestBuilder
+from fluxctl.mini.submitter import Job, Settings, Submitter
+
+SUBMIT = "job-ingest.submit"
+WATCH = "job-info.eventlog-watch"
+
+
+class FakeHandle:
+    """Answers RPCs in the next turn of a real reactor."""
+
+    def __init__(self) -> None:
+        self.reactor = Reactor()
+        self.in_flight = self.most_in_flight = 0
+        self.watched = self.most_watched = 0
+        self.sent: list[tuple[str, Any]] = []
+        self.refuse: Callable[[int], bool] = lambda number: False
+        self.logs: dict[str, list[str]] = {
+            "eventlog": ['{"timestamp":1,"name":"start"}', '{"timestamp":2,"name":"finish","context":{"status":0}}'],
+            "guest.exec.eventlog": ['{"timestamp":1,"name":"shell.init","context":{"service":"s","leader-rank":0}}'],
+            "guest.output": ['{"timestamp":1,"name":"data","context":{"stream":"stdout","rank":"0","data":"hi\\n"}}'],
+        }
+        self._pending: dict[int, Any] = {}
+        self._tag = 0
+
+    def new_matchtag(self, rpc: Any) -> int:
+        self._tag += 1
+        self._pending[self._tag] = rpc
+        return self._tag
+
+    def free_matchtag(self, tag: int) -> None:
+        self._pending.pop(tag, None)
+
+    def rpc(self, topic: str, payload: Any = None, nodeid: int = 0, flags: int = 0) -> Any:
+        from flux.rpc import RPC
+
+        return RPC(self, topic, payload, nodeid, flags)  # type: ignore[arg-type]
+
+    def send_wire(self, msg: Message) -> None:
+        payload = msg.json()
+        self.sent.append((msg.topic or "", payload))
+        rpc = self._pending.get(msg.aux2)
+        if msg.topic == SUBMIT:
+            number = sum(1 for topic, _ in self.sent if topic == SUBMIT)
+            self.in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self.in_flight)
+            self.reactor.call_soon(lambda: self._answer_submit(rpc, number))
+        elif msg.topic == WATCH:
+            main = payload["path"] == "eventlog"
+            self.watched += main
+            self.most_watched = max(self.most_watched, self.watched)
+            self.reactor.call_soon(lambda: self._answer_watch(rpc, payload["path"], main))
+
+    def _answer_submit(self, rpc: Any, number: int) -> None:
+        self.in_flight -= 1
+        if self.refuse(number):
+            rpc.fulfill_error(errno.EINVAL, "no such thing")
+        else:
+            rpc.fulfill(Message(RESPONSE, payload=b'{"id":%d}\0' % number))
+
+    def _answer_watch(self, rpc: Any, path: str, main: bool) -> None:
+        from flux.wire import json
+
+        for line in self.logs[path]:
+            rpc.fulfill(Message(RESPONSE, payload=json.dumps({"event": line + "\n"}) + b"\0"))
+        self.watched -= main
+        rpc.fulfill_error(errno.ENODATA)
+
+    def reactor_run(self) -> int:
+        return self.reactor.run()
+
+    def reactor_stop(self) -> None:
+        self.reactor.stop()
+
+
+@pytest.fixture
+def handle() -> Iterator[FakeHandle]:
+    made = FakeHandle()
+    yield made
+    made.reactor.close()
+
+
+def jobs(count: int, **where: Any) -> Iterator[Job | None]:
+    builder = RequestBuilder("/")
+    for _ in range(count):
+        yield Job(builder.tasks({"env": ["-*"]}, ["true"]), **where)
+
+
+def test_prints_ids_and_keeps_the_window(
+    handle: FakeHandle, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SUBMIT_WINDOW", 7)
+    assert Submitter(handle, jobs(50), Settings()).run() == 0  # type: ignore[arg-type]
+    assert len(capfd.readouterr().out.splitlines()) == 50
+    assert handle.most_in_flight == 7
+
+
+def test_payload(handle: FakeHandle) -> None:
+    from flux.security import unwrap
+
+    Submitter(handle, jobs(1), Settings(quiet=True)).run()  # type: ignore[arg-type]
+    _, payload = handle.sent[0]
+    assert (payload["urgency"], payload["flags"]) == (16, 0)
+    assert b'"command":["true"]' in unwrap(payload["J"])[0]
+
+
+def test_waits_in_a_bounded_window(handle: FakeHandle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WATCH_WINDOW", 5)
+    run = Submitter(handle, jobs(40), Settings(wait=True, quiet=True))  # type: ignore[arg-type]
+    assert run.run() == 0
+    assert (run.tally.complete, handle.most_watched <= 5) == (40, True)
+
+
+def test_refused_jobs_are_reported_and_the_others_go_on(handle: FakeHandle, capfd: pytest.CaptureFixture[str]) -> None:
+    handle.refuse = lambda number: number == 2
+    run = Submitter(handle, jobs(3), Settings())  # type: ignore[arg-type]
+    assert run.run() == 1
+    out, err = capfd.readouterr()
+    assert err == "flux-mini: ERROR: [Errno 22] no such thing\n"
+    assert (len(out.splitlines()), run.tally.submitted) == (2, 2)
+
+
+def test_exit_code_is_the_largest(handle: FakeHandle) -> None:
+    handle.logs["eventlog"][1] = '{"timestamp":2,"name":"finish","context":{"status":512}}'
+    assert Submitter(handle, jobs(2), Settings(wait=True, quiet=True)).run() == 2  # type: ignore[arg-type]
+
+
+def test_watch_shows_output_and_lets_go_of_the_execution(handle: FakeHandle, capfd: pytest.CaptureFixture[str]) -> None:
+    run = Submitter(handle, jobs(2), Settings(watch=True, quiet=True, label=True))  # type: ignore[arg-type]
+    assert run.run() == 0
+    assert capfd.readouterr().out == "0: hi\n" * 2
+    assert sum(1 for topic, _ in handle.sent if topic == f"{WATCH}-cancel") == 2
+
+
+def test_exceptions_are_told(handle: FakeHandle, capfd: pytest.CaptureFixture[str]) -> None:
+    handle.logs["eventlog"] = [
+        '{"timestamp":2,"name":"exception","context":{"type":"cancel","severity":0,"note":"because"}}'
+    ]
+    assert Submitter(handle, jobs(1), Settings(wait=True, quiet=True)).run() == 1  # type: ignore[arg-type]
+    assert capfd.readouterr().err == "ƒ2: exception: type=cancel note=because\n"
+
+
+def test_logs(handle: FakeHandle, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "log"
+    Submitter(handle, jobs(2, log=str(log)), Settings(watch=True)).run()  # type: ignore[arg-type]
+    assert sorted(log.read_text().splitlines()) == ["hi", "hi", "ƒ2", "ƒ3"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_nothing_to_do(handle: FakeHandle) -> None:
+    assert Submitter(handle, jobs(0), Settings(wait=True)).run() == 0  # type: ignore[arg-type]

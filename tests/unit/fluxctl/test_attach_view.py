@@ -1,0 +1,123 @@
+"""What attaching shows, fed with recorded events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flux.job.event import EventLogEvent
+from fluxctl import job_text
+from fluxctl.attach_view import (
+    STDERR,
+    STDOUT,
+    AttachOptions,
+    AttachPty,
+    AttachView,
+    ForwardStdin,
+    Print,
+    WatchExec,
+    WatchOutput,
+)
+
+
+def event(name: str, at: float = 100.0, **context: Any) -> EventLogEvent:
+    return EventLogEvent({"timestamp": at, "name": name, **({"context": context} if context else {})})
+
+
+SHELL_INIT = {"leader-rank": 0, "size": 1, "service": "0-shell-306838503424"}
+
+
+def test_follows_a_job_as_recorded() -> None:
+    view = AttachView(AttachOptions(show_events=True, show_exec=True))
+    shown = view.job_event(event("submit", 100.0, userid=0, urgency=16, flags=0))
+    assert shown == [Print(STDERR, b'0.000s: job.submit {"userid":0,"urgency":16,"flags":0}\n'), WatchExec()]
+    assert view.job_event(event("depend", 100.012)) == [Print(STDERR, b"0.012s: job.depend\n")]
+    assert view.exec_event(event("init", 100.017)) == []
+    assert view.job_event(event("start", 100.021)) == [
+        Print(STDERR, b"0.021s: job.start\n"),
+        Print(STDERR, b"0.017s: exec.init\n"),
+    ]
+    actions = view.exec_event(event("shell.init", 100.033, **SHELL_INIT))
+    assert actions[1:] == [WatchOutput(), ForwardStdin("0-shell-306838503424", 0)]
+    assert view.exec_ended() == []
+    view.job_event(event("finish", 100.04, status=0))
+    assert (view.exit_code, view.verdict) == (0, None)
+
+
+def test_exit_codes() -> None:
+    for status, code, verdict in (
+        (256 * 3, 3, "task(s) exited with exit code 3"),
+        (36608, 143, "task(s) exited with exit code 143"),
+        (9, 137, "task(s) Killed"),
+    ):
+        view = AttachView(AttachOptions())
+        view.job_event(event("finish", status=status))
+        assert (view.exit_code, view.verdict) == (code, verdict)
+
+
+def test_exception_before_the_job_ran() -> None:
+    view = AttachView(AttachOptions())
+    view.job_event(event("submit"))
+    shown = view.job_event(event("exception", 100.244, type="dependency", severity=0, note="can never be satisfied"))
+    assert shown == [Print(STDERR, b"0.244s: job.exception type=dependency severity=0 can never be satisfied\n")]
+    assert view.exec_ended() == []
+    assert (view.exit_code, view.verdict) == (1, None)
+
+
+def test_minor_exception_does_not_fail() -> None:
+    view = AttachView(AttachOptions())
+    view.job_event(event("exception", type="foo", severity=7, note=""))
+    assert view.exit_code == 0
+
+
+def test_output() -> None:
+    plain, label = AttachView(AttachOptions()), AttachView(AttachOptions(label=True))
+    data = event("data", stream="stdout", rank="1", data="a\nb\n")
+    assert plain.output_event(data) == [Print(STDOUT, b"a\nb\n")]
+    assert label.output_event(data) == [Print(STDOUT, b"1: a\n1: b\n")]
+    both = event("data", stream="stderr", rank="[0-1]", data="x\n")
+    assert label.output_event(both) == [Print(STDERR, b"0: x\n1: x\n")]
+    binary = event("data", stream="stdout", rank="0", encoding="base64", data="//4=")
+    assert plain.output_event(binary) == [Print(STDOUT, b"\xff\xfe")]
+    assert plain.output_event(event("data", stream="stdout", rank="0", eof=True)) == []
+    assert plain.output_event(event("header", version=1)) == []
+
+
+def test_talk_of_the_shell() -> None:
+    view = AttachView(AttachOptions())
+    view.job_event(event("submit", 100.0))
+    view.job_event(event("start", 100.0))
+    message = "task 0: start failed: x: No such file or directory"
+    assert view.output_event(event("log", 100.036, rank=0, level=0, message=message)) == [
+        Print(STDERR, f"0.036s: flux-shell[0]: FATAL: {message}\n".encode())
+    ]
+    assert view.output_event(event("log", 100.1, rank=0, level=5, component="t", message="hi")) == [
+        Print(STDERR, b"0.100s: flux-shell[0]: t: hi\n")
+    ]
+    told = event("log", 100.2, component="flux-shell", stream="stderr", rank="0", data="flux-shell: FATAL: x\n")
+    assert view.exec_event(told) == [Print(STDERR, b"0.200s: flux-shell[0]: stderr: flux-shell: FATAL: x\n")]
+    assert view.output_event(event("redirect", stream="stdout", rank="0", path="out.txt")) == [
+        Print(STDERR, b"0: stdout redirected to out.txt\n")
+    ]
+
+
+def test_a_shell_that_failed_early_is_still_heard() -> None:
+    view = AttachView(AttachOptions())
+    view.job_event(event("submit"))
+    view.exec_event(event("init"))
+    assert view.exec_ended() == [WatchOutput()]
+
+
+def test_pty_and_read_only() -> None:
+    view = AttachView(AttachOptions())
+    view.job_event(event("start"))
+    init = event("shell.init", **SHELL_INIT, pty="terminus.0")
+    assert view.exec_event(init) == [AttachPty("0-shell-306838503424.terminus.0", 0)]
+    reader = AttachView(AttachOptions(read_only=True))
+    reader.job_event(event("start"))
+    assert reader.exec_event(init) == [WatchOutput()]
+
+
+def test_bytes_travel_both_ways() -> None:
+    for data in (b"text \xc3\xa9\n", b"\xff\x00"):
+        assert job_text.io_data(job_text.io_context(data)) == data
+    assert job_text.io_data({"encoding": "base64", "data": "%"}) == b""
