@@ -227,3 +227,14 @@ def test_an_interior_broker_takes_its_subtree_with_it() -> None:
         started = time.monotonic()
         instance.stop()
         assert time.monotonic() - started < 30
+
+
+def test_a_silent_broker_is_lost_after_the_timeout() -> None:
+    with running_instance(2, "-o,-Soverlay.timeout=1") as instance:
+        with Flux(instance.uri.removesuffix("0") + "1") as other:
+            pid = int(other.attr_get("broker.pid") or 0)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            until(lambda: "rank 1 was lost" in instance.run("dmesg").stdout)
+        finally:
+            os.kill(pid, signal.SIGCONT)

@@ -1,0 +1,113 @@
+"""The `flux` command itself: finding sub-commands, options before them, failures."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+from broker.modules import HIDDEN, MODULES
+from flux.testing.instance import default_flux
+from fluxctl import builtins
+from fluxctl.table import COMMANDS, HELP_ORDER
+
+
+def flux(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("FLUX_")} | env
+    return subprocess.run(
+        [default_flux(), *words], env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def script(folder: pathlib.Path, name: str, text: str, mode: int = 0o755) -> pathlib.Path:
+    path = folder / name
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def test_an_external_command_on_the_exec_path(tmp_path: pathlib.Path) -> None:
+    script(tmp_path, "flux-greet", '#!/bin/sh\necho "greet $*"; exit 4\n')
+    done = flux("greet", "a", "b", FLUX_EXEC_PATH=f"/nonexistent:{tmp_path}")
+    assert (done.returncode, done.stdout) == (4, "greet a b\n")
+
+
+def test_a_python_file_is_an_external_command_too(tmp_path: pathlib.Path) -> None:
+    script(tmp_path, "flux-py.py", "import sys; print(sys.argv[1:])\n", 0o644)
+    assert flux("py", "x", FLUX_EXEC_PATH=str(tmp_path)).stdout == "['x']\n"
+
+
+def test_built_in_commands_win_unless_a_path_is_prepended(tmp_path: pathlib.Path) -> None:
+    script(tmp_path, "flux-version", "#!/bin/sh\necho mine\n")
+    assert flux("version", FLUX_EXEC_PATH=str(tmp_path)).stdout.startswith("commands:")
+    assert flux("version", FLUX_EXEC_PATH_PREPEND=str(tmp_path)).stdout == "mine\n"
+
+
+def test_a_command_with_a_slash_is_run_directly(tmp_path: pathlib.Path) -> None:
+    path = script(tmp_path, "anything", "#!/bin/sh\necho direct $1\n")
+    assert flux(str(path), "1").stdout == "direct 1\n"
+    done = flux("/nonexistent/x")
+    assert (done.returncode, done.stderr) == (1, "flux: `/nonexistent/x' is not a flux command.  See 'flux --help'\n")
+
+
+def test_an_unknown_command_suggests_the_nearest() -> None:
+    assert flux("nosuchcmd").stderr == "flux: `nosuchcmd' is not a flux command.  See 'flux --help'\n"
+    done = flux("getatr")
+    assert done.returncode == 1
+    assert "did you mean 'getattr'?" in done.stderr
+
+
+def test_help_lists_commands_that_exist() -> None:
+    done = flux("help")
+    assert done.returncode == 0
+    assert done.stderr == flux("-h").stderr
+    names = {part for name, _ in HELP_ORDER for part in name.split(",")}
+    renamed = {"get": "getattr", "set": "setattr"}
+    assert {renamed.get(name, name) for name in names} <= set(COMMANDS)
+
+
+def test_help_of_a_command_shows_its_options() -> None:
+    assert "--interval" in flux("help", "ping").stdout
+    assert flux("help", "nosuch").returncode == 1
+
+
+def test_bad_options() -> None:
+    done = flux("--nosuch")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "flux: unrecognized option '--nosuch'\nTry `flux --help' for more information.\n",
+    )
+    done = flux("getattr", "--bad")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "flux-getattr: unrecognized option '--bad'\nTry `flux-getattr --help' for more information.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "words", [("getattr", "size"), ("ping", "kvs"), ("event", "pub", "x"), ("dmesg",), ("lsattr",)]
+)
+def test_without_an_instance_one_sentence(words: tuple[str, ...]) -> None:
+    done = flux(*words)
+    assert (done.returncode, done.stderr) == (1, "flux: flux_open: No such file or directory\n")
+
+
+def test_version_outside_an_instance() -> None:
+    lines = [line.split(":")[0] for line in flux("-V").stdout.splitlines()]
+    assert lines == ["commands", "libflux-core", "build-options"]
+
+
+def test_the_table_of_modules_is_the_brokers() -> None:
+    theirs = {name: module.target.partition(":")[0] for name, module in MODULES.items() if name not in HIDDEN}
+    ours = dict(builtins.MODULES)
+    assert ours.pop("connector-local") == "broker.services.connector_local.service"
+    assert ours == theirs
+
+
+def test_env_runs_a_command_and_reports_a_missing_one() -> None:
+    assert flux("env", "printenv", "MINE", MINE="1").stdout == "1\n"
+    assert "MINE=1" in flux("env", MINE="1").stdout.splitlines()
+    done = flux("env", "nosuchprogram")
+    assert (done.returncode, done.stderr) == (127, "flux-env: nosuchprogram: No such file or directory\n")
