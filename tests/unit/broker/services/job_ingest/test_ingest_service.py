@@ -1,0 +1,170 @@
+"""Submission: what is refused, and that nothing is half submitted."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from broker.services.job_ingest.service import JobIngestService
+from broker.testing.harness import ServiceHarness
+from flux.security import sign
+from flux.wire import json
+
+SPEC: dict[str, Any] = {
+    "version": 1,
+    "resources": [{"type": "slot", "count": 1, "label": "t", "with": [{"type": "core", "count": 1}]}],
+    "tasks": [{"command": ["true"], "slot": "t", "count": {"per_slot": 1}}],
+    "attributes": {"system": {"duration": 0}},
+}
+
+
+def payload(jobspec: Any = SPEC, urgency: int = 16, flags: int = 0, userid: int = 0) -> dict[str, Any]:
+    text = jobspec if isinstance(jobspec, bytes) else json.dumps(jobspec)
+    return {"J": sign(text, userid).decode(), "urgency": urgency, "flags": flags}
+
+
+class World:
+    """job-ingest with a KVS and a job manager that can be told to fail."""
+
+    def __init__(self, rank: int = 0) -> None:
+        self.commits: list[list[dict[str, Any]]] = []
+        self.submits: list[list[dict[str, Any]]] = []
+        self.refuse = ""
+        self.kvs_error: OSError | None = None
+        self.manager_error: OSError | None = None
+        rpcs = {
+            "kvs.commit": self._commit,
+            "job-manager.submit": self._submit,
+            "job-manager.getinfo": lambda _: {"max_jobid": 1 << 34},
+            "job-ingest.getinfo": lambda _: {"timestamp": 5000},
+        }
+        self.h: ServiceHarness[JobIngestService] = ServiceHarness(JobIngestService, rank=rank, rpcs=rpcs)
+
+    def _commit(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self.kvs_error is not None:
+            raise self.kvs_error
+        self.commits.append(request["ops"])
+        return {"rootseq": 1}
+
+    def _submit(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self.manager_error is not None:
+            raise self.manager_error
+        self.submits.append(request["jobs"])
+        errors = [[job["id"], errno.EINVAL, self.refuse] for job in request["jobs"]] if self.refuse else []
+        return {"errors": errors}
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    world = World()
+    await world.h.start()
+    yield world
+    await world.h.stop()
+
+
+async def test_accepted_job(world: World) -> None:
+    answer = await world.h.request("job-ingest.submit", payload(urgency=20, flags=6))
+    (job,) = world.submits[0]
+    assert answer == {"id": job["id"]}
+    assert answer["id"] >> 24 > (1 << 34) >> 24, "ids go on after those of an earlier instance"
+    assert (job["userid"], job["urgency"], job["flags"], job["jobspec"]) == (0, 20, 6, SPEC)
+    assert {op["key"].rpartition(".")[2] for op in world.commits[0]} == {"J", "jobspec"}
+
+
+async def test_jobs_of_a_turn_share_a_commit(world: World) -> None:
+    tags = [world.h.submit("job-ingest.submit", payload()) for _ in range(5)]
+    await world.h.until(lambda: all(world.h.replies(tag) for tag in tags))
+    ids = [world.h.replies(tag)[0].json()["id"] for tag in tags]
+    assert len(set(ids)) == 5
+    assert len(world.commits) == len(world.submits) == 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "errnum", "text"),
+    [
+        (payload({}), errno.EPERM, "Missing key (attributes)"),
+        (payload(b"notjson\n"), errno.EINVAL, "jobspec: invalid JSON: '[' or '{' expected near 'notjson'"),
+        (payload(b""), errno.EINVAL, "jobspec: invalid JSON: '[' or '{' expected near end of file"),
+        (payload(urgency=32), errno.EINVAL, "urgency range is [0:31]"),
+        (payload(flags=64), errno.EPROTO, "unknown job flags"),
+        (payload(userid=9), errno.EPERM, "signer=9 != requestor=0"),
+        ({"J": "x.y.z", "urgency": 16, "flags": 0}, errno.EINVAL, None),
+        ({"urgency": 16, "flags": 0}, errno.EPROTO, None),
+    ],
+)
+async def test_refused(world: World, request_: dict[str, Any], errnum: int, text: str | None) -> None:
+    with pytest.raises(OSError, match=r".") as failure:
+        await world.h.request("job-ingest.submit", request_)
+    assert failure.value.errno == errnum
+    assert text is None or failure.value.strerror == text
+    assert not world.commits
+    assert not world.submits
+
+
+@pytest.mark.parametrize(
+    ("urgency", "flags", "text"),
+    [
+        (17, 0, "only the instance owner can submit jobs with urgency >16"),
+        (16, 4, "only the instance owner can submit with FLUX_JOB_WAITABLE"),
+        (16, 8, "only the instance owner can submit with FLUX_JOB_NOVALIDATE"),
+    ],
+)
+async def test_limits_of_guests(world: World, urgency: int, flags: int, text: str) -> None:
+    with pytest.raises(OSError, match=text):
+        await world.h.request("job-ingest.submit", payload(urgency=urgency, flags=flags, userid=1000), userid=1000)
+    answer = await world.h.request("job-ingest.submit", payload(urgency=16, flags=2, userid=1000), userid=1000)
+    assert world.submits[0][0]["userid"] == 1000
+    assert answer["id"]
+
+
+async def test_the_owner_may_skip_validation(world: World) -> None:
+    assert (await world.h.request("job-ingest.submit", payload({"x": 1}, flags=8)))["id"]
+
+
+async def test_rejected_job_leaves_nothing(world: World) -> None:
+    world.refuse = "job submission is disabled: testing things"
+    with pytest.raises(OSError, match="testing things") as failure:
+        await world.h.request("job-ingest.submit", payload())
+    assert failure.value.errno == errno.EINVAL
+    await world.h.until(lambda: len(world.commits) == 2)
+    (purge,) = world.commits[1]
+    assert purge["dirent"] is None
+    assert world.commits[0][0]["key"] == f"{purge['key']}.J"
+
+
+async def test_store_that_fails(world: World) -> None:
+    world.kvs_error = OSError(errno.ENOSPC, "store is full")
+    with pytest.raises(OSError, match="store is full"):
+        await world.h.request("job-ingest.submit", payload())
+    assert not world.submits
+    world.kvs_error = None
+    assert (await world.h.request("job-ingest.submit", payload()))["id"]
+
+
+async def test_job_manager_that_is_missing(world: World) -> None:
+    world.manager_error = OSError(errno.ENOSYS, None)
+    with pytest.raises(OSError, match=r".") as failure:
+        await world.h.request("job-ingest.submit", payload())
+    assert failure.value.errno == errno.ENOSYS
+    await world.h.until(lambda: len(world.commits) == 2)
+    assert world.commits[-1][0]["dirent"] is None
+    assert world.h.service.stats() == {"submitted": 0, "rejected": 1, "waiting": 0}
+
+
+async def test_other_ranks_take_the_time_of_the_parent() -> None:
+    world = World(rank=7)
+    await world.h.start()
+    id = (await world.h.request("job-ingest.submit", payload()))["id"]
+    assert id >> 24 >= 5000
+    assert id >> 10 & 0x3FFF == 7
+    assert (await world.h.request("job-ingest.getinfo"))["timestamp"] >= 5000
+    await world.h.stop()
+
+
+@pytest.mark.parametrize("args", [["nosuch=1"], ["worker-count=0"], ["validator-plugins"]])
+async def test_bad_arguments(args: list[str]) -> None:
+    with pytest.raises(OSError, match=r"worker-count|unknown"):
+        await World().h.start(args)

@@ -1,0 +1,151 @@
+"""The hand-written validator agrees with the JSON schema of RFC 25 and with its text."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pathlib
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from broker.services.job_ingest.validate import InvalidJobspec, validate
+
+DATA = pathlib.Path(__file__).parent / "data"
+SCHEMA = json.loads((DATA / "schema.json").read_text())
+SCHEMA["definitions"]["node_vertex"]["properties"]["exclusive"] = {"type": "boolean"}  # as in the RFC's text
+CHECKER = jsonschema.Draft7Validator(SCHEMA)
+
+
+def is_valid(jobspec: Any) -> bool:
+    try:
+        validate(jobspec)
+    except InvalidJobspec:
+        return False
+    return True
+
+
+def has_what_the_text_asks_for(jobspec: Any) -> bool:
+    system = (jobspec["attributes"] or {}).get("system")
+    if not system or "duration" not in system:
+        return False
+    top = jobspec["resources"][0]
+    slot = top["with"][0] if top["type"] == "node" else top
+    return any(child["type"] == "core" for child in slot["with"])
+
+
+VALID: dict[str, Any] = {
+    "version": 1,
+    "resources": [
+        {
+            "type": "node",
+            "count": 2,
+            "with": [
+                {
+                    "type": "slot",
+                    "count": 1,
+                    "label": "task",
+                    "with": [{"type": "core", "count": 2}, {"type": "gpu", "count": 1}],
+                }
+            ],
+        }
+    ],
+    "tasks": [{"command": ["app"], "slot": "task", "count": {"per_slot": 1}}],
+    "attributes": {"system": {"duration": 0, "cwd": "/", "environment": {}}, "user": {"a": 1}},
+}
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("*.yaml")), ids=lambda path: path.stem)
+def test_examples_of_the_rfc(path: pathlib.Path) -> None:
+    validate(yaml.safe_load(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("jobspec", "text"),
+    [
+        ({}, "Missing key (attributes)"),
+        ({"version": 1, "resources": [], "tasks": [], "attributes": {}}, "attributes.system is a required key"),
+        (
+            {"version": 1, "resources": [], "tasks": [], "attributes": {"system": {}}},
+            "attributes.system.duration is a required key",
+        ),
+        ([], "jobspec must be an object"),
+        ({**VALID, "version": 2}, "only jobspec version 1 is supported"),
+    ],
+)
+def test_texts(jobspec: Any, text: str) -> None:
+    with pytest.raises(InvalidJobspec) as failure:
+        validate(jobspec)
+    assert str(failure.value) == text
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    out = [path] if path else []
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        out += places(inner, (*path, key))
+    return out
+
+
+PLACES = places(VALID)
+KEYS = [
+    "type",
+    "count",
+    "unit",
+    "with",
+    "label",
+    "exclusive",
+    "nosuch",
+    "system",
+    "total",
+    "per_slot",
+    "user",
+    "duration",
+]
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 3),
+    st.sampled_from([0.5, 1.0, 2.0, -1.5]),
+    st.sampled_from(["", "slot", "core", "gpu", "node", "x"]),
+    st.just([]),
+    st.just({}),
+    st.just(["x"]),
+    st.just([1]),
+    st.just({"total": 3}),
+    st.just({"type": "core", "count": 1}),
+    st.just([{"type": "gpu", "count": 1}]),
+)
+MUTATIONS = st.lists(
+    st.tuples(st.sampled_from(["set", "delete", "add"]), st.sampled_from(PLACES), st.sampled_from(KEYS), VALUES),
+    max_size=3,
+)
+
+
+def mutate(jobspec: Any, steps: list[tuple[str, tuple[Any, ...], str, Any]]) -> Any:
+    for kind, path, key, value in steps:
+        target = jobspec
+        try:
+            for part in path[:-1]:
+                target = target[part]
+            if kind == "set":
+                target[path[-1]] = value
+            elif kind == "delete":
+                del target[path[-1]]
+            else:
+                target[path[-1]][key] = value
+        except (KeyError, IndexError, TypeError):
+            continue
+    return jobspec
+
+
+@settings(max_examples=1500, deadline=None)
+@given(MUTATIONS)
+def test_agrees_with_the_schema(steps: list[tuple[str, tuple[Any, ...], str, Any]]) -> None:
+    jobspec = mutate(copy.deepcopy(VALID), copy.deepcopy(steps))
+    expected = CHECKER.is_valid(jobspec) and has_what_the_text_asks_for(jobspec)
+    assert is_valid(jobspec) == expected, jobspec
