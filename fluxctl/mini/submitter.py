@@ -176,7 +176,7 @@ class Submitter:
             jobid = int(future.get()["id"])
         except OSError as error:
             self.tally.refuse()
-            self._console.err(f"flux-mini: ERROR: {error}\n".encode(), job.log_stderr or job.log)
+            self._console.err(f"{error}\n".encode(), job.log_stderr or job.log)
         else:
             self.tally.accept()
             if not self._settings.quiet:

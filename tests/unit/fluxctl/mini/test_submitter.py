@@ -129,7 +129,7 @@ def test_refused_jobs_are_reported_and_the_others_go_on(handle: FakeHandle, capf
     run = Submitter(handle, jobs(3), Settings())  # type: ignore[arg-type]
     assert run.run() == 1
     out, err = capfd.readouterr()
-    assert err == "flux-mini: ERROR: [Errno 22] no such thing\n"
+    assert err == "[Errno 22] no such thing\n"
     assert (len(out.splitlines()), run.tally.submitted) == (2, 2)
 
 
