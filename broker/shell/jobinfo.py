@@ -150,6 +150,24 @@ def distribute(tasks: Mapping[str, Any], slots: Slots, cores: list[int]) -> list
     return [count * int(tasks.get("per_slot", 1)) for count in per_rank]
 
 
+def per_resource(option: Mapping[str, Any], cores: list[int]) -> list[int]:
+    """Return the number of tasks of each rank for the shell option ``per-resource`` (flux-shell(1)).
+
+    Args:
+        option: ``{"type": "node"|"core", "count": n}``; the count, 1 without, is for each such resource.
+        cores: cores allocated on each rank.
+
+    Raises:
+        ValueError: another type.
+    """
+    count = int(option.get("count", 1))
+    if option["type"] == "node":
+        return [count] * len(cores)
+    if option["type"] == "core":
+        return [count * have for have in cores]
+    raise ValueError(f"per-resource: unknown type {option['type']}")
+
+
 def parse_job(jobid: int, userid: int, jobspec: dict[str, Any], resources: dict[str, Any]) -> JobInfo:
     """Return the job described by `jobspec` and R.
 
@@ -160,7 +178,9 @@ def parse_job(jobid: int, userid: int, jobspec: dict[str, Any], resources: dict[
         slots = parse_slots(jobspec["resources"])
         ranks = _ranks_of(resources)
         cores = [len(decode_idset(children.get("core", ""))) for _, children in ranks]
-        counts = distribute(jobspec["tasks"][0]["count"], slots, cores)
+        options = dict(((jobspec.get("attributes") or {}).get("system") or {}).get("shell", {}).get("options") or {})
+        per = options.get("per-resource")
+        counts = per_resource(per, cores) if per else distribute(jobspec["tasks"][0]["count"], slots, cores)
     except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
         raise OSError(errno.EINVAL, f"malformed jobspec or R: {error!r}") from error
     infos: list[RankInfo] = []
@@ -168,7 +188,4 @@ def parse_job(jobid: int, userid: int, jobspec: dict[str, Any], resources: dict[
     for index, ((broker_rank, children), count) in enumerate(zip(ranks, counts, strict=True)):
         infos.append(RankInfo(index, broker_rank, children, first, count))
         first += count
-    info = JobInfo(jobid, userid, jobspec, resources, slots, infos)
-    shell = info.system.get("shell")
-    info.options = dict((shell or {}).get("options") or {})
-    return info
+    return JobInfo(jobid, userid, jobspec, resources, slots, infos, options)

@@ -18,6 +18,7 @@ from broker.shell.loop import Loop, SignalPipe
 from broker.shell.peer import Message, NoPeer, Peer
 from broker.shell.plugin import PluginStack
 from broker.shell.task import Task
+from flux.job.JobID import id_encode
 
 FATAL, ERROR, WARNING, NOTICE, DEBUG, TRACE = 0, 3, 4, 5, 6, 7
 _PREFIX = {FATAL: "FATAL: ", ERROR: "ERROR: ", WARNING: "WARN: ", NOTICE: "", DEBUG: "DEBUG: ", TRACE: "TRACE: "}
@@ -300,7 +301,7 @@ class Shell:
         self._make_tmpdir()
         self.env |= self.environ
         self.env |= {
-            "FLUX_JOB_ID": str(info.id),
+            "FLUX_JOB_ID": id_encode(info.id),
             "FLUX_JOB_SIZE": str(info.ntasks),
             "FLUX_JOB_NNODES": str(self.size),
             "FLUX_TERMINUS_SESSION": "0",
@@ -325,7 +326,7 @@ class Shell:
         """Create FLUX_JOB_TMPDIR; its name holds the job id, so that it tells whose it is."""
         self.tmpdir = ""
         base = self.rundir or os.environ.get("TMPDIR", "/tmp")
-        name = f"jobtmp-{self.rank}-{self.info.id}"
+        name = f"jobtmp-{self.rank}-{id_encode(self.info.id)}"
         try:
             if self.standalone:
                 self.tmpdir = tempfile.mkdtemp(prefix=name + "-", dir=base)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from broker.shell.plugin import Plugin
 from broker.shell.plugins.affinity import AffinityPlugin
+from broker.shell.plugins.batch import BatchPlugin
 from broker.shell.plugins.doom import DoomPlugin
 from broker.shell.plugins.gpubind import GpuBindPlugin
 from broker.shell.plugins.input import InputPlugin
@@ -15,6 +16,7 @@ from broker.shell.plugins.tracestop import TraceStopPlugin
 from broker.shell.shell import Shell
 
 BUILTINS: tuple[type[Plugin], ...] = (
+    BatchPlugin,
     PtyPlugin,
     InputPlugin,
     OutputPlugin,

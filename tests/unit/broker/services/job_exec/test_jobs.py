@@ -9,6 +9,8 @@ from typing import Any
 import psutil
 import pytest
 
+from flux.job.JobID import id_encode
+
 FLOW = ["init", "starting", "shell.init", "shell.start", "shell.task-exit", "complete", "done"]
 
 
@@ -50,7 +52,12 @@ async def test_tasks_get_their_environment(broker: Any, tmp_path: Any) -> None:
     assert await broker.run(["env"], ntasks=2) == 0
     lines = set(broker.output().splitlines())
     assert {f"FLUX_TASK_RANK={rank}" for rank in (0, 1)} | {"FLUX_JOB_SIZE=2", "FLUX_JOB_NNODES=1"} <= lines
-    assert {"FLUX_JOB_ID=4242", "FLUX_KVS_NAMESPACE=job-4242", "PMI_SIZE=2", "CUDA_VISIBLE_DEVICES=-1"} <= lines
+    assert {
+        f"FLUX_JOB_ID={id_encode(4242)}",
+        "FLUX_KVS_NAMESPACE=job-4242",
+        "PMI_SIZE=2",
+        "CUDA_VISIBLE_DEVICES=-1",
+    } <= lines
     assert f"FLUX_URI=local://{tmp_path}/local" in lines
     tmpdir = next(line for line in lines if line.startswith("FLUX_JOB_TMPDIR=")).partition("=")[2]
     assert tmpdir.startswith(str(tmp_path)) and not os.path.exists(tmpdir)

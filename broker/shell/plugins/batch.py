@@ -1,0 +1,37 @@
+"""A job that carries a batch script runs it as the initial program of an instance of its own (flux-mini(1), batch)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from broker.shell.plugin import Plugin
+
+if TYPE_CHECKING:
+    from broker.shell.task import Task
+
+SCRIPT_MODE = 0o700
+
+
+class BatchPlugin(Plugin):
+    """Writes ``attributes.system.batch.script`` to the job's directory and has the tasks run brokers with it."""
+
+    name = "batch"
+
+    def wanted(self) -> bool:
+        return "script" in self._batch
+
+    @property
+    def _batch(self) -> dict[str, Any]:
+        return self.shell.info.system.get("batch") or {}
+
+    def shell_init(self) -> None:
+        """Write the script where only the owner reads it; it goes away with the job's directory."""
+        self._path = os.path.join(self.shell.tmpdir, "script")
+        with open(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, SCRIPT_MODE), "w") as file:
+            file.write(self._batch["script"])
+
+    def task_init(self, task: Task) -> None:
+        """The script's arguments are those of the command; the command itself was only its name."""
+        options = [str(option) for option in self._batch.get("broker-opts") or ()]
+        task.argv = ["flux", "broker", *options, self._path, *task.argv[1:]]
