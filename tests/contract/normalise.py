@@ -14,6 +14,7 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
     (r"\b1[678]\d{8}\.\d+\b", "EPOCH"),
     (r" *ƒ[1-9A-HJ-NP-Za-km-z]{7,}", " JOBID"),
+    (r"(?<=-)\d{6,}\b", "NUMBER"),
     (r"\bjob(?:\.[0-9a-f]{4}){4}\b", "JOBKVS"),
     (r"\b[0-9a-f]{4}(?:\.[0-9a-f]{4}){3}\b", "DOTHEX"),
     (r"\b[a-z]+-[a-z]+-[a-z]+--[a-z]+-[a-z]+-[a-z]+\b", "JOBWORDS"),
@@ -43,6 +44,9 @@ CONCURRENT = re.compile(
     r"--watch|--wait|--cc|:::|flux exec(?! -r \d+ )|mini run.* -n ?[2-9]|mini run.*-N|flux job attach|&|flux module list|"
     r"flux jobs -\w*[aA]|flux jobs .*-f|flux job list"
 )
+
+# Following a job merges its eventlog, its execution's and its output as they arrive: three streams on one stderr.
+MERGED = re.compile(r"flux mini run|flux job attach")
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,8 @@ def normalised(text: str, place: Place, recording: Recording) -> str:
     return text
 
 
-def comparable(text: str, recording: Recording) -> list[str]:
+def comparable(text: str, recording: Recording, stream: str = "stdout") -> list[str]:
     """The lines of a normalised text, sorted where the command's output has no order."""
     lines = text.splitlines(keepends=True)
-    return sorted(lines) if CONCURRENT.search(recording.line) else lines
+    concurrent = CONCURRENT.search(recording.line) or (stream == "stderr" and MERGED.search(recording.line))
+    return sorted(lines) if concurrent else lines

@@ -38,8 +38,8 @@ class Outcome:
             ("stdout", self.stdout, self.recording.stdout),
             ("stderr", self.stderr, self.recording.stderr),
         ):
-            ours = comparable(normalised(mine, self.place, self.recording), self.recording)
-            recorded = comparable(normalised(theirs, RECORDED, self.recording), self.recording)
+            ours = comparable(normalised(mine, self.place, self.recording), self.recording, name)
+            recorded = comparable(normalised(theirs, RECORDED, self.recording), self.recording, name)
             if ours != recorded:
                 return _first_difference(name, ours, recorded)
         if self.exit != self.recording.exit:
