@@ -80,7 +80,9 @@ class AttachView:
         self._output_watched = False
         self._exec_began = False
         self._started = False
+        self._exec_over = False
         self._early: list[EventLogEvent] = []
+        self._late: list[Action] = []
         self._failed = False
         self._status: int | None = None
         self.service: str | None = None
@@ -115,7 +117,8 @@ class AttachView:
             actions.append(self._line(job_text.exception_line(event, self._start)))
             self._failed = self._failed or event.context.get("severity") == 0
         elif self._options.show_events:
-            actions.append(self._line(job_text.event_line("job", event, self._start)))
+            line = self._line(job_text.event_line("job", event, self._start))
+            (self._late if self._overtakes_exec(event) else actions).append(line)
         if event.name == "finish":
             self._status = int(event.context.get("status", 0))
         if not self._exec_watched:
@@ -124,6 +127,11 @@ class AttachView:
         if event.name in ("start", "finish", "clean"):
             actions += self._release_early()
         return actions
+
+    def _overtakes_exec(self, event: EventLogEvent) -> bool:
+        """Whether the event came before events of the execution that happened earlier and are shown too."""
+        running = self._options.show_exec and self._exec_began and not self._exec_over
+        return running and (event.name == "finish" or self._status is not None)
 
     def _release_early(self) -> list[Action]:
         self._started = True
@@ -167,7 +175,9 @@ class AttachView:
 
     def exec_ended(self) -> list[Action]:
         """Take the end of the execution's eventlog: a shell that failed early may still have logged something."""
-        actions = self._release_early()
+        self._exec_over = True
+        actions = self._release_early() + self._late
+        self._late = []
         return actions + self._watch_output() if self._exec_began else actions
 
     def output_event(self, event: EventLogEvent) -> list[Action]:

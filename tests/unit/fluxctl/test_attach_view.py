@@ -38,8 +38,10 @@ def test_follows_a_job_as_recorded() -> None:
     ]
     actions = view.exec_event(event("shell.init", 100.033, **SHELL_INIT))
     assert actions[1:] == [WatchOutput(), ForwardStdin("0-shell-306838503424", 0)]
-    assert view.exec_ended() == []
-    view.job_event(event("finish", 100.04, status=0))
+    assert view.job_event(event("finish", 100.041, status=0)) == []
+    assert view.exec_event(event("done", 100.04)) == [Print(STDERR, b"0.040s: exec.done\n")]
+    assert view.exec_ended() == [Print(STDERR, b'0.041s: job.finish {"status":0}\n')]
+    assert view.job_event(event("clean", 100.044)) == [Print(STDERR, b"0.044s: job.clean\n")]
     assert (view.exit_code, view.verdict) == (0, None)
 
 
