@@ -106,7 +106,7 @@ def _check_data(kind: str, data: Any) -> Any:
                 raise OSError(errno.EINVAL, "val object holds invalid base64") from exc
             return data
     elif kind in ("valref", "dirref"):
-        if isinstance(data, list) and data and all(map(is_blobref, data)) and (kind == "valref" or len(data) == 1):
+        if isinstance(data, list) and data and all(map(is_blobref, data)):
             return list(data)
     elif kind == "dir":
         if isinstance(data, dict) and all(_is_name(name) for name in data):

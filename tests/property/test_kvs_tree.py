@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from broker.services.kvs import directory
 from broker.services.kvs.cache import ObjectCache
 from broker.services.kvs.commit import Transaction, apply_batch, parse_ops
-from broker.services.kvs.lookup import Missing, lookup
+from broker.services.kvs.directory import Missing
+from broker.services.kvs.lookup import lookup
 from flux import treeobj
 from flux.kvs_txn import READDIR, Txn
 from flux.wire import json
@@ -119,9 +122,17 @@ def transaction(number: int, operations: list[tuple[str, str, bytes]]) -> Transa
     return Transaction(parse_ops(txn.ops), 0, number)
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.lists(st.tuples(st.lists(transactions, min_size=1, max_size=4), st.booleans()), max_size=6))
-def test_same_as_dictionaries(batches: list[tuple[list[list[tuple[str, str, bytes]]], bool]]) -> None:
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from([1024, 0, 1]),
+    st.lists(st.tuples(st.lists(transactions, min_size=1, max_size=4), st.booleans()), max_size=6),
+)
+def test_same_as_dictionaries(split_at: int, batches: list[tuple[list[list[tuple[str, str, bytes]]], bool]]) -> None:
+    with patch.multiple(directory, SPLIT_AT=split_at, PARTS=2):
+        check_against_model(batches)
+
+
+def check_against_model(batches: list[tuple[list[list[tuple[str, str, bytes]]], bool]]) -> None:
     store, model = Store(), {}
     for batch, forget in batches:
         expected_failures = []

@@ -6,15 +6,12 @@ is used moves to the young one, and when the young one is full the old one is dr
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any, Final, Generic, TypeVar
+from contextlib import contextmanager
+from typing import Final, Generic, TypeVar
 
-from flux.treeobj import TreeObj
-from flux.wire import json
+from broker.services.kvs.directory import Entries, parse
 
-Entries = dict[str, TreeObj]
 DIRECTORY_BYTES: Final = 4 << 20
 VALUE_BYTES: Final = 4 << 20
 T = TypeVar("T")
@@ -97,13 +94,8 @@ class ObjectCache:
         self._values.add(ref, data, len(data))
 
     def load_directory(self, ref: str, blob: bytes) -> None:
-        """Parse and keep a directory from the content store; raises OSError(EINVAL) if ``blob`` is not one."""
-        obj: Any = None
-        with suppress(ValueError):
-            obj = json.loads(blob)
-        if not isinstance(obj, dict) or obj.get("type") != "dir" or not isinstance(obj.get("data"), dict):
-            raise OSError(errno.EINVAL, f"{ref} does not hold a KVS directory")
-        self.add_directory(ref, obj["data"], len(blob))
+        """Parse and keep a directory, or a part of one; raises OSError(EINVAL) if ``blob`` is neither."""
+        self.add_directory(ref, parse(ref, blob), len(blob))
 
     def sizes(self) -> list[int]:
         """Return the size in bytes of every object held."""

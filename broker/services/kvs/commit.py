@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-from broker.services.kvs.cache import Entries, ObjectCache
-from broker.services.kvs.lookup import SYMLINK_DEPTH, components, entries_of
+from broker.services.kvs.cache import ObjectCache
+from broker.services.kvs.directory import Draft, Entries
+from broker.services.kvs.lookup import SYMLINK_DEPTH, components
 from flux import treeobj
 from flux.kvs_txn import APPEND
 from flux.treeobj import TreeObj
-from flux.wire import json
 
 # A value whose base64 text is not longer than a blobref could be stays in its directory (RFC 11: short values SHOULD be a val).
 INLINE_MAX: Final = 72
@@ -71,21 +71,18 @@ class _Tail:
 
 
 class _Directory:
-    """A directory that may be changed: a copy of its entries, and the children and values of it that are being changed."""
+    """A directory that may be changed: a draft of it, and the children and values of it that are being changed."""
 
-    __slots__ = ("children", "entries", "grown", "tails")
+    __slots__ = ("children", "draft", "tails")
 
-    def __init__(self, entries: Entries) -> None:
-        self.entries = entries
+    def __init__(self, draft: Draft) -> None:
+        self.draft = draft
         self.children: dict[str, _Directory] = {}
         self.tails: dict[str, _Tail] = {}
-        self.grown = False
 
     def set(self, name: str, entry: TreeObj) -> None:
         self.forget(name)
-        if name not in self.entries:
-            self.grown = True
-        self.entries[name] = entry
+        self.draft.set(name, entry)
 
     def forget(self, name: str) -> None:
         self.children.pop(name, None)
@@ -102,8 +99,7 @@ class Overlay:
         self._cache = cache
         self._namespace = namespace
         self._algorithm = algorithm
-        entries = entries_of(treeobj.dirref(rootref), cache)
-        self._root = _Directory(dict(entries or {}))
+        self._root = _Directory(Draft(treeobj.dirref(rootref), cache.directory))
         self.blobs: dict[str, bytes] = {}
         self.directories: dict[str, Entries] = {}
 
@@ -130,32 +126,32 @@ class Overlay:
         child = node.children.get(name)
         if child is not None:
             return child
-        entry = None if name in node.tails else node.entries.get(name)
+        entry = None if name in node.tails else node.draft.get(name)
         if entry is not None and entry["type"] == "symlink":
             link = entry["data"]
             if link.get("namespace") not in (None, self._namespace):
                 raise OSError(errno.EINVAL, f"{name} links to another namespace")
             target: str = link["target"]
             return target
-        entries = entries_of(entry, self._cache) if entry is not None else None
-        if entries is None:
+        if entry is None or entry["type"] not in ("dir", "dirref"):
             if not create:
                 return None
-            node.set(name, treeobj.directory())
-        child = node.children[name] = _Directory(dict(entries) if entries is not None else {})
+            entry = treeobj.directory()
+            node.set(name, entry)
+        child = node.children[name] = _Directory(Draft(entry, self._cache.directory))
         return child
 
     def _change(self, node: _Directory, name: str, op: Op) -> None:
         dirent = op.dirent
         if dirent is None:
             node.forget(name)
-            node.entries.pop(name, None)
+            node.draft.remove(name)
         elif op.append:
             assert op.data is not None
             self._append(node, name, op.data)
         elif dirent["type"] == "dir":
             node.set(name, dirent)
-            node.children[name] = _Directory(dict(dirent["data"]))
+            node.children[name] = _Directory(Draft(dirent, self._cache.directory))
         else:
             node.set(name, dirent if op.data is None else treeobj.valref([self._blob(op.data)]))
 
@@ -163,14 +159,14 @@ class Overlay:
         tail = node.tails.get(name)
         if tail is None:
             refs = self._refs_of(node, name)
-            if name not in node.entries:
+            if node.draft.get(name) is None:
                 node.set(name, treeobj.val(b""))
             tail = node.tails[name] = _Tail(refs)
         tail.added.append(data)
 
     def _refs_of(self, node: _Directory, name: str) -> list[str]:
         """Return the blobs of the value ``name`` is now."""
-        entry = node.entries.get(name)
+        entry = node.draft.get(name)
         if entry is None:
             return []
         kind = entry["type"]
@@ -189,18 +185,21 @@ class Overlay:
         return ref
 
     def seal(self) -> str:
-        """Turn every changed directory into a blob and return the new root."""
-        return self._seal(self._root)
+        """Turn every changed directory into blobs and return the new root."""
+        root = self._seal(self._root, whole=True)
+        ref: str = root["data"][0]
+        return ref
 
-    def _seal(self, node: _Directory) -> str:
-        entries = node.entries
+    def _seal(self, node: _Directory, *, whole: bool = False) -> TreeObj:
+        draft = node.draft
         for name, child in node.children.items():
-            entries[name] = treeobj.dirref(self._seal(child))
+            draft.set(name, self._seal(child))
         for name, tail in node.tails.items():
-            entries[name] = self._value(tail)
-        if node.grown:
-            entries = dict(sorted(entries.items()))
-        ref = self._blob(json.dumps(treeobj.directory(entries)))
+            draft.set(name, self._value(tail))
+        return draft.seal(self._directory_blob, whole=whole)
+
+    def _directory_blob(self, blob: bytes, entries: Entries) -> str:
+        ref = self._blob(blob)
         self.directories[ref] = entries
         return ref
 

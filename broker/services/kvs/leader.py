@@ -17,7 +17,7 @@ from broker.service import Request
 from broker.services.kvs.cache import ObjectCache
 from broker.services.kvs.checkpoint import Checkpointer
 from broker.services.kvs.commit import Result, Transaction, apply_batch
-from broker.services.kvs.lookup import Missing
+from broker.services.kvs.directory import Missing
 from broker.services.kvs.namespace import Namespace, not_supported
 from broker.services.kvs.objects import ObjectLoader
 from flux import blobpack
@@ -29,8 +29,9 @@ from flux.wire.message import Message, event
 Callers: TypeAlias = list[Request]
 Work: TypeAlias = list[tuple[Namespace[Callers], Result[Callers]]]
 REST_SHARE = 0.5
-WRITE_RATE = 50e6
+REST_MIN = 0.001
 REST_MAX = 0.25
+DIRECTORY_RATE = 10e6
 
 
 class Leader:
@@ -60,7 +61,7 @@ class Leader:
             return
         self._scheduled = True
         wait = self._not_before - perf_counter()
-        if wait > 0:
+        if wait > REST_MIN:
             self._ctx.call_later(wait, self._run)
         else:
             self._ctx.call_soon(self._run)
@@ -75,9 +76,10 @@ class Leader:
             if batch and not namespace.removed:
                 self._apply(namespace, batch, work)
         if work:
-            written = self._store(work)
-            rest = max(REST_SHARE * (perf_counter() - started), written / WRITE_RATE)
-            self._not_before = started + min(rest, REST_MAX)
+            written = sum(len(result.blobs[ref]) for _, result in work for ref in result.directories)
+            self._store(work)
+            cost = perf_counter() - started
+            self._not_before = started + cost + max(REST_SHARE * cost, min(written / DIRECTORY_RATE - cost, REST_MAX))
 
     def _apply(self, namespace: Namespace[Callers], batch: list[Transaction[Callers]], work: Work) -> None:
         namespace.busy = True
@@ -114,8 +116,8 @@ class Leader:
             self._ready[namespace.name] = namespace
             self._schedule()
 
-    def _store(self, work: Work) -> int:
-        """Hand the new blobs to the content service; returns their size in bytes."""
+    def _store(self, work: Work) -> None:
+        """Hand the new blobs to the content service."""
         blobs: dict[str, bytes] = {}
         for _, result in work:
             blobs.update(result.blobs)
@@ -125,9 +127,8 @@ class Leader:
         self.noop_stores += len(known)
         if not blobs:
             self._publish(work)
-            return 0
+            return
         self.dirty += len(blobs)
-        payload = blobpack.pack(blobs.items())
 
         def stored(msg: Message) -> None:
             self.dirty -= len(blobs)
@@ -136,8 +137,7 @@ class Leader:
             else:
                 self._publish(work)
 
-        self._ctx.handle.post("content.store-batch", payload, stored)
-        return len(payload)
+        self._ctx.handle.post("content.store-batch", blobpack.pack(blobs.items()), stored)
 
     def _give_up(self, work: Work, exc: OSError) -> None:
         for namespace, result in work:

@@ -9,7 +9,8 @@ import errno
 from collections.abc import Callable
 from typing import Any, Final
 
-from broker.services.kvs.cache import Entries, ObjectCache
+from broker.services.kvs.cache import ObjectCache
+from broker.services.kvs.directory import Missing, all_entries, one_entry
 from flux import treeobj
 from flux.kvs_txn import READDIR, READLINK, TREEOBJ
 from flux.treeobj import TreeObj
@@ -18,30 +19,9 @@ SYMLINK_DEPTH: Final = 10
 Roots = Callable[[str], str]
 
 
-class Missing(Exception):
-    """Objects that must be loaded before the walk can go on; ``directory`` tells how to parse them."""
-
-    def __init__(self, refs: list[str], *, directory: bool) -> None:
-        super().__init__(refs)
-        self.refs = refs
-        self.directory = directory
-
-
 def components(key: str) -> list[str]:
     """Return the path components of ``key``; none for the root directory, ``.``."""
     return [] if key == "." else key.split(".")
-
-
-def entries_of(obj: TreeObj, cache: ObjectCache) -> Entries | None:
-    """Return the entries of a directory object, None if it is no directory; raises `Missing`."""
-    kind = obj["type"]
-    if kind == "dirref":
-        ref = obj["data"][0]
-        entries = cache.directory(ref)
-        if entries is None:
-            raise Missing([ref], directory=True)
-        return entries
-    return obj["data"] if kind == "dir" else None
 
 
 def resolve(cache: ObjectCache, root: TreeObj, key: str, roots: Roots, *, follow: bool) -> TreeObj | None:
@@ -56,8 +36,7 @@ def resolve(cache: ObjectCache, root: TreeObj, key: str, roots: Roots, *, follow
         entry = root
         last = len(path) - 1
         for index, name in enumerate(path):
-            entries = entries_of(entry, cache)
-            found = entries.get(name) if entries is not None else None
+            found = one_entry(entry, name, cache.directory)
             if found is None:
                 return None
             entry = found
@@ -105,7 +84,7 @@ def present(cache: ObjectCache, entry: TreeObj, flags: int) -> TreeObj:
     if flags & TREEOBJ:
         return entry
     if flags & READDIR:
-        entries = entries_of(entry, cache)
+        entries = all_entries(entry, cache.directory)
         if entries is None:
             raise OSError(errno.ENOTDIR, "Not a directory")
         return treeobj.directory(entries)

@@ -16,8 +16,9 @@ from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.kvs.cache import ObjectCache
 from broker.services.kvs.checkpoint import Checkpointer, restore
 from broker.services.kvs.commit import Transaction, parse_ops
+from broker.services.kvs.directory import Missing
 from broker.services.kvs.leader import Leader
-from broker.services.kvs.lookup import Missing, Position, lookup, read_from, resolve
+from broker.services.kvs.lookup import Position, lookup, read_from, resolve
 from broker.services.kvs.namespace import Fences, Namespace, UnknownNamespace, not_supported
 from broker.services.kvs.objects import ObjectLoader
 from flux import treeobj
