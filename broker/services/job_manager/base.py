@@ -154,7 +154,6 @@ class ManagerBase(Service):
         if waiter is not None:
             result = {"id": job.id, "success": job.success, "errstr": job.result_text()}
             self.journal.after_commit(lambda: waiter.respond(result))
-        job.jobspec = None
         if self.drain_waiters or self.idle_waiters:
             self.journal.after_commit(self.check_idle)
 

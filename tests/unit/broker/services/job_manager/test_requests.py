@@ -1,0 +1,317 @@
+"""Requests to the job manager: errors, permissions, administration, waiting, the journal."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from broker.testing.harness import ServiceHarness
+from flux.wire.message import STREAMING
+
+from .cluster import Cluster, jobspec
+
+GUEST = 1000
+
+
+@pytest.fixture
+async def held() -> AsyncIterator[Cluster]:
+    """A cluster whose jobs start and then run until told to end."""
+    cluster = Cluster(lambda _: ServiceHarness.OPEN)
+    await cluster.start()
+    yield cluster
+    await cluster.stop()
+
+
+def execution(cluster: Cluster, id: int) -> Any:
+    return next(m for m in cluster.manager.sent if m.topic == "job-exec.start" and m.json()["id"] == id)
+
+
+async def running(cluster: Cluster, **how: Any) -> int:
+    id = await cluster.submit(**how)
+    await cluster.until_event(id, "alloc")
+    await cluster.manager.until(
+        lambda: any(m.topic == "job-exec.start" and m.json()["id"] == id for m in cluster.manager.sent)
+    )
+    cluster.manager.answer(execution(cluster, id), {"id": id, "type": "start", "data": {}})
+    await cluster.until_event(id, "start")
+    return id
+
+
+def end(cluster: Cluster, id: int, status: int = 0) -> None:
+    message = execution(cluster, id)
+    cluster.manager.answer(message, {"id": id, "type": "finish", "data": {"status": status}})
+    cluster.manager.answer(message, {"id": id, "type": "release", "data": {"ranks": "all", "final": True}})
+    cluster.manager.answer(message, errnum=errno.ENODATA)
+
+
+async def refused(cluster: Cluster, topic: str, payload: dict[str, Any], **how: Any) -> tuple[int | None, str | None]:
+    with pytest.raises(OSError, match=r".") as failure:
+        await cluster.manager.request(f"job-manager.{topic}", payload, **how)
+    return failure.value.errno, failure.value.strerror
+
+
+async def test_raise(held: Cluster) -> None:
+    id = await running(held)
+    note = {"id": id, "type": "foo", "severity": 7, "note": "note here"}
+    assert await held.manager.request("job-manager.raise", note) == {}
+    await held.manager.request("job-manager.raise", {"id": id, "type": "bar", "severity": 0})
+    await held.manager.until(lambda: held.names(id).count("exception") == 2)
+    contexts = [entry["context"] for entry in held.eventlog(id) if entry["name"] == "exception"]
+    assert contexts == [
+        {"type": "foo", "severity": 7, "userid": 0, "note": "note here"},
+        {"type": "bar", "severity": 0, "userid": 0, "note": ""},
+    ]
+    events = [(m.topic, m.json()) for m in held.manager.events]
+    assert ("job-exception", {"id": id, "type": "bar", "severity": 0}) in events
+    end(held, id, 36608)
+    await held.until_event(id, "clean")
+    assert held.names(id)[-4:] == ["finish", "release", "free", "clean"]
+    assert await refused(held, "raise", note) == (errno.ENOENT, "unknown job id")
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "expected"),
+    [
+        ("raise", {"id": 1234, "type": "cancel", "severity": 9}, (errno.EPROTO, "invalid exception severity")),
+        ("raise", {"id": 1234, "type": "a b", "severity": 0}, (errno.EPROTO, "invalid exception type")),
+        ("raise", {"id": 1234, "type": "cancel", "severity": 0}, (errno.ENOENT, "unknown job id")),
+        ("kill", {"id": 1234, "signum": 15}, (errno.EINVAL, "unknown job id")),
+        ("kill", {"id": 1234, "signum": 999}, (errno.EINVAL, "Invalid signal 999")),
+        ("urgency", {"id": 1234, "urgency": 99}, (errno.EINVAL, "urgency value is out of range")),
+        ("urgency", {"id": 1234, "urgency": 5}, (errno.EINVAL, "unknown job")),
+        ("annotate", {"id": 1234, "annotations": {}}, (errno.ENOENT, "unknown job id")),
+        ("wait", {"id": 1234}, (errno.ECHILD, "invalid job id, or job may be inactive and not waitable")),
+        ("wait", {"id": -1}, (errno.ECHILD, "there are no more waitable jobs")),
+        ("jobtap", {"load": "nosuch.so"}, (errno.ENOENT, "No such file or directory")),
+        ("jobtap", {"remove": "nosuch"}, (errno.ENOENT, "No such file or directory")),
+        ("jobtap", {"load": ".begin-time"}, (errno.EEXIST, ".begin-time is already loaded")),
+        ("jobtap", {}, (errno.EPROTO, "Protocol error")),
+        ("sched-ready", {"mode": "x"}, (errno.EPROTO, "unknown scheduler mode x")),
+        ("sched-ready", {"mode": "limited", "limit": 0}, (errno.EPROTO, "limited mode needs a positive limit")),
+    ],
+)
+async def test_errors(held: Cluster, topic: str, payload: dict[str, Any], expected: tuple[int, str]) -> None:
+    assert await refused(held, topic, payload) == expected
+
+
+async def test_guests_touch_only_their_own_jobs(held: Cluster) -> None:
+    mine, theirs = await running(held, userid=GUEST), await running(held)
+    for topic, more in (
+        ("raise", {"type": "x", "severity": 5}),
+        ("kill", {"signum": 15}),
+        ("annotate", {"annotations": {}}),
+    ):
+        assert await held.manager.request(f"job-manager.{topic}", {"id": mine, **more}, userid=GUEST) == {}
+        errnum, text = await refused(held, topic, {"id": theirs, **more}, userid=GUEST)
+        assert errnum == errno.EPERM
+        assert text is not None
+        assert "their own jobs" in text
+    assert (await refused(held, "raiseall", bulk(userid=-1), userid=GUEST))[0] == errno.EPERM
+    for topic in ("submit", "wait", "drain", "idle", "sched-hello", "exec-hello", "jobtap"):
+        assert (await refused(held, topic, {}, userid=GUEST))[0] == errno.EPERM
+    change = {"query_only": False, "enable": False, "reason": ""}
+    for topic in ("submit-admin", "alloc-admin"):
+        assert (await refused(held, topic, change, userid=GUEST))[0] == errno.EPERM
+        assert (await held.manager.request(f"job-manager.{topic}", {**change, "query_only": True}, userid=GUEST))[
+            "enable"
+        ]
+
+
+def bulk(**more: Any) -> dict[str, Any]:
+    return {"dry_run": False, "userid": 0, "states": 62, "severity": 0, "type": "cancel", "note": "", **more}
+
+
+async def test_raiseall_and_killall(held: Cluster) -> None:
+    first, waiting = await running(held), await held.submit(urgency=0)
+    await running(held, userid=GUEST)
+    assert await held.manager.request("job-manager.raiseall", bulk(dry_run=True)) == {"count": 2, "errors": 0}
+    assert (await held.manager.request("job-manager.raiseall", bulk(dry_run=True, userid=-1)))["count"] == 3
+    assert (await held.manager.request("job-manager.raiseall", bulk(dry_run=True, states=14)))["count"] == 1
+    kill = {"dry_run": False, "userid": 0, "signum": 15}
+    assert await held.manager.request("job-manager.killall", kill) == {"count": 1, "errors": 0}
+    await held.manager.until(lambda: any(m.topic == f"shell-{first}.kill" for m in held.manager.events))
+    assert (await held.manager.request("job-manager.raiseall", bulk()))["count"] == 2
+    await held.until_event(waiting, "clean")
+    await held.until_event(first, "exception")
+    assert (await held.manager.request("job-manager.raiseall", bulk()))["count"] == 1, "it is in CLEANUP"
+
+
+async def test_kill_needs_a_running_job(held: Cluster) -> None:
+    id = await held.submit(urgency=0)
+    assert await refused(held, "kill", {"id": id, "signum": 9}) == (errno.EINVAL, "job is not running")
+
+
+async def test_urgency(held: Cluster) -> None:
+    id = await held.submit(urgency=0)
+    assert await held.manager.request("job-manager.urgency", {"id": id, "urgency": 20}) == {"old_urgency": 0}
+    await held.until_event(id, "alloc")
+    assert held.names(id) == ["submit", "depend", "priority", "urgency", "priority", "alloc"]
+    text = "urgency cannot be changed once resources are allocated"
+    assert await refused(held, "urgency", {"id": id, "urgency": 31}) == (errno.EINVAL, text)
+    guests = await held.submit(urgency=0, userid=GUEST)
+    assert (await refused(held, "urgency", {"id": guests, "urgency": 17}, userid=GUEST))[0] == errno.EPERM
+    assert (await held.manager.request("job-manager.urgency", {"id": guests, "urgency": 16}, userid=GUEST)) == {
+        "old_urgency": 0
+    }
+
+
+async def test_wait(held: Cluster) -> None:
+    plain = await running(held)
+    assert await refused(held, "wait", {"id": plain}) == (errno.ECHILD, "job is not waitable")
+    id = await running(held, flags=4)
+    tag = held.manager.submit("job-manager.wait", {"id": id})
+    assert not held.manager.replies(tag)
+    end(held, id, 256)
+    await held.manager.until(lambda: bool(held.manager.replies(tag)))
+    answer = {"id": id, "success": False, "errstr": "task(s) exited with exit code 1"}
+    assert held.manager.replies(tag)[0].json() == answer
+    assert held.names(id)[-1] == "clean", "who is told finds the eventlog complete"
+
+
+async def test_disabled_submission(held: Cluster) -> None:
+    disable = {"query_only": False, "enable": False, "reason": "testing things"}
+    assert await held.manager.request("job-manager.submit-admin", disable) == {
+        "enable": False,
+        "reason": "testing things",
+    }
+    with pytest.raises(OSError, match="job submission is disabled: testing things") as failure:
+        await held.submit()
+    assert failure.value.errno == errno.EINVAL
+    await held.ingest.until(lambda: not [key for key in held.kvs.values if key.startswith("job.")])
+    enable = {"query_only": False, "enable": True, "reason": ""}
+    assert await held.manager.request("job-manager.submit-admin", enable) == {"enable": True, "reason": ""}
+    assert await held.submit()
+
+
+async def test_stopped_queue(held: Cluster) -> None:
+    admin = {"query_only": False, "enable": False, "reason": "maint"}
+    answer = await held.manager.request("job-manager.alloc-admin", admin)
+    counts = {"queue_length": 0, "alloc_pending": 0, "free_pending": 0, "running": 0}
+    assert answer == {"enable": False, "reason": "maint", **counts}
+    id = await held.submit()
+    query = await held.manager.request("job-manager.alloc-admin", {**admin, "query_only": True})
+    assert query["queue_length"] == 1
+    answer = await held.manager.request("job-manager.alloc-admin", {**admin, "enable": True})
+    assert answer == {"enable": True, "reason": "", **counts, "queue_length": 1}
+    await held.until_event(id, "alloc")
+
+
+async def test_drain_and_idle(held: Cluster) -> None:
+    assert await held.manager.request("job-manager.drain") == {}
+    assert await held.manager.request("job-manager.idle") == {"pending": 0}
+    id, waiting = await running(held), await held.submit(urgency=0)
+    idle, drain = held.manager.submit("job-manager.idle"), held.manager.submit("job-manager.drain")
+    end(held, id)
+    await held.manager.until(lambda: bool(held.manager.replies(idle)))
+    assert held.manager.replies(idle)[0].json() == {"pending": 1}
+    assert not held.manager.replies(drain)
+    await held.manager.request("job-manager.raise", {"id": waiting, "type": "cancel", "severity": 0})
+    await held.manager.until(lambda: bool(held.manager.replies(drain)))
+    assert held.manager.replies(drain)[0].errnum == 0
+
+
+async def test_annotations_reach_the_journal(held: Cluster) -> None:
+    id = await held.submit(urgency=0)
+    replies = held.manager.stream("job-manager.events-journal", {"allow": {"annotations": 1}})
+    await held.manager.request("job-manager.annotate", {"id": id, "annotations": {"user": {"k": "v"}}})
+    await held.manager.until(lambda: len(replies) == 2)
+    (event,) = replies[1].json()["events"]
+    assert (event["id"], event["eventlog_seq"]) == (id, -1)
+    assert event["entry"]["context"] == {"annotations": {"user": {"k": "v"}}}
+
+
+def told(replies: list[Any]) -> list[tuple[int, int, str]]:
+    return [
+        (event["id"], event["eventlog_seq"], event["entry"]["name"])
+        for message in replies
+        if not message.errnum
+        for event in message.json()["events"]
+    ]
+
+
+async def test_journal_catches_up_and_follows(held: Cluster) -> None:
+    over = await running(held)
+    end(held, over)
+    await held.until_event(over, "clean")
+    id = await running(held)
+    live = held.manager.stream("job-manager.events-journal", {})
+    full = held.manager.stream("job-manager.events-journal", {"full": True})
+    denied = held.manager.stream("job-manager.events-journal", {"deny": {"submit": 1, "depend": 1, "priority": 1}})
+    await held.manager.until(lambda: all((live, full, denied)))
+    end(held, id)
+    names = ["submit", "depend", "priority", "alloc", "start", "finish", "release", "free", "clean"]
+    expected = [(id, seq, name) for seq, name in enumerate(names)]
+    await held.manager.until(lambda: len(told(live)) == len(names))
+    assert told(live) == expected
+    await held.manager.until(lambda: len(told(full)) == 2 * len(names))
+    assert sorted(told(full)) == sorted([(over, seq, name) for seq, name in enumerate(names)] + expected)
+    assert told(denied) == expected[3:]
+    extras = {event["entry"]["name"]: event for message in full for event in message.json()["events"]}
+    assert extras["submit"]["jobspec"]["tasks"][0]["command"] == ["true"]
+    assert "environment" not in extras["submit"]["jobspec"]["attributes"]["system"]
+    assert extras["alloc"]["R"]["execution"]["R_lite"] == [{"rank": "0", "children": {"core": "0"}}]
+
+
+async def test_journal_stream_is_canceled(held: Cluster) -> None:
+    tag = held.manager.submit("job-manager.events-journal", {}, flags=STREAMING)
+    replies = held.manager.replies(tag)
+    held.manager.submit("job-manager.events-journal-cancel", {"matchtag": tag})
+    await held.manager.until(lambda: replies[-1].errnum == errno.ENODATA)
+    held.manager.stream("job-manager.events-journal", {}, sender="gone")
+    held.manager.disconnect("gone")
+    assert held.manager.service.stats()["journal"]["listeners"] == 0
+
+
+async def test_execution_service_that_fails(held: Cluster) -> None:
+    id = await running(held)
+    held.manager.answer(execution(held, id), "it fell over", errnum=errno.EIO)
+    exception = await held.until_event(id, "exception")
+    await held.until_event(id, "clean")
+    assert exception["context"] == {"type": "exec", "severity": 0, "userid": -1, "note": "it fell over"}
+
+
+async def test_timeout_reported_by_execution(held: Cluster) -> None:
+    id = await running(held, spec=jobspec(duration=1))
+    note = {"type": "timeout", "severity": 0, "note": "resource allocation expired"}
+    held.manager.answer(execution(held, id), {"id": id, "type": "exception", "data": note})
+    end(held, id, 36352)
+    await held.until_event(id, "clean")
+    exception = await held.until_event(id, "exception")
+    assert exception["context"] == {"type": "timeout", "severity": 0, "userid": -1, "note": note["note"]}
+
+
+async def test_waiters_of_a_client_that_left(held: Cluster) -> None:
+    id = await running(held, flags=4)
+    held.manager.submit("job-manager.wait", {"id": id}, sender="gone")
+    held.manager.disconnect("gone")
+    end(held, id)
+    await held.until_event(id, "clean")
+    assert (await held.manager.request("job-manager.wait", {"id": id}))["success"]
+
+
+async def test_failed_commit_is_logged_and_jobs_go_on(held: Cluster) -> None:
+    id = await running(held)
+    held.kvs.fail = OSError(errno.ENOSPC, "full")
+    end(held, id)
+    await held.manager.until(lambda: not held.manager.service.machine.jobs)
+    await held.manager.until(lambda: any("eventlog commit" in entry.text for entry in held.manager.logs))
+    held.kvs.fail = None
+
+
+async def test_queries() -> None:
+    cluster = Cluster()
+    await cluster.start()
+    id = await cluster.submit()
+    assert await cluster.manager.request("job-manager.getinfo") == {"max_jobid": id}
+    names = [".priority-default", ".dependency-after", ".begin-time"]
+    assert await cluster.manager.request("job-manager.jobtap", {"query_only": True}) == {"plugins": names}
+    await cluster.manager.request("job-manager.jobtap", {"remove": ".priority-default"})
+    assert (await cluster.manager.request("job-manager.jobtap", {"query_only": True}))["plugins"] == names[1:]
+    stuck = await cluster.submit()
+    assert cluster.manager.service.machine.jobs[stuck].priority == -1
+    await cluster.manager.request("job-manager.jobtap", {"load": ".priority-default"})
+    await cluster.until_event(stuck, "clean")
+    await cluster.stop()
