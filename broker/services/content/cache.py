@@ -80,9 +80,9 @@ class BlobCache:
         dropped = []
         size = self.size
         for ref, entry in self._entries.items():
-            if size <= target or now - entry.used < age:
+            if size <= target:
                 break
-            if ref not in self._dirty:
+            if now - entry.used >= age and ref not in self._dirty:
                 dropped.append(ref)
                 size -= len(entry.data)
         self._drop(dropped)

@@ -157,7 +157,8 @@ class ContentService(Service):
         if any(len(data) > self.blob_size_limit for _, data in blobs):
             raise OSError(errno.EFBIG, "File too large")
         if self.ctx.rank == 0:
-            self._keep(blobs)
+            # The sender, the kvs module, has a cache of its own: these need not stay once they are stored.
+            self._keep(blobs, age=self.purge_old_entry)
             return None
 
         def stored(msg: Message) -> None:
@@ -169,9 +170,9 @@ class ContentService(Service):
         self.ctx.handle.post("content.store-batch", req.raw, stored, upstream=True)
         return NO_REPLY
 
-    def _keep(self, blobs: Iterable[tuple[str, bytes]]) -> None:
-        """Hold blobs that the backing store does not have yet."""
-        now = self.ctx.loop_time()
+    def _keep(self, blobs: Iterable[tuple[str, bytes]], age: float = 0.0) -> None:
+        """Hold blobs that the backing store does not have yet, as if last used ``age`` seconds ago."""
+        now = self.ctx.loop_time() - age
         for ref, data in blobs:
             self.cache.add(ref, data, now, dirty=True)
         if self.backing is not None and self._flush_timer is None and self.cache.dirty:
