@@ -102,7 +102,7 @@ def _walk(resources: list[dict[str, Any]], factor: int, nodes: int) -> Iterator[
         if resource["type"] == "slot":
             yield resource, factor * count, nodes
         else:
-            inside = nodes * count if resource["type"] == "node" else nodes
+            inside = max(nodes, 1) * count if resource["type"] == "node" else nodes
             yield from _walk(resource.get("with") or [], factor * count, inside)
 
 
