@@ -25,6 +25,7 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"time=\d+\.\d+ ms", "time=DURATION ms"),
     (r"\([0-9a-f]{8}(?:![0-9a-f]{8})*\)$", "(ROUTE)"),
     (r"\b\d+\.\d{3,}\b", "FRACTION"),
+    (r"^seq=\d+$", "seq=N"),
     (r"\bpid[ =]+\d+", "pid PID"),
     (r'"pid":\d+', '"pid":PID'),
     (r"/tmp/flux-\w{6}", "RUNDIR"),
@@ -42,7 +43,7 @@ EXACT = frozenset({"job-id"})
 # The outputs of several tasks, jobs or ranks arrive in any order: the same lines are what counts.
 CONCURRENT = re.compile(
     r"--watch|--wait|--cc|:::|flux exec(?! -r \d+ )|mini run.* -n ?[2-9]|mini run.*-N|flux job attach|&|flux module list|"
-    r"flux jobs -\w*[aA]|flux jobs .*-f|flux job list"
+    r"flux jobs -\w*[aA]|flux jobs .*-f|flux job list|guest\.output"
 )
 
 # Following a job merges its eventlog, its execution's and its output as they arrive: three streams on one stderr.

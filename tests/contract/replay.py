@@ -16,6 +16,11 @@ from tests.contract.recordings import Recording
 
 BROKERS = 4
 COMMAND_TIMEOUT = 15.0  # seconds that one recorded command may take; the slowest took 4 when recorded
+# Variables of the recorded session that recorded commands print.
+RECORDED_ENVIRONMENT = {
+    "LUA_PATH": "/usr/local/share/lua/5.1/?.lua;;;",
+    "LUA_CPATH": "/usr/local/lib/lua/5.1/?.so;;;",
+}
 TIMED_OUT = -1000  # exit code of a command that did not end
 
 
@@ -75,7 +80,7 @@ def run(recording: Recording, instance: Instance, timeout: float = COMMAND_TIMEO
     with subprocess.Popen(
         recording.command,
         cwd=instance.home,
-        env=instance.environment,
+        env={**instance.environment, **RECORDED_ENVIRONMENT},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
