@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 
-from broker.subprocess.launch import kill_session
+from broker.subprocess.launch import kill_descendants
 
 PACKET = 256
 
@@ -81,7 +81,7 @@ class Host:
         """Kill the shells of `job` and all their processes."""
         for pid, name in self._shells.items():
             if name == job:
-                kill_session(pid)
+                kill_descendants(pid)
 
     def _reap(self) -> None:
         while self._shells:
@@ -93,13 +93,13 @@ class Host:
                 return
             job = self._shells.pop(pid, None)
             if job is not None and os.WIFSIGNALED(status):
-                kill_session(pid)
+                kill_descendants(pid)
                 self._control.send(f"{job} {pid} {status}".encode())
 
     def shutdown(self) -> None:
         """Kill every shell with its tasks."""
         for pid in self._shells:
-            kill_session(pid)
+            kill_descendants(pid)
 
 
 def main(fd: int) -> None:

@@ -18,6 +18,7 @@ from broker.shell.loop import Loop, SignalPipe
 from broker.shell.peer import Message, NoPeer, Peer
 from broker.shell.plugin import PluginStack
 from broker.shell.task import Task
+from broker.subprocess.launch import kill_descendants
 from flux.job.JobID import id_encode
 
 FATAL, ERROR, WARNING, NOTICE, DEBUG, TRACE = 0, 3, 4, 5, 6, 7
@@ -223,7 +224,7 @@ class Shell:
 
     def lost_peer(self) -> None:
         """The broker is gone: nothing may stay behind."""
-        self.kill_tasks(signal.SIGKILL)
+        kill_descendants(os.getpid(), itself=False)
         os._exit(1)
 
     def _flush_events(self) -> None:

@@ -11,6 +11,7 @@ import os
 import signal
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 _RESET = [
@@ -166,21 +167,41 @@ def signal_group(pid: int, number: int) -> bool:
     return True
 
 
-def kill_session(session: int) -> int:
-    """Send SIGKILL to every process whose session id is `session`, return how many there were."""
-    count = 0
+def _processes() -> dict[int, tuple[int, int]]:
+    """Return parent and session of every process that is not a zombie."""
+    found: dict[int, tuple[int, int]] = {}
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
         try:
             with open(f"/proc/{entry}/stat", "rb") as stat:
                 fields = stat.read().rsplit(b")", 1)[1].split()
-            if int(fields[3]) == session and fields[0] != b"Z":
-                os.kill(int(entry), signal.SIGKILL)
-                count += 1
-        except (OSError, IndexError, ValueError):
+        except (OSError, IndexError):
             continue
-    return count
+        if fields[0] not in (b"Z", b"X"):
+            found[int(entry)] = (int(fields[1]), int(fields[3]))
+    return found
+
+
+def kill_descendants(pid: int, *, itself: bool = True) -> int:
+    """Send SIGKILL to the process `pid`, its session and all their descendants, return how many there were.
+
+    Args:
+        itself: also kill `pid`.
+    """
+    processes = _processes()
+    doomed, found = {pid}, True
+    while found:
+        more = {one for one, (parent, session) in processes.items() if parent in doomed or session == pid} - doomed
+        doomed |= more
+        found = bool(more)
+    doomed &= processes.keys()
+    if not itself:
+        doomed.discard(pid)
+    for one in doomed:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(one, signal.SIGKILL)
+    return len(doomed)
 
 
 def exit_code(status: int) -> int:

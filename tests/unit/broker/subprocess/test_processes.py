@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from broker.subprocess.launch import Command, exit_code, find_program, kill_session, launch, signal_group
+from broker.subprocess.launch import Command, exit_code, find_program, kill_descendants, launch, signal_group
 from broker.subprocess.process import Process
 
 ENV = {"PATH": os.environ["PATH"]}
@@ -79,9 +79,9 @@ def test_a_process_leads_its_group_and_gets_default_signals(hook: Any) -> None:
         signal.signal(signal.SIGTERM, previous)
 
 
-def test_a_session_is_killed_with_its_groups() -> None:
-    pid = launch(Command(["sh", "-c", "sleep 100 & sleep 100"], ENV, new_session=True))
-    assert kill_session(pid) >= 1
+def test_a_process_is_killed_with_all_it_started() -> None:
+    pid = launch(Command(["sh", "-c", "sleep 100 & setsid sleep 100 & sleep 100"], ENV, new_session=True))
+    assert kill_descendants(pid) >= 1
     assert os.waitpid(pid, 0)[1] == signal.SIGKILL
 
 

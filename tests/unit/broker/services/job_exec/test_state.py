@@ -67,5 +67,5 @@ def test_simulations() -> None:
 
 @pytest.mark.parametrize("test", [5, {"run_duration": "x"}, {"mock_exception": "nosuch"}, {"wait_status": "a"}])
 def test_malformed_simulations(test: Any) -> None:
-    with pytest.raises(OSError, match="exec.test"):
+    with pytest.raises(OSError, match=r"exec\.test"):
         simulation_of(jobspec(test))
