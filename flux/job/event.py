@@ -80,7 +80,7 @@ class JobException(Exception):
         self.type: str = entry.context["type"]
         self.note: str = entry.context.get("note", "")
         self.severity: int = entry.context["severity"]
-        super().__init__(self)
+        super().__init__(str(self))
 
     def __str__(self) -> str:
         return f"job.exception: type={self.type} severity={self.severity} {self.note}"

@@ -1,0 +1,447 @@
+"""Jobs as futures: submit jobspecs to an executor, wait for them with `concurrent.futures` (flux.job.executor in the manual)."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import errno
+import itertools
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from flux.constants import FLUX_POLLIN
+from flux.job.event import EventLogEvent, JobEventWatchFuture, JobException, event_watch_async
+from flux.job.JobID import JobID
+from flux.job.submit import SubmitFuture, submit_async
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+
+_EVENTS = frozenset(
+    (
+        "submit",
+        "depend",
+        "priority",
+        "urgency",
+        "alloc",
+        "start",
+        "finish",
+        "release",
+        "free",
+        "clean",
+        "exception",
+        "debug",
+        "flux-restart",
+    )
+)
+_SIGNAL_BASE = 128
+_log = logging.getLogger("flux.job.executor")
+
+EventCallback = Callable[["FluxExecutorFuture", EventLogEvent], Any]
+FutureCallback = Callable[["FluxExecutorFuture"], Any]
+
+
+class FluxExecutorFuture(concurrent.futures.Future[int]):
+    """A future that stands for one job.
+
+    The result is the largest exit status of the job's tasks, or minus the number of the signal that ended it; a fatal exception of
+    the job is raised as `flux.job.JobException`.
+
+    Args:
+        owning_thread_id: the thread that may wait for the future without having a deadlock: any but the executor's own.
+    """
+
+    EVENTS: ClassVar[frozenset[str]] = _EVENTS
+
+    def __init__(self, owning_thread_id: int, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._owning_thread_id = owning_thread_id
+        self._jobid: JobID | None = None
+        self._jobid_failed: BaseException | None = None
+        self._jobid_ready = threading.Condition()
+        self._jobid_callbacks: list[FutureCallback] = []
+        self._events: dict[str, list[EventLogEvent]] = {}
+        self._event_callbacks: dict[str, list[EventCallback]] = {}
+        self._event_lock = threading.RLock()
+
+    # The job id
+
+    def _set_jobid(self, jobid: JobID | None, failure: BaseException | None = None) -> None:
+        with self._jobid_ready:
+            if self._jobid is not None or self._jobid_failed is not None:
+                raise RuntimeError("the job id has been set already")
+            self._jobid, self._jobid_failed = jobid, failure
+            callbacks, self._jobid_callbacks = self._jobid_callbacks, []
+            self._jobid_ready.notify_all()
+        if failure is None:
+            for callback in callbacks:
+                self._call(callback, self)
+
+    def jobid(self, timeout: float | None = None) -> JobID:
+        """Wait for the id of the job and return it.
+
+        Args:
+            timeout: seconds to wait; None for no limit.
+
+        Raises:
+            concurrent.futures.TimeoutError: the id is not there in time.
+            concurrent.futures.CancelledError: the future was cancelled.
+            RuntimeError: the job could not be submitted, or the caller is the thread that sets the id.
+        """
+        if threading.get_ident() == self._owning_thread_id and self._jobid is None and self._jobid_failed is None:
+            raise RuntimeError("Cannot wait for future from inside callback")
+        with self._jobid_ready:
+            ready = self._jobid_ready.wait_for(
+                lambda: self._jobid is not None or self._jobid_failed is not None, timeout
+            )
+            if not ready:
+                raise concurrent.futures.TimeoutError
+            if self._jobid is not None:
+                return self._jobid
+        failure = self._jobid_failed
+        if isinstance(failure, concurrent.futures.CancelledError):
+            raise failure
+        raise RuntimeError(f"job could not be submitted due to {failure}") from failure
+
+    def add_jobid_callback(self, callback: FutureCallback) -> None:
+        """Have ``callback(self)`` called when the job id is there; at once if it is. It may be called in another thread."""
+        with self._jobid_ready:
+            if self._jobid is None:
+                if self._jobid_failed is None:
+                    self._jobid_callbacks.append(callback)
+                return
+        self._call(callback, self)
+
+    # Events
+
+    def _set_event(self, event: EventLogEvent) -> None:
+        name = event.name.partition(".")[0] if event.name.startswith("debug.") else event.name
+        with self._event_lock:
+            if name in self.EVENTS:
+                self._events.setdefault(name, []).append(event)
+            callbacks = tuple(self._event_callbacks.get(name, ()))
+        for callback in callbacks:
+            self._call(callback, self, event)
+
+    def add_event_callback(self, event: str, callback: EventCallback) -> Self:
+        """Have ``callback(self, entry)`` called for every event of a name, for those that were already at once.
+
+        Returns:
+            This future.
+
+        Raises:
+            ValueError: there is no event of that name.
+        """
+        if event not in self.EVENTS:
+            raise ValueError(f"{event} is not a valid event, must be one of {sorted(self.EVENTS)}")
+        with self._event_lock:
+            self._event_callbacks.setdefault(event, []).append(callback)
+            past = tuple(self._events.get(event, ()))
+        for entry in past:
+            self._call(callback, self, entry)
+        return self
+
+    @staticmethod
+    def _call(callback: Callable[..., Any], *args: Any) -> None:
+        try:
+            callback(*args)
+        except Exception:
+            _log.exception("exception calling callback %r", callback)
+
+    # What concurrent.futures has, with checks
+
+    def add_done_callback(self, *args: Any, **kwargs: Any) -> Self:  # type: ignore[override]
+        """Have ``fn(self)`` called when the future is done; returns this future."""
+        super().add_done_callback(*args, **kwargs)
+        return self
+
+    def cancel(self, *args: Any, **kwargs: Any) -> bool:
+        """Cancel the future unless its job has been submitted; returns whether it is cancelled."""
+        if self.cancelled():
+            return True
+        cancelled = super().cancel(*args, **kwargs)
+        if cancelled:
+            with contextlib.suppress(RuntimeError):
+                self._set_jobid(None, concurrent.futures.CancelledError())
+        return cancelled
+
+    def _check_thread(self) -> None:
+        if threading.get_ident() == self._owning_thread_id and not self.done():
+            raise RuntimeError("Cannot wait for future from inside callback")
+
+    def result(self, *args: Any, **kwargs: Any) -> int:
+        """Wait for the job and return its exit status; raises its exception, CancelledError or TimeoutError."""
+        self._check_thread()
+        return super().result(*args, **kwargs)
+
+    def exception(self, *args: Any, **kwargs: Any) -> BaseException | None:
+        """Wait for the job and return its exception, None without one; raises CancelledError or TimeoutError."""
+        self._check_thread()
+        return super().exception(*args, **kwargs)
+
+    def set_exception(self, exception: BaseException | None) -> None:
+        """Make the future fail, and the job id with it if that is not there."""
+        with contextlib.suppress(RuntimeError):
+            self._set_jobid(None, exception)
+        super().set_exception(exception)
+
+
+def _exit_status(waitstatus: int) -> int:
+    """Return an exit status, or minus a signal number, for the status of a finish event."""
+    if os.WIFSIGNALED(waitstatus):
+        return -os.WTERMSIG(waitstatus)
+    code = os.WEXITSTATUS(waitstatus)
+    return _SIGNAL_BASE - code if code > _SIGNAL_BASE else code
+
+
+class _Task:
+    """A future and what is to be done for it: submit a job with these arguments, or attach to one."""
+
+    def __init__(
+        self,
+        future: FluxExecutorFuture,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        jobid: int | None = None,
+    ) -> None:
+        self.future = future
+        self.args = args
+        self.kwargs = dict(kwargs or {})
+        self.jobid = jobid
+
+
+class _Worker(threading.Thread):
+    """A thread with a handle of its own that submits and watches jobs."""
+
+    def __init__(
+        self, executor: FluxExecutor, name: str, make_handle: Callable[[], Flux], poll_interval: float
+    ) -> None:
+        super().__init__(name=name, daemon=True)
+        self._executor = executor
+        self._make_handle = make_handle
+        self._poll_interval = poll_interval
+        self._tasks: deque[_Task] = deque()
+        self._active: set[FluxExecutorFuture] = set()
+        self._closing = threading.Event()
+        self._pipe_lock = threading.Lock()
+        self._pipe_open = True
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
+
+    def put(self, task: _Task) -> None:
+        """Give the thread something to do."""
+        self._tasks.append(task)
+        self.wake()
+
+    def wake(self) -> None:
+        """Have the thread look at what it was given."""
+        with self._pipe_lock:
+            if self._pipe_open:
+                with contextlib.suppress(BlockingIOError):
+                    os.write(self._writer, b"x")
+
+    def shut(self, cancel: bool) -> None:
+        """Let the thread end when its jobs have; ``cancel`` drops those not submitted."""
+        if cancel:
+            for task in tuple(self._tasks):
+                task.future.cancel()
+        self._closing.set()
+        self.wake()
+
+    def run(self) -> None:
+        """Serve until told to end."""
+        try:
+            handle = self._make_handle()
+            self._serve(handle)
+            handle.close()
+        except OSError as exc:
+            self._fail(exc)
+        finally:
+            with self._pipe_lock:
+                self._pipe_open = False
+                os.close(self._reader)
+                os.close(self._writer)
+
+    def _serve(self, handle: Flux) -> None:
+        watcher = handle.fd_watcher_create(self._reader, lambda *_: self._take(handle), FLUX_POLLIN)
+        timer = handle.timer_watcher_create(self._poll_interval, lambda *_: self._take(handle), self._poll_interval)
+        watcher.start()
+        timer.start()
+        self._take(handle)
+        while not self._done():
+            if handle.reactor_run() < 0:
+                raise OSError(errno.ECONNRESET, "connection to the Flux instance was lost")
+        watcher.stop()
+        timer.stop()
+
+    def _done(self) -> bool:
+        return self._closing.is_set() and not self._tasks and not self._active
+
+    def _take(self, handle: Flux) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._reader, 4096)
+        while self._tasks:
+            task = self._tasks.popleft()
+            if task.future.set_running_or_notify_cancel():
+                self._begin(handle, task)
+        self._check(handle)
+
+    def _check(self, handle: Flux) -> None:
+        if self._done():
+            handle.reactor_stop()
+
+    def _begin(self, handle: Flux, task: _Task) -> None:
+        future = task.future
+        self._active.add(future)
+        try:
+            if task.jobid is not None:
+                self._watch(handle, future, JobID(task.jobid))
+            else:
+                submit_async(handle, *task.args, **task.kwargs).then(self._submitted, handle, future)
+        except Exception as exc:
+            self._end(handle, future, exc)
+
+    def _submitted(self, submission: SubmitFuture, handle: Flux, future: FluxExecutorFuture) -> None:
+        try:
+            jobid = JobID(submission.get_id())
+        except OSError as exc:
+            self._end(handle, future, exc)
+        else:
+            self._watch(handle, future, jobid)
+
+    def _watch(self, handle: Flux, future: FluxExecutorFuture, jobid: JobID) -> None:
+        future._set_jobid(jobid)
+        event_watch_async(handle, jobid).then(self._event, handle, future)
+
+    def _event(self, watch: JobEventWatchFuture, handle: Flux, future: FluxExecutorFuture) -> None:
+        try:
+            event = watch.get_event()
+        except OSError as exc:
+            self._end(handle, future, exc)
+            return
+        if event is None:
+            self._end(handle, future, RuntimeError("the job ended without a status"))
+            return
+        if not future.done():
+            if event.name == "finish":
+                future.set_result(_exit_status(event.context["status"]))
+            elif event.name == "exception" and event.context["severity"] == 0:
+                future.set_exception(JobException(event))
+        future._set_event(event)
+
+    def _end(self, handle: Flux, future: FluxExecutorFuture, exc: BaseException) -> None:
+        self._active.discard(future)
+        if not future.done():
+            future.set_exception(exc)
+        self._check(handle)
+
+    def _fail(self, exc: OSError) -> None:
+        """The instance is gone: so are all jobs."""
+        self._executor._broken(exc)
+        futures = [*self._active, *(task.future for task in self._tasks)]
+        self._active.clear()
+        self._tasks.clear()
+        for future in futures:
+            if not future.done():
+                future.set_exception(exc)
+
+
+class FluxExecutor:
+    """Submits jobs and follows them in threads of its own, in the manner of `concurrent.futures.Executor`.
+
+    Args:
+        threads: number of threads.
+        thread_name_prefix: beginning of the threads' names.
+        poll_interval: longest time in seconds until a new job is noticed; usually it is noticed at once.
+        handle_args: positional arguments of the handles that the threads open.
+        handle_kwargs: keyword arguments of the handles.
+    """
+
+    EVENTS: ClassVar[frozenset[str]] = _EVENTS
+    _counter = itertools.count()
+
+    def __init__(
+        self,
+        threads: int = 1,
+        thread_name_prefix: str = "",
+        poll_interval: float = 0.1,
+        handle_args: Sequence[Any] = (),
+        handle_kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
+        if threads < 1:
+            raise ValueError("threads must be at least 1")
+        prefix = thread_name_prefix or f"{type(self).__name__}-{next(self._counter)}"
+        options = dict(handle_kwargs or {})
+
+        def make_handle() -> Flux:
+            from flux.core.handle import Flux
+
+            return Flux(*handle_args, **options)
+
+        self._lock = threading.Lock()
+        self._shutdown = False
+        self._failure: BaseException | None = None
+        self._workers = [_Worker(self, f"{prefix}-{n}", make_handle, poll_interval) for n in range(threads)]
+        self._next_worker = itertools.cycle(self._workers)
+        for worker in self._workers:
+            worker.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.shutdown(wait=True)
+
+    def _broken(self, exc: BaseException) -> None:
+        with self._lock:
+            self._failure = exc
+
+    def _give(self, make: Callable[[FluxExecutorFuture], _Task]) -> FluxExecutorFuture:
+        with self._lock:
+            if self._failure is not None:
+                raise RuntimeError("Executor is broken, new jobs cannot be submitted") from self._failure
+            if self._shutdown:
+                raise RuntimeError("cannot schedule new futures after shutdown")
+            worker = next(self._next_worker)
+            future = FluxExecutorFuture(worker.ident or -1)
+            worker.put(make(future))
+        return future
+
+    def submit(self, *args: Any, **kwargs: Any) -> FluxExecutorFuture:
+        """Submit a jobspec; the arguments are those of `flux.job.submit` without the handle.
+
+        Raises:
+            RuntimeError: after `shutdown`, or when the instance cannot be reached any more.
+        """
+        return self._give(lambda future: _Task(future, args, kwargs))
+
+    def attach(self, jobid: int) -> FluxExecutorFuture:
+        """Return a future for a job that exists already; an unknown id makes the future fail.
+
+        Raises:
+            RuntimeError: as `submit`.
+        """
+        return self._give(lambda future: _Task(future, jobid=int(jobid)))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Accept no more jobs; may be called more than once.
+
+        Args:
+            wait: return when all jobs have ended.
+            cancel_futures: cancel the futures whose jobs have not been submitted.
+        """
+        with self._lock:
+            self._shutdown = True
+            for worker in self._workers:
+                worker.shut(cancel_futures)
+        if wait:
+            for worker in self._workers:
+                worker.join()
+
+
+__all__ = ["FluxExecutor", "FluxExecutorFuture"]

@@ -1,0 +1,34 @@
+"""The default validator: the jobspec must be a valid one of the version it states."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+
+from flux.job.Jobspec import validate_jobspec
+from flux.job.validator.validator import ValidatorJobInfo, ValidatorPlugin
+
+
+class Validator(ValidatorPlugin):
+    """Checks with `flux.job.Jobspec.validate_jobspec`."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--require-version",
+            metavar="V",
+            default="1",
+            help="require jobspec version V, or any if V is 'any' (default: 1)",
+        )
+        self.require_version: int | None = 1
+
+    def configure(self, args: argparse.Namespace) -> None:
+        """Take the version to require from the arguments; raises ValueError for one that is no number."""
+        self.require_version = None if args.require_version == "any" else int(args.require_version)
+
+    def validate(self, job: ValidatorJobInfo) -> tuple[int, str | None] | None:
+        """Return what is wrong with the jobspec, None if nothing is."""
+        try:
+            validate_jobspec(job.jobspec, self.require_version)
+        except (ValueError, TypeError, KeyError) as exc:
+            return errno.EINVAL, str(exc)
+        return None

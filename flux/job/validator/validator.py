@@ -1,0 +1,218 @@
+"""Loads validator plugins and has them check jobs (flux.job.validator.validator in the manual)."""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import errno
+import importlib
+import importlib.util
+import pathlib
+import pkgutil
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from flux.wire import json
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+
+PluginTable = dict[str, ModuleType]
+
+
+class ValidatorJobInfo:
+    """A job to be validated.
+
+    Attributes:
+        jobspec: the submitted jobspec, decoded.
+        userid: the submitting user.
+        flags: flags of the submission.
+        urgency: urgency of the job.
+    """
+
+    tls = threading.local()
+
+    def __init__(self, jobinfo: Mapping[str, Any] | str | bytes) -> None:
+        info = json.loads(jobinfo) if isinstance(jobinfo, str | bytes) else jobinfo
+        self.jobspec: dict[str, Any] = info["jobspec"]
+        self.userid: int = info["userid"]
+        self.flags: int = info["flags"]
+        self.urgency: int = info["urgency"]
+
+    @property
+    def flux(self) -> Flux:
+        """A handle of this thread, connected when first used."""
+        handle: Flux | None = getattr(self.tls, "flux", None)
+        if handle is None:
+            from flux.core.handle import Flux
+
+            handle = self.tls.flux = Flux()
+        return handle
+
+
+class ValidatorResult:
+    """The verdict on a job, of all validators together."""
+
+    def __init__(self) -> None:
+        self.errnum = 0
+        self._messages: list[str] = []
+
+    def push_result(self, errnum: int, errmsg: str | None = None) -> None:
+        """Add the verdict of one validator.
+
+        Args:
+            errnum: 0 for a valid job.
+            errmsg: why the job is not valid.
+        """
+        if errnum:
+            self.errnum = errnum
+            self._messages.append(errmsg or "validation failed")
+
+    @property
+    def success(self) -> bool:
+        """Whether no validator objected."""
+        return self.errnum == 0
+
+    @property
+    def errmsg(self) -> str:
+        """All objections, separated by commas."""
+        return ", ".join(self._messages)
+
+    def __str__(self) -> str:
+        """The answer of the worker process: a JSON object with ``errnum`` and, for a failure, ``errstr``."""
+        answer: dict[str, Any] = {"errnum": self.errnum}
+        if self.errnum:
+            answer["errstr"] = self.errmsg
+        return json.dumps(answer).decode()
+
+
+class ValidatorPlugin(ABC):
+    """Base of validator plugins: a module's class ``Validator``.
+
+    Args:
+        parser: to add the plugin's options to.
+    """
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:  # noqa: B027
+        """Add options to ``parser``; nothing by default."""
+
+    def configure(self, args: argparse.Namespace) -> None:  # noqa: B027
+        """Take options from the parsed arguments; nothing by default."""
+
+    @abstractmethod
+    def validate(self, job: ValidatorJobInfo) -> tuple[int, str | None] | None:
+        """Check a job.
+
+        Returns:
+            None or (0, None) for a valid job, (errnum, message) for another; an exception counts as a failure, too.
+        """
+
+
+def import_path(file_path: str) -> ModuleType:
+    """Return the module in a file; raises ImportError if it cannot be loaded."""
+    name = f"flux_job_validator_{pathlib.Path(file_path).stem}"
+    spec = importlib.util.spec_from_file_location(name, file_path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file_path} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def import_plugins_pkg(ns_pkg: ModuleType) -> PluginTable:
+    """Return the modules of a (namespace) package by name."""
+    return {
+        name: importlib.import_module(f"{ns_pkg.__name__}.{name}")
+        for _, name, _ in pkgutil.iter_modules(ns_pkg.__path__)
+    }
+
+
+def import_plugins(pkg_name: str, pluginpath: Sequence[str] | None = None) -> PluginTable:
+    """Return the plugins of a package and of additional directories; the latter replace plugins of the same name."""
+    plugins = import_plugins_pkg(importlib.import_module(pkg_name))
+    for directory in pluginpath or ():
+        for file in sorted(pathlib.Path(directory).glob("*.py")):
+            plugins[file.stem] = import_path(str(file))
+    return plugins
+
+
+class JobValidator:
+    """Checks jobs with the configured validator plugins.
+
+    Args:
+        argv: arguments: ``--plugins=LIST`` names plugins or files, the rest goes to the plugins.
+        pluginpath: directories with further plugins.
+        parser: parser to use instead of a new one.
+    """
+
+    plugin_namespace: ClassVar[str] = "flux.job.validator.plugins"
+    default_validators: ClassVar[list[str]] = ["jobspec"]
+
+    def __init__(
+        self,
+        argv: Sequence[str] | None,
+        pluginpath: Sequence[str] | None = None,
+        parser: argparse.ArgumentParser | None = None,
+    ) -> None:
+        self.argv = list(argv or ())
+        self.pluginpath = list(pluginpath or ())
+        self.parser = parser or argparse.ArgumentParser(prog="flux-job-validator")
+        self.parser.add_argument(
+            "--plugins",
+            metavar="LIST",
+            default=",".join(self.default_validators),
+            help="comma-separated plugins or files to use (default: jobspec)",
+        )
+        self.plugins: list[ValidatorPlugin] = []
+        self.executor: concurrent.futures.ThreadPoolExecutor | None = None
+
+    def start(self) -> None:
+        """Load and configure the plugins, start the threads they run in.
+
+        Raises:
+            ValueError: there is no plugin of a name that was asked for.
+        """
+        names, _ = self.parser.parse_known_args(self.argv)
+        available = import_plugins(self.plugin_namespace, self.pluginpath)
+        for name in filter(None, names.plugins.split(",")):
+            if "/" in name:
+                available[name] = import_path(name)
+            if name not in available:
+                raise ValueError(f"no such validator plugin: {name}")
+            self.plugins.append(available[name].Validator(self.parser))
+        args = self.parser.parse_args(self.argv)
+        for plugin in self.plugins:
+            plugin.configure(args)
+        self.executor = concurrent.futures.ThreadPoolExecutor(max_workers=4)
+
+    def stop(self) -> None:
+        """End the threads."""
+        if self.executor is not None:
+            self.executor.shutdown()
+            self.executor = None
+
+    def validate(self, jobinfo: ValidatorJobInfo) -> ValidatorResult:
+        """Have every plugin check a job; one objection is enough for a failure.
+
+        Raises:
+            RuntimeError: `start` has not been called.
+        """
+        if self.executor is None:
+            raise RuntimeError("JobValidator.start() has not been called")
+        result = ValidatorResult()
+        if len(self.plugins) == 1:
+            result.push_result(*_verdict(self.plugins[0], jobinfo))
+        else:
+            for verdict in self.executor.map(lambda plugin: _verdict(plugin, jobinfo), self.plugins):
+                result.push_result(*verdict)
+        return result
+
+
+def _verdict(plugin: ValidatorPlugin, jobinfo: ValidatorJobInfo) -> tuple[int, str | None]:
+    try:
+        return plugin.validate(jobinfo) or (0, None)
+    except Exception as exc:
+        return getattr(exc, "errno", None) or errno.EINVAL, str(exc)
