@@ -195,7 +195,7 @@ class Broker:
             if module.leader_only and self.rank > 0:
                 continue
             if available(name):
-                await self.modules.load(name, [])
+                await self.modules.load(name, list(module.args))
 
     async def _quorum(self) -> None:
         assert self.state is not None

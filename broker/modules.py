@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """A module that comes with the broker: where its class is, and whether only rank 0 runs it."""
+    """A module that comes with the broker: where its class is, whether only rank 0 runs it, what rc1 loads it with."""
 
     target: str
     leader_only: bool = False
+    args: tuple[str, ...] = ()
 
 
 MODULES: dict[str, BuiltIn] = {
@@ -21,7 +22,7 @@ MODULES: dict[str, BuiltIn] = {
     "kvs": BuiltIn("broker.services.kvs.service:KvsService"),
     "kvs-watch": BuiltIn("broker.services.kvs_watch.service:KvsWatchService"),
     "resource": BuiltIn("broker.services.resource.service:ResourceService"),
-    "cron": BuiltIn("broker.services.cron.service:CronService", leader_only=True),
+    "cron": BuiltIn("broker.services.cron.service:CronService", leader_only=True, args=("sync=heartbeat.pulse",)),
     "job-manager": BuiltIn("broker.services.job_manager.service:JobManagerService", leader_only=True),
     "job-info": BuiltIn("broker.services.job_info.service:JobInfoService"),
     "job-list": BuiltIn("broker.services.job_list.service:JobListService", leader_only=True),

@@ -1,0 +1,1 @@
+"""Commands that run at intervals, at dates and on events."""

@@ -1,0 +1,197 @@
+"""A cron entry and its tasks as data: when a trigger leads to a run, when an entry stops, what is shown of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+WAIT_SIGNALED_BASE = 128
+
+
+@dataclass
+class Task:
+    """One run of an entry's command; times in seconds since the epoch, 0 for "not yet"."""
+
+    rank: int
+    create_time: float
+    state: str = "Deferred"
+    pid: int = 0
+    status: int = 0
+    code: int | None = None
+    start_time: float = 0.0
+    running_time: float = 0.0
+    end_time: float = 0.0
+    timedout: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended or could not start."""
+        return self.end_time > 0.0
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it exited with status 0."""
+        return self.finished and self.code == 0
+
+    def exited(self, status: int, now: float) -> None:
+        """Take the wait status."""
+        self.status = status
+        code = os.waitstatus_to_exitcode(status)
+        self.code = code if code >= 0 else WAIT_SIGNALED_BASE - code
+        self.end_time = now
+        self.state = "Timeout" if self.timedout else "Exited"
+
+    def failed(self, now: float) -> None:
+        """The command could not be started."""
+        self.state = "Exec Failure"
+        self.code = 127
+        self.end_time = now
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``cron.list`` tells of the task."""
+        told: dict[str, Any] = {
+            "rank": self.rank,
+            "pid": self.pid,
+            "status": self.status,
+            "state": self.state,
+            "create-time": self.create_time,
+        }
+        if self.code is not None:
+            told["code"] = self.code
+        if self.timedout:
+            told["timedout"] = True
+        for name, value in (
+            ("start-time", self.start_time),
+            ("running-time", self.running_time),
+            ("end-time", self.end_time),
+        ):
+            if value:
+                told[name] = value
+        return told
+
+
+@dataclass
+class Stats:
+    """Counters of an entry; ``count`` and ``failcount`` start anew when the entry is started."""
+
+    ctime: float
+    starttime: float
+    lastrun: float = 0.0
+    count: int = 0
+    failcount: int = 0
+    total: int = 0
+    success: int = 0
+    failure: int = 0
+    deferred: int = 0
+
+
+@dataclass
+class Options:
+    """What ``cron.create`` may say besides trigger and command."""
+
+    rank: int = 0
+    repeat: int = 0
+    timeout: float = 0.0
+    history: int = 1
+    stop_on_failure: int = 0
+    cwd: str | None = None
+    environ: dict[str, str] | None = None
+
+
+@dataclass
+class Entry:
+    """A registered command."""
+
+    id: int
+    name: str
+    command: str
+    kind: str
+    options: Options
+    stats: Stats
+    stopped: bool = False
+    tasks: list[Task] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """How log lines name the entry."""
+        return f"cron-{self.id}[{self.name}]"
+
+    @property
+    def busy(self) -> bool:
+        """Whether the last task has not ended."""
+        return bool(self.tasks) and not self.tasks[0].finished
+
+    def new_task(self, now: float) -> Task:
+        """Count a trigger and return the task it leads to; the last of a limited number stops the entry."""
+        task = Task(0, now)
+        self.tasks.insert(0, task)
+        self.stats.count += 1
+        self.stats.total += 1
+        if self.options.repeat and self.stats.count >= self.options.repeat:
+            self.stopped = True
+        return task
+
+    def begin(self, task: Task, now: float) -> None:
+        """The task is being run."""
+        task.rank = self.options.rank
+        task.state = "Created"
+        task.start_time = self.stats.lastrun = now
+
+    def finish(self, task: Task) -> None:
+        """Count a task that ended, forget old ones, stop the entry if it failed too often."""
+        if task.succeeded:
+            self.stats.success += 1
+        else:
+            self.stats.failure += 1
+            self.stats.failcount += 1
+            limit = self.options.stop_on_failure
+            if limit and self.stats.failcount >= limit:
+                self.stopped = True
+        del self.tasks[self.options.history :]
+
+    def restart(self, now: float) -> None:
+        """Start a stopped entry with fresh counters."""
+        self.stopped = False
+        self.stats.starttime = now
+        self.stats.count = self.stats.failcount = 0
+
+    def to_json(self, typedata: dict[str, Any]) -> dict[str, Any]:
+        """Return what ``cron.list`` tells of the entry; ``typedata`` is its trigger's part."""
+        told: dict[str, Any] = {
+            "id": self.id,
+            "rank": self.options.rank,
+            "name": self.name,
+            "command": self.command,
+            "repeat": self.options.repeat,
+            "stopped": self.stopped,
+            "type": self.kind,
+        }
+        if self.options.timeout:
+            told["timeout"] = self.options.timeout
+        told["stats"] = dict(vars(self.stats))
+        told["typedata"] = typedata
+        told["tasks"] = [task.to_json() for task in self.tasks]
+        return told
+
+
+def options_of(payload: dict[str, Any], size: int) -> Options:
+    """Return the options of a ``cron.create`` request; raises OSError: EPROTO for a wrong type, EINVAL for a bad value."""
+    try:
+        options = Options(
+            rank=int(payload.get("rank", 0)),
+            repeat=int(payload.get("repeat", 0)),
+            timeout=float(payload.get("timeout", 0.0)),
+            history=int(payload.get("task-history-count", 1)),
+            stop_on_failure=int(payload.get("stop-on-failure", 0)),
+            cwd=None if payload.get("cwd") is None else str(payload["cwd"]),
+            environ=None if payload.get("environ") is None else {str(k): str(v) for k, v in payload["environ"].items()},
+        )
+    except (TypeError, ValueError, AttributeError):
+        raise OSError(errno.EPROTO, "Protocol error") from None
+    if not 0 <= options.rank < size:
+        raise OSError(errno.EHOSTUNREACH, f"rank {options.rank} is not part of the instance")
+    if min(options.repeat, options.timeout, options.stop_on_failure) < 0 or options.history < 1:
+        raise OSError(errno.EINVAL, "cron options must not be negative")
+    return options
