@@ -6,6 +6,7 @@ streaming requests to ``shell-host.start`` on each rank, so a lost rank is the e
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import signal
@@ -26,6 +27,7 @@ from flux.wire.message import request as new_request
 
 QUICK, BUSY = 0.003, 0.05
 BUSY_JOBS, BUSY_SECONDS = 20, 0.5
+STOP_TIMEOUT = 3.0
 
 
 class Job:
@@ -96,13 +98,24 @@ class JobExecService(Service):
         await self.ctx.handle.rpc("job-manager.exec-hello", {"service": self.name})
 
     async def stop(self) -> None:
-        """Kill what runs."""
-        self._stopping = True
+        """Kill what runs, and see it to its end as far as that is quick."""
         for job in list(self.jobs.values()):
+            if job.state.finished:
+                continue
+            job.respond("exception", {"type": "exec", "severity": 0, "note": "job-exec was unloaded"})
+            job.state.killed = signal.SIGKILL
+            if job.simulation is not None:
+                job.state.status = int(signal.SIGKILL)
+                self._end(job)
+            else:
+                self._kill_shells(job)
+        deadline = self.ctx.loop_time() + STOP_TIMEOUT
+        while self.jobs and self.ctx.loop_time() < deadline:
+            await asyncio.sleep(0.005)
+        self._stopping = True
+        for job in self.jobs.values():
             self._cancel_timers(job)
             job.guest.stop()
-            for rank in job.state.running if job.simulation is None else ():
-                self.ctx.handle.send("shell-host.kill", {"id": job.id}, nodeid=rank)
 
     def stats(self) -> dict[str, Any]:
         return {"jobs": len(self.jobs), "started": self.started}

@@ -21,6 +21,8 @@ from flux.wire.json import dumps, loads
 from flux.wire.message import ROLE_OWNER, STREAMING, Message, response
 
 READ_SIZE = 262144
+IDLE_START = 1.0
+LOST = b'{"t":"exit","status":9,"lost":true}'
 
 
 @dataclass(eq=False)
@@ -74,11 +76,21 @@ class ShellHostService(Service):
         self.host = HostProcess(self._shell_died)
         self.links: dict[int, ShellLink] = {}
         self.services: dict[str, ShellLink] = {}
+        self._stopped = False
+
+    async def start(self, args: list[str]) -> None:
+        """Start the shell host once the instance has come up, unless a job comes first."""
+        self.ctx.call_later(IDLE_START, self._start_idle)
+
+    def _start_idle(self) -> None:
+        if not self._stopped:
+            self.host.start()
 
     async def stop(self) -> None:
         """Kill every shell."""
+        self._stopped = True
         for link in list(self.links.values()):
-            self._close(link, None)
+            self._close(link, LOST)
         await self.host.stop()
 
     def stats(self) -> dict[str, Any]:
@@ -199,7 +211,7 @@ class ShellHostService(Service):
         except OSError:
             data = b""
         if not data:
-            self._close(link, b'{"t":"exit","status":9,"lost":true}')
+            self._close(link, LOST)
             return
         link.inbuf += data
         if b"\n" not in data:
