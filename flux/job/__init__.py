@@ -8,7 +8,74 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flux.job.event import (
+        EventLogEvent as EventLogEvent,
+        JobEventWatchFuture as JobEventWatchFuture,
+        JobException as JobException,
+        event_wait as event_wait,
+        event_watch as event_watch,
+        event_watch_async as event_watch_async,
+    )
+    from flux.job.executor import (
+        FluxExecutor as FluxExecutor,
+        FluxExecutorFuture as FluxExecutorFuture,
+    )
+    from flux.job.info import (
+        JobInfo as JobInfo,
+        JobInfoFormat as JobInfoFormat,
+        resulttostr as resulttostr,
+        statetostr as statetostr,
+        statustostr as statustostr,
+    )
+    from flux.job.JobID import (
+        JobID as JobID,
+        id_encode as id_encode,
+        id_parse as id_parse,
+    )
+    from flux.job.Jobspec import (
+        Jobspec as Jobspec,
+        JobspecV1 as JobspecV1,
+        validate_jobspec as validate_jobspec,
+    )
+    from flux.job.kill import (
+        cancel as cancel,
+        cancel_async as cancel_async,
+        kill as kill,
+        kill_async as kill_async,
+    )
+    from flux.job.kvs import (
+        job_kvs as job_kvs,
+        job_kvs_guest as job_kvs_guest,
+    )
+    from flux.job.list import (
+        JobList as JobList,
+        JobListIdRPC as JobListIdRPC,
+        JobListIdsFuture as JobListIdsFuture,
+        JobListRPC as JobListRPC,
+        job_list as job_list,
+        job_list_id as job_list_id,
+        job_list_inactive as job_list_inactive,
+    )
+    from flux.job.stats import JobStats as JobStats
+    from flux.job.submit import (
+        SubmitFuture as SubmitFuture,
+        submit as submit,
+        submit_async as submit_async,
+        submit_get_id as submit_get_id,
+    )
+    from flux.job.wait import (
+        JobResultFuture as JobResultFuture,
+        JobWaitFuture as JobWaitFuture,
+        JobWaitResult as JobWaitResult,
+        result as result,
+        result_async as result_async,
+        wait as wait,
+        wait_async as wait_async,
+        wait_get_status as wait_get_status,
+    )
 
 _MODULES: dict[str, tuple[str, ...]] = {
     "JobID": ("JobID", "id_encode", "id_parse"),
