@@ -34,11 +34,13 @@ COMMANDS: dict[str, str] = {
 HELP_ORDER: list[tuple[str, str]] = [
     ("broker", "Invoke Flux message broker daemon"),
     ("content", "Access instance content storage"),
+    ("cron", "Schedule tasks on timers and events"),
     ("dmesg", "manipulate broker log ring buffer"),
     ("env", "Print the flux environment or execute a command inside it"),
     ("event", "Send and receive Flux events"),
     ("exec", "Execute processes across flux ranks"),
     ("get,set,lsattr", "Access, modify, and list broker attributes"),
+    ("hwloc", "Control/query resource-hwloc service"),
     ("jobs", "list jobs submitted to Flux"),
     ("kvs", "Flux key-value store utility"),
     ("logger", "create a Flux log entry"),
