@@ -30,7 +30,7 @@ class JobIngestService(Service):
         self._committing = False
         self._submitted = 0
         self._rejected = 0
-        self._workers = ValidatorPool.from_args(args)
+        self._workers = ValidatorPool.from_args(args, self.ctx.attrs.get("local-uri") or "")
         timestamp = await self._first_timestamp()
         self._ids = FluidGenerator(self.ctx.rank, timestamp, self.ctx.loop_time)
         self.ctx.log.debug(f"fluid ts={self._ids.timestamp()}ms")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import sys
 from collections import deque
 from typing import Final
@@ -22,8 +23,9 @@ _LINE_LIMIT: Final = 1 << 24
 class Worker:
     """One worker process, started with the first job it is given."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], uri: str) -> None:
         self._command = command
+        self._uri = uri
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._waiting: deque[asyncio.Future[tuple[int, str]]] = deque()
@@ -51,6 +53,7 @@ class Worker:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LINE_LIMIT,
+            env={**os.environ, "FLUX_URI": self._uri},
         )
         self._reader = asyncio.get_running_loop().create_task(self._read(self._process), name="job-ingest:validator")
 
@@ -86,7 +89,7 @@ class Worker:
 class ValidatorPool:
     """The workers of one rank; none unless validator plugins are configured."""
 
-    def __init__(self, plugins: str = "", args: str = "", count: int = DEFAULT_WORKERS) -> None:
+    def __init__(self, uri: str, plugins: str = "", args: str = "", count: int = DEFAULT_WORKERS) -> None:
         self.enabled = bool(plugins)
         command = [
             sys.executable,
@@ -95,11 +98,14 @@ class ValidatorPool:
             f"--plugins={plugins}",
             *[a for a in args.split(",") if a],
         ]
-        self._workers = [Worker(command) for _ in range(count if plugins else 0)]
+        self._workers = [Worker(command, uri) for _ in range(count if plugins else 0)]
 
     @classmethod
-    def from_args(cls, args: list[str]) -> ValidatorPool:
-        """Return the pool that module arguments ask for; raises OSError(EINVAL) for an unknown argument."""
+    def from_args(cls, args: list[str], uri: str) -> ValidatorPool:
+        """Return the pool that module arguments ask for, its plugins to reach the broker at ``uri``.
+
+        Raises OSError(EINVAL) for an unknown argument.
+        """
         options = {"validator-plugins": "", "validator-args": "", "worker-count": str(DEFAULT_WORKERS)}
         for arg in args:
             key, equals, value = arg.partition("=")
@@ -108,7 +114,7 @@ class ValidatorPool:
             options[key] = value
         if not options["worker-count"].isdigit() or int(options["worker-count"]) < 1:
             raise OSError(errno.EINVAL, f"invalid worker-count {options['worker-count']}")
-        return cls(options["validator-plugins"], options["validator-args"], int(options["worker-count"]))
+        return cls(uri, options["validator-plugins"], options["validator-args"], int(options["worker-count"]))
 
     def skips(self, item: Submission) -> bool:
         """Whether a submission asked not to be validated."""

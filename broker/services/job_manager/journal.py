@@ -15,7 +15,7 @@ from broker.context import Context
 from broker.jobtap.plugin import redacted
 from broker.service import Request
 from broker.services.job_manager.states import Job
-from flux.constants import FLUX_KVS_APPEND
+from flux.constants import FLUX_KVS_APPEND, FLUX_KVS_SYNC
 from flux.wire import json
 from flux.wire.message import Message
 
@@ -96,7 +96,10 @@ def _names(request: Request, key: str) -> frozenset[str] | None:
 
 
 class Journal:
-    """Collects events and KVS operations, commits them, tells the readers, then calls who waits for that."""
+    """Collects events and KVS operations, commits them, tells the readers, then calls who waits for that.
+
+    With ``durable`` set a commit with a new job in it returns when it would survive the loss of the instance.
+    """
 
     def __init__(self, ctx: Context, readers: Callable[[], Iterator[Reader]]) -> None:
         self._ctx = ctx
@@ -106,6 +109,7 @@ class Journal:
         self._after: list[Callable[[], None]] = []
         self._flying: list[Event] = []
         self._committing = False
+        self.durable = False
         self.commits = 0
         self.posted = 0
 
@@ -159,7 +163,8 @@ class Journal:
             return
         self._committing = True
         self.commits += 1
-        payload = {"namespace": "primary", "flags": 0, "ops": ops}
+        sync = self.durable and any(event.entry["name"] == "submit" for event in events)
+        payload = {"namespace": "primary", "flags": FLUX_KVS_SYNC if sync else 0, "ops": ops}
         self._ctx.handle.post("kvs.commit", payload, lambda msg: self._committed(msg, events, after))
 
     def _committed(self, msg: Message, events: list[Event], after: list[Callable[[], None]]) -> None:

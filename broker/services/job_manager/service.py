@@ -30,9 +30,15 @@ class JobManagerService(ExecutionClient, JobControl, QueueAdmin):
     async def start(self, args: list[str]) -> None:
         """Load the plugins and the jobs of an earlier job manager."""
         self._environments = EnvironmentPool()
+        self.journal.durable = self._store_survives()
         self.plugins.load_builtins()
         await self._restart()
         self.kick()
+
+    def _store_survives(self) -> bool:
+        """Whether the content store is kept beyond the instance, so that an accepted job must be, too."""
+        path = self.ctx.attrs.get("content.backing-path")
+        return bool(path) and not str(path).startswith(f"{self.ctx.rundir}/")
 
     async def stop(self) -> None:
         """Write what is pending and leave a checkpoint."""
