@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import IO, Any, ClassVar
 
 from flux.duration import parse_fsd
+from flux.job.jobspec_rules import Resource, check_resource, check_task, check_v1_resources, is_count, is_list, require
 from flux.util import set_treedict
 from flux.wire import json
-
-Resource = dict[str, Any]
-
-
-def _is_count(value: object, minimum: int = 1) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= minimum
-
-
-def _require(ok: bool, error: type[Exception], message: str) -> None:
-    if not ok:
-        raise error(message)
 
 
 def validate_jobspec(jobspec: Jobspec | str | bytes | Mapping[str, Any], require_version: int | None = None) -> bool:
@@ -43,59 +33,13 @@ def validate_jobspec(jobspec: Jobspec | str | bytes | Mapping[str, Any], require
         data: Any = jobspec.jobspec
     else:
         data = json.loads(jobspec) if isinstance(jobspec, str | bytes) else jobspec
-    _require(isinstance(data, Mapping), TypeError, "Jobspec must be a JSON object")
+    require(isinstance(data, Mapping), TypeError, "Jobspec must be a JSON object")
     missing = sorted(Jobspec.top_level_keys - set(data))
-    _require(not missing, ValueError, f"Missing key ({missing[0] if missing else ''})")
+    require(not missing, ValueError, f"Missing key ({missing[0] if missing else ''})")
     version = data["version"] if require_version is None else require_version
     kind = JobspecV1 if version == 1 else Jobspec
     kind(**data)
     return True
-
-
-def _check_resource(resource: Any) -> None:
-    _require(isinstance(resource, Mapping), TypeError, "resource is not a mapping")
-    for key in ("type", "count"):
-        _require(key in resource, ValueError, f"Missing key ({key}) in resource")
-    kind, count = resource["type"], resource["count"]
-    _require(isinstance(kind, str), TypeError, "type must be a string")
-    if isinstance(count, Mapping):
-        _require("min" in count, ValueError, "min must be in range")
-        for key in ("min", "max", "operand"):
-            if key in count:
-                _require(_is_count(count[key]), ValueError, f"{key} must be a positive integer")
-    else:
-        _require(isinstance(count, int) and not isinstance(count, bool), TypeError, "count must be an int or mapping")
-        _require(count >= 1, ValueError, "count must be > 0")
-    if kind == "slot":
-        _require(isinstance(resource.get("label"), str), ValueError, "slots must have labels")
-    for key, types in (("id", str), ("unit", str), ("label", str), ("exclusive", bool)):
-        if key in resource:
-            _require(isinstance(resource[key], types), TypeError, f"{key} must be a {types.__name__}")
-    if "with" in resource:
-        _require(_is_list(resource["with"]), TypeError, "with must be a sequence")
-        for child in resource["with"]:
-            _check_resource(child)
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
-
-
-def _check_task(task: Any) -> None:
-    _require(isinstance(task, Mapping), TypeError, "task is not a mapping")
-    for key in ("command", "slot", "count"):
-        _require(key in task, ValueError, f"Missing key ({key}) in task")
-    command = task["command"]
-    _require(_is_list(command), TypeError, "command must be a list of strings")
-    _require(len(command) > 0, ValueError, "command array cannot have length of zero")
-    _require(all(isinstance(word, str) for word in command), TypeError, "command must be a list of strings")
-    _require(isinstance(task["slot"], str), TypeError, "slot must be a string")
-    count = task["count"]
-    _require(isinstance(count, Mapping), TypeError, "count must be a mapping")
-    _require(len(count) == 1, ValueError, "count must have exactly one key")
-    for key in ("per_slot", "total"):
-        if key in count:
-            _require(_is_count(count[key]), ValueError, f"{key} must be an integer >= 1")
 
 
 def _resource_count(resource: Mapping[str, Any]) -> int:
@@ -119,21 +63,21 @@ class Jobspec:
 
     def __init__(self, resources: Any, tasks: Any, **kwargs: Any) -> None:
         version = kwargs.get("version", 1)
-        _require(isinstance(version, int) and not isinstance(version, bool), TypeError, "version must be an integer")
+        require(isinstance(version, int) and not isinstance(version, bool), TypeError, "version must be an integer")
         attributes = kwargs.get("attributes")
-        _require(attributes is None or isinstance(attributes, Mapping), TypeError, "attributes must be a mapping")
+        require(attributes is None or isinstance(attributes, Mapping), TypeError, "attributes must be a mapping")
         self._check_attributes(attributes or {})
-        _require(_is_list(resources), TypeError, "resources must be a sequence")
-        _require(_is_list(tasks), TypeError, "tasks must be a sequence")
-        _require(len(resources) > 0, ValueError, "resources must have at least one entry")
+        require(is_list(resources), TypeError, "resources must be a sequence")
+        require(is_list(tasks), TypeError, "tasks must be a sequence")
+        require(len(resources) > 0, ValueError, "resources must have at least one entry")
         for resource in resources:
-            _check_resource(resource)
+            check_resource(resource)
         for task in tasks:
-            _check_task(task)
+            check_task(task)
         self.jobspec: dict[str, Any] = {"resources": resources, "tasks": tasks, **kwargs}
 
     def _check_attributes(self, attributes: Mapping[str, Any]) -> None:
-        _require(isinstance(attributes.get("system", {}), Mapping), TypeError, "attributes.system must be a mapping")
+        require(isinstance(attributes.get("system", {}), Mapping), TypeError, "attributes.system must be a mapping")
 
     @classmethod
     def from_yaml_stream(cls, yaml_stream: str | IO[str]) -> Jobspec:
@@ -244,7 +188,7 @@ class Jobspec:
             seconds = duration
         else:
             raise TypeError("duration must be a number or a string in Flux Standard Duration")
-        _require(seconds >= 0, ValueError, "duration must be >= 0")
+        require(seconds >= 0, ValueError, "duration must be >= 0")
         self.setattr("system.duration", 0 if math.isinf(seconds) else seconds)
 
     @property
@@ -263,7 +207,7 @@ class Jobspec:
 
     @environment.setter
     def environment(self, environ: Mapping[str, str]) -> None:
-        _require(isinstance(environ, Mapping), ValueError, "environment must be a mapping")
+        require(isinstance(environ, Mapping), ValueError, "environment must be a mapping")
         self.setattr("system.environment", dict(environ))
 
     def _io_path(self, section: str, stream: str) -> str | None:
@@ -303,9 +247,9 @@ class Jobspec:
 
 
 def _sections(data: Any) -> dict[str, Any]:
-    _require(isinstance(data, Mapping), TypeError, "Jobspec must be a mapping")
+    require(isinstance(data, Mapping), TypeError, "Jobspec must be a mapping")
     for key in sorted(Jobspec.top_level_keys):
-        _require(key in data, ValueError, f"Missing key ({key})")
+        require(key in data, ValueError, f"Missing key ({key})")
     return {str(key): value for key, value in data.items()}
 
 
@@ -314,32 +258,32 @@ class JobspecV1(Jobspec):
 
     def __init__(self, resources: Any, tasks: Any, **kwargs: Any) -> None:
         kwargs.setdefault("version", 1)
-        _require(kwargs["version"] == 1, ValueError, "version must be 1")
+        require(kwargs["version"] == 1, ValueError, "version must be 1")
         super().__init__(resources, tasks, **kwargs)
-        _require(len(tasks) == 1, ValueError, "tasks must have exactly one entry")
-        _check_v1_resources(resources)
+        require(len(tasks) == 1, ValueError, "tasks must have exactly one entry")
+        check_v1_resources(resources)
 
     def _check_attributes(self, attributes: Mapping[str, Any]) -> None:
         super()._check_attributes(attributes)
-        _require("system" in attributes, ValueError, "attributes.system is a required key")
-        _require("duration" in attributes["system"], ValueError, "attributes.system.duration is a required key")
+        require("system" in attributes, ValueError, "attributes.system is a required key")
+        require("duration" in attributes["system"], ValueError, "attributes.system.duration is a required key")
         duration = attributes["system"]["duration"]
-        _require(
+        require(
             isinstance(duration, int | float) and not isinstance(duration, bool),
             TypeError,
             "attributes.system.duration must be a number",
         )
-        _require(duration >= 0, ValueError, "attributes.system.duration must be >= 0")
+        require(duration >= 0, ValueError, "attributes.system.duration must be >= 0")
 
     @classmethod
     def _from_counts(
         cls, command: Iterable[str], tasks: int, cores: int, gpus: int | None, nodes: int | None
     ) -> JobspecV1:
-        _require(_is_count(tasks), ValueError, "task count must be a integer >= 1")
-        _require(_is_count(cores), ValueError, "cores per task must be an integer >= 1")
-        _require(gpus is None or _is_count(gpus, 0), ValueError, "gpus per task must be an integer >= 0")
-        _require(nodes is None or _is_count(nodes), ValueError, "node count must be an integer >= 1 (if set)")
-        _require(nodes is None or nodes <= tasks, ValueError, "node count must not be greater than task count")
+        require(is_count(tasks), ValueError, "task count must be a integer >= 1")
+        require(is_count(cores), ValueError, "cores per task must be an integer >= 1")
+        require(gpus is None or is_count(gpus, 0), ValueError, "gpus per task must be an integer >= 0")
+        require(nodes is None or is_count(nodes), ValueError, "node count must be an integer >= 1 (if set)")
+        require(nodes is None or nodes <= tasks, ValueError, "node count must not be greater than task count")
         children: list[Resource] = [{"type": "core", "count": cores}]
         if gpus:
             children.append({"type": "gpu", "count": gpus})
@@ -403,7 +347,7 @@ class JobspecV1(Jobspec):
         Raises:
             ValueError, TypeError: the script has no interpreter line or a count is out of range.
         """
-        _require(script.startswith("#!"), ValueError, f"{jobname} does not appear to start with '#!'")
+        require(script.startswith("#!"), ValueError, f"{jobname} does not appear to start with '#!'")
         made = cls._from_counts([jobname, *(args or ())], num_slots, cores_per_slot, gpus_per_slot, num_nodes)
         made.setattr_shell_option("per-resource.type", "node")
         made.setattr("system.batch", {"script": script, "broker-opts": list(broker_opts or ())})
@@ -433,20 +377,3 @@ class JobspecV1(Jobspec):
         made = cls._from_counts(broker, num_slots, cores_per_slot, gpus_per_slot, num_nodes)
         made.setattr_shell_option("per-resource.type", "node")
         return made
-
-
-def _check_v1_resources(resources: Sequence[Resource]) -> None:
-    """Check the shape that RFC 25 allows: [node ->] slot -> core [, gpu]."""
-    _require(len(resources) == 1, ValueError, "resources must have exactly one entry")
-    slot = resources[0]
-    if slot["type"] == "node":
-        children = slot.get("with", [])
-        _require(len(children) == 1, ValueError, "node must have exactly one slot")
-        slot = children[0]
-    _require(slot["type"] == "slot", ValueError, "resources must be a slot, or a node with a slot")
-    children = slot.get("with", [])
-    _require(0 < len(children) <= 2, ValueError, "slot must have one or two resources")
-    kinds = [child["type"] for child in children]
-    _require(all(kind in ("core", "gpu") for kind in kinds), ValueError, "slot resources must be core or gpu")
-    _require("core" in kinds, ValueError, "slot must have cores")
-    _require(len(set(kinds)) == len(kinds), ValueError, "slot resources must differ in type")
