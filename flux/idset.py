@@ -107,6 +107,14 @@ class IDset:
         made._firsts, made._lasts, made._flags = firsts, lasts, flags
         return made
 
+    @staticmethod
+    def arg_to_set(arg: IDsetLike, method: str) -> IDset:
+        """Return an operand as an IDset; TypeError and ValueError name the `method` it was given to."""
+        try:
+            return arg if isinstance(arg, IDset) else IDset(arg)
+        except (TypeError, ValueError) as error:
+            raise type(error)(str(error).replace("IDset()", f"IDset.{method}()")) from None
+
     # -- members ---------------------------------------------------------------------------------------------------
 
     def ranges(self) -> Iterator[tuple[int, int]]:

@@ -228,6 +228,9 @@ class Attachment:
         self._handle.reactor_stop()
 
     def _no_such_job(self, error: OSError) -> None:
+        if self._view.began:
+            self._error = CommandError(f"{_PROGRAM}: {self._jobid.f58}: {error.strerror}", 1, bare=True)
+            return
         reason = "No such job" if error.errno == errno.ENOENT else error.strerror
         if error.errno == errno.EPERM:
             reason = "not your job"

@@ -95,6 +95,11 @@ class AttachView:
         return 1 if self._failed else 0
 
     @property
+    def began(self) -> bool:
+        """Whether any event of the job has come."""
+        return self._start is not None
+
+    @property
     def verdict(self) -> str | None:
         """Sentence about a job that failed, None if there is nothing to say."""
         if self._status is None or self.exit_code == 0:

@@ -62,3 +62,11 @@ def test_a_hundred_thousand_scattered_ids() -> None:
     assert (even | odd) - odd == even
     assert IDset(even.encode()) == even
     assert time.process_time() - start < 5
+
+
+def test_operands_are_refused_in_the_name_of_the_method() -> None:
+    assert IDset.arg_to_set("0-1", "union") == IDset([0, 1])
+    with pytest.raises(ValueError, match=r"IDset.union\(\): Invalid argument: x"):
+        IDset.arg_to_set("x", "union")
+    with pytest.raises(TypeError, match=r"IDset.union\(\)"):
+        IDset.arg_to_set(1.5, "union")  # type: ignore[arg-type]
