@@ -31,7 +31,7 @@ def command(target: str | None, read_only: bool, linear: bool, query: str, sort:
     if linear:
         _linear(uri, query)
         return
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise CommandError("the dashboard needs a terminal; use --linear to print changes as lines")
     from tui.app import TopApp
     from tui.feed.live import LiveFeed

@@ -125,7 +125,10 @@ class LogRecord(NamedTuple):
 
 
 def parse_log(text: str) -> LogRecord | None:
-    """Read one RFC 5424 line as ``log.dmesg`` sends it; None if it is none."""
+    """Read one line as ``log.dmesg`` sends it, None if it is none.
+
+    It is RFC 5424 but for the first number, which is 8 times the severity plus the facility.
+    """
     found = _RFC5424.match(text)
     if found is None:
         return None
@@ -134,4 +137,4 @@ def parse_log(text: str) -> LogRecord | None:
         when = datetime.fromisoformat(stamp).timestamp()
     except ValueError:
         when = 0.0
-    return LogRecord(when, int(priority) & 7, app, rank, printable(message.rstrip("\n")))
+    return LogRecord(when, int(priority) >> 3 & 7, app, rank, printable(message.rstrip("\n")))

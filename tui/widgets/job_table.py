@@ -162,7 +162,7 @@ class JobTableView(ScrollView, can_focus=True):
 
     def _empty_text(self) -> str:
         dashboard = self.dashboard
-        if not dashboard.link.up:
+        if not dashboard.link.up or (len(dashboard.table) and not dashboard.loaded):
             return "  waiting for the instance" + self.glyphs.more
         if len(dashboard.table):
             return "  no job matches the filter"

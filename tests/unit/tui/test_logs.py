@@ -60,7 +60,7 @@ def test_entries_skip_what_is_not_json() -> None:
 
 
 def test_log_record() -> None:
-    record = parse_log("<62>1 2026-11-21T00:20:32.520483Z 2 sched-simple 5690 - - alloc: rank0/core0\n")
+    record = parse_log("<48>1 2026-11-21T00:20:32.520483Z 2 sched-simple 5690 - - alloc: rank0/core0\n")
     assert record is not None
     assert (record.severity, record.rank, record.app, record.text) == (6, "2", "sched-simple", "alloc: rank0/core0")
     assert parse_log("nonsense") is None

@@ -1,0 +1,107 @@
+"""A dashboard over a scripted feed with a stopped clock: every run draws the same."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tui.app import TopApp
+from tui.feed.synthetic import SyntheticFeed
+from tui.model import sample, users
+from tui.model.dashboard import Instance
+from tui.widgets import palette
+
+NOW = 1_795_220_449.0
+INSTANCE = Instance("local:///tmp/flux-cTZaMJ/local-0", 4, "0.29.0", NOW - 7500, 0, "vm")
+
+EVENTLOG: list[dict[str, Any]] = [
+    {"timestamp": NOW - 20, "name": "submit", "context": {"userid": 0, "urgency": 16, "flags": 0}},
+    {"timestamp": NOW - 19.99, "name": "depend"},
+    {"timestamp": NOW - 19.98, "name": "priority", "context": {"priority": 16}},
+    {
+        "timestamp": NOW - 19.9,
+        "name": "alloc",
+        "context": {"annotations": {"sched": {"resource_summary": "rank0/core0"}}},
+    },
+    {"timestamp": NOW - 19.8, "name": "start"},
+    {"timestamp": NOW - 1, "name": "finish", "context": {"status": 256}},
+    {"timestamp": NOW - 0.9, "name": "clean"},
+]
+EXEC_EVENTLOG: list[dict[str, Any]] = [
+    {"timestamp": NOW - 19.85, "name": "init"},
+    {"timestamp": NOW - 19.84, "name": "starting"},
+    {"timestamp": NOW - 19.7, "name": "shell.init", "context": {"leader-rank": 0, "size": 1}},
+]
+
+
+def output(lines: int) -> list[dict[str, Any]]:
+    """Return an output eventlog of two tasks."""
+    entries: list[dict[str, Any]] = [
+        {"timestamp": NOW, "name": "header", "context": {"version": 1, "count": {"stdout": 2, "stderr": 2}}}
+    ]
+    for i in range(lines):
+        loud = i % 7 == 3
+        text = "warning: pressure drift\n" if loud else f"step {i:4d}  energy {-4.2 * i:12.4f}\n"
+        context = {"stream": "stderr" if loud else "stdout", "rank": str(i % 2), "data": text}
+        entries.append({"timestamp": NOW, "name": "data", "context": context})
+    return entries
+
+
+def log_lines(number: int) -> list[str]:
+    """Return broker log entries of several severities."""
+    kinds = [(7, "sched-simple", "alloc: rank0/core0"), (6, "broker", "rc1.0: running"), (4, "kvs", "slow commit 1.2s")]
+    lines = []
+    for i in range(number):
+        severity, app, text = kinds[0 if i % 4 else i % 3]
+        lines.append(f"<{severity * 8}>1 2026-11-21T00:20:{i % 60:02d}.520483Z {i % 4} {app} 5690 - - {text}")
+    lines.append("<24>1 2026-11-21T00:21:00.000001Z 2 job-exec 5690 - - lost contact with rank 2")
+    return lines
+
+
+@pytest.fixture(autouse=True)
+def steady_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The same time zone, user names and terminal everywhere."""
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    time.tzset()
+    names = {0: "root", 1: "alice"}
+    monkeypatch.setattr(users.pwd, "getpwuid", lambda uid: SimpleNamespace(pw_name=names[uid]))
+    users.user_name.cache_clear()
+    yield
+    users.user_name.cache_clear()
+    os.environ.pop("TZ", None)
+    time.tzset()
+
+
+@pytest.fixture
+def feed() -> SyntheticFeed:
+    """Three hundred jobs of every kind."""
+    return SyntheticFeed(
+        sample.jobs(300, NOW),
+        instance=INSTANCE,
+        entries={"eventlog": EVENTLOG, "guest.exec.eventlog": EXEC_EVENTLOG, "guest.output": output(120)},
+        stored={
+            "jobspec": {
+                "tasks": [{"command": ["lammps", "-in", "melt.in"]}],
+                "attributes": {"system": {"cwd": "/home/alice/runs/42"}},
+            }
+        },
+        log_lines=log_lines(60),
+    )
+
+
+@pytest.fixture
+def make_app(feed: SyntheticFeed) -> Callable[..., TopApp]:
+    """Return a maker of applications over ``feed``."""
+
+    def make(**options: Any) -> TopApp:
+        options.setdefault("clock", lambda: NOW)
+        options.setdefault("glyphs", palette.UNICODE)
+        return TopApp(feed, **options)
+
+    return make

@@ -1,0 +1,342 @@
+"""Every action of the jobs screen, driven by its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from textual.widgets import Button, Input
+
+from tests.console.driving import loaded, text_of, until
+from tui.app import TopApp
+from tui.feed.synthetic import SyntheticFeed
+from tui.model.columns import COLUMNS
+from tui.model.jobid import f58
+from tui.model.states import RUNNING, STATUS
+from tui.screens.confirm import ConfirmScreen, SignalScreen
+from tui.screens.dmesg import DmesgScreen
+from tui.screens.help import HelpScreen
+from tui.screens.job import JobScreen
+from tui.screens.jobs import JobsScreen
+
+SIZE = (100, 30)
+MakeApp = Callable[..., TopApp]
+
+
+def jobs_screen(app: TopApp) -> JobsScreen:
+    screen = app.screen
+    assert isinstance(screen, JobsScreen)
+    return screen
+
+
+async def test_shows_all_jobs_and_figures(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        text = text_of(pilot)
+    assert "4 brokers" in text and "v0.29.0" in text and "up 2h05m" in text
+    assert "6/8" in text and "of 300" in text
+    first = app.dashboard.view.row_at(0)
+    assert f58(app.dashboard.table.ids[first]) in text
+
+
+async def test_cursor_moves_and_stays_on_its_job(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("down", "j", "pagedown", "up")
+        table = jobs_screen(app).table
+        assert table.cursor == 1 + table.page
+        row = table.cursor_row
+        newest = max(app.dashboard.table.ids) + 1
+        app.dashboard.load([{"id": newest, "state": 16, "t_submit": 1.0, "t_run": feed.instance.started + 9999}])
+        app.repaint()
+        await pilot.pause()
+        assert table.cursor_row == row and table.cursor == 2 + table.page
+        await pilot.press("end")
+        assert table.cursor == len(app.dashboard.view) - 1
+        await pilot.press("home")
+        assert table.cursor == 0 and table.scroll_offset.y == 0
+
+
+async def test_filter_while_typing_with_live_count(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("slash", *"state:running")
+        await pilot.pause()
+        table = app.dashboard.table
+        running = [row for row in range(len(table)) if table.status[row] in RUNNING]
+        assert sorted(app.dashboard.view.rows()) == running
+        assert f"{len(running)} of 300" in text_of(pilot)
+        await pilot.press("enter")
+        assert jobs_screen(app).table.has_focus
+        assert len(app.dashboard.view) == len(running)
+        await pilot.press("escape")
+        assert len(app.dashboard.view) == 300
+
+
+async def test_filter_that_cannot_be_read_is_explained_and_the_last_good_one_stays(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("slash", *"name:render stat:x")
+        await pilot.pause()
+        assert "did you mean state?" in text_of(pilot)
+        assert 0 < len(app.dashboard.view) < 300
+        await pilot.press("enter")
+        assert jobs_screen(app).bar.text == app.dashboard.view.query.text == "name:render stat:"[:11]
+
+
+async def test_escape_while_typing_takes_the_filter_back(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("slash", *"lammps", "escape")
+        assert len(app.dashboard.view) == 300
+        assert not jobs_screen(app).bar.display
+
+
+async def test_sort_by_every_column_both_ways(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        view, seen = app.dashboard.view, set()
+        for _ in COLUMNS:
+            await pilot.press("s")
+            seen.add(view.column.name)
+            up = view.rows()
+            await pilot.press("r")
+            assert view.rows() == up[::-1]
+        assert seen == {column.name for column in COLUMNS}
+        await pilot.press("S")
+        assert view.column.name != app.dashboard.view.column.title
+
+
+async def test_click_on_a_title_sorts(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.click("#heading", offset=(3, 0))
+        assert app.dashboard.view.column.name == "id" and not app.dashboard.view.reverse
+        await pilot.click("#heading", offset=(3, 0))
+        assert app.dashboard.view.reverse
+
+
+async def test_click_and_double_click(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.click("#table", offset=(5, 4))
+        assert jobs_screen(app).table.cursor == 4
+        await pilot.click("#table", offset=(5, 4), times=2)
+        await until(pilot, lambda: isinstance(app.screen, JobScreen))
+        assert isinstance(app.screen, JobScreen)
+
+
+@pytest.mark.parametrize(
+    ("key", "codes"),
+    [("2", {"R", "C"}), ("3", {"D", "P", "S"}), ("4", {"F", "TO"}), ("5", {"CD", "F", "CA", "TO"})],
+)
+async def test_quick_filters(make_app: MakeApp, key: str, codes: set[str]) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press(key)
+        table = app.dashboard.table
+        assert {STATUS[table.status[row]].code for row in app.dashboard.view.rows()} <= codes
+        assert len(app.dashboard.view) > 0
+        await pilot.press("1")
+        assert len(app.dashboard.view) == 300
+
+
+async def test_cancel_asks_and_back_is_the_default(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        assert "Cancel 1 job?" in text_of(pilot)
+        assert isinstance(app.focused, Button) and app.focused.id == "refuse"
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, JobsScreen))
+    assert feed.actions == []
+
+
+async def test_cancel_of_marked_jobs(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("space", "space", "space", "up", "up", "space")
+        marked = sorted(app.dashboard.marks)
+        assert len(marked) == 2
+        await pilot.press("c", "right", "enter")
+        await until(pilot, lambda: len(feed.actions) == 2)
+        assert sorted(feed.actions) == [("cancel", jobid) for jobid in marked]
+        await until(pilot, lambda: not app.dashboard.marks)
+    assert app.dashboard.marks == set()
+
+
+async def test_kill_chooses_a_signal(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        jobid = app.dashboard.table.ids[app.dashboard.view.row_at(0)]
+        await pilot.press("k")
+        await until(pilot, lambda: isinstance(app.screen, SignalScreen))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        assert "Send SIGKILL to 1 job?" in text_of(pilot)
+        await pilot.press("right", "enter")
+        await until(pilot, lambda: bool(feed.actions))
+    assert feed.actions == [("kill", jobid, 9)]
+
+
+async def test_escape_out_of_every_question_does_nothing(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("k", "escape", "k", "enter", "escape", "c", "escape")
+        await until(pilot, lambda: isinstance(app.screen, JobsScreen))
+    assert feed.actions == []
+
+
+async def test_many_jobs_need_their_number_typed(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("a")
+        assert len(app.dashboard.marks) == 300
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        accept = app.screen.query_one("#accept", Button)
+        active = len(app.dashboard.table.active)
+        assert accept.disabled and f"Cancel {active} jobs?" in text_of(pilot)
+        app.screen.query_one(Input).focus()
+        await pilot.press(*str(active))
+        assert not accept.disabled
+        accept.focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: len(feed.actions) == active)
+    assert {jobid for _, jobid in feed.actions} == {app.dashboard.table.ids[row] for row in app.dashboard.table.active}
+
+
+async def test_refusal_is_told(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    feed.refuse = "guests may only cancel their own jobs"
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("c", "right", "enter")
+        await until(pilot, lambda: "guests may only cancel" in text_of(pilot))
+        assert "guests may only cancel" in text_of(pilot)
+
+
+async def test_finished_job_cannot_be_killed(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("5", "k", "c")
+        await until(pilot, lambda: "nothing to cancel" in text_of(pilot))
+        assert isinstance(app.screen, JobsScreen)
+    assert feed.actions == []
+
+
+async def test_read_only_has_no_actions(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    app = make_app(read_only=True)
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("c", "k")
+        assert isinstance(app.screen, JobsScreen)
+        text = text_of(pilot)
+    assert "read-only" in text and "Cancel" not in text
+    assert feed.actions == []
+
+
+async def test_copy_unmark_help_log_and_back(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("y")
+        assert app.clipboard == f58(app.dashboard.table.ids[app.dashboard.view.row_at(0)])
+        await pilot.press("space", "u")
+        assert app.dashboard.marks == set()
+        await pilot.press("space", "escape")
+        assert app.dashboard.marks == set()
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        await pilot.press("escape", "d")
+        await until(pilot, lambda: isinstance(app.screen, DmesgScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, JobsScreen))
+        assert isinstance(app.screen, JobsScreen)
+
+
+async def test_help_lists_every_binding(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        about = jobs_screen(app)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        helping = app.screen
+        assert isinstance(helping, HelpScreen)
+        meanings = {meaning for _, meaning in helping.rows()}
+    for _, binding in [*about._bindings, *app._bindings]:
+        if binding.id:
+            assert (binding.tooltip or binding.description) in meanings
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+async def test_quit(make_app: MakeApp, key: str) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press(key)
+        await pilot.pause()
+    assert app.return_code == 0 and not app.is_running
+
+
+async def test_lost_connection_shows_a_banner_and_keeps_the_jobs(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        app.dashboard.set_link(False, "lost connection to the broker", app.dashboard.clock() + 4, 2)
+        app.repaint()
+        await pilot.pause()
+        text = text_of(pilot)
+        assert "lost connection to the broker, trying again in 4s (attempt 2)" in text
+        assert "of 300" in text
+        app.dashboard.set_link(True)
+        app.repaint()
+        await pilot.pause()
+        assert "lost connection" not in text_of(pilot)
+
+
+async def test_events_are_painted(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        before = app.dashboard.done
+        app.dashboard.apply(feed.changes(app.dashboard, 40))
+        await until(pilot, lambda: not app.dashboard.table.changed)
+        assert app.dashboard.done > before
+        assert f"{app.dashboard.done} of 300" in text_of(pilot)
+
+
+async def test_command_line_filter_and_sort(make_app: MakeApp) -> None:
+    app = make_app(query="state:failed", sort="name", reverse=True)
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        names = [app.dashboard.table.name[row] for row in app.dashboard.view.rows()]
+        assert names == sorted(names, reverse=True) and 0 < len(names) < 300
+        assert "state:failed" in text_of(pilot)
+
+
+async def test_no_jobs_at_all(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    feed.jobs = []
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("enter", "space", "c", "k", "y", "down", "end")
+        assert "no jobs yet" in text_of(pilot)
+        assert isinstance(app.screen, JobsScreen)

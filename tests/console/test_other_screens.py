@@ -1,0 +1,183 @@
+"""Every action of the job, log and help screens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.console.driving import loaded, text_of, until
+from tui.app import TopApp
+from tui.feed.synthetic import SyntheticFeed
+from tui.model.jobid import f58
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.dmesg import DmesgScreen
+from tui.screens.help import HelpScreen
+from tui.screens.job import JobScreen
+from tui.screens.jobs import JobsScreen
+from tui.widgets.log_view import LogView
+
+SIZE = (100, 30)
+MakeApp = Callable[..., TopApp]
+
+
+async def open_job(pilot: Pilot[Any], *keys: str) -> JobScreen:
+    await loaded(pilot)
+    await pilot.press(*keys, "enter")
+    await until(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
+    screen = pilot.app.screen
+    assert isinstance(screen, JobScreen)
+    await until(pilot, lambda: len(screen.query_one("#output", LogView).content) == 120)
+    return screen
+
+
+async def test_job_screen_shows_facts_and_follows(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await open_job(pilot, "4")
+        await until(pilot, lambda: "lammps -in melt.in" in text_of(pilot))
+        text = text_of(pilot)
+        assert "FAILED" in text and "why failed   exit 1" in text and f58(screen.jobid) in text
+        assert "step  119" in text and "120 lines, follows" in text
+        kinds = {line.kind for line in screen.query_one("#output", LogView).content}
+        assert kinds == {"stdout", "stderr"}
+
+
+async def test_eventlogs_are_in_order_of_time(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await open_job(pilot)
+        lines = screen.query_one("#eventlog", LogView).content
+        assert [line.text.split()[0] for line in lines] == [
+            "submit", "depend", "priority", "alloc", "exec.init", "exec.starting", "start", "exec.shell.init", "finish",
+            "clean",
+        ]  # fmt: skip
+
+
+async def test_pane_switch_search_and_follow(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await open_job(pilot)
+        assert screen.pane.id == "output"
+        await pilot.press("slash", *"pressure")
+        await pilot.pause()
+        assert len(screen.pane.hits) == 17 and "17 hits" in text_of(pilot)
+        await pilot.press("enter", "n")
+        assert screen.pane.hit == 15 and not screen.pane.following
+        await pilot.press("N", "N")
+        assert screen.pane.hit == 0
+        await pilot.press("f")
+        assert screen.pane.following
+        await pilot.press("home")
+        assert not screen.pane.following and screen.pane.scroll_offset.y == 0
+        await pilot.press("down", "pagedown", "pageup", "up", "end")
+        assert screen.pane.following
+        await pilot.press("tab")
+        assert screen.pane.id == "eventlog" and screen.pane.has_focus
+        await pilot.press("right", "left", "tab")
+        assert screen.pane.id == "output"
+
+
+async def test_new_output_is_shown_only_while_following(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await open_job(pilot)
+        await pilot.press("home")
+        pane = screen.pane
+        pane.extend(pane.content[:5])
+        assert pane.scroll_offset.y == 0 and len(pane.content) == 125
+        await pilot.press("f")
+        assert pane.scroll_offset.y == pane.max_scroll_y
+
+
+async def test_escape_ends_the_search_and_then_the_screen(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await open_job(pilot)
+        await pilot.press("slash", *"step", "escape")
+        assert screen.pane.hits == [] and isinstance(app.screen, JobScreen)
+        await pilot.press("escape")
+        assert isinstance(app.screen, JobsScreen)
+
+
+async def test_cancel_and_copy_from_the_job_screen(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await open_job(pilot)
+        await pilot.press("y")
+        assert app.clipboard == f58(screen.jobid)
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await pilot.press("right", "enter")
+        await until(pilot, lambda: bool(feed.actions))
+    assert feed.actions == [("cancel", screen.jobid)]
+
+
+async def test_write_saves_the_pane_and_never_overwrites(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await open_job(pilot)
+        await pilot.press("w")
+        path = tmp_path / f"{f58(screen.jobid, True)}.output.txt"
+        assert len(path.read_text().splitlines()) == 120
+        path.write_text("mine")
+        await pilot.press("w")
+        await until(pilot, lambda: "File exists" in text_of(pilot))
+        assert path.read_text() == "mine"
+
+
+async def test_a_job_unknown_here_is_said_so(make_app: MakeApp) -> None:
+    app = make_app(jobid=5)
+    async with app.run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, JobScreen))
+        await until(pilot, lambda: "is not in the list" in text_of(pilot))
+        await pilot.press("c", "k")
+        assert isinstance(app.screen, JobScreen)
+
+
+async def test_help_on_the_job_screen(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await open_job(pilot)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        assert "Go to the other pane" in text_of(pilot)
+        await pilot.press("down", "pagedown", "pageup", "up", "q")
+        assert isinstance(app.screen, JobScreen)
+
+
+async def test_log_with_severities(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(app.screen, DmesgScreen))
+        screen = app.screen
+        assert isinstance(screen, DmesgScreen)
+        await until(pilot, lambda: len(screen.pane.content) == 61)
+        assert "job-exec[2]: lost contact with rank 2" in text_of(pilot)
+        await pilot.press("minus")
+        assert {line.kind for line in screen.pane.content} == {"info", "warning", "err"}
+        await pilot.press("minus", "minus", "minus")
+        assert {line.kind for line in screen.pane.content} == {"err"}
+        await pilot.press("plus")
+        assert {line.kind for line in screen.pane.content} == {"err", "warning"}
+        await pilot.press("slash", *"commit", "enter")
+        assert len(screen.pane.hits) == sum(line.kind == "warning" for line in screen.pane.content)
+
+
+async def test_feed_failure_is_shown_not_hidden(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("oops")
+
+    feed.load = broken  # type: ignore[method-assign]
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: "internal error" in text_of(pilot))
+        assert "KeyError('oops')" in text_of(pilot)
