@@ -201,16 +201,18 @@ class Attachment:
         self._pty: Any = None
         self._error: CommandError | None = None
         self._detached = False
-        self._interrupts = Interrupts(handle, int(jobid), self._detach)
+        self._interrupts = None if options.read_only else Interrupts(handle, int(jobid), self._detach)
 
     def run(self) -> int:
         """Attach, wait for the end and return the exit code."""
         self._watch("eventlog", self._view.job_event, list, self._no_such_job)
-        self._interrupts.start()
+        if self._interrupts is not None:
+            self._interrupts.start()
         try:
             self._handle.reactor_run()
         finally:
-            self._interrupts.stop()
+            if self._interrupts is not None:
+                self._interrupts.stop()
             if self._forwarder is not None:
                 self._forwarder.stop()
             if self._pty is not None:
