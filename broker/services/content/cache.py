@@ -77,9 +77,18 @@ class BlobCache:
 
     def purge(self, target: int, age: float, now: float) -> int:
         """Drop clean entries not used for ``age`` seconds, least recently used first, until at most ``target`` bytes are held."""
+        return self._purge(self._entries, target, age, now)
+
+    def release(self, refs: Iterable[str], target: int, age: float, now: float) -> int:
+        """Purge as `purge` does, considering only ``refs``."""
+        return self._purge(
+            {ref: entry for ref in refs if (entry := self._entries.get(ref)) is not None}, target, age, now
+        )
+
+    def _purge(self, candidates: dict[str, _Entry], target: int, age: float, now: float) -> int:
         dropped = []
         size = self.size
-        for ref, entry in self._entries.items():
+        for ref, entry in candidates.items():
             if size <= target:
                 break
             if now - entry.used >= age and ref not in self._dirty:

@@ -29,6 +29,8 @@ SETTINGS = (
 )
 FLUSH_DELAY = 0.02
 RETRY_DELAY = 1.0
+# Blobs of the kvs module are dropped as soon as they are stored when more than this many bytes are held.
+STORED_SIZE = 2 << 20
 
 
 class ContentService(Service):
@@ -218,6 +220,7 @@ class ContentService(Service):
         self._flushing = 0
         if not msg.errnum:
             self.cache.clean(refs)
+            self.cache.release(refs, STORED_SIZE, self.purge_old_entry, self.ctx.loop_time())
             self._flush()
             return
         error = error_of(msg)

@@ -1,7 +1,8 @@
 """Blobs and checkpoints in one SQLite file.
 
 The file is in write-ahead mode: what a call has written survives a kill of the process at any instant, and a half-written
-transaction is not seen by the next reader.
+transaction is not seen by the next reader. Blobs are rows in the order of arrival, with an index by hash: a table ordered by hash would
+touch one page a blob.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from flux.wire import json
 from flux.wire.json import dumps_str
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS objects (hash TEXT PRIMARY KEY, object BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS objects (hash TEXT PRIMARY KEY, object BLOB);
 CREATE TABLE IF NOT EXISTS checkpt (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
 _ERRNOS = {

@@ -12,8 +12,8 @@ from typing import Final, Generic, TypeVar
 
 from broker.services.kvs.directory import Entries, parse
 
-DIRECTORY_BYTES: Final = 4 << 20
-VALUE_BYTES: Final = 4 << 20
+DIRECTORY_BYTES: Final = 2 << 20
+VALUE_BYTES: Final = 1 << 20
 T = TypeVar("T")
 
 
@@ -46,6 +46,12 @@ class _Generations(Generic[T]):
             self._old, self._young, self._bytes = self._young, {}, 0
         self._young[ref] = entry
         self._bytes += entry[1]
+
+    def forget(self, ref: str) -> None:
+        self._old.pop(ref, None)
+        entry = self._young.pop(ref, None)
+        if entry is not None:
+            self._bytes -= entry[1]
 
     def sizes(self) -> list[int]:
         return [size for part in (self._young, self._old) for _, size in part.values()]
@@ -88,6 +94,10 @@ class ObjectCache:
     def add_directory(self, ref: str, entries: Entries, size: int) -> None:
         """Keep a parsed directory whose blob has ``size`` bytes."""
         self._directories.add(ref, entries, size)
+
+    def forget_directory(self, ref: str) -> None:
+        """Drop a directory that is unlikely to be read again."""
+        self._directories.forget(ref)
 
     def add_value(self, ref: str, data: bytes) -> None:
         """Keep a value."""

@@ -92,7 +92,8 @@ class _Directory:
 class Overlay:
     """Changes on top of the directory ``rootref``, not visible to anyone until sealed.
 
-    ``blobs`` are those the new tree needs stored, by blobref, ``directories`` the parsed form of the directories among them.
+    ``blobs`` are those the new tree needs stored, by blobref, ``directories`` the parsed form of the directories among them,
+    ``replaced`` the directory blobs it has no use for any more.
     """
 
     def __init__(self, cache: ObjectCache, rootref: str, namespace: str, algorithm: str = treeobj.DEFAULT_HASH) -> None:
@@ -102,6 +103,7 @@ class Overlay:
         self._root = _Directory(Draft(treeobj.dirref(rootref), cache.directory))
         self.blobs: dict[str, bytes] = {}
         self.directories: dict[str, Entries] = {}
+        self.replaced: list[str] = []
 
     def apply(self, op: Op) -> None:
         """Apply one operation; raises `Missing`, or OSError: EISDIR, EOPNOTSUPP, EINVAL, ELOOP. The overlay is then unusable."""
@@ -192,6 +194,7 @@ class Overlay:
 
     def _seal(self, node: _Directory, *, whole: bool = False) -> TreeObj:
         draft = node.draft
+        self.replaced += draft.replaced
         for name, child in node.children.items():
             draft.set(name, self._seal(child))
         for name, tail in node.tails.items():
@@ -230,6 +233,7 @@ class Result(Generic[T]):
     failed: list[tuple[Transaction[T], OSError]] = field(default_factory=list)
     blobs: dict[str, bytes] = field(default_factory=dict)
     directories: dict[str, Entries] = field(default_factory=dict)
+    replaced: list[str] = field(default_factory=list)
 
     def keys(self) -> list[str]:
         """Return the keys the applied transactions mention, each once."""
@@ -262,4 +266,5 @@ def apply_batch(
         else:
             if not remaining:
                 return Result(rootref, [], failed)
-            return Result(overlay.seal(), remaining, failed, overlay.blobs, overlay.directories)
+            root = overlay.seal()
+            return Result(root, remaining, failed, overlay.blobs, overlay.directories, overlay.replaced)

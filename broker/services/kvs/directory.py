@@ -98,20 +98,25 @@ def one_entry(obj: TreeObj, name: str, find: Find) -> TreeObj | None:
 class Draft:
     """A directory being changed: copies of the parts that are touched.
 
-    ``obj`` is the directory as it is, None for a new one. `seal` turns the draft into an object again.
+    ``obj`` is the directory as it is, None for a new one. `seal` turns the draft into an object again. ``replaced`` lists the blobs
+    that the directory as it is has and the new one will not.
     """
 
-    __slots__ = ("_find", "_grown", "_refs", "_tables")
+    __slots__ = ("_find", "_grown", "_refs", "_tables", "replaced")
 
     def __init__(self, obj: TreeObj | None, find: Find) -> None:
         self._find = find
         self._refs: list[str] | None = None
         self._tables: dict[int, Entries] = {}
         self._grown: set[int] = set()
+        self.replaced: list[str] = []
         if obj is not None and obj["type"] == "dirref" and len(obj["data"]) > 1:
             self._refs = list(obj["data"])
         else:
-            self._tables[0] = dict(all_entries(obj, find) or {}) if obj is not None else {}
+            entries = all_entries(obj, find) if obj is not None else None
+            self._tables[0] = dict(entries or {})
+            if entries and obj is not None and obj["type"] == "dirref":
+                self.replaced.append(obj["data"][0])
 
     def _table(self, name: str) -> tuple[int, Entries]:
         refs = self._refs
@@ -124,6 +129,7 @@ class Draft:
             if entries is None:
                 raise Missing([refs[index]], directory=True)
             table = self._tables[index] = dict(entries)
+            self.replaced.append(refs[index])
         return index, table
 
     def get(self, name: str) -> TreeObj | None:

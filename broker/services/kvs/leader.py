@@ -2,8 +2,8 @@
 
 All transactions that are waiting when the loop turns are applied together. Their blobs go to the content service in one request, and
 only when it has them is the new root published and are the callers answered. The next batch of a namespace starts after that, so
-batches grow with the load. After an expensive batch the next one is put off in proportion, which leaves the loop to others
-and bounds the rate at which large directories are written.
+batches grow with the load. After an expensive batch the next one is put off in proportion, which leaves the loop to others,
+and the rate in bytes at which directories are written anew is bounded, bursts excepted.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ Callers: TypeAlias = list[Request]
 Work: TypeAlias = list[tuple[Namespace[Callers], Result[Callers]]]
 REST_SHARE = 0.5
 REST_MIN = 0.001
-REST_MAX = 0.25
+REST_MAX = 0.1
 DIRECTORY_RATE = 10e6
+DIRECTORY_BURST = 2e6
 
 
 class Leader:
@@ -44,7 +45,9 @@ class Leader:
         self._algorithm = algorithm
         self._ready: dict[str, Namespace[Callers]] = {}
         self._scheduled = False
-        self._not_before = 0.0
+        self._not_before = perf_counter()
+        self._debt = 0.0
+        self._last = self._not_before
         self.checkpointer: Checkpointer | None = None
         self.noop_stores = 0
         self.dirty = 0
@@ -78,8 +81,11 @@ class Leader:
         if work:
             written = sum(len(result.blobs[ref]) for _, result in work for ref in result.directories)
             self._store(work)
-            cost = perf_counter() - started
-            self._not_before = started + cost + max(REST_SHARE * cost, min(written / DIRECTORY_RATE - cost, REST_MAX))
+            ended = perf_counter()
+            self._debt = max(0.0, self._debt - (ended - self._last) * DIRECTORY_RATE) + written
+            self._last = ended
+            rest = max(REST_SHARE * (ended - started), (self._debt - DIRECTORY_BURST) / DIRECTORY_RATE)
+            self._not_before = ended + min(rest, REST_MAX)
 
     def _apply(self, namespace: Namespace[Callers], batch: list[Transaction[Callers]], work: Work) -> None:
         namespace.busy = True
@@ -164,6 +170,9 @@ class Leader:
                 self._cache.add_value(ref, blob)
             else:
                 self._cache.add_directory(ref, entries, len(blob))
+        for ref in result.replaced:
+            if ref not in directories:
+                self._cache.forget_directory(ref)
 
     def _set_root(self, namespace: Namespace[Callers], result: Result[Callers]) -> None:
         namespace.advance(result.rootref, namespace.rootseq + 1)

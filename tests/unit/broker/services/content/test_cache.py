@@ -45,3 +45,11 @@ def test_drop_clean() -> None:
     cache.clean(["ref1", "ref2"])
     assert cache.drop_clean() == 2
     assert (len(cache), cache.size) == (8, 80)
+
+
+def test_release_considers_what_it_is_given() -> None:
+    cache = filled()
+    assert cache.release(["ref8", "ref9", "unknown"], 0, 5, 10.0) == 0
+    assert cache.release(["ref0", "ref9", "ref1"], 0, 5, 10.0) == 2
+    assert cache.release(["ref2", "ref3"], 70, 0, 10.0) == 1
+    assert (len(cache), cache.size) == (7, 70)
