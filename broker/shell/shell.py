@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -330,6 +329,8 @@ class Shell:
         name = f"jobtmp-{self.rank}-{id_encode(self.info.id)}"
         try:
             if self.standalone:
+                import tempfile
+
                 self.tmpdir = tempfile.mkdtemp(prefix=name + "-", dir=base)
             else:
                 self.tmpdir = os.path.join(base, name)
@@ -360,7 +361,7 @@ class Shell:
     def _start_task(self, localid: int) -> None:
         rank = self.me.first_task + localid
         env = {**self.env, "FLUX_TASK_RANK": str(rank), "FLUX_TASK_LOCAL_ID": str(localid)}
-        task = Task(rank, localid, self.info.command, env)
+        task = Task(rank, localid, self.info.command, env, own_group=not self.option("nosetpgrp"))
         self.tasks.append(task)
         self.current_task = task
         self._call("task.init", "task_init", task)

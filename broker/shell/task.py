@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ class Task:
     Attributes:
         rank: task rank in the job; `localid` its index in this shell.
         fds: pairs of (descriptor here, descriptor in the task); plugins add to it in ``task.init`` and close theirs in ``task.fork``.
+        own_group: whether the task leads a process group of its own (it does not with option ``nosetpgrp``).
         tty: path of a terminal that becomes stdin, stdout and stderr.
         holds: open output streams; a task is complete once it exited and none is left.
         status: wait status, None while it runs.
@@ -28,6 +30,7 @@ class Task:
     env: dict[str, str]
     fds: list[tuple[int, int]] = field(default_factory=list)
     tty: str | None = None
+    own_group: bool = True
     holds: int = 0
     pid: int = 0
     status: int | None = None
@@ -58,14 +61,20 @@ class Task:
             fds=self.fds,
             tty=self.tty,
             new_session=self.tty is not None,
+            process_group=0 if self.own_group else None,
             before_exec=before_exec,
         )
         self.pid = launch(command)
 
     def kill(self, number: int) -> None:
-        """Send a signal to the task's process group."""
-        if self.pid and self.status is None:
+        """Send a signal to the task's process group, or to the task alone when it shares the shell's group."""
+        if not self.pid or self.status is not None:
+            return
+        if self.own_group or self.tty is not None:
             signal_group(self.pid, number)
+        else:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def info(self) -> dict[str, Any]:
         """Return what the ``shell.task-exit`` event and initrc scripts know of the task."""

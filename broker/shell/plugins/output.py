@@ -123,7 +123,7 @@ class OutputPlugin(Plugin):
         """The task has its ends: read ours."""
         for fd in self._theirs.pop(task.localid, ()):
             os.close(fd)
-        for fd, reader in self._readers.items():
+        for fd, reader in reversed(self._readers.items()):
             self.shell.loop.add_reader(fd, reader)
 
     def _reader(self, fd: int, task: Task, stream: str) -> Callable[[], None]:
