@@ -300,7 +300,8 @@ class Broker:
         assert self.state is not None
         ranks = set(self.topology.subtree(rank))
         if not orderly:
-            self.log.err(f"rank {rank} was lost, with it ranks {IDset(sorted(ranks))} are offline")
+            below = f", and with it ranks {IDset(sorted(ranks - {rank}))}" if len(ranks) > 1 else ""
+            self.log.err(f"rank {rank} was lost{below}")
         if self.rank == 0:
             self.state.lose(ranks)
         else:

@@ -1,0 +1,235 @@
+"""Jobs on a live instance of four brokers, as their users run them, and what goes wrong with them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+import psutil
+import pytest
+
+import flux
+import flux.job
+from flux.job import JobspecV1
+from flux.testing.instance import Instance, default_flux, running_instance
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    with running_instance(4) as running:
+        yield running
+
+
+def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "condition not reached in time"
+        time.sleep(0.02)
+
+
+def state(instance: Instance, jobid: str) -> str:
+    return instance.run("jobs", "-n", "-o", "{state}", jobid).stdout.strip()
+
+
+def test_a_pipeline_into_bulksubmit(instance: Instance) -> None:
+    inputs = "".join(f"{number}\n" for number in range(100))
+    done = instance.run("mini", "bulksubmit", "--watch", "--quiet", "echo", "got-{}", stdin=inputs)
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.split()) == sorted(f"got-{number}" for number in range(100))
+
+
+def test_one_failed_job_of_many_sets_the_exit_code(instance: Instance) -> None:
+    done = instance.run("mini", "bulksubmit", "--wait", "--quiet", "sh", "-c", "exit {}", ":::", "0", "3", "0")
+    assert done.returncode == 3
+
+
+def test_ten_mebibytes_of_output_arrive_whole(instance: Instance) -> None:
+    script = "head -c 10485760 /dev/zero | tr '\\0' x | fold -w 100"
+    with subprocess.Popen(
+        [default_flux(), "mini", "run", "sh", "-c", script],
+        env=instance.environment,
+        stdout=subprocess.PIPE,
+    ) as run:
+        data = run.communicate(timeout=60)[0]
+    expected = b"\n".join([b"x" * 100] * 104857) + b"\n" + b"x" * 60
+    assert len(data) == len(expected)
+    assert hashlib.sha256(data).digest() == hashlib.sha256(expected).digest()
+
+
+def test_binary_output_arrives_unchanged(instance: Instance, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "data"
+    path.write_bytes(bytes(range(256)) * 500)
+    done = subprocess.run(
+        [default_flux(), "mini", "run", "cat", path], env=instance.environment, capture_output=True, check=True
+    )
+    assert done.stdout == path.read_bytes()
+
+
+def test_output_without_a_newline_stays_without(instance: Instance) -> None:
+    assert instance.run("mini", "run", "printf", "nonewline").stdout == "nonewline"
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        (("nosuchcmd",), 127, "nosuchcmd: No such file or directory"),
+        (("/etc/passwd",), 126, "/etc/passwd: Permission denied"),
+        (("sh", "-c", "kill -9 $$"), 137, "exit code 137"),
+        (("sh", "-c", "exit 3"), 3, "exit code 3"),
+        (("false",), 1, "exit code 1"),
+    ],
+)
+def test_how_a_task_fails(instance: Instance, command: tuple[str, ...], code: int, words: str) -> None:
+    done = instance.run("mini", "run", *command)
+    assert done.returncode == code
+    assert words in done.stderr
+
+
+def test_a_job_larger_than_the_instance_says_why(instance: Instance) -> None:
+    jobid = instance.run("mini", "submit", "-n1000", "true").stdout.strip()
+    until(lambda: state(instance, jobid) == "INACTIVE")
+    done = instance.run("job", "attach", jobid)
+    assert done.returncode != 0
+    assert "unsatisfiable request" in done.stderr
+
+
+def test_a_job_that_must_wait_waits_and_then_runs(instance: Instance) -> None:
+    first = instance.run("mini", "submit", "-N4", "-n8", "sleep", "60").stdout.strip()
+    second = instance.run("mini", "submit", "true").stdout.strip()
+    until(lambda: state(instance, first) == "RUN")
+    assert state(instance, second) == "SCHED"
+    instance.run("job", "cancel", first)
+    assert instance.run("job", "wait-event", "-t", "10", second, "clean").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["notjson", "{}", '{"version":1,"resources":[],"tasks":[],"attributes":{"system":{"duration":0}}}'],
+)
+def test_a_bad_jobspec_is_refused_and_nothing_is_left(instance: Instance, text: str) -> None:
+    before = instance.run("jobs", "-a", "-n", "-o", "{id}").stdout
+    done = instance.run("job", "submit", stdin=text)
+    assert done.returncode == 1
+    assert done.stderr.startswith("flux-job: ")
+    assert "Traceback" not in done.stderr
+    assert instance.run("jobs", "-a", "-n", "-o", "{id}").stdout == before
+
+
+def test_interrupting_mini_run_ends_the_job(instance: Instance) -> None:
+    with subprocess.Popen(
+        [default_flux(), "mini", "run", "sh", "-c", "echo up; sleep 60"],
+        env=instance.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == b"up\n"
+        for _ in range(2):
+            run.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+        _, errors = run.communicate(timeout=20)
+    assert run.returncode != 0
+    assert b"Traceback" not in errors
+    until(lambda: instance.run("jobs", "-n").stdout == "")
+
+
+def test_a_watcher_killed_in_mid_stream_leaves_no_watch(instance: Instance) -> None:
+    jobid = instance.run("mini", "submit", "sh", "-c", "echo up; sleep 60").stdout.strip()
+
+    def watchers() -> str:
+        stats = json.loads(instance.run("module", "stats", "job-info").stdout)
+        return json.dumps(stats.get("watchers", stats.get("streams", stats)))
+
+    before = watchers()
+    with subprocess.Popen(
+        [default_flux(), "job", "attach", jobid],
+        env=instance.environment,
+        stdout=subprocess.PIPE,
+    ) as attach:
+        assert attach.stdout is not None
+        assert attach.stdout.readline() == b"up\n"
+        assert watchers() != before
+        attach.kill()
+    until(lambda: watchers() == before)
+    instance.run("job", "cancel", jobid)
+    instance.run("job", "wait-event", "-t", "10", jobid, "clean")
+
+
+def test_cancelling_ends_every_process_of_a_job(instance: Instance) -> None:
+    mark = f"7{os.getpid()}"
+    jobid = instance.run("mini", "submit", "-n4", "sh", "-c", f"sleep {mark} & sleep {mark}").stdout.strip()
+
+    def sleepers() -> list[int]:
+        found = []
+        for process in psutil.process_iter(["cmdline"]):
+            if process.info["cmdline"] == ["sleep", mark]:
+                found.append(process.pid)
+        return found
+
+    until(lambda: len(sleepers()) == 8)
+    instance.run("job", "cancel", jobid)
+    assert instance.run("job", "wait-event", "-t", "15", jobid, "clean").returncode == 0
+    until(lambda: sleepers() == [])
+
+
+def test_two_submitters_at_once(instance: Instance) -> None:
+    command = [default_flux(), "mini", "bulksubmit", "--wait", "--quiet", "true", "{}", ":::", *map(str, range(60))]
+    both = [subprocess.Popen(command, env=instance.environment, stderr=subprocess.PIPE) for _ in range(2)]
+    assert [run.communicate(timeout=90)[1] for run in both] == [b"", b""]
+    assert [run.returncode for run in both] == [0, 0]
+
+
+def test_the_python_api_submits_watches_and_gets_the_result(instance: Instance) -> None:
+    with flux.Flux(instance.uri) as h:
+        jobspec = JobspecV1.from_command(["sh", "-c", "exit 2"])
+        jobspec.cwd = "/tmp"
+        jobspec.environment = {"PATH": os.environ["PATH"]}
+        jobid = flux.job.submit(h, jobspec, waitable=True)
+        names = [event.name for event in flux.job.event_watch(h, jobid)]
+        assert names == ["submit", "depend", "priority", "alloc", "start", "finish", "release", "free", "clean"]
+        assert flux.job.result(h, jobid).returncode == 2
+        status = flux.job.wait(h, jobid)
+        assert (status.jobid, status.success) == (jobid, False)
+        jobs = flux.job.JobList(h, ids=[jobid]).jobs()
+        assert [(job.id, job.result, job.returncode) for job in jobs] == [(jobid, "FAILED", 2)]
+
+
+def test_a_killed_broker_fails_its_jobs_and_the_others_go_on() -> None:
+    with running_instance(4, "--test-exit-mode=leader") as instance:
+        wide = instance.run("mini", "submit", "-N4", "-n4", "sleep", "60").stdout.strip()
+        assert instance.run("job", "wait-event", "-t", "10", wide, "start").returncode == 0
+        with flux.Flux(instance.uri.removesuffix("0") + "2") as doomed:
+            pid = int(doomed.attr_get("broker.pid") or 0)
+        os.kill(pid, signal.SIGKILL)
+        assert instance.run("job", "wait-event", "-t", "20", wide, "clean").returncode == 0
+        done = instance.run("job", "attach", wide)
+        assert done.returncode != 0
+        assert "exception" in done.stderr
+        assert instance.run("mini", "run", "-n6", "true").returncode == 0
+        listed = instance.run("resource", "list", "-n", "-s", "down", "-o", "{nnodes} {ncores}").stdout.split()
+        assert listed == ["1", "2"]
+        started = time.monotonic()
+        assert instance.stop() == 0
+        assert time.monotonic() - started < 20
+
+
+def test_an_acknowledged_job_survives_a_kill_of_the_instance(tmp_path: pathlib.Path) -> None:
+    option = f"-o,-Scontent.backing-path={tmp_path}/store.sqlite"
+    with running_instance(1, option) as instance:
+        held = instance.run("mini", "submit", "--urgency=hold", "true").stdout.strip()
+        ran = instance.run("mini", "submit", "--wait", "true").stdout.strip()
+        tree = psutil.Process(instance.process.pid).children(recursive=True)
+        for process in [*tree, psutil.Process(instance.process.pid)]:
+            process.kill()
+        psutil.wait_procs(tree, 5)
+    with running_instance(1, option) as instance:
+        assert state(instance, held) == "SCHED"
+        assert state(instance, ran) == "INACTIVE"
+        instance.run("job", "urgency", held, "16")
+        assert instance.run("job", "wait-event", "-t", "10", held, "clean").returncode == 0

@@ -1,0 +1,227 @@
+"""``flux mini`` and attaching against a running instance: output, input, exit codes, Ctrl+C, terminals."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import pty
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+import flux
+from flux.job.event import event_wait
+from flux.job.JobID import JobID
+from flux.testing.instance import Instance, default_flux, running_instance
+
+FLUX = default_flux()
+DEADLINE = 30.0
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    with running_instance(2) as running:
+        yield running
+
+
+@pytest.fixture
+def env(instance: Instance, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    monkeypatch.chdir(tmp_path)
+    return {**instance.environment, "COLUMNS": "80", "LINES": "24"}
+
+
+def mini(env: dict[str, str], *args: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [FLUX, "mini", *args], env=env, input=stdin, capture_output=True, timeout=DEADLINE * 2, check=False
+    )
+
+
+@dataclass
+class Terminal:
+    """A command on a pseudo terminal of its own."""
+
+    env: dict[str, str]
+    argv: list[str]
+    output: bytes = field(default=b"", init=False)
+    code: int | None = field(default=None, init=False)
+
+    def __enter__(self) -> Terminal:
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execvpe(self.argv[0], self.argv, self.env)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self.code is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.fd)
+
+    def expect(self, text: bytes) -> None:
+        deadline = time.monotonic() + DEADLINE
+        while text not in self.output:
+            assert time.monotonic() < deadline, self.output
+            assert self._read(), self.output
+
+    def _read(self) -> bool:
+        if not select.select([self.fd], [], [], 1)[0]:
+            return True
+        try:
+            data = os.read(self.fd, 65536)
+        except OSError:
+            return False
+        self.output += data
+        return bool(data)
+
+    def send(self, keys: bytes) -> None:
+        os.write(self.fd, keys)
+
+    def wait(self) -> int:
+        while self._read():
+            continue
+        self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.code
+
+
+def on_terminal(env: dict[str, str], *args: str) -> Terminal:
+    return Terminal(env, [FLUX, "mini", *args])
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [("exit 3", 3), ("kill -15 $$", 143), ("true", 0)],
+)
+def test_exit_codes(env: dict[str, str], script: str, code: int) -> None:
+    assert mini(env, "run", "sh", "-c", script).returncode == code
+
+
+def test_output_goes_where_it_belongs(env: dict[str, str]) -> None:
+    done = mini(env, "run", "sh", "-c", "printf out; echo err >&2")
+    assert (done.stdout, done.stderr) == (b"out", b"err\n")
+
+
+def test_stdin_is_forwarded_byte_by_byte(env: dict[str, str]) -> None:
+    data = bytes(range(256)) * 2000
+    assert mini(env, "run", "cat", stdin=data).stdout == data
+
+
+def test_labels(env: dict[str, str]) -> None:
+    done = mini(env, "run", "-l", "-n2", "echo", "hi")
+    assert sorted(done.stdout.splitlines()) == [b"0: hi", b"1: hi"]
+
+
+def test_ctrl_c_reaches_the_job(env: dict[str, str]) -> None:
+    with on_terminal(env, "run", "sh", "-c", "echo ready; exec sleep 60") as terminal:
+        terminal.expect(b"ready")
+        terminal.send(b"\x03")
+        assert terminal.wait() == 130
+    assert b"flux-job: one more ctrl-C within 2s to cancel or ctrl-Z to detach" in terminal.output
+
+
+def test_a_second_ctrl_c_cancels(env: dict[str, str]) -> None:
+    with on_terminal(env, "run", "sh", "-c", "trap '' INT; echo ready; sleep 60") as terminal:
+        terminal.expect(b"ready")
+        terminal.send(b"\x03")
+        terminal.expect(b"one more ctrl-C")
+        terminal.send(b"\x03")
+        assert terminal.wait() == 143
+    assert b"job.exception type=cancel severity=0 interrupted by ctrl-C" in terminal.output
+
+
+def test_ctrl_z_detaches(env: dict[str, str], instance: Instance) -> None:
+    with on_terminal(env, "run", "-v", "sh", "-c", "trap '' INT; echo ready; sleep 1") as terminal:
+        terminal.expect(b"ready")
+        terminal.send(b"\x03")
+        terminal.expect(b"one more ctrl-C")
+        terminal.send(b"\x1a")
+        assert terminal.wait() == 0
+    jobid = JobID(terminal.output.decode().partition("jobid: ")[2].split()[0])
+    with flux.Flux(instance.uri) as handle:
+        assert event_wait(handle, jobid, "finish").context["status"] == 0
+
+
+def test_pseudo_terminal(env: dict[str, str]) -> None:
+    with on_terminal(env, "run", "-o", "pty", "sh", "-c", "tty; read x; echo got $x") as terminal:
+        terminal.expect(b"/dev/pts/")
+        terminal.send(b"hello\r")
+        assert terminal.wait() == 0
+    assert b"got hello\r\n" in terminal.output
+
+
+def test_bulk_reads_slow_inputs_as_they_come(env: dict[str, str]) -> None:
+    run = subprocess.Popen(
+        [FLUX, "mini", "bulksubmit", "-q", "--watch", "echo", "{}"],
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert run.stdin is not None and run.stdout is not None
+    with contextlib.ExitStack() as stack:
+        stack.callback(run.wait, DEADLINE)
+        stack.callback(run.stdout.close)
+        for word in (b"one\n", b"two\n"):
+            run.stdin.write(word)
+            run.stdin.flush()
+            assert run.stdout.readline() == word
+        run.stdin.close()
+        assert run.stdout.read() == b""
+    assert run.returncode == 0
+
+
+def test_bulk_exit_code_is_the_largest(env: dict[str, str]) -> None:
+    done = mini(env, "bulksubmit", "--wait", "sh", "-c", "exit {}", ":::", "0", "1", "2")
+    assert (done.returncode, len(done.stdout.splitlines())) == (2, 3)
+
+
+def test_bulk_ctrl_c_leaves_the_jobs(env: dict[str, str], instance: Instance) -> None:
+    with on_terminal(env, "bulksubmit", "--wait", "sleep", "{}", ":::", "60", "61") as terminal:
+        terminal.expect("ƒ".encode())
+        while terminal.output.count("ƒ".encode()) < 2:
+            terminal._read()
+        terminal.send(b"\x03")
+        assert terminal.wait() == 130
+    assert b"interrupted: 2 jobs submitted, 2 not complete" in terminal.output
+    with flux.Flux(instance.uri) as handle:
+        for line in terminal.output.decode().splitlines():
+            if line.startswith("ƒ"):
+                handle.rpc("job-manager.raise", {"id": int(JobID(line)), "type": "cancel", "severity": 0}).get()
+                event_wait(handle, JobID(line), "clean", raiseJobException=False)
+
+
+def test_progress_bar_on_a_terminal(env: dict[str, str]) -> None:
+    with on_terminal(env, "bulksubmit", "-q", "--wait", "--progress", "--jps", "true", ":::", "1", "2") as terminal:
+        assert terminal.wait() == 0
+    last = terminal.output.decode().rpartition("\x1b8")[2]
+    assert last.startswith("PD:0 R:0 CD:2 F:0 │")
+    assert last.rstrip().endswith("job/s")
+    assert "│100.0%" in last
+
+
+def test_logs(env: dict[str, str], tmp_path: pathlib.Path) -> None:
+    done = mini(env, "bulksubmit", "--watch", "--log=log.{}", "echo", "out-{}", ":::", "1", "2")
+    assert (done.returncode, done.stdout) == (0, b"")
+    for word in "12":
+        first, second = (tmp_path / f"log.{word}").read_text().splitlines()
+        assert JobID(first)
+        assert second == f"out-{word}"
+
+
+def test_refused_submission(env: dict[str, str]) -> None:
+    done = mini(env, "run", "--dependency=nosuch:1", "true")
+    assert done.stderr == b'flux-mini: ERROR: [Errno 22] dependency scheme "nosuch" not supported\n'
+    assert done.returncode == 1
+
+
+def test_batch_and_alloc(env: dict[str, str]) -> None:
+    assert mini(env, "alloc", "-n1", FLUX, "getattr", "size").stdout == b"1\n"
+    done = mini(env, "batch", "-n1", "--output=none", "--wrap", FLUX, "getattr", "size")
+    attached = subprocess.run(
+        [FLUX, "job", "attach", done.stdout.decode().strip()], env=env, capture_output=True, timeout=60, check=False
+    )
+    assert attached.stdout == b"1\n"
