@@ -20,7 +20,7 @@ from flux.job.event import event_wait
 from flux.job.JobID import JobID
 from flux.testing.instance import Instance, default_flux, running_instance
 
-FLUX = default_flux()
+FLUX = str(default_flux())
 DEADLINE = 30.0
 
 
@@ -219,8 +219,8 @@ def test_refused_submission(env: dict[str, str]) -> None:
 
 
 def test_batch_and_alloc(env: dict[str, str]) -> None:
-    assert mini(env, "alloc", "-n1", FLUX, "getattr", "size").stdout == b"1\n"
-    done = mini(env, "batch", "-n1", "--output=none", "--wrap", FLUX, "getattr", "size")
+    assert mini(env, "alloc", "-n1", "flux", "getattr", "size").stdout == b"1\n"
+    done = mini(env, "batch", "-n1", "--output=none", "--wrap", "flux", "getattr", "size")
     attached = subprocess.run(
         [FLUX, "job", "attach", done.stdout.decode().strip()], env=env, capture_output=True, timeout=60, check=False
     )

@@ -23,7 +23,7 @@ def event(name: str, at: float = 100.0, **context: Any) -> EventLogEvent:
     return EventLogEvent({"timestamp": at, "name": name, **({"context": context} if context else {})})
 
 
-SHELL_INIT = {"leader-rank": 0, "size": 1, "service": "0-shell-306838503424"}
+SHELL_INIT: dict[str, Any] = {"leader-rank": 0, "size": 1, "service": "0-shell-306838503424"}
 
 
 def test_follows_a_job_as_recorded() -> None:

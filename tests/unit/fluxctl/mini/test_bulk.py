@@ -99,7 +99,8 @@ def test_files(tmp_path: Path) -> None:
 def test_separators(tmp_path: Path, text: str, separator: str | None, expected: list[str]) -> None:
     path = tmp_path / "inputs"
     path.write_text(text)
-    assert [line for (line,) in InputReader([Source([str(path)], True)], separator) if line is not None] == expected
+    found = [inputs for inputs in InputReader([Source([str(path)], True)], separator) if inputs is not None]
+    assert [line for (line,) in found] == expected
 
 
 def test_a_pipe_without_data_yields_none_instead_of_blocking() -> None:
