@@ -80,12 +80,10 @@ class TopApp(App[None]):
         second = int(self.dashboard.clock())
         if self.dashboard.revision == self._seen and second == self._second:
             return
-        self._seen, self._second = self.dashboard.revision, second
-        for screen in reversed(self.screen_stack):
-            if isinstance(screen, LiveScreen):
-                if screen.is_mounted:
-                    screen.live_update()
-                break
+        screen = next((s for s in reversed(self.screen_stack) if isinstance(s, LiveScreen)), None)
+        if screen is not None and screen.is_mounted and screen.composed:
+            self._seen, self._second = self.dashboard.revision, second
+            screen.live_update()
 
     async def on_unmount(self) -> None:
         """End the connection."""

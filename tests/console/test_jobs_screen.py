@@ -80,12 +80,12 @@ async def test_filter_that_cannot_be_read_is_explained_and_the_last_good_one_sta
     app = make_app()
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
-        await pilot.press("slash", *"name:render stat:x")
+        await pilot.press("slash", *"name:render -stat:x")
         await pilot.pause()
         assert "did you mean state?" in text_of(pilot)
         assert 0 < len(app.dashboard.view) < 300
         await pilot.press("enter")
-        assert jobs_screen(app).bar.text == app.dashboard.view.query.text == "name:render stat:"[:11]
+        assert jobs_screen(app).bar.text == app.dashboard.view.query.text == "name:render -stat"
 
 
 async def test_escape_while_typing_takes_the_filter_back(make_app: MakeApp) -> None:
@@ -224,7 +224,7 @@ async def test_many_jobs_need_their_number_typed(make_app: MakeApp, feed: Synthe
 async def test_refusal_is_told(make_app: MakeApp, feed: SyntheticFeed) -> None:
     feed.refuse = "guests may only cancel their own jobs"
     app = make_app()
-    async with app.run_test(size=SIZE) as pilot:
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
         await loaded(pilot)
         await pilot.press("c", "right", "enter")
         await until(pilot, lambda: "guests may only cancel" in text_of(pilot))
@@ -233,7 +233,7 @@ async def test_refusal_is_told(make_app: MakeApp, feed: SyntheticFeed) -> None:
 
 async def test_finished_job_cannot_be_killed(make_app: MakeApp, feed: SyntheticFeed) -> None:
     app = make_app()
-    async with app.run_test(size=SIZE) as pilot:
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
         await loaded(pilot)
         await pilot.press("5", "k", "c")
         await until(pilot, lambda: "nothing to cancel" in text_of(pilot))

@@ -121,7 +121,7 @@ async def test_write_saves_the_pane_and_never_overwrites(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     app = make_app()
-    async with app.run_test(size=SIZE) as pilot:
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
         screen = await open_job(pilot)
         await pilot.press("w")
         path = tmp_path / f"{f58(screen.jobid, True)}.output.txt"

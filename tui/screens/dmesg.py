@@ -52,6 +52,7 @@ class DmesgScreen(SearchingScreen, LiveScreen):
 
     def on_mount(self) -> None:
         """Begin to follow the log."""
+        self.composed = True
         self._retitle()
         self.pane.focus()
         self.run_worker(self._follow(), exit_on_error=False)

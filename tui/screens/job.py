@@ -155,6 +155,7 @@ class JobScreen(SearchingScreen, ActingScreen):
 
     def on_mount(self) -> None:
         """Begin to follow the job."""
+        self.composed = True
         self.query_one("#output", LogView).add_class("current").focus()
         self.run_worker(self._follow(), exit_on_error=False)
         self.run_worker(self._look_up(), exit_on_error=False)

@@ -89,6 +89,7 @@ class JobsScreen(ActingScreen):
 
     def on_mount(self) -> None:
         """Show what the command line asked for."""
+        self.composed = True
         self.table.focus()
         text = self.dashboard.view.query.text
         self.bar.set_text(text)
@@ -102,8 +103,6 @@ class JobsScreen(ActingScreen):
 
     def live_update(self) -> None:
         """Repaint what changed."""
-        if not self.is_mounted or not self.query("#progress"):
-            return
         for kind in (TitleBar, Banner, CompactStats, StatesPanel, ThroughputPanel, CoresPanel, ProgressLine):
             widget = self.query_one(kind)
             if widget.display or kind is Banner:

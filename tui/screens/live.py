@@ -30,6 +30,9 @@ class LiveScreen(Screen[None]):
         """The signs the terminal can show."""
         return self.top.glyphs
 
+    composed = False
+    """Whether the parts of the screen are there, so that it can be repainted."""
+
     def live_update(self) -> None:
         """Repaint what changed; called at most ten times a second."""
 

@@ -75,7 +75,7 @@ class JobTableHeading(Widget):
             left += width + 1
 
 
-class JobTableView(ScrollView, can_focus=True):
+class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
     """The lines under the titles, with a cursor that stays on its job while the order changes around it."""
 
     class Opened(Message):

@@ -21,7 +21,7 @@ from tui.widgets.job_table import cell
 from tui.widgets.palette import Glyphs, style
 
 
-class LogView(ScrollView, can_focus=True):
+class LogView(ScrollView, can_focus=True, inherit_bindings=False):
     """Lines of :class:`~tui.model.logs.Line`; ``colours`` says how each kind is drawn."""
 
     def __init__(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Label
@@ -13,6 +16,10 @@ from tui.widgets import palette
 
 class QueryBar(Horizontal):
     """Hidden until opened; Enter keeps what was typed, Escape takes it back."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "take_back", "Take back what was typed", show=False, id="query.back")
+    ]
 
     class Typed(Message):
         """The text changed."""
@@ -73,7 +80,6 @@ class QueryBar(Horizontal):
         event.stop()
         self.post_message(self.Closed(kept=True))
 
-    def key_escape(self) -> None:
+    def action_take_back(self) -> None:
         """Escape takes it back."""
-        if self.input.has_focus:
-            self.post_message(self.Closed(kept=False))
+        self.post_message(self.Closed(kept=False))
