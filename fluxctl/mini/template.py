@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,11 @@ from fluxctl.mini.request import Options, failure
 def _no_extension(text: str) -> str:
     return os.path.splitext(text)[0]
 
+
+_MUSTACHE = re.compile(r"\{\{\s*(?:id|jobid)(?:\.\w+)?\s*\}\}")
+_BRACED_VARIABLE = re.compile(r"\$\{([^{}]*)\}")
+_MUSTACHE_OPTIONS = ("output", "error")
+"""Options whose tags, such as ``{{id}}``, the job shell replaces."""
 
 _BUILT_IN: dict[str, Callable[[str], Any]] = {
     "%": _no_extension,
@@ -91,14 +97,23 @@ class Template:
         """Return the options with inputs in place."""
         made: Options = {}
         for name, value in options.items():
-            where = f"--{name.replace('_', '-')}"
             if isinstance(value, str):
-                made[name] = self.replace(value, values, where)
+                made[name] = self._option(name, value, values)
             elif isinstance(value, list | tuple):
-                made[name] = [self.replace(text, values, where) for text in value]
+                made[name] = [self._option(name, text, values) for text in value]
             else:
                 made[name] = value
         return made
+
+    def _option(self, name: str, text: str, values: tuple[list[str], dict[str, Any]]) -> str:
+        if "{" not in text:
+            return text
+        if name in _MUSTACHE_OPTIONS:
+            text = _MUSTACHE.sub(lambda tag: tag[0].replace("{", "{{").replace("}", "}}"), text)
+        elif name == "env" and "${" in text:
+            # ${VAR} is the environment's own syntax.
+            text = _BRACED_VARIABLE.sub(r"${{\1}}", text)
+        return self.replace(text, values, f"--{name.replace('_', '-')}")
 
 
 def replace_cc(text: str, cc: str) -> str:

@@ -45,6 +45,11 @@ def test_options_are_templates_too() -> None:
     assert found == ["-n1 --setattr=['a=1'] hostname", "-n2 --setattr=['a=2'] hostname"]
 
 
+def test_tags_of_others_are_left_alone() -> None:
+    found = lines("true ::: 7", output="{}-{{id.dec}}.txt", env=["A=${B}{}", "C=$D"])
+    assert found == ["--output=7-{{id.dec}}.txt --env=['A=${B}7', 'C=$D'] true"]
+
+
 def test_define() -> None:
     assert lines("hostname ::: 0 1 2", ntasks="{.p2}", define=["p2=2**int(x)"]) == [
         "-n1 hostname",
