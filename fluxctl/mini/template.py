@@ -43,8 +43,19 @@ def define(definitions: Iterable[str]) -> dict[str, Callable[[str], Any]]:
 
 
 def _method(compiled: Any) -> Callable[[str], Any]:
-    # The expression is the user's own, given on the command line to be run.
-    return lambda text: eval(compiled, {"os": os}, {"x": text})
+    """Return a function of ``x``; whatever the user's own code raises becomes a CommandError."""
+
+    def method(text: str) -> Any:
+        try:
+            return eval(compiled, {"os": os}, {"x": text})
+        except Exception as error:
+            raise failure(error) from None
+
+    return method
+
+
+def _attribute(method: Callable[[str], Any]) -> property:
+    return property(lambda text: method(str(text)))
 
 
 class Template:
@@ -57,16 +68,9 @@ class Template:
     def __init__(self, methods: Mapping[str, Callable[[str], Any]] | None = None) -> None:
         known = {**_BUILT_IN, **(methods or {})}
 
-        class Input(str):
-            """An input; ``{.NAME}`` in a template asks it for an attribute."""
-
-            def __getattr__(self, name: str) -> Any:
-                method = known.get(name)
-                if method is None:
-                    raise AttributeError(name)
-                return method(str(self))
-
-        self._input: type[str] = Input
+        # {.NAME} in a template asks an input for an attribute; attribute names need not be identifiers here.
+        attributes = {name: _attribute(method) for name, method in known.items()}
+        self._input: type[str] = type("Input", (str,), attributes)
 
     def values(self, inputs: Sequence[str], seq: int) -> tuple[list[str], dict[str, Any]]:
         """Return the positional and the named values of one job."""
@@ -79,15 +83,8 @@ class Template:
             return text
         try:
             return text.format(*values[0], **values[1])
-        except (IndexError, KeyError, AttributeError):
+        except (IndexError, KeyError, AttributeError, ValueError):
             raise failure(f"Invalid replacement string in {where}: '{text}'") from None
-        except ValueError as error:
-            if "format" in str(error) or "encountered in format" in str(error) or "expected '}'" in str(error):
-                raise failure(f"Invalid replacement string in {where}: '{text}'") from None
-            raise failure(error) from None
-        except Exception as error:
-            # Whatever the user's own --define code raises.
-            raise failure(error) from None
 
     def command(self, words: Sequence[str], values: tuple[list[str], dict[str, Any]]) -> list[str]:
         """Return the command with inputs in place."""

@@ -45,6 +45,10 @@ def test_options_are_templates_too() -> None:
     assert found == ["-n1 --setattr=['a=1'] hostname", "-n2 --setattr=['a=2'] hostname"]
 
 
+def test_definitions_come_before_methods_of_strings() -> None:
+    assert lines("echo {.title} ::: a", define=["title=x*3"]) == ["echo aaa"]
+
+
 def test_tags_of_others_are_left_alone() -> None:
     found = lines("true ::: 7", output="{}-{{id.dec}}.txt", env=["A=${B}{}", "C=$D"])
     assert found == ["--output=7-{{id.dec}}.txt --env=['A=${B}7', 'C=$D'] true"]
@@ -66,6 +70,7 @@ def test_define() -> None:
         (["echo", "{nosuch}", ":::", "1"], {}, "ERROR: Invalid replacement string in command: '{nosuch}'"),
         (["echo", "{", ":::", "1"], {}, "ERROR: Invalid replacement string in command: '{'"),
         (["echo", "{.p}", ":::", "1"], {"define": ["p=nosuch(x)"]}, "ERROR: name 'nosuch' is not defined"),
+        (["echo", "{.p}", ":::", "x"], {"define": ["p=int(x)"]}, "ERROR: invalid literal for int() with base 10: 'x'"),
         (["echo", ":::", "1"], {"output": "{7}"}, "ERROR: Invalid replacement string in --output: '{7}'"),
         (["echo", ":::", "1"], {"define": ["p"]}, "ERROR: --define: p: expected NAME=CODE"),
     ],
