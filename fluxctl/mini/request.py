@@ -83,7 +83,7 @@ def parse_dependency(uri: str) -> dict[str, Any]:
     """Return the RFC 26 object of a dependency URI ``SCHEME:VALUE[?KEY=VAL[&KEY=VAL...]]``."""
     scheme, colon, rest = uri.partition(":")
     value, _, query = rest.partition("?")
-    if not (scheme and colon and value):
+    if not (scheme and colon):
         raise failure(f'Invalid dependency URI "{uri}"')
     entry: dict[str, Any] = {"scheme": scheme, "value": value}
     for pair in filter(None, query.split("&")):
