@@ -24,6 +24,8 @@ def program_name(ctx: click.Context) -> str:
 def usage_failure(ctx: click.Context, exc: click.UsageError) -> NoReturn:
     """Turn click's usage error into the message that users of flux-core know."""
     name = ctx.command_path.replace("flux ", "flux-", 1)
+    if isinstance(exc, click.exceptions.NoArgsIsHelpError):
+        raise CommandError(ctx.get_help(), 1, bare=True) from None
     if isinstance(exc, NoSuchOption):
         names = {choice.lstrip("-"): choice for choice in exc.possibilities or ()}
         near = nearest(exc.option_name.lstrip("-"), list(names))

@@ -53,10 +53,19 @@ def _parse_op(op: Any) -> Op:
         if append:
             raise OSError(errno.EINVAL, "Invalid argument")
         return Op(key, path, None, False, None)
-    dirent = treeobj.check(dirent)
     data = None
-    if append or (dirent["type"] == "val" and len(dirent["data"]) > INLINE_MAX):
+    if isinstance(dirent, dict) and dirent.get("type") == "val":
         data = treeobj.decode_val(dirent)
+        text = dirent["data"]
+        if dirent.get("ver") != treeobj.VERSION:
+            raise OSError(errno.EINVAL, "not a version 1 tree object")
+        dirent = {"data": text, "type": "val", "ver": treeobj.VERSION}
+        if not append and len(text) <= INLINE_MAX:
+            data = None
+    else:
+        dirent = treeobj.check(dirent)
+        if append:
+            raise OSError(errno.EINVAL, "only a val can be appended")
     return Op(key, path, dirent, append, data)
 
 

@@ -11,6 +11,7 @@ from flux.kvs_txn import NO_MERGE
 from flux.wire.message import ROLE_OWNER
 
 T = TypeVar("T")
+DONE_MAX = 1000  # names of completed fences remembered in a namespace
 Waiter = Callable[[OSError | None], None]
 
 
@@ -107,6 +108,7 @@ class Fences(Generic[T]):
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, str], _Fence[T]] = {}
+        self._done: dict[str, dict[str, None]] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -116,8 +118,11 @@ class Fences(Generic[T]):
     ) -> Transaction[list[T]] | None:
         """Add one caller's operations; returns the combined transaction when ``nprocs`` callers have entered.
 
-        Raises OSError(EINVAL) for a count that is not positive or differs from the other callers', or flags that do.
+        Raises OSError(EINVAL) for a count that is not positive or differs from the other callers', or flags that do; EOVERFLOW for a
+        name whose callers have all been.
         """
+        if name in self._done.get(namespace, ()):
+            raise OSError(errno.EOVERFLOW, f"fence {name} is complete")
         if nprocs < 1:
             raise OSError(errno.EINVAL, "Invalid argument")
         fence = self._open.setdefault((namespace, name), _Fence(nprocs, flags))
@@ -128,9 +133,14 @@ class Fences(Generic[T]):
         if len(fence.members) < nprocs:
             return None
         del self._open[namespace, name]
+        done = self._done.setdefault(namespace, {})
+        done[name] = None
+        if len(done) > DONE_MAX:
+            del done[next(iter(done))]
         return Transaction(fence.ops, flags, fence.members)
 
     def drop_namespace(self, namespace: str) -> list[T]:
         """Forget the open fences of a namespace; returns their callers."""
+        self._done.pop(namespace, None)
         gone = [key for key in self._open if key[0] == namespace]
         return [member for key in gone for member in self._open.pop(key).members]

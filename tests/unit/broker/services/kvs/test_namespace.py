@@ -59,5 +59,15 @@ def test_fence_completes_with_the_last_member() -> None:
     assert caught.value.errno == errno.EINVAL
     txn = fences.enter("ns", "f", 2, 0, [], "second")
     assert txn is not None and txn.origin == ["first", "second"]
+    with pytest.raises(OSError) as caught:
+        fences.enter("ns", "f", 2, 0, [], "too many")
+    assert caught.value.errno == errno.EOVERFLOW
     assert fences.drop_namespace("ns") == ["alone"]
     assert len(fences) == 0
+
+
+def test_a_removed_namespace_forgets_its_fences() -> None:
+    fences: Fences[str] = Fences()
+    assert fences.enter("ns", "f", 1, 0, [], "only") is not None
+    assert fences.drop_namespace("ns") == []
+    assert fences.enter("ns", "f", 1, 0, [], "again") is not None

@@ -226,6 +226,7 @@ async def test_fence_combines(wired: Wired) -> None:
     assert await errnum(fence("b", 0)) == errno.EINVAL
     assert await fence("b") == await first
     assert sorted((await look(h, ".", READDIR))["data"]) == ["a", "b"]
+    assert await errnum(fence("c")) == errno.EOVERFLOW
 
 
 async def test_followers_read_their_own_writes(four: Wired) -> None:
@@ -281,6 +282,24 @@ async def test_a_value_larger_than_the_cache_can_be_read(wired: Wired) -> None:
         await commit(h, Txn().append("big", bytes([part]) * 1_000_000))
     await h.rpc("kvs.dropcache")
     assert len(await get(h, "big")) == 12_000_000
+
+
+async def test_a_full_disk_fails_what_asked_for_durability_only(tmp_path: Path) -> None:
+    wired = await boot(rundir=str(tmp_path), sqlite=True)
+    h = wired.client()
+    await commit(h, Txn().put_raw("a", "1"), flags=SYNC)
+    store = wired.ranks[0].services["content-sqlite"]._store  # type: ignore[attr-defined]
+    store._db.execute("PRAGMA max_page_count=8")
+    assert await errnum(commit(h, Txn().put_raw("b", "x" * 100_000), flags=SYNC)) == errno.ENOSPC
+    assert any("full" in entry.text for entry in wired.logs)
+    await commit(h, Txn().put_raw("c", "3"))
+    assert await get(h, "b") == b"x" * 100_000
+    store._db.execute("PRAGMA max_page_count=100000")
+    await commit(h, Txn().put_raw("d", "4"), flags=SYNC)
+    await wired.close()
+    again = await boot(rundir=str(tmp_path), sqlite=True)
+    assert [await get(again.client(), key) for key in "acd"] == [b"1", b"3", b"4"]
+    await again.close()
 
 
 async def test_restart_finds_what_a_sync_commit_wrote(tmp_path: Path) -> None:
