@@ -148,6 +148,11 @@ class JobScreen(SearchingScreen, ActingScreen):
         yield Footer(show_command_palette=False)
 
     @property
+    def summary(self) -> JobSummary:
+        """The facts above the panes."""
+        return self.query_one(JobSummary)
+
+    @property
     def pane(self) -> LogView:
         """The pane with the focus, the output if none has it."""
         events = self.query_one("#eventlog", LogView)
@@ -173,7 +178,8 @@ class JobScreen(SearchingScreen, ActingScreen):
 
     async def _look_up(self) -> None:
         try:
-            self.query_one(JobSummary).stored = await self.top.feed.lookup(self.jobid)
+            self.summary.stored = await self.top.feed.lookup(self.jobid)
+            self.dashboard.revision += 1
         except OSError as error:
             self.notify(f"job info: {error.strerror or error}", severity="warning", markup=False)
 
