@@ -14,25 +14,29 @@ from broker.shell.shell import Shell, ShellFatal
 DEFAULT_INITRC = "/etc/flux/shell/initrc.lua"
 
 
-def run_job(fd: int) -> int:
-    """Run the job described by the first message on the socket `fd`, return the exit code."""
+def run_job(fd: int) -> tuple[int, bool]:
+    """Run the job described by the first message on the socket `fd`.
+
+    Returns:
+        The exit code, and whether nothing of the job is left in this process or behind it.
+    """
     peer = SocketPeer(fd)
     message = peer.receive_first()
     if message is None:
-        return 1
-    code = _run_message(peer, message)
+        return 1, False
+    code, clean = _run_message(peer, message)
     peer.post({"t": "exit", "status": code << 8})
     peer.flush()
-    return code
+    return code, clean
 
 
-def _run_message(peer: SocketPeer, message: dict[str, Any]) -> int:
+def _run_message(peer: SocketPeer, message: dict[str, Any]) -> tuple[int, bool]:
     head, job = message["head"], message["job"]
     try:
         info = parse_job(job["id"], job["userid"], job["jobspec"], job["R"])
     except OSError as error:
         peer.post({"t": "exception", "type": "exec", "severity": 0, "note": str(error.strerror)})
-        return 1
+        return 1, False
     shell = Shell(
         info,
         next(rank.rank for rank in info.ranks if rank.broker_rank == head["broker_rank"]),
@@ -46,7 +50,7 @@ def _run_message(peer: SocketPeer, message: dict[str, Any]) -> int:
     peer.attach(shell.loop)
     code = shell.run(load)
     shell.loop.before_wait.clear()
-    return code
+    return code, shell.clean
 
 
 def load(shell: Shell) -> None:
@@ -58,6 +62,7 @@ def load(shell: Shell) -> None:
     if path:
         from broker.shell.initrc import load_initrc
 
+        shell.rc_loaded = True
         handlers = load_initrc(shell, str(path))
     load_builtins(shell)
     for name, topic, function in handlers:

@@ -17,13 +17,22 @@ from broker.shell.loop import Loop, SignalPipe
 from broker.shell.peer import Message, NoPeer, Peer
 from broker.shell.plugin import PluginStack
 from broker.shell.task import Task
-from broker.subprocess.launch import kill_descendants
+from broker.subprocess.launch import kill_descendants, signal_group
 from flux.job.JobID import id_encode
 
 FATAL, ERROR, WARNING, NOTICE, DEBUG, TRACE = 0, 3, 4, 5, 6, 7
 _PREFIX = {FATAL: "FATAL: ", ERROR: "ERROR: ", WARNING: "WARN: ", NOTICE: "", DEBUG: "DEBUG: ", TRACE: "TRACE: "}
+LASTING_OPTIONS = frozenset(("pty", "initrc", "stop-tasks-in-exec", "nosetpgrp"))
 ACK_STEP = 262144
 ACK_WINDOW = 2 * 1024 * 1024
+
+
+class ShellEnded(Exception):
+    """The job was ended while this shell waited for the others; the shell exits with `code`."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"ended with {code}")
+        self.code = code
 
 
 class ShellFatal(Exception):
@@ -86,6 +95,9 @@ class Shell:
         self._unacked = 0
         self._since_ack = 0
         self._peers_left = self.size - 1
+        self.clean = False
+        self.rc_loaded = False
+        self._ended_by = 0
         self.on_drained: list[Callable[[], None]] = []
         self.loop.before_wait.append(self._flush_events)
 
@@ -154,8 +166,14 @@ class Shell:
         if self.size == 1:
             return data or {}
         self.peer.post({"t": "barrier", "name": name, "data": data or {}})
-        self.loop.run_until(lambda: name in self._released)
+        self.loop.run_until(lambda: name in self._released or self._abandoned())
+        if name not in self._released:
+            raise ShellEnded(128 + self._ended_by)
         return self._released.pop(name)
+
+    def _abandoned(self) -> bool:
+        """Whether the job has been ended and none of the local tasks is left."""
+        return bool(self._ended_by) and all(task.status is not None for task in self.tasks)
 
     def exchange(self, name: str, data: dict[str, Any], callback: Callable[[dict[str, Any]], None]) -> None:
         """Enter the barrier `name` without waiting; `callback` gets the merged data."""
@@ -186,6 +204,8 @@ class Shell:
         """Handle a message of the broker."""
         kind = message["t"]
         if kind == "kill":
+            if message.get("final"):
+                self._ended_by = int(message["signum"])
             self.kill_tasks(int(message["signum"]))
         elif kind == "barrier":
             callback = self._waiting.pop(message["name"], None)
@@ -253,6 +273,8 @@ class Shell:
             code = self._run(load)
         except ShellFatal as fatal:
             code = self._die(fatal)
+        except ShellEnded as ended:
+            code = ended.code
         finally:
             self._remove_tmpdir()
             signals.close()
@@ -281,7 +303,14 @@ class Shell:
         else:
             self.loop.run_until(lambda: self._peers_left <= 0)
         self.log(DEBUG, f"exit {code}")
+        self.clean = self._left_nothing()
         return code
+
+    def _left_nothing(self) -> bool:
+        """Whether this process may run another job: no option changed more than the tasks, no process of a task remains."""
+        if self.options.keys() & LASTING_OPTIONS or self.rc_loaded:
+            return False
+        return not any(signal_group(task.pid, 0) for task in self.tasks)
 
     def _prepare(self) -> None:
         verbose = self.option("verbose", 0)
