@@ -21,7 +21,8 @@ from broker.subprocess.launch import kill_descendants
 
 PACKET = 256
 JOBS_PER_WORKER = 500
-IDLE_WORKERS = max(2, os.cpu_count() or 1)
+IDLE_WORKERS = 2 + 2 * (os.cpu_count() or 1)
+IDLE_MILLISECONDS = 10_000
 
 
 class Worker:
@@ -51,7 +52,11 @@ class Host:
         self._poll.register(self._control, select.POLLIN)
         self._poll.register(self._wakeup[0], select.POLLIN)
         while True:
-            for fd, _ in self._poll.poll():
+            ready = self._poll.poll(IDLE_MILLISECONDS if self._idle else None)
+            if not ready:
+                for worker in tuple(self._idle):
+                    self._drop(worker)
+            for fd, _ in ready:
                 if fd == self._wakeup[0]:
                     os.read(fd, 4096)
                     self._reap()
@@ -88,6 +93,7 @@ class Host:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = os.fork()
         if pid == 0:
+            ours.close()
             self._become_worker(fd, theirs)
         theirs.close()
         worker = Worker(pid, ours, job)
@@ -188,7 +194,7 @@ def main(fd: int) -> None:
     """Serve on the inherited control socket `fd`; does not return."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    import broker.shell.main
+    import broker.shell.main  # noqa: F401  imported before the forks
     from broker.shell.plugins import affinity
 
     affinity.cpus_of_cores()

@@ -65,6 +65,8 @@ class SocketPeer:
         os.set_blocking(self.fd, False)
         loop.add_reader(self.fd, self._readable)
         loop.before_wait.append(self._write)
+        if self._in:
+            loop.call_later(0, self._deliver)
 
     def post(self, message: Message) -> None:
         """Queue `message`; it leaves before the loop waits."""
@@ -84,6 +86,10 @@ class SocketPeer:
             self.on_close()
             return
         self._in += data
+        self._deliver()
+
+    def _deliver(self) -> None:
+        """Hand on every complete message received so far."""
         *lines, rest = bytes(self._in).split(b"\n")
         self._in = bytearray(rest)
         for line in lines:

@@ -275,11 +275,11 @@ class JobExecService(Service):
             job.state.status = number
             self._end(job)
             return
-        self._tell(job, list(job.state.running), {"t": "kill", "signum": number})
+        self._tell(job, list(job.state.running), {"t": "kill", "signum": number, "final": True})
         job.timers.append(self.ctx.call_later(self.kill_timeout, self._kill_hard, job))
 
     def _kill_hard(self, job: Job) -> None:
-        self._tell(job, list(job.state.running), {"t": "kill", "signum": int(signal.SIGKILL)})
+        self._tell(job, list(job.state.running), {"t": "kill", "signum": int(signal.SIGKILL), "final": True})
         job.timers.append(self.ctx.call_later(1.0, self._kill_shells, job))
 
     def _kill_shells(self, job: Job) -> None:
