@@ -132,7 +132,9 @@ def submit(words: tuple[str, ...], **values: Any) -> int:
     ids = _copies(options)
     jobs = _replicate(_builder(), options, list(words), ids)
     if options["dry_run"]:
-        echo(next(jobs).request.jobspec.dumps())
+        first = next(jobs).request
+        assert first is not None
+        echo(first.jobspec.dumps())
         return 0
     return _run_jobs(jobs, options, 1 if ids is None else len(ids))
 

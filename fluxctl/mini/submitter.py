@@ -34,12 +34,12 @@ class Job:
     """One job to submit, and where its talk goes.
 
     Attributes:
-        request: what to submit.
+        request: what to submit; None once it has been sent, for many jobs may wait to be watched.
         log, log_stderr: files for stdout and stderr, None for the terminal.
         description: the job in one line, shown with ``--verbose``.
     """
 
-    request: Request
+    request: Request | None
     log: str | None = None
     log_stderr: str | None = None
     description: str = ""
@@ -168,7 +168,10 @@ class Submitter:
             self._console.err(f"flux-mini: {job.description}\n".encode("utf-8", "surrogateescape"), job.log_stderr)
         self._in_flight += 1
         self._made += 1
-        self._handle.rpc("job-ingest.submit", payload(job.request)).then(self._submitted, job)
+        assert job.request is not None
+        message = payload(job.request)
+        job.request = None
+        self._handle.rpc("job-ingest.submit", message).then(self._submitted, job)
 
     def _submitted(self, future: Future, job: Job) -> None:
         self._in_flight -= 1
