@@ -26,6 +26,7 @@ class BlobCache:
         self.size = 0
         self._entries: dict[str, _Entry] = {}
         self._dirty: dict[str, None] = {}
+        self._soiled = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -37,6 +38,16 @@ class BlobCache:
     def dirty(self) -> int:
         """How many entries are dirty."""
         return len(self._dirty)
+
+    @property
+    def soiled(self) -> int:
+        """How many entries have been dirty ever."""
+        return self._soiled
+
+    @property
+    def cleaned(self) -> int:
+        """How many entries have been dirty and are no more. They become clean in the order they became dirty."""
+        return self._soiled - len(self._dirty)
 
     def ref(self, data: bytes) -> str:
         """Return the blobref of ``data`` by this instance's hash algorithm."""
@@ -59,6 +70,7 @@ class BlobCache:
         self.size += len(data)
         if dirty:
             self._dirty[ref] = None
+            self._soiled += 1
         return True
 
     def dirty_blobs(self, limit: int) -> list[tuple[str, bytes]]:
@@ -70,10 +82,6 @@ class BlobCache:
         """Note that ``refs`` have been stored."""
         for ref in refs:
             self._dirty.pop(ref, None)
-
-    def soil(self) -> None:
-        """Make every entry dirty: what served misses has gone."""
-        self._dirty = dict.fromkeys(self._entries)
 
     def purge(self, target: int, age: float, now: float) -> int:
         """Drop clean entries not used for ``age`` seconds, least recently used first, until at most ``target`` bytes are held."""

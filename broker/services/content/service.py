@@ -51,7 +51,7 @@ class ContentService(Service):
         self._loads: dict[str, list[Callable[[Message], None]]] = {}
         self._flushing = 0
         self._flush_timer: asyncio.TimerHandle | None = None
-        self._flush_waiters: list[Request] = []
+        self._flush_waiters: list[tuple[int, Request]] = []
 
     def _define_attributes(self) -> None:
         attrs = self.ctx.attrs
@@ -189,11 +189,10 @@ class ContentService(Service):
             self._flush_timer = None
         if self._flushing:
             return
+        while self._flush_waiters and self._flush_waiters[0][0] <= self.cache.cleaned:
+            self._flush_waiters.pop(0)[1].respond()
         blobs = self.cache.dirty_blobs(max(1, self.flush_batch_limit)) if self.backing is not None else []
         if not blobs:
-            waiters, self._flush_waiters = self._flush_waiters, []
-            for req in waiters:
-                req.respond()
             return
         self._flushing = len(blobs)
         refs = [ref for ref, _ in blobs]
@@ -226,19 +225,19 @@ class ContentService(Service):
         error = error_of(msg)
         self.ctx.log.crit(f"content store: {error.strerror}")
         waiters, self._flush_waiters = self._flush_waiters, []
-        for req in waiters:
+        for _, req in waiters:
             req.fail(error)
         if self.backing is not None:
             self._flush_timer = self.ctx.call_later(RETRY_DELAY, self._flush)
 
     @request("flush")
     def flush(self, req: Request) -> Any:
-        """Answer when nothing is dirty any more; ENOSYS on rank 0 without a backing store."""
+        """Answer when nothing is dirty of what is now; ENOSYS on rank 0 without a backing store."""
         if self.ctx.rank != 0:
             return None
         if self.backing is None:
             raise OSError(errno.ENOSYS, "Function not implemented")
-        self._flush_waiters.append(req)
+        self._flush_waiters.append((self.cache.soiled, req))
         self._flush()
         return NO_REPLY
 
@@ -264,7 +263,7 @@ class ContentService(Service):
             self.ctx.log.err(f"{self.cache.dirty} unflushed entries")
         self.backing = None
         waiters, self._flush_waiters = self._flush_waiters, []
-        for waiter in waiters:
+        for _, waiter in waiters:
             waiter.error(errno.ENOSYS, "Function not implemented")
 
     # Room

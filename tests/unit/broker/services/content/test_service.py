@@ -124,6 +124,27 @@ async def test_write_back_and_flush(tmp_path: Path) -> None:
     await wired.close()
 
 
+async def test_flush_does_not_wait_for_what_comes_later(tmp_path: Path) -> None:
+    wired = await backed(tmp_path)
+    h = wired.client()
+    await store(h, b"before")
+    stored = 0
+
+    def again(_: Any) -> None:
+        nonlocal stored
+        stored += 1
+        if stored < 5000:
+            h.post("content.store", b"later %d" % stored, again)
+
+    for _ in range(3):
+        again(None)
+    await h.rpc("content.flush")
+    assert stored < 1000
+    assert wired.ranks[0].attrs.get("content.acct-entries") != "0"
+    stored = 5000
+    await wired.close()
+
+
 async def test_heartbeat_purges_what_is_stored(tmp_path: Path) -> None:
     wired = await backed(tmp_path)
     attrs = wired.ranks[0].attrs
