@@ -1,8 +1,8 @@
 """Write docs/conformance.md: which recorded commands our `flux` answers to the byte, and why the rest does not yet.
 
-    python -m tests.contract.report [--accept] [--diffs FILE] [LABEL-PATTERN]
+    python -m tests.contract.report [--accept] [--repeat N] [--diffs FILE] [LABEL-PATTERN]
 
-`--accept` adds every label that matches now to expected.toml; `--diffs` also writes both outputs of what differs.
+`--accept` adds to expected.toml every label that matches in all of N replays; `--diffs` also writes both outputs of what differs.
 """
 
 from __future__ import annotations
@@ -101,10 +101,15 @@ def differences(outcomes: Iterable[Outcome]) -> str:
     return "\n".join(parts)
 
 
-def accept(outcomes: Iterable[Outcome]) -> None:
-    """Add the labels that match now to expected.toml, in the recorded order."""
-    matching = {outcome.recording.label for outcome in outcomes if outcome.difference() is None} | set(expected())
-    lines = [f'    "{recording.label}",' for recording in load() if recording.label in matching]
+def matching(outcomes: Iterable[Outcome]) -> set[str]:
+    """Labels of the outcomes that match."""
+    return {outcome.recording.label for outcome in outcomes if outcome.difference() is None}
+
+
+def accept(labels: set[str]) -> None:
+    """Add `labels` to expected.toml, in the recorded order."""
+    wanted = labels | set(expected())
+    lines = [f'    "{recording.label}",' for recording in load() if recording.label in wanted]
     head = "# Labels that must match; extended by `python -m tests.contract.report --accept`, shortened only with a reason.\n"
     (HERE / "expected.toml").write_text(head + "labels = [\n" + "\n".join(lines) + "\n]\n")
 
@@ -112,20 +117,23 @@ def accept(outcomes: Iterable[Outcome]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--accept", action="store_true")
+    parser.add_argument("--repeat", type=int, default=1, metavar="N")
     parser.add_argument("--diffs", type=pathlib.Path)
     parser.add_argument("--timeout", type=float, default=COMMAND_TIMEOUT, help="seconds a command may take")
     parser.add_argument("pattern", nargs="?", default="")
     options = parser.parse_args()
     chosen = [recording for recording in load() if re.search(options.pattern, recording.label)]
-    outcomes = list(replay(chosen, timeout=options.timeout))
+    always = {recording.label for recording in chosen}
+    for _ in range(options.repeat):
+        outcomes = list(replay(chosen, timeout=options.timeout))
+        always &= matching(outcomes)
     if options.accept:
-        accept(outcomes)
+        accept(always)
     if options.diffs:
         options.diffs.write_text(differences(outcomes))
-    matches = sum(outcome.difference() is None for outcome in outcomes)
     if not options.pattern:
         REPORT.write_text(render(outcomes, frozenset(expected()), reasons()))
-    print(f"{matches} of {len(outcomes)} recorded commands match; {sum(o.seconds for o in outcomes):.0f} s")
+    print(f"{len(always)} of {len(outcomes)} recorded commands match; {sum(o.seconds for o in outcomes):.0f} s")
 
 
 if __name__ == "__main__":
