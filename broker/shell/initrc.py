@@ -10,7 +10,7 @@ import importlib.util
 import os
 from typing import TYPE_CHECKING, Any
 
-from broker.shell.shell import DEBUG, ERROR, ShellFatal
+from broker.shell.levels import DEBUG, ERROR, ShellFatal
 
 if TYPE_CHECKING:
     from broker.shell.shell import Shell

@@ -7,9 +7,10 @@ import sys
 from typing import Any
 
 from broker.shell.jobinfo import JobInfo, parse_job
+from broker.shell.levels import ShellFatal
 from broker.shell.peer import SocketPeer
 from broker.shell.plugins import load_builtins
-from broker.shell.shell import Shell, ShellFatal
+from broker.shell.shell import Shell
 
 DEFAULT_INITRC = "/etc/flux/shell/initrc.lua"
 

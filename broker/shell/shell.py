@@ -13,15 +13,15 @@ from typing import Any
 
 from broker.shell import eventlog
 from broker.shell.jobinfo import JobInfo, RankInfo
+from broker.shell.levels import DEBUG, ERROR, FATAL, NOTICE, PREFIX, ShellFatal
 from broker.shell.loop import Loop, SignalPipe
 from broker.shell.peer import Message, NoPeer, Peer
 from broker.shell.plugin import PluginStack
 from broker.shell.task import Task
+from broker.shell.workspace import enter_directory, make_tmpdir, remove_tmpdir
 from broker.subprocess.launch import kill_descendants, signal_group
 from flux.job.JobID import id_encode
 
-FATAL, ERROR, WARNING, NOTICE, DEBUG, TRACE = 0, 3, 4, 5, 6, 7
-_PREFIX = {FATAL: "FATAL: ", ERROR: "ERROR: ", WARNING: "WARN: ", NOTICE: "", DEBUG: "DEBUG: ", TRACE: "TRACE: "}
 LASTING_OPTIONS = frozenset(("pty", "initrc", "stop-tasks-in-exec", "nosetpgrp"))
 ACK_STEP = 262144
 ACK_WINDOW = 2 * 1024 * 1024
@@ -33,16 +33,6 @@ class ShellEnded(Exception):
     def __init__(self, code: int) -> None:
         super().__init__(f"ended with {code}")
         self.code = code
-
-
-class ShellFatal(Exception):
-    """Ends the shell: logged, raised as a job exception, and the shell exits with `code`."""
-
-    def __init__(self, message: str, code: int = 1, component: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.code = code
-        self.component = component
 
 
 class Shell:
@@ -96,6 +86,7 @@ class Shell:
         self._since_ack = 0
         self._peers_left = self.size - 1
         self.clean = False
+        self.tmpdir = ""
         self.rc_loaded = False
         self._ended_by = 0
         self.on_drained: list[Callable[[], None]] = []
@@ -130,7 +121,7 @@ class Shell:
         if component:
             context["component"] = component
         context |= {"file": file, "line": line}
-        text = f"flux-shell: {_PREFIX[level]}{component + ': ' if component else ''}{message}\n"
+        text = f"flux-shell: {PREFIX[level]}{component + ': ' if component else ''}{message}\n"
         if self.standalone:
             sys.stderr.write(text)
             return
@@ -276,7 +267,7 @@ class Shell:
         except ShellEnded as ended:
             code = ended.code
         finally:
-            self._remove_tmpdir()
+            remove_tmpdir(self.tmpdir)
             signals.close()
         self._flush_events()
         return code
@@ -326,8 +317,9 @@ class Shell:
             first, count = self.me.first_task, self.me.ntasks
             tasks = f"[{first}]" if count == 1 else f"[{first}-{first + count - 1}]"
             self.log(DEBUG, f"{self.rank}: tasks {tasks} on cores {self.me.resources.get('core', '')}")
-        self._change_directory()
-        self._make_tmpdir()
+        enter_directory(self)
+        self.tmpdir = make_tmpdir(self)
+        self.env["FLUX_JOB_TMPDIR"] = self.tmpdir
         self.env |= self.environ
         self.env |= {
             "FLUX_JOB_ID": id_encode(info.id),
@@ -337,47 +329,6 @@ class Shell:
         }
         if not self.standalone:
             self.env["FLUX_KVS_NAMESPACE"] = f"job-{info.id}"
-
-    def _change_directory(self) -> None:
-        cwd = self.info.system.get("cwd")
-        if not cwd:
-            return
-        try:
-            os.chdir(cwd)
-        except OSError as error:
-            text = f"Could not change dir to {cwd}: {error.strerror}. Going to /tmp instead"
-            if not self.standalone:
-                self.log_stderr(text + "\n")
-            self.log(ERROR, text)
-            os.chdir("/tmp")
-
-    def _make_tmpdir(self) -> None:
-        """Create FLUX_JOB_TMPDIR; its name holds the job id, so that it tells whose it is."""
-        self.tmpdir = ""
-        base = self.rundir or os.environ.get("TMPDIR", "/tmp")
-        name = f"jobtmp-{self.rank}-{id_encode(self.info.id)}"
-        try:
-            if self.standalone:
-                import tempfile
-
-                self.tmpdir = tempfile.mkdtemp(prefix=name + "-", dir=base)
-            else:
-                self.tmpdir = os.path.join(base, name)
-                os.mkdir(self.tmpdir, 0o700)
-        except OSError as error:
-            self.tmpdir = ""
-            raise ShellFatal(f"mkdir {os.path.join(base, name)}: {error.strerror}") from error
-        self.env["FLUX_JOB_TMPDIR"] = self.tmpdir
-
-    def _remove_tmpdir(self) -> None:
-        if not getattr(self, "tmpdir", ""):
-            return
-        try:
-            os.rmdir(self.tmpdir)
-        except OSError:
-            import shutil
-
-            shutil.rmtree(self.tmpdir, ignore_errors=True)
 
     def _call(self, topic: str, what: str, *args: Task) -> None:
         try:

@@ -6,8 +6,8 @@ import functools
 import os
 from typing import TYPE_CHECKING
 
+from broker.shell.levels import DEBUG, WARNING
 from broker.shell.plugin import Plugin
-from broker.shell.shell import DEBUG, WARNING
 
 if TYPE_CHECKING:
     from broker.shell.shell import Shell

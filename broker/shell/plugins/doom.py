@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from broker.shell.levels import ShellFatal
 from broker.shell.plugin import Plugin
-from broker.shell.shell import ShellFatal
 
 if TYPE_CHECKING:
     from broker.shell.loop import Timer

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from broker.shell import eventlog
 from broker.shell.jobinfo import decode_idset
+from broker.shell.levels import ERROR
 from broker.shell.plugin import Plugin
-from broker.shell.shell import ERROR
 
 if TYPE_CHECKING:
     from broker.shell.peer import Message

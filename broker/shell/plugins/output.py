@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from broker.shell import eventlog
 from broker.shell.jobinfo import encode_idset
+from broker.shell.levels import DEBUG, ERROR
 from broker.shell.plugin import Plugin
-from broker.shell.shell import DEBUG, ERROR
 from flux.job.JobID import JobID
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import socket
 from typing import TYPE_CHECKING
 
 from broker.pmi import Abort, Action, Exchange, PmiServer, ProtocolError, Reply, process_mapping
+from broker.shell.levels import TRACE, WARNING, ShellFatal
 from broker.shell.plugin import Plugin
-from broker.shell.shell import TRACE, WARNING, ShellFatal
 
 if TYPE_CHECKING:
     from broker.shell.task import Task

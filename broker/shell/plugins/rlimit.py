@@ -5,8 +5,8 @@ from __future__ import annotations
 import resource
 from typing import TYPE_CHECKING
 
+from broker.shell.levels import ERROR
 from broker.shell.plugin import Plugin
-from broker.shell.shell import ERROR
 
 if TYPE_CHECKING:
     from broker.shell.task import Task

@@ -1,0 +1,60 @@
+"""Where a job's tasks run: the working directory and the job's temporary directory."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from broker.shell.levels import ERROR, ShellFatal
+from flux.job.JobID import id_encode
+
+if TYPE_CHECKING:
+    from broker.shell.shell import Shell
+
+
+def enter_directory(shell: Shell) -> None:
+    """Change to the directory the job asked for; when there is none, say so and run in /tmp."""
+    cwd = shell.info.system.get("cwd")
+    if not cwd:
+        return
+    try:
+        os.chdir(cwd)
+    except OSError as error:
+        text = f"Could not change dir to {cwd}: {error.strerror}. Going to /tmp instead"
+        if not shell.standalone:
+            shell.log_stderr(text + "\n")
+        shell.log(ERROR, text)
+        os.chdir("/tmp")
+
+
+def make_tmpdir(shell: Shell) -> str:
+    """Create the directory of FLUX_JOB_TMPDIR and return its path; the name holds the job id, so that it tells whose it is.
+
+    Raises:
+        ShellFatal: it cannot be created.
+    """
+    base = shell.rundir or os.environ.get("TMPDIR", "/tmp")
+    name = f"jobtmp-{shell.rank}-{id_encode(shell.info.id)}"
+    try:
+        if shell.standalone:
+            import tempfile
+
+            return tempfile.mkdtemp(prefix=name + "-", dir=base)
+        path = os.path.join(base, name)
+        os.mkdir(path, 0o700)
+    except OSError as error:
+        raise ShellFatal(f"mkdir {os.path.join(base, name)}: {error.strerror}") from error
+    return path
+
+
+def remove_tmpdir(path: str) -> None:
+    """Remove the directory at `path`, if it is one, with what the tasks left in it."""
+    if not path:
+        return
+    with suppress(OSError):
+        os.rmdir(path)
+        return
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
