@@ -11,6 +11,7 @@ import click
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.commands.kvs_eventlog import eventlog
 from fluxctl.commands.kvs_listing import dir_command, ls_command
+from fluxctl.commands.kvs_namespace import namespace_group
 from fluxctl.commands.kvs_options import failing, namespace_option, parse_at, snapshot_option
 from fluxctl.errors import CommandError
 
@@ -28,6 +29,7 @@ def command() -> None:
 command.add_command(ls_command)
 command.add_command(dir_command)
 command.add_command(eventlog)
+command.add_command(namespace_group)
 
 treeobj_root_option = click.option("-O", "--treeobj-root", is_flag=True, help="Print the new root as RFC 11 object.")
 sequence_option = click.option("-s", "--sequence", is_flag=True, help="Print the new root's sequence number.")
@@ -392,48 +394,3 @@ def dropcache_command(everywhere: bool) -> None:
             h.event_send("kvs.dropcache")
         else:
             h.rpc("kvs.dropcache").get()
-
-
-# Namespaces
-
-
-@command.group("namespace", cls=FluxGroup)
-def namespace_group() -> None:
-    """Create, remove and list namespaces."""
-
-
-@namespace_group.command("create", cls=FluxCommand)
-@click.option("-o", "--owner", type=int, default=-1, metavar="UID", help="The user id that owns the namespace.")
-@click.argument("names", nargs=-1, required=True, metavar="NAME [NAME...]")
-def namespace_create(owner: int, names: tuple[str, ...]) -> None:
-    """Create namespaces."""
-    from flux import kvs_rpc
-
-    with handle() as h:
-        for name in names:
-            with failing(name):
-                kvs_rpc.namespace_create(h, name, owner).get()
-
-
-@namespace_group.command("remove", cls=FluxCommand)
-@click.argument("names", nargs=-1, required=True, metavar="NAME [NAME...]")
-def namespace_remove(names: tuple[str, ...]) -> None:
-    """Remove namespaces with all they contain."""
-    from flux import kvs_rpc
-
-    with handle() as h:
-        for name in names:
-            with failing(name):
-                kvs_rpc.namespace_remove(h, name).get()
-
-
-@namespace_group.command("list", cls=FluxCommand)
-def namespace_list() -> None:
-    """List the namespaces with owner and flags."""
-    from flux import kvs_rpc
-
-    with handle() as h, failing("namespace list"):
-        spaces = kvs_rpc.namespace_list(h)
-    echo(f"{'NAMESPACE':<36} {'OWNER':>10} {'FLAGS':>10}")
-    for space in spaces:
-        echo(f"{space['namespace']:<36} {space['owner']:>10} 0x{space['flags']:08x}")

@@ -116,8 +116,8 @@ def test_requests(h: flux.Flux) -> None:
     assert kvs_rpc.get_version(h) == answer["rootseq"]
     kvs_rpc.move(h, "t.a", "t.c")
     assert (kvs.exists(h, "t.a"), kvs.get(h, "t.c")) == (False, 1)
-    first = kvs_rpc.fence(h, "fence-1", 2, Txn().put("t.f", 1))
-    second = kvs_rpc.fence(h, "fence-1", 2, Txn().put("t.g", 1))
+    first = kvs_rpc.fence(h, f"fence-{h.get_rank()}", 2, Txn().put("t.f", 1))
+    second = kvs_rpc.fence(h, f"fence-{h.get_rank()}", 2, Txn().put("t.g", 1))
     assert first.get() == second.get()
     kvs_rpc.namespace_create(h, "other").get()
     kvs_rpc.commit(h, Txn().put("k", 7), namespace="other").get()
