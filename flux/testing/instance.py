@@ -60,12 +60,12 @@ class Instance:
         found = {name: value for name, _, value in pairs}
         own = ("FLUX_", "PYTHON", "LUA_", "LD_LIBRARY_PATH")
         self.environment = {name: value for name, value in found.items() if name.startswith(own)} | {
+            "LOGNAME": found.get("LOGNAME", "root"),
             "HOME": str(self.home),
             "PATH": f"{self.flux.parent}:/usr/local/bin:/usr/bin:/bin:/sbin",
             "LANG": "C.UTF-8",
             "TERM": "xterm",
             "SHELL": "/bin/bash",
-            "LOGNAME": found.get("LOGNAME", "root"),
             "USER": found.get("USER", "root"),
             "PWD": str(self.home),
             "TMPDIR": str(self.base),

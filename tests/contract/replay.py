@@ -18,8 +18,8 @@ BROKERS = 4
 COMMAND_TIMEOUT = 15.0  # seconds that one recorded command may take; the slowest took 4 when recorded
 # Variables of the recorded session that recorded commands print.
 RECORDED_ENVIRONMENT = {
-    "LUA_PATH": "/usr/local/share/lua/5.1/?.lua;;;",
     "LUA_CPATH": "/usr/local/lib/lua/5.1/?.so;;;",
+    "LUA_PATH": "/usr/local/share/lua/5.1/?.lua;;;",
 }
 TIMED_OUT = -1000  # exit code of a command that did not end
 
