@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from typing import Any
+from typing import Any, Final
 
 from broker.service import NO_REPLY, Request, Service, request
 from broker.services.job_ingest.fluid import FluidGenerator, timestamp_of
@@ -12,6 +12,8 @@ from broker.services.job_ingest.workers import ValidatorPool
 from flux.treeobj import val
 from flux.wire.errors import error_of
 from flux.wire.message import Message
+
+BATCH_JOBS: Final = 250
 
 
 class JobIngestService(Service):
@@ -104,7 +106,7 @@ class JobIngestService(Service):
     def _flush(self) -> None:
         """Commit the batch, then pass it on; the next one is collected meanwhile."""
         self._due = False
-        batch, self._batch = self._batch, []
+        batch, self._batch = self._batch[:BATCH_JOBS], self._batch[BATCH_JOBS:]
         if not batch:
             return
         self._committing = True

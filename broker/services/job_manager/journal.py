@@ -7,7 +7,7 @@ idle one commits at once. Readers of the journal hear of an event after it is in
 from __future__ import annotations
 
 from binascii import b2a_base64
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -17,9 +17,11 @@ from broker.service import Request
 from broker.services.job_manager.states import Job
 from flux.constants import FLUX_KVS_APPEND, FLUX_KVS_SYNC
 from flux.wire import json
+from flux.wire.errors import error_of
 from flux.wire.message import Message
 
 VOLATILE = -1
+BATCH_EVENTS = 256
 
 
 def job_key(id: int, key: str) -> str:
@@ -95,6 +97,22 @@ def _names(request: Request, key: str) -> frozenset[str] | None:
     return None if value is None else frozenset(request.get(key, dict))
 
 
+class Batch:
+    """What goes into one commit, and who waits for it."""
+
+    __slots__ = ("after", "events", "ops")
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.ops: list[dict[str, Any]] = []
+        self.after: list[Callable[[], None]] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether more should go into the next commit: huge ones keep others waiting."""
+        return len(self.events) >= BATCH_EVENTS
+
+
 class Journal:
     """Collects events and KVS operations, commits them, tells the readers, then calls who waits for that.
 
@@ -104,40 +122,44 @@ class Journal:
     def __init__(self, ctx: Context, readers: Callable[[], Iterator[Reader]]) -> None:
         self._ctx = ctx
         self._readers = readers
-        self._events: list[Event] = []
-        self._ops: list[dict[str, Any]] = []
-        self._after: list[Callable[[], None]] = []
-        self._flying: list[Event] = []
-        self._committing = False
+        self._batches: deque[Batch] = deque()
+        self._flying: Batch | None = None
         self.durable = False
         self.commits = 0
         self.posted = 0
 
+    def _open(self) -> Batch:
+        """Return the batch that takes what is recorded now."""
+        if not self._batches or self._batches[-1].full:
+            self._batches.append(Batch())
+        return self._batches[-1]
+
     def add(self, job: Job, seq: int, entry: dict[str, Any]) -> None:
         """Record an eventlog entry."""
-        self._events.append(Event(job, seq, entry, extra_of(job, entry["name"])))
+        self._open().events.append(Event(job, seq, entry, extra_of(job, entry["name"])))
 
     def add_volatile(self, job: Job, name: str, context: dict[str, Any]) -> None:
         """Tell the readers something that is no eventlog entry."""
         entry = {"timestamp": self._ctx.now(), "name": name, "context": context}
-        self._events.append(Event(job, VOLATILE, entry))
+        self._open().events.append(Event(job, VOLATILE, entry))
 
     def put(self, id: int, key: str, data: bytes) -> None:
         """Store a value in a job's KVS directory with the next commit."""
-        self._ops.append(put_op(job_key(id, key), data))
+        self._open().ops.append(put_op(job_key(id, key), data))
 
     def after_commit(self, function: Callable[[], None]) -> None:
         """Call ``function`` once everything recorded so far is in the KVS and the readers know."""
-        self._after.append(function)
+        (self._batches[-1] if self._batches else self._open()).after.append(function)
 
     @property
     def idle(self) -> bool:
         """Whether nothing is waiting or under way."""
-        return not (self._committing or self._events or self._ops or self._after)
+        return self._flying is None and not self._batches
 
     def unpublished(self) -> list[Event]:
         """Return the events the readers have not been told yet."""
-        return [*self._flying, *self._events]
+        batches = [self._flying] if self._flying else []
+        return [event for batch in (*batches, *self._batches) for event in batch.events]
 
     def published(self, jobs: Iterable[Job]) -> Iterator[Event]:
         """Yield the events of jobs that the readers have been told already, oldest first within a job."""
@@ -150,38 +172,34 @@ class Journal:
 
     def flush(self) -> None:
         """Commit what has been recorded, unless a commit is under way."""
-        if self._committing or not (self._events or self._ops or self._after):
-            return
-        events, self._events = self._events, []
-        ops, self._ops = self._ops, []
-        after, self._after = self._after, []
-        ops.extend(_appends(events))
-        self._flying = events
-        self.posted += len(events)
-        if not ops:
-            self._publish(events, after)
-            return
-        self._committing = True
-        self.commits += 1
-        sync = self.durable and any(event.entry["name"] == "submit" for event in events)
-        payload = {"namespace": "primary", "flags": FLUX_KVS_SYNC if sync else 0, "ops": ops}
-        self._ctx.handle.post("kvs.commit", payload, lambda msg: self._committed(msg, events, after))
+        while self._flying is None and self._batches:
+            batch = self._flying = self._batches.popleft()
+            self.posted += len(batch.events)
+            ops = [*batch.ops, *_appends(batch.events)]
+            if ops:
+                self._commit(batch, ops)
+            else:
+                self._publish(batch)
 
-    def _committed(self, msg: Message, events: list[Event], after: list[Callable[[], None]]) -> None:
-        self._committing = False
+    def _commit(self, batch: Batch, ops: list[dict[str, Any]]) -> None:
+        self.commits += 1
+        sync = self.durable and any(event.entry["name"] == "submit" for event in batch.events)
+        payload = {"namespace": "primary", "flags": FLUX_KVS_SYNC if sync else 0, "ops": ops}
+        self._ctx.handle.post("kvs.commit", payload, lambda msg: self._committed(msg, batch))
+
+    def _committed(self, msg: Message, batch: Batch) -> None:
         if msg.errnum:
-            self._ctx.log.err(
-                f"eventlog commit of {len(events)} events failed: errno {msg.errnum} {msg.text()}".rstrip()
-            )
-        self._publish(events, after)
+            text = f"eventlog commit of {len(batch.events)} events failed: {error_of(msg).strerror}"
+            self._ctx.log.err(text)
+        self._publish(batch)
         self.flush()
 
-    def _publish(self, events: list[Event], after: list[Callable[[], None]]) -> None:
-        self._flying = []
-        if events:
+    def _publish(self, batch: Batch) -> None:
+        self._flying = None
+        if batch.events:
             for reader in self._readers():
-                reader.send(events)
-        for function in after:
+                reader.send(batch.events)
+        for function in batch.after:
             function()
 
 
