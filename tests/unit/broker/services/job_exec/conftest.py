@@ -20,6 +20,7 @@ from broker.services.job_exec.service import JobExecService
 from broker.services.shell_host.service import ShellHostService
 from broker.topology import Topology
 from flux.aio import AsyncFlux
+from flux.job.JobID import JobID
 from flux.treeobj import b64decode
 from flux.wire import json
 from flux.wire.message import STREAMING
@@ -146,15 +147,16 @@ class MiniBroker:
         """Return the events of a guest event log of a job, running or ended."""
         name = f"job-{jobid}"
         space = self.kvs.spaces.get(name) or self.kvs.removed.get(name) or {}
-        return [json.loads(line) for line in space.get(key, "").splitlines()]
+        moved = self.kvs.spaces["primary"].get(f"{JobID(jobid).kvs}.guest.{key}", "")
+        return [json.loads(line) for line in (space.get(key) or moved).splitlines()]
 
     def names(self, key: str) -> list[str]:
         """Return the names of a log's events."""
         return [event["name"] for event in self.log(key)]
 
-    def output(self, stream: str = "stdout") -> str:
+    def output(self, stream: str = "stdout", jobid: int = JOBID) -> str:
         """Return what the tasks wrote to `stream`."""
-        contexts = [event["context"] for event in self.log("output") if event["name"] == "data"]
+        contexts = [event["context"] for event in self.log("output", jobid) if event["name"] == "data"]
         return "".join(context.get("data", "") for context in contexts if context["stream"] == stream)
 
     async def until_event(self, name: str, key: str = "exec.eventlog") -> None:
