@@ -19,6 +19,7 @@ from tui.widgets import palette
 from tui.widgets.palette import Glyphs
 
 REPAINT_SECONDS: Final = 0.1
+_ASCII_KEYS: Final = {"\u23ce": "cr"}
 
 
 class TopApp(App[None]):
@@ -67,6 +68,13 @@ class TopApp(App[None]):
         self._following = asyncio.create_task(self.feed.run(self.dashboard), name="feed")
         self._following.add_done_callback(self._feed_ended)
         self.set_interval(REPAINT_SECONDS, self.repaint)
+
+    def get_key_display(self, binding: Binding) -> str:
+        """Return a key as people read it, in ASCII where the terminal knows nothing else."""
+        shown = super().get_key_display(binding)
+        if self.glyphs is palette.ASCII:
+            return _ASCII_KEYS.get(shown, shown if shown.isascii() else binding.key)
+        return shown
 
     def _feed_ended(self, task: asyncio.Task[None]) -> None:
         """A feed never ends by itself; if it does, it is our fault, and the program must say so."""

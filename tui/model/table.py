@@ -62,6 +62,7 @@ _NUMBERS: Final[tuple[tuple[str, str, float], ...]] = (
     ("expiration", "d", 0.0),
 )
 _TEXTS: Final = ("name", "ranks", "nodelist")
+_NOTHING: Final[dict[str, Any]] = {}
 _CHUNK: Final = 500
 """Records taken in at once: few enough to stay in the processor's cache while column after column is read."""
 _ORDER: Final = {s: i for i, s in enumerate((1, 2, 4, 8, 16, 32, 64))}
@@ -155,19 +156,31 @@ class JobTable:
                 values = array(kind, [_number(job.get(name), kind, default) for job in jobs])
             getattr(self, name).extend(values)
         for name in _TEXTS:
-            getattr(self, name).extend(map(_text, map(dict.get, jobs, repeat(name), repeat(""))))
+            getattr(self, name).extend(_texts(jobs, name))
         for code in range(len(self.counts)):
             self.counts[code] += status.count(code)
-        self.where.extend([""] * len(ids))
-        for row, notes in enumerate(map(dict.get, jobs, repeat("annotations")), first):
-            if notes:
-                self._annotate(row, notes)
+        self._append_annotations(jobs, first)
         for row, job in enumerate(jobs, first):
             if "exception_type" in job or "dependencies" in job:
                 self._set_sparse(row, job)
         self.active.update(row for row, code in enumerate(state, first) if code != states.INACTIVE)
         self.finished.extend(t for t in self.t_inactive[first:] if t)
         self.changed.update(range(first, first + len(ids)))
+
+    def _append_annotations(self, jobs: Sequence[Job], first: int) -> None:
+        """Take in the annotations of new rows; nearly always they are the resource summary alone."""
+        where = [""] * len(jobs)
+        others: list[tuple[int, Mapping[str, Any]]] = []
+        for place, notes in enumerate(map(dict.get, jobs, repeat("annotations"))):
+            if notes:
+                summary = (notes.get("sched") or _NOTHING).get("resource_summary")
+                if type(summary) is str and len(notes) == 1 == len(notes["sched"]):
+                    where[place] = intern(summary)
+                else:
+                    others.append((first + place, notes))
+        self.where.extend(where)
+        for row, notes in others:
+            self._annotate(row, notes)
 
     def _set_sparse(self, row: int, job: Job) -> None:
         dependencies = job.get("dependencies")
@@ -366,6 +379,15 @@ _EVENTS: Final = {
     "dependency-add": JobTable._on_dependency_add,
     "dependency-remove": JobTable._on_dependency_remove,
 }
+
+
+def _texts(jobs: Sequence[Job], name: str) -> list[str]:
+    """Return one text attribute of many records, empty where there is none."""
+    values = map(dict.get, jobs, repeat(name), repeat(""))
+    try:
+        return list(map(intern, values))
+    except TypeError:
+        return [_text(job.get(name)) for job in jobs]
 
 
 def _text(value: object) -> str:

@@ -65,7 +65,7 @@ class HelpScreen(ModalScreen[None]):
         for owner in (self._about, self.app):
             for _, binding in owner._bindings:
                 if binding.id and binding.description:
-                    shown = binding.key_display or self.app.get_key_display(binding)
+                    shown = self.app.get_key_display(binding)
                     keys.setdefault((binding.action, binding.tooltip or binding.description), []).append(shown)
         return [(" ".join(dict.fromkeys(names)), meaning) for (_, meaning), names in keys.items()]
 

@@ -18,7 +18,7 @@ class QueryBar(Horizontal):
     """Hidden until opened; Enter keeps what was typed, Escape takes it back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "take_back", "Take back what was typed", show=False, id="query.back")
+        Binding("escape", "take_back", "Clear", tooltip="Take back what was typed", id="query.back")
     ]
 
     class Typed(Message):
