@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pathlib
+import pty
 import re
+import select
+import struct
 import subprocess
 import sys
+import termios
+from collections.abc import Callable
 
 import pytest
 
@@ -61,3 +67,46 @@ def test_a_wrong_digest_fails_the_demo(tmp_path: pathlib.Path) -> None:
     done = demo("--jobs", "200", "--brokers", "1", path=path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "200 ok, 0 failed, 2 wrong digests" in done.stdout
+
+
+def test_on_a_terminal_the_dashboard_shows_the_jobs() -> None:
+    """Type q once the dashboard has drawn a finished job; what follows is the summary."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    with subprocess.Popen(
+        [sys.executable, DEMO, "--jobs", "200", "--brokers", "1"],
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        start_new_session=True,
+        env={**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8"},
+    ) as process:
+        os.close(follower)
+        seen = _read_until(leader, lambda text: "sha256sum" in text)
+        os.write(leader, b"q")
+        rest = _read_until(leader, lambda text: "wrong digests" in text)
+        while process.poll() is None and _read_some(leader):
+            pass
+        assert process.wait(30) == 0
+    os.close(leader)
+    assert "sha256sum" in seen
+    assert re.search(r"demo: 200 jobs, 200 ok, 0 failed, 0 wrong digests", rest)
+
+
+def _read_some(descriptor: int) -> str:
+    """What the terminal shows next, at most a minute from now; empty at its end."""
+    ready, _, _ = select.select([descriptor], [], [], 60)
+    assert ready, "nothing was shown for a minute"
+    try:
+        return os.read(descriptor, 65536).decode("utf-8", "replace")
+    except OSError:  # EIO: the last program has closed it
+        return ""
+
+
+def _read_until(descriptor: int, condition: Callable[[str], bool]) -> str:
+    text = ""
+    while not condition(text):
+        piece = _read_some(descriptor)
+        assert piece, f"ended early: {text[-2000:]}"
+        text += piece
+    return text
