@@ -1,0 +1,164 @@
+"""Listing, watching, draining and barriers on a live instance of four brokers."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from flux import eventlog, security
+from flux.aio import AsyncFlux
+from flux.testing.instance import Instance, running_instance
+from flux.wire import json
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    with running_instance(4) as running:
+        yield running
+
+
+def flux(instance: Instance, *arguments: str, code: int = 0) -> str:
+    """Run a command, check its exit code and return what it printed."""
+    done = instance.run(*arguments)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout.strip()
+
+
+def signed(*command: str) -> str:
+    jobspec = {
+        "resources": [{"type": "slot", "count": 1, "with": [{"type": "core", "count": 1}], "label": "task"}],
+        "tasks": [{"command": list(command), "slot": "task", "count": {"per_slot": 1}}],
+        "attributes": {"system": {"duration": 0, "cwd": "/", "environment": {"PATH": "/usr/bin:/bin"}}},
+        "version": 1,
+    }
+    return security.sign(json.dumps(jobspec)).decode()
+
+
+async def entries(handle: AsyncFlux, id: int, path: str) -> list[dict[str, object]]:
+    """Watch an eventlog to its end."""
+    async with handle.stream("job-info.eventlog-watch", {"id": id, "path": path, "flags": 0}) as stream:
+        return [eventlog.parse(item["event"]) async for item in stream]
+
+
+async def submit(handle: AsyncFlux, *command: str, urgency: int = 16) -> int:
+    payload = {"J": signed(*command), "urgency": urgency, "flags": 0}
+    return int((await handle.rpc("job-ingest.submit", payload))["id"])
+
+
+async def test_watchers_of_many_jobs_miss_nothing(instance: Instance) -> None:
+    async with await AsyncFlux.connect(instance.uri) as handle:
+        ids = await asyncio.gather(*(submit(handle, "sh", "-c", "echo one; echo two") for _ in range(30)))
+        paths = ("eventlog", "guest.exec.eventlog", "guest.output")
+        logs = await asyncio.gather(*(entries(handle, id, path) for id in ids for path in paths))
+        for main, execution, output in zip(logs[0::3], logs[1::3], logs[2::3], strict=True):
+            assert [main[0]["name"], main[-1]["name"]] == ["submit", "clean"]
+            assert [execution[0]["name"], execution[-1]["name"]] == ["init", "done"]
+            data = "".join(str(entry["context"].get("data", "")) for entry in output[1:])  # type: ignore[attr-defined]
+            assert data == "one\ntwo\n"
+        stored = await handle.rpc("job-info.lookup", {"id": ids[0], "keys": ["eventlog"], "flags": 0})
+        assert list(eventlog.decode(stored["eventlog"])) == logs[0]
+        stats = await handle.rpc("job-info.stats.get")
+        assert (stats["watchers"], stats["listeners"]) == (0, 0)
+
+
+async def test_a_job_is_listed_as_soon_as_it_has_an_id(instance: Instance) -> None:
+    async with await AsyncFlux.connect(instance.uri) as handle:
+        for _ in range(20):
+            id = await submit(handle, "true", urgency=0)
+            answer = await handle.rpc("job-list.list-id", {"id": id, "attrs": ["state", "name"]})
+            assert answer["job"]["name"] == "true"
+            await handle.rpc("job-manager.raise", {"id": id, "severity": 0, "type": "cancel"})
+
+
+async def test_another_rank_watches_for_its_clients(instance: Instance) -> None:
+    async with await AsyncFlux.connect(instance.uri) as handle:
+        id = await submit(handle, "sleep", "30")
+    uri = flux(instance, "exec", "-r", "3", "flux", "getattr", "local-uri")
+    async with await AsyncFlux.connect(uri) as far:
+        async with far.stream("job-info.eventlog-watch", {"id": id, "path": "eventlog", "flags": 0}) as stream:
+            async for item in stream:
+                if eventlog.parse(item["event"])["name"] == "start":
+                    break
+        await far.rpc("job-manager.raise", {"id": id, "severity": 0, "type": "cancel"})
+        assert (await entries(far, id, "eventlog"))[-1]["name"] == "clean"
+        job = (await far.rpc("job-list.list-id", {"id": id, "attrs": ["result", "exception_type"]}))["job"]
+        assert job["exception_type"] == "cancel"
+    async with await AsyncFlux.connect(instance.uri) as handle:
+        for rank in range(4):
+            assert (await handle.rpc("job-info.stats.get", nodeid=rank))["watchers"] == 0
+
+
+def test_flux_jobs_tells_why_a_job_failed(instance: Instance) -> None:
+    id = flux(instance, "mini", "submit", "-n1000", "true")
+    instance.run("job", "wait-event", id, "clean")
+    row = flux(instance, "jobs", "-n", "-o", "{status} {ntasks} {exception.note}", id)
+    assert row == "FAILED 1000 unsatisfiable request"
+
+
+def test_a_reader_that_stops_early_causes_no_noise(instance: Instance) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{instance.flux} jobs -A | head -n 1"],
+        env=instance.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert (done.stdout.split()[0], done.stderr) == ("JOBID", "")
+
+
+def test_drained_ranks_get_no_jobs(instance: Instance) -> None:
+    flux(instance, "resource", "drain", "0-2", "service")
+    try:
+        assert flux(instance, "mini", "run", "flux", "getattr", "rank") == "3"
+        status = flux(instance, "resource", "status", "-n", "-o", "{state} {ranks}")
+        assert status.splitlines() == ["avail 3", "drain 0-2"]
+    finally:
+        flux(instance, "resource", "undrain", "0-2")
+    log = flux(instance, "kvs", "get", "resource.eventlog").splitlines()
+    assert [eventlog.parse(line)["name"] for line in log][-2:] == ["drain", "undrain"]
+
+
+async def test_a_barrier_spans_ranks(instance: Instance) -> None:
+    uris = [flux(instance, "exec", "-r", str(rank), "flux", "getattr", "local-uri") for rank in range(4)]
+    handles = [await AsyncFlux.connect(uri) for uri in uris]
+    try:
+        entered = [handle.rpc("barrier.enter", {"name": "all", "nprocs": 4}) for handle in handles]
+        waiting = [asyncio.ensure_future(rpc) for rpc in entered[:3]]
+        done, _ = await asyncio.wait(waiting, timeout=0.2)
+        assert not done
+        await asyncio.gather(*waiting, entered[3])
+        for handle in handles:
+            assert (await handle.rpc("barrier.stats.get"))["waiting"] == 0
+    finally:
+        for handle in handles:
+            await handle.close()
+
+
+async def test_a_client_that_leaves_breaks_the_barrier(instance: Instance) -> None:
+    async with await AsyncFlux.connect(instance.uri) as stays:
+        waiting = asyncio.ensure_future(stays.rpc("barrier.enter", {"name": "broken", "nprocs": 3}))
+        leaves = await AsyncFlux.connect(instance.uri)
+        entered = asyncio.ensure_future(leaves.rpc("barrier.enter", {"name": "broken", "nprocs": 3}))
+        while (await stays.rpc("barrier.stats.get"))["waiting"] < 2:
+            await asyncio.sleep(0)
+        await leaves.close()
+        with pytest.raises(OSError):
+            await entered
+        with pytest.raises(ConnectionAbortedError):
+            await asyncio.wait_for(waiting, 10)
+
+
+def test_cron_runs_a_command_on_an_event(instance: Instance) -> None:
+    flux(instance, "cron", "sync", "--disable")
+    flux(instance, "cron", "event", "--count=1", "my.topic", "echo", "from", "cron")
+    flux(instance, "event", "pub", "my.topic.x")
+    for _ in range(100):
+        if "Success" in flux(instance, "cron", "list"):
+            break
+    assert 'cron-1[echo]: rank=0: command="echo from cron": "from cron"' in flux(instance, "dmesg")
