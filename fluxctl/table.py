@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "hwloc": "hwloc",
     "job": "job",
     "jobs": "jobs",
+    "jobtap": "jobtap",
     "kvs": "kvs",
     "logger": "logger",
     "lsattr": "lsattr",

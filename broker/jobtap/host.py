@@ -128,7 +128,7 @@ class Host:
         candidates = [Path(path)] if Path(path).is_absolute() else [Path(root, path) for root in self.searchpath]
         file = next((candidate for candidate in candidates if candidate.is_file()), None)
         if file is None:
-            raise OSError(errno.ENOENT, "")
+            raise OSError(errno.ENOENT, f"{path}: No such plugin found")
         spec = importlib.util.spec_from_file_location(f"jobtap_{file.stem}", file)
         if spec is None or spec.loader is None:
             raise OSError(errno.EINVAL, f"{file.name}: not a Python file")
@@ -157,7 +157,7 @@ class Host:
                 if plugin.file_name.startswith(".") == hidden and fnmatchcase(plugin.file_name, pattern)
             ]
             if not doomed:
-                raise OSError(errno.ENOENT, "")
+                raise OSError(errno.ENOENT, "Failed to find plugin to remove")
         self.plugins = [plugin for plugin in self.plugins if plugin not in doomed]
         self.handlers_changed()
 
