@@ -35,14 +35,20 @@ def input_header() -> str:
 
 
 def io_context(stream: str, rank: str, data: bytes | None = None, eof: bool = False) -> dict[str, Any]:
-    """Return the context of a data event; data that is not UTF-8 travels in base64."""
+    """Return the context of a data event; data that is not UTF-8 text travels in base64.
+
+    NUL bytes are no text: escaped in JSON each would take six.
+    """
     context: dict[str, Any] = {"stream": stream, "rank": rank}
     if data:
         try:
-            context["data"] = data.decode("utf-8")
+            text = data.decode("utf-8") if b"\0" not in data else None
         except UnicodeDecodeError:
+            text = None
+        if text is None:
             context["encoding"] = "base64"
-            context["data"] = b64encode(data).decode("ascii")
+            text = b64encode(data).decode("ascii")
+        context["data"] = text
     if eof:
         context["eof"] = True
     return context
