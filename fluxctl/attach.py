@@ -280,7 +280,7 @@ class Attachment:
                 case view.AttachPty(topic, rank):
                     from fluxctl.attach_pty import PtyClient
 
-                    self._pty = PtyClient(self._handle, topic, rank)
+                    self._pty = PtyClient(self._handle, topic, rank, lambda: self._perform([view.WatchOutput()]))
                     self._pty.start()
 
     def _output_ended(self) -> list[view.Action]:

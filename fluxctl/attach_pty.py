@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flux.constants import FLUX_POLLIN, FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
@@ -25,10 +26,13 @@ class PtyClient:
         handle: a connected handle.
         topic: topic of the service, ``<service>.terminus.0``.
         rank: broker that has it.
+        absent: called when there is no such terminal, or no longer.
     """
 
-    def __init__(self, handle: Flux, topic: str, rank: int) -> None:
+    def __init__(self, handle: Flux, topic: str, rank: int, absent: Callable[[], None]) -> None:
         self._handle = handle
+        self._absent = absent
+        self._attached = False
         self._topic = topic
         self._rank = rank
         self._terminal: list[Any] | None = None
@@ -72,7 +76,10 @@ class PtyClient:
             message = future.get()
         except OSError:
             self.close()
+            if not self._attached:
+                self._absent()
             return
+        self._attached = True
         future.reset()
         if message.get("type") == "data":
             sys.stdout.buffer.write(io_data(message))
