@@ -1,0 +1,108 @@
+"""Jobs over several brokers: PMI, stdin, output, ends; and what is left when a broker dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from flux.testing.instance import Instance, running_instance
+
+PMI = """
+import sys
+from broker.pmi import PmiClient
+client = PmiClient.from_environment()
+client.put(f"key{client.rank}", f"value{client.rank}")
+client.barrier()
+pairs = [client.get(f"key{rank}") for rank in range(client.size)]
+client.barrier()
+print(client.rank, client.size, ",".join(pairs), client.get("PMI_process_mapping"))
+client.finalize()
+"""
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    with running_instance(3) as instance:
+        yield instance
+
+
+def mini(instance: Instance, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return instance.run("mini", "run", *arguments, stdin=stdin, timeout=60)
+
+
+def started(instance: Instance, *arguments: str) -> str:
+    jobid = instance.run("mini", "submit", *arguments).stdout.strip()
+    instance.run("job", "wait-event", "-p", "guest.exec.eventlog", "-t", "30", jobid, "shell.start")
+    return jobid
+
+
+def until_gone(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return psutil.wait_procs(processes, timeout=15)[1]
+
+
+def sleepers(seconds: str) -> list[psutil.Process]:
+    return [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", seconds]]
+
+
+def test_pmi_pairs_reach_every_rank(instance: Instance) -> None:
+    done = mini(instance, "-N3", "-n6", sys.executable, "-c", PMI)
+    values = ",".join(f"value{rank}" for rank in range(6))
+    assert sorted(done.stdout.splitlines()) == [f"{rank} 6 {values} (vector,(0,3,2))" for rank in range(6)]
+    assert done.returncode == 0
+
+
+def test_stdin_reaches_every_task(instance: Instance) -> None:
+    done = mini(instance, "-N3", "-n6", "-l", "cat", stdin="hello\n")
+    assert sorted(done.stdout.splitlines()) == [f"{rank}: hello" for rank in range(6)]
+
+
+def test_one_file_gets_the_output_of_all_ranks(instance: Instance) -> None:
+    path = instance.home / "all.txt"
+    mini(instance, "-N3", "-n3", "-l", f"--output={path}", "sh", "-c", "echo rank $FLUX_TASK_RANK")
+    assert sorted(path.read_text().splitlines()) == [f"{rank}: rank {rank}" for rank in range(3)]
+
+
+def test_the_first_failure_ends_the_whole_job(instance: Instance) -> None:
+    command = "if [ $FLUX_TASK_RANK = 2 ]; then exit 4; fi; sleep 4331"
+    done = mini(instance, "-N3", "-n3", "-o", "exit-on-error", "sh", "-c", command)
+    assert done.returncode == 143 or done.returncode == 4
+    assert "rank 2 failed and exit-on-error is set" in done.stderr
+    assert not until_gone(sleepers("4331"))
+
+
+def test_cancel_ends_the_tasks_of_all_ranks(instance: Instance) -> None:
+    jobid = started(instance, "-N3", "-n3", "sleep", "4332")
+    assert len(sleepers("4332")) == 3
+    instance.run("job", "cancel", jobid)
+    assert "status=36608" in instance.run("job", "wait-event", "-t", "30", jobid, "finish").stdout
+    assert not until_gone(sleepers("4332"))
+
+
+def test_a_shell_that_cannot_start_its_task_does_not_hang_the_others(instance: Instance) -> None:
+    started_at = time.monotonic()
+    done = mini(instance, "-N3", "-n3", "nosuchcommand")
+    assert done.returncode == 127 and time.monotonic() - started_at < 20
+
+
+def test_a_nested_instance_spans_the_ranks_of_its_job(instance: Instance) -> None:
+    done = mini(instance, "-N2", "-n2", "flux", "start", "flux", "getattr", "size")
+    assert (done.stdout, done.returncode) == ("2\n", 0)
+
+
+def test_nothing_survives_a_killed_broker() -> None:
+    with running_instance(1) as instance:
+        started(instance, "sh", "-c", "setsid sleep 4333 & sleep 4333")
+        pid = int(instance.run("getattr", "broker.pid").stdout)
+        children = psutil.Process(pid).children(recursive=True)
+        shells = [child for child in children if "shell.host" in " ".join(child.cmdline())]
+        tasks = sleepers("4333")
+        assert len(tasks) == 2 and len(shells) >= 2
+        os.kill(pid, signal.SIGKILL)
+        assert not until_gone([*shells, *tasks])
