@@ -1,0 +1,79 @@
+"""A scripted handle that streams eventlogs and has a reactor with watchers."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flux.core.watchers import FDWatcher, TimerWatcher
+from flux.testing.scripted import ScriptedFlux
+from flux.wire import json
+from flux.wire.message import Message, response
+
+WATCH = "job-info.eventlog-watch"
+
+
+def event(name: str, timestamp: float = 1.0, **context: Any) -> dict[str, Any]:
+    """Return an eventlog entry."""
+    entry: dict[str, Any] = {"timestamp": timestamp, "name": name}
+    if context:
+        entry["context"] = context
+    return entry
+
+
+def life(status: int = 0) -> list[dict[str, Any]]:
+    """Return the eventlog of a job that ran."""
+    return [
+        event("submit", 10.0, userid=0, urgency=16, flags=0),
+        event("depend", 11.0),
+        event("priority", 12.0, priority=16),
+        event("alloc", 13.0, annotations={"sched": {"resource_summary": "rank0/core0"}}),
+        event("start", 14.25),
+        event("finish", 15.0, status=status),
+        event("release", 16.0, ranks="all", final=True),
+        event("free", 17.0),
+        event("clean", 18.0),
+    ]
+
+
+class StreamingFlux(ScriptedFlux):
+    """Streams ``logs[id]`` to those who watch it; a log that ends with None stays open."""
+
+    def __init__(self, logs: Mapping[int, list[Any]], script: Mapping[str, Callable[[Any], Any]] | None = None) -> None:
+        super().__init__(script)
+        self.logs = dict(logs)
+
+    def send_wire(self, msg: Message) -> None:
+        """Answer a request, a watch with all of its events."""
+        if msg.topic != WATCH:
+            super().send_wire(msg)
+            return
+        payload = msg.json()
+        self.sent.append((WATCH, payload))
+        rpc = self._pending[msg.matchtag]
+        log = self.logs.get(payload["id"])
+        if log is None:
+            rpc.fulfill(response(msg, errnum=errno.ENOENT))
+            return
+        for entry in log:
+            if entry is None:
+                return
+            rpc.fulfill(response(msg, {"event": json.dumps(entry).decode() + "\n"}))
+        rpc.fulfill(response(msg, errnum=errno.ENODATA))
+
+    def fd_watcher_create(self, fd: int, callback: Callable[..., Any], events: int | None = None) -> FDWatcher:
+        """Return a watcher of a descriptor."""
+        return FDWatcher(self, fd, events, callback)  # type: ignore[arg-type]
+
+    def timer_watcher_create(self, after: float, callback: Callable[..., Any], repeat: float = 0.0) -> TimerWatcher:
+        """Return a timer."""
+        return TimerWatcher(self, after, callback, repeat)  # type: ignore[arg-type]
+
+    def reactor_run(self) -> int:
+        """Run the reactor."""
+        return self.reactor.run()
+
+    def reactor_stop(self) -> None:
+        """Stop the reactor."""
+        self.reactor.stop()

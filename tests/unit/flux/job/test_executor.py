@@ -1,0 +1,130 @@
+"""FluxExecutor over a scripted instance."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import errno
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from flux.job.event import JobException
+from flux.job.executor import FluxExecutor, FluxExecutorFuture
+
+from tests.unit.flux.job.streaming import StreamingFlux, event, life
+
+TIMEOUT = 10.0
+FAILED = [*life()[:4], event("exception", 14.0, type="exec", severity=0, note="oops"), event("clean", 15.0)]
+LOGS: dict[int, list[Any]] = {1: life(), 2: life(256), 3: life(137 << 8), 4: FAILED, 5: life()[:2], 6: life(9)}
+
+
+def ingest(payload: dict[str, Any]) -> dict[str, Any]:
+    if payload["urgency"] == 0:
+        raise OSError(errno.EPERM, "no")
+    return {"id": payload["urgency"]}
+
+
+@pytest.fixture
+def executor(monkeypatch: pytest.MonkeyPatch) -> Iterator[FluxExecutor]:
+    monkeypatch.setattr("flux.core.handle.Flux", lambda *a, **k: StreamingFlux(LOGS, {"job-ingest.submit": ingest}))
+    with FluxExecutor(threads=2, thread_name_prefix="test-executor") as executor:
+        yield executor
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("test-executor")]
+
+
+@pytest.mark.parametrize(("id", "status"), [(1, 0), (2, 1), (3, -9), (6, -9)])
+def test_results(executor: FluxExecutor, id: int, status: int) -> None:
+    future = executor.submit("{}", urgency=id)
+    assert future.jobid(TIMEOUT) == id
+    assert future.result(TIMEOUT) == status
+
+
+def test_job_with_an_exception(executor: FluxExecutor) -> None:
+    future = executor.submit("{}", urgency=4)
+    assert isinstance(future.exception(TIMEOUT), JobException)
+    with pytest.raises(JobException, match="oops"):
+        future.result(TIMEOUT)
+
+
+def test_eventlog_without_an_end(executor: FluxExecutor) -> None:
+    assert isinstance(executor.attach(5).exception(TIMEOUT), RuntimeError)
+
+
+def test_refused_submission(executor: FluxExecutor) -> None:
+    future = executor.submit("{}", urgency=0)
+    assert isinstance(future.exception(TIMEOUT), OSError)
+    with pytest.raises(RuntimeError, match="could not be submitted"):
+        future.jobid(TIMEOUT)
+
+
+def test_attach(executor: FluxExecutor) -> None:
+    assert executor.attach(2).result(TIMEOUT) == 1
+    assert isinstance(executor.attach(99).exception(TIMEOUT), OSError)
+
+
+def test_callbacks(executor: FluxExecutor) -> None:
+    ids: list[int] = []
+    seen: list[str] = []
+    over = threading.Event()
+
+    def broken(future: FluxExecutorFuture) -> None:
+        raise ValueError("logged, not raised")
+
+    def clean(future: FluxExecutorFuture, entry: Any) -> None:
+        with pytest.raises(RuntimeError, match="inside callback"):
+            executor.attach(5)
+            FluxExecutorFuture(threading.get_ident()).result()
+        over.set()
+
+    future = executor.submit("{}", urgency=1)
+    future.add_jobid_callback(broken)
+    future.add_jobid_callback(lambda f: ids.append(f.jobid()))
+    for name in ("submit", "start"):
+        future.add_event_callback(name, lambda f, entry: seen.append(entry.name))
+    assert future.add_event_callback("clean", clean) is future
+    assert future.add_done_callback(lambda f: None) is future
+    assert over.wait(TIMEOUT)
+    assert ids == [1]
+    assert sorted(seen) == ["start", "submit"]
+    late: list[int] = []
+    future.add_jobid_callback(lambda f: late.append(f.jobid()))
+    assert late == [1]
+    with pytest.raises(ValueError, match="not a valid event"):
+        future.add_event_callback("nosuch", clean)
+
+
+def test_cancelled_before_it_is_submitted() -> None:
+    future = FluxExecutorFuture(0)
+    assert future.cancel()
+    assert future.cancel()
+    with pytest.raises(concurrent.futures.CancelledError):
+        future.jobid(0)
+
+
+def test_job_id_that_does_not_come() -> None:
+    with pytest.raises(concurrent.futures.TimeoutError):
+        FluxExecutorFuture(0).jobid(0.01)
+
+
+def test_after_shutdown(executor: FluxExecutor) -> None:
+    executor.shutdown(cancel_futures=True)
+    executor.shutdown(wait=False)
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        executor.submit("{}")
+
+
+def test_instance_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise OSError(errno.ENOENT, "no instance")
+
+    monkeypatch.setattr("flux.core.handle.Flux", refuse)
+    executor = FluxExecutor()
+    for worker in executor._workers:
+        worker.join(TIMEOUT)
+    with pytest.raises(RuntimeError, match="broken"):
+        executor.submit("{}")
+    executor.shutdown()
+    with pytest.raises(ValueError, match="threads"):
+        FluxExecutor(threads=0)
