@@ -60,6 +60,8 @@ class GuestLog:
 
     def _created(self, msg: Message) -> None:
         self._opening = False
+        if self._ctx.handle.closed:
+            return
         if msg.errnum:
             self._failed("namespace-create", msg)
         self._opened = True
@@ -112,6 +114,8 @@ class GuestLog:
 
     def _committed(self, msg: Message) -> None:
         self._busy = False
+        if self._ctx.handle.closed:
+            return
         if msg.errnum:
             self._failed("commit", msg)
         else:
@@ -136,6 +140,8 @@ class GuestLog:
             self._done()
 
     def _linked(self, msg: Message) -> None:
+        if self._ctx.handle.closed:
+            return
         if msg.errnum:
             self._failed("link", msg)
         if self._opened:

@@ -27,7 +27,7 @@ from flux.wire.message import request as new_request
 
 QUICK, BUSY = 0.003, 0.05
 BUSY_JOBS, BUSY_SECONDS = 20, 0.5
-STOP_TIMEOUT = 3.0
+STOP_TIMEOUT = 2.0
 
 
 class Job:
