@@ -30,12 +30,12 @@ from tui.widgets import palette
 
 SIZES: Final = ((160, 50), (80, 24))
 PROGRAMS: Final = {
-    "align": 'sleep 0.0$1; echo "aligned $1 reads"',
-    "reduce": "sleep 0.1; echo total $(( $1 * 7 ))",
+    "align": 'sleep 0.$1; echo "aligned $1 reads"',
+    "reduce": "sleep 0.2; echo total $(( $1 * 7 ))",
     "render": 'for i in $(seq 60); do echo "frame $i of 60"; [ $((i % 9)) = 0 ] && echo "texture missing" >&2; sleep 0.3; done',
     "train": 'for i in $(seq 90); do echo "epoch $i loss 0.$((900 - i * 7))"; sleep 0.4; done',
     "solve": 'echo "residual grows: giving up" >&2; exit 3',
-    "merge": "sleep 60",
+    "merge": "sleep 90",
     "report": "sleep 120",
 }
 
@@ -70,22 +70,19 @@ def submit_all(work: Path) -> None:
             jobspec.duration = settings["duration"]
         return int(submit(handle, jobspec, urgency=settings.get("urgency", 16)))
 
-    quick = [run("align", str(i % 10)) for i in range(90)]
+    run("train", tasks=2)
+    run("render", tasks=2)
     run("solve")
     run("missing")
     run("merge", duration=0.5)
-    wait_until(handle, lambda counts: counts["inactive"] >= len(quick))
     unwanted = run("merge")
-    run("train", tasks=2)
-    run("render", tasks=2)
-    run("solve", urgency=20)
     run("report", urgency=0)
-    for i in range(40):
-        run("reduce", str(i))
-    cancel(handle, unwanted, "not needed any more")
+    for i in range(400):
+        run("align", str(i % 10)) if i % 3 else run("reduce", str(i))
     for _ in range(6):
         run("merge")
-    run("report", tasks=64)
+    wait_until(handle, lambda counts: counts["inactive"] > 80)
+    cancel(handle, unwanted, "not needed any more")
     handle.close()
 
 
@@ -110,14 +107,14 @@ async def take_all(directory: Path) -> None:
 
 
 def _filled(app: TopApp) -> bool:
-    return app.dashboard.link.up and app.dashboard.total(DONE) > 100
+    return app.dashboard.link.up and app.dashboard.total(DONE) > 80
 
 
 _PICTURES: Final = (
     ("jobs", ()),
     ("filter", ("slash", *"state:active -n:merge", "enter")),
     ("job", ("escape", "slash", *"n:train", "enter", "enter")),
-    ("job-failed", ("escape", "4", "enter")),
+    ("job-failed", ("escape", "slash", "ctrl+u", *"n:solve", "enter", "enter")),
     ("cancel", ("escape", "slash", "ctrl+u", *"state:active n:merge", "enter", "a", "c")),
     ("log", ("escape", "u", "escape", "d")),
     ("help", ("escape", "question_mark")),

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
@@ -28,6 +30,7 @@ FIRST_PAGE: Final = 1000
 PIECE: Final = 5000
 POLL_SECONDS: Final = 2.0
 LOOKUPS_AT_ONCE: Final = 64
+STREAMING_LIST: Final = (0, 47)
 RECONCILE_AFTER: Final = 4
 BACKOFF: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 
@@ -123,13 +126,14 @@ class LiveFeed:
         dashboard.instance = await self._instance(handle)
         if dashboard.instance.owner not in (-1, os.getuid()):
             dashboard.read_only = True
+        version = dashboard.instance.version
         await _roundtrip(handle, "job-manager")
-        first = await _job_list(handle, FIRST_PAGE)
+        first = await _job_list(handle, FIRST_PAGE, version)
         dashboard.replace(first)
         await self._resources(dashboard)
         if len(first) >= FIRST_PAGE:
             dashboard.set_link(True, "loading all jobs")
-            jobs = await _job_list(handle, 0)
+            jobs = await _job_list(handle, 0, version)
             for start in range(0, len(jobs), PIECE):
                 dashboard.load(jobs[start : start + PIECE])
                 await asyncio.sleep(0)
@@ -159,21 +163,32 @@ class LiveFeed:
         while True:
             await asyncio.sleep(POLL_SECONDS)
             await self._resources(dashboard)
-            stats = await handle.rpc("job-list.job-stats")
-            total = (stats.get("job_states") or {}).get("total", 0)
+            total = len(dashboard.table)
+            with contextlib.suppress(OSError):
+                stats = await handle.rpc("job-list.job-stats")
+                total = (stats.get("job_states") or {}).get("total", total)
             differing = differing + 1 if total != len(dashboard.table) else 0
             if differing >= RECONCILE_AFTER:
                 differing = 0
-                dashboard.load(await _job_list(handle, 0))
+                dashboard.load(await _job_list(handle, 0, dashboard.instance.version))
 
     async def _resources(self, dashboard: Dashboard) -> None:
         with contextlib.suppress(OSError):
-            answer = await self._connected().rpc("sched.resource-status")
+            answer = await self._resource_status()
             nodes, cores = node_and_core_count(answer.get("all"))
             _, allocated = node_and_core_count(answer.get("allocated"))
             nodes_down, down = node_and_core_count(answer.get("down"))
             dashboard.utilisation.set(cores, allocated, down, nodes, nodes_down)
             dashboard.revision += 1
+
+    async def _resource_status(self) -> dict[str, Any]:
+        """Ask the scheduler, or the resource module, which answers for it in later flux-core."""
+        try:
+            return await self._connected().rpc("sched.resource-status")
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+            return await self._connected().rpc("resource.sched-status", nodeid=0)
 
     def _describe(self, tasks: asyncio.TaskGroup, dashboard: Dashboard) -> None:
         """Look up the jobs we know only from events: 0.29's journal tells neither name nor size."""
@@ -271,11 +286,30 @@ _OPENS: Final = {
 """Which entry of which eventlog tells that another one exists."""
 
 
-async def _job_list(handle: AsyncFlux, entries: int) -> list[dict[str, Any]]:
+async def _job_list(handle: AsyncFlux, entries: int, version: str) -> list[dict[str, Any]]:
+    """Return the newest ``entries`` jobs of all users, all jobs for 0; flux-core since 0.47 streams them by a constraint."""
+    if _release(version) >= STREAMING_LIST:
+        request = {"max_entries": entries, "attrs": ATTRS, "since": 0.0, "constraint": {"states": [ALL_STATES]}}
+        found: list[dict[str, Any]] = []
+        async with handle.stream("job-list.list", request, cancel="job-list.cancel") as stream:
+            async for answer in stream:
+                found.extend(answer.get("jobs") or ())
+        return found
     request = {"max_entries": entries, "attrs": ATTRS, "userid": ANY_USER, "states": ALL_STATES, "results": 0}
-    answer = await handle.rpc("job-list.list", request)
+    try:
+        answer = await handle.rpc("job-list.list", request)
+    except OSError as error:
+        if error.errno == errno.ENOSYS:
+            raise LostConnection("the instance has no job list yet") from None
+        raise
     jobs: list[dict[str, Any]] = answer.get("jobs") or []
     return jobs
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """Return ``0.88.0-12-gabc`` as (0, 88), (0, 0) for what is no version."""
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 async def _roundtrip(handle: AsyncFlux, service: str) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from tui.model import format as fmt
 from tui.model import reasons
 from tui.model.jobid import f58
-from tui.model.states import DONE, STATUS
+from tui.model.states import DONE, PENDING, STATUS
 from tui.model.table import JobTable
 from tui.model.users import user_name
 
@@ -35,9 +35,12 @@ class Column:
 
 
 def _state_key(table: JobTable, row: int, now: float) -> float:
-    """Running first, then pending, then done; the newest first in each."""
-    latest = table.t_inactive[row] or table.t_run[row] or table.t_submit[row]
-    return STATUS[table.status[row]].rank * 1e12 - latest
+    """Running first, then pending, then done; the newest first but for pending, where it is the next to run."""
+    status = table.status[row]
+    rank = STATUS[status].rank * 1e12
+    if status in PENDING:
+        return rank + table.t_submit[row] - min(max(table.priority[row], 0), 1000) * 2e8
+    return rank - (table.t_inactive[row] or table.t_run[row] or table.t_submit[row])
 
 
 def _bottom(value: float) -> str:

@@ -43,7 +43,6 @@ class Dashboard:
         self.clock = clock
         self.instance = Instance()
         self.link = Link()
-        self.loaded = False
         self.revision = 0
         self.marks: set[int] = set()
         self.read_only = False
@@ -60,6 +59,7 @@ class Dashboard:
             JobView(self.table, old.column.name, old.reverse, old.query) if old is not None else JobView(self.table)
         )
         self._last_due = 0.0
+        self.loaded = False
 
     # written by the feed
 
@@ -106,7 +106,7 @@ class Dashboard:
             table.finished.clear()
         first = not self.loaded
         if changed:
-            if first or not len(self.view):
+            if first:
                 self.view.rebuild(now)
                 self.loaded = True
             else:

@@ -227,6 +227,7 @@ class JobScreen(SearchingScreen, ActingScreen):
                 self._add_events(item)
         if self._ended:
             lines.extend(self._output.flush())
+            self.query_one("#output", LogView).empty = "no output"
         self.query_one("#output", LogView).extend(lines)
 
     def _add_events(self, item: JobEntries) -> None:

@@ -36,6 +36,11 @@ class LiveScreen(Screen[None]):
     def live_update(self) -> None:
         """Repaint what changed; called at most ten times a second."""
 
+    def on_screen_resume(self) -> None:
+        """Show at once what happened while another screen was on top."""
+        if self.composed:
+            self.live_update()
+
     def action_back(self) -> None:
         """Go back to the screen before."""
         self.app.pop_screen()

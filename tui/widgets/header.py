@@ -154,8 +154,8 @@ def rates(dashboard: Dashboard, now: float) -> Text:
     throughput = dashboard.throughput
     text = Text()
     for word, window in (("10s", 10), ("1m", 60), ("5m", 300)):
-        text.append(f"{fmt.rate(throughput.per_second(now, window))}", f"bold {BRIGHT}")
-        text.append(f" {word}  ", DIM)
+        text.append(f"{word} ", DIM)
+        text.append(f"{fmt.rate(throughput.per_second(now, window))}   ", f"bold {BRIGHT}")
     return text
 
 
@@ -236,7 +236,7 @@ class ProgressLine(Painted):
         left, speed = dashboard.total(ACTIVE), dashboard.throughput.per_second(now, 10)
         if left and speed:
             figures.append(f"  {fmt.rate(speed)} jobs/s  ", DIM)
-            figures.append(f"{fmt.duration(left / speed)} left", AMBER)
+            figures.append(f"~{fmt.duration(left / speed)} left", AMBER)
         figures.append(" ")
         room = max(8, width - figures.cell_len - 1)
         parts = [

@@ -86,10 +86,9 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
         self.dashboard = dashboard
         self.glyphs = glyphs
         self.cursor = 0
-        self._cursor_row: int | None = None
+        self._cursor_id: int | None = None
         self._pinned = False
         self._fitted: list[tuple[Column, int]] = []
-        self._table: object = None
 
     # the cursor
 
@@ -105,10 +104,14 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
         """Put the cursor on line ``index`` and scroll it into sight."""
         last = len(self.dashboard.view) - 1
         self.cursor = max(0, min(index, last))
-        self._cursor_row = self.cursor_row
+        self._note_job()
         self._pinned = self.cursor > 0
         self._show_cursor()
         self.refresh()
+
+    def _note_job(self) -> None:
+        row = self.cursor_row
+        self._cursor_id = None if row is None else self.dashboard.table.ids[row]
 
     def move_by(self, lines: int) -> None:
         """Move the cursor ``lines`` down, up if negative."""
@@ -126,18 +129,16 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
     def update(self) -> None:
         """Follow the model: new length, cursor on the same job as before, its line at the same height on the screen."""
         view = self.dashboard.view
-        if self._table is not self.dashboard.table:
-            self._table = self.dashboard.table
-            self._cursor_row = None
         height = len(view)
         if self.virtual_size.height != height:
             self.virtual_size = Size(self.size.width, height)
         before = self.cursor
-        if self._pinned and self._cursor_row is not None:
-            index = view.index_of(self._cursor_row)
+        row = self.dashboard.table.row_of.get(self._cursor_id or 0)
+        if self._pinned and row is not None:
+            index = view.index_of(row)
             self.cursor = index if index is not None else self.cursor
         self.cursor = max(0, min(self.cursor, height - 1))
-        self._cursor_row = self.cursor_row
+        self._note_job()
         if self.cursor != before:
             self.scroll_to(y=self.scroll_offset.y + self.cursor - before, animate=False, force=True, immediate=True)
             self._show_cursor()
@@ -147,14 +148,14 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def on_resize(self, event: Resize) -> None:
         """Choose the columns that fit and keep the cursor in sight."""
-        self._fitted = fit(COLUMNS, event.size.width - GUTTER)
+        self._fitted = fit(COLUMNS, self.scrollable_content_region.width - GUTTER)
         self.virtual_size = Size(event.size.width, len(self.dashboard.view))
         self._show_cursor()
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the table."""
         index = y + self.scroll_offset.y
-        view, width = self.dashboard.view, self.size.width
+        view, width = self.dashboard.view, self.scrollable_content_region.width
         if index >= len(view):
             text = self._empty_text() if y == 1 and not len(view) else ""
             return Strip([Segment(cell(text, width, False, self.glyphs.more), style(palette.DIM))], width)
@@ -191,8 +192,7 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
             text = cell(self._cell_text(column, row, now), width, column.right, self.glyphs.more)
             segments.append(Segment(text, style(self._colour(column.name, status, colour, base), ground, bold=marked)))
             segments.append(gap)
-        strip = Strip(segments)
-        return strip.adjust_cell_length(self.size.width, style(base, ground))
+        return Strip(segments).adjust_cell_length(self.scrollable_content_region.width, style(base, ground))
 
     def _cell_text(self, column: Column, row: int, now: float) -> str:
         table = self.dashboard.table

@@ -151,10 +151,10 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         """Draw one line."""
-        index, width = y + self.scroll_offset.y, self.size.width
+        index, width = y + self.scroll_offset.y, self.scrollable_content_region.width
         plain = style(palette.TEXT)
         if index >= len(self.content):
-            text = f" {self.empty}{self.glyphs.more}" if y == 0 and not self.content else ""
+            text = f" {self.empty}" if y == 0 and not self.content else ""
             return Strip([Segment(cell(text, width, False, self.glyphs.more), style(palette.DIM))], width)
         line = self.content[index]
         current = 0 <= self.hit < len(self.hits) and self.hits[self.hit] == index

@@ -1,0 +1,313 @@
+"""The dashboard over a real instance: loading, following, acting, losing the connection and coming back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flux import Flux
+from flux.aio import AsyncFlux
+from flux.job import JobspecV1, submit
+from flux.testing.instance import Instance, running_instance
+from tests.console.driving import text_of, until
+from tui.app import TopApp
+from tui.feed.base import JobEntries
+from tui.feed.live import LiveFeed
+from tui.model.dashboard import Dashboard
+from tui.model.logs import parse_log
+from tui.model.states import DONE, Status
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.job import JobScreen
+from tui.widgets.log_view import LogView
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    """One instance of two brokers for the whole file."""
+    with running_instance(2) as running:
+        yield running
+
+
+@pytest.fixture
+def steady_world() -> None:
+    """A real instance has real users and the real time."""
+
+
+def run_job(uri: str, script: str, **settings: Any) -> int:
+    """Submit a shell script and return the job's id."""
+    handle = Flux(uri)
+    jobspec = JobspecV1.from_command(["sh", "-c", script])
+    jobspec.cwd, jobspec.environment = "/", {"PATH": os.environ["PATH"]}
+    for name, value in settings.items():
+        setattr(jobspec, name, value)
+    try:
+        return int(submit(handle, jobspec))
+    finally:
+        handle.close()
+
+
+@contextlib.asynccontextmanager
+async def following(uri: str) -> AsyncIterator[tuple[LiveFeed, Dashboard]]:
+    """A feed that keeps a dashboard up to date."""
+    feed, dashboard = LiveFeed(uri), Dashboard(time.time)
+    task = asyncio.create_task(feed.run(dashboard))
+    try:
+        await eventually(lambda: dashboard.link.up)
+        yield feed, dashboard
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await feed.close()
+
+
+async def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait until ``condition`` holds; fails after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        await asyncio.sleep(0.01)
+
+
+def status(dashboard: Dashboard, jobid: int) -> Status | None:
+    row = dashboard.table.row_of.get(jobid)
+    return None if row is None else Status(dashboard.table.status[row])
+
+
+async def test_loads_what_was_and_follows_what_comes(instance: Instance) -> None:
+    before = run_job(instance.uri, "exit 3")
+    async with following(instance.uri) as (_, dashboard):
+        await eventually(lambda: status(dashboard, before) == Status.FAILED)
+        after = run_job(instance.uri, "true")
+        await eventually(lambda: status(dashboard, after) == Status.COMPLETED)
+        table = dashboard.table
+        row = table.row_of[after]
+        assert (table.name[row], table.ntasks[row], table.userid[row]) == ("sh", 1, os.getuid())
+        assert table.t_submit[row] <= table.t_run[row] <= table.t_inactive[row]
+        assert table.waitstatus[table.row_of[before]] == 3 << 8
+        assert dashboard.instance.size == 2 and dashboard.instance.version
+        assert dashboard.utilisation.total > 0 and dashboard.utilisation.nodes == 2
+        handle = Flux(instance.uri)
+        jobs = handle.rpc("job-list.job-stats").get()["job_states"]
+        handle.close()
+        assert jobs["total"] == len(table) and jobs["inactive"] == dashboard.total(DONE)
+
+
+async def test_an_event_is_in_the_model_within_a_quarter_of_a_second(instance: Instance) -> None:
+    async with following(instance.uri) as (_, dashboard):
+        handle = await AsyncFlux.connect(instance.uri)
+        delays = []
+        for _ in range(5):
+            jobid = await asyncio.to_thread(run_job, instance.uri, "true")
+            await eventually(lambda jobid=jobid: status(dashboard, jobid) == Status.COMPLETED)  # type: ignore[misc]
+            delays.append(time.time() - dashboard.table.t_inactive[dashboard.table.row_of[jobid]])
+        await handle.close()
+    assert sorted(delays)[2] < 0.25
+
+
+async def entries_of(feed: LiveFeed, jobid: int) -> list[JobEntries]:
+    return [item async for item in feed.job_entries(jobid)]
+
+
+async def test_eventlogs_and_output_of_a_job(instance: Instance) -> None:
+    jobid = run_job(instance.uri, "echo out; echo err >&2")
+    async with following(instance.uri) as (feed, _):
+        items = await asyncio.wait_for(entries_of(feed, jobid), 20)
+        stored = await feed.lookup(jobid)
+    names = {path: [e["name"] for item in items if item.path == path for e in item.entries] for path in
+             ("eventlog", "guest.exec.eventlog", "guest.output")}  # fmt: skip
+    assert names["eventlog"][0] == "submit" and names["eventlog"][-1] == "clean"
+    assert names["guest.exec.eventlog"][0] == "init" and names["guest.output"][0] == "header"
+    texts = {e["context"].get("data") for item in items if item.path == "guest.output" for e in item.entries}
+    assert {"out\n", "err\n"} <= texts
+    assert stored["jobspec"]["tasks"][0]["command"][0] == "sh"
+
+
+async def test_eventlog_of_a_job_that_does_not_exist_is_an_error(instance: Instance) -> None:
+    async with following(instance.uri) as (feed, _):
+        (item,) = await asyncio.wait_for(entries_of(feed, 12345), 20)
+    assert item.path == "error"
+
+
+async def test_broker_log(instance: Instance) -> None:
+    async with following(instance.uri) as (feed, _):
+        log = feed.log()
+        first = await asyncio.wait_for(anext(log), 20)
+        await log.aclose()  # type: ignore[attr-defined]
+    assert first and parse_log(first[0]) is not None
+
+
+async def test_cancel_and_kill(instance: Instance) -> None:
+    canceled, killed = run_job(instance.uri, "sleep 100"), run_job(instance.uri, "exec sleep 100")
+    async with following(instance.uri) as (feed, dashboard):
+        await eventually(lambda: status(dashboard, killed) == Status.RUN)
+        await feed.cancel(canceled)
+        await eventually(lambda: status(dashboard, canceled) == Status.CANCELED)
+        async for item in feed.job_entries(killed):
+            if any(entry["name"] == "shell.start" for entry in item.entries):
+                break
+        await feed.kill(killed, 9)
+        await eventually(lambda: status(dashboard, killed) == Status.FAILED)
+        with pytest.raises(OSError):
+            await feed.kill(killed, 9)
+
+
+class Proxy:
+    """Stands between the dashboard and the broker, so that the connection can be cut."""
+
+    def __init__(self, uri: str, path: Path) -> None:
+        self._target = uri.removeprefix("local://")
+        self.path = path
+        self.uri = f"local://{path}"
+        self._writers: list[asyncio.StreamWriter] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        """Begin to accept."""
+        self._server = await asyncio.start_unix_server(self._accept, str(self.path))
+
+    async def cut(self) -> None:
+        """Close every connection and accept no more."""
+        assert self._server is not None
+        self._server.close()
+        for writer in self._writers:
+            writer.close()
+        for writer in self._writers:
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+        self._writers.clear()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.path.unlink(missing_ok=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_in, there_out = await asyncio.open_unix_connection(self._target)
+        self._writers += [writer, there_out]
+        for source, sink in ((reader, there_out), (there_in, writer)):
+            task = asyncio.create_task(self._pump(source, sink))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+        sink.close()
+
+
+async def test_lost_connection_comes_back_without_gap_or_double(instance: Instance, tmp_path: Path) -> None:
+    proxy = Proxy(instance.uri, tmp_path / "s")
+    await proxy.open()
+    try:
+        async with following(proxy.uri) as (_, dashboard):
+            await proxy.cut()
+            await eventually(lambda: not dashboard.link.up)
+            assert dashboard.link.text and dashboard.link.retry_at > 0
+            missed = run_job(instance.uri, "exit 5")
+            await proxy.open()
+            await eventually(lambda: dashboard.link.up)
+            await eventually(lambda: status(dashboard, missed) == Status.FAILED)
+            assert len(set(dashboard.table.ids)) == len(dashboard.table)
+            assert sum(dashboard.table.counts) == len(dashboard.table)
+            later = run_job(instance.uri, "true")
+            await eventually(lambda: status(dashboard, later) == Status.COMPLETED)
+    finally:
+        await proxy.cut()
+
+
+async def test_no_broker_at_all_is_told_and_tried_again(tmp_path: Path) -> None:
+    dashboard = Dashboard(time.time)
+    task = asyncio.create_task(LiveFeed(f"local://{tmp_path}/nothing").run(dashboard))
+    await eventually(lambda: dashboard.link.attempts >= 2)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert not dashboard.link.up and "No such file" in dashboard.link.text
+
+
+async def test_dashboard_cancels_a_job_and_shows_its_output(instance: Instance) -> None:
+    jobid = run_job(instance.uri, "echo hello from the job; exec sleep 100")
+    app = TopApp(LiveFeed(instance.uri))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: status(app.dashboard, jobid) == Status.RUN)
+        await pilot.press("2", "enter")
+        screen = app.screen
+        assert isinstance(screen, JobScreen) and screen.jobid == jobid
+        await until(pilot, lambda: "hello from the job" in text_of(pilot))
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await pilot.press("right", "enter")
+        await until(pilot, lambda: status(app.dashboard, jobid) == Status.CANCELED)
+        await until(pilot, lambda: any(line.text == "clean" for line in screen.query_one("#eventlog", LogView).content))
+        assert "canceled" in text_of(pilot)
+
+
+class OldBroker:
+    """What a 0.29 broker says: its journal names neither jobspec nor R, so new jobs must be looked up."""
+
+    size, closed = 1, False
+
+    def __init__(self) -> None:
+        self.lookups: list[int] = []
+        self.on_close: Callable[[], None] | None = None
+        self._journal: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    def event(self, jobid: int, name: str, **context: Any) -> None:
+        """Send one journal event."""
+        entry = {"timestamp": 5.0, "name": name, "context": context}
+        self._journal.put_nowait({"events": [{"id": jobid, "eventlog_seq": 0, "entry": entry}]})
+
+    async def attr_get(self, name: str) -> str:
+        return {"version": "0.29.0", "security.owner": str(os.getuid())}[name] if name != "hostname" else "h"
+
+    async def rpc(self, topic: str, payload: Any = None, **_: Any) -> dict[str, Any]:
+        if topic == "job-list.list-id":
+            self.lookups.append(payload["id"])
+            return {"job": {"id": payload["id"], "name": "looked-up", "ntasks": 4, "state": 8}}
+        if topic == "job-list.list":
+            return {"jobs": [{"id": 1, "state": 16, "name": "old", "t_run": 2.0}]}
+        raise OSError(38, "Function not implemented")
+
+    @contextlib.asynccontextmanager
+    async def stream(self, topic: str, *_: Any, **__: Any) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+        async def answers() -> AsyncIterator[dict[str, Any]]:
+            while True:
+                yield await self._journal.get()
+
+        assert topic == "job-manager.events-journal"
+        yield answers()
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def test_jobs_known_from_events_alone_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker, feed, dashboard = OldBroker(), LiveFeed("local:///nowhere"), Dashboard(time.time)
+
+    async def attr_get(name: str) -> str:
+        if name == "broker.starttime":
+            raise OSError(2, "No such file or directory")
+        return await OldBroker.attr_get(broker, name)
+
+    monkeypatch.setattr(broker, "attr_get", attr_get)
+
+    async def connect() -> None:
+        feed._handle = broker  # type: ignore[assignment]
+
+    monkeypatch.setattr(feed, "_connect", connect)
+    task = asyncio.create_task(feed.run(dashboard))
+    await eventually(lambda: dashboard.link.up)
+    broker.event(9, "submit", userid=0, urgency=16, flags=0)
+    broker.event(9, "depend")
+    await eventually(lambda: 9 in dashboard.table.row_of and dashboard.table.name[dashboard.table.row_of[9]] != "")
+    row = dashboard.table.row_of[9]
+    assert (dashboard.table.name[row], dashboard.table.ntasks[row]) == ("looked-up", 4)
+    assert broker.lookups == [9] and dashboard.table.undescribed == set()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,115 @@
+"""``flux top`` from a shell."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flux.testing.instance import Instance, running_instance
+
+FLUX = str(Path(sys.executable).with_name("flux"))
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    with running_instance(1) as running:
+        yield running
+
+
+@pytest.fixture
+def steady_world() -> None:
+    """A real instance has the real time."""
+
+
+def test_without_a_terminal_it_says_what_to_do(instance: Instance) -> None:
+    done = instance.run("top")
+    assert done.returncode == 1
+    assert done.stderr == "flux-top: the dashboard needs a terminal; use --linear to print changes as lines\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--sort", "nope"], "no column nope; there are id, user, state"),
+        (["--filter", "stat:x"], "--filter: no field stat; did you mean state?"),
+        (["nonsense!"], "nonsense!: neither a job id nor a URI"),
+        (["12345"], "12345: no such job"),
+    ],
+)
+def test_bad_arguments(instance: Instance, arguments: list[str], message: str) -> None:
+    done = instance.run("top", *arguments)
+    assert done.returncode == 1 and done.stderr.startswith(f"flux-top: {message}")
+
+
+def test_a_job_that_is_no_instance(instance: Instance) -> None:
+    jobid = instance.run("mini", "submit", "true").stdout.strip()
+    done = instance.run("top", jobid)
+    assert done.returncode == 1
+    assert done.stderr == f"flux-top: {jobid}: the job is not a Flux instance, or it is not ready yet\n"
+
+
+def test_without_an_instance() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "FLUX_URI"}
+    done = subprocess.run([FLUX, "top", "--linear"], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.strip().endswith("No such file or directory")
+
+
+def test_linear_prints_changes_and_ends_on_interrupt(instance: Instance) -> None:
+    command = [FLUX, "top", "--linear", "--filter", "name:true"]
+    with subprocess.Popen(
+        command, env=instance.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as top:
+        assert top.stdout is not None and top.stderr is not None
+        lines: list[str] = []
+        while not any("cores in use" in line for line in lines):
+            lines.append(top.stdout.readline())
+            assert lines[-1]
+        jobid = instance.run("mini", "submit", "true").stdout.strip()
+        while not any(f"{jobid} " in line and "completed" in line for line in lines):
+            lines.append(top.stdout.readline())
+            assert lines[-1]
+        top.send_signal(signal.SIGINT)
+        assert top.wait(10) == 130
+        assert top.stderr.read() == ""
+
+
+def read_until(terminal: int, text: bytes, seconds: float = 20.0) -> bytes:
+    """Return what the terminal showed up to ``text``."""
+    shown = b""
+    deadline = time.monotonic() + seconds
+    while text not in shown:
+        assert time.monotonic() < deadline, shown[-2000:]
+        if select.select([terminal], [], [], 0.1)[0]:
+            shown += os.read(terminal, 65536)
+    return shown
+
+
+@pytest.mark.parametrize("key", [b"q", b"\x03"], ids=["q", "ctrl-c"])
+def test_on_a_terminal_it_draws_and_quits_cleanly(instance: Instance, key: bytes) -> None:
+    terminal, theirs = pty.openpty()
+    environment = instance.environment | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
+    with subprocess.Popen(
+        [FLUX, "top"], env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as top:
+        os.close(theirs)
+        read_until(terminal, b"JOBID")
+        read_until(terminal, b"broker")
+        os.write(terminal, key)
+        read_until(terminal, b"\x1b[?1049l")
+        assert top.wait(10) == 0
+    os.close(terminal)
+
+
+def test_the_command_line_loads_no_dashboard() -> None:
+    script = "import fluxctl.main, fluxctl.commands.top, sys; print([m for m in sys.modules if m.split('.')[0] in ('tui', 'textual')])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
