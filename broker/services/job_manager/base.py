@@ -126,6 +126,8 @@ class ManagerBase(Service):
     def turn(self) -> None:
         """Carry out what the machine decided."""
         self._kicked = False
+        if self.ctx.handle.closed:
+            return
         machine, journal = self.machine, self.journal
         machine.dispatch()
         counted: dict[int, int] = {}

@@ -172,7 +172,7 @@ class Journal:
 
     def flush(self) -> None:
         """Commit what has been recorded, unless a commit is under way."""
-        while self._flying is None and self._batches:
+        while self._flying is None and self._batches and not self._ctx.handle.closed:
             batch = self._flying = self._batches.popleft()
             self.posted += len(batch.events)
             ops = [*batch.ops, *_appends(batch.events)]
