@@ -7,8 +7,8 @@ import os
 import signal
 import socket
 import sys
+from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from importlib.util import find_spec
 
 from broker.subprocess.launch import Command, launch
@@ -39,6 +39,7 @@ class HostProcess:
     def __init__(self, on_death: Callable[[int, int, int], None]) -> None:
         self._on_death = on_death
         self._control: socket.socket | None = None
+        self._waiting: deque[tuple[bytes, socket.socket | None]] = deque()
         self.pid = 0
 
     def start(self) -> None:
@@ -56,16 +57,51 @@ class HostProcess:
         asyncio.get_running_loop().add_reader(ours, self._readable)
 
     def fork(self, jobid: int, end: socket.socket) -> None:
-        """Have a shell for `jobid` forked with `end` as its socket; raise OSError when the host is gone."""
-        self.start()
-        assert self._control is not None
-        socket.send_fds(self._control, [str(jobid).encode()], [end.fileno()])
+        """Have a shell for `jobid` forked with `end` as its socket, which is closed here.
+
+        Raises:
+            OSError: the host cannot be started.
+        """
+        try:
+            self.start()
+        except OSError:
+            end.close()
+            raise
+        self._waiting.append((str(jobid).encode(), end))
+        self._send()
 
     def kill(self, jobid: int) -> None:
         """Kill the shells of `jobid` and all their processes at once."""
         if self._control is not None:
-            with suppress(OSError):
-                self._control.send(f"kill {jobid}".encode())
+            self._waiting.append((f"kill {jobid}".encode(), None))
+            self._send()
+
+    def _send(self) -> None:
+        """Send what waits, as far as the host takes it; a host that is gone shows in `_readable` and in the shells' sockets."""
+        control, loop = self._control, asyncio.get_running_loop()
+        while self._waiting and control is not None:
+            packet, end = self._waiting[0]
+            try:
+                socket.send_fds(control, [packet], [end.fileno()] if end is not None else [])
+            except BlockingIOError:
+                loop.add_writer(control, self._send)
+                return
+            except OSError:
+                control = None
+                break
+            self._waiting.popleft()
+            if end is not None:
+                end.close()
+        if control is not None:
+            loop.remove_writer(control)
+        else:
+            self._forget_waiting()
+
+    def _forget_waiting(self) -> None:
+        for _, end in self._waiting:
+            if end is not None:
+                end.close()
+        self._waiting.clear()
 
     def _readable(self) -> None:
         assert self._control is not None
@@ -83,8 +119,10 @@ class HostProcess:
         self._on_death(job, pid, status)
 
     def _close(self) -> None:
+        self._forget_waiting()
         if self._control is not None:
             asyncio.get_running_loop().remove_reader(self._control)
+            asyncio.get_running_loop().remove_writer(self._control)
             self._control.close()
             self._control = None
 

@@ -109,8 +109,6 @@ class ShellHostService(Service):
         except OSError:
             ours.close()
             raise
-        finally:
-            theirs.close()
         link = ShellLink(jobid, req.get("userid", int), ours, req)
         self.links[jobid] = link
         asyncio.get_running_loop().add_reader(ours, self._readable, link)

@@ -259,3 +259,26 @@ async def test_a_shell_process_whose_job_left_something_ends(broker: Any) -> Non
         assert host.children() == [] and stray.is_running()
     finally:
         stray.kill()
+
+
+async def test_many_jobs_at_once(broker: Any) -> None:
+    count = 400
+    for index in range(count):
+        broker.submit(["true"], jobid=20_000 + index)
+    async with asyncio.timeout(60):
+        while sum(item.get("type") == "release" for item in broker.said) < count:
+            await asyncio.sleep(0.02)
+    assert [item for item in broker.said if item.get("type") == "exception"] == []
+    assert {item["data"]["status"] for item in broker.said if item["type"] == "finish"} == {0}
+
+
+async def test_a_killed_host_is_replaced(broker: Any) -> None:
+    assert await broker.run(["true"]) == 0
+    first = broker.shells.host.pid
+    psutil.Process(first).kill()
+    broker.said.clear()
+    async with asyncio.timeout(20):
+        while broker.shells.host._control is not None:
+            await asyncio.sleep(0.005)
+    assert await broker.run(["true"], jobid=4243) == 0
+    assert broker.shells.host.pid != first
