@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from typing import Any
@@ -35,6 +36,7 @@ def run_broker(options: Options) -> int:
     topology = Topology(pmi.rank if pmi else 0, pmi.size if pmi else 1, fanout)
     environ = dict(os.environ)
     rundir = Rundir(attrs.get("rundir"))
+    gc.set_threshold(20_000, 20, 20)  # jobs are many small objects, few of them cyclic garbage
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             return runner.run(_live(options, pmi, topology, attrs, rundir, environ))
