@@ -77,11 +77,11 @@ def submit_all(work: Path) -> None:
     run("merge", duration=0.5)
     unwanted = run("merge")
     run("report", urgency=0)
-    for i in range(400):
+    for i in range(280):
         run("align", str(i % 10)) if i % 3 else run("reduce", str(i))
     for _ in range(6):
         run("merge")
-    wait_until(handle, lambda counts: counts["inactive"] > 80)
+    wait_until(handle, lambda counts: counts["inactive"] > 205)
     cancel(handle, unwanted, "not needed any more")
     handle.close()
 
@@ -107,7 +107,7 @@ async def take_all(directory: Path) -> None:
 
 
 def _filled(app: TopApp) -> bool:
-    return app.dashboard.link.up and app.dashboard.total(DONE) > 80
+    return app.dashboard.link.up and app.dashboard.total(DONE) > 205
 
 
 _PICTURES: Final = (

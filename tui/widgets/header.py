@@ -5,7 +5,6 @@ the cores are.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -18,7 +17,8 @@ from tui.widgets import palette
 from tui.widgets.bars import gauge, shares, sparkline
 from tui.widgets.palette import AMBER, BRIGHT, DIM, GREEN, RED, SOFT, Glyphs, status_colour
 
-Part = Callable[[int], RenderableType]
+ENOUGH_TO_ESTIMATE = 10
+"""With fewer jobs waiting, the length of the last ones decides when all is done, and the rate says nothing about it."""
 
 
 class Painted(Widget):
@@ -235,8 +235,9 @@ class ProgressLine(Painted):
             figures.append(f"  {fmt.count(bad)} failed", RED)
         left, speed = dashboard.total(ACTIVE), dashboard.throughput.per_second(now, 10)
         if left and speed:
-            figures.append(f"  {fmt.rate(speed)} jobs/s  ", DIM)
-            figures.append(f"~{fmt.duration(left / speed)} left", AMBER)
+            figures.append(f"  {fmt.rate(speed)} jobs/s", DIM)
+        if speed and dashboard.pending >= ENOUGH_TO_ESTIMATE:
+            figures.append(f"  ~{fmt.duration(left / speed)} left", AMBER)
         figures.append(" ")
         room = max(8, width - figures.cell_len - 1)
         parts = [
