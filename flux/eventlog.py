@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,10 +16,16 @@ Entry = dict[str, Any]
 def entry(name: str, context: Mapping[str, Any] | None = None, timestamp: float | None = None) -> Entry:
     """Return an event entry; ``timestamp`` is in seconds since the epoch, the current time by default.
 
-    Raises OSError(EINVAL) for an empty name, a name with white space in it, a negative time or a context that is no object.
+    Raises OSError(EINVAL) for an empty name, a name with white space in it, a time that is negative or no number, or a context
+    that is no object.
     """
     when = time.time() if timestamp is None else float(timestamp)
-    if not name or name.split() != [name] or when < 0 or not (context is None or isinstance(context, Mapping)):
+    if (
+        not name
+        or name.split() != [name]
+        or not 0 <= when < math.inf
+        or not (context is None or isinstance(context, Mapping))
+    ):
         raise OSError(errno.EINVAL, "eventlog_entry_create: Invalid argument")
     event: Entry = {"timestamp": when, "name": name}
     if context is not None:

@@ -45,6 +45,25 @@ def _with_settings(attrs: dict[str, Any]) -> dict[str, Any]:
     return {**attrs, "context_settings": settings}
 
 
+class Integer(click.types.IntParamType):
+    """An integer between two bounds, which an option's help does not spell out."""
+
+    def __init__(self, least: int, most: int) -> None:
+        self.least = least
+        self.most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; fails as a usage error for what is no integer or out of bounds."""
+        number = super().convert(value, param, ctx)
+        if not self.least <= number <= self.most:
+            self.fail(f"{number} is out of range.", param, ctx)
+        return number
+
+
+#: a count in a request: 32 bits; the service says what it thinks of negative ones
+COUNT = Integer(-0x80000000, 0x7FFFFFFF)
+
+
 class FluxCommand(click.Command):
     """A sub-command."""
 

@@ -29,22 +29,38 @@ def usage() -> str:
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run ``flux`` with the arguments of the process and exit."""
+    from fluxctl import streams
+
     args = list(sys.argv[1:] if argv is None else argv)
     try:
+        streams.prepare()
         code = run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
-        code = _broken_pipe()
+        code = 141
+        streams.discard_output()
+    except streams.OutputError as exc:
+        code = 1
+        streams.discard_output()
+        sys.stderr.write(f"flux: standard output: {exc}\n")
+    except Exception as exc:
+        if "FLUX_TRACEBACK" in os.environ:
+            raise
+        code = _unexpected(exc)
     sys.exit(code)
 
 
-def _broken_pipe() -> int:
-    """The reader of our output has gone: say nothing, and let nothing more be written."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    return 141
+def _unexpected(exc: Exception) -> int:
+    """Report an error that no command foresaw; FLUX_TRACEBACK in the environment shows where it came from."""
+    import contextlib
+
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
+    text = "not enough memory" if isinstance(exc, MemoryError) else f"internal error: {type(exc).__name__}: {exc}"
+    sys.stderr.write(f"flux: {' '.join(text.split())}\n")
+    return 1
 
 
 def run(args: list[str]) -> int:

@@ -12,6 +12,8 @@ from fluxctl.errors import CommandError
 
 def _words(exc: click.UsageError) -> str:
     """Return the sentence for a usage error in the words of argparse."""
+    if isinstance(exc, click.exceptions.NoArgsIsHelpError) or exc.message == "Missing command.":
+        return "the following arguments are required: subcommand"
     if isinstance(exc, click.NoSuchOption):
         return f"unrecognized arguments: {exc.option_name}"
     if isinstance(exc, click.BadOptionUsage) and "requires" in exc.message:

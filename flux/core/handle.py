@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from flux.message import Message, MessageWatcher
     from flux.rpc import RPC
 
+LONGEST_POLL = 3600.0
+"""Seconds of one wait; the system refuses very long ones."""
+
 
 class Flux:
     """A connection to the Flux instance at ``url`` (default: the environment's FLUX_URI).
@@ -180,7 +183,7 @@ class Flux:
             left = deadline - self.reactor.now()
             if left <= 0:
                 return False
-            if self._poller.select(left):
+            if self._poller.select(min(left, LONGEST_POLL)):
                 self._receive()
         return True
 

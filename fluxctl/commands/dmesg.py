@@ -42,7 +42,7 @@ def _format(line: str, as_json: bool) -> str:
     """Return a log line for a person, or as JSON; a line of another form as it is."""
     head, sep, rest = line.partition(">1 ")
     fields = rest.split(" ", 6)
-    if not sep or len(fields) < 7 or not head[1:].isdigit():
+    if not sep or len(fields) < 7 or not head[1:].isdecimal():
         return line
     timestamp, rank, name, pid, _, _, text = fields
     severity = SEVERITIES[min(int(head[1:]) >> 3, 7)]

@@ -20,5 +20,7 @@ def command(words: tuple[str, ...]) -> None:
         return
     try:
         os.execvp(words[0], list(words))
+    except ValueError:
+        raise CommandError("the name of the command is empty", 127) from None
     except OSError as exc:
         raise CommandError(f"{words[0]}: {exc.strerror}", 127 if isinstance(exc, FileNotFoundError) else 126) from None

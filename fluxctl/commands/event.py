@@ -60,11 +60,13 @@ def pub(raw: bool, loopback: bool, synchronous: bool, private: bool, topic: str,
 @click.argument("topics", nargs=-1, metavar="[TOPIC...]")
 def sub(count: int, as_json: bool, topics: tuple[str, ...]) -> None:
     """Print events whose topic starts with one of TOPICs, or all events."""
+    if count < 0:
+        raise CommandError("count must be >= 0")
     with handle() as h:
         for topic in topics or ("",):
             h.event_subscribe(topic)
         received = 0
-        while count <= 0 or received < count:
+        while count == 0 or received < count:
             message = h.event_recv()
             received += 1
             text = message.payload_str or ""

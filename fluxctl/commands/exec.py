@@ -16,12 +16,14 @@ from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
+    from flux.idset import IDset
     from flux.rpc import RPC
 
 EX_NOHOST = 68
 FAILED, RUNNING, EXITED = 1, 2, 3
 READ_SIZE = 65536
 INTERRUPT_WINDOW = 2.0
+MISSING_SHOWN = 16
 
 USAGE = """\
 Usage: flux-exec [OPTIONS]...
@@ -71,8 +73,8 @@ class Session:
         if self._verbose:
             sys.stderr.write(f"{(time.monotonic() - self._began) * 1000:.6f}ms: {text}\n")
 
-    def run(self, cwd: str, ranks: str) -> int:
-        """Run everything and return the exit code."""
+    def run(self, cwd: str, ranks: str, missing: IDset) -> int:
+        """Run everything and return the exit code; ``missing`` are the ranks that the instance does not have."""
         from flux.wire.json import dumps_str
 
         self.say(f"Starting {' '.join(self._argv)} on {ranks}")
@@ -83,11 +85,13 @@ class Session:
             rpc.streaming = True
             rpc.then(self._answered, remote)
         self.say("Sent all requests")
+        self._report_missing(missing)
         watchers = [self._handle.signal_watcher_create(n, self._signalled) for n in (signal.SIGINT, signal.SIGTERM)]
         for watcher in watchers:
             watcher.start()
         try:
-            self._handle.reactor_run()
+            if self._remotes:
+                self._handle.reactor_run()
         finally:
             for watcher in watchers:
                 watcher.stop()
@@ -141,6 +145,15 @@ class Session:
         remote.ended = True
         self._started()
         self._check_done()
+
+    def _report_missing(self, ranks: IDset) -> None:
+        """Report ranks that do not exist as unreachable: each, or all in one line when there are many."""
+        if not ranks:
+            return
+        names = [f"rank {rank}" for rank in ranks] if len(ranks) <= MISSING_SHOWN else [f"ranks {ranks}"]
+        for name in names:
+            sys.stderr.write(f"flux-exec: Error: {name}: {self._argv[0]}: {os.strerror(errno.EHOSTUNREACH)}\n")
+        self.code = EX_NOHOST
 
     def _end(self, rpc: RPC, remote: Remote) -> None:
         rpc.cancel()
@@ -233,17 +246,17 @@ class Session:
         self.say(f"{len(ended)} tasks complete with code {self.code}")
 
 
-def _targets(text: str, exclude: str | None, size: int) -> list[int]:
+def _targets(text: str, exclude: str | None, size: int) -> IDset:
     """Return the ranks an IDSET argument means."""
     from flux.idset import IDset
 
     try:
-        ranks = IDset(range(size)) if text == "all" else IDset(text)
+        ranks = IDset(f"0-{size - 1}" if text == "all" else text)
         if exclude:
             ranks = ranks - IDset(exclude)
     except ValueError:
         raise CommandError("idset_decode: Invalid argument", 1) from None
-    return ranks.expand()
+    return ranks
 
 
 @click.command(
@@ -283,5 +296,6 @@ def command(
         raise CommandError("No valid ranks specified", 1)
     from flux.idset import IDset
 
-    session = Session(h, list(command_line), ranks, label_io, noinput, verbose)
-    sys.exit(session.run(directory or os.getcwd(), str(IDset(ranks))))
+    present = ranks & IDset(f"0-{size - 1}")
+    session = Session(h, list(command_line), present.expand(), label_io, noinput, verbose)
+    sys.exit(session.run(directory or os.getcwd(), str(ranks), ranks - present))

@@ -6,13 +6,14 @@ import sys
 
 import click
 
-from fluxctl.command import FluxCommand
+from fluxctl.command import FluxCommand, echo
 from fluxctl.errors import CommandError
 
 
 @click.command(cls=FluxCommand)
 @click.argument("topic", required=False)
-def command(topic: str | None) -> None:
+@click.argument("words", nargs=-1, metavar="[SUB-COMMAND...]")
+def command(topic: str | None, words: tuple[str, ...]) -> None:
     """Show the options of a sub-command, or the list of the common ones."""
     from fluxctl.main import load, usage
     from fluxctl.table import COMMANDS
@@ -22,6 +23,15 @@ def command(topic: str | None) -> None:
         return
     if topic not in COMMANDS:
         raise CommandError(f"flux: no manual page for `{topic}'", bare=True)
-    target = load(topic)
-    with click.Context(target, info_name=f"flux {topic}") as ctx:
-        click.echo(target.get_help(ctx))
+    ctx = _context(load(topic), f"flux {topic}")
+    for word in words:
+        group = ctx.command
+        target = group.get_command(ctx, word) if isinstance(group, click.Group) else None
+        if target is None:
+            raise CommandError(f"flux: no manual page for `{' '.join((topic, *words))}'", bare=True)
+        ctx = _context(target, word, ctx)
+    echo(ctx.get_help())
+
+
+def _context(target: click.Command, name: str, parent: click.Context | None = None) -> click.Context:
+    return click.Context(target, info_name=name, parent=parent, **target.context_settings)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fluxctl.command import echo, handle, python_failure
+from fluxctl.command import COUNT, echo, handle, python_failure
 from fluxctl.errors import CommandError
 from fluxctl.python_style import PythonCommand
 
@@ -141,7 +141,14 @@ def _check_ids(jobids: Iterable[str]) -> None:
 @click.option("-A", "all_users", is_flag=True, help="List all jobs of all users, ended ones included.")
 @click.option("-n", "--suppress-header", is_flag=True, help="Do not print column headings.")
 @click.option("-u", "--user", metavar="USER", help="List jobs of a user name or id, or of all.")
-@click.option("-c", "--count", metavar="N", type=int, default=1000, help="List at most N jobs (default 1000).")
+@click.option(
+    "-c",
+    "--count",
+    metavar="N",
+    type=COUNT,
+    default=1000,
+    help="List at most N jobs (default 1000).",
+)
 @click.option(
     "-f",
     "--filter",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fluxctl.command import FluxCommand, FluxGroup, echo, handle
+from fluxctl.command import FluxCommand, FluxGroup, Integer, echo, handle
 from fluxctl.commands.kvs_eventlog import eventlog
 from fluxctl.commands.kvs_listing import dir_command, ls_command
 from fluxctl.commands.kvs_namespace import namespace_group
@@ -79,6 +79,8 @@ def get_command(keys: tuple[str, ...], namespace: str | None, at: str | None, **
     """Print the value stored under each KEY."""
     from flux import kvs_rpc
 
+    if options["count"] is not None and options["count"] < 0:
+        raise CommandError("count must be >= 0")
     rootdir = parse_at(at)
     flags = _get_flags(options)
     with handle() as h:
@@ -338,6 +340,8 @@ def move_command(source: str, destination: str, src_namespace: str | None, dst_n
     """Copy SOURCE to DESTINATION, then unlink it."""
     from flux import kvs_rpc
 
+    if (source, src_namespace) == (destination, dst_namespace):
+        raise CommandError(f"'{source}' and '{destination}' are the same key")
     with handle() as h, failing("flux_kvs_move"):
         kvs_rpc.move(h, source, destination, source_ns=src_namespace, target_ns=dst_namespace)
 
@@ -376,7 +380,7 @@ def version_command(namespace: str | None) -> None:
 
 @command.command("wait", cls=FluxCommand)
 @namespace_option
-@click.argument("version", type=int)
+@click.argument("version", type=Integer(0, 0x7FFFFFFF))
 def wait_command(namespace: str | None, version: int) -> None:
     """Wait until the version is VERSION or greater."""
     from flux import kvs_rpc

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,10 +47,10 @@ def log_lines(data: bytes) -> list[str]:
 
 def watch_lines(
     h: Flux, key: str, namespace: str | None, waitcreate: bool, deadline: float | None = None
-) -> Iterator[str]:
+) -> Generator[str, None, None]:
     """Yield the events of a log, those there are and those that come; raises OSError(ETIMEDOUT) at ``deadline``.
 
-    The watch is cancelled when the iterator is closed.
+    The watch is cancelled when the generator is closed.
     """
     from flux import kvs_rpc
     from flux.kvs_txn import WAITCREATE, WATCH, WATCH_APPEND
@@ -93,18 +94,19 @@ def get_command(
     from flux import kvs_rpc
     from flux.kvs_txn import WAITCREATE
 
+    if count is not None and count < 0:
+        raise CommandError("count must be >= 0")
     with handle() as h, failing("flux_kvs_lookup_get"):
         if not watch:
             for line in log_lines(kvs_rpc.value_of(kvs_rpc.lookup(h, key, WAITCREATE if waitcreate else 0, namespace))):
                 echo(format_event(line, unformatted))
             return
-        lines = watch_lines(h, key, namespace, waitcreate)
-        for number, line in enumerate(lines, 1):
-            echo(format_event(line, unformatted))
-            sys.stdout.flush()
-            if count and number >= count:
-                break
-        lines.close()  # type: ignore[attr-defined]
+        with closing(watch_lines(h, key, namespace, waitcreate)) as lines:
+            for number, line in enumerate(lines, 1):
+                echo(format_event(line, unformatted))
+                sys.stdout.flush()
+                if count and number >= count:
+                    break
 
 
 @eventlog.command("append", cls=FluxCommand)
@@ -159,18 +161,19 @@ def wait_event_command(
     """Wait until EVENT is in the event log KEY."""
     from flux.eventlog import parse
 
+    if timeout != timeout:
+        raise CommandError("timeout must be a number of seconds")
     deadline = None if timeout is None else time.monotonic() + timeout
     with handle() as h, failing("flux_kvs_lookup_get"):
-        lines = watch_lines(h, key, namespace, waitcreate, deadline)
         try:
-            for line in lines:
-                found = parse(line)["name"] == event
-                if (verbose or found) and not quiet:
-                    echo(format_event(line, unformatted))
-                    sys.stdout.flush()
-                if found:
-                    lines.close()  # type: ignore[attr-defined]
-                    return
+            with closing(watch_lines(h, key, namespace, waitcreate, deadline)) as lines:
+                for line in lines:
+                    found = parse(line)["name"] == event
+                    if (verbose or found) and not quiet:
+                        echo(format_event(line, unformatted))
+                        sys.stdout.flush()
+                    if found:
+                        return
         except OSError as exc:
             if exc.errno == errno.ETIMEDOUT:
                 raise CommandError(f"wait-event timeout on event '{event}'") from None

@@ -27,7 +27,7 @@ def terminal_width(width: int | None) -> int:
         return width
     if not sys.stdout.isatty():
         columns = os.environ.get("COLUMNS", "")
-        return int(columns) if columns.isdigit() else 80
+        return int(columns) if columns.isdecimal() else 80
     return os.get_terminal_size(sys.stdout.fileno()).columns
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fluxctl.command import FluxCommand, FluxGroup, echo, handle
+from fluxctl.command import FluxCommand, FluxGroup, Integer, echo, handle
 from fluxctl.commands.kvs_options import failing
 
 
@@ -14,7 +14,14 @@ def namespace_group() -> None:
 
 
 @namespace_group.command("create", cls=FluxCommand)
-@click.option("-o", "--owner", type=int, default=-1, metavar="UID", help="The user id that owns the namespace.")
+@click.option(
+    "-o",
+    "--owner",
+    type=Integer(-1, 0xFFFFFFFE),
+    default=-1,
+    metavar="UID",
+    help="The user id that owns the namespace.",
+)
 @click.argument("names", nargs=-1, required=True, metavar="NAME [NAME...]")
 def namespace_create(owner: int, names: tuple[str, ...]) -> None:
     """Create namespaces."""

@@ -20,6 +20,8 @@ def command(severity: str, appname: str, message: tuple[str, ...]) -> None:
     """Append a message to the log of the local broker."""
     if severity not in SEVERITIES:
         raise CommandError(f"invalid severity: Use {'|'.join(SEVERITIES)}")
+    if len(appname.split()) != 1 or appname.split()[0] != appname:
+        raise CommandError(f"invalid appname: '{appname}' is not one word")
     with handle() as h:
         h.log_name = appname  # type: ignore[attr-defined]
         h.log(SEVERITIES.index(severity), " ".join(message))

@@ -36,7 +36,7 @@ class MiniCommand(PythonCommand):
             raise CommandError(f"ERROR: {error}") from None
 
 
-@click.group(cls=PythonGroup, no_args_is_help=False)
+@click.group(cls=PythonGroup)
 def command() -> None:
     """Submit jobs: N copies of a command, one command for many inputs, or a whole Flux instance."""
 

@@ -30,8 +30,9 @@ def _locate(name: str) -> str:
     """Return what to ask the broker to load: a built-in module's name, or the path of a Python file."""
     if "/" in name:
         path = os.path.abspath(name)
-        if not os.path.exists(path):
-            raise CommandError(f"{name}: No such file or directory")
+        if not os.path.isfile(path):
+            number = errno.EISDIR if os.path.isdir(path) else errno.ENOENT
+            raise CommandError(f"{name}: {os.strerror(number)}")
         return path
     folders = f"{os.environ.get('FLUX_MODULE_PATH_PREPEND', '')}:{os.environ.get('FLUX_MODULE_PATH', '')}"
     for folder in filter(None, folders.split(":")):
@@ -165,6 +166,8 @@ def stats(
     name: str,
 ) -> None:
     """Show the statistics of the module NAME, the broker by default."""
+    if kind not in (None, "int", "double"):
+        raise CommandError(f"unknown type `{kind}', use int or double")
     with handle() as h:
         if clear_all:
             h.event_send(f"{name}.stats.clear")
@@ -191,18 +194,22 @@ def _scaled(value: Any, kind: str | None, scale: float) -> str:
         return stdlib_json.dumps(value, indent=1)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return stdlib_json.dumps(value)
-    if kind not in (None, "int", "double"):
-        raise CommandError(f"unknown type `{kind}', use int or double")
     if kind == "int" or (kind is None and isinstance(value, int)):
-        return str(int(value * scale))
+        try:
+            return str(int(value * scale))
+        except (ValueError, OverflowError):
+            raise CommandError(f"{value * scale} is not an integer") from None
     return f"{value * scale:f}"
 
 
 def _mask(text: str) -> int:
     try:
-        return int(text, 8) if text.startswith("0") and text[1:].isdigit() else int(text, 0)
+        mask = int(text, 8) if text.startswith("0") and text[1:].isdecimal() else int(text, 0)
     except ValueError:
-        raise CommandError(f"invalid mask: {text}") from None
+        mask = -1
+    if not 0 <= mask <= 0x7FFFFFFF:
+        raise CommandError(f"invalid mask: {text}")
+    return mask
 
 
 @command.command("debug")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from flux.future import Future
 
 ANY, UPSTREAM = 0xFFFFFFFF, 0xFFFFFFFE
+MAX_PAD = 1 << 30
+MAX_INTERVAL = 1 << 31
 
 
 @click.command(cls=FluxCommand)
@@ -38,10 +40,10 @@ def command(
     target: str,
 ) -> int:
     """Measure round-trip times to the service TARGET, [RANK!]SERVICE, or to the broker of a RANK."""
-    if pad < 0:
-        raise CommandError("pad must be >= 0")
-    if interval < 0:
-        raise CommandError("interval must be >= 0")
+    if not 0 <= pad <= MAX_PAD:
+        raise CommandError("pad must be >= 0" if pad < 0 else f"pad must be <= {MAX_PAD}")
+    if not 0 <= interval <= MAX_INTERVAL:
+        raise CommandError("interval must be >= 0" if not interval > 0 else f"interval must be <= {MAX_INTERVAL}")
     if count is not None and count <= 0:
         raise CommandError("count must be > 0")
     if batch and count is None:
@@ -61,11 +63,11 @@ def _target(target: str, rank: str | None) -> tuple[str, str]:
     if rank is None:
         if "!" in target:
             rank, _, target = target.partition("!")
-        elif target.isdigit() or target in ("any", "upstream"):
+        elif target.isdecimal() or target in ("any", "upstream"):
             rank, target = target, "broker"
         else:
             rank = "any"
-    if rank not in ("any", "upstream") and not rank.isdigit():
+    if rank not in ("any", "upstream") and not (rank.isdecimal() and int(rank) < UPSTREAM):
         raise CommandError("error parsing --rank option")
     if not target:
         raise CommandError("a target service is required")
@@ -78,9 +80,7 @@ class _Ping:
     def __init__(self, handle: Flux, node: str, service: str, pad: int, userid: bool) -> None:
         self.handle = handle
         self.topic = f"{service}.ping"
-        self.nodeid = {"any": ANY, "upstream": UPSTREAM}.get(node) or (int(node) if node.isdigit() else ANY)
-        if node == "0":
-            self.nodeid = 0
+        self.nodeid = ANY if node == "any" else UPSTREAM if node == "upstream" else int(node)
         self.label = self.topic if node == "any" else f"{node}!{self.topic}"
         self.pad = "p" * pad
         self.userid = userid

@@ -21,7 +21,7 @@ def _level(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -
     for item in value:
         if item == "":
             level += 1
-        elif item.isdigit():
+        elif item.isdecimal():
             level = int(item)
         else:
             raise CommandError(f"--verbose={item}: expected a number")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fluxctl.command import echo, handle
+from fluxctl.command import COUNT, echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, parse_id, parse_states, parse_userid, usage
 
@@ -49,7 +49,7 @@ def _show(jobs: list[dict[str, Any]]) -> None:
 
 
 @click.command("list", cls=JobCommand, synopsis="[OPTIONS]", help="List jobs")
-@click.option("-c", "--count", type=int, default=1000, metavar="N", help="Limit output to N jobs")
+@click.option("-c", "--count", type=COUNT, default=1000, metavar="N", help="Limit output to N jobs")
 @click.option("-s", "--states", metavar="STATES", help="List jobs in specific states")
 @click.option("-u", "--user", metavar="USER", help='Limit output to specific user. Specify "all" for all users.')
 @click.option("-a", "--all-user", is_flag=True, help="List all jobs of a user, regardless of state")
@@ -81,7 +81,7 @@ def list_jobs(
 
 
 @click.command("list-inactive", cls=JobCommand, synopsis="[OPTIONS]", help="List Inactive jobs")
-@click.option("-c", "--count", type=int, default=1000, metavar="N", help="Limit output to N jobs")
+@click.option("-c", "--count", type=COUNT, default=1000, metavar="N", help="Limit output to N jobs")
 @click.option(
     "-s", "--since", type=float, default=0.0, metavar="T", help="Limit output to jobs that ended after timestamp T"
 )
@@ -91,6 +91,8 @@ def list_jobs(
 def list_inactive(ctx: click.Context, count: int, since: float, name: str | None, args: tuple[str, ...]) -> None:
     if args:
         usage(ctx)
+    if since != since:
+        raise CommandError("since must be a timestamp")
     payload: dict[str, Any] = {"max_entries": count, "since": since, "attrs": ATTRIBUTES}
     if name is not None:
         payload["name"] = name

@@ -91,7 +91,9 @@ def parse_userid(text: str | None) -> int:
         return os.getuid()
     if text == "all":
         return -1
-    if text.isdigit():
+    if text.isdecimal():
+        if int(text) > 0xFFFFFFFE:
+            raise CommandError(f"unknown user {text}")
         return int(text)
     import pwd
 
@@ -115,7 +117,7 @@ def parse_signal(text: str) -> int | None:
     """Return the number of a signal named ``9``, ``KILL`` or ``SIGKILL``; None for anything else."""
     import signal
 
-    if text.isdigit():
+    if text.isdecimal():
         number = int(text)
         return number if 0 < number < signal.NSIG else None
     name = text.upper()

@@ -58,7 +58,7 @@ def _flags(text: str) -> list[str]:
 def _urgency(text: str) -> int:
     if text.lower() in URGENCIES:
         return URGENCIES[text.lower()]
-    if text.isdigit() and int(text) <= 31:
+    if text.isdecimal() and int(text) <= 31:
         return int(text)
     raise CommandError("invalid urgency")
 

@@ -41,6 +41,8 @@ def _matcher(pattern: str) -> Callable[[str], object]:
 
 def _assign(env: dict[str, str], process: Mapping[str, str], rule: str) -> None:
     name, _, value = rule.partition("=")
+    if not name:
+        raise CommandError(f"ERROR: --env: no variable name in {rule}")
     try:
         env[name] = Template(value).substitute(_Scope(env, process))
     except KeyError as error:

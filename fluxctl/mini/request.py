@@ -46,9 +46,12 @@ def _integer(options: Options, name: str, default: int | None) -> int | None:
     if text is None:
         return default
     try:
-        return int(text)
+        number = int(text)
     except ValueError:
         raise failure(f"--{name.replace('_', '-')}: invalid integer: {text!r}") from None
+    if abs(number) > 0x7FFFFFFF:
+        raise failure(f"--{name.replace('_', '-')}: integer out of range: {text!r}")
+    return number
 
 
 def _count(options: Options, name: str) -> int:

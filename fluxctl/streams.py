@@ -1,0 +1,57 @@
+"""Standard input, output and error of a command: closed ones replaced, failures to write told from other errors."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import Any
+
+
+class OutputError(Exception):
+    """Standard output cannot be written: a full disk, a closed descriptor. Not an OSError, which commands report as theirs."""
+
+
+class _Output(io.FileIO):
+    """The descriptor of standard output; a reader that has gone is a BrokenPipeError, all else an OutputError."""
+
+    def write(self, data: Any) -> int:
+        """Write, see `io.FileIO`."""
+        try:
+            return super().write(data)
+        except (BrokenPipeError, BlockingIOError):
+            raise
+        except OSError as exc:
+            raise OutputError(exc.strerror or str(exc)) from None
+
+
+def prepare() -> None:
+    """Give the process its three standard streams.
+
+    A closed descriptor would be taken by the next socket that is opened, which would then get what is printed. Input that is
+    closed reads as empty, closed error output is dropped, and to write to closed output fails.
+    """
+    for descriptor, flags in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, flags)
+    if sys.stdin is None:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    if sys.stdout is sys.__stdout__:
+        old = sys.stdout
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(_Output(1, "w", closefd=False)),
+            encoding=old.encoding if old is not None else None,
+            errors=old.errors if old is not None else None,
+            line_buffering=os.isatty(1),
+        )
+
+
+def discard_output() -> None:
+    """Let nothing more be written to standard output, not even what is buffered."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
