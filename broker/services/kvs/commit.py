@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from broker.services.kvs.cache import ObjectCache
-from broker.services.kvs.directory import Draft, Entries
+from broker.services.kvs.directory import Draft, Entries, Missing
 from broker.services.kvs.lookup import SYMLINK_DEPTH, components
 from flux import treeobj
 from flux.kvs_txn import APPEND
@@ -249,6 +249,23 @@ class Result(Generic[T]):
         return list({op.key: None for txn in self.applied for op in txn.ops})
 
 
+def _apply_all(overlay: Overlay, ops: Sequence[Op]) -> list[str]:
+    """Apply operations; returns the directories that had to be at hand, all of them, so that they are loaded at once.
+
+    Raises OSError as `Overlay.apply` does, unless a directory was missing before.
+    """
+    missing: list[str] = []
+    for op in ops:
+        try:
+            overlay.apply(op)
+        except Missing as exc:
+            missing += exc.refs
+        except OSError:
+            if not missing:
+                raise
+    return missing
+
+
 def apply_batch(
     cache: ObjectCache,
     rootref: str,
@@ -264,15 +281,19 @@ def apply_batch(
     failed: list[tuple[Transaction[T], OSError]] = []
     while True:
         overlay = Overlay(cache, rootref, namespace, algorithm)
+        missing: list[str] = []
         for txn in remaining:
             try:
-                for op in txn.ops:
-                    overlay.apply(op)
+                missing += _apply_all(overlay, txn.ops)
             except OSError as exc:
+                if missing:
+                    continue  # perhaps only because of what is missing
                 failed.append((txn, exc))
                 remaining.remove(txn)
                 break
         else:
+            if missing:
+                raise Missing(missing, directory=True)
             if not remaining:
                 return Result(rootref, [], failed)
             root = overlay.seal()
