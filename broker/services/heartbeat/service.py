@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 from typing import Any
 
 from broker.service import Service
@@ -15,13 +16,14 @@ DEFAULT_PERIOD = 2.0
 class HeartbeatService(Service):
     """What periodic work of the instance synchronises to.
 
-    The module argument ``period=FSD`` sets the seconds between two pulses; other arguments are refused with EINVAL.
+    The module argument ``period=FSD``, else the broker attribute ``heartbeat.period``, sets the time between two pulses;
+    other arguments are refused with EINVAL.
     """
 
     name = "heartbeat"
 
     async def start(self, args: list[str]) -> None:
-        self._period = period_of(args)
+        self._period = period_of(args, self.ctx.attrs.get("heartbeat.period"))
         self._count = 0
         if self.ctx.rank == 0:
             self.ctx.spawn(self._beat(), "heartbeat")
@@ -39,17 +41,20 @@ class HeartbeatService(Service):
         return {"period": self._period, "count": self._count}
 
 
-def period_of(args: list[str]) -> float:
-    """Return the period the module arguments ask for; raises OSError(EINVAL)."""
-    period = DEFAULT_PERIOD
+def period_of(args: list[str], attribute: str | None = None) -> float:
+    """Return the seconds that the module arguments ask for, or else the attribute; raises OSError(EINVAL)."""
+    text = attribute
     for arg in args:
         key, _, value = arg.partition("=")
         if key != "period":
             raise OSError(errno.EINVAL, f"{arg}: unknown module option")
-        try:
-            period = parse_fsd(value)
-        except ValueError as exc:
-            raise OSError(errno.EINVAL, f"period={value}: not a duration") from exc
-        if period <= 0:
-            raise OSError(errno.EINVAL, "period must be positive")
+        text = value
+    if text is None:
+        return DEFAULT_PERIOD
+    try:
+        period = parse_fsd(text)
+    except ValueError:
+        raise OSError(errno.EINVAL, f"period={text}: not a duration") from None
+    if not 0 < period < math.inf:
+        raise OSError(errno.EINVAL, f"period={text}: must be positive and finite")
     return period

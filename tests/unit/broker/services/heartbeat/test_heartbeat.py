@@ -15,7 +15,12 @@ def test_period(args: list[str], period: float) -> None:
     assert period_of(args) == period
 
 
-@pytest.mark.parametrize("arg", ["period=x", "period=0", "nosuch=1"])
+def test_attribute_counts_without_argument() -> None:
+    assert period_of([], "3s") == 3.0
+    assert period_of(["period=1"], "3s") == 1.0
+
+
+@pytest.mark.parametrize("arg", ["period=x", "period=0", "period=inf", "nosuch=1"])
 def test_bad_arguments(arg: str) -> None:
     with pytest.raises(OSError) as caught:
         period_of([arg])
