@@ -340,3 +340,15 @@ async def test_no_jobs_at_all(make_app: MakeApp, feed: SyntheticFeed) -> None:
         await pilot.press("enter", "space", "c", "k", "y", "down", "end")
         assert "no jobs yet" in text_of(pilot)
         assert isinstance(app.screen, JobsScreen)
+
+
+@pytest.mark.parametrize("size", [(8, 3), (20, 5), (40, 12), (119, 33), (300, 100)])
+async def test_every_size_is_survived(make_app: MakeApp, size: tuple[int, int]) -> None:
+    app = make_app()
+    async with app.run_test(size=size) as pilot:
+        await loaded(pilot)
+        await pilot.press("down", "end", "slash", "a", "enter", "c", "escape", "question_mark", "escape", "d", "escape")
+        await pilot.press("enter", "tab", "slash", "x", "escape", "escape")
+        await pilot.resize_terminal(60, 20)
+        await until(pilot, lambda: isinstance(app.screen, JobsScreen))
+        assert "flux top" in text_of(pilot)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from typing import Final
 
+_CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]")
 _UNITS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -76,3 +78,8 @@ def wait_status(status: int) -> str:
     if code > 128 and code - 128 < 65:
         return f"exit {code} ({signal_name(code - 128)})"
     return f"exit {code}"
+
+
+def printable(text: str) -> str:
+    """Return ``text`` without escape sequences and control characters, tabs as spaces: fit for one table cell."""
+    return _CONTROL.sub("", text).expandtabs(8)

@@ -23,13 +23,7 @@ class Line(NamedTuple):
 
 
 SEVERITIES: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
-_CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]")
 _RFC5424: Final = re.compile(r"<(\d+)>1 (\S+) (\S+) (\S+) (\S+) (\S+) (\S+) ?(.*)", re.DOTALL)
-
-
-def printable(text: str) -> str:
-    """Return ``text`` without escape sequences and control characters, tabs as spaces: fit for one table cell."""
-    return _CONTROL.sub("", text).expandtabs(8)
 
 
 def read_entries(text: str) -> list[dict[str, Any]]:
@@ -51,7 +45,7 @@ def event_line(entry: Mapping[str, Any], start: float, kind: str = "event") -> L
     words = " ".join(f"{key}={_value(key, value)}" for key, value in context.items())
     name = entry.get("name", "?")
     kind = "exception" if name == "exception" else kind
-    return Line(kind, f"{entry.get('timestamp', start) - start:9.3f}s", printable(f"{name:<16} {words}".rstrip()))
+    return Line(kind, f"{entry.get('timestamp', start) - start:9.3f}s", fmt.printable(f"{name:<16} {words}".rstrip()))
 
 
 def _value(key: str, value: Any) -> str:
@@ -83,9 +77,9 @@ class OutputLog:
             return self._data(context)
         if name == "redirect":
             where = f"{context.get('stream', '')} goes to file {context.get('path', '')}"
-            return [Line("notice", "", printable(where))]
+            return [Line("notice", "", fmt.printable(where))]
         if name == "log":
-            return [Line("stderr", "shell", printable(str(context.get("message", ""))))]
+            return [Line("stderr", "shell", fmt.printable(str(context.get("message", ""))))]
         return []
 
     def _data(self, context: Mapping[str, Any]) -> list[Line]:
@@ -101,12 +95,12 @@ class OutputLog:
         elif rest:
             self._partial[stream, rank] = rest
         label = rank if self.many else ""
-        return [Line(stream, label, printable(_visible(line))) for line in lines]
+        return [Line(stream, label, fmt.printable(_visible(line))) for line in lines]
 
     def flush(self) -> list[Line]:
         """Return the unfinished lines, when the job has ended without a newline."""
         rest, self._partial = self._partial, {}
-        return [Line(stream, rank if self.many else "", printable(text)) for (stream, rank), text in rest.items()]
+        return [Line(stream, rank if self.many else "", fmt.printable(text)) for (stream, rank), text in rest.items()]
 
 
 def _visible(line: str) -> str:
@@ -137,4 +131,4 @@ def parse_log(text: str) -> LogRecord | None:
         when = datetime.fromisoformat(stamp).timestamp()
     except ValueError:
         when = 0.0
-    return LogRecord(when, int(priority) >> 3 & 7, app, rank, printable(message.rstrip("\n")))
+    return LogRecord(when, int(priority) >> 3 & 7, app, rank, fmt.printable(message.rstrip("\n")))

@@ -13,7 +13,7 @@ def annotation(table: JobTable, row: int, group: str, key: str) -> str:
     """Return one annotation as text, empty if absent."""
     section: Any = table.annotations.get(row, {}).get(group)
     value = section.get(key, "") if isinstance(section, dict) else ""
-    return value if isinstance(value, str) else str(value)
+    return fmt.printable(value if isinstance(value, str) else str(value))
 
 
 def info(table: JobTable, row: int) -> str:
@@ -30,7 +30,7 @@ def why_pending(table: JobTable, row: int) -> str:
     """Return the first reason that applies: dependency, held, the scheduler's own note, queue position."""
     waiting = table.dependencies.get(row)
     if table.status[row] == Status.DEPEND:
-        return "waits for " + ", ".join(waiting) if waiting else "waits for its dependencies"
+        return fmt.printable("waits for " + ", ".join(map(str, waiting))) if waiting else "waits for its dependencies"
     if table.urgency[row] == 0 or table.priority[row] == 0:
         return "held (urgency 0)"
     if table.status[row] == Status.PRIORITY:

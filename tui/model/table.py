@@ -16,6 +16,7 @@ from sys import intern
 from typing import Any, Final
 
 from tui.model import states
+from tui.model.format import printable
 from tui.model.states import STATUS_INDEX, Status
 
 Job = dict[str, Any]
@@ -174,7 +175,7 @@ class JobTable:
         for place, notes in enumerate(map(dict.get, jobs, repeat("annotations"))):
             if notes:
                 summary = (notes.get("sched") or _NOTHING).get("resource_summary")
-                if type(summary) is str and len(notes) == 1 == len(notes["sched"]):
+                if type(summary) is str and summary.isprintable() and len(notes) == 1 == len(notes["sched"]):
                     where[place] = intern(summary)
                 else:
                     others.append((first + place, notes))
@@ -188,7 +189,7 @@ class JobTable:
             self.dependencies[row] = list(dependencies)
         kind = job.get("exception_type")
         if kind:
-            self.exception[row] = (kind, job.get("exception_severity", 0), job.get("exception_note") or "")
+            self.exception[row] = (_text(kind), job.get("exception_severity", 0), _text(job.get("exception_note")))
 
     def _update(self, row: int, job: Job) -> None:
         """Overwrite ``row`` with what ``job`` names; a record older than what events told keeps the newer state."""
@@ -198,7 +199,7 @@ class JobTable:
                 getattr(self, name)[row] = _number(job[name], kind, default)
         for name in _TEXTS:
             if job.get(name):
-                getattr(self, name)[row] = intern(job[name])
+                getattr(self, name)[row] = _text(job[name])
         if job.get("annotations"):
             self._annotate(row, job["annotations"])
         self._set_sparse(row, job)
@@ -256,7 +257,7 @@ class JobTable:
         severity = context.get("severity", 0)
         known = self.exception.get(row)
         if known is None or severity < known[1]:
-            self.exception[row] = (context.get("type", ""), severity, context.get("note") or "")
+            self.exception[row] = (_text(context.get("type")), severity, _text(context.get("note")))
         if severity == 0:
             self._cleanup(row, timestamp)
 
@@ -383,16 +384,20 @@ _EVENTS: Final = {
 
 def _texts(jobs: Sequence[Job], name: str) -> list[str]:
     """Return one text attribute of many records, empty where there is none."""
-    values = map(dict.get, jobs, repeat(name), repeat(""))
+    values = list(map(dict.get, jobs, repeat(name), repeat("")))
     try:
-        return list(map(intern, values))
+        if "".join(values).isprintable():
+            return list(map(intern, values))
     except TypeError:
-        return [_text(job.get(name)) for job in jobs]
+        pass
+    return [_text(value) for value in values]
 
 
 def _text(value: object) -> str:
-    """Return ``value`` as a string shared by all equal ones; empty for what is not a string."""
-    return intern(value) if type(value) is str else ""
+    """Return ``value`` as a string shared by all equal ones, fit for a terminal; empty for what is not a string."""
+    if type(value) is not str:
+        return ""
+    return intern(value if value.isprintable() else " ".join(printable(value).split()))
 
 
 def _number(value: Any, kind: str, default: float) -> Any:

@@ -109,8 +109,8 @@ class JobSummary(Painted):
         command = tasks[0].get("command") or []
         words = command if isinstance(command, str) else shlex.join(map(str, command))
         cwd = ((jobspec.get("attributes") or {}).get("system") or {}).get("cwd") or ""
-        text = Text.assemble(("command  ", DIM), (words.replace("\n", " ") or "-", TEXT))
-        return text.append(f"   in {cwd}", DIM) if cwd else text
+        text = Text.assemble(("command  ", DIM), (fmt.printable(words.replace("\n", " ")) or "-", TEXT))
+        return text.append(fmt.printable(f"   in {cwd}"), DIM) if cwd else text
 
 
 class JobScreen(SearchingScreen, ActingScreen):

@@ -89,7 +89,7 @@ class Banner(Painted):
         wait = max(0.0, link.retry_at - now)
         again = f", trying again in {wait:.0f}s" if link.retry_at else self.glyphs.more
         times = f" (attempt {link.attempts})" if link.attempts > 1 else ""
-        return [Text(f" {self.glyphs.warning} {link.text}{again}{times}", f"bold {palette.BACKGROUND}")]
+        return [Text(f" {self.glyphs.warning} {fmt.printable(link.text)}{again}{times}", f"bold {palette.BACKGROUND}")]
 
     def update(self) -> None:
         """Show only while the connection is down."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 
-from tui.model.logs import Line, OutputLog, event_line, parse_log, printable, read_entries
+from tui.model.format import printable
+from tui.model.logs import Line, OutputLog, event_line, parse_log, read_entries
 
 
 def data(text: str, stream: str = "stdout", rank: str = "0", **more: object) -> dict[str, object]:

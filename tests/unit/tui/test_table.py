@@ -145,3 +145,13 @@ def test_describe_prefers_the_jobs_own_name_and_total_count() -> None:
     }
     assert describe(jobspec) == {"name": "given", "ntasks": 9}
     assert describe_r({})["ranks"] == ""
+
+
+def test_names_and_notes_never_carry_control_sequences() -> None:
+    table = JobTable()
+    evil = "a\x1b[2Jb\nc\x07"
+    table.load([{"id": 1, "state": 8, "name": evil, "exception_type": "x", "exception_note": evil}])
+    table.load([{"id": 1, "name": evil + "d"}, {"id": 2, "name": evil, "ranks": evil}])
+    table.apply(2, {"timestamp": 1.0, "name": "exception", "context": {"type": "y", "severity": 0, "note": evil}})
+    assert (table.name[0], table.name[1], table.ranks[1]) == ("ab cd", "ab c", "ab c")
+    assert table.exception[0] == ("x", 0, "ab c") and table.exception[1] == ("y", 0, "ab c")
