@@ -90,6 +90,7 @@ class Shell:
         self.rc_loaded = False
         self._ended_by = 0
         self.on_drained: list[Callable[[], None]] = []
+        self.on_stopped: list[Callable[[int], None]] = []
         self.loop.before_wait.append(self._flush_events)
 
     # What plugins use
@@ -362,7 +363,10 @@ class Shell:
         for task in self.tasks:
             if task.status is None and task.pid:
                 pid, status = os.waitpid(task.pid, os.WNOHANG)
-                if pid:
+                if pid and os.WIFSTOPPED(status):
+                    for stopped in self.on_stopped:
+                        stopped(pid)
+                elif pid:
                     task.status = status
 
     def _finished(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 from broker.shell.plugin import Plugin
@@ -10,22 +11,36 @@ from broker.shell.plugin import Plugin
 if TYPE_CHECKING:
     from broker.shell.task import Task
 
-PTRACE_TRACEME = 0
+PTRACE_TRACEME, PTRACE_DETACH = 0, 17
 
 
 class TraceStopPlugin(Plugin):
-    """Has each task traced by the shell from its start, so that it stops at exec until it is continued."""
+    """Has each task traced by the shell until it has stopped at exec; then it waits, stopped, for SIGCONT or a debugger."""
 
     name = "tracestop"
 
     def wanted(self) -> bool:
         return bool(self.shell.option("stop-tasks-in-exec"))
 
+    def shell_init(self) -> None:
+        """Hear of tasks that stop."""
+        self.shell.on_stopped.append(self._stopped)
+
     def task_exec(self, task: Task) -> None:
         """In the task: ask to be traced."""
-        import ctypes
+        ptrace(PTRACE_TRACEME, 0, 0)
 
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.ptrace(PTRACE_TRACEME, 0, None, None) < 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code))
+    def _stopped(self, pid: int) -> None:
+        ptrace(PTRACE_DETACH, pid, signal.SIGSTOP)
+
+
+def ptrace(request: int, pid: int, data: int) -> None:
+    """Call ptrace(2); raise OSError when it fails."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    libc.ptrace.restype = ctypes.c_long
+    if libc.ptrace(request, pid, None, data) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))

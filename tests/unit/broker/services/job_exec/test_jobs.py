@@ -282,3 +282,19 @@ async def test_a_killed_host_is_replaced(broker: Any) -> None:
             await asyncio.sleep(0.005)
     assert await broker.run(["true"], jobid=4243) == 0
     assert broker.shells.host.pid != first
+
+
+async def test_tasks_stop_in_exec_for_a_debugger(broker: Any) -> None:
+    broker.submit(["echo", "on"], shell={"options": {"stop-tasks-in-exec": 1}})
+    await broker.until_event("shell.start")
+
+    def tasks() -> list[psutil.Process]:
+        return [process for process in descendants() if process.status() == psutil.STATUS_STOPPED]
+
+    async with asyncio.timeout(20):
+        while not tasks():
+            await asyncio.sleep(0.005)
+    assert broker.output() == "" and not broker.done.is_set()
+    await broker.handle.publish("shell-4242.kill", {"signum": 18})
+    await asyncio.wait_for(broker.done.wait(), 20)
+    assert broker.output() == "on\n"
