@@ -33,8 +33,8 @@ class JobRecord(Protocol):
     t_submit: float
     started: bool
     jobspec: dict[str, Any] | None
-    dependencies: set[str]
-    dependencies_seen: set[str]
+    dependencies: frozenset[str]
+    dependencies_seen: frozenset[str]
     subscribers: set[str] | None
 
     @property

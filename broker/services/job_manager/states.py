@@ -112,8 +112,8 @@ class Job:
         self.seq = 0
         self.entries: list[dict[str, Any]] = []
         self.annotations: dict[str, Any] | None = None
-        self.dependencies: set[str] = set()
-        self.dependencies_seen: set[str] = set()
+        self.dependencies: frozenset[str] = frozenset()
+        self.dependencies_seen: frozenset[str] = frozenset()
         self.subscribers: set[str] | None = None
         self.resources: dict[str, Any] | None = None
         self.status: int | None = None
@@ -222,12 +222,12 @@ def _release(job: Job, context: dict[str, Any]) -> None:
 
 
 def _dependency_add(job: Job, context: dict[str, Any]) -> None:
-    job.dependencies.add(context["description"])
-    job.dependencies_seen.add(context["description"])
+    job.dependencies |= {context["description"]}
+    job.dependencies_seen |= {context["description"]}
 
 
 def _dependency_remove(job: Job, context: dict[str, Any]) -> None:
-    job.dependencies.discard(context["description"])
+    job.dependencies -= {context["description"]}
 
 
 def _exception(job: Job, context: dict[str, Any]) -> None:
