@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.binding import Binding
 from textual.pilot import Pilot
 
 from tests.console.driving import loaded, text_of, until
 from tui.app import TopApp
+from tui.feed.base import JobEntries
 from tui.feed.synthetic import SyntheticFeed
 from tui.model.jobid import f58
 from tui.screens.confirm import ConfirmScreen
@@ -181,3 +183,41 @@ async def test_feed_failure_is_shown_not_hidden(make_app: MakeApp, feed: Synthet
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: "internal error" in text_of(pilot))
         assert "KeyError('oops')" in text_of(pilot)
+
+
+class TornFeed(SyntheticFeed):
+    """Loses the connection in the middle of a job's eventlogs, once."""
+
+    torn = False
+
+    async def job_entries(self, jobid: int) -> AsyncIterator[JobEntries]:
+        """Give everything; the first time, end with an error."""
+        async for item in super().job_entries(jobid):
+            yield item
+        if not self.torn:
+            self.torn = True
+            yield JobEntries("error", [{"name": "Connection reset by peer"}])
+
+
+async def test_eventlogs_are_read_again_after_a_lost_connection(feed: SyntheticFeed) -> None:
+    torn = TornFeed(feed.jobs, instance=feed.instance, entries=feed.entries)
+    app = TopApp(torn, clock=lambda: feed.instance.started + 7500)
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("enter")
+        screen = app.screen
+        assert isinstance(screen, JobScreen)
+        await until(pilot, lambda: torn.torn and screen.finished)
+        screen.live_update()
+        assert len(screen.query_one("#output", LogView).content) == 120
+        assert len(screen.query_one("#eventlog", LogView).content) == 10
+
+
+def test_the_page_names_every_key() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "dashboard.md").read_text(encoding="utf-8")
+    moves = {"Down", "Up", "Page down", "Page up", "First job", "Last job", "First line", "Last line", "Left", "Right"}
+    for screen in (JobsScreen, JobScreen, DmesgScreen):
+        for binding in screen.BINDINGS:
+            assert isinstance(binding, Binding) and binding.id
+            meaning = binding.tooltip or binding.description
+            assert meaning in page or meaning in moves or (screen is JobScreen and binding.action.endswith("_jobs"))

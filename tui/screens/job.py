@@ -148,6 +148,11 @@ class JobScreen(SearchingScreen, ActingScreen):
         yield Footer(show_command_palette=False)
 
     @property
+    def finished(self) -> bool:
+        """Whether everything there is of the job has been read."""
+        return self._ended
+
+    @property
     def summary(self) -> JobSummary:
         """The facts above the panes."""
         return self.query_one(JobSummary)
