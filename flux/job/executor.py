@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import errno
 import itertools
-import logging
 import os
 import threading
 from collections import deque
@@ -14,180 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from flux.constants import FLUX_POLLIN
-from flux.job.event import EventLogEvent, JobEventWatchFuture, JobException, event_watch_async
+from flux.job.event import JobEventWatchFuture, JobException, event_watch_async
+from flux.job.executor_future import EVENTS, FluxExecutorFuture
 from flux.job.JobID import JobID
 from flux.job.submit import SubmitFuture, submit_async
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
 
-_EVENTS = frozenset(
-    (
-        "submit",
-        "depend",
-        "priority",
-        "urgency",
-        "alloc",
-        "start",
-        "finish",
-        "release",
-        "free",
-        "clean",
-        "exception",
-        "debug",
-        "flux-restart",
-    )
-)
 _SIGNAL_BASE = 128
-_log = logging.getLogger("flux.job.executor")
-
-EventCallback = Callable[["FluxExecutorFuture", EventLogEvent], Any]
-FutureCallback = Callable[["FluxExecutorFuture"], Any]
-
-
-class FluxExecutorFuture(concurrent.futures.Future[int]):
-    """A future that stands for one job.
-
-    The result is the largest exit status of the job's tasks, or minus the number of the signal that ended it; a fatal exception of
-    the job is raised as `flux.job.JobException`.
-
-    Args:
-        owning_thread_id: the thread that may wait for the future without having a deadlock: any but the executor's own.
-    """
-
-    EVENTS: ClassVar[frozenset[str]] = _EVENTS
-
-    def __init__(self, owning_thread_id: int, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._owning_thread_id = owning_thread_id
-        self._jobid: JobID | None = None
-        self._jobid_failed: BaseException | None = None
-        self._jobid_ready = threading.Condition()
-        self._jobid_callbacks: list[FutureCallback] = []
-        self._events: dict[str, list[EventLogEvent]] = {}
-        self._event_callbacks: dict[str, list[EventCallback]] = {}
-        self._event_lock = threading.RLock()
-
-    # The job id
-
-    def _set_jobid(self, jobid: JobID | None, failure: BaseException | None = None) -> None:
-        with self._jobid_ready:
-            if self._jobid is not None or self._jobid_failed is not None:
-                raise RuntimeError("the job id has been set already")
-            self._jobid, self._jobid_failed = jobid, failure
-            callbacks, self._jobid_callbacks = self._jobid_callbacks, []
-            self._jobid_ready.notify_all()
-        if failure is None:
-            for callback in callbacks:
-                self._call(callback, self)
-
-    def jobid(self, timeout: float | None = None) -> JobID:
-        """Wait for the id of the job and return it.
-
-        Args:
-            timeout: seconds to wait; None for no limit.
-
-        Raises:
-            concurrent.futures.TimeoutError: the id is not there in time.
-            concurrent.futures.CancelledError: the future was cancelled.
-            RuntimeError: the job could not be submitted, or the caller is the thread that sets the id.
-        """
-        if threading.get_ident() == self._owning_thread_id and self._jobid is None and self._jobid_failed is None:
-            raise RuntimeError("Cannot wait for future from inside callback")
-        with self._jobid_ready:
-            ready = self._jobid_ready.wait_for(
-                lambda: self._jobid is not None or self._jobid_failed is not None, timeout
-            )
-            if not ready:
-                raise concurrent.futures.TimeoutError
-            if self._jobid is not None:
-                return self._jobid
-        failure = self._jobid_failed
-        if isinstance(failure, concurrent.futures.CancelledError):
-            raise failure
-        raise RuntimeError(f"job could not be submitted due to {failure}") from failure
-
-    def add_jobid_callback(self, callback: FutureCallback) -> None:
-        """Have ``callback(self)`` called when the job id is there; at once if it is. It may be called in another thread."""
-        with self._jobid_ready:
-            if self._jobid is None:
-                if self._jobid_failed is None:
-                    self._jobid_callbacks.append(callback)
-                return
-        self._call(callback, self)
-
-    # Events
-
-    def _set_event(self, event: EventLogEvent) -> None:
-        name = event.name.partition(".")[0] if event.name.startswith("debug.") else event.name
-        with self._event_lock:
-            if name in self.EVENTS:
-                self._events.setdefault(name, []).append(event)
-            callbacks = tuple(self._event_callbacks.get(name, ()))
-        for callback in callbacks:
-            self._call(callback, self, event)
-
-    def add_event_callback(self, event: str, callback: EventCallback) -> Self:
-        """Have ``callback(self, entry)`` called for every event of a name, for those that were already at once.
-
-        Returns:
-            This future.
-
-        Raises:
-            ValueError: there is no event of that name.
-        """
-        if event not in self.EVENTS:
-            raise ValueError(f"{event} is not a valid event, must be one of {sorted(self.EVENTS)}")
-        with self._event_lock:
-            self._event_callbacks.setdefault(event, []).append(callback)
-            past = tuple(self._events.get(event, ()))
-        for entry in past:
-            self._call(callback, self, entry)
-        return self
-
-    @staticmethod
-    def _call(callback: Callable[..., Any], *args: Any) -> None:
-        try:
-            callback(*args)
-        except Exception:
-            _log.exception("exception calling callback %r", callback)
-
-    # What concurrent.futures has, with checks
-
-    def add_done_callback(self, *args: Any, **kwargs: Any) -> Self:  # type: ignore[override]
-        """Have ``fn(self)`` called when the future is done; returns this future."""
-        super().add_done_callback(*args, **kwargs)
-        return self
-
-    def cancel(self, *args: Any, **kwargs: Any) -> bool:
-        """Cancel the future unless its job has been submitted; returns whether it is cancelled."""
-        if self.cancelled():
-            return True
-        cancelled = super().cancel(*args, **kwargs)
-        if cancelled:
-            with contextlib.suppress(RuntimeError):
-                self._set_jobid(None, concurrent.futures.CancelledError())
-        return cancelled
-
-    def _check_thread(self) -> None:
-        if threading.get_ident() == self._owning_thread_id and not self.done():
-            raise RuntimeError("Cannot wait for future from inside callback")
-
-    def result(self, *args: Any, **kwargs: Any) -> int:
-        """Wait for the job and return its exit status; raises its exception, CancelledError or TimeoutError."""
-        self._check_thread()
-        return super().result(*args, **kwargs)
-
-    def exception(self, *args: Any, **kwargs: Any) -> BaseException | None:
-        """Wait for the job and return its exception, None without one; raises CancelledError or TimeoutError."""
-        self._check_thread()
-        return super().exception(*args, **kwargs)
-
-    def set_exception(self, exception: BaseException | None) -> None:
-        """Make the future fail, and the job id with it if that is not there."""
-        with contextlib.suppress(RuntimeError):
-            self._set_jobid(None, exception)
-        super().set_exception(exception)
 
 
 def _exit_status(waitstatus: int) -> int:
@@ -362,7 +195,7 @@ class FluxExecutor:
         handle_kwargs: keyword arguments of the handles.
     """
 
-    EVENTS: ClassVar[frozenset[str]] = _EVENTS
+    EVENTS: ClassVar[frozenset[str]] = EVENTS
     _counter = itertools.count()
 
     def __init__(
