@@ -22,15 +22,24 @@ def default_uri() -> str:
     return uri
 
 
+LONGEST_PATH = 107
+"""Bytes in the name of a Unix socket."""
+
+
 def local_path(uri: str | None) -> str:
-    """Return the socket path that ``uri`` names (default: FLUX_URI); raises OSError(EINVAL) for another scheme."""
+    """Return the socket path that ``uri`` names (default: FLUX_URI); raises OSError(EINVAL) for what is no URI."""
     uri = uri or default_uri()
     scheme, sep, rest = uri.partition("://")
     if not sep:
         raise OSError(errno.EINVAL, f"{uri!r} is not a Flux URI")
     if scheme != "local":
         raise OSError(errno.ENOENT, f"no connector for the {scheme} scheme")
-    return rest.partition("?")[0]
+    path = rest.partition("?")[0]
+    if not path:
+        raise OSError(errno.EINVAL, f"{uri!r} names no socket")
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+    return path
 
 
 def open_socket(uri: str | None) -> socket.socket:

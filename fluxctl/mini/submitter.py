@@ -6,6 +6,7 @@ memory does not grow with the number of jobs, apart from the ids of those that w
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -178,6 +179,8 @@ class Submitter:
         try:
             jobid = int(future.get()["id"])
         except OSError as error:
+            if error.errno == errno.ECONNRESET:
+                raise
             self.tally.refuse()
             self._console.err(f"{error}\n".encode(), job.log_stderr or job.log)
         else:
@@ -272,7 +275,9 @@ class _JobWatch:
         def ready(_future: Future) -> None:
             try:
                 event = future.get_event()
-            except OSError:
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENODATA):
+                    raise
                 event = None
             if event is not None:
                 on_event(future, event)
