@@ -277,6 +277,36 @@ class JobInfo:
             return _CANCELED_BEFORE_RUN
         return ""
 
+    @property
+    def reason(self) -> str:
+        """Why a pending job waits, or why an ended one was no success; empty for other jobs."""
+        state = self.state_id
+        if state & constants.FLUX_JOB_STATE_PENDING:
+            return self._pending_reason(state)
+        if state != constants.FLUX_JOB_STATE_INACTIVE or self.result_id == constants.FLUX_JOB_RESULT_COMPLETED:
+            return ""
+        note = self._info.get("exception_note") or self._info.get("exception_type")
+        if note:
+            return str(note)
+        code = self.returncode
+        return f"exit code {code}" if isinstance(code, int) and code >= 0 else f"signal {-int(code or 0)}"
+
+    def _pending_reason(self, state: int) -> str:
+        if state == constants.FLUX_JOB_STATE_DEPEND:
+            return f"depends on {self.dependencies}" if self.dependencies else "waiting for its dependencies"
+        if state == constants.FLUX_JOB_STATE_PRIORITY:
+            return "waiting for its priority"
+        if self._info.get("priority") == constants.FLUX_JOB_URGENCY_HOLD:
+            return "held"
+        scheduler = (self._info.get("annotations") or {}).get("sched") or {}
+        return str(scheduler.get("reason_pending") or "waiting for resources")
+
+    @property
+    def where(self) -> str:
+        """Where the job runs or ran, or in parentheses why it has not."""
+        nodelist, reason = str(self.nodelist), self.reason
+        return nodelist if nodelist or not reason else f"({reason})"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the raw attributes."""
         return dict(self._info)
@@ -346,6 +376,8 @@ class JobInfoFormat(OutputFormat):
             "t_remaining": "T_REMAINING",
             "ranks": "RANKS",
             "nodelist": "NODELIST",
+            "reason": "REASON",
+            "where": "NODELIST(REASON)",
             "success": "SUCCESS",
             "result": "RESULT",
             "result_abbrev": "RS",

@@ -22,11 +22,24 @@ DEFAULT_FORMAT = (
     "{ntasks:>6} {nnodes:>6h} {runtime!F:>8h} {nodelist:h}"
 )
 
+#: For a person at a terminal: a job that has no nodes says why.
+TERMINAL_FORMAT = DEFAULT_FORMAT.replace("{nodelist:h}", "{where:h}")
+
 _RESULT_COLORS = {1: "\033[01;32m", 2: "\033[01;31m", 4: "\033[37m", 8: "\033[01;31m"}
 _RESET = "\033[0;0m"
 _ROWS_AT_ONCE = 2000
 
 _RUNTIME = ("t_run", "t_cleanup")
+_REASON = (
+    "state",
+    "priority",
+    "dependencies",
+    "annotations",
+    "result",
+    "exception_type",
+    "exception_note",
+    "waitstatus",
+)
 _FIELD_ATTRS: dict[str, tuple[str, ...]] = {
     "id": (),
     "username": ("userid",),
@@ -36,6 +49,8 @@ _FIELD_ATTRS: dict[str, tuple[str, ...]] = {
     "result_abbrev": ("result",),
     "returncode": ("waitstatus", "result"),
     "runtime": _RUNTIME,
+    "reason": _REASON,
+    "where": ("nodelist", *_REASON),
     "t_remaining": ("state", "expiration"),
     "exception.occurred": ("exception_occurred",),
     "exception.severity": ("exception_severity",),
@@ -171,10 +186,14 @@ def _check_ids(jobids: Iterable[str]) -> None:
 def command(
     suppress_header: bool, layout: str | None, color: str, stats: bool, stats_only: bool, **options: Any
 ) -> int:
-    """List jobs, by default those of the current user that have not ended."""
+    """List jobs, by default those of the current user that have not ended.
+
+    At a terminal a job without nodes shows in their place why: it is held, waits for resources or for other jobs, or had
+    an exception. The fields {reason} and {where} give a format of your own the same.
+    """
     if stats_only:
         return 0 if _print_stats(handle(python_failure)) else 1
-    rows = _parse_format(layout or DEFAULT_FORMAT)
+    rows = _parse_format(layout or (TERMINAL_FORMAT if sys.stdout.isatty() else DEFAULT_FORMAT))
     _check_ids(options["jobids"])
     flux = handle(python_failure)
     if stats:

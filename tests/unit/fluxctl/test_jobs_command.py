@@ -117,6 +117,24 @@ def test_only_needed_attributes_are_asked_for(run: Runner, flux: ScriptedFlux, l
     assert set(flux.sent[0][1]["attrs"]) == attrs
 
 
+def test_a_terminal_shows_why_a_job_has_no_nodes(
+    run: Runner, flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = {"id": 5, "state": 64, "result": 2, "userid": 0, "name": "big", "ntasks": 1000}
+    failed["exception_note"] = "unsatisfiable request"
+    flux.script["job-list.list"] = lambda payload: {"jobs": [PENDING, {**PENDING, "priority": 16}, DONE, failed]}
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    lines = run("-a", "--color=never")[1].splitlines()
+    assert lines[0] == HEADER.rstrip("\n") + "(REASON)"
+    assert [line[HEADER.index("NODELIST") :] for line in lines[1:]] == [
+        "(held)",
+        "(waiting for resources)",
+        "vm",
+        "(unsatisfiable request)",
+    ]
+    assert {"exception_note", "priority", "dependencies"} <= set(flux.sent[0][1]["attrs"])
+
+
 def test_no_header_and_own_format(run: Runner) -> None:
     assert (
         run("-an", "-o", "{id.hex} {status} {runtime!H}")[1]

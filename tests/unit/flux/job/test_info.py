@@ -116,3 +116,27 @@ def test_running_job_counts_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (job.runtime, job.t_remaining, job.status) == (10.0, 60.0, "RUNNING")
     with pytest.raises(AttributeError):
         job.nosuch  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("info", "reason"),
+    [
+        ({"state": 2, "dependencies": ["after:1", "after:2"]}, "depends on after:1,after:2"),
+        ({"state": 2}, "waiting for its dependencies"),
+        ({"state": 4}, "waiting for its priority"),
+        ({"state": 8, "priority": 0}, "held"),
+        ({"state": 8, "priority": 16}, "waiting for resources"),
+        ({"state": 8, "priority": 16, "annotations": {"sched": {"reason_pending": "no GPU"}}}, "no GPU"),
+        ({"state": 16}, ""),
+        ({"state": 64, "result": 1, "waitstatus": 0}, ""),
+        ({"state": 64, "result": 2, "exception_note": "unsatisfiable request"}, "unsatisfiable request"),
+        ({"state": 64, "result": 4, "exception_type": "cancel", "exception_note": ""}, "cancel"),
+        ({"state": 64, "result": 2, "waitstatus": 768}, "exit code 3"),
+        ({"state": 64, "result": 2, "waitstatus": 9}, "signal 9"),
+    ],
+)
+def test_reason(info: dict[str, object], reason: str) -> None:
+    job = JobInfo({"id": 1, **info})
+    assert job.reason == reason
+    assert job.where == (f"({reason})" if reason else "")
+    assert JobInfo({"id": 1, **info, "nodelist": "vm"}).where == "vm"
