@@ -1,0 +1,149 @@
+"""The job services of a live instance: reloading modules under jobs, plugins, validators, FluxExecutor, a burst of jobs."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+
+from flux.core.handle import Flux
+from flux.job import FluxExecutor, JobException, JobspecV1, cancel
+from flux.job.submit import submit_async
+from flux.testing.instance import Instance, running_instance
+
+TIMEOUT = 60.0
+
+PLUGIN = """
+def validate(plugin, topic, args):
+    if args["jobspec"]["tasks"][0]["command"][0] == "forbidden":
+        plugin.reject_job(args, f"limit is {plugin.conf['limit']}")
+
+
+def priority(plugin, topic, args):
+    args.out["priority"] = args["urgency"] + 1000
+
+
+def flux_plugin_init(plugin):
+    plugin.add_handler("job.validate", validate)
+    plugin.add_handler("job.state.priority", priority)
+    plugin.add_handler("job.priority.get", priority)
+"""
+
+VALIDATOR = """
+from flux.job.validator import ValidatorPlugin
+
+
+class Validator(ValidatorPlugin):
+    def validate(self, job):
+        if job.jobspec["tasks"][0]["command"][0] == "rude":
+            return 1, "not with these words"
+"""
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    with running_instance(2) as running:
+        yield running
+
+
+@pytest.fixture
+def handle(instance: Instance) -> Iterator[Flux]:
+    with Flux(instance.uri) as handle:
+        yield handle
+
+
+def submitted(instance: Instance, *args: str) -> str:
+    done = instance.run("mini", "submit", *args)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def jobspec(*command: str) -> str:
+    spec = JobspecV1.from_command(list(command))
+    spec.environment = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
+    spec.cwd = "/"
+    return spec.dumps()
+
+
+def test_executor(instance: Instance, handle: Flux) -> None:
+    with FluxExecutor(threads=2, handle_args=(instance.uri,)) as executor:
+        good, bad = executor.submit(jobspec("true")), executor.submit(jobspec("sh", "-c", "exit 3"))
+        killed = executor.submit(jobspec("sh", "-c", "kill -9 $$"))
+        long = executor.submit(jobspec("sleep", "100"))
+        refused = executor.submit("{}")
+        cancel(handle, long.jobid(TIMEOUT), "enough")
+        assert [future.result(TIMEOUT) for future in (good, bad, killed)] == [0, 3, -9]
+        failure = long.exception(TIMEOUT)
+        assert isinstance(failure, JobException)
+        assert (failure.type, failure.note) == ("cancel", "enough")
+        assert isinstance(refused.exception(TIMEOUT), OSError)
+        assert executor.attach(bad.jobid()).result(TIMEOUT) == 3
+
+
+def test_scheduler_reloaded_under_a_running_job(instance: Instance) -> None:
+    id = submitted(instance, "sleep", "100")
+    instance.run("job", "wait-event", id, "start")
+    assert instance.run("module", "reload", "sched-simple").returncode == 0
+    after = submitted(instance, "true")
+    assert instance.run("job", "wait-event", "-t", "30s", after, "clean").returncode == 0
+    allocated = instance.run("resource", "list", "-n", "-s", "allocated", "-o", "{ncores}")
+    assert allocated.stdout.strip() == "1", "the job keeps what it has"
+    instance.run("job", "cancel", id)
+    assert instance.run("job", "wait-event", "-t", "30s", id, "clean").returncode == 0
+    free = instance.run("resource", "list", "-n", "-s", "free,all", "-o", "{ncores}")
+    assert len(set(free.stdout.split())) == 1, "all of it is free again"
+
+
+def test_jobs_submitted_without_a_scheduler_wait_for_one(instance: Instance) -> None:
+    instance.run("module", "remove", "sched-simple")
+    id = submitted(instance, "true")
+    assert instance.run("jobs", "-n", "-o", "{state}", id).stdout.strip() == "SCHED"
+    instance.run("module", "load", "sched-simple")
+    assert instance.run("job", "wait-event", "-t", "30s", id, "clean").returncode == 0
+
+
+def test_jobtap_plugin(instance: Instance, tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "plus1000.py"
+    file.write_text(PLUGIN)
+    assert instance.run("jobtap", "load", str(file), "limit=3").returncode == 0
+    assert instance.run("jobtap", "list").stdout == "plus1000.py\n"
+    refused = instance.run("mini", "submit", "forbidden")
+    assert refused.returncode == 1
+    assert "limit is 3" in refused.stderr
+    id = submitted(instance, "true")
+    assert instance.run("job", "wait-event", id, "priority").stdout.endswith(" priority priority=1016\n")
+    assert instance.run("jobtap", "remove", "plus*").returncode == 0
+    assert instance.run("jobtap", "list").stdout == ""
+
+
+def test_validators_in_worker_processes(instance: Instance, tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "polite.py"
+    file.write_text(VALIDATOR)
+    instance.run("module", "remove", "job-ingest")
+    done = instance.run("module", "load", "job-ingest", f"validator-plugins=jobspec,feasibility,{file}")
+    assert done.returncode == 0, done.stderr
+    try:
+        assert "not with these words" in instance.run("mini", "submit", "rude").stderr
+        assert "unsatisfiable request" in instance.run("mini", "submit", "-n1000", "true").stderr
+        submitted(instance, "true")
+    finally:
+        instance.run("module", "reload", "job-ingest")
+    assert instance.run("mini", "submit", "rude").returncode == 0
+
+
+def test_a_burst_of_simulated_jobs_leaves_nothing(instance: Instance, handle: Flux) -> None:
+    spec = JobspecV1.from_command(["true"])
+    spec.setattr("system.exec.test.run_duration", "0.0001s")
+    spec.environment = {}
+    text = spec.dumps()
+    futures = [submit_async(handle, text, waitable=True) for _ in range(300)]
+    ids = {int(future.get_id()) for future in futures}
+    waits = [handle.rpc("job-manager.wait", {"id": -1}) for _ in ids]
+    answers = [wait.get() for wait in waits]
+    assert {answer["id"] for answer in answers} == ids
+    assert all(answer["success"] for answer in answers)
+    counts = handle.rpc("job-manager.alloc-admin", {"query_only": True, "enable": False, "reason": ""}).get()
+    assert (counts["queue_length"], counts["alloc_pending"], counts["free_pending"], counts["running"]) == (0, 0, 0, 0)
+    with pytest.raises(OSError, match="no more waitable"):
+        handle.rpc("job-manager.wait", {"id": -1}).get()
