@@ -72,7 +72,10 @@ class LiveFeed:
 
     async def _connect(self) -> None:
         self._lost = lost = asyncio.Event()
-        handle = await AsyncFlux.connect(self.uri)
+        try:
+            handle = await AsyncFlux.connect(self.uri)
+        except OSError as error:
+            raise LostConnection(f"no broker answers at {self.uri}: {error.strerror or error}") from None
         handle.on_close = lost.set
         self._handle = handle
 

@@ -94,13 +94,20 @@ class OutputLog:
             lines.append(rest)
         elif rest:
             self._partial[stream, rank] = rest
-        label = rank if self.many else ""
+        label = self._label(stream, rank)
         return [Line(stream, label, fmt.printable(_visible(line))) for line in lines]
+
+    def _label(self, stream: str, rank: str) -> str:
+        """Return what stands before a line: the rank if there are several, ``err`` for stderr, told apart without
+        colour too.
+        """
+        words = [rank] if self.many else []
+        return " ".join([*words, "err"] if stream == "stderr" else words)
 
     def flush(self) -> list[Line]:
         """Return the unfinished lines, when the job has ended without a newline."""
         rest, self._partial = self._partial, {}
-        return [Line(stream, rank if self.many else "", fmt.printable(text)) for (stream, rank), text in rest.items()]
+        return [Line(stream, self._label(stream, rank), fmt.printable(text)) for (stream, rank), text in rest.items()]
 
 
 def _visible(line: str) -> str:

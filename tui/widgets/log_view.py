@@ -161,7 +161,7 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         ground = palette.CURSOR if current else palette.BACKGROUND
         segments = []
         if self._label_width:
-            label = line.label.rjust(self._label_width) + "  "
+            label = line.label.ljust(self._label_width) + "  "
             segments.append(Segment(label, style(palette.DIM, ground)))
         segments.extend(self._text_segments(line, style(self.colours.get(line.kind, palette.TEXT), ground)))
         strip = Strip(segments)

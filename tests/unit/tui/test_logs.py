@@ -16,7 +16,7 @@ def test_lines_are_held_back_until_complete() -> None:
     log = OutputLog()
     assert log.feed(data("ab")) == []
     assert log.feed(data("c\nd")) == [Line("stdout", "", "abc")]
-    assert log.feed(data("x\n", "stderr")) == [Line("stderr", "", "x")]
+    assert log.feed(data("x\n", "stderr")) == [Line("stderr", "err", "x")]
     assert log.flush() == [Line("stdout", "", "d")]
     assert log.flush() == []
 
