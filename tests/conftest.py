@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import tempfile
@@ -68,9 +69,11 @@ def leaves_no_process_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterat
             os.environ["TMPDIR"] = saved
         tempfile.tempdir = previous
         alias.unlink(missing_ok=True)
+    described = [_describe(process) for process in left]
     for process in left:
-        process.kill()
-    assert not left, "processes left behind: " + "; ".join(_describe(p) for p in left)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    assert not left, "processes left behind: " + "; ".join(described)
     assert not directories, f"run directories left behind: {sorted(map(str, directories))}"
 
 

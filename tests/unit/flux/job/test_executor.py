@@ -12,7 +12,6 @@ import pytest
 
 from flux.job.event import JobException
 from flux.job.executor import FluxExecutor, FluxExecutorFuture
-
 from tests.unit.flux.job.streaming import StreamingFlux, event, life
 
 TIMEOUT = 10.0

@@ -14,7 +14,6 @@ from flux.job.submit import submit, submit_async, submit_get_id
 from flux.job.wait import result, result_async, wait, wait_async, wait_get_status
 from flux.security import unwrap
 from flux.testing.scripted import ScriptedFlux
-
 from tests.unit.flux.job.streaming import StreamingFlux, event, life
 
 assert callable(_kill)
