@@ -112,3 +112,8 @@ def reasons() -> dict[str, str]:
     """Pattern of labels to the reason why they do not match yet (reasons.toml); the first pattern that fits counts."""
     table: dict[str, str] = tomllib.loads((HERE / "reasons.toml").read_text())["reasons"]
     return table
+
+
+def unstable() -> frozenset[str]:
+    """Labels that are never required (reasons.toml)."""
+    return frozenset(tomllib.loads((HERE / "reasons.toml").read_text())["unstable"]["labels"])
