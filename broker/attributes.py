@@ -58,7 +58,10 @@ class Attributes:
         before = self._table.get(name)
         self._table[name] = _Attribute(None, ACTIVE if setter else ACTIVE | READONLY, getter, setter)
         if before is not None and before.value is not None and setter is not None:
-            setter(before.value)
+            try:
+                setter(before.value)
+            except OSError as exc:
+                raise OSError(exc.errno, f"{name}: invalid value '{before.value}'") from None
 
     def get(self, name: str) -> str | None:
         """Return a value, None if the attribute is unknown or has none."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from broker.bootstrap import Bootstrap
 from broker.bootstrap.pmi import exchange
-from broker.config import Options, Rundir, define_identity, initial_attributes
+from broker.config import Options, Rundir, check_attributes, define_identity, initial_attributes
 from broker.endpoint import new_id
 from broker.instance import Broker
 from broker.pmi import PmiClient
@@ -30,9 +30,7 @@ def run_broker(options: Options) -> int:
     """Run a broker to its end and return the exit code; raises OSError if it cannot start."""
     attrs = initial_attributes(options)
     pmi = PmiClient.from_environment()
-    fanout = int(attrs.default("tbon.fanout", "2") or 2)
-    if fanout < 1:
-        raise OSError(22, "tbon.fanout must be at least 1")
+    fanout = check_attributes(attrs)
     topology = Topology(pmi.rank if pmi else 0, pmi.size if pmi else 1, fanout)
     environ = dict(os.environ)
     rundir = Rundir(attrs.get("rundir"))

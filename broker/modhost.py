@@ -75,7 +75,7 @@ class ModuleHost:
         try:
             await self._host.mount(service, endpoint, args)
         except BaseException:
-            del self._loaded[name]
+            self._loaded.pop(name, None)
             await ctx.cancel_tasks()
             await endpoint.handle.close()
             raise

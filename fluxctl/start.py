@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 import shutil
@@ -113,11 +114,15 @@ class _TestInstance:
         options = self.options
         if options.test_rundir is not None:
             if not os.path.isdir(options.test_rundir):
-                raise CommandError(f"{options.test_rundir}: No such file or directory")
+                number = errno.ENOTDIR if os.path.exists(options.test_rundir) else errno.ENOENT
+                raise CommandError(f"{options.test_rundir}: {os.strerror(number)}")
             return os.path.abspath(options.test_rundir), options.test_rundir_cleanup
         if options.rundir is not None:
             existed = os.path.isdir(options.rundir)
-            os.makedirs(options.rundir, mode=0o700, exist_ok=True)
+            try:
+                os.makedirs(options.rundir, mode=0o700, exist_ok=True)
+            except OSError as exc:
+                raise CommandError(f"{options.rundir}: {exc.strerror}") from None
             return os.path.abspath(options.rundir), not existed
         return tempfile.mkdtemp(prefix="flux-"), True
 
@@ -185,7 +190,8 @@ class _TestInstance:
         except KeyboardInterrupt:
             code = 130
         except OSError as exc:
-            sys.stderr.write(f"flux-start: {exc.strerror}\n")
+            subject = f"{self.options.wrap[0]}: " if self.options.wrap else ""
+            sys.stderr.write(f"flux-start: {subject}{exc.strerror}\n")
         except BaseException as exc:
             sys.stderr.write(f"flux-start: broker {rank}: {exc!r}\n")
         finally:

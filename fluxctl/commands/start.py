@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from fluxctl.start import StartOptions
 
 
+ONE_MORE = "+"
+
+
 def _level(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> int:
     """``-v`` counts, ``--verbose=N`` sets."""
     level = 0
     for item in value:
-        if item == "":
+        if item == ONE_MORE:
             level += 1
         elif item.isdecimal():
             level = int(item)
@@ -28,7 +31,29 @@ def _level(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -
     return level
 
 
-@click.command(cls=FluxCommand, context_settings={"allow_interspersed_args": False})
+class StartCommand(FluxCommand):
+    """The command; ``-v`` and ``--verbose`` may have a level attached, but never take the word after them as one."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse after each ``-v`` before the initial program has got its level."""
+        options = [param for param in self.params if isinstance(param, click.Option) and not param.is_flag]
+        valued = {name for option in options if option.name != "verbose" for name in option.opts}
+        words, rest = [], list(args)
+        while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):
+            word = rest.pop(0)
+            if word in valued:
+                words += [word, *rest[:1]]
+                del rest[:1]
+            elif word == "--verbose":
+                words.append(f"--verbose={ONE_MORE}")
+            elif set(word[1:]) <= {"v", "X"}:
+                words += [f"--verbose={ONE_MORE}" if letter == "v" else f"-{letter}" for letter in word[1:]]
+            else:
+                words.append(word)
+        return super().parse_args(ctx, words + rest)
+
+
+@click.command(cls=StartCommand, context_settings={"allow_interspersed_args": False})
 @click.option(
     "-o", "--broker-opts", multiple=True, metavar="OPTS", help="Add options to the broker, separated by commas."
 )
@@ -36,8 +61,6 @@ def _level(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -
     "-v",
     "--verbose",
     multiple=True,
-    is_flag=False,
-    flag_value="",
     callback=_level,
     metavar="[LEVEL]",
     help="Show the commands that are run; level 2 also traces PMI requests.",
