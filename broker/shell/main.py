@@ -15,29 +15,25 @@ from broker.shell.shell import Shell
 DEFAULT_INITRC = "/etc/flux/shell/initrc.lua"
 
 
-def run_job(fd: int) -> tuple[int, bool]:
-    """Run the job described by the first message on the socket `fd`.
-
-    Returns:
-        The exit code, and whether nothing of the job is left in this process or behind it.
-    """
+def run_job(fd: int) -> int:
+    """Run the job described by the first message on the socket `fd`, return the exit code."""
     peer = SocketPeer(fd)
     message = peer.receive_first()
     if message is None:
-        return 1, False
-    code, clean = _run_message(peer, message)
+        return 1
+    code = _run_message(peer, message)
     peer.post({"t": "exit", "status": code << 8})
     peer.flush()
-    return code, clean
+    return code
 
 
-def _run_message(peer: SocketPeer, message: dict[str, Any]) -> tuple[int, bool]:
+def _run_message(peer: SocketPeer, message: dict[str, Any]) -> int:
     head, job = message["head"], message["job"]
     try:
         info = parse_job(job["id"], job["userid"], job["jobspec"], job["R"])
     except OSError as error:
         peer.post({"t": "exception", "type": "exec", "severity": 0, "note": str(error.strerror)})
-        return 1, False
+        return 1
     shell = Shell(
         info,
         next(rank.rank for rank in info.ranks if rank.broker_rank == head["broker_rank"]),
@@ -51,7 +47,7 @@ def _run_message(peer: SocketPeer, message: dict[str, Any]) -> tuple[int, bool]:
     peer.attach(shell.loop)
     code = shell.run(load)
     shell.loop.before_wait.clear()
-    return code, shell.clean
+    return code
 
 
 def load(shell: Shell) -> None:
@@ -63,7 +59,6 @@ def load(shell: Shell) -> None:
     if path:
         from broker.shell.initrc import load_initrc
 
-        shell.rc_loaded = True
         handlers = load_initrc(shell, str(path))
     load_builtins(shell)
     for name, topic, function in handlers:

@@ -19,10 +19,9 @@ from broker.shell.peer import Message, NoPeer, Peer
 from broker.shell.plugin import PluginStack
 from broker.shell.task import Task
 from broker.shell.workspace import enter_directory, make_tmpdir, remove_tmpdir
-from broker.subprocess.launch import kill_descendants, signal_group
+from broker.subprocess.launch import kill_descendants
 from flux.job.JobID import id_encode
 
-LASTING_OPTIONS = frozenset(("pty", "initrc", "stop-tasks-in-exec", "nosetpgrp"))
 ACK_STEP = 262144
 ACK_WINDOW = 2 * 1024 * 1024
 
@@ -85,9 +84,7 @@ class Shell:
         self._unacked = 0
         self._since_ack = 0
         self._peers_left = self.size - 1
-        self.clean = False
         self.tmpdir = ""
-        self.rc_loaded = False
         self._ended_by = 0
         self.on_drained: list[Callable[[], None]] = []
         self.on_stopped: list[Callable[[int], None]] = []
@@ -295,14 +292,7 @@ class Shell:
         else:
             self.loop.run_until(lambda: self._peers_left <= 0)
         self.log(DEBUG, f"exit {code}")
-        self.clean = self._left_nothing()
         return code
-
-    def _left_nothing(self) -> bool:
-        """Whether this process may run another job: no option changed more than the tasks, no process of a task remains."""
-        if self.options.keys() & LASTING_OPTIONS or self.rc_loaded:
-            return False
-        return not any(signal_group(task.pid, 0) for task in self.tasks)
 
     def _prepare(self) -> None:
         verbose = self.option("verbose", 0)
