@@ -95,6 +95,17 @@ def test_scheduler_reloaded_under_a_running_job(instance: Instance) -> None:
     assert len(set(free.stdout.split())) == 1, "all of it is free again"
 
 
+def test_job_manager_reloaded_with_jobs(instance: Instance) -> None:
+    held, running = submitted(instance, "--urgency=hold", "true"), submitted(instance, "sleep", "100")
+    instance.run("job", "wait-event", running, "start")
+    assert instance.run("module", "reload", "job-manager").returncode == 0
+    assert instance.run("job", "wait-event", "-t", "30s", running, "clean").returncode == 0
+    assert instance.run("job", "status", running).returncode == 1, "it was ended by an exception"
+    instance.run("job", "urgency", held, "default")
+    assert instance.run("job", "attach", held).returncode == 0
+    assert instance.run("mini", "run", "echo", "after").stdout == "after\n"
+
+
 def test_jobs_submitted_without_a_scheduler_wait_for_one(instance: Instance) -> None:
     instance.run("module", "remove", "sched-simple")
     id = submitted(instance, "true")

@@ -97,6 +97,11 @@ class JobExecService(Service):
             self.kill_timeout = float(value)
         await self.ctx.handle.rpc("job-manager.exec-hello", {"service": self.name})
 
+    @request("hello-again")
+    async def hello_again(self, req: Request) -> None:
+        """A new job manager wants to know the service."""
+        await self.ctx.handle.rpc("job-manager.exec-hello", {"service": self.name})
+
     async def stop(self) -> None:
         """Kill what runs, and see it to its end as far as that is quick."""
         for job in list(self.jobs.values()):

@@ -33,7 +33,13 @@ class JobManagerService(ExecutionClient, JobControl, QueueAdmin):
         self.journal.durable = self._store_survives()
         self.plugins.load_builtins()
         await self._restart()
+        self._greet()
         self.kick()
+
+    def _greet(self) -> None:
+        """Have a scheduler and an execution service that were there before introduce themselves again."""
+        for topic in ("sched.hello-again", "job-exec.hello-again"):
+            self.ctx.handle.post(topic, None, lambda msg: None)
 
     def _store_survives(self) -> bool:
         """Whether the content store is kept beyond the instance, so that an accepted job must be, too."""

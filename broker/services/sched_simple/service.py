@@ -34,6 +34,7 @@ class SchedSimpleService(Service):
         self._sched = Scheduler()
         self._requests: dict[int, Request] = {}
         self._due = False
+        self._known = False
         self.ctx.log.debug("service_register")
         self.ctx.spawn(self._acquire(), "sched-simple:acquire")
 
@@ -55,13 +56,12 @@ class SchedSimpleService(Service):
     # Resources
 
     async def _acquire(self) -> None:
-        first = True
         async with self.ctx.handle.stream("resource.acquire", {}, cancel="resource.acquire-cancel") as stream:
             async for update in stream:
                 self.ctx.log.info(f"resource update: {json.dumps(update).decode()}")
                 self._update(update)
-                if first:
-                    first = False
+                if not self._known:
+                    self._known = True
                     await self._hello()
                 self._schedule_soon()
 
@@ -90,6 +90,20 @@ class SchedSimpleService(Service):
         await self.ctx.handle.rpc("job-manager.sched-ready", self._ready)
         pool = self._sched.pool
         self.ctx.log.debug(f"ready: {pool.free_up_cores} of {pool.total_cores} cores: {pool.free_summary()}")
+
+    @request("sched.hello-again", absolute=True)
+    async def hello_again(self, req: Request) -> None:
+        """A new job manager wants to know the scheduler: what the old one asked for is void."""
+        if not self._known:
+            return
+        for id, waiting in self._requests.items():
+            self._sched.cancel(id)
+            waiting.respond({"id": id, "type": CANCEL})
+        self._requests.clear()
+        for id in list(self._sched.held):
+            self._sched.free(id)
+        await self._hello()
+        self._schedule_soon()
 
     async def _lookup_resources(self, id: int) -> dict[str, Any]:
         text = f"{id:016x}"

@@ -159,3 +159,23 @@ async def test_only_the_owner_allocates(sched: ServiceHarness[SchedSimpleService
         await sched.request("sched.alloc", alloc(1), userid=1000)
     assert failure.value.errno == errno.EPERM
     assert (await sched.request("sched.resource-status", userid=1000))["all"] == RESOURCES
+
+
+async def test_a_new_job_manager_is_told_again() -> None:
+    h = await started()
+    await h.request("sched.alloc", alloc(1, slots=8))
+    waiting = h.submit("sched.alloc", alloc(2))
+    await h.request("sched.hello-again")
+    assert h.replies(waiting)[0].json() == {"id": 2, "type": 3}
+    assert [m.topic for m in h.sent].count("job-manager.sched-ready") == 2
+    assert (await h.request("sched.alloc", alloc(3, slots=8)))["type"] == 0, "what the old one held is free"
+    await h.stop()
+
+
+async def test_hello_again_before_there_are_resources() -> None:
+    h: ServiceHarness[SchedSimpleService] = ServiceHarness(SchedSimpleService)
+    h.rpcs["resource.acquire"] = lambda _: ServiceHarness.OPEN
+    await h.start()
+    assert await h.request("sched.hello-again") == {}
+    assert not [m for m in h.sent if m.topic == "job-manager.sched-hello"]
+    await h.stop()
