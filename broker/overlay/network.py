@@ -257,7 +257,13 @@ class Overlay:
         except zmq.ZMQError:
             link = self._links.get(identity)
             if link is not None:
-                asyncio.get_running_loop().call_soon(self._drop, link, False)
+                asyncio.get_running_loop().call_soon(self._unreachable, link)
+
+    def _unreachable(self, link: Link) -> None:
+        """A child's connection has ended; what it sent before, perhaps its goodbye, comes first."""
+        if self._down is not None:
+            self._down.take()
+        self._drop(link, False)
 
     # Liveness
 

@@ -26,6 +26,10 @@ class WatchedSocket:
         self._loop.add_reader(self.socket.fileno(), self._drain)
         self._again()
 
+    def take(self) -> None:
+        """Take what has arrived, now."""
+        self._drain()
+
     def _again(self) -> None:
         if not self._pending and self._loop is not None:
             self._pending = True
