@@ -39,7 +39,7 @@ class BarrierService(Service):
     def _enter_internal(self, req: Request, name: str, nprocs: int) -> None:
         if not req.is_owner:
             raise OSError(errno.EPERM, "only a broker may report for other processes")
-        report = Report(name, req.get("count", int), nprocs, int(req.payload.get("userid", req.userid)))
+        report = Report(name, req.get("count", int), nprocs, req.get("userid", int, req.userid))
         self._created(name, nprocs, self._table.add(report))
         self._touch(name)
 

@@ -19,6 +19,7 @@ from flux.treeobj import decode_val
 from flux.wire import json
 
 RETRY_SECONDS = 0.1
+MAX_ID = 1 << 64
 
 
 class JobInfoService(Service):
@@ -62,6 +63,8 @@ class JobInfoService(Service):
 
     async def _value(self, id: int, key: str) -> str:
         """Return a value of a job's KVS directory; raises OSError."""
+        if not 0 <= id < MAX_ID:
+            raise OSError(errno.ENOENT, "")
         payload = {"key": f"{JobID(id).kvs}.{key}", "namespace": "primary", "flags": 0}
         answer = await self.ctx.handle.rpc("kvs.lookup", payload)
         return decode_val(answer["val"]).decode("utf-8", "surrogateescape")

@@ -16,6 +16,7 @@ from flux.job.JobID import JobID
 
 RETRY_SECONDS = 0.1
 APPEAR_SECONDS = 10.0
+MAX_ID = 1 << 64
 
 
 class JobListService(Service):
@@ -112,6 +113,8 @@ class JobListService(Service):
         """Return one job; a job just submitted is waited for, an unknown one is ENOENT."""
         getters(req.get("attrs", list))
         id = req.get("id", int)
+        if not 0 <= id < MAX_ID:
+            raise OSError(errno.ENOENT, "")
         if id not in self._index:
             return self._wait_for(req, id)
         self._answer_id(req)

@@ -36,7 +36,11 @@ class ResourceLog:
             if exc.errno == errno.ENOENT:
                 return []
             raise
-        return list(eventlog.decode(decode_val(answer["val"]).decode()))
+        try:
+            return list(eventlog.decode(decode_val(answer["val"]).decode("utf-8", "replace")))
+        except (OSError, ValueError) as exc:
+            self._ctx.log.err(f"{KEY} of an earlier run is ignored: {exc}")
+            return []
 
     def post(self, name: str, context: Mapping[str, Any], timestamp: float) -> asyncio.Future[None]:
         """Append an entry; the future is done when it is committed."""

@@ -67,7 +67,11 @@ class ResourceService(Service):
     def topo_reduce(self, req: Request) -> None:
         """Take the inventories of a child and of the ranks below it."""
         reports = [Inventory.from_json(value) for value in req.get("reports", list)]
-        self._take(reports, req.get("xml", dict))
+        xml = req.get("xml", dict)
+        for item in reports:
+            if not 0 <= item.rank < self.ctx.size or (item.xml not in xml and item.xml not in self._xml):
+                raise OSError(errno.EINVAL, f"inventory of rank {item.rank} is not valid")
+        self._take(reports, xml)
 
     def _take(self, reports: list[Inventory], xml: dict[str, str]) -> None:
         self._reports += reports

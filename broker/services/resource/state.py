@@ -36,6 +36,7 @@ class Inventory:
                 str(value["gpus"]),
                 str(value["xml"]),
             )
+            IDset(fields[2]), IDset(fields[3])
         except (KeyError, TypeError, ValueError):
             raise OSError(errno.EPROTO, "malformed inventory") from None
         return cls(*fields)

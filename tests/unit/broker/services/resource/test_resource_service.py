@@ -35,17 +35,20 @@ class Store:
         return [entry["name"] for entry in eventlog.decode(self.values.get("resource.eventlog", b"").decode())]
 
 
+def _item(rank: int, xml: str) -> dict[str, Any]:
+    return {"rank": rank, "host": f"node{rank}", "cores": "0-3", "gpus": "", "xml": xml}
+
+
+def _report(rank: int) -> dict[str, Any]:
+    return {"reports": [_item(rank, "d")], "xml": {"d": "<topology/>"}}
+
+
 async def _leader(size: int = 2, store: Store | None = None, args: list[str] | None = None) -> Any:
     store = store or Store()
     rpcs = {"kvs.commit": store.commit, "kvs.lookup": store.lookup}
     harness = ServiceHarness(ResourceService, size=size, rpcs=rpcs)
     await harness.start(args)
     return harness, store
-
-
-def _report(rank: int) -> dict[str, Any]:
-    item = {"rank": rank, "host": f"node{rank}", "cores": "0-3", "gpus": "", "xml": "d"}
-    return {"reports": [item], "xml": {"d": "<topology/>"}}
 
 
 async def _complete(harness: Any) -> None:
@@ -111,6 +114,8 @@ async def test_one_scheduler_at_a_time() -> None:
         ("undrain", {"targets": "nosuch"}, errno.EINVAL, "invalid targets: invalid hosts: nosuch"),
         ("drain", {}, errno.EPROTO, "Protocol error"),
         ("topo-reduce", {"reports": [{}], "xml": {}}, errno.EPROTO, "malformed inventory"),
+        ("topo-reduce", _report(7), errno.EINVAL, "inventory of rank 7 is not valid"),
+        ("topo-reduce", {"reports": [_item(1, "unsent")], "xml": {}}, errno.EINVAL, "inventory of rank 1 is not valid"),
         ("reload", {"path": "/nosuch/R"}, errno.ENOENT, "No such file or directory"),
     ],
 )
@@ -140,6 +145,15 @@ async def test_drained_ranks_survive_a_restart() -> None:
     again, _ = await _leader(store=store)
     assert list((await again.request("resource.status"))["drain"]) == ["1"]
     await again.stop()
+
+
+async def test_a_damaged_log_of_an_earlier_run_is_ignored() -> None:
+    store = Store()
+    store.values["resource.eventlog"] = b"no eventlog"
+    harness, _ = await _leader(size=1, store=store)
+    assert any("of an earlier run is ignored" in entry.text for entry in harness.logs)
+    assert (await harness.request("resource.status"))["drain"] == {}
+    await harness.stop()
 
 
 async def test_excluded_ranks_by_module_argument() -> None:
