@@ -130,7 +130,8 @@ class _TestInstance:
         from broker.pmi import PmiServer, process_mapping
 
         preset = {"PMI_process_mapping": process_mapping([self.size])} if self.options.clique == "single" else {}
-        self.pmi = PmiServer(self.size, f"flux-{os.getpid()}", preset=preset)
+        local = None if len(ranks) == self.size else ranks
+        self.pmi = PmiServer(self.size, f"flux-{os.getpid()}", local_ranks=local, preset=preset)
         if not self.options.wrap:
             _preload()
         sys.stdout.flush()
@@ -225,7 +226,8 @@ class _TestInstance:
             signal.pidfd_send_signal(leader.pidfd, signum)
 
     def _serve_pmi(self, child: _Child) -> None:
-        from broker.pmi import Abort, ProtocolError, Reply
+        from broker.bootstrap.pmi import absent_cards
+        from broker.pmi import Abort, Exchange, ProtocolError, Reply
 
         try:
             data = child.pmi.recv(65536)
@@ -237,7 +239,10 @@ class _TestInstance:
             return
         if self.options.verbose >= 2:
             sys.stderr.write(f"flux-start: {child.rank}: C: {data.decode(errors='replace').rstrip()}\n")
-        for action in self.pmi.feed(child.rank, data):
+        actions = self.pmi.feed(child.rank, data)
+        if any(isinstance(action, Exchange) for action in actions):
+            actions += self.pmi.barrier_complete(absent_cards(set(range(self.size)) - set(self.children)))
+        for action in actions:
             if isinstance(action, Reply):
                 if self.options.verbose >= 2:
                     sys.stderr.write(f"flux-start: {action.rank}: S: {action.line.decode().rstrip()}\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from broker.bootstrap import Bootstrap
 from broker.pmi import PmiClient
@@ -13,6 +13,13 @@ from broker.topology import Topology
 def card_key(rank: int) -> str:
     """Return the PMI key of a rank's business card."""
     return f"fluxctl.{rank}"
+
+
+def absent_cards(ranks: Iterable[int]) -> dict[str, str]:
+    """Return business cards, by PMI key, for brokers that are not started: no endpoint, and a key that nobody has."""
+    from broker.overlay.keys import KeyPair
+
+    return {card_key(rank): f"{KeyPair.generate().public},-" for rank in ranks}
 
 
 def exchange(pmi: PmiClient, topology: Topology, public_key: str, bind: Callable[[], str | None]) -> Bootstrap:
