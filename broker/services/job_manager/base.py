@@ -11,7 +11,7 @@ from broker.jobtap.host import Host
 from broker.service import NO_REPLY, Request, Service
 from broker.services.job_manager.journal import Journal, Reader
 from broker.services.job_manager.machine import Do, Machine
-from broker.services.job_manager.states import CLEANUP, RUN, IllegalEvent, Job
+from broker.services.job_manager.states import CLEANUP, PENDING, RUN, IllegalEvent, Job
 from broker.services.job_manager.waits import WaitTable
 
 
@@ -94,6 +94,7 @@ class ManagerBase(Service):
         self.drain_waiters: list[Request] = []
         self.idle_waiters: list[Request] = []
         self._kicked = False
+        self._fresh: list[Job] = []
         self._performers: dict[Do, Callable[[Job, Any], None]] = {
             Do.ALLOC: self.send_alloc,
             Do.CANCEL: self.send_cancel,
@@ -114,6 +115,10 @@ class ManagerBase(Service):
 
     def _journal_readers(self) -> Iterator[Reader]:
         return iter(tuple(self.readers.values()))
+
+    def take_in(self, job: Job) -> None:
+        """Make a new job small at the end of the turn if it has to wait."""
+        self._fresh.append(job)
 
     # Turns
 
@@ -140,6 +145,10 @@ class ManagerBase(Service):
         decisions, machine.decisions = machine.decisions, []
         for do, job, argument in decisions:
             self._performers[do](job, argument)
+        for job in self._fresh:
+            if not job.alloc_pending and job.state & PENDING:
+                job.pack()
+        self._fresh.clear()
         journal.flush()
         if machine.log or machine.decisions:
             self.kick()

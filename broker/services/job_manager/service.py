@@ -121,6 +121,7 @@ class JobManagerService(ExecutionClient, JobControl, QueueAdmin):
         for description in dependencies:
             machine.post(job, "dependency-add", {"description": description})
         machine.advance(job)
+        self.take_in(job)
 
     @request("getinfo", allow="guest")
     def getinfo(self, req: Request) -> dict[str, int]:
@@ -202,6 +203,7 @@ class JobManagerService(ExecutionClient, JobControl, QueueAdmin):
             machine.add(job)
         for job in active:
             self._resume(job)
+            self.take_in(job)
 
     async def _restore(self, stored: StoredJob) -> Job | None:
         """Return the job if it is active; a job that cannot be read is logged and left alone."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from flux.wire import json
+
 NEW: Final = 1
 DEPEND: Final = 2
 PRIORITY: Final = 4
@@ -18,7 +20,7 @@ RUN: Final = 16
 CLEANUP: Final = 32
 INACTIVE: Final = 64
 ACTIVE: Final = DEPEND | PRIORITY | SCHED | RUN | CLEANUP
-ANY: Final = NEW | ACTIVE | INACTIVE
+PENDING: Final = DEPEND | PRIORITY | SCHED
 
 STATE_NAMES: Final = {
     NEW: "NEW",
@@ -61,6 +63,9 @@ URGENCY_HOLD: Final = 0
 URGENCY_EXPEDITE: Final = 31
 
 
+_NOTHING: Final[frozenset[str]] = frozenset()
+
+
 class IllegalEvent(ValueError):
     """An event came in a state that RFC 21 does not allow it in."""
 
@@ -69,24 +74,27 @@ class Job:
     """One active job.
 
     ``jobspec`` is the submitted object; ``resources`` is R, once known; ``seq`` counts eventlog entries; ``entries`` holds the eventlog
-    so far for those who ask for it while the job is active.
+    so far for those who ask for it while the job is active. Jobs that wait are kept small with `pack`.
     """
 
     __slots__ = (
+        "_entries",
+        "_environment",
+        "_jobspec",
+        "_packed_entries",
+        "_packed_jobspec",
         "alloc_canceled",
         "alloc_pending",
         "alloc_queued",
         "annotations",
         "dependencies",
         "dependencies_seen",
-        "entries",
         "exception",
         "exec_ended",
         "flags",
         "free_pending",
         "has_resources",
         "id",
-        "jobspec",
         "priority",
         "resources",
         "running",
@@ -102,7 +110,11 @@ class Job:
 
     def __init__(self, id: int, jobspec: dict[str, Any] | None = None) -> None:
         self.id = id
-        self.jobspec = jobspec
+        self._jobspec = jobspec
+        self._packed_jobspec: bytes | None = None
+        self._environment: dict[str, Any] | None = None
+        self._entries: list[dict[str, Any]] = []
+        self._packed_entries = b""
         self.userid = 0
         self.urgency = 0
         self.priority = PRIORITY_UNSET
@@ -110,10 +122,9 @@ class Job:
         self.t_submit = 0.0
         self.state = NEW
         self.seq = 0
-        self.entries: list[dict[str, Any]] = []
         self.annotations: dict[str, Any] | None = None
-        self.dependencies: frozenset[str] = frozenset()
-        self.dependencies_seen: frozenset[str] = frozenset()
+        self.dependencies: frozenset[str] = _NOTHING
+        self.dependencies_seen: frozenset[str] = _NOTHING
         self.subscribers: set[str] | None = None
         self.resources: dict[str, Any] | None = None
         self.status: int | None = None
@@ -126,6 +137,43 @@ class Job:
         self.running = False  # the execution service has the job
         self.started = False
         self.exec_ended = False  # the execution service is done with the job
+
+    @property
+    def jobspec(self) -> dict[str, Any] | None:
+        """The submitted object."""
+        if self._packed_jobspec is None:
+            return self._jobspec
+        jobspec: dict[str, Any] = json.loads(self._packed_jobspec)
+        if self._environment is not None:
+            jobspec["attributes"]["system"]["environment"] = self._environment
+        return jobspec
+
+    @jobspec.setter
+    def jobspec(self, jobspec: dict[str, Any] | None) -> None:
+        self._jobspec, self._packed_jobspec, self._environment = jobspec, None, None
+
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        """The eventlog so far."""
+        packed = [json.loads(line) for line in self._packed_entries.splitlines()]
+        return packed + self._entries if packed else self._entries
+
+    def add_entry(self, entry: dict[str, Any]) -> None:
+        """Append to the eventlog."""
+        self._entries.append(entry)
+        self.seq += 1
+
+    def pack(self) -> None:
+        """Keep jobspec and eventlog as JSON, a fifth of the size, until somebody asks; the shared environment stays an object."""
+        if self._entries:
+            self._packed_entries += b"".join(json.dumps(entry) + b"\n" for entry in self._entries)
+            self._entries = []
+        if self._jobspec is None:
+            return
+        system = (self._jobspec.get("attributes") or {}).get("system")
+        if isinstance(system, dict) and isinstance(system.get("environment"), dict):
+            self._environment = system.pop("environment")
+        self._packed_jobspec, self._jobspec = json.dumps(self._jobspec), None
 
     @property
     def is_debug(self) -> bool:
@@ -180,8 +228,7 @@ def apply(job: Job, entry: dict[str, Any]) -> None:
     if name == "submit":
         job.t_submit = entry["timestamp"]
     job.state = state
-    job.entries.append(entry)
-    job.seq += 1
+    job.add_entry(entry)
 
 
 def _submit(job: Job, context: dict[str, Any]) -> None:

@@ -108,3 +108,24 @@ def test_signal_in_the_result() -> None:
 )
 def test_annotations_merge(old: Any, new: Any, merged: Any) -> None:
     assert merge_annotations(old, new) == merged
+
+
+def test_packing_loses_nothing() -> None:
+    environment = {"HOME": "/"}
+    spec = {"version": 1, "attributes": {"system": {"duration": 1.5, "environment": environment}}}
+    job = Job(1, spec)
+    log = [entry(name, context, float(number)) for number, (name, context, _) in enumerate(LIFE[:6])]
+    for item in log[:4]:
+        apply(job, item)
+    job.pack()
+    job.pack()
+    for item in log[4:]:
+        apply(job, item)
+    assert job.entries == log
+    assert job.seq == 6
+    assert job.jobspec == {"version": 1, "attributes": {"system": {"duration": 1.5, "environment": {"HOME": "/"}}}}
+    assert job.jobspec["attributes"]["system"]["environment"] is environment, "it is shared, not copied"
+    job.jobspec = None
+    assert job.jobspec is None
+    job.pack()
+    assert job.jobspec is None
