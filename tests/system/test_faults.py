@@ -78,6 +78,13 @@ def test_garbage_is_logged(instance: Instance) -> None:
     assert "bad magic, connection closed" in instance.run("dmesg").stdout
 
 
+def test_a_truncated_message_is_logged(instance: Instance) -> None:
+    with connect(instance) as bad:
+        bad.sendall(good + good[:-3])
+    until(lambda: "ended within a message" in instance.run("dmesg").stdout)
+    assert instance.run("getattr", "size").stdout == "3\n"
+
+
 def test_a_payload_that_is_not_an_object_is_a_protocol_error(instance: Instance) -> None:
     with Flux(instance.uri) as h:
         for payload in ("[1]", "{broken", '"text"'):
@@ -236,5 +243,6 @@ def test_a_silent_broker_is_lost_after_the_timeout() -> None:
         os.kill(pid, signal.SIGSTOP)
         try:
             until(lambda: "rank 1 was lost" in instance.run("dmesg").stdout)
+            assert instance.run("getattr", "size").stdout == "2\n"
         finally:
             os.kill(pid, signal.SIGCONT)
