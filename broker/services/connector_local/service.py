@@ -209,7 +209,7 @@ class Client(asyncio.Protocol):
             return
         self._attached = False
         if self._unpacker.pending:
-            self._service.ctx.log.err(f"client {self.id}: ended within a message")
+            self._service.ctx.log.warning(f"client {self.id}: ended within a message")
         self._service.clients.discard(self)
         for name, nodeid, upstream in self._used:
             msg = Message(REQUEST, f"{name}.disconnect", flags=TOPIC | ROUTE | NORESPONSE | upstream, aux1=nodeid)
