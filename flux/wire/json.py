@@ -15,7 +15,8 @@ import orjson
 def dumps(obj: Any) -> bytes:
     """Return ``obj`` as compact JSON bytes; raises TypeError for a value JSON cannot hold."""
     try:
-        return orjson.dumps(obj)
+        # A copy: orjson leaves its working buffer of 4 KiB attached to short results.
+        return bytes(memoryview(orjson.dumps(obj)))
     except TypeError:
         return _json.dumps(obj, separators=(",", ":")).encode("ascii")
 
