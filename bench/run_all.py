@@ -88,7 +88,8 @@ def machine(among: list[Program]) -> list[str]:
     return [
         f"- Machine: {model}, {psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB; Linux {platform.release()}",
         f"- CPython {platform.python_version()}; {versions}",
-        *(f"- {program.name}: {program.version}" for program in among),
+        f"- ours: fluxctl {metadata.version('fluxctl')}",
+        *(f"- {program.name}: {program.version}" for program in among[1:]),
         f"- Load when started: {os.getloadavg()[0]:.1f}",
     ]
 
