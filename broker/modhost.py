@@ -114,7 +114,8 @@ class ModuleHost:
             self._log.debug(f"rmmod {entry.name}")
         if entry.thread is not None:
             await entry.thread.stop()
-            self._loaded.pop(entry.name, None)
+            if self._loaded.pop(entry.name, None) is None:
+                return  # its end has been logged already
         elif entry.service is not None and entry.endpoint is not None:
             await self._host.unmount(entry.service, entry.endpoint)
             self._loaded.pop(entry.name, None)

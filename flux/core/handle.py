@@ -21,6 +21,7 @@ from flux.wire.message import EVENT, NODEID_ANY, REQUEST, RESPONSE
 from flux.wire.topic import matches
 
 if TYPE_CHECKING:
+    from flux.core.basics import ModuleBasics
     from flux.core.watchers import FDWatcher, SignalWatcher, TimerWatcher
     from flux.future import Future
     from flux.message import Message, MessageWatcher
@@ -50,7 +51,8 @@ class Flux:
         self._attributes: dict[str, str] = {}
         self._lost = False
         self._stopping = False
-        self._basics = ""
+        self._basics: ModuleBasics | None = None
+        self.log_name = "python"
         self._poller = selectors.DefaultSelector()
         self._poller.register(self._sock, selectors.EVENT_READ)
         self.reactor = Reactor()
@@ -150,7 +152,7 @@ class Flux:
             if watcher.wants(msg):
                 self.reactor.call_soon(lambda w=watcher: w.call(msg) if w.active else None)  # type: ignore[misc]
                 return
-        if msg.type == REQUEST and self._basics and self._answer_basics(msg):
+        if msg.type == REQUEST and self._basics is not None and self._answer_basics(self._basics, msg):
             return
         if msg.type != RESPONSE:
             self._inbox.append(msg)
@@ -271,30 +273,23 @@ class Flux:
         return self.rpc("service.remove", {"service": name})
 
     def module_basics(self, name: str) -> None:
-        """Answer what every module answers (ping, stats.get, shutdown), unless a watcher of this handle does."""
-        self._basics = name
+        """Be the module ``name``: answer what every module answers, and keep the reactor running until its end is asked for."""
+        from flux.core.basics import ModuleBasics
 
-    def _answer_basics(self, msg: wire.Message) -> bool:
-        topic = msg.topic or ""
-        if topic == f"{self._basics}.shutdown":
+        self._basics = ModuleBasics(name)
+        self.log_name = name
+        self.reactor.incref()
+
+    def _answer_basics(self, basics: ModuleBasics, msg: wire.Message) -> bool:
+        basics.count(msg)
+        if msg.topic == f"{basics.name}.shutdown":
             self._stopping = True
             self.reactor.stop()
-        elif msg.noresponse:
-            return True
-        elif topic == f"{self._basics}.ping":
-            body = {
-                **(msg.json() or {}),
-                "route": "!".join(reversed(msg.routes)),
-                "userid": msg.userid,
-                "rolemask": msg.rolemask,
-            }
-            self.send_wire(wire.response(msg, body))
-        elif topic == f"{self._basics}.stats.get":
-            self.send_wire(wire.response(msg, {"pending": len(self._pending), "inbox": len(self._inbox)}))
-        elif not any(watcher.type_mask & REQUEST for watcher in self._watchers):
-            return False
-        else:
-            self.send_wire(wire.response(msg, "Unknown service method", errnum=errno.ENOSYS))
+        elif not basics.answer(self, msg):
+            if not self.reactor.running and not any(watcher.type_mask & REQUEST for watcher in self._watchers):
+                return False
+            if not msg.noresponse:
+                self.send_wire(wire.response(msg, "Unknown service method", errnum=errno.ENOSYS))
         return True
 
     def request_stop(self) -> None:
@@ -332,8 +327,7 @@ class Flux:
         from datetime import UTC, datetime
 
         stamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        name = getattr(self, "log_name", "python")
-        line = f"<{level << 3}>1 {stamp} {self.get_rank()} {name} {os.getpid()} - - {fstring}"
+        line = f"<{level << 3}>1 {stamp} {self.get_rank()} {self.log_name} {os.getpid()} - - {fstring}"
         self.rpc("log.append", line.encode("utf-8", "replace"), flags=1)
 
     def barrier(self, name: str, nprocs: int) -> Future:

@@ -23,5 +23,5 @@ def command(severity: str, appname: str, message: tuple[str, ...]) -> None:
     if len(appname.split()) != 1 or appname.split()[0] != appname:
         raise CommandError(f"invalid appname: '{appname}' is not one word")
     with handle() as h:
-        h.log_name = appname  # type: ignore[attr-defined]
+        h.log_name = appname
         h.log(SEVERITIES.index(severity), " ".join(message))

@@ -92,8 +92,7 @@ def remove(force: bool, name: str) -> None:
 def reload(force: bool, name: str, args: tuple[str, ...]) -> None:
     """Unload and load the module NAME."""
     with handle() as h:
-        _locate(name)
-        _rmmod(h, os.path.splitext(os.path.basename(name))[0] if "/" in name else name, force)
+        _rmmod(h, _name_in_file(_locate(name)) if "/" in name else name, force)
         _insmod(h, name, args)
 
 
@@ -133,10 +132,28 @@ def info(name: str) -> None:
             data = file.read()
     except OSError as exc:
         raise CommandError(f"{path}: {exc.strerror}") from None
-    echo(f"Module name:  {os.path.splitext(os.path.basename(name))[0]}")
+    echo(f"Module name:  {_name_in_file(path) if '/' in target else name}")
     echo(f"Module path:  {path}")
     echo(f"SHA1 Digest:  {hashlib.sha1(data).hexdigest()}")
     echo(f"Size:         {len(data)} bytes")
+
+
+def _name_in_file(path: str) -> str:
+    """Return the ``mod_name`` that a Python file defines, without running it; the file's name if it defines none."""
+    import ast
+
+    try:
+        with open(path, "rb") as file:
+            body = ast.parse(file.read(), path).body
+    except OSError as exc:
+        raise CommandError(f"{path}: {exc.strerror}") from None
+    except (SyntaxError, ValueError) as exc:
+        raise CommandError(f"{path}: {exc}") from None
+    for statement in body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id="mod_name")], value=ast.Constant(value=str(found))):
+                return found
+    return os.path.splitext(os.path.basename(path))[0]
 
 
 def _source_of(name: str) -> str:

@@ -248,6 +248,23 @@ def test_a_python_module_is_loaded_listed_asked_and_removed(instance: Instance, 
     assert "hello" not in instance.run("module", "list").stdout
 
 
+def test_a_module_that_only_runs_its_reactor_stays_and_answers(instance: Instance, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "file.py"
+    path.write_text('mod_name = "quiet"\ndef mod_main(h, *args):\n    h.log(6, " ".join(args))\n    h.reactor_run()\n')
+    assert instance.run("module", "info", str(path)).stdout.startswith("Module name:  quiet\n")
+    assert instance.run("module", "load", str(path), "one").stderr == ""
+    assert instance.run("module", "debug", "--set", "0x3", "quiet").stdout == "0x3\n"
+    assert int(instance.run("module", "stats", "--parse", "requests", "quiet").stdout) >= 2
+    assert instance.run("module", "stats", "--rusage", "--parse", "nswap", "quiet").returncode == 0
+    assert instance.run("module", "reload", str(path), "two").stderr == ""
+    with flux.Flux(instance.uri) as h, pytest.raises(OSError, match="Unknown service method"):
+        h.rpc("quiet.nosuch").get()
+    log = instance.run("dmesg").stdout
+    assert " quiet.info[0]: one\n" in log
+    assert " quiet.info[0]: two\n" in log
+    assert instance.run("module", "remove", "quiet").stderr == ""
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -1,0 +1,75 @@
+"""What every module answers (RFC 5, flux-module(1)), for modules that run with a blocking handle: ping, stats, rusage, debug, shutdown."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from flux.wire import message as wire
+from flux.wire.message import REQUEST
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+
+ROLE_OWNER = 1
+
+
+class ModuleBasics:
+    """The answers of the module ``name``."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.debug_flags = 0
+        self.requests = 0
+
+    def answer(self, handle: Flux, msg: wire.Message) -> bool:
+        """Answer a request for this module; returns False for one of which it knows nothing."""
+        service, _, method = (msg.topic or "").rpartition(f"{self.name}.")
+        if service:
+            return False
+        action = {
+            "ping": self._ping,
+            "stats.get": self._stats,
+            "stats.clear": self._clear,
+            "rusage": self._rusage,
+            "debug": self._debug,
+        }.get(method)
+        if action is None:
+            return False
+        if not msg.noresponse:
+            try:
+                if method not in ("ping", "rusage") and not msg.rolemask & ROLE_OWNER:
+                    raise OSError(errno.EPERM, "Request requires owner credentials")
+                handle.send_wire(wire.response(msg, action(msg)))
+            except OSError as exc:
+                handle.send_wire(wire.response(msg, exc.strerror, errnum=exc.errno or errno.EPROTO))
+        return True
+
+    def count(self, msg: wire.Message) -> None:
+        """Count a request."""
+        self.requests += msg.type == REQUEST
+
+    def _ping(self, msg: wire.Message) -> dict[str, Any]:
+        sender = {"route": "!".join(reversed(msg.routes)), "userid": msg.userid, "rolemask": msg.rolemask}
+        return {**(msg.json() or {}), **sender}
+
+    def _stats(self, msg: wire.Message) -> dict[str, Any]:
+        return {"requests": self.requests}
+
+    def _clear(self, msg: wire.Message) -> None:
+        self.requests = 0
+
+    def _rusage(self, msg: wire.Message) -> dict[str, Any]:
+        import resource
+
+        usage = resource.getrusage(resource.RUSAGE_THREAD)
+        return {name.removeprefix("ru_"): getattr(usage, name) for name in dir(usage) if name.startswith("ru_")}
+
+    def _debug(self, msg: wire.Message) -> dict[str, Any]:
+        body = msg.json() or {}
+        operation, flags = body.get("op"), body.get("flags")
+        if operation not in ("setbit", "clrbit", "set", "clr") or not isinstance(flags, int):
+            raise OSError(errno.EPROTO, "Protocol error")
+        before = self.debug_flags
+        self.debug_flags = {"setbit": before | flags, "clrbit": before & ~flags, "set": flags, "clr": 0}[operation]
+        return {"flags": self.debug_flags}
