@@ -20,6 +20,9 @@ from broker.modules import HIDDEN, MODULES
 from broker.pymodule import PythonModule, load_module_file
 from broker.service import Service
 
+UNLOAD_TIMEOUT = 10.0
+"""Seconds a module may take to stop when the broker ends."""
+
 
 @dataclass(slots=True)
 class _Loaded:
@@ -128,7 +131,9 @@ class ModuleHost:
             if entry.name == keep:
                 continue
             try:
-                await self._unload(entry)
+                await asyncio.wait_for(self._unload(entry), UNLOAD_TIMEOUT)
+            except TimeoutError:
+                self._log.err(f"{entry.name}: did not stop within {UNLOAD_TIMEOUT:g}s")
             except Exception as exc:
                 self._log.exception(f"{entry.name}: stopping failed: {exc}", exc)
 

@@ -1,0 +1,112 @@
+"""Loading and unloading the broker's modules."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import time
+from typing import Any
+
+import pytest
+
+from broker import modhost
+from broker.attributes import Attributes
+from broker.endpoint import ServiceHost
+from broker.log import LogRing
+from broker.modhost import ModuleHost
+from broker.modules import MODULES, BuiltIn
+from broker.router import Router
+from broker.service import Service
+from broker.topology import Topology
+
+STOPPED: list[str] = []
+
+
+class First(Service):
+    name = "first"
+    also = ("alias",)
+
+    async def stop(self) -> None:
+        STOPPED.append(self.name)
+
+
+class Second(First):
+    name = "second"
+    also = ()
+
+
+class Stuck(Service):
+    name = "stuck"
+
+    async def stop(self) -> None:
+        await asyncio.Event().wait()
+
+
+class Refusing(Service):
+    name = "refusing"
+
+    async def start(self, args: list[str]) -> None:
+        raise OSError(errno.EINVAL, f"no such option {args}")
+
+
+@pytest.fixture
+async def host(monkeypatch: pytest.MonkeyPatch) -> ModuleHost:
+    for service in (First, Second, Stuck, Refusing):
+        monkeypatch.setitem(MODULES, service.name, BuiltIn(f"{__name__}:{service.__name__}"))
+    STOPPED.clear()
+    attrs = Attributes()
+    router = Router(Topology(0, 1), asyncio.get_running_loop().call_soon)
+    ring = LogRing(0, attrs)
+    services = ServiceHost(router, attrs, ring, 0)
+    ctx, _ = services.context("broker")
+    loaded = ModuleHost(services, ctx.log)
+    loaded.ring = ring  # type: ignore[attr-defined]
+    return loaded
+
+
+async def test_modules_are_listed_and_unloaded_in_reverse(host: ModuleHost) -> None:
+    await host.load("first", [])
+    await host.load("/usr/lib/flux/modules/second.so", [])
+    assert [(mod["name"], mod["services"]) for mod in host.list()] == [
+        ("first", ["first", "alias"]),
+        ("second", ["second"]),
+    ]
+    assert all(mod["size"] > 0 and len(mod["digest"]) == 40 for mod in host.list())
+    await host.unload_all("none")
+    assert (STOPPED, host.names) == (["second", "first"], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("nosuch", errno.ENOENT),
+        ("/nonexistent/x.py", errno.ENOENT),
+        ("first", errno.EEXIST),
+        ("refusing", errno.EINVAL),
+    ],
+)
+async def test_what_cannot_be_loaded_is_refused_and_leaves_nothing(host: ModuleHost, name: str, number: int) -> None:
+    await host.load("first", [])
+    with pytest.raises(OSError, match=r".") as caught:
+        await host.load(name, [])
+    assert caught.value.errno == number
+    assert host.names == ["first"]
+    await host.remove("first")
+
+
+async def test_removing_twice_is_an_error(host: ModuleHost) -> None:
+    await host.load("first", [])
+    await host.remove("first")
+    with pytest.raises(FileNotFoundError):
+        await host.remove("first")
+
+
+async def test_a_module_that_does_not_stop_does_not_hold_the_others(host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(modhost, "UNLOAD_TIMEOUT", 0.05)
+    await host.load("first", [])
+    await host.load("stuck", [])
+    started = time.monotonic()
+    await host.unload_all("none")
+    assert time.monotonic() - started < 5
+    assert STOPPED == ["first"]
+    assert any("stuck: did not stop within 0.05s" in entry.text for entry in host.ring)
