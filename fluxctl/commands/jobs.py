@@ -126,6 +126,21 @@ def _print(jobs: list[JobInfo], layout: JobInfoFormat, color: bool) -> None:
         sys.stdout.flush()
 
 
+def _all_attributes() -> list[str]:
+    from fluxctl.job.options import ATTRIBUTES
+
+    return ATTRIBUTES
+
+
+def _print_json(jobs: list[JobInfo]) -> None:
+    """Print the attributes of each job as job-list has them, its short id, and its status in words."""
+    from flux.job.JobID import id_encode
+    from flux.wire import json
+
+    for job in jobs:
+        echo(json.dumps_str({**job.to_dict(), "f58": id_encode(job.id, "f58"), "status": job.status}))
+
+
 def _print_stats(flux: Flux) -> int:
     """Print the summary line and return the number of active jobs."""
     from flux.job.stats import JobStats
@@ -182,9 +197,16 @@ def _check_ids(jobids: Iterable[str]) -> None:
 )
 @click.option("--stats", is_flag=True, help="Print a summary line before the header.")
 @click.option("--stats-only", is_flag=True, help="Print the summary line only; exit 1 if no job is active.")
+@click.option("--json", "as_json", is_flag=True, help="Print each job as one line of JSON.")
 @click.argument("jobids", metavar="[JOBID ...]", nargs=-1)
 def command(
-    suppress_header: bool, layout: str | None, color: str, stats: bool, stats_only: bool, **options: Any
+    suppress_header: bool,
+    layout: str | None,
+    color: str,
+    stats: bool,
+    stats_only: bool,
+    as_json: bool,
+    **options: Any,
 ) -> int:
     """List jobs, by default those of the current user that have not ended.
 
@@ -196,15 +218,18 @@ def command(
     rows = _parse_format(layout or (TERMINAL_FORMAT if sys.stdout.isatty() else DEFAULT_FORMAT))
     _check_ids(options["jobids"])
     flux = handle(python_failure)
-    if stats:
+    if stats and not as_json:
         _print_stats(flux)
     try:
-        jobs, errors = _query(flux, options, attributes_of(rows.fields))
+        jobs, errors = _query(flux, options, _all_attributes() if as_json else attributes_of(rows.fields))
     except OSError as exc:
         raise _failure(f"[Errno {exc.errno}] {exc.strerror}") from None
-    if not suppress_header:
-        echo(rows.header())
-    _print(jobs, rows, _use_color(color))
+    if as_json:
+        _print_json(jobs)
+    else:
+        if not suppress_header:
+            echo(rows.header())
+        _print(jobs, rows, _use_color(color))
     sys.stdout.flush()
     for text in errors:
         echo(text, err=True)

@@ -148,13 +148,20 @@ def ls_command(
 @click.option("-d", "--directory", is_flag=True, help="Show keys without values.")
 @click.option("-w", "--width", type=int, metavar="COLS", help="Cut lines to fit COLS, 0 for unlimited.")
 @snapshot_option
+@click.option("--json", "as_json", is_flag=True, help="Print each key as one line of JSON, values in full.")
 @click.argument("key", default=".")
 def dir_command(
-    key: str, namespace: str | None, recursive: bool, directory: bool, width: int | None, at: str | None
+    key: str,
+    namespace: str | None,
+    recursive: bool,
+    directory: bool,
+    width: int | None,
+    at: str | None,
+    as_json: bool,
 ) -> None:
     """Show all keys and their values under a directory, the root by default."""
     with handle() as h:
-        tree = _Tree(h, namespace, parse_at(at), recursive, not directory, terminal_width(width))
+        tree = _Tree(h, namespace, parse_at(at), recursive, not directory, terminal_width(width), as_json)
         tree.show(key)
 
 
@@ -166,6 +173,7 @@ class _Tree:
     recursive: bool
     values: bool
     width: int
+    as_json: bool = False
 
     def show(self, key: str) -> None:
         from flux import kvs_rpc
@@ -183,17 +191,27 @@ class _Tree:
             if self.recursive:
                 self.show(key)
             else:
-                echo(f"{key}.")
+                self._line(f"{key}.", key, type="dir")
         elif obj["type"] == "symlink":
             link = obj["data"]
             space = link.get("namespace")
-            echo(f"{key} -> {link['target'] if space is None else space + '::' + link['target']}")
+            target = link["target"] if space is None else f"{space}::{link['target']}"
+            self._line(f"{key} -> {target}", key, type="symlink", target=target)
         elif not self.values:
-            echo(key)
+            self._line(key, key, type="value")
         else:
             with failing(key):
                 data = kvs_rpc.value_of(kvs_rpc.lookup(self.h, key, 0, self.namespace, self.rootdir))
-            echo(f"{key} = {self._cut(data.decode('utf-8', 'replace'), len(key) + 3)}")
+            text = data.decode("utf-8", "replace")
+            self._line(f"{key} = {self._cut(text, len(key) + 3)}", key, type="value", value=text)
+
+    def _line(self, text: str, key: str, **facts: str) -> None:
+        """Print an entry, as text or as JSON."""
+        if self.as_json:
+            from flux.wire import json
+
+            text = json.dumps_str({"key": key, **facts})
+        echo(text)
 
     def _cut(self, text: str, used: int) -> str:
         """Return as much of a value as fits after ``used`` characters, room for the ellipsis always kept."""

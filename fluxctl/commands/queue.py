@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from fluxctl.command import FluxGroup, handle, talk
+from fluxctl.command import FluxGroup, echo, handle, talk
 from fluxctl.errors import CommandError
 
 
@@ -64,9 +64,16 @@ def stop(ctx: click.Context, reason: tuple[str, ...]) -> None:
 
 @command.command("status")
 @click.option("-v", "--verbose", is_flag=True, help="Display the queue's counters, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with everything.")
 @click.pass_context
-def status(ctx: click.Context, verbose: bool) -> None:
+def status(ctx: click.Context, verbose: bool, as_json: bool) -> None:
     """Tell whether submission and scheduling are enabled."""
+    if as_json:
+        from flux.wire import json
+
+        submission, scheduling = _admin("submit-admin", True, False), _admin("alloc-admin", True, False)
+        echo(json.dumps_str({"submission": submission, "scheduling": scheduling}))
+        return
     _report(ctx, "Job submission", _admin("submit-admin", True, False))
     answer = _admin("alloc-admin", True, False)
     _report(ctx, "Scheduling", answer)

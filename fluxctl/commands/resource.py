@@ -183,7 +183,8 @@ _LIST_STATES = ("all", "up", "down", "allocated", "free")
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
 @click.option("-o", "--format", "layout", metavar="FORMAT", help="Print fields in this format.")
 @click.option("-s", "--states", metavar="STATE,...", default="free,allocated,down", help="Show these states.")
-def list_resources(verbose: bool, no_header: bool, layout: str | None, states: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with a member for each state.")
+def list_resources(verbose: bool, no_header: bool, layout: str | None, states: str, as_json: bool) -> None:
     """Show how many nodes, cores and GPUs are free, allocated or down."""
     from flux.resource.list import resource_list
 
@@ -194,7 +195,19 @@ def list_resources(verbose: bool, no_header: bool, layout: str | None, states: s
         resources = resource_list(handle(python_failure)).get()
     except OSError as exc:
         raise _rpc_failure(exc) from None
+    if as_json:
+        from flux.wire import json
+
+        found = {state: _plain(resources[state]) for state in wanted}
+        echo(json.dumps_str(found))
+        return
     _print_table(table, [resources[state] for state in wanted], header=not no_header)
+
+
+def _plain(resources: Any) -> dict[str, Any]:
+    """Return the fields of ``flux resource list`` as plain values."""
+    counts = {name: getattr(resources, name) for name in ("nnodes", "ncores", "ngpus")}
+    return counts | {name: str(getattr(resources, name)) for name in ("ranks", "nodelist", "rlist")}
 
 
 @command.command("reload")

@@ -9,34 +9,8 @@ import click
 
 from fluxctl.command import COUNT, echo, handle
 from fluxctl.errors import CommandError
-from fluxctl.job.options import JobCommand, parse_id, parse_states, parse_userid, usage
+from fluxctl.job.options import ATTRIBUTES, JobCommand, parse_id, parse_states, parse_userid, usage
 
-ATTRIBUTES = [
-    "userid",
-    "urgency",
-    "priority",
-    "t_submit",
-    "state",
-    "name",
-    "ntasks",
-    "nnodes",
-    "ranks",
-    "nodelist",
-    "expiration",
-    "success",
-    "exception_occurred",
-    "exception_severity",
-    "exception_type",
-    "exception_note",
-    "result",
-    "waitstatus",
-    "t_depend",
-    "t_run",
-    "t_cleanup",
-    "t_inactive",
-    "annotations",
-    "dependencies",
-]
 ENCODINGS = ("dec", "hex", "kvs", "dothex", "words", "f58")
 DEFAULT_STATES = "pending,running"
 
