@@ -13,7 +13,7 @@ from broker.log import Logger, LogRing
 from broker.router import Router
 from broker.service import Service
 from flux.aio import AsyncFlux
-from flux.wire.message import REQUEST, ROLE_OWNER, Message
+from flux.wire.message import EVENT, REQUEST, RESPONSE, ROLE_OWNER, Message
 
 
 def new_id() -> str:
@@ -34,7 +34,9 @@ class InProcess:
         router.attach(self)
 
     def deliver(self, msg: Message) -> None:
-        """Take a message from the router."""
+        """Take a message from the router; services act on the instance owner's events only, whoever may publish."""
+        if msg.type == EVENT and not msg.rolemask & ROLE_OWNER:
+            return
         if msg.type == REQUEST and self.on_request is not None:
             self.last_active = time.monotonic()
             self.on_request(msg)
@@ -43,7 +45,7 @@ class InProcess:
 
     def send(self, msg: Message) -> None:
         """Give the router a message of this endpoint, with the instance owner's credentials unless it answers one."""
-        if msg.type != 2:
+        if msg.type != RESPONSE:
             msg.userid = self.owner
             msg.rolemask = ROLE_OWNER
         self.router.submit(msg, self)

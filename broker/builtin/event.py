@@ -23,9 +23,13 @@ class EventService(Service):
 
     @request("pub", allow="guest")
     def pub(self, req: Request) -> object:
-        """Publish ``{topic, flags, payload?}``; flags 1 marks a base64 payload of raw bytes, 2 a private event."""
+        """Publish ``{topic, flags, payload?}``; flags 1 marks a base64 payload of raw bytes, 2 a private event.
+
+        Brokers pass requests on to rank 0 with the publisher's credentials in ``userid`` and ``rolemask``, which nobody else may name.
+        """
         if self.ctx.rank > 0:
-            self.ctx.handle.post("event.pub", req.payload, lambda msg: _pass_on(req, msg), nodeid=0)
+            body = {**req.payload, "userid": req.userid, "rolemask": req.rolemask}
+            self.ctx.handle.post("event.pub", body, lambda msg: _pass_on(req, msg), nodeid=0)
             return NO_REPLY
         flags = req.get("flags", int, 0)
         payload: Any = req.payload.get("payload")
@@ -36,6 +40,8 @@ class EventService(Service):
                 raise OSError(errno.EPROTO, "Protocol error") from None
         msg = event(req.get("topic", str), payload, private=bool(flags & 2))
         msg.userid, msg.rolemask = req.userid, req.rolemask
+        if req.is_owner:
+            msg.userid, msg.rolemask = req.get("userid", int, req.userid), req.get("rolemask", int, req.rolemask)
         return {"seq": self.router.publish(msg)}
 
     @request("subscribe", allow="guest")

@@ -1,7 +1,8 @@
 """``connector-local``: programs of this machine connect to the broker through a Unix socket.
 
 The socket is mode 0700 in a directory of mode 0700. A peer is who the kernel says (SO_PEERCRED); its messages carry the credentials
-the broker gives them, whatever they claim. Bytes that are not RFC 3 end that connection and nothing else.
+the broker gives them, whatever they claim. A guest answers only what it was asked, and what it can make the broker keep is bounded.
+Bytes that are not RFC 3 end that connection and nothing else.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import errno
 import os
 import socket
 import struct
-from typing import cast
+from typing import Any, cast
 
 from broker.context import Context
 from broker.endpoint import new_id
@@ -28,6 +29,7 @@ from flux.wire.message import (
     ROLE_OWNER,
     ROLE_USER,
     ROUTE,
+    STREAMING,
     TOPIC,
     UPSTREAM,
     Message,
@@ -36,6 +38,8 @@ from flux.wire.message import (
 
 MAX_MESSAGE = 1 << 30
 MAX_BACKLOG = 1 << 29
+MAX_GUEST_MESSAGE = 1 << 24
+MAX_GUEST_NAMES = 10_000  # services used, and event topics subscribed to
 
 
 class ConnectorLocalService(Service):
@@ -110,6 +114,8 @@ class Client(asyncio.Protocol):
         self._unpacker = framing.Unpacker(MAX_MESSAGE)
         self._out: list[bytes] = []
         self._used: set[tuple[str, int, int]] = set()
+        self._owed: dict[tuple[str, ...], bool] = {}
+        self._subscribed: set[str] = set()
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self._attached = False
@@ -128,10 +134,16 @@ class Client(asyncio.Protocol):
             self._transport.close()
             return
         self._rolemask = ROLE_OWNER if self.userid == service.ctx.owner else ROLE_USER
+        if self._is_guest:
+            self._unpacker = framing.Unpacker(MAX_GUEST_MESSAGE)
         service.accepted += 1
         service.clients.add(self)
         self._attached = True
         self._router.attach(self, self.userid)
+
+    @property
+    def _is_guest(self) -> bool:
+        return not self._rolemask & ROLE_OWNER
 
     def data_received(self, data: bytes) -> None:
         if not self._attached:
@@ -149,8 +161,11 @@ class Client(asyncio.Protocol):
         kind = msg.type
         msg.userid = self.userid
         msg.rolemask = self._rolemask
-        if not self._rolemask & ROLE_OWNER and kind != RESPONSE:
-            msg.routes = []
+        if self._is_guest:
+            if kind != RESPONSE:
+                msg.routes = []
+            elif not self._owes(msg):
+                return
         topic = msg.topic
         if kind == REQUEST:
             if not topic:
@@ -161,12 +176,30 @@ class Client(asyncio.Protocol):
                 return
             used = (topic.rpartition(".")[0] or topic, msg.aux1, msg.flags & UPSTREAM)
             self._used.add(used)
+            self._limit(self._used)
         elif kind == EVENT:
             if not topic or not msg.flags & TOPIC:
                 return
         elif kind != RESPONSE:
             return
         self._router.submit(msg, self)
+
+    def _owes(self, msg: Message) -> bool:
+        """Tell whether a guest's response answers a request it got."""
+        key = (str(msg.aux2), *msg.routes)
+        streaming = self._owed.get(key)
+        if streaming is None:
+            return False
+        if not streaming or msg.errnum:
+            del self._owed[key]
+        return True
+
+    def _limit(self, names: set[Any]) -> None:
+        """Close the connection of a guest that makes the broker remember too much."""
+        closing = self._transport is None or self._transport.is_closing()
+        if len(names) > MAX_GUEST_NAMES and self._is_guest and not closing:
+            self._service.ctx.log.err(f"client {self.id}: user {self.userid} uses too many names, connection closed")
+            self.close()
 
     def _subscription(self, msg: Message) -> None:
         try:
@@ -176,8 +209,11 @@ class Client(asyncio.Protocol):
         else:
             if _OWN_TOPICS[msg.topic or ""]:
                 self._router.subscribe(str(prefix), self)
+                self._subscribed.add(str(prefix))
+                self._limit(self._subscribed)
             else:
                 self._router.unsubscribe(str(prefix), self)
+                self._subscribed.discard(str(prefix))
             answer = response(msg)
         if not msg.flags & NORESPONSE:
             self.deliver(answer)
@@ -186,6 +222,8 @@ class Client(asyncio.Protocol):
         """Send a message to the client, together with the others of this loop turn."""
         if not self._out:
             self._loop.call_soon(self._flush)
+        if msg.type == REQUEST and self._is_guest and not msg.flags & NORESPONSE:
+            self._owed[str(msg.aux2), *msg.routes] = bool(msg.flags & STREAMING)
         self._out.append(framing.pack(msg))
 
     def _flush(self) -> None:
