@@ -97,7 +97,8 @@ class FluxGroup(click.Group):
         ctx: click.Context,
         args: list[str],
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+        unknown = args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None
+        if unknown and not ctx.resilient_parsing:
             name = program_name(ctx)
             near = nearest(args[0], self.list_commands(ctx))
             hint = f" (did you mean {near}?)" if near else ""

@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
     args = list(sys.argv[1:] if argv is None else argv)
     try:
         streams.prepare()
-        code = run(args)
+        code = _complete() if "_FLUX_COMPLETE" in os.environ else run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
         code = 130
@@ -50,6 +50,12 @@ def main(argv: list[str] | None = None) -> NoReturn:
             raise
         code = _unexpected(exc)
     sys.exit(code)
+
+
+def _complete() -> int:
+    from fluxctl.completion import complete
+
+    return complete(os.environ["_FLUX_COMPLETE"])
 
 
 def _unexpected(exc: Exception) -> int:

@@ -62,14 +62,14 @@ class JobGroup(FluxGroup):
         return "\n".join(lines)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args:
+        if not args and not ctx.resilient_parsing:
             self._usage(ctx)
         return super().parse_args(ctx, args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in SUBCOMMANDS:
+        if args[0] not in SUBCOMMANDS and not ctx.resilient_parsing:
             self._usage(ctx)
         return super().resolve_command(ctx, args)
 

@@ -6,7 +6,7 @@ import click
 
 from fluxctl.command import handle
 from fluxctl.errors import CommandError
-from fluxctl.job.options import JobCommand, parse_id, usage
+from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
 
 
 @click.command("attach", cls=JobCommand, synopsis="[OPTIONS] id", help="Interactively attach to job")
@@ -16,7 +16,7 @@ from fluxctl.job.options import JobCommand, parse_id, usage
 @click.option("-v", "--verbose", count=True, help="Increase verbosity; -vvv is -E -X")
 @click.option("-q", "--quiet", is_flag=True, help="Do not show events, whatever else is asked for")
 @click.option("-r", "--read-only", is_flag=True, help="Disable reading stdin and capturing signals")
-@click.argument("args", nargs=-1)
+@click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def attach(
     ctx: click.Context,

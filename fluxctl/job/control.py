@@ -10,6 +10,7 @@ from fluxctl.command import handle, talk
 from fluxctl.errors import CommandError
 from fluxctl.job.options import (
     JobCommand,
+    JobIdArguments,
     parse_id,
     parse_signal,
     parse_states,
@@ -32,7 +33,7 @@ def _raise(id_text: str, kind: str, severity: int, message: tuple[str, ...]) -> 
 
 
 @click.command("cancel", cls=JobCommand, synopsis="[OPTIONS] id [message ...]", help="Cancel a job")
-@click.argument("args", nargs=-1)
+@click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def cancel(ctx: click.Context, args: tuple[str, ...]) -> None:
     if not args:
@@ -43,7 +44,7 @@ def cancel(ctx: click.Context, args: tuple[str, ...]) -> None:
 @click.command("raise", cls=JobCommand, synopsis="[OPTIONS] id [message ...]", help="Raise exception for job")
 @click.option("-s", "--severity", type=int, default=0, metavar="N", help="Set exception severity [0-7] (default=0)")
 @click.option("-t", "--type", "kind", default="cancel", metavar="TYPE", help="Set exception type (default=cancel)")
-@click.argument("args", nargs=-1)
+@click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def raise_command(ctx: click.Context, severity: int, kind: str, args: tuple[str, ...]) -> None:
     if not args:
@@ -120,7 +121,7 @@ def raiseall(
 
 @click.command("kill", cls=JobCommand, synopsis="[OPTIONS] id", help="Send signal to running job")
 @click.option("-s", "--signal", "name", default="SIGTERM", metavar="SIG", help="Send signal SIG (default SIGTERM)")
-@click.argument("args", nargs=-1)
+@click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def kill(ctx: click.Context, name: str, args: tuple[str, ...]) -> None:
     if len(args) != 1:
@@ -159,7 +160,7 @@ def killall(ctx: click.Context, name: str, user: str | None, force: bool, args: 
     "urgency", cls=JobCommand, synopsis="[OPTIONS] id urgency", help="Set job urgency (0-31, HOLD, EXPEDITE, DEFAULT)"
 )
 @click.option("-v", "--verbose", is_flag=True, help="Output old urgency value on success")
-@click.argument("args", nargs=-1)
+@click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def urgency(ctx: click.Context, verbose: bool, args: tuple[str, ...]) -> None:
     if len(args) != 2:
@@ -186,7 +187,7 @@ def _urgency(text: str) -> int:
 
 
 @click.command("annotate", cls=JobCommand, synopsis="id key value", help="Annotate job with key and value")
-@click.argument("args", nargs=-1)
+@click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def annotate(ctx: click.Context, args: tuple[str, ...]) -> None:
     if len(args) != 3:

@@ -10,7 +10,7 @@ import click
 
 from fluxctl.command import echo, handle
 from fluxctl.errors import CommandError
-from fluxctl.job.options import JobCommand, parse_id, usage
+from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
 
 if TYPE_CHECKING:
     from flux.job.event import JobEventWatchFuture
@@ -78,7 +78,7 @@ def _context(entry: dict[str, Any]) -> Iterator[str]:
 @_FORMAT
 @_TIME
 @_PATH
-@click.argument("args", nargs=-1)
+@click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def eventlog(ctx: click.Context, form: str, time_format: str, path: str, args: tuple[str, ...]) -> None:
     if len(args) != 1:
@@ -110,7 +110,7 @@ def eventlog(ctx: click.Context, form: str, time_format: str, path: str, args: t
 @click.option("-q", "--quiet", is_flag=True, help="Do not output matched event")
 @click.option("-v", "--verbose", is_flag=True, help="Output all events before matched event")
 @_PATH
-@click.argument("args", nargs=-1)
+@click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def wait_event(
     ctx: click.Context,
@@ -198,7 +198,7 @@ def _matches(entry: dict[str, Any], wanted: tuple[str, Any]) -> bool:
 
 
 @click.command("info", cls=JobCommand, synopsis="id key", help="Display info for a job")
-@click.argument("args", nargs=-1)
+@click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def info(ctx: click.Context, args: tuple[str, ...]) -> None:
     if len(args) < 2:

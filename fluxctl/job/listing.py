@@ -9,7 +9,7 @@ import click
 
 from fluxctl.command import COUNT, echo, handle
 from fluxctl.errors import CommandError
-from fluxctl.job.options import ATTRIBUTES, JobCommand, parse_id, parse_states, parse_userid, usage
+from fluxctl.job.options import ATTRIBUTES, JobCommand, JobIdArguments, parse_id, parse_states, parse_userid, usage
 
 ENCODINGS = ("dec", "hex", "kvs", "dothex", "words", "f58")
 DEFAULT_STATES = "pending,running"
@@ -82,7 +82,7 @@ def _ask(topic: str, payload: dict[str, Any], function: str) -> dict[str, Any]:
 
 
 @click.command("list-ids", cls=JobCommand, synopsis="[OPTIONS] ID [ID ...]", help="List job(s) by id")
-@click.argument("args", nargs=-1)
+@click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def list_ids(ctx: click.Context, args: tuple[str, ...]) -> None:
     if not args:
@@ -120,7 +120,7 @@ def _ids(args: tuple[str, ...]) -> list[str]:
     metavar="dec|kvs|hex|dothex|words|f58",
     help="Convert jobid to specified form",
 )
-@click.argument("args", nargs=-1)
+@click.argument("args", nargs=-1, cls=JobIdArguments)
 def id_command(encoding: str, args: tuple[str, ...]) -> None:
     from flux.job.JobID import id_encode, id_parse
 

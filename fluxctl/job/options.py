@@ -5,15 +5,19 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from fluxctl.command import FluxCommand, echo, program_name
 from fluxctl.errors import CommandError
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 HELP_COLUMN = 25
 WIDTH = 80
+COMPLETED_IDS = 200
 
 STATES = {
     "new": 1,
@@ -86,6 +90,33 @@ class JobCommand(FluxCommand):
                 rows.append((_label(param), param.help or ""))
         first = f"Usage: {program_name(ctx)} {ctx.info_name} {self.synopsis}".rstrip()
         return "\n".join([first, self.help or "", *option_lines(rows)])
+
+
+class JobIdArguments(click.Argument):
+    """Arguments of which the first, or each, is a job id; the ids of the newest jobs complete it."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the ids that begin with what is typed; an ASCII f stands for the ƒ."""
+        from click.shell_completion import CompletionItem
+
+        from flux.core.handle import Flux
+        from flux.job.JobID import id_encode
+
+        try:
+            with Flux() as h:
+                request = {
+                    "max_entries": COMPLETED_IDS,
+                    "attrs": ["name"],
+                    "userid": 0xFFFFFFFF,
+                    "states": 126,
+                    "results": 0,
+                }
+                jobs = h.rpc("job-list.list", request).get()["jobs"]
+        except OSError:
+            return []
+        start = "ƒ" + incomplete[1:] if incomplete.startswith("f") else incomplete
+        found = [(id_encode(job["id"], "f58"), job.get("name", "")) for job in jobs]
+        return [CompletionItem(id, help=name) for id, name in found if id.startswith(start)]
 
 
 def _label(option: click.Option) -> str:

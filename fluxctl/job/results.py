@@ -10,7 +10,7 @@ import click
 
 from fluxctl.command import echo, handle, talk
 from fluxctl.errors import CommandError
-from fluxctl.job.options import JobCommand, parse_id, usage
+from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -32,7 +32,7 @@ ANY = -1
 @click.option(
     "-j", "--json", "as_json", is_flag=True, help="Dump job result information gleaned from eventlog to stdout"
 )
-@click.argument("args", nargs=-1)
+@click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def status(
     ctx: click.Context, verbose: int, exception_exit_code: int | None, as_json: bool, args: tuple[str, ...]
@@ -87,7 +87,7 @@ def _dump(facts: dict[str, Any]) -> None:
 @click.command("wait", cls=JobCommand, synopsis="[--all] [id]", help="Wait for job(s) to complete.")
 @click.option("-a", "--all", "every", is_flag=True, help="Wait for all (waitable) jobs")
 @click.option("-v", "--verbose", is_flag=True, help="Emit a line of output for all jobs")
-@click.argument("args", nargs=-1)
+@click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def wait(ctx: click.Context, every: bool, verbose: bool, args: tuple[str, ...]) -> None:
     if len(args) > 1:

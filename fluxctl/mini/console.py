@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import select
 import sys
 from typing import BinaryIO
 
 _MAX_OPEN = 64
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write past Python's buffer, which Ctrl+C in the middle of a flush leaves full: it would be written twice."""
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except BlockingIOError:
+            select.select([], [descriptor], [])
 
 
 class Console:
@@ -40,11 +52,14 @@ class Console:
             file.flush()
             return
         buffer = getattr(stream, "buffer", None)
-        if buffer is not None:
-            buffer.write(data)
-            buffer.flush()
-        else:
+        if buffer is None:
             stream.write(data.decode("utf-8", "replace"))  # type: ignore[attr-defined]
+            return
+        buffer.flush()
+        if hasattr(buffer, "raw"):
+            _write_all(buffer.fileno(), data)
+        else:
+            buffer.write(data)
 
     def close(self) -> None:
         """Close the log files."""
