@@ -69,10 +69,14 @@ def events_of(job: Job, count: int | None = None) -> Iterator[Event]:
 
 
 class Reader:
-    """One reader of the journal and the event names it wants."""
+    """One reader of the journal and the event names it wants.
+
+    ``met`` collects the jobs that something happened to while the reader is sent what was before; None once it follows.
+    """
 
     def __init__(self, request: Request) -> None:
         self.request = request
+        self.met: dict[int, Job] | None = {}
         self.allow = _names(request, "allow")
         self.deny = _names(request, "deny")
 
@@ -83,10 +87,18 @@ class Reader:
 
     def begin(self, events: Iterable[Event]) -> None:
         """Send the last of what is not new, which may be nothing: ``replayed`` tells the reader that it is up to date."""
+        self.met = None
         self.request.respond({"events": [event.json() for event in events if self.wants(event)], "replayed": True})
 
     def send(self, events: Iterable[Event]) -> None:
-        """Send the events the reader wants, if any."""
+        """Send new events the reader wants, if any; one that does not follow yet is told of their jobs in the end."""
+        if self.met is not None:
+            self.met.update((event.job.id, event.job) for event in events)
+            return
+        self.replay(events)
+
+    def replay(self, events: Iterable[Event]) -> None:
+        """Send events of the past that the reader wants, if any."""
         wanted = [event.json() for event in events if self.wants(event)]
         if wanted:
             self.request.respond({"events": wanted})

@@ -137,35 +137,43 @@ class JobManagerService(ExecutionClient, JobControl, QueueAdmin):
         The stream starts with the events of the active jobs, and with ``full`` also with those of inactive ones; then
         ``replayed`` tells that what follows is new.
         """
-        reader = Reader(req)
-        known = {job.id for job in self.machine.jobs.values()} | {event.job.id for event in self.journal.unpublished()}
+        reader = self.readers[req.sender, req.matchtag] = Reader(req)
         if req.payload.get("full"):
-            self.ctx.spawn(self._stream_all(reader, known), "job-manager:events-journal")
-            return NO_REPLY
-        self._follow(reader)
+            self.ctx.spawn(self._stream_all(reader), "job-manager:events-journal")
+        else:
+            reader.begin(self.journal.published(self.machine.jobs.values()))
         return NO_REPLY
 
-    async def _stream_all(self, reader: Reader, known: set[int]) -> None:
-        """Send the inactive jobs' events from the KVS, then follow.
+    async def _stream_all(self, reader: Reader) -> None:
+        """Send the inactive jobs' events from the KVS, then those of the active jobs and of jobs that ended meanwhile; then follow."""
+        key = (reader.request.sender, reader.request.matchtag)
+        try:
+            sent = await self._send_stored(reader)
+        except OSError as exc:
+            if self.readers.get(key) is reader:
+                del self.readers[key]
+                reader.request.fail(exc)
+            return
+        if self.readers.get(key) is not reader:
+            return  # the client went away
+        ended = [job for job in (reader.met or {}).values() if job.id not in self.machine.jobs and job.id not in sent]
+        reader.begin(self.journal.published([*self.machine.jobs.values(), *ended]))
 
-        A job that ends while the KVS is read is in ``known`` and is sent whole from its eventlog there.
-        """
+    async def _send_stored(self, reader: Reader) -> set[int]:
+        """Send the events of inactive jobs in the KVS; returns the jobs."""
+        sent: set[int] = set()
         async for stored in stored_jobs(self.ctx.handle):
-            if stored.id in known and stored.id in self.machine.jobs:
+            if stored.id in self.machine.jobs:
                 continue
             try:
                 job = stored.replay()
                 if job.state == INACTIVE:
                     await stored.load_details(job)
-                    reader.send(events_of(job))
+                    reader.replay(events_of(job))
+                    sent.add(job.id)
             except _UNREADABLE as exc:
                 self.ctx.log.err(f"events-journal: job {stored.id} cannot be replayed: {exc}")
-        self._follow(reader)
-
-    def _follow(self, reader: Reader) -> None:
-        """Tell a reader what the others know, then let it follow them."""
-        reader.begin(self.journal.published(self.machine.jobs.values()))
-        self.readers[reader.request.sender, reader.request.matchtag] = reader
+        return sent
 
     @request("events-journal-cancel")
     def events_journal_cancel(self, req: Request) -> Any:

@@ -1,0 +1,86 @@
+"""The journal's stream while it is being caught up with: jobs that end meanwhile, clients that leave, stores that fail."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.unit.broker.services.job_manager.cluster import Cluster
+
+LIFE = ["submit", "depend", "priority", "alloc", "start", "finish", "release", "free", "clean"]
+
+
+class SlowStore:
+    """Holds back the answers of the KVS, which are as of the time of the request, until ``go`` is set."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.go = asyncio.Event()
+        self.asked = 0
+        self._lookup = cluster.kvs.lookup
+        cluster.manager.rpcs["kvs.lookup"] = self._answer
+
+    async def _answer(self, payload: dict[str, Any]) -> dict[str, Any]:
+        self.asked += 1
+        answer = self._lookup(payload)
+        await self.go.wait()
+        return answer
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[Cluster]:
+    world = Cluster()
+    await world.start()
+    yield world
+    await world.stop()
+
+
+def told(replies: list[Any]) -> list[tuple[int, str]]:
+    return [(event["id"], event["entry"]["name"]) for msg in replies for event in msg.json()["events"]]
+
+
+async def test_a_job_that_lives_and_ends_while_the_past_is_read_is_told_once(cluster: Cluster) -> None:
+    before = await cluster.submit()
+    await cluster.until_event(before, "clean")
+    waiting = await cluster.submit(urgency=0)
+    store = SlowStore(cluster)
+    full = cluster.manager.stream("job-manager.events-journal", {"full": True})
+    await cluster.manager.until(lambda: store.asked > 0)
+    meanwhile = await cluster.submit()
+    await cluster.manager.request("job-manager.urgency", {"id": waiting, "urgency": 16})
+    for id in (meanwhile, waiting):
+        await cluster.until_event(id, "clean")
+    await cluster.manager.until(lambda: cluster.manager.service.journal.idle)
+    assert full == []
+    store.go.set()
+    await cluster.manager.until(lambda: bool(full) and full[-1].json().get("replayed"))
+    assert [name for id, name in told(full) if id == before] == LIFE
+    assert [name for id, name in told(full) if id == meanwhile] == LIFE
+    assert [name for id, name in told(full) if id == waiting] == [*LIFE[:3], "urgency", "priority", *LIFE[3:]]
+    after = await cluster.submit()
+    await cluster.manager.until(lambda: (after, "clean") in told(full))
+    assert [name for id, name in told(full) if id == after] == LIFE
+
+
+async def test_a_reader_that_leaves_while_the_past_is_read_is_forgotten(cluster: Cluster) -> None:
+    store = SlowStore(cluster)
+    cluster.manager.stream("job-manager.events-journal", {"full": True}, sender="gone")
+    await cluster.manager.until(lambda: store.asked > 0)
+    cluster.manager.disconnect("gone")
+    store.go.set()
+    await cluster.manager.until(lambda: not cluster.manager.ctx.tasks)
+    assert cluster.manager.service.stats()["journal"]["listeners"] == 0
+
+
+async def test_a_past_that_cannot_be_read_ends_the_stream(cluster: Cluster) -> None:
+    def broken(payload: dict[str, Any]) -> dict[str, Any]:
+        raise OSError(errno.EIO, "disk on fire")
+
+    cluster.manager.rpcs["kvs.lookup"] = broken
+    full = cluster.manager.stream("job-manager.events-journal", {"full": True})
+    with pytest.raises(OSError, match="disk on fire"):
+        await cluster.manager.finish(full)
+    assert cluster.manager.service.stats()["journal"]["listeners"] == 0
