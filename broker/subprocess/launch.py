@@ -198,7 +198,7 @@ def kill_descendants(pid: int, *, itself: bool = True) -> int:
     doomed &= processes.keys()
     if not itself:
         doomed.discard(pid)
-    for one in doomed:
+    for one in sorted(doomed, key=lambda each: each != pid):  # first the one that might react to its children's ends
         with suppress(ProcessLookupError, PermissionError):
             os.kill(one, signal.SIGKILL)
     return len(doomed)
