@@ -257,18 +257,18 @@ class Service:
         """Run the handler for a request and send what it answers through ``send``."""
         entry = self._handlers.get(msg.topic or "")
         if entry is None:
-            _refuse(msg, send, errno.ENOSYS, "Unknown service method")
+            refuse(msg, send, errno.ENOSYS, "Unknown service method")
             return
         method, route = entry
         if not (route.guest or msg.rolemask & ROLE_OWNER):
-            _refuse(msg, send, errno.EPERM, "Request requires owner credentials")
+            refuse(msg, send, errno.EPERM, "Request requires owner credentials")
             return
         if route.streaming and not msg.flags & STREAMING:
-            _refuse(msg, send, errno.EPROTO, None)
+            refuse(msg, send, errno.EPROTO)
             return
         payload = {} if route.raw else _object_of(msg)
         if payload is None:
-            _refuse(msg, send, errno.EPROTO, None)
+            refuse(msg, send, errno.EPROTO)
             return
         req = Request(msg, payload, send)
         try:
@@ -357,7 +357,8 @@ class Service:
         return NO_REPLY
 
 
-def _refuse(msg: Message, send: Callable[[Message], None], errnum: int, text: str | None) -> None:
+def refuse(msg: Message, send: Callable[[Message], None], errnum: int, text: str | None = None) -> None:
+    """Answer a request with an error, if it wants an answer."""
     if not msg.flags & NORESPONSE:
         send(response(msg, text, errnum=errnum))
 

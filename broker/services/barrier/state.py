@@ -20,6 +20,7 @@ class Barrier:
     userid: int
     count: int = 0
     unreported: int = 0
+    is_complete: bool = False
     members: set[str] = field(default_factory=set)
 
 
@@ -92,12 +93,15 @@ class BarrierTable:
         return reports
 
     def complete(self, names: Iterable[str]) -> list[str]:
-        """Return which of ``names`` have all their processes (meaningful on rank 0)."""
-        return [name for name in names if name in self._barriers and self._is_full(self._barriers[name])]
-
-    @staticmethod
-    def _is_full(barrier: Barrier) -> bool:
-        return barrier.count >= barrier.nprocs
+        """Return which of ``names`` have all their processes now, each barrier once (meaningful on rank 0)."""
+        full = [
+            barrier
+            for barrier in filter(None, map(self._barriers.get, names))
+            if barrier.count >= barrier.nprocs and not barrier.is_complete
+        ]
+        for barrier in full:
+            barrier.is_complete = True
+        return [barrier.name for barrier in full]
 
     def entered_by(self, member: str) -> list[str]:
         """Return the barriers client ``member`` is inside of."""

@@ -43,7 +43,7 @@ class Namespace(Generic[T]):
         self.busy = False
         self.removed = False
         self.pending: list[Transaction[T]] = []
-        self._waiters: list[tuple[int, Waiter]] = []
+        self._waiters: list[tuple[int, Waiter, str]] = []
 
     def allows(self, userid: int, rolemask: int) -> bool:
         """Tell whether a user may use this namespace: the instance owner and its own owner may."""
@@ -64,17 +64,25 @@ class Namespace(Generic[T]):
             return
         self.rootref, self.rootseq = rootref, rootseq
         if self._waiters:
-            due = [waiter for seq, waiter in self._waiters if seq <= rootseq]
+            due = [waiter for seq, waiter, _ in self._waiters if seq <= rootseq]
             self._waiters = [entry for entry in self._waiters if entry[0] > rootseq]
             for waiter in due:
                 waiter(None)
 
-    def wait(self, rootseq: int, waiter: Waiter) -> None:
-        """Call ``waiter`` once the root's sequence number is at least ``rootseq``, with an error if the namespace is removed."""
+    def wait(self, rootseq: int, waiter: Waiter, sender: str) -> None:
+        """Call ``waiter`` once the root's sequence number is at least ``rootseq``, with an error if the namespace is removed.
+
+        ``sender`` is the client it is for, see `forget_sender`.
+        """
         if rootseq <= self.rootseq:
             waiter(None)
         else:
-            self._waiters.append((rootseq, waiter))
+            self._waiters.append((rootseq, waiter, sender))
+
+    def forget_sender(self, sender: str) -> None:
+        """Forget what a client that went away waits for."""
+        if self._waiters:
+            self._waiters = [entry for entry in self._waiters if entry[2] != sender]
 
     @property
     def syncers(self) -> int:
@@ -85,7 +93,7 @@ class Namespace(Generic[T]):
         """Mark the namespace as gone; those who wait are told, transactions not applied yet are returned."""
         self.removed = True
         waiters, self._waiters = self._waiters, []
-        for _, waiter in waiters:
+        for _, waiter, _ in waiters:
             waiter(not_supported(self.name))
         pending, self.pending = self.pending, []
         return pending

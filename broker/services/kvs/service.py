@@ -251,10 +251,15 @@ class KvsService(Service):
                 else:
                     req.fail(error)
 
-            namespace.wait(rootseq, reached)
+            namespace.wait(rootseq, reached, req.sender)
             return NO_REPLY
 
         return self._attempt(work)
+
+    def on_disconnect(self, sender: str) -> None:
+        """Forget what a client that went away waits for; what it committed or fenced counts."""
+        for namespace in self.namespaces.values():
+            namespace.forget_sender(sender)
 
     # Writing
 
@@ -302,7 +307,7 @@ class KvsService(Service):
                 else:
                     req.fail(error)
 
-            namespace.wait(int(msg.json()["rootseq"]), visible)
+            namespace.wait(int(msg.json()["rootseq"]), visible, req.sender)
 
         self.ctx.handle.post(req.topic, req.raw, committed, nodeid=LEADER_RANK)
         return NO_REPLY

@@ -87,7 +87,10 @@ class RexecService(Service):
             remote.respond("state", state=EXITED, status=status)
 
         def completed() -> None:
-            self.running.pop(remote.process.pid, None)
+            if (
+                self.running.get(remote.process.pid) is remote
+            ):  # output may outlive the process and its id be given again
+                del self.running[remote.process.pid]
             remote.respond("complete")
 
         process = Process(lambda *io: remote.output(*io), exited, completed)

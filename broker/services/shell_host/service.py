@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from broker.context import Context
-from broker.service import NO_REPLY, Request, Service, event, request
+from broker.service import NO_REPLY, Request, Service, event, refuse, request
 from broker.services.shell_host.launcher import HostProcess
 from flux.wire.json import dumps, loads
-from flux.wire.message import ROLE_OWNER, STREAMING, Message, response
+from flux.wire.message import NORESPONSE, ROLE_OWNER, STREAMING, Message, response
 
 READ_SIZE = 262144
 IDLE_START = 1.0
@@ -161,8 +161,13 @@ class ShellHostService(Service):
         for link in list(self.links.values()):
             if link.start.sender == sender:
                 self._close(link, None)
-            elif any(msg.routes and msg.routes[-1] == sender for msg, _ in link.requests.values()):
-                link.send(dumps({"t": "disconnect", "sender": sender}))
+            elif any(_sender_of(msg) == sender for msg, _ in link.requests.values()):
+                self._client_gone(link, sender)
+
+    def _client_gone(self, link: ShellLink, sender: str) -> None:
+        """Drop the requests of a client of a job's service and tell the shell."""
+        link.requests = {tag: entry for tag, entry in link.requests.items() if _sender_of(entry[0]) != sender}
+        link.send(dumps({"t": "disconnect", "sender": sender}))
 
     # Requests for the jobs' services
 
@@ -174,20 +179,21 @@ class ShellHostService(Service):
             super().handle(msg, send)
             return
         if method == "disconnect":
-            link.send(dumps({"t": "disconnect", "sender": msg.routes[-1]}))
+            self._client_gone(link, _sender_of(msg))
             return
         if not msg.rolemask & ROLE_OWNER and msg.userid != link.userid:
-            send(response(msg, "Request requires owner credentials", errnum=errno.EPERM))
+            refuse(msg, send, errno.EPERM, "Request requires owner credentials")
             return
         try:
             payload = msg.json()
         except ValueError:
-            send(response(msg, errnum=errno.EPROTO))
+            refuse(msg, send, errno.EPROTO)
             return
         link.tag += 1
-        link.requests[link.tag] = (msg, send)
-        sender = msg.routes[-1] if msg.routes else ""
-        link.send(dumps({"t": "request", "tag": link.tag, "method": method, "payload": payload, "sender": sender}))
+        if not msg.flags & NORESPONSE:
+            link.requests[link.tag] = (msg, send)
+        body = {"t": "request", "tag": link.tag, "method": method, "payload": payload, "sender": _sender_of(msg)}
+        link.send(dumps(body))
 
     def _respond(self, link: ShellLink, message: dict[str, Any]) -> None:
         entry = link.requests.get(message["tag"])
@@ -249,7 +255,12 @@ class ShellHostService(Service):
             del self.services[link.service]
             self.ctx.handle.post("service.remove", {"service": link.service}, lambda _: None)
             for msg, send in link.requests.values():
-                send(response(msg, f"No service matching {msg.topic} is registered", errnum=errno.ENOSYS))
+                refuse(msg, send, errno.ENOSYS, f"No service matching {msg.topic} is registered")
         if last is not None:
             link.start.respond(last + b"\0")
             link.start.end()
+
+
+def _sender_of(msg: Message) -> str:
+    """Return the client a request comes from, the oldest hop of its route."""
+    return msg.routes[-1] if msg.routes else ""

@@ -19,6 +19,8 @@ def test_counts_members_and_children() -> None:
     assert table.complete(["b"]) == []
     table.enter("b", 3, 0, "two")
     assert table.complete(["b"]) == ["b"]
+    table.enter("b", 3, 0, "one too many")
+    assert table.complete(["b"]) == []
     assert table.end("b") == 3
     assert table.end("b") is None
 

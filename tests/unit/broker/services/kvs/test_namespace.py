@@ -31,7 +31,7 @@ def test_waiters_are_called_in_time_and_once() -> None:
     namespace: Namespace[int] = Namespace("primary", 0, "root", 5)
     calls: list[tuple[int, OSError | None]] = []
     for seq in (3, 6, 7):
-        namespace.wait(seq, lambda error, seq=seq: calls.append((seq, error)))  # type: ignore[misc]
+        namespace.wait(seq, lambda error, seq=seq: calls.append((seq, error)), "client")  # type: ignore[misc]
     assert calls == [(3, None)]
     namespace.advance("older", 4)
     assert (namespace.rootref, namespace.syncers) == ("root", 2)

@@ -321,3 +321,14 @@ async def test_restart_finds_what_a_sync_commit_wrote(tmp_path: Path) -> None:
     await third.close()
     for task in [*first.ranks[0].services.values()]:
         await task.ctx.cancel_tasks()
+
+
+async def test_a_client_that_goes_away_waits_no_longer(wired: Wired) -> None:
+    h, other = wired.client(), wired.client()
+    waits = [asyncio.ensure_future(one.rpc("kvs.sync", {"namespace": "primary", "rootseq": 99})) for one in (h, other)]
+    while (await other.rpc("kvs.stats.get"))["namespace"]["primary"]["#syncers"] < 2:
+        pass
+    wired.disconnect(h)
+    assert (await other.rpc("kvs.stats.get"))["namespace"]["primary"]["#syncers"] == 1
+    for wait in waits:
+        wait.cancel()
