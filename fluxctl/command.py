@@ -128,6 +128,16 @@ def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
         stream.write(data.encode(encoding, "backslashreplace").decode(encoding))
 
 
+def current_directory() -> str:
+    """Return the working directory; raises CommandError if it has been removed."""
+    import os
+
+    try:
+        return os.getcwd()
+    except OSError as exc:
+        raise CommandError(f"cannot tell the working directory: {exc.strerror}") from None
+
+
 def talk(ctx: click.Context, text: str) -> None:
     """Write ``flux-NAME: text`` to stderr, in order with what was printed."""
     sys.stdout.flush()

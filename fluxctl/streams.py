@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import sys
 from typing import Any
+
+ERRORS = "flux-output"
+"""Name of the way to write what the locale's encoding lacks."""
 
 
 class OutputError(Exception):
@@ -25,6 +29,19 @@ class _Output(io.FileIO):
             raise OutputError(exc.strerror or str(exc)) from None
 
 
+def _substitute(error: UnicodeError) -> tuple[bytes, int]:
+    """Return bytes for characters that cannot be encoded: f for the ƒ of job ids, raw bytes as they came, escapes for the rest."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    found = bytearray()
+    for character in error.object[error.start : error.end]:
+        if "\udc80" <= character <= "\udcff":
+            found += character.encode("utf-8", "surrogateescape")
+        else:
+            found += b"f" if character == "ƒ" else character.encode("ascii", "backslashreplace")
+    return bytes(found), error.end
+
+
 def prepare() -> None:
     """Give the process its three standard streams.
 
@@ -40,12 +57,15 @@ def prepare() -> None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
     if sys.stderr is None:
         sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    codecs.register_error(ERRORS, _substitute)
+    if sys.stderr is sys.__stderr__ and isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors=ERRORS)
     if sys.stdout is sys.__stdout__:
         old = sys.stdout
         sys.stdout = io.TextIOWrapper(
             io.BufferedWriter(_Output(1, "w", closefd=False)),
             encoding=old.encoding if old is not None else None,
-            errors=old.errors if old is not None else None,
+            errors=ERRORS,
             line_buffering=os.isatty(1),
         )
 

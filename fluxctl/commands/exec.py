@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from fluxctl.command import FluxCommand, handle
+from fluxctl.command import FluxCommand, current_directory, handle
 from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
@@ -298,4 +298,4 @@ def command(
 
     present = ranks & IDset(f"0-{size - 1}")
     session = Session(h, list(command_line), present.expand(), label_io, noinput, verbose)
-    sys.exit(session.run(directory or os.getcwd(), str(ranks), ranks - present))
+    sys.exit(session.run(directory or current_directory(), str(ranks), ranks - present))

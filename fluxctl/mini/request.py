@@ -6,7 +6,6 @@ stand in any of them.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from flux.debugged import get_mpir_being_debugged
 from flux.duration import parse_datetime
 from flux.job.Jobspec import JobspecV1
 from flux.wire import json
+from fluxctl.command import current_directory
 from fluxctl.errors import CommandError
 from fluxctl.mini.environment import build_environment
 
@@ -138,7 +138,7 @@ class RequestBuilder:
     """
 
     def __init__(self, cwd: str | None = None) -> None:
-        self._cwd = os.getcwd() if cwd is None else cwd
+        self._cwd = current_directory() if cwd is None else cwd
         self._environments: dict[tuple[str, ...], dict[str, str]] = {}
 
     # -- the sub-commands ------------------------------------------------------------------------------------------

@@ -160,6 +160,30 @@ def test_a_reader_that_stops_early_is_no_error_to_speak_of(instance: Instance) -
     assert (done.stderr, len(done.stdout.splitlines())) == ("", 1)
 
 
+def test_a_locale_without_the_letters(instance: Instance) -> None:
+    id = instance.run("mini", "submit", "true").stdout.strip()
+    ascii = "PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 LC_ALL=C"
+    assert shell(instance, f"{ascii} flux jobs -ano '{{id}}' | head -1").stdout == f"f{id[1:]}\n"
+
+
+def test_bytes_that_are_no_text_come_out_as_they_went_in(instance: Instance) -> None:
+    done = subprocess.run(
+        [instance.flux, "env"],
+        env={**instance.environment, "ODD": os.fsdecode(b"\xff\xfe")},
+        capture_output=True,
+        timeout=20,
+        check=False,
+    )
+    assert b"\nODD=\xff\xfe\n" in done.stdout
+
+
+@pytest.mark.parametrize("words", ["mini run true", "exec -r0 true"])
+def test_a_working_directory_that_is_gone(instance: Instance, words: str) -> None:
+    done = shell(instance, f"mkdir gone && cd gone && rmdir ../gone && flux {words}")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(": cannot tell the working directory: No such file or directory\n")
+
+
 # Signals and a broker that dies
 
 WAITING = [
