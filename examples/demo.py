@@ -27,6 +27,7 @@ from flux.job import JobList
 FLUX = pathlib.Path(sys.executable).with_name("flux")
 INSIDE = "FLUX_DEMO_INPUTS"
 PROGRESS_EVERY = 1.0  # seconds between progress lines
+SHOWN = 5  # wrong digests and failed jobs that are listed
 
 
 @dataclass(frozen=True)
@@ -137,10 +138,13 @@ def inside(options: argparse.Namespace) -> int:
         seconds = job_seconds(handle)
         lines = sorted(digests.read_text().splitlines())
     ok, failed = counts(handle)
-    wrong = len(set(expected_lines(paths)) ^ set(lines))
+    differing = sorted(set(expected_lines(paths)) ^ set(lines))
+    wrong = len(differing)
     summary = Summary(len(paths), ok, failed, wrong, seconds)
     print(summary, flush=True)
-    for job in JobList(handle, filters=["failed"], max_entries=5).jobs():
+    for line in differing[:SHOWN]:
+        print(f"demo: {'surplus' if line in lines else 'missing'}: {line}", file=sys.stderr)
+    for job in JobList(handle, filters=["failed"], max_entries=SHOWN).jobs():
         print(f"demo: {job.id} {job.name} failed with {job.returncode}", file=sys.stderr)
     return summary.exit_code
 

@@ -96,6 +96,7 @@ class GuestWatch(Watch):
         self._sent = 0
         self._stream: int | None = None
         self._reading = False
+        self._outdated = False  # what is being read may be from before the move
 
     def begin(self) -> None:
         """Follow the namespace, or read the moved copy if the job has ended."""
@@ -160,7 +161,9 @@ class GuestWatch(Watch):
                 return
 
     def _read_moved(self) -> None:
-        if not self._reading:
+        if self._reading:
+            self._outdated = True
+        else:
             self._reading = True
             payload = {"key": f"{JobID(self._log.id).kvs}.{self._path}", "namespace": "primary", "flags": 0}
             self._handle.post("kvs.lookup", payload, self._on_moved)
@@ -173,6 +176,9 @@ class GuestWatch(Watch):
             text = decode_val(msg.json()["val"]).decode("utf-8", "surrogateescape")
             self._send("".join(text.splitlines(keepends=True)[self._sent :]))
             self.finish()
+        elif self._outdated:
+            self._outdated = False
+            self._read_moved()
         elif not self._log.ended:
             return  # removed, but not moved yet: the end of the job's eventlog brings us here again
         elif msg.errnum == errno.ENOENT and (self._sent or not self._log.started or self._path in _STANDARD):

@@ -30,6 +30,7 @@ class Scripted:
 
     def __init__(self, rank: int = 0) -> None:
         self.values: dict[str, str] = {}
+        self.slow = False  # lookups are answered by the test
         rpcs = {
             "job-manager.events-journal": lambda payload: ServiceHarness.OPEN,
             "kvs-watch.lookup": lambda payload: ServiceHarness.OPEN,
@@ -37,7 +38,9 @@ class Scripted:
         }
         self.harness: ServiceHarness[JobInfoService] = ServiceHarness(JobInfoService, rank=rank, size=2, rpcs=rpcs)
 
-    def _lookup(self, payload: dict[str, Any]) -> dict[str, Any]:
+    def _lookup(self, payload: dict[str, Any]) -> Any:
+        if self.slow:
+            return ServiceHarness.OPEN
         if payload["key"] not in self.values:
             raise OSError(errno.ENOENT, "")
         return {"val": treeobj.val(self.values[payload["key"]].encode())}
@@ -125,6 +128,22 @@ async def test_guest_eventlog_waits_for_the_move() -> None:
     await script.post(_event(2, "clean"))
     await script.harness.until(lambda: bool(replies) and replies[-1].errnum != 0)
     assert _names(replies) == ["header"]
+    await script.harness.stop()
+
+
+async def test_guest_eventlog_moved_while_it_is_looked_for() -> None:
+    script = await _running()
+    replies = script.watch("guest.output")
+    script.slow = True
+    script.harness.answer(await script.sent("kvs-watch.lookup"), errnum=errno.ENOTSUP)
+    early = await script.sent("kvs.lookup")
+    await script.post(_event(2, "clean"))
+    script.slow = False
+    script.values[f"{DIRECTORY}.guest.output"] = _lines("header", "data")
+    script.harness.answer(early, errnum=errno.ENOENT)
+    await script.harness.until(lambda: bool(replies) and replies[-1].errnum != 0)
+    assert _names(replies) == ["header", "data"]
+    assert replies[-1].errnum == errno.ENODATA
     await script.harness.stop()
 
 
