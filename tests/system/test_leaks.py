@@ -1,0 +1,147 @@
+"""Nothing in the broker grows with the jobs that ended and the clients that left, but what is kept on purpose."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+import flux
+from flux.testing.instance import Instance, running_instance
+
+JOBS = 2000
+CLIENTS = 500
+
+PROBE = '''
+"""Counts what is in the collections that the broker's objects hold."""
+
+import collections
+import gc
+
+mod_name = "probe"
+SIZED = (dict, set, list, collections.deque, bytearray)
+
+
+def attributes(thing):
+    yield from list(getattr(thing, "__dict__", {}).items())
+    for kind in type(thing).__mro__:
+        for name in getattr(kind, "__slots__", ()):
+            if hasattr(thing, name):
+                yield name, getattr(thing, name)
+
+
+def sizes():
+    gc.collect()
+    found = collections.Counter()
+    for thing in gc.get_objects():
+        kind = type(thing)
+        if not str(kind.__module__).startswith(("broker.", "flux.")):
+            continue
+        found[f"{kind.__name__}"] += 1
+        for name, value in attributes(thing):
+            if isinstance(value, SIZED):
+                found[f"{kind.__name__}.{name}"] += len(value)
+    return found
+
+
+def mod_main(h, *args):
+    def answer(handle, watcher, message, data):
+        handle.respond(message, dict(sizes()))
+
+    with h.msg_watcher_create(answer, topic_glob="probe.sizes"):
+        h.reactor_run()
+'''
+
+KEPT = {
+    "JobIndex": "the list of all jobs",
+    "JobRecord": "the list of all jobs",
+    "JobLogs": "the latest 1,024 eventlogs",
+    "JobLog": "the latest 1,024 eventlogs",
+    "ObjectCache": "bounded by its size in bytes",
+    "BlobCache": "bounded by its size in bytes",
+    "_Generations": "bounded by its size in bytes",
+    "_Entry": "bounded by its size in bytes",
+    "EnvironmentPool": "the latest 256 environments",
+    "LogRing": "bounded by log-ring-size",
+    "Entry": "bounded by log-ring-size",
+}
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    path = tmp_path_factory.mktemp("probe") / "probe.py"
+    path.write_text(PROBE)
+    with running_instance(1) as running:
+        running.run("module", "load", str(path)).check_returncode()
+        yield running
+
+
+def sizes(instance: Instance) -> dict[str, int]:
+    with flux.Flux(instance.uri) as h:
+        answer = h.rpc("probe.sizes")
+        answer.wait_for(20)
+        found = answer.get()
+    assert isinstance(found, dict)
+    return found
+
+
+def load(instance: Instance, jobs: int, clients: int) -> None:
+    """Run jobs, some of which fail or are canceled and all of which are watched, and connect clients that leave streams open."""
+    per = jobs // 4
+    for words in (["true"], ["false"], ["echo", "x"]):
+        done = instance.run(
+            "mini", "bulksubmit", "--wait", "--quiet", *words, ":::", *map(str, range(per)), timeout=300
+        )
+        assert done.returncode in (0, 1), done.stderr
+    held = instance.run("mini", "submit", f"--cc=1-{per}", "--urgency=hold", "true")
+    assert held.returncode == 0, held.stderr
+    instance.run("job", "cancelall", "-f").check_returncode()
+    instance.run("queue", "drain").check_returncode()
+    for number in range(clients):
+        with flux.Flux(instance.uri) as h:
+            h.event_subscribe(f"topic{number}")
+            h.rpc("kvs.ping", {}).get()
+            h.rpc("job-manager.events-journal", {}, flags=2)
+            h.rpc("kvs-watch.lookup", {"key": f"k{number}", "namespace": "primary", "flags": 12}, flags=2)
+            h.rpc("kvs.sync", {"namespace": "primary", "rootseq": 1 << 40})
+            h.rpc("job-list.list-id", {"id": number, "attrs": []})
+            h.rpc("log.dmesg", {"follow": True}, flags=2)
+
+
+@pytest.mark.timeout(600)
+def test_no_growth_with_jobs_and_clients(instance: Instance) -> None:
+    load(instance, 200, 50)
+    before = sizes(instance)
+    load(instance, JOBS, CLIENTS)
+    deadline = time.monotonic() + 30
+    while True:
+        after = sizes(instance)
+        grown = {
+            name: (before.get(name, 0), count)
+            for name, count in after.items()
+            if count > before.get(name, 0) + 100 and name.partition(".")[0] not in KEPT
+        }
+        if not grown or time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    assert grown == {}
+
+
+def test_module_statistics_are_back_at_rest(instance: Instance) -> None:
+    manager = json.loads(instance.run("module", "stats", "job-manager").stdout)
+    journal = manager.pop("journal")
+    assert (manager["active_jobs"], manager["running"], manager["alloc_pending"], manager["free_pending"]) == (
+        0,
+        0,
+        0,
+        0,
+    )
+    assert journal["listeners"] <= 3
+    assert json.loads(instance.run("module", "stats", "job-exec").stdout)["jobs"] == 0
+    assert json.loads(instance.run("module", "stats", "job-info").stdout)["watchers"] == 0
+    kvs = json.loads(instance.run("module", "stats", "kvs").stdout)["namespace"]
+    assert list(kvs) == ["primary"]
+    assert kvs["primary"]["#syncers"] == 0
+    assert json.loads(instance.run("module", "stats", "connector-local").stdout)["clients"] <= 3
