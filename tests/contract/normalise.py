@@ -28,6 +28,7 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"^seq=\d+$", "seq=N"),
     (r"\bpid[ =]+\d+", "pid PID"),
     (r'"pid":\d+', '"pid":PID'),
+    (r'(?<=shell\.task-exit \{)"localid":\d+,"rank":\d+', '"localid":FIRST,"rank":FIRST'),  # the task that ended first
     (r"/tmp/flux-\w{6}", "RUNDIR"),
     (r"^(?P<name>[\w-]+) +\d+ [0-9a-f]{7} +(?:\d+|idle)  (?P<state>[A-Z])", r"\g<name> SIZE DIGEST IDLE \g<state>"),
     (r"^Module +Size Digest +Idle  S Service", "Module Size Digest Idle S Service"),

@@ -34,6 +34,11 @@ SAME = [
     ),
     ("flux job eventlog", "1795220448.895547 submit userid=0\n", "1795220448.1 submit userid=0\n"),
     ("flux mini run pwd", "/home/user\n", "/tmp/fc-x/home\n"),
+    (
+        "flux job attach -E -X 1",
+        '0.050s: exec.shell.task-exit {"localid":0,"rank":0,"state":"Exited"}\n',
+        '0.061s: exec.shell.task-exit {"localid":1,"rank":1,"state":"Exited"}\n',
+    ),
     ("flux dmesg", "2026-11-21T00:20:16.607853Z broker.debug[0]: x\n", "2027-01-01T00:00:00.1Z broker.debug[0]: x\n"),
 ]
 DIFFERENT = [
