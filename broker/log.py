@@ -7,43 +7,12 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from broker.attributes import Attributes, integer
+from flux.logline import Entry
 
-SEVERITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 EMERG, ALERT, CRIT, ERR, WARNING, NOTICE, INFO, DEBUG = range(8)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One log line: severity 0 to 7, timestamp as written, rank, program name, process id and text."""
-
-    severity: int
-    timestamp: str
-    rank: int
-    name: str
-    pid: str
-    text: str
-
-    def line(self) -> str:
-        """Return the entry as it travels: ``<pri>1 time rank name pid - - text``."""
-        return f"<{self.severity << 3}>1 {self.timestamp} {self.rank} {self.name} {self.pid} - - {self.text}"
-
-    def readable(self) -> str:
-        """Return the entry as a person reads it, the format of ``flux dmesg``."""
-        return f"{self.timestamp} {self.name}.{SEVERITIES[self.severity]}[{self.rank}]: {self.text}"
-
-
-def parse(line: str) -> Entry | None:
-    """Return the entry of a line, None if it is not one."""
-    head, sep, rest = line.partition(">1 ")
-    fields = rest.split(" ", 6)
-    if not sep or not head.startswith("<") or not head[1:].isdigit() or len(fields) < 7 or not fields[1].isdigit():
-        return None
-    timestamp, rank, name, pid, _, _, text = fields
-    return Entry(min(int(head[1:]) >> 3, 7), timestamp, int(rank), name, pid, text.rstrip("\n"))
 
 
 def timestamp(now: float) -> str:

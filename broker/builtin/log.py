@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from broker.context import Context
-from broker.log import Entry, LogRing, parse
+from broker.log import LogRing
 from broker.service import NO_REPLY, Request, Service, request
+from flux.logline import Entry, parse
 
 
 class LogService(Service):

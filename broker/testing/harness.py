@@ -11,9 +11,10 @@ from typing import Any, Generic, TypeVar
 
 from broker.attributes import Attributes
 from broker.context import Context
-from broker.log import Entry, Logger
+from broker.log import Logger
 from broker.service import Service
 from flux.aio import AsyncFlux
+from flux.logline import Entry
 from flux.wire.errors import errnum_of, error_of, text_of
 from flux.wire.message import (
     EVENT,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from flux import constants
 from flux.future import WaitAllFuture
+from flux.job.attributes import JOB_ATTRIBUTES
 from flux.job.info import JobInfo
 from flux.job.JobID import JobID
 from flux.rpc import RPC
@@ -16,32 +17,7 @@ from flux.rpc import RPC
 if TYPE_CHECKING:
     from flux.core.handle import Flux
 
-ALL_ATTRS: tuple[str, ...] = (
-    "userid",
-    "urgency",
-    "priority",
-    "t_submit",
-    "t_depend",
-    "t_run",
-    "t_cleanup",
-    "t_inactive",
-    "state",
-    "name",
-    "ntasks",
-    "nnodes",
-    "ranks",
-    "nodelist",
-    "waitstatus",
-    "success",
-    "exception_occurred",
-    "exception_type",
-    "exception_severity",
-    "exception_note",
-    "result",
-    "expiration",
-    "annotations",
-    "dependencies",
-)
+ALL_ATTRS: tuple[str, ...] = JOB_ATTRIBUTES
 """Every attribute that a job may have, which is what JobList asks for by default."""
 
 

@@ -6,9 +6,8 @@ import sys
 
 import click
 
+from flux.logline import SEVERITIES, parse
 from fluxctl.command import FluxCommand, echo, handle
-
-SEVERITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 
 
 @click.command(cls=FluxCommand)
@@ -40,22 +39,11 @@ def command(clear: bool, read_clear: bool, follow: bool, as_json: bool) -> None:
 
 def _format(line: str, as_json: bool) -> str:
     """Return a log line for a person, or as JSON; a line of another form as it is."""
-    head, sep, rest = line.partition(">1 ")
-    fields = rest.split(" ", 6)
-    if not sep or len(fields) < 7 or not head[1:].isdecimal():
+    entry = parse(line)
+    if entry is None:
         return line
-    timestamp, rank, name, pid, _, _, text = fields
-    severity = SEVERITIES[min(int(head[1:]) >> 3, 7)]
-    if as_json:
-        from flux.wire import json
+    if not as_json:
+        return entry.readable()
+    from flux.wire import json
 
-        entry = {
-            "timestamp": timestamp,
-            "severity": severity,
-            "rank": int(rank),
-            "name": name,
-            "pid": pid,
-            "text": text,
-        }
-        return json.dumps_str(entry)
-    return f"{timestamp} {name}.{severity}[{rank}]: {text}"
+    return json.dumps_str({**entry._asdict(), "severity": SEVERITIES[entry.severity]})

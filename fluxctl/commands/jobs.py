@@ -127,9 +127,9 @@ def _print(jobs: list[JobInfo], layout: JobInfoFormat, color: bool) -> None:
 
 
 def _all_attributes() -> list[str]:
-    from fluxctl.job.options import ATTRIBUTES
+    from flux.job.attributes import JOB_ATTRIBUTES
 
-    return ATTRIBUTES
+    return list(JOB_ATTRIBUTES)
 
 
 def _print_json(jobs: list[JobInfo]) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
+from flux.logline import SEVERITIES
 from fluxctl.command import FluxCommand, handle
 from fluxctl.errors import CommandError
-
-SEVERITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 
 
 @click.command(cls=FluxCommand, context_settings={"allow_interspersed_args": False})

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from flux.job.attributes import JOB_ATTRIBUTES
 from fluxctl.command import COUNT, echo, handle
 from fluxctl.errors import CommandError
-from fluxctl.job.options import ATTRIBUTES, JobCommand, JobIdArguments, parse_id, parse_states, parse_userid, usage
+from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, parse_states, parse_userid, usage
 
 ENCODINGS = ("dec", "hex", "kvs", "dothex", "words", "f58")
 DEFAULT_STATES = "pending,running"
@@ -44,7 +45,7 @@ def list_jobs(
     mask = 126 if all_user or everything else parse_states(states or DEFAULT_STATES)
     payload = {
         "max_entries": count,
-        "attrs": ATTRIBUTES,
+        "attrs": JOB_ATTRIBUTES,
         "userid": -1 if everything else parse_userid(user),
         "states": mask,
         "results": 0,
@@ -67,7 +68,7 @@ def list_inactive(ctx: click.Context, count: int, since: float, name: str | None
         usage(ctx)
     if since != since:
         raise CommandError("since must be a timestamp")
-    payload: dict[str, Any] = {"max_entries": count, "since": since, "attrs": ATTRIBUTES}
+    payload: dict[str, Any] = {"max_entries": count, "since": since, "attrs": JOB_ATTRIBUTES}
     if name is not None:
         payload["name"] = name
     _show(_ask("job-list.list-inactive", payload, "flux_job_list_inactive")["jobs"])
@@ -88,7 +89,7 @@ def list_ids(ctx: click.Context, args: tuple[str, ...]) -> None:
     if not args:
         usage(ctx)
     h = handle()
-    futures = [h.rpc("job-list.list-id", {"id": parse_id(text), "attrs": ATTRIBUTES}) for text in args]
+    futures = [h.rpc("job-list.list-id", {"id": parse_id(text), "attrs": JOB_ATTRIBUTES}) for text in args]
     for future in futures:
         try:
             _show([future.get()["job"]])

@@ -46,35 +46,6 @@ def option_lines(rows: Iterable[tuple[str, str]]) -> list[str]:
     return lines
 
 
-#: what job-list knows of a job
-ATTRIBUTES = [
-    "userid",
-    "urgency",
-    "priority",
-    "t_submit",
-    "state",
-    "name",
-    "ntasks",
-    "nnodes",
-    "ranks",
-    "nodelist",
-    "expiration",
-    "success",
-    "exception_occurred",
-    "exception_severity",
-    "exception_type",
-    "exception_note",
-    "result",
-    "waitstatus",
-    "t_depend",
-    "t_run",
-    "t_cleanup",
-    "t_inactive",
-    "annotations",
-    "dependencies",
-]
-
-
 class JobCommand(FluxCommand):
     """A sub-command with flux-core's form of usage text, shown for ``--help`` and for missing arguments."""
 

@@ -17,12 +17,12 @@ from typing import Any, Final
 
 from flux.aio import AsyncFlux
 from flux.connect import default_uri, local_path
+from flux.job.attributes import JOB_ATTRIBUTES
 from flux.wire import json
 from tui.feed.base import JobEntries
 from tui.model.dashboard import Dashboard, Instance
 from tui.model.logs import read_entries
 from tui.model.resources import node_and_core_count
-from tui.model.table import ATTRS
 
 ANY_USER: Final = 0xFFFFFFFF
 ALL_STATES: Final = 126
@@ -205,7 +205,7 @@ class LiveFeed:
         handle = self._connected()
         for start in range(0, len(jobids), LOOKUPS_AT_ONCE):
             batch = jobids[start : start + LOOKUPS_AT_ONCE]
-            requests = [handle.rpc("job-list.list-id", {"id": jobid, "attrs": ATTRS}) for jobid in batch]
+            requests = [handle.rpc("job-list.list-id", {"id": jobid, "attrs": JOB_ATTRIBUTES}) for jobid in batch]
             answers = await asyncio.gather(*requests, return_exceptions=True)
             dashboard.load([a["job"] for a in answers if isinstance(a, dict) and "job" in a])
             self._describing.difference_update(batch)
@@ -292,13 +292,18 @@ _OPENS: Final = {
 async def _job_list(handle: AsyncFlux, entries: int, version: str) -> list[dict[str, Any]]:
     """Return the newest ``entries`` jobs of all users, all jobs for 0; flux-core since 0.47 streams them by a constraint."""
     if _release(version) >= STREAMING_LIST:
-        request = {"max_entries": entries, "attrs": ATTRS, "since": 0.0, "constraint": {"states": [ALL_STATES]}}
+        request = {
+            "max_entries": entries,
+            "attrs": JOB_ATTRIBUTES,
+            "since": 0.0,
+            "constraint": {"states": [ALL_STATES]},
+        }
         found: list[dict[str, Any]] = []
         async with handle.stream("job-list.list", request, cancel="job-list.cancel") as stream:
             async for answer in stream:
                 found.extend(answer.get("jobs") or ())
         return found
-    request = {"max_entries": entries, "attrs": ATTRS, "userid": ANY_USER, "states": ALL_STATES, "results": 0}
+    request = {"max_entries": entries, "attrs": JOB_ATTRIBUTES, "userid": ANY_USER, "states": ALL_STATES, "results": 0}
     try:
         answer = await handle.rpc("job-list.list", request)
     except OSError as error:

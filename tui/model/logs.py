@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
+from flux.logline import parse
 from flux.wire import json
 from tui.model import format as fmt
 
@@ -20,10 +20,6 @@ class Line(NamedTuple):
     kind: str
     label: str
     text: str
-
-
-SEVERITIES: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
-_RFC5424: Final = re.compile(r"<(\d+)>1 (\S+) (\S+) (\S+) (\S+) (\S+) (\S+) ?(.*)", re.DOTALL)
 
 
 def read_entries(text: str) -> list[dict[str, Any]]:
@@ -126,16 +122,12 @@ class LogRecord(NamedTuple):
 
 
 def parse_log(text: str) -> LogRecord | None:
-    """Read one line as ``log.dmesg`` sends it, None if it is none.
-
-    It is RFC 5424 but for the first number, which is 8 times the severity plus the facility.
-    """
-    found = _RFC5424.match(text)
-    if found is None:
+    """Read one line as ``log.dmesg`` sends it, None if it is none."""
+    entry = parse(text)
+    if entry is None:
         return None
-    priority, stamp, rank, app, _, _, _, message = found.groups()
     try:
-        when = datetime.fromisoformat(stamp).timestamp()
+        when = datetime.fromisoformat(entry.timestamp).timestamp()
     except ValueError:
         when = 0.0
-    return LogRecord(when, int(priority) >> 3 & 7, app, rank, fmt.printable(message.rstrip("\n")))
+    return LogRecord(when, entry.severity, entry.name, str(entry.rank), fmt.printable(entry.text))

@@ -21,34 +21,6 @@ from tui.model.states import STATUS_INDEX, Status
 
 Job = dict[str, Any]
 
-ATTRS: Final = [
-    "userid",
-    "urgency",
-    "priority",
-    "t_submit",
-    "state",
-    "name",
-    "ntasks",
-    "nnodes",
-    "ranks",
-    "nodelist",
-    "expiration",
-    "success",
-    "exception_occurred",
-    "exception_severity",
-    "exception_type",
-    "exception_note",
-    "result",
-    "waitstatus",
-    "t_depend",
-    "t_run",
-    "t_cleanup",
-    "t_inactive",
-    "annotations",
-    "dependencies",
-]
-"""The attributes asked of ``job-list``; every version since 0.29 knows them."""
-
 _NUMBERS: Final[tuple[tuple[str, str, float], ...]] = (
     ("userid", "q", -1),
     ("urgency", "q", 16),

@@ -10,7 +10,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Footer
 
-from tui.model.logs import SEVERITIES, Line, LogRecord, parse_log
+from flux.logline import SEVERITIES
+from tui.model.logs import Line, LogRecord, parse_log
 from tui.screens.live import LiveScreen
 from tui.screens.searching import SearchingScreen
 from tui.widgets.header import Banner, TitleBar

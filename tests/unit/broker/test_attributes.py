@@ -7,7 +7,8 @@ import errno
 import pytest
 
 from broker.attributes import Attributes
-from broker.log import ERR, INFO, Entry, LogRing, parse
+from broker.log import ERR, INFO, LogRing
+from flux.logline import Entry, parse
 
 
 def test_values_flags_and_removal() -> None:

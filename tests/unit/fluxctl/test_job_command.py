@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from flux.job.attributes import JOB_ATTRIBUTES
 from flux.testing.scripted import ScriptedFlux
 from flux.wire import json
 from fluxctl import main
@@ -287,13 +288,13 @@ def test_wait(run: Runner, flux: ScriptedFlux) -> None:
 def test_listing(run: Runner, flux: ScriptedFlux) -> None:
     assert run("job", "list", "-a", "-c", "2") == (0, '{"id": 1, "name": "é"}\n', "")
     payload = flux.sent[-1][1]
-    assert (payload["max_entries"], payload["states"], payload["attrs"]) == (2, 126, listing.ATTRIBUTES)
+    assert (payload["max_entries"], payload["states"], payload["attrs"]) == (2, 126, JOB_ATTRIBUTES)
     run("job", "list", "-A")
     assert flux.sent[-1][1]["userid"] == 0xFFFFFFFF
     run("job", "list")
     assert flux.sent[-1][1]["states"] == 62
     run("job", "list-inactive", "-s", "5", "-n", "x")
-    assert flux.sent[-1][1] == {"max_entries": 1000, "since": 5.0, "attrs": listing.ATTRIBUTES, "name": "x"}
+    assert flux.sent[-1][1] == {"max_entries": 1000, "since": 5.0, "attrs": JOB_ATTRIBUTES, "name": "x"}
     assert run("job", "stats")[1] == '{"failed":1}\n'
 
 

@@ -9,11 +9,12 @@ import pytest
 from zmq.utils import z85
 
 from broker.attributes import Attributes
-from broker.log import Entry, Logger
+from broker.log import Logger
 from broker.overlay.keys import Authenticator, KeyPair
 from broker.overlay.network import Overlay
 from broker.router import Router
 from broker.topology import Topology
+from flux.logline import Entry
 
 
 def zap(public: str, mechanism: bytes = b"CURVE") -> list[bytes]:

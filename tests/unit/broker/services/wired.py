@@ -10,9 +10,10 @@ from typing import Any
 
 from broker.attributes import Attributes
 from broker.context import Context
-from broker.log import Entry, Logger
+from broker.log import Logger
 from broker.service import Service
 from flux.aio import AsyncFlux
+from flux.logline import Entry
 from flux.wire.message import (
     EVENT,
     NODEID_ANY,
