@@ -23,13 +23,14 @@ def _f58_prefix() -> str:
     return "ƒ"
 
 
-def _to_f58(value: int) -> str:
+def f58_digits(value: int) -> str:
+    """Return a job id in base 58, as it follows the prefix of F58."""
     digits = ""
     while True:
         value, digit = divmod(value, 58)
         digits = _ALPHABET[digit] + digits
         if not value:
-            return _f58_prefix() + digits
+            return digits
 
 
 def _from_f58(digits: str) -> int:
@@ -97,7 +98,7 @@ def id_encode(jobid: int, encoding: str = "f58") -> str:
     if not 0 <= value < _LIMIT:
         raise ValueError(f"{value} is not a valid Flux jobid")
     if encoding == "f58":
-        return _to_f58(value)
+        return _f58_prefix() + f58_digits(value)
     if encoding == "dec":
         return str(value)
     if encoding == "hex":

@@ -129,26 +129,28 @@ def transaction(number: int, operations: list[tuple[str, str, bytes]]) -> Transa
 )
 def test_same_as_dictionaries(split_at: int, batches: list[tuple[list[list[tuple[str, str, bytes]]], bool]]) -> None:
     with patch.multiple(directory, SPLIT_AT=split_at, PARTS=2):
-        check_against_model(batches)
+        store, model = Store(), {}
+        for batch, forget in batches:
+            model, expected_failures = outcome(model, batch)
+            if forget:
+                store.cache.clear()
+            failed = store.commit([transaction(number, operations) for number, operations in enumerate(batch)])
+            assert failed == expected_failures
+        assert store.contents() == model
 
 
-def check_against_model(batches: list[tuple[list[list[tuple[str, str, bytes]]], bool]]) -> None:
-    store, model = Store(), {}
-    for batch, forget in batches:
-        expected_failures = []
-        for number, operations in enumerate(batch):
-            attempt = copy_of(model)
-            try:
-                for operation in operations:
-                    apply_to_model(attempt, operation)
-                model = attempt
-            except Refused:
-                expected_failures.append(number)
-        if forget:
-            store.cache.clear()
-        failed = store.commit([transaction(number, operations) for number, operations in enumerate(batch)])
-        assert failed == expected_failures
-    assert store.contents() == model
+def outcome(model: Any, batch: list[list[tuple[str, str, bytes]]]) -> tuple[Any, list[int]]:
+    """Return what the dictionaries hold after a batch, and which of its transactions are refused."""
+    refused = []
+    for number, operations in enumerate(batch):
+        attempt = copy_of(model)
+        try:
+            for operation in operations:
+                apply_to_model(attempt, operation)
+            model = attempt
+        except Refused:
+            refused.append(number)
+    return model, refused
 
 
 @settings(max_examples=100, deadline=None)

@@ -4,36 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+from flux.job.JobID import f58_digits, id_parse
+
 PREFIX: Final = "\u0192"
-_VALUE: Final = {char: i for i, char in enumerate(ALPHABET)}
 
 
 def f58(jobid: int, ascii_only: bool = False) -> str:
     """Return ``jobid`` in F58, with the prefix ``f`` instead of the florin sign if ``ascii_only``."""
-    digits: list[str] = []
-    rest = jobid
-    while rest:
-        rest, digit = divmod(rest, 58)
-        digits.append(ALPHABET[digit])
-    return ("f" if ascii_only else PREFIX) + ("".join(reversed(digits)) or ALPHABET[0])
+    return ("f" if ascii_only else PREFIX) + f58_digits(jobid)
 
 
 def parse(text: str) -> int | None:
     """Return the id written as F58, decimal or 0x hexadecimal, or None if ``text`` is none of them."""
-    if text.isdecimal():
-        return int(text)
-    if text.lower().startswith("0x"):
-        try:
-            return int(text, 16)
-        except ValueError:
-            return None
-    if text[:1] not in (PREFIX, "f") or len(text) < 2:
+    if "." in text or "-" in text:
         return None
-    value = 0
-    for char in text[1:]:
-        digit = _VALUE.get(char)
-        if digit is None:
-            return None
-        value = value * 58 + digit
-    return value
+    try:
+        return id_parse(text)
+    except ValueError:
+        return None

@@ -61,7 +61,9 @@ VALID: dict[str, Any] = {
 
 @pytest.mark.parametrize("path", sorted(DATA.glob("*.yaml")), ids=lambda path: path.stem)
 def test_examples_of_the_rfc(path: pathlib.Path) -> None:
-    validate(yaml.safe_load(path.read_text()))
+    example = yaml.safe_load(path.read_text())
+    validate(example)
+    assert example == yaml.safe_load(path.read_text())
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,8 @@ async def test_after_a_job_that_runs() -> None:
     await cluster.until_event(first, "start")
     second = await cluster.submit(depends("after", str(first)))
     await cluster.until_event(second, "alloc")
+    assert cluster.names(second)[:4] == ["submit", "depend", "priority", "alloc"]
+    assert "finish" not in cluster.names(first)
     await cluster.stop()
 
 

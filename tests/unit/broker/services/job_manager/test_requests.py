@@ -297,8 +297,15 @@ async def test_failed_commit_is_logged_and_jobs_go_on(held: Cluster) -> None:
     held.kvs.fail = OSError(errno.ENOSPC, "full")
     end(held, id)
     await held.manager.until(lambda: not held.manager.service.machine.jobs)
-    await held.manager.until(lambda: any("eventlog commit" in entry.text for entry in held.manager.logs))
+    await held.manager.until(lambda: held.manager.service.journal.idle)
+    failures = [entry.text for entry in held.manager.logs if "eventlog commit" in entry.text]
+    assert failures
+    assert all(text.endswith("events failed: full") for text in failures)
     held.kvs.fail = None
+    other = await running(held)
+    end(held, other)
+    await held.until_event(other, "clean")
+    assert held.names(other)[-1] == "clean"
 
 
 async def test_queries() -> None:
