@@ -84,6 +84,8 @@ class TopApp(App[None]):
 
     def repaint(self) -> None:
         """Bring the model up to date and repaint if anything changed, at least once a second for the clocks."""
+        if not self.is_running:
+            return  # ending: the screens lose their widgets one by one
         self.dashboard.settle()
         second = int(self.dashboard.clock())
         if self.dashboard.revision == self._seen and second == self._second:

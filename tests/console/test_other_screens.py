@@ -213,6 +213,22 @@ async def test_eventlogs_are_read_again_after_a_lost_connection(feed: SyntheticF
         assert len(screen.query_one("#eventlog", LogView).content) == 10
 
 
+async def test_nothing_is_painted_while_the_application_ends(
+    feed: SyntheticFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = TopApp(feed, clock=lambda: feed.instance.started + 7500)
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, JobScreen) and app.screen.composed)
+        monkeypatch.setattr(TopApp, "is_running", False)
+        await app.screen.remove_children()
+        assert not app.screen.query(LogView)
+        app.dashboard.revision += 1
+        app.repaint()
+        assert isinstance(app.screen, JobScreen)
+
+
 def test_the_page_names_every_key() -> None:
     page = (Path(__file__).parents[2] / "docs" / "dashboard.md").read_text(encoding="utf-8")
     moves = {"Down", "Up", "Page down", "Page up", "First job", "Last job", "First line", "Last line", "Left", "Right"}
