@@ -78,7 +78,6 @@ class Broker:
         self.modules = ModuleHost(self.host, self.log)
         self.runlevel = Runlevel(time.monotonic, self.log.info, self._entered)
         self.overlay: Overlay | None = None
-        self._connector: ConnectorLocalService | None = None
         self.state: StateMachineService | None = None
         self._children_done = asyncio.Event()
 
@@ -114,7 +113,7 @@ class Broker:
         if self.overlay is not None:
             await self._mount(OverlayService, self.overlay, self.state)
         self.log.debug(f"insmod {CONNECTOR}")
-        self._connector = await self._mount(ConnectorLocalService, self.router)
+        await self._mount(ConnectorLocalService, self.router)
         self.modules.add(CONNECTOR, *self._builtin[-1])
 
     async def _mount(self, service_class: Callable[..., S], *parts: Any) -> S:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import sys
 from typing import Any
 
 from broker.bootstrap import Bootstrap
@@ -111,9 +110,3 @@ def _address() -> str:
         return socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)[0][4][0]  # type: ignore[return-value]
     except OSError:
         return "127.0.0.1"
-
-
-def die(message: str, code: int = 1) -> int:
-    """Print why the broker cannot start; returns the exit code."""
-    sys.stderr.write(f"flux-broker: {message}\n")
-    return code

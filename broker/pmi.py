@@ -348,11 +348,6 @@ class PmiClient:
         """Return the application number."""
         return int(self._call("appnum", cmd="get_appnum")["appnum"])
 
-    def maxes(self) -> tuple[int, int, int]:
-        """Return the greatest lengths of a KVS name, a key and a value, the final NUL included."""
-        fields = self._call("maxes", cmd="get_maxes")
-        return int(fields["kvsname_max"]), int(fields["keylen_max"]), int(fields["vallen_max"])
-
     def finalize(self) -> None:
         """End the use of PMI and close the descriptor."""
         self._call("finalize_ack", cmd="finalize")

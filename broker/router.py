@@ -117,10 +117,6 @@ class Router:
         """How many endpoints are attached."""
         return len(self._endpoints)
 
-    def services_of(self, endpoint: Endpoint) -> list[str]:
-        """Return the service names ``endpoint`` owns."""
-        return [name for name, owner in self._services.items() if owner is endpoint]
-
     # Subscriptions
 
     def subscribe(self, prefix: str, endpoint: Endpoint) -> None:

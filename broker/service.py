@@ -222,6 +222,10 @@ class Service:
                     table[topic] = (getattr(self, attribute.__name__), route)
         return table
 
+    def add_handler(self, topic: str, handler: Callable[[Request], Any], *, allow: str = "owner") -> None:
+        """Answer requests for ``topic`` with ``handler``, in addition to the methods registered by `request`."""
+        self._handlers[topic] = (handler, _Route(topic, True, allow == "guest", False, False))
+
     def event_handlers(self) -> list[tuple[str, Callable[[Message], None]]]:
         """Return the event prefixes this service wants and the methods for them."""
         found = []

@@ -11,7 +11,6 @@ from typing import Any, Final, Protocol
 
 from broker.jobtap.plugin import Args, Handler, Plugin, Rejected
 
-STATE_NEW: Final = 1
 STATE_PRIORITY: Final = 4
 STATE_INACTIVE: Final = 64
 STATE_TOPICS: Final = {2: "depend", 4: "priority", 8: "sched", 16: "run", 32: "cleanup", 64: "inactive"}

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from tui.feed.base import JobEntries
-from tui.model import sample, states
+from tui.model import states
 from tui.model.dashboard import Dashboard, Instance
 
 INSTANCE: Final = Instance("local:///run/flux/local", 4, "0.29.0", 0.0, 0, "cluster0")
@@ -60,11 +60,6 @@ class SyntheticFeed:
         self.refuse = ""
         self.refuse_connection = ""
         self._random = random.Random(seed)
-
-    @classmethod
-    def of_size(cls, number: int, now: float, rate: float = 0.0, batch: int = 1) -> SyntheticFeed:
-        """Return a feed of ``number`` made-up jobs."""
-        return cls(sample.jobs(number, now), rate=rate, batch=batch)
 
     async def run(self, dashboard: Dashboard) -> None:
         """Load all jobs, then make changes at the given rate for ever."""

@@ -3,28 +3,9 @@
 from __future__ import annotations
 
 import errno
-from typing import Any, Protocol
+from typing import Any
 
 from broker.services.cron.calendar import Calendar
-
-
-class Trigger(Protocol):
-    """What all kinds of triggers can do; times are seconds since the epoch."""
-
-    def start(self, now: float) -> None:
-        """Begin, or begin again after a stop."""
-
-    def stop(self, now: float) -> None:
-        """Pause."""
-
-    def due(self) -> float | None:
-        """Return when a timer has to be set for, None for no timer."""
-
-    def fire(self, now: float) -> None:
-        """The timer expired."""
-
-    def to_json(self, now: float) -> dict[str, Any]:
-        """Return the ``typedata`` of ``cron.list``."""
 
 
 class Interval:

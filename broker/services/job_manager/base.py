@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from broker.context import Context
 from broker.jobtap.host import Host
-from broker.service import NO_REPLY, Request, Service
+from broker.service import Request, Service
 from broker.services.job_manager.journal import Journal, Reader
 from broker.services.job_manager.machine import Do, Machine
 from broker.services.job_manager.states import CLEANUP, PENDING, RUN, IllegalEvent, Job
@@ -70,8 +71,8 @@ class PluginActions:
         return self._manager.ctx.now()
 
     def service_register(self, topic: str, handler: Callable[[Request], Any]) -> None:
-        """Route requests for ``topic`` to a plugin."""
-        self._manager.add_route(topic, handler)
+        """Route requests for ``topic`` to a plugin, guests' too: the plugin decides."""
+        self._manager.add_handler(topic, handler, allow="guest")
 
     def log_error(self, text: str) -> None:
         """Log an error."""
@@ -105,13 +106,6 @@ class ManagerBase(Service):
             Do.ANNOTATE: self._publish_annotations,
             Do.INACTIVE: self._job_inactive,
         }
-
-    def add_route(self, topic: str, handler: Callable[[Request], Any]) -> None:
-        """Answer requests for ``topic`` with ``handler``, which guests may reach too."""
-        from broker.service import request
-
-        method = request(topic, allow="guest", absolute=True)(lambda _service, req: handler(req))
-        self._handlers[topic] = (handler, method._request_routes[0])  # type: ignore[attr-defined]
 
     def _journal_readers(self) -> Iterator[Reader]:
         return iter(tuple(self.readers.values()))
@@ -185,25 +179,25 @@ class ManagerBase(Service):
 
     # Messages to the scheduler and the execution service, defined by the parts that hear their answers
 
+    @abstractmethod
     def send_alloc(self, job: Job, _: Any) -> None:
         """Ask the scheduler for resources."""
-        raise NotImplementedError
 
+    @abstractmethod
     def send_cancel(self, job: Job, _: Any) -> None:
         """Take an allocation request back."""
-        raise NotImplementedError
 
+    @abstractmethod
     def send_prioritize(self, job: Job, priority: int) -> None:
         """Tell the scheduler about a priority."""
-        raise NotImplementedError
 
+    @abstractmethod
     def send_free(self, job: Job, _: Any) -> None:
         """Return resources."""
-        raise NotImplementedError
 
+    @abstractmethod
     def send_start(self, job: Job, _: Any) -> None:
         """Have a job started."""
-        raise NotImplementedError
 
     # Access
 
@@ -219,6 +213,3 @@ class ManagerBase(Service):
         """Raise OSError(EPERM) unless the sender owns the instance or the job."""
         if not req.is_owner and req.userid != job.userid:
             raise OSError(errno.EPERM, f"guests can only {action} their own jobs")
-
-
-__all__ = ["NO_REPLY", "ManagerBase", "PluginActions"]

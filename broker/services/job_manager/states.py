@@ -54,7 +54,6 @@ FATAL_EXCEPTION: Final[Mapping[int, int]] = {state: CLEANUP for state in (DEPEND
 
 FLAG_DEBUG: Final = 2
 FLAG_WAITABLE: Final = 4
-FLAG_NOVALIDATE: Final = 8
 
 PRIORITY_MIN: Final = 0
 PRIORITY_MAX: Final = 4294967295
