@@ -288,7 +288,7 @@ def test_wait(run: Runner, flux: ScriptedFlux) -> None:
 def test_listing(run: Runner, flux: ScriptedFlux) -> None:
     assert run("job", "list", "-a", "-c", "2") == (0, '{"id": 1, "name": "é"}\n', "")
     payload = flux.sent[-1][1]
-    assert (payload["max_entries"], payload["states"], payload["attrs"]) == (2, 126, JOB_ATTRIBUTES)
+    assert (payload["max_entries"], payload["states"], payload["attrs"]) == (2, 126, list(JOB_ATTRIBUTES))
     run("job", "list", "-A")
     assert flux.sent[-1][1]["userid"] == 0xFFFFFFFF
     run("job", "list")
