@@ -118,7 +118,7 @@ class CronService(Service):
         self._set(item)
         return self._told(item)
 
-    @request("list", allow="guest")
+    @request("list")
     def list_entries(self, req: Request) -> dict[str, Any]:
         """Tell of every entry."""
         return {"entries": [self._told(item) for item in self._entries.values()]}

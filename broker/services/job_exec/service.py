@@ -127,7 +127,10 @@ class JobExecService(Service):
 
     @request("start", streaming=True)
     def start_job(self, req: Request) -> object:
-        """Run a job: {id, userid, jobspec, R}."""
+        """Run a job: {id, userid, jobspec, R}.
+
+        Shells run as the instance owner, so a job of another user is refused (EPERM) unless it is simulated.
+        """
         jobid, userid = req.get("id", int), req.get("userid", int)
         jobspec, resources = req.get("jobspec", dict), req.get("R", dict)
         if jobid in self.jobs:
@@ -139,6 +142,8 @@ class JobExecService(Service):
         if not ranks:
             raise OSError(errno.EINVAL, "R has no ranks")
         simulation = simulation_of(jobspec)
+        if simulation is None and userid != self.ctx.owner:
+            raise OSError(errno.EPERM, f"jobs of user {userid} cannot be run by an instance of user {self.ctx.owner}")
         job = Job(req, JobState(ranks), self.ctx, self._delay())
         job.simulation = simulation
         self.jobs[jobid] = job

@@ -235,6 +235,16 @@ async def test_a_malformed_r_is_refused(broker: Any, resources: dict[str, Any]) 
                 pass
 
 
+async def test_a_job_of_another_user_is_never_run_as_the_owner(broker: Any) -> None:
+    execution = {"R_lite": [{"rank": "0", "children": {"core": "0"}}]}
+    request = {"id": 1, "userid": os.getuid() + 1, "jobspec": {}, "R": {"version": 1, "execution": execution}}
+    with pytest.raises(PermissionError, match="cannot be run by an instance of user"):
+        async with broker.handle.stream("job-exec.start", request, cancel=None) as stream:
+            async for _ in stream:
+                pass
+    assert broker.shells.links == {}
+
+
 async def test_every_job_has_a_shell_process_of_its_own(broker: Any) -> None:
     shells = []
     for index in range(6):
