@@ -294,7 +294,7 @@ def test_listing(run: Runner, flux: ScriptedFlux) -> None:
     run("job", "list")
     assert flux.sent[-1][1]["states"] == 62
     run("job", "list-inactive", "-s", "5", "-n", "x")
-    assert flux.sent[-1][1] == {"max_entries": 1000, "since": 5.0, "attrs": JOB_ATTRIBUTES, "name": "x"}
+    assert flux.sent[-1][1] == {"max_entries": 1000, "since": 5.0, "attrs": list(JOB_ATTRIBUTES), "name": "x"}
     assert run("job", "stats")[1] == '{"failed":1}\n'
 
 
