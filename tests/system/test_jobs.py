@@ -230,6 +230,7 @@ def test_an_acknowledged_job_survives_a_kill_of_the_instance(tmp_path: pathlib.P
         psutil.wait_procs(tree, 5)
     with running_instance(1, option) as instance:
         assert state(instance, held) == "SCHED"
-        assert state(instance, ran) == "INACTIVE"
         instance.run("job", "urgency", held, "16")
-        assert instance.run("job", "wait-event", "-t", "10", held, "clean").returncode == 0
+        for job in (held, ran):  # the last events of `ran` may be lost with the broker; then it runs again
+            assert instance.run("job", "wait-event", "-t", "60", job, "clean").returncode == 0
+            assert state(instance, job) == "INACTIVE"
