@@ -165,6 +165,17 @@ def test_a_client_that_serves_a_name_and_dies_frees_it(instance: Instance) -> No
         until(lambda: _registers(second, "mine"))
 
 
+def test_a_request_to_a_client_that_dies_is_answered(instance: Instance) -> None:
+    server = Flux(instance.uri)
+    server.service_register("doomed").get()
+    with Flux(instance.uri) as h:
+        pending = h.rpc("doomed.x", {})
+        assert server.recv().topic == "doomed.x"
+        server.close()
+        with pytest.raises(OSError, match="has gone"):
+            pending.wait_for(10).get()
+
+
 def _registers(h: Flux, name: str) -> bool:
     try:
         h.service_register(name).get()

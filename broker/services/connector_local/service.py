@@ -29,7 +29,6 @@ from flux.wire.message import (
     ROLE_OWNER,
     ROLE_USER,
     ROUTE,
-    STREAMING,
     TOPIC,
     UPSTREAM,
     Message,
@@ -114,7 +113,7 @@ class Client(asyncio.Protocol):
         self._unpacker = framing.Unpacker(MAX_MESSAGE)
         self._out: list[bytes] = []
         self._used: set[tuple[str, int, int]] = set()
-        self._owed: dict[tuple[str, ...], bool] = {}
+        self._owed: dict[tuple[str, ...], Message] = {}
         self._subscribed: set[str] = set()
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
@@ -161,11 +160,11 @@ class Client(asyncio.Protocol):
         kind = msg.type
         msg.userid = self.userid
         msg.rolemask = self._rolemask
-        if self._is_guest:
-            if kind != RESPONSE:
-                msg.routes = []
-            elif not self._owes(msg):
+        if kind == RESPONSE:
+            if not self._owes(msg) and self._is_guest:
                 return
+        elif self._is_guest:
+            msg.routes = []
         topic = msg.topic
         if kind == REQUEST:
             if not topic:
@@ -185,12 +184,12 @@ class Client(asyncio.Protocol):
         self._router.submit(msg, self)
 
     def _owes(self, msg: Message) -> bool:
-        """Tell whether a guest's response answers a request it got."""
+        """Tell whether a response answers a request that this client got."""
         key = (str(msg.aux2), *msg.routes)
-        streaming = self._owed.get(key)
-        if streaming is None:
+        asked = self._owed.get(key)
+        if asked is None:
             return False
-        if not streaming or msg.errnum:
+        if not asked.streaming or msg.errnum:
             del self._owed[key]
         return True
 
@@ -222,8 +221,8 @@ class Client(asyncio.Protocol):
         """Send a message to the client, together with the others of this loop turn."""
         if not self._out:
             self._loop.call_soon(self._flush)
-        if msg.type == REQUEST and self._is_guest and not msg.flags & NORESPONSE:
-            self._owed[str(msg.aux2), *msg.routes] = bool(msg.flags & STREAMING)
+        if msg.type == REQUEST and not msg.flags & NORESPONSE:
+            self._owed[str(msg.aux2), *msg.routes] = msg
         self._out.append(framing.pack(msg))
 
     def _flush(self) -> None:
@@ -254,6 +253,9 @@ class Client(asyncio.Protocol):
             msg.userid, msg.rolemask = self.userid, self._rolemask
             self._router.route(msg, self)
         self._router.detach(self)
+        for asked in self._owed.values():
+            self._router.submit(response(asked, "the client that served this has gone", errnum=errno.EHOSTUNREACH), self)
+        self._owed.clear()
 
 
 _OWN_TOPICS = {"local.sub": True, "local.unsub": False, "event.subscribe": True, "event.unsubscribe": False}
