@@ -254,7 +254,9 @@ class Client(asyncio.Protocol):
             self._router.route(msg, self)
         self._router.detach(self)
         for asked in self._owed.values():
-            self._router.submit(response(asked, "the client that served this has gone", errnum=errno.EHOSTUNREACH), self)
+            self._router.submit(
+                response(asked, "the client that served this has gone", errnum=errno.EHOSTUNREACH), self
+            )
         self._owed.clear()
 
 

@@ -24,8 +24,8 @@ class UnknownNamespace(Exception):
 
 
 def not_supported(name: str) -> OSError:
-    """Return the error for a namespace that does not exist, or no longer."""
-    return OSError(errno.ENOTSUP, f"namespace {name} does not exist")
+    """Return the error for a namespace that does not exist, or no longer; as in flux-core it carries no text of its own."""
+    return OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), name)
 
 
 class Namespace(Generic[T]):
