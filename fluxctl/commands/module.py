@@ -26,7 +26,7 @@ def _service_of(name: str) -> tuple[str, str]:
     return (prefix, last) if prefix else ("broker", name)
 
 
-def _locate(name: str) -> str:
+def _locate(h: Any, name: str) -> str:
     """Return what to ask the broker to load: a built-in module's name, or the path of a Python file."""
     if "/" in name:
         path = os.path.abspath(name)
@@ -43,12 +43,22 @@ def _locate(name: str) -> str:
     from fluxctl.builtins import MODULES
 
     if name in MODULES:
-        return name
+        return _installed(h, name) or name
     raise CommandError(f"{name}: not found in module search path")
 
 
+def _installed(h: Any, name: str) -> str | None:
+    """Path of the module in the broker's own module path: flux-core's broker, unlike ours, loads its modules from files."""
+    try:
+        folders = h.attr_get("conf.module_path").split(":")
+    except OSError:
+        return None
+    paths = (os.path.join(folder, f"{name}.so") for folder in folders if folder)
+    return next((path for path in paths if os.path.exists(path)), None)
+
+
 def _insmod(h: Any, name: str, args: tuple[str, ...]) -> None:
-    path = _locate(name)
+    path = _locate(h, name)
     service, _ = _service_of(name) if "/" not in name else ("broker", name)
     try:
         h.rpc(f"{service}.insmod", {"path": path, "args": list(args)}).get()
@@ -92,7 +102,7 @@ def remove(force: bool, name: str) -> None:
 def reload(force: bool, name: str, args: tuple[str, ...]) -> None:
     """Unload and load the module NAME."""
     with handle() as h:
-        _rmmod(h, _name_in_file(_locate(name)) if "/" in name else name, force)
+        _rmmod(h, _name_in_file(_locate(h, name)) if "/" in name else name, force)
         _insmod(h, name, args)
 
 

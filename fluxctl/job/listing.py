@@ -105,7 +105,7 @@ def stats(ctx: click.Context, args: tuple[str, ...]) -> None:
         usage(ctx)
     from flux.wire import json
 
-    echo(json.dumps(_ask("job-list.job-stats", {}, "flux_job_stats")).decode())
+    echo(json.dumps(_ask("job-list.job-stats", None, "flux_job_stats")).decode())
 
 
 def _ids(args: tuple[str, ...]) -> list[str]:
