@@ -1,6 +1,6 @@
 """Write docs/conformance.md: which recorded commands our `flux` answers to the byte, and why the rest does not yet.
 
-    python -m tests.contract.report [--accept] [--repeat N] [--diffs FILE] [LABEL-PATTERN]
+    python -m tests.contract.report [--accept] [--repeat N] [--diffs FILE] [--messages] [LABEL-PATTERN]
 
 `--accept` adds to expected.toml every label that matches in all of N replays; `--diffs` also writes both outputs of what differs.
 """
@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from tests.contract.normalise import RECORDED, normalised
 from tests.contract.recordings import HERE, expected, load, reasons, unstable
 from tests.contract.replay import COMMAND_TIMEOUT, Outcome, replay
+from tests.contract.wire.report import messages_section, with_messages
 
 REPORT = HERE.parents[1] / "docs" / "conformance.md"
 
@@ -118,10 +119,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--accept", action="store_true")
     parser.add_argument("--repeat", type=int, default=1, metavar="N")
+    parser.add_argument(
+        "--messages", action="store_true", help="replay the messages only; with --accept, require what matches"
+    )
     parser.add_argument("--diffs", type=pathlib.Path)
     parser.add_argument("--timeout", type=float, default=COMMAND_TIMEOUT, help="seconds a command may take")
     parser.add_argument("pattern", nargs="?", default="")
     options = parser.parse_args()
+    if options.messages:
+        REPORT.write_text(with_messages(REPORT.read_text(), messages_section(options.accept, options.repeat)))
+        return
     chosen = [recording for recording in load() if re.search(options.pattern, recording.label)]
     always = {recording.label for recording in chosen}
     for _ in range(options.repeat):
@@ -132,7 +139,8 @@ def main() -> None:
     if options.diffs:
         options.diffs.write_text(differences(outcomes))
     if not options.pattern:
-        REPORT.write_text(render(outcomes, frozenset(expected()), reasons()))
+        text = render(outcomes, frozenset(expected()), reasons())
+        REPORT.write_text(with_messages(text, messages_section(options.accept, options.repeat)))
     print(f"{len(always)} of {len(outcomes)} recorded commands match; {sum(o.seconds for o in outcomes):.0f} s")
 
 
