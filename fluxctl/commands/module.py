@@ -26,8 +26,8 @@ def _service_of(name: str) -> tuple[str, str]:
     return (prefix, last) if prefix else ("broker", name)
 
 
-def _locate(h: Any, name: str) -> str:
-    """Return what to ask the broker to load: a built-in module's name, or the path of a Python file."""
+def _locate(h: Any | None, name: str) -> str:
+    """Return what to ask the broker of ``h`` to load: a built-in module's name, or the path of a file."""
     if "/" in name:
         path = os.path.abspath(name)
         if not os.path.isfile(path):
@@ -43,7 +43,7 @@ def _locate(h: Any, name: str) -> str:
     from fluxctl.builtins import MODULES
 
     if name in MODULES:
-        return _installed(h, name) or name
+        return (_installed(h, name) if h is not None else None) or name
     raise CommandError(f"{name}: not found in module search path")
 
 
@@ -135,7 +135,7 @@ def info(name: str) -> None:
     """Show where the module NAME comes from."""
     import hashlib
 
-    target = _locate(name)
+    target = _locate(None, name)
     path = target if "/" in target else _source_of(target)
     try:
         with open(path, "rb") as file:

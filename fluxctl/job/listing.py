@@ -74,7 +74,7 @@ def list_inactive(ctx: click.Context, count: int, since: float, name: str | None
     _show(_ask("job-list.list-inactive", payload, "flux_job_list_inactive")["jobs"])
 
 
-def _ask(topic: str, payload: dict[str, Any], function: str) -> dict[str, Any]:
+def _ask(topic: str, payload: dict[str, Any] | None, function: str) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = handle().rpc(topic, payload).get()
     except OSError as exc:
