@@ -208,9 +208,14 @@ class Session:
             if call.request.topic == "job-ingest.submit":
                 self.ids.update({theirs.json()["id"]: ours.json()["id"] for theirs, ours in pairs})
             elif call.request.topic == "broker.rexec":
-                self.pids.update(
-                    {r.json()["pid"]: m.json()["pid"] for r, m in pairs if "pid" in r.json() and "pid" in m.json()}
-                )
+                theirs, ours = _pid(call.recorded), _pid(call.received)
+                if theirs and ours:
+                    self.pids[theirs] = ours
+
+
+def _pid(responses: list[Message]) -> int:
+    """The process id that the responses to `broker.rexec` name, or 0."""
+    return next((int(m.json()["pid"]) for m in responses if not m.aux1 and "pid" in m.json()), 0)
 
 
 def _recorded(calls: list[Call], response: Message) -> None:

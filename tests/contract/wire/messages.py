@@ -119,6 +119,8 @@ class Canon:
     def value(self, value: Any, key: str = "") -> Any:
         """The comparable form of a JSON value that stands under `key`."""
         if isinstance(value, dict):
+            if value.get("name") == "shell.task-exit":  # which of several tasks ends first
+                value = value | {"context": value["context"] | {"localid": "FIRST", "rank": "FIRST"}}
             return {name: self._member(name, item) for name, item in sorted(value.items())}
         if isinstance(value, list):
             return [self.value(item, key) for item in value]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from flux.constants import FLUX_KVS_WAITCREATE, FLUX_KVS_WATCH
 from flux.testing.instance import Instance, running_instance
 from flux.wire.message import EVENT, NODEID_ANY, PRIVATE, RESPONSE, STREAMING, Message, request
 from flux.wire.message import event as event_message
@@ -117,7 +118,7 @@ def test_a_log_line_gets_no_response(connection: Connection) -> None:
 
 def test_a_disconnected_clients_stream_is_removed(instance: Instance, connection: Connection) -> None:
     gone = Connection(instance.uri)
-    watch = {"key": "wire.key", "namespace": "primary", "flags": 2 | 4}
+    watch = {"key": "wire.key", "namespace": "primary", "flags": FLUX_KVS_WATCH | FLUX_KVS_WAITCREATE}
     gone.send(request("kvs-watch.lookup", watch, matchtag=1, flags=STREAMING))
     assert ask(gone, "attr.get", {"name": "rank"}, tag=2).topic == "attr.get"
     watchers = _watchers(connection)
