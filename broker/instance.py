@@ -23,7 +23,7 @@ from broker.endpoint import InProcess, ServiceHost
 from broker.initial import REMOVED, Program, argv_of
 from broker.log import CRIT, Logger, LogRing
 from broker.modhost import ModuleHost
-from broker.modules import MODULES, available
+from broker.modules import MODULES
 from broker.overlay.network import Overlay
 from broker.router import Router
 from broker.runlevel import Runlevel
@@ -191,9 +191,7 @@ class Broker:
 
     async def _load_modules(self) -> None:
         for name, module in MODULES.items():
-            if module.leader_only and self.rank > 0:
-                continue
-            if available(name):
+            if self.rank == 0 or not module.leader_only:
                 await self.modules.load(name, list(module.args))
 
     async def _quorum(self) -> None:

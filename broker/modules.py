@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 
 
@@ -37,12 +36,3 @@ MODULES: dict[str, BuiltIn] = {
 
 HIDDEN = frozenset({"content", "rexec", "shell-host"})
 """Parts of the broker itself: not listed by `flux module list`, not removable."""
-
-
-def available(name: str) -> bool:
-    """Whether a built-in module is part of this installation."""
-    target = MODULES[name].target.partition(":")[0]
-    try:
-        return importlib.util.find_spec(target) is not None
-    except ModuleNotFoundError:
-        return False

@@ -279,8 +279,7 @@ def _preload() -> None:
     importlib.import_module("broker.main")
     importlib.import_module("broker.overlay.network")
     modules = importlib.import_module("broker.modules")
-    for name, module in modules.MODULES.items():
-        if modules.available(name):
-            importlib.import_module(module.target.partition(":")[0])
+    for module in modules.MODULES.values():
+        importlib.import_module(module.target.partition(":")[0])
     gc.collect()
     gc.freeze()
