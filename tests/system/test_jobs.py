@@ -130,10 +130,11 @@ def test_interrupting_mini_run_ends_the_job(instance: Instance) -> None:
     ) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == b"up\n"
-        for _ in range(2):
-            run.send_signal(signal.SIGINT)
-            time.sleep(0.2)
-        _, errors = run.communicate(timeout=20)
+        assert run.stderr is not None
+        run.send_signal(signal.SIGINT)
+        errors = run.stderr.readline()
+        run.send_signal(signal.SIGINT)
+        errors += run.communicate(timeout=20)[1]
     assert run.returncode != 0
     assert b"Traceback" not in errors
     until(lambda: instance.run("jobs", "-n").stdout == "")
