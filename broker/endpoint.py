@@ -30,6 +30,7 @@ class InProcess:
         self.last_active = time.monotonic()
         self.router = router
         self.handle = AsyncFlux(self, rank=router.rank, size=router.size)
+        self.handle.on_fault = lambda msg, exc: router.on_fault(msg, self.id, exc)
         self.on_request: Callable[[Message], None] | None = None
         router.attach(self)
 

@@ -30,8 +30,10 @@ from broker.runlevel import Runlevel
 from broker.service import Service
 from broker.services.connector_local.service import ConnectorLocalService
 from broker.topology import Topology
+from broker.watchdog import Watchdog
 from flux import CORE_VERSION
 from flux.idset import IDset
+from flux.wire.message import Message
 
 S = TypeVar("S", bound=Service)
 
@@ -75,6 +77,7 @@ class Broker:
         self.host = ServiceHost(self.router, attrs, self.ring, self.owner, identity)
         ctx, self._endpoint = self.host.context("broker")
         self.log: Logger = ctx.log
+        self.router.on_fault = self._message_fault
         self.modules = ModuleHost(self.host, self.log)
         self.runlevel = Runlevel(time.monotonic, self.log.info, self._entered)
         self.overlay: Overlay | None = None
@@ -90,6 +93,9 @@ class Broker:
     async def run(self, overlay: Overlay | None) -> int:
         """Live until the exit state and return the exit code."""
         self.overlay = overlay
+        self._loop.set_exception_handler(self._loop_fault)
+        watchdog = Watchdog(self._busy, self._stuck)
+        watchdog.start()
         await self._mount_builtin()
         if overlay is not None:
             overlay.timeout = float(self.attrs.default("overlay.timeout", "30") or 30)
@@ -101,7 +107,29 @@ class Broker:
         await self._stopped.wait()
         if overlay is not None:
             await overlay.close()
+        watchdog.stop()
         return self.exit_code
+
+    # Faults that cost one message, not the broker
+
+    def _message_fault(self, msg: Message, where: str, exc: Exception) -> None:
+        sender = f" from {msg.routes[-1]}" if msg.routes else ""
+        self.log.exception(f"{msg.topic}{sender} at {where}: {type(exc).__name__}: {exc}", exc)
+
+    def _loop_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        exc = context.get("exception")
+        if isinstance(exc, Exception):
+            self.log.exception(f"{context['message']}: {type(exc).__name__}: {exc}", exc)
+        else:
+            self.log.err(str(context["message"]))
+
+    def _busy(self, place: str, seconds: float) -> None:
+        self.log.warning(f"the event loop was busy for {seconds:.1f}s in {place}")
+
+    def _stuck(self, place: str) -> None:
+        """Called in the watchdog's thread: the log belongs to the loop, which does not turn."""
+        with contextlib.suppress(OSError, ValueError):
+            os.write(2, f"flux-broker: rank {self.rank}: the event loop is stuck in {place}\n".encode())
 
     async def _mount_builtin(self) -> None:
         await self._mount(AttrService)

@@ -3,6 +3,9 @@
 The router does no I/O. Everything that can receive messages is an `Endpoint` with an id: a service, a local client, the parent
 broker, a child broker. A message handed to `Router.submit` waits in a queue that is drained in one go per loop turn, so that a
 handler never runs inside another handler and each endpoint sees its messages in order.
+
+The router is also the barrier between messages: whatever one of them raises on its way costs that message and nothing else. It is
+reported to ``on_fault``, a request is answered, and the next message is routed.
 """
 
 from __future__ import annotations
@@ -39,7 +42,8 @@ class Endpoint(Protocol):
 class Router:
     """The routing tables of one broker.
 
-    ``schedule`` is called with a function to run soon, once; it is the loop's ``call_soon``.
+    ``schedule`` is called with a function to run soon, once; it is the loop's ``call_soon``. ``on_fault`` is told of a message that
+    raised something, the id of the endpoint concerned, and what it raised.
     """
 
     def __init__(self, topology: Topology, schedule: Callable[[Callable[[], None]], object]) -> None:
@@ -50,6 +54,7 @@ class Router:
         self.sequence = 0
         self.parent: Endpoint | None = None
         self.children: dict[int, Endpoint] = {}
+        self.on_fault: Callable[[Message, str, Exception], None] = lambda msg, where, exc: None
         self._schedule = schedule
         self._queue: deque[tuple[Message, Endpoint]] = deque()
         self._scheduled = False
@@ -152,14 +157,25 @@ class Router:
         self._schedule(self.drain)
 
     def route(self, msg: Message, source: Endpoint) -> None:
-        """Route one message now."""
+        """Route one message now; what it raises is reported, and answered if it is a request."""
         kind = msg.type
-        if kind == REQUEST:
-            self._route_request(msg, source)
-        elif kind == RESPONSE:
-            self._route_response(msg)
-        elif kind == EVENT:
-            self._route_event(msg, source)
+        try:
+            if kind == REQUEST:
+                self._route_request(msg, source)
+            elif kind == RESPONSE:
+                self._route_response(msg)
+            elif kind == EVENT:
+                self._route_event(msg, source)
+        except Exception as exc:
+            self.on_fault(msg, source.id, exc)
+            if kind == REQUEST:
+                self._answer_fault(msg)
+
+    def _answer_fault(self, msg: Message) -> None:
+        try:
+            self._fail(msg, errno.EPROTO, None)
+        except Exception as exc:
+            self.on_fault(msg, "", exc)
 
     def _route_request(self, msg: Message, source: Endpoint) -> None:
         msg.routes.insert(0, source.id)
@@ -222,7 +238,7 @@ class Router:
         self.sequence = msg.aux1
         msg.routes = []
         for child in tuple(self.children.values()):
-            child.deliver(msg)
+            self._hand(child, msg)
         topic = msg.topic or ""
         subscribers = self._subscribers
         seen: dict[str, Endpoint] = {}
@@ -232,7 +248,14 @@ class Router:
                 seen.update(owners)
         for endpoint in seen.values():
             if not msg.flags & PRIVATE or self._may_see(endpoint, msg):
-                endpoint.deliver(msg)
+                self._hand(endpoint, msg)
+
+    def _hand(self, endpoint: Endpoint, msg: Message) -> None:
+        """Deliver an event to one of many: what one raises does not keep it from the others."""
+        try:
+            endpoint.deliver(msg)
+        except Exception as exc:
+            self.on_fault(msg, endpoint.id, exc)
 
     def _may_see(self, endpoint: Endpoint, msg: Message) -> bool:
         userid = self._users.get(endpoint.id)

@@ -25,6 +25,8 @@ class _NoReply:
 
 
 NO_REPLY: Final = _NoReply()
+#: What a client is told of an error that no handler foresaw; the log has the rest.
+FAILED_TEXT: Final = "the request could not be carried out; the broker's log says why"
 T = TypeVar("T")
 _MISSING: Final = object()
 
@@ -277,43 +279,35 @@ class Service:
         req = Request(msg, payload, send)
         try:
             result = method(req)
-        except OSError as exc:
-            req.fail(exc)
-            return
-        except Exception as exc:
-            self._crashed(req, exc)
-            return
-        if result is NO_REPLY or route.streaming:
             if inspect.iscoroutine(result):
-                self.ctx.spawn(self._finish(req, result, streaming=True), f"{self.name}:{req.topic}")
-            return
-        if inspect.iscoroutine(result):
-            self.ctx.spawn(self._finish(req, result, streaming=False), f"{self.name}:{req.topic}")
-            return
-        req.respond(result)
+                work = self._finish(req, result, streaming=route.streaming)
+                self.ctx.spawn(work, f"{self.name}:{req.topic}")
+            elif result is not NO_REPLY and not route.streaming:
+                req.respond(result)
+        except Exception as exc:
+            self._failed(req, exc)
 
     async def _finish(self, req: Request, work: Awaitable[Any], *, streaming: bool) -> None:
         try:
             result = await work
+            if result is not NO_REPLY and not streaming:
+                req.respond(result)
         except asyncio.CancelledError:
             req.error(errno.ENOSYS, f"service {self.name} is shutting down")
             raise
-        except OSError as exc:
-            if streaming:
-                self.streams.remove(req)
-            req.fail(exc)
         except Exception as exc:
-            self._crashed(req, exc)
-        else:
-            if result is not NO_REPLY and not streaming:
-                req.respond(result)
+            self._failed(req, exc)
 
-    def _crashed(self, req: Request, exc: Exception) -> None:
-        if isinstance(exc, ValueError | KeyError | TypeError) and exc.__traceback__ is None:
-            req.error(errno.EPROTO)
+    def _failed(self, req: Request, exc: Exception) -> None:
+        """Answer with what a handler raised; what was not meant for the client is logged and only hinted at."""
+        stream = self.streams.find(req.sender, req.matchtag)
+        if stream is not None and stream[0] is req:
+            self.streams.remove(req)
+        if isinstance(exc, OSError):
+            req.fail(exc)
             return
-        self.ctx.log.exception(f"{req.topic}: {type(exc).__name__}: {exc}", exc)
-        req.error(errno.EINVAL, f"internal error in {req.topic}: {exc}")
+        self.ctx.log.exception(f"{req.topic} from {req.sender}: {type(exc).__name__}: {exc}", exc)
+        req.error(errno.EINVAL, FAILED_TEXT)
 
     # What every service answers
 

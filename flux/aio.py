@@ -94,7 +94,10 @@ class Stream:
         msg = await self.next_message()
         if msg is None:
             raise StopAsyncIteration
-        return msg.json()
+        try:
+            return msg.json()
+        except ValueError:
+            raise OSError(errno.EPROTO, f"{self._msg.topic}: a response is no JSON") from None
 
     async def next_message(self) -> Message | None:
         """Return the next response, None after the last; raises OSError when the stream fails."""
@@ -142,8 +145,10 @@ class Subscription:
 class AsyncFlux:
     """A connection to a broker for asyncio programs.
 
-    RPCs raise OSError with the error number and sentence of the response, ECONNRESET when the connection ends, TimeoutError
-    when ``timeout`` seconds pass. Cancelling a waiting task gives up its RPC; the handle stays usable.
+    RPCs raise OSError with the error number and sentence of the response, EPROTO for a response that is not JSON, ECONNRESET when
+    the connection ends, TimeoutError when ``timeout`` seconds pass. Cancelling a waiting task gives up its RPC; the handle stays
+    usable. What a callback raises does not reach the messages after it: it goes to ``on_fault``, the event loop's exception handler
+    by default.
     """
 
     def __init__(self, transport: Transport | None = None, *, rank: int = 0, size: int = 1) -> None:
@@ -153,6 +158,7 @@ class AsyncFlux:
         self.closed = False
         self.on_request: Callable[[Message], None] | None = None
         self.on_close: Callable[[], None] | None = None
+        self.on_fault: Callable[[Message, Exception], None] = _report
         self._tag = 0
         self._pending: dict[int, tuple[ResponseCallback, bool]] = {}
         self._events: list[tuple[str, EventCallback]] = []
@@ -213,7 +219,11 @@ class AsyncFlux:
         self._tag = tag = self._tag % 0xFFFFFFFE + 1
         msg.aux2 = tag
         self._pending[tag] = (callback, streaming)
-        transport.send(msg)
+        try:
+            transport.send(msg)
+        except BaseException:
+            del self._pending[tag]
+            raise
         return tag
 
     def forget(self, matchtag: int) -> None:
@@ -266,7 +276,12 @@ class AsyncFlux:
     ) -> dict[str, Any]:
         """Send a request and return its response's payload, an empty object when there is none."""
         msg = await self.rpc_message(topic, payload, nodeid=nodeid, upstream=upstream, timeout=timeout)
-        data: dict[str, Any] = msg.json() or {}
+        try:
+            data = msg.json() or {}
+        except ValueError:
+            data = None
+        if not isinstance(data, dict):
+            raise OSError(errno.EPROTO, f"{topic}: the response is no JSON object")
         return data
 
     def stream(
@@ -328,14 +343,20 @@ class AsyncFlux:
             if entry is not None:
                 if not entry[1] or msg.aux1:
                     del self._pending[msg.aux2]
-                entry[0](msg)
+                self._call(entry[0], msg)
         elif kind == EVENT:
             topic = msg.topic or ""
             for prefix, callback in tuple(self._events):
                 if topic.startswith(prefix):
-                    callback(msg)
+                    self._call(callback, msg)
         elif kind == REQUEST and self.on_request is not None:
-            self.on_request(msg)
+            self._call(self.on_request, msg)
+
+    def _call(self, callback: Callable[[Message], None], msg: Message) -> None:
+        try:
+            callback(msg)
+        except Exception as exc:
+            self.on_fault(msg, exc)
 
     def disconnected(self) -> None:
         """The transport lost its broker: every waiting RPC fails with ECONNRESET."""
@@ -344,7 +365,7 @@ class AsyncFlux:
         self.closed = True
         pending, self._pending = self._pending, {}
         for tag, (callback, _) in pending.items():
-            callback(Message(RESPONSE, aux1=errno.ECONNRESET, aux2=tag))
+            self._call(callback, Message(RESPONSE, aux1=errno.ECONNRESET, aux2=tag))
         for _, callback in tuple(self._events):
             owner = getattr(callback, "__self__", None)
             if isinstance(owner, Subscription):
@@ -367,6 +388,11 @@ class AsyncFlux:
         self.disconnected()
         if self.transport is not None:
             await self.transport.close()
+
+
+def _report(msg: Message, exc: Exception) -> None:
+    context = {"message": f"callback for {msg.topic} failed", "exception": exc}
+    asyncio.get_running_loop().call_exception_handler(context)
 
 
 class SocketTransport(asyncio.Protocol):

@@ -198,18 +198,18 @@ class Overlay:
             return
         try:
             hello = msg.json()
-            rank = int(hello["rank"])
+            rank = hello["rank"]
+            name = identity.decode()
         except (ValueError, KeyError, TypeError):
             self._reject(identity)
             return
-        taken = rank in self.router.children
-        if rank not in self.router.topology.children or taken:
+        if type(rank) is not int or rank not in self.router.topology.children or rank in self.router.children:
             self.log.err(f"overlay: hello from rank {rank} rejected")
             self._reject(identity)
             return
         status = "partial" if self.router.topology.subtree(rank) != [rank] else "full"
         self.log.info(f"hello from rank {rank} uuid {hello.get('uuid')} status {status}")
-        msg.routes = [identity.decode()]
+        msg.routes = [name]
         if self._ready:
             self._welcome(msg)
         else:
@@ -271,14 +271,20 @@ class Overlay:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(min(KEEPALIVE_PERIOD, self.timeout / 3))
-            self._probe()
-            if self._parent is not None and not self._parent.lost:
-                self._send_up(to_frames(control(KEEPALIVE)))
-                if loop.time() - self._parent.last_heard > self.timeout:
-                    self._lose_parent()
-            for link in tuple(self._links.values()):
-                if loop.time() - link.last_heard > self.timeout:
-                    self._drop(link, False)
+            try:
+                self._check_links(loop.time())
+            except Exception as exc:  # the next round must come
+                self.log.exception(f"overlay keepalive: {type(exc).__name__}: {exc}", exc)
+
+    def _check_links(self, now: float) -> None:
+        self._probe()
+        if self._parent is not None and not self._parent.lost:
+            self._send_up(to_frames(control(KEEPALIVE)))
+            if now - self._parent.last_heard > self.timeout:
+                self._lose_parent()
+        for link in tuple(self._links.values()):
+            if now - link.last_heard > self.timeout:
+                self._drop(link, False)
 
     def _probe(self) -> None:
         """Send each child a keepalive; one whose connection has ended is noticed by that."""

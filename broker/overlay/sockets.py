@@ -48,7 +48,10 @@ class WatchedSocket:
                 if exc.errno == zmq.ETERM:
                     return
                 raise
-            self._receive(frames)
+            try:
+                self._receive(frames)
+            except Exception as exc:
+                _report(exc)
         self._again()
 
     def send(self, frames: list[bytes]) -> None:
@@ -63,6 +66,12 @@ class WatchedSocket:
         if self._loop is not None:
             self._loop.remove_reader(self.socket.fileno())
         self.socket.close(linger)
+
+
+def _report(exc: Exception) -> None:
+    """Report what a message raised; the messages after it are taken all the same."""
+    context = {"message": "overlay: a message could not be taken", "exception": exc}
+    asyncio.get_running_loop().call_exception_handler(context)
 
 
 def monitor(socket: zmq.Socket[bytes], on_disconnect: Callable[[], None]) -> WatchedSocket:

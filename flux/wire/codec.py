@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from struct import Struct
 from struct import error as struct_error
 
@@ -20,20 +21,30 @@ class DecodeError(ValueError):
 
 
 def to_frames(msg: Message) -> list[bytes]:
-    """Return the frames of ``msg`` in the order of RFC 3: routes, delimiter, topic, payload, PROTO."""
+    """Return the frames of ``msg`` in the order of RFC 3: routes, delimiter, topic, payload, PROTO.
+
+    Raises OSError(EINVAL) for a topic that cannot be sent.
+    """
     flags = msg.flags
     frames: list[bytes] = []
     if flags & ROUTE:
         frames.extend(route.encode() for route in msg.routes)
         frames.append(b"")
     if flags & TOPIC:
-        frames.append((msg.topic or "").encode())
+        frames.append(_topic_bytes(msg.topic or ""))
     if flags & PAYLOAD:
         frames.append(msg.payload or b"")
     frames.append(
         _PROTO.pack(PROTO_MAGIC, PROTO_VERSION, msg.type, flags, msg.userid, msg.rolemask, msg.aux1, msg.aux2),
     )
     return frames
+
+
+def _topic_bytes(topic: str) -> bytes:
+    try:
+        return topic.encode()
+    except UnicodeEncodeError:
+        raise OSError(errno.EINVAL, "the topic is not valid UTF-8") from None
 
 
 def from_frames(frames: list[bytes]) -> Message:

@@ -6,6 +6,7 @@ The route stack lists the identities the message passed, newest first; a respons
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum, IntFlag
 from typing import Any, Final
 
@@ -49,12 +50,27 @@ Payload = bytes | str | dict[str, Any] | list[Any] | None
 
 
 def encode_payload(payload: Any) -> bytes | None:
-    """Return ``payload`` as it travels: bytes as they are, text and JSON values ended by a NUL byte."""
+    """Return ``payload`` as it travels: bytes as they are, text and JSON values ended by a NUL byte.
+
+    Undecodable bytes in text (PEP 383) are sent as they were, other lone surrogates as "?". Raises
+    OSError(EINVAL) for a value that is no JSON or beyond the bounds of `flux.wire.json`.
+    """
     if payload is None or isinstance(payload, bytes):
         return payload
     if isinstance(payload, str):
-        return payload.encode("utf-8", "surrogateescape") + b"\0"
-    return json.dumps(payload) + b"\0"
+        return encode_text(payload) + b"\0"
+    try:
+        return json.dumps(payload) + b"\0"
+    except json.EncodeError as exc:
+        raise OSError(errno.EINVAL, f"the payload cannot be written as JSON: {exc}") from None
+
+
+def encode_text(text: str) -> bytes:
+    """Return ``text`` in UTF-8; lone surrogates that stand for no byte become "?"."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
 
 
 class Message:
@@ -120,7 +136,10 @@ class Message:
         return bool(self.flags & NORESPONSE)
 
     def json(self) -> Any:
-        """The payload as a JSON value, None without payload; raises ValueError if it is not JSON."""
+        """The payload as a JSON value, None without payload.
+
+        Raises `flux.wire.json.DecodeError`, a ValueError, if it is not JSON.
+        """
         payload = self.payload
         if payload is None:
             return None

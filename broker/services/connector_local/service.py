@@ -154,7 +154,10 @@ class Client(asyncio.Protocol):
             self.close()
             return
         for msg in messages:
-            self._receive(msg)
+            try:
+                self._receive(msg)
+            except Exception as exc:
+                self._router.on_fault(msg, self.id, exc)
 
     def _receive(self, msg: Message) -> None:
         kind = msg.type
@@ -204,15 +207,17 @@ class Client(asyncio.Protocol):
         try:
             prefix = msg.json()["topic"]
         except (ValueError, KeyError, TypeError):
+            prefix = None
+        if not isinstance(prefix, str):
             answer = response(msg, errnum=errno.EPROTO)
         else:
             if _OWN_TOPICS[msg.topic or ""]:
-                self._router.subscribe(str(prefix), self)
-                self._subscribed.add(str(prefix))
+                self._router.subscribe(prefix, self)
+                self._subscribed.add(prefix)
                 self._limit(self._subscribed)
             else:
-                self._router.unsubscribe(str(prefix), self)
-                self._subscribed.discard(str(prefix))
+                self._router.unsubscribe(prefix, self)
+                self._subscribed.discard(prefix)
             answer = response(msg)
         if not msg.flags & NORESPONSE:
             self.deliver(answer)

@@ -178,3 +178,51 @@ def test_a_flood_is_routed_in_bounded_turns() -> None:
         turns += 1
     assert len(box.got) == 12_000
     assert turns >= 3
+
+
+class Broken(Box):
+    """Raises at whatever it is delivered."""
+
+    def deliver(self, msg: Message) -> None:
+        raise RecursionError("broken")
+
+
+def test_what_a_message_raises_is_answered_and_the_next_is_routed() -> None:
+    tree = Tree(1)
+    router = tree.routers[0]
+    faults: list[tuple[str | None, str]] = []
+    router.on_fault = lambda msg, where, exc: faults.append((msg.topic, where))
+    broken = Broken("broken")
+    router.attach(broken)
+    router.add_service("bad", broken)
+    tree.serve(0, "good")
+    client = tree.client(0)
+    for topic in ("bad.thing", "good.thing"):
+        router.submit(wire.request(topic, matchtag=1), client)
+    tree.settle()
+    assert [(msg.topic, msg.errnum) for msg in client.got] == [("bad.thing", errno.EPROTO), ("good.thing", 0)]
+    assert faults == [("bad.thing", client.id)]
+
+
+def test_a_subscriber_that_raises_keeps_an_event_from_nobody() -> None:
+    tree = Tree(1)
+    router = tree.routers[0]
+    broken, client = Broken("broken"), tree.client(0)
+    for endpoint in (broken, client):
+        router.attach(endpoint)
+        router.subscribe("a", endpoint)
+    router.submit(wire.event("a.b"), client)
+    tree.settle()
+    assert [msg.topic for msg in client.got] == ["a.b"]
+
+
+def test_a_sender_of_a_broken_answer_does_not_stop_the_queue() -> None:
+    tree = Tree(1)
+    router = tree.routers[0]
+    broken, client = Broken("broken"), tree.client(0)
+    router.attach(broken)
+    tree.serve(0, "good")
+    router.submit(wire.request("nosuch.thing", matchtag=1), broken)
+    router.submit(wire.request("good.thing", matchtag=2), client)
+    tree.settle()
+    assert [msg.topic for msg in client.got] == ["good.thing"]

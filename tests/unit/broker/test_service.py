@@ -12,6 +12,13 @@ from broker.testing import ServiceHarness
 from flux.wire import message as wire
 
 
+def nested(levels: int) -> object:
+    value: object = {}
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
 class Example(Service):
     name = "ex"
     also = ("other",)
@@ -32,6 +39,20 @@ class Example(Service):
     @request("boom")
     def boom(self, req: Request) -> None:
         raise RuntimeError("broken")
+
+    @request("deep")
+    def deep(self, req: Request) -> object:
+        return nested(300)
+
+    @request("deep-later", allow="guest")
+    async def deep_later(self, req: Request) -> object:
+        return nested(300)
+
+    @request("deep-stream", streaming=True)
+    async def deep_stream(self, req: Request) -> object:
+        self.streams.add(req)
+        req.respond({"n": 1})
+        raise OSError(errno.EIO, "bad \ud800 text")
 
     @request("other.thing", absolute=True)
     def thing(self, req: Request) -> str:
@@ -89,9 +110,35 @@ async def test_guests_are_refused_unless_allowed() -> None:
 
 async def test_an_unexpected_exception_is_logged_and_answered() -> None:
     h = ServiceHarness(Example)
-    with pytest.raises(OSError, match="internal error in"):
+    with pytest.raises(OSError, match="could not be carried out") as caught:
         await h.request("ex.boom")
+    assert caught.value.errno == errno.EINVAL
     assert any("RuntimeError: broken" in entry.text for entry in h.logs)
+
+
+@pytest.mark.parametrize("topic", ["ex.deep", "ex.deep-later"])
+async def test_an_answer_that_cannot_be_encoded_is_an_error(topic: str) -> None:
+    h = ServiceHarness(Example)
+    with pytest.raises(OSError, match="nested deeper"):
+        await h.request(topic)
+
+
+async def test_a_stream_that_fails_is_forgotten_and_its_text_is_sent() -> None:
+    h = ServiceHarness(Example)
+    tag = h.submit("ex.deep-stream", flags=wire.STREAMING)
+    await h.until(lambda: len(h.replies(tag)) == 2)
+    assert (h.replies(tag)[1].errnum, h.replies(tag)[1].text()) == (errno.EIO, "bad ? text")
+    assert len(h.service.streams) == 0
+
+
+@pytest.mark.parametrize(
+    "payload",
+    ['{"text":' + "[" * 1500 + "]" * 1500 + "}", '{"text":"\\ud800"}', '{"text":NaN}'],
+    ids=["deep", "surrogate", "nan"],
+)
+async def test_a_payload_beyond_the_bounds_is_a_protocol_error(payload: str) -> None:
+    with pytest.raises(OSError, match="Protocol error"):
+        await ServiceHarness(Example).request("ex.echo", payload)
 
 
 async def test_an_unknown_method_is_answered() -> None:
