@@ -48,6 +48,7 @@ screenshots: dev
 
 docs: dev
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/topics.py
 	$(BIN)/python -m tests.contract.report
 
 clean:

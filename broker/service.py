@@ -162,7 +162,9 @@ EventHandler = Callable[[Any, Message], None]
 
 
 @dataclass(frozen=True)
-class _Route:
+class Route:
+    """What `request` was told of a handler."""
+
     topic: str
     absolute: bool
     guest: bool
@@ -186,7 +188,7 @@ def request(
 
     def mark(method: Handler) -> Handler:
         routes = list(getattr(method, "_request_routes", ()))
-        routes.append(_Route(topic, absolute, allow == "guest", streaming, raw))
+        routes.append(Route(topic, absolute, allow == "guest", streaming, raw))
         method._request_routes = routes  # type: ignore[attr-defined]
         return method
 
@@ -215,18 +217,12 @@ class Service:
         self.debug_flags = 0
         self._handlers = self._find_handlers()
 
-    def _find_handlers(self) -> dict[str, tuple[Callable[[Request], Any], _Route]]:
-        table: dict[str, tuple[Callable[[Request], Any], _Route]] = {}
-        for cls in reversed(type(self).__mro__):
-            for attribute in vars(cls).values():
-                for route in getattr(attribute, "_request_routes", ()):
-                    topic = route.topic if route.absolute else f"{self.name}.{route.topic}"
-                    table[topic] = (getattr(self, attribute.__name__), route)
-        return table
+    def _find_handlers(self) -> dict[str, tuple[Callable[[Request], Any], Route]]:
+        return {topic: (getattr(self, handler.__name__), route) for topic, route, handler in routes_of(type(self))}
 
     def add_handler(self, topic: str, handler: Callable[[Request], Any], *, allow: str = "owner") -> None:
         """Answer requests for ``topic`` with ``handler``, in addition to the methods registered by `request`."""
-        self._handlers[topic] = (handler, _Route(topic, True, allow == "guest", False, False))
+        self._handlers[topic] = (handler, Route(topic, True, allow == "guest", False, False))
 
     def event_handlers(self) -> list[tuple[str, Callable[[Message], None]]]:
         """Return the event prefixes this service wants and the methods for them."""
@@ -321,20 +317,24 @@ class Service:
 
     @request("stats.get", allow="guest")
     def _stats_get(self, req: Request) -> dict[str, Any]:
+        """Return the counters of the service (flux-module(1) stats)."""
         return self.stats()
 
     @request("stats.clear")
     def _stats_clear(self, req: Request) -> None:
+        """Reset the counters of the service (flux-module(1) stats --clear)."""
         self.stats_clear()
 
     @request("rusage", allow="guest")
     def _rusage(self, req: Request) -> dict[str, Any]:
+        """Return the broker's resource usage, the members of getrusage(2) without their prefix."""
         usage = rusage.getrusage(rusage.RUSAGE_SELF)
         names = "utime stime maxrss ixrss idrss isrss minflt majflt nswap inblock oublock msgsnd msgrcv nsignals nvcsw nivcsw"
         return {name: getattr(usage, f"ru_{name}") for name in names.split()}
 
     @request("debug")
     def _debug(self, req: Request) -> dict[str, Any]:
+        """Change the debug bits {op, flags} and return them (flux-module(1) debug)."""
         operation, flags = req.get("op", str), req.get("flags", int)
         if operation == "setbit":
             self.debug_flags |= flags
@@ -350,9 +350,21 @@ class Service:
 
     @request("disconnect", allow="guest")
     def _disconnect(self, req: Request) -> _NoReply:
+        """A client that used the service went away: drop its streams. There is no response."""
         self.streams.drop_sender(req.sender)
         self.on_disconnect(req.sender)
         return NO_REPLY
+
+
+def routes_of(service: type[Service]) -> list[tuple[str, Route, Handler]]:
+    """Return the topics that the methods of a service class answer; a derived class's method wins."""
+    table: dict[str, tuple[Route, Handler]] = {}
+    for cls in reversed(service.__mro__):
+        for attribute in vars(cls).values():
+            for route in getattr(attribute, "_request_routes", ()):
+                topic = route.topic if route.absolute else f"{service.name}.{route.topic}"
+                table[topic] = (route, attribute)
+    return [(topic, route, handler) for topic, (route, handler) in table.items()]
 
 
 def refuse(msg: Message, send: Callable[[Message], None], errnum: int, text: str | None = None) -> None:

@@ -18,7 +18,7 @@ from typing import Any, cast
 from broker.context import Context
 from broker.endpoint import new_id
 from broker.router import Router
-from broker.service import Request, Service, request
+from broker.service import Service
 from flux.wire import framing
 from flux.wire.codec import DecodeError
 from flux.wire.message import (
@@ -96,8 +96,8 @@ class ConnectorLocalService(Service):
         """Return how many clients are connected, were accepted and were refused."""
         return {"clients": len(self.clients), "accepted": self.accepted, "refused": self.refused}
 
-    @request("stats.clear")
-    def _clear(self, req: Request) -> None:
+    def stats_clear(self) -> None:
+        """Forget how many were accepted and refused."""
         self.accepted = self.refused = 0
 
 
