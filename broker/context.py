@@ -34,6 +34,12 @@ class Context:
     broker_uuid: str = ""
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
+    @property
+    def store_persists(self) -> bool:
+        """Whether the content store is kept beyond the instance: ``content.backing-path`` leads out of the run directory."""
+        path = self.attrs.get("content.backing-path")
+        return bool(path) and not str(path).startswith(f"{self.rundir}/")
+
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Start a task that ends with the service; an exception in it is logged."""
         task = asyncio.get_running_loop().create_task(work, name=name)

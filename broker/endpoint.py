@@ -104,7 +104,9 @@ class ServiceHost:
         await service.start(args)
 
     async def unmount(self, service: Service, endpoint: InProcess) -> None:
-        """Stop a service and take back everything `mount` did."""
-        await service.stop()
-        await service.ctx.cancel_tasks()
-        await endpoint.handle.close()
+        """Stop a service and take back everything `mount` did, also if stopping it raises what this raises then."""
+        try:
+            await service.stop()
+        finally:
+            await service.ctx.cancel_tasks()
+            await endpoint.handle.close()

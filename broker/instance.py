@@ -197,24 +197,24 @@ class Broker:
             self.runlevel.post("rc1-success")
 
     async def _run_rc(self, name: str) -> int | None:
-        """Run rc1 or rc3: built in, a script, or nothing; returns its exit code, None for nothing."""
+        """Run rc1 or rc3: built in, a script, or nothing; returns its exit code, None for nothing.
+
+        rc3 ends with unloading what is still loaded, and fails if a module cannot bring its data to safety.
+        """
         path = self.attrs.get(f"broker.{name}_path")
-        if not path:
-            if name == "rc3":
-                await self.modules.unload_all(CONNECTOR)
-            return None
         started = time.monotonic()
+        code: int | None = None
         if path == "built-in":
+            code = 0
             if name == "rc1":
                 await self._load_modules()
-            else:
-                await self.modules.unload_all(CONNECTOR)
-            self.log.info(f"{name}.0: built-in Exited (rc=0) {time.monotonic() - started:.1f}s")
-            return 0
-        program = Program(f"{name}.0", ["/bin/bash", "-c", path], self.log.log)
-        code = await program.run(self._environ(), quiet=True)
-        if name == "rc3":
-            await self.modules.unload_all(CONNECTOR)
+        elif path:
+            program = Program(f"{name}.0", ["/bin/bash", "-c", path], self.log.log)
+            code = await program.run(self._environ(), quiet=True)
+        if name == "rc3" and await self.modules.unload_all(CONNECTOR):
+            code = code or 1
+        if path == "built-in":
+            self.log.info(f"{name}.0: built-in Exited (rc={code}) {time.monotonic() - started:.1f}s")
         return code
 
     async def _load_modules(self) -> None:

@@ -20,9 +20,6 @@ from broker.modules import HIDDEN, MODULES
 from broker.pymodule import PythonModule, load_module_file
 from broker.service import Service
 
-UNLOAD_TIMEOUT = 10.0
-"""Seconds a module may take to stop when the broker ends."""
-
 
 @dataclass(slots=True)
 class _Loaded:
@@ -120,22 +117,34 @@ class ModuleHost:
             if self._loaded.pop(entry.name, None) is None:
                 return  # its end has been logged already
         elif entry.service is not None and entry.endpoint is not None:
-            await self._host.unmount(entry.service, entry.endpoint)
-            self._loaded.pop(entry.name, None)
+            try:
+                await self._host.unmount(entry.service, entry.endpoint)
+            finally:
+                self._loaded.pop(entry.name, None)
         if entry.name not in HIDDEN:
             self._log.debug(f"module {entry.name} exited")
 
-    async def unload_all(self, keep: str) -> None:
-        """Unload everything but ``keep`` in reverse order; a module that fails to stop is logged."""
+    async def unload_all(self, keep: str) -> int:
+        """Unload everything but ``keep`` in reverse order.
+
+        Returns how many built-in modules failed to stop, which is logged: what they had to bring to safety may be lost.
+        """
+        failed = 0
         for entry in reversed(tuple(self._loaded.values())):
             if entry.name == keep:
                 continue
+            limit = (entry.service or Service).stop_timeout
             try:
-                await asyncio.wait_for(self._unload(entry), UNLOAD_TIMEOUT)
+                await asyncio.wait_for(self._unload(entry), limit)
+                continue
             except TimeoutError:
-                self._log.err(f"{entry.name}: did not stop within {UNLOAD_TIMEOUT:g}s")
+                self._log.err(f"{entry.name}: did not stop within {limit:g}s")
+            except OSError as exc:
+                self._log.crit(f"{entry.name}: {exc.strerror or exc}")
             except Exception as exc:
                 self._log.exception(f"{entry.name}: stopping failed: {exc}", exc)
+            failed += entry.service is not None
+        return failed
 
     def list(self) -> list[dict[str, Any]]:
         """Return the loaded modules as ``broker.lsmod`` lists them."""

@@ -210,6 +210,8 @@ class Service:
 
     name: ClassVar[str]
     also: ClassVar[tuple[str, ...]] = ()
+    stop_timeout: ClassVar[float] = 10.0
+    """Seconds the service may take to stop when the broker ends."""
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flux import treeobj
 from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
+from flux.kvs_limits import check_key
 from flux.kvs_txn import PRIMARY, READDIR, READLINK, TREEOBJ, WAITCREATE, WATCH, Txn
 from flux.wire.message import NODEID_ANY
 
@@ -36,10 +37,12 @@ def lookup(
 ) -> RPC:
     """Look up ``key``, under the snapshot ``rootdir`` if given; with WATCH, the future is fulfilled again for each change.
 
-    Raises OSError(EINVAL) for an empty key. Read the response with `value_of`, `dir_of`, `symlink_of` or `treeobj_of`.
+    Raises OSError: EINVAL for an empty key, ENAMETOOLONG beyond the bounds of `flux.kvs_limits`. Read the response with `value_of`,
+    `dir_of`, `symlink_of` or `treeobj_of`.
     """
     if not key:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    check_key(key)
     body: dict[str, Any] = {"key": key}
     if rootdir is None:
         body["namespace"] = namespace_of(namespace)
@@ -83,7 +86,12 @@ def symlink_of(future: RPC) -> tuple[str | None, str]:
 
 
 def commit(handle: Flux, txn: Txn, flags: int = 0, namespace: str | None = None) -> RPC:
-    """Commit a transaction; the response has ``rootref`` and ``rootseq``. Flags: NO_MERGE, SYNC."""
+    """Commit a transaction; the response has ``rootref`` and ``rootseq``.
+
+    Flags: NO_MERGE; SYNC has the commit told, and visible, only when it is durable (docs/durability.md). Errors of the response beside
+    those of the transaction: EINVAL for SYNC in a namespace other than ``primary``, ENOSYS without a backing store, and what the
+    store failed with, ENOSPC for example; nothing of the transaction is visible then.
+    """
     return handle.rpc("kvs.commit", {"namespace": namespace_of(namespace), "flags": flags, "ops": txn.ops})
 
 

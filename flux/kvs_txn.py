@@ -6,6 +6,7 @@ import errno
 from typing import Any, Final
 
 from flux import treeobj
+from flux.kvs_limits import check_key, check_namespace, check_target
 from flux.wire import json
 
 READDIR: Final = 1
@@ -37,7 +38,7 @@ class Txn:
     """A list of operations to commit together, in order; all of it succeeds or nothing does.
 
     Send it with ``rpc("kvs.commit", {"namespace": name, "flags": 0, "ops": txn.ops})``. Every method returns the transaction, and
-    raises OSError(EINVAL) for an empty key.
+    raises OSError: EINVAL for a key that is empty or no text, ENAMETOOLONG beyond the bounds of `flux.kvs_limits`.
     """
 
     __slots__ = ("ops",)
@@ -77,14 +78,20 @@ class Txn:
 
     def symlink(self, key: str, target: str, namespace: str | None = None) -> Txn:
         """Set ``key`` to a link to ``target``, in ``namespace`` if given."""
-        return self._add(key, treeobj.symlink(normalize(target), namespace))
+        target = normalize(target)
+        check_target(target)
+        if namespace is not None:
+            check_namespace(namespace)
+        return self._add(key, treeobj.symlink(target, namespace))
 
     def put_treeobj(self, key: str, obj: treeobj.TreeObj) -> Txn:
         """Set ``key`` to an RFC 11 object; raises OSError(EINVAL) if it is not one."""
         return self._add(key, treeobj.check(obj))
 
     def _add(self, key: str, dirent: treeobj.TreeObj | None, flags: int = 0) -> Txn:
-        self.ops.append({"key": normalize(key), "flags": flags, "dirent": dirent})
+        key = normalize(key)
+        check_key(key)
+        self.ops.append({"key": key, "flags": flags, "dirent": dirent})
         return self
 
 

@@ -14,6 +14,8 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from flux.kvs_limits import TREEOBJ_DEPTH, check_namespace, check_target, is_text
+
 TreeObj = dict[str, Any]
 
 VERSION: Final = 1
@@ -87,36 +89,78 @@ def decode_val(obj: Mapping[str, Any]) -> bytes:
 def check(obj: object) -> TreeObj:
     """Return ``obj`` as a canonical tree object, names sorted on every level.
 
-    Raises OSError(EINVAL) with a sentence if it is not a valid RFC 11 object.
+    Raises OSError(EINVAL) with a sentence if it is not a valid RFC 11 object or nested too deep, ENAMETOOLONG for a link's target.
     """
+    return _check(obj, 1)
+
+
+def _check(obj: object, depth: int) -> TreeObj:
+    kind, data = _parts(obj, depth)
+    if kind == "val":
+        try:
+            b64decode(data)
+        except ValueError as exc:
+            raise OSError(errno.EINVAL, "val object holds invalid base64") from exc
+    elif kind == "dir":
+        if not all(map(_is_name, data)):
+            raise OSError(errno.EINVAL, "invalid data in dir object")
+        data = {name: _check(data[name], depth + 1) for name in sorted(data)}
+    elif kind == "symlink":
+        namespace = data.get("namespace")
+        check_target(data["target"])
+        if namespace is not None:
+            check_namespace(namespace)
+        names = ("namespace", "target") if namespace is not None else ("target",)
+        data = {name: data[name] for name in names}
+    else:
+        data = list(data)
+    return {"data": data, "type": kind, "ver": VERSION}
+
+
+def check_entries(entries: object) -> dict[str, TreeObj]:
+    """Return the entries of a stored directory as they are, each known to be a tree object whose parts have the right types.
+
+    Raises OSError(EINVAL) with a sentence if one is not, or nested too deep. Base64 text is not looked at.
+    """
+    if not isinstance(entries, dict):
+        raise OSError(errno.EINVAL, "invalid data in dir object")
+    _check_stored(entries, 1)
+    return entries
+
+
+def _check_stored(entries: dict[str, Any], depth: int) -> None:
+    for obj in entries.values():
+        kind, data = _parts(obj, depth)
+        if kind == "dir":
+            _check_stored(data, depth + 1)
+
+
+def _parts(obj: object, depth: int) -> tuple[str, Any]:
+    """Return type and data of a tree object, the data of the right type; raises OSError(EINVAL)."""
+    if depth > TREEOBJ_DEPTH:
+        raise OSError(errno.EINVAL, f"tree objects are nested at most {TREEOBJ_DEPTH} deep")
     if not isinstance(obj, dict) or obj.get("ver") != VERSION:
         raise OSError(errno.EINVAL, "not a version 1 tree object")
-    kind = obj.get("type")
-    if kind not in _TYPES or "data" not in obj:
-        raise OSError(errno.EINVAL, f"unknown tree object type {kind!r}")
-    return {"data": _check_data(str(kind), obj["data"]), "type": kind, "ver": VERSION}
-
-
-def _check_data(kind: str, data: Any) -> Any:
+    kind, data = obj.get("type"), obj.get("data")
+    if not isinstance(kind, str) or kind not in _TYPES:
+        raise OSError(errno.EINVAL, "unknown type of tree object")
     if kind == "val":
-        if isinstance(data, str):
-            try:
-                b64decode(data)
-            except ValueError as exc:
-                raise OSError(errno.EINVAL, "val object holds invalid base64") from exc
-            return data
+        good = isinstance(data, str)
     elif kind in ("valref", "dirref"):
-        if isinstance(data, list) and data and all(map(is_blobref, data)):
-            return list(data)
+        good = isinstance(data, list) and bool(data) and all(map(is_blobref, data))
     elif kind == "dir":
-        if isinstance(data, dict) and all(_is_name(name) for name in data):
-            return {name: check(data[name]) for name in sorted(data)}
-    elif isinstance(data, dict) and isinstance(data.get("target"), str) and data["target"]:
-        names = ("namespace", "target") if data.get("namespace") is not None else ("target",)
-        if all(isinstance(data[name], str) for name in names):
-            return {name: data[name] for name in names}
-    raise OSError(errno.EINVAL, f"invalid data in {kind} object")
+        good = isinstance(data, dict)
+    else:
+        good = (
+            isinstance(data, dict)
+            and isinstance(data.get("target"), str)
+            and bool(data["target"])
+            and isinstance(data.get("namespace"), str | None)
+        )
+    if not good:
+        raise OSError(errno.EINVAL, f"invalid data in {kind} object")
+    return kind, data
 
 
 def _is_name(name: object) -> bool:
-    return isinstance(name, str) and bool(name) and "." not in name
+    return isinstance(name, str) and bool(name) and "." not in name and "\0" not in name and is_text(name)

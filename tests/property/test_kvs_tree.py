@@ -8,9 +8,9 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broker.services.kvs import directory
+from broker.services.kvs import commit, directory
 from broker.services.kvs.cache import ObjectCache
-from broker.services.kvs.commit import Transaction, apply_batch, parse_ops
+from broker.services.kvs.commit import Batch, Result, Transaction, parse_ops
 from broker.services.kvs.directory import Missing
 from broker.services.kvs.lookup import lookup
 from flux import treeobj
@@ -78,9 +78,19 @@ class Store:
                 self.cache.add_value(ref, self.blobs[ref])
 
     def commit(self, batch: list[Transaction[int]]) -> list[int]:
+        """Apply a batch, and what it left for the next; returns the transactions that failed."""
+        failed: list[int] = []
+        while batch:
+            result = self._commit(batch)
+            assert [*result.applied, *result.failed, *result.rest]
+            failed += [txn.origin for txn, _ in result.failed]
+            batch = result.rest
+        return failed
+
+    def _commit(self, batch: list[Transaction[int]]) -> Result[int]:
         while True:
             try:
-                result = apply_batch(self.cache, self.root, "primary", batch)
+                result = Batch[int](self.cache, self.root, "primary").apply(batch)
                 break
             except Missing as missing:
                 self.load(missing)
@@ -88,7 +98,7 @@ class Store:
             assert treeobj.blobref(blob) == ref
         self.blobs.update(result.blobs)
         self.root = result.rootref
-        return [txn.origin for txn, _ in result.failed]
+        return result
 
     def read(self, key: str, flags: int) -> treeobj.TreeObj:
         while True:
@@ -125,10 +135,13 @@ def transaction(number: int, operations: list[tuple[str, str, bytes]]) -> Transa
 @settings(max_examples=400, deadline=None)
 @given(
     st.sampled_from([1024, 0, 1]),
-    st.lists(st.tuples(st.lists(transactions, min_size=1, max_size=4), st.booleans()), max_size=6),
+    st.sampled_from([0, 1, 4]),
+    st.lists(st.tuples(st.lists(transactions, min_size=1, max_size=6), st.booleans()), max_size=6),
 )
-def test_same_as_dictionaries(split_at: int, batches: list[tuple[list[list[tuple[str, str, bytes]]], bool]]) -> None:
-    with patch.multiple(directory, SPLIT_AT=split_at, PARTS=2):
+def test_same_as_dictionaries(
+    split_at: int, restarts: int, batches: list[tuple[list[list[tuple[str, str, bytes]]], bool]]
+) -> None:
+    with patch.multiple(directory, SPLIT_AT=split_at, PARTS=2), patch.object(commit, "RESTARTS", restarts):
         store, model = Store(), {}
         for batch, forget in batches:
             model, expected_failures = outcome(model, batch)

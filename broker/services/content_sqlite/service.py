@@ -22,6 +22,7 @@ class ContentSqliteService(Service):
 
     name = "content-sqlite"
     also = ("content-backing", "kvs-checkpoint")
+    stop_timeout = 300.0
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
@@ -43,16 +44,26 @@ class ContentSqliteService(Service):
         await self.ctx.handle.rpc("content.register-backing", {"name": self.name, "batch": True})
 
     async def stop(self) -> None:
-        """Take what is still dirty, then close the file."""
+        """Take what is still dirty, then close the file.
+
+        Raises OSError if something could not be written and the file outlives the instance.
+        """
+        lost: OSError | None = None
         try:
             await self.ctx.handle.rpc("content.flush")
-            await self.ctx.handle.rpc("content.unregister-backing")
         except OSError as exc:
             self.ctx.log.err(f"content flush: {exc.strerror}")
+            lost = OSError(exc.errno, f"blobs that were not stored yet are lost: {exc.strerror}")
+        try:
+            await self.ctx.handle.rpc("content.unregister-backing")
+        except OSError as exc:
+            self.ctx.log.err(f"content.unregister-backing: {exc.strerror}")
         self._write()
         if self._store is not None:
             self._store.close()
             self._store = None
+        if lost is not None and self.ctx.store_persists:
+            raise lost
 
     def _open(self) -> BlobStore:
         if self._store is None:

@@ -6,7 +6,7 @@ is used moves to the young one, and when the young one is full the old one is dr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, Generic, TypeVar
 
@@ -71,6 +71,7 @@ class ObjectCache:
     def __init__(self, directory_bytes: int = DIRECTORY_BYTES, value_bytes: int = VALUE_BYTES) -> None:
         self._directories: _Generations[Entries] = _Generations(directory_bytes)
         self._values: _Generations[bytes] = _Generations(value_bytes)
+        self._errors: Mapping[str, OSError] = {}
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -83,13 +84,28 @@ class ObjectCache:
             self._directories.held -= 1
             self._values.held -= 1
 
+    @contextmanager
+    def failing(self, errors: Mapping[str, OSError]) -> Iterator[None]:
+        """Inside the block, which must not wait, raise these errors for objects that could not be loaded."""
+        self._errors = errors
+        try:
+            yield
+        finally:
+            self._errors = {}
+
     def directory(self, ref: str) -> Entries | None:
-        """Return the entries of a directory, None if it is not at hand."""
-        return self._directories.get(ref)
+        """Return the entries of a directory, None if it is not at hand; raises OSError inside `failing`."""
+        entries = self._directories.get(ref)
+        if entries is None and ref in self._errors:
+            raise self._errors[ref]
+        return entries
 
     def value(self, ref: str) -> bytes | None:
-        """Return the bytes of a value, None if it is not at hand."""
-        return self._values.get(ref)
+        """Return the bytes of a value, None if it is not at hand; raises OSError inside `failing`."""
+        data = self._values.get(ref)
+        if data is None and ref in self._errors:
+            raise self._errors[ref]
+        return data
 
     def add_directory(self, ref: str, entries: Entries, size: int) -> None:
         """Keep a parsed directory whose blob has ``size`` bytes."""

@@ -1,100 +1,118 @@
 """Making the primary namespace durable: its root is written beside the blobs it needs, so that a restart finds it.
 
-A checkpoint flushes the content cache to the backing store and then writes the root. It happens within a second of a change, at once
-when a commit asked for it (FLUX_KVS_SYNC), and at shutdown. Requests that come while one is under way share the next.
+A checkpoint flushes the content cache to the backing store and then writes the root. There are three occasions, one at a time:
+within a second of a change; for a root with a commit that asked for it (FLUX_KVS_SYNC), before anyone is told of that root; and when
+the module is unloaded. A root older than the one written last is never written.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from broker.context import Context
 from broker.services.kvs.namespace import Namespace
+from flux import treeobj
 
-INTERVAL = 1.0
-KEY = "kvs-primary"
-Done = Callable[[OSError | None], None]
+INTERVAL: Final = 1.0
+KEY: Final = "kvs-primary"
+# A backing store that says nothing for so long fails the commits that wait for it, or they would stop the namespace for good.
+TIMEOUT: Final = 120.0
+_UNKNOWN: Final = -1
 
 
 class Checkpointer:
-    """Writes checkpoints of one namespace when it is told of changes."""
+    """Writes checkpoints of one namespace."""
 
     def __init__(self, ctx: Context, namespace: Namespace[Any]) -> None:
         self._ctx = ctx
         self._namespace = namespace
-        self._waiting: list[Done] = []
+        self._lock = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
-        self._running = False
-        self._written = namespace.rootseq
+        # The root in the store, unknown after a failure, and the last one that certainly was there.
+        self._written = self._durable = namespace.rootseq
 
     def changed(self) -> None:
         """Note that the namespace has a new root."""
-        if self._timer is None and not self._running:
-            self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._start)
+        if self._timer is None and self._namespace.rootseq > self._written:
+            self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._due)
 
-    def request(self, done: Done) -> None:
-        """Write a checkpoint now and call ``done`` when it is durable, or with the error that prevented it."""
-        self._waiting.append(done)
-        self._start()
+    def _due(self) -> None:
+        self._timer = None
+        self._ctx.spawn(self._follow(), "kvs checkpoint")
 
-    def _start(self) -> None:
-        self._cancel_timer()
-        if not self._running:
-            self._running = True
-            self._ctx.spawn(self._run(), "kvs checkpoint")
+    async def _follow(self) -> None:
+        try:
+            await self._save(sync=False)
+        except OSError as exc:
+            if exc.errno == errno.ENOSYS:
+                return  # no backing store: tried again with the next change
+        self.changed()
 
-    def _cancel_timer(self) -> None:
+    async def _save(self, *, sync: bool) -> None:
+        async with self._lock:
+            if self._namespace.rootseq > self._written:
+                await self._write(self._namespace.rootref, self._namespace.rootseq, sync)
+
+    async def commit(self, rootref: str, rootseq: int) -> None:
+        """Write the root that is about to be published; it is durable when this returns.
+
+        Raises OSError: ENOSYS without a backing store, ETIMEDOUT if it does not answer, or what it failed with.
+        """
+        async with self._lock:
+            await self._write(rootref, rootseq, sync=True)
+
+    async def _write(self, rootref: str, rootseq: int, sync: bool) -> None:
+        value = {"version": 1, "rootref": rootref, "sequence": rootseq, "timestamp": self._ctx.now()}
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                await self._ctx.handle.rpc("content.flush")
+                await self._ctx.handle.rpc("kvs-checkpoint.put", {"key": KEY, "value": value, "sync": sync})
+        except TimeoutError:
+            error = OSError(errno.ETIMEDOUT, f"the backing store has not answered for {TIMEOUT:g} seconds")
+        except OSError as exc:
+            error = exc
+            if exc.errno == errno.ENOSYS:
+                error = OSError(errno.ENOSYS, "there is no backing store to make this durable")
+        else:
+            self._written = self._durable = rootseq
+            return
+        self._written = _UNKNOWN
+        if error.errno != errno.ENOSYS:
+            self._ctx.log.err(f"checkpoint of root {rootseq} failed: {error.strerror}")
+        raise error
+
+    async def close(self) -> None:
+        """Write what has changed since the last checkpoint.
+
+        Raises OSError, saying what is lost, if that fails though the store outlives the instance.
+        """
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    async def _run(self) -> None:
         try:
-            while self._waiting or self._written != self._namespace.rootseq:
-                waiting, self._waiting = self._waiting, []
-                error = await self.write()
-                for done in waiting:
-                    done(error)
-                if not self._waiting:
-                    break
-        finally:
-            self._running = False
-            if self._written != self._namespace.rootseq:
-                self.changed()
-
-    async def write(self) -> OSError | None:
-        """Write one checkpoint; returns the error if it failed. Without a backing store there is nothing to do."""
-        rootref, rootseq = self._namespace.rootref, self._namespace.rootseq
-        value = {"version": 1, "rootref": rootref, "sequence": rootseq, "timestamp": self._ctx.now()}
-        try:
-            await self._ctx.handle.rpc("content.flush")
-            await self._ctx.handle.rpc("kvs-checkpoint.put", {"key": KEY, "value": value})
+            await self._save(sync=True)
         except OSError as exc:
-            if exc.errno != errno.ENOSYS:
-                self._ctx.log.err(f"checkpoint of root {rootseq} failed: {exc.strerror}")
-                return exc
-        self._written = rootseq
-        return None
-
-    async def close(self) -> None:
-        """Write what has changed since the last checkpoint."""
-        self._cancel_timer()
-        if self._written != self._namespace.rootseq:
-            await self.write()
+            if self._ctx.store_persists:
+                lost = f"what was committed after version {self._durable} is lost"
+                raise OSError(exc.errno, f"the final checkpoint failed, {lost}: {exc.strerror}") from exc
 
 
 async def restore(ctx: Context) -> tuple[str, int] | None:
-    """Return the root and sequence number of the last checkpoint, None if there is none."""
+    """Return the root and sequence number of the last checkpoint, None if there is none.
+
+    Raises OSError: EINVAL for a checkpoint that is none, what the backing store failed with.
+    """
     try:
         answer = await ctx.handle.rpc("kvs-checkpoint.get", {"key": KEY})
     except OSError as exc:
         if exc.errno in (errno.ENOSYS, errno.ENOENT):
             return None
         raise
-    value = answer.get("value")
-    if not isinstance(value, dict) or not isinstance(value.get("rootref"), str):
-        raise OSError(errno.EINVAL, "the checkpoint of the primary namespace is damaged")
-    return value["rootref"], int(value.get("sequence", 0))
+    match answer.get("value"):
+        case {"rootref": str(rootref), **others} if treeobj.is_blobref(rootref):
+            sequence = others.get("sequence", 0)
+            if isinstance(sequence, int) and sequence >= 0:
+                return rootref, sequence
+    raise OSError(errno.EINVAL, "the checkpoint of the primary namespace is damaged")

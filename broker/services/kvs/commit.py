@@ -12,14 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from broker.services.kvs.cache import ObjectCache
-from broker.services.kvs.directory import Draft, Entries, Missing
+from broker.services.kvs.directory import Draft, Entries, Find, Missing
 from broker.services.kvs.lookup import SYMLINK_DEPTH, components
 from flux import treeobj
+from flux.kvs_limits import VALUE_BYTES, check_depth, check_key, check_value
 from flux.kvs_txn import APPEND
 from flux.treeobj import TreeObj
 
 # A value whose base64 text is not longer than a blobref could be stays in its directory (RFC 11: short values SHOULD be a val).
 INLINE_MAX: Final = 72
+# How often a batch starts over because of a transaction that cannot be applied, before it is cut there instead.
+RESTARTS: Final = 4
 T = TypeVar("T")
 
 
@@ -34,17 +37,21 @@ class Op:
     data: bytes | None
 
 
-def parse_ops(ops: list[Any]) -> list[Op]:
-    """Return the operations of a request, checked; raises OSError(EPROTO or EINVAL)."""
-    return [_parse_op(op) for op in ops]
+def parse_ops(ops: list[Any], limit: int = VALUE_BYTES) -> list[Op]:
+    """Return the operations of a request, checked; ``limit`` is the largest value in bytes.
+
+    Raises OSError: EPROTO, EINVAL, ENAMETOOLONG for a key beyond the bounds, EFBIG for a value beyond ``limit``.
+    """
+    return [_parse_op(op, limit) for op in ops]
 
 
-def _parse_op(op: Any) -> Op:
+def _parse_op(op: Any, limit: int) -> Op:
     if not isinstance(op, dict) or "dirent" not in op:
         raise OSError(errno.EPROTO, "Protocol error")
     key, flags, dirent = op.get("key"), op.get("flags", 0), op["dirent"]
     if not isinstance(key, str) or not isinstance(flags, int):
         raise OSError(errno.EPROTO, "Protocol error")
+    check_key(key)
     path = components(key)
     if flags & ~APPEND or not all(path) or not path:
         raise OSError(errno.EINVAL, "Invalid argument")
@@ -53,20 +60,25 @@ def _parse_op(op: Any) -> Op:
         if append:
             raise OSError(errno.EINVAL, "Invalid argument")
         return Op(key, path, None, False, None)
-    data = None
     if isinstance(dirent, dict) and dirent.get("type") == "val":
-        data = treeobj.decode_val(dirent)
-        text = dirent["data"]
-        if dirent.get("ver") != treeobj.VERSION:
-            raise OSError(errno.EINVAL, "not a version 1 tree object")
-        dirent = {"data": text, "type": "val", "ver": treeobj.VERSION}
-        if not append and len(text) <= INLINE_MAX:
-            data = None
-    else:
-        dirent = treeobj.check(dirent)
-        if append:
-            raise OSError(errno.EINVAL, "only a val can be appended")
-    return Op(key, path, dirent, append, data)
+        return _parse_val(key, path, dirent, append, limit)
+    dirent = treeobj.check(dirent)
+    if append:
+        raise OSError(errno.EINVAL, "only a val can be appended")
+    return Op(key, path, dirent, False, None)
+
+
+def _parse_val(key: str, path: list[str], dirent: TreeObj, append: bool, limit: int) -> Op:
+    text = dirent.get("data")
+    if isinstance(text, str):
+        check_value(len(text) * 3 // 4 - 2, limit)
+    data = treeobj.decode_val(dirent)
+    if dirent.get("ver") != treeobj.VERSION:
+        raise OSError(errno.EINVAL, "not a version 1 tree object")
+    check_value(len(data), limit)
+    dirent = {"data": text, "type": "val", "ver": treeobj.VERSION}
+    inline = not append and len(dirent["data"]) <= INLINE_MAX
+    return Op(key, path, dirent, append, None if inline else data)
 
 
 class _Tail:
@@ -105,17 +117,21 @@ class Overlay:
     ``replaced`` the directory blobs it has no use for any more.
     """
 
-    def __init__(self, cache: ObjectCache, rootref: str, namespace: str, algorithm: str = treeobj.DEFAULT_HASH) -> None:
-        self._cache = cache
+    def __init__(self, find: Find, rootref: str, namespace: str, scheme: Scheme) -> None:
+        self._find = find
         self._namespace = namespace
-        self._algorithm = algorithm
-        self._root = _Directory(Draft(treeobj.dirref(rootref), cache.directory))
+        self._scheme = scheme
+        self._root = _Directory(Draft(treeobj.dirref(rootref), find))
         self.blobs: dict[str, bytes] = {}
         self.directories: dict[str, Entries] = {}
         self.replaced: list[str] = []
 
     def apply(self, op: Op) -> None:
-        """Apply one operation; raises `Missing`, or OSError: EISDIR, EOPNOTSUPP, EINVAL, ELOOP. The overlay is then unusable."""
+        """Apply one operation.
+
+        Raises `Missing`, or OSError: EISDIR, EOPNOTSUPP, EINVAL, ELOOP, ENAMETOOLONG, and what the directory could not be read with.
+        The operation has then changed nothing: what can refuse it stands before what it creates.
+        """
         path = op.path
         for _ in range(SYMLINK_DEPTH + 1):
             node = self._root
@@ -125,6 +141,7 @@ class Overlay:
                     return
                 if isinstance(step, str):
                     path = components(step) + path[index + 1 :]
+                    check_depth(len(path))
                     break
                 node = step
             else:
@@ -149,7 +166,7 @@ class Overlay:
                 return None
             entry = treeobj.directory()
             node.set(name, entry)
-        child = node.children[name] = _Directory(Draft(entry, self._cache.directory))
+        child = node.children[name] = _Directory(Draft(entry, self._find))
         return child
 
     def _change(self, node: _Directory, name: str, op: Op) -> None:
@@ -162,7 +179,7 @@ class Overlay:
             self._append(node, name, op.data)
         elif dirent["type"] == "dir":
             node.set(name, dirent)
-            node.children[name] = _Directory(Draft(dirent, self._cache.directory))
+            node.children[name] = _Directory(Draft(dirent, self._find))
         else:
             node.set(name, dirent if op.data is None else treeobj.valref([self._blob(op.data)]))
 
@@ -191,55 +208,80 @@ class Overlay:
         raise OSError(errno.EISDIR, "Is a directory")
 
     def _blob(self, data: bytes) -> str:
-        ref = treeobj.blobref(data, self._algorithm)
+        ref = treeobj.blobref(data, self._scheme.algorithm)
         self.blobs[ref] = data
         return ref
 
     def seal(self) -> str:
-        """Turn every changed directory into blobs and return the new root."""
-        root = self._seal(self._root, whole=True)
-        ref: str = root["data"][0]
-        return ref
+        """Turn every changed directory into blobs, children first, and return the new root.
 
-    def _seal(self, node: _Directory, *, whole: bool = False) -> TreeObj:
-        draft = node.draft
-        self.replaced += draft.replaced
-        for name, child in node.children.items():
-            draft.set(name, self._seal(child))
-        for name, tail in node.tails.items():
-            draft.set(name, self._value(tail))
-        return draft.seal(self._directory_blob, whole=whole)
+        Raises `Missing`, OSError(EFBIG) for a directory too large for one blob.
+        """
+        order: list[tuple[_Directory | None, str, _Directory]] = [(None, "", self._root)]
+        for _, _, node in order:  # grows meanwhile: each directory comes before those in it
+            order += [(node, name, child) for name, child in node.children.items()]
+        for parent, name, node in reversed(order):
+            self.replaced += node.draft.replaced
+            for key, tail in node.tails.items():
+                node.draft.set(key, self._value(tail))
+            sealed = node.draft.seal(self._directory_blob, whole=parent is None)
+            if parent is not None:
+                parent.draft.set(name, sealed)
+        root: str = sealed["data"][0]
+        return root
 
     def _directory_blob(self, blob: bytes, entries: Entries) -> str:
+        check_value(len(blob), self._scheme.limit)
         ref = self._blob(blob)
         self.directories[ref] = entries
         return ref
 
     def _value(self, tail: _Tail) -> TreeObj:
-        data = b"".join(tail.added)
+        """Return the value with what was appended to it, in as few blobs as the limit of their size allows."""
         if not tail.refs:
-            entry = treeobj.val(data)
+            entry = treeobj.val(b"".join(tail.added))
             if len(entry["data"]) <= INLINE_MAX:
                 return entry
-        return treeobj.valref([*tail.refs, self._blob(data)] if data else tail.refs)
+        chunks: list[list[bytes]] = [[]]
+        size = 0
+        for data in filter(None, tail.added):
+            if size + len(data) > self._scheme.limit and chunks[-1]:
+                chunks.append([])
+                size = 0
+            chunks[-1].append(data)
+            size += len(data)
+        return treeobj.valref([*tail.refs, *(self._blob(b"".join(chunk)) for chunk in chunks if chunk)])
+
+
+@dataclass(slots=True, frozen=True)
+class Scheme:
+    """How trees become blobs: the hash algorithm, and the largest blob in bytes."""
+
+    algorithm: str = treeobj.DEFAULT_HASH
+    limit: int = VALUE_BYTES
 
 
 @dataclass(slots=True)
 class Transaction(Generic[T]):
-    """Operations to apply together, and ``origin``, whatever its owner needs to answer them."""
+    """Operations to apply together, and ``origin``, whatever its owner needs to answer them.
+
+    ``alone`` asks for a batch of its own, because one it was in could not be sealed or stored.
+    """
 
     ops: list[Op]
     flags: int
     origin: T
+    alone: bool = False
 
 
 @dataclass(slots=True)
 class Result(Generic[T]):
-    """What a batch of transactions led to; ``failed`` pairs those left out with the reason."""
+    """What a batch of transactions led to; ``failed`` pairs those left out with the reason, ``rest`` was not tried."""
 
     rootref: str
     applied: list[Transaction[T]]
-    failed: list[tuple[Transaction[T], OSError]] = field(default_factory=list)
+    failed: list[tuple[Transaction[T], Exception]] = field(default_factory=list)
+    rest: list[Transaction[T]] = field(default_factory=list)
     blobs: dict[str, bytes] = field(default_factory=dict)
     directories: dict[str, Entries] = field(default_factory=dict)
     replaced: list[str] = field(default_factory=list)
@@ -249,52 +291,81 @@ class Result(Generic[T]):
         return list({op.key: None for txn in self.applied for op in txn.ops})
 
 
-def _apply_all(overlay: Overlay, ops: Sequence[Op]) -> list[str]:
-    """Apply operations; returns the directories that had to be at hand, all of them, so that they are loaded at once.
+class Batch(Generic[T]):
+    """Transactions being applied in order to the tree at ``rootref``, which leads to one new root.
 
-    Raises OSError as `Overlay.apply` does, unless a directory was missing before.
+    A transaction that cannot be applied is left out whole. If some of its operations had been applied by then the batch starts over
+    without it, a few times; then it is cut before that transaction, so that no number of bad ones takes more than two passes.
     """
+
+    def __init__(
+        self,
+        cache: ObjectCache,
+        rootref: str,
+        namespace: str,
+        scheme: Scheme | None = None,
+    ) -> None:
+        self._cache = cache
+        self._rootref = rootref
+        self._namespace = namespace
+        self._scheme = scheme or Scheme()
+
+    def apply(self, batch: Sequence[Transaction[T]]) -> Result[T]:
+        """Apply transactions; raises `Missing`, and from sealing OSError or whatever goes wrong."""
+        result: Result[T] = Result(self._rootref, [])
+        remaining = list(batch)
+        for restart in range(RESTARTS + 2):
+            overlay = Overlay(self._cache.directory, self._rootref, self._namespace, self._scheme)
+            result.applied, after = _pass(overlay, remaining, result.failed)
+            if after is None:
+                break
+            if restart < RESTARTS:
+                remaining = [*result.applied, *after]
+            else:
+                remaining, result.rest = result.applied, after
+        else:
+            raise RuntimeError("transactions that could be applied before cannot be any more")
+        if result.applied:
+            result.rootref = overlay.seal()
+            result.blobs, result.directories = overlay.blobs, overlay.directories
+            result.replaced = overlay.replaced
+        return result
+
+
+def _pass(
+    overlay: Overlay, batch: list[Transaction[T]], failed: list[tuple[Transaction[T], Exception]]
+) -> tuple[list[Transaction[T]], list[Transaction[T]] | None]:
+    """Apply transactions up to one that fails with some of its operations applied.
+
+    Returns those that were applied, and None or, if the overlay is spoilt, those after the spoiler. Raises `Missing` with all
+    directories that have to be at hand, so that they are loaded at once.
+    """
+    applied: list[Transaction[T]] = []
     missing: list[str] = []
-    for op in ops:
+    for index, txn in enumerate(batch):
+        done, exc = _apply_all(overlay, txn.ops, missing)
+        if exc is None:
+            applied.append(txn)
+            continue
+        failed.append((txn, exc))
+        if done or not isinstance(exc, OSError):
+            return applied, batch[index + 1 :]
+    if missing:
+        raise Missing(missing, directory=True)
+    return applied, None
+
+
+def _apply_all(overlay: Overlay, ops: Sequence[Op], missing: list[str]) -> tuple[int, Exception | None]:
+    """Apply operations; returns how many were before the one that failed, and the exception.
+
+    Directories that were not at hand are added to ``missing``; what fails after one was is not believed, for that may be why.
+    """
+    for done, op in enumerate(ops):
         try:
             overlay.apply(op)
         except Missing as exc:
             missing += exc.refs
-        except OSError:
+        except Exception as exc:
             if not missing:
-                raise
-    return missing
-
-
-def apply_batch(
-    cache: ObjectCache,
-    rootref: str,
-    namespace: str,
-    batch: Sequence[Transaction[T]],
-    algorithm: str = treeobj.DEFAULT_HASH,
-) -> Result[T]:
-    """Apply transactions in order to the tree at ``rootref`` and return the one new root.
-
-    A transaction that cannot be applied is left out whole; the others are not affected. Raises `Missing`.
-    """
-    remaining = list(batch)
-    failed: list[tuple[Transaction[T], OSError]] = []
-    while True:
-        overlay = Overlay(cache, rootref, namespace, algorithm)
-        missing: list[str] = []
-        for txn in remaining:
-            try:
-                missing += _apply_all(overlay, txn.ops)
-            except OSError as exc:
-                if missing:
-                    continue  # perhaps only because of what is missing
-                failed.append((txn, exc))
-                remaining.remove(txn)
-                break
-        else:
-            if missing:
-                raise Missing(missing, directory=True)
-            if not remaining:
-                return Result(rootref, [], failed)
-            root = overlay.seal()
-            return Result(root, remaining, failed, overlay.blobs, overlay.directories, overlay.replaced)
+                return done, exc
+    return 0, None

@@ -38,7 +38,7 @@ Find = Callable[[str], Entries | None]
 
 def part_index(name: str, parts: int) -> int:
     """Return which of ``parts`` parts the entry ``name`` is in."""
-    return crc32(name.encode("utf-8", "surrogateescape")) % parts
+    return crc32(name.encode("utf-8", "surrogatepass")) % parts
 
 
 def parse(ref: str, blob: bytes) -> Entries:
@@ -52,11 +52,13 @@ def parse(ref: str, blob: bytes) -> Entries:
     for text in candidates:
         try:
             obj = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        if isinstance(obj, dict) and isinstance(obj.get("data"), dict) and obj.get("type", "dir") == "dir":
-            entries: Entries = obj["data"]
-            return entries
+        if isinstance(obj, dict) and obj.get("type", "dir") == "dir":
+            try:
+                return treeobj.check_entries(obj.get("data"))
+            except OSError:
+                break
     raise OSError(errno.EINVAL, f"{ref} does not hold a KVS directory")
 
 

@@ -1,38 +1,64 @@
 """The writing side of the key-value store, on rank 0: batches of transactions become new roots.
 
-All transactions that are waiting when the loop turns are applied together. Their blobs go to the content service in one request, and
-only when it has them is the new root published and are the callers answered. The next batch of a namespace starts after that, so
-batches grow with the load. After an expensive batch the next one is put off in proportion, which leaves the loop to others,
-and the rate in bytes at which directories are written anew is bounded, bursts excepted.
+All transactions of a namespace that are waiting when the loop turns are applied together (`Batch`). Their blobs go to the content
+service in one request for all namespaces. When it has them, and, for a batch with a durable commit (FLUX_KVS_SYNC), when the new root
+is in a checkpoint, the root is published and the callers are answered. The next batch of that namespace starts after that, so
+batches grow with the load, and commits that arrive during a checkpoint share the next one. If a checkpoint fails so do the durable commits;
+the plain ones of the batch are applied again without them.
+
+Whatever goes wrong stays in its namespace, and within it with the transaction that causes it: a batch that cannot be
+sealed or stored is taken apart, each of its transactions tried alone. A namespace that had work in a batch is always released.
+
+After an expensive batch the next one is put off in proportion, which leaves the loop to others, and the rate in bytes at which
+directories are written anew is bounded, bursts excepted.
 """
 
 from __future__ import annotations
 
+import asyncio
+import errno
 from collections.abc import Iterable
+from dataclasses import dataclass
 from time import perf_counter
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from broker.context import Context
 from broker.service import Request
 from broker.services.kvs.cache import ObjectCache
 from broker.services.kvs.checkpoint import Checkpointer
-from broker.services.kvs.commit import Result, Transaction, apply_batch
+from broker.services.kvs.commit import Batch, Result, Scheme, Transaction
 from broker.services.kvs.directory import Missing
 from broker.services.kvs.namespace import Namespace, not_supported
 from broker.services.kvs.objects import ObjectLoader
 from flux import blobpack
+from flux.kvs_limits import VALUE_BYTES
 from flux.kvs_txn import PRIMARY, SYNC
 from flux.wire import json
 from flux.wire.errors import error_of
 from flux.wire.message import Message, event
 
 Callers: TypeAlias = list[Request]
-Work: TypeAlias = list[tuple[Namespace[Callers], Result[Callers]]]
-REST_SHARE = 0.5
-REST_MIN = 0.001
-REST_MAX = 0.1
-DIRECTORY_RATE = 10e6
-DIRECTORY_BURST = 2e6
+Space: TypeAlias = Namespace[Callers]
+Txn: TypeAlias = Transaction[Callers]
+REST_SHARE: Final = 0.5
+REST_MIN: Final = 0.001
+REST_MAX: Final = 0.1
+DIRECTORY_RATE: Final = 10e6
+DIRECTORY_BURST: Final = 2e6
+
+
+@dataclass(slots=True)
+class Work:
+    """A batch on its way to a root: the transactions that were tried, and what became of them."""
+
+    namespace: Space
+    tried: list[Txn]
+    result: Result[Callers]
+
+    @property
+    def durable(self) -> bool:
+        """Whether someone asked for a checkpoint before the root is published."""
+        return any(txn.flags & SYNC for txn in self.result.applied)
 
 
 class Leader:
@@ -43,7 +69,10 @@ class Leader:
         self._cache = cache
         self._loader = loader
         self._algorithm = algorithm
-        self._ready: dict[str, Namespace[Callers]] = {}
+        self._ready: dict[str, Space] = {}
+        self._active: set[Space] = set()
+        self._idle = asyncio.Event()
+        self._closing = False
         self._scheduled = False
         self._not_before = perf_counter()
         self._debt = 0.0
@@ -52,12 +81,42 @@ class Leader:
         self.noop_stores = 0
         self.dirty = 0
 
-    def submit(self, namespace: Namespace[Callers], txn: Transaction[Callers]) -> None:
-        """Queue a transaction; its callers are answered when it is part of a published root."""
+    @property
+    def blob_limit(self) -> int:
+        """The largest blob, and so the largest value that may be put, in bytes: ``content.blob-size-limit``."""
+        text = self._ctx.attrs.get("content.blob-size-limit")
+        return min(VALUE_BYTES, int(text)) if text else VALUE_BYTES
+
+    def submit(self, namespace: Space, txn: Txn) -> None:
+        """Queue a transaction; its callers are answered when it is part of a published root. Raises OSError as `check` does."""
+        self.check(namespace, txn.flags)
         namespace.pending.append(txn)
+        self._active.add(namespace)
         if not namespace.busy:
             self._ready[namespace.name] = namespace
             self._schedule()
+
+    def check(self, namespace: Space, flags: int) -> None:
+        """Raise OSError unless a transaction with ``flags`` may be queued.
+
+        EINVAL for a durable one in a namespace that cannot be, ENOSYS once the module is being unloaded.
+        """
+        if self._closing:
+            raise OSError(errno.ENOSYS, "the kvs module is being unloaded")
+        if flags & SYNC and namespace.name != PRIMARY:
+            raise OSError(errno.EINVAL, "only the primary namespace can be made durable")
+
+    async def drain(self) -> None:
+        """Take no more transactions and wait until those at hand have been answered."""
+        self._closing = True
+        while self._active:
+            self._idle.clear()
+            await self._idle.wait()
+
+    def forget(self, namespace: Space) -> None:
+        """Note that a namespace has been removed."""
+        if not namespace.busy:
+            self._release(namespace)
 
     def _schedule(self) -> None:
         if self._scheduled:
@@ -73,94 +132,188 @@ class Leader:
         self._scheduled = False
         started = perf_counter()
         ready, self._ready = self._ready, {}
-        work: Work = []
+        works: list[Work] = []
         for namespace in ready.values():
             batch = namespace.take()
             if batch and not namespace.removed:
-                self._apply(namespace, batch, work)
-        if work:
-            written = sum(len(result.blobs[ref]) for _, result in work for ref in result.directories)
-            self._store(work)
+                self._apply(namespace, batch, works)
+        if works:
+            written = sum(len(work.result.blobs[ref]) for work in works for ref in work.result.directories)
+            self._store(works)
             ended = perf_counter()
             self._debt = max(0.0, self._debt - (ended - self._last) * DIRECTORY_RATE) + written
             self._last = ended
             rest = max(REST_SHARE * (ended - started), (self._debt - DIRECTORY_BURST) / DIRECTORY_RATE)
             self._not_before = ended + min(rest, REST_MAX)
 
-    def _apply(self, namespace: Namespace[Callers], batch: list[Transaction[Callers]], work: Work) -> None:
+    # Applying
+
+    def _apply(self, namespace: Space, batch: list[Txn], works: list[Work]) -> None:
+        """Apply a batch and add what came of it to ``works``, at once or once the directories it needs are loaded."""
         namespace.busy = True
         try:
-            result = apply_batch(self._cache, namespace.rootref, namespace.name, batch, self._algorithm)
+            result = self._attempt(namespace, batch)
         except Missing as missing:
             self._ctx.spawn(self._fault(namespace, batch, missing), "kvs fault")
-            return
-        for txn, exc in result.failed:
-            _fail(txn.origin, exc)
-        if result.applied:
-            work.append((namespace, result))
+        except Exception as exc:
+            self._take_apart(namespace, batch, exc)
         else:
+            self._applied(namespace, batch, result, works)
+
+    def _attempt(self, namespace: Space, batch: list[Txn]) -> Result[Callers]:
+        scheme = Scheme(self._algorithm, self.blob_limit)
+        return Batch[Callers](self._cache, namespace.rootref, namespace.name, scheme).apply(batch)
+
+    async def _fault(self, namespace: Space, batch: list[Txn], missing: Missing) -> None:
+        """Load what a batch needs and apply it; who needs what cannot be loaded fails."""
+        broken: dict[str, OSError] = {}
+        works: list[Work] = []
+        try:
+            with self._cache.hold():
+                while True:
+                    broken |= await self._loader.load_each(missing.refs, directory=missing.directory)
+                    try:
+                        with self._cache.failing(broken):
+                            result = self._attempt(namespace, batch)
+                        break
+                    except Missing as more:
+                        missing = more
+            self._applied(namespace, batch, result, works)
+        except asyncio.CancelledError:
+            self._lose(namespace, batch)
+            raise
+        except Exception as exc:
+            self._take_apart(namespace, batch, exc)
+        if works:
+            self._store(works)
+
+    def _applied(self, namespace: Space, batch: list[Txn], result: Result[Callers], works: list[Work]) -> None:
+        if namespace.removed:
+            self._take_apart(namespace, batch, not_supported(namespace.name))
+            return
+        tried = batch[: len(batch) - len(result.rest)]
+        if result.rest:
+            namespace.put_back(result.rest)
+        if result.applied:
+            works.append(Work(namespace, tried, result))
+        else:
+            self._refuse(namespace, result.failed)
             self._release(namespace)
 
-    async def _fault(self, namespace: Namespace[Callers], batch: list[Transaction[Callers]], missing: Missing) -> None:
-        """Load what a batch needs and apply it."""
-        with self._cache.hold():
-            try:
-                await self._loader.load(missing.refs, directory=missing.directory)
-            except OSError as exc:
-                for txn in batch:
-                    _fail(txn.origin, exc)
-                self._release(namespace)
-                return
-            work: Work = []
-            self._apply(namespace, batch, work)
-        if work:
-            self._store(work)
+    def _take_apart(self, namespace: Space, batch: list[Txn], exc: Exception) -> None:
+        """Deal with a batch that could not be sealed or stored: try its transactions alone, or fail the only one."""
+        if len(batch) == 1 or namespace.removed:
+            self._refuse(namespace, [(txn, exc) for txn in batch])
+        else:
+            for txn in batch:
+                txn.alone = True
+            namespace.put_back(batch)
+        self._release(namespace)
 
-    def _release(self, namespace: Namespace[Callers]) -> None:
+    def _refuse(self, namespace: Space, failed: Iterable[tuple[Txn, Exception]]) -> None:
+        for txn, exc in failed:
+            if not isinstance(exc, OSError):
+                self._ctx.log.exception(f"commit to {namespace.name}: {type(exc).__name__}: {exc}", exc)
+                exc = OSError(errno.EINVAL, "the transaction could not be applied; the broker's log says why")
+            for caller in txn.origin:
+                caller.fail(exc)
+
+    def _lose(self, namespace: Space, batch: Iterable[Txn]) -> None:
+        exc = OSError(errno.ENOSYS, "the kvs module is being unloaded")
+        self._refuse(namespace, [(txn, exc) for txn in batch])
+        self._release(namespace)
+
+    def _release(self, namespace: Space) -> None:
         namespace.busy = False
         if namespace.pending and not namespace.removed:
             self._ready[namespace.name] = namespace
             self._schedule()
+            return
+        self._active.discard(namespace)
+        if not self._active:
+            self._idle.set()
 
-    def _store(self, work: Work) -> None:
+    # Storing
+
+    def _store(self, works: list[Work]) -> None:
         """Hand the new blobs to the content service."""
         blobs: dict[str, bytes] = {}
-        for _, result in work:
-            blobs.update(result.blobs)
+        for work in works:
+            blobs.update(work.result.blobs)
         known = [ref for ref in blobs if self._cache.directory(ref) is not None or self._cache.value(ref) is not None]
         for ref in known:
             del blobs[ref]
         self.noop_stores += len(known)
         if not blobs:
-            self._publish(work)
+            self._stored(works)
             return
-        self.dirty += len(blobs)
 
         def stored(msg: Message) -> None:
             self.dirty -= len(blobs)
             if msg.errnum:
-                self._give_up(work, error_of(msg))
+                self._not_stored(works, error_of(msg))
+            else:
+                self._stored(works)
+
+        try:
+            self._ctx.handle.post("content.store-batch", blobpack.pack(blobs.items()), stored)
+            self.dirty += len(blobs)
+        except Exception as exc:
+            self._not_stored(works, exc)
+
+    def _not_stored(self, works: list[Work], exc: Exception) -> None:
+        """Find whose fault it is that blobs could not be stored: one namespace's, and one transaction's if a blob is too large."""
+        if len(works) > 1:
+            for work in works:
+                self._store([work])
+            return
+        namespace, tried = works[0].namespace, works[0].tried
+        if isinstance(exc, OSError) and exc.errno != errno.EFBIG:
+            self._refuse(namespace, [(txn, exc) for txn in tried])
+            self._release(namespace)
+        else:
+            self._take_apart(namespace, tried, exc)
+
+    def _stored(self, works: list[Work]) -> None:
+        for work in works:
+            if work.durable and self.checkpointer is not None and not work.namespace.removed:
+                self._ctx.spawn(self._settle(work, self.checkpointer), "kvs durable commit")
             else:
                 self._publish(work)
 
-        self._ctx.handle.post("content.store-batch", blobpack.pack(blobs.items()), stored)
-
-    def _give_up(self, work: Work, exc: OSError) -> None:
-        for namespace, result in work:
-            for txn in result.applied:
-                _fail(txn.origin, exc)
+    async def _settle(self, work: Work, checkpointer: Checkpointer) -> None:
+        """Publish a root when it is in a checkpoint; if it cannot be, apply the batch again without those who insist on that."""
+        namespace, result = work.namespace, work.result
+        try:
+            await checkpointer.commit(result.rootref, namespace.rootseq + 1)
+        except asyncio.CancelledError:
+            self._lose(namespace, work.tried)
+            raise
+        except Exception as exc:
+            reasons: dict[int, Exception] = {id(txn): reason for txn, reason in result.failed}
+            durable = [txn for txn in work.tried if txn.flags & SYNC]
+            self._refuse(namespace, [(txn, reasons.get(id(txn), exc)) for txn in durable])
+            namespace.put_back([txn for txn in work.tried if not txn.flags & SYNC])
             self._release(namespace)
+        else:
+            # Nothing may come between: a checkpoint of the root before this one must not follow.
+            self._publish(work)
+
+    # Publishing
 
     def _publish(self, work: Work) -> None:
-        for namespace, result in work:
-            self._remember(result)
+        namespace, result = work.namespace, work.result
+        try:
             if namespace.removed:
-                for txn in result.applied:
-                    _fail(txn.origin, not_supported(namespace.name))
-                continue
+                raise not_supported(namespace.name)
+            self._remember(result)
             self._set_root(namespace, result)
+        except Exception as exc:
+            self._refuse(namespace, [(txn, exc) for txn in work.tried])
+        else:
             self._answer(namespace, result)
-            self._release(namespace)
+            self._refuse(namespace, result.failed)
+        self._release(namespace)
 
     def _remember(self, result: Result[Callers]) -> None:
         directories = result.directories
@@ -174,7 +327,7 @@ class Leader:
             if ref not in directories:
                 self._cache.forget_directory(ref)
 
-    def _set_root(self, namespace: Namespace[Callers], result: Result[Callers]) -> None:
+    def _set_root(self, namespace: Space, result: Result[Callers]) -> None:
         namespace.advance(result.rootref, namespace.rootseq + 1)
         body = {
             "namespace": namespace.name,
@@ -187,31 +340,8 @@ class Leader:
         if namespace.name == PRIMARY and self.checkpointer is not None:
             self.checkpointer.changed()
 
-    def _answer(self, namespace: Namespace[Callers], result: Result[Callers]) -> None:
+    def _answer(self, namespace: Space, result: Result[Callers]) -> None:
         answer = json.dumps({"rootref": namespace.rootref, "rootseq": namespace.rootseq}) + b"\0"
-        durable: Callers = []
         for txn in result.applied:
-            if txn.flags & SYNC:
-                durable += txn.origin
-                continue
             for caller in txn.origin:
                 caller.respond(answer)
-        if not durable:
-            return
-
-        def done(error: OSError | None) -> None:
-            for caller in durable:
-                if error is None:
-                    caller.respond(answer)
-                else:
-                    caller.fail(error)
-
-        if self.checkpointer is None:
-            done(None)
-        else:
-            self.checkpointer.request(done)
-
-
-def _fail(callers: Iterable[Request], exc: OSError) -> None:
-    for caller in callers:
-        caller.fail(exc)

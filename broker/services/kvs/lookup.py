@@ -12,6 +12,7 @@ from typing import Any, Final
 from broker.services.kvs.cache import ObjectCache
 from broker.services.kvs.directory import Missing, all_entries, one_entry
 from flux import treeobj
+from flux.kvs_limits import VALUE_BYTES, check_depth, check_key, check_value
 from flux.kvs_txn import READDIR, READLINK, TREEOBJ
 from flux.treeobj import TreeObj
 
@@ -28,8 +29,10 @@ def resolve(cache: ObjectCache, root: TreeObj, key: str, roots: Roots, *, follow
     """Return the object at ``key`` under the directory ``root``, None if there is none.
 
     ``roots`` gives the root blobref of the namespace a symlink names. The last component is only followed, if it is a symlink, when
-    ``follow``. Raises `Missing`, OSError(ELOOP) after ten symlinks, and whatever ``roots`` raises.
+    ``follow``. Raises `Missing`, OSError: ELOOP after ten symlinks, EINVAL or ENAMETOOLONG for a key beyond the bounds, and
+    whatever ``roots`` raises.
     """
+    check_key(key)
     path = components(key)
     depth = 0
     while True:
@@ -48,33 +51,41 @@ def resolve(cache: ObjectCache, root: TreeObj, key: str, roots: Roots, *, follow
                 if link.get("namespace") is not None:
                     root = treeobj.dirref(roots(link["namespace"]))
                 path = components(link["target"]) + path[index + 1 :]
+                check_depth(len(path))
                 break
         else:
             return entry
 
 
-def read_value(cache: ObjectCache, refs: list[str]) -> bytes:
-    """Return the concatenation of the blobs ``refs``; raises `Missing` with all that are not at hand."""
-    blobs = [cache.value(ref) for ref in refs]
-    if None in blobs:
-        raise Missing([ref for ref, blob in zip(refs, blobs, strict=True) if blob is None], directory=False)
-    return b"".join(blobs)  # type: ignore[arg-type]
+def read_value(cache: ObjectCache, refs: list[str], limit: int = VALUE_BYTES) -> bytes:
+    """Return the concatenation of the blobs ``refs``.
+
+    Raises `Missing` with all that are not at hand, OSError(EFBIG) if there are more than ``limit`` bytes.
+    """
+    found = {ref: cache.value(ref) for ref in refs}
+    missing = [ref for ref, blob in found.items() if blob is None]
+    if missing:
+        raise Missing(missing, directory=False)
+    blobs = [found[ref] or b"" for ref in refs]
+    check_value(sum(map(len, blobs)), limit)
+    return b"".join(blobs)
 
 
-def lookup(cache: ObjectCache, root: TreeObj, key: str, flags: int, roots: Roots) -> TreeObj:
+def lookup(cache: ObjectCache, root: TreeObj, key: str, flags: int, roots: Roots, limit: int = VALUE_BYTES) -> TreeObj:
     """Return what a lookup of ``key`` with ``flags`` answers (flux_kvs_lookup(3)).
 
-    Raises `Missing` and OSError: ENOENT, EISDIR, ENOTDIR, EINVAL (READLINK of something else), ELOOP.
+    Raises `Missing` and OSError: ENOENT, EISDIR, ENOTDIR, EINVAL (READLINK of something else), ELOOP, EFBIG for a value of more than
+    ``limit`` bytes, and as `resolve` does.
     """
     if not key:
         raise OSError(errno.EINVAL, "Invalid argument")
     entry = resolve(cache, root, key, roots, follow=not flags & (READLINK | TREEOBJ))
     if entry is None:
         raise OSError(errno.ENOENT, "No such file or directory")
-    return present(cache, entry, flags)
+    return present(cache, entry, flags, limit)
 
 
-def present(cache: ObjectCache, entry: TreeObj, flags: int) -> TreeObj:
+def present(cache: ObjectCache, entry: TreeObj, flags: int, limit: int = VALUE_BYTES) -> TreeObj:
     """Return ``entry`` in the form ``flags`` ask for; raises as `lookup` does."""
     kind = entry["type"]
     if flags & READLINK:
@@ -91,7 +102,7 @@ def present(cache: ObjectCache, entry: TreeObj, flags: int) -> TreeObj:
     if kind == "val":
         return entry
     if kind == "valref":
-        return treeobj.val(read_value(cache, entry["data"]))
+        return treeobj.val(read_value(cache, entry["data"], limit))
     raise OSError(errno.EISDIR, "Is a directory")
 
 
@@ -106,19 +117,23 @@ class Position:
         self.length = length
 
     @classmethod
-    def of(cls, obj: dict[str, Any]) -> Position:
-        """Return the position a request carries as JSON."""
-        return cls(int(obj["refs"]), str(obj["last"]), int(obj["length"]))
+    def of(cls, obj: object) -> Position:
+        """Return the position a request carries as JSON; raises OSError(EPROTO) if it is none."""
+        match obj:
+            case {"refs": int(refs), "last": str(last), "length": int(length)}:
+                return cls(refs, last, length)
+        raise OSError(errno.EPROTO, "Protocol error")
 
     def to_json(self) -> dict[str, Any]:
         """Return the position as JSON."""
         return {"refs": self.refs, "last": self.last, "length": self.length}
 
 
-def read_from(cache: ObjectCache, entry: TreeObj, seen: Position) -> tuple[bytes, Position]:
+def read_from(cache: ObjectCache, entry: TreeObj, seen: Position, limit: int = VALUE_BYTES) -> tuple[bytes, Position]:
     """Return the bytes of a value beyond ``seen`` and the new position.
 
-    Blobs seen before are not read again. Raises `Missing`, OSError(EISDIR) for a directory, EINVAL if the value has become shorter.
+    Blobs seen before are not read again. Raises `Missing`, OSError(EISDIR) for a directory, EINVAL if the value has become shorter,
+    EFBIG if more than ``limit`` bytes are to be read.
     """
     kind = entry["type"]
     if kind == "val":
@@ -126,9 +141,9 @@ def read_from(cache: ObjectCache, entry: TreeObj, seen: Position) -> tuple[bytes
     elif kind == "valref":
         refs = entry["data"]
         if 0 < seen.refs <= len(refs) and refs[seen.refs - 1] == seen.last:
-            tail = read_value(cache, refs[seen.refs :])
+            tail = read_value(cache, refs[seen.refs :], limit)
             return tail, Position(len(refs), refs[-1], seen.length + len(tail))
-        data = read_value(cache, refs)
+        data = read_value(cache, refs, limit)
     else:
         present(cache, entry, 0)
         raise OSError(errno.EINVAL, "Invalid argument")

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from broker.services.kvs.commit import Op, Transaction
-from flux.kvs_txn import NO_MERGE
+from flux.kvs_limits import BATCH_OPS, OPEN_FENCES, check_fence
+from flux.kvs_txn import NO_MERGE, SYNC
 from flux.wire.message import ROLE_OWNER
 
 T = TypeVar("T")
@@ -51,13 +52,27 @@ class Namespace(Generic[T]):
         return bool(rolemask & ROLE_OWNER) or userid == self.owner
 
     def take(self) -> list[Transaction[T]]:
-        """Remove and return the transactions to apply next as one: all up to the first that must not be merged."""
+        """Remove and return the transactions to apply next as one.
+
+        These are all up to the first that must not be merged, and not many more operations than `BATCH_OPS`. Plain ones that came before
+        a durable one go without it, so that they need not wait for the disk.
+        """
         pending = self.pending
-        count = next((index for index, txn in enumerate(pending) if txn.flags & NO_MERGE), len(pending))
-        if count == 0 and pending:
-            count = 1
+        count = ops = 0
+        for txn in pending:
+            if txn.alone or txn.flags & NO_MERGE:
+                count = count or 1
+                break
+            if count and (ops > BATCH_OPS or (txn.flags & SYNC and not pending[0].flags & SYNC)):
+                break
+            ops += len(txn.ops)
+            count += 1
         self.pending = pending[count:]
         return pending[:count]
+
+    def put_back(self, batch: list[Transaction[T]]) -> None:
+        """Have transactions that `take` returned taken again, before any other."""
+        self.pending = [*batch, *self.pending]
 
     def advance(self, rootref: str, rootseq: int) -> None:
         """Move to a newer root and tell those who waited for it; an older one is ignored."""
@@ -90,12 +105,16 @@ class Namespace(Generic[T]):
         """How many wait for a sequence number."""
         return len(self._waiters)
 
+    def dismiss(self, error: OSError) -> None:
+        """Give ``error`` to those who wait for a sequence number."""
+        waiters, self._waiters = self._waiters, []
+        for _, waiter, _ in waiters:
+            waiter(error)
+
     def remove(self) -> list[Transaction[T]]:
         """Mark the namespace as gone; those who wait are told, transactions not applied yet are returned."""
         self.removed = True
-        waiters, self._waiters = self._waiters, []
-        for _, waiter, _ in waiters:
-            waiter(not_supported(self.name))
+        self.dismiss(not_supported(self.name))
         pending, self.pending = self.pending, []
         return pending
 
@@ -116,32 +135,36 @@ class Fences(Generic[T]):
     """Collective commits: transactions of several callers under one name become one transaction when the last has arrived."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[str, str], _Fence[T]] = {}
+        self._open: dict[str, dict[str, _Fence[T]]] = {}
         self._done: dict[str, dict[str, None]] = {}
 
     def __len__(self) -> int:
-        return len(self._open)
+        return sum(map(len, self._open.values()))
 
     def enter(
         self, namespace: str, name: str, nprocs: int, flags: int, ops: list[Op], member: T
     ) -> Transaction[list[T]] | None:
         """Add one caller's operations; returns the combined transaction when ``nprocs`` callers have entered.
 
-        Raises OSError(EINVAL) for a count that is not positive or differs from the other callers', or flags that do; EOVERFLOW for a
-        name whose callers have all been.
+        Raises OSError(EINVAL) for a count that is out of range or differs from the other callers', or flags that do; ENAMETOOLONG for a
+        long name; EOVERFLOW for a name whose callers have all been; ENOSPC if too many fences of the namespace are open.
         """
+        check_fence(name, nprocs)
         if name in self._done.get(namespace, ()):
             raise OSError(errno.EOVERFLOW, f"fence {name} is complete")
-        if nprocs < 1:
-            raise OSError(errno.EINVAL, "Invalid argument")
-        fence = self._open.setdefault((namespace, name), _Fence(nprocs, flags))
-        if (fence.nprocs, fence.flags) != (nprocs, flags):
+        opened = self._open.setdefault(namespace, {})
+        fence = opened.get(name)
+        if fence is None:
+            if nprocs > 1 and len(opened) >= OPEN_FENCES:
+                raise OSError(errno.ENOSPC, f"{OPEN_FENCES} fences of this namespace wait for participants already")
+            fence = opened[name] = _Fence(nprocs, flags)
+        elif (fence.nprocs, fence.flags) != (nprocs, flags):
             raise OSError(errno.EINVAL, f"fence {name} was entered with other arguments before")
         fence.ops += ops
         fence.members.append(member)
         if len(fence.members) < nprocs:
             return None
-        del self._open[namespace, name]
+        del opened[name]
         done = self._done.setdefault(namespace, {})
         done[name] = None
         if len(done) > DONE_MAX:
@@ -151,5 +174,4 @@ class Fences(Generic[T]):
     def drop_namespace(self, namespace: str) -> list[T]:
         """Forget the open fences of a namespace; returns their callers."""
         self._done.pop(namespace, None)
-        gone = [key for key in self._open if key[0] == namespace]
-        return [member for key in gone for member in self._open.pop(key).members]
+        return [member for fence in self._open.pop(namespace, {}).values() for member in fence.members]

@@ -23,23 +23,38 @@ class ObjectLoader:
         return len(self._loading)
 
     async def load(self, refs: list[str], *, directory: bool) -> None:
-        """Load ``refs`` into the cache; raises OSError as the content service does, ENOENT for an unknown blob."""
-        loads = [self._start(ref) for ref in dict.fromkeys(refs)]
-        results = await asyncio.gather(*loads, return_exceptions=True)
-        for ref, blob in zip(dict.fromkeys(refs), results, strict=True):
-            if isinstance(blob, BaseException):
-                raise blob
-            if directory:
-                self._cache.load_directory(ref, blob)
-            else:
-                self._cache.add_value(ref, blob)
+        """Load ``refs`` into the cache.
+
+        Raises OSError as the content service does, ENOENT for an unknown blob, EINVAL for one that is not the directory it should be.
+        """
+        for error in (await self.load_each(refs, directory=directory)).values():
+            raise error
+
+    async def load_each(self, refs: list[str], *, directory: bool) -> dict[str, OSError]:
+        """Load into the cache what of ``refs`` can be loaded; returns the errors of the others."""
+        loads = {ref: self._start(ref) for ref in refs}
+        await asyncio.wait(loads.values())  # unlike gather it leaves them to others if this task is cancelled
+        errors: dict[str, OSError] = {}
+        for ref, future in loads.items():
+            try:
+                if directory:
+                    self._cache.load_directory(ref, future.result())
+                else:
+                    self._cache.add_value(ref, future.result())
+            except OSError as exc:
+                errors[ref] = exc
+        return errors
 
     def _start(self, ref: str) -> asyncio.Future[bytes]:
         future = self._loading.get(ref)
         if future is None:
             self.faults += 1
             future = self._loading[ref] = asyncio.get_running_loop().create_future()
-            self._handle.post("content.load", ref, lambda msg: self._loaded(ref, msg))
+            try:
+                self._handle.post("content.load", ref, lambda msg: self._loaded(ref, msg))
+            except BaseException:
+                del self._loading[ref]
+                raise
         return future
 
     def _loaded(self, ref: str, msg: Message) -> None:

@@ -21,23 +21,26 @@ from broker.services.kvs.leader import Leader
 from broker.services.kvs.lookup import Position, lookup, read_from, resolve
 from broker.services.kvs.namespace import Fences, Namespace, UnknownNamespace, not_supported
 from broker.services.kvs.objects import ObjectLoader
-from flux import treeobj
+from flux import kvs_event, treeobj
+from flux.kvs_limits import GUEST_VALUE_BYTES, VALUE_BYTES, check_namespace
 from flux.kvs_txn import NO_MERGE, PRIMARY, SYNC, TREEOBJ
 from flux.treeobj import TreeObj
 from flux.wire import json
 from flux.wire.errors import errnum_of, error_of
-from flux.wire.message import Message
+from flux.wire.message import ROLE_OWNER, Message
 from flux.wire.message import event as new_event
 
 T = TypeVar("T")
 LEADER_RANK = 0
 COMMIT_FLAGS = NO_MERGE | SYNC
+USERID_MAX = 0xFFFFFFFF
 
 
 class KvsService(Service):
     """The kvs module of one rank."""
 
     name = "kvs"
+    stop_timeout = 300.0
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
@@ -48,12 +51,13 @@ class KvsService(Service):
         self._algorithm = ctx.attrs.get("content.hash") or treeobj.DEFAULT_HASH
         self.leader = Leader(ctx, self.cache, self.loader, self._algorithm) if ctx.rank == LEADER_RANK else None
         self._empty = ""
+        self._missed: dict[str, bool] = {}
 
     async def start(self, args: list[str]) -> None:
         """On rank 0, take up the primary namespace where the last checkpoint left it; elsewhere begin to follow."""
         if self.leader is None:
-            await self.ctx.handle.on_event("kvs.setroot-", self._on_setroot)
-            await self.ctx.handle.on_event("kvs.namespace-removed-", self._on_removed)
+            await self.ctx.handle.on_event(kvs_event.SETROOT, self._on_setroot)
+            await self.ctx.handle.on_event(kvs_event.REMOVED, self._on_removed)
             return
         blob = json.dumps(treeobj.directory())
         self._empty = (await self.ctx.handle.rpc_message("content.store", blob)).text()
@@ -66,16 +70,28 @@ class KvsService(Service):
         self.leader.checkpointer = Checkpointer(self.ctx, primary)
 
     async def stop(self) -> None:
-        """Make the primary namespace durable."""
+        """Answer who waits and make the primary namespace durable; raises OSError as `Checkpointer.close` does."""
+        unloaded = OSError(errno.ENOSYS, "the kvs module is being unloaded")
+        for name in self.namespaces:
+            for caller in self._fences.drop_namespace(name):
+                caller.fail(unloaded)
+        if self.leader is not None:
+            await self.leader.drain()
+        for namespace in self.namespaces.values():
+            namespace.dismiss(unloaded)
         if self.leader is not None and self.leader.checkpointer is not None:
             await self.leader.checkpointer.close()
 
     # Namespaces
 
     def _find(self, name: str, userid: int, rolemask: int) -> Namespace[list[Request]]:
-        """Return a namespace the user may use; raises `UnknownNamespace`, OSError(ENOTSUP or EPERM)."""
+        """Return a namespace the user may use.
+
+        Raises `UnknownNamespace`, OSError: ENOTSUP, EPERM, EINVAL or ENAMETOOLONG if there can be none of that name.
+        """
         namespace = self.namespaces.get(name)
         if namespace is None:
+            check_namespace(name)
             if self.leader is not None:
                 raise not_supported(name)
             raise UnknownNamespace(name)
@@ -91,21 +107,27 @@ class KvsService(Service):
             return self._retry(work, need)
 
     async def _retry(self, work: Callable[[], T], need: Missing | UnknownNamespace) -> T:
+        errors: dict[str, OSError] = {}
         with self.cache.hold():
             while True:
                 if isinstance(need, Missing):
-                    await self.loader.load(need.refs, directory=need.directory)
+                    errors |= await self.loader.load_each(need.refs, directory=need.directory)
                 else:
                     await self._fetch_namespace(need.name)
                 try:
-                    return work()
+                    with self.cache.failing(errors):
+                        return work()
                 except (Missing, UnknownNamespace) as again:
                     need = again
 
     async def _fetch_namespace(self, name: str) -> None:
         """Learn of a namespace from the leader; raises OSError(ENOTSUP) if it does not exist."""
         found = await self.ctx.handle.rpc("kvs.getroot", {"namespace": name, "flags": 0}, nodeid=LEADER_RANK)
-        self._follow(name, found["rootref"], found["rootseq"], found["owner"])
+        match found:
+            case {"rootref": str(rootref), "rootseq": int(rootseq), "owner": int(owner)}:
+                self._follow(name, rootref, rootseq, owner)
+            case _:
+                raise OSError(errno.EPROTO, "Protocol error")
 
     def _follow(self, name: str, rootref: str, rootseq: int, owner: int) -> None:
         namespace = self.namespaces.get(name)
@@ -115,11 +137,38 @@ class KvsService(Service):
             namespace.advance(rootref, rootseq)
 
     def _on_setroot(self, msg: Message) -> None:
-        body = msg.json()
-        self._follow(body["namespace"], body["rootref"], body["rootseq"], body["owner"])
+        root = kvs_event.setroot_of(msg)
+        if root is None:
+            self.ctx.log.err(f"malformed event {msg.topic!r} is ignored")
+            return
+        namespace = self.namespaces.get(root.namespace)
+        if namespace is not None and root.rootseq > namespace.rootseq + 1:
+            # The events of the leader leave out no version. Someone else published this, or something was lost: ask.
+            if root.namespace in self._missed:
+                self._missed[root.namespace] = True
+            else:
+                self.ctx.spawn(self._catch_up(root.namespace), f"kvs root of {root.namespace}")
+            return
+        self._follow(root.namespace, root.rootref, root.rootseq, root.owner)
+
+    async def _catch_up(self, name: str) -> None:
+        """Ask the leader for the root of a namespace, again if an event came meanwhile."""
+        self._missed[name] = True
+        try:
+            while self._missed[name]:
+                self._missed[name] = False
+                await self._fetch_namespace(name)
+        except OSError as exc:
+            self.ctx.log.err(f"root of {name}: {exc.strerror}")
+        finally:
+            del self._missed[name]
 
     def _on_removed(self, msg: Message) -> None:
-        self._forget(str(msg.json()["namespace"]))
+        name = kvs_event.removed_of(msg)
+        if name is None:
+            self.ctx.log.err(f"malformed event {msg.topic!r} is ignored")
+        else:
+            self._forget(name)
 
     def _forget(self, name: str) -> None:
         namespace = self.namespaces.pop(name, None)
@@ -130,6 +179,8 @@ class KvsService(Service):
                 caller.fail(not_supported(name))
         for caller in self._fences.drop_namespace(name):
             caller.fail(not_supported(name))
+        if self.leader is not None:
+            self.leader.forget(namespace)
 
     @request("namespace-create")
     def namespace_create(self, req: Request) -> Any:
@@ -137,11 +188,12 @@ class KvsService(Service):
         name, owner = req.get("namespace", str), req.get("owner", int)
         if self.leader is None:
             return self._relay(req)
-        if not name or name.split() != [name]:
-            raise OSError(errno.EINVAL, "Invalid argument")
+        check_namespace(name)
+        if not -1 <= owner <= USERID_MAX:
+            raise OSError(errno.EINVAL, "the owner of a namespace is a user id")
         if name in self.namespaces:
             raise OSError(errno.EEXIST, "File exists")
-        owner = self.ctx.owner if owner in (-1, 0xFFFFFFFF) else owner
+        owner = self.ctx.owner if owner in (-1, USERID_MAX) else owner
         self.namespaces[name] = Namespace(name, owner, self._empty, 0, req.get("flags", int, 0))
         return None
 
@@ -195,7 +247,7 @@ class KvsService(Service):
 
         def work() -> dict[str, Any]:
             root = rootdir if rootdir is not None else treeobj.dirref(root_of(name))
-            return {"val": lookup(self.cache, root, key, flags, root_of)}
+            return {"val": lookup(self.cache, root, key, flags, root_of, _value_limit(rolemask))}
 
         return self._attempt(work)
 
@@ -209,6 +261,7 @@ class KvsService(Service):
         name, lookups = req.get("namespace", str), req.get("lookups", list)
         userid, rolemask = req.get("userid", int), req.get("rolemask", int)
         rootref, rootseq = req.get("rootref", str, None), req.get("rootseq", int, 0)
+        limit = _value_limit(rolemask)
 
         def root_of(namespace: str) -> str:
             return self._find(namespace, userid, rolemask).rootref
@@ -219,21 +272,34 @@ class KvsService(Service):
                 namespace = self._find(name, userid, rolemask)
                 ref, seq = namespace.rootref, namespace.rootseq
             root = treeobj.dirref(ref)
-            found = [self._look(root, item, root_of) for item in lookups]
+            found, missing = [], []
+            for item in lookups:
+                try:
+                    found.append(self._look(root, item, root_of, limit))
+                except Missing as exc:
+                    missing.append(exc)
+            if missing:
+                kind = missing[0].directory
+                refs = [ref for exc in missing if exc.directory == kind for ref in exc.refs]
+                raise Missing(refs, directory=kind)
             return {"rootref": ref, "rootseq": seq, "results": found}
 
         return self._attempt(work)
 
-    def _look(self, root: TreeObj, item: dict[str, Any], root_of: Callable[[str], str]) -> dict[str, Any]:
-        key, flags = item["key"], item["flags"]
+    def _look(self, root: TreeObj, item: object, root_of: Callable[[str], str], limit: int) -> dict[str, Any]:
         try:
-            if "seen" not in item or flags & TREEOBJ:
-                return {"val": lookup(self.cache, root, key, flags, root_of)}
+            match item:
+                case {"key": str(key), "flags": int(flags), **others}:
+                    seen = others.get("seen")
+                case _:
+                    raise OSError(errno.EPROTO, "Protocol error")
+            if seen is None or flags & TREEOBJ:
+                return {"val": lookup(self.cache, root, key, flags, root_of, limit)}
             entry = resolve(self.cache, root, key, root_of, follow=True)
             if entry is None:
                 raise OSError(errno.ENOENT, "No such file or directory")
-            data, seen = read_from(self.cache, entry, Position.of(item["seen"]))
-            return {"val": treeobj.val(data), "seen": seen.to_json()}
+            data, position = read_from(self.cache, entry, Position.of(seen), limit)
+            return {"val": treeobj.val(data), "seen": position.to_json()}
         except OSError as exc:
             return {"errnum": errnum_of(exc)}
 
@@ -273,7 +339,7 @@ class KvsService(Service):
         namespace = self._find(name, req.userid, req.rolemask)
         if flags & ~COMMIT_FLAGS:
             raise OSError(errno.EINVAL, "Invalid argument")
-        leader.submit(namespace, Transaction(parse_ops(ops), flags, [req]))
+        leader.submit(namespace, Transaction(parse_ops(ops, leader.blob_limit), flags, [req]))
         return NO_REPLY
 
     @request("fence", allow="guest")
@@ -287,7 +353,8 @@ class KvsService(Service):
         namespace = self._find(name, req.userid, req.rolemask)
         if flags & ~COMMIT_FLAGS:
             raise OSError(errno.EINVAL, "Invalid argument")
-        txn = self._fences.enter(name, fence, nprocs, flags, parse_ops(ops), req)
+        leader.check(namespace, flags)
+        txn = self._fences.enter(name, fence, nprocs, flags, parse_ops(ops, leader.blob_limit), req)
         if txn is not None:
             leader.submit(namespace, txn)
         return NO_REPLY
@@ -307,7 +374,11 @@ class KvsService(Service):
                 else:
                     req.fail(error)
 
-            namespace.wait(int(msg.json()["rootseq"]), visible, req.sender)
+            rootseq = (msg.json() or {}).get("rootseq")
+            if isinstance(rootseq, int):
+                namespace.wait(rootseq, visible, req.sender)
+            else:
+                req.error(errno.EPROTO)
 
         self.ctx.handle.post(req.topic, req.raw, committed, nodeid=LEADER_RANK)
         return NO_REPLY
@@ -369,6 +440,10 @@ class KvsService(Service):
         self.loader.faults = 0
         if self.leader is not None:
             self.leader.noop_stores = 0
+
+
+def _value_limit(rolemask: int) -> int:
+    return VALUE_BYTES if rolemask & ROLE_OWNER else GUEST_VALUE_BYTES
 
 
 def _summary(values: list[float]) -> dict[str, Any]:

@@ -13,9 +13,8 @@ from typing import Any
 from broker.context import Context
 from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.kvs_watch.watch import Index, Watch
+from flux.kvs_event import REMOVED, SETROOT, removed_of, setroot_of
 from flux.wire.message import Message
-
-SETROOT = "kvs.setroot-"
 
 
 class KvsWatchService(Service):
@@ -78,10 +77,13 @@ class KvsWatchService(Service):
         index = self._namespaces.get((msg.topic or "")[len(SETROOT) :])
         if index is None:
             return
-        body = msg.json()
-        root = (body["rootref"], body["rootseq"])
+        change = setroot_of(msg)
+        if change is None:
+            self.ctx.log.err(f"malformed event {msg.topic!r} is ignored")
+            return
+        root = (change.rootref, change.rootseq)
         idle: dict[tuple[int, int], list[Watch]] = {}
-        for watch in index.concerned(body["keys"]):
+        for watch in index.concerned(change.keys):
             if watch.busy:
                 watch.roots.append(root)
             else:
@@ -89,10 +91,10 @@ class KvsWatchService(Service):
         for watches in idle.values():
             self._look(watches, root)
 
-    @event("kvs.namespace-removed-")
+    @event(REMOVED)
     def on_removed(self, msg: Message) -> None:
         """End the watches of a namespace that is gone, after what was committed before has been told."""
-        for watch in self._namespaces.get(msg.json()["namespace"], ()):
+        for watch in self._namespaces.get(removed_of(msg) or "", ()):
             if watch.busy:
                 watch.closing = True
             else:

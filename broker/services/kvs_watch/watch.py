@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from flux.kvs_limits import check_key, check_namespace
 from flux.kvs_txn import (
     READDIR,
     READLINK,
@@ -54,7 +55,9 @@ class Watch:
     _last: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        """Raise OSError(EINVAL) for flags that make no sense."""
+        """Raise OSError: EINVAL for flags that make no sense, ENAMETOOLONG or EINVAL for names beyond the bounds of the KVS."""
+        check_key(self.key)
+        check_namespace(self.namespace)
         variants = self.flags & _VARIANTS
         appends_of_no_value = self.flags & WATCH_APPEND and self.flags & (READDIR | READLINK | TREEOBJ)
         if (

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from broker import modhost
 from broker.attributes import Attributes
 from broker.endpoint import ServiceHost
 from broker.log import LogRing
@@ -42,6 +41,13 @@ class Stuck(Service):
         await asyncio.Event().wait()
 
 
+class Losing(Service):
+    name = "losing"
+
+    async def stop(self) -> None:
+        raise OSError(errno.ENOSPC, "the disk is full")
+
+
 class Refusing(Service):
     name = "refusing"
 
@@ -51,7 +57,7 @@ class Refusing(Service):
 
 @pytest.fixture
 async def host(monkeypatch: pytest.MonkeyPatch) -> ModuleHost:
-    for service in (First, Second, Stuck, Refusing):
+    for service in (First, Second, Stuck, Losing, Refusing):
         monkeypatch.setitem(MODULES, service.name, BuiltIn(f"{__name__}:{service.__name__}"))
     STOPPED.clear()
     attrs = Attributes()
@@ -102,11 +108,25 @@ async def test_removing_twice_is_an_error(host: ModuleHost) -> None:
 
 
 async def test_a_module_that_does_not_stop_does_not_hold_the_others(host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modhost, "UNLOAD_TIMEOUT", 0.05)
+    monkeypatch.setattr(Service, "stop_timeout", 0.05)
     await host.load("first", [])
     await host.load("stuck", [])
     started = time.monotonic()
-    await host.unload_all("none")
+    assert await host.unload_all("none") == 1
     assert time.monotonic() - started < 5
     assert STOPPED == ["first"]
     assert any("stuck: did not stop within 0.05s" in entry.text for entry in host.ring)
+
+
+async def test_a_module_that_fails_to_stop_is_gone_and_counted(host: Any) -> None:
+    await host.load("first", [])
+    await host.load("losing", [])
+    assert await host.unload_all("none") == 1
+    assert (STOPPED, host.names) == (["first"], [])
+    assert [entry.text for entry in host.ring if "disk" in entry.text] == ["losing: the disk is full"]
+    await host.load("losing", [])
+    with pytest.raises(OSError, match="the disk is full"):
+        await host.remove("losing")
+    assert host.names == []
+    await host.load("losing", [])
+    await host.unload_all("none")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from broker.services.kvs.cache import ObjectCache
-from broker.services.kvs.commit import Transaction, apply_batch, parse_ops
+from broker.services.kvs.commit import Batch, Transaction, parse_ops
 from broker.services.kvs.directory import Missing
 from flux import treeobj
 from flux.kvs_txn import APPEND
@@ -20,13 +20,13 @@ def _ops(keys: list[str]) -> list[dict[str, object]]:
 def test_all_missing_directories_are_named_together() -> None:
     cache = ObjectCache()
     keys = [f"job{number}.eventlog" for number in range(20)]
-    first = apply_batch(cache, _root(cache), "primary", [Transaction(parse_ops(_ops(keys)), 0, None)])
+    first = Batch(cache, _root(cache), "primary").apply([Transaction(parse_ops(_ops(keys)), 0, None)])
     root = first.rootref
     fresh = ObjectCache()
     rounds = []
     while True:
         try:
-            apply_batch(fresh, root, "primary", [Transaction(parse_ops(_ops(keys)), 0, None)])
+            Batch(fresh, root, "primary").apply([Transaction(parse_ops(_ops(keys)), 0, None)])
             break
         except Missing as missing:
             rounds.append(len(set(missing.refs)))
@@ -50,8 +50,8 @@ def test_a_malformed_transaction_fails_alone() -> None:
     root = _root(cache)
     good = Transaction(parse_ops(_ops(["a"])), 0, "good")
     bad = Transaction(parse_ops([*_ops(["d.x"]), {"key": "d", "flags": APPEND, "dirent": treeobj.val(b"x")}]), 0, "bad")
-    result = apply_batch(cache, root, "primary", [bad, good])
+    result = Batch(cache, root, "primary").apply([bad, good])
     assert [txn.origin for txn in result.applied] == ["good"]
     assert [txn.origin for txn, _ in result.failed] == ["bad"]
     with pytest.raises(Missing):
-        apply_batch(ObjectCache(), root, "primary", [good])
+        Batch(ObjectCache(), root, "primary").apply([good])

@@ -10,25 +10,12 @@ from typing import Any
 
 import pytest
 
-from broker.services.content.service import ContentService
-from broker.services.content_sqlite.service import ContentSqliteService
-from broker.services.kvs.service import KvsService
 from flux import treeobj
-from flux.aio import AsyncFlux
 from flux.kvs_txn import NO_MERGE, READDIR, READLINK, SYNC, TREEOBJ, Txn
+from tests.unit.broker.services.kvs.instance import boot, boot_sqlite, commit, errnum, get, look
 from tests.unit.broker.services.wired import OWNER, Wired
 
 GUEST = 2000
-
-
-async def boot(size: int = 1, rundir: str = "/nonexistent", *, sqlite: bool = False) -> Wired:
-    wired = Wired(size, rundir)
-    for rank in range(size):
-        await wired.add(ContentService, rank)
-        if sqlite and rank == 0:
-            await wired.add(ContentSqliteService)
-        await wired.add(KvsService, rank)
-    return wired
 
 
 @pytest.fixture
@@ -43,24 +30,6 @@ async def four() -> AsyncIterator[Wired]:
     instance = await boot(4)
     yield instance
     await instance.close()
-
-
-async def commit(h: AsyncFlux, txn: Txn, namespace: str = "primary", flags: int = 0) -> dict[str, Any]:
-    return await h.rpc("kvs.commit", {"namespace": namespace, "flags": flags, "ops": txn.ops})
-
-
-async def look(h: AsyncFlux, key: str, flags: int = 0, namespace: str = "primary") -> dict[str, Any]:
-    return (await h.rpc("kvs.lookup", {"key": key, "namespace": namespace, "flags": flags}))["val"]
-
-
-async def get(h: AsyncFlux, key: str, namespace: str = "primary") -> bytes:
-    return treeobj.decode_val(await look(h, key, 0, namespace))
-
-
-async def errnum(work: Any) -> int:
-    with pytest.raises(OSError) as caught:
-        await work
-    return caught.value.errno or 0
 
 
 async def test_roots_are_those_of_flux_core(wired: Wired) -> None:
@@ -285,7 +254,7 @@ async def test_a_value_larger_than_the_cache_can_be_read(wired: Wired) -> None:
 
 
 async def test_a_full_disk_fails_what_asked_for_durability_only(tmp_path: Path) -> None:
-    wired = await boot(rundir=str(tmp_path), sqlite=True)
+    wired = await boot_sqlite(str(tmp_path))
     h = wired.client()
     await commit(h, Txn().put_raw("a", "1"), flags=SYNC)
     store = wired.ranks[0].services["content-sqlite"]._store  # type: ignore[attr-defined]
@@ -293,30 +262,30 @@ async def test_a_full_disk_fails_what_asked_for_durability_only(tmp_path: Path) 
     assert await errnum(commit(h, Txn().put_raw("b", "x" * 100_000), flags=SYNC)) == errno.ENOSPC
     assert any("full" in entry.text for entry in wired.logs)
     await commit(h, Txn().put_raw("c", "3"))
-    assert await get(h, "b") == b"x" * 100_000
+    assert await errnum(get(h, "b")) == errno.ENOENT
     store._db.execute("PRAGMA max_page_count=100000")
     await commit(h, Txn().put_raw("d", "4"), flags=SYNC)
     await wired.close()
-    again = await boot(rundir=str(tmp_path), sqlite=True)
+    again = await boot_sqlite(str(tmp_path))
     assert [await get(again.client(), key) for key in "acd"] == [b"1", b"3", b"4"]
     await again.close()
 
 
 async def test_restart_finds_what_a_sync_commit_wrote(tmp_path: Path) -> None:
-    first = await boot(rundir=str(tmp_path), sqlite=True)
+    first = await boot_sqlite(str(tmp_path))
     h = first.client()
     await commit(h, Txn().put_raw("job.a", "1"))
     answer = await commit(h, Txn().put_raw("job.b", "x" * 300), flags=SYNC)
     # No close: the process dies here. The lock goes with its file handle.
     sqlite = first.ranks[0].services["content-sqlite"]
     sqlite._store.close()  # type: ignore[attr-defined]
-    second = await boot(rundir=str(tmp_path), sqlite=True)
+    second = await boot_sqlite(str(tmp_path))
     h = second.client()
     assert await get(h, "job.b") == b"x" * 300
     assert (await h.rpc("kvs.getroot", {"namespace": "primary"}))["rootseq"] == answer["rootseq"]
     await commit(h, Txn().put_raw("job.c", "later"))
     await second.close()
-    third = await boot(rundir=str(tmp_path), sqlite=True)
+    third = await boot_sqlite(str(tmp_path))
     assert await get(third.client(), "job.c") == b"later"
     await third.close()
     for task in [*first.ranks[0].services.values()]:
