@@ -12,12 +12,12 @@ from fluxctl.command import FluxCommand, FluxGroup, Integer, echo, handle
 from fluxctl.commands.kvs_eventlog import eventlog
 from fluxctl.commands.kvs_listing import dir_command, ls_command
 from fluxctl.commands.kvs_namespace import namespace_group
-from fluxctl.commands.kvs_options import failing, namespace_option, parse_at, snapshot_option
+from fluxctl.commands.kvs_options import failing, namespace_option, parse_at, snapshot_option, treeobj_text
+from fluxctl.commands.kvs_writing import WRITERS, show_root
 from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
-    from flux.kvs_txn import Txn
     from flux.rpc import RPC
 
 
@@ -30,34 +30,8 @@ command.add_command(ls_command)
 command.add_command(dir_command)
 command.add_command(eventlog)
 command.add_command(namespace_group)
-
-treeobj_root_option = click.option("-O", "--treeobj-root", is_flag=True, help="Print the new root as RFC 11 object.")
-sequence_option = click.option("-s", "--sequence", is_flag=True, help="Print the new root's sequence number.")
-
-
-def show_root(answer: dict[str, Any], treeobj_root: bool, sequence: bool) -> None:
-    """Print what -O or -s ask for of a commit's answer."""
-    if treeobj_root:
-        echo(_treeobj_text({"data": [answer["rootref"]], "type": "dirref", "ver": 1}))
-    elif sequence:
-        echo(str(answer["rootseq"]))
-
-
-def commit(h: Flux, txn: Txn, namespace: str | None, flags: int = 0) -> dict[str, Any]:
-    """Commit and return the answer."""
-    from flux import kvs_rpc
-
-    with failing("flux_kvs_commit"):
-        answer: dict[str, Any] = kvs_rpc.commit(h, txn, flags, namespace).get()
-    return answer
-
-
-def _treeobj_text(obj: dict[str, Any]) -> str:
-    from flux import treeobj
-    from flux.wire import json
-
-    return json.dumps_str(treeobj.check(obj))
-
+for writer in WRITERS:
+    command.add_command(writer)
 
 # get
 
@@ -117,7 +91,7 @@ def _show_value(future: RPC, key: str, options: dict[str, Any]) -> None:
 
     obj = kvs_rpc.treeobj_of(future)
     if options["treeobj"]:
-        echo(f"{key}={_treeobj_text(obj)}" if options["label"] else _treeobj_text(obj))
+        echo(f"{key}={treeobj_text(obj)}" if options["label"] else treeobj_text(obj))
         return
     from flux.treeobj import decode_val
 
@@ -159,136 +133,6 @@ def _watch(h: Flux, future: RPC, key: str, options: dict[str, Any]) -> None:
     future.then(changed)
 
 
-# put and the other writers
-
-
-@command.command("put", cls=FluxCommand)
-@namespace_option
-@treeobj_root_option
-@sequence_option
-@click.option("-r", "--raw", is_flag=True, help="Take the value as it is, from standard input if it is -.")
-@click.option("-t", "--treeobj", is_flag=True, help="The value is an RFC 11 object.")
-@click.option("-n", "--no-merge", is_flag=True, help="Do not merge with other commits of the same time.")
-@click.option("-A", "--append", is_flag=True, help="Append to the value instead of replacing it.")
-@click.argument("pairs", nargs=-1, required=True, metavar="KEY=VALUE [KEY=VALUE...]")
-def put_command(
-    pairs: tuple[str, ...],
-    namespace: str | None,
-    treeobj_root: bool,
-    sequence: bool,
-    raw: bool,
-    treeobj: bool,
-    no_merge: bool,
-    append: bool,
-) -> None:
-    """Store each VALUE under its KEY and commit."""
-    from flux.kvs_txn import NO_MERGE, Txn
-
-    txn = Txn()
-    with handle() as h:
-        for pair in pairs:
-            key, equals, text = pair.partition("=")
-            if not equals:
-                raise CommandError("put: you must specify a value as key=value")
-            value = sys.stdin.buffer.read() if (raw or treeobj) and text == "-" else os.fsencode(text)
-            with failing(key):
-                if treeobj:
-                    txn.put_treeobj(key, _parse_treeobj(value))
-                elif append:
-                    txn.append(key, value)
-                else:
-                    txn.put_raw(key, value)
-        show_root(commit(h, txn, namespace, NO_MERGE if no_merge else 0), treeobj_root, sequence)
-
-
-def _parse_treeobj(text: bytes) -> Any:
-    import errno
-
-    from flux.wire import json
-
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL)) from None
-
-
-@command.command("mkdir", cls=FluxCommand)
-@namespace_option
-@treeobj_root_option
-@sequence_option
-@click.argument("keys", nargs=-1, required=True, metavar="KEY [KEY...]")
-def mkdir_command(keys: tuple[str, ...], namespace: str | None, treeobj_root: bool, sequence: bool) -> None:
-    """Create empty directories and commit."""
-    from flux.kvs_txn import Txn
-
-    txn = Txn()
-    with handle() as h:
-        for key in keys:
-            with failing(key):
-                txn.mkdir(key)
-        show_root(commit(h, txn, namespace), treeobj_root, sequence)
-
-
-@command.command("unlink", cls=FluxCommand)
-@namespace_option
-@treeobj_root_option
-@sequence_option
-@click.option("-R", "--recursive", is_flag=True, help="Remove directories with their contents.")
-@click.option("-f", "--force", is_flag=True, help="Ignore keys that do not exist.")
-@click.argument("keys", nargs=-1, required=True, metavar="KEY [KEY...]")
-def unlink_command(
-    keys: tuple[str, ...], namespace: str | None, treeobj_root: bool, sequence: bool, recursive: bool, force: bool
-) -> None:
-    """Remove keys and commit."""
-    from flux.kvs_txn import Txn
-
-    txn = Txn()
-    with handle() as h:
-        for key in keys:
-            with failing(f"cannot unlink '{key}'"):
-                _check_unlink(h, key, namespace, recursive, force)
-                txn.unlink(key)
-        show_root(commit(h, txn, namespace), treeobj_root, sequence)
-
-
-def _check_unlink(h: Flux, key: str, namespace: str | None, recursive: bool, force: bool) -> None:
-    """Raise OSError unless ``key`` may be removed: ENOENT, ENOTEMPTY."""
-    import errno
-
-    from flux import kvs_rpc
-    from flux.kvs_txn import READDIR, TREEOBJ
-
-    try:
-        obj = kvs_rpc.treeobj_of(kvs_rpc.lookup(h, key, TREEOBJ, namespace))
-    except OSError as exc:
-        if force and exc.errno == errno.ENOENT:
-            return
-        raise
-    if obj["type"] in ("dir", "dirref") and not recursive:
-        entries = kvs_rpc.dir_of(kvs_rpc.lookup(h, key, READDIR, namespace))
-        if entries:
-            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
-
-
-@command.command("link", cls=FluxCommand)
-@namespace_option
-@click.option("-T", "--target-namespace", metavar="NS", help="The namespace of the target.")
-@treeobj_root_option
-@sequence_option
-@click.argument("target")
-@click.argument("linkname")
-def link_command(
-    target: str, linkname: str, namespace: str | None, target_namespace: str | None, treeobj_root: bool, sequence: bool
-) -> None:
-    """Create a symbolic link LINKNAME to TARGET and commit."""
-    from flux.kvs_txn import Txn
-
-    with handle() as h:
-        with failing(linkname):
-            txn = Txn().symlink(linkname, target, target_namespace)
-        show_root(commit(h, txn, namespace), treeobj_root, sequence)
-
-
 @command.command("readlink", cls=FluxCommand)
 @namespace_option
 @snapshot_option
@@ -312,38 +156,6 @@ def readlink_command(
                     echo(space)
             else:
                 echo(target if key_only or space is None else f"{space}::{target}")
-
-
-source_option = click.option("-S", "--src-namespace", metavar="NS", help="The namespace of the source.")
-target_option = click.option("-D", "--dst-namespace", metavar="NS", help="The namespace of the destination.")
-
-
-@command.command("copy", cls=FluxCommand)
-@source_option
-@target_option
-@click.argument("source")
-@click.argument("destination")
-def copy_command(source: str, destination: str, src_namespace: str | None, dst_namespace: str | None) -> None:
-    """Copy SOURCE, a directory with all it contains, to DESTINATION."""
-    from flux import kvs_rpc
-
-    with handle() as h, failing("flux_kvs_copy"):
-        kvs_rpc.copy(h, source, destination, source_ns=src_namespace, target_ns=dst_namespace)
-
-
-@command.command("move", cls=FluxCommand)
-@source_option
-@target_option
-@click.argument("source")
-@click.argument("destination")
-def move_command(source: str, destination: str, src_namespace: str | None, dst_namespace: str | None) -> None:
-    """Copy SOURCE to DESTINATION, then unlink it."""
-    from flux import kvs_rpc
-
-    if (source, src_namespace) == (destination, dst_namespace):
-        raise CommandError(f"'{source}' and '{destination}' are the same key")
-    with handle() as h, failing("flux_kvs_move"):
-        kvs_rpc.move(h, source, destination, source_ns=src_namespace, target_ns=dst_namespace)
 
 
 # The root

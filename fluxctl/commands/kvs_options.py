@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,18 +13,22 @@ import click
 from fluxctl.errors import CommandError
 
 namespace_option = click.option("-N", "--namespace", metavar="NS", help="The namespace, default primary.")
+SUBJECT_LENGTH = 200
 snapshot_option = click.option("-a", "--at", metavar="TREEOBJ", help="Look up relative to an RFC 11 snapshot.")
 
 
 @contextmanager
 def failing(subject: str) -> Iterator[None]:
-    """Report an OSError as ``subject: reason``, the reason in the system's words."""
+    """Report an OSError as ``subject: reason``, the reason in the system's words unless a bound of the KVS is told."""
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as exc:
-        raise CommandError(f"{subject}: {os.strerror(exc.errno or 0)}") from None
+        words = exc.strerror if exc.errno in (errno.ENAMETOOLONG, errno.EFBIG) else None
+        if len(subject) > SUBJECT_LENGTH:
+            subject = subject[:SUBJECT_LENGTH] + "..."
+        raise CommandError(f"{subject}: {words or os.strerror(exc.errno or 0)}") from None
 
 
 def parse_at(text: str | None) -> dict[str, Any] | None:
@@ -35,5 +40,13 @@ def parse_at(text: str | None) -> dict[str, Any] | None:
 
     try:
         return treeobj.check(json.loads(text))
-    except (ValueError, OSError):
+    except (ValueError, OSError, RecursionError):
         raise CommandError(f"{text}: Invalid argument") from None
+
+
+def treeobj_text(obj: dict[str, Any]) -> str:
+    """Return an RFC 11 object as canonical JSON; raises OSError(EINVAL) if it is none."""
+    from flux import treeobj
+    from flux.wire import json
+
+    return json.dumps_str(treeobj.check(obj))

@@ -6,26 +6,49 @@ import asyncio
 import base64
 import errno
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from broker.context import Context
 from flux import eventlog
+from flux.constants import FLUX_KVS_APPEND, FLUX_KVS_SYNC
 from flux.treeobj import decode_val
 
 KEY = "resource.eventlog"
-_APPEND = 32
 
 
 def _value(data: bytes) -> dict[str, Any]:
     return {"ver": 1, "type": "val", "data": base64.b64encode(data).decode("ascii")}
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    name: str
+    line: str
+    durable: bool
+    done: asyncio.Future[None]
+
+    def finish(self, error: OSError | None) -> None:
+        """Tell who waits that the entry is committed, or the error; the first word counts."""
+        if self.done.done():
+            return
+        if error is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(error)
+            self.done.exception()
+
+
 class ResourceLog:
-    """Appends entries in the order they are posted, one KVS commit at a time for all that wait."""
+    """Appends entries in the order they are posted, one KVS commit at a time for all that wait.
+
+    An entry may be posted as ``durable``. Where the content store outlives the instance it is then on disk when its future is done. If the
+    disk does not take it, it is appended all the same, so that the log says what is the case, and its future has the error.
+    """
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._waiting: list[tuple[str, str, asyncio.Future[None]]] = []
+        self._waiting: list[_Entry] = []
         self._busy = False
 
     async def read(self) -> list[eventlog.Entry]:
@@ -42,38 +65,51 @@ class ResourceLog:
             self._ctx.log.err(f"{KEY} of an earlier run is ignored: {exc}")
             return []
 
-    def post(self, name: str, context: Mapping[str, Any], timestamp: float) -> asyncio.Future[None]:
+    def post(
+        self, name: str, context: Mapping[str, Any], timestamp: float, *, durable: bool = False
+    ) -> asyncio.Future[None]:
         """Append an entry; the future is done when it is committed."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((name, eventlog.encode(eventlog.entry(name, context, timestamp)), done))
+        line = eventlog.encode(eventlog.entry(name, context, timestamp))
+        self._waiting.append(_Entry(name, line, durable and self._ctx.store_persists, done))
         if not self._busy:
             self._busy = True
             self._ctx.spawn(self._flush(), "resource-eventlog")
         return done
 
     async def _flush(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            text = "".join(line for _, line, _ in batch).encode()
-            try:
-                await self.commit([{"key": KEY, "flags": _APPEND, "dirent": _value(text)}])
-            except OSError as exc:
-                self._ctx.log.err(f"{KEY}: {exc.strerror}")
-                for _, _, done in batch:
-                    if not done.cancelled():
-                        done.set_exception(exc)
-                        done.exception()
-                continue
-            for name, _, done in batch:
-                self._ctx.log.debug(f"reslog_cb: {name} event posted")
-                if not done.cancelled():
-                    done.set_result(None)
-        self._busy = False
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                error = await self._append(batch)
+                for entry in batch:
+                    entry.finish(error)
+        finally:
+            self._busy = False
+
+    async def _append(self, batch: list[_Entry]) -> OSError | None:
+        """Append entries, if need be without making them durable; returns what went wrong."""
+        text = "".join(entry.line for entry in batch).encode()
+        ops = [{"key": KEY, "flags": FLUX_KVS_APPEND, "dirent": _value(text)}]
+        sync = any(entry.durable for entry in batch)
+        try:
+            await self.commit(ops, FLUX_KVS_SYNC if sync else 0)
+        except OSError as exc:
+            self._ctx.log.err(f"{KEY}: {exc.strerror}")
+            if not sync:
+                return exc
+            for entry in batch:
+                if entry.durable:
+                    entry.finish(exc)
+            return await self._append([replace(entry, durable=False) for entry in batch])
+        for entry in batch:
+            self._ctx.log.debug(f"reslog_cb: {entry.name} event posted")
+        return None
 
     async def put(self, key: str, text: bytes) -> None:
         """Store a value; raises OSError."""
         await self.commit([{"key": key, "flags": 0, "dirent": _value(text)}])
 
-    async def commit(self, ops: list[dict[str, Any]]) -> None:
+    async def commit(self, ops: list[dict[str, Any]], flags: int = 0) -> None:
         """Commit KVS operations; raises OSError."""
-        await self._ctx.handle.rpc("kvs.commit", {"namespace": "primary", "flags": 0, "ops": ops})
+        await self._ctx.handle.rpc("kvs.commit", {"namespace": "primary", "flags": flags, "ops": ops})

@@ -192,7 +192,7 @@ class ResourceService(Service):
         reason, now = req.get("reason", str, ""), self.ctx.now()
         self._state.drain(ranks, reason, now)
         self._tell_scheduler()
-        await self._log.post("drain", {"idset": ranks.encode(), "reason": reason}, now)
+        await self._record(ranks, "drain", {"idset": ranks.encode(), "reason": reason}, now)
 
     @request("undrain")
     async def undrain(self, req: Request) -> None:
@@ -201,7 +201,15 @@ class ResourceService(Service):
         ranks = self._state.targets(req.get("targets", str))
         self._state.undrain(ranks)
         self._tell_scheduler()
-        await self._log.post("undrain", {"idset": ranks.encode()}, self.ctx.now())
+        await self._record(ranks, "undrain", {"idset": ranks.encode()}, self.ctx.now())
+
+    async def _record(self, ranks: IDset, name: str, context: dict[str, Any], timestamp: float) -> None:
+        """Log what has been done to ``ranks`` so that a restart knows of it; raises OSError saying that it will not."""
+        try:
+            await self._log.post(name, context, timestamp, durable=True)
+        except OSError as exc:
+            text = f"ranks {ranks.encode()} are {name}ed, but this is not on disk: {exc.strerror}"
+            raise OSError(exc.errno, text) from exc
 
     @request("reload")
     async def reload(self, req: Request) -> None:

@@ -181,3 +181,38 @@ async def test_follower_reports_upstream_until_the_parent_answers() -> None:
     assert [item["rank"] for item in calls[0]["reports"]] == [1]
     assert harness.sent[0].flags & UPSTREAM
     await harness.stop()
+
+
+@pytest.mark.parametrize("persists", [True, False])
+async def test_drain_is_durable_where_the_store_is(persists: bool) -> None:
+    store = Store()
+    commits: list[tuple[int, list[str]]] = []
+    full = False
+
+    def commit(payload: dict[str, Any]) -> dict[str, Any]:
+        if full and payload["flags"] & 2:
+            raise OSError(errno.ENOSPC, "the disk is full")
+        answer = store.commit(payload)
+        commits.append((payload["flags"], store.names()))
+        return answer
+
+    rpcs = {"kvs.commit": commit, "kvs.lookup": store.lookup}
+    attrs = {"content.backing-path": "/kept/content.sqlite" if persists else "/nonexistent/content.sqlite"}
+    harness = ServiceHarness(ResourceService, size=2, rpcs=rpcs, attrs=attrs)
+    await harness.start()
+    await _complete(harness)
+    await harness.until(lambda: "resource-define" in store.names())
+    assert {flags for flags, _ in commits} == {0}
+    await harness.request("resource.drain", {"targets": "1", "reason": "bad node"})
+    assert commits[-1][0] == (2 if persists else 0)
+    full = True
+    if persists:
+        with pytest.raises(OSError, match="ranks 1 are undrained, but this is not on disk: the disk is full") as caught:
+            await harness.request("resource.undrain", {"targets": "1"})
+        assert caught.value.errno == errno.ENOSPC
+    else:
+        await harness.request("resource.undrain", {"targets": "1"})
+    await harness.until(lambda: store.names()[-2:] == ["drain", "undrain"])
+    assert commits[-1][0] == 0
+    assert (await harness.request("resource.status"))["drain"] == {}
+    await harness.stop()
