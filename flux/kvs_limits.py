@@ -40,6 +40,8 @@ GUEST_VALUE_BYTES: Final = 1 << 24
 
 def check_key(key: str) -> None:
     """Raise OSError(ENAMETOOLONG) if ``key`` is too long or too deep, EINVAL if it is not text that UTF-8 can hold."""
+    if len(key) < KEY_DEPTH and key.isascii() and "\0" not in key:
+        return  # which is the rule, and quick to tell
     _check_text(key, "key", KEY_BYTES)
     check_depth(key.count(".") + 1)
 

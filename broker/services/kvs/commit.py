@@ -70,15 +70,16 @@ def _parse_op(op: Any, limit: int) -> Op:
 
 def _parse_val(key: str, path: list[str], dirent: TreeObj, append: bool, limit: int) -> Op:
     text = dirent.get("data")
-    if isinstance(text, str):
+    if isinstance(text, str) and len(text) > limit:
         check_value(len(text) * 3 // 4 - 2, limit)
     data = treeobj.decode_val(dirent)
+    text = dirent["data"]
     if dirent.get("ver") != treeobj.VERSION:
         raise OSError(errno.EINVAL, "not a version 1 tree object")
-    check_value(len(data), limit)
-    dirent = {"data": text, "type": "val", "ver": treeobj.VERSION}
-    inline = not append and len(dirent["data"]) <= INLINE_MAX
-    return Op(key, path, dirent, append, None if inline else data)
+    if len(data) > limit:
+        check_value(len(data), limit)
+    inline = not append and len(text) <= INLINE_MAX
+    return Op(key, path, {"data": text, "type": "val", "ver": treeobj.VERSION}, append, None if inline else data)
 
 
 class _Tail:
@@ -231,26 +232,31 @@ class Overlay:
         return root
 
     def _directory_blob(self, blob: bytes, entries: Entries) -> str:
-        check_value(len(blob), self._scheme.limit)
+        if len(blob) > self._scheme.limit:
+            check_value(len(blob), self._scheme.limit)
         ref = self._blob(blob)
         self.directories[ref] = entries
         return ref
 
     def _value(self, tail: _Tail) -> TreeObj:
         """Return the value with what was appended to it, in as few blobs as the limit of their size allows."""
-        if not tail.refs:
-            entry = treeobj.val(b"".join(tail.added))
+        data = b"".join(tail.added)
+        if not tail.refs and len(data) < INLINE_MAX:
+            entry = treeobj.val(data)
             if len(entry["data"]) <= INLINE_MAX:
                 return entry
+        if len(data) <= self._scheme.limit:
+            return treeobj.valref([*tail.refs, self._blob(data)] if data else tail.refs)
         chunks: list[list[bytes]] = [[]]
         size = 0
-        for data in filter(None, tail.added):
-            if size + len(data) > self._scheme.limit and chunks[-1]:
+        for piece in tail.added:
+            if size + len(piece) > self._scheme.limit:
                 chunks.append([])
                 size = 0
-            chunks[-1].append(data)
-            size += len(data)
-        return treeobj.valref([*tail.refs, *(self._blob(b"".join(chunk)) for chunk in chunks if chunk)])
+            chunks[-1].append(piece)
+            size += len(piece)
+        blobs = filter(None, map(b"".join, chunks))
+        return treeobj.valref([*tail.refs, *map(self._blob, blobs)])
 
 
 @dataclass(slots=True, frozen=True)
