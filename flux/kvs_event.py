@@ -56,5 +56,5 @@ def removed_of(msg: Message) -> str | None:
 def _body(msg: Message) -> Any:
     try:
         return msg.json()
-    except (ValueError, OSError, RecursionError):
+    except (ValueError, OSError):
         return None

@@ -40,7 +40,7 @@ def parse_at(text: str | None) -> dict[str, Any] | None:
 
     try:
         return treeobj.check(json.loads(text))
-    except (ValueError, OSError, RecursionError):
+    except (ValueError, OSError):
         raise CommandError(f"{text}: Invalid argument") from None
 
 

@@ -100,7 +100,7 @@ def _parse_treeobj(text: bytes) -> Any:
 
     try:
         return json.loads(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL)) from None
 
 

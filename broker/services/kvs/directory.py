@@ -52,7 +52,7 @@ def parse(ref: str, blob: bytes) -> Entries:
     for text in candidates:
         try:
             obj = json.loads(text)
-        except (ValueError, RecursionError):
+        except ValueError:
             continue
         if isinstance(obj, dict) and obj.get("type", "dir") == "dir":
             try:
