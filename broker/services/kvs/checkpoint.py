@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from broker.context import Context
 from broker.services.kvs.namespace import Namespace
+from broker.services.kvs.objects import ObjectLoader
 from flux import treeobj
 
 INTERVAL: Final = 1.0
@@ -99,10 +100,10 @@ class Checkpointer:
                 raise OSError(exc.errno, f"the final checkpoint failed, {lost}: {exc.strerror}") from exc
 
 
-async def restore(ctx: Context) -> tuple[str, int] | None:
-    """Return the root and sequence number of the last checkpoint, None if there is none.
+async def restore(ctx: Context, loader: ObjectLoader) -> tuple[str, int] | None:
+    """Return the root and sequence number of the last checkpoint, its directory loaded; None if there is none.
 
-    Raises OSError: EINVAL for a checkpoint that is none, what the backing store failed with.
+    Raises OSError: EINVAL for a checkpoint that is none, and what the store or the root could not be read with.
     """
     try:
         answer = await ctx.handle.rpc("kvs-checkpoint.get", {"key": KEY})
@@ -110,9 +111,15 @@ async def restore(ctx: Context) -> tuple[str, int] | None:
         if exc.errno in (errno.ENOSYS, errno.ENOENT):
             return None
         raise
-    match answer.get("value"):
-        case {"rootref": str(rootref), **others} if treeobj.is_blobref(rootref):
-            sequence = others.get("sequence", 0)
-            if isinstance(sequence, int) and sequence >= 0:
-                return rootref, sequence
-    raise OSError(errno.EINVAL, "the checkpoint of the primary namespace is damaged")
+    value = answer.get("value")
+    match {"sequence": 0, **value} if isinstance(value, dict) else None:
+        case {"rootref": str(rootref), "sequence": int(sequence)} if treeobj.is_blobref(rootref) and sequence >= 0:
+            pass
+        case _:
+            raise OSError(errno.EINVAL, "the checkpoint of the primary namespace is damaged")
+    try:
+        await loader.load([rootref], directory=True)
+    except OSError as exc:
+        text = f"the root of the last checkpoint, {rootref}, cannot be read: {exc.strerror}"
+        raise OSError(exc.errno, text) from exc
+    return rootref, sequence

@@ -9,7 +9,7 @@ the rare case that it is, the directory is one blob.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 from zlib import crc32
 
@@ -31,6 +31,12 @@ class Missing(Exception):
         super().__init__(refs)
         self.refs = refs
         self.directory = directory
+
+    @classmethod
+    def all_of(cls, several: Sequence[Missing]) -> Missing:
+        """Return one for all objects of the kind that the first of ``several`` lacks."""
+        kind = several[0].directory
+        return cls([ref for one in several if one.directory == kind for ref in one.refs], directory=kind)
 
 
 Find = Callable[[str], Entries | None]

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Final, TypeAlias
 
@@ -88,8 +89,7 @@ class Leader:
         return min(VALUE_BYTES, int(text)) if text else VALUE_BYTES
 
     def submit(self, namespace: Space, txn: Txn) -> None:
-        """Queue a transaction; its callers are answered when it is part of a published root. Raises OSError as `check` does."""
-        self.check(namespace, txn.flags)
+        """Queue a transaction that `check` allows; its callers are answered when it is part of a published root."""
         namespace.pending.append(txn)
         self._active.add(namespace)
         if not namespace.busy:
@@ -212,11 +212,19 @@ class Leader:
 
     def _refuse(self, namespace: Space, failed: Iterable[tuple[Txn, Exception]]) -> None:
         for txn, exc in failed:
-            if not isinstance(exc, OSError):
+            if isinstance(exc, OSError):
+                reason = exc
+            else:
                 self._ctx.log.exception(f"commit to {namespace.name}: {type(exc).__name__}: {exc}", exc)
-                exc = OSError(errno.EINVAL, "the transaction could not be applied; the broker's log says why")
-            for caller in txn.origin:
-                caller.fail(exc)
+                reason = OSError(errno.EINVAL, "the transaction could not be applied; the broker's log says why")
+            self._tell(txn, partial(Request.fail, exc=reason))
+
+    def _tell(self, txn: Txn, answer: Callable[[Request], None]) -> None:
+        for caller in txn.origin:
+            try:
+                answer(caller)
+            except Exception as exc:
+                self._ctx.log.exception(f"answer to a commit: {type(exc).__name__}: {exc}", exc)
 
     def _lose(self, namespace: Space, batch: Iterable[Txn]) -> None:
         exc = OSError(errno.ENOSYS, "the kvs module is being unloaded")
@@ -343,5 +351,4 @@ class Leader:
     def _answer(self, namespace: Space, result: Result[Callers]) -> None:
         answer = json.dumps({"rootref": namespace.rootref, "rootseq": namespace.rootseq}) + b"\0"
         for txn in result.applied:
-            for caller in txn.origin:
-                caller.respond(answer)
+            self._tell(txn, lambda caller: caller.respond(answer))

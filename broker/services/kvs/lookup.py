@@ -12,9 +12,11 @@ from typing import Any, Final
 from broker.services.kvs.cache import ObjectCache
 from broker.services.kvs.directory import Missing, all_entries, one_entry
 from flux import treeobj
-from flux.kvs_limits import VALUE_BYTES, check_depth, check_key, check_value
+from flux.kvs_limits import GUEST_VALUE_BYTES, VALUE_BYTES, check_depth, check_key, check_value
 from flux.kvs_txn import READDIR, READLINK, TREEOBJ
 from flux.treeobj import TreeObj
+from flux.wire.errors import errnum_of
+from flux.wire.message import ROLE_OWNER
 
 SYMLINK_DEPTH: Final = 10
 Roots = Callable[[str], str]
@@ -55,6 +57,11 @@ def resolve(cache: ObjectCache, root: TreeObj, key: str, roots: Roots, *, follow
                 break
         else:
             return entry
+
+
+def value_limit(rolemask: int) -> int:
+    """Return how many bytes a value may have for a user with these roles to read it."""
+    return VALUE_BYTES if rolemask & ROLE_OWNER else GUEST_VALUE_BYTES
 
 
 def read_value(cache: ObjectCache, refs: list[str], limit: int = VALUE_BYTES) -> bytes:
@@ -150,3 +157,22 @@ def read_from(cache: ObjectCache, entry: TreeObj, seen: Position, limit: int = V
     if len(data) < seen.length:
         raise OSError(errno.EINVAL, "watched value has become shorter")
     return data[seen.length :], Position(len(refs), refs[-1] if refs else "", len(data))
+
+
+def look_item(cache: ObjectCache, root: TreeObj, item: object, roots: Roots, limit: int) -> dict[str, Any]:
+    """Do one look-up of many, {key, flags, seen?}; returns {val, seen?} or {errnum}. Raises `Missing`."""
+    try:
+        match item:
+            case {"key": str(key), "flags": int(flags), **others}:
+                seen = others.get("seen")
+            case _:
+                raise OSError(errno.EPROTO, "Protocol error")
+        if seen is None or flags & TREEOBJ:
+            return {"val": lookup(cache, root, key, flags, roots, limit)}
+        entry = resolve(cache, root, key, roots, follow=True)
+        if entry is None:
+            raise OSError(errno.ENOENT, "No such file or directory")
+        data, position = read_from(cache, entry, Position.of(seen), limit)
+        return {"val": treeobj.val(data), "seen": position.to_json()}
+    except OSError as exc:
+        return {"errnum": errnum_of(exc)}

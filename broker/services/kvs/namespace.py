@@ -122,6 +122,16 @@ class Namespace(Generic[T]):
         """Return the answer to a getroot request."""
         return {"owner": self.owner, "rootseq": self.rootseq, "rootref": self.rootref, "flags": self.flags}
 
+    def figures(self, noops: int) -> dict[str, int]:
+        """Return the statistics of the namespace, with the number of blobs that were stored already."""
+        return {
+            "#syncers": self.syncers,
+            "#no-op stores": noops,
+            "#transactions": len(self.pending),
+            "#readytransactions": len(self.pending),
+            "store revision": self.rootseq,
+        }
+
 
 class _Fence(Generic[T]):
     def __init__(self, nprocs: int, flags: int) -> None:

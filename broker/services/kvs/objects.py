@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from typing import Any
 
 from broker.services.kvs.cache import ObjectCache
 from flux.aio import AsyncFlux
@@ -66,3 +68,28 @@ class ObjectLoader:
             future.exception()
         else:
             future.set_result(msg.payload or b"")
+
+
+def cache_figures(cache: ObjectCache, loader: ObjectLoader, dirty: int) -> dict[str, Any]:
+    """Return the statistics of the objects at hand and on their way; ``dirty`` are being stored."""
+    sizes = cache.sizes()
+    return {
+        "obj size total (MiB)": sum(sizes) / 1048576,
+        "obj size (KiB)": _summary([size / 1024 for size in sizes]),
+        "#obj dirty": dirty,
+        "#obj incomplete": len(loader),
+        "#faults": loader.faults,
+    }
+
+
+def _summary(values: list[float]) -> dict[str, Any]:
+    count = len(values)
+    mean = sum(values) / count if count else 0.0
+    variance = sum((value - mean) ** 2 for value in values) / (count - 1) if count > 1 else 0.0
+    return {
+        "count": count,
+        "min": min(values, default=0.0),
+        "mean": mean,
+        "stddev": math.sqrt(variance),
+        "max": max(values, default=0.0),
+    }

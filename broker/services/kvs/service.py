@@ -7,7 +7,6 @@ events, and read the tree through their own content cache. A commit made through
 from __future__ import annotations
 
 import errno
-import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -18,16 +17,15 @@ from broker.services.kvs.checkpoint import Checkpointer, restore
 from broker.services.kvs.commit import Transaction, parse_ops
 from broker.services.kvs.directory import Missing
 from broker.services.kvs.leader import Leader
-from broker.services.kvs.lookup import Position, lookup, read_from, resolve
+from broker.services.kvs.lookup import look_item, lookup, value_limit
 from broker.services.kvs.namespace import Fences, Namespace, UnknownNamespace, not_supported
-from broker.services.kvs.objects import ObjectLoader
+from broker.services.kvs.objects import ObjectLoader, cache_figures
 from flux import kvs_event, treeobj
-from flux.kvs_limits import GUEST_VALUE_BYTES, VALUE_BYTES, check_namespace
-from flux.kvs_txn import NO_MERGE, PRIMARY, SYNC, TREEOBJ
-from flux.treeobj import TreeObj
+from flux.kvs_limits import check_namespace
+from flux.kvs_txn import NO_MERGE, PRIMARY, SYNC
 from flux.wire import json
-from flux.wire.errors import errnum_of, error_of
-from flux.wire.message import ROLE_OWNER, Message
+from flux.wire.errors import error_of
+from flux.wire.message import Message
 from flux.wire.message import event as new_event
 
 T = TypeVar("T")
@@ -62,9 +60,7 @@ class KvsService(Service):
         blob = json.dumps(treeobj.directory())
         self._empty = (await self.ctx.handle.rpc_message("content.store", blob)).text()
         self.cache.add_directory(self._empty, {}, len(blob))
-        rootref, rootseq = await restore(self.ctx) or (self._empty, 0)
-        if rootref != self._empty:
-            await self.loader.load([rootref], directory=True)
+        rootref, rootseq = await restore(self.ctx, self.loader) or (self._empty, 0)
         primary: Namespace[list[Request]] = Namespace(PRIMARY, self.ctx.owner, rootref, rootseq)
         self.namespaces[PRIMARY] = primary
         self.leader.checkpointer = Checkpointer(self.ctx, primary)
@@ -174,10 +170,8 @@ class KvsService(Service):
         namespace = self.namespaces.pop(name, None)
         if namespace is None:
             return
-        for txn in namespace.remove():
-            for caller in txn.origin:
-                caller.fail(not_supported(name))
-        for caller in self._fences.drop_namespace(name):
+        callers = [caller for txn in namespace.remove() for caller in txn.origin]
+        for caller in callers + self._fences.drop_namespace(name):
             caller.fail(not_supported(name))
         if self.leader is not None:
             self.leader.forget(namespace)
@@ -247,7 +241,7 @@ class KvsService(Service):
 
         def work() -> dict[str, Any]:
             root = rootdir if rootdir is not None else treeobj.dirref(root_of(name))
-            return {"val": lookup(self.cache, root, key, flags, root_of, _value_limit(rolemask))}
+            return {"val": lookup(self.cache, root, key, flags, root_of, value_limit(rolemask))}
 
         return self._attempt(work)
 
@@ -261,7 +255,7 @@ class KvsService(Service):
         name, lookups = req.get("namespace", str), req.get("lookups", list)
         userid, rolemask = req.get("userid", int), req.get("rolemask", int)
         rootref, rootseq = req.get("rootref", str, None), req.get("rootseq", int, 0)
-        limit = _value_limit(rolemask)
+        limit = value_limit(rolemask)
 
         def root_of(namespace: str) -> str:
             return self._find(namespace, userid, rolemask).rootref
@@ -275,33 +269,14 @@ class KvsService(Service):
             found, missing = [], []
             for item in lookups:
                 try:
-                    found.append(self._look(root, item, root_of, limit))
+                    found.append(look_item(self.cache, root, item, root_of, limit))
                 except Missing as exc:
                     missing.append(exc)
             if missing:
-                kind = missing[0].directory
-                refs = [ref for exc in missing if exc.directory == kind for ref in exc.refs]
-                raise Missing(refs, directory=kind)
+                raise Missing.all_of(missing)
             return {"rootref": ref, "rootseq": seq, "results": found}
 
         return self._attempt(work)
-
-    def _look(self, root: TreeObj, item: object, root_of: Callable[[str], str], limit: int) -> dict[str, Any]:
-        try:
-            match item:
-                case {"key": str(key), "flags": int(flags), **others}:
-                    seen = others.get("seen")
-                case _:
-                    raise OSError(errno.EPROTO, "Protocol error")
-            if seen is None or flags & TREEOBJ:
-                return {"val": lookup(self.cache, root, key, flags, root_of, limit)}
-            entry = resolve(self.cache, root, key, root_of, follow=True)
-            if entry is None:
-                raise OSError(errno.ENOENT, "No such file or directory")
-            data, position = read_from(self.cache, entry, Position.of(seen), limit)
-            return {"val": treeobj.val(data), "seen": position.to_json()}
-        except OSError as exc:
-            return {"errnum": errnum_of(exc)}
 
     @request("sync", allow="guest")
     def sync(self, req: Request) -> Any:
@@ -336,9 +311,7 @@ class KvsService(Service):
         leader = self.leader
         if leader is None:
             return self._attempt(lambda: self._pass_on(req, name))
-        namespace = self._find(name, req.userid, req.rolemask)
-        if flags & ~COMMIT_FLAGS:
-            raise OSError(errno.EINVAL, "Invalid argument")
+        namespace = self._writable(leader, req, name, flags)
         leader.submit(namespace, Transaction(parse_ops(ops, leader.blob_limit), flags, [req]))
         return NO_REPLY
 
@@ -350,14 +323,18 @@ class KvsService(Service):
         leader = self.leader
         if leader is None:
             return self._attempt(lambda: self._pass_on(req, name))
-        namespace = self._find(name, req.userid, req.rolemask)
-        if flags & ~COMMIT_FLAGS:
-            raise OSError(errno.EINVAL, "Invalid argument")
-        leader.check(namespace, flags)
+        namespace = self._writable(leader, req, name, flags)
         txn = self._fences.enter(name, fence, nprocs, flags, parse_ops(ops, leader.blob_limit), req)
         if txn is not None:
             leader.submit(namespace, txn)
         return NO_REPLY
+
+    def _writable(self, leader: Leader, req: Request, name: str, flags: int) -> Namespace[list[Request]]:
+        namespace = self._find(name, req.userid, req.rolemask)
+        if flags & ~COMMIT_FLAGS:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        leader.check(namespace, flags)
+        return namespace
 
     def _pass_on(self, req: Request, name: str) -> Any:
         """Have the leader commit; the caller is answered when this rank has the new root."""
@@ -413,26 +390,10 @@ class KvsService(Service):
 
     def stats(self) -> dict[str, Any]:
         """Return object sizes, faults, and the state of each namespace."""
-        sizes = self.cache.sizes()
-        noops = self.leader.noop_stores if self.leader else 0
+        noops, dirty = (self.leader.noop_stores, self.leader.dirty) if self.leader else (0, 0)
         return {
-            "cache": {
-                "obj size total (MiB)": sum(sizes) / 1048576,
-                "obj size (KiB)": _summary([size / 1024 for size in sizes]),
-                "#obj dirty": self.leader.dirty if self.leader else 0,
-                "#obj incomplete": len(self.loader),
-                "#faults": self.loader.faults,
-            },
-            "namespace": {
-                ns.name: {
-                    "#syncers": ns.syncers,
-                    "#no-op stores": noops if ns.name == PRIMARY else 0,
-                    "#transactions": len(ns.pending),
-                    "#readytransactions": len(ns.pending),
-                    "store revision": ns.rootseq,
-                }
-                for ns in self.namespaces.values()
-            },
+            "cache": cache_figures(self.cache, self.loader, dirty),
+            "namespace": {ns.name: ns.figures(noops if ns.name == PRIMARY else 0) for ns in self.namespaces.values()},
         }
 
     def stats_clear(self) -> None:
@@ -440,20 +401,3 @@ class KvsService(Service):
         self.loader.faults = 0
         if self.leader is not None:
             self.leader.noop_stores = 0
-
-
-def _value_limit(rolemask: int) -> int:
-    return VALUE_BYTES if rolemask & ROLE_OWNER else GUEST_VALUE_BYTES
-
-
-def _summary(values: list[float]) -> dict[str, Any]:
-    count = len(values)
-    mean = sum(values) / count if count else 0.0
-    variance = sum((value - mean) ** 2 for value in values) / (count - 1) if count > 1 else 0.0
-    return {
-        "count": count,
-        "min": min(values, default=0.0),
-        "mean": mean,
-        "stddev": math.sqrt(variance),
-        "max": max(values, default=0.0),
-    }

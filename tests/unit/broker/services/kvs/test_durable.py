@@ -290,3 +290,14 @@ async def test_a_damaged_checkpoint_is_said_to_be_one(tmp_path: Path, value: Any
         await wired.add(KvsService)
     assert caught.value.errno == errno.EINVAL
     await wired.close()
+
+
+async def test_a_checkpoint_whose_root_is_lost_is_said_to_be_one(tmp_path: Path) -> None:
+    wired = await boot_sqlite(str(tmp_path))
+    await wired.remove(wired.ranks[0].services["kvs"])
+    value = {"rootref": "sha1-" + "0" * 40, "sequence": 1}
+    await wired.client().rpc("kvs-checkpoint.put", {"key": "kvs-primary", "value": value})
+    with pytest.raises(OSError, match=r"the root of the last checkpoint, sha1-0+, cannot be read") as caught:
+        await wired.add(KvsService)
+    assert caught.value.errno == errno.ENOENT
+    await wired.close()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from broker.service import NO_REPLY, Request
 from broker.services.kvs.commit import RESTARTS, Overlay
 from broker.services.kvs.directory import Draft
 from broker.services.kvs.leader import Leader
@@ -133,6 +134,66 @@ async def test_an_exception_while_a_root_is_published(wired: Wired, monkeypatch:
     assert await together(*commits) == [errno.EINVAL, 0]
     monkeypatch.setattr(Leader, "_set_root", original)
     assert await together(commit(h, Txn().put_raw("y", "1"), "own")) == [0]
+
+
+@pytest.mark.parametrize("topic", ["content.store-batch", "content.load"])
+async def test_a_namespace_that_is_removed_while_its_batch_is_under_way(
+    wired: Wired, monkeypatch: pytest.MonkeyPatch, topic: str
+) -> None:
+    h = wired.client()
+    space = {"namespace": "own", "owner": GUEST, "flags": 0}
+    await h.rpc("kvs.namespace-create", space)
+    await commit(h, Txn().put_raw("d.a", "1"), "own")
+    await h.rpc("kvs.dropcache")
+    content = wired.ranks[0].services["content"]
+    method, route = content._handlers[topic]
+    held: list[Any] = []
+    monkeypatch.setitem(content._handlers, topic, (lambda req: held.append(req) or NO_REPLY, route))
+    first = asyncio.ensure_future(commit(h, Txn().put_raw("d.b", "1"), "own"))
+    async with asyncio.timeout(10):
+        while not held:
+            await asyncio.sleep(0)
+    second = asyncio.ensure_future(commit(h, Txn().put_raw("d.c", "1"), "own"))
+    while not (await h.rpc("kvs.stats.get"))["namespace"]["own"]["#transactions"]:
+        pass
+    await h.rpc("kvs.namespace-remove", {"namespace": "own"})
+    await h.rpc("kvs.namespace-create", space)
+    monkeypatch.setitem(content._handlers, topic, (method, route))
+    for req in held:
+        content.handle(req.message, req._send)
+    assert await together(first, second) == [errno.ENOTSUP] * 2
+    assert await together(commit(h, Txn().put_raw("new", "1"), "own")) == [0]
+    assert (await h.rpc("kvs.getroot", {"namespace": "own"}))["rootseq"] == 1
+
+
+async def test_an_answer_that_cannot_be_sent_is_no_matter_to_others(
+    wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    h = wired.client()
+    await commit(h, Txn().mkdir("dir"))
+    original = Request.respond, Request.fail
+
+    def respond(self: Request, payload: Any = None) -> None:
+        if self.payload.get("flags") == 0 and "mute" in str(self.payload.get("ops")):
+            raise ValueError("not to be encoded")
+        original[0](self, payload)
+
+    def fail(self: Request, exc: OSError) -> None:
+        if "mute" in str(self.payload.get("ops")):
+            raise ValueError("not to be encoded")
+        original[1](self, exc)
+
+    monkeypatch.setattr(Request, "respond", respond)
+    monkeypatch.setattr(Request, "fail", fail)
+    mute = [
+        asyncio.ensure_future(commit(h, txn))
+        for txn in (Txn().put_raw("mute", "1"), Txn().append("dir", "mute").put_raw("mute", "1"))
+    ]
+    assert await together(commit(h, Txn().put_raw("a", "1")), commit(h, Txn().append("dir", "1"))) == [0, errno.EISDIR]
+    assert await together(commit(h, Txn().put_raw("b", "1"))) == [0]
+    assert not any(one.done() for one in mute)
+    for one in mute:
+        one.cancel()
 
 
 async def test_many_bad_transactions_fail_alone_in_few_passes(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:
