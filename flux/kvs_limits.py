@@ -78,7 +78,7 @@ def check_fence(name: str, nprocs: int) -> None:
 def check_value(size: int, limit: int) -> None:
     """Raise OSError(EFBIG) if a value of ``size`` bytes is larger than ``limit``."""
     if size > limit:
-        raise OSError(errno.EFBIG, f"a value has at most {limit} bytes here")
+        raise OSError(errno.EFBIG, f"a value has at most {limit} bytes")
 
 
 def is_text(text: str) -> bool:

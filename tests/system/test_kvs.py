@@ -12,6 +12,7 @@ import pytest
 
 import flux
 from flux import content, kvs, kvs_rpc, treeobj
+from flux.kvs_limits import KEY_DEPTH
 from flux.kvs_txn import SYNC, WATCH, Txn
 from flux.testing.instance import Instance, running_instance
 
@@ -144,6 +145,17 @@ def test_watch_until_cancelled(h: flux.Flux) -> None:
     with pytest.raises(OSError) as caught:
         future.wait_for(10).get()
     assert caught.value.errno == errno.ENODATA
+
+
+def test_the_deepest_tree_can_be_listed(h: flux.Flux, instance: Instance) -> None:
+    deepest = ".".join(["t", *"a" * (KEY_DEPTH - 1)])
+    kvs.put(h, deepest, 1)
+    assert kvs.commit(h, kvs.SYNC) == 0
+    assert sum(1 for _ in kvs.walk("t", flux_handle=h)) == KEY_DEPTH - 1
+    for arguments in (("ls", "-R", "t"), ("dir", "-R", "t")):
+        listed = instance.run("kvs", *arguments)
+        assert listed.returncode == 0, listed.stderr
+        assert deepest[:-2] in listed.stdout
 
 
 def test_blobs(h: flux.Flux) -> None:
