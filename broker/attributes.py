@@ -103,3 +103,13 @@ def integer(value: str) -> int:
         return int(value, 0)
     except ValueError:
         raise OSError(errno.EINVAL, "Invalid argument") from None
+
+
+def bounded(attrs: Attributes, name: str, default: int, least: int, most: int) -> int:
+    """Return the number in an attribute, which gets ``default`` if it is not set; raises OSError(EINVAL) if it is out of bounds."""
+    text = attrs.default(name, str(default))
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) < 20 and least <= int(text) <= most):
+        raise OSError(errno.EINVAL, f"{name}: invalid value '{text[:100]}'")
+    return int(text)

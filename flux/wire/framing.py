@@ -45,7 +45,9 @@ class Unpacker:
                 raise DecodeError(f"message of {size} bytes exceeds the limit of {self._limit}")
             if end - start - HEADER_SIZE < size:
                 break
-            body = bytes(buffer[start + HEADER_SIZE : start + HEADER_SIZE + size])
+            begin = start + HEADER_SIZE
+            with memoryview(buffer) as view:
+                body = bytes(view[begin : begin + size])  # one copy, where a slice of the buffer would make two
             messages.append(decode(body))
             start += HEADER_SIZE + size
         if start:
