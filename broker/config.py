@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from broker.attributes import Attributes
 from broker.bootstrap import Bootstrap
+from broker.places import check_directory, make_directory
 from broker.topology import Topology
 from flux import CORE_VERSION
 from flux.idset import IDset
@@ -35,15 +36,24 @@ class Options:
 
 
 class Rundir:
-    """The broker's directory: taken from the attribute, or made with mode 0700 and removed at the end."""
+    """The broker's directory: taken from the attribute, or made with mode 0700 and removed at the end.
+
+    Raises OSError: EPERM for a directory that is another user's or that others may write, ENOTDIR for no directory, or why it
+    cannot be made.
+    """
 
     def __init__(self, path: str | None) -> None:
-        self.created = path is None or not os.path.isdir(path)
-        if path is None:
-            path = tempfile.mkdtemp(prefix="flux-")
-        elif self.created:
-            os.makedirs(path, mode=0o700)
+        self.created = path is None or not os.path.lexists(path)
+        try:
+            if path is None:
+                path = tempfile.mkdtemp(prefix="flux-")
+                os.chmod(path, 0o700)
+            elif self.created:
+                make_directory(os.path.abspath(path))
+        except OSError as exc:
+            raise OSError(exc.errno, f"rundir {path or tempfile.gettempdir()}: {exc.strerror}") from None
         self.path = os.path.abspath(path)
+        check_directory(self.path, "rundir")
 
     def remove(self) -> None:
         """Remove the directory if this broker made it."""

@@ -65,7 +65,9 @@ def _unexpected(exc: Exception) -> int:
     with contextlib.suppress(Exception):
         sys.stdout.flush()
     text = "not enough memory" if isinstance(exc, MemoryError) else f"internal error: {type(exc).__name__}: {exc}"
-    sys.stderr.write(f"flux: {' '.join(text.split())}\n")
+    from flux.terminal_text import terminal_line
+
+    sys.stderr.write(f"flux: {terminal_line(' '.join(text.split()))}\n")
     return 1
 
 
@@ -206,7 +208,10 @@ def invoke(name: str, args: list[str]) -> int:
 def _fail(name: str, message: str, code: int, bare: bool) -> int:
     sys.stdout.flush()
     if message:
-        sys.stderr.write(message + "\n" if bare else f"flux-{name}: {message}\n")
+        from flux.terminal_text import terminal_text
+
+        text = terminal_text(message)
+        sys.stderr.write(text + "\n" if bare else f"flux-{name}: {text}\n")
     return code
 
 

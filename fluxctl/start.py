@@ -116,15 +116,12 @@ class _TestInstance:
             if not os.path.isdir(options.test_rundir):
                 number = errno.ENOTDIR if os.path.exists(options.test_rundir) else errno.ENOENT
                 raise CommandError(f"{options.test_rundir}: {os.strerror(number)}")
-            return os.path.abspath(options.test_rundir), options.test_rundir_cleanup
+            return _own_directory(options.test_rundir)[0], options.test_rundir_cleanup
         if options.rundir is not None:
-            existed = os.path.isdir(options.rundir)
-            try:
-                os.makedirs(options.rundir, mode=0o700, exist_ok=True)
-            except OSError as exc:
-                raise CommandError(f"{options.rundir}: {exc.strerror}") from None
-            return os.path.abspath(options.rundir), not existed
-        return tempfile.mkdtemp(prefix="flux-"), True
+            return _own_directory(options.rundir)
+        path = tempfile.mkdtemp(prefix="flux-")
+        os.chmod(path, 0o700)
+        return path, True
 
     def _run(self, rundir: str, ranks: list[int]) -> int:
         from broker.pmi import PmiServer, process_mapping
@@ -269,6 +266,22 @@ class _TestInstance:
         counts = child.rank == 0 or self.options.exit_mode == "any"
         if counts and self.deadline is None and any(other.status is None for other in self.children.values()):
             self.deadline = time.monotonic() + self.options.exit_timeout
+
+
+def _own_directory(path: str) -> tuple[str, bool]:
+    """Return the directory that --rundir names and whether it was made; raises CommandError if it is not this user's alone."""
+    from broker.places import check_directory, make_directory
+
+    made = not os.path.lexists(path)
+    path = os.path.abspath(path)
+    try:
+        if made:
+            make_directory(path)
+        check_directory(path, "rundir")
+    except OSError as exc:
+        text = exc.strerror or ""
+        raise CommandError(text if text.startswith("rundir") else f"rundir {path}: {text}") from None
+    return path, made
 
 
 def _preload() -> None:

@@ -29,7 +29,10 @@ class StateMachineService(Service):
     @request("online")
     def rank_online(self, req: Request) -> object:
         """A broker finished rc1; answered when the instance runs."""
-        self.add_online(req.get("rank", int))
+        rank = req.get("rank", int)
+        if not 0 <= rank < self.ctx.size:
+            raise OSError(errno.EINVAL, f"rank {rank} is not part of this instance")
+        self.add_online(rank)
         if self.runlevel.state in ("join", "init", "quorum"):
             self._waiting.append(req)
             return NO_REPLY
@@ -66,7 +69,11 @@ class StateMachineService(Service):
     @request("lost")
     def lost(self, req: Request) -> None:
         """A broker noticed that ranks below it are gone."""
-        self.lose(set(IDset(req.get("idset", str))))
+        try:
+            ranks = IDset(req.get("idset", str))
+        except ValueError:
+            raise OSError(errno.EPROTO, "idset is malformed") from None
+        self.lose(set(ranks.intersect(IDset(self.online))))
 
     @request("shutdown")
     def shutdown(self, req: Request) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from flux.terminal_text import terminal_text
 from fluxctl.command import FluxCommand, current_directory, handle
 from fluxctl.errors import CommandError
 
@@ -242,7 +243,7 @@ class Session:
         sys.stdout.flush()
         for text, ranks in groups.items():
             names = IDset(ranks).encode(IDSET_FLAG_RANGE | IDSET_FLAG_BRACKETS)
-            sys.stderr.write(f"{names}: {text}\n")
+            sys.stderr.write(f"{names}: {terminal_text(text)}\n")
         self.say(f"{len(ended)} tasks complete with code {self.code}")
 
 

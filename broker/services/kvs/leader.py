@@ -344,7 +344,8 @@ class Leader:
             "owner": namespace.owner,
             "keys": result.keys(),
         }
-        self._ctx.handle.send_message(event(f"kvs.setroot-{namespace.name}", body))
+        # Private: the keys are the owner's, and the root's blobref is the way to all of its content.
+        self._ctx.handle.send_message(event(f"kvs.setroot-{namespace.name}", body, private=True))
         if namespace.name == PRIMARY and self.checkpointer is not None:
             self.checkpointer.changed()
 
