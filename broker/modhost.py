@@ -181,6 +181,8 @@ def _built_in_name(path: str) -> str | None:
     """Return the built-in module that ``path`` names: itself, or a file of flux-core's name for it; None for a Python file."""
     if path in MODULES:
         return path
+    if "\0" in path or len(path) > 4096:
+        raise OSError(errno.ENOENT, "No such file or directory")
     stem, suffix = os.path.splitext(os.path.basename(path))
     if suffix == ".so" and stem in MODULES:
         return stem

@@ -11,8 +11,8 @@ HostlistLike: TypeAlias = Union["Hostlist", str, Iterable[str]]
 """Whatever the operations of a Hostlist accept as the other operand."""
 
 _RANGE = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?\Z", re.ASCII)
-_NUMBERED = re.compile(r"(.*?)([0-9]+)\Z", re.ASCII | re.DOTALL)
-MAX_HOSTS = 1 << 20
+_NUMBERED = re.compile(r"(.*?)([0-9]{1,18})\Z", re.ASCII | re.DOTALL)
+MAX_HOSTS = 1 << 18
 """Hosts that one string may stand for: a few characters could ask for more than fit in memory."""
 
 _MAX_SHOWN = 200

@@ -22,6 +22,13 @@ Common commands from flux-core:
 """
 
 
+_FORESEEN: tuple[tuple[type[Exception], str], ...] = (
+    (MemoryError, "not enough memory"),
+    (RecursionError, "an argument or answer is nested too deeply"),
+    (UnicodeError, "an argument is not valid UTF-8"),
+)
+
+
 def usage() -> str:
     """Return what ``flux help`` prints."""
     return USAGE + "".join(f"   {name:<18} {text}\n" for name, text in HELP_ORDER)
@@ -64,7 +71,8 @@ def _unexpected(exc: Exception) -> int:
 
     with contextlib.suppress(Exception):
         sys.stdout.flush()
-    text = "not enough memory" if isinstance(exc, MemoryError) else f"internal error: {type(exc).__name__}: {exc}"
+    text = next((text for kind, text in _FORESEEN if isinstance(exc, kind)), "")
+    text = text or f"internal error: {type(exc).__name__}: {exc}"
     from flux.terminal_text import terminal_line
 
     sys.stderr.write(f"flux: {terminal_line(' '.join(text.split()))}\n")

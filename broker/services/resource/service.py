@@ -254,8 +254,8 @@ def _load_r(path: Path) -> dict[str, Any]:
     try:
         resources = json.loads(path.read_bytes())
         ranks_of(resources)
-    except (ValueError, KeyError, TypeError) as exc:
-        raise OSError(errno.EINVAL, f"{path}: invalid R: {exc}") from None
+    except (ValueError, KeyError, TypeError):
+        raise OSError(errno.EINVAL, f"{path}: invalid R") from None
     if not isinstance(resources, dict) or resources.get("version") != 1:
         raise OSError(errno.EINVAL, f"{path}: R version 1 expected")
     return resources

@@ -145,8 +145,10 @@ class SchedSimpleService(Service):
     @request("sched.prioritize", absolute=True)
     def prioritize(self, req: Request) -> Any:
         """Change priorities of waiting jobs {jobs: [[id, priority]]}. Never answered."""
-        for id, priority in req.get("jobs", list):
-            self._sched.prioritize(id, priority)
+        for entry in req.get("jobs", list):
+            if not isinstance(entry, list) or len(entry) != 2 or not all(type(value) is int for value in entry):
+                raise OSError(errno.EPROTO, "jobs: pairs of job id and priority are expected")
+            self._sched.prioritize(*entry)
         self._schedule_soon()
         return NO_REPLY
 
@@ -157,7 +159,8 @@ class SchedSimpleService(Service):
         try:
             allocation = self._sched.free(id, req.payload.get("R"))
         except (ValueError, KeyError, TypeError) as exc:
-            raise OSError(errno.EINVAL, f"R of job {id}: {exc}") from exc
+            self.ctx.log.debug(f"free: R of job {id}: {type(exc).__name__}: {exc}")
+            raise OSError(errno.EINVAL, f"R of job {id} is malformed or not what it holds") from exc
         if allocation is not None:
             self.ctx.log.debug(f"free: {allocation.summary()}")
         self._schedule_soon()
