@@ -14,6 +14,7 @@ from typing import Any
 import zmq
 
 from broker.log import Logger
+from broker.overlay.arrears import Arrears
 from broker.overlay.keys import Authenticator, KeyPair
 from broker.overlay.sockets import WatchedSocket, monitor
 from broker.router import Router
@@ -31,6 +32,8 @@ class Link:
         self.id = identity
         self.rank = rank
         self.last_heard = asyncio.get_running_loop().time()
+        self.arrears = Arrears(self.last_heard)
+        self.too_far_behind: Callable[[Link], None] = lambda link: None
         self.lost = False
         self._send = send
         self._waiting: dict[tuple[tuple[str, ...], int], Message] = {}
@@ -41,7 +44,11 @@ class Link:
             if self.lost:
                 return
             self._waiting[tuple(msg.routes), msg.aux2] = msg
-        self._send(to_frames(msg))
+        frames = to_frames(msg)
+        if self.arrears.sent(sum(map(len, frames))):
+            self.too_far_behind(self)
+            return
+        self._send(frames)
 
     def answered(self, msg: Message) -> None:
         """Forget the request that a response, not one of a stream that goes on, belongs to."""
@@ -132,6 +139,7 @@ class Overlay:
         if reply.errnum:
             raise OSError(reply.errnum, reply.text())
         self._parent = Link(str(reply.json()["uuid"]), self.router.topology.parent or 0, self._send_up)
+        self._parent.too_far_behind = self._give_up_soon
         self.router.parent = self._parent
         self.router.attach(self._parent)
 
@@ -153,6 +161,7 @@ class Overlay:
             self.child_left(rank, False)
             return
         link = Link(identity, rank, lambda parts: self._to_child(identity.encode(), parts))
+        link.too_far_behind = self._give_up_soon
         self._links[identity.encode()] = link
         self.router.attach(link)
         self.router.children[rank] = link
@@ -184,7 +193,11 @@ class Overlay:
         if msg.type == CONTROL:
             if msg.aux1 == GOODBYE:
                 self._drop(link, True)
+            elif msg.aux1 == KEEPALIVE:
+                link.arrears.acknowledged(msg.aux2, link.last_heard)
             return
+        if link.arrears.received(sum(map(len, frames)) - len(identity)):
+            self._to_child(identity, to_frames(control(KEEPALIVE, link.arrears.word())))
         if msg.type == RESPONSE:
             link.answered(msg)
         self.router.submit(msg, link)
@@ -238,7 +251,11 @@ class Overlay:
         if msg.type == CONTROL:
             if msg.aux1 == DISCONNECT:
                 self._lose_parent()
+            elif msg.aux1 == KEEPALIVE:
+                parent.arrears.acknowledged(msg.aux2, parent.last_heard)
             return
+        if parent.arrears.received(sum(map(len, frames))):
+            self._send_up(to_frames(control(KEEPALIVE, parent.arrears.word())))
         if msg.type == RESPONSE:
             parent.answered(msg)
         self.router.submit(msg, parent)
@@ -279,17 +296,35 @@ class Overlay:
     def _check_links(self, now: float) -> None:
         self._probe()
         if self._parent is not None and not self._parent.lost:
-            self._send_up(to_frames(control(KEEPALIVE)))
+            self._send_up(to_frames(control(KEEPALIVE, self._parent.arrears.word())))
             if now - self._parent.last_heard > self.timeout:
                 self._lose_parent()
+            elif self._parent.arrears.hopeless(now):
+                self._give_up(self._parent)
         for link in tuple(self._links.values()):
             if now - link.last_heard > self.timeout:
                 self._drop(link, False)
+            elif link.arrears.hopeless(now):
+                self._give_up(link)
+
+    def _give_up_soon(self, link: Link) -> None:
+        """A neighbour is too far behind; what is being routed to it now is lost with it."""
+        asyncio.get_running_loop().call_soon(self._give_up, link)
+
+    def _give_up(self, link: Link) -> None:
+        """Treat a neighbour that takes nothing as lost, so that what it does not take ends to pile up."""
+        if link.lost:
+            return
+        self.log.err(f"overlay: rank {link.rank} is {link.arrears.behind >> 20} MiB behind and is given up")
+        if link is self._parent:
+            self._lose_parent()
+        else:
+            self._drop(link, False)
 
     def _probe(self) -> None:
         """Send each child a keepalive; one whose connection has ended is noticed by that."""
-        for identity in tuple(self._links):
-            self._to_child(identity, to_frames(control(KEEPALIVE)))
+        for identity, link in tuple(self._links.items()):
+            self._to_child(identity, to_frames(control(KEEPALIVE, link.arrears.word())))
 
     def _probe_soon(self) -> None:
         loop = asyncio.get_running_loop()
