@@ -31,13 +31,16 @@ class Unpacker:
         self._buffer = bytearray()
         self._limit = limit
 
-    def feed(self, data: bytes) -> list[Message]:
-        """Add ``data`` and return the messages it completed; raises DecodeError once the stream is not RFC 3."""
+    def feed(self, data: bytes, most: int | None = None) -> list[Message]:
+        """Add ``data`` and return the messages that are complete, at most ``most``; raises DecodeError once the stream is not RFC 3.
+
+        After ``most`` messages there may be more, for the next call.
+        """
         buffer = self._buffer
         buffer += data
         messages: list[Message] = []
         start, end = 0, len(buffer)
-        while end - start >= HEADER_SIZE:
+        while end - start >= HEADER_SIZE and (most is None or len(messages) < most):
             if buffer[start : start + 4] != _MAGIC_BYTES:
                 raise DecodeError("bad magic")
             size = _LENGTH.unpack_from(buffer, start + 4)[0]

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from broker.services.connector_local.service import ConnectorLocalService
 
 _OWN_TOPICS = {"local.sub": True, "local.unsub": False, "event.subscribe": True, "event.unsubscribe": False}
+_TURN, _ANSWERS = 1, 2  # why a client is not read: others have their turn, or it does not read its answers
+SLICE = 500
+"""Messages that are taken from one client before others have their turn."""
+
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -69,7 +73,7 @@ class Client(asyncio.Protocol):
         self._taken = 0
         self._taken_since = 0.0
         self._given = 0
-        self._reading = True
+        self._held = 0
         self._transport: asyncio.Transport
         self._loop = asyncio.get_running_loop()
         self._attached = False
@@ -133,6 +137,8 @@ class Client(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._attached:
             return
+        if not self._ended and not self._closing:
+            self._take_in(b"", None)
         self._attached = False
         self._ended = True
         if self._unpacker.pending:
@@ -167,14 +173,50 @@ class Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self._attached or self.is_closing:
             return
+        self._take_in(data, SLICE)
+
+    def take_turn(self) -> bool:
+        """Take the next slice of what the client has sent; returns whether there may be more."""
+        if self._ended or self._closing or not self._take_in(b"", SLICE):
+            self._release(_TURN)
+            return False
+        return True
+
+    def _take_in(self, data: bytes, most: int | None) -> bool:
+        """Receive ``data`` and up to ``most`` messages; while there are more the client is not read, others have their turn."""
         try:
-            messages = self._unpacker.feed(data)
+            messages = self._unpacker.feed(data, most)
         except DecodeError as exc:
             self._service.complain(f"client {self.id}: {exc}, connection closed")
             self.close()
-            return
+            return False
         if self._half or self._unpacker.pending:
             self._count_half()
+        self._receive_all(messages)
+        more = len(messages) == most
+        if more and not self._held & _TURN:
+            self._hold(_TURN)
+            self._service.wait_turn(self)
+        return more
+
+    def _hold(self, reason: int) -> None:
+        """Stop reading from the client for a reason."""
+        if not self._held and not self._transport.is_closing():
+            self._transport.pause_reading()
+        self._held |= reason
+
+    def _release(self, reason: int) -> None:
+        """A reason not to read is gone."""
+        if self._held == reason and not self._transport.is_closing():
+            self._transport.resume_reading()
+        self._held &= ~reason
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether so many answers wait for the client that its requests have to wait too."""
+        return bool(self._held & _ANSWERS)
+
+    def _receive_all(self, messages: list[Message]) -> None:
         for msg in messages:
             try:
                 self._receive(msg)
@@ -328,9 +370,8 @@ class Client(asyncio.Protocol):
         if self.backlog.events - pushed > limits.backlog:
             self.cut("does not read its messages")
             return
-        if self.backlog.answers > limits.backlog and self._reading:
-            self._reading = False
-            self._transport.pause_reading()
+        if self.backlog.answers > limits.backlog and not self._held & _ANSWERS:
+            self._hold(_ANSWERS)
             self._service.watch()
         if self.share.too_much:
             self._service.relieve(self.share)
@@ -345,9 +386,10 @@ class Client(asyncio.Protocol):
             piece = backlog.take()
             self._given += len(piece)
             transport.write(piece)
-        if not self._reading and backlog.answers <= self.share.limits.backlog // 2:
-            self._reading = True
-            transport.resume_reading()
+        if self._held & _ANSWERS and backlog.answers <= self.share.limits.backlog // 2:
+            self._release(_ANSWERS)
+            if self._held & _TURN:
+                self._service.wait_turn(self)
         if self._closing and not backlog:
             transport.close()
 
@@ -361,7 +403,7 @@ class Client(asyncio.Protocol):
         if self._ended:
             return False
         taken = self._given - self._transport.get_write_buffer_size()
-        waits = bool(self._closing or not self._reading)
+        waits = bool(self._closing or self._held & _ANSWERS)
         if taken != self._taken or not waits:
             self._taken, self._taken_since = taken, now
         elif now - self._taken_since > STALL:

@@ -22,6 +22,9 @@ HALF_STALL = 60.0
 CHECK_PERIOD = 1.0
 """Seconds between two looks at clients that stand still."""
 
+MAX_QUEUED = 5000
+"""Messages that wait to be routed, beyond which nothing more is taken from clients that have sent many."""
+
 CUT_LINES = 10
 """Lines about refused and cut clients in `LOG_PERIOD` seconds; what is more is counted."""
 

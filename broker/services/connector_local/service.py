@@ -12,6 +12,7 @@ import errno
 import os
 import resource
 import time
+from collections import deque
 
 from broker.context import Context
 from broker.log_limit import LineLimit
@@ -51,6 +52,8 @@ class ConnectorLocalService(Service):
         self._limits: tuple[Limits, Limits]
         self._last: tuple[Message, int, bytes] | None = None
         self._watching = False
+        self._turns: deque[Client] = deque()
+        self._turn_due = False
         self._server: asyncio.Server | None = None
         self._path = ""
 
@@ -140,6 +143,26 @@ class ConnectorLocalService(Service):
 
     def _forget_encoded(self) -> None:
         self._last = None
+
+    def wait_turn(self, client: Client) -> None:
+        """A client has sent more than a slice: go on with it after the others."""
+        self._turns.append(client)
+        if not self._turn_due:
+            self._turn_due = True
+            self.ctx.call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        """Take a slice from everyone in line, unless enough waits to be routed; who does not read answers comes back later."""
+        self._turn_due = False
+        for _ in range(len(self._turns)):
+            if self.router.queued >= limits.MAX_QUEUED:
+                break
+            client = self._turns.popleft()
+            if not client.is_behind and client.take_turn():
+                self._turns.append(client)
+        if self._turns and not self._turn_due:
+            self._turn_due = True
+            self.ctx.call_soon(self._next_turn)
 
     def watch(self) -> None:
         """Look after clients that stand still, from now on."""

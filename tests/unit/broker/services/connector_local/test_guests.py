@@ -328,3 +328,48 @@ async def test_a_client_that_stops_within_a_large_message_is_cut(
     await until(lambda: guest.closed)
     assert "has stopped within a message" in guests.logged
     assert guests.connector.stats()["received"] == 0
+
+
+async def test_a_flood_of_one_client_does_not_delay_another(guests: Guests) -> None:
+    flooding, other = await guests.guest(), await guests.guest()
+    flood = framing.pack(request(f"{USER}-none.x", flags=NORESPONSE)) * 50_000
+    routed: list[str] = []
+    route = guests.router.route
+    guests.router.route = lambda msg, source: (routed.append(source.id), route(msg, source))[1]  # type: ignore[method-assign]
+    write(flooding, flood)
+    await until(lambda: len(routed) > 1000)
+    with pytest.raises(OSError):
+        await other.rpc(f"{USER}-none.y")
+    assert len(routed) < 30_000
+    await until(lambda: len(routed) >= 50_001)
+    assert guests.connector.share(USER).half == 0
+    assert not flooding.closed
+
+
+async def test_what_a_client_sent_before_it_left_is_done(guests: Guests) -> None:
+    server = await guests.guest()
+    asked: list[Message] = []
+    server.on_request = asked.append
+    await server.rpc("service.add", {"service": f"{USER}-x"})
+    raw = socket.socket(socket.AF_UNIX)
+    raw.connect(guests.uri.partition("://")[2])
+    assert await asyncio.to_thread(raw.recv, 1) == b"\0"
+    await asyncio.to_thread(raw.sendall, framing.pack(request(f"{USER}-x.n", flags=NORESPONSE)) * 3000)
+    raw.close()
+    await until(lambda: len(asked) == 3001)
+    assert [msg.topic for msg in asked[2999:]] == [f"{USER}-x.n", f"{USER}-x.disconnect"]
+
+
+async def test_requests_of_a_client_that_reads_late_are_all_answered(guests: Guests) -> None:
+    narrow(guests, backlog=1 << 16, pending=10_000)
+    late, server = await guests.guest(), await guests.guest()
+    server.on_request = lambda msg: server.send_message(response(msg, "y" * 1000))
+    await server.rpc("service.add", {"service": f"{USER}-x"})
+    transport = late.transport
+    assert isinstance(transport, SocketTransport) and transport._transport is not None
+    transport._transport.pause_reading()
+    waiting = [asyncio.ensure_future(late.rpc_message(f"{USER}-x.get")) for _ in range(3000)]
+    await until(lambda: any(client.is_behind for client in guests.connector.clients))
+    transport._transport.resume_reading()
+    assert len(await asyncio.gather(*waiting)) == 3000
+    assert guests.connector.cut_count == 0
