@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -106,7 +107,11 @@ class Overlay:
         socket.setsockopt(zmq.RCVHWM, 0)
         self._down = WatchedSocket(socket, self._from_child)
         self._monitors.append(monitor(socket, self._probe_soon))
-        socket.bind(endpoint)
+        before = os.umask(0o077)  # for an ipc:// endpoint, which is a file
+        try:
+            socket.bind(endpoint)
+        finally:
+            os.umask(before)
         return bytes(socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
 
     def connect(self, endpoint: str, public_key: str) -> None:

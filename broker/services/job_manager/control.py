@@ -15,6 +15,9 @@ from broker.services.job_manager.waits import ANY_JOB
 USERID_ALL = (-1, 0xFFFFFFFF)
 URGENCY_MAX = 31
 URGENCY_GUEST_MAX = 16
+MAX_TYPE = 255
+MAX_NOTE = 1 << 14
+MAX_ANNOTATIONS = 1 << 16
 
 
 class JobControl(ManagerBase):
@@ -98,6 +101,8 @@ class JobControl(ManagerBase):
     def annotate(self, req: Request) -> None:
         """Update a job's annotations {id, annotations}."""
         annotations = req.get("annotations", dict)
+        if len(req.raw or b"") > MAX_ANNOTATIONS:
+            raise OSError(errno.EINVAL, f"annotations take at most {MAX_ANNOTATIONS} bytes")
         job = self.active_job(req.get("id", int))
         self.check_owner(req, job, "annotate")
         self.machine.annotate(job, annotations)
@@ -118,8 +123,10 @@ class JobControl(ManagerBase):
 
 def _exception_type(req: Request) -> str:
     kind = req.get("type", str)
-    if not kind or len(kind.split()) != 1:
+    if not kind or len(kind.split()) != 1 or len(kind) > MAX_TYPE or not kind.isprintable():
         raise OSError(errno.EPROTO, "invalid exception type")
+    if len(req.get("note", str, "")) > MAX_NOTE:
+        raise OSError(errno.EINVAL, f"a note has at most {MAX_NOTE} characters")
     return kind
 
 
