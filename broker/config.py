@@ -43,20 +43,22 @@ class Rundir:
     """
 
     def __init__(self, path: str | None) -> None:
-        self.created = path is None or not os.path.lexists(path)
+        self.created = False
         try:
             if path is None:
-                path = tempfile.mkdtemp(prefix="flux-")
-                os.chmod(path, 0o700)
-            elif self.created:
-                make_directory(os.path.abspath(path))
+                self.path = os.path.abspath(tempfile.mkdtemp(prefix="flux-"))
+                os.chmod(self.path, 0o700)
+                self.created = True
+            else:
+                self.path = os.path.abspath(path) if path else ""
+                self.created = make_directory(self.path)
         except OSError as exc:
-            raise OSError(exc.errno, f"rundir {path or tempfile.gettempdir()}: {exc.strerror}") from None
-        self.path = os.path.abspath(path)
+            where = tempfile.gettempdir() if path is None else path
+            raise OSError(exc.errno, f"rundir {where}: {exc.strerror}") from None
         check_directory(self.path, "rundir")
 
     def remove(self) -> None:
-        """Remove the directory if this broker made it."""
+        """Remove the directory if this broker made it, and only then."""
         if self.created:
             import shutil
 

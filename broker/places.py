@@ -13,10 +13,15 @@ import stat
 OPEN_TO_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
-def make_directory(path: str) -> None:
-    """Make a directory of mode 0700, and those above it that are missing likewise; raises OSError."""
-    missing = []
-    while not os.path.isdir(path):
+def make_directory(path: str) -> bool:
+    """Make a directory of mode 0700, and those above it that are missing likewise, unless something is there already.
+
+    Returns whether it was made, so that the caller knows what it may remove again. Raises OSError.
+    """
+    if not path:
+        raise OSError(errno.EINVAL, "the path is empty")
+    missing: list[str] = []
+    while not os.path.lexists(path):
         missing.append(path)
         parent = os.path.dirname(path)
         if parent == path:
@@ -25,6 +30,7 @@ def make_directory(path: str) -> None:
     for folder in reversed(missing):
         os.mkdir(folder, 0o700)
         os.chmod(folder, 0o700)
+    return bool(missing)
 
 
 def check_directory(path: str, what: str) -> None:

@@ -272,11 +272,9 @@ def _own_directory(path: str) -> tuple[str, bool]:
     """Return the directory that --rundir names and whether it was made; raises CommandError if it is not this user's alone."""
     from broker.places import check_directory, make_directory
 
-    made = not os.path.lexists(path)
-    path = os.path.abspath(path)
+    path = os.path.abspath(path) if path else ""
     try:
-        if made:
-            make_directory(path)
+        made = make_directory(path)
         check_directory(path, "rundir")
     except OSError as exc:
         text = exc.strerror or ""

@@ -13,6 +13,8 @@ import pytest
 
 from broker.config import Rundir
 from broker.places import append_file, bind_socket, check_directory, make_directory, remove_socket
+from fluxctl.errors import CommandError
+from fluxctl.start import _own_directory
 
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="gives files to another user")
 NOBODY = 65534
@@ -45,10 +47,23 @@ def test_a_rundir_is_made_and_removed(tmp_path: Path) -> None:
     own.remove()
 
 
-def test_a_rundir_that_exists_is_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", ["{}", "{}/", "{}/.", "{}/x/..", "."])
+def test_a_rundir_that_exists_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     tmp_path.chmod(0o711)
-    rundir = Rundir(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    rundir = Rundir(given.format(tmp_path))
+    assert not rundir.created
     rundir.remove()
+    assert tmp_path.is_dir()
+
+
+def test_an_empty_rundir_is_not_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OSError, match="the path is empty"):
+        Rundir("")
+    assert tmp_path.is_dir()
+    with pytest.raises(CommandError, match="the path is empty"):
+        _own_directory("")
     assert tmp_path.is_dir()
 
 
