@@ -278,7 +278,7 @@ def _own_directory(path: str) -> tuple[str, bool]:
         check_directory(path, "rundir")
     except OSError as exc:
         text = exc.strerror or ""
-        raise CommandError(text if text.startswith("rundir") else f"rundir {path}: {text}") from None
+        raise CommandError(text if text.startswith("rundir") else f"{path or 'rundir'}: {text}") from None
     return path, made
 
 

@@ -130,7 +130,8 @@ class Client(asyncio.Protocol):
         self.backlog.clear()
         self._service.cut_count += 1
         self._service.complain(
-            f"client {self.id} of user {self.userid} {reason} ({waits} bytes wait for it), connection closed"
+            self.userid,
+            f"client {self.id} of user {self.userid} {reason} ({waits} bytes wait for it), connection closed",
         )
         self._transport.abort()
 
@@ -142,7 +143,7 @@ class Client(asyncio.Protocol):
         self._attached = False
         self._ended = True
         if self._unpacker.pending:
-            self._service.complain(f"client {self.id}: ended within a message")
+            self._service.complain(self.userid, f"client {self.id}: ended within a message")
         self._give_back()
         self._service.clients.discard(self)
         for name, nodeid, upstream in self._used:
@@ -187,7 +188,7 @@ class Client(asyncio.Protocol):
         try:
             messages = self._unpacker.feed(data, most)
         except DecodeError as exc:
-            self._service.complain(f"client {self.id}: {exc}, connection closed")
+            self._service.complain(self.userid, f"client {self.id}: {exc}, connection closed")
             self.close()
             return False
         if self._half or self._unpacker.pending:
@@ -312,7 +313,9 @@ class Client(asyncio.Protocol):
         """Close the connection of a client that makes the broker remember too many names."""
         most = self.share.limits.names
         if most is not None and count > most and not self.is_closing:
-            self._service.complain(f"client {self.id}: user {self.userid} uses too many names, connection closed")
+            self._service.complain(
+                self.userid, f"client {self.id}: user {self.userid} uses too many names, connection closed"
+            )
             self.close()
 
     def _subscription(self, msg: Message) -> None:

@@ -26,9 +26,12 @@ MAX_QUEUED = 5000
 """Messages that wait to be routed, beyond which nothing more is taken from clients that have sent many."""
 
 CUT_LINES = 10
-"""Lines about refused and cut clients in `LOG_PERIOD` seconds; what is more is counted."""
+"""Lines about refused and cut clients of a user in `LOG_PERIOD` seconds; what is more is counted."""
 
 LOG_PERIOD = 10.0
+
+MAX_USERS = 1000
+"""Users whose log lines are counted apart."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from broker.services.connector_local.limits import (
     CUT_LINES,
     GUEST_SHARE,
     LOG_PERIOD,
+    MAX_USERS,
     Limits,
     Share,
     guest_limits,
@@ -47,7 +48,7 @@ class ConnectorLocalService(Service):
         self.accepted = 0
         self.refused = 0
         self.cut_count = 0
-        self.complain = LineLimit(CUT_LINES, LOG_PERIOD, time.monotonic, ctx.log.err)
+        self._lines: dict[int, LineLimit] = {}
         self._shares: dict[int, Share] = {}
         self._limits: tuple[Limits, Limits]
         self._last: tuple[Message, int, bytes] | None = None
@@ -80,7 +81,8 @@ class ConnectorLocalService(Service):
         self.stop_accepting()
         for client in tuple(self.clients):
             client.close()
-        self.complain.flush()
+        for lines in self._lines.values():
+            lines.flush()
 
     # Who may connect
 
@@ -102,7 +104,16 @@ class ConnectorLocalService(Service):
         """Count and log a user who may not connect."""
         self.refused += 1
         reason = "it has too many connections" if errnum == errno.EAGAIN else os.strerror(errnum)
-        self.complain(f"connection of user {userid} refused: {reason}")
+        self.complain(userid, f"connection of user {userid} refused: {reason}")
+
+    def complain(self, userid: int, line: str) -> None:
+        """Log what a user's client did wrong; each user has so many lines, so that none can hide what another does."""
+        lines = self._lines.get(userid)
+        if lines is None:
+            if len(self._lines) >= MAX_USERS:
+                self._lines.clear()
+            lines = self._lines[userid] = LineLimit(CUT_LINES, LOG_PERIOD, time.monotonic, self.ctx.log.err)
+        lines(line)
 
     # What the users hold
 

@@ -191,13 +191,15 @@ async def test_a_user_has_so_many_connections(guests: Guests) -> None:
 
 async def test_refused_connections_do_not_fill_the_log(guests: Guests) -> None:
     narrow(guests, connections=0)
-    guests.connector.complain = LineLimit(3, 60.0, lambda: 0.0, guests.connector.ctx.log.err)
+    lines = guests.connector._lines[USER] = LineLimit(3, 60.0, lambda: 0.0, guests.connector.ctx.log.err)
     for _ in range(10):
         with pytest.raises(OSError):
             await guests.guest()
     assert guests.logged.count("refused") == 3
-    guests.connector.complain.flush()
+    lines.flush()
     assert "7 more messages like these were left out" in guests.logged
+    guests.connector.refuse(USER + 5, errno.EPERM)
+    assert f"connection of user {USER + 5} refused" in guests.logged
 
 
 async def test_a_guests_requests_wait_up_to_a_bound(guests: Guests) -> None:
