@@ -21,6 +21,7 @@ from broker.services.kvs.lookup import look_item, lookup, value_limit
 from broker.services.kvs.namespace import Fences, Namespace, UnknownNamespace, not_supported
 from broker.services.kvs.objects import ObjectLoader, cache_figures
 from flux import kvs_event, treeobj
+from flux.dirblob import references
 from flux.kvs_limits import check_namespace
 from flux.kvs_txn import NO_MERGE, PRIMARY, SYNC
 from flux.wire import json
@@ -47,7 +48,10 @@ class KvsService(Service):
         self.namespaces: dict[str, Namespace[list[Request]]] = {}
         self._fences: Fences[Request] = Fences()
         self._algorithm = ctx.attrs.get("content.hash") or treeobj.DEFAULT_HASH
-        self.leader = Leader(ctx, self.cache, self.loader, self._algorithm) if ctx.rank == LEADER_RANK else None
+        self.leader = (
+            Leader(ctx, self.cache, self.loader, self._algorithm, self._roots) if ctx.rank == LEADER_RANK else None
+        )
+        self._moves = 0
         self._empty = ""
         self._missed: dict[str, bool] = {}
 
@@ -63,7 +67,7 @@ class KvsService(Service):
         rootref, rootseq = await restore(self.ctx, self.loader) or (self._empty, 0)
         primary: Namespace[list[Request]] = Namespace(PRIMARY, self.ctx.owner, rootref, rootseq)
         self.namespaces[PRIMARY] = primary
-        self.leader.checkpointer = Checkpointer(self.ctx, primary)
+        self.leader.checkpointer = Checkpointer(self.ctx, primary, self.leader.settler.settle)
 
     async def stop(self) -> None:
         """Answer who waits and make the primary namespace durable; raises OSError as `Checkpointer.close` does."""
@@ -73,10 +77,31 @@ class KvsService(Service):
                 caller.fail(unloaded)
         if self.leader is not None:
             await self.leader.drain()
+            self.leader.settler.close()
         for namespace in self.namespaces.values():
             namespace.dismiss(unloaded)
         if self.leader is not None and self.leader.checkpointer is not None:
             await self.leader.checkpointer.close()
+
+    def _roots(self) -> list[str]:
+        return [namespace.rootref for namespace in self.namespaces.values()]
+
+    @request("collect-roots")
+    def collect_roots(self, req: Request) -> dict[str, Any]:
+        """Return, on rank 0, what the store must keep: directories in ``roots`` and values in ``values``.
+
+        These are the roots of all namespaces, those on their way, and what transactions that wait refer to.
+        The content service has been told to write them with what they lead to.
+        """
+        leader = self.leader
+        if leader is None:
+            raise OSError(errno.EINVAL, "the roots are on rank 0")
+        waiting = [op for ns in self.namespaces.values() for txn in ns.pending for op in txn.ops]
+        linked = references(op.dirent for op in (*waiting, *self._fences.pending()) if op.dirent is not None)
+        checkpoints = leader.checkpointer.writing if leader.checkpointer is not None else []
+        also = [*leader.coming(), *checkpoints, *linked.directories]
+        leader.settler.settle_all(also)
+        return {"roots": [*self._roots(), *also], "values": linked.values}
 
     # Namespaces
 
@@ -106,8 +131,12 @@ class KvsService(Service):
         errors: dict[str, OSError] = {}
         with self.cache.hold():
             while True:
+                moves = self._moves
                 if isinstance(need, Missing):
                     errors |= await self.loader.load_each(need.refs, directory=need.directory)
+                    if errors and moves != self._moves:
+                        # A rank that lags behind may miss what was superseded: it looks again in the newer root first.
+                        errors = {ref: exc for ref, exc in errors.items() if exc.errno != errno.ENOENT}
                 else:
                     await self._fetch_namespace(need.name)
                 try:
@@ -131,6 +160,7 @@ class KvsService(Service):
             self.namespaces[name] = Namespace(name, owner, rootref, rootseq)
         else:
             namespace.advance(rootref, rootseq)
+        self._moves += 1
 
     def _on_setroot(self, msg: Message) -> None:
         root = kvs_event.setroot_of(msg)
