@@ -105,7 +105,7 @@ class Collecting:
             sweep_at = self._ctx.loop_time()
             await self._mark(collection)
             sweep_at += float(self._ctx.attrs.get("content.grace-period") or 0)
-            await asyncio.sleep(max(0.0, sweep_at - self._ctx.loop_time()))
+            await self._wait_until(sweep_at)
             await self._mark(collection)
             await self._steps(collection.sweep)
             await self._steps(collection.shrink)
@@ -115,6 +115,9 @@ class Collecting:
             with suppress(OSError):
                 await handle.rpc("content.collect-end")
         return {"dropped_objects": collection.dropped_objects, "dropped_bytes": collection.dropped_bytes}
+
+    async def _wait_until(self, when: float) -> None:
+        await asyncio.sleep(max(0.0, when - self._ctx.loop_time()))
 
     async def _mark(self, collection: Collection) -> None:
         """Mark from the roots that are in use now."""
