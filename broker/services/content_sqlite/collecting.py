@@ -102,10 +102,8 @@ class Collecting:
         handle = self._ctx.handle
         try:
             await handle.rpc("content.collect-begin")
-            sweep_at = self._ctx.loop_time()
-            await self._mark(collection)
-            sweep_at += float(self._ctx.attrs.get("content.grace-period") or 0)
-            await self._wait_until(sweep_at)
+            since = await self._mark(collection)
+            await self._wait_until(since + float(self._ctx.attrs.get("content.grace-period") or 0))
             await self._mark(collection)
             await self._steps(collection.sweep)
             await self._steps(collection.shrink)
@@ -119,8 +117,8 @@ class Collecting:
     async def _wait_until(self, when: float) -> None:
         await asyncio.sleep(max(0.0, when - self._ctx.loop_time()))
 
-    async def _mark(self, collection: Collection) -> None:
-        """Mark from the roots that are in use now."""
+    async def _mark(self, collection: Collection) -> float:
+        """Mark from the roots that are in use now; returns when that was."""
         handle = self._ctx.handle
         roots: list[str] = []
         values: list[str] = []
@@ -130,13 +128,14 @@ class Collecting:
         except OSError as exc:
             if exc.errno != errno.ENOSYS:
                 raise
+        since = self._ctx.loop_time()
         await handle.rpc("content.flush")
         await self._writer.run(lambda: collection.add_roots(roots, values))
         while True:
             await self._steps(lambda: collection.mark(STEP))
             missing, collection.missing = collection.missing, []
             if not missing:
-                return
+                return since
             for ref in missing:
                 await self._follow(collection, ref)
 
