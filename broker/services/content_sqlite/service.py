@@ -154,8 +154,8 @@ class ContentSqliteService(Service):
         self._count_holds()
         req.respond({})
 
-    @request("unhold")
-    def unhold(self, req: Request) -> Any:
+    @request("hold-cancel")
+    def hold_cancel(self, req: Request) -> Any:
         """End the sender's hold with match tag ``matchtag``."""
         self.streams.cancel(req)
         self._count_holds()

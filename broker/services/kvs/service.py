@@ -90,7 +90,8 @@ class KvsService(Service):
     def collect_roots(self, req: Request) -> dict[str, Any]:
         """Return, on rank 0, what the store must keep: directories in ``roots`` and values in ``values``.
 
-        These are the roots of all namespaces, those on their way, and what transactions that wait refer to.
+        These are the roots of all namespaces, that of the primary one again in ``primary`` as `getroot` describes it, those on their way,
+        and what transactions that wait refer to.
         The content service has been told to write them with what they lead to.
         """
         leader = self.leader
@@ -101,7 +102,8 @@ class KvsService(Service):
         checkpoints = leader.checkpointer.writing if leader.checkpointer is not None else []
         also = [*leader.coming(), *checkpoints, *linked.directories]
         leader.settler.settle_all(also)
-        return {"roots": [*self._roots(), *also], "values": linked.values}
+        primary = self.namespaces["primary"].describe()
+        return {"roots": [*self._roots(), *also], "values": linked.values, "primary": primary}
 
     # Namespaces
 
