@@ -122,23 +122,29 @@ class KvsService(Service):
             raise OSError(errno.EPERM, "Operation not permitted")
         return namespace
 
-    def _attempt(self, work: Callable[[], T]) -> Any:
-        """Return what ``work`` returns, at once if everything it needs is here, else as a coroutine that gets it first."""
+    def _attempt(self, work: Callable[[], T], newer: Callable[[], bool] | None = None) -> Any:
+        """Return what ``work`` returns, at once if everything it needs is here, else as a coroutine that gets it first.
+
+        A root that was superseded for longer than content.grace-period may be incomplete. If something is not to be found,
+        ``newer`` moves ``work`` on to a newer root, or returns False; by default a rank looks again when it has learnt of one.
+        """
         try:
             return work()
         except (Missing, UnknownNamespace) as need:
-            return self._retry(work, need)
+            return self._retry(work, need, newer)
 
-    async def _retry(self, work: Callable[[], T], need: Missing | UnknownNamespace) -> T:
+    async def _retry(
+        self, work: Callable[[], T], need: Missing | UnknownNamespace, newer: Callable[[], bool] | None
+    ) -> T:
         errors: dict[str, OSError] = {}
         with self.cache.hold():
             while True:
                 moves = self._moves
                 if isinstance(need, Missing):
                     errors |= await self.loader.load_each(need.refs, directory=need.directory)
-                    if errors and moves != self._moves:
-                        # A rank that lags behind may miss what was superseded: it looks again in the newer root first.
-                        errors = {ref: exc for ref, exc in errors.items() if exc.errno != errno.ENOENT}
+                    gone = [ref for ref, exc in errors.items() if exc.errno == errno.ENOENT]
+                    if gone and (newer() if newer is not None else moves != self._moves):
+                        errors = {ref: exc for ref, exc in errors.items() if ref not in gone}
                 else:
                     await self._fetch_namespace(need.name)
                 try:
@@ -282,19 +288,21 @@ class KvsService(Service):
         """Look up several keys for kvs-watch, on behalf of ``userid``, under the current root or ``rootref``.
 
         ``lookups`` is a list of {key, flags, seen?}; with ``seen``, a `Position`, only what the value has grown by is returned. The
-        answer has ``rootref``, ``rootseq`` and for each look-up {val, seen?} or {errnum}.
+        answer has ``rootref``, ``rootseq`` and for each look-up {val, seen?} or {errnum}. A root that is not readable any more
+        gives way to the current one.
         """
         name, lookups = req.get("namespace", str), req.get("lookups", list)
         userid, rolemask = req.get("userid", int), req.get("rolemask", int)
         rootref, rootseq = req.get("rootref", str, None), req.get("rootseq", int, 0)
         limit = value_limit(rolemask)
+        current = False
 
         def root_of(namespace: str) -> str:
             return self._find(namespace, userid, rolemask).rootref
 
         def work() -> dict[str, Any]:
             ref, seq = rootref, rootseq
-            if ref is None:
+            if ref is None or current:
                 namespace = self._find(name, userid, rolemask)
                 ref, seq = namespace.rootref, namespace.rootseq
             root = treeobj.dirref(ref)
@@ -308,7 +316,12 @@ class KvsService(Service):
                 raise Missing.all_of(missing)
             return {"rootref": ref, "rootseq": seq, "results": found}
 
-        return self._attempt(work)
+        def newer() -> bool:
+            nonlocal current
+            before, current = current, self._find(name, userid, rolemask).rootseq > rootseq
+            return current and not before
+
+        return self._attempt(work, newer)
 
     @request("sync", allow="guest")
     def sync(self, req: Request) -> Any:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+from pathlib import Path
+
 from broker.services.kvs.settle import Held
 from flux import treeobj
 from flux.dirblob import Entries
+from flux.kvs_txn import Txn
+from tests.unit.broker.services.kvs.instance import boot, boot_sqlite, commit, errnum, get
+from tests.unit.broker.services.wired import Wired
 
 
 def tree(held: Held, **directories: list[str]) -> None:
@@ -75,3 +82,65 @@ def test_a_wide_and_a_deep_tree() -> None:
     for number in range(1, 5000):
         tree(held, **{f"d{number}": [f"d{number - 1}", "d0"]})
     assert len(held.settle(["d4999"])) == 5000
+
+
+def settle(wired: Wired) -> None:
+    wired.ranks[0].services["kvs"].leader.settler.settle_all()  # type: ignore[attr-defined]
+
+
+async def test_directories_that_are_superseded_are_never_written(tmp_path: Path) -> None:
+    wired = await boot_sqlite(str(tmp_path))
+    h = wired.client()
+    before = (await h.rpc("content-sqlite.stats.get"))["object_count"]
+    for number in range(20):
+        await commit(h, Txn().put_raw("a.b.c", b"%d" % number))
+    held = (await h.rpc("content.stats.get"))["held"]
+    assert held == 20 * 3
+    settle(wired)
+    await h.rpc("content.flush")
+    assert (await h.rpc("content-sqlite.stats.get"))["object_count"] == before + 1 + 3  # and the empty directory
+    assert (await h.rpc("content.stats.get"))["held"] == held - 3
+    wired.ranks[0].attrs.set("content.grace-period", "0")
+    await asyncio.sleep(0)
+    settle(wired)
+    assert (await h.rpc("content.stats.get"))["held"] == 0
+    assert await get(h, "a.b.c") == b"19"
+    await wired.close()
+
+
+async def test_an_old_root_is_readable_during_its_grace_period_only(tmp_path: Path) -> None:
+    wired = await boot_sqlite(str(tmp_path))
+    h = wired.client()
+    old = (await commit(h, Txn().put_raw("a.b", b"1")))["rootref"]
+    await commit(h, Txn().put_raw("a.b", b"2"))
+    body = {"key": "a.b", "flags": 0, "rootdir": treeobj.dirref(old)}
+    watch = {
+        "namespace": "primary", "lookups": [{"key": "a.b", "flags": 0}], "userid": wired.ranks[0].wired.clients[0].userid,
+        "rolemask": 1, "rootref": old, "rootseq": 1,
+    }  # fmt: skip
+    settle(wired)
+    await h.rpc("kvs.dropcache")
+    assert treeobj.decode_val((await h.rpc("kvs.lookup", body))["val"]) == b"1"
+    wired.ranks[0].attrs.set("content.grace-period", "0")
+    await asyncio.sleep(0)
+    settle(wired)
+    await h.rpc("kvs.dropcache")
+    assert await errnum(h.rpc("kvs.lookup", body)) == errno.ENOENT
+    # A watcher that lags behind that far goes on with the current root.
+    answer = await h.rpc("kvs.lookup-plus", watch)
+    assert (answer["rootseq"], treeobj.decode_val(answer["results"][0]["val"])) == (2, b"2")
+    await wired.close()
+
+
+async def test_a_rank_that_lags_behind_looks_again() -> None:
+    wired = await boot(2)
+    h = wired.client(1)
+    answer = await commit(h, Txn().put_raw("a.b", b"1"))
+    follower = wired.ranks[1].services["kvs"]
+    follower.namespaces["primary"].rootref = "sha1-" + "0" * 40  # type: ignore[attr-defined]
+    look = asyncio.ensure_future(get(h, "a.b"))
+    while "content.load" not in wired.seen[-3:]:
+        await asyncio.sleep(0)
+    follower._follow("primary", answer["rootref"], answer["rootseq"], 0)  # type: ignore[attr-defined]
+    assert await look == b"1"
+    await wired.close()
