@@ -135,6 +135,14 @@ class JobLogs:
             self._retire(id)
         return log
 
+    def forget(self, ids: Iterable[int]) -> None:
+        """Drop the eventlogs of purged jobs."""
+        for id in ids:
+            log = self._logs.get(id)
+            if log is not None and log.ended:
+                del self._logs[id]
+                self._ended.pop(id, None)
+
     def _retire(self, id: int) -> None:
         self._ended[id] = None
         if len(self._ended) > self._recent:

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from broker.service import NO_REPLY, Request, Service, request
+from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.job_list.attributes import ATTRIBUTES, describe, getters
 from broker.services.job_list.index import JobIndex
 from flux.constants import FLUX_KVS_TREEOBJ, FLUX_USERID_UNKNOWN
 from flux.job.JobID import JobID
+from flux.job.purge import purged_ids
+from flux.wire.message import Message
 
 RETRY_SECONDS = 0.1
 APPEAR_SECONDS = 10.0
@@ -46,21 +48,29 @@ class JobListService(Service):
             except OSError as exc:
                 if exc.errno not in (errno.ENOSYS, errno.ECONNRESET):
                     self.ctx.log.err(f"events-journal: {exc.strerror}")
+            except (KeyError, TypeError, ValueError, AttributeError) as exc:
+                self.ctx.log.exception("events-journal: malformed events, read again", exc)
             await asyncio.sleep(RETRY_SECONDS)
 
+    @event("job-purge-inactive")
+    def on_purge(self, msg: Message) -> None:
+        """Forget purged jobs."""
+        for id in purged_ids(msg):
+            self._index.purge(id)
+
     def _take(self, events: list[dict[str, Any]]) -> None:
-        for event in events:
-            id = event["id"]
+        for item in events:
+            id = item["id"]
             try:
                 self._index.update(
                     id,
-                    event["entry"],
-                    seq=event.get("eventlog_seq"),
-                    jobspec=event.get("jobspec"),
-                    resources=event.get("R"),
+                    item["entry"],
+                    seq=item.get("eventlog_seq"),
+                    jobspec=item.get("jobspec"),
+                    resources=item.get("R"),
                 )
             except (KeyError, TypeError, ValueError, AttributeError) as exc:
-                self.ctx.log.err(f"job {id}: cannot apply event {event.get('entry')}: {exc!r}")
+                self.ctx.log.err(f"job {id}: cannot apply event {item.get('entry')}: {exc!r}")
                 continue
             for req in self._waiting.pop(id, ()):
                 self._answer_id(req)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any, Final, TypeVar
 
-from broker.services.job_manager.journal import job_key
+from broker.services.job_manager.active import ACTIVE_KEY, ActiveIndex
+from broker.services.job_manager.events import job_dir, job_key
 from broker.services.job_manager.states import Job, apply
 from flux.aio import AsyncFlux
 from flux.constants import FLUX_KVS_READDIR
@@ -16,8 +17,9 @@ from flux.treeobj import decode_val
 from flux.wire import json
 
 CHECKPOINT_KEY: Final = "checkpoint.job-manager"
-_LEVELS: Final = 4
+_DIGITS: Final = 4
 _AT_ONCE: Final = 64
+T = TypeVar("T")
 
 
 async def lookup_value(handle: AsyncFlux, key: str) -> bytes:
@@ -47,6 +49,7 @@ class StoredJob:
         self._directory = directory
         self.id = id
         self.eventlog = ""
+        self.damage: Exception | None = None
 
     async def value(self, key: str) -> bytes:
         """Return one of its values; raises OSError(ENOENT) without one."""
@@ -59,6 +62,8 @@ class StoredJob:
 
     def replay(self) -> Job:
         """Return the job its eventlog tells of; raises ValueError, KeyError, TypeError or OSError when it makes no sense."""
+        if self.damage is not None:
+            raise self.damage
         job = Job(self.id)
         for entry in decode(self.eventlog):
             apply(job, entry)
@@ -76,27 +81,63 @@ async def stored_jobs(handle: AsyncFlux) -> AsyncIterator[StoredJob]:
 
     Job directories without an eventlog are left out: such a job was never acknowledged.
     """
-    async for id, directory in _job_dirs(handle, "job", 0, 0):
-        job = StoredJob(handle, id, directory)
-        if "eventlog" in directory:
-            job.eventlog = (await job.value("eventlog")).decode("utf-8")
-            yield job
+    chunk: list[int] = []
+    async for id in _job_ids(handle):
+        chunk.append(id)
+        if len(chunk) == _AT_ONCE:
+            async for job in _read_jobs(handle, chunk):
+                yield job
+            chunk = []
+    async for job in _read_jobs(handle, chunk):
+        yield job
 
 
-async def _job_dirs(handle: AsyncFlux, key: str, prefix: int, level: int) -> AsyncIterator[tuple[int, dict[str, Any]]]:
-    """Walk the four levels of hexadecimal directories that a job id is spread over (RFC 16)."""
-    entries = await read_dir(handle, key)
-    names = sorted(name for name in entries if len(name) == _LEVELS and _is_hex(name))
-    for start in range(0, len(names), _AT_ONCE):
-        chunk = names[start : start + _AT_ONCE]
-        if level == _LEVELS - 1:
-            found = await asyncio.gather(*(read_dir(handle, f"{key}.{name}") for name in chunk))
-            for name, directory in zip(chunk, found, strict=True):
-                yield prefix << 16 | int(name, 16), directory
-            continue
-        for name in chunk:
-            async for item in _job_dirs(handle, f"{key}.{name}", prefix << 16 | int(name, 16), level + 1):
-                yield item
+async def _read_jobs(handle: AsyncFlux, ids: list[int]) -> AsyncIterator[StoredJob]:
+    """Yield those of a few jobs that have an eventlog, all of them read at once."""
+    found = await asyncio.gather(*(read_dir(handle, job_dir(id)) for id in ids))
+    jobs = [
+        StoredJob(handle, id, directory) for id, directory in zip(ids, found, strict=True) if "eventlog" in directory
+    ]
+    logs = await asyncio.gather(*(job.value("eventlog") for job in jobs), return_exceptions=True)
+    for job, log in zip(jobs, logs, strict=True):
+        if isinstance(log, bytes):
+            job.eventlog = log.decode("utf-8", "surrogateescape")
+        elif isinstance(log, OSError) and log.errno == errno.ENOENT:
+            continue  # purged meanwhile
+        elif isinstance(log, OSError | ValueError):
+            job.damage = log
+        else:
+            raise log
+        yield job
+
+
+Place = tuple[str, int]  # a directory above the jobs, and the digits of their ids that it stands for
+
+
+async def _job_ids(handle: AsyncFlux) -> AsyncIterator[int]:
+    """Yield every job id, walking the four levels of hexadecimal directories it is spread over (RFC 16), many at a time."""
+    for first in await _below(handle, [("job", 0)]):
+        for second in batched(await _below(handle, [first])):
+            for third in batched(await _below(handle, second)):
+                for _, id in await _below(handle, third):
+                    yield id
+
+
+async def _below(handle: AsyncFlux, places: list[Place]) -> list[Place]:
+    """Return the directories below ``places``, in the order of their ids."""
+    directories = await asyncio.gather(*(read_dir(handle, key) for key, _ in places))
+    return [
+        (f"{key}.{name}", prefix << 16 | int(name, 16))
+        for (key, prefix), directory in zip(places, directories, strict=True)
+        for name in sorted(directory)
+        if len(name) == _DIGITS and _is_hex(name)
+    ]
+
+
+def batched(items: list[T]) -> Iterator[list[T]]:
+    """Yield ``items`` in lists as long as the number of look-ups made at once."""
+    for start in range(0, len(items), _AT_ONCE):
+        yield items[start : start + _AT_ONCE]
 
 
 def _is_hex(name: str) -> bool:
@@ -111,3 +152,22 @@ async def load_checkpoint(handle: AsyncFlux) -> int | None:
         if exc.errno == errno.ENOENT:
             return None
         raise
+
+
+async def load_active(handle: AsyncFlux) -> ActiveIndex | None:
+    """Return the stored list of active jobs, None if there is none or it makes no sense."""
+    try:
+        return ActiveIndex.parse((await lookup_value(handle, ACTIVE_KEY)).decode("ascii"))
+    except ValueError:
+        return None
+    except OSError as exc:
+        if exc.errno == errno.ENOENT:
+            return None
+        raise
+
+
+async def listed_jobs(handle: AsyncFlux, ids: Iterable[int]) -> AsyncIterator[StoredJob]:
+    """Yield the jobs of ``ids`` that are in the KVS, in the order of their ids."""
+    for chunk in batched(sorted(ids)):
+        async for job in _read_jobs(handle, chunk):
+            yield job

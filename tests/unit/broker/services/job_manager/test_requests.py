@@ -292,22 +292,6 @@ async def test_waiters_of_a_client_that_left(held: Cluster) -> None:
     assert (await held.manager.request("job-manager.wait", {"id": id}))["success"]
 
 
-async def test_failed_commit_is_logged_and_jobs_go_on(held: Cluster) -> None:
-    id = await running(held)
-    held.kvs.fail = OSError(errno.ENOSPC, "full")
-    end(held, id)
-    await held.manager.until(lambda: not held.manager.service.machine.jobs)
-    await held.manager.until(lambda: held.manager.service.journal.idle)
-    failures = [entry.text for entry in held.manager.logs if "eventlog commit" in entry.text]
-    assert failures
-    assert all(text.endswith("events failed: full") for text in failures)
-    held.kvs.fail = None
-    other = await running(held)
-    end(held, other)
-    await held.until_event(other, "clean")
-    assert held.names(other)[-1] == "clean"
-
-
 async def test_queries() -> None:
     cluster = Cluster()
     await cluster.start()

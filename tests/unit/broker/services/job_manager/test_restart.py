@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from broker.services.job_manager.service import LOST_NOTE
+from broker.services.job_manager.active import ACTIVE_KEY
+from broker.services.job_manager.history import LOST_NOTE
 from broker.testing.harness import ServiceHarness
 from flux.wire import json
 
@@ -126,10 +127,17 @@ async def test_checkpoint_and_log() -> None:
         b'{"timestamp":1.0,"name":"clean"}\n',
         b'{"timestamp":1.0,"name":"submit","context":{}}\n',
         b'{"timestamp":1.0}\n',
+        b"\xff\xfe\n",
+        b"[]\n",
     ],
 )
-async def test_unreadable_job_is_logged_and_left_alone(eventlog: bytes) -> None:
+@pytest.mark.parametrize("listed", [True, False])
+async def test_unreadable_job_is_logged_and_left_alone(eventlog: bytes, listed: bool) -> None:
     kvs, (good,) = await crashed({"urgency": 0})
+    if listed:
+        kvs.values[ACTIVE_KEY] += b"+1\n+2\n"
+    else:
+        del kvs.values[ACTIVE_KEY]
     kvs.values["job.0000.0000.0000.0001.eventlog"] = eventlog
     kvs.values["job.0000.0000.0000.0002.jobspec"] = b"{}"
     cluster = await restarted(kvs)
