@@ -7,9 +7,9 @@ import gc
 import os
 from typing import Any
 
+from broker import configuration
 from broker.bootstrap import Bootstrap
 from broker.bootstrap.pmi import exchange
-from broker import configuration
 from broker.config import Options, Rundir, check_attributes, define_identity, initial_attributes
 from broker.endpoint import new_id
 from broker.instance import Broker

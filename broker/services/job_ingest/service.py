@@ -152,8 +152,8 @@ class JobIngestService(Service):
         ops = [{"key": job_dir(item.id), "flags": 0, "dirent": None} for item in batch]
 
         def purged(msg: Message) -> None:
-            if msg.errnum:
-                self.ctx.log.err(f"removing {len(batch)} rejected jobs: {error_of(msg)}")
+            if msg.errnum:  # the store is not well: what is left behind has no eventlog, so it is no job
+                self.ctx.log.err(f"removing {len(batch)} rejected jobs: {error_of(msg).strerror}")
 
         self.ctx.handle.post("kvs.commit", {"namespace": "primary", "flags": 0, "ops": ops}, purged)
 

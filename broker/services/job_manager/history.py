@@ -9,7 +9,8 @@ from typing import Any
 from broker.context import Context
 from broker.jobtap.plugin import Rejected
 from broker.service import NO_REPLY, Request, request
-from broker.services.job_manager.events import events_of
+from broker.services.job_manager.active import ACTIVE_KEY
+from broker.services.job_manager.events import events_of, unlink_op
 from broker.services.job_manager.readers import Reader
 from broker.services.job_manager.restart import (
     StoredJob,
@@ -161,7 +162,13 @@ class History(Submissions):
         self.machine.max_jobid = max(self.machine.max_jobid, index.max_jobid)
         if listed is None:
             self.inactive.fill(ended)
+        elif not self.journal.durable:  # the list will not be kept up to date, so the next start must not rely on it
+            await self._drop_list()
         return active
+
+    async def _drop_list(self) -> None:
+        payload = {"namespace": "primary", "flags": 0, "ops": [unlink_op(ACTIVE_KEY)]}
+        await self.ctx.handle.rpc("kvs.commit", payload)
 
     async def _restore(self, stored: StoredJob) -> Job | None:
         """Return a stored job, with its details if it is active; a job that cannot be read is logged and left alone."""

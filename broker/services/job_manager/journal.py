@@ -58,7 +58,8 @@ class Outcome(Protocol):
 class Journal:
     """Collects events and KVS operations, commits them, tells the readers, then calls who waits for that.
 
-    With ``durable`` set a commit returns when it would survive the loss of the instance. ``trouble`` is the error that keeps
+    With ``durable`` set, because the store outlives the instance, a commit returns when it would survive the loss of the
+    instance, and the list of active jobs is kept for the next one. ``trouble`` is the error that keeps
     events from being stored, None while all is well.
     """
 
@@ -160,7 +161,9 @@ class Journal:
 
     def _commit(self, batch: Batch) -> None:
         self.commits += 1
-        ops = [*batch.operations(), *self.index.operations(batch.events)]
+        ops = batch.operations()
+        if self.durable:
+            ops += self.index.operations(batch.events)
         flags = FLUX_KVS_SYNC if self.durable else 0
         payload = {"namespace": "primary", "flags": flags, "ops": ops}
         self._ctx.handle.post("kvs.commit", payload, lambda msg: self._committed(msg, batch))
