@@ -43,7 +43,7 @@ class JobControl(ManagerBase):
         note, dry_run = _note(req), req.get("dry_run", bool)
         targets = list(self._matching(req, req.get("states", int), "raise exceptions on"))
         answer = {"count": len(targets), "errors": 0}
-        if dry_run:
+        if dry_run or not targets:
             return answer
         if severity:
             self.journal.check_room()

@@ -74,7 +74,10 @@ class Submissions(ManagerBase):
                     errors.append([id, error.errno, error.strerror])
             req.respond({"errors": errors})
 
-        self.when_stored(settled)
+        if admitted:
+            self.when_stored(settled, lambda _: settled())
+        else:
+            settled()
         return NO_REPLY
 
     def _admit(self, job: Job) -> None:
