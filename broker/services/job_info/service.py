@@ -54,8 +54,8 @@ class JobInfoService(Service):
             except OSError as exc:
                 if exc.errno not in (errno.ENOSYS, errno.ECONNRESET):
                     self.ctx.log.err(f"events-journal: {exc.strerror}")
-            except (KeyError, TypeError, ValueError, AttributeError) as exc:
-                self.ctx.log.exception("events-journal: malformed events, read again", exc)
+            except Exception as exc:
+                self.ctx.log.exception("events-journal is read again", exc)
             await asyncio.sleep(RETRY_SECONDS)
 
     @event("job-purge-inactive")

@@ -150,7 +150,7 @@ class ManagerBase(Service):
             if job.embryonic:
                 journal.after_commit(partial(self._perform_if_alive, do, job, argument))
             else:
-                self._performers[do](job, argument)
+                self._perform(do, job, argument)
         for job in self._fresh:
             if not job.alloc_pending and job.state & PENDING:
                 job.pack()
@@ -183,9 +183,16 @@ class ManagerBase(Service):
         )
         return NO_REPLY
 
+    def _perform(self, do: Do, job: Job, argument: Any) -> None:
+        """Carry out one decision; one that cannot be does not keep others from being carried out."""
+        try:
+            self._performers[do](job, argument)
+        except Exception as exc:
+            self.ctx.log.exception(f"job {job.id}: {do.name.lower()}", exc)
+
     def _perform_if_alive(self, do: Do, job: Job, argument: Any) -> None:
         if not job.embryonic:
-            self._performers[do](job, argument)
+            self._perform(do, job, argument)
             self.kick()
 
     # Submissions

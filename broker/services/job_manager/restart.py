@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 from broker.services.job_manager.active import ACTIVE_KEY, ActiveIndex
 from broker.services.job_manager.events import job_dir, job_key
+from broker.services.job_manager.shape import check_shape
 from broker.services.job_manager.states import Job, apply
 from flux.aio import AsyncFlux
 from flux.constants import FLUX_KVS_READDIR
@@ -71,7 +72,9 @@ class StoredJob:
 
     async def load_details(self, job: Job) -> None:
         """Read what there is besides the eventlog: the jobspec, and R if resources were allocated."""
-        job.jobspec = json.loads(await self.value("jobspec"))
+        jobspec = json.loads(await self.value("jobspec"))
+        check_shape(jobspec)
+        job.jobspec = jobspec
         if any(entry["name"] == "alloc" for entry in job.entries):
             job.resources = json.loads(await self.value("R"))
 

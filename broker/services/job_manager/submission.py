@@ -10,6 +10,7 @@ from broker.jobtap.plugin import Rejected
 from broker.service import NO_REPLY, Request, request
 from broker.services.job_manager.base import ManagerBase
 from broker.services.job_manager.environment import EnvironmentPool
+from broker.services.job_manager.shape import check_shape
 from broker.services.job_manager.states import Job
 
 _MAX_ID = 1 << 64
@@ -32,10 +33,22 @@ def parse_job(item: object) -> Job:
             raise OSError(errno.EPROTO, f"a submitted job has no valid {name}")
     if not 0 <= item["id"] < _MAX_ID:
         raise OSError(errno.EPROTO, "a submitted job has no valid id")
+    try:
+        check_shape(item["jobspec"])
+    except ValueError as exc:
+        raise OSError(errno.EINVAL, str(exc)) from None
     job = Job(item["id"], item["jobspec"])
     job.userid, job.urgency, job.flags = item["userid"], item["urgency"], item["flags"]
     job.t_submit = float(item["t_submit"])
     return job
+
+
+def _id_of(item: object) -> int:
+    """Return the id of a malformed submission, so that it fails alone; raises OSError(EPROTO) if it has none."""
+    id = item.get("id") if isinstance(item, dict) else None
+    if type(id) is not int:
+        raise OSError(errno.EPROTO, "a submitted job has no valid id")
+    return id
 
 
 class Submissions(ManagerBase):
@@ -55,17 +68,17 @@ class Submissions(ManagerBase):
     @request("submit")
     def submit(self, req: Request) -> Any:
         """Take in jobs from job-ingest."""
-        jobs = [parse_job(item) for item in req.get("jobs", list)]
+        items = [(_id_of(item), item) for item in req.get("jobs", list)]
         errors: list[list[Any]] = []
         admitted = []
-        for job in jobs:
+        for id, item in items:
             try:
-                self._admit(job)
-                admitted.append(job.id)
+                self._take(parse_job(item))
+                admitted.append(id)
             except Rejected as exc:
-                errors.append([job.id, errno.EINVAL, str(exc)])
+                errors.append([id, errno.EINVAL, str(exc)])
             except OSError as exc:
-                errors.append([job.id, exc.errno, exc.strerror])
+                errors.append([id, exc.errno, exc.strerror])
 
         def settled() -> None:
             for id in admitted:
@@ -79,6 +92,18 @@ class Submissions(ManagerBase):
         else:
             settled()
         return NO_REPLY
+
+    def _take(self, job: Job) -> None:
+        """Take in one job, wholly or not at all; raises Rejected or OSError."""
+        try:
+            self._admit(job)
+        except (Rejected, OSError):
+            raise
+        except Exception as exc:
+            self.ctx.log.exception(f"submission of job {job.id}", exc)
+            if self.machine.embryos.get(job.id) is job:
+                self.machine.give_up(job)
+            raise OSError(errno.EINVAL, "the job cannot be taken in") from exc
 
     def _admit(self, job: Job) -> None:
         """Take in one job; raises Rejected, or OSError when nothing can be stored."""

@@ -65,7 +65,7 @@ def test_mistakes(tmp_path: pathlib.Path, text: str, problem: str) -> None:
 
 
 def test_what_is_not_there(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(OSError, match="config.path: .*nosuch: No such file or directory") as failure:
+    with pytest.raises(OSError, match=r"config\.path: .*nosuch: No such file or directory") as failure:
         load(str(tmp_path / "nosuch"))
     assert failure.value.errno == errno.ENOENT
 
