@@ -102,7 +102,7 @@ def test_a_job_whose_end_was_told_does_not_run_again(tmp_path: pathlib.Path) -> 
 def test_a_job_that_may_have_begun_says_that_it_was_run_again(tmp_path: pathlib.Path) -> None:
     option = f"-o,-Scontent.backing-path={tmp_path}/store.sqlite"
     spec = simulated()
-    spec.setattr("system.exec.test.override", 1)  # it starts when it is told to
+    spec.setattr("system.exec.test", {"override": 1})  # it starts and ends when it is told to
     with running_instance(1, option) as instance:
         with Flux(instance.uri) as handle:
             id = flux.job.submit(handle, spec)
