@@ -255,3 +255,37 @@ def test_an_end_with_events_that_are_not_stored_is_a_failure(disk: Disk) -> None
         assert instance.stop(60) not in (0, -signal.SIGKILL)
         assert "job events are not stored" in instance.log
         assert os.path.exists(disk.path)
+
+
+def test_the_purge_command() -> None:
+    with running_instance(1) as instance:
+        first = instance.run("mini", "submit", "--wait", "true").stdout.strip()
+        second = instance.run("mini", "submit", "--wait", "true").stdout.strip()
+        active = instance.run("mini", "submit", "--urgency=hold", "true").stdout.strip()
+
+        def purge(*options: str) -> tuple[int, str]:
+            done = instance.run("job", "purge", *options)
+            assert done.stdout == ""
+            return done.returncode, done.stderr.strip()
+
+        assert purge() == (0, "flux-job: use --force to purge 0 of 2 inactive jobs")
+        assert purge("--num-limit=1") == (0, "flux-job: use --force to purge 1 of 2 inactive jobs")
+        assert purge("--age-limit=1h", "-f") == (0, "flux-job: purged 0 inactive jobs, 2 remaining")
+        text = f"flux-job: purge: {active}: job is active: only inactive jobs can be purged"
+        assert purge("-f", active) == (1, text)
+        assert purge(second) == (0, "flux-job: use --force to purge 1 of 2 inactive jobs")
+        assert purge("-f", second) == (0, "flux-job: purged 1 inactive jobs, 1 remaining")
+        assert purge("-f", second) == (1, f"flux-job: purge: {second}: unknown job id")
+        assert instance.run("jobs", "-a", "-n", "-o", "{id}").stdout.split() == [active, first]
+        assert purge("--num-limit=0", "--force") == (0, "flux-job: purged 1 inactive jobs, 0 remaining")
+        for wrong in (
+            ["--age-limit=x"],
+            ["--num-limit=-1"],
+            ["--batch=0"],
+            ["--age-limit=inf"],
+            ["-f", "--num-limit=0", "1"],
+        ):
+            code, said = purge(*wrong)
+            assert code != 0
+            assert said
+        assert instance.run("job", "attach", first).returncode != 0
