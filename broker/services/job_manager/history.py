@@ -13,6 +13,7 @@ from broker.services.job_manager.active import ACTIVE_KEY
 from broker.services.job_manager.events import events_of, unlink_op
 from broker.services.job_manager.readers import Reader
 from broker.services.job_manager.restart import (
+    DETAILS,
     StoredJob,
     listed_jobs,
     load_active,
@@ -73,7 +74,7 @@ class History(Submissions):
         self._walks += 1
         self._walk_ended.clear()
         try:
-            async for stored in stored_jobs(self.ctx.handle):
+            async for stored in stored_jobs(self.ctx.handle, DETAILS[:1] if reader is None else DETAILS):
                 if stored.id in self.machine.jobs:
                     continue
                 try:
@@ -90,7 +91,7 @@ class History(Submissions):
         return found
 
     async def _met(self, stored: StoredJob, reader: Reader | None, found: dict[int, float]) -> None:
-        job = stored.replay()
+        job = await stored.replay()
         if job.state != INACTIVE:
             return
         if reader is not None:
@@ -173,7 +174,7 @@ class History(Submissions):
     async def _restore(self, stored: StoredJob) -> Job | None:
         """Return a stored job, with its details if it is active; a job that cannot be read is logged and left alone."""
         try:
-            job = stored.replay()
+            job = await stored.replay()
             if job.state != INACTIVE:
                 await stored.load_details(job)
         except _UNREADABLE as exc:

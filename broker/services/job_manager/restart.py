@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from broker.services.job_manager.active import ACTIVE_KEY, ActiveIndex
@@ -19,7 +19,9 @@ from flux.wire import json
 
 CHECKPOINT_KEY: Final = "checkpoint.job-manager"
 _DIGITS: Final = 4
+DETAILS: Final = ("eventlog", "jobspec", "R")
 _AT_ONCE: Final = 64
+_IN_A_ROW: Final = 8
 T = TypeVar("T")
 
 
@@ -49,11 +51,15 @@ class StoredJob:
         self._handle = handle
         self._directory = directory
         self.id = id
-        self.eventlog = ""
-        self.damage: Exception | None = None
+        self._values: dict[str, bytes | Exception] = {}
 
     async def value(self, key: str) -> bytes:
-        """Return one of its values; raises OSError(ENOENT) without one."""
+        """Return one of its values; raises OSError(ENOENT) without one, ValueError for a damaged one."""
+        known = self._values.get(key)
+        if isinstance(known, Exception):
+            raise known
+        if known is not None:
+            return known
         entry = self._directory.get(key)
         if entry is None:
             raise OSError(errno.ENOENT, f"job {self.id} has no {key} in the KVS")
@@ -61,12 +67,23 @@ class StoredJob:
             return decode_val(entry)
         return await lookup_value(self._handle, job_key(self.id, key))
 
-    def replay(self) -> Job:
+    async def fetch(self, key: str) -> None:
+        """Have one of its values at hand, or the reason why there is none."""
+        try:
+            self._values[key] = await self.value(key)
+        except (OSError, ValueError) as exc:
+            self._values[key] = exc
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was purged before its eventlog could be read."""
+        eventlog = self._values.get("eventlog")
+        return isinstance(eventlog, OSError) and eventlog.errno == errno.ENOENT
+
+    async def replay(self) -> Job:
         """Return the job its eventlog tells of; raises ValueError, KeyError, TypeError or OSError when it makes no sense."""
-        if self.damage is not None:
-            raise self.damage
         job = Job(self.id)
-        for entry in decode(self.eventlog):
+        for entry in decode((await self.value("eventlog")).decode("utf-8", "surrogateescape")):
             apply(job, entry)
         return job
 
@@ -79,8 +96,8 @@ class StoredJob:
             job.resources = json.loads(await self.value("R"))
 
 
-async def stored_jobs(handle: AsyncFlux) -> AsyncIterator[StoredJob]:
-    """Yield every job in the KVS, in the order of their ids.
+async def stored_jobs(handle: AsyncFlux, keys: Sequence[str] = ("eventlog",)) -> AsyncIterator[StoredJob]:
+    """Yield every job in the KVS, in the order of their ids, with the values of ``keys`` at hand.
 
     Job directories without an eventlog are left out: such a job was never acknowledged.
     """
@@ -88,30 +105,25 @@ async def stored_jobs(handle: AsyncFlux) -> AsyncIterator[StoredJob]:
     async for id in _job_ids(handle):
         chunk.append(id)
         if len(chunk) == _AT_ONCE:
-            async for job in _read_jobs(handle, chunk):
+            async for job in _read_jobs(handle, chunk, keys):
                 yield job
             chunk = []
-    async for job in _read_jobs(handle, chunk):
+    async for job in _read_jobs(handle, chunk, keys):
         yield job
 
 
-async def _read_jobs(handle: AsyncFlux, ids: list[int]) -> AsyncIterator[StoredJob]:
-    """Yield those of a few jobs that have an eventlog, all of them read at once."""
+async def _read_jobs(handle: AsyncFlux, ids: list[int], keys: Sequence[str]) -> AsyncIterator[StoredJob]:
+    """Yield those of a few jobs that have an eventlog, all of them read at once. Others get a turn after every few."""
     found = await asyncio.gather(*(read_dir(handle, job_dir(id)) for id in ids))
     jobs = [
         StoredJob(handle, id, directory) for id, directory in zip(ids, found, strict=True) if "eventlog" in directory
     ]
-    logs = await asyncio.gather(*(job.value("eventlog") for job in jobs), return_exceptions=True)
-    for job, log in zip(jobs, logs, strict=True):
-        if isinstance(log, bytes):
-            job.eventlog = log.decode("utf-8", "surrogateescape")
-        elif isinstance(log, OSError) and log.errno == errno.ENOENT:
-            continue  # purged meanwhile
-        elif isinstance(log, OSError | ValueError):
-            job.damage = log
-        else:
-            raise log
-        yield job
+    await asyncio.gather(*(job.fetch(key) for job in jobs for key in keys))
+    for place, job in enumerate(jobs):
+        if place % _IN_A_ROW == 0:
+            await asyncio.sleep(0)
+        if not job.is_gone:
+            yield job
 
 
 Place = tuple[str, int]  # a directory above the jobs, and the digits of their ids that it stands for
@@ -172,5 +184,5 @@ async def load_active(handle: AsyncFlux) -> ActiveIndex | None:
 async def listed_jobs(handle: AsyncFlux, ids: Iterable[int]) -> AsyncIterator[StoredJob]:
     """Yield the jobs of ``ids`` that are in the KVS, in the order of their ids."""
     for chunk in batched(sorted(ids)):
-        async for job in _read_jobs(handle, chunk):
+        async for job in _read_jobs(handle, chunk, DETAILS):
             yield job

@@ -13,7 +13,7 @@ from broker.services.job_manager.purge import JobPurge
 from broker.services.job_manager.restart import CHECKPOINT_KEY
 from flux.wire import json
 
-SETTLE_SECONDS: Final = 3.0
+SETTLE_SECONDS: Final = 7.0
 CHECKPOINT_SECONDS: Final = 2.0
 
 
