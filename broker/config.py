@@ -78,7 +78,7 @@ def initial_attributes(options: Options) -> Attributes:
 def check_attributes(attrs: Attributes) -> int:
     """Check the values that the broker needs before it can log, and return the fan-out of the tree.
 
-    Raises OSError: a value is malformed, or the configuration cannot be read.
+    Raises OSError: a value is malformed.
     """
     fanout = _checked(attrs, "tbon.fanout", "2", int)
     if fanout < 1:
@@ -86,7 +86,6 @@ def check_attributes(attrs: Attributes) -> int:
     _checked(attrs, "overlay.timeout", "30", float)
     if attrs.get("broker.quorum") is not None:
         _checked(attrs, "broker.quorum", "0", IDset)
-    _check_config(attrs.get("config.path"))
     return fanout
 
 
@@ -96,27 +95,6 @@ def _checked(attrs: Attributes, name: str, default: str, kind: Callable[[str], T
         return kind(text)
     except ValueError:
         raise OSError(errno.EINVAL, f"{name}: invalid value '{text}'") from None
-
-
-def _check_config(folder: str | None) -> None:
-    """Parse the TOML files of a configuration directory, so that a mistake is known at the start."""
-    if not folder:
-        return
-    import tomllib
-
-    try:
-        files = sorted(name for name in os.listdir(folder) if name.endswith(".toml"))
-    except OSError as exc:
-        raise OSError(exc.errno, f"config.path: {folder}: {exc.strerror}") from None
-    for name in files:
-        path = os.path.join(folder, name)
-        try:
-            with open(path, "rb") as file:
-                tomllib.load(file)
-        except OSError as exc:
-            raise OSError(exc.errno, f"config.path: {path}: {exc.strerror}") from None
-        except ValueError as exc:
-            raise OSError(errno.EINVAL, f"config.path: {path}: {exc}") from None
 
 
 def define_identity(

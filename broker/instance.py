@@ -19,6 +19,7 @@ from broker.builtin.event import EventService
 from broker.builtin.log import LogService
 from broker.builtin.state import OverlayService, StateMachineService
 from broker.config import Options
+from broker.configuration import Config
 from broker.endpoint import InProcess, ServiceHost
 from broker.initial import REMOVED, Program, argv_of
 from broker.log import CRIT, Logger, LogRing
@@ -56,6 +57,7 @@ class Broker:
         topology: Topology,
         attrs: Attributes,
         identity: str,
+        config: Config | None = None,
     ) -> None:
         self.options = options
         self.boot = boot
@@ -74,7 +76,7 @@ class Broker:
         if options.verbose:
             self.ring.stderr_level = max(self.ring.stderr_level, min(7, 5 + options.verbose))
         self.owner = os.getuid()
-        self.host = ServiceHost(self.router, attrs, self.ring, self.owner, identity)
+        self.host = ServiceHost(self.router, attrs, self.ring, self.owner, identity, config)
         ctx, self._endpoint = self.host.context("broker")
         self.log: Logger = ctx.log
         self.router.on_fault = self._message_fault

@@ -7,6 +7,7 @@ import gc
 import os
 from typing import Any
 
+from broker import configuration
 from broker.bootstrap import Bootstrap
 from broker.bootstrap.pmi import exchange
 from broker.config import Options, Rundir, check_attributes, define_identity, initial_attributes
@@ -30,19 +31,21 @@ def run_broker(options: Options) -> int:
     attrs = initial_attributes(options)
     pmi = PmiClient.from_environment()
     fanout = check_attributes(attrs)
+    config = configuration.load(attrs.get("config.path"))
     topology = Topology(pmi.rank if pmi else 0, pmi.size if pmi else 1, fanout)
     environ = dict(os.environ)
     rundir = Rundir(attrs.get("rundir"))
     gc.set_threshold(20_000, 20, 20)  # jobs are many small objects, few of them cyclic garbage
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            return runner.run(_live(options, pmi, topology, attrs, rundir, environ))
+            return runner.run(_live(options, config, pmi, topology, attrs, rundir, environ))
     finally:
         rundir.remove()
 
 
 async def _live(
     options: Options,
+    config: configuration.Config,
     pmi: PmiClient | None,
     topology: Topology,
     attrs: Any,
@@ -58,7 +61,7 @@ async def _live(
         keys = KeyPair.generate()
         mapping = _mapping(pmi)
     define_identity(attrs, Bootstrap(topology.rank, topology.size), topology, rundir.path, environ)
-    broker = Broker(options, Bootstrap(topology.rank, topology.size), topology, attrs, identity)
+    broker = Broker(options, Bootstrap(topology.rank, topology.size), topology, attrs, identity, config)
     overlay = None
     if keys is not None and pmi is not None:
         overlay = Overlay(broker.router, identity, keys, broker.log)

@@ -145,10 +145,10 @@ class SchedSimpleService(Service):
     @request("sched.prioritize", absolute=True)
     def prioritize(self, req: Request) -> Any:
         """Change priorities of waiting jobs {jobs: [[id, priority]]}. Never answered."""
-        for entry in req.get("jobs", list):
-            if not isinstance(entry, list) or len(entry) != 2 or not all(type(value) is int for value in entry):
-                raise OSError(errno.EPROTO, "jobs: pairs of job id and priority are expected")
-            self._sched.prioritize(*entry)
+        for item in req.get("jobs", list):
+            if not (isinstance(item, list) and len(item) == 2 and all(type(number) is int for number in item)):
+                raise OSError(errno.EPROTO, "jobs must be a list of pairs of a job id and a priority")
+            self._sched.prioritize(item[0], item[1])
         self._schedule_soon()
         return NO_REPLY
 
