@@ -56,7 +56,16 @@ class Waiters:
         }
         self.job = self._submit(tree)
         self.exec = subprocess.Popen(
-            [tree.instance.flux, "exec", "-n", "-r", str(rank), "sh", "-c", "echo up; exec sleep 600"],
+            [
+                tree.instance.flux,
+                "exec",
+                "-n",
+                "-r",
+                str(rank),
+                "sh",
+                "-c",
+                "echo up; exec sleep 600",
+            ],
             env=tree.instance.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -79,8 +79,7 @@ class KvsCrash:
     def round(self, number: int) -> None:
         """Write, kill, start again and look; the instance runs before and after."""
         writers = [
-            Writer(self.instance.uri, f"r{number}.w{index}", flags, self.chance)
-            for index, flags in enumerate(WRITERS)
+            Writer(self.instance.uri, f"r{number}.w{index}", flags, self.chance) for index, flags in enumerate(WRITERS)
         ]
         for writer in writers:
             writer.start()

@@ -216,7 +216,7 @@ def start(outcome: Outcome) -> None:
 
 
 def _start(arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    command = [default_flux(), "start", *arguments]
+    command = [str(default_flux()), "start", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
 
 

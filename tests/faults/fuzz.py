@@ -18,7 +18,7 @@ from flux.wire.message import NORESPONSE, RESPONSE, Message, request
 from tests.faults.command import Settings, main
 from tests.faults.fuzz_topics import Target, Targets
 from tests.faults.health import job_runs, kvs_keeps, ranks_answer
-from tests.faults.instances import Restartable, until
+from tests.faults.instances import Restartable
 from tests.faults.line import NOBODY, Line
 from tests.faults.outcome import Outcome
 from tests.faults.payloads import Mutator
@@ -74,10 +74,7 @@ class Fuzzer:
         return self._works(ending)
 
     def _send(self, line: Line, guest: bool, ending: bool) -> None:
-        if ending:
-            drawn = self.chance.choices(self.targets.ending, k=PIPELINE)
-        else:
-            drawn = self.targets.draw(PIPELINE)
+        drawn = self.targets.draw(PIPELINE, ending)
         asked: dict[int, Target] = {}
         messages = []
         for target in drawn:

@@ -85,8 +85,7 @@ class Targets:
         valid = valid_payloads()
         found = {topic.name: topic for topic in topics()}
         self.all = [
-            Target(name, topic.streaming, topic.guest, tuple(valid.get(name) or ({},)))
-            for name, topic in found.items()
+            Target(name, topic.streaming, topic.guest, tuple(valid.get(name) or ({},))) for name, topic in found.items()
         ]
         connection = [Target(name, False, True, ({"topic": "x"},)) for name in CONNECTION_TOPICS]
         known = {target.topic for target in self.all}
@@ -94,23 +93,22 @@ class Targets:
         self.usual = [target for target in self.all if target.topic not in ENDING]
         self.ending = [target for target in self.all if target.topic in ENDING]
         common = {name for name, topic in found.items() if topic.common}
-        self._weights = [
-            HEAVY.get(target.topic, COMMON if target.topic in common else 1.0)
-            for target in self.usual
-        ]
+        self._weights = [HEAVY.get(target.topic, COMMON if target.topic in common else 1.0) for target in self.usual]
 
-    def draw(self, count: int) -> list[Target]:
-        """Return ``count`` targets that leave the instance working."""
+    def draw(self, count: int, ending: bool = False) -> list[Target]:
+        """Return ``count`` targets: those that leave the instance working, or the others."""
+        if ending:
+            return self.chance.choices(self.ending, k=count)
         return self.chance.choices(self.usual, self._weights, k=count)
 
     def flags(self, target: Target) -> int:
         """Return the flags of one request: the right ones mostly."""
         if self.chance.random() < 0.03:
-            return self.chance.choice((0, STREAMING, NORESPONSE, UPSTREAM, STREAMING | UPSTREAM))
+            return int(self.chance.choice((0, STREAMING, NORESPONSE, UPSTREAM, STREAMING | UPSTREAM)))
         return STREAMING if target.streaming else 0
 
     def nodeid(self, size: int) -> int:
         """Return where one request goes: any, a rank, at times a rank that there is not."""
         if self.chance.random() < 0.01:
-            return self.chance.choice((size, 2**31, 0xFFFFFFFE))
-        return self.chance.choice((NODEID_ANY, NODEID_ANY, *range(size)))
+            return int(self.chance.choice((size, 2**31, 0xFFFFFFFE)))
+        return int(self.chance.choice((NODEID_ANY, NODEID_ANY, *range(size))))

@@ -20,6 +20,7 @@ import random
 import signal
 import threading
 import time
+from functools import partial
 
 from flux import Flux
 from tests.faults import history_records as records
@@ -72,10 +73,13 @@ class Round:
 
     def _clients(self) -> list[Client]:
         kinds: list[tuple[type[Client], int]] = [(RegisterClient, rank) for rank in (0, 0, 1, 3)]
-        kinds += [(SyncCounter, self.chance.randrange(SIZE)), (PlainCounter, self.chance.randrange(SIZE))]
+        kinds += [
+            (SyncCounter, self.chance.randrange(SIZE)),
+            (PlainCounter, self.chance.randrange(SIZE)),
+        ]
         kinds += [(FenceClient, rank) for rank in (0, 2, 3)]
         kinds += [(AppendClient, rank) for rank in (0, 1, 2)]
-        clients = []
+        clients: list[Client] = []
         for index, (kind, rank) in enumerate(kinds):
             stop = threading.Event() if issubclass(kind, PlainCounter | SyncCounter) else self.stop
             who = f"{self.name}/{kind.__name__}{index}"
@@ -116,7 +120,7 @@ class Round:
                 (int(w.value) for w in self.life.counted if w.key == watcher.key and w.acknowledged),
                 default=0,
             )
-            until(lambda w=watcher, n=last: w.cut or (w.seen and w.seen[-1] >= n), 15)  # type: ignore[misc]
+            until(partial(watcher.reached, last), 15)
 
     def _stop_clients(self) -> None:
         for client in self.clients:
@@ -156,7 +160,10 @@ class History:
         self.outcome = outcome
         self.chance = chance
         self.instance = Restartable(
-            SIZE, "-o,-Soverlay.timeout=10", "--test-exit-mode=leader", store=base / "content.sqlite"
+            SIZE,
+            "-o,-Soverlay.timeout=10",
+            "--test-exit-mode=leader",
+            store=base / "content.sqlite",
         )
 
     def round(self, number: int) -> None:
@@ -201,10 +208,7 @@ class History:
             text = read(h, round.append_key).replace(INITIAL, "")
             numbers = {fence.number for fence in life.fences}
             members = range(FenceClient.members)
-            present = {
-                n: sum(read(h, f"{round.name}fence.{n}.{m}") != INITIAL for m in members)
-                for n in numbers
-            }
+            present = {n: sum(read(h, f"{round.name}fence.{n}.{m}") != INITIAL for m in members) for n in numbers}
         found = records.restored(life, values, complete)
         found += records.counters_restored(life, counters, SyncCounter.key)
         found += records.whole_fences(present, FenceClient.members)

@@ -73,9 +73,7 @@ class Client(threading.Thread):
         """Do one thing."""
         raise NotImplementedError
 
-    def commit(
-        self, h: Flux, log: list[Write], txn: Txn, key: str, value: str, sync: bool
-    ) -> bool:
+    def commit(self, h: Flux, log: list[Write], txn: Txn, key: str, value: str, sync: bool) -> bool:
         """Commit and record it; returns whether it was acknowledged."""
         start, rootseq, end = time.monotonic(), None, unfinished()
         try:
@@ -202,6 +200,10 @@ class Watcher(threading.Thread):
         self.seen: list[int] = []
         self.cut = False
         life.watched.append((key, self.seen))
+
+    def reached(self, number: int) -> bool:
+        """Tell whether the watcher has been told ``number``, or can be told no more."""
+        return self.cut or bool(self.seen and self.seen[-1] >= number)
 
     def run(self) -> None:
         try:

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from tests.faults.linearizable import INITIAL, Op
 from tests.faults.linearizable import check as linearizable
@@ -93,7 +94,7 @@ def versions(life: Life) -> list[str]:
     """Check that no client saw the root's sequence number go back."""
     found = []
     for seen in life.versions:
-        steps = zip(seen, seen[1:], strict=False)
+        steps = pairwise(seen)
         found += [f"version {later} after version {one}" for one, later in steps if later < one]
     return found
 
@@ -106,7 +107,7 @@ def watchers(life: Life, complete: bool) -> list[str]:
     """
     found = []
     for key, seen in life.watched:
-        steps = zip(seen, seen[1:], strict=False)
+        steps = pairwise(seen)
         found += [f"{key}: {b} after {a} for a watcher" for a, b in steps if b != a + 1]
         last = max((int(w.value) for w in life.counted if w.key == key and w.acknowledged), default=0)
         if seen and complete and seen[-1] < last:

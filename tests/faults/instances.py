@@ -69,9 +69,7 @@ class Restartable:
     store of its run directory, which does not outlive it.
     """
 
-    def __init__(
-        self, size: int = 1, *options: str, store: pathlib.Path | None = None
-    ) -> None:
+    def __init__(self, size: int = 1, *options: str, store: pathlib.Path | None = None) -> None:
         self.size = size
         self.options = list(options)
         self.store = store

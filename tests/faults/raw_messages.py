@@ -25,7 +25,16 @@ EVENT_TOPICS = (
 )
 """Events that services act on, and some that mean nothing; not the one that ends the instance."""
 EVENT_BODIES = (
-    *(b"", b"\0", b"{}\0", b"[]\0", b"null\0", b'{"namespace":1}\0', b"\xff\xfe\0", b'{"idset":"x"}\0'),
+    *(
+        b"",
+        b"\0",
+        b"{}\0",
+        b"[]\0",
+        b"null\0",
+        b'{"namespace":1}\0',
+        b"\xff\xfe\0",
+        b'{"idset":"x"}\0',
+    ),
     *(b'{"namespace":"primary","rootref":"x","rootseq":"y","owner":null,"keys":3}\0',),
     *(b'{"namespace":"primary","rootref":"sha1-0","rootseq":99999999999,"owner":0,"keys":[]}\0',),
     *(b"[" * 3000 + b"]" * 3000 + b"\0", b'{"a":"\\ud800"}\0', b'{"id":1e400}\0'),

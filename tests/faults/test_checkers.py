@@ -35,7 +35,11 @@ BAD = {
     "stale read": [w("a", 0, 1), w("b", 2, 3), r("a", 4, 5)],
     "acknowledged write undone": [w("a", 0, 1), r(INITIAL, 2, 3)],
     "new value, then the old": [w("a", 0, 9), r("a", 1, 2), r(INITIAL, 3, 4)],
-    "two readers disagree": [w("a", 0, 9), w("b", 0, 9), *(r(v, t, t + 1) for v, t in zip("aba", (10, 12, 14), strict=True))],
+    "two readers disagree": [
+        w("a", 0, 9),
+        w("b", 0, 9),
+        *(r(v, t, t + 1) for v, t in zip("aba", (10, 12, 14), strict=True)),
+    ],
     "unknown write undone": [w("a", 0, 1), w("b", 2), r("b", 3, 4), r("a", 5, 6)],
     "write lost between reads": [w("a", 0, 1), r("a", 2, 3), w("b", 4, 5), r("a", 6, 7)],
 }
@@ -84,13 +88,10 @@ def histories(draw: st.DrawFn) -> list[Op]:
     values = draw(st.integers(1, 3))
     times = draw(st.permutations(range(14)))
     spans = [sorted(times[2 * i : 2 * i + 2]) for i in range(6)]
-    ops = [
-        Op(True, str(i), spans[i][0], draw(st.sampled_from([spans[i][1], math.inf])))
-        for i in range(values)
-    ]
+    ops = [Op(True, str(i), spans[i][0], draw(st.sampled_from([spans[i][1], math.inf]))) for i in range(values)]
     seen = st.sampled_from([INITIAL, *map(str, range(values))])
     reads = draw(st.integers(1, 3))
-    return ops + [Op(False, draw(seen), *spans[values + i]) for i in range(reads)]
+    return ops + [Op(False, draw(seen), low, high) for low, high in spans[values : values + reads]]
 
 
 @settings(max_examples=300, deadline=None)
