@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
@@ -21,21 +22,29 @@ def connect(uri: str, userid: int | None = None) -> socket.socket:
     needed. Raises OSError as the broker refuses.
     """
     sock = socket.socket(socket.AF_UNIX)
-    sock.settimeout(30)
-    before = os.geteuid()
     try:
-        if userid is not None:
-            os.seteuid(userid)
-        sock.connect(uri.removeprefix("local://"))
-    finally:
-        if userid is not None:
-            os.seteuid(before)
-    verdict = sock.recv(1)
-    if verdict != b"\0":
+        sock.settimeout(30)
+        _connect(sock, uri.removeprefix("local://"), userid)
+        verdict = sock.recv(1)
+        if verdict != b"\0":
+            number = verdict[0] if verdict else errno.ECONNRESET
+            raise OSError(number, os.strerror(number))
+    except BaseException:
         sock.close()
-        number = verdict[0] if verdict else 104
-        raise OSError(number, os.strerror(number))
+        raise
     return sock
+
+
+def _connect(sock: socket.socket, path: str, userid: int | None) -> None:
+    if userid is None:
+        sock.connect(path)
+        return
+    before = os.geteuid()
+    os.seteuid(userid)
+    try:
+        sock.connect(path)
+    finally:
+        os.seteuid(before)
 
 
 class Line:
