@@ -23,7 +23,7 @@ from flux.job.Jobspec import JobspecV1
 from flux.job.submit import submit_async
 from tests.faults.command import Settings, main
 from tests.faults.eventlogs import Entry, ended, illegal, says_run_again, status
-from tests.faults.instances import MARK, Restartable, folder, integrity, until
+from tests.faults.instances import MARK, Restartable, folder, integrity
 from tests.faults.outcome import Outcome
 from tests.faults.told import LISTENERS, Listener, Told
 
@@ -131,9 +131,10 @@ class JobCrash:
     def finish(self) -> None:
         """Wait for the last jobs and check everything."""
         with Flux(self.instance.uri) as h:
-            idle = h.rpc("job-manager.idle")
-            if not until(idle.is_ready, DRAIN):
-                self.outcome.fault(f"jobs are still active {DRAIN:g} s after the last start")
+            try:
+                h.rpc("job-manager.idle").wait_for(DRAIN).get()
+            except OSError as exc:
+                self.outcome.fault(f"the jobs do not end after the last start: {exc}")
             logs = {name: self._eventlog(h, jobid) for name, jobid in self.acknowledged.items()}
         self.outcome.count("acknowledged", len(self.acknowledged))
         self.outcome.count("results told", len({told.jobid for told in self.told}))
@@ -162,7 +163,8 @@ class JobCrash:
             self.outcome.expect(stored == name, f"job {jobid} is {stored}, acknowledged as {name}")
             for text in illegal(entries):
                 self.outcome.fault(f"{text}: {[entry.name for entry in entries]}")
-            self.outcome.expect(ended(entries), f"job {jobid} has not ended")
+            names = [entry.name for entry in entries]
+            self.outcome.expect(ended(entries), f"a job has not ended: {names}")
 
     def _check_runs(self, logs: dict[str, tuple[list[Entry], str]]) -> None:
         runs: dict[str, list[int]] = defaultdict(list)

@@ -66,11 +66,17 @@ class Fuzzer:
         rank = self.chance.randrange(self.size)
         uri = self.instance.uri_of(rank)
         started = time.monotonic()
-        for _ in range(0, count, PIPELINE):
-            with Line(uri, NOBODY if guest else None) as line:
-                self._send(line, guest, ending)
-        self.outcome.count("seconds in bursts", time.monotonic() - started)
-        self._send_raw(uri, guest)
+        try:
+            for _ in range(0, count, PIPELINE):
+                with Line(uri, NOBODY if guest else None) as line:
+                    self._send(line, guest, ending)
+            self.outcome.count("seconds in bursts", time.monotonic() - started)
+            self._send_raw(uri, guest)
+        except OSError as exc:
+            if ending:
+                return False  # it was asked to end
+            self.outcome.fault(f"rank {rank} cannot be reached: {exc}")
+            return False
         return self._works(ending)
 
     def _send(self, line: Line, guest: bool, ending: bool) -> None:
