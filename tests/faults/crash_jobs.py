@@ -132,7 +132,7 @@ class JobCrash:
         """Wait for the last jobs and check everything."""
         with Flux(self.instance.uri) as h:
             try:
-                h.rpc("job-manager.idle").wait_for(DRAIN).get()
+                h.rpc("job-manager.drain").wait_for(DRAIN).get()
             except OSError as exc:
                 self.outcome.fault(f"the jobs do not end after the last start: {exc}")
             logs = {name: self._eventlog(h, jobid) for name, jobid in self.acknowledged.items()}

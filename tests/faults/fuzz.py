@@ -32,6 +32,9 @@ RAW_PER_BURST = 100
 PATIENCE = 10.0
 """Seconds that a request which owes an answer may take."""
 
+SLOW = 1.0
+"""Seconds after which an answer is noted as slow."""
+
 PYTHON = re.compile(
     r"Traceback|object has no attribute|internal error|argument must be|not subscriptable|NoneType"
     r"|object is not|unhashable|not supported between|codec can't|surrogates not allowed"
@@ -104,10 +107,14 @@ class Fuzzer:
     def _collect(self, line: Line, asked: dict[int, Target], guest: bool) -> None:
         """Judge the answers, until every request that owes one has it."""
         owed = {tag for tag, target in asked.items() if target.must_answer}
-        deadline = time.monotonic() + PATIENCE
+        begun = time.monotonic()
+        deadline = begun + PATIENCE
         while owed and not line.closed and (left := deadline - time.monotonic()) > 0:
             for msg in line.receive(left):
                 if msg.type == RESPONSE and msg.matchtag in asked:
+                    late = time.monotonic() - begun
+                    if late > SLOW and msg.matchtag in owed:
+                        self.outcome.note(f"{asked[msg.matchtag].topic} takes {late:.0f} s")
                     owed.discard(msg.matchtag)
                     self._judge(msg, asked[msg.matchtag], guest)
         if line.closed:
