@@ -35,6 +35,7 @@ that the broker answers, and why."""
 WAITING = {
     "barrier.enter": "waits for the others",
     "broker.rexec": "streams until the process ends",
+    "content-sqlite.collect": "waits for the collection",
     "job-exec.start": "answers when the job does something",
     "job-info.eventlog-watch": "streams",
     "job-ingest.submit": "waits for validation and commit",
