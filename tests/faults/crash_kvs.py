@@ -22,7 +22,7 @@ from tests.faults.instances import Restartable, folder, integrity
 from tests.faults.outcome import Outcome
 
 WRITERS = (SYNC, SYNC, 0)
-PLAIN_WINDOW = 3.0
+PLAIN_WINDOW = 5.0
 """Seconds before a kill in which an acknowledged plain commit may be lost."""
 ROUNDS_PER_STORE = 25
 VICTIMS = ("all", "leader", "start")
