@@ -64,6 +64,7 @@ class Client(threading.Thread):
         except OSError as exc:
             if exc.errno != errno.EHOSTUNREACH:
                 raise
+            self.stop.wait(0.1)
 
     def _look_at_version(self, h: Flux) -> None:
         rpc = h.rpc("kvs.getroot", {"namespace": "primary", "flags": 0})
