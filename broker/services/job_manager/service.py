@@ -13,12 +13,14 @@ from broker.services.job_manager.purge import JobPurge
 from broker.services.job_manager.restart import CHECKPOINT_KEY
 from flux.wire import json
 
-SETTLE_SECONDS: Final = 7.0
-CHECKPOINT_SECONDS: Final = 2.0
+SETTLE_SECONDS: Final = 240.0
+CHECKPOINT_SECONDS: Final = 30.0
 
 
 class JobManagerService(ExecutionClient, JobControl, QueueAdmin, JobPurge):
     """``job-manager`` on rank 0."""
+
+    stop_timeout = 300.0  # a slow disk may take long; one that is full says so at once
 
     async def start(self, args: list[str]) -> None:
         """Load the plugins and the jobs of an earlier job manager."""

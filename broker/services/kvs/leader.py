@@ -345,9 +345,10 @@ class Leader:
                 self._cache.add_value(ref, blob)
             else:
                 self._cache.add_directory(ref, entries, len(blob))
-        for ref in result.replaced:
-            if ref not in directories:
-                self._cache.forget_directory(ref)
+        replaced = [ref for ref in result.replaced if ref not in directories]
+        for ref in replaced:
+            self._cache.forget_directory(ref)
+        self.settler.replaced(replaced)
 
     def _set_root(self, namespace: Space, result: Result[Callers]) -> None:
         namespace.advance(result.rootref, namespace.rootseq + 1)

@@ -24,9 +24,9 @@ SUPERSEDED_BYTES: Final = 48 << 20
 
 @dataclass(slots=True)
 class _Node:
-    """A held directory: the directories below it that were held when it was added, its size, when it was superseded."""
+    """A held directory: its entries, None once they are unlikely to be needed, its size, and when it was superseded."""
 
-    below: tuple[str, ...]
+    entries: Entries | None
     size: int
     since: float = 0.0
 
@@ -43,17 +43,25 @@ class Held:
         return len(self._current) + len(self._superseded)
 
     def add(self, directories: Mapping[str, Entries], sizes: Callable[[str], int]) -> None:
-        """Note that ``directories`` are held; those that one refers to come before it or are held already."""
+        """Note that ``directories`` are held."""
         for ref, entries in directories.items():
             old = self._superseded.pop(ref, None)
             if old is not None:
                 self._bytes -= old.size
-            below = references(entries.values()).directories
-            held = (child for child in below if child in self._current or child in self._superseded)
-            self._current[ref] = _Node(tuple(held), sizes(ref))
+            self._current[ref] = _Node(entries, sizes(ref))
+
+    def replaced(self, refs: Iterable[str]) -> None:
+        """Note that commits put other directories in the place of ``refs``: most likely nothing leads to them any more."""
+        for ref in refs:
+            node = self._current.get(ref)
+            if node is not None and node.entries:
+                node.entries = None
 
     def _reach(self, roots: Iterable[str]) -> list[str]:
-        """Return the held directories that ``roots`` lead to, each after those it refers to."""
+        """Return the held directories that ``roots`` lead to, each after those it refers to.
+
+        If one of them turns up whose entries were given up, it is all that are held: too much is only written in vain.
+        """
         found: dict[str, None] = {}
         pending = [(ref, False) for ref in roots]
         while pending:
@@ -64,8 +72,10 @@ class Held:
             node = self._current.get(ref) or self._superseded.get(ref)
             if node is None or ref in found:
                 continue
+            if node.entries is None:
+                return [*self._superseded, *self._current]
             pending.append((ref, True))
-            pending.extend((child, False) for child in node.below)
+            pending.extend((child, False) for child in references(node.entries.values()).directories)
         return list(found)
 
     def settle(self, roots: Iterable[str]) -> list[str]:
@@ -86,6 +96,8 @@ class Held:
             kept[ref] = node or self._current.pop(ref)
         for ref, node in self._current.items():
             node.since = now
+            if node.entries:
+                node.entries = None
             self._bytes += node.size
             self._superseded[ref] = node
         self._current = kept
@@ -127,6 +139,10 @@ class Settler:
         """Note the directories among ``blobs``, which are sent to be held."""
         self._held.add(directories, lambda ref: len(blobs[ref]))
         self._wake()
+
+    def replaced(self, refs: Iterable[str]) -> None:
+        """Note directories that have no place any more in the root that has just been published."""
+        self._held.replaced(refs)
 
     def _wake(self) -> None:
         if self._timer is None and self._held:

@@ -67,6 +67,22 @@ def test_what_comes_back_is_current_again() -> None:
     assert held.expire(9.0, 0) == ([], [])
 
 
+def test_a_directory_in_two_places_outlives_one_of_them() -> None:
+    held = Held()
+    tree(held, leaf=[], twice=["leaf"], garbage=[], root=["twice"])
+    held.replaced(["twice", "unknown"])
+    written = held.settle(["root"])
+    assert {"leaf", "twice", "root"} <= set(written) and len(held) == 0
+
+
+def test_what_is_linked_after_it_was_superseded_is_written_whole() -> None:
+    held = Held()
+    tree(held, leaf=[], old=["leaf"])
+    held.supersede([], now=1.0)
+    tree(held, root=["old"])
+    assert {"leaf", "old", "root"} <= set(held.settle(["root"]))
+
+
 def test_too_much_of_it_is_written_oldest_first() -> None:
     held = Held()
     for number in range(5):
