@@ -64,7 +64,7 @@ def _ranges(idlist: str, text: str) -> Iterator[tuple[int, int, int]]:
 def _expand(expression: str) -> Iterator[str]:
     """Yield the host names of one hostlist expression ``prefix[idlist]suffix[idlist]...``; ValueError for too many."""
     head, *rest = expression.split("[")
-    if "]" in head or (not rest and any(char.isspace() for char in head)):
+    if "]" in head or any(char.isspace() for char in expression):
         raise _invalid(expression)
     parts: list[list[str]] = [[head]]
     count = 1

@@ -90,7 +90,7 @@ class NameService(Service):
         """Take a name back."""
         client = self._client(req)
         self.router.remove_service(req.get("service", str), client)
-        self._counts[client.id] -= 1
+        self._counts[client.id] = max(0, self._counts.get(client.id, 0) - 1)
 
     @request("disconnect", allow="guest")
     def disconnect(self, req: Request) -> object:

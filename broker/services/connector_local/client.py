@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _OWN_TOPICS = {"local.sub": True, "local.unsub": False, "event.subscribe": True, "event.unsubscribe": False}
 _TURN, _ANSWERS = 1, 2  # why a client is not read: others have their turn, or it does not read its answers
 SLICE = 500
+FIRST_SLICE = 8
 """Messages that are taken from one client before others have their turn."""
 
 _CREDENTIALS = struct.Struct("3i")
@@ -74,6 +75,7 @@ class Client(asyncio.Protocol):
         self._taken_since = 0.0
         self._given = 0
         self._held = 0
+        self._slice = FIRST_SLICE
         self._transport: asyncio.Transport
         self._loop = asyncio.get_running_loop()
         self._attached = False
@@ -174,14 +176,25 @@ class Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self._attached or self.is_closing:
             return
-        self._take_in(data, SLICE)
+        self._take_in(data, self._next_slice())
 
     def take_turn(self) -> bool:
         """Take the next slice of what the client has sent; returns whether there may be more."""
-        if self._ended or self._closing or not self._take_in(b"", SLICE):
+        if self._ended or self._closing or not self._take_in(b"", self._next_slice()):
             self._release(_TURN)
             return False
         return True
+
+    def _next_slice(self) -> int:
+        """Return how many messages to take next: fewer after large answers wait, more while none do.
+
+        How large an answer is shows only when it is there, so a client begins with few requests.
+        """
+        if self.backlog.answers > CHUNK:
+            self._slice = max(FIRST_SLICE, self._slice // 4)
+        else:
+            self._slice = min(SLICE, self._slice * 2)
+        return self._slice
 
     def _take_in(self, data: bytes, most: int | None) -> bool:
         """Receive ``data`` and up to ``most`` messages; while there are more the client is not read, others have their turn."""

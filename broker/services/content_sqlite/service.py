@@ -126,14 +126,14 @@ class ContentSqliteService(Service):
         """Write the checkpoint ``key``; ``value`` is any JSON value. With ``sync`` true it is answered once it is on the disk."""
         if "value" not in req.payload:
             raise OSError(errno.EPROTO, "Protocol error")
-        checkpoint = (req.get("key", str), req.payload["value"])
+        checkpoint = (_key(req), req.payload["value"])
         self._write(req, None, checkpoint=checkpoint, sync=req.get("sync", bool, False))
         return NO_REPLY
 
     @request("kvs-checkpoint.get", absolute=True)
     async def get_checkpoint(self, req: Request) -> dict[str, Any]:
         """Return the checkpoint ``key``; ENOENT if there is none."""
-        key = req.get("key", str)
+        key = _key(req)
         writer, store = self._open()
         return {"value": await writer.run(lambda: store.get_checkpoint(key))}
 
@@ -199,3 +199,11 @@ class ContentSqliteService(Service):
     def stats_clear(self) -> None:
         """Reset the counters."""
         self._counts = {"load": 0, "store": 0}
+
+
+def _key(req: Request) -> str:
+    """Return the name of a checkpoint; raises OSError(EINVAL) for one that is not text."""
+    key = req.get("key", str)
+    if not key.isprintable():
+        raise OSError(errno.EINVAL, "a checkpoint's key is printable text")
+    return key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import sys
 from collections.abc import Callable
 from itertools import islice
 from typing import Any
@@ -205,4 +206,4 @@ def _limit(req: Request) -> int | None:
     limit = req.get("max_entries", int)
     if limit < 0:
         raise OSError(errno.EPROTO, "max_entries must not be negative")
-    return limit or None
+    return min(limit, sys.maxsize) or None

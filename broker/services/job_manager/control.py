@@ -135,10 +135,10 @@ def _exception_type(req: Request) -> str:
 
 
 def _note(req: Request) -> str:
-    """Return the note of an exception; raises OSError(EINVAL) for one that would bloat the eventlog."""
+    """Return the note of an exception; raises OSError(E2BIG) for one that would bloat the eventlog."""
     note = req.get("note", str, "")
     if len(note) > MAX_NOTE:
-        raise OSError(errno.EINVAL, f"a note has at most {MAX_NOTE} characters")
+        raise OSError(errno.E2BIG, f"a note has at most {MAX_NOTE} characters")
     return note
 
 
