@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from broker.attributes import Attributes
 from broker.bootstrap import Bootstrap
+from broker.rundir_claim import hold, make_rundir
 from broker.topology import Topology
 from flux import CORE_VERSION
 from flux.idset import IDset
@@ -39,10 +39,13 @@ class Rundir:
 
     def __init__(self, path: str | None) -> None:
         self.created = path is None or not os.path.isdir(path)
+        self._lock: int | None
         if path is None:
-            path = tempfile.mkdtemp(prefix="flux-")
-        elif self.created:
-            os.makedirs(path, mode=0o700)
+            path, self._lock = make_rundir()
+        else:
+            if self.created:
+                os.makedirs(path, mode=0o700)
+            self._lock = hold(path)
         self.path = os.path.abspath(path)
 
     def remove(self) -> None:

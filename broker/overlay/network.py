@@ -24,6 +24,8 @@ from flux.wire.message import CONTROL, REQUEST, RESPONSE, Message, control, requ
 
 KEEPALIVE, GOODBYE, DISCONNECT = 0, 1, 2
 KEEPALIVE_PERIOD = 2.0
+LINGER = 500
+"""Milliseconds that queued messages get at the end."""
 
 
 class Overlay:
@@ -290,7 +292,9 @@ class Overlay:
         if self._parent is not None:
             self._lose_parent()
         elif self._hello_reply is not None and not self._hello_reply.done():
-            self._hello_reply.set_result(_refusal(errno.EHOSTUNREACH, "the parent broker ended before this broker had joined"))
+            self._hello_reply.set_result(
+                _refusal(errno.EHOSTUNREACH, "the parent broker ended before this broker had joined")
+            )
 
     def dismiss_children(self) -> None:
         """Tell every child, those that wait to be welcomed included, that this broker leaves: they end, and theirs with them."""
@@ -332,15 +336,15 @@ class Overlay:
         parent = self._parent.rank if self._parent is not None and not self._parent.lost else -1
         return {"parent": parent, "children": self.online_children}
 
-    async def close(self) -> None:
-        """Say goodbye to the parent and close every link."""
+    async def close(self, linger: int = LINGER) -> None:
+        """Say goodbye to the parent and close every link; what is queued gets ``linger`` milliseconds."""
         for task in self._tasks:
             task.cancel()
         if self._parent is not None and not self._parent.lost:
             self._send_up(to_frames(control(GOODBYE)))
         for socket in (*self._monitors, self._zap, self._down, self._up):
             if socket is not None:
-                socket.close(500)
+                socket.close(linger)
         await asyncio.get_running_loop().run_in_executor(None, self._context.term)
 
 

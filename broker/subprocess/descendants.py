@@ -101,15 +101,27 @@ def all_processes() -> dict[int, tuple[int, int, str]]:
     return found
 
 
-def reap(known: Collection[int] = ()) -> list[int]:
-    """Wait for every child that has ended but those in ``known``, without blocking; return their ids."""
-    done: list[int] = []
+def reap(known: Collection[int] = ()) -> None:
+    """Wait for every child that has ended but those in ``known``, without blocking."""
     for pid, state in children().items():
         if state == "Z" and pid not in known:
             with suppress(ChildProcessError):
-                if os.waitpid(pid, os.WNOHANG)[0]:
-                    done.append(pid)
-    return done
+                os.waitpid(pid, os.WNOHANG)
+
+
+class Orphans:
+    """Reaps the children that a subreaper did not start itself; those that it did have somebody who waits for them."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+
+    def reap(self) -> None:
+        """Wait for the ended children that had ended at the call before: nobody else does. To be called every few seconds."""
+        ended = {pid for pid, state in children().items() if state == "Z"}
+        for pid in ended & self._seen:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        self._seen = ended - self._seen
 
 
 def end_descendants(spared: Collection[int] = (), patience: float = PATIENCE) -> bool:
