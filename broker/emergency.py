@@ -30,6 +30,13 @@ STATE_LIMITS = {
 FOLLOWERS_WAIT = 0.5
 """Seconds that a broker whose lifeline was cut gives rank 0 to end the instance in order."""
 
+HURRIED_KILL_DELAY = 0.2
+"""Seconds between SIGTERM and SIGKILL for the initial program."""
+HURRIED_UNLOAD = 0.25
+"""Seconds that each module gets to stop."""
+HURRIED_LINGER = 50
+"""Milliseconds that messages get to leave."""
+
 
 def take_lifeline() -> int | None:
     """Return the descriptor of the lifeline and remove it from the environment; None if there is none, or it was closed on the way."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from broker.log import ERR, INFO
 from broker.subprocess.descendants import kill_with
 
+POLL_PERIOD = 0.02
 REMOVED = (
     "FLUX_KVS_NAMESPACE",
     "FLUX_JOB_ID",
@@ -80,6 +81,17 @@ class Program:
         """Send a signal to the program if it runs."""
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(signum)
+
+
+async def stop(program: Program, delay: float, *, told: bool) -> None:
+    """End a program: SIGTERM, unless it was ``told`` to end already, then SIGHUP and SIGKILL, each after ``delay`` seconds."""
+    for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
+        if not (told and signum == signal.SIGTERM):
+            program.kill(signum)
+        for _ in range(int(delay / POLL_PERIOD)):
+            if not program.running:
+                return
+            await asyncio.sleep(POLL_PERIOD)
 
 
 def _in_child(die_with_broker: Callable[[], None]) -> None:

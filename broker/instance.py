@@ -19,9 +19,16 @@ from broker.builtin.event import EventService
 from broker.builtin.log import LogService
 from broker.builtin.state import OverlayService, StateMachineService
 from broker.config import Options
-from broker.emergency import FOLLOWERS_WAIT, STATE_LIMITS, Emergency
+from broker.emergency import (
+    FOLLOWERS_WAIT,
+    HURRIED_KILL_DELAY,
+    HURRIED_LINGER,
+    HURRIED_UNLOAD,
+    STATE_LIMITS,
+    Emergency,
+)
 from broker.endpoint import InProcess, ServiceHost
-from broker.initial import REMOVED, Program, argv_of
+from broker.initial import REMOVED, Program, argv_of, stop
 from broker.log import CRIT, Logger, LogRing
 from broker.modhost import ModuleHost
 from broker.modules import MODULES
@@ -42,9 +49,6 @@ S = TypeVar("S", bound=Service)
 CONNECTOR = "connector-local"
 KILL_DELAY = 5.0
 CHILDREN_TIMEOUT = 20.0
-HURRIED_KILL_DELAY = 0.2
-HURRIED_UNLOAD = 0.25
-HURRIED_LINGER = 50
 IDLE_TIMEOUT = 15.0
 REPEATED_SIGNAL = 0.5
 """Seconds within which the same signal counts once: ``flux start`` passes on what the whole process group may have got."""
@@ -284,7 +288,8 @@ class Broker:
 
     async def _cleanup(self) -> None:
         if self._program is not None and self._program.running:
-            await self._stop_program(self._program)
+            delay = HURRIED_KILL_DELAY if self.emergency.begun else KILL_DELAY
+            await stop(self._program, delay / 2, told=self._program_signalled)
         if self.rank or "job-manager" not in self.modules:
             self.runlevel.post("cleanup-none")
             return
@@ -307,16 +312,6 @@ class Broker:
             self.runlevel.post("cleanup-fail")
         else:
             self.runlevel.post("cleanup-success")
-
-    async def _stop_program(self, program: Program) -> None:
-        for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
-            if not (self._program_signalled and signum == signal.SIGTERM):
-                program.kill(signum)
-            delay = HURRIED_KILL_DELAY if self.emergency.begun else KILL_DELAY
-            for _ in range(int(delay / 2 / 0.02)):
-                if not program.running:
-                    return
-                await asyncio.sleep(0.02)
 
     async def _shutdown(self) -> None:
         if self.rank == 0 and self.router.size > 1:

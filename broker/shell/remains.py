@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 
+from broker.shell.loop import Loop
 from broker.subprocess.descendants import (
     become_subreaper,
     children,
@@ -49,10 +50,6 @@ class Remains:
             while (one := os.waitpid(-1, os.WNOHANG))[0]:
                 yield one
 
-    def present(self) -> bool:
-        """Return whether there are any, when the tasks have ended."""
-        return has_children()
-
     def signal(self, number: int, tasks: Collection[int] = ()) -> None:
         """Send a signal, and SIGCONT after it, to each that has no parent of its own and got none yet; ``tasks`` are running tasks."""
         if self.kept or not has_children():
@@ -63,9 +60,18 @@ class Remains:
                 os.kill(pid, number)
                 os.kill(pid, signal.SIGCONT)
 
-    def end(self) -> bool:
-        """Kill them all and wait for their ends; return False if some could not be killed in time."""
-        return self.kept or end_descendants()
+    def finish(self, loop: Loop, ended_by: Callable[[], int]) -> bool:
+        """End them all, the tasks having ended; return False if some could not be killed in time.
+
+        ``ended_by`` returns the signal that the job was told to end with, 0 for none: it gives them until SIGKILL comes.
+        """
+        if self.kept:
+            return True
+        number = ended_by()
+        if number and number != signal.SIGKILL:
+            self.signal(number)
+            loop.run_until(lambda: ended_by() == signal.SIGKILL or not has_children())
+        return end_descendants()
 
     def kill(self, *, anyway: bool = False) -> None:
         """Kill everything below this shell without waiting, ``anyway`` also what is to be kept."""

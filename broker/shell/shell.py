@@ -13,7 +13,7 @@ from typing import Any
 
 from broker.shell import eventlog
 from broker.shell.jobinfo import JobInfo, RankInfo
-from broker.shell.levels import DEBUG, ERROR, FATAL, NOTICE, PREFIX, ShellFatal
+from broker.shell.levels import DEBUG, ERROR, FATAL, NOTICE, PREFIX, ShellEnded, ShellFatal
 from broker.shell.loop import Loop, SignalPipe
 from broker.shell.peer import Message, NoPeer, Peer
 from broker.shell.plugin import PluginStack
@@ -24,14 +24,6 @@ from flux.job.JobID import id_encode
 
 ACK_STEP = 262144
 ACK_WINDOW = 2 * 1024 * 1024
-
-
-class ShellEnded(Exception):
-    """The job was ended while this shell waited for the others; the shell exits with `code`."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"ended with {code}")
-        self.code = code
 
 
 class Shell:
@@ -277,7 +269,8 @@ class Shell:
                 code = self._die(fatal)
             except ShellEnded as ended:
                 code = ended.code
-            self._end_remains()
+            if not self.remains.finish(self.loop, lambda: self._ended_by):
+                self.log(ERROR, "processes of the job could not be killed")
         finally:
             remove_tmpdir(self.tmpdir)
             signals.close()
@@ -371,16 +364,6 @@ class Shell:
                     stopped(pid)
             elif pid in running:
                 running[pid].status = status
-
-    def _end_remains(self) -> None:
-        """End what the tasks left behind; in a job that was told to end it gets the same time as the tasks."""
-        if self.remains.kept:
-            return
-        if self._ended_by and self._ended_by != signal.SIGKILL:
-            self.remains.signal(self._ended_by)
-            self.loop.run_until(lambda: self._ended_by == signal.SIGKILL or not self.remains.present())
-        if not self.remains.end():
-            self.log(ERROR, "processes of the job could not be killed")
 
     def _finished(self) -> bool:
         """Finish tasks that exited and whose streams have ended; True when there are no others."""
