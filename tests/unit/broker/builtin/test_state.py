@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -50,7 +51,7 @@ async def harness() -> AsyncIterator[Harness]:
 @pytest.mark.parametrize("rank", [-1, 2**32, 10**30, 2, 0, 5, 8, True, "3", 3.0, None])
 async def test_ranks_that_are_not_below_the_sender_are_refused(harness: Harness, rank: Any) -> None:
     with pytest.raises(OSError) as failure:
-        await harness.request("state-machine.online", {"rank": rank}, sender="one")
+        await harness.request("state-machine.online", json.dumps({"rank": rank}).encode() + b"\0", sender="one")
     assert failure.value.errno in (errno.EINVAL, errno.EPROTO)
     assert harness.service.online == set()
 
@@ -69,6 +70,6 @@ async def test_a_broker_speaks_for_those_below_it(harness: Harness) -> None:
 async def test_idsets_that_are_nonsense_lose_nobody(harness: Harness, idset: Any) -> None:
     await harness.request("state-machine.online", {"rank": 1}, sender="one")
     with pytest.raises(OSError) as failure:
-        await harness.request("state-machine.lost", {"idset": idset}, sender="one")
+        await harness.request("state-machine.lost", json.dumps({"idset": idset}).encode() + b"\0", sender="one")
     assert failure.value.errno in (errno.EINVAL, errno.EPROTO)
     assert harness.service.online == {1}

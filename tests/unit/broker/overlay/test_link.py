@@ -117,7 +117,7 @@ async def peer(tmp_path: Any) -> AsyncIterator[Peer]:
 @pytest.mark.parametrize(
     "payload",
     [
-        {"rank": "1", "uuid": "u"}, {"rank": True, "uuid": "u"}, {"rank": 1.0, "uuid": "u"}, {"rank": 10**30, "uuid": "u"},
+        {"rank": "1", "uuid": "u"}, {"rank": True, "uuid": "u"}, {"rank": 1.0, "uuid": "u"}, b'{"rank":%d,"uuid":"u"}\0' % 10**30,
         {"rank": -1, "uuid": "u"}, {"rank": 0, "uuid": "u"}, {"rank": 1}, {"rank": 1, "uuid": 7}, {}, [1], "text", None,
     ],
 )  # fmt: skip
