@@ -13,6 +13,7 @@ from typing import TypeVar
 from broker.attributes import Attributes
 from broker.bootstrap import Bootstrap
 from broker.places import check_directory, make_directory
+from broker.rundir_claim import hold, make_rundir
 from broker.topology import Topology
 from flux import CORE_VERSION
 from flux.idset import IDset
@@ -44,14 +45,16 @@ class Rundir:
 
     def __init__(self, path: str | None) -> None:
         self.created = False
+        self._lock: int | None = None
         try:
             if path is None:
-                self.path = os.path.abspath(tempfile.mkdtemp(prefix="flux-"))
-                os.chmod(self.path, 0o700)
+                path, self._lock = make_rundir()
+                self.path = os.path.abspath(path)
                 self.created = True
             else:
                 self.path = os.path.abspath(path) if path else ""
                 self.created = make_directory(self.path)
+                self._lock = hold(self.path)
         except OSError as exc:
             where = tempfile.gettempdir() if path is None else path
             raise OSError(exc.errno, f"rundir {where}: {exc.strerror}") from None

@@ -124,8 +124,8 @@ class ModuleHost:
         if entry.name not in HIDDEN:
             self._log.debug(f"module {entry.name} exited")
 
-    async def unload_all(self, keep: str) -> int:
-        """Unload everything but ``keep`` in reverse order.
+    async def unload_all(self, keep: str, patience: float | None = None) -> int:
+        """Unload everything but ``keep`` in reverse order, each within its own time limit, or ``patience`` seconds.
 
         Returns how many built-in modules failed to stop, which is logged: what they had to bring to safety may be lost.
         """
@@ -134,6 +134,8 @@ class ModuleHost:
             if entry.name == keep:
                 continue
             limit = (entry.service or Service).stop_timeout
+            if patience is not None and limit <= Service.stop_timeout:  # the others bring data to safety
+                limit = patience
             try:
                 await asyncio.wait_for(self._unload(entry), limit)
                 continue

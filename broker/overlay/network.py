@@ -15,52 +15,18 @@ from typing import Any
 import zmq
 
 from broker.log import Logger
-from broker.overlay.arrears import Arrears
 from broker.overlay.keys import Authenticator, KeyPair
+from broker.overlay.link import Link
+from broker.overlay.refusals import Refusals
 from broker.overlay.sockets import WatchedSocket, monitor
 from broker.router import Router
 from flux.wire.codec import DecodeError, from_frames, to_frames
-from flux.wire.message import CONTROL, NORESPONSE, REQUEST, RESPONSE, Message, control, request, response
+from flux.wire.message import CONTROL, REQUEST, RESPONSE, Message, control, request, response
 
 KEEPALIVE, GOODBYE, DISCONNECT = 0, 1, 2
 KEEPALIVE_PERIOD = 2.0
-
-
-class Link:
-    """One neighbour: an endpoint of the router whose messages go over a socket."""
-
-    def __init__(self, identity: str, rank: int, send: Callable[[list[bytes]], None]) -> None:
-        self.id = identity
-        self.rank = rank
-        self.last_heard = asyncio.get_running_loop().time()
-        self.arrears = Arrears(self.last_heard)
-        self.too_far_behind: Callable[[Link], None] = lambda link: None
-        self.lost = False
-        self._send = send
-        self._waiting: dict[tuple[tuple[str, ...], int], Message] = {}
-
-    def deliver(self, msg: Message) -> None:
-        """Send a message to the neighbour; a request that wants a response is remembered until it has one."""
-        if msg.type == REQUEST and not msg.flags & NORESPONSE:
-            if self.lost:
-                return
-            self._waiting[tuple(msg.routes), msg.aux2] = msg
-        frames = to_frames(msg)
-        if self.arrears.sent(sum(map(len, frames))):
-            self.too_far_behind(self)
-            return
-        self._send(frames)
-
-    def answered(self, msg: Message) -> None:
-        """Forget the request that a response, not one of a stream that goes on, belongs to."""
-        if msg.aux1 or not msg.streaming:
-            self._waiting.pop((tuple(msg.routes), msg.aux2), None)
-
-    def fail(self) -> list[Message]:
-        """Return EHOSTUNREACH responses for every request that waits through this link."""
-        self.lost = True
-        waiting, self._waiting = self._waiting, {}
-        return [response(msg, errnum=errno.EHOSTUNREACH) for msg in waiting.values()]
+#: Milliseconds that queued messages get at the end.
+LINGER = 500
 
 
 class Overlay:
@@ -91,6 +57,7 @@ class Overlay:
         self._ready = False
         self._hello_reply: asyncio.Future[Message] | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._refusals = Refusals()
 
     # Wire-up
 
@@ -106,7 +73,7 @@ class Overlay:
         socket.setsockopt(zmq.SNDHWM, 0)
         socket.setsockopt(zmq.RCVHWM, 0)
         self._down = WatchedSocket(socket, self._from_child)
-        self._monitors.append(monitor(socket, self._probe_soon))
+        self._monitors.append(monitor(socket, self._probe_soon, self._child_refused))
         before = os.umask(0o077)  # for an ipc:// endpoint, which is a file
         try:
             socket.bind(endpoint)
@@ -125,7 +92,7 @@ class Overlay:
         socket.setsockopt(zmq.RCVHWM, 0)
         socket.setsockopt(zmq.RECONNECT_IVL, 20)
         self._up = WatchedSocket(socket, self._from_parent)
-        self._monitors.append(monitor(socket, self._parent_disconnected))
+        self._monitors.append(monitor(socket, self._parent_disconnected, self._refused_by_parent))
         socket.connect(endpoint)
 
     def start(self) -> None:
@@ -179,18 +146,33 @@ class Overlay:
         if self._zap is not None:
             self._zap.send(reply)
         if name is None:
-            self.log.err("overlay: connection with an unknown key refused")
+            self._log_refusal("connection with an unknown key refused")
         else:
             self.log.info(f"overlay auth {name} OK")
 
+    def _log_refusal(self, kind: str) -> None:
+        line = self._refusals.line(kind, asyncio.get_running_loop().time())
+        if line is not None:
+            self.log.err(line)
+
+    def _child_refused(self, event: int) -> None:
+        if event != zmq.EVENT_HANDSHAKE_FAILED_AUTH:  # that one `_authenticate` has seen
+            self._log_refusal("connection without encryption, or for another server key, refused")
+
+    def _refused_by_parent(self, event: int) -> None:
+        self._log_refusal("the parent's endpoint refused the connection, or has another key")
+
     def _from_child(self, frames: list[bytes]) -> None:
         identity = frames[0]
+        link = self._links.get(identity)
         try:
             msg = from_frames(frames[1:])
         except DecodeError as exc:
-            self.log.err(f"overlay: malformed message from a child: {exc}")
+            self._log_refusal(f"malformed message from {_name(link)}: {exc}")
+            self._reject(identity)
+            if link is not None:
+                self._drop(link, False)
             return
-        link = self._links.get(identity)
         if link is None:
             self._greet(identity, msg)
             return
@@ -205,37 +187,40 @@ class Overlay:
             self._to_child(identity, to_frames(control(KEEPALIVE, link.arrears.word())))
         if msg.type == RESPONSE:
             link.answered(msg)
+        elif msg.type == REQUEST:
+            link.asked(msg)
         self.router.submit(msg, link)
 
     def _greet(self, identity: bytes, msg: Message) -> None:
         if msg.type == CONTROL and msg.aux1 == GOODBYE:
             return
         if msg.type != REQUEST or msg.topic != "overlay.hello":
-            self.log.err("overlay: message from a broker that has not said hello")
+            self._log_refusal("message from a broker that has not said hello")
             self._reject(identity)
             return
         try:
-            hello = msg.json()
-            rank = hello["rank"]
+            rank, uuid = _introduction(msg)
             name = identity.decode()
-        except (ValueError, KeyError, TypeError):
+        except ValueError as exc:
+            self._log_refusal(f"hello rejected: {exc}")
             self._reject(identity)
             return
-        if type(rank) is not int or rank not in self.router.topology.children or rank in self.router.children:
-            self.log.err(f"overlay: hello from rank {rank} rejected")
+        waiting = any(int(hello.json()["rank"]) == rank for hello in self._hellos)
+        if rank not in self.router.topology.children or rank in self.router.children or waiting:
+            self._log_refusal(f"hello from rank {rank} rejected")
             self._reject(identity)
             return
         status = "partial" if self.router.topology.subtree(rank) != [rank] else "full"
-        self.log.info(f"hello from rank {rank} uuid {hello.get('uuid')} status {status}")
+        self.log.info(f"hello from rank {rank} uuid {uuid} status {status}")
         msg.routes = [name]
         if self._ready:
             self._welcome(msg)
         else:
             self._hellos.append(msg)
 
-    def _reject(self, identity: bytes) -> None:
+    def _reject(self, identity: bytes, number: int = errno.EPERM) -> None:
         try:
-            self._send_down([identity, *to_frames(control(DISCONNECT))])
+            self._send_down([identity, *to_frames(control(DISCONNECT, number))])
         except zmq.ZMQError:
             return
 
@@ -249,7 +234,7 @@ class Overlay:
         if parent is None:
             if self._hello_reply is not None and not self._hello_reply.done():
                 if msg.type == CONTROL:
-                    msg = Message(RESPONSE, aux1=errno.EPERM)
+                    msg = _refusal(msg.aux2, "the parent broker refused this broker, or is ending")
                 self._hello_reply.set_result(msg)
             return
         parent.last_heard = asyncio.get_running_loop().time()
@@ -339,6 +324,19 @@ class Overlay:
     def _parent_disconnected(self) -> None:
         if self._parent is not None:
             self._lose_parent()
+        elif self._hello_reply is not None and not self._hello_reply.done():
+            self._hello_reply.set_result(
+                _refusal(errno.EHOSTUNREACH, "the parent broker ended before this broker had joined")
+            )
+
+    def dismiss_children(self) -> None:
+        """Tell every child, those that wait to be welcomed included, that this broker leaves: they end, and theirs with them."""
+        for link in tuple(self._links.values()):
+            link.dismissed = True
+            self._to_child(link.id.encode(), to_frames(control(DISCONNECT)))
+        for hello in self._hellos:
+            self._reject(hello.routes[0].encode(), errno.EHOSTUNREACH)
+        self._hellos.clear()
 
     def _lose_parent(self) -> None:
         parent = self._parent
@@ -357,7 +355,9 @@ class Overlay:
         self.router.detach(link)
         for msg in link.fail():
             self.router.route(msg, link)
-        self.child_left(link.rank, orderly)
+        for farewell in link.farewells():
+            self.router.route(farewell, link)
+        self.child_left(link.rank, orderly or link.dismissed)
 
     @property
     def online_children(self) -> list[int]:
@@ -369,13 +369,33 @@ class Overlay:
         parent = self._parent.rank if self._parent is not None and not self._parent.lost else -1
         return {"parent": parent, "children": self.online_children}
 
-    async def close(self) -> None:
-        """Say goodbye to the parent and close every link."""
+    async def close(self, linger: int = LINGER) -> None:
+        """Say goodbye to the parent and close every link; what is queued gets ``linger`` milliseconds."""
         for task in self._tasks:
             task.cancel()
         if self._parent is not None and not self._parent.lost:
             self._send_up(to_frames(control(GOODBYE)))
         for socket in (*self._monitors, self._zap, self._down, self._up):
             if socket is not None:
-                socket.close(500)
+                socket.close(linger)
         await asyncio.get_running_loop().run_in_executor(None, self._context.term)
+
+
+def _name(link: Link | None) -> str:
+    return "a broker that has not said hello" if link is None else f"rank {link.rank}"
+
+
+def _introduction(msg: Message) -> tuple[int, str]:
+    """Return rank and uuid of a hello; raises ValueError if it is malformed."""
+    try:
+        hello = msg.json()
+    except ValueError:
+        raise ValueError("its payload is not JSON") from None
+    rank, uuid = (hello.get("rank"), hello.get("uuid")) if isinstance(hello, dict) else (None, None)
+    if type(rank) is not int or not isinstance(uuid, str):
+        raise ValueError("it names no rank and uuid")
+    return rank, uuid
+
+
+def _refusal(number: int, text: str) -> Message:
+    return response(Message(REQUEST, "overlay.hello"), text, errnum=number or errno.EPERM)

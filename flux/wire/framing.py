@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 
 from flux.wire.codec import DecodeError, decode, encode
-from flux.wire.message import Message
+from flux.wire.message import MORE, Message
 
 MAGIC = 0xFFEE0012
 HEADER_SIZE = 8
@@ -17,6 +17,7 @@ _MAGIC_BYTES = _MAGIC.pack(MAGIC)
 
 def pack(msg: Message) -> bytes:
     """Return ``msg`` with its 8-byte header, ready for the socket."""
+    msg.flags &= ~MORE
     body = encode(msg)
     return _MAGIC_BYTES + _LENGTH.pack(len(body)) + body
 

@@ -285,7 +285,7 @@ def command(
     """Run COMMAND on broker ranks, as a child of each broker.
 
     The exit status is the largest of the commands' exit codes, 128 plus the signal for a killed one, 68 for a rank that does not
-    exist, 127 when there is no such program.
+    exist or was lost, 127 when there is no such program.
     """
     if not command_line:
         sys.stderr.write(USAGE)

@@ -52,7 +52,12 @@ def _common() -> list[click.Option]:
         _text("-N", "--nodes", metavar="N", text="Number of nodes to assign to the job."),
         _text("-t", "--time-limit", metavar="FSD", text="Time limit in Flux standard duration, e.g. 2d, 1.5h."),
         _text("--urgency", metavar="N", text="Job urgency, 0-31, hold, default or expedite."),
-        _list("-o", "--setopt", metavar="KEY[=VAL]", text="Set shell option; VAL may be JSON (default 1)."),
+        _list(
+            "-o",
+            "--setopt",
+            metavar="KEY[=VAL]",
+            text="Set shell option; VAL may be JSON (default 1). With linger, processes that tasks left behind stay.",
+        ),
         _list("--setattr", metavar="KEY=VAL", text="Set job attribute; VAL may be JSON, ^KEY=FILE reads a JSON file."),
         _list("--dependency", metavar="URI", text="Add a dependency SCHEME:VALUE[?KEY=VAL...]."),
         _text("--begin-time", metavar="DATETIME", text="Do not begin before DATETIME, e.g. +1h or 'tomorrow 8am'."),
