@@ -29,6 +29,7 @@ def make_rundir() -> tuple[str, int]:
     path = tempfile.mkdtemp(prefix=PREFIX)
     unready = os.path.join(path, f".{LOCK_FILE}")
     try:
+        os.chmod(path, 0o700)  # whatever the umask took away
         fd = os.open(unready, _OPEN | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(fd, fcntl.LOCK_SH)
         os.write(fd, _host())

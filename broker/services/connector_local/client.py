@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 _OWN_TOPICS = {"local.sub": True, "local.unsub": False, "event.subscribe": True, "event.unsubscribe": False}
 _TURN, _ANSWERS = 1, 2  # why a client is not read: others have their turn, or it does not read its answers
 SLICE = 500
+"""Messages that are taken from one client before others have their turn, at most."""
 FIRST_SLICE = 8
-"""Messages that are taken from one client before others have their turn."""
+"""The same for a client whose answers may be large: nobody knows yet."""
 
 _CREDENTIALS = struct.Struct("3i")
 

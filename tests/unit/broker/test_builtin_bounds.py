@@ -159,21 +159,35 @@ def test_a_log_file_that_cannot_be_written_is_told_once(tmp_path: Path, capsys: 
 
 
 class State(StateMachineService):
+    """On rank 0 of four brokers; the client of these tests is the link to rank 1, below which is rank 3."""
+
     def __init__(self, ctx: Context) -> None:
-        super().__init__(ctx, Runlevel(lambda: 0.0, lambda text: None, lambda state: None), lambda: None)
+        table = router()
+        table.children[1] = Client()
+        super().__init__(ctx, Runlevel(lambda: 0.0, lambda text: None, lambda state: None), table, lambda: None)
 
 
-@pytest.mark.parametrize("rank", [-1, 4, 1 << 32, 10**18])
+@pytest.mark.parametrize("rank", [-1, 0, 2, 4, 1 << 32, 10**18])
 async def test_a_rank_that_cannot_be_is_not_online(rank: int) -> None:
     harness = ServiceHarness(State, size=4)
     assert await errnum(harness, "state-machine.online", {"rank": rank}) == errno.EINVAL
     assert harness.service.online == set()
 
 
-async def test_lost_ranks_cost_what_was_online() -> None:
+@pytest.mark.parametrize(
+    ("idset", "expected", "left"),
+    [
+        ("3", 0, {1, 2}),
+        ("1,3", 0, {2}),
+        ("2-4294967294", errno.EINVAL, {1, 2, 3}),
+        ("0-3", errno.EINVAL, {1, 2, 3}),
+        ("x", errno.EPROTO, {1, 2, 3}),
+        ("9" * 5000, errno.EPROTO, {1, 2, 3}),
+    ],
+)
+async def test_lost_ranks_are_those_below_the_sender(idset: str, expected: int, left: set[int]) -> None:
     harness = ServiceHarness(State, size=4)
-    harness.service.online = {1, 2}
-    assert await errnum(harness, "state-machine.lost", {"idset": "2-4294967294"}) == 0
-    assert harness.service.online == {1}
-    assert await errnum(harness, "state-machine.lost", {"idset": "x"}) == errno.EPROTO
+    harness.service.online = {1, 2, 3}
+    assert await errnum(harness, "state-machine.lost", {"idset": idset}) == expected
+    assert harness.service.online == left
     await harness.stop()
