@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -46,7 +47,13 @@ def daemons(mark: str, how: str) -> list[str]:
 
 
 def hosts(pid: int) -> list[psutil.Process]:
-    return [child for child in psutil.Process(pid).children() if "shell.host" in " ".join(child.cmdline())]
+    """Return the live shell hosts of a broker."""
+    found = []
+    for child in psutil.Process(pid).children():
+        with contextlib.suppress(psutil.Error):  # one that has ended has no command line
+            if "shell.host" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def test_daemons_of_a_task_end_with_the_job(instance: Instance) -> None:
