@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 import click
 
-from fluxctl.main import load
 from fluxctl.table import COMMANDS
 
 FOLDER = pathlib.Path(__file__).parent / "commands"
@@ -59,7 +58,7 @@ def section(command: click.Command, path: str) -> str:
 
 def page(name: str) -> str:
     """The page of the sub-command `name`."""
-    sections = [section(command, path) for path, command in sub_commands(load(name), name)]
+    sections = [section(command, path) for path, command in sub_commands(COMMANDS[name].load(), name)]
     return f"{NOTE}\n\n" + "\n".join(sections).rstrip() + "\n"
 
 
@@ -67,7 +66,7 @@ def index(names: list[str]) -> str:
     """The list of all pages."""
     rows = []
     for name in names:
-        first = " ".join((load(name).help or "").split("\n\n")[0].split())
+        first = " ".join((COMMANDS[name].load().help or "").split("\n\n")[0].split())
         rows.append(f"- [flux {name}]({name}.md): {first}")
     return f"{NOTE}\n\n# Commands\n\n" + "\n".join(rows) + "\n"
 

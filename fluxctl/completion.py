@@ -20,13 +20,11 @@ class Root(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return their names."""
-        return list(COMMANDS)
+        return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one."""
-        from fluxctl.main import load
-
-        return load(cmd_name) if cmd_name in COMMANDS else None
+        return COMMANDS[cmd_name].load() if cmd_name in COMMANDS else None
 
 
 def complete(instruction: str) -> int:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-from fluxctl.table import COMMANDS, HELP_ORDER
-
-if TYPE_CHECKING:
-    import click
+from fluxctl.table import COMMANDS
 
 USAGE = """\
 Usage: flux [OPTIONS] COMMAND ARGS
@@ -24,7 +21,8 @@ Common commands from flux-core:
 
 def usage() -> str:
     """Return what ``flux help`` prints."""
-    return USAGE + "".join(f"   {name:<18} {text}\n" for name, text in HELP_ORDER)
+    rows = ((one.listed or one.name, one.summary) for one in COMMANDS.values() if one.summary)
+    return USAGE + "".join(f"   {name:<18} {text}\n" for name, text in rows)
 
 
 def main(argv: list[str] | None = None) -> NoReturn:
@@ -100,7 +98,7 @@ def run(args: list[str]) -> int:
 def _dispatch(name: str, rest: list[str], verbose: int) -> int:
     if "/" in name:
         return _execute(name, [name, *rest], name)
-    if name in ("help",) and not rest:
+    if name == "help" and not rest:
         sys.stderr.write(usage())
         return 0
     prepended = _search(name, os.environ.get("FLUX_EXEC_PATH_PREPEND", ""), verbose)
@@ -184,7 +182,7 @@ def invoke(name: str, args: list[str]) -> int:
 
     from fluxctl.errors import CommandError
 
-    command = load(name)
+    command = COMMANDS[name].load()
     try:
         with command.make_context(f"flux {name}", args) as ctx:
             result = command.invoke(ctx)
@@ -208,12 +206,3 @@ def _fail(name: str, message: str, code: int, bare: bool) -> int:
     if message:
         sys.stderr.write(message + "\n" if bare else f"flux-{name}: {message}\n")
     return code
-
-
-def load(name: str) -> click.Command:
-    """Import a built-in sub-command."""
-    import importlib
-
-    module = importlib.import_module(f"fluxctl.commands.{COMMANDS[name]}")
-    command: click.Command = module.command
-    return command

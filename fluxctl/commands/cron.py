@@ -98,20 +98,15 @@ def _request(
 class _CronCommand(FluxCommand):
     """A sub-command whose words after the first argument belong to the command it schedules."""
 
-    def __init__(self, *args: Any, **attrs: Any) -> None:
-        settings = {"ignore_unknown_options": False, "allow_interspersed_args": False}
-        super().__init__(*args, context_settings=settings, **attrs)
+    allow_interspersed_args = False
 
 
 class _CronGroup(FluxGroup):
     command_class = _CronCommand
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and self.get_command(ctx, args[0]) is None:
-            raise CommandError(f"Unknown COMMAND `{args[0]}'", 1)
-        return super().resolve_command(ctx, args)
+    def unknown(self, ctx: click.Context, word: str) -> CommandError:
+        """Return the failure of a word that does not name a sub-command."""
+        return CommandError(f"Unknown COMMAND `{word}'", 1)
 
 
 @click.group(cls=_CronGroup, name="cron", short_help="Schedule tasks on timers and events")

@@ -40,9 +40,9 @@ def _locate(h: Any | None, name: str) -> str:
             path = os.path.join(folder, name + suffix)
             if os.path.exists(path):
                 return path
-    from fluxctl.builtins import MODULES
+    from flux.modules import find
 
-    if name in MODULES:
+    if find(name) is not None:
         return (_installed(h, name) if h is not None else None) or name
     raise CommandError(f"{name}: not found in module search path")
 
@@ -169,9 +169,10 @@ def _name_in_file(path: str) -> str:
 def _source_of(name: str) -> str:
     from importlib.util import find_spec
 
-    from fluxctl.builtins import MODULES
+    from flux.modules import find
 
-    spec = find_spec(MODULES[name])
+    source = find(name)
+    spec = find_spec(source) if source is not None else None
     return spec.origin if spec is not None and spec.origin else name
 
 

@@ -49,8 +49,8 @@ def option_lines(rows: Iterable[tuple[str, str]]) -> list[str]:
 class JobCommand(FluxCommand):
     """A sub-command with flux-core's form of usage text, shown for ``--help`` and for missing arguments."""
 
-    def __init__(self, *args: Any, synopsis: str = "", **attrs: Any) -> None:
-        super().__init__(*args, **attrs)
+    def __init__(self, name: str | None = None, *, synopsis: str = "", **attrs: Any) -> None:
+        super().__init__(name, **attrs)
         self.synopsis = synopsis
 
     def get_help(self, ctx: click.Context) -> str:

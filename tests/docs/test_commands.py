@@ -10,7 +10,6 @@ from types import ModuleType
 import click
 import pytest
 
-from fluxctl.main import load
 from fluxctl.table import COMMANDS
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -30,7 +29,7 @@ GENERATE = generator()
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_and_option_has_help(name: str) -> None:
-    for path, command in GENERATE.sub_commands(load(name), name):
+    for path, command in GENERATE.sub_commands(COMMANDS[name].load(), name):
         assert command.help, f"flux {path} says nothing about itself"
         silent = [p.opts[-1] for p in command.params if isinstance(p, click.Option) and not p.hidden and not p.help]
         assert not silent, f"flux {path}: options without help: {silent}"

@@ -8,7 +8,8 @@ import pathlib
 import click
 import pytest
 
-from fluxctl.main import load
+from fluxctl.table import COMMANDS
+
 
 MANUAL: dict[str, list[str]] = json.loads((pathlib.Path(__file__).parent / "data" / "manual-options.json").read_text())
 
@@ -16,7 +17,7 @@ MANUAL: dict[str, list[str]] = json.loads((pathlib.Path(__file__).parent / "data
 def find(path: str) -> click.Context:
     """Return a context of the command at `path`, words separated by spaces."""
     first, *words = path.split()
-    command = load(first)
+    command = COMMANDS[first].load()
     context = click.Context(command, info_name=f"flux {first}", **command.context_settings)
     for word in words:
         assert isinstance(context.command, click.Group), f"flux {path}: {context.command.name} has no sub-commands"
