@@ -10,7 +10,6 @@ import pytest
 
 from fluxctl.table import COMMANDS
 
-
 MANUAL: dict[str, list[str]] = json.loads((pathlib.Path(__file__).parent / "data" / "manual-options.json").read_text())
 
 

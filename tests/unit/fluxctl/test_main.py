@@ -11,7 +11,6 @@ import pytest
 from flux.testing.instance import default_flux
 from fluxctl.table import COMMANDS
 
-
 UNLISTED = {"R", "help", "jobtap", "shell"}
 """Commands that ``flux help`` of flux-core does not name either."""
 

@@ -102,3 +102,10 @@ def test_batch_script(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Non
     (tmp_path / "no").write_text("echo hi\n")
     assert flux_mini("batch", "-n1", "no") == 1
     assert capsys.readouterr().err == "flux-mini: ERROR: no does not appear to start with '#!'\n"
+
+
+def test_a_dry_run_looks_at_neither_urgency_nor_flags(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["run"], ["submit"], ["alloc", "-n1"], ["batch", "-n1", "--wrap"]):
+        ill = ["--dry-run", "--urgency=nosuch", "--flags=nosuch"]
+        assert flux_mini(*words, *ill, "true") == 0, words
+        assert capsys.readouterr().out.startswith('{"resources"')

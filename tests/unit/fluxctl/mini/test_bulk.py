@@ -10,11 +10,12 @@ import pytest
 from fluxctl.errors import CommandError
 from fluxctl.mini.bulk import BulkSubmission
 from fluxctl.mini.inputs import InputReader, Source, count_known, read_tokens, split_command
+from fluxctl.mini.options import MiniOptions, given
 
 
 def lines(words: str | list[str], **options: object) -> list[str]:
     split = words.split() if isinstance(words, str) else words
-    bulk = BulkSubmission({"dry_run": True, **options}, split, on_terminal=lambda: None)
+    bulk = BulkSubmission(given({"dry_run": True, **options}), split, on_terminal=lambda: None)
     return [line.removeprefix("submit ") for line in bulk.describe()]
 
 
@@ -142,14 +143,14 @@ def test_shuffle_keeps_all_jobs() -> None:
 
 
 def test_copies_multiply_the_total() -> None:
-    bulk = BulkSubmission({"cc": "0-4"}, ["echo", ":::", "1", "2"], on_terminal=lambda: None)
+    bulk = BulkSubmission(MiniOptions(cc="0-4"), ["echo", ":::", "1", "2"], on_terminal=lambda: None)
     assert bulk.total == 10
-    assert BulkSubmission({"cc": "0-{}"}, ["echo", ":::", "1", "2"], on_terminal=lambda: None).total is None
+    assert BulkSubmission(MiniOptions(cc="0-{}"), ["echo", ":::", "1", "2"], on_terminal=lambda: None).total is None
 
 
 def test_a_hundred_thousand_inputs_are_not_held() -> None:
     words = ["echo", "{0}", "{1}", ":::", *map(str, range(400)), ":::", *map(str, range(400))]
-    jobs = iter(BulkSubmission({}, words, on_terminal=lambda: None))
+    jobs = iter(BulkSubmission(MiniOptions(), words, on_terminal=lambda: None))
     first = next(jobs)
     assert first is not None and first[1] == ["echo", "0", "0"]
     assert sum(1 for _ in jobs) == 159_999

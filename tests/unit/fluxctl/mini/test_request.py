@@ -9,20 +9,25 @@ from typing import Any
 import pytest
 
 from fluxctl.errors import CommandError
-from fluxctl.mini.request import RequestBuilder, parse_dependency, parse_urgency, read_script
+from fluxctl.mini.jobspec import JobspecBuilder, parse_dependency, read_script
+from fluxctl.mini.options import MiniOptions
+from fluxctl.mini.request import make_request, parse_urgency
 
-EMPTY = {"env": ["-*"]}
+
+def given(**options: Any) -> MiniOptions:
+    """Options that leave nothing of this process's environment."""
+    return MiniOptions(env=["-*"], **options)
 
 
 def system(**options: Any) -> dict[str, Any]:
-    request = RequestBuilder("/home/user").tasks({**EMPTY, **options}, ["true"])
-    found: dict[str, Any] = json.loads(request.jobspec.dumps())["attributes"]["system"]
+    jobspec = JobspecBuilder("/home/user").tasks(given(**options), ["true"])
+    found: dict[str, Any] = json.loads(jobspec.dumps())["attributes"]["system"]
     return found
 
 
 def test_plain_jobspec_as_recorded() -> None:
-    request = RequestBuilder("/home/user").tasks(EMPTY, ["hostname", "-f"])
-    assert request.jobspec.dumps() == (
+    jobspec = JobspecBuilder("/home/user").tasks(given(), ["hostname", "-f"])
+    assert jobspec.dumps() == (
         '{"resources": [{"type": "slot", "count": 1, "with": [{"type": "core", "count": 1}], "label": "task"}], '
         '"tasks": [{"command": ["hostname", "-f"], "slot": "task", "count": {"per_slot": 1}}], '
         '"attributes": {"system": {"duration": 0, "cwd": "/home/user", "environment": {}}}, "version": 1}'
@@ -88,8 +93,8 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_attribute_from_file(tmp_path: Path) -> None:
     (tmp_path / "attr.json").write_text('{"q":1}')
-    request = RequestBuilder("/").tasks({**EMPTY, "setattr": [f"^foo={tmp_path}/attr.json"]}, ["true"])
-    assert request.jobspec.getattr("foo") == {"q": 1}
+    options = given(setattr=[f"^foo={tmp_path}/attr.json"])
+    assert JobspecBuilder("/").tasks(options, ["true"]).getattr("foo") == {"q": 1}
 
 
 @pytest.mark.parametrize(
@@ -114,18 +119,18 @@ def test_refused(options: dict[str, Any], message: str) -> None:
 
 def test_no_command() -> None:
     with pytest.raises(CommandError, match="job command and arguments are missing"):
-        RequestBuilder("/").tasks({}, [])
+        JobspecBuilder("/").tasks(MiniOptions(), [])
 
 
 def test_urgency_and_flags() -> None:
     assert [parse_urgency(text) for text in (None, "hold", "EXPEDITE", "default", "7")] == [16, 0, 31, 16, 7]
     with pytest.raises(CommandError):
         parse_urgency("nosuch")
-    builder = RequestBuilder("/")
-    request = builder.rate(builder.tasks(EMPTY, ["x"]), {"urgency": "20", "flags": ["debug,waitable"], "debug": True})
+    jobspec = JobspecBuilder("/").tasks(given(), ["x"])
+    request = make_request(jobspec, given(urgency="20", flags=["debug,waitable"], debug=True))
     assert (request.urgency, request.flags) == (20, 6)
     with pytest.raises(CommandError, match="Unknown flag"):
-        builder.rate(request, {"flags": ["nosuch"]})
+        make_request(jobspec, given(flags=["nosuch"]))
 
 
 def test_dependency_needs_a_scheme() -> None:
@@ -136,29 +141,36 @@ def test_dependency_needs_a_scheme() -> None:
 
 
 def test_batch_as_recorded() -> None:
-    options = {**EMPTY, "nslots": "4", "cores_per_slot": "2", "nodes": "2", "time_limit": "10m", "output": "none"}
-    request = RequestBuilder("/home/user").batch({**options, "broker_opts": ["-v"], "wrap": True}, ["sleep", "1"])
-    assert request.jobspec.dumps().partition('"attributes": ')[2] == (
+    options = given(
+        nslots="4",
+        cores_per_slot="2",
+        nodes="2",
+        time_limit="10m",
+        output="none",
+        broker_opts=["-v"],
+        wrap=True,
+    )
+    jobspec = JobspecBuilder("/home/user").batch(options, ["sleep", "1"])
+    assert jobspec.dumps().partition('"attributes": ')[2] == (
         '{"system": {"duration": 600.0, "shell": {"options": {"per-resource": {"type": "node"}}}, '
         '"batch": {"script": "#!/bin/sh\\nsleep 1\\n", "broker-opts": ["-v"]}, "cwd": "/home/user", "environment": {}}}, '
         '"version": 1}'
     )
     with pytest.raises(CommandError, match="Number of slots to allocate must be specified"):
-        RequestBuilder("/").batch(EMPTY, ["s.sh"])
+        JobspecBuilder("/").batch(given(), ["s.sh"])
 
 
 def test_batch_writes_to_a_file_by_default() -> None:
-    request = RequestBuilder("/").batch({**EMPTY, "nslots": "1", "wrap": True}, ["x"])
-    assert request.jobspec.stdout == "flux-{{id}}.out"
+    jobspec = JobspecBuilder("/").batch(given(nslots="1", wrap=True), ["x"])
+    assert jobspec.stdout == "flux-{{id}}.out"
 
 
 def test_alloc() -> None:
-    builder = RequestBuilder("/")
-    plain = builder.alloc({**EMPTY, "nslots": "1"}, ["true"]).jobspec
+    builder = JobspecBuilder("/")
+    plain = builder.alloc(given(nslots="1"), ["true"])
     assert plain.tasks[0]["command"] == ["flux", "broker", "true"]
-    assert (
-        builder.alloc({**EMPTY, "nslots": "1"}, [], interactive=True).jobspec.getattr("system.shell.options.pty") == 1
-    )
+    interactive = builder.alloc(given(nslots="1"), [], interactive=True)
+    assert interactive.getattr("system.shell.options.pty") == 1
 
 
 def test_scripts(tmp_path: Path) -> None:
@@ -171,5 +183,5 @@ def test_scripts(tmp_path: Path) -> None:
 
 
 def test_equal_rules_make_one_environment() -> None:
-    builder = RequestBuilder("/")
+    builder = JobspecBuilder("/")
     assert builder.environment(["-*", "A=1"]) is builder.environment(["-*", "A=1"])

@@ -12,7 +12,9 @@ import pytest
 from flux.core.reactor import Reactor
 from flux.wire.message import RESPONSE, Message
 from fluxctl.mini import submitter as module
-from fluxctl.mini.request import RequestBuilder
+from fluxctl.mini.jobspec import JobspecBuilder
+from fluxctl.mini.options import MiniOptions
+from fluxctl.mini.request import Request
 from fluxctl.mini.submitter import Job, Settings, Submitter
 
 SUBMIT = "job-ingest.submit"
@@ -94,9 +96,9 @@ def handle() -> Iterator[FakeHandle]:
 
 
 def jobs(count: int, **where: Any) -> Iterator[Job | None]:
-    builder = RequestBuilder("/")
+    builder = JobspecBuilder("/")
     for _ in range(count):
-        yield Job(builder.tasks({"env": ["-*"]}, ["true"]), **where)
+        yield Job(Request(builder.tasks(MiniOptions(env=["-*"]), ["true"])), **where)
 
 
 def test_prints_ids_and_keeps_the_window(
