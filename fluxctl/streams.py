@@ -6,7 +6,10 @@ import codecs
 import io
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 ERRORS = "flux-output"
 """Name of the way to write what the locale's encoding lacks."""
@@ -19,7 +22,7 @@ class OutputError(Exception):
 class _Output(io.FileIO):
     """The descriptor of standard output; a reader that has gone is a BrokenPipeError, all else an OutputError."""
 
-    def write(self, data: Any) -> int:
+    def write(self, data: ReadableBuffer) -> int:
         """Write, see `io.FileIO`."""
         try:
             return super().write(data)

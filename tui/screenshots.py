@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from textual.pilot import Pilot
 
@@ -62,13 +62,14 @@ def submit_all(work: Path) -> None:
         path.chmod(0o755)
     handle = Flux()
 
-    def run(name: str, *arguments: str, tasks: int = 1, **settings: Any) -> int:
+    def run(
+        name: str, *arguments: str, tasks: int = 1, duration: float = 0.0, urgency: int = 16
+    ) -> int:
         jobspec = JobspecV1.from_command([str(work / name), *arguments], num_tasks=tasks)
         jobspec.cwd = str(work)
         jobspec.environment = dict(os.environ)
-        if "duration" in settings:
-            jobspec.duration = settings["duration"]
-        return int(submit(handle, jobspec, urgency=settings.get("urgency", 16)))
+        jobspec.duration = duration
+        return int(submit(handle, jobspec, urgency=urgency))
 
     run("train", tasks=2)
     run("render", tasks=2)
@@ -86,7 +87,7 @@ def submit_all(work: Path) -> None:
     handle.close()
 
 
-def wait_until(handle: Any, done: Callable[[dict[str, int]], bool], seconds: float = 60.0) -> None:
+def wait_until(handle: Flux, done: Callable[[dict[str, int]], bool], seconds: float = 60.0) -> None:
     """Wait until the counts of job-list satisfy ``done``; raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while not done(handle.rpc("job-list.job-stats").get()["job_states"]):
@@ -121,7 +122,7 @@ _PICTURES: Final = (
 )
 
 
-async def picture(pilot: Pilot[Any], name: str, keys: tuple[str, ...], path: Path) -> None:
+async def picture(pilot: Pilot[None], name: str, keys: tuple[str, ...], path: Path) -> None:
     """Press ``keys``, let the screen settle, write it."""
     await pilot.press(*keys)
     app = pilot.app
@@ -140,7 +141,7 @@ async def picture(pilot: Pilot[Any], name: str, keys: tuple[str, ...], path: Pat
         subprocess.run(command, input=spaced.encode(), check=False)
 
 
-async def until(pilot: Pilot[Any], condition: Callable[[], bool], seconds: float = 60.0) -> None:
+async def until(pilot: Pilot[None], condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Let the application run until ``condition`` holds; raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
@@ -25,7 +25,7 @@ DEFAULT_FORMAT = (
 #: For a person at a terminal: a job that has no nodes says why.
 TERMINAL_FORMAT = DEFAULT_FORMAT.replace("{nodelist:h}", "{where:h}")
 
-_RESULT_COLORS = {1: "\033[01;32m", 2: "\033[01;31m", 4: "\033[37m", 8: "\033[01;31m"}
+_RESULT_COLORS: dict[int | str, str] = {1: "\033[01;32m", 2: "\033[01;31m", 4: "\033[37m", 8: "\033[01;31m"}
 _RESET = "\033[0;0m"
 _ROWS_AT_ONCE = 2000
 
@@ -91,19 +91,29 @@ def _use_color(when: str) -> bool:
     return when == "always"
 
 
-def _query(flux: Flux, options: dict[str, Any], attrs: list[str]) -> tuple[list[JobInfo], list[str]]:
+class _Selection(TypedDict):
+    """Which jobs to list."""
+
+    all_jobs: bool
+    all_users: bool
+    user: str | None
+    count: int
+    filters: str | None
+    jobids: tuple[str, ...]
+
+
+def _query(flux: Flux, wanted: _Selection, attrs: list[str]) -> tuple[list[JobInfo], list[str]]:
     from flux.job.list import JobList
 
-    filters = options["filters"] or "pending,running"
-    user: str | int = options["user"] if options["user"] is not None else os.getuid()
-    if options["all_jobs"] or options["all_users"]:
+    filters = wanted["filters"] or "pending,running"
+    user: str | int = wanted["user"] if wanted["user"] is not None else os.getuid()
+    if wanted["all_jobs"] or wanted["all_users"]:
         filters = "pending,running,inactive"
-    if options["all_users"]:
+    if wanted["all_users"]:
         user = "all"
+    names = [name for name in filters.split(",") if name]
     try:
-        jobs = JobList(
-            flux, attrs, [name for name in filters.split(",") if name], options["jobids"], user, options["count"]
-        )
+        jobs = JobList(flux, attrs, names, wanted["jobids"], user, wanted["count"])
     except ValueError as exc:
         raise _failure(exc) from None
     return jobs.jobs(), jobs.errors
@@ -116,7 +126,7 @@ def _print(jobs: list[JobInfo], layout: JobInfoFormat, color: bool) -> None:
         lines: list[str] = []
         try:
             for job in jobs[start : start + _ROWS_AT_ONCE]:
-                paint = _RESULT_COLORS.get(job.result_id, "") if color else ""  # type: ignore[arg-type]
+                paint = _RESULT_COLORS.get(job.result_id, "") if color else ""
                 line = format_row(job)
                 lines.append(f"{paint}{line}\n{_RESET}" if paint else f"{line}\n")
         except ValueError as exc:
@@ -206,7 +216,7 @@ def command(
     stats: bool,
     stats_only: bool,
     as_json: bool,
-    **options: Any,
+    **wanted: Unpack[_Selection],
 ) -> int:
     """List jobs, by default those of the current user that have not ended.
 
@@ -216,12 +226,12 @@ def command(
     if stats_only:
         return 0 if _print_stats(handle(python_failure)) else 1
     rows = _parse_format(layout or (TERMINAL_FORMAT if sys.stdout.isatty() else DEFAULT_FORMAT))
-    _check_ids(options["jobids"])
+    _check_ids(wanted["jobids"])
     flux = handle(python_failure)
     if stats and not as_json:
         _print_stats(flux)
     try:
-        jobs, errors = _query(flux, options, _all_attributes() if as_json else attributes_of(rows.fields))
+        jobs, errors = _query(flux, wanted, _all_attributes() if as_json else attributes_of(rows.fields))
     except OSError as exc:
         raise _failure(f"[Errno {exc.errno}] {exc.strerror}") from None
     if as_json:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import json as stdlib_json
 import os
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from fluxctl.command import FluxGroup, echo, handle
 from fluxctl.errors import CommandError
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
 
 STATES = {0: "I", 1: "R", 2: "F", 3: "X"}
 
@@ -26,7 +29,7 @@ def _service_of(name: str) -> tuple[str, str]:
     return (prefix, last) if prefix else ("broker", name)
 
 
-def _locate(h: Any | None, name: str) -> str:
+def _locate(h: Flux | None, name: str) -> str:
     """Return what to ask the broker of ``h`` to load: a built-in module's name, or the path of a file."""
     if "/" in name:
         path = os.path.abspath(name)
@@ -47,17 +50,17 @@ def _locate(h: Any | None, name: str) -> str:
     raise CommandError(f"{name}: not found in module search path")
 
 
-def _installed(h: Any, name: str) -> str | None:
+def _installed(h: Flux, name: str) -> str | None:
     """Path of the module in the broker's own module path: flux-core's broker, unlike ours, loads its modules from files."""
     try:
-        folders = h.attr_get("conf.module_path").split(":")
+        folders = (h.attr_get("conf.module_path") or "").split(":")
     except OSError:
         return None
     paths = (os.path.join(folder, f"{name}.so") for folder in folders if folder)
     return next((path for path in paths if os.path.exists(path)), None)
 
 
-def _insmod(h: Any, name: str, args: tuple[str, ...]) -> None:
+def _insmod(h: Flux, name: str, args: tuple[str, ...]) -> None:
     path = _locate(h, name)
     service, _ = _service_of(name) if "/" not in name else ("broker", name)
     try:
@@ -68,7 +71,7 @@ def _insmod(h: Any, name: str, args: tuple[str, ...]) -> None:
         raise CommandError(f"{service}.insmod: {exc.strerror}") from None
 
 
-def _rmmod(h: Any, name: str, force: bool) -> None:
+def _rmmod(h: Flux, name: str, force: bool) -> None:
     service, _ = _service_of(name)
     try:
         h.rpc(f"{service}.rmmod", {"name": name}).get()
@@ -216,7 +219,7 @@ def stats(
     echo(_scaled(value, kind, scale))
 
 
-def _scaled(value: Any, kind: str | None, scale: float) -> str:
+def _scaled(value: object, kind: str | None, scale: float) -> str:
     """Return a statistic as text: an object as indented JSON, a number converted and scaled."""
     if isinstance(value, dict | list):
         return stdlib_json.dumps(value, indent=1)

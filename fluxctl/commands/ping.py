@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -109,7 +109,7 @@ class _Ping:
 
     def _send(self) -> Future:
         now = time.monotonic_ns()
-        body: dict[str, Any] = {
+        body = {
             "seq": self.sent,
             "time.tv_sec": now // 10**9,
             "time.tv_nsec": now % 10**9,

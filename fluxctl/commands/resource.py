@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from flux.hostlist import Hostlist
     from flux.idset import IDset
     from flux.output_format import OutputFormat
+    from flux.resource.ResourceSet import ResourceSet
 
 LIST_FORMAT = "{state:>10} {nnodes:>6} {ncores:>8} {ngpus:>8} {nodelist}"
 LIST_FORMAT_VERBOSE = "{state:>10} {nnodes:>6} {ncores:>8} {ngpus:>8} {rlist}"
@@ -58,7 +59,7 @@ def _layout(headings: Mapping[str, str], text: str) -> OutputFormat:
         raise _failure(exc) from None
 
 
-def _print_table(layout: OutputFormat, rows: Iterable[Any], *, header: bool) -> None:
+def _print_table(layout: OutputFormat, rows: Iterable[object], *, header: bool) -> None:
     if header:
         echo(layout.header())
     for row in rows:
@@ -204,7 +205,7 @@ def list_resources(verbose: bool, no_header: bool, layout: str | None, states: s
     _print_table(table, [resources[state] for state in wanted], header=not no_header)
 
 
-def _plain(resources: Any) -> dict[str, Any]:
+def _plain(resources: ResourceSet) -> dict[str, object]:
     """Return the fields of ``flux resource list`` as plain values."""
     counts = {name: getattr(resources, name) for name in ("nnodes", "ncores", "ngpus")}
     return counts | {name: str(getattr(resources, name)) for name in ("ranks", "nodelist", "rlist")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
@@ -51,7 +51,7 @@ def _userid() -> int:
     return os.getuid()
 
 
-def _load(path: str) -> dict[str, Any]:
+def _load(path: str) -> dict[str, object]:
     """Return the JSON object in a file."""
     from flux.wire.json import loads
 
@@ -67,11 +67,11 @@ def _load(path: str) -> dict[str, Any]:
     return value
 
 
-def _lookup(jobid: int, key: str) -> dict[str, Any]:
+def _lookup(jobid: int, key: str) -> dict[str, object]:
     """Return a JSON object of the job from the instance."""
     from flux.wire.json import loads
     from fluxctl.command import handle
 
     answer = handle().rpc("job-info.lookup", {"id": jobid, "keys": [key], "flags": 0}).get()
-    value: dict[str, Any] = loads((answer or {})[key])
+    value: dict[str, object] = loads((answer or {})[key])
     return value

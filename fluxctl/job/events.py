@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,7 @@ from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
 
 if TYPE_CHECKING:
+    from flux.eventlog import Entry
     from flux.job.event import JobEventWatchFuture
 
 _FORMAT = click.option(
@@ -42,7 +43,7 @@ class EntryFormatter:
         self._time = time_format
         self._start: float | None = None
 
-    def format(self, line: str, entry: dict[str, Any]) -> str:
+    def format(self, line: str, entry: Entry) -> str:
         """Return how an entry is shown."""
         if self._start is None:
             self._start = entry["timestamp"]
@@ -62,7 +63,7 @@ class EntryFormatter:
         return f"{timestamp:.6f}"
 
 
-def _context(entry: dict[str, Any]) -> Iterator[str]:
+def _context(entry: Entry) -> Iterator[str]:
     from flux.wire import json
 
     for key, value in (entry.get("context") or {}).items():
@@ -149,7 +150,7 @@ def wait_event(
     raise CommandError(f"event '{name}' never received")
 
 
-def _entries(watch: JobEventWatchFuture, name: str, seconds: float | None) -> Iterator[tuple[str, dict[str, Any]]]:
+def _entries(watch: JobEventWatchFuture, name: str, seconds: float | None) -> Iterator[tuple[str, Entry]]:
     """Yield lines and entries; ``seconds`` is the longest wait for one of them."""
     from flux.wire import json
 
@@ -178,7 +179,7 @@ def _seconds(text: str | None) -> float | None:
         raise CommandError(f"Invalid argument for option timeout: {text}") from None
 
 
-def _match(text: str | None) -> tuple[str, Any] | None:
+def _match(text: str | None) -> tuple[str, object] | None:
     if text is None:
         return None
     from flux.wire import json
@@ -192,7 +193,7 @@ def _match(text: str | None) -> tuple[str, Any] | None:
         return key, value
 
 
-def _matches(entry: dict[str, Any], wanted: tuple[str, Any]) -> bool:
+def _matches(entry: Entry, wanted: tuple[str, object]) -> bool:
     context = entry.get("context") or {}
     return wanted[0] in context and context[wanted[0]] == wanted[1]
 

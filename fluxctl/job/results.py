@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -60,7 +61,7 @@ def status(
         raise CommandError("", worst)
 
 
-def exit_code_of(facts: dict[str, Any], exception_exit_code: int | None = None) -> tuple[int, str]:
+def exit_code_of(facts: Mapping[str, Any], exception_exit_code: int | None = None) -> tuple[int, str]:
     """Return the exit code that stands for a job's result and a sentence about it."""
     waitstatus = facts.get("waitstatus")
     fatal = facts["exception_occurred"] and facts["exception_severity"] == 0
@@ -78,7 +79,7 @@ def _shell_code(waitstatus: int) -> int:
     return waitstatus >> 8 if not waitstatus & 0x7F else 128 + (waitstatus & 0x7F)
 
 
-def _dump(facts: dict[str, Any]) -> None:
+def _dump(facts: Mapping[str, object]) -> None:
     from flux.wire import json
 
     echo(json.dumps(facts).decode())

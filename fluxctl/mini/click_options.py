@@ -146,9 +146,9 @@ def with_options(options: Sequence[click.Option]) -> Callable[[F], F]:
     """Decorate a function that becomes a command: give it these options, in this order."""
 
     def decorate(function: F) -> F:
-        params: list[click.Parameter] = getattr(function, "__click_params__", [])
-        # click reverses what decorators, which apply bottom-up, have collected.
-        function.__click_params__ = [*params, *reversed(options)]  # type: ignore[attr-defined]
+        # Decorators apply bottom-up; click reverses what they collected.
+        collected: list[click.Parameter] = vars(function).setdefault("__click_params__", [])
+        collected.extend(reversed(options))
         return function
 
     return decorate

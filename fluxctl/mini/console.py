@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import sys
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 _MAX_OPEN = 64
 
@@ -45,7 +45,7 @@ class Console:
         """Write to a log file, or to stderr if there is none. OSError if the file cannot be written."""
         self._put(sys.stderr, data, log)
 
-    def _put(self, stream: object, data: bytes, log: str | None) -> None:
+    def _put(self, stream: TextIO, data: bytes, log: str | None) -> None:
         if log is not None:
             file = self._file(log)
             file.write(data)
@@ -53,7 +53,7 @@ class Console:
             return
         buffer = getattr(stream, "buffer", None)
         if buffer is None:
-            stream.write(data.decode("utf-8", "replace"))  # type: ignore[attr-defined]
+            stream.write(data.decode("utf-8", "replace"))
             return
         buffer.flush()
         if hasattr(buffer, "raw"):

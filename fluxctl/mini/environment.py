@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import translate
 from string import Template
 
@@ -21,7 +21,7 @@ class _Scope(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         return self._built[name] if name in self._built else self._process[name]
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[str]:
         return iter({**self._process, **self._built})
 
     def __len__(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 
 from tui.model import format as fmt
 from tui.model.states import DONE, PENDING, Status
@@ -11,7 +10,7 @@ from tui.model.table import JobTable
 
 def annotation(table: JobTable, row: int, group: str, key: str) -> str:
     """Return one annotation as text, empty if absent."""
-    section: Any = table.annotations.get(row, {}).get(group)
+    section = table.annotations.get(row, {}).get(group)
     value = section.get(key, "") if isinstance(section, dict) else ""
     return fmt.printable(value if isinstance(value, str) else str(value))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
+
+from tui.model.table import Job
 
 NAMES: Final = ("sha256sum", "lammps", "train.py", "align", "merge.sh", "fft3d", "render", "pytest", "blastn", "reduce")
 _KINDS: Final = (
@@ -20,16 +22,16 @@ _KINDS: Final = (
 )
 
 
-def jobs(number: int, now: float, seed: int = 1) -> list[dict[str, Any]]:
+def jobs(number: int, now: float, seed: int = 1) -> list[Job]:
     """Return ``number`` job-list records, the last submitted just before ``now``."""
     return list(_jobs(number, now, random.Random(seed)))
 
 
-def _jobs(number: int, now: float, rng: random.Random) -> Iterator[dict[str, Any]]:
+def _jobs(number: int, now: float, rng: random.Random) -> Iterator[Job]:
     kinds = rng.choices([kind[:2] for kind in _KINDS], [kind[2] for kind in _KINDS], k=number)
     for i, (state, result) in enumerate(kinds):
         submit = now - (number - i) * 0.5 - rng.random()
-        job: dict[str, Any] = {
+        job: Job = {
             "id": int((submit - now + 1e7) * 1000) << 24 | i & 0xFFFF,
             "userid": rng.choice((0, 0, 0, 1)),
             "urgency": 16,
@@ -58,7 +60,7 @@ def _jobs(number: int, now: float, rng: random.Random) -> Iterator[dict[str, Any
         yield job
 
 
-_ENDINGS: Final[dict[int, dict[str, Any]]] = {
+_ENDINGS: Final[dict[int, dict[str, object]]] = {
     1: {"success": True, "waitstatus": 0, "exception_occurred": False},
     2: {"success": False, "waitstatus": 256, "exception_occurred": False},
     4: {"waitstatus": 36608, "exception_type": "cancel", "exception_severity": 0, "exception_note": "not needed"},

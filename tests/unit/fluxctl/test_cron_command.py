@@ -11,7 +11,7 @@ import pytest
 
 from flux.testing.scripted import ScriptedFlux
 from fluxctl import main
-from fluxctl.commands import cron as cron_command
+from fluxctl.cron_entry import ago
 
 Runner = Callable[..., tuple[int, str, str]]
 
@@ -75,7 +75,7 @@ def flux() -> ScriptedFlux:
 
 @pytest.fixture
 def run(flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Runner:
-    monkeypatch.setattr(cron_command, "handle", lambda: flux)
+    monkeypatch.setattr("fluxctl.commands.cron.handle", lambda: flux)
     monkeypatch.setattr(time, "time", lambda: 1795220457.0)
 
     def runner(*args: str, stdin: str = "") -> tuple[int, str, str]:
@@ -166,7 +166,7 @@ def test_list(run: Runner) -> None:
     ],
 )
 def test_ages(seconds: float, words: str) -> None:
-    assert cron_command._ago(seconds) == words
+    assert ago(seconds) == words
 
 
 def test_dump(run: Runner) -> None:
