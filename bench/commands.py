@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from bench.measure import Figure, Program, Target, in_instance, paired, programs, show
 from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 REPEAT = 20
 MANY_JOBS = 1200

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -19,6 +19,9 @@ from tui.app import TopApp
 from tui.feed.synthetic import SyntheticFeed
 from tui.model import sample
 from tui.model.dashboard import Dashboard
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 JOBS = 100_000
 ROWS = 100
@@ -40,7 +43,7 @@ def paint(app: TopApp) -> int:
     app.repaint()
     screen = app.screen
     screen.refresh()
-    strips = screen._compositor.render_strips()
+    strips = screen._compositor.render_strips()  # noqa: SLF001 - as Textual's own driver does
     return sum(len(strip.render(app.console)) for strip in strips)
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from bench.measure import Figure, Program, Target, paired, show
 from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REPEAT = 3
 REAL = 400

@@ -7,10 +7,13 @@ import pathlib
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from flux.testing.instance import Instance, default_flux
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ REPEAT = 3
 
 
 @cache
-def _sample(program: Program, turn: int) -> tuple[float, float]:
+def _sample(program: Program, _turn: int) -> tuple[float, float]:
     """MiB of the broker itself, and with all its children."""
     with running_instance(1, flux=program.flux) as instance:
         fill(program, instance, JOBS)

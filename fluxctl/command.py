@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex, SupportsInt
 
 import click
@@ -13,6 +12,8 @@ from click.exceptions import NoSuchOption
 from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flux.core.handle import Flux
 
 

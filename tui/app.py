@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.app import App
 from textual.binding import Binding, BindingType
 
-from tui.feed.base import Feed
 from tui.model.dashboard import Dashboard
 from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.live import LiveScreen
 from tui.widgets import palette
-from tui.widgets.palette import Glyphs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.feed.base import Feed
+    from tui.widgets.palette import Glyphs
 
 REPAINT_SECONDS: Final = 0.1
 _ASCII_KEYS: Final = {"\u23ce": "cr"}

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from tui.feed.base import Feed
 from tui.model import format as fmt
 from tui.model import reasons
-from tui.model.dashboard import Dashboard
 from tui.model.jobid import f58
 from tui.model.states import PENDING, RUNNING, STATUS, Status
 from tui.model.users import user_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.feed.base import Feed
+    from tui.model.dashboard import Dashboard
 
 PERIOD: Final = 0.2
 

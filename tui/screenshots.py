@@ -14,11 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Final
-
-from textual.pilot import Pilot
+from typing import TYPE_CHECKING, Final
 
 from flux import Flux
 from flux.job import JobspecV1, cancel, submit
@@ -27,6 +24,11 @@ from tui.feed.live import LiveFeed
 from tui.model.states import DONE
 from tui.screens.job import JobScreen
 from tui.widgets import palette
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.pilot import Pilot
 
 SIZES: Final = ((160, 50), (80, 24))
 PROGRAMS: Final = {
@@ -62,9 +64,7 @@ def submit_all(work: Path) -> None:
         path.chmod(0o755)
     handle = Flux()
 
-    def run(
-        name: str, *arguments: str, tasks: int = 1, duration: float = 0.0, urgency: int = 16
-    ) -> int:
+    def run(name: str, *arguments: str, tasks: int = 1, duration: float = 0.0, urgency: int = 16) -> int:
         jobspec = JobspecV1.from_command([str(work / name), *arguments], num_tasks=tasks)
         jobspec.cwd = str(work)
         jobspec.environment = dict(os.environ)
@@ -104,7 +104,7 @@ async def take_all(directory: Path) -> None:
             await until(pilot, functools.partial(_filled, app))
             await pilot.pause(4.0)
             for name, keys in _PICTURES:
-                await picture(pilot, name, keys, directory / f"{name}-{size[0]}x{size[1]}.svg")
+                await picture(pilot, keys, directory / f"{name}-{size[0]}x{size[1]}.svg")
 
 
 def _filled(app: TopApp) -> bool:
@@ -122,7 +122,7 @@ _PICTURES: Final = (
 )
 
 
-async def picture(pilot: Pilot[None], name: str, keys: tuple[str, ...], path: Path) -> None:
+async def picture(pilot: Pilot[None], keys: tuple[str, ...], path: Path) -> None:
     """Press ``keys``, let the screen settle, write it."""
     await pilot.press(*keys)
     app = pilot.app

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +11,8 @@ from fluxctl.command import FluxGroup, echo
 from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flux.resource.Rlist import Rlist
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
@@ -14,6 +13,8 @@ from fluxctl.errors import CommandError
 from fluxctl.python_style import PythonCommand
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from flux.core.handle import Flux
     from flux.job.info import JobInfo, JobInfoFormat
 

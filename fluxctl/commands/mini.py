@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +14,8 @@ from fluxctl.mini.options import MiniOptions, given
 from fluxctl.python_style import PythonCommand, PythonGroup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from flux.core.handle import Flux
     from flux.job.Jobspec import JobspecV1
     from flux.progress import ProgressBar

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,8 @@ from fluxctl.errors import CommandError
 from fluxctl.python_style import PythonGroup
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from flux.core.handle import Flux
     from flux.hostlist import Hostlist
     from flux.idset import IDset

@@ -25,9 +25,9 @@ URGENCIES = {"hold": 0, "default": 16, "expedite": 31}
 def _raise(id_text: str, kind: str, severity: int, message: tuple[str, ...]) -> None:
     from flux.job.kill import raise_async
 
-    id = parse_id(id_text)
+    jobid = parse_id(id_text)
     try:
-        raise_async(handle(), id, kind, severity, words(message)).get()
+        raise_async(handle(), jobid, kind, severity, words(message)).get()
     except OSError as exc:
         raise CommandError(f"{id_text}: {exc.strerror}") from None
 
@@ -128,9 +128,9 @@ def kill(ctx: click.Context, name: str, args: tuple[str, ...]) -> None:
         usage(ctx)
     from flux.job.kill import kill as send
 
-    id, signum = parse_id(args[0]), _signal(name)
+    jobid, signum = parse_id(args[0]), _signal(name)
     try:
-        send(handle(), id, signum)
+        send(handle(), jobid, signum)
     except OSError as exc:
         raise CommandError(f"kill {args[0]}: {exc.strerror}") from None
 
@@ -165,9 +165,9 @@ def killall(ctx: click.Context, name: str, user: str | None, force: bool, args: 
 def urgency(ctx: click.Context, verbose: bool, args: tuple[str, ...]) -> None:
     if len(args) != 2:
         usage(ctx)
-    id, value = parse_id(args[0]), _urgency(args[1])
+    jobid, value = parse_id(args[0]), _urgency(args[1])
     try:
-        answer = handle().rpc("job-manager.urgency", {"id": id, "urgency": value}).get()
+        answer = handle().rpc("job-manager.urgency", {"id": jobid, "urgency": value}).get()
     except OSError as exc:
         raise CommandError(f"{args[0]}: {exc.strerror}") from None
     if verbose:
@@ -194,13 +194,13 @@ def annotate(ctx: click.Context, args: tuple[str, ...]) -> None:
         usage(ctx)
     from flux.wire import json
 
-    id = parse_id(args[0])
+    jobid = parse_id(args[0])
     text = sys.stdin.read() if args[2] == "-" else args[2]
     try:
         value = json.loads(text)
     except ValueError:
         value = text
     try:
-        handle().rpc("job-manager.annotate", {"id": id, "annotations": {"user": {args[1]: value}}}).get()
+        handle().rpc("job-manager.annotate", {"id": jobid, "annotations": {"user": {args[1]: value}}}).get()
     except OSError as exc:
         raise CommandError(f"{args[0]}: {exc.strerror}") from None

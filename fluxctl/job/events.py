@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +12,8 @@ from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flux.eventlog import Entry
     from flux.job.event import JobEventWatchFuture
 
@@ -86,9 +87,9 @@ def eventlog(ctx: click.Context, form: str, time_format: str, path: str, args: t
         usage(ctx)
     from flux.wire import json
 
-    id, formatter = parse_id(args[0]), EntryFormatter(form, time_format)
+    jobid, formatter = parse_id(args[0]), EntryFormatter(form, time_format)
     try:
-        answer = handle().rpc("job-info.lookup", {"id": id, "keys": [path], "flags": 0}).get()
+        answer = handle().rpc("job-info.lookup", {"id": jobid, "keys": [path], "flags": 0}).get()
     except OSError as exc:
         if exc.errno == errno.ENOENT:
             raise CommandError(f"eventlog path {path} not found") from None
@@ -129,12 +130,12 @@ def wait_event(
         usage(ctx)
     from flux.job.event import event_watch_async
 
-    id, name = parse_id(args[0]), args[1]
+    jobid, name = parse_id(args[0]), args[1]
     formatter, wanted = EntryFormatter(form, time_format), _match(match)
     seconds = _seconds(timeout)
     if count < 1:
         raise CommandError("count must be > 0")
-    watch = event_watch_async(handle(), id, path)
+    watch = event_watch_async(handle(), jobid, path)
     left = count
     for line, entry in _entries(watch, name, seconds):
         text = formatter.format(line, entry)
@@ -204,12 +205,12 @@ def _matches(entry: Entry, wanted: tuple[str, object]) -> bool:
 def info(ctx: click.Context, args: tuple[str, ...]) -> None:
     if len(args) < 2:
         usage(ctx)
-    id, keys = parse_id(args[0]), list(args[1:])
+    jobid, keys = parse_id(args[0]), list(args[1:])
     try:
-        answer = handle().rpc("job-info.lookup", {"id": id, "keys": keys, "flags": 0}).get()
+        answer = handle().rpc("job-info.lookup", {"id": jobid, "keys": keys, "flags": 0}).get()
     except OSError as exc:
         if exc.errno == errno.ENOENT:
-            raise CommandError(f"job {id} id or key not found") from None
+            raise CommandError(f"job {jobid} id or key not found") from None
         raise CommandError(f"flux_job_info_lookup: {exc.strerror}") from None
     for key in keys:
         echo(answer[key])

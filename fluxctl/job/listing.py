@@ -135,10 +135,10 @@ def id_command(encoding: str, args: tuple[str, ...]) -> None:
         raise CommandError(f"Unknown to={encoding}")
     for text in _ids(args):
         try:
-            id = int(id_parse(text))
+            jobid = int(id_parse(text))
         except (ValueError, OSError, OverflowError):
             raise CommandError(f"{text}: malformed input") from None
-        echo(id_encode(id, encoding))
+        echo(id_encode(jobid, encoding))
 
 
 @click.command(

@@ -56,9 +56,8 @@ class JobCommand(FluxCommand):
     def get_help(self, ctx: click.Context) -> str:
         """Return the usage text."""
         rows = [("  -h, --help", "Display this message.")]
-        for param in self.params:
-            if isinstance(param, click.Option):
-                rows.append((_label(param), param.help or ""))
+        options = (param for param in self.params if isinstance(param, click.Option))
+        rows += [(_label(option), option.help or "") for option in options]
         first = f"Usage: {program_name(ctx)} {ctx.info_name} {self.synopsis}".rstrip()
         return "\n".join([first, self.help or "", *option_lines(rows)])
 
@@ -87,7 +86,7 @@ class JobIdArguments(click.Argument):
             return []
         start = "ƒ" + incomplete[1:] if incomplete.startswith("f") else incomplete
         found = [(id_encode(job["id"], "f58"), job.get("name", "")) for job in jobs]
-        return [CompletionItem(id, help=name) for id, name in found if id.startswith(start)]
+        return [CompletionItem(one, help=name) for one, name in found if one.startswith(start)]
 
 
 def _label(option: click.Option) -> str:

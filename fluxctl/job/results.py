@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -61,7 +60,7 @@ def status(
         raise CommandError("", worst)
 
 
-def exit_code_of(facts: Mapping[str, Any], exception_exit_code: int | None = None) -> tuple[int, str]:
+def exit_code_of(facts: dict[str, Any], exception_exit_code: int | None = None) -> tuple[int, str]:
     """Return the exit code that stands for a job's result and a sentence about it."""
     waitstatus = facts.get("waitstatus")
     fatal = facts["exception_occurred"] and facts["exception_severity"] == 0
@@ -79,7 +78,7 @@ def _shell_code(waitstatus: int) -> int:
     return waitstatus >> 8 if not waitstatus & 0x7F else 128 + (waitstatus & 0x7F)
 
 
-def _dump(facts: Mapping[str, object]) -> None:
+def _dump(facts: dict[str, Any]) -> None:
     from flux.wire import json
 
     echo(json.dumps(facts).decode())
@@ -98,9 +97,9 @@ def wait(ctx: click.Context, every: bool, verbose: bool, args: tuple[str, ...]) 
     if every:
         _wait_all(handle(), verbose)
         return
-    id = parse_id(args[0]) if args else ANY
+    jobid = parse_id(args[0]) if args else ANY
     try:
-        answer = handle().rpc("job-manager.wait", {"id": id}).get()
+        answer = handle().rpc("job-manager.wait", {"id": jobid}).get()
     except OSError as exc:
         raise CommandError(exc.strerror or "wait failed") from None
     if not args:
@@ -128,7 +127,7 @@ def _wait_all(h: Flux, verbose: bool) -> None:
         raise CommandError("", 1)
 
 
-def _f58(id: int) -> str:
+def _f58(jobid: int) -> str:
     from flux.job.JobID import id_encode
 
-    return id_encode(id, "f58")
+    return id_encode(jobid, "f58")

@@ -21,29 +21,33 @@ FLAGS = {"debug": "debug", "waitable": "waitable", "signed": "pre_signed", "nova
 @click.option(
     "-f", "--flags", default="", metavar="FLAGS", help="Set comma-separated flags (e.g. debug, waitable, novalidate)"
 )
-@click.option("-s", "--security-config", metavar="pattern", help="Use non-default security config glob")
+@click.option(
+    "-s",
+    "--security-config",
+    metavar="pattern",
+    expose_value=False,
+    help="Use non-default security config glob",
+)
 @click.option("-S", "--sign-type", default="none", metavar="TYPE", help="Use non-default mechanism type to sign J")
 @click.argument("args", nargs=-1)
 @click.pass_context
-def submit(
-    ctx: click.Context, urgency: str, flags: str, security_config: str | None, sign_type: str, args: tuple[str, ...]
-) -> None:
+def submit(ctx: click.Context, urgency: str, flags: str, sign_type: str, args: tuple[str, ...]) -> None:
     if len(args) > 1:
         usage(ctx)
     if sign_type != "none":
         raise CommandError(f"sign: unknown mechanism {sign_type}")
     from flux.job.submit import submit_async
 
-    options = {name: True for name in _flags(flags)}
+    options = dict.fromkeys(_flags(flags), True)
     text = _read(args[0] if args else "-")
     future = submit_async(handle(), text, _urgency(urgency), **options)
     try:
-        id = future.get_id()
+        jobid = future.get_id()
     except OSError as exc:
         raise CommandError(exc.strerror or "submission failed") from None
     from flux.job.JobID import id_encode
 
-    echo(id_encode(int(id), "f58"))
+    echo(id_encode(int(jobid), "f58"))
 
 
 def _flags(text: str) -> list[str]:

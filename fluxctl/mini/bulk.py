@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from fluxctl.mini.inputs import InputReader, count_known, split_command
-from fluxctl.mini.options import MiniOptions
 from fluxctl.mini.template import OWN, Template, define, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from fluxctl.mini.options import MiniOptions
 
 
 class BulkSubmission:

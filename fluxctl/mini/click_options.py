@@ -29,7 +29,7 @@ class RuleOption(click.Option):
         super().add_to_parser(parser, ctx)
         prefix = self.prefix
         for name in self.opts:
-            entry = parser._long_opt[name]
+            entry = parser._long_opt[name]  # noqa: SLF001 - see above
             process = entry.process
             entry.dest = "env"
             entry.process = lambda value, state, process=process: process(prefix + value, state)

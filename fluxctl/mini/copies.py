@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fluxctl.mini.jobspec import JobspecBuilder
@@ -10,6 +9,8 @@ from fluxctl.mini.options import MiniOptions, failure
 from fluxctl.mini.template import describe, replace_cc, replace_cc_options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from flux.idset import IDset
     from flux.job.Jobspec import JobspecV1
     from fluxctl.mini.submitter import Job

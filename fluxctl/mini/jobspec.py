@@ -6,8 +6,8 @@ Options arrive as text and become numbers here.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from flux.debugged import get_mpir_being_debugged
 from flux.duration import parse_datetime
@@ -16,6 +16,9 @@ from flux.wire import json
 from fluxctl.command import current_directory
 from fluxctl.mini.environment import build_environment
 from fluxctl.mini.options import MiniOptions, failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 _TO_KVS = ("none", "kvs")
 

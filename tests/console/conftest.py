@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +14,9 @@ from tui.feed.synthetic import SyntheticFeed
 from tui.model import sample, users
 from tui.model.dashboard import Instance
 from tui.widgets import palette
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 NOW = 1_795_220_449.0
 INSTANCE = Instance("local:///tmp/flux-cTZaMJ/local-0", 4, "0.29.0", NOW - 7500, 0, "vm")

@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FLUX = str(Path(sys.executable).with_name("flux"))
 
@@ -47,7 +50,8 @@ def test_without_a_terminal_it_says_what_to_do(instance: Instance) -> None:
 )
 def test_bad_arguments(instance: Instance, arguments: list[str], message: str) -> None:
     done = instance.run("top", *arguments)
-    assert done.returncode == 1 and done.stderr.startswith(f"flux-top: {message}")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"flux-top: {message}")
 
 
 def test_a_job_that_is_no_instance(instance: Instance) -> None:
@@ -60,7 +64,8 @@ def test_a_job_that_is_no_instance(instance: Instance) -> None:
 def test_without_an_instance() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "FLUX_URI"}
     done = subprocess.run([FLUX, "top", "--linear"], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and done.stderr.strip().endswith("No such file or directory")
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("No such file or directory")
 
 
 def test_linear_prints_changes_and_ends_on_interrupt(instance: Instance) -> None:
@@ -68,7 +73,8 @@ def test_linear_prints_changes_and_ends_on_interrupt(instance: Instance) -> None
     with subprocess.Popen(
         command, env=instance.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as top:
-        assert top.stdout is not None and top.stderr is not None
+        assert top.stdout is not None
+        assert top.stderr is not None
         lines: list[str] = []
         while not any("cores in use" in line for line in lines):
             lines.append(top.stdout.readline())

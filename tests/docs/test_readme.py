@@ -10,11 +10,14 @@ import pathlib
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = pathlib.Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -79,7 +82,8 @@ def test_other_blocks_name_targets_of_the_makefile() -> None:
     assert lines
     for line in lines:
         program, target = line.split()
-        assert program == "make" and re.search(rf"^{target}:", makefile, re.MULTILINE), line
+        assert program == "make", line
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), line
 
 
 def test_the_comparison_can_fail() -> None:

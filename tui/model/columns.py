@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tui.model import format as fmt
 from tui.model import reasons
 from tui.model.jobid import f58
 from tui.model.states import DONE, PENDING, STATUS
-from tui.model.table import JobTable
 from tui.model.users import user_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.model.table import JobTable
 
 SortKey = float | str
 
@@ -34,7 +37,7 @@ class Column:
     indent: bool = False
 
 
-def _state_key(table: JobTable, row: int, now: float) -> float:
+def _state_key(table: JobTable, row: int, _now: float) -> float:
     """Running first, then pending, then done; the newest first but for pending, where it is the next to run."""
     status = table.status[row]
     rank = STATUS[status].rank * 1e12

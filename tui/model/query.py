@@ -115,7 +115,7 @@ def _text(name: str, value: str) -> Maker:
     get = _TEXT_FIELDS[name]
     match = _pattern(value).match
 
-    def make(table: JobTable, now: float) -> Test:
+    def make(table: JobTable, _now: float) -> Test:
         seen: dict[str, bool] = {}
         read = get(table)
 
@@ -143,7 +143,7 @@ def _state(value: str) -> Maker:
             word = starts[0]
         wanted.update(GROUPS.get(word, ()))
 
-    def make(table: JobTable, now: float) -> Test:
+    def make(table: JobTable, _now: float) -> Test:
         status = table.status
         return lambda row: status[row] in wanted
 
@@ -154,7 +154,7 @@ def _jobid(value: str) -> Maker:
     wanted = {jobid for jobid in map(parse, value.split(",")) if jobid is not None}
     prefixes = tuple(v if v[:1] == PREFIX else PREFIX + v[1:] for v in value.split(",") if v[:1] in ("f", PREFIX))
 
-    def make(table: JobTable, now: float) -> Test:
+    def make(table: JobTable, _now: float) -> Test:
         ids = table.ids
         return lambda row: ids[row] in wanted or (bool(prefixes) and f58(ids[row]).startswith(prefixes))
 
@@ -170,7 +170,7 @@ def _fuzzy(word: str) -> Maker:
     wanted = parse(word) if len(word) > 4 else None
     by_prefix = word[:1] == PREFIX
 
-    def make(table: JobTable, now: float) -> Test:
+    def make(table: JobTable, _now: float) -> Test:
         seen: dict[str, bool] = {}
         names, users, ids = table.name, table.userid, table.ids
 

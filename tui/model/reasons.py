@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 from tui.model import format as fmt
 from tui.model.states import DONE, PENDING, Status
-from tui.model.table import JobTable
+
+if TYPE_CHECKING:
+    from tui.model.table import JobTable
 
 
 def annotation(table: JobTable, row: int, group: str, key: str) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from tui.model.table import Job
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tui.model.table import Job
 
 NAMES: Final = ("sha256sum", "lammps", "train.py", "align", "merge.sh", "fft3d", "render", "pytest", "blastn", "reduce")
 _KINDS: Final = (

@@ -8,16 +8,18 @@ the job id, so keys are unique and a row that changes is found by bisection unde
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tui.model.columns import BY_NAME, Column, SortKey
 from tui.model.query import Query
 from tui.model.table import JobTable, collector_off
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 Key = tuple[SortKey, int]
 
-_FEW: Final = 400
+FEW: Final = 400
 """Up to this many changed rows are moved one by one; beyond it one merge is cheaper."""
 
 
@@ -80,7 +82,7 @@ class JobView:
         """File the rows in ``changed`` anew; all others stay where they are."""
         if not changed:
             return
-        if len(changed) > _FEW:
+        if len(changed) > FEW:
             self._merge(changed, now)
             return
         table, key, filed = self.table, self.column.key, self._filed

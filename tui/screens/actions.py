@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from tui.model import format as fmt
 from tui.model.jobid import f58
@@ -11,6 +11,9 @@ from tui.model.states import ACTIVE, RUNNING, Status
 from tui.screens.confirm import ConfirmScreen, SignalScreen
 from tui.screens.live import LiveScreen
 from tui.widgets import palette
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 AT_ONCE = 64
 LISTED = 5

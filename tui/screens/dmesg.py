@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Footer
 
@@ -18,6 +17,9 @@ from tui.widgets.header import Banner, TitleBar
 from tui.widgets.log_view import LogView
 from tui.widgets.palette import SEVERITY_COLOUR
 from tui.widgets.query_bar import QueryBar
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
 
 
 class DmesgScreen(SearchingScreen, LiveScreen):

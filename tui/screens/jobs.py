@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.events import Resize
 from textual.widgets import Footer
 
 from tui.model import format as fmt
@@ -20,6 +18,10 @@ from tui.screens.job import JobScreen
 from tui.widgets.header import Banner, CompactStats, CoresPanel, ProgressLine, StatesPanel, ThroughputPanel, TitleBar
 from tui.widgets.job_table import JobTableHeading, JobTableView
 from tui.widgets.query_bar import QueryBar
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.events import Resize
 
 TALL: Final = 34
 WIDE: Final = 110

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
 from textual.dom import DOMNode
 
-from tui.widgets.log_view import LogView
 from tui.widgets.query_bar import QueryBar
+
+if TYPE_CHECKING:
+    from tui.widgets.log_view import LogView
 
 
 class SearchingScreen(DOMNode):

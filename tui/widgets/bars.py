@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from tui.widgets.palette import LINE, Glyphs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def gauge(fraction: float, width: int, colour: str, glyphs: Glyphs) -> Text:

@@ -5,17 +5,20 @@ the cores are.
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 from textual.widget import Widget
 
 from tui.model import format as fmt
-from tui.model.dashboard import Dashboard
 from tui.model.states import ACTIVE, PENDING, RUNNING, Status
 from tui.widgets import palette
 from tui.widgets.bars import gauge, shares, sparkline
 from tui.widgets.palette import AMBER, BRIGHT, DIM, GREEN, RED, SOFT, Glyphs, status_colour
+
+if TYPE_CHECKING:
+    from tui.model.dashboard import Dashboard
 
 ENOUGH_TO_ESTIMATE = 10
 """With fewer jobs waiting, the length of the last ones decides when all is done, and the rate says nothing about it."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
-from textual.events import Click, Resize
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -15,11 +14,15 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.model.columns import COLUMNS, Column, fit
-from tui.model.dashboard import Dashboard
 from tui.model.jobid import PREFIX
 from tui.model.states import DONE, STATUS, Status
 from tui.widgets import palette
 from tui.widgets.palette import Glyphs, status_colour, style
+
+if TYPE_CHECKING:
+    from textual.events import Click, Resize
+
+    from tui.model.dashboard import Dashboard
 
 GUTTER: Final = 2
 _ALARMING: Final = frozenset({Status.FAILED, Status.TIMEOUT, Status.DEPEND})

@@ -6,19 +6,24 @@ Lines are kept whole and drawn only when in sight, so ten thousand lines at once
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.events import MouseScrollUp
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.model.logs import Line
 from tui.widgets import palette
 from tui.widgets.job_table import cell
 from tui.widgets.palette import Glyphs, style
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.events import MouseScrollUp
+
+    from tui.model.logs import Line
 
 
 class LogView(ScrollView, can_focus=True, inherit_bindings=False):

@@ -6,18 +6,20 @@ import errno
 import io
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from flux.job.attributes import JOB_ATTRIBUTES
-from flux.testing.scripted import ScriptedFlux
 from flux.wire import json
 from fluxctl import main
 from fluxctl.commands import queue as queue_command
 from fluxctl.job import control, events, listing, results
 from fluxctl.job import submit as submit_module
 from tests.unit.flux.job.streaming import StreamingFlux, event, life
+
+if TYPE_CHECKING:
+    from flux.testing.scripted import ScriptedFlux
 
 ID = 498736300032
 F58 = "ƒE6rcuHh"
@@ -30,7 +32,7 @@ OPEN = [*life()[:3], None]
 Runner = Callable[..., tuple[int, str, str]]
 
 
-def unknown(payload: Any) -> Any:
+def unknown(_payload: Any) -> Any:
     raise OSError(errno.ENOENT, "unknown job id")
 
 
@@ -274,7 +276,7 @@ def test_wait(run: Runner, flux: ScriptedFlux) -> None:
     assert run("job", "wait", "-v")[1:] == (f"{F58}\n", "flux-job: task(s) exited with exit code 0\n")
     answers = [{"id": ID, "success": True, "errstr": "ok"}, {"id": ID, "success": False, "errstr": "bad"}]
 
-    def answer(payload: Any) -> Any:
+    def answer(_payload: Any) -> Any:
         if not answers:
             raise OSError(errno.ECHILD, "there are no more waitable jobs")
         return answers.pop(0)
@@ -309,7 +311,7 @@ def test_submit(run: Runner, flux: ScriptedFlux) -> None:
     payload = flux.sent[-1][1]
     assert (payload["urgency"], payload["flags"]) == (0, 6)
 
-    def refuse(payload: Any) -> Any:
+    def refuse(_payload: Any) -> Any:
         raise OSError(errno.EPERM, "Missing key (attributes)")
 
     flux.script["job-ingest.submit"] = refuse
@@ -355,7 +357,7 @@ def test_queue_waiting(run: Runner, flux: ScriptedFlux) -> None:
     assert run("queue", "idle", "-q")[2] == ""
     assert run("queue", "drain", "-t", "x")[2] == "flux-queue: Invalid argument for option timeout: x\n"
 
-    def late(payload: Any) -> Any:
+    def late(_payload: Any) -> Any:
         raise OSError(errno.ETIMEDOUT, "")
 
     flux.script["job-manager.drain"] = late

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.testing.instance import default_flux
 from fluxctl.table import COMMANDS
+
+if TYPE_CHECKING:
+    import pathlib
 
 UNLISTED = {"R", "help", "jobtap", "shell"}
 """Commands that ``flux help`` of flux-core does not name either."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fluxctl.main import invoke
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SLOT = '"resources": [{"type": "slot", "count": 1, "with": [{"type": "core", "count": 1}], "label": "task"}]'
 

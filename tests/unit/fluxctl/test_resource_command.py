@@ -35,7 +35,7 @@ STATUS: dict[str, Any] = {
 
 
 def _refuse(errnum: int, text: str) -> Callable[[Any], Any]:
-    def fail(payload: Any) -> Any:
+    def fail(_payload: Any) -> Any:
         raise OSError(errnum, text)
 
     return fail

@@ -35,7 +35,8 @@ def test_life_of_a_job_by_events() -> None:
     assert table.where[0] == "rank0/core0"
     assert table.runtime(0, 100.0) == pytest.approx(3.0)
     assert table.waited(0, 100.0) == pytest.approx(1.0)
-    assert table.counts[Status.COMPLETED] == 1 and sum(table.counts) == 1
+    assert table.counts[Status.COMPLETED] == 1
+    assert sum(table.counts) == 1
     assert table.active == set()
 
 
@@ -98,9 +99,14 @@ def test_load_equals_load_one_by_one() -> None:
     whole.load(jobs)
     for job in jobs:
         single.load([job])
-    assert whole.ids == single.ids and whole.status == single.status and whole.counts == single.counts
-    assert whole.t_run == single.t_run and whole.name == single.name and whole.where == single.where
-    assert whole.exception == single.exception and whole.dependencies == single.dependencies
+    assert whole.ids == single.ids
+    assert whole.status == single.status
+    assert whole.counts == single.counts
+    assert whole.t_run == single.t_run
+    assert whole.name == single.name
+    assert whole.where == single.where
+    assert whole.exception == single.exception
+    assert whole.dependencies == single.dependencies
     assert whole.active == single.active
 
 
@@ -154,4 +160,5 @@ def test_names_and_notes_never_carry_control_sequences() -> None:
     table.load([{"id": 1, "name": evil + "d"}, {"id": 2, "name": evil, "ranks": evil}])
     table.apply(2, {"timestamp": 1.0, "name": "exception", "context": {"type": "y", "severity": 0, "note": evil}})
     assert (table.name[0], table.name[1], table.ranks[1]) == ("ab cd", "ab c", "ab c")
-    assert table.exception[0] == ("x", 0, "ab c") and table.exception[1] == ("y", 0, "ab c")
+    assert table.exception[0] == ("x", 0, "ab c")
+    assert table.exception[1] == ("y", 0, "ab c")

@@ -47,14 +47,14 @@ def test_incremental_order_equals_full_recomputation(
     dashboard.table.take_changed()
     view = JobView(dashboard.table, column, reverse, Query.parse(query))
     view.rebuild(NOW)
-    limit, module._FEW = module._FEW, few  # type: ignore[misc]
+    limit, module.FEW = module.FEW, few  # type: ignore[misc]
     try:
         for number in steps:
             dashboard.apply(feed.changes(dashboard, number))
             view.update(dashboard.table.take_changed(), NOW)
             assert view.rows() == expected(dashboard.table, view, NOW)
     finally:
-        module._FEW = limit  # type: ignore[misc]
+        module.FEW = limit  # type: ignore[misc]
     assert [view.index_of(row) for row in view.rows()] == list(range(len(view)))
 
 

@@ -42,5 +42,5 @@ def test_events() -> None:
     assert format_event('{"timestamp":1.5,"name":"bar"}', unformatted=False) == "1.500000 bar"
     assert log_lines(b"") == []
     assert log_lines(b"a\nb\n") == ["a", "b"]
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="Invalid argument"):
         log_lines(b"a\nb")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +11,9 @@ from fluxctl.errors import CommandError
 from fluxctl.mini.bulk import BulkSubmission
 from fluxctl.mini.inputs import InputReader, Source, count_known, read_tokens, split_command
 from fluxctl.mini.options import MiniOptions, given
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def lines(words: str | list[str], **options: object) -> list[str]:
@@ -152,5 +155,6 @@ def test_a_hundred_thousand_inputs_are_not_held() -> None:
     words = ["echo", "{0}", "{1}", ":::", *map(str, range(400)), ":::", *map(str, range(400))]
     jobs = iter(BulkSubmission(MiniOptions(), words, on_terminal=lambda: None))
     first = next(jobs)
-    assert first is not None and first[1] == ["echo", "0", "0"]
+    assert first is not None
+    assert first[1] == ["echo", "0", "0"]
     assert sum(1 for _ in jobs) == 159_999

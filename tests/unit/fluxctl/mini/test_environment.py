@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fluxctl.errors import CommandError
 from fluxctl.mini.environment import build_environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROCESS = {"PATH": "/bin", "LOGNAME": "root", "LANG": "C.UTF-8", "HOME": "/home/user", "OMP_A": "1"}
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +11,9 @@ from fluxctl.errors import CommandError
 from fluxctl.mini.jobspec import JobspecBuilder, parse_dependency, read_script
 from fluxctl.mini.options import MiniOptions
 from fluxctl.mini.request import make_request, parse_urgency
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def given(**options: Any) -> MiniOptions:
@@ -34,6 +36,7 @@ def test_plain_jobspec_as_recorded() -> None:
     )
 
 
+@pytest.mark.usefixtures("utc")
 @pytest.mark.parametrize(
     ("options", "key", "value"),
     [
@@ -76,7 +79,7 @@ def test_plain_jobspec_as_recorded() -> None:
         ),
     ],
 )
-def test_system_attributes(options: dict[str, Any], key: str, value: Any, utc: None) -> None:
+def test_system_attributes(options: dict[str, Any], key: str, value: Any) -> None:
     assert system(**options).get(key) == value
 
 

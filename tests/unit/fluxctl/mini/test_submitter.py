@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +14,10 @@ from fluxctl.mini.jobspec import JobspecBuilder
 from fluxctl.mini.options import MiniOptions
 from fluxctl.mini.request import Request
 from fluxctl.mini.submitter import Job, Settings, Submitter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 SUBMIT = "job-ingest.submit"
 WATCH = "job-info.eventlog-watch"
