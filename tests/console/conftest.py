@@ -72,7 +72,7 @@ def steady_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("NO_COLOR", raising=False)
     time.tzset()
     names = {0: "root", 1: "alice"}
-    monkeypatch.setattr(users.pwd, "getpwuid", lambda uid: SimpleNamespace(pw_name=names[uid]))
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: SimpleNamespace(pw_name=names[uid]))
     users.user_name.cache_clear()
     yield
     users.user_name.cache_clear()

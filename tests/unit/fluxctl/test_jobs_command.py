@@ -24,8 +24,17 @@ DONE = {
     "t_run": 1795220442.566804,
     "result": 1,
 }
+STATES = {
+    "depend": 0,
+    "priority": 0,
+    "sched": 1,
+    "run": 0,
+    "cleanup": 0,
+    "inactive": 39,
+    "total": 40,
+}
 STATS = {
-    "job_states": {"depend": 0, "priority": 0, "sched": 1, "run": 0, "cleanup": 0, "inactive": 39, "total": 40},
+    "job_states": STATES,
     "failed": 8,
     "canceled": 0,
     "timeout": 1,
@@ -164,7 +173,7 @@ def test_stats(run: Runner) -> None:
 
 
 def test_stats_only_fails_when_no_job_is_active(run: Runner, flux: ScriptedFlux) -> None:
-    idle = {**STATS, "job_states": {**STATS["job_states"], "sched": 0}}  # type: ignore[dict-item]
+    idle = {**STATS, "job_states": {**STATES, "sched": 0}}
     flux.script["job-list.job-stats"] = lambda payload: idle
     assert run("--stats-only")[0] == 1
 

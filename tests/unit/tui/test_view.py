@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -47,14 +48,11 @@ def test_incremental_order_equals_full_recomputation(
     dashboard.table.take_changed()
     view = JobView(dashboard.table, column, reverse, Query.parse(query))
     view.rebuild(NOW)
-    limit, module.FEW = module.FEW, few  # type: ignore[misc]
-    try:
+    with patch.object(module, "FEW", few):
         for number in steps:
             dashboard.apply(feed.changes(dashboard, number))
             view.update(dashboard.table.take_changed(), NOW)
             assert view.rows() == expected(dashboard.table, view, NOW)
-    finally:
-        module.FEW = limit  # type: ignore[misc]
     assert [view.index_of(row) for row in view.rows()] == list(range(len(view)))
 
 
