@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SETUP := PYTHON="$(PYTHON)" tools/setup-venv "$(VENV)"
 WORKERS ?= 2
 
-.PHONY: install dev demo test unit check bench screenshots docs clean
+.PHONY: install dev demo test unit coverage check bench screenshots docs clean
 .DEFAULT_GOAL := install
 
 install: $(VENV)/.stamp-install
@@ -32,6 +32,12 @@ test: dev
 
 unit: dev
 	$(BIN)/python -m pytest -q tests/unit
+
+# What runs in the process of the tests: brokers and commands that system tests start are not seen.
+coverage: dev
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --cov --cov-report= \
+		--cov-report=json:.coverage.json tests/unit tests/property tests/console
+	$(BIN)/python -m tests.coverage_floor .coverage.json
 
 check: dev
 	$(BIN)/ruff format --check .

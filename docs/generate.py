@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Write docs/commands/: one page for each sub-command of `flux`, from the same click objects that print its help.
+"""Write docs/commands/: one page for each sub-command of `flux`, from the same click objects that
+print its help.
 
-python docs/generate.py [--check]      --check: exit with 1 if a page is missing, stale or left over
+python docs/generate.py [--check] --check: exit with 1 if a page is missing, stale or left over
 """
 
 from __future__ import annotations
@@ -53,7 +54,11 @@ def section(command: click.Command, path: str) -> str:
     text = (command.help or command.short_help or "").replace("\b", "").strip()
     if text:
         lines += [text, ""]
-    options = [option for option in command.params if isinstance(option, click.Option) and not option.hidden]
+    options = [
+        option
+        for option in command.params
+        if isinstance(option, click.Option) and not option.hidden
+    ]
     if options:
         lines += ["| option | meaning |", "| --- | --- |", *map(option_row, options), ""]
     return "\n".join(lines)
@@ -61,7 +66,9 @@ def section(command: click.Command, path: str) -> str:
 
 def page(name: str) -> str:
     """The page of the sub-command `name`."""
-    sections = [section(command, path) for path, command in sub_commands(COMMANDS[name].load(), name)]
+    sections = [
+        section(command, path) for path, command in sub_commands(COMMANDS[name].load(), name)
+    ]
     return f"{NOTE}\n\n" + "\n".join(sections).rstrip() + "\n"
 
 
@@ -83,7 +90,11 @@ def pages() -> dict[str, str]:
 def differing(wanted: dict[str, str]) -> list[str]:
     """Names of files that are missing, stale or left over."""
     present = {path.name for path in FOLDER.glob("*.md")}
-    stale = [name for name, text in wanted.items() if name not in present or (FOLDER / name).read_text() != text]
+    stale = [
+        name
+        for name, text in wanted.items()
+        if name not in present or (FOLDER / name).read_text() != text
+    ]
     return sorted(stale) + sorted(present - set(wanted))
 
 
@@ -92,7 +103,10 @@ def main() -> int:
     wanted = pages()
     wrong = differing(wanted)
     if "--check" in sys.argv[1:]:
-        print("\n".join(f"docs/commands/{name} is stale: run make docs" for name in wrong), end="\n" if wrong else "")
+        print(
+            "\n".join(f"docs/commands/{name} is stale: run make docs" for name in wrong),
+            end="\n" if wrong else "",
+        )
         return 1 if wrong else 0
     FOLDER.mkdir(exist_ok=True)
     for name in wrong:

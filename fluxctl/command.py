@@ -1,4 +1,6 @@
-"""Base classes and basics of the sub-commands: usage errors in the manual's words, output, the connection."""
+"""Base classes and basics of the sub-commands: usage errors in the manual's words, output, the
+connection.
+"""
 
 from __future__ import annotations
 
@@ -163,7 +165,9 @@ def talk(ctx: click.Context, text: str) -> None:
 
 
 def handle(failure: Callable[[OSError], CommandError] | None = None) -> Flux:
-    """Return a connected handle; without a broker fails as flux-core's C commands do, or as ``failure`` says."""
+    """Return a connected handle; without a broker fails as flux-core's C commands do, or as
+    ``failure`` says.
+    """
     from flux.core.handle import Flux
 
     try:

@@ -69,15 +69,50 @@ def took(task: CronTask) -> str | None:
     return f"{seconds * 1000:.2f}ms" if seconds < 1 else f"{seconds:.3f}s"
 
 
-_DUMP_ORDER = ("type", "id", "stopped", "task", "name", "stats", "command", "repeat", "timeout", "typedata", "rank")
-_STATS_ORDER = ("starttime", "total", "failcount", "ctime", "failure", "success", "deferred", "lastrun", "count")
+_DUMP_ORDER = (
+    "type",
+    "id",
+    "stopped",
+    "task",
+    "name",
+    "stats",
+    "command",
+    "repeat",
+    "timeout",
+    "typedata",
+    "rank",
+)
+_STATS_ORDER = (
+    "starttime",
+    "total",
+    "failcount",
+    "ctime",
+    "failure",
+    "success",
+    "deferred",
+    "lastrun",
+    "count",
+)
 _TYPEDATA_ORDER = ("interval", "next_wakeup", "after")
-_TASK_ORDER = ("create-time", "pid", "code", "state", "start-time", "status", "end-time", "running-time", "rank")
+_TASK_ORDER = (
+    "create-time",
+    "pid",
+    "code",
+    "state",
+    "start-time",
+    "status",
+    "end-time",
+    "running-time",
+    "rank",
+)
 _TASK_ORDER_WAITING = ("state", "create-time", "pid", "status", "rank")
 
 
 def _ordered(values: dict[str, object], order: tuple[str, ...]) -> Iterator[tuple[str, object]]:
-    for key in [*(key for key in order if key in values), *(key for key in values if key not in order)]:
+    for key in [
+        *(key for key in order if key in values),
+        *(key for key in values if key not in order),
+    ]:
         yield key, values[key]
 
 
@@ -91,7 +126,9 @@ def flatten(entry: dict[str, object]) -> Iterator[tuple[str, object]]:
                 order = _TASK_ORDER if "code" in task else _TASK_ORDER_WAITING
                 yield from ((f"task.{number}.{name}", item) for name, item in _ordered(task, order))
         elif isinstance(value, dict):
-            yield from ((f"{key}.{name}", item) for name, item in _ordered(value, nested.get(key, ())))
+            yield from (
+                (f"{key}.{name}", item) for name, item in _ordered(value, nested.get(key, ()))
+            )
         else:
             yield key, value
 

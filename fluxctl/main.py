@@ -1,4 +1,6 @@
-"""The ``flux`` command: finds the sub-command, runs it, turns failures into one sentence and an exit code (flux(1))."""
+"""The ``flux`` command: finds the sub-command, runs it, turns failures into one sentence and an
+exit code (flux(1)).
+"""
 
 from __future__ import annotations
 
@@ -57,12 +59,18 @@ def _complete() -> int:
 
 
 def _unexpected(exc: Exception) -> int:
-    """Report an error that no command foresaw; FLUX_TRACEBACK in the environment shows where it came from."""
+    """Report an error that no command foresaw; FLUX_TRACEBACK in the environment shows where it
+    came from.
+    """
     import contextlib
 
     with contextlib.suppress(Exception):
         sys.stdout.flush()
-    text = "not enough memory" if isinstance(exc, MemoryError) else f"internal error: {type(exc).__name__}: {exc}"
+    text = (
+        "not enough memory"
+        if isinstance(exc, MemoryError)
+        else f"internal error: {type(exc).__name__}: {exc}"
+    )
     sys.stderr.write(f"flux: {' '.join(text.split())}\n")
     return 1
 
@@ -85,7 +93,9 @@ def run(args: list[str]) -> int:
             if code:
                 return code
         else:
-            sys.stderr.write(f"flux: unrecognized option '{option}'\nTry `flux --help' for more information.\n")
+            sys.stderr.write(
+                f"flux: unrecognized option '{option}'\nTry `flux --help' for more information.\n"
+            )
             return 1
     if not args:
         sys.stderr.write(usage())

@@ -1,4 +1,6 @@
-"""Usage errors of the commands that are Python programs in flux-core: usage line, sentence, exit code 2."""
+"""Usage errors of the commands that are Python programs in flux-core: usage line, sentence, exit
+code 2.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,7 @@ def usage_error(usage: str, program: str, sentence: str) -> CommandError:
 
 
 class PythonReports(UsageReports):
-    """Usage errors in the manner of argparse; ``usage`` is the usage line if click's would differ."""
+    """Usage errors in the manner of argparse; ``usage`` is the usage line, None for click's."""
 
     def __init__(self, name: str | None = None, *, usage: str | None = None, **attrs: Any) -> None:
         super().__init__(name, **attrs)

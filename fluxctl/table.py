@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import click
 
 
-class Command(NamedTuple):
+class SubCommand(NamedTuple):
     """A sub-command, which is the attribute ``command`` of ``fluxctl.commands.NAME``.
 
     ``summary`` is its line in ``flux help``, empty for a command that is not listed there;
@@ -29,34 +29,34 @@ class Command(NamedTuple):
 
 
 _ALL = (
-    Command("broker", "Invoke Flux message broker daemon"),
-    Command("content", "Access instance content storage"),
-    Command("cron", "Schedule tasks on timers and events"),
-    Command("dmesg", "manipulate broker log ring buffer"),
-    Command("env", "Print the flux environment or execute a command inside it"),
-    Command("event", "Send and receive Flux events"),
-    Command("exec", "Execute processes across flux ranks"),
-    Command("getattr", "Access, modify, and list broker attributes", listed="get,set,lsattr"),
-    Command("setattr"),
-    Command("lsattr"),
-    Command("hwloc", "Control/query resource-hwloc service"),
-    Command("jobs", "list jobs submitted to Flux"),
-    Command("kvs", "Flux key-value store utility"),
-    Command("logger", "create a Flux log entry"),
-    Command("mini", "Minimal Job Submission Tool"),
-    Command("job", "Job Housekeeping Tool"),
-    Command("module", "manage Flux extension modules"),
-    Command("ping", "measure round-trip latency to Flux services"),
-    Command("queue", "control the job queue"),
-    Command("resource", "list and control resources"),
-    Command("start", "bootstrap a local Flux instance"),
-    Command("top", "live dashboard of a Flux instance"),
-    Command("version", "Display flux version information"),
-    Command("R"),
-    Command("help"),
-    Command("jobtap"),
-    Command("shell"),
+    SubCommand("broker", "Invoke Flux message broker daemon"),
+    SubCommand("content", "Access instance content storage"),
+    SubCommand("cron", "Schedule tasks on timers and events"),
+    SubCommand("dmesg", "manipulate broker log ring buffer"),
+    SubCommand("env", "Print the flux environment or execute a command inside it"),
+    SubCommand("event", "Send and receive Flux events"),
+    SubCommand("exec", "Execute processes across flux ranks"),
+    SubCommand("getattr", "Access, modify, and list broker attributes", listed="get,set,lsattr"),
+    SubCommand("setattr"),
+    SubCommand("lsattr"),
+    SubCommand("hwloc", "Control/query resource-hwloc service"),
+    SubCommand("jobs", "list jobs submitted to Flux"),
+    SubCommand("kvs", "Flux key-value store utility"),
+    SubCommand("logger", "create a Flux log entry"),
+    SubCommand("mini", "Minimal Job Submission Tool"),
+    SubCommand("job", "Job Housekeeping Tool"),
+    SubCommand("module", "manage Flux extension modules"),
+    SubCommand("ping", "measure round-trip latency to Flux services"),
+    SubCommand("queue", "control the job queue"),
+    SubCommand("resource", "list and control resources"),
+    SubCommand("start", "bootstrap a local Flux instance"),
+    SubCommand("top", "live dashboard of a Flux instance"),
+    SubCommand("version", "Display flux version information"),
+    SubCommand("R"),
+    SubCommand("help"),
+    SubCommand("jobtap"),
+    SubCommand("shell"),
 )
 
-COMMANDS: dict[str, Command] = {command.name: command for command in _ALL}
+COMMANDS: dict[str, SubCommand] = {command.name: command for command in _ALL}
 """By name, in the order of ``flux help``."""

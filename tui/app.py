@@ -1,4 +1,6 @@
-"""The application: owns the model and the feed, repaints the screen on top ten times a second at most."""
+"""The application: owns the model and the feed, repaints the screen on top ten times a second at
+most.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,9 @@ class TopApp(App[None]):
             self.dashboard.set_link(False, f"internal error: {error!r}")
 
     def repaint(self) -> None:
-        """Bring the model up to date and repaint if anything changed, at least once a second for the clocks."""
+        """Bring the model up to date and repaint if anything changed, at least once a second for
+        the clocks.
+        """
         if not self.is_running:
             return  # ending: the screens lose their widgets one by one
         self.dashboard.settle()

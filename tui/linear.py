@@ -1,4 +1,7 @@
-"""The dashboard as lines: one for each change of a job's state. For pipes, logs and screen readers."""
+"""The dashboard as lines: one for each change of a job's state.
+
+For pipes, logs and screen readers.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,9 @@ class LinePrinter:
     def _line(self, row: int) -> str:
         table = self.dashboard.table
         status = Status(table.status[row])
-        when = table.t_inactive[row] or table.t_cleanup[row] or table.t_run[row] or table.t_submit[row]
+        when = (
+            table.t_inactive[row] or table.t_cleanup[row] or table.t_run[row] or table.t_submit[row]
+        )
         words = [
             self._stamp(when),
             f58(table.ids[row]),
@@ -97,8 +102,10 @@ class LinePrinter:
         size = dashboard.instance.size
         return (
             f"{self._stamp(dashboard.clock())} # {size} broker{'' if size == 1 else 's'}, "
-            f"{use.allocated} of {use.total} cores in use; jobs: {dashboard.total(RUNNING)} running, "
-            f"{dashboard.total(PENDING)} pending, {counts[Status.COMPLETED]} completed, {counts[Status.FAILED]} failed, "
+            f"{use.allocated} of {use.total} cores in use; "
+            f"jobs: {dashboard.total(RUNNING)} running, "
+            f"{dashboard.total(PENDING)} pending, {counts[Status.COMPLETED]} completed, "
+            f"{counts[Status.FAILED]} failed, "
             f"{counts[Status.CANCELED]} canceled, {counts[Status.TIMEOUT]} timed out"
         )
 

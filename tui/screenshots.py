@@ -1,7 +1,9 @@
-"""``python -m tui.screenshots DIR``: pictures of the dashboard over a real instance of four brokers with jobs of every kind.
+"""``python -m tui.screenshots DIR``: pictures of the dashboard over a real instance of four brokers
+with jobs of every kind.
 
-The module starts the instance with itself as the initial program; inside, it submits jobs, drives the dashboard without a
-terminal and writes each screen as SVG, and as PNG where ``rsvg-convert`` is installed.
+The module starts the instance with itself as the initial program; inside, it submits jobs, drives
+the dashboard without a terminal and writes each screen as SVG, and as PNG where ``rsvg-convert`` is
+installed.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ SIZES: Final = ((160, 50), (80, 24))
 PROGRAMS: Final = {
     "align": 'sleep 0.$1; echo "aligned $1 reads"',
     "reduce": "sleep 0.2; echo total $(( $1 * 7 ))",
-    "render": 'for i in $(seq 60); do echo "frame $i of 60"; [ $((i % 9)) = 0 ] && echo "texture missing" >&2; sleep 0.3; done',
+    "render": 'for i in $(seq 60); do echo "frame $i of 60"; '
+    '[ $((i % 9)) = 0 ] && echo "texture missing" >&2; sleep 0.3; done',
     "train": 'for i in $(seq 90); do echo "epoch $i loss 0.$((900 - i * 7))"; sleep 0.4; done',
     "solve": 'echo "residual grows: giving up" >&2; exit 3',
     "merge": "sleep 90",
@@ -64,7 +67,9 @@ def submit_all(work: Path) -> None:
         path.chmod(0o755)
     handle = Flux()
 
-    def run(name: str, *arguments: str, tasks: int = 1, duration: float = 0.0, urgency: int = 16) -> int:
+    def run(
+        name: str, *arguments: str, tasks: int = 1, duration: float = 0.0, urgency: int = 16
+    ) -> int:
         jobspec = JobspecV1.from_command([str(work / name), *arguments], num_tasks=tasks)
         jobspec.cwd = str(work)
         jobspec.environment = dict(os.environ)
@@ -135,7 +140,9 @@ async def picture(pilot: Pilot[None], keys: tuple[str, ...], path: Path) -> None
     converter = shutil.which("rsvg-convert")
     if converter:
         spaced = (
-            path.read_text(encoding="utf-8").replace("<text ", '<text xml:space="preserve" ').replace("&#160;", " ")
+            path.read_text(encoding="utf-8")
+            .replace("<text ", '<text xml:space="preserve" ')
+            .replace("&#160;", " ")
         )
         command = [converter, "-o", str(path.with_suffix(".png"))]
         subprocess.run(command, input=spaced.encode(), check=False)

@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NoReturn, NotRequired, TypedDict, TypeVar, Unpack
 
 import click
@@ -102,7 +103,9 @@ def _request(
     if common.get("count") is not None:
         payload["repeat"] = common["count"]
     if common["preserve_env"]:
-        payload["environ"] = {key: value for key, value in os.environ.items() if not key.startswith("FLUX_")}
+        payload["environ"] = {
+            key: value for key, value in os.environ.items() if not key.startswith("FLUX_")
+        }
     if common["working_dir"]:
         payload["cwd"] = os.path.abspath(common["working_dir"])
     return payload
@@ -130,8 +133,12 @@ def command() -> None:
 def _common(function: F) -> F:
     """Add the options that all kinds of entries have."""
     decorators = (
-        click.option("-o", "--options", metavar="LIST", help=f"Extra options: {', '.join(_EXTRA)}."),
-        click.option("-E", "--preserve-env", is_flag=True, help="Run the command in the current environment."),
+        click.option(
+            "-o", "--options", metavar="LIST", help=f"Extra options: {', '.join(_EXTRA)}."
+        ),
+        click.option(
+            "-E", "--preserve-env", is_flag=True, help="Run the command in the current environment."
+        ),
         click.option("-d", "--working-dir", metavar="DIR", help="Run the command in DIR."),
     )
     for decorator in reversed(decorators):
@@ -155,12 +162,16 @@ def help_command(ctx: click.Context, topic: str | None) -> None:
 
 @command.command("interval")
 @click.option("-n", "--name", metavar="STRING", help="Name of the entry.")
-@click.option("-a", "--after", metavar="TIME", help="Run the first time after TIME instead of the interval.")
+@click.option(
+    "-a", "--after", metavar="TIME", help="Run the first time after TIME instead of the interval."
+)
 @click.option("-c", "--count", metavar="N", type=int, help="Run N times, then stop.")
 @_common
 @click.argument("interval", required=False)
 @click.argument("words", metavar="COMMAND", nargs=-1)
-def interval(interval: str | None, after: str | None, words: tuple[str, ...], **common: Unpack[_Common]) -> None:
+def interval(
+    interval: str | None, after: str | None, words: tuple[str, ...], **common: Unpack[_Common]
+) -> None:
     """Run COMMAND every INTERVAL, a number of seconds or with a unit s, m, h, d."""
     if interval is None:
         _fail("interval", "INTERVAL and COMMAND required")
@@ -208,16 +219,21 @@ def event(
 
 def _scheduled(sub: str, entry: CronEntry) -> None:
     when = entry["typedata"]["next_wakeup"]
-    echo(f"{sub}: cron-{entry['id']} created: scheduled in {when - time.time():.3f}s at {time.ctime(when)}")
+    echo(
+        f"{sub}: cron-{entry['id']} created: "
+        f"scheduled in {when - time.time():.3f}s at {time.ctime(when)}"
+    )
 
 
 @command.command("tab")
 @_common
 @click.argument("file", required=False)
 def tab(file: str | None, **common: Unpack[_Common]) -> int:
-    """Read crontab lines from FILE or stdin: minute, hour, day of month, month (0-11), day of week, command."""
+    """Read crontab lines from FILE or stdin: minute, hour, day of month, month (0-11), day of week,
+    command.
+    """
     try:
-        text = sys.stdin.read() if file in (None, "-") else open(file or "", encoding="utf-8").read()  # noqa: SIM115
+        text = sys.stdin.read() if file in (None, "-") else Path(file or "").read_text("utf-8")
     except OSError as exc:
         _fail("tab", f"{file}: {exc.strerror}")
     code = 0
@@ -230,7 +246,9 @@ def tab(file: str | None, **common: Unpack[_Common]) -> int:
             code = 1
             continue
         args: dict[str, object] = {**dict(zip(_TAB_FIELDS, parts, strict=False)), "second": 0}
-        _scheduled("tab", _rpc("tab", "create", _request("datetime", "tab", args, (parts[-1],), common)))
+        _scheduled(
+            "tab", _rpc("tab", "create", _request("datetime", "tab", args, (parts[-1],), common))
+        )
     return code
 
 
@@ -239,7 +257,9 @@ def _parse_date(text: str) -> float:
     import subprocess
 
     sys.stdout.flush()
-    done = subprocess.run(["date", f"--date={text}", "+%s"], stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        ["date", f"--date={text}", "+%s"], stdout=subprocess.PIPE, text=True, check=False
+    )
     if done.returncode:
         _fail("at", "Failed to parse datetime arg")
     return float(done.stdout)
@@ -262,7 +282,9 @@ def at(string: str | None, words: tuple[str, ...], **common: Unpack[_Common]) ->
         "hour": due.tm_hour,
         "second": due.tm_sec,
     }
-    _scheduled("at", _rpc("at", "create", _request("datetime", "at", args, words, {**common, "count": 1})))
+    _scheduled(
+        "at", _rpc("at", "create", _request("datetime", "at", args, words, {**common, "count": 1}))
+    )
 
 
 @command.command("list")
@@ -276,7 +298,9 @@ def list_entries() -> None:
         runs = f"{stats['count']}/{repeat}" if repeat else str(stats["count"])
         last = ago(now - stats["lastrun"]) if stats["lastrun"] else "None"
         state = "Stopped" if entry["stopped"] else "Active"
-        echo(_LIST.format(entry["id"], entry["name"][:15], state, runs, last, status(entry["tasks"])))
+        echo(
+            _LIST.format(entry["id"], entry["name"][:15], state, runs, last, status(entry["tasks"]))
+        )
 
 
 def _id(sub: str, text: str | None) -> int:
@@ -319,7 +343,12 @@ def start(ids: tuple[str, ...]) -> None:
 
 
 @command.command("sync")
-@click.option("-e", "--epsilon", metavar="DELAY", help="Do not put off tasks due within DELAY after the event.")
+@click.option(
+    "-e",
+    "--epsilon",
+    metavar="DELAY",
+    help="Do not put off tasks due within DELAY after the event.",
+)
 @click.option("-d", "--disable", is_flag=True, help="Run tasks when they are due.")
 @click.argument("topic", required=False)
 def sync(topic: str | None, epsilon: str | None, disable: bool) -> None:

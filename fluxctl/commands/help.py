@@ -33,5 +33,7 @@ def command(topic: str | None, words: tuple[str, ...]) -> None:
     echo(ctx.get_help())
 
 
-def _context(target: click.Command, name: str, parent: click.Context | None = None) -> click.Context:
+def _context(
+    target: click.Command, name: str, parent: click.Context | None = None
+) -> click.Context:
     return click.Context(target, info_name=name, parent=parent, **target.context_settings)

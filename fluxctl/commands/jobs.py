@@ -26,7 +26,12 @@ DEFAULT_FORMAT = (
 #: For a person at a terminal: a job that has no nodes says why.
 TERMINAL_FORMAT = DEFAULT_FORMAT.replace("{nodelist:h}", "{where:h}")
 
-_RESULT_COLORS: dict[int | str, str] = {1: "\033[01;32m", 2: "\033[01;31m", 4: "\033[37m", 8: "\033[01;31m"}
+_RESULT_COLORS: dict[int | str, str] = {
+    1: "\033[01;32m",
+    2: "\033[01;31m",
+    4: "\033[37m",
+    8: "\033[01;31m",
+}
 _RESET = "\033[0;0m"
 _ROWS_AT_ONCE = 2000
 
@@ -63,7 +68,9 @@ _FIELD_ATTRS: dict[str, tuple[str, ...]] = {
 
 
 def attributes_of(fields: Iterable[str]) -> list[str]:
-    """Return the job-list attributes that output fields are made of; ``result`` is always among them, for the color."""
+    """Return the job-list attributes that output fields are made of; ``result`` is always among
+    them, for the color.
+    """
     wanted = {"result": None}
     for field in fields:
         attrs = _FIELD_ATTRS.get(field)
@@ -121,7 +128,9 @@ def _query(flux: Flux, wanted: _Selection, attrs: list[str]) -> tuple[list[JobIn
 
 
 def _print(jobs: list[JobInfo], layout: JobInfoFormat, color: bool) -> None:
-    """Print the rows in pieces, so that the first ones appear at once and a reader that stops early costs little."""
+    """Print the rows in pieces, so that the first ones appear at once and a reader that stops early
+    costs little.
+    """
     format_row, write = layout.format, sys.stdout.write
     for start in range(0, len(jobs), _ROWS_AT_ONCE):
         lines: list[str] = []
@@ -144,12 +153,14 @@ def _all_attributes() -> list[str]:
 
 
 def _print_json(jobs: list[JobInfo]) -> None:
-    """Print the attributes of each job as job-list has them, its short id, and its status in words."""
+    """Print the attributes of each job as job-list has them, its short id and its status."""
     from flux.job.JobID import id_encode
     from flux.wire import json
 
     for job in jobs:
-        echo(json.dumps_str({**job.to_dict(), "f58": id_encode(job.id, "f58"), "status": job.status}))
+        echo(
+            json.dumps_str({**job.to_dict(), "f58": id_encode(job.id, "f58"), "status": job.status})
+        )
 
 
 def _print_stats(flux: Flux) -> int:
@@ -158,7 +169,10 @@ def _print_stats(flux: Flux) -> int:
 
     stats = JobStats(flux)
     stats.update_sync()
-    echo(f"{stats.running} running, {stats.successful} completed, {stats.failed} failed, {stats.pending} pending")
+    echo(
+        f"{stats.running} running, {stats.successful} completed, "
+        f"{stats.failed} failed, {stats.pending} pending"
+    )
     return stats.active
 
 
@@ -178,8 +192,12 @@ def _check_ids(jobids: Iterable[str]) -> None:
     short_help="list jobs submitted to Flux",
     usage="flux-jobs [OPTIONS] [JOBID ...]",
 )
-@click.option("-a", "all_jobs", is_flag=True, help="List all jobs of the current user, ended ones included.")
-@click.option("-A", "all_users", is_flag=True, help="List all jobs of all users, ended ones included.")
+@click.option(
+    "-a", "all_jobs", is_flag=True, help="List all jobs of the current user, ended ones included."
+)
+@click.option(
+    "-A", "all_users", is_flag=True, help="List all jobs of all users, ended ones included."
+)
 @click.option("-n", "--suppress-header", is_flag=True, help="Do not print column headings.")
 @click.option("-u", "--user", metavar="USER", help="List jobs of a user name or id, or of all.")
 @click.option(
@@ -197,7 +215,9 @@ def _check_ids(jobids: Iterable[str]) -> None:
     metavar="STATE|RESULT",
     help="List jobs with these states or results (comma-separated).",
 )
-@click.option("-o", "--format", "layout", metavar="FORMAT", help="Print fields in a format of your own.")
+@click.option(
+    "-o", "--format", "layout", metavar="FORMAT", help="Print fields in a format of your own."
+)
 @click.option(
     "--color",
     type=click.Choice(["never", "always", "auto"]),
@@ -207,7 +227,9 @@ def _check_ids(jobids: Iterable[str]) -> None:
     help="Color the output: never, always or auto (the default).",
 )
 @click.option("--stats", is_flag=True, help="Print a summary line before the header.")
-@click.option("--stats-only", is_flag=True, help="Print the summary line only; exit 1 if no job is active.")
+@click.option(
+    "--stats-only", is_flag=True, help="Print the summary line only; exit 1 if no job is active."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print each job as one line of JSON.")
 @click.argument("jobids", metavar="[JOBID ...]", nargs=-1)
 def command(
@@ -221,8 +243,9 @@ def command(
 ) -> int:
     """List jobs, by default those of the current user that have not ended.
 
-    At a terminal a job without nodes shows in their place why: it is held, waits for resources or for other jobs, or had
-    an exception. The fields {reason} and {where} give a format of your own the same.
+    At a terminal a job without nodes shows in their place why: it is held, waits for resources or
+    for other jobs, or had an exception. The fields {reason} and {where} give a format of your own
+    the same.
     """
     if stats_only:
         return 0 if _print_stats(handle(python_failure)) else 1
@@ -232,7 +255,9 @@ def command(
     if stats and not as_json:
         _print_stats(flux)
     try:
-        jobs, errors = _query(flux, wanted, _all_attributes() if as_json else attributes_of(rows.fields))
+        jobs, errors = _query(
+            flux, wanted, _all_attributes() if as_json else attributes_of(rows.fields)
+        )
     except OSError as exc:
         raise _failure(f"[Errno {exc.errno}] {exc.strerror}") from None
     if as_json:

@@ -37,7 +37,9 @@ def list_plugins(everything: bool) -> None:
 
 
 @command.command("load", cls=PythonCommand)
-@click.option("-r", "--remove", metavar="NAME", help="Remove plugin NAME, which may be a glob, before.")
+@click.option(
+    "-r", "--remove", metavar="NAME", help="Remove plugin NAME, which may be a glob, before."
+)
 @click.argument("plugin")
 @click.argument("conf", nargs=-1, metavar="[KEY=VAL]...")
 def load(remove: str | None, plugin: str, conf: tuple[str, ...]) -> None:

@@ -54,7 +54,9 @@ def _builder() -> JobspecBuilder:
     return JobspecBuilder()
 
 
-def _dry_run_or(jobspec: JobspecV1, options: MiniOptions, submitted: Callable[[Flux, int], int]) -> int:
+def _dry_run_or(
+    jobspec: JobspecV1, options: MiniOptions, submitted: Callable[[Flux, int], int]
+) -> int:
     """Print the jobspec for ``--dry-run``; otherwise submit it and go on with handle and id."""
     if options.dry_run:
         echo(jobspec.dumps())
@@ -181,7 +183,9 @@ def _progress_bar(options: MiniOptions, total: int | None) -> ProgressBar | None
     )
 
 
-def _run_jobs(found: Iterable[Copy | None], options: MiniOptions, total: int | None, stdin: int | None = None) -> int:
+def _run_jobs(
+    found: Iterable[Copy | None], options: MiniOptions, total: int | None, stdin: int | None = None
+) -> int:
     from fluxctl.mini.copies import jobs
     from fluxctl.mini.submitter import Settings, Submitter
 

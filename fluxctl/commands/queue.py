@@ -82,7 +82,10 @@ def status(ctx: click.Context, verbose: bool, as_json: bool) -> None:
     if as_json:
         from flux.wire import json
 
-        submission, scheduling = _admin("submit-admin", True, False), _admin("alloc-admin", True, False)
+        submission, scheduling = (
+            _admin("submit-admin", True, False),
+            _admin("alloc-admin", True, False),
+        )
         echo(json.dumps_str({"submission": submission, "scheduling": scheduling}))
         return
     _report(ctx, "Job submission", _admin("submit-admin", True, False))
@@ -95,7 +98,9 @@ def status(ctx: click.Context, verbose: bool, as_json: bool) -> None:
         talk(ctx, f"{answer['running']} running jobs")
 
 
-_TIMEOUT = click.option("-t", "--timeout", metavar="DURATION", help="Give up after DURATION (RFC 23).")
+_TIMEOUT = click.option(
+    "-t", "--timeout", metavar="DURATION", help="Give up after DURATION (RFC 23)."
+)
 
 
 def _wait(topic: str, timeout: str | None) -> int:
@@ -129,7 +134,9 @@ def drain(timeout: str | None) -> None:
 
 @command.command("idle")
 @_TIMEOUT
-@click.option("-q", "--quiet", is_flag=True, help="Only display pending jobs, not that there are none.")
+@click.option(
+    "-q", "--quiet", is_flag=True, help="Only display pending jobs, not that there are none."
+)
 @click.pass_context
 def idle(ctx: click.Context, timeout: str | None, quiet: bool) -> None:
     """Wait until no job is running and tell how many are pending."""

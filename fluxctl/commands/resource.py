@@ -32,7 +32,13 @@ LIST_HEADINGS = {
     "rlist": "LIST",
 }
 STATUS_FORMAT = "{state:>10} {nnodes:>6} {ranks:<15} {nodelist}"
-STATUS_HEADINGS = {"state": "STATUS", "nnodes": "NNODES", "ranks": "RANKS", "nodelist": "NODELIST", "reason": "REASON"}
+STATUS_HEADINGS = {
+    "state": "STATUS",
+    "nnodes": "NNODES",
+    "ranks": "RANKS",
+    "nodelist": "NODELIST",
+    "reason": "REASON",
+}
 DRAIN_FORMAT = "{timestamp!D:<20} {ranks:<8} {reason:<30} {nodelist}"
 DRAIN_HEADINGS = {
     "timestamp": "TIMESTAMP",
@@ -98,16 +104,27 @@ class _DrainRow:
 
 @command.command("drain")
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
-@click.option("-o", "--format", "layout", metavar="FORMAT", default=DRAIN_FORMAT, help="Print fields in this format.")
+@click.option(
+    "-o",
+    "--format",
+    "layout",
+    metavar="FORMAT",
+    default=DRAIN_FORMAT,
+    help="Print fields in this format.",
+)
 @click.argument("targets", metavar="[TARGETS]", required=False)
 @click.argument("reason", metavar="[REASON ...]", nargs=-1)
 def drain(no_header: bool, layout: str, targets: str | None, reason: tuple[str, ...]) -> None:
-    """Take TARGETS (ranks or hosts) out of scheduling; without targets list what is drained and why."""
+    """Take TARGETS (ranks or hosts) out of scheduling; without targets list what is drained and
+    why.
+    """
     if targets is None:
         _list_drained(handle(python_failure), _layout(DRAIN_HEADINGS, layout), header=not no_header)
         return
     try:
-        handle(python_failure).rpc("resource.drain", {"targets": targets, "reason": " ".join(reason)}, nodeid=0).get()
+        handle(python_failure).rpc(
+            "resource.drain", {"targets": targets, "reason": " ".join(reason)}, nodeid=0
+        ).get()
     except OSError as exc:
         raise _rpc_failure(exc) from None
 
@@ -119,7 +136,10 @@ def _list_drained(flux: Flux, layout: OutputFormat, *, header: bool) -> None:
         status = resource_status(flux).get()
     except OSError as exc:
         raise _rpc_failure(exc) from None
-    rows = [_DrainRow(when, ranks, why, status.nodelist(ranks)) for ranks, when, why in status.drain_info()]
+    rows = [
+        _DrainRow(when, ranks, why, status.nodelist(ranks))
+        for ranks, when, why in status.drain_info()
+    ]
     _print_table(layout, rows, header=header)
 
 
@@ -154,7 +174,9 @@ _STATUS_HINT = f"\nflux-resource: INFO: valid states: {','.join(_STATUS_STATES)}
 @click.option("-v", "--verbose", is_flag=True, help="Show the reason of each drain.")
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
 @click.option("-o", "--format", "layout", metavar="FORMAT", help="Print fields in this format.")
-@click.option("-s", "--states", metavar="STATE,...", help=f"Show these states: {', '.join(_STATUS_STATES)}.")
+@click.option(
+    "-s", "--states", metavar="STATE,...", help=f"Show these states: {', '.join(_STATUS_STATES)}."
+)
 def status(verbose: bool, no_header: bool, layout: str | None, states: str | None) -> None:
     """Show which ranks are available, drained, excluded or offline."""
     from flux.resource.list import resource_status
@@ -171,7 +193,10 @@ def status(verbose: bool, no_header: bool, layout: str | None, states: str | Non
         if wanted is None and state != "avail" and not len(ranks):
             continue
         if state == "drain" and verbose and len(ranks):
-            rows += [_StatusRow(state, group, answer.nodelist(group), why) for group, _, why in answer.drain_info()]
+            rows += [
+                _StatusRow(state, group, answer.nodelist(group), why)
+                for group, _, why in answer.drain_info()
+            ]
         else:
             rows.append(_StatusRow(state, ranks, answer.nodelist(ranks)))
     _print_table(_layout(STATUS_HEADINGS, layout or default), rows, header=not no_header)
@@ -184,9 +209,15 @@ _LIST_STATES = ("all", "up", "down", "allocated", "free")
 @click.option("-v", "--verbose", is_flag=True, help="Show ranks and cores instead of hosts.")
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
 @click.option("-o", "--format", "layout", metavar="FORMAT", help="Print fields in this format.")
-@click.option("-s", "--states", metavar="STATE,...", default="free,allocated,down", help="Show these states.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with a member for each state.")
-def list_resources(verbose: bool, no_header: bool, layout: str | None, states: str, as_json: bool) -> None:
+@click.option(
+    "-s", "--states", metavar="STATE,...", default="free,allocated,down", help="Show these states."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object with a member for each state."
+)
+def list_resources(
+    verbose: bool, no_header: bool, layout: str | None, states: str, as_json: bool
+) -> None:
     """Show how many nodes, cores and GPUs are free, allocated or down."""
     from flux.resource.list import resource_list
 
@@ -216,7 +247,9 @@ def _plain(resources: ResourceSet) -> dict[str, object]:
 @click.option("-f", "--force", is_flag=True, help="Accept ranks that the instance does not have.")
 @click.argument("path", metavar="PATH", type=click.Path())
 def reload(force: bool, path: str) -> None:
-    """Replace the resources of the instance by those in the R file PATH; the scheduler must be unloaded."""
+    """Replace the resources of the instance by those in the R file PATH; the scheduler must be
+    unloaded.
+    """
     import os
 
     payload = {"path": os.path.abspath(path), "xml": False, "force": force}

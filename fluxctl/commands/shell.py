@@ -13,11 +13,19 @@ from fluxctl.errors import CommandError
 
 @click.command(cls=FluxCommand, name="shell", short_help="run the job shell")
 @click.option("-v", "--verbose", count=True, help="Log actions to stderr.")
-@click.option("--initrc", metavar="FILE", help="Load shell initrc from FILE instead of the system default.")
-@click.option("-R", "--resources", metavar="FILE", help="Load resource set R from FILE instead of job-info.")
+@click.option(
+    "--initrc", metavar="FILE", help="Load shell initrc from FILE instead of the system default."
+)
+@click.option(
+    "-R", "--resources", metavar="FILE", help="Load resource set R from FILE instead of job-info."
+)
 @click.option("-j", "--jobspec", metavar="FILE", help="Load jobspec from FILE instead of job-info.")
-@click.option("-r", "--broker-rank", type=int, metavar="RANK", help="Act as the shell of broker RANK.")
-@click.option("-s", "--standalone", is_flag=True, help="Run as a local program without a Flux instance.")
+@click.option(
+    "-r", "--broker-rank", type=int, metavar="RANK", help="Act as the shell of broker RANK."
+)
+@click.option(
+    "-s", "--standalone", is_flag=True, help="Run as a local program without a Flux instance."
+)
 @click.argument("jobid")
 def command(
     verbose: int,
@@ -28,7 +36,9 @@ def command(
     standalone: bool,
     jobid: str,
 ) -> NoReturn:
-    """Run the tasks of job JOBID on this machine; jobspec and R come from files or, with an instance, from job-info."""
+    """Run the tasks of job JOBID on this machine; jobspec and R come from files or, with an
+    instance, from job-info.
+    """
     from broker.shell.jobinfo import parse_job
     from broker.shell.main import run_standalone
     from flux.job.JobID import JobID
@@ -39,7 +49,9 @@ def command(
     spec = _load(jobspec) if jobspec else _lookup(number, "jobspec")
     allocated = _load(resources) if resources else _lookup(number, "R")
     info = parse_job(number, _userid(), spec, allocated)
-    index = [rank.rank for rank in info.ranks if broker_rank is None or rank.broker_rank == broker_rank]
+    index = [
+        rank.rank for rank in info.ranks if broker_rank is None or rank.broker_rank == broker_rank
+    ]
     if not index:
         raise CommandError(f"rank {broker_rank} is not in R", 1)
     sys.exit(run_standalone(info, index[0], verbose=verbose, initrc=initrc))

@@ -18,10 +18,19 @@ if TYPE_CHECKING:
     from flux.job.event import JobEventWatchFuture
 
 _FORMAT = click.option(
-    "-f", "--format", "form", default="text", metavar="FORMAT", help="Specify output format: text, json"
+    "-f",
+    "--format",
+    "form",
+    default="text",
+    metavar="FORMAT",
+    help="Specify output format: text, json",
 )
 _TIME = click.option(
-    "-T", "--time-format", default="raw", metavar="FORMAT", help="Specify time format: raw, iso, offset"
+    "-T",
+    "--time-format",
+    default="raw",
+    metavar="FORMAT",
+    help="Specify time format: raw, iso, offset",
 )
 _PATH = click.option(
     "-p",
@@ -82,7 +91,9 @@ def _context(entry: Entry) -> Iterator[str]:
 @_PATH
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
-def eventlog(ctx: click.Context, form: str, time_format: str, path: str, args: tuple[str, ...]) -> None:
+def eventlog(
+    ctx: click.Context, form: str, time_format: str, path: str, args: tuple[str, ...]
+) -> None:
     if len(args) != 1:
         usage(ctx)
     from flux.wire import json
@@ -101,14 +112,22 @@ def eventlog(ctx: click.Context, form: str, time_format: str, path: str, args: t
 @click.command(
     "wait-event",
     cls=JobCommand,
-    synopsis="[-f text|json] [-T raw|iso|offset] [-t seconds] [-m key=val] [-c <num>] [-p path] [-q] [-v] id event",
+    synopsis="[-f text|json] [-T raw|iso|offset] [-t seconds] [-m key=val] [-c <num>] [-p path] "
+    "[-q] [-v] id event",
     help="Wait for an event ",
 )
 @_FORMAT
 @_TIME
 @click.option("-t", "--timeout", metavar="DURATION", help="timeout after DURATION")
 @click.option("-m", "--match-context", "match", metavar="KEY=VAL", help="match key=val in context")
-@click.option("-c", "--count", type=int, default=1, metavar="COUNT", help="required number of matches (default 1)")
+@click.option(
+    "-c",
+    "--count",
+    type=int,
+    default=1,
+    metavar="COUNT",
+    help="required number of matches (default 1)",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Do not output matched event")
 @click.option("-v", "--verbose", is_flag=True, help="Output all events before matched event")
 @_PATH
@@ -151,7 +170,9 @@ def wait_event(
     raise CommandError(f"event '{name}' never received")
 
 
-def _entries(watch: JobEventWatchFuture, name: str, seconds: float | None) -> Iterator[tuple[str, Entry]]:
+def _entries(
+    watch: JobEventWatchFuture, name: str, seconds: float | None
+) -> Iterator[tuple[str, Entry]]:
     """Yield lines and entries; ``seconds`` is the longest wait for one of them."""
     from flux.wire import json
 

@@ -10,7 +10,14 @@ import click
 from flux.job.attributes import JOB_ATTRIBUTES
 from fluxctl.command import COUNT, echo, handle
 from fluxctl.errors import CommandError
-from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, parse_states, parse_userid, usage
+from fluxctl.job.options import (
+    JobCommand,
+    JobIdArguments,
+    parse_id,
+    parse_states,
+    parse_userid,
+    usage,
+)
 
 ENCODINGS = ("dec", "hex", "kvs", "dothex", "words", "f58")
 DEFAULT_STATES = "pending,running"

@@ -11,15 +11,28 @@ from fluxctl.errors import CommandError
 from fluxctl.job.control import URGENCIES
 from fluxctl.job.options import JobCommand, usage
 
-FLAGS = {"debug": "debug", "waitable": "waitable", "signed": "pre_signed", "novalidate": "novalidate"}
+FLAGS = {
+    "debug": "debug",
+    "waitable": "waitable",
+    "signed": "pre_signed",
+    "novalidate": "novalidate",
+}
 
 
 @click.command("submit", cls=JobCommand, synopsis="[OPTIONS] [jobspec]", help="Run job")
 @click.option(
-    "-u", "--urgency", default="16", metavar="N", help="Set job urgency (0-31), hold=0, default=16, expedite=31"
+    "-u",
+    "--urgency",
+    default="16",
+    metavar="N",
+    help="Set job urgency (0-31), hold=0, default=16, expedite=31",
 )
 @click.option(
-    "-f", "--flags", default="", metavar="FLAGS", help="Set comma-separated flags (e.g. debug, waitable, novalidate)"
+    "-f",
+    "--flags",
+    default="",
+    metavar="FLAGS",
+    help="Set comma-separated flags (e.g. debug, waitable, novalidate)",
 )
 @click.option(
     "-s",
@@ -28,10 +41,18 @@ FLAGS = {"debug": "debug", "waitable": "waitable", "signed": "pre_signed", "nova
     expose_value=False,
     help="Use non-default security config glob",
 )
-@click.option("-S", "--sign-type", default="none", metavar="TYPE", help="Use non-default mechanism type to sign J")
+@click.option(
+    "-S",
+    "--sign-type",
+    default="none",
+    metavar="TYPE",
+    help="Use non-default mechanism type to sign J",
+)
 @click.argument("args", nargs=-1)
 @click.pass_context
-def submit(ctx: click.Context, urgency: str, flags: str, sign_type: str, args: tuple[str, ...]) -> None:
+def submit(
+    ctx: click.Context, urgency: str, flags: str, sign_type: str, args: tuple[str, ...]
+) -> None:
     if len(args) > 1:
         usage(ctx)
     if sign_type != "none":

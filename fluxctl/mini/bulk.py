@@ -23,7 +23,9 @@ class BulkSubmission:
     Raises CommandError if a definition is malformed, OSError if a file of inputs cannot be opened.
     """
 
-    def __init__(self, options: MiniOptions, words: Sequence[str], on_terminal: Callable[[], None]) -> None:
+    def __init__(
+        self, options: MiniOptions, words: Sequence[str], on_terminal: Callable[[], None]
+    ) -> None:
         self._command, sources = split_command(words)
         self._options = options
         self._varying = [name for name in options.templated() if name not in OWN]

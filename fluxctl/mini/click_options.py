@@ -1,4 +1,6 @@
-"""The options of the ``flux mini`` sub-commands as click options, in groups that the sub-commands share."""
+"""The options of the ``flux mini`` sub-commands as click options, in groups that the sub-commands
+share.
+"""
 
 from __future__ import annotations
 
@@ -47,31 +49,82 @@ def _flag(*names: str, text: str) -> click.Option:
     return click.Option(list(names), is_flag=True, help=text)
 
 
-def _common() -> list[click.Option]:
+def _job() -> list[click.Option]:
     return [
         _text("-N", "--nodes", metavar="N", text="Number of nodes to assign to the job."),
-        _text("-t", "--time-limit", metavar="FSD", text="Time limit in Flux standard duration, e.g. 2d, 1.5h."),
+        _text(
+            "-t",
+            "--time-limit",
+            metavar="FSD",
+            text="Time limit in Flux standard duration, e.g. 2d, 1.5h.",
+        ),
         _text("--urgency", metavar="N", text="Job urgency, 0-31, hold, default or expedite."),
-        _list("-o", "--setopt", metavar="KEY[=VAL]", text="Set shell option; VAL may be JSON (default 1)."),
-        _list("--setattr", metavar="KEY=VAL", text="Set job attribute; VAL may be JSON, ^KEY=FILE reads a JSON file."),
+        _list(
+            "-o",
+            "--setopt",
+            metavar="KEY[=VAL]",
+            text="Set shell option; VAL may be JSON (default 1).",
+        ),
+        _list(
+            "--setattr",
+            metavar="KEY=VAL",
+            text="Set job attribute; VAL may be JSON, ^KEY=FILE reads a JSON file.",
+        ),
         _list("--dependency", metavar="URI", text="Add a dependency SCHEME:VALUE[?KEY=VAL...]."),
-        _text("--begin-time", metavar="DATETIME", text="Do not begin before DATETIME, e.g. +1h or 'tomorrow 8am'."),
-        _list("--env", metavar="RULE", text="Rule for the job's environment: VAR=VAL, PATTERN, -PATTERN or ^FILE."),
+        _text(
+            "--begin-time",
+            metavar="DATETIME",
+            text="Do not begin before DATETIME, e.g. +1h or 'tomorrow 8am'.",
+        ),
+    ]
+
+
+def _environment() -> list[click.Option]:
+    return [
+        _list(
+            "--env",
+            metavar="RULE",
+            text="Rule for the job's environment: VAR=VAL, PATTERN, -PATTERN or ^FILE.",
+        ),
         RuleOption(
             "--env-remove",
             prefix="-",
             metavar="PATTERN",
             text="Remove variables that match PATTERN (--env=-PATTERN).",
         ),
-        RuleOption("--env-file", prefix="^", metavar="FILE", text="Read rules from FILE (--env=^FILE)."),
+        RuleOption(
+            "--env-file", prefix="^", metavar="FILE", text="Read rules from FILE (--env=^FILE)."
+        ),
+    ]
+
+
+def _streams() -> list[click.Option]:
+    return [
         _text("--input", metavar="FILE", text="Redirect the tasks' stdin from FILE."),
-        _text("--output", metavar="TEMPLATE", text="Redirect stdout to a file; {{id}} is the job id."),
-        _text("--error", metavar="TEMPLATE", text="Redirect stderr to a file; {{id}} is the job id."),
+        _text(
+            "--output", metavar="TEMPLATE", text="Redirect stdout to a file; {{id}} is the job id."
+        ),
+        _text(
+            "--error", metavar="TEMPLATE", text="Redirect stderr to a file; {{id}} is the job id."
+        ),
         _flag("-l", "--label-io", text="Put the task rank before each line of output."),
-        _list("--flags", metavar="FLAGS", text="Submission flags, comma separated: debug, waitable, novalidate."),
+    ]
+
+
+def _submission() -> list[click.Option]:
+    return [
+        _list(
+            "--flags",
+            metavar="FLAGS",
+            text="Submission flags, comma separated: debug, waitable, novalidate.",
+        ),
         _flag("--dry-run", text="Do not submit: print what would be."),
         _flag("--debug", text="Enable job debug events."),
     ]
+
+
+def _common() -> list[click.Option]:
+    return [*_job(), *_environment(), *_streams(), *_submission()]
 
 
 def _tasks() -> list[click.Option]:
@@ -87,19 +140,33 @@ def _slots() -> list[click.Option]:
         _text("-n", "--nslots", metavar="N", text="Number of slots to allocate (required)."),
         _text("-c", "--cores-per-slot", metavar="N", text="Cores for each slot (default 1)."),
         _text("-g", "--gpus-per-slot", metavar="N", text="GPUs for each slot (default none)."),
-        _list("-B", "--broker-opts", metavar="OPT", text="Option for the brokers of the new instance."),
+        _list(
+            "-B", "--broker-opts", metavar="OPT", text="Option for the brokers of the new instance."
+        ),
     ]
 
 
 def _verbose() -> list[click.Option]:
-    return [click.Option(["-v", "--verbose"], count=True, help="Increase verbosity on stderr; may be repeated.")]
+    return [
+        click.Option(
+            ["-v", "--verbose"], count=True, help="Increase verbosity on stderr; may be repeated."
+        )
+    ]
 
 
 def _many() -> list[click.Option]:
     return [
         _flag("-q", "--quiet", text="Do not print job ids."),
-        _text("--cc", metavar="IDSET", text="Replicate the job for each id, which {cc} and FLUX_JOB_CC name."),
-        _text("--bcc", metavar="IDSET", text="Like --cc, without FLUX_JOB_CC in the job's environment."),
+        _text(
+            "--cc",
+            metavar="IDSET",
+            text="Replicate the job for each id, which {cc} and FLUX_JOB_CC name.",
+        ),
+        _text(
+            "--bcc",
+            metavar="IDSET",
+            text="Like --cc, without FLUX_JOB_CC in the job's environment.",
+        ),
         _flag("--wait", text="Wait until all jobs are complete."),
         _flag("--watch", text="Show the output of all jobs; implies --wait."),
         _flag("--progress", text="Show a progress bar."),
@@ -111,9 +178,17 @@ def _many() -> list[click.Option]:
 
 def _bulk() -> list[click.Option]:
     return [
-        _list("--define", metavar="NAME=CODE", text="Define {.NAME}, a Python expression of the input x."),
+        _list(
+            "--define",
+            metavar="NAME=CODE",
+            text="Define {.NAME}, a Python expression of the input x.",
+        ),
         _flag("--shuffle", text="Submit in random order."),
-        _text("--sep", metavar="STRING", text="Separator of inputs in files (default newline; none: white space)."),
+        _text(
+            "--sep",
+            metavar="STRING",
+            text="Separator of inputs in files (default newline; none: white space).",
+        ),
     ]
 
 

@@ -1,4 +1,6 @@
-"""Where bulk submission writes: the terminal, or the files of ``--log`` and ``--log-stderr``, one or many."""
+"""Where bulk submission writes: the terminal, or the files of ``--log`` and ``--log-stderr``, one
+or many.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ _MAX_OPEN = 64
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
-    """Write past Python's buffer, which Ctrl+C in the middle of a flush leaves full: it would be written twice."""
+    """Write past Python's buffer, which Ctrl+C in the middle of a flush leaves full: it would be
+    written twice.
+    """
     rest = memoryview(data)
     while rest:
         try:
@@ -32,17 +36,23 @@ class Console:
         if file is None:
             if len(self._files) >= _MAX_OPEN:
                 self._files.pop(next(iter(self._files))).close()
-            file = open(path, "ab" if path in self._seen else "wb")  # noqa: SIM115 - closed by close()
+            file = open(path, "ab" if path in self._seen else "wb")  # noqa: SIM115 - close() does
             self._seen.add(path)
         self._files[path] = file
         return file
 
     def out(self, data: bytes, log: str | None) -> None:
-        """Write to a log file, or to stdout if there is none. OSError if the file cannot be written."""
+        """Write to a log file, or to stdout if there is none.
+
+        OSError if the file cannot be written.
+        """
         self._put(sys.stdout, data, log)
 
     def err(self, data: bytes, log: str | None) -> None:
-        """Write to a log file, or to stderr if there is none. OSError if the file cannot be written."""
+        """Write to a log file, or to stderr if there is none.
+
+        OSError if the file cannot be written.
+        """
         self._put(sys.stderr, data, log)
 
     def _put(self, stream: TextIO, data: bytes, log: str | None) -> None:

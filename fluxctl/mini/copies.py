@@ -42,7 +42,9 @@ def ids_of_copies(options: MiniOptions) -> IDset | None:
         raise failure(error) from None
 
 
-def copies(builder: JobspecBuilder, options: MiniOptions, command: Sequence[str], ids: IDset | None) -> Iterator[Copy]:
+def copies(
+    builder: JobspecBuilder, options: MiniOptions, command: Sequence[str], ids: IDset | None
+) -> Iterator[Copy]:
     """Yield the copies of a job that ``--cc`` or ``--bcc`` ask for, or the job itself.
 
     Raises CommandError if an option is malformed.

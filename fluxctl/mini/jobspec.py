@@ -139,7 +139,9 @@ class JobspecBuilder:
             )
         return self._finished(jobspec, options, output="flux-{{id}}.out")
 
-    def alloc(self, options: MiniOptions, command: Sequence[str], interactive: bool = False) -> JobspecV1:
+    def alloc(
+        self, options: MiniOptions, command: Sequence[str], interactive: bool = False
+    ) -> JobspecV1:
         """Return the jobspec of ``alloc``: an instance with a command, or a shell on a terminal.
 
         Raises CommandError if an option is malformed.
@@ -171,7 +173,9 @@ class JobspecBuilder:
             self._environments[key] = build_environment(key)
         return self._environments[key]
 
-    def _finished(self, jobspec: JobspecV1, options: MiniOptions, output: str | None = None) -> JobspecV1:
+    def _finished(
+        self, jobspec: JobspecV1, options: MiniOptions, output: str | None = None
+    ) -> JobspecV1:
         """Add what all kinds of jobs have; ``output`` is where it goes if no option says so."""
         if options.time_limit is not None:
             with _refusals():

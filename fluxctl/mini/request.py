@@ -24,7 +24,7 @@ _FLAGS = {
 
 
 @dataclass(slots=True)
-class Request:
+class JobRequest:
     """What ``job-ingest.submit`` is asked for one job."""
 
     jobspec: JobspecV1
@@ -32,13 +32,13 @@ class Request:
     flags: int = 0
 
 
-def make_request(jobspec: JobspecV1, options: MiniOptions) -> Request:
+def make_request(jobspec: JobspecV1, options: MiniOptions) -> JobRequest:
     """Return the request that submits a jobspec with the urgency and flags of the options.
 
     This is apart from making the jobspec because a dry run shows a jobspec and, like
     flux-core's, looks at neither. Raises CommandError if one of them is malformed.
     """
-    return Request(jobspec, parse_urgency(options.urgency), parse_flags(options))
+    return JobRequest(jobspec, parse_urgency(options.urgency), parse_flags(options))
 
 
 def parse_urgency(text: str | None) -> int:

@@ -135,7 +135,13 @@ def replace_cc_options(options: MiniOptions, cc: str) -> MiniOptions:
     return options.mapped(options.templated(), lambda _name, text: replace_cc(text, cc))
 
 
-_SHORT = {"ntasks": "-n", "nodes": "-N", "cores_per_task": "-c", "gpus_per_task": "-g", "time_limit": "-t"}
+_SHORT = {
+    "ntasks": "-n",
+    "nodes": "-N",
+    "cores_per_task": "-c",
+    "gpus_per_task": "-g",
+    "time_limit": "-t",
+}
 _SHOWN = (
     "urgency",
     "input",

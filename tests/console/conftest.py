@@ -44,7 +44,11 @@ EXEC_EVENTLOG: list[dict[str, Any]] = [
 def output(lines: int) -> list[dict[str, Any]]:
     """Return an output eventlog of two tasks."""
     entries: list[dict[str, Any]] = [
-        {"timestamp": NOW, "name": "header", "context": {"version": 1, "count": {"stdout": 2, "stderr": 2}}}
+        {
+            "timestamp": NOW,
+            "name": "header",
+            "context": {"version": 1, "count": {"stdout": 2, "stderr": 2}},
+        }
     ]
     for i in range(lines):
         loud = i % 7 == 3
@@ -56,11 +60,17 @@ def output(lines: int) -> list[dict[str, Any]]:
 
 def log_lines(number: int) -> list[str]:
     """Return broker log entries of several severities."""
-    kinds = [(7, "sched-simple", "alloc: rank0/core0"), (6, "broker", "rc1.0: running"), (4, "kvs", "slow commit 1.2s")]
+    kinds = [
+        (7, "sched-simple", "alloc: rank0/core0"),
+        (6, "broker", "rc1.0: running"),
+        (4, "kvs", "slow commit 1.2s"),
+    ]
     lines = []
     for i in range(number):
         severity, app, text = kinds[0 if i % 4 else i % 3]
-        lines.append(f"<{severity * 8}>1 2026-11-21T00:20:{i % 60:02d}.520483Z {i % 4} {app} 5690 - - {text}")
+        lines.append(
+            f"<{severity * 8}>1 2026-11-21T00:20:{i % 60:02d}.520483Z {i % 4} {app} 5690 - - {text}"
+        )
     lines.append("<24>1 2026-11-21T00:21:00.000001Z 2 job-exec 5690 - - lost contact with rank 2")
     return lines
 
@@ -86,7 +96,11 @@ def feed() -> SyntheticFeed:
     return SyntheticFeed(
         sample.jobs(300, NOW),
         instance=INSTANCE,
-        entries={"eventlog": EVENTLOG, "guest.exec.eventlog": EXEC_EVENTLOG, "guest.output": output(120)},
+        entries={
+            "eventlog": EVENTLOG,
+            "guest.exec.eventlog": EXEC_EVENTLOG,
+            "guest.output": output(120),
+        },
         stored={
             "jobspec": {
                 "tasks": [{"command": ["lammps", "-in", "melt.in"]}],

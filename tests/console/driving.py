@@ -34,5 +34,5 @@ async def loaded(pilot: Pilot[Any]) -> None:
 
 def text_of(pilot: Pilot[Any]) -> str:
     """Return the screen as plain text."""
-    lines = pilot.app.screen._compositor.render_strips()  # noqa: SLF001 - as Textual's own driver does
+    lines = pilot.app.screen._compositor.render_strips()  # noqa: SLF001 - as its driver does
     return "\n".join(strip.text for strip in lines)

@@ -55,7 +55,9 @@ async def test_cursor_moves_and_stays_on_its_job(make_app: MakeApp, feed: Synthe
         assert table.cursor == 1 + table.page
         row = table.cursor_row
         newest = max(app.dashboard.table.ids) + 1
-        app.dashboard.load([{"id": newest, "state": 16, "t_submit": 1.0, "t_run": feed.instance.started + 9999}])
+        app.dashboard.load(
+            [{"id": newest, "state": 16, "t_submit": 1.0, "t_run": feed.instance.started + 9999}]
+        )
         app.repaint()
         await pilot.pause()
         assert table.cursor_row == row
@@ -84,7 +86,9 @@ async def test_filter_while_typing_with_live_count(make_app: MakeApp) -> None:
         assert len(app.dashboard.view) == 300
 
 
-async def test_filter_that_cannot_be_read_is_explained_and_the_last_good_one_stays(make_app: MakeApp) -> None:
+async def test_filter_that_cannot_be_read_is_explained_and_the_last_good_one_stays(
+    make_app: MakeApp,
+) -> None:
     app = make_app()
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
@@ -202,7 +206,9 @@ async def test_kill_chooses_a_signal(make_app: MakeApp, feed: SyntheticFeed) -> 
     assert feed.actions == [("kill", jobid, 9)]
 
 
-async def test_escape_out_of_every_question_does_nothing(make_app: MakeApp, feed: SyntheticFeed) -> None:
+async def test_escape_out_of_every_question_does_nothing(
+    make_app: MakeApp, feed: SyntheticFeed
+) -> None:
     app = make_app()
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
@@ -229,7 +235,9 @@ async def test_many_jobs_need_their_number_typed(make_app: MakeApp, feed: Synthe
         accept.focus()
         await pilot.press("enter")
         await until(pilot, lambda: len(feed.actions) == active)
-    assert {jobid for _, jobid in feed.actions} == {app.dashboard.table.ids[row] for row in app.dashboard.table.active}
+    assert {jobid for _, jobid in feed.actions} == {
+        app.dashboard.table.ids[row] for row in app.dashboard.table.active
+    }
 
 
 async def test_refusal_is_told(make_app: MakeApp, feed: SyntheticFeed) -> None:
@@ -361,7 +369,19 @@ async def test_every_size_is_survived(make_app: MakeApp, size: tuple[int, int]) 
     app = make_app()
     async with app.run_test(size=size) as pilot:
         await loaded(pilot)
-        await pilot.press("down", "end", "slash", "a", "enter", "c", "escape", "question_mark", "escape", "d", "escape")
+        await pilot.press(
+            "down",
+            "end",
+            "slash",
+            "a",
+            "enter",
+            "c",
+            "escape",
+            "question_mark",
+            "escape",
+            "d",
+            "escape",
+        )
         await pilot.press("enter", "tab", "slash", "x", "escape", "escape")
         await pilot.resize_terminal(60, 20)
         await until(pilot, lambda: isinstance(app.screen, JobsScreen))

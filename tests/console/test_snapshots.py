@@ -86,7 +86,9 @@ def test_read_only(snap_compare: Compare, make_app: MakeApp, size: tuple[int, in
 
 
 @SIZES
-def test_no_jobs(snap_compare: Compare, make_app: MakeApp, feed: SyntheticFeed, size: tuple[int, int]) -> None:
+def test_no_jobs(
+    snap_compare: Compare, make_app: MakeApp, feed: SyntheticFeed, size: tuple[int, int]
+) -> None:
     feed.jobs = []
     feed.cores = (8, 0, 0)
     assert snap_compare(make_app(), terminal_size=size, run_before=after())

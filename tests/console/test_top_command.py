@@ -36,7 +36,10 @@ def steady_world() -> None:
 def test_without_a_terminal_it_says_what_to_do(instance: Instance) -> None:
     done = instance.run("top")
     assert done.returncode == 1
-    assert done.stderr == "flux-top: the dashboard needs a terminal; use --linear to print changes as lines\n"
+    assert (
+        done.stderr
+        == "flux-top: the dashboard needs a terminal; use --linear to print changes as lines\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,12 +61,17 @@ def test_a_job_that_is_no_instance(instance: Instance) -> None:
     jobid = instance.run("mini", "submit", "true").stdout.strip()
     done = instance.run("top", jobid)
     assert done.returncode == 1
-    assert done.stderr == f"flux-top: {jobid}: the job is not a Flux instance, or it is not ready yet\n"
+    assert (
+        done.stderr
+        == f"flux-top: {jobid}: the job is not a Flux instance, or it is not ready yet\n"
+    )
 
 
 def test_without_an_instance() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "FLUX_URI"}
-    done = subprocess.run([FLUX, "top", "--linear"], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [FLUX, "top", "--linear"], env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert done.stderr.strip().endswith("No such file or directory")
 
@@ -104,7 +112,12 @@ def test_on_a_terminal_it_draws_and_quits_cleanly(instance: Instance, key: bytes
     terminal, theirs = pty.openpty()
     environment = instance.environment | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
     with subprocess.Popen(
-        [FLUX, "top"], env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        [FLUX, "top"],
+        env=environment,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
     ) as top:
         os.close(theirs)
         read_until(terminal, b"JOBID")
@@ -116,6 +129,11 @@ def test_on_a_terminal_it_draws_and_quits_cleanly(instance: Instance, key: bytes
 
 
 def test_the_command_line_loads_no_dashboard() -> None:
-    script = "import fluxctl.main, fluxctl.commands.top, sys; print([m for m in sys.modules if m.split('.')[0] in ('tui', 'textual')])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    script = (
+        "import fluxctl.main, fluxctl.commands.top, sys; "
+        "print([m for m in sys.modules if m.split('.')[0] in ('tui', 'textual')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "[]\n"

@@ -1,4 +1,6 @@
-"""Every command, every sub-command and every option has help, and the generated pages are those of this code."""
+"""Every command, every sub-command and every option has help, and the generated pages are those of
+this code.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,11 @@ GENERATE = generator()
 def test_every_command_and_option_has_help(name: str) -> None:
     for path, command in GENERATE.sub_commands(COMMANDS[name].load(), name):
         assert command.help, f"flux {path} says nothing about itself"
-        silent = [p.opts[-1] for p in command.params if isinstance(p, click.Option) and not p.hidden and not p.help]
+        silent = [
+            p.opts[-1]
+            for p in command.params
+            if isinstance(p, click.Option) and not p.hidden and not p.help
+        ]
         assert not silent, f"flux {path}: options without help: {silent}"
 
 

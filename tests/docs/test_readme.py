@@ -1,7 +1,9 @@
-"""Everything the README tells users to type is run, in order, in one instance, and prints what the README shows.
+"""Everything the README tells users to type is run, in order, in one instance, and prints what the
+README shows.
 
-Fenced blocks tell what they are: ``console`` holds commands after ``$ `` and their output, where ``...`` stands for anything;
-``python`` is run as a program inside the instance; ``sh`` may hold targets of the Makefile only, which CI runs anyway.
+Fenced blocks tell what they are: ``console`` holds commands after ``$ `` and their output, where
+``...`` stands for anything; ``python`` is run as a program inside the instance; ``sh`` may hold
+targets of the Makefile only, which CI runs anyway.
 """
 
 from __future__ import annotations
@@ -62,7 +64,9 @@ def run(instance: Instance, *command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(("command", "output"), list(steps()), ids=[command[:50] for command, _ in steps()])
+@pytest.mark.parametrize(
+    ("command", "output"), list(steps()), ids=[command[:50] for command, _ in steps()]
+)
 def test_console_command(command: str, output: str, instance: Instance) -> None:
     done = run(instance, "sh", "-c", command)
     assert done.returncode == 0, done.stdout

@@ -29,10 +29,16 @@ def info(table: JobTable, row: int) -> str:
 
 
 def why_pending(table: JobTable, row: int) -> str:
-    """Return the first reason that applies: dependency, held, the scheduler's own note, queue position."""
+    """Return the first reason that applies: dependency, held, the scheduler's own note, queue
+    position.
+    """
     waiting = table.dependencies.get(row)
     if table.status[row] == Status.DEPEND:
-        return fmt.printable("waits for " + ", ".join(map(str, waiting))) if waiting else "waits for its dependencies"
+        return (
+            fmt.printable("waits for " + ", ".join(map(str, waiting)))
+            if waiting
+            else "waits for its dependencies"
+        )
     if table.urgency[row] == 0 or table.priority[row] == 0:
         return "held (urgency 0)"
     if table.status[row] == Status.PRIORITY:

@@ -1,4 +1,6 @@
-"""Made-up jobs of every kind, always the same for the same seed: for tests, snapshots and measurements."""
+"""Made-up jobs of every kind, always the same for the same seed: for tests, snapshots and
+measurements.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,18 @@ if TYPE_CHECKING:
 
     from tui.model.table import Job
 
-NAMES: Final = ("sha256sum", "lammps", "train.py", "align", "merge.sh", "fft3d", "render", "pytest", "blastn", "reduce")
+NAMES: Final = (
+    "sha256sum",
+    "lammps",
+    "train.py",
+    "align",
+    "merge.sh",
+    "fft3d",
+    "render",
+    "pytest",
+    "blastn",
+    "reduce",
+)
 _KINDS: Final = (
     (64, 1, 70),
     (64, 2, 8),
@@ -47,8 +60,12 @@ def _jobs(number: int, now: float, rng: random.Random) -> Iterator[Job]:
         }
         rank = rng.randrange(4)
         if state >= 16:
-            job.update(t_run=submit + rng.random(), ranks=str(rank), nodelist=f"node{rank}", expiration=0.0)
-            job["annotations"] = {"sched": {"resource_summary": f"rank{rank}/core{rng.randrange(2)}"}}
+            job.update(
+                t_run=submit + rng.random(), ranks=str(rank), nodelist=f"node{rank}", expiration=0.0
+            )
+            job["annotations"] = {
+                "sched": {"resource_summary": f"rank{rank}/core{rng.randrange(2)}"}
+            }
         if state >= 32:
             job["t_cleanup"] = job["t_run"] + rng.expovariate(0.2)
         if state == 64:
@@ -65,6 +82,16 @@ def _jobs(number: int, now: float, rng: random.Random) -> Iterator[Job]:
 _ENDINGS: Final[dict[int, dict[str, object]]] = {
     1: {"success": True, "waitstatus": 0, "exception_occurred": False},
     2: {"success": False, "waitstatus": 256, "exception_occurred": False},
-    4: {"waitstatus": 36608, "exception_type": "cancel", "exception_severity": 0, "exception_note": "not needed"},
-    8: {"waitstatus": 36352, "exception_type": "timeout", "exception_severity": 0, "exception_note": "time limit"},
+    4: {
+        "waitstatus": 36608,
+        "exception_type": "cancel",
+        "exception_severity": 0,
+        "exception_note": "not needed",
+    },
+    8: {
+        "waitstatus": 36352,
+        "exception_type": "timeout",
+        "exception_severity": 0,
+        "exception_note": "time limit",
+    },
 }

@@ -46,7 +46,9 @@ class ActingScreen(LiveScreen):
             if yes:
                 self._start("canceled", jobids, self.top.feed.cancel)
 
-        question = ConfirmScreen(f"Cancel {what}?", self._listing(jobids), f"Cancel {what}", len(jobids))
+        question = ConfirmScreen(
+            f"Cancel {what}?", self._listing(jobids), f"Cancel {what}", len(jobids)
+        )
         self.app.push_screen(question, answered)
 
     def action_kill_jobs(self) -> None:
@@ -64,7 +66,9 @@ class ActingScreen(LiveScreen):
             if yes:
                 self._start(f"sent {name}", jobids, lambda jobid: self.top.feed.kill(jobid, number))
 
-        question = ConfirmScreen(f"Send {name} to {what}?", self._listing(jobids), f"Send {name}", len(jobids))
+        question = ConfirmScreen(
+            f"Send {name} to {what}?", self._listing(jobids), f"Send {name}", len(jobids)
+        )
         self.app.push_screen(question, answered)
 
     def _what(self, jobids: list[int]) -> str:
@@ -72,7 +76,9 @@ class ActingScreen(LiveScreen):
 
     def _listing(self, jobids: list[int]) -> list[str]:
         table, plain = self.dashboard.table, self.glyphs is palette.ASCII
-        lines = [f"{f58(jobid, plain)}  {table.name[table.row_of[jobid]]}" for jobid in jobids[:LISTED]]
+        lines = [
+            f"{f58(jobid, plain)}  {table.name[table.row_of[jobid]]}" for jobid in jobids[:LISTED]
+        ]
         if len(jobids) > LISTED:
             lines.append(f"and {fmt.count(len(jobids) - LISTED)} more")
         return lines
@@ -80,7 +86,9 @@ class ActingScreen(LiveScreen):
     def _start(self, done: str, jobids: list[int], act: Callable[[int], Awaitable[None]]) -> None:
         self.app.run_worker(self._act(done, jobids, act), exit_on_error=False, group="actions")
 
-    async def _act(self, done: str, jobids: list[int], act: Callable[[int], Awaitable[None]]) -> None:
+    async def _act(
+        self, done: str, jobids: list[int], act: Callable[[int], Awaitable[None]]
+    ) -> None:
         """Act on every job, a limited number at once, and report."""
         failures: list[str] = []
         limit = asyncio.Semaphore(AT_ONCE)

@@ -92,7 +92,8 @@ class SignalScreen(ModalScreen[int]):
             options = OptionList(compact=True)
             for number, meaning in SIGNALS:
                 row = Text.assemble(
-                    (f"{number.name:<9}", palette.BRIGHT), (f"{int(number):>3}   {meaning}", palette.SOFT)
+                    (f"{number.name:<9}", palette.BRIGHT),
+                    (f"{int(number):>3}   {meaning}", palette.SOFT),
                 )
                 options.add_option(Option(row, id=str(int(number))))
             yield options

@@ -27,12 +27,27 @@ class DmesgScreen(SearchingScreen, LiveScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", tooltip="Back to the jobs", id="dmesg.back"),
-        Binding("plus,equals_sign", "severity(1)", "More", tooltip="Show less severe entries too", key_display="+",
-                id="dmesg.more"),
-        Binding("minus", "severity(-1)", "Less", tooltip="Show only more severe entries", key_display="-", id="dmesg.less"),
+        Binding(
+            "plus,equals_sign",
+            "severity(1)",
+            "More",
+            tooltip="Show less severe entries too",
+            key_display="+",
+            id="dmesg.more",
+        ),
+        Binding(
+            "minus",
+            "severity(-1)",
+            "Less",
+            tooltip="Show only more severe entries",
+            key_display="-",
+            id="dmesg.less",
+        ),
         *SearchingScreen.SEARCH_BINDINGS,
-        Binding("question_mark", "help", "Help", tooltip="This list", key_display="?", id="dmesg.help"),
-    ]  # fmt: skip
+        Binding(
+            "question_mark", "help", "Help", tooltip="This list", key_display="?", id="dmesg.help"
+        ),
+    ]
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +59,9 @@ class DmesgScreen(SearchingScreen, LiveScreen):
         """Lay out the screen."""
         yield TitleBar(self.dashboard, self.glyphs, id="title")
         yield Banner(self.dashboard, self.glyphs, id="banner")
-        yield LogView("", self.glyphs, dict(zip(SEVERITIES, SEVERITY_COLOUR, strict=True)), id="log")
+        yield LogView(
+            "", self.glyphs, dict(zip(SEVERITIES, SEVERITY_COLOUR, strict=True)), id="log"
+        )
         yield QueryBar("/", "text to find", id="search")
         yield Footer(show_command_palette=False)
 
@@ -65,7 +82,9 @@ class DmesgScreen(SearchingScreen, LiveScreen):
         while True:
             try:
                 async for lines in self.top.feed.log():
-                    self.fresh.extend(record for record in map(parse_log, lines) if record is not None)
+                    self.fresh.extend(
+                        record for record in map(parse_log, lines) if record is not None
+                    )
                     self.dashboard.revision += 1
             except OSError as error:
                 self.pane.empty = str(error.strerror or error)
@@ -101,6 +120,9 @@ class DmesgScreen(SearchingScreen, LiveScreen):
 
 
 def _line(record: LogRecord) -> Line:
-    stamp = time.strftime("%H:%M:%S", time.localtime(record.time)) + f".{int(record.time % 1 * 1000):03d}"
+    stamp = (
+        time.strftime("%H:%M:%S", time.localtime(record.time))
+        + f".{int(record.time % 1 * 1000):03d}"
+    )
     name = SEVERITIES[record.severity]
     return Line(name, stamp, f"{name:<8}{record.app}[{record.rank}]: {record.text}")

@@ -62,13 +62,17 @@ class HelpScreen(ModalScreen[None]):
         return text
 
     def rows(self) -> list[tuple[str, str]]:
-        """Return the keys of each binding, as people read them, and its meaning; one row for each action."""
+        """Return the keys of each binding, as people read them, and its meaning; one row for each
+        action.
+        """
         keys: dict[tuple[str, str], list[str]] = {}
         for owner in (self._about, self.app):
-            for _, binding in owner._bindings:  # noqa: SLF001 - Textual lists the active ones only
+            for _, binding in owner._bindings:  # noqa: SLF001 - Textual lists active ones only
                 if binding.id and binding.description:
                     shown = self.app.get_key_display(binding)
-                    keys.setdefault((binding.action, binding.tooltip or binding.description), []).append(shown)
+                    keys.setdefault(
+                        (binding.action, binding.tooltip or binding.description), []
+                    ).append(shown)
         return [(" ".join(dict.fromkeys(names)), meaning) for (_, meaning), names in keys.items()]
 
     def action_scroll(self, lines: int) -> None:

@@ -1,4 +1,6 @@
-"""What all screens share: access to the application's model and feed, and being repainted by its timer."""
+"""What all screens share: access to the application's model and feed, and being repainted by its
+timer.
+"""
 
 from __future__ import annotations
 

@@ -19,9 +19,16 @@ UNLISTED = {"R", "help", "jobtap", "shell"}
 
 
 def flux(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("FLUX_")} | env
+    environ = {
+        name: value for name, value in os.environ.items() if not name.startswith("FLUX_")
+    } | env
     return subprocess.run(
-        [default_flux(), *words], env=environ, capture_output=True, text=True, timeout=60, check=False
+        [default_flux(), *words],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -53,11 +60,16 @@ def test_a_command_with_a_slash_is_run_directly(tmp_path: pathlib.Path) -> None:
     path = script(tmp_path, "anything", "#!/bin/sh\necho direct $1\n")
     assert flux(str(path), "1").stdout == "direct 1\n"
     done = flux("/nonexistent/x")
-    assert (done.returncode, done.stderr) == (1, "flux: `/nonexistent/x' is not a flux command.  See 'flux --help'\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "flux: `/nonexistent/x' is not a flux command.  See 'flux --help'\n",
+    )
 
 
 def test_an_unknown_command_suggests_the_nearest() -> None:
-    assert flux("nosuchcmd").stderr == "flux: `nosuchcmd' is not a flux command.  See 'flux --help'\n"
+    assert (
+        flux("nosuchcmd").stderr == "flux: `nosuchcmd' is not a flux command.  See 'flux --help'\n"
+    )
     done = flux("getatr")
     assert done.returncode == 1
     assert "did you mean 'getattr'?" in done.stderr
@@ -87,7 +99,8 @@ def test_bad_options() -> None:
     done = flux("getattr", "--bad")
     assert (done.returncode, done.stderr) == (
         1,
-        "flux-getattr: unrecognized option '--bad'\nTry `flux-getattr --help' for more information.\n",
+        "flux-getattr: unrecognized option '--bad'\n"
+        "Try `flux-getattr --help' for more information.\n",
     )
 
 
@@ -108,4 +121,7 @@ def test_env_runs_a_command_and_reports_a_missing_one() -> None:
     assert flux("env", "printenv", "MINE", MINE="1").stdout == "1\n"
     assert "MINE=1" in flux("env", MINE="1").stdout.splitlines()
     done = flux("env", "nosuchprogram")
-    assert (done.returncode, done.stderr) == (127, "flux-env: nosuchprogram: No such file or directory\n")
+    assert (done.returncode, done.stderr) == (
+        127,
+        "flux-env: nosuchprogram: No such file or directory\n",
+    )

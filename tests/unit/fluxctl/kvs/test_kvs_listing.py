@@ -14,7 +14,11 @@ NAMES = ["a", "resource", "x", "y", "z"]
     ("names", "width", "lines"),
     [
         (NAMES, 80, ["a           resource    x           y           z"]),
-        (["a.", "resource.", "x", "y", "z"], 80, ["a.          resource.   x           y           z"]),
+        (
+            ["a.", "resource.", "x", "y", "z"],
+            80,
+            ["a.          resource.   x           y           z"],
+        ),
         (NAMES, 20, NAMES),
         (NAMES, 1, NAMES),
         (NAMES, 24, ["a           y", "resource    z", "x"]),

@@ -70,12 +70,32 @@ def test_define() -> None:
     ("words", "options", "message"),
     [
         (["echo", "{3}", ":::", "1"], {}, "ERROR: Invalid replacement string in command: '{3}'"),
-        (["echo", "{} {.%}", ":::", "1"], {}, "ERROR: Invalid replacement string in command: '{} {.%}'"),
-        (["echo", "{nosuch}", ":::", "1"], {}, "ERROR: Invalid replacement string in command: '{nosuch}'"),
+        (
+            ["echo", "{} {.%}", ":::", "1"],
+            {},
+            "ERROR: Invalid replacement string in command: '{} {.%}'",
+        ),
+        (
+            ["echo", "{nosuch}", ":::", "1"],
+            {},
+            "ERROR: Invalid replacement string in command: '{nosuch}'",
+        ),
         (["echo", "{", ":::", "1"], {}, "ERROR: Invalid replacement string in command: '{'"),
-        (["echo", "{.p}", ":::", "1"], {"define": ["p=nosuch(x)"]}, "ERROR: name 'nosuch' is not defined"),
-        (["echo", "{.p}", ":::", "x"], {"define": ["p=int(x)"]}, "ERROR: invalid literal for int() with base 10: 'x'"),
-        (["echo", ":::", "1"], {"output": "{7}"}, "ERROR: Invalid replacement string in --output: '{7}'"),
+        (
+            ["echo", "{.p}", ":::", "1"],
+            {"define": ["p=nosuch(x)"]},
+            "ERROR: name 'nosuch' is not defined",
+        ),
+        (
+            ["echo", "{.p}", ":::", "x"],
+            {"define": ["p=int(x)"]},
+            "ERROR: invalid literal for int() with base 10: 'x'",
+        ),
+        (
+            ["echo", ":::", "1"],
+            {"output": "{7}"},
+            "ERROR: Invalid replacement string in --output: '{7}'",
+        ),
         (["echo", ":::", "1"], {"define": ["p"]}, "ERROR: --define: p: expected NAME=CODE"),
     ],
 )
@@ -113,7 +133,11 @@ def test_files(tmp_path: Path) -> None:
 def test_separators(tmp_path: Path, text: str, separator: str | None, expected: list[str]) -> None:
     path = tmp_path / "inputs"
     path.write_text(text)
-    found = [inputs for inputs in InputReader([Source([str(path)], True)], separator) if inputs is not None]
+    found = [
+        inputs
+        for inputs in InputReader([Source([str(path)], True)], separator)
+        if inputs is not None
+    ]
     assert [line for (line,) in found] == expected
 
 
@@ -146,9 +170,16 @@ def test_shuffle_keeps_all_jobs() -> None:
 
 
 def test_copies_multiply_the_total() -> None:
-    bulk = BulkSubmission(MiniOptions(cc="0-4"), ["echo", ":::", "1", "2"], on_terminal=lambda: None)
+    bulk = BulkSubmission(
+        MiniOptions(cc="0-4"), ["echo", ":::", "1", "2"], on_terminal=lambda: None
+    )
     assert bulk.total == 10
-    assert BulkSubmission(MiniOptions(cc="0-{}"), ["echo", ":::", "1", "2"], on_terminal=lambda: None).total is None
+    assert (
+        BulkSubmission(
+            MiniOptions(cc="0-{}"), ["echo", ":::", "1", "2"], on_terminal=lambda: None
+        ).total
+        is None
+    )
 
 
 def test_a_hundred_thousand_inputs_are_not_held() -> None:

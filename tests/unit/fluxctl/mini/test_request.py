@@ -30,9 +30,11 @@ def system(**options: Any) -> dict[str, Any]:
 def test_plain_jobspec_as_recorded() -> None:
     jobspec = JobspecBuilder("/home/user").tasks(given(), ["hostname", "-f"])
     assert jobspec.dumps() == (
-        '{"resources": [{"type": "slot", "count": 1, "with": [{"type": "core", "count": 1}], "label": "task"}], '
+        '{"resources": [{"type": "slot", "count": 1, "with": [{"type": "core", "count": 1}], '
+        '"label": "task"}], '
         '"tasks": [{"command": ["hostname", "-f"], "slot": "task", "count": {"per_slot": 1}}], '
-        '"attributes": {"system": {"duration": 0, "cwd": "/home/user", "environment": {}}}, "version": 1}'
+        '"attributes": {"system": {"duration": 0, "cwd": "/home/user", "environment": {}}}, '
+        '"version": 1}'
     )
 
 
@@ -44,7 +46,14 @@ def test_plain_jobspec_as_recorded() -> None:
         (
             {"setopt": ["pty", "cpu-affinity=per-task", "a.b.c=1", 'j={"x":[1,2]}']},
             "shell",
-            {"options": {"pty": 1, "cpu-affinity": "per-task", "a": {"b": {"c": 1}}, "j": {"x": [1, 2]}}},
+            {
+                "options": {
+                    "pty": 1,
+                    "cpu-affinity": "per-task",
+                    "a": {"b": {"c": 1}},
+                    "j": {"x": [1, 2]},
+                }
+            },
         ),
         (
             {"output": "o-{{id.dec}}", "error": "e"},
@@ -63,14 +72,21 @@ def test_plain_jobspec_as_recorded() -> None:
             "shell",
             {"options": {"output": {"stdout": {"type": "file", "path": "o.txt", "label": True}}}},
         ),
-        ({"input": "/dev/null"}, "shell", {"options": {"input": {"stdin": {"type": "file", "path": "/dev/null"}}}}),
+        (
+            {"input": "/dev/null"},
+            "shell",
+            {"options": {"input": {"stdin": {"type": "file", "path": "/dev/null"}}}},
+        ),
         ({"output": "none"}, "shell", None),
         ({"label_io": True}, "shell", None),
         ({"setattr": ["system.foo=bar"]}, "foo", "bar"),
         (
             {"dependency": ["afterok:12345", "x:y?a=1&b=z"]},
             "dependencies",
-            [{"scheme": "afterok", "value": "12345"}, {"scheme": "x", "value": "y", "a": 1, "b": "z"}],
+            [
+                {"scheme": "afterok", "value": "12345"},
+                {"scheme": "x", "value": "y", "a": 1, "b": "z"},
+            ],
         ),
         (
             {"begin_time": "2030-06-21 8am"},
@@ -126,7 +142,13 @@ def test_no_command() -> None:
 
 
 def test_urgency_and_flags() -> None:
-    assert [parse_urgency(text) for text in (None, "hold", "EXPEDITE", "default", "7")] == [16, 0, 31, 16, 7]
+    assert [parse_urgency(text) for text in (None, "hold", "EXPEDITE", "default", "7")] == [
+        16,
+        0,
+        31,
+        16,
+        7,
+    ]
     with pytest.raises(CommandError):
         parse_urgency("nosuch")
     jobspec = JobspecBuilder("/").tasks(given(), ["x"])
@@ -137,7 +159,10 @@ def test_urgency_and_flags() -> None:
 
 
 def test_dependency_needs_a_scheme() -> None:
-    assert parse_dependency("afterok:") == {"scheme": "afterok", "value": ""}  # the broker says what is wrong with it
+    assert parse_dependency("afterok:") == {
+        "scheme": "afterok",
+        "value": "",
+    }  # the broker says what is wrong with it
     for uri in (":x", "x", "?"):
         with pytest.raises(CommandError):
             parse_dependency(uri)
@@ -156,7 +181,8 @@ def test_batch_as_recorded() -> None:
     jobspec = JobspecBuilder("/home/user").batch(options, ["sleep", "1"])
     assert jobspec.dumps().partition('"attributes": ')[2] == (
         '{"system": {"duration": 600.0, "shell": {"options": {"per-resource": {"type": "node"}}}, '
-        '"batch": {"script": "#!/bin/sh\\nsleep 1\\n", "broker-opts": ["-v"]}, "cwd": "/home/user", "environment": {}}}, '
+        '"batch": {"script": "#!/bin/sh\\nsleep 1\\n", "broker-opts": ["-v"]}, '
+        '"cwd": "/home/user", "environment": {}}}, '
         '"version": 1}'
     )
     with pytest.raises(CommandError, match="Number of slots to allocate must be specified"):
@@ -179,7 +205,11 @@ def test_alloc() -> None:
 def test_scripts(tmp_path: Path) -> None:
     script = tmp_path / "s.sh"
     script.write_text("#!/bin/sh\necho hi\n")
-    assert read_script([str(script), "a"], wrap=False) == ("#!/bin/sh\necho hi\n", str(script), ["a"])
+    assert read_script([str(script), "a"], wrap=False) == (
+        "#!/bin/sh\necho hi\n",
+        str(script),
+        ["a"],
+    )
     script.write_bytes(b"\xff\xfe")
     with pytest.raises(CommandError, match="does not appear to be a script"):
         read_script([str(script)], wrap=False)

@@ -1,4 +1,7 @@
-"""Submitting many jobs: bounded windows, refusals, waiting, output. The broker is a script on a fake handle."""
+"""Submitting many jobs: bounded windows, refusals, waiting, output.
+
+The broker is a script on a fake handle.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from flux.wire.message import RESPONSE, Message
 from fluxctl.mini import submitter as module
 from fluxctl.mini.jobspec import JobspecBuilder
 from fluxctl.mini.options import MiniOptions
-from fluxctl.mini.request import Request
+from fluxctl.mini.request import JobRequest
 from fluxctl.mini.submitter import Job, Settings, Submitter
 
 if TYPE_CHECKING:
@@ -35,9 +38,16 @@ class FakeHandle:
         self.sent: list[tuple[str, Any]] = []
         self.refuse: Callable[[int], bool] = lambda number: False
         self.logs: dict[str, list[str]] = {
-            "eventlog": ['{"timestamp":1,"name":"start"}', '{"timestamp":2,"name":"finish","context":{"status":0}}'],
-            "guest.exec.eventlog": ['{"timestamp":1,"name":"shell.init","context":{"service":"s","leader-rank":0}}'],
-            "guest.output": ['{"timestamp":1,"name":"data","context":{"stream":"stdout","rank":"0","data":"hi\\n"}}'],
+            "eventlog": [
+                '{"timestamp":1,"name":"start"}',
+                '{"timestamp":2,"name":"finish","context":{"status":0}}',
+            ],
+            "guest.exec.eventlog": [
+                '{"timestamp":1,"name":"shell.init","context":{"service":"s","leader-rank":0}}'
+            ],
+            "guest.output": [
+                '{"timestamp":1,"name":"data","context":{"stream":"stdout","rank":"0","data":"hi\\n"}}'
+            ],
         }
         self._pending: dict[int, Any] = {}
         self._tag = 0
@@ -106,7 +116,7 @@ def submitter(handle: FakeHandle, jobs: Iterator[Job | None], settings: Settings
 def jobs(count: int, **where: Any) -> Iterator[Job | None]:
     builder = JobspecBuilder("/")
     for _ in range(count):
-        yield Job(Request(builder.tasks(MiniOptions(env=["-*"]), ["true"])), **where)
+        yield Job(JobRequest(builder.tasks(MiniOptions(env=["-*"]), ["true"])), **where)
 
 
 def test_prints_ids_and_keeps_the_window(
@@ -134,7 +144,9 @@ def test_waits_in_a_bounded_window(handle: FakeHandle, monkeypatch: pytest.Monke
     assert (run.tally.complete, handle.most_watched <= 5) == (40, True)
 
 
-def test_refused_jobs_are_reported_and_the_others_go_on(handle: FakeHandle, capfd: pytest.CaptureFixture[str]) -> None:
+def test_refused_jobs_are_reported_and_the_others_go_on(
+    handle: FakeHandle, capfd: pytest.CaptureFixture[str]
+) -> None:
     handle.refuse = lambda number: number == 2
     run = submitter(handle, jobs(3), Settings())
     assert run.run() == 1
@@ -148,7 +160,9 @@ def test_exit_code_is_the_largest(handle: FakeHandle) -> None:
     assert submitter(handle, jobs(2), Settings(wait=True, quiet=True)).run() == 2
 
 
-def test_watch_shows_output_and_lets_go_of_the_execution(handle: FakeHandle, capfd: pytest.CaptureFixture[str]) -> None:
+def test_watch_shows_output_and_lets_go_of_the_execution(
+    handle: FakeHandle, capfd: pytest.CaptureFixture[str]
+) -> None:
     run = submitter(handle, jobs(2), Settings(watch=True, quiet=True, label=True))
     assert run.run() == 0
     assert capfd.readouterr().out == "0: hi\n" * 2
