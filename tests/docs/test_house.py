@@ -121,5 +121,11 @@ def test_ceilings_only_fall(count: int, ceiling: int, fine: bool) -> None:
     assert (verdicts({"x": count}, {"x": ceiling}) == []) is fine
 
 
+def test_the_counts_are_printed_as_ceilings() -> None:
+    printed = tomllib.loads(house.as_toml([file("flux/a.py", "a: Any", "class A: pass")]))
+    assert printed["any_per_1000_lines"] == {"flux": 500.0}
+    assert set(printed) == set(CEILINGS)
+
+
 def test_what_has_no_ceiling_is_wrong() -> None:
     assert verdicts({"new": 0}, {}) == ["new: no ceiling"]
