@@ -206,7 +206,7 @@ def invoke(name: str, args: list[str]) -> int:
     except ClickException as exc:
         return _fail(name, exc.format_message(), 1, False)
     except BrokenPipeError:
-        raise
+        raise  # an OSError too, but main() ends without a word for it
     except OSError as exc:
         return _fail(name, exc.strerror or str(exc), 1, False)
 

@@ -88,11 +88,13 @@ class TopApp(App[None]):
             self.dashboard.set_link(False, f"internal error: {error!r}")
 
     def repaint(self) -> None:
-        """Bring the model up to date and repaint if anything changed, at least once a second for
-        the clocks.
+        """Bring the model up to date and repaint if anything changed.
+
+        Clocks and running times are repainted once a second.
         """
         if not self.is_running:
             return  # ending: the screens lose their widgets one by one
+        # First: settling may be what changes the revision.
         self.dashboard.settle()
         second = int(self.dashboard.clock())
         if self.dashboard.revision == self._seen and second == self._second:
@@ -104,6 +106,7 @@ class TopApp(App[None]):
 
     async def on_unmount(self) -> None:
         """End the connection."""
+        # The feed first: it would take our closing for a lost connection and connect again.
         if self._following is not None:
             self._following.cancel()
         await self.feed.close()

@@ -43,6 +43,7 @@ def pub(
     )
     with handle() as h:
         if loopback:
+            # Before it is published: nobody gets an event that was there earlier.
             h.event_subscribe(topic)
         if synchronous:
             flags = (1 if raw and text is not None else 0) | (2 if private else 0)
@@ -62,6 +63,8 @@ def pub(
         if loopback:
             h.event_recv(topic)
         elif not synchronous:
+            # An event is not answered. Its connection is served in order, so that the answer to
+            # anything sent after it tells that the broker has taken it before we disconnect.
             h.rpc("attr.get", {"name": "rank"}).get()
 
 

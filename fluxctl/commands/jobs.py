@@ -250,6 +250,7 @@ def command(
     if stats_only:
         return 0 if _print_stats(handle(python_failure)) else 1
     rows = _parse_format(layout or (TERMINAL_FORMAT if sys.stdout.isatty() else DEFAULT_FORMAT))
+    # Before there is a connection: a typing error is reported without an instance, too.
     _check_ids(wanted["jobids"])
     flux = handle(python_failure)
     if stats and not as_json:

@@ -34,7 +34,7 @@ class MiniCommand(PythonCommand):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            raise
+            raise  # an OSError too, but nothing to report
         except OSError as error:
             raise CommandError(f"ERROR: {error}") from None
 

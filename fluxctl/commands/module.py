@@ -223,6 +223,7 @@ def stats(
     with handle() as h:
         if clear_all:
             h.event_send(f"{name}.stats.clear")
+            # The answer tells that the broker has taken the event, see flux event pub.
             h.rpc("attr.get", {"name": "rank"}).get()
             return
         topic = (

@@ -65,6 +65,7 @@ class Console:
         if buffer is None:
             stream.write(data.decode("utf-8", "replace"))
             return
+        # What was printed before must come out before.
         buffer.flush()
         if hasattr(buffer, "raw"):
             _write_all(buffer.fileno(), data)

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 AT_ONCE = 64
+"""Requests under way at a time: enough to be fast, few enough to leave the broker to others."""
+
 LISTED = 5
+"""Jobs that a question names before it says how many more there are."""
 
 
 class ActingScreen(LiveScreen):

@@ -161,6 +161,7 @@ class JobsScreen(ActingScreen):
             ProgressLine,
         ):
             widget = self.query_one(kind)
+            # A hidden panel is not worth drawing; the banner hides and shows itself in update().
             if widget.display or kind is Banner:
                 widget.update()
         self.table.update()

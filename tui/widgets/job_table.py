@@ -151,6 +151,8 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
         self.cursor = max(0, min(self.cursor, height - 1))
         self._note_job()
         if self.cursor != before:
+            # Scroll by what the cursor moved, so that its line stays where it is on the screen;
+            # where the table ends too soon for that, bring it into sight at least.
             self.scroll_to(
                 y=self.scroll_offset.y + self.cursor - before,
                 animate=False,
