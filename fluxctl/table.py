@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import click
 
 
-class SubCommand(NamedTuple):
+class SubCommand:
     """A sub-command, which is the attribute ``command`` of ``fluxctl.commands.NAME``.
 
     ``summary`` is its line in ``flux help``, empty for a command that is not listed there;
     ``listed`` is what that line calls it, if that is not its name.
     """
 
-    name: str
-    summary: str = ""
-    listed: str = ""
+    # A plain class: every command imports it, and to make a NamedTuple takes a millisecond.
+    __slots__ = ("listed", "name", "summary")
+
+    def __init__(self, name: str, summary: str = "", listed: str = "") -> None:
+        self.name = name
+        self.summary = summary
+        self.listed = listed
 
     def load(self) -> click.Command:
         """Import the command, which only happens when it is run or asked about."""
