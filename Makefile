@@ -5,8 +5,12 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 SETUP := PYTHON="$(PYTHON)" tools/setup-venv "$(VENV)"
 WORKERS ?= 2
+ROUNDS ?= 200
+MINUTES ?= 20
+SEED ?=
+FAULTS ?=
 
-.PHONY: install dev demo test unit coverage check bench screenshots docs clean
+.PHONY: install dev demo test unit coverage faults check bench screenshots docs clean
 .DEFAULT_GOAL := install
 
 install: $(VENV)/.stamp-install
@@ -38,6 +42,10 @@ coverage: dev
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --cov --cov-report= \
 		--cov-report=json:.coverage.json tests/unit tests/property tests/console
 	$(BIN)/python -m tests.coverage_floor .coverage.json
+
+# Hours of kills, full disks and nonsense (tests/faults/README.md): make faults ROUNDS=20 SEED=1 FAULTS="fuzz history"
+faults: dev
+	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(FAULTS)
 
 check: dev
 	$(BIN)/ruff format --check .

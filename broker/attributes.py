@@ -32,6 +32,9 @@ class Attributes:
     def __contains__(self, name: str) -> bool:
         return name in self._table
 
+    def __len__(self) -> int:
+        return len(self._table)
+
     def __iter__(self) -> Iterator[str]:
         return iter(tuple(self._table))
 
@@ -98,8 +101,21 @@ class Attributes:
 
 
 def integer(value: str) -> int:
-    """Return ``value`` as an integer; raises OSError(EINVAL) if it is not one."""
+    """Return ``value`` as an integer of 32 bits; raises OSError(EINVAL) if it is not one."""
     try:
-        return int(value, 0)
+        number = int(value, 0)
     except ValueError:
-        raise OSError(errno.EINVAL, "Invalid argument") from None
+        number = 1 << 32
+    if not -(1 << 31) <= number < 1 << 31:
+        raise OSError(errno.EINVAL, "Invalid argument")
+    return number
+
+
+def bounded(attrs: Attributes, name: str, default: int, least: int, most: int) -> int:
+    """Return the number in an attribute, which gets ``default`` if it is not set; raises OSError(EINVAL) if it is out of bounds."""
+    text = attrs.default(name, str(default))
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) < 20 and least <= int(text) <= most):
+        raise OSError(errno.EINVAL, f"{name}: invalid value '{text[:100]}'")
+    return int(text)

@@ -12,6 +12,8 @@ from typing import TypeVar
 
 from broker.attributes import Attributes
 from broker.bootstrap import Bootstrap
+from broker.places import check_directory, make_directory
+from broker.rundir_claim import hold, make_rundir
 from broker.topology import Topology
 from flux import CORE_VERSION
 from flux.idset import IDset
@@ -35,18 +37,31 @@ class Options:
 
 
 class Rundir:
-    """The broker's directory: taken from the attribute, or made with mode 0700 and removed at the end."""
+    """The broker's directory: taken from the attribute, or made with mode 0700 and removed at the end.
+
+    Raises OSError: EPERM for a directory that is another user's or that others may write, ENOTDIR for no directory, or why it
+    cannot be made.
+    """
 
     def __init__(self, path: str | None) -> None:
-        self.created = path is None or not os.path.isdir(path)
-        if path is None:
-            path = tempfile.mkdtemp(prefix="flux-")
-        elif self.created:
-            os.makedirs(path, mode=0o700)
-        self.path = os.path.abspath(path)
+        self.created = False
+        self._lock: int | None = None
+        try:
+            if path is None:
+                path, self._lock = make_rundir()
+                self.path = os.path.abspath(path)
+                self.created = True
+            else:
+                self.path = os.path.abspath(path) if path else ""
+                self.created = make_directory(self.path)
+                self._lock = hold(self.path)
+        except OSError as exc:
+            where = tempfile.gettempdir() if path is None else path
+            raise OSError(exc.errno, f"rundir {where}: {exc.strerror}") from None
+        check_directory(self.path, "rundir")
 
     def remove(self) -> None:
-        """Remove the directory if this broker made it."""
+        """Remove the directory if this broker made it, and only then."""
         if self.created:
             import shutil
 
@@ -66,7 +81,7 @@ def initial_attributes(options: Options) -> Attributes:
 def check_attributes(attrs: Attributes) -> int:
     """Check the values that the broker needs before it can log, and return the fan-out of the tree.
 
-    Raises OSError: a value is malformed, or the configuration cannot be read.
+    Raises OSError: a value is malformed.
     """
     fanout = _checked(attrs, "tbon.fanout", "2", int)
     if fanout < 1:
@@ -74,7 +89,6 @@ def check_attributes(attrs: Attributes) -> int:
     _checked(attrs, "overlay.timeout", "30", float)
     if attrs.get("broker.quorum") is not None:
         _checked(attrs, "broker.quorum", "0", IDset)
-    _check_config(attrs.get("config.path"))
     return fanout
 
 
@@ -84,27 +98,6 @@ def _checked(attrs: Attributes, name: str, default: str, kind: Callable[[str], T
         return kind(text)
     except ValueError:
         raise OSError(errno.EINVAL, f"{name}: invalid value '{text}'") from None
-
-
-def _check_config(folder: str | None) -> None:
-    """Parse the TOML files of a configuration directory, so that a mistake is known at the start."""
-    if not folder:
-        return
-    import tomllib
-
-    try:
-        files = sorted(name for name in os.listdir(folder) if name.endswith(".toml"))
-    except OSError as exc:
-        raise OSError(exc.errno, f"config.path: {folder}: {exc.strerror}") from None
-    for name in files:
-        path = os.path.join(folder, name)
-        try:
-            with open(path, "rb") as file:
-                tomllib.load(file)
-        except OSError as exc:
-            raise OSError(exc.errno, f"config.path: {path}: {exc.strerror}") from None
-        except ValueError as exc:
-            raise OSError(errno.EINVAL, f"config.path: {path}: {exc}") from None
 
 
 def define_identity(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from broker.attributes import Attributes
+from broker.configuration import Config
 from broker.log import Logger
 from flux.aio import AsyncFlux
 
@@ -19,7 +20,7 @@ class Context:
 
     ``handle`` sends RPCs and events as the instance owner; ``attrs`` are the broker's attributes; ``owner`` is the user id that
     owns the instance; ``uuid`` identifies the service in routes,
-    ``broker_uuid`` its broker.
+    ``broker_uuid`` its broker; ``config`` is the broker's configuration.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Context:
     owner: int
     uuid: str = ""
     broker_uuid: str = ""
+    config: Config = field(default_factory=Config)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @property

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 
 from broker.attributes import Attributes
+from broker.configuration import Config
 from broker.context import Context
 from broker.log import Logger, LogRing
 from broker.router import Router
@@ -70,7 +71,16 @@ class InProcess:
 class ServiceHost:
     """Makes contexts and connects services to one broker's router."""
 
-    def __init__(self, router: Router, attrs: Attributes, ring: LogRing, owner: int, broker_uuid: str = "") -> None:
+    def __init__(
+        self,
+        router: Router,
+        attrs: Attributes,
+        ring: LogRing,
+        owner: int,
+        broker_uuid: str = "",
+        config: Config | None = None,
+    ) -> None:
+        self.config = config or Config()
         self.broker_uuid = broker_uuid or new_id()
         self.router = router
         self.attrs = attrs
@@ -91,6 +101,7 @@ class ServiceHost:
             self.owner,
             uuid=self.broker_uuid if name == "broker" else endpoint.id,
             broker_uuid=self.broker_uuid,
+            config=self.config,
         )
         return ctx, endpoint
 

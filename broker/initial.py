@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable
 
 from broker.log import ERR, INFO
+from broker.subprocess.descendants import kill_with
 
+POLL_PERIOD = 0.02
 REMOVED = (
     "FLUX_KVS_NAMESPACE",
     "FLUX_JOB_ID",
@@ -49,12 +51,13 @@ class Program:
         """Run to the end and return the exit code: the program's, 128 + the signal that killed it, 126 or 127."""
         started = time.monotonic()
         command = " ".join(self.argv)
+        die_with_broker = kill_with(os.getpid())
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *self.argv,
                 env=environ,
                 stdin=asyncio.subprocess.DEVNULL if quiet else None,
-                preexec_fn=_default_signals,
+                preexec_fn=lambda: _in_child(die_with_broker),
             )
         except OSError as exc:
             code = 127 if isinstance(exc, FileNotFoundError) else 126
@@ -80,6 +83,18 @@ class Program:
             self._process.send_signal(signum)
 
 
-def _default_signals() -> None:
+async def stop(program: Program, delay: float, *, told: bool) -> None:
+    """End a program: SIGTERM, unless it was ``told`` to end already, then SIGHUP and SIGKILL, each after ``delay`` seconds."""
+    for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
+        if not (told and signum == signal.SIGTERM):
+            program.kill(signum)
+        for _ in range(int(delay / POLL_PERIOD)):
+            if not program.running:
+                return
+            await asyncio.sleep(POLL_PERIOD)
+
+
+def _in_child(die_with_broker: Callable[[], None]) -> None:
+    die_with_broker()
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGTTOU):
         signal.signal(signum, signal.SIG_DFL)

@@ -19,16 +19,26 @@ from broker.builtin.event import EventService
 from broker.builtin.log import LogService
 from broker.builtin.state import OverlayService, StateMachineService
 from broker.config import Options
+from broker.configuration import Config
+from broker.emergency import (
+    FOLLOWERS_WAIT,
+    HURRIED_KILL_DELAY,
+    HURRIED_LINGER,
+    HURRIED_UNLOAD,
+    STATE_LIMITS,
+    Emergency,
+)
 from broker.endpoint import InProcess, ServiceHost
-from broker.initial import REMOVED, Program, argv_of
+from broker.initial import REMOVED, Program, argv_of, stop
 from broker.log import CRIT, Logger, LogRing
 from broker.modhost import ModuleHost
 from broker.modules import MODULES
-from broker.overlay.network import Overlay
+from broker.overlay.network import LINGER, Overlay
 from broker.router import Router
 from broker.runlevel import Runlevel
 from broker.service import Service
 from broker.services.connector_local.service import ConnectorLocalService
+from broker.subprocess.descendants import Orphans
 from broker.topology import Topology
 from broker.watchdog import Watchdog
 from flux import CORE_VERSION
@@ -40,13 +50,16 @@ S = TypeVar("S", bound=Service)
 CONNECTOR = "connector-local"
 KILL_DELAY = 5.0
 CHILDREN_TIMEOUT = 20.0
-IDLE_TIMEOUT = 30.0
+IDLE_TIMEOUT = 15.0
+REPEATED_SIGNAL = 0.5
+"""Seconds within which the same signal counts once: ``flux start`` passes on what the whole process group may have got."""
+REAP_PERIOD = 5.0
 
 
 class Broker:
     """A broker from the end of wire-up to its exit.
 
-    ``boot`` says which rank it is, ``identity`` what it is called in routes.
+    ``boot`` says which rank it is, ``identity`` what it is called in routes, ``emergency`` keeps the time after a loss.
     """
 
     def __init__(
@@ -56,6 +69,8 @@ class Broker:
         topology: Topology,
         attrs: Attributes,
         identity: str,
+        emergency: Emergency,
+        config: Config | None = None,
     ) -> None:
         self.options = options
         self.boot = boot
@@ -63,18 +78,21 @@ class Broker:
         self.attrs = attrs
         self.rank = boot.rank
         self.exit_code = 0
+        self.emergency = emergency
         self._loop = asyncio.get_running_loop()
         self._stopped = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._program: Program | None = None
+        self._last_signal = (0, 0.0)
         self._program_signalled = False
+        self._orphans = Orphans()
         self._builtin: list[tuple[Service, InProcess]] = []
         self.router = Router(topology, self._loop.call_soon)
         self.ring = LogRing(self.rank, attrs, self._forward if self.rank else None)
         if options.verbose:
             self.ring.stderr_level = max(self.ring.stderr_level, min(7, 5 + options.verbose))
         self.owner = os.getuid()
-        self.host = ServiceHost(self.router, attrs, self.ring, self.owner, identity)
+        self.host = ServiceHost(self.router, attrs, self.ring, self.owner, identity, config)
         ctx, self._endpoint = self.host.context("broker")
         self.log: Logger = ctx.log
         self.router.on_fault = self._message_fault
@@ -103,10 +121,12 @@ class Broker:
             overlay.parent_lost = self._parent_lost
             overlay.start()
         self._handle_signals()
+        self.emergency.watch(self._loop, self._lifeline_cut)
+        self._reap_orphans()
         self.runlevel.post("start")
         await self._stopped.wait()
         if overlay is not None:
-            await overlay.close()
+            await overlay.close(HURRIED_LINGER if self.emergency.begun else LINGER)
         watchdog.stop()
         return self.exit_code
 
@@ -137,7 +157,7 @@ class Broker:
         await self._mount(EventService, self.router)
         await self._mount(NameService, self.router)
         await self._mount(BrokerService, self.modules, self.router)
-        self.state = await self._mount(StateMachineService, self.runlevel, self._check_quorum)
+        self.state = await self._mount(StateMachineService, self.runlevel, self.router, self._check_quorum)
         if self.overlay is not None:
             await self._mount(OverlayService, self.overlay, self.state)
         self.log.debug(f"insmod {CONNECTOR}")
@@ -166,13 +186,17 @@ class Broker:
         task = self._loop.create_task(self._guard(state, action()), name=f"state {state}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if self.emergency.begun:
+            self._limit(state)
 
     async def _guard(self, state: str, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
         except Exception as exc:
-            self.log.exception(f"state {state}: {type(exc).__name__}: {exc}", exc)
-            self.log.log(CRIT, f"state {state} failed: {exc}")
+            if not isinstance(exc, OSError):
+                self.log.exception(f"state {state}: {type(exc).__name__}: {exc}", exc)
+            reason = exc.strerror or str(exc) if isinstance(exc, OSError) else str(exc)
+            self.log.log(CRIT, f"state {state} failed: {reason}")
             self.exit_code = self.exit_code or 1
             failure = {"join": "parent-fail", "init": "rc1-fail", "cleanup": "cleanup-fail", "finalize": "rc3-fail"}
             if not self.runlevel.post(failure.get(state, "shutdown")):
@@ -211,11 +235,14 @@ class Broker:
         elif path:
             program = Program(f"{name}.0", ["/bin/bash", "-c", path], self.log.log)
             code = await program.run(self._environ(), quiet=True)
-        if name == "rc3" and await self.modules.unload_all(CONNECTOR):
+        if name == "rc3" and await self._unload_modules():
             code = code or 1
         if path == "built-in":
             self.log.info(f"{name}.0: built-in Exited (rc={code}) {time.monotonic() - started:.1f}s")
         return code
+
+    async def _unload_modules(self) -> int:
+        return await self.modules.unload_all(CONNECTOR, HURRIED_UNLOAD if self.emergency.begun else None)
 
     async def _load_modules(self) -> None:
         for name, module in MODULES.items():
@@ -263,7 +290,8 @@ class Broker:
 
     async def _cleanup(self) -> None:
         if self._program is not None and self._program.running:
-            await self._stop_program(self._program)
+            delay = HURRIED_KILL_DELAY if self.emergency.begun else KILL_DELAY
+            await stop(self._program, delay / 2, told=self._program_signalled)
         if self.rank or "job-manager" not in self.modules:
             self.runlevel.post("cleanup-none")
             return
@@ -278,20 +306,14 @@ class Broker:
                 timeout=IDLE_TIMEOUT,
             )
             await rpc("job-manager.idle", timeout=IDLE_TIMEOUT)
-        except (OSError, TimeoutError) as exc:
-            self.log.err(f"cleanup: {exc}")
+        except TimeoutError:
+            self.log.err(f"cleanup: jobs did not end within {IDLE_TIMEOUT:g}s, they are killed now")
             self.runlevel.post("cleanup-fail")
-            return
-        self.runlevel.post("cleanup-success")
-
-    async def _stop_program(self, program: Program) -> None:
-        for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
-            if not (self._program_signalled and signum == signal.SIGTERM):
-                program.kill(signum)
-            for _ in range(int(KILL_DELAY / 2 / 0.02)):
-                if not program.running:
-                    return
-                await asyncio.sleep(0.02)
+        except OSError as exc:
+            self.log.err(f"cleanup: {exc.strerror}")
+            self.runlevel.post("cleanup-fail")
+        else:
+            self.runlevel.post("cleanup-success")
 
     async def _shutdown(self) -> None:
         if self.rank == 0 and self.router.size > 1:
@@ -337,8 +359,34 @@ class Broker:
 
     def _parent_lost(self) -> None:
         self.log.err("lost the connection to the parent broker")
+        if self.overlay is not None:
+            self.overlay.dismiss_children()
+        self._hurry()
+
+    def _lifeline_cut(self) -> None:
+        """``flux start`` has ended, or has lost rank 0: rank 0 ends the instance, the others wait a moment for that."""
+        if self.rank == 0:
+            self.log.err("flux start has ended, so the instance ends")
+        self._hurry(0.0 if self.rank == 0 else FOLLOWERS_WAIT)
+
+    def _hurry(self, delay: float = 0.0) -> None:
+        """End within the deadline of an emergency; the state of now ends after ``delay`` seconds."""
         self.exit_code = self.exit_code or 1
-        self.runlevel.post("shutdown")
+        self.emergency.begin()
+        self._limit(self.runlevel.state, delay)
+
+    def _limit(self, state: str, delay: float = 0.0) -> None:
+        if state in STATE_LIMITS:
+            event, limit = STATE_LIMITS[state]
+            self._loop.call_later(limit + delay, self._end_state, state, event)
+
+    def _end_state(self, state: str, event: str) -> None:
+        if self.runlevel.state == state:
+            self.runlevel.post(event)
+
+    def _reap_orphans(self) -> None:
+        self._orphans.reap()
+        self._loop.call_later(REAP_PERIOD, self._reap_orphans)
 
     def _handle_signals(self) -> None:
         self._loop.add_signal_handler(signal.SIGTERM, self._signalled, signal.SIGTERM)
@@ -354,6 +402,10 @@ class Broker:
             self._signalled(signal.SIGINT)
 
     def _signalled(self, signum: int) -> None:
+        now = self._loop.time()
+        last, self._last_signal = self._last_signal, (signum, now)
+        if last[0] == signum and now - last[1] < REPEATED_SIGNAL:
+            return
         self.log.info(f"signal {signum}")
         if self.exit_code == 0:
             self.exit_code = 128 + signum

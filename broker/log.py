@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from broker.attributes import Attributes, integer
+from broker.places import append_file
 from flux.logline import Entry
+from flux.terminal_text import terminal_line
 
 EMERG, ALERT, CRIT, ERR, WARNING, NOTICE, INFO, DEBUG = range(8)
 
@@ -36,6 +38,7 @@ class LogRing:
         self.stderr_level = ERR
         self.stderr_mode = "leader"
         self.filename: str | None = None
+        self._file_failed = False
         self.followers: list[Callable[[Entry], None]] = []
         self._ring: deque[Entry] = deque(maxlen=1024)
         self._define(attrs)
@@ -78,7 +81,8 @@ class LogRing:
         self._ring.clear()
 
     def append(self, entry: Entry) -> None:
-        """Log an entry of this broker or of one below it."""
+        """Log an entry of this broker or of one below it, as one line without what a terminal would act on."""
+        entry = _printable(entry)
         local = entry.rank == self.rank
         if (entry.severity <= self.level and local) or self.rank == 0:
             self.count += 1
@@ -88,8 +92,7 @@ class LogRing:
         if self._wants_stderr(entry, local):
             self._write(entry.readable() + "\n")
         if self.filename and entry.severity <= self.forward_level:
-            with open(self.filename, "a", encoding="utf-8") as file:
-                file.write(entry.readable() + "\n")
+            self._write_file(self.filename, entry.readable() + "\n")
         if local and self.forward is not None and entry.severity <= self.forward_level:
             self.forward(entry.line())
 
@@ -100,6 +103,21 @@ class LogRing:
             return False
         return local if self.stderr_mode == "local" else self.rank == 0
 
+    def _write_file(self, path: str, text: str) -> None:
+        """Add a line to the file of ``log-filename``; what keeps it from being written is told once, until it is mended."""
+        try:
+            descriptor = append_file(path)
+            try:
+                os.write(descriptor, text.encode("utf-8", "backslashreplace"))
+            finally:
+                os.close(descriptor)
+        except OSError as exc:
+            if not self._file_failed:
+                self._write(f"log-filename: {path}: {exc.strerror}\n")
+            self._file_failed = True
+        else:
+            self._file_failed = False
+
     @staticmethod
     def _write(text: str) -> None:
         try:
@@ -107,6 +125,15 @@ class LogRing:
             sys.stderr.flush()
         except (OSError, ValueError):
             return
+
+
+def _printable(entry: Entry) -> Entry:
+    """Return an entry whose name, process id and text are fit for a terminal."""
+    if entry.name.isprintable() and entry.text.isprintable() and entry.pid.isprintable():
+        return entry
+    return entry._replace(
+        name=terminal_line(entry.name), pid=terminal_line(entry.pid), text=terminal_line(entry.text.rstrip("\n"))
+    )
 
 
 class Logger:

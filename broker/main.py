@@ -5,15 +5,22 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-from typing import Any
+from typing import Any, NoReturn
 
+from broker import configuration
 from broker.bootstrap import Bootstrap
 from broker.bootstrap.pmi import exchange
 from broker.config import Options, Rundir, check_attributes, define_identity, initial_attributes
+from broker.emergency import Emergency, take_lifeline
 from broker.endpoint import new_id
 from broker.instance import Broker
 from broker.pmi import PmiClient
+from broker.socket_path import check_socket_paths
+from broker.subprocess.descendants import become_subreaper, children, end_descendants
 from broker.topology import Topology
+
+FINISH_PATIENCE = 0.2
+"""Seconds that processes killed at the deadline of an emergency get to disappear."""
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -26,28 +33,47 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 def run_broker(options: Options) -> int:
-    """Run a broker to its end and return the exit code; raises OSError if it cannot start."""
+    """Run a broker to its end and return the exit code; raises OSError if it cannot start.
+
+    Everything that the broker started and that is still there at its end is killed. Becomes a subreaper for that.
+    """
+    spared = frozenset(children())
+    become_subreaper()
+    lifeline = take_lifeline()
     attrs = initial_attributes(options)
     pmi = PmiClient.from_environment()
     fanout = check_attributes(attrs)
+    config = configuration.load(attrs.get("config.path"))
     topology = Topology(pmi.rank if pmi else 0, pmi.size if pmi else 1, fanout)
     environ = dict(os.environ)
     rundir = Rundir(attrs.get("rundir"))
+
+    def finish() -> NoReturn:
+        end_descendants(spared, FINISH_PATIENCE)
+        rundir.remove()
+        os._exit(1)
+
+    emergency = Emergency(lifeline, finish)
     gc.set_threshold(20_000, 20, 20)  # jobs are many small objects, few of them cyclic garbage
     try:
+        check_socket_paths(attrs, rundir.path, topology.rank)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            return runner.run(_live(options, pmi, topology, attrs, rundir, environ))
+            return runner.run(_live(options, config, pmi, topology, attrs, rundir, environ, emergency))
     finally:
+        end_descendants(spared)
         rundir.remove()
+        emergency.over()
 
 
 async def _live(
     options: Options,
+    config: configuration.Config,
     pmi: PmiClient | None,
     topology: Topology,
     attrs: Any,
     rundir: Rundir,
     environ: dict[str, str],
+    emergency: Emergency,
 ) -> int:
     boot = Bootstrap()
     identity, keys = new_id(), None
@@ -58,7 +84,7 @@ async def _live(
         keys = KeyPair.generate()
         mapping = _mapping(pmi)
     define_identity(attrs, Bootstrap(topology.rank, topology.size), topology, rundir.path, environ)
-    broker = Broker(options, Bootstrap(topology.rank, topology.size), topology, attrs, identity)
+    broker = Broker(options, Bootstrap(topology.rank, topology.size), topology, attrs, identity, emergency, config)
     overlay = None
     if keys is not None and pmi is not None:
         overlay = Overlay(broker.router, identity, keys, broker.log)

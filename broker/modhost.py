@@ -124,8 +124,8 @@ class ModuleHost:
         if entry.name not in HIDDEN:
             self._log.debug(f"module {entry.name} exited")
 
-    async def unload_all(self, keep: str) -> int:
-        """Unload everything but ``keep`` in reverse order.
+    async def unload_all(self, keep: str, patience: float | None = None) -> int:
+        """Unload everything but ``keep`` in reverse order, each within its own time limit, or ``patience`` seconds.
 
         Returns how many built-in modules failed to stop, which is logged: what they had to bring to safety may be lost.
         """
@@ -134,6 +134,8 @@ class ModuleHost:
             if entry.name == keep:
                 continue
             limit = (entry.service or Service).stop_timeout
+            if patience is not None and limit <= Service.stop_timeout:  # the others bring data to safety
+                limit = patience
             try:
                 await asyncio.wait_for(self._unload(entry), limit)
                 continue
@@ -181,6 +183,8 @@ def _built_in_name(path: str) -> str | None:
     """Return the built-in module that ``path`` names: itself, or a file of flux-core's name for it; None for a Python file."""
     if path in MODULES:
         return path
+    if "\0" in path or len(path) > 4096:
+        raise OSError(errno.ENOENT, "No such file or directory")
     stem, suffix = os.path.splitext(os.path.basename(path))
     if suffix == ".so" and stem in MODULES:
         return stem

@@ -118,6 +118,11 @@ class Router:
         return self._endpoints.get(identity)
 
     @property
+    def queued(self) -> int:
+        """How many messages wait to be routed."""
+        return len(self._queue)
+
+    @property
     def endpoint_count(self) -> int:
         """How many endpoints are attached."""
         return len(self._endpoints)

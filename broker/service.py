@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final, TypeVar
 from broker.context import Context
 from flux.wire import json
 from flux.wire.errors import errnum_of, text_of
-from flux.wire.message import NORESPONSE, ROLE_OWNER, STREAMING, Message, response
+from flux.wire.message import MORE, NORESPONSE, ROLE_OWNER, STREAMING, Message, response
 
 
 class _NoReply:
@@ -103,6 +103,13 @@ class Request:
         """Send a response: an object, text, raw bytes or nothing."""
         if not self.message.flags & NORESPONSE:
             self._send(response(self.message, payload))
+
+    def respond_more(self, payload: Any) -> None:
+        """Send one of several responses, not the last one, to a request that need not have the streaming flag."""
+        if not self.message.flags & NORESPONSE:
+            answer = response(self.message, payload)
+            answer.flags |= MORE
+            self._send(answer)
 
     def error(self, errnum: int, text: str | None = None) -> None:
         """Send an error response, which ends a stream."""

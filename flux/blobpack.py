@@ -1,6 +1,7 @@
 """Many blobs in one message payload, for the batched store requests between the services of one instance.
 
-Each blob is preceded by a header of one byte, the length of its blobref, and four bytes in network order, its own length.
+Each blob is preceded by a header: a byte of flags, a byte with the length of its blobref, and four bytes in network order, its own
+length.
 """
 
 from __future__ import annotations
@@ -8,31 +9,41 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable
 from struct import Struct
+from typing import Final
 
-_HEADER = Struct("!BI")
+Blob = tuple[str, bytes, int]
+"""Blobref, data and flags."""
+
+PINNED: Final = 1
+"""A user stored it: it is kept for ever, whether the key-value store refers to it or not."""
+HELD: Final = 2
+"""A directory that may be superseded at once: it stays in memory until it is settled or released."""
+
+_HEADER = Struct("!BBI")
 
 
-def pack(blobs: Iterable[tuple[str, bytes]]) -> bytes:
-    """Return ``blobs``, pairs of blobref and data, as one byte string."""
+def pack(blobs: Iterable[Blob]) -> bytes:
+    """Return ``blobs`` as one byte string."""
     parts: list[bytes] = []
-    for ref, data in blobs:
+    for ref, data, flags in blobs:
         name = ref.encode("ascii")
-        parts += (_HEADER.pack(len(name), len(data)), name, data)
+        parts += (_HEADER.pack(flags, len(name), len(data)), name, data)
     return b"".join(parts)
 
 
-def unpack(payload: bytes) -> list[tuple[str, bytes]]:
-    """Return the pairs of blobref and data in ``payload``; raises OSError(EPROTO) if it is cut short."""
-    found: list[tuple[str, bytes]] = []
+def unpack(payload: bytes) -> list[Blob]:
+    """Return the blobs in ``payload``; raises OSError(EPROTO) if it is cut short."""
+    found: list[Blob] = []
     offset, end, size = 0, len(payload), _HEADER.size
     while offset < end:
         if offset + size > end:
             raise OSError(errno.EPROTO, "truncated batch of blobs")
-        name_length, data_length = _HEADER.unpack_from(payload, offset)
+        flags, name_length, data_length = _HEADER.unpack_from(payload, offset)
         data_start = offset + size + name_length
         stop = data_start + data_length
         if stop > end:
             raise OSError(errno.EPROTO, "truncated batch of blobs")
-        found.append((payload[offset + size : data_start].decode("ascii", "replace"), payload[data_start:stop]))
+        name = payload[offset + size : data_start].decode("ascii", "replace")
+        found.append((name, payload[data_start:stop], flags))
         offset = stop
     return found

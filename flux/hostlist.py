@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import product
 from typing import TypeAlias, Union, overload
 
 HostlistLike: TypeAlias = Union["Hostlist", str, Iterable[str]]
 """Whatever the operations of a Hostlist accept as the other operand."""
 
-_RANGE = re.compile(r"([0-9]+)(?:-([0-9]+))?\Z", re.ASCII)
-_NUMBERED = re.compile(r"(.*?)([0-9]+)\Z", re.ASCII | re.DOTALL)
-_MAX_RANGE = 1 << 24
+_RANGE = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?\Z", re.ASCII)
+_NUMBERED = re.compile(r"(.*?)([0-9]{1,18})\Z", re.ASCII | re.DOTALL)
+MAX_HOSTS = 1 << 18
+"""Hosts that one string may stand for: a few characters could ask for more than fit in memory."""
+
+_MAX_SHOWN = 200
 
 
 def _invalid(text: object) -> ValueError:
-    return ValueError(f"Hostlist(): Invalid argument: {text}")
+    shown = str(text)
+    return ValueError(
+        f"Hostlist(): Invalid argument: {shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + '...'}"
+    )
 
 
 def _split_expressions(text: str) -> list[str]:
@@ -38,8 +45,8 @@ def _split_expressions(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _expand_ids(idlist: str, text: str) -> Iterator[str]:
-    """Yield the numbers of an idlist as text; the zeros leading the first element pad them all."""
+def _ranges(idlist: str, text: str) -> Iterator[tuple[int, int, int]]:
+    """Yield first, last and padding of an idlist's terms; the zeros leading the first element pad them all."""
     width = 0
     for index, term in enumerate(idlist.split(",")):
         match = _RANGE.match(term)
@@ -49,25 +56,27 @@ def _expand_ids(idlist: str, text: str) -> Iterator[str]:
             width = len(match[1])
         first = int(match[1])
         last = first if match[2] is None else int(match[2])
-        if last < first or last - first > _MAX_RANGE:
+        if last < first:
             raise _invalid(text)
-        term_width = max(width, len(match[1]) if match[1].startswith("0") else 0)
-        for i in range(first, last + 1):
-            yield str(i).zfill(term_width)
+        yield first, last, max(width, len(match[1]) if match[1].startswith("0") else 0)
 
 
 def _expand(expression: str) -> Iterator[str]:
-    """Yield the host names of one hostlist expression ``prefix[idlist]suffix``."""
-    head, bracket, rest = expression.partition("[")
-    if not bracket:
-        if "]" in head or any(char.isspace() for char in head):
+    """Yield the host names of one hostlist expression ``prefix[idlist]suffix[idlist]...``; ValueError for too many."""
+    head, *rest = expression.split("[")
+    if "]" in head or any(char.isspace() for char in expression):
+        raise _invalid(expression)
+    parts: list[list[str]] = [[head]]
+    count = 1
+    for part in rest:
+        idlist, bracket, suffix = part.partition("]")
+        ranges = list(_ranges(idlist, expression))
+        count *= sum(last - first + 1 for first, last, _ in ranges)
+        if not bracket or "]" in suffix or count > MAX_HOSTS:
             raise _invalid(expression)
-        yield head
-        return
-    idlist, _, suffix = rest.partition("]")
-    for number in _expand_ids(idlist, expression):
-        for tail in _expand(suffix) if suffix else ("",):
-            yield f"{head}{number}{tail}"
+        parts.append([str(i).zfill(width) for first, last, width in ranges for i in range(first, last + 1)])
+        parts.append([suffix])
+    return map("".join, product(*parts))
 
 
 def _split_number(host: str) -> tuple[str, str]:
@@ -199,7 +208,7 @@ class Hostlist:
             if isinstance(arg, Hostlist):
                 self._hosts.extend(arg._hosts)
             elif isinstance(arg, str):
-                self._hosts.extend(host for part in _split_expressions(arg) for host in _expand(part))
+                self._extend(arg)
             elif isinstance(arg, Iterable):
                 for text in arg:
                     if not isinstance(text, str):
@@ -208,6 +217,13 @@ class Hostlist:
             else:
                 raise TypeError(f"Hostlist(): expected a string or an iterable of strings, got {type(arg).__name__}")
         return len(self._hosts) - before
+
+    def _extend(self, text: str) -> None:
+        before = len(self._hosts)
+        for part in _split_expressions(text):
+            self._hosts.extend(_expand(part))
+            if len(self._hosts) - before > MAX_HOSTS:
+                raise _invalid(text)
 
     def delete(self, hosts: HostlistLike) -> int:
         """Remove the first occurrence of each of `hosts`; return how many were removed."""

@@ -16,12 +16,14 @@ from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
 IDsetLike: TypeAlias = Union["IDset", str, int, Iterable[int]]
 """Whatever an operation accepts as the other operand."""
 
-_TERM = re.compile(r"(0|[1-9][0-9]*)(?:-(0|[1-9][0-9]*))?\Z", re.ASCII)
+_TERM = re.compile(r"(0|[1-9][0-9]{0,9})(?:-(0|[1-9][0-9]{0,9}))?\Z", re.ASCII)
 _MAX_ID = 2**32 - 2
+_MAX_SHOWN = 200
 
 
 def _invalid(text: object) -> ValueError:
-    return ValueError(f"IDset(): Invalid argument: {text}")
+    shown = str(text)
+    return ValueError(f"IDset(): Invalid argument: {shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + '...'}")
 
 
 def _parse(text: str) -> list[tuple[int, int]]:

@@ -34,4 +34,6 @@ def parse(line: str) -> Entry | None:
     if not sep or not head.startswith("<") or not head[1:].isdecimal() or len(fields) < 7 or not fields[1].isdecimal():
         return None
     timestamp, rank, name, pid, _, _, text = fields
+    if len(head) > 4 or len(rank) > 10:
+        return None
     return Entry(min(int(head[1:]) >> 3, 7), timestamp, int(rank), name, pid, text.rstrip("\n"))

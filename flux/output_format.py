@@ -18,6 +18,7 @@ from operator import attrgetter
 from typing import Any
 
 from flux.duration import fsd
+from flux.terminal_text import terminal_line
 
 _MISSING = frozenset(("", "0s", "0.0", "0:00:00", "1970-01-01T00:00:00", "None"))
 _SPEC = re.compile(
@@ -165,7 +166,7 @@ class OutputFormat:
                 yield format(self.headings[name], "" if conversion == "d" else heading_spec(spec))
 
     def format(self, obj: Any) -> str:
-        """Return the line of an object that has the format's fields as attributes.
+        """Return the line of an object that has the format's fields as attributes, fit for a terminal.
 
         Raises:
             ValueError: a conversion is unknown, or a spec does not fit the value.
@@ -179,4 +180,19 @@ class OutputFormat:
                 if conversion:
                     value = self._convert(value, conversion)
                 parts.append(self._format(value, spec))
+        line = "".join(parts)
+        return line if line.isprintable() else self._format_cleaned(obj)
+
+    def _format_cleaned(self, obj: Any) -> str:
+        """Return the line with what is not fit for a terminal escaped in each value; the format's own text stays as it is."""
+        parts = []
+        for text, getter, spec, conversion in self._cells:
+            parts.append(text)
+            if getter is not None:
+                value = getter(obj)
+                if conversion:
+                    value = self._convert(value, conversion)
+                if not isinstance(value, int | float | UtilDatetime):
+                    value = terminal_line(str(value))
+                parts.append(terminal_line(self._format(value, spec)))
         return "".join(parts)

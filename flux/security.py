@@ -54,15 +54,15 @@ def unwrap(signed: bytes | str) -> tuple[bytes, int]:
     Raises:
         OSError: EINVAL when the wrapping is malformed, of another version, or signed by another mechanism.
     """
-    data = signed.encode("utf-8") if isinstance(signed, str) else signed
+    data = signed.encode("ascii", "replace") if isinstance(signed, str) else signed
     parts = data.split(b".")
     if len(parts) != 3:
         raise OSError(errno.EINVAL, "sign-unwrap: input must have the form HEADER.PAYLOAD.SIGNATURE")
     try:
         fields = _fields(b64decode(parts[0], validate=True))
         payload = b64decode(parts[1], validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise OSError(errno.EINVAL, f"sign-unwrap: {error}") from None
+    except (binascii.Error, ValueError):
+        raise OSError(errno.EINVAL, "sign-unwrap: the header or the payload is malformed") from None
     version, mechanism, userid = fields.get("version"), fields.get("mechanism"), fields.get("userid")
     if version != _VERSION:
         raise OSError(errno.EINVAL, f"sign-unwrap: header version={version} not supported")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from flux.constants import FLUX_POLLIN
 from flux.job.event import EventLogEvent, JobEventWatchFuture, event_watch_async
 from flux.job.JobID import JobID
+from flux.terminal_text import terminal_text
 from fluxctl import attach_view as view
 from fluxctl import job_text
 from fluxctl.errors import CommandError
@@ -53,7 +54,7 @@ def attach(handle: Flux, jobid: int, options: AttachOptions | None = None) -> in
 
 def _say(text: str) -> None:
     sys.stdout.flush()
-    sys.stderr.write(f"{_PROGRAM}: {text}\n")
+    sys.stderr.write(f"{_PROGRAM}: {terminal_text(text)}\n")
     sys.stderr.flush()
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flux.job.event import EventLogEvent
+from flux.terminal_text import terminal_text
 from fluxctl import job_text
 
 STDOUT, STDERR = 1, 2
@@ -111,7 +112,7 @@ class AttachView:
         return f"task(s) exited with exit code {self.exit_code}"
 
     def _line(self, text: str) -> Print:
-        return Print(STDERR, text.encode("utf-8", "surrogateescape") + b"\n")
+        return Print(STDERR, terminal_text(text).encode("utf-8", "surrogateescape") + b"\n")
 
     def job_event(self, event: EventLogEvent) -> list[Action]:
         """Take an event of the main eventlog."""

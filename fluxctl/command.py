@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex, SupportsInt
 import click
 from click.exceptions import NoSuchOption
 
+from flux.terminal_text import terminal_text
 from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
@@ -137,9 +138,14 @@ def nearest(word: str, choices: list[str]) -> str | None:
     return found[0] if found else None
 
 
-def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
-    """Write text to stdout, or to stderr for talk; what cannot be encoded is escaped."""
+def echo(text: str = "", *, err: bool = False, nl: bool = True, raw: bool = False) -> None:
+    """Write text to stdout, or to stderr for talk; what cannot be encoded is escaped.
+
+    So is what a terminal would act on, unless the text is ``raw``: data that a program asked for.
+    """
     stream = sys.stderr if err else sys.stdout
+    if not raw:
+        text = terminal_text(text)
     data = text + "\n" if nl else text
     try:
         stream.write(data)
@@ -161,7 +167,7 @@ def current_directory() -> str:
 def talk(ctx: click.Context, text: str) -> None:
     """Write ``flux-NAME: text`` to stderr, in order with what was printed."""
     sys.stdout.flush()
-    sys.stderr.write(f"{program_name(ctx)}: {text}\n")
+    sys.stderr.write(f"{program_name(ctx)}: {terminal_text(text)}\n")
 
 
 def handle(failure: Callable[[OSError], CommandError] | None = None) -> Flux:

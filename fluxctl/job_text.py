@@ -10,6 +10,9 @@ from flux.idset import IDset
 from flux.job.event import EventLogEvent
 from flux.wire import json
 
+MAX_LABELS = 1 << 17
+"""Ranks that one piece of output may name; it is shown once for each."""
+
 _LEVELS = {0: "FATAL: ", 1: "ALERT: ", 2: "CRIT: ", 3: "ERROR: ", 4: "WARN: ", 5: "", 6: "DEBUG: ", 7: "TRACE: "}
 
 
@@ -49,6 +52,8 @@ def task_output(context: Mapping[str, Any], label: bool) -> bytes:
         return data
     try:
         ranks = IDset(str(context.get("rank", "0")))
+        if len(ranks) > MAX_LABELS:
+            raise ValueError("too many ranks")
     except ValueError:
         return labelled(context.get("rank"), data)
     return b"".join(labelled(rank, data) for rank in ranks)

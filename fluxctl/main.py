@@ -21,6 +21,13 @@ Common commands from flux-core:
 """
 
 
+_FORESEEN: tuple[tuple[type[Exception], str], ...] = (
+    (MemoryError, "not enough memory"),
+    (RecursionError, "an argument or answer is nested too deeply"),
+    (UnicodeError, "an argument is not valid UTF-8"),
+)
+
+
 def usage() -> str:
     """Return what ``flux help`` prints."""
     rows = ((one.listed or one.name, one.summary) for one in COMMANDS.values() if one.summary)
@@ -66,12 +73,11 @@ def _unexpected(exc: Exception) -> int:
 
     with contextlib.suppress(Exception):
         sys.stdout.flush()
-    text = (
-        "not enough memory"
-        if isinstance(exc, MemoryError)
-        else f"internal error: {type(exc).__name__}: {exc}"
-    )
-    sys.stderr.write(f"flux: {' '.join(text.split())}\n")
+    text = next((text for kind, text in _FORESEEN if isinstance(exc, kind)), "")
+    text = text or f"internal error: {type(exc).__name__}: {exc}"
+    from flux.terminal_text import terminal_line
+
+    sys.stderr.write(f"flux: {terminal_line(' '.join(text.split()))}\n")
     return 1
 
 
@@ -214,5 +220,8 @@ def invoke(name: str, args: list[str]) -> int:
 def _fail(name: str, message: str, code: int, bare: bool) -> int:
     sys.stdout.flush()
     if message:
-        sys.stderr.write(message + "\n" if bare else f"flux-{name}: {message}\n")
+        from flux.terminal_text import terminal_text
+
+        text = terminal_text(message)
+        sys.stderr.write(text + "\n" if bare else f"flux-{name}: {text}\n")
     return code

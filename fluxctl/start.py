@@ -1,4 +1,8 @@
-"""Starting the brokers of ``flux start``: one in this process, or several as children wired up by PMI."""
+"""Starting the brokers of ``flux start``: one, or several wired up by PMI, as children of this process.
+
+This process keeps them: while it lives they have a lifeline, what a broker leaves behind when it is killed comes to this process
+and is killed too, and so is their run directory removed.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,16 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
+from typing import NoReturn
 
+from fluxctl.broker_process import BrokerProcess, fork_broker
 from fluxctl.errors import CommandError
+from fluxctl.keeper import adopt, clean_up, forward_signals, keep
+
+ABORT_TIMEOUT = 2.0
+"""Seconds that brokers get to end when one of them could not start."""
 
 
 @dataclass
@@ -58,6 +67,10 @@ def _start_single(options: StartOptions) -> int:
         sys.stderr.write(f"flux-start: {' '.join(argv)}\n")
     if options.noexec:
         return 0
+    return keep(lambda: _become_single(options, argv))
+
+
+def _become_single(options: StartOptions, argv: list[str]) -> int:
     if options.wrap:
         os.execvp(argv[0], argv)
     return _broker_here(options.broker_opts, options.program)
@@ -73,10 +86,17 @@ def _broker_here(opts: list[str], program: list[str]) -> int:
 @dataclass(slots=True)
 class _Child:
     rank: int
-    pid: int
-    pidfd: int
+    process: BrokerProcess
     pmi: socket.socket
-    status: int | None = None
+    wired: bool = False
+
+    @property
+    def running(self) -> bool:
+        return self.process.status is None
+
+    def close(self) -> None:
+        self.pmi.close()
+        self.process.close()
 
 
 class _TestInstance:
@@ -90,7 +110,7 @@ class _TestInstance:
         self.selector = selectors.DefaultSelector()
         self.deadline: float | None = None
         self.exit_code = 0
-        self.killed = False
+        self.aborted = False
 
     def run(self) -> int:
         options = self.options
@@ -104,6 +124,7 @@ class _TestInstance:
                     sys.stderr.write(f"flux-start: {rank}: {' '.join(argv)}\n")
             if options.noexec:
                 return 0
+            _check_length(rundir, self.size)
             return self._run(rundir, ranks)
         finally:
             if remove:
@@ -116,15 +137,12 @@ class _TestInstance:
             if not os.path.isdir(options.test_rundir):
                 number = errno.ENOTDIR if os.path.exists(options.test_rundir) else errno.ENOENT
                 raise CommandError(f"{options.test_rundir}: {os.strerror(number)}")
-            return os.path.abspath(options.test_rundir), options.test_rundir_cleanup
+            return _own_directory(options.test_rundir)[0], options.test_rundir_cleanup
         if options.rundir is not None:
-            existed = os.path.isdir(options.rundir)
-            try:
-                os.makedirs(options.rundir, mode=0o700, exist_ok=True)
-            except OSError as exc:
-                raise CommandError(f"{options.rundir}: {exc.strerror}") from None
-            return os.path.abspath(options.rundir), not existed
-        return tempfile.mkdtemp(prefix="flux-"), True
+            return _own_directory(options.rundir)
+        from broker.rundir_claim import make_rundir
+
+        return make_rundir()[0], True  # the brokers inherit the lock
 
     def _run(self, rundir: str, ranks: list[int]) -> int:
         from broker.pmi import PmiServer, process_mapping
@@ -134,44 +152,43 @@ class _TestInstance:
         self.pmi = PmiServer(self.size, f"flux-{os.getpid()}", local_ranks=local, preset=preset)
         if not self.options.wrap:
             _preload()
+        self.adopted = adopt()
         sys.stdout.flush()
         sys.stderr.flush()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             for rank in ranks:
                 self._spawn(rank, rundir)
-            for signum in (signal.SIGTERM, signal.SIGHUP):
-                signal.signal(signum, self._forward)
+            forward_signals(self._forward)
             self._loop()
         finally:
             self._kill_all(signal.SIGKILL)
+            clean_up(self.adopted)
             for child in self.children.values():
-                child.pmi.close()
-                os.close(child.pidfd)
+                child.close()
             self.selector.close()
         return self.exit_code
 
     def _spawn(self, rank: int, rundir: str) -> None:
         ours, theirs = socket.socketpair()
-        pid = os.fork()
-        if pid == 0:
+        process = fork_broker()
+        if process is None:
             self._become_broker(rank, rundir, theirs, ours)
         theirs.close()
         ours.setblocking(False)
-        child = _Child(rank, pid, os.pidfd_open(pid), ours)
+        child = _Child(rank, process, ours)
         self.children[rank] = child
         self.selector.register(ours, selectors.EVENT_READ, (child, self._serve_pmi))
-        self.selector.register(child.pidfd, selectors.EVENT_READ, (child, self._reap))
+        self.selector.register(process.pidfd, selectors.EVENT_READ, (child, self._reap))
 
-    def _become_broker(self, rank: int, rundir: str, theirs: socket.socket, ours: socket.socket) -> None:
+    def _become_broker(self, rank: int, rundir: str, theirs: socket.socket, ours: socket.socket) -> NoReturn:
         """In the forked child: become the broker of ``rank``; does not return."""
         code = 1
         try:
             self.selector.close()
             ours.close()
             for child in self.children.values():
-                child.pmi.close()
-                os.close(child.pidfd)
+                child.close()
             signal.signal(signal.SIGINT, signal.SIG_DFL if rank == 0 else signal.SIG_IGN)
             os.set_inheritable(theirs.fileno(), True)
             os.environ.update(PMI_FD=str(theirs.fileno()), PMI_RANK=str(rank), PMI_SIZE=str(self.size))
@@ -200,7 +217,7 @@ class _TestInstance:
             os._exit(code)
 
     def _loop(self) -> None:
-        while any(child.status is None for child in self.children.values()):
+        while any(child.running for child in self.children.values()):
             timeout = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
             events = self.selector.select(timeout)
             for key, _ in events:
@@ -210,24 +227,35 @@ class _TestInstance:
                 self._expire()
 
     def _expire(self) -> None:
-        left = [str(child.rank) for child in self.children.values() if child.status is None]
-        sys.stderr.write(f"flux-start: killing brokers {','.join(left)} after the exit timeout\n")
+        left = [str(child.rank) for child in self.children.values() if child.running]
+        if not self.aborted:
+            sys.stderr.write(f"flux-start: killing brokers {','.join(left)} after the exit timeout\n")
         self._kill_all(signal.SIGKILL)
         self.deadline = None
 
     def _kill_all(self, signum: int) -> None:
         for child in self.children.values():
-            if child.status is None:
-                signal.pidfd_send_signal(child.pidfd, signum)
+            child.process.signal(signum)
 
-    def _forward(self, signum: int, frame: object) -> None:
+    def _forward(self, signum: int) -> None:
         leader = self.children.get(0)
-        if leader is not None and leader.status is None:
-            signal.pidfd_send_signal(leader.pidfd, signum)
+        if leader is not None:
+            leader.process.signal(signum)
+
+    def _cut_lifelines(self) -> None:
+        for child in self.children.values():
+            child.process.cut_lifeline()
+
+    def _abort(self) -> None:
+        """The instance cannot come up: end every broker, those that wait for the others included."""
+        self.aborted = True
+        self._cut_lifelines()
+        self._kill_all(signal.SIGTERM)
+        self.deadline = time.monotonic() + ABORT_TIMEOUT
 
     def _serve_pmi(self, child: _Child) -> None:
         from broker.bootstrap.pmi import absent_cards
-        from broker.pmi import Abort, Exchange, ProtocolError, Reply
+        from broker.pmi import Abort, Exchange, Finalized, ProtocolError, Reply
 
         try:
             data = child.pmi.recv(65536)
@@ -249,26 +277,61 @@ class _TestInstance:
                 self.children[action.rank].pmi.send(action.line)
             elif isinstance(action, Abort | ProtocolError):
                 sys.stderr.write(f"flux-start: {action.rank}: {action.message}\n")
-                self._kill_all(signal.SIGTERM)
+                self._abort()
+            elif isinstance(action, Finalized):
+                child.wired = True
 
     def _reap(self, child: _Child) -> None:
-        self.selector.unregister(child.pidfd)
-        _, status = os.waitpid(child.pid, 0)
-        child.status = status
-        code = os.waitstatus_to_exitcode(status)
-        if code < 0:
+        self.selector.unregister(child.process.pidfd)
+        code = child.process.reap()
+        killed = code < 0
+        if killed:
             code = 128 - code
-            sys.stderr.write(f"flux-start: {child.rank} (pid {child.pid}) {signal.strsignal(code - 128)}\n")
+        if killed or code:
+            clean_up(self.adopted | {other.process.pid for other in self.children.values() if other.running})
+        self._report(child, code, killed)
+        if not self.aborted and code and not child.wired:
+            self._abort()
+        elif killed and child.rank == 0:
+            self._cut_lifelines()
+        counts = child.rank == 0 or self.options.exit_mode == "any"
+        if counts and self.deadline is None and any(other.running for other in self.children.values()):
+            self.deadline = time.monotonic() + self.options.exit_timeout
+
+    def _report(self, child: _Child, code: int, killed: bool) -> None:
+        """Tell how a broker ended, unless it ended because another could not start, and take its exit code into account."""
+        if self.aborted:
+            self.exit_code = self.exit_code or code
+            return
+        if killed:
+            sys.stderr.write(f"flux-start: {child.rank} (pid {child.process.pid}) {signal.strsignal(code - 128)}\n")
         elif code:
-            sys.stderr.write(f"flux-start: {child.rank} (pid {child.pid}) exited with rc={code}\n")
+            sys.stderr.write(f"flux-start: {child.rank} (pid {child.process.pid}) exited with rc={code}\n")
         if self.options.exit_mode == "leader":
             if child.rank == 0:
                 self.exit_code = code
         else:
             self.exit_code = max(self.exit_code, code)
-        counts = child.rank == 0 or self.options.exit_mode == "any"
-        if counts and self.deadline is None and any(other.status is None for other in self.children.values()):
-            self.deadline = time.monotonic() + self.options.exit_timeout
+
+
+def _check_length(rundir: str, size: int) -> None:
+    from broker.socket_path import check_rundir
+
+    check_rundir(rundir, size)
+
+
+def _own_directory(path: str) -> tuple[str, bool]:
+    """Return the directory that --rundir names and whether it was made; raises CommandError if it is not this user's alone."""
+    from broker.places import check_directory, make_directory
+
+    path = os.path.abspath(path) if path else ""
+    try:
+        made = make_directory(path)
+        check_directory(path, "rundir")
+    except OSError as exc:
+        text = exc.strerror or ""
+        raise CommandError(text if text.startswith("rundir") else f"{path or 'rundir'}: {text}") from None
+    return path, made
 
 
 def _preload() -> None:

@@ -7,6 +7,10 @@ from typing import Any
 
 from broker.service import Request, Service, request
 
+MAX_NAME = 1024
+MAX_VALUE = 1 << 20
+MAX_ATTRIBUTES = 10_000
+
 
 class AttrService(Service):
     """Answers attribute requests from the broker's own table."""
@@ -24,8 +28,16 @@ class AttrService(Service):
 
     @request("set")
     def set(self, req: Request) -> None:
-        """Change or add an attribute."""
-        self.ctx.attrs.set(req.get("name", str), req.get("value", str))
+        """Change or add an attribute {name, value}."""
+        name, value = req.get("name", str), req.get("value", str)
+        if not 0 < len(name) <= MAX_NAME or not name.isprintable() or len(value) > MAX_VALUE or "\0" in value:
+            raise OSError(
+                errno.EINVAL,
+                f"attributes have printable names of up to {MAX_NAME} characters, {MAX_VALUE} in the value",
+            )
+        if name not in self.ctx.attrs and len(self.ctx.attrs) >= MAX_ATTRIBUTES:
+            raise OSError(errno.ENOSPC, f"there are {MAX_ATTRIBUTES} attributes already")
+        self.ctx.attrs.set(name, value)
 
     @request("rm")
     def remove(self, req: Request) -> None:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import errno
+import re
 from typing import Any
 
 from broker.context import Context
 from broker.modhost import ModuleHost
 from broker.router import Endpoint, Router
 from broker.service import NO_REPLY, Request, Service, request
+
+MAX_NAME = 256
+MAX_SERVICES = 10_000
+MAX_GUEST_SERVICES = 100
+_NAME = re.compile(
+    rf"(?!.{{{MAX_NAME + 1}}})[^\s.\x00-\x1f\x7f-\x9f\ud800-\udfff]+(?:\.[^\s.\x00-\x1f\x7f-\x9f\ud800-\udfff]+)*"
+)
 
 
 class BrokerService(Service):
@@ -52,6 +60,7 @@ class NameService(Service):
     def __init__(self, ctx: Context, router: Router) -> None:
         super().__init__(ctx)
         self.router = router
+        self._counts: dict[str, int] = {}
 
     def _client(self, req: Request) -> Endpoint:
         endpoint = self.router.endpoint(req.message.routes[0]) if req.message.routes else None
@@ -65,14 +74,26 @@ class NameService(Service):
         name = req.get("service", str)
         if not req.is_owner and not name.startswith(f"{req.userid}-"):
             raise OSError(errno.EPERM, "Operation not permitted")
-        self.router.add_service(name, self._client(req))
+        if not _NAME.fullmatch(name):
+            raise OSError(
+                errno.EINVAL, f"service names have 1 to {MAX_NAME} printable characters, no spaces among them"
+            )
+        client = self._client(req)
+        count = self._counts.get(client.id, 0)
+        if count >= (MAX_SERVICES if req.is_owner else MAX_GUEST_SERVICES):
+            raise OSError(errno.ENOSPC, f"one client serves at most {count} names")
+        self.router.add_service(name, client)
+        self._counts[client.id] = count + 1
 
     @request("remove", allow="guest")
     def remove(self, req: Request) -> None:
         """Take a name back."""
-        self.router.remove_service(req.get("service", str), self._client(req))
+        client = self._client(req)
+        self.router.remove_service(req.get("service", str), client)
+        self._counts[client.id] = max(0, self._counts.get(client.id, 0) - 1)
 
     @request("disconnect", allow="guest")
     def disconnect(self, req: Request) -> object:
         """The router forgets a connection's names itself."""
+        self._counts.pop(req.sender, None)
         return NO_REPLY

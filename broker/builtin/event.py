@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import errno
+import os
 from typing import Any
 
 from broker.context import Context
+from broker.event_rights import MAX_TOPIC, is_topic, may_publish
 from broker.router import Router
 from broker.service import NO_REPLY, Request, Service, request
 from flux.wire.message import Message, event
@@ -27,21 +29,24 @@ class EventService(Service):
 
         Brokers pass requests on to rank 0 with the publisher's credentials in ``userid`` and ``rolemask``, which nobody else may name.
         """
+        topic, flags = _checked_topic(req), req.get("flags", int, 0)
         if self.ctx.rank > 0:
             body = {**req.payload, "userid": req.userid, "rolemask": req.rolemask}
             self.ctx.handle.post("event.pub", body, lambda msg: _pass_on(req, msg), nodeid=0)
             return NO_REPLY
-        flags = req.get("flags", int, 0)
         payload: Any = req.payload.get("payload")
         if flags & 1 and isinstance(payload, str):
             try:
                 payload = base64.b64decode(payload, validate=True)
             except ValueError:
                 raise OSError(errno.EPROTO, "Protocol error") from None
-        msg = event(req.get("topic", str), payload, private=bool(flags & 2))
+        msg = event(topic, payload, private=bool(flags & 2))
         msg.userid, msg.rolemask = req.userid, req.rolemask
         if req.is_owner:
-            msg.userid, msg.rolemask = req.get("userid", int, req.userid), req.get("rolemask", int, req.rolemask)
+            msg.userid, msg.rolemask = (
+                _credential(req, "userid", req.userid),
+                _credential(req, "rolemask", req.rolemask),
+            )
         return {"seq": self.router.publish(msg)}
 
     @request("subscribe", allow="guest")
@@ -49,6 +54,27 @@ class EventService(Service):
     def refuse(self, req: Request) -> None:
         """Subscriptions belong to a connection: the local connector answers them, not this service."""
         raise OSError(errno.ENOSYS, "subscribe on a connection to the broker")
+
+
+def _checked_topic(req: Request) -> str:
+    """Return the topic to publish.
+
+    Raises OSError: EPROTO or EINVAL for what is no topic, EPERM for one of the system's that a guest asks for.
+    """
+    topic = req.get("topic", str)
+    if not is_topic(topic):
+        raise OSError(errno.EINVAL, f"event topics have 1 to {MAX_TOPIC} characters, no control characters among them")
+    if not req.is_owner and not may_publish(topic):
+        raise OSError(errno.EPERM, "events with that topic are published by the instance owner only")
+    return topic
+
+
+def _credential(req: Request, name: str, default: int) -> int:
+    """Return a 32-bit member of a request that a broker passed on; raises OSError(EPROTO) if it is out of range."""
+    value = req.get(name, int, default)
+    if not 0 <= value <= 0xFFFFFFFF:
+        raise OSError(errno.EPROTO, os.strerror(errno.EPROTO))
+    return value
 
 
 def _pass_on(req: Request, msg: Message) -> None:

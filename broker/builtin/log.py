@@ -29,9 +29,9 @@ class LogService(Service):
         for req, _ in self.streams:
             req.respond(entry.line())
 
-    @request("append", allow="guest")
+    @request("append")
     def append(self, req: Request) -> object:
-        """Add a line; one that cannot be parsed is dropped. There is no response."""
+        """Add a line of the instance owner's; one that cannot be parsed is dropped. There is no response."""
         entry = parse((req.raw or b"").rstrip(b"\0").decode("utf-8", "replace"))
         if entry is not None:
             self.ring.append(entry)

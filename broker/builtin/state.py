@@ -8,6 +8,7 @@ from typing import Any
 
 from broker.context import Context
 from broker.overlay.network import Overlay
+from broker.router import Router
 from broker.runlevel import Runlevel
 from broker.service import NO_REPLY, Request, Service, event, request
 from flux.idset import IDset
@@ -19,9 +20,10 @@ class StateMachineService(Service):
 
     name = "state-machine"
 
-    def __init__(self, ctx: Context, runlevel: Runlevel, on_online: Callable[[], None]) -> None:
+    def __init__(self, ctx: Context, runlevel: Runlevel, router: Router, on_online: Callable[[], None]) -> None:
         super().__init__(ctx)
         self.runlevel = runlevel
+        self.router = router
         self.online: set[int] = set()
         self._on_online = on_online
         self._waiting: list[Request] = []
@@ -29,11 +31,22 @@ class StateMachineService(Service):
     @request("online")
     def rank_online(self, req: Request) -> object:
         """A broker finished rc1; answered when the instance runs."""
-        self.add_online(req.get("rank", int))
+        rank = req.get("rank", int)
+        if rank not in self._below(req):
+            raise OSError(errno.EINVAL, f"rank {str(rank)[:12]} is not below the broker that sent this")
+        self.add_online(rank)
         if self.runlevel.state in ("join", "init", "quorum"):
             self._waiting.append(req)
             return NO_REPLY
         return None
+
+    def _below(self, req: Request) -> range | set[int]:
+        """Return the ranks that a request may speak for: those of the subtree it came from, or this broker's own."""
+        hop = req.message.routes[0] if req.message.routes else ""
+        for rank, link in self.router.children.items():
+            if link.id == hop:
+                return set(self.router.topology.subtree(rank))
+        return range(self.ctx.rank, self.ctx.rank + 1)
 
     def add_online(self, rank: int) -> None:
         """Count a rank as online."""
@@ -66,7 +79,14 @@ class StateMachineService(Service):
     @request("lost")
     def lost(self, req: Request) -> None:
         """A broker noticed that ranks below it are gone."""
-        self.lose(set(IDset(req.get("idset", str))))
+        try:
+            ranks = IDset(req.get("idset", str))
+        except ValueError:
+            raise OSError(errno.EPROTO, "malformed idset") from None
+        below = self._below(req)
+        if ranks and (ranks.last() >= self.ctx.size or not set(ranks) <= set(below)):
+            raise OSError(errno.EINVAL, "not all ranks of the idset are below the broker that sent this")
+        self.lose(set(ranks))
 
     @request("shutdown")
     def shutdown(self, req: Request) -> None:

@@ -49,7 +49,7 @@ class After:
             self.plugin.reject_job(args, f'dependency: {scheme}: "{value}" is not a valid jobid')
             return None
         target = self.plugin.host.actions.find(id)
-        if target is None:
+        if target is None or target.embryonic:
             self.plugin.reject_job(args, f"dependency: {scheme}: id {value}: job not found")
         elif target.userid != args.job.userid and not self.plugin.host.is_owner(args.job.userid):
             self.plugin.reject_job(args, f"dependency: {scheme}: id {value}: Permission denied")

@@ -31,6 +31,7 @@ class JobRecord(Protocol):
     state: int
     t_submit: float
     started: bool
+    embryonic: bool
     jobspec: dict[str, Any] | None
     dependencies: frozenset[str]
     dependencies_seen: frozenset[str]
@@ -221,8 +222,12 @@ class Host:
         if handlers:
             self._call_all(handlers, topic, Args(job, entry, previous))
         if state == STATE_INACTIVE:
-            for plugin in self.plugins:
-                plugin.forget_job(job.id)
+            self.forget(job)
+
+    def forget(self, job: Any) -> None:
+        """Drop what plugins keep for a job whose submission could not be stored."""
+        for plugin in self.plugins:
+            plugin.forget_job(job.id)
 
     def priority(self, job: Any) -> int | None:
         """Return the priority the plugins give a job, the last word counts; None when it is not available."""

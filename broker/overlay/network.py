@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -15,44 +16,17 @@ import zmq
 
 from broker.log import Logger
 from broker.overlay.keys import Authenticator, KeyPair
+from broker.overlay.link import Link
+from broker.overlay.refusals import Refusals
 from broker.overlay.sockets import WatchedSocket, monitor
 from broker.router import Router
 from flux.wire.codec import DecodeError, from_frames, to_frames
-from flux.wire.message import CONTROL, NORESPONSE, REQUEST, RESPONSE, Message, control, request, response
+from flux.wire.message import CONTROL, REQUEST, RESPONSE, Message, control, request, response
 
 KEEPALIVE, GOODBYE, DISCONNECT = 0, 1, 2
 KEEPALIVE_PERIOD = 2.0
-
-
-class Link:
-    """One neighbour: an endpoint of the router whose messages go over a socket."""
-
-    def __init__(self, identity: str, rank: int, send: Callable[[list[bytes]], None]) -> None:
-        self.id = identity
-        self.rank = rank
-        self.last_heard = asyncio.get_running_loop().time()
-        self.lost = False
-        self._send = send
-        self._waiting: dict[tuple[tuple[str, ...], int], Message] = {}
-
-    def deliver(self, msg: Message) -> None:
-        """Send a message to the neighbour; a request that wants a response is remembered until it has one."""
-        if msg.type == REQUEST and not msg.flags & NORESPONSE:
-            if self.lost:
-                return
-            self._waiting[tuple(msg.routes), msg.aux2] = msg
-        self._send(to_frames(msg))
-
-    def answered(self, msg: Message) -> None:
-        """Forget the request that a response, not one of a stream that goes on, belongs to."""
-        if msg.aux1 or not msg.streaming:
-            self._waiting.pop((tuple(msg.routes), msg.aux2), None)
-
-    def fail(self) -> list[Message]:
-        """Return EHOSTUNREACH responses for every request that waits through this link."""
-        self.lost = True
-        waiting, self._waiting = self._waiting, {}
-        return [response(msg, errnum=errno.EHOSTUNREACH) for msg in waiting.values()]
+#: Milliseconds that queued messages get at the end.
+LINGER = 500
 
 
 class Overlay:
@@ -83,6 +57,7 @@ class Overlay:
         self._ready = False
         self._hello_reply: asyncio.Future[Message] | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._refusals = Refusals()
 
     # Wire-up
 
@@ -98,8 +73,12 @@ class Overlay:
         socket.setsockopt(zmq.SNDHWM, 0)
         socket.setsockopt(zmq.RCVHWM, 0)
         self._down = WatchedSocket(socket, self._from_child)
-        self._monitors.append(monitor(socket, self._probe_soon))
-        socket.bind(endpoint)
+        self._monitors.append(monitor(socket, self._probe_soon, self._child_refused))
+        before = os.umask(0o077)  # for an ipc:// endpoint, which is a file
+        try:
+            socket.bind(endpoint)
+        finally:
+            os.umask(before)
         return bytes(socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
 
     def connect(self, endpoint: str, public_key: str) -> None:
@@ -113,7 +92,7 @@ class Overlay:
         socket.setsockopt(zmq.RCVHWM, 0)
         socket.setsockopt(zmq.RECONNECT_IVL, 20)
         self._up = WatchedSocket(socket, self._from_parent)
-        self._monitors.append(monitor(socket, self._parent_disconnected))
+        self._monitors.append(monitor(socket, self._parent_disconnected, self._refused_by_parent))
         socket.connect(endpoint)
 
     def start(self) -> None:
@@ -132,6 +111,7 @@ class Overlay:
         if reply.errnum:
             raise OSError(reply.errnum, reply.text())
         self._parent = Link(str(reply.json()["uuid"]), self.router.topology.parent or 0, self._send_up)
+        self._parent.too_far_behind = self._give_up_soon
         self.router.parent = self._parent
         self.router.attach(self._parent)
 
@@ -153,6 +133,7 @@ class Overlay:
             self.child_left(rank, False)
             return
         link = Link(identity, rank, lambda parts: self._to_child(identity.encode(), parts))
+        link.too_far_behind = self._give_up_soon
         self._links[identity.encode()] = link
         self.router.attach(link)
         self.router.children[rank] = link
@@ -165,18 +146,33 @@ class Overlay:
         if self._zap is not None:
             self._zap.send(reply)
         if name is None:
-            self.log.err("overlay: connection with an unknown key refused")
+            self._log_refusal("connection with an unknown key refused")
         else:
             self.log.info(f"overlay auth {name} OK")
 
+    def _log_refusal(self, kind: str) -> None:
+        line = self._refusals.line(kind, asyncio.get_running_loop().time())
+        if line is not None:
+            self.log.err(line)
+
+    def _child_refused(self, event: int) -> None:
+        if event != zmq.EVENT_HANDSHAKE_FAILED_AUTH:  # that one `_authenticate` has seen
+            self._log_refusal("connection without encryption, or for another server key, refused")
+
+    def _refused_by_parent(self, event: int) -> None:
+        self._log_refusal("the parent's endpoint refused the connection, or has another key")
+
     def _from_child(self, frames: list[bytes]) -> None:
         identity = frames[0]
+        link = self._links.get(identity)
         try:
             msg = from_frames(frames[1:])
         except DecodeError as exc:
-            self.log.err(f"overlay: malformed message from a child: {exc}")
+            self._log_refusal(f"malformed message from {_name(link)}: {exc}")
+            self._reject(identity)
+            if link is not None:
+                self._drop(link, False)
             return
-        link = self._links.get(identity)
         if link is None:
             self._greet(identity, msg)
             return
@@ -184,40 +180,47 @@ class Overlay:
         if msg.type == CONTROL:
             if msg.aux1 == GOODBYE:
                 self._drop(link, True)
+            elif msg.aux1 == KEEPALIVE:
+                link.arrears.acknowledged(msg.aux2, link.last_heard)
             return
+        if link.arrears.received(sum(map(len, frames)) - len(identity)):
+            self._to_child(identity, to_frames(control(KEEPALIVE, link.arrears.word())))
         if msg.type == RESPONSE:
             link.answered(msg)
+        elif msg.type == REQUEST:
+            link.asked(msg)
         self.router.submit(msg, link)
 
     def _greet(self, identity: bytes, msg: Message) -> None:
         if msg.type == CONTROL and msg.aux1 == GOODBYE:
             return
         if msg.type != REQUEST or msg.topic != "overlay.hello":
-            self.log.err("overlay: message from a broker that has not said hello")
+            self._log_refusal("message from a broker that has not said hello")
             self._reject(identity)
             return
         try:
-            hello = msg.json()
-            rank = hello["rank"]
+            rank, uuid = _introduction(msg)
             name = identity.decode()
-        except (ValueError, KeyError, TypeError):
+        except ValueError as exc:
+            self._log_refusal(f"hello rejected: {exc}")
             self._reject(identity)
             return
-        if type(rank) is not int or rank not in self.router.topology.children or rank in self.router.children:
-            self.log.err(f"overlay: hello from rank {rank} rejected")
+        waiting = any(int(hello.json()["rank"]) == rank for hello in self._hellos)
+        if rank not in self.router.topology.children or rank in self.router.children or waiting:
+            self._log_refusal(f"hello from rank {rank} rejected")
             self._reject(identity)
             return
         status = "partial" if self.router.topology.subtree(rank) != [rank] else "full"
-        self.log.info(f"hello from rank {rank} uuid {hello.get('uuid')} status {status}")
+        self.log.info(f"hello from rank {rank} uuid {uuid} status {status}")
         msg.routes = [name]
         if self._ready:
             self._welcome(msg)
         else:
             self._hellos.append(msg)
 
-    def _reject(self, identity: bytes) -> None:
+    def _reject(self, identity: bytes, number: int = errno.EPERM) -> None:
         try:
-            self._send_down([identity, *to_frames(control(DISCONNECT))])
+            self._send_down([identity, *to_frames(control(DISCONNECT, number))])
         except zmq.ZMQError:
             return
 
@@ -231,14 +234,18 @@ class Overlay:
         if parent is None:
             if self._hello_reply is not None and not self._hello_reply.done():
                 if msg.type == CONTROL:
-                    msg = Message(RESPONSE, aux1=errno.EPERM)
+                    msg = _refusal(msg.aux2, "the parent broker refused this broker, or is ending")
                 self._hello_reply.set_result(msg)
             return
         parent.last_heard = asyncio.get_running_loop().time()
         if msg.type == CONTROL:
             if msg.aux1 == DISCONNECT:
                 self._lose_parent()
+            elif msg.aux1 == KEEPALIVE:
+                parent.arrears.acknowledged(msg.aux2, parent.last_heard)
             return
+        if parent.arrears.received(sum(map(len, frames))):
+            self._send_up(to_frames(control(KEEPALIVE, parent.arrears.word())))
         if msg.type == RESPONSE:
             parent.answered(msg)
         self.router.submit(msg, parent)
@@ -279,17 +286,35 @@ class Overlay:
     def _check_links(self, now: float) -> None:
         self._probe()
         if self._parent is not None and not self._parent.lost:
-            self._send_up(to_frames(control(KEEPALIVE)))
+            self._send_up(to_frames(control(KEEPALIVE, self._parent.arrears.word())))
             if now - self._parent.last_heard > self.timeout:
                 self._lose_parent()
+            elif self._parent.arrears.hopeless(now):
+                self._give_up(self._parent)
         for link in tuple(self._links.values()):
             if now - link.last_heard > self.timeout:
                 self._drop(link, False)
+            elif link.arrears.hopeless(now):
+                self._give_up(link)
+
+    def _give_up_soon(self, link: Link) -> None:
+        """A neighbour is too far behind; what is being routed to it now is lost with it."""
+        asyncio.get_running_loop().call_soon(self._give_up, link)
+
+    def _give_up(self, link: Link) -> None:
+        """Treat a neighbour that takes nothing as lost, so that what it does not take ends to pile up."""
+        if link.lost:
+            return
+        self.log.err(f"overlay: rank {link.rank} is {link.arrears.behind >> 20} MiB behind and is given up")
+        if link is self._parent:
+            self._lose_parent()
+        else:
+            self._drop(link, False)
 
     def _probe(self) -> None:
         """Send each child a keepalive; one whose connection has ended is noticed by that."""
-        for identity in tuple(self._links):
-            self._to_child(identity, to_frames(control(KEEPALIVE)))
+        for identity, link in tuple(self._links.items()):
+            self._to_child(identity, to_frames(control(KEEPALIVE, link.arrears.word())))
 
     def _probe_soon(self) -> None:
         loop = asyncio.get_running_loop()
@@ -299,6 +324,19 @@ class Overlay:
     def _parent_disconnected(self) -> None:
         if self._parent is not None:
             self._lose_parent()
+        elif self._hello_reply is not None and not self._hello_reply.done():
+            self._hello_reply.set_result(
+                _refusal(errno.EHOSTUNREACH, "the parent broker ended before this broker had joined")
+            )
+
+    def dismiss_children(self) -> None:
+        """Tell every child, those that wait to be welcomed included, that this broker leaves: they end, and theirs with them."""
+        for link in tuple(self._links.values()):
+            link.dismissed = True
+            self._to_child(link.id.encode(), to_frames(control(DISCONNECT)))
+        for hello in self._hellos:
+            self._reject(hello.routes[0].encode(), errno.EHOSTUNREACH)
+        self._hellos.clear()
 
     def _lose_parent(self) -> None:
         parent = self._parent
@@ -317,7 +355,9 @@ class Overlay:
         self.router.detach(link)
         for msg in link.fail():
             self.router.route(msg, link)
-        self.child_left(link.rank, orderly)
+        for farewell in link.farewells():
+            self.router.route(farewell, link)
+        self.child_left(link.rank, orderly or link.dismissed)
 
     @property
     def online_children(self) -> list[int]:
@@ -329,13 +369,33 @@ class Overlay:
         parent = self._parent.rank if self._parent is not None and not self._parent.lost else -1
         return {"parent": parent, "children": self.online_children}
 
-    async def close(self) -> None:
-        """Say goodbye to the parent and close every link."""
+    async def close(self, linger: int = LINGER) -> None:
+        """Say goodbye to the parent and close every link; what is queued gets ``linger`` milliseconds."""
         for task in self._tasks:
             task.cancel()
         if self._parent is not None and not self._parent.lost:
             self._send_up(to_frames(control(GOODBYE)))
         for socket in (*self._monitors, self._zap, self._down, self._up):
             if socket is not None:
-                socket.close(500)
+                socket.close(linger)
         await asyncio.get_running_loop().run_in_executor(None, self._context.term)
+
+
+def _name(link: Link | None) -> str:
+    return "a broker that has not said hello" if link is None else f"rank {link.rank}"
+
+
+def _introduction(msg: Message) -> tuple[int, str]:
+    """Return rank and uuid of a hello; raises ValueError if it is malformed."""
+    try:
+        hello = msg.json()
+    except ValueError:
+        raise ValueError("its payload is not JSON") from None
+    rank, uuid = (hello.get("rank"), hello.get("uuid")) if isinstance(hello, dict) else (None, None)
+    if type(rank) is not int or not isinstance(uuid, str):
+        raise ValueError("it names no rank and uuid")
+    return rank, uuid
+
+
+def _refusal(number: int, text: str) -> Message:
+    return response(Message(REQUEST, "overlay.hello"), text, errnum=number or errno.EPERM)

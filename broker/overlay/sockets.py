@@ -6,6 +6,7 @@ ZeroMQ's descriptor tells of new events only once, so after every send the socke
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 
 import zmq
@@ -74,8 +75,25 @@ def _report(exc: Exception) -> None:
     asyncio.get_running_loop().call_exception_handler(context)
 
 
-def monitor(socket: zmq.Socket[bytes], on_disconnect: Callable[[], None]) -> WatchedSocket:
-    """Return a watcher that calls ``on_disconnect`` whenever a connection of ``socket`` ends."""
-    events = zmq.EVENT_DISCONNECTED
-    pair = socket.get_monitor_socket(events)
-    return WatchedSocket(pair, lambda frames: on_disconnect())
+HANDSHAKE_FAILED = (
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+)
+
+
+def monitor(
+    socket: zmq.Socket[bytes], on_disconnect: Callable[[], None], on_refused: Callable[[int], None]
+) -> WatchedSocket:
+    """Return a watcher that calls ``on_disconnect`` whenever a connection of ``socket`` ends.
+
+    ``on_refused`` gets the event (one of `HANDSHAKE_FAILED`) of a connection that did not come about.
+    """
+    pair = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED | HANDSHAKE_FAILED)
+
+    def happened(frames: list[bytes]) -> None:
+        event = int.from_bytes(frames[0][:2], sys.byteorder)
+        if event == zmq.EVENT_DISCONNECTED:
+            on_disconnect()
+        elif event & HANDSHAKE_FAILED:
+            on_refused(event)
+
+    return WatchedSocket(pair, happened)

@@ -2,8 +2,10 @@
 
 The broker talks to it on a SEQPACKET socket. Each packet is a job id in decimal with one descriptor attached, the new shell's end
 of its socket to the broker; ``kill <jobid>`` kills a shell with everything it started. The host forks; the child runs that job and
-exits. What comes back is one packet per shell that ended without saying so: ``<jobid> <pid> <wait status>``. When the socket
-closes, the host kills what is left and exits.
+exits. What comes back is one packet per shell that ended without saying so: ``<jobid> <pid> <wait status>``, and ``pong`` to each
+``ping``. When the socket closes, the host kills what is left and exits.
+
+The host is a subreaper: what a killed shell had adopted becomes its child, and is told by the job id in its environment.
 """
 
 from __future__ import annotations
@@ -15,10 +17,19 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
-from broker.subprocess.launch import kill_descendants
+from broker.subprocess.descendants import (
+    become_subreaper,
+    children,
+    end_descendants,
+    environment_of,
+    kill_descendants,
+)
+from flux.job.JobID import id_encode
 
 PACKET = 256
+SHUTDOWN_PATIENCE = 1.0
 
 
 class Host:
@@ -53,6 +64,9 @@ class Host:
         if packet.startswith(b"kill "):
             self._kill(packet[5:].decode())
             return True
+        if packet == b"ping":
+            self._send(b"pong")
+            return True
         fd = fds[0]
         pid = os.fork()
         if pid == 0:
@@ -78,6 +92,10 @@ class Host:
         finally:
             os._exit(code)
 
+    def _send(self, packet: bytes) -> None:
+        with suppress(OSError):  # a broker that is gone shows at the next read
+            self._control.send(packet)
+
     def _kill(self, job: str) -> None:
         """Kill the shells of `job` and all their processes."""
         for pid, name in self._shells.items():
@@ -85,7 +103,7 @@ class Host:
                 kill_descendants(pid)
 
     def _reap(self) -> None:
-        while self._shells:
+        while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
@@ -95,12 +113,19 @@ class Host:
             job = self._shells.pop(pid, None)
             if job is not None and os.WIFSIGNALED(status):
                 kill_descendants(pid)
-                self._control.send(f"{job} {pid} {status}".encode())
+                self._kill_orphans(job)
+                self._send(f"{job} {pid} {status}".encode())
+
+    def _kill_orphans(self, job: str) -> None:
+        """Kill what the shell of ``job`` had adopted before it was killed."""
+        encoded = id_encode(int(job))
+        for pid in children():
+            if pid not in self._shells and environment_of(pid).get("FLUX_JOB_ID") in (encoded, job):
+                kill_descendants(pid)
 
     def shutdown(self) -> None:
-        """Kill every shell with its tasks."""
-        for pid in self._shells:
-            kill_descendants(pid)
+        """Kill every shell with its tasks, and what is left of those that ended before."""
+        end_descendants(patience=SHUTDOWN_PATIENCE)
 
 
 def main(fd: int) -> None:
@@ -115,6 +140,7 @@ def main(fd: int) -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
+    become_subreaper()
     host = Host(socket.socket(fileno=fd), run_job)
     try:
         host.serve()

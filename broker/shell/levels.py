@@ -14,3 +14,11 @@ class ShellFatal(Exception):
         self.message = message
         self.code = code
         self.component = component
+
+
+class ShellEnded(Exception):
+    """The job was ended while this shell waited for the others; the shell exits with `code`."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"ended with {code}")
+        self.code = code

@@ -21,6 +21,7 @@ def run_job(fd: int) -> int:
     message = peer.receive_first()
     if message is None:
         return 1
+    peer.say_hello()
     code = _run_message(peer, message)
     peer.post({"t": "exit", "status": code << 8})
     peer.flush()

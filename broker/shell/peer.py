@@ -2,6 +2,7 @@
 
 What a shell sends (`t` names the kind):
 
+- ``hello``: ``pid``: the first message; before it nothing of the job has been run
 - ``ev``: text to append to the guest event logs, by key: ``exec``, ``output``, ``input``; ``ack`` asks for an answer once stored
 - ``barrier``: ``name``, ``data``: answered with the merged ``data`` of all shells of the job once each has sent it
 - ``relay``: ``to`` ("leader", "all" or a shell rank), ``msg``: another shell's message
@@ -58,6 +59,11 @@ class SocketPeer:
         self._in = bytearray(rest)
         message: Message = loads(line)
         return message
+
+    def say_hello(self) -> None:
+        """Tell the broker that the job has been taken up; from now on no other shell may run it."""
+        self.post({"t": "hello", "pid": os.getpid()})
+        self.flush()
 
     def attach(self, loop: Loop) -> None:
         """Receive and send on `loop` from now on."""

@@ -13,25 +13,17 @@ from typing import Any
 
 from broker.shell import eventlog
 from broker.shell.jobinfo import JobInfo, RankInfo
-from broker.shell.levels import DEBUG, ERROR, FATAL, NOTICE, PREFIX, ShellFatal
+from broker.shell.levels import DEBUG, ERROR, FATAL, NOTICE, PREFIX, ShellEnded, ShellFatal
 from broker.shell.loop import Loop, SignalPipe
 from broker.shell.peer import Message, NoPeer, Peer
 from broker.shell.plugin import PluginStack
+from broker.shell.remains import Remains
 from broker.shell.task import Task
 from broker.shell.workspace import enter_directory, make_tmpdir, remove_tmpdir
-from broker.subprocess.launch import kill_descendants
 from flux.job.JobID import id_encode
 
 ACK_STEP = 262144
 ACK_WINDOW = 2 * 1024 * 1024
-
-
-class ShellEnded(Exception):
-    """The job was ended while this shell waited for the others; the shell exits with `code`."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"ended with {code}")
-        self.code = code
 
 
 class Shell:
@@ -88,6 +80,7 @@ class Shell:
         self._ended_by = 0
         self.on_drained: list[Callable[[], None]] = []
         self.on_stopped: list[Callable[[int], None]] = []
+        self.remains = Remains(kept=standalone or bool(self.option("linger")))
         self.loop.before_wait.append(self._flush_events)
 
     # What plugins use
@@ -193,9 +186,7 @@ class Shell:
         """Handle a message of the broker."""
         kind = message["t"]
         if kind == "kill":
-            if message.get("final"):
-                self._ended_by = int(message["signum"])
-            self.kill_tasks(int(message["signum"]))
+            self._kill(int(message["signum"]), final=bool(message.get("final")))
         elif kind == "barrier":
             callback = self._waiting.pop(message["name"], None)
             if callback is not None:
@@ -215,6 +206,18 @@ class Shell:
             for disconnected in self.disconnects:
                 disconnected(message["sender"])
 
+    def _kill(self, number: int, *, final: bool) -> None:
+        """Signal the tasks; with ``final`` the job is to end, stopped tasks and what they left behind included."""
+        self.kill_tasks(number)
+        if not final:
+            return
+        self._ended_by = number
+        if number == signal.SIGKILL:
+            self.remains.kill()
+        else:
+            self.kill_tasks(signal.SIGCONT)
+            self.remains.signal(number, [task.pid for task in self.tasks if task.status is None])
+
     def _relayed(self, message: Message) -> None:
         if message["kind"] == "left":
             self._peers_left -= 1
@@ -232,7 +235,7 @@ class Shell:
 
     def lost_peer(self) -> None:
         """The broker is gone: nothing may stay behind."""
-        kill_descendants(os.getpid(), itself=False)
+        self.remains.kill(anyway=True)
         os._exit(1)
 
     def _flush_events(self) -> None:
@@ -258,12 +261,16 @@ class Shell:
             load: loads the plugins.
         """
         signals = SignalPipe(self.loop, (signal.SIGCHLD, signal.SIGTERM, signal.SIGALRM, signal.SIGINT), self._signal)
+        self.remains.adopt()
         try:
-            code = self._run(load)
-        except ShellFatal as fatal:
-            code = self._die(fatal)
-        except ShellEnded as ended:
-            code = ended.code
+            try:
+                code = self._run(load)
+            except ShellFatal as fatal:
+                code = self._die(fatal)
+            except ShellEnded as ended:
+                code = ended.code
+            if not self.remains.finish(self.loop, lambda: self._ended_by):
+                self.log(ERROR, "processes of the job could not be killed")
         finally:
             remove_tmpdir(self.tmpdir)
             signals.close()
@@ -350,14 +357,13 @@ class Shell:
         if number != signal.SIGCHLD:
             self.kill_tasks(number)
             return
-        for task in self.tasks:
-            if task.status is None and task.pid:
-                pid, status = os.waitpid(task.pid, os.WNOHANG)
-                if pid and os.WIFSTOPPED(status):
-                    for stopped in self.on_stopped:
-                        stopped(pid)
-                elif pid:
-                    task.status = status
+        running = {task.pid: task for task in self.tasks if task.status is None and task.pid}
+        for pid, status in self.remains.ended(running):
+            if os.WIFSTOPPED(status):
+                for stopped in self.on_stopped:
+                    stopped(pid)
+            elif pid in running:
+                running[pid].status = status
 
     def _finished(self) -> bool:
         """Finish tasks that exited and whose streams have ended; True when there are no others."""

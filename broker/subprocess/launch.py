@@ -11,7 +11,6 @@ import os
 import signal
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 _RESET = [
@@ -165,43 +164,6 @@ def signal_group(pid: int, number: int) -> bool:
     except (ProcessLookupError, PermissionError):
         return False
     return True
-
-
-def _processes() -> dict[int, tuple[int, int]]:
-    """Return parent and session of every process that is not a zombie."""
-    found: dict[int, tuple[int, int]] = {}
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            with open(f"/proc/{entry}/stat", "rb") as stat:
-                fields = stat.read().rsplit(b")", 1)[1].split()
-        except (OSError, IndexError):
-            continue
-        if fields[0] not in (b"Z", b"X"):
-            found[int(entry)] = (int(fields[1]), int(fields[3]))
-    return found
-
-
-def kill_descendants(pid: int, *, itself: bool = True) -> int:
-    """Send SIGKILL to the process `pid`, its session and all their descendants, return how many there were.
-
-    Args:
-        itself: also kill `pid`.
-    """
-    processes = _processes()
-    doomed, found = {pid}, True
-    while found:
-        more = {one for one, (parent, session) in processes.items() if parent in doomed or session == pid} - doomed
-        doomed |= more
-        found = bool(more)
-    doomed &= processes.keys()
-    if not itself:
-        doomed.discard(pid)
-    for one in sorted(doomed, key=lambda each: each != pid):  # first the one that might react to its children's ends
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(one, signal.SIGKILL)
-    return len(doomed)
 
 
 def exit_code(status: int) -> int:

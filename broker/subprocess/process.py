@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from broker.subprocess.descendants import kill_with
 from broker.subprocess.launch import Command, launch, signal_group
 
 READ_SIZE = 65536
@@ -55,7 +56,8 @@ class Process:
         theirs = (stdin_read, stdout_write, stderr_write)
         try:
             fds = [(fd, number) for number, fd in enumerate(theirs)]
-            self.pid = launch(Command(list(argv), dict(env), fds=fds, cwd=cwd))
+            end = kill_with(os.getpid())  # also of a broker that is killed
+            self.pid = launch(Command(list(argv), dict(env), fds=fds, cwd=cwd, before_exec=end))
         except OSError:
             for fd in (stdin, stdout, stderr):
                 os.close(fd)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from broker.attributes import Attributes
+from broker.configuration import Config
 from broker.context import Context
 from broker.log import Logger
 from broker.service import Service
@@ -53,6 +54,7 @@ class ServiceHarness(Generic[S]):
         attrs: dict[str, str] | None = None,
         owner: int = 0,
         rundir: str = "/nonexistent",
+        config: Config | None = None,
     ) -> None:
         self.rpcs = dict(rpcs or {})
         self.sent: list[Message] = []
@@ -64,7 +66,18 @@ class ServiceHarness(Generic[S]):
             attributes.define(name, value)
         self.handle = AsyncFlux(self, rank=rank, size=size)
         log = Logger(service.name, self.logs.append, rank, time.time)
-        self.ctx = Context(service.name, rank, size, self.handle, attributes, log, rundir, owner, uuid="testuuid")
+        self.ctx = Context(
+            service.name,
+            rank,
+            size,
+            self.handle,
+            attributes,
+            log,
+            rundir,
+            owner,
+            uuid="testuuid",
+            config=config or Config(),
+        )
         self.service: S = service(self.ctx)
         self._replies: dict[tuple[str, int], list[Message]] = {}
         self._changed = asyncio.Event()

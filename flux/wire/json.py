@@ -84,11 +84,16 @@ def loads(text: bytes | bytearray | memoryview | str) -> Any:
     except ValueError as exc:
         raw = _bytes(text)
         if not _LONE.search(raw):
-            raise DecodeError(str(exc)) from None
+            raise DecodeError(_reason(exc)) from None
         value = _loads_rewritten(raw)
     if len(text) > _SHALLOW and _too_deep(text):
         raise DecodeError(f"nested deeper than {DEPTH_MAX} levels")
     return value
+
+
+def _reason(exc: ValueError) -> str:
+    text = str(exc)
+    return "not valid UTF-8" if "UTF-8" in text else text
 
 
 def _bytes(text: bytes | bytearray | memoryview | str) -> bytes:
@@ -126,7 +131,7 @@ def _loads_rewritten(raw: bytes) -> Any:
     try:
         value = orjson.loads(_ESCAPES.sub(_rewrite, raw))
     except ValueError as exc:
-        raise DecodeError(str(exc)) from None
+        raise DecodeError(_reason(exc)) from None
     if len(raw) > _SHALLOW and _too_deep(raw):
         raise DecodeError(f"nested deeper than {DEPTH_MAX} levels")
     return _restored(value)

@@ -46,6 +46,13 @@ class Flag(IntFlag):
 REQUEST, RESPONSE, EVENT, CONTROL = (int(kind) for kind in MsgType)
 TOPIC, PAYLOAD, NORESPONSE, ROUTE, UPSTREAM, PRIVATE, STREAMING = (int(flag) for flag in Flag)
 
+MORE: Final = 0x80
+"""Set between brokers on a response that is not the last one of its request, when the request had not the streaming flag.
+
+A link that breaks has to fail exactly the requests that still wait; RFC 3 tells the last response only for streams. The flag is
+taken off before the response reaches a client.
+"""
+
 Payload = bytes | str | dict[str, Any] | list[Any] | None
 
 

@@ -73,6 +73,25 @@ def dropcache_command() -> None:
     _plain_rpc("content.dropcache")
 
 
+@command.command("gc", cls=FluxCommand)
+def gc_command() -> None:
+    """Drop what nothing refers to from the backing store, and give the space back.
+
+    The key-value store refers to its blobs; those stored with flux content store are always kept.
+    This waits until what was in use when it began has been out of use for content.grace-period
+    seconds.
+    """
+    with handle() as h:
+        try:
+            found = h.rpc("content-sqlite.collect", {}, nodeid=0).get()
+        except OSError as exc:
+            raise CommandError(f"content-sqlite.collect: {exc.strerror}") from None
+    echo(
+        f"dropped {found['dropped_objects']} blobs, {found['dropped_bytes']} bytes "
+        f"in {found['seconds']:.1f}s"
+    )
+
+
 def _plain_rpc(topic: str) -> None:
     with handle() as h:
         try:

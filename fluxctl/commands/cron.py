@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ import click
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.cron_entry import CronEntry, ago, flatten, shown, status, took
 from fluxctl.errors import CommandError
+from fluxctl.numbers import decimal
 
 _HELP = """\
 Usage: flux-cron [OPTIONS] COMMAND [OPTIONS...]
@@ -304,10 +304,10 @@ def list_entries() -> None:
 
 
 def _id(sub: str, text: str | None) -> int:
-    match = re.fullmatch(r"(?:cron-)?(\d+)", text or "")
-    if match is None:
+    number = decimal((text or "").removeprefix("cron-"), 2**63 - 1)
+    if number is None:
         _fail(sub, "Required argument ID missing or invalid")
-    return int(match[1])
+    return number
 
 
 @command.command("delete")

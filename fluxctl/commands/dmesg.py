@@ -7,6 +7,7 @@ import sys
 import click
 
 from flux.logline import SEVERITIES, parse
+from flux.terminal_text import terminal_line
 from fluxctl.command import FluxCommand, echo, handle
 
 
@@ -45,9 +46,9 @@ def _format(line: str, as_json: bool) -> str:
     """Return a log line for a person, or as JSON; a line of another form as it is."""
     entry = parse(line)
     if entry is None:
-        return line
+        return terminal_line(line)
     if not as_json:
-        return entry.readable()
+        return terminal_line(entry.readable())
     from flux.wire import json
 
     return json.dumps_str({**entry._asdict(), "severity": SEVERITIES[entry.severity]})

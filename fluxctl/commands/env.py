@@ -16,7 +16,7 @@ def command(words: tuple[str, ...]) -> None:
     """Print the environment as set by flux, or run a command in it."""
     if not words:
         for name in sorted(os.environ):
-            echo(f"{name}={os.environ[name]}")
+            echo(f"{name}={os.environ[name]}", raw=True)
         return
     try:
         os.execvp(words[0], list(words))

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from flux.terminal_text import terminal_line
 from fluxctl.command import FluxGroup, echo, handle
 from fluxctl.errors import CommandError
 
@@ -97,7 +98,7 @@ def sub(count: int, as_json: bool, topics: tuple[str, ...]) -> None:
                     )
                 )
             else:
-                echo(f"{message.topic}\t{text}")
+                echo(f"{terminal_line(message.topic or '')}\t{text}")
             sys.stdout.flush()
         for topic in topics or ("",):
             h.event_unsubscribe(topic)

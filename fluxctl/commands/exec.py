@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from flux.terminal_text import terminal_text
 from fluxctl.command import FluxCommand, current_directory, handle
 from fluxctl.errors import CommandError
 
@@ -242,7 +243,7 @@ class Session:
         sys.stdout.flush()
         for text, ranks in groups.items():
             names = IDset(ranks).encode(IDSET_FLAG_RANGE | IDSET_FLAG_BRACKETS)
-            sys.stderr.write(f"{names}: {text}\n")
+            sys.stderr.write(f"{names}: {terminal_text(text)}\n")
         self.say(f"{len(ended)} tasks complete with code {self.code}")
 
 
@@ -284,7 +285,7 @@ def command(
     """Run COMMAND on broker ranks, as a child of each broker.
 
     The exit status is the largest of the commands' exit codes, 128 plus the signal for a killed one, 68 for a rank that does not
-    exist, 127 when there is no such program.
+    exist or was lost, 127 when there is no such program.
     """
     if not command_line:
         sys.stderr.write(USAGE)

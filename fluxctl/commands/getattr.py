@@ -16,4 +16,4 @@ def command(name: str) -> None:
         value = h.attr_get(name)
     if value is None:
         raise CommandError(f"{name}: No such file or directory")
-    echo(value)
+    echo(value, raw=True)

@@ -38,7 +38,10 @@ SUBCOMMANDS: dict[str, tuple[str, str, str]] = {
     "namespace": ("listing", "namespace", "Convert job ids to job guest kvs namespace names"),
     "wait": ("results", "wait", "Wait for job(s) to complete."),
     "annotate": ("control", "annotate", "Annotate job with key and value"),
+    "purge": ("purge", "purge", "Purge the oldest inactive jobs"),
 }
+UNCOMMON = frozenset(("purge",))
+"""Newer than the usage text of flux-core 0.29, which stays as it was recorded."""
 
 
 class JobGroup(FluxGroup):
@@ -66,7 +69,8 @@ class JobGroup(FluxGroup):
             *option_lines([("  -h, --help", "Display this message.")]),
         ]
         lines += ["", f"Common commands from {name}:"]
-        lines += [f"   {command:<15} {summary}" for command, (_, _, summary) in SUBCOMMANDS.items()]
+        common = {name: entry for name, entry in SUBCOMMANDS.items() if name not in UNCOMMON}
+        lines += [f"   {command:<15} {summary}" for command, (_, _, summary) in common.items()]
         return "\n".join(lines)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ import click
 
 from fluxctl.command import FluxCommand, echo, handle
 from fluxctl.errors import CommandError
+from fluxctl.numbers import decimal
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -90,7 +91,7 @@ def _target(target: str, rank: str | None) -> tuple[str, str]:
             rank, target = target, "broker"
         else:
             rank = "any"
-    if rank not in ("any", "upstream") and not (rank.isdecimal() and int(rank) < UPSTREAM):
+    if rank not in ("any", "upstream") and decimal(rank, UPSTREAM - 1) is None:
         raise CommandError("error parsing --rank option")
     if not target:
         raise CommandError("a target service is required")

@@ -43,7 +43,10 @@ def command(
     from broker.shell.main import run_standalone
     from flux.job.JobID import JobID
 
-    number = int(JobID(jobid))
+    try:
+        number = int(JobID(jobid))
+    except (ValueError, OverflowError):
+        raise CommandError(f'error parsing jobid: "{jobid}"') from None
     if standalone and not (resources and jobspec and broker_rank is not None):
         raise CommandError("--standalone requires --jobspec, --resources and --broker-rank", 1)
     spec = _load(jobspec) if jobspec else _lookup(number, "jobspec")

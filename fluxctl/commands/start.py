@@ -10,6 +10,7 @@ import click
 
 from fluxctl.command import FluxCommand
 from fluxctl.errors import CommandError
+from fluxctl.numbers import decimal
 
 if TYPE_CHECKING:
     from fluxctl.start import StartOptions
@@ -24,8 +25,8 @@ def _level(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...])
     for item in value:
         if item == ONE_MORE:
             level += 1
-        elif item.isdecimal():
-            level = int(item)
+        elif (number := decimal(item, 1000)) is not None:
+            level = number
         else:
             raise CommandError(f"--verbose={item}: expected a number")
     return level

@@ -11,6 +11,7 @@ import click
 
 from fluxctl.command import FluxCommand, echo, program_name
 from fluxctl.errors import CommandError
+from fluxctl.numbers import decimal
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -122,14 +123,15 @@ def parse_userid(text: str | None) -> int:
     if text == "all":
         return -1
     if text.isdecimal():
-        if int(text) > 0xFFFFFFFE:
+        userid = decimal(text, 0xFFFFFFFE)
+        if userid is None:
             raise CommandError(f"unknown user {text}")
-        return int(text)
+        return userid
     import pwd
 
     try:
         return pwd.getpwnam(text).pw_uid
-    except KeyError:
+    except (KeyError, ValueError):
         raise CommandError(f"unknown user {text}") from None
 
 
@@ -148,8 +150,7 @@ def parse_signal(text: str) -> int | None:
     import signal
 
     if text.isdecimal():
-        number = int(text)
-        return number if 0 < number < signal.NSIG else None
+        return decimal(text, signal.NSIG - 1) or None
     name = text.upper()
     name = name if name.startswith("SIG") else f"SIG{name}"
     found = signal.Signals.__members__.get(name)

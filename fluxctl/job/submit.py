@@ -10,6 +10,7 @@ from fluxctl.command import echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.job.control import URGENCIES
 from fluxctl.job.options import JobCommand, usage
+from fluxctl.numbers import decimal
 
 FLAGS = {
     "debug": "debug",
@@ -83,9 +84,10 @@ def _flags(text: str) -> list[str]:
 def _urgency(text: str) -> int:
     if text.lower() in URGENCIES:
         return URGENCIES[text.lower()]
-    if text.isdecimal() and int(text) <= 31:
-        return int(text)
-    raise CommandError("invalid urgency")
+    urgency = decimal(text, 31)
+    if urgency is None:
+        raise CommandError("invalid urgency")
+    return urgency
 
 
 def _read(path: str) -> bytes:

@@ -63,7 +63,8 @@ def _job() -> list[click.Option]:
             "-o",
             "--setopt",
             metavar="KEY[=VAL]",
-            text="Set shell option; VAL may be JSON (default 1).",
+            text="Set shell option; VAL may be JSON (default 1). "
+            "With linger, processes that tasks left behind stay.",
         ),
         _list(
             "--setattr",

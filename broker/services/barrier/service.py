@@ -9,6 +9,9 @@ from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.barrier.state import BarrierTable, Report
 from flux.wire.message import Message
 
+MAX_NAME = 1024
+MAX_PROCESSES = 0x7FFFFFFF
+
 
 class BarrierService(Service):
     """Barriers among any number of clients on any ranks (flux_barrier).
@@ -31,7 +34,12 @@ class BarrierService(Service):
         name, nprocs = req.get("name", str), req.get("nprocs", int)
         if req.payload.get("internal"):
             return self._enter_internal(req, name, nprocs)
-        self._created(name, nprocs, self._table.enter(name, nprocs, req.userid, req.sender))
+        if len(name) > MAX_NAME:
+            raise OSError(errno.ENAMETOOLONG, f"a barrier's name has at most {MAX_NAME} characters")
+        if nprocs > MAX_PROCESSES:
+            raise OSError(errno.EINVAL, f"a barrier is for at most {MAX_PROCESSES} processes")
+        created = self._table.enter(name, nprocs, req.userid, req.sender)
+        self._created(name, nprocs, created and req.is_owner)
         self._waiting.setdefault(name, []).append(req)
         self._touch(name)
         return NO_REPLY
@@ -40,7 +48,7 @@ class BarrierService(Service):
         if not req.is_owner:
             raise OSError(errno.EPERM, "only a broker may report for other processes")
         report = Report(name, req.get("count", int), nprocs, req.get("userid", int, req.userid))
-        self._created(name, nprocs, self._table.add(report))
+        self._created(name, nprocs, self._table.add(report) and report.userid == self.ctx.owner)
         self._touch(name)
 
     def _created(self, name: str, nprocs: int, created: bool) -> None:

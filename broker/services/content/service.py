@@ -3,6 +3,10 @@
 Blobs are stored by their hash. A rank other than 0 passes stores on to its parent before it answers and asks its parent for what it
 does not hold. Rank 0 answers a store at once and writes to the backing store behind: a few hundred blobs a request, one request at a
 time. Without a backing store it holds everything.
+
+The kvs module stores its directories as *held* blobs: they stay in memory until it settles those that a root refers to, which are then
+written, and frees those that were superseded for longer than ``content.grace-period``. While the backing store collects what is not
+referred to any more, between ``collect-begin`` and ``collect-end``, the cache passes on stores it would otherwise know to be redundant.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from broker.context import Context
 from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.content.cache import BlobCache
 from flux import blobpack, treeobj
+from flux.blobpack import PINNED, Blob
 from flux.wire.errors import error_of
 from flux.wire.message import Message
 
@@ -26,6 +31,7 @@ SETTINGS = (
     ("purge_old_entry", "content.purge-old-entry", 10),
     ("flush_batch_limit", "content.flush-batch-limit", 256),
     ("blob_size_limit", "content.blob-size-limit", 1073741824),
+    ("grace_period", "content.grace-period", 5),
 )
 FLUSH_DELAY = 0.02
 RETRY_DELAY = 1.0
@@ -44,6 +50,7 @@ class ContentService(Service):
         self.purge_old_entry = 0
         self.flush_batch_limit = 0
         self.blob_size_limit = 0
+        self.grace_period = 0
         self.backing: str | None = None
         self._batched = False
         self._define_attributes()
@@ -125,7 +132,7 @@ class ContentService(Service):
 
     def _loaded(self, ref: str, msg: Message) -> None:
         if not msg.errnum:
-            self.cache.add(ref, msg.payload or b"", self.ctx.loop_time(), dirty=False)
+            self.cache.add_clean(ref, msg.payload or b"", self.ctx.loop_time())
         for done in self._loads.pop(ref):
             done(msg)
 
@@ -139,14 +146,14 @@ class ContentService(Service):
             raise OSError(errno.EFBIG, "File too large")
         ref = self.cache.ref(data)
         if self.ctx.rank == 0:
-            self._keep([(ref, data)])
+            self._keep([(ref, data, PINNED)])
             return ref
-        if ref in self.cache:
+        if self.cache.is_pinned(ref):
             return ref
 
         def stored(msg: Message) -> None:
             if not msg.errnum:
-                self.cache.add(ref, data, self.ctx.loop_time(), dirty=False)
+                self.cache.add_clean(ref, data, self.ctx.loop_time(), pinned=True)
             _pass_on(req, msg)
 
         self.ctx.handle.post("content.store", data, stored, upstream=True)
@@ -156,7 +163,7 @@ class ContentService(Service):
     def store_batch(self, req: Request) -> Any:
         """Store many blobs, packed as in flux.blobpack with blobrefs the sender vouches for."""
         blobs = blobpack.unpack(req.raw or b"")
-        if any(len(data) > self.blob_size_limit for _, data in blobs):
+        if any(len(data) > self.blob_size_limit for _, data, _ in blobs):
             raise OSError(errno.EFBIG, "File too large")
         if self.ctx.rank == 0:
             # The sender, the kvs module, has a cache of its own: these need not stay once they are stored.
@@ -165,18 +172,31 @@ class ContentService(Service):
 
         def stored(msg: Message) -> None:
             if not msg.errnum:
-                for ref, data in blobs:
-                    self.cache.add(ref, data, self.ctx.loop_time(), dirty=False)
+                for ref, data, flags in blobs:
+                    self.cache.add_clean(ref, data, self.ctx.loop_time(), pinned=bool(flags & PINNED))
             _pass_on(req, msg)
 
         self.ctx.handle.post("content.store-batch", req.raw, stored, upstream=True)
         return NO_REPLY
 
-    def _keep(self, blobs: Iterable[tuple[str, bytes]], age: float = 0.0) -> None:
-        """Hold blobs that the backing store does not have yet, as if last used ``age`` seconds ago."""
+    def _keep(self, blobs: Iterable[Blob], age: float = 0.0) -> None:
+        """Hold blobs that the backing store may not have yet, as if last used ``age`` seconds ago."""
         now = self.ctx.loop_time() - age
-        for ref, data in blobs:
-            self.cache.add(ref, data, now, dirty=True)
+        for ref, data, flags in blobs:
+            self.cache.add(ref, data, now, flags)
+        self._flush_soon()
+
+    @request("settle")
+    def settle(self, req: Request) -> None:
+        """Held blobs: those of ``settle``, children first, are to be written, those of ``free`` are not needed any more."""
+        wanted, superseded = req.get("settle", list, []), req.get("free", list, [])
+        if self.ctx.rank != 0:
+            raise OSError(errno.EINVAL, "blobs are held on rank 0 only")
+        self.cache.settle(filter(treeobj.is_blobref, wanted))
+        self.cache.free(filter(treeobj.is_blobref, superseded))
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
         if self.backing is not None and self._flush_timer is None and self.cache.dirty:
             self._flush_timer = self.ctx.call_later(FLUSH_DELAY, self._flush)
 
@@ -189,37 +209,37 @@ class ContentService(Service):
             self._flush_timer = None
         if self._flushing:
             return
-        while self._flush_waiters and self._flush_waiters[0][0] <= self.cache.cleaned:
+        while self._flush_waiters and self._flush_waiters[0][0] <= self.cache.stored:
             self._flush_waiters.pop(0)[1].respond()
         blobs = self.cache.dirty_blobs(max(1, self.flush_batch_limit)) if self.backing is not None else []
         if not blobs:
             return
         self._flushing = len(blobs)
-        refs = [ref for ref, _ in blobs]
+        era = self.cache.era
         if self._batched:
             self.ctx.handle.post(
-                "content-backing.store-batch", blobpack.pack(blobs), lambda msg: self._flushed(refs, msg)
+                "content-backing.store-batch", blobpack.pack(blobs), lambda msg: self._flushed(blobs, era, msg)
             )
             return
         errors: list[Message] = []
 
-        def one(ref: str, msg: Message) -> None:
+        def one(blob: Blob, msg: Message) -> None:
             if msg.errnum:
                 errors.append(msg)
             else:
-                self.cache.clean([ref])
+                self.cache.clean([blob], era)
             self._flushing -= 1
             if not self._flushing:
-                self._flushed([], errors[0] if errors else msg)
+                self._flushed([], era, errors[0] if errors else msg)
 
-        for ref, data in blobs:
-            self.ctx.handle.post("content-backing.store", data, lambda msg, ref=ref: one(ref, msg))  # type: ignore[misc]
+        for blob in blobs:
+            self.ctx.handle.post("content-backing.store", blob[1], lambda msg, blob=blob: one(blob, msg))  # type: ignore[misc]
 
-    def _flushed(self, refs: list[str], msg: Message) -> None:
+    def _flushed(self, blobs: list[Blob], era: int, msg: Message) -> None:
         self._flushing = 0
         if not msg.errnum:
-            self.cache.clean(refs)
-            self.cache.release(refs, STORED_SIZE, self.purge_old_entry, self.ctx.loop_time())
+            self.cache.clean(blobs, era)
+            self.cache.release(blobs, STORED_SIZE, self.purge_old_entry, self.ctx.loop_time())
             self._flush()
             return
         error = error_of(msg)
@@ -251,7 +271,7 @@ class ContentService(Service):
             raise OSError(errno.EBUSY, f"backing store {self.backing} is in use")
         self.backing, self._batched = name, req.get("batch", bool, False)
         self.ctx.log.debug(f"content backing store: enabled {name}")
-        self._keep(())
+        self._flush_soon()
 
     @request("unregister-backing")
     def unregister_backing(self, req: Request) -> None:
@@ -265,6 +285,18 @@ class ContentService(Service):
         waiters, self._flush_waiters = self._flush_waiters, []
         for _, waiter in waiters:
             waiter.error(errno.ENOSYS, "Function not implemented")
+
+    # Collection of the backing store
+
+    @request("collect-begin")
+    def collect_begin(self, req: Request) -> None:
+        """The backing store begins to look for blobs that are not in use."""
+        self.cache.distrust()
+
+    @request("collect-end")
+    def collect_end(self, req: Request) -> None:
+        """The backing store has dropped the blobs that were not in use."""
+        self.cache.trust()
 
     # Room
 
@@ -287,6 +319,7 @@ class ContentService(Service):
             "count": len(self.cache),
             "valid": len(self.cache),
             "dirty": self.cache.dirty,
+            "held": self.cache.held,
             "size": self.cache.size,
             "flush-batch-count": self._flushing,
         }

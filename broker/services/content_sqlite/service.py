@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from broker.context import Context
-from broker.service import NO_REPLY, Request, Service, request
+from broker.service import NO_REPLY, Request, Service, event, request
+from broker.services.content_sqlite.collecting import Collecting
 from broker.services.content_sqlite.store import BlobStore
+from broker.services.content_sqlite.writer import Write, Writer
 from flux import blobpack, treeobj
+from flux.blobpack import PINNED
+from flux.wire.message import Message
 
 FILE = "content.sqlite"
 
@@ -17,7 +21,8 @@ FILE = "content.sqlite"
 class ContentSqliteService(Service):
     """Serves content-backing and kvs-checkpoint from one SQLite file.
 
-    Stores that arrive in one loop turn share a transaction; each is answered once that is in the write-ahead log.
+    A request is answered once it is in the write-ahead log; a checkpoint with ``sync`` once it is on the disk with all that was stored
+    before, if the file outlives the instance.
     """
 
     name = "content-sqlite"
@@ -27,7 +32,8 @@ class ContentSqliteService(Service):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self._store: BlobStore | None = None
-        self._pending: list[tuple[Request, str, bytes]] = []
+        self._writer: Writer | None = None
+        self._collecting: Collecting | None = None
         self._algorithm = ctx.attrs.get("content.hash") or treeobj.DEFAULT_HASH
         self._counts = {"load": 0, "store": 0}
 
@@ -40,7 +46,10 @@ class ContentSqliteService(Service):
         if path is None:
             path = str(Path(self.ctx.rundir, FILE))
             self.ctx.attrs.set("content.backing-path", path)
-        self._store = BlobStore(path, durable=persistent)
+        writer = Writer()
+        self._store = await writer.open(lambda: BlobStore(path, durable=persistent))
+        self._writer = writer
+        self._collecting = Collecting(self.ctx, writer, self._store)
         await self.ctx.handle.rpc("content.register-backing", {"name": self.name, "batch": True})
 
     async def stop(self) -> None:
@@ -48,6 +57,8 @@ class ContentSqliteService(Service):
 
         Raises OSError if something could not be written and the file outlives the instance.
         """
+        if self._collecting is not None:
+            await self._collecting.stop()
         lost: OSError | None = None
         try:
             await self.ctx.handle.rpc("content.flush")
@@ -58,74 +69,141 @@ class ContentSqliteService(Service):
             await self.ctx.handle.rpc("content.unregister-backing")
         except OSError as exc:
             self.ctx.log.err(f"content.unregister-backing: {exc.strerror}")
-        self._write()
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        if self._writer is not None:
+            writer, self._writer, self._store = self._writer, None, None
+            await writer.close()
         if lost is not None and self.ctx.store_persists:
             raise lost
 
-    def _open(self) -> BlobStore:
-        if self._store is None:
+    def _open(self) -> tuple[Writer, BlobStore]:
+        if self._writer is None or self._store is None:
             raise OSError(errno.ENOSYS, "the backing store is not open")
-        return self._store
+        return self._writer, self._store
 
     @request("content-backing.load", absolute=True, raw=True)
-    def load(self, req: Request) -> bytes | None:
-        """Return the blob whose blobref is the payload; ENOENT if there is none."""
+    async def load(self, req: Request) -> bytes | None:
+        """Return the blob whose blobref is the payload; ENOENT if there is none, EIO if it is damaged."""
         ref = req.message.text()
         if not treeobj.is_blobref(ref):
             raise OSError(errno.EINVAL, "Invalid argument")
         self._counts["load"] += 1
-        return self._open().load(ref) or None
+        writer, store = self._open()
+        return await writer.run(lambda: store.load(ref)) or None
 
     @request("content-backing.store", absolute=True, raw=True)
     def store(self, req: Request) -> Any:
-        """Store the payload and return its blobref."""
+        """Store the payload for good and return its blobref."""
         data = req.raw or b""
-        if not self._pending:
-            self.ctx.call_soon(self._write)
-        self._pending.append((req, treeobj.blobref(data, self._algorithm), data))
+        ref = treeobj.blobref(data, self._algorithm)
+        self._write(req, ref, blobs=[(ref, data, PINNED)])
         return NO_REPLY
 
-    def _write(self) -> None:
-        pending, self._pending = self._pending, []
-        if not pending:
-            return
-        try:
-            self._open().store([(ref, data) for _, ref, data in pending])
-        except OSError as exc:
-            self.ctx.log.err(f"store: {exc.strerror}")
-            for req, _, _ in pending:
-                req.fail(exc)
-            return
-        self._counts["store"] += len(pending)
-        for req, ref, _ in pending:
-            req.respond(ref)
-
     @request("content-backing.store-batch", absolute=True, raw=True)
-    def store_batch(self, req: Request) -> None:
+    def store_batch(self, req: Request) -> Any:
         """Store many blobs, packed as in flux.blobpack."""
         blobs = blobpack.unpack(req.raw or b"")
-        self._open().store(blobs)
-        self._counts["store"] += len(blobs)
+        if not all(treeobj.is_blobref(ref) for ref, _, _ in blobs):
+            raise OSError(errno.EPROTO, "a blob has no valid blobref")
+        self._write(req, None, blobs=blobs)
+        return NO_REPLY
+
+    def _write(self, req: Request, answer: Any, **what: Any) -> None:
+        def done(error: OSError | None) -> None:
+            if error is not None:
+                self.ctx.log.err(f"store: {error.strerror}")
+                req.fail(error)
+                return
+            self._counts["store"] += len(item.blobs)
+            req.respond(answer)
+            if self._collecting is not None:
+                self._collecting.check()
+
+        item = Write(done, **what)
+        self._open()[0].write(item)
 
     @request("kvs-checkpoint.put", absolute=True)
-    def put_checkpoint(self, req: Request) -> None:
-        """Write the checkpoint ``key``; ``value`` is any JSON value."""
+    def put_checkpoint(self, req: Request) -> Any:
+        """Write the checkpoint ``key``; ``value`` is any JSON value. With ``sync`` true it is answered once it is on the disk."""
         if "value" not in req.payload:
             raise OSError(errno.EPROTO, "Protocol error")
-        self._open().put_checkpoint(req.get("key", str), req.payload["value"])
+        checkpoint = (_key(req), req.payload["value"])
+        self._write(req, None, checkpoint=checkpoint, sync=req.get("sync", bool, False))
+        return NO_REPLY
 
     @request("kvs-checkpoint.get", absolute=True)
-    def get_checkpoint(self, req: Request) -> dict[str, Any]:
+    async def get_checkpoint(self, req: Request) -> dict[str, Any]:
         """Return the checkpoint ``key``; ENOENT if there is none."""
-        return {"value": self._open().get_checkpoint(req.get("key", str))}
+        key = _key(req)
+        writer, store = self._open()
+        return {"value": await writer.run(lambda: store.get_checkpoint(key))}
+
+    # Collection
+
+    @request("collect")
+    async def collect(self, req: Request) -> dict[str, Any]:
+        """Drop what nothing refers to; answers at the end with ``dropped_objects``, ``dropped_bytes`` and ``seconds``."""
+        self._open()
+        assert self._collecting is not None
+        return await self._collecting.collect()
+
+    @request("hold", streaming=True)
+    def hold(self, req: Request) -> None:
+        """Put off collections until the sender cancels or goes away; the first response says that it is so."""
+        self._open()
+        self.streams.add(req)
+        self._count_holds()
+        req.respond({})
+
+    @request("hold-cancel")
+    def hold_cancel(self, req: Request) -> Any:
+        """End the sender's hold with match tag ``matchtag``."""
+        self.streams.cancel(req)
+        self._count_holds()
+        return NO_REPLY
+
+    def on_disconnect(self, sender: str) -> None:
+        """Its holds have been dropped."""
+        self._count_holds()
+
+    def _count_holds(self) -> None:
+        if self._collecting is not None:
+            self._collecting.holds = len(self.streams)
+
+    @event("heartbeat.pulse")
+    def on_heartbeat(self, msg: Message) -> None:
+        """Look whether a collection is due that had to wait."""
+        if self._collecting is not None and self._store is not None:
+            self._collecting.check()
+
+    # Statistics
 
     def stats(self) -> dict[str, Any]:
-        """Return the number of blobs in the file and of those loaded and stored."""
-        return {"object_count": self._open().count(), **self._counts}
+        """Return the numbers of blobs in the file, loaded and stored, the bytes in use and not, and the last collection.
+
+        Between collections ``dead_bytes`` is an estimate: the share of what was stored that the last collection dropped.
+        """
+        store = self._open()[1]
+        totals, collecting = store.totals, self._collecting
+        dead = int(totals.fresh * totals.dead)
+        return {
+            "object_count": totals.objects,
+            **self._counts,
+            "live_bytes": totals.bytes - dead,
+            "dead_bytes": dead,
+            "file_bytes": store.file_bytes(),
+            "collecting": collecting is not None and collecting.running,
+            "collections": collecting.count if collecting is not None else 0,
+            "last_collection": {"timestamp": totals.collected, **(collecting.last if collecting is not None else {})},
+        }
 
     def stats_clear(self) -> None:
         """Reset the counters."""
         self._counts = {"load": 0, "store": 0}
+
+
+def _key(req: Request) -> str:
+    """Return the name of a checkpoint; raises OSError(EINVAL) for one that is not text."""
+    key = req.get("key", str)
+    if not key.isprintable():
+        raise OSError(errno.EINVAL, "a checkpoint's key is printable text")
+    return key

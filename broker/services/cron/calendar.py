@@ -31,21 +31,27 @@ def parse_field(text: Any, low: int, high: int) -> frozenset[int]:
     Raises ValueError for anything else and for values out of range.
     """
     if isinstance(text, bool) or not isinstance(text, int | str):
-        raise ValueError(f"{text!r}: not a crontab field")
+        raise ValueError("a crontab field is a number or text")
     values: set[int] = set()
     for part in str(text).split(","):
         span, slash, step_text = part.partition("/")
-        step = int(step_text) if slash else 1
+        step = _integer(step_text) if slash else 1
         if span == "*":
             first, last = low, high
         else:
             head, dash, tail = span.partition("-")
-            first = int(head)
-            last = int(tail) if dash else (high if slash else first)
+            first = _integer(head)
+            last = _integer(tail) if dash else (high if slash else first)
         if step < 1 or first < low or last > high or first > last:
-            raise ValueError(f"{part}: out of range")
+            raise ValueError(f"{part[:100]}: out of range")
         values.update(range(first, last + 1, step))
     return frozenset(values)
+
+
+def _integer(text: str) -> int:
+    if not (text.isascii() and text.strip().isdecimal() and len(text) < 10):
+        raise ValueError(f"{text[:100]}: not a number")
+    return int(text)
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class Calendar:
         """
         unknown = set(args) - {name for name, _, _ in FIELDS}
         if unknown:
-            raise ValueError(f"{sorted(unknown)[0]}: unknown field")
+            raise ValueError(f"{sorted(unknown)[0][:100]}: unknown field")
         default = {"second": 0}
         return cls({name: parse_field(args.get(name, default.get(name, "*")), low, high) for name, low, high in FIELDS})
 

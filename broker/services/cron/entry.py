@@ -7,6 +7,11 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
+from broker.services.cron.triggers import MAX_SECONDS
+
+MAX_HISTORY = 10_000
+"""Ended tasks that an entry may remember."""
+
 WAIT_SIGNALED_BASE = 128
 
 
@@ -188,10 +193,13 @@ def options_of(payload: dict[str, Any], size: int) -> Options:
             cwd=None if payload.get("cwd") is None else str(payload["cwd"]),
             environ=None if payload.get("environ") is None else {str(k): str(v) for k, v in payload["environ"].items()},
         )
-    except (TypeError, ValueError, AttributeError):
+    except (TypeError, ValueError, OverflowError, AttributeError):
         raise OSError(errno.EPROTO, "Protocol error") from None
     if not 0 <= options.rank < size:
         raise OSError(errno.EHOSTUNREACH, f"rank {options.rank} is not part of the instance")
     if min(options.repeat, options.timeout, options.stop_on_failure) < 0 or options.history < 1:
         raise OSError(errno.EINVAL, "cron options must not be negative")
+    largest = max(options.repeat, options.timeout, options.stop_on_failure)
+    if not largest <= MAX_SECONDS or options.history > MAX_HISTORY:
+        raise OSError(errno.EINVAL, "a cron option is out of range")
     return options

@@ -13,7 +13,7 @@ from broker.context import Context
 from broker.service import Request, Service, request
 from broker.services.cron.entry import Entry, Stats, Task, options_of
 from broker.services.cron.runner import Run
-from broker.services.cron.triggers import Date, Event, Interval, make_trigger
+from broker.services.cron.triggers import MAX_SECONDS, Date, Event, Interval, make_trigger
 from flux.util import parse_fsd
 from flux.wire.message import Message
 
@@ -128,8 +128,10 @@ class CronService(Service):
         """Query, set {topic?, sync_epsilon?} or disable {disable} synchronisation to an event."""
         epsilon = req.payload.get("sync_epsilon")
         if epsilon is not None:
-            if not isinstance(epsilon, int | float) or epsilon < 0:
+            if isinstance(epsilon, bool) or not isinstance(epsilon, int | float):
                 raise OSError(errno.EPROTO, "Protocol error")
+            if not 0 <= epsilon <= MAX_SECONDS:
+                raise OSError(errno.EINVAL, "sync_epsilon is out of range")
             self._epsilon = float(epsilon)
         if req.payload.get("disable"):
             await self._set_sync(None)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import errno
+import math
 from typing import Any
 
 from broker.services.cron.calendar import Calendar
+
+MAX_SECONDS = 1e10
+"""Longest time, more than three hundred years: what timers and dates can still express."""
 
 
 class Interval:
@@ -136,17 +140,30 @@ class Event:
         }
 
 
+def _number(value: object) -> float:
+    """Return a number of seconds or events; raises OSError(EINVAL) if it is out of range, TypeError if it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise TypeError("not a number")
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        number = math.nan
+    if not abs(number) <= MAX_SECONDS:
+        raise OSError(errno.EINVAL, "a number is out of range")
+    return number
+
+
 def make_trigger(kind: str, args: dict[str, Any], now: float) -> Interval | Date | Event:
     """Return the trigger that ``cron.create`` describes; raises OSError: EPROTO, EINVAL."""
     try:
         if kind == "interval":
             after = args.get("after")
-            return Interval(float(args["interval"]), None if after is None else float(after))
+            return Interval(_number(args["interval"]), None if after is None else _number(after))
         if kind == "datetime":
             return Date(Calendar.from_args(args), now)
         if kind == "event":
-            counts = {name: int(args.get(name, 0)) for name in ("nth", "after")}
-            return Event(str(args["topic"]), **counts, min_interval=float(args.get("min_interval", 0.0)))
+            counts = {name: int(_number(args.get(name, 0))) for name in ("nth", "after")}
+            return Event(str(args["topic"]), **counts, min_interval=_number(args.get("min_interval", 0.0)))
     except (KeyError, TypeError):
         raise OSError(errno.EPROTO, "Protocol error") from None
     except ValueError as exc:

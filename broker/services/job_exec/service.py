@@ -272,6 +272,13 @@ class JobExecService(Service):
         if job is not None and payload.get("severity") == 0:
             self._kill(job, signal.SIGTERM)
 
+    @request("abort")
+    def abort(self, req: Request) -> None:
+        """End the tasks of a job {id} at once, when its exception cannot be stored and so not be published."""
+        job = self.jobs.get(req.get("id", int))
+        if job is not None:
+            self._kill(job, signal.SIGTERM)
+
     def _expired(self, job: Job) -> None:
         job.respond("exception", {"type": "timeout", "severity": 0, "note": "resource allocation expired"})
         self._kill(job, signal.SIGALRM)

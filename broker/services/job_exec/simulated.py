@@ -8,6 +8,9 @@ from typing import Any
 
 from flux.duration import parse_fsd
 
+LONGEST = 1e10
+"""Seconds that a simulated job may run; timers have no longer times."""
+
 PHASES = ("init", "starting", "run")
 
 
@@ -44,8 +47,11 @@ def simulation_of(jobspec: dict[str, Any]) -> Simulation | None:
         duration = test.get("run_duration", 0)
         seconds = parse_fsd(duration) if isinstance(duration, str) else float(duration)
         phase = str(test.get("mock_exception", ""))
-        if phase and phase not in PHASES:
-            raise ValueError(f"unknown phase {phase}")
-        return Simulation(seconds, int(test.get("wait_status", 0)), phase, bool(test.get("override", 0)))
-    except (TypeError, ValueError) as error:
-        raise OSError(errno.EINVAL, f"attributes.system.exec.test: {error}") from error
+        status = int(test.get("wait_status", 0))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise OSError(errno.EINVAL, "attributes.system.exec.test: a value is of the wrong type") from error
+    if phase and phase not in PHASES:
+        raise OSError(errno.EINVAL, f"attributes.system.exec.test: unknown phase {phase[:100]}")
+    if not 0 <= seconds <= LONGEST or not 0 <= status <= 0xFFFF:
+        raise OSError(errno.EINVAL, "attributes.system.exec.test: a number is out of range")
+    return Simulation(seconds, status, phase, bool(test.get("override", 0)))

@@ -16,8 +16,8 @@ def ranks_of(resources: dict[str, Any]) -> list[int]:
     try:
         for item in resources["execution"]["R_lite"]:
             ranks = ranks | IDset(str(item["rank"]))
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"malformed R: {error!r}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError("malformed R") from error
     return ranks.expand()
 
 

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 from flux.wire import json
 
 RECENT_LIMIT = 1024
+NOBODY = -1
+"""The owner of a job whose submit event is not known: nobody's, so that only the instance owner may see it."""
 
 
 class Listener(Protocol):
@@ -44,7 +46,7 @@ class JobLog:
 
     def __init__(self, id: int) -> None:
         self.id = id
-        self.userid = 0
+        self.userid = NOBODY
         self.payloads: list[bytes] = []
         self.started = False
         self.ended = False
@@ -64,7 +66,7 @@ class JobLog:
             listener.on_entry(payload)
         name = entry["name"]
         if name == "submit":
-            self.userid = entry["context"]["userid"]
+            self.userid = int((entry.get("context") or {}).get("userid", NOBODY))
         elif name == "start":
             self.started = True
             for listener in tuple(self.listeners):
@@ -108,10 +110,9 @@ class JobLogs:
         """Take a batch of journal events; returns the jobs of which entries are missing."""
         gaps = []
         for event in events:
-            seq = event["eventlog_seq"]
+            seq, id = event["eventlog_seq"], event["id"]
             if seq < 0:
                 continue
-            id = event["id"]
             log = self._logs.get(id)
             if log is None:
                 log = self._logs[id] = JobLog(id)
@@ -134,6 +135,14 @@ class JobLogs:
         if log.ended and not ended:
             self._retire(id)
         return log
+
+    def forget(self, ids: Iterable[int]) -> None:
+        """Drop the eventlogs of purged jobs."""
+        for id in ids:
+            log = self._logs.get(id)
+            if log is not None and log.ended:
+                del self._logs[id]
+                self._ended.pop(id, None)
 
     def _retire(self, id: int) -> None:
         self._ended[id] = None

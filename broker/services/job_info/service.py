@@ -11,12 +11,14 @@ import errno
 from typing import Any
 
 from broker.context import Context
-from broker.service import NO_REPLY, Request, Service, request
+from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.job_info.logs import JobLog, JobLogs
 from broker.services.job_info.watch import GUEST, GuestWatch, MainWatch, RemoteWatch, Watch
 from flux.job.JobID import JobID
+from flux.job.purge import purged_ids
 from flux.treeobj import decode_val
 from flux.wire import json
+from flux.wire.message import Message
 
 RETRY_SECONDS = 0.1
 MAX_ID = 1 << 64
@@ -52,7 +54,14 @@ class JobInfoService(Service):
             except OSError as exc:
                 if exc.errno not in (errno.ENOSYS, errno.ECONNRESET):
                     self.ctx.log.err(f"events-journal: {exc.strerror}")
+            except Exception as exc:
+                self.ctx.log.exception("events-journal is read again", exc)
             await asyncio.sleep(RETRY_SECONDS)
+
+    @event("job-purge-inactive")
+    def on_purge(self, msg: Message) -> None:
+        """Forget purged jobs."""
+        self._logs.forget(purged_ids(msg))
 
     async def _reload(self, id: int) -> None:
         """Read what the journal did not tell."""
@@ -60,6 +69,8 @@ class JobInfoService(Service):
             self._logs.load(id, await self._value(id, "eventlog"))
         except OSError as exc:
             self.ctx.log.err(f"job {id}: eventlog: {exc.strerror}")
+        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+            self.ctx.log.err(f"job {id}: eventlog: malformed: {exc}")
 
     async def _value(self, id: int, key: str) -> str:
         """Return a value of a job's KVS directory; raises OSError."""

@@ -89,11 +89,10 @@ class JobIngestService(Service):
     async def _validate_then_add(self, item: Submission) -> None:
         try:
             await self._workers.validate(item)
+            self._add(item)
         except OSError as exc:
             self._rejected += 1
             item.request.fail(exc)
-        else:
-            self._add(item)
 
     def _add(self, item: Submission) -> None:
         item.id = self._ids.next()
@@ -132,7 +131,11 @@ class JobIngestService(Service):
             self._purge(batch)
             self._fail(batch, error_of(msg))
             return
-        refused = {id: OSError(errnum, text) for id, errnum, text in (msg.json() or {}).get("errors") or []}
+        try:
+            refused = {id: OSError(errnum, text) for id, errnum, text in msg.json()["errors"]}
+        except (ValueError, TypeError, KeyError):
+            self._fail(batch, OSError(errno.EPROTO, "the job manager's answer is malformed"))
+            return
         if refused:
             self._purge([item for item in batch if item.id in refused])
         for item in batch:
@@ -152,8 +155,8 @@ class JobIngestService(Service):
         ops = [{"key": job_dir(item.id), "flags": 0, "dirent": None} for item in batch]
 
         def purged(msg: Message) -> None:
-            if msg.errnum:
-                self.ctx.log.err(f"removing {len(batch)} rejected jobs: {error_of(msg)}")
+            if msg.errnum:  # the store is not well: what is left behind has no eventlog, so it is no job
+                self.ctx.log.err(f"removing {len(batch)} rejected jobs: {error_of(msg).strerror}")
 
         self.ctx.handle.post("kvs.commit", {"namespace": "primary", "flags": 0, "ops": ops}, purged)
 

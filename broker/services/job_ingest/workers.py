@@ -6,6 +6,7 @@ A worker is ``python -m flux.job.validator``: one JSON object a line in, one a l
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import sys
@@ -29,6 +30,7 @@ class Worker:
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._waiting: deque[asyncio.Future[tuple[int, str]]] = deque()
+        self._starting = asyncio.Lock()
 
     @property
     def load(self) -> int:
@@ -37,8 +39,9 @@ class Worker:
 
     async def validate(self, line: bytes) -> tuple[int, str]:
         """Return (errnum, text) for a job; errnum is 0 for a valid one."""
-        if self._process is None:
-            await self._start()
+        async with self._starting:
+            if self._process is None:
+                await self._start()
         process = self._process
         if process is None or process.stdin is None:
             return errno.EIO, "job validator cannot be started"
@@ -58,19 +61,29 @@ class Worker:
         self._reader = asyncio.get_running_loop().create_task(self._read(self._process), name="job-ingest:validator")
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
-        stdout = process.stdout
-        while stdout is not None and (line := await stdout.readline()):
-            answer = json.loads(line)
-            if self._waiting:
-                future = self._waiting.popleft()
-                if not future.done():
-                    future.set_result((int(answer["errnum"]), str(answer.get("errstr") or "")))
+        reason = ""
+        try:
+            await self._read_answers(process)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            reason = "job validator's answer is malformed"
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
         await process.wait()
         self._process = None
         for future in self._waiting:
             if not future.done():
-                future.set_result((errno.EIO, f"job validator exited with code {process.returncode}"))
+                future.set_result((errno.EIO, reason or f"job validator exited with code {process.returncode}"))
         self._waiting.clear()
+
+    async def _read_answers(self, process: asyncio.subprocess.Process) -> None:
+        stdout = process.stdout
+        while stdout is not None and (line := await stdout.readline()):
+            answer = json.loads(line)
+            verdict = int(answer["errnum"]), str(answer.get("errstr") or "")
+            if self._waiting:
+                future = self._waiting.popleft()
+                if not future.done():
+                    future.set_result(verdict)
 
     async def close(self) -> None:
         """End the process."""

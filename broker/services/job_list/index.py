@@ -137,6 +137,26 @@ class JobIndex:
             self._canceled += result == FLUX_JOB_RESULT_CANCELED
             self._timeout += result == FLUX_JOB_RESULT_TIMEOUT
 
+    def purge(self, id: int) -> None:
+        """Forget an inactive job; another one is left alone."""
+        job = self._jobs.get(id)
+        if job is None or not job.inactive:
+            return
+        del self._jobs[id]
+        self._counts[FLUX_JOB_STATE_INACTIVE] -= 1
+        result = job.result or 0
+        jobs = self._inactive[job.userid, result]
+        place = bisect_left(jobs, _ended(job), key=_ended)
+        if jobs[place : place + 1] != [job]:  # a later event changed what it was sorted by
+            place = jobs.index(job)
+        del jobs[place]
+        if not jobs:
+            del self._inactive[job.userid, result]
+        if not job.success:
+            self._failed -= 1
+            self._canceled -= result == FLUX_JOB_RESULT_CANCELED
+            self._timeout -= result == FLUX_JOB_RESULT_TIMEOUT
+
     # Queries
 
     def select(self, states: int = 0, results: int = 0, userid: int = FLUX_USERID_UNKNOWN) -> Iterator[JobRecord]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import sys
 from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from broker.service import NO_REPLY, Request, Service, request
+from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.job_list.attributes import ATTRIBUTES, describe, getters
 from broker.services.job_list.index import JobIndex
 from flux.constants import FLUX_KVS_TREEOBJ, FLUX_USERID_UNKNOWN
 from flux.job.JobID import JobID
+from flux.job.purge import purged_ids
+from flux.wire.message import Message
 
 RETRY_SECONDS = 0.1
 APPEAR_SECONDS = 10.0
@@ -25,7 +28,7 @@ class JobListService(Service):
     name = "job-list"
 
     async def start(self, args: list[str]) -> None:
-        self._index = JobIndex()
+        self._index = self._filling = JobIndex()
         self._waiting: dict[int, list[Request]] = {}
         self._early: list[tuple[Callable[[Request], None], Request]] = []
         self._ready = False
@@ -37,36 +40,55 @@ class JobListService(Service):
         while True:
             try:
                 async with self.ctx.handle.stream("job-manager.events-journal", {"full": True}) as stream:
-                    self._index = JobIndex()
+                    # While the past is read again, queries are answered from what was known before.
+                    self._filling = JobIndex()
+                    if not self._ready:
+                        self._index = self._filling
                     async for batch in stream:
                         self._take(batch["events"])
                         if batch.get("replayed"):
-                            self.ctx.log.debug(f"job_state_init_from_kvs: read {len(self._index)} jobs")
+                            self.ctx.log.debug(f"job_state_init_from_kvs: read {len(self._filling)} jobs")
                             self._become_ready()
             except OSError as exc:
                 if exc.errno not in (errno.ENOSYS, errno.ECONNRESET):
                     self.ctx.log.err(f"events-journal: {exc.strerror}")
+            except Exception as exc:
+                self.ctx.log.exception("events-journal is read again", exc)
             await asyncio.sleep(RETRY_SECONDS)
 
+    @event("job-purge-inactive")
+    def on_purge(self, msg: Message) -> None:
+        """Forget purged jobs."""
+        for id in purged_ids(msg):
+            self._index.purge(id)
+            self._filling.purge(id)
+
     def _take(self, events: list[dict[str, Any]]) -> None:
-        for event in events:
-            id = event["id"]
+        for item in events:
+            id = item["id"]
             try:
-                self._index.update(
+                self._filling.update(
                     id,
-                    event["entry"],
-                    seq=event.get("eventlog_seq"),
-                    jobspec=event.get("jobspec"),
-                    resources=event.get("R"),
+                    item["entry"],
+                    seq=item.get("eventlog_seq"),
+                    jobspec=item.get("jobspec"),
+                    resources=item.get("R"),
                 )
-            except (KeyError, TypeError, ValueError, AttributeError) as exc:
-                self.ctx.log.err(f"job {id}: cannot apply event {event.get('entry')}: {exc!r}")
+            except Exception as exc:  # whatever is wrong with one event, the others count
+                self.ctx.log.err(f"job {id}: cannot apply event {item.get('entry')}: {exc!r}")
                 continue
-            for req in self._waiting.pop(id, ()):
-                self._answer_id(req)
+            if self._waiting and self._index is self._filling:
+                self._answer_waiting(id)
+
+    def _answer_waiting(self, id: int) -> None:
+        for req in self._waiting.pop(id, ()):
+            self._answer_id(req)
 
     def _become_ready(self) -> None:
         self._ready = True
+        self._index = self._filling
+        for id in [id for id in self._waiting if id in self._index]:
+            self._answer_waiting(id)
         early, self._early = self._early, []
         for answer, req in early:
             try:
@@ -134,12 +156,18 @@ class JobListService(Service):
         try:
             await self.ctx.handle.rpc("kvs.lookup", {"key": key, "namespace": "primary", "flags": FLUX_KVS_TREEOBJ})
         except OSError:
-            self._give_up(req, id)
+            self._refuse(req, id)
             return NO_REPLY
         self.ctx.call_later(APPEAR_SECONDS, self._give_up, req, id)
         return NO_REPLY
 
     def _give_up(self, req: Request, id: int) -> None:
+        if self._ready:
+            self._refuse(req, id)
+        else:  # the job may be among those still to be read
+            self.ctx.call_later(APPEAR_SECONDS, self._give_up, req, id)
+
+    def _refuse(self, req: Request, id: int) -> None:
         waiting = self._waiting.get(id, [])
         if req in waiting:
             waiting.remove(req)
@@ -178,4 +206,4 @@ def _limit(req: Request) -> int | None:
     limit = req.get("max_entries", int)
     if limit < 0:
         raise OSError(errno.EPROTO, "max_entries must not be negative")
-    return limit or None
+    return min(limit, sys.maxsize) or None

@@ -5,18 +5,12 @@ from __future__ import annotations
 import errno
 from typing import Any
 
-from broker.context import Context
 from broker.service import NO_REPLY, Request, request
-from broker.services.job_manager.base import ManagerBase
+from broker.services.job_manager.submission import Submissions
 
 
-class QueueAdmin(ManagerBase):
+class QueueAdmin(Submissions):
     """Enabling submission, starting scheduling, waiting for quiet, loading plugins."""
-
-    def __init__(self, ctx: Context) -> None:
-        super().__init__(ctx)
-        self.submit_enabled = True
-        self.submit_reason = ""
 
     @request("submit-admin", allow="guest")
     def submit_admin(self, req: Request) -> dict[str, Any]:
@@ -53,7 +47,6 @@ class QueueAdmin(ManagerBase):
     def drain(self, req: Request) -> Any:
         """Answer when there is no active job left."""
         self.drain_waiters.append(req)
-        self.journal.after_commit(self.check_idle)
         self.kick()
         return NO_REPLY
 
@@ -61,7 +54,6 @@ class QueueAdmin(ManagerBase):
     def idle(self, req: Request) -> Any:
         """Answer with the number of pending jobs when no job is running."""
         self.idle_waiters.append(req)
-        self.journal.after_commit(self.check_idle)
         self.kick()
         return NO_REPLY
 

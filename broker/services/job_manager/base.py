@@ -5,13 +5,18 @@ from __future__ import annotations
 import errno
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import chain
 from typing import Any
 
 from broker.context import Context
 from broker.jobtap.host import Host
-from broker.service import Request, Service
-from broker.services.job_manager.journal import Journal, Reader
+from broker.service import NO_REPLY, Request, Service
+from broker.services.job_manager.events import Done, Failed
+from broker.services.job_manager.inactive import InactiveJobs
+from broker.services.job_manager.journal import Journal
 from broker.services.job_manager.machine import Do, Machine
+from broker.services.job_manager.readers import Reader
 from broker.services.job_manager.states import CLEANUP, PENDING, RUN, IllegalEvent, Job
 from broker.services.job_manager.waits import WaitTable
 
@@ -23,12 +28,14 @@ class PluginActions:
         self._manager = manager
 
     def jobs(self) -> Iterable[Job]:
-        """Return the active jobs."""
-        return self._manager.machine.jobs.values()
+        """Return the active jobs, new ones that are not stored yet included."""
+        machine = self._manager.machine
+        return chain(machine.jobs.values(), machine.embryos.values())
 
     def find(self, id: int) -> Job | None:
-        """Return an active job, None for another id."""
-        return self._manager.machine.jobs.get(id)
+        """Return an active job, or one that is not stored yet, None for another id."""
+        machine = self._manager.machine
+        return machine.jobs.get(id) or machine.embryos.get(id)
 
     def event(self, job: Job, name: str, context: dict[str, Any] | None = None) -> None:
         """Post an event; raises OSError(EINVAL) when it may not come now."""
@@ -89,20 +96,22 @@ class ManagerBase(Service):
         searchpath = (ctx.attrs.get("conf.jobtap_pluginpath") or "").split(":")
         self.plugins = Host(PluginActions(self), [path for path in searchpath if path], ctx.owner)
         self.machine = Machine(self.plugins, ctx.now)
-        self.journal = Journal(ctx, self._journal_readers)
+        self.journal = Journal(ctx, self._journal_readers, self)
+        self.inactive = InactiveJobs()
         self.waits: WaitTable[Request] = WaitTable()
         self.readers: dict[tuple[str, int], Reader] = {}
         self.drain_waiters: list[Request] = []
         self.idle_waiters: list[Request] = []
         self._kicked = False
         self._fresh: list[Job] = []
+        self._waiting: list[tuple[Done, Failed | None]] = []
         self._performers: dict[Do, Callable[[Job, Any], None]] = {
             Do.ALLOC: self.send_alloc,
             Do.CANCEL: self.send_cancel,
             Do.PRIORITIZE: self.send_prioritize,
             Do.FREE: self.send_free,
-            Do.START: self.send_start,
-            Do.EXCEPTION: self._publish_exception,
+            Do.START: self._start,
+            Do.EXCEPTION: self._raised,
             Do.ANNOTATE: self._publish_annotations,
             Do.INACTIVE: self._job_inactive,
         }
@@ -138,14 +147,89 @@ class ManagerBase(Service):
             counted[job.id] -= 1
         decisions, machine.decisions = machine.decisions, []
         for do, job, argument in decisions:
-            self._performers[do](job, argument)
+            if job.embryonic:
+                journal.after_commit(partial(self._perform_if_alive, do, job, argument))
+            else:
+                self._perform(do, job, argument)
         for job in self._fresh:
             if not job.alloc_pending and job.state & PENDING:
                 job.pack()
         self._fresh.clear()
+        self._answer_idle()
+        waiting, self._waiting = self._waiting, []
+        for done, failed in waiting:
+            journal.after_commit(done, failed)
         journal.flush()
-        if machine.log or machine.decisions:
+        if machine.log or machine.decisions or self._waiting:
             self.kick()
+
+    def when_stored(self, done: Done, failed: Failed | None = None) -> None:
+        """Call ``done`` when everything decided in this turn is stored, ``failed`` if the store refuses it (`Journal.after_commit`)."""
+        self._waiting.append((done, failed))
+        self.kick()
+
+    def acknowledge(self, req: Request, answer: dict[str, Any] | None = None) -> Any:
+        """Answer a request that posted events: at once, or, if the store outlives the instance, when they are safe.
+
+        What was asked for is done all the same if the store is in trouble, and stored when it is well again; the requester is
+        answered with its error, though.
+        """
+        self.kick()
+        if not self.journal.durable:
+            return answer
+        self.when_stored(
+            lambda: req.respond(answer),
+            lambda exc: req.error(exc.errno or errno.EIO, f"done, but not stored yet: {exc.strerror}"),
+        )
+        return NO_REPLY
+
+    def _perform(self, do: Do, job: Job, argument: Any) -> None:
+        """Carry out one decision; one that cannot be does not keep others from being carried out."""
+        try:
+            self._performers[do](job, argument)
+        except Exception as exc:
+            self.ctx.log.exception(f"job {job.id}: {do.name.lower()}", exc)
+
+    def _perform_if_alive(self, do: Do, job: Job, argument: Any) -> None:
+        if not job.embryonic:
+            self._perform(do, job, argument)
+            self.kick()
+
+    # Submissions
+
+    def stored(self, job: Job) -> None:
+        """The submission of a job is stored: it lives (`Outcome`)."""
+        if job.is_waitable:
+            self.waits.add_job(job.id)
+        self.machine.hatch(job)
+        self.take_in(job)
+        self.kick()
+
+    @abstractmethod
+    def refused(self, job: Job, error: OSError) -> None:
+        """The submission of a job could not be stored (`Outcome`)."""
+
+    # Decisions
+
+    def _start(self, job: Job, argument: Any) -> None:
+        if not job.start_held:
+            self.send_start(job, argument)
+            return
+
+        def stored() -> None:
+            if self.machine.release_start(job):
+                self.send_start(job, argument)
+
+        self.journal.after_commit(stored)
+
+    def _raised(self, job: Job, context: dict[str, Any]) -> None:
+        """Publish an exception, after it is safe if that is promised; tasks end even when it cannot be stored."""
+        if not self.journal.durable:
+            self._publish_exception(job, context)
+            return
+        self.journal.after_commit(partial(self._publish_exception, job, context))
+        if context["severity"] == 0:
+            self.journal.after_commit(_nothing, lambda _: self.send_abort(job))
 
     def _publish_exception(self, job: Job, context: dict[str, Any]) -> None:
         payload = {"id": job.id, "type": context["type"], "severity": context["severity"]}
@@ -155,23 +239,28 @@ class ManagerBase(Service):
         self.journal.add_volatile(job, "annotations", {"annotations": annotations})
 
     def _job_inactive(self, job: Job, _: Any) -> None:
+        self.journal.after_commit(partial(self._ended, job))
+
+    def _ended(self, job: Job) -> None:
+        """The end of a job is stored, so it can be told."""
+        self.inactive.add(job.id, job.t_inactive)
         waiter = self.waits.ended(job)
         if waiter is not None:
-            result = {"id": job.id, "success": job.success, "errstr": job.result_text()}
-            self.journal.after_commit(lambda: waiter.respond(result))
-        if self.drain_waiters or self.idle_waiters:
-            self.journal.after_commit(self.check_idle)
+            waiter.respond({"id": job.id, "success": job.success, "errstr": job.result_text()})
 
-    def check_idle(self) -> None:
-        """Answer those who wait for the queue to drain or for running jobs to end (flux-queue(1))."""
-        if not self.machine.jobs:
-            for req in self.drain_waiters:
-                req.respond()
-            self.drain_waiters.clear()
+    def _answer_idle(self) -> None:
+        """Answer those who wait for the queue to drain or for running jobs to end (flux-queue(1)), once that is stored."""
+        machine = self.machine
+        if self.drain_waiters and not machine.jobs and not machine.embryos:
+            self._answer_all(self.drain_waiters, None)
+            self.drain_waiters = []
         if self.idle_waiters and not self.busy_jobs():
-            for req in self.idle_waiters:
-                req.respond({"pending": self.machine.pending_jobs})
-            self.idle_waiters.clear()
+            self._answer_all(self.idle_waiters, {"pending": machine.pending_jobs})
+            self.idle_waiters = []
+
+    def _answer_all(self, waiters: list[Request], answer: dict[str, Any] | None) -> None:
+        for req in waiters:
+            self.journal.after_commit(partial(req.respond, answer), req.fail)
 
     def busy_jobs(self) -> bool:
         """Whether any job is running or being cleaned up."""
@@ -199,6 +288,10 @@ class ManagerBase(Service):
     def send_start(self, job: Job, _: Any) -> None:
         """Have a job started."""
 
+    @abstractmethod
+    def send_abort(self, job: Job) -> None:
+        """Have the tasks of a job ended before its exception can be published."""
+
     # Access
 
     def active_job(self, id: int, errnum: int = errno.ENOENT, text: str = "unknown job id") -> Job:
@@ -213,3 +306,7 @@ class ManagerBase(Service):
         """Raise OSError(EPERM) unless the sender owns the instance or the job."""
         if not req.is_owner and req.userid != job.userid:
             raise OSError(errno.EPERM, f"guests can only {action} their own jobs")
+
+
+def _nothing() -> None:
+    """Wait for a commit only for the sake of its failure."""

@@ -15,35 +15,43 @@ from broker.services.job_manager.waits import ANY_JOB
 USERID_ALL = (-1, 0xFFFFFFFF)
 URGENCY_MAX = 31
 URGENCY_GUEST_MAX = 16
+MAX_TYPE = 255
+MAX_NOTE = 1 << 14
+MAX_ANNOTATIONS = 1 << 16
 
 
 class JobControl(ManagerBase):
     """What flux-job(1) asks for."""
 
     @request("raise", allow="guest")
-    def raise_(self, req: Request) -> None:
+    def raise_(self, req: Request) -> Any:
         """Raise an exception {id, type, severity, note?} on one job."""
         severity, kind = req.get("severity", int), _exception_type(req)
         if not 0 <= severity <= 7:
             raise OSError(errno.EPROTO, "invalid exception severity")
         job = self.active_job(req.get("id", int))
         self.check_owner(req, job, "raise exceptions on")
-        self.machine.raise_exception(job, kind, severity, req.get("note", str, ""), req.userid)
-        self.kick()
+        if severity or job.exception is not None:  # the first fatal exception is always let through: it ends the job
+            self.journal.check_room()
+        self.machine.raise_exception(job, kind, severity, _note(req), req.userid)
+        return self.acknowledge(req)
 
     @request("raiseall", allow="guest")
-    def raiseall(self, req: Request) -> dict[str, int]:
+    def raiseall(self, req: Request) -> Any:
         """Raise an exception {dry_run, userid, states, severity, type, note} on every matching job."""
         severity, kind = req.get("severity", int), _exception_type(req)
         if not 0 <= severity <= 7:
             raise OSError(errno.EPROTO, "invalid exception severity")
-        note, dry_run = req.get("note", str, ""), req.get("dry_run", bool)
+        note, dry_run = _note(req), req.get("dry_run", bool)
         targets = list(self._matching(req, req.get("states", int), "raise exceptions on"))
-        if not dry_run:
-            for job in targets:
-                self.machine.raise_exception(job, kind, severity, note, req.userid)
-            self.kick()
-        return {"count": len(targets), "errors": 0}
+        answer = {"count": len(targets), "errors": 0}
+        if dry_run or not targets:
+            return answer
+        if severity:
+            self.journal.check_room()
+        for job in targets:
+            self.machine.raise_exception(job, kind, severity, note, req.userid)
+        return self.acknowledge(req, answer)
 
     def _matching(self, req: Request, states: int, action: str) -> Iterator[Job]:
         userid = req.get("userid", int)
@@ -78,7 +86,7 @@ class JobControl(ManagerBase):
         self.ctx.spawn(event, f"job-manager:kill:{job.id}")
 
     @request("urgency", allow="guest")
-    def urgency(self, req: Request) -> dict[str, int]:
+    def urgency(self, req: Request) -> Any:
         """Set the urgency {id, urgency} of a job that has no resources yet."""
         urgency = req.get("urgency", int)
         if not 0 <= urgency <= URGENCY_MAX:
@@ -89,17 +97,20 @@ class JobControl(ManagerBase):
             raise OSError(errno.EPERM, f"guests can only adjust urgency <= {URGENCY_GUEST_MAX}")
         if job.state not in (DEPEND, PRIORITY, SCHED):
             raise OSError(errno.EINVAL, "urgency cannot be changed once resources are allocated")
+        self.journal.check_room()
         old = job.urgency
         self.machine.set_urgency(job, urgency, req.userid)
-        self.kick()
-        return {"old_urgency": old}
+        return self.acknowledge(req, {"old_urgency": old})
 
     @request("annotate", allow="guest")
     def annotate(self, req: Request) -> None:
         """Update a job's annotations {id, annotations}."""
         annotations = req.get("annotations", dict)
+        if len(req.raw or b"") > MAX_ANNOTATIONS:
+            raise OSError(errno.EINVAL, f"annotations take at most {MAX_ANNOTATIONS} bytes")
         job = self.active_job(req.get("id", int))
         self.check_owner(req, job, "annotate")
+        self.journal.check_room()
         self.machine.annotate(job, annotations)
         self.kick()
 
@@ -118,9 +129,17 @@ class JobControl(ManagerBase):
 
 def _exception_type(req: Request) -> str:
     kind = req.get("type", str)
-    if not kind or len(kind.split()) != 1:
+    if not kind or len(kind.split()) != 1 or len(kind) > MAX_TYPE or not kind.isprintable():
         raise OSError(errno.EPROTO, "invalid exception type")
     return kind
+
+
+def _note(req: Request) -> str:
+    """Return the note of an exception; raises OSError(E2BIG) for one that would bloat the eventlog."""
+    note = req.get("note", str, "")
+    if len(note) > MAX_NOTE:
+        raise OSError(errno.E2BIG, f"a note has at most {MAX_NOTE} characters")
+    return note
 
 
 def _signal_number(req: Request) -> int:

@@ -42,6 +42,11 @@ class ExecutionClient(SchedulerClient, ManagerBase):
         id = job.id
         self._exec_tags[id] = self.ctx.handle.start_stream(message, lambda msg: self._exec_response(id, msg))
 
+    def send_abort(self, job: Job) -> None:
+        """Have the tasks of a job ended before its exception can be published."""
+        if job.id in self._exec_tags:
+            self.ctx.handle.send(f"{self._exec_service}.abort", {"id": job.id})
+
     def _exec_response(self, id: int, msg: Message) -> None:
         if msg.errnum:
             self._exec_ended(id, msg)

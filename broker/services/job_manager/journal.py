@@ -1,225 +1,282 @@
 """The eventlogs' way out: batched commits to the KVS, and the stream of all events for other services.
 
-One commit is under way at a time; what is posted meanwhile goes with the next one, so that a busy instance commits large batches and an
-idle one commits at once. Readers of the journal hear of an event after it is in the KVS.
+One commit is under way at a time; what is posted meanwhile goes with the next one, so that a busy instance commits large batches and
+an idle one commits at once. Nobody hears of an event before it is stored.
+
+When a commit fails, its submissions are refused and everything else is kept: it is tried again, in order, less and less often, until
+the store takes it. Until then new submissions are refused, and readers and waiters wait.
 """
 
 from __future__ import annotations
 
-from binascii import b2a_base64
+import asyncio
+import errno
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Final, Protocol
 
 from broker.context import Context
-from broker.jobtap.plugin import redacted
-from broker.service import Request
+from broker.services.job_manager.active import ActiveIndex
+from broker.services.job_manager.events import (
+    VOLATILE,
+    Batch,
+    Done,
+    Event,
+    Failed,
+    Waiter,
+    events_of,
+    extra_of,
+    job_key,
+    put_op,
+)
+from broker.services.job_manager.readers import Reader
 from broker.services.job_manager.states import Job
-from flux.constants import FLUX_KVS_APPEND, FLUX_KVS_SYNC
-from flux.wire import json
+from flux.constants import FLUX_KVS_SYNC
 from flux.wire.errors import error_of
 from flux.wire.message import Message
 
-VOLATILE = -1
-BATCH_EVENTS = 256
+RETRY_FIRST: Final = 0.1
+RETRY_LAST: Final = 5.0
+BACKLOG_MAX: Final = 16384
+
+#: The store is well but refuses what is asked of it: trying again would not help.
+_REFUSALS: Final = frozenset(
+    (errno.EINVAL, errno.EPROTO, errno.EPERM, errno.E2BIG, errno.EFBIG, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR)
+)
 
 
-def job_key(id: int, key: str) -> str:
-    """Return the KVS key of a job's ``key``."""
-    text = f"{id:016x}"
-    return f"job.{text[:4]}.{text[4:8]}.{text[8:12]}.{text[12:]}.{key}"
+class Outcome(Protocol):
+    """Who is told what became of a submission."""
 
+    def stored(self, job: Job) -> None:
+        """The job is in the KVS."""
 
-def put_op(key: str, data: bytes, flags: int = 0) -> dict[str, Any]:
-    """Return the commit operation that stores ``data`` at ``key``."""
-    text = b2a_base64(data, newline=False).decode("ascii")
-    return {"key": key, "flags": flags, "dirent": {"ver": 1, "type": "val", "data": text}}
-
-
-class Event:
-    """One event on its way: the job, its entry with its place in the eventlog, and what readers are told besides."""
-
-    __slots__ = ("entry", "extra", "job", "seq")
-
-    def __init__(self, job: Job, seq: int, entry: dict[str, Any], extra: dict[str, Any] | None = None) -> None:
-        self.job = job
-        self.seq = seq
-        self.entry = entry
-        self.extra = extra
-
-    def json(self) -> dict[str, Any]:
-        """Return what a reader of the journal is sent."""
-        event = {"id": self.job.id, "eventlog_seq": self.seq, "entry": self.entry}
-        return {**event, **self.extra} if self.extra else event
-
-
-def extra_of(job: Job, name: str) -> dict[str, Any] | None:
-    """Return what accompanies an event in the journal: the jobspec of a submission, the resources of an allocation."""
-    if name == "submit":
-        return {"jobspec": redacted(job.jobspec)}
-    if name == "alloc" and job.resources is not None:
-        return {"R": job.resources}
-    return None
-
-
-def events_of(job: Job, count: int | None = None) -> Iterator[Event]:
-    """Yield a job's eventlog as journal events, the first ``count`` or all of them."""
-    for seq, entry in enumerate(job.entries[:count]):
-        yield Event(job, seq, entry, extra_of(job, entry["name"]))
-
-
-class Reader:
-    """One reader of the journal and the event names it wants.
-
-    ``met`` collects the jobs that something happened to while the reader is sent what was before; None once it follows.
-    """
-
-    def __init__(self, request: Request) -> None:
-        self.request = request
-        self.met: dict[int, Job] | None = {}
-        self.allow = _names(request, "allow")
-        self.deny = _names(request, "deny")
-
-    def wants(self, event: Event) -> bool:
-        """Whether the reader asked for events of this name."""
-        name = event.entry["name"]
-        return (self.allow is None or name in self.allow) and (self.deny is None or name not in self.deny)
-
-    def begin(self, events: Iterable[Event]) -> None:
-        """Send the last of what is not new, which may be nothing: ``replayed`` tells the reader that it is up to date."""
-        self.met = None
-        self.request.respond({"events": [event.json() for event in events if self.wants(event)], "replayed": True})
-
-    def send(self, events: Iterable[Event]) -> None:
-        """Send new events the reader wants, if any; one that does not follow yet is told of their jobs in the end."""
-        if self.met is not None:
-            self.met.update((event.job.id, event.job) for event in events)
-            return
-        self.replay(events)
-
-    def replay(self, events: Iterable[Event]) -> None:
-        """Send events of the past that the reader wants, if any."""
-        wanted = [event.json() for event in events if self.wants(event)]
-        if wanted:
-            self.request.respond({"events": wanted})
-
-
-def _names(request: Request, key: str) -> frozenset[str] | None:
-    value = request.payload.get(key)
-    return None if value is None else frozenset(request.get(key, dict))
-
-
-class Batch:
-    """What goes into one commit, and who waits for it."""
-
-    __slots__ = ("after", "events", "ops")
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.ops: list[dict[str, Any]] = []
-        self.after: list[Callable[[], None]] = []
-
-    @property
-    def full(self) -> bool:
-        """Whether more should go into the next commit: huge ones keep others waiting."""
-        return len(self.events) >= BATCH_EVENTS
+    def refused(self, job: Job, error: OSError) -> None:
+        """The job could not be stored, so there is no such job."""
 
 
 class Journal:
     """Collects events and KVS operations, commits them, tells the readers, then calls who waits for that.
 
-    With ``durable`` set a commit with a new job in it returns when it would survive the loss of the instance.
+    With ``durable`` set, because the store outlives the instance, a commit returns when it would survive the loss of the
+    instance, and the list of active jobs is kept for the next one. ``trouble`` is the error that keeps
+    events from being stored, None while all is well.
     """
 
-    def __init__(self, ctx: Context, readers: Callable[[], Iterator[Reader]]) -> None:
+    def __init__(self, ctx: Context, readers: Callable[[], Iterator[Reader]], outcome: Outcome) -> None:
         self._ctx = ctx
         self._readers = readers
+        self._outcome = outcome
         self._batches: deque[Batch] = deque()
         self._flying: Batch | None = None
+        self._retry: asyncio.TimerHandle | None = None
+        self._delay = RETRY_FIRST
+        self.trouble: OSError | None = None
+        self.index = ActiveIndex()
         self.durable = False
         self.commits = 0
         self.posted = 0
 
-    def _open(self) -> Batch:
-        """Return the batch that takes what is recorded now."""
-        if not self._batches or self._batches[-1].full:
+    # What is recorded
+
+    def _open(self, job: Job) -> Batch:
+        """Return the batch that takes what is recorded about ``job`` now."""
+        if not self._batches or not self._batches[-1].takes(job):
             self._batches.append(Batch())
         return self._batches[-1]
 
     def add(self, job: Job, seq: int, entry: dict[str, Any]) -> None:
         """Record an eventlog entry."""
-        self._open().events.append(Event(job, seq, entry, extra_of(job, entry["name"])))
+        self._open(job).add(Event(job, seq, entry, extra_of(job, entry["name"])))
 
     def add_volatile(self, job: Job, name: str, context: dict[str, Any]) -> None:
         """Tell the readers something that is no eventlog entry."""
         entry = {"timestamp": self._ctx.now(), "name": name, "context": context}
-        self._open().events.append(Event(job, VOLATILE, entry))
+        self._open(job).add(Event(job, VOLATILE, entry))
 
-    def put(self, id: int, key: str, data: bytes) -> None:
+    def put(self, job: Job, key: str, data: bytes) -> None:
         """Store a value in a job's KVS directory with the next commit."""
-        self._open().ops.append(put_op(job_key(id, key), data))
+        self._open(job).ops.append((job.id, put_op(job_key(job.id, key), data)))
 
-    def after_commit(self, function: Callable[[], None]) -> None:
-        """Call ``function`` once everything recorded so far is in the KVS and the readers know."""
-        (self._batches[-1] if self._batches else self._open()).after.append(function)
+    def after_commit(self, done: Done, failed: Failed | None = None) -> None:
+        """Call ``done`` once everything recorded so far is in the KVS and the readers know.
+
+        At the first failure to store it ``failed`` is called instead, if there is one: the events are kept, but who waits
+        need not.
+        """
+        if self.trouble is not None and failed is not None:
+            self._ctx.call_soon(failed, self.trouble)
+        else:
+            self._wait(Waiter(done, failed))
+
+    def _wait(self, waiter: Waiter) -> None:
+        if not self._batches:
+            self._batches.append(Batch())
+        self._batches[-1].waiters.append(waiter)
+
+    # What is known of it
 
     @property
     def idle(self) -> bool:
         """Whether nothing is waiting or under way."""
         return self._flying is None and not self._batches
 
+    def _unsaved(self) -> list[Batch]:
+        return [self._flying, *self._batches] if self._flying else list(self._batches)
+
+    @property
+    def backlog(self) -> int:
+        """How many events are not stored yet."""
+        return sum(len(batch.events) for batch in self._unsaved())
+
+    def check_room(self) -> None:
+        """Raise the error of the store when too many events wait for it to be well again."""
+        if self.trouble is not None and self.backlog >= BACKLOG_MAX:
+            raise OSError(self.trouble.errno, f"job events cannot be stored: {self.trouble.strerror}")
+
     def unpublished(self) -> list[Event]:
         """Return the events the readers have not been told yet."""
-        batches = [self._flying] if self._flying else []
-        return [event for batch in (*batches, *self._batches) for event in batch.events]
+        return [event for batch in self._unsaved() for event in batch.events]
 
     def published(self, jobs: Iterable[Job]) -> Iterator[Event]:
         """Yield the events of jobs that the readers have been told already, oldest first within a job."""
-        held = Counter(event.job.id for event in self.unpublished() if event.seq != VOLATILE)
+        unpublished = self.unpublished()
+        held = Counter(event.job.id for event in unpublished if event.seq != VOLATILE)
         known = {job.id: job for job in jobs}
-        for event in self.unpublished():
+        for event in unpublished:
             known.setdefault(event.job.id, event.job)
         for job in known.values():
             yield from events_of(job, len(job.entries) - held[job.id])
 
+    # Commits
+
     def flush(self) -> None:
-        """Commit what has been recorded, unless a commit is under way."""
+        """Commit what has been recorded, unless a commit is under way or has to be tried again."""
         while self._flying is None and self._batches and not self._ctx.handle.closed:
             batch = self._flying = self._batches.popleft()
-            self.posted += len(batch.events)
-            ops = [*batch.ops, *_appends(batch.events)]
-            if ops:
-                self._commit(batch, ops)
+            if batch.stores:
+                self._commit(batch)
             else:
-                self._publish(batch)
+                self._finish(batch)
 
-    def _commit(self, batch: Batch, ops: list[dict[str, Any]]) -> None:
+    def _commit(self, batch: Batch) -> None:
         self.commits += 1
-        sync = self.durable and any(event.entry["name"] == "submit" for event in batch.events)
-        payload = {"namespace": "primary", "flags": FLUX_KVS_SYNC if sync else 0, "ops": ops}
+        ops = batch.operations()
+        if self.durable:
+            ops += self.index.operations(batch.events)
+        flags = FLUX_KVS_SYNC if self.durable else 0
+        payload = {"namespace": "primary", "flags": flags, "ops": ops}
         self._ctx.handle.post("kvs.commit", payload, lambda msg: self._committed(msg, batch))
 
     def _committed(self, msg: Message, batch: Batch) -> None:
-        if msg.errnum:
-            text = f"eventlog commit of {len(batch.events)} events failed: {error_of(msg).strerror}"
-            self._ctx.log.err(text)
-        self._publish(batch)
+        if not msg.errnum:
+            self._recovered()
+            self._finish(batch)
+        else:
+            self.index.uncertain()
+            error = error_of(msg)
+            if error.errno in _REFUSALS:
+                self._isolate(batch, error)
+            else:
+                self._keep(batch, error)
         self.flush()
 
-    def _publish(self, batch: Batch) -> None:
+    def _finish(self, batch: Batch) -> None:
+        """Tell everybody of a batch that is stored."""
         self._flying = None
+        self.posted += len(batch.events)
+        for job in batch.newborn:
+            self._outcome.stored(job)
         if batch.events:
             for reader in self._readers():
                 reader.send(batch.events)
-        for function in batch.after:
-            function()
+        for waiter in batch.waiters:
+            waiter.done()
 
+    # Failures
 
-def _appends(events: list[Event]) -> Iterator[dict[str, Any]]:
-    """Yield one append operation per job for its new eventlog entries."""
-    lines: dict[int, bytes] = {}
-    for event in events:
-        if event.seq != VOLATILE:
-            lines[event.job.id] = lines.get(event.job.id, b"") + json.dumps(event.entry) + b"\n"
-    for id, data in lines.items():
-        yield put_op(job_key(id, "eventlog"), data, FLUX_KVS_APPEND)
+    def _isolate(self, batch: Batch, error: OSError) -> None:
+        """Find the job whose part the store refuses, and let it alone fail."""
+        self._flying = None
+        batch.rewrite = True
+        parts = batch.split()
+        if len(parts) > 1:
+            self._batches.extendleft(reversed(parts))
+            return
+        self._refuse(parts, error)
+        if batch.events and not batch.newborn:
+            self._ctx.log.err(f"job {batch.events[0].job.id}: {len(batch.events)} events are lost: {error.strerror}")
+        self._finish(parts[0])
+
+    def _keep(self, batch: Batch, error: OSError) -> None:
+        """The store is not well: fail what can fail, keep the rest to try again."""
+        self._refuse(self._unsaved(), error)
+        batch.rewrite = True
+        if not batch.stores:
+            self._finish(batch)
+            return
+        if self.trouble is None:
+            self._delay = RETRY_FIRST
+            self._ctx.log.err(f"eventlog commit failed: {error.strerror}: {self.backlog} events wait")
+        self.trouble = error
+        self._retry = self._ctx.call_later(self._delay, self._try_again)
+        self._delay = min(2 * self._delay, RETRY_LAST)
+
+    def _refuse(self, batches: list[Batch], error: OSError) -> None:
+        """Give up the submissions in ``batches`` and those who would rather be told than wait."""
+        newborn = [job for batch in batches for job in batch.newborn]
+        gone = {job.id for job in newborn}
+        if gone:
+            for batch in [*batches, *self._batches]:
+                batch.drop(gone)
+        for job in newborn:
+            self.index.discard(job.id)
+            self._outcome.refused(job, error)
+        for batch in batches:
+            told = [waiter.failed for waiter in batch.waiters if waiter.failed is not None]
+            batch.waiters = [waiter for waiter in batch.waiters if waiter.failed is None]
+            for failed in told:
+                failed(error)
+
+    def _try_again(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        if self._flying is not None and not self._ctx.handle.closed:
+            self._commit(self._flying)
+
+    def _recovered(self) -> None:
+        if self.trouble is not None:
+            self.trouble = None
+            self._ctx.log.notice(f"eventlog commits work again: {self.backlog} events are being stored")
+
+    # The end
+
+    async def settle(self, timeout: float) -> None:
+        """Store what is left; raises OSError with the reason if that does not succeed within ``timeout`` seconds."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def done() -> None:
+            if not future.done():
+                future.set_result(None)
+
+        def failed(error: OSError) -> None:
+            if not future.done():
+                future.set_exception(error)
+
+        if self._flying is None or self._batches:
+            self._wait(Waiter(done, failed))
+        else:
+            self._flying.waiters.append(Waiter(done, failed))
+        if self._retry is not None:
+            self._try_again()
+        self.flush()
+        try:
+            await asyncio.wait_for(future, timeout)
+        except (OSError, TimeoutError) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "the store does not answer"
+            number = exc.errno if isinstance(exc, OSError) and exc.errno else errno.ETIMEDOUT
+            raise OSError(number, f"{self.backlog} job events are not stored: {reason}") from None
+        finally:
+            if self._retry is not None:
+                self._retry.cancel()

@@ -53,9 +53,16 @@ class Hooks(Protocol):
     def event(self, job: Job, entry: dict[str, Any], previous: int) -> None:
         """An event was posted; ``previous`` is the state before it."""
 
+    def forget(self, job: Job) -> None:
+        """There is no such job after all: its submission could not be stored."""
+
 
 class Machine:
     """The active jobs, the queue before the scheduler, and the rules.
+
+    A new job is an embryo until its submission is stored: its events are posted, but nothing is done about it, and it is unknown
+    to everybody but the plugins. Then it hatches, or is given up as if it had never been. ``hold_starts`` has jobs wait, on
+    their way to the execution service, for `release_start`.
 
     ``clock`` returns seconds since the epoch.
     """
@@ -64,12 +71,14 @@ class Machine:
         self.hooks = hooks
         self.clock = clock
         self.jobs: dict[int, Job] = {}
+        self.embryos: dict[int, Job] = {}
         self.log: list[tuple[Job, dict[str, Any]]] = []
         self.decisions: list[tuple[Do, Job, Any]] = []
         self.queue = JobQueue()
         self.pending = JobQueue()
         self.alloc_enabled = True
         self.alloc_reason = ""
+        self.hold_starts = False
         self.limit: int | None = None
         self.sched_online = False
         self.exec_online = False
@@ -109,9 +118,30 @@ class Machine:
     # Life
 
     def add(self, job: Job) -> None:
-        """Take in a new job, in state NEW, or a replayed one."""
+        """Take in a replayed job."""
         self.jobs[job.id] = job
         self.max_jobid = max(self.max_jobid, job.id)
+
+    def conceive(self, job: Job) -> None:
+        """Take in a new job, in state NEW, as an embryo."""
+        job.embryonic = True
+        self.embryos[job.id] = job
+        self.max_jobid = max(self.max_jobid, job.id)
+
+    def hatch(self, job: Job) -> None:
+        """The submission of a new job is stored: it lives."""
+        del self.embryos[job.id]
+        job.embryonic = False
+        self.jobs[job.id] = job
+        if job.state in (SCHED, CLEANUP):  # what embryos stop at
+            self.advance(job)
+
+    def give_up(self, job: Job) -> None:
+        """The submission of a new job could not be stored: forget it."""
+        del self.embryos[job.id]
+        self.log = [(other, entry) for other, entry in self.log if other is not job]
+        self.decisions = [decision for decision in self.decisions if decision[1] is not job]
+        self.hooks.forget(job)
 
     def advance(self, job: Job) -> None:
         """Move a job on as far as it can go by itself."""
@@ -143,6 +173,8 @@ class Machine:
         return self.hooks.priority(job)
 
     def _step_sched(self, job: Job) -> bool:
+        if job.embryonic:
+            return False
         if job.priority == PRIORITY_MIN:
             self._dequeue(job)
             self._cancel_alloc(job)
@@ -158,6 +190,7 @@ class Machine:
     def _step_run(self, job: Job) -> bool:
         if not job.running and not job.exec_ended and self.exec_online:
             job.running = True
+            job.start_held = self.hold_starts
             self.running += 1
             self.post_debug(job, "start-request")
             self.decisions.append((Do.START, job, None))
@@ -166,7 +199,10 @@ class Machine:
     def _step_cleanup(self, job: Job) -> bool:
         self._dequeue(job)
         self._cancel_alloc(job)
-        if job.alloc_pending or job.running:
+        if job.start_held:  # it was to be started, and need not be any more
+            job.exec_ended = True
+            self._not_running(job)
+        if job.alloc_pending or job.running or job.embryonic:
             return False
         if job.has_resources:
             self._free(job)
@@ -316,6 +352,16 @@ class Machine:
             if job.state == RUN:
                 self.advance(job)
 
+    def release_start(self, job: Job) -> bool:
+        """The alloc event of a job is stored: return whether the execution service is to have it now."""
+        held, job.start_held = job.start_held, False
+        return held
+
+    def _not_running(self, job: Job) -> None:
+        job.start_held = False
+        job.running = False
+        self.running -= 1
+
     def exec_started(self, id: int, timestamp: float | None = None) -> None:
         """Every shell of the job is up, since ``timestamp`` if that is not now."""
         job = self.jobs.get(id)
@@ -344,16 +390,14 @@ class Machine:
         if job is None or not job.running:
             return
         job.exec_ended = True
-        job.running = False
-        self.running -= 1
+        self._not_running(job)
         if job.state == CLEANUP:
             self.advance(job)
         else:
             self.raise_exception(job, "exec", 0, note)
 
     def _exec_over(self, job: Job) -> None:
-        job.running = False
-        self.running -= 1
+        self._not_running(job)
         if job.state == RUN:  # released without having finished
             self.raise_exception(job, "exec", 0, "the job ended without an exit status")
         else:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from typing import Any, Final, TypeVar
 
-from broker.services.job_manager.journal import job_key
+from broker.services.job_manager.active import ACTIVE_KEY, ActiveIndex
+from broker.services.job_manager.events import job_dir, job_key
+from broker.services.job_manager.shape import check_shape
 from broker.services.job_manager.states import Job, apply
 from flux.aio import AsyncFlux
 from flux.constants import FLUX_KVS_READDIR
@@ -16,8 +18,11 @@ from flux.treeobj import decode_val
 from flux.wire import json
 
 CHECKPOINT_KEY: Final = "checkpoint.job-manager"
-_LEVELS: Final = 4
+_DIGITS: Final = 4
+DETAILS: Final = ("eventlog", "jobspec", "R")
 _AT_ONCE: Final = 64
+_IN_A_ROW: Final = 8
+T = TypeVar("T")
 
 
 async def lookup_value(handle: AsyncFlux, key: str) -> bytes:
@@ -46,10 +51,15 @@ class StoredJob:
         self._handle = handle
         self._directory = directory
         self.id = id
-        self.eventlog = ""
+        self._values: dict[str, bytes | Exception] = {}
 
     async def value(self, key: str) -> bytes:
-        """Return one of its values; raises OSError(ENOENT) without one."""
+        """Return one of its values; raises OSError(ENOENT) without one, ValueError for a damaged one."""
+        known = self._values.get(key)
+        if isinstance(known, Exception):
+            raise known
+        if known is not None:
+            return known
         entry = self._directory.get(key)
         if entry is None:
             raise OSError(errno.ENOENT, f"job {self.id} has no {key} in the KVS")
@@ -57,46 +67,92 @@ class StoredJob:
             return decode_val(entry)
         return await lookup_value(self._handle, job_key(self.id, key))
 
-    def replay(self) -> Job:
+    async def fetch(self, key: str) -> None:
+        """Have one of its values at hand, or the reason why there is none."""
+        try:
+            self._values[key] = await self.value(key)
+        except (OSError, ValueError) as exc:
+            self._values[key] = exc
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was purged before its eventlog could be read."""
+        eventlog = self._values.get("eventlog")
+        return isinstance(eventlog, OSError) and eventlog.errno == errno.ENOENT
+
+    async def replay(self) -> Job:
         """Return the job its eventlog tells of; raises ValueError, KeyError, TypeError or OSError when it makes no sense."""
         job = Job(self.id)
-        for entry in decode(self.eventlog):
+        for entry in decode((await self.value("eventlog")).decode("utf-8", "surrogateescape")):
             apply(job, entry)
         return job
 
     async def load_details(self, job: Job) -> None:
         """Read what there is besides the eventlog: the jobspec, and R if resources were allocated."""
-        job.jobspec = json.loads(await self.value("jobspec"))
+        jobspec = json.loads(await self.value("jobspec"))
+        check_shape(jobspec)
+        job.jobspec = jobspec
         if any(entry["name"] == "alloc" for entry in job.entries):
             job.resources = json.loads(await self.value("R"))
 
 
-async def stored_jobs(handle: AsyncFlux) -> AsyncIterator[StoredJob]:
-    """Yield every job in the KVS, in the order of their ids.
+async def stored_jobs(handle: AsyncFlux, keys: Sequence[str] = ("eventlog",)) -> AsyncIterator[StoredJob]:
+    """Yield every job in the KVS, in the order of their ids, with the values of ``keys`` at hand.
 
     Job directories without an eventlog are left out: such a job was never acknowledged.
     """
-    async for id, directory in _job_dirs(handle, "job", 0, 0):
-        job = StoredJob(handle, id, directory)
-        if "eventlog" in directory:
-            job.eventlog = (await job.value("eventlog")).decode("utf-8")
+    chunk: list[int] = []
+    async for id in _job_ids(handle):
+        chunk.append(id)
+        if len(chunk) == _AT_ONCE:
+            async for job in _read_jobs(handle, chunk, keys):
+                yield job
+            chunk = []
+    async for job in _read_jobs(handle, chunk, keys):
+        yield job
+
+
+async def _read_jobs(handle: AsyncFlux, ids: list[int], keys: Sequence[str]) -> AsyncIterator[StoredJob]:
+    """Yield those of a few jobs that have an eventlog, all of them read at once. Others get a turn after every few."""
+    found = await asyncio.gather(*(read_dir(handle, job_dir(id)) for id in ids))
+    jobs = [
+        StoredJob(handle, id, directory) for id, directory in zip(ids, found, strict=True) if "eventlog" in directory
+    ]
+    await asyncio.gather(*(job.fetch(key) for job in jobs for key in keys))
+    for place, job in enumerate(jobs):
+        if place % _IN_A_ROW == 0:
+            await asyncio.sleep(0)
+        if not job.is_gone:
             yield job
 
 
-async def _job_dirs(handle: AsyncFlux, key: str, prefix: int, level: int) -> AsyncIterator[tuple[int, dict[str, Any]]]:
-    """Walk the four levels of hexadecimal directories that a job id is spread over (RFC 16)."""
-    entries = await read_dir(handle, key)
-    names = sorted(name for name in entries if len(name) == _LEVELS and _is_hex(name))
-    for start in range(0, len(names), _AT_ONCE):
-        chunk = names[start : start + _AT_ONCE]
-        if level == _LEVELS - 1:
-            found = await asyncio.gather(*(read_dir(handle, f"{key}.{name}") for name in chunk))
-            for name, directory in zip(chunk, found, strict=True):
-                yield prefix << 16 | int(name, 16), directory
-            continue
-        for name in chunk:
-            async for item in _job_dirs(handle, f"{key}.{name}", prefix << 16 | int(name, 16), level + 1):
-                yield item
+Place = tuple[str, int]  # a directory above the jobs, and the digits of their ids that it stands for
+
+
+async def _job_ids(handle: AsyncFlux) -> AsyncIterator[int]:
+    """Yield every job id, walking the four levels of hexadecimal directories it is spread over (RFC 16), many at a time."""
+    for first in await _below(handle, [("job", 0)]):
+        for second in batched(await _below(handle, [first])):
+            for third in batched(await _below(handle, second)):
+                for _, id in await _below(handle, third):
+                    yield id
+
+
+async def _below(handle: AsyncFlux, places: list[Place]) -> list[Place]:
+    """Return the directories below ``places``, in the order of their ids."""
+    directories = await asyncio.gather(*(read_dir(handle, key) for key, _ in places))
+    return [
+        (f"{key}.{name}", prefix << 16 | int(name, 16))
+        for (key, prefix), directory in zip(places, directories, strict=True)
+        for name in sorted(directory)
+        if len(name) == _DIGITS and _is_hex(name)
+    ]
+
+
+def batched(items: list[T]) -> Iterator[list[T]]:
+    """Yield ``items`` in lists as long as the number of look-ups made at once."""
+    for start in range(0, len(items), _AT_ONCE):
+        yield items[start : start + _AT_ONCE]
 
 
 def _is_hex(name: str) -> bool:
@@ -111,3 +167,22 @@ async def load_checkpoint(handle: AsyncFlux) -> int | None:
         if exc.errno == errno.ENOENT:
             return None
         raise
+
+
+async def load_active(handle: AsyncFlux) -> ActiveIndex | None:
+    """Return the stored list of active jobs, None if there is none or it makes no sense."""
+    try:
+        return ActiveIndex.parse((await lookup_value(handle, ACTIVE_KEY)).decode("ascii"))
+    except ValueError:
+        return None
+    except OSError as exc:
+        if exc.errno == errno.ENOENT:
+            return None
+        raise
+
+
+async def listed_jobs(handle: AsyncFlux, ids: Iterable[int]) -> AsyncIterator[StoredJob]:
+    """Yield the jobs of ``ids`` that are in the KVS, in the order of their ids."""
+    for chunk in batched(sorted(ids)):
+        async for job in _read_jobs(handle, chunk, DETAILS):
+            yield job

@@ -8,7 +8,7 @@ from typing import Any
 from broker.context import Context
 from broker.service import Request, request
 from broker.services.job_manager.base import ManagerBase
-from broker.services.job_manager.journal import job_key
+from broker.services.job_manager.events import job_key
 from broker.services.job_manager.states import Job
 from flux.treeobj import decode_val
 from flux.wire import json
@@ -117,9 +117,11 @@ class SchedulerClient(ManagerBase):
             self.ctx.handle.forget(tag)
 
     def _allocated(self, id: int, answer: dict[str, Any]) -> None:
-        resources = answer.get("R")
+        resources, job = answer.get("R"), self.machine.jobs.get(id)
+        if job is None:
+            return
         if isinstance(resources, dict):
-            self.journal.put(id, "R", json.dumps(resources))
+            self.journal.put(job, "R", json.dumps(resources))
             self.machine.alloc_success(id, resources, answer.get("annotations"))
         else:
             self.ctx.spawn(self._fetch_resources(id, answer.get("annotations")), f"job-manager:R:{id}")

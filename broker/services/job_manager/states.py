@@ -88,6 +88,7 @@ class Job:
         "annotations",
         "dependencies",
         "dependencies_seen",
+        "embryonic",
         "exception",
         "exec_ended",
         "flags",
@@ -98,10 +99,12 @@ class Job:
         "resources",
         "running",
         "seq",
+        "start_held",
         "started",
         "state",
         "status",
         "subscribers",
+        "t_inactive",
         "t_submit",
         "urgency",
         "userid",
@@ -119,6 +122,7 @@ class Job:
         self.priority = PRIORITY_UNSET
         self.flags = 0
         self.t_submit = 0.0
+        self.t_inactive = 0.0
         self.state = NEW
         self.seq = 0
         self.annotations: dict[str, Any] | None = None
@@ -133,7 +137,9 @@ class Job:
         self.alloc_canceled = False  # the request was canceled, the answer is on its way
         self.has_resources = False
         self.free_pending = False
-        self.running = False  # the execution service has the job
+        self.embryonic = False  # submitted, but not stored yet: nothing may be done about it
+        self.running = False  # the execution service has the job, or will have it
+        self.start_held = False  # the execution service gets the job when its alloc event is stored
         self.started = False
         self.exec_ended = False  # the execution service is done with the job
 
@@ -226,6 +232,8 @@ def apply(job: Job, entry: dict[str, Any]) -> None:
         update(job, context)
     if name == "submit":
         job.t_submit = entry["timestamp"]
+    elif name == "clean":
+        job.t_inactive = entry["timestamp"]
     job.state = state
     job.add_entry(entry)
 

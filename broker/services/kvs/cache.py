@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, Generic, TypeVar
 
-from broker.services.kvs.directory import Entries, parse
+from flux.dirblob import Entries, parse
 
 DIRECTORY_BYTES: Final = 2 << 20
 VALUE_BYTES: Final = 1 << 20

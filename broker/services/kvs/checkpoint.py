@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections.abc import Callable
 from typing import Any, Final
 
 from broker.context import Context
@@ -24,10 +25,15 @@ _UNKNOWN: Final = -1
 
 
 class Checkpointer:
-    """Writes checkpoints of one namespace."""
+    """Writes checkpoints of one namespace.
 
-    def __init__(self, ctx: Context, namespace: Namespace[Any]) -> None:
+    ``settle`` has the directories of a root written by the next flush; ``writing`` has the root of a checkpoint under way.
+    """
+
+    def __init__(self, ctx: Context, namespace: Namespace[Any], settle: Callable[[str], None]) -> None:
         self._ctx = ctx
+        self._settle = settle
+        self.writing: list[str] = []
         self._namespace = namespace
         self._lock = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
@@ -66,7 +72,9 @@ class Checkpointer:
 
     async def _write(self, rootref: str, rootseq: int, sync: bool) -> None:
         value = {"version": 1, "rootref": rootref, "sequence": rootseq, "timestamp": self._ctx.now()}
+        self.writing.append(rootref)
         try:
+            self._settle(rootref)
             async with asyncio.timeout(TIMEOUT):
                 await self._ctx.handle.rpc("content.flush")
                 await self._ctx.handle.rpc("kvs-checkpoint.put", {"key": KEY, "value": value, "sync": sync})
@@ -79,6 +87,8 @@ class Checkpointer:
         else:
             self._written = self._durable = rootseq
             return
+        finally:
+            self.writing.remove(rootref)
         self._written = _UNKNOWN
         if error.errno != errno.ENOSYS:
             self._ctx.log.err(f"checkpoint of root {rootseq} failed: {error.strerror}")

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from broker.services.kvs.cache import ObjectCache
-from broker.services.kvs.directory import Draft, Entries, Find, Missing
+from broker.services.kvs.directory import Draft, Find, Missing
 from broker.services.kvs.lookup import SYMLINK_DEPTH, components
 from flux import treeobj
+from flux.dirblob import Entries
 from flux.kvs_limits import VALUE_BYTES, check_depth, check_key, check_value
 from flux.kvs_txn import APPEND
 from flux.treeobj import TreeObj

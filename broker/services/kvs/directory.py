@@ -8,20 +8,17 @@ the rare case that it is, the directory is one blob.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Sequence
 from typing import Final
 from zlib import crc32
 
 from flux import treeobj
+from flux.dirblob import HEAD, TAIL, Entries
 from flux.treeobj import TreeObj
 from flux.wire import json
 
-Entries = dict[str, TreeObj]
 SPLIT_AT: Final = 1024
 PARTS: Final = 64
-_HEAD: Final = b'{"data":{'
-_TAIL: Final = b'},"type":"dir","ver":1}'
 
 
 class Missing(Exception):
@@ -45,27 +42,6 @@ Find = Callable[[str], Entries | None]
 def part_index(name: str, parts: int) -> int:
     """Return which of ``parts`` parts the entry ``name`` is in."""
     return crc32(name.encode("utf-8", "surrogatepass")) % parts
-
-
-def parse(ref: str, blob: bytes) -> Entries:
-    """Return the entries of a directory blob, whole or part; raises OSError(EINVAL) if it is neither."""
-    if blob.startswith(_HEAD):
-        candidates = [blob, blob + b"}}"]
-    elif blob.startswith(b","):
-        candidates = [_HEAD + blob[1:] + b"}}"]
-    else:
-        candidates = [blob if blob and blob != _TAIL else _HEAD + b"}}"]
-    for text in candidates:
-        try:
-            obj = json.loads(text)
-        except ValueError:
-            continue
-        if isinstance(obj, dict) and obj.get("type", "dir") == "dir":
-            try:
-                return treeobj.check_entries(obj.get("data"))
-            except OSError:
-                break
-    raise OSError(errno.EINVAL, f"{ref} does not hold a KVS directory")
 
 
 def all_entries(obj: TreeObj, find: Find) -> Entries | None:
@@ -170,7 +146,7 @@ class Draft:
             if not tables[0]:
                 return _one_blob(entries, store)
             refs = [store(_part_blob(index, table), table) for index, table in enumerate(tables)]
-            return {"data": [*refs, store(_TAIL, {})], "type": "dirref", "ver": treeobj.VERSION}
+            return {"data": [*refs, store(TAIL, {})], "type": "dirref", "ver": treeobj.VERSION}
         if whole or self._tables.get(0) == {}:
             return _one_blob(self._merge(), store)
         for index, table in self._tables.items():
@@ -202,4 +178,4 @@ def _distribute(entries: Entries, parts: int) -> list[Entries]:
 def _part_blob(index: int, table: Entries) -> bytes:
     if not table:
         return b""
-    return (_HEAD if index == 0 else b",") + json.dumps(table)[1:-1]
+    return (HEAD if index == 0 else b",") + json.dumps(table)[1:-1]

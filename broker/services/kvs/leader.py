@@ -2,7 +2,8 @@
 
 All transactions of a namespace that are waiting when the loop turns are applied together (`Batch`). Their blobs go to the content
 service in one request for all namespaces. When it has them, and, for a batch with a durable commit (FLUX_KVS_SYNC), when the new root
-is in a checkpoint, the root is published and the callers are answered. The next batch of that namespace starts after that, so
+is in a checkpoint, the root is published and the callers are answered. Directories are *held* by the content service until it is
+known which of them are worth writing (see `settle`). The next batch of that namespace starts after that, so
 batches grow with the load, and commits that arrive during a checkpoint share the next one. If a checkpoint fails so do the durable commits;
 the plain ones of the batch are applied again without them.
 
@@ -31,7 +32,9 @@ from broker.services.kvs.commit import Batch, Result, Scheme, Transaction
 from broker.services.kvs.directory import Missing
 from broker.services.kvs.namespace import Namespace, not_supported
 from broker.services.kvs.objects import ObjectLoader
+from broker.services.kvs.settle import Settler
 from flux import blobpack
+from flux.blobpack import HELD, Blob
 from flux.kvs_limits import VALUE_BYTES
 from flux.kvs_txn import PRIMARY, SYNC
 from flux.wire import json
@@ -65,7 +68,9 @@ class Work:
 class Leader:
     """Applies transactions to namespaces and publishes their roots."""
 
-    def __init__(self, ctx: Context, cache: ObjectCache, loader: ObjectLoader, algorithm: str) -> None:
+    def __init__(
+        self, ctx: Context, cache: ObjectCache, loader: ObjectLoader, algorithm: str, roots: Callable[[], list[str]]
+    ) -> None:
         self._ctx = ctx
         self._cache = cache
         self._loader = loader
@@ -78,6 +83,8 @@ class Leader:
         self._not_before = perf_counter()
         self._debt = 0.0
         self._last = self._not_before
+        self._coming: dict[Space, str] = {}
+        self.settler = Settler(ctx, roots, self.coming)
         self.checkpointer: Checkpointer | None = None
         self.noop_stores = 0
         self.dirty = 0
@@ -87,6 +94,10 @@ class Leader:
         """The largest blob, and so the largest value that may be put, in bytes: ``content.blob-size-limit``."""
         text = self._ctx.attrs.get("content.blob-size-limit")
         return min(VALUE_BYTES, int(text)) if text else VALUE_BYTES
+
+    def coming(self) -> list[str]:
+        """Return the roots that are being stored and may be published."""
+        return list(self._coming.values())
 
     def submit(self, namespace: Space, txn: Txn) -> None:
         """Queue a transaction that `check` allows; its callers are answered when it is part of a published root."""
@@ -233,6 +244,7 @@ class Leader:
 
     def _release(self, namespace: Space) -> None:
         namespace.busy = False
+        self._coming.pop(namespace, None)
         if namespace.pending and not namespace.removed:
             self._ready[namespace.name] = namespace
             self._schedule()
@@ -244,17 +256,19 @@ class Leader:
     # Storing
 
     def _store(self, works: list[Work]) -> None:
-        """Hand the new blobs to the content service."""
-        blobs: dict[str, bytes] = {}
+        """Hand the new blobs to the content service.
+
+        Also those that are known already: that they are in use again has to reach a collection of the store.
+        """
+        blobs: dict[str, Blob] = {}
         for work in works:
-            blobs.update(work.result.blobs)
-        known = [ref for ref in blobs if self._cache.directory(ref) is not None or self._cache.value(ref) is not None]
-        for ref in known:
-            del blobs[ref]
-        self.noop_stores += len(known)
-        if not blobs:
-            self._stored(works)
-            return
+            result = work.result
+            blobs |= {ref: (ref, data, HELD if ref in result.directories else 0) for ref, data in result.blobs.items()}
+            self.settler.hold(result.directories, result.blobs)
+            self._coming[work.namespace] = result.rootref
+        self.noop_stores += sum(
+            self._cache.directory(ref) is not None or self._cache.value(ref) is not None for ref in blobs
+        )
 
         def stored(msg: Message) -> None:
             self.dirty -= len(blobs)
@@ -264,7 +278,7 @@ class Leader:
                 self._stored(works)
 
         try:
-            self._ctx.handle.post("content.store-batch", blobpack.pack(blobs.items()), stored)
+            self._ctx.handle.post("content.store-batch", blobpack.pack(blobs.values()), stored)
             self.dirty += len(blobs)
         except Exception as exc:
             self._not_stored(works, exc)
@@ -331,9 +345,10 @@ class Leader:
                 self._cache.add_value(ref, blob)
             else:
                 self._cache.add_directory(ref, entries, len(blob))
-        for ref in result.replaced:
-            if ref not in directories:
-                self._cache.forget_directory(ref)
+        replaced = [ref for ref in result.replaced if ref not in directories]
+        for ref in replaced:
+            self._cache.forget_directory(ref)
+        self.settler.replaced(replaced)
 
     def _set_root(self, namespace: Space, result: Result[Callers]) -> None:
         namespace.advance(result.rootref, namespace.rootseq + 1)
@@ -344,7 +359,8 @@ class Leader:
             "owner": namespace.owner,
             "keys": result.keys(),
         }
-        self._ctx.handle.send_message(event(f"kvs.setroot-{namespace.name}", body))
+        # Private: the keys are the owner's, and the root's blobref is the way to all of its content.
+        self._ctx.handle.send_message(event(f"kvs.setroot-{namespace.name}", body, private=True))
         if namespace.name == PRIMARY and self.checkpointer is not None:
             self.checkpointer.changed()
 

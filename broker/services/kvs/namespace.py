@@ -181,6 +181,10 @@ class Fences(Generic[T]):
             del done[next(iter(done))]
         return Transaction(fence.ops, flags, fence.members)
 
+    def pending(self) -> list[Op]:
+        """Return the operations of all fences whose last caller has not come yet."""
+        return [op for opened in self._open.values() for fence in opened.values() for op in fence.ops]
+
     def drop_namespace(self, namespace: str) -> list[T]:
         """Forget the open fences of a namespace; returns their callers."""
         self._done.pop(namespace, None)

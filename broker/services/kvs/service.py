@@ -21,6 +21,7 @@ from broker.services.kvs.lookup import look_item, lookup, value_limit
 from broker.services.kvs.namespace import Fences, Namespace, UnknownNamespace, not_supported
 from broker.services.kvs.objects import ObjectLoader, cache_figures
 from flux import kvs_event, treeobj
+from flux.dirblob import references
 from flux.kvs_limits import check_namespace
 from flux.kvs_txn import NO_MERGE, PRIMARY, SYNC
 from flux.wire import json
@@ -47,7 +48,10 @@ class KvsService(Service):
         self.namespaces: dict[str, Namespace[list[Request]]] = {}
         self._fences: Fences[Request] = Fences()
         self._algorithm = ctx.attrs.get("content.hash") or treeobj.DEFAULT_HASH
-        self.leader = Leader(ctx, self.cache, self.loader, self._algorithm) if ctx.rank == LEADER_RANK else None
+        self.leader = (
+            Leader(ctx, self.cache, self.loader, self._algorithm, self._roots) if ctx.rank == LEADER_RANK else None
+        )
+        self._moves = 0
         self._empty = ""
         self._missed: dict[str, bool] = {}
 
@@ -63,7 +67,7 @@ class KvsService(Service):
         rootref, rootseq = await restore(self.ctx, self.loader) or (self._empty, 0)
         primary: Namespace[list[Request]] = Namespace(PRIMARY, self.ctx.owner, rootref, rootseq)
         self.namespaces[PRIMARY] = primary
-        self.leader.checkpointer = Checkpointer(self.ctx, primary)
+        self.leader.checkpointer = Checkpointer(self.ctx, primary, self.leader.settler.settle)
 
     async def stop(self) -> None:
         """Answer who waits and make the primary namespace durable; raises OSError as `Checkpointer.close` does."""
@@ -73,10 +77,33 @@ class KvsService(Service):
                 caller.fail(unloaded)
         if self.leader is not None:
             await self.leader.drain()
+            self.leader.settler.close()
         for namespace in self.namespaces.values():
             namespace.dismiss(unloaded)
         if self.leader is not None and self.leader.checkpointer is not None:
             await self.leader.checkpointer.close()
+
+    def _roots(self) -> list[str]:
+        return [namespace.rootref for namespace in self.namespaces.values()]
+
+    @request("collect-roots")
+    def collect_roots(self, req: Request) -> dict[str, Any]:
+        """Return, on rank 0, what the store must keep: directories in ``roots`` and values in ``values``.
+
+        These are the roots of all namespaces, that of the primary one again in ``primary`` as `getroot` describes it, those on their way,
+        and what transactions that wait refer to.
+        The content service has been told to write them with what they lead to.
+        """
+        leader = self.leader
+        if leader is None:
+            raise OSError(errno.EINVAL, "the roots are on rank 0")
+        waiting = [op for ns in self.namespaces.values() for txn in ns.pending for op in txn.ops]
+        linked = references(op.dirent for op in (*waiting, *self._fences.pending()) if op.dirent is not None)
+        checkpoints = leader.checkpointer.writing if leader.checkpointer is not None else []
+        also = [*leader.coming(), *checkpoints, *linked.directories]
+        leader.settler.settle_all(also)
+        primary = self.namespaces["primary"].describe()
+        return {"roots": [*self._roots(), *also], "values": linked.values, "primary": primary}
 
     # Namespaces
 
@@ -95,19 +122,29 @@ class KvsService(Service):
             raise OSError(errno.EPERM, "Operation not permitted")
         return namespace
 
-    def _attempt(self, work: Callable[[], T]) -> Any:
-        """Return what ``work`` returns, at once if everything it needs is here, else as a coroutine that gets it first."""
+    def _attempt(self, work: Callable[[], T], newer: Callable[[], bool] | None = None) -> Any:
+        """Return what ``work`` returns, at once if everything it needs is here, else as a coroutine that gets it first.
+
+        A root that was superseded for longer than content.grace-period may be incomplete. If something is not to be found,
+        ``newer`` moves ``work`` on to a newer root, or returns False; by default a rank looks again when it has learnt of one.
+        """
         try:
             return work()
         except (Missing, UnknownNamespace) as need:
-            return self._retry(work, need)
+            return self._retry(work, need, newer)
 
-    async def _retry(self, work: Callable[[], T], need: Missing | UnknownNamespace) -> T:
+    async def _retry(
+        self, work: Callable[[], T], need: Missing | UnknownNamespace, newer: Callable[[], bool] | None
+    ) -> T:
         errors: dict[str, OSError] = {}
         with self.cache.hold():
             while True:
+                moves = self._moves
                 if isinstance(need, Missing):
                     errors |= await self.loader.load_each(need.refs, directory=need.directory)
+                    gone = [ref for ref, exc in errors.items() if exc.errno == errno.ENOENT]
+                    if gone and (newer() if newer is not None else moves != self._moves):
+                        errors = {ref: exc for ref, exc in errors.items() if ref not in gone}
                 else:
                     await self._fetch_namespace(need.name)
                 try:
@@ -131,6 +168,7 @@ class KvsService(Service):
             self.namespaces[name] = Namespace(name, owner, rootref, rootseq)
         else:
             namespace.advance(rootref, rootseq)
+        self._moves += 1
 
     def _on_setroot(self, msg: Message) -> None:
         root = kvs_event.setroot_of(msg)
@@ -250,19 +288,21 @@ class KvsService(Service):
         """Look up several keys for kvs-watch, on behalf of ``userid``, under the current root or ``rootref``.
 
         ``lookups`` is a list of {key, flags, seen?}; with ``seen``, a `Position`, only what the value has grown by is returned. The
-        answer has ``rootref``, ``rootseq`` and for each look-up {val, seen?} or {errnum}.
+        answer has ``rootref``, ``rootseq`` and for each look-up {val, seen?} or {errnum}. A root that is not readable any more
+        gives way to the current one.
         """
         name, lookups = req.get("namespace", str), req.get("lookups", list)
         userid, rolemask = req.get("userid", int), req.get("rolemask", int)
         rootref, rootseq = req.get("rootref", str, None), req.get("rootseq", int, 0)
         limit = value_limit(rolemask)
+        current = False
 
         def root_of(namespace: str) -> str:
             return self._find(namespace, userid, rolemask).rootref
 
         def work() -> dict[str, Any]:
             ref, seq = rootref, rootseq
-            if ref is None:
+            if ref is None or current:
                 namespace = self._find(name, userid, rolemask)
                 ref, seq = namespace.rootref, namespace.rootseq
             root = treeobj.dirref(ref)
@@ -276,7 +316,12 @@ class KvsService(Service):
                 raise Missing.all_of(missing)
             return {"rootref": ref, "rootseq": seq, "results": found}
 
-        return self._attempt(work)
+        def newer() -> bool:
+            nonlocal current
+            before, current = current, self._find(name, userid, rolemask).rootseq > rootseq
+            return current and not before
+
+        return self._attempt(work, newer)
 
     @request("sync", allow="guest")
     def sync(self, req: Request) -> Any:

@@ -21,6 +21,7 @@ from flux.wire import json
 from flux.wire.message import Message
 
 RETRY_SECONDS = 0.05
+MAX_REASON = 1 << 14
 
 
 class ResourceService(Service):
@@ -190,6 +191,8 @@ class ResourceService(Service):
         self._require_leader()
         ranks = self._state.targets(req.get("targets", str))
         reason, now = req.get("reason", str, ""), self.ctx.now()
+        if len(reason) > MAX_REASON:
+            raise OSError(errno.EINVAL, f"a reason has at most {MAX_REASON} characters")
         self._state.drain(ranks, reason, now)
         self._tell_scheduler()
         await self._record(ranks, "drain", {"idset": ranks.encode(), "reason": reason}, now)
@@ -251,8 +254,8 @@ def _load_r(path: Path) -> dict[str, Any]:
     try:
         resources = json.loads(path.read_bytes())
         ranks_of(resources)
-    except (ValueError, KeyError, TypeError) as exc:
-        raise OSError(errno.EINVAL, f"{path}: invalid R: {exc}") from None
+    except (ValueError, KeyError, TypeError):
+        raise OSError(errno.EINVAL, f"{path}: invalid R") from None
     if not isinstance(resources, dict) or resources.get("version") != 1:
         raise OSError(errno.EINVAL, f"{path}: R version 1 expected")
     return resources

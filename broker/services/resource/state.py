@@ -14,6 +14,9 @@ from typing import Any
 from flux.hostlist import Hostlist
 from flux.idset import IDset
 
+MAX_CHILD = 1 << 20
+"""Greatest number of a core or GPU; each costs memory in the scheduler."""
+
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
@@ -36,7 +39,8 @@ class Inventory:
                 str(value["gpus"]),
                 str(value["xml"]),
             )
-            IDset(fields[2]), IDset(fields[3])
+            if any(len(ids) and ids.last() > MAX_CHILD for ids in (IDset(fields[2]), IDset(fields[3]))):
+                raise ValueError("id out of range")
         except (KeyError, TypeError, ValueError):
             raise OSError(errno.EPROTO, "malformed inventory") from None
         return cls(*fields)
@@ -183,13 +187,13 @@ class Resources:
         try:
             wanted = Hostlist(text)
         except ValueError:
-            raise OSError(errno.EINVAL, f"invalid targets: {text}") from None
+            raise OSError(errno.EINVAL, f"invalid targets: {text[:200]}") from None
         by_host: dict[str, list[int]] = {}
         for rank, host in hosts_of(self.resources or {"execution": {"R_lite": []}}).items():
             by_host.setdefault(host, []).append(rank)
         unknown = [host for host in wanted if host not in by_host]
         if unknown or not len(wanted):
-            raise OSError(errno.EINVAL, f"invalid targets: invalid hosts: {Hostlist(unknown).encode()}")
+            raise OSError(errno.EINVAL, f"invalid targets: invalid hosts: {Hostlist(unknown).encode()[:200]}")
         return IDset(rank for host in wanted for rank in by_host[host])
 
     def drain(self, ranks: IDset, reason: str, timestamp: float) -> None:
@@ -212,7 +216,10 @@ class Resources:
             name, context = entry.get("name"), entry.get("context") or {}
             if name not in ("drain", "undrain"):
                 continue
-            ranks = [rank for rank in IDset(str(context.get("idset", ""))) if rank < self.size]
+            try:
+                ranks = IDset(str(context.get("idset", ""))).intersect(IDset().set(0, self.size - 1))
+            except ValueError:
+                continue
             for rank in ranks:
                 if name == "drain":
                     self.drained[rank] = Drain(float(entry["timestamp"]), str(context.get("reason") or ""))

@@ -32,8 +32,14 @@ class RemoteProcess:
     rank: int
 
     def respond(self, kind: str, **fields: Any) -> None:
-        """Send one response."""
+        """Send one response that others follow."""
+        self.request.respond_more({"type": kind, "rank": self.rank, **fields})
+
+    def finish(self, kind: str, **fields: Any) -> None:
+        """Send the last response; a client that asked for a stream is told of its end as well."""
         self.request.respond({"type": kind, "rank": self.rank, **fields})
+        if self.request.streaming:
+            self.request.end()
 
     def output(self, stream: str, data: bytes, eof: bool) -> None:
         """Pass on output, if the client wants that stream."""
@@ -91,7 +97,7 @@ class RexecService(Service):
                 self.running.get(remote.process.pid) is remote
             ):  # output may outlive the process and its id be given again
                 del self.running[remote.process.pid]
-            remote.respond("complete")
+            remote.finish("complete")
 
         process = Process(lambda *io: remote.output(*io), exited, completed)
         remote = RemoteProcess(req, process, argv, streams, self.ctx.rank)
@@ -104,7 +110,7 @@ class RexecService(Service):
         try:
             remote.process.start(remote.argv, env, cwd)
         except OSError as error:
-            remote.respond("state", state=FAILED, errno=error.errno)
+            remote.finish("state", state=FAILED, errno=error.errno)
             return
         pid = remote.process.pid
         self.running[pid] = remote

@@ -145,8 +145,10 @@ class SchedSimpleService(Service):
     @request("sched.prioritize", absolute=True)
     def prioritize(self, req: Request) -> Any:
         """Change priorities of waiting jobs {jobs: [[id, priority]]}. Never answered."""
-        for id, priority in req.get("jobs", list):
-            self._sched.prioritize(id, priority)
+        for item in req.get("jobs", list):
+            if not (isinstance(item, list) and len(item) == 2 and all(type(number) is int for number in item)):
+                raise OSError(errno.EPROTO, "jobs must be a list of pairs of a job id and a priority")
+            self._sched.prioritize(item[0], item[1])
         self._schedule_soon()
         return NO_REPLY
 
@@ -157,7 +159,8 @@ class SchedSimpleService(Service):
         try:
             allocation = self._sched.free(id, req.payload.get("R"))
         except (ValueError, KeyError, TypeError) as exc:
-            raise OSError(errno.EINVAL, f"R of job {id}: {exc}") from exc
+            self.ctx.log.debug(f"free: R of job {id}: {type(exc).__name__}: {exc}")
+            raise OSError(errno.EINVAL, f"R of job {id} is malformed or not what it holds") from exc
         if allocation is not None:
             self.ctx.log.debug(f"free: {allocation.summary()}")
         self._schedule_soon()

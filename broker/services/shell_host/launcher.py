@@ -1,4 +1,4 @@
-"""Starts the shell host process and hands it sockets."""
+"""Starts the shell host process, hands it sockets, and starts another one when it has died or does not answer."""
 
 from __future__ import annotations
 
@@ -9,11 +9,19 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 
+from broker.subprocess.descendants import kill_descendants, process_state
 from broker.subprocess.launch import Command, launch
 
 PACKET = 256
+CHECK_PERIOD = 1.0
+"""Seconds between two looks at the host; one that is stopped gets as long to answer a ping."""
+HUNG_AFTER = 10.0
+"""Seconds after which a host that is not stopped, but does not answer, is taken for hung; a loaded machine needs some."""
+END_PATIENCE = 3.0
+STOPPED = frozenset("Tt")
 _BOOT = "import sys; sys.path[:0] = {path!r}; from broker.shell.host import main; main({fd})"
 
 
@@ -30,16 +38,19 @@ def import_path() -> list[str]:
 
 
 class HostProcess:
-    """The shell host as its broker sees it: started on first use, started again when it died.
+    """The shell host as its broker sees it: started on first use, started again when it died or hangs.
 
-    Args:
-        on_death: called with (job id, pid, wait status) for a shell that was killed.
+    ``on_death`` is called with (job id, pid, wait status) for a shell that was killed, ``on_lost`` with (pid, why) for a host
+    that has been given up. Shells outlive their host; what was not handed to it yet goes to the next one.
     """
 
-    def __init__(self, on_death: Callable[[int, int, int], None]) -> None:
+    def __init__(self, on_death: Callable[[int, int, int], None], on_lost: Callable[[int, str], None]) -> None:
         self._on_death = on_death
+        self._on_lost = on_lost
         self._control: socket.socket | None = None
         self._waiting: deque[tuple[bytes, socket.socket | None]] = deque()
+        self._asked_at: float | None = None
+        self._has_answered = False
         self.pid = 0
 
     def start(self) -> None:
@@ -47,14 +58,20 @@ class HostProcess:
         if self._control is not None:
             return
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            boot = _BOOT.format(path=import_path(), fd=3)
-            argv = [sys.executable, "-I", "-S", "-c", boot]
-            command = Command(argv, dict(os.environ), fds=[(theirs.fileno(), 3)])
-            self.pid = launch(command)
+        try:
+            with theirs:
+                boot = _BOOT.format(path=import_path(), fd=3)
+                argv = [sys.executable, "-I", "-S", "-c", boot]
+                command = Command(argv, dict(os.environ), fds=[(theirs.fileno(), 3)])
+                self.pid = launch(command)
+        except OSError:
+            ours.close()
+            raise
         ours.setblocking(False)
         self._control = ours
+        self._has_answered, self._asked_at = False, None
         asyncio.get_running_loop().add_reader(ours, self._readable)
+        self.check()
 
     def fork(self, jobid: int, end: socket.socket) -> None:
         """Have a shell for `jobid` forked with `end` as its socket, which is closed here.
@@ -87,15 +104,12 @@ class HostProcess:
                 loop.add_writer(control, self._send)
                 return
             except OSError:
-                control = None
                 break
             self._waiting.popleft()
             if end is not None:
                 end.close()
         if control is not None:
             loop.remove_writer(control)
-        else:
-            self._forget_waiting()
 
     def _forget_waiting(self) -> None:
         for _, end in self._waiting:
@@ -112,14 +126,55 @@ class HostProcess:
         except OSError:
             packet = b""
         if not packet:
-            self._close()
-            self._reap()
+            self._lost("has died")
             return
-        job, pid, status = (int(word) for word in packet.split())
-        self._on_death(job, pid, status)
+        self._has_answered, self._asked_at = True, None
+        if packet != b"pong":
+            job, pid, status = (int(word) for word in packet.split())
+            self._on_death(job, pid, status)
+
+    # A host that does not answer
+
+    def check(self) -> None:
+        """Ask the host for a sign of life, or give it up when the last question was not answered; to be called regularly."""
+        if self._control is None:
+            return
+        now = asyncio.get_running_loop().time()
+        if self._asked_at is None:
+            self._asked_at = now
+            with suppress(OSError):
+                self._control.send(b"ping")
+            return
+        waited = now - self._asked_at
+        if waited >= CHECK_PERIOD / 2 and process_state(self.pid) in STOPPED:
+            self._give_up("is stopped")
+        elif waited >= HUNG_AFTER:
+            self._give_up(f"has not answered for {waited:.0f}s")
+
+    def _give_up(self, why: str) -> None:
+        """Kill a host: one that came back would not know that another has taken its place."""
+        self._has_answered = True  # its successor may well work
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        self._lost(why)
+
+    def _lost(self, why: str) -> None:
+        pid, waiting = self.pid, self._waiting
+        if self._has_answered:
+            self._waiting = deque(entry for entry in waiting if entry[1] is not None)
+        self._close()
+        self._reap()
+        self._on_lost(pid, why)
+        if self._waiting:
+            try:
+                self.start()
+            except OSError:
+                self._forget_waiting()
+            self._send()
 
     def _close(self) -> None:
-        self._forget_waiting()
+        if not self._has_answered:
+            self._forget_waiting()
         if self._control is not None:
             asyncio.get_running_loop().remove_reader(self._control)
             asyncio.get_running_loop().remove_writer(self._control)
@@ -138,10 +193,12 @@ class HostProcess:
         if not self.pid:
             return
         self._close()
-        for attempt in range(400):
-            if self._reap():
-                self.pid = 0
-                return
-            if attempt == 300:
-                os.kill(self.pid, signal.SIGKILL)
+        self._forget_waiting()
+        loop = asyncio.get_running_loop()
+        began, killed = loop.time(), False
+        while not self._reap() and loop.time() - began < END_PATIENCE + 1:
+            if not killed and (process_state(self.pid) in STOPPED or loop.time() - began > END_PATIENCE):
+                killed = True
+                kill_descendants(self.pid)
             await asyncio.sleep(0.01)
+        self.pid = 0

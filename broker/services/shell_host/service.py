@@ -16,18 +16,24 @@ from typing import Any
 
 from broker.context import Context
 from broker.service import NO_REPLY, Request, Service, event, refuse, request
-from broker.services.shell_host.launcher import HostProcess
+from broker.services.shell_host.launcher import CHECK_PERIOD, HostProcess
+from broker.subprocess.descendants import kill_descendants
 from flux.wire.json import dumps, loads
 from flux.wire.message import NORESPONSE, ROLE_OWNER, STREAMING, Message, response
 
 READ_SIZE = 262144
 IDLE_START = 1.0
+RETRY_START = 5.0
 LOST = b'{"t":"exit","status":9,"lost":true}'
 
 
 @dataclass(eq=False)
 class ShellLink:
-    """The broker's end of one shell's socket."""
+    """The broker's end of one shell's socket.
+
+    ``pid`` is 0 until the shell has said hello; a shell that is lost before has run nothing, so its job may be given to another
+    one, with the lines of ``unheard``. ``host`` is the process that was asked for the shell.
+    """
 
     id: int
     userid: int
@@ -37,11 +43,17 @@ class ShellLink:
     inbuf: bytearray = field(default_factory=bytearray)
     outbuf: bytearray = field(default_factory=bytearray)
     exited: bool = False
+    pid: int = 0
+    host: int = 0
+    may_restart: bool = True
+    unheard: list[bytes] = field(default_factory=list)
     tag: int = 0
     requests: dict[int, tuple[Message, Callable[[Message], None]]] = field(default_factory=dict)
 
     def send(self, line: bytes) -> None:
         """Send one message, a line without its newline."""
+        if not self.pid:
+            self.unheard.append(line)
         idle = not self.outbuf
         self.outbuf += line
         self.outbuf += b"\n"
@@ -73,18 +85,39 @@ class ShellHostService(Service):
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        self.host = HostProcess(self._shell_died)
+        self.host = HostProcess(self._shell_died, self._host_lost)
         self.links: dict[int, ShellLink] = {}
         self.services: dict[str, ShellLink] = {}
         self._stopped = False
+        self._cannot_start = False
 
     async def start(self, args: list[str]) -> None:
         """Start the shell host once the instance has come up, unless a job comes first."""
         self.ctx.call_later(IDLE_START, self._start_idle)
+        self.ctx.call_later(CHECK_PERIOD, self._check)
 
     def _start_idle(self) -> None:
-        if not self._stopped:
+        if self._stopped:
+            return
+        try:
             self.host.start()
+        except OSError as exc:
+            if not self._cannot_start:
+                self.ctx.log.err(f"the shell host cannot be started, which is tried again: {exc.strerror}")
+            self._cannot_start = True
+            self.ctx.call_later(RETRY_START, self._start_idle)
+        else:
+            self._cannot_start = False
+
+    def _check(self) -> None:
+        if not self._stopped:
+            self.host.check()
+            self.ctx.call_later(CHECK_PERIOD, self._check)
+
+    def _host_lost(self, pid: int, why: str) -> None:
+        """The shells go on without their host; jobs that it has not started are given to the next one."""
+        if not self._stopped:
+            self.ctx.log.err(f"the shell host (pid {pid}) {why}; new jobs get another one")
 
     async def stop(self) -> None:
         """Kill every shell."""
@@ -102,6 +135,18 @@ class ShellHostService(Service):
         jobid = req.get("id", int)
         if jobid in self.links:
             raise OSError(errno.EEXIST, f"job {jobid} already has a shell on rank {self.ctx.rank}")
+        link = ShellLink(jobid, req.get("userid", int), self._fork(jobid), req, host=self.host.pid)
+        self.links[jobid] = link
+        asyncio.get_running_loop().add_reader(link.sock, self._readable, link)
+        link.send(b'{"head":' + dumps(self._head()) + b',"job":' + (req.raw or b"{}").rstrip(b"\0") + b"}")
+        if req.payload.get("leader") == self.ctx.rank:
+            link.service = f"{link.userid}-shell-{jobid}"
+            self.services[link.service] = link
+            self.ctx.handle.post("service.add", {"service": link.service}, self._service_added)
+        return NO_REPLY
+
+    def _fork(self, jobid: int) -> socket.socket:
+        """Have a shell forked and return the socket to it; raise OSError if there can be none."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         try:
@@ -109,15 +154,7 @@ class ShellHostService(Service):
         except OSError:
             ours.close()
             raise
-        link = ShellLink(jobid, req.get("userid", int), ours, req)
-        self.links[jobid] = link
-        asyncio.get_running_loop().add_reader(ours, self._readable, link)
-        link.send(b'{"head":' + dumps(self._head()) + b',"job":' + (req.raw or b"{}").rstrip(b"\0") + b"}")
-        if req.payload.get("leader") == self.ctx.rank:
-            link.service = f"{link.userid}-shell-{jobid}"
-            self.services[link.service] = link
-            self.ctx.handle.post("service.add", {"service": link.service}, self._service_added)
-        return NO_REPLY
+        return ours
 
     def _service_added(self, msg: Message) -> None:
         if msg.errnum:
@@ -145,7 +182,17 @@ class ShellHostService(Service):
     @request("kill")
     def kill(self, req: Request) -> None:
         """Kill the shell of job ``id`` and all its processes with SIGKILL."""
-        self.host.kill(req.get("id", int))
+        link = self.links.get(req.get("id", int))
+        if link is not None:
+            self._kill(link)
+
+    def _kill(self, link: ShellLink) -> None:
+        """Kill a shell with its tasks; the host that forked it does that, while it lives."""
+        link.may_restart = False
+        if not link.pid or link.host == self.host.pid:
+            self.host.kill(link.id)
+        else:
+            kill_descendants(link.pid)
 
     @event("shell-")
     def on_shell_event(self, msg: Message) -> None:
@@ -215,7 +262,8 @@ class ShellHostService(Service):
         except OSError:
             data = b""
         if not data:
-            self._close(link, LOST)
+            if not self._restart(link):
+                self._close(link, LOST)
             return
         link.inbuf += data
         if b"\n" not in data:
@@ -225,7 +273,33 @@ class ShellHostService(Service):
         for line in lines:
             self._message(link, line)
 
+    def _restart(self, link: ShellLink) -> bool:
+        """Give a job whose shell was lost before it took it up to another one, once; return whether that was done."""
+        if link.pid or not link.may_restart or self._stopped:
+            return False
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(link.sock)
+        loop.remove_writer(link.sock)
+        try:
+            sock = self._fork(link.id)
+        except OSError as exc:
+            self.ctx.log.err(f"job {link.id}: no other shell can be started: {exc.strerror}")
+            return False
+        link.sock.close()
+        link.sock, link.host, link.may_restart = sock, self.host.pid, False
+        lines, link.unheard = link.unheard, []
+        link.inbuf.clear()
+        link.outbuf.clear()
+        loop.add_reader(sock, self._readable, link)
+        for line in lines:
+            link.send(line)
+        return True
+
     def _message(self, link: ShellLink, line: bytes) -> None:
+        if line.startswith(b'{"t":"hello"'):
+            link.pid = int(loads(line)["pid"])
+            link.unheard.clear()
+            return
         if line.startswith(b'{"t":"response"'):
             self._respond(link, loads(line))
             return
@@ -250,7 +324,7 @@ class ShellHostService(Service):
         loop.remove_writer(link.sock)
         link.sock.close()
         if not link.exited:
-            self.host.kill(link.id)
+            self._kill(link)
         if link.service:
             del self.services[link.service]
             self.ctx.handle.post("service.remove", {"service": link.service}, lambda _: None)

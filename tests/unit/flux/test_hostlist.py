@@ -56,3 +56,27 @@ def test_operations() -> None:
     assert list(HostlistIterator(hosts)) == hosts.expand()
     with pytest.raises(IndexError):
         hosts[6]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "h[0-4294967294]",
+        "h[0-99999][0-99999]",
+        "h" + "[0-9]" * 2000,
+        "h[0-199999],h[0-199999]",
+        "h[" + "0" * 5000 + "1-9]",
+        "h[1-" + "9" * 5000 + "]",
+    ],
+)
+def test_a_few_characters_do_not_stand_for_more_than_fits(text: str) -> None:
+    with pytest.raises(ValueError, match="Invalid argument") as refused:
+        decode(text)
+    assert len(str(refused.value)) < 300
+
+
+def test_a_hundred_thousand_hosts_and_several_lists_in_a_name() -> None:
+    assert len(decode("h[0-99999]")) == 100_000
+    assert list(decode("r[1-2]n[08-09]x")) == ["r1n08x", "r1n09x", "r2n08x", "r2n09x"]
+    long = "h" + "9" * 5000
+    assert decode(long).encode() == long

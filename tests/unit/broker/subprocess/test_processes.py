@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from broker.subprocess.launch import Command, exit_code, find_program, kill_descendants, launch, signal_group
+from broker.subprocess.descendants import kill_descendants
+from broker.subprocess.launch import Command, exit_code, find_program, launch, signal_group
 from broker.subprocess.process import Process
 
 ENV = {"PATH": os.environ["PATH"]}

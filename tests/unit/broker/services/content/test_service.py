@@ -12,8 +12,9 @@ import pytest
 from broker.service import Request, Service, request
 from broker.services.content.service import ContentService
 from broker.services.content_sqlite.service import ContentSqliteService
-from flux import treeobj
+from flux import blobpack, treeobj
 from flux.aio import AsyncFlux
+from flux.blobpack import HELD
 from tests.unit.broker.services.wired import Wired
 
 
@@ -197,3 +198,38 @@ async def test_a_full_store_is_reported_and_nothing_is_lost() -> None:
     await h.rpc("content.unregister-backing")
     assert await errnum(h.rpc("content.unregister-backing")) == errno.EINVAL
     assert await errnum(h.rpc("content.flush")) == errno.ENOSYS
+
+
+async def test_a_store_on_another_rank_reaches_the_backing_store_as_a_users(tmp_path: Path) -> None:
+    """Also when that rank has the blob already, from the key-value store."""
+    wired = Wired(2, str(tmp_path))
+    for rank in (0, 1):
+        await wired.add(ContentService, rank)
+    await wired.add(ContentSqliteService)
+    ref = treeobj.blobref(b"both")
+    await wired.client().rpc("content.store-batch", blobpack.pack([(ref, b"both", 0)]))
+    assert await load(wired.client(1), ref) == b"both"
+    assert await store(wired.client(1), b"both") == ref
+    await wired.client().rpc("content.flush")
+    db = wired.ranks[0].services["content-sqlite"]._store.db  # type: ignore[attr-defined]
+    assert db.execute("SELECT pinned FROM objects").fetchall() == [(1,)]
+    await wired.close()
+
+
+async def test_held_blobs_are_written_when_settled(tmp_path: Path) -> None:
+    wired = await backed(tmp_path)
+    h = wired.client()
+    blobs = [(treeobj.blobref(data), data, HELD) for data in (b"one", b"two", b"three")]
+    await h.rpc("content.store-batch", blobpack.pack(blobs))
+    await h.rpc("content.flush")
+    await h.rpc("content.dropcache")
+    assert (await h.rpc("content.stats.get"))["held"] == 3
+    await h.rpc("content.settle", {"settle": [blobs[0][0], "nonsense", 7], "free": [blobs[1][0]]})
+    await h.rpc("content.flush")
+    await h.rpc("content.dropcache")
+    assert wired.ranks[0].attrs.get("content.acct-entries") == "1"
+    assert await load(h, blobs[0][0], "content-backing.load") == b"one"
+    assert await load(h, blobs[2][0]) == b"three"
+    assert await errnum(load(h, blobs[1][0])) == errno.ENOENT
+    assert await errnum(load(h, blobs[2][0], "content-backing.load")) == errno.ENOENT
+    await wired.close()

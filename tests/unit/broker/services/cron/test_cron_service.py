@@ -184,3 +184,32 @@ async def test_errors(topic: str, payload: dict[str, Any], errnum: int) -> None:
 async def test_bad_module_option() -> None:
     with pytest.raises(OSError, match="unknown module option"):
         await _cron(["nosuch=1"])
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [
+        ("cron.sync", {"sync_epsilon": 1e300}),
+        ("cron.sync", {"sync_epsilon": -1}),
+        ("cron.sync", {"sync_epsilon": True}),
+        ("cron.create", {"type": "interval", "args": {"interval": 1e300}, "command": "x"}),
+        ("cron.create", {"type": "interval", "args": {"interval": "nan"}, "command": "x"}),
+        ("cron.create", {"type": "interval", "args": {"interval": "inf"}, "command": "x"}),
+        ("cron.create", {"type": "event", "args": {"topic": "a", "nth": 1e300}, "command": "x"}),
+        ("cron.create", {"type": "event", "args": {"topic": "a", "nth": "x"}, "command": "x"}),
+        ("cron.create", {"type": "datetime", "args": {"minute": "9" * 5000}, "command": "x"}),
+        ("cron.create", {"type": "datetime", "args": {"minute": "x"}, "command": "x"}),
+        ("cron.create", {"type": "interval", "args": {"interval": 1}, "command": "x", "timeout": 1e300}),
+        ("cron.create", {"type": "interval", "args": {"interval": 1}, "command": "x", "repeat": 1e300}),
+        ("cron.create", {"type": "interval", "args": {"interval": 1}, "command": "x", "task-history-count": 10**12}),
+    ],
+)
+async def test_numbers_out_of_range_are_refused_in_plain_words(topic: str, payload: dict[str, Any]) -> None:
+    harness = ServiceHarness(CronService)
+    await harness.start()
+    with pytest.raises(OSError) as refused:
+        await harness.request(topic, payload)
+    assert refused.value.errno in (errno.EINVAL, errno.EPROTO)
+    assert not [word for word in ("int()", "float", "convert", "carried out") if word in (refused.value.strerror or "")]
+    assert (await harness.request("cron.list"))["entries"] == []
+    await harness.stop()

@@ -294,3 +294,11 @@ async def test_tasks_stop_in_exec_for_a_debugger(broker: Any) -> None:
     await broker.handle.publish("shell-4242.kill", {"signum": 18})
     await asyncio.wait_for(broker.done.wait(), 20)
     assert broker.output() == "on\n"
+
+
+async def test_a_job_whose_exception_cannot_be_published_is_ended(broker: Any) -> None:
+    broker.submit(["sleep", "100"])
+    await broker.until_event("shell.start")
+    await broker.handle.rpc("job-exec.abort", {"id": 4242})
+    await asyncio.wait_for(broker.done.wait(), 20)
+    assert broker.said[-2]["data"] == {"status": 143 << 8}

@@ -99,3 +99,24 @@ def test_only_the_last_ended_jobs_are_kept() -> None:
 def test_extend_refuses_a_malformed_log() -> None:
     with pytest.raises(ValueError):
         JobLog(1).extend("not json\n")
+
+
+def test_purged_jobs_are_forgotten_active_ones_are_not() -> None:
+    logs = JobLogs(recent=2)
+    _run(logs, 1)
+    logs.feed([_event(2, 0, "submit", userid=0)])
+    logs.forget([1, 2, 3])
+    assert logs.get(1) is None
+    assert logs.get(2) is not None
+    for id in (4, 5, 6):
+        _run(logs, id)
+    assert logs.get(4) is None, "the limit still counts rightly"
+    assert logs.get(5) is not None
+
+
+def test_a_job_whose_submission_is_not_known_belongs_to_nobody() -> None:
+    logs = JobLogs()
+    logs.feed([_event(1, 0, "depend")])
+    log = logs.get(1)
+    assert log is not None
+    assert log.userid == -1

@@ -154,3 +154,74 @@ async def test_journal_is_followed_again_after_the_job_manager_went_away() -> No
     await script.post(_event(2, 0, "submit", userid=0))
     assert 1 not in script.harness.service._index
     await script.harness.stop()
+
+
+def _life(id: int, status: int = 0) -> list[dict[str, Any]]:
+    names: list[tuple[str, dict[str, Any]]] = [
+        ("submit", {"userid": 0, "urgency": 16}),
+        ("depend", {}),
+        ("priority", {"priority": 16}),
+        ("alloc", {}),
+        ("finish", {"status": status}),
+        ("clean", {}),
+    ]
+    return [_event(id, seq, name, 1.0 + seq, **context) for seq, (name, context) in enumerate(names)]
+
+
+async def _listed(script: Scripted) -> list[int]:
+    payload = {"max_entries": 0, "attrs": [], "userid": 0, "states": 0, "results": 0}
+    return [job["id"] for job in (await script.harness.request("job-list.list", payload))["jobs"]]
+
+
+async def test_purged_jobs_are_forgotten() -> None:
+    script = Scripted()
+    await script.start()
+    await script.post(*_life(5, 256), *_life(6), _event(7, 0, "submit", userid=0))
+    script.harness.publish("job-purge-inactive", {"jobs": [5, 7, 99, "x"]})
+    assert await _listed(script) == [7, 6], "an active job stays, whatever an event says"
+    stats = await script.harness.request("job-list.job-stats")
+    assert (stats["failed"], stats["job_states"]["inactive"], stats["job_states"]["total"]) == (0, 1, 2)
+    for nonsense in (None, [], {"jobs": 3}, {}):
+        script.harness.publish("job-purge-inactive", nonsense)
+    script.harness.publish("job-purge-inactive", {"jobs": [6]})
+    assert await _listed(script) == [7]
+    await script.harness.stop()
+
+
+async def test_a_lost_journal_is_read_again_and_nothing_false_is_said_meanwhile() -> None:
+    script = Scripted()
+    await script.start()
+    await script.post(*_life(5), *_life(6))
+    first = script.journal
+    script.harness.answer(first, errnum=errno.ECONNRESET)
+    await script.harness.until(lambda: script.journal is not first)
+    assert sorted(await _listed(script)) == [5, 6]
+    script.harness.answer(script.journal, {"events": _life(5)})
+    script.harness.publish("job-purge-inactive", {"jobs": [6]})
+    assert sorted(await _listed(script)) == [5]
+    script.harness.answer(script.journal, {"events": [*_life(8)], "replayed": True})
+    await script.harness.until(lambda: 8 in script.harness.service._index)
+    assert sorted(await _listed(script)) == [5, 8]
+    await script.harness.stop()
+
+
+@pytest.mark.parametrize("nonsense", [[None], [{}], None, 7])
+async def test_a_malformed_batch_makes_it_read_the_journal_again(nonsense: Any) -> None:
+    script = Scripted()
+    await script.start()
+    first = script.journal
+    script.harness.answer(first, {"events": nonsense})
+    await script.harness.until(lambda: script.journal is not first)
+    script.harness.answer(script.journal, {"events": _life(8), "replayed": True})
+    await script.harness.until(lambda: 8 in script.harness.service._index)
+    assert await _listed(script) == [8]
+    await script.harness.stop()
+
+
+async def test_a_malformed_event_does_not_keep_others_from_being_taken() -> None:
+    script = Scripted()
+    await script.start()
+    await script.post({"id": 5, "entry": {"name": "submit"}}, {"id": 5, "entry": 3}, *_life(6))
+    assert 6 in await _listed(script)
+    assert any("cannot apply event" in entry.text for entry in script.harness.logs)
+    await script.harness.stop()

@@ -7,6 +7,7 @@ import errno
 from collections.abc import Callable
 from typing import Any
 
+from broker.configuration import Config
 from broker.services.job_ingest.service import JobIngestService
 from broker.services.job_manager.service import JobManagerService
 from broker.services.sched_simple.service import SchedSimpleService
@@ -47,12 +48,18 @@ class FakeKvs:
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
         self.fail: OSError | None = None
+        self.fails_after_applying = False
+        self.refuses: Callable[[dict[str, Any]], bool] | None = None
+        self.flags: list[int] = []
         self.commits = 0
 
     def commit(self, payload: dict[str, Any]) -> dict[str, Any]:
-        if self.fail is not None:
+        if self.fail is not None and not self.fails_after_applying:
             raise self.fail
+        if self.refuses is not None and any(map(self.refuses, payload["ops"])):
+            raise OSError(errno.EINVAL, "bad key")
         self.commits += 1
+        self.flags.append(payload["flags"])
         for op in payload["ops"]:
             key, dirent = op["key"], op["dirent"]
             if dirent is None:
@@ -60,6 +67,8 @@ class FakeKvs:
                 continue
             data = base64.b64decode(dirent["data"])
             self.values[key] = self.values.get(key, b"") + data if op["flags"] & 32 else data
+        if self.fail is not None:
+            raise self.fail
         return {"rootref": "sha1-0", "rootseq": self.commits}
 
     def lookup(self, payload: dict[str, Any]) -> dict[str, Any]:
@@ -102,11 +111,20 @@ class Cluster:
         nodes: int = 4,
         cores: int = 2,
         sched: bool = True,
+        durable: bool = False,
+        config: Config | None = None,
     ) -> None:
         self.kvs = kvs or FakeKvs()
         self.resources = resources(nodes, cores)
+        self.id_time = 0
         store = {"kvs.commit": self.kvs.commit, "kvs.lookup": self.kvs.lookup}
-        self.manager: ServiceHarness[JobManagerService] = ServiceHarness(JobManagerService, rpcs={**store})
+        self.manager: ServiceHarness[JobManagerService] = ServiceHarness(
+            JobManagerService,
+            rpcs={**store},
+            attrs={"content.backing-path": "/var/lib/flux/content.sqlite"} if durable else {},
+            config=config,
+        )
+        self.manager.rpcs["job-ingest.getinfo"] = lambda _: {"timestamp": self.id_time}
         self.manager.rpcs["job-exec.start"] = execute
         self.ingest: ServiceHarness[JobIngestService] = ServiceHarness(JobIngestService, rpcs={**store})
         for method in ("submit", "getinfo"):

@@ -292,22 +292,6 @@ async def test_waiters_of_a_client_that_left(held: Cluster) -> None:
     assert (await held.manager.request("job-manager.wait", {"id": id}))["success"]
 
 
-async def test_failed_commit_is_logged_and_jobs_go_on(held: Cluster) -> None:
-    id = await running(held)
-    held.kvs.fail = OSError(errno.ENOSPC, "full")
-    end(held, id)
-    await held.manager.until(lambda: not held.manager.service.machine.jobs)
-    await held.manager.until(lambda: held.manager.service.journal.idle)
-    failures = [entry.text for entry in held.manager.logs if "eventlog commit" in entry.text]
-    assert failures
-    assert all(text.endswith("events failed: full") for text in failures)
-    held.kvs.fail = None
-    other = await running(held)
-    end(held, other)
-    await held.until_event(other, "clean")
-    assert held.names(other)[-1] == "clean"
-
-
 async def test_queries() -> None:
     cluster = Cluster()
     await cluster.start()
@@ -322,3 +306,62 @@ async def test_queries() -> None:
     await cluster.manager.request("job-manager.jobtap", {"load": ".priority-default"})
     await cluster.until_event(stuck, "clean")
     await cluster.stop()
+
+
+GOOD = {"id": 1 << 24, "userid": 0, "urgency": 16, "flags": 0, "t_submit": 1.0, "jobspec": jobspec()}
+
+
+@pytest.mark.parametrize("jobs", [None, [{}], [None], ["x"], [GOOD, {"id": "7"}], [{"id": True}]])
+async def test_submissions_without_an_id(held: Cluster, jobs: Any) -> None:
+    with pytest.raises(OSError, match=r".") as failure:
+        await held.manager.request("job-manager.submit", {"jobs": jobs})
+    assert failure.value.errno == errno.EPROTO
+    assert "internal" not in (failure.value.strerror or "")
+    assert not held.manager.service.machine.jobs
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"userid": None},
+        {"urgency": "x"},
+        {"t_submit": []},
+        {"id": -7},
+        {"jobspec": []},
+        {"jobspec": {"attributes": [1]}},
+        {"jobspec": {"attributes": {"system": "x"}}},
+        {"jobspec": {"attributes": {"system": {"dependencies": [7]}}}},
+        {"jobspec": {"attributes": {"system": {"dependencies": "after"}}}},
+    ],
+)
+async def test_a_malformed_submission_fails_alone(held: Cluster, wrong: dict[str, Any]) -> None:
+    bad = {**GOOD, "id": 2 << 24, **wrong}
+    answer = await held.manager.request("job-manager.submit", {"jobs": [bad, GOOD]})
+    ((id, errnum, text),) = answer["errors"]
+    assert id == bad["id"]
+    assert errnum in (errno.EPROTO, errno.EINVAL)
+    assert text
+    assert list(held.manager.service.machine.jobs) == [GOOD["id"]]
+
+
+async def test_a_plugin_that_breaks_on_a_job_does_not_leave_half_of_it(
+    held: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(job: Any) -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(held.manager.service.plugins, "introduce", broken)
+    answer = await held.manager.request("job-manager.submit", {"jobs": [GOOD]})
+    assert answer["errors"] == [[GOOD["id"], errno.EINVAL, "the job cannot be taken in"]]
+    machine = held.manager.service.machine
+    assert not machine.jobs
+    assert not machine.embryos
+    monkeypatch.undo()
+    assert await held.submit()
+
+
+async def test_a_note_that_would_bloat_the_eventlog(held: Cluster) -> None:
+    id = await running(held)
+    for topic, more in (("raise", {"id": id}), ("raiseall", {"dry_run": True, "userid": 0, "states": 62})):
+        payload = {"type": "x", "severity": 5, "note": "n" * 16385, **more}
+        assert (await refused(held, topic, payload))[0] == errno.E2BIG

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from broker.services.job_manager.service import LOST_NOTE
+from broker.services.job_manager.active import ACTIVE_KEY, ActiveIndex
+from broker.services.job_manager.events import job_dir
+from broker.services.job_manager.history import LOST_NOTE
 from broker.testing.harness import ServiceHarness
 from flux.wire import json
 
@@ -15,7 +17,7 @@ from .cluster import Cluster, FakeKvs, jobspec
 
 async def crashed(*jobs: dict[str, Any], nodes: int = 4) -> tuple[FakeKvs, list[int]]:
     """Return what is left of an instance that ran jobs and was killed: no service is stopped in order."""
-    cluster = Cluster(lambda _: ServiceHarness.OPEN, nodes=nodes)
+    cluster = Cluster(lambda _: ServiceHarness.OPEN, nodes=nodes, durable=True)
     await cluster.start()
     ids = []
     for how in jobs:
@@ -39,9 +41,60 @@ def _started(cluster: Cluster, id: int) -> Any:
 
 
 async def restarted(kvs: FakeKvs, **how: Any) -> Cluster:
-    cluster = Cluster(kvs=kvs, **how)
+    cluster = Cluster(kvs=kvs, durable=True, **how)
     await cluster.start()
     return cluster
+
+
+async def test_only_active_jobs_are_read() -> None:
+    kvs, (held,) = await crashed({"urgency": 0})
+    cluster = await restarted(kvs)
+    done = [await cluster.submit() for _ in range(3)]
+    for id in done:
+        await cluster.until_event(id, "clean")
+    survivor = FakeKvs()
+    await cluster.manager.until(lambda: cluster.manager.service.journal.idle)
+    survivor.values = dict(cluster.kvs.values)
+    await cluster.stop()
+    again = await restarted(survivor)
+    asked = [m.json()["key"] for m in again.manager.sent if m.topic == "kvs.lookup"]
+    assert not [key for key in asked if any(job_dir(id) in key for id in done)]
+    assert list(again.manager.service.machine.jobs) == [held]
+    assert await again.submit() > max(done), "ids are never used again"
+    full = again.manager.stream("job-manager.events-journal", {"full": True})
+    await again.manager.until(lambda: bool(full) and full[-1].json().get("replayed"))
+    ids = {event["id"] for msg in full for event in msg.json()["events"]}
+    assert {held, *done} <= ids, "who asks for everything gets it"
+    assert len(again.manager.service.inactive) >= 3
+    await again.stop()
+
+
+async def test_a_store_without_a_list_is_read_whole_and_gets_one() -> None:
+    kvs, (held,) = await crashed({"urgency": 0})
+    del kvs.values[ACTIVE_KEY]
+    cluster = await restarted(kvs)
+    assert list(cluster.manager.service.machine.jobs) == [held]
+    later = await cluster.submit(urgency=0)
+    assert list(ActiveIndex.parse(kvs.values[ACTIVE_KEY].decode()).ids) == [held, later]
+    await cluster.stop()
+
+
+async def test_a_list_that_will_not_be_kept_is_removed() -> None:
+    kvs, (held,) = await crashed({"urgency": 0})
+    cluster = Cluster(kvs=kvs)
+    await cluster.start()
+    assert list(cluster.manager.service.machine.jobs) == [held]
+    assert ACTIVE_KEY not in kvs.values
+    await cluster.stop()
+
+
+async def test_a_listed_job_that_is_gone_is_forgotten() -> None:
+    kvs, (held,) = await crashed({"urgency": 0})
+    kvs.values[ACTIVE_KEY] += b"+7\n"
+    cluster = await restarted(kvs)
+    assert list(cluster.manager.service.machine.jobs) == [held]
+    assert list(cluster.manager.service.journal.index.ids) == [held]
+    await cluster.stop()
 
 
 async def test_pending_jobs_go_on() -> None:
@@ -73,6 +126,9 @@ async def test_job_that_had_not_been_started_is_started_on_what_it_was_given() -
     cluster = await restarted(kvs)
     await cluster.until_event(id, "clean")
     assert cluster.names(id).count("alloc") == 1
+    assert cluster.names(id)[4:6] == ["flux-restart", "memo"], "it may have run before, and says so"
+    memo = await cluster.until_event(id, "memo")
+    assert memo["context"] == {"rerun": "the job may have run before the restart"}
     assert cluster.names(id)[-5:] == ["start", "finish", "release", "free", "clean"]
     await cluster.stop()
 
@@ -126,10 +182,17 @@ async def test_checkpoint_and_log() -> None:
         b'{"timestamp":1.0,"name":"clean"}\n',
         b'{"timestamp":1.0,"name":"submit","context":{}}\n',
         b'{"timestamp":1.0}\n',
+        b"\xff\xfe\n",
+        b"[]\n",
     ],
 )
-async def test_unreadable_job_is_logged_and_left_alone(eventlog: bytes) -> None:
+@pytest.mark.parametrize("listed", [True, False])
+async def test_unreadable_job_is_logged_and_left_alone(eventlog: bytes, listed: bool) -> None:
     kvs, (good,) = await crashed({"urgency": 0})
+    if listed:
+        kvs.values[ACTIVE_KEY] += b"+1\n+2\n"
+    else:
+        del kvs.values[ACTIVE_KEY]
     kvs.values["job.0000.0000.0000.0001.eventlog"] = eventlog
     kvs.values["job.0000.0000.0000.0002.jobspec"] = b"{}"
     cluster = await restarted(kvs)

@@ -50,7 +50,7 @@ class ScriptedStore(Service):
     def store_batch(self, req: Request) -> None:
         if self.store_error is not None:
             raise self.store_error
-        self.blobs.update(blobpack.unpack(req.raw or b""))
+        self.blobs.update({ref: data for ref, data, _ in blobpack.unpack(req.raw or b"")})
 
     @request("kvs-checkpoint.put", absolute=True)
     def put(self, req: Request) -> Any:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from broker.services.kvs import directory
-from broker.services.kvs.directory import Draft, Entries, Missing, all_entries, one_entry, parse
+from broker.services.kvs.directory import Draft, Missing, all_entries, one_entry
 from flux import treeobj
+from flux.dirblob import Entries, parse
 from flux.wire import json
 
 

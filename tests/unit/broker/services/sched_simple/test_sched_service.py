@@ -179,3 +179,11 @@ async def test_hello_again_before_there_are_resources() -> None:
     assert await h.request("sched.hello-again") == {}
     assert not [m for m in h.sent if m.topic == "job-manager.sched-hello"]
     await h.stop()
+
+
+@pytest.mark.parametrize("jobs", [[None], [[1]], [[1, "x"]], [[True, 1]], [[1, 2, 3]], [{}], None, [[[], []]]])
+async def test_malformed_priorities(sched: ServiceHarness[SchedSimpleService], jobs: Any) -> None:
+    with pytest.raises(OSError, match=r".") as failure:
+        await sched.request("sched.prioritize", {"jobs": jobs})
+    assert failure.value.errno == errno.EPROTO
+    assert "internal" not in (failure.value.strerror or "")

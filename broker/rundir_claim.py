@@ -1,0 +1,82 @@
+"""Run directories that a crash left behind: each one made here holds a lock file, locked as long as a process of its instance lives.
+
+The next start of the same user on the same host removes the directories whose lock nobody holds (flock(2): the kernel releases
+a lock with the last process that has the descriptor). A directory without lock file, of another user, behind a symbolic link or
+given by the user is never touched.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import socket
+import stat
+import tempfile
+from contextlib import suppress
+
+PREFIX = "flux-"
+LOCK_FILE = "fluxctl.lock"
+_OPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+def make_rundir() -> tuple[str, int]:
+    """Make a run directory in TMPDIR and return its path and the descriptor that holds its lock; dead ones are removed first.
+
+    Raises OSError: it cannot be made.
+    """
+    sweep(tempfile.gettempdir())
+    path = tempfile.mkdtemp(prefix=PREFIX)
+    unready = os.path.join(path, f".{LOCK_FILE}")
+    try:
+        fd = os.open(unready, _OPEN | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.flock(fd, fcntl.LOCK_SH)
+        os.write(fd, _host())
+        os.rename(unready, os.path.join(path, LOCK_FILE))  # never seen unlocked
+    except OSError:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+    return path, fd
+
+
+def hold(path: str) -> int | None:
+    """Share the lock of a run directory that ``flux start`` made; return the descriptor, None if the directory has no lock."""
+    try:
+        fd = os.open(os.path.join(path, LOCK_FILE), _OPEN)
+    except OSError:
+        return None
+    fcntl.flock(fd, fcntl.LOCK_SH)
+    return fd
+
+
+def sweep(folder: str) -> list[str]:
+    """Remove the run directories in ``folder`` that this user's dead instances on this host left behind; return their paths."""
+    removed: list[str] = []
+    try:
+        entries = [entry for entry in os.scandir(folder) if entry.name.startswith(PREFIX)]
+    except OSError:
+        return removed
+    for entry in entries:
+        with suppress(OSError):
+            if entry.is_dir(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_uid == os.getuid():
+                removed += _remove_dead(entry.path)
+    return removed
+
+
+def _remove_dead(path: str) -> list[str]:
+    """Remove a directory if its lock says that nobody uses it any more."""
+    fd = os.open(os.path.join(path, LOCK_FILE), _OPEN)
+    try:
+        facts = os.fstat(fd)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.getuid() or os.read(fd, 1024) != _host():
+            return []
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(path, ignore_errors=True)
+        return [path]
+    finally:
+        os.close(fd)
+
+
+def _host() -> bytes:
+    """Return what tells this host from another one that shares the directory over a network."""
+    return socket.gethostname().encode("utf-8", "surrogateescape") + b"\n"

@@ -1,0 +1,162 @@
+"""When the store is collected, and the collection's course: steps of a few milliseconds in the store's thread, pauses between them.
+
+Automatic collections begin when the bytes stored since the last one exceed ``content.collect-growth`` percent of those that were in use
+then, and ``content.collect-minimum``. ``flux content gc`` asks for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from broker.attributes import integer
+from broker.context import Context
+from broker.services.content_sqlite.collector import Collection
+from broker.services.content_sqlite.store import BlobStore
+from broker.services.content_sqlite.writer import Writer
+
+STEP: Final = 0.003
+PAUSE: Final = 0.009
+RETRY: Final = 60.0
+SETTINGS: Final = (("content.collect-growth", "growth", 50), ("content.collect-minimum", "minimum", 8 << 20))
+Result = dict[str, Any]
+
+
+class Collecting:
+    """Collects one store, one collection at a time. ``holds`` is how many clients are storing what nothing refers to yet."""
+
+    def __init__(self, ctx: Context, writer: Writer, store: BlobStore) -> None:
+        self._ctx = ctx
+        self._writer = writer
+        self._store = store
+        self.growth = self.minimum = 0
+        self.holds = 0
+        self.count = 0
+        self.last: Result = {}
+        self._task: asyncio.Task[Result | OSError] | None = None
+        self._not_before = 0.0
+        for attribute, field, default in SETTINGS:
+            setattr(self, field, default)
+            ctx.attrs.define_active(attribute, self._getter(field), self._setter(field))
+
+    def _getter(self, field: str) -> Callable[[], str]:
+        return lambda: str(getattr(self, field))
+
+    def _setter(self, field: str) -> Callable[[str], None]:
+        def change(value: str) -> None:
+            number = integer(value)
+            if number < 0:
+                raise OSError(errno.EINVAL, "Invalid argument")
+            setattr(self, field, number)
+
+        return change
+
+    @property
+    def running(self) -> bool:
+        """Whether a collection is under way."""
+        return self._task is not None
+
+    def check(self) -> None:
+        """Begin a collection if enough has been stored since the last."""
+        totals = self._store.totals
+        if self._task is not None or not self.growth or totals.fresh < self.minimum or self.holds:
+            return
+        if totals.fresh * 100 >= self.growth * totals.live and self._ctx.loop_time() >= self._not_before:
+            self._begin()
+
+    async def collect(self) -> Result:
+        """Collect now, or wait for the collection under way; returns what it found. Raises OSError."""
+        result = await asyncio.shield(self._begin())
+        if isinstance(result, OSError):
+            raise result
+        return result
+
+    def _begin(self) -> asyncio.Task[Result | OSError]:
+        if self._task is None:
+            self._task = self._ctx.spawn(self._run(), "content collection")
+        return self._task
+
+    async def _run(self) -> Result | OSError:
+        started = self._ctx.loop_time()
+        try:
+            found = await self._collect()
+        except OSError as exc:
+            self._ctx.log.err(f"collection given up: {exc.strerror}")
+            self._not_before = self._ctx.loop_time() + RETRY
+            return exc
+        finally:
+            self._task = None
+        self.count += 1
+        self.last = {**found, "seconds": round(self._ctx.loop_time() - started, 3)}
+        self._ctx.log.debug(f"collection: dropped {found['dropped_objects']} blobs, {found['dropped_bytes']} bytes")
+        return self.last
+
+    async def _collect(self) -> Result:
+        if self.holds:
+            raise OSError(errno.EBUSY, "a restore is under way")
+        collection = await self._writer.run(lambda: Collection(self._store))
+        handle = self._ctx.handle
+        try:
+            await handle.rpc("content.collect-begin")
+            since = await self._mark(collection)
+            await self._wait_until(since + float(self._ctx.attrs.get("content.grace-period") or 0))
+            await self._mark(collection)
+            await self._steps(collection.sweep)
+            await self._steps(collection.shrink)
+            await self._writer.run(lambda: collection.finish(time.time()))
+        finally:
+            await self._writer.run(collection.close)
+            with suppress(OSError):
+                await handle.rpc("content.collect-end")
+        return {"dropped_objects": collection.dropped_objects, "dropped_bytes": collection.dropped_bytes}
+
+    async def _wait_until(self, when: float) -> None:
+        await asyncio.sleep(max(0.0, when - self._ctx.loop_time()))
+
+    async def _mark(self, collection: Collection) -> float:
+        """Mark from the roots that are in use now; returns when that was."""
+        handle = self._ctx.handle
+        roots: list[str] = []
+        values: list[str] = []
+        try:
+            found = await handle.rpc("kvs.collect-roots")
+            roots, values = found["roots"], found["values"]
+        except OSError as exc:
+            if exc.errno != errno.ENOSYS:
+                raise
+        since = self._ctx.loop_time()
+        await handle.rpc("content.flush")
+        await self._writer.run(lambda: collection.add_roots(roots, values))
+        while True:
+            await self._steps(lambda: collection.mark(STEP))
+            missing, collection.missing = collection.missing, []
+            if not missing:
+                return since
+            for ref in missing:
+                await self._follow(collection, ref)
+
+    async def _follow(self, collection: Collection, ref: str) -> None:
+        """Follow a directory that is in the memory of the content service only, if it is anywhere."""
+        try:
+            blob = (await self._ctx.handle.rpc_message("content.load", ref)).payload or b""
+        except OSError as exc:
+            if exc.errno != errno.ENOENT:
+                raise
+            return
+        await self._writer.run(lambda: collection.add_directory(ref, blob))
+
+    async def _steps(self, step: Callable[[], bool]) -> None:
+        while not await self._writer.run(step):
+            await asyncio.sleep(PAUSE)
+
+    async def stop(self) -> None:
+        """Give up a collection under way."""
+        task = self._task
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError, OSError):
+                await task

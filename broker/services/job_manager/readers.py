@@ -1,0 +1,51 @@
+"""Readers of the journal: which events each wants, and what it has been sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from broker.service import Request
+from broker.services.job_manager.events import Event
+from broker.services.job_manager.states import Job
+
+
+class Reader:
+    """One reader of the journal and the event names it wants.
+
+    ``met`` collects the jobs that something happened to while the reader is sent what was before; None once it follows.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.met: dict[int, Job] | None = {}
+        self.allow = _names(request, "allow")
+        self.deny = _names(request, "deny")
+
+    def wants(self, event: Event) -> bool:
+        """Whether the reader asked for events of this name."""
+        name = event.entry["name"]
+        return (self.allow is None or name in self.allow) and (self.deny is None or name not in self.deny)
+
+    def begin(self, events: Iterable[Event]) -> None:
+        """Send the last of what is not new, which may be nothing: ``replayed`` tells the reader that it is up to date."""
+        self.met = None
+        past = [event.json() for event in events if self.wants(event)]
+        self.request.respond({"events": past, "replayed": True})
+
+    def send(self, events: Iterable[Event]) -> None:
+        """Send new events the reader wants, if any; one that does not follow yet is told of their jobs in the end."""
+        if self.met is not None:
+            self.met.update((event.job.id, event.job) for event in events)
+            return
+        self.replay(events)
+
+    def replay(self, events: Iterable[Event]) -> None:
+        """Send events of the past that the reader wants, if any."""
+        wanted = [event.json() for event in events if self.wants(event)]
+        if wanted:
+            self.request.respond({"events": wanted})
+
+
+def _names(request: Request, key: str) -> frozenset[str] | None:
+    value = request.payload.get(key)
+    return None if value is None else frozenset(request.get(key, dict))

@@ -1,0 +1,60 @@
+"""Purging inactive jobs (flux-job(1)): the requests, and the event that tells of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+    from flux.wire.message import Message
+
+UNLIMITED: Final = -1
+BATCH_DEFAULT: Final = 50
+
+
+def purged_ids(msg: Message) -> list[int]:
+    """Return the jobs that a ``job-purge-inactive`` event names, none for a malformed one."""
+    try:
+        payload = msg.json()
+    except ValueError:
+        return []
+    ids = payload.get("jobs") if isinstance(payload, dict) else None
+    return [id for id in ids if isinstance(id, int)] if isinstance(ids, list) else []
+
+
+def purge(
+    handle: Flux,
+    age_limit: float = UNLIMITED,
+    num_limit: int = UNLIMITED,
+    *,
+    batch: int = BATCH_DEFAULT,
+    force: bool = False,
+) -> int:
+    """Purge the oldest inactive jobs for good; returns how many, or how many would be without ``force``.
+
+    Args:
+        handle: a connected handle.
+        age_limit: purge jobs that have been inactive for more seconds than this.
+        num_limit: purge all but this number of the newest inactive jobs.
+        batch: jobs a request; every request is one commit.
+        force: purge rather than count.
+
+    Raises:
+        OSError: a limit or the batch is out of range, or the sender is not the instance owner.
+    """
+    total = 0
+    while True:
+        payload = {"age_limit": age_limit, "num_limit": num_limit, "batch": batch, "force": force}
+        count = int(handle.rpc("job-manager.purge", payload).get()["count"])
+        total += count
+        if not force or count < batch:
+            return total
+
+
+def purge_id(handle: Flux, jobid: int, *, force: bool = False) -> None:
+    """Purge one inactive job for good; without ``force`` only check that it could be.
+
+    Raises:
+        OSError: there is no such job, it is active, or it is waitable and has not been waited for.
+    """
+    handle.rpc("job-manager.purge-id", {"id": int(jobid), "force": force}).get()

@@ -1,0 +1,1 @@
+"""Key-value stores as tar archives: what ``flux dump`` writes and ``flux restore`` reads."""

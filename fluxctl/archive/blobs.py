@@ -1,0 +1,115 @@
+"""Where blobs are read and written: a running instance, or the file of a store that no instance
+uses.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from flux import blobpack, treeobj
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from broker.services.content_sqlite.store import BlobStore
+    from flux.core.handle import Flux
+
+CHECKPOINT: Final = "kvs-primary"
+AHEAD: Final = 32
+LARGE: Final = 1 << 20
+
+
+class Blobs(Protocol):
+    """Blobs of one store; every method raises OSError."""
+
+    algorithm: str
+
+    def load(self, refs: Iterable[str]) -> Iterator[bytes]:
+        """Yield the blobs ``refs`` in order."""
+
+    def store(self, blobs: Iterable[tuple[str, bytes]]) -> None:
+        """Store blobs with their blobrefs."""
+
+
+class InstanceBlobs:
+    """The content service of a running instance; while this is open nothing in its store is
+    collected.
+    """
+
+    def __init__(self, handle: Flux) -> None:
+        from flux.constants import FLUX_RPC_STREAMING
+
+        self._handle = handle
+        self.algorithm = handle.attr_get("content.hash") or treeobj.DEFAULT_HASH
+        self._hold = handle.rpc("content-sqlite.hold", {}, flags=FLUX_RPC_STREAMING, nodeid=0)
+        try:
+            self._hold.get()
+        except OSError as exc:
+            if exc.errno != errno.ENOSYS:
+                raise
+
+    def load(self, refs: Iterable[str]) -> Iterator[bytes]:
+        """Yield the blobs ``refs`` in order. Small ones are asked for ahead."""
+        waiting: deque[Any] = deque()
+        ahead = 1
+        source = iter(refs)
+        while True:
+            while len(waiting) < ahead and (ref := next(source, None)) is not None:
+                waiting.append(self._handle.rpc("content.load", ref))
+            if not waiting:
+                return
+            data: bytes = waiting.popleft().message().payload or b""
+            ahead = 1 if len(data) > LARGE else min(AHEAD, ahead * 2)
+            yield data
+
+    def store(self, blobs: Iterable[tuple[str, bytes]]) -> None:
+        """Store blobs with their blobrefs."""
+        packed = blobpack.pack((ref, data, 0) for ref, data in blobs)
+        self._handle.rpc("content.store-batch", packed).message()
+
+
+class FileBlobs:
+    """The file of a store. ``create`` makes a new one, which `discard` removes again."""
+
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        from broker.services.content_sqlite.store import BlobStore
+
+        if create and path.exists():
+            raise OSError(errno.EEXIST, f"{path} exists; a store is restored to a new file")
+        if not create and not path.exists():
+            raise OSError(errno.ENOENT, f"{path}: {os.strerror(errno.ENOENT)}")
+        self.algorithm = treeobj.DEFAULT_HASH
+        self._path = path
+        self.file: BlobStore = BlobStore(path, durable=True)
+
+    def load(self, refs: Iterable[str]) -> Iterator[bytes]:
+        """Yield the blobs ``refs`` in order."""
+        return map(self.file.load, refs)
+
+    def store(self, blobs: Iterable[tuple[str, bytes]]) -> None:
+        """Store blobs with their blobrefs."""
+        self.file.write((ref, data, 0) for ref, data in blobs)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+
+    def discard(self) -> None:
+        """Close and remove the file."""
+        self.close()
+        self._path.unlink()
+
+
+def checkpoint_root(value: object) -> tuple[str, int]:
+    """Return root and sequence number of a checkpoint; raises OSError(EINVAL) if it has none."""
+    if isinstance(value, dict) and treeobj.is_blobref(value.get("rootref")):
+        sequence = value.get("sequence", 0)
+        return value["rootref"], sequence if isinstance(sequence, int) else 0
+    raise OSError(errno.EINVAL, "the checkpoint is damaged")
+
+
+Progress = Callable[[str], None]

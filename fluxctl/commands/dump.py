@@ -1,0 +1,80 @@
+"""``flux dump``: a KVS snapshot as an archive."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fluxctl.command import FluxCommand, echo, handle
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+    from fluxctl.archive.blobs import Blobs
+
+
+@click.command(cls=FluxCommand)
+@click.option("-v", "--verbose", is_flag=True, help="Name each key on standard error.")
+@click.option("-q", "--quiet", is_flag=True, help="Do not say what was dumped.")
+@click.option("--checkpoint", is_flag=True, help="Dump the last checkpoint, not the current root.")
+@click.option("--store", metavar="FILE", help="Dump the store FILE, which no instance uses.")
+@click.argument("outfile")
+def command(verbose: bool, quiet: bool, checkpoint: bool, store: str | None, outfile: str) -> None:
+    """Write a snapshot of the primary KVS namespace to the archive OUTFILE.
+
+    Each key becomes a file with its value, a symbolic link or an empty folder. The suffixes .tgz,
+    .tar.gz, .tar.bz2 and .tar.xz compress; - is standard output. If this fails, nothing is left of
+    OUTFILE.
+
+    --store takes the file that content.backing-path named; one written by an older version is
+    brought up to date first.
+    """
+    from fluxctl.archive.blobs import CHECKPOINT, FileBlobs, InstanceBlobs, checkpoint_root
+
+    if store is not None:
+        with contextlib.closing(FileBlobs(Path(store))) as file:
+            root = checkpoint_root(file.file.get_checkpoint(CHECKPOINT))
+            keys = _dump(file, root, outfile, verbose)
+    else:
+        with handle() as h:
+            blobs = InstanceBlobs(h)
+            root = checkpoint_root(_checkpoint(h) if checkpoint else _current(h))
+            keys = _dump(blobs, root, outfile, verbose)
+    if not quiet:
+        echo(f"dumped {keys} keys of version {root[1]}", err=True)
+
+
+def _checkpoint(h: Flux) -> object:
+    from fluxctl.archive.blobs import CHECKPOINT
+
+    value: object = h.rpc("kvs-checkpoint.get", {"key": CHECKPOINT}, nodeid=0).get()["value"]
+    return value
+
+
+def _current(h: Flux) -> object:
+    """Return the current root, which the kvs module has been told to keep."""
+    try:
+        primary = h.rpc("kvs.collect-roots", {}, nodeid=0).get()["primary"]
+    except OSError as exc:
+        if exc.errno != errno.ENOSYS:
+            raise
+        primary = h.rpc("kvs.getroot", {"namespace": "primary", "flags": 0}, nodeid=0).get()
+    return {"rootref": primary["rootref"], "sequence": primary["rootseq"]}
+
+
+def _dump(blobs: Blobs, root: tuple[str, int], outfile: str, verbose: bool) -> int:
+    from fluxctl.archive.dumping import Dump
+    from fluxctl.archive.place import output, tar_to
+
+    def progress(key: str) -> None:
+        if verbose:
+            echo(key, err=True)
+
+    with output(outfile) as file, tar_to(file, outfile) as archive:
+        dump = Dump(blobs, archive, time.time(), progress)
+        dump.write(*root)
+        return dump.keys

@@ -1,0 +1,117 @@
+"""``flux restore``: an archive back into a key-value store."""
+
+from __future__ import annotations
+
+import errno
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fluxctl.command import FluxCommand, echo, handle
+from fluxctl.errors import CommandError
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+    from fluxctl.archive.blobs import Blobs
+    from fluxctl.archive.restoring import Restore
+
+
+@click.command(cls=FluxCommand)
+@click.option("-v", "--verbose", is_flag=True, help="Name each key on standard error.")
+@click.option("-q", "--quiet", is_flag=True, help="Do not say what was restored.")
+@click.option(
+    "--checkpoint", is_flag=True, help="Make the archive the checkpoint that a restart begins with."
+)
+@click.option("--key", metavar="NAME", help="Put what is in the archive below the key NAME.")
+@click.option("--store", metavar="FILE", help="Make the new store FILE, for content.backing-path.")
+@click.argument("infile")
+def command(
+    verbose: bool, quiet: bool, checkpoint: bool, key: str | None, store: str | None, infile: str
+) -> None:
+    """Read the archive INFILE, written by flux dump, back into a key-value store; - is standard
+    input.
+
+    One of --key, --checkpoint and --store says where to. --key replaces what is there. --checkpoint
+    needs an instance with a backing store, but without the kvs module. Either all of the archive is
+    restored or nothing.
+    """
+    if [checkpoint, key is not None, store is not None].count(True) != 1:
+        raise CommandError("one of --key, --checkpoint and --store is needed")
+
+    def progress(name: str) -> None:
+        if verbose:
+            echo(name, err=True)
+
+    if store is not None:
+        restored = _to_file(Path(store), infile, progress)
+    else:
+        with handle() as h:
+            restored = _to_instance(h, key, infile, progress)
+    if not quiet:
+        echo(f"restored {restored.keys} keys", err=True)
+
+
+def _read(blobs: Blobs, infile: str, progress: Any) -> tuple[str, Restore]:
+    from fluxctl.archive.place import source
+    from fluxctl.archive.restoring import Restore
+
+    restore = Restore(blobs, progress)
+    with source(infile) as file:
+        return restore.read(file, infile), restore
+
+
+def _value(root: str, restore: Restore) -> dict[str, Any]:
+    return {"version": 1, "rootref": root, "sequence": restore.sequence, "timestamp": time.time()}
+
+
+def _to_file(path: Path, infile: str, progress: Any) -> Restore:
+    from fluxctl.archive.blobs import CHECKPOINT, FileBlobs
+
+    file = FileBlobs(path, create=True)
+    try:
+        root, restore = _read(file, infile, progress)
+        file.file.put_checkpoint(CHECKPOINT, _value(root, restore), sync=True)
+    except BaseException:
+        file.discard()
+        raise
+    file.close()
+    return restore
+
+
+def _to_instance(h: Flux, key: str | None, infile: str, progress: Any) -> Restore:
+    from flux.kvs_txn import PRIMARY, SYNC, Txn
+    from flux.treeobj import dirref
+    from fluxctl.archive.blobs import CHECKPOINT, InstanceBlobs
+
+    if key is None:
+        _refuse_kvs(h)
+    blobs = InstanceBlobs(h)
+    root, restore = _read(blobs, infile, progress)
+    if key is None:
+        h.rpc("content.flush", {}, nodeid=0).get()
+        body = {"key": CHECKPOINT, "value": _value(root, restore), "sync": True}
+        h.rpc("kvs-checkpoint.put", body, nodeid=0).get()
+        return restore
+    txn = Txn().put_treeobj(key, dirref(root))
+    body = {"namespace": PRIMARY, "flags": SYNC, "ops": txn.ops}
+    try:
+        h.rpc("kvs.commit", body).get()
+    except OSError as exc:
+        if exc.errno != errno.ENOSYS:
+            raise
+        h.rpc("kvs.commit", {**body, "flags": 0}).get()  # no backing store
+    return restore
+
+
+def _refuse_kvs(h: Flux) -> None:
+    try:
+        h.rpc("kvs.ping", {"seq": 0}, nodeid=0).get()
+    except OSError as exc:
+        if exc.errno != errno.ENOSYS:
+            raise
+        return
+    raise CommandError(
+        "the kvs module is loaded and would overwrite the checkpoint; use --key, or --store"
+    )

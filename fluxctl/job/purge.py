@@ -1,0 +1,100 @@
+"""``flux job purge``."""
+
+from __future__ import annotations
+
+import math
+
+import click
+
+from fluxctl.command import handle, talk
+from fluxctl.errors import CommandError
+from fluxctl.job.options import JobCommand, JobIdArguments, parse_id
+
+BATCH_DEFAULT = 50
+
+
+@click.command(
+    "purge",
+    cls=JobCommand,
+    synopsis="[--age-limit=FSD] [--num-limit=N] [--batch=COUNT] [--force] [ID ...]",
+    help="Purge the oldest inactive jobs",
+)
+@click.option(
+    "--age-limit", metavar="FSD", help="Purge jobs that became inactive beyond age-limit."
+)
+@click.option(
+    "--num-limit",
+    type=click.IntRange(min=0),
+    metavar="COUNT",
+    help="Purge oldest inactive jobs until COUNT are left.",
+)
+@click.option("-f", "--force", is_flag=True, help="Perform the irreversible purge.")
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1, max=1000),
+    default=BATCH_DEFAULT,
+    metavar="COUNT",
+    help="Limit number of jobs per request (default 50).",
+)
+@click.argument("args", nargs=-1, cls=JobIdArguments)
+@click.pass_context
+def purge(
+    ctx: click.Context,
+    age_limit: str | None,
+    num_limit: int | None,
+    force: bool,
+    batch: int,
+    args: tuple[str, ...],
+) -> None:
+    if args and (age_limit is not None or num_limit is not None):
+        raise CommandError("purge: job ids and limits exclude one another")
+    count = _purge_ids(args, force) if args else _purge_oldest(age_limit, num_limit, batch, force)
+    left = int(handle().rpc("job-manager.stats.get").get().get("inactive_jobs", 0))
+    if force:
+        talk(ctx, f"purged {count} inactive jobs, {left} remaining")
+    else:
+        talk(ctx, f"use --force to purge {count} of {left} inactive jobs")
+
+
+def _purge_oldest(age_limit: str | None, num_limit: int | None, batch: int, force: bool) -> int:
+    from flux.job.purge import UNLIMITED, purge
+
+    age = UNLIMITED if age_limit is None else _seconds(age_limit)
+    try:
+        return purge(
+            handle(), age, UNLIMITED if num_limit is None else num_limit, batch=batch, force=force
+        )
+    except OSError as exc:
+        raise CommandError(f"purge: {exc.strerror}") from None
+
+
+def _seconds(text: str) -> float:
+    from flux.duration import parse_fsd
+
+    try:
+        seconds = parse_fsd(text)
+    except ValueError:
+        raise CommandError(f"purge: {text}: invalid Flux standard duration") from None
+    if math.isinf(seconds):
+        raise CommandError("purge: an infinite age limit purges nothing")
+    return seconds
+
+
+def _purge_ids(ids: tuple[str, ...], force: bool) -> int:
+    """Purge jobs by id; returns how many.
+
+    Every job is tried; the first error is told in the end.
+    """
+    from flux.job.purge import purge_id
+
+    first: CommandError | None = None
+    count = 0
+    for text in ids:
+        try:
+            purge_id(handle(), parse_id(text), force=force)
+            count += 1
+        except OSError as exc:
+            first = first or CommandError(f"purge: {text}: {exc.strerror}")
+    if first is not None:
+        raise first
+    return count

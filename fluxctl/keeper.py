@@ -1,0 +1,83 @@
+"""What ``flux start`` does for its brokers while they live, and after them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+from typing import TYPE_CHECKING
+
+from fluxctl.broker_process import fork_broker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+
+def keep(become: Callable[[], int]) -> int:
+    """Fork and have the child return what ``become`` returns; in the parent return the child's exit
+    code.
+
+    The parent passes signals on and cleans up after the child. Raises OSError if there can be no
+    more processes.
+    """
+    adopted = adopt()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = fork_broker()
+    if child is None:
+        return become()
+    _close_pmi()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    forward_signals(child.signal)
+    try:
+        code = child.reap()
+    finally:
+        clean_up(adopted)
+        child.close()
+    if code >= 0:
+        return code
+    sys.stderr.write(f"flux-start: broker (pid {child.pid}) {signal.strsignal(-code)}\n")
+    _sweep()
+    return 128 - code
+
+
+def adopt() -> frozenset[int]:
+    """Become the one to whom orphans come; return the children that this process had before it
+    started anything.
+    """
+    from broker.subprocess.descendants import become_subreaper, children
+
+    before = frozenset(children())
+    become_subreaper()
+    return before
+
+
+def clean_up(spared: Collection[int]) -> None:
+    """Kill what ended brokers left behind; ``spared`` are the children that are none of it."""
+    from broker.subprocess.descendants import end_descendants
+
+    end_descendants(spared)
+
+
+def _sweep() -> None:
+    from broker.rundir_claim import sweep
+
+    sweep(tempfile.gettempdir())
+
+
+def _close_pmi() -> None:
+    """The connection to the process manager of an enclosing job is the broker's."""
+    fd = os.environ.get("PMI_FD", "")
+    if fd.isdecimal():
+        with contextlib.suppress(OSError):
+            os.close(int(fd))
+
+
+def forward_signals(send: Callable[[int], None]) -> None:
+    """Pass SIGTERM and SIGHUP on with ``send``; a SIGINT of the terminal reaches the broker without
+    us.
+    """
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, lambda number, _: send(number))

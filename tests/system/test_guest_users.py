@@ -1,0 +1,147 @@
+"""Another user on a running instance: what a guest sees, may do, and can make the broker hold."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+from flux.testing.instance import Instance, running_instance
+
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="becomes another user")
+NOBODY = 65534
+
+# Runs as the other user: imports first, for it need not be able to read our files.
+PRELUDE = """
+import asyncio, errno, os, sys
+from flux.aio import AsyncFlux
+from flux.connect import open_stream
+import flux.wire.json, flux.wire.framing, uuid
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+uri = sys.argv[1]
+async def call(handle, topic, payload=None):
+    try:
+        return (0, await handle.rpc(topic, payload))
+    except OSError as exc:
+        return (exc.errno, exc.strerror)
+"""
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    with tempfile.TemporaryDirectory(prefix="g-", dir="/tmp") as folder:
+        os.chmod(folder, 0o711)
+        rundir = pathlib.Path(folder) / "run"
+        rundir.mkdir(mode=0o711)
+        options = (f"-o,--setattr=rundir={rundir}", "-o,--setattr=access.allow-guest-user=true")
+        with running_instance(1, *options, "-o,--setattr=access.guest-connections=8") as running:
+            yield running
+
+
+def as_guest(instance: Instance, script: str) -> str:
+    """Run an asyncio program as another user; its output."""
+    body = "\n".join("    " + line for line in script.strip().splitlines())
+    program = f"{PRELUDE}\nasync def main():\n{body}\nasyncio.run(main())\n"
+    done = subprocess.run(
+        [sys.executable, "-c", program, instance.uri], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_owners_keys_and_roots_are_not_shown(instance: Instance) -> None:
+    script = """
+handle = await AsyncFlux.connect(uri)
+events = await handle.subscribe("")
+print("ready", flush=True)
+while True:
+    msg = await anext(events)
+    print(msg.topic, flush=True)
+    if msg.topic == "the.end":
+        break
+await handle.close()
+"""
+    body = "\n".join("    " + line for line in script.strip().splitlines())
+    program = f"{PRELUDE}\nasync def main():\n{body}\nasyncio.run(main())\n"
+    guest = subprocess.Popen([sys.executable, "-c", program, instance.uri], stdout=subprocess.PIPE, text=True)
+    assert guest.stdout is not None
+    assert guest.stdout.readline() == "ready\n"
+    assert instance.run("kvs", "put", "secret.key=1").returncode == 0
+    assert instance.run("event", "pub", "the.end").returncode == 0
+    seen, _ = guest.communicate(timeout=60)
+    assert "the.end" in seen.split()
+    assert not [topic for topic in seen.split() if topic.startswith("kvs.setroot")]
+    owner = instance.run("kvs", "get", "secret.key")
+    assert owner.stdout == "1\n"
+
+
+def test_a_guest_logs_nothing_and_publishes_nothing_of_the_system(instance: Instance) -> None:
+    out = as_guest(
+        instance,
+        """
+handle = await AsyncFlux.connect(uri)
+handle.send("log.append", b"<0>1 2026-01-01T00:00:00.0Z 0 kvs 1 - - planted")
+print(await call(handle, "event.pub", {"topic": "job-exception", "flags": 0}))
+print((await call(handle, "event.pub", {"topic": "mine", "flags": 0}))[0])
+print((await call(handle, "content.load", None))[0], (await call(handle, "attr.set", {"name": "a", "value": "b"}))[0])
+await handle.close()
+""",
+    )
+    assert out.splitlines() == [
+        "(1, 'events with that topic are published by the instance owner only')",
+        "0",
+        "1 1",
+    ]
+    assert "planted" not in instance.run("dmesg").stdout
+    assert "planted" not in instance.log
+
+
+def test_a_guest_has_so_many_connections(instance: Instance) -> None:
+    out = as_guest(
+        instance,
+        """
+handles = []
+for _ in range(10):
+    try:
+        handles.append(await AsyncFlux.connect(uri))
+    except OSError as exc:
+        print(exc.errno == errno.EAGAIN)
+print(len(handles))
+for handle in handles:
+    await handle.close()
+""",
+    )
+    assert out.split() == ["True", "True", "8"]
+    assert instance.run("getattr", "size").stdout == "1\n"
+
+
+def test_guests_that_do_not_read_take_little_memory(instance: Instance) -> None:
+    out = as_guest(
+        instance,
+        """
+idle = []
+for _ in range(4):
+    handle = await AsyncFlux.connect(uri)
+    await handle.transport._handle.rpc("local.sub", {"topic": "flood"})
+    handle.transport._transport.pause_reading()
+    idle.append(handle)
+publisher = await AsyncFlux.connect(uri)
+for _ in range(300):
+    await publisher.publish_seq("flood.x", "x" * 1_000_000)
+print("done")
+await publisher.close()
+for handle in idle:
+    handle.transport._transport.abort()
+""",
+    )
+    assert out == "done\n"
+    assert instance.log.count(f"of user {NOBODY} does not read its messages") == 4
+    pid = int(instance.run("getattr", "broker.pid").stdout)
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+    assert peak < 200 * 1024

@@ -1,0 +1,171 @@
+"""What jobs leave behind, and shells, tasks and shell hosts that are stopped or killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from flux.testing.instance import Instance, running_instance
+
+from .watching import background, broker_pid, freed, sleepers, still_there, tree, until
+
+DAEMONS = """
+import os, sys, time
+for _ in range(12):
+    if os.fork():
+        continue
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    if sys.argv[2] == "quiet":
+        null = os.open("/dev/null", os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+    os.execvp("sleep", ["sleep", sys.argv[1]])
+for _ in range(12):
+    os.wait()
+if sys.argv[2] == "wait":
+    time.sleep(1000)
+"""
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    with running_instance(2) as instance:
+        yield instance
+
+
+def daemons(mark: str, how: str) -> list[str]:
+    return [sys.executable, "-c", DAEMONS, mark, how]
+
+
+def hosts(pid: int) -> list[psutil.Process]:
+    return [child for child in psutil.Process(pid).children() if "shell.host" in " ".join(child.cmdline())]
+
+
+def test_daemons_of_a_task_end_with_the_job(instance: Instance) -> None:
+    done = instance.run("mini", "run", "-N2", "-n2", *daemons("6201", "quiet"))
+    assert done.returncode == 0, done.stderr
+    assert not sleepers("6201")
+
+
+def test_a_job_may_ask_for_its_daemons_to_stay_until_the_instance_ends() -> None:
+    with running_instance(2) as instance:
+        done = instance.run("mini", "run", "-N2", "-n2", "-o", "linger", *daemons("6202", "quiet"))
+        assert done.returncode == 0, done.stderr
+        assert len(sleepers("6202")) == 24
+        assert instance.run("mini", "run", "-N2", "-n2", "true").returncode == 0
+        assert len(sleepers("6202")) == 24
+        left = sleepers("6202")
+        assert instance.stop() == 0
+        assert not still_there(left, 5)
+
+
+def test_a_cancelled_job_takes_its_daemons_along(instance: Instance) -> None:
+    jobid = instance.run("mini", "submit", *daemons("6203", "wait")).stdout.strip()
+    until(lambda: len(sleepers("6203")) == 12)
+    instance.run("job", "cancel", jobid)
+    assert instance.run("job", "wait-event", "-t", "30", jobid, "clean").returncode == 0
+    assert not sleepers("6203")
+
+
+def test_the_daemons_of_a_killed_shell_end_with_it(instance: Instance) -> None:
+    jobid = instance.run("mini", "submit", *daemons("6204", "wait")).stdout.strip()
+    until(lambda: len(sleepers("6204")) == 12)
+    shell = sleepers("6204")[0].parent()
+    assert shell is not None
+    shell.kill()
+    assert instance.run("job", "wait-event", "-t", "30", jobid, "clean").returncode == 0
+    until(lambda: not sleepers("6204"))
+
+
+def test_a_stopped_task_ends_when_it_is_cancelled(instance: Instance) -> None:
+    jobid = instance.run("mini", "submit", "sleep", "6205").stdout.strip()
+    until(lambda: sleepers("6205"))
+    sleepers("6205")[0].suspend()
+    instance.run("job", "cancel", jobid)
+    assert "status=36608" in instance.run("job", "wait-event", "-t", "30", jobid, "finish").stdout
+
+
+def test_ended_orphans_of_a_running_job_are_reaped(instance: Instance) -> None:
+    script = "for n in 1 2 3 4 5; do (sleep 0 & ) ; done; sleep 6206"
+    jobid = instance.run("mini", "submit", "sh", "-c", script).stdout.strip()
+    until(lambda: sleepers("6206"))
+    task = sleepers("6206")[0].parent()
+    shell = task.parent() if task is not None else None
+    assert shell is not None
+    until(lambda: len(shell.children()) == 1)
+    instance.run("job", "cancel", jobid)
+
+
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL], ids=["stopped", "killed"])
+def test_jobs_go_on_after_a_shell_host_was_stopped_or_killed(number: int) -> None:
+    with running_instance(1) as instance:
+        broker = broker_pid(instance, 0)
+        old = instance.run("mini", "submit", "sh", "-c", "sleep 6207; echo old").stdout.strip()
+        until(lambda: sleepers("6207"))
+        (host,) = hosts(broker)
+        os.kill(host.pid, number)
+        counter = instance.home / "counter"
+        new = [
+            instance.run("mini", "submit", "sh", "-c", f"echo x >>{counter}; sleep 0.1").stdout.strip()
+            for _ in range(5)
+        ]
+        for jobid in new:
+            assert instance.run("job", "attach", jobid).returncode == 0
+        freed([host.pid], signal.SIGCONT)
+        assert counter.read_text() == "x\n" * 5
+        assert f"the shell host (pid {host.pid})" in instance.run("dmesg").stdout
+        assert [h for h in hosts(broker) if h.pid == host.pid] == []
+        sleepers("6207")[0].terminate()
+        assert instance.run("job", "attach", old).stdout == "old\n"
+        second = instance.run("mini", "submit", "sleep", "6208").stdout.strip()
+        until(lambda: sleepers("6208"))
+        instance.run("job", "cancel", second)
+        assert instance.run("job", "wait-event", "-t", "30", second, "clean").returncode == 0
+
+
+def test_a_job_of_a_replaced_host_can_be_cancelled_and_killed() -> None:
+    with running_instance(1) as instance:
+        jobid = instance.run("mini", "submit", "sh", "-c", "trap '' TERM; sleep 6209 & wait; wait").stdout.strip()
+        until(lambda: sleepers("6209"))
+        (host,) = hosts(broker_pid(instance, 0))
+        host.suspend()
+        until(lambda: not host.is_running() or host.status() == psutil.STATUS_ZOMBIE)
+        instance.run("job", "cancel", jobid)
+        assert instance.run("job", "wait-event", "-t", "30", jobid, "clean").returncode == 0
+        assert not still_there(sleepers("6209"), 5)
+
+
+@pytest.mark.parametrize("what", ["host", "shell", "task"])
+def test_nothing_stopped_holds_up_the_end_of_the_instance(what: str) -> None:
+    with running_instance(1) as instance:
+        instance.run("mini", "submit", "sleep", "6210")
+        until(lambda: sleepers("6210"))
+        task = sleepers("6210")[0]
+        shell = task.parent()
+        host = shell.parent() if shell is not None else None
+        assert shell is not None and host is not None
+        everything = tree(instance.process.pid)
+        {"host": host, "shell": shell, "task": task}[what].suspend()
+        began = time.monotonic()
+        assert instance.stop() == 0
+        assert time.monotonic() - began < 15
+        assert not still_there(everything, 5)
+        assert "cleanup: \n" not in instance.log
+
+
+def test_exec_and_the_initial_program_leave_nothing_at_the_end_of_the_instance() -> None:
+    with running_instance(2) as instance:
+        with background(instance, "exec", "-n", *daemons("6211", "quiet")) as client:
+            assert client.wait(30) == 0
+        assert len(sleepers("6211")) == 24
+        left = sleepers("6211")
+        assert instance.stop() == 0
+        assert not still_there(left, 5)

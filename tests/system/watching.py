@@ -1,0 +1,80 @@
+"""What the tests of lost brokers share: processes found by mark, waits with a deadline, brokers by rank."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+
+import psutil
+
+from flux import Flux
+from flux.testing.instance import Instance, default_flux
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait until ``condition`` holds; fail after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "condition not reached in time"
+        time.sleep(0.02)
+
+
+def sleepers(mark: str) -> list[psutil.Process]:
+    """Return the running processes ``sleep <mark>``."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        if process.info["cmdline"] == ["sleep", mark] and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
+
+
+def broker_pid(instance: Instance, rank: int) -> int:
+    """Return the process id of a broker."""
+    with Flux(instance.uri.removesuffix("0") + str(rank)) as handle:
+        return int(handle.attr_get("broker.pid") or 0)
+
+
+def still_there(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Return those of ``processes`` that have not ended after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    left = list(processes)
+    while left and time.monotonic() < deadline:
+        left = [process for process in left if _runs(process)]
+        time.sleep(0.01)
+    return left
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def background(instance: Instance, *arguments: str) -> subprocess.Popen[str]:
+    """Start `flux ARGUMENTS` against the instance."""
+    return subprocess.Popen(
+        [default_flux(), *arguments],
+        env=instance.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def tree(pid: int) -> list[psutil.Process]:
+    """Return a process and all its descendants."""
+    root = psutil.Process(pid)
+    return [root, *root.children(recursive=True)]
+
+
+def freed(pids: Iterable[int], number: int) -> None:
+    """Send a signal to each process that still runs."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue

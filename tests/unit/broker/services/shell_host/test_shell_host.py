@@ -1,0 +1,143 @@
+"""The shell-host service: a host that cannot be started, one that is lost, jobs that it had not taken up."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from broker.services.shell_host import launcher
+from broker.services.shell_host import service as module
+from broker.services.shell_host.service import ShellHostService
+from broker.testing import ServiceHarness
+
+Harness = ServiceHarness[ShellHostService]
+
+
+class FakeHost:
+    """Stands for the host process: keeps the shells' ends of the sockets it is given."""
+
+    def __init__(self, *_: Any) -> None:
+        self.pid = 1000
+        self.ends: list[socket.socket] = []
+        self.killed: list[int] = []
+        self.error: OSError | None = None
+        self.starts = 0
+
+    def start(self) -> None:
+        self.starts += 1
+        if self.error is not None:
+            raise self.error
+
+    def fork(self, jobid: int, end: socket.socket) -> None:
+        if self.error is not None:
+            end.close()
+            raise self.error
+        self.ends.append(end)
+
+    def kill(self, jobid: int) -> None:
+        self.killed.append(jobid)
+
+    def check(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        for end in self.ends:
+            end.close()
+
+
+@pytest.fixture
+async def harness(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harness]:
+    monkeypatch.setattr(module, "HostProcess", FakeHost)
+    monkeypatch.setattr(module, "RETRY_START", 0.01)
+    monkeypatch.setattr(module, "IDLE_START", 0.0)
+    harness = ServiceHarness(ShellHostService, rpcs={"service.add": lambda _: None, "service.remove": lambda _: None})
+    yield harness
+    await harness.stop()
+
+
+def fake(harness: Harness) -> FakeHost:
+    host: Any = harness.service.host
+    return host  # type: ignore[no-any-return]
+
+
+async def test_a_host_that_cannot_be_started_is_tried_again_and_logged_once(harness: Harness) -> None:
+    host = fake(harness)
+    host.error = OSError(errno.EMFILE, "Too many open files")
+    await harness.start()
+    await harness.until(lambda: host.starts > 3)
+    lines = [entry.text for entry in harness.logs]
+    assert lines == ["the shell host cannot be started, which is tried again: Too many open files"]
+    host.error = None
+    starts = host.starts
+    await harness.until(lambda: host.starts > starts)
+
+
+def received(end: socket.socket) -> list[dict[str, Any]]:
+    end.settimeout(5)
+    return [json.loads(line) for line in end.recv(65536).splitlines()]
+
+
+def start(harness: Harness) -> list[Any]:
+    return harness.stream("shell-host.start", {"id": 7, "userid": 0, "leader": 0, "jobspec": {}, "R": {}})
+
+
+async def test_a_job_that_no_shell_took_up_is_given_to_another_one_once(harness: Harness) -> None:
+    await harness.start()
+    replies, host = start(harness), fake(harness)
+    await harness.request("shell-host.tell", {"id": 7, "msg": {"t": "early"}})
+    host.ends[0].close()
+    await harness.until(lambda: len(host.ends) == 2)
+    first, second = received(host.ends[1])
+    assert first["job"]["id"] == 7 and second == {"t": "early"}
+    host.ends[1].close()
+    await harness.until(lambda: len(replies) == 2)
+    assert replies[0].json() == {"t": "exit", "status": 9, "lost": True} and len(host.ends) == 2
+
+
+async def test_a_job_that_was_taken_up_never_runs_again(harness: Harness) -> None:
+    await harness.start()
+    replies, host = start(harness), fake(harness)
+    host.ends[0].sendall(b'{"t":"hello","pid":4194304}\n')
+    await harness.until(lambda: harness.service.links[7].pid == 4194304)
+    host.ends[0].close()
+    await harness.until(lambda: len(replies) == 2)
+    assert replies[0].json()["lost"] and len(host.ends) == 1 and host.killed == [7]
+
+
+async def test_a_job_that_was_killed_is_not_given_to_another_shell(harness: Harness) -> None:
+    await harness.start()
+    replies, host = start(harness), fake(harness)
+    await harness.request("shell-host.kill", {"id": 7})
+    host.ends[0].close()
+    await harness.until(lambda: len(replies) == 2)
+    assert len(host.ends) == 1
+
+
+async def test_a_hung_host_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launcher, "HUNG_AFTER", 0.0)
+    monkeypatch.setattr(launcher, "_BOOT", "import time; time.sleep(6301) # {path!r} {fd}")
+    lost: list[tuple[int, str]] = []
+    host = launcher.HostProcess(lambda *_: None, lambda pid, why: lost.append((pid, why)))
+    host.start()
+    pid = host.pid
+    host.check()
+    assert lost == [(pid, "has not answered for 0s")]
+    await host.stop()
+
+
+async def test_a_host_answers_and_ends_with_its_socket() -> None:
+    lost: list[Any] = []
+    host = launcher.HostProcess(lambda *_: None, lambda *what: lost.append(what))
+    host.start()
+    async with asyncio.timeout(20):
+        while not host._has_answered:
+            await asyncio.sleep(0.01)
+    host.check()
+    await host.stop()
+    assert lost == [] and host.pid == 0

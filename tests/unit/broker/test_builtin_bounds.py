@@ -1,0 +1,179 @@
+"""What the broker's own services take: names, values, ranks and numbers within bounds, and a guest's log line not at all."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker.attributes import Attributes
+from broker.builtin.attr import MAX_ATTRIBUTES, AttrService
+from broker.builtin.broker import MAX_GUEST_SERVICES, NameService
+from broker.builtin.event import EventService
+from broker.builtin.log import LogService
+from broker.builtin.state import StateMachineService
+from broker.context import Context
+from broker.log import LogRing
+from broker.router import Router
+from broker.runlevel import Runlevel
+from broker.testing.harness import ServiceHarness
+from broker.topology import Topology
+from flux.logline import Entry, parse
+from flux.wire.message import NORESPONSE, Message
+
+GUEST = 77
+
+
+class Client:
+    id = "client"
+
+    def deliver(self, msg: Message) -> None:
+        """Nothing is sent here."""
+
+
+def router() -> Router:
+    made = Router(Topology(0, 4), lambda function: None)
+    made.attach(Client())
+    return made
+
+
+async def errnum(harness: ServiceHarness[Any], topic: str, payload: dict[str, Any], userid: int = 0) -> int:
+    try:
+        await harness.request(topic, payload, userid=userid)
+    except OSError as exc:
+        assert exc.strerror and "Error" not in exc.strerror
+        return exc.errno or 0
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ({"name": "my.attr", "value": "x"}, 0),
+        ({"name": "", "value": "x"}, errno.EINVAL),
+        ({"name": "a\x1b", "value": "x"}, errno.EINVAL),
+        ({"name": "a\udcff", "value": "x"}, errno.EINVAL),
+        ({"name": "a" * 2000, "value": "x"}, errno.EINVAL),
+        ({"name": "a", "value": "x" * (1 << 21)}, errno.EINVAL),
+        ({"name": "a", "value": 1}, errno.EPROTO),
+    ],
+)
+async def test_attributes_have_names_and_values_within_bounds(payload: dict[str, Any], expected: int) -> None:
+    assert await errnum(ServiceHarness(AttrService), "attr.set", payload) == expected
+
+
+async def test_attributes_are_so_many() -> None:
+    harness = ServiceHarness(AttrService)
+    for number in range(MAX_ATTRIBUTES):
+        harness.ctx.attrs.define(f"a{number}", "")
+    assert await errnum(harness, "attr.set", {"name": "one.more", "value": ""}) == errno.ENOSPC
+    assert await errnum(harness, "attr.set", {"name": "a1", "value": "x"}) == 0
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, str(1 << 31), "x", ""])
+def test_numbers_in_attributes_have_32_bits(value: str) -> None:
+    attrs = Attributes()
+    LogRing(0, attrs)
+    with pytest.raises(OSError, match="Invalid argument"):
+        attrs.set("log-ring-size", value)
+
+
+class Names(NameService):
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx, router())
+
+
+@pytest.mark.parametrize("name", ["", ".", "a.", ".a", "a..b", "a b", "a\n", "a\x1b", "a" * 257, "\udcff"])
+async def test_service_names_are_words(name: str) -> None:
+    assert await errnum(ServiceHarness(Names), "service.add", {"service": name}) == errno.EINVAL
+
+
+async def test_a_client_serves_so_many_names() -> None:
+    harness = ServiceHarness(Names)
+    for number in range(MAX_GUEST_SERVICES):
+        assert await errnum(harness, "service.add", {"service": f"{GUEST}-{number}"}, GUEST) == 0
+    assert await errnum(harness, "service.add", {"service": f"{GUEST}-more"}, GUEST) == errno.ENOSPC
+    assert await errnum(harness, "service.remove", {"service": f"{GUEST}-0"}, GUEST) == 0
+    assert await errnum(harness, "service.add", {"service": f"{GUEST}-more"}, GUEST) == 0
+
+
+class Events(EventService):
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx, router())
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ({"topic": "a.b"}, 0),
+        ({"topic": "a.b", "userid": 5, "rolemask": 2}, 0),
+        ({"topic": "a.b", "rolemask": 1 << 32}, errno.EPROTO),
+        ({"topic": "a.b", "userid": -1}, errno.EPROTO),
+        ({"topic": "a.b", "userid": True}, errno.EPROTO),
+        ({"topic": ""}, errno.EINVAL),
+        ({"topic": "a\n"}, errno.EINVAL),
+        ({"topic": "a" * 5000}, errno.EINVAL),
+        ({"topic": "a", "flags": 1, "payload": "%%%"}, errno.EPROTO),
+        ({"topic": 5}, errno.EPROTO),
+    ],
+)
+async def test_events_are_published_within_bounds(payload: dict[str, Any], expected: int) -> None:
+    assert await errnum(ServiceHarness(Events), "event.pub", payload) == expected
+
+
+class Log(LogService):
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx, LogRing(0, ctx.attrs))
+
+
+async def test_only_the_owner_adds_log_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    harness = ServiceHarness(Log)
+    await harness.start()
+    line = b"<0>1 2026-01-01T00:00:00.0Z 0 kvs 1 - - \x1b[2Jroot password:\x07\nsecond"
+    harness.submit("log.append", line, userid=GUEST, flags=NORESPONSE)
+    assert list(harness.service.ring) == []
+    assert capsys.readouterr().err == ""
+    harness.submit("log.append", line, flags=NORESPONSE)
+    [entry] = harness.service.ring
+    assert entry.text == "\\u001b[2Jroot password:\\u0007\\u000asecond"
+    assert capsys.readouterr().err.endswith("kvs.emerg[0]: \\u001b[2Jroot password:\\u0007\\u000asecond\n")
+
+
+@pytest.mark.parametrize("line", ["<" + "9" * 5000 + ">1 t 0 n p - - x", "<8>1 t " + "9" * 5000 + " n p - - x"])
+def test_log_lines_with_endless_numbers_are_none(line: str) -> None:
+    assert parse(line) is None
+
+
+def test_a_log_file_that_cannot_be_written_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    attrs = Attributes()
+    attrs.define("log-filename", str(tmp_path / "none" / "log"))
+    ring = LogRing(0, attrs)
+    for _ in range(3):
+        ring.append(Entry(6, "t", 0, "n", "1", "text"))
+    assert capsys.readouterr().err.count("log-filename") == 1
+    (tmp_path / "none").mkdir()
+    ring.append(Entry(6, "t", 0, "n", "1", "text"))
+    assert (tmp_path / "none" / "log").read_text() == "t n.info[0]: text\n"
+
+
+class State(StateMachineService):
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx, Runlevel(lambda: 0.0, lambda text: None, lambda state: None), lambda: None)
+
+
+@pytest.mark.parametrize("rank", [-1, 4, 1 << 32, 10**18])
+async def test_a_rank_that_cannot_be_is_not_online(rank: int) -> None:
+    harness = ServiceHarness(State, size=4)
+    assert await errnum(harness, "state-machine.online", {"rank": rank}) == errno.EINVAL
+    assert harness.service.online == set()
+
+
+async def test_lost_ranks_cost_what_was_online() -> None:
+    harness = ServiceHarness(State, size=4)
+    harness.service.online = {1, 2}
+    assert await errnum(harness, "state-machine.lost", {"idset": "2-4294967294"}) == 0
+    assert harness.service.online == {1}
+    assert await errnum(harness, "state-machine.lost", {"idset": "x"}) == errno.EPROTO
+    await harness.stop()
