@@ -8,9 +8,13 @@ import json
 import pathlib
 import tempfile
 from functools import cache
+from typing import TYPE_CHECKING
 
 from bench.measure import Figure, Program, Target, paired, programs, show
 from flux.testing.instance import running_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 JOBS = 5000
 KIB = 1024.0
@@ -53,6 +57,10 @@ def _stats(text: str) -> dict[str, float]:
     return found
 
 
+def _part(name: str) -> Callable[[Program], float]:
+    return lambda program: _sample(program)[name]
+
+
 def figures() -> list[Figure]:
     """KiB of a persistent store for each of 5,000 jobs that run `true`."""
     ours = programs()[:1]
@@ -63,7 +71,7 @@ def figures() -> list[Figure]:
         ("store for each job after a collection", "shrunk", Target()),
     )
     return [
-        paired(name, "KiB", target, lambda p, which=which: _sample(p)[which], 1, ours, warm_up=0)  # type: ignore[misc]
+        paired(name, "KiB", target, _part(which), 1, ours, warm_up=0)
         for name, which, target in rows
     ]
 
