@@ -10,7 +10,7 @@ MINUTES ?= 20
 SEED ?=
 FAULTS ?=
 
-.PHONY: install dev demo test unit faults check bench screenshots docs clean
+.PHONY: install dev demo test unit coverage faults check bench screenshots docs clean
 .DEFAULT_GOAL := install
 
 install: $(VENV)/.stamp-install
@@ -36,6 +36,12 @@ test: dev
 
 unit: dev
 	$(BIN)/python -m pytest -q tests/unit
+
+# What runs in the process of the tests: brokers and commands that system tests start are not seen.
+coverage: dev
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --cov --cov-report= \
+		--cov-report=json:.coverage.json tests/unit tests/property tests/console
+	$(BIN)/python -m tests.coverage_floor .coverage.json
 
 # Hours of kills, full disks and nonsense (tests/faults/README.md): make faults ROUNDS=20 SEED=1 FAULTS="fuzz history"
 faults: dev

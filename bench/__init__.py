@@ -1,1 +1,4 @@
-"""Measurements behind docs/performance.md. Each module can be run alone: `python -m bench.start`."""
+"""Measurements behind docs/performance.md.
+
+Each module can be run alone: `python -m bench.start`.
+"""

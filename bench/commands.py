@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from bench.measure import Figure, Program, Target, in_instance, paired, programs, show
 from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 REPEAT = 20
 MANY_JOBS = 1200
 
 
 def figures() -> list[Figure]:
-    """Milliseconds of `flux getattr size`, `flux jobs`, `flux mini submit`, and of `flux jobs -a` with 1,200 jobs."""
+    """Milliseconds of `flux getattr size`, `flux jobs`, `flux mini submit`, and of `flux jobs -a`
+    with 1,200 jobs.
+    """
     among = programs()
     with contextlib.ExitStack() as stack:
         instances = {p.name: stack.enter_context(running_instance(1, flux=p.flux)) for p in among}
@@ -25,7 +30,9 @@ def figures() -> list[Figure]:
         for program in among:
             fill(program, instances[program.name], MANY_JOBS)
         name = f"flux jobs -a -c 0 of {MANY_JOBS} jobs"
-        found.append(_command(name, Target(ratio=0.5), among, instances, ["jobs", "-a", "-c", "0"], repeat=7))
+        found.append(
+            _command(name, Target(ratio=0.5), among, instances, ["jobs", "-a", "-c", "0"], repeat=7)
+        )
     return found
 
 
@@ -51,15 +58,25 @@ def _command(
     repeat: int = REPEAT,
 ) -> Figure:
     return paired(
-        name, "ms", target, lambda p: 1000 * in_instance(instances[p.name], *arguments), repeat, among, warm_up=2
+        name,
+        "ms",
+        target,
+        lambda p: 1000 * in_instance(instances[p.name], *arguments),
+        repeat,
+        among,
+        warm_up=2,
     )
 
 
 def _submit(among: Sequence[Program], instances: dict[str, Instance]) -> Figure:
     def sample(program: Program) -> float:
-        return 1000 * in_instance(instances[program.name], *program.submit, "--urgency=hold", "true")
+        return 1000 * in_instance(
+            instances[program.name], *program.submit, "--urgency=hold", "true"
+        )
 
-    return paired("flux mini submit true (held)", "ms", Target(ratio=0.7), sample, REPEAT, among, warm_up=2)
+    return paired(
+        "flux mini submit true (held)", "ms", Target(ratio=0.7), sample, REPEAT, among, warm_up=2
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""The dashboard with 100,000 jobs at 160x50: first paint, an update of 100 rows, the memory it takes.
+"""The dashboard with 100,000 jobs at 160x50: first paint, an update of 100 rows, the memory it
+takes.
 
-The job list is given as the decoded records of job-list; what is timed is everything from there to the finished screen: the columnar
-model, its sort, the widgets, and the composition of every visible line into text with escape sequences.
+The job list is given as the decoded records of job-list; what is timed is everything from there to
+the finished screen: the columnar model, its sort, the widgets, and the composition of every visible
+line into text with escape sequences.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -19,6 +21,9 @@ from tui.app import TopApp
 from tui.feed.synthetic import SyntheticFeed
 from tui.model import sample
 from tui.model.dashboard import Dashboard
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 JOBS = 100_000
 ROWS = 100
@@ -36,15 +41,19 @@ class HeldFeed(SyntheticFeed):
 
 
 def paint(app: TopApp) -> int:
-    """Bring the screen up to date and compose all of it as for a terminal; returns the characters it takes."""
+    """Bring the screen up to date and compose all of it as for a terminal; returns the characters
+    it takes.
+    """
     app.repaint()
     screen = app.screen
     screen.refresh()
-    strips = screen._compositor.render_strips()
+    strips = screen._compositor.render_strips()  # noqa: SLF001 - as its driver does
     return sum(len(strip.render(app.console)) for strip in strips)
 
 
-async def _with_app(feed: SyntheticFeed, measure: Callable[[TopApp], Awaitable[list[float]]]) -> list[float]:
+async def _with_app(
+    feed: SyntheticFeed, measure: Callable[[TopApp], Awaitable[list[float]]]
+) -> list[float]:
     app = TopApp(feed)
     async with app.run_test(size=SIZE) as pilot:
         await pilot.pause()
@@ -108,10 +117,16 @@ def figures() -> list[Figure]:
     """Seconds to the first paint, milliseconds of an update, MiB of the model."""
     label = f"dashboard, {JOBS:,} jobs"
     return [
-        _figure(f"{label}: first paint", "s", Target(bound=0.4), [_first_paint() for _ in range(REPEAT)]),
+        _figure(
+            f"{label}: first paint", "s", Target(bound=0.4), [_first_paint() for _ in range(REPEAT)]
+        ),
         _figure(f"{label}: update of {ROWS} rows", "ms", Target(bound=50), _updates()),
-        _figure(f"{label}: memory added", "MiB", Target(bound=100), [_memory() for _ in range(REPEAT)]),
-        _figure(f"decoding the list of {JOBS:,} jobs", "s", Target(), [_decode() for _ in range(REPEAT)]),
+        _figure(
+            f"{label}: memory added", "MiB", Target(bound=100), [_memory() for _ in range(REPEAT)]
+        ),
+        _figure(
+            f"decoding the list of {JOBS:,} jobs", "s", Target(), [_decode() for _ in range(REPEAT)]
+        ),
     ]
 
 

@@ -1,4 +1,6 @@
-"""What every measurement is made of: programs to compare, series of samples, figures with their targets."""
+"""What every measurement is made of: programs to compare, series of samples, figures with their
+targets.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +9,13 @@ import pathlib
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from flux.testing.instance import Instance, default_flux
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,9 @@ class Program:
     @property
     def version(self) -> str:
         """What `flux --version` says."""
-        run = subprocess.run([self.flux, "--version"], capture_output=True, text=True, timeout=30, check=False)
+        run = subprocess.run(
+            [self.flux, "--version"], capture_output=True, text=True, timeout=30, check=False
+        )
         words = (run.stdout or run.stderr).split()
         return next((word for word in words if word[0].isdigit()), "unknown")
 
@@ -39,15 +46,16 @@ class Program:
 
     @property
     def _has_mini(self) -> bool:
-        run = subprocess.run([self.flux, "mini", "--help"], capture_output=True, timeout=30, check=False)
+        run = subprocess.run(
+            [self.flux, "mini", "--help"], capture_output=True, timeout=30, check=False
+        )
         return run.returncode == 0
 
 
 def programs() -> list[Program]:
     """Ours, and flux-core when PEER_FLUX names the folder with its `flux`.
 
-    Raises:
-        SystemExit: PEER_FLUX is set but holds no `flux`.
+    Raises SystemExit if PEER_FLUX is set but holds no `flux`.
     """
     found = [Program("ours", default_flux())]
     if peer := os.environ.get("PEER_FLUX"):
@@ -80,7 +88,9 @@ class Series:
 
 @dataclass(frozen=True)
 class Target:
-    """What a figure has to reach: an absolute bound, and a ratio to flux-core measured in the same run."""
+    """What a figure has to reach: an absolute bound, and a ratio to flux-core measured in the same
+    run.
+    """
 
     bound: float | None = None
     ratio: float | None = None
@@ -116,7 +126,8 @@ def paired(
     warm_up: int = 1,
     note: str = "",
 ) -> Figure:
-    """Take `repeat` samples of every program in turns, so that drift of the machine falls on all alike.
+    """Take `repeat` samples of every program in turns, so that drift of the machine falls on all
+    alike.
 
     A program whose sample raises is left out of the figure, with the error noted.
     """
@@ -133,7 +144,11 @@ def paired(
                 continue
             if turn >= warm_up:
                 samples[program.name].append(value)
-    series = {who: Series(tuple(values)) for who, values in samples.items() if values and who not in errors}
+    series = {
+        who: Series(tuple(values))
+        for who, values in samples.items()
+        if values and who not in errors
+    }
     return Figure(name, unit, target, series, note, tuple(errors.values()))
 
 
@@ -144,17 +159,24 @@ def timed(
 ) -> float:
     """Seconds that `command` takes from spawn to reaped.
 
-    Raises:
-        RuntimeError: the command failed; carries the end of its standard error.
+    Raises RuntimeError with the end of its standard error if the command failed.
     """
     started = time.perf_counter()
     run = subprocess.run(
-        command, env=environment, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False
+        command,
+        env=environment,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=300,
+        check=False,
     )
     elapsed = time.perf_counter() - started
     if run.returncode != 0:
         said = run.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise RuntimeError(f"{' '.join(map(str, command))[:80]} ended with {run.returncode}: {said}")
+        raise RuntimeError(
+            f"{' '.join(map(str, command))[:80]} ended with {run.returncode}: {said}"
+        )
     return elapsed
 
 

@@ -15,13 +15,15 @@ REPEAT = 3
 
 
 @cache
-def _sample(program: Program, turn: int) -> tuple[float, float]:
+def _sample(program: Program, _turn: int) -> tuple[float, float]:
     """MiB of the broker itself, and with all its children."""
     with running_instance(1, flux=program.flux) as instance:
         fill(program, instance, JOBS)
         broker = psutil.Process(int(instance.run("getattr", "broker.pid").stdout))
         own = broker.memory_info().rss / 2**20
-        shared_once = sum(child.memory_full_info().pss for child in broker.children(recursive=True)) / 2**20
+        shared_once = (
+            sum(child.memory_full_info().pss for child in broker.children(recursive=True)) / 2**20
+        )
         return own, own + shared_once
 
 
@@ -35,8 +37,17 @@ def figures() -> list[Figure]:
 
     name = f"broker memory after {JOBS} jobs"
     return [
-        paired(name, "MiB", Target(bound=120, ratio=0.3), lambda p: sample(p, 0), REPEAT, warm_up=0),
-        paired(f"{name}, with its helper processes", "MiB", Target(), lambda p: sample(p, 1), REPEAT, warm_up=0),
+        paired(
+            name, "MiB", Target(bound=120, ratio=0.3), lambda p: sample(p, 0), REPEAT, warm_up=0
+        ),
+        paired(
+            f"{name}, with its helper processes",
+            "MiB",
+            Target(),
+            lambda p: sample(p, 1),
+            REPEAT,
+            warm_up=0,
+        ),
     ]
 
 

@@ -10,7 +10,9 @@ from bench.measure import Figure, Program, Target, paired, programs, show
 from flux.testing.instance import running_instance
 
 COUNT = 200
-INTERVAL = "0.005"  # seconds; with 0 several requests are on their way at once and wait for each other
+INTERVAL = (
+    "0.005"  # seconds; with 0 several requests are on their way at once and wait for each other
+)
 REPEAT = 5
 TIME = re.compile(r"time=([\d.]+) ms")
 
@@ -36,7 +38,14 @@ def figures() -> list[Figure]:
                 REPEAT,
                 among,
             ),
-            paired("flux ping 3!kvs, two hops away", "ms", Target(), lambda p: median(p, "3!kvs"), REPEAT, among),
+            paired(
+                "flux ping 3!kvs, two hops away",
+                "ms",
+                Target(),
+                lambda p: median(p, "3!kvs"),
+                REPEAT,
+                among,
+            ),
         ]
 
 

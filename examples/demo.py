@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""The main job of fluxctl on real input: hash the standard library with a four-broker instance (`make demo`).
+"""The main job of fluxctl on real input: hash the standard library with a four-broker instance
+(`make demo`).
 
-Boots four brokers, pipes the paths of the standard library's Python files through `flux mini bulksubmit`, one `sha256sum` job a
-file, and shows them in the dashboard. Without a terminal it prints progress lines and a summary. Exits with 1 if a job failed or
-a digest is wrong.
+Boots four brokers, pipes the paths of the standard library's Python files through `flux mini
+bulksubmit`, one `sha256sum` job a file, and shows them in the dashboard. Without a terminal it
+prints progress lines and a summary. Exits with 1 if a job failed or a digest is wrong.
 
     examples/demo.py [--jobs N] [--brokers N] [--plain]
 """
@@ -43,7 +44,8 @@ class Summary:
     def __str__(self) -> str:
         rate = self.ok / self.seconds if self.seconds else 0.0
         return (
-            f"demo: {self.jobs} jobs, {self.ok} ok, {self.failed} failed, {self.wrong} wrong digests, "
+            f"demo: {self.jobs} jobs, {self.ok} ok, {self.failed} failed, "
+            f"{self.wrong} wrong digests, "
             f"{self.seconds:.1f} s, {rate:.0f} jobs/s"
         )
 
@@ -55,7 +57,11 @@ class Summary:
 def inputs(count: int) -> list[pathlib.Path]:
     """The first `count` Python files of the standard library, in order of their paths."""
     library = pathlib.Path(os.__file__).parent
-    found = sorted(path for path in library.rglob("*.py") if "site-packages" not in path.parts and path.is_file())
+    found = sorted(
+        path
+        for path in library.rglob("*.py")
+        if "site-packages" not in path.parts and path.is_file()
+    )
     return found[:count]
 
 
@@ -67,13 +73,24 @@ def expected_lines(paths: list[pathlib.Path]) -> list[str]:
 def boot(options: argparse.Namespace) -> int:
     """Start the instance with this script as its initial program; returns its exit code."""
     arguments = [f"--jobs={options.jobs}", *(["--plain"] if options.plain else [])]
-    command = [str(FLUX), "start", f"-s{options.brokers}", sys.executable, os.path.abspath(__file__), *arguments]
+    command = [
+        str(FLUX),
+        "start",
+        f"-s{options.brokers}",
+        sys.executable,
+        os.path.abspath(__file__),
+        *arguments,
+    ]
     path = f"{FLUX.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return subprocess.run(command, env={**os.environ, INSIDE: "1", "PATH": path}, check=False).returncode
+    return subprocess.run(
+        command, env={**os.environ, INSIDE: "1", "PATH": path}, check=False
+    ).returncode
 
 
 def submit(paths: list[pathlib.Path], digests: pathlib.Path) -> subprocess.Popen[str]:
-    """Pipe `paths` into bulksubmit, one job each; the output of the jobs goes to the file `digests`."""
+    """Pipe `paths` into bulksubmit, one job each; the output of the jobs goes to the file
+    `digests`.
+    """
     with digests.open("w") as output:
         process = subprocess.Popen(
             [FLUX, "mini", "bulksubmit", "--quiet", "--watch", "sha256sum", "{}"],
@@ -96,7 +113,9 @@ def counts(handle: flux.Flux) -> tuple[int, int]:
 
 def job_seconds(handle: flux.Flux) -> float:
     """Seconds from the first submission to the last end, as the job list has them."""
-    jobs = JobList(handle, attrs=["t_submit", "t_inactive"], filters=["inactive"], max_entries=0).jobs()
+    jobs = JobList(
+        handle, attrs=["t_submit", "t_inactive"], filters=["inactive"], max_entries=0
+    ).jobs()
     return max(job.t_inactive for job in jobs) - min(job.t_submit for job in jobs) if jobs else 0.0
 
 
@@ -108,7 +127,8 @@ def follow(process: subprocess.Popen[str], handle: flux.Flux, total: int, starte
         ok, failed = counts(handle)
         elapsed = time.monotonic() - started
         print(
-            f"demo: {ok + failed}/{total} done, {failed} failed, {elapsed:.1f} s, {(ok + failed) / elapsed:.0f} jobs/s",
+            f"demo: {ok + failed}/{total} done, {failed} failed, {elapsed:.1f} s, "
+            f"{(ok + failed) / elapsed:.0f} jobs/s",
             flush=True,
         )
         if process.poll() is not None:
@@ -151,9 +171,15 @@ def inside(options: argparse.Namespace) -> int:
 
 def main() -> int:
     """Parse the command line and run; inside the instance when it was started by us."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=500, help="number of files to hash (default: %(default)s)")
-    parser.add_argument("--brokers", type=int, default=4, help="number of brokers (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=500, help="number of files to hash (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--brokers", type=int, default=4, help="number of brokers (default: %(default)s)"
+    )
     parser.add_argument("--plain", action="store_true", help="progress lines even on a terminal")
     options = parser.parse_args()
     return inside(options) if os.environ.pop(INSIDE, None) else boot(options)

@@ -1,7 +1,9 @@
-"""A broker as the child of ``flux start``: forked with a lifeline, ended with it, followed by a pidfd.
+"""A broker as the child of ``flux start``: forked with a lifeline, ended with it, followed by a
+pidfd.
 
-The lifeline is a pipe whose write end only ``flux start`` has: its end, whatever ended it, is the broker's signal to go. A
-stopped broker is continued by the kernel at that moment (PR_SET_PDEATHSIG), or it would not notice.
+The lifeline is a pipe whose write end only ``flux start`` has: its end, whatever ended it, is the
+broker's signal to go. A stopped broker is continued by the kernel at that moment
+(PR_SET_PDEATHSIG), or it would not notice.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ class BrokerProcess:
 
 
 def fork_broker() -> BrokerProcess | None:
-    """Fork; return the broker's process in the parent, None in the child, which is to become the broker.
+    """Fork; return the broker's process in the parent, None in the child, which is to become the
+    broker.
 
     Raises OSError: there can be no more processes or descriptors.
     """

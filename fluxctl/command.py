@@ -1,11 +1,12 @@
-"""Base classes and basics of the sub-commands: usage errors in the manual's words, output, the connection."""
+"""Base classes and basics of the sub-commands: usage errors in the manual's words, output, the
+connection.
+"""
 
 from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex, SupportsInt
 
 import click
 from click.exceptions import NoSuchOption
@@ -14,6 +15,8 @@ from flux.terminal_text import terminal_text
 from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flux.core.handle import Flux
 
 
@@ -39,13 +42,6 @@ def usage_failure(ctx: click.Context, exc: click.UsageError) -> NoReturn:
     raise CommandError(f"{text}\nTry `{name} --help' for more information.", 1, bare=True) from None
 
 
-def _with_settings(attrs: dict[str, Any]) -> dict[str, Any]:
-    settings = dict(attrs.get("context_settings") or {})
-    settings.setdefault("help_option_names", ["-h", "--help"])
-    settings.setdefault("max_content_width", 100)
-    return {**attrs, "context_settings": settings}
-
-
 class Integer(click.types.IntParamType):
     """An integer between two bounds, which an option's help does not spell out."""
 
@@ -53,8 +49,13 @@ class Integer(click.types.IntParamType):
         self.least = least
         self.most = most
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number; fails as a usage error for what is no integer or out of bounds."""
+    def convert(
+        self,
+        value: SupportsInt | SupportsIndex,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int:
+        """Return the number; fails as a usage error if it is not an integer or out of bounds."""
         number = super().convert(value, param, ctx)
         if not self.least <= number <= self.most:
             self.fail(f"{number} is out of range.", param, ctx)
@@ -65,53 +66,72 @@ class Integer(click.types.IntParamType):
 COUNT = Integer(-0x80000000, 0x7FFFFFFF)
 
 
-class FluxCommand(click.Command):
-    """A sub-command."""
+class UsageReports(click.Command):
+    """What commands and groups share: the settings of their help, and one way out for usage errors.
 
-    def __init__(self, *args: Any, **attrs: Any) -> None:
-        super().__init__(*args, **_with_settings(attrs))
+    ``report`` turns click's usage error into the message of the command; a subclass that reports
+    in another manner overrides nothing else.
+    """
+
+    def __init__(self, name: str | None = None, **attrs: Any) -> None:
+        settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+        attrs["context_settings"] = settings | (attrs.get("context_settings") or {})
+        super().__init__(name, **attrs)
+
+    def report(self, ctx: click.Context, exc: click.UsageError) -> NoReturn:
+        """Raise the CommandError for a usage error."""
+        usage_failure(ctx, exc)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, see click. Raises CommandError for a usage error."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as exc:
-            usage_failure(ctx, exc)
+            self.report(ctx, exc)
 
 
-class FluxGroup(click.Group):
+class FluxCommand(UsageReports):
+    """A sub-command."""
+
+
+class FluxGroup(UsageReports, click.Group):
     """A sub-command with sub-commands of its own; a misspelt one suggests the nearest."""
 
     command_class = FluxCommand
     group_class = type
 
-    def __init__(self, *args: Any, **attrs: Any) -> None:
-        super().__init__(*args, **_with_settings(attrs))
+    def unknown(self, ctx: click.Context, word: str) -> CommandError | None:
+        """Return the failure of a word that does not name a sub-command.
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        try:
-            return super().parse_args(ctx, args)
-        except click.UsageError as exc:
-            usage_failure(ctx, exc)
+        None leaves it to click, which knows best what to say of an option.
+        """
+        if word.startswith("-"):
+            return None
+        near = nearest(word, self.list_commands(ctx))
+        hint = f" (did you mean {near}?)" if near else ""
+        text = f"{program_name(ctx)}: unknown sub-command `{word}'{hint}"
+        return CommandError(text, 1, bare=True)
 
     def resolve_command(
-        self,
-        ctx: click.Context,
-        args: list[str],
+        self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        unknown = args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None
-        if unknown and not ctx.resilient_parsing:
-            name = program_name(ctx)
-            near = nearest(args[0], self.list_commands(ctx))
-            hint = f" (did you mean {near}?)" if near else ""
-            raise CommandError(f"{name}: unknown sub-command `{args[0]}'{hint}", 1, bare=True)
+        """Find the sub-command that the first argument names, see click.
+
+        Raises CommandError if there is none. Completion tries words as they are typed: what they
+        do not name yet is no error there.
+        """
+        if args and not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
+            failure = self.unknown(ctx, args[0])
+            if failure is not None:
+                raise failure
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as exc:
-            usage_failure(ctx, exc)
+            self.report(ctx, exc)
 
 
 def nearest(word: str, choices: list[str]) -> str | None:
-    """Return the choice most like a misspelt word, None if none is."""
+    """Return the choice that is most like a misspelt word, None if no choice is."""
     import difflib
 
     found = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
@@ -151,7 +171,9 @@ def talk(ctx: click.Context, text: str) -> None:
 
 
 def handle(failure: Callable[[OSError], CommandError] | None = None) -> Flux:
-    """Return a connected handle; without a broker fails as flux-core's C commands do, or as ``failure`` says."""
+    """Return a connected handle; without a broker fails as flux-core's C commands do, or as
+    ``failure`` says.
+    """
     from flux.core.handle import Flux
 
     try:

@@ -1,7 +1,7 @@
 """Completion in bash, zsh and fish, by click's protocol.
 
-``_FLUX_COMPLETE=bash_source flux`` prints the script to be sourced; the script runs ``flux`` with ``_FLUX_COMPLETE=bash_complete``
-and the words typed so far.
+``_FLUX_COMPLETE=bash_source flux`` prints the script to be sourced; the script runs ``flux`` with
+``_FLUX_COMPLETE=bash_complete`` and the words typed so far.
 """
 
 from __future__ import annotations
@@ -20,24 +20,32 @@ class Root(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return their names."""
-        return list(COMMANDS)
+        return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one."""
-        from fluxctl.main import load
-
-        return load(cmd_name) if cmd_name in COMMANDS else None
+        return COMMANDS[cmd_name].load() if cmd_name in COMMANDS else None
 
 
 def complete(instruction: str) -> int:
-    """Do what the variable asks for, such as ``zsh_source`` or ``fish_complete``; returns the exit code."""
+    """Do what the variable asks for, such as ``zsh_source`` or ``fish_complete``; returns the exit
+    code.
+    """
     root = Root(
         "flux",
         params=[
             click.Option(["-h", "--help"], is_flag=True, help="Display this message."),
-            click.Option(["-v", "--verbose"], count=True, help="Be verbose about environment and command search."),
-            click.Option(["-V", "--version"], is_flag=True, help="Display command and component versions."),
-            click.Option(["-p", "--parent"], is_flag=True, help="Set environment of parent instance."),
+            click.Option(
+                ["-v", "--verbose"],
+                count=True,
+                help="Be verbose about environment and command search.",
+            ),
+            click.Option(
+                ["-V", "--version"], is_flag=True, help="Display command and component versions."
+            ),
+            click.Option(
+                ["-p", "--parent"], is_flag=True, help="Set environment of parent instance."
+            ),
         ],
         add_help_option=False,
     )

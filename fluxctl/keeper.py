@@ -7,15 +7,20 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
 
 from fluxctl.broker_process import fork_broker
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
 
 def keep(become: Callable[[], int]) -> int:
-    """Fork and have the child return what ``become`` returns; in the parent return the child's exit code.
+    """Fork and have the child return what ``become`` returns; in the parent return the child's exit
+    code.
 
-    The parent passes signals on and cleans up after the child. Raises OSError if there can be no more processes.
+    The parent passes signals on and cleans up after the child. Raises OSError if there can be no
+    more processes.
     """
     adopted = adopt()
     sys.stdout.flush()
@@ -39,7 +44,9 @@ def keep(become: Callable[[], int]) -> int:
 
 
 def adopt() -> frozenset[int]:
-    """Become the one to whom orphans come; return the children that this process had before it started anything."""
+    """Become the one to whom orphans come; return the children that this process had before it
+    started anything.
+    """
     from broker.subprocess.descendants import become_subreaper, children
 
     before = frozenset(children())
@@ -69,6 +76,8 @@ def _close_pmi() -> None:
 
 
 def forward_signals(send: Callable[[int], None]) -> None:
-    """Pass SIGTERM and SIGHUP on with ``send``; a SIGINT of the terminal reaches the broker without us."""
+    """Pass SIGTERM and SIGHUP on with ``send``; a SIGINT of the terminal reaches the broker without
+    us.
+    """
     for signum in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, lambda number, _: send(number))

@@ -1,15 +1,14 @@
-"""The ``flux`` command: finds the sub-command, runs it, turns failures into one sentence and an exit code (flux(1))."""
+"""The ``flux`` command: finds the sub-command, runs it, turns failures into one sentence and an
+exit code (flux(1)).
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-from fluxctl.table import COMMANDS, HELP_ORDER
-
-if TYPE_CHECKING:
-    import click
+from fluxctl.table import COMMANDS
 
 USAGE = """\
 Usage: flux [OPTIONS] COMMAND ARGS
@@ -31,7 +30,8 @@ _FORESEEN: tuple[tuple[type[Exception], str], ...] = (
 
 def usage() -> str:
     """Return what ``flux help`` prints."""
-    return USAGE + "".join(f"   {name:<18} {text}\n" for name, text in HELP_ORDER)
+    rows = ((one.listed or one.name, one.summary) for one in COMMANDS.values() if one.summary)
+    return USAGE + "".join(f"   {name:<18} {text}\n" for name, text in rows)
 
 
 def main(argv: list[str] | None = None) -> NoReturn:
@@ -66,7 +66,9 @@ def _complete() -> int:
 
 
 def _unexpected(exc: Exception) -> int:
-    """Report an error that no command foresaw; FLUX_TRACEBACK in the environment shows where it came from."""
+    """Report an error that no command foresaw; FLUX_TRACEBACK in the environment shows where it
+    came from.
+    """
     import contextlib
 
     with contextlib.suppress(Exception):
@@ -97,7 +99,9 @@ def run(args: list[str]) -> int:
             if code:
                 return code
         else:
-            sys.stderr.write(f"flux: unrecognized option '{option}'\nTry `flux --help' for more information.\n")
+            sys.stderr.write(
+                f"flux: unrecognized option '{option}'\nTry `flux --help' for more information.\n"
+            )
             return 1
     if not args:
         sys.stderr.write(usage())
@@ -110,7 +114,7 @@ def run(args: list[str]) -> int:
 def _dispatch(name: str, rest: list[str], verbose: int) -> int:
     if "/" in name:
         return _execute(name, [name, *rest], name)
-    if name in ("help",) and not rest:
+    if name == "help" and not rest:
         sys.stderr.write(usage())
         return 0
     prepended = _search(name, os.environ.get("FLUX_EXEC_PATH_PREPEND", ""), verbose)
@@ -194,7 +198,7 @@ def invoke(name: str, args: list[str]) -> int:
 
     from fluxctl.errors import CommandError
 
-    command = load(name)
+    command = COMMANDS[name].load()
     try:
         with command.make_context(f"flux {name}", args) as ctx:
             result = command.invoke(ctx)
@@ -208,7 +212,7 @@ def invoke(name: str, args: list[str]) -> int:
     except ClickException as exc:
         return _fail(name, exc.format_message(), 1, False)
     except BrokenPipeError:
-        raise
+        raise  # an OSError too, but main() ends without a word for it
     except OSError as exc:
         return _fail(name, exc.strerror or str(exc), 1, False)
 
@@ -221,12 +225,3 @@ def _fail(name: str, message: str, code: int, bare: bool) -> int:
         text = terminal_text(message)
         sys.stderr.write(text + "\n" if bare else f"flux-{name}: {text}\n")
     return code
-
-
-def load(name: str) -> click.Command:
-    """Import a built-in sub-command."""
-    import importlib
-
-    module = importlib.import_module(f"fluxctl.commands.{COMMANDS[name]}")
-    command: click.Command = module.command
-    return command

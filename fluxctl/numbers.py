@@ -1,10 +1,14 @@
-"""Numbers on a command line, read with a bound: Python's own int() has rules and words of its own for very long ones."""
+"""Numbers on a command line, read with a bound: Python's own int() has rules and words of its own
+for very long ones.
+"""
 
 from __future__ import annotations
 
 
 def decimal(text: str, most: int) -> int | None:
-    """Return the number that ``text`` writes in ASCII digits, None if it is none or greater than ``most``."""
+    """Return the number that ``text`` writes in ASCII digits, None if it is none or greater than
+    ``most``.
+    """
     if not (text.isascii() and text.isdecimal()) or len(text.lstrip("0")) > len(str(most)):
         return None
     number = int(text.lstrip("0") or "0")

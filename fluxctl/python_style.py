@@ -1,4 +1,6 @@
-"""Usage errors of the commands that are Python programs in flux-core: usage line, sentence, exit code 2."""
+"""Usage errors of the commands that are Python programs in flux-core: usage line, sentence, exit
+code 2.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
-from fluxctl.command import FluxCommand, FluxGroup, program_name
+from fluxctl.command import FluxCommand, FluxGroup, UsageReports, program_name
 from fluxctl.errors import CommandError
 
 
@@ -31,6 +33,11 @@ def _words(exc: click.UsageError) -> str:
     return text
 
 
+def _program(ctx: click.Context) -> str:
+    """Return the program of flux-core that a command stands for: ``flux-mini run``."""
+    return ctx.command_path.replace("flux ", "flux-", 1)
+
+
 def _names(exc: click.UsageError) -> str:
     param = getattr(exc, "param", None)
     if param is None and isinstance(exc, click.BadOptionUsage) and exc.ctx is not None:
@@ -46,51 +53,38 @@ def usage_error(usage: str, program: str, sentence: str) -> CommandError:
     return CommandError(f"usage: {usage}\n{program}: error: {sentence}", 2, bare=True)
 
 
-def _fail(ctx: click.Context, usage: str | None, exc: click.UsageError) -> NoReturn:
-    path = ctx.command_path.replace("flux ", "flux-", 1)
-    line = usage or f"{path} [-h] {' '.join(piece for piece in ctx.command.collect_usage_pieces(ctx))}"
-    raise usage_error(line, path, _words(exc)) from None
+class PythonReports(UsageReports):
+    """Usage errors in the manner of argparse; ``usage`` is the usage line, None for click's."""
 
-
-class PythonCommand(FluxCommand):
-    """A sub-command with usage errors in the manner of argparse; ``usage`` is its usage line without the word itself."""
-
-    def __init__(self, *args: Any, usage: str | None = None, **attrs: Any) -> None:
-        super().__init__(*args, **attrs)
+    def __init__(self, name: str | None = None, *, usage: str | None = None, **attrs: Any) -> None:
+        super().__init__(name, **attrs)
         self.usage = usage
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        try:
-            return click.Command.parse_args(self, ctx, args)
-        except click.UsageError as exc:
-            _fail(ctx, self.usage, exc)
+    def usage_line(self, ctx: click.Context) -> str:
+        """Return what follows ``usage:`` in an error."""
+        pieces = " ".join(self.collect_usage_pieces(ctx))
+        return self.usage or f"{_program(ctx)} [-h] {pieces}"
+
+    def report(self, ctx: click.Context, exc: click.UsageError) -> NoReturn:
+        """Raise the CommandError for a usage error, in the words of argparse."""
+        raise usage_error(self.usage_line(ctx), _program(ctx), _words(exc)) from None
 
 
-class PythonGroup(FluxGroup):
+class PythonCommand(PythonReports, FluxCommand):
+    """A sub-command with usage errors in the manner of argparse."""
+
+
+class PythonGroup(PythonReports, FluxGroup):
     """A sub-command with sub-commands, and usage errors in the manner of argparse."""
 
     command_class = PythonCommand
 
-    def __init__(self, *args: Any, usage: str | None = None, **attrs: Any) -> None:
-        super().__init__(*args, **attrs)
-        self.usage = usage
+    def usage_line(self, ctx: click.Context) -> str:
+        """Return what follows ``usage:`` in an error: the sub-commands, as argparse lists them."""
+        return self.usage or f"{_program(ctx)} [-h] {{{','.join(self.commands)}}} ..."
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        try:
-            return click.Group.parse_args(self, ctx, args)
-        except click.UsageError as exc:
-            _fail(ctx, self._line(ctx), exc)
-
-    def _line(self, ctx: click.Context) -> str:
-        return self.usage or f"{ctx.command_path.replace('flux ', 'flux-', 1)} [-h] {{{','.join(self.commands)}}} ..."
-
-    def resolve_command(
-        self,
-        ctx: click.Context,
-        args: list[str],
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and self.get_command(ctx, args[0]) is None:
-            choices = ", ".join(repr(name) for name in self.commands)
-            sentence = f"argument subcommand: invalid choice: {args[0]!r} (choose from {choices})"
-            raise usage_error(self._line(ctx), program_name(ctx), sentence)
-        return click.Group.resolve_command(self, ctx, args)
+    def unknown(self, ctx: click.Context, word: str) -> CommandError:
+        """Return the failure of a word that does not name a sub-command."""
+        choices = ", ".join(repr(name) for name in self.commands)
+        sentence = f"argument subcommand: invalid choice: {word!r} (choose from {choices})"
+        return usage_error(self.usage_line(ctx), program_name(ctx), sentence)

@@ -1,4 +1,6 @@
-"""Standard input, output and error of a command: closed ones replaced, failures to write told from other errors."""
+"""Standard input, output and error of a command: closed ones replaced, failures to write told from
+other errors.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +8,29 @@ import codecs
 import io
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 ERRORS = "flux-output"
 """Name of the way to write what the locale's encoding lacks."""
 
 
 class OutputError(Exception):
-    """Standard output cannot be written: a full disk, a closed descriptor. Not an OSError, which commands report as theirs."""
+    """Standard output cannot be written: a full disk, a closed descriptor.
+
+    Not an OSError, which commands report as theirs.
+    """
 
 
 class _Output(io.FileIO):
-    """The descriptor of standard output; a reader that has gone is a BrokenPipeError, all else an OutputError."""
+    """The descriptor of standard output.
 
-    def write(self, data: Any) -> int:
+    A reader that has gone is a BrokenPipeError, every other failure an OutputError.
+    """
+
+    def write(self, data: ReadableBuffer) -> int:
         """Write, see `io.FileIO`."""
         try:
             return super().write(data)
@@ -30,7 +41,9 @@ class _Output(io.FileIO):
 
 
 def _substitute(error: UnicodeError) -> tuple[bytes, int]:
-    """Return bytes for characters that cannot be encoded: f for the ƒ of job ids, raw bytes as they came, escapes for the rest."""
+    """Return bytes for characters that cannot be encoded: f for the ƒ of job ids, raw bytes as they
+    came, escapes for the rest.
+    """
     if not isinstance(error, UnicodeEncodeError):
         raise error
     found = bytearray()
@@ -45,8 +58,9 @@ def _substitute(error: UnicodeError) -> tuple[bytes, int]:
 def prepare() -> None:
     """Give the process its three standard streams.
 
-    A closed descriptor would be taken by the next socket that is opened, which would then get what is printed. Input that is
-    closed reads as empty, closed error output is dropped, and to write to closed output fails.
+    A closed descriptor would be taken by the next socket that is opened, which would then get what
+    is printed. Input that is closed reads as empty, closed error output is dropped, and to write to
+    closed output fails.
     """
     for descriptor, flags in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
@@ -54,7 +68,7 @@ def prepare() -> None:
         except OSError:
             os.open(os.devnull, flags)
     if sys.stdin is None:
-        sys.stdin = open(0, closefd=False)  # noqa: SIM115
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115 - for the life of the process
     if sys.stderr is None:
         sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
     codecs.register_error(ERRORS, _substitute)

@@ -1,61 +1,68 @@
-"""The sub-commands: name to module in ``fluxctl.commands``, imported when run; and the order of ``flux help``."""
+"""The sub-commands: where each is, and what ``flux help`` says of it, in its order (flux(1))."""
 
 from __future__ import annotations
 
-COMMANDS: dict[str, str] = {
-    "R": "R",
-    "broker": "broker",
-    "content": "content",
-    "cron": "cron",
-    "dmesg": "dmesg",
-    "dump": "dump",
-    "env": "env",
-    "event": "event",
-    "exec": "exec",
-    "getattr": "getattr",
-    "help": "help",
-    "hwloc": "hwloc",
-    "job": "job",
-    "jobs": "jobs",
-    "jobtap": "jobtap",
-    "kvs": "kvs",
-    "logger": "logger",
-    "lsattr": "lsattr",
-    "mini": "mini",
-    "module": "module",
-    "ping": "ping",
-    "queue": "queue",
-    "resource": "resource",
-    "restore": "restore",
-    "setattr": "setattr",
-    "shell": "shell",
-    "start": "start",
-    "top": "top",
-    "version": "version",
-}
+from typing import TYPE_CHECKING
 
-HELP_ORDER: list[tuple[str, str]] = [
-    ("broker", "Invoke Flux message broker daemon"),
-    ("content", "Access instance content storage"),
-    ("cron", "Schedule tasks on timers and events"),
-    ("dmesg", "manipulate broker log ring buffer"),
-    ("dump", "Write a KVS snapshot to a portable archive"),
-    ("env", "Print the flux environment or execute a command inside it"),
-    ("event", "Send and receive Flux events"),
-    ("exec", "Execute processes across flux ranks"),
-    ("get,set,lsattr", "Access, modify, and list broker attributes"),
-    ("hwloc", "Control/query resource-hwloc service"),
-    ("jobs", "list jobs submitted to Flux"),
-    ("kvs", "Flux key-value store utility"),
-    ("logger", "create a Flux log entry"),
-    ("mini", "Minimal Job Submission Tool"),
-    ("job", "Job Housekeeping Tool"),
-    ("module", "manage Flux extension modules"),
-    ("ping", "measure round-trip latency to Flux services"),
-    ("queue", "control the job queue"),
-    ("resource", "list and control resources"),
-    ("restore", "Read a KVS snapshot from a portable archive"),
-    ("start", "bootstrap a local Flux instance"),
-    ("top", "live dashboard of a Flux instance"),
-    ("version", "Display flux version information"),
-]
+if TYPE_CHECKING:
+    import click
+
+
+class SubCommand:
+    """A sub-command, which is the attribute ``command`` of ``fluxctl.commands.NAME``.
+
+    ``summary`` is its line in ``flux help``, empty for a command that is not listed there;
+    ``listed`` is what that line calls it, if that is not its name.
+    """
+
+    # A plain class: every command imports it, and to make a NamedTuple takes a millisecond.
+    __slots__ = ("listed", "name", "summary")
+
+    def __init__(self, name: str, summary: str = "", listed: str = "") -> None:
+        self.name = name
+        self.summary = summary
+        self.listed = listed
+
+    def load(self) -> click.Command:
+        """Import the command, which only happens when it is run or asked about."""
+        import importlib
+
+        module = importlib.import_module(f"fluxctl.commands.{self.name}")
+        command: click.Command = module.command
+        return command
+
+
+_ALL = (
+    SubCommand("broker", "Invoke Flux message broker daemon"),
+    SubCommand("content", "Access instance content storage"),
+    SubCommand("cron", "Schedule tasks on timers and events"),
+    SubCommand("dmesg", "manipulate broker log ring buffer"),
+    SubCommand("dump", "Write a KVS snapshot to a portable archive"),
+    SubCommand("env", "Print the flux environment or execute a command inside it"),
+    SubCommand("event", "Send and receive Flux events"),
+    SubCommand("exec", "Execute processes across flux ranks"),
+    SubCommand("getattr", "Access, modify, and list broker attributes", listed="get,set,lsattr"),
+    SubCommand("setattr"),
+    SubCommand("lsattr"),
+    SubCommand("hwloc", "Control/query resource-hwloc service"),
+    SubCommand("jobs", "list jobs submitted to Flux"),
+    SubCommand("kvs", "Flux key-value store utility"),
+    SubCommand("logger", "create a Flux log entry"),
+    SubCommand("mini", "Minimal Job Submission Tool"),
+    SubCommand("job", "Job Housekeeping Tool"),
+    SubCommand("module", "manage Flux extension modules"),
+    SubCommand("ping", "measure round-trip latency to Flux services"),
+    SubCommand("queue", "control the job queue"),
+    SubCommand("resource", "list and control resources"),
+    SubCommand("restore", "Read a KVS snapshot from a portable archive"),
+    SubCommand("start", "bootstrap a local Flux instance"),
+    SubCommand("top", "live dashboard of a Flux instance"),
+    SubCommand("version", "Display flux version information"),
+    SubCommand("R"),
+    SubCommand("help"),
+    SubCommand("jobtap"),
+    SubCommand("shell"),
+)
+
+COMMANDS: dict[str, SubCommand] = {command.name: command for command in _ALL}
+"""By name, in the order of ``flux help``."""

@@ -1,22 +1,27 @@
-"""The application: owns the model and the feed, repaints the screen on top ten times a second at most."""
+"""The application: owns the model and the feed, repaints the screen on top ten times a second at
+most.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.app import App
 from textual.binding import Binding, BindingType
 
-from tui.feed.base import Feed
 from tui.model.dashboard import Dashboard
 from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.live import LiveScreen
 from tui.widgets import palette
-from tui.widgets.palette import Glyphs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.feed.base import Feed
+    from tui.widgets.palette import Glyphs
 
 REPAINT_SECONDS: Final = 0.1
 _ASCII_KEYS: Final = {"\u23ce": "cr"}
@@ -83,9 +88,13 @@ class TopApp(App[None]):
             self.dashboard.set_link(False, f"internal error: {error!r}")
 
     def repaint(self) -> None:
-        """Bring the model up to date and repaint if anything changed, at least once a second for the clocks."""
+        """Bring the model up to date and repaint if anything changed.
+
+        Clocks and running times are repainted once a second.
+        """
         if not self.is_running:
             return  # ending: the screens lose their widgets one by one
+        # First: settling may be what changes the revision.
         self.dashboard.settle()
         second = int(self.dashboard.clock())
         if self.dashboard.revision == self._seen and second == self._second:
@@ -97,6 +106,7 @@ class TopApp(App[None]):
 
     async def on_unmount(self) -> None:
         """End the connection."""
+        # The feed first: it would take our closing for a lost connection and connect again.
         if self._following is not None:
             self._following.cancel()
         await self.feed.close()

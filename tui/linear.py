@@ -1,19 +1,25 @@
-"""The dashboard as lines: one for each change of a job's state. For pipes, logs and screen readers."""
+"""The dashboard as lines: one for each change of a job's state.
+
+For pipes, logs and screen readers.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from tui.feed.base import Feed
 from tui.model import format as fmt
 from tui.model import reasons
-from tui.model.dashboard import Dashboard
 from tui.model.jobid import f58
 from tui.model.states import PENDING, RUNNING, STATUS, Status
 from tui.model.users import user_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.feed.base import Feed
+    from tui.model.dashboard import Dashboard
 
 PERIOD: Final = 0.2
 
@@ -71,7 +77,9 @@ class LinePrinter:
     def _line(self, row: int) -> str:
         table = self.dashboard.table
         status = Status(table.status[row])
-        when = table.t_inactive[row] or table.t_cleanup[row] or table.t_run[row] or table.t_submit[row]
+        when = (
+            table.t_inactive[row] or table.t_cleanup[row] or table.t_run[row] or table.t_submit[row]
+        )
         words = [
             self._stamp(when),
             f58(table.ids[row]),
@@ -94,8 +102,10 @@ class LinePrinter:
         size = dashboard.instance.size
         return (
             f"{self._stamp(dashboard.clock())} # {size} broker{'' if size == 1 else 's'}, "
-            f"{use.allocated} of {use.total} cores in use; jobs: {dashboard.total(RUNNING)} running, "
-            f"{dashboard.total(PENDING)} pending, {counts[Status.COMPLETED]} completed, {counts[Status.FAILED]} failed, "
+            f"{use.allocated} of {use.total} cores in use; "
+            f"jobs: {dashboard.total(RUNNING)} running, "
+            f"{dashboard.total(PENDING)} pending, {counts[Status.COMPLETED]} completed, "
+            f"{counts[Status.FAILED]} failed, "
             f"{counts[Status.CANCELED]} canceled, {counts[Status.TIMEOUT]} timed out"
         )
 

@@ -1,7 +1,9 @@
-"""``python -m tui.screenshots DIR``: pictures of the dashboard over a real instance of four brokers with jobs of every kind.
+"""``python -m tui.screenshots DIR``: pictures of the dashboard over a real instance of four brokers
+with jobs of every kind.
 
-The module starts the instance with itself as the initial program; inside, it submits jobs, drives the dashboard without a
-terminal and writes each screen as SVG, and as PNG where ``rsvg-convert`` is installed.
+The module starts the instance with itself as the initial program; inside, it submits jobs, drives
+the dashboard without a terminal and writes each screen as SVG, and as PNG where ``rsvg-convert`` is
+installed.
 """
 
 from __future__ import annotations
@@ -14,11 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
-
-from textual.pilot import Pilot
+from typing import TYPE_CHECKING, Final
 
 from flux import Flux
 from flux.job import JobspecV1, cancel, submit
@@ -28,11 +27,17 @@ from tui.model.states import DONE
 from tui.screens.job import JobScreen
 from tui.widgets import palette
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.pilot import Pilot
+
 SIZES: Final = ((160, 50), (80, 24))
 PROGRAMS: Final = {
     "align": 'sleep 0.$1; echo "aligned $1 reads"',
     "reduce": "sleep 0.2; echo total $(( $1 * 7 ))",
-    "render": 'for i in $(seq 60); do echo "frame $i of 60"; [ $((i % 9)) = 0 ] && echo "texture missing" >&2; sleep 0.3; done',
+    "render": 'for i in $(seq 60); do echo "frame $i of 60"; '
+    '[ $((i % 9)) = 0 ] && echo "texture missing" >&2; sleep 0.3; done',
     "train": 'for i in $(seq 90); do echo "epoch $i loss 0.$((900 - i * 7))"; sleep 0.4; done',
     "solve": 'echo "residual grows: giving up" >&2; exit 3',
     "merge": "sleep 90",
@@ -62,13 +67,14 @@ def submit_all(work: Path) -> None:
         path.chmod(0o755)
     handle = Flux()
 
-    def run(name: str, *arguments: str, tasks: int = 1, **settings: Any) -> int:
+    def run(
+        name: str, *arguments: str, tasks: int = 1, duration: float = 0.0, urgency: int = 16
+    ) -> int:
         jobspec = JobspecV1.from_command([str(work / name), *arguments], num_tasks=tasks)
         jobspec.cwd = str(work)
         jobspec.environment = dict(os.environ)
-        if "duration" in settings:
-            jobspec.duration = settings["duration"]
-        return int(submit(handle, jobspec, urgency=settings.get("urgency", 16)))
+        jobspec.duration = duration
+        return int(submit(handle, jobspec, urgency=urgency))
 
     run("train", tasks=2)
     run("render", tasks=2)
@@ -86,7 +92,7 @@ def submit_all(work: Path) -> None:
     handle.close()
 
 
-def wait_until(handle: Any, done: Callable[[dict[str, int]], bool], seconds: float = 60.0) -> None:
+def wait_until(handle: Flux, done: Callable[[dict[str, int]], bool], seconds: float = 60.0) -> None:
     """Wait until the counts of job-list satisfy ``done``; raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while not done(handle.rpc("job-list.job-stats").get()["job_states"]):
@@ -103,7 +109,7 @@ async def take_all(directory: Path) -> None:
             await until(pilot, functools.partial(_filled, app))
             await pilot.pause(4.0)
             for name, keys in _PICTURES:
-                await picture(pilot, name, keys, directory / f"{name}-{size[0]}x{size[1]}.svg")
+                await picture(pilot, keys, directory / f"{name}-{size[0]}x{size[1]}.svg")
 
 
 def _filled(app: TopApp) -> bool:
@@ -121,7 +127,7 @@ _PICTURES: Final = (
 )
 
 
-async def picture(pilot: Pilot[Any], name: str, keys: tuple[str, ...], path: Path) -> None:
+async def picture(pilot: Pilot[None], keys: tuple[str, ...], path: Path) -> None:
     """Press ``keys``, let the screen settle, write it."""
     await pilot.press(*keys)
     app = pilot.app
@@ -134,13 +140,15 @@ async def picture(pilot: Pilot[Any], name: str, keys: tuple[str, ...], path: Pat
     converter = shutil.which("rsvg-convert")
     if converter:
         spaced = (
-            path.read_text(encoding="utf-8").replace("<text ", '<text xml:space="preserve" ').replace("&#160;", " ")
+            path.read_text(encoding="utf-8")
+            .replace("<text ", '<text xml:space="preserve" ')
+            .replace("&#160;", " ")
         )
         command = [converter, "-o", str(path.with_suffix(".png"))]
         subprocess.run(command, input=spaced.encode(), check=False)
 
 
-async def until(pilot: Pilot[Any], condition: Callable[[], bool], seconds: float = 60.0) -> None:
+async def until(pilot: Pilot[None], condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Let the application run until ``condition`` holds; raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -1,4 +1,6 @@
-"""Where blobs are read and written: a running instance, or the file of a store that no instance uses."""
+"""Where blobs are read and written: a running instance, or the file of a store that no instance
+uses.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +8,13 @@ import errno
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from flux import blobpack, treeobj
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from broker.services.content_sqlite.store import BlobStore
     from flux.core.handle import Flux
 
@@ -33,7 +36,9 @@ class Blobs(Protocol):
 
 
 class InstanceBlobs:
-    """The content service of a running instance; while this is open nothing in its store is collected."""
+    """The content service of a running instance; while this is open nothing in its store is
+    collected.
+    """
 
     def __init__(self, handle: Flux) -> None:
         from flux.constants import FLUX_RPC_STREAMING

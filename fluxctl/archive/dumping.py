@@ -1,17 +1,22 @@
-"""Writing a tree to an archive, one value after the other: memory holds a directory's part and the largest blob."""
+"""Writing a tree to an archive, one value after the other: memory holds a directory's part and the
+largest blob.
+"""
 
 from __future__ import annotations
 
 import io
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from flux import dirblob
 from flux.treeobj import TreeObj, decode_val
 from fluxctl.archive import format as layout
-from fluxctl.archive.blobs import Blobs, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fluxctl.archive.blobs import Blobs, Progress
 
 SPOOL_BYTES = 8 << 20
 
@@ -19,7 +24,9 @@ SPOOL_BYTES = 8 << 20
 class Dump:
     """Writes the tree under a root to ``archive``; ``progress`` is called with each key written."""
 
-    def __init__(self, blobs: Blobs, archive: tarfile.TarFile, time: float, progress: Progress) -> None:
+    def __init__(
+        self, blobs: Blobs, archive: tarfile.TarFile, time: float, progress: Progress
+    ) -> None:
         self._blobs = blobs
         self._archive = archive
         self._time = time
@@ -27,7 +34,9 @@ class Dump:
         self.keys = 0
 
     def write(self, rootref: str, sequence: int) -> None:
-        """Write everything under the root of version ``sequence``; raises OSError if part of it cannot be read."""
+        """Write everything under the root of version ``sequence``; raises OSError if part of it
+        cannot be read.
+        """
         self._archive.addfile(layout.root_member(rootref, sequence, self._time))
         path: list[str] = []
         stack = [self._entries({"type": "dirref", "data": [rootref]})]
@@ -82,7 +91,9 @@ class Dump:
             plain = len(sizes) == 1 and sizes[0] > layout.INLINE_MAX
             self._value(path, spool, sum(sizes), None if plain else sizes)
 
-    def _value(self, path: list[str], content: IO[bytes], size: int, blobs: list[int] | None = None) -> None:
+    def _value(
+        self, path: list[str], content: IO[bytes], size: int, blobs: list[int] | None = None
+    ) -> None:
         info = self._info(path, tarfile.REGTYPE)
         info.size = size
         if blobs is not None:
@@ -97,13 +108,17 @@ class Dump:
     def _add(self, path: list[str], kind: bytes) -> None:
         self._write(path, self._info(path, kind))
 
-    def _write(self, path: list[str], info: tarfile.TarInfo, content: IO[bytes] | None = None) -> None:
+    def _write(
+        self, path: list[str], info: tarfile.TarInfo, content: IO[bytes] | None = None
+    ) -> None:
         self._archive.addfile(info, content)
         self._archive.members.clear()  # type: ignore[attr-defined]
         self.keys += 1
         self._progress(".".join(path))
 
 
-def _again(first: tuple[str, TreeObj], rest: Iterator[tuple[str, TreeObj]]) -> Iterator[tuple[str, TreeObj]]:
+def _again(
+    first: tuple[str, TreeObj], rest: Iterator[tuple[str, TreeObj]]
+) -> Iterator[tuple[str, TreeObj]]:
     yield first
     yield from rest

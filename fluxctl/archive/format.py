@@ -1,25 +1,28 @@
 """How a tree of RFC 11 objects is laid out in a tar archive.
 
-Each key is a member whose path has the components of the key: a regular file with a value's bytes, a symbolic link for a *symlink*, an
-empty folder for an empty directory; directories with something in them are not members. ``tar`` shows and
-unpacks such an archive. What a plain file cannot say is in the pax record ``comment``, a JSON object with:
+Each key is a member whose path has the components of the key: a regular file with a value's bytes,
+a symbolic link for a *symlink*, an empty folder for an empty directory; directories with something
+in them are not members. ``tar`` shows and unpacks such an archive. What a plain file cannot say is
+in the pax record ``comment``, a JSON object with:
 
 - ``key``, the key, where a component holds a slash, which the path has as ``%2F``;
 - ``blobs``, the sizes of the blobs of a *valref*, where it is not one blob too long for a *val*;
 - ``namespace``, the one a *symlink* leads to;
-- in that of the first member, the folder ``.``, ``flux``, the version of this format, with ``rootref`` and
-  ``sequence`` of the root that was dumped.
+- in that of the first member, the folder ``.``, ``flux``, the version of this format, with
+  ``rootref`` and ``sequence`` of the root that was dumped.
 """
 
 from __future__ import annotations
 
 import errno
 import tarfile
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flux.wire import json
 from flux.wire.json import dumps_str
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 COMMENT: Final = "comment"
 VERSION: Final = 1
@@ -28,8 +31,14 @@ INLINE_MAX: Final = 54
 """Bytes in the longest value that stays in its directory."""
 
 _SUFFIXES: Final = {
-    ".gz": "gz", ".tgz": "gz", ".bz2": "bz2", ".tbz": "bz2", ".tbz2": "bz2", ".xz": "xz", ".txz": "xz",
-}  # fmt: skip
+    ".gz": "gz",
+    ".tgz": "gz",
+    ".bz2": "bz2",
+    ".tbz": "bz2",
+    ".tbz2": "bz2",
+    ".xz": "xz",
+    ".txz": "xz",
+}
 
 
 def compression(name: str) -> str:
@@ -38,7 +47,9 @@ def compression(name: str) -> str:
 
 
 def member(path: list[str], time: float) -> tarfile.TarInfo:
-    """Return the member for a key, a regular file until told otherwise; ``time`` is in seconds since the epoch."""
+    """Return the member for a key, a regular file until told otherwise; ``time`` is in seconds
+    since the epoch.
+    """
     info = tarfile.TarInfo("/".join(name.replace("/", "%2F") for name in path))
     info.mode, info.mtime = 0o600, int(time)
     if any("/" in name for name in path):
@@ -80,5 +91,8 @@ def key_of(info: tarfile.TarInfo) -> str:
         if name in ("", ".", ".."):
             raise OSError(errno.EINVAL, f"{info.name!r} in the archive leads out of it")
         if "." in name:
-            raise OSError(errno.EINVAL, f"{info.name!r} in the archive has a dot, which no key can have in a component")
+            raise OSError(
+                errno.EINVAL,
+                f"{info.name!r} in the archive has a dot, which no key can have in a component",
+            )
     return ".".join(names)

@@ -1,4 +1,6 @@
-"""Archives as files: written whole or not at all, compressed as their names say, ``-`` for standard input and output."""
+"""Archives as files: written whole or not at all, compressed as their names say, ``-`` for standard
+input and output.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +8,20 @@ import os
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from fluxctl.archive import format as layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @contextmanager
 def output(name: str) -> Iterator[IO[bytes]]:
-    """Return a file to write the archive ``name`` to; at the end of the block it takes that name, unless the block fails.
+    """Return a file to write the archive ``name`` to; at the end of the block it takes that name,
+    unless the block fails.
 
     Only its owner can read it. What is there and is no regular file is written to as it is.
     """
@@ -52,5 +57,5 @@ def source(name: str) -> Iterator[IO[bytes]]:
 
 def tar_to(file: IO[bytes], name: str) -> tarfile.TarFile:
     """Return the archive ``name`` that is written to ``file``."""
-    mode = cast(Any, f"w|{layout.compression(name)}")
+    mode = cast("Any", f"w|{layout.compression(name)}")
     return tarfile.open(fileobj=file, mode=mode, format=tarfile.PAX_FORMAT)

@@ -9,8 +9,7 @@ import io
 import lzma
 import tarfile
 import zlib
-from collections.abc import Iterator
-from typing import IO, Final, Self, cast
+from typing import IO, TYPE_CHECKING, Final, Self, cast
 
 from broker.services.kvs.cache import ObjectCache
 from broker.services.kvs.commit import Batch, Scheme, Transaction, parse_ops
@@ -19,7 +18,11 @@ from flux import treeobj
 from flux.kvs_txn import Txn
 from flux.wire import json
 from fluxctl.archive import format as layout
-from fluxctl.archive.blobs import Blobs, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fluxctl.archive.blobs import Blobs, Progress
 
 BLOB_BYTES: Final = 16 << 20
 """Values in larger blobs are split, so that memory holds no more at a time."""
@@ -29,7 +32,10 @@ CACHE_BYTES: Final = 32 << 20
 
 
 class Member(tarfile.TarInfo):
-    """A member of an archive. Where one should be and is none the archive is broken, not at its end."""
+    """A member of an archive.
+
+    Where one should be and is none the archive is broken, not at its end.
+    """
 
     @classmethod
     def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
@@ -42,11 +48,17 @@ class Member(tarfile.TarInfo):
 
 
 def decompressed(source: IO[bytes]) -> IO[bytes]:
-    """Return the content of a file that may be compressed; unlike those of tarfile these notice every truncation."""
-    file = source if isinstance(source, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, source))
+    """Return the content of a file that may be compressed; unlike those of tarfile these notice
+    every truncation.
+    """
+    file = (
+        source
+        if isinstance(source, io.BufferedReader)
+        else io.BufferedReader(cast("io.RawIOBase", source))
+    )
     head = file.peek(8)
     if head.startswith(b"\x1f\x8b"):
-        return cast(IO[bytes], gzip.GzipFile(fileobj=file))
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=file))
     if head.startswith(b"BZh"):
         return bz2.BZ2File(file)
     if head.startswith(b"\xfd7zXZ\0"):
@@ -55,7 +67,9 @@ def decompressed(source: IO[bytes]) -> IO[bytes]:
 
 
 class Tree:
-    """A tree that grows, its blobs in ``blobs``: what the leader of the key-value store does, without anyone watching."""
+    """A tree that grows, its blobs in ``blobs``: what the leader of the key-value store does,
+    without anyone watching.
+    """
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
@@ -69,7 +83,9 @@ class Tree:
         work = [Transaction(parse_ops(txn.ops), 0, None)]
         while True:
             try:
-                result = Batch[None](self._cache, self.root, "primary", Scheme(self._blobs.algorithm)).apply(work)
+                result = Batch[None](
+                    self._cache, self.root, "primary", Scheme(self._blobs.algorithm)
+                ).apply(work)
                 break
             except Missing as missing:
                 for ref, blob in zip(missing.refs, self._blobs.load(missing.refs), strict=True):
@@ -98,14 +114,19 @@ class Restore:
         self.sequence = 0
 
     def read(self, source: IO[bytes], name: str) -> str:
-        """Read the archive ``source``, called ``name`` in errors; returns the root. Raises OSError."""
+        """Read the archive ``source``, called ``name`` in errors; returns the root.
+
+        Raises OSError.
+        """
         try:
             content = decompressed(source)
             with tarfile.open(fileobj=content, mode="r|", tarinfo=Member) as archive:
                 while (info := archive.next()) is not None:
                     self._member(archive, info)
                     archive.members.clear()  # type: ignore[attr-defined]
-            while content.read(BLOB_BYTES):  # what comes behind the end is checked by the decompressor
+            while content.read(
+                BLOB_BYTES
+            ):  # what comes behind the end is checked by the decompressor
                 pass
         except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as exc:
             raise OSError(errno.EINVAL, f"{name} is not a whole archive: {exc}") from exc
@@ -128,11 +149,16 @@ class Restore:
             assert content is not None
             self._txn.put_treeobj(key, self._value(content, info))
         elif info.issym():
-            self._txn.symlink(key, info.linkname, layout.facts_of(info.pax_headers).get("namespace"))
+            self._txn.symlink(
+                key, info.linkname, layout.facts_of(info.pax_headers).get("namespace")
+            )
         elif info.isdir():
             self._txn.mkdir(key)
         else:
-            raise OSError(errno.EINVAL, f"{info.name!r} in the archive is neither file, folder nor symbolic link")
+            raise OSError(
+                errno.EINVAL,
+                f"{info.name!r} in the archive is neither file, folder nor symbolic link",
+            )
         self.keys += 1
         self._progress(key)
         if len(self._txn) >= BATCH_KEYS:
@@ -153,7 +179,10 @@ class Restore:
         while end > 0:
             number = hash(key[:end])
             if number in self._leaves:
-                raise OSError(errno.EINVAL, f"{info.name!r} is in the archive below something that is no directory")
+                raise OSError(
+                    errno.EINVAL,
+                    f"{info.name!r} is in the archive below something that is no directory",
+                )
             if number in self._parents:
                 break
             self._parents.add(number)
@@ -165,7 +194,9 @@ class Restore:
         if record is None and info.size <= layout.INLINE_MAX:
             return treeobj.val(content.read())
         sizes = (
-            [info.size] if record is None else [_number(size) for size in (record if isinstance(record, list) else ())]
+            [info.size]
+            if record is None
+            else [_number(size) for size in (record if isinstance(record, list) else ())]
         )
         if not sizes or sum(sizes) != info.size:
             raise OSError(errno.EINVAL, f"{info.name!r} has other blobs than the archive says")

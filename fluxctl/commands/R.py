@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +11,8 @@ from fluxctl.command import FluxGroup, echo
 from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flux.resource.Rlist import Rlist
 
 
@@ -59,10 +60,19 @@ def command() -> None:
 
 @command.command("encode")
 @click.option("-r", "--ranks", metavar="IDS", default="0", help="Broker ranks (default 0).")
-@click.option("-c", "--cores", metavar="IDS", default="0", help="Core ids of each rank (default 0).")
+@click.option(
+    "-c", "--cores", metavar="IDS", default="0", help="Core ids of each rank (default 0)."
+)
 @click.option("-g", "--gpus", metavar="IDS", help="GPU ids of each rank.")
-@click.option("-H", "--hosts", metavar="HOSTS", help="Host names, as many as ranks (default: this host).")
-@click.option("-l", "--local", is_flag=True, help="The resources of this machine instead of cores and GPUs given.")
+@click.option(
+    "-H", "--hosts", metavar="HOSTS", help="Host names, as many as ranks (default: this host)."
+)
+@click.option(
+    "-l",
+    "--local",
+    is_flag=True,
+    help="The resources of this machine instead of cores and GPUs given.",
+)
 def encode(ranks: str, cores: str, gpus: str | None, hosts: str | None, local: bool) -> None:
     """Print a resource set with the same cores and GPUs on every rank."""
     from flux.hostlist import Hostlist
@@ -92,11 +102,21 @@ def encode(ranks: str, cores: str, gpus: str | None, hosts: str | None, local: b
 @click.option("-s", "--short", is_flag=True, help="Print the short form.")
 @click.option("-n", "--nodelist", is_flag=True, help="Print the host names.")
 @click.option("-r", "--ranks", is_flag=True, help="Print the ranks.")
-@click.option("-c", "--count", metavar="TYPE", help="Print how many resources of TYPE there are: node, core, gpu.")
+@click.option(
+    "-c",
+    "--count",
+    metavar="TYPE",
+    help="Print how many resources of TYPE there are: node, core, gpu.",
+)
 @click.option("-i", "--include", metavar="RANKS", help="Keep these ranks only.")
 @click.option("-x", "--exclude", metavar="RANKS", help="Leave these ranks out.")
 def decode(
-    short: bool, nodelist: bool, ranks: bool, count: str | None, include: str | None, exclude: str | None
+    short: bool,
+    nodelist: bool,
+    ranks: bool,
+    count: str | None,
+    include: str | None,
+    exclude: str | None,
 ) -> None:
     """Print the resource sets on stdin, joined, as JSON or in another form."""
     from flux.idset import IDset

@@ -9,7 +9,9 @@ from fluxctl.errors import CommandError
 
 
 def parse_setattr(values: tuple[str, ...]) -> dict[str, str]:
-    """Return ``--setattr`` values as a dictionary; an attribute without ``=`` is set to the empty string."""
+    """Return ``--setattr`` values as a dictionary; an attribute without ``=`` is set to the empty
+    string.
+    """
     attrs: dict[str, str] = {}
     for value in values:
         name, _, text = value.partition("=")
@@ -25,11 +27,18 @@ def parse_setattr(values: tuple[str, ...]) -> dict[str, str]:
 )
 @click.option("-v", "--verbose", count=True, help="Be annoyingly chatty.")
 @click.option(
-    "-S", "--setattr", "setattrs", multiple=True, metavar="ATTR=VAL", help="Set initial value for broker attribute."
+    "-S",
+    "--setattr",
+    "setattrs",
+    multiple=True,
+    metavar="ATTR=VAL",
+    help="Set initial value for broker attribute.",
 )
 @click.option("-c", "--config-path", metavar="PATH", help="Set the broker config directory.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[INITIAL-PROGRAM [ARGS...]]")
-def command(verbose: int, setattrs: tuple[str, ...], config_path: str | None, command: tuple[str, ...]) -> int:
+def command(
+    verbose: int, setattrs: tuple[str, ...], config_path: str | None, command: tuple[str, ...]
+) -> int:
     """Run a message broker, the daemon of a Flux instance."""
     from broker.config import Options
     from broker.main import run_broker

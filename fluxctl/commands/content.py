@@ -16,7 +16,9 @@ def command() -> None:
     """Access the content storage of the Flux instance."""
 
 
-bypass_option = click.option("-b", "--bypass-cache", is_flag=True, help="Use the backing store directly.")
+bypass_option = click.option(
+    "-b", "--bypass-cache", is_flag=True, help="Use the backing store directly."
+)
 
 
 def _failure(function: str, exc: OSError) -> CommandError:
@@ -33,9 +35,13 @@ def load_command(blobref: str, bypass_cache: bool) -> None:
 
     with handle() as h:
         try:
-            data = content.load(h, blobref, content.CONTENT_FLAG_CACHE_BYPASS if bypass_cache else 0)
+            data = content.load(
+                h, blobref, content.CONTENT_FLAG_CACHE_BYPASS if bypass_cache else 0
+            )
         except OSError as exc:
-            raise _failure("flux_content_load_get" if is_blobref(blobref) else "flux_content_load", exc) from None
+            raise _failure(
+                "flux_content_load_get" if is_blobref(blobref) else "flux_content_load", exc
+            ) from None
     sys.stdout.buffer.write(data)
 
 
@@ -47,7 +53,9 @@ def store_command(bypass_cache: bool) -> None:
 
     with handle() as h:
         try:
-            ref = content.store(h, sys.stdin.buffer.read(), content.CONTENT_FLAG_CACHE_BYPASS if bypass_cache else 0)
+            ref = content.store(
+                h, sys.stdin.buffer.read(), content.CONTENT_FLAG_CACHE_BYPASS if bypass_cache else 0
+            )
         except OSError as exc:
             raise _failure("flux_content_store_get", exc) from None
     echo(ref)
@@ -69,15 +77,19 @@ def dropcache_command() -> None:
 def gc_command() -> None:
     """Drop what nothing refers to from the backing store, and give the space back.
 
-    The key-value store refers to its blobs; those stored with flux content store are always kept. This waits until what was in use when
-    it began has been out of use for content.grace-period seconds.
+    The key-value store refers to its blobs; those stored with flux content store are always kept.
+    This waits until what was in use when it began has been out of use for content.grace-period
+    seconds.
     """
     with handle() as h:
         try:
             found = h.rpc("content-sqlite.collect", {}, nodeid=0).get()
         except OSError as exc:
             raise CommandError(f"content-sqlite.collect: {exc.strerror}") from None
-    echo(f"dropped {found['dropped_objects']} blobs, {found['dropped_bytes']} bytes in {found['seconds']:.1f}s")
+    echo(
+        f"dropped {found['dropped_objects']} blobs, {found['dropped_bytes']} bytes "
+        f"in {found['seconds']:.1f}s"
+    )
 
 
 def _plain_rpc(topic: str) -> None:

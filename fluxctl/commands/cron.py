@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn, NotRequired, TypedDict, TypeVar, Unpack
 
 import click
 
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
+from fluxctl.cron_entry import CronEntry, ago, flatten, shown, status, took
 from fluxctl.errors import CommandError
 from fluxctl.numbers import decimal
 
@@ -32,6 +34,8 @@ Supported commands:
  start        Start a stopped flux cron job
  sync         Query and modify sync-on-event behavior for flux-cron"""
 
+F = TypeVar("F", bound=Callable[..., object])
+
 _EXTRA = ("timeout", "rank", "task-history-count", "stop-on-failure")
 _TAB_FIELDS = ("minute", "hour", "mday", "month", "weekday")
 _LIST = "{:>6} {:<15} {:<8} {:>9} {:>18}  {:<18}"
@@ -41,9 +45,9 @@ def _fail(sub: str, text: str) -> NoReturn:
     raise CommandError(f"flux-cron {sub}: {text}", 1, bare=True)
 
 
-def _rpc(sub: str, method: str, payload: dict[str, Any]) -> dict[str, Any]:
+def _rpc(sub: str, method: str, payload: Mapping[str, object]) -> Any:
     try:
-        answer: dict[str, Any] = handle().rpc(f"cron.{method}", payload).get()
+        answer = handle().rpc(f"cron.{method}", payload).get()
     except OSError as exc:
         _fail(sub, exc.strerror or str(exc))
     return answer
@@ -78,40 +82,47 @@ def _extra(sub: str, text: str | None) -> dict[str, float | int]:
     return found
 
 
+class _Common(TypedDict):
+    """The options that several kinds of entries have."""
+
+    options: str | None
+    preserve_env: bool
+    working_dir: str | None
+    name: NotRequired[str | None]
+    count: NotRequired[int | None]
+
+
 def _request(
-    kind: str, sub: str, args: dict[str, Any], words: tuple[str, ...], options: dict[str, Any]
-) -> dict[str, Any]:
+    kind: str, sub: str, args: Mapping[str, object], words: tuple[str, ...], common: _Common
+) -> dict[str, object]:
     """Return a ``cron.create`` request."""
     command = " ".join(words)
-    name = options.get("name") or os.path.basename(words[0].split(" ")[0])
-    payload: dict[str, Any] = {"type": kind, "name": name, "args": args, "command": command}
-    payload |= _extra(sub, options.get("options"))
-    if options.get("count") is not None:
-        payload["repeat"] = options["count"]
-    if options.get("preserve_env"):
-        payload["environ"] = {key: value for key, value in os.environ.items() if not key.startswith("FLUX_")}
-    if options.get("working_dir"):
-        payload["cwd"] = os.path.abspath(options["working_dir"])
+    name = common.get("name") or os.path.basename(words[0].split(" ")[0])
+    payload: dict[str, object] = {"type": kind, "name": name, "args": args, "command": command}
+    payload |= _extra(sub, common["options"])
+    if common.get("count") is not None:
+        payload["repeat"] = common["count"]
+    if common["preserve_env"]:
+        payload["environ"] = {
+            key: value for key, value in os.environ.items() if not key.startswith("FLUX_")
+        }
+    if common["working_dir"]:
+        payload["cwd"] = os.path.abspath(common["working_dir"])
     return payload
 
 
 class _CronCommand(FluxCommand):
     """A sub-command whose words after the first argument belong to the command it schedules."""
 
-    def __init__(self, *args: Any, **attrs: Any) -> None:
-        settings = {"ignore_unknown_options": False, "allow_interspersed_args": False}
-        super().__init__(*args, context_settings=settings, **attrs)
+    allow_interspersed_args = False
 
 
 class _CronGroup(FluxGroup):
     command_class = _CronCommand
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and self.get_command(ctx, args[0]) is None:
-            raise CommandError(f"Unknown COMMAND `{args[0]}'", 1)
-        return super().resolve_command(ctx, args)
+    def unknown(self, ctx: click.Context, word: str) -> CommandError:
+        """Return the failure of a word that does not name a sub-command."""
+        return CommandError(f"Unknown COMMAND `{word}'", 1)
 
 
 @click.group(cls=_CronGroup, name="cron", short_help="Schedule tasks on timers and events")
@@ -119,11 +130,15 @@ def command() -> None:
     """Run commands at intervals, at dates and on events."""
 
 
-def _common(function: Callable[..., Any]) -> Callable[..., Any]:
+def _common(function: F) -> F:
     """Add the options that all kinds of entries have."""
     decorators = (
-        click.option("-o", "--options", metavar="LIST", help=f"Extra options: {', '.join(_EXTRA)}."),
-        click.option("-E", "--preserve-env", is_flag=True, help="Run the command in the current environment."),
+        click.option(
+            "-o", "--options", metavar="LIST", help=f"Extra options: {', '.join(_EXTRA)}."
+        ),
+        click.option(
+            "-E", "--preserve-env", is_flag=True, help="Run the command in the current environment."
+        ),
         click.option("-d", "--working-dir", metavar="DIR", help="Run the command in DIR."),
     )
     for decorator in reversed(decorators):
@@ -147,22 +162,26 @@ def help_command(ctx: click.Context, topic: str | None) -> None:
 
 @command.command("interval")
 @click.option("-n", "--name", metavar="STRING", help="Name of the entry.")
-@click.option("-a", "--after", metavar="TIME", help="Run the first time after TIME instead of the interval.")
+@click.option(
+    "-a", "--after", metavar="TIME", help="Run the first time after TIME instead of the interval."
+)
 @click.option("-c", "--count", metavar="N", type=int, help="Run N times, then stop.")
 @_common
 @click.argument("interval", required=False)
 @click.argument("words", metavar="COMMAND", nargs=-1)
-def interval(interval: str | None, after: str | None, words: tuple[str, ...], **options: Any) -> None:
+def interval(
+    interval: str | None, after: str | None, words: tuple[str, ...], **common: Unpack[_Common]
+) -> None:
     """Run COMMAND every INTERVAL, a number of seconds or with a unit s, m, h, d."""
     if interval is None:
         _fail("interval", "INTERVAL and COMMAND required")
     seconds = _seconds("interval", interval)
     if not words:
         _fail("interval", "INTERVAL and COMMAND required")
-    args: dict[str, Any] = {"interval": seconds}
+    args: dict[str, object] = {"interval": seconds}
     if after is not None:
         args["after"] = _seconds("interval", after)
-    entry = _rpc("interval", "create", _request("interval", "interval", args, words, options))
+    entry = _rpc("interval", "create", _request("interval", "interval", args, words, common))
     echo(f"interval: cron-{entry['id']} created")
 
 
@@ -181,12 +200,12 @@ def event(
     nth: int | None,
     after: int | None,
     min_interval: str | None,
-    **options: Any,
+    **common: Unpack[_Common],
 ) -> None:
     """Run COMMAND on every event whose topic starts with TOPIC."""
     if topic is None or not words:
         _fail("event", "TOPIC and COMMAND required")
-    args: dict[str, Any] = {}
+    args: dict[str, object] = {}
     if nth is not None:
         args["nth"] = nth
     args["topic"] = topic
@@ -194,22 +213,27 @@ def event(
         args["after"] = after
     if min_interval is not None:
         args["min_interval"] = _seconds("event", min_interval)
-    entry = _rpc("event", "create", _request("event", "event", args, words, options))
+    entry = _rpc("event", "create", _request("event", "event", args, words, common))
     echo(f"event: cron-{entry['id']} created")
 
 
-def _scheduled(sub: str, entry: dict[str, Any]) -> None:
+def _scheduled(sub: str, entry: CronEntry) -> None:
     when = entry["typedata"]["next_wakeup"]
-    echo(f"{sub}: cron-{entry['id']} created: scheduled in {when - time.time():.3f}s at {time.ctime(when)}")
+    echo(
+        f"{sub}: cron-{entry['id']} created: "
+        f"scheduled in {when - time.time():.3f}s at {time.ctime(when)}"
+    )
 
 
 @command.command("tab")
 @_common
 @click.argument("file", required=False)
-def tab(file: str | None, **options: Any) -> int:
-    """Read crontab lines from FILE or stdin: minute, hour, day of month, month (0-11), day of week, command."""
+def tab(file: str | None, **common: Unpack[_Common]) -> int:
+    """Read crontab lines from FILE or stdin: minute, hour, day of month, month (0-11), day of week,
+    command.
+    """
     try:
-        text = sys.stdin.read() if file in (None, "-") else open(file or "", encoding="utf-8").read()  # noqa: SIM115
+        text = sys.stdin.read() if file in (None, "-") else Path(file or "").read_text("utf-8")
     except OSError as exc:
         _fail("tab", f"{file}: {exc.strerror}")
     code = 0
@@ -221,8 +245,10 @@ def tab(file: str | None, **options: Any) -> int:
             echo(f"flux-cron tab: Failed to process crontab line: {line}", err=True)
             code = 1
             continue
-        args: dict[str, Any] = {**dict(zip(_TAB_FIELDS, parts, strict=False)), "second": 0}
-        _scheduled("tab", _rpc("tab", "create", _request("datetime", "tab", args, (parts[-1],), options)))
+        args: dict[str, object] = {**dict(zip(_TAB_FIELDS, parts, strict=False)), "second": 0}
+        _scheduled(
+            "tab", _rpc("tab", "create", _request("datetime", "tab", args, (parts[-1],), common))
+        )
     return code
 
 
@@ -231,7 +257,9 @@ def _parse_date(text: str) -> float:
     import subprocess
 
     sys.stdout.flush()
-    done = subprocess.run(["date", f"--date={text}", "+%s"], stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        ["date", f"--date={text}", "+%s"], stdout=subprocess.PIPE, text=True, check=False
+    )
     if done.returncode:
         _fail("at", "Failed to parse datetime arg")
     return float(done.stdout)
@@ -241,7 +269,7 @@ def _parse_date(text: str) -> float:
 @_common
 @click.argument("string", required=False)
 @click.argument("words", metavar="COMMAND", nargs=-1)
-def at(string: str | None, words: tuple[str, ...], **options: Any) -> None:
+def at(string: str | None, words: tuple[str, ...], **common: Unpack[_Common]) -> None:
     """Run COMMAND once, at the date and time that STRING describes to date(1)."""
     if string is None or not words:
         _fail("at", "DATETIME and COMMAND required")
@@ -254,46 +282,25 @@ def at(string: str | None, words: tuple[str, ...], **options: Any) -> None:
         "hour": due.tm_hour,
         "second": due.tm_sec,
     }
-    _scheduled("at", _rpc("at", "create", _request("datetime", "at", args, words, {**options, "count": 1})))
-
-
-def _ago(seconds: float) -> str:
-    """Return how long ago something was, in words."""
-    for limit, divisor, one, many in (
-        (2, 1, "a second", "seconds"),
-        (60, 1, "", "seconds"),
-        (120, 60, "a minute", "minutes"),
-        (3600, 60, "", "minutes"),
-        (7200, 3600, "an hour", "hours"),
-        (86400, 3600, "", "hours"),
-        (172800, 86400, "a day", "days"),
-    ):
-        if seconds < limit:
-            return f"{one or f'{int(seconds / divisor)} {many}'} ago"
-    return f"{int(seconds / 86400)} days ago"
-
-
-def _status(tasks: list[dict[str, Any]]) -> str:
-    if not tasks:
-        return "None"
-    state, code = tasks[0]["state"], tasks[0].get("code")
-    if state == "Exited":
-        return "Success" if code == 0 else f"Exit {code}"
-    return str(state)
+    _scheduled(
+        "at", _rpc("at", "create", _request("datetime", "at", args, words, {**common, "count": 1}))
+    )
 
 
 @command.command("list")
 def list_entries() -> None:
     """List the entries, how often they ran and how it went."""
-    entries = _rpc("list", "list", {})["entries"]
+    entries: list[CronEntry] = _rpc("list", "list", {})["entries"]
     echo(_LIST.format("ID", "CMD/NAME", "STATE", "#RUNS", "LASTRUN", "STATUS"))
     now = time.time()
     for entry in entries:
         stats, repeat = entry["stats"], entry["repeat"]
         runs = f"{stats['count']}/{repeat}" if repeat else str(stats["count"])
-        last = _ago(now - stats["lastrun"]) if stats["lastrun"] else "None"
+        last = ago(now - stats["lastrun"]) if stats["lastrun"] else "None"
         state = "Stopped" if entry["stopped"] else "Active"
-        echo(_LIST.format(entry["id"], entry["name"][:15], state, runs, last, _status(entry["tasks"])))
+        echo(
+            _LIST.format(entry["id"], entry["name"][:15], state, runs, last, status(entry["tasks"]))
+        )
 
 
 def _id(sub: str, text: str | None) -> int:
@@ -303,22 +310,17 @@ def _id(sub: str, text: str | None) -> int:
     return number
 
 
-def _took(task: dict[str, Any]) -> str:
-    seconds = task["end-time"] - task["start-time"]
-    return f"{seconds * 1000:.2f}ms" if seconds < 1 else f"{seconds:.3f}s"
-
-
 @command.command("delete")
 @click.option("-k", "--kill", is_flag=True, help="Also kill a command that is running.")
 @click.argument("ids", metavar="ID", nargs=-1)
 def delete(kill: bool, ids: tuple[str, ...]) -> None:
     """Remove entries."""
     for number in [_id("delete", text) for text in ids or (None,)]:
-        entry = _rpc("delete", "delete", {"id": number, "kill": kill})
-        done = next((task for task in entry["tasks"] if "end-time" in task and "start-time" in task), None)
+        entry: CronEntry = _rpc("delete", "delete", {"id": number, "kill": kill})
+        lasted = next(filter(None, map(took, entry["tasks"])), None)
         history = "never ran"
-        if done is not None:
-            history = f"last ran {_ago(time.time() - entry['stats']['lastrun'])} for {_took(done)}"
+        if lasted is not None:
+            history = f"last ran {ago(time.time() - entry['stats']['lastrun'])} for {lasted}"
         echo(f"Removed cron-{number}: {entry['name']} {history}")
 
 
@@ -341,12 +343,17 @@ def start(ids: tuple[str, ...]) -> None:
 
 
 @command.command("sync")
-@click.option("-e", "--epsilon", metavar="DELAY", help="Do not put off tasks due within DELAY after the event.")
+@click.option(
+    "-e",
+    "--epsilon",
+    metavar="DELAY",
+    help="Do not put off tasks due within DELAY after the event.",
+)
 @click.option("-d", "--disable", is_flag=True, help="Run tasks when they are due.")
 @click.argument("topic", required=False)
 def sync(topic: str | None, epsilon: str | None, disable: bool) -> None:
     """Show or set the event that tasks are put off to."""
-    payload: dict[str, Any] = {}
+    payload: dict[str, object] = {}
     if epsilon is not None:
         payload["sync_epsilon"] = _seconds("sync", epsilon)
     if topic is not None:
@@ -360,41 +367,6 @@ def sync(topic: str | None, epsilon: str | None, disable: bool) -> None:
         echo(f'sync: sync to event "{answer["sync_event"]}" epsilon={answer["sync_epsilon"]:.3f}s.')
 
 
-_DUMP_ORDER = ("type", "id", "stopped", "task", "name", "stats", "command", "repeat", "timeout", "typedata", "rank")
-_STATS_ORDER = ("starttime", "total", "failcount", "ctime", "failure", "success", "deferred", "lastrun", "count")
-_TYPEDATA_ORDER = ("interval", "next_wakeup", "after")
-_TASK_ORDER = ("create-time", "pid", "code", "state", "start-time", "status", "end-time", "running-time", "rank")
-_TASK_ORDER_WAITING = ("state", "create-time", "pid", "status", "rank")
-
-
-def _ordered(values: dict[str, Any], order: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    for key in [*(key for key in order if key in values), *(key for key in values if key not in order)]:
-        yield key, values[key]
-
-
-def _flatten(entry: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield every value of an entry with its dotted key."""
-    nested = {"stats": _STATS_ORDER, "typedata": _TYPEDATA_ORDER}
-    values = {("task" if key == "tasks" else key): value for key, value in entry.items()}
-    for key, value in _ordered(values, _DUMP_ORDER):
-        if key == "task":
-            for number, task in enumerate(value, 1):
-                order = _TASK_ORDER if "code" in task else _TASK_ORDER_WAITING
-                yield from ((f"task.{number}.{name}", item) for name, item in _ordered(task, order))
-        elif isinstance(value, dict):
-            yield from ((f"{key}.{name}", item) for name, item in _ordered(value, nested.get(key, ())))
-        else:
-            yield key, value
-
-
-def _shown(value: Any, quote: str = "") -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:.14g}"
-    return f"{quote}{value}{quote}" if isinstance(value, str) else str(value)
-
-
 @command.command("dump")
 @click.option("-k", "--key", metavar="KEY", help="Print the value of KEY only.")
 @click.argument("number", metavar="ID", required=False)
@@ -404,11 +376,11 @@ def dump(number: str | None, key: str | None) -> None:
     entry = next((one for one in _rpc("dump", "list", {})["entries"] if one["id"] == wanted), None)
     if entry is None:
         _fail("dump", f"cron-{wanted}: No such entry")
-    values = dict(_flatten(entry))
+    values = dict(flatten(entry))
     if key is None:
         for name, value in values.items():
-            echo(f"{name} = " + _shown(value, '"'))
+            echo(f"{name} = " + shown(value, '"'))
     elif key in values:
-        echo(_shown(values[key]))
+        echo(shown(values[key]))
     else:
         _fail("dump", f"cron-{wanted}: {key}: No such key")

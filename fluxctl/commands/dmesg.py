@@ -13,8 +13,12 @@ from fluxctl.command import FluxCommand, echo, handle
 
 @click.command(cls=FluxCommand)
 @click.option("-C", "--clear", is_flag=True, help="Clear the ring buffer.")
-@click.option("-c", "--read-clear", is_flag=True, help="Clear the ring buffer after printing its contents.")
-@click.option("-f", "--follow", is_flag=True, help="Wait for new entries and print them as they arrive.")
+@click.option(
+    "-c", "--read-clear", is_flag=True, help="Clear the ring buffer after printing its contents."
+)
+@click.option(
+    "-f", "--follow", is_flag=True, help="Wait for new entries and print them as they arrive."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print each entry as one line of JSON.")
 def command(clear: bool, read_clear: bool, follow: bool, as_json: bool) -> None:
     """Print the log of the local broker."""

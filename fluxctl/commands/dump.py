@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 def command(verbose: bool, quiet: bool, checkpoint: bool, store: str | None, outfile: str) -> None:
     """Write a snapshot of the primary KVS namespace to the archive OUTFILE.
 
-    Each key becomes a file with its value, a symbolic link or an empty folder. The suffixes .tgz, .tar.gz,
-    .tar.bz2 and .tar.xz compress; - is standard output. If this fails, nothing is left of OUTFILE.
+    Each key becomes a file with its value, a symbolic link or an empty folder. The suffixes .tgz,
+    .tar.gz, .tar.bz2 and .tar.xz compress; - is standard output. If this fails, nothing is left of
+    OUTFILE.
 
-    --store takes the file that content.backing-path named; one written by an older version is brought up to
-    date first.
+    --store takes the file that content.backing-path named; one written by an older version is
+    brought up to date first.
     """
     from fluxctl.archive.blobs import CHECKPOINT, FileBlobs, InstanceBlobs, checkpoint_root
 

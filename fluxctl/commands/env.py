@@ -23,4 +23,6 @@ def command(words: tuple[str, ...]) -> None:
     except ValueError:
         raise CommandError("the name of the command is empty", 127) from None
     except OSError as exc:
-        raise CommandError(f"{words[0]}: {exc.strerror}", 127 if isinstance(exc, FileNotFoundError) else 126) from None
+        raise CommandError(
+            f"{words[0]}: {exc.strerror}", 127 if isinstance(exc, FileNotFoundError) else 126
+        ) from None

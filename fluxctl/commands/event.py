@@ -19,20 +19,32 @@ def command() -> None:
 @command.command("pub")
 @click.option("-r", "--raw", is_flag=True, help="Send the payload as raw bytes instead of JSON.")
 @click.option("-l", "--loopback", is_flag=True, help="Wait until the published event is received.")
-@click.option("-s", "--synchronous", is_flag=True, help="Wait for the event's sequence number and print it.")
+@click.option(
+    "-s", "--synchronous", is_flag=True, help="Wait for the event's sequence number and print it."
+)
 @click.option("-p", "--private", is_flag=True, help="Set the privacy flag of the event.")
 @click.argument("topic")
 @click.argument("payload", nargs=-1)
-def pub(raw: bool, loopback: bool, synchronous: bool, private: bool, topic: str, payload: tuple[str, ...]) -> None:
+def pub(
+    raw: bool,
+    loopback: bool,
+    synchronous: bool,
+    private: bool,
+    topic: str,
+    payload: tuple[str, ...],
+) -> None:
     """Publish an event with an optional payload; several words are joined by one space."""
     import base64
 
     from flux.wire.message import event
 
     text = " ".join(payload) if payload else None
-    data: bytes | str | None = text.encode("utf-8", "surrogateescape") if raw and text is not None else text
+    data: bytes | str | None = (
+        text.encode("utf-8", "surrogateescape") if raw and text is not None else text
+    )
     with handle() as h:
         if loopback:
+            # Before it is published: nobody gets an event that was there earlier.
             h.event_subscribe(topic)
         if synchronous:
             flags = (1 if raw and text is not None else 0) | (2 if private else 0)
@@ -52,6 +64,8 @@ def pub(raw: bool, loopback: bool, synchronous: bool, private: bool, topic: str,
         if loopback:
             h.event_recv(topic)
         elif not synchronous:
+            # An event is not answered. Its connection is served in order, so that the answer to
+            # anything sent after it tells that the broker has taken it before we disconnect.
             h.rpc("attr.get", {"name": "rank"}).get()
 
 
@@ -78,7 +92,11 @@ def sub(count: int, as_json: bool, topics: tuple[str, ...]) -> None:
                     value = message.payload
                 except ValueError:
                     value = text
-                echo(json.dumps_str({"topic": message.topic, "sequence": message.seq, "payload": value}))
+                echo(
+                    json.dumps_str(
+                        {"topic": message.topic, "sequence": message.seq, "payload": value}
+                    )
+                )
             else:
                 echo(f"{terminal_line(message.topic or '')}\t{text}")
             sys.stdout.flush()

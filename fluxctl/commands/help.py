@@ -15,7 +15,7 @@ from fluxctl.errors import CommandError
 @click.argument("words", nargs=-1, metavar="[SUB-COMMAND...]")
 def command(topic: str | None, words: tuple[str, ...]) -> None:
     """Show the options of a sub-command, or the list of the common ones."""
-    from fluxctl.main import load, usage
+    from fluxctl.main import usage
     from fluxctl.table import COMMANDS
 
     if topic is None:
@@ -23,7 +23,7 @@ def command(topic: str | None, words: tuple[str, ...]) -> None:
         return
     if topic not in COMMANDS:
         raise CommandError(f"flux: no manual page for `{topic}'", bare=True)
-    ctx = _context(load(topic), f"flux {topic}")
+    ctx = _context(COMMANDS[topic].load(), f"flux {topic}")
     for word in words:
         group = ctx.command
         target = group.get_command(ctx, word) if isinstance(group, click.Group) else None
@@ -33,5 +33,7 @@ def command(topic: str | None, words: tuple[str, ...]) -> None:
     echo(ctx.get_help())
 
 
-def _context(target: click.Command, name: str, parent: click.Context | None = None) -> click.Context:
+def _context(
+    target: click.Command, name: str, parent: click.Context | None = None
+) -> click.Context:
     return click.Context(target, info_name=name, parent=parent, **target.context_settings)

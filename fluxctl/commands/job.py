@@ -1,4 +1,7 @@
-"""``flux job``: housekeeping of jobs (flux-job(1)). The sub-commands are in fluxctl.job, imported when used."""
+"""``flux job``: housekeeping of jobs (flux-job(1)).
+
+The sub-commands are in fluxctl.job, imported when used.
+"""
 
 from __future__ import annotations
 
@@ -53,13 +56,18 @@ class JobGroup(FluxGroup):
         entry = SUBCOMMANDS.get(cmd_name)
         if entry is None:
             return None
-        command: click.Command = getattr(importlib.import_module(f"fluxctl.job.{entry[0]}"), entry[1])
+        command: click.Command = getattr(
+            importlib.import_module(f"fluxctl.job.{entry[0]}"), entry[1]
+        )
         return command
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the usage text."""
         name = program_name(ctx)
-        lines = [f"Usage: {name} [OPTIONS] COMMAND ARGS", *option_lines([("  -h, --help", "Display this message.")])]
+        lines = [
+            f"Usage: {name} [OPTIONS] COMMAND ARGS",
+            *option_lines([("  -h, --help", "Display this message.")]),
+        ]
         lines += ["", f"Common commands from {name}:"]
         common = {name: entry for name, entry in SUBCOMMANDS.items() if name not in UNCOMMON}
         lines += [f"   {command:<15} {summary}" for command, (_, _, summary) in common.items()]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
@@ -14,6 +13,8 @@ from fluxctl.errors import CommandError
 from fluxctl.python_style import PythonCommand
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from flux.core.handle import Flux
     from flux.job.info import JobInfo, JobInfoFormat
 
@@ -25,7 +26,12 @@ DEFAULT_FORMAT = (
 #: For a person at a terminal: a job that has no nodes says why.
 TERMINAL_FORMAT = DEFAULT_FORMAT.replace("{nodelist:h}", "{where:h}")
 
-_RESULT_COLORS = {1: "\033[01;32m", 2: "\033[01;31m", 4: "\033[37m", 8: "\033[01;31m"}
+_RESULT_COLORS: dict[int | str, str] = {
+    1: "\033[01;32m",
+    2: "\033[01;31m",
+    4: "\033[37m",
+    8: "\033[01;31m",
+}
 _RESET = "\033[0;0m"
 _ROWS_AT_ONCE = 2000
 
@@ -62,7 +68,9 @@ _FIELD_ATTRS: dict[str, tuple[str, ...]] = {
 
 
 def attributes_of(fields: Iterable[str]) -> list[str]:
-    """Return the job-list attributes that output fields are made of; ``result`` is always among them, for the color."""
+    """Return the job-list attributes that output fields are made of; ``result`` is always among
+    them, for the color.
+    """
     wanted = {"result": None}
     for field in fields:
         attrs = _FIELD_ATTRS.get(field)
@@ -91,32 +99,44 @@ def _use_color(when: str) -> bool:
     return when == "always"
 
 
-def _query(flux: Flux, options: dict[str, Any], attrs: list[str]) -> tuple[list[JobInfo], list[str]]:
+class _Selection(TypedDict):
+    """Which jobs to list."""
+
+    all_jobs: bool
+    all_users: bool
+    user: str | None
+    count: int
+    filters: str | None
+    jobids: tuple[str, ...]
+
+
+def _query(flux: Flux, wanted: _Selection, attrs: list[str]) -> tuple[list[JobInfo], list[str]]:
     from flux.job.list import JobList
 
-    filters = options["filters"] or "pending,running"
-    user: str | int = options["user"] if options["user"] is not None else os.getuid()
-    if options["all_jobs"] or options["all_users"]:
+    filters = wanted["filters"] or "pending,running"
+    user: str | int = wanted["user"] if wanted["user"] is not None else os.getuid()
+    if wanted["all_jobs"] or wanted["all_users"]:
         filters = "pending,running,inactive"
-    if options["all_users"]:
+    if wanted["all_users"]:
         user = "all"
+    names = [name for name in filters.split(",") if name]
     try:
-        jobs = JobList(
-            flux, attrs, [name for name in filters.split(",") if name], options["jobids"], user, options["count"]
-        )
+        jobs = JobList(flux, attrs, names, wanted["jobids"], user, wanted["count"])
     except ValueError as exc:
         raise _failure(exc) from None
     return jobs.jobs(), jobs.errors
 
 
 def _print(jobs: list[JobInfo], layout: JobInfoFormat, color: bool) -> None:
-    """Print the rows in pieces, so that the first ones appear at once and a reader that stops early costs little."""
+    """Print the rows in pieces, so that the first ones appear at once and a reader that stops early
+    costs little.
+    """
     format_row, write = layout.format, sys.stdout.write
     for start in range(0, len(jobs), _ROWS_AT_ONCE):
         lines: list[str] = []
         try:
             for job in jobs[start : start + _ROWS_AT_ONCE]:
-                paint = _RESULT_COLORS.get(job.result_id, "") if color else ""  # type: ignore[arg-type]
+                paint = _RESULT_COLORS.get(job.result_id, "") if color else ""
                 line = format_row(job)
                 lines.append(f"{paint}{line}\n{_RESET}" if paint else f"{line}\n")
         except ValueError as exc:
@@ -133,12 +153,14 @@ def _all_attributes() -> list[str]:
 
 
 def _print_json(jobs: list[JobInfo]) -> None:
-    """Print the attributes of each job as job-list has them, its short id, and its status in words."""
+    """Print the attributes of each job as job-list has them, its short id and its status."""
     from flux.job.JobID import id_encode
     from flux.wire import json
 
     for job in jobs:
-        echo(json.dumps_str({**job.to_dict(), "f58": id_encode(job.id, "f58"), "status": job.status}))
+        echo(
+            json.dumps_str({**job.to_dict(), "f58": id_encode(job.id, "f58"), "status": job.status})
+        )
 
 
 def _print_stats(flux: Flux) -> int:
@@ -147,7 +169,10 @@ def _print_stats(flux: Flux) -> int:
 
     stats = JobStats(flux)
     stats.update_sync()
-    echo(f"{stats.running} running, {stats.successful} completed, {stats.failed} failed, {stats.pending} pending")
+    echo(
+        f"{stats.running} running, {stats.successful} completed, "
+        f"{stats.failed} failed, {stats.pending} pending"
+    )
     return stats.active
 
 
@@ -167,8 +192,12 @@ def _check_ids(jobids: Iterable[str]) -> None:
     short_help="list jobs submitted to Flux",
     usage="flux-jobs [OPTIONS] [JOBID ...]",
 )
-@click.option("-a", "all_jobs", is_flag=True, help="List all jobs of the current user, ended ones included.")
-@click.option("-A", "all_users", is_flag=True, help="List all jobs of all users, ended ones included.")
+@click.option(
+    "-a", "all_jobs", is_flag=True, help="List all jobs of the current user, ended ones included."
+)
+@click.option(
+    "-A", "all_users", is_flag=True, help="List all jobs of all users, ended ones included."
+)
 @click.option("-n", "--suppress-header", is_flag=True, help="Do not print column headings.")
 @click.option("-u", "--user", metavar="USER", help="List jobs of a user name or id, or of all.")
 @click.option(
@@ -186,7 +215,9 @@ def _check_ids(jobids: Iterable[str]) -> None:
     metavar="STATE|RESULT",
     help="List jobs with these states or results (comma-separated).",
 )
-@click.option("-o", "--format", "layout", metavar="FORMAT", help="Print fields in a format of your own.")
+@click.option(
+    "-o", "--format", "layout", metavar="FORMAT", help="Print fields in a format of your own."
+)
 @click.option(
     "--color",
     type=click.Choice(["never", "always", "auto"]),
@@ -196,7 +227,9 @@ def _check_ids(jobids: Iterable[str]) -> None:
     help="Color the output: never, always or auto (the default).",
 )
 @click.option("--stats", is_flag=True, help="Print a summary line before the header.")
-@click.option("--stats-only", is_flag=True, help="Print the summary line only; exit 1 if no job is active.")
+@click.option(
+    "--stats-only", is_flag=True, help="Print the summary line only; exit 1 if no job is active."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print each job as one line of JSON.")
 @click.argument("jobids", metavar="[JOBID ...]", nargs=-1)
 def command(
@@ -206,22 +239,26 @@ def command(
     stats: bool,
     stats_only: bool,
     as_json: bool,
-    **options: Any,
+    **wanted: Unpack[_Selection],
 ) -> int:
     """List jobs, by default those of the current user that have not ended.
 
-    At a terminal a job without nodes shows in their place why: it is held, waits for resources or for other jobs, or had
-    an exception. The fields {reason} and {where} give a format of your own the same.
+    At a terminal a job without nodes shows in their place why: it is held, waits for resources or
+    for other jobs, or had an exception. The fields {reason} and {where} give a format of your own
+    the same.
     """
     if stats_only:
         return 0 if _print_stats(handle(python_failure)) else 1
     rows = _parse_format(layout or (TERMINAL_FORMAT if sys.stdout.isatty() else DEFAULT_FORMAT))
-    _check_ids(options["jobids"])
+    # Before there is a connection: a typing error is reported without an instance, too.
+    _check_ids(wanted["jobids"])
     flux = handle(python_failure)
     if stats and not as_json:
         _print_stats(flux)
     try:
-        jobs, errors = _query(flux, options, _all_attributes() if as_json else attributes_of(rows.fields))
+        jobs, errors = _query(
+            flux, wanted, _all_attributes() if as_json else attributes_of(rows.fields)
+        )
     except OSError as exc:
         raise _failure(f"[Errno {exc.errno}] {exc.strerror}") from None
     if as_json:

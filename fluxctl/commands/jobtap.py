@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from typing import Any
 
 import click
 
@@ -17,27 +16,30 @@ def command() -> None:
     """List, load and remove plugins of the job manager."""
 
 
-def _ask(payload: dict[str, Any], what: str) -> dict[str, Any]:
+def _ask(payload: dict[str, object], what: str) -> list[str]:
+    """Ask the job manager and return the names of the plugins, if it was asked for them."""
     try:
-        answer: dict[str, Any] = handle(python_failure).rpc("job-manager.jobtap", payload).get() or {}
+        answer = handle(python_failure).rpc("job-manager.jobtap", payload).get() or {}
     except OSError as exc:
         if exc.errno == errno.ENOENT:
             raise CommandError(f"ERROR: {what} not found") from None
         raise CommandError(f"ERROR: {exc.strerror}") from None
-    return answer
+    return list(answer.get("plugins", ()))
 
 
 @command.command("list", cls=PythonCommand)
 @click.option("-a", "--all", "everything", is_flag=True, help="Display the built-in plugins, too.")
 def list_plugins(everything: bool) -> None:
     """List the loaded plugins."""
-    for name in _ask({"query_only": True}, "job-manager")["plugins"]:
+    for name in _ask({"query_only": True}, "job-manager"):
         if everything or not name.startswith("."):
             echo(name)
 
 
 @command.command("load", cls=PythonCommand)
-@click.option("-r", "--remove", metavar="NAME", help="Remove plugin NAME, which may be a glob, before.")
+@click.option(
+    "-r", "--remove", metavar="NAME", help="Remove plugin NAME, which may be a glob, before."
+)
 @click.argument("plugin")
 @click.argument("conf", nargs=-1, metavar="[KEY=VAL]...")
 def load(remove: str | None, plugin: str, conf: tuple[str, ...]) -> None:
@@ -45,7 +47,7 @@ def load(remove: str | None, plugin: str, conf: tuple[str, ...]) -> None:
     import os
 
     path = os.path.abspath(plugin) if os.path.isfile(plugin) else plugin
-    payload: dict[str, Any] = {"load": path}
+    payload: dict[str, object] = {"load": path}
     if conf:
         payload["conf"] = dict(_setting(text) for text in conf)
     if remove is not None:
@@ -53,7 +55,7 @@ def load(remove: str | None, plugin: str, conf: tuple[str, ...]) -> None:
     _ask(payload, plugin if remove is None else f"{plugin} or {remove}")
 
 
-def _setting(text: str) -> tuple[str, Any]:
+def _setting(text: str) -> tuple[str, object]:
     from flux.wire import json
 
     key, equals, value = text.partition("=")

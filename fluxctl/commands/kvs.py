@@ -12,7 +12,13 @@ from fluxctl.command import FluxCommand, FluxGroup, Integer, echo, handle
 from fluxctl.commands.kvs_eventlog import eventlog
 from fluxctl.commands.kvs_listing import dir_command, ls_command
 from fluxctl.commands.kvs_namespace import namespace_group
-from fluxctl.commands.kvs_options import failing, namespace_option, parse_at, snapshot_option, treeobj_text
+from fluxctl.commands.kvs_options import (
+    failing,
+    namespace_option,
+    parse_at,
+    snapshot_option,
+    treeobj_text,
+)
 from fluxctl.commands.kvs_writing import WRITERS, show_root
 from fluxctl.errors import CommandError
 

@@ -10,9 +10,19 @@ from fluxctl.errors import CommandError
 
 
 @click.command(cls=FluxCommand, context_settings={"allow_interspersed_args": False})
-@click.option("-s", "--severity", default="info", metavar="LEVEL", help="Severity of the message (default info).")
 @click.option(
-    "-n", "--appname", default="logger", metavar="NAME", help="Application name of the message (default logger)."
+    "-s",
+    "--severity",
+    default="info",
+    metavar="LEVEL",
+    help="Severity of the message (default info).",
+)
+@click.option(
+    "-n",
+    "--appname",
+    default="logger",
+    metavar="NAME",
+    help="Application name of the message (default logger).",
 )
 @click.argument("message", nargs=-1, required=True)
 def command(severity: str, appname: str, message: tuple[str, ...]) -> None:

@@ -9,7 +9,12 @@ from fluxctl.command import FluxCommand, echo, handle
 
 @click.command(cls=FluxCommand)
 @click.option("-v", "--values", is_flag=True, help="List values with attributes.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, null for attributes without a value.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object, null for attributes without a value.",
+)
 def command(values: bool, as_json: bool) -> None:
     """List the broker's attributes in alphabetical order."""
     with handle() as h:

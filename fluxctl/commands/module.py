@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import json as stdlib_json
 import os
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from fluxctl.command import FluxGroup, echo, handle
 from fluxctl.errors import CommandError
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
 
 STATES = {0: "I", 1: "R", 2: "F", 3: "X"}
 
@@ -21,43 +24,51 @@ def command() -> None:
 
 
 def _service_of(name: str) -> tuple[str, str]:
-    """Return the service that loads a module and the module's own name: ``a.b`` is loaded by ``a``, others by the broker."""
+    """Return the service that loads a module and the module's own name: ``a.b`` is loaded by ``a``,
+    others by the broker.
+    """
     prefix, _, last = name.rpartition(".")
     return (prefix, last) if prefix else ("broker", name)
 
 
-def _locate(h: Any | None, name: str) -> str:
-    """Return what to ask the broker of ``h`` to load: a built-in module's name, or the path of a file."""
+def _locate(h: Flux | None, name: str) -> str:
+    """Return what to ask the broker of ``h`` to load: a built-in module's name, or the path of a
+    file.
+    """
     if "/" in name:
         path = os.path.abspath(name)
         if not os.path.isfile(path):
             number = errno.EISDIR if os.path.isdir(path) else errno.ENOENT
             raise CommandError(f"{name}: {os.strerror(number)}")
         return path
-    folders = f"{os.environ.get('FLUX_MODULE_PATH_PREPEND', '')}:{os.environ.get('FLUX_MODULE_PATH', '')}"
+    folders = (
+        f"{os.environ.get('FLUX_MODULE_PATH_PREPEND', '')}:{os.environ.get('FLUX_MODULE_PATH', '')}"
+    )
     for folder in filter(None, folders.split(":")):
         for suffix in (".py", ".so"):
             path = os.path.join(folder, name + suffix)
             if os.path.exists(path):
                 return path
-    from fluxctl.builtins import MODULES
+    from flux.modules import find
 
-    if name in MODULES:
+    if find(name) is not None:
         return (_installed(h, name) if h is not None else None) or name
     raise CommandError(f"{name}: not found in module search path")
 
 
-def _installed(h: Any, name: str) -> str | None:
-    """Path of the module in the broker's own module path: flux-core's broker, unlike ours, loads its modules from files."""
+def _installed(h: Flux, name: str) -> str | None:
+    """Path of the module in the broker's own module path: flux-core's broker, unlike ours, loads
+    its modules from files.
+    """
     try:
-        folders = h.attr_get("conf.module_path").split(":")
+        folders = (h.attr_get("conf.module_path") or "").split(":")
     except OSError:
         return None
     paths = (os.path.join(folder, f"{name}.so") for folder in folders if folder)
     return next((path for path in paths if os.path.exists(path)), None)
 
 
-def _insmod(h: Any, name: str, args: tuple[str, ...]) -> None:
+def _insmod(h: Flux, name: str, args: tuple[str, ...]) -> None:
     path = _locate(h, name)
     service, _ = _service_of(name) if "/" not in name else ("broker", name)
     try:
@@ -68,7 +79,7 @@ def _insmod(h: Any, name: str, args: tuple[str, ...]) -> None:
         raise CommandError(f"{service}.insmod: {exc.strerror}") from None
 
 
-def _rmmod(h: Any, name: str, force: bool) -> None:
+def _rmmod(h: Flux, name: str, force: bool) -> None:
     service, _ = _service_of(name)
     try:
         h.rpc(f"{service}.rmmod", {"name": name}).get()
@@ -126,7 +137,8 @@ def list_modules(as_json: bool, service: str) -> None:
         others = ",".join(name for name in mod["services"] if name != mod["name"])
         idle = str(mod["idle"]) if mod["idle"] < 100 else "idle"
         state = STATES.get(mod["status"], "?")
-        echo(f"{mod['name']:<24} {mod['size']:>8} {mod['digest'][-7:]:<7} {idle:>4}  {state} {others}")
+        digest = mod["digest"][-7:]
+        echo(f"{mod['name']:<24} {mod['size']:>8} {digest:<7} {idle:>4}  {state} {others}")
 
 
 @command.command("info")
@@ -149,7 +161,9 @@ def info(name: str) -> None:
 
 
 def _name_in_file(path: str) -> str:
-    """Return the ``mod_name`` that a Python file defines, without running it; the file's name if it defines none."""
+    """Return the ``mod_name`` that a Python file defines, without running it; the file's name if it
+    defines none.
+    """
     import ast
 
     try:
@@ -161,7 +175,9 @@ def _name_in_file(path: str) -> str:
         raise CommandError(f"{path}: {exc}") from None
     for statement in body:
         match statement:
-            case ast.Assign(targets=[ast.Name(id="mod_name")], value=ast.Constant(value=str(found))):
+            case ast.Assign(
+                targets=[ast.Name(id="mod_name")], value=ast.Constant(value=str(found))
+            ):
                 return found
     return os.path.splitext(os.path.basename(path))[0]
 
@@ -169,19 +185,28 @@ def _name_in_file(path: str) -> str:
 def _source_of(name: str) -> str:
     from importlib.util import find_spec
 
-    from fluxctl.builtins import MODULES
+    from flux.modules import find
 
-    spec = find_spec(MODULES[name])
+    source = find(name)
+    spec = find_spec(source) if source is not None else None
     return spec.origin if spec is not None and spec.origin else name
 
 
 @command.command("stats")
-@click.option("-p", "--parse", metavar="OBJNAME", help="Print the member at a period-delimited path.")
-@click.option("-t", "--type", "kind", metavar="int|double", help="Convert the value to int or double.")
-@click.option("-s", "--scale", type=float, default=1.0, metavar="N", help="Multiply the value by N.")
+@click.option(
+    "-p", "--parse", metavar="OBJNAME", help="Print the member at a period-delimited path."
+)
+@click.option(
+    "-t", "--type", "kind", metavar="int|double", help="Convert the value to int or double."
+)
+@click.option(
+    "-s", "--scale", type=float, default=1.0, metavar="N", help="Multiply the value by N."
+)
 @click.option("-R", "--rusage", is_flag=True, help="Show the resource usage of the module.")
 @click.option("-c", "--clear", is_flag=True, help="Clear the statistics of the module.")
-@click.option("-C", "--clear-all", is_flag=True, help="Clear the statistics of the module on all ranks.")
+@click.option(
+    "-C", "--clear-all", is_flag=True, help="Clear the statistics of the module on all ranks."
+)
 @click.argument("name", default="broker")
 def stats(
     parse: str | None,
@@ -198,9 +223,12 @@ def stats(
     with handle() as h:
         if clear_all:
             h.event_send(f"{name}.stats.clear")
+            # The answer tells that the broker has taken the event, see flux event pub.
             h.rpc("attr.get", {"name": "rank"}).get()
             return
-        topic = f"{name}.stats.clear" if clear else f"{name}.rusage" if rusage else f"{name}.stats.get"
+        topic = (
+            f"{name}.stats.clear" if clear else f"{name}.rusage" if rusage else f"{name}.stats.get"
+        )
         try:
             value = h.rpc(topic).get()
         except OSError as exc:
@@ -215,7 +243,7 @@ def stats(
     echo(_scaled(value, kind, scale))
 
 
-def _scaled(value: Any, kind: str | None, scale: float) -> str:
+def _scaled(value: object, kind: str | None, scale: float) -> str:
     """Return a statistic as text: an object as indented JSON, a number converted and scaled."""
     if isinstance(value, dict | list):
         return stdlib_json.dumps(value, indent=1)
@@ -245,7 +273,9 @@ def _mask(text: str) -> int:
 @click.option("-C", "--clearbit", metavar="MASK", help="Clear the debug bits of MASK.")
 @click.option("-s", "--setbit", metavar="MASK", help="Set the debug bits of MASK.")
 @click.argument("name")
-def debug(clear: bool, set_mask: str | None, clearbit: str | None, setbit: str | None, name: str) -> None:
+def debug(
+    clear: bool, set_mask: str | None, clearbit: str | None, setbit: str | None, name: str
+) -> None:
     """Show or change the debug flags of the module NAME."""
     if clear:
         body = {"op": "clr", "flags": 0}

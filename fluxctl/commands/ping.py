@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,13 +22,34 @@ MAX_INTERVAL = 1 << 31
 
 
 @click.command(cls=FluxCommand)
-@click.option("-r", "--rank", metavar="N", help="Find target on a specific broker rank, 'any' or 'upstream'.")
-@click.option("-p", "--pad", type=int, default=0, metavar="N", help="Include in the payload a string of N bytes.")
 @click.option(
-    "-i", "--interval", type=float, default=1.0, metavar="SEC", help="Seconds between requests (default 1.0)."
+    "-r", "--rank", metavar="N", help="Find target on a specific broker rank, 'any' or 'upstream'."
 )
-@click.option("-c", "--count", type=int, metavar="N", help="Stop after N requests (default: unlimited).")
-@click.option("-b", "--batch", is_flag=True, help="Send all requests before taking responses; requires --count.")
+@click.option(
+    "-p",
+    "--pad",
+    type=int,
+    default=0,
+    metavar="N",
+    help="Include in the payload a string of N bytes.",
+)
+@click.option(
+    "-i",
+    "--interval",
+    type=float,
+    default=1.0,
+    metavar="SEC",
+    help="Seconds between requests (default 1.0).",
+)
+@click.option(
+    "-c", "--count", type=int, metavar="N", help="Stop after N requests (default: unlimited)."
+)
+@click.option(
+    "-b",
+    "--batch",
+    is_flag=True,
+    help="Send all requests before taking responses; requires --count.",
+)
 @click.option("-u", "--userid", is_flag=True, help="Show the credentials the request arrived with.")
 @click.argument("target")
 def command(
@@ -40,11 +61,13 @@ def command(
     userid: bool,
     target: str,
 ) -> int:
-    """Measure round-trip times to the service TARGET, [RANK!]SERVICE, or to the broker of a RANK."""
+    """Measure round-trip times to the service TARGET, [RANK!]SERVICE, or to the broker of RANK."""
     if not 0 <= pad <= MAX_PAD:
         raise CommandError("pad must be >= 0" if pad < 0 else f"pad must be <= {MAX_PAD}")
     if not 0 <= interval <= MAX_INTERVAL:
-        raise CommandError("interval must be >= 0" if not interval > 0 else f"interval must be <= {MAX_INTERVAL}")
+        raise CommandError(
+            "interval must be >= 0" if not interval > 0 else f"interval must be <= {MAX_INTERVAL}"
+        )
     if count is not None and count <= 0:
         raise CommandError("count must be > 0")
     if batch and count is None:
@@ -89,7 +112,9 @@ class _Ping:
         self.received = 0
 
     def run(self, count: int | None, interval: float, batch: bool) -> None:
-        """Send ``count`` pings ``interval`` seconds apart, printing answers as they come, or at the end if ``batch``."""
+        """Send ``count`` pings ``interval`` seconds apart, printing answers as they come, or at the
+        end if ``batch``.
+        """
         waiting: list[Future] = []
         reactor = self.handle.reactor
         while count is None or self.sent < count:
@@ -110,7 +135,7 @@ class _Ping:
 
     def _send(self) -> Future:
         now = time.monotonic_ns()
-        body: dict[str, Any] = {
+        body = {
             "seq": self.sent,
             "time.tv_sec": now // 10**9,
             "time.tv_nsec": now % 10**9,
@@ -128,9 +153,12 @@ class _Ping:
 
             text = os.strerror(exc.errno) if exc.errno == errno.ENOSYS else exc.strerror
             raise CommandError(f"{self.label}: {text}") from None
-        elapsed = (time.monotonic_ns() - answer["time.tv_sec"] * 10**9 - answer["time.tv_nsec"]) / 1e6
+        elapsed = (
+            time.monotonic_ns() - answer["time.tv_sec"] * 10**9 - answer["time.tv_nsec"]
+        ) / 1e6
         who = f" userid={answer['userid']} rolemask=0x{answer['rolemask']:x}" if self.userid else ""
         echo(
-            f"{self.label} pad={len(answer['pad'])}{who} seq={answer['seq']} time={elapsed:.3f} ms ({answer['route']})"
+            f"{self.label} pad={len(answer['pad'])}{who} seq={answer['seq']} "
+            f"time={elapsed:.3f} ms ({answer['route']})"
         )
         sys.stdout.flush()

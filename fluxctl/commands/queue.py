@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import click
 
@@ -17,16 +17,27 @@ def command() -> None:
     """Control the job queue: submission, scheduling, waiting for quiet."""
 
 
-def _admin(topic: str, query: bool, enable: bool, reason: tuple[str, ...] = ()) -> dict[str, Any]:
+class _Answer(TypedDict):
+    """What ``submit-admin`` and ``alloc-admin`` answer; only the latter has the counters."""
+
+    enable: bool
+    reason: str
+    queue_length: NotRequired[int]
+    alloc_pending: NotRequired[int]
+    free_pending: NotRequired[int]
+    running: NotRequired[int]
+
+
+def _admin(topic: str, query: bool, enable: bool, reason: tuple[str, ...] = ()) -> _Answer:
     payload = {"query_only": query, "enable": enable, "reason": " ".join(reason)}
     try:
-        answer: dict[str, Any] = handle().rpc(f"job-manager.{topic}", payload).get()
+        answer: _Answer = handle().rpc(f"job-manager.{topic}", payload).get()
     except OSError as exc:
         raise CommandError(f"{topic}: {exc.strerror}") from None
     return answer
 
 
-def _report(ctx: click.Context, what: str, answer: dict[str, Any]) -> None:
+def _report(ctx: click.Context, what: str, answer: _Answer) -> None:
     state = "enabled" if answer["enable"] else "disabled"
     reason = f": {answer['reason']}" if answer["reason"] else ""
     talk(ctx, f"{what} is {state}{reason}")
@@ -71,7 +82,10 @@ def status(ctx: click.Context, verbose: bool, as_json: bool) -> None:
     if as_json:
         from flux.wire import json
 
-        submission, scheduling = _admin("submit-admin", True, False), _admin("alloc-admin", True, False)
+        submission, scheduling = (
+            _admin("submit-admin", True, False),
+            _admin("alloc-admin", True, False),
+        )
         echo(json.dumps_str({"submission": submission, "scheduling": scheduling}))
         return
     _report(ctx, "Job submission", _admin("submit-admin", True, False))
@@ -84,18 +98,22 @@ def status(ctx: click.Context, verbose: bool, as_json: bool) -> None:
         talk(ctx, f"{answer['running']} running jobs")
 
 
-_TIMEOUT = click.option("-t", "--timeout", metavar="DURATION", help="Give up after DURATION (RFC 23).")
+_TIMEOUT = click.option(
+    "-t", "--timeout", metavar="DURATION", help="Give up after DURATION (RFC 23)."
+)
 
 
-def _wait(topic: str, timeout: str | None) -> Any:
+def _wait(topic: str, timeout: str | None) -> int:
+    """Wait and return the number of pending jobs."""
     future = handle().rpc(f"job-manager.{topic}")
     try:
         if timeout is not None:
             future.wait_for(_seconds(timeout))
-        return future.get()
+        answer = future.get()
     except OSError as exc:
         reason = "timeout" if exc.errno == errno.ETIMEDOUT else exc.strerror
         raise CommandError(f"{topic}: {reason}") from None
+    return int(answer["pending"]) if answer else 0
 
 
 def _seconds(text: str) -> float:
@@ -116,11 +134,13 @@ def drain(timeout: str | None) -> None:
 
 @command.command("idle")
 @_TIMEOUT
-@click.option("-q", "--quiet", is_flag=True, help="Only display pending jobs, not that there are none.")
+@click.option(
+    "-q", "--quiet", is_flag=True, help="Only display pending jobs, not that there are none."
+)
 @click.pass_context
 def idle(ctx: click.Context, timeout: str | None, quiet: bool) -> None:
     """Wait until no job is running and tell how many are pending."""
-    pending = _wait("idle", timeout)["pending"]
+    pending = _wait("idle", timeout)
     if pending or not quiet:
         sys.stdout.flush()
         talk(ctx, f"{pending} pending jobs")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,10 +12,13 @@ from fluxctl.errors import CommandError
 from fluxctl.python_style import PythonGroup
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from flux.core.handle import Flux
     from flux.hostlist import Hostlist
     from flux.idset import IDset
     from flux.output_format import OutputFormat
+    from flux.resource.ResourceSet import ResourceSet
 
 LIST_FORMAT = "{state:>10} {nnodes:>6} {ncores:>8} {ngpus:>8} {nodelist}"
 LIST_FORMAT_VERBOSE = "{state:>10} {nnodes:>6} {ncores:>8} {ngpus:>8} {rlist}"
@@ -30,7 +32,13 @@ LIST_HEADINGS = {
     "rlist": "LIST",
 }
 STATUS_FORMAT = "{state:>10} {nnodes:>6} {ranks:<15} {nodelist}"
-STATUS_HEADINGS = {"state": "STATUS", "nnodes": "NNODES", "ranks": "RANKS", "nodelist": "NODELIST", "reason": "REASON"}
+STATUS_HEADINGS = {
+    "state": "STATUS",
+    "nnodes": "NNODES",
+    "ranks": "RANKS",
+    "nodelist": "NODELIST",
+    "reason": "REASON",
+}
 DRAIN_FORMAT = "{timestamp!D:<20} {ranks:<8} {reason:<30} {nodelist}"
 DRAIN_HEADINGS = {
     "timestamp": "TIMESTAMP",
@@ -58,7 +66,7 @@ def _layout(headings: Mapping[str, str], text: str) -> OutputFormat:
         raise _failure(exc) from None
 
 
-def _print_table(layout: OutputFormat, rows: Iterable[Any], *, header: bool) -> None:
+def _print_table(layout: OutputFormat, rows: Iterable[object], *, header: bool) -> None:
     if header:
         echo(layout.header())
     for row in rows:
@@ -96,16 +104,27 @@ class _DrainRow:
 
 @command.command("drain")
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
-@click.option("-o", "--format", "layout", metavar="FORMAT", default=DRAIN_FORMAT, help="Print fields in this format.")
+@click.option(
+    "-o",
+    "--format",
+    "layout",
+    metavar="FORMAT",
+    default=DRAIN_FORMAT,
+    help="Print fields in this format.",
+)
 @click.argument("targets", metavar="[TARGETS]", required=False)
 @click.argument("reason", metavar="[REASON ...]", nargs=-1)
 def drain(no_header: bool, layout: str, targets: str | None, reason: tuple[str, ...]) -> None:
-    """Take TARGETS (ranks or hosts) out of scheduling; without targets list what is drained and why."""
+    """Take TARGETS (ranks or hosts) out of scheduling; without targets list what is drained and
+    why.
+    """
     if targets is None:
         _list_drained(handle(python_failure), _layout(DRAIN_HEADINGS, layout), header=not no_header)
         return
     try:
-        handle(python_failure).rpc("resource.drain", {"targets": targets, "reason": " ".join(reason)}, nodeid=0).get()
+        handle(python_failure).rpc(
+            "resource.drain", {"targets": targets, "reason": " ".join(reason)}, nodeid=0
+        ).get()
     except OSError as exc:
         raise _rpc_failure(exc) from None
 
@@ -117,7 +136,10 @@ def _list_drained(flux: Flux, layout: OutputFormat, *, header: bool) -> None:
         status = resource_status(flux).get()
     except OSError as exc:
         raise _rpc_failure(exc) from None
-    rows = [_DrainRow(when, ranks, why, status.nodelist(ranks)) for ranks, when, why in status.drain_info()]
+    rows = [
+        _DrainRow(when, ranks, why, status.nodelist(ranks))
+        for ranks, when, why in status.drain_info()
+    ]
     _print_table(layout, rows, header=header)
 
 
@@ -152,7 +174,9 @@ _STATUS_HINT = f"\nflux-resource: INFO: valid states: {','.join(_STATUS_STATES)}
 @click.option("-v", "--verbose", is_flag=True, help="Show the reason of each drain.")
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
 @click.option("-o", "--format", "layout", metavar="FORMAT", help="Print fields in this format.")
-@click.option("-s", "--states", metavar="STATE,...", help=f"Show these states: {', '.join(_STATUS_STATES)}.")
+@click.option(
+    "-s", "--states", metavar="STATE,...", help=f"Show these states: {', '.join(_STATUS_STATES)}."
+)
 def status(verbose: bool, no_header: bool, layout: str | None, states: str | None) -> None:
     """Show which ranks are available, drained, excluded or offline."""
     from flux.resource.list import resource_status
@@ -169,7 +193,10 @@ def status(verbose: bool, no_header: bool, layout: str | None, states: str | Non
         if wanted is None and state != "avail" and not len(ranks):
             continue
         if state == "drain" and verbose and len(ranks):
-            rows += [_StatusRow(state, group, answer.nodelist(group), why) for group, _, why in answer.drain_info()]
+            rows += [
+                _StatusRow(state, group, answer.nodelist(group), why)
+                for group, _, why in answer.drain_info()
+            ]
         else:
             rows.append(_StatusRow(state, ranks, answer.nodelist(ranks)))
     _print_table(_layout(STATUS_HEADINGS, layout or default), rows, header=not no_header)
@@ -182,9 +209,15 @@ _LIST_STATES = ("all", "up", "down", "allocated", "free")
 @click.option("-v", "--verbose", is_flag=True, help="Show ranks and cores instead of hosts.")
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
 @click.option("-o", "--format", "layout", metavar="FORMAT", help="Print fields in this format.")
-@click.option("-s", "--states", metavar="STATE,...", default="free,allocated,down", help="Show these states.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with a member for each state.")
-def list_resources(verbose: bool, no_header: bool, layout: str | None, states: str, as_json: bool) -> None:
+@click.option(
+    "-s", "--states", metavar="STATE,...", default="free,allocated,down", help="Show these states."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object with a member for each state."
+)
+def list_resources(
+    verbose: bool, no_header: bool, layout: str | None, states: str, as_json: bool
+) -> None:
     """Show how many nodes, cores and GPUs are free, allocated or down."""
     from flux.resource.list import resource_list
 
@@ -204,7 +237,7 @@ def list_resources(verbose: bool, no_header: bool, layout: str | None, states: s
     _print_table(table, [resources[state] for state in wanted], header=not no_header)
 
 
-def _plain(resources: Any) -> dict[str, Any]:
+def _plain(resources: ResourceSet) -> dict[str, object]:
     """Return the fields of ``flux resource list`` as plain values."""
     counts = {name: getattr(resources, name) for name in ("nnodes", "ncores", "ngpus")}
     return counts | {name: str(getattr(resources, name)) for name in ("ranks", "nodelist", "rlist")}
@@ -214,7 +247,9 @@ def _plain(resources: Any) -> dict[str, Any]:
 @click.option("-f", "--force", is_flag=True, help="Accept ranks that the instance does not have.")
 @click.argument("path", metavar="PATH", type=click.Path())
 def reload(force: bool, path: str) -> None:
-    """Replace the resources of the instance by those in the R file PATH; the scheduler must be unloaded."""
+    """Replace the resources of the instance by those in the R file PATH; the scheduler must be
+    unloaded.
+    """
     import os
 
     payload = {"path": os.path.abspath(path), "xml": False, "force": force}

@@ -21,15 +21,21 @@ if TYPE_CHECKING:
 @click.command(cls=FluxCommand)
 @click.option("-v", "--verbose", is_flag=True, help="Name each key on standard error.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not say what was restored.")
-@click.option("--checkpoint", is_flag=True, help="Make the archive the checkpoint that a restart begins with.")
+@click.option(
+    "--checkpoint", is_flag=True, help="Make the archive the checkpoint that a restart begins with."
+)
 @click.option("--key", metavar="NAME", help="Put what is in the archive below the key NAME.")
 @click.option("--store", metavar="FILE", help="Make the new store FILE, for content.backing-path.")
 @click.argument("infile")
-def command(verbose: bool, quiet: bool, checkpoint: bool, key: str | None, store: str | None, infile: str) -> None:
-    """Read the archive INFILE, written by flux dump, back into a key-value store; - is standard input.
+def command(
+    verbose: bool, quiet: bool, checkpoint: bool, key: str | None, store: str | None, infile: str
+) -> None:
+    """Read the archive INFILE, written by flux dump, back into a key-value store; - is standard
+    input.
 
-    One of --key, --checkpoint and --store says where to. --key replaces what is there. --checkpoint needs an
-    instance with a backing store, but without the kvs module. Either all of the archive is restored or nothing.
+    One of --key, --checkpoint and --store says where to. --key replaces what is there. --checkpoint
+    needs an instance with a backing store, but without the kvs module. Either all of the archive is
+    restored or nothing.
     """
     if [checkpoint, key is not None, store is not None].count(True) != 1:
         raise CommandError("one of --key, --checkpoint and --store is needed")
@@ -106,4 +112,6 @@ def _refuse_kvs(h: Flux) -> None:
         if exc.errno != errno.ENOSYS:
             raise
         return
-    raise CommandError("the kvs module is loaded and would overwrite the checkpoint; use --key, or --store")
+    raise CommandError(
+        "the kvs module is loaded and would overwrite the checkpoint; use --key, or --store"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
@@ -13,11 +13,19 @@ from fluxctl.errors import CommandError
 
 @click.command(cls=FluxCommand, name="shell", short_help="run the job shell")
 @click.option("-v", "--verbose", count=True, help="Log actions to stderr.")
-@click.option("--initrc", metavar="FILE", help="Load shell initrc from FILE instead of the system default.")
-@click.option("-R", "--resources", metavar="FILE", help="Load resource set R from FILE instead of job-info.")
+@click.option(
+    "--initrc", metavar="FILE", help="Load shell initrc from FILE instead of the system default."
+)
+@click.option(
+    "-R", "--resources", metavar="FILE", help="Load resource set R from FILE instead of job-info."
+)
 @click.option("-j", "--jobspec", metavar="FILE", help="Load jobspec from FILE instead of job-info.")
-@click.option("-r", "--broker-rank", type=int, metavar="RANK", help="Act as the shell of broker RANK.")
-@click.option("-s", "--standalone", is_flag=True, help="Run as a local program without a Flux instance.")
+@click.option(
+    "-r", "--broker-rank", type=int, metavar="RANK", help="Act as the shell of broker RANK."
+)
+@click.option(
+    "-s", "--standalone", is_flag=True, help="Run as a local program without a Flux instance."
+)
 @click.argument("jobid")
 def command(
     verbose: int,
@@ -28,7 +36,9 @@ def command(
     standalone: bool,
     jobid: str,
 ) -> NoReturn:
-    """Run the tasks of job JOBID on this machine; jobspec and R come from files or, with an instance, from job-info."""
+    """Run the tasks of job JOBID on this machine; jobspec and R come from files or, with an
+    instance, from job-info.
+    """
     from broker.shell.jobinfo import parse_job
     from broker.shell.main import run_standalone
     from flux.job.JobID import JobID
@@ -42,7 +52,9 @@ def command(
     spec = _load(jobspec) if jobspec else _lookup(number, "jobspec")
     allocated = _load(resources) if resources else _lookup(number, "R")
     info = parse_job(number, _userid(), spec, allocated)
-    index = [rank.rank for rank in info.ranks if broker_rank is None or rank.broker_rank == broker_rank]
+    index = [
+        rank.rank for rank in info.ranks if broker_rank is None or rank.broker_rank == broker_rank
+    ]
     if not index:
         raise CommandError(f"rank {broker_rank} is not in R", 1)
     sys.exit(run_standalone(info, index[0], verbose=verbose, initrc=initrc))
@@ -54,7 +66,7 @@ def _userid() -> int:
     return os.getuid()
 
 
-def _load(path: str) -> dict[str, Any]:
+def _load(path: str) -> dict[str, object]:
     """Return the JSON object in a file."""
     from flux.wire.json import loads
 
@@ -70,11 +82,11 @@ def _load(path: str) -> dict[str, Any]:
     return value
 
 
-def _lookup(jobid: int, key: str) -> dict[str, Any]:
+def _lookup(jobid: int, key: str) -> dict[str, object]:
     """Return a JSON object of the job from the instance."""
     from flux.wire.json import loads
     from fluxctl.command import handle
 
     answer = handle().rpc("job-info.lookup", {"id": jobid, "keys": [key], "flags": 0}).get()
-    value: dict[str, Any] = loads((answer or {})[key])
+    value: dict[str, object] = loads((answer or {})[key])
     return value

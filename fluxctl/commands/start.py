@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ONE_MORE = "+"
 
 
-def _level(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> int:
+def _level(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> int:
     """``-v`` counts, ``--verbose=N`` sets."""
     level = 0
     for item in value:

@@ -15,16 +15,23 @@ from fluxctl.errors import CommandError
 @click.option("--read-only", is_flag=True, help="Only look: no cancel, no kill.")
 @click.option("--linear", is_flag=True, help="Print changes as lines instead of drawing.")
 @click.option(
-    "--filter", "query", metavar="QUERY", default="", help="Begin with a filter: 'state:running -name:test*'."
+    "--filter",
+    "query",
+    metavar="QUERY",
+    default="",
+    help="Begin with a filter: 'state:running -name:test*'.",
 )
 @click.option(
-    "--sort", metavar="COLUMN", default="state", help="Begin sorted by COLUMN, '-COLUMN' for the other order."
+    "--sort",
+    metavar="COLUMN",
+    default="state",
+    help="Begin sorted by COLUMN, '-COLUMN' for the other order.",
 )
 def command(target: str | None, read_only: bool, linear: bool, query: str, sort: str) -> None:
     """Show a Flux instance live: its jobs, how busy it is, its log.
 
-    TARGET is a URI, or the id of a batch or alloc job that is an instance itself; the default is the instance
-    FLUX_URI names. Press ? in the dashboard for all keys.
+    TARGET is a URI, or the id of a batch or alloc job that is an instance itself; the default is
+    the instance FLUX_URI names. Press ? in the dashboard for all keys.
     """
     _check(query, sort)
     uri = _target_uri(target) if target else _default_uri()
@@ -36,7 +43,13 @@ def command(target: str | None, read_only: bool, linear: bool, query: str, sort:
     from tui.app import TopApp
     from tui.feed.live import LiveFeed
 
-    app = TopApp(LiveFeed(uri), read_only=read_only, query=query, sort=sort.lstrip("-"), reverse=sort.startswith("-"))
+    app = TopApp(
+        LiveFeed(uri),
+        read_only=read_only,
+        query=query,
+        sort=sort.lstrip("-"),
+        reverse=sort.startswith("-"),
+    )
     app.run()
     if app.return_code:
         raise CommandError(code=app.return_code)
@@ -63,7 +76,9 @@ def _default_uri() -> str:
 
 
 def _target_uri(target: str) -> str:
-    """Return the URI of ``target``: itself if it is one, else what the job of that id says its instance's is."""
+    """Return the URI of ``target``: itself if it is one, else what the job of that id says its
+    instance's is.
+    """
     if "://" in target:
         return _local(target)
     from tui.model.jobid import parse

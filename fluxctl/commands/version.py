@@ -11,7 +11,7 @@ from fluxctl.command import FluxCommand, echo
 
 @click.command(cls=FluxCommand)
 def command() -> None:
-    """Display the versions of the command, of the library and, inside an instance, of the broker."""
+    """Display the versions of the command, the library and, inside an instance, the broker."""
     from flux import CORE_VERSION
 
     echo(f"commands:    \t\t{CORE_VERSION}")
@@ -31,7 +31,12 @@ def _build_options() -> str:
     from importlib.metadata import PackageNotFoundError, version
 
     found = []
-    for name, package in (("fluxctl", "fluxctl"), ("zmq", "pyzmq"), ("textual", "textual"), ("uvloop", "uvloop")):
+    for name, package in (
+        ("fluxctl", "fluxctl"),
+        ("zmq", "pyzmq"),
+        ("textual", "textual"),
+        ("uvloop", "uvloop"),
+    ):
         try:
             found.append(f"+{name}=={version(package)}")
         except PackageNotFoundError:

@@ -25,9 +25,9 @@ URGENCIES = {"hold": 0, "default": 16, "expedite": 31}
 def _raise(id_text: str, kind: str, severity: int, message: tuple[str, ...]) -> None:
     from flux.job.kill import raise_async
 
-    id = parse_id(id_text)
+    jobid = parse_id(id_text)
     try:
-        raise_async(handle(), id, kind, severity, words(message)).get()
+        raise_async(handle(), jobid, kind, severity, words(message)).get()
     except OSError as exc:
         raise CommandError(f"{id_text}: {exc.strerror}") from None
 
@@ -41,9 +41,25 @@ def cancel(ctx: click.Context, args: tuple[str, ...]) -> None:
     _raise(args[0], "cancel", 0, args[1:])
 
 
-@click.command("raise", cls=JobCommand, synopsis="[OPTIONS] id [message ...]", help="Raise exception for job")
-@click.option("-s", "--severity", type=int, default=0, metavar="N", help="Set exception severity [0-7] (default=0)")
-@click.option("-t", "--type", "kind", default="cancel", metavar="TYPE", help="Set exception type (default=cancel)")
+@click.command(
+    "raise", cls=JobCommand, synopsis="[OPTIONS] id [message ...]", help="Raise exception for job"
+)
+@click.option(
+    "-s",
+    "--severity",
+    type=int,
+    default=0,
+    metavar="N",
+    help="Set exception severity [0-7] (default=0)",
+)
+@click.option(
+    "-t",
+    "--type",
+    "kind",
+    default="cancel",
+    metavar="TYPE",
+    help="Set exception type (default=cancel)",
+)
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def raise_command(ctx: click.Context, severity: int, kind: str, args: tuple[str, ...]) -> None:
@@ -53,7 +69,12 @@ def raise_command(ctx: click.Context, severity: int, kind: str, args: tuple[str,
 
 
 def _bulk(
-    ctx: click.Context, topic: str, payload: dict[str, object], force: bool, done: str, quiet: bool = False
+    ctx: click.Context,
+    topic: str,
+    payload: dict[str, object],
+    force: bool,
+    done: str,
+    quiet: bool = False,
 ) -> None:
     answer = handle().rpc(topic, {"dry_run": not force, **payload}).get()
     count, errors = answer["count"], answer["errors"]
@@ -67,15 +88,23 @@ def _bulk(
         raise CommandError("", 1)
 
 
-_USER = click.option("-u", "--user", metavar="USER", help="Set target user or 'all' (instance owner only)")
+_USER = click.option(
+    "-u", "--user", metavar="USER", help="Set target user or 'all' (instance owner only)"
+)
 _STATES = click.option(
-    "-S", "--states", default="active", metavar="STATES", help="Set target job states (default=ACTIVE)"
+    "-S",
+    "--states",
+    default="active",
+    metavar="STATES",
+    help="Set target job states (default=ACTIVE)",
 )
 _FORCE = click.option("-f", "--force", is_flag=True, help="Confirm the command")
 _QUIET = click.option("-q", "--quiet", is_flag=True, help="Suppress output if no jobs match")
 
 
-@click.command("cancelall", cls=JobCommand, synopsis="[OPTIONS] [message ...]", help="Cancel multiple jobs")
+@click.command(
+    "cancelall", cls=JobCommand, synopsis="[OPTIONS] [message ...]", help="Cancel multiple jobs"
+)
 @_USER
 @_STATES
 @_FORCE
@@ -83,7 +112,12 @@ _QUIET = click.option("-q", "--quiet", is_flag=True, help="Suppress output if no
 @click.argument("message", nargs=-1)
 @click.pass_context
 def cancelall(
-    ctx: click.Context, user: str | None, states: str, force: bool, quiet: bool, message: tuple[str, ...]
+    ctx: click.Context,
+    user: str | None,
+    states: str,
+    force: bool,
+    quiet: bool,
+    message: tuple[str, ...],
 ) -> None:
     payload = {
         "userid": parse_userid(user),
@@ -96,16 +130,31 @@ def cancelall(
 
 
 @click.command(
-    "raiseall", cls=JobCommand, synopsis="OPTIONS type [message ...]", help="Raise an exception on multiple jobs."
+    "raiseall",
+    cls=JobCommand,
+    synopsis="OPTIONS type [message ...]",
+    help="Raise an exception on multiple jobs.",
 )
-@click.option("-s", "--severity", type=int, default=7, metavar="N", help="Set exception severity [0-7] (default=7)")
+@click.option(
+    "-s",
+    "--severity",
+    type=int,
+    default=7,
+    metavar="N",
+    help="Set exception severity [0-7] (default=7)",
+)
 @_USER
 @_STATES
 @_FORCE
 @click.argument("args", nargs=-1)
 @click.pass_context
 def raiseall(
-    ctx: click.Context, severity: int, user: str | None, states: str, force: bool, args: tuple[str, ...]
+    ctx: click.Context,
+    severity: int,
+    user: str | None,
+    states: str,
+    force: bool,
+    args: tuple[str, ...],
 ) -> None:
     if not args:
         usage(ctx)
@@ -120,7 +169,14 @@ def raiseall(
 
 
 @click.command("kill", cls=JobCommand, synopsis="[OPTIONS] id", help="Send signal to running job")
-@click.option("-s", "--signal", "name", default="SIGTERM", metavar="SIG", help="Send signal SIG (default SIGTERM)")
+@click.option(
+    "-s",
+    "--signal",
+    "name",
+    default="SIGTERM",
+    metavar="SIG",
+    help="Send signal SIG (default SIGTERM)",
+)
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def kill(ctx: click.Context, name: str, args: tuple[str, ...]) -> None:
@@ -128,9 +184,9 @@ def kill(ctx: click.Context, name: str, args: tuple[str, ...]) -> None:
         usage(ctx)
     from flux.job.kill import kill as send
 
-    id, signum = parse_id(args[0]), _signal(name)
+    jobid, signum = parse_id(args[0]), _signal(name)
     try:
-        send(handle(), id, signum)
+        send(handle(), jobid, signum)
     except OSError as exc:
         raise CommandError(f"kill {args[0]}: {exc.strerror}") from None
 
@@ -142,13 +198,24 @@ def _signal(name: str) -> int:
     return signum
 
 
-@click.command("killall", cls=JobCommand, synopsis="[OPTIONS]", help="Send signal to multiple running jobs")
-@click.option("-s", "--signal", "name", default="SIGTERM", metavar="SIG", help="Send signal SIG (default SIGTERM)")
+@click.command(
+    "killall", cls=JobCommand, synopsis="[OPTIONS]", help="Send signal to multiple running jobs"
+)
+@click.option(
+    "-s",
+    "--signal",
+    "name",
+    default="SIGTERM",
+    metavar="SIG",
+    help="Send signal SIG (default SIGTERM)",
+)
 @_USER
 @_FORCE
 @click.argument("args", nargs=-1)
 @click.pass_context
-def killall(ctx: click.Context, name: str, user: str | None, force: bool, args: tuple[str, ...]) -> None:
+def killall(
+    ctx: click.Context, name: str, user: str | None, force: bool, args: tuple[str, ...]
+) -> None:
     if args:
         usage(ctx)
     signum = _signal(name)
@@ -157,7 +224,10 @@ def killall(ctx: click.Context, name: str, user: str | None, force: bool, args: 
 
 
 @click.command(
-    "urgency", cls=JobCommand, synopsis="[OPTIONS] id urgency", help="Set job urgency (0-31, HOLD, EXPEDITE, DEFAULT)"
+    "urgency",
+    cls=JobCommand,
+    synopsis="[OPTIONS] id urgency",
+    help="Set job urgency (0-31, HOLD, EXPEDITE, DEFAULT)",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Output old urgency value on success")
 @click.argument("args", nargs=-1, cls=JobIdArguments)
@@ -165,9 +235,9 @@ def killall(ctx: click.Context, name: str, user: str | None, force: bool, args: 
 def urgency(ctx: click.Context, verbose: bool, args: tuple[str, ...]) -> None:
     if len(args) != 2:
         usage(ctx)
-    id, value = parse_id(args[0]), _urgency(args[1])
+    jobid, value = parse_id(args[0]), _urgency(args[1])
     try:
-        answer = handle().rpc("job-manager.urgency", {"id": id, "urgency": value}).get()
+        answer = handle().rpc("job-manager.urgency", {"id": jobid, "urgency": value}).get()
     except OSError as exc:
         raise CommandError(f"{args[0]}: {exc.strerror}") from None
     if verbose:
@@ -186,7 +256,9 @@ def _urgency(text: str) -> int:
         raise CommandError(f'error parsing urgency: "{text}"') from None
 
 
-@click.command("annotate", cls=JobCommand, synopsis="id key value", help="Annotate job with key and value")
+@click.command(
+    "annotate", cls=JobCommand, synopsis="id key value", help="Annotate job with key and value"
+)
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def annotate(ctx: click.Context, args: tuple[str, ...]) -> None:
@@ -194,13 +266,15 @@ def annotate(ctx: click.Context, args: tuple[str, ...]) -> None:
         usage(ctx)
     from flux.wire import json
 
-    id = parse_id(args[0])
+    jobid = parse_id(args[0])
     text = sys.stdin.read() if args[2] == "-" else args[2]
     try:
         value = json.loads(text)
     except ValueError:
         value = text
     try:
-        handle().rpc("job-manager.annotate", {"id": id, "annotations": {"user": {args[1]: value}}}).get()
+        handle().rpc(
+            "job-manager.annotate", {"id": jobid, "annotations": {"user": {args[1]: value}}}
+        ).get()
     except OSError as exc:
         raise CommandError(f"{args[0]}: {exc.strerror}") from None

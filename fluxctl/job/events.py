@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,13 +12,25 @@ from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flux.eventlog import Entry
     from flux.job.event import JobEventWatchFuture
 
 _FORMAT = click.option(
-    "-f", "--format", "form", default="text", metavar="FORMAT", help="Specify output format: text, json"
+    "-f",
+    "--format",
+    "form",
+    default="text",
+    metavar="FORMAT",
+    help="Specify output format: text, json",
 )
 _TIME = click.option(
-    "-T", "--time-format", default="raw", metavar="FORMAT", help="Specify time format: raw, iso, offset"
+    "-T",
+    "--time-format",
+    default="raw",
+    metavar="FORMAT",
+    help="Specify time format: raw, iso, offset",
 )
 _PATH = click.option(
     "-p",
@@ -42,7 +53,7 @@ class EntryFormatter:
         self._time = time_format
         self._start: float | None = None
 
-    def format(self, line: str, entry: dict[str, Any]) -> str:
+    def format(self, line: str, entry: Entry) -> str:
         """Return how an entry is shown."""
         if self._start is None:
             self._start = entry["timestamp"]
@@ -62,7 +73,7 @@ class EntryFormatter:
         return f"{timestamp:.6f}"
 
 
-def _context(entry: dict[str, Any]) -> Iterator[str]:
+def _context(entry: Entry) -> Iterator[str]:
     from flux.wire import json
 
     for key, value in (entry.get("context") or {}).items():
@@ -80,14 +91,16 @@ def _context(entry: dict[str, Any]) -> Iterator[str]:
 @_PATH
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
-def eventlog(ctx: click.Context, form: str, time_format: str, path: str, args: tuple[str, ...]) -> None:
+def eventlog(
+    ctx: click.Context, form: str, time_format: str, path: str, args: tuple[str, ...]
+) -> None:
     if len(args) != 1:
         usage(ctx)
     from flux.wire import json
 
-    id, formatter = parse_id(args[0]), EntryFormatter(form, time_format)
+    jobid, formatter = parse_id(args[0]), EntryFormatter(form, time_format)
     try:
-        answer = handle().rpc("job-info.lookup", {"id": id, "keys": [path], "flags": 0}).get()
+        answer = handle().rpc("job-info.lookup", {"id": jobid, "keys": [path], "flags": 0}).get()
     except OSError as exc:
         if exc.errno == errno.ENOENT:
             raise CommandError(f"eventlog path {path} not found") from None
@@ -99,14 +112,22 @@ def eventlog(ctx: click.Context, form: str, time_format: str, path: str, args: t
 @click.command(
     "wait-event",
     cls=JobCommand,
-    synopsis="[-f text|json] [-T raw|iso|offset] [-t seconds] [-m key=val] [-c <num>] [-p path] [-q] [-v] id event",
+    synopsis="[-f text|json] [-T raw|iso|offset] [-t seconds] [-m key=val] [-c <num>] [-p path] "
+    "[-q] [-v] id event",
     help="Wait for an event ",
 )
 @_FORMAT
 @_TIME
 @click.option("-t", "--timeout", metavar="DURATION", help="timeout after DURATION")
 @click.option("-m", "--match-context", "match", metavar="KEY=VAL", help="match key=val in context")
-@click.option("-c", "--count", type=int, default=1, metavar="COUNT", help="required number of matches (default 1)")
+@click.option(
+    "-c",
+    "--count",
+    type=int,
+    default=1,
+    metavar="COUNT",
+    help="required number of matches (default 1)",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Do not output matched event")
 @click.option("-v", "--verbose", is_flag=True, help="Output all events before matched event")
 @_PATH
@@ -128,12 +149,12 @@ def wait_event(
         usage(ctx)
     from flux.job.event import event_watch_async
 
-    id, name = parse_id(args[0]), args[1]
+    jobid, name = parse_id(args[0]), args[1]
     formatter, wanted = EntryFormatter(form, time_format), _match(match)
     seconds = _seconds(timeout)
     if count < 1:
         raise CommandError("count must be > 0")
-    watch = event_watch_async(handle(), id, path)
+    watch = event_watch_async(handle(), jobid, path)
     left = count
     for line, entry in _entries(watch, name, seconds):
         text = formatter.format(line, entry)
@@ -149,7 +170,9 @@ def wait_event(
     raise CommandError(f"event '{name}' never received")
 
 
-def _entries(watch: JobEventWatchFuture, name: str, seconds: float | None) -> Iterator[tuple[str, dict[str, Any]]]:
+def _entries(
+    watch: JobEventWatchFuture, name: str, seconds: float | None
+) -> Iterator[tuple[str, Entry]]:
     """Yield lines and entries; ``seconds`` is the longest wait for one of them."""
     from flux.wire import json
 
@@ -178,7 +201,7 @@ def _seconds(text: str | None) -> float | None:
         raise CommandError(f"Invalid argument for option timeout: {text}") from None
 
 
-def _match(text: str | None) -> tuple[str, Any] | None:
+def _match(text: str | None) -> tuple[str, object] | None:
     if text is None:
         return None
     from flux.wire import json
@@ -192,7 +215,7 @@ def _match(text: str | None) -> tuple[str, Any] | None:
         return key, value
 
 
-def _matches(entry: dict[str, Any], wanted: tuple[str, Any]) -> bool:
+def _matches(entry: Entry, wanted: tuple[str, object]) -> bool:
     context = entry.get("context") or {}
     return wanted[0] in context and context[wanted[0]] == wanted[1]
 
@@ -203,12 +226,12 @@ def _matches(entry: dict[str, Any], wanted: tuple[str, Any]) -> bool:
 def info(ctx: click.Context, args: tuple[str, ...]) -> None:
     if len(args) < 2:
         usage(ctx)
-    id, keys = parse_id(args[0]), list(args[1:])
+    jobid, keys = parse_id(args[0]), list(args[1:])
     try:
-        answer = handle().rpc("job-info.lookup", {"id": id, "keys": keys, "flags": 0}).get()
+        answer = handle().rpc("job-info.lookup", {"id": jobid, "keys": keys, "flags": 0}).get()
     except OSError as exc:
         if exc.errno == errno.ENOENT:
-            raise CommandError(f"job {id} id or key not found") from None
+            raise CommandError(f"job {jobid} id or key not found") from None
         raise CommandError(f"flux_job_info_lookup: {exc.strerror}") from None
     for key in keys:
         echo(answer[key])

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TypedDict
 
 import click
 
 from flux.job.attributes import JOB_ATTRIBUTES
 from fluxctl.command import COUNT, echo, handle
 from fluxctl.errors import CommandError
-from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, parse_states, parse_userid, usage
+from fluxctl.job.options import (
+    JobCommand,
+    JobIdArguments,
+    parse_id,
+    parse_states,
+    parse_userid,
+    usage,
+)
 
 ENCODINGS = ("dec", "hex", "kvs", "dothex", "words", "f58")
 DEFAULT_STATES = "pending,running"
 
 
-def _show(jobs: list[dict[str, Any]]) -> None:
+class _Jobs(TypedDict):
+    """The answer of ``job-list.list``; jobs are printed as they are."""
+
+    jobs: list[dict[str, object]]
+
+
+def _show(jobs: list[dict[str, object]]) -> None:
     import json
 
     for job in jobs:
@@ -43,7 +56,7 @@ def list_jobs(
     if args:
         usage(ctx)
     mask = 126 if all_user or everything else parse_states(states or DEFAULT_STATES)
-    payload = {
+    payload: dict[str, object] = {
         "max_entries": count,
         "attrs": JOB_ATTRIBUTES,
         "userid": -1 if everything else parse_userid(user),
@@ -68,15 +81,15 @@ def list_inactive(ctx: click.Context, count: int, since: float, name: str | None
         usage(ctx)
     if since != since:
         raise CommandError("since must be a timestamp")
-    payload: dict[str, Any] = {"max_entries": count, "since": since, "attrs": JOB_ATTRIBUTES}
+    payload: dict[str, object] = {"max_entries": count, "since": since, "attrs": JOB_ATTRIBUTES}
     if name is not None:
         payload["name"] = name
     _show(_ask("job-list.list-inactive", payload, "flux_job_list_inactive")["jobs"])
 
 
-def _ask(topic: str, payload: dict[str, Any] | None, function: str) -> dict[str, Any]:
+def _ask(topic: str, payload: dict[str, object] | None, function: str) -> _Jobs:
     try:
-        answer: dict[str, Any] = handle().rpc(topic, payload).get()
+        answer: _Jobs = handle().rpc(topic, payload).get()
     except OSError as exc:
         raise CommandError(f"{function}: {exc.strerror}") from None
     return answer
@@ -129,10 +142,10 @@ def id_command(encoding: str, args: tuple[str, ...]) -> None:
         raise CommandError(f"Unknown to={encoding}")
     for text in _ids(args):
         try:
-            id = int(id_parse(text))
+            jobid = int(id_parse(text))
         except (ValueError, OSError, OverflowError):
             raise CommandError(f"{text}: malformed input") from None
-        echo(id_encode(id, encoding))
+        echo(id_encode(jobid, encoding))
 
 
 @click.command(

@@ -50,16 +50,15 @@ def option_lines(rows: Iterable[tuple[str, str]]) -> list[str]:
 class JobCommand(FluxCommand):
     """A sub-command with flux-core's form of usage text, shown for ``--help`` and for missing arguments."""
 
-    def __init__(self, *args: Any, synopsis: str = "", **attrs: Any) -> None:
-        super().__init__(*args, **attrs)
+    def __init__(self, name: str | None = None, *, synopsis: str = "", **attrs: Any) -> None:
+        super().__init__(name, **attrs)
         self.synopsis = synopsis
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the usage text."""
         rows = [("  -h, --help", "Display this message.")]
-        for param in self.params:
-            if isinstance(param, click.Option):
-                rows.append((_label(param), param.help or ""))
+        options = (param for param in self.params if isinstance(param, click.Option))
+        rows += [(_label(option), option.help or "") for option in options]
         first = f"Usage: {program_name(ctx)} {ctx.info_name} {self.synopsis}".rstrip()
         return "\n".join([first, self.help or "", *option_lines(rows)])
 
@@ -88,7 +87,7 @@ class JobIdArguments(click.Argument):
             return []
         start = "ƒ" + incomplete[1:] if incomplete.startswith("f") else incomplete
         found = [(id_encode(job["id"], "f58"), job.get("name", "")) for job in jobs]
-        return [CompletionItem(id, help=name) for id, name in found if id.startswith(start)]
+        return [CompletionItem(one, help=name) for one, name in found if one.startswith(start)]
 
 
 def _label(option: click.Option) -> str:

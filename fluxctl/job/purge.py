@@ -19,9 +19,14 @@ BATCH_DEFAULT = 50
     synopsis="[--age-limit=FSD] [--num-limit=N] [--batch=COUNT] [--force] [ID ...]",
     help="Purge the oldest inactive jobs",
 )
-@click.option("--age-limit", metavar="FSD", help="Purge jobs that became inactive beyond age-limit.")
 @click.option(
-    "--num-limit", type=click.IntRange(min=0), metavar="COUNT", help="Purge oldest inactive jobs until COUNT are left."
+    "--age-limit", metavar="FSD", help="Purge jobs that became inactive beyond age-limit."
+)
+@click.option(
+    "--num-limit",
+    type=click.IntRange(min=0),
+    metavar="COUNT",
+    help="Purge oldest inactive jobs until COUNT are left.",
 )
 @click.option("-f", "--force", is_flag=True, help="Perform the irreversible purge.")
 @click.option(
@@ -34,7 +39,12 @@ BATCH_DEFAULT = 50
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def purge(
-    ctx: click.Context, age_limit: str | None, num_limit: int | None, force: bool, batch: int, args: tuple[str, ...]
+    ctx: click.Context,
+    age_limit: str | None,
+    num_limit: int | None,
+    force: bool,
+    batch: int,
+    args: tuple[str, ...],
 ) -> None:
     if args and (age_limit is not None or num_limit is not None):
         raise CommandError("purge: job ids and limits exclude one another")
@@ -51,7 +61,9 @@ def _purge_oldest(age_limit: str | None, num_limit: int | None, batch: int, forc
 
     age = UNLIMITED if age_limit is None else _seconds(age_limit)
     try:
-        return purge(handle(), age, UNLIMITED if num_limit is None else num_limit, batch=batch, force=force)
+        return purge(
+            handle(), age, UNLIMITED if num_limit is None else num_limit, batch=batch, force=force
+        )
     except OSError as exc:
         raise CommandError(f"purge: {exc.strerror}") from None
 
@@ -69,7 +81,10 @@ def _seconds(text: str) -> float:
 
 
 def _purge_ids(ids: tuple[str, ...], force: bool) -> int:
-    """Purge jobs by id; returns how many. Every job is tried; the first error is told in the end."""
+    """Purge jobs by id; returns how many.
+
+    Every job is tried; the first error is told in the end.
+    """
     from flux.job.purge import purge_id
 
     first: CommandError | None = None

@@ -97,9 +97,9 @@ def wait(ctx: click.Context, every: bool, verbose: bool, args: tuple[str, ...]) 
     if every:
         _wait_all(handle(), verbose)
         return
-    id = parse_id(args[0]) if args else ANY
+    jobid = parse_id(args[0]) if args else ANY
     try:
-        answer = handle().rpc("job-manager.wait", {"id": id}).get()
+        answer = handle().rpc("job-manager.wait", {"id": jobid}).get()
     except OSError as exc:
         raise CommandError(exc.strerror or "wait failed") from None
     if not args:
@@ -127,7 +127,7 @@ def _wait_all(h: Flux, verbose: bool) -> None:
         raise CommandError("", 1)
 
 
-def _f58(id: int) -> str:
+def _f58(jobid: int) -> str:
     from flux.job.JobID import id_encode
 
-    return id_encode(id, "f58")
+    return id_encode(jobid, "f58")

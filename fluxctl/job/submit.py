@@ -12,22 +12,47 @@ from fluxctl.job.control import URGENCIES
 from fluxctl.job.options import JobCommand, usage
 from fluxctl.numbers import decimal
 
-FLAGS = {"debug": "debug", "waitable": "waitable", "signed": "pre_signed", "novalidate": "novalidate"}
+FLAGS = {
+    "debug": "debug",
+    "waitable": "waitable",
+    "signed": "pre_signed",
+    "novalidate": "novalidate",
+}
 
 
 @click.command("submit", cls=JobCommand, synopsis="[OPTIONS] [jobspec]", help="Run job")
 @click.option(
-    "-u", "--urgency", default="16", metavar="N", help="Set job urgency (0-31), hold=0, default=16, expedite=31"
+    "-u",
+    "--urgency",
+    default="16",
+    metavar="N",
+    help="Set job urgency (0-31), hold=0, default=16, expedite=31",
 )
 @click.option(
-    "-f", "--flags", default="", metavar="FLAGS", help="Set comma-separated flags (e.g. debug, waitable, novalidate)"
+    "-f",
+    "--flags",
+    default="",
+    metavar="FLAGS",
+    help="Set comma-separated flags (e.g. debug, waitable, novalidate)",
 )
-@click.option("-s", "--security-config", metavar="pattern", help="Use non-default security config glob")
-@click.option("-S", "--sign-type", default="none", metavar="TYPE", help="Use non-default mechanism type to sign J")
+@click.option(
+    "-s",
+    "--security-config",
+    metavar="pattern",
+    expose_value=False,
+    help="Use non-default security config glob",
+)
+@click.option(
+    "-S",
+    "--sign-type",
+    default="none",
+    metavar="TYPE",
+    help="Use non-default mechanism type to sign J",
+)
 @click.argument("args", nargs=-1)
 @click.pass_context
 def submit(
-    ctx: click.Context, urgency: str, flags: str, security_config: str | None, sign_type: str, args: tuple[str, ...]
+    ctx: click.Context, urgency: str, flags: str, sign_type: str, args: tuple[str, ...]
 ) -> None:
     if len(args) > 1:
         usage(ctx)
@@ -35,16 +60,16 @@ def submit(
         raise CommandError(f"sign: unknown mechanism {sign_type}")
     from flux.job.submit import submit_async
 
-    options = {name: True for name in _flags(flags)}
+    options = dict.fromkeys(_flags(flags), True)
     text = _read(args[0] if args else "-")
     future = submit_async(handle(), text, _urgency(urgency), **options)
     try:
-        id = future.get_id()
+        jobid = future.get_id()
     except OSError as exc:
         raise CommandError(exc.strerror or "submission failed") from None
     from flux.job.JobID import id_encode
 
-    echo(id_encode(int(id), "f58"))
+    echo(id_encode(int(jobid), "f58"))
 
 
 def _flags(text: str) -> list[str]:

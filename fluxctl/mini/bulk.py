@@ -3,61 +3,58 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from fluxctl.mini.inputs import InputReader, count_known, split_command
-from fluxctl.mini.request import Options
-from fluxctl.mini.template import Template, define, describe
+from fluxctl.mini.template import OWN, Template, define, describe
 
-_OWN = ("define", "sep", "shuffle", "dry_run", "verbose")
-"""Options in which nothing is replaced."""
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from fluxctl.mini.options import MiniOptions
 
 
 class BulkSubmission:
     """The options and commands of all jobs, made one after the other as inputs are read.
 
-    Args:
-        options: options as given, which may hold replacement strings.
-        words: command template and inputs.
-        on_terminal: called before inputs are read from a terminal.
+    ``options`` may hold replacement strings, ``words`` are the command template and the inputs,
+    and ``on_terminal`` is called before inputs are read from a terminal.
 
-    Raises:
-        CommandError: a definition is malformed.
-        OSError: a file of inputs cannot be opened.
+    Raises CommandError if a definition is malformed, OSError if a file of inputs cannot be opened.
     """
 
-    def __init__(self, options: Options, words: Sequence[str], on_terminal: Callable[[], None]) -> None:
+    def __init__(
+        self, options: MiniOptions, words: Sequence[str], on_terminal: Callable[[], None]
+    ) -> None:
         self._command, sources = split_command(words)
-        self._fixed = {name: options.get(name) for name in _OWN}
-        self._options = {name: value for name, value in options.items() if name not in _OWN}
-        self._template = Template(define(options.get("define") or ()))
-        self._shuffle = bool(options.get("shuffle"))
-        blocking = self._shuffle or bool(options.get("dry_run"))
-        self._reader = InputReader(sources, options.get("sep"), on_terminal, blocking)
+        self._options = options
+        self._varying = [name for name in options.templated() if name not in OWN]
+        self._template = Template(define(options.define))
+        blocking = options.shuffle or options.dry_run
+        self._reader = InputReader(sources, options.sep, on_terminal, blocking)
         self.total = None if self._varies_copies() else _times(count_known(sources), options)
 
     def _varies_copies(self) -> bool:
-        return any("{" in str(self._options.get(name) or "") for name in ("cc", "bcc"))
+        return "{" in f"{self._options.cc or ''}{self._options.bcc or ''}"
 
     @property
     def reads_stdin(self) -> bool:
         """Whether inputs come from stdin while jobs are submitted."""
         return self._reader.reads_stdin
 
-    def __iter__(self) -> Iterator[tuple[Options, list[str]] | None]:
-        """Yield options and command of each job; None when the next input is not there yet.
+    def __iter__(self) -> Iterator[tuple[MiniOptions, list[str]] | None]:
+        """Yield options and command of each job; None when the next input is not available yet.
 
-        Raises:
-            CommandError: a replacement string asks for something that does not exist.
+        Raises CommandError if a replacement string asks for something that does not exist.
         """
         jobs = self._in_order()
-        if self._shuffle:
+        if self._options.shuffle:
             everything = [job for job in jobs if job is not None]
             random.shuffle(everything)
             jobs = iter(everything)
         return jobs
 
-    def _in_order(self) -> Iterator[tuple[Options, list[str]] | None]:
+    def _in_order(self) -> Iterator[tuple[MiniOptions, list[str]] | None]:
         seq = 0
         for inputs in self._reader:
             if inputs is None:
@@ -65,7 +62,7 @@ class BulkSubmission:
                 continue
             values = self._template.values(inputs, seq)
             command = self._template.command(self._command, values)
-            yield {**self._template.options(self._options, values), **self._fixed}, command
+            yield self._template.options(self._options, self._varying, values), command
             seq += 1
 
     def describe(self) -> Iterator[str]:
@@ -73,14 +70,14 @@ class BulkSubmission:
         return (describe(*job) for job in self if job is not None)
 
 
-def _times(count: int | None, options: Options) -> int | None:
-    """Return the number of jobs when each of `count` is replicated by ``--cc`` or ``--bcc``."""
+def _times(count: int | None, options: MiniOptions) -> int | None:
+    """Return the number of jobs when each of ``count`` is replicated by ``--cc`` or ``--bcc``."""
     from flux.idset import IDset
 
-    copies = options.get("cc") or options.get("bcc")
-    if count is None or not copies:
+    ids = options.cc or options.bcc
+    if count is None or not ids:
         return count
     try:
-        return count * len(IDset(copies))
+        return count * len(IDset(ids))
     except ValueError:
         return None

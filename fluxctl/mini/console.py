@@ -1,17 +1,21 @@
-"""Where bulk submission writes: the terminal, or the files of ``--log`` and ``--log-stderr``, one or many."""
+"""Where bulk submission writes: the terminal, or the files of ``--log`` and ``--log-stderr``, one
+or many.
+"""
 
 from __future__ import annotations
 
 import os
 import select
 import sys
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 _MAX_OPEN = 64
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
-    """Write past Python's buffer, which Ctrl+C in the middle of a flush leaves full: it would be written twice."""
+    """Write past Python's buffer, which Ctrl+C in the middle of a flush leaves full: it would be
+    written twice.
+    """
     rest = memoryview(data)
     while rest:
         try:
@@ -32,20 +36,26 @@ class Console:
         if file is None:
             if len(self._files) >= _MAX_OPEN:
                 self._files.pop(next(iter(self._files))).close()
-            file = open(path, "ab" if path in self._seen else "wb")  # noqa: SIM115 - closed by close()
+            file = open(path, "ab" if path in self._seen else "wb")  # noqa: SIM115 - close() does
             self._seen.add(path)
         self._files[path] = file
         return file
 
     def out(self, data: bytes, log: str | None) -> None:
-        """Write to a log file, or to stdout if there is none. OSError if the file cannot be written."""
+        """Write to a log file, or to stdout if there is none.
+
+        OSError if the file cannot be written.
+        """
         self._put(sys.stdout, data, log)
 
     def err(self, data: bytes, log: str | None) -> None:
-        """Write to a log file, or to stderr if there is none. OSError if the file cannot be written."""
+        """Write to a log file, or to stderr if there is none.
+
+        OSError if the file cannot be written.
+        """
         self._put(sys.stderr, data, log)
 
-    def _put(self, stream: object, data: bytes, log: str | None) -> None:
+    def _put(self, stream: TextIO, data: bytes, log: str | None) -> None:
         if log is not None:
             file = self._file(log)
             file.write(data)
@@ -53,8 +63,9 @@ class Console:
             return
         buffer = getattr(stream, "buffer", None)
         if buffer is None:
-            stream.write(data.decode("utf-8", "replace"))  # type: ignore[attr-defined]
+            stream.write(data.decode("utf-8", "replace"))
             return
+        # What was printed before must come out before.
         buffer.flush()
         if hasattr(buffer, "raw"):
             _write_all(buffer.fileno(), data)

@@ -1,10 +1,12 @@
-"""The environment of a job: rules of ``--env``, ``--env-remove`` and ``--env-file`` (flux-mini(1), ENV RULES)."""
+"""The environment of a job: rules of ``--env``, ``--env-remove`` and ``--env-file`` (flux-mini(1),
+ENV RULES).
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import translate
 from string import Template
 
@@ -12,7 +14,9 @@ from fluxctl.errors import CommandError
 
 
 class _Scope(Mapping[str, str]):
-    """Variables that a VALUE may refer to: the environment being built, then the one of this process."""
+    """Variables that a VALUE may refer to: the environment being built, then the one of this
+    process.
+    """
 
     def __init__(self, built: Mapping[str, str], process: Mapping[str, str]) -> None:
         self._built = built
@@ -21,7 +25,7 @@ class _Scope(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         return self._built[name] if name in self._built else self._process[name]
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[str]:
         return iter({**self._process, **self._built})
 
     def __len__(self) -> int:
@@ -29,13 +33,15 @@ class _Scope(Mapping[str, str]):
 
 
 def _matcher(pattern: str) -> Callable[[str], object]:
-    """Return a test for variable names: a regular expression between slashes, else a shell glob."""
+    """Return a test for variable names: a regular expression if between slashes, or a glob."""
     if pattern.startswith("/"):
         body = pattern[1:-1] if len(pattern) > 1 and pattern.endswith("/") else pattern[1:]
         try:
             return re.compile(body).search
         except re.error as error:
-            raise CommandError(f"ERROR: --env: invalid regular expression {pattern}: {error}") from None
+            raise CommandError(
+                f"ERROR: --env: invalid regular expression {pattern}: {error}"
+            ) from None
     return re.compile(translate(pattern)).match
 
 
@@ -48,7 +54,9 @@ def _assign(env: dict[str, str], process: Mapping[str, str], rule: str) -> None:
     except KeyError as error:
         raise CommandError(f"ERROR: --env: Variable {error} not found in {rule}") from None
     except ValueError as error:
-        raise CommandError(f"ERROR: --env: Unable to substitute {rule}\nflux-mini: ERROR: {error}") from None
+        raise CommandError(
+            f"ERROR: --env: Unable to substitute {rule}\nflux-mini: ERROR: {error}"
+        ) from None
 
 
 def _apply(env: dict[str, str], process: Mapping[str, str], rule: str) -> None:
@@ -69,22 +77,25 @@ def _apply(env: dict[str, str], process: Mapping[str, str], rule: str) -> None:
 
 
 def read_rules(path: str) -> list[str]:
-    """Return the rules of a file, one a line; blank lines and comments are skipped. OSError if it cannot be read."""
+    """Return the rules of a file, one a line; blank lines and comments are skipped.
+
+    OSError if it cannot be read.
+    """
     with open(os.path.expanduser(path), encoding="utf-8") as file:
         lines = (line.strip() for line in file)
         return [line for line in lines if line and not line.startswith("#")]
 
 
-def build_environment(rules: Iterable[str], process: Mapping[str, str] | None = None) -> dict[str, str]:
+def build_environment(
+    rules: Iterable[str], process: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Return the environment that rules make of the one of this process.
 
-    Args:
-        rules: in command line order: ``-PATTERN``, ``^FILE``, ``VAR=VALUE`` or ``PATTERN``.
-        process: the environment to start from; None is os.environ.
+    The rules are in command line order: ``-PATTERN``, ``^FILE``, ``VAR=VALUE`` or ``PATTERN``.
+    ``process`` is the environment to start from, None for ``os.environ``.
 
-    Raises:
-        CommandError: a rule is malformed or refers to an unset variable.
-        OSError: a file of rules cannot be read.
+    Raises CommandError if a rule is malformed or refers to an unset variable, OSError if a file of
+    rules cannot be read.
     """
     process = os.environ if process is None else process
     env = dict(process)

@@ -1,4 +1,6 @@
-"""Inputs of ``flux mini bulksubmit``: ``:::``, ``:::+``, ``::::``, ``::::+`` and stdin, read as they are needed."""
+"""Inputs of ``flux mini bulksubmit``: ``:::``, ``:::+``, ``::::``, ``::::+`` and stdin, read as
+they are needed.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +8,24 @@ import os
 import select
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, product
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _CHUNK = 1 << 16
 
 Token = str | None
-"""One input, or None: nothing can be read just now, ask again when the file descriptor is readable."""
+"""One input, or None: nothing can be read just now, ask again when the file descriptor is readable.
+"""
 
 
 class Splitter:
     """Cuts text that arrives in pieces into inputs.
 
-    Args:
-        separator: a string, ``none`` for runs of white space, or None for the ends of lines.
+    ``separator`` is a string, ``none`` for runs of white space, or None for the ends of lines.
     """
 
     def __init__(self, separator: str | None = None) -> None:
@@ -51,10 +56,8 @@ class Splitter:
 def read_tokens(fd: int, separator: str | None = None, may_wait: bool = False) -> Iterator[Token]:
     """Yield the inputs of a file descriptor.
 
-    Args:
-        fd: what to read.
-        separator: see Splitter.
-        may_wait: yield None instead of blocking when a pipe, socket or terminal has nothing to read yet.
+    ``separator`` is that of ``Splitter``. With ``may_wait`` None is yielded instead of blocking
+    when a pipe, socket or terminal has nothing to read yet.
     """
     from codecs import getincrementaldecoder
 
@@ -80,7 +83,12 @@ class Source:
     linked: bool = False
 
 
-_DELIMITERS = {":::": (False, False), ":::+": (False, True), "::::": (True, False), "::::+": (True, True)}
+_DELIMITERS = {
+    ":::": (False, False),
+    ":::+": (False, True),
+    "::::": (True, False),
+    "::::+": (True, True),
+}
 
 
 def split_command(words: Sequence[str]) -> tuple[list[str], list[Source]]:
@@ -104,14 +112,11 @@ def split_command(words: Sequence[str]) -> tuple[list[str], list[Source]]:
 class InputReader:
     """Makes the tuples of inputs, one per job, out of the sources.
 
-    Args:
-        sources: at least one.
-        separator: of the inputs in files.
-        on_terminal: called once before inputs are read from a terminal.
-        blocking: wait for inputs instead of yielding None.
+    There is at least one source. ``separator`` is that of inputs in files, ``on_terminal`` is
+    called before inputs are read from a terminal, and with ``blocking`` inputs are waited for
+    instead of yielding None.
 
-    Raises:
-        OSError: a file of inputs cannot be opened.
+    Raises OSError if a file of inputs cannot be opened.
     """
 
     def __init__(
@@ -155,7 +160,9 @@ class InputReader:
         return [token for token in self._tokens(source, may_wait=False) if token is not None]
 
     def _group(self, sources: Sequence[Source], may_wait: bool) -> Iterator[tuple[str, ...] | None]:
-        """Yield the tuples of a source and those linked to it, which start over when they are shorter."""
+        """Yield the tuples of a source and those linked to it, which start over when they are
+        shorter.
+        """
         links = [cycle(self._all(source) or [""]) for source in sources[1:]]
         for token in self._tokens(sources[0], may_wait):
             yield None if token is None else (token, *map(next, links))

@@ -1,169 +1,104 @@
-"""The options of the ``flux mini`` sub-commands as click options, in groups that the sub-commands share."""
+"""The options of ``flux mini`` as typed data (flux-mini(1)).
+
+They stay text, as typed or as a bulk template made them, until a jobspec is built, so that a
+template may stand in any of them. One class serves all sub-commands: what a sub-command does not
+have keeps its default.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import click
+from fluxctl.errors import CommandError
 
-from fluxctl.mini.request import Options
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-class RuleOption(click.Option):
-    """An option whose values join those of ``--env``, in command line order, with a prefix that makes them rules.
-
-    Args:
-        prefix: put before each value.
-    """
-
-    def __init__(self, *args: Any, prefix: str, **attrs: Any) -> None:
-        attrs.update(multiple=True, expose_value=False)
-        super().__init__(*args, **attrs)
-        self.prefix = prefix
-
-    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
-        """Have the parser append prefixed values to the list of ``--env``."""
-        super().add_to_parser(parser, ctx)
-        prefix = self.prefix
-        for name in self.opts:
-            entry = parser._long_opt[name]
-            process = entry.process
-            entry.dest = "env"
-            entry.process = lambda value, state, process=process: process(prefix + value, state)
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 
-def _text(*names: str, metavar: str, text: str, **attrs: Any) -> click.Option:
-    return click.Option(list(names), metavar=metavar, help=text, **attrs)
+def failure(text: object) -> CommandError:
+    """Return the failure of a command with flux-mini's prefix."""
+    return CommandError(f"ERROR: {text}")
 
 
-def _list(*names: str, metavar: str, text: str) -> click.Option:
-    return click.Option(list(names), metavar=metavar, help=text, multiple=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class MiniOptions:
+    """What was asked for; None and empty mean not given."""
+
+    # How much, for run, submit and bulksubmit
+    ntasks: str | None = None
+    cores_per_task: str | None = None
+    gpus_per_task: str | None = None
+
+    # How much, for batch and alloc
+    nslots: str | None = None
+    cores_per_slot: str | None = None
+    gpus_per_slot: str | None = None
+    broker_opts: Sequence[str] = ()
+    wrap: bool = False
+
+    # The job
+    nodes: str | None = None
+    time_limit: str | None = None
+    urgency: str | None = None
+    setopt: Sequence[str] = ()
+    setattr: Sequence[str] = ()
+    dependency: Sequence[str] = ()
+    begin_time: str | None = None
+    env: Sequence[str] = ()
+    input: str | None = None
+    output: str | None = None
+    error: str | None = None
+    label_io: bool = False
+    flags: Sequence[str] = ()
+    debug: bool = False
+
+    # What this command does
+    dry_run: bool = False
+    verbose: int = 0
+    quiet: bool = False
+    cc: str | None = None
+    bcc: str | None = None
+    wait: bool = False
+    watch: bool = False
+    progress: bool = False
+    jps: bool = False
+    log: str | None = None
+    log_stderr: str | None = None
+
+    # Bulk inputs
+    define: Sequence[str] = ()
+    shuffle: bool = False
+    sep: str | None = None
+
+    def templated(self) -> list[str]:
+        """Return the names of the options with text in which something may be replaced."""
+        return [name for name, value in vars(self).items() if value and _has_brace(value)]
+
+    def mapped(self, names: Sequence[str], change: Callable[[str, str], str]) -> MiniOptions:
+        """Return a copy with ``change(name, text)`` in place of every text of some options."""
+        if not names:
+            # Without anything to replace, a hundred thousand jobs share one object.
+            return self
+        # dataclasses.replace() passes each field through a frozen __init__: ten times as slow.
+        copy = object.__new__(type(self))
+        values = vars(copy)
+        values.update(vars(self))
+        for name in names:
+            value = values[name]
+            if isinstance(value, str):
+                values[name] = change(name, value)
+            else:
+                values[name] = [change(name, text) for text in value]
+        return copy
 
 
-def _flag(*names: str, text: str) -> click.Option:
-    return click.Option(list(names), is_flag=True, help=text)
+def _has_brace(value: object) -> bool:
+    if isinstance(value, str):
+        return "{" in value
+    return isinstance(value, list | tuple) and any("{" in text for text in value)
 
 
-def _common() -> list[click.Option]:
-    return [
-        _text("-N", "--nodes", metavar="N", text="Number of nodes to assign to the job."),
-        _text("-t", "--time-limit", metavar="FSD", text="Time limit in Flux standard duration, e.g. 2d, 1.5h."),
-        _text("--urgency", metavar="N", text="Job urgency, 0-31, hold, default or expedite."),
-        _list(
-            "-o",
-            "--setopt",
-            metavar="KEY[=VAL]",
-            text="Set shell option; VAL may be JSON (default 1). With linger, processes that tasks left behind stay.",
-        ),
-        _list("--setattr", metavar="KEY=VAL", text="Set job attribute; VAL may be JSON, ^KEY=FILE reads a JSON file."),
-        _list("--dependency", metavar="URI", text="Add a dependency SCHEME:VALUE[?KEY=VAL...]."),
-        _text("--begin-time", metavar="DATETIME", text="Do not begin before DATETIME, e.g. +1h or 'tomorrow 8am'."),
-        _list("--env", metavar="RULE", text="Rule for the job's environment: VAR=VAL, PATTERN, -PATTERN or ^FILE."),
-        RuleOption(
-            ["--env-remove"],
-            prefix="-",
-            metavar="PATTERN",
-            help="Remove variables that match PATTERN (--env=-PATTERN).",
-        ),
-        RuleOption(["--env-file"], prefix="^", metavar="FILE", help="Read rules from FILE (--env=^FILE)."),
-        _text("--input", metavar="FILE", text="Redirect the tasks' stdin from FILE."),
-        _text("--output", metavar="TEMPLATE", text="Redirect stdout to a file; {{id}} is the job id."),
-        _text("--error", metavar="TEMPLATE", text="Redirect stderr to a file; {{id}} is the job id."),
-        _flag("-l", "--label-io", text="Put the task rank before each line of output."),
-        _list("--flags", metavar="FLAGS", text="Submission flags, comma separated: debug, waitable, novalidate."),
-        _flag("--dry-run", text="Do not submit: print what would be."),
-        _flag("--debug", text="Enable job debug events."),
-    ]
-
-
-def _tasks() -> list[click.Option]:
-    return [
-        _text("-n", "--ntasks", metavar="N", text="Number of tasks to launch (default 1)."),
-        _text("-c", "--cores-per-task", metavar="N", text="Cores for each task (default 1)."),
-        _text("-g", "--gpus-per-task", metavar="N", text="GPUs for each task (default none)."),
-    ]
-
-
-def _slots() -> list[click.Option]:
-    return [
-        _text("-n", "--nslots", metavar="N", text="Number of slots to allocate (required)."),
-        _text("-c", "--cores-per-slot", metavar="N", text="Cores for each slot (default 1)."),
-        _text("-g", "--gpus-per-slot", metavar="N", text="GPUs for each slot (default none)."),
-        _list("-B", "--broker-opts", metavar="OPT", text="Option for the brokers of the new instance."),
-    ]
-
-
-def _verbose() -> list[click.Option]:
-    return [click.Option(["-v", "--verbose"], count=True, help="Increase verbosity on stderr; may be repeated.")]
-
-
-def _many() -> list[click.Option]:
-    return [
-        _flag("-q", "--quiet", text="Do not print job ids."),
-        _text("--cc", metavar="IDSET", text="Replicate the job for each id, which {cc} and FLUX_JOB_CC name."),
-        _text("--bcc", metavar="IDSET", text="Like --cc, without FLUX_JOB_CC in the job's environment."),
-        _flag("--wait", text="Wait until all jobs are complete."),
-        _flag("--watch", text="Show the output of all jobs; implies --wait."),
-        _flag("--progress", text="Show a progress bar."),
-        _flag("--jps", text="Show jobs per second in the progress bar."),
-        _text("--log", metavar="FILE", text="Write job ids and output to FILE."),
-        _text("--log-stderr", metavar="FILE", text="Write stderr to FILE."),
-    ]
-
-
-def _bulk() -> list[click.Option]:
-    return [
-        _list("--define", metavar="NAME=CODE", text="Define {.NAME}, a Python expression of the input x."),
-        _flag("--shuffle", text="Submit in random order."),
-        _text("--sep", metavar="STRING", text="Separator of inputs in files (default newline; none: white space)."),
-    ]
-
-
-def run_options() -> list[click.Option]:
-    """Return the options of ``flux mini run``."""
-    return [*_tasks(), *_common(), *_verbose()]
-
-
-def submit_options() -> list[click.Option]:
-    """Return the options of ``flux mini submit``."""
-    return [*_tasks(), *_common(), *_many(), *_verbose()]
-
-
-def bulksubmit_options() -> list[click.Option]:
-    """Return the options of ``flux mini bulksubmit``."""
-    return [*submit_options(), *_bulk()]
-
-
-def batch_options() -> list[click.Option]:
-    """Return the options of ``flux mini batch``."""
-    return [*_slots(), *_common(), _flag("--wrap", text="Wrap the command in a shell script.")]
-
-
-def alloc_options() -> list[click.Option]:
-    """Return the options of ``flux mini alloc``."""
-    return [*_slots(), *_common(), *_verbose()]
-
-
-def with_options(options: Sequence[click.Option]) -> Callable[[F], F]:
-    """Decorate a function that becomes a command: give it these options, in this order."""
-
-    def decorate(function: F) -> F:
-        params: list[click.Parameter] = getattr(function, "__click_params__", [])
-        # click reverses what decorators, which apply bottom-up, have collected.
-        function.__click_params__ = [*params, *reversed(options)]  # type: ignore[attr-defined]
-        return function
-
-    return decorate
-
-
-def words(metavar: str) -> Callable[[F], F]:
-    """Decorate a command function: the words after the options are its argument ``words``."""
-    return click.argument("words", metavar=metavar, nargs=-1, type=click.UNPROCESSED)
-
-
-def given(values: dict[str, Any]) -> Options:
-    """Return click's values as the options of a request: absent is None, lists are lists."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+def given(values: Mapping[str, Any]) -> MiniOptions:
+    """Return click's values, which are texts, tuples of texts, flags and counts, as options."""
+    return MiniOptions(**values)

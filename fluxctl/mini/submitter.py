@@ -18,7 +18,7 @@ from flux.job.JobID import id_encode
 from flux.security import sign
 from fluxctl import job_text
 from fluxctl.mini.console import Console
-from fluxctl.mini.request import Request
+from fluxctl.mini.request import JobRequest
 from fluxctl.mini.tally import JobProgress, Tally
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Job:
         description: the job in one line, shown with ``--verbose``.
     """
 
-    request: Request | None
+    request: JobRequest | None
     log: str | None = None
     log_stderr: str | None = None
     description: str = ""
@@ -67,7 +67,7 @@ class Settings:
     stdin: int | None = None
 
 
-def payload(request: Request) -> dict[str, Any]:
+def payload(request: JobRequest) -> dict[str, Any]:
     """Return the payload of ``job-ingest.submit``."""
     signed = sign(request.jobspec.encode()).decode("ascii")
     return {"J": signed, "urgency": request.urgency, "flags": request.flags}

@@ -1,13 +1,16 @@
-"""Substitution of inputs in the command and the options of ``flux mini bulksubmit`` (flux-mini(1), BULKSUBMIT)."""
+"""Substitution of inputs in commands and options of ``flux mini bulksubmit`` (flux-mini(1))."""
 
 from __future__ import annotations
 
 import os.path
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-from fluxctl.mini.request import Options, failure
+from fluxctl.mini.options import MiniOptions, failure
+
+if TYPE_CHECKING:
+    from types import CodeType
 
 
 def _no_extension(text: str) -> str:
@@ -19,7 +22,16 @@ _BRACED_VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 _MUSTACHE_OPTIONS = ("output", "error")
 """Options whose tags, such as ``{{id}}``, the job shell replaces."""
 
-_BUILT_IN: dict[str, Callable[[str], Any]] = {
+OWN = ("define", "sep")
+"""Options about the inputs themselves, in which nothing is replaced."""
+
+Method = Callable[[str], object]
+"""What ``{.NAME}`` in a template makes of an input."""
+
+Values = tuple[list[str], dict[str, object]]
+"""What a template may ask for: the inputs of a job by position, other things by name."""
+
+_BUILT_IN: dict[str, Method] = {
     "%": _no_extension,
     "/": os.path.basename,
     "/%": lambda text: _no_extension(os.path.basename(text)),
@@ -27,9 +39,12 @@ _BUILT_IN: dict[str, Callable[[str], Any]] = {
 }
 
 
-def define(definitions: Iterable[str]) -> dict[str, Callable[[str], Any]]:
-    """Return the methods of ``--define=NAME=CODE``, Python expressions of ``x``; CommandError if one is malformed."""
-    methods: dict[str, Callable[[str], Any]] = {}
+def define(definitions: Iterable[str]) -> dict[str, Method]:
+    """Return the methods of ``--define=NAME=CODE``, Python expressions of ``x``.
+
+    Raises CommandError if a definition is malformed.
+    """
+    methods: dict[str, Method] = {}
     for definition in definitions:
         name, equals, code = definition.partition("=")
         if not (name and equals):
@@ -42,43 +57,45 @@ def define(definitions: Iterable[str]) -> dict[str, Callable[[str], Any]]:
     return methods
 
 
-def _method(compiled: Any) -> Callable[[str], Any]:
+def _method(compiled: CodeType) -> Method:
     """Return a function of ``x``; whatever the user's own code raises becomes a CommandError."""
 
-    def method(text: str) -> Any:
+    def method(text: str) -> object:
         try:
-            return eval(compiled, {"os": os}, {"x": text})
+            value: object = eval(compiled, {"os": os}, {"x": text})
         except Exception as error:
             raise failure(error) from None
+        return value
 
     return method
 
 
-def _attribute(method: Callable[[str], Any]) -> property:
+def _attribute(method: Method) -> property:
     return property(lambda text: method(str(text)))
 
 
 class Template:
-    """Replaces inputs in texts.
+    """Replaces inputs in texts; ``methods`` are those of ``--define``."""
 
-    Args:
-        methods: what ``--define`` added.
-    """
-
-    def __init__(self, methods: Mapping[str, Callable[[str], Any]] | None = None) -> None:
+    def __init__(self, methods: Mapping[str, Method] | None = None) -> None:
         known = {**_BUILT_IN, **(methods or {})}
 
-        # {.NAME} in a template asks an input for an attribute; attribute names need not be identifiers here.
+        # {.NAME} in a template asks an input for an attribute, whose name may be no identifier.
         attributes = {name: _attribute(method) for name, method in known.items()}
         self._input: type[str] = type("Input", (str,), attributes)
 
-    def values(self, inputs: Sequence[str], seq: int) -> tuple[list[str], dict[str, Any]]:
+    def values(self, inputs: Sequence[str], seq: int) -> Values:
         """Return the positional and the named values of one job."""
-        return [self._input(text) for text in inputs], {"seq": seq, "seq1": seq + 1, "cc": "{cc}"}
+        named: dict[str, object] = {"seq": seq, "seq1": seq + 1, "cc": "{cc}"}
+        return [self._input(text) for text in inputs], named
 
     @staticmethod
-    def replace(text: str, values: tuple[list[str], dict[str, Any]], where: str) -> str:
-        """Return `text` with inputs in place; CommandError if it asks for one that does not exist."""
+    def replace(text: str, values: Values, where: str) -> str:
+        """Return ``text`` with inputs in place.
+
+        Raises CommandError, which names ``where``, if the text asks for an input that does not
+        exist.
+        """
         if "{" not in text and "}" not in text:
             return text
         try:
@@ -86,23 +103,18 @@ class Template:
         except (IndexError, KeyError, AttributeError, ValueError):
             raise failure(f"Invalid replacement string in {where}: '{text}'") from None
 
-    def command(self, words: Sequence[str], values: tuple[list[str], dict[str, Any]]) -> list[str]:
-        """Return the command with inputs in place."""
+    def command(self, words: Sequence[str], values: Values) -> list[str]:
+        """Return the command with inputs in place. Raises CommandError, see ``replace``."""
         return [self.replace(word, values, "command") for word in words]
 
-    def options(self, options: Options, values: tuple[list[str], dict[str, Any]]) -> Options:
-        """Return the options with inputs in place."""
-        made: Options = {}
-        for name, value in options.items():
-            if isinstance(value, str):
-                made[name] = self._option(name, value, values)
-            elif isinstance(value, list | tuple):
-                made[name] = [self._option(name, text, values) for text in value]
-            else:
-                made[name] = value
-        return made
+    def options(self, options: MiniOptions, names: Sequence[str], values: Values) -> MiniOptions:
+        """Return options with inputs in place in those of some names.
 
-    def _option(self, name: str, text: str, values: tuple[list[str], dict[str, Any]]) -> str:
+        Raises CommandError, see ``replace``.
+        """
+        return options.mapped(names, lambda name, text: self._option(name, text, values))
+
+    def _option(self, name: str, text: str, values: Values) -> str:
         if "{" not in text:
             return text
         if name in _MUSTACHE_OPTIONS:
@@ -118,20 +130,18 @@ def replace_cc(text: str, cc: str) -> str:
     return text.replace("{cc}", cc) if "{cc}" in text else text
 
 
-def replace_cc_options(options: Options, cc: str) -> Options:
+def replace_cc_options(options: MiniOptions, cc: str) -> MiniOptions:
     """Return options with ``{cc}`` replaced in every text."""
-    made: Options = {}
-    for name, value in options.items():
-        if isinstance(value, str):
-            made[name] = replace_cc(value, cc)
-        elif isinstance(value, list | tuple):
-            made[name] = [replace_cc(text, cc) for text in value]
-        else:
-            made[name] = value
-    return made
+    return options.mapped(options.templated(), lambda _name, text: replace_cc(text, cc))
 
 
-_SHORT = {"ntasks": "-n", "nodes": "-N", "cores_per_task": "-c", "gpus_per_task": "-g", "time_limit": "-t"}
+_SHORT = {
+    "ntasks": "-n",
+    "nodes": "-N",
+    "cores_per_task": "-c",
+    "gpus_per_task": "-g",
+    "time_limit": "-t",
+}
 _SHOWN = (
     "urgency",
     "input",
@@ -147,12 +157,14 @@ _SHOWN = (
 )
 
 
-def describe(options: Options, command: Sequence[str]) -> str:
+def describe(options: MiniOptions, command: Sequence[str]) -> str:
     """Return the line of a dry run: the options that make up the job, and the command."""
-    words = [f"{flag}{options[name]}" for name, flag in _SHORT.items() if options.get(name) is not None]
-    words += [f"--{name.replace('_', '-')}={_shown(options[name])}" for name in _SHOWN if options.get(name)]
+    counts = {flag: getattr(options, name) for name, flag in _SHORT.items()}
+    words = [f"{flag}{value}" for flag, value in counts.items() if value is not None]
+    others = {name: getattr(options, name) for name in _SHOWN}
+    words += [
+        f"--{name.replace('_', '-')}={list(value) if isinstance(value, tuple) else value}"
+        for name, value in others.items()
+        if value
+    ]
     return " ".join(["submit", *words, *command])
-
-
-def _shown(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +14,9 @@ from tui.feed.synthetic import SyntheticFeed
 from tui.model import sample, users
 from tui.model.dashboard import Instance
 from tui.widgets import palette
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 NOW = 1_795_220_449.0
 INSTANCE = Instance("local:///tmp/flux-cTZaMJ/local-0", 4, "0.29.0", NOW - 7500, 0, "vm")
@@ -42,7 +44,11 @@ EXEC_EVENTLOG: list[dict[str, Any]] = [
 def output(lines: int) -> list[dict[str, Any]]:
     """Return an output eventlog of two tasks."""
     entries: list[dict[str, Any]] = [
-        {"timestamp": NOW, "name": "header", "context": {"version": 1, "count": {"stdout": 2, "stderr": 2}}}
+        {
+            "timestamp": NOW,
+            "name": "header",
+            "context": {"version": 1, "count": {"stdout": 2, "stderr": 2}},
+        }
     ]
     for i in range(lines):
         loud = i % 7 == 3
@@ -54,11 +60,17 @@ def output(lines: int) -> list[dict[str, Any]]:
 
 def log_lines(number: int) -> list[str]:
     """Return broker log entries of several severities."""
-    kinds = [(7, "sched-simple", "alloc: rank0/core0"), (6, "broker", "rc1.0: running"), (4, "kvs", "slow commit 1.2s")]
+    kinds = [
+        (7, "sched-simple", "alloc: rank0/core0"),
+        (6, "broker", "rc1.0: running"),
+        (4, "kvs", "slow commit 1.2s"),
+    ]
     lines = []
     for i in range(number):
         severity, app, text = kinds[0 if i % 4 else i % 3]
-        lines.append(f"<{severity * 8}>1 2026-11-21T00:20:{i % 60:02d}.520483Z {i % 4} {app} 5690 - - {text}")
+        lines.append(
+            f"<{severity * 8}>1 2026-11-21T00:20:{i % 60:02d}.520483Z {i % 4} {app} 5690 - - {text}"
+        )
     lines.append("<24>1 2026-11-21T00:21:00.000001Z 2 job-exec 5690 - - lost contact with rank 2")
     return lines
 
@@ -70,7 +82,7 @@ def steady_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("NO_COLOR", raising=False)
     time.tzset()
     names = {0: "root", 1: "alice"}
-    monkeypatch.setattr(users.pwd, "getpwuid", lambda uid: SimpleNamespace(pw_name=names[uid]))
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: SimpleNamespace(pw_name=names[uid]))
     users.user_name.cache_clear()
     yield
     users.user_name.cache_clear()
@@ -84,7 +96,11 @@ def feed() -> SyntheticFeed:
     return SyntheticFeed(
         sample.jobs(300, NOW),
         instance=INSTANCE,
-        entries={"eventlog": EVENTLOG, "guest.exec.eventlog": EXEC_EVENTLOG, "guest.output": output(120)},
+        entries={
+            "eventlog": EVENTLOG,
+            "guest.exec.eventlog": EXEC_EVENTLOG,
+            "guest.output": output(120),
+        },
         stored={
             "jobspec": {
                 "tasks": [{"command": ["lammps", "-in", "melt.in"]}],

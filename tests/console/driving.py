@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
-
-from textual.pilot import Pilot
+from typing import TYPE_CHECKING, Any
 
 from tui.app import TopApp
 from tui.screens.jobs import JobsScreen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.pilot import Pilot
 
 
 async def until(pilot: Pilot[Any], condition: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -32,5 +34,5 @@ async def loaded(pilot: Pilot[Any]) -> None:
 
 def text_of(pilot: Pilot[Any]) -> str:
     """Return the screen as plain text."""
-    lines = pilot.app.screen._compositor.render_strips()
+    lines = pilot.app.screen._compositor.render_strips()  # noqa: SLF001 - as its driver does
     return "\n".join(strip.text for strip in lines)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from textual.widgets import Button, Input
 
 from tests.console.driving import loaded, text_of, until
 from tui.app import TopApp
-from tui.feed.synthetic import SyntheticFeed
 from tui.model.columns import COLUMNS
 from tui.model.jobid import f58
 from tui.model.states import RUNNING, STATUS
@@ -18,6 +18,9 @@ from tui.screens.dmesg import DmesgScreen
 from tui.screens.help import HelpScreen
 from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
+
+if TYPE_CHECKING:
+    from tui.feed.synthetic import SyntheticFeed
 
 SIZE = (100, 30)
 MakeApp = Callable[..., TopApp]
@@ -34,8 +37,11 @@ async def test_shows_all_jobs_and_figures(make_app: MakeApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
         text = text_of(pilot)
-    assert "4 brokers" in text and "v0.29.0" in text and "up 2h05m" in text
-    assert "6/8" in text and "of 300" in text
+    assert "4 brokers" in text
+    assert "v0.29.0" in text
+    assert "up 2h05m" in text
+    assert "6/8" in text
+    assert "of 300" in text
     first = app.dashboard.view.row_at(0)
     assert f58(app.dashboard.table.ids[first]) in text
 
@@ -49,14 +55,18 @@ async def test_cursor_moves_and_stays_on_its_job(make_app: MakeApp, feed: Synthe
         assert table.cursor == 1 + table.page
         row = table.cursor_row
         newest = max(app.dashboard.table.ids) + 1
-        app.dashboard.load([{"id": newest, "state": 16, "t_submit": 1.0, "t_run": feed.instance.started + 9999}])
+        app.dashboard.load(
+            [{"id": newest, "state": 16, "t_submit": 1.0, "t_run": feed.instance.started + 9999}]
+        )
         app.repaint()
         await pilot.pause()
-        assert table.cursor_row == row and table.cursor == 2 + table.page
+        assert table.cursor_row == row
+        assert table.cursor == 2 + table.page
         await pilot.press("end")
         assert table.cursor == len(app.dashboard.view) - 1
         await pilot.press("home")
-        assert table.cursor == 0 and table.scroll_offset.y == 0
+        assert table.cursor == 0
+        assert table.scroll_offset.y == 0
 
 
 async def test_filter_while_typing_with_live_count(make_app: MakeApp) -> None:
@@ -76,7 +86,9 @@ async def test_filter_while_typing_with_live_count(make_app: MakeApp) -> None:
         assert len(app.dashboard.view) == 300
 
 
-async def test_filter_that_cannot_be_read_is_explained_and_the_last_good_one_stays(make_app: MakeApp) -> None:
+async def test_filter_that_cannot_be_read_is_explained_and_the_last_good_one_stays(
+    make_app: MakeApp,
+) -> None:
     app = make_app()
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
@@ -118,7 +130,8 @@ async def test_click_on_a_title_sorts(make_app: MakeApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
         await pilot.click("#heading", offset=(3, 0))
-        assert app.dashboard.view.column.name == "id" and not app.dashboard.view.reverse
+        assert app.dashboard.view.column.name == "id"
+        assert not app.dashboard.view.reverse
         await pilot.click("#heading", offset=(3, 0))
         assert app.dashboard.view.reverse
 
@@ -157,7 +170,8 @@ async def test_cancel_asks_and_back_is_the_default(make_app: MakeApp, feed: Synt
         await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         assert "Cancel 1 job?" in text_of(pilot)
-        assert isinstance(app.focused, Button) and app.focused.id == "refuse"
+        assert isinstance(app.focused, Button)
+        assert app.focused.id == "refuse"
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, JobsScreen))
     assert feed.actions == []
@@ -192,7 +206,9 @@ async def test_kill_chooses_a_signal(make_app: MakeApp, feed: SyntheticFeed) -> 
     assert feed.actions == [("kill", jobid, 9)]
 
 
-async def test_escape_out_of_every_question_does_nothing(make_app: MakeApp, feed: SyntheticFeed) -> None:
+async def test_escape_out_of_every_question_does_nothing(
+    make_app: MakeApp, feed: SyntheticFeed
+) -> None:
     app = make_app()
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
@@ -211,14 +227,17 @@ async def test_many_jobs_need_their_number_typed(make_app: MakeApp, feed: Synthe
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         accept = app.screen.query_one("#accept", Button)
         active = len(app.dashboard.table.active)
-        assert accept.disabled and f"Cancel {active} jobs?" in text_of(pilot)
+        assert accept.disabled
+        assert f"Cancel {active} jobs?" in text_of(pilot)
         app.screen.query_one(Input).focus()
         await pilot.press(*str(active))
         assert not accept.disabled
         accept.focus()
         await pilot.press("enter")
         await until(pilot, lambda: len(feed.actions) == active)
-    assert {jobid for _, jobid in feed.actions} == {app.dashboard.table.ids[row] for row in app.dashboard.table.active}
+    assert {jobid for _, jobid in feed.actions} == {
+        app.dashboard.table.ids[row] for row in app.dashboard.table.active
+    }
 
 
 async def test_refusal_is_told(make_app: MakeApp, feed: SyntheticFeed) -> None:
@@ -248,7 +267,8 @@ async def test_read_only_has_no_actions(make_app: MakeApp, feed: SyntheticFeed) 
         await pilot.press("c", "k")
         assert isinstance(app.screen, JobsScreen)
         text = text_of(pilot)
-    assert "read-only" in text and "Cancel" not in text
+    assert "read-only" in text
+    assert "Cancel" not in text
     assert feed.actions == []
 
 
@@ -281,7 +301,7 @@ async def test_help_lists_every_binding(make_app: MakeApp) -> None:
         helping = app.screen
         assert isinstance(helping, HelpScreen)
         meanings = {meaning for _, meaning in helping.rows()}
-    for _, binding in [*about._bindings, *app._bindings]:
+    for _, binding in [*about._bindings, *app._bindings]:  # noqa: SLF001 - see HelpScreen.rows
         if binding.id:
             assert (binding.tooltip or binding.description) in meanings
 
@@ -293,7 +313,8 @@ async def test_quit(make_app: MakeApp, key: str) -> None:
         await loaded(pilot)
         await pilot.press(key)
         await pilot.pause()
-    assert app.return_code == 0 and not app.is_running
+    assert app.return_code == 0
+    assert not app.is_running
 
 
 async def test_lost_connection_shows_a_banner_and_keeps_the_jobs(make_app: MakeApp) -> None:
@@ -328,7 +349,8 @@ async def test_command_line_filter_and_sort(make_app: MakeApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
         names = [app.dashboard.table.name[row] for row in app.dashboard.view.rows()]
-        assert names == sorted(names, reverse=True) and 0 < len(names) < 300
+        assert names == sorted(names, reverse=True)
+        assert 0 < len(names) < 300
         assert "state:failed" in text_of(pilot)
 
 
@@ -347,7 +369,19 @@ async def test_every_size_is_survived(make_app: MakeApp, size: tuple[int, int]) 
     app = make_app()
     async with app.run_test(size=size) as pilot:
         await loaded(pilot)
-        await pilot.press("down", "end", "slash", "a", "enter", "c", "escape", "question_mark", "escape", "d", "escape")
+        await pilot.press(
+            "down",
+            "end",
+            "slash",
+            "a",
+            "enter",
+            "c",
+            "escape",
+            "question_mark",
+            "escape",
+            "d",
+            "escape",
+        )
         await pilot.press("enter", "tab", "slash", "x", "escape", "escape")
         await pilot.resize_terminal(60, 20)
         await until(pilot, lambda: isinstance(app.screen, JobsScreen))

@@ -174,11 +174,13 @@ async def test_log_with_severities(make_app: MakeApp) -> None:
         assert len(screen.pane.hits) == sum(line.kind == "warning" for line in screen.pane.content)
 
 
-async def test_feed_failure_is_shown_not_hidden(make_app: MakeApp, feed: SyntheticFeed) -> None:
+async def test_feed_failure_is_shown_not_hidden(
+    make_app: MakeApp, feed: SyntheticFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object) -> None:
         raise KeyError("oops")
 
-    feed.load = broken  # type: ignore[method-assign]
+    monkeypatch.setattr(feed, "load", broken)
     app = make_app()
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: "internal error" in text_of(pilot))

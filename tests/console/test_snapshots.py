@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from textual.pilot import Pilot
 
 from tests.console.driving import loaded, until
 from tui.app import TopApp
-from tui.feed.synthetic import SyntheticFeed
 from tui.screens.dmesg import DmesgScreen
 from tui.screens.job import JobScreen
 from tui.widgets import palette
 from tui.widgets.log_view import LogView
+
+if TYPE_CHECKING:
+    from textual.pilot import Pilot
+
+    from tui.feed.synthetic import SyntheticFeed
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (160, 50)], ids=["80x24", "160x50"])
 MakeApp = Callable[..., TopApp]
@@ -62,7 +65,11 @@ def after(*keys: str) -> Callable[[Pilot[Any]], Awaitable[None]]:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_screen(
-    snap_compare: Compare, make_app: MakeApp, name: str, keys: tuple[str, ...], size: tuple[int, int]
+    snap_compare: Compare,
+    make_app: MakeApp,
+    name: str,  # noqa: ARG001 - names the picture
+    keys: tuple[str, ...],
+    size: tuple[int, int],
 ) -> None:
     assert snap_compare(make_app(), terminal_size=size, run_before=after(*keys))
 
@@ -79,7 +86,9 @@ def test_read_only(snap_compare: Compare, make_app: MakeApp, size: tuple[int, in
 
 
 @SIZES
-def test_no_jobs(snap_compare: Compare, make_app: MakeApp, feed: SyntheticFeed, size: tuple[int, int]) -> None:
+def test_no_jobs(
+    snap_compare: Compare, make_app: MakeApp, feed: SyntheticFeed, size: tuple[int, int]
+) -> None:
     feed.jobs = []
     feed.cores = (8, 0, 0)
     assert snap_compare(make_app(), terminal_size=size, run_before=after())

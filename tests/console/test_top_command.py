@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FLUX = str(Path(sys.executable).with_name("flux"))
 
@@ -33,7 +36,10 @@ def steady_world() -> None:
 def test_without_a_terminal_it_says_what_to_do(instance: Instance) -> None:
     done = instance.run("top")
     assert done.returncode == 1
-    assert done.stderr == "flux-top: the dashboard needs a terminal; use --linear to print changes as lines\n"
+    assert (
+        done.stderr
+        == "flux-top: the dashboard needs a terminal; use --linear to print changes as lines\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,20 +53,27 @@ def test_without_a_terminal_it_says_what_to_do(instance: Instance) -> None:
 )
 def test_bad_arguments(instance: Instance, arguments: list[str], message: str) -> None:
     done = instance.run("top", *arguments)
-    assert done.returncode == 1 and done.stderr.startswith(f"flux-top: {message}")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"flux-top: {message}")
 
 
 def test_a_job_that_is_no_instance(instance: Instance) -> None:
     jobid = instance.run("mini", "submit", "true").stdout.strip()
     done = instance.run("top", jobid)
     assert done.returncode == 1
-    assert done.stderr == f"flux-top: {jobid}: the job is not a Flux instance, or it is not ready yet\n"
+    assert (
+        done.stderr
+        == f"flux-top: {jobid}: the job is not a Flux instance, or it is not ready yet\n"
+    )
 
 
 def test_without_an_instance() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "FLUX_URI"}
-    done = subprocess.run([FLUX, "top", "--linear"], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and done.stderr.strip().endswith("No such file or directory")
+    done = subprocess.run(
+        [FLUX, "top", "--linear"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("No such file or directory")
 
 
 def test_linear_prints_changes_and_ends_on_interrupt(instance: Instance) -> None:
@@ -68,7 +81,8 @@ def test_linear_prints_changes_and_ends_on_interrupt(instance: Instance) -> None
     with subprocess.Popen(
         command, env=instance.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as top:
-        assert top.stdout is not None and top.stderr is not None
+        assert top.stdout is not None
+        assert top.stderr is not None
         lines: list[str] = []
         while not any("cores in use" in line for line in lines):
             lines.append(top.stdout.readline())
@@ -98,7 +112,12 @@ def test_on_a_terminal_it_draws_and_quits_cleanly(instance: Instance, key: bytes
     terminal, theirs = pty.openpty()
     environment = instance.environment | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
     with subprocess.Popen(
-        [FLUX, "top"], env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        [FLUX, "top"],
+        env=environment,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
     ) as top:
         os.close(theirs)
         read_until(terminal, b"JOBID")
@@ -110,6 +129,11 @@ def test_on_a_terminal_it_draws_and_quits_cleanly(instance: Instance, key: bytes
 
 
 def test_the_command_line_loads_no_dashboard() -> None:
-    script = "import fluxctl.main, fluxctl.commands.top, sys; print([m for m in sys.modules if m.split('.')[0] in ('tui', 'textual')])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    script = (
+        "import fluxctl.main, fluxctl.commands.top, sys; "
+        "print([m for m in sys.modules if m.split('.')[0] in ('tui', 'textual')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "[]\n"

@@ -1,24 +1,29 @@
-"""Every command, every sub-command and every option has help, and the generated pages are those of this code."""
+"""Every command, every sub-command and every option has help, and the generated pages are those of
+this code.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import pathlib
 import sys
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import click
 import pytest
 
-from fluxctl.main import load
 from fluxctl.table import COMMANDS
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 ROOT = pathlib.Path(__file__).parents[2]
 
 
 def generator() -> ModuleType:
     spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -30,9 +35,13 @@ GENERATE = generator()
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_and_option_has_help(name: str) -> None:
-    for path, command in GENERATE.sub_commands(load(name), name):
+    for path, command in GENERATE.sub_commands(COMMANDS[name].load(), name):
         assert command.help, f"flux {path} says nothing about itself"
-        silent = [p.opts[-1] for p in command.params if isinstance(p, click.Option) and not p.hidden and not p.help]
+        silent = [
+            p.opts[-1]
+            for p in command.params
+            if isinstance(p, click.Option) and not p.hidden and not p.help
+        ]
         assert not silent, f"flux {path}: options without help: {silent}"
 
 

@@ -47,7 +47,10 @@ def test_the_bounds_of_clients() -> None:
     assert row("requests of a connection")[2] == str(guest.pending)
     assert row("bytes of a user's requests")[2] == mib(guest.user_pending or 0)
     assert row("services used by")[2] == f"{guest.names} each"
-    assert row("service names that")[1:3] == [str(names.MAX_SERVICES), str(names.MAX_GUEST_SERVICES)]
+    assert row("service names that")[1:3] == [
+        str(names.MAX_SERVICES),
+        str(names.MAX_GUEST_SERVICES),
+    ]
     assert row("characters of a topic")[1] == str(MAX_TOPIC)
     assert row("messages taken")[1] == str(client.SLICE)
     assert f"at most {limits.CUT_LINES} in {limits.LOG_PERIOD:g} s" in PAGE
@@ -62,8 +65,8 @@ def test_the_attributes() -> None:
 
 def test_the_bounds_of_neighbours() -> None:
     assert (
-        f"more than {mib(arrears.HARD_LIMIT)}, or more than {mib(arrears.SOFT_LIMIT)} for {arrears.PATIENCE:g} s"
-        in PAGE
+        f"more than {mib(arrears.HARD_LIMIT)}, or more than {mib(arrears.SOFT_LIMIT)} "
+        f"for {arrears.PATIENCE:g} s" in PAGE
     )
 
 

@@ -1,4 +1,6 @@
-"""The hand-written pages: links lead somewhere, every decision is listed, the changelog knows the version."""
+"""The hand-written pages: links lead somewhere, every decision is listed, the changelog knows the
+version.
+"""
 
 from __future__ import annotations
 

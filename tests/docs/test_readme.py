@@ -1,7 +1,9 @@
-"""Everything the README tells users to type is run, in order, in one instance, and prints what the README shows.
+"""Everything the README tells users to type is run, in order, in one instance, and prints what the
+README shows.
 
-Fenced blocks tell what they are: ``console`` holds commands after ``$ `` and their output, where ``...`` stands for anything;
-``python`` is run as a program inside the instance; ``sh`` may hold targets of the Makefile only, which CI runs anyway.
+Fenced blocks tell what they are: ``console`` holds commands after ``$ `` and their output, where
+``...`` stands for anything; ``python`` is run as a program inside the instance; ``sh`` may hold
+targets of the Makefile only, which CI runs anyway.
 """
 
 from __future__ import annotations
@@ -10,11 +12,14 @@ import pathlib
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = pathlib.Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -59,7 +64,9 @@ def run(instance: Instance, *command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(("command", "output"), list(steps()), ids=[command[:50] for command, _ in steps()])
+@pytest.mark.parametrize(
+    ("command", "output"), list(steps()), ids=[command[:50] for command, _ in steps()]
+)
 def test_console_command(command: str, output: str, instance: Instance) -> None:
     done = run(instance, "sh", "-c", command)
     assert done.returncode == 0, done.stdout
@@ -79,7 +86,8 @@ def test_other_blocks_name_targets_of_the_makefile() -> None:
     assert lines
     for line in lines:
         program, target = line.split()
-        assert program == "make" and re.search(rf"^{target}:", makefile, re.MULTILINE), line
+        assert program == "make", line
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), line
 
 
 def test_the_comparison_can_fail() -> None:

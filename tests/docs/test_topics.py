@@ -5,16 +5,20 @@ from __future__ import annotations
 import importlib.util
 import pathlib
 import sys
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 from broker.registry import topics
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 ROOT = pathlib.Path(__file__).parents[2]
 
 
 def generator() -> ModuleType:
     spec = importlib.util.spec_from_file_location("docs_topics", ROOT / "docs" / "topics.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

@@ -6,7 +6,7 @@ import asyncio
 import random
 import tempfile
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from hypothesis import given, settings
@@ -17,9 +17,11 @@ from broker.services.content_sqlite import collecting, collector
 from broker.services.content_sqlite.service import ContentSqliteService
 from broker.services.kvs.service import KvsService
 from flux import treeobj
-from flux.aio import AsyncFlux
 from flux.kvs_txn import SYNC, Txn
 from tests.unit.broker.services.wired import Wired
+
+if TYPE_CHECKING:
+    from flux.aio import AsyncFlux
 
 KEYS = ("a", "b", "a.b", "b.a.b")
 # Few different values, so that they come back after they have been dropped.
@@ -212,12 +214,12 @@ async def play(steps: list[Step], rundir: str) -> None:
     for space in list(instance.spaces):
         if space == "primary":
             for name in instance.spaces["primary"]:
-                await instance._commit("primary", Txn().unlink(name))
+                await instance._commit("primary", Txn().unlink(name))  # noqa: SLF001 - no other way in
         else:
             await instance.do_remove(space, "", b"")
     await instance.do_tick("", "", b"")
     await instance.h.rpc("content-sqlite.collect")
-    await wired.ranks[0].services["kvs"].leader.checkpointer._save(sync=True)  # type: ignore[attr-defined]
+    await wired.ranks[0].services["kvs"].leader.checkpointer._save(sync=True)  # type: ignore[attr-defined]  # noqa: SLF001 - now, not later
     await instance.h.rpc("content-sqlite.collect")
     stats = await instance.h.rpc("content-sqlite.stats.get")
     assert stats["object_count"] <= len(instance.blobs) + 1
@@ -231,7 +233,7 @@ async def play(steps: list[Step], rundir: str) -> None:
     for data in instance.blobs:
         answer = await again.client().rpc_message("content.load", treeobj.blobref(data))
         assert answer.payload == data
-    assert await Instance(again)._read(again.client(), "primary", ".") == {}
+    assert await Instance(again)._read(again.client(), "primary", ".") == {}  # noqa: SLF001 - no other way in
     await again.close()
 
 
@@ -239,7 +241,7 @@ async def play(steps: list[Step], rundir: str) -> None:
 @settings(max_examples=25, deadline=None)
 def test_collections_drop_what_is_not_in_use_and_nothing_else(seed: int) -> None:
     # The smallest steps, so that commits come between any two of them; no time passes, so grace periods are never over.
-    async def wait_until(collecting: Any, when: float) -> None:
+    async def wait_until(_collecting: Any, _when: float) -> None:
         for _ in range(50):
             await asyncio.sleep(0)
 

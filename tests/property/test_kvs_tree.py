@@ -142,7 +142,8 @@ def test_same_as_dictionaries(
     split_at: int, restarts: int, batches: list[tuple[list[list[tuple[str, str, bytes]]], bool]]
 ) -> None:
     with patch.multiple(directory, SPLIT_AT=split_at, PARTS=2), patch.object(commit, "RESTARTS", restarts):
-        store, model = Store(), {}
+        store = Store()
+        model: Model = {}
         for batch, forget in batches:
             model, expected_failures = outcome(model, batch)
             if forget:

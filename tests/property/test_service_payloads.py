@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from broker.service import Service
 from broker.services.barrier.service import BarrierService
 from broker.services.cron.service import CronService
 from broker.services.job_info.service import JobInfoService
@@ -17,6 +16,9 @@ from broker.services.job_list.service import JobListService
 from broker.services.resource.service import ResourceService
 from broker.testing.harness import ServiceHarness
 from flux.wire.message import STREAMING
+
+if TYPE_CHECKING:
+    from broker.service import Service
 
 REPORT = {"rank": 1, "host": "n", "cores": "0-3", "gpus": "", "xml": "d"}
 REQUESTS: list[tuple[type[Service], str, dict[str, Any]]] = [
@@ -81,7 +83,7 @@ def payloads(draw: st.DrawFn, valid: dict[str, Any]) -> dict[str, Any]:
     return payload
 
 
-def _not_found(payload: Any) -> Any:
+def _not_found(_payload: Any) -> Any:
     raise OSError(2, "")
 
 

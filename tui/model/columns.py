@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tui.model import format as fmt
 from tui.model import reasons
 from tui.model.jobid import f58
 from tui.model.states import DONE, PENDING, STATUS
-from tui.model.table import JobTable
 from tui.model.users import user_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.model.table import JobTable
 
 SortKey = float | str
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: ``keep`` is its importance (the least important leave a narrow screen first), ``grow`` its share of
-    spare room; ``live`` values change with time alone; ``indent`` keeps text off the number to its left.
+    """One column: ``keep`` is its importance (the least important leave a narrow screen first),
+    ``grow`` its share of spare room; ``live`` values change with time alone; ``indent`` keeps text
+    off the number to its left.
     """
 
     name: str
@@ -34,8 +38,10 @@ class Column:
     indent: bool = False
 
 
-def _state_key(table: JobTable, row: int, now: float) -> float:
-    """Running first, then pending, then done; the newest first but for pending, where it is the next to run."""
+def _state_key(table: JobTable, row: int, _now: float) -> float:
+    """Running first, then pending, then done; the newest first but for pending, where it is the
+    next to run.
+    """
     status = table.status[row]
     rank = STATUS[status].rank * 1e12
     if status in PENDING:
@@ -56,9 +62,18 @@ def _expires(table: JobTable, row: int, now: float) -> str:
 
 COLUMNS: Final[tuple[Column, ...]] = (
     Column("id", "JOBID", 13, 100, lambda t, r, n: f58(t.ids[r]), lambda t, r, n: t.ids[r]),
-    Column("user", "USER", 8, 60, lambda t, r, n: user_name(t.userid[r]), lambda t, r, n: user_name(t.userid[r])),
+    Column(
+        "user",
+        "USER",
+        8,
+        60,
+        lambda t, r, n: user_name(t.userid[r]),
+        lambda t, r, n: user_name(t.userid[r]),
+    ),
     Column("state", "ST", 4, 95, lambda t, r, n: STATUS[t.status[r]].code, _state_key),
-    Column("name", "NAME", 12, 98, lambda t, r, n: t.name[r], lambda t, r, n: t.name[r].lower(), grow=2),
+    Column(
+        "name", "NAME", 12, 98, lambda t, r, n: t.name[r], lambda t, r, n: t.name[r].lower(), grow=2
+    ),
     Column(
         "priority",
         "PRI",
@@ -68,8 +83,24 @@ COLUMNS: Final[tuple[Column, ...]] = (
         lambda t, r, n: t.priority[r],
         right=True,
     ),
-    Column("ntasks", "TASKS", 5, 55, lambda t, r, n: _bottom(t.ntasks[r]), lambda t, r, n: t.ntasks[r], right=True),
-    Column("nnodes", "NODES", 5, 50, lambda t, r, n: _bottom(t.nnodes[r]), lambda t, r, n: t.nnodes[r], right=True),
+    Column(
+        "ntasks",
+        "TASKS",
+        5,
+        55,
+        lambda t, r, n: _bottom(t.ntasks[r]),
+        lambda t, r, n: t.ntasks[r],
+        right=True,
+    ),
+    Column(
+        "nnodes",
+        "NODES",
+        5,
+        50,
+        lambda t, r, n: _bottom(t.nnodes[r]),
+        lambda t, r, n: t.nnodes[r],
+        right=True,
+    ),
     Column(
         "submit",
         "SUBMIT",
@@ -100,7 +131,16 @@ COLUMNS: Final[tuple[Column, ...]] = (
         live=True,
     ),
     Column("left", "LEFT", 7, 20, _expires, lambda t, r, n: t.expiration[r] or 1e18, right=True),
-    Column("ranks", "RANKS", 9, 35, lambda t, r, n: t.ranks[r] or "-", lambda t, r, n: t.ranks[r], grow=1, indent=True),
+    Column(
+        "ranks",
+        "RANKS",
+        9,
+        35,
+        lambda t, r, n: t.ranks[r] or "-",
+        lambda t, r, n: t.ranks[r],
+        grow=1,
+        indent=True,
+    ),
     Column(
         "info",
         "INFO",
@@ -119,11 +159,13 @@ MIN_SEPARATION: Final = 1
 
 
 def fit(columns: tuple[Column, ...], width: int) -> list[tuple[Column, int]]:
-    """Return the columns that fit in ``width`` cells, in order, each with its width; spare room goes where ``grow``
-    says.
+    """Return the columns that fit in ``width`` cells, in order, each with its width; spare room
+    goes where ``grow`` says.
     """
     chosen = list(columns)
-    while len(chosen) > 1 and sum(c.width + MIN_SEPARATION for c in chosen) > width + MIN_SEPARATION:
+    while (
+        len(chosen) > 1 and sum(c.width + MIN_SEPARATION for c in chosen) > width + MIN_SEPARATION
+    ):
         chosen.remove(min(chosen, key=lambda c: c.keep))
     spare = width + MIN_SEPARATION - sum(c.width + MIN_SEPARATION for c in chosen)
     shares = sum(c.grow for c in chosen) or 1

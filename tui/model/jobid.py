@@ -10,12 +10,12 @@ PREFIX: Final = "\u0192"
 
 
 def f58(jobid: int, ascii_only: bool = False) -> str:
-    """Return ``jobid`` in F58, with the prefix ``f`` instead of the florin sign if ``ascii_only``."""
+    """Return ``jobid`` in F58, with the prefix ``f`` instead of ``ƒ`` if ``ascii_only``."""
     return ("f" if ascii_only else PREFIX) + f58_digits(jobid)
 
 
 def parse(text: str) -> int | None:
-    """Return the id written as F58, decimal or 0x hexadecimal, or None if ``text`` is none of them."""
+    """Return the id written as F58, decimal or 0x hexadecimal, None if it is not an id."""
     if "." in text or "-" in text:
         return None
     try:

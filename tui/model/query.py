@@ -1,8 +1,9 @@
 """The filter language: ``state:running user:alice -name:test* t>5m`` and free words.
 
-A query is a list of terms, all of which must hold. ``field:value`` compares with shell wildcards, ``field:a,b``
-with any of several; ``t>5m``, ``ntasks>=4`` compare numbers; ``-`` before a term turns it round; a free word
-matches a job whose name, user or id contains its letters in order. Quotes keep spaces: ``name:"my job"``.
+A query is a list of terms, all of which must hold. ``field:value`` compares with shell wildcards,
+``field:a,b`` with any of several; ``t>5m``, ``ntasks>=4`` compare numbers; ``-`` before a term
+turns it round; a free word matches a job whose name, user or id contains its letters in order.
+Quotes keep spaces: ``name:"my job"``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from tui.model.users import user_name
 Test = Callable[[int], bool]
 Maker = Callable[[JobTable, float], Test]
 
-_TERM: Final = re.compile(r'(?P<not>-)?(?:(?P<field>[A-Za-z_]+)(?P<op>[:=]|[<>]=?))?(?P<value>"[^"]*"?|[^\s"]*)')
+_TERM: Final = re.compile(
+    r'(?P<not>-)?(?:(?P<field>[A-Za-z_]+)(?P<op>[:=]|[<>]=?))?(?P<value>"[^"]*"?|[^\s"]*)'
+)
 
 
 class QueryError(ValueError):
@@ -41,7 +44,7 @@ class Query:
 
     @staticmethod
     def parse(text: str) -> Query:
-        """Read ``text``; raises :class:`QueryError`."""
+        """Read ``text``; raises ``QueryError``."""
         makers: list[Maker] = []
         live = False
         position = 0
@@ -70,7 +73,9 @@ class Query:
 
 
 def _term(found: re.Match[str]) -> tuple[Maker | None, bool]:
-    """Return the maker of one term and whether it looks at the clock; None for a term still being typed."""
+    """Return the maker of one term and whether it looks at the clock; None for a term still being
+    typed.
+    """
     field, op, value = found["field"], found["op"], found["value"].strip('"')
     if field is None:
         return (_fuzzy(value), False) if value else (None, False)
@@ -108,14 +113,16 @@ def _negate(maker: Maker) -> Maker:
 
 def _pattern(value: str) -> re.Pattern[str]:
     """Return one expression for the comma-separated wildcards of ``value``, deaf to case."""
-    return re.compile("|".join(translate(part) for part in value.split(",") if part) or r"(?!)", re.IGNORECASE)
+    return re.compile(
+        "|".join(translate(part) for part in value.split(",") if part) or r"(?!)", re.IGNORECASE
+    )
 
 
 def _text(name: str, value: str) -> Maker:
     get = _TEXT_FIELDS[name]
     match = _pattern(value).match
 
-    def make(table: JobTable, now: float) -> Test:
+    def make(table: JobTable, _now: float) -> Test:
         seen: dict[str, bool] = {}
         read = get(table)
 
@@ -138,12 +145,16 @@ def _state(value: str) -> Maker:
             starts = [known for known in GROUPS if known.startswith(word)]
             if not starts:
                 near = get_close_matches(word, list(GROUPS), n=1)
-                hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(s.word for s in STATUS)}"
+                hint = (
+                    f"; did you mean {near[0]}?"
+                    if near
+                    else f"; there are {', '.join(s.word for s in STATUS)}"
+                )
                 raise QueryError(f"no state {word}{hint}")
             word = starts[0]
         wanted.update(GROUPS.get(word, ()))
 
-    def make(table: JobTable, now: float) -> Test:
+    def make(table: JobTable, _now: float) -> Test:
         status = table.status
         return lambda row: status[row] in wanted
 
@@ -152,25 +163,29 @@ def _state(value: str) -> Maker:
 
 def _jobid(value: str) -> Maker:
     wanted = {jobid for jobid in map(parse, value.split(",")) if jobid is not None}
-    prefixes = tuple(v if v[:1] == PREFIX else PREFIX + v[1:] for v in value.split(",") if v[:1] in ("f", PREFIX))
+    prefixes = tuple(
+        v if v[:1] == PREFIX else PREFIX + v[1:] for v in value.split(",") if v[:1] in ("f", PREFIX)
+    )
 
-    def make(table: JobTable, now: float) -> Test:
+    def make(table: JobTable, _now: float) -> Test:
         ids = table.ids
-        return lambda row: ids[row] in wanted or (bool(prefixes) and f58(ids[row]).startswith(prefixes))
+        return lambda row: (
+            ids[row] in wanted or (bool(prefixes) and f58(ids[row]).startswith(prefixes))
+        )
 
     return make
 
 
 def _fuzzy(word: str) -> Maker:
-    """Match the letters of ``word`` in order in the name or the user; capitals in ``word`` make case count. Ids
-    match by their beginning.
+    """Match the letters of ``word`` in order in the name or the user; capitals in ``word`` make
+    case count. Ids match by their beginning.
     """
     flags = 0 if word != word.lower() else re.IGNORECASE
     search = re.compile(".*?".join(map(re.escape, word)), flags).search
     wanted = parse(word) if len(word) > 4 else None
     by_prefix = word[:1] == PREFIX
 
-    def make(table: JobTable, now: float) -> Test:
+    def make(table: JobTable, _now: float) -> Test:
         seen: dict[str, bool] = {}
         names, users, ids = table.name, table.userid, table.ids
 
@@ -190,7 +205,9 @@ def _fuzzy(word: str) -> Maker:
     return make
 
 
-def _compare(get: Callable[[JobTable, int, float], float], op: str, value: str, is_time: bool) -> Maker:
+def _compare(
+    get: Callable[[JobTable, int, float], float], op: str, value: str, is_time: bool
+) -> Maker:
     try:
         limit = fmt.parse_duration(value) if is_time else float(value)
     except ValueError as error:
@@ -230,7 +247,18 @@ _NUMBER_FIELDS: Final[dict[str, tuple[Callable[[JobTable, int, float], float], b
 }
 _SPECIAL_FIELDS: Final[dict[str, Callable[[str], Maker]]] = {"state": _state, "id": _jobid}
 _ALIASES: Final = {
-    "runtime": "t", "time": "t", "jobid": "id", "result": "state", "st": "state", "s": "state", "n": "name", "u":
-    "user", "tasks": "ntasks", "nodes": "nnodes", "nodelist": "node", "rank": "ranks", "pri": "priority",
+    "runtime": "t",
+    "time": "t",
+    "jobid": "id",
+    "result": "state",
+    "st": "state",
+    "s": "state",
+    "n": "name",
+    "u": "user",
+    "tasks": "ntasks",
+    "nodes": "nnodes",
+    "nodelist": "node",
+    "rank": "ranks",
+    "pri": "priority",
     "waitstatus": "status",
-}  # fmt: skip
+}

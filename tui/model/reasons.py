@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tui.model import format as fmt
 from tui.model.states import DONE, PENDING, Status
-from tui.model.table import JobTable
+
+if TYPE_CHECKING:
+    from tui.model.table import JobTable
 
 
 def annotation(table: JobTable, row: int, group: str, key: str) -> str:
     """Return one annotation as text, empty if absent."""
-    section: Any = table.annotations.get(row, {}).get(group)
+    section = table.annotations.get(row, {}).get(group)
     value = section.get(key, "") if isinstance(section, dict) else ""
     return fmt.printable(value if isinstance(value, str) else str(value))
 
@@ -27,10 +29,16 @@ def info(table: JobTable, row: int) -> str:
 
 
 def why_pending(table: JobTable, row: int) -> str:
-    """Return the first reason that applies: dependency, held, the scheduler's own note, queue position."""
+    """Return the first reason that applies: dependency, held, the scheduler's own note, queue
+    position.
+    """
     waiting = table.dependencies.get(row)
     if table.status[row] == Status.DEPEND:
-        return fmt.printable("waits for " + ", ".join(map(str, waiting))) if waiting else "waits for its dependencies"
+        return (
+            fmt.printable("waits for " + ", ".join(map(str, waiting)))
+            if waiting
+            else "waits for its dependencies"
+        )
     if table.urgency[row] == 0 or table.priority[row] == 0:
         return "held (urgency 0)"
     if table.status[row] == Status.PRIORITY:

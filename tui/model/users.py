@@ -8,7 +8,9 @@ from functools import cache
 
 @cache
 def user_name(userid: int) -> str:
-    """Return the login name of ``userid``, or the number if the system knows none; empty for -1 (not known yet)."""
+    """Return the login name of ``userid``, or the number if the system knows none; empty for -1
+    (not known yet).
+    """
     if userid < 0:
         return ""
     try:

@@ -1,30 +1,39 @@
-"""One sorted, filtered order over the rows of a :class:`~tui.model.table.JobTable`, kept up to date without sorting
-again.
+"""One sorted, filtered order over the rows of a ``JobTable``, kept up to date
+without sorting again.
 
-The order is ascending; a descending view reads it backwards, so turning the order costs nothing. Every key ends in
-the job id, so keys are unique and a row that changes is found by bisection under the key it was filed with.
+The order is ascending; a descending view reads it backwards, so turning the order costs nothing.
+Every key ends in the job id, so keys are unique and a row that changes is found by bisection under
+the key it was filed with.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tui.model.columns import BY_NAME, Column, SortKey
 from tui.model.query import Query
 from tui.model.table import JobTable, collector_off
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 Key = tuple[SortKey, int]
 
-_FEW: Final = 400
+FEW: Final = 400
 """Up to this many changed rows are moved one by one; beyond it one merge is cheaper."""
 
 
 class JobView:
     """The rows that match ``query``, in the order of column ``sort``."""
 
-    def __init__(self, table: JobTable, sort: str = "state", reverse: bool = False, query: Query | None = None) -> None:
+    def __init__(
+        self,
+        table: JobTable,
+        sort: str = "state",
+        reverse: bool = False,
+        query: Query | None = None,
+    ) -> None:
         self.table = table
         self.column: Column = BY_NAME[sort]
         self.reverse = reverse
@@ -68,7 +77,9 @@ class JobView:
         """File every row anew."""
         table, key = self.table, self.column.key
         matches = self.query.compile(table, now)
-        rows: Iterable[int] = range(len(table)) if matches is None else filter(matches, range(len(table)))
+        rows: Iterable[int] = (
+            range(len(table)) if matches is None else filter(matches, range(len(table)))
+        )
         ids = table.ids
         with collector_off():
             filed = {row: (key(table, row, now), ids[row]) for row in rows}
@@ -80,7 +91,7 @@ class JobView:
         """File the rows in ``changed`` anew; all others stay where they are."""
         if not changed:
             return
-        if len(changed) > _FEW:
+        if len(changed) > FEW:
             self._merge(changed, now)
             return
         table, key, filed = self.table, self.column.key, self._filed
@@ -103,7 +114,9 @@ class JobView:
                 filed[row] = new
 
     def _merge(self, changed: set[int], now: float) -> None:
-        """Drop ``changed`` from the order and merge them in again; timsort merges two sorted runs in one pass."""
+        """Drop ``changed`` from the order and merge them in again; timsort merges two sorted runs
+        in one pass.
+        """
         if len(changed) * 2 > len(self.table):
             self.rebuild(now)
             return
@@ -112,7 +125,11 @@ class JobView:
         kept = [pair for pair in zip(self._keys, self._rows, strict=True) if pair[1] not in changed]
         for row in changed:
             filed.pop(row, None)
-        added = [((key(table, row, now), table.ids[row]), row) for row in changed if matches is None or matches(row)]
+        added = [
+            ((key(table, row, now), table.ids[row]), row)
+            for row in changed
+            if matches is None or matches(row)
+        ]
         filed.update((row, k) for k, row in added)
         kept += sorted(added)
         kept.sort()
@@ -120,7 +137,7 @@ class JobView:
         self._rows = [row for _, row in kept]
 
     def due(self) -> set[int]:
-        """Return the rows whose place may change by time alone: those still active, if order or filter look at the
-        clock.
+        """Return the rows whose place may change by time alone: those still active, if order or
+        filter look at the clock.
         """
         return set(self.table.active) if self.column.live or self.query.live else set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from tui.model import format as fmt
 from tui.model.jobid import f58
@@ -12,8 +12,14 @@ from tui.screens.confirm import ConfirmScreen, SignalScreen
 from tui.screens.live import LiveScreen
 from tui.widgets import palette
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
 AT_ONCE = 64
+"""Requests under way at a time: enough to be fast, few enough to leave the broker to others."""
+
 LISTED = 5
+"""Jobs that a question names before it says how many more there are."""
 
 
 class ActingScreen(LiveScreen):
@@ -43,7 +49,9 @@ class ActingScreen(LiveScreen):
             if yes:
                 self._start("canceled", jobids, self.top.feed.cancel)
 
-        question = ConfirmScreen(f"Cancel {what}?", self._listing(jobids), f"Cancel {what}", len(jobids))
+        question = ConfirmScreen(
+            f"Cancel {what}?", self._listing(jobids), f"Cancel {what}", len(jobids)
+        )
         self.app.push_screen(question, answered)
 
     def action_kill_jobs(self) -> None:
@@ -61,7 +69,9 @@ class ActingScreen(LiveScreen):
             if yes:
                 self._start(f"sent {name}", jobids, lambda jobid: self.top.feed.kill(jobid, number))
 
-        question = ConfirmScreen(f"Send {name} to {what}?", self._listing(jobids), f"Send {name}", len(jobids))
+        question = ConfirmScreen(
+            f"Send {name} to {what}?", self._listing(jobids), f"Send {name}", len(jobids)
+        )
         self.app.push_screen(question, answered)
 
     def _what(self, jobids: list[int]) -> str:
@@ -69,7 +79,9 @@ class ActingScreen(LiveScreen):
 
     def _listing(self, jobids: list[int]) -> list[str]:
         table, plain = self.dashboard.table, self.glyphs is palette.ASCII
-        lines = [f"{f58(jobid, plain)}  {table.name[table.row_of[jobid]]}" for jobid in jobids[:LISTED]]
+        lines = [
+            f"{f58(jobid, plain)}  {table.name[table.row_of[jobid]]}" for jobid in jobids[:LISTED]
+        ]
         if len(jobids) > LISTED:
             lines.append(f"and {fmt.count(len(jobids) - LISTED)} more")
         return lines
@@ -77,7 +89,9 @@ class ActingScreen(LiveScreen):
     def _start(self, done: str, jobids: list[int], act: Callable[[int], Awaitable[None]]) -> None:
         self.app.run_worker(self._act(done, jobids, act), exit_on_error=False, group="actions")
 
-    async def _act(self, done: str, jobids: list[int], act: Callable[[int], Awaitable[None]]) -> None:
+    async def _act(
+        self, done: str, jobids: list[int], act: Callable[[int], Awaitable[None]]
+    ) -> None:
         """Act on every job, a limited number at once, and report."""
         failures: list[str] = []
         limit = asyncio.Semaphore(AT_ONCE)

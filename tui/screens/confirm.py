@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import signal
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.text import Text
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
@@ -14,6 +13,9 @@ from textual.widgets import Button, Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 from tui.widgets import palette
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
 
 TYPE_NUMBER_ABOVE: Final = 20
 """From more jobs than this on, the number has to be typed."""
@@ -90,7 +92,8 @@ class SignalScreen(ModalScreen[int]):
             options = OptionList(compact=True)
             for number, meaning in SIGNALS:
                 row = Text.assemble(
-                    (f"{number.name:<9}", palette.BRIGHT), (f"{int(number):>3}   {meaning}", palette.SOFT)
+                    (f"{number.name:<9}", palette.BRIGHT),
+                    (f"{int(number):>3}   {meaning}", palette.SOFT),
                 )
                 options.add_option(Option(row, id=str(int(number))))
             yield options

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Footer
 
@@ -19,18 +18,36 @@ from tui.widgets.log_view import LogView
 from tui.widgets.palette import SEVERITY_COLOUR
 from tui.widgets.query_bar import QueryBar
 
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
 
 class DmesgScreen(SearchingScreen, LiveScreen):
     """Log records as they arrive; ``+`` and ``-`` move the severity."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", tooltip="Back to the jobs", id="dmesg.back"),
-        Binding("plus,equals_sign", "severity(1)", "More", tooltip="Show less severe entries too", key_display="+",
-                id="dmesg.more"),
-        Binding("minus", "severity(-1)", "Less", tooltip="Show only more severe entries", key_display="-", id="dmesg.less"),
+        Binding(
+            "plus,equals_sign",
+            "severity(1)",
+            "More",
+            tooltip="Show less severe entries too",
+            key_display="+",
+            id="dmesg.more",
+        ),
+        Binding(
+            "minus",
+            "severity(-1)",
+            "Less",
+            tooltip="Show only more severe entries",
+            key_display="-",
+            id="dmesg.less",
+        ),
         *SearchingScreen.SEARCH_BINDINGS,
-        Binding("question_mark", "help", "Help", tooltip="This list", key_display="?", id="dmesg.help"),
-    ]  # fmt: skip
+        Binding(
+            "question_mark", "help", "Help", tooltip="This list", key_display="?", id="dmesg.help"
+        ),
+    ]
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +59,9 @@ class DmesgScreen(SearchingScreen, LiveScreen):
         """Lay out the screen."""
         yield TitleBar(self.dashboard, self.glyphs, id="title")
         yield Banner(self.dashboard, self.glyphs, id="banner")
-        yield LogView("", self.glyphs, dict(zip(SEVERITIES, SEVERITY_COLOUR, strict=True)), id="log")
+        yield LogView(
+            "", self.glyphs, dict(zip(SEVERITIES, SEVERITY_COLOUR, strict=True)), id="log"
+        )
         yield QueryBar("/", "text to find", id="search")
         yield Footer(show_command_palette=False)
 
@@ -63,7 +82,9 @@ class DmesgScreen(SearchingScreen, LiveScreen):
         while True:
             try:
                 async for lines in self.top.feed.log():
-                    self.fresh.extend(record for record in map(parse_log, lines) if record is not None)
+                    self.fresh.extend(
+                        record for record in map(parse_log, lines) if record is not None
+                    )
                     self.dashboard.revision += 1
             except OSError as error:
                 self.pane.empty = str(error.strerror or error)
@@ -99,6 +120,9 @@ class DmesgScreen(SearchingScreen, LiveScreen):
 
 
 def _line(record: LogRecord) -> Line:
-    stamp = time.strftime("%H:%M:%S", time.localtime(record.time)) + f".{int(record.time % 1 * 1000):03d}"
+    stamp = (
+        time.strftime("%H:%M:%S", time.localtime(record.time))
+        + f".{int(record.time % 1 * 1000):03d}"
+    )
     name = SEVERITIES[record.severity]
     return Line(name, stamp, f"{name:<8}{record.app}[{record.rank}]: {record.text}")

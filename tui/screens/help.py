@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Label, Static
 
 from tui.widgets import palette
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
 
 _FILTER_HELP = (
     ("state:running", "also pending, failed, done, R, CD, a,b"),
@@ -60,13 +62,17 @@ class HelpScreen(ModalScreen[None]):
         return text
 
     def rows(self) -> list[tuple[str, str]]:
-        """Return the keys of each binding, as people read them, and its meaning; one row for each action."""
+        """Return the keys of each binding, as people read them, and its meaning; one row for each
+        action.
+        """
         keys: dict[tuple[str, str], list[str]] = {}
         for owner in (self._about, self.app):
-            for _, binding in owner._bindings:
+            for _, binding in owner._bindings:  # noqa: SLF001 - Textual lists active ones only
                 if binding.id and binding.description:
                     shown = self.app.get_key_display(binding)
-                    keys.setdefault((binding.action, binding.tooltip or binding.description), []).append(shown)
+                    keys.setdefault(
+                        (binding.action, binding.tooltip or binding.description), []
+                    ).append(shown)
         return [(" ".join(dict.fromkeys(names)), meaning) for (_, meaning), names in keys.items()]
 
     def action_scroll(self, lines: int) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.events import Resize
 from textual.widgets import Footer
 
 from tui.model import format as fmt
@@ -17,9 +15,21 @@ from tui.model.query import QueryError
 from tui.screens.actions import ActingScreen
 from tui.screens.dmesg import DmesgScreen
 from tui.screens.job import JobScreen
-from tui.widgets.header import Banner, CompactStats, CoresPanel, ProgressLine, StatesPanel, ThroughputPanel, TitleBar
+from tui.widgets.header import (
+    Banner,
+    CompactStats,
+    CoresPanel,
+    ProgressLine,
+    StatesPanel,
+    ThroughputPanel,
+    TitleBar,
+)
 from tui.widgets.job_table import JobTableHeading, JobTableView
 from tui.widgets.query_bar import QueryBar
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.events import Resize
 
 TALL: Final = 34
 WIDE: Final = 110
@@ -30,16 +40,52 @@ class JobsScreen(ActingScreen):
     """Job table with header, filter and progress line."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Open", tooltip="Open the job under the cursor", key_display="\u23ce", id="jobs.open"),
-        Binding("space", "mark", "Mark", tooltip="Mark or unmark the job, go to the next", id="jobs.mark"),
-        Binding("slash", "filter", "Filter", tooltip="Filter and search", key_display="/", id="jobs.filter"),
+        Binding(
+            "enter",
+            "open",
+            "Open",
+            tooltip="Open the job under the cursor",
+            key_display="\u23ce",
+            id="jobs.open",
+        ),
+        Binding(
+            "space",
+            "mark",
+            "Mark",
+            tooltip="Mark or unmark the job, go to the next",
+            id="jobs.mark",
+        ),
+        Binding(
+            "slash",
+            "filter",
+            "Filter",
+            tooltip="Filter and search",
+            key_display="/",
+            id="jobs.filter",
+        ),
         Binding("s", "sort(1)", "Sort", tooltip="Sort by the next column", id="jobs.sort"),
-        Binding("S", "sort(-1)", "Sort by the previous column", show=False, id="jobs.sort_previous"),
+        Binding(
+            "S", "sort(-1)", "Sort by the previous column", show=False, id="jobs.sort_previous"
+        ),
         Binding("r", "reverse", "Turn the sort order round", show=False, id="jobs.reverse"),
-        Binding("c", "cancel_jobs", "Cancel", tooltip="Cancel the marked jobs or this one", id="jobs.cancel"),
-        Binding("k", "kill_jobs", "Kill", tooltip="Send a signal to the marked jobs or this one", id="jobs.kill"),
+        Binding(
+            "c",
+            "cancel_jobs",
+            "Cancel",
+            tooltip="Cancel the marked jobs or this one",
+            id="jobs.cancel",
+        ),
+        Binding(
+            "k",
+            "kill_jobs",
+            "Kill",
+            tooltip="Send a signal to the marked jobs or this one",
+            id="jobs.kill",
+        ),
         Binding("d", "dmesg", "Log", tooltip="Log of the broker (dmesg)", id="jobs.dmesg"),
-        Binding("question_mark", "help", "Help", tooltip="This list", key_display="?", id="jobs.help"),
+        Binding(
+            "question_mark", "help", "Help", tooltip="This list", key_display="?", id="jobs.help"
+        ),
         Binding("a", "mark_all", "Mark all jobs the filter shows", show=False, id="jobs.mark_all"),
         Binding("u", "unmark", "Unmark all", show=False, id="jobs.unmark"),
         Binding("y", "copy", "Copy the job id", show=False, id="jobs.copy"),
@@ -71,7 +117,9 @@ class JobsScreen(ActingScreen):
             ):
                 panel.border_title = title
                 yield panel
-        yield QueryBar("/", "state:running user:me -name:test* t>5m, or letters of a name", id="filter")
+        yield QueryBar(
+            "/", "state:running user:me -name:test* t>5m, or letters of a name", id="filter"
+        )
         yield JobTableHeading(model, glyphs, id="heading")
         yield JobTableView(model, glyphs, id="table")
         yield ProgressLine(model, glyphs, id="progress")
@@ -103,8 +151,17 @@ class JobsScreen(ActingScreen):
 
     def live_update(self) -> None:
         """Repaint what changed."""
-        for kind in (TitleBar, Banner, CompactStats, StatesPanel, ThroughputPanel, CoresPanel, ProgressLine):
+        for kind in (
+            TitleBar,
+            Banner,
+            CompactStats,
+            StatesPanel,
+            ThroughputPanel,
+            CoresPanel,
+            ProgressLine,
+        ):
             widget = self.query_one(kind)
+            # A hidden panel is not worth drawing; the banner hides and shows itself in update().
             if widget.display or kind is Banner:
                 widget.update()
         self.table.update()
@@ -116,7 +173,7 @@ class JobsScreen(ActingScreen):
             shown, total = len(self.dashboard.view), len(self.dashboard.table)
             self.bar.answer(f"{marked}{fmt.count(shown)} of {fmt.count(total)}")
 
-    # filter
+    # Filter
 
     _filter_error = False
 
@@ -155,7 +212,7 @@ class JobsScreen(ActingScreen):
         """Show one group of states."""
         self._set_filter(QUICK[number])
 
-    # sorting
+    # Sorting
 
     def action_sort(self, step: int) -> None:
         """Sort by the next or previous column."""
@@ -178,7 +235,7 @@ class JobsScreen(ActingScreen):
         self.query_one(JobTableHeading).refresh()
         self.table.update()
 
-    # cursor and marks
+    # Cursor and marks
 
     def action_move(self, lines: int) -> None:
         """Move the cursor."""
@@ -193,7 +250,7 @@ class JobsScreen(ActingScreen):
         self.table.move_to(line if line >= 0 else len(self.dashboard.view) - 1)
 
     def targets(self) -> list[int]:
-        """Return the marked jobs, else the one under the cursor."""
+        """Return the marked jobs, otherwise the one under the cursor."""
         return self.dashboard.targets(self.table.cursor_row)
 
     def action_mark(self) -> None:
@@ -221,7 +278,9 @@ class JobsScreen(ActingScreen):
         ids = " ".join(map(f58, self.targets()))
         if ids:
             self.app.copy_to_clipboard(ids)
-            self.notify(f"copied {ids if len(ids) < 60 else 'the ids of all marked jobs'}", timeout=3)
+            self.notify(
+                f"copied {ids if len(ids) < 60 else 'the ids of all marked jobs'}", timeout=3
+            )
 
     def action_back(self) -> None:
         """Clear the filter if there is one, else the marks."""
@@ -230,7 +289,7 @@ class JobsScreen(ActingScreen):
         else:
             self.action_unmark()
 
-    # other screens
+    # Other screens
 
     def action_open(self) -> None:
         """Open the job under the cursor."""

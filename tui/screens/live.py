@@ -1,4 +1,6 @@
-"""What all screens share: access to the application's model and feed, and being repainted by its timer."""
+"""What all screens share: access to the application's model and feed, and being repainted by its
+timer.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,10 @@ class LiveScreen(Screen[None]):
         return self.top.glyphs
 
     composed = False
-    """Whether the parts of the screen are there, so that it can be repainted."""
+    """Whether the parts of the screen are there, so that it can be repainted.
+
+    Textual calls a screen mounted before its parts are, and the repaint timer runs meanwhile.
+    """
 
     def live_update(self) -> None:
         """Repaint what changed; called at most ten times a second."""

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
 from textual.dom import DOMNode
 
-from tui.widgets.log_view import LogView
 from tui.widgets.query_bar import QueryBar
+
+if TYPE_CHECKING:
+    from tui.widgets.log_view import LogView
 
 
 class SearchingScreen(DOMNode):
-    """Mixin for a screen with a :class:`QueryBar` and at least one :class:`LogView`."""
+    """Mixin for a screen with a ``QueryBar`` and at least one ``LogView``."""
 
     SEARCH_BINDINGS: ClassVar[list[Binding]] = [
-        Binding("slash", "search", "Search", tooltip="Search in the lines", key_display="/", id="lines.search"),
+        Binding(
+            "slash",
+            "search",
+            "Search",
+            tooltip="Search in the lines",
+            key_display="/",
+            id="lines.search",
+        ),
         Binding("n", "hit(-1)", "Next hit, further up", show=False, id="lines.next"),
         Binding("N", "hit(1)", "Previous hit, further down", show=False, id="lines.previous"),
         Binding("f", "follow", "Follow", tooltip="Follow the end, or pause", id="lines.follow"),
@@ -41,7 +50,9 @@ class SearchingScreen(DOMNode):
     def on_query_bar_typed(self, event: QueryBar.Typed) -> None:
         """Search while typing."""
         hits = self.pane.search(event.text)
-        self.query_one(QueryBar).answer(f"{hits:,} hit{'' if hits == 1 else 's'}" if event.text else "")
+        self.query_one(QueryBar).answer(
+            f"{hits:,} hit{'' if hits == 1 else 's'}" if event.text else ""
+        )
 
     def on_query_bar_closed(self, event: QueryBar.Closed) -> None:
         """Back to the pane; Escape ends the search."""
@@ -74,4 +85,6 @@ class SearchingScreen(DOMNode):
 
     def action_shift(self, cells: int) -> None:
         """Scroll sideways, for long lines."""
-        self.pane.scroll_to(x=self.pane.scroll_offset.x + cells, animate=False, force=True, immediate=True)
+        self.pane.scroll_to(
+            x=self.pane.scroll_offset.x + cells, animate=False, force=True, immediate=True
+        )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from tui.widgets.palette import LINE, Glyphs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def gauge(fraction: float, width: int, colour: str, glyphs: Glyphs) -> Text:
@@ -19,8 +22,8 @@ def gauge(fraction: float, width: int, colour: str, glyphs: Glyphs) -> Text:
 
 
 def shares(parts: Sequence[tuple[int, str]], width: int, sign: str, rest: str) -> Text:
-    """Return a line of ``width`` cells divided among ``parts`` (amount, colour); a part that exists gets a cell at
-    least.
+    """Return a line of ``width`` cells divided among ``parts`` (amount, colour); a part that exists
+    gets a cell at least.
     """
     total = sum(amount for amount, _ in parts)
     if total <= 0 or width <= 0:
@@ -28,7 +31,10 @@ def shares(parts: Sequence[tuple[int, str]], width: int, sign: str, rest: str) -
     cells = [max(1, int(amount * width / total)) if amount else 0 for amount, _ in parts]
     while sum(cells) != width:
         over = sum(cells) > width
-        wide = max(range(len(cells)), key=lambda i: cells[i] if over else parts[i][0] * width / total - cells[i])
+        wide = max(
+            range(len(cells)),
+            key=lambda i: cells[i] if over else parts[i][0] * width / total - cells[i],
+        )
         cells[wide] += -1 if over else 1
     text = Text()
     for count, (_, colour) in zip(cells, parts, strict=True):
@@ -36,14 +42,19 @@ def shares(parts: Sequence[tuple[int, str]], width: int, sign: str, rest: str) -
     return text
 
 
-def sparkline(values: Sequence[float], colour: str, glyphs: Glyphs, rows: int = 1, top: float = 0.0) -> list[Text]:
-    """Return ``rows`` lines that draw ``values`` one cell each, scaled to ``top`` or to the largest."""
+def sparkline(
+    values: Sequence[float], colour: str, glyphs: Glyphs, rows: int = 1, top: float = 0.0
+) -> list[Text]:
+    """Return ``rows`` lines that draw ``values`` one cell each, scaled to ``top`` or to the
+    largest.
+    """
     peak = max(top, max(values, default=0.0)) or 1.0
     levels = [min(8 * rows, round(value / peak * 8 * rows)) if value else 0 for value in values]
     lines = []
     for row in reversed(range(rows)):
         cells = [
-            glyphs.spark[max(0, min(8, max(level, 1 if values[i] else 0) - row * 8))] for i, level in enumerate(levels)
+            glyphs.spark[max(0, min(8, max(level, 1 if values[i] else 0) - row * 8))]
+            for i, level in enumerate(levels)
         ]
         lines.append(Text("".join(cells), colour))
     return lines

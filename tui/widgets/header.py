@@ -1,30 +1,43 @@
-"""The lines above the table: which instance this is, how many jobs are in which state, how fast they end, how busy
-the cores are.
+"""The lines above the table: which instance this is, how many jobs are in which state, how fast
+they end, how busy the cores are.
 """
 
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 from textual.widget import Widget
 
 from tui.model import format as fmt
-from tui.model.dashboard import Dashboard
 from tui.model.states import ACTIVE, PENDING, RUNNING, Status
 from tui.widgets import palette
 from tui.widgets.bars import gauge, shares, sparkline
 from tui.widgets.palette import AMBER, BRIGHT, DIM, GREEN, RED, SOFT, Glyphs, status_colour
 
+if TYPE_CHECKING:
+    from tui.model.dashboard import Dashboard
+
 ENOUGH_TO_ESTIMATE = 10
-"""With fewer jobs waiting, the length of the last ones decides when all is done, and the rate says nothing about it."""
+"""With fewer jobs waiting, the length of the last ones decides when all is done, and the rate says
+nothing about it.
+"""
 
 
 class Painted(Widget):
-    """A widget that draws itself from the dashboard and repaints only when what it draws has changed."""
+    """A widget that draws itself from the dashboard and repaints only when what it draws has
+    changed.
+    """
 
-    def __init__(self, dashboard: Dashboard, glyphs: Glyphs, id: str | None = None, classes: str | None = None) -> None:
+    def __init__(
+        self,
+        dashboard: Dashboard,
+        glyphs: Glyphs,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
         super().__init__(id=id, classes=classes)
         self.dashboard = dashboard
         self.glyphs = glyphs
@@ -48,7 +61,9 @@ class Painted(Widget):
 
 
 def spread(left: Text, right: Text, width: int) -> Text:
-    """Return ``left`` and ``right`` at the ends of ``width`` cells; the left one is cut if both do not fit."""
+    """Return ``left`` and ``right`` at the ends of ``width`` cells; the left one is cut if both do
+    not fit.
+    """
     room = width - right.cell_len
     if left.cell_len > room - 1:
         left.truncate(max(0, room - 1), overflow="ellipsis")
@@ -62,8 +77,12 @@ class TitleBar(Painted):
         """Return the line."""
         instance, now = self.dashboard.instance, self.dashboard.clock()
         dot = f" {self.glyphs.separator} "
-        left = Text.assemble((f" {self.glyphs.logo} ", palette.ACCENT), ("flux top", f"bold {BRIGHT}"), "  ")
-        facts = [f"{instance.size} broker{'' if instance.size == 1 else 's'}"] if instance.size else []
+        left = Text.assemble(
+            (f" {self.glyphs.logo} ", palette.ACCENT), ("flux top", f"bold {BRIGHT}"), "  "
+        )
+        facts = (
+            [f"{instance.size} broker{'' if instance.size == 1 else 's'}"] if instance.size else []
+        )
         if instance.version:
             facts.append(f"v{instance.version}")
         if instance.started:
@@ -74,7 +93,12 @@ class TitleBar(Painted):
         uri = instance.uri if len(instance.uri) <= room else instance.uri.rpartition("//")[2]
         uri = uri if len(uri) <= room else self.glyphs.more + uri[-max(0, room - 1) :]
         left.append(uri, SOFT)
-        right = Text.assemble((dot.join(facts), DIM), "  ", (time.strftime("%H:%M:%S", time.localtime(now)), SOFT), " ")
+        right = Text.assemble(
+            (dot.join(facts), DIM),
+            "  ",
+            (time.strftime("%H:%M:%S", time.localtime(now)), SOFT),
+            " ",
+        )
         return [spread(left, right, width)]
 
 
@@ -89,7 +113,12 @@ class Banner(Painted):
         wait = max(0.0, link.retry_at - now)
         again = f", trying again in {wait:.0f}s" if link.retry_at else self.glyphs.more
         times = f" (attempt {link.attempts})" if link.attempts > 1 else ""
-        return [Text(f" {self.glyphs.warning} {fmt.printable(link.text)}{again}{times}", f"bold {palette.BACKGROUND}")]
+        return [
+            Text(
+                f" {self.glyphs.warning} {fmt.printable(link.text)}{again}{times}",
+                f"bold {palette.BACKGROUND}",
+            )
+        ]
 
     def update(self) -> None:
         """Show only while the connection is down."""
@@ -166,15 +195,23 @@ class CoresPanel(Painted):
         """Return the bar, the curve and the figures."""
         use = self.dashboard.utilisation
         percent = f" {use.fraction:4.0%}"
-        bar = gauge(use.fraction, max(1, width - len(percent)), load_colour(use.fraction), self.glyphs)
+        bar = gauge(
+            use.fraction, max(1, width - len(percent)), load_colour(use.fraction), self.glyphs
+        )
         points = list(use.history)[-width:]
-        curve = sparkline([0.0] * (width - len(points)) + points, palette.ACCENT, self.glyphs, top=1.0)[0]
+        curve = sparkline(
+            [0.0] * (width - len(points)) + points, palette.ACCENT, self.glyphs, top=1.0
+        )[0]
         return [Text.assemble(bar, (percent, f"bold {BRIGHT}")), curve, cores_text(self.dashboard)]
 
 
 def load_colour(fraction: float) -> str:
     """Return the colour of a load: calm below half, full at the end."""
-    return palette.STATUS_COLOUR[Status.CLEANUP] if fraction < 0.5 else palette.STATUS_COLOUR[Status.RUN]
+    return (
+        palette.STATUS_COLOUR[Status.CLEANUP]
+        if fraction < 0.5
+        else palette.STATUS_COLOUR[Status.RUN]
+    )
 
 
 def cores_text(dashboard: Dashboard) -> Text:
@@ -212,7 +249,9 @@ class CompactStats(Painted):
             first.append_text(_count(glyphs, number, word, colour))
             first.append("  ")
         use = dashboard.utilisation
-        second = Text.assemble((" cores ", DIM), gauge(use.fraction, 16, load_colour(use.fraction), glyphs))
+        second = Text.assemble(
+            (" cores ", DIM), gauge(use.fraction, 16, load_colour(use.fraction), glyphs)
+        )
         second.append(f" {use.allocated}/{use.total}", f"bold {BRIGHT}")
         second.append("   jobs/s ", DIM)
         second.append_text(sparkline(dashboard.throughput.series(now, 24), GREEN, glyphs)[0])
@@ -222,7 +261,7 @@ class CompactStats(Painted):
 
 
 class ProgressLine(Painted):
-    """The bottom bar: how much of all known work is over, what failed, when the rest will be done."""
+    """The bottom bar: how much of all known work is over, what failed, when all will be done."""
 
     def lines(self, width: int) -> list[Text]:
         """Return bar and figures in one line."""
@@ -247,4 +286,6 @@ class ProgressLine(Painted):
             (dashboard.total(RUNNING), status_colour(Status.RUN)),
             (dashboard.total(PENDING), palette.LINE),
         ]
-        return [Text.assemble(" ", shares(parts, room, self.glyphs.progress, self.glyphs.rest), figures)]
+        return [
+            Text.assemble(" ", shares(parts, room, self.glyphs.progress, self.glyphs.rest), figures)
+        ]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
-from textual.events import Click, Resize
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -15,11 +14,15 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.model.columns import COLUMNS, Column, fit
-from tui.model.dashboard import Dashboard
 from tui.model.jobid import PREFIX
 from tui.model.states import DONE, STATUS, Status
 from tui.widgets import palette
 from tui.widgets.palette import Glyphs, status_colour, style
+
+if TYPE_CHECKING:
+    from textual.events import Click, Resize
+
+    from tui.model.dashboard import Dashboard
 
 GUTTER: Final = 2
 _ALARMING: Final = frozenset({Status.FAILED, Status.TIMEOUT, Status.DEPEND})
@@ -62,7 +65,11 @@ class JobTableHeading(Widget):
             sorts = column is view.column
             if sorts:
                 title += self.glyphs.down if view.reverse else self.glyphs.up
-            segments.append(Segment(cell(title, width, column.right, self.glyphs.more), chosen if sorts else plain))
+            segments.append(
+                Segment(
+                    cell(title, width, column.right, self.glyphs.more), chosen if sorts else plain
+                )
+            )
             segments.append(Segment(" ", plain))
         return Strip(segments).adjust_cell_length(self.size.width, plain)
 
@@ -76,7 +83,9 @@ class JobTableHeading(Widget):
 
 
 class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
-    """The lines under the titles, with a cursor that stays on its job while the order changes around it."""
+    """The lines under the titles, with a cursor that stays on its job while the order changes
+    around it.
+    """
 
     class Opened(Message):
         """A job was double-clicked."""
@@ -90,7 +99,7 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
         self._pinned = False
         self._fitted: list[tuple[Column, int]] = []
 
-    # the cursor
+    # The cursor
 
     @property
     def cursor_row(self) -> int | None:
@@ -127,7 +136,9 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
         self.scroll_to_region(region, animate=False, force=True, immediate=True)
 
     def update(self) -> None:
-        """Follow the model: new length, cursor on the same job as before, its line at the same height on the screen."""
+        """Follow the model: new length, cursor on the same job as before, its line at the same
+        height on the screen.
+        """
         view = self.dashboard.view
         height = len(view)
         if self.virtual_size.height != height:
@@ -140,11 +151,18 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
         self.cursor = max(0, min(self.cursor, height - 1))
         self._note_job()
         if self.cursor != before:
-            self.scroll_to(y=self.scroll_offset.y + self.cursor - before, animate=False, force=True, immediate=True)
+            # Scroll by what the cursor moved, so that its line stays where it is on the screen;
+            # where the table ends too soon for that, bring it into sight at least.
+            self.scroll_to(
+                y=self.scroll_offset.y + self.cursor - before,
+                animate=False,
+                force=True,
+                immediate=True,
+            )
             self._show_cursor()
         self.refresh()
 
-    # drawing
+    # Drawing
 
     def on_resize(self, event: Resize) -> None:
         """Choose the columns that fit and keep the cursor in sight."""
@@ -158,8 +176,12 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
         view, width = self.dashboard.view, self.scrollable_content_region.width
         if index >= len(view):
             text = self._empty_text() if y == 1 and not len(view) else ""
-            return Strip([Segment(cell(text, width, False, self.glyphs.more), style(palette.DIM))], width)
-        return self._job_line(view.row_at(index), index == self.cursor).adjust_cell_length(width, style(palette.TEXT))
+            return Strip(
+                [Segment(cell(text, width, False, self.glyphs.more), style(palette.DIM))], width
+            )
+        return self._job_line(view.row_at(index), index == self.cursor).adjust_cell_length(
+            width, style(palette.TEXT)
+        )
 
     def _empty_text(self) -> str:
         dashboard = self.dashboard
@@ -190,9 +212,16 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
         gap = Segment(" ", style(base, ground))
         for column, width in self._fitted:
             text = cell(self._cell_text(column, row, now), width, column.right, self.glyphs.more)
-            segments.append(Segment(text, style(self._colour(column.name, status, colour, base), ground, bold=marked)))
+            segments.append(
+                Segment(
+                    text,
+                    style(self._colour(column.name, status, colour, base), ground, bold=marked),
+                )
+            )
             segments.append(gap)
-        return Strip(segments).adjust_cell_length(self.scrollable_content_region.width, style(base, ground))
+        return Strip(segments).adjust_cell_length(
+            self.scrollable_content_region.width, style(base, ground)
+        )
 
     def _cell_text(self, column: Column, row: int, now: float) -> str:
         table = self.dashboard.table

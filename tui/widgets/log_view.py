@@ -1,28 +1,35 @@
-"""A pane of coloured lines that grows at the end: follows, stops following when scrolled back, searches.
+"""A pane of coloured lines that grows at the end: follows, stops following when scrolled back,
+searches.
 
-Lines are kept whole and drawn only when in sight, so ten thousand lines at once cost as much as ten.
+Lines are kept whole and drawn only when in sight, so ten thousand lines at once cost as much as
+ten.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.events import MouseScrollUp
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.model.logs import Line
 from tui.widgets import palette
 from tui.widgets.job_table import cell
 from tui.widgets.palette import Glyphs, style
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.events import MouseScrollUp
+
+    from tui.model.logs import Line
+
 
 class LogView(ScrollView, can_focus=True, inherit_bindings=False):
-    """Lines of :class:`~tui.model.logs.Line`; ``colours`` says how each kind is drawn."""
+    """Lines of ``Line``; ``colours`` says how each kind is drawn."""
 
     def __init__(
         self,
@@ -50,7 +57,7 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         """Show the title."""
         self._retitle()
 
-    # content
+    # Content
 
     def extend(self, lines: Iterable[Line]) -> None:
         """Add lines at the end."""
@@ -83,7 +90,7 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         self._retitle()
         self.refresh()
 
-    # following and searching
+    # Following and searching
 
     def set_following(self, following: bool) -> None:
         """Keep the last line in sight, or stay where we are."""
@@ -115,15 +122,19 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         self.scrolled_by_hand()
 
     def search(self, text: str) -> int:
-        """Mark every line with ``text`` (deaf to case unless it has capitals) and go to the last; return how many
-        there are.
+        """Mark every line with ``text`` (deaf to case unless it has capitals) and go to the last;
+        return how many there are.
         """
         self._pattern = None
         self.hits.clear()
         self.hit = -1
         if text:
-            self._pattern = re.compile(re.escape(text), 0 if text != text.lower() else re.IGNORECASE)
-            self.hits.extend(i for i, line in enumerate(self.content) if self._pattern.search(line.text))
+            self._pattern = re.compile(
+                re.escape(text), 0 if text != text.lower() else re.IGNORECASE
+            )
+            self.hits.extend(
+                i for i, line in enumerate(self.content) if self._pattern.search(line.text)
+            )
             if self.hits:
                 self.go_to_hit(len(self.hits) - 1)
         self._retitle()
@@ -147,7 +158,7 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         count = f"{len(self.content):,} line{'' if len(self.content) == 1 else 's'}"
         self.border_subtitle = f"{found}{count}, {state}"
 
-    # drawing
+    # Drawing
 
     def render_line(self, y: int) -> Strip:
         """Draw one line."""
@@ -155,7 +166,9 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         plain = style(palette.TEXT)
         if index >= len(self.content):
             text = f" {self.empty}" if y == 0 and not self.content else ""
-            return Strip([Segment(cell(text, width, False, self.glyphs.more), style(palette.DIM))], width)
+            return Strip(
+                [Segment(cell(text, width, False, self.glyphs.more), style(palette.DIM))], width
+            )
         line = self.content[index]
         current = 0 <= self.hit < len(self.hits) and self.hits[self.hit] == index
         ground = palette.CURSOR if current else palette.BACKGROUND
@@ -163,7 +176,9 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         if self._label_width:
             label = line.label.ljust(self._label_width) + "  "
             segments.append(Segment(label, style(palette.DIM, ground)))
-        segments.extend(self._text_segments(line, style(self.colours.get(line.kind, palette.TEXT), ground)))
+        segments.extend(
+            self._text_segments(line, style(self.colours.get(line.kind, palette.TEXT), ground))
+        )
         strip = Strip(segments)
         left = self.scroll_offset.x
         return strip.crop(left, left + width).adjust_cell_length(

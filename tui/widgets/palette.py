@@ -1,5 +1,5 @@
-"""Colours and signs of the dashboard: one colour for each job status wherever it appears, and ASCII for terminals
-without Unicode.
+"""Colours and signs of the dashboard: one colour for each job status wherever it appears, and ASCII
+for terminals without Unicode.
 """
 
 from __future__ import annotations
@@ -118,11 +118,13 @@ def terminal_glyphs() -> Glyphs:
 
 
 @cache
-def style(colour: str, background: str = BACKGROUND, bold: bool = False, italic: bool = False) -> Style:
+def style(
+    colour: str, background: str = BACKGROUND, bold: bool = False, italic: bool = False
+) -> Style:
     """Return the style of ``colour`` on ``background``."""
     return Style(color=colour, bgcolor=background, bold=bold or None, italic=italic or None)
 
 
 def status_colour(status: int) -> str:
-    """Return the colour of one :class:`~tui.model.states.Status`."""
+    """Return the colour of one ``Status``."""
     return STATUS_COLOUR[Status(status)]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
@@ -13,12 +12,15 @@ from textual.widgets import Input, Label
 
 from tui.widgets import palette
 
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
 
 class QueryBar(Horizontal):
     """Hidden until opened; Enter keeps what was typed, Escape takes it back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "take_back", "Clear", tooltip="Take back what was typed", id="query.back")
+        Binding("escape", "take_back", "Clear", tooltip="Undo what was typed", id="query.back")
     ]
 
     class Typed(Message):
@@ -68,7 +70,9 @@ class QueryBar(Horizontal):
 
     def answer(self, text: str, bad: bool = False) -> None:
         """Show ``text`` at the right, in red if ``bad``."""
-        self.query_one(".answer", Label).update(Text(f" {text} ", palette.RED if bad else palette.SOFT))
+        self.query_one(".answer", Label).update(
+            Text(f" {text} ", palette.RED if bad else palette.SOFT)
+        )
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Pass on every change."""

@@ -54,28 +54,44 @@ def test_a_program_that_fails_is_noted_and_not_asked_again() -> None:
     ],
 )
 def test_verdict(target: Target, ours: float, peer: float | None, expected: str) -> None:
-    assert verdict(target, Series((ours,)), Series((peer,)) if peer is not None else None) == expected
+    assert (
+        verdict(target, Series((ours,)), Series((peer,)) if peer is not None else None) == expected
+    )
 
 
 def test_what_could_not_be_measured_counts_as_missed() -> None:
-    line = row(Figure("jobs", "jobs/s", Target(bound=1), {}, errors=("ours: broken",)), with_peer=False)
+    line = row(
+        Figure("jobs", "jobs/s", Target(bound=1), {}, errors=("ours: broken",)), with_peer=False
+    )
     assert "not measured: ours: broken" in line
     assert line.endswith("**missed** |")
 
 
 def test_numbers_have_three_digits_and_no_exponent() -> None:
-    assert [number(value) for value in (0.01234, 1.2345, 12.345, 1234.5)] == ["0.0123", "1.23", "12.3", "1234"]
+    assert [number(value) for value in (0.01234, 1.2345, 12.345, 1234.5)] == [
+        "0.0123",
+        "1.23",
+        "12.3",
+        "1234",
+    ]
 
 
 def test_the_page_has_a_column_for_the_peer_only_when_there_is_one() -> None:
-    figure = Figure("start", "s", Target(bound=1), {"ours": Series((0.5,)), "flux-core": Series((1.0,))})
+    figure = Figure(
+        "start", "s", Target(bound=1), {"ours": Series((0.5,)), "flux-core": Series((1.0,))}
+    )
     alone = page([figure], [OURS], ["- Machine: x"], 60.0)
     both = page([figure], [OURS, PEER], ["- Machine: x"], 60.0)
-    assert "PEER_FLUX" in alone and "| ratio |" not in alone
-    assert "| ratio |" in both and "| 0.50 |" in both and "- Machine: x" in both
+    assert "PEER_FLUX" in alone
+    assert "| ratio |" not in alone
+    assert "| ratio |" in both
+    assert "| 0.50 |" in both
+    assert "- Machine: x" in both
 
 
-def test_a_peer_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+def test_a_peer_that_is_not_there_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
     monkeypatch.setenv("PEER_FLUX", str(tmp_path))
     with pytest.raises(SystemExit, match="no executable flux there"):
         programs()

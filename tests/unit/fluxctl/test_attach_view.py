@@ -20,7 +20,9 @@ from fluxctl.attach_view import (
 
 
 def event(name: str, at: float = 100.0, **context: Any) -> EventLogEvent:
-    return EventLogEvent({"timestamp": at, "name": name, **({"context": context} if context else {})})
+    return EventLogEvent(
+        {"timestamp": at, "name": name, **({"context": context} if context else {})}
+    )
 
 
 SHELL_INIT: dict[str, Any] = {"leader-rank": 0, "size": 1, "service": "0-shell-306838503424"}
@@ -29,7 +31,10 @@ SHELL_INIT: dict[str, Any] = {"leader-rank": 0, "size": 1, "service": "0-shell-3
 def test_follows_a_job_as_recorded() -> None:
     view = AttachView(AttachOptions(show_events=True, show_exec=True))
     shown = view.job_event(event("submit", 100.0, userid=0, urgency=16, flags=0))
-    assert shown == [Print(STDERR, b'0.000s: job.submit {"userid":0,"urgency":16,"flags":0}\n'), WatchExec()]
+    assert shown == [
+        Print(STDERR, b'0.000s: job.submit {"userid":0,"urgency":16,"flags":0}\n'),
+        WatchExec(),
+    ]
     assert view.job_event(event("depend", 100.012)) == [Print(STDERR, b"0.012s: job.depend\n")]
     assert view.exec_event(event("init", 100.017)) == []
     assert view.job_event(event("start", 100.021)) == [
@@ -59,8 +64,12 @@ def test_exit_codes() -> None:
 def test_exception_before_the_job_ran() -> None:
     view = AttachView(AttachOptions())
     view.job_event(event("submit"))
-    shown = view.job_event(event("exception", 100.244, type="dependency", severity=0, note="can never be satisfied"))
-    assert shown == [Print(STDERR, b"0.244s: job.exception type=dependency severity=0 can never be satisfied\n")]
+    shown = view.job_event(
+        event("exception", 100.244, type="dependency", severity=0, note="can never be satisfied")
+    )
+    assert shown == [
+        Print(STDERR, b"0.244s: job.exception type=dependency severity=0 can never be satisfied\n")
+    ]
     assert view.exec_ended() == []
     assert (view.exit_code, view.verdict) == (1, None)
 
@@ -95,8 +104,17 @@ def test_talk_of_the_shell() -> None:
     assert view.output_event(event("log", 100.1, rank=0, level=5, component="t", message="hi")) == [
         Print(STDERR, b"0.100s: flux-shell[0]: t: hi\n")
     ]
-    told = event("log", 100.2, component="flux-shell", stream="stderr", rank="0", data="flux-shell: FATAL: x\n")
-    assert view.exec_event(told) == [Print(STDERR, b"0.200s: flux-shell[0]: stderr: flux-shell: FATAL: x\n")]
+    told = event(
+        "log",
+        100.2,
+        component="flux-shell",
+        stream="stderr",
+        rank="0",
+        data="flux-shell: FATAL: x\n",
+    )
+    assert view.exec_event(told) == [
+        Print(STDERR, b"0.200s: flux-shell[0]: stderr: flux-shell: FATAL: x\n")
+    ]
     assert view.output_event(event("redirect", stream="stdout", rank="0", path="out.txt")) == [
         Print(STDERR, b"0: stdout redirected to out.txt\n")
     ]

@@ -11,7 +11,7 @@ import pytest
 
 from flux.testing.scripted import ScriptedFlux
 from fluxctl import main
-from fluxctl.commands import cron as cron_command
+from fluxctl.cron_entry import ago
 
 Runner = Callable[..., tuple[int, str, str]]
 
@@ -67,15 +67,19 @@ def flux() -> ScriptedFlux:
             "cron.stop": _known,
             "cron.start": _known,
             "cron.sync": lambda payload: (
-                {"sync_disabled": True} if "disable" in payload else {"sync_event": "a", "sync_epsilon": 0.015}
+                {"sync_disabled": True}
+                if "disable" in payload
+                else {"sync_event": "a", "sync_epsilon": 0.015}
             ),
         }
     )
 
 
 @pytest.fixture
-def run(flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Runner:
-    monkeypatch.setattr(cron_command, "handle", lambda: flux)
+def run(
+    flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Runner:
+    monkeypatch.setattr("fluxctl.commands.cron.handle", lambda: flux)
     monkeypatch.setattr(time, "time", lambda: 1795220457.0)
 
     def runner(*args: str, stdin: str = "") -> tuple[int, str, str]:
@@ -92,10 +96,24 @@ def run(flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     [
         (
             ["interval", "--name=hb", "--count=2", "0.2s", "hostname"],
-            {"type": "interval", "name": "hb", "args": {"interval": 0.2}, "command": "hostname", "repeat": 2},
+            {
+                "type": "interval",
+                "name": "hb",
+                "args": {"interval": 0.2},
+                "command": "hostname",
+                "repeat": 2,
+            },
         ),
         (
-            ["interval", "--after=0.1", "-o", "rank=1,timeout=5,task-history-count=3", "1h", "echo", "cron"],
+            [
+                "interval",
+                "--after=0.1",
+                "-o",
+                "rank=1,timeout=5,task-history-count=3",
+                "1h",
+                "echo",
+                "cron",
+            ],
             {
                 "type": "interval",
                 "name": "echo",
@@ -108,7 +126,13 @@ def run(flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         ),
         (
             ["event", "--name=ev", "--nth=2", "--count=1", "foo.cron", "ls", "-l"],
-            {"type": "event", "name": "ev", "args": {"nth": 2, "topic": "foo.cron"}, "command": "ls -l", "repeat": 1},
+            {
+                "type": "event",
+                "name": "ev",
+                "args": {"nth": 2, "topic": "foo.cron"},
+                "command": "ls -l",
+                "repeat": 1,
+            },
         ),
     ],
 )
@@ -117,7 +141,9 @@ def test_create(run: Runner, flux: ScriptedFlux, args: list[str], payload: dict[
     assert flux.sent == [("cron.create", payload)]
 
 
-def test_environment_and_directory(run: Runner, flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_and_directory(
+    run: Runner, flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MINE", "1")
     run("interval", "-E", "-d", "/tmp", "1", "true")
     payload = flux.sent[0][1]
@@ -131,7 +157,14 @@ def test_tab(run: Runner, flux: ScriptedFlux) -> None:
     assert flux.sent[0][1] == {
         "type": "datetime",
         "name": "hostname",
-        "args": {"minute": "*/5", "hour": "*", "mday": "*", "month": "*", "weekday": "1", "second": 0},
+        "args": {
+            "minute": "*/5",
+            "hour": "*",
+            "mday": "*",
+            "month": "*",
+            "weekday": "1",
+            "second": 0,
+        },
         "command": "hostname -f",
     }
 
@@ -142,7 +175,9 @@ def test_at(run: Runner, flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch) ->
     assert run("at", "2026-11-21 01:20:57", "hostname")[0] == 0
     wanted = {"minute": 20, "month": 10, "year": 126, "mday": 21, "hour": 1, "second": 57}
     assert (flux.sent[0][1]["args"], flux.sent[0][1]["repeat"]) == (wanted, 1)
-    assert run("at", "nonsense", "hostname")[2].endswith("flux-cron at: Failed to parse datetime arg\n")
+    assert run("at", "nonsense", "hostname")[2].endswith(
+        "flux-cron at: Failed to parse datetime arg\n"
+    )
 
 
 def test_list(run: Runner) -> None:
@@ -166,12 +201,17 @@ def test_list(run: Runner) -> None:
     ],
 )
 def test_ages(seconds: float, words: str) -> None:
-    assert cron_command._ago(seconds) == words
+    assert ago(seconds) == words
 
 
 def test_dump(run: Runner) -> None:
     lines = run("dump", "1")[1].splitlines()
-    assert lines[:4] == ['type = "interval"', "id = 1", "stopped = false", "task.1.create-time = 1795220456.0942"]
+    assert lines[:4] == [
+        'type = "interval"',
+        "id = 1",
+        "stopped = false",
+        "task.1.create-time = 1795220456.0942",
+    ]
     assert 'name = "hb"' in lines
     assert "typedata.after = 0.2" in lines
     assert run("dump", "--key=stats.count", "1")[1] == "1\n"
@@ -185,7 +225,10 @@ def test_stop_start_delete(run: Runner) -> None:
 
 
 def test_sync(run: Runner, flux: ScriptedFlux) -> None:
-    assert run("sync", "--epsilon=0.025", "heartbeat.pulse")[1] == 'sync: sync to event "a" epsilon=0.015s.\n'
+    assert (
+        run("sync", "--epsilon=0.025", "heartbeat.pulse")[1]
+        == 'sync: sync to event "a" epsilon=0.015s.\n'
+    )
     assert flux.sent == [("cron.sync", {"sync_epsilon": 0.025, "topic": "heartbeat.pulse"})]
     assert run("sync", "--disable")[1] == "sync: sync disabled.\n"
 
@@ -198,7 +241,10 @@ def test_sync(run: Runner, flux: ScriptedFlux) -> None:
         (["delete"], "flux-cron delete: Required argument ID missing or invalid"),
         (["interval", "nosuch", "true"], "flux-cron interval: Invalid duration 'nosuch'"),
         (["interval", "5s"], "flux-cron interval: INTERVAL and COMMAND required"),
-        (["interval", "-o", "nosuch=1", "5s", "true"], "flux-cron interval: Unknown option 'nosuch'"),
+        (
+            ["interval", "-o", "nosuch=1", "5s", "true"],
+            "flux-cron interval: Unknown option 'nosuch'",
+        ),
         (["event", "foo"], "flux-cron event: TOPIC and COMMAND required"),
         (["at", "now"], "flux-cron at: DATETIME and COMMAND required"),
         (["tab", "/nosuch/file"], "flux-cron tab: /nosuch/file: No such file or directory"),

@@ -6,18 +6,20 @@ import errno
 import io
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from flux.job.attributes import JOB_ATTRIBUTES
-from flux.testing.scripted import ScriptedFlux
 from flux.wire import json
 from fluxctl import main
 from fluxctl.commands import queue as queue_command
 from fluxctl.job import control, events, listing, results
 from fluxctl.job import submit as submit_module
 from tests.unit.flux.job.streaming import StreamingFlux, event, life
+
+if TYPE_CHECKING:
+    from flux.testing.scripted import ScriptedFlux
 
 ID = 498736300032
 F58 = "ƒE6rcuHh"
@@ -30,12 +32,15 @@ OPEN = [*life()[:3], None]
 Runner = Callable[..., tuple[int, str, str]]
 
 
-def unknown(payload: Any) -> Any:
+def unknown(_payload: Any) -> Any:
     raise OSError(errno.ENOENT, "unknown job id")
 
 
 def lookup(payload: dict[str, Any]) -> dict[str, Any]:
-    known = {"eventlog": "".join(json.dumps(e).decode() + "\n" for e in life()), "R": '{"version":1}'}
+    known = {
+        "eventlog": "".join(json.dumps(e).decode() + "\n" for e in life()),
+        "R": '{"version":1}',
+    }
     if not set(payload["keys"]) <= set(known):
         raise OSError(errno.ENOENT, "")
     return {key: known[key] for key in payload["keys"]}
@@ -50,8 +55,15 @@ def flux() -> StreamingFlux:
         "job-manager.raiseall": lambda p: {"count": 3, "errors": 0},
         "job-manager.killall": lambda p: {"count": 1, "errors": 0},
         "job-manager.urgency": lambda p: {"old_urgency": 16},
-        "job-manager.wait": lambda p: {"id": ID, "success": True, "errstr": "task(s) exited with exit code 0"},
-        "job-manager.submit-admin": lambda p: {"enable": p["enable"] or p["query_only"], "reason": p["reason"]},
+        "job-manager.wait": lambda p: {
+            "id": ID,
+            "success": True,
+            "errstr": "task(s) exited with exit code 0",
+        },
+        "job-manager.submit-admin": lambda p: {
+            "enable": p["enable"] or p["query_only"],
+            "reason": p["reason"],
+        },
         "job-manager.alloc-admin": lambda p: {
             "enable": p["enable"] or p["query_only"],
             "reason": p["reason"],
@@ -73,7 +85,9 @@ def flux() -> StreamingFlux:
 
 
 @pytest.fixture
-def run(flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Runner:
+def run(
+    flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Runner:
     for module in (control, events, listing, results, submit_module, queue_command):
         monkeypatch.setattr(module, "handle", lambda failure=None: flux)
 
@@ -90,7 +104,11 @@ def run(flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("args", "topic", "payload"),
     [
-        (["cancel", F58, "be", "cause"], "raise", {"id": ID, "type": "cancel", "severity": 0, "note": "be cause"}),
+        (
+            ["cancel", F58, "be", "cause"],
+            "raise",
+            {"id": ID, "type": "cancel", "severity": 0, "note": "be cause"},
+        ),
         (["cancel", F58], "raise", {"id": ID, "type": "cancel", "severity": 0}),
         (
             ["raise", "-s", "7", "-t", "foo", F58, "note"],
@@ -104,7 +122,9 @@ def run(flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         (["annotate", F58, "k", "3"], "annotate", {"id": ID, "annotations": {"user": {"k": 3}}}),
     ],
 )
-def test_requests(run: Runner, flux: ScriptedFlux, args: list[str], topic: str, payload: dict[str, Any]) -> None:
+def test_requests(
+    run: Runner, flux: ScriptedFlux, args: list[str], topic: str, payload: dict[str, Any]
+) -> None:
     assert run("job", *args) == (0, "", "")
     assert flux.sent == [(f"job-manager.{topic}", payload)]
 
@@ -199,13 +219,27 @@ def test_bulk(run: Runner, flux: ScriptedFlux) -> None:
         run("job", "cancelall", "-f", "-u", "all", "-S", "pending,run", "why", "not")[2]
         == "flux-job: Canceled 3 jobs (0 errors)\n"
     )
-    expected = {"dry_run": False, "userid": -1, "states": 30, "severity": 0, "type": "cancel", "note": "why not"}
+    expected = {
+        "dry_run": False,
+        "userid": -1,
+        "states": 30,
+        "severity": 0,
+        "type": "cancel",
+        "note": "why not",
+    }
     assert flux.sent[-1][1] == expected
     assert (
         run("job", "raiseall", "-f", "-s", "3", "foo", "-u", "5")[2]
         == "flux-job: Raised exception on 3 jobs (0 errors)\n"
     )
-    assert flux.sent[-1][1] == {"dry_run": False, "userid": 5, "states": 62, "severity": 3, "type": "foo", "note": ""}
+    assert flux.sent[-1][1] == {
+        "dry_run": False,
+        "userid": 5,
+        "states": 62,
+        "severity": 3,
+        "type": "foo",
+        "note": "",
+    }
     assert run("job", "killall")[2] == "flux-job: Command matched 1 jobs (-f to confirm)\n"
     assert run("job", "killall", "-f")[2] == "flux-job: Terminated 1 jobs (0 errors)\n"
     assert run("job", "killall", "-f", "-s", "USR1")[2] == "flux-job: Signaled 1 jobs (0 errors)\n"
@@ -219,18 +253,30 @@ def test_eventlog(run: Runner) -> None:
     code, out, _ = run("job", "eventlog", F58)
     assert code == 0
     assert out.splitlines()[0] == "10.000000 submit userid=0 urgency=16 flags=0"
-    assert out.splitlines()[3] == '13.000000 alloc annotations={"sched":{"resource_summary":"rank0/core0"}}'
+    assert (
+        out.splitlines()[3]
+        == '13.000000 alloc annotations={"sched":{"resource_summary":"rank0/core0"}}'
+    )
     assert out.splitlines()[6] == '16.000000 release ranks="all" final=true'
     assert run("job", "eventlog", "-T", "offset", F58)[1].splitlines()[4] == "4.250000 start"
-    assert run("job", "eventlog", "-T", "iso", F58)[1].splitlines()[4] == "1970-01-01T00:00:14.250000Z start"
-    assert run("job", "eventlog", "-f", "json", F58)[1].splitlines()[4] == '{"timestamp":14.25,"name":"start"}'
+    assert (
+        run("job", "eventlog", "-T", "iso", F58)[1].splitlines()[4]
+        == "1970-01-01T00:00:14.250000Z start"
+    )
+    assert (
+        run("job", "eventlog", "-f", "json", F58)[1].splitlines()[4]
+        == '{"timestamp":14.25,"name":"start"}'
+    )
 
 
 def test_wait_event(run: Runner, flux: ScriptedFlux) -> None:
     assert run("job", "wait-event", F58, "start") == (0, "14.250000 start\n", "")
     assert flux.sent[-1][0] == "job-info.eventlog-watch-cancel"
     assert run("job", "wait-event", "-q", F58, "start") == (0, "", "")
-    assert run("job", "wait-event", "-m", "status=0", F58, "finish")[1] == "15.000000 finish status=0\n"
+    assert (
+        run("job", "wait-event", "-m", "status=0", F58, "finish")[1]
+        == "15.000000 finish status=0\n"
+    )
     assert run("job", "wait-event", "-m", "ranks=all", F58, "release")[0] == 0
     assert run("job", "wait-event", "-m", "status=1", F58, "finish")[0] == 1
     assert len(run("job", "wait-event", "-v", F58, "clean")[1].splitlines()) == 9
@@ -271,10 +317,16 @@ def test_exit_codes() -> None:
 
 def test_wait(run: Runner, flux: ScriptedFlux) -> None:
     assert run("job", "wait", F58) == (0, "", "")
-    assert run("job", "wait", "-v")[1:] == (f"{F58}\n", "flux-job: task(s) exited with exit code 0\n")
-    answers = [{"id": ID, "success": True, "errstr": "ok"}, {"id": ID, "success": False, "errstr": "bad"}]
+    assert run("job", "wait", "-v")[1:] == (
+        f"{F58}\n",
+        "flux-job: task(s) exited with exit code 0\n",
+    )
+    answers = [
+        {"id": ID, "success": True, "errstr": "ok"},
+        {"id": ID, "success": False, "errstr": "bad"},
+    ]
 
-    def answer(payload: Any) -> Any:
+    def answer(_payload: Any) -> Any:
         if not answers:
             raise OSError(errno.ECHILD, "there are no more waitable jobs")
         return answers.pop(0)
@@ -288,13 +340,22 @@ def test_wait(run: Runner, flux: ScriptedFlux) -> None:
 def test_listing(run: Runner, flux: ScriptedFlux) -> None:
     assert run("job", "list", "-a", "-c", "2") == (0, '{"id": 1, "name": "é"}\n', "")
     payload = flux.sent[-1][1]
-    assert (payload["max_entries"], payload["states"], payload["attrs"]) == (2, 126, list(JOB_ATTRIBUTES))
+    assert (payload["max_entries"], payload["states"], payload["attrs"]) == (
+        2,
+        126,
+        list(JOB_ATTRIBUTES),
+    )
     run("job", "list", "-A")
     assert flux.sent[-1][1]["userid"] == 0xFFFFFFFF
     run("job", "list")
     assert flux.sent[-1][1]["states"] == 62
     run("job", "list-inactive", "-s", "5", "-n", "x")
-    assert flux.sent[-1][1] == {"max_entries": 1000, "since": 5.0, "attrs": list(JOB_ATTRIBUTES), "name": "x"}
+    assert flux.sent[-1][1] == {
+        "max_entries": 1000,
+        "since": 5.0,
+        "attrs": list(JOB_ATTRIBUTES),
+        "name": "x",
+    }
     assert run("job", "stats")[1] == '{"failed":1}\n'
 
 
@@ -305,11 +366,15 @@ def test_id_and_namespace(run: Runner) -> None:
 
 
 def test_submit(run: Runner, flux: ScriptedFlux) -> None:
-    assert run("job", "submit", "--urgency=hold", "--flags=debug,waitable", stdin="{}") == (0, f"{F58}\n", "")
+    assert run("job", "submit", "--urgency=hold", "--flags=debug,waitable", stdin="{}") == (
+        0,
+        f"{F58}\n",
+        "",
+    )
     payload = flux.sent[-1][1]
     assert (payload["urgency"], payload["flags"]) == (0, 6)
 
-    def refuse(payload: Any) -> Any:
+    def refuse(_payload: Any) -> Any:
         raise OSError(errno.EPERM, "Missing key (attributes)")
 
     flux.script["job-ingest.submit"] = refuse
@@ -345,7 +410,10 @@ def test_queue_status(run: Runner, flux: ScriptedFlux) -> None:
     ]
     assert run("queue", "status", "-v")[2] == "".join(f"flux-queue: {line}\n" for line in lines)
     assert len(run("queue", "status")[2].splitlines()) == 2
-    assert flux.sent[-1] == ("job-manager.alloc-admin", {"query_only": True, "enable": False, "reason": ""})
+    assert flux.sent[-1] == (
+        "job-manager.alloc-admin",
+        {"query_only": True, "enable": False, "reason": ""},
+    )
 
 
 def test_queue_waiting(run: Runner, flux: ScriptedFlux) -> None:
@@ -353,9 +421,12 @@ def test_queue_waiting(run: Runner, flux: ScriptedFlux) -> None:
     flux.script["job-manager.idle"] = lambda p: {"pending": 0}
     assert run("queue", "idle")[2] == "flux-queue: 0 pending jobs\n"
     assert run("queue", "idle", "-q")[2] == ""
-    assert run("queue", "drain", "-t", "x")[2] == "flux-queue: Invalid argument for option timeout: x\n"
+    assert (
+        run("queue", "drain", "-t", "x")[2]
+        == "flux-queue: Invalid argument for option timeout: x\n"
+    )
 
-    def late(payload: Any) -> Any:
+    def late(_payload: Any) -> Any:
         raise OSError(errno.ETIMEDOUT, "")
 
     flux.script["job-manager.drain"] = late

@@ -11,7 +11,15 @@ from flux.testing.scripted import ScriptedFlux
 from fluxctl import main
 from fluxctl.commands import jobs as jobs_command
 
-PENDING = {"id": 284138930176, "name": "true", "userid": 0, "state": 8, "ntasks": 1, "urgency": 0, "priority": 0}
+PENDING = {
+    "id": 284138930176,
+    "name": "true",
+    "userid": 0,
+    "state": 8,
+    "ntasks": 1,
+    "urgency": 0,
+    "priority": 0,
+}
 DONE = {
     "id": 432701177856,
     "nnodes": 1,
@@ -24,8 +32,17 @@ DONE = {
     "t_run": 1795220442.566804,
     "result": 1,
 }
+STATES = {
+    "depend": 0,
+    "priority": 0,
+    "sched": 1,
+    "run": 0,
+    "cleanup": 0,
+    "inactive": 39,
+    "total": 40,
+}
 STATS = {
-    "job_states": {"depend": 0, "priority": 0, "sched": 1, "run": 0, "cleanup": 0, "inactive": 39, "total": 40},
+    "job_states": STATES,
     "failed": 8,
     "canceled": 0,
     "timeout": 1,
@@ -52,7 +69,9 @@ def flux() -> ScriptedFlux:
 
 
 @pytest.fixture
-def run(flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Runner:
+def run(
+    flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Runner:
     monkeypatch.setattr(jobs_command, "handle", lambda failure=None: flux)
 
     def runner(*args: str) -> tuple[int, str, str]:
@@ -77,7 +96,17 @@ def test_default_query(run: Runner, flux: ScriptedFlux, monkeypatch: pytest.Monk
     monkeypatch.setattr("os.getuid", lambda: 7)
     run()
     topic, payload = flux.sent[0]
-    wanted = {"nodelist", "t_cleanup", "result", "name", "nnodes", "t_run", "userid", "state", "ntasks"}
+    wanted = {
+        "nodelist",
+        "t_cleanup",
+        "result",
+        "name",
+        "nnodes",
+        "t_run",
+        "userid",
+        "state",
+        "ntasks",
+    }
     assert (topic, set(payload.pop("attrs"))) == ("job-list.list", wanted)
     assert payload == {"max_entries": 1000, "userid": 7, "states": 62, "results": 0}
 
@@ -95,7 +124,9 @@ def test_default_query(run: Runner, flux: ScriptedFlux, monkeypatch: pytest.Monk
         (["-c", "5"], {"max_entries": 5}),
     ],
 )
-def test_filters(run: Runner, flux: ScriptedFlux, args: list[str], expected: dict[str, int]) -> None:
+def test_filters(
+    run: Runner, flux: ScriptedFlux, args: list[str], expected: dict[str, int]
+) -> None:
     run(*args)
     payload = flux.sent[0][1]
     assert {key: payload[key] for key in expected} == expected
@@ -112,7 +143,9 @@ def test_filters(run: Runner, flux: ScriptedFlux, args: list[str], expected: dic
         ("{username} {t_remaining}", {"userid", "state", "expiration", "result"}),
     ],
 )
-def test_only_needed_attributes_are_asked_for(run: Runner, flux: ScriptedFlux, layout: str, attrs: set[str]) -> None:
+def test_only_needed_attributes_are_asked_for(
+    run: Runner, flux: ScriptedFlux, layout: str, attrs: set[str]
+) -> None:
     run("-o", layout, "-c", "0")
     assert set(flux.sent[0][1]["attrs"]) == attrs
 
@@ -122,7 +155,9 @@ def test_a_terminal_shows_why_a_job_has_no_nodes(
 ) -> None:
     failed = {"id": 5, "state": 64, "result": 2, "userid": 0, "name": "big", "ntasks": 1000}
     failed["exception_note"] = "unsatisfiable request"
-    flux.script["job-list.list"] = lambda payload: {"jobs": [PENDING, {**PENDING, "priority": 16}, DONE, failed]}
+    flux.script["job-list.list"] = lambda payload: {
+        "jobs": [PENDING, {**PENDING, "priority": 16}, DONE, failed]
+    }
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     lines = run("-a", "--color=never")[1].splitlines()
     assert lines[0] == HEADER.rstrip("\n") + "(REASON)"
@@ -164,7 +199,7 @@ def test_stats(run: Runner) -> None:
 
 
 def test_stats_only_fails_when_no_job_is_active(run: Runner, flux: ScriptedFlux) -> None:
-    idle = {**STATS, "job_states": {**STATS["job_states"], "sched": 0}}  # type: ignore[dict-item]
+    idle = {**STATS, "job_states": {**STATES, "sched": 0}}
     flux.script["job-list.job-stats"] = lambda payload: idle
     assert run("--stats-only")[0] == 1
 
@@ -173,15 +208,28 @@ def test_stats_only_fails_when_no_job_is_active(run: Runner, flux: ScriptedFlux)
     ("args", "code", "text"),
     [
         (["-f", "nosuch"], 1, "flux-jobs: ERROR: Invalid filter specified: nosuch\n"),
-        (["-o", "{nosuch}"], 1, "flux-jobs: ERROR: Error in user format: Unknown format field: nosuch\n"),
-        (["-o", "{runtime"], 1, "flux-jobs: ERROR: Error in user format: expected '}' before end of string\n"),
+        (
+            ["-o", "{nosuch}"],
+            1,
+            "flux-jobs: ERROR: Error in user format: Unknown format field: nosuch\n",
+        ),
+        (
+            ["-o", "{runtime"],
+            1,
+            "flux-jobs: ERROR: Error in user format: expected '}' before end of string\n",
+        ),
         (["-a", "-o", "{runtime!Z}"], 1, "flux-jobs: ERROR: Unknown conversion specifier Z\n"),
-        (["-u", "nosuchuser"], 1, "flux-jobs: ERROR: invalid literal for int() with base 10: 'nosuchuser'\n"),
+        (
+            ["-u", "nosuchuser"],
+            1,
+            "flux-jobs: ERROR: invalid literal for int() with base 10: 'nosuchuser'\n",
+        ),
         (["1234", "nosuchid"], 1, "flux-jobs: ERROR: [Errno 22] EINVAL: Invalid argument\n"),
         (
             ["--nosuch"],
             2,
-            "usage: flux-jobs [OPTIONS] [JOBID ...]\nflux-jobs: error: unrecognized arguments: --nosuch\n",
+            "usage: flux-jobs [OPTIONS] [JOBID ...]\n"
+            "flux-jobs: error: unrecognized arguments: --nosuch\n",
         ),
     ],
 )
@@ -195,7 +243,9 @@ def test_failing_service(run: Runner, flux: ScriptedFlux) -> None:
     assert run()[2] == "flux-jobs: ERROR: [Errno 38] Function not implemented\n"
 
 
-def test_without_an_instance(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_an_instance(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("FLUX_URI", "local:///nonexistent/local-0")
     assert main.run(["jobs"]) == 1
     assert capsys.readouterr().err == "flux-jobs: ERROR: [Errno 2] Unable to connect to Flux\n"

@@ -1,4 +1,4 @@
-"""`flux resource`, `flux R` and `flux hwloc` against the recorded answers of a flux-core instance."""
+"""`flux resource`, `flux R` and `flux hwloc` against recorded answers of a flux-core instance."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ def _r(ranks: str, nodelist: str) -> dict[str, Any]:
     entries = [{"rank": ranks, "children": {"core": "0-1"}}] if ranks else []
     return {
         "version": 1,
-        "execution": {"R_lite": entries, "starttime": 0.0, "expiration": 0.0, "nodelist": [nodelist]},
+        "execution": {
+            "R_lite": entries,
+            "starttime": 0.0,
+            "expiration": 0.0,
+            "nodelist": [nodelist],
+        },
     }
 
 
@@ -35,7 +40,7 @@ STATUS: dict[str, Any] = {
 
 
 def _refuse(errnum: int, text: str) -> Callable[[Any], Any]:
-    def fail(payload: Any) -> Any:
+    def fail(_payload: Any) -> Any:
         raise OSError(errnum, text)
 
     return fail
@@ -43,10 +48,15 @@ def _refuse(errnum: int, text: str) -> Callable[[Any], Any]:
 
 @pytest.fixture
 def flux() -> ScriptedFlux:
-    xml = '<topology><object type="Machine"><object type="Core"><object type="PU"/></object></object></topology>'
+    core = '<object type="Core"><object type="PU"/></object>'
+    xml = f'<topology><object type="Machine">{core}</object></topology>'
     return ScriptedFlux(
         {
-            "sched.resource-status": lambda payload: {"all": ALL, "allocated": _r("", ""), "down": _r("3", "vm")},
+            "sched.resource-status": lambda payload: {
+                "all": ALL,
+                "allocated": _r("", ""),
+                "down": _r("3", "vm"),
+            },
             "resource.status": lambda payload: STATUS,
             "resource.drain": lambda payload: None,
             "resource.undrain": lambda payload: None,
@@ -58,7 +68,9 @@ def flux() -> ScriptedFlux:
 
 
 @pytest.fixture
-def run(flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Runner:
+def run(
+    flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Runner:
     monkeypatch.setenv("TZ", "UTC")
     for module in (resource_command, hwloc_command):
         monkeypatch.setattr(module, "handle", lambda failure=None: flux)
@@ -80,7 +92,8 @@ def test_list(run: Runner) -> None:
         "      down      1        2        0 vm\n"
     )
     assert run("resource", "list", "-v", "-s", "all")[1] == (
-        "     STATE NNODES   NCORES    NGPUS LIST\n       all      4        8        0 rank[0-3]/core[0-1]\n"
+        "     STATE NNODES   NCORES    NGPUS LIST\n"
+        "       all      4        8        0 rank[0-3]/core[0-1]\n"
     )
     layout = "{state} {nnodes} {ncores} {ngpus} {ranks} {nodelist} {rlist}"
     assert run("resource", "list", "-n", "-s", "free,up", "-o", layout)[1] == (
@@ -95,9 +108,13 @@ def test_status(run: Runner) -> None:
         "     drain      1 3               vm\n"
     )
     assert (
-        run("resource", "status", "-n", "-s", "offline,online", "-o", "{state} {ranks}")[1] == "offline \nonline 0-3\n"
+        run("resource", "status", "-n", "-s", "offline,online", "-o", "{state} {ranks}")[1]
+        == "offline \nonline 0-3\n"
     )
-    assert run("resource", "status", "-v")[1].splitlines()[-1] == "     drain      1 3               vm bad node"
+    assert (
+        run("resource", "status", "-v")[1].splitlines()[-1]
+        == "     drain      1 3               vm bad node"
+    )
 
 
 def test_drain_and_undrain(run: Runner, flux: ScriptedFlux) -> None:
@@ -148,7 +165,9 @@ def test_unknown_sub_command(run: Runner) -> None:
     )
 
 
-def test_reload_sends_an_absolute_path(run: Runner, flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reload_sends_an_absolute_path(
+    run: Runner, flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir("/")
     assert run("resource", "reload", "-f", "R.json")[0] == 0
     assert flux.sent[-1] == ("resource.reload", {"path": "/R.json", "xml": False, "force": True})
@@ -159,7 +178,11 @@ def test_hwloc_counts(run: Runner) -> None:
     assert run("hwloc", "info", "-r", "1-2")[1] == "2 Machines, 2 Cores, 2 PUs\n"
     assert run("hwloc", "info", "--local")[1].startswith("1 Machine, ")
     assert run("hwloc", "topology", "-r", "0")[1].count("<topology>") == 1
-    assert run("hwloc", "info", "-r", "9") == (1, "", "flux-hwloc: rank 9 is out of range, the instance has 4\n")
+    assert run("hwloc", "info", "-r", "9") == (
+        1,
+        "",
+        "flux-hwloc: rank 9 is out of range, the instance has 4\n",
+    )
     assert run("hwloc", "info", "-r", "x") == (1, "", "flux-hwloc: invalid rank list: x\n")
 
 
@@ -190,7 +213,10 @@ def test_set_operations(run: Runner) -> None:
         "intersect": "rank1/core[2-3]",
     }
     assert run("R", "append", stdin=one + two)[0] == 1
-    assert run("R", "decode", "-s", stdin=run("R", "remap", stdin=two)[1])[1] == "rank[0-1]/core[0-3]\n"
+    assert (
+        run("R", "decode", "-s", stdin=run("R", "remap", stdin=two)[1])[1]
+        == "rank[0-1]/core[0-3]\n"
+    )
 
 
 @pytest.mark.parametrize("stdin", ["", "junk", "{}", "[]"])

@@ -11,7 +11,9 @@ def test_one_line_for_each_change() -> None:
     printer = LinePrinter(dashboard)
     assert printer.lines()[0].endswith("# connecting")
     dashboard.instance = Instance(size=4)
-    dashboard.replace([{"id": 284138930176, "state": 16, "name": "true", "t_submit": 1.0, "t_run": 2.0}])
+    dashboard.replace(
+        [{"id": 284138930176, "state": 16, "name": "true", "t_submit": 1.0, "t_run": 2.0}]
+    )
     dashboard.utilisation.set(8, 1, 0, 4, 0)
     dashboard.set_link(True)
     first = printer.lines()
@@ -20,7 +22,10 @@ def test_one_line_for_each_change() -> None:
     assert printer.lines() == []
     dashboard.apply(
         [
-            {"id": 284138930176, "entry": {"timestamp": 5.0, "name": "finish", "context": {"status": 256}}},
+            {
+                "id": 284138930176,
+                "entry": {"timestamp": 5.0, "name": "finish", "context": {"status": 256}},
+            },
             {"id": 284138930176, "entry": {"timestamp": 5.1, "name": "clean"}},
         ]
     )
@@ -35,5 +40,7 @@ def test_the_filter_holds_for_lines_too() -> None:
     dashboard.replace([])
     dashboard.set_link(True)
     printer.lines()
-    dashboard.load([{"id": 1, "state": 8, "name": "wanted"}, {"id": 2, "state": 8, "name": "other"}])
+    dashboard.load(
+        [{"id": 1, "state": 8, "name": "wanted"}, {"id": 2, "state": 8, "name": "other"}]
+    )
     assert [line.split()[3] for line in printer.lines()] == ["wanted"]

@@ -20,14 +20,51 @@ def table() -> JobTable:
     table = JobTable()
     table.load(
         [
-            {"id": 10, "state": 16, "name": "train.py", "userid": os.getuid(), "ntasks": 4, "t_submit": 1.0, "t_run": 100.0},
-            {"id": 11, "state": 8, "name": "test one", "userid": 4242421, "ntasks": 1, "t_submit": 900.0},
-            {"id": 12, "state": 64, "result": 2, "name": "Test2", "userid": os.getuid(), "waitstatus": 256, "t_submit": 2.0,
-             "t_run": 10.0, "t_cleanup": 15.0, "t_inactive": 15.0, "ranks": "3", "nodelist": "n3"},
-            {"id": 13, "state": 64, "result": 1, "name": "sha256", "userid": os.getuid(), "waitstatus": 0, "t_submit": 3.0,
-             "t_run": 10.0, "t_cleanup": 500.0, "t_inactive": 500.0},
+            {
+                "id": 10,
+                "state": 16,
+                "name": "train.py",
+                "userid": os.getuid(),
+                "ntasks": 4,
+                "t_submit": 1.0,
+                "t_run": 100.0,
+            },
+            {
+                "id": 11,
+                "state": 8,
+                "name": "test one",
+                "userid": 4242421,
+                "ntasks": 1,
+                "t_submit": 900.0,
+            },
+            {
+                "id": 12,
+                "state": 64,
+                "result": 2,
+                "name": "Test2",
+                "userid": os.getuid(),
+                "waitstatus": 256,
+                "t_submit": 2.0,
+                "t_run": 10.0,
+                "t_cleanup": 15.0,
+                "t_inactive": 15.0,
+                "ranks": "3",
+                "nodelist": "n3",
+            },
+            {
+                "id": 13,
+                "state": 64,
+                "result": 1,
+                "name": "sha256",
+                "userid": os.getuid(),
+                "waitstatus": 0,
+                "t_submit": 3.0,
+                "t_run": 10.0,
+                "t_cleanup": 500.0,
+                "t_inactive": 500.0,
+            },
         ]
-    )  # fmt: skip
+    )
     return table
 
 

@@ -15,7 +15,11 @@ LIFE: list[dict[str, Any]] = [
     {"timestamp": 1.0, "name": "submit", "context": {"userid": 5, "urgency": 16, "flags": 0}},
     {"timestamp": 1.1, "name": "depend"},
     {"timestamp": 1.2, "name": "priority", "context": {"priority": 16}},
-    {"timestamp": 2.0, "name": "alloc", "context": {"annotations": {"sched": {"resource_summary": "rank0/core0"}}}},
+    {
+        "timestamp": 2.0,
+        "name": "alloc",
+        "context": {"annotations": {"sched": {"resource_summary": "rank0/core0"}}},
+    },
     {"timestamp": 2.1, "name": "start"},
     {"timestamp": 5.0, "name": "finish", "context": {"status": 0}},
     {"timestamp": 5.1, "name": "release", "context": {"ranks": "all", "final": True}},
@@ -30,12 +34,28 @@ def test_life_of_a_job_by_events() -> None:
     for entry in LIFE:
         table.apply(7, entry)
         seen.append(Status(table.status[0]).name)
-    assert seen == ["DEPEND", "PRIORITY", "SCHED", "RUN", "RUN", "CLEANUP", "CLEANUP", "CLEANUP", "COMPLETED"]
-    assert (table.userid[0], table.t_submit[0], table.t_run[0], table.t_inactive[0]) == (5, 1.0, 2.0, 5.3)
+    assert seen == [
+        "DEPEND",
+        "PRIORITY",
+        "SCHED",
+        "RUN",
+        "RUN",
+        "CLEANUP",
+        "CLEANUP",
+        "CLEANUP",
+        "COMPLETED",
+    ]
+    assert (table.userid[0], table.t_submit[0], table.t_run[0], table.t_inactive[0]) == (
+        5,
+        1.0,
+        2.0,
+        5.3,
+    )
     assert table.where[0] == "rank0/core0"
     assert table.runtime(0, 100.0) == pytest.approx(3.0)
     assert table.waited(0, 100.0) == pytest.approx(1.0)
-    assert table.counts[Status.COMPLETED] == 1 and sum(table.counts) == 1
+    assert table.counts[Status.COMPLETED] == 1
+    assert sum(table.counts) == 1
     assert table.active == set()
 
 
@@ -60,7 +80,9 @@ def test_events_applied_twice_change_nothing() -> None:
         ("cancel", None, Status.CANCELED),
     ],
 )
-def test_result_of_a_job_that_went_wrong(exception: str | None, wait: int | None, expected: Status) -> None:
+def test_result_of_a_job_that_went_wrong(
+    exception: str | None, wait: int | None, expected: Status
+) -> None:
     table = JobTable()
     for entry in LIFE[: 5 if wait is not None else 3]:
         table.apply(7, entry)
@@ -78,7 +100,14 @@ def test_mild_exception_does_not_end_a_job() -> None:
     table = JobTable()
     for entry in LIFE[:5]:
         table.apply(7, entry)
-    table.apply(7, {"timestamp": 3.0, "name": "exception", "context": {"type": "foo", "severity": 7, "note": ""}})
+    table.apply(
+        7,
+        {
+            "timestamp": 3.0,
+            "name": "exception",
+            "context": {"type": "foo", "severity": 7, "note": ""},
+        },
+    )
     assert table.status[0] == Status.RUN
 
 
@@ -98,16 +127,28 @@ def test_load_equals_load_one_by_one() -> None:
     whole.load(jobs)
     for job in jobs:
         single.load([job])
-    assert whole.ids == single.ids and whole.status == single.status and whole.counts == single.counts
-    assert whole.t_run == single.t_run and whole.name == single.name and whole.where == single.where
-    assert whole.exception == single.exception and whole.dependencies == single.dependencies
+    assert whole.ids == single.ids
+    assert whole.status == single.status
+    assert whole.counts == single.counts
+    assert whole.t_run == single.t_run
+    assert whole.name == single.name
+    assert whole.where == single.where
+    assert whole.exception == single.exception
+    assert whole.dependencies == single.dependencies
     assert whole.active == single.active
 
 
 def test_a_record_with_nonsense_gets_defaults() -> None:
     table = JobTable()
-    table.load([{"id": 1, "state": 8, "ntasks": "many", "t_submit": None, "name": None, "priority": 2**70}])
-    assert (table.ntasks[0], table.t_submit[0], table.name[0], table.priority[0]) == (0, 0.0, "", -1)
+    table.load(
+        [{"id": 1, "state": 8, "ntasks": "many", "t_submit": None, "name": None, "priority": 2**70}]
+    )
+    assert (table.ntasks[0], table.t_submit[0], table.name[0], table.priority[0]) == (
+        0,
+        0.0,
+        "",
+        -1,
+    )
 
 
 def test_status_table_agrees_with_the_function() -> None:
@@ -119,7 +160,12 @@ def test_status_table_agrees_with_the_function() -> None:
 def test_annotations_merge_and_null_removes() -> None:
     table = JobTable()
     table.apply(7, LIFE[0])
-    for value in ({"user": {"a": 1, "b": 2}}, {"user": {"a": None}}, {"other": {"x": 1}}, {"other": None}):
+    for value in (
+        {"user": {"a": 1, "b": 2}},
+        {"user": {"a": None}},
+        {"other": {"x": 1}},
+        {"other": None},
+    ):
         table.apply(7, {"timestamp": 2.0, "name": "annotations", "context": {"annotations": value}})
     assert table.annotations[0] == {"user": {"b": 2}}
 
@@ -127,12 +173,19 @@ def test_annotations_merge_and_null_removes() -> None:
 def test_jobspec_and_r_in_journal_events_describe_the_job() -> None:
     dashboard = Dashboard(lambda: 10.0)
     resources = [{"type": "node", "count": 2, "with": [{"type": "slot", "count": 3, "with": []}]}]
-    jobspec = {"resources": resources, "tasks": [{"command": ["/bin/sleep", "1"], "count": {"per_slot": 1}}]}
+    jobspec = {
+        "resources": resources,
+        "tasks": [{"command": ["/bin/sleep", "1"], "count": {"per_slot": 1}}],
+    }
     dashboard.apply([{"id": 7, "eventlog_seq": 0, "entry": LIFE[0], "jobspec": jobspec}])
     table = dashboard.table
     assert (table.name[0], table.ntasks[0], table.nnodes[0]) == ("sleep", 6, 2)
     assert table.undescribed == set()
-    execution = {"R_lite": [{"rank": "0-1", "children": {"core": "0-3"}}], "nodelist": ["a,b"], "expiration": 50.0}
+    execution = {
+        "R_lite": [{"rank": "0-1", "children": {"core": "0-3"}}],
+        "nodelist": ["a,b"],
+        "expiration": 50.0,
+    }
     dashboard.apply([{"id": 7, "entry": LIFE[3], "R": {"version": 1, "execution": execution}}])
     assert (table.ranks[0], table.nodelist[0], table.expiration[0]) == ("0-1", "a,b", 50.0)
 
@@ -152,6 +205,14 @@ def test_names_and_notes_never_carry_control_sequences() -> None:
     evil = "a\x1b[2Jb\nc\x07"
     table.load([{"id": 1, "state": 8, "name": evil, "exception_type": "x", "exception_note": evil}])
     table.load([{"id": 1, "name": evil + "d"}, {"id": 2, "name": evil, "ranks": evil}])
-    table.apply(2, {"timestamp": 1.0, "name": "exception", "context": {"type": "y", "severity": 0, "note": evil}})
+    table.apply(
+        2,
+        {
+            "timestamp": 1.0,
+            "name": "exception",
+            "context": {"type": "y", "severity": 0, "note": evil},
+        },
+    )
     assert (table.name[0], table.name[1], table.ranks[1]) == ("ab cd", "ab c", "ab c")
-    assert table.exception[0] == ("x", 0, "ab c") and table.exception[1] == ("y", 0, "ab c")
+    assert table.exception[0] == ("x", 0, "ab c")
+    assert table.exception[1] == ("y", 0, "ab c")

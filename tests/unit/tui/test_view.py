@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -17,14 +18,24 @@ from tui.model.table import JobTable
 from tui.model.view import JobView
 
 NOW = 1_000_000.0
-QUERIES = ("", "state:running", "-name:sha*", "t>5s", "user:root ntasks>=2", "rend", "state:failed,timeout wait<1h")
+QUERIES = (
+    "",
+    "state:running",
+    "-name:sha*",
+    "t>5s",
+    "user:root ntasks>=2",
+    "rend",
+    "state:failed,timeout wait<1h",
+)
 
 
 def expected(table: JobTable, view: JobView, now: float) -> list[int]:
     """Return the order by the definition: filter everything, sort everything."""
     matches = view.query.compile(table, now)
     rows = [row for row in range(len(table)) if matches is None or matches(row)]
-    rows.sort(key=lambda row: (view.column.key(table, row, now), table.ids[row]), reverse=view.reverse)
+    rows.sort(
+        key=lambda row: (view.column.key(table, row, now), table.ids[row]), reverse=view.reverse
+    )
     return rows
 
 
@@ -47,14 +58,11 @@ def test_incremental_order_equals_full_recomputation(
     dashboard.table.take_changed()
     view = JobView(dashboard.table, column, reverse, Query.parse(query))
     view.rebuild(NOW)
-    limit, module._FEW = module._FEW, few  # type: ignore[misc]
-    try:
+    with patch.object(module, "FEW", few):
         for number in steps:
             dashboard.apply(feed.changes(dashboard, number))
             view.update(dashboard.table.take_changed(), NOW)
             assert view.rows() == expected(dashboard.table, view, NOW)
-    finally:
-        module._FEW = limit  # type: ignore[misc]
     assert [view.index_of(row) for row in view.rows()] == list(range(len(view)))
 
 
@@ -62,7 +70,15 @@ def test_the_clock_moves_running_jobs_in_a_view_by_runtime() -> None:
     table = JobTable()
     table.load(
         [
-            {"id": 1, "state": 64, "result": 1, "t_submit": 1.0, "t_run": 1.0, "t_cleanup": 11.0, "t_inactive": 11.0},
+            {
+                "id": 1,
+                "state": 64,
+                "result": 1,
+                "t_submit": 1.0,
+                "t_run": 1.0,
+                "t_cleanup": 11.0,
+                "t_inactive": 11.0,
+            },
             {"id": 2, "state": 16, "t_submit": 1.0, "t_run": 5.0},
         ]
     )

@@ -14,7 +14,11 @@ NAMES = ["a", "resource", "x", "y", "z"]
     ("names", "width", "lines"),
     [
         (NAMES, 80, ["a           resource    x           y           z"]),
-        (["a.", "resource.", "x", "y", "z"], 80, ["a.          resource.   x           y           z"]),
+        (
+            ["a.", "resource.", "x", "y", "z"],
+            80,
+            ["a.          resource.   x           y           z"],
+        ),
         (NAMES, 20, NAMES),
         (NAMES, 1, NAMES),
         (NAMES, 24, ["a           y", "resource    z", "x"]),
@@ -42,5 +46,5 @@ def test_events() -> None:
     assert format_event('{"timestamp":1.5,"name":"bar"}', unformatted=False) == "1.500000 bar"
     assert log_lines(b"") == []
     assert log_lines(b"a\nb\n") == ["a", "b"]
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="Invalid argument"):
         log_lines(b"a\nb")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fluxctl.errors import CommandError
 from fluxctl.mini.bulk import BulkSubmission
 from fluxctl.mini.inputs import InputReader, Source, count_known, read_tokens, split_command
+from fluxctl.mini.options import MiniOptions, given
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def lines(words: str | list[str], **options: object) -> list[str]:
     split = words.split() if isinstance(words, str) else words
-    bulk = BulkSubmission({"dry_run": True, **options}, split, on_terminal=lambda: None)
+    bulk = BulkSubmission(given({"dry_run": True, **options}), split, on_terminal=lambda: None)
     return [line.removeprefix("submit ") for line in bulk.describe()]
 
 
@@ -66,12 +70,32 @@ def test_define() -> None:
     ("words", "options", "message"),
     [
         (["echo", "{3}", ":::", "1"], {}, "ERROR: Invalid replacement string in command: '{3}'"),
-        (["echo", "{} {.%}", ":::", "1"], {}, "ERROR: Invalid replacement string in command: '{} {.%}'"),
-        (["echo", "{nosuch}", ":::", "1"], {}, "ERROR: Invalid replacement string in command: '{nosuch}'"),
+        (
+            ["echo", "{} {.%}", ":::", "1"],
+            {},
+            "ERROR: Invalid replacement string in command: '{} {.%}'",
+        ),
+        (
+            ["echo", "{nosuch}", ":::", "1"],
+            {},
+            "ERROR: Invalid replacement string in command: '{nosuch}'",
+        ),
         (["echo", "{", ":::", "1"], {}, "ERROR: Invalid replacement string in command: '{'"),
-        (["echo", "{.p}", ":::", "1"], {"define": ["p=nosuch(x)"]}, "ERROR: name 'nosuch' is not defined"),
-        (["echo", "{.p}", ":::", "x"], {"define": ["p=int(x)"]}, "ERROR: invalid literal for int() with base 10: 'x'"),
-        (["echo", ":::", "1"], {"output": "{7}"}, "ERROR: Invalid replacement string in --output: '{7}'"),
+        (
+            ["echo", "{.p}", ":::", "1"],
+            {"define": ["p=nosuch(x)"]},
+            "ERROR: name 'nosuch' is not defined",
+        ),
+        (
+            ["echo", "{.p}", ":::", "x"],
+            {"define": ["p=int(x)"]},
+            "ERROR: invalid literal for int() with base 10: 'x'",
+        ),
+        (
+            ["echo", ":::", "1"],
+            {"output": "{7}"},
+            "ERROR: Invalid replacement string in --output: '{7}'",
+        ),
         (["echo", ":::", "1"], {"define": ["p"]}, "ERROR: --define: p: expected NAME=CODE"),
     ],
 )
@@ -109,7 +133,11 @@ def test_files(tmp_path: Path) -> None:
 def test_separators(tmp_path: Path, text: str, separator: str | None, expected: list[str]) -> None:
     path = tmp_path / "inputs"
     path.write_text(text)
-    found = [inputs for inputs in InputReader([Source([str(path)], True)], separator) if inputs is not None]
+    found = [
+        inputs
+        for inputs in InputReader([Source([str(path)], True)], separator)
+        if inputs is not None
+    ]
     assert [line for (line,) in found] == expected
 
 
@@ -142,14 +170,22 @@ def test_shuffle_keeps_all_jobs() -> None:
 
 
 def test_copies_multiply_the_total() -> None:
-    bulk = BulkSubmission({"cc": "0-4"}, ["echo", ":::", "1", "2"], on_terminal=lambda: None)
+    bulk = BulkSubmission(
+        MiniOptions(cc="0-4"), ["echo", ":::", "1", "2"], on_terminal=lambda: None
+    )
     assert bulk.total == 10
-    assert BulkSubmission({"cc": "0-{}"}, ["echo", ":::", "1", "2"], on_terminal=lambda: None).total is None
+    assert (
+        BulkSubmission(
+            MiniOptions(cc="0-{}"), ["echo", ":::", "1", "2"], on_terminal=lambda: None
+        ).total
+        is None
+    )
 
 
 def test_a_hundred_thousand_inputs_are_not_held() -> None:
     words = ["echo", "{0}", "{1}", ":::", *map(str, range(400)), ":::", *map(str, range(400))]
-    jobs = iter(BulkSubmission({}, words, on_terminal=lambda: None))
+    jobs = iter(BulkSubmission(MiniOptions(), words, on_terminal=lambda: None))
     first = next(jobs)
-    assert first is not None and first[1] == ["echo", "0", "0"]
+    assert first is not None
+    assert first[1] == ["echo", "0", "0"]
     assert sum(1 for _ in jobs) == 159_999

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fluxctl.errors import CommandError
 from fluxctl.mini.environment import build_environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROCESS = {"PATH": "/bin", "LOGNAME": "root", "LANG": "C.UTF-8", "HOME": "/home/user", "OMP_A": "1"}
 
@@ -39,7 +42,11 @@ def test_order_is_that_of_the_rules() -> None:
 def test_rules_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "rules").write_text("# comment\n-*\n\nOMP*\nFOO=bar\nBAR=${FOO}/baz\n")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert build_environment(["^~/rules"], PROCESS) == {"OMP_A": "1", "FOO": "bar", "BAR": "bar/baz"}
+    assert build_environment(["^~/rules"], PROCESS) == {
+        "OMP_A": "1",
+        "FOO": "bar",
+        "BAR": "bar/baz",
+    }
     with pytest.raises(FileNotFoundError):
         build_environment(["^" + str(tmp_path / "nosuch")], PROCESS)
 
@@ -48,7 +55,11 @@ def test_rules_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     ("rule", "message"),
     [
         ("BAZ=$NOSUCH", r"ERROR: --env: Variable 'NOSUCH' not found in BAZ=\$NOSUCH"),
-        ("BAZ=${X:-1}", r"ERROR: --env: Unable to substitute BAZ=\$\{X:-1\}\nflux-mini: ERROR: Invalid placeholder"),
+        (
+            "BAZ=${X:-1}",
+            r"ERROR: --env: Unable to substitute BAZ=\$\{X:-1\}\n"
+            r"flux-mini: ERROR: Invalid placeholder",
+        ),
         ("-/(/", "invalid regular expression"),
     ],
 )

@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fluxctl.errors import CommandError
-from fluxctl.mini.request import RequestBuilder, parse_dependency, parse_urgency, read_script
+from fluxctl.mini.jobspec import JobspecBuilder, parse_dependency, read_script
+from fluxctl.mini.options import MiniOptions
+from fluxctl.mini.request import make_request, parse_urgency
 
-EMPTY = {"env": ["-*"]}
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def given(**options: Any) -> MiniOptions:
+    """Options that leave nothing of this process's environment."""
+    return MiniOptions(env=["-*"], **options)
 
 
 def system(**options: Any) -> dict[str, Any]:
-    request = RequestBuilder("/home/user").tasks({**EMPTY, **options}, ["true"])
-    found: dict[str, Any] = json.loads(request.jobspec.dumps())["attributes"]["system"]
+    jobspec = JobspecBuilder("/home/user").tasks(given(**options), ["true"])
+    found: dict[str, Any] = json.loads(jobspec.dumps())["attributes"]["system"]
     return found
 
 
 def test_plain_jobspec_as_recorded() -> None:
-    request = RequestBuilder("/home/user").tasks(EMPTY, ["hostname", "-f"])
-    assert request.jobspec.dumps() == (
-        '{"resources": [{"type": "slot", "count": 1, "with": [{"type": "core", "count": 1}], "label": "task"}], '
+    jobspec = JobspecBuilder("/home/user").tasks(given(), ["hostname", "-f"])
+    assert jobspec.dumps() == (
+        '{"resources": [{"type": "slot", "count": 1, "with": [{"type": "core", "count": 1}], '
+        '"label": "task"}], '
         '"tasks": [{"command": ["hostname", "-f"], "slot": "task", "count": {"per_slot": 1}}], '
-        '"attributes": {"system": {"duration": 0, "cwd": "/home/user", "environment": {}}}, "version": 1}'
+        '"attributes": {"system": {"duration": 0, "cwd": "/home/user", "environment": {}}}, '
+        '"version": 1}'
     )
 
 
+@pytest.mark.usefixtures("utc")
 @pytest.mark.parametrize(
     ("options", "key", "value"),
     [
@@ -36,7 +46,14 @@ def test_plain_jobspec_as_recorded() -> None:
         (
             {"setopt": ["pty", "cpu-affinity=per-task", "a.b.c=1", 'j={"x":[1,2]}']},
             "shell",
-            {"options": {"pty": 1, "cpu-affinity": "per-task", "a": {"b": {"c": 1}}, "j": {"x": [1, 2]}}},
+            {
+                "options": {
+                    "pty": 1,
+                    "cpu-affinity": "per-task",
+                    "a": {"b": {"c": 1}},
+                    "j": {"x": [1, 2]},
+                }
+            },
         ),
         (
             {"output": "o-{{id.dec}}", "error": "e"},
@@ -55,14 +72,21 @@ def test_plain_jobspec_as_recorded() -> None:
             "shell",
             {"options": {"output": {"stdout": {"type": "file", "path": "o.txt", "label": True}}}},
         ),
-        ({"input": "/dev/null"}, "shell", {"options": {"input": {"stdin": {"type": "file", "path": "/dev/null"}}}}),
+        (
+            {"input": "/dev/null"},
+            "shell",
+            {"options": {"input": {"stdin": {"type": "file", "path": "/dev/null"}}}},
+        ),
         ({"output": "none"}, "shell", None),
         ({"label_io": True}, "shell", None),
         ({"setattr": ["system.foo=bar"]}, "foo", "bar"),
         (
             {"dependency": ["afterok:12345", "x:y?a=1&b=z"]},
             "dependencies",
-            [{"scheme": "afterok", "value": "12345"}, {"scheme": "x", "value": "y", "a": 1, "b": "z"}],
+            [
+                {"scheme": "afterok", "value": "12345"},
+                {"scheme": "x", "value": "y", "a": 1, "b": "z"},
+            ],
         ),
         (
             {"begin_time": "2030-06-21 8am"},
@@ -71,7 +95,7 @@ def test_plain_jobspec_as_recorded() -> None:
         ),
     ],
 )
-def test_system_attributes(options: dict[str, Any], key: str, value: Any, utc: None) -> None:
+def test_system_attributes(options: dict[str, Any], key: str, value: Any) -> None:
     assert system(**options).get(key) == value
 
 
@@ -88,8 +112,8 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_attribute_from_file(tmp_path: Path) -> None:
     (tmp_path / "attr.json").write_text('{"q":1}')
-    request = RequestBuilder("/").tasks({**EMPTY, "setattr": [f"^foo={tmp_path}/attr.json"]}, ["true"])
-    assert request.jobspec.getattr("foo") == {"q": 1}
+    options = given(setattr=[f"^foo={tmp_path}/attr.json"])
+    assert JobspecBuilder("/").tasks(options, ["true"]).getattr("foo") == {"q": 1}
 
 
 @pytest.mark.parametrize(
@@ -114,62 +138,83 @@ def test_refused(options: dict[str, Any], message: str) -> None:
 
 def test_no_command() -> None:
     with pytest.raises(CommandError, match="job command and arguments are missing"):
-        RequestBuilder("/").tasks({}, [])
+        JobspecBuilder("/").tasks(MiniOptions(), [])
 
 
 def test_urgency_and_flags() -> None:
-    assert [parse_urgency(text) for text in (None, "hold", "EXPEDITE", "default", "7")] == [16, 0, 31, 16, 7]
+    assert [parse_urgency(text) for text in (None, "hold", "EXPEDITE", "default", "7")] == [
+        16,
+        0,
+        31,
+        16,
+        7,
+    ]
     with pytest.raises(CommandError):
         parse_urgency("nosuch")
-    builder = RequestBuilder("/")
-    request = builder.rate(builder.tasks(EMPTY, ["x"]), {"urgency": "20", "flags": ["debug,waitable"], "debug": True})
+    jobspec = JobspecBuilder("/").tasks(given(), ["x"])
+    request = make_request(jobspec, given(urgency="20", flags=["debug,waitable"], debug=True))
     assert (request.urgency, request.flags) == (20, 6)
     with pytest.raises(CommandError, match="Unknown flag"):
-        builder.rate(request, {"flags": ["nosuch"]})
+        make_request(jobspec, given(flags=["nosuch"]))
 
 
 def test_dependency_needs_a_scheme() -> None:
-    assert parse_dependency("afterok:") == {"scheme": "afterok", "value": ""}  # the broker says what is wrong with it
+    assert parse_dependency("afterok:") == {
+        "scheme": "afterok",
+        "value": "",
+    }  # the broker says what is wrong with it
     for uri in (":x", "x", "?"):
         with pytest.raises(CommandError):
             parse_dependency(uri)
 
 
 def test_batch_as_recorded() -> None:
-    options = {**EMPTY, "nslots": "4", "cores_per_slot": "2", "nodes": "2", "time_limit": "10m", "output": "none"}
-    request = RequestBuilder("/home/user").batch({**options, "broker_opts": ["-v"], "wrap": True}, ["sleep", "1"])
-    assert request.jobspec.dumps().partition('"attributes": ')[2] == (
+    options = given(
+        nslots="4",
+        cores_per_slot="2",
+        nodes="2",
+        time_limit="10m",
+        output="none",
+        broker_opts=["-v"],
+        wrap=True,
+    )
+    jobspec = JobspecBuilder("/home/user").batch(options, ["sleep", "1"])
+    assert jobspec.dumps().partition('"attributes": ')[2] == (
         '{"system": {"duration": 600.0, "shell": {"options": {"per-resource": {"type": "node"}}}, '
-        '"batch": {"script": "#!/bin/sh\\nsleep 1\\n", "broker-opts": ["-v"]}, "cwd": "/home/user", "environment": {}}}, '
+        '"batch": {"script": "#!/bin/sh\\nsleep 1\\n", "broker-opts": ["-v"]}, '
+        '"cwd": "/home/user", "environment": {}}}, '
         '"version": 1}'
     )
     with pytest.raises(CommandError, match="Number of slots to allocate must be specified"):
-        RequestBuilder("/").batch(EMPTY, ["s.sh"])
+        JobspecBuilder("/").batch(given(), ["s.sh"])
 
 
 def test_batch_writes_to_a_file_by_default() -> None:
-    request = RequestBuilder("/").batch({**EMPTY, "nslots": "1", "wrap": True}, ["x"])
-    assert request.jobspec.stdout == "flux-{{id}}.out"
+    jobspec = JobspecBuilder("/").batch(given(nslots="1", wrap=True), ["x"])
+    assert jobspec.stdout == "flux-{{id}}.out"
 
 
 def test_alloc() -> None:
-    builder = RequestBuilder("/")
-    plain = builder.alloc({**EMPTY, "nslots": "1"}, ["true"]).jobspec
+    builder = JobspecBuilder("/")
+    plain = builder.alloc(given(nslots="1"), ["true"])
     assert plain.tasks[0]["command"] == ["flux", "broker", "true"]
-    assert (
-        builder.alloc({**EMPTY, "nslots": "1"}, [], interactive=True).jobspec.getattr("system.shell.options.pty") == 1
-    )
+    interactive = builder.alloc(given(nslots="1"), [], interactive=True)
+    assert interactive.getattr("system.shell.options.pty") == 1
 
 
 def test_scripts(tmp_path: Path) -> None:
     script = tmp_path / "s.sh"
     script.write_text("#!/bin/sh\necho hi\n")
-    assert read_script([str(script), "a"], wrap=False) == ("#!/bin/sh\necho hi\n", str(script), ["a"])
+    assert read_script([str(script), "a"], wrap=False) == (
+        "#!/bin/sh\necho hi\n",
+        str(script),
+        ["a"],
+    )
     script.write_bytes(b"\xff\xfe")
     with pytest.raises(CommandError, match="does not appear to be a script"):
         read_script([str(script)], wrap=False)
 
 
 def test_equal_rules_make_one_environment() -> None:
-    builder = RequestBuilder("/")
+    builder = JobspecBuilder("/")
     assert builder.environment(["-*", "A=1"]) is builder.environment(["-*", "A=1"])

@@ -1,19 +1,28 @@
-"""Submitting many jobs: bounded windows, refusals, waiting, output. The broker is a script on a fake handle."""
+"""Submitting many jobs: bounded windows, refusals, waiting, output.
+
+The broker is a script on a fake handle.
+"""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from flux.core.reactor import Reactor
 from flux.wire.message import RESPONSE, Message
 from fluxctl.mini import submitter as module
-from fluxctl.mini.request import RequestBuilder
+from fluxctl.mini.jobspec import JobspecBuilder
+from fluxctl.mini.options import MiniOptions
+from fluxctl.mini.request import JobRequest
 from fluxctl.mini.submitter import Job, Settings, Submitter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from flux.core.handle import Flux
 
 SUBMIT = "job-ingest.submit"
 WATCH = "job-info.eventlog-watch"
@@ -29,9 +38,16 @@ class FakeHandle:
         self.sent: list[tuple[str, Any]] = []
         self.refuse: Callable[[int], bool] = lambda number: False
         self.logs: dict[str, list[str]] = {
-            "eventlog": ['{"timestamp":1,"name":"start"}', '{"timestamp":2,"name":"finish","context":{"status":0}}'],
-            "guest.exec.eventlog": ['{"timestamp":1,"name":"shell.init","context":{"service":"s","leader-rank":0}}'],
-            "guest.output": ['{"timestamp":1,"name":"data","context":{"stream":"stdout","rank":"0","data":"hi\\n"}}'],
+            "eventlog": [
+                '{"timestamp":1,"name":"start"}',
+                '{"timestamp":2,"name":"finish","context":{"status":0}}',
+            ],
+            "guest.exec.eventlog": [
+                '{"timestamp":1,"name":"shell.init","context":{"service":"s","leader-rank":0}}'
+            ],
+            "guest.output": [
+                '{"timestamp":1,"name":"data","context":{"stream":"stdout","rank":"0","data":"hi\\n"}}'
+            ],
         }
         self._pending: dict[int, Any] = {}
         self._tag = 0
@@ -47,7 +63,7 @@ class FakeHandle:
     def rpc(self, topic: str, payload: Any = None, nodeid: int = 0, flags: int = 0) -> Any:
         from flux.rpc import RPC
 
-        return RPC(self, topic, payload, nodeid, flags)  # type: ignore[arg-type]
+        return RPC(cast("Flux", self), topic, payload, nodeid, flags)
 
     def send_wire(self, msg: Message) -> None:
         payload = msg.json()
@@ -93,17 +109,21 @@ def handle() -> Iterator[FakeHandle]:
     made.reactor.close()
 
 
+def submitter(handle: FakeHandle, jobs: Iterator[Job | None], settings: Settings) -> Submitter:
+    return Submitter(cast("Flux", handle), jobs, settings)
+
+
 def jobs(count: int, **where: Any) -> Iterator[Job | None]:
-    builder = RequestBuilder("/")
+    builder = JobspecBuilder("/")
     for _ in range(count):
-        yield Job(builder.tasks({"env": ["-*"]}, ["true"]), **where)
+        yield Job(JobRequest(builder.tasks(MiniOptions(env=["-*"]), ["true"])), **where)
 
 
 def test_prints_ids_and_keeps_the_window(
     handle: FakeHandle, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "SUBMIT_WINDOW", 7)
-    assert Submitter(handle, jobs(50), Settings()).run() == 0  # type: ignore[arg-type]
+    assert submitter(handle, jobs(50), Settings()).run() == 0
     assert len(capfd.readouterr().out.splitlines()) == 50
     assert handle.most_in_flight == 7
 
@@ -111,7 +131,7 @@ def test_prints_ids_and_keeps_the_window(
 def test_payload(handle: FakeHandle) -> None:
     from flux.security import unwrap
 
-    Submitter(handle, jobs(1), Settings(quiet=True)).run()  # type: ignore[arg-type]
+    submitter(handle, jobs(1), Settings(quiet=True)).run()
     _, payload = handle.sent[0]
     assert (payload["urgency"], payload["flags"]) == (16, 0)
     assert b'"command":["true"]' in unwrap(payload["J"])[0]
@@ -119,14 +139,16 @@ def test_payload(handle: FakeHandle) -> None:
 
 def test_waits_in_a_bounded_window(handle: FakeHandle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WATCH_WINDOW", 5)
-    run = Submitter(handle, jobs(40), Settings(wait=True, quiet=True))  # type: ignore[arg-type]
+    run = submitter(handle, jobs(40), Settings(wait=True, quiet=True))
     assert run.run() == 0
     assert (run.tally.complete, handle.most_watched <= 5) == (40, True)
 
 
-def test_refused_jobs_are_reported_and_the_others_go_on(handle: FakeHandle, capfd: pytest.CaptureFixture[str]) -> None:
+def test_refused_jobs_are_reported_and_the_others_go_on(
+    handle: FakeHandle, capfd: pytest.CaptureFixture[str]
+) -> None:
     handle.refuse = lambda number: number == 2
-    run = Submitter(handle, jobs(3), Settings())  # type: ignore[arg-type]
+    run = submitter(handle, jobs(3), Settings())
     assert run.run() == 1
     out, err = capfd.readouterr()
     assert err == "[Errno 22] no such thing\n"
@@ -135,11 +157,13 @@ def test_refused_jobs_are_reported_and_the_others_go_on(handle: FakeHandle, capf
 
 def test_exit_code_is_the_largest(handle: FakeHandle) -> None:
     handle.logs["eventlog"][1] = '{"timestamp":2,"name":"finish","context":{"status":512}}'
-    assert Submitter(handle, jobs(2), Settings(wait=True, quiet=True)).run() == 2  # type: ignore[arg-type]
+    assert submitter(handle, jobs(2), Settings(wait=True, quiet=True)).run() == 2
 
 
-def test_watch_shows_output_and_lets_go_of_the_execution(handle: FakeHandle, capfd: pytest.CaptureFixture[str]) -> None:
-    run = Submitter(handle, jobs(2), Settings(watch=True, quiet=True, label=True))  # type: ignore[arg-type]
+def test_watch_shows_output_and_lets_go_of_the_execution(
+    handle: FakeHandle, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = submitter(handle, jobs(2), Settings(watch=True, quiet=True, label=True))
     assert run.run() == 0
     assert capfd.readouterr().out == "0: hi\n" * 2
     assert sum(1 for topic, _ in handle.sent if topic == f"{WATCH}-cancel") == 2
@@ -149,16 +173,16 @@ def test_exceptions_are_told(handle: FakeHandle, capfd: pytest.CaptureFixture[st
     handle.logs["eventlog"] = [
         '{"timestamp":2,"name":"exception","context":{"type":"cancel","severity":0,"note":"because"}}'
     ]
-    assert Submitter(handle, jobs(1), Settings(wait=True, quiet=True)).run() == 1  # type: ignore[arg-type]
+    assert submitter(handle, jobs(1), Settings(wait=True, quiet=True)).run() == 1
     assert capfd.readouterr().err == "ƒ2: exception: type=cancel note=because\n"
 
 
 def test_logs(handle: FakeHandle, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     log = tmp_path / "log"
-    Submitter(handle, jobs(2, log=str(log)), Settings(watch=True)).run()  # type: ignore[arg-type]
+    submitter(handle, jobs(2, log=str(log)), Settings(watch=True)).run()
     assert sorted(log.read_text().splitlines()) == ["hi", "hi", "ƒ2", "ƒ3"]
     assert capfd.readouterr() == ("", "")
 
 
 def test_nothing_to_do(handle: FakeHandle) -> None:
-    assert Submitter(handle, jobs(0), Settings(wait=True)).run() == 0  # type: ignore[arg-type]
+    assert submitter(handle, jobs(0), Settings(wait=True)).run() == 0

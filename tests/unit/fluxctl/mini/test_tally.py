@@ -28,7 +28,13 @@ def test_counts_and_exit_code() -> None:
     tally.finish(jobs[1])
     tally.follow(jobs[2], event("exception", type="cancel", severity=0, note="because"))
     tally.finish(jobs[2])
-    assert (tally.pending, tally.running, tally.complete, tally.failed, tally.exit_code) == (0, 0, 1, 2, 2)
+    assert (tally.pending, tally.running, tally.complete, tally.failed, tally.exit_code) == (
+        0,
+        0,
+        1,
+        2,
+        2,
+    )
     assert jobs[2].exception == ("cancel", "because")
 
 

@@ -1,0 +1,68 @@
+"""The broker's built-in modules: one table for the broker, ``flux module`` and the documents.
+
+It names classes without importing them, so that a command which only looks a name up stays cheap.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class BuiltIn(NamedTuple):
+    """A module that comes with the broker.
+
+    ``target`` is where its class is, as ``package.module:Class``; a ``leader_only`` module runs on
+    rank 0 only; ``args`` is what rc1 loads it with.
+    """
+
+    target: str
+    leader_only: bool = False
+    args: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The importable name of the Python module that defines the class."""
+        return self.target.partition(":")[0]
+
+
+def _service(package: str, name: str, *args: str, leader_only: bool = False) -> BuiltIn:
+    return BuiltIn(f"broker.services.{package}.service:{name}", leader_only, args)
+
+
+MODULES: dict[str, BuiltIn] = {
+    "barrier": _service("barrier", "BarrierService"),
+    "content": _service("content", "ContentService"),
+    "content-sqlite": _service("content_sqlite", "ContentSqliteService", leader_only=True),
+    "kvs": _service("kvs", "KvsService"),
+    "kvs-watch": _service("kvs_watch", "KvsWatchService"),
+    "resource": _service("resource", "ResourceService"),
+    "cron": _service("cron", "CronService", "sync=heartbeat.pulse", leader_only=True),
+    "job-manager": _service("job_manager", "JobManagerService", leader_only=True),
+    "job-info": _service("job_info", "JobInfoService"),
+    "job-list": _service("job_list", "JobListService", leader_only=True),
+    "job-ingest": _service("job_ingest", "JobIngestService"),
+    "rexec": _service("rexec", "RexecService"),
+    "shell-host": _service("shell_host", "ShellHostService"),
+    "job-exec": _service("job_exec", "JobExecService", leader_only=True),
+    "heartbeat": _service("heartbeat", "HeartbeatService", leader_only=True),
+    "sched-simple": _service("sched_simple", "SchedSimpleService", leader_only=True),
+}
+"""Every module that ``flux module load`` finds by name. The order is that of rc1, because a module
+may call those before it while it starts; rc3 unloads in reverse."""
+
+HIDDEN = frozenset({"content", "rexec", "shell-host"})
+"""Parts of the broker itself: not listed by ``flux module list``, not removable."""
+
+CONNECTOR = "connector-local"
+"""Listed as a module like the others, but mounted by the broker itself: rc1 has to reach it."""
+
+CONNECTOR_SOURCE = "broker.services.connector_local.service"
+
+
+def find(name: str) -> str | None:
+    """Return the Python module behind what users may name, None if there is no such module."""
+    if name == CONNECTOR:
+        return CONNECTOR_SOURCE
+    if name in HIDDEN or name not in MODULES:
+        return None
+    return MODULES[name].source

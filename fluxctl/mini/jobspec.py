@@ -1,0 +1,235 @@
+"""From the options of ``flux mini`` to a jobspec (flux-mini(1), RFC 25).
+
+Options arrive as text and become numbers here.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from flux.debugged import get_mpir_being_debugged
+from flux.duration import parse_datetime
+from flux.job.Jobspec import JobspecV1
+from flux.wire import json
+from fluxctl.command import current_directory
+from fluxctl.mini.environment import build_environment
+from fluxctl.mini.options import MiniOptions, failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+_TO_KVS = ("none", "kvs")
+
+
+def _integer(text: str | None, option: str) -> int | None:
+    if text is None:
+        return None
+    try:
+        number = int(text)
+    except ValueError:
+        raise failure(f"{option}: invalid integer: {text!r}") from None
+    if abs(number) > 0x7FFFFFFF:
+        raise failure(f"{option}: integer out of range: {text!r}")
+    return number
+
+
+def _count(text: str | None, option: str) -> int:
+    number = _integer(text, option)
+    return 1 if number is None else number
+
+
+def parse_dependency(uri: str) -> dict[str, object]:
+    """Return the RFC 26 object of a dependency URI ``SCHEME:VALUE[?KEY=VAL[&KEY=VAL...]]``.
+
+    Raises CommandError if it does not begin with a scheme.
+    """
+    scheme, colon, rest = uri.partition(":")
+    value, _, query = rest.partition("?")
+    if not (scheme and colon):
+        raise failure(f'Invalid dependency URI "{uri}"')
+    entry: dict[str, object] = {"scheme": scheme, "value": value}
+    for pair in filter(None, query.split("&")):
+        key, _, text = pair.partition("=")
+        entry[key] = parse_value(text)
+    return entry
+
+
+def parse_value(text: str) -> object:
+    """Return JSON where the text is JSON, otherwise the text."""
+    try:
+        value: object = json.loads(text)
+    except ValueError:
+        return text
+    return value
+
+
+def _attribute(text: str) -> tuple[str, object]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise failure(f"--setattr: Missing value for attr {key}")
+    if not key.startswith("^"):
+        return key, parse_value(value)
+    with open(value, encoding="utf-8") as file:
+        try:
+            return key[1:], json.loads(file.read())
+        except ValueError as error:
+            raise failure(f"--setattr: {key[1:]}: {value}: {error}") from None
+
+
+def _shell_option(text: str) -> tuple[str, object]:
+    key, equals, value = text.partition("=")
+    return key, parse_value(value) if equals else 1
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Report what the library refuses, in its words, as a failure of the command."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise failure(error) from None
+
+
+class JobspecBuilder:
+    """Builds jobspecs; what is the same for all jobs of a bulk submission is computed once.
+
+    ``cwd`` is the working directory of the jobs, None for that of this process.
+    """
+
+    def __init__(self, cwd: str | None = None) -> None:
+        self._cwd = current_directory() if cwd is None else cwd
+        self._environments: dict[tuple[str, ...], dict[str, str]] = {}
+
+    def tasks(self, options: MiniOptions, command: Sequence[str]) -> JobspecV1:
+        """Return the jobspec of ``run`` and ``submit``: N copies of a command.
+
+        Raises CommandError if there is no command or an option is malformed.
+        """
+        if not command:
+            raise failure("job command and arguments are missing")
+        with _refusals():
+            jobspec = JobspecV1.from_command(
+                command,
+                num_tasks=_count(options.ntasks, "--ntasks"),
+                cores_per_task=_count(options.cores_per_task, "--cores-per-task"),
+                gpus_per_task=_integer(options.gpus_per_task, "--gpus-per-task"),
+                num_nodes=_integer(options.nodes, "--nodes"),
+            )
+        return self._finished(jobspec, options)
+
+    def batch(self, options: MiniOptions, words: Sequence[str]) -> JobspecV1:
+        """Return the jobspec of ``batch``: a script that runs in an instance of its own.
+
+        Raises CommandError for malformed options, OSError if the script cannot be read.
+        """
+        slots = self._slots(options)
+        script, name, args = read_script(words, options.wrap)
+        with _refusals():
+            jobspec = JobspecV1.from_batch_command(
+                script,
+                name,
+                args,
+                num_slots=slots,
+                cores_per_slot=_count(options.cores_per_slot, "--cores-per-slot"),
+                gpus_per_slot=_integer(options.gpus_per_slot, "--gpus-per-slot"),
+                num_nodes=_integer(options.nodes, "--nodes"),
+                broker_opts=options.broker_opts,
+            )
+        return self._finished(jobspec, options, output="flux-{{id}}.out")
+
+    def alloc(
+        self, options: MiniOptions, command: Sequence[str], interactive: bool = False
+    ) -> JobspecV1:
+        """Return the jobspec of ``alloc``: an instance with a command, or a shell on a terminal.
+
+        Raises CommandError if an option is malformed.
+        """
+        slots = self._slots(options)
+        with _refusals():
+            jobspec = JobspecV1.from_nest_command(
+                command,
+                num_slots=slots,
+                cores_per_slot=_count(options.cores_per_slot, "--cores-per-slot"),
+                gpus_per_slot=_integer(options.gpus_per_slot, "--gpus-per-slot"),
+                num_nodes=_integer(options.nodes, "--nodes"),
+                broker_opts=options.broker_opts,
+            )
+        if interactive:
+            jobspec.setattr_shell_option("pty", 1)
+        return self._finished(jobspec, options)
+
+    @staticmethod
+    def _slots(options: MiniOptions) -> int:
+        if options.nslots is None:
+            raise failure("Number of slots to allocate must be specified")
+        return _count(options.nslots, "--nslots")
+
+    def environment(self, rules: Iterable[str]) -> dict[str, str]:
+        """Return the environment that rules make; the same rules are worked out once."""
+        key = tuple(rules)
+        if key not in self._environments:
+            self._environments[key] = build_environment(key)
+        return self._environments[key]
+
+    def _finished(
+        self, jobspec: JobspecV1, options: MiniOptions, output: str | None = None
+    ) -> JobspecV1:
+        """Add what all kinds of jobs have; ``output`` is where it goes if no option says so."""
+        if options.time_limit is not None:
+            with _refusals():
+                jobspec.duration = options.time_limit
+        jobspec.cwd = self._cwd
+        jobspec.environment = self.environment(options.env)
+        self._set_dependencies(jobspec, options)
+        self._set_io(jobspec, options, options.output or output)
+        if get_mpir_being_debugged():
+            jobspec.setattr_shell_option("stop-tasks-in-exec", 1)
+        # Last, so that a user may override whatever was set above.
+        for text in options.setopt:
+            jobspec.setattr_shell_option(*_shell_option(text))
+        for text in options.setattr:
+            jobspec.setattr(*_attribute(text))
+        return jobspec
+
+    @staticmethod
+    def _set_dependencies(jobspec: JobspecV1, options: MiniOptions) -> None:
+        found = [parse_dependency(uri) for uri in options.dependency]
+        if options.begin_time is not None:
+            with _refusals():
+                moment = parse_datetime(options.begin_time)
+            found.append({"scheme": "begin-time", "value": str(moment.timestamp())})
+        if found:
+            jobspec.setattr("system.dependencies", found)
+
+    @staticmethod
+    def _set_io(jobspec: JobspecV1, options: MiniOptions, output: str | None) -> None:
+        if options.input:
+            jobspec.stdin = options.input
+        for path, stream in ((output, "stdout"), (options.error, "stderr")):
+            if path and path not in _TO_KVS:
+                setattr(jobspec, stream, path)
+                if options.label_io:
+                    jobspec.setattr_shell_option(f"output.{stream}.label", True)
+
+
+def read_script(words: Sequence[str], wrap: bool) -> tuple[str, str, list[str]]:
+    """Return text, name and arguments of a batch script.
+
+    ``words`` are a file name and arguments; with ``wrap`` they are a command to put into a
+    script. Without words the script comes from stdin.
+
+    Raises OSError if the file cannot be read, CommandError if it is not text.
+    """
+    header = "#!/bin/sh\n" if wrap else ""
+    if not words:
+        return header + sys.stdin.read(), "batchscript", []
+    if wrap:
+        return f"{header}{' '.join(words)}\n", words[0], list(words[1:])
+    try:
+        with open(words[0], encoding="utf-8") as file:
+            return file.read(), words[0], list(words[1:])
+    except UnicodeDecodeError:
+        text = f"{words[0]}: does not appear to be a script, failed to read as UTF-8"
+        raise failure(text) from None
