@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import re
 from binascii import Error as _Base64Error
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ TreeObj = dict[str, Any]
 VERSION: Final = 1
 DEFAULT_HASH: Final = "sha1"
 HASHES: Final[Mapping[str, int]] = {"sha1": 40, "sha256": 64}
+_BLOBREF: Final = re.compile("|".join(f"{name}-[0-9a-f]{{{size}}}" for name, size in HASHES.items())).fullmatch
 _TYPES: Final = frozenset(("val", "valref", "dir", "dirref", "symlink"))
 
 
@@ -31,10 +33,7 @@ def blobref(data: bytes, algorithm: str = DEFAULT_HASH) -> str:
 
 def is_blobref(text: object) -> bool:
     """Tell whether ``text`` has the form of a blobref of a known hash algorithm."""
-    if not isinstance(text, str):
-        return False
-    algorithm, dash, digest = text.partition("-")
-    return bool(dash) and len(digest) == HASHES.get(algorithm, -1) and not digest.strip("0123456789abcdef")
+    return isinstance(text, str) and _BLOBREF(text) is not None
 
 
 def b64encode(data: bytes) -> str:

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 
 def keep(become: Callable[[], int]) -> int:
-    """Fork and have the child return what ``become`` returns; in the parent return the child's exit
-    code.
+    """Fork and have the child end with what ``become`` returns; return the child's exit code.
 
     The parent passes signals on and cleans up after the child. Raises OSError if there can be no
     more processes.
@@ -27,7 +26,10 @@ def keep(become: Callable[[], int]) -> int:
     sys.stderr.flush()
     child = fork_broker()
     if child is None:
-        return become()
+        code = become()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # nothing of the interpreter is needed any more
     _close_pmi()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     forward_signals(child.signal)

@@ -14,7 +14,6 @@ import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
 
 _CPU_ROOT = Path("/sys/devices/system/cpu")
 
@@ -127,7 +126,7 @@ def _element(kind: str, os_index: int, pus: Iterable[int], **more: object) -> st
     attributes |= {name: cpuset for name in ("cpuset", "complete_cpuset", "online_cpuset", "allowed_cpuset")}
     attributes |= {name: nodeset for name in ("nodeset", "complete_nodeset", "allowed_nodeset")}
     attributes |= more
-    return "<object " + " ".join(f"{name}={quoteattr(str(value))}" for name, value in attributes.items())
+    return "<object " + " ".join(f"{name}={_quoted(str(value))}" for name, value in attributes.items())
 
 
 def _infos() -> dict[str, str]:
@@ -152,7 +151,7 @@ def to_xml(topology: Topology, infos: Mapping[str, str] | None = None) -> str:
         f"  {_element('Machine', 0, all_pus)}>",
     ]
     facts = {**(_infos() if infos is None else infos), "HostName": topology.hostname}
-    lines += [f"    <info name={quoteattr(name)} value={quoteattr(value)}/>" for name, value in facts.items()]
+    lines += [f"    <info name={_quoted(name)} value={_quoted(value)}/>" for name, value in facts.items()]
     lines.append(f"    {_element('NUMANode', 0, all_pus, local_memory=topology.memory)}>")
     for number in sorted({core.socket for core in topology.cores}):
         lines += _socket_lines(topology, number)
@@ -196,3 +195,14 @@ def count_objects(documents: Iterable[str]) -> Counts:
         for kind in found:
             found[kind] += len(re.findall(rf'<object\s[^>]*?type="{kind}"', text))
     return Counts(found["Machine"], found["Core"], found["PU"])
+
+
+# The standard library's quoteattr brings half of urllib along.
+_ESCAPES = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
+)
+
+
+def _quoted(value: str) -> str:
+    """Return a value as an attribute in XML, quotes included."""
+    return f'"{value.translate(_ESCAPES)}"'

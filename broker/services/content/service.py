@@ -33,7 +33,7 @@ SETTINGS = (
     ("blob_size_limit", "content.blob-size-limit", 1073741824),
     ("grace_period", "content.grace-period", 5),
 )
-FLUSH_DELAY = 0.02
+FLUSH_DELAY = 0.1
 RETRY_DELAY = 1.0
 # Blobs of the kvs module are dropped as soon as they are stored when more than this many bytes are held.
 STORED_SIZE = 2 << 20
@@ -240,7 +240,10 @@ class ContentService(Service):
         if not msg.errnum:
             self.cache.clean(blobs, era)
             self.cache.release(blobs, STORED_SIZE, self.purge_old_entry, self.ctx.loop_time())
-            self._flush()
+            if self._flush_waiters or self.cache.dirty >= self.flush_batch_limit:
+                self._flush()
+            else:  # a busy instance has more in a moment, and transactions cost more than blobs
+                self._flush_soon()
             return
         error = error_of(msg)
         self.ctx.log.crit(f"content store: {error.strerror}")

@@ -46,7 +46,7 @@ class ContentSqliteService(Service):
         if path is None:
             path = str(Path(self.ctx.rundir, FILE))
             self.ctx.attrs.set("content.backing-path", path)
-        writer = Writer()
+        writer = Writer(threaded=persistent)
         self._store = await writer.open(lambda: BlobStore(path, durable=persistent))
         self._writer = writer
         self._collecting = Collecting(self.ctx, writer, self._store)

@@ -36,6 +36,7 @@ _TEXTS: Final = {
     errno.EBUSY: "is in use by another instance",
     errno.EINVAL: "is not a content store",
 }
+_INSERT_NEW: Final = "INSERT INTO objects (id, hash, pinned, object) VALUES (?, ?, ?, ?)"
 _INSERT: Final = "INSERT INTO objects (id, hash, pinned, object) VALUES (?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING"
 
 
@@ -148,25 +149,40 @@ class BlobStore:
                 self._db.execute(f"PRAGMA synchronous={self._level}")
 
     def _write(self, blobs: Iterable[Blob], checkpoints: Iterable[tuple[str, object]]) -> None:
-        count = size = 0
-        number = self.last_id
+        rows = [(schema.digest(ref), bool(flags & PINNED), data) for ref, data, flags in blobs]
         with self.transaction() as db:
-            for ref, data, flags in blobs:
-                key, pinned = schema.digest(ref), bool(flags & PINNED)
-                if db.execute(_INSERT, (number + 1, key, pinned, data)).rowcount:
-                    number += 1
-                    count += 1
-                    size += len(data)
-                else:
-                    self._again(key, pinned)
+            count, size = self._insert(rows)
             if count:
                 sql = "UPDATE totals SET objects = objects + ?, bytes = bytes + ?, fresh = fresh + ?"
                 db.execute(sql, (count, size, size))
             for name, value in checkpoints:
                 db.execute("INSERT OR REPLACE INTO checkpt VALUES (?, ?)", (name, dumps_str(value)))
-        self.last_id = number
+        self.last_id += count
         totals = self.totals
         totals.objects, totals.bytes, totals.fresh = totals.objects + count, totals.bytes + size, totals.fresh + size
+
+    def _insert(self, rows: list[tuple[bytes, bool, bytes]]) -> tuple[int, int]:
+        """Insert (digest, pinned, blob); returns how many were not there yet, and their bytes.
+
+        All at once, which is what it comes to nearly always; one by one when a blob among them is there already.
+        """
+        db, number = self._db, self.last_id
+        if len(rows) > 1:
+            db.execute("SAVEPOINT fresh")
+            try:
+                db.executemany(_INSERT_NEW, ((number + index, *row) for index, row in enumerate(rows, 1)))
+            except sqlite3.IntegrityError:
+                db.execute("ROLLBACK TO fresh")
+            else:
+                return len(rows), sum(len(data) for _, _, data in rows)
+        count = size = 0
+        for key, pinned, data in rows:
+            if db.execute(_INSERT, (number + count + 1, key, pinned, data)).rowcount:
+                count += 1
+                size += len(data)
+            else:
+                self._again(key, pinned)
+        return count, size
 
     def _again(self, key: bytes, pinned: bool) -> None:
         """A blob is stored that is there already: it may become pinned, and a collection under way must keep it."""
