@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
-from typing import Any, Protocol, Self, cast
+from typing import Any, Protocol, Self
 
-from flux.wire import framing
-from flux.wire.codec import DecodeError
+from flux.connect import open_stream
 from flux.wire.errors import error_of
 from flux.wire.message import (
     EVENT,
@@ -44,7 +42,7 @@ class Transport(Protocol):
         """Ask for events whose topic starts with ``prefix``; done when the broker will deliver them."""
 
     def unsubscribe(self, prefix: str) -> None:
-        """Take back one `subscribe`."""
+        """Undo one `subscribe`."""
 
     async def close(self) -> None:
         """End the connection."""
@@ -169,8 +167,6 @@ class AsyncFlux:
 
         Raises OSError: ENOENT when there is no broker, EPERM when it refuses this user.
         """
-        from flux.connect import open_stream
-
         handle = cls()
         handle.transport = await open_stream(uri, handle)
         try:
@@ -327,7 +323,7 @@ class AsyncFlux:
         await self.transport.subscribe(prefix)
 
     def off_event(self, prefix: str, callback: EventCallback) -> None:
-        """Take back one `on_event`."""
+        """Undo one `on_event`."""
         if (prefix, callback) in self._events:
             self._events.remove((prefix, callback))
             if self.transport is not None and not self.closed:
@@ -393,76 +389,3 @@ class AsyncFlux:
 def _report(msg: Message, exc: Exception) -> None:
     context = {"message": f"callback for {msg.topic} failed", "exception": exc}
     asyncio.get_running_loop().call_exception_handler(context)
-
-
-class SocketTransport(asyncio.Protocol):
-    """The ``local://`` transport: RFC 3 messages on a Unix stream socket."""
-
-    def __init__(self, handle: AsyncFlux) -> None:
-        self._handle = handle
-        self._unpacker = framing.Unpacker()
-        self._out: list[bytes] = []
-        self._accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
-
-    async def accepted(self) -> None:
-        """Wait for the broker's verdict; raises OSError with its error number if it refuses."""
-        await self._accepted
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        if not self._accepted.done():
-            verdict, data = data[0], data[1:]
-            if verdict:
-                self._accepted.set_exception(OSError(verdict, os.strerror(verdict)))
-                return
-            self._accepted.set_result(None)
-        try:
-            messages = self._unpacker.feed(data)
-        except DecodeError:
-            if self._transport is not None:
-                self._transport.abort()
-            return
-        for msg in messages:
-            self._handle.dispatch(msg)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self._accepted.done():
-            self._accepted.set_exception(OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)))
-        if not self._lost.done():
-            self._lost.set_result(None)
-        self._handle.disconnected()
-
-    def send(self, msg: Message) -> None:
-        if not self._out:
-            self._loop.call_soon(self._flush)
-        self._out.append(framing.pack(msg))
-
-    def _flush(self) -> None:
-        out, self._out = self._out, []
-        if out and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(b"".join(out))
-
-    def subscribe(self, prefix: str) -> asyncio.Future[None]:
-        return asyncio.ensure_future(self._subscribe(prefix))
-
-    async def _subscribe(self, prefix: str) -> None:
-        try:
-            await self._handle.rpc("local.sub", {"topic": prefix})
-        except OSError as exc:
-            if exc.errno != errno.ENOSYS:
-                raise
-            await self._handle.rpc("event.subscribe", {"topic": prefix})
-
-    def unsubscribe(self, prefix: str) -> None:
-        self._handle.post("local.unsub", {"topic": prefix}, lambda _: None)
-
-    async def close(self) -> None:
-        self._flush()
-        if self._transport is not None:
-            self._transport.close()
-            await self._lost

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
-from flux.wire.errors import error_of
+from flux.wire.errors import error_of, os_error
 from flux.wire.message import RESPONSE, Message
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ class Future:
         if handle is not None:
             handle.wait_until(lambda: bool(self._results), timeout)
         if not self._results:
-            raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+            raise os_error(errno.ETIMEDOUT)
         return self
 
     def message(self) -> Message:
@@ -194,7 +193,7 @@ class WaitAllFuture(Future):
         if self.flux_handle is not None:
             self.flux_handle.wait_until(lambda: self._complete, timeout)
         if not self._complete:
-            raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+            raise os_error(errno.ETIMEDOUT)
         self._check()
         return self
 

@@ -6,6 +6,7 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from flux.wire import message as wire
+from flux.wire.errors import os_error
 from flux.wire.message import REQUEST
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class ModuleBasics:
         body = msg.json() or {}
         operation, flags = body.get("op"), body.get("flags")
         if operation not in ("setbit", "clrbit", "set", "clr") or not isinstance(flags, int):
-            raise OSError(errno.EPROTO, "Protocol error")
+            raise os_error(errno.EPROTO)
         before = self.debug_flags
         self.debug_flags = {"setbit": before | flags, "clrbit": before & ~flags, "set": flags, "clr": 0}[operation]
         return {"flags": self.debug_flags}

@@ -17,8 +17,9 @@ from flux.core.reactor import Reactor
 from flux.wire import framing
 from flux.wire import message as wire
 from flux.wire.codec import DecodeError
+from flux.wire.errors import os_error
 from flux.wire.message import EVENT, NODEID_ANY, REQUEST, RESPONSE
-from flux.wire.topic import matches
+from flux.wire.topic import SUBSCRIBE, UNSUBSCRIBE, matches
 
 if TYPE_CHECKING:
     from flux.core.basics import ModuleBasics
@@ -66,7 +67,7 @@ class Flux:
 
     def close(self) -> None:
         """End the connection; no effect on a closed handle."""
-        if not self._sock._closed:  # type: ignore[attr-defined]
+        if self._sock.fileno() >= 0:
             self.reactor.close()
             self._poller.close()
             self._sock.close()
@@ -81,12 +82,12 @@ class Flux:
     def send_wire(self, msg: wire.Message) -> None:
         """Send a protocol message; raises OSError(ECONNRESET) when the connection is lost."""
         if self._lost:
-            raise OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+            raise os_error(errno.ECONNRESET)
         try:
             self._sock.sendall(framing.pack(msg))
         except (BrokenPipeError, ConnectionError):
             self._disconnect()
-            raise OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)) from None
+            raise os_error(errno.ECONNRESET) from None
 
     def send(self, message: Message, flags: int = 0) -> None:
         """Send a message made before."""
@@ -138,7 +139,7 @@ class Flux:
             messages = self._unpacker.feed(data)
         except DecodeError:
             self._disconnect()
-            raise OSError(errno.EPROTO, os.strerror(errno.EPROTO)) from None
+            raise os_error(errno.EPROTO) from None
         for msg in messages:
             self._take(msg)
 
@@ -150,7 +151,7 @@ class Flux:
                 return
         for watcher in tuple(self._watchers):
             if watcher.wants(msg):
-                self.reactor.call_soon(lambda w=watcher: w.call(msg) if w.active else None)  # type: ignore[misc]
+                self._give(watcher, msg)
                 return
         if msg.type == REQUEST and self._basics is not None and self._answer_basics(self._basics, msg):
             return
@@ -178,7 +179,7 @@ class Flux:
         deadline = None if timeout < 0 else self.reactor.now() + timeout
         while not condition():
             if self._lost:
-                raise OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+                raise os_error(errno.ECONNRESET)
             if deadline is None:
                 self._receive()
                 continue
@@ -218,10 +219,14 @@ class Flux:
         for msg in tuple(self._inbox):
             if watcher.wants(msg):
                 self._inbox.remove(msg)
-                self.reactor.call_soon(lambda m=msg: watcher.call(m) if watcher.active else None)  # type: ignore[misc]
+                self._give(watcher, msg)
+
+    def _give(self, watcher: MessageWatcher, msg: wire.Message) -> None:
+        """Have a watcher called in the next turn of the reactor, unless it was stopped by then."""
+        self.reactor.call_soon(lambda: watcher.call(msg) if watcher.active else None)
 
     def remove_message_watcher(self, watcher: MessageWatcher) -> None:
-        """Take back `add_message_watcher`."""
+        """Undo `add_message_watcher`."""
         if watcher in self._watchers:
             self._watchers.remove(watcher)
 
@@ -229,24 +234,25 @@ class Flux:
 
     def event_subscribe(self, topic: str) -> None:
         """Receive events whose topic starts with ``topic``; raises OSError(EINVAL) for None, TypeError for another type."""
-        self._subscription("sub", topic)
+        self._subscription(SUBSCRIBE, topic)
 
     def event_unsubscribe(self, topic: str) -> None:
-        """Take back one `event_subscribe`."""
-        self._subscription("unsub", topic)
+        """Undo one `event_subscribe`."""
+        self._subscription(UNSUBSCRIBE, topic)
 
-    def _subscription(self, verb: str, topic: str) -> None:
+    def _subscription(self, services: tuple[str, ...], topic: str | bytes | None) -> None:
         if topic is None:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            raise os_error(errno.EINVAL)
         if not isinstance(topic, str | bytes):
             raise TypeError(f"topic must be a string, not {type(topic).__name__}")
         name = topic.decode() if isinstance(topic, bytes) else topic
-        try:
-            self.rpc(f"local.{verb}", {"topic": name}).get()
-        except OSError as exc:
-            if exc.errno != errno.ENOSYS:
-                raise
-            self.rpc(f"event.{verb}scribe", {"topic": name}).get()
+        for service in services:
+            try:
+                self.rpc(service, {"topic": name}).get()
+                return
+            except OSError as exc:
+                if exc.errno != errno.ENOSYS or service == services[-1]:
+                    raise
 
     def event_create(self, topic: str, payload: Any = None) -> Message:
         """Return an unpublished event; a string payload is used unmodified, another is made JSON."""
@@ -269,7 +275,7 @@ class Flux:
         return self.rpc("service.add", {"service": name})
 
     def service_unregister(self, name: str) -> RPC:
-        """Take back `service_register`."""
+        """Undo `service_register`."""
         return self.rpc("service.remove", {"service": name})
 
     def module_basics(self, name: str) -> None:
@@ -353,7 +359,7 @@ class Flux:
             self.tls.reactor_running = previous
         self.raise_if_exception()
         if left < 0 and self._lost:
-            raise OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+            raise os_error(errno.ECONNRESET)
         return left
 
     def reactor_stop(self, reactor: Reactor | None = None) -> None:
@@ -369,7 +375,7 @@ class Flux:
         (reactor or self.reactor).incref()
 
     def reactor_decref(self, reactor: Reactor | None = None) -> None:
-        """Take back one `reactor_incref`."""
+        """Undo one `reactor_incref`."""
         (reactor or self.reactor).decref()
 
     @classmethod
@@ -388,7 +394,7 @@ class Flux:
 
     @classmethod
     def reactor_exit(cls) -> None:
-        """Take back `reactor_enter`."""
+        """Undo `reactor_enter`."""
         cls.tls.reactor_running = False
 
     @classmethod

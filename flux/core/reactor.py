@@ -57,7 +57,7 @@ class Reactor:
         self._refs += 1
 
     def decref(self) -> None:
-        """Take back one `incref`."""
+        """Undo one `incref`."""
         self._refs -= 1
 
     @property
@@ -107,7 +107,7 @@ class Reactor:
         self._signals.setdefault(signum, []).append(callback)
 
     def remove_signal(self, signum: int, callback: Callable[[int], None]) -> None:
-        """Take back one `add_signal`; the last one restores the signal's former disposition."""
+        """Undo one `add_signal`; the last one restores the signal's former disposition."""
         callbacks = self._signals.get(signum, [])
         if callback in callbacks:
             callbacks.remove(callback)

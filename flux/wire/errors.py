@@ -25,3 +25,8 @@ def text_of(exc: OSError) -> str | None:
     if text is None or text == os.strerror(errnum_of(exc)):
         return None
     return text
+
+
+def os_error(errnum: int) -> OSError:
+    """Return an error that says no more than its number does, in the system's words."""
+    return OSError(errnum, os.strerror(errnum))
