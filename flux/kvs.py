@@ -7,7 +7,6 @@ build a `Txn` and use `flux.kvs_rpc`.
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Iterator, Mapping, MutableMapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -17,6 +16,7 @@ from flux import kvs_rpc
 from flux.kvs_txn import APPEND, NO_MERGE, PRIMARY, READDIR, READLINK, SYNC, TREEOBJ, Txn, normalize
 from flux.treeobj import TreeObj, b64decode, b64encode
 from flux.wire import json
+from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -240,7 +240,7 @@ class KVSDir(MutableMapping[str, Any]):
     def key_at(self, key: str) -> str:
         """Return the full key of ``key`` in this directory; raises OSError(EINVAL) if it is empty."""
         if not key:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            raise os_error(errno.EINVAL)
         return key if self.path == "." else f"{self.path}.{key}"
 
     def exists(self, name: str) -> bool:

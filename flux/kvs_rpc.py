@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from flux import treeobj
 from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from flux.kvs_limits import check_key
-from flux.kvs_txn import PRIMARY, READDIR, READLINK, TREEOBJ, WAITCREATE, WATCH, Txn
+from flux.kvs_txn import PRIMARY, READDIR, READLINK, TREEOBJ, WAITCREATE, WATCH, Txn, commit_request
+from flux.wire.errors import os_error
 from flux.wire.message import NODEID_ANY
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def lookup(
     `dir_of`, `symlink_of` or `treeobj_of`.
     """
     if not key:
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        raise os_error(errno.EINVAL)
     check_key(key)
     body: dict[str, Any] = {"key": key}
     if rootdir is None:
@@ -63,7 +64,7 @@ def treeobj_of(future: RPC) -> treeobj.TreeObj:
     """Wait for a lookup and return its RFC 11 object; raises OSError as the lookup failed, EPROTO if malformed."""
     answer = future.get()
     if not isinstance(answer, dict) or not isinstance(answer.get("val"), dict):
-        raise OSError(errno.EPROTO, os.strerror(errno.EPROTO))
+        raise os_error(errno.EPROTO)
     obj: treeobj.TreeObj = answer["val"]
     return obj
 
@@ -92,7 +93,7 @@ def commit(handle: Flux, txn: Txn, flags: int = 0, namespace: str | None = None)
     those of the transaction: EINVAL for SYNC in a namespace other than ``primary``, ENOSYS without a backing store, and what the
     store failed with, ENOSPC for example; nothing of the transaction is visible then.
     """
-    return handle.rpc("kvs.commit", {"namespace": namespace_of(namespace), "flags": flags, "ops": txn.ops})
+    return handle.rpc("kvs.commit", commit_request(txn.ops, flags, namespace_of(namespace)))
 
 
 def fence(handle: Flux, name: str, nprocs: int, txn: Txn, flags: int = 0, namespace: str | None = None) -> RPC:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any
 
 from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
@@ -30,7 +31,7 @@ class RPC(Future):
         super().__init__(flux_handle)
         name = topic.decode() if isinstance(topic, bytes) else topic
         if not isinstance(name, str) or not name:
-            raise OSError(22, "an RPC needs a topic")
+            raise OSError(errno.EINVAL, "an RPC needs a topic")
         self.topic = name
         wire_flags = (NORESPONSE if flags & FLUX_RPC_NORESPONSE else 0) | (
             STREAMING if flags & FLUX_RPC_STREAMING else 0

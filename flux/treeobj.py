@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from binascii import Error as _Base64Error
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from flux.b64 import b64decode as b64decode
+from flux.b64 import b64encode as b64encode
 from flux.kvs_limits import TREEOBJ_DEPTH, check_namespace, check_target, is_text
 
 TreeObj = dict[str, Any]
@@ -35,19 +35,6 @@ def is_blobref(text: object) -> bool:
         return False
     algorithm, dash, digest = text.partition("-")
     return bool(dash) and len(digest) == HASHES.get(algorithm, -1) and not digest.strip("0123456789abcdef")
-
-
-def b64encode(data: bytes) -> str:
-    """Return ``data`` as base64 text without line breaks."""
-    return b2a_base64(data, newline=False).decode("ascii")
-
-
-def b64decode(text: str) -> bytes:
-    """Return the bytes ``text`` stands for; raises ValueError if it is not base64."""
-    try:
-        return a2b_base64(text, strict_mode=True)
-    except _Base64Error as exc:
-        raise ValueError(str(exc)) from exc
 
 
 def val(data: bytes) -> TreeObj:

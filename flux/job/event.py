@@ -22,7 +22,7 @@ class EventLogEvent(dict[str, Any]):
         event: the entry as JSON text or as a mapping with ``timestamp``, ``name`` and optionally ``context``.
 
     Raises:
-        ValueError: the entry is no JSON object or lacks timestamp or name.
+        ValueError: the entry is not a JSON object, lacks timestamp or name, or has a context that is not an object.
     """
 
     def __init__(self, event: Mapping[str, Any] | str | bytes) -> None:
@@ -32,7 +32,8 @@ class EventLogEvent(dict[str, Any]):
         super().__init__(entry)
         if not isinstance(self.get("timestamp"), int | float) or not isinstance(self.get("name"), str):
             raise ValueError("eventlog entry has no timestamp or name")
-        self.setdefault("context", {})
+        if not isinstance(self.setdefault("context", {}), dict):
+            raise ValueError("the context of an eventlog entry is not a JSON object")
 
     @property
     def timestamp(self) -> float:
@@ -98,11 +99,15 @@ class JobEventWatchFuture(RPC):
     def get_line(self, autoreset: bool = True) -> str | None:
         """Return the next event as the line in the eventlog, None after the last one; see `get_event`."""
         try:
-            line: str = self.get()["event"]
+            line: object = self.get()["event"]
         except OSError as exc:
             if exc.errno == errno.ENODATA:
                 return None
             raise
+        except (KeyError, TypeError):
+            line = None
+        if not isinstance(line, str):
+            raise OSError(errno.EPROTO, "malformed answer to the watch of an eventlog")
         if autoreset:
             self.reset()
         return line
@@ -114,10 +119,15 @@ class JobEventWatchFuture(RPC):
             autoreset: make the following event current; False leaves that to ``reset``.
 
         Raises:
-            OSError: ENOENT for an unknown job or eventlog, EPERM for somebody else's job.
+            OSError: ENOENT for an unknown job or eventlog, EPERM for somebody else's job, EPROTO for what is not an event.
         """
         line = self.get_line(autoreset)
-        return None if line is None else EventLogEvent(line)
+        if line is None:
+            return None
+        try:
+            return EventLogEvent(line)
+        except ValueError as exc:
+            raise OSError(errno.EPROTO, str(exc)) from None
 
     def cancel(self) -> None:
         """Ask for the end of the watch; `get_event` returns None once it has come."""

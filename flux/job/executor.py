@@ -16,19 +16,16 @@ from flux.job.event import JobEventWatchFuture, JobException, event_watch_async
 from flux.job.executor_future import EVENTS, FluxExecutorFuture
 from flux.job.JobID import JobID
 from flux.job.submit import SubmitFuture, submit_async
+from flux.waitstatus import SIGNALED, return_code_of
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
 
-_SIGNAL_BASE = 128
-
 
 def _exit_status(waitstatus: int) -> int:
     """Return an exit status, or minus a signal number, for the status of a finish event."""
-    if os.WIFSIGNALED(waitstatus):
-        return -os.WTERMSIG(waitstatus)
-    code = os.WEXITSTATUS(waitstatus)
-    return _SIGNAL_BASE - code if code > _SIGNAL_BASE else code
+    code = return_code_of(waitstatus)
+    return SIGNALED - code if code > SIGNALED else code
 
 
 class _Task:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import pwd
 import time
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from flux import constants
 from flux.duration import fsd
 from flux.job.JobID import JobID
+from flux.job.states import JobResult, JobState, Urgency, result_name, state_name, status_name
 from flux.memoized_property import memoized_property
 from flux.output_format import OutputFormat, UtilFormatter, heading_spec
+from flux.waitstatus import return_code_of
 from flux.wire import json
 
 __all__ = [
@@ -29,43 +29,27 @@ __all__ = [
     "statustostr",
 ]
 
-_STATES = {
-    constants.FLUX_JOB_STATE_NEW: ("NEW", "N"),
-    constants.FLUX_JOB_STATE_DEPEND: ("DEPEND", "D"),
-    constants.FLUX_JOB_STATE_PRIORITY: ("PRIORITY", "P"),
-    constants.FLUX_JOB_STATE_SCHED: ("SCHED", "S"),
-    constants.FLUX_JOB_STATE_RUN: ("RUN", "R"),
-    constants.FLUX_JOB_STATE_CLEANUP: ("CLEANUP", "C"),
-    constants.FLUX_JOB_STATE_INACTIVE: ("INACTIVE", "I"),
-}
-_RESULTS = {
-    constants.FLUX_JOB_RESULT_COMPLETED: ("COMPLETED", "CD"),
-    constants.FLUX_JOB_RESULT_FAILED: ("FAILED", "F"),
-    constants.FLUX_JOB_RESULT_CANCELED: ("CANCELED", "CA"),
-    constants.FLUX_JOB_RESULT_TIMEOUT: ("TIMEOUT", "TO"),
-}
+_DEPEND = JobState.DEPEND.value
+_PRIORITY = JobState.PRIORITY.value
+_INACTIVE = JobState.INACTIVE.value
+_PENDING = JobState.PENDING.value
+_RUNNING = JobState.RUNNING.value
 _CANCELED_BEFORE_RUN = -128
 
 
 def statetostr(stateid: int, singlechar: bool = False) -> str:
     """Return the name of a job state, or its letter; ``(unknown)`` or ``?`` for an unknown one."""
-    return _STATES.get(stateid, ("(unknown)", "?"))[1 if singlechar else 0]
+    return state_name(stateid, singlechar)
 
 
 def resulttostr(resultid: int | str, singlechar: bool = False) -> str:
     """Return the name of a job result, or its abbreviation; empty while there is no result."""
-    if resultid == "":
-        return ""
-    return _RESULTS.get(int(resultid), ("(unknown)", "?"))[1 if singlechar else 0]
+    return "" if resultid == "" else result_name(int(resultid), singlechar)
 
 
 def statustostr(stateid: int, resultid: int | str, abbrev: bool = False) -> str:
     """Return the status of a job, the friendly mix of state and result: ``PENDING``, ``RUNNING``, ``COMPLETED``…"""
-    if stateid & constants.FLUX_JOB_STATE_PENDING or stateid == constants.FLUX_JOB_STATE_NEW:
-        return "PD" if abbrev else "PENDING"
-    if stateid & constants.FLUX_JOB_STATE_RUNNING:
-        return "R" if abbrev else "RUNNING"
-    return resulttostr(resultid, abbrev)
+    return status_name(stateid, None if resultid == "" else int(resultid), abbrev)
 
 
 @lru_cache(maxsize=1024)
@@ -187,7 +171,7 @@ class JobInfo:
     def get_remaining_time(self) -> float:
         """Return the seconds until a running job expires; 0 for other jobs and for unlimited ones."""
         expiration = float(self.expiration)
-        if not self.state_id & constants.FLUX_JOB_STATE_RUNNING or not expiration:
+        if not self.state_id & _RUNNING or not expiration:
             return 0.0
         return max(expiration - time.time(), 0.0)
 
@@ -272,8 +256,8 @@ class JobInfo:
         """Exit code, negative signal number, -128 if cancelled before it ran; empty while the job is active."""
         status = self._info.get("waitstatus", "")
         if status != "":
-            return os.waitstatus_to_exitcode(int(status))
-        if self.result_id in (constants.FLUX_JOB_RESULT_CANCELED, constants.FLUX_JOB_RESULT_TIMEOUT):
+            return return_code_of(int(status))
+        if self.result_id in (JobResult.CANCELED, JobResult.TIMEOUT):
             return _CANCELED_BEFORE_RUN
         return ""
 
@@ -281,9 +265,9 @@ class JobInfo:
     def reason(self) -> str:
         """Why a pending job waits, or why an ended one was no success; empty for other jobs."""
         state = self.state_id
-        if state & constants.FLUX_JOB_STATE_PENDING:
+        if state & _PENDING:
             return self._pending_reason(state)
-        if state != constants.FLUX_JOB_STATE_INACTIVE or self.result_id == constants.FLUX_JOB_RESULT_COMPLETED:
+        if state != _INACTIVE or self.result_id == JobResult.COMPLETED:
             return ""
         note = self._info.get("exception_note") or self._info.get("exception_type")
         if note:
@@ -292,11 +276,11 @@ class JobInfo:
         return f"exit code {code}" if isinstance(code, int) and code >= 0 else f"signal {-int(code or 0)}"
 
     def _pending_reason(self, state: int) -> str:
-        if state == constants.FLUX_JOB_STATE_DEPEND:
+        if state == _DEPEND:
             return f"depends on {self.dependencies}" if self.dependencies else "waiting for its dependencies"
-        if state == constants.FLUX_JOB_STATE_PRIORITY:
+        if state == _PRIORITY:
             return "waiting for its priority"
-        if self._info.get("priority") == constants.FLUX_JOB_URGENCY_HOLD:
+        if self._info.get("priority") == Urgency.HOLD:
             return "held"
         scheduler = (self._info.get("annotations") or {}).get("sched") or {}
         return str(scheduler.get("reason_pending") or "waiting for resources")

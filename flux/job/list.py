@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from flux import constants
+from flux.constants import FLUX_USERID_UNKNOWN
 from flux.future import WaitAllFuture
 from flux.job.attributes import JOB_ATTRIBUTES
 from flux.job.info import JobInfo
 from flux.job.JobID import JobID
+from flux.job.states import RESULT_FILTERS, STATE_FILTERS, JobState
 from flux.rpc import RPC
 
 if TYPE_CHECKING:
@@ -140,23 +141,8 @@ class JobList:
         ValueError: a filter, user or job id is not valid.
     """
 
-    STATES: ClassVar[dict[str, int]] = {
-        "depend": constants.FLUX_JOB_STATE_DEPEND,
-        "priority": constants.FLUX_JOB_STATE_PRIORITY,
-        "sched": constants.FLUX_JOB_STATE_SCHED,
-        "run": constants.FLUX_JOB_STATE_RUN,
-        "cleanup": constants.FLUX_JOB_STATE_CLEANUP,
-        "inactive": constants.FLUX_JOB_STATE_INACTIVE,
-        "pending": constants.FLUX_JOB_STATE_PENDING,
-        "running": constants.FLUX_JOB_STATE_RUNNING,
-        "active": constants.FLUX_JOB_STATE_ACTIVE,
-    }
-    RESULTS: ClassVar[dict[str, int]] = {
-        "completed": constants.FLUX_JOB_RESULT_COMPLETED,
-        "failed": constants.FLUX_JOB_RESULT_FAILED,
-        "canceled": constants.FLUX_JOB_RESULT_CANCELED,
-        "timeout": constants.FLUX_JOB_RESULT_TIMEOUT,
-    }
+    STATES: ClassVar[Mapping[str, int]] = {k: v for k, v in STATE_FILTERS.items() if k != "new"}
+    RESULTS: ClassVar[Mapping[str, int]] = RESULT_FILTERS
 
     def __init__(
         self,
@@ -174,7 +160,7 @@ class JobList:
         self.max_entries = max_entries
         self.errors: list[str] = []
         self.ids = [JobID(jobid) for jobid in ids]
-        self.userid = constants.FLUX_USERID_UNKNOWN
+        self.userid = FLUX_USERID_UNKNOWN
         self._query: JobListRPC | JobListIdsFuture | None = None
         for fname in filters:
             self.add_filter(fname)
@@ -184,7 +170,7 @@ class JobList:
     def set_user(self, user: str | int) -> None:
         """Only list jobs of ``user``, a name or an id, or of everybody for ``all``; raises ValueError for a bad one."""
         if user == "all":
-            self.userid = constants.FLUX_USERID_UNKNOWN
+            self.userid = FLUX_USERID_UNKNOWN
             return
         import pwd
 
@@ -197,11 +183,11 @@ class JobList:
         """Also list jobs with the state or result ``fname``; raises ValueError if there is no such."""
         name = fname.lower()
         if name == "all":
-            self.states |= self.STATES["pending"] | self.STATES["running"] | self.STATES["inactive"]
+            self.states |= JobState.LISTED.value
         elif name in self.STATES:
             self.states |= self.STATES[name]
         elif name in self.RESULTS:
-            self.states |= self.STATES["inactive"]
+            self.states |= JobState.INACTIVE.value
             self.results |= self.RESULTS[name]
         else:
             raise ValueError(f"Invalid filter specified: {fname}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from flux.core.reactor import Reactor
 from flux.rpc import RPC
-from flux.wire.errors import errnum_of, text_of
+from flux.wire.errors import errnum_of, os_error, text_of
 from flux.wire.message import NODEID_ANY, NORESPONSE, Message, response
 
 Script = Callable[[Any], Any]
@@ -63,7 +64,7 @@ class ScriptedFlux:
         function = self.script.get(msg.topic or "")
         try:
             if function is None:
-                raise OSError(38, "")
+                raise os_error(errno.ENOSYS)
             answer = response(msg, function(payload))
         except OSError as exc:
             answer = response(msg, text_of(exc), errnum=errnum_of(exc))

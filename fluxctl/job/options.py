@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from flux.job.states import STATE_FILTERS, JobState
 from fluxctl.command import FluxCommand, echo, program_name
 from fluxctl.errors import CommandError
 from fluxctl.numbers import decimal
@@ -20,18 +21,7 @@ HELP_COLUMN = 25
 WIDTH = 80
 COMPLETED_IDS = 200
 
-STATES = {
-    "new": 1,
-    "depend": 2,
-    "priority": 4,
-    "sched": 8,
-    "run": 16,
-    "cleanup": 32,
-    "inactive": 64,
-    "pending": 14,
-    "running": 48,
-    "active": 62,
-}
+STATES = STATE_FILTERS
 
 
 def option_lines(rows: Iterable[tuple[str, str]]) -> list[str]:
@@ -72,14 +62,15 @@ class JobIdArguments(click.Argument):
 
         from flux.core.handle import Flux
         from flux.job.JobID import id_encode
+        from flux.wire.message import USERID_UNKNOWN
 
         try:
             with Flux() as h:
                 request = {
                     "max_entries": COMPLETED_IDS,
                     "attrs": ["name"],
-                    "userid": 0xFFFFFFFF,
-                    "states": 126,
+                    "userid": USERID_UNKNOWN,
+                    "states": JobState.LISTED.value,
                     "results": 0,
                 }
                 jobs = h.rpc("job-list.list", request).get()["jobs"]
@@ -123,7 +114,9 @@ def parse_userid(text: str | None) -> int:
     if text == "all":
         return -1
     if text.isdecimal():
-        userid = decimal(text, 0xFFFFFFFE)
+        from flux.wire.message import USERID_UNKNOWN
+
+        userid = decimal(text, USERID_UNKNOWN - 1)
         if userid is None:
             raise CommandError(f"unknown user {text}")
         return userid
