@@ -25,6 +25,7 @@ from flux.wire.message import (
     UPSTREAM,
     Message,
     event,
+    next_matchtag,
     request,
 )
 
@@ -212,7 +213,7 @@ class AsyncFlux:
         transport = self.transport
         if self.closed or transport is None:
             raise OSError(errno.ECONNRESET, "the connection to the broker is closed")
-        self._tag = tag = self._tag % 0xFFFFFFFE + 1
+        self._tag = tag = next_matchtag(self._tag)
         msg.aux2 = tag
         self._pending[tag] = (callback, streaming)
         try:

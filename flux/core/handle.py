@@ -18,7 +18,7 @@ from flux.wire import framing
 from flux.wire import message as wire
 from flux.wire.codec import DecodeError
 from flux.wire.errors import os_error
-from flux.wire.message import EVENT, NODEID_ANY, REQUEST, RESPONSE
+from flux.wire.message import EVENT, NODEID_ANY, REQUEST, RESPONSE, next_matchtag
 from flux.wire.topic import SUBSCRIBE, UNSUBSCRIBE, matches
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Flux:
 
     def new_matchtag(self, rpc: RPC) -> int:
         """Return a match tag whose responses go to ``rpc``."""
-        self._tag = self._tag % 0xFFFFFFFE + 1
+        self._tag = next_matchtag(self._tag)
         self._pending[self._tag] = rpc
         return self._tag
 

@@ -16,6 +16,7 @@ NODEID_ANY: Final = 0xFFFFFFFF
 NODEID_UPSTREAM: Final = 0xFFFFFFFE
 USERID_UNKNOWN: Final = 0xFFFFFFFF
 MATCHTAG_NONE: Final = 0
+MATCHTAG_MAX: Final = 0xFFFFFFFE
 ROLE_NONE: Final = 0
 ROLE_OWNER: Final = 1
 ROLE_USER: Final = 2
@@ -52,6 +53,12 @@ MORE: Final = 0x80
 A link that breaks has to fail exactly the requests that still wait; RFC 3 tells the last response only for streams. The flag is
 taken off before the response reaches a client.
 """
+
+
+def next_matchtag(tag: int) -> int:
+    """Return the match tag to use after ``tag``: they go round, and leave `MATCHTAG_NONE` out."""
+    return tag % MATCHTAG_MAX + 1
+
 
 Payload = bytes | str | dict[str, Any] | list[Any] | None
 
