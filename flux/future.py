@@ -11,7 +11,7 @@ from flux.wire.errors import error_of, os_error
 from flux.wire.message import RESPONSE, Message
 
 if TYPE_CHECKING:
-    from flux.core.handle import Flux
+    from flux.core.interface import Requester
     from flux.core.reactor import Reactor, Timer
 
 
@@ -22,7 +22,7 @@ class Future:
     `then` has a function called by the reactor instead.
     """
 
-    def __init__(self, flux_handle: Flux | None = None) -> None:
+    def __init__(self, flux_handle: Requester | None = None) -> None:
         self.flux_handle = flux_handle
         self._results: deque[Message] = deque()
         self._then: Callable[[], None] | None = None
@@ -140,7 +140,7 @@ class Future:
             self._timer = reactor.call_at(reactor.now() + timeout, lambda: self.fulfill_error(errno.ETIMEDOUT))
         return self
 
-    def get_flux(self) -> Flux | None:
+    def get_flux(self) -> Requester | None:
         """Return the handle."""
         return self.flux_handle
 

@@ -57,7 +57,7 @@ def lookup(
 def lookup_cancel(future: RPC) -> None:
     """End a watching `lookup`: its future gets ENODATA (flux_kvs_lookup_cancel)."""
     assert future.flux_handle is not None
-    future.flux_handle.rpc("kvs-watch.cancel", {"matchtag": future.matchtag}, NODEID_ANY, FLUX_RPC_NORESPONSE)
+    type(future)(future.flux_handle, "kvs-watch.cancel", {"matchtag": future.matchtag}, NODEID_ANY, FLUX_RPC_NORESPONSE)
 
 
 def treeobj_of(future: RPC) -> treeobj.TreeObj:

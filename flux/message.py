@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from flux.constants import FLUX_MATCHTAG_NONE, FLUX_MSGTYPE_EVENT
+from flux.core.interface import ReactorOwner
 from flux.core.watchers import Watcher
 from flux.wire import message as wire
 from flux.wire.topic import matches
-
-if TYPE_CHECKING:
-    from flux.core.handle import Flux
 
 _NAMES = {1: "request", 2: "response", 4: "event", 8: "control"}
 
@@ -82,12 +80,22 @@ class Message:
         return self.wire.sequence
 
 
+class MessageSource(ReactorOwner, Protocol):
+    """What gives messages to watchers."""
+
+    def add_message_watcher(self, watcher: MessageWatcher) -> None:
+        """Give messages that ``watcher`` wants to it."""
+
+    def remove_message_watcher(self, watcher: MessageWatcher) -> None:
+        """Undo `add_message_watcher`."""
+
+
 class MessageWatcher(Watcher):
     """Calls ``callback(handle, watcher, message, args)`` for each message that matches."""
 
     def __init__(
         self,
-        flux_handle: Flux,
+        flux_handle: MessageSource,
         type_mask: int,
         callback: Callable[..., Any],
         topic_glob: str = "*",
@@ -95,6 +103,7 @@ class MessageWatcher(Watcher):
         args: Any = None,
     ) -> None:
         super().__init__(flux_handle)
+        self._source = flux_handle
         self.type_mask = type_mask
         self.topic_glob = topic_glob
         self.match_tag = match_tag
@@ -102,10 +111,10 @@ class MessageWatcher(Watcher):
         self._args = args
 
     def _start(self) -> None:
-        self.flux_handle.add_message_watcher(self)
+        self._source.add_message_watcher(self)
 
     def _stop(self) -> None:
-        self.flux_handle.remove_message_watcher(self)
+        self._source.remove_message_watcher(self)
 
     def wants(self, msg: wire.Message) -> bool:
         """Whether this watcher takes a message."""

@@ -10,7 +10,7 @@ from flux.future import Future
 from flux.wire.message import NODEID_ANY, NODEID_UPSTREAM, NORESPONSE, STREAMING, UPSTREAM, Message, request
 
 if TYPE_CHECKING:
-    from flux.core.handle import Flux
+    from flux.core.interface import Requester
 
 
 class RPC(Future):
@@ -22,7 +22,7 @@ class RPC(Future):
 
     def __init__(
         self,
-        flux_handle: Flux,
+        flux_handle: Requester,
         topic: str | bytes,
         payload: Any = None,
         nodeid: int = NODEID_ANY,

@@ -10,7 +10,7 @@ from flux.wire.errors import os_error
 from flux.wire.message import REQUEST
 
 if TYPE_CHECKING:
-    from flux.core.handle import Flux
+    from flux.core.interface import Sender
 
 ROLE_OWNER = 1
 
@@ -23,7 +23,7 @@ class ModuleBasics:
         self.debug_flags = 0
         self.requests = 0
 
-    def answer(self, handle: Flux, msg: wire.Message) -> bool:
+    def answer(self, handle: Sender, msg: wire.Message) -> bool:
         """Answer a request for this module; returns False for one of which it knows nothing."""
         service, _, method = (msg.topic or "").rpartition(f"{self.name}.")
         if service:

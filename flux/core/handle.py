@@ -23,6 +23,7 @@ from flux.wire.topic import SUBSCRIBE, UNSUBSCRIBE, matches
 
 if TYPE_CHECKING:
     from flux.core.basics import ModuleBasics
+    from flux.core.interface import Fulfillable
     from flux.core.watchers import FDWatcher, SignalWatcher, TimerWatcher
     from flux.future import Future
     from flux.message import Message, MessageWatcher
@@ -45,7 +46,7 @@ class Flux:
         self.url = url
         self._sock = open_socket(url)
         self._unpacker = framing.Unpacker()
-        self._pending: dict[int, RPC] = {}
+        self._pending: dict[int, Fulfillable] = {}
         self._tag = 0
         self._inbox: deque[wire.Message] = deque()
         self._watchers: list[MessageWatcher] = []
@@ -107,7 +108,7 @@ class Flux:
         """Answer a request with an error."""
         self.send_wire(wire.response(message.wire, text, errnum=errnum))
 
-    def new_matchtag(self, rpc: RPC) -> int:
+    def new_matchtag(self, rpc: Fulfillable) -> int:
         """Return a match tag whose responses go to ``rpc``."""
         self._tag = next_matchtag(self._tag)
         self._pending[self._tag] = rpc

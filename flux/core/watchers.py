@@ -9,7 +9,7 @@ from flux.constants import FLUX_POLLERR, FLUX_POLLIN, FLUX_POLLOUT
 from flux.core.reactor import Timer
 
 if TYPE_CHECKING:
-    from flux.core.handle import Flux
+    from flux.core.interface import ReactorOwner
 
 
 class Watcher:
@@ -18,7 +18,7 @@ class Watcher:
     An exception of a callback ends `Flux.reactor_run`, which raises it.
     """
 
-    def __init__(self, flux_handle: Flux) -> None:
+    def __init__(self, flux_handle: ReactorOwner) -> None:
         self.flux_handle = flux_handle
         self.active = False
 
@@ -59,7 +59,7 @@ class TimerWatcher(Watcher):
 
     def __init__(
         self,
-        flux_handle: Flux,
+        flux_handle: ReactorOwner,
         after: float,
         callback: Callable[..., Any],
         repeat: float = 0.0,
@@ -98,7 +98,7 @@ class FDWatcher(Watcher):
 
     def __init__(
         self,
-        flux_handle: Flux,
+        flux_handle: ReactorOwner,
         fd_int: int,
         events: int | None,
         callback: Callable[..., Any],
@@ -126,7 +126,9 @@ class FDWatcher(Watcher):
 class SignalWatcher(Watcher):
     """Calls ``callback(handle, watcher, signum, args)`` when a signal arrives; only in the main thread."""
 
-    def __init__(self, flux_handle: Flux, signal_int: int, callback: Callable[..., Any], args: Any = None) -> None:
+    def __init__(
+        self, flux_handle: ReactorOwner, signal_int: int, callback: Callable[..., Any], args: Any = None
+    ) -> None:
         super().__init__(flux_handle)
         self.signum = signal_int
         self._callback = callback

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from flux.core.interface import Fulfillable
 from flux.core.reactor import Reactor
 from flux.rpc import RPC
 from flux.wire.errors import errnum_of, os_error, text_of
@@ -26,12 +27,12 @@ class ScriptedFlux:
         self.attrs = {"rank": "0", "size": "1", **(attrs or {})}
         self.sent: list[tuple[str, Any]] = []
         self.reactor = Reactor()
-        self._pending: dict[int, RPC] = {}
+        self._pending: dict[int, Fulfillable] = {}
         self._tag = 0
 
     def rpc(self, topic: str, payload: Any = None, nodeid: int = NODEID_ANY, flags: int = 0) -> RPC:
         """Send a request."""
-        return RPC(self, topic, payload, nodeid, flags)  # type: ignore[arg-type]
+        return RPC(self, topic, payload, nodeid, flags)
 
     def attr_get(self, name: str) -> str | None:
         """Return a broker attribute, None if it is not set."""
@@ -47,7 +48,7 @@ class ScriptedFlux:
 
     # What RPC and Future use of a handle
 
-    def new_matchtag(self, rpc: RPC) -> int:
+    def new_matchtag(self, rpc: Fulfillable) -> int:
         """Return a match tag whose responses go to ``rpc``."""
         self._tag += 1
         self._pending[self._tag] = rpc
