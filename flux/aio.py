@@ -15,6 +15,7 @@ from typing import Any, Protocol, Self
 
 from flux.connect import open_stream
 from flux.wire.errors import error_of
+from flux.wire.json import JsonObject
 from flux.wire.message import (
     EVENT,
     NODEID_ANY,
@@ -194,7 +195,7 @@ class AsyncFlux:
     def post(
         self,
         topic: str,
-        payload: Any,
+        payload: object,
         callback: ResponseCallback,
         *,
         nodeid: int = NODEID_ANY,
@@ -227,7 +228,7 @@ class AsyncFlux:
         """Drop interest in the responses to ``matchtag``."""
         self._pending.pop(matchtag, None)
 
-    def send(self, topic: str, payload: Any = None, *, nodeid: int = NODEID_ANY) -> None:
+    def send(self, topic: str, payload: object = None, *, nodeid: int = NODEID_ANY) -> None:
         """Send a request that gets no response."""
         self.send_message(request(topic, payload, nodeid=nodeid, flags=NORESPONSE))
 
@@ -240,7 +241,7 @@ class AsyncFlux:
     async def rpc_message(
         self,
         topic: str,
-        payload: Any = None,
+        payload: object = None,
         *,
         nodeid: int = NODEID_ANY,
         upstream: bool = False,
@@ -265,12 +266,12 @@ class AsyncFlux:
     async def rpc(
         self,
         topic: str,
-        payload: Any = None,
+        payload: object = None,
         *,
         nodeid: int = NODEID_ANY,
         upstream: bool = False,
         timeout: float | None = None,
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Send a request and return its response's payload, an empty object when there is none."""
         msg = await self.rpc_message(topic, payload, nodeid=nodeid, upstream=upstream, timeout=timeout)
         try:
@@ -284,7 +285,7 @@ class AsyncFlux:
     def stream(
         self,
         topic: str,
-        payload: Any = None,
+        payload: object = None,
         *,
         nodeid: int = NODEID_ANY,
         cancel: str | None = "",
@@ -298,13 +299,13 @@ class AsyncFlux:
 
     # Events
 
-    async def publish(self, topic: str, payload: Any = None, *, private: bool = False) -> None:
+    async def publish(self, topic: str, payload: object = None, *, private: bool = False) -> None:
         """Publish an event; it reaches every subscriber of the instance in the order of its sequence number."""
         self.send_message(event(topic, payload, private=private))
 
-    async def publish_seq(self, topic: str, payload: Any = None, *, private: bool = False) -> int:
+    async def publish_seq(self, topic: str, payload: object = None, *, private: bool = False) -> int:
         """Publish an event through rank 0 and return its sequence number."""
-        body: dict[str, Any] = {"topic": topic, "flags": 2 if private else 0}
+        body: dict[str, object] = {"topic": topic, "flags": 2 if private else 0}
         if payload is not None:
             body["payload"] = payload
         answer = await self.rpc("event.pub", body, nodeid=0)

@@ -68,4 +68,5 @@ def parse_datetime(string: str, now: datetime | None = None) -> datetime:
     result, context = Calendar(version=VERSION_CONTEXT_STYLE).parseDT(string, sourceTime=start)
     if not context.hasDateOrTime:
         raise ValueError(f'Invalid datetime: "{string}"')
-    return result  # type: ignore[no-any-return]
+    found: datetime = result
+    return found

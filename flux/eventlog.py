@@ -6,14 +6,14 @@ import errno
 import math
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from flux.wire import json
+from flux.wire.json import JsonObject
 
-Entry = dict[str, Any]
+Entry = JsonObject
 
 
-def entry(name: str, context: Mapping[str, Any] | None = None, timestamp: float | None = None) -> Entry:
+def entry(name: str, context: Mapping[str, object] | None = None, timestamp: float | None = None) -> Entry:
     """Return an event entry; ``timestamp`` is in seconds since the epoch, the current time by default.
 
     Raises OSError(EINVAL) for an empty name, a name with white space in it, a time that is negative or no number, or a context
@@ -33,7 +33,7 @@ def entry(name: str, context: Mapping[str, Any] | None = None, timestamp: float 
     return event
 
 
-def encode(event: Mapping[str, Any]) -> str:
+def encode(event: Mapping[str, object]) -> str:
     """Return the line, newline included, that stands for ``event`` in a log."""
     return json.dumps_str(event) + "\n"
 

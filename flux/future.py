@@ -25,7 +25,7 @@ class Future:
     def __init__(self, flux_handle: Requester | None = None) -> None:
         self.flux_handle = flux_handle
         self._results: deque[Message] = deque()
-        self._then: Callable[[], None] | None = None
+        self._then: Callable[[], object] | None = None
         self._scheduled = False
         self._counted = False
         self._timer: Timer | None = None
@@ -123,7 +123,7 @@ class Future:
             if self._results:
                 self._schedule()
 
-    def then(self, callback: Callable[..., Any], *args: Any, timeout: float = -1.0, **kwargs: Any) -> Self:
+    def then(self, callback: Callable[..., object], *args: object, timeout: float = -1.0, **kwargs: object) -> Self:
         """Have the reactor call ``callback(self, *args, **kwargs)`` for the result.
 
         After ``timeout`` seconds without one, unless that is negative, the result is an error ETIMEDOUT. Raises OSError(EINVAL)
@@ -197,7 +197,7 @@ class WaitAllFuture(Future):
         self._check()
         return self
 
-    def then(self, callback: Callable[..., Any], *args: Any, timeout: float = -1.0, **kwargs: Any) -> Self:
+    def then(self, callback: Callable[..., object], *args: object, timeout: float = -1.0, **kwargs: object) -> Self:
         """Have the reactor call ``callback(self, *args, **kwargs)`` when every child has a result."""
         super().then(callback, *args, timeout=timeout, **kwargs)
         for child in self.children:

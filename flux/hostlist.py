@@ -138,7 +138,6 @@ class Hostlist:
     """
 
     __slots__ = ("_hosts",)
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, arg: HostlistLike = "") -> None:
         self._hosts: list[str] = []

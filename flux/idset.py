@@ -86,7 +86,6 @@ class IDset:
     """
 
     __slots__ = ("_firsts", "_flags", "_lasts")
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, arg: IDsetLike = "", flags: int = IDSET_FLAG_RANGE) -> None:
         self._flags = flags

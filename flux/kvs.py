@@ -109,7 +109,7 @@ def isdir(flux_handle: Flux, key: str) -> bool:
         raise
 
 
-def put(flux_handle: Flux, key: str, value: Any) -> None:
+def put(flux_handle: Flux, key: str, value: object) -> None:
     """Set ``key``, at the next `commit`, to ``value`` as JSON, or as it is if it is bytes; raises TypeError for anything else."""
     if isinstance(value, bytes | bytearray):
         _txn(flux_handle).put_raw(key, bytes(value))
@@ -222,7 +222,7 @@ class KVSDir(MutableMapping[str, Any]):
                 raise KeyError(key) from exc
             raise
 
-    def __setitem__(self, key: str, value: Any) -> None:
+    def __setitem__(self, key: str, value: object) -> None:
         put(self.flux_handle, self.key_at(key), value)
 
     def __delitem__(self, key: str) -> None:
@@ -267,14 +267,14 @@ class KVSDir(MutableMapping[str, Any]):
         """Return the names of directories."""
         return self.list_all()[1]
 
-    def mkdir(self, key: str, contents: Mapping[str, Any] | None = None) -> None:
+    def mkdir(self, key: str, contents: Mapping[str, object] | None = None) -> None:
         """Create the directory ``key`` and commit; fill it with ``contents`` as `fill` does."""
         put_mkdir(self.flux_handle, self.key_at(key))
         self.commit()
         if contents:
             KVSDir(self.flux_handle, self.key_at(key)).fill(contents)
 
-    def fill(self, contents: Mapping[str, Any]) -> None:
+    def fill(self, contents: Mapping[str, object]) -> None:
         """Set the keys and values of ``contents`` and commit; ``dir.file`` names create directories, dictionaries become JSON values.
 
         Raises ValueError if ``contents`` is empty.

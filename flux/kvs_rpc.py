@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux import treeobj
 from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from flux.kvs_limits import check_key
 from flux.kvs_txn import PRIMARY, READDIR, READLINK, TREEOBJ, WAITCREATE, WATCH, Txn, commit_request
 from flux.wire.errors import os_error
+from flux.wire.json import JsonObject
 from flux.wire.message import NODEID_ANY
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def lookup(
     if not key:
         raise os_error(errno.EINVAL)
     check_key(key)
-    body: dict[str, Any] = {"key": key}
+    body: JsonObject = {"key": key}
     if rootdir is None:
         body["namespace"] = namespace_of(namespace)
     body["flags"] = flags
@@ -133,9 +134,9 @@ def namespace_remove(handle: Flux, name: str) -> RPC:
     return handle.rpc("kvs.namespace-remove", {"namespace": name}, 0)
 
 
-def namespace_list(handle: Flux) -> list[dict[str, Any]]:
+def namespace_list(handle: Flux) -> list[JsonObject]:
     """Return the namespaces, each with ``namespace``, ``owner`` and ``flags``."""
-    found: list[dict[str, Any]] = handle.rpc("kvs.namespace-list").get()["namespaces"]
+    found: list[JsonObject] = handle.rpc("kvs.namespace-list").get()["namespaces"]
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from flux import treeobj
 from flux.kvs_flags import (
@@ -109,7 +109,7 @@ class Txn:
         """Forget every operation."""
         self.ops = []
 
-    def put(self, key: str, value: Any) -> Txn:
+    def put(self, key: str, value: object) -> Txn:
         """Set ``key`` to ``value`` encoded as JSON."""
         return self.put_raw(key, json.dumps(value))
 

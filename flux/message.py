@@ -28,7 +28,7 @@ class Message:
         self.wire = handle if handle is not None else wire.Message(type_id, flags=wire.ROUTE)
 
     @classmethod
-    def from_event_encode(cls, topic: str, payload: Any = None) -> Message:
+    def from_event_encode(cls, topic: str, payload: object = None) -> Message:
         """Return an unpublished event; text is sent unmodified, any other payload as JSON."""
         return cls(handle=wire.event(topic, payload))
 
@@ -57,7 +57,7 @@ class Message:
         return self.wire.json()
 
     @payload.setter
-    def payload(self, value: Any) -> None:
+    def payload(self, value: object) -> None:
         self.wire.payload = wire.encode_payload(value)
         if self.wire.payload is None:
             self.wire.flags &= ~wire.PAYLOAD
@@ -97,10 +97,10 @@ class MessageWatcher(Watcher):
         self,
         flux_handle: MessageSource,
         type_mask: int,
-        callback: Callable[..., Any],
+        callback: Callable[..., object],
         topic_glob: str = "*",
         match_tag: int = FLUX_MATCHTAG_NONE,
-        args: Any = None,
+        args: object = None,
     ) -> None:
         super().__init__(flux_handle)
         self._source = flux_handle

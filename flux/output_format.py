@@ -39,16 +39,20 @@ class UtilDatetime:
         return format(self, "")
 
 
-def _seconds(value: Any) -> float:
+Number = float | str
+"""A number, or its text; the empty string for none."""
+
+
+def _seconds(value: Number | None) -> float:
     return float(value) if value not in ("", None) else 0.0
 
 
-def _date(value: Any) -> str:
+def _date(value: Number | None) -> str:
     seconds = _seconds(value)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(seconds)) if seconds else ""
 
 
-def _hms(value: Any) -> str:
+def _hms(value: Number | None) -> str:
     minutes, seconds = divmod(round(_seconds(value)), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
@@ -56,7 +60,7 @@ def _hms(value: Any) -> str:
     return text if not days else f"{days} day{'' if days == 1 else 's'}, {text}"
 
 
-_CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+_CONVERSIONS: dict[str, Callable[[Any], object]] = {
     "D": _date,
     "d": lambda value: UtilDatetime(_seconds(value)),
     "F": lambda value: fsd(_seconds(value)),
@@ -67,7 +71,7 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def convert_value(value: Any, conversion: str) -> Any:
+def convert_value(value: Any, conversion: str) -> object:
     """Apply a ``!X`` conversion; ValueError if it is unknown."""
     convert = _CONVERSIONS.get(conversion)
     if convert is None:
@@ -75,7 +79,7 @@ def convert_value(value: Any, conversion: str) -> Any:
     return convert(value)
 
 
-def format_value(value: Any, spec: str) -> str:
+def format_value(value: object, spec: str) -> str:
     """Apply a format spec, where a trailing ``h`` shows a missing value as ``-``.
 
     Numbers formatted by a numeric spec stay numbers; a value that is an empty string ignores a numeric type.
@@ -106,11 +110,11 @@ def heading_spec(spec: str) -> str:
 class UtilFormatter(string.Formatter):
     """string.Formatter with the conversions and the ``h`` suffix of this module."""
 
-    def convert_field(self, value: Any, conversion: str | None) -> Any:
+    def convert_field(self, value: object, conversion: str | None) -> object:
         """Apply a conversion; ValueError if it is unknown."""
         return convert_value(value, conversion) if conversion else value
 
-    def format_field(self, value: Any, format_spec: str) -> str:
+    def format_field(self, value: object, format_spec: str) -> str:
         """Apply a format spec."""
         return format_value(value, format_spec)
 
@@ -165,7 +169,7 @@ class OutputFormat:
             if name:
                 yield format(self.headings[name], "" if conversion == "d" else heading_spec(spec))
 
-    def format(self, obj: Any) -> str:
+    def format(self, obj: object) -> str:
         """Return the line of an object that has the format's fields as attributes, fit for a terminal.
 
         Raises:
@@ -183,7 +187,7 @@ class OutputFormat:
         line = "".join(parts)
         return line if line.isprintable() else self._format_cleaned(obj)
 
-    def _format_cleaned(self, obj: Any) -> str:
+    def _format_cleaned(self, obj: object) -> str:
         """Return the line with what is not fit for a terminal escaped in each value; the format's own text stays as it is."""
         parts = []
         for text, getter, spec, conversion in self._cells:

@@ -14,6 +14,8 @@ from datetime import timedelta
 from types import FrameType
 from typing import Any, ClassVar, TextIO
 
+from flux.wire.json import JsonObject
+
 _SAVE, _RESTORE = "\x1b7", "\x1b8"
 _REGION_RESET = "\x1b[r"
 _CLEAR_LINE, _CLEAR_TO_END = "\x1b[2K", "\x1b[K"
@@ -37,6 +39,10 @@ def _default_formatter(bottombar: Bottombar, width: int) -> str:
     return text[:width]
 
 
+SignalHandler = Callable[[int, FrameType | None], object] | int | None
+"""What `signal.signal` takes and returns."""
+
+
 class Bottombar:
     """A status line that stays on the last line of the terminal while output scrolls above it.
 
@@ -50,15 +56,15 @@ class Bottombar:
 
     stream: TextIO
 
-    def __init__(self, formatter: Callable[[Any, int], str] | None = None, **kwargs: Any) -> None:
-        self.kwargs: dict[str, Any] = kwargs
+    def __init__(self, formatter: Callable[..., str] | None = None, **kwargs: object) -> None:
+        self.kwargs: JsonObject = kwargs
         self.formatter = formatter or _default_formatter
         self.stream = sys.stdout
         self._started: float | None = None
         self._running = False
         self._drawn = 0.0
         self._size = os.terminal_size((80, 24))
-        self._old_winch: Any = None
+        self._old_winch: SignalHandler = None
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -83,7 +89,7 @@ class Bottombar:
         self.redraw()
         return self
 
-    def _watch_resize(self) -> Any:
+    def _watch_resize(self) -> SignalHandler:
         try:
             return signal.signal(signal.SIGWINCH, self._resized)
         except ValueError:
@@ -163,7 +169,7 @@ class ProgressBar(Bottombar):
         before: str = "",
         after: str = " {percent:5.1f}%",
         autostop: bool = False,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         if style not in self.bar_style:
             raise ValueError(f"unknown style {style}: use one of {', '.join(self.bar_style)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from flux.future import Future
@@ -24,7 +24,7 @@ class RPC(Future):
         self,
         flux_handle: Requester,
         topic: str | bytes,
-        payload: Any = None,
+        payload: object = None,
         nodeid: int = NODEID_ANY,
         flags: int = 0,
     ) -> None:

@@ -12,7 +12,6 @@ import errno
 import os
 from base64 import b64decode, b64encode
 from functools import lru_cache
-from typing import Any
 
 _SIGNATURE = b"none"
 _VERSION = 1
@@ -85,11 +84,11 @@ class SecurityContext:
         self.config_pattern = config_pattern
         self.flags = flags
 
-    def sign_wrap(self, payload: bytes | str, mech_type: Any = None, flags: int = 0) -> bytes:
+    def sign_wrap(self, payload: bytes | str, mech_type: object = None, flags: int = 0) -> bytes:
         """Return `payload` signed by the current user; OSError(EINVAL) for a mechanism other than none."""
         return self.sign_wrap_as(os.geteuid(), payload, mech_type, flags)
 
-    def sign_wrap_as(self, userid: int, payload: bytes | str, mech_type: Any = None, flags: int = 0) -> bytes:
+    def sign_wrap_as(self, userid: int, payload: bytes | str, mech_type: object = None, flags: int = 0) -> bytes:
         """Return `payload` signed as `userid`; OSError(EINVAL) for a mechanism other than none."""
         if mech_type not in (None, "none", b"none"):
             raise OSError(errno.EINVAL, f"sign-wrap: mechanism {mech_type} not supported")

@@ -15,8 +15,9 @@ from typing import Any, Final
 from flux.b64 import b64decode as b64decode
 from flux.b64 import b64encode as b64encode
 from flux.kvs_limits import TREEOBJ_DEPTH, check_namespace, check_target, is_text
+from flux.wire.json import JsonMapping, JsonObject
 
-TreeObj = dict[str, Any]
+TreeObj = JsonObject
 
 VERSION: Final = 1
 DEFAULT_HASH: Final = "sha1"
@@ -63,7 +64,7 @@ def symlink(target: str, namespace: str | None = None) -> TreeObj:
     return {"data": data, "type": "symlink", "ver": VERSION}
 
 
-def decode_val(obj: Mapping[str, Any]) -> bytes:
+def decode_val(obj: JsonMapping) -> bytes:
     """Return the bytes of a *val* object; raises OSError(EINVAL) for another type or bad base64."""
     if obj.get("type") != "val":
         raise OSError(errno.EINVAL, f"tree object of type {obj.get('type')} is not a value")
@@ -115,7 +116,7 @@ def check_entries(entries: object) -> dict[str, TreeObj]:
     return entries
 
 
-def _check_stored(entries: dict[str, Any], depth: int) -> None:
+def _check_stored(entries: JsonObject, depth: int) -> None:
     for obj in entries.values():
         kind, data = _parts(obj, depth)
         if kind == "dir":

@@ -6,11 +6,12 @@ import errno
 import functools
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from flux.duration import fsd, parse_datetime, parse_fsd
 from flux.output_format import OutputFormat, UtilDatetime, UtilFormatter
 from flux.wire import json
+from flux.wire.json import JsonObject
 
 if TYPE_CHECKING:
     from logging import Logger
@@ -33,7 +34,7 @@ __all__ = [
 ]
 
 
-def encode_payload(payload: Any) -> bytes | None:
+def encode_payload(payload: object) -> bytes | None:
     """Return a message payload as bytes: None and bytes unchanged, a string as UTF-8, anything else as JSON.
 
     Raises:
@@ -78,7 +79,7 @@ def check_future_error(func: Callable[P, T]) -> Callable[P, T]:
     return wrapper
 
 
-def set_treedict(tree: dict[str, Any], key: str, value: Any) -> None:
+def set_treedict(tree: JsonObject, key: str, value: object) -> None:
     """Set `value` in a tree of dicts at a key whose periods separate the levels; levels are made as needed."""
     *parents, leaf = key.split(".")
     for name in parents:

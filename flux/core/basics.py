@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.wire import message as wire
 from flux.wire.errors import os_error
@@ -50,23 +50,23 @@ class ModuleBasics:
         """Count a request."""
         self.requests += msg.type == REQUEST
 
-    def _ping(self, msg: wire.Message) -> dict[str, Any]:
+    def _ping(self, msg: wire.Message) -> dict[str, object]:
         sender = {"route": "!".join(reversed(msg.routes)), "userid": msg.userid, "rolemask": msg.rolemask}
         return {**(msg.json() or {}), **sender}
 
-    def _stats(self, msg: wire.Message) -> dict[str, Any]:
+    def _stats(self, msg: wire.Message) -> dict[str, int]:
         return {"requests": self.requests}
 
     def _clear(self, msg: wire.Message) -> None:
         self.requests = 0
 
-    def _rusage(self, msg: wire.Message) -> dict[str, Any]:
+    def _rusage(self, msg: wire.Message) -> dict[str, float]:
         import resource
 
         usage = resource.getrusage(resource.RUSAGE_THREAD)
         return {name.removeprefix("ru_"): getattr(usage, name) for name in dir(usage) if name.startswith("ru_")}
 
-    def _debug(self, msg: wire.Message) -> dict[str, Any]:
+    def _debug(self, msg: wire.Message) -> dict[str, int]:
         body = msg.json() or {}
         operation, flags = body.get("op"), body.get("flags")
         if operation not in ("setbit", "clrbit", "set", "clr") or not isinstance(flags, int):

@@ -9,7 +9,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.connect import open_socket
 from flux.constants import FLUX_MATCHTAG_NONE, FLUX_MSGTYPE_ANY, FLUX_REACTOR_NOWAIT, FLUX_REACTOR_ONCE
@@ -94,13 +94,13 @@ class Flux:
         """Send a message made before."""
         self.send_wire(message.wire)
 
-    def rpc(self, topic: str | bytes, payload: Any = None, nodeid: int = NODEID_ANY, flags: int = 0) -> RPC:
+    def rpc(self, topic: str | bytes, payload: object = None, nodeid: int = NODEID_ANY, flags: int = 0) -> RPC:
         """Send a request; its response is the returned future's result."""
         from flux.rpc import RPC
 
         return RPC(self, topic, payload, nodeid, flags)
 
-    def respond(self, message: Message, payload: Any = None) -> None:
+    def respond(self, message: Message, payload: object = None) -> None:
         """Answer a request."""
         self.send_wire(wire.response(message.wire, payload))
 
@@ -255,13 +255,13 @@ class Flux:
                 if exc.errno != errno.ENOSYS or service == services[-1]:
                     raise
 
-    def event_create(self, topic: str, payload: Any = None) -> Message:
+    def event_create(self, topic: str, payload: object = None) -> Message:
         """Return an unpublished event; a string payload is used unmodified, another is made JSON."""
         from flux.message import Message
 
         return Message.from_event_encode(topic, payload)
 
-    def event_send(self, topic: str, payload: Any = None) -> None:
+    def event_send(self, topic: str, payload: object = None) -> None:
         """Publish an event."""
         self.send_wire(wire.event(topic, payload))
 
@@ -415,9 +415,9 @@ class Flux:
     def timer_watcher_create(
         self,
         after: float,
-        callback: Callable[..., Any],
+        callback: Callable[..., object],
         repeat: float = 0.0,
-        args: Any = None,
+        args: object = None,
     ) -> TimerWatcher:
         """Return a watcher that calls after ``after`` seconds, then every ``repeat`` seconds."""
         from flux.core.watchers import TimerWatcher
@@ -425,14 +425,14 @@ class Flux:
         return TimerWatcher(self, after, callback, repeat, args)
 
     def fd_watcher_create(
-        self, fd_int: int, callback: Callable[..., Any], events: int | None = None, args: Any = None
+        self, fd_int: int, callback: Callable[..., object], events: int | None = None, args: object = None
     ) -> FDWatcher:
         """Return a watcher that calls while a descriptor is ready."""
         from flux.core.watchers import FDWatcher
 
         return FDWatcher(self, fd_int, events, callback, args)
 
-    def signal_watcher_create(self, signum: int, callback: Callable[..., Any], args: Any = None) -> SignalWatcher:
+    def signal_watcher_create(self, signum: int, callback: Callable[..., object], args: object = None) -> SignalWatcher:
         """Return a watcher that calls when a signal arrives."""
         from flux.core.watchers import SignalWatcher
 
@@ -440,10 +440,10 @@ class Flux:
 
     def msg_watcher_create(
         self,
-        callback: Callable[..., Any],
+        callback: Callable[..., object],
         type_mask: int = FLUX_MSGTYPE_ANY,
         topic_glob: str = "*",
-        args: Any = None,
+        args: object = None,
         match_tag: int = FLUX_MATCHTAG_NONE,
     ) -> MessageWatcher:
         """Return a watcher that calls for each message that matches."""

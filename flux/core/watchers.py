@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_POLLERR, FLUX_POLLIN, FLUX_POLLOUT
 from flux.core.reactor import Timer
@@ -61,9 +61,9 @@ class TimerWatcher(Watcher):
         self,
         flux_handle: ReactorOwner,
         after: float,
-        callback: Callable[..., Any],
+        callback: Callable[..., object],
         repeat: float = 0.0,
-        args: Any = None,
+        args: object = None,
     ) -> None:
         super().__init__(flux_handle)
         self.after = float(after)
@@ -101,8 +101,8 @@ class FDWatcher(Watcher):
         flux_handle: ReactorOwner,
         fd_int: int,
         events: int | None,
-        callback: Callable[..., Any],
-        args: Any = None,
+        callback: Callable[..., object],
+        args: object = None,
     ) -> None:
         super().__init__(flux_handle)
         self.fd = fd_int
@@ -127,7 +127,7 @@ class SignalWatcher(Watcher):
     """Calls ``callback(handle, watcher, signum, args)`` when a signal arrives; only in the main thread."""
 
     def __init__(
-        self, flux_handle: ReactorOwner, signal_int: int, callback: Callable[..., Any], args: Any = None
+        self, flux_handle: ReactorOwner, signal_int: int, callback: Callable[..., object], args: object = None
     ) -> None:
         super().__init__(flux_handle)
         self.signum = signal_int

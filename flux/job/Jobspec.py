@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import IO, Any, ClassVar
 
@@ -12,9 +12,10 @@ from flux.duration import parse_fsd
 from flux.job.jobspec_rules import Resource, check_resource, check_task, check_v1_resources, is_count, is_list, require
 from flux.util import set_treedict
 from flux.wire import json
+from flux.wire.json import JsonMapping, JsonObject
 
 
-def validate_jobspec(jobspec: Jobspec | str | bytes | Mapping[str, Any], require_version: int | None = None) -> bool:
+def validate_jobspec(jobspec: Jobspec | str | bytes | JsonMapping, require_version: int | None = None) -> bool:
     """Check a jobspec.
 
     Args:
@@ -30,7 +31,7 @@ def validate_jobspec(jobspec: Jobspec | str | bytes | Mapping[str, Any], require
         OSError: never raised by this implementation; listed by the manual.
     """
     if isinstance(jobspec, Jobspec):
-        data: Any = jobspec.jobspec
+        data: JsonMapping = jobspec.jobspec
     else:
         data = json.loads(jobspec) if isinstance(jobspec, str | bytes) else jobspec
     require(isinstance(data, Mapping), TypeError, "Jobspec must be a JSON object")
@@ -42,7 +43,7 @@ def validate_jobspec(jobspec: Jobspec | str | bytes | Mapping[str, Any], require
     return True
 
 
-def _resource_count(resource: Mapping[str, Any]) -> int:
+def _resource_count(resource: JsonMapping) -> int:
     count = resource["count"]
     return int(count["min"] if isinstance(count, Mapping) else count)
 
@@ -61,7 +62,7 @@ class Jobspec:
 
     top_level_keys: ClassVar[set[str]] = {"attributes", "resources", "tasks", "version"}
 
-    def __init__(self, resources: Any, tasks: Any, **kwargs: Any) -> None:
+    def __init__(self, resources: Sequence[Resource], tasks: Sequence[JsonObject], **kwargs: Any) -> None:
         version = kwargs.get("version", 1)
         require(isinstance(version, int) and not isinstance(version, bool), TypeError, "version must be an integer")
         attributes = kwargs.get("attributes")
@@ -74,9 +75,9 @@ class Jobspec:
             check_resource(resource)
         for task in tasks:
             check_task(task)
-        self.jobspec: dict[str, Any] = {"resources": resources, "tasks": tasks, **kwargs}
+        self.jobspec: JsonObject = {"resources": resources, "tasks": tasks, **kwargs}
 
-    def _check_attributes(self, attributes: Mapping[str, Any]) -> None:
+    def _check_attributes(self, attributes: JsonMapping) -> None:
         require(isinstance(attributes.get("system", {}), Mapping), TypeError, "attributes.system must be a mapping")
 
     @classmethod
@@ -111,22 +112,25 @@ class Jobspec:
     @property
     def resources(self) -> list[Resource]:
         """The resource section."""
-        return self.jobspec["resources"]  # type: ignore[no-any-return]
+        resources: list[Resource] = self.jobspec["resources"]
+        return resources
 
     @property
-    def tasks(self) -> list[dict[str, Any]]:
+    def tasks(self) -> list[JsonObject]:
         """The task section."""
-        return self.jobspec["tasks"]  # type: ignore[no-any-return]
+        tasks: list[JsonObject] = self.jobspec["tasks"]
+        return tasks
 
     @property
-    def attributes(self) -> dict[str, Any] | None:
+    def attributes(self) -> JsonObject | None:
         """The attribute section, None if there is none."""
         return self.jobspec.get("attributes")
 
     @property
     def version(self) -> int:
         """Version of the jobspec."""
-        return self.jobspec["version"]  # type: ignore[no-any-return]
+        version: int = self.jobspec["version"]
+        return version
 
     def resource_walk(self) -> Iterator[tuple[Resource | None, Resource, int]]:
         """Yield (parent, resource, total count) of every resource, parents first, depth first."""
@@ -150,24 +154,24 @@ class Jobspec:
 
     # -- attributes ------------------------------------------------------------------------------------------------
 
-    def setattr(self, key: str, val: Any) -> None:
+    def setattr(self, key: str, val: object) -> None:
         """Set an attribute; periods in the key separate levels."""
         set_treedict(self.jobspec, "attributes." + key, val)
 
-    def setattr_shell_option(self, key: str, val: Any) -> None:
+    def setattr_shell_option(self, key: str, val: object) -> None:
         """Set a shell option; periods in the key separate levels."""
         self.setattr("system.shell.options." + key, val)
 
     def getattr(self, key: str) -> Any:
         """Return an attribute; KeyError if it is not set."""
-        value: Any = self.attributes or {}
+        value: object = self.attributes or {}
         for name in key.split("."):
             if not isinstance(value, Mapping) or name not in value:
                 raise KeyError(key)
             value = value[name]
         return value
 
-    def _get(self, key: str, default: Any = None) -> Any:
+    def _get(self, key: str, default: object = None) -> Any:
         try:
             return self.getattr(key)
         except KeyError:
@@ -176,7 +180,8 @@ class Jobspec:
     @property
     def duration(self) -> float:
         """Time limit in seconds, 0 for none. May be set to a number, a timedelta or a Flux standard duration."""
-        return self._get("system.duration", 0)  # type: ignore[no-any-return]
+        duration: float = self._get("system.duration", 0)
+        return duration
 
     @duration.setter
     def duration(self, duration: float | str | timedelta) -> None:
@@ -194,7 +199,8 @@ class Jobspec:
     @property
     def cwd(self) -> str | None:
         """Working directory of the job."""
-        return self._get("system.cwd")  # type: ignore[no-any-return]
+        cwd: str | None = self._get("system.cwd")
+        return cwd
 
     @cwd.setter
     def cwd(self, cwd: str | os.PathLike[str]) -> None:
@@ -203,7 +209,8 @@ class Jobspec:
     @property
     def environment(self) -> dict[str, str] | None:
         """Environment of the job."""
-        return self._get("system.environment")  # type: ignore[no-any-return]
+        environment: dict[str, str] | None = self._get("system.environment")
+        return environment
 
     @environment.setter
     def environment(self, environ: Mapping[str, str]) -> None:
@@ -211,7 +218,8 @@ class Jobspec:
         self.setattr("system.environment", dict(environ))
 
     def _io_path(self, section: str, stream: str) -> str | None:
-        return self._get(f"system.shell.options.{section}.{stream}.path")  # type: ignore[no-any-return]
+        path: str | None = self._get(f"system.shell.options.{section}.{stream}.path")
+        return path
 
     def _set_io_path(self, section: str, stream: str, path: str | os.PathLike[str]) -> None:
         name = f"{section}.{stream}"
@@ -246,8 +254,9 @@ class Jobspec:
         self._set_io_path("output", "stderr", path)
 
 
-def _sections(data: Any) -> dict[str, Any]:
-    require(isinstance(data, Mapping), TypeError, "Jobspec must be a mapping")
+def _sections(data: object) -> JsonObject:
+    if not isinstance(data, Mapping):
+        raise TypeError("Jobspec must be a mapping")
     for key in sorted(Jobspec.top_level_keys):
         require(key in data, ValueError, f"Missing key ({key})")
     return {str(key): value for key, value in data.items()}
@@ -256,14 +265,14 @@ def _sections(data: Any) -> dict[str, Any]:
 class JobspecV1(Jobspec):
     """A jobspec of version 1 (RFC 25): one slot of cores and GPUs, on nodes or not, and one task."""
 
-    def __init__(self, resources: Any, tasks: Any, **kwargs: Any) -> None:
+    def __init__(self, resources: Sequence[Resource], tasks: Sequence[JsonObject], **kwargs: Any) -> None:
         kwargs.setdefault("version", 1)
         require(kwargs["version"] == 1, ValueError, "version must be 1")
         super().__init__(resources, tasks, **kwargs)
         require(len(tasks) == 1, ValueError, "tasks must have exactly one entry")
         check_v1_resources(resources)
 
-    def _check_attributes(self, attributes: Mapping[str, Any]) -> None:
+    def _check_attributes(self, attributes: JsonMapping) -> None:
         super()._check_attributes(attributes)
         require("system" in attributes, ValueError, "attributes.system is a required key")
         require("duration" in attributes["system"], ValueError, "attributes.system.duration is a required key")

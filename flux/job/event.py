@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from flux.rpc import RPC
 from flux.wire import json
+from flux.wire.json import JsonObject
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.job.JobID import JobID
 
 
-class EventLogEvent(dict[str, Any]):
+class EventLogEvent(JsonObject):
     """One entry of an eventlog: a dict with attributes for the RFC 18 keys.
 
     Args:
@@ -25,7 +26,7 @@ class EventLogEvent(dict[str, Any]):
         ValueError: the entry is not a JSON object, lacks timestamp or name, or has a context that is not an object.
     """
 
-    def __init__(self, event: Mapping[str, Any] | str | bytes) -> None:
+    def __init__(self, event: Mapping[str, object] | str | bytes) -> None:
         entry = json.loads(event) if isinstance(event, str | bytes) else event
         if not isinstance(entry, Mapping):
             raise ValueError("eventlog entry is not a JSON object")
@@ -46,9 +47,9 @@ class EventLogEvent(dict[str, Any]):
         return str(self["name"])
 
     @property
-    def context(self) -> dict[str, Any]:
+    def context(self) -> JsonObject:
         """The event's own data; empty if it has none."""
-        context: dict[str, Any] = self["context"]
+        context: JsonObject = self["context"]
         return context
 
     @property
@@ -75,7 +76,7 @@ class JobException(Exception):
         severity: 0 is fatal to the job, any other value is not.
     """
 
-    def __init__(self, event: EventLogEvent | Mapping[str, Any]) -> None:
+    def __init__(self, event: EventLogEvent | Mapping[str, object]) -> None:
         entry = event if isinstance(event, EventLogEvent) else EventLogEvent(event)
         self.timestamp: float = entry.timestamp
         self.type: str = entry.context["type"]

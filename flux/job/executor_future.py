@@ -31,8 +31,8 @@ EVENTS = frozenset(
 )
 _log = logging.getLogger("flux.job.executor")
 
-EventCallback = Callable[["FluxExecutorFuture", EventLogEvent], Any]
-FutureCallback = Callable[["FluxExecutorFuture"], Any]
+EventCallback = Callable[["FluxExecutorFuture", EventLogEvent], object]
+FutureCallback = Callable[["FluxExecutorFuture"], object]
 
 
 class FluxExecutorFuture(concurrent.futures.Future[int]):
@@ -136,7 +136,7 @@ class FluxExecutorFuture(concurrent.futures.Future[int]):
         return self
 
     @staticmethod
-    def _call(callback: Callable[..., Any], *args: Any) -> None:
+    def _call(callback: Callable[..., object], *args: object) -> None:
         try:
             callback(*args)
         except Exception:
@@ -149,11 +149,11 @@ class FluxExecutorFuture(concurrent.futures.Future[int]):
         super().add_done_callback(*args, **kwargs)
         return self
 
-    def cancel(self, *args: Any, **kwargs: Any) -> bool:
+    def cancel(self) -> bool:
         """Cancel the future unless its job has been submitted; returns whether it is cancelled."""
         if self.cancelled():
             return True
-        cancelled = super().cancel(*args, **kwargs)
+        cancelled = super().cancel()
         if cancelled:
             with contextlib.suppress(RuntimeError):
                 self._set_jobid(None, concurrent.futures.CancelledError())
@@ -163,15 +163,15 @@ class FluxExecutorFuture(concurrent.futures.Future[int]):
         if threading.get_ident() == self._owning_thread_id and not self.done():
             raise RuntimeError("Cannot wait for future from inside callback")
 
-    def result(self, *args: Any, **kwargs: Any) -> int:
+    def result(self, timeout: float | None = None) -> int:
         """Wait for the job and return its exit status; raises its exception, CancelledError or TimeoutError."""
         self._check_thread()
-        return super().result(*args, **kwargs)
+        return super().result(timeout)
 
-    def exception(self, *args: Any, **kwargs: Any) -> BaseException | None:
+    def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait for the job and return its exception, None without one; raises CancelledError or TimeoutError."""
         self._check_thread()
-        return super().exception(*args, **kwargs)
+        return super().exception(timeout)
 
     def set_exception(self, exception: BaseException | None) -> None:
         """Make the future fail, and the job id with it if that is not there."""

@@ -15,6 +15,7 @@ from flux.memoized_property import memoized_property
 from flux.output_format import OutputFormat, UtilFormatter, heading_spec
 from flux.waitstatus import return_code_of
 from flux.wire import json
+from flux.wire.json import JsonMapping, JsonObject
 
 __all__ = [
     "AnnotationsInfo",
@@ -61,7 +62,7 @@ def get_username(userid: int) -> str:
         return str(userid)
 
 
-class InfoList(list[Any]):
+class InfoList(list[object]):
     """A list that shows as its items joined by commas."""
 
     def __str__(self) -> str:
@@ -89,7 +90,7 @@ class AnnotationsInfo:
 
     __slots__ = ("annotationsDict",)
 
-    def __init__(self, annotationsDict: Mapping[str, Any]) -> None:
+    def __init__(self, annotationsDict: JsonMapping) -> None:
         self.annotationsDict = annotationsDict
 
     def __getattr__(self, name: str) -> Any:
@@ -112,7 +113,7 @@ class AnnotationsInfo:
         return format(str(self), spec)
 
 
-def _spaced(value: Any) -> str:
+def _spaced(value: object) -> str:
     """Return JSON with a space after commas and colons, as the annotations column shows it."""
     from json import dumps
 
@@ -126,7 +127,7 @@ class JobInfo:
         info_resp: the job object of a ``job-list`` response, or a dict with the same keys.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {
+    defaults: ClassVar[JsonObject] = {
         "t_depend": 0.0,
         "t_run": 0.0,
         "t_cleanup": 0.0,
@@ -142,7 +143,7 @@ class JobInfo:
     }
     """Values of the attributes that job-list leaves out."""
 
-    def __init__(self, info_resp: Mapping[str, Any]) -> None:
+    def __init__(self, info_resp: JsonMapping) -> None:
         info = dict(info_resp)
         self._info = info
         self.id = JobID(info["id"])
@@ -291,7 +292,7 @@ class JobInfo:
         nodelist, reason = str(self.nodelist), self.reason
         return nodelist if nodelist or not reason else f"({reason})"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the raw attributes."""
         return dict(self._info)
 
@@ -328,11 +329,11 @@ class JobInfoFormat(OutputFormat):
     class HeaderFormatter(JobFormatter):
         """Formatter of the heading row: looks headings up by the literal field name."""
 
-        def get_field(self, field_name: str, args: Any, kwargs: Mapping[str, Any]) -> tuple[Any, str]:
+        def get_field(self, field_name: str, args: object, kwargs: Mapping[str, object]) -> tuple[object, str]:
             """Return the heading of a field without following dots."""
             return kwargs[field_name], field_name
 
-        def format_field(self, value: Any, format_spec: str) -> str:
+        def format_field(self, value: object, format_spec: str) -> str:
             """Apply width and alignment."""
             return format(value, heading_spec(format_spec))
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-Resource = dict[str, Any]
+from flux.wire.json import JsonMapping, JsonObject
+
+Resource = JsonObject
 
 
 def is_count(value: object, minimum: int = 1) -> bool:
@@ -19,7 +20,7 @@ def require(ok: bool, error: type[Exception], message: str) -> None:
         raise error(message)
 
 
-def check_resource(resource: Any) -> None:
+def check_resource(resource: JsonMapping) -> None:
     """Check a resource and those within; ValueError or TypeError says what is wrong."""
     require(isinstance(resource, Mapping), TypeError, "resource is not a mapping")
     for key in ("type", "count"):
@@ -50,7 +51,7 @@ def is_list(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
-def check_task(task: Any) -> None:
+def check_task(task: JsonMapping) -> None:
     """Check a task; ValueError or TypeError says what is wrong."""
     require(isinstance(task, Mapping), TypeError, "task is not a mapping")
     for key in ("command", "slot", "count"):

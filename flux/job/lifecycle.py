@@ -16,10 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from sys import intern
-from typing import Any, Final
+from typing import Final
 
 from flux.job.states import SINGLE_STATES, JobResult, JobState, Urgency
 from flux.waitstatus import exit_code_of
+from flux.wire.json import JsonMapping, JsonObject
 
 NEW: Final = JobState.NEW.value
 DEPEND: Final = JobState.DEPEND.value
@@ -29,8 +30,8 @@ RUN: Final = JobState.RUN.value
 CLEANUP: Final = JobState.CLEANUP.value
 INACTIVE: Final = JobState.INACTIVE.value
 
-Annotations = dict[str, Any]
-Context = Mapping[str, Any]
+Annotations = JsonObject
+Context = JsonMapping
 
 TRANSITIONS: Final[Mapping[str, Mapping[int, int]]] = {
     "submit": {NEW: DEPEND},
@@ -121,7 +122,7 @@ def exit_code(status: int | None, fatal: bool) -> int:
     return int(fatal) if status is None else exit_code_of(status)
 
 
-def merge_annotations(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> Annotations | None:
+def merge_annotations(old: JsonMapping | None, new: JsonMapping) -> Annotations | None:
     """Return the annotations after an update by the scheduler or a user: null deletes a key, objects merge, all else replaces.
 
     This is how the job manager makes the whole object (RFC 27) that its events then carry. None stands for "none left".
@@ -226,7 +227,7 @@ class JobHistory:
         """Return ``annotations`` as they shall be kept."""
         return annotations
 
-    def apply(self, entry: Mapping[str, Any]) -> None:
+    def apply(self, entry: JsonMapping) -> None:
         """Bring the job up to date with one entry of its eventlog; raises KeyError or TypeError if the entry is malformed."""
         name: str = entry["name"]
         context: Context = entry.get("context") or {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from flux.constants import FLUX_USERID_UNKNOWN
 from flux.future import WaitAllFuture
@@ -14,6 +14,7 @@ from flux.job.info import JobInfo
 from flux.job.JobID import JobID
 from flux.job.states import RESULT_FILTERS, STATE_FILTERS, JobState
 from flux.rpc import RPC
+from flux.wire.json import JsonObject
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -25,9 +26,9 @@ ALL_ATTRS: tuple[str, ...] = JOB_ATTRIBUTES
 class JobListRPC(RPC):
     """A query that is answered with a list of jobs."""
 
-    def get_jobs(self) -> list[dict[str, Any]]:
+    def get_jobs(self) -> list[JsonObject]:
         """Wait for the answer and return the jobs as objects; raises OSError."""
-        jobs: list[dict[str, Any]] = self.get()["jobs"]
+        jobs: list[JsonObject] = self.get()["jobs"]
         return jobs
 
     def get_jobinfos(self) -> Iterable[JobInfo]:
@@ -43,9 +44,9 @@ class JobListIdRPC(RPC):
         super().__init__(flux_handle, "job-list.list-id", {"id": int(jobid), "attrs": list(attrs)})
         self.jobid = jobid
 
-    def get_job(self) -> dict[str, Any]:
+    def get_job(self) -> JsonObject:
         """Wait for the answer and return the job as an object; raises OSError(ENOENT) for an unknown job."""
-        job: dict[str, Any] = self.get()["job"]
+        job: JsonObject = self.get()["job"]
         return job
 
     def get_jobinfo(self) -> JobInfo:
@@ -60,7 +61,7 @@ class JobListIdsFuture(WaitAllFuture):
         super().__init__()
         self.errors: list[str] = []
 
-    def get_jobs(self) -> list[dict[str, Any]]:
+    def get_jobs(self) -> list[JsonObject]:
         """Wait for all answers and return the jobs that were found."""
         jobs = []
         for child in self.children:
@@ -115,7 +116,7 @@ def job_list_inactive(
     name: str | None = None,
 ) -> JobListRPC:
     """Ask for jobs that ended after ``since`` (seconds since the epoch), newest first, those called ``name`` if given."""
-    payload: dict[str, Any] = {"since": float(since), "max_entries": int(max_entries), "attrs": list(attrs)}
+    payload: dict[str, object] = {"since": float(since), "max_entries": int(max_entries), "attrs": list(attrs)}
     if name:
         payload["name"] = name
     return JobListRPC(flux_handle, "job-list.list-inactive", payload)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_JOB_DEBUG, FLUX_JOB_NOVALIDATE, FLUX_JOB_URGENCY_DEFAULT, FLUX_JOB_WAITABLE
 from flux.rpc import RPC
@@ -25,7 +25,7 @@ class SubmitFuture(RPC):
         return JobID(self.get()["id"])
 
 
-def _text(jobspec: Jobspec | str | bytes | Mapping[str, Any]) -> bytes:
+def _text(jobspec: Jobspec | str | bytes | Mapping[str, object]) -> bytes:
     if isinstance(jobspec, bytes):
         return jobspec
     if isinstance(jobspec, str):
@@ -38,7 +38,7 @@ def _text(jobspec: Jobspec | str | bytes | Mapping[str, Any]) -> bytes:
 
 def submit_async(
     flux_handle: Flux,
-    jobspec: Jobspec | str | bytes | Mapping[str, Any],
+    jobspec: Jobspec | str | bytes | Mapping[str, object],
     urgency: int = FLUX_JOB_URGENCY_DEFAULT,
     waitable: bool = False,
     debug: bool = False,
@@ -77,7 +77,7 @@ def submit_get_id(future: SubmitFuture) -> int:
 
 def submit(
     flux_handle: Flux,
-    jobspec: Jobspec | str | bytes | Mapping[str, Any],
+    jobspec: Jobspec | str | bytes | Mapping[str, object],
     urgency: int = FLUX_JOB_URGENCY_DEFAULT,
     waitable: bool = False,
     debug: bool = False,

@@ -6,7 +6,9 @@ These are types for values that are known to be right, those made here or checke
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
+
+from flux.wire.json import JsonObject
 
 
 class CountRange(TypedDict):
@@ -45,7 +47,7 @@ class TaskObject(TypedDict):
     command: list[str]
     slot: str
     count: TaskCount
-    attributes: NotRequired[dict[str, Any]]
+    attributes: NotRequired[JsonObject]
 
 
 class JobspecObject(TypedDict):
@@ -54,7 +56,7 @@ class JobspecObject(TypedDict):
     version: int
     resources: list[ResourceVertex]
     tasks: list[TaskObject]
-    attributes: NotRequired[dict[str, Any]]
+    attributes: NotRequired[JsonObject]
 
 
 class RankResources(TypedDict):
@@ -78,4 +80,4 @@ class ResourceObject(TypedDict):
 
     version: Literal[1]
     execution: ResourceExecution
-    scheduling: NotRequired[Any]
+    scheduling: NotRequired[object]

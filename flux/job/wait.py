@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flux.constants import FLUX_JOBID_ANY, FLUX_RPC_STREAMING
 from flux.future import Future
@@ -13,6 +13,7 @@ from flux.job.lifecycle import JobHistory, result_of
 from flux.job.states import JobResult, JobState
 from flux.rpc import RPC
 from flux.wire import json
+from flux.wire.json import JsonObject
 from flux.wire.message import RESPONSE, Message
 
 if TYPE_CHECKING:
@@ -82,9 +83,9 @@ class JobResultFuture(RPC):
             msg = Message(RESPONSE, payload=json.dumps(facts) + b"\0")
         Future.fulfill(self, msg)
 
-    def get_dict(self) -> dict[str, Any]:
+    def get_dict(self) -> JsonObject:
         """Wait for the end of the job and return what is known of it; raises OSError(ENOENT) for an unknown job."""
-        answer: dict[str, Any] = self.get()
+        answer: JsonObject = self.get()
         return answer
 
     def get_info(self) -> JobInfo:

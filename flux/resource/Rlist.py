@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
 from flux.hostlist import Hostlist, HostlistLike
 from flux.idset import IDset, IDsetLike
 from flux.resource.ResourceSetImplementation import ResourceSetImplementation
 from flux.wire import json
+from flux.wire.json import JsonMapping, JsonObject
 
 _SHORT = IDSET_FLAG_RANGE | IDSET_FLAG_BRACKETS
 
@@ -49,15 +49,15 @@ class Rlist(ResourceSetImplementation):
 
     version = 1
 
-    def __init__(self, rstring: str | bytes | Mapping[str, Any] | None = None) -> None:
+    def __init__(self, rstring: str | bytes | Mapping[str, object] | None = None) -> None:
         self._nodes: dict[int, _Node] = {}
         self.starttime = 0.0
         self.expiration = 0.0
-        self._extra: dict[str, Any] = {}
+        self._extra: JsonObject = {}
         if rstring is not None:
             self._load(json.loads(rstring) if isinstance(rstring, str | bytes) else rstring)
 
-    def _load(self, r: Any) -> None:
+    def _load(self, r: object) -> None:
         if not isinstance(r, Mapping) or "version" not in r:
             raise _malformed("missing version key")
         if r["version"] != 1:
@@ -77,7 +77,7 @@ class Rlist(ResourceSetImplementation):
             for rank, host in zip(sorted(self._nodes), hosts, strict=True):
                 self._nodes[rank].host = host
 
-    def _load_entry(self, entry: Any) -> None:
+    def _load_entry(self, entry: JsonMapping) -> None:
         try:
             ranks = IDset(str(entry["rank"]))
             children = {str(name): IDset(str(ids)) for name, ids in entry["children"].items()}
@@ -98,7 +98,7 @@ class Rlist(ResourceSetImplementation):
             groups.setdefault(node.key(), ([], node))[0].append(rank)
         return [(IDset(ranks), node) for ranks, node in groups.values()]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return R as an object for JSON."""
         entries = [{"rank": str(ranks), "children": dict(node.key())} for ranks, node in self._groups()]
         return {

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_NODEID_ANY
 from flux.hostlist import Hostlist
 from flux.idset import IDset
 from flux.resource.ResourceSet import ResourceSet
 from flux.rpc import RPC
+from flux.wire.json import JsonMapping, JsonObject
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -27,7 +28,7 @@ class SchedResourceList:
 
     STATES = ("all", "up", "down", "allocated", "free")
 
-    def __init__(self, resp: Mapping[str, Any]) -> None:
+    def __init__(self, resp: JsonMapping) -> None:
         self.all = self._named("all", ResourceSet(resp.get("all")))
         self.down = self._named("down", ResourceSet(resp.get("down")))
         self.allocated = self._named("allocated", ResourceSet(resp.get("allocated")))
@@ -56,9 +57,9 @@ class ResourceListRPC(RPC):
         """Wait for the answer; raises OSError."""
         return SchedResourceList(super().get())
 
-    def get_dict(self) -> dict[str, Any]:
+    def get_dict(self) -> JsonObject:
         """Wait for the answer and return it as it came; raises OSError."""
-        answer: dict[str, Any] = super().get()
+        answer: JsonObject = super().get()
         return answer
 
 
@@ -71,10 +72,10 @@ class ResourceStatus:
 
     STATES = ("all", "online", "avail", "offline", "exclude", "drain")
 
-    def __init__(self, resp: Mapping[str, Any]) -> None:
+    def __init__(self, resp: JsonMapping) -> None:
         self.rset = ResourceSet(resp["R"])
         self.hosts = dict(zip(self.rset.ranks, self.rset.nodelist, strict=False))
-        self.drained: dict[str, Mapping[str, Any]] = dict(resp["drain"])
+        self.drained: dict[str, JsonMapping] = dict(resp["drain"])
         self.all = self.rset.ranks
         self.online = IDset(resp["online"])
         self.offline = IDset(resp["offline"])
@@ -108,9 +109,9 @@ class ResourceStatusRPC(RPC):
         """Wait for the answer; raises OSError."""
         return ResourceStatus(super().get())
 
-    def get_dict(self) -> dict[str, Any]:
+    def get_dict(self) -> JsonObject:
         """Wait for the answer and return it as it came; raises OSError."""
-        answer: dict[str, Any] = super().get()
+        answer: JsonObject = super().get()
         return answer
 
 

@@ -30,7 +30,7 @@ class ScriptedFlux:
         self._pending: dict[int, Fulfillable] = {}
         self._tag = 0
 
-    def rpc(self, topic: str, payload: Any = None, nodeid: int = NODEID_ANY, flags: int = 0) -> RPC:
+    def rpc(self, topic: str, payload: object = None, nodeid: int = NODEID_ANY, flags: int = 0) -> RPC:
         """Send a request."""
         return RPC(self, topic, payload, nodeid, flags)
 

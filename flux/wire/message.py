@@ -60,10 +60,7 @@ def next_matchtag(tag: int) -> int:
     return tag % MATCHTAG_MAX + 1
 
 
-Payload = bytes | str | dict[str, Any] | list[Any] | None
-
-
-def encode_payload(payload: Any) -> bytes | None:
+def encode_payload(payload: object) -> bytes | None:
     """Return ``payload`` as it travels: bytes as they are, text and JSON values ended by a NUL byte.
 
     Undecodable bytes in text (PEP 383) are sent as they were, other lone surrogates as "?". Raises
@@ -171,12 +168,10 @@ class Message:
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in Message.__slots__)
 
-    __hash__ = None  # type: ignore[assignment]
-
 
 def request(
     topic: str,
-    payload: Any = None,
+    payload: object = None,
     *,
     nodeid: int = NODEID_ANY,
     matchtag: int = MATCHTAG_NONE,
@@ -188,7 +183,7 @@ def request(
     return Message(REQUEST, topic, data, flags=flags, aux1=nodeid, aux2=matchtag)
 
 
-def response(to: Message, payload: Any = None, *, errnum: int = 0) -> Message:
+def response(to: Message, payload: object = None, *, errnum: int = 0) -> Message:
     """Return the response to the request ``to``, travelling back along its routes."""
     data = encode_payload(payload)
     flags = (to.flags & (STREAMING | UPSTREAM)) | TOPIC | ROUTE | (PAYLOAD if data is not None else 0)
@@ -205,7 +200,7 @@ def response(to: Message, payload: Any = None, *, errnum: int = 0) -> Message:
     )
 
 
-def event(topic: str, payload: Any = None, *, private: bool = False) -> Message:
+def event(topic: str, payload: object = None, *, private: bool = False) -> Message:
     """Return an event that has not been published yet."""
     data = encode_payload(payload)
     flags = TOPIC | ROUTE | (PAYLOAD if data is not None else 0) | (PRIVATE if private else 0)

@@ -11,11 +11,12 @@ import pathlib
 import pkgutil
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from flux.wire import json
+from flux.wire.json import JsonMapping, JsonObject
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -35,9 +36,9 @@ class ValidatorJobInfo:
 
     tls = threading.local()
 
-    def __init__(self, jobinfo: Mapping[str, Any] | str | bytes) -> None:
+    def __init__(self, jobinfo: JsonMapping | str | bytes) -> None:
         info = json.loads(jobinfo) if isinstance(jobinfo, str | bytes) else jobinfo
-        self.jobspec: dict[str, Any] = info["jobspec"]
+        self.jobspec: JsonObject = info["jobspec"]
         self.userid: int = info["userid"]
         self.flags: int = info["flags"]
         self.urgency: int = info["urgency"]
@@ -83,7 +84,7 @@ class ValidatorResult:
 
     def __str__(self) -> str:
         """The answer of the worker process: a JSON object with ``errnum`` and, for a failure, ``errstr``."""
-        answer: dict[str, Any] = {"errnum": self.errnum}
+        answer: JsonObject = {"errnum": self.errnum}
         if self.errnum:
             answer["errstr"] = self.errmsg
         return json.dumps(answer).decode()
