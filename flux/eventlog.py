@@ -6,14 +6,24 @@ import errno
 import math
 import time
 from collections.abc import Iterator, Mapping
+from typing import NotRequired, TypedDict, cast
 
 from flux.wire import json
 from flux.wire.json import JsonObject
 
 Entry = JsonObject
+"""An entry for those who change it or hand it on as any other object."""
 
 
-def entry(name: str, context: Mapping[str, object] | None = None, timestamp: float | None = None) -> Entry:
+class EventEntry(TypedDict):
+    """One entry of an eventlog; ``timestamp`` is in seconds since the epoch."""
+
+    timestamp: float
+    name: str
+    context: NotRequired[JsonObject]
+
+
+def entry(name: str, context: Mapping[str, object] | None = None, timestamp: float | None = None) -> EventEntry:
     """Return an event entry; ``timestamp`` is in seconds since the epoch, the current time by default.
 
     Raises OSError(EINVAL) for an empty name, a name with white space in it, a time that is negative or no number, or a context
@@ -27,7 +37,7 @@ def entry(name: str, context: Mapping[str, object] | None = None, timestamp: flo
         or not (context is None or isinstance(context, Mapping))
     ):
         raise OSError(errno.EINVAL, "eventlog_entry_create: Invalid argument")
-    event: Entry = {"timestamp": when, "name": name}
+    event: EventEntry = {"timestamp": when, "name": name}
     if context is not None:
         event["context"] = dict(context)
     return event
@@ -38,8 +48,12 @@ def encode(event: Mapping[str, object]) -> str:
     return json.dumps_str(event) + "\n"
 
 
-def parse(line: str) -> Entry:
+def parse(line: str) -> EventEntry:
     """Return the event of one ``line``; raises OSError(EINVAL) if it is not an RFC 18 event."""
+    return cast(EventEntry, _checked(line))
+
+
+def _checked(line: str) -> Entry:
     try:
         event = json.loads(line)
     except ValueError:
@@ -59,4 +73,4 @@ def decode(log: str) -> Iterator[Entry]:
     if log and not log.endswith("\n"):
         raise OSError(errno.EINVAL, "event log does not end with a newline")
     for line in log.split("\n")[:-1]:
-        yield parse(line)
+        yield _checked(line)

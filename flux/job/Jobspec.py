@@ -10,6 +10,7 @@ from typing import IO, Any, ClassVar
 
 from flux.duration import parse_fsd
 from flux.job.jobspec_rules import Resource, check_resource, check_task, check_v1_resources, is_count, is_list, require
+from flux.job.types import TaskCount, TaskObject
 from flux.util import set_treedict
 from flux.wire import json
 from flux.wire.json import JsonMapping, JsonObject
@@ -62,7 +63,7 @@ class Jobspec:
 
     top_level_keys: ClassVar[set[str]] = {"attributes", "resources", "tasks", "version"}
 
-    def __init__(self, resources: Sequence[Resource], tasks: Sequence[JsonObject], **kwargs: Any) -> None:
+    def __init__(self, resources: Sequence[Resource], tasks: Sequence[TaskObject], **kwargs: Any) -> None:
         version = kwargs.get("version", 1)
         require(isinstance(version, int) and not isinstance(version, bool), TypeError, "version must be an integer")
         attributes = kwargs.get("attributes")
@@ -116,9 +117,9 @@ class Jobspec:
         return resources
 
     @property
-    def tasks(self) -> list[JsonObject]:
+    def tasks(self) -> list[TaskObject]:
         """The task section."""
-        tasks: list[JsonObject] = self.jobspec["tasks"]
+        tasks: list[TaskObject] = self.jobspec["tasks"]
         return tasks
 
     @property
@@ -265,7 +266,7 @@ def _sections(data: object) -> JsonObject:
 class JobspecV1(Jobspec):
     """A jobspec of version 1 (RFC 25): one slot of cores and GPUs, on nodes or not, and one task."""
 
-    def __init__(self, resources: Sequence[Resource], tasks: Sequence[JsonObject], **kwargs: Any) -> None:
+    def __init__(self, resources: Sequence[Resource], tasks: Sequence[TaskObject], **kwargs: Any) -> None:
         kwargs.setdefault("version", 1)
         require(kwargs["version"] == 1, ValueError, "version must be 1")
         super().__init__(resources, tasks, **kwargs)
@@ -296,7 +297,7 @@ class JobspecV1(Jobspec):
         children: list[Resource] = [{"type": "core", "count": cores}]
         if gpus:
             children.append({"type": "gpu", "count": gpus})
-        count = {"per_slot": 1}
+        count: TaskCount = {"per_slot": 1}
         slots = tasks
         if nodes is not None:
             slots = math.ceil(tasks / nodes)
@@ -306,7 +307,7 @@ class JobspecV1(Jobspec):
         resource: Resource = {"type": "slot", "count": slots, "with": children, "label": "task"}
         if nodes is not None:
             resource = {"type": "node", "count": nodes, "with": [resource]}
-        task = {"command": list(command), "slot": "task", "count": count}
+        task: TaskObject = {"command": list(command), "slot": "task", "count": count}
         return cls([resource], [task], attributes={"system": {"duration": 0}}, version=1)
 
     @classmethod

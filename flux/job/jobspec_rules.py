@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from flux.wire.json import JsonMapping, JsonObject
+from flux.job.types import ResourceVertex
+from flux.wire.json import JsonMapping
 
-Resource = JsonObject
+Resource = ResourceVertex
 
 
 def is_count(value: object, minimum: int = 1) -> bool:

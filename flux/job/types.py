@@ -75,9 +75,15 @@ class ResourceExecution(TypedDict):
     expiration: NotRequired[float]
 
 
-class ResourceObject(TypedDict):
+class ResourceExtras(TypedDict, total=False):
+    """What an R may hold for others than us: the scheduler's own, and attributes."""
+
+    scheduling: object
+    attributes: object
+
+
+class ResourceObject(ResourceExtras):
     """An R: resources of an instance or of a job."""
 
     version: Literal[1]
     execution: ResourceExecution
-    scheduling: NotRequired[object]

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
 from flux.hostlist import Hostlist, HostlistLike
 from flux.idset import IDset, IDsetLike
+from flux.job.types import RankResources, ResourceExtras, ResourceObject
 from flux.resource.ResourceSetImplementation import ResourceSetImplementation
 from flux.wire import json
-from flux.wire.json import JsonMapping, JsonObject
+from flux.wire.json import JsonMapping
 
 _SHORT = IDSET_FLAG_RANGE | IDSET_FLAG_BRACKETS
 
@@ -53,7 +54,7 @@ class Rlist(ResourceSetImplementation):
         self._nodes: dict[int, _Node] = {}
         self.starttime = 0.0
         self.expiration = 0.0
-        self._extra: JsonObject = {}
+        self._extra: ResourceExtras = {}
         if rstring is not None:
             self._load(json.loads(rstring) if isinstance(rstring, str | bytes) else rstring)
 
@@ -67,7 +68,10 @@ class Rlist(ResourceSetImplementation):
             raise _malformed("missing execution.R_lite")
         self.starttime = float(execution.get("starttime", 0.0))
         self.expiration = float(execution.get("expiration", 0.0))
-        self._extra = {key: r[key] for key in ("scheduling", "attributes") if key in r}
+        if "scheduling" in r:
+            self._extra["scheduling"] = r["scheduling"]
+        if "attributes" in r:
+            self._extra["attributes"] = r["attributes"]
         for entry in execution["R_lite"]:
             self._load_entry(entry)
         hosts = Hostlist(execution.get("nodelist", []))
@@ -98,9 +102,11 @@ class Rlist(ResourceSetImplementation):
             groups.setdefault(node.key(), ([], node))[0].append(rank)
         return [(IDset(ranks), node) for ranks, node in groups.values()]
 
-    def to_dict(self) -> JsonObject:
+    def to_dict(self) -> ResourceObject:
         """Return R as an object for JSON."""
-        entries = [{"rank": str(ranks), "children": dict(node.key())} for ranks, node in self._groups()]
+        entries: list[RankResources] = [
+            {"rank": str(ranks), "children": dict(node.key())} for ranks, node in self._groups()
+        ]
         return {
             "version": 1,
             "execution": {
@@ -197,7 +203,7 @@ class Rlist(ResourceSetImplementation):
     def copy(self) -> Rlist:
         """Return an independent copy, with times and scheduling data."""
         made = self._like({rank: _Node(node.host, node.children) for rank, node in self._nodes.items()})
-        made._extra = dict(self._extra)
+        made._extra = self._extra.copy()
         return made
 
     def _like(self, nodes: dict[int, _Node]) -> Rlist:
