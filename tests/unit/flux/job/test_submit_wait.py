@@ -98,6 +98,31 @@ def test_result(log: list[Any], name: str, status: int | None) -> None:
     assert facts["success"] == (name == "COMPLETED")
 
 
+def test_a_job_that_was_canceled_yet_ended_well_is_completed() -> None:
+    cancel = event("exception", 14.5, type="cancel", severity=0, note="why")
+    h: Any = StreamingFlux({7: [*life()[:5], cancel, *life()[5:]]})
+    facts = result_async(h, 7).get_dict()
+    assert (result(h, 7).result, facts["success"], facts["exception_type"]) == ("COMPLETED", True, "cancel")
+    assert (facts["t_run"], facts["t_cleanup"]) == (14.25, 14.5)
+
+
+@pytest.mark.parametrize(
+    "entry", [5, {"name": "x"}, {"timestamp": 1, "name": "x", "context": 5}, {"timestamp": 1, "name": "finish"}]
+)
+def test_a_result_of_nonsense_is_an_error(entry: Any) -> None:
+    h: Any = StreamingFlux({7: [life()[0], entry]})
+    with pytest.raises(OSError) as failure:
+        result(h, 7)
+    assert failure.value.errno == errno.EPROTO
+
+
+def test_watching_nonsense_is_an_error() -> None:
+    h: Any = StreamingFlux({7: [{"timestamp": 1, "name": 7}]})
+    with pytest.raises(OSError, match="timestamp or name") as failure:
+        event_watch_async(h, 7).get_event()
+    assert failure.value.errno == errno.EPROTO
+
+
 def test_result_of_an_unknown_job() -> None:
     h: Any = StreamingFlux({})
     with pytest.raises(OSError, match=r".") as failure:
