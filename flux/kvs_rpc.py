@@ -16,13 +16,11 @@ from flux.kvs_limits import check_key
 from flux.kvs_txn import PRIMARY, READDIR, READLINK, TREEOBJ, WAITCREATE, WATCH, Txn, commit_request
 from flux.wire.errors import os_error
 from flux.wire.json import JsonObject
-from flux.wire.message import NODEID_ANY
+from flux.wire.message import NODEID_ANY, USERID_UNKNOWN_JSON
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.rpc import RPC
-
-USERID_UNKNOWN = -1
 
 
 def namespace_of(name: str | None = None) -> str:
@@ -124,7 +122,7 @@ def wait_version(handle: Flux, version: int, namespace: str | None = None) -> RP
     return handle.rpc("kvs.sync", {"rootseq": version, "namespace": namespace_of(namespace)})
 
 
-def namespace_create(handle: Flux, name: str, owner: int = USERID_UNKNOWN, flags: int = 0) -> RPC:
+def namespace_create(handle: Flux, name: str, owner: int = USERID_UNKNOWN_JSON, flags: int = 0) -> RPC:
     """Create a namespace owned by user ``owner``, by default the instance owner (flux_kvs_namespace_create(3))."""
     return handle.rpc("kvs.namespace-create", {"namespace": name, "owner": owner, "flags": flags}, 0)
 

@@ -15,6 +15,9 @@ from flux.wire import json
 NODEID_ANY: Final = 0xFFFFFFFF
 NODEID_UPSTREAM: Final = 0xFFFFFFFE
 USERID_UNKNOWN: Final = 0xFFFFFFFF
+USERID_UNKNOWN_JSON: Final = -1
+"""`USERID_UNKNOWN` in the payload of a request, where numbers have a sign."""
+
 MATCHTAG_NONE: Final = 0
 MATCHTAG_MAX: Final = 0xFFFFFFFE
 ROLE_NONE: Final = 0

@@ -133,10 +133,8 @@ WAITING: dict[str, frozenset[str]] = {
             "broker/services/job_manager/control.py",
             "broker/services/job_manager/states.py",
             "broker/services/kvs/service.py",
-            "fluxctl/commands/kvs_namespace.py",
         ]
     ),
-    "flags of the KVS": frozenset(["broker/services/resource/reslog.py"]),
     "the primary namespace": frozenset(
         [
             "broker/services/job_exec/guest.py",
@@ -159,9 +157,7 @@ WAITING: dict[str, frozenset[str]] = {
             "broker/services/resource/reslog.py",
         ]
     ),
-    "tree objects": frozenset(
-        ["broker/services/job_manager/journal.py", "broker/services/resource/reslog.py", "fluxctl/commands/kvs.py"]
-    ),
+    "tree objects": frozenset(["broker/services/job_manager/journal.py", "broker/services/resource/reslog.py"]),
     "the KVS key of a job": frozenset(
         [
             "broker/services/job_ingest/service.py",
@@ -235,8 +231,6 @@ WAITING: dict[str, frozenset[str]] = {
             "broker/services/kvs_watch/service.py",
             "broker/services/kvs_watch/watch.py",
             "broker/services/rexec/service.py",
-            "fluxctl/commands/kvs.py",
-            "fluxctl/commands/kvs_eventlog.py",
         ]
     ),
 }
