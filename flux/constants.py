@@ -1,21 +1,11 @@
 """Numbers of the protocol and of the job state machine, under the names of the C headers (RFC 3, 6, 11, 18, 21, 22).
 
-Numbers that have a home of their own (`flux.wire.message`, `flux.job.states`, `flux.kvs_flags`) are only given their C names here.
+Numbers that have a home of their own (`flux.wire.message`, `flux.kvs_flags`) are only given their C names here. Those of jobs stand
+here, and `flux.job.states` gives them types: every command imports this module, and making enumerations takes time.
 """
 
 from __future__ import annotations
 
-from flux.job.states import (
-    PRIORITY_MAX,
-    PRIORITY_MIN,
-    RESULTS,
-    SINGLE_STATES,
-    URGENCY_MAX,
-    URGENCY_MIN,
-    JobResult,
-    JobState,
-    Urgency,
-)
 from flux.kvs_flags import APPEND as FLUX_KVS_APPEND
 from flux.kvs_flags import NO_MERGE as FLUX_KVS_NO_MERGE
 from flux.kvs_flags import PRIMARY as KVS_PRIMARY_NAMESPACE
@@ -94,31 +84,31 @@ FLUX_POLLOUT = 2
 FLUX_POLLERR = 4
 
 # Job states, unions of states and results (RFC 21)
-FLUX_JOB_STATE_NEW = JobState.NEW.value
-FLUX_JOB_STATE_DEPEND = JobState.DEPEND.value
-FLUX_JOB_STATE_PRIORITY = JobState.PRIORITY.value
-FLUX_JOB_STATE_SCHED = JobState.SCHED.value
-FLUX_JOB_STATE_RUN = JobState.RUN.value
-FLUX_JOB_STATE_CLEANUP = JobState.CLEANUP.value
-FLUX_JOB_STATE_INACTIVE = JobState.INACTIVE.value
-FLUX_JOB_STATE_PENDING = JobState.PENDING.value
-FLUX_JOB_STATE_RUNNING = JobState.RUNNING.value
-FLUX_JOB_STATE_ACTIVE = JobState.ACTIVE.value
-FLUX_JOB_NR_STATES = len(SINGLE_STATES)
+FLUX_JOB_STATE_NEW = 1
+FLUX_JOB_STATE_DEPEND = 2
+FLUX_JOB_STATE_PRIORITY = 4
+FLUX_JOB_STATE_SCHED = 8
+FLUX_JOB_STATE_RUN = 16
+FLUX_JOB_STATE_CLEANUP = 32
+FLUX_JOB_STATE_INACTIVE = 64
+FLUX_JOB_STATE_PENDING = FLUX_JOB_STATE_DEPEND | FLUX_JOB_STATE_PRIORITY | FLUX_JOB_STATE_SCHED
+FLUX_JOB_STATE_RUNNING = FLUX_JOB_STATE_RUN | FLUX_JOB_STATE_CLEANUP
+FLUX_JOB_STATE_ACTIVE = FLUX_JOB_STATE_PENDING | FLUX_JOB_STATE_RUNNING
+FLUX_JOB_NR_STATES = 7
 
-FLUX_JOB_RESULT_COMPLETED = JobResult.COMPLETED.value
-FLUX_JOB_RESULT_FAILED = JobResult.FAILED.value
-FLUX_JOB_RESULT_CANCELED = JobResult.CANCELED.value
-FLUX_JOB_RESULT_TIMEOUT = JobResult.TIMEOUT.value
-FLUX_JOB_NR_RESULTS = len(RESULTS)
+FLUX_JOB_RESULT_COMPLETED = 1
+FLUX_JOB_RESULT_FAILED = 2
+FLUX_JOB_RESULT_CANCELED = 4
+FLUX_JOB_RESULT_TIMEOUT = 8
+FLUX_JOB_NR_RESULTS = 4
 
-FLUX_JOB_URGENCY_MIN = URGENCY_MIN
-FLUX_JOB_URGENCY_HOLD = Urgency.HOLD.value
-FLUX_JOB_URGENCY_DEFAULT = Urgency.DEFAULT.value
-FLUX_JOB_URGENCY_MAX = URGENCY_MAX
-FLUX_JOB_URGENCY_EXPEDITE = Urgency.EXPEDITE.value
-FLUX_JOB_PRIORITY_MIN = PRIORITY_MIN
-FLUX_JOB_PRIORITY_MAX = PRIORITY_MAX
+FLUX_JOB_URGENCY_MIN = 0
+FLUX_JOB_URGENCY_HOLD = 0
+FLUX_JOB_URGENCY_DEFAULT = 16
+FLUX_JOB_URGENCY_MAX = 31
+FLUX_JOB_URGENCY_EXPEDITE = 31
+FLUX_JOB_PRIORITY_MIN = 0
+FLUX_JOB_PRIORITY_MAX = 4294967295
 
 # Flags of job-ingest.submit and job-info.eventlog-watch
 FLUX_JOB_PRE_SIGNED = 1

@@ -6,21 +6,16 @@ import errno
 import math
 import time
 from collections.abc import Iterator, Mapping
-from typing import NotRequired, TypedDict, cast
+from typing import TYPE_CHECKING, cast
 
 from flux.wire import json
 from flux.wire.json import JsonObject
 
+if TYPE_CHECKING:
+    from flux.job.types import EventEntry
+
 Entry = JsonObject
 """An entry for those who change it or hand it on as any other object."""
-
-
-class EventEntry(TypedDict):
-    """One entry of an eventlog; ``timestamp`` is in seconds since the epoch."""
-
-    timestamp: float
-    name: str
-    context: NotRequired[JsonObject]
 
 
 def entry(name: str, context: Mapping[str, object] | None = None, timestamp: float | None = None) -> EventEntry:
@@ -50,7 +45,7 @@ def encode(event: Mapping[str, object]) -> str:
 
 def parse(line: str) -> EventEntry:
     """Return the event of one ``line``; raises OSError(EINVAL) if it is not an RFC 18 event."""
-    return cast(EventEntry, _checked(line))
+    return cast("EventEntry", _checked(line))
 
 
 def _checked(line: str) -> Entry:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from typing import TypedDict
+from typing import TYPE_CHECKING
 
 from flux import treeobj
 from flux.kvs_flags import (
@@ -24,6 +24,9 @@ from flux.kvs_limits import check_key, check_namespace, check_target
 from flux.wire import json
 from flux.wire.errors import os_error
 
+if TYPE_CHECKING:
+    from flux.kvs_types import CommitRequest, Op
+
 __all__ = [
     "APPEND",
     "NO_MERGE",
@@ -37,30 +40,12 @@ __all__ = [
     "WATCH_APPEND",
     "WATCH_FULL",
     "WATCH_UNIQ",
-    "CommitRequest",
-    "Op",
     "Txn",
     "commit_request",
     "normalize",
     "put_op",
     "unlink_op",
 ]
-
-
-class Op(TypedDict):
-    """One operation of a transaction: ``dirent`` is the tree object that ``key`` shall be, None to remove it."""
-
-    key: str
-    flags: int
-    dirent: treeobj.TreeObj | None
-
-
-class CommitRequest(TypedDict):
-    """The payload of ``kvs.commit``."""
-
-    namespace: str
-    flags: int
-    ops: list[Op]
 
 
 def normalize(key: str) -> str:

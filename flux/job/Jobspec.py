@@ -6,14 +6,17 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import IO, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from flux.duration import parse_fsd
-from flux.job.jobspec_rules import Resource, check_resource, check_task, check_v1_resources, is_count, is_list, require
-from flux.job.types import TaskCount, TaskObject
+from flux.job.jobspec_rules import check_resource, check_task, check_v1_resources, is_count, is_list, require
 from flux.util import set_treedict
 from flux.wire import json
 from flux.wire.json import JsonMapping, JsonObject
+
+if TYPE_CHECKING:
+    from flux.job.types import ResourceVertex as Resource
+    from flux.job.types import TaskCount, TaskObject
 
 
 def validate_jobspec(jobspec: Jobspec | str | bytes | JsonMapping, require_version: int | None = None) -> bool:

@@ -31,21 +31,21 @@ NEVER_MADE: Final = frozenset((errno.ENOENT, errno.ENODATA))
 """Errors of a guest eventlog that a job which ended early never had."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Open:
     """Watch an eventlog."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Close:
     """Watch an eventlog no longer; its watch still ends in its own time."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entries:
     """New entries of an eventlog, in order."""
 
@@ -53,7 +53,7 @@ class Entries:
     entries: Sequence[EventLogEvent]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Failed:
     """An eventlog could not be read (on): there is no such job, it is somebody else's, the connection was lost."""
 
@@ -61,14 +61,14 @@ class Failed:
     error: OSError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LogEnded:
     """Nothing more comes of an eventlog."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ended:
     """Nothing more comes of any."""
 

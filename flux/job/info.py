@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, ClassVar
 
+from flux import constants
 from flux.duration import fsd
 from flux.job.JobID import JobID
-from flux.job.states import JobResult, JobState, Urgency, result_name, state_name, status_name
+from flux.job.state_names import result_name, state_name, status_name
 from flux.memoized_property import memoized_property
 from flux.output_format import OutputFormat, UtilFormatter, heading_spec
 from flux.waitstatus import return_code_of
@@ -30,11 +31,6 @@ __all__ = [
     "statustostr",
 ]
 
-_DEPEND = JobState.DEPEND.value
-_PRIORITY = JobState.PRIORITY.value
-_INACTIVE = JobState.INACTIVE.value
-_PENDING = JobState.PENDING.value
-_RUNNING = JobState.RUNNING.value
 _CANCELED_BEFORE_RUN = -128
 
 
@@ -172,7 +168,7 @@ class JobInfo:
     def get_remaining_time(self) -> float:
         """Return the seconds until a running job expires; 0 for other jobs and for unlimited ones."""
         expiration = float(self.expiration)
-        if not self.state_id & _RUNNING or not expiration:
+        if not self.state_id & constants.FLUX_JOB_STATE_RUNNING or not expiration:
             return 0.0
         return max(expiration - time.time(), 0.0)
 
@@ -258,7 +254,7 @@ class JobInfo:
         status = self._info.get("waitstatus", "")
         if status != "":
             return return_code_of(int(status))
-        if self.result_id in (JobResult.CANCELED, JobResult.TIMEOUT):
+        if self.result_id in (constants.FLUX_JOB_RESULT_CANCELED, constants.FLUX_JOB_RESULT_TIMEOUT):
             return _CANCELED_BEFORE_RUN
         return ""
 
@@ -266,9 +262,9 @@ class JobInfo:
     def reason(self) -> str:
         """Why a pending job waits, or why an ended one was no success; empty for other jobs."""
         state = self.state_id
-        if state & _PENDING:
+        if state & constants.FLUX_JOB_STATE_PENDING:
             return self._pending_reason(state)
-        if state != _INACTIVE or self.result_id == JobResult.COMPLETED:
+        if state != constants.FLUX_JOB_STATE_INACTIVE or self.result_id == constants.FLUX_JOB_RESULT_COMPLETED:
             return ""
         note = self._info.get("exception_note") or self._info.get("exception_type")
         if note:
@@ -277,11 +273,11 @@ class JobInfo:
         return f"exit code {code}" if isinstance(code, int) and code >= 0 else f"signal {-int(code or 0)}"
 
     def _pending_reason(self, state: int) -> str:
-        if state == _DEPEND:
+        if state == constants.FLUX_JOB_STATE_DEPEND:
             return f"depends on {self.dependencies}" if self.dependencies else "waiting for its dependencies"
-        if state == _PRIORITY:
+        if state == constants.FLUX_JOB_STATE_PRIORITY:
             return "waiting for its priority"
-        if self._info.get("priority") == Urgency.HOLD:
+        if self._info.get("priority") == constants.FLUX_JOB_URGENCY_HOLD:
             return "held"
         scheduler = (self._info.get("annotations") or {}).get("sched") or {}
         return str(scheduler.get("reason_pending") or "waiting for resources")

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
-from typing import Final, NamedTuple, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flux.b64 import b64decode, b64encode
-from flux.idset import IDset
+
+if TYPE_CHECKING:
+    from flux.job.types import EncodedData, IoObject
 
 BASE64: Final = "base64"
 MOST_LABELLED: Final = 1 << 26
@@ -31,21 +33,6 @@ LOG_PREFIX: Final[Mapping[int, str]] = {
     7: "TRACE: ",
 }
 """What stands before the text of a log event of the job shell, by its level."""
-
-
-class EncodedData(TypedDict, total=False):
-    """The members that carry bytes."""
-
-    encoding: str
-    data: str
-
-
-class IoObject(EncodedData, total=False):
-    """A chunk of a stream as it travels."""
-
-    stream: str
-    rank: str
-    eof: NotRequired[bool]
 
 
 class IoChunk(NamedTuple):
@@ -126,6 +113,8 @@ def shown(chunk: IoChunk, label: bool) -> bytes:
     """
     if not label or not chunk.data:
         return chunk.data
+    from flux.idset import IDset
+
     try:
         ranks = IDset(chunk.rank)
     except ValueError:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from flux.job.types import ResourceVertex
 from flux.wire.json import JsonMapping
 
-Resource = ResourceVertex
+if TYPE_CHECKING:
+    from flux.job.types import ResourceVertex as Resource
 
 
 def is_count(value: object, minimum: int = 1) -> bool:

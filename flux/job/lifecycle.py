@@ -18,17 +18,18 @@ from collections.abc import Callable, Mapping
 from sys import intern
 from typing import Final
 
-from flux.job.states import SINGLE_STATES, JobResult, JobState, Urgency
+from flux import constants
+from flux.job.state_names import SINGLE_STATES, state_name
 from flux.waitstatus import exit_code_of
 from flux.wire.json import JsonMapping, JsonObject
 
-NEW: Final = JobState.NEW.value
-DEPEND: Final = JobState.DEPEND.value
-PRIORITY: Final = JobState.PRIORITY.value
-SCHED: Final = JobState.SCHED.value
-RUN: Final = JobState.RUN.value
-CLEANUP: Final = JobState.CLEANUP.value
-INACTIVE: Final = JobState.INACTIVE.value
+NEW: Final = constants.FLUX_JOB_STATE_NEW
+DEPEND: Final = constants.FLUX_JOB_STATE_DEPEND
+PRIORITY: Final = constants.FLUX_JOB_STATE_PRIORITY
+SCHED: Final = constants.FLUX_JOB_STATE_SCHED
+RUN: Final = constants.FLUX_JOB_STATE_RUN
+CLEANUP: Final = constants.FLUX_JOB_STATE_CLEANUP
+INACTIVE: Final = constants.FLUX_JOB_STATE_INACTIVE
 
 Annotations = JsonObject
 Context = JsonMapping
@@ -53,7 +54,10 @@ TRANSITIONS: Final[Mapping[str, Mapping[int, int]]] = {
 FATAL_EXCEPTION: Final[Mapping[int, int]] = dict.fromkeys((DEPEND, PRIORITY, SCHED, RUN, CLEANUP), CLEANUP)
 """What an exception of severity 0 does: it ends every active job."""
 
-_RESULT_OF_EXCEPTION: Final = {"cancel": JobResult.CANCELED.value, "timeout": JobResult.TIMEOUT.value}
+_RESULT_OF_EXCEPTION: Final = {
+    "cancel": constants.FLUX_JOB_RESULT_CANCELED,
+    "timeout": constants.FLUX_JOB_RESULT_TIMEOUT,
+}
 
 
 class IllegalEvent(ValueError):
@@ -77,7 +81,7 @@ def next_state(state: int, name: str, context: Context | None) -> int:
             return state
     following = table.get(state) if table is not None else None
     if following is None:
-        raise IllegalEvent(f"{name} event in state {JobState(state).name}")
+        raise IllegalEvent(f"{name} event in state {state_name(state)}")
     return following
 
 
@@ -88,7 +92,7 @@ def _observed(legal: Mapping[int, int]) -> Mapping[int, int]:
     where the event leads at its earliest.
     """
     earliest = min(legal.values())
-    return {state: legal.get(state, max(state, earliest)) for state in map(int, SINGLE_STATES)}
+    return {state: legal.get(state, max(state, earliest)) for state in SINGLE_STATES}
 
 
 OBSERVED: Final[Mapping[str, Mapping[int, int]]] = {name: _observed(legal) for name, legal in TRANSITIONS.items()}
@@ -113,8 +117,8 @@ def result_of(status: int | None, fatal: str | None) -> int:
     severity 0, None if it had none.
     """
     if status == 0:
-        return JobResult.COMPLETED.value
-    return _RESULT_OF_EXCEPTION.get(fatal or "", JobResult.FAILED.value)
+        return constants.FLUX_JOB_RESULT_COMPLETED
+    return _RESULT_OF_EXCEPTION.get(fatal or "", constants.FLUX_JOB_RESULT_FAILED)
 
 
 def exit_code(status: int | None, fatal: bool) -> int:
@@ -187,7 +191,7 @@ class JobHistory:
     def __init__(self) -> None:
         self.state = NEW
         self.userid = 0
-        self.urgency = Urgency.DEFAULT.value
+        self.urgency = constants.FLUX_JOB_URGENCY_DEFAULT
         self.priority: int | None = None
         self.annotations: Annotations | None = None
         self.dependencies: tuple[str, ...] = ()
@@ -245,7 +249,7 @@ class JobHistory:
 
 def _submit(job: JobHistory, name: str, context: Context) -> None:
     job.userid = context.get("userid", 0)
-    job.urgency = context.get("urgency", Urgency.DEFAULT.value)
+    job.urgency = context.get("urgency", constants.FLUX_JOB_URGENCY_DEFAULT)
 
 
 def _urgency(job: JobHistory, name: str, context: Context) -> None:

@@ -7,12 +7,12 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from flux.constants import FLUX_USERID_UNKNOWN
+from flux.constants import FLUX_JOB_STATE_INACTIVE, FLUX_USERID_UNKNOWN
 from flux.future import WaitAllFuture
 from flux.job.attributes import JOB_ATTRIBUTES
 from flux.job.info import JobInfo
 from flux.job.JobID import JobID
-from flux.job.states import RESULT_FILTERS, STATE_FILTERS, JobState
+from flux.job.state_names import LISTED_STATES, RESULT_FILTERS, STATE_FILTERS
 from flux.rpc import RPC
 from flux.wire.json import JsonObject
 
@@ -184,11 +184,11 @@ class JobList:
         """Also list jobs with the state or result ``fname``; raises ValueError if there is no such."""
         name = fname.lower()
         if name == "all":
-            self.states |= JobState.LISTED.value
+            self.states |= LISTED_STATES
         elif name in self.STATES:
             self.states |= self.STATES[name]
         elif name in self.RESULTS:
-            self.states |= JobState.INACTIVE.value
+            self.states |= FLUX_JOB_STATE_INACTIVE
             self.results |= self.RESULTS[name]
         else:
             raise ValueError(f"Invalid filter specified: {fname}")

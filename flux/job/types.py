@@ -1,4 +1,7 @@
-"""The objects of a job as they are stored and sent, by the names of their members: jobspec (RFC 14, 25) and R (RFC 20).
+"""The objects of a job as they are stored and sent, by the names of their members.
+
+Jobspec (RFC 14, RFC 25), R (RFC 20), entries of eventlogs (RFC 18), chunks of task I/O (RFC 24). This module is for type
+checkers: import it under ``TYPE_CHECKING`` only, for making its classes takes a millisecond.
 
 These are types for values that are known to be right, those made here or checked before. What a message brings is read with
 `flux.job.describe`, which takes anything.
@@ -87,3 +90,26 @@ class ResourceObject(ResourceExtras):
 
     version: Literal[1]
     execution: ResourceExecution
+
+
+class EventEntry(TypedDict):
+    """One entry of an eventlog; ``timestamp`` is in seconds since the epoch."""
+
+    timestamp: float
+    name: str
+    context: NotRequired[JsonObject]
+
+
+class EncodedData(TypedDict, total=False):
+    """The members of an I/O object that carry bytes."""
+
+    encoding: str
+    data: str
+
+
+class IoObject(EncodedData, total=False):
+    """A chunk of a stream as it travels."""
+
+    stream: str
+    rank: str
+    eof: bool

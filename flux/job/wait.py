@@ -5,12 +5,17 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, NamedTuple
 
-from flux.constants import FLUX_JOBID_ANY, FLUX_RPC_STREAMING
+from flux.constants import (
+    FLUX_JOB_RESULT_COMPLETED,
+    FLUX_JOB_STATE_INACTIVE,
+    FLUX_JOB_STATE_NEW,
+    FLUX_JOBID_ANY,
+    FLUX_RPC_STREAMING,
+)
 from flux.future import Future
 from flux.job.event import EventLogEvent
 from flux.job.JobID import JobID
 from flux.job.lifecycle import JobHistory, result_of
-from flux.job.states import JobResult, JobState
 from flux.rpc import RPC
 from flux.wire import json
 from flux.wire.json import JsonObject
@@ -102,7 +107,7 @@ def result_facts(jobid: int, job: JobHistory) -> dict[str, object]:
     """
     result = result_of(job.waitstatus, job.exception_type if job.failed_fatally else None)
     facts: dict[str, object] = {"id": jobid, "exception_occurred": job.exception_severity is not None}
-    if job.state != JobState.NEW:
+    if job.state != FLUX_JOB_STATE_NEW:
         facts |= {"t_submit": job.t_submit, "userid": job.userid, "urgency": job.urgency}
     known = {
         "t_run": job.t_start,
@@ -114,8 +119,8 @@ def result_facts(jobid: int, job: JobHistory) -> dict[str, object]:
         "t_inactive": job.t_inactive,
     }
     facts |= {name: value for name, value in known.items() if value is not None}
-    success = result == JobResult.COMPLETED
-    return facts | {"result": result, "success": success, "state": JobState.INACTIVE.value}
+    success = result == FLUX_JOB_RESULT_COMPLETED
+    return facts | {"result": result, "success": success, "state": FLUX_JOB_STATE_INACTIVE}
 
 
 def result_async(flux_handle: Flux, jobid: JobID | int | str, flags: int = 0) -> JobResultFuture:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
 from flux.hostlist import Hostlist, HostlistLike
 from flux.idset import IDset, IDsetLike
-from flux.job.types import RankResources, ResourceExtras, ResourceObject
 from flux.resource.ResourceSetImplementation import ResourceSetImplementation
 from flux.wire import json
 from flux.wire.json import JsonMapping
+
+if TYPE_CHECKING:
+    from flux.job.types import RankResources, ResourceExtras, ResourceObject
 
 _SHORT = IDSET_FLAG_RANGE | IDSET_FLAG_BRACKETS
 

@@ -8,7 +8,7 @@ from typing import TypedDict
 import click
 
 from flux.job.attributes import JOB_ATTRIBUTES
-from flux.job.states import JobState
+from flux.job.state_names import LISTED_STATES
 from fluxctl.command import COUNT, echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.job.options import (
@@ -58,7 +58,7 @@ def list_jobs(
         usage(ctx)
     from flux.wire.message import USERID_UNKNOWN
 
-    mask = JobState.LISTED.value if all_user or everything else parse_states(states or DEFAULT_STATES)
+    mask = LISTED_STATES if all_user or everything else parse_states(states or DEFAULT_STATES)
     payload: dict[str, object] = {
         "max_entries": count,
         "attrs": JOB_ATTRIBUTES,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from flux.job.states import STATE_FILTERS, JobState
+from flux.job.state_names import LISTED_STATES, STATE_FILTERS
 from fluxctl.command import FluxCommand, echo, program_name
 from fluxctl.errors import CommandError
 from fluxctl.numbers import decimal
@@ -70,7 +70,7 @@ class JobIdArguments(click.Argument):
                     "max_entries": COMPLETED_IDS,
                     "attrs": ["name"],
                     "userid": USERID_UNKNOWN,
-                    "states": JobState.LISTED.value,
+                    "states": LISTED_STATES,
                     "results": 0,
                 }
                 jobs = h.rpc("job-list.list", request).get()["jobs"]

@@ -13,19 +13,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flux.constants import FLUX_POLLIN
-from flux.job import follow
-from flux.job.follow_blocking import JobWatcher
 from flux.job.JobID import id_encode
 from flux.security import sign
 from fluxctl.mini.console import Console
-from fluxctl.mini.job_talk import JobTalk
 from fluxctl.mini.request import JobRequest
 from fluxctl.mini.tally import JobProgress, Tally
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.future import Future
+    from flux.job.follow import Item
     from flux.progress import ProgressBar
+    from fluxctl.mini.job_talk import JobTalk
 
 SUBMIT_WINDOW = 512
 WATCH_WINDOW = 1024
@@ -204,6 +203,10 @@ class Submitter:
             self._follow(jobid, job)
 
     def _follow(self, jobid: int, job: Job) -> None:
+        from flux.job import follow
+        from flux.job.follow_blocking import JobWatcher
+        from fluxctl.mini.job_talk import JobTalk
+
         progress = JobProgress()
         talk = JobTalk(
             jobid, self._console, job.log, job.log_stderr or job.log, self._settings.verbose, self._settings.label
@@ -213,7 +216,9 @@ class Submitter:
         follower = follow.JobFollower(announced, brief=True)
         JobWatcher(self._handle, jobid, follower, lambda item: self._take(item, progress, talk)).start()
 
-    def _take(self, item: follow.Item, progress: JobProgress, talk: JobTalk) -> None:
+    def _take(self, item: Item, progress: JobProgress, talk: JobTalk) -> None:
+        from flux.job import follow
+
         match item:
             case follow.Entries(follow.MAIN, entries):
                 for event in entries:

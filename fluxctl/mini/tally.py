@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from flux.job.event import EventLogEvent
-from flux.job.lifecycle import JobHistory, is_fatal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flux.job.event import EventLogEvent
 
 
 class JobProgress:
@@ -17,6 +19,8 @@ class JobProgress:
     __slots__ = ("_history", "complete", "exception")
 
     def __init__(self) -> None:
+        from flux.job.lifecycle import JobHistory
+
         self._history = JobHistory()
         self.complete = False
         self.exception: tuple[str, str] | None = None
@@ -35,7 +39,7 @@ class JobProgress:
         """Take an event of the job's main eventlog."""
         history = self._history
         history.apply(event)
-        if is_fatal(event.name, event.context):
+        if history.failed_fatally and self.exception is None:
             self.exception = (history.exception_type or "", history.exception_note or "")
 
 

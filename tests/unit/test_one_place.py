@@ -47,15 +47,15 @@ FACTS = (
     Fact(
         "numbers of job states and results",
         (
-            "flux/job/states.py",
+            "flux/constants.py",
             "tui/model/states.py",  # the dashboard's rows have a numbering of their own, of states and results in one
         ),
-        r"\b(DEPEND|SCHED|CLEANUP|INACTIVE|COMPLETED|CANCELED)\b[^=\n]{0,12}= *\d|\"states?\": *\d",
+        r"(\b|STATE_|RESULT_)(DEPEND|SCHED|CLEANUP|INACTIVE|COMPLETED|CANCELED)\b[^=\n]{0,12}= *\d|\"states?\": *\d",
     ),
-    Fact("names of job states", (), r"\"(DEPEND|CLEANUP|INACTIVE)\""),  # they are the names of the members
+    Fact("names of job states", ("flux/job/state_names.py",), r"\"(DEPEND|CLEANUP|INACTIVE)\""),
     Fact(
         "urgencies and priorities",
-        ("flux/job/states.py",),
+        ("flux/constants.py",),
         r"(URGENCY|PRIORITY)_(MIN|MAX|HOLD|EXPEDITE|DEFAULT)\b[^=\n]{0,9}= *[\d(]",
     ),
     Fact("what an event does to a job's state", ("flux/job/lifecycle.py",), r"\"flux-restart\": *[{_]"),
@@ -63,7 +63,7 @@ FACTS = (
         "unknown user, any node",
         (
             "flux/wire/message.py",
-            "flux/constants.py",  # all roles
+            "flux/constants.py",  # all roles; the highest priority
             "flux/job/mnemonic.py",  # 32 bits of an id
             "flux/resource/topology.py",  # 32 bits of a mask
         ),
@@ -119,7 +119,9 @@ FACTS = (
 
 
 WAITING: dict[str, frozenset[str]] = {
-    "numbers of job states and results": frozenset(["broker/instance.py", "broker/services/job_manager/states.py"]),
+    "numbers of job states and results": frozenset(
+        ["broker/instance.py", "broker/jobtap/host.py", "broker/services/job_manager/states.py"]
+    ),
     "names of job states": frozenset(["broker/services/job_manager/states.py"]),
     "urgencies and priorities": frozenset(
         ["broker/services/job_manager/control.py", "broker/services/job_manager/states.py"]

@@ -20,7 +20,7 @@ from flux.connect import default_uri, local_path
 from flux.job.attributes import JOB_ATTRIBUTES
 from flux.job.follow import Entries, Failed
 from flux.job.follow_async import follow
-from flux.job.states import JobState
+from flux.job.state_names import LISTED_STATES
 from flux.wire import json
 from flux.wire.message import USERID_UNKNOWN
 from tui.feed.base import JobItem
@@ -256,7 +256,7 @@ async def _job_list(handle: AsyncFlux, entries: int, version: str) -> list[dict[
             "max_entries": entries,
             "attrs": JOB_ATTRIBUTES,
             "since": 0.0,
-            "constraint": {"states": [JobState.LISTED.value]},
+            "constraint": {"states": [LISTED_STATES]},
         }
         found: list[dict[str, Any]] = []
         async with handle.stream("job-list.list", request, cancel="job-list.cancel") as stream:
@@ -267,7 +267,7 @@ async def _job_list(handle: AsyncFlux, entries: int, version: str) -> list[dict[
         "max_entries": entries,
         "attrs": JOB_ATTRIBUTES,
         "userid": USERID_UNKNOWN,
-        "states": JobState.LISTED.value,
+        "states": LISTED_STATES,
         "results": 0,
     }
     try:

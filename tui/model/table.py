@@ -25,7 +25,8 @@ from flux.job.lifecycle import (
     is_worse,
     result_of,
 )
-from flux.job.states import SINGLE_STATES, Urgency
+from flux.job.state_names import SINGLE_STATES
+from flux.job.states import Urgency
 from tui.model import states
 from tui.model.format import printable
 from tui.model.states import STATUS_INDEX, Status
@@ -50,7 +51,7 @@ _NUMBERS: Final[tuple[tuple[str, str, float], ...]] = (
 _TEXTS: Final = ("name", "ranks", "nodelist")
 _CHUNK: Final = 500
 """Records taken in at once: few enough to stay in the processor's cache while column after column is read."""
-_STATES: Final = frozenset(map(int, SINGLE_STATES))
+_STATES: Final = frozenset(SINGLE_STATES)
 
 
 @contextmanager

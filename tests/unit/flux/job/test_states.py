@@ -5,28 +5,28 @@ from __future__ import annotations
 import pytest
 
 from flux import constants
-from flux.job.states import (
+from flux.job.state_names import (
     RESULT_FILTERS,
     SINGLE_STATES,
     STATE_FILTERS,
-    JobResult,
-    JobState,
-    Urgency,
     result_name,
     state_name,
     status_name,
 )
+from flux.job.states import JobResult, JobState, Urgency
 
 
 def test_numbers_of_the_protocol() -> None:
-    assert [int(state) for state in SINGLE_STATES] == [1, 2, 4, 8, 16, 32, 64]
+    assert [int(state) for state in JobState] == list(SINGLE_STATES) == [1, 2, 4, 8, 16, 32, 64]
+    assert [state.name for state in JobState] == [state_name(state) for state in SINGLE_STATES]
+    assert [result.name for result in JobResult] == [result_name(result) for result in JobResult]
     assert [int(result) for result in JobResult] == [1, 2, 4, 8]
     assert (JobState.PENDING, JobState.RUNNING, JobState.ACTIVE, JobState.LISTED) == (14, 48, 62, 126)
     assert (Urgency.HOLD, Urgency.DEFAULT, Urgency.EXPEDITE) == (0, 16, 31)
 
 
 def test_c_names_have_the_same_numbers() -> None:
-    for state in (*SINGLE_STATES, JobState.PENDING, JobState.RUNNING, JobState.ACTIVE):
+    for state in (*JobState, JobState.PENDING, JobState.RUNNING, JobState.ACTIVE):
         assert getattr(constants, f"FLUX_JOB_STATE_{state.name}") == state
         assert type(getattr(constants, f"FLUX_JOB_STATE_{state.name}")) is int
     for result in JobResult:
