@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 BASE64: Final = "base64"
 MOST_LABELLED: Final = 1 << 26
-"""Bytes that `shown` makes at most by repeating a chunk for each of its tasks."""
+"""Bytes that `shown` makes at most, labels apart, by repeating a chunk for each of its tasks."""
+MOST_LABELS: Final = 1 << 17
+"""Tasks that `shown` repeats a chunk for at most."""
 
 LOG_PREFIX: Final[Mapping[int, str]] = {
     0: "FATAL: ",
@@ -109,7 +111,7 @@ def labelled(rank: object, data: bytes) -> bytes:
 def shown(chunk: IoChunk, label: bool) -> bytes:
     """Return what a terminal shows of a chunk: its bytes, or each line once for each task that wrote it, labelled.
 
-    A chunk of more tasks than `MOST_LABELLED` has room for is shown once, labelled with all of them.
+    A chunk of more tasks than `MOST_LABELS` and `MOST_LABELLED` allow is shown once, labelled with all of them.
     """
     if not label or not chunk.data:
         return chunk.data
@@ -119,7 +121,7 @@ def shown(chunk: IoChunk, label: bool) -> bytes:
         ranks = IDset(chunk.rank)
     except ValueError:
         return labelled(chunk.rank, chunk.data)
-    if ranks.count() * len(chunk.data) > MOST_LABELLED:
+    if ranks.count() > min(MOST_LABELS, MOST_LABELLED // len(chunk.data)):
         return labelled(chunk.rank, chunk.data)
     return b"".join(labelled(rank, chunk.data) for rank in ranks)
 

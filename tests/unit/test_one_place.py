@@ -50,7 +50,7 @@ FACTS = (
             "flux/constants.py",
             "tui/model/states.py",  # the dashboard's rows have a numbering of their own, of states and results in one
         ),
-        r"(\b|STATE_|RESULT_)(DEPEND|SCHED|CLEANUP|INACTIVE|COMPLETED|CANCELED)\b[^=\n]{0,12}= *\d|\"states?\": *\d",
+        r"(\b|STATE_|RESULT_)(DEPEND|SCHED|CLEANUP|INACTIVE|COMPLETED|CANCELED)\b[^=\n\]]{0,12}= *\d|\"states?\": *\d",
     ),
     Fact("names of job states", ("flux/job/state_names.py",), r"\"(DEPEND|CLEANUP|INACTIVE)\""),
     Fact(
@@ -84,7 +84,7 @@ FACTS = (
         "tree objects",
         (
             "flux/treeobj.py",
-            "broker/services/kvs/directory.py",  # puts the texts of entries together, for speed
+            "flux/dirblob.py",  # puts the texts of entries together, for speed
         ),
         r"\"ver\": *(1|VERSION)",
     ),
@@ -109,7 +109,7 @@ FACTS = (
         "services that subscribe",
         (
             "flux/wire/topic.py",
-            "broker/services/connector_local/service.py",  # answers them
+            "broker/services/connector_local/client.py",  # answers them
         ),
         r"\"(local\.(un)?sub|event\.(un)?subscribe)\"",
     ),
@@ -131,6 +131,7 @@ WAITING: dict[str, frozenset[str]] = {
     ),
     "unknown user, any node": frozenset(
         [
+            "broker/builtin/event.py",
             "broker/instance.py",
             "broker/services/job_manager/control.py",
             "broker/services/job_manager/states.py",
@@ -144,33 +145,38 @@ WAITING: dict[str, frozenset[str]] = {
             "broker/services/job_info/watch.py",
             "broker/services/job_ingest/service.py",
             "broker/services/job_list/service.py",
+            "broker/services/job_manager/history.py",
             "broker/services/job_manager/journal.py",
+            "broker/services/job_manager/purge.py",
             "broker/services/job_manager/restart.py",
             "broker/services/job_manager/scheduling.py",
             "broker/services/job_manager/service.py",
+            "broker/services/kvs/service.py",
             "broker/services/resource/reslog.py",
             "broker/services/sched_simple/service.py",
+            "fluxctl/archive/restoring.py",
+            "fluxctl/commands/dump.py",
         ]
     ),
     "operations of a KVS transaction": frozenset(
         [
             "broker/services/job_ingest/service.py",
-            "broker/services/job_manager/journal.py",
+            "broker/services/job_manager/events.py",
             "broker/services/resource/reslog.py",
         ]
     ),
-    "tree objects": frozenset(["broker/services/job_manager/journal.py", "broker/services/resource/reslog.py"]),
+    "tree objects": frozenset(["broker/services/job_manager/events.py", "broker/services/resource/reslog.py"]),
     "the KVS key of a job": frozenset(
         [
             "broker/services/job_ingest/service.py",
-            "broker/services/job_manager/journal.py",
+            "broker/services/job_manager/events.py",
             "broker/services/sched_simple/service.py",
         ]
     ),
     "base64": frozenset(
         [
             "broker/builtin/event.py",
-            "broker/services/job_manager/journal.py",
+            "broker/services/job_manager/events.py",
             "broker/services/resource/reslog.py",
             "broker/shell/eventlog.py",
         ]
@@ -196,7 +202,9 @@ WAITING: dict[str, frozenset[str]] = {
             "broker/shell/shell.py",
             "broker/shell/task.py",
             "broker/subprocess/launch.py",
+            "fluxctl/broker_process.py",
             "fluxctl/commands/exec.py",
+            "fluxctl/keeper.py",
             "fluxctl/start.py",
         ]
     ),
@@ -219,6 +227,8 @@ WAITING: dict[str, frozenset[str]] = {
             "broker/pymodule.py",
             "broker/service.py",
             "broker/services/content/service.py",
+            "broker/services/content_sqlite/collecting.py",
+            "broker/services/content_sqlite/schema.py",
             "broker/services/content_sqlite/service.py",
             "broker/services/content_sqlite/store.py",
             "broker/services/cron/entry.py",
