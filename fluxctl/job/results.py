@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,13 +13,18 @@ from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flux.core.handle import Flux
 
 ANY = -1
 
 
 @click.command(
-    "status", cls=JobCommand, synopsis="id [id ...]", help="Wait for job(s) to complete and exit with largest exit code"
+    "status",
+    cls=JobCommand,
+    synopsis="id [id ...]",
+    help="Wait for job(s) to complete and exit with largest exit code",
 )
 @click.option("-v", "--verbose", count=True, help="Increase verbosity")
 @click.option(
@@ -31,12 +35,20 @@ ANY = -1
     help="Set the exit code for any jobs that are terminated by an exception.",
 )
 @click.option(
-    "-j", "--json", "as_json", is_flag=True, help="Dump job result information gleaned from eventlog to stdout"
+    "-j",
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Dump job result information gleaned from eventlog to stdout",
 )
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def status(
-    ctx: click.Context, verbose: int, exception_exit_code: int | None, as_json: bool, args: tuple[str, ...]
+    ctx: click.Context,
+    verbose: int,
+    exception_exit_code: int | None,
+    as_json: bool,
+    args: tuple[str, ...],
 ) -> None:
     if not args:
         usage(ctx)
@@ -61,7 +73,9 @@ def status(
         raise CommandError("", worst)
 
 
-def exit_code_of(facts: Mapping[str, Any], exception_exit_code: int | None = None) -> tuple[int, str]:
+def exit_code_of(
+    facts: Mapping[str, Any], exception_exit_code: int | None = None
+) -> tuple[int, str]:
     """Return the exit code that stands for a job's result and a sentence about it."""
     from flux.job.lifecycle import exit_code
     from flux.waitstatus import signal_of

@@ -1,13 +1,17 @@
-"""What a followed job of a bulk submission says: its output, its exceptions, its events if asked for."""
+"""What a followed job of a bulk submission says: output, exceptions, its events if asked for."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flux.job import io
-from flux.job.event import EventLogEvent
 from flux.job.JobID import id_encode
 from fluxctl import job_text
-from fluxctl.mini.console import Console
-from fluxctl.mini.tally import JobProgress
+
+if TYPE_CHECKING:
+    from flux.job.event import EventLogEvent
+    from fluxctl.mini.console import Console
+    from fluxctl.mini.tally import JobProgress
 
 SHOW_EVENTS = 2
 """From which verbosity on every event is shown."""

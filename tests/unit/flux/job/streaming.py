@@ -83,11 +83,11 @@ class StreamingFlux(ScriptedFlux):
 
     def fd_watcher_create(self, fd: int, callback: Callable[..., Any], events: int | None = None) -> FDWatcher:
         """Return a watcher of a descriptor."""
-        return FDWatcher(self, fd, events, callback)  # type: ignore[arg-type]
+        return FDWatcher(self, fd, events, callback)
 
     def timer_watcher_create(self, after: float, callback: Callable[..., Any], repeat: float = 0.0) -> TimerWatcher:
         """Return a timer."""
-        return TimerWatcher(self, after, callback, repeat)  # type: ignore[arg-type]
+        return TimerWatcher(self, after, callback, repeat)
 
     def reactor_run(self) -> int:
         """Run the reactor."""
