@@ -1,7 +1,8 @@
 """The Flux handle for asyncio programs: services, the dashboard, tests.
 
-One class serves both ends of the project: a program connects it to a broker's socket with `AsyncFlux.connect`; the broker gives each
-built-in service one whose messages stay in the process. What carries the messages is a `Transport`.
+One class serves both ends of the project: a program connects it to a broker's socket with
+`AsyncFlux.connect`; the broker gives each built-in service one whose messages stay in the process.
+What carries the messages is a `Transport`.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ class Transport(Protocol):
         """Queue ``msg`` for the broker."""
 
     def subscribe(self, prefix: str) -> asyncio.Future[None]:
-        """Ask for events whose topic starts with ``prefix``; done when the broker will deliver them."""
+        """Ask for events whose topic starts with ``prefix``; done when the broker will deliver
+        them.
+        """
 
     def unsubscribe(self, prefix: str) -> None:
         """Undo one `subscribe`."""
@@ -51,7 +54,9 @@ class Transport(Protocol):
 
 
 class Stream:
-    """A streaming RPC: iterate over its responses' payloads; leaving the block before the end cancels it."""
+    """A streaming RPC: iterate over its responses' payloads; leaving the block before the end
+    cancels it.
+    """
 
     def __init__(self, handle: AsyncFlux, msg: Message, cancel: str | None) -> None:
         self._handle = handle
@@ -80,7 +85,9 @@ class Stream:
             self._ended = True
             self._handle.forget(self.matchtag)
             if self._cancel and not self._handle.closed:
-                self._handle.send(self._cancel, {"matchtag": self.matchtag}, nodeid=self._msg.nodeid)
+                self._handle.send(
+                    self._cancel, {"matchtag": self.matchtag}, nodeid=self._msg.nodeid
+                )
 
     def _push(self, msg: Message) -> None:
         self._queue.append(msg)
@@ -145,10 +152,11 @@ class Subscription:
 class AsyncFlux:
     """A connection to a broker for asyncio programs.
 
-    RPCs raise OSError with the error number and sentence of the response, EPROTO for a response that is not JSON, ECONNRESET when
-    the connection ends, TimeoutError when ``timeout`` seconds pass. Cancelling a waiting task gives up its RPC; the handle stays
-    usable. What a callback raises does not reach the messages after it: it goes to ``on_fault``, the event loop's exception handler
-    by default.
+    RPCs raise OSError with the error number and sentence of the response, EPROTO for a response
+    that is not JSON, ECONNRESET when the connection ends, TimeoutError when ``timeout`` seconds
+    pass. Cancelling a waiting task gives up its RPC; the handle stays usable. What a callback
+    raises does not reach the messages after it: it goes to ``on_fault``, the event loop's exception
+    handler by default.
     """
 
     def __init__(self, transport: Transport | None = None, *, rank: int = 0, size: int = 1) -> None:
@@ -165,7 +173,8 @@ class AsyncFlux:
 
     @classmethod
     async def connect(cls, uri: str | None = None) -> AsyncFlux:
-        """Connect to the broker at ``uri`` (default: the environment's FLUX_URI) and learn its rank and size.
+        """Connect to the broker at ``uri`` (default: the environment's FLUX_URI) and learn its rank
+        and size.
 
         Raises OSError: ENOENT when there is no broker, EPERM when it refuses this user.
         """
@@ -203,11 +212,15 @@ class AsyncFlux:
     ) -> int:
         """Send a request and have its one response given to ``callback``; returns the match tag."""
         if upstream:
-            return self._send(request(topic, payload, nodeid=self.rank, flags=UPSTREAM), callback, False)
+            return self._send(
+                request(topic, payload, nodeid=self.rank, flags=UPSTREAM), callback, False
+            )
         return self._send(request(topic, payload, nodeid=nodeid), callback, False)
 
     def start_stream(self, msg: Message, callback: ResponseCallback) -> int:
-        """Send a streaming request; ``callback`` gets every response, the last one with an error number."""
+        """Send a streaming request; ``callback`` gets every response, the last one with an error
+        number.
+        """
         return self._send(msg, callback, True)
 
     def _send(self, msg: Message, callback: ResponseCallback, streaming: bool) -> int:
@@ -273,7 +286,9 @@ class AsyncFlux:
         timeout: float | None = None,
     ) -> JsonObject:
         """Send a request and return its response's payload, an empty object when there is none."""
-        msg = await self.rpc_message(topic, payload, nodeid=nodeid, upstream=upstream, timeout=timeout)
+        msg = await self.rpc_message(
+            topic, payload, nodeid=nodeid, upstream=upstream, timeout=timeout
+        )
         try:
             data = msg.json() or {}
         except ValueError:
@@ -292,7 +307,8 @@ class AsyncFlux:
     ) -> Stream:
         """Return a streaming RPC to enter with ``async with``.
 
-        ``cancel`` is the topic that ends it early: ``<topic>-cancel`` by default, None if the service has none.
+        ``cancel`` is the topic that ends it early: ``<topic>-cancel`` by default, None if the
+        service has none.
         """
         name = f"{topic}-cancel" if cancel == "" else cancel
         return Stream(self, request(topic, payload, nodeid=nodeid, flags=STREAMING), name)
@@ -300,10 +316,14 @@ class AsyncFlux:
     # Events
 
     async def publish(self, topic: str, payload: object = None, *, private: bool = False) -> None:
-        """Publish an event; it reaches every subscriber of the instance in the order of its sequence number."""
+        """Publish an event; it reaches every subscriber of the instance in the order of its
+        sequence number.
+        """
         self.send_message(event(topic, payload, private=private))
 
-    async def publish_seq(self, topic: str, payload: object = None, *, private: bool = False) -> int:
+    async def publish_seq(
+        self, topic: str, payload: object = None, *, private: bool = False
+    ) -> int:
         """Publish an event through rank 0 and return its sequence number."""
         body: dict[str, object] = {"topic": topic, "flags": 2 if private else 0}
         if payload is not None:

@@ -1,7 +1,9 @@
-"""Numbers of the protocol and of the job state machine, under the names of the C headers (RFC 3, 6, 11, 18, 21, 22).
+"""Numbers of the protocol and of the job state machine, under the names of the C headers (RFC 3, 6,
+11, 18, 21, 22).
 
-Numbers that have a home of their own (`flux.wire.message`, `flux.kvs_flags`) are only given their C names here. Those of jobs stand
-here, and `flux.job.states` gives them types: every command imports this module, and making enumerations takes time.
+Numbers that have a home of their own (`flux.wire.message`, `flux.kvs_flags`) are only given their C
+names here. Those of jobs stand here, and `flux.job.states` gives them types: every command imports
+this module, and making enumerations takes time.
 """
 
 from __future__ import annotations

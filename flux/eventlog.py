@@ -18,11 +18,14 @@ Entry = JsonObject
 """An entry for those who change it or hand it on as any other object."""
 
 
-def entry(name: str, context: Mapping[str, object] | None = None, timestamp: float | None = None) -> EventEntry:
-    """Return an event entry; ``timestamp`` is in seconds since the epoch, the current time by default.
+def entry(
+    name: str, context: Mapping[str, object] | None = None, timestamp: float | None = None
+) -> EventEntry:
+    """Return an event entry; ``timestamp`` is in seconds since the epoch, the current time by
+    default.
 
-    Raises OSError(EINVAL) for an empty name, a name with white space in it, a time that is negative or no number, or a context
-    that is no object.
+    Raises OSError(EINVAL) for an empty name, a name with white space in it, a time that is negative
+    or no number, or a context that is no object.
     """
     when = time.time() if timestamp is None else float(timestamp)
     if (
@@ -64,7 +67,9 @@ def _checked(line: str) -> Entry:
 
 
 def decode(log: str) -> Iterator[Entry]:
-    """Yield the events of a whole ``log``; raises OSError(EINVAL) at a malformed line or a missing final newline."""
+    """Yield the events of a whole ``log``; raises OSError(EINVAL) at a malformed line or a missing
+    final newline.
+    """
     if log and not log.endswith("\n"):
         raise OSError(errno.EINVAL, "event log does not end with a newline")
     for line in log.split("\n")[:-1]:

@@ -1,4 +1,6 @@
-"""KVS transactions: what they are made of and how they are sent (flux_kvs_txn_create(3), flux_kvs_commit(3), RFC 11)."""
+"""KVS transactions: what they are made of and how they are sent (flux_kvs_txn_create(3),
+flux_kvs_commit(3), RFC 11).
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ from flux.wire import json
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
-    from flux.kvs_types import CommitRequest, Op
+    from flux.kvs_types import CommitRequest, KvsOp
 
 __all__ = [
     "APPEND",
@@ -49,7 +51,9 @@ __all__ = [
 
 
 def normalize(key: str) -> str:
-    """Return ``key`` without empty components, ``.`` for the root; raises OSError(EINVAL) for an empty key."""
+    """Return ``key`` without empty components, ``.`` for the root; raises OSError(EINVAL) for an
+    empty key.
+    """
     if not key:
         raise os_error(errno.EINVAL)
     if ".." in key or key[0] == "." or key[-1] == ".":
@@ -57,17 +61,21 @@ def normalize(key: str) -> str:
     return key
 
 
-def put_op(key: str, data: bytes, flags: int = 0) -> Op:
-    """Return the operation that sets ``key`` to ``data``, or appends to it with APPEND; the key is known to be in order."""
+def put_op(key: str, data: bytes, flags: int = 0) -> KvsOp:
+    """Return the operation that sets ``key`` to ``data``, or appends to it with APPEND; the key is
+    known to be in order.
+    """
     return {"key": key, "flags": flags, "dirent": treeobj.val(data)}
 
 
-def unlink_op(key: str) -> Op:
-    """Return the operation that removes ``key`` and all below it; the key is known to be in order."""
+def unlink_op(key: str) -> KvsOp:
+    """Return the operation that removes ``key`` and all below it; the key is known to be in
+    order.
+    """
     return {"key": key, "flags": 0, "dirent": None}
 
 
-def commit_request(ops: list[Op], flags: int = 0, namespace: str = PRIMARY) -> CommitRequest:
+def commit_request(ops: list[KvsOp], flags: int = 0, namespace: str = PRIMARY) -> CommitRequest:
     """Return the payload of ``kvs.commit``; flags: NO_MERGE, SYNC."""
     return {"namespace": namespace, "flags": flags, "ops": ops}
 
@@ -75,14 +83,15 @@ def commit_request(ops: list[Op], flags: int = 0, namespace: str = PRIMARY) -> C
 class Txn:
     """A list of operations to commit together, in order; all of it succeeds or nothing does.
 
-    Send it with ``rpc("kvs.commit", commit_request(txn.ops))``. Every method returns the transaction, and
-    raises OSError: EINVAL for a key that is empty or no text, ENAMETOOLONG beyond the bounds of `flux.kvs_limits`.
+    Send it with ``rpc("kvs.commit", commit_request(txn.ops))``. Every method returns the
+    transaction, and raises OSError: EINVAL for a key that is empty or no text, ENAMETOOLONG beyond
+    the bounds of `flux.kvs_limits`.
     """
 
     __slots__ = ("ops",)
 
     def __init__(self) -> None:
-        self.ops: list[Op] = []
+        self.ops: list[KvsOp] = []
 
     def __len__(self) -> int:
         return len(self.ops)
@@ -103,7 +112,9 @@ class Txn:
         return self._add(key, treeobj.val(_bytes(data)))
 
     def append(self, key: str, data: bytes | str) -> Txn:
-        """Add ``data`` to the end of the value of ``key``, which is created if it does not exist."""
+        """Add ``data`` to the end of the value of ``key``, which is created if it does not
+        exist.
+        """
         return self._add(key, treeobj.val(_bytes(data)), APPEND)
 
     def mkdir(self, key: str) -> Txn:

@@ -1,4 +1,6 @@
-"""The objects of the KVS protocol by the names of their members, for type checkers (import under ``TYPE_CHECKING``)."""
+"""The objects of the KVS protocol by the names of their members, for type checkers (import under
+``TYPE_CHECKING``).
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,10 @@ from typing import TypedDict
 from flux.treeobj import TreeObj
 
 
-class Op(TypedDict):
-    """One operation of a transaction: ``dirent`` is the tree object that ``key`` shall be, None to remove it."""
+class KvsOp(TypedDict):
+    """One operation of a transaction: ``dirent`` is the tree object that ``key`` shall be, None to
+    remove it.
+    """
 
     key: str
     flags: int
@@ -20,4 +24,4 @@ class CommitRequest(TypedDict):
 
     namespace: str
     flags: int
-    ops: list[Op]
+    ops: list[KvsOp]

@@ -24,7 +24,9 @@ def msg_typestr(msg_type: int) -> str:
 class Message:
     """A message, received or to be sent; ``wire`` is its protocol form."""
 
-    def __init__(self, type_id: int = FLUX_MSGTYPE_EVENT, handle: wire.Message | None = None) -> None:
+    def __init__(
+        self, type_id: int = FLUX_MSGTYPE_EVENT, handle: wire.Message | None = None
+    ) -> None:
         self.wire = handle if handle is not None else wire.Message(type_id, flags=wire.ROUTE)
 
     @classmethod
@@ -53,7 +55,9 @@ class Message:
 
     @property
     def payload(self) -> Any:
-        """The payload as a JSON value, None without payload; raises ValueError if it is not JSON."""
+        """The payload as a JSON value, None without payload; raises ValueError if it is not
+        JSON.
+        """
         return self.wire.json()
 
     @payload.setter

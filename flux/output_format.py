@@ -1,11 +1,11 @@
 """Output formats of the list commands: ``{id.f58:>12} {runtime!F:>8h}`` and the like.
 
-A format is Python's str.format syntax over the fields of an object. It is parsed once: every row then costs one
-attribute look-up, one conversion and one format() call per field.
+A format is Python's str.format syntax over the fields of an object. It is parsed once: every row
+then costs one attribute look-up, one conversion and one format() call per field.
 
-Conversions besides Python's own: ``!D`` date and time (ISO 8601), ``!d`` date and time to be formatted by a strftime(3)
-spec, ``!F`` Flux standard duration, ``!H`` hours, minutes and seconds. A spec that ends in ``h`` shows a missing
-value as ``-``.
+Conversions besides Python's own: ``!D`` date and time (ISO 8601), ``!d`` date and time to be
+formatted by a strftime(3) spec, ``!F`` Flux standard duration, ``!H`` hours, minutes and seconds. A
+spec that ends in ``h`` shows a missing value as ``-``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from flux.terminal_text import terminal_line
 
 _MISSING = frozenset(("", "0s", "0.0", "0:00:00", "1970-01-01T00:00:00", "None"))
 _SPEC = re.compile(
-    r"(?P<align>(?:.?[<>=^])?)[-+ ]?#?0?(?P<width>\d*)[,_]?(?P<precision>(?:\.\d+)?)(?P<type>[a-zA-Z%]?)\Z"
+    r"(?P<align>(?:.?[<>=^])?)[-+ ]?#?0?(?P<width>\d*)[,_]?"
+    r"(?P<precision>(?:\.\d+)?)(?P<type>[a-zA-Z%]?)\Z"
 )
 
 
@@ -82,7 +83,8 @@ def convert_value(value: Any, conversion: str) -> object:
 def format_value(value: object, spec: str) -> str:
     """Apply a format spec, where a trailing ``h`` shows a missing value as ``-``.
 
-    Numbers formatted by a numeric spec stay numbers; a value that is an empty string ignores a numeric type.
+    Numbers formatted by a numeric spec stay numbers; a value that is an empty string ignores a
+    numeric type.
     """
     if spec.endswith("h") and not isinstance(value, UtilDatetime):
         text = str(value)
@@ -98,7 +100,9 @@ def format_value(value: object, spec: str) -> str:
 
 
 def heading_spec(spec: str) -> str:
-    """Return the spec for a field's heading: width and alignment, and the precision of a string but not of a number."""
+    """Return the spec for a field's heading: width and alignment, and the precision of a string but
+    not of a number.
+    """
     match = _SPEC.match(spec[:-1] if spec.endswith("h") else spec)
     if match is None:
         return ""
@@ -170,7 +174,8 @@ class OutputFormat:
                 yield format(self.headings[name], "" if conversion == "d" else heading_spec(spec))
 
     def format(self, obj: object) -> str:
-        """Return the line of an object that has the format's fields as attributes, fit for a terminal.
+        """Return the line of an object that has the format's fields as attributes, fit for a
+        terminal.
 
         Raises:
             ValueError: a conversion is unknown, or a spec does not fit the value.
@@ -188,7 +193,9 @@ class OutputFormat:
         return line if line.isprintable() else self._format_cleaned(obj)
 
     def _format_cleaned(self, obj: object) -> str:
-        """Return the line with what is not fit for a terminal escaped in each value; the format's own text stays as it is."""
+        """Return the line with what is not fit for a terminal escaped in each value; the format's
+        own text stays as it is.
+        """
         parts = []
         for text, getter, spec, conversion in self._cells:
             parts.append(text)

@@ -1,4 +1,6 @@
-"""A status line and a progress bar on the last line of a terminal, by VT100 escape sequences (flux.progress in the manual)."""
+"""A status line and a progress bar on the last line of a terminal, by VT100 escape sequences
+(flux.progress in the manual).
+"""
 
 from __future__ import annotations
 
@@ -47,8 +49,8 @@ class Bottombar:
     """A status line that stays on the last line of the terminal while output scrolls above it.
 
     Args:
-        formatter: called as ``formatter(bottombar, width)`` for the text of the line; the default shows the keyword
-            arguments.
+        formatter: called as ``formatter(bottombar, width)`` for the text of the line; the default
+            shows the keyword arguments.
         kwargs: kept, and readable as attributes of the bar.
 
     Updates are drawn at most twenty times a second; the last state is always drawn by stop().
@@ -118,7 +120,9 @@ class Bottombar:
             return
         self._drawn = time.monotonic()
         goto = f"\x1b[{self._size.lines};1H"
-        self._write(f"{_SAVE}{goto}{_CLEAR_LINE}{_WRAP_OFF}{_PLAIN}{self._text()}{_WRAP_ON}{_RESTORE}")
+        self._write(
+            f"{_SAVE}{goto}{_CLEAR_LINE}{_WRAP_OFF}{_PLAIN}{self._text()}{_WRAP_ON}{_RESTORE}"
+        )
 
     def stop(self) -> None:
         """Give the terminal back and leave the final state as a line of output."""
@@ -146,8 +150,10 @@ class ProgressBar(Bottombar):
     Args:
         total: how many units there are.
         style: one of bar_style.
-        before, after: text around the bar, str.format() templates over total, count, percent, elapsed and kwargs.
-        autostop: stop when count reaches total; otherwise the terminal is given back by stop() or at exit.
+        before, after: text around the bar, str.format() templates over total, count, percent,
+            elapsed and kwargs.
+        autostop: stop when count reaches total; otherwise the terminal is given back by stop() or
+            at exit.
         kwargs: further values for the templates.
 
     Raises:

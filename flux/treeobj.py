@@ -1,8 +1,8 @@
 """RFC 11 tree objects and RFC 10 blobrefs, the data structures the key-value store is made of.
 
-A tree object is a JSON object with ``ver``, ``type`` and ``data``. The functions here build, check and decode them. Objects are
-built with their names in alphabetical order, so that compact JSON of a directory whose entries are sorted is canonical: equal
-directories get equal blobrefs.
+A tree object is a JSON object with ``ver``, ``type`` and ``data``. The functions here build, check
+and decode them. Objects are built with their names in alphabetical order, so that compact JSON of a
+directory whose entries are sorted is canonical: equal directories get equal blobrefs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ def is_blobref(text: object) -> bool:
     if not isinstance(text, str):
         return False
     algorithm, dash, digest = text.partition("-")
-    return bool(dash) and len(digest) == HASHES.get(algorithm, -1) and not digest.strip("0123456789abcdef")
+    return (
+        bool(dash)
+        and len(digest) == HASHES.get(algorithm, -1)
+        and not digest.strip("0123456789abcdef")
+    )
 
 
 def val(data: bytes) -> TreeObj:
@@ -59,7 +63,9 @@ def directory(entries: Mapping[str, TreeObj] | None = None) -> TreeObj:
 
 
 def symlink(target: str, namespace: str | None = None) -> TreeObj:
-    """Return a *symlink* object to ``target``, in its own namespace unless ``namespace`` names another."""
+    """Return a *symlink* object to ``target``, in its own namespace unless ``namespace`` names
+    another.
+    """
     data = {"target": target} if namespace is None else {"namespace": namespace, "target": target}
     return {"data": data, "type": "symlink", "ver": VERSION}
 
@@ -77,7 +83,8 @@ def decode_val(obj: JsonMapping) -> bytes:
 def check(obj: object) -> TreeObj:
     """Return ``obj`` as a canonical tree object, names sorted on every level.
 
-    Raises OSError(EINVAL) with a sentence if it is not a valid RFC 11 object or nested too deep, ENAMETOOLONG for a link's target.
+    Raises OSError(EINVAL) with a sentence if it is not a valid RFC 11 object or nested too deep,
+    ENAMETOOLONG for a link's target.
     """
     return _check(obj, 1)
 
@@ -106,9 +113,11 @@ def _check(obj: object, depth: int) -> TreeObj:
 
 
 def check_entries(entries: object) -> dict[str, TreeObj]:
-    """Return the entries of a stored directory as they are, each known to be a tree object whose parts have the right types.
+    """Return the entries of a stored directory as they are, each known to be a tree object whose
+    parts have the right types.
 
-    Raises OSError(EINVAL) with a sentence if one is not, or nested too deep. Base64 text is not looked at.
+    Raises OSError(EINVAL) with a sentence if one is not, or nested too deep. Base64 text is not
+    looked at.
     """
     if not isinstance(entries, dict):
         raise OSError(errno.EINVAL, "invalid data in dir object")
@@ -151,4 +160,10 @@ def _parts(obj: object, depth: int) -> tuple[str, Any]:
 
 
 def _is_name(name: object) -> bool:
-    return isinstance(name, str) and bool(name) and "." not in name and "\0" not in name and is_text(name)
+    return (
+        isinstance(name, str)
+        and bool(name)
+        and "." not in name
+        and "\0" not in name
+        and is_text(name)
+    )

@@ -1,8 +1,9 @@
 """Wait statuses (wait(2)) as exit codes and signals, the way shells count them.
 
-A wait status travels between hosts as a number in the layout of Linux: the low seven bits hold the signal that killed the process,
-the next byte its exit code. `os.waitstatus_to_exitcode` is of no use here: it counts signals as negative and raises for a status
-that no system call returned, and what comes from a message may be any number.
+A wait status travels between hosts as a number in the layout of Linux: the low seven bits hold the
+signal that killed the process, the next byte its exit code. `os.waitstatus_to_exitcode` is of no
+use here: it counts signals as negative and raises for a status that no system call returned, and
+what comes from a message may be any number.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """How to reach a broker, by URI scheme: ``local:///path`` is a Unix stream socket.
 
-Connecting without a broker raises OSError(ENOENT); a broker that refuses the user answers with its own error number.
+Connecting without a broker raises OSError(ENOENT); a broker that refuses the user answers with its
+own error number.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ LONGEST_PATH = 107
 
 
 def local_path(uri: str | None) -> str:
-    """Return the socket path that ``uri`` names (default: FLUX_URI); raises OSError(EINVAL) if it is not a URI."""
+    """Return the socket path that ``uri`` names (default: FLUX_URI); raises OSError(EINVAL) if it
+    is not a URI.
+    """
     uri = uri or default_uri()
     scheme, sep, rest = uri.partition("://")
     if not sep:
@@ -45,7 +48,9 @@ def local_path(uri: str | None) -> str:
 
 
 def open_socket(uri: str | None) -> socket.socket:
-    """Connect a blocking socket to the broker at ``uri`` and wait for its verdict; raises OSError."""
+    """Connect a blocking socket to the broker at ``uri`` and wait for its verdict; raises
+    OSError.
+    """
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.connect(local_path(uri))
@@ -67,6 +72,8 @@ async def open_stream(uri: str | None, handle: Receiver) -> SocketTransport:
     from flux.connect.stream import SocketTransport
 
     loop = asyncio.get_running_loop()
-    _, transport = await loop.create_unix_connection(lambda: SocketTransport(handle), local_path(uri))
+    _, transport = await loop.create_unix_connection(
+        lambda: SocketTransport(handle), local_path(uri)
+    )
     await transport.accepted()
     return transport

@@ -87,8 +87,12 @@ class SocketTransport(asyncio.Protocol):
     def unsubscribe(self, prefix: str) -> None:
         self._subscription(UNSUBSCRIBE, prefix, None)
 
-    def _subscription(self, topics: tuple[str, ...], prefix: str, done: asyncio.Future[None] | None) -> None:
-        """Ask for a change of the subscriptions: by the first of ``topics``, by the next if the broker does not know it."""
+    def _subscription(
+        self, topics: tuple[str, ...], prefix: str, done: asyncio.Future[None] | None
+    ) -> None:
+        """Ask for a change of the subscriptions: by the first of ``topics``, by the next if the
+        broker does not know it.
+        """
 
         def answered(msg: Message) -> None:
             if msg.errnum == errno.ENOSYS and len(topics) > 1:

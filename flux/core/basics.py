@@ -1,4 +1,6 @@
-"""What every module answers (RFC 5, flux-module(1)), for modules that run with a blocking handle: ping, stats, rusage, debug, shutdown."""
+"""What every module answers (RFC 5, flux-module(1)), for modules that run with a blocking handle:
+ping, stats, rusage, debug, shutdown.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,11 @@ class ModuleBasics:
         self.requests += msg.type == REQUEST
 
     def _ping(self, msg: wire.Message) -> dict[str, object]:
-        sender = {"route": "!".join(reversed(msg.routes)), "userid": msg.userid, "rolemask": msg.rolemask}
+        sender = {
+            "route": "!".join(reversed(msg.routes)),
+            "userid": msg.userid,
+            "rolemask": msg.rolemask,
+        }
         return {**(msg.json() or {}), **sender}
 
     def _stats(self, msg: wire.Message) -> dict[str, int]:
@@ -64,7 +70,11 @@ class ModuleBasics:
         import resource
 
         usage = resource.getrusage(resource.RUSAGE_THREAD)
-        return {name.removeprefix("ru_"): getattr(usage, name) for name in dir(usage) if name.startswith("ru_")}
+        return {
+            name.removeprefix("ru_"): getattr(usage, name)
+            for name in dir(usage)
+            if name.startswith("ru_")
+        }
 
     def _debug(self, msg: wire.Message) -> dict[str, int]:
         body = msg.json() or {}
@@ -72,5 +82,10 @@ class ModuleBasics:
         if operation not in ("setbit", "clrbit", "set", "clr") or not isinstance(flags, int):
             raise os_error(errno.EPROTO)
         before = self.debug_flags
-        self.debug_flags = {"setbit": before | flags, "clrbit": before & ~flags, "set": flags, "clr": 0}[operation]
+        self.debug_flags = {
+            "setbit": before | flags,
+            "clrbit": before & ~flags,
+            "set": flags,
+            "clr": 0,
+        }[operation]
         return {"flags": self.debug_flags}

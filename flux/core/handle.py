@@ -1,4 +1,6 @@
-"""The blocking Flux handle (flux_open(3)): what scripts and the command line use, without asyncio."""
+"""The blocking Flux handle (flux_open(3)): what scripts and the command line use, without
+asyncio.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flux.connect import open_socket
-from flux.constants import FLUX_MATCHTAG_NONE, FLUX_MSGTYPE_ANY, FLUX_REACTOR_NOWAIT, FLUX_REACTOR_ONCE
+from flux.constants import (
+    FLUX_MATCHTAG_NONE,
+    FLUX_MSGTYPE_ANY,
+    FLUX_REACTOR_NOWAIT,
+    FLUX_REACTOR_ONCE,
+)
 from flux.core.reactor import Reactor
 from flux.wire import framing
 from flux.wire import message as wire
@@ -36,8 +43,8 @@ LONGEST_POLL = 3600.0
 class Flux:
     """A connection to the Flux instance at ``url`` (default: the environment's FLUX_URI).
 
-    A handle belongs to one thread. Raises OSError if there is no broker or it refuses; every RPC fails with ECONNRESET once the
-    connection is lost.
+    A handle belongs to one thread. Raises OSError if there is no broker or it refuses; every RPC
+    fails with ECONNRESET once the connection is lost.
     """
 
     tls = threading.local()
@@ -94,7 +101,9 @@ class Flux:
         """Send a message made before."""
         self.send_wire(message.wire)
 
-    def rpc(self, topic: str | bytes, payload: object = None, nodeid: int = NODEID_ANY, flags: int = 0) -> RPC:
+    def rpc(
+        self, topic: str | bytes, payload: object = None, nodeid: int = NODEID_ANY, flags: int = 0
+    ) -> RPC:
         """Send a request; its response is the returned future's result."""
         from flux.rpc import RPC
 
@@ -154,7 +163,11 @@ class Flux:
             if watcher.wants(msg):
                 self._give(watcher, msg)
                 return
-        if msg.type == REQUEST and self._basics is not None and self._answer_basics(self._basics, msg):
+        if (
+            msg.type == REQUEST
+            and self._basics is not None
+            and self._answer_basics(self._basics, msg)
+        ):
             return
         if msg.type != RESPONSE:
             self._inbox.append(msg)
@@ -173,7 +186,8 @@ class Flux:
             self._receive()
 
     def wait_until(self, condition: Callable[[], bool], timeout: float = -1.0) -> bool:
-        """Take messages until ``condition`` holds or ``timeout`` seconds pass (negative: no limit); returns whether it holds.
+        """Take messages until ``condition`` holds or ``timeout`` seconds pass (negative: no limit);
+        returns whether it holds.
 
         Raises OSError(ECONNRESET) when the connection is lost first.
         """
@@ -205,7 +219,11 @@ class Flux:
 
         def look() -> bool:
             for msg in self._inbox:
-                if msg.type & type_mask and matches(topic_glob, msg.topic) and match_tag in (0, msg.matchtag):
+                if (
+                    msg.type & type_mask
+                    and matches(topic_glob, msg.topic)
+                    and match_tag in (0, msg.matchtag)
+                ):
                     found.append(msg)
                     return True
             return False
@@ -234,7 +252,9 @@ class Flux:
     # Events
 
     def event_subscribe(self, topic: str) -> None:
-        """Receive events whose topic starts with ``topic``; raises OSError(EINVAL) for None, TypeError for another type."""
+        """Receive events whose topic starts with ``topic``; raises OSError(EINVAL) for None,
+        TypeError for another type.
+        """
         self._subscription(SUBSCRIBE, topic)
 
     def event_unsubscribe(self, topic: str) -> None:
@@ -256,7 +276,9 @@ class Flux:
                     raise
 
     def event_create(self, topic: str, payload: object = None) -> Message:
-        """Return an unpublished event; a string payload is used unmodified, another is made JSON."""
+        """Return an unpublished event; a string payload is used unmodified, another is made
+        JSON.
+        """
         from flux.message import Message
 
         return Message.from_event_encode(topic, payload)
@@ -280,7 +302,9 @@ class Flux:
         return self.rpc("service.remove", {"service": name})
 
     def module_basics(self, name: str) -> None:
-        """Be the module ``name``: answer what every module answers, and keep the reactor running until its end is asked for."""
+        """Be the module ``name``: answer what every module answers, and keep the reactor running
+        until its end is asked for.
+        """
         from flux.core.basics import ModuleBasics
 
         self._basics = ModuleBasics(name)
@@ -293,7 +317,9 @@ class Flux:
             self._stopping = True
             self.reactor.stop()
         elif not basics.answer(self, msg):
-            if not self.reactor.running and not any(watcher.type_mask & REQUEST for watcher in self._watchers):
+            if not self.reactor.running and not any(
+                watcher.type_mask & REQUEST for watcher in self._watchers
+            ):
                 return False
             if not msg.noresponse:
                 self.send_wire(wire.response(msg, "Unknown service method", errnum=errno.ENOSYS))
@@ -334,12 +360,16 @@ class Flux:
         from datetime import UTC, datetime
 
         stamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        line = f"<{level << 3}>1 {stamp} {self.get_rank()} {self.log_name} {os.getpid()} - - {fstring}"
+        line = (
+            f"<{level << 3}>1 {stamp} {self.get_rank()} {self.log_name} {os.getpid()} - - {fstring}"
+        )
         self.rpc("log.append", line.encode("utf-8", "replace"), flags=1)
 
     def barrier(self, name: str, nprocs: int) -> Future:
         """Enter a barrier of ``nprocs`` processes; the future is fulfilled when all are in."""
-        return self.rpc("barrier.enter", {"name": name, "count": 1, "nprocs": nprocs, "internal": False})
+        return self.rpc(
+            "barrier.enter", {"name": name, "count": 1, "nprocs": nprocs, "internal": False}
+        )
 
     # Reactor
 
@@ -348,14 +378,17 @@ class Flux:
         return self.reactor
 
     def reactor_run(self, reactor: Reactor | None = None, flags: int = 0) -> int:
-        """Run the reactor until nothing keeps it or it is stopped; returns how many watchers are left, -1 after an error.
+        """Run the reactor until nothing keeps it or it is stopped; returns how many watchers are
+        left, -1 after an error.
 
         Ctrl+C ends it with KeyboardInterrupt; an exception set by `set_exception` is raised.
         """
         loop = reactor or self.reactor
         previous, self.tls.reactor_running = getattr(self.tls, "reactor_running", False), True
         try:
-            left = loop.run(once=bool(flags & FLUX_REACTOR_ONCE), nowait=bool(flags & FLUX_REACTOR_NOWAIT))
+            left = loop.run(
+                once=bool(flags & FLUX_REACTOR_ONCE), nowait=bool(flags & FLUX_REACTOR_NOWAIT)
+            )
         finally:
             self.tls.reactor_running = previous
         self.raise_if_exception()
@@ -400,7 +433,9 @@ class Flux:
 
     @classmethod
     def set_exception(cls, exception: BaseException | None) -> BaseException | None:
-        """Set the exception this thread's `reactor_run` raises when it returns; returns the one set before."""
+        """Set the exception this thread's `reactor_run` raises when it returns; returns the one set
+        before.
+        """
         previous: BaseException | None = getattr(cls.tls, "exception", None)
         cls.tls.exception = exception
         return previous
@@ -425,14 +460,20 @@ class Flux:
         return TimerWatcher(self, after, callback, repeat, args)
 
     def fd_watcher_create(
-        self, fd_int: int, callback: Callable[..., object], events: int | None = None, args: object = None
+        self,
+        fd_int: int,
+        callback: Callable[..., object],
+        events: int | None = None,
+        args: object = None,
     ) -> FDWatcher:
         """Return a watcher that calls while a descriptor is ready."""
         from flux.core.watchers import FDWatcher
 
         return FDWatcher(self, fd_int, events, callback, args)
 
-    def signal_watcher_create(self, signum: int, callback: Callable[..., object], args: object = None) -> SignalWatcher:
+    def signal_watcher_create(
+        self, signum: int, callback: Callable[..., object], args: object = None
+    ) -> SignalWatcher:
         """Return a watcher that calls when a signal arrives."""
         from flux.core.watchers import SignalWatcher
 

@@ -1,7 +1,7 @@
 """What futures, RPCs and watchers need of the handle they belong to.
 
-They know this interface only, so that `flux.core.handle` can know them: anything that answers it, a scripted broker of a test for
-example, can stand in for a handle.
+They know this interface only, so that `flux.core.handle` can know them: anything that answers it, a
+scripted broker of a test for example, can stand in for a handle.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ class Requester(Sender, ReactorOwner, Protocol):
         """Take what has arrived, without waiting."""
 
     def wait_until(self, condition: Callable[[], bool], timeout: float = -1.0) -> bool:
-        """Take messages until ``condition`` holds or ``timeout`` seconds pass (negative: no limit)."""
+        """Take messages until ``condition`` holds or ``timeout`` seconds pass (negative: no
+        limit).
+        """
 
     def get_rank(self) -> int:
         """Return the rank of the broker."""

@@ -1,4 +1,6 @@
-"""Watchers of the reactor: timers, descriptors, signals (flux_timer_watcher_create(3) and its kin)."""
+"""Watchers of the reactor: timers, descriptors, signals (flux_timer_watcher_create(3) and its
+kin).
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ class Watcher:
 
 
 class TimerWatcher(Watcher):
-    """Calls ``callback(handle, watcher, 0, args)`` after ``after`` seconds, then every ``repeat`` seconds if that is not 0."""
+    """Calls ``callback(handle, watcher, 0, args)`` after ``after`` seconds, then every ``repeat``
+    seconds if that is not 0.
+    """
 
     def __init__(
         self,
@@ -94,7 +98,9 @@ class TimerWatcher(Watcher):
 
 
 class FDWatcher(Watcher):
-    """Calls ``callback(handle, watcher, fd, args)`` while a descriptor is ready; ``events`` are FLUX_POLLIN and FLUX_POLLOUT."""
+    """Calls ``callback(handle, watcher, fd, args)`` while a descriptor is ready; ``events`` are
+    FLUX_POLLIN and FLUX_POLLOUT.
+    """
 
     def __init__(
         self,
@@ -124,10 +130,16 @@ class FDWatcher(Watcher):
 
 
 class SignalWatcher(Watcher):
-    """Calls ``callback(handle, watcher, signum, args)`` when a signal arrives; only in the main thread."""
+    """Calls ``callback(handle, watcher, signum, args)`` when a signal arrives; only in the main
+    thread.
+    """
 
     def __init__(
-        self, flux_handle: ReactorOwner, signal_int: int, callback: Callable[..., object], args: object = None
+        self,
+        flux_handle: ReactorOwner,
+        signal_int: int,
+        callback: Callable[..., object],
+        args: object = None,
     ) -> None:
         super().__init__(flux_handle)
         self.signum = signal_int

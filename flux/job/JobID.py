@@ -60,7 +60,8 @@ def _from_dothex(text: str) -> int:
 def kvs_key(jobid: int, *names: str) -> str:
     """Return the key of a job's directory in the KVS, or of what ``names`` lead to in it (RFC 16).
 
-    The id is not checked: this is for services that have it from where ids are made, and call it for every job.
+    The id is not checked: this is for services that have it from where ids are made, and call it
+    for every job.
     """
     return ".".join((f"{_KVS_ROOT}{_to_dothex(jobid)}", *names))
 
@@ -193,7 +194,9 @@ class JobID(int):
         return f"JobID({int(self)})"
 
     def __format__(self, spec: str) -> str:
-        """Format the F58 spelling; a spec that ends in an integer type (``{id:d}``) formats the number."""
+        """Format the F58 spelling; a spec that ends in an integer type (``{id:d}``) formats the
+        number.
+        """
         if spec and spec[-1] in "bcdoxXn":
             return int(self).__format__(spec)
         return str(self).__format__(spec)

@@ -1,4 +1,6 @@
-"""Job specifications: building, reading and checking them (RFC 14, RFC 25; flux.job.Jobspec in the manual)."""
+"""Job specifications: building, reading and checking them (RFC 14, RFC 25; flux.job.Jobspec in the
+manual).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,14 @@ from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from flux.duration import parse_fsd
-from flux.job.jobspec_rules import check_resource, check_task, check_v1_resources, is_count, is_list, require
+from flux.job.jobspec_rules import (
+    check_resource,
+    check_task,
+    check_v1_resources,
+    is_count,
+    is_list,
+    require,
+)
 from flux.util import set_treedict
 from flux.wire import json
 from flux.wire.json import JsonMapping, JsonObject
@@ -19,7 +28,9 @@ if TYPE_CHECKING:
     from flux.job.types import TaskCount, TaskObject
 
 
-def validate_jobspec(jobspec: Jobspec | str | bytes | JsonMapping, require_version: int | None = None) -> bool:
+def validate_jobspec(
+    jobspec: Jobspec | str | bytes | JsonMapping, require_version: int | None = None
+) -> bool:
     """Check a jobspec.
 
     Args:
@@ -66,11 +77,21 @@ class Jobspec:
 
     top_level_keys: ClassVar[set[str]] = {"attributes", "resources", "tasks", "version"}
 
-    def __init__(self, resources: Sequence[Resource], tasks: Sequence[TaskObject], **kwargs: Any) -> None:
+    def __init__(
+        self, resources: Sequence[Resource], tasks: Sequence[TaskObject], **kwargs: Any
+    ) -> None:
         version = kwargs.get("version", 1)
-        require(isinstance(version, int) and not isinstance(version, bool), TypeError, "version must be an integer")
+        require(
+            isinstance(version, int) and not isinstance(version, bool),
+            TypeError,
+            "version must be an integer",
+        )
         attributes = kwargs.get("attributes")
-        require(attributes is None or isinstance(attributes, Mapping), TypeError, "attributes must be a mapping")
+        require(
+            attributes is None or isinstance(attributes, Mapping),
+            TypeError,
+            "attributes must be a mapping",
+        )
         self._check_attributes(attributes or {})
         require(is_list(resources), TypeError, "resources must be a sequence")
         require(is_list(tasks), TypeError, "tasks must be a sequence")
@@ -82,11 +103,17 @@ class Jobspec:
         self.jobspec: JsonObject = {"resources": resources, "tasks": tasks, **kwargs}
 
     def _check_attributes(self, attributes: JsonMapping) -> None:
-        require(isinstance(attributes.get("system", {}), Mapping), TypeError, "attributes.system must be a mapping")
+        require(
+            isinstance(attributes.get("system", {}), Mapping),
+            TypeError,
+            "attributes.system must be a mapping",
+        )
 
     @classmethod
     def from_yaml_stream(cls, yaml_stream: str | IO[str]) -> Jobspec:
-        """Return the jobspec of a YAML (or JSON) document; ValueError or TypeError if it is none."""
+        """Return the jobspec of a YAML (or JSON) document; ValueError or TypeError if it is
+        none.
+        """
         import yaml
 
         try:
@@ -111,7 +138,7 @@ class Jobspec:
         """Return the jobspec as compact JSON bytes."""
         return json.dumps(self.jobspec)
 
-    # -- sections --------------------------------------------------------------------------------------------------
+    # Sections
 
     @property
     def resources(self) -> list[Resource]:
@@ -156,7 +183,7 @@ class Jobspec:
             counts[resource["type"]] = counts.get(resource["type"], 0) + count
         return counts
 
-    # -- attributes ------------------------------------------------------------------------------------------------
+    # Attributes
 
     def setattr(self, key: str, val: object) -> None:
         """Set an attribute; periods in the key separate levels."""
@@ -183,7 +210,9 @@ class Jobspec:
 
     @property
     def duration(self) -> float:
-        """Time limit in seconds, 0 for none. May be set to a number, a timedelta or a Flux standard duration."""
+        """Time limit in seconds, 0 for none. May be set to a number, a timedelta or a Flux standard
+        duration.
+        """
         duration: float = self._get("system.duration", 0)
         return duration
 
@@ -267,9 +296,13 @@ def _sections(data: object) -> JsonObject:
 
 
 class JobspecV1(Jobspec):
-    """A jobspec of version 1 (RFC 25): one slot of cores and GPUs, on nodes or not, and one task."""
+    """A jobspec of version 1 (RFC 25): one slot of cores and GPUs, on nodes or not, and one
+    task.
+    """
 
-    def __init__(self, resources: Sequence[Resource], tasks: Sequence[TaskObject], **kwargs: Any) -> None:
+    def __init__(
+        self, resources: Sequence[Resource], tasks: Sequence[TaskObject], **kwargs: Any
+    ) -> None:
         kwargs.setdefault("version", 1)
         require(kwargs["version"] == 1, ValueError, "version must be 1")
         super().__init__(resources, tasks, **kwargs)
@@ -279,7 +312,11 @@ class JobspecV1(Jobspec):
     def _check_attributes(self, attributes: JsonMapping) -> None:
         super()._check_attributes(attributes)
         require("system" in attributes, ValueError, "attributes.system is a required key")
-        require("duration" in attributes["system"], ValueError, "attributes.system.duration is a required key")
+        require(
+            "duration" in attributes["system"],
+            ValueError,
+            "attributes.system.duration is a required key",
+        )
         duration = attributes["system"]["duration"]
         require(
             isinstance(duration, int | float) and not isinstance(duration, bool),
@@ -294,9 +331,19 @@ class JobspecV1(Jobspec):
     ) -> JobspecV1:
         require(is_count(tasks), ValueError, "task count must be a integer >= 1")
         require(is_count(cores), ValueError, "cores per task must be an integer >= 1")
-        require(gpus is None or is_count(gpus, 0), ValueError, "gpus per task must be an integer >= 0")
-        require(nodes is None or is_count(nodes), ValueError, "node count must be an integer >= 1 (if set)")
-        require(nodes is None or nodes <= tasks, ValueError, "node count must not be greater than task count")
+        require(
+            gpus is None or is_count(gpus, 0), ValueError, "gpus per task must be an integer >= 0"
+        )
+        require(
+            nodes is None or is_count(nodes),
+            ValueError,
+            "node count must be an integer >= 1 (if set)",
+        )
+        require(
+            nodes is None or nodes <= tasks,
+            ValueError,
+            "node count must not be greater than task count",
+        )
         children: list[Resource] = [{"type": "core", "count": cores}]
         if gpus:
             children.append({"type": "gpu", "count": gpus})
@@ -348,7 +395,8 @@ class JobspecV1(Jobspec):
         num_nodes: int | None = None,
         broker_opts: Iterable[str] | None = None,
     ) -> JobspecV1:
-        """Return a jobspec of a nested instance whose initial program is a script that travels with the job.
+        """Return a jobspec of a nested instance whose initial program is a script that travels with
+        the job.
 
         Args:
             script: text of the script; it begins with ``#!``.
@@ -360,8 +408,12 @@ class JobspecV1(Jobspec):
         Raises:
             ValueError, TypeError: the script has no interpreter line or a count is out of range.
         """
-        require(script.startswith("#!"), ValueError, f"{jobname} does not appear to start with '#!'")
-        made = cls._from_counts([jobname, *(args or ())], num_slots, cores_per_slot, gpus_per_slot, num_nodes)
+        require(
+            script.startswith("#!"), ValueError, f"{jobname} does not appear to start with '#!'"
+        )
+        made = cls._from_counts(
+            [jobname, *(args or ())], num_slots, cores_per_slot, gpus_per_slot, num_nodes
+        )
         made.setattr_shell_option("per-resource.type", "node")
         made.setattr("system.batch", {"script": script, "broker-opts": list(broker_opts or ())})
         return made

@@ -1,7 +1,8 @@
-"""What a jobspec asks for and what an R holds, in the few words and numbers that lists of jobs show (RFC 14, 20, 25). No I/O.
+"""What a jobspec asks for and what an R holds, in the few words and numbers that lists of jobs show
+(RFC 14, 20, 25). No I/O.
 
-Everything here takes objects as they come from a message or the KVS: whatever they do not hold, or hold in another form, is
-unknown (None, 0 or empty); nothing raises.
+Everything here takes objects as they come from a message or the KVS: whatever they do not hold, or
+hold in another form, is unknown (None, 0 or empty); nothing raises.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ _DEEPEST = 64
 
 
 class Requested(NamedTuple):
-    """What a jobspec asks for; None stands for "cannot be told", for example cores where only nodes are named."""
+    """What a jobspec asks for; None stands for "cannot be told", for example cores where only nodes
+    are named.
+    """
 
     name: str | None
     ntasks: int | None
@@ -26,8 +29,10 @@ class Requested(NamedTuple):
     ncores: int | None
 
 
-class Allocation(NamedTuple):
-    """What an R holds: an idset of ranks, a hostlist, numbers, and the end in seconds since the epoch, 0 for none."""
+class Allocated(NamedTuple):
+    """What an R holds: an idset of ranks, a hostlist, numbers, and the end in seconds since the
+    epoch, 0 for none.
+    """
 
     ranks: str
     nodelist: str
@@ -37,7 +42,9 @@ class Allocation(NamedTuple):
 
 
 def job_name(jobspec: object) -> str | None:
-    """Return ``attributes.system.job.name``, else the last component of the first task's program; None if there is neither."""
+    """Return ``attributes.system.job.name``, else the last component of the first task's program;
+    None if there is neither.
+    """
     name = _member(jobspec, "attributes", "system", "job", "name")
     if isinstance(name, str) and name:
         return name
@@ -47,7 +54,9 @@ def job_name(jobspec: object) -> str | None:
 
 
 def task_count(jobspec: object) -> int | None:
-    """Return how many tasks a jobspec asks for: a total, or a number for each slot; None if it does not say."""
+    """Return how many tasks a jobspec asks for: a total, or a number for each slot; None if it does
+    not say.
+    """
     return _tasks(jobspec, slot_count(jobspec))
 
 
@@ -60,10 +69,12 @@ def requested(jobspec: object) -> Requested:
     """Return everything of the above at once."""
     totals = _totals(jobspec)
     nslots = totals.get("slot")
-    return Requested(job_name(jobspec), _tasks(jobspec, nslots), nslots, totals.get("node"), totals.get("core"))
+    return Requested(
+        job_name(jobspec), _tasks(jobspec, nslots), nslots, totals.get("node"), totals.get("core")
+    )
 
 
-def allocation(resources: object) -> Allocation:
+def allocation(resources: object) -> Allocated:
     """Return what an R holds."""
     execution = _member(resources, "execution")
     ranks, ncores = IDset(), 0
@@ -72,7 +83,7 @@ def allocation(resources: object) -> Allocation:
         ranks.add(found)
         ncores += len(found) * len(_idset(_member(entry, "children", "core")))
     expiration = _member(execution, "expiration")
-    return Allocation(
+    return Allocated(
         ranks.encode(),
         _hosts([part for part in _items(_member(execution, "nodelist")) if isinstance(part, str)]),
         len(ranks),
@@ -125,7 +136,9 @@ def _tasks(jobspec: object, nslots: int | None) -> int | None:
 
 
 def _totals(jobspec: object) -> dict[str, int]:
-    """Return how many resources of each type a jobspec asks for: the product of the counts from the root down, summed up."""
+    """Return how many resources of each type a jobspec asks for: the product of the counts from the
+    root down, summed up.
+    """
     totals: dict[str, int] = {}
     for kind, number in _vertices(_items(_member(jobspec, "resources")), 1, _DEEPEST):
         totals[kind] = totals.get(kind, 0) + number

@@ -20,10 +20,12 @@ class EventLogEvent(JsonObject):
     """One entry of an eventlog: a dict with attributes for the RFC 18 keys.
 
     Args:
-        event: the entry as JSON text or as a mapping with ``timestamp``, ``name`` and optionally ``context``.
+        event: the entry as JSON text or as a mapping with ``timestamp``, ``name`` and optionally
+            ``context``.
 
     Raises:
-        ValueError: the entry is not a JSON object, lacks timestamp or name, or has a context that is not an object.
+        ValueError: the entry is not a JSON object, lacks timestamp or name, or has a context that
+            is not an object.
     """
 
     def __init__(self, event: Mapping[str, object] | str | bytes) -> None:
@@ -31,7 +33,9 @@ class EventLogEvent(JsonObject):
         if not isinstance(entry, Mapping):
             raise ValueError("eventlog entry is not a JSON object")
         super().__init__(entry)
-        if not isinstance(self.get("timestamp"), int | float) or not isinstance(self.get("name"), str):
+        if not isinstance(self.get("timestamp"), int | float) or not isinstance(
+            self.get("name"), str
+        ):
             raise ValueError("eventlog entry has no timestamp or name")
         if not isinstance(self.setdefault("context", {}), dict):
             raise ValueError("the context of an eventlog entry is not a JSON object")
@@ -62,7 +66,9 @@ class EventLogEvent(JsonObject):
 
 
 def parse_eventlog(text: str | bytes) -> list[EventLogEvent]:
-    """Return the entries of an eventlog, one JSON object a line; ValueError if a line is malformed."""
+    """Return the entries of an eventlog, one JSON object a line; ValueError if a line is
+    malformed.
+    """
     return [EventLogEvent(line) for line in text.splitlines() if line.strip()]
 
 
@@ -91,14 +97,22 @@ class JobException(Exception):
 class JobEventWatchFuture(RPC):
     """A watch of an eventlog; `get_event` returns one event after the other."""
 
-    def __init__(self, flux_handle: Flux, jobid: JobID | int | str, eventlog: str = "eventlog", flags: int = 0) -> None:
+    def __init__(
+        self,
+        flux_handle: Flux,
+        jobid: JobID | int | str,
+        eventlog: str = "eventlog",
+        flags: int = 0,
+    ) -> None:
         from flux.job.JobID import JobID
 
         payload = {"id": int(JobID(jobid)), "path": eventlog, "flags": flags}
         super().__init__(flux_handle, "job-info.eventlog-watch", payload, flags=FLUX_RPC_STREAMING)
 
     def get_line(self, autoreset: bool = True) -> str | None:
-        """Return the next event as the line in the eventlog, None after the last one; see `get_event`."""
+        """Return the next event as the line in the eventlog, None after the last one; see
+        `get_event`.
+        """
         try:
             line: object = self.get()["event"]
         except OSError as exc:
@@ -120,7 +134,8 @@ class JobEventWatchFuture(RPC):
             autoreset: make the following event current; False leaves that to ``reset``.
 
         Raises:
-            OSError: ENOENT for an unknown job or eventlog, EPERM for somebody else's job, EPROTO for what is not an event.
+            OSError: ENOENT for an unknown job or eventlog, EPERM for somebody else's job, EPROTO
+                for what is not an event.
         """
         line = self.get_line(autoreset)
         if line is None:
@@ -140,11 +155,15 @@ class JobEventWatchFuture(RPC):
 def event_watch_async(
     flux_handle: Flux, jobid: JobID | int | str, eventlog: str = "eventlog", flags: int = 0
 ) -> JobEventWatchFuture:
-    """Watch an eventlog of a job; returns a future to call ``get_event`` of, from its ``then`` callback for instance."""
+    """Watch an eventlog of a job; returns a future to call ``get_event`` of, from its ``then``
+    callback for instance.
+    """
     return JobEventWatchFuture(flux_handle, jobid, eventlog, flags)
 
 
-def event_watch(flux_handle: Flux, jobid: JobID | int | str, eventlog: str = "eventlog") -> Iterator[EventLogEvent]:
+def event_watch(
+    flux_handle: Flux, jobid: JobID | int | str, eventlog: str = "eventlog"
+) -> Iterator[EventLogEvent]:
     """Yield the events of an eventlog of a job until it ends.
 
     Args:

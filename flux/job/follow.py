@@ -1,11 +1,13 @@
-"""Following a job through its eventlogs, from the first event to the last byte of output: decisions only, no I/O.
+"""Following a job through its eventlogs, from the first event to the last byte of output: decisions
+only, no I/O.
 
-A job has three eventlogs. Its own, ``eventlog``, exists from the start. The two in its guest namespace come to be later, each
-announced by an event of another: the execution's once the job has started, the output once a shell has begun. A job has been
-followed to its end when every eventlog that was opened has ended.
+A job has three eventlogs. Its own, ``eventlog``, exists from the start. The two in its guest
+namespace come to be later, each announced by an event of another: the execution's once the job has
+started, the output once a shell has begun. A job has been followed to its end when every eventlog
+that was opened has ended.
 
-`JobFollower` says which to open; `flux.job.follow_blocking` and `flux.job.follow_async` watch them. Both hand on the same items:
-`Entries`, `Failed`, `LogEnded`, and `Ended` as the last one.
+`JobFollower` says which to open; `flux.job.follow_blocking` and `flux.job.follow_async` watch them.
+Both hand on the same items: `Entries`, `Failed`, `LogEnded`, and `Ended` as the last one.
 """
 
 from __future__ import annotations
@@ -55,7 +57,9 @@ class Entries:
 
 @dataclass(slots=True)
 class Failed:
-    """An eventlog could not be read (on): there is no such job, it is somebody else's, the connection was lost."""
+    """An eventlog could not be read (on): there is no such job, it is somebody else's, the
+    connection was lost.
+    """
 
     path: str
     error: OSError
@@ -80,11 +84,13 @@ Item = Entries | Failed | LogEnded | Ended
 class JobFollower:
     """Which eventlogs of one job are open.
 
-    ``announced`` says which event opens what. ``brief`` closes the execution's eventlog once the output is open: for those who
-    follow many jobs and want no more of it.
+    ``announced`` says which event opens what. ``brief`` closes the execution's eventlog once the
+    output is open: for those who follow many jobs and want no more of it.
     """
 
-    def __init__(self, announced: Mapping[tuple[str, str], str] = ANNOUNCED, *, brief: bool = False) -> None:
+    def __init__(
+        self, announced: Mapping[tuple[str, str], str] = ANNOUNCED, *, brief: bool = False
+    ) -> None:
         self._announced = announced
         self._brief = brief
         self._opened: set[str] = set()
@@ -111,7 +117,9 @@ class JobFollower:
         return steps
 
     def failure(self, path: str, error: OSError) -> Failed | None:
-        """Return what to tell about an error of an eventlog; None for a guest eventlog that was never made."""
+        """Return what to tell about an error of an eventlog; None for a guest eventlog that was
+        never made.
+        """
         return None if path != MAIN and error.errno in NEVER_MADE else Failed(path, error)
 
     def end(self, path: str) -> Ended | None:
@@ -121,7 +129,9 @@ class JobFollower:
 
 
 def entries_of(text: object) -> list[EventLogEvent]:
-    """Return the entries in what a watch was answered; lines that are not entries (RFC 18) are skipped."""
+    """Return the entries in what a watch was answered; lines that are not entries (RFC 18) are
+    skipped.
+    """
     entries = []
     for line in text.splitlines() if isinstance(text, str) else ():
         try:

@@ -6,14 +6,28 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from flux.aio import AsyncFlux
-from flux.job.follow import MAIN, Ended, Entries, Item, JobFollower, LogEnded, Open, Step, entries_of
+from flux.job.follow import (
+    MAIN,
+    Ended,
+    Entries,
+    Item,
+    JobFollower,
+    LogEnded,
+    Open,
+    Step,
+    entries_of,
+)
 
 WATCH = "job-info.eventlog-watch"
 
 
-async def follow(handle: AsyncFlux, jobid: int, follower: JobFollower | None = None) -> AsyncGenerator[Item, None]:
-    """Yield what happens in the eventlogs of a job, `Ended` last; leaving the iteration ends the watches."""
-    watcher = _Watcher(handle, jobid, follower or JobFollower())
+async def follow(
+    handle: AsyncFlux, jobid: int, follower: JobFollower | None = None
+) -> AsyncGenerator[Item, None]:
+    """Yield what happens in the eventlogs of a job, `Ended` last; leaving the iteration ends the
+    watches.
+    """
+    watcher = _LogTasks(handle, jobid, follower or JobFollower())
     try:
         watcher.begin()
         while True:
@@ -25,7 +39,7 @@ async def follow(handle: AsyncFlux, jobid: int, follower: JobFollower | None = N
         await watcher.close()
 
 
-class _Watcher:
+class _LogTasks:
     """One task for each eventlog; all of them put their items in one queue."""
 
     def __init__(self, handle: AsyncFlux, jobid: int, follower: JobFollower) -> None:

@@ -1,4 +1,6 @@
-"""The follower of a job on the reactor of a blocking handle: `flux job attach`, `flux mini run` and their like."""
+"""The follower of a job on the reactor of a blocking handle: `flux job attach`, `flux mini run` and
+their like.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,16 @@ if TYPE_CHECKING:
 
 
 class JobWatcher:
-    """Watches the eventlogs of a job and gives each item to ``on_item``, `Ended` last; `start` begins it.
+    """Watches the eventlogs of a job and gives each item to ``on_item``, `Ended` last; `start`
+    begins it.
 
-    ``on_item`` is called from the handle's reactor. It may `open` further eventlogs; what it raises ends the reactor's run.
+    ``on_item`` is called from the handle's reactor. It may `open` further eventlogs; what it raises
+    ends the reactor's run.
     """
 
-    def __init__(self, handle: Flux, jobid: int, follower: JobFollower, on_item: Callable[[Item], None]) -> None:
+    def __init__(
+        self, handle: Flux, jobid: int, follower: JobFollower, on_item: Callable[[Item], None]
+    ) -> None:
         self._handle = handle
         self._jobid = jobid
         self._follower = follower

@@ -1,4 +1,6 @@
-"""What is known of a job, as attributes, and the format of job listings (flux.job.info in the manual, RFC 21)."""
+"""What is known of a job, as attributes, and the format of job listings (flux.job.info in the
+manual, RFC 21).
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def resulttostr(resultid: int | str, singlechar: bool = False) -> str:
 
 
 def statustostr(stateid: int, resultid: int | str, abbrev: bool = False) -> str:
-    """Return the status of a job, the friendly mix of state and result: ``PENDING``, ``RUNNING``, ``COMPLETED``…"""
+    """Return the status of a job, the friendly mix of state and result: ``PENDING``, ``RUNNING``,
+    ``COMPLETED``…
+    """
     return status_name(stateid, None if resultid == "" else int(resultid), abbrev)
 
 
@@ -66,7 +70,9 @@ class InfoList(list[object]):
 
 
 class ExceptionInfo:
-    """The exception of a job: ``occurred``, ``severity``, ``type`` and ``note``; empty strings where unknown."""
+    """The exception of a job: ``occurred``, ``severity``, ``type`` and ``note``; empty strings
+    where unknown.
+    """
 
     __slots__ = ("note", "occurred", "severity", "type")
 
@@ -147,7 +153,9 @@ class JobInfo:
         self.result_id: int | str = info.get("result", "")
 
     def __getattr__(self, name: str) -> Any:
-        """Return a raw attribute of the response or its default; AttributeError if there is neither."""
+        """Return a raw attribute of the response or its default; AttributeError if there is
+        neither.
+        """
         if name.startswith("_"):
             raise AttributeError(name)
         info = self.__dict__["_info"]
@@ -166,7 +174,9 @@ class JobInfo:
         return max((t_cleanup or time.time()) - t_run, 0.0)
 
     def get_remaining_time(self) -> float:
-        """Return the seconds until a running job expires; 0 for other jobs and for unlimited ones."""
+        """Return the seconds until a running job expires; 0 for other jobs and for unlimited
+        ones.
+        """
         expiration = float(self.expiration)
         if not self.state_id & constants.FLUX_JOB_STATE_RUNNING or not expiration:
             return 0.0
@@ -250,11 +260,16 @@ class JobInfo:
 
     @property
     def returncode(self) -> int | str:
-        """Exit code, negative signal number, -128 if cancelled before it ran; empty while the job is active."""
+        """Exit code, negative signal number, -128 if cancelled before it ran; empty while the job
+        is active.
+        """
         status = self._info.get("waitstatus", "")
         if status != "":
             return return_code_of(int(status))
-        if self.result_id in (constants.FLUX_JOB_RESULT_CANCELED, constants.FLUX_JOB_RESULT_TIMEOUT):
+        if self.result_id in (
+            constants.FLUX_JOB_RESULT_CANCELED,
+            constants.FLUX_JOB_RESULT_TIMEOUT,
+        ):
             return _CANCELED_BEFORE_RUN
         return ""
 
@@ -264,17 +279,28 @@ class JobInfo:
         state = self.state_id
         if state & constants.FLUX_JOB_STATE_PENDING:
             return self._pending_reason(state)
-        if state != constants.FLUX_JOB_STATE_INACTIVE or self.result_id == constants.FLUX_JOB_RESULT_COMPLETED:
+        if (
+            state != constants.FLUX_JOB_STATE_INACTIVE
+            or self.result_id == constants.FLUX_JOB_RESULT_COMPLETED
+        ):
             return ""
         note = self._info.get("exception_note") or self._info.get("exception_type")
         if note:
             return str(note)
         code = self.returncode
-        return f"exit code {code}" if isinstance(code, int) and code >= 0 else f"signal {-int(code or 0)}"
+        return (
+            f"exit code {code}"
+            if isinstance(code, int) and code >= 0
+            else f"signal {-int(code or 0)}"
+        )
 
     def _pending_reason(self, state: int) -> str:
         if state == constants.FLUX_JOB_STATE_DEPEND:
-            return f"depends on {self.dependencies}" if self.dependencies else "waiting for its dependencies"
+            return (
+                f"depends on {self.dependencies}"
+                if self.dependencies
+                else "waiting for its dependencies"
+            )
         if state == constants.FLUX_JOB_STATE_PRIORITY:
             return "waiting for its priority"
         if self._info.get("priority") == constants.FLUX_JOB_URGENCY_HOLD:
@@ -303,7 +329,9 @@ class _Headings(dict[str, str]):
     """Headings of the job fields; any path into the annotations has one too."""
 
     def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or (isinstance(name, str) and name.startswith(_ANNOTATION_ROOTS))
+        return super().__contains__(name) or (
+            isinstance(name, str) and name.startswith(_ANNOTATION_ROOTS)
+        )
 
     def __missing__(self, name: str) -> str:
         return name.upper()
@@ -325,7 +353,9 @@ class JobInfoFormat(OutputFormat):
     class HeaderFormatter(JobFormatter):
         """Formatter of the heading row: looks headings up by the literal field name."""
 
-        def get_field(self, field_name: str, args: object, kwargs: Mapping[str, object]) -> tuple[object, str]:
+        def get_field(
+            self, field_name: str, args: object, kwargs: Mapping[str, object]
+        ) -> tuple[object, str]:
             """Return the heading of a field without following dots."""
             return kwargs[field_name], field_name
 

@@ -1,10 +1,13 @@
-"""Standard input and output of tasks as events and messages carry it, and as a terminal shows it (RFC 24).
+"""Standard input and output of tasks as events and messages carry it, and as a terminal shows it
+(RFC 24).
 
-A chunk of a stream is an object ``{stream, rank, data?, eof?, encoding?}``: text as it is, other bytes in base64. The same object
-travels in the output eventlog of a job, in requests to the job shell's ``stdin`` and pty, and between a broker and ``flux exec``.
+A chunk of a stream is an object ``{stream, rank, data?, eof?, encoding?}``: text as it is, other
+bytes in base64. The same object travels in the output eventlog of a job, in requests to the job
+shell's ``stdin`` and pty, and between a broker and ``flux exec``.
 
-There is one policy for what is malformed: `decode` and `decode_data` raise OSError(EPROTO). Whoever shows output catches it where
-it takes the event and says so; whoever serves requests answers with it.
+There is one policy for what is malformed: `decode` and `decode_data` raise OSError(EPROTO). Whoever
+shows output catches it where it takes the event and says so; whoever serves requests answers with
+it.
 """
 
 from __future__ import annotations
@@ -38,7 +41,9 @@ LOG_PREFIX: Final[Mapping[int, str]] = {
 
 
 class IoChunk(NamedTuple):
-    """A chunk of a stream: ``rank`` is an idset of task ranks, or ``all``; ``eof`` ends the stream."""
+    """A chunk of a stream: ``rank`` is an idset of task ranks, or ``all``; ``eof`` ends the
+    stream.
+    """
 
     stream: str
     rank: str
@@ -109,9 +114,11 @@ def labelled(rank: object, data: bytes) -> bytes:
 
 
 def shown(chunk: IoChunk, label: bool) -> bytes:
-    """Return what a terminal shows of a chunk: its bytes, or each line once for each task that wrote it, labelled.
+    """Return what a terminal shows of a chunk: its bytes, or each line once for each task that
+    wrote it, labelled.
 
-    A chunk of more tasks than `MOST_LABELS` and `MOST_LABELLED` allow is shown once, labelled with all of them.
+    A chunk of more tasks than `MOST_LABELS` and `MOST_LABELLED` allow is shown once, labelled with
+    all of them.
     """
     if not label or not chunk.data:
         return chunk.data
@@ -127,7 +134,9 @@ def shown(chunk: IoChunk, label: bool) -> bytes:
 
 
 def log_text(context: Mapping[str, object]) -> str:
-    """Return a log event of the job shell as ``FATAL: component: message``, without a final newline."""
+    """Return a log event of the job shell as ``FATAL: component: message``, without a final
+    newline.
+    """
     level = context.get("level", 5)
     prefix = LOG_PREFIX.get(level, "") if isinstance(level, int) else ""
     component = f"{context['component']}: " if context.get("component") else ""

@@ -1,15 +1,18 @@
-"""What an event does to a job: the state after it, the result at the end, annotations, exceptions (RFC 21). No I/O.
+"""What an event does to a job: the state after it, the result at the end, annotations, exceptions
+(RFC 21). No I/O.
 
-A job moves through the states NEW, DEPEND, PRIORITY, SCHED, RUN, CLEANUP, INACTIVE in this order, with one way back: a pending
-job whose urgency changes has its priority decided again. Only events move it, and every event is an entry of its eventlog, so
-whoever applies the entries in order knows the job. Two kinds of reader do:
+A job moves through the states NEW, DEPEND, PRIORITY, SCHED, RUN, CLEANUP, INACTIVE in this order,
+with one way back: a pending job whose urgency changes has its priority decided again. Only events
+move it, and every event is an entry of its eventlog, so whoever applies the entries in order knows
+the job. Two kinds of reader do:
 
-- the job manager writes the eventlog. It may post an event only where `TRANSITIONS` allows it: `next_state` raises `IllegalEvent`.
-- everybody else reads it, perhaps from its middle, perhaps a part of it twice. `observed_state` takes every event; applied to a
-  whole, legal eventlog it gives the same states.
+- the job manager writes the eventlog. It may post an event only where `TRANSITIONS` allows it:
+  `next_state` raises `UnexpectedEvent`.
+- everybody else reads it, perhaps from its middle, perhaps a part of it twice. `observed_state`
+  takes every event; applied to a whole, legal eventlog it gives the same states.
 
-How a job ended is decided by the status of its tasks: a job that was canceled, yet whose tasks all exited with 0, is completed.
-Exceptions decide for those that never had a status, or a bad one.
+How a job ended is decided by the status of its tasks: a job that was canceled, yet whose tasks all
+exited with 0, is completed. Exceptions decide for those that never had a status, or a bad one.
 """
 
 from __future__ import annotations
@@ -39,7 +42,13 @@ TRANSITIONS: Final[Mapping[str, Mapping[int, int]]] = {
     "depend": {DEPEND: PRIORITY},
     "priority": {PRIORITY: SCHED, SCHED: SCHED},
     "urgency": {DEPEND: DEPEND, PRIORITY: PRIORITY, SCHED: PRIORITY},
-    "flux-restart": {DEPEND: DEPEND, PRIORITY: PRIORITY, SCHED: PRIORITY, RUN: RUN, CLEANUP: CLEANUP},
+    "flux-restart": {
+        DEPEND: DEPEND,
+        PRIORITY: PRIORITY,
+        SCHED: PRIORITY,
+        RUN: RUN,
+        CLEANUP: CLEANUP,
+    },
     "alloc": {SCHED: RUN, CLEANUP: CLEANUP},
     "start": {RUN: RUN, CLEANUP: CLEANUP},
     "finish": {RUN: CLEANUP, CLEANUP: CLEANUP},
@@ -49,9 +58,13 @@ TRANSITIONS: Final[Mapping[str, Mapping[int, int]]] = {
     "dependency-add": {NEW: NEW, DEPEND: DEPEND, CLEANUP: CLEANUP},
     "dependency-remove": {DEPEND: DEPEND, CLEANUP: CLEANUP},
 }
-"""Event: {state it is expected in: state that follows}. Events without a row (memo, debug.*, those of plugins) move nothing."""
+"""Event: {state it is expected in: state that follows}. Events without a row (memo, debug.*, those
+of plugins) move nothing.
+"""
 
-FATAL_EXCEPTION: Final[Mapping[int, int]] = dict.fromkeys((DEPEND, PRIORITY, SCHED, RUN, CLEANUP), CLEANUP)
+FATAL_EXCEPTION: Final[Mapping[int, int]] = dict.fromkeys(
+    (DEPEND, PRIORITY, SCHED, RUN, CLEANUP), CLEANUP
+)
 """What an exception of severity 0 does: it ends every active job."""
 
 _RESULT_OF_EXCEPTION: Final = {
@@ -60,7 +73,7 @@ _RESULT_OF_EXCEPTION: Final = {
 }
 
 
-class IllegalEvent(ValueError):
+class UnexpectedEvent(ValueError):
     """An event came in a state that RFC 21 does not allow it in."""
 
 
@@ -70,7 +83,9 @@ def is_fatal(name: str, context: Context | None) -> bool:
 
 
 def next_state(state: int, name: str, context: Context | None) -> int:
-    """Return the state that follows; raises `IllegalEvent` when the event may not come in ``state``."""
+    """Return the state that follows; raises `UnexpectedEvent` when the event may not come in
+    ``state``.
+    """
     if name == "exception":
         if not is_fatal(name, context):
             return state
@@ -81,21 +96,24 @@ def next_state(state: int, name: str, context: Context | None) -> int:
             return state
     following = table.get(state) if table is not None else None
     if following is None:
-        raise IllegalEvent(f"{name} event in state {state_name(state)}")
+        raise UnexpectedEvent(f"{name} event in state {state_name(state)}")
     return following
 
 
 def _observed(legal: Mapping[int, int]) -> Mapping[int, int]:
-    """Return a transition table for readers: defined in every state, and never leading back but where that is legal.
+    """Return a transition table for readers: defined in every state, and never leading back but
+    where that is legal.
 
-    An event that may not come now is either old, and changes nothing, or what lies between was missed, and the job is at least
-    where the event leads at its earliest.
+    An event that may not come now is either old, and changes nothing, or what lies between was
+    missed, and the job is at least where the event leads at its earliest.
     """
     earliest = min(legal.values())
     return {state: legal.get(state, max(state, earliest)) for state in SINGLE_STATES}
 
 
-OBSERVED: Final[Mapping[str, Mapping[int, int]]] = {name: _observed(legal) for name, legal in TRANSITIONS.items()}
+OBSERVED: Final[Mapping[str, Mapping[int, int]]] = {
+    name: _observed(legal) for name, legal in TRANSITIONS.items()
+}
 """`TRANSITIONS` for readers of an eventlog: every event has a following state in every state."""
 
 OBSERVED_FATAL: Final[Mapping[int, int]] = _observed(FATAL_EXCEPTION)
@@ -103,7 +121,9 @@ OBSERVED_FATAL: Final[Mapping[int, int]] = _observed(FATAL_EXCEPTION)
 
 
 def observed_state(state: int, name: str, context: Context | None) -> int:
-    """Return the state of a job after an event, whatever was missed or comes twice; never raises."""
+    """Return the state of a job after an event, whatever was missed or comes twice; never
+    raises.
+    """
     table = OBSERVED.get(name)
     if table is not None:
         return table[state]
@@ -113,8 +133,8 @@ def observed_state(state: int, name: str, context: Context | None) -> int:
 def result_of(status: int | None, fatal: str | None) -> int:
     """Return the result of a job that ended, a single `JobResult` as a number.
 
-    ``status`` is the wait status of its ``finish`` event, None if it never had one; ``fatal`` the type of its first exception of
-    severity 0, None if it had none.
+    ``status`` is the wait status of its ``finish`` event, None if it never had one; ``fatal`` the
+    type of its first exception of severity 0, None if it had none.
     """
     if status == 0:
         return constants.FLUX_JOB_RESULT_COMPLETED
@@ -122,14 +142,18 @@ def result_of(status: int | None, fatal: str | None) -> int:
 
 
 def exit_code(status: int | None, fatal: bool) -> int:
-    """Return the exit code that stands for a job, as shells count: its tasks' if they had one, else 1 after a fatal exception."""
+    """Return the exit code that stands for a job, as shells count: its tasks' if they had one, else
+    1 after a fatal exception.
+    """
     return int(fatal) if status is None else exit_code_of(status)
 
 
 def merge_annotations(old: JsonMapping | None, new: JsonMapping) -> Annotations | None:
-    """Return the annotations after an update by the scheduler or a user: null deletes a key, objects merge, all else replaces.
+    """Return the annotations after an update by the scheduler or a user: null deletes a key,
+    objects merge, all else replaces.
 
-    This is how the job manager makes the whole object (RFC 27) that its events then carry. None stands for "none left".
+    This is how the job manager makes the whole object (RFC 27) that its events then carry. None
+    stands for "none left".
     """
     merged = dict(old or {})
     for key, value in new.items():
@@ -146,7 +170,8 @@ def merge_annotations(old: JsonMapping | None, new: JsonMapping) -> Annotations 
 def annotations_after(old: Annotations | None, name: str, context: Context) -> Annotations | None:
     """Return the annotations of a job after an event; None for none.
 
-    ``annotations`` and ``alloc`` events carry the whole object, which replaces what was known. A ``memo`` adds to the user's.
+    ``annotations`` and ``alloc`` events carry the whole object, which replaces what was known. A
+    ``memo`` adds to the user's.
     """
     if name == "memo":
         return merge_annotations(old, {"user": context})
@@ -157,15 +182,18 @@ def annotations_after(old: Annotations | None, name: str, context: Context) -> A
 
 
 def is_worse(severity: int, known: int | None) -> bool:
-    """Tell whether an exception of ``severity`` is told instead of the one known so far: the most severe, of equals the first."""
+    """Tell whether an exception of ``severity`` is told instead of the one known so far: the most
+    severe, of equals the first.
+    """
     return known is None or severity < known
 
 
 class JobHistory:
     """A job as its eventlog tells it, for readers; None stands for "not known (yet)".
 
-    Times are seconds since the epoch: ``t_run`` when resources were allocated, ``t_start`` when the tasks were started. Subclasses
-    may add what they know from elsewhere, and override `keep_annotations`.
+    Times are seconds since the epoch: ``t_run`` when resources were allocated, ``t_start`` when the
+    tasks were started. Subclasses may add what they know from elsewhere, and override
+    `keep_annotations`.
     """
 
     __slots__ = (
@@ -219,7 +247,9 @@ class JobHistory:
 
     @property
     def running(self) -> bool:
-        """Whether tasks were started and have not finished; those of a job that was canceled may need a while to end."""
+        """Whether tasks were started and have not finished; those of a job that was canceled may
+        need a while to end.
+        """
         return self.t_start is not None and self.waitstatus is None and self.state != INACTIVE
 
     @property
@@ -232,7 +262,9 @@ class JobHistory:
         return annotations
 
     def apply(self, entry: JsonMapping) -> None:
-        """Bring the job up to date with one entry of its eventlog; raises KeyError or TypeError if the entry is malformed."""
+        """Bring the job up to date with one entry of its eventlog; raises KeyError or TypeError if
+        the entry is malformed.
+        """
         name: str = entry["name"]
         context: Context = entry.get("context") or {}
         before = self.state

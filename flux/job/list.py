@@ -1,4 +1,6 @@
-"""Listing jobs (flux.job.list in the manual): the job-list service's queries, and `JobList` on top of them."""
+"""Listing jobs (flux.job.list in the manual): the job-list service's queries, and `JobList` on top
+of them.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ class JobListIdRPC(RPC):
         self.jobid = jobid
 
     def get_job(self) -> JsonObject:
-        """Wait for the answer and return the job as an object; raises OSError(ENOENT) for an unknown job."""
+        """Wait for the answer and return the job as an object; raises OSError(ENOENT) for an
+        unknown job.
+        """
         job: JsonObject = self.get()["job"]
         return job
 
@@ -115,8 +119,14 @@ def job_list_inactive(
     attrs: Iterable[str] = (),
     name: str | None = None,
 ) -> JobListRPC:
-    """Ask for jobs that ended after ``since`` (seconds since the epoch), newest first, those called ``name`` if given."""
-    payload: dict[str, object] = {"since": float(since), "max_entries": int(max_entries), "attrs": list(attrs)}
+    """Ask for jobs that ended after ``since`` (seconds since the epoch), newest first, those called
+    ``name`` if given.
+    """
+    payload: dict[str, object] = {
+        "since": float(since),
+        "max_entries": int(max_entries),
+        "attrs": list(attrs),
+    }
     if name:
         payload["name"] = name
     return JobListRPC(flux_handle, "job-list.list-inactive", payload)
@@ -169,7 +179,9 @@ class JobList:
             self.set_user(user)
 
     def set_user(self, user: str | int) -> None:
-        """Only list jobs of ``user``, a name or an id, or of everybody for ``all``; raises ValueError for a bad one."""
+        """Only list jobs of ``user``, a name or an id, or of everybody for ``all``; raises
+        ValueError for a bad one.
+        """
         if user == "all":
             self.userid = FLUX_USERID_UNKNOWN
             return
@@ -181,7 +193,9 @@ class JobList:
             self.userid = int(user)
 
     def add_filter(self, fname: str) -> None:
-        """Also list jobs with the state or result ``fname``; raises ValueError if there is no such."""
+        """Also list jobs with the state or result ``fname``; raises ValueError if there is no
+        such.
+        """
         name = fname.lower()
         if name == "all":
             self.states |= LISTED_STATES
@@ -201,11 +215,14 @@ class JobList:
                 future.push(job_list_id(self.handle, jobid, self.attrs))
             self._query = future
         else:
-            self._query = job_list(self.handle, self.max_entries, self.attrs, self.userid, self.states, self.results)
+            self._query = job_list(
+                self.handle, self.max_entries, self.attrs, self.userid, self.states, self.results
+            )
         return self._query
 
     def jobs(self) -> list[JobInfo]:
-        """Return the jobs, waiting for the answer; what went wrong with single ids is in ``errors``.
+        """Return the jobs, waiting for the answer; what went wrong with single ids is in
+        ``errors``.
 
         Raises OSError when the query fails.
         """

@@ -1,6 +1,8 @@
-"""How job states and results are written, in full and short, and the unions that filters name (RFC 21).
+"""How job states and results are written, in full and short, and the unions that filters name (RFC
+21).
 
-Apart from `flux.job.states`, because every command that lists jobs needs this and making enumerations takes time.
+Apart from `flux.job.states`, because every command that lists jobs needs this and making
+enumerations takes time.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ STATE_FILTERS: Final[Mapping[str, int]] = {
 }
 """The names, lower case, that a filter may use for states, unions included."""
 
-RESULT_FILTERS: Final[Mapping[str, int]] = {long.lower(): result for result, (long, _) in _RESULT_NAMES.items()}
+RESULT_FILTERS: Final[Mapping[str, int]] = {
+    long.lower(): result for result, (long, _) in _RESULT_NAMES.items()
+}
 """The names, lower case, that a filter may use for results."""
 
 

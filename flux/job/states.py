@@ -1,8 +1,9 @@
 """Job states, results and urgencies as enumerations (RFC 21).
 
-The numbers are those of `flux.constants`, names and letters are in `flux.job.state_names`. Members compare and hash as fast as plain
-numbers, but arithmetic on them is slow, and unions made of members are members too: code that runs for every event of every job
-keeps plain numbers (``JobState.RUN.value``, or the constants).
+The numbers are those of `flux.constants`, names and letters are in `flux.job.state_names`. Members
+compare and hash as fast as plain numbers, but arithmetic on them is slow, and unions made of
+members are members too: code that runs for every event of every job keeps plain numbers
+(``JobState.RUN.value``, or the constants).
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from flux.job.state_names import LISTED_STATES
 
 
 class JobState(IntFlag):
-    """The states of a job in the order a job goes through them, and the unions that the manual names."""
+    """The states of a job in the order a job goes through them, and the unions that the manual
+    names.
+    """
 
     NEW = constants.FLUX_JOB_STATE_NEW
     DEPEND = constants.FLUX_JOB_STATE_DEPEND

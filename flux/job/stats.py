@@ -33,7 +33,11 @@ class JobStats:
     def _update(self, answer: JsonObject) -> None:
         for name in ("depend", "priority", "sched", "run", "cleanup", "inactive"):
             setattr(self, name, answer["job_states"][name])
-        self.failed, self.canceled, self.timeout = answer["failed"], answer["canceled"], answer["timeout"]
+        self.failed, self.canceled, self.timeout = (
+            answer["failed"],
+            answer["canceled"],
+            answer["timeout"],
+        )
         self.pending = self.depend + self.priority + self.sched
         self.running = self.run + self.cleanup
         self.active = self.pending + self.running
@@ -45,7 +49,9 @@ class JobStats:
             self.callback(self, **self.cb_kwargs)
 
     def update(self, callback: Callable[..., object] | None = None, **kwargs: object) -> None:
-        """Fetch the counts while the reactor of the handle runs, then call ``callback(self, **kwargs)``."""
+        """Fetch the counts while the reactor of the handle runs, then call ``callback(self,
+        **kwargs)``.
+        """
         self.callback = callback
         self.cb_kwargs = kwargs
         self._query().then(self._continue)

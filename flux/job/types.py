@@ -1,10 +1,11 @@
 """The objects of a job as they are stored and sent, by the names of their members.
 
-Jobspec (RFC 14, RFC 25), R (RFC 20), entries of eventlogs (RFC 18), chunks of task I/O (RFC 24). This module is for type
-checkers: import it under ``TYPE_CHECKING`` only, for making its classes takes a millisecond.
+Jobspec (RFC 14, RFC 25), R (RFC 20), entries of eventlogs (RFC 18), chunks of task I/O (RFC 24).
+This module is for type checkers: import it under ``TYPE_CHECKING`` only, for making its classes
+takes a millisecond.
 
-These are types for values that are known to be right, those made here or checked before. What a message brings is read with
-`flux.job.describe`, which takes anything.
+These are types for values that are known to be right, those made here or checked before. What a
+message brings is read with `flux.job.describe`, which takes anything.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ class JobspecObject(TypedDict):
 
 
 class RankResources(TypedDict):
-    """The resources of one or more ranks that are alike: an idset of ranks, and an idset for each type."""
+    """The resources of one or more ranks that are alike: an idset of ranks, and an idset for each
+    type.
+    """
 
     rank: str
     children: dict[str, str]

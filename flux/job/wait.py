@@ -40,15 +40,21 @@ class JobWaitFuture(RPC):
     """A wait for a waitable job."""
 
     def get_status(self) -> JobWaitResult:
-        """Wait and return how the job ended; raises OSError(ECHILD) when there is nothing to wait for."""
+        """Wait and return how the job ended; raises OSError(ECHILD) when there is nothing to wait
+        for.
+        """
         answer = self.get()
         return JobWaitResult(JobID(answer["id"]), answer["success"], answer["errstr"])
 
 
 def wait_async(flux_handle: Flux, jobid: JobID | int = FLUX_JOBID_ANY) -> JobWaitFuture:
-    """Wait for a job that was submitted with ``waitable=True``, by default any; returns a future with ``get_status``."""
+    """Wait for a job that was submitted with ``waitable=True``, by default any; returns a future
+    with ``get_status``.
+    """
     id = int(JobID(jobid))
-    return JobWaitFuture(flux_handle, "job-manager.wait", {"id": _ANY_ON_THE_WIRE if id == FLUX_JOBID_ANY else id})
+    return JobWaitFuture(
+        flux_handle, "job-manager.wait", {"id": _ANY_ON_THE_WIRE if id == FLUX_JOBID_ANY else id}
+    )
 
 
 def wait_get_status(future: JobWaitFuture) -> JobWaitResult:
@@ -89,7 +95,9 @@ class JobResultFuture(RPC):
         Future.fulfill(self, msg)
 
     def get_dict(self) -> JsonObject:
-        """Wait for the end of the job and return what is known of it; raises OSError(ENOENT) for an unknown job."""
+        """Wait for the end of the job and return what is known of it; raises OSError(ENOENT) for an
+        unknown job.
+        """
         answer: JsonObject = self.get()
         return answer
 
@@ -101,12 +109,16 @@ class JobResultFuture(RPC):
 
 
 def result_facts(jobid: int, job: JobHistory) -> dict[str, object]:
-    """Return what is known of a job that ended, as `JobInfo` takes it; what it never had is left out.
+    """Return what is known of a job that ended, as `JobInfo` takes it; what it never had is left
+    out.
 
     Other than in a list of jobs, ``t_run`` is the time when the tasks were started.
     """
     result = result_of(job.waitstatus, job.exception_type if job.failed_fatally else None)
-    facts: dict[str, object] = {"id": jobid, "exception_occurred": job.exception_severity is not None}
+    facts: dict[str, object] = {
+        "id": jobid,
+        "exception_occurred": job.exception_severity is not None,
+    }
     if job.state != FLUX_JOB_STATE_NEW:
         facts |= {"t_submit": job.t_submit, "userid": job.userid, "urgency": job.urgency}
     known = {

@@ -10,15 +10,19 @@ from flux.idset import IDset, IDsetLike
 from flux.resource.ResourceSetImplementation import ResourceSetImplementation
 from flux.resource.Rlist import Rlist
 
-ResourceSetLike: TypeAlias = Union["ResourceSet", ResourceSetImplementation, str, bytes, Mapping[str, object], None]
-"""Whatever a resource set can be made of: R as text or object, another set, None for the empty one."""
+ResourceSetLike: TypeAlias = Union[
+    "ResourceSet", ResourceSetImplementation, str, bytes, Mapping[str, object], None
+]
+"""Whatever a resource set can be made of: R as text or object, another set, None for the empty one.
+"""
 
 
 class ResourceSet:
     """A set of nodes, cores and GPUs.
 
     Args:
-        arg: R as JSON text or object, another ResourceSet, an implementation such as Rlist, or None for the empty set.
+        arg: R as JSON text or object, another ResourceSet, an implementation such as Rlist, or None
+            for the empty set.
         version: version of R of an empty set; only 1 exists.
 
     Raises:

@@ -1,4 +1,6 @@
-"""The interface that a version of R implements (flux.resource.ResourceSetImplementation in the manual)."""
+"""The interface that a version of R implements (flux.resource.ResourceSetImplementation in the
+manual).
+"""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class Rlist(ResourceSetImplementation):
                 raise _malformed(f"rank {rank} appears twice")
             self._nodes[rank] = _Node(entry.get("node"), children)
 
-    # -- output ----------------------------------------------------------------------------------------------------
+    # Output
 
     def _groups(self) -> list[tuple[IDset, _Node]]:
         """Return the ranks that have equal children, in order of their first rank."""
@@ -129,14 +129,16 @@ class Rlist(ResourceSetImplementation):
         """Return the short form, such as ``rank[0-1]/core[0-3],gpu0``."""
         parts = []
         for ranks, node in self._groups():
-            children = ",".join(f"{name}{ids.encode(_SHORT)}" for name, ids in node.children.items())
+            children = ",".join(
+                f"{name}{ids.encode(_SHORT)}" for name, ids in node.children.items()
+            )
             parts.append(f"rank{ranks.encode(_SHORT)}/{children}")
         return " ".join(parts)
 
     def __str__(self) -> str:
         return self.dumps()
 
-    # -- queries ---------------------------------------------------------------------------------------------------
+    # Queries
 
     def nnodes(self) -> int:
         """Return the number of ranks."""
@@ -162,12 +164,16 @@ class Rlist(ResourceSetImplementation):
         return result
 
     def count(self, name: str) -> int:
-        """Return the number of resources of a type: ``core``, ``gpu``, or ``node`` for the ranks."""
+        """Return the number of resources of a type: ``core``, ``gpu``, or ``node`` for the
+        ranks.
+        """
         if name == "node":
             return self.nnodes()
-        return sum(len(node.children[name]) for node in self._nodes.values() if name in node.children)
+        return sum(
+            len(node.children[name]) for node in self._nodes.values() if name in node.children
+        )
 
-    # -- changes ---------------------------------------------------------------------------------------------------
+    # Changes
 
     def add_rank(self, rank: int, hostname: str | None = None, cores: IDsetLike = "0") -> Rlist:
         """Add a rank with cores; None names it after this host. ValueError if the rank exists."""
@@ -201,11 +207,13 @@ class Rlist(ResourceSetImplementation):
         self._nodes = dict(enumerate(nodes))
         return self
 
-    # -- set operations --------------------------------------------------------------------------------------------
+    # Set operations
 
     def copy(self) -> Rlist:
         """Return an independent copy, with times and scheduling data."""
-        made = self._like({rank: _Node(node.host, node.children) for rank, node in self._nodes.items()})
+        made = self._like(
+            {rank: _Node(node.host, node.children) for rank, node in self._nodes.items()}
+        )
         made._extra = self._extra.copy()
         return made
 
@@ -242,7 +250,9 @@ class Rlist(ResourceSetImplementation):
         for rank, node in self._nodes.items():
             other = arg._nodes.get(rank)
             taken = other.children if other else {}
-            left = node.kept({name: ids.difference(taken.get(name, ())) for name, ids in node.children.items()})
+            left = node.kept(
+                {name: ids.difference(taken.get(name, ())) for name, ids in node.children.items()}
+            )
             if left is not None:
                 nodes[rank] = left
         return self._like(nodes)
@@ -253,7 +263,9 @@ class Rlist(ResourceSetImplementation):
         for rank, node in self._nodes.items():
             other = arg._nodes.get(rank)
             taken = other.children if other else {}
-            left = node.kept({name: ids.intersect(taken.get(name, ())) for name, ids in node.children.items()})
+            left = node.kept(
+                {name: ids.intersect(taken.get(name, ())) for name, ids in node.children.items()}
+            )
             if left is not None:
                 nodes[rank] = left
         return self._like(nodes)

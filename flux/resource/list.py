@@ -1,4 +1,6 @@
-"""What resources an instance has and how they are: the scheduler's and the resource module's view of them."""
+"""What resources an instance has and how they are: the scheduler's and the resource module's view
+of them.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
 class SchedResourceList:
     """The scheduler's resources by state.
 
-    ``all`` is everything, ``down`` what may not be used, ``allocated`` what jobs hold, ``up`` all but down, ``free`` what is up and
-    not allocated.
+    ``all`` is everything, ``down`` what may not be used, ``allocated`` what jobs hold, ``up`` all
+    but down, ``free`` what is up and not allocated.
 
     Args:
         resp: the answer to ``sched.resource-status``.
@@ -50,7 +52,9 @@ class SchedResourceList:
 class ResourceListRPC(RPC):
     """A query of the scheduler's resources."""
 
-    def __init__(self, flux_handle: Flux, topic: str = "sched.resource-status", nodeid: int = FLUX_NODEID_ANY) -> None:
+    def __init__(
+        self, flux_handle: Flux, topic: str = "sched.resource-status", nodeid: int = FLUX_NODEID_ANY
+    ) -> None:
         super().__init__(flux_handle, topic, None, nodeid)
 
     def get(self) -> SchedResourceList:
@@ -94,7 +98,9 @@ class ResourceStatus:
         return Hostlist([self.hosts[rank] for rank in ranks if rank in self.hosts])
 
     def drain_info(self) -> Iterator[tuple[IDset, float, str]]:
-        """Yield ranks, time (seconds since the epoch) and reason of each drain, the lowest ranks first."""
+        """Yield ranks, time (seconds since the epoch) and reason of each drain, the lowest ranks
+        first.
+        """
         for ranks, info in sorted(self.drained.items(), key=lambda item: IDset(item[0]).first()):
             yield IDset(ranks), float(info["timestamp"]), str(info["reason"])
 

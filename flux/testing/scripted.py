@@ -1,4 +1,6 @@
-"""A blocking handle whose broker is a table of functions, for tests of programs that use `flux.Flux`."""
+"""A blocking handle whose broker is a table of functions, for tests of programs that use
+`flux.Flux`.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +20,14 @@ Script = Callable[[Any], Any]
 class ScriptedFlux:
     """Answers each request at once by the function that ``script`` has for its topic.
 
-    A function gets the decoded payload and returns the payload of the response, or raises OSError for an error response. A topic that is
-    not in the script is answered ENOSYS. ``sent`` lists the requests as (topic, payload); ``attrs`` are broker attributes.
+    A function gets the decoded payload and returns the payload of the response, or raises OSError
+    for an error response. A topic that is not in the script is answered ENOSYS. ``sent`` lists the
+    requests as (topic, payload); ``attrs`` are broker attributes.
     """
 
-    def __init__(self, script: Mapping[str, Script] | None = None, attrs: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, script: Mapping[str, Script] | None = None, attrs: Mapping[str, str] | None = None
+    ) -> None:
         self.script = dict(script or {})
         self.attrs = {"rank": "0", "size": "1", **(attrs or {})}
         self.sent: list[tuple[str, Any]] = []
@@ -30,7 +35,9 @@ class ScriptedFlux:
         self._pending: dict[int, Fulfillable] = {}
         self._tag = 0
 
-    def rpc(self, topic: str, payload: object = None, nodeid: int = NODEID_ANY, flags: int = 0) -> RPC:
+    def rpc(
+        self, topic: str, payload: object = None, nodeid: int = NODEID_ANY, flags: int = 0
+    ) -> RPC:
         """Send a request."""
         return RPC(self, topic, payload, nodeid, flags)
 

@@ -1,4 +1,5 @@
-"""JSON as it travels in payloads (RFC 8259): one decoder and one encoder, the same in client and broker.
+"""JSON as it travels in payloads (RFC 8259): one decoder and one encoder, the same in client and
+broker.
 
 What may come in, and what goes out:
 
@@ -121,7 +122,9 @@ def _too_deep(text: bytes | bytearray | memoryview | str) -> bool:
 
 
 def _may_be_deep(raw: bytes) -> bool:
-    """Tell whether the brackets do not all vanish when the innermost pairs are removed again and again."""
+    """Tell whether the brackets do not all vanish when the innermost pairs are removed again and
+    again.
+    """
     brackets = raw.translate(None, _NOT_BRACKETS)
     for _ in range(_PASSES):
         if not brackets:

@@ -1,7 +1,8 @@
 """RFC 3 messages as Python objects.
 
-A message has a type, flags, the sender's credentials, two type-dependent words, and optionally a route stack, a topic and a payload.
-The route stack lists the identities the message passed, newest first; a response unwinds it.
+A message has a type, flags, the sender's credentials, two type-dependent words, and optionally a
+route stack, a topic and a payload. The route stack lists the identities the message passed, newest
+first; a response unwinds it.
 """
 
 from __future__ import annotations
@@ -51,10 +52,11 @@ REQUEST, RESPONSE, EVENT, CONTROL = (int(kind) for kind in MsgType)
 TOPIC, PAYLOAD, NORESPONSE, ROUTE, UPSTREAM, PRIVATE, STREAMING = (int(flag) for flag in Flag)
 
 MORE: Final = 0x80
-"""Set between brokers on a response that is not the last one of its request, when the request had not the streaming flag.
+"""Set between brokers on a response that is not the last one of its request, when the request had
+not the streaming flag.
 
-A link that breaks has to fail exactly the requests that still wait; RFC 3 tells the last response only for streams. The flag is
-taken off before the response reaches a client.
+A link that breaks has to fail exactly the requests that still wait; RFC 3 tells the last response
+only for streams. The flag is taken off before the response reaches a client.
 """
 
 
@@ -64,7 +66,8 @@ def next_matchtag(tag: int) -> int:
 
 
 def encode_payload(payload: object) -> bytes | None:
-    """Return ``payload`` as it travels: bytes as they are, text and JSON values ended by a NUL byte.
+    """Return ``payload`` as it travels: bytes as they are, text and JSON values ended by a NUL
+    byte.
 
     Undecodable bytes in text (PEP 383) are sent as they were, other lone surrogates as "?". Raises
     OSError(EINVAL) for a value that is no JSON or beyond the bounds of `flux.wire.json`.
@@ -90,11 +93,22 @@ def encode_text(text: str) -> bytes:
 class Message:
     """One RFC 3 message.
 
-    ``aux1`` and ``aux2`` hold the node id and match tag of a request, the error number and match tag of a response, the sequence of
-    an event, the type and status of a control message. ``payload`` is the raw bytes, a final NUL included.
+    ``aux1`` and ``aux2`` hold the node id and match tag of a request, the error number and match
+    tag of a response, the sequence of an event, the type and status of a control message.
+    ``payload`` is the raw bytes, a final NUL included.
     """
 
-    __slots__ = ("aux1", "aux2", "flags", "payload", "rolemask", "routes", "topic", "type", "userid")
+    __slots__ = (
+        "aux1",
+        "aux2",
+        "flags",
+        "payload",
+        "rolemask",
+        "routes",
+        "topic",
+        "type",
+        "userid",
+    )
 
     def __init__(
         self,
@@ -164,7 +178,8 @@ class Message:
         return (self.payload or b"").removesuffix(b"\0").decode("utf-8", "replace")
 
     def __repr__(self) -> str:
-        return f"<{MsgType(self.type).name.lower()} {self.topic} {self.aux1}/{self.aux2} {self.payload!r}>"
+        kind = MsgType(self.type).name.lower()
+        return f"<{kind} {self.topic} {self.aux1}/{self.aux2} {self.payload!r}>"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Message):
@@ -189,7 +204,9 @@ def request(
 def response(to: Message, payload: object = None, *, errnum: int = 0) -> Message:
     """Return the response to the request ``to``, travelling back along its routes."""
     data = encode_payload(payload)
-    flags = (to.flags & (STREAMING | UPSTREAM)) | TOPIC | ROUTE | (PAYLOAD if data is not None else 0)
+    flags = (
+        (to.flags & (STREAMING | UPSTREAM)) | TOPIC | ROUTE | (PAYLOAD if data is not None else 0)
+    )
     return Message(
         RESPONSE,
         to.topic,

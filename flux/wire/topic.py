@@ -1,4 +1,6 @@
-"""Topic strings (RFC 3): globs that match them, and those whose name depends on the broker's version."""
+"""Topic strings (RFC 3): globs that match them, and those whose name depends on the broker's
+version.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,9 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 SUBSCRIBE: Final = ("local.sub", "event.subscribe")
-"""Topics that ask for events. Brokers of 0.29 know the first, later ones the second: ENOSYS means to try the next."""
+"""Topics that ask for events. Brokers of 0.29 know the first, later ones the second: ENOSYS means
+to try the next.
+"""
 
 UNSUBSCRIBE: Final = ("local.unsub", "event.unsubscribe")
 """Topics that undo one of `SUBSCRIBE`, in the same order."""

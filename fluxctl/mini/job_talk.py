@@ -20,12 +20,9 @@ SHOW_EVENTS = 2
 class JobTalk:
     """Writes what one job says.
 
-    Args:
-        jobid: the job.
-        console: where to write.
-        out, err: files for its stdout and for all else, None for the terminal.
-        verbose: `SHOW_EVENTS` or more shows every event.
-        label: put the task rank before each line of output.
+    Its output goes to the file ``out``, all else to ``err``, or to the terminal where that is None;
+    ``console`` writes to both. ``verbose`` of `SHOW_EVENTS` or more shows every event, ``label`` the
+    task rank before each line of output.
     """
 
     def __init__(

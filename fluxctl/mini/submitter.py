@@ -139,7 +139,7 @@ class Submitter:
     def _waits(self) -> bool:
         return self._settings.wait or self._settings.watch
 
-    # -- submitting ------------------------------------------------------------------------------------------------
+    # Submitting
 
     def _refill(self) -> None:
         while not self._exhausted and self._in_flight < SUBMIT_WINDOW and self._stdin_watcher is None:
@@ -194,7 +194,7 @@ class Submitter:
         self._progress(0 if self._waits else 1)
         self._check()
 
-    # -- watching --------------------------------------------------------------------------------------------------
+    # Watching
 
     def _watch_next(self) -> None:
         while self._unwatched and self._watched < WATCH_WINDOW:
@@ -245,7 +245,7 @@ class Submitter:
         if self._is_done():
             self._handle.reactor_stop()
 
-    # -- progress --------------------------------------------------------------------------------------------------
+    # Progress
 
     def _progress(self, advance: int) -> None:
         if self._bar is None:

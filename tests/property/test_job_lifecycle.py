@@ -1,4 +1,6 @@
-"""The same eventlog means the same job to everybody who reads it: manager, list, dashboard, bulk submission (RFC 21)."""
+"""The same eventlog means the same job to everybody who reads it: manager, list, dashboard, bulk
+submission (RFC 21).
+"""
 
 from __future__ import annotations
 
@@ -166,7 +168,9 @@ def test_every_reader_sees_the_same_job(entries: list[Entry]) -> None:
 @settings(max_examples=200, deadline=None)
 @given(eventlogs(), st.data())
 def test_a_part_read_twice_changes_nothing(entries: list[Entry], data: st.DataObject) -> None:
-    """A reader that loads a list and then gets the journal since before that, as the dashboard does, sees the same."""
+    """A reader that loads a list and then gets the journal since before that, as the dashboard
+    does, sees the same.
+    """
     once, twice = JobTable(), JobTable()
     for entry in entries:
         once.apply(7, entry)

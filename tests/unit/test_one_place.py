@@ -1,7 +1,9 @@
-"""Each fact of the protocol stands in one place: its numbers, keys, texts and encodings are not written again elsewhere.
+"""Each fact of the protocol stands in one place: its numbers, keys, texts and encodings are not
+written again elsewhere.
 
-A fact is a pattern in code (comments and docstrings apart) and the files that may hold it. `WAITING` lists those that still
-repeat it; the list may only shrink: a file that no longer does must be taken off.
+A fact is a pattern in code (comments and docstrings apart) and the files that may hold it.
+`WAITING` lists those that still repeat it; the list may only shrink: a file that no longer does
+must be taken off.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ def repeats_system_text(code: str) -> bool:
 
 @dataclass(frozen=True)
 class Fact:
-    """One fact: ``pattern`` or ``found`` recognises it, ``homes`` may hold it, for the reason beside them."""
+    """One fact: ``pattern`` or ``found`` recognises it, ``homes`` may hold it, for the reason
+    beside them.
+    """
 
     name: str
     homes: tuple[str, ...]
@@ -58,7 +62,11 @@ FACTS = (
         ("flux/constants.py",),
         r"(URGENCY|PRIORITY)_(MIN|MAX|HOLD|EXPEDITE|DEFAULT)\b[^=\n]{0,9}= *[\d(]",
     ),
-    Fact("what an event does to a job's state", ("flux/job/lifecycle.py",), r"\"flux-restart\": *[{_]"),
+    Fact(
+        "what an event does to a job's state",
+        ("flux/job/lifecycle.py",),
+        r"\"flux-restart\": *[{_]",
+    ),
     Fact(
         "unknown user, any node",
         (
@@ -99,7 +107,11 @@ FACTS = (
     ),
     Fact("encodings of task I/O", ("flux/job/io.py",), r"\"base64\""),
     Fact("prefixes of the shell's log", ("flux/job/io.py",), r"\"FATAL: \""),
-    Fact("eventlogs of a job", ("flux/job/follow.py",), r"(?<!e\.g\. )\"guest\.(exec\.eventlog|output)\""),
+    Fact(
+        "eventlogs of a job",
+        ("flux/job/follow.py",),
+        r"(?<!e\.g\. )\"guest\.(exec\.eventlog|output)\"",
+    ),
     Fact(
         "wait statuses",
         ("flux/waitstatus.py",),

@@ -83,7 +83,9 @@ class ValidatorResult:
         return ", ".join(self._messages)
 
     def __str__(self) -> str:
-        """The answer of the worker process: a JSON object with ``errnum`` and, for a failure, ``errstr``."""
+        """The answer of the worker process: a JSON object with ``errnum`` and, for a failure,
+        ``errstr``.
+        """
         answer: JsonObject = {"errnum": self.errnum}
         if self.errnum:
             answer["errstr"] = self.errmsg
@@ -108,7 +110,8 @@ class ValidatorPlugin(ABC):
         """Check a job.
 
         Returns:
-            None or (0, None) for a valid job, (errnum, message) for another; an exception counts as a failure, too.
+            None or (0, None) for a valid job, (errnum, message) for another; an exception counts as
+            a failure, too.
         """
 
 
@@ -132,7 +135,9 @@ def import_plugins_pkg(ns_pkg: ModuleType) -> PluginTable:
 
 
 def import_plugins(pkg_name: str, pluginpath: Sequence[str] | None = None) -> PluginTable:
-    """Return the plugins of a package and of additional directories; the latter replace plugins of the same name."""
+    """Return the plugins of a package and of additional directories; the latter replace plugins of
+    the same name.
+    """
     plugins = import_plugins_pkg(importlib.import_module(pkg_name))
     for directory in pluginpath or ():
         for file in sorted(pathlib.Path(directory).glob("*.py")):
@@ -207,7 +212,9 @@ class JobValidator:
         if len(self.plugins) == 1:
             result.push_result(*_verdict(self.plugins[0], jobinfo))
         else:
-            for verdict in self.executor.map(lambda plugin: _verdict(plugin, jobinfo), self.plugins):
+            for verdict in self.executor.map(
+                lambda plugin: _verdict(plugin, jobinfo), self.plugins
+            ):
                 result.push_result(*verdict)
         return result
 

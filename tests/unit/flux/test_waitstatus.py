@@ -21,7 +21,11 @@ def test_exit_codes(code: int) -> None:
 def test_signals(signum: int, core: int) -> None:
     status = signum | core
     assert os.WTERMSIG(status) == signum
-    assert (signal_of(status), exit_code_of(status), return_code_of(status)) == (signum, 128 + signum, -signum)
+    assert (signal_of(status), exit_code_of(status), return_code_of(status)) == (
+        signum,
+        128 + signum,
+        -signum,
+    )
 
 
 @pytest.mark.parametrize("status", [-1, 0x7F, 1 << 40, 0xFFFF00])

@@ -12,7 +12,9 @@ from flux.wire.message import RESPONSE, Message
 
 
 class FakeReceiver:
-    """Answers requests of a transport at once, by the error numbers of a table; what is not in it is unknown."""
+    """Answers requests of a transport at once, by the error numbers of a table; what is not in it
+    is unknown.
+    """
 
     def __init__(self, **known: int) -> None:
         self.known = {name.replace("_", "."): errnum for name, errnum in known.items()}
@@ -44,10 +46,17 @@ async def test_a_later_broker_knows_other_names_for_both() -> None:
     transport = SocketTransport(handle)
     await transport.subscribe("hb")
     transport.unsubscribe("hb")
-    assert [topic for topic, _ in handle.asked] == ["local.sub", "event.subscribe", "local.unsub", "event.unsubscribe"]
+    assert [topic for topic, _ in handle.asked] == [
+        "local.sub",
+        "event.subscribe",
+        "local.unsub",
+        "event.unsubscribe",
+    ]
 
 
-@pytest.mark.parametrize(("known", "number"), [({"local_sub": errno.EPERM}, errno.EPERM), ({}, errno.ENOSYS)])
+@pytest.mark.parametrize(
+    ("known", "number"), [({"local_sub": errno.EPERM}, errno.EPERM), ({}, errno.ENOSYS)]
+)
 async def test_a_refusal_is_raised(known: dict[str, int], number: int) -> None:
     with pytest.raises(OSError) as failure:
         await SocketTransport(FakeReceiver(**known)).subscribe("hb")

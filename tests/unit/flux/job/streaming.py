@@ -44,7 +44,9 @@ class StreamingFlux(ScriptedFlux):
     """
 
     def __init__(
-        self, logs: Mapping[int | tuple[int, str], list[Any]], script: Mapping[str, Callable[[Any], Any]] | None = None
+        self,
+        logs: Mapping[int | tuple[int, str], list[Any]],
+        script: Mapping[str, Callable[[Any], Any]] | None = None,
     ) -> None:
         super().__init__(script)
         self.logs = dict(logs)
@@ -81,11 +83,15 @@ class StreamingFlux(ScriptedFlux):
         if watch is not None:
             self._pending[watch.matchtag].fulfill(response(watch, errnum=errno.ENODATA))
 
-    def fd_watcher_create(self, fd: int, callback: Callable[..., Any], events: int | None = None) -> FDWatcher:
+    def fd_watcher_create(
+        self, fd: int, callback: Callable[..., Any], events: int | None = None
+    ) -> FDWatcher:
         """Return a watcher of a descriptor."""
         return FDWatcher(self, fd, events, callback)
 
-    def timer_watcher_create(self, after: float, callback: Callable[..., Any], repeat: float = 0.0) -> TimerWatcher:
+    def timer_watcher_create(
+        self, after: float, callback: Callable[..., Any], repeat: float = 0.0
+    ) -> TimerWatcher:
         """Return a timer."""
         return TimerWatcher(self, after, callback, repeat)
 

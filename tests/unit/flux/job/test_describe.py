@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flux.job.describe import Allocation, Requested, allocation, job_name, requested, slot_count, task_count
+from flux.job.describe import (
+    Allocated,
+    Requested,
+    allocation,
+    job_name,
+    requested,
+    slot_count,
+    task_count,
+)
 
 
 def spec(resources: list[dict[str, Any]], count: dict[str, Any], **job: Any) -> dict[str, Any]:
@@ -29,21 +37,33 @@ SLOT = {"type": "slot", "count": 3, "label": "task", "with": [CORES, {"type": "g
     [
         ([SLOT], {"per_slot": 1}, Requested("app", 3, 3, None, 12)),
         ([SLOT], {"total": 7}, Requested("app", 7, 3, None, 12)),
-        ([{"type": "node", "count": 2, "with": [SLOT]}], {"per_slot": 2}, Requested("app", 12, 6, 2, 24)),
+        (
+            [{"type": "node", "count": 2, "with": [SLOT]}],
+            {"per_slot": 2},
+            Requested("app", 12, 6, 2, 24),
+        ),
         (
             [{"type": "slot", "count": 2, "with": [{"type": "node", "count": 3, "with": [CORES]}]}],
             {"per_slot": 1},
             Requested("app", 2, 2, 6, 24),
         ),
         (
-            [{"type": "slot", "count": {"min": 2, "max": 8, "operator": "+", "operand": 1}, "with": [CORES]}],
+            [
+                {
+                    "type": "slot",
+                    "count": {"min": 2, "max": 8, "operator": "+", "operand": 1},
+                    "with": [CORES],
+                }
+            ],
             {"per_slot": 1},
             Requested("app", 2, 2, None, 8),
         ),
         ([{"type": "node", "count": 2}], {"per_slot": 1}, Requested("app", None, None, 2, None)),
     ],
 )
-def test_requested(resources: list[dict[str, Any]], count: dict[str, Any], expected: Requested) -> None:
+def test_requested(
+    resources: list[dict[str, Any]], count: dict[str, Any], expected: Requested
+) -> None:
     jobspec = spec(resources, count)
     assert requested(jobspec) == expected
     assert (task_count(jobspec), slot_count(jobspec)) == (expected.ntasks, expected.nslots)
@@ -58,13 +78,20 @@ def test_names() -> None:
 
 def test_allocation() -> None:
     execution = {
-        "R_lite": [{"rank": "0-2", "children": {"core": "0-3"}}, {"rank": "5", "children": {"core": "1", "gpu": "0"}}],
+        "R_lite": [
+            {"rank": "0-2", "children": {"core": "0-3"}},
+            {"rank": "5", "children": {"core": "1", "gpu": "0"}},
+        ],
         "nodelist": ["node[0-2]", "node5"],
         "starttime": 1.0,
         "expiration": 50,
     }
-    assert allocation({"version": 1, "execution": execution}) == Allocation("0-2,5", "node[0-2,5]", 4, 13, 50.0)
-    assert allocation({"version": 1, "execution": {"R_lite": [{"rank": "3"}]}}) == Allocation("3", "", 1, 0, 0.0)
+    assert allocation({"version": 1, "execution": execution}) == Allocated(
+        "0-2,5", "node[0-2,5]", 4, 13, 50.0
+    )
+    assert allocation({"version": 1, "execution": {"R_lite": [{"rank": "3"}]}}) == Allocated(
+        "3", "", 1, 0, 0.0
+    )
 
 
 MEMBERS = [

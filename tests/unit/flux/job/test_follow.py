@@ -35,7 +35,11 @@ from tests.unit.flux.job.streaming import StreamingFlux, event, life
 
 SHELL = [event("init"), event("shell.init", 14.0, service="s"), event("done")]
 CHUNKS = [event("header"), event("data", 14.5, stream="stdout", rank="0", data="hi\n")]
-LOGS: dict[int | tuple[int, str], list[Any]] = {(7, MAIN): life(), (7, EXEC): SHELL, (7, OUTPUT): CHUNKS}
+LOGS: dict[int | tuple[int, str], list[Any]] = {
+    (7, MAIN): life(),
+    (7, EXEC): SHELL,
+    (7, OUTPUT): CHUNKS,
+}
 CANCELED = [
     event("submit", 1.0, userid=0, urgency=0, flags=0),
     event("exception", type="cancel", severity=0),
@@ -90,7 +94,8 @@ def test_a_guest_eventlog_that_was_never_made_is_no_failure() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [None, 5, "", "nonsense\n", '[1]\n{"name":"x"}\n{"timestamp":1,"name":"x","context":3}\n']
+    "text",
+    [None, 5, "", "nonsense\n", '[1]\n{"name":"x"}\n{"timestamp":1,"name":"x","context":3}\n'],
 )
 def test_what_is_no_entry_is_skipped(text: object) -> None:
     assert entries_of(text) == []
@@ -126,13 +131,19 @@ class StreamTransport:
             self.canceled.append(payload["matchtag"])
             return
         log = self.logs.get((payload["id"], payload["path"]), self.logs.get(payload["id"]))
-        for one in [OSError(errno.ENOENT, "")] if log is None else [*log, OSError(errno.ENODATA, "")]:
+        for one in (
+            [OSError(errno.ENOENT, "")] if log is None else [*log, OSError(errno.ENODATA, "")]
+        ):
             if one is None:
                 return
             if isinstance(one, OSError):
-                loop.call_soon(self.handle.dispatch, response(msg, errnum=one.errno or errno.EINVAL))
+                loop.call_soon(
+                    self.handle.dispatch, response(msg, errnum=one.errno or errno.EINVAL)
+                )
                 return
-            loop.call_soon(self.handle.dispatch, response(msg, {"event": json.dumps(one).decode() + "\n"}))
+            loop.call_soon(
+                self.handle.dispatch, response(msg, {"event": json.dumps(one).decode() + "\n"})
+            )
 
     async def close(self) -> None:
         """Nothing to end."""
@@ -156,7 +167,12 @@ DRIVERS: list[Driver] = [lambda logs: blocking(logs)[0], lambda logs: asyncio.ru
 
 
 def names(items: list[Item], path: str) -> list[str]:
-    return [one.name for item in items if isinstance(item, Entries) and item.path == path for one in item.entries]
+    return [
+        one.name
+        for item in items
+        if isinstance(item, Entries) and item.path == path
+        for one in item.entries
+    ]
 
 
 @pytest.mark.parametrize("driver", DRIVERS, ids=["blocking", "asyncio"])
@@ -199,7 +215,9 @@ def test_a_failure_in_the_middle_of_the_output_is_told(driver: Driver) -> None:
 
 
 def test_the_brief_one_cancels_its_watch() -> None:
-    items, handle = blocking({**LOGS, (7, EXEC): [*SHELL[:2], None]}, JobFollower(ANNOUNCED, brief=True))
+    items, handle = blocking(
+        {**LOGS, (7, EXEC): [*SHELL[:2], None]}, JobFollower(ANNOUNCED, brief=True)
+    )
     assert names(items, OUTPUT) == ["header", "data"]
     assert [topic for topic, _ in handle.sent].count("job-info.eventlog-watch-cancel") == 1
 

@@ -17,8 +17,17 @@ def test_bytes_travel_both_ways(data: bytes) -> None:
 
 
 def test_text_travels_as_it_is_and_nul_in_base64() -> None:
-    assert io.encode("stderr", "1-3", "é\n".encode()) == {"stream": "stderr", "rank": "1-3", "data": "é\n"}
-    assert io.encode("stdout", "0", b"\0") == {"stream": "stdout", "rank": "0", "encoding": "base64", "data": "AA=="}
+    assert io.encode("stderr", "1-3", "é\n".encode()) == {
+        "stream": "stderr",
+        "rank": "1-3",
+        "data": "é\n",
+    }
+    assert io.encode("stdout", "0", b"\0") == {
+        "stream": "stdout",
+        "rank": "0",
+        "encoding": "base64",
+        "data": "AA==",
+    }
     assert io.encode("stdin", "all", eof=True) == {"stream": "stdin", "rank": "all", "eof": True}
 
 

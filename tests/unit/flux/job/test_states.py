@@ -21,7 +21,12 @@ def test_numbers_of_the_protocol() -> None:
     assert [state.name for state in JobState] == [state_name(state) for state in SINGLE_STATES]
     assert [result.name for result in JobResult] == [result_name(result) for result in JobResult]
     assert [int(result) for result in JobResult] == [1, 2, 4, 8]
-    assert (JobState.PENDING, JobState.RUNNING, JobState.ACTIVE, JobState.LISTED) == (14, 48, 62, 126)
+    assert (JobState.PENDING, JobState.RUNNING, JobState.ACTIVE, JobState.LISTED) == (
+        14,
+        48,
+        62,
+        126,
+    )
     assert (Urgency.HOLD, Urgency.DEFAULT, Urgency.EXPEDITE) == (0, 16, 31)
 
 
@@ -38,10 +43,21 @@ def test_c_names_have_the_same_numbers() -> None:
 
 
 def test_names() -> None:
-    assert [state_name(state, True) for state in SINGLE_STATES] == ["N", "D", "P", "S", "R", "C", "I"]
+    assert [state_name(state, True) for state in SINGLE_STATES] == [
+        "N",
+        "D",
+        "P",
+        "S",
+        "R",
+        "C",
+        "I",
+    ]
     assert [result_name(result, True) for result in JobResult] == ["CD", "F", "CA", "TO"]
     assert (state_name(8), result_name(4)) == ("SCHED", "CANCELED")
-    assert (state_name(3), state_name(3, True), result_name(0), result_name(0, True)) == ("(unknown)", "?") * 2
+    assert (state_name(3), state_name(3, True), result_name(0), result_name(0, True)) == (
+        "(unknown)",
+        "?",
+    ) * 2
     assert STATE_FILTERS["pending"] == 14 and RESULT_FILTERS == {
         "completed": 1,
         "failed": 2,
