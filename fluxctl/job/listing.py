@@ -8,7 +8,6 @@ from typing import TypedDict
 import click
 
 from flux.job.attributes import JOB_ATTRIBUTES
-from flux.job.state_names import LISTED_STATES
 from fluxctl.command import COUNT, echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.job.options import (
@@ -56,6 +55,7 @@ def list_jobs(
 ) -> None:
     if args:
         usage(ctx)
+    from flux.job.state_names import LISTED_STATES
     from flux.wire.message import USERID_UNKNOWN
 
     mask = LISTED_STATES if all_user or everything else parse_states(states or DEFAULT_STATES)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from flux.job.state_names import LISTED_STATES, STATE_FILTERS
 from fluxctl.command import FluxCommand, echo, program_name
 from fluxctl.errors import CommandError
 from fluxctl.numbers import decimal
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 HELP_COLUMN = 25
 WIDTH = 80
 COMPLETED_IDS = 200
-
-STATES = STATE_FILTERS
 
 
 def option_lines(rows: Iterable[tuple[str, str]]) -> list[str]:
@@ -62,6 +59,7 @@ class JobIdArguments(click.Argument):
 
         from flux.core.handle import Flux
         from flux.job.JobID import id_encode
+        from flux.job.state_names import LISTED_STATES
         from flux.wire.message import USERID_UNKNOWN
 
         try:
@@ -130,11 +128,13 @@ def parse_userid(text: str | None) -> int:
 
 def parse_states(text: str) -> int:
     """Return the mask of a comma-separated list of job states."""
+    from flux.job.state_names import STATE_FILTERS
+
     mask = 0
     for name in text.lower().split(","):
-        if name.strip() not in STATES:
+        if name.strip() not in STATE_FILTERS:
             raise CommandError(f"error parsing --states: {name} is unknown")
-        mask |= STATES[name.strip()]
+        mask |= STATE_FILTERS[name.strip()]
     return mask
 
 

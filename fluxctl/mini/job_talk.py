@@ -21,8 +21,8 @@ class JobTalk:
     """Writes what one job says.
 
     Its output goes to the file ``out``, all else to ``err``, or to the terminal where that is None;
-    ``console`` writes to both. ``verbose`` of `SHOW_EVENTS` or more shows every event, ``label`` the
-    task rank before each line of output.
+    ``console`` writes to both. ``verbose`` of `SHOW_EVENTS` or more shows every event, ``label``
+    the task rank before each line of output.
     """
 
     def __init__(
