@@ -1,4 +1,6 @@
-"""Client library of Flux: the Python API of the flux-core 0.29 manual, over the RFC 3 wire protocol."""
+"""Client library of Flux: the Python API of the flux-core 0.29 manual, over the RFC 3 wire
+protocol.
+"""
 
 from __future__ import annotations
 

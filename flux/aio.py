@@ -1,22 +1,22 @@
 """The Flux handle for asyncio programs: services, the dashboard, tests.
 
-One class serves both ends of the project: a program connects it to a broker's socket with `AsyncFlux.connect`; the broker gives each
-built-in service one whose messages stay in the process. What carries the messages is a `Transport`.
+One class serves both ends of the project: a program connects it to a broker's socket with
+`AsyncFlux.connect`; the broker gives each built-in service one whose messages stay in the process.
+What carries the messages is a `Transport`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
-from typing import Any, Protocol, Self, cast
+from typing import Any, Protocol, Self
 
-from flux.wire import framing
-from flux.wire.codec import DecodeError
+from flux.connect import open_stream
 from flux.wire.errors import error_of
+from flux.wire.json import JsonObject
 from flux.wire.message import (
     EVENT,
     NODEID_ANY,
@@ -27,6 +27,7 @@ from flux.wire.message import (
     UPSTREAM,
     Message,
     event,
+    next_matchtag,
     request,
 )
 
@@ -41,17 +42,21 @@ class Transport(Protocol):
         """Queue ``msg`` for the broker."""
 
     def subscribe(self, prefix: str) -> asyncio.Future[None]:
-        """Ask for events whose topic starts with ``prefix``; done when the broker will deliver them."""
+        """Ask for events whose topic starts with ``prefix``; done when the broker will deliver
+        them.
+        """
 
     def unsubscribe(self, prefix: str) -> None:
-        """Take back one `subscribe`."""
+        """Undo one `subscribe`."""
 
     async def close(self) -> None:
         """End the connection."""
 
 
 class Stream:
-    """A streaming RPC: iterate over its responses' payloads; leaving the block before the end cancels it."""
+    """A streaming RPC: iterate over its responses' payloads; leaving the block before the end
+    cancels it.
+    """
 
     def __init__(self, handle: AsyncFlux, msg: Message, cancel: str | None) -> None:
         self._handle = handle
@@ -80,7 +85,9 @@ class Stream:
             self._ended = True
             self._handle.forget(self.matchtag)
             if self._cancel and not self._handle.closed:
-                self._handle.send(self._cancel, {"matchtag": self.matchtag}, nodeid=self._msg.nodeid)
+                self._handle.send(
+                    self._cancel, {"matchtag": self.matchtag}, nodeid=self._msg.nodeid
+                )
 
     def _push(self, msg: Message) -> None:
         self._queue.append(msg)
@@ -145,10 +152,11 @@ class Subscription:
 class AsyncFlux:
     """A connection to a broker for asyncio programs.
 
-    RPCs raise OSError with the error number and sentence of the response, EPROTO for a response that is not JSON, ECONNRESET when
-    the connection ends, TimeoutError when ``timeout`` seconds pass. Cancelling a waiting task gives up its RPC; the handle stays
-    usable. What a callback raises does not reach the messages after it: it goes to ``on_fault``, the event loop's exception handler
-    by default.
+    RPCs raise OSError with the error number and sentence of the response, EPROTO for a response
+    that is not JSON, ECONNRESET when the connection ends, TimeoutError when ``timeout`` seconds
+    pass. Cancelling a waiting task gives up its RPC; the handle stays usable. What a callback
+    raises does not reach the messages after it: it goes to ``on_fault``, the event loop's exception
+    handler by default.
     """
 
     def __init__(self, transport: Transport | None = None, *, rank: int = 0, size: int = 1) -> None:
@@ -165,12 +173,11 @@ class AsyncFlux:
 
     @classmethod
     async def connect(cls, uri: str | None = None) -> AsyncFlux:
-        """Connect to the broker at ``uri`` (default: the environment's FLUX_URI) and learn its rank and size.
+        """Connect to the broker at ``uri`` (default: the environment's FLUX_URI) and learn its rank
+        and size.
 
         Raises OSError: ENOENT when there is no broker, EPERM when it refuses this user.
         """
-        from flux.connect import open_stream
-
         handle = cls()
         handle.transport = await open_stream(uri, handle)
         try:
@@ -197,7 +204,7 @@ class AsyncFlux:
     def post(
         self,
         topic: str,
-        payload: Any,
+        payload: object,
         callback: ResponseCallback,
         *,
         nodeid: int = NODEID_ANY,
@@ -205,18 +212,22 @@ class AsyncFlux:
     ) -> int:
         """Send a request and have its one response given to ``callback``; returns the match tag."""
         if upstream:
-            return self._send(request(topic, payload, nodeid=self.rank, flags=UPSTREAM), callback, False)
+            return self._send(
+                request(topic, payload, nodeid=self.rank, flags=UPSTREAM), callback, False
+            )
         return self._send(request(topic, payload, nodeid=nodeid), callback, False)
 
     def start_stream(self, msg: Message, callback: ResponseCallback) -> int:
-        """Send a streaming request; ``callback`` gets every response, the last one with an error number."""
+        """Send a streaming request; ``callback`` gets every response, the last one with an error
+        number.
+        """
         return self._send(msg, callback, True)
 
     def _send(self, msg: Message, callback: ResponseCallback, streaming: bool) -> int:
         transport = self.transport
         if self.closed or transport is None:
             raise OSError(errno.ECONNRESET, "the connection to the broker is closed")
-        self._tag = tag = self._tag % 0xFFFFFFFE + 1
+        self._tag = tag = next_matchtag(self._tag)
         msg.aux2 = tag
         self._pending[tag] = (callback, streaming)
         try:
@@ -230,7 +241,7 @@ class AsyncFlux:
         """Drop interest in the responses to ``matchtag``."""
         self._pending.pop(matchtag, None)
 
-    def send(self, topic: str, payload: Any = None, *, nodeid: int = NODEID_ANY) -> None:
+    def send(self, topic: str, payload: object = None, *, nodeid: int = NODEID_ANY) -> None:
         """Send a request that gets no response."""
         self.send_message(request(topic, payload, nodeid=nodeid, flags=NORESPONSE))
 
@@ -243,7 +254,7 @@ class AsyncFlux:
     async def rpc_message(
         self,
         topic: str,
-        payload: Any = None,
+        payload: object = None,
         *,
         nodeid: int = NODEID_ANY,
         upstream: bool = False,
@@ -268,14 +279,16 @@ class AsyncFlux:
     async def rpc(
         self,
         topic: str,
-        payload: Any = None,
+        payload: object = None,
         *,
         nodeid: int = NODEID_ANY,
         upstream: bool = False,
         timeout: float | None = None,
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Send a request and return its response's payload, an empty object when there is none."""
-        msg = await self.rpc_message(topic, payload, nodeid=nodeid, upstream=upstream, timeout=timeout)
+        msg = await self.rpc_message(
+            topic, payload, nodeid=nodeid, upstream=upstream, timeout=timeout
+        )
         try:
             data = msg.json() or {}
         except ValueError:
@@ -287,27 +300,32 @@ class AsyncFlux:
     def stream(
         self,
         topic: str,
-        payload: Any = None,
+        payload: object = None,
         *,
         nodeid: int = NODEID_ANY,
         cancel: str | None = "",
     ) -> Stream:
         """Return a streaming RPC to enter with ``async with``.
 
-        ``cancel`` is the topic that ends it early: ``<topic>-cancel`` by default, None if the service has none.
+        ``cancel`` is the topic that ends it early: ``<topic>-cancel`` by default, None if the
+        service has none.
         """
         name = f"{topic}-cancel" if cancel == "" else cancel
         return Stream(self, request(topic, payload, nodeid=nodeid, flags=STREAMING), name)
 
     # Events
 
-    async def publish(self, topic: str, payload: Any = None, *, private: bool = False) -> None:
-        """Publish an event; it reaches every subscriber of the instance in the order of its sequence number."""
+    async def publish(self, topic: str, payload: object = None, *, private: bool = False) -> None:
+        """Publish an event; it reaches every subscriber of the instance in the order of its
+        sequence number.
+        """
         self.send_message(event(topic, payload, private=private))
 
-    async def publish_seq(self, topic: str, payload: Any = None, *, private: bool = False) -> int:
+    async def publish_seq(
+        self, topic: str, payload: object = None, *, private: bool = False
+    ) -> int:
         """Publish an event through rank 0 and return its sequence number."""
-        body: dict[str, Any] = {"topic": topic, "flags": 2 if private else 0}
+        body: dict[str, object] = {"topic": topic, "flags": 2 if private else 0}
         if payload is not None:
             body["payload"] = payload
         answer = await self.rpc("event.pub", body, nodeid=0)
@@ -327,7 +345,7 @@ class AsyncFlux:
         await self.transport.subscribe(prefix)
 
     def off_event(self, prefix: str, callback: EventCallback) -> None:
-        """Take back one `on_event`."""
+        """Undo one `on_event`."""
         if (prefix, callback) in self._events:
             self._events.remove((prefix, callback))
             if self.transport is not None and not self.closed:
@@ -393,76 +411,3 @@ class AsyncFlux:
 def _report(msg: Message, exc: Exception) -> None:
     context = {"message": f"callback for {msg.topic} failed", "exception": exc}
     asyncio.get_running_loop().call_exception_handler(context)
-
-
-class SocketTransport(asyncio.Protocol):
-    """The ``local://`` transport: RFC 3 messages on a Unix stream socket."""
-
-    def __init__(self, handle: AsyncFlux) -> None:
-        self._handle = handle
-        self._unpacker = framing.Unpacker()
-        self._out: list[bytes] = []
-        self._accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
-
-    async def accepted(self) -> None:
-        """Wait for the broker's verdict; raises OSError with its error number if it refuses."""
-        await self._accepted
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        if not self._accepted.done():
-            verdict, data = data[0], data[1:]
-            if verdict:
-                self._accepted.set_exception(OSError(verdict, os.strerror(verdict)))
-                return
-            self._accepted.set_result(None)
-        try:
-            messages = self._unpacker.feed(data)
-        except DecodeError:
-            if self._transport is not None:
-                self._transport.abort()
-            return
-        for msg in messages:
-            self._handle.dispatch(msg)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self._accepted.done():
-            self._accepted.set_exception(OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)))
-        if not self._lost.done():
-            self._lost.set_result(None)
-        self._handle.disconnected()
-
-    def send(self, msg: Message) -> None:
-        if not self._out:
-            self._loop.call_soon(self._flush)
-        self._out.append(framing.pack(msg))
-
-    def _flush(self) -> None:
-        out, self._out = self._out, []
-        if out and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(b"".join(out))
-
-    def subscribe(self, prefix: str) -> asyncio.Future[None]:
-        return asyncio.ensure_future(self._subscribe(prefix))
-
-    async def _subscribe(self, prefix: str) -> None:
-        try:
-            await self._handle.rpc("local.sub", {"topic": prefix})
-        except OSError as exc:
-            if exc.errno != errno.ENOSYS:
-                raise
-            await self._handle.rpc("event.subscribe", {"topic": prefix})
-
-    def unsubscribe(self, prefix: str) -> None:
-        self._handle.post("local.unsub", {"topic": prefix}, lambda _: None)
-
-    async def close(self) -> None:
-        self._flush()
-        if self._transport is not None:
-            self._transport.close()
-            await self._lost

@@ -1,7 +1,8 @@
-"""Many blobs in one message payload, for the batched store requests between the services of one instance.
+"""Many blobs in one message payload, for the batched store requests between the services of one
+instance.
 
-Each blob is preceded by a header: a byte of flags, a byte with the length of its blobref, and four bytes in network order, its own
-length.
+Each blob is preceded by a header: a byte of flags, a byte with the length of its blobref, and four
+bytes in network order, its own length.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ Blob = tuple[str, bytes, int]
 PINNED: Final = 1
 """A user stored it: it is kept for ever, whether the key-value store refers to it or not."""
 HELD: Final = 2
-"""A directory that may be superseded at once: it stays in memory until it is settled or released."""
+"""A directory that may be superseded at once: it stays in memory until it is settled or released.
+"""
 
 _HEADER = Struct("!BBI")
 

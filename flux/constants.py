@@ -1,36 +1,71 @@
-"""Numbers of the protocol and of the job state machine, under the names of the C headers (RFC 3, 6, 18, 21, 22)."""
+"""Numbers of the protocol and of the job state machine, under the names of the C headers (RFC 3, 6,
+11, 18, 21, 22).
+
+Numbers that have a home of their own (`flux.wire.message`, `flux.kvs_flags`) are only given their C
+names here. Those of jobs stand here, and `flux.job.states` gives them types: every command imports
+this module, and making enumerations takes time.
+"""
 
 from __future__ import annotations
 
+from flux.kvs_flags import APPEND as FLUX_KVS_APPEND
+from flux.kvs_flags import NO_MERGE as FLUX_KVS_NO_MERGE
+from flux.kvs_flags import PRIMARY as KVS_PRIMARY_NAMESPACE
+from flux.kvs_flags import READDIR as FLUX_KVS_READDIR
+from flux.kvs_flags import READLINK as FLUX_KVS_READLINK
+from flux.kvs_flags import SYNC as FLUX_KVS_SYNC
+from flux.kvs_flags import TREEOBJ as FLUX_KVS_TREEOBJ
+from flux.kvs_flags import WAITCREATE as FLUX_KVS_WAITCREATE
+from flux.kvs_flags import WATCH as FLUX_KVS_WATCH
+from flux.kvs_flags import WATCH_APPEND as FLUX_KVS_WATCH_APPEND
+from flux.kvs_flags import WATCH_FULL as FLUX_KVS_WATCH_FULL
+from flux.kvs_flags import WATCH_UNIQ as FLUX_KVS_WATCH_UNIQ
+from flux.wire import message as wire
+
+__all__ = [
+    "FLUX_KVS_APPEND",
+    "FLUX_KVS_NO_MERGE",
+    "FLUX_KVS_READDIR",
+    "FLUX_KVS_READLINK",
+    "FLUX_KVS_SYNC",
+    "FLUX_KVS_TREEOBJ",
+    "FLUX_KVS_WAITCREATE",
+    "FLUX_KVS_WATCH",
+    "FLUX_KVS_WATCH_APPEND",
+    "FLUX_KVS_WATCH_FULL",
+    "FLUX_KVS_WATCH_UNIQ",
+    "KVS_PRIMARY_NAMESPACE",
+]
+
 # Addressing (RFC 6)
-FLUX_NODEID_ANY = 0xFFFFFFFF
-FLUX_NODEID_UPSTREAM = 0xFFFFFFFE
-FLUX_MATCHTAG_NONE = 0
-FLUX_USERID_UNKNOWN = 0xFFFFFFFF
+FLUX_NODEID_ANY = wire.NODEID_ANY
+FLUX_NODEID_UPSTREAM = wire.NODEID_UPSTREAM
+FLUX_MATCHTAG_NONE = wire.MATCHTAG_NONE
+FLUX_USERID_UNKNOWN = wire.USERID_UNKNOWN
 
 # Message types (RFC 3)
-FLUX_MSGTYPE_REQUEST = 0x01
-FLUX_MSGTYPE_RESPONSE = 0x02
-FLUX_MSGTYPE_EVENT = 0x04
-FLUX_MSGTYPE_KEEPALIVE = 0x08
-FLUX_MSGTYPE_CONTROL = 0x08
+FLUX_MSGTYPE_REQUEST = wire.REQUEST
+FLUX_MSGTYPE_RESPONSE = wire.RESPONSE
+FLUX_MSGTYPE_EVENT = wire.EVENT
+FLUX_MSGTYPE_KEEPALIVE = wire.CONTROL
+FLUX_MSGTYPE_CONTROL = wire.CONTROL
 FLUX_MSGTYPE_ANY = 0x0F
 FLUX_MSGTYPE_MASK = 0x0F
 
 # Message flags (RFC 3)
-FLUX_MSGFLAG_TOPIC = 0x01
-FLUX_MSGFLAG_PAYLOAD = 0x02
-FLUX_MSGFLAG_NORESPONSE = 0x04
-FLUX_MSGFLAG_ROUTE = 0x08
-FLUX_MSGFLAG_UPSTREAM = 0x10
-FLUX_MSGFLAG_PRIVATE = 0x20
-FLUX_MSGFLAG_STREAMING = 0x40
+FLUX_MSGFLAG_TOPIC = wire.TOPIC
+FLUX_MSGFLAG_PAYLOAD = wire.PAYLOAD
+FLUX_MSGFLAG_NORESPONSE = wire.NORESPONSE
+FLUX_MSGFLAG_ROUTE = wire.ROUTE
+FLUX_MSGFLAG_UPSTREAM = wire.UPSTREAM
+FLUX_MSGFLAG_PRIVATE = wire.PRIVATE
+FLUX_MSGFLAG_STREAMING = wire.STREAMING
 
 # Roles (RFC 12)
-FLUX_ROLE_NONE = 0
-FLUX_ROLE_OWNER = 1
-FLUX_ROLE_USER = 2
-FLUX_ROLE_LOCAL = 4
+FLUX_ROLE_NONE = wire.ROLE_NONE
+FLUX_ROLE_OWNER = wire.ROLE_OWNER
+FLUX_ROLE_USER = wire.ROLE_USER
+FLUX_ROLE_LOCAL = wire.ROLE_LOCAL
 FLUX_ROLE_ALL = 0xFFFFFFFF
 
 # Flags of flux_rpc(3), flux_open(3), flux_event_publish(3)
@@ -89,17 +124,3 @@ FLUX_JOBID_ANY = 0xFFFFFFFFFFFFFFFF
 IDSET_FLAG_AUTOGROW = 1
 IDSET_FLAG_RANGE = 1
 IDSET_FLAG_BRACKETS = 2
-
-# KVS (RFC 11)
-FLUX_KVS_READDIR = 1
-FLUX_KVS_READLINK = 2
-FLUX_KVS_WATCH = 4
-FLUX_KVS_WAITCREATE = 8
-FLUX_KVS_TREEOBJ = 16
-FLUX_KVS_APPEND = 32
-FLUX_KVS_WATCH_FULL = 64
-FLUX_KVS_WATCH_UNIQ = 128
-FLUX_KVS_WATCH_APPEND = 256
-FLUX_KVS_NO_MERGE = 1
-FLUX_KVS_SYNC = 2
-KVS_PRIMARY_NAMESPACE = "primary"

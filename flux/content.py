@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
 from typing import TYPE_CHECKING, Final
 
 from flux.constants import FLUX_NODEID_UPSTREAM
 from flux.treeobj import is_blobref
+from flux.wire.errors import os_error
 from flux.wire.message import NODEID_ANY
 
 if TYPE_CHECKING:
@@ -20,13 +20,18 @@ CONTENT_FLAG_UPSTREAM: Final = 2
 def _address(flags: int, method: str) -> tuple[str, int]:
     if flags & CONTENT_FLAG_CACHE_BYPASS:
         return f"content-backing.{method}", 0
-    return f"content.{method}", FLUX_NODEID_UPSTREAM if flags & CONTENT_FLAG_UPSTREAM else NODEID_ANY
+    return (
+        f"content.{method}",
+        FLUX_NODEID_UPSTREAM if flags & CONTENT_FLAG_UPSTREAM else NODEID_ANY,
+    )
 
 
 def load(handle: Flux, blobref: str, flags: int = 0) -> bytes:
-    """Return the blob ``blobref``; raises OSError: EINVAL if that is no blobref, ENOENT if there is no such blob."""
+    """Return the blob ``blobref``; raises OSError: EINVAL if that is no blobref, ENOENT if there is
+    no such blob.
+    """
     if not is_blobref(blobref):
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        raise os_error(errno.EINVAL)
     topic, nodeid = _address(flags, "load")
     return handle.rpc(topic, blobref, nodeid).message().payload or b""
 

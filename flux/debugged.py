@@ -1,4 +1,6 @@
-"""Whether a debugger is attached to this process through the MPIR interface (flux.debugged in the manual)."""
+"""Whether a debugger is attached to this process through the MPIR interface (flux.debugged in the
+manual).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,9 @@ _being_debugged = 0
 
 
 def get_mpir_being_debugged() -> int:
-    """Return the value of MPIR_being_debugged: 1 while a parallel debugger controls the launcher."""
+    """Return the value of MPIR_being_debugged: 1 while a parallel debugger controls the
+    launcher.
+    """
     return _being_debugged
 
 

@@ -1,7 +1,8 @@
 """Directories as blobs, whole or in parts (RFC 11).
 
-A *dirref* may name several blobs whose concatenation is the *dir* object. The key-value store splits large directories so that each part
-can be read alone: the first has the head of the object and some entries, the others begin with a comma, the last closes the object.
+A *dirref* may name several blobs whose concatenation is the *dir* object. The key-value store
+splits large directories so that each part can be read alone: the first has the head of the object
+and some entries, the others begin with a comma, the last closes the object.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ TAIL: Final = b'},"type":"dir","ver":1}'
 
 
 def parse(ref: str, blob: bytes) -> Entries:
-    """Return the entries of a directory blob, whole or part; raises OSError(EINVAL) if it is neither."""
+    """Return the entries of a directory blob, whole or part; raises OSError(EINVAL) if it is
+    neither.
+    """
     if blob.startswith(HEAD):
         candidates = [blob, blob + b"}}"]
     elif blob.startswith(b","):
@@ -48,7 +51,9 @@ class References(NamedTuple):
 
 
 def references(objects: Iterable[TreeObj]) -> References:
-    """Return what ``objects``, and those within them, refer to directly; what is no tree object refers to nothing."""
+    """Return what ``objects``, and those within them, refer to directly; what is no tree object
+    refers to nothing.
+    """
     found = References([], [])
     pending = list(objects)
     while pending:

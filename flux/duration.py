@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _DURATION = re.compile(
-    r"\s*([0-9]+\.?[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?)(ms|s|m|h|d|)\s*\Z", re.ASCII
+    r"\s*([0-9]+\.?[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?)(ms|s|m|h|d|)\s*\Z",
+    re.ASCII,
 )
 _UNITS = {"ms": 1e-3, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -19,7 +20,8 @@ def parse_fsd(fsd_string: str) -> float:
     """Return a Flux standard duration in seconds.
 
     Args:
-        fsd_string: a non-negative number with an optional unit ``ms``, ``s``, ``m``, ``h`` or ``d``, or ``inf``.
+        fsd_string: a non-negative number with an optional unit ``ms``, ``s``, ``m``, ``h`` or
+            ``d``, or ``inf``.
 
     Raises:
         ValueError: the string is no such duration.
@@ -34,7 +36,9 @@ def parse_fsd(fsd_string: str) -> float:
 
 
 def fsd(secs: float) -> str:
-    """Return seconds as a Flux standard duration of about four digits, such as ``0.692s`` or ``2.5m``."""
+    """Return seconds as a Flux standard duration of about four digits, such as ``0.692s`` or
+    ``2.5m``.
+    """
     if secs < 1e-3:
         return "0s"
     if secs < 10:
@@ -49,8 +53,8 @@ def parse_datetime(string: str, now: datetime | None = None) -> datetime:
     """Return the local date and time that a user's expression means.
 
     Args:
-        string: ``+FSD`` for an offset from now, ``now``, or anything the parsedatetime module understands,
-            e.g. ``2021-06-21 8am``, ``in an hour``, ``tomorrow morning``.
+        string: ``+FSD`` for an offset from now, ``now``, or anything the parsedatetime module
+            understands, e.g. ``2021-06-21 8am``, ``in an hour``, ``tomorrow morning``.
         now: the time that relative expressions start from; None is the current time.
 
     Raises:
@@ -68,4 +72,5 @@ def parse_datetime(string: str, now: datetime | None = None) -> datetime:
     result, context = Calendar(version=VERSION_CONTEXT_STYLE).parseDT(string, sourceTime=start)
     if not context.hasDateOrTime:
         raise ValueError(f'Invalid datetime: "{string}"')
-    return result  # type: ignore[no-any-return]
+    found: datetime = result
+    return found

@@ -6,18 +6,26 @@ import errno
 import math
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from flux.wire import json
+from flux.wire.json import JsonObject
 
-Entry = dict[str, Any]
+if TYPE_CHECKING:
+    from flux.job.types import EventEntry
+
+Entry = JsonObject
+"""An entry for those who change it or hand it on as any other object."""
 
 
-def entry(name: str, context: Mapping[str, Any] | None = None, timestamp: float | None = None) -> Entry:
-    """Return an event entry; ``timestamp`` is in seconds since the epoch, the current time by default.
+def entry(
+    name: str, context: Mapping[str, object] | None = None, timestamp: float | None = None
+) -> EventEntry:
+    """Return an event entry; ``timestamp`` is in seconds since the epoch, the current time by
+    default.
 
-    Raises OSError(EINVAL) for an empty name, a name with white space in it, a time that is negative or no number, or a context
-    that is no object.
+    Raises OSError(EINVAL) for an empty name, a name with white space in it, a time that is negative
+    or no number, or a context that is no object.
     """
     when = time.time() if timestamp is None else float(timestamp)
     if (
@@ -27,19 +35,23 @@ def entry(name: str, context: Mapping[str, Any] | None = None, timestamp: float 
         or not (context is None or isinstance(context, Mapping))
     ):
         raise OSError(errno.EINVAL, "eventlog_entry_create: Invalid argument")
-    event: Entry = {"timestamp": when, "name": name}
+    event: EventEntry = {"timestamp": when, "name": name}
     if context is not None:
         event["context"] = dict(context)
     return event
 
 
-def encode(event: Mapping[str, Any]) -> str:
+def encode(event: Mapping[str, object]) -> str:
     """Return the line, newline included, that stands for ``event`` in a log."""
     return json.dumps_str(event) + "\n"
 
 
-def parse(line: str) -> Entry:
+def parse(line: str) -> EventEntry:
     """Return the event of one ``line``; raises OSError(EINVAL) if it is not an RFC 18 event."""
+    return cast("EventEntry", _checked(line))
+
+
+def _checked(line: str) -> Entry:
     try:
         event = json.loads(line)
     except ValueError:
@@ -55,8 +67,10 @@ def parse(line: str) -> Entry:
 
 
 def decode(log: str) -> Iterator[Entry]:
-    """Yield the events of a whole ``log``; raises OSError(EINVAL) at a malformed line or a missing final newline."""
+    """Yield the events of a whole ``log``; raises OSError(EINVAL) at a malformed line or a missing
+    final newline.
+    """
     if log and not log.endswith("\n"):
         raise OSError(errno.EINVAL, "event log does not end with a newline")
     for line in log.split("\n")[:-1]:
-        yield parse(line)
+        yield _checked(line)

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
-from flux.wire.errors import error_of
+from flux.wire.errors import error_of, os_error
 from flux.wire.message import RESPONSE, Message
 
 if TYPE_CHECKING:
-    from flux.core.handle import Flux
+    from flux.core.interface import Requester
     from flux.core.reactor import Reactor, Timer
 
 
 class Future:
     """A result that is, or will be, there.
 
-    A future may be fulfilled more than once (streaming RPCs): `reset` makes the next result current. `get` and `wait_for` block;
-    `then` has a function called by the reactor instead.
+    A future may be fulfilled more than once (streaming RPCs): `reset` makes the next result
+    current. `get` and `wait_for` block; `then` has a function called by the reactor instead.
     """
 
-    def __init__(self, flux_handle: Flux | None = None) -> None:
+    def __init__(self, flux_handle: Requester | None = None) -> None:
         self.flux_handle = flux_handle
         self._results: deque[Message] = deque()
-        self._then: Callable[[], None] | None = None
+        self._then: Callable[[], object] | None = None
         self._scheduled = False
         self._counted = False
         self._timer: Timer | None = None
@@ -80,14 +79,16 @@ class Future:
         return bool(self._results)
 
     def wait_for(self, timeout: float = -1.0) -> Self:
-        """Wait for a result, at most ``timeout`` seconds unless that is negative; raises OSError(ETIMEDOUT)."""
+        """Wait for a result, at most ``timeout`` seconds unless that is negative; raises
+        OSError(ETIMEDOUT).
+        """
         handle = self.flux_handle
         if not self._results and handle is None:
             raise OSError(errno.EDEADLK, "the future has no handle to wait with")
         if handle is not None:
             handle.wait_until(lambda: bool(self._results), timeout)
         if not self._results:
-            raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+            raise os_error(errno.ETIMEDOUT)
         return self
 
     def message(self) -> Message:
@@ -101,11 +102,15 @@ class Future:
         return msg
 
     def get(self) -> Any:
-        """Wait for the result and return its payload as a JSON value, None without one; raises OSError for an error."""
+        """Wait for the result and return its payload as a JSON value, None without one; raises
+        OSError for an error.
+        """
         return self.message().json()
 
     def get_str(self) -> str | None:
-        """Wait for the result and return its payload as text, None without one; raises OSError for an error."""
+        """Wait for the result and return its payload as text, None without one; raises OSError for
+        an error.
+        """
         msg = self.message()
         return None if msg.payload is None else msg.text()
 
@@ -124,11 +129,17 @@ class Future:
             if self._results:
                 self._schedule()
 
-    def then(self, callback: Callable[..., Any], *args: Any, timeout: float = -1.0, **kwargs: Any) -> Self:
+    def then(
+        self,
+        callback: Callable[..., object],
+        *args: object,
+        timeout: float = -1.0,
+        **kwargs: object,
+    ) -> Self:
         """Have the reactor call ``callback(self, *args, **kwargs)`` for the result.
 
-        After ``timeout`` seconds without one, unless that is negative, the result is an error ETIMEDOUT. Raises OSError(EINVAL)
-        without a handle.
+        After ``timeout`` seconds without one, unless that is negative, the result is an error
+        ETIMEDOUT. Raises OSError(EINVAL) without a handle.
         """
         if self.flux_handle is None:
             raise OSError(errno.EINVAL, "the future has no handle")
@@ -138,10 +149,12 @@ class Future:
             self._schedule()
         elif timeout >= 0:
             reactor = self.flux_handle.reactor
-            self._timer = reactor.call_at(reactor.now() + timeout, lambda: self.fulfill_error(errno.ETIMEDOUT))
+            self._timer = reactor.call_at(
+                reactor.now() + timeout, lambda: self.fulfill_error(errno.ETIMEDOUT)
+            )
         return self
 
-    def get_flux(self) -> Flux | None:
+    def get_flux(self) -> Requester | None:
         """Return the handle."""
         return self.flux_handle
 
@@ -190,16 +203,26 @@ class WaitAllFuture(Future):
             self.fulfill(Message(RESPONSE))
 
     def wait_for(self, timeout: float = -1.0) -> Self:
-        """Wait for every child, at most ``timeout`` seconds in all unless that is negative; raises OSError(ETIMEDOUT)."""
+        """Wait for every child, at most ``timeout`` seconds in all unless that is negative; raises
+        OSError(ETIMEDOUT).
+        """
         if self.flux_handle is not None:
             self.flux_handle.wait_until(lambda: self._complete, timeout)
         if not self._complete:
-            raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+            raise os_error(errno.ETIMEDOUT)
         self._check()
         return self
 
-    def then(self, callback: Callable[..., Any], *args: Any, timeout: float = -1.0, **kwargs: Any) -> Self:
-        """Have the reactor call ``callback(self, *args, **kwargs)`` when every child has a result."""
+    def then(
+        self,
+        callback: Callable[..., object],
+        *args: object,
+        timeout: float = -1.0,
+        **kwargs: object,
+    ) -> Self:
+        """Have the reactor call ``callback(self, *args, **kwargs)`` when every child has a
+        result.
+        """
         super().then(callback, *args, timeout=timeout, **kwargs)
         for child in self.children:
             child.then(lambda _: self._check())

@@ -21,7 +21,8 @@ _MAX_SHOWN = 200
 def _invalid(text: object) -> ValueError:
     shown = str(text)
     return ValueError(
-        f"Hostlist(): Invalid argument: {shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + '...'}"
+        f"Hostlist(): Invalid argument: "
+        f"{shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + '...'}"
     )
 
 
@@ -46,7 +47,9 @@ def _split_expressions(text: str) -> list[str]:
 
 
 def _ranges(idlist: str, text: str) -> Iterator[tuple[int, int, int]]:
-    """Yield first, last and padding of an idlist's terms; the zeros leading the first element pad them all."""
+    """Yield first, last and padding of an idlist's terms; the zeros leading the first element pad
+    them all.
+    """
     width = 0
     for index, term in enumerate(idlist.split(",")):
         match = _RANGE.match(term)
@@ -62,7 +65,9 @@ def _ranges(idlist: str, text: str) -> Iterator[tuple[int, int, int]]:
 
 
 def _expand(expression: str) -> Iterator[str]:
-    """Yield the host names of one hostlist expression ``prefix[idlist]suffix[idlist]...``; ValueError for too many."""
+    """Yield the host names of one hostlist expression ``prefix[idlist]suffix[idlist]...``;
+    ValueError for too many.
+    """
     head, *rest = expression.split("[")
     if "]" in head or any(char.isspace() for char in expression):
         raise _invalid(expression)
@@ -74,7 +79,9 @@ def _expand(expression: str) -> Iterator[str]:
         count *= sum(last - first + 1 for first, last, _ in ranges)
         if not bracket or "]" in suffix or count > MAX_HOSTS:
             raise _invalid(expression)
-        parts.append([str(i).zfill(width) for first, last, width in ranges for i in range(first, last + 1)])
+        parts.append(
+            [str(i).zfill(width) for first, last, width in ranges for i in range(first, last + 1)]
+        )
         parts.append([suffix])
     return map("".join, product(*parts))
 
@@ -91,7 +98,9 @@ def _padding(number: str) -> int:
 
 
 class _Run:
-    """Hosts of a list in a row which share a prefix and a padding: one expression of the encoded list."""
+    """Hosts of a list in a row which share a prefix and a padding: one expression of the encoded
+    list.
+    """
 
     def __init__(self, prefix: str, number: str) -> None:
         self.prefix = prefix
@@ -138,7 +147,6 @@ class Hostlist:
     """
 
     __slots__ = ("_hosts",)
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, arg: HostlistLike = "") -> None:
         self._hosts: list[str] = []
@@ -215,7 +223,10 @@ class Hostlist:
                         raise TypeError(f"Hostlist(): expected strings, got {type(text).__name__}")
                     self.append(text)
             else:
-                raise TypeError(f"Hostlist(): expected a string or an iterable of strings, got {type(arg).__name__}")
+                raise TypeError(
+                    "Hostlist(): expected a string or an iterable of strings, "
+                    f"got {type(arg).__name__}"
+                )
         return len(self._hosts) - before
 
     def _extend(self, text: str) -> None:
@@ -275,5 +286,7 @@ class HostlistIterator:
 
 
 def decode(arg: str | Iterable[str]) -> Hostlist:
-    """Return the Hostlist of an RFC 29 string or of an iterable of them; ValueError if one is malformed."""
+    """Return the Hostlist of an RFC 29 string or of an iterable of them; ValueError if one is
+    malformed.
+    """
     return Hostlist(arg)

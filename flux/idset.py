@@ -1,7 +1,8 @@
-"""Sets of non-negative integers and their string form, such as ``0-3,7`` (RFC 22, idset_create(3), idset_encode(3)).
+"""Sets of non-negative integers and their string form, such as ``0-3,7`` (RFC 22, idset_create(3),
+idset_encode(3)).
 
-A set is kept as sorted, disjoint, non-adjacent ranges, so its cost follows the number of ranges: the ids of a hundred
-thousand jobs or ranks in a row cost as much as one.
+A set is kept as sorted, disjoint, non-adjacent ranges, so its cost follows the number of ranges:
+the ids of a hundred thousand jobs or ranks in a row cost as much as one.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ _MAX_SHOWN = 200
 
 def _invalid(text: object) -> ValueError:
     shown = str(text)
-    return ValueError(f"IDset(): Invalid argument: {shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + '...'}")
+    return ValueError(
+        f"IDset(): Invalid argument: "
+        f"{shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + '...'}"
+    )
 
 
 def _parse(text: str) -> list[tuple[int, int]]:
@@ -77,7 +81,8 @@ class IDset:
     """A set of non-negative integers.
 
     Args:
-        arg: an idset string (``0-3``, ``[0,5,7]``), an integer, another IDset or an iterable of integers.
+        arg: an idset string (``0-3``, ``[0,5,7]``), an integer, another IDset or an iterable of
+            integers.
         flags: default flags of encode(): IDSET_FLAG_RANGE and IDSET_FLAG_BRACKETS.
 
     Raises:
@@ -86,7 +91,6 @@ class IDset:
     """
 
     __slots__ = ("_firsts", "_flags", "_lasts")
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, arg: IDsetLike = "", flags: int = IDSET_FLAG_RANGE) -> None:
         self._flags = flags
@@ -101,7 +105,10 @@ class IDset:
         elif isinstance(arg, Iterable):
             self._firsts, self._lasts = _from_ids(arg)
         else:
-            raise TypeError(f"IDset(): expected an idset string or an iterable of integers, got {type(arg).__name__}")
+            raise TypeError(
+                "IDset(): expected an idset string or an iterable of integers, "
+                f"got {type(arg).__name__}"
+            )
 
     @classmethod
     def _of(cls, firsts: list[int], lasts: list[int], flags: int) -> IDset:
@@ -111,13 +118,15 @@ class IDset:
 
     @staticmethod
     def arg_to_set(arg: IDsetLike, method: str) -> IDset:
-        """Return an operand as an IDset; TypeError and ValueError name the `method` it was given to."""
+        """Return an operand as an IDset; TypeError and ValueError name the `method` it was given
+        to.
+        """
         try:
             return arg if isinstance(arg, IDset) else IDset(arg)
         except (TypeError, ValueError) as error:
             raise type(error)(str(error).replace("IDset()", f"IDset.{method}()")) from None
 
-    # -- members ---------------------------------------------------------------------------------------------------
+    # Members
 
     def ranges(self) -> Iterator[tuple[int, int]]:
         """Yield the inclusive, ascending, non-adjacent ranges of this set."""
@@ -169,7 +178,7 @@ class IDset:
         """Return the ids as an ascending list."""
         return list(self)
 
-    # -- text ------------------------------------------------------------------------------------------------------
+    # Text
 
     def set_flags(self, flags: int) -> None:
         """Set the default flags of encode()."""
@@ -181,8 +190,8 @@ class IDset:
         """Return the RFC 22 string of the set.
 
         Args:
-            flags: IDSET_FLAG_RANGE compresses runs (``0-3``), IDSET_FLAG_BRACKETS wraps several ids in brackets.
-                None uses the flags given at construction or by set_flags().
+            flags: IDSET_FLAG_RANGE compresses runs (``0-3``), IDSET_FLAG_BRACKETS wraps several ids
+                in brackets. None uses the flags given at construction or by set_flags().
         """
         flags = self._flags if flags is None else flags
         if flags & IDSET_FLAG_RANGE:
@@ -199,7 +208,7 @@ class IDset:
     def __repr__(self) -> str:
         return f"IDset('{self}')"
 
-    # -- changing the set ------------------------------------------------------------------------------------------
+    # Changing the set
 
     def set(self, start: int, end: int | None = None) -> IDset:
         """Add an id or the inclusive range `start` to `end`; return self."""
@@ -259,7 +268,7 @@ class IDset:
         self._firsts[lo:hi] = firsts
         self._lasts[lo:hi] = lasts
 
-    # -- new sets --------------------------------------------------------------------------------------------------
+    # New sets
 
     def copy(self) -> IDset:
         """Return an independent copy of the set."""
@@ -352,7 +361,9 @@ class IDset:
 
 
 class IDsetIterator:
-    """Iterate over the ids of an IDset in ascending order; tolerates changes of the set on the way."""
+    """Iterate over the ids of an IDset in ascending order; tolerates changes of the set on the
+    way.
+    """
 
     def __init__(self, idset: IDset) -> None:
         self._idset = idset

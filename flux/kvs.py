@@ -1,13 +1,13 @@
-"""The key-value store for scripts (manual, flux.kvs): values are JSON, directories behave like dictionaries.
+"""The key-value store for scripts (manual, flux.kvs): values are JSON, directories behave like
+dictionaries.
 
-`put` and its relatives collect changes on the handle; `commit` sends them as one transaction. Services and programs that need more
-build a `Txn` and use `flux.kvs_rpc`.
+`put` and its relatives collect changes on the handle; `commit` sends them as one transaction.
+Services and programs that need more build a `Txn` and use `flux.kvs_rpc`.
 """
 
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Iterator, Mapping, MutableMapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -17,6 +17,7 @@ from flux import kvs_rpc
 from flux.kvs_txn import APPEND, NO_MERGE, PRIMARY, READDIR, READLINK, SYNC, TREEOBJ, Txn, normalize
 from flux.treeobj import TreeObj, b64decode, b64encode
 from flux.wire import json
+from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -58,7 +59,8 @@ def _txn(flux_handle: Flux) -> Txn:
 
 
 def get_key_direct(flux_handle: Flux, key: str) -> Any:
-    """Return the value of ``key``: decoded JSON, the text as it is if it is not JSON, None if it is empty.
+    """Return the value of ``key``: decoded JSON, the text as it is if it is not JSON, None if it is
+    empty.
 
     Raises OSError: ENOENT, EISDIR.
     """
@@ -72,7 +74,9 @@ def get_key_direct(flux_handle: Flux, key: str) -> Any:
 
 
 def get(flux_handle: Flux, key: str) -> Any:
-    """Return the value of ``key`` as `get_key_direct` does, or a `KVSDir` if it is a directory; raises OSError(ENOENT)."""
+    """Return the value of ``key`` as `get_key_direct` does, or a `KVSDir` if it is a directory;
+    raises OSError(ENOENT).
+    """
     try:
         return get_key_direct(flux_handle, key)
     except OSError as exc:
@@ -109,8 +113,10 @@ def isdir(flux_handle: Flux, key: str) -> bool:
         raise
 
 
-def put(flux_handle: Flux, key: str, value: Any) -> None:
-    """Set ``key``, at the next `commit`, to ``value`` as JSON, or as it is if it is bytes; raises TypeError for anything else."""
+def put(flux_handle: Flux, key: str, value: object) -> None:
+    """Set ``key``, at the next `commit`, to ``value`` as JSON, or as it is if it is bytes; raises
+    TypeError for anything else.
+    """
     if isinstance(value, bytes | bytearray):
         _txn(flux_handle).put_raw(key, bytes(value))
     else:
@@ -135,7 +141,8 @@ def put_symlink(flux_handle: Flux, key: str, target: str) -> None:
 def commit(flux_handle: Flux, flags: int = 0) -> int:
     """Send what was put since the last commit as one transaction and wait for it; returns 0.
 
-    Flags: NO_MERGE, SYNC. Without changes there is nothing to send. The changes are forgotten if it fails, with an OSError.
+    Flags: NO_MERGE, SYNC. Without changes there is nothing to send. The changes are forgotten if it
+    fails, with an OSError.
     """
     txn = _pending.pop(flux_handle, None)
     if txn:
@@ -153,13 +160,19 @@ def join(*args: str) -> str:
     return ".".join(part for part in args if part)
 
 
-def inner_walk(kvsdir: KVSDir, curr_dir: str, topdown: bool = False) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Yield (path, names of directories, names of others) for ``kvsdir``, whose path is ``curr_dir``, and all below it."""
+def inner_walk(
+    kvsdir: KVSDir, curr_dir: str, topdown: bool = False
+) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield (path, names of directories, names of others) for ``kvsdir``, whose path is
+    ``curr_dir``, and all below it.
+    """
     files, directories = kvsdir.list_all()
     if topdown:
         yield curr_dir, directories, files
     for name in directories:
-        yield from inner_walk(get_dir(kvsdir.flux_handle, kvsdir.key_at(name)), join(curr_dir, name), topdown)
+        yield from inner_walk(
+            get_dir(kvsdir.flux_handle, kvsdir.key_at(name)), join(curr_dir, name), topdown
+        )
     if not topdown:
         yield curr_dir, directories, files
 
@@ -169,7 +182,8 @@ def walk(
 ) -> Iterator[tuple[str, list[str], list[str]]]:
     """Walk a directory in the style of os.walk().
 
-    ``directory`` is a `KVSDir`, or a key together with ``flux_handle``; raises ValueError for a key without handle.
+    ``directory`` is a `KVSDir`, or a key together with ``flux_handle``; raises ValueError for a key
+    without handle.
     """
     if not isinstance(directory, KVSDir):
         if flux_handle is None:
@@ -181,11 +195,14 @@ def walk(
 class KVSDir(MutableMapping[str, Any]):
     """A directory as a mapping from names to values, or to `KVSDir` for its own directories.
 
-    Names may be paths relative to the directory. Changes are collected and sent by `commit`, or at the end of a ``with`` block.
-    ``handle`` may give the path as an existing `KVSDir` instead of ``path``. Raises OSError: ENOENT, ENOTDIR.
+    Names may be paths relative to the directory. Changes are collected and sent by `commit`, or at
+    the end of a ``with`` block. ``handle`` may give the path as an existing `KVSDir` instead of
+    ``path``. Raises OSError: ENOENT, ENOTDIR.
     """
 
-    def __init__(self, flux_handle: Flux | None = None, path: str = ".", handle: KVSDir | None = None) -> None:
+    def __init__(
+        self, flux_handle: Flux | None = None, path: str = ".", handle: KVSDir | None = None
+    ) -> None:
         if handle is not None:
             flux_handle, path = flux_handle or handle.flux_handle, handle.path
         if flux_handle is None:
@@ -222,7 +239,7 @@ class KVSDir(MutableMapping[str, Any]):
                 raise KeyError(key) from exc
             raise
 
-    def __setitem__(self, key: str, value: Any) -> None:
+    def __setitem__(self, key: str, value: object) -> None:
         put(self.flux_handle, self.key_at(key), value)
 
     def __delitem__(self, key: str) -> None:
@@ -238,9 +255,11 @@ class KVSDir(MutableMapping[str, Any]):
         return isinstance(key, str) and self.exists(key)
 
     def key_at(self, key: str) -> str:
-        """Return the full key of ``key`` in this directory; raises OSError(EINVAL) if it is empty."""
+        """Return the full key of ``key`` in this directory; raises OSError(EINVAL) if it is
+        empty.
+        """
         if not key:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            raise os_error(errno.EINVAL)
         return key if self.path == "." else f"{self.path}.{key}"
 
     def exists(self, name: str) -> bool:
@@ -267,15 +286,16 @@ class KVSDir(MutableMapping[str, Any]):
         """Return the names of directories."""
         return self.list_all()[1]
 
-    def mkdir(self, key: str, contents: Mapping[str, Any] | None = None) -> None:
+    def mkdir(self, key: str, contents: Mapping[str, object] | None = None) -> None:
         """Create the directory ``key`` and commit; fill it with ``contents`` as `fill` does."""
         put_mkdir(self.flux_handle, self.key_at(key))
         self.commit()
         if contents:
             KVSDir(self.flux_handle, self.key_at(key)).fill(contents)
 
-    def fill(self, contents: Mapping[str, Any]) -> None:
-        """Set the keys and values of ``contents`` and commit; ``dir.file`` names create directories, dictionaries become JSON values.
+    def fill(self, contents: Mapping[str, object]) -> None:
+        """Set the keys and values of ``contents`` and commit; ``dir.file`` names create
+        directories, dictionaries become JSON values.
 
         Raises ValueError if ``contents`` is empty.
         """

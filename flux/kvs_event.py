@@ -1,4 +1,5 @@
-"""The events of the kvs module, checked: what a message that claims to be one says, if it says anything.
+"""The events of the kvs module, checked: what a message that claims to be one says, if it says
+anything.
 
 Anyone who may publish can publish under these topics, so a reader takes nothing for granted.
 """
@@ -46,7 +47,9 @@ def setroot_of(msg: Message) -> SetRoot | None:
 
 
 def removed_of(msg: Message) -> str | None:
-    """Return the name of the namespace that a ``kvs.namespace-removed-<namespace>`` event is about, None if it is malformed."""
+    """Return the name of the namespace that a ``kvs.namespace-removed-<namespace>`` event is about,
+    None if it is malformed.
+    """
     match _body(msg):
         case {"namespace": str(namespace)} if msg.topic == REMOVED + namespace:
             return namespace

@@ -1,8 +1,9 @@
 """The bounds of the key-value store, and the checks of names that hold them.
 
-The kvs module refuses what is beyond a bound with ENAMETOOLONG, EFBIG or EINVAL and a sentence; clients check names before they
-ask. Keys, names of namespaces and fences, and targets of links are text that UTF-8 can hold, without NUL. A bound that keeps a tree
-shallow is also what lets every reader of it get by without deep recursion.
+The kvs module refuses what is beyond a bound with ENAMETOOLONG, EFBIG or EINVAL and a sentence;
+clients check names before they ask. Keys, names of namespaces and fences, and targets of links are
+text that UTF-8 can hold, without NUL. A bound that keeps a tree shallow is also what lets every
+reader of it get by without deep recursion.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ KEY_DEPTH: Final = 256
 """Components in a key, and in the key that links lead a commit to."""
 
 TREEOBJ_DEPTH: Final = 32
-"""Tree objects within tree objects: directories that are given, or stored, with their entries in line."""
+"""Tree objects within tree objects: directories that are given, or stored, with their entries in
+line.
+"""
 
 NAME_BYTES: Final = 255
 """Bytes in the name of a namespace or of a fence, encoded in UTF-8."""
@@ -35,11 +38,15 @@ VALUE_BYTES: Final = 1 << 29
 """Bytes in a value that a look-up puts together, so that its base64 text fits in a message."""
 
 GUEST_VALUE_BYTES: Final = 1 << 24
-"""The same for a user who does not own the instance: a value may name one blob many times, and costs its reader all of them."""
+"""The same for a user who does not own the instance: a value may name one blob many times, and
+costs its reader all of them.
+"""
 
 
 def check_key(key: str) -> None:
-    """Raise OSError(ENAMETOOLONG) if ``key`` is too long or too deep, EINVAL if it is not text that UTF-8 can hold."""
+    """Raise OSError(ENAMETOOLONG) if ``key`` is too long or too deep, EINVAL if it is not text that
+    UTF-8 can hold.
+    """
     if len(key) < KEY_DEPTH and key.isascii() and "\0" not in key:
         return  # which is the rule, and quick to tell
     _check_text(key, "key", KEY_BYTES)
@@ -61,15 +68,20 @@ def check_target(target: str) -> None:
 def check_namespace(name: str) -> None:
     """Raise OSError if no namespace can be called ``name``.
 
-    ENAMETOOLONG if it is too long; EINVAL if it is empty or has characters that cannot be printed, spaces included.
+    ENAMETOOLONG if it is too long; EINVAL if it is empty or has characters that cannot be printed,
+    spaces included.
     """
     _check_text(name, "name of a namespace", NAME_BYTES)
     if not name or not name.isprintable() or " " in name:
-        raise OSError(errno.EINVAL, "the name of a namespace consists of printable characters without spaces")
+        raise OSError(
+            errno.EINVAL, "the name of a namespace consists of printable characters without spaces"
+        )
 
 
 def check_fence(name: str, nprocs: int) -> None:
-    """Raise OSError(EINVAL) for a count of participants out of range, ENAMETOOLONG or EINVAL for a bad name."""
+    """Raise OSError(EINVAL) for a count of participants out of range, ENAMETOOLONG or EINVAL for a
+    bad name.
+    """
     _check_text(name, "name of a fence", NAME_BYTES)
     if not 1 <= nprocs <= FENCE_PROCS:
         raise OSError(errno.EINVAL, f"a fence has 1 to {FENCE_PROCS} participants")

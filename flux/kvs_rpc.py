@@ -1,26 +1,27 @@
-"""Requests to the key-value store, one function for each of flux_kvs_lookup(3), flux_kvs_commit(3) and their relatives.
+"""Requests to the key-value store, one function for each of flux_kvs_lookup(3), flux_kvs_commit(3)
+and their relatives.
 
-Each sends its request and returns the future of the response. A namespace of None means the environment's FLUX_KVS_NAMESPACE, or
-``primary``.
+Each sends its request and returns the future of the response. A namespace of None means the
+environment's FLUX_KVS_NAMESPACE, or ``primary``.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux import treeobj
 from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from flux.kvs_limits import check_key
-from flux.kvs_txn import PRIMARY, READDIR, READLINK, TREEOBJ, WAITCREATE, WATCH, Txn
-from flux.wire.message import NODEID_ANY
+from flux.kvs_txn import PRIMARY, READDIR, READLINK, TREEOBJ, WAITCREATE, WATCH, Txn, commit_request
+from flux.wire.errors import os_error
+from flux.wire.json import JsonObject
+from flux.wire.message import NODEID_ANY, USERID_UNKNOWN_JSON
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.rpc import RPC
-
-USERID_UNKNOWN = -1
 
 
 def namespace_of(name: str | None = None) -> str:
@@ -35,15 +36,16 @@ def lookup(
     namespace: str | None = None,
     rootdir: treeobj.TreeObj | None = None,
 ) -> RPC:
-    """Look up ``key``, under the snapshot ``rootdir`` if given; with WATCH, the future is fulfilled again for each change.
+    """Look up ``key``, under the snapshot ``rootdir`` if given; with WATCH, the future is fulfilled
+    again for each change.
 
-    Raises OSError: EINVAL for an empty key, ENAMETOOLONG beyond the bounds of `flux.kvs_limits`. Read the response with `value_of`,
-    `dir_of`, `symlink_of` or `treeobj_of`.
+    Raises OSError: EINVAL for an empty key, ENAMETOOLONG beyond the bounds of `flux.kvs_limits`.
+    Read the response with `value_of`, `dir_of`, `symlink_of` or `treeobj_of`.
     """
     if not key:
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        raise os_error(errno.EINVAL)
     check_key(key)
-    body: dict[str, Any] = {"key": key}
+    body: JsonObject = {"key": key}
     if rootdir is None:
         body["namespace"] = namespace_of(namespace)
     body["flags"] = flags
@@ -56,14 +58,22 @@ def lookup(
 def lookup_cancel(future: RPC) -> None:
     """End a watching `lookup`: its future gets ENODATA (flux_kvs_lookup_cancel)."""
     assert future.flux_handle is not None
-    future.flux_handle.rpc("kvs-watch.cancel", {"matchtag": future.matchtag}, NODEID_ANY, FLUX_RPC_NORESPONSE)
+    type(future)(
+        future.flux_handle,
+        "kvs-watch.cancel",
+        {"matchtag": future.matchtag},
+        NODEID_ANY,
+        FLUX_RPC_NORESPONSE,
+    )
 
 
 def treeobj_of(future: RPC) -> treeobj.TreeObj:
-    """Wait for a lookup and return its RFC 11 object; raises OSError as the lookup failed, EPROTO if malformed."""
+    """Wait for a lookup and return its RFC 11 object; raises OSError as the lookup failed, EPROTO
+    if malformed.
+    """
     answer = future.get()
     if not isinstance(answer, dict) or not isinstance(answer.get("val"), dict):
-        raise OSError(errno.EPROTO, os.strerror(errno.EPROTO))
+        raise os_error(errno.EPROTO)
     obj: treeobj.TreeObj = answer["val"]
     return obj
 
@@ -88,15 +98,20 @@ def symlink_of(future: RPC) -> tuple[str | None, str]:
 def commit(handle: Flux, txn: Txn, flags: int = 0, namespace: str | None = None) -> RPC:
     """Commit a transaction; the response has ``rootref`` and ``rootseq``.
 
-    Flags: NO_MERGE; SYNC has the commit told, and visible, only when it is durable (docs/durability.md). Errors of the response beside
-    those of the transaction: EINVAL for SYNC in a namespace other than ``primary``, ENOSYS without a backing store, and what the
-    store failed with, ENOSPC for example; nothing of the transaction is visible then.
+    Flags: NO_MERGE; SYNC has the commit told, and visible, only when it is durable
+    (docs/durability.md). Errors of the response beside those of the transaction: EINVAL for SYNC in
+    a namespace other than ``primary``, ENOSYS without a backing store, and what the store failed
+    with, ENOSPC for example; nothing of the transaction is visible then.
     """
-    return handle.rpc("kvs.commit", {"namespace": namespace_of(namespace), "flags": flags, "ops": txn.ops})
+    return handle.rpc("kvs.commit", commit_request(txn.ops, flags, namespace_of(namespace)))
 
 
-def fence(handle: Flux, name: str, nprocs: int, txn: Txn, flags: int = 0, namespace: str | None = None) -> RPC:
-    """Commit a transaction together with those of the other ``nprocs`` callers that use the same ``name``."""
+def fence(
+    handle: Flux, name: str, nprocs: int, txn: Txn, flags: int = 0, namespace: str | None = None
+) -> RPC:
+    """Commit a transaction together with those of the other ``nprocs`` callers that use the same
+    ``name``.
+    """
     body = {
         "name": name,
         "nprocs": nprocs,
@@ -122,9 +137,15 @@ def wait_version(handle: Flux, version: int, namespace: str | None = None) -> RP
     return handle.rpc("kvs.sync", {"rootseq": version, "namespace": namespace_of(namespace)})
 
 
-def namespace_create(handle: Flux, name: str, owner: int = USERID_UNKNOWN, flags: int = 0) -> RPC:
-    """Create a namespace owned by user ``owner``, by default the instance owner (flux_kvs_namespace_create(3))."""
-    return handle.rpc("kvs.namespace-create", {"namespace": name, "owner": owner, "flags": flags}, 0)
+def namespace_create(
+    handle: Flux, name: str, owner: int = USERID_UNKNOWN_JSON, flags: int = 0
+) -> RPC:
+    """Create a namespace owned by user ``owner``, by default the instance owner
+    (flux_kvs_namespace_create(3)).
+    """
+    return handle.rpc(
+        "kvs.namespace-create", {"namespace": name, "owner": owner, "flags": flags}, 0
+    )
 
 
 def namespace_remove(handle: Flux, name: str) -> RPC:
@@ -132,9 +153,9 @@ def namespace_remove(handle: Flux, name: str) -> RPC:
     return handle.rpc("kvs.namespace-remove", {"namespace": name}, 0)
 
 
-def namespace_list(handle: Flux) -> list[dict[str, Any]]:
+def namespace_list(handle: Flux) -> list[JsonObject]:
     """Return the namespaces, each with ``namespace``, ``owner`` and ``flags``."""
-    found: list[dict[str, Any]] = handle.rpc("kvs.namespace-list").get()["namespaces"]
+    found: list[JsonObject] = handle.rpc("kvs.namespace-list").get()["namespaces"]
     return found
 
 

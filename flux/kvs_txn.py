@@ -1,50 +1,97 @@
-"""KVS transactions and the flags of the KVS protocol (flux_kvs_txn_create(3), flux_kvs_lookup(3), RFC 11)."""
+"""KVS transactions: what they are made of and how they are sent (flux_kvs_txn_create(3),
+flux_kvs_commit(3), RFC 11).
+"""
 
 from __future__ import annotations
 
 import errno
-from typing import Any, Final
+from typing import TYPE_CHECKING
 
 from flux import treeobj
+from flux.kvs_flags import (
+    APPEND,
+    NO_MERGE,
+    PRIMARY,
+    READDIR,
+    READLINK,
+    SYNC,
+    TREEOBJ,
+    WAITCREATE,
+    WATCH,
+    WATCH_APPEND,
+    WATCH_FULL,
+    WATCH_UNIQ,
+)
 from flux.kvs_limits import check_key, check_namespace, check_target
 from flux.wire import json
+from flux.wire.errors import os_error
 
-READDIR: Final = 1
-READLINK: Final = 2
-WATCH: Final = 4
-WAITCREATE: Final = 8
-TREEOBJ: Final = 16
-APPEND: Final = 32
-WATCH_FULL: Final = 64
-WATCH_UNIQ: Final = 128
-WATCH_APPEND: Final = 256
+if TYPE_CHECKING:
+    from flux.kvs_types import CommitRequest, KvsOp
 
-NO_MERGE: Final = 1
-SYNC: Final = 2
-
-PRIMARY: Final = "primary"
+__all__ = [
+    "APPEND",
+    "NO_MERGE",
+    "PRIMARY",
+    "READDIR",
+    "READLINK",
+    "SYNC",
+    "TREEOBJ",
+    "WAITCREATE",
+    "WATCH",
+    "WATCH_APPEND",
+    "WATCH_FULL",
+    "WATCH_UNIQ",
+    "Txn",
+    "commit_request",
+    "normalize",
+    "put_op",
+    "unlink_op",
+]
 
 
 def normalize(key: str) -> str:
-    """Return ``key`` without empty components, ``.`` for the root; raises OSError(EINVAL) for an empty key."""
+    """Return ``key`` without empty components, ``.`` for the root; raises OSError(EINVAL) for an
+    empty key.
+    """
     if not key:
-        raise OSError(errno.EINVAL, "Invalid argument")
+        raise os_error(errno.EINVAL)
     if ".." in key or key[0] == "." or key[-1] == ".":
         return ".".join(filter(None, key.split("."))) or "."
     return key
 
 
+def put_op(key: str, data: bytes, flags: int = 0) -> KvsOp:
+    """Return the operation that sets ``key`` to ``data``, or appends to it with APPEND; the key is
+    known to be in order.
+    """
+    return {"key": key, "flags": flags, "dirent": treeobj.val(data)}
+
+
+def unlink_op(key: str) -> KvsOp:
+    """Return the operation that removes ``key`` and all below it; the key is known to be in
+    order.
+    """
+    return {"key": key, "flags": 0, "dirent": None}
+
+
+def commit_request(ops: list[KvsOp], flags: int = 0, namespace: str = PRIMARY) -> CommitRequest:
+    """Return the payload of ``kvs.commit``; flags: NO_MERGE, SYNC."""
+    return {"namespace": namespace, "flags": flags, "ops": ops}
+
+
 class Txn:
     """A list of operations to commit together, in order; all of it succeeds or nothing does.
 
-    Send it with ``rpc("kvs.commit", {"namespace": name, "flags": 0, "ops": txn.ops})``. Every method returns the transaction, and
-    raises OSError: EINVAL for a key that is empty or no text, ENAMETOOLONG beyond the bounds of `flux.kvs_limits`.
+    Send it with ``rpc("kvs.commit", commit_request(txn.ops))``. Every method returns the
+    transaction, and raises OSError: EINVAL for a key that is empty or no text, ENAMETOOLONG beyond
+    the bounds of `flux.kvs_limits`.
     """
 
     __slots__ = ("ops",)
 
     def __init__(self) -> None:
-        self.ops: list[dict[str, Any]] = []
+        self.ops: list[KvsOp] = []
 
     def __len__(self) -> int:
         return len(self.ops)
@@ -56,7 +103,7 @@ class Txn:
         """Forget every operation."""
         self.ops = []
 
-    def put(self, key: str, value: Any) -> Txn:
+    def put(self, key: str, value: object) -> Txn:
         """Set ``key`` to ``value`` encoded as JSON."""
         return self.put_raw(key, json.dumps(value))
 
@@ -65,7 +112,9 @@ class Txn:
         return self._add(key, treeobj.val(_bytes(data)))
 
     def append(self, key: str, data: bytes | str) -> Txn:
-        """Add ``data`` to the end of the value of ``key``, which is created if it does not exist."""
+        """Add ``data`` to the end of the value of ``key``, which is created if it does not
+        exist.
+        """
         return self._add(key, treeobj.val(_bytes(data)), APPEND)
 
     def mkdir(self, key: str) -> Txn:

@@ -1,4 +1,6 @@
-"""Lines of the broker's log as they travel and as people read them: ``<pri>1 time rank name pid - - text`` (RFC 5424's shape)."""
+"""Lines of the broker's log as they travel and as people read them: ``<pri>1 time rank name pid - -
+text`` (RFC 5424's shape).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ SEVERITIES: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info
 
 
 class Entry(NamedTuple):
-    """One log line: severity 0 to 7, timestamp as written, rank, program name, process id and text."""
+    """One log line: severity 0 to 7, timestamp as written, rank, program name, process id and
+    text.
+    """
 
     severity: int
     timestamp: str
@@ -20,7 +24,8 @@ class Entry(NamedTuple):
 
     def line(self) -> str:
         """Return the entry as it travels."""
-        return f"<{self.severity << 3}>1 {self.timestamp} {self.rank} {self.name} {self.pid} - - {self.text}"
+        head = f"<{self.severity << 3}>1 {self.timestamp} {self.rank} {self.name} {self.pid}"
+        return f"{head} - - {self.text}"
 
     def readable(self) -> str:
         """Return the entry as a person reads it, the format of ``flux dmesg``."""
@@ -31,7 +36,13 @@ def parse(line: str) -> Entry | None:
     """Return the entry of a line, None if it is not one."""
     head, sep, rest = line.partition(">1 ")
     fields = rest.split(" ", 6)
-    if not sep or not head.startswith("<") or not head[1:].isdecimal() or len(fields) < 7 or not fields[1].isdecimal():
+    if (
+        not sep
+        or not head.startswith("<")
+        or not head[1:].isdecimal()
+        or len(fields) < 7
+        or not fields[1].isdecimal()
+    ):
         return None
     timestamp, rank, name, pid, _, _, text = fields
     if len(head) > 4 or len(rank) > 10:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -18,9 +18,10 @@ def memoized_property(fget: Callable[[Any], T]) -> T:
 
     def getter(self: Any) -> T:
         try:
-            return self.__dict__[name]  # type: ignore[no-any-return]
+            value: T = self.__dict__[name]
         except KeyError:
             value = self.__dict__[name] = fget(self)
-            return value
+        return value
 
-    return property(getter, doc=fget.__doc__)  # type: ignore[return-value]
+    # Read on an object it is the value: that is what type checkers shall see.
+    return cast(T, property(getter, doc=fget.__doc__))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from flux.constants import FLUX_MATCHTAG_NONE, FLUX_MSGTYPE_EVENT
+from flux.core.interface import ReactorOwner
 from flux.core.watchers import Watcher
 from flux.wire import message as wire
 from flux.wire.topic import matches
-
-if TYPE_CHECKING:
-    from flux.core.handle import Flux
 
 _NAMES = {1: "request", 2: "response", 4: "event", 8: "control"}
 
@@ -26,11 +24,13 @@ def msg_typestr(msg_type: int) -> str:
 class Message:
     """A message, received or to be sent; ``wire`` is its protocol form."""
 
-    def __init__(self, type_id: int = FLUX_MSGTYPE_EVENT, handle: wire.Message | None = None) -> None:
+    def __init__(
+        self, type_id: int = FLUX_MSGTYPE_EVENT, handle: wire.Message | None = None
+    ) -> None:
         self.wire = handle if handle is not None else wire.Message(type_id, flags=wire.ROUTE)
 
     @classmethod
-    def from_event_encode(cls, topic: str, payload: Any = None) -> Message:
+    def from_event_encode(cls, topic: str, payload: object = None) -> Message:
         """Return an unpublished event; text is sent unmodified, any other payload as JSON."""
         return cls(handle=wire.event(topic, payload))
 
@@ -55,11 +55,13 @@ class Message:
 
     @property
     def payload(self) -> Any:
-        """The payload as a JSON value, None without payload; raises ValueError if it is not JSON."""
+        """The payload as a JSON value, None without payload; raises ValueError if it is not
+        JSON.
+        """
         return self.wire.json()
 
     @payload.setter
-    def payload(self, value: Any) -> None:
+    def payload(self, value: object) -> None:
         self.wire.payload = wire.encode_payload(value)
         if self.wire.payload is None:
             self.wire.flags &= ~wire.PAYLOAD
@@ -82,19 +84,30 @@ class Message:
         return self.wire.sequence
 
 
+class MessageSource(ReactorOwner, Protocol):
+    """What gives messages to watchers."""
+
+    def add_message_watcher(self, watcher: MessageWatcher) -> None:
+        """Give messages that ``watcher`` wants to it."""
+
+    def remove_message_watcher(self, watcher: MessageWatcher) -> None:
+        """Undo `add_message_watcher`."""
+
+
 class MessageWatcher(Watcher):
     """Calls ``callback(handle, watcher, message, args)`` for each message that matches."""
 
     def __init__(
         self,
-        flux_handle: Flux,
+        flux_handle: MessageSource,
         type_mask: int,
-        callback: Callable[..., Any],
+        callback: Callable[..., object],
         topic_glob: str = "*",
         match_tag: int = FLUX_MATCHTAG_NONE,
-        args: Any = None,
+        args: object = None,
     ) -> None:
         super().__init__(flux_handle)
+        self._source = flux_handle
         self.type_mask = type_mask
         self.topic_glob = topic_glob
         self.match_tag = match_tag
@@ -102,10 +115,10 @@ class MessageWatcher(Watcher):
         self._args = args
 
     def _start(self) -> None:
-        self.flux_handle.add_message_watcher(self)
+        self._source.add_message_watcher(self)
 
     def _stop(self) -> None:
-        self.flux_handle.remove_message_watcher(self)
+        self._source.remove_message_watcher(self)
 
     def wants(self, msg: wire.Message) -> bool:
         """Whether this watcher takes a message."""

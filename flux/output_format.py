@@ -1,11 +1,11 @@
 """Output formats of the list commands: ``{id.f58:>12} {runtime!F:>8h}`` and the like.
 
-A format is Python's str.format syntax over the fields of an object. It is parsed once: every row then costs one
-attribute look-up, one conversion and one format() call per field.
+A format is Python's str.format syntax over the fields of an object. It is parsed once: every row
+then costs one attribute look-up, one conversion and one format() call per field.
 
-Conversions besides Python's own: ``!D`` date and time (ISO 8601), ``!d`` date and time to be formatted by a strftime(3)
-spec, ``!F`` Flux standard duration, ``!H`` hours, minutes and seconds. A spec that ends in ``h`` shows a missing
-value as ``-``.
+Conversions besides Python's own: ``!D`` date and time (ISO 8601), ``!d`` date and time to be
+formatted by a strftime(3) spec, ``!F`` Flux standard duration, ``!H`` hours, minutes and seconds. A
+spec that ends in ``h`` shows a missing value as ``-``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from flux.terminal_text import terminal_line
 
 _MISSING = frozenset(("", "0s", "0.0", "0:00:00", "1970-01-01T00:00:00", "None"))
 _SPEC = re.compile(
-    r"(?P<align>(?:.?[<>=^])?)[-+ ]?#?0?(?P<width>\d*)[,_]?(?P<precision>(?:\.\d+)?)(?P<type>[a-zA-Z%]?)\Z"
+    r"(?P<align>(?:.?[<>=^])?)[-+ ]?#?0?(?P<width>\d*)[,_]?"
+    r"(?P<precision>(?:\.\d+)?)(?P<type>[a-zA-Z%]?)\Z"
 )
 
 
@@ -39,16 +40,20 @@ class UtilDatetime:
         return format(self, "")
 
 
-def _seconds(value: Any) -> float:
+Number = float | str
+"""A number, or its text; the empty string for none."""
+
+
+def _seconds(value: Number | None) -> float:
     return float(value) if value not in ("", None) else 0.0
 
 
-def _date(value: Any) -> str:
+def _date(value: Number | None) -> str:
     seconds = _seconds(value)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(seconds)) if seconds else ""
 
 
-def _hms(value: Any) -> str:
+def _hms(value: Number | None) -> str:
     minutes, seconds = divmod(round(_seconds(value)), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
@@ -56,7 +61,7 @@ def _hms(value: Any) -> str:
     return text if not days else f"{days} day{'' if days == 1 else 's'}, {text}"
 
 
-_CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+_CONVERSIONS: dict[str, Callable[[Any], object]] = {
     "D": _date,
     "d": lambda value: UtilDatetime(_seconds(value)),
     "F": lambda value: fsd(_seconds(value)),
@@ -67,7 +72,7 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def convert_value(value: Any, conversion: str) -> Any:
+def convert_value(value: Any, conversion: str) -> object:
     """Apply a ``!X`` conversion; ValueError if it is unknown."""
     convert = _CONVERSIONS.get(conversion)
     if convert is None:
@@ -75,10 +80,11 @@ def convert_value(value: Any, conversion: str) -> Any:
     return convert(value)
 
 
-def format_value(value: Any, spec: str) -> str:
+def format_value(value: object, spec: str) -> str:
     """Apply a format spec, where a trailing ``h`` shows a missing value as ``-``.
 
-    Numbers formatted by a numeric spec stay numbers; a value that is an empty string ignores a numeric type.
+    Numbers formatted by a numeric spec stay numbers; a value that is an empty string ignores a
+    numeric type.
     """
     if spec.endswith("h") and not isinstance(value, UtilDatetime):
         text = str(value)
@@ -94,7 +100,9 @@ def format_value(value: Any, spec: str) -> str:
 
 
 def heading_spec(spec: str) -> str:
-    """Return the spec for a field's heading: width and alignment, and the precision of a string but not of a number."""
+    """Return the spec for a field's heading: width and alignment, and the precision of a string but
+    not of a number.
+    """
     match = _SPEC.match(spec[:-1] if spec.endswith("h") else spec)
     if match is None:
         return ""
@@ -106,11 +114,11 @@ def heading_spec(spec: str) -> str:
 class UtilFormatter(string.Formatter):
     """string.Formatter with the conversions and the ``h`` suffix of this module."""
 
-    def convert_field(self, value: Any, conversion: str | None) -> Any:
+    def convert_field(self, value: object, conversion: str | None) -> object:
         """Apply a conversion; ValueError if it is unknown."""
         return convert_value(value, conversion) if conversion else value
 
-    def format_field(self, value: Any, format_spec: str) -> str:
+    def format_field(self, value: object, format_spec: str) -> str:
         """Apply a format spec."""
         return format_value(value, format_spec)
 
@@ -165,8 +173,9 @@ class OutputFormat:
             if name:
                 yield format(self.headings[name], "" if conversion == "d" else heading_spec(spec))
 
-    def format(self, obj: Any) -> str:
-        """Return the line of an object that has the format's fields as attributes, fit for a terminal.
+    def format(self, obj: object) -> str:
+        """Return the line of an object that has the format's fields as attributes, fit for a
+        terminal.
 
         Raises:
             ValueError: a conversion is unknown, or a spec does not fit the value.
@@ -183,8 +192,10 @@ class OutputFormat:
         line = "".join(parts)
         return line if line.isprintable() else self._format_cleaned(obj)
 
-    def _format_cleaned(self, obj: Any) -> str:
-        """Return the line with what is not fit for a terminal escaped in each value; the format's own text stays as it is."""
+    def _format_cleaned(self, obj: object) -> str:
+        """Return the line with what is not fit for a terminal escaped in each value; the format's
+        own text stays as it is.
+        """
         parts = []
         for text, getter, spec, conversion in self._cells:
             parts.append(text)

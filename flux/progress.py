@@ -1,4 +1,6 @@
-"""A status line and a progress bar on the last line of a terminal, by VT100 escape sequences (flux.progress in the manual)."""
+"""A status line and a progress bar on the last line of a terminal, by VT100 escape sequences
+(flux.progress in the manual).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from types import FrameType
 from typing import Any, ClassVar, TextIO
+
+from flux.wire.json import JsonObject
 
 _SAVE, _RESTORE = "\x1b7", "\x1b8"
 _REGION_RESET = "\x1b[r"
@@ -37,12 +41,16 @@ def _default_formatter(bottombar: Bottombar, width: int) -> str:
     return text[:width]
 
 
+SignalHandler = Callable[[int, FrameType | None], object] | int | None
+"""What `signal.signal` takes and returns."""
+
+
 class Bottombar:
     """A status line that stays on the last line of the terminal while output scrolls above it.
 
     Args:
-        formatter: called as ``formatter(bottombar, width)`` for the text of the line; the default shows the keyword
-            arguments.
+        formatter: called as ``formatter(bottombar, width)`` for the text of the line; the default
+            shows the keyword arguments.
         kwargs: kept, and readable as attributes of the bar.
 
     Updates are drawn at most twenty times a second; the last state is always drawn by stop().
@@ -50,15 +58,15 @@ class Bottombar:
 
     stream: TextIO
 
-    def __init__(self, formatter: Callable[[Any, int], str] | None = None, **kwargs: Any) -> None:
-        self.kwargs: dict[str, Any] = kwargs
+    def __init__(self, formatter: Callable[..., str] | None = None, **kwargs: object) -> None:
+        self.kwargs: JsonObject = kwargs
         self.formatter = formatter or _default_formatter
         self.stream = sys.stdout
         self._started: float | None = None
         self._running = False
         self._drawn = 0.0
         self._size = os.terminal_size((80, 24))
-        self._old_winch: Any = None
+        self._old_winch: SignalHandler = None
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -83,7 +91,7 @@ class Bottombar:
         self.redraw()
         return self
 
-    def _watch_resize(self) -> Any:
+    def _watch_resize(self) -> SignalHandler:
         try:
             return signal.signal(signal.SIGWINCH, self._resized)
         except ValueError:
@@ -112,7 +120,9 @@ class Bottombar:
             return
         self._drawn = time.monotonic()
         goto = f"\x1b[{self._size.lines};1H"
-        self._write(f"{_SAVE}{goto}{_CLEAR_LINE}{_WRAP_OFF}{_PLAIN}{self._text()}{_WRAP_ON}{_RESTORE}")
+        self._write(
+            f"{_SAVE}{goto}{_CLEAR_LINE}{_WRAP_OFF}{_PLAIN}{self._text()}{_WRAP_ON}{_RESTORE}"
+        )
 
     def stop(self) -> None:
         """Give the terminal back and leave the final state as a line of output."""
@@ -140,8 +150,10 @@ class ProgressBar(Bottombar):
     Args:
         total: how many units there are.
         style: one of bar_style.
-        before, after: text around the bar, str.format() templates over total, count, percent, elapsed and kwargs.
-        autostop: stop when count reaches total; otherwise the terminal is given back by stop() or at exit.
+        before, after: text around the bar, str.format() templates over total, count, percent,
+            elapsed and kwargs.
+        autostop: stop when count reaches total; otherwise the terminal is given back by stop() or
+            at exit.
         kwargs: further values for the templates.
 
     Raises:
@@ -163,7 +175,7 @@ class ProgressBar(Bottombar):
         before: str = "",
         after: str = " {percent:5.1f}%",
         autostop: bool = False,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         if style not in self.bar_style:
             raise ValueError(f"unknown style {style}: use one of {', '.join(self.bar_style)}")

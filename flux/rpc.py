@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import errno
+from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from flux.future import Future
-from flux.wire.message import NODEID_ANY, NODEID_UPSTREAM, NORESPONSE, STREAMING, UPSTREAM, Message, request
+from flux.wire.message import (
+    NODEID_ANY,
+    NODEID_UPSTREAM,
+    NORESPONSE,
+    STREAMING,
+    UPSTREAM,
+    Message,
+    request,
+)
 
 if TYPE_CHECKING:
-    from flux.core.handle import Flux
+    from flux.core.interface import Requester
 
 
 class RPC(Future):
     """A request that has been sent, and its response or stream of responses.
 
-    ``payload`` is None, text or a JSON value; raw bytes are sent as they are. ``nodeid`` is a rank, FLUX_NODEID_ANY or
-    FLUX_NODEID_UPSTREAM. ``flags`` may hold FLUX_RPC_NORESPONSE and FLUX_RPC_STREAMING.
+    ``payload`` is None, text or a JSON value; raw bytes are sent as they are. ``nodeid`` is a rank,
+    FLUX_NODEID_ANY or FLUX_NODEID_UPSTREAM. ``flags`` may hold FLUX_RPC_NORESPONSE and
+    FLUX_RPC_STREAMING.
     """
 
     def __init__(
         self,
-        flux_handle: Flux,
+        flux_handle: Requester,
         topic: str | bytes,
-        payload: Any = None,
+        payload: object = None,
         nodeid: int = NODEID_ANY,
         flags: int = 0,
     ) -> None:
         super().__init__(flux_handle)
         name = topic.decode() if isinstance(topic, bytes) else topic
         if not isinstance(name, str) or not name:
-            raise OSError(22, "an RPC needs a topic")
+            raise OSError(errno.EINVAL, "an RPC needs a topic")
         self.topic = name
         wire_flags = (NORESPONSE if flags & FLUX_RPC_NORESPONSE else 0) | (
             STREAMING if flags & FLUX_RPC_STREAMING else 0
@@ -52,7 +62,9 @@ class RPC(Future):
         super().fulfill(msg)
 
     def cancel(self) -> None:
-        """Give the RPC up; a service that streams is not told (it has a topic of its own for that)."""
+        """Give the RPC up; a service that streams is not told (it has a topic of its own for
+        that).
+        """
         super().cancel()
         assert self.flux_handle is not None
         self.flux_handle.free_matchtag(self.matchtag)

@@ -1,8 +1,9 @@
 """Signing of jobspecs: the ``none`` mechanism of flux-security (RFC 15).
 
-A signed payload is ``HEADER.PAYLOAD.SIGNATURE``: header and payload in base64, the signature as text. The header is a
-list of NUL-terminated keys and typed values; the mechanism ``none`` has the signature ``none``. It proves nothing by
-itself: the broker trusts the user id of the socket's peer and only checks that the header agrees with it.
+A signed payload is ``HEADER.PAYLOAD.SIGNATURE``: header and payload in base64, the signature as
+text. The header is a list of NUL-terminated keys and typed values; the mechanism ``none`` has the
+signature ``none``. It proves nothing by itself: the broker trusts the user id of the socket's peer
+and only checks that the header agrees with it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import errno
 import os
 from base64 import b64decode, b64encode
 from functools import lru_cache
-from typing import Any
 
 _SIGNATURE = b"none"
 _VERSION = 1
@@ -31,7 +31,9 @@ def sign(payload: bytes, userid: int | None = None) -> bytes:
         payload: what to wrap, usually the JSON of a jobspec.
         userid: the user that signs; None is the effective user of this process.
     """
-    return _header(os.geteuid() if userid is None else userid) + b64encode(payload) + b"." + _SIGNATURE
+    return (
+        _header(os.geteuid() if userid is None else userid) + b64encode(payload) + b"." + _SIGNATURE
+    )
 
 
 def _fields(header: bytes) -> dict[str, int | str]:
@@ -52,18 +54,25 @@ def unwrap(signed: bytes | str) -> tuple[bytes, int]:
         The payload and the user id that the header names.
 
     Raises:
-        OSError: EINVAL when the wrapping is malformed, of another version, or signed by another mechanism.
+        OSError: EINVAL when the wrapping is malformed, of another version, or signed by another
+            mechanism.
     """
     data = signed.encode("ascii", "replace") if isinstance(signed, str) else signed
     parts = data.split(b".")
     if len(parts) != 3:
-        raise OSError(errno.EINVAL, "sign-unwrap: input must have the form HEADER.PAYLOAD.SIGNATURE")
+        raise OSError(
+            errno.EINVAL, "sign-unwrap: input must have the form HEADER.PAYLOAD.SIGNATURE"
+        )
     try:
         fields = _fields(b64decode(parts[0], validate=True))
         payload = b64decode(parts[1], validate=True)
     except (binascii.Error, ValueError):
         raise OSError(errno.EINVAL, "sign-unwrap: the header or the payload is malformed") from None
-    version, mechanism, userid = fields.get("version"), fields.get("mechanism"), fields.get("userid")
+    version, mechanism, userid = (
+        fields.get("version"),
+        fields.get("mechanism"),
+        fields.get("userid"),
+    )
     if version != _VERSION:
         raise OSError(errno.EINVAL, f"sign-unwrap: header version={version} not supported")
     if mechanism != "none" or parts[2] != _SIGNATURE:
@@ -85,11 +94,15 @@ class SecurityContext:
         self.config_pattern = config_pattern
         self.flags = flags
 
-    def sign_wrap(self, payload: bytes | str, mech_type: Any = None, flags: int = 0) -> bytes:
-        """Return `payload` signed by the current user; OSError(EINVAL) for a mechanism other than none."""
+    def sign_wrap(self, payload: bytes | str, mech_type: object = None, flags: int = 0) -> bytes:
+        """Return `payload` signed by the current user; OSError(EINVAL) for a mechanism other than
+        none.
+        """
         return self.sign_wrap_as(os.geteuid(), payload, mech_type, flags)
 
-    def sign_wrap_as(self, userid: int, payload: bytes | str, mech_type: Any = None, flags: int = 0) -> bytes:
+    def sign_wrap_as(
+        self, userid: int, payload: bytes | str, mech_type: object = None, flags: int = 0
+    ) -> bytes:
         """Return `payload` signed as `userid`; OSError(EINVAL) for a mechanism other than none."""
         if mech_type not in (None, "none", b"none"):
             raise OSError(errno.EINVAL, f"sign-wrap: mechanism {mech_type} not supported")

@@ -1,15 +1,19 @@
 """Text that others wrote, made fit for a terminal: job names, notes, log lines, events, reasons.
 
-Control characters can move the cursor, set a title or answer in the user's name; bidirectional overrides show one text for another.
-They are written as JSON escapes (``\\u001b``), so that a line of JSON remains one with the same value. Output that *is* the data,
-such as that of a task or of ``flux kvs get``, does not pass through here.
+Control characters can move the cursor, set a title or answer in the user's name; bidirectional
+overrides show one text for another. They are written as JSON escapes (``\\u001b``), so that a line
+of JSON remains one with the same value. Output that *is* the data, such as that of a task or of
+``flux kvs get``, does not pass through here.
 """
 
 from __future__ import annotations
 
 import re
 
-_CONTROL = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\udc80-\udc9f"
+_CONTROL = (
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+    r"\udc80-\udc9f"
+)
 _IN_TEXT = re.compile(f"[{_CONTROL}]")
 _IN_LINE = re.compile(f"[{_CONTROL}\n]")
 
@@ -19,7 +23,9 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def terminal_text(text: str) -> str:
-    """Return ``text`` of several lines with control characters and bidirectional overrides escaped; newlines and tabs stay."""
+    """Return ``text`` of several lines with control characters and bidirectional overrides escaped;
+    newlines and tabs stay.
+    """
     return text if text.isprintable() else _IN_TEXT.sub(_escape, text)
 
 

@@ -1,8 +1,8 @@
 """RFC 11 tree objects and RFC 10 blobrefs, the data structures the key-value store is made of.
 
-A tree object is a JSON object with ``ver``, ``type`` and ``data``. The functions here build, check and decode them. Objects are
-built with their names in alphabetical order, so that compact JSON of a directory whose entries are sorted is canonical: equal
-directories get equal blobrefs.
+A tree object is a JSON object with ``ver``, ``type`` and ``data``. The functions here build, check
+and decode them. Objects are built with their names in alphabetical order, so that compact JSON of a
+directory whose entries are sorted is canonical: equal directories get equal blobrefs.
 """
 
 from __future__ import annotations
@@ -10,19 +10,22 @@ from __future__ import annotations
 import errno
 import hashlib
 import re
-from binascii import Error as _Base64Error
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from flux.b64 import b64decode as b64decode
+from flux.b64 import b64encode as b64encode
 from flux.kvs_limits import TREEOBJ_DEPTH, check_namespace, check_target, is_text
+from flux.wire.json import JsonMapping, JsonObject
 
-TreeObj = dict[str, Any]
+TreeObj = JsonObject
 
 VERSION: Final = 1
 DEFAULT_HASH: Final = "sha1"
 HASHES: Final[Mapping[str, int]] = {"sha1": 40, "sha256": 64}
-_BLOBREF: Final = re.compile("|".join(f"{name}-[0-9a-f]{{{size}}}" for name, size in HASHES.items())).fullmatch
+_BLOBREF: Final = re.compile(
+    "|".join(f"{name}-[0-9a-f]{{{size}}}" for name, size in HASHES.items())
+).fullmatch
 _TYPES: Final = frozenset(("val", "valref", "dir", "dirref", "symlink"))
 
 
@@ -34,19 +37,6 @@ def blobref(data: bytes, algorithm: str = DEFAULT_HASH) -> str:
 def is_blobref(text: object) -> bool:
     """Tell whether ``text`` has the form of a blobref of a known hash algorithm."""
     return isinstance(text, str) and _BLOBREF(text) is not None
-
-
-def b64encode(data: bytes) -> str:
-    """Return ``data`` as base64 text without line breaks."""
-    return b2a_base64(data, newline=False).decode("ascii")
-
-
-def b64decode(text: str) -> bytes:
-    """Return the bytes ``text`` stands for; raises ValueError if it is not base64."""
-    try:
-        return a2b_base64(text, strict_mode=True)
-    except _Base64Error as exc:
-        raise ValueError(str(exc)) from exc
 
 
 def val(data: bytes) -> TreeObj:
@@ -70,12 +60,14 @@ def directory(entries: Mapping[str, TreeObj] | None = None) -> TreeObj:
 
 
 def symlink(target: str, namespace: str | None = None) -> TreeObj:
-    """Return a *symlink* object to ``target``, in its own namespace unless ``namespace`` names another."""
+    """Return a *symlink* object to ``target``, in its own namespace unless ``namespace`` names
+    another.
+    """
     data = {"target": target} if namespace is None else {"namespace": namespace, "target": target}
     return {"data": data, "type": "symlink", "ver": VERSION}
 
 
-def decode_val(obj: Mapping[str, Any]) -> bytes:
+def decode_val(obj: JsonMapping) -> bytes:
     """Return the bytes of a *val* object; raises OSError(EINVAL) for another type or bad base64."""
     if obj.get("type") != "val":
         raise OSError(errno.EINVAL, f"tree object of type {obj.get('type')} is not a value")
@@ -88,7 +80,8 @@ def decode_val(obj: Mapping[str, Any]) -> bytes:
 def check(obj: object) -> TreeObj:
     """Return ``obj`` as a canonical tree object, names sorted on every level.
 
-    Raises OSError(EINVAL) with a sentence if it is not a valid RFC 11 object or nested too deep, ENAMETOOLONG for a link's target.
+    Raises OSError(EINVAL) with a sentence if it is not a valid RFC 11 object or nested too deep,
+    ENAMETOOLONG for a link's target.
     """
     return _check(obj, 1)
 
@@ -117,9 +110,11 @@ def _check(obj: object, depth: int) -> TreeObj:
 
 
 def check_entries(entries: object) -> dict[str, TreeObj]:
-    """Return the entries of a stored directory as they are, each known to be a tree object whose parts have the right types.
+    """Return the entries of a stored directory as they are, each known to be a tree object whose
+    parts have the right types.
 
-    Raises OSError(EINVAL) with a sentence if one is not, or nested too deep. Base64 text is not looked at.
+    Raises OSError(EINVAL) with a sentence if one is not, or nested too deep. Base64 text is not
+    looked at.
     """
     if not isinstance(entries, dict):
         raise OSError(errno.EINVAL, "invalid data in dir object")
@@ -127,7 +122,7 @@ def check_entries(entries: object) -> dict[str, TreeObj]:
     return entries
 
 
-def _check_stored(entries: dict[str, Any], depth: int) -> None:
+def _check_stored(entries: JsonObject, depth: int) -> None:
     for obj in entries.values():
         kind, data = _parts(obj, depth)
         if kind == "dir":
@@ -162,4 +157,10 @@ def _parts(obj: object, depth: int) -> tuple[str, Any]:
 
 
 def _is_name(name: object) -> bool:
-    return isinstance(name, str) and bool(name) and "." not in name and "\0" not in name and is_text(name)
+    return (
+        isinstance(name, str)
+        and bool(name)
+        and "." not in name
+        and "\0" not in name
+        and is_text(name)
+    )

@@ -1,4 +1,6 @@
-"""What the manual puts into flux.util: encodings of message parts, durations, output formats, the frame of a command."""
+"""What the manual puts into flux.util: encodings of message parts, durations, output formats, the
+frame of a command.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,12 @@ import errno
 import functools
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from flux.duration import fsd, parse_datetime, parse_fsd
 from flux.output_format import OutputFormat, UtilDatetime, UtilFormatter
 from flux.wire import json
+from flux.wire.json import JsonObject
 
 if TYPE_CHECKING:
     from logging import Logger
@@ -33,8 +36,9 @@ __all__ = [
 ]
 
 
-def encode_payload(payload: Any) -> bytes | None:
-    """Return a message payload as bytes: None and bytes unchanged, a string as UTF-8, anything else as JSON.
+def encode_payload(payload: object) -> bytes | None:
+    """Return a message payload as bytes: None and bytes unchanged, a string as UTF-8, anything else
+    as JSON.
 
     Raises:
         TypeError: JSON cannot express the payload.
@@ -63,7 +67,9 @@ def encode_topic(topic: str | bytes | None) -> bytes:
 
 
 def check_future_error(func: Callable[P, T]) -> Callable[P, T]:
-    """Decorate a method of a future: an OSError it raises carries the future's own error text, if it has one."""
+    """Decorate a method of a future: an OSError it raises carries the future's own error text, if
+    it has one.
+    """
 
     @functools.wraps(func)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -78,8 +84,10 @@ def check_future_error(func: Callable[P, T]) -> Callable[P, T]:
     return wrapper
 
 
-def set_treedict(tree: dict[str, Any], key: str, value: Any) -> None:
-    """Set `value` in a tree of dicts at a key whose periods separate the levels; levels are made as needed."""
+def set_treedict(tree: JsonObject, key: str, value: object) -> None:
+    """Set `value` in a tree of dicts at a key whose periods separate the levels; levels are made as
+    needed.
+    """
     *parents, leaf = key.split(".")
     for name in parents:
         level = tree.get(name)

@@ -16,17 +16,18 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from flux.constants import FLUX_POLLIN
-from flux.job.event import EventLogEvent, JobEventWatchFuture, event_watch_async
+from flux.job import follow, io
+from flux.job.follow_blocking import JobWatcher
 from flux.job.JobID import JobID
 from flux.terminal_text import terminal_text
 from fluxctl import attach_view as view
-from fluxctl import job_text
 from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.core.watchers import FDWatcher, SignalWatcher
     from flux.future import Future
+    from fluxctl.attach_pty import PtyClient
 
 _CHUNK = 1 << 16
 _CONFIRM = 2.0
@@ -110,12 +111,8 @@ class StdinForwarder:
                 self.stop()
                 return
             data = b""
-        payload: dict[str, Any] = {"stream": "stdin", "rank": "all"}
-        if data:
-            payload |= job_text.io_context(data)
-        else:
-            payload["eof"] = True
-            self._done = True
+        self._done = not data
+        payload = io.encode("stdin", "all", data, eof=self._done)
         self._handle.rpc(self._topic, payload, nodeid=self._rank).then(self._sent)
 
     def _sent(self, future: Future) -> None:
@@ -197,16 +194,17 @@ class Attachment:
         self._handle = handle
         self._jobid = JobID(jobid)
         self._view = view.AttachView(options)
-        self._open: set[JobEventWatchFuture] = set()
+        # Nothing is opened by itself: the view decides, for a pseudo terminal takes the place of the output.
+        self._watcher = JobWatcher(handle, int(jobid), follow.JobFollower({}), self._take)
         self._forwarder: StdinForwarder | None = None
-        self._pty: Any = None
+        self._pty: PtyClient | None = None
         self._error: CommandError | None = None
         self._detached = False
         self._interrupts = None if options.read_only else Interrupts(handle, int(jobid), self._detach)
 
     def run(self) -> int:
         """Attach, wait for the end and return the exit code."""
-        self._watch("eventlog", self._view.job_event, list, self._no_such_job)
+        self._watcher.start()
         if self._interrupts is not None:
             self._interrupts.start()
         try:
@@ -240,31 +238,20 @@ class Attachment:
         text = f"{_PROGRAM}: Failed to attach to {self._jobid.orig}: {reason}"
         self._error = CommandError(text, 1, bare=True)
 
-    def _watch(
-        self,
-        path: str,
-        on_event: Callable[[EventLogEvent], Iterable[view.Action]],
-        on_end: Callable[[], Iterable[view.Action]],
-        on_error: Callable[[OSError], None] = lambda error: None,
-    ) -> None:
-        future = event_watch_async(self._handle, int(self._jobid), path)
-        self._open.add(future)
-
-        def ready(_future: Future) -> None:
-            try:
-                event = future.get_event()
-            except OSError as error:
-                on_error(error)
-                event = None
-            if event is not None:
-                self._perform(on_event(event))
-                return
-            self._open.discard(future)
-            self._perform(on_end())
-            if not self._open:
+    def _take(self, item: follow.Item) -> None:
+        match item:
+            case follow.Entries(path, entries):
+                for event in entries:
+                    self._perform(self._view.event(path, event))
+            case follow.Failed(path, error):
+                if path == follow.MAIN:
+                    self._no_such_job(error)
+            case follow.LogEnded(path):
+                self._perform(self._view.ended(path))
+                if path == follow.OUTPUT and self._forwarder is not None:
+                    self._forwarder.stop()
+            case follow.Ended():
                 self._handle.reactor_stop()
-
-        future.then(ready)
 
     def _perform(self, actions: Iterable[view.Action]) -> None:
         for action in actions:
@@ -272,9 +259,9 @@ class Attachment:
                 case view.Print(fd, data):
                     _write(fd, data)
                 case view.WatchExec():
-                    self._watch("guest.exec.eventlog", self._view.exec_event, self._view.exec_ended)
+                    self._watcher.open(follow.EXEC)
                 case view.WatchOutput():
-                    self._watch("guest.output", self._view.output_event, self._output_ended)
+                    self._watcher.open(follow.OUTPUT)
                 case view.ForwardStdin(service, rank):
                     self._forwarder = StdinForwarder(self._handle, f"{service}.stdin", rank)
                     self._forwarder.start()
@@ -283,8 +270,3 @@ class Attachment:
 
                     self._pty = PtyClient(self._handle, topic, rank, lambda: self._perform([view.WatchOutput()]))
                     self._pty.start()
-
-    def _output_ended(self) -> list[view.Action]:
-        if self._forwarder is not None:
-            self._forwarder.stop()
-        return []

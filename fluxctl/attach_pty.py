@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flux.constants import FLUX_POLLIN, FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
-from fluxctl.job_text import io_context, io_data
+from flux.job import io
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -67,7 +67,7 @@ class PtyClient:
     def _readable(self, *_args: Any) -> None:
         data = os.read(0, _CHUNK)
         if data:
-            self._send({"type": "data", **io_context(data)})
+            self._send({"type": "data", **io.encode_data(data)})
         else:
             self._keys.stop()
 
@@ -82,7 +82,7 @@ class PtyClient:
         self._attached = True
         future.reset()
         if message.get("type") == "data":
-            sys.stdout.buffer.write(io_data(message))
+            sys.stdout.buffer.write(_screen(message))
         elif message.get("type") == "exit":
             self.close()
             text = f"\x1b[999H[detached: {message.get('message')}]\x1b[K\n\n"
@@ -98,3 +98,11 @@ class PtyClient:
 
             termios.tcsetattr(0, termios.TCSADRAIN, self._terminal)
             self._terminal = None
+
+
+def _screen(message: dict[str, Any]) -> bytes:
+    """Return what the terminal wrote; nothing if it cannot be read, for a raw screen has no line to say so on."""
+    try:
+        return io.decode_data(message)
+    except OSError:
+        return b""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from flux.job import io
 from flux.job.event import EventLogEvent
+from flux.job.follow import EXEC, MAIN
+from flux.job.lifecycle import exit_code, is_fatal
 from flux.terminal_text import terminal_text
+from flux.waitstatus import signal_of
 from fluxctl import job_text
 
 STDOUT, STDERR = 1, 2
@@ -91,9 +96,7 @@ class AttachView:
     @property
     def exit_code(self) -> int:
         """Exit code for the command that attached."""
-        if self._status is not None:
-            return job_text.exit_code_of(self._status)
-        return 1 if self._failed else 0
+        return exit_code(self._status, self._failed)
 
     @property
     def began(self) -> bool:
@@ -105,14 +108,23 @@ class AttachView:
         """Sentence about a job that failed, None if there is nothing to say."""
         if self._status is None or self.exit_code == 0:
             return None
-        if self._status & 0x7F:
-            import signal
-
-            return f"task(s) {signal.strsignal(self._status & 0x7F)}"
+        signum = signal_of(self._status)
+        if signum:
+            return f"task(s) {signal.strsignal(signum)}"
         return f"task(s) exited with exit code {self.exit_code}"
 
     def _line(self, text: str) -> Print:
         return Print(STDERR, terminal_text(text).encode("utf-8", "surrogateescape") + b"\n")
+
+    def event(self, path: str, event: EventLogEvent) -> list[Action]:
+        """Take an event of any of the job's eventlogs, by the names of `flux.job.follow`."""
+        if path == MAIN:
+            return self.job_event(event)
+        return self.exec_event(event) if path == EXEC else self.output_event(event)
+
+    def ended(self, path: str) -> list[Action]:
+        """Take the end of any of the job's eventlogs."""
+        return self.exec_ended() if path == EXEC else []
 
     def job_event(self, event: EventLogEvent) -> list[Action]:
         """Take an event of the main eventlog."""
@@ -121,7 +133,7 @@ class AttachView:
             self._start = event.timestamp
         if event.name == "exception":
             actions.append(self._line(job_text.exception_line(event, self._start)))
-            self._failed = self._failed or event.context.get("severity") == 0
+            self._failed = self._failed or is_fatal(event.name, event.context)
         elif self._options.show_events:
             line = self._line(job_text.event_line("job", event, self._start))
             (self._late if self._overtakes_exec(event) else actions).append(line)
@@ -156,15 +168,22 @@ class AttachView:
         start = self._start or event.timestamp
         self._exec_began = True
         if event.name == "log":
-            actions.append(self._line(job_text.exec_log_line(event, start)))
+            actions.append(self._line(self._exec_log(event, start)))
         elif self._options.show_exec:
             actions.append(self._line(job_text.event_line("exec", event, start)))
         if event.name == "shell.init":
             actions += self._shell_began(event.context)
         return actions
 
-    def _shell_began(self, context: dict[str, Any]) -> list[Action]:
-        self.service, rank = str(context["service"]), int(context["leader-rank"])
+    @staticmethod
+    def _exec_log(event: EventLogEvent, start: float) -> str:
+        try:
+            return job_text.exec_log_line(event, start)
+        except OSError as error:
+            return job_text.malformed(error)
+
+    def _shell_began(self, context: Mapping[str, object]) -> list[Action]:
+        self.service, rank = str(context["service"]), int(str(context["leader-rank"]))
         if context.get("pty") and not self._options.read_only:
             self._output_watched = True
             return [AttachPty(f"{self.service}.{context['pty']}", rank)]
@@ -189,10 +208,17 @@ class AttachView:
     def output_event(self, event: EventLogEvent) -> list[Action]:
         """Take an event of the job's output."""
         if event.name == "data":
-            data = job_text.task_output(event.context, self._options.label)
-            return [Print(STDERR if event.context.get("stream") == "stderr" else STDOUT, data)] if data else []
+            return self._output(event)
         if event.name == "log":
             return [self._line(job_text.shell_log_line(event, self._start or event.timestamp))]
         if event.name == "redirect":
             return [self._line(job_text.redirect_line(event))]
         return []
+
+    def _output(self, event: EventLogEvent) -> list[Action]:
+        try:
+            chunk = io.decode(event.context)
+        except OSError as error:
+            return [self._line(job_text.malformed(error))]
+        data = io.shown(chunk, self._options.label)
+        return [Print(STDERR if chunk.stream == "stderr" else STDOUT, data)] if data else []

@@ -1,6 +1,7 @@
 """How to reach a broker, by URI scheme: ``local:///path`` is a Unix stream socket.
 
-Connecting without a broker raises OSError(ENOENT); a broker that refuses the user answers with its own error number.
+Connecting without a broker raises OSError(ENOENT); a broker that refuses the user answers with its
+own error number.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
+from flux.wire.errors import os_error
+
 if TYPE_CHECKING:
-    from flux.aio import AsyncFlux, SocketTransport
+    from flux.connect.stream import Receiver, SocketTransport
 
 
 def default_uri() -> str:
     """Return the environment's FLUX_URI; raises OSError(ENOENT) when it is not set."""
     uri = os.environ.get("FLUX_URI")
     if not uri:
-        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+        raise os_error(errno.ENOENT)
     return uri
 
 
@@ -27,7 +30,9 @@ LONGEST_PATH = 107
 
 
 def local_path(uri: str | None) -> str:
-    """Return the socket path that ``uri`` names (default: FLUX_URI); raises OSError(EINVAL) for what is no URI."""
+    """Return the socket path that ``uri`` names (default: FLUX_URI); raises OSError(EINVAL) if it
+    is not a URI.
+    """
     uri = uri or default_uri()
     scheme, sep, rest = uri.partition("://")
     if not sep:
@@ -38,33 +43,37 @@ def local_path(uri: str | None) -> str:
     if not path:
         raise OSError(errno.EINVAL, f"{uri!r} names no socket")
     if len(os.fsencode(path)) > LONGEST_PATH:
-        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        raise os_error(errno.ENAMETOOLONG)
     return path
 
 
 def open_socket(uri: str | None) -> socket.socket:
-    """Connect a blocking socket to the broker at ``uri`` and wait for its verdict; raises OSError."""
+    """Connect a blocking socket to the broker at ``uri`` and wait for its verdict; raises
+    OSError.
+    """
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.connect(local_path(uri))
         verdict = sock.recv(1)
         if not verdict:
-            raise OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+            raise os_error(errno.ECONNRESET)
         if verdict[0]:
-            raise OSError(verdict[0], os.strerror(verdict[0]))
+            raise os_error(verdict[0])
     except BaseException:
         sock.close()
         raise
     return sock
 
 
-async def open_stream(uri: str | None, handle: AsyncFlux) -> SocketTransport:
+async def open_stream(uri: str | None, handle: Receiver) -> SocketTransport:
     """Connect an asyncio transport for ``handle`` to the broker at ``uri``; raises OSError."""
     import asyncio
 
-    from flux.aio import SocketTransport
+    from flux.connect.stream import SocketTransport
 
     loop = asyncio.get_running_loop()
-    _, transport = await loop.create_unix_connection(lambda: SocketTransport(handle), local_path(uri))
+    _, transport = await loop.create_unix_connection(
+        lambda: SocketTransport(handle), local_path(uri)
+    )
     await transport.accepted()
     return transport

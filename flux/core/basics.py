@@ -1,15 +1,18 @@
-"""What every module answers (RFC 5, flux-module(1)), for modules that run with a blocking handle: ping, stats, rusage, debug, shutdown."""
+"""What every module answers (RFC 5, flux-module(1)), for modules that run with a blocking handle:
+ping, stats, rusage, debug, shutdown.
+"""
 
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.wire import message as wire
+from flux.wire.errors import os_error
 from flux.wire.message import REQUEST
 
 if TYPE_CHECKING:
-    from flux.core.handle import Flux
+    from flux.core.interface import Sender
 
 ROLE_OWNER = 1
 
@@ -22,7 +25,7 @@ class ModuleBasics:
         self.debug_flags = 0
         self.requests = 0
 
-    def answer(self, handle: Flux, msg: wire.Message) -> bool:
+    def answer(self, handle: Sender, msg: wire.Message) -> bool:
         """Answer a request for this module; returns False for one of which it knows nothing."""
         service, _, method = (msg.topic or "").rpartition(f"{self.name}.")
         if service:
@@ -49,27 +52,40 @@ class ModuleBasics:
         """Count a request."""
         self.requests += msg.type == REQUEST
 
-    def _ping(self, msg: wire.Message) -> dict[str, Any]:
-        sender = {"route": "!".join(reversed(msg.routes)), "userid": msg.userid, "rolemask": msg.rolemask}
+    def _ping(self, msg: wire.Message) -> dict[str, object]:
+        sender = {
+            "route": "!".join(reversed(msg.routes)),
+            "userid": msg.userid,
+            "rolemask": msg.rolemask,
+        }
         return {**(msg.json() or {}), **sender}
 
-    def _stats(self, msg: wire.Message) -> dict[str, Any]:
+    def _stats(self, msg: wire.Message) -> dict[str, int]:
         return {"requests": self.requests}
 
     def _clear(self, msg: wire.Message) -> None:
         self.requests = 0
 
-    def _rusage(self, msg: wire.Message) -> dict[str, Any]:
+    def _rusage(self, msg: wire.Message) -> dict[str, float]:
         import resource
 
         usage = resource.getrusage(resource.RUSAGE_THREAD)
-        return {name.removeprefix("ru_"): getattr(usage, name) for name in dir(usage) if name.startswith("ru_")}
+        return {
+            name.removeprefix("ru_"): getattr(usage, name)
+            for name in dir(usage)
+            if name.startswith("ru_")
+        }
 
-    def _debug(self, msg: wire.Message) -> dict[str, Any]:
+    def _debug(self, msg: wire.Message) -> dict[str, int]:
         body = msg.json() or {}
         operation, flags = body.get("op"), body.get("flags")
         if operation not in ("setbit", "clrbit", "set", "clr") or not isinstance(flags, int):
-            raise OSError(errno.EPROTO, "Protocol error")
+            raise os_error(errno.EPROTO)
         before = self.debug_flags
-        self.debug_flags = {"setbit": before | flags, "clrbit": before & ~flags, "set": flags, "clr": 0}[operation]
+        self.debug_flags = {
+            "setbit": before | flags,
+            "clrbit": before & ~flags,
+            "set": flags,
+            "clr": 0,
+        }[operation]
         return {"flags": self.debug_flags}

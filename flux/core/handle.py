@@ -1,4 +1,6 @@
-"""The blocking Flux handle (flux_open(3)): what scripts and the command line use, without asyncio."""
+"""The blocking Flux handle (flux_open(3)): what scripts and the command line use, without
+asyncio.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +11,26 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.connect import open_socket
-from flux.constants import FLUX_MATCHTAG_NONE, FLUX_MSGTYPE_ANY, FLUX_REACTOR_NOWAIT, FLUX_REACTOR_ONCE
+from flux.constants import (
+    FLUX_MATCHTAG_NONE,
+    FLUX_MSGTYPE_ANY,
+    FLUX_REACTOR_NOWAIT,
+    FLUX_REACTOR_ONCE,
+)
 from flux.core.reactor import Reactor
 from flux.wire import framing
 from flux.wire import message as wire
 from flux.wire.codec import DecodeError
-from flux.wire.message import EVENT, NODEID_ANY, REQUEST, RESPONSE
-from flux.wire.topic import matches
+from flux.wire.errors import os_error
+from flux.wire.message import EVENT, NODEID_ANY, REQUEST, RESPONSE, next_matchtag
+from flux.wire.topic import SUBSCRIBE, UNSUBSCRIBE, matches
 
 if TYPE_CHECKING:
     from flux.core.basics import ModuleBasics
+    from flux.core.interface import Fulfillable
     from flux.core.watchers import FDWatcher, SignalWatcher, TimerWatcher
     from flux.future import Future
     from flux.message import Message, MessageWatcher
@@ -34,8 +43,8 @@ LONGEST_POLL = 3600.0
 class Flux:
     """A connection to the Flux instance at ``url`` (default: the environment's FLUX_URI).
 
-    A handle belongs to one thread. Raises OSError if there is no broker or it refuses; every RPC fails with ECONNRESET once the
-    connection is lost.
+    A handle belongs to one thread. Raises OSError if there is no broker or it refuses; every RPC
+    fails with ECONNRESET once the connection is lost.
     """
 
     tls = threading.local()
@@ -44,7 +53,7 @@ class Flux:
         self.url = url
         self._sock = open_socket(url)
         self._unpacker = framing.Unpacker()
-        self._pending: dict[int, RPC] = {}
+        self._pending: dict[int, Fulfillable] = {}
         self._tag = 0
         self._inbox: deque[wire.Message] = deque()
         self._watchers: list[MessageWatcher] = []
@@ -66,7 +75,7 @@ class Flux:
 
     def close(self) -> None:
         """End the connection; no effect on a closed handle."""
-        if not self._sock._closed:  # type: ignore[attr-defined]
+        if self._sock.fileno() >= 0:
             self.reactor.close()
             self._poller.close()
             self._sock.close()
@@ -81,24 +90,26 @@ class Flux:
     def send_wire(self, msg: wire.Message) -> None:
         """Send a protocol message; raises OSError(ECONNRESET) when the connection is lost."""
         if self._lost:
-            raise OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+            raise os_error(errno.ECONNRESET)
         try:
             self._sock.sendall(framing.pack(msg))
         except (BrokenPipeError, ConnectionError):
             self._disconnect()
-            raise OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)) from None
+            raise os_error(errno.ECONNRESET) from None
 
     def send(self, message: Message, flags: int = 0) -> None:
         """Send a message made before."""
         self.send_wire(message.wire)
 
-    def rpc(self, topic: str | bytes, payload: Any = None, nodeid: int = NODEID_ANY, flags: int = 0) -> RPC:
+    def rpc(
+        self, topic: str | bytes, payload: object = None, nodeid: int = NODEID_ANY, flags: int = 0
+    ) -> RPC:
         """Send a request; its response is the returned future's result."""
         from flux.rpc import RPC
 
         return RPC(self, topic, payload, nodeid, flags)
 
-    def respond(self, message: Message, payload: Any = None) -> None:
+    def respond(self, message: Message, payload: object = None) -> None:
         """Answer a request."""
         self.send_wire(wire.response(message.wire, payload))
 
@@ -106,9 +117,9 @@ class Flux:
         """Answer a request with an error."""
         self.send_wire(wire.response(message.wire, text, errnum=errnum))
 
-    def new_matchtag(self, rpc: RPC) -> int:
+    def new_matchtag(self, rpc: Fulfillable) -> int:
         """Return a match tag whose responses go to ``rpc``."""
-        self._tag = self._tag % 0xFFFFFFFE + 1
+        self._tag = next_matchtag(self._tag)
         self._pending[self._tag] = rpc
         return self._tag
 
@@ -138,7 +149,7 @@ class Flux:
             messages = self._unpacker.feed(data)
         except DecodeError:
             self._disconnect()
-            raise OSError(errno.EPROTO, os.strerror(errno.EPROTO)) from None
+            raise os_error(errno.EPROTO) from None
         for msg in messages:
             self._take(msg)
 
@@ -150,9 +161,13 @@ class Flux:
                 return
         for watcher in tuple(self._watchers):
             if watcher.wants(msg):
-                self.reactor.call_soon(lambda w=watcher: w.call(msg) if w.active else None)  # type: ignore[misc]
+                self._give(watcher, msg)
                 return
-        if msg.type == REQUEST and self._basics is not None and self._answer_basics(self._basics, msg):
+        if (
+            msg.type == REQUEST
+            and self._basics is not None
+            and self._answer_basics(self._basics, msg)
+        ):
             return
         if msg.type != RESPONSE:
             self._inbox.append(msg)
@@ -171,14 +186,15 @@ class Flux:
             self._receive()
 
     def wait_until(self, condition: Callable[[], bool], timeout: float = -1.0) -> bool:
-        """Take messages until ``condition`` holds or ``timeout`` seconds pass (negative: no limit); returns whether it holds.
+        """Take messages until ``condition`` holds or ``timeout`` seconds pass (negative: no limit);
+        returns whether it holds.
 
         Raises OSError(ECONNRESET) when the connection is lost first.
         """
         deadline = None if timeout < 0 else self.reactor.now() + timeout
         while not condition():
             if self._lost:
-                raise OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+                raise os_error(errno.ECONNRESET)
             if deadline is None:
                 self._receive()
                 continue
@@ -203,7 +219,11 @@ class Flux:
 
         def look() -> bool:
             for msg in self._inbox:
-                if msg.type & type_mask and matches(topic_glob, msg.topic) and match_tag in (0, msg.matchtag):
+                if (
+                    msg.type & type_mask
+                    and matches(topic_glob, msg.topic)
+                    and match_tag in (0, msg.matchtag)
+                ):
                     found.append(msg)
                     return True
             return False
@@ -218,43 +238,52 @@ class Flux:
         for msg in tuple(self._inbox):
             if watcher.wants(msg):
                 self._inbox.remove(msg)
-                self.reactor.call_soon(lambda m=msg: watcher.call(m) if watcher.active else None)  # type: ignore[misc]
+                self._give(watcher, msg)
+
+    def _give(self, watcher: MessageWatcher, msg: wire.Message) -> None:
+        """Have a watcher called in the next turn of the reactor, unless it was stopped by then."""
+        self.reactor.call_soon(lambda: watcher.call(msg) if watcher.active else None)
 
     def remove_message_watcher(self, watcher: MessageWatcher) -> None:
-        """Take back `add_message_watcher`."""
+        """Undo `add_message_watcher`."""
         if watcher in self._watchers:
             self._watchers.remove(watcher)
 
     # Events
 
     def event_subscribe(self, topic: str) -> None:
-        """Receive events whose topic starts with ``topic``; raises OSError(EINVAL) for None, TypeError for another type."""
-        self._subscription("sub", topic)
+        """Receive events whose topic starts with ``topic``; raises OSError(EINVAL) for None,
+        TypeError for another type.
+        """
+        self._subscription(SUBSCRIBE, topic)
 
     def event_unsubscribe(self, topic: str) -> None:
-        """Take back one `event_subscribe`."""
-        self._subscription("unsub", topic)
+        """Undo one `event_subscribe`."""
+        self._subscription(UNSUBSCRIBE, topic)
 
-    def _subscription(self, verb: str, topic: str) -> None:
+    def _subscription(self, services: tuple[str, ...], topic: str | bytes | None) -> None:
         if topic is None:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            raise os_error(errno.EINVAL)
         if not isinstance(topic, str | bytes):
             raise TypeError(f"topic must be a string, not {type(topic).__name__}")
         name = topic.decode() if isinstance(topic, bytes) else topic
-        try:
-            self.rpc(f"local.{verb}", {"topic": name}).get()
-        except OSError as exc:
-            if exc.errno != errno.ENOSYS:
-                raise
-            self.rpc(f"event.{verb}scribe", {"topic": name}).get()
+        for service in services:
+            try:
+                self.rpc(service, {"topic": name}).get()
+                return
+            except OSError as exc:
+                if exc.errno != errno.ENOSYS or service == services[-1]:
+                    raise
 
-    def event_create(self, topic: str, payload: Any = None) -> Message:
-        """Return an unpublished event; a string payload is used unmodified, another is made JSON."""
+    def event_create(self, topic: str, payload: object = None) -> Message:
+        """Return an unpublished event; a string payload is used unmodified, another is made
+        JSON.
+        """
         from flux.message import Message
 
         return Message.from_event_encode(topic, payload)
 
-    def event_send(self, topic: str, payload: Any = None) -> None:
+    def event_send(self, topic: str, payload: object = None) -> None:
         """Publish an event."""
         self.send_wire(wire.event(topic, payload))
 
@@ -269,11 +298,13 @@ class Flux:
         return self.rpc("service.add", {"service": name})
 
     def service_unregister(self, name: str) -> RPC:
-        """Take back `service_register`."""
+        """Undo `service_register`."""
         return self.rpc("service.remove", {"service": name})
 
     def module_basics(self, name: str) -> None:
-        """Be the module ``name``: answer what every module answers, and keep the reactor running until its end is asked for."""
+        """Be the module ``name``: answer what every module answers, and keep the reactor running
+        until its end is asked for.
+        """
         from flux.core.basics import ModuleBasics
 
         self._basics = ModuleBasics(name)
@@ -286,7 +317,9 @@ class Flux:
             self._stopping = True
             self.reactor.stop()
         elif not basics.answer(self, msg):
-            if not self.reactor.running and not any(watcher.type_mask & REQUEST for watcher in self._watchers):
+            if not self.reactor.running and not any(
+                watcher.type_mask & REQUEST for watcher in self._watchers
+            ):
                 return False
             if not msg.noresponse:
                 self.send_wire(wire.response(msg, "Unknown service method", errnum=errno.ENOSYS))
@@ -327,12 +360,16 @@ class Flux:
         from datetime import UTC, datetime
 
         stamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        line = f"<{level << 3}>1 {stamp} {self.get_rank()} {self.log_name} {os.getpid()} - - {fstring}"
+        line = (
+            f"<{level << 3}>1 {stamp} {self.get_rank()} {self.log_name} {os.getpid()} - - {fstring}"
+        )
         self.rpc("log.append", line.encode("utf-8", "replace"), flags=1)
 
     def barrier(self, name: str, nprocs: int) -> Future:
         """Enter a barrier of ``nprocs`` processes; the future is fulfilled when all are in."""
-        return self.rpc("barrier.enter", {"name": name, "count": 1, "nprocs": nprocs, "internal": False})
+        return self.rpc(
+            "barrier.enter", {"name": name, "count": 1, "nprocs": nprocs, "internal": False}
+        )
 
     # Reactor
 
@@ -341,19 +378,22 @@ class Flux:
         return self.reactor
 
     def reactor_run(self, reactor: Reactor | None = None, flags: int = 0) -> int:
-        """Run the reactor until nothing keeps it or it is stopped; returns how many watchers are left, -1 after an error.
+        """Run the reactor until nothing keeps it or it is stopped; returns how many watchers are
+        left, -1 after an error.
 
         Ctrl+C ends it with KeyboardInterrupt; an exception set by `set_exception` is raised.
         """
         loop = reactor or self.reactor
         previous, self.tls.reactor_running = getattr(self.tls, "reactor_running", False), True
         try:
-            left = loop.run(once=bool(flags & FLUX_REACTOR_ONCE), nowait=bool(flags & FLUX_REACTOR_NOWAIT))
+            left = loop.run(
+                once=bool(flags & FLUX_REACTOR_ONCE), nowait=bool(flags & FLUX_REACTOR_NOWAIT)
+            )
         finally:
             self.tls.reactor_running = previous
         self.raise_if_exception()
         if left < 0 and self._lost:
-            raise OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+            raise os_error(errno.ECONNRESET)
         return left
 
     def reactor_stop(self, reactor: Reactor | None = None) -> None:
@@ -369,7 +409,7 @@ class Flux:
         (reactor or self.reactor).incref()
 
     def reactor_decref(self, reactor: Reactor | None = None) -> None:
-        """Take back one `reactor_incref`."""
+        """Undo one `reactor_incref`."""
         (reactor or self.reactor).decref()
 
     @classmethod
@@ -388,12 +428,14 @@ class Flux:
 
     @classmethod
     def reactor_exit(cls) -> None:
-        """Take back `reactor_enter`."""
+        """Undo `reactor_enter`."""
         cls.tls.reactor_running = False
 
     @classmethod
     def set_exception(cls, exception: BaseException | None) -> BaseException | None:
-        """Set the exception this thread's `reactor_run` raises when it returns; returns the one set before."""
+        """Set the exception this thread's `reactor_run` raises when it returns; returns the one set
+        before.
+        """
         previous: BaseException | None = getattr(cls.tls, "exception", None)
         cls.tls.exception = exception
         return previous
@@ -408,9 +450,9 @@ class Flux:
     def timer_watcher_create(
         self,
         after: float,
-        callback: Callable[..., Any],
+        callback: Callable[..., object],
         repeat: float = 0.0,
-        args: Any = None,
+        args: object = None,
     ) -> TimerWatcher:
         """Return a watcher that calls after ``after`` seconds, then every ``repeat`` seconds."""
         from flux.core.watchers import TimerWatcher
@@ -418,14 +460,20 @@ class Flux:
         return TimerWatcher(self, after, callback, repeat, args)
 
     def fd_watcher_create(
-        self, fd_int: int, callback: Callable[..., Any], events: int | None = None, args: Any = None
+        self,
+        fd_int: int,
+        callback: Callable[..., object],
+        events: int | None = None,
+        args: object = None,
     ) -> FDWatcher:
         """Return a watcher that calls while a descriptor is ready."""
         from flux.core.watchers import FDWatcher
 
         return FDWatcher(self, fd_int, events, callback, args)
 
-    def signal_watcher_create(self, signum: int, callback: Callable[..., Any], args: Any = None) -> SignalWatcher:
+    def signal_watcher_create(
+        self, signum: int, callback: Callable[..., object], args: object = None
+    ) -> SignalWatcher:
         """Return a watcher that calls when a signal arrives."""
         from flux.core.watchers import SignalWatcher
 
@@ -433,10 +481,10 @@ class Flux:
 
     def msg_watcher_create(
         self,
-        callback: Callable[..., Any],
+        callback: Callable[..., object],
         type_mask: int = FLUX_MSGTYPE_ANY,
         topic_glob: str = "*",
-        args: Any = None,
+        args: object = None,
         match_tag: int = FLUX_MATCHTAG_NONE,
     ) -> MessageWatcher:
         """Return a watcher that calls for each message that matches."""

@@ -1,6 +1,8 @@
-"""The event loop of the blocking handle: descriptors, timers, signals and deferred calls, without asyncio.
+"""The event loop of the blocking handle: descriptors, timers, signals and deferred calls, without
+asyncio.
 
-A watcher that is started keeps the loop running; the loop returns when nothing keeps it, or when it is stopped.
+A watcher that is started keeps the loop running; the loop returns when nothing keeps it, or when it
+is stopped.
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ class Reactor:
         self._refs += 1
 
     def decref(self) -> None:
-        """Take back one `incref`."""
+        """Undo one `incref`."""
         self._refs -= 1
 
     @property
@@ -85,7 +87,9 @@ class Reactor:
         return time.monotonic()
 
     def add_fd(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
-        """Call ``callback`` with the selector events of ``fd`` when it is readable (1) or writable (2), as ``events`` asks."""
+        """Call ``callback`` with the selector events of ``fd`` when it is readable (1) or writable
+        (2), as ``events`` asks.
+        """
         self._selector.register(fd, events, callback)
 
     def remove_fd(self, fd: int) -> None:
@@ -107,7 +111,7 @@ class Reactor:
         self._signals.setdefault(signum, []).append(callback)
 
     def remove_signal(self, signum: int, callback: Callable[[int], None]) -> None:
-        """Take back one `add_signal`; the last one restores the signal's former disposition."""
+        """Undo one `add_signal`; the last one restores the signal's former disposition."""
         callbacks = self._signals.get(signum, [])
         if callback in callbacks:
             callbacks.remove(callback)
@@ -133,7 +137,8 @@ class Reactor:
                 callback(signum)
 
     def run(self, *, once: bool = False, nowait: bool = False) -> int:
-        """Run until nothing keeps the loop, or `stop`; returns how many watchers are left, -1 after a stop with an error.
+        """Run until nothing keeps the loop, or `stop`; returns how many watchers are left, -1 after
+        a stop with an error.
 
         ``once`` returns after one turn that did something; ``nowait`` does not wait for one.
         """

@@ -1,15 +1,17 @@
-"""Watchers of the reactor: timers, descriptors, signals (flux_timer_watcher_create(3) and its kin)."""
+"""Watchers of the reactor: timers, descriptors, signals (flux_timer_watcher_create(3) and its
+kin).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_POLLERR, FLUX_POLLIN, FLUX_POLLOUT
 from flux.core.reactor import Timer
 
 if TYPE_CHECKING:
-    from flux.core.handle import Flux
+    from flux.core.interface import ReactorOwner
 
 
 class Watcher:
@@ -18,7 +20,7 @@ class Watcher:
     An exception of a callback ends `Flux.reactor_run`, which raises it.
     """
 
-    def __init__(self, flux_handle: Flux) -> None:
+    def __init__(self, flux_handle: ReactorOwner) -> None:
         self.flux_handle = flux_handle
         self.active = False
 
@@ -55,15 +57,17 @@ class Watcher:
 
 
 class TimerWatcher(Watcher):
-    """Calls ``callback(handle, watcher, 0, args)`` after ``after`` seconds, then every ``repeat`` seconds if that is not 0."""
+    """Calls ``callback(handle, watcher, 0, args)`` after ``after`` seconds, then every ``repeat``
+    seconds if that is not 0.
+    """
 
     def __init__(
         self,
-        flux_handle: Flux,
+        flux_handle: ReactorOwner,
         after: float,
-        callback: Callable[..., Any],
+        callback: Callable[..., object],
         repeat: float = 0.0,
-        args: Any = None,
+        args: object = None,
     ) -> None:
         super().__init__(flux_handle)
         self.after = float(after)
@@ -94,15 +98,17 @@ class TimerWatcher(Watcher):
 
 
 class FDWatcher(Watcher):
-    """Calls ``callback(handle, watcher, fd, args)`` while a descriptor is ready; ``events`` are FLUX_POLLIN and FLUX_POLLOUT."""
+    """Calls ``callback(handle, watcher, fd, args)`` while a descriptor is ready; ``events`` are
+    FLUX_POLLIN and FLUX_POLLOUT.
+    """
 
     def __init__(
         self,
-        flux_handle: Flux,
+        flux_handle: ReactorOwner,
         fd_int: int,
         events: int | None,
-        callback: Callable[..., Any],
-        args: Any = None,
+        callback: Callable[..., object],
+        args: object = None,
     ) -> None:
         super().__init__(flux_handle)
         self.fd = fd_int
@@ -124,9 +130,17 @@ class FDWatcher(Watcher):
 
 
 class SignalWatcher(Watcher):
-    """Calls ``callback(handle, watcher, signum, args)`` when a signal arrives; only in the main thread."""
+    """Calls ``callback(handle, watcher, signum, args)`` when a signal arrives; only in the main
+    thread.
+    """
 
-    def __init__(self, flux_handle: Flux, signal_int: int, callback: Callable[..., Any], args: Any = None) -> None:
+    def __init__(
+        self,
+        flux_handle: ReactorOwner,
+        signal_int: int,
+        callback: Callable[..., object],
+        args: object = None,
+    ) -> None:
         super().__init__(flux_handle)
         self.signum = signal_int
         self._callback = callback

@@ -11,6 +11,7 @@ _DOTHEX = re.compile(r"[0-9a-fA-F]{1,4}(?:\.[0-9a-fA-F]{1,4}){3}\Z")
 _DECIMAL = re.compile(r"[0-9]+\Z", re.ASCII)
 _HEX = re.compile(r"0[xX][0-9a-fA-F]+\Z")
 _LIMIT = 1 << 64
+_KVS_ROOT = "job."
 
 ENCODINGS = ("dec", "kvs", "hex", "dothex", "words", "f58")
 """The names that JobID.encode() knows."""
@@ -56,10 +57,19 @@ def _from_dothex(text: str) -> int:
     return value
 
 
+def kvs_key(jobid: int, *names: str) -> str:
+    """Return the key of a job's directory in the KVS, or of what ``names`` lead to in it (RFC 16).
+
+    The id is not checked: this is for services that have it from where ids are made, and call it
+    for every job.
+    """
+    return ".".join((f"{_KVS_ROOT}{_to_dothex(jobid)}", *names))
+
+
 def _parse(text: str) -> int:
     """Decode by the RFC 19 rules, which tell the encoding from the look of the string."""
     if "." in text:
-        return _from_dothex(text.removeprefix("job."))
+        return _from_dothex(text.removeprefix(_KVS_ROOT))
     if "-" in text:
         from flux.job import mnemonic
 
@@ -106,7 +116,7 @@ def id_encode(jobid: int, encoding: str = "f58") -> str:
     if encoding == "dothex":
         return _to_dothex(value)
     if encoding == "kvs":
-        return "job." + _to_dothex(value)
+        return kvs_key(value)
     if encoding == "words":
         from flux.job import mnemonic
 
@@ -184,7 +194,9 @@ class JobID(int):
         return f"JobID({int(self)})"
 
     def __format__(self, spec: str) -> str:
-        """Format the F58 spelling; a spec that ends in an integer type (``{id:d}``) formats the number."""
+        """Format the F58 spelling; a spec that ends in an integer type (``{id:d}``) formats the
+        number.
+        """
         if spec and spec[-1] in "bcdoxXn":
             return int(self).__format__(spec)
         return str(self).__format__(spec)

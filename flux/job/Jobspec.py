@@ -1,20 +1,36 @@
-"""Job specifications: building, reading and checking them (RFC 14, RFC 25; flux.job.Jobspec in the manual)."""
+"""Job specifications: building, reading and checking them (RFC 14, RFC 25; flux.job.Jobspec in the
+manual).
+"""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import IO, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from flux.duration import parse_fsd
-from flux.job.jobspec_rules import Resource, check_resource, check_task, check_v1_resources, is_count, is_list, require
+from flux.job.jobspec_rules import (
+    check_resource,
+    check_task,
+    check_v1_resources,
+    is_count,
+    is_list,
+    require,
+)
 from flux.util import set_treedict
 from flux.wire import json
+from flux.wire.json import JsonMapping, JsonObject
+
+if TYPE_CHECKING:
+    from flux.job.types import ResourceVertex as Resource
+    from flux.job.types import TaskCount, TaskObject
 
 
-def validate_jobspec(jobspec: Jobspec | str | bytes | Mapping[str, Any], require_version: int | None = None) -> bool:
+def validate_jobspec(
+    jobspec: Jobspec | str | bytes | JsonMapping, require_version: int | None = None
+) -> bool:
     """Check a jobspec.
 
     Args:
@@ -30,7 +46,7 @@ def validate_jobspec(jobspec: Jobspec | str | bytes | Mapping[str, Any], require
         OSError: never raised by this implementation; listed by the manual.
     """
     if isinstance(jobspec, Jobspec):
-        data: Any = jobspec.jobspec
+        data: JsonMapping = jobspec.jobspec
     else:
         data = json.loads(jobspec) if isinstance(jobspec, str | bytes) else jobspec
     require(isinstance(data, Mapping), TypeError, "Jobspec must be a JSON object")
@@ -42,7 +58,7 @@ def validate_jobspec(jobspec: Jobspec | str | bytes | Mapping[str, Any], require
     return True
 
 
-def _resource_count(resource: Mapping[str, Any]) -> int:
+def _resource_count(resource: JsonMapping) -> int:
     count = resource["count"]
     return int(count["min"] if isinstance(count, Mapping) else count)
 
@@ -61,11 +77,21 @@ class Jobspec:
 
     top_level_keys: ClassVar[set[str]] = {"attributes", "resources", "tasks", "version"}
 
-    def __init__(self, resources: Any, tasks: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, resources: Sequence[Resource], tasks: Sequence[TaskObject], **kwargs: Any
+    ) -> None:
         version = kwargs.get("version", 1)
-        require(isinstance(version, int) and not isinstance(version, bool), TypeError, "version must be an integer")
+        require(
+            isinstance(version, int) and not isinstance(version, bool),
+            TypeError,
+            "version must be an integer",
+        )
         attributes = kwargs.get("attributes")
-        require(attributes is None or isinstance(attributes, Mapping), TypeError, "attributes must be a mapping")
+        require(
+            attributes is None or isinstance(attributes, Mapping),
+            TypeError,
+            "attributes must be a mapping",
+        )
         self._check_attributes(attributes or {})
         require(is_list(resources), TypeError, "resources must be a sequence")
         require(is_list(tasks), TypeError, "tasks must be a sequence")
@@ -74,14 +100,20 @@ class Jobspec:
             check_resource(resource)
         for task in tasks:
             check_task(task)
-        self.jobspec: dict[str, Any] = {"resources": resources, "tasks": tasks, **kwargs}
+        self.jobspec: JsonObject = {"resources": resources, "tasks": tasks, **kwargs}
 
-    def _check_attributes(self, attributes: Mapping[str, Any]) -> None:
-        require(isinstance(attributes.get("system", {}), Mapping), TypeError, "attributes.system must be a mapping")
+    def _check_attributes(self, attributes: JsonMapping) -> None:
+        require(
+            isinstance(attributes.get("system", {}), Mapping),
+            TypeError,
+            "attributes.system must be a mapping",
+        )
 
     @classmethod
     def from_yaml_stream(cls, yaml_stream: str | IO[str]) -> Jobspec:
-        """Return the jobspec of a YAML (or JSON) document; ValueError or TypeError if it is none."""
+        """Return the jobspec of a YAML (or JSON) document; ValueError or TypeError if it is
+        none.
+        """
         import yaml
 
         try:
@@ -106,27 +138,30 @@ class Jobspec:
         """Return the jobspec as compact JSON bytes."""
         return json.dumps(self.jobspec)
 
-    # -- sections --------------------------------------------------------------------------------------------------
+    # Sections
 
     @property
     def resources(self) -> list[Resource]:
         """The resource section."""
-        return self.jobspec["resources"]  # type: ignore[no-any-return]
+        resources: list[Resource] = self.jobspec["resources"]
+        return resources
 
     @property
-    def tasks(self) -> list[dict[str, Any]]:
+    def tasks(self) -> list[TaskObject]:
         """The task section."""
-        return self.jobspec["tasks"]  # type: ignore[no-any-return]
+        tasks: list[TaskObject] = self.jobspec["tasks"]
+        return tasks
 
     @property
-    def attributes(self) -> dict[str, Any] | None:
+    def attributes(self) -> JsonObject | None:
         """The attribute section, None if there is none."""
         return self.jobspec.get("attributes")
 
     @property
     def version(self) -> int:
         """Version of the jobspec."""
-        return self.jobspec["version"]  # type: ignore[no-any-return]
+        version: int = self.jobspec["version"]
+        return version
 
     def resource_walk(self) -> Iterator[tuple[Resource | None, Resource, int]]:
         """Yield (parent, resource, total count) of every resource, parents first, depth first."""
@@ -148,26 +183,26 @@ class Jobspec:
             counts[resource["type"]] = counts.get(resource["type"], 0) + count
         return counts
 
-    # -- attributes ------------------------------------------------------------------------------------------------
+    # Attributes
 
-    def setattr(self, key: str, val: Any) -> None:
+    def setattr(self, key: str, val: object) -> None:
         """Set an attribute; periods in the key separate levels."""
         set_treedict(self.jobspec, "attributes." + key, val)
 
-    def setattr_shell_option(self, key: str, val: Any) -> None:
+    def setattr_shell_option(self, key: str, val: object) -> None:
         """Set a shell option; periods in the key separate levels."""
         self.setattr("system.shell.options." + key, val)
 
     def getattr(self, key: str) -> Any:
         """Return an attribute; KeyError if it is not set."""
-        value: Any = self.attributes or {}
+        value: object = self.attributes or {}
         for name in key.split("."):
             if not isinstance(value, Mapping) or name not in value:
                 raise KeyError(key)
             value = value[name]
         return value
 
-    def _get(self, key: str, default: Any = None) -> Any:
+    def _get(self, key: str, default: object = None) -> Any:
         try:
             return self.getattr(key)
         except KeyError:
@@ -175,8 +210,11 @@ class Jobspec:
 
     @property
     def duration(self) -> float:
-        """Time limit in seconds, 0 for none. May be set to a number, a timedelta or a Flux standard duration."""
-        return self._get("system.duration", 0)  # type: ignore[no-any-return]
+        """Time limit in seconds, 0 for none. May be set to a number, a timedelta or a Flux standard
+        duration.
+        """
+        duration: float = self._get("system.duration", 0)
+        return duration
 
     @duration.setter
     def duration(self, duration: float | str | timedelta) -> None:
@@ -194,7 +232,8 @@ class Jobspec:
     @property
     def cwd(self) -> str | None:
         """Working directory of the job."""
-        return self._get("system.cwd")  # type: ignore[no-any-return]
+        cwd: str | None = self._get("system.cwd")
+        return cwd
 
     @cwd.setter
     def cwd(self, cwd: str | os.PathLike[str]) -> None:
@@ -203,7 +242,8 @@ class Jobspec:
     @property
     def environment(self) -> dict[str, str] | None:
         """Environment of the job."""
-        return self._get("system.environment")  # type: ignore[no-any-return]
+        environment: dict[str, str] | None = self._get("system.environment")
+        return environment
 
     @environment.setter
     def environment(self, environ: Mapping[str, str]) -> None:
@@ -211,7 +251,8 @@ class Jobspec:
         self.setattr("system.environment", dict(environ))
 
     def _io_path(self, section: str, stream: str) -> str | None:
-        return self._get(f"system.shell.options.{section}.{stream}.path")  # type: ignore[no-any-return]
+        path: str | None = self._get(f"system.shell.options.{section}.{stream}.path")
+        return path
 
     def _set_io_path(self, section: str, stream: str, path: str | os.PathLike[str]) -> None:
         name = f"{section}.{stream}"
@@ -246,27 +287,36 @@ class Jobspec:
         self._set_io_path("output", "stderr", path)
 
 
-def _sections(data: Any) -> dict[str, Any]:
-    require(isinstance(data, Mapping), TypeError, "Jobspec must be a mapping")
+def _sections(data: object) -> JsonObject:
+    if not isinstance(data, Mapping):
+        raise TypeError("Jobspec must be a mapping")
     for key in sorted(Jobspec.top_level_keys):
         require(key in data, ValueError, f"Missing key ({key})")
     return {str(key): value for key, value in data.items()}
 
 
 class JobspecV1(Jobspec):
-    """A jobspec of version 1 (RFC 25): one slot of cores and GPUs, on nodes or not, and one task."""
+    """A jobspec of version 1 (RFC 25): one slot of cores and GPUs, on nodes or not, and one
+    task.
+    """
 
-    def __init__(self, resources: Any, tasks: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, resources: Sequence[Resource], tasks: Sequence[TaskObject], **kwargs: Any
+    ) -> None:
         kwargs.setdefault("version", 1)
         require(kwargs["version"] == 1, ValueError, "version must be 1")
         super().__init__(resources, tasks, **kwargs)
         require(len(tasks) == 1, ValueError, "tasks must have exactly one entry")
         check_v1_resources(resources)
 
-    def _check_attributes(self, attributes: Mapping[str, Any]) -> None:
+    def _check_attributes(self, attributes: JsonMapping) -> None:
         super()._check_attributes(attributes)
         require("system" in attributes, ValueError, "attributes.system is a required key")
-        require("duration" in attributes["system"], ValueError, "attributes.system.duration is a required key")
+        require(
+            "duration" in attributes["system"],
+            ValueError,
+            "attributes.system.duration is a required key",
+        )
         duration = attributes["system"]["duration"]
         require(
             isinstance(duration, int | float) and not isinstance(duration, bool),
@@ -281,13 +331,23 @@ class JobspecV1(Jobspec):
     ) -> JobspecV1:
         require(is_count(tasks), ValueError, "task count must be a integer >= 1")
         require(is_count(cores), ValueError, "cores per task must be an integer >= 1")
-        require(gpus is None or is_count(gpus, 0), ValueError, "gpus per task must be an integer >= 0")
-        require(nodes is None or is_count(nodes), ValueError, "node count must be an integer >= 1 (if set)")
-        require(nodes is None or nodes <= tasks, ValueError, "node count must not be greater than task count")
+        require(
+            gpus is None or is_count(gpus, 0), ValueError, "gpus per task must be an integer >= 0"
+        )
+        require(
+            nodes is None or is_count(nodes),
+            ValueError,
+            "node count must be an integer >= 1 (if set)",
+        )
+        require(
+            nodes is None or nodes <= tasks,
+            ValueError,
+            "node count must not be greater than task count",
+        )
         children: list[Resource] = [{"type": "core", "count": cores}]
         if gpus:
             children.append({"type": "gpu", "count": gpus})
-        count = {"per_slot": 1}
+        count: TaskCount = {"per_slot": 1}
         slots = tasks
         if nodes is not None:
             slots = math.ceil(tasks / nodes)
@@ -297,7 +357,7 @@ class JobspecV1(Jobspec):
         resource: Resource = {"type": "slot", "count": slots, "with": children, "label": "task"}
         if nodes is not None:
             resource = {"type": "node", "count": nodes, "with": [resource]}
-        task = {"command": list(command), "slot": "task", "count": count}
+        task: TaskObject = {"command": list(command), "slot": "task", "count": count}
         return cls([resource], [task], attributes={"system": {"duration": 0}}, version=1)
 
     @classmethod
@@ -335,7 +395,8 @@ class JobspecV1(Jobspec):
         num_nodes: int | None = None,
         broker_opts: Iterable[str] | None = None,
     ) -> JobspecV1:
-        """Return a jobspec of a nested instance whose initial program is a script that travels with the job.
+        """Return a jobspec of a nested instance whose initial program is a script that travels with
+        the job.
 
         Args:
             script: text of the script; it begins with ``#!``.
@@ -347,8 +408,12 @@ class JobspecV1(Jobspec):
         Raises:
             ValueError, TypeError: the script has no interpreter line or a count is out of range.
         """
-        require(script.startswith("#!"), ValueError, f"{jobname} does not appear to start with '#!'")
-        made = cls._from_counts([jobname, *(args or ())], num_slots, cores_per_slot, gpus_per_slot, num_nodes)
+        require(
+            script.startswith("#!"), ValueError, f"{jobname} does not appear to start with '#!'"
+        )
+        made = cls._from_counts(
+            [jobname, *(args or ())], num_slots, cores_per_slot, gpus_per_slot, num_nodes
+        )
         made.setattr_shell_option("per-resource.type", "node")
         made.setattr("system.batch", {"script": script, "broker-opts": list(broker_opts or ())})
         return made

@@ -1,6 +1,7 @@
 """Jobs: submitting, watching, waiting, listing (the flux.job package of the manual).
 
-Names are loaded on first use (PEP 562): importing ``flux.job.JobID`` loads neither the list nor the executor.
+Names are loaded on first use (PEP 562): importing ``flux.job.JobID`` loads neither the list nor the
+executor.
 """
 
 from __future__ import annotations
@@ -122,8 +123,8 @@ __all__ = sorted(_HOME)
 class _JobPackage(ModuleType):
     """Lets ``flux.job.submit`` be the function although ``flux/job/submit.py`` is a module.
 
-    Importing a submodule binds it as an attribute of its package; where an exported name has the same spelling, the
-    exported object takes the place.
+    Importing a submodule binds it as an attribute of its package; where an exported name has the
+    same spelling, the exported object takes the place.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -132,7 +133,9 @@ class _JobPackage(ModuleType):
         super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> Any:
-        """Import the module that defines `name`; AttributeError if the manual knows no such name."""
+        """Import the module that defines `name`; AttributeError if the manual knows no such
+        name.
+        """
         module = _HOME.get(name)
         if module is None:
             raise AttributeError(f"module 'flux.job' has no attribute {name!r}")

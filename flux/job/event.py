@@ -4,35 +4,41 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from flux.rpc import RPC
 from flux.wire import json
+from flux.wire.json import JsonObject
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.job.JobID import JobID
 
 
-class EventLogEvent(dict[str, Any]):
+class EventLogEvent(JsonObject):
     """One entry of an eventlog: a dict with attributes for the RFC 18 keys.
 
     Args:
-        event: the entry as JSON text or as a mapping with ``timestamp``, ``name`` and optionally ``context``.
+        event: the entry as JSON text or as a mapping with ``timestamp``, ``name`` and optionally
+            ``context``.
 
     Raises:
-        ValueError: the entry is no JSON object or lacks timestamp or name.
+        ValueError: the entry is not a JSON object, lacks timestamp or name, or has a context that
+            is not an object.
     """
 
-    def __init__(self, event: Mapping[str, Any] | str | bytes) -> None:
+    def __init__(self, event: Mapping[str, object] | str | bytes) -> None:
         entry = json.loads(event) if isinstance(event, str | bytes) else event
         if not isinstance(entry, Mapping):
             raise ValueError("eventlog entry is not a JSON object")
         super().__init__(entry)
-        if not isinstance(self.get("timestamp"), int | float) or not isinstance(self.get("name"), str):
+        if not isinstance(self.get("timestamp"), int | float) or not isinstance(
+            self.get("name"), str
+        ):
             raise ValueError("eventlog entry has no timestamp or name")
-        self.setdefault("context", {})
+        if not isinstance(self.setdefault("context", {}), dict):
+            raise ValueError("the context of an eventlog entry is not a JSON object")
 
     @property
     def timestamp(self) -> float:
@@ -45,9 +51,9 @@ class EventLogEvent(dict[str, Any]):
         return str(self["name"])
 
     @property
-    def context(self) -> dict[str, Any]:
+    def context(self) -> JsonObject:
         """The event's own data; empty if it has none."""
-        context: dict[str, Any] = self["context"]
+        context: JsonObject = self["context"]
         return context
 
     @property
@@ -60,7 +66,9 @@ class EventLogEvent(dict[str, Any]):
 
 
 def parse_eventlog(text: str | bytes) -> list[EventLogEvent]:
-    """Return the entries of an eventlog, one JSON object a line; ValueError if a line is malformed."""
+    """Return the entries of an eventlog, one JSON object a line; ValueError if a line is
+    malformed.
+    """
     return [EventLogEvent(line) for line in text.splitlines() if line.strip()]
 
 
@@ -74,7 +82,7 @@ class JobException(Exception):
         severity: 0 is fatal to the job, any other value is not.
     """
 
-    def __init__(self, event: EventLogEvent | Mapping[str, Any]) -> None:
+    def __init__(self, event: EventLogEvent | Mapping[str, object]) -> None:
         entry = event if isinstance(event, EventLogEvent) else EventLogEvent(event)
         self.timestamp: float = entry.timestamp
         self.type: str = entry.context["type"]
@@ -89,20 +97,32 @@ class JobException(Exception):
 class JobEventWatchFuture(RPC):
     """A watch of an eventlog; `get_event` returns one event after the other."""
 
-    def __init__(self, flux_handle: Flux, jobid: JobID | int | str, eventlog: str = "eventlog", flags: int = 0) -> None:
+    def __init__(
+        self,
+        flux_handle: Flux,
+        jobid: JobID | int | str,
+        eventlog: str = "eventlog",
+        flags: int = 0,
+    ) -> None:
         from flux.job.JobID import JobID
 
         payload = {"id": int(JobID(jobid)), "path": eventlog, "flags": flags}
         super().__init__(flux_handle, "job-info.eventlog-watch", payload, flags=FLUX_RPC_STREAMING)
 
     def get_line(self, autoreset: bool = True) -> str | None:
-        """Return the next event as the line in the eventlog, None after the last one; see `get_event`."""
+        """Return the next event as the line in the eventlog, None after the last one; see
+        `get_event`.
+        """
         try:
-            line: str = self.get()["event"]
+            line: object = self.get()["event"]
         except OSError as exc:
             if exc.errno == errno.ENODATA:
                 return None
             raise
+        except (KeyError, TypeError):
+            line = None
+        if not isinstance(line, str):
+            raise OSError(errno.EPROTO, "malformed answer to the watch of an eventlog")
         if autoreset:
             self.reset()
         return line
@@ -114,10 +134,16 @@ class JobEventWatchFuture(RPC):
             autoreset: make the following event current; False leaves that to ``reset``.
 
         Raises:
-            OSError: ENOENT for an unknown job or eventlog, EPERM for somebody else's job.
+            OSError: ENOENT for an unknown job or eventlog, EPERM for somebody else's job, EPROTO
+                for what is not an event.
         """
         line = self.get_line(autoreset)
-        return None if line is None else EventLogEvent(line)
+        if line is None:
+            return None
+        try:
+            return EventLogEvent(line)
+        except ValueError as exc:
+            raise OSError(errno.EPROTO, str(exc)) from None
 
     def cancel(self) -> None:
         """Ask for the end of the watch; `get_event` returns None once it has come."""
@@ -129,11 +155,15 @@ class JobEventWatchFuture(RPC):
 def event_watch_async(
     flux_handle: Flux, jobid: JobID | int | str, eventlog: str = "eventlog", flags: int = 0
 ) -> JobEventWatchFuture:
-    """Watch an eventlog of a job; returns a future to call ``get_event`` of, from its ``then`` callback for instance."""
+    """Watch an eventlog of a job; returns a future to call ``get_event`` of, from its ``then``
+    callback for instance.
+    """
     return JobEventWatchFuture(flux_handle, jobid, eventlog, flags)
 
 
-def event_watch(flux_handle: Flux, jobid: JobID | int | str, eventlog: str = "eventlog") -> Iterator[EventLogEvent]:
+def event_watch(
+    flux_handle: Flux, jobid: JobID | int | str, eventlog: str = "eventlog"
+) -> Iterator[EventLogEvent]:
     """Yield the events of an eventlog of a job until it ends.
 
     Args:

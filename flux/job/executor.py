@@ -1,4 +1,6 @@
-"""Jobs as futures: submit jobspecs to an executor, wait for them with `concurrent.futures` (flux.job.executor in the manual)."""
+"""Jobs as futures: submit jobspecs to an executor, wait for them with `concurrent.futures`
+(flux.job.executor in the manual).
+"""
 
 from __future__ import annotations
 
@@ -16,23 +18,22 @@ from flux.job.event import JobEventWatchFuture, JobException, event_watch_async
 from flux.job.executor_future import EVENTS, FluxExecutorFuture
 from flux.job.JobID import JobID
 from flux.job.submit import SubmitFuture, submit_async
+from flux.waitstatus import SIGNALED, return_code_of
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
 
-_SIGNAL_BASE = 128
-
 
 def _exit_status(waitstatus: int) -> int:
     """Return an exit status, or minus a signal number, for the status of a finish event."""
-    if os.WIFSIGNALED(waitstatus):
-        return -os.WTERMSIG(waitstatus)
-    code = os.WEXITSTATUS(waitstatus)
-    return _SIGNAL_BASE - code if code > _SIGNAL_BASE else code
+    code = return_code_of(waitstatus)
+    return SIGNALED - code if code > SIGNALED else code
 
 
 class _Task:
-    """A future and what is to be done for it: submit a job with these arguments, or attach to one."""
+    """A future and what is to be done for it: submit a job with these arguments, or attach to
+    one.
+    """
 
     def __init__(
         self,
@@ -51,7 +52,11 @@ class _Worker(threading.Thread):
     """A thread with a handle of its own that submits and watches jobs."""
 
     def __init__(
-        self, executor: FluxExecutor, name: str, make_handle: Callable[[], Flux], poll_interval: float
+        self,
+        executor: FluxExecutor,
+        name: str,
+        make_handle: Callable[[], Flux],
+        poll_interval: float,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._executor = executor
@@ -102,7 +107,9 @@ class _Worker(threading.Thread):
 
     def _serve(self, handle: Flux) -> None:
         watcher = handle.fd_watcher_create(self._reader, lambda *_: self._take(handle), FLUX_POLLIN)
-        timer = handle.timer_watcher_create(self._poll_interval, lambda *_: self._take(handle), self._poll_interval)
+        timer = handle.timer_watcher_create(
+            self._poll_interval, lambda *_: self._take(handle), self._poll_interval
+        )
         watcher.start()
         timer.start()
         self._take(handle)
@@ -135,11 +142,15 @@ class _Worker(threading.Thread):
             if task.jobid is not None:
                 self._watch(handle, future, JobID(task.jobid))
             else:
-                submit_async(handle, *task.args, **task.kwargs).then(self._submitted, handle, future)
+                submit_async(handle, *task.args, **task.kwargs).then(
+                    self._submitted, handle, future
+                )
         except Exception as exc:
             self._end(handle, future, exc)
 
-    def _submitted(self, submission: SubmitFuture, handle: Flux, future: FluxExecutorFuture) -> None:
+    def _submitted(
+        self, submission: SubmitFuture, handle: Flux, future: FluxExecutorFuture
+    ) -> None:
         try:
             jobid = JobID(submission.get_id())
         except OSError as exc:
@@ -185,12 +196,14 @@ class _Worker(threading.Thread):
 
 
 class FluxExecutor:
-    """Submits jobs and follows them in threads of its own, in the manner of `concurrent.futures.Executor`.
+    """Submits jobs and follows them in threads of its own, in the manner of
+    `concurrent.futures.Executor`.
 
     Args:
         threads: number of threads.
         thread_name_prefix: beginning of the threads' names.
-        poll_interval: longest time in seconds until a new job is noticed; usually it is noticed at once.
+        poll_interval: longest time in seconds until a new job is noticed; usually it is noticed at
+            once.
         handle_args: positional arguments of the handles that the threads open.
         handle_kwargs: keyword arguments of the handles.
     """
@@ -219,7 +232,9 @@ class FluxExecutor:
         self._lock = threading.Lock()
         self._shutdown = False
         self._failure: BaseException | None = None
-        self._workers = [_Worker(self, f"{prefix}-{n}", make_handle, poll_interval) for n in range(threads)]
+        self._workers = [
+            _Worker(self, f"{prefix}-{n}", make_handle, poll_interval) for n in range(threads)
+        ]
         self._next_worker = itertools.cycle(self._workers)
         for worker in self._workers:
             worker.start()
@@ -237,7 +252,9 @@ class FluxExecutor:
     def _give(self, make: Callable[[FluxExecutorFuture], _Task]) -> FluxExecutorFuture:
         with self._lock:
             if self._failure is not None:
-                raise RuntimeError("Executor is broken, new jobs cannot be submitted") from self._failure
+                raise RuntimeError(
+                    "Executor is broken, new jobs cannot be submitted"
+                ) from self._failure
             if self._shutdown:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             worker = next(self._next_worker)

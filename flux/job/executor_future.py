@@ -31,18 +31,19 @@ EVENTS = frozenset(
 )
 _log = logging.getLogger("flux.job.executor")
 
-EventCallback = Callable[["FluxExecutorFuture", EventLogEvent], Any]
-FutureCallback = Callable[["FluxExecutorFuture"], Any]
+EventCallback = Callable[["FluxExecutorFuture", EventLogEvent], object]
+FutureCallback = Callable[["FluxExecutorFuture"], object]
 
 
 class FluxExecutorFuture(concurrent.futures.Future[int]):
     """A future that stands for one job.
 
-    The result is the largest exit status of the job's tasks, or minus the number of the signal that ended it; a fatal exception of
-    the job is raised as `flux.job.JobException`.
+    The result is the largest exit status of the job's tasks, or minus the number of the signal that
+    ended it; a fatal exception of the job is raised as `flux.job.JobException`.
 
     Args:
-        owning_thread_id: the thread that may wait for the future without having a deadlock: any but the executor's own.
+        owning_thread_id: the thread that may wait for the future without having a deadlock: any but
+            the executor's own.
     """
 
     EVENTS: ClassVar[frozenset[str]] = EVENTS
@@ -80,9 +81,14 @@ class FluxExecutorFuture(concurrent.futures.Future[int]):
         Raises:
             concurrent.futures.TimeoutError: the id is not there in time.
             concurrent.futures.CancelledError: the future was cancelled.
-            RuntimeError: the job could not be submitted, or the caller is the thread that sets the id.
+            RuntimeError: the job could not be submitted, or the caller is the thread that sets the
+                id.
         """
-        if threading.get_ident() == self._owning_thread_id and self._jobid is None and self._jobid_failed is None:
+        if (
+            threading.get_ident() == self._owning_thread_id
+            and self._jobid is None
+            and self._jobid_failed is None
+        ):
             raise RuntimeError("Cannot wait for future from inside callback")
         with self._jobid_ready:
             ready = self._jobid_ready.wait_for(
@@ -98,7 +104,9 @@ class FluxExecutorFuture(concurrent.futures.Future[int]):
         raise RuntimeError(f"job could not be submitted due to {failure}") from failure
 
     def add_jobid_callback(self, callback: FutureCallback) -> None:
-        """Have ``callback(self)`` called when the job id is there; at once if it is. It may be called in another thread."""
+        """Have ``callback(self)`` called when the job id is there; at once if it is. It may be
+        called in another thread.
+        """
         with self._jobid_ready:
             if self._jobid is None:
                 if self._jobid_failed is None:
@@ -118,7 +126,8 @@ class FluxExecutorFuture(concurrent.futures.Future[int]):
             self._call(callback, self, event)
 
     def add_event_callback(self, event: str, callback: EventCallback) -> Self:
-        """Have ``callback(self, entry)`` called for every event of a name, for those that were already at once.
+        """Have ``callback(self, entry)`` called for every event of a name, for those that were
+        already at once.
 
         Returns:
             This future.
@@ -136,7 +145,7 @@ class FluxExecutorFuture(concurrent.futures.Future[int]):
         return self
 
     @staticmethod
-    def _call(callback: Callable[..., Any], *args: Any) -> None:
+    def _call(callback: Callable[..., object], *args: object) -> None:
         try:
             callback(*args)
         except Exception:
@@ -149,11 +158,11 @@ class FluxExecutorFuture(concurrent.futures.Future[int]):
         super().add_done_callback(*args, **kwargs)
         return self
 
-    def cancel(self, *args: Any, **kwargs: Any) -> bool:
+    def cancel(self) -> bool:
         """Cancel the future unless its job has been submitted; returns whether it is cancelled."""
         if self.cancelled():
             return True
-        cancelled = super().cancel(*args, **kwargs)
+        cancelled = super().cancel()
         if cancelled:
             with contextlib.suppress(RuntimeError):
                 self._set_jobid(None, concurrent.futures.CancelledError())
@@ -163,15 +172,19 @@ class FluxExecutorFuture(concurrent.futures.Future[int]):
         if threading.get_ident() == self._owning_thread_id and not self.done():
             raise RuntimeError("Cannot wait for future from inside callback")
 
-    def result(self, *args: Any, **kwargs: Any) -> int:
-        """Wait for the job and return its exit status; raises its exception, CancelledError or TimeoutError."""
+    def result(self, timeout: float | None = None) -> int:
+        """Wait for the job and return its exit status; raises its exception, CancelledError or
+        TimeoutError.
+        """
         self._check_thread()
-        return super().result(*args, **kwargs)
+        return super().result(timeout)
 
-    def exception(self, *args: Any, **kwargs: Any) -> BaseException | None:
-        """Wait for the job and return its exception, None without one; raises CancelledError or TimeoutError."""
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait for the job and return its exception, None without one; raises CancelledError or
+        TimeoutError.
+        """
         self._check_thread()
-        return super().exception(*args, **kwargs)
+        return super().exception(timeout)
 
     def set_exception(self, exception: BaseException | None) -> None:
         """Make the future fail, and the job id with it if that is not there."""

@@ -1,8 +1,9 @@
-"""What is known of a job, as attributes, and the format of job listings (flux.job.info in the manual, RFC 21)."""
+"""What is known of a job, as attributes, and the format of job listings (flux.job.info in the
+manual, RFC 21).
+"""
 
 from __future__ import annotations
 
-import os
 import pwd
 import time
 from collections.abc import Mapping
@@ -12,9 +13,12 @@ from typing import Any, ClassVar
 from flux import constants
 from flux.duration import fsd
 from flux.job.JobID import JobID
+from flux.job.state_names import result_name, state_name, status_name
 from flux.memoized_property import memoized_property
 from flux.output_format import OutputFormat, UtilFormatter, heading_spec
+from flux.waitstatus import return_code_of
 from flux.wire import json
+from flux.wire.json import JsonMapping, JsonObject
 
 __all__ = [
     "AnnotationsInfo",
@@ -29,43 +33,24 @@ __all__ = [
     "statustostr",
 ]
 
-_STATES = {
-    constants.FLUX_JOB_STATE_NEW: ("NEW", "N"),
-    constants.FLUX_JOB_STATE_DEPEND: ("DEPEND", "D"),
-    constants.FLUX_JOB_STATE_PRIORITY: ("PRIORITY", "P"),
-    constants.FLUX_JOB_STATE_SCHED: ("SCHED", "S"),
-    constants.FLUX_JOB_STATE_RUN: ("RUN", "R"),
-    constants.FLUX_JOB_STATE_CLEANUP: ("CLEANUP", "C"),
-    constants.FLUX_JOB_STATE_INACTIVE: ("INACTIVE", "I"),
-}
-_RESULTS = {
-    constants.FLUX_JOB_RESULT_COMPLETED: ("COMPLETED", "CD"),
-    constants.FLUX_JOB_RESULT_FAILED: ("FAILED", "F"),
-    constants.FLUX_JOB_RESULT_CANCELED: ("CANCELED", "CA"),
-    constants.FLUX_JOB_RESULT_TIMEOUT: ("TIMEOUT", "TO"),
-}
 _CANCELED_BEFORE_RUN = -128
 
 
 def statetostr(stateid: int, singlechar: bool = False) -> str:
     """Return the name of a job state, or its letter; ``(unknown)`` or ``?`` for an unknown one."""
-    return _STATES.get(stateid, ("(unknown)", "?"))[1 if singlechar else 0]
+    return state_name(stateid, singlechar)
 
 
 def resulttostr(resultid: int | str, singlechar: bool = False) -> str:
     """Return the name of a job result, or its abbreviation; empty while there is no result."""
-    if resultid == "":
-        return ""
-    return _RESULTS.get(int(resultid), ("(unknown)", "?"))[1 if singlechar else 0]
+    return "" if resultid == "" else result_name(int(resultid), singlechar)
 
 
 def statustostr(stateid: int, resultid: int | str, abbrev: bool = False) -> str:
-    """Return the status of a job, the friendly mix of state and result: ``PENDING``, ``RUNNING``, ``COMPLETED``…"""
-    if stateid & constants.FLUX_JOB_STATE_PENDING or stateid == constants.FLUX_JOB_STATE_NEW:
-        return "PD" if abbrev else "PENDING"
-    if stateid & constants.FLUX_JOB_STATE_RUNNING:
-        return "R" if abbrev else "RUNNING"
-    return resulttostr(resultid, abbrev)
+    """Return the status of a job, the friendly mix of state and result: ``PENDING``, ``RUNNING``,
+    ``COMPLETED``…
+    """
+    return status_name(stateid, None if resultid == "" else int(resultid), abbrev)
 
 
 @lru_cache(maxsize=1024)
@@ -77,7 +62,7 @@ def get_username(userid: int) -> str:
         return str(userid)
 
 
-class InfoList(list[Any]):
+class InfoList(list[object]):
     """A list that shows as its items joined by commas."""
 
     def __str__(self) -> str:
@@ -85,7 +70,9 @@ class InfoList(list[Any]):
 
 
 class ExceptionInfo:
-    """The exception of a job: ``occurred``, ``severity``, ``type`` and ``note``; empty strings where unknown."""
+    """The exception of a job: ``occurred``, ``severity``, ``type`` and ``note``; empty strings
+    where unknown.
+    """
 
     __slots__ = ("note", "occurred", "severity", "type")
 
@@ -105,7 +92,7 @@ class AnnotationsInfo:
 
     __slots__ = ("annotationsDict",)
 
-    def __init__(self, annotationsDict: Mapping[str, Any]) -> None:
+    def __init__(self, annotationsDict: JsonMapping) -> None:
         self.annotationsDict = annotationsDict
 
     def __getattr__(self, name: str) -> Any:
@@ -128,7 +115,7 @@ class AnnotationsInfo:
         return format(str(self), spec)
 
 
-def _spaced(value: Any) -> str:
+def _spaced(value: object) -> str:
     """Return JSON with a space after commas and colons, as the annotations column shows it."""
     from json import dumps
 
@@ -142,7 +129,7 @@ class JobInfo:
         info_resp: the job object of a ``job-list`` response, or a dict with the same keys.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {
+    defaults: ClassVar[JsonObject] = {
         "t_depend": 0.0,
         "t_run": 0.0,
         "t_cleanup": 0.0,
@@ -158,7 +145,7 @@ class JobInfo:
     }
     """Values of the attributes that job-list leaves out."""
 
-    def __init__(self, info_resp: Mapping[str, Any]) -> None:
+    def __init__(self, info_resp: JsonMapping) -> None:
         info = dict(info_resp)
         self._info = info
         self.id = JobID(info["id"])
@@ -166,7 +153,9 @@ class JobInfo:
         self.result_id: int | str = info.get("result", "")
 
     def __getattr__(self, name: str) -> Any:
-        """Return a raw attribute of the response or its default; AttributeError if there is neither."""
+        """Return a raw attribute of the response or its default; AttributeError if there is
+        neither.
+        """
         if name.startswith("_"):
             raise AttributeError(name)
         info = self.__dict__["_info"]
@@ -185,7 +174,9 @@ class JobInfo:
         return max((t_cleanup or time.time()) - t_run, 0.0)
 
     def get_remaining_time(self) -> float:
-        """Return the seconds until a running job expires; 0 for other jobs and for unlimited ones."""
+        """Return the seconds until a running job expires; 0 for other jobs and for unlimited
+        ones.
+        """
         expiration = float(self.expiration)
         if not self.state_id & constants.FLUX_JOB_STATE_RUNNING or not expiration:
             return 0.0
@@ -269,11 +260,16 @@ class JobInfo:
 
     @property
     def returncode(self) -> int | str:
-        """Exit code, negative signal number, -128 if cancelled before it ran; empty while the job is active."""
+        """Exit code, negative signal number, -128 if cancelled before it ran; empty while the job
+        is active.
+        """
         status = self._info.get("waitstatus", "")
         if status != "":
-            return os.waitstatus_to_exitcode(int(status))
-        if self.result_id in (constants.FLUX_JOB_RESULT_CANCELED, constants.FLUX_JOB_RESULT_TIMEOUT):
+            return return_code_of(int(status))
+        if self.result_id in (
+            constants.FLUX_JOB_RESULT_CANCELED,
+            constants.FLUX_JOB_RESULT_TIMEOUT,
+        ):
             return _CANCELED_BEFORE_RUN
         return ""
 
@@ -283,17 +279,28 @@ class JobInfo:
         state = self.state_id
         if state & constants.FLUX_JOB_STATE_PENDING:
             return self._pending_reason(state)
-        if state != constants.FLUX_JOB_STATE_INACTIVE or self.result_id == constants.FLUX_JOB_RESULT_COMPLETED:
+        if (
+            state != constants.FLUX_JOB_STATE_INACTIVE
+            or self.result_id == constants.FLUX_JOB_RESULT_COMPLETED
+        ):
             return ""
         note = self._info.get("exception_note") or self._info.get("exception_type")
         if note:
             return str(note)
         code = self.returncode
-        return f"exit code {code}" if isinstance(code, int) and code >= 0 else f"signal {-int(code or 0)}"
+        return (
+            f"exit code {code}"
+            if isinstance(code, int) and code >= 0
+            else f"signal {-int(code or 0)}"
+        )
 
     def _pending_reason(self, state: int) -> str:
         if state == constants.FLUX_JOB_STATE_DEPEND:
-            return f"depends on {self.dependencies}" if self.dependencies else "waiting for its dependencies"
+            return (
+                f"depends on {self.dependencies}"
+                if self.dependencies
+                else "waiting for its dependencies"
+            )
         if state == constants.FLUX_JOB_STATE_PRIORITY:
             return "waiting for its priority"
         if self._info.get("priority") == constants.FLUX_JOB_URGENCY_HOLD:
@@ -307,7 +314,7 @@ class JobInfo:
         nodelist, reason = str(self.nodelist), self.reason
         return nodelist if nodelist or not reason else f"({reason})"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the raw attributes."""
         return dict(self._info)
 
@@ -322,7 +329,9 @@ class _Headings(dict[str, str]):
     """Headings of the job fields; any path into the annotations has one too."""
 
     def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or (isinstance(name, str) and name.startswith(_ANNOTATION_ROOTS))
+        return super().__contains__(name) or (
+            isinstance(name, str) and name.startswith(_ANNOTATION_ROOTS)
+        )
 
     def __missing__(self, name: str) -> str:
         return name.upper()
@@ -344,11 +353,13 @@ class JobInfoFormat(OutputFormat):
     class HeaderFormatter(JobFormatter):
         """Formatter of the heading row: looks headings up by the literal field name."""
 
-        def get_field(self, field_name: str, args: Any, kwargs: Mapping[str, Any]) -> tuple[Any, str]:
+        def get_field(
+            self, field_name: str, args: object, kwargs: Mapping[str, object]
+        ) -> tuple[object, str]:
             """Return the heading of a field without following dots."""
             return kwargs[field_name], field_name
 
-        def format_field(self, value: Any, format_spec: str) -> str:
+        def format_field(self, value: object, format_spec: str) -> str:
             """Apply width and alignment."""
             return format(value, heading_spec(format_spec))
 

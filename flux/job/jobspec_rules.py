@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-Resource = dict[str, Any]
+from flux.wire.json import JsonMapping
+
+if TYPE_CHECKING:
+    from flux.job.types import ResourceVertex as Resource
 
 
 def is_count(value: object, minimum: int = 1) -> bool:
@@ -19,7 +22,7 @@ def require(ok: bool, error: type[Exception], message: str) -> None:
         raise error(message)
 
 
-def check_resource(resource: Any) -> None:
+def check_resource(resource: JsonMapping) -> None:
     """Check a resource and those within; ValueError or TypeError says what is wrong."""
     require(isinstance(resource, Mapping), TypeError, "resource is not a mapping")
     for key in ("type", "count"):
@@ -32,13 +35,19 @@ def check_resource(resource: Any) -> None:
             if key in count:
                 require(is_count(count[key]), ValueError, f"{key} must be a positive integer")
     else:
-        require(isinstance(count, int) and not isinstance(count, bool), TypeError, "count must be an int or mapping")
+        require(
+            isinstance(count, int) and not isinstance(count, bool),
+            TypeError,
+            "count must be an int or mapping",
+        )
         require(count >= 1, ValueError, "count must be > 0")
     if kind == "slot":
         require(isinstance(resource.get("label"), str), ValueError, "slots must have labels")
     for key, types in (("id", str), ("unit", str), ("label", str), ("exclusive", bool)):
         if key in resource:
-            require(isinstance(resource[key], types), TypeError, f"{key} must be a {types.__name__}")
+            require(
+                isinstance(resource[key], types), TypeError, f"{key} must be a {types.__name__}"
+            )
     if "with" in resource:
         require(is_list(resource["with"]), TypeError, "with must be a sequence")
         for child in resource["with"]:
@@ -50,7 +59,7 @@ def is_list(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
-def check_task(task: Any) -> None:
+def check_task(task: JsonMapping) -> None:
     """Check a task; ValueError or TypeError says what is wrong."""
     require(isinstance(task, Mapping), TypeError, "task is not a mapping")
     for key in ("command", "slot", "count"):
@@ -58,7 +67,11 @@ def check_task(task: Any) -> None:
     command = task["command"]
     require(is_list(command), TypeError, "command must be a list of strings")
     require(len(command) > 0, ValueError, "command array cannot have length of zero")
-    require(all(isinstance(word, str) for word in command), TypeError, "command must be a list of strings")
+    require(
+        all(isinstance(word, str) for word in command),
+        TypeError,
+        "command must be a list of strings",
+    )
     require(isinstance(task["slot"], str), TypeError, "slot must be a string")
     count = task["count"]
     require(isinstance(count, Mapping), TypeError, "count must be a mapping")
@@ -80,6 +93,10 @@ def check_v1_resources(resources: Sequence[Resource]) -> None:
     children = slot.get("with", [])
     require(0 < len(children) <= 2, ValueError, "slot must have one or two resources")
     kinds = [child["type"] for child in children]
-    require(all(kind in ("core", "gpu") for kind in kinds), ValueError, "slot resources must be core or gpu")
+    require(
+        all(kind in ("core", "gpu") for kind in kinds),
+        ValueError,
+        "slot resources must be core or gpu",
+    )
     require("core" in kinds, ValueError, "slot must have cores")
     require(len(set(kinds)) == len(kinds), ValueError, "slot resources must differ in type")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.job.JobID import JobID
 from flux.rpc import RPC
@@ -19,7 +19,9 @@ def kill_async(flux_handle: Flux, jobid: JobID | int | str, signum: int | None =
 
 
 def kill(flux_handle: Flux, jobid: JobID | int | str, signum: int | None = None) -> None:
-    """Send a signal, SIGTERM by default, to the tasks of a running job; raises OSError when that is not possible."""
+    """Send a signal, SIGTERM by default, to the tasks of a running job; raises OSError when that is
+    not possible.
+    """
     kill_async(flux_handle, jobid, signum).get()
 
 
@@ -31,7 +33,11 @@ def raise_async(
     note: str | None = None,
 ) -> RPC:
     """Raise an exception on a job; severity 0 ends it. Returns a future."""
-    payload: dict[str, Any] = {"id": int(JobID(jobid)), "type": exception_type, "severity": severity}
+    payload: dict[str, object] = {
+        "id": int(JobID(jobid)),
+        "type": exception_type,
+        "severity": severity,
+    }
     if note is not None:
         payload["note"] = note
     return RPC(flux_handle, "job-manager.raise", payload)

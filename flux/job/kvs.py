@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flux.job.JobID import JobID
+from flux.job.JobID import JobID, kvs_key
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -22,4 +22,4 @@ def job_kvs_guest(flux_handle: Flux, jobid: JobID | int | str) -> KVSDir:
     """Return the part of a job's KVS directory that the job itself writes to."""
     from flux.kvs import KVSDir
 
-    return KVSDir(flux_handle, f"{JobID(jobid).kvs}.guest")
+    return KVSDir(flux_handle, kvs_key(JobID(jobid), "guest"))

@@ -1,18 +1,22 @@
-"""Listing jobs (flux.job.list in the manual): the job-list service's queries, and `JobList` on top of them."""
+"""Listing jobs (flux.job.list in the manual): the job-list service's queries, and `JobList` on top
+of them.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, ClassVar
 
-from flux import constants
+from flux.constants import FLUX_JOB_STATE_INACTIVE, FLUX_USERID_UNKNOWN
 from flux.future import WaitAllFuture
 from flux.job.attributes import JOB_ATTRIBUTES
 from flux.job.info import JobInfo
 from flux.job.JobID import JobID
+from flux.job.state_names import LISTED_STATES, RESULT_FILTERS, STATE_FILTERS
 from flux.rpc import RPC
+from flux.wire.json import JsonObject
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -24,9 +28,9 @@ ALL_ATTRS: tuple[str, ...] = JOB_ATTRIBUTES
 class JobListRPC(RPC):
     """A query that is answered with a list of jobs."""
 
-    def get_jobs(self) -> list[dict[str, Any]]:
+    def get_jobs(self) -> list[JsonObject]:
         """Wait for the answer and return the jobs as objects; raises OSError."""
-        jobs: list[dict[str, Any]] = self.get()["jobs"]
+        jobs: list[JsonObject] = self.get()["jobs"]
         return jobs
 
     def get_jobinfos(self) -> Iterable[JobInfo]:
@@ -42,9 +46,11 @@ class JobListIdRPC(RPC):
         super().__init__(flux_handle, "job-list.list-id", {"id": int(jobid), "attrs": list(attrs)})
         self.jobid = jobid
 
-    def get_job(self) -> dict[str, Any]:
-        """Wait for the answer and return the job as an object; raises OSError(ENOENT) for an unknown job."""
-        job: dict[str, Any] = self.get()["job"]
+    def get_job(self) -> JsonObject:
+        """Wait for the answer and return the job as an object; raises OSError(ENOENT) for an
+        unknown job.
+        """
+        job: JsonObject = self.get()["job"]
         return job
 
     def get_jobinfo(self) -> JobInfo:
@@ -59,7 +65,7 @@ class JobListIdsFuture(WaitAllFuture):
         super().__init__()
         self.errors: list[str] = []
 
-    def get_jobs(self) -> list[dict[str, Any]]:
+    def get_jobs(self) -> list[JsonObject]:
         """Wait for all answers and return the jobs that were found."""
         jobs = []
         for child in self.children:
@@ -113,8 +119,14 @@ def job_list_inactive(
     attrs: Iterable[str] = (),
     name: str | None = None,
 ) -> JobListRPC:
-    """Ask for jobs that ended after ``since`` (seconds since the epoch), newest first, those called ``name`` if given."""
-    payload: dict[str, Any] = {"since": float(since), "max_entries": int(max_entries), "attrs": list(attrs)}
+    """Ask for jobs that ended after ``since`` (seconds since the epoch), newest first, those called
+    ``name`` if given.
+    """
+    payload: dict[str, object] = {
+        "since": float(since),
+        "max_entries": int(max_entries),
+        "attrs": list(attrs),
+    }
     if name:
         payload["name"] = name
     return JobListRPC(flux_handle, "job-list.list-inactive", payload)
@@ -140,23 +152,8 @@ class JobList:
         ValueError: a filter, user or job id is not valid.
     """
 
-    STATES: ClassVar[dict[str, int]] = {
-        "depend": constants.FLUX_JOB_STATE_DEPEND,
-        "priority": constants.FLUX_JOB_STATE_PRIORITY,
-        "sched": constants.FLUX_JOB_STATE_SCHED,
-        "run": constants.FLUX_JOB_STATE_RUN,
-        "cleanup": constants.FLUX_JOB_STATE_CLEANUP,
-        "inactive": constants.FLUX_JOB_STATE_INACTIVE,
-        "pending": constants.FLUX_JOB_STATE_PENDING,
-        "running": constants.FLUX_JOB_STATE_RUNNING,
-        "active": constants.FLUX_JOB_STATE_ACTIVE,
-    }
-    RESULTS: ClassVar[dict[str, int]] = {
-        "completed": constants.FLUX_JOB_RESULT_COMPLETED,
-        "failed": constants.FLUX_JOB_RESULT_FAILED,
-        "canceled": constants.FLUX_JOB_RESULT_CANCELED,
-        "timeout": constants.FLUX_JOB_RESULT_TIMEOUT,
-    }
+    STATES: ClassVar[Mapping[str, int]] = {k: v for k, v in STATE_FILTERS.items() if k != "new"}
+    RESULTS: ClassVar[Mapping[str, int]] = RESULT_FILTERS
 
     def __init__(
         self,
@@ -174,7 +171,7 @@ class JobList:
         self.max_entries = max_entries
         self.errors: list[str] = []
         self.ids = [JobID(jobid) for jobid in ids]
-        self.userid = constants.FLUX_USERID_UNKNOWN
+        self.userid = FLUX_USERID_UNKNOWN
         self._query: JobListRPC | JobListIdsFuture | None = None
         for fname in filters:
             self.add_filter(fname)
@@ -182,9 +179,11 @@ class JobList:
             self.set_user(user)
 
     def set_user(self, user: str | int) -> None:
-        """Only list jobs of ``user``, a name or an id, or of everybody for ``all``; raises ValueError for a bad one."""
+        """Only list jobs of ``user``, a name or an id, or of everybody for ``all``; raises
+        ValueError for a bad one.
+        """
         if user == "all":
-            self.userid = constants.FLUX_USERID_UNKNOWN
+            self.userid = FLUX_USERID_UNKNOWN
             return
         import pwd
 
@@ -194,14 +193,16 @@ class JobList:
             self.userid = int(user)
 
     def add_filter(self, fname: str) -> None:
-        """Also list jobs with the state or result ``fname``; raises ValueError if there is no such."""
+        """Also list jobs with the state or result ``fname``; raises ValueError if there is no
+        such.
+        """
         name = fname.lower()
         if name == "all":
-            self.states |= self.STATES["pending"] | self.STATES["running"] | self.STATES["inactive"]
+            self.states |= LISTED_STATES
         elif name in self.STATES:
             self.states |= self.STATES[name]
         elif name in self.RESULTS:
-            self.states |= self.STATES["inactive"]
+            self.states |= FLUX_JOB_STATE_INACTIVE
             self.results |= self.RESULTS[name]
         else:
             raise ValueError(f"Invalid filter specified: {fname}")
@@ -214,11 +215,14 @@ class JobList:
                 future.push(job_list_id(self.handle, jobid, self.attrs))
             self._query = future
         else:
-            self._query = job_list(self.handle, self.max_entries, self.attrs, self.userid, self.states, self.results)
+            self._query = job_list(
+                self.handle, self.max_entries, self.attrs, self.userid, self.states, self.results
+            )
         return self._query
 
     def jobs(self) -> list[JobInfo]:
-        """Return the jobs, waiting for the answer; what went wrong with single ids is in ``errors``.
+        """Return the jobs, waiting for the answer; what went wrong with single ids is in
+        ``errors``.
 
         Raises OSError when the query fails.
         """

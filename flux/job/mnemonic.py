@@ -1,6 +1,8 @@
-"""The ``words`` encoding of job ids: mnemonicode, three pronounceable words for every four bytes (RFC 19).
+"""The ``words`` encoding of job ids: mnemonicode, three pronounceable words for every four bytes
+(RFC 19).
 
-The word list is Oren Tirosh's, with its notice, in ``mnemonic_words.json``; it is read on first use.
+The word list is Oren Tirosh's, with its notice, in ``mnemonic_words.json``; it is read on first
+use.
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ def purge(
     batch: int = BATCH_DEFAULT,
     force: bool = False,
 ) -> int:
-    """Purge the oldest inactive jobs for good; returns how many, or how many would be without ``force``.
+    """Purge the oldest inactive jobs for good; returns how many, or how many would be without
+    ``force``.
 
     Args:
         handle: a connected handle.

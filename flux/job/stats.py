@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.rpc import RPC
+from flux.wire.json import JsonObject
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -20,8 +21,8 @@ class JobStats:
 
     def __init__(self, handle: Flux) -> None:
         self.handle = handle
-        self.callback: Callable[..., Any] | None = None
-        self.cb_kwargs: dict[str, Any] = {}
+        self.callback: Callable[..., object] | None = None
+        self.cb_kwargs: JsonObject = {}
         self.depend = self.priority = self.sched = self.run = self.cleanup = self.inactive = -1
         self.failed = self.canceled = self.timeout = -1
         self.pending = self.running = self.active = self.successful = -1
@@ -29,10 +30,14 @@ class JobStats:
     def _query(self) -> RPC:
         return RPC(self.handle, "job-list.job-stats", {})
 
-    def _update(self, answer: dict[str, Any]) -> None:
+    def _update(self, answer: JsonObject) -> None:
         for name in ("depend", "priority", "sched", "run", "cleanup", "inactive"):
             setattr(self, name, answer["job_states"][name])
-        self.failed, self.canceled, self.timeout = answer["failed"], answer["canceled"], answer["timeout"]
+        self.failed, self.canceled, self.timeout = (
+            answer["failed"],
+            answer["canceled"],
+            answer["timeout"],
+        )
         self.pending = self.depend + self.priority + self.sched
         self.running = self.run + self.cleanup
         self.active = self.pending + self.running
@@ -43,8 +48,10 @@ class JobStats:
         if self.callback is not None:
             self.callback(self, **self.cb_kwargs)
 
-    def update(self, callback: Callable[..., Any] | None = None, **kwargs: Any) -> None:
-        """Fetch the counts while the reactor of the handle runs, then call ``callback(self, **kwargs)``."""
+    def update(self, callback: Callable[..., object] | None = None, **kwargs: object) -> None:
+        """Fetch the counts while the reactor of the handle runs, then call ``callback(self,
+        **kwargs)``.
+        """
         self.callback = callback
         self.cb_kwargs = kwargs
         self._query().then(self._continue)

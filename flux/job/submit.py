@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from flux.constants import FLUX_JOB_DEBUG, FLUX_JOB_NOVALIDATE, FLUX_JOB_URGENCY_DEFAULT, FLUX_JOB_WAITABLE
+from flux.constants import (
+    FLUX_JOB_DEBUG,
+    FLUX_JOB_NOVALIDATE,
+    FLUX_JOB_URGENCY_DEFAULT,
+    FLUX_JOB_WAITABLE,
+)
 from flux.rpc import RPC
 from flux.security import sign
 from flux.wire import json
@@ -19,13 +24,15 @@ class SubmitFuture(RPC):
     """A submission under way; `get_id` waits for the id of the job."""
 
     def get_id(self) -> int:
-        """Wait for the job id and return it; raises OSError with the reason when the job is refused."""
+        """Wait for the job id and return it; raises OSError with the reason when the job is
+        refused.
+        """
         from flux.job.JobID import JobID
 
         return JobID(self.get()["id"])
 
 
-def _text(jobspec: Jobspec | str | bytes | Mapping[str, Any]) -> bytes:
+def _text(jobspec: Jobspec | str | bytes | Mapping[str, object]) -> bytes:
     if isinstance(jobspec, bytes):
         return jobspec
     if isinstance(jobspec, str):
@@ -38,7 +45,7 @@ def _text(jobspec: Jobspec | str | bytes | Mapping[str, Any]) -> bytes:
 
 def submit_async(
     flux_handle: Flux,
-    jobspec: Jobspec | str | bytes | Mapping[str, Any],
+    jobspec: Jobspec | str | bytes | Mapping[str, object],
     urgency: int = FLUX_JOB_URGENCY_DEFAULT,
     waitable: bool = False,
     debug: bool = False,
@@ -71,13 +78,15 @@ def submit_async(
 
 
 def submit_get_id(future: SubmitFuture) -> int:
-    """Wait for a submission and return the job id; raises OSError with the reason when the job is refused."""
+    """Wait for a submission and return the job id; raises OSError with the reason when the job is
+    refused.
+    """
     return future.get_id()
 
 
 def submit(
     flux_handle: Flux,
-    jobspec: Jobspec | str | bytes | Mapping[str, Any],
+    jobspec: Jobspec | str | bytes | Mapping[str, object],
     urgency: int = FLUX_JOB_URGENCY_DEFAULT,
     waitable: bool = False,
     debug: bool = False,
@@ -85,4 +94,6 @@ def submit(
     novalidate: bool = False,
 ) -> int:
     """Submit a job to Flux and return its id; arguments and errors are those of `submit_async`."""
-    return submit_async(flux_handle, jobspec, urgency, waitable, debug, pre_signed, novalidate).get_id()
+    return submit_async(
+        flux_handle, jobspec, urgency, waitable, debug, pre_signed, novalidate
+    ).get_id()

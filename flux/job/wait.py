@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flux.constants import (
-    FLUX_JOB_RESULT_CANCELED,
     FLUX_JOB_RESULT_COMPLETED,
-    FLUX_JOB_RESULT_FAILED,
-    FLUX_JOB_RESULT_TIMEOUT,
     FLUX_JOB_STATE_INACTIVE,
+    FLUX_JOB_STATE_NEW,
     FLUX_JOBID_ANY,
     FLUX_RPC_STREAMING,
 )
 from flux.future import Future
+from flux.job.event import EventLogEvent
 from flux.job.JobID import JobID
+from flux.job.lifecycle import JobHistory, result_of
 from flux.rpc import RPC
 from flux.wire import json
+from flux.wire.json import JsonObject
 from flux.wire.message import RESPONSE, Message
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from flux.job.info import JobInfo
 
 _ANY_ON_THE_WIRE = -1
-_RESULTS = {"cancel": FLUX_JOB_RESULT_CANCELED, "timeout": FLUX_JOB_RESULT_TIMEOUT}
 
 
 class JobWaitResult(NamedTuple):
@@ -40,15 +40,21 @@ class JobWaitFuture(RPC):
     """A wait for a waitable job."""
 
     def get_status(self) -> JobWaitResult:
-        """Wait and return how the job ended; raises OSError(ECHILD) when there is nothing to wait for."""
+        """Wait and return how the job ended; raises OSError(ECHILD) when there is nothing to wait
+        for.
+        """
         answer = self.get()
         return JobWaitResult(JobID(answer["id"]), answer["success"], answer["errstr"])
 
 
 def wait_async(flux_handle: Flux, jobid: JobID | int = FLUX_JOBID_ANY) -> JobWaitFuture:
-    """Wait for a job that was submitted with ``waitable=True``, by default any; returns a future with ``get_status``."""
+    """Wait for a job that was submitted with ``waitable=True``, by default any; returns a future
+    with ``get_status``.
+    """
     id = int(JobID(jobid))
-    return JobWaitFuture(flux_handle, "job-manager.wait", {"id": _ANY_ON_THE_WIRE if id == FLUX_JOBID_ANY else id})
+    return JobWaitFuture(
+        flux_handle, "job-manager.wait", {"id": _ANY_ON_THE_WIRE if id == FLUX_JOBID_ANY else id}
+    )
 
 
 def wait_get_status(future: JobWaitFuture) -> JobWaitResult:
@@ -69,55 +75,30 @@ class JobResultFuture(RPC):
 
     def __init__(self, flux_handle: Flux, jobid: JobID | int | str, flags: int = 0) -> None:
         self.jobid = JobID(jobid)
-        self._facts: dict[str, Any] = {"id": int(self.jobid), "exception_occurred": False}
+        self._history = JobHistory()
         payload = {"id": int(self.jobid), "path": "eventlog", "flags": flags}
         super().__init__(flux_handle, "job-info.eventlog-watch", payload, flags=FLUX_RPC_STREAMING)
 
     def fulfill(self, msg: Message) -> None:
         """Take an event; the end of the eventlog makes the result."""
         if msg.aux1 == 0:
-            self._add(json.loads(msg.json()["event"]))
-            return
+            try:
+                self._history.apply(EventLogEvent(msg.json()["event"]))
+                return
+            except (ValueError, KeyError, TypeError):
+                msg = Message(RESPONSE, aux1=errno.EPROTO, aux2=msg.aux2)
         assert self.flux_handle is not None
         self.flux_handle.free_matchtag(self.matchtag)
         if msg.aux1 == errno.ENODATA:
-            msg = Message(RESPONSE, payload=json.dumps(self._result()) + b"\0")
+            facts = result_facts(int(self.jobid), self._history)
+            msg = Message(RESPONSE, payload=json.dumps(facts) + b"\0")
         Future.fulfill(self, msg)
 
-    def _add(self, event: dict[str, Any]) -> None:
-        name, context, facts = event["name"], event.get("context") or {}, self._facts
-        if name == "submit":
-            facts["t_submit"] = event["timestamp"]
-            facts["userid"], facts["urgency"] = context.get("userid"), context.get("urgency")
-        elif name == "start":
-            facts["t_run"] = event["timestamp"]
-        elif name == "finish":
-            facts["waitstatus"] = context["status"]
-            facts.setdefault("t_cleanup", event["timestamp"])
-        elif name == "clean":
-            facts["t_inactive"] = event["timestamp"]
-        elif name == "exception" and (
-            not facts["exception_occurred"] or context["severity"] < facts["exception_severity"]
-        ):
-            facts["exception_occurred"] = True
-            for key in ("severity", "type", "note"):
-                facts[f"exception_{key}"] = context.get(key, "")
-            if context["severity"] == 0:
-                facts.setdefault("t_cleanup", event["timestamp"])
-
-    def _result(self) -> dict[str, Any]:
-        facts = self._facts
-        fatal = facts["exception_occurred"] and facts["exception_severity"] == 0
-        if fatal:
-            result = _RESULTS.get(facts["exception_type"], FLUX_JOB_RESULT_FAILED)
-        else:
-            result = FLUX_JOB_RESULT_COMPLETED if facts.get("waitstatus") == 0 else FLUX_JOB_RESULT_FAILED
-        success = result == FLUX_JOB_RESULT_COMPLETED
-        return {**facts, "result": result, "success": success, "state": FLUX_JOB_STATE_INACTIVE}
-
-    def get_dict(self) -> dict[str, Any]:
-        """Wait for the end of the job and return what is known of it; raises OSError(ENOENT) for an unknown job."""
-        answer: dict[str, Any] = self.get()
+    def get_dict(self) -> JsonObject:
+        """Wait for the end of the job and return what is known of it; raises OSError(ENOENT) for an
+        unknown job.
+        """
+        answer: JsonObject = self.get()
         return answer
 
     def get_info(self) -> JobInfo:
@@ -125,6 +106,33 @@ class JobResultFuture(RPC):
         from flux.job.info import JobInfo
 
         return JobInfo(self.get_dict())
+
+
+def result_facts(jobid: int, job: JobHistory) -> dict[str, object]:
+    """Return what is known of a job that ended, as `JobInfo` takes it; what it never had is left
+    out.
+
+    Other than in a list of jobs, ``t_run`` is the time when the tasks were started.
+    """
+    result = result_of(job.waitstatus, job.exception_type if job.failed_fatally else None)
+    facts: dict[str, object] = {
+        "id": jobid,
+        "exception_occurred": job.exception_severity is not None,
+    }
+    if job.state != FLUX_JOB_STATE_NEW:
+        facts |= {"t_submit": job.t_submit, "userid": job.userid, "urgency": job.urgency}
+    known = {
+        "t_run": job.t_start,
+        "waitstatus": job.waitstatus,
+        "t_cleanup": job.t_cleanup,
+        "exception_severity": job.exception_severity,
+        "exception_type": job.exception_type,
+        "exception_note": job.exception_note,
+        "t_inactive": job.t_inactive,
+    }
+    facts |= {name: value for name, value in known.items() if value is not None}
+    success = result == FLUX_JOB_RESULT_COMPLETED
+    return facts | {"result": result, "success": success, "state": FLUX_JOB_STATE_INACTIVE}
 
 
 def result_async(flux_handle: Flux, jobid: JobID | int | str, flags: int = 0) -> JobResultFuture:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeAlias, Union
 
 from flux.hostlist import Hostlist
 from flux.idset import IDset, IDsetLike
 from flux.resource.ResourceSetImplementation import ResourceSetImplementation
 from flux.resource.Rlist import Rlist
 
+ResourceSetLike: TypeAlias = Union[
+    "ResourceSet", ResourceSetImplementation, str, bytes, Mapping[str, object], None
+]
+"""Whatever a resource set can be made of: R as text or object, another set, None for the empty one.
+"""
+
 
 class ResourceSet:
     """A set of nodes, cores and GPUs.
 
     Args:
-        arg: R as JSON text or object, another ResourceSet, an implementation such as Rlist, or None for the empty set.
+        arg: R as JSON text or object, another ResourceSet, an implementation such as Rlist, or None
+            for the empty set.
         version: version of R of an empty set; only 1 exists.
 
     Raises:
@@ -25,11 +32,11 @@ class ResourceSet:
 
     def __init__(
         self,
-        arg: ResourceSet | ResourceSetImplementation | str | bytes | Mapping[str, Any] | None = None,
+        arg: ResourceSetLike = None,
         version: int = 1,
     ) -> None:
         self._state: str | None = None
-        self.impl: Any
+        self.impl: ResourceSetImplementation
         if version != 1:
             raise ValueError(f"R version {version} not supported")
         if arg is None or isinstance(arg, str | bytes | Mapping):
@@ -43,18 +50,16 @@ class ResourceSet:
             raise TypeError(f"ResourceSet cannot be initialized with {type(arg).__name__}")
         self.version: int = self.impl.version
 
-    def _other(self, arg: Any) -> Any:
+    def _other(self, arg: ResourceSetLike) -> ResourceSetImplementation:
         return (arg if isinstance(arg, ResourceSet) else ResourceSet(arg)).impl
 
     def dumps(self) -> str:
         """Return the short form, such as ``rank[0-1]/core[0-3]``."""
-        text: str = self.impl.dumps()
-        return text
+        return self.impl.dumps()
 
     def encode(self) -> str:
         """Return R as JSON text."""
-        text: str = self.impl.encode()
-        return text
+        return self.impl.encode()
 
     def __str__(self) -> str:
         return self.dumps()
@@ -65,10 +70,9 @@ class ResourceSet:
 
     def count(self, name: str) -> int:
         """Return the number of resources of a type, e.g. ``core``."""
-        total: int = self.impl.count(name)
-        return total
+        return self.impl.count(name)
 
-    def append(self, *args: Any) -> ResourceSet:
+    def append(self, *args: ResourceSetLike) -> ResourceSet:
         """Add disjoint sets to this one; ValueError if they share resources; return self."""
         for arg in args:
             self.impl.append(self._other(arg))
@@ -79,56 +83,53 @@ class ResourceSet:
         self.impl.remove_ranks(IDset(ranks))
         return self
 
-    def union(self, *args: Any) -> ResourceSet:
+    def union(self, *args: ResourceSetLike) -> ResourceSet:
         """Return the resources of this set and all others."""
         impl = self.impl.copy()
         for arg in args:
             impl = impl.union(self._other(arg))
         return ResourceSet(impl)
 
-    def diff(self, *args: Any) -> ResourceSet:
+    def diff(self, *args: ResourceSetLike) -> ResourceSet:
         """Return the resources of this set that are in none of the others."""
         impl = self.impl.copy()
         for arg in args:
             impl = impl.diff(self._other(arg))
         return ResourceSet(impl)
 
-    def intersect(self, *args: Any) -> ResourceSet:
+    def intersect(self, *args: ResourceSetLike) -> ResourceSet:
         """Return the resources that are in all sets."""
         impl = self.impl.copy()
         for arg in args:
             impl = impl.intersect(self._other(arg))
         return ResourceSet(impl)
 
-    def __or__(self, other: Any) -> ResourceSet:
+    def __or__(self, other: ResourceSetLike) -> ResourceSet:
         return self.union(other)
 
-    def __and__(self, other: Any) -> ResourceSet:
+    def __and__(self, other: ResourceSetLike) -> ResourceSet:
         return self.intersect(other)
 
-    def __sub__(self, other: Any) -> ResourceSet:
+    def __sub__(self, other: ResourceSetLike) -> ResourceSet:
         return self.diff(other)
 
-    def __add__(self, other: Any) -> ResourceSet:
+    def __add__(self, other: ResourceSetLike) -> ResourceSet:
         return self.union(other)
 
     @property
     def nodelist(self) -> Hostlist:
         """The hosts, in rank order."""
-        hosts: Hostlist = self.impl.nodelist()
-        return hosts
+        return self.impl.nodelist()
 
     @property
     def ranks(self) -> IDset:
         """The broker ranks."""
-        ranks: IDset = self.impl.ranks()
-        return ranks
+        return self.impl.ranks()
 
     @property
     def nnodes(self) -> int:
         """Number of nodes."""
-        count: int = self.impl.nnodes()
-        return count
+        return self.impl.nnodes()
 
     @property
     def ncores(self) -> int:
@@ -141,7 +142,7 @@ class ResourceSet:
         return self.count("gpu")
 
     @property
-    def rlist(self) -> Any:
+    def rlist(self) -> ResourceSetImplementation:
         """The implementation."""
         return self.impl
 

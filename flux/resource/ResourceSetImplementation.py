@@ -1,11 +1,13 @@
-"""The interface that a version of R implements (flux.resource.ResourceSetImplementation in the manual)."""
+"""The interface that a version of R implements (flux.resource.ResourceSetImplementation in the
+manual).
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Self
 
-from flux.hostlist import Hostlist
+from flux.hostlist import Hostlist, HostlistLike
 from flux.idset import IDset, IDsetLike
 
 
@@ -27,7 +29,7 @@ class ResourceSetImplementation(ABC):
         """Return the number of nodes."""
 
     @abstractmethod
-    def ranks(self, hosts: Any = None) -> IDset:
+    def ranks(self, hosts: HostlistLike | None = None) -> IDset:
         """Return the broker ranks, of the given hosts only if any are given."""
 
     @abstractmethod
@@ -39,25 +41,25 @@ class ResourceSetImplementation(ABC):
         """Return how many resources of a type there are."""
 
     @abstractmethod
-    def copy(self) -> Any:
+    def copy(self) -> Self:
         """Return an independent copy."""
 
     @abstractmethod
-    def union(self, rset: Any) -> Any:
+    def union(self, rset: Self) -> Self:
         """Return the resources of either set."""
 
     @abstractmethod
-    def diff(self, rset: Any) -> Any:
+    def diff(self, rset: Self) -> Self:
         """Return the resources of this set that are not in the other."""
 
     @abstractmethod
-    def intersect(self, rset: Any) -> Any:
+    def intersect(self, rset: Self) -> Self:
         """Return the resources of both sets."""
 
     @abstractmethod
-    def append(self, rset: Any) -> Any:
+    def append(self, rset: Self) -> Self:
         """Add the resources of a disjoint set."""
 
     @abstractmethod
-    def remove_ranks(self, ranks: IDsetLike) -> Any:
+    def remove_ranks(self, ranks: IDsetLike) -> Self:
         """Remove whole ranks."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
 from flux.hostlist import Hostlist, HostlistLike
 from flux.idset import IDset, IDsetLike
 from flux.resource.ResourceSetImplementation import ResourceSetImplementation
 from flux.wire import json
+from flux.wire.json import JsonMapping
+
+if TYPE_CHECKING:
+    from flux.job.types import RankResources, ResourceExtras, ResourceObject
 
 _SHORT = IDSET_FLAG_RANGE | IDSET_FLAG_BRACKETS
 
@@ -49,15 +53,15 @@ class Rlist(ResourceSetImplementation):
 
     version = 1
 
-    def __init__(self, rstring: str | bytes | Mapping[str, Any] | None = None) -> None:
+    def __init__(self, rstring: str | bytes | Mapping[str, object] | None = None) -> None:
         self._nodes: dict[int, _Node] = {}
         self.starttime = 0.0
         self.expiration = 0.0
-        self._extra: dict[str, Any] = {}
+        self._extra: ResourceExtras = {}
         if rstring is not None:
             self._load(json.loads(rstring) if isinstance(rstring, str | bytes) else rstring)
 
-    def _load(self, r: Any) -> None:
+    def _load(self, r: object) -> None:
         if not isinstance(r, Mapping) or "version" not in r:
             raise _malformed("missing version key")
         if r["version"] != 1:
@@ -67,7 +71,10 @@ class Rlist(ResourceSetImplementation):
             raise _malformed("missing execution.R_lite")
         self.starttime = float(execution.get("starttime", 0.0))
         self.expiration = float(execution.get("expiration", 0.0))
-        self._extra = {key: r[key] for key in ("scheduling", "attributes") if key in r}
+        if "scheduling" in r:
+            self._extra["scheduling"] = r["scheduling"]
+        if "attributes" in r:
+            self._extra["attributes"] = r["attributes"]
         for entry in execution["R_lite"]:
             self._load_entry(entry)
         hosts = Hostlist(execution.get("nodelist", []))
@@ -77,7 +84,7 @@ class Rlist(ResourceSetImplementation):
             for rank, host in zip(sorted(self._nodes), hosts, strict=True):
                 self._nodes[rank].host = host
 
-    def _load_entry(self, entry: Any) -> None:
+    def _load_entry(self, entry: JsonMapping) -> None:
         try:
             ranks = IDset(str(entry["rank"]))
             children = {str(name): IDset(str(ids)) for name, ids in entry["children"].items()}
@@ -88,7 +95,7 @@ class Rlist(ResourceSetImplementation):
                 raise _malformed(f"rank {rank} appears twice")
             self._nodes[rank] = _Node(entry.get("node"), children)
 
-    # -- output ----------------------------------------------------------------------------------------------------
+    # Output
 
     def _groups(self) -> list[tuple[IDset, _Node]]:
         """Return the ranks that have equal children, in order of their first rank."""
@@ -98,9 +105,11 @@ class Rlist(ResourceSetImplementation):
             groups.setdefault(node.key(), ([], node))[0].append(rank)
         return [(IDset(ranks), node) for ranks, node in groups.values()]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> ResourceObject:
         """Return R as an object for JSON."""
-        entries = [{"rank": str(ranks), "children": dict(node.key())} for ranks, node in self._groups()]
+        entries: list[RankResources] = [
+            {"rank": str(ranks), "children": dict(node.key())} for ranks, node in self._groups()
+        ]
         return {
             "version": 1,
             "execution": {
@@ -120,14 +129,16 @@ class Rlist(ResourceSetImplementation):
         """Return the short form, such as ``rank[0-1]/core[0-3],gpu0``."""
         parts = []
         for ranks, node in self._groups():
-            children = ",".join(f"{name}{ids.encode(_SHORT)}" for name, ids in node.children.items())
+            children = ",".join(
+                f"{name}{ids.encode(_SHORT)}" for name, ids in node.children.items()
+            )
             parts.append(f"rank{ranks.encode(_SHORT)}/{children}")
         return " ".join(parts)
 
     def __str__(self) -> str:
         return self.dumps()
 
-    # -- queries ---------------------------------------------------------------------------------------------------
+    # Queries
 
     def nnodes(self) -> int:
         """Return the number of ranks."""
@@ -153,12 +164,16 @@ class Rlist(ResourceSetImplementation):
         return result
 
     def count(self, name: str) -> int:
-        """Return the number of resources of a type: ``core``, ``gpu``, or ``node`` for the ranks."""
+        """Return the number of resources of a type: ``core``, ``gpu``, or ``node`` for the
+        ranks.
+        """
         if name == "node":
             return self.nnodes()
-        return sum(len(node.children[name]) for node in self._nodes.values() if name in node.children)
+        return sum(
+            len(node.children[name]) for node in self._nodes.values() if name in node.children
+        )
 
-    # -- changes ---------------------------------------------------------------------------------------------------
+    # Changes
 
     def add_rank(self, rank: int, hostname: str | None = None, cores: IDsetLike = "0") -> Rlist:
         """Add a rank with cores; None names it after this host. ValueError if the rank exists."""
@@ -192,12 +207,14 @@ class Rlist(ResourceSetImplementation):
         self._nodes = dict(enumerate(nodes))
         return self
 
-    # -- set operations --------------------------------------------------------------------------------------------
+    # Set operations
 
     def copy(self) -> Rlist:
         """Return an independent copy, with times and scheduling data."""
-        made = self._like({rank: _Node(node.host, node.children) for rank, node in self._nodes.items()})
-        made._extra = dict(self._extra)
+        made = self._like(
+            {rank: _Node(node.host, node.children) for rank, node in self._nodes.items()}
+        )
+        made._extra = self._extra.copy()
         return made
 
     def _like(self, nodes: dict[int, _Node]) -> Rlist:
@@ -233,7 +250,9 @@ class Rlist(ResourceSetImplementation):
         for rank, node in self._nodes.items():
             other = arg._nodes.get(rank)
             taken = other.children if other else {}
-            left = node.kept({name: ids.difference(taken.get(name, ())) for name, ids in node.children.items()})
+            left = node.kept(
+                {name: ids.difference(taken.get(name, ())) for name, ids in node.children.items()}
+            )
             if left is not None:
                 nodes[rank] = left
         return self._like(nodes)
@@ -244,7 +263,9 @@ class Rlist(ResourceSetImplementation):
         for rank, node in self._nodes.items():
             other = arg._nodes.get(rank)
             taken = other.children if other else {}
-            left = node.kept({name: ids.intersect(taken.get(name, ())) for name, ids in node.children.items()})
+            left = node.kept(
+                {name: ids.intersect(taken.get(name, ())) for name, ids in node.children.items()}
+            )
             if left is not None:
                 nodes[rank] = left
         return self._like(nodes)

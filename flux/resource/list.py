@@ -1,15 +1,18 @@
-"""What resources an instance has and how they are: the scheduler's and the resource module's view of them."""
+"""What resources an instance has and how they are: the scheduler's and the resource module's view
+of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_NODEID_ANY
 from flux.hostlist import Hostlist
 from flux.idset import IDset
 from flux.resource.ResourceSet import ResourceSet
 from flux.rpc import RPC
+from flux.wire.json import JsonMapping, JsonObject
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -18,8 +21,8 @@ if TYPE_CHECKING:
 class SchedResourceList:
     """The scheduler's resources by state.
 
-    ``all`` is everything, ``down`` what may not be used, ``allocated`` what jobs hold, ``up`` all but down, ``free`` what is up and
-    not allocated.
+    ``all`` is everything, ``down`` what may not be used, ``allocated`` what jobs hold, ``up`` all
+    but down, ``free`` what is up and not allocated.
 
     Args:
         resp: the answer to ``sched.resource-status``.
@@ -27,7 +30,7 @@ class SchedResourceList:
 
     STATES = ("all", "up", "down", "allocated", "free")
 
-    def __init__(self, resp: Mapping[str, Any]) -> None:
+    def __init__(self, resp: JsonMapping) -> None:
         self.all = self._named("all", ResourceSet(resp.get("all")))
         self.down = self._named("down", ResourceSet(resp.get("down")))
         self.allocated = self._named("allocated", ResourceSet(resp.get("allocated")))
@@ -49,16 +52,18 @@ class SchedResourceList:
 class ResourceListRPC(RPC):
     """A query of the scheduler's resources."""
 
-    def __init__(self, flux_handle: Flux, topic: str = "sched.resource-status", nodeid: int = FLUX_NODEID_ANY) -> None:
+    def __init__(
+        self, flux_handle: Flux, topic: str = "sched.resource-status", nodeid: int = FLUX_NODEID_ANY
+    ) -> None:
         super().__init__(flux_handle, topic, None, nodeid)
 
     def get(self) -> SchedResourceList:
         """Wait for the answer; raises OSError."""
         return SchedResourceList(super().get())
 
-    def get_dict(self) -> dict[str, Any]:
+    def get_dict(self) -> JsonObject:
         """Wait for the answer and return it as it came; raises OSError."""
-        answer: dict[str, Any] = super().get()
+        answer: JsonObject = super().get()
         return answer
 
 
@@ -71,10 +76,10 @@ class ResourceStatus:
 
     STATES = ("all", "online", "avail", "offline", "exclude", "drain")
 
-    def __init__(self, resp: Mapping[str, Any]) -> None:
+    def __init__(self, resp: JsonMapping) -> None:
         self.rset = ResourceSet(resp["R"])
         self.hosts = dict(zip(self.rset.ranks, self.rset.nodelist, strict=False))
-        self.drained: dict[str, Mapping[str, Any]] = dict(resp["drain"])
+        self.drained: dict[str, JsonMapping] = dict(resp["drain"])
         self.all = self.rset.ranks
         self.online = IDset(resp["online"])
         self.offline = IDset(resp["offline"])
@@ -93,7 +98,9 @@ class ResourceStatus:
         return Hostlist([self.hosts[rank] for rank in ranks if rank in self.hosts])
 
     def drain_info(self) -> Iterator[tuple[IDset, float, str]]:
-        """Yield ranks, time (seconds since the epoch) and reason of each drain, the lowest ranks first."""
+        """Yield ranks, time (seconds since the epoch) and reason of each drain, the lowest ranks
+        first.
+        """
         for ranks, info in sorted(self.drained.items(), key=lambda item: IDset(item[0]).first()):
             yield IDset(ranks), float(info["timestamp"]), str(info["reason"])
 
@@ -108,9 +115,9 @@ class ResourceStatusRPC(RPC):
         """Wait for the answer; raises OSError."""
         return ResourceStatus(super().get())
 
-    def get_dict(self) -> dict[str, Any]:
+    def get_dict(self) -> JsonObject:
         """Wait for the answer and return it as it came; raises OSError."""
-        answer: dict[str, Any] = super().get()
+        answer: JsonObject = super().get()
         return answer
 
 

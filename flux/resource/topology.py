@@ -1,7 +1,9 @@
-"""What hardware this process may use: cores, processing units, memory and GPUs, and its description as hwloc XML.
+"""What hardware this process may use: cores, processing units, memory and GPUs, and its description
+as hwloc XML.
 
-Core ids are logical, as in hwloc: the cores that hold at least one processing unit of the process's CPU affinity, counted from 0
-in the order of their first processing unit. Implements what flux-hwloc(1) shows and what a resource set (RFC 20) is made of.
+Core ids are logical, as in hwloc: the cores that hold at least one processing unit of the process's
+CPU affinity, counted from 0 in the order of their first processing unit. Implements what
+flux-hwloc(1) shows and what a resource set (RFC 20) is made of.
 """
 
 from __future__ import annotations
@@ -72,11 +74,19 @@ def _location(pu: int) -> tuple[int, int] | None:
 
 
 def _count_gpus() -> int:
-    nvidia = [path for path in glob.glob("/dev/nvidia[0-9]*") if re.fullmatch(r"/dev/nvidia\d+", path)]
+    nvidia = [
+        path for path in glob.glob("/dev/nvidia[0-9]*") if re.fullmatch(r"/dev/nvidia\d+", path)
+    ]
     if nvidia:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         if visible is not None:
-            return len([part for part in visible.split(",") if part.strip() and not part.strip().startswith("-")])
+            return len(
+                [
+                    part
+                    for part in visible.split(",")
+                    if part.strip() and not part.strip().startswith("-")
+                ]
+            )
         return len(nvidia)
     return _count_amd_gpus()
 
@@ -123,10 +133,14 @@ def _mask(ids: Iterable[int]) -> str:
 def _element(kind: str, os_index: int, pus: Iterable[int], **more: object) -> str:
     cpuset, nodeset = _mask(pus), "0x00000001"
     attributes: dict[str, object] = {"type": kind, "os_index": os_index}
-    attributes |= {name: cpuset for name in ("cpuset", "complete_cpuset", "online_cpuset", "allowed_cpuset")}
+    attributes |= {
+        name: cpuset for name in ("cpuset", "complete_cpuset", "online_cpuset", "allowed_cpuset")
+    }
     attributes |= {name: nodeset for name in ("nodeset", "complete_nodeset", "allowed_nodeset")}
     attributes |= more
-    return "<object " + " ".join(f"{name}={_quoted(str(value))}" for name, value in attributes.items())
+    return "<object " + " ".join(
+        f"{name}={_quoted(str(value))}" for name, value in attributes.items()
+    )
 
 
 def _infos() -> dict[str, str]:
@@ -142,7 +156,9 @@ def _infos() -> dict[str, str]:
 
 
 def to_xml(topology: Topology, infos: Mapping[str, str] | None = None) -> str:
-    """Return ``topology`` as hwloc 1 XML: machine, NUMA node, sockets, cores, processing units, GPUs."""
+    """Return ``topology`` as hwloc 1 XML: machine, NUMA node, sockets, cores, processing units,
+    GPUs.
+    """
     all_pus = [pu for core in topology.cores for pu in core.pus]
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
@@ -151,13 +167,16 @@ def to_xml(topology: Topology, infos: Mapping[str, str] | None = None) -> str:
         f"  {_element('Machine', 0, all_pus)}>",
     ]
     facts = {**(_infos() if infos is None else infos), "HostName": topology.hostname}
-    lines += [f"    <info name={_quoted(name)} value={_quoted(value)}/>" for name, value in facts.items()]
+    lines += [
+        f"    <info name={_quoted(name)} value={_quoted(value)}/>" for name, value in facts.items()
+    ]
     lines.append(f"    {_element('NUMANode', 0, all_pus, local_memory=topology.memory)}>")
     for number in sorted({core.socket for core in topology.cores}):
         lines += _socket_lines(topology, number)
     lines.append("    </object>")
     lines += [
-        f'    <object type="OSDev" name="gpu{index}" osdev_type="5"><info name="Backend" value="GPU"/></object>'
+        f'    <object type="OSDev" name="gpu{index}" osdev_type="5">'
+        '<info name="Backend" value="GPU"/></object>'
         for index in range(topology.gpus)
     ]
     lines += ["  </object>", "</topology>", ""]
@@ -199,7 +218,15 @@ def count_objects(documents: Iterable[str]) -> Counts:
 
 # The standard library's quoteattr brings half of urllib along.
 _ESCAPES = str.maketrans(
-    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
+    {
+        "&": "&amp;",
+        "<": "&lt;",
+        ">": "&gt;",
+        '"': "&quot;",
+        "\n": "&#10;",
+        "\r": "&#13;",
+        "\t": "&#9;",
+    }
 )
 
 

@@ -1,4 +1,5 @@
-"""A running instance for tests and measurements: `flux start` with an initial program that waits until told to end.
+"""A running instance for tests and measurements: `flux start` with an initial program that waits
+until told to end.
 
 with running_instance(size=4) as instance:
     subprocess.run(["flux", "jobs"], env=instance.environment)
@@ -27,9 +28,13 @@ def default_flux() -> pathlib.Path:
 
 
 class Instance:
-    """A running instance: its process, the environment that reaches it, and a home directory for commands."""
+    """A running instance: its process, the environment that reaches it, and a home directory for
+    commands.
+    """
 
-    def __init__(self, process: subprocess.Popen[bytes], base: pathlib.Path, flux: pathlib.Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], base: pathlib.Path, flux: pathlib.Path
+    ) -> None:
         self.process = process
         self.base = base
         self.flux = flux
@@ -59,7 +64,9 @@ class Instance:
         pairs = (entry.partition("=") for entry in os.fsdecode(environment).split("\0") if entry)
         found = {name: value for name, _, value in pairs}
         own = ("FLUX_", "PYTHON", "LUA_", "LD_LIBRARY_PATH")
-        self.environment = {name: value for name, value in found.items() if name.startswith(own)} | {
+        self.environment = {
+            name: value for name, value in found.items() if name.startswith(own)
+        } | {
             "LOGNAME": found.get("LOGNAME", "root"),
             "HOME": str(self.home),
             "PATH": f"{self.flux.parent}:/usr/local/bin:/usr/bin:/bin:/sbin",
@@ -71,7 +78,9 @@ class Instance:
             "TMPDIR": str(self.base),
         }
 
-    def run(self, *arguments: str, stdin: str = "", timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, stdin: str = "", timeout: float = 120.0
+    ) -> subprocess.CompletedProcess[str]:
         """Run `flux ARGUMENTS` against the instance; never raises for its exit code."""
         return subprocess.run(
             [self.flux, *arguments],
@@ -85,7 +94,9 @@ class Instance:
         )
 
     def stop(self, timeout: float = 30.0) -> int:
-        """End the initial program; returns the exit code of `flux start`, which is killed after `timeout` seconds."""
+        """End the initial program; returns the exit code of `flux start`, which is killed after
+        `timeout` seconds.
+        """
         with contextlib.suppress(OSError):
             descriptor = os.open(self.base / "end", os.O_WRONLY | os.O_NONBLOCK)
             os.write(descriptor, b"end\n")
@@ -122,7 +133,11 @@ def running_instance(
     ready = base / "environment"
     script = f"env -0 >{ready}.new && mv {ready}.new {ready} && read line <{base}/end"
     variables = {name: value for name, value in os.environ.items() if not name.startswith("FLUX_")}
-    variables |= {"TMPDIR": str(base), "LANG": "C.UTF-8", "PATH": f"{flux.parent}:{variables.get('PATH', os.defpath)}"}
+    variables |= {
+        "TMPDIR": str(base),
+        "LANG": "C.UTF-8",
+        "PATH": f"{flux.parent}:{variables.get('PATH', os.defpath)}",
+    }
     try:
         with (base / "log").open("wb") as output:
             process = subprocess.Popen(
@@ -148,5 +163,7 @@ def _await(ready: pathlib.Path, instance: Instance) -> None:
     deadline = time.monotonic() + BOOT_TIMEOUT
     while not ready.exists():
         if instance.process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"flux start did not come up (exit code {instance.process.poll()}):\n{instance.log}")
+            raise RuntimeError(
+                f"flux start did not come up (exit code {instance.process.poll()}):\n{instance.log}"
+            )
         time.sleep(0.01)

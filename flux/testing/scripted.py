@@ -1,13 +1,17 @@
-"""A blocking handle whose broker is a table of functions, for tests of programs that use `flux.Flux`."""
+"""A blocking handle whose broker is a table of functions, for tests of programs that use
+`flux.Flux`.
+"""
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from flux.core.interface import Fulfillable
 from flux.core.reactor import Reactor
 from flux.rpc import RPC
-from flux.wire.errors import errnum_of, text_of
+from flux.wire.errors import errnum_of, os_error, text_of
 from flux.wire.message import NODEID_ANY, NORESPONSE, Message, response
 
 Script = Callable[[Any], Any]
@@ -16,21 +20,26 @@ Script = Callable[[Any], Any]
 class ScriptedFlux:
     """Answers each request at once by the function that ``script`` has for its topic.
 
-    A function gets the decoded payload and returns the payload of the response, or raises OSError for an error response. A topic that is
-    not in the script is answered ENOSYS. ``sent`` lists the requests as (topic, payload); ``attrs`` are broker attributes.
+    A function gets the decoded payload and returns the payload of the response, or raises OSError
+    for an error response. A topic that is not in the script is answered ENOSYS. ``sent`` lists the
+    requests as (topic, payload); ``attrs`` are broker attributes.
     """
 
-    def __init__(self, script: Mapping[str, Script] | None = None, attrs: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, script: Mapping[str, Script] | None = None, attrs: Mapping[str, str] | None = None
+    ) -> None:
         self.script = dict(script or {})
         self.attrs = {"rank": "0", "size": "1", **(attrs or {})}
         self.sent: list[tuple[str, Any]] = []
         self.reactor = Reactor()
-        self._pending: dict[int, RPC] = {}
+        self._pending: dict[int, Fulfillable] = {}
         self._tag = 0
 
-    def rpc(self, topic: str, payload: Any = None, nodeid: int = NODEID_ANY, flags: int = 0) -> RPC:
+    def rpc(
+        self, topic: str, payload: object = None, nodeid: int = NODEID_ANY, flags: int = 0
+    ) -> RPC:
         """Send a request."""
-        return RPC(self, topic, payload, nodeid, flags)  # type: ignore[arg-type]
+        return RPC(self, topic, payload, nodeid, flags)
 
     def attr_get(self, name: str) -> str | None:
         """Return a broker attribute, None if it is not set."""
@@ -46,7 +55,7 @@ class ScriptedFlux:
 
     # What RPC and Future use of a handle
 
-    def new_matchtag(self, rpc: RPC) -> int:
+    def new_matchtag(self, rpc: Fulfillable) -> int:
         """Return a match tag whose responses go to ``rpc``."""
         self._tag += 1
         self._pending[self._tag] = rpc
@@ -63,7 +72,7 @@ class ScriptedFlux:
         function = self.script.get(msg.topic or "")
         try:
             if function is None:
-                raise OSError(38, "")
+                raise os_error(errno.ENOSYS)
             answer = response(msg, function(payload))
         except OSError as exc:
             answer = response(msg, text_of(exc), errnum=errnum_of(exc))

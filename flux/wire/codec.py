@@ -35,7 +35,16 @@ def to_frames(msg: Message) -> list[bytes]:
     if flags & PAYLOAD:
         frames.append(msg.payload or b"")
     frames.append(
-        _PROTO.pack(PROTO_MAGIC, PROTO_VERSION, msg.type, flags, msg.userid, msg.rolemask, msg.aux1, msg.aux2),
+        _PROTO.pack(
+            PROTO_MAGIC,
+            PROTO_VERSION,
+            msg.type,
+            flags,
+            msg.userid,
+            msg.rolemask,
+            msg.aux1,
+            msg.aux2,
+        ),
     )
     return frames
 
@@ -73,13 +82,17 @@ def from_frames(frames: list[bytes]) -> Message:
         raise DecodeError("frames do not match the flags") from exc
     if index != last:
         raise DecodeError("frames do not match the flags")
-    msg = Message(kind, topic, payload, flags=flags, userid=userid, rolemask=rolemask, aux1=aux1, aux2=aux2)
+    msg = Message(
+        kind, topic, payload, flags=flags, userid=userid, rolemask=rolemask, aux1=aux1, aux2=aux2
+    )
     msg.routes = routes
     return msg
 
 
 def encode(msg: Message) -> bytes:
-    """Return ``msg`` as one body: each frame preceded by its length (one byte, or 0xff and four)."""
+    """Return ``msg`` as one body: each frame preceded by its length (one byte, or 0xff and
+    four).
+    """
     parts: list[bytes] = []
     for frame in to_frames(msg):
         size = len(frame)

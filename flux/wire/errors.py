@@ -9,7 +9,9 @@ from flux.wire.message import Message
 
 
 def error_of(msg: Message) -> OSError:
-    """Return the error a response carries: its number, and its text or the system's words for the number."""
+    """Return the error a response carries: its number, and its text or the system's words for the
+    number.
+    """
     text = msg.text() if msg.payload else ""
     return OSError(msg.aux1, text or os.strerror(msg.aux1))
 
@@ -21,7 +23,14 @@ def errnum_of(exc: OSError) -> int:
 
 def text_of(exc: OSError) -> str | None:
     """Return the sentence of ``exc``, or None when it only repeats its error number."""
-    text = exc.strerror or (str(exc.args[0]) if exc.args and not isinstance(exc.args[0], int) else None)
+    text = exc.strerror or (
+        str(exc.args[0]) if exc.args and not isinstance(exc.args[0], int) else None
+    )
     if text is None or text == os.strerror(errnum_of(exc)):
         return None
     return text
+
+
+def os_error(errnum: int) -> OSError:
+    """Return an error that says no more than its number does, in the system's words."""
+    return OSError(errnum, os.strerror(errnum))

@@ -25,7 +25,8 @@ def pack(msg: Message) -> bytes:
 class Unpacker:
     """Turns a byte stream into messages, in pieces of any size.
 
-    ``limit`` bounds the body length in bytes, so that a bad header cannot make the reader collect memory for ever.
+    ``limit`` bounds the body length in bytes, so that a bad header cannot make the reader collect
+    memory for ever.
     """
 
     def __init__(self, limit: int = MAX_BODY) -> None:
@@ -33,7 +34,8 @@ class Unpacker:
         self._limit = limit
 
     def feed(self, data: bytes, most: int | None = None) -> list[Message]:
-        """Add ``data`` and return the messages that are complete, at most ``most``; raises DecodeError once the stream is not RFC 3.
+        """Add ``data`` and return the messages that are complete, at most ``most``; raises
+        DecodeError once the stream is not RFC 3.
 
         After ``most`` messages there may be more, for the next call.
         """
@@ -51,7 +53,9 @@ class Unpacker:
                 break
             begin = start + HEADER_SIZE
             with memoryview(buffer) as view:
-                body = bytes(view[begin : begin + size])  # one copy, where a slice of the buffer would make two
+                body = bytes(
+                    view[begin : begin + size]
+                )  # one copy, where a slice of the buffer would make two
             messages.append(decode(body))
             start += HEADER_SIZE + size
         if start:

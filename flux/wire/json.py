@@ -1,4 +1,5 @@
-"""JSON as it travels in payloads (RFC 8259): one decoder and one encoder, the same in client and broker.
+"""JSON as it travels in payloads (RFC 8259): one decoder and one encoder, the same in client and
+broker.
 
 What may come in, and what goes out:
 
@@ -18,6 +19,7 @@ escape character that cannot be mistaken. There is no second parser with rules o
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any, Final
 
@@ -58,7 +60,14 @@ class EncodeError(TypeError):
     """The value cannot be written as JSON; the text of the exception says why."""
 
 
-def dumps(obj: Any) -> bytes:
+JsonObject = dict[str, Any]
+"""An object as it was decoded: whoever reads a member decides what it must be."""
+
+JsonMapping = Mapping[str, Any]
+"""The same for those who only read it."""
+
+
+def dumps(obj: object) -> bytes:
     """Return ``obj`` as compact JSON; raises `EncodeError`."""
     try:
         # A copy: orjson leaves its working buffer of 4 KiB attached to short results.
@@ -72,7 +81,7 @@ def dumps(obj: Any) -> bytes:
     return _REWRITTEN_BYTES.sub(_escape, text)
 
 
-def dumps_str(obj: Any) -> str:
+def dumps_str(obj: object) -> str:
     """Return ``obj`` as compact JSON text; raises `EncodeError`."""
     return dumps(obj).decode()
 
@@ -113,7 +122,9 @@ def _too_deep(text: bytes | bytearray | memoryview | str) -> bool:
 
 
 def _may_be_deep(raw: bytes) -> bool:
-    """Tell whether the brackets do not all vanish when the innermost pairs are removed again and again."""
+    """Tell whether the brackets do not all vanish when the innermost pairs are removed again and
+    again.
+    """
     brackets = raw.translate(None, _NOT_BRACKETS)
     for _ in range(_PASSES):
         if not brackets:
@@ -145,7 +156,7 @@ def _rewrite(match: re.Match[bytes]) -> bytes:
     return match[0]
 
 
-def _restored(value: Any) -> Any:
+def _restored(value: object) -> object:
     """Undo `_rewrite` in a value that was read."""
     if isinstance(value, str):
         return _REWRITTEN.sub(_unmark, value) if _MARK in value else value
@@ -160,7 +171,7 @@ def _unmark(match: re.Match[str]) -> str:
     return _MARK if match[1] == "00" else chr(0xDC00 + int(match[1], 16))
 
 
-def _plain(value: Any, depth: int) -> Any:
+def _plain(value: object, depth: int) -> object:
     """Return ``value`` made of the types that orjson writes, undecodable bytes rewritten."""
     if isinstance(value, str):
         return _SPECIAL.sub(_mark, value)
@@ -173,7 +184,7 @@ def _plain(value: Any, depth: int) -> Any:
     return float(value) if isinstance(value, float) else value
 
 
-def _name(name: Any) -> str:
+def _name(name: object) -> str:
     """Return an object's name as text; numbers, booleans and None are written as their JSON."""
     if isinstance(name, str):
         return _SPECIAL.sub(_mark, name)

@@ -1,7 +1,8 @@
 """RFC 3 messages as Python objects.
 
-A message has a type, flags, the sender's credentials, two type-dependent words, and optionally a route stack, a topic and a payload.
-The route stack lists the identities the message passed, newest first; a response unwinds it.
+A message has a type, flags, the sender's credentials, two type-dependent words, and optionally a
+route stack, a topic and a payload. The route stack lists the identities the message passed, newest
+first; a response unwinds it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from flux.wire import json
 NODEID_ANY: Final = 0xFFFFFFFF
 NODEID_UPSTREAM: Final = 0xFFFFFFFE
 USERID_UNKNOWN: Final = 0xFFFFFFFF
+USERID_UNKNOWN_JSON: Final = -1
+"""`USERID_UNKNOWN` in the payload of a request, where numbers have a sign."""
+
 MATCHTAG_NONE: Final = 0
+MATCHTAG_MAX: Final = 0xFFFFFFFE
 ROLE_NONE: Final = 0
 ROLE_OWNER: Final = 1
 ROLE_USER: Final = 2
@@ -47,17 +52,22 @@ REQUEST, RESPONSE, EVENT, CONTROL = (int(kind) for kind in MsgType)
 TOPIC, PAYLOAD, NORESPONSE, ROUTE, UPSTREAM, PRIVATE, STREAMING = (int(flag) for flag in Flag)
 
 MORE: Final = 0x80
-"""Set between brokers on a response that is not the last one of its request, when the request had not the streaming flag.
+"""Set between brokers on a response that is not the last one of its request, when the request had
+not the streaming flag.
 
-A link that breaks has to fail exactly the requests that still wait; RFC 3 tells the last response only for streams. The flag is
-taken off before the response reaches a client.
+A link that breaks has to fail exactly the requests that still wait; RFC 3 tells the last response
+only for streams. The flag is taken off before the response reaches a client.
 """
 
-Payload = bytes | str | dict[str, Any] | list[Any] | None
+
+def next_matchtag(tag: int) -> int:
+    """Return the match tag to use after ``tag``: they go round, and leave `MATCHTAG_NONE` out."""
+    return tag % MATCHTAG_MAX + 1
 
 
-def encode_payload(payload: Any) -> bytes | None:
-    """Return ``payload`` as it travels: bytes as they are, text and JSON values ended by a NUL byte.
+def encode_payload(payload: object) -> bytes | None:
+    """Return ``payload`` as it travels: bytes as they are, text and JSON values ended by a NUL
+    byte.
 
     Undecodable bytes in text (PEP 383) are sent as they were, other lone surrogates as "?". Raises
     OSError(EINVAL) for a value that is no JSON or beyond the bounds of `flux.wire.json`.
@@ -83,11 +93,22 @@ def encode_text(text: str) -> bytes:
 class Message:
     """One RFC 3 message.
 
-    ``aux1`` and ``aux2`` hold the node id and match tag of a request, the error number and match tag of a response, the sequence of
-    an event, the type and status of a control message. ``payload`` is the raw bytes, a final NUL included.
+    ``aux1`` and ``aux2`` hold the node id and match tag of a request, the error number and match
+    tag of a response, the sequence of an event, the type and status of a control message.
+    ``payload`` is the raw bytes, a final NUL included.
     """
 
-    __slots__ = ("aux1", "aux2", "flags", "payload", "rolemask", "routes", "topic", "type", "userid")
+    __slots__ = (
+        "aux1",
+        "aux2",
+        "flags",
+        "payload",
+        "rolemask",
+        "routes",
+        "topic",
+        "type",
+        "userid",
+    )
 
     def __init__(
         self,
@@ -157,19 +178,18 @@ class Message:
         return (self.payload or b"").removesuffix(b"\0").decode("utf-8", "replace")
 
     def __repr__(self) -> str:
-        return f"<{MsgType(self.type).name.lower()} {self.topic} {self.aux1}/{self.aux2} {self.payload!r}>"
+        kind = MsgType(self.type).name.lower()
+        return f"<{kind} {self.topic} {self.aux1}/{self.aux2} {self.payload!r}>"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Message):
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in Message.__slots__)
 
-    __hash__ = None  # type: ignore[assignment]
-
 
 def request(
     topic: str,
-    payload: Any = None,
+    payload: object = None,
     *,
     nodeid: int = NODEID_ANY,
     matchtag: int = MATCHTAG_NONE,
@@ -181,10 +201,12 @@ def request(
     return Message(REQUEST, topic, data, flags=flags, aux1=nodeid, aux2=matchtag)
 
 
-def response(to: Message, payload: Any = None, *, errnum: int = 0) -> Message:
+def response(to: Message, payload: object = None, *, errnum: int = 0) -> Message:
     """Return the response to the request ``to``, travelling back along its routes."""
     data = encode_payload(payload)
-    flags = (to.flags & (STREAMING | UPSTREAM)) | TOPIC | ROUTE | (PAYLOAD if data is not None else 0)
+    flags = (
+        (to.flags & (STREAMING | UPSTREAM)) | TOPIC | ROUTE | (PAYLOAD if data is not None else 0)
+    )
     return Message(
         RESPONSE,
         to.topic,
@@ -198,7 +220,7 @@ def response(to: Message, payload: Any = None, *, errnum: int = 0) -> Message:
     )
 
 
-def event(topic: str, payload: Any = None, *, private: bool = False) -> Message:
+def event(topic: str, payload: object = None, *, private: bool = False) -> Message:
     """Return an event that has not been published yet."""
     data = encode_payload(payload)
     flags = TOPIC | ROUTE | (PAYLOAD if data is not None else 0) | (PRIVATE if private else 0)

@@ -34,8 +34,7 @@ def pub(
     payload: tuple[str, ...],
 ) -> None:
     """Publish an event with an optional payload; several words are joined by one space."""
-    import base64
-
+    from flux.b64 import b64encode
     from flux.wire.message import event
 
     text = " ".join(payload) if payload else None
@@ -50,7 +49,7 @@ def pub(
             flags = (1 if raw and text is not None else 0) | (2 if private else 0)
             body: dict[str, object] = {"topic": topic, "flags": flags}
             if isinstance(data, bytes):
-                body["payload"] = base64.b64encode(data).decode()
+                body["payload"] = b64encode(data)
             elif data is not None:
                 from flux.wire import json
 

@@ -41,7 +41,9 @@ def format_event(line: str, unformatted: bool) -> str:
 def log_lines(data: bytes) -> list[str]:
     """Return the events of a log, one line each; raises OSError(EINVAL) if the last is not whole."""
     if data and not data.endswith(b"\n"):
-        raise OSError(errno.EINVAL, "Invalid argument")
+        from flux.wire.errors import os_error
+
+        raise os_error(errno.EINVAL)
     return data.decode("utf-8", "surrogateescape").split("\n")[:-1]
 
 
@@ -123,6 +125,7 @@ def append_command(
     from flux.eventlog import encode, entry
     from flux.kvs_txn import Txn
     from flux.wire import json
+    from flux.wire.errors import os_error
 
     try:
         detail = json.loads(" ".join(context)) if context else None
@@ -131,7 +134,7 @@ def append_command(
     with handle() as h:
         with failing("eventlog_entry_create"):
             if detail is not None and not isinstance(detail, dict):
-                raise OSError(errno.EINVAL, "Invalid argument")
+                raise os_error(errno.EINVAL)
             line = encode(entry(name, detail, timestamp))
         with failing(key):
             txn = Txn().append(key, line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from flux.wire.message import USERID_UNKNOWN, USERID_UNKNOWN_JSON
 from fluxctl.command import FluxCommand, FluxGroup, Integer, echo, handle
 from fluxctl.commands.kvs_options import failing
 
@@ -17,8 +18,8 @@ def namespace_group() -> None:
 @click.option(
     "-o",
     "--owner",
-    type=Integer(-1, 0xFFFFFFFE),
-    default=-1,
+    type=Integer(USERID_UNKNOWN_JSON, USERID_UNKNOWN - 1),
+    default=USERID_UNKNOWN_JSON,
     metavar="UID",
     help="The user id that owns the namespace.",
 )

@@ -36,7 +36,9 @@ def _flags(namespace: str | None, sync: bool, no_merge: bool = False) -> int:
 def show_root(answer: dict[str, Any], treeobj_root: bool, sequence: bool) -> None:
     """Print what -O or -s ask for of a commit's answer."""
     if treeobj_root:
-        echo(treeobj_text({"data": [answer["rootref"]], "type": "dirref", "ver": 1}))
+        from flux.treeobj import dirref
+
+        echo(treeobj_text(dirref(answer["rootref"])))
     elif sequence:
         echo(str(answer["rootseq"]))
 
@@ -97,11 +99,12 @@ def _parse_treeobj(text: bytes) -> Any:
     import errno
 
     from flux.wire import json
+    from flux.wire.errors import os_error
 
     try:
         return json.loads(text)
     except ValueError:
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL)) from None
+        raise os_error(errno.EINVAL) from None
 
 
 @click.command("mkdir", cls=FluxCommand)
@@ -161,6 +164,7 @@ def _check_unlink(h: Flux, key: str, namespace: str | None, recursive: bool, for
 
     from flux import kvs_rpc
     from flux.kvs_txn import READDIR, TREEOBJ
+    from flux.wire.errors import os_error
 
     try:
         obj = kvs_rpc.treeobj_of(kvs_rpc.lookup(h, key, TREEOBJ, namespace))
@@ -171,7 +175,7 @@ def _check_unlink(h: Flux, key: str, namespace: str | None, recursive: bool, for
     if obj["type"] in ("dir", "dirref") and not recursive:
         entries = kvs_rpc.dir_of(kvs_rpc.lookup(h, key, READDIR, namespace))
         if entries:
-            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
+            raise os_error(errno.ENOTEMPTY)
 
 
 @click.command("link", cls=FluxCommand)

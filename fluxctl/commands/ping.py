@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flux.wire.message import NODEID_ANY, NODEID_UPSTREAM
 from fluxctl.command import FluxCommand, echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.numbers import decimal
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.future import Future
 
-ANY, UPSTREAM = 0xFFFFFFFF, 0xFFFFFFFE
 MAX_PAD = 1 << 30
 MAX_INTERVAL = 1 << 31
 
@@ -91,7 +91,7 @@ def _target(target: str, rank: str | None) -> tuple[str, str]:
             rank, target = target, "broker"
         else:
             rank = "any"
-    if rank not in ("any", "upstream") and decimal(rank, UPSTREAM - 1) is None:
+    if rank not in ("any", "upstream") and decimal(rank, NODEID_UPSTREAM - 1) is None:
         raise CommandError("error parsing --rank option")
     if not target:
         raise CommandError("a target service is required")
@@ -104,7 +104,9 @@ class _Ping:
     def __init__(self, handle: Flux, node: str, service: str, pad: int, userid: bool) -> None:
         self.handle = handle
         self.topic = f"{service}.ping"
-        self.nodeid = ANY if node == "any" else UPSTREAM if node == "upstream" else int(node)
+        self.nodeid = (
+            NODEID_ANY if node == "any" else NODEID_UPSTREAM if node == "upstream" else int(node)
+        )
         self.label = self.topic if node == "any" else f"{node}!{self.topic}"
         self.pad = "p" * pad
         self.userid = userid

@@ -55,7 +55,10 @@ def list_jobs(
 ) -> None:
     if args:
         usage(ctx)
-    mask = 126 if all_user or everything else parse_states(states or DEFAULT_STATES)
+    from flux.job.state_names import LISTED_STATES
+    from flux.wire.message import USERID_UNKNOWN
+
+    mask = LISTED_STATES if all_user or everything else parse_states(states or DEFAULT_STATES)
     payload: dict[str, object] = {
         "max_entries": count,
         "attrs": JOB_ATTRIBUTES,
@@ -64,7 +67,7 @@ def list_jobs(
         "results": 0,
     }
     if payload["userid"] == -1:
-        payload["userid"] = 0xFFFFFFFF
+        payload["userid"] = USERID_UNKNOWN
     _show(_ask("job-list.list", payload, "flux_job_list")["jobs"])
 
 

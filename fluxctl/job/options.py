@@ -20,19 +20,6 @@ HELP_COLUMN = 25
 WIDTH = 80
 COMPLETED_IDS = 200
 
-STATES = {
-    "new": 1,
-    "depend": 2,
-    "priority": 4,
-    "sched": 8,
-    "run": 16,
-    "cleanup": 32,
-    "inactive": 64,
-    "pending": 14,
-    "running": 48,
-    "active": 62,
-}
-
 
 def option_lines(rows: Iterable[tuple[str, str]]) -> list[str]:
     """Return option help lines, the texts in a column of their own, wrapped."""
@@ -72,14 +59,16 @@ class JobIdArguments(click.Argument):
 
         from flux.core.handle import Flux
         from flux.job.JobID import id_encode
+        from flux.job.state_names import LISTED_STATES
+        from flux.wire.message import USERID_UNKNOWN
 
         try:
             with Flux() as h:
                 request = {
                     "max_entries": COMPLETED_IDS,
                     "attrs": ["name"],
-                    "userid": 0xFFFFFFFF,
-                    "states": 126,
+                    "userid": USERID_UNKNOWN,
+                    "states": LISTED_STATES,
                     "results": 0,
                 }
                 jobs = h.rpc("job-list.list", request).get()["jobs"]
@@ -123,7 +112,9 @@ def parse_userid(text: str | None) -> int:
     if text == "all":
         return -1
     if text.isdecimal():
-        userid = decimal(text, 0xFFFFFFFE)
+        from flux.wire.message import USERID_UNKNOWN
+
+        userid = decimal(text, USERID_UNKNOWN - 1)
         if userid is None:
             raise CommandError(f"unknown user {text}")
         return userid
@@ -137,11 +128,13 @@ def parse_userid(text: str | None) -> int:
 
 def parse_states(text: str) -> int:
     """Return the mask of a comma-separated list of job states."""
+    from flux.job.state_names import STATE_FILTERS
+
     mask = 0
     for name in text.lower().split(","):
-        if name.strip() not in STATES:
+        if name.strip() not in STATE_FILTERS:
             raise CommandError(f"error parsing --states: {name} is unknown")
-        mask |= STATES[name.strip()]
+        mask |= STATE_FILTERS[name.strip()]
     return mask
 
 

@@ -13,13 +13,18 @@ from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flux.core.handle import Flux
 
 ANY = -1
 
 
 @click.command(
-    "status", cls=JobCommand, synopsis="id [id ...]", help="Wait for job(s) to complete and exit with largest exit code"
+    "status",
+    cls=JobCommand,
+    synopsis="id [id ...]",
+    help="Wait for job(s) to complete and exit with largest exit code",
 )
 @click.option("-v", "--verbose", count=True, help="Increase verbosity")
 @click.option(
@@ -30,12 +35,20 @@ ANY = -1
     help="Set the exit code for any jobs that are terminated by an exception.",
 )
 @click.option(
-    "-j", "--json", "as_json", is_flag=True, help="Dump job result information gleaned from eventlog to stdout"
+    "-j",
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Dump job result information gleaned from eventlog to stdout",
 )
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def status(
-    ctx: click.Context, verbose: int, exception_exit_code: int | None, as_json: bool, args: tuple[str, ...]
+    ctx: click.Context,
+    verbose: int,
+    exception_exit_code: int | None,
+    as_json: bool,
+    args: tuple[str, ...],
 ) -> None:
     if not args:
         usage(ctx)
@@ -60,25 +73,27 @@ def status(
         raise CommandError("", worst)
 
 
-def exit_code_of(facts: dict[str, Any], exception_exit_code: int | None = None) -> tuple[int, str]:
+def exit_code_of(
+    facts: Mapping[str, Any], exception_exit_code: int | None = None
+) -> tuple[int, str]:
     """Return the exit code that stands for a job's result and a sentence about it."""
+    from flux.job.lifecycle import exit_code
+    from flux.waitstatus import signal_of
+
     waitstatus = facts.get("waitstatus")
     fatal = facts["exception_occurred"] and facts["exception_severity"] == 0
-    code = 1 if waitstatus is None else _shell_code(waitstatus)
+    code = exit_code(waitstatus, True)
     if fatal:
         if exception_exit_code is not None:
             code = exception_exit_code
         return code or 1, f"exception type={facts['exception_type']}"
-    if waitstatus is not None and waitstatus & 0x7F:
-        return code, f"job shell died by signal {waitstatus & 0x7F}"
+    signum = 0 if waitstatus is None else signal_of(waitstatus)
+    if signum:
+        return code, f"job shell died by signal {signum}"
     return code, f"exited with exit code {code}"
 
 
-def _shell_code(waitstatus: int) -> int:
-    return waitstatus >> 8 if not waitstatus & 0x7F else 128 + (waitstatus & 0x7F)
-
-
-def _dump(facts: dict[str, Any]) -> None:
+def _dump(facts: Mapping[str, Any]) -> None:
     from flux.wire import json
 
     echo(json.dumps(facts).decode())

@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flux.constants import FLUX_POLLIN
-from flux.job.event import EventLogEvent, JobEventWatchFuture, event_watch_async
 from flux.job.JobID import id_encode
 from flux.security import sign
-from fluxctl import job_text
 from fluxctl.mini.console import Console
 from fluxctl.mini.request import JobRequest
 from fluxctl.mini.tally import JobProgress, Tally
@@ -24,7 +22,9 @@ from fluxctl.mini.tally import JobProgress, Tally
 if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.future import Future
+    from flux.job.follow import Item
     from flux.progress import ProgressBar
+    from fluxctl.mini.job_talk import JobTalk
 
 SUBMIT_WINDOW = 512
 WATCH_WINDOW = 1024
@@ -139,7 +139,7 @@ class Submitter:
     def _waits(self) -> bool:
         return self._settings.wait or self._settings.watch
 
-    # -- submitting ------------------------------------------------------------------------------------------------
+    # Submitting
 
     def _refill(self) -> None:
         while not self._exhausted and self._in_flight < SUBMIT_WINDOW and self._stdin_watcher is None:
@@ -194,25 +194,49 @@ class Submitter:
         self._progress(0 if self._waits else 1)
         self._check()
 
-    # -- watching --------------------------------------------------------------------------------------------------
+    # Watching
 
     def _watch_next(self) -> None:
         while self._unwatched and self._watched < WATCH_WINDOW:
             jobid, job = self._unwatched.popleft()
             self._watched += 1
-            _JobWatch(self, self._handle, jobid, job)
+            self._follow(jobid, job)
 
-    def watch_ended(self, progress: JobProgress) -> None:
-        """Take the end of a watched job."""
-        self.tally.finish(progress)
-        self._watched -= 1
-        self._watch_next()
-        self._progress(1)
-        self._check()
+    def _follow(self, jobid: int, job: Job) -> None:
+        from flux.job import follow
+        from flux.job.follow_blocking import JobWatcher
+        from fluxctl.mini.job_talk import JobTalk
 
-    def followed(self) -> None:
-        """Take a change of a watched job."""
-        self._progress(0)
+        progress = JobProgress()
+        talk = JobTalk(
+            jobid, self._console, job.log, job.log_stderr or job.log, self._settings.verbose, self._settings.label
+        )
+        # The execution's eventlog only tells that there is output: where nobody watches that, none of them is read.
+        announced = follow.ANNOUNCED if self._settings.watch else {}
+        follower = follow.JobFollower(announced, brief=True)
+        JobWatcher(self._handle, jobid, follower, lambda item: self._take(item, progress, talk)).start()
+
+    def _take(self, item: Item, progress: JobProgress, talk: JobTalk) -> None:
+        from flux.job import follow
+
+        match item:
+            case follow.Entries(follow.MAIN, entries):
+                for event in entries:
+                    self.tally.follow(progress, event)
+                    talk.job_event(event, progress)
+                self._progress(0)
+            case follow.Entries(follow.OUTPUT, entries):
+                for event in entries:
+                    talk.output_event(event)
+            case follow.Failed(_, error):
+                if error.errno not in follow.NEVER_MADE:
+                    raise error
+            case follow.Ended():
+                self.tally.finish(progress)
+                self._watched -= 1
+                self._watch_next()
+                self._progress(1)
+                self._check()
 
     def _is_done(self) -> bool:
         return self._exhausted and not self._in_flight and not self._watched and not self._unwatched
@@ -221,17 +245,7 @@ class Submitter:
         if self._is_done():
             self._handle.reactor_stop()
 
-    @property
-    def settings(self) -> Settings:
-        """What to do with the jobs."""
-        return self._settings
-
-    @property
-    def console(self) -> Console:
-        """Where to write."""
-        return self._console
-
-    # -- progress --------------------------------------------------------------------------------------------------
+    # Progress
 
     def _progress(self, advance: int) -> None:
         if self._bar is None:
@@ -253,72 +267,3 @@ class Submitter:
         self._progress(0)
         if self._bar is not None:
             self._bar.redraw()
-
-
-class _JobWatch:
-    """Follows one job: its eventlog, and with ``--watch`` its output."""
-
-    def __init__(self, owner: Submitter, handle: Flux, jobid: int, job: Job) -> None:
-        self._owner = owner
-        self._handle = handle
-        self._jobid = jobid
-        self._job = job
-        self._progress = JobProgress()
-        self._streams = 0
-        self._output_open = False
-        self._watch("eventlog", self._job_event)
-
-    def _watch(self, path: str, on_event: Any) -> None:
-        future = event_watch_async(self._handle, self._jobid, path)
-        self._streams += 1
-
-        def ready(_future: Future) -> None:
-            try:
-                event = future.get_event()
-            except OSError as error:
-                if error.errno not in (errno.ENOENT, errno.ENODATA):
-                    raise
-                event = None
-            if event is not None:
-                on_event(future, event)
-                return
-            self._streams -= 1
-            if not self._streams:
-                self._owner.watch_ended(self._progress)
-
-        future.then(ready)
-
-    def _job_event(self, _future: JobEventWatchFuture, event: EventLogEvent) -> None:
-        self._owner.tally.follow(self._progress, event)
-        job_name = id_encode(self._jobid)
-        if self._owner.settings.verbose > 1:
-            context = f" {event.context_string}" if event.context else ""
-            self._say(f"{job_name}: {event.name}{context}")
-        elif event.name == "exception" and self._progress.exception is not None:
-            kind, note = self._progress.exception
-            self._say(f"{job_name}: exception: type={kind} note={note}")
-        if event.name == "start" and self._owner.settings.watch:
-            self._watch("guest.exec.eventlog", self._exec_event)
-        self._owner.followed()
-
-    def _say(self, text: str) -> None:
-        self._owner.console.err(f"{text}\n".encode("utf-8", "surrogateescape"), self._job.log_stderr or self._job.log)
-
-    def _exec_event(self, future: JobEventWatchFuture, event: EventLogEvent) -> None:
-        if event.name == "shell.init" and not self._output_open:
-            self._output_open = True
-            self._watch("guest.output", self._output_event)
-            future.cancel()
-
-    def _output_event(self, _future: JobEventWatchFuture, event: EventLogEvent) -> None:
-        if event.name == "log":
-            self._say(job_text.shell_log_line(event, event.timestamp).partition(": ")[2])
-        if event.name != "data":
-            return
-        data = job_text.task_output(event.context, self._owner.settings.label)
-        if not data:
-            return
-        if event.context.get("stream") == "stderr":
-            self._owner.console.err(data, self._job.log_stderr or self._job.log)
-        else:
-            self._owner.console.out(data, self._job.log)

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-from flux.job.event import EventLogEvent
-from fluxctl.job_text import exit_code_of
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flux.job.event import EventLogEvent
 
 
 class JobProgress:
     """One job, followed by its events.
 
     Attributes:
-        running: the job has started and not finished.
-        complete: the job is inactive.
-        exit_code: its exit code so far.
+        complete: nothing more comes of the job.
         exception: type and note of a fatal exception.
     """
 
-    __slots__ = ("complete", "exception", "exit_code", "running")
+    __slots__ = ("_history", "complete", "exception")
 
     def __init__(self) -> None:
-        self.running = False
+        from flux.job.lifecycle import JobHistory
+
+        self._history = JobHistory()
         self.complete = False
-        self.exit_code = 0
         self.exception: tuple[str, str] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether tasks have started and not finished."""
+        return self._history.running and not self.complete
+
+    @property
+    def exit_code(self) -> int:
+        """The job's exit code so far."""
+        return self._history.exit_code
 
     def take(self, event: EventLogEvent) -> None:
         """Take an event of the job's main eventlog."""
-        name = event.name
-        if name == "start":
-            self.running = True
-        elif name == "finish":
-            self.running = False
-            self.exit_code = exit_code_of(int(event.context.get("status", 0)))
-        elif name == "exception" and event.context.get("severity") == 0:
-            self.exception = (str(event.context.get("type", "")), str(event.context.get("note", "")))
-            self.exit_code = self.exit_code or 1
+        history = self._history
+        history.apply(event)
+        if history.failed_fatally and self.exception is None:
+            self.exception = (history.exception_type or "", history.exception_note or "")
 
 
 class Tally:
@@ -81,10 +87,8 @@ class Tally:
 
     def finish(self, job: JobProgress) -> None:
         """Count the end of a job."""
+        self.running -= job.running
         job.complete = True
-        if job.running:
-            job.running = False
-            self.running -= 1
         if job.exit_code:
             self.failed += 1
         else:

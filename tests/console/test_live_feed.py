@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,10 +16,12 @@ import pytest
 from flux import Flux
 from flux.aio import AsyncFlux
 from flux.job import JobspecV1, submit
+from flux.job.event import EventLogEvent
+from flux.job.follow import EXEC, MAIN, OUTPUT, Entries, Failed
 from flux.testing.instance import Instance, running_instance
 from tests.console.driving import text_of, until
 from tui.app import TopApp
-from tui.feed.base import JobEntries
+from tui.feed.base import JobItem
 from tui.feed.live import LiveFeed
 from tui.model.dashboard import Dashboard
 from tui.model.logs import parse_log
@@ -111,7 +114,7 @@ async def test_an_event_is_in_the_model_within_a_quarter_of_a_second(instance: I
     assert sorted(delays)[2] < 0.25
 
 
-async def entries_of(feed: LiveFeed, jobid: int) -> list[JobEntries]:
+async def entries_of(feed: LiveFeed, jobid: int) -> list[JobItem]:
     return [item async for item in feed.job_entries(jobid)]
 
 
@@ -120,11 +123,14 @@ async def test_eventlogs_and_output_of_a_job(instance: Instance) -> None:
     async with following(instance.uri) as (feed, _):
         items = await asyncio.wait_for(entries_of(feed, jobid), 20)
         stored = await feed.lookup(jobid)
-    names = {path: [e["name"] for item in items if item.path == path for e in item.entries] for path in
-             ("eventlog", "guest.exec.eventlog", "guest.output")}  # fmt: skip
+    entries: dict[str, list[EventLogEvent]] = {MAIN: [], EXEC: [], OUTPUT: []}
+    for item in items:
+        assert isinstance(item, Entries)
+        entries[item.path] += item.entries
+    names = {path: [event.name for event in events] for path, events in entries.items()}
     assert names["eventlog"][0] == "submit" and names["eventlog"][-1] == "clean"
     assert names["guest.exec.eventlog"][0] == "init" and names["guest.output"][0] == "header"
-    texts = {e["context"].get("data") for item in items if item.path == "guest.output" for e in item.entries}
+    texts = {event.context.get("data") for event in entries[OUTPUT]}
     assert {"out\n", "err\n"} <= texts
     assert stored["jobspec"]["tasks"][0]["command"][0] == "sh"
 
@@ -132,7 +138,8 @@ async def test_eventlogs_and_output_of_a_job(instance: Instance) -> None:
 async def test_eventlog_of_a_job_that_does_not_exist_is_an_error(instance: Instance) -> None:
     async with following(instance.uri) as (feed, _):
         (item,) = await asyncio.wait_for(entries_of(feed, 12345), 20)
-    assert item.path == "error"
+    assert isinstance(item, Failed)
+    assert (item.path, item.error.errno) == (MAIN, errno.ENOENT)
 
 
 async def test_broker_log(instance: Instance) -> None:
@@ -150,7 +157,7 @@ async def test_cancel_and_kill(instance: Instance) -> None:
         await feed.cancel(canceled)
         await eventually(lambda: status(dashboard, canceled) == Status.CANCELED)
         async for item in feed.job_entries(killed):
-            if any(entry["name"] == "shell.start" for entry in item.entries):
+            if isinstance(item, Entries) and any(event.name == "shell.start" for event in item.entries):
                 break
         await feed.kill(killed, 9)
         await eventually(lambda: status(dashboard, killed) == Status.FAILED)

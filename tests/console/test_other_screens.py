@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import pytest
 from textual.binding import Binding
 from textual.pilot import Pilot
 
+from flux.job.follow import MAIN, Failed
 from tests.console.driving import loaded, text_of, until
 from tui.app import TopApp
-from tui.feed.base import JobEntries
+from tui.feed.base import JobItem
 from tui.feed.synthetic import SyntheticFeed
 from tui.model.jobid import f58
 from tui.screens.confirm import ConfirmScreen
@@ -192,13 +194,13 @@ class TornFeed(SyntheticFeed):
 
     torn = False
 
-    async def job_entries(self, jobid: int) -> AsyncIterator[JobEntries]:
+    async def job_entries(self, jobid: int) -> AsyncIterator[JobItem]:
         """Give everything; the first time, end with an error."""
         async for item in super().job_entries(jobid):
             yield item
         if not self.torn:
             self.torn = True
-            yield JobEntries("error", [{"name": "Connection reset by peer"}])
+            yield Failed(MAIN, OSError(errno.ECONNRESET, "Connection reset by peer"))
 
 
 async def test_eventlogs_are_read_again_after_a_lost_connection(feed: SyntheticFeed) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
 
+from flux.job.follow import Entries, Failed
 from tui.model.dashboard import Dashboard
 
-
-class JobEntries(NamedTuple):
-    """Eventlog entries of one job: ``path`` is ``eventlog``, ``guest.exec.eventlog`` or ``guest.output``."""
-
-    path: str
-    entries: Sequence[Mapping[str, Any]]
+JobItem = Entries | Failed
+"""What is told of one job: new entries of one of its eventlogs, or why that cannot be read."""
 
 
 class Feed(Protocol):
@@ -23,7 +20,7 @@ class Feed(Protocol):
     async def run(self, dashboard: Dashboard) -> None:
         """Keep ``dashboard`` up to date until cancelled; connection loss is its own business and never raised."""
 
-    def job_entries(self, jobid: int) -> AsyncIterator[JobEntries]:
+    def job_entries(self, jobid: int) -> AsyncIterator[JobItem]:
         """Return a job's eventlogs from the beginning, then live; ends when the job has ended and all was read."""
 
     def log(self) -> AsyncIterator[list[str]]:

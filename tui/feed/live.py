@@ -18,14 +18,15 @@ from typing import Any, Final
 from flux.aio import AsyncFlux
 from flux.connect import default_uri, local_path
 from flux.job.attributes import JOB_ATTRIBUTES
+from flux.job.follow import Entries, Failed
+from flux.job.follow_async import follow
+from flux.job.state_names import LISTED_STATES
 from flux.wire import json
-from tui.feed.base import JobEntries
+from flux.wire.message import USERID_UNKNOWN
+from tui.feed.base import JobItem
 from tui.model.dashboard import Dashboard, Instance
-from tui.model.logs import read_entries
 from tui.model.resources import node_and_core_count
 
-ANY_USER: Final = 0xFFFFFFFF
-ALL_STATES: Final = 126
 FIRST_PAGE: Final = 1000
 PIECE: Final = 5000
 POLL_SECONDS: Final = 2.0
@@ -213,46 +214,12 @@ class LiveFeed:
 
     # one job and the log
 
-    async def job_entries(self, jobid: int) -> AsyncIterator[JobEntries]:
+    async def job_entries(self, jobid: int) -> AsyncIterator[JobItem]:
         """Follow the three eventlogs of a job; the guest's are opened when the job's own tell that they exist."""
-        queue: asyncio.Queue[JobEntries | None] = asyncio.Queue()
-        handle = self._connected()
-        running: set[asyncio.Task[None]] = set()
-
-        async def watch(path: str) -> None:
-            try:
-                async with handle.stream(
-                    "job-info.eventlog-watch",
-                    {"id": jobid, "path": path, "flags": 0},
-                    cancel="job-info.eventlog-watch-cancel",
-                ) as stream:
-                    async for answer in stream:
-                        entries = read_entries(answer.get("event", ""))
-                        queue.put_nowait(JobEntries(path, entries))
-                        for entry in entries:
-                            if (path, entry.get("name")) in _OPENS:
-                                start(_OPENS[path, str(entry["name"])])
-            except OSError as error:
-                if path == "eventlog":
-                    queue.put_nowait(JobEntries("error", [{"name": str(error.strerror or error)}]))
-
-        def start(path: str) -> None:
-            task = asyncio.create_task(watch(path), name=f"watch {path}")
-            running.add(task)
-            task.add_done_callback(ended)
-
-        def ended(task: asyncio.Task[None]) -> None:
-            running.discard(task)
-            if not running:
-                queue.put_nowait(None)
-
-        start("eventlog")
-        try:
-            while (item := await queue.get()) is not None:
-                yield item
-        finally:
-            for task in list(running):
-                task.cancel()
+        async with contextlib.aclosing(follow(self._connected(), jobid)) as items:
+            async for item in items:
+                if isinstance(item, Entries | Failed):
+                    yield item
 
     async def log(self) -> AsyncIterator[list[str]]:
         """Follow the log ring of the broker we are connected to."""
@@ -282,13 +249,6 @@ class LiveFeed:
         await self._connected().rpc("job-manager.kill", {"id": jobid, "signum": signum}, timeout=10)
 
 
-_OPENS: Final = {
-    ("eventlog", "start"): "guest.exec.eventlog",
-    ("guest.exec.eventlog", "shell.init"): "guest.output",
-}
-"""Which entry of which eventlog tells that another one exists."""
-
-
 async def _job_list(handle: AsyncFlux, entries: int, version: str) -> list[dict[str, Any]]:
     """Return the newest ``entries`` jobs of all users, all jobs for 0; flux-core since 0.47 streams them by a constraint."""
     if _release(version) >= STREAMING_LIST:
@@ -296,14 +256,20 @@ async def _job_list(handle: AsyncFlux, entries: int, version: str) -> list[dict[
             "max_entries": entries,
             "attrs": JOB_ATTRIBUTES,
             "since": 0.0,
-            "constraint": {"states": [ALL_STATES]},
+            "constraint": {"states": [LISTED_STATES]},
         }
         found: list[dict[str, Any]] = []
         async with handle.stream("job-list.list", request, cancel="job-list.cancel") as stream:
             async for answer in stream:
                 found.extend(answer.get("jobs") or ())
         return found
-    request = {"max_entries": entries, "attrs": JOB_ATTRIBUTES, "userid": ANY_USER, "states": ALL_STATES, "results": 0}
+    request = {
+        "max_entries": entries,
+        "attrs": JOB_ATTRIBUTES,
+        "userid": USERID_UNKNOWN,
+        "states": LISTED_STATES,
+        "results": 0,
+    }
     try:
         answer = await handle.rpc("job-list.list", request)
     except OSError as error:
@@ -315,7 +281,7 @@ async def _job_list(handle: AsyncFlux, entries: int, version: str) -> list[dict[
 
 
 def _release(version: str) -> tuple[int, ...]:
-    """Return ``0.88.0-12-gabc`` as (0, 88), (0, 0) for what is no version."""
+    """Return ``0.88.0-12-gabc`` as (0, 88), (0, 0) if it is not a version."""
     found = re.match(r"(\d+)\.(\d+)", version)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 

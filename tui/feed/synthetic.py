@@ -10,7 +10,9 @@ import random
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from tui.feed.base import JobEntries
+from flux.job.event import EventLogEvent
+from flux.job.follow import Entries
+from tui.feed.base import JobItem
 from tui.model import states
 from tui.model.dashboard import Dashboard, Instance
 
@@ -89,7 +91,10 @@ class SyntheticFeed:
         newest = max(table.ids, default=1 << 24)
         for i in range(number - len(events)):
             context = {"userid": 0, "urgency": 16, "flags": 0}
-            spec = {"tasks": [{"command": ["made-up"]}], "resources": [{"type": "slot", "count": 1}]}
+            spec = {
+                "tasks": [{"command": ["made-up"], "count": {"per_slot": 1}}],
+                "resources": [{"type": "slot", "count": 1}],
+            }
             entry = {"timestamp": now, "name": "submit", "context": context}
             events.append({"id": newest + i + 1, "entry": entry, "jobspec": spec})
         return events
@@ -98,10 +103,10 @@ class SyntheticFeed:
         name = _NEXT[state]
         return {"id": jobid, "entry": {"timestamp": now, "name": name, "context": _CONTEXT.get(name, {})}}
 
-    async def job_entries(self, jobid: int) -> AsyncIterator[JobEntries]:
+    async def job_entries(self, jobid: int) -> AsyncIterator[JobItem]:
         """Give every eventlog in ``entries``."""
         for path, entries in self.entries.items():
-            yield JobEntries(path, entries)
+            yield Entries(path, [EventLogEvent(entry) for entry in entries])
 
     async def log(self) -> AsyncIterator[list[str]]:
         """Give ``log_lines`` and wait for ever."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from flux.job.describe import allocation, requested
 from tui.model.query import Query
-from tui.model.resources import node_and_core_count
 from tui.model.states import DONE, PENDING, Status
 from tui.model.stats import SPAN, Throughput, Utilisation
 from tui.model.table import Job, JobTable
@@ -146,46 +146,19 @@ class Dashboard:
         return self.total(PENDING)
 
 
-def describe(jobspec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the name and the number of tasks of a V1 jobspec (RFC 25)."""
-    found: dict[str, Any] = {}
-    system = (jobspec.get("attributes") or {}).get("system") or {}
-    job = system.get("job") or {}
-    tasks = jobspec.get("tasks") or [{}]
-    command = tasks[0].get("command") or [""]
-    if isinstance(command, str):
-        command = [command]
-    found["name"] = job.get("name") or str(command[0]).rpartition("/")[2]
-    slots, nodes = _slots(jobspec.get("resources") or [], 1, 0)
-    count = tasks[0].get("count") or {}
-    found["ntasks"] = int(count.get("total") or slots * int(count.get("per_slot") or 1))
-    if nodes:
-        found["nnodes"] = nodes
-    return found
+def describe(jobspec: object) -> dict[str, Any]:
+    """Return what a jobspec tells of a job, as the job list names it; what it does not hold is left out."""
+    found = requested(jobspec)
+    facts = {"name": found.name, "ntasks": found.ntasks, "nnodes": found.nnodes}
+    return {name: value for name, value in facts.items() if value is not None}
 
 
-def _slots(resources: Sequence[Mapping[str, Any]], times: int, nodes: int) -> tuple[int, int]:
-    """Return the number of task slots and of nodes a resource tree asks for."""
-    for vertex in resources:
-        count = vertex.get("count", 1)
-        number = int(count.get("min", 1)) if isinstance(count, dict) else int(count)
-        if vertex.get("type") == "slot":
-            inner = [v for v in vertex.get("with") or () if v.get("type") == "node"]
-            return times * number, nodes or sum(int(v.get("count", 1)) for v in inner) * number
-        found = _slots(vertex.get("with") or [], times * number, number if vertex.get("type") == "node" else nodes)
-        if found[0]:
-            return found
-    return 0, nodes
-
-
-def describe_r(resources: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ranks, nodes and expiration of an allocation (R, RFC 20) as job-list names them."""
-    execution = resources.get("execution") or {}
-    ranks = [str(entry.get("rank", "")) for entry in execution.get("R_lite") or ()]
-    nodelist = execution.get("nodelist") or []
+def describe_r(resources: object) -> dict[str, Any]:
+    """Return what an R tells of a job, as the job list names it."""
+    found = allocation(resources)
     return {
-        "ranks": ranks[0] if len(ranks) == 1 else "[" + ",".join(ranks) + "]" if ranks else "",
-        "nodelist": ",".join(map(str, nodelist)),
-        "nnodes": node_and_core_count(resources)[0],
-        "expiration": execution.get("expiration") or 0.0,
+        "ranks": found.ranks,
+        "nodelist": found.nodelist,
+        "nnodes": found.nnodes,
+        "expiration": found.expiration,
     }

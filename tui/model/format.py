@@ -7,6 +7,8 @@ import signal
 import time
 from typing import Final
 
+from flux.waitstatus import SIGNALED, exit_code_of, signal_of
+
 _CONTROL: Final = re.compile(
     r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
@@ -75,11 +77,11 @@ def signal_name(number: int) -> str:
 
 def wait_status(status: int) -> str:
     """Return a wait status in words: ``exit 3`` or ``SIGKILL``; a shell's 128+n counts as signal n."""
-    if status & 0x7F:
-        return signal_name(status & 0x7F)
-    code = status >> 8
-    if code > 128 and code - 128 < 65:
-        return f"exit {code} ({signal_name(code - 128)})"
+    signum, code = signal_of(status), exit_code_of(status)
+    if signum:
+        return signal_name(signum)
+    if SIGNALED < code < SIGNALED + signal.NSIG:
+        return f"exit {code} ({signal_name(code - SIGNALED)})"
     return f"exit {code}"
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from flux.job import io
 from flux.logline import parse
 from flux.wire import json
 from tui.model import format as fmt
@@ -20,19 +20,6 @@ class Line(NamedTuple):
     kind: str
     label: str
     text: str
-
-
-def read_entries(text: str) -> list[dict[str, Any]]:
-    """Return the eventlog entries of ``text``, one JSON object a line (RFC 18); a line that is none is left out."""
-    entries = []
-    for line in text.splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict):
-            entries.append(entry)
-    return entries
 
 
 def event_line(entry: Mapping[str, Any], start: float, kind: str = "event") -> Line:
@@ -66,8 +53,9 @@ class OutputLog:
         """Return the lines ``entry`` completes."""
         name, context = entry.get("name"), entry.get("context") or {}
         if name == "header":
-            counts = context.get("count") or {}
-            self.many = max([1, *(c for c in counts.values() if isinstance(c, int))]) > 1
+            counts = context.get("count")
+            if isinstance(counts, dict):
+                self.many = max([1, *(c for c in counts.values() if isinstance(c, int))]) > 1
             return []
         if name == "data":
             return self._data(context)
@@ -75,18 +63,19 @@ class OutputLog:
             where = f"{context.get('stream', '')} goes to file {context.get('path', '')}"
             return [Line("notice", "", fmt.printable(where))]
         if name == "log":
-            return [Line("stderr", "shell", fmt.printable(str(context.get("message", ""))))]
+            return [Line("stderr", "shell", fmt.printable(io.log_text(context)))]
         return []
 
     def _data(self, context: Mapping[str, Any]) -> list[Line]:
-        stream, rank = str(context.get("stream", "stdout")), str(context.get("rank", "0"))
-        data = context.get("data") or ""
-        if context.get("encoding") == "base64":
-            data = base64.b64decode(data).decode("utf-8", "replace")
-        text = self._partial.pop((stream, rank), "") + data
+        try:
+            chunk = io.decode(context)
+        except OSError as error:
+            return [Line("notice", "", str(error.strerror))]
+        stream, rank = chunk.stream, chunk.rank
+        text = self._partial.pop((stream, rank), "") + chunk.data.decode("utf-8", "replace")
         lines = text.split("\n")
         rest = lines.pop()
-        if rest and context.get("eof"):
+        if rest and chunk.eof:
             lines.append(rest)
         elif rest:
             self._partial[stream, rank] = rest
@@ -122,7 +111,7 @@ class LogRecord(NamedTuple):
 
 
 def parse_log(text: str) -> LogRecord | None:
-    """Read one line as ``log.dmesg`` sends it, None if it is none."""
+    """Read one line as ``log.dmesg`` sends it, None if it is not one."""
     entry = parse(text)
     if entry is None:
         return None

@@ -5,18 +5,20 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-NEW: Final = 1
-DEPEND: Final = 2
-PRIORITY: Final = 4
-SCHED: Final = 8
-RUN: Final = 16
-CLEANUP: Final = 32
-INACTIVE: Final = 64
+from flux.job.states import JobResult, JobState
 
-COMPLETED: Final = 1
-FAILED: Final = 2
-CANCELED: Final = 4
-TIMEOUT: Final = 8
+NEW: Final = JobState.NEW.value
+DEPEND: Final = JobState.DEPEND.value
+PRIORITY: Final = JobState.PRIORITY.value
+SCHED: Final = JobState.SCHED.value
+RUN: Final = JobState.RUN.value
+CLEANUP: Final = JobState.CLEANUP.value
+INACTIVE: Final = JobState.INACTIVE.value
+
+COMPLETED: Final = JobResult.COMPLETED.value
+FAILED: Final = JobResult.FAILED.value
+CANCELED: Final = JobResult.CANCELED.value
+TIMEOUT: Final = JobResult.TIMEOUT.value
 
 
 class Status(IntEnum):

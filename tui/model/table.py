@@ -15,19 +15,33 @@ from itertools import repeat
 from sys import intern
 from typing import Any, Final
 
+from flux.job.lifecycle import (
+    OBSERVED,
+    OBSERVED_FATAL,
+    Annotations,
+    Context,
+    annotations_after,
+    is_fatal,
+    is_worse,
+    result_of,
+)
+from flux.job.state_names import SINGLE_STATES
+from flux.job.states import Urgency
 from tui.model import states
 from tui.model.format import printable
 from tui.model.states import STATUS_INDEX, Status
 
 Job = dict[str, Any]
 
+_NO_STATUS: Final = -1
+_URGENCY: Final = Urgency.DEFAULT.value
 _NUMBERS: Final[tuple[tuple[str, str, float], ...]] = (
     ("userid", "q", -1),
-    ("urgency", "q", 16),
+    ("urgency", "q", _URGENCY),
     ("priority", "q", -1),
     ("ntasks", "q", 0),
     ("nnodes", "q", 0),
-    ("waitstatus", "q", -1),
+    ("waitstatus", "q", _NO_STATUS),
     ("t_submit", "d", 0.0),
     ("t_run", "d", 0.0),
     ("t_cleanup", "d", 0.0),
@@ -35,10 +49,9 @@ _NUMBERS: Final[tuple[tuple[str, str, float], ...]] = (
     ("expiration", "d", 0.0),
 )
 _TEXTS: Final = ("name", "ranks", "nodelist")
-_NOTHING: Final[dict[str, Any]] = {}
 _CHUNK: Final = 500
 """Records taken in at once: few enough to stay in the processor's cache while column after column is read."""
-_ORDER: Final = {s: i for i, s in enumerate((1, 2, 4, 8, 16, 32, 64))}
+_STATES: Final = frozenset(SINGLE_STATES)
 
 
 @contextmanager
@@ -117,7 +130,7 @@ class JobTable:
         ids = [job["id"] for job in jobs]
         self.ids.extend(ids)
         self.row_of.update(zip(ids, range(first, first + len(ids)), strict=True))
-        state = bytes([job.get("state", 2) for job in jobs])
+        state = bytes([job.get("state", states.DEPEND) for job in jobs])
         result = [job.get("result", 0) if code == states.INACTIVE else 0 for code, job in zip(state, jobs, strict=True)]
         status = bytes([STATUS_INDEX[s << 4 | r] for s, r in zip(state, result, strict=True)])
         self.state += state
@@ -143,17 +156,17 @@ class JobTable:
     def _append_annotations(self, jobs: Sequence[Job], first: int) -> None:
         """Take in the annotations of new rows; nearly always they are the resource summary alone."""
         where = [""] * len(jobs)
-        others: list[tuple[int, Mapping[str, Any]]] = []
+        others: list[tuple[int, Annotations]] = []
         for place, notes in enumerate(map(dict.get, jobs, repeat("annotations"))):
-            if notes:
-                summary = (notes.get("sched") or _NOTHING).get("resource_summary")
-                if type(summary) is str and summary.isprintable() and len(notes) == 1 == len(notes["sched"]):
-                    where[place] = intern(summary)
-                else:
+            if type(notes) is dict and notes:
+                summary = _summary_alone(notes)
+                if summary is None:
                     others.append((first + place, notes))
+                else:
+                    where[place] = intern(summary)
         self.where.extend(where)
         for row, notes in others:
-            self._annotate(row, notes)
+            self._set_annotations(row, notes)
 
     def _set_sparse(self, row: int, job: Job) -> None:
         dependencies = job.get("dependencies")
@@ -164,7 +177,11 @@ class JobTable:
             self.exception[row] = (_text(kind), job.get("exception_severity", 0), _text(job.get("exception_note")))
 
     def _update(self, row: int, job: Job) -> None:
-        """Overwrite ``row`` with what ``job`` names; a record older than what events told keeps the newer state."""
+        """Overwrite ``row`` with what ``job`` names.
+
+        A record with a state is all that the job list knows, so annotations that it does not have are gone. What events told may
+        be newer than the record: then its state and annotations are not taken.
+        """
         self.undescribed.discard(row)
         for name, kind, default in _NUMBERS:
             if name in job:
@@ -172,11 +189,11 @@ class JobTable:
         for name in _TEXTS:
             if job.get(name):
                 getattr(self, name)[row] = _text(job[name])
-        if job.get("annotations"):
-            self._annotate(row, job["annotations"])
         self._set_sparse(row, job)
         state = job.get("state", 0)
-        if _ORDER.get(state, -1) >= _ORDER[self.state[row]]:
+        if state in _STATES and state >= self.state[row]:
+            notes = job.get("annotations")
+            self._set_annotations(row, notes if isinstance(notes, dict) else None)
             self._move(row, state, job.get("result", 0))
         self.changed.add(row)
 
@@ -192,116 +209,98 @@ class JobTable:
         return row
 
     def apply(self, jobid: int, entry: Mapping[str, Any]) -> int:
-        """Apply one eventlog entry (RFC 18/21) and return the row; applying an old entry again changes nothing."""
+        """Apply one eventlog entry (RFC 18, RFC 21) and return the row.
+
+        Applying entries again that were applied, in their order, changes nothing.
+        """
         name = entry.get("name", "")
         timestamp = entry.get("timestamp", 0.0)
         context = entry.get("context") or {}
         row = self.add(jobid, timestamp if name == "submit" else 0.0)
         handler = _EVENTS.get(name)
         if handler is not None:
-            handler(self, row, timestamp, context)
+            handler(self, row, name, context)
+        moves = OBSERVED.get(name) or (OBSERVED_FATAL if is_fatal(name, context) else None)
+        if moves is not None:
+            before = self.state[row]
+            self._moved(row, name, moves.get(before, before), timestamp)
+        if handler is not None or moves is not None:
             self.changed.add(row)
         return row
 
-    def _on_submit(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
-        self.t_submit[row] = timestamp
-        self.userid[row] = context.get("userid", -1)
-        self.urgency[row] = context.get("urgency", 16)
-
-    def _on_depend(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
-        self._advance(row, states.PRIORITY)
-
-    def _on_priority(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
-        self.priority[row] = context.get("priority", -1)
-        self._advance(row, states.SCHED)
-
-    def _on_urgency(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
-        self.urgency[row] = context.get("urgency", 16)
-
-    def _on_alloc(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
-        if self.t_run[row] == 0.0:
+    def _moved(self, row: int, name: str, state: int, timestamp: float) -> None:
+        """Take in when an event came, and the state that follows it."""
+        if name == "submit":
+            self.t_submit[row] = timestamp
+        before = self.state[row]
+        if state == before:
+            return
+        if state == states.RUN:
             self.t_run[row] = timestamp
-        if context.get("annotations"):
-            self._annotate(row, context["annotations"])
-        self._advance(row, states.RUN)
-
-    def _on_exception(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
-        severity = context.get("severity", 0)
-        known = self.exception.get(row)
-        if known is None or severity < known[1]:
-            self.exception[row] = (_text(context.get("type")), severity, _text(context.get("note")))
-        if severity == 0:
-            self._cleanup(row, timestamp)
-
-    def _on_finish(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
-        self.waitstatus[row] = context.get("status", 0)
-        self._cleanup(row, timestamp)
-
-    def _on_clean(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
-        if self.state[row] != states.INACTIVE:
+        elif state == states.CLEANUP:
+            self.t_cleanup[row] = timestamp
+        elif state == states.INACTIVE:
             self.t_inactive[row] = timestamp
             self.finished.append(timestamp)
-            self._move(row, states.INACTIVE, self._result(row))
+        self._move(row, state, self._result(row) if state == states.INACTIVE else 0)
 
-    def _on_annotations(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
-        annotations = context.get("annotations")
-        if annotations:
-            self._annotate(row, annotations)
-        else:
-            self.annotations.pop(row, None)
+    def _on_submit(self, row: int, name: str, context: Context) -> None:
+        self.userid[row] = context.get("userid", -1)
+        self.urgency[row] = context.get("urgency", _URGENCY)
 
-    def _on_dependency_add(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
+    def _on_priority(self, row: int, name: str, context: Context) -> None:
+        self.priority[row] = context.get("priority", -1)
+
+    def _on_urgency(self, row: int, name: str, context: Context) -> None:
+        self.urgency[row] = context.get("urgency", _URGENCY)
+
+    def _on_exception(self, row: int, name: str, context: Context) -> None:
+        severity = context.get("severity", 1)
+        known = self.exception.get(row)
+        if is_worse(severity, known[1] if known else None):
+            self.exception[row] = (_text(context.get("type")), severity, _text(context.get("note")))
+
+    def _on_finish(self, row: int, name: str, context: Context) -> None:
+        self.waitstatus[row] = context.get("status", 0)
+
+    def _on_annotations(self, row: int, name: str, context: Context) -> None:
+        if "annotations" in context or name == "memo":
+            self._set_annotations(row, annotations_after(self.annotations_of(row), name, context))
+
+    def _on_dependency_add(self, row: int, name: str, context: Context) -> None:
         waiting = self.dependencies.setdefault(row, [])
         what = context.get("description", "")
         if what and what not in waiting:
             waiting.append(what)
 
-    def _on_dependency_remove(self, row: int, timestamp: float, context: Mapping[str, Any]) -> None:
+    def _on_dependency_remove(self, row: int, name: str, context: Context) -> None:
         waiting = self.dependencies.get(row, [])
         if context.get("description") in waiting:
             waiting.remove(context["description"])
 
-    def _annotate(self, row: int, annotations: Mapping[str, Any]) -> None:
-        """Merge ``annotations``; the scheduler's resource summary, which every job has, goes to the column
-        ``where``.
-        """
-        sched = annotations.get("sched")
-        if sched and "resource_summary" in sched:
-            self.where[row] = _text(sched["resource_summary"])
-            if len(sched) == len(annotations) == 1:
-                return
-        merged = dict(self.annotations.get(row, {}))
-        for key, value in annotations.items():
-            if value is None:
-                merged.pop(key, None)
-            elif isinstance(value, dict):
-                old = merged.get(key)
-                both = {**old, **value} if isinstance(old, dict) else value
-                merged[key] = {k: v for k, v in both.items() if v is not None}
-            else:
-                merged[key] = value
-        self.annotations[row] = merged
+    def _set_annotations(self, row: int, notes: Annotations | None) -> None:
+        """Keep ``notes`` instead of what was known; the scheduler's resource summary goes to the column ``where``.
 
-    def _cleanup(self, row: int, timestamp: float) -> None:
-        if self.t_cleanup[row] == 0.0:
-            self.t_cleanup[row] = timestamp
-        self._advance(row, states.CLEANUP)
+        Every job that ran has that one, and hardly any has more: only then the object itself is kept.
+        """
+        sched = notes.get("sched") if notes else None
+        self.where[row] = _text(sched.get("resource_summary")) if isinstance(sched, dict) else ""
+        if notes and _summary_alone(notes) is None:
+            self.annotations[row] = notes
+        else:
+            self.annotations.pop(row, None)
+
+    def annotations_of(self, row: int) -> Annotations | None:
+        """Return the annotations of a job, None for none."""
+        notes = self.annotations.get(row)
+        if notes is None and self.where[row]:
+            return {"sched": {"resource_summary": self.where[row]}}
+        return notes
 
     def _result(self, row: int) -> int:
-        """Return the result of a job that becomes inactive, as job-list decides it."""
-        if self.waitstatus[row] == 0 and self.t_run[row]:
-            return states.COMPLETED
+        status = self.waitstatus[row]
         kind, severity, _ = self.exception.get(row, ("", 1, ""))
-        if severity == 0 and kind == "cancel":
-            return states.CANCELED
-        if severity == 0 and kind == "timeout":
-            return states.TIMEOUT
-        return states.FAILED
-
-    def _advance(self, row: int, state: int) -> None:
-        """Go on to ``state`` unless the job is already there or beyond: entries may arrive twice."""
-        if _ORDER[state] > _ORDER[self.state[row]]:
-            self._move(row, state, 0)
+        return result_of(None if status == _NO_STATUS else status, kind if severity == 0 else None)
 
     def _move(self, row: int, state: int, result: int) -> None:
         self.counts[self.status[row]] -= 1
@@ -340,18 +339,28 @@ class JobTable:
 
 _EVENTS: Final = {
     "submit": JobTable._on_submit,
-    "depend": JobTable._on_depend,
     "priority": JobTable._on_priority,
     "urgency": JobTable._on_urgency,
-    "alloc": JobTable._on_alloc,
+    "alloc": JobTable._on_annotations,
+    "annotations": JobTable._on_annotations,
+    "memo": JobTable._on_annotations,
     "exception": JobTable._on_exception,
     "finish": JobTable._on_finish,
-    "clean": JobTable._on_clean,
-    "annotations": JobTable._on_annotations,
-    "memo": lambda table, row, t, context: table._annotate(row, {"user": dict(context)}),
     "dependency-add": JobTable._on_dependency_add,
     "dependency-remove": JobTable._on_dependency_remove,
 }
+"""What an event tells of a job beside its state."""
+
+
+def _summary_alone(notes: Annotations) -> str | None:
+    """Return the resource summary of annotations that hold nothing else and can be shown as they are, None for others."""
+    if len(notes) == 1:
+        sched = notes.get("sched")
+        if type(sched) is dict and len(sched) == 1:
+            summary = sched.get("resource_summary")
+            if type(summary) is str and summary.isprintable():
+                return summary
+    return None
 
 
 def _texts(jobs: Sequence[Job], name: str) -> list[str]:

@@ -15,7 +15,7 @@ from textual.containers import Horizontal
 from textual.events import DescendantFocus, Resize
 from textual.widgets import Footer
 
-from tui.feed.base import JobEntries
+from flux.job.follow import EXEC, MAIN, OUTPUT, Entries
 from tui.model import format as fmt
 from tui.model import reasons
 from tui.model.dashboard import Dashboard
@@ -131,7 +131,7 @@ class JobScreen(SearchingScreen, ActingScreen):
         super().__init__()
         self.jobid = jobid
         self._output = OutputLog()
-        self._fresh: list[JobEntries] = []
+        self._fresh: list[Entries] = []
         self._events: list[tuple[float, Line]] = []
         self._t0 = 0.0
         self._ended = False
@@ -194,11 +194,11 @@ class JobScreen(SearchingScreen, ActingScreen):
             error = ""
             try:
                 async for item in self.top.feed.job_entries(self.jobid):
-                    if item.path == "error":
-                        error = str(item.entries[0].get("name"))
-                    else:
+                    if isinstance(item, Entries):
                         self._fresh.append(item)
                         self.dashboard.revision += 1
+                    elif item.path == MAIN:
+                        error = str(item.error.strerror or item.error)
             except OSError as failure:
                 error = str(failure.strerror or failure)
             if not error:
@@ -225,7 +225,7 @@ class JobScreen(SearchingScreen, ActingScreen):
         fresh, self._fresh = self._fresh, []
         lines: list[Line] = []
         for item in fresh:
-            if item.path == "guest.output":
+            if item.path == OUTPUT:
                 for entry in item.entries:
                     lines.extend(self._output.feed(entry))
             else:
@@ -235,11 +235,11 @@ class JobScreen(SearchingScreen, ActingScreen):
             self.query_one("#output", LogView).empty = "no output"
         self.query_one("#output", LogView).extend(lines)
 
-    def _add_events(self, item: JobEntries) -> None:
+    def _add_events(self, item: Entries) -> None:
         """Add entries to the eventlog pane in the order of their time; the two eventlogs arrive one after the other."""
         if not self._t0 and item.entries:
             self._t0 = float(item.entries[0].get("timestamp", 0.0))
-        kind = "exec" if item.path == "guest.exec.eventlog" else "event"
+        kind = "exec" if item.path == EXEC else "event"
         prefix = "exec." if kind == "exec" else ""
         last = self._events[-1][0] if self._events else 0.0
         for entry in item.entries:

@@ -4,23 +4,31 @@ timer.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from textual.screen import Screen
 
 if TYPE_CHECKING:
-    from tui.app import TopApp
+    from tui.feed.base import Feed
     from tui.model.dashboard import Dashboard
     from tui.widgets.palette import Glyphs
+
+
+class Top(Protocol):
+    """What screens know of the application."""
+
+    feed: Feed
+    dashboard: Dashboard
+    glyphs: Glyphs
 
 
 class LiveScreen(Screen[None]):
     """A screen that draws from the model."""
 
     @property
-    def top(self) -> TopApp:
+    def top(self) -> Top:
         """The application."""
-        return cast("TopApp", self.app)
+        return cast("Top", self.app)
 
     @property
     def dashboard(self) -> Dashboard:

@@ -11,11 +11,12 @@ import pathlib
 import pkgutil
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from flux.wire import json
+from flux.wire.json import JsonMapping, JsonObject
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -35,9 +36,9 @@ class ValidatorJobInfo:
 
     tls = threading.local()
 
-    def __init__(self, jobinfo: Mapping[str, Any] | str | bytes) -> None:
+    def __init__(self, jobinfo: JsonMapping | str | bytes) -> None:
         info = json.loads(jobinfo) if isinstance(jobinfo, str | bytes) else jobinfo
-        self.jobspec: dict[str, Any] = info["jobspec"]
+        self.jobspec: JsonObject = info["jobspec"]
         self.userid: int = info["userid"]
         self.flags: int = info["flags"]
         self.urgency: int = info["urgency"]
@@ -82,8 +83,10 @@ class ValidatorResult:
         return ", ".join(self._messages)
 
     def __str__(self) -> str:
-        """The answer of the worker process: a JSON object with ``errnum`` and, for a failure, ``errstr``."""
-        answer: dict[str, Any] = {"errnum": self.errnum}
+        """The answer of the worker process: a JSON object with ``errnum`` and, for a failure,
+        ``errstr``.
+        """
+        answer: JsonObject = {"errnum": self.errnum}
         if self.errnum:
             answer["errstr"] = self.errmsg
         return json.dumps(answer).decode()
@@ -107,7 +110,8 @@ class ValidatorPlugin(ABC):
         """Check a job.
 
         Returns:
-            None or (0, None) for a valid job, (errnum, message) for another; an exception counts as a failure, too.
+            None or (0, None) for a valid job, (errnum, message) for another; an exception counts as
+            a failure, too.
         """
 
 
@@ -131,7 +135,9 @@ def import_plugins_pkg(ns_pkg: ModuleType) -> PluginTable:
 
 
 def import_plugins(pkg_name: str, pluginpath: Sequence[str] | None = None) -> PluginTable:
-    """Return the plugins of a package and of additional directories; the latter replace plugins of the same name."""
+    """Return the plugins of a package and of additional directories; the latter replace plugins of
+    the same name.
+    """
     plugins = import_plugins_pkg(importlib.import_module(pkg_name))
     for directory in pluginpath or ():
         for file in sorted(pathlib.Path(directory).glob("*.py")):
@@ -206,7 +212,9 @@ class JobValidator:
         if len(self.plugins) == 1:
             result.push_result(*_verdict(self.plugins[0], jobinfo))
         else:
-            for verdict in self.executor.map(lambda plugin: _verdict(plugin, jobinfo), self.plugins):
+            for verdict in self.executor.map(
+                lambda plugin: _verdict(plugin, jobinfo), self.plugins
+            ):
                 result.push_result(*verdict)
         return result
 

@@ -52,7 +52,13 @@ def test_operations() -> None:
     assert hosts.delete("a2,nosuch") == 1
     assert hosts.copy().sort().encode() == "a[1,1,3],b[1-2],c[1-2]"
     assert hosts.uniq().encode() == "a[1,3],b[1-2],c[1-2]"
-    assert (hosts[0], hosts[-1], str(hosts[1:3]), hosts.count(), "b2" in hosts) == ("a1", "c2", "a3,b1", 6, True)
+    assert (hosts[0], hosts[-1], str(hosts[1:3]), hosts.count(), "b2" in hosts) == (
+        "a1",
+        "c2",
+        "a3,b1",
+        6,
+        True,
+    )
     assert list(HostlistIterator(hosts)) == hosts.expand()
     with pytest.raises(IndexError):
         hosts[6]

@@ -10,7 +10,9 @@ from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
 from flux.idset import IDset, decode
 
 
-@pytest.mark.parametrize("text", ["x", "1-", "-1", "2-1", "01", "1,,2", "[1", "1]", "1 2", "4294967295"])
+@pytest.mark.parametrize(
+    "text", ["x", "1-", "-1", "2-1", "01", "1,,2", "[1", "1]", "1 2", "4294967295"]
+)
 def test_malformed_text(text: str) -> None:
     with pytest.raises(ValueError, match="Invalid argument"):
         IDset(text)

@@ -128,4 +128,7 @@ def test_tree_objects_nested_as_deep_as_may_be() -> None:
 def test_what_is_no_tree_object(obj: Any) -> None:
     assert errnum(lambda: treeobj.check(obj)) == errno.EINVAL
     assert errnum(lambda: treeobj.check_entries({"name": obj})) == errno.EINVAL
-    assert errnum(lambda: treeobj.check({"ver": 1, "type": "dir", "data": {"name": obj}})) == errno.EINVAL
+    assert (
+        errnum(lambda: treeobj.check({"ver": 1, "type": "dir", "data": {"name": obj}}))
+        == errno.EINVAL
+    )

@@ -19,11 +19,19 @@ def test_operations_as_recorded() -> None:
         {"key": "d1", "flags": 0, "dirent": {"ver": 1, "type": "dir", "data": {}}},
         {"key": "a2", "flags": 0, "dirent": None},
         {"key": "x", "flags": 32, "dirent": {"ver": 1, "type": "val", "data": "Mw=="}},
-        {"key": "lnk", "flags": 0, "dirent": {"ver": 1, "type": "symlink", "data": {"target": "a.b"}}},
+        {
+            "key": "lnk",
+            "flags": 0,
+            "dirent": {"ver": 1, "type": "symlink", "data": {"target": "a.b"}},
+        },
         {
             "key": "lnk2",
             "flags": 0,
-            "dirent": {"ver": 1, "type": "symlink", "data": {"namespace": "other", "target": "a.b"}},
+            "dirent": {
+                "ver": 1,
+                "type": "symlink",
+                "data": {"namespace": "other", "target": "a.b"},
+            },
         },
     ]
     assert len(txn) == 6
@@ -32,11 +40,14 @@ def test_operations_as_recorded() -> None:
 
 
 def test_put_encodes_json() -> None:
-    assert treeobj.decode_val(Txn().put("k", {"a": [1, None]}).ops[0]["dirent"]) == b'{"a":[1,null]}'
+    assert (
+        treeobj.decode_val(Txn().put("k", {"a": [1, None]}).ops[0]["dirent"]) == b'{"a":[1,null]}'
+    )
 
 
 @pytest.mark.parametrize(
-    ("key", "normal"), [("a.b", "a.b"), (".a", "a"), ("a.", "a"), ("a...b", "a.b"), (".", "."), ("...", ".")]
+    ("key", "normal"),
+    [("a.b", "a.b"), (".a", "a"), ("a.", "a"), ("a...b", "a.b"), (".", "."), ("...", ".")],
 )
 def test_normalize(key: str, normal: str) -> None:
     assert normalize(key) == normal

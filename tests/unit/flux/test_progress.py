@@ -1,4 +1,6 @@
-"""The progress bar: its text and the escape sequences around it, as recorded in an 80 by 24 terminal."""
+"""The progress bar: its text and the escape sequences around it, as recorded in an 80 by 24
+terminal.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_progress_bar_is_drawn_as_recorded() -> None:
-    bar = ProgressBar(total=3, before="PD:{pending} R:0 CD:0 F:0 ", after="{percent:5.1f}% 0:00:00", pending=0)
+    bar = ProgressBar(
+        total=3, before="PD:{pending} R:0 CD:0 F:0 ", after="{percent:5.1f}% 0:00:00", pending=0
+    )
     bar.stream = stream = io.StringIO()
     bar.start()
     first = "PD:0 R:0 CD:0 F:0 │" + " " * 46 + "│  0.0% 0:00:00"

@@ -1,4 +1,6 @@
-"""Text of others on a terminal: nothing moves the cursor, nothing reads backwards, and JSON keeps its value."""
+"""Text of others on a terminal: nothing moves the cursor, nothing reads backwards, and JSON keeps
+its value.
+"""
 
 from __future__ import annotations
 
@@ -44,4 +46,6 @@ class Row:
 
 def test_a_row_of_a_table_is_one_row() -> None:
     layout = OutputFormat({"name": "NAME", "id": "ID"}, "{id:>3} {name:<8.30}|\n{name!s}")
-    assert layout.format(Row()) == "  7 evil\\u001b[2J\\u000afake row|\nevil\\u001b[2J\\u000afake row"
+    assert (
+        layout.format(Row()) == "  7 evil\\u001b[2J\\u000afake row|\nevil\\u001b[2J\\u000afake row"
+    )

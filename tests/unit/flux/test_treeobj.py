@@ -61,7 +61,9 @@ def test_check_keeps_valid_objects(obj: dict[str, Any]) -> None:
 
 
 def test_check_sorts_names() -> None:
-    obj = treeobj.check({"ver": 1, "type": "dir", "data": {"b": treeobj.val(b""), "a": treeobj.val(b"")}})
+    obj = treeobj.check(
+        {"ver": 1, "type": "dir", "data": {"b": treeobj.val(b""), "a": treeobj.val(b"")}}
+    )
     assert list(obj) == ["data", "type", "ver"]
     assert list(obj["data"]) == ["a", "b"]
 

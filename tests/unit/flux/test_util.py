@@ -8,11 +8,23 @@ from typing import Any
 
 import pytest
 
-from flux.util import CLIMain, check_future_error, encode_payload, encode_topic, parse_datetime, set_treedict
+from flux.util import (
+    CLIMain,
+    check_future_error,
+    encode_payload,
+    encode_topic,
+    parse_datetime,
+    set_treedict,
+)
 
 
 def test_payloads_and_topics() -> None:
-    assert [encode_payload(p) for p in (None, b"x", "é", {"a": 1})] == [None, b"x", b"\xc3\xa9", b'{"a":1}']
+    assert [encode_payload(p) for p in (None, b"x", "é", {"a": 1})] == [
+        None,
+        b"x",
+        b"\xc3\xa9",
+        b'{"a":1}',
+    ]
     assert encode_topic("a.b") == encode_topic(b"a.b") == b"a.b"
     with pytest.raises(OSError) as caught:
         encode_topic(None)

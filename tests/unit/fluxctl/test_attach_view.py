@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flux.job.event import EventLogEvent
-from fluxctl import job_text
 from fluxctl.attach_view import (
     STDERR,
     STDOUT,
@@ -137,7 +136,15 @@ def test_pty_and_read_only() -> None:
     assert reader.exec_event(init) == [WatchOutput()]
 
 
-def test_bytes_travel_both_ways() -> None:
-    for data in (b"text \xc3\xa9\n", b"\xff\x00"):
-        assert job_text.io_data(job_text.io_context(data)) == data
-    assert job_text.io_data({"encoding": "base64", "data": "%"}) == b""
+def test_output_that_cannot_be_read_is_told() -> None:
+    view = AttachView(AttachOptions())
+    view.job_event(event("start"))
+    told = Print(STDERR, b"flux-job: malformed I/O data: not base64\n")
+    assert view.output_event(
+        event("data", stream="stdout", rank="0", encoding="base64", data="%")
+    ) == [told]
+    assert view.exec_event(
+        event("log", stream="stderr", rank="0", encoding="base64", data="%")
+    ) == [told]
+    nowhere = Print(STDERR, b"flux-job: malformed I/O data: no stream or rank\n")
+    assert view.output_event(event("data", data="x")) == [nowhere]

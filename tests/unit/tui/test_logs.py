@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 
+import pytest
+
 from tui.model.format import printable
-from tui.model.logs import Line, OutputLog, event_line, parse_log, read_entries
+from tui.model.logs import Line, OutputLog, event_line, parse_log
 
 
 def data(text: str, stream: str = "stdout", rank: str = "0", **more: object) -> dict[str, object]:
@@ -40,6 +42,26 @@ def test_base64_output_and_control_characters() -> None:
     assert log.feed(data(raw, encoding="base64")) == [Line("stdout", "", "\ufffdred")]
 
 
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        data("abc", encoding="base64"),
+        data("x", encoding="utf-16"),
+        {"name": "data", "context": {"data": "x\n"}},
+        {"name": "data", "context": {"stream": "stdout", "rank": "0", "data": 5}},
+    ],
+)
+def test_output_that_cannot_be_read_is_told(chunk: dict[str, object]) -> None:
+    (line,) = OutputLog().feed(chunk)
+    assert line.kind == "notice"
+    assert line.text.startswith("malformed I/O data")
+
+
+def test_a_log_line_of_the_shell_has_its_level() -> None:
+    entry = {"name": "log", "context": {"level": 0, "component": "output", "message": "no room\n"}}
+    assert OutputLog().feed(entry) == [Line("stderr", "shell", "FATAL: output: no room")]
+
+
 def test_a_progress_bar_shows_its_last_state() -> None:
     assert OutputLog().feed(data("10%\r20%\rdone\r\n")) == [Line("stdout", "", "done")]
 
@@ -54,10 +76,6 @@ def test_event_lines() -> None:
     assert line == Line("event", "    2.500s", "finish           status=256 (exit 1)")
     line = event_line({"timestamp": 10.0, "name": "exception", "context": {"note": "no way"}}, 10.0)
     assert (line.kind, line.text) == ("exception", 'exception        note="no way"')
-
-
-def test_entries_skip_what_is_not_json() -> None:
-    assert read_entries('{"name":"a"}\nnonsense\n[1]\n{"name":"b"}\n') == [{"name": "a"}, {"name": "b"}]
 
 
 def test_log_record() -> None:

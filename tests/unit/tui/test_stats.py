@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tui.model import format as fmt
 from tui.model import jobid, reasons
 from tui.model.columns import COLUMNS, fit
-from tui.model.resources import id_count, node_and_core_count
+from tui.model.resources import node_and_core_count
 from tui.model.stats import SPAN, Throughput
 from tui.model.table import JobTable
 
@@ -42,7 +42,7 @@ def test_counting_resources() -> None:
     entries = [{"rank": "0-3", "children": {"core": "0-1"}}, {"rank": "9", "children": {"core": "0,4-6"}}]
     assert node_and_core_count({"version": 1, "execution": {"R_lite": entries}}) == (5, 12)
     assert node_and_core_count(None) == (0, 0)
-    assert id_count("nonsense") == 0
+    assert node_and_core_count({"execution": {"R_lite": [{"rank": "nonsense"}, 5, {"rank": "1"}]}}) == (1, 0)
 
 
 @pytest.mark.parametrize(

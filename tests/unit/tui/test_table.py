@@ -78,6 +78,7 @@ def test_events_applied_twice_change_nothing() -> None:
         ("timeout", 36608, Status.TIMEOUT),
         ("exec", 32512, Status.FAILED),
         ("cancel", None, Status.CANCELED),
+        ("cancel", 0, Status.COMPLETED),
     ],
 )
 def test_result_of_a_job_that_went_wrong(
@@ -157,17 +158,62 @@ def test_status_table_agrees_with_the_function() -> None:
             assert STATUS_INDEX[state << 4 | result] == status_of(state, result)
 
 
-def test_annotations_merge_and_null_removes() -> None:
+def annotated(table: JobTable, value: object) -> dict[str, Any] | None:
+    table.apply(7, {"timestamp": 2.0, "name": "annotations", "context": {"annotations": value}})
+    return table.annotations_of(0)
+
+
+def test_annotations_carry_the_whole_object() -> None:
     table = JobTable()
     table.apply(7, LIFE[0])
-    for value in (
-        {"user": {"a": 1, "b": 2}},
-        {"user": {"a": None}},
-        {"other": {"x": 1}},
-        {"other": None},
-    ):
-        table.apply(7, {"timestamp": 2.0, "name": "annotations", "context": {"annotations": value}})
-    assert table.annotations[0] == {"user": {"b": 2}}
+    assert annotated(table, {"user": {"a": 1, "b": 2}}) == {"user": {"a": 1, "b": 2}}
+    assert annotated(table, {"user": {"b": 2}}) == {"user": {"b": 2}}
+    both = {"sched": {"resource_summary": "rank0/core0"}, "user": {"b": 2}}
+    assert annotated(table, both) == both
+    assert table.where[0] == "rank0/core0"
+    assert annotated(table, {"sched": {"resource_summary": "rank1/core0"}}) == {
+        "sched": {"resource_summary": "rank1/core0"}
+    }
+    assert table.annotations == {}, "the column where holds all there is"
+    assert annotated(table, {}) is None
+    assert (table.where[0], table.annotations) == ("", {})
+
+
+def test_a_memo_adds_to_the_annotations_of_the_user() -> None:
+    table = JobTable()
+    for entry in LIFE[:4]:
+        table.apply(7, entry)
+    table.apply(7, {"timestamp": 2.5, "name": "memo", "context": {"step": 3}})
+    assert table.annotations_of(0) == {
+        "sched": {"resource_summary": "rank0/core0"},
+        "user": {"step": 3},
+    }
+    table.apply(7, {"timestamp": 2.6, "name": "memo", "context": {"step": None}})
+    assert table.annotations_of(0) == {"sched": {"resource_summary": "rank0/core0"}}
+
+
+def test_a_record_of_the_list_replaces_annotations_unless_it_is_older() -> None:
+    table = JobTable()
+    for entry in LIFE[:4]:
+        table.apply(7, entry)
+    table.load([{"id": 7, "state": states.SCHED, "annotations": {"sched": {"jobs_ahead": 3}}}])
+    assert table.where[0] == "rank0/core0"
+    table.load([{"id": 7, "name": "only a part"}])
+    assert table.where[0] == "rank0/core0"
+    table.load([{"id": 7, "state": states.RUN, "annotations": {"user": {"k": 1}}}])
+    assert (table.annotations_of(0), table.where[0]) == ({"user": {"k": 1}}, "")
+    table.load([{"id": 7, "state": states.RUN}])
+    assert table.annotations_of(0) is None
+
+
+def test_a_changed_urgency_sends_a_pending_job_back() -> None:
+    table = JobTable()
+    for entry in LIFE[:3]:
+        table.apply(7, entry)
+    table.apply(7, {"timestamp": 1.5, "name": "urgency", "context": {"urgency": 0, "userid": 5}})
+    assert (Status(table.status[0]), table.urgency[0]) == (Status.PRIORITY, 0)
+    table.apply(7, {"timestamp": 1.6, "name": "priority", "context": {"priority": 0}})
+    assert Status(table.status[0]) == Status.SCHED
 
 
 def test_jobspec_and_r_in_journal_events_describe_the_job() -> None:

@@ -1,4 +1,6 @@
-"""A validator that refuses jobs the scheduler could never run, by asking it (``sched.feasibility``)."""
+"""A validator that refuses jobs the scheduler could never run, by asking it
+(``sched.feasibility``).
+"""
 
 from __future__ import annotations
 

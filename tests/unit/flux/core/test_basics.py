@@ -19,7 +19,9 @@ class Recorder:
         self.sent.append(msg)
 
 
-def ask(basics: ModuleBasics, topic: str, payload: Any = None, rolemask: int = 1) -> wire.Message | None:
+def ask(
+    basics: ModuleBasics, topic: str, payload: Any = None, rolemask: int = 1
+) -> wire.Message | None:
     recorder = Recorder()
     msg = wire.request(topic, payload, matchtag=1)
     msg.rolemask = rolemask
@@ -57,7 +59,10 @@ def test_requests_are_counted_until_cleared() -> None:
 
 @pytest.mark.parametrize(
     ("topic", "payload", "rolemask", "errnum"),
-    [("m.debug", {"op": "x", "flags": 1}, 1, errno.EPROTO), ("m.debug", {"op": "clr", "flags": 0}, 2, errno.EPERM)],
+    [
+        ("m.debug", {"op": "x", "flags": 1}, 1, errno.EPROTO),
+        ("m.debug", {"op": "clr", "flags": 0}, 2, errno.EPERM),
+    ],
 )
 def test_refusals(topic: str, payload: Any, rolemask: int, errnum: int) -> None:
     answer = ask(ModuleBasics("m"), topic, payload, rolemask)

@@ -38,37 +38,62 @@ def life(status: int = 0) -> list[dict[str, Any]]:
 
 
 class StreamingFlux(ScriptedFlux):
-    """Streams ``logs[id]`` to those who watch it; a log that ends with None stays open."""
+    """Streams ``logs[id, path]``, or else ``logs[id]``, to those who watch it.
 
-    def __init__(self, logs: Mapping[int, list[Any]], script: Mapping[str, Callable[[Any], Any]] | None = None) -> None:
+    A log that ends with None stays open, one that ends with an OSError fails.
+    """
+
+    def __init__(
+        self,
+        logs: Mapping[int | tuple[int, str], list[Any]],
+        script: Mapping[str, Callable[[Any], Any]] | None = None,
+    ) -> None:
         super().__init__(script)
         self.logs = dict(logs)
+        self._open: dict[int, Message] = {}
 
     def send_wire(self, msg: Message) -> None:
         """Answer a request, a watch with all of its events."""
+        if msg.topic == f"{WATCH}-cancel":
+            self._cancel(msg.json())
+            return
         if msg.topic != WATCH:
             super().send_wire(msg)
             return
         payload = msg.json()
         self.sent.append((WATCH, payload))
         rpc = self._pending[msg.matchtag]
-        log = self.logs.get(payload["id"])
+        log = self.logs.get((payload["id"], payload["path"]), self.logs.get(payload["id"]))
         if log is None:
             rpc.fulfill(response(msg, errnum=errno.ENOENT))
             return
         for entry in log:
             if entry is None:
+                self._open[msg.matchtag] = msg
+                return
+            if isinstance(entry, OSError):
+                rpc.fulfill(response(msg, errnum=entry.errno or errno.EINVAL))
                 return
             rpc.fulfill(response(msg, {"event": json.dumps(entry).decode() + "\n"}))
         rpc.fulfill(response(msg, errnum=errno.ENODATA))
 
-    def fd_watcher_create(self, fd: int, callback: Callable[..., Any], events: int | None = None) -> FDWatcher:
-        """Return a watcher of a descriptor."""
-        return FDWatcher(self, fd, events, callback)  # type: ignore[arg-type]
+    def _cancel(self, payload: dict[str, int]) -> None:
+        self.sent.append((f"{WATCH}-cancel", payload))
+        watch = self._open.pop(payload["matchtag"], None)
+        if watch is not None:
+            self._pending[watch.matchtag].fulfill(response(watch, errnum=errno.ENODATA))
 
-    def timer_watcher_create(self, after: float, callback: Callable[..., Any], repeat: float = 0.0) -> TimerWatcher:
+    def fd_watcher_create(
+        self, fd: int, callback: Callable[..., Any], events: int | None = None
+    ) -> FDWatcher:
+        """Return a watcher of a descriptor."""
+        return FDWatcher(self, fd, events, callback)
+
+    def timer_watcher_create(
+        self, after: float, callback: Callable[..., Any], repeat: float = 0.0
+    ) -> TimerWatcher:
         """Return a timer."""
-        return TimerWatcher(self, after, callback, repeat)  # type: ignore[arg-type]
+        return TimerWatcher(self, after, callback, repeat)
 
     def reactor_run(self) -> int:
         """Run the reactor."""

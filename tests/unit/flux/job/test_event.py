@@ -29,5 +29,10 @@ def test_eventlog() -> None:
 def test_exception() -> None:
     context = {"type": "cancel", "severity": 0, "note": "because"}
     error = JobException({"timestamp": 1.0, "name": "exception", "context": context})
-    assert (error.type, error.severity, error.note, error.timestamp) == ("cancel", 0, "because", 1.0)
+    assert (error.type, error.severity, error.note, error.timestamp) == (
+        "cancel",
+        0,
+        "because",
+        1.0,
+    )
     assert str(error) == "job.exception: type=cancel severity=0 because"

@@ -15,8 +15,19 @@ from flux.job.executor import FluxExecutor, FluxExecutorFuture
 from tests.unit.flux.job.streaming import StreamingFlux, event, life
 
 TIMEOUT = 10.0
-FAILED = [*life()[:4], event("exception", 14.0, type="exec", severity=0, note="oops"), event("clean", 15.0)]
-LOGS: dict[int, list[Any]] = {1: life(), 2: life(256), 3: life(137 << 8), 4: FAILED, 5: life()[:2], 6: life(9)}
+FAILED = [
+    *life()[:4],
+    event("exception", 14.0, type="exec", severity=0, note="oops"),
+    event("clean", 15.0),
+]
+LOGS: dict[int, list[Any]] = {
+    1: life(),
+    2: life(256),
+    3: life(137 << 8),
+    4: FAILED,
+    5: life()[:2],
+    6: life(9),
+}
 
 
 def ingest(payload: dict[str, Any]) -> dict[str, Any]:
@@ -27,10 +38,14 @@ def ingest(payload: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def executor(monkeypatch: pytest.MonkeyPatch) -> Iterator[FluxExecutor]:
-    monkeypatch.setattr("flux.core.handle.Flux", lambda *a, **k: StreamingFlux(LOGS, {"job-ingest.submit": ingest}))
+    monkeypatch.setattr(
+        "flux.core.handle.Flux", lambda *a, **k: StreamingFlux(LOGS, {"job-ingest.submit": ingest})
+    )
     with FluxExecutor(threads=2, thread_name_prefix="test-executor") as executor:
         yield executor
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("test-executor")]
+    assert not [
+        thread for thread in threading.enumerate() if thread.name.startswith("test-executor")
+    ]
 
 
 @pytest.mark.parametrize(("id", "status"), [(1, 0), (2, 1), (3, -9), (6, -9)])

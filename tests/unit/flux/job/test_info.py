@@ -9,7 +9,14 @@ import pytest
 
 from flux.job.info import JobInfo, JobInfoFormat, resulttostr, statetostr, statustostr
 
-PENDING = {"id": 284138930176, "state": 8, "t_submit": 1795220433.6969347, "name": "true", "userid": 0, "ntasks": 1}
+PENDING = {
+    "id": 284138930176,
+    "state": 8,
+    "t_submit": 1795220433.6969347,
+    "name": "true",
+    "userid": 0,
+    "ntasks": 1,
+}
 DONE = {
     **PENDING,
     "id": 432701177856,
@@ -126,10 +133,16 @@ def test_running_job_counts_on(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"state": 4}, "waiting for its priority"),
         ({"state": 8, "priority": 0}, "held"),
         ({"state": 8, "priority": 16}, "waiting for resources"),
-        ({"state": 8, "priority": 16, "annotations": {"sched": {"reason_pending": "no GPU"}}}, "no GPU"),
+        (
+            {"state": 8, "priority": 16, "annotations": {"sched": {"reason_pending": "no GPU"}}},
+            "no GPU",
+        ),
         ({"state": 16}, ""),
         ({"state": 64, "result": 1, "waitstatus": 0}, ""),
-        ({"state": 64, "result": 2, "exception_note": "unsatisfiable request"}, "unsatisfiable request"),
+        (
+            {"state": 64, "result": 2, "exception_note": "unsatisfiable request"},
+            "unsatisfiable request",
+        ),
         ({"state": 64, "result": 4, "exception_type": "cancel", "exception_note": ""}, "cancel"),
         ({"state": 64, "result": 2, "waitstatus": 768}, "exit code 3"),
         ({"state": 64, "result": 2, "waitstatus": 9}, "signal 9"),

@@ -68,7 +68,9 @@ def test_ids_report_errors() -> None:
     assert joblist.errors == ["JobID 2 unknown", "rpc: not yours"]
 
 
-@pytest.mark.parametrize("how", [{"filters": ["nosuch"]}, {"user": "nosuchuser"}, {"ids": ["no such id"]}])
+@pytest.mark.parametrize(
+    "how", [{"filters": ["nosuch"]}, {"user": "nosuchuser"}, {"ids": ["no such id"]}]
+)
 def test_bad_arguments(how: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         JobList(_scripted(), **how)  # type: ignore[arg-type]
@@ -86,6 +88,13 @@ def test_stats() -> None:
     stats = JobStats(_scripted())  # type: ignore[arg-type]
     assert stats.active == -1
     stats.update_sync()
-    counts = (stats.pending, stats.running, stats.active, stats.inactive, stats.successful, stats.failed)
+    counts = (
+        stats.pending,
+        stats.running,
+        stats.active,
+        stats.inactive,
+        stats.successful,
+        stats.failed,
+    )
     assert counts == (6, 9, 15, 60, 50, 10)
     assert (stats.canceled, stats.timeout) == (2, 1)

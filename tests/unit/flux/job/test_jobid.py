@@ -27,7 +27,9 @@ def test_ascii_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
     assert JobID(12345678).f58 == "f26GwX"
 
 
-@pytest.mark.parametrize("text", ["nosuch", "", "f", "f0", "-1", "1.2", "0x", "a-b-c", "18446744073709551616", "1e3"])
+@pytest.mark.parametrize(
+    "text", ["nosuch", "", "f", "f0", "-1", "1.2", "0x", "a-b-c", "18446744073709551616", "1e3"]
+)
 def test_malformed(text: str) -> None:
     with pytest.raises(ValueError, match="not a valid Flux jobid"):
         JobID(text)

@@ -12,7 +12,9 @@ from flux.job.Jobspec import Jobspec, JobspecV1, validate_jobspec
 
 
 def test_from_command_as_recorded() -> None:
-    made = JobspecV1.from_command(["hostname"], num_tasks=4, num_nodes=2, cores_per_task=2, gpus_per_task=1)
+    made = JobspecV1.from_command(
+        ["hostname"], num_tasks=4, num_nodes=2, cores_per_task=2, gpus_per_task=1
+    )
     made.cwd = "/home/user"
     made.environment = {}
     assert made.dumps() == (
@@ -33,7 +35,9 @@ def test_uneven_tasks_are_counted_in_total() -> None:
 
 
 def test_batch_and_nest() -> None:
-    batch = JobspecV1.from_batch_command("#!/bin/sh\n", "job", args=["a"], num_slots=2, broker_opts=["-v"])
+    batch = JobspecV1.from_batch_command(
+        "#!/bin/sh\n", "job", args=["a"], num_slots=2, broker_opts=["-v"]
+    )
     assert batch.tasks[0]["command"] == ["job", "a"]
     assert batch.getattr("system.batch") == {"script": "#!/bin/sh\n", "broker-opts": ["-v"]}
     nest = JobspecV1.from_nest_command(["true"], broker_opts=["-v"])

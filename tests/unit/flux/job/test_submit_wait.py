@@ -20,7 +20,9 @@ assert callable(_kill)
 
 
 def scripted(**script: Any) -> Any:
-    return ScriptedFlux({topic.replace("__", ".").replace("_", "-"): answer for topic, answer in script.items()})
+    return ScriptedFlux(
+        {topic.replace("__", ".").replace("_", "-"): answer for topic, answer in script.items()}
+    )
 
 
 @pytest.mark.parametrize("jobspec", ['{"x":1}', b'{"x":1}', {"x": 1}])
@@ -45,7 +47,13 @@ def test_submit_refused() -> None:
 
 
 def test_wait() -> None:
-    h = scripted(job_manager__wait=lambda p: {"id": 5, "success": False, "errstr": "task(s) exited with exit code 1"})
+    h = scripted(
+        job_manager__wait=lambda p: {
+            "id": 5,
+            "success": False,
+            "errstr": "task(s) exited with exit code 1",
+        }
+    )
     assert wait(h) == (5, False, "task(s) exited with exit code 1")
     assert h.sent[0][1] == {"id": -1}
     assert wait_get_status(wait_async(h, 5)).jobid == 5
@@ -82,11 +90,19 @@ CANCELED = [
         (life(256), "FAILED", 256),
         (CANCELED, "CANCELED", None),
         (
-            [*life(15)[:5], event("exception", 14.5, type="timeout", severity=0, note=""), *life(36352)[5:]],
+            [
+                *life(15)[:5],
+                event("exception", 14.5, type="timeout", severity=0, note=""),
+                *life(36352)[5:],
+            ],
             "TIMEOUT",
             36352,
         ),
-        ([*life()[:5], event("exception", 14.5, type="x", severity=5, note=""), *life()[5:]], "COMPLETED", 0),
+        (
+            [*life()[:5], event("exception", 14.5, type="x", severity=5, note=""), *life()[5:]],
+            "COMPLETED",
+            0,
+        ),
     ],
 )
 def test_result(log: list[Any], name: str, status: int | None) -> None:
@@ -96,6 +112,41 @@ def test_result(log: list[Any], name: str, status: int | None) -> None:
     info = result(h, 7)
     assert (info.id, info.result, info.t_submit) == (7, name, log[0]["timestamp"])
     assert facts["success"] == (name == "COMPLETED")
+
+
+def test_a_job_that_was_canceled_yet_ended_well_is_completed() -> None:
+    cancel = event("exception", 14.5, type="cancel", severity=0, note="why")
+    h: Any = StreamingFlux({7: [*life()[:5], cancel, *life()[5:]]})
+    facts = result_async(h, 7).get_dict()
+    assert (result(h, 7).result, facts["success"], facts["exception_type"]) == (
+        "COMPLETED",
+        True,
+        "cancel",
+    )
+    assert (facts["t_run"], facts["t_cleanup"]) == (14.25, 14.5)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        5,
+        {"name": "x"},
+        {"timestamp": 1, "name": "x", "context": 5},
+        {"timestamp": 1, "name": "finish"},
+    ],
+)
+def test_a_result_of_nonsense_is_an_error(entry: Any) -> None:
+    h: Any = StreamingFlux({7: [life()[0], entry]})
+    with pytest.raises(OSError) as failure:
+        result(h, 7)
+    assert failure.value.errno == errno.EPROTO
+
+
+def test_watching_nonsense_is_an_error() -> None:
+    h: Any = StreamingFlux({7: [{"timestamp": 1, "name": 7}]})
+    with pytest.raises(OSError, match="timestamp or name") as failure:
+        event_watch_async(h, 7).get_event()
+    assert failure.value.errno == errno.EPROTO
 
 
 def test_result_of_an_unknown_job() -> None:

@@ -16,7 +16,9 @@ from flux.wire import json
 
 VALID: dict[str, Any] = {
     "version": 1,
-    "resources": [{"type": "slot", "count": 1, "label": "t", "with": [{"type": "core", "count": 1}]}],
+    "resources": [
+        {"type": "slot", "count": 1, "label": "t", "with": [{"type": "core", "count": 1}]}
+    ],
     "tasks": [{"command": ["true"], "slot": "t", "count": {"per_slot": 1}}],
     "attributes": {"system": {"duration": 0}},
 }
@@ -50,7 +52,9 @@ def make(*argv: str, pluginpath: list[str] | None = None) -> JobValidator:
 def test_default_is_the_jobspec() -> None:
     validator = make()
     assert validator.validate(info()).success
-    result = validator.validate(ValidatorJobInfo(b'{"jobspec":{},"userid":0,"urgency":16,"flags":0}'))
+    result = validator.validate(
+        ValidatorJobInfo(b'{"jobspec":{},"userid":0,"urgency":16,"flags":0}')
+    )
     assert (result.success, result.errmsg) == (False, "Missing key (attributes)")
     assert json.loads(str(result)) == {"errnum": 22, "errstr": "Missing key (attributes)"}
     assert not validator.validate(info(version=2)).success
@@ -59,7 +63,11 @@ def test_default_is_the_jobspec() -> None:
 
 def test_plugins_from_a_directory_and_by_path(tmp_path: pathlib.Path) -> None:
     (tmp_path / "noword.py").write_text(PLUGIN)
-    assert set(import_plugins("flux.job.validator.plugins", [str(tmp_path)])) >= {"jobspec", "feasibility", "noword"}
+    assert set(import_plugins("flux.job.validator.plugins", [str(tmp_path)])) >= {
+        "jobspec",
+        "feasibility",
+        "noword",
+    }
     for argv, path in (
         (["--plugins=jobspec,noword", "--word=x"], [str(tmp_path)]),
         ([f"--plugins=jobspec,{tmp_path}/noword.py", "--word=x"], None),
@@ -91,7 +99,8 @@ def test_messages_are_joined() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "success"), [(None, True), (OSError(38, ""), True), (OSError(22, "unsatisfiable request"), False)]
+    ("error", "success"),
+    [(None, True), (OSError(38, ""), True), (OSError(22, "unsatisfiable request"), False)],
 )
 def test_feasibility(error: OSError | None, success: bool) -> None:
     def answer(payload: Any) -> Any:
@@ -113,11 +122,18 @@ def test_worker_process() -> None:
     good = json.dumps({"jobspec": VALID, "userid": 0, "urgency": 16, "flags": 0}).decode()
     lines = "\n".join([good, "{}", "garbage", good]) + "\n"
     run = subprocess.run(
-        [sys.executable, "-m", "flux.job.validator"], input=lines, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "flux.job.validator"],
+        input=lines,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     answers = [json.loads(line)["errnum"] for line in run.stdout.splitlines()]
     assert (run.returncode, answers) == (0, [0, 71, 71, 0])
     bad = subprocess.run(
-        [sys.executable, "-m", "flux.job.validator", "--plugins=x"], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "flux.job.validator", "--plugins=x"],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert (bad.returncode, bad.stderr) == (1, "flux-job-validator: no such validator plugin: x\n")

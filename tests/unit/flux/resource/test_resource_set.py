@@ -17,7 +17,10 @@ FOUR = {
         "nodelist": ["vm,vm,vm,vm"],
     },
 }
-ONE_CORE = {"version": 1, "execution": {"R_lite": [{"rank": "1", "children": {"core": "0"}}], "nodelist": ["vm"]}}
+ONE_CORE = {
+    "version": 1,
+    "execution": {"R_lite": [{"rank": "1", "children": {"core": "0"}}], "nodelist": ["vm"]},
+}
 
 
 def test_round_trip_and_counts() -> None:
@@ -35,7 +38,11 @@ def test_round_trip_and_counts() -> None:
 
 def test_short_form() -> None:
     made = (
-        Rlist().add_rank(0, "foo0", "0-3").add_child(0, "gpu", "0").add_rank(1, "foo1", "0-3").add_child(1, "gpu", "0")
+        Rlist()
+        .add_rank(0, "foo0", "0-3")
+        .add_child(0, "gpu", "0")
+        .add_rank(1, "foo1", "0-3")
+        .add_child(1, "gpu", "0")
     )
     assert made.dumps() == "rank[0-1]/core[0-3],gpu0"
     assert str(made.nodelist()) == "foo[0-1]"
@@ -67,8 +74,14 @@ def test_remap() -> None:
         {"version": 2},
         {"version": 1, "execution": {}},
         {"version": 1, "execution": {"R_lite": [{"rank": "0"}]}},
-        {"version": 1, "execution": {"R_lite": [{"rank": "0-1", "children": {}}], "nodelist": ["a"]}},
-        {"version": 1, "execution": {"R_lite": [{"rank": "0", "children": {}}, {"rank": "0", "children": {}}]}},
+        {
+            "version": 1,
+            "execution": {"R_lite": [{"rank": "0-1", "children": {}}], "nodelist": ["a"]},
+        },
+        {
+            "version": 1,
+            "execution": {"R_lite": [{"rank": "0", "children": {}}, {"rank": "0", "children": {}}]},
+        },
     ],
 )
 def test_malformed(r: object) -> None:

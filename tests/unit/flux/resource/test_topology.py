@@ -27,16 +27,26 @@ def test_unknown_location_is_a_core_of_its_own() -> None:
     assert cores_of([5, 6], {}) == (Core(0, (5,)), Core(0, (6,)))
 
 
-@given(st.dictionaries(st.integers(0, 200), st.tuples(st.integers(0, 3), st.integers(0, 50)), min_size=1))
+@given(
+    st.dictionaries(
+        st.integers(0, 200), st.tuples(st.integers(0, 3), st.integers(0, 50)), min_size=1
+    )
+)
 def test_xml_describes_every_unit_once(location: dict[int, tuple[int, int]]) -> None:
     topology = Topology('a<b"&', cores_of(location, location), 2, 4096)
     xml = to_xml(topology)
     root = ElementTree.fromstring(xml)
-    units = [int(element.get("os_index", "")) for element in root.iter("object") if element.get("type") == "PU"]
+    units = [
+        int(element.get("os_index", ""))
+        for element in root.iter("object")
+        if element.get("type") == "PU"
+    ]
     assert sorted(units) == sorted(location)
     counts = count_objects([xml])
     assert (counts.machines, counts.cores, counts.pus) == (1, len(topology.cores), len(location))
-    assert [info.get("value") for info in root.iter("info") if info.get("name") == "HostName"] == ['a<b"&']
+    assert [info.get("value") for info in root.iter("info") if info.get("name") == "HostName"] == [
+        'a<b"&'
+    ]
 
 
 def test_cpusets_are_hexadecimal_words() -> None:

@@ -16,7 +16,11 @@ FRAMES = pathlib.Path(__file__).parent / "data" / "frames-0.29.0.jsonl"
 
 
 def recorded() -> list[dict[str, object]]:
-    return [message for line in FRAMES.read_text().splitlines() for message in json.loads(line)["messages"]]
+    return [
+        message
+        for line in FRAMES.read_text().splitlines()
+        for message in json.loads(line)["messages"]
+    ]
 
 
 def test_every_recorded_message_encodes_to_the_same_bytes() -> None:
@@ -43,7 +47,9 @@ def test_recorded_fields_are_decoded() -> None:
 def test_a_request_built_here_equals_the_recorded_one() -> None:
     record = next(r for r in recorded() if r["topic"] == "attr.get" and r["type"] == "request")
     payload = bytes.fromhex(str(record["hex"]))
-    rebuilt = wire.request("attr.get", wire.encode_payload(record["json"]), matchtag=codec.decode(payload).matchtag)
+    rebuilt = wire.request(
+        "attr.get", wire.encode_payload(record["json"]), matchtag=codec.decode(payload).matchtag
+    )
     assert codec.encode(rebuilt) == payload
 
 
@@ -81,7 +87,11 @@ def test_any_message_survives_encoding(msg: wire.Message) -> None:
 def test_a_stream_in_pieces_gives_the_same_messages(sent: list[wire.Message], step: int) -> None:
     data = b"".join(map(framing.pack, sent))
     unpacker = framing.Unpacker()
-    received = [msg for start in range(0, len(data), step) for msg in unpacker.feed(data[start : start + step])]
+    received = [
+        msg
+        for start in range(0, len(data), step)
+        for msg in unpacker.feed(data[start : start + step])
+    ]
     assert received == sent
     assert unpacker.pending == 0
 

@@ -26,7 +26,10 @@ def nested(levels: int, opening: str = "[", closing: str = "]") -> str:
         ("99999999999999999999", 1e20),
         ('{"a":1,"a":2}', {"a": 2}),
         (r'"\udcff"', "\udcff"),
-        (r'{"\udC80":["\\udcff","\udbff\udffd","\ud83d\ude00"]}', {"\udc80": [r"\udcff", MARK, "😀"]}),
+        (
+            r'{"\udC80":["\\udcff","\udbff\udffd","\ud83d\ude00"]}',
+            {"\udc80": [r"\udcff", MARK, "😀"]},
+        ),
         (rf'"{MARK}80\udc80{MARK}00"', f"{MARK}80\udc80{MARK}00"),
         (r'"a\u0000b"', "a\0b"),
     ],
@@ -97,7 +100,10 @@ Pair = namedtuple("Pair", "a b")
     [
         ({"a": (1, Pair(2, 3))}, b'{"a":[1,[2,3]]}'),
         ({1: "a", None: "b", False: "c", 1.5: []}, b'{"1":"a","null":"b","false":"c","1.5":[]}'),
-        (["\udcff", MARK, "\udc80" + MARK + "80"], rf'["\udcff","{MARK}","\udc80{MARK}80"]'.encode()),
+        (
+            ["\udcff", MARK, "\udc80" + MARK + "80"],
+            rf'["\udcff","{MARK}","\udc80{MARK}80"]'.encode(),
+        ),
         ([float("nan"), float("inf")], b"[null,null]"),
         (2**64 - 1, b"18446744073709551615"),
     ],
@@ -116,7 +122,18 @@ def _deep(levels: int) -> Any:
 
 @pytest.mark.parametrize(
     "value",
-    [2**64, -(2**63) - 1, "\ud800", {"\udc00": 1}, b"bytes", object(), {1, 2}, {(1,): 2}, _deep(300), _deep(900)],
+    [
+        2**64,
+        -(2**63) - 1,
+        "\ud800",
+        {"\udc00": 1},
+        b"bytes",
+        object(),
+        {1, 2},
+        {(1,): 2},
+        _deep(300),
+        _deep(900),
+    ],
     ids=lambda value: type(value).__name__,
 )
 def test_what_cannot_be_written(value: Any) -> None:
@@ -125,7 +142,10 @@ def test_what_cannot_be_written(value: Any) -> None:
             json.dumps(form)
 
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from([MARK, "\udc80", "\udcff", "\\", '"', "0"]))
+TEXT = st.text(
+    st.characters(exclude_categories=["Cs"])
+    | st.sampled_from([MARK, "\udc80", "\udcff", "\\", '"', "0"])
+)
 VALUES = st.recursive(
     st.none()
     | st.booleans()

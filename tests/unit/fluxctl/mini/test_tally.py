@@ -60,6 +60,16 @@ def test_a_job_lost_while_running_is_no_longer_running() -> None:
     assert (tally.running, tally.pending, tally.finished) == (0, 0, 1)
 
 
+def test_the_status_of_the_tasks_decides() -> None:
+    for late in (False, True):
+        job = JobProgress()
+        events = [event("start"), event("finish", status=0)]
+        events.insert(2 if late else 1, event("exception", type="cancel", severity=0, note=""))
+        for one in events:
+            job.take(one)
+        assert (job.exit_code, job.running) == (0, False)
+
+
 def test_minor_exceptions_do_not_fail_a_job() -> None:
     job = JobProgress()
     job.take(event("exception", type="x", severity=7, note=""))

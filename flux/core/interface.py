@@ -1,0 +1,59 @@
+"""What futures, RPCs and watchers need of the handle they belong to.
+
+They know this interface only, so that `flux.core.handle` can know them: anything that answers it, a
+scripted broker of a test for example, can stand in for a handle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from flux.core.reactor import Reactor
+from flux.wire.message import Message
+
+
+class Fulfillable(Protocol):
+    """What waits for responses."""
+
+    def fulfill(self, msg: Message) -> None:
+        """Take a response."""
+
+    def fulfill_error(self, errnum: int, text: str | None = None) -> None:
+        """Take an error instead of a response."""
+
+
+class Sender(Protocol):
+    """What sends messages."""
+
+    def send_wire(self, msg: Message) -> None:
+        """Send a message; raises OSError(ECONNRESET) when the connection is lost."""
+
+
+class ReactorOwner(Protocol):
+    """What has a reactor."""
+
+    @property
+    def reactor(self) -> Reactor:
+        """The reactor that calls back."""
+
+
+class Requester(Sender, ReactorOwner, Protocol):
+    """What sends requests and waits for their responses."""
+
+    def new_matchtag(self, rpc: Fulfillable) -> int:
+        """Return a match tag whose responses go to ``rpc``."""
+
+    def free_matchtag(self, matchtag: int) -> None:
+        """Drop what still comes for a match tag."""
+
+    def poll(self) -> None:
+        """Take what has arrived, without waiting."""
+
+    def wait_until(self, condition: Callable[[], bool], timeout: float = -1.0) -> bool:
+        """Take messages until ``condition`` holds or ``timeout`` seconds pass (negative: no
+        limit).
+        """
+
+    def get_rank(self) -> int:
+        """Return the rank of the broker."""

@@ -1,0 +1,40 @@
+"""Wait statuses (wait(2)) as exit codes and signals, the way shells count them.
+
+A wait status travels between hosts as a number in the layout of Linux: the low seven bits hold the
+signal that killed the process, the next byte its exit code. `os.waitstatus_to_exitcode` is of no
+use here: it counts signals as negative and raises for a status that no system call returned, and
+what comes from a message may be any number.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SIGNALED: Final = 128
+"""What shells add to a signal's number to make an exit code."""
+
+_SIGNAL_BITS: Final = 0x7F
+_CODE_BITS: Final = 0xFF
+_CODE_SHIFT: Final = 8
+
+
+def signal_of(status: int) -> int:
+    """Return the number of the signal that killed the process, 0 if it exited by itself."""
+    return status & _SIGNAL_BITS
+
+
+def exit_code_of(status: int) -> int:
+    """Return the exit code as shells count it: 128 and the number for a signal."""
+    signum = status & _SIGNAL_BITS
+    return SIGNALED + signum if signum else status >> _CODE_SHIFT & _CODE_BITS
+
+
+def return_code_of(status: int) -> int:
+    """Return the exit code as Python's `subprocess` counts it: the negative number for a signal."""
+    signum = status & _SIGNAL_BITS
+    return -signum if signum else status >> _CODE_SHIFT & _CODE_BITS
+
+
+def status_of_code(code: int) -> int:
+    """Return the wait status of a process that exits with ``code``, 0 to 255."""
+    return (code & _CODE_BITS) << _CODE_SHIFT
