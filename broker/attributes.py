@@ -59,7 +59,9 @@ class Attributes:
     ) -> None:
         """Add an attribute whose value is computed; a value set before is given to ``setter``."""
         before = self._table.get(name)
-        self._table[name] = _Attribute(None, ACTIVE if setter else ACTIVE | READONLY, getter, setter)
+        self._table[name] = _Attribute(
+            None, ACTIVE if setter else ACTIVE | READONLY, getter, setter
+        )
         if before is not None and before.value is not None and setter is not None:
             try:
                 setter(before.value)

@@ -149,7 +149,10 @@ def _define_paths(attrs: Attributes) -> None:
     attrs.default("broker.rc1_path", "built-in")
     attrs.default("broker.rc3_path", "built-in")
     attrs.default("config.path", None)
-    attrs.define("conf.exec_path", os.environ.get("FLUX_EXEC_PATH") or os.path.dirname(os.path.abspath(sys.argv[0])))
+    attrs.define(
+        "conf.exec_path",
+        os.environ.get("FLUX_EXEC_PATH") or os.path.dirname(os.path.abspath(sys.argv[0])),
+    )
     attrs.define("conf.module_path", os.path.join(package, "services"))
     attrs.define("conf.connector_path", os.path.join(os.path.dirname(package), "flux", "connect"))
     attrs.define("conf.pmi_library_path", os.path.join(package, "pmi.py"))

@@ -87,7 +87,11 @@ def load(path: str | None) -> Config:
 def _files(path: str) -> list[str]:
     try:
         if os.path.isdir(path):
-            return [os.path.join(path, name) for name in sorted(os.listdir(path)) if name.endswith(".toml")]
+            return [
+                os.path.join(path, name)
+                for name in sorted(os.listdir(path))
+                if name.endswith(".toml")
+            ]
         os.stat(path)
     except OSError as exc:
         raise OSError(exc.errno, f"config.path: {path}: {exc.strerror}") from None
@@ -143,7 +147,9 @@ def _job_manager(tables: Table, origins: Mapping[tuple[str, str], _Source]) -> J
     name = "job-manager"
     content = tables.get(name, {})
     if not isinstance(content, dict):
-        raise OSError(errno.EINVAL, f"config.path: {origins[name, ''].path}: {name}: must be a table")
+        raise OSError(
+            errno.EINVAL, f"config.path: {origins[name, ''].path}: {name}: must be a table"
+        )
     values: dict[str, float] = {}
     for key, value in content.items():
         check = _JOB_MANAGER.get(key)
@@ -154,4 +160,6 @@ def _job_manager(tables: Table, origins: Mapping[tuple[str, str], _Source]) -> J
         except ValueError as exc:
             raise origins[name, key].error(name, key, str(exc)) from None
     number = values.get("inactive-num-limit")
-    return JobManagerConfig(values.get("inactive-age-limit"), None if number is None else int(number))
+    return JobManagerConfig(
+        values.get("inactive-age-limit"), None if number is None else int(number)
+    )

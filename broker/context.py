@@ -65,7 +65,9 @@ class Context:
         """Call ``function`` after the messages of this loop turn, which is how work is batched."""
         return asyncio.get_running_loop().call_soon(function, *args)
 
-    def call_later(self, delay: float, function: Callable[..., Any], *args: Any) -> asyncio.TimerHandle:
+    def call_later(
+        self, delay: float, function: Callable[..., Any], *args: Any
+    ) -> asyncio.TimerHandle:
         """Call ``function`` after ``delay`` seconds."""
         return asyncio.get_running_loop().call_later(delay, function, *args)
 

@@ -58,7 +58,9 @@ class Emergency:
     lifeline has ended.
     """
 
-    def __init__(self, lifeline: int | None, finish: Callable[[], None], deadline: float = DEADLINE) -> None:
+    def __init__(
+        self, lifeline: int | None, finish: Callable[[], None], deadline: float = DEADLINE
+    ) -> None:
         self.begun = False
         self._lifeline = lifeline
         self._finish = finish

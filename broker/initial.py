@@ -69,7 +69,9 @@ class Program:
             word = signal.strsignal(-status) or f"signal {-status}"
             self._log(ERR, f"{self.name}: {command} {word} (rc={128 - status}) {elapsed:.1f}s")
             return 128 - status
-        self._log(ERR if status else INFO, f"{self.name}: {command} Exited (rc={status}) {elapsed:.1f}s")
+        self._log(
+            ERR if status else INFO, f"{self.name}: {command} Exited (rc={status}) {elapsed:.1f}s"
+        )
         return status
 
     @property

@@ -149,7 +149,9 @@ class Broker:
     def _stuck(self, place: str) -> None:
         """Called in the watchdog's thread: the log belongs to the loop, which does not turn."""
         with contextlib.suppress(OSError, ValueError):
-            os.write(2, f"flux-broker: rank {self.rank}: the event loop is stuck in {place}\n".encode())
+            os.write(
+                2, f"flux-broker: rank {self.rank}: the event loop is stuck in {place}\n".encode()
+            )
 
     async def _mount_builtin(self) -> None:
         await self._mount(AttrService)
@@ -157,7 +159,9 @@ class Broker:
         await self._mount(EventService, self.router)
         await self._mount(NameService, self.router)
         await self._mount(BrokerService, self.modules, self.router)
-        self.state = await self._mount(StateMachineService, self.runlevel, self.router, self._check_quorum)
+        self.state = await self._mount(
+            StateMachineService, self.runlevel, self.router, self._check_quorum
+        )
         if self.overlay is not None:
             await self._mount(OverlayService, self.overlay, self.state)
         self.log.debug(f"insmod {CONNECTOR}")
@@ -198,7 +202,12 @@ class Broker:
             reason = exc.strerror or str(exc) if isinstance(exc, OSError) else str(exc)
             self.log.log(CRIT, f"state {state} failed: {reason}")
             self.exit_code = self.exit_code or 1
-            failure = {"join": "parent-fail", "init": "rc1-fail", "cleanup": "cleanup-fail", "finalize": "rc3-fail"}
+            failure = {
+                "join": "parent-fail",
+                "init": "rc1-fail",
+                "cleanup": "cleanup-fail",
+                "finalize": "rc3-fail",
+            }
             if not self.runlevel.post(failure.get(state, "shutdown")):
                 self._stopped.set()
 
@@ -238,11 +247,15 @@ class Broker:
         if name == "rc3" and await self._unload_modules():
             code = code or 1
         if path == "built-in":
-            self.log.info(f"{name}.0: built-in Exited (rc={code}) {time.monotonic() - started:.1f}s")
+            self.log.info(
+                f"{name}.0: built-in Exited (rc={code}) {time.monotonic() - started:.1f}s"
+            )
         return code
 
     async def _unload_modules(self) -> int:
-        return await self.modules.unload_all(CONNECTOR, HURRIED_UNLOAD if self.emergency.begun else None)
+        return await self.modules.unload_all(
+            CONNECTOR, HURRIED_UNLOAD if self.emergency.begun else None
+        )
 
     async def _load_modules(self) -> None:
         for name, module in MODULES.items():
@@ -298,11 +311,20 @@ class Broker:
         rpc = self._endpoint.handle.rpc
         try:
             await rpc(
-                "job-manager.alloc-admin", {"query_only": False, "enable": False, "reason": "shutdown"}, timeout=5
+                "job-manager.alloc-admin",
+                {"query_only": False, "enable": False, "reason": "shutdown"},
+                timeout=5,
             )
             await rpc(
                 "job-manager.raiseall",
-                {"dry_run": False, "userid": 0xFFFFFFFF, "states": 62, "severity": 0, "type": "cancel", "note": ""},
+                {
+                    "dry_run": False,
+                    "userid": 0xFFFFFFFF,
+                    "states": 62,
+                    "severity": 0,
+                    "type": "cancel",
+                    "note": "",
+                },
                 timeout=IDLE_TIMEOUT,
             )
             await rpc("job-manager.idle", timeout=IDLE_TIMEOUT)
@@ -324,7 +346,9 @@ class Broker:
         try:
             await asyncio.wait_for(self._children_done.wait(), CHILDREN_TIMEOUT)
         except TimeoutError:
-            self.log.err(f"shutdown: ranks {IDset(sorted(self.router.children))} did not finish in time")
+            self.log.err(
+                f"shutdown: ranks {IDset(sorted(self.router.children))} did not finish in time"
+            )
             self.runlevel.post("children-timeout")
             return
         self.runlevel.post("children-complete")
@@ -353,7 +377,9 @@ class Broker:
             self.state.lose(ranks)
         else:
             with contextlib.suppress(OSError):
-                self._endpoint.handle.send("state-machine.lost", {"idset": str(IDset(sorted(ranks)))}, nodeid=0)
+                self._endpoint.handle.send(
+                    "state-machine.lost", {"idset": str(IDset(sorted(ranks)))}, nodeid=0
+                )
         if not self.router.children:
             self._children_done.set()
 

@@ -28,7 +28,9 @@ class LogRing:
     ``forward`` sends a line to rank 0; on rank 0 it is None. ``followers`` are called with each new entry.
     """
 
-    def __init__(self, rank: int, attrs: Attributes, forward: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, rank: int, attrs: Attributes, forward: Callable[[str], None] | None = None
+    ) -> None:
         self.rank = rank
         self.forward = forward
         self.count = 0
@@ -132,14 +134,18 @@ def _printable(entry: Entry) -> Entry:
     if entry.name.isprintable() and entry.text.isprintable() and entry.pid.isprintable():
         return entry
     return entry._replace(
-        name=terminal_line(entry.name), pid=terminal_line(entry.pid), text=terminal_line(entry.text.rstrip("\n"))
+        name=terminal_line(entry.name),
+        pid=terminal_line(entry.pid),
+        text=terminal_line(entry.text.rstrip("\n")),
     )
 
 
 class Logger:
     """Logs under one name into a ring."""
 
-    def __init__(self, name: str, append: Callable[[Entry], None], rank: int, now: Callable[[], float]) -> None:
+    def __init__(
+        self, name: str, append: Callable[[Entry], None], rank: int, now: Callable[[], float]
+    ) -> None:
         self.name = name
         self._append = append
         self._rank = rank
@@ -148,7 +154,9 @@ class Logger:
 
     def log(self, severity: int, text: str) -> None:
         """Log ``text`` with a syslog severity, 0 (emerg) to 7 (debug)."""
-        self._append(Entry(severity, timestamp(self._now()), self._rank, self.name, self._pid, text))
+        self._append(
+            Entry(severity, timestamp(self._now()), self._rank, self.name, self._pid, text)
+        )
 
     def debug(self, text: str) -> None:
         """Log something of use to developers."""

@@ -11,7 +11,9 @@ class LineLimit:
     ``now`` returns seconds; ``log`` takes a line. What was left out is told with the first line that is passed on later, or by `flush`.
     """
 
-    def __init__(self, most: int, period: float, now: Callable[[], float], log: Callable[[str], None]) -> None:
+    def __init__(
+        self, most: int, period: float, now: Callable[[], float], log: Callable[[str], None]
+    ) -> None:
         self._most = most
         self._period = period
         self._now = now

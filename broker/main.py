@@ -58,7 +58,9 @@ def run_broker(options: Options) -> int:
     try:
         check_socket_paths(attrs, rundir.path, topology.rank)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            return runner.run(_live(options, config, pmi, topology, attrs, rundir, environ, emergency))
+            return runner.run(
+                _live(options, config, pmi, topology, attrs, rundir, environ, emergency)
+            )
     finally:
         end_descendants(spared)
         rundir.remove()
@@ -84,11 +86,24 @@ async def _live(
         keys = KeyPair.generate()
         mapping = _mapping(pmi)
     define_identity(attrs, Bootstrap(topology.rank, topology.size), topology, rundir.path, environ)
-    broker = Broker(options, Bootstrap(topology.rank, topology.size), topology, attrs, identity, emergency, config)
+    broker = Broker(
+        options,
+        Bootstrap(topology.rank, topology.size),
+        topology,
+        attrs,
+        identity,
+        emergency,
+        config,
+    )
     overlay = None
     if keys is not None and pmi is not None:
         overlay = Overlay(broker.router, identity, keys, broker.log)
-        boot = exchange(pmi, topology, keys.public, lambda: _bind(overlay, topology, attrs, rundir.path, mapping))
+        boot = exchange(
+            pmi,
+            topology,
+            keys.public,
+            lambda: _bind(overlay, topology, attrs, rundir.path, mapping),
+        )
         boot.mapping = mapping
         broker.boot = boot
         for child, public in boot.child_keys.items():

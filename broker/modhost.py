@@ -134,7 +134,9 @@ class ModuleHost:
             if entry.name == keep:
                 continue
             limit = (entry.service or Service).stop_timeout
-            if patience is not None and limit <= Service.stop_timeout:  # the others bring data to safety
+            if (
+                patience is not None and limit <= Service.stop_timeout
+            ):  # the others bring data to safety
                 limit = patience
             try:
                 await asyncio.wait_for(self._unload(entry), limit)
@@ -150,7 +152,9 @@ class ModuleHost:
 
     def list(self) -> list[dict[str, Any]]:
         """Return the loaded modules as ``broker.lsmod`` lists them."""
-        return [self._describe(entry) for entry in self._loaded.values() if entry.name not in HIDDEN]
+        return [
+            self._describe(entry) for entry in self._loaded.values() if entry.name not in HIDDEN
+        ]
 
     def _describe(self, entry: _Loaded) -> dict[str, Any]:
         size, digest = self._file_facts(entry.path)
@@ -193,6 +197,8 @@ def _built_in_name(path: str) -> str | None:
     raise OSError(errno.ENOENT, "No such file or directory")
 
 
-def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[PythonModule], None], module: PythonModule) -> None:
+def _call_in(
+    loop: asyncio.AbstractEventLoop, function: Callable[[PythonModule], None], module: PythonModule
+) -> None:
     """Call ``function`` on the loop from another thread."""
     loop.call_soon_threadsafe(function, module)

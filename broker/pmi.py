@@ -217,13 +217,18 @@ class PmiServer:
         return [Reply(rank, encode(cmd="response_to_init", rc=0, pmi_version=1, pmi_subversion=1))]
 
     def _maxes(self, rank: int, fields: dict[str, str]) -> list[Action]:
-        line = encode(cmd="maxes", rc=0, kvsname_max=KVSNAME_MAX, keylen_max=KEY_MAX, vallen_max=VALUE_MAX)
+        line = encode(
+            cmd="maxes", rc=0, kvsname_max=KVSNAME_MAX, keylen_max=KEY_MAX, vallen_max=VALUE_MAX
+        )
         return [Reply(rank, line)]
 
     def _abort(self, rank: int, fields: dict[str, str]) -> list[Action]:
         code = fields.get("exitcode", "1")
         number = int(code) if code.lstrip("+-").isdigit() else 1
-        return [Reply(rank, b"\n"), Abort(rank, number, fields.get("error_msg", fields.get("msg", "")))]
+        return [
+            Reply(rank, b"\n"),
+            Abort(rank, number, fields.get("error_msg", fields.get("msg", ""))),
+        ]
 
     def _finalize(self, rank: int, fields: dict[str, str]) -> list[Action]:
         self._processes[rank].ready = False
@@ -242,10 +247,19 @@ class PmiServer:
         key, value = fields.get("key", ""), fields.get("value")
         if not key or value is None:
             return self._violation(rank, "malformed put")
-        fits = len(key) < KEY_MAX and len(value) < VALUE_MAX and fields.get("kvsname") == self.kvsname
+        fits = (
+            len(key) < KEY_MAX and len(value) < VALUE_MAX and fields.get("kvsname") == self.kvsname
+        )
         duplicate = key in self.kvs or key in self._pending
         if not fits or duplicate:
-            return [Reply(rank, encode(cmd="put_result", rc=-1, msg="duplicate_key" if duplicate else "invalid_put"))]
+            return [
+                Reply(
+                    rank,
+                    encode(
+                        cmd="put_result", rc=-1, msg="duplicate_key" if duplicate else "invalid_put"
+                    ),
+                )
+            ]
         self._pending[key] = value
         return [Reply(rank, encode(cmd="put_result", rc=0))]
 
@@ -330,7 +344,9 @@ class PmiClient:
     def get(self, key: str) -> str:
         """Return the value of `key`; raise OSError(ENOENT) when there is none."""
         try:
-            return self._call("get_result", cmd="get", kvsname=self.kvsname, key=key).get("value", "")
+            return self._call("get_result", cmd="get", kvsname=self.kvsname, key=key).get(
+                "value", ""
+            )
         except OSError as error:
             if error.errno == errno.EIO:
                 raise OSError(errno.ENOENT, f"PMI: no such key: {key}") from error
@@ -383,5 +399,8 @@ class PmiClient:
         if fields.get("cmd") != expect:
             raise OSError(errno.EPROTO, f"PMI: expected {expect}, got {line[:64]!r}")
         if fields.get("rc", "0") != "0":
-            raise OSError(errno.EIO, f"PMI: {request['cmd']} failed: {fields.get('msg', 'rc=' + fields['rc'])}")
+            raise OSError(
+                errno.EIO,
+                f"PMI: {request['cmd']} failed: {fields.get('msg', 'rc=' + fields['rc'])}",
+            )
         return fields

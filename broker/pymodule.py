@@ -27,7 +27,9 @@ class PythonModule:
 
     async def start(self, uri: str, args: list[str]) -> None:
         """Start the thread and wait until its service is registered or it failed; raises what it failed with."""
-        self._thread = threading.Thread(target=self._run, args=(uri, args), name=f"module-{self.name}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(uri, args), name=f"module-{self.name}", daemon=True
+        )
         self._thread.start()
         await asyncio.get_running_loop().run_in_executor(None, self._ready.wait)
         if self.error is not None:

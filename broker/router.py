@@ -46,7 +46,9 @@ class Router:
     raised something, the id of the endpoint concerned, and what it raised.
     """
 
-    def __init__(self, topology: Topology, schedule: Callable[[Callable[[], None]], object]) -> None:
+    def __init__(
+        self, topology: Topology, schedule: Callable[[Callable[[], None]], object]
+    ) -> None:
         self.topology = topology
         self.rank = topology.rank
         self.size = topology.size
@@ -79,7 +81,9 @@ class Router:
         for name in [name for name, owner in self._services.items() if owner is endpoint]:
             del self._services[name]
         self._resolved.clear()
-        for prefix in [prefix for prefix, owners in self._subscribers.items() if endpoint.id in owners]:
+        for prefix in [
+            prefix for prefix, owners in self._subscribers.items() if endpoint.id in owners
+        ]:
             self.unsubscribe(prefix, endpoint)
 
     def add_service(self, name: str, endpoint: Endpoint) -> None:

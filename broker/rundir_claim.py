@@ -59,7 +59,10 @@ def sweep(folder: str) -> list[str]:
         return removed
     for entry in entries:
         with suppress(OSError):
-            if entry.is_dir(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_uid == os.getuid():
+            if (
+                entry.is_dir(follow_symlinks=False)
+                and entry.stat(follow_symlinks=False).st_uid == os.getuid()
+            ):
                 removed += _remove_dead(entry.path)
     return removed
 
@@ -69,7 +72,11 @@ def _remove_dead(path: str) -> list[str]:
     fd = os.open(os.path.join(path, LOCK_FILE), _OPEN)
     try:
         facts = os.fstat(fd)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.getuid() or os.read(fd, 1024) != _host():
+        if (
+            not stat.S_ISREG(facts.st_mode)
+            or facts.st_uid != os.getuid()
+            or os.read(fd, 1024) != _host()
+        ):
             return []
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(path, ignore_errors=True)

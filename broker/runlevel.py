@@ -43,7 +43,9 @@ class Runlevel:
     ``now`` returns seconds; ``log`` gets a line for each transition; ``entered`` is called with each new state.
     """
 
-    def __init__(self, now: Callable[[], float], log: Callable[[str], None], entered: Callable[[str], None]) -> None:
+    def __init__(
+        self, now: Callable[[], float], log: Callable[[str], None], entered: Callable[[str], None]
+    ) -> None:
         self.state = "none"
         self._now = now
         self._since = now()

@@ -39,7 +39,9 @@ class Request:
 
     __slots__ = ("_send", "message", "payload")
 
-    def __init__(self, message: Message, payload: dict[str, Any], send: Callable[[Message], None]) -> None:
+    def __init__(
+        self, message: Message, payload: dict[str, Any], send: Callable[[Message], None]
+    ) -> None:
         self.message = message
         self.payload = payload
         self._send = send
@@ -227,9 +229,14 @@ class Service:
         self._handlers = self._find_handlers()
 
     def _find_handlers(self) -> dict[str, tuple[Callable[[Request], Any], Route]]:
-        return {topic: (getattr(self, handler.__name__), route) for topic, route, handler in routes_of(type(self))}
+        return {
+            topic: (getattr(self, handler.__name__), route)
+            for topic, route, handler in routes_of(type(self))
+        }
 
-    def add_handler(self, topic: str, handler: Callable[[Request], Any], *, allow: str = "owner") -> None:
+    def add_handler(
+        self, topic: str, handler: Callable[[Request], Any], *, allow: str = "owner"
+    ) -> None:
         """Answer requests for ``topic`` with ``handler``, in addition to the methods registered by `request`."""
         self._handlers[topic] = (handler, Route(topic, True, allow == "guest", False, False))
 
@@ -322,7 +329,12 @@ class Service:
         hops = [*reversed(req.message.routes), self.ctx.broker_uuid, self.ctx.uuid]
         if self.ctx.uuid == self.ctx.broker_uuid:
             hops.pop()
-        return {**req.payload, "route": "!".join(filter(None, hops)), "userid": req.userid, "rolemask": req.rolemask}
+        return {
+            **req.payload,
+            "route": "!".join(filter(None, hops)),
+            "userid": req.userid,
+            "rolemask": req.rolemask,
+        }
 
     @request("stats.get", allow="guest")
     def _stats_get(self, req: Request) -> dict[str, Any]:
@@ -376,7 +388,9 @@ def routes_of(service: type[Service]) -> list[tuple[str, Route, Handler]]:
     return [(topic, route, handler) for topic, (route, handler) in table.items()]
 
 
-def refuse(msg: Message, send: Callable[[Message], None], errnum: int, text: str | None = None) -> None:
+def refuse(
+    msg: Message, send: Callable[[Message], None], errnum: int, text: str | None = None
+) -> None:
     """Answer a request with an error, if it wants an answer."""
     if not msg.flags & NORESPONSE:
         send(response(msg, text, errnum=errnum))

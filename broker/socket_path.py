@@ -9,7 +9,9 @@ from broker.attributes import Attributes
 from flux.connect import LONGEST_PATH
 
 
-def check_socket_path(path: str, remedy: str = "set TMPDIR or rundir to a shorter directory") -> None:
+def check_socket_path(
+    path: str, remedy: str = "set TMPDIR or rundir to a shorter directory"
+) -> None:
     """Raise OSError(ENAMETOOLONG), with ``remedy`` in its text, if no socket can be bound to ``path``."""
     size = len(os.fsencode(path))
     if size > LONGEST_PATH:

@@ -19,9 +19,13 @@ class Topology:
 
     def __post_init__(self) -> None:
         if not 0 <= self.rank < self.size or self.fanout < 1:
-            raise ValueError(f"no rank {self.rank} in a tree of {self.size} brokers with fan-out {self.fanout}")
+            raise ValueError(
+                f"no rank {self.rank} in a tree of {self.size} brokers with fan-out {self.fanout}"
+            )
         first = self.rank * self.fanout + 1
-        object.__setattr__(self, "children", tuple(range(first, min(first + self.fanout, self.size))))
+        object.__setattr__(
+            self, "children", tuple(range(first, min(first + self.fanout, self.size)))
+        )
 
     @property
     def parent(self) -> int | None:

@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from flux.constants import FLUX_POLLIN
@@ -24,6 +23,8 @@ from fluxctl import attach_view as view
 from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from flux.core.handle import Flux
     from flux.core.watchers import FDWatcher, SignalWatcher
     from flux.future import Future
@@ -164,13 +165,20 @@ class Interrupts:
         again = now - self._last < _CONFIRM
         self._last = now
         if again:
-            note = {"id": self._jobid, "type": "cancel", "severity": 0, "note": "interrupted by ctrl-C"}
+            note = {
+                "id": self._jobid,
+                "type": "cancel",
+                "severity": 0,
+                "note": "interrupted by ctrl-C",
+            }
             self._handle.rpc("job-manager.raise", note).then(_ignore)
             _say("cancelling job")
             return
         self._stop.start()
         _say("one more ctrl-C within 2s to cancel or ctrl-Z to detach")
-        self._handle.rpc("job-manager.kill", {"id": self._jobid, "signum": int(signal.SIGINT)}).then(_ignore)
+        self._handle.rpc(
+            "job-manager.kill", {"id": self._jobid, "signum": int(signal.SIGINT)}
+        ).then(_ignore)
 
     def _on_stop(self, *_args: Any) -> None:
         if time.monotonic() - self._last < _CONFIRM:
@@ -200,7 +208,9 @@ class Attachment:
         self._pty: PtyClient | None = None
         self._error: CommandError | None = None
         self._detached = False
-        self._interrupts = None if options.read_only else Interrupts(handle, int(jobid), self._detach)
+        self._interrupts = (
+            None if options.read_only else Interrupts(handle, int(jobid), self._detach)
+        )
 
     def run(self) -> int:
         """Attach, wait for the end and return the exit code."""
@@ -230,7 +240,9 @@ class Attachment:
 
     def _no_such_job(self, error: OSError) -> None:
         if self._view.began:
-            self._error = CommandError(f"{_PROGRAM}: {self._jobid.f58}: {error.strerror}", 1, bare=True)
+            self._error = CommandError(
+                f"{_PROGRAM}: {self._jobid.f58}: {error.strerror}", 1, bare=True
+            )
             return
         reason = "No such job" if error.errno == errno.ENOENT else error.strerror
         if error.errno == errno.EPERM:
@@ -268,5 +280,7 @@ class Attachment:
                 case view.AttachPty(topic, rank):
                     from fluxctl.attach_pty import PtyClient
 
-                    self._pty = PtyClient(self._handle, topic, rank, lambda: self._perform([view.WatchOutput()]))
+                    self._pty = PtyClient(
+                        self._handle, topic, rank, lambda: self._perform([view.WatchOutput()])
+                    )
                     self._pty.start()

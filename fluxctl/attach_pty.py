@@ -6,13 +6,14 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flux.constants import FLUX_POLLIN, FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from flux.job import io
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flux.core.handle import Flux
     from flux.future import Future
 

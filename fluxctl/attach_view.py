@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from flux.job import io
-from flux.job.event import EventLogEvent
 from flux.job.follow import EXEC, MAIN
 from flux.job.lifecycle import exit_code, is_fatal
 from flux.terminal_text import terminal_text
 from flux.waitstatus import signal_of
 from fluxctl import job_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flux.job.event import EventLogEvent
 
 STDOUT, STDERR = 1, 2
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flux.job import io
-from flux.job.event import EventLogEvent
 from flux.wire import json
+
+if TYPE_CHECKING:
+    from flux.job.event import EventLogEvent
 
 
 def event_line(prefix: str, event: EventLogEvent, start: float) -> str:

@@ -57,7 +57,16 @@ def start(options: StartOptions) -> int:
 def _argv(options: StartOptions, extra: list[str], program: list[str]) -> list[str]:
     flux = os.path.abspath(sys.argv[0])
     if not os.access(flux, os.X_OK):
-        return [*options.wrap, sys.executable, "-m", "fluxctl.main", "broker", *extra, *options.broker_opts, *program]
+        return [
+            *options.wrap,
+            sys.executable,
+            "-m",
+            "fluxctl.main",
+            "broker",
+            *extra,
+            *options.broker_opts,
+            *program,
+        ]
     return [*options.wrap, flux, "broker", *extra, *options.broker_opts, *program]
 
 
@@ -147,7 +156,11 @@ class _TestInstance:
     def _run(self, rundir: str, ranks: list[int]) -> int:
         from broker.pmi import PmiServer, process_mapping
 
-        preset = {"PMI_process_mapping": process_mapping([self.size])} if self.options.clique == "single" else {}
+        preset = (
+            {"PMI_process_mapping": process_mapping([self.size])}
+            if self.options.clique == "single"
+            else {}
+        )
         local = None if len(ranks) == self.size else ranks
         self.pmi = PmiServer(self.size, f"flux-{os.getpid()}", local_ranks=local, preset=preset)
         if not self.options.wrap:
@@ -181,7 +194,9 @@ class _TestInstance:
         self.selector.register(ours, selectors.EVENT_READ, (child, self._serve_pmi))
         self.selector.register(process.pidfd, selectors.EVENT_READ, (child, self._reap))
 
-    def _become_broker(self, rank: int, rundir: str, theirs: socket.socket, ours: socket.socket) -> NoReturn:
+    def _become_broker(
+        self, rank: int, rundir: str, theirs: socket.socket, ours: socket.socket
+    ) -> NoReturn:
         """In the forked child: become the broker of ``rank``; does not return."""
         code = 1
         try:
@@ -191,7 +206,9 @@ class _TestInstance:
                 child.close()
             signal.signal(signal.SIGINT, signal.SIG_DFL if rank == 0 else signal.SIG_IGN)
             os.set_inheritable(theirs.fileno(), True)
-            os.environ.update(PMI_FD=str(theirs.fileno()), PMI_RANK=str(rank), PMI_SIZE=str(self.size))
+            os.environ.update(
+                PMI_FD=str(theirs.fileno()), PMI_RANK=str(rank), PMI_SIZE=str(self.size)
+            )
             for name in ("FLUX_URI", "FLUX_JOB_ID", "FLUX_KVS_NAMESPACE"):
                 os.environ.pop(name, None)
             if self.options.hosts:
@@ -229,7 +246,9 @@ class _TestInstance:
     def _expire(self) -> None:
         left = [str(child.rank) for child in self.children.values() if child.running]
         if not self.aborted:
-            sys.stderr.write(f"flux-start: killing brokers {','.join(left)} after the exit timeout\n")
+            sys.stderr.write(
+                f"flux-start: killing brokers {','.join(left)} after the exit timeout\n"
+            )
         self._kill_all(signal.SIGKILL)
         self.deadline = None
 
@@ -266,14 +285,20 @@ class _TestInstance:
             self.pmi.close(child.rank)
             return
         if self.options.verbose >= 2:
-            sys.stderr.write(f"flux-start: {child.rank}: C: {data.decode(errors='replace').rstrip()}\n")
+            sys.stderr.write(
+                f"flux-start: {child.rank}: C: {data.decode(errors='replace').rstrip()}\n"
+            )
         actions = self.pmi.feed(child.rank, data)
         if any(isinstance(action, Exchange) for action in actions):
-            actions += self.pmi.barrier_complete(absent_cards(set(range(self.size)) - set(self.children)))
+            actions += self.pmi.barrier_complete(
+                absent_cards(set(range(self.size)) - set(self.children))
+            )
         for action in actions:
             if isinstance(action, Reply):
                 if self.options.verbose >= 2:
-                    sys.stderr.write(f"flux-start: {action.rank}: S: {action.line.decode().rstrip()}\n")
+                    sys.stderr.write(
+                        f"flux-start: {action.rank}: S: {action.line.decode().rstrip()}\n"
+                    )
                 self.children[action.rank].pmi.send(action.line)
             elif isinstance(action, Abort | ProtocolError):
                 sys.stderr.write(f"flux-start: {action.rank}: {action.message}\n")
@@ -288,14 +313,21 @@ class _TestInstance:
         if killed:
             code = 128 - code
         if killed or code:
-            clean_up(self.adopted | {other.process.pid for other in self.children.values() if other.running})
+            clean_up(
+                self.adopted
+                | {other.process.pid for other in self.children.values() if other.running}
+            )
         self._report(child, code, killed)
         if not self.aborted and code and not child.wired:
             self._abort()
         elif killed and child.rank == 0:
             self._cut_lifelines()
         counts = child.rank == 0 or self.options.exit_mode == "any"
-        if counts and self.deadline is None and any(other.running for other in self.children.values()):
+        if (
+            counts
+            and self.deadline is None
+            and any(other.running for other in self.children.values())
+        ):
             self.deadline = time.monotonic() + self.options.exit_timeout
 
     def _report(self, child: _Child, code: int, killed: bool) -> None:
@@ -304,9 +336,13 @@ class _TestInstance:
             self.exit_code = self.exit_code or code
             return
         if killed:
-            sys.stderr.write(f"flux-start: {child.rank} (pid {child.process.pid}) {signal.strsignal(code - 128)}\n")
+            sys.stderr.write(
+                f"flux-start: {child.rank} (pid {child.process.pid}) {signal.strsignal(code - 128)}\n"
+            )
         elif code:
-            sys.stderr.write(f"flux-start: {child.rank} (pid {child.process.pid}) exited with rc={code}\n")
+            sys.stderr.write(
+                f"flux-start: {child.rank} (pid {child.process.pid}) exited with rc={code}\n"
+            )
         if self.options.exit_mode == "leader":
             if child.rank == 0:
                 self.exit_code = code
@@ -330,7 +366,9 @@ def _own_directory(path: str) -> tuple[str, bool]:
         check_directory(path, "rundir")
     except OSError as exc:
         text = exc.strerror or ""
-        raise CommandError(text if text.startswith("rundir") else f"{path or 'rundir'}: {text}") from None
+        raise CommandError(
+            text if text.startswith("rundir") else f"{path or 'rundir'}: {text}"
+        ) from None
     return path, made
 
 

@@ -22,7 +22,9 @@ def absent_cards(ranks: Iterable[int]) -> dict[str, str]:
     return {card_key(rank): f"{KeyPair.generate().public},-" for rank in ranks}
 
 
-def exchange(pmi: PmiClient, topology: Topology, public_key: str, bind: Callable[[], str | None]) -> Bootstrap:
+def exchange(
+    pmi: PmiClient, topology: Topology, public_key: str, bind: Callable[[], str | None]
+) -> Bootstrap:
     """Exchange business cards through ``pmi``.
 
     ``bind`` opens the children's endpoint and returns it, None for a leaf. Raises OSError if the manager refuses or a card is

@@ -30,7 +30,12 @@ class AttrService(Service):
     def set(self, req: Request) -> None:
         """Change or add an attribute {name, value}."""
         name, value = req.get("name", str), req.get("value", str)
-        if not 0 < len(name) <= MAX_NAME or not name.isprintable() or len(value) > MAX_VALUE or "\0" in value:
+        if (
+            not 0 < len(name) <= MAX_NAME
+            or not name.isprintable()
+            or len(value) > MAX_VALUE
+            or "\0" in value
+        ):
             raise OSError(
                 errno.EINVAL,
                 f"attributes have printable names of up to {MAX_NAME} characters, {MAX_VALUE} in the value",

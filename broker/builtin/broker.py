@@ -76,7 +76,8 @@ class NameService(Service):
             raise OSError(errno.EPERM, "Operation not permitted")
         if not _NAME.fullmatch(name):
             raise OSError(
-                errno.EINVAL, f"service names have 1 to {MAX_NAME} printable characters, no spaces among them"
+                errno.EINVAL,
+                f"service names have 1 to {MAX_NAME} printable characters, no spaces among them",
             )
         client = self._client(req)
         count = self._counts.get(client.id, 0)

@@ -63,9 +63,14 @@ def _checked_topic(req: Request) -> str:
     """
     topic = req.get("topic", str)
     if not is_topic(topic):
-        raise OSError(errno.EINVAL, f"event topics have 1 to {MAX_TOPIC} characters, no control characters among them")
+        raise OSError(
+            errno.EINVAL,
+            f"event topics have 1 to {MAX_TOPIC} characters, no control characters among them",
+        )
     if not req.is_owner and not may_publish(topic):
-        raise OSError(errno.EPERM, "events with that topic are published by the instance owner only")
+        raise OSError(
+            errno.EPERM, "events with that topic are published by the instance owner only"
+        )
     return topic
 
 

@@ -20,7 +20,9 @@ class StateMachineService(Service):
 
     name = "state-machine"
 
-    def __init__(self, ctx: Context, runlevel: Runlevel, router: Router, on_online: Callable[[], None]) -> None:
+    def __init__(
+        self, ctx: Context, runlevel: Runlevel, router: Router, on_online: Callable[[], None]
+    ) -> None:
         super().__init__(ctx)
         self.runlevel = runlevel
         self.router = router
@@ -33,7 +35,9 @@ class StateMachineService(Service):
         """A broker finished rc1; answered when the instance runs."""
         rank = req.get("rank", int)
         if rank not in self._below(req):
-            raise OSError(errno.EINVAL, f"rank {str(rank)[:12]} is not below the broker that sent this")
+            raise OSError(
+                errno.EINVAL, f"rank {str(rank)[:12]} is not below the broker that sent this"
+            )
         self.add_online(rank)
         if self.runlevel.state in ("join", "init", "quorum"):
             self._waiting.append(req)
@@ -85,7 +89,9 @@ class StateMachineService(Service):
             raise OSError(errno.EPROTO, "malformed idset") from None
         below = self._below(req)
         if ranks and (ranks.last() >= self.ctx.size or not set(ranks) <= set(below)):
-            raise OSError(errno.EINVAL, "not all ranks of the idset are below the broker that sent this")
+            raise OSError(
+                errno.EINVAL, "not all ranks of the idset are below the broker that sent this"
+            )
         self.lose(set(ranks))
 
     @request("shutdown")
@@ -114,7 +120,11 @@ class OverlayService(Service):
     @request("health", allow="guest")
     def health(self, req: Request) -> dict[str, Any]:
         """Return this broker's links and, on rank 0, the ranks online."""
-        return {"rank": self.ctx.rank, "idset": str(IDset(sorted(self.state.online))), **self.overlay.stats()}
+        return {
+            "rank": self.ctx.rank,
+            "idset": str(IDset(sorted(self.state.online))),
+            **self.overlay.stats(),
+        }
 
     def stats(self) -> dict[str, Any]:
         """Return the links."""

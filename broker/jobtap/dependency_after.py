@@ -60,7 +60,9 @@ class After:
         waiting = self.waiting.get(args.job.id)
         if not waiting:
             return
-        self.waiting[args.job.id] = [entry for entry in waiting if not entry[1].startswith("after-start=")]
+        self.waiting[args.job.id] = [
+            entry for entry in waiting if not entry[1].startswith("after-start=")
+        ]
         for id, description in waiting:
             if description.startswith("after-start="):
                 self._satisfy(id, description)

@@ -13,7 +13,14 @@ from broker.jobtap.plugin import Args, Handler, Plugin, Rejected
 
 STATE_PRIORITY: Final = 4
 STATE_INACTIVE: Final = 64
-STATE_TOPICS: Final = {2: "depend", 4: "priority", 8: "sched", 16: "run", 32: "cleanup", 64: "inactive"}
+STATE_TOPICS: Final = {
+    2: "depend",
+    4: "priority",
+    8: "sched",
+    16: "run",
+    32: "cleanup",
+    64: "inactive",
+}
 BUILTINS: Final = {
     ".priority-default": "broker.jobtap.priority_default",
     ".dependency-after": "broker.jobtap.dependency_after",
@@ -125,7 +132,11 @@ class Host:
         if path in BUILTINS:
             module = importlib.import_module(BUILTINS[path])
             return module.flux_plugin_init  # type: ignore[no-any-return]
-        candidates = [Path(path)] if Path(path).is_absolute() else [Path(root, path) for root in self.searchpath]
+        candidates = (
+            [Path(path)]
+            if Path(path).is_absolute()
+            else [Path(root, path) for root in self.searchpath]
+        )
         file = next((candidate for candidate in candidates if candidate.is_file()), None)
         if file is None:
             raise OSError(errno.ENOENT, f"{path}: No such plugin found")
@@ -154,7 +165,8 @@ class Host:
             doomed = [
                 plugin
                 for plugin in self.plugins
-                if plugin.file_name.startswith(".") == hidden and fnmatchcase(plugin.file_name, pattern)
+                if plugin.file_name.startswith(".") == hidden
+                and fnmatchcase(plugin.file_name, pattern)
             ]
             if not doomed:
                 raise OSError(errno.ENOENT, "Failed to find plugin to remove")
@@ -180,7 +192,9 @@ class Host:
 
     @staticmethod
     def _select(topic: str, plugin: Plugin) -> list[tuple[Plugin, Handler]]:
-        return [(plugin, handler) for pattern, handler in plugin.handlers if fnmatchcase(topic, pattern)]
+        return [
+            (plugin, handler) for pattern, handler in plugin.handlers if fnmatchcase(topic, pattern)
+        ]
 
     def _call_all(self, handlers: list[tuple[Plugin, Handler]], topic: str, args: Args) -> None:
         for plugin, handler in handlers:
@@ -212,7 +226,9 @@ class Host:
         """Call ``job.event.*`` of subscribed plugins and ``job.state.*`` after a transition."""
         if job.subscribers:
             topic = f"job.event.{entry['name']}"
-            handlers = [pair for pair in self._handlers(topic) if pair[0].file_name in job.subscribers]
+            handlers = [
+                pair for pair in self._handlers(topic) if pair[0].file_name in job.subscribers
+            ]
             self._call_all(handlers, topic, Args(job, entry, previous))
         state = job.state
         if state in (previous, STATE_PRIORITY):

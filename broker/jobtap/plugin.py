@@ -25,7 +25,9 @@ class Args:
 
     __slots__ = ("entry", "job", "out", "prev_state", "unavailable")
 
-    def __init__(self, job: JobRecord, entry: Mapping[str, Any] | None = None, prev_state: int | None = None) -> None:
+    def __init__(
+        self, job: JobRecord, entry: Mapping[str, Any] | None = None, prev_state: int | None = None
+    ) -> None:
         self.job = job
         self.entry = entry
         self.prev_state = prev_state
@@ -50,7 +52,11 @@ def redacted(jobspec: dict[str, Any] | None) -> dict[str, Any]:
     if jobspec is None:
         return {}
     attributes = jobspec.get("attributes") or {}
-    system = {key: value for key, value in (attributes.get("system") or {}).items() if key != "environment"}
+    system = {
+        key: value
+        for key, value in (attributes.get("system") or {}).items()
+        if key != "environment"
+    }
     return {**jobspec, "attributes": {**attributes, "system": system}}
 
 

@@ -34,7 +34,10 @@ class Arrears:
         self._sent += size
         if size > self._largest:
             self._largest = size
-        return self._sent - (self._acknowledged << 10) > HARD_LIMIT and self.behind - self._largest > HARD_LIMIT
+        return (
+            self._sent - (self._acknowledged << 10) > HARD_LIMIT
+            and self.behind - self._largest > HARD_LIMIT
+        )
 
     @property
     def behind(self) -> int:

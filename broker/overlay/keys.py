@@ -36,7 +36,12 @@ class Authenticator:
         """Answer one ZAP request; returns the reply's frames and the name of the peer, None if it is refused."""
         name = None
         request_id = frames[1] if len(frames) > 1 else b""
-        if len(frames) == 7 and frames[0] == b"1.0" and frames[5] == b"CURVE" and len(frames[6]) == 32:
+        if (
+            len(frames) == 7
+            and frames[0] == b"1.0"
+            and frames[5] == b"CURVE"
+            and len(frames[6]) == 32
+        ):
             name = self._names.get(z85.encode(frames[6]).decode())
         if name is None:
             return [b"1.0", request_id, b"400", b"unknown key", b"", b""], None

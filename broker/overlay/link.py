@@ -86,7 +86,12 @@ class Link:
         farewells = []
         for route, (asked, services) in used.items():
             for name, nodeid, upstream in services:
-                msg = Message(REQUEST, name + _DISCONNECT, flags=TOPIC | ROUTE | NORESPONSE | upstream, aux1=nodeid)
+                msg = Message(
+                    REQUEST,
+                    name + _DISCONNECT,
+                    flags=TOPIC | ROUTE | NORESPONSE | upstream,
+                    aux1=nodeid,
+                )
                 msg.userid, msg.rolemask, msg.routes = asked.userid, asked.rolemask, list(route)
                 farewells.append(msg)
         return farewells

@@ -100,17 +100,23 @@ class Overlay:
         for socket in (self._zap, self._down, self._up, *self._monitors):
             if socket is not None:
                 socket.watch()
-        self._tasks.append(asyncio.get_running_loop().create_task(self._keepalive(), name="overlay keepalive"))
+        self._tasks.append(
+            asyncio.get_running_loop().create_task(self._keepalive(), name="overlay keepalive")
+        )
 
     async def join(self, version: str) -> None:
         """Introduce this broker to its parent and wait until the parent is ready; raises OSError if it refuses."""
         self._hello_reply = asyncio.get_running_loop().create_future()
-        hello = request("overlay.hello", {"rank": self.router.rank, "uuid": self.id, "version": version})
+        hello = request(
+            "overlay.hello", {"rank": self.router.rank, "uuid": self.id, "version": version}
+        )
         self._send_up(to_frames(hello))
         reply = await self._hello_reply
         if reply.errnum:
             raise OSError(reply.errnum, reply.text())
-        self._parent = Link(str(reply.json()["uuid"]), self.router.topology.parent or 0, self._send_up)
+        self._parent = Link(
+            str(reply.json()["uuid"]), self.router.topology.parent or 0, self._send_up
+        )
         self._parent.too_far_behind = self._give_up_soon
         self.router.parent = self._parent
         self.router.attach(self._parent)
@@ -305,7 +311,9 @@ class Overlay:
         """Treat a neighbour that takes nothing as lost, so that what it does not take ends to pile up."""
         if link.lost:
             return
-        self.log.err(f"overlay: rank {link.rank} is {link.arrears.behind >> 20} MiB behind and is given up")
+        self.log.err(
+            f"overlay: rank {link.rank} is {link.arrears.behind >> 20} MiB behind and is given up"
+        )
         if link is self._parent:
             self._lose_parent()
         else:
@@ -326,7 +334,9 @@ class Overlay:
             self._lose_parent()
         elif self._hello_reply is not None and not self._hello_reply.done():
             self._hello_reply.set_result(
-                _refusal(errno.EHOSTUNREACH, "the parent broker ended before this broker had joined")
+                _refusal(
+                    errno.EHOSTUNREACH, "the parent broker ended before this broker had joined"
+                )
             )
 
     def dismiss_children(self) -> None:

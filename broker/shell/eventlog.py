@@ -31,10 +31,15 @@ def output_header(ntasks: int) -> str:
 
 def input_header() -> str:
     """Return the header of an input log."""
-    return entry("header", {"version": 1, "encoding": {"stdin": "UTF-8"}, "count": {"stdin": 1}, "options": {}})
+    return entry(
+        "header",
+        {"version": 1, "encoding": {"stdin": "UTF-8"}, "count": {"stdin": 1}, "options": {}},
+    )
 
 
-def io_context(stream: str, rank: str, data: bytes | None = None, eof: bool = False) -> dict[str, Any]:
+def io_context(
+    stream: str, rank: str, data: bytes | None = None, eof: bool = False
+) -> dict[str, Any]:
     """Return the context of a data event; data that is not UTF-8 text travels in base64.
 
     NUL bytes are no text: escaped in JSON each would take six.
@@ -111,7 +116,11 @@ def _chunks(text: bytes) -> list[bytes]:
     out: list[bytes] = []
     start, size = 0, len(text)
     while start < size:
-        end = size if size - start <= COALESCE_BYTES else text.rfind(b"\n", start, start + COALESCE_BYTES) + 1
+        end = (
+            size
+            if size - start <= COALESCE_BYTES
+            else text.rfind(b"\n", start, start + COALESCE_BYTES) + 1
+        )
         if end <= start:
             end = text.find(b"\n", start) + 1
         out.append(text[start:end])

@@ -134,7 +134,9 @@ class Bridge:
             return None
         found = self._shell.info.ranks[index]
         resources = {**found.resources, "ncores": len(found.ids("core"))}
-        return self._table({"broker_rank": found.broker_rank, "ntasks": found.ntasks, "resources": resources})
+        return self._table(
+            {"broker_rank": found.broker_rank, "ntasks": found.ntasks, "resources": resources}
+        )
 
     def _task(self) -> Any:
         task = self._shell.current_task
@@ -175,14 +177,18 @@ class Bridge:
     def load(self, pattern: str, conf: Any = None) -> None:
         """Load plugins written in Python: files that define ``flux_plugin_init(shell, conf)``."""
         folders = [""] if pattern.startswith("/") else [f for f in self._searchpath.split(":") if f]
-        found = [path for folder in folders for path in sorted(glob.glob(os.path.join(folder, pattern)))]
+        found = [
+            path for folder in folders for path in sorted(glob.glob(os.path.join(folder, pattern)))
+        ]
         if not found and not glob.has_magic(pattern):
             raise ScriptError(f"plugin.load: {pattern}: No such file or directory")
         for path in found:
             self._load_python(path, _plain(conf) if conf is not None else {})
 
     def _load_python(self, path: str, conf: Any) -> None:
-        spec = importlib.util.spec_from_file_location(os.path.basename(path).removesuffix(".py"), path)
+        spec = importlib.util.spec_from_file_location(
+            os.path.basename(path).removesuffix(".py"), path
+        )
         if spec is None or spec.loader is None:
             raise ScriptError(f"plugin.load: {path}: not a Python plugin")
         module = importlib.util.module_from_spec(spec)
@@ -222,7 +228,9 @@ def _set(env: dict[str, str], name: str, value: Any, overwrite: Any) -> None:
 
 def _plain(value: Any) -> Any:
     """Return a Lua value as JSON would hold it: a table becomes a dict."""
-    return {key: _plain(inner) for key, inner in value.items()} if hasattr(value, "items") else value
+    return (
+        {key: _plain(inner) for key, inner in value.items()} if hasattr(value, "items") else value
+    )
 
 
 def load_initrc(shell: Shell, path: str) -> list[tuple[str, str, Any]]:
@@ -239,7 +247,9 @@ def load_initrc(shell: Shell, path: str) -> list[tuple[str, str, Any]]:
         shell.log(ERROR, "Lua initrc files need the Python package lupa, which is not installed")
         raise ShellFatal(f"loading rc file {path}") from None
     shell.log(DEBUG, f"Loading {path}")
-    lua = lua51.LuaRuntime(unpack_returned_tuples=True, register_eval=False, register_builtins=False)
+    lua = lua51.LuaRuntime(
+        unpack_returned_tuples=True, register_eval=False, register_builtins=False
+    )
     bridge = Bridge(shell, lua, path)
     names = [name for name in dir(Bridge) if not name.startswith("_") and name != "run"]
     table = lua.table_from({name: getattr(bridge, name) for name in [*names, "rcpath"]})
@@ -249,7 +259,10 @@ def load_initrc(shell: Shell, path: str) -> list[tuple[str, str, Any]]:
     except ScriptError as error:
         shell.log(ERROR, f"{path}: {error}")
         raise ShellFatal(f"loading rc file {path}") from None
-    return [(name, topic, _guard(shell, bridge, function)) for name, topic, function in bridge.registered]
+    return [
+        (name, topic, _guard(shell, bridge, function))
+        for name, topic, function in bridge.registered
+    ]
 
 
 def _guard(shell: Shell, bridge: Bridge, function: Any) -> Any:

@@ -83,7 +83,9 @@ class JobInfo:
     @property
     def environment(self) -> dict[str, str]:
         """The environment the job asked for."""
-        return {str(key): str(value) for key, value in (self.system.get("environment") or {}).items()}
+        return {
+            str(key): str(value) for key, value in (self.system.get("environment") or {}).items()
+        }
 
     @property
     def service(self) -> str:
@@ -96,7 +98,9 @@ def _count(value: Any) -> int:
     return int(value["min"]) if isinstance(value, dict) else int(value)
 
 
-def _walk(resources: list[dict[str, Any]], factor: int, nodes: int) -> Iterator[tuple[dict[str, Any], int, int]]:
+def _walk(
+    resources: list[dict[str, Any]], factor: int, nodes: int
+) -> Iterator[tuple[dict[str, Any], int, int]]:
     for resource in resources:
         count = _count(resource["count"])
         if resource["type"] == "slot":
@@ -138,7 +142,11 @@ def distribute(tasks: Mapping[str, Any], slots: Slots, cores: list[int]) -> list
         slots: the jobspec's slot.
         cores: cores allocated on each rank.
     """
-    per_rank = [slots.per_node] * len(cores) if slots.per_node > 0 else [count // slots.cores for count in cores]
+    per_rank = (
+        [slots.per_node] * len(cores)
+        if slots.per_node > 0
+        else [count // slots.cores for count in cores]
+    )
     surplus = sum(per_rank) - slots.count
     for index in range(len(per_rank) - 1, -1, -1):
         cut = min(max(surplus, 0), per_rank[index])
@@ -168,7 +176,9 @@ def per_resource(option: Mapping[str, Any], cores: list[int]) -> list[int]:
     raise ValueError(f"per-resource: unknown type {option['type']}")
 
 
-def parse_job(jobid: int, userid: int, jobspec: dict[str, Any], resources: dict[str, Any]) -> JobInfo:
+def parse_job(
+    jobid: int, userid: int, jobspec: dict[str, Any], resources: dict[str, Any]
+) -> JobInfo:
     """Return the job described by `jobspec` and R.
 
     Raises:
@@ -178,9 +188,16 @@ def parse_job(jobid: int, userid: int, jobspec: dict[str, Any], resources: dict[
         slots = parse_slots(jobspec["resources"])
         ranks = _ranks_of(resources)
         cores = [len(decode_idset(children.get("core", ""))) for _, children in ranks]
-        options = dict(((jobspec.get("attributes") or {}).get("system") or {}).get("shell", {}).get("options") or {})
+        options = dict(
+            ((jobspec.get("attributes") or {}).get("system") or {}).get("shell", {}).get("options")
+            or {}
+        )
         per = options.get("per-resource")
-        counts = per_resource(per, cores) if per else distribute(jobspec["tasks"][0]["count"], slots, cores)
+        counts = (
+            per_resource(per, cores)
+            if per
+            else distribute(jobspec["tasks"][0]["count"], slots, cores)
+        )
     except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
         raise OSError(errno.EINVAL, f"malformed jobspec or R: {error!r}") from error
     infos: list[RankInfo] = []

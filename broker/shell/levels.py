@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 FATAL, ERROR, WARNING, NOTICE, DEBUG, TRACE = 0, 3, 4, 5, 6, 7
-PREFIX = {FATAL: "FATAL: ", ERROR: "ERROR: ", WARNING: "WARN: ", NOTICE: "", DEBUG: "DEBUG: ", TRACE: "TRACE: "}
+PREFIX = {
+    FATAL: "FATAL: ",
+    ERROR: "ERROR: ",
+    WARNING: "WARN: ",
+    NOTICE: "",
+    DEBUG: "DEBUG: ",
+    TRACE: "TRACE: ",
+}
 
 
 class ShellFatal(Exception):

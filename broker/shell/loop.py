@@ -60,7 +60,9 @@ class Loop:
             self._register(fd)
 
     def _register(self, fd: int) -> None:
-        mask = (_READ if fd in self._readers else 0) | (select.POLLOUT if fd in self._writers else 0)
+        mask = (_READ if fd in self._readers else 0) | (
+            select.POLLOUT if fd in self._writers else 0
+        )
         if mask:
             self._poll.register(fd, mask)
         else:
@@ -103,7 +105,9 @@ class Loop:
 class SignalPipe:
     """Delivers signals as loop callbacks."""
 
-    def __init__(self, loop: Loop, numbers: tuple[int, ...], callback: Callable[[int], None]) -> None:
+    def __init__(
+        self, loop: Loop, numbers: tuple[int, ...], callback: Callable[[int], None]
+    ) -> None:
         self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._callback = callback
         for number in numbers:

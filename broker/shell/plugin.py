@@ -42,7 +42,9 @@ class PluginStack:
     """The loaded plugins of one shell and their callbacks."""
 
     def __init__(self) -> None:
-        self._callbacks: dict[str, list[tuple[str, Callable[..., Any]]]] = {topic: [] for topic in TOPICS}
+        self._callbacks: dict[str, list[tuple[str, Callable[..., Any]]]] = {
+            topic: [] for topic in TOPICS
+        }
         self.current = ""
 
     def load(self, plugin: Plugin) -> None:

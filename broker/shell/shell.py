@@ -101,7 +101,15 @@ class Shell:
             value = value[part]
         return value
 
-    def log(self, level: int, message: str, component: str | None = None, *, file: str = "", line: int = 0) -> None:
+    def log(
+        self,
+        level: int,
+        message: str,
+        component: str | None = None,
+        *,
+        file: str = "",
+        line: int = 0,
+    ) -> None:
         """Log to the job's output (and stderr, for errors), unless `level` is beyond the verbosity."""
         if level > NOTICE + self.verbose:
             return
@@ -157,7 +165,9 @@ class Shell:
         """Whether the job has been ended and none of the local tasks is left."""
         return bool(self._ended_by) and all(task.status is not None for task in self.tasks)
 
-    def exchange(self, name: str, data: dict[str, Any], callback: Callable[[dict[str, Any]], None]) -> None:
+    def exchange(
+        self, name: str, data: dict[str, Any], callback: Callable[[dict[str, Any]], None]
+    ) -> None:
         """Enter the barrier `name` without waiting; `callback` gets the merged data."""
         self._waiting[name] = callback
         self.peer.post({"t": "barrier", "name": name, "data": data})
@@ -166,7 +176,9 @@ class Shell:
         """Send a message to another shell's `relays[kind]`: "leader", "all" (itself included) or a shell rank."""
         self.peer.post({"t": "relay", "to": to, "msg": {"kind": kind, **message}})
 
-    def respond(self, request: Message, payload: Any = None, errnum: int = 0, text: str | None = None) -> None:
+    def respond(
+        self, request: Message, payload: Any = None, errnum: int = 0, text: str | None = None
+    ) -> None:
         """Answer a request to the job's service."""
         message: Message = {"t": "response", "tag": request["tag"]}
         if payload is not None:
@@ -260,7 +272,9 @@ class Shell:
         Args:
             load: loads the plugins.
         """
-        signals = SignalPipe(self.loop, (signal.SIGCHLD, signal.SIGTERM, signal.SIGALRM, signal.SIGINT), self._signal)
+        signals = SignalPipe(
+            self.loop, (signal.SIGCHLD, signal.SIGTERM, signal.SIGALRM, signal.SIGINT), self._signal
+        )
         self.remains.adopt()
         try:
             try:
@@ -283,7 +297,11 @@ class Shell:
         self._call("shell.init", "shell_init")
         self.barrier("init")
         if self.leader:
-            context = {"leader-rank": self.me.broker_rank, "size": self.size, "service": self.info.service}
+            context = {
+                "leader-rank": self.me.broker_rank,
+                "size": self.size,
+                "service": self.info.service,
+            }
             self.event("shell.init", context | self.init_context)
         for index in range(self.me.ntasks):
             self._start_task(index)
@@ -314,7 +332,9 @@ class Shell:
             )
             first, count = self.me.first_task, self.me.ntasks
             tasks = f"[{first}]" if count == 1 else f"[{first}-{first + count - 1}]"
-            self.log(DEBUG, f"{self.rank}: tasks {tasks} on cores {self.me.resources.get('core', '')}")
+            self.log(
+                DEBUG, f"{self.rank}: tasks {tasks} on cores {self.me.resources.get('core', '')}"
+            )
         enter_directory(self)
         self.tmpdir = make_tmpdir(self)
         self.env["FLUX_JOB_TMPDIR"] = self.tmpdir
@@ -343,7 +363,11 @@ class Shell:
         self.tasks.append(task)
         self.current_task = task
         self._call("task.init", "task_init", task)
-        hook = (lambda: self.plugins.call("task.exec", task)) if self.plugins.wants("task.exec") else None
+        hook = (
+            (lambda: self.plugins.call("task.exec", task))
+            if self.plugins.wants("task.exec")
+            else None
+        )
         try:
             task.start(hook)
         except OSError as error:

@@ -51,7 +51,11 @@ class Task:
     @property
     def signaled(self) -> int:
         """The signal that ended the task, 0 for none."""
-        return os.WTERMSIG(self.status) if self.status is not None and os.WIFSIGNALED(self.status) else 0
+        return (
+            os.WTERMSIG(self.status)
+            if self.status is not None and os.WIFSIGNALED(self.status)
+            else 0
+        )
 
     def start(self, before_exec: Callable[[], None] | None = None) -> None:
         """Start the process; raise OSError when the command cannot be executed."""
@@ -82,5 +86,9 @@ class Task:
         if self.pid:
             info["pid"] = self.pid
         if self.status is not None:
-            info |= {"wait_status": self.status, "signaled": self.signaled, "exitcode": self.exitcode}
+            info |= {
+                "wait_status": self.status,
+                "signaled": self.signaled,
+                "exitcode": self.exitcode,
+            }
         return info

@@ -167,13 +167,19 @@ def kill_descendants(pid: int, *, itself: bool = True) -> int:
     processes = {one: facts for one, facts in all_processes().items() if facts[2] not in "ZX"}
     doomed, found = {pid}, True
     while found:
-        more = {one for one, (parent, session, _) in processes.items() if parent in doomed or session == pid} - doomed
+        more = {
+            one
+            for one, (parent, session, _) in processes.items()
+            if parent in doomed or session == pid
+        } - doomed
         doomed |= more
         found = bool(more)
     doomed &= processes.keys()
     if not itself:
         doomed.discard(pid)
-    for one in sorted(doomed, key=lambda each: each != pid):  # first the one that might react to its children's ends
+    for one in sorted(
+        doomed, key=lambda each: each != pid
+    ):  # first the one that might react to its children's ends
         with suppress(ProcessLookupError, PermissionError):
             os.kill(one, signal.SIGKILL)
     return len(doomed)

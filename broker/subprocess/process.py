@@ -35,7 +35,9 @@ class Process:
         on_complete: called once, after the exit and the end of both streams.
     """
 
-    def __init__(self, on_output: OnOutput, on_exit: OnExit, on_complete: Callable[[], None]) -> None:
+    def __init__(
+        self, on_output: OnOutput, on_exit: OnExit, on_complete: Callable[[], None]
+    ) -> None:
         self._on_output = on_output
         self._on_exit = on_exit
         self._on_complete = on_complete

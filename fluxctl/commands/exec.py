@@ -57,7 +57,9 @@ class Remote:
 class Session:
     """The command on all target ranks: sends the requests, relays input, output and signals, collects the ends."""
 
-    def __init__(self, h: Flux, argv: list[str], ranks: list[int], label: bool, noinput: bool, verbose: bool) -> None:
+    def __init__(
+        self, h: Flux, argv: list[str], ranks: list[int], label: bool, noinput: bool, verbose: bool
+    ) -> None:
         self._handle = h
         self._argv = argv
         self._remotes = {rank: Remote(rank) for rank in ranks}
@@ -79,7 +81,13 @@ class Session:
         from flux.wire.json import dumps_str
 
         self.say(f"Starting {' '.join(self._argv)} on {ranks}")
-        command = {"cwd": cwd, "cmdline": self._argv, "env": dict(os.environ), "opts": {}, "channels": []}
+        command = {
+            "cwd": cwd,
+            "cmdline": self._argv,
+            "env": dict(os.environ),
+            "opts": {},
+            "channels": [],
+        }
         payload = {"cmd": dumps_str(command), "on_channel_out": 0, "on_stdout": 1, "on_stderr": 1}
         for remote in self._remotes.values():
             rpc = self._handle.rpc("broker.rexec", payload, nodeid=remote.rank)
@@ -87,7 +95,10 @@ class Session:
             rpc.then(self._answered, remote)
         self.say("Sent all requests")
         self._report_missing(missing)
-        watchers = [self._handle.signal_watcher_create(n, self._signalled) for n in (signal.SIGINT, signal.SIGTERM)]
+        watchers = [
+            self._handle.signal_watcher_create(n, self._signalled)
+            for n in (signal.SIGINT, signal.SIGTERM)
+        ]
         for watcher in watchers:
             watcher.start()
         try:
@@ -129,7 +140,11 @@ class Session:
         from flux.treeobj import b64decode
 
         text = io.get("data", "")
-        data = b64decode(text) if io.get("encoding") == "base64" else text.encode("utf-8", "surrogateescape")
+        data = (
+            b64decode(text)
+            if io.get("encoding") == "base64"
+            else text.encode("utf-8", "surrogateescape")
+        )
         if self._label and data:
             prefix = f"{remote.rank}: ".encode()
             data = b"".join(prefix + line for line in data.splitlines(keepends=True))
@@ -140,8 +155,15 @@ class Session:
 
     def _fail(self, remote: Remote, number: int) -> None:
         sys.stdout.flush()
-        sys.stderr.write(f"flux-exec: Error: rank {remote.rank}: {self._argv[0]}: {os.strerror(number)}\n")
-        codes = {errno.EHOSTUNREACH: EX_NOHOST, errno.ENOENT: 127, errno.EACCES: 126, errno.EPERM: 126}
+        sys.stderr.write(
+            f"flux-exec: Error: rank {remote.rank}: {self._argv[0]}: {os.strerror(number)}\n"
+        )
+        codes = {
+            errno.EHOSTUNREACH: EX_NOHOST,
+            errno.ENOENT: 127,
+            errno.EACCES: 126,
+            errno.EPERM: 126,
+        }
         self.code = max(self.code, codes.get(number, 1))
         remote.ended = True
         self._started()
@@ -151,9 +173,15 @@ class Session:
         """Report ranks that do not exist as unreachable: each, or all in one line when there are many."""
         if not ranks:
             return
-        names = [f"rank {rank}" for rank in ranks] if len(ranks) <= MISSING_SHOWN else [f"ranks {ranks}"]
+        names = (
+            [f"rank {rank}" for rank in ranks]
+            if len(ranks) <= MISSING_SHOWN
+            else [f"ranks {ranks}"]
+        )
         for name in names:
-            sys.stderr.write(f"flux-exec: Error: {name}: {self._argv[0]}: {os.strerror(errno.EHOSTUNREACH)}\n")
+            sys.stderr.write(
+                f"flux-exec: Error: {name}: {self._argv[0]}: {os.strerror(errno.EHOSTUNREACH)}\n"
+            )
         self.code = EX_NOHOST
 
     def _end(self, rpc: RPC, remote: Remote) -> None:
@@ -169,7 +197,9 @@ class Session:
 
     def _started(self) -> None:
         """Begin to read stdin once every process runs or has failed."""
-        if self._stdin is not None or any(r.state == 0 and not r.ended for r in self._remotes.values()):
+        if self._stdin is not None or any(
+            r.state == 0 and not r.ended for r in self._remotes.values()
+        ):
             return
         self._stdin = False
         if self._noinput or sys.stdin is None or sys.stdin.closed:
@@ -220,7 +250,9 @@ class Session:
             self._interrupted = now
         for remote in self._remotes.values():
             if remote.running:
-                self._handle.rpc("broker.rexec.signal", {"pid": remote.pid, "signum": number}, remote.rank)
+                self._handle.rpc(
+                    "broker.rexec.signal", {"pid": remote.pid, "signum": number}, remote.rank
+                )
 
     # The end
 
@@ -236,7 +268,9 @@ class Session:
             if os.WIFSIGNALED(status):
                 number = os.WTERMSIG(status)
                 self.code = max(self.code, 128 + number)
-                groups.setdefault(signal.strsignal(number) or f"Signal {number}", []).append(remote.rank)
+                groups.setdefault(signal.strsignal(number) or f"Signal {number}", []).append(
+                    remote.rank
+                )
             elif os.WEXITSTATUS(status):
                 self.code = max(self.code, os.WEXITSTATUS(status))
                 groups.setdefault(f"Exit {os.WEXITSTATUS(status)}", []).append(remote.rank)
@@ -266,7 +300,9 @@ def _targets(text: str, exclude: str | None, size: int) -> IDset:
     short_help="execute processes across flux ranks",
     context_settings={"allow_interspersed_args": False},
 )
-@click.option("-r", "--rank", metavar="IDSET", default="all", help='Specify target ranks.  Default is "all"')
+@click.option(
+    "-r", "--rank", metavar="IDSET", default="all", help='Specify target ranks.  Default is "all"'
+)
 @click.option("-x", "--exclude", metavar="IDSET", help="Exclude ranks from target.")
 @click.option("-d", "--dir", "directory", metavar="PATH", help="Set the working directory to PATH")
 @click.option("-l", "--label-io", is_flag=True, help="Label lines of output with the source RANK")

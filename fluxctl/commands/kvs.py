@@ -23,7 +23,6 @@ from fluxctl.commands.kvs_writing import WRITERS, show_root
 from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
-    from flux.core.handle import Flux
     from flux.rpc import RPC
 
 
@@ -52,10 +51,14 @@ for writer in WRITERS:
 @click.option("-w", "--watch", is_flag=True, help="Print the value again each time it is written.")
 @click.option("-u", "--uniq", is_flag=True, help="With -w, only if it has changed.")
 @click.option("-A", "--append", is_flag=True, help="With -w, only what is appended.")
-@click.option("-f", "--full", is_flag=True, help="With -w, also notice changes of parent directories.")
+@click.option(
+    "-f", "--full", is_flag=True, help="With -w, also notice changes of parent directories."
+)
 @click.option("-c", "--count", type=int, metavar="COUNT", help="With -w, end after COUNT values.")
 @click.argument("keys", nargs=-1, required=True, metavar="KEY [KEY...]")
-def get_command(keys: tuple[str, ...], namespace: str | None, at: str | None, **options: Any) -> None:
+def get_command(
+    keys: tuple[str, ...], namespace: str | None, at: str | None, **options: Any
+) -> None:
     """Print the value stored under each KEY."""
     from flux import kvs_rpc
 
@@ -68,7 +71,7 @@ def get_command(keys: tuple[str, ...], namespace: str | None, at: str | None, **
             with failing(key):
                 future = kvs_rpc.lookup(h, key, flags, namespace, rootdir)
                 if options["watch"]:
-                    _watch(h, future, key, options)
+                    _watch(future, key, options)
                 else:
                     _show_value(future, key, options)
         if options["watch"]:
@@ -111,7 +114,7 @@ def _show_value(future: RPC, key: str, options: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _watch(h: Flux, future: RPC, key: str, options: dict[str, Any]) -> None:
+def _watch(future: RPC, key: str, options: dict[str, Any]) -> None:
     """Have the reactor print each value until the count is reached."""
     import errno
 
@@ -142,11 +145,17 @@ def _watch(h: Flux, future: RPC, key: str, options: dict[str, Any]) -> None:
 @command.command("readlink", cls=FluxCommand)
 @namespace_option
 @snapshot_option
-@click.option("-o", "--namespace-only", is_flag=True, help="Print the namespace of the target only.")
+@click.option(
+    "-o", "--namespace-only", is_flag=True, help="Print the namespace of the target only."
+)
 @click.option("-k", "--key-only", is_flag=True, help="Print the key of the target only.")
 @click.argument("keys", nargs=-1, required=True, metavar="KEY [KEY...]")
 def readlink_command(
-    keys: tuple[str, ...], namespace: str | None, at: str | None, namespace_only: bool, key_only: bool
+    keys: tuple[str, ...],
+    namespace: str | None,
+    at: str | None,
+    namespace_only: bool,
+    key_only: bool,
 ) -> None:
     """Print what each link refers to."""
     from flux import kvs_rpc
@@ -156,7 +165,9 @@ def readlink_command(
     with handle() as h:
         for key in keys:
             with failing(key):
-                space, target = kvs_rpc.symlink_of(kvs_rpc.lookup(h, key, READLINK, namespace, rootdir))
+                space, target = kvs_rpc.symlink_of(
+                    kvs_rpc.lookup(h, key, READLINK, namespace, rootdir)
+                )
             if namespace_only:
                 if space is not None:
                     echo(space)

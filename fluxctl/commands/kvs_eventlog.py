@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import sys
 import time
-from collections.abc import Generator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,8 @@ from fluxctl.commands.kvs_options import failing, namespace_option
 from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from flux.core.handle import Flux
 
 
@@ -57,7 +58,9 @@ def watch_lines(
     from flux import kvs_rpc
     from flux.kvs_txn import WAITCREATE, WATCH, WATCH_APPEND
 
-    future = kvs_rpc.lookup(h, key, WATCH | WATCH_APPEND | (WAITCREATE if waitcreate else 0), namespace)
+    future = kvs_rpc.lookup(
+        h, key, WATCH | WATCH_APPEND | (WAITCREATE if waitcreate else 0), namespace
+    )
     try:
         while True:
             future.wait_for(-1.0 if deadline is None else max(0.0, deadline - time.monotonic()))
@@ -90,7 +93,12 @@ def _cancel(future: Any) -> None:
 @click.option("-u", "--unformatted", is_flag=True, help="Print the log as it is stored.")
 @click.argument("key")
 def get_command(
-    key: str, namespace: str | None, waitcreate: bool, watch: bool, count: int | None, unformatted: bool
+    key: str,
+    namespace: str | None,
+    waitcreate: bool,
+    watch: bool,
+    count: int | None,
+    unformatted: bool,
 ) -> None:
     """Print the event log KEY."""
     from flux import kvs_rpc
@@ -100,7 +108,9 @@ def get_command(
         raise CommandError("count must be >= 0")
     with handle() as h, failing("flux_kvs_lookup_get"):
         if not watch:
-            for line in log_lines(kvs_rpc.value_of(kvs_rpc.lookup(h, key, WAITCREATE if waitcreate else 0, namespace))):
+            for line in log_lines(
+                kvs_rpc.value_of(kvs_rpc.lookup(h, key, WAITCREATE if waitcreate else 0, namespace))
+            ):
                 echo(format_event(line, unformatted))
             return
         with closing(watch_lines(h, key, namespace, waitcreate)) as lines:
@@ -113,7 +123,9 @@ def get_command(
 
 @eventlog.command("append", cls=FluxCommand)
 @namespace_option
-@click.option("-t", "--timestamp", type=float, metavar="SECONDS", help="Seconds since the epoch, default now.")
+@click.option(
+    "-t", "--timestamp", type=float, metavar="SECONDS", help="Seconds since the epoch, default now."
+)
 @click.argument("key")
 @click.argument("name")
 @click.argument("context", nargs=-1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,8 @@ from fluxctl.commands.kvs_options import failing, namespace_option, parse_at, sn
 from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flux.core.handle import Flux
 
 GAP = 4
@@ -100,7 +101,9 @@ class Lister:
 @namespace_option
 @click.option("-R", "--recursive", is_flag=True, help="List directories recursively.")
 @click.option("-d", "--directory", is_flag=True, help="List the directory, not its contents.")
-@click.option("-F", "--classify", is_flag=True, help="Mark directories with a period, links with an at sign.")
+@click.option(
+    "-F", "--classify", is_flag=True, help="Mark directories with a period, links with an at sign."
+)
 @click.option("-w", "--width", type=int, metavar="COLS", help="The width to write for.")
 @click.option("-1", "--1col", "one", is_flag=True, help="List one key a line.")
 @click.argument("keys", nargs=-1, metavar="[KEY...]")
@@ -119,7 +122,9 @@ def ls_command(
 
     failed = False
     with handle() as h:
-        lister = Lister(h, namespace, recursive, classify, 1 if one else terminal_width(width) or sys.maxsize)
+        lister = Lister(
+            h, namespace, recursive, classify, 1 if one else terminal_width(width) or sys.maxsize
+        )
         plain: list[str] = []
         directories: list[str] = []
         for key in keys or (".",):
@@ -146,9 +151,13 @@ def ls_command(
 @namespace_option
 @click.option("-R", "--recursive", is_flag=True, help="Show keys below subdirectories.")
 @click.option("-d", "--directory", is_flag=True, help="Show keys without values.")
-@click.option("-w", "--width", type=int, metavar="COLS", help="Cut lines to fit COLS, 0 for unlimited.")
+@click.option(
+    "-w", "--width", type=int, metavar="COLS", help="Cut lines to fit COLS, 0 for unlimited."
+)
 @snapshot_option
-@click.option("--json", "as_json", is_flag=True, help="Print each key as one line of JSON, values in full.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print each key as one line of JSON, values in full."
+)
 @click.argument("key", default=".")
 def dir_command(
     key: str,
@@ -161,7 +170,9 @@ def dir_command(
 ) -> None:
     """Show all keys and their values under a directory, the root by default."""
     with handle() as h:
-        tree = _Tree(h, namespace, parse_at(at), recursive, not directory, terminal_width(width), as_json)
+        tree = _Tree(
+            h, namespace, parse_at(at), recursive, not directory, terminal_width(width), as_json
+        )
         tree.show(key)
 
 
@@ -180,7 +191,9 @@ class _Tree:
         from flux.kvs_txn import READDIR
 
         with failing(key):
-            entries = kvs_rpc.dir_of(kvs_rpc.lookup(self.h, key, READDIR, self.namespace, self.rootdir))
+            entries = kvs_rpc.dir_of(
+                kvs_rpc.lookup(self.h, key, READDIR, self.namespace, self.rootdir)
+            )
         for name, obj in sorted(entries.items()):
             self._show_entry(child_key(key, name), obj)
 
@@ -201,7 +214,9 @@ class _Tree:
             self._line(key, key, type="value")
         else:
             with failing(key):
-                data = kvs_rpc.value_of(kvs_rpc.lookup(self.h, key, 0, self.namespace, self.rootdir))
+                data = kvs_rpc.value_of(
+                    kvs_rpc.lookup(self.h, key, 0, self.namespace, self.rootdir)
+                )
             text = data.decode("utf-8", "replace")
             self._line(f"{key} = {self._cut(text, len(key) + 3)}", key, type="value", value=text)
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fluxctl.errors import CommandError
 
-namespace_option = click.option("-N", "--namespace", metavar="NS", help="The namespace, default primary.")
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+namespace_option = click.option(
+    "-N", "--namespace", metavar="NS", help="The namespace, default primary."
+)
 SUBJECT_LENGTH = 200
-snapshot_option = click.option("-a", "--at", metavar="TREEOBJ", help="Look up relative to an RFC 11 snapshot.")
+snapshot_option = click.option(
+    "-a", "--at", metavar="TREEOBJ", help="Look up relative to an RFC 11 snapshot."
+)
 
 
 @contextmanager

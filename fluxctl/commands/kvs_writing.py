@@ -16,11 +16,17 @@ if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.kvs_txn import Txn
 
-treeobj_root_option = click.option("-O", "--treeobj-root", is_flag=True, help="Print the new root as RFC 11 object.")
-sequence_option = click.option("-s", "--sequence", is_flag=True, help="Print the new root's sequence number.")
+treeobj_root_option = click.option(
+    "-O", "--treeobj-root", is_flag=True, help="Print the new root as RFC 11 object."
+)
+sequence_option = click.option(
+    "-s", "--sequence", is_flag=True, help="Print the new root's sequence number."
+)
 _SYNC_HELP = "Return when the change is on disk, or fail; it is not seen by anyone before (not in the manual of 0.29)."
 sync_option = click.option("-S", "--sync", is_flag=True, help=_SYNC_HELP)
-long_sync_option = click.option("--sync", is_flag=True, help=_SYNC_HELP)  # where -S has a meaning already
+long_sync_option = click.option(
+    "--sync", is_flag=True, help=_SYNC_HELP
+)  # where -S has a meaning already
 
 
 def _flags(namespace: str | None, sync: bool, no_merge: bool = False) -> int:
@@ -57,9 +63,13 @@ def commit(h: Flux, txn: Txn, namespace: str | None, flags: int = 0) -> dict[str
 @treeobj_root_option
 @sequence_option
 @sync_option
-@click.option("-r", "--raw", is_flag=True, help="Take the value as it is, from standard input if it is -.")
+@click.option(
+    "-r", "--raw", is_flag=True, help="Take the value as it is, from standard input if it is -."
+)
 @click.option("-t", "--treeobj", is_flag=True, help="The value is an RFC 11 object.")
-@click.option("-n", "--no-merge", is_flag=True, help="Do not merge with other commits of the same time.")
+@click.option(
+    "-n", "--no-merge", is_flag=True, help="Do not merge with other commits of the same time."
+)
 @click.option("-A", "--append", is_flag=True, help="Append to the value instead of replacing it.")
 @click.argument("pairs", nargs=-1, required=True, metavar="KEY=VALUE [KEY=VALUE...]")
 def put_command(
@@ -84,7 +94,9 @@ def put_command(
             key, equals, text = pair.partition("=")
             if not equals:
                 raise CommandError("put: you must specify a value as key=value")
-            value = sys.stdin.buffer.read() if (raw or treeobj) and text == "-" else os.fsencode(text)
+            value = (
+                sys.stdin.buffer.read() if (raw or treeobj) and text == "-" else os.fsencode(text)
+            )
             with failing(key):
                 if treeobj:
                     txn.put_treeobj(key, _parse_treeobj(value))
@@ -113,7 +125,9 @@ def _parse_treeobj(text: bytes) -> Any:
 @sequence_option
 @sync_option
 @click.argument("keys", nargs=-1, required=True, metavar="KEY [KEY...]")
-def mkdir_command(keys: tuple[str, ...], namespace: str | None, treeobj_root: bool, sequence: bool, sync: bool) -> None:
+def mkdir_command(
+    keys: tuple[str, ...], namespace: str | None, treeobj_root: bool, sequence: bool, sync: bool
+) -> None:
     """Create empty directories and commit."""
     from flux.kvs_txn import Txn
 
@@ -206,8 +220,12 @@ def link_command(
         show_root(commit(h, txn, namespace, flags), treeobj_root, sequence)
 
 
-source_option = click.option("-S", "--src-namespace", metavar="NS", help="The namespace of the source.")
-target_option = click.option("-D", "--dst-namespace", metavar="NS", help="The namespace of the destination.")
+source_option = click.option(
+    "-S", "--src-namespace", metavar="NS", help="The namespace of the source."
+)
+target_option = click.option(
+    "-D", "--dst-namespace", metavar="NS", help="The namespace of the destination."
+)
 
 
 @click.command("copy", cls=FluxCommand)
@@ -225,7 +243,9 @@ def copy_command(
     flags = _flags(dst_namespace, sync)
 
     with handle() as h, failing("flux_kvs_copy"):
-        kvs_rpc.copy(h, source, destination, flags, source_ns=src_namespace, target_ns=dst_namespace)
+        kvs_rpc.copy(
+            h, source, destination, flags, source_ns=src_namespace, target_ns=dst_namespace
+        )
 
 
 @click.command("move", cls=FluxCommand)
@@ -246,7 +266,9 @@ def move_command(
     if (source, src_namespace) == (destination, dst_namespace):
         raise CommandError(f"'{source}' and '{destination}' are the same key")
     with handle() as h, failing("flux_kvs_move"):
-        kvs_rpc.move(h, source, destination, flags, source_ns=src_namespace, target_ns=dst_namespace)
+        kvs_rpc.move(
+            h, source, destination, flags, source_ns=src_namespace, target_ns=dst_namespace
+        )
 
 
 WRITERS = (put_command, mkdir_command, unlink_command, link_command, copy_command, move_command)

@@ -37,7 +37,9 @@ class StartCommand(FluxCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse after each ``-v`` before the initial program has got its level."""
-        options = [param for param in self.params if isinstance(param, click.Option) and not param.is_flag]
+        options = [
+            param for param in self.params if isinstance(param, click.Option) and not param.is_flag
+        ]
         valued = {name for option in options if option.name != "verbose" for name in option.opts}
         words, rest = [], list(args)
         while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):
@@ -48,7 +50,10 @@ class StartCommand(FluxCommand):
             elif word == "--verbose":
                 words.append(f"--verbose={ONE_MORE}")
             elif set(word[1:]) <= {"v", "X"}:
-                words += [f"--verbose={ONE_MORE}" if letter == "v" else f"-{letter}" for letter in word[1:]]
+                words += [
+                    f"--verbose={ONE_MORE}" if letter == "v" else f"-{letter}"
+                    for letter in word[1:]
+                ]
             else:
                 words.append(word)
         return super().parse_args(ctx, words + rest)
@@ -56,7 +61,11 @@ class StartCommand(FluxCommand):
 
 @click.command(cls=StartCommand, context_settings={"allow_interspersed_args": False})
 @click.option(
-    "-o", "--broker-opts", multiple=True, metavar="OPTS", help="Add options to the broker, separated by commas."
+    "-o",
+    "--broker-opts",
+    multiple=True,
+    metavar="OPTS",
+    help="Add options to the broker, separated by commas.",
 )
 @click.option(
     "-v",
@@ -67,20 +76,51 @@ class StartCommand(FluxCommand):
     help="Show the commands that are run; level 2 also traces PMI requests.",
 )
 @click.option("-X", "--noexec", is_flag=True, help="Don't execute anything; most useful with -v.")
-@click.option("--caliper-profile", metavar="PROFILE", help="Ask for Caliper profiling (this build has none).")
-@click.option("--rundir", metavar="DIR", help="Use DIR as the rundir, created if needed (only with --test-size).")
-@click.option("--wrap", metavar="ARGS", multiple=True, help="Wrap each broker in a comma-separated list of arguments.")
-@click.option("-s", "--test-size", metavar="N", help="Start an instance of N brokers on this machine.")
-@click.option("--test-hosts", metavar="HOSTLIST", help="Give each broker a fake host name, in rank order.")
 @click.option(
-    "--test-exit-timeout", metavar="FSD", help="Kill the other brokers this long after one exits (default 20s)."
+    "--caliper-profile", metavar="PROFILE", help="Ask for Caliper profiling (this build has none)."
 )
-@click.option("--test-exit-mode", metavar="MODE", help="Which exits start that timeout: any (default) or leader.")
-@click.option("--test-start-mode", metavar="MODE", help="Start all brokers (default) or the leader only.")
-@click.option("--test-rundir", metavar="PATH", help="Use the existing directory PATH as the rundir; it is kept.")
-@click.option("--test-rundir-cleanup", is_flag=True, help="Remove the directory of --test-rundir at the end.")
 @click.option(
-    "--test-pmi-clique", metavar="MODE", help="Process mapping given to the brokers: single (default) or none."
+    "--rundir",
+    metavar="DIR",
+    help="Use DIR as the rundir, created if needed (only with --test-size).",
+)
+@click.option(
+    "--wrap",
+    metavar="ARGS",
+    multiple=True,
+    help="Wrap each broker in a comma-separated list of arguments.",
+)
+@click.option(
+    "-s", "--test-size", metavar="N", help="Start an instance of N brokers on this machine."
+)
+@click.option(
+    "--test-hosts", metavar="HOSTLIST", help="Give each broker a fake host name, in rank order."
+)
+@click.option(
+    "--test-exit-timeout",
+    metavar="FSD",
+    help="Kill the other brokers this long after one exits (default 20s).",
+)
+@click.option(
+    "--test-exit-mode",
+    metavar="MODE",
+    help="Which exits start that timeout: any (default) or leader.",
+)
+@click.option(
+    "--test-start-mode", metavar="MODE", help="Start all brokers (default) or the leader only."
+)
+@click.option(
+    "--test-rundir",
+    metavar="PATH",
+    help="Use the existing directory PATH as the rundir; it is kept.",
+)
+@click.option(
+    "--test-rundir-cleanup", is_flag=True, help="Remove the directory of --test-rundir at the end."
+)
+@click.option(
+    "--test-pmi-clique",
+    metavar="MODE",
+    help="Process mapping given to the brokers: single (default) or none.",
 )
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[INITIAL-PROGRAM [ARGS...]]")
 def command(
@@ -182,7 +222,9 @@ def _put_flux_on_path() -> None:
     """Make sure that programs of the instance find this ``flux`` first."""
     script = os.path.abspath(sys.argv[0])
     folder = os.path.dirname(script)
-    if os.path.basename(script) in ("flux", "fluxctl") and os.path.exists(os.path.join(folder, "flux")):
+    if os.path.basename(script) in ("flux", "fluxctl") and os.path.exists(
+        os.path.join(folder, "flux")
+    ):
         path = os.environ.get("PATH", os.defpath)
         if path.split(":")[0] != folder:
             os.environ["PATH"] = f"{folder}:{path}"

@@ -9,7 +9,9 @@ from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
 
 
-@click.command("attach", cls=JobCommand, synopsis="[OPTIONS] id", help="Interactively attach to job")
+@click.command(
+    "attach", cls=JobCommand, synopsis="[OPTIONS] id", help="Interactively attach to job"
+)
 @click.option("-E", "--show-events", is_flag=True, help="Show job events on stderr")
 @click.option("-X", "--show-exec", is_flag=True, help="Show exec events on stderr")
 @click.option("-l", "--label-io", is_flag=True, help="Label output by rank")
@@ -33,8 +35,13 @@ def attach(
     from fluxctl.attach import AttachOptions
     from fluxctl.attach import attach as run
 
-    events, execution = (show_events or verbose > 2) and not quiet, (show_exec or verbose > 2) and not quiet
-    options = AttachOptions(label=label_io, show_events=events, show_exec=execution, read_only=read_only)
+    events, execution = (
+        (show_events or verbose > 2) and not quiet,
+        (show_exec or verbose > 2) and not quiet,
+    )
+    options = AttachOptions(
+        label=label_io, show_events=events, show_exec=execution, read_only=read_only
+    )
     code = run(handle(), parse_id(args[0]), options)
     if code:
         raise CommandError("", code)

@@ -39,9 +39,20 @@ def _show(jobs: list[dict[str, object]]) -> None:
 @click.command("list", cls=JobCommand, synopsis="[OPTIONS]", help="List jobs")
 @click.option("-c", "--count", type=COUNT, default=1000, metavar="N", help="Limit output to N jobs")
 @click.option("-s", "--states", metavar="STATES", help="List jobs in specific states")
-@click.option("-u", "--user", metavar="USER", help='Limit output to specific user. Specify "all" for all users.')
+@click.option(
+    "-u",
+    "--user",
+    metavar="USER",
+    help='Limit output to specific user. Specify "all" for all users.',
+)
 @click.option("-a", "--all-user", is_flag=True, help="List all jobs of a user, regardless of state")
-@click.option("-A", "--all", "everything", is_flag=True, help="List all jobs of all users, regardless of state")
+@click.option(
+    "-A",
+    "--all",
+    "everything",
+    is_flag=True,
+    help="List all jobs of all users, regardless of state",
+)
 @click.argument("args", nargs=-1)
 @click.pass_context
 def list_jobs(
@@ -74,12 +85,19 @@ def list_jobs(
 @click.command("list-inactive", cls=JobCommand, synopsis="[OPTIONS]", help="List Inactive jobs")
 @click.option("-c", "--count", type=COUNT, default=1000, metavar="N", help="Limit output to N jobs")
 @click.option(
-    "-s", "--since", type=float, default=0.0, metavar="T", help="Limit output to jobs that ended after timestamp T"
+    "-s",
+    "--since",
+    type=float,
+    default=0.0,
+    metavar="T",
+    help="Limit output to jobs that ended after timestamp T",
 )
 @click.option("-n", "--name", metavar="NAME", help="Limit output to jobs with specific name")
 @click.argument("args", nargs=-1)
 @click.pass_context
-def list_inactive(ctx: click.Context, count: int, since: float, name: str | None, args: tuple[str, ...]) -> None:
+def list_inactive(
+    ctx: click.Context, count: int, since: float, name: str | None, args: tuple[str, ...]
+) -> None:
     if args:
         usage(ctx)
     if since != since:
@@ -98,14 +116,18 @@ def _ask(topic: str, payload: dict[str, object] | None, function: str) -> _Jobs:
     return answer
 
 
-@click.command("list-ids", cls=JobCommand, synopsis="[OPTIONS] ID [ID ...]", help="List job(s) by id")
+@click.command(
+    "list-ids", cls=JobCommand, synopsis="[OPTIONS] ID [ID ...]", help="List job(s) by id"
+)
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def list_ids(ctx: click.Context, args: tuple[str, ...]) -> None:
     if not args:
         usage(ctx)
     h = handle()
-    futures = [h.rpc("job-list.list-id", {"id": parse_id(text), "attrs": JOB_ATTRIBUTES}) for text in args]
+    futures = [
+        h.rpc("job-list.list-id", {"id": parse_id(text), "attrs": JOB_ATTRIBUTES}) for text in args
+    ]
     for future in futures:
         try:
             _show([future.get()["job"]])
@@ -128,7 +150,9 @@ def _ids(args: tuple[str, ...]) -> list[str]:
     return list(args) if args else [line.strip() for line in sys.stdin if line.strip()]
 
 
-@click.command("id", cls=JobCommand, synopsis="[OPTIONS] [id ...]", help="Convert jobid(s) to another form")
+@click.command(
+    "id", cls=JobCommand, synopsis="[OPTIONS] [id ...]", help="Convert jobid(s) to another form"
+)
 @click.option(
     "-t",
     "--to",
@@ -152,7 +176,10 @@ def id_command(encoding: str, args: tuple[str, ...]) -> None:
 
 
 @click.command(
-    "namespace", cls=JobCommand, synopsis="[id ...]", help="Convert job ids to job guest kvs namespace names"
+    "namespace",
+    cls=JobCommand,
+    synopsis="[id ...]",
+    help="Convert job ids to job guest kvs namespace names",
 )
 @click.argument("args", nargs=-1)
 def namespace(args: tuple[str, ...]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -14,6 +13,8 @@ from fluxctl.errors import CommandError
 from fluxctl.numbers import decimal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from click.shell_completion import CompletionItem
 
 HELP_COLUMN = 25
@@ -82,7 +83,9 @@ class JobIdArguments(click.Argument):
 def _label(option: click.Option) -> str:
     names = sorted(option.opts, key=len)
     short = f"{names[0]}, " if len(names) > 1 else "    "
-    metavar = f"={option.metavar}" if option.metavar and not option.is_flag and not option.count else ""
+    metavar = (
+        f"={option.metavar}" if option.metavar and not option.is_flag and not option.count else ""
+    )
     return f"  {short}{names[-1]}{metavar}"
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +15,17 @@ from flux.constants import FLUX_POLLIN
 from flux.job.JobID import id_encode
 from flux.security import sign
 from fluxctl.mini.console import Console
-from fluxctl.mini.request import JobRequest
 from fluxctl.mini.tally import JobProgress, Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flux.core.handle import Flux
     from flux.future import Future
     from flux.job.follow import Item
     from flux.progress import ProgressBar
     from fluxctl.mini.job_talk import JobTalk
+    from fluxctl.mini.request import JobRequest
 
 SUBMIT_WINDOW = 512
 WATCH_WINDOW = 1024
@@ -132,7 +133,9 @@ class Submitter:
         return self.tally.exit_code
 
     def _interrupted(self) -> bytes:
-        unfinished = f", {self.tally.submitted - self.tally.finished} not complete" if self._waits else ""
+        unfinished = (
+            f", {self.tally.submitted - self.tally.finished} not complete" if self._waits else ""
+        )
         return f"\nflux-mini: interrupted: {self.tally.submitted} jobs submitted{unfinished}\n".encode()
 
     @property
@@ -142,7 +145,9 @@ class Submitter:
     # Submitting
 
     def _refill(self) -> None:
-        while not self._exhausted and self._in_flight < SUBMIT_WINDOW and self._stdin_watcher is None:
+        while (
+            not self._exhausted and self._in_flight < SUBMIT_WINDOW and self._stdin_watcher is None
+        ):
             try:
                 job = next(self._jobs)
             except StopIteration:
@@ -155,7 +160,9 @@ class Submitter:
 
     def _wait_for_stdin(self) -> None:
         assert self._settings.stdin is not None
-        self._stdin_watcher = self._handle.fd_watcher_create(self._settings.stdin, self._stdin_ready, FLUX_POLLIN)
+        self._stdin_watcher = self._handle.fd_watcher_create(
+            self._settings.stdin, self._stdin_ready, FLUX_POLLIN
+        )
         self._stdin_watcher.start()
 
     def _stdin_ready(self, *_args: Any) -> None:
@@ -166,7 +173,9 @@ class Submitter:
 
     def _submit(self, job: Job) -> None:
         if self._settings.verbose:
-            self._console.err(f"flux-mini: {job.description}\n".encode("utf-8", "surrogateescape"), job.log_stderr)
+            self._console.err(
+                f"flux-mini: {job.description}\n".encode("utf-8", "surrogateescape"), job.log_stderr
+            )
         self._in_flight += 1
         self._made += 1
         assert job.request is not None
@@ -209,12 +218,19 @@ class Submitter:
 
         progress = JobProgress()
         talk = JobTalk(
-            jobid, self._console, job.log, job.log_stderr or job.log, self._settings.verbose, self._settings.label
+            jobid,
+            self._console,
+            job.log,
+            job.log_stderr or job.log,
+            self._settings.verbose,
+            self._settings.label,
         )
         # The execution's eventlog only tells that there is output: where nobody watches that, none of them is read.
         announced = follow.ANNOUNCED if self._settings.watch else {}
         follower = follow.JobFollower(announced, brief=True)
-        JobWatcher(self._handle, jobid, follower, lambda item: self._take(item, progress, talk)).start()
+        JobWatcher(
+            self._handle, jobid, follower, lambda item: self._take(item, progress, talk)
+        ).start()
 
     def _take(self, item: Item, progress: JobProgress, talk: JobTalk) -> None:
         from flux.job import follow

@@ -5,16 +5,13 @@ from __future__ import annotations
 import errno
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
 from textual.binding import Binding
-from textual.pilot import Pilot
 
 from flux.job.follow import MAIN, Failed
 from tests.console.driving import loaded, text_of, until
 from tui.app import TopApp
-from tui.feed.base import JobItem
 from tui.feed.synthetic import SyntheticFeed
 from tui.model.jobid import f58
 from tui.screens.confirm import ConfirmScreen
@@ -23,6 +20,12 @@ from tui.screens.help import HelpScreen
 from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
 from tui.widgets.log_view import LogView
+
+if TYPE_CHECKING:
+    import pytest
+    from textual.pilot import Pilot
+
+    from tui.feed.base import JobItem
 
 SIZE = (100, 30)
 MakeApp = Callable[..., TopApp]
@@ -44,8 +47,11 @@ async def test_job_screen_shows_facts_and_follows(make_app: MakeApp) -> None:
         screen = await open_job(pilot, "4")
         await until(pilot, lambda: "lammps -in melt.in" in text_of(pilot))
         text = text_of(pilot)
-        assert "FAILED" in text and "why failed   exit 1" in text and f58(screen.jobid) in text
-        assert "step  119" in text and "120 lines, follows" in text
+        assert "FAILED" in text
+        assert "why failed   exit 1" in text
+        assert f58(screen.jobid) in text
+        assert "step  119" in text
+        assert "120 lines, follows" in text
         kinds = {line.kind for line in screen.query_one("#output", LogView).content}
         assert kinds == {"stdout", "stderr"}
 
@@ -68,19 +74,23 @@ async def test_pane_switch_search_and_follow(make_app: MakeApp) -> None:
         assert screen.pane.id == "output"
         await pilot.press("slash", *"pressure")
         await pilot.pause()
-        assert len(screen.pane.hits) == 17 and "17 hits" in text_of(pilot)
+        assert len(screen.pane.hits) == 17
+        assert "17 hits" in text_of(pilot)
         await pilot.press("enter", "n")
-        assert screen.pane.hit == 15 and not screen.pane.following
+        assert screen.pane.hit == 15
+        assert not screen.pane.following
         await pilot.press("N", "N")
         assert screen.pane.hit == 0
         await pilot.press("f")
         assert screen.pane.following
         await pilot.press("home")
-        assert not screen.pane.following and screen.pane.scroll_offset.y == 0
+        assert not screen.pane.following
+        assert screen.pane.scroll_offset.y == 0
         await pilot.press("down", "pagedown", "pageup", "up", "end")
         assert screen.pane.following
         await pilot.press("tab")
-        assert screen.pane.id == "eventlog" and screen.pane.has_focus
+        assert screen.pane.id == "eventlog"
+        assert screen.pane.has_focus
         await pilot.press("right", "left", "tab")
         assert screen.pane.id == "output"
 
@@ -92,7 +102,8 @@ async def test_new_output_is_shown_only_while_following(make_app: MakeApp) -> No
         await pilot.press("home")
         pane = screen.pane
         pane.extend(pane.content[:5])
-        assert pane.scroll_offset.y == 0 and len(pane.content) == 125
+        assert pane.scroll_offset.y == 0
+        assert len(pane.content) == 125
         await pilot.press("f")
         assert pane.scroll_offset.y == pane.max_scroll_y
 
@@ -102,7 +113,8 @@ async def test_escape_ends_the_search_and_then_the_screen(make_app: MakeApp) -> 
     async with app.run_test(size=SIZE) as pilot:
         screen = await open_job(pilot)
         await pilot.press("slash", *"step", "escape")
-        assert screen.pane.hits == [] and isinstance(app.screen, JobScreen)
+        assert screen.pane.hits == []
+        assert isinstance(app.screen, JobScreen)
         await pilot.press("escape")
         assert isinstance(app.screen, JobsScreen)
 
@@ -235,9 +247,25 @@ async def test_nothing_is_painted_while_the_application_ends(
 
 def test_the_page_names_every_key() -> None:
     page = (Path(__file__).parents[2] / "docs" / "dashboard.md").read_text(encoding="utf-8")
-    moves = {"Down", "Up", "Page down", "Page up", "First job", "Last job", "First line", "Last line", "Left", "Right"}
+    moves = {
+        "Down",
+        "Up",
+        "Page down",
+        "Page up",
+        "First job",
+        "Last job",
+        "First line",
+        "Last line",
+        "Left",
+        "Right",
+    }
     for screen in (JobsScreen, JobScreen, DmesgScreen):
         for binding in screen.BINDINGS:
-            assert isinstance(binding, Binding) and binding.id
+            assert isinstance(binding, Binding)
+            assert binding.id
             meaning = binding.tooltip or binding.description
-            assert meaning in page or meaning in moves or (screen is JobScreen and binding.action.endswith("_jobs"))
+            assert (
+                meaning in page
+                or meaning in moves
+                or (screen is JobScreen and binding.action.endswith("_jobs"))
+            )

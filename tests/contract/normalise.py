@@ -28,9 +28,15 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"^seq=\d+$", "seq=N"),
     (r"\bpid[ =]+\d+", "pid PID"),
     (r'"pid":\d+', '"pid":PID'),
-    (r'(?<=shell\.task-exit \{)"localid":\d+,"rank":\d+', '"localid":FIRST,"rank":FIRST'),  # the task that ended first
+    (
+        r'(?<=shell\.task-exit \{)"localid":\d+,"rank":\d+',
+        '"localid":FIRST,"rank":FIRST',
+    ),  # the task that ended first
     (r"/tmp/flux-\w{6}", "RUNDIR"),
-    (r"^(?P<name>[\w-]+) +\d+ [0-9a-f]{7} +(?:\d+|idle)  (?P<state>[A-Z])", r"\g<name> SIZE DIGEST IDLE \g<state>"),
+    (
+        r"^(?P<name>[\w-]+) +\d+ [0-9a-f]{7} +(?:\d+|idle)  (?P<state>[A-Z])",
+        r"\g<name> SIZE DIGEST IDLE \g<state>",
+    ),
     (r"^Module +Size Digest +Idle  S Service", "Module Size Digest Idle S Service"),
 )
 BLOBREF = (r"\b(?:sha1|sha256)-[0-9a-f]{40,64}\b", "BLOBREF")
@@ -94,5 +100,7 @@ def normalised(text: str, place: Place, recording: Recording) -> str:
 def comparable(text: str, recording: Recording, stream: str = "stdout") -> list[str]:
     """The lines of a normalised text, sorted where the command's output has no order."""
     lines = text.splitlines(keepends=True)
-    concurrent = CONCURRENT.search(recording.line) or (stream == "stderr" and MERGED.search(recording.line))
+    concurrent = CONCURRENT.search(recording.line) or (
+        stream == "stderr" and MERGED.search(recording.line)
+    )
     return sorted(lines) if concurrent else lines

@@ -98,7 +98,14 @@ def load() -> tuple[Recording, ...]:
             if raw["label"] == SECOND_INSTANCE:
                 instance = 1
             found.append(
-                Recording(raw["label"], tuple(raw["command"]), raw["exit"], raw["stdout"], raw["stderr"], instance)
+                Recording(
+                    raw["label"],
+                    tuple(raw["command"]),
+                    raw["exit"],
+                    raw["stdout"],
+                    raw["stderr"],
+                    instance,
+                )
             )
     return tuple(found)
 

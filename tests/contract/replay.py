@@ -15,7 +15,9 @@ from tests.contract.normalise import RECORDED, Place, comparable, normalised
 from tests.contract.recordings import Recording
 
 BROKERS = 4
-COMMAND_TIMEOUT = 15.0  # seconds that one recorded command may take; the slowest took 4 when recorded
+COMMAND_TIMEOUT = (
+    15.0  # seconds that one recorded command may take; the slowest took 4 when recorded
+)
 # Variables of the recorded session that recorded commands print.
 RECORDED_ENVIRONMENT = {
     "LUA_CPATH": "/usr/local/lib/lua/5.1/?.so;;;",
@@ -44,7 +46,9 @@ class Outcome:
             ("stderr", self.stderr, self.recording.stderr),
         ):
             ours = comparable(normalised(mine, self.place, self.recording), self.recording, name)
-            recorded = comparable(normalised(theirs, RECORDED, self.recording), self.recording, name)
+            recorded = comparable(
+                normalised(theirs, RECORDED, self.recording), self.recording, name
+            )
             if ours != recorded:
                 return _first_difference(name, ours, recorded)
         if self.exit != self.recording.exit:
@@ -97,7 +101,9 @@ def run(recording: Recording, instance: Instance, timeout: float = COMMAND_TIMEO
     return Outcome(recording, code, *text, time.monotonic() - started, place)
 
 
-def replay(recordings: Sequence[Recording], size: int = BROKERS, timeout: float = COMMAND_TIMEOUT) -> Iterator[Outcome]:
+def replay(
+    recordings: Sequence[Recording], size: int = BROKERS, timeout: float = COMMAND_TIMEOUT
+) -> Iterator[Outcome]:
     """Replay `recordings` in their order, each recorded instance against a fresh one of ours."""
     for number in sorted({recording.instance for recording in recordings}):
         with running_instance(size) as instance:

@@ -71,12 +71,12 @@ def render(outcomes: Iterable[Outcome], required: frozenset[str], table: dict[st
         others_match=matching[False],
     )
     if unlisted:
-        text += (
-            f"\nMatching, but not yet required (`python -m tests.contract.report --accept`): {', '.join(unlisted)}.\n"
-        )
+        text += f"\nMatching, but not yet required (`python -m tests.contract.report --accept`): {', '.join(unlisted)}.\n"
     for promised, title in ((True, "Commands of this version"), (False, "Other commands")):
         text += (
-            f"\n## {title}\n\n| label | command | result |\n| --- | --- | --- |\n" + "\n".join(rows[promised]) + "\n"
+            f"\n## {title}\n\n| label | command | result |\n| --- | --- | --- |\n"
+            + "\n".join(rows[promised])
+            + "\n"
         )
     return text
 
@@ -92,12 +92,16 @@ def differences(outcomes: Iterable[Outcome]) -> str:
         parts.append(
             f"## {recording.label}{'' if recording.promised else ' (not promised)'}\n$ {recording.line}\n{difference}"
         )
-        parts.append(f"exit: ours {outcome.exit}, recorded {recording.exit}; took {outcome.seconds:.1f} s")
+        parts.append(
+            f"exit: ours {outcome.exit}, recorded {recording.exit}; took {outcome.seconds:.1f} s"
+        )
         for name in ("stdout", "stderr"):
             ours = normalised(getattr(outcome, name), outcome.place, recording)
             recorded = normalised(getattr(recording, name), RECORDED, recording)
             if ours != recorded:
-                parts.append(f"--- {name}, ours\n{ours[:2500]}\n--- {name}, recorded\n{recorded[:2500]}")
+                parts.append(
+                    f"--- {name}, ours\n{ours[:2500]}\n--- {name}, recorded\n{recorded[:2500]}"
+                )
         parts.append("")
     return "\n".join(parts)
 
@@ -116,18 +120,26 @@ def accept(labels: set[str]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--accept", action="store_true")
     parser.add_argument("--repeat", type=int, default=1, metavar="N")
     parser.add_argument(
-        "--messages", action="store_true", help="replay the messages only; with --accept, require what matches"
+        "--messages",
+        action="store_true",
+        help="replay the messages only; with --accept, require what matches",
     )
     parser.add_argument("--diffs", type=pathlib.Path)
-    parser.add_argument("--timeout", type=float, default=COMMAND_TIMEOUT, help="seconds a command may take")
+    parser.add_argument(
+        "--timeout", type=float, default=COMMAND_TIMEOUT, help="seconds a command may take"
+    )
     parser.add_argument("pattern", nargs="?", default="")
     options = parser.parse_args()
     if options.messages:
-        REPORT.write_text(with_messages(REPORT.read_text(), messages_section(options.accept, options.repeat)))
+        REPORT.write_text(
+            with_messages(REPORT.read_text(), messages_section(options.accept, options.repeat))
+        )
         return
     chosen = [recording for recording in load() if re.search(options.pattern, recording.label)]
     always = {recording.label for recording in chosen}
@@ -141,7 +153,9 @@ def main() -> None:
     if not options.pattern:
         text = render(outcomes, frozenset(expected()), reasons())
         REPORT.write_text(with_messages(text, messages_section(options.accept, options.repeat)))
-    print(f"{len(always)} of {len(outcomes)} recorded commands match; {sum(o.seconds for o in outcomes):.0f} s")
+    print(
+        f"{len(always)} of {len(outcomes)} recorded commands match; {sum(o.seconds for o in outcomes):.0f} s"
+    )
 
 
 if __name__ == "__main__":

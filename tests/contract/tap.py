@@ -51,12 +51,20 @@ class Tap:
                 self._threads.append(thread)
                 thread.start()
 
-    def _pump(self, source: socket.socket, target: socket.socket, down: bool, into: list[tuple[bool, Message]]) -> None:
+    def _pump(
+        self,
+        source: socket.socket,
+        target: socket.socket,
+        down: bool,
+        into: list[tuple[bool, Message]],
+    ) -> None:
         unpacker = Unpacker()
         greeting = down  # the broker's first byte says whether it accepts the client
         with contextlib.suppress(OSError):
             while chunk := source.recv(1 << 16):
-                into.extend((down, message) for message in unpacker.feed(chunk[1:] if greeting else chunk))
+                into.extend(
+                    (down, message) for message in unpacker.feed(chunk[1:] if greeting else chunk)
+                )
                 greeting = False
                 target.sendall(chunk)
         with contextlib.suppress(OSError):
@@ -66,7 +74,10 @@ class Tap:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()

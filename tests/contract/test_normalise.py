@@ -39,7 +39,11 @@ SAME = [
         '0.050s: exec.shell.task-exit {"localid":0,"rank":0,"state":"Exited"}\n',
         '0.061s: exec.shell.task-exit {"localid":1,"rank":1,"state":"Exited"}\n',
     ),
-    ("flux dmesg", "2026-11-21T00:20:16.607853Z broker.debug[0]: x\n", "2027-01-01T00:00:00.1Z broker.debug[0]: x\n"),
+    (
+        "flux dmesg",
+        "2026-11-21T00:20:16.607853Z broker.debug[0]: x\n",
+        "2027-01-01T00:00:00.1Z broker.debug[0]: x\n",
+    ),
 ]
 DIFFERENT = [
     (
@@ -50,7 +54,11 @@ DIFFERENT = [
     ("flux getattr size", "4\n", "8\n"),
     ("flux kvs get a", "hello\n", "hello"),
     ("flux kvs ls", "a  b\n", "b  a\n"),
-    ("flux job eventlog", "1795220448.895547 submit userid=0\n", "1795220448.895547 submit userid=1\n"),
+    (
+        "flux job eventlog",
+        "1795220448.895547 submit userid=0\n",
+        "1795220448.895547 submit userid=1\n",
+    ),
     ("flux content store", "x 12\n", "x 13\n"),
 ]
 

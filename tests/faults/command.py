@@ -40,8 +40,12 @@ def new_seed() -> int:
 
 def arguments(description: str | None, rounds: int, minutes: float) -> argparse.ArgumentParser:
     """Return a parser of the shared options."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=rounds, help=f"how many rounds (default {rounds})")
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=rounds, help=f"how many rounds (default {rounds})"
+    )
     parser.add_argument("--seed", type=int, default=None, help="repeat the run with this seed")
     parser.add_argument(
         "--minutes",

@@ -99,7 +99,8 @@ class JobCrash:
         boots = self.instance.boots
         listeners = [kind(self.instance.uri, boots) for kind in LISTENERS]
         submitters = [
-            Submitter(self, f"r{number}s{index}", listeners, self.chance.getrandbits(32)) for index in range(2)
+            Submitter(self, f"r{number}s{index}", listeners, self.chance.getrandbits(32))
+            for index in range(2)
         ]
         for thread in (*listeners, *submitters):
             thread.start()

@@ -79,7 +79,8 @@ class KvsCrash:
     def round(self, number: int) -> None:
         """Write, kill, start again and look; the instance runs before and after."""
         writers = [
-            Writer(self.instance.uri, f"r{number}.w{index}", flags, self.chance) for index, flags in enumerate(WRITERS)
+            Writer(self.instance.uri, f"r{number}.w{index}", flags, self.chance)
+            for index, flags in enumerate(WRITERS)
         ]
         for writer in writers:
             writer.start()
@@ -128,7 +129,9 @@ class KvsCrash:
         for put in plain:
             self.outcome.peak("age of the oldest plain put lost, seconds", killed - put.told)
             if killed - put.told > PLAIN_WINDOW:
-                self.outcome.fault(f"{put.key} was plain but {killed - put.told:.1f} s old, and is lost")
+                self.outcome.fault(
+                    f"{put.key} was plain but {killed - put.told:.1f} s old, and is lost"
+                )
         present = [put.rootseq for put in told if put not in lost]
         if lost and present and max(present) >= min(put.rootseq for put in plain or lost):
             self.outcome.fault(f"root {max(present)} is there, older ones are lost: not one state")

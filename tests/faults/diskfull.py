@@ -58,7 +58,9 @@ def small_disk(mib: int = MIB) -> Iterator[pathlib.Path]:
         try:
             yield place
         finally:
-            until(lambda: subprocess.run(["umount", str(place)], capture_output=True).returncode == 0)
+            until(
+                lambda: subprocess.run(["umount", str(place)], capture_output=True).returncode == 0
+            )
 
 
 def fill(place: pathlib.Path, most: int = 1 << 30) -> pathlib.Path:
@@ -195,9 +197,13 @@ def clean_end(outcome: Outcome) -> None:
             told = {key: value for key, value in values.items() if put(h, key, value, 0) == 0}
         code = running.stop(60)
         lines = [line for line in running.log.splitlines() if "space" in line or "full" in line]
-        outcome.expect(code not in (0, -9), f"a clean end that loses {len(told)} puts ends with {code}")
+        outcome.expect(
+            code not in (0, -9), f"a clean end that loses {len(told)} puts ends with {code}"
+        )
         outcome.expect(bool(lines), "a clean end on a full disk says nothing of it")
-        outcome.expect("Traceback" not in running.log, "a clean end on a full disk shows a traceback")
+        outcome.expect(
+            "Traceback" not in running.log, "a clean end on a full disk shows a traceback"
+        )
 
 
 def start(outcome: Outcome) -> None:
@@ -242,7 +248,9 @@ def full_rundir(outcome: Outcome) -> None:
         with Flux(instance.uri) as h:
             told = {key: value for key, value in values.items() if put(h, key, value, 0) == 0}
             kept = present(h, told)
-        outcome.expect(kept == len(told), f"{len(told) - kept} puts are lost while the rundir is full")
+        outcome.expect(
+            kept == len(told), f"{len(told) - kept} puts are lost while the rundir is full"
+        )
         outcome.count("puts kept with a full rundir", kept)
         with Line(instance.uri) as line:
             job_runs(line, outcome)

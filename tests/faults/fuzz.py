@@ -42,7 +42,9 @@ PYTHON = re.compile(
     r"|too large to convert|<class |<function |\b[A-Z][a-z]+(?:Error|Exception)\b|0x[0-9a-f]{12}"
 )
 """What text of Python's own looks like in an answer."""
-EXCEPTION = re.compile(r"[\w.-]+ from \w+( at \w*)?: \w+(Error|Exception): .*|task \S+: \w+Error: .*")
+EXCEPTION = re.compile(
+    r"[\w.-]+ from \w+( at \w*)?: \w+(Error|Exception): .*|task \S+: \w+Error: .*"
+)
 """A line of the log that tells of an exception, without its time and the name of its sender."""
 SENDER = re.compile(r" from [0-9a-f]{8}")
 UNFORESEEN = "could not be carried out; the broker's log says why"

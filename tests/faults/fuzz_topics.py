@@ -86,7 +86,8 @@ class Targets:
         valid = valid_payloads()
         found = {topic.name: topic for topic in topics()}
         self.all = [
-            Target(name, topic.streaming, topic.guest, tuple(valid.get(name) or ({},))) for name, topic in found.items()
+            Target(name, topic.streaming, topic.guest, tuple(valid.get(name) or ({},)))
+            for name, topic in found.items()
         ]
         connection = [Target(name, False, True, ({"topic": "x"},)) for name in CONNECTION_TOPICS]
         known = {target.topic for target in self.all}
@@ -94,7 +95,10 @@ class Targets:
         self.usual = [target for target in self.all if target.topic not in ENDING]
         self.ending = [target for target in self.all if target.topic in ENDING]
         common = {name for name, topic in found.items() if topic.common}
-        self._weights = [HEAVY.get(target.topic, COMMON if target.topic in common else 1.0) for target in self.usual]
+        self._weights = [
+            HEAVY.get(target.topic, COMMON if target.topic in common else 1.0)
+            for target in self.usual
+        ]
 
     def draw(self, count: int, ending: bool = False) -> list[Target]:
         """Return ``count`` targets: those that leave the instance working, or the others."""
@@ -105,7 +109,9 @@ class Targets:
     def flags(self, target: Target) -> int:
         """Return the flags of one request: the right ones mostly."""
         if self.chance.random() < 0.03:
-            return int(self.chance.choice((0, STREAMING, NORESPONSE, UPSTREAM, STREAMING | UPSTREAM)))
+            return int(
+                self.chance.choice((0, STREAMING, NORESPONSE, UPSTREAM, STREAMING | UPSTREAM))
+            )
         return STREAMING if target.streaming else 0
 
     def nodeid(self, size: int) -> int:

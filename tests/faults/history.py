@@ -117,7 +117,11 @@ class Round:
         self._stop_clients()
         for watcher in self.watchers:
             last = max(
-                (int(w.value) for w in self.life.counted if w.key == watcher.key and w.acknowledged),
+                (
+                    int(w.value)
+                    for w in self.life.counted
+                    if w.key == watcher.key and w.acknowledged
+                ),
                 default=0,
             )
             until(partial(watcher.reached, last), 15)
@@ -208,7 +212,10 @@ class History:
             text = read(h, round.append_key).replace(INITIAL, "")
             numbers = {fence.number for fence in life.fences}
             members = range(FenceClient.members)
-            present = {n: sum(read(h, f"{round.name}fence.{n}.{m}") != INITIAL for m in members) for n in numbers}
+            present = {
+                n: sum(read(h, f"{round.name}fence.{n}.{m}") != INITIAL for m in members)
+                for n in numbers
+            }
         found = records.restored(life, values, complete)
         found += records.counters_restored(life, counters, SyncCounter.key)
         found += records.whole_fences(present, FenceClient.members)

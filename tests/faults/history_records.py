@@ -109,7 +109,9 @@ def watchers(life: Life, complete: bool) -> list[str]:
     for key, seen in life.watched:
         steps = pairwise(seen)
         found += [f"{key}: {b} after {a} for a watcher" for a, b in steps if b != a + 1]
-        last = max((int(w.value) for w in life.counted if w.key == key and w.acknowledged), default=0)
+        last = max(
+            (int(w.value) for w in life.counted if w.key == key and w.acknowledged), default=0
+        )
         if seen and complete and seen[-1] < last:
             found.append(f"{key}: a watcher saw no more than {seen[-1]} of {last}")
     return found
@@ -152,7 +154,9 @@ def appended(life: Life, final: str) -> list[str]:
         if shot.leader:
             there = set(shot.text.split(";"))
             due = (w for w in life.appends if w.acknowledged and w.end < shot.start)
-            found += [f"{w.value} was acknowledged and is not read" for w in due if w.value not in there]
+            found += [
+                f"{w.value} was acknowledged and is not read" for w in due if w.value not in there
+            ]
     return found
 
 

@@ -80,7 +80,9 @@ class Impostor:
         settings = [f"rundir={rundir}", "broker.quorum=0", "overlay.timeout=30"]
         settings += ["tbon.prefertcp=1", "tbon.endpoint=tcp://127.0.0.1:*"] if prefer_tcp else []
         theirs = self.manager.theirs[0]
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("FLUX_")}
+        environ = {
+            name: value for name, value in os.environ.items() if not name.startswith("FLUX_")
+        }
         environ |= {"PMI_FD": str(theirs.fileno()), "PMI_RANK": "0", "PMI_SIZE": str(SIZE)}
         environ |= {MARK: self.mark, "TMPDIR": str(self.base)}
         with self.log.open("wb") as log:
@@ -114,7 +116,9 @@ class Impostor:
         except OSError:
             return False
 
-    def connect(self, identity: str, server_key: str | None = None, client: KeyPair | None = None) -> zmq.Socket[bytes]:
+    def connect(
+        self, identity: str, server_key: str | None = None, client: KeyPair | None = None
+    ) -> zmq.Socket[bytes]:
         """Return a connection to the broker's endpoint for children.
 
         By default with the key of rank 1, which the broker knows, and the broker's own key.

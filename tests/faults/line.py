@@ -72,7 +72,9 @@ class Line:
         self._tag = self._tag % 0xFFFFFFFE + 1
         return self._tag
 
-    def ask(self, topic: str, payload: object = None, nodeid: int = NODEID_ANY, flags: int = 0) -> int:
+    def ask(
+        self, topic: str, payload: object = None, nodeid: int = NODEID_ANY, flags: int = 0
+    ) -> int:
         """Send a request; returns its match tag."""
         tag = self.new_tag()
         self.send([request(topic, payload, nodeid=nodeid, matchtag=tag, flags=flags)])
@@ -126,7 +128,9 @@ class Line:
                 if msg.errnum:
                     return
 
-    def answer(self, topic: str, payload: object = None, nodeid: int = NODEID_ANY, seconds: float = 10.0) -> Message:
+    def answer(
+        self, topic: str, payload: object = None, nodeid: int = NODEID_ANY, seconds: float = 10.0
+    ) -> Message:
         """Ask and wait for the response; raises TimeoutError, ConnectionResetError without one."""
         tag = self.ask(topic, payload, nodeid)
         found = self.answers([tag], seconds)

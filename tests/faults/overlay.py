@@ -111,7 +111,9 @@ def wrong_keys(boss: Impostor, outcome: Outcome) -> None:
         outcome.expect(not sock.poll(300), f"a child with {what} is answered")
         sock.close(0)
     told = until(lambda: boss.log.read_text()[since:].count("overlay: connection") >= 2, 5)
-    outcome.expect(told, f"connections with wrong keys are not told of: {boss.log.read_text()[since:]}")
+    outcome.expect(
+        told, f"connections with wrong keys are not told of: {boss.log.read_text()[since:]}"
+    )
     outcome.expect(boss.answers(), "the broker does not answer after wrong keys")
 
 
@@ -139,7 +141,9 @@ def nonsense(boss: Impostor, chance: random.Random, outcome: Outcome) -> None:
         for _ in range(NONSENSE):
             sock.send_multipart(_frames(chance))
             outcome.count("nonsense from a child")
-        if not outcome.expect(boss.answers(), "the broker does not answer after nonsense from a child"):
+        if not outcome.expect(
+            boss.answers(), "the broker does not answer after nonsense from a child"
+        ):
             return
         sock.send_multipart(to_frames(control(1)))  # goodbye, so that the next turn may join
         sock.close(100)
@@ -159,7 +163,9 @@ def _join(sock: zmq.Socket[bytes], identity: str, outcome: Outcome) -> None:
 def _frames(chance: random.Random) -> list[bytes]:
     """Return the frames of one message that no broker would send."""
     if chance.random() < 0.3:
-        return [chance.randbytes(chance.choice((0, 1, 20, 300))) for _ in range(chance.randrange(1, 6))]
+        return [
+            chance.randbytes(chance.choice((0, 1, 20, 300))) for _ in range(chance.randrange(1, 6))
+        ]
     kind = chance.choice((REQUEST, RESPONSE, EVENT, CONTROL))
     number = chance.choice((0, 1, 2, 3, 2**32 - 1, chance.getrandbits(32)))
     if kind == CONTROL and number in (1, 2):

@@ -107,7 +107,10 @@ class Mutator:
         if kind < 0.04:
             return self._bytes()
         if kind < 0.06:
-            return self.chance.choice(("[1]", "3", '"x"', "null", "{", '{"a":}', "[[", "")).encode() + b"\0"
+            return (
+                self.chance.choice(("[1]", "3", '"x"', "null", "{", '{"a":}', "[[", "")).encode()
+                + b"\0"
+            )
         value: Any = valid
         for _ in range(self.chance.choice((0, 1, 1, 1, 2, 3))):
             value = self._mutated(value)

@@ -77,7 +77,9 @@ class RawMessages:
         routes = [chance.choice(("x", "", "a" * 300, "é")) for _ in range(chance.randrange(4))]
         return Message(
             chance.choice((REQUEST, RESPONSE, EVENT, CONTROL)),
-            chance.choice(("x", "", "kvs.ping", "attr.get", "broker.ping", ".", "kvs.", "a" * 70000)),
+            chance.choice(
+                ("x", "", "kvs.ping", "attr.get", "broker.ping", ".", "kvs.", "a" * 70000)
+            ),
             chance.choice((b"", b"\0", b"{}\0", b"{", chance.randbytes(40))),
             flags=chance.randrange(256),
             userid=chance.getrandbits(32),

@@ -88,7 +88,9 @@ class Soak:
             thread.start()
         return threads
 
-    def _work(self, name: str, rate: float, work: Callable[[Flux, random.Random, int], None], index: int) -> None:
+    def _work(
+        self, name: str, rate: float, work: Callable[[Flux, random.Random, int], None], index: int
+    ) -> None:
         """Do ``work`` at a rate, on a handle of a rank, until told to stop."""
         chance = random.Random(self.seed + index)
         due = time.monotonic()
@@ -126,7 +128,9 @@ class Soak:
         commit(h, txn, flags).wait_for(60).get()
 
     def _event(self, h: Flux, chance: random.Random, number: int) -> None:
-        h.event_send(f"soak.{number % 7}", {"n": number, "data": "x" * chance.choice((1, 100, 2000))})
+        h.event_send(
+            f"soak.{number % 7}", {"n": number, "data": "x" * chance.choice((1, 100, 2000))}
+        )
 
     def _subscribe(self) -> None:
         """Receive the events, on the rank farthest from their publisher."""
@@ -141,7 +145,9 @@ class Soak:
     def _client(self, h: Flux, chance: random.Random, number: int) -> None:
         with Flux(self.instance.uri_of(chance.randrange(SIZE))) as client:
             client.event_subscribe(f"other{number}")
-            client.rpc("kvs-watch.lookup", {"namespace": "primary", "key": "n", "flags": 12}, flags=2)
+            client.rpc(
+                "kvs-watch.lookup", {"namespace": "primary", "key": "n", "flags": 12}, flags=2
+            )
             client.rpc("broker.ping", {"seq": number}).wait_for(60).get()
 
     def measure(self, until: float) -> None:
@@ -179,7 +185,9 @@ class Soak:
             grown = after > max(before * GROWTH, before + SLACK_MIB)
             if minutes >= LONG and grown:
                 self.outcome.fault(f"rank {rank} grew from {before:.1f} to {after:.1f} MiB")
-            opened = max(s.descriptors[rank] for s in end) - max(s.descriptors[rank] for s in middle)
+            opened = max(s.descriptors[rank] for s in end) - max(
+                s.descriptors[rank] for s in middle
+            )
             self.outcome.set(f"rank {rank}: more descriptors at the end", opened)
             self.outcome.expect(opened <= DESCRIPTORS, f"rank {rank} has {opened} more descriptors")
         last = self.samples[-1]

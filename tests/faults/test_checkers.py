@@ -88,7 +88,10 @@ def histories(draw: st.DrawFn) -> list[Op]:
     values = draw(st.integers(1, 3))
     times = draw(st.permutations(range(14)))
     spans = [sorted(times[2 * i : 2 * i + 2]) for i in range(6)]
-    ops = [Op(True, str(i), spans[i][0], draw(st.sampled_from([spans[i][1], math.inf]))) for i in range(values)]
+    ops = [
+        Op(True, str(i), spans[i][0], draw(st.sampled_from([spans[i][1], math.inf])))
+        for i in range(values)
+    ]
     seen = st.sampled_from([INITIAL, *map(str, range(values))])
     reads = draw(st.integers(1, 3))
     return ops + [Op(False, draw(seen), low, high) for low, high in spans[values : values + reads]]

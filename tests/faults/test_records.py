@@ -13,7 +13,9 @@ from tests.faults.history_records import Fence, Life, Read, Snapshot, Write
 from tests.faults.linearizable import INITIAL
 
 
-def write(key: str, value: str, at: float, root: int | None, *, sync: bool = False, who: str = "w") -> Write:
+def write(
+    key: str, value: str, at: float, root: int | None, *, sync: bool = False, who: str = "w"
+) -> Write:
     return Write(key, value, sync, at, math.inf if root is None else at + 1, root, who)
 
 
@@ -26,11 +28,19 @@ def counted(*values: int) -> list[Write]:
 
 
 GOOD: dict[str, Callable[[], list[str]]] = {
-    "registers": lambda: records.registers(Life(writes=[write("k", "a", 0, 1)], reads=[Read("k", "a", 2, 3, "r")])),
+    "registers": lambda: records.registers(
+        Life(writes=[write("k", "a", 0, 1)], reads=[Read("k", "a", 2, 3, "r")])
+    ),
     "versions": lambda: records.versions(Life(versions=[[1, 1, 2, 9]])),
-    "watchers": lambda: records.watchers(Life(counted=counted(1, 2, 3), watched=[("c", [1, 2, 3])]), True),
-    "cut watcher": lambda: records.watchers(Life(counted=counted(1, 2, 3), watched=[("c", [1, 2])]), False),
-    "fences": lambda: records.fences(Life(fences=[Fence(0, 0, 5), Fence(0, 1, 5), Fence(1, 0, None)]), 2),
+    "watchers": lambda: records.watchers(
+        Life(counted=counted(1, 2, 3), watched=[("c", [1, 2, 3])]), True
+    ),
+    "cut watcher": lambda: records.watchers(
+        Life(counted=counted(1, 2, 3), watched=[("c", [1, 2])]), False
+    ),
+    "fences": lambda: records.fences(
+        Life(fences=[Fence(0, 0, 5), Fence(0, 1, 5), Fence(1, 0, None)]), 2
+    ),
     "whole fences": lambda: records.whole_fences({0: 3, 1: 0}, 3),
     "appended": lambda: records.appended(
         Life(
@@ -42,7 +52,9 @@ GOOD: dict[str, Callable[[], list[str]]] = {
     "plain puts lost": lambda: records.restored(
         Life(writes=[write("a", "1", 0, 1, sync=True), write("a", "2", 2, 2)]), {"a": "1"}, False
     ),
-    "unknown outcome": lambda: records.restored(Life(writes=[write("a", "1", 0, None)]), {"a": "1"}, False),
+    "unknown outcome": lambda: records.restored(
+        Life(writes=[write("a", "1", 0, None)]), {"a": "1"}, False
+    ),
     "counters": lambda: records.counters_restored(
         Life(counted=[write("c", "3", 0, 3, sync=True)], watched=[("c", [1, 2, 3])]), {"c": 3}, "c"
     ),
@@ -52,13 +64,25 @@ BAD: dict[str, Callable[[], list[str]]] = {
         Life(writes=[write("k", "a", 0, 1)], reads=[Read("k", INITIAL, 2, 3, "r")])
     ),
     "version goes back": lambda: records.versions(Life(versions=[[1, 3, 2]])),
-    "value left out": lambda: records.watchers(Life(counted=counted(1, 2, 3), watched=[("c", [1, 3])]), False),
-    "value twice": lambda: records.watchers(Life(counted=counted(1, 2), watched=[("c", [1, 1, 2])]), False),
-    "last value not told": lambda: records.watchers(Life(counted=counted(1, 2), watched=[("c", [1])]), True),
-    "fence with two roots": lambda: records.fences(Life(fences=[Fence(0, 0, 5), Fence(0, 1, 6)]), 2),
+    "value left out": lambda: records.watchers(
+        Life(counted=counted(1, 2, 3), watched=[("c", [1, 3])]), False
+    ),
+    "value twice": lambda: records.watchers(
+        Life(counted=counted(1, 2), watched=[("c", [1, 1, 2])]), False
+    ),
+    "last value not told": lambda: records.watchers(
+        Life(counted=counted(1, 2), watched=[("c", [1])]), True
+    ),
+    "fence with two roots": lambda: records.fences(
+        Life(fences=[Fence(0, 0, 5), Fence(0, 1, 6)]), 2
+    ),
     "half a fence": lambda: records.whole_fences({0: 2}, 3),
-    "append lost": lambda: records.missing_tokens(Life(appends=[write("l", "w:1", 0, 1)]), "", False),
-    "synced append lost": lambda: records.missing_tokens(Life(appends=[write("l", "w:1", 0, 1, sync=True)]), "", True),
+    "append lost": lambda: records.missing_tokens(
+        Life(appends=[write("l", "w:1", 0, 1)]), "", False
+    ),
+    "synced append lost": lambda: records.missing_tokens(
+        Life(appends=[write("l", "w:1", 0, 1, sync=True)]), "", True
+    ),
     "append twice": lambda: records.appended(Life(appends=[write("l", "w:1", 0, 1)]), "w:1;w:1;"),
     "append by nobody": lambda: records.appended(Life(), "w:1;"),
     "appends out of order": lambda: records.appended(
@@ -79,14 +103,18 @@ BAD: dict[str, Callable[[], list[str]]] = {
         Life(writes=[write("a", "1", 0, 1), write("a", "2", 2, 2, sync=True)]), {"a": "1"}, False
     ),
     "put before a synced one undone": lambda: records.restored(
-        Life(writes=[write("a", "1", 0, 1), write("b", "2", 2, 2, sync=True)]), {"a": INITIAL, "b": "2"}, False
+        Life(writes=[write("a", "1", 0, 1), write("b", "2", 2, 2, sync=True)]),
+        {"a": INITIAL, "b": "2"},
+        False,
     ),
     "two states at once": lambda: records.restored(
         Life(writes=[write("a", "1", 0, 1), write("b", "2", 2, 2)]), {"a": INITIAL, "b": "2"}, False
     ),
     "value from nowhere": lambda: records.restored(Life(), {"a": "x"}, False),
     "counter told, then back": lambda: records.counters_restored(
-        Life(counted=[write("c", "3", 0, None, sync=True)], watched=[("c", [1, 2, 3])]), {"c": 2}, "c"
+        Life(counted=[write("c", "3", 0, None, sync=True)], watched=[("c", [1, 2, 3])]),
+        {"c": 2},
+        "c",
     ),
     "counter ahead": lambda: records.counters_restored(Life(counted=counted(1)), {"c": 2}, ""),
 }
@@ -125,7 +153,14 @@ def test_a_normal_eventlog_is_legal() -> None:
         LIFE[:3] + LIFE[8:],
         (*LIFE[:4], "alloc"),
     ],
-    ids=["no submit", "after clean", "finish without start", "start twice", "clean at once", "alloc twice"],
+    ids=[
+        "no submit",
+        "after clean",
+        "finish without start",
+        "start twice",
+        "clean at once",
+        "alloc twice",
+    ],
 )
 def test_illegal_eventlogs_are_found(names: tuple[str, ...]) -> None:
     assert illegal(log(*names))
@@ -133,4 +168,6 @@ def test_illegal_eventlogs_are_found(names: tuple[str, ...]) -> None:
 
 def test_an_eventlog_says_that_a_job_was_run_again() -> None:
     assert not says_run_again(log("submit", "flux-restart", "start"))
-    assert says_run_again([*log("submit", "flux-restart"), Entry("memo", {"rerun": "it may have run"})])
+    assert says_run_again(
+        [*log("submit", "flux-restart"), Entry("memo", {"rerun": "it may have run"})]
+    )

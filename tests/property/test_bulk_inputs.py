@@ -11,7 +11,10 @@ from fluxctl.mini.inputs import InputReader, Source, Splitter
 from fluxctl.mini.template import Template
 
 
-@given(st.lists(st.text(alphabet="ab ,\n", max_size=6), max_size=8), st.sampled_from([None, "none", ",", "ab"]))
+@given(
+    st.lists(st.text(alphabet="ab ,\n", max_size=6), max_size=8),
+    st.sampled_from([None, "none", ",", "ab"]),
+)
 def test_pieces_do_not_matter(pieces: list[str], separator: str | None) -> None:
     whole, split = Splitter(separator), Splitter(separator)
     expected = whole.feed("".join(pieces)) + whole.finish()

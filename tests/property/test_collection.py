@@ -39,7 +39,9 @@ def steps_of(seed: int, count: int = 60) -> list[Step]:
     chance = random.Random(seed)
     steps: list[Step] = []
     for kind in chance.choices(list(WEIGHTS), list(WEIGHTS.values()), k=count):
-        space = {"sync": "primary", "remove": chance.choice(("n1", "n2"))}.get(kind) or chance.choice(SPACES)
+        space = {"sync": "primary", "remove": chance.choice(("n1", "n2"))}.get(
+            kind
+        ) or chance.choice(SPACES)
         second: Any = chance.choice(KEYS) if kind == "link" else chance.choice(VALUES)
         steps.append((kind, space, chance.choice(KEYS), second))
     return steps
@@ -161,10 +163,14 @@ class Instance:
             for space, tree in self.spaces.items():
                 assert await self._read(self.wired.client(rank), space, ".") == tree
             for data in self.blobs:
-                answer = await self.wired.client(rank).rpc_message("content.load", treeobj.blobref(data))
+                answer = await self.wired.client(rank).rpc_message(
+                    "content.load", treeobj.blobref(data)
+                )
                 assert answer.payload == data
 
-    async def _read(self, h: AsyncFlux, space: str, key: str, root: treeobj.TreeObj | None = None) -> Any:
+    async def _read(
+        self, h: AsyncFlux, space: str, key: str, root: treeobj.TreeObj | None = None
+    ) -> Any:
         look = {"namespace": space} if root is None else {"rootdir": root}
         entries = (await h.rpc("kvs.lookup", {**look, "key": key, "flags": 1}))["val"]["data"]
         tree: Tree = {}
@@ -223,7 +229,9 @@ async def play(steps: list[Step], rundir: str) -> None:
     await instance.h.rpc("content-sqlite.collect")
     stats = await instance.h.rpc("content-sqlite.stats.get")
     assert stats["object_count"] <= len(instance.blobs) + 1
-    assert stats["live_bytes"] <= sum(map(len, instance.blobs)) + len(b'{"data":{},"type":"dir","ver":1}')
+    assert stats["live_bytes"] <= sum(map(len, instance.blobs)) + len(
+        b'{"data":{},"type":"dir","ver":1}'
+    )
     await wired.close()
     # What the store says at the end is what a new instance finds.
     again = Wired(1, rundir)

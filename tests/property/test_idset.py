@@ -34,7 +34,9 @@ def test_operations_agree_with_sets(a: set[int], b: set[int]) -> None:
 
 
 @given(ids, st.lists(st.tuples(st.booleans(), spans)))
-def test_ranges_stay_disjoint_and_apart(values: set[int], steps: list[tuple[bool, tuple[int, int]]]) -> None:
+def test_ranges_stay_disjoint_and_apart(
+    values: set[int], steps: list[tuple[bool, tuple[int, int]]]
+) -> None:
     made = IDset(values)
     for add, (first, length) in steps:
         span = range(first, first + length + 1)

@@ -43,7 +43,11 @@ NOTES = st.sampled_from(
 )
 CONTEXTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "submit": st.fixed_dictionaries(
-        {"userid": st.integers(0, 9), "urgency": st.integers(0, 31), "flags": st.sampled_from([0, 2])}
+        {
+            "userid": st.integers(0, 9),
+            "urgency": st.integers(0, 31),
+            "flags": st.sampled_from([0, 2]),
+        }
     ),
     "priority": st.fixed_dictionaries({"priority": st.integers(0, 2**32 - 1)}),
     "urgency": st.fixed_dictionaries({"userid": st.just(0), "urgency": st.integers(0, 31)}),
@@ -54,7 +58,12 @@ CONTEXTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "dependency-add": st.sampled_from("abc").map(lambda name: {"description": name}),
     "dependency-remove": st.sampled_from("abc").map(lambda name: {"description": name}),
     "exception": st.builds(
-        lambda kind, severity, note: {"type": kind, "severity": severity, "note": note, "userid": 0},
+        lambda kind, severity, note: {
+            "type": kind,
+            "severity": severity,
+            "note": note,
+            "userid": 0,
+        },
         st.sampled_from(["cancel", "timeout", "exec", "other"]),
         st.sampled_from([0, 0, 1, 5]),
         st.sampled_from(["", "because"]),
@@ -69,7 +78,11 @@ def eventlogs(draw: st.DrawFn) -> list[Entry]:
     entries: list[Entry] = []
     state = NEW
     for step in range(draw(st.integers(1, 30))):
-        legal = sorted(name for name, table in TRANSITIONS.items() if state in table and (step or name == "submit"))
+        legal = sorted(
+            name
+            for name, table in TRANSITIONS.items()
+            if state in table and (step or name == "submit")
+        )
         name = draw(st.sampled_from([*legal, *UNMOVED] if step else ["submit"]))
         entry: Entry = {"timestamp": 100.0 + step, "name": name}
         if name in CONTEXTS:
@@ -107,7 +120,9 @@ class Readers:
     def check_state(self) -> None:
         """All agree on where the job is, and what it is called for."""
         table, history = self.table, self.history
-        assert self.state == history.state == self.manager.state == self.record.state == table.state[0]
+        assert (
+            self.state == history.state == self.manager.state == self.record.state == table.state[0]
+        )
         assert history.urgency == self.manager.urgency == self.record.urgency == table.urgency[0]
         assert self.tally.running == self.progress.running == history.running
         priority = -1 if history.priority is None else history.priority
@@ -117,16 +132,24 @@ class Readers:
             stamp = getattr(history, name)
             assert stamp == getattr(self.record, name)
             assert (stamp or 0.0) == getattr(table, name)[0]
-        assert history.t_submit == self.manager.t_submit == self.record.t_submit == table.t_submit[0]
+        assert (
+            history.t_submit == self.manager.t_submit == self.record.t_submit == table.t_submit[0]
+        )
 
     def check_facts(self, memos: bool) -> None:
         """All agree on what was said about it."""
         table, history = self.table, self.history
-        assert set(history.dependencies) == self.manager.dependencies == set(self.record.dependencies)
+        assert (
+            set(history.dependencies) == self.manager.dependencies == set(self.record.dependencies)
+        )
         assert list(history.dependencies) == table.dependencies.get(0, [])
         worst = (history.exception_type, history.exception_severity, history.exception_note)
         assert table.exception.get(0, (None, None, None)) == worst
-        assert (self.record.exception_type, self.record.exception_severity, self.record.exception_note) == worst
+        assert (
+            self.record.exception_type,
+            self.record.exception_severity,
+            self.record.exception_note,
+        ) == worst
         fatal = (history.exception_type, history.exception_note) if history.failed_fatally else None
         assert self.manager.exception == fatal
         assert self.progress.exception == fatal
@@ -185,7 +208,9 @@ def test_a_part_read_twice_changes_nothing(entries: list[Entry], data: st.DataOb
 
 @settings(max_examples=200, deadline=None)
 @given(eventlogs(), st.data())
-def test_a_log_read_from_its_middle_ends_the_same(entries: list[Entry], data: st.DataObject) -> None:
+def test_a_log_read_from_its_middle_ends_the_same(
+    entries: list[Entry], data: st.DataObject
+) -> None:
     state = NEW
     for entry in entries:
         state = next_state(state, entry["name"], entry.get("context"))
@@ -202,5 +227,7 @@ def test_readers_never_go_back_but_where_it_is_legal() -> None:
         for state in (1, 2, 4, 8, 16, 32, 64):
             after = observed_state(state, name, {})
             assert after >= state or TRANSITIONS[name].get(state) == after
-    assert all(observed_state(state, "exception", {"severity": 0}) == 32 for state in FATAL_EXCEPTION)
+    assert all(
+        observed_state(state, "exception", {"severity": 0}) == 32 for state in FATAL_EXCEPTION
+    )
     assert observed_state(64, "exception", {"severity": 0}) == 64

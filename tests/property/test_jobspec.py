@@ -20,7 +20,18 @@ values = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["type", "count", "with", "label", "command", "slot", "per_slot", "min", "system", "duration"]
+                [
+                    "type",
+                    "count",
+                    "with",
+                    "label",
+                    "command",
+                    "slot",
+                    "per_slot",
+                    "min",
+                    "system",
+                    "duration",
+                ]
             ),
             inner,
             max_size=4,

@@ -103,7 +103,9 @@ class Store:
     def read(self, key: str, flags: int) -> treeobj.TreeObj:
         while True:
             try:
-                return lookup(self.cache, treeobj.dirref(self.root), key, flags, lambda name: self.root)
+                return lookup(
+                    self.cache, treeobj.dirref(self.root), key, flags, lambda name: self.root
+                )
             except Missing as missing:
                 self.load(missing)
 
@@ -141,14 +143,19 @@ def transaction(number: int, operations: list[tuple[str, str, bytes]]) -> Transa
 def test_same_as_dictionaries(
     split_at: int, restarts: int, batches: list[tuple[list[list[tuple[str, str, bytes]]], bool]]
 ) -> None:
-    with patch.multiple(directory, SPLIT_AT=split_at, PARTS=2), patch.object(commit, "RESTARTS", restarts):
+    with (
+        patch.multiple(directory, SPLIT_AT=split_at, PARTS=2),
+        patch.object(commit, "RESTARTS", restarts),
+    ):
         store = Store()
         model: Model = {}
         for batch, forget in batches:
             model, expected_failures = outcome(model, batch)
             if forget:
                 store.cache.clear()
-            failed = store.commit([transaction(number, operations) for number, operations in enumerate(batch)])
+            failed = store.commit(
+                [transaction(number, operations) for number, operations in enumerate(batch)]
+            )
             assert failed == expected_failures
         assert store.contents() == model
 

@@ -22,9 +22,21 @@ if TYPE_CHECKING:
 
 REPORT = {"rank": 1, "host": "n", "cores": "0-3", "gpus": "", "xml": "d"}
 REQUESTS: list[tuple[type[Service], str, dict[str, Any]]] = [
-    (BarrierService, "barrier.enter", {"name": "b", "nprocs": 2, "count": 1, "internal": True, "userid": 0}),
-    (CronService, "cron.create", {"type": "interval", "name": "x", "args": {"interval": 9}, "command": "x", "rank": 1}),
-    (CronService, "cron.create", {"type": "event", "args": {"topic": "a", "nth": 2}, "command": "x", "environ": {}}),
+    (
+        BarrierService,
+        "barrier.enter",
+        {"name": "b", "nprocs": 2, "count": 1, "internal": True, "userid": 0},
+    ),
+    (
+        CronService,
+        "cron.create",
+        {"type": "interval", "name": "x", "args": {"interval": 9}, "command": "x", "rank": 1},
+    ),
+    (
+        CronService,
+        "cron.create",
+        {"type": "event", "args": {"topic": "a", "nth": 2}, "command": "x", "environ": {}},
+    ),
     (
         CronService,
         "cron.create",
@@ -32,19 +44,48 @@ REQUESTS: list[tuple[type[Service], str, dict[str, Any]]] = [
     ),
     (CronService, "cron.sync", {"topic": "a", "sync_epsilon": 0.1, "disable": False}),
     (CronService, "cron.delete", {"id": 1, "kill": True}),
-    (JobInfoService, "job-info.lookup", {"id": 1, "keys": ["R", "eventlog"], "flags": 0, "userid": 1}),
-    (JobInfoService, "job-info.eventlog-watch", {"id": 1, "path": "guest.output", "flags": 0, "userid": 1}),
+    (
+        JobInfoService,
+        "job-info.lookup",
+        {"id": 1, "keys": ["R", "eventlog"], "flags": 0, "userid": 1},
+    ),
+    (
+        JobInfoService,
+        "job-info.eventlog-watch",
+        {"id": 1, "path": "guest.output", "flags": 0, "userid": 1},
+    ),
     (JobInfoService, "job-info.eventlog-watch-cancel", {"matchtag": 1}),
-    (JobListService, "job-list.list", {"max_entries": 5, "attrs": ["state"], "userid": 0, "states": 0, "results": 0}),
+    (
+        JobListService,
+        "job-list.list",
+        {"max_entries": 5, "attrs": ["state"], "userid": 0, "states": 0, "results": 0},
+    ),
     (JobListService, "job-list.list-id", {"id": 1, "attrs": ["state"]}),
-    (JobListService, "job-list.list-inactive", {"max_entries": 5, "since": 0.0, "attrs": ["name"], "name": "x"}),
+    (
+        JobListService,
+        "job-list.list-inactive",
+        {"max_entries": 5, "since": 0.0, "attrs": ["name"], "name": "x"},
+    ),
     (ResourceService, "resource.drain", {"targets": "0-1", "reason": "x"}),
     (ResourceService, "resource.undrain", {"targets": "0-1"}),
     (ResourceService, "resource.topo-reduce", {"reports": [REPORT], "xml": {"d": "<topology/>"}}),
     (ResourceService, "resource.reload", {"path": "/nonexistent", "force": True}),
 ]
 WORDS = st.sampled_from(
-    ["event", "datetime", "eventlog", "guest.", "R", "0-3", "*/5", "", "state", "\udcff", "a[1-", "\0"]
+    [
+        "event",
+        "datetime",
+        "eventlog",
+        "guest.",
+        "R",
+        "0-3",
+        "*/5",
+        "",
+        "state",
+        "\udcff",
+        "a[1-",
+        "\0",
+    ]
 )
 LEAVES = (
     st.none()
@@ -57,7 +98,10 @@ LEAVES = (
 )
 VALUES = st.recursive(
     LEAVES,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | st.text(max_size=4), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(WORDS | st.text(max_size=4), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
@@ -87,7 +131,9 @@ def _not_found(_payload: Any) -> Any:
     raise OSError(2, "")
 
 
-async def _ask(service: type[Service], topic: str, payload: dict[str, Any], userid: int) -> list[str]:
+async def _ask(
+    service: type[Service], topic: str, payload: dict[str, Any], userid: int
+) -> list[str]:
     """Send one request; return the log lines and answers that tell of a crash."""
     harness = ServiceHarness(
         service,
@@ -99,22 +145,32 @@ async def _ask(service: type[Service], topic: str, payload: dict[str, Any], user
         },
     )
     crashes: list[str] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: crashes.append(str(context)))
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: crashes.append(str(context))
+    )
     await harness.start()
     if service is JobListService:
         await harness.until(lambda: bool(harness.sent))
         harness.answer(harness.sent[0], {"events": [], "replayed": True})
-    tag = harness.submit(topic, payload, userid=userid, flags=STREAMING if topic.endswith("-watch") else 0)
+    tag = harness.submit(
+        topic, payload, userid=userid, flags=STREAMING if topic.endswith("-watch") else 0
+    )
     for _ in range(20):
         await asyncio.sleep(0)
     replies = [msg.text() for msg in harness.replies(tag)]
     harness.disconnect()
     await harness.stop()
     texts = [entry.text for entry in harness.logs] + replies
-    return crashes + [text for text in texts if "internal error" in text or "Traceback" in text or "Error:" in text]
+    return crashes + [
+        text
+        for text in texts
+        if "internal error" in text or "Traceback" in text or "Error:" in text
+    ]
 
 
-@pytest.mark.parametrize(("service", "topic", "valid"), REQUESTS, ids=[topic for _, topic, _ in REQUESTS])
+@pytest.mark.parametrize(
+    ("service", "topic", "valid"), REQUESTS, ids=[topic for _, topic, _ in REQUESTS]
+)
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), userid=st.sampled_from([0, 77]))
 def test_any_payload_is_answered(

@@ -32,7 +32,9 @@ def instance() -> Iterator[Instance]:
 
 
 def is_clean(text: str) -> bool:
-    return "Traceback" not in text and "internal error" not in text and "Exception ignored" not in text
+    return (
+        "Traceback" not in text and "internal error" not in text and "Exception ignored" not in text
+    )
 
 
 # Arguments
@@ -46,7 +48,11 @@ SENTENCES: list[tuple[list[str], int, str]] = [
     (["ping", "-i", "nan", "kvs"], 1, "flux-ping: interval must be >= 0"),
     (["ping", "-i", "inf", "kvs"], 1, "flux-ping: interval must be <= 2147483648"),
     (["ping", "-p", HUGE, "kvs"], 1, "flux-ping: pad must be <= 1073741824"),
-    (["ping", "-c", "x", "kvs"], 1, "flux-ping: Invalid value for '-c' / '--count': 'x' is not a valid integer."),
+    (
+        ["ping", "-c", "x", "kvs"],
+        1,
+        "flux-ping: Invalid value for '-c' / '--count': 'x' is not a valid integer.",
+    ),
     (["module", "nosuch"], 1, "flux-module: unknown sub-command `nosuch'"),
     (["module", "load", "/tmp"], 1, "flux-module: /tmp: Is a directory"),
     (["module", "load", "./nosuch.py"], 1, "flux-module: ./nosuch.py: No such file or directory"),
@@ -57,17 +63,45 @@ SENTENCES: list[tuple[list[str], int, str]] = [
     (["kvs", "get", ""], 1, "flux-kvs: : Invalid argument"),
     (["kvs", "get", "ünï"], 1, "flux-kvs: ünï: No such file or directory"),
     (["kvs", "get", "-w", "-c", "-1", "a.b"], 1, "flux-kvs: count must be >= 0"),
-    (["kvs", "put", "-N", "nosuch", "a=b"], 1, "flux-kvs: flux_kvs_commit: Operation not supported"),
-    (["kvs", "wait", HUGE], 1, f"flux-kvs wait: Invalid value for 'VERSION': {HUGE} is out of range."),
+    (
+        ["kvs", "put", "-N", "nosuch", "a=b"],
+        1,
+        "flux-kvs: flux_kvs_commit: Operation not supported",
+    ),
+    (
+        ["kvs", "wait", HUGE],
+        1,
+        f"flux-kvs wait: Invalid value for 'VERSION': {HUGE} is out of range.",
+    ),
     (["kvs", "move", "a", "a"], 1, "flux-kvs: 'a' and 'a' are the same key"),
-    (["kvs", "eventlog", "append", "-t", "nan", "log", "x"], 1, "flux-kvs: eventlog_entry_create: Invalid argument"),
-    (["kvs", "eventlog", "wait-event", "notlog", "x"], 1, "flux-kvs: flux_kvs_lookup_get: Invalid argument"),
-    (["kvs", "eventlog", "wait-event", "-t", "nan", "log", "x"], 1, "flux-kvs: timeout must be a number of seconds"),
+    (
+        ["kvs", "eventlog", "append", "-t", "nan", "log", "x"],
+        1,
+        "flux-kvs: eventlog_entry_create: Invalid argument",
+    ),
+    (
+        ["kvs", "eventlog", "wait-event", "notlog", "x"],
+        1,
+        "flux-kvs: flux_kvs_lookup_get: Invalid argument",
+    ),
+    (
+        ["kvs", "eventlog", "wait-event", "-t", "nan", "log", "x"],
+        1,
+        "flux-kvs: timeout must be a number of seconds",
+    ),
     (["event", "sub", "-c", "-1"], 1, "flux-event: count must be >= 0"),
     (["exec", "-r", "x", "true"], 1, "flux-exec: idset_decode: Invalid argument"),
-    (["exec", "-r", "2-4294967290", "true"], 68, "flux-exec: Error: ranks 2-4294967290: true: No route to host"),
+    (
+        ["exec", "-r", "2-4294967290", "true"],
+        68,
+        "flux-exec: Error: ranks 2-4294967290: true: No route to host",
+    ),
     (["exec", "-r", "0", ""], 127, "flux-exec: Error: rank 0: : No such file or directory"),
-    (["logger", "-n", "two words", "x"], 1, "flux-logger: invalid appname: 'two words' is not one word"),
+    (
+        ["logger", "-n", "two words", "x"],
+        1,
+        "flux-logger: invalid appname: 'two words' is not one word",
+    ),
     (["content", "load", "x"], 1, "flux-content: flux_content_load: Invalid argument"),
     (["env", ""], 127, "flux-env: the name of the command is empty"),
     (["env", "nosuchprogram"], 127, "flux-env: nosuchprogram: No such file or directory"),
@@ -76,23 +110,45 @@ SENTENCES: list[tuple[list[str], int, str]] = [
     (["queue", "drain", "-t", "-1"], 1, "flux-queue: Invalid argument for option timeout: -1"),
     (["resource"], 2, "flux-resource: error: the following arguments are required: subcommand"),
     (["mini"], 2, "flux-mini: error: the following arguments are required: subcommand"),
-    (["mini", "run", "-n", HUGE, "true"], 1, f"flux-mini: ERROR: --ntasks: integer out of range: '{HUGE}'"),
+    (
+        ["mini", "run", "-n", HUGE, "true"],
+        1,
+        f"flux-mini: ERROR: --ntasks: integer out of range: '{HUGE}'",
+    ),
     (["mini", "run", "--env==x", "true"], 1, "flux-mini: ERROR: --env: no variable name in =x"),
-    (["mini", "submit", "--cc=0-99999999999", "true"], 1, "flux-mini: ERROR: IDset(): Invalid argument: 0-99999999999"),
+    (
+        ["mini", "submit", "--cc=0-99999999999", "true"],
+        1,
+        "flux-mini: ERROR: IDset(): Invalid argument: 0-99999999999",
+    ),
     (["jobs", "-c", HUGE], 2, f"flux-jobs: error: argument -c/--count: {HUGE} is out of range"),
-    (["jobs", "-o", "{nosuch}"], 1, "flux-jobs: ERROR: Error in user format: Unknown format field: nosuch"),
+    (
+        ["jobs", "-o", "{nosuch}"],
+        1,
+        "flux-jobs: ERROR: Error in user format: Unknown format field: nosuch",
+    ),
     (["jobs", "-ao", "{id:>999999999999999999}"], 1, "flux: not enough memory"),
-    (["job", "list", "-c", HUGE], 1, f"flux-job list: Invalid value for '-c' / '--count': {HUGE} is out of range."),
+    (
+        ["job", "list", "-c", HUGE],
+        1,
+        f"flux-job list: Invalid value for '-c' / '--count': {HUGE} is out of range.",
+    ),
     (["job", "list", "-u", HUGE], 1, f"flux-job: unknown user {HUGE}"),
     (["job", "cancel", "ƒ"], 1, 'flux-job: error parsing jobid: "ƒ"'),
     (["job", "kill", "-s", "²", "1"], 1, "flux-job: kill: Invalid signal ²"),
-    (["job", "wait-event", "-t", "nan", "1", "x"], 1, "flux-job: Invalid argument for option timeout: nan"),
+    (
+        ["job", "wait-event", "-t", "nan", "1", "x"],
+        1,
+        "flux-job: Invalid argument for option timeout: nan",
+    ),
     (["job", "list-inactive", "-s", "nan"], 1, "flux-job: since must be a timestamp"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "sentence"), SENTENCES, ids=lambda v: " ".join(v) if isinstance(v, list) else ""
+    ("args", "code", "sentence"),
+    SENTENCES,
+    ids=lambda v: " ".join(v) if isinstance(v, list) else "",
 )
 def test_bad_arguments(instance: Instance, args: list[str], code: int, sentence: str) -> None:
     done = instance.run(*args)
@@ -148,7 +204,9 @@ def test_what_prints_nothing_needs_no_output(instance: Instance) -> None:
     assert shell(instance, "flux setattr some thing >&- 2>&- <&-").returncode == 0
 
 
-@pytest.mark.parametrize("words", ["getattr size", "mini run echo hi", "exec -r0 cat", "content store", "mini run cat"])
+@pytest.mark.parametrize(
+    "words", ["getattr size", "mini run echo hi", "exec -r0 cat", "content store", "mini run cat"]
+)
 def test_closed_input_and_error_output(instance: Instance, words: str) -> None:
     done = shell(instance, f"flux {words} <&-")
     assert (done.returncode, done.stderr) == (0, "")
@@ -211,7 +269,10 @@ class Waiting:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         for words in WAITING:
             with self.path(words).open("wb") as errors:
-                argv = [str(instance.flux), *(job if word == "JOB" else word for word in words.split())]
+                argv = [
+                    str(instance.flux),
+                    *(job if word == "JOB" else word for word in words.split()),
+                ]
                 self.processes[words] = subprocess.Popen(
                     argv,
                     env=instance.environment,
@@ -234,7 +295,10 @@ class Waiting:
     def end(self) -> dict[str, tuple[int, str]]:
         """Return exit code and error output of each."""
         try:
-            return {words: (p.wait(20), self.path(words).read_text()) for words, p in self.processes.items()}
+            return {
+                words: (p.wait(20), self.path(words).read_text())
+                for words, p in self.processes.items()
+            }
         finally:
             for process in self.processes.values():
                 process.kill()
@@ -313,7 +377,11 @@ def test_without_an_instance(words: str) -> None:
 @pytest.mark.parametrize("words", ["jobs", "mini run true", "resource list"])
 def test_without_an_instance_in_the_words_of_python_commands(words: str) -> None:
     done = outside(*words.split())
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"flux-{words.split()[0]}: {UNABLE}")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        1,
+        "",
+        f"flux-{words.split()[0]}: {UNABLE}",
+    )
 
 
 @pytest.mark.parametrize(
@@ -331,7 +399,9 @@ def test_a_uri_that_leads_nowhere(uri: str, reason: str) -> None:
     assert (done.returncode, done.stderr) == (1, f"flux: flux_open: {reason}\n")
 
 
-def test_a_socket_of_something_else(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_of_something_else(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("other")
@@ -356,9 +426,15 @@ def test_a_socket_of_something_else(tmp_path: pathlib.Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
-        (["-s1", "--rundir=/proc/nosuch", "true"], "flux-start: /proc/nosuch: No such file or directory"),
+        (
+            ["-s1", "--rundir=/proc/nosuch", "true"],
+            "flux-start: /proc/nosuch: No such file or directory",
+        ),
         (["-s1", "--test-rundir=/etc/passwd", "true"], "flux-start: /etc/passwd: Not a directory"),
-        (["-s1", "--wrap=nosuchprogram", "true"], "flux-start: nosuchprogram: No such file or directory"),
+        (
+            ["-s1", "--wrap=nosuchprogram", "true"],
+            "flux-start: nosuchprogram: No such file or directory",
+        ),
         (["-o,-Slog-level=x", "true"], "flux-broker: log-level: invalid value 'x'"),
         (["-o,-Stbon.fanout=x", "true"], "flux-broker: tbon.fanout: invalid value 'x'"),
         (["-o,-Sbroker.quorum=x", "true"], "flux-broker: broker.quorum: invalid value 'x'"),
@@ -374,9 +450,15 @@ def test_an_instance_that_cannot_start(args: list[str], sentence: str) -> None:
 
 
 def test_verbose_takes_no_word_after_it() -> None:
-    for words in (["-X", "-v", "echo", "-v2"], ["-vX", "echo", "-v2"], ["--verbose=1", "-X", "echo", "-v2"]):
+    for words in (
+        ["-X", "-v", "echo", "-v2"],
+        ["-vX", "echo", "-v2"],
+        ["--verbose=1", "-X", "echo", "-v2"],
+    ):
         done = outside("start", *words)
-        assert (done.returncode, done.stderr.endswith("flux broker echo -v2\n")) == (0, True), done.stderr
+        assert (done.returncode, done.stderr.endswith("flux broker echo -v2\n")) == (0, True), (
+            done.stderr
+        )
 
 
 def test_the_leader_alone_starts_when_asked_to() -> None:

@@ -20,7 +20,11 @@ def instance() -> Iterator[Instance]:
 
 def words(typed: str, environment: dict[str, str] | None = None) -> list[str]:
     """Return what completes the last word of a command line."""
-    request = {"_FLUX_COMPLETE": "bash_complete", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    request = {
+        "_FLUX_COMPLETE": "bash_complete",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(typed.count(" ")),
+    }
     done = subprocess.run(
         [default_flux()],
         env={**os.environ, **(environment or {}), **request},
@@ -72,4 +76,9 @@ def test_the_script_of_each_shell(shell: str) -> None:
     assert done.returncode == 0
     assert f"_FLUX_COMPLETE={shell}_complete" in done.stdout
     if program := shutil.which(shell):
-        assert subprocess.run([program, "-n"], input=done.stdout, text=True, timeout=20, check=False).returncode == 0
+        assert (
+            subprocess.run(
+                [program, "-n"], input=done.stdout, text=True, timeout=20, check=False
+            ).returncode
+            == 0
+        )

@@ -50,12 +50,16 @@ def test_hashes_the_standard_library() -> None:
     done = demo("--jobs", "200")
     assert done.returncode == 0, done.stdout + done.stderr
     last = done.stdout.splitlines()[-1]
-    assert re.fullmatch(r"demo: 200 jobs, 200 ok, 0 failed, 0 wrong digests, [\d.]+ s, \d+ jobs/s", last), done.stdout
+    assert re.fullmatch(
+        r"demo: 200 jobs, 200 ok, 0 failed, 0 wrong digests, [\d.]+ s, \d+ jobs/s", last
+    ), done.stdout
     assert re.search(r"^demo: \d+/200 done, 0 failed, ", done.stdout, re.MULTILINE)
 
 
 def test_a_failed_job_fails_the_demo(tmp_path: pathlib.Path) -> None:
-    path = replacement(tmp_path, 'case "$1" in */ast.py) exit 3;; esac; exec /usr/bin/sha256sum "$@"')
+    path = replacement(
+        tmp_path, 'case "$1" in */ast.py) exit 3;; esac; exec /usr/bin/sha256sum "$@"'
+    )
     done = demo("--jobs", "200", "--brokers", "1", path=path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "200 jobs, 199 ok, 1 failed, 1 wrong digests" in done.stdout
@@ -63,7 +67,9 @@ def test_a_failed_job_fails_the_demo(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_wrong_digest_fails_the_demo(tmp_path: pathlib.Path) -> None:
-    path = replacement(tmp_path, '[ "${1##*/}" = ast.py ] && echo "0000  $1" || exec /usr/bin/sha256sum "$@"')
+    path = replacement(
+        tmp_path, '[ "${1##*/}" = ast.py ] && echo "0000  $1" || exec /usr/bin/sha256sum "$@"'
+    )
     done = demo("--jobs", "200", "--brokers", "1", path=path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "200 ok, 0 failed, 2 wrong digests" in done.stdout

@@ -69,7 +69,14 @@ def test_sync_of_every_writing_command(tmp_path: Path) -> None:
             assert "only the primary namespace can be made durable" in done.stderr
         kill(running)
     with running_instance(1, kept(tmp_path)) as running, flux.Flux(running.uri) as handle:
-        assert [kvs.get(handle, key) for key in ("a", "b", "link", "dir.b", "dir.c", "last")] == [1, 2, 1, 2, 3, 1]
+        assert [kvs.get(handle, key) for key in ("a", "b", "link", "dir.b", "dir.c", "last")] == [
+            1,
+            2,
+            1,
+            2,
+            3,
+            1,
+        ]
         assert not kvs.exists(handle, "gone") and not kvs.exists(handle, "c")
 
 
@@ -89,7 +96,9 @@ def test_a_deep_key_is_refused_and_the_namespace_goes_on() -> None:
             for depth in (257, 1100, 3000):
                 done = running.run("kvs", "put", "a." * depth + "b=1", timeout=20)
                 assert done.returncode == 1
-                assert "a key has at most 256 components" in done.stderr or "4096 bytes" in done.stderr
+                assert (
+                    "a key has at most 256 components" in done.stderr or "4096 bytes" in done.stderr
+                )
             with flux.Flux(uri["FLUX_URI"]) as handle:
                 deep = {"key": ".".join("a" * 1100), "flags": 0, "dirent": None}
                 body = {"namespace": "primary", "flags": 0, "ops": [deep]}
@@ -125,7 +134,9 @@ def test_a_full_disk_is_told_and_invisible(tiny: Path) -> None:
 
 def start(tiny: Path, script: str) -> subprocess.CompletedProcess[str]:
     """Run a shell script as the program of an instance."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("FLUX_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("FLUX_")
+    }
     path = f"{default_flux().parent}:{environment.get('PATH', os.defpath)}"
     return subprocess.run(
         ["flux", "start", kept(tiny), "sh", "-c", script],

@@ -48,7 +48,9 @@ def test_follow(instance: Instance) -> None:
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert len(lines) == 3
-    assert all(line.split(": ")[1].startswith("submit ") and line.endswith(" clean") for line in lines)
+    assert all(
+        line.split(": ")[1].startswith("submit ") and line.endswith(" clean") for line in lines
+    )
     assert run(instance, "follow.py", "false").returncode == 1
 
 
@@ -57,4 +59,8 @@ def test_pipeline(instance: Instance, tmp_path: pathlib.Path) -> None:
         (tmp_path / f"{number}.py").write_text("one two three\n")
     done = run(instance, "pipeline.sh", str(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["stage 1: word counts of 5 files", "stage 2: the sum of them", "15"]
+    assert done.stdout.splitlines() == [
+        "stage 1: word counts of 5 files",
+        "stage 2: the sum of them",
+        "15",
+    ]

@@ -55,12 +55,18 @@ def closed(sock: socket.socket) -> bool:
 good = framing.pack(wire.request("attr.get", {"name": "size"}, matchtag=1))
 garbage = st.one_of(
     st.binary(min_size=8, max_size=300).filter(lambda data: data[:4] != good[:4]),
-    st.integers(1 << 30, (1 << 32) - 1).map(lambda size: good[:4] + struct.pack(">I", size + 1 & 0xFFFFFFFF) + b"x"),
-    st.binary(min_size=1, max_size=60).map(lambda body: good[:4] + struct.pack(">I", len(body)) + body[:-1] + b"\0"),
+    st.integers(1 << 30, (1 << 32) - 1).map(
+        lambda size: good[:4] + struct.pack(">I", size + 1 & 0xFFFFFFFF) + b"x"
+    ),
+    st.binary(min_size=1, max_size=60).map(
+        lambda body: good[:4] + struct.pack(">I", len(body)) + body[:-1] + b"\0"
+    ),
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(garbage)
 def test_garbage_closes_that_connection_only(instance: Instance, data: bytes) -> None:
     with connect(instance) as bad, connect(instance) as other:
@@ -186,7 +192,9 @@ def _registers(h: Flux, name: str) -> bool:
 
 def test_a_hundred_clients_at_once(instance: Instance) -> None:
     handles = [Flux(instance.uri) for _ in range(100)]
-    pings = [h.rpc("kvs.ping", {"n": number}, nodeid=number % 3) for number, h in enumerate(handles)]
+    pings = [
+        h.rpc("kvs.ping", {"n": number}, nodeid=number % 3) for number, h in enumerate(handles)
+    ]
     assert [ping.get()["n"] for ping in pings] == list(range(100))
     for h in handles:
         h.close()
@@ -224,7 +232,11 @@ def test_a_killed_broker_is_noticed_and_the_rest_goes_on() -> None:
     with running_instance(4) as instance:
         with Flux(instance.uri) as h, Flux(instance.uri.removesuffix("0") + "2") as doomed:
             pid = int(doomed.attr_get("broker.pid") or 0)
-            held = h.rpc("barrier.enter", {"name": "never", "count": 1, "nprocs": 2, "internal": False}, nodeid=2)
+            held = h.rpc(
+                "barrier.enter",
+                {"name": "never", "count": 1, "nprocs": 2, "internal": False},
+                nodeid=2,
+            )
             os.kill(pid, signal.SIGKILL)
             started = time.monotonic()
             with pytest.raises(OSError, match="No route to host"):

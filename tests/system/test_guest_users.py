@@ -48,7 +48,11 @@ def as_guest(instance: Instance, script: str) -> str:
     body = "\n".join("    " + line for line in script.strip().splitlines())
     program = f"{PRELUDE}\nasync def main():\n{body}\nasyncio.run(main())\n"
     done = subprocess.run(
-        [sys.executable, "-c", program, instance.uri], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program, instance.uri],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -68,7 +72,9 @@ await handle.close()
 """
     body = "\n".join("    " + line for line in script.strip().splitlines())
     program = f"{PRELUDE}\nasync def main():\n{body}\nasyncio.run(main())\n"
-    guest = subprocess.Popen([sys.executable, "-c", program, instance.uri], stdout=subprocess.PIPE, text=True)
+    guest = subprocess.Popen(
+        [sys.executable, "-c", program, instance.uri], stdout=subprocess.PIPE, text=True
+    )
     assert guest.stdout is not None
     assert guest.stdout.readline() == "ready\n"
     assert instance.run("kvs", "put", "secret.key=1").returncode == 0

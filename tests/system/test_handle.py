@@ -55,7 +55,9 @@ def test_a_handle_to_another_rank(instance: Instance) -> None:
 def test_callbacks_run_in_the_reactor(h: flux.Flux) -> None:
     order: list[Any] = []
     for number in range(5):
-        h.rpc("kvs.ping", {"n": number}).then(lambda rpc, word: order.append((rpc.get()["n"], word)), "w")
+        h.rpc("kvs.ping", {"n": number}).then(
+            lambda rpc, word: order.append((rpc.get()["n"], word)), "w"
+        )
     assert order == []
     assert h.reactor_run() == 0
     assert sorted(order) == [(number, "w") for number in range(5)]
@@ -63,7 +65,9 @@ def test_callbacks_run_in_the_reactor(h: flux.Flux) -> None:
 
 def test_a_callback_may_wait_for_another_rpc(h: flux.Flux) -> None:
     answers: list[str] = []
-    h.rpc("kvs.ping", {}).then(lambda _: answers.append(h.rpc("attr.get", {"name": "size"}).get()["value"]))
+    h.rpc("kvs.ping", {}).then(
+        lambda _: answers.append(h.rpc("attr.get", {"name": "size"}).get()["value"])
+    )
     h.reactor_run()
     assert answers == ["3"]
 
@@ -192,7 +196,9 @@ def test_a_service_in_python(instance: Instance, h: flux.Flux) -> None:
 
 def test_a_lost_broker_fails_every_rpc() -> None:
     with running_instance(1) as instance, flux.Flux(instance.uri) as handle:
-        held = handle.rpc("barrier.enter", {"name": "x", "count": 1, "nprocs": 2, "internal": False})
+        held = handle.rpc(
+            "barrier.enter", {"name": "x", "count": 1, "nprocs": 2, "internal": False}
+        )
         instance.stop()
         with pytest.raises(OSError, match="Connection reset by peer"):
             held.get()
@@ -211,8 +217,14 @@ async def test_the_asyncio_handle(instance: Instance) -> None:
         async with handle.stream("log.dmesg", {"follow": False}, cancel=None) as stream:
             assert (await stream.next_message()) is not None
         with pytest.raises(TimeoutError):
-            await handle.rpc("barrier.enter", {"name": "n", "count": 1, "nprocs": 2, "internal": False}, timeout=0.05)
-        answers = await asyncio.gather(*(handle.rpc("kvs.ping", {"n": n}, nodeid=n % 3) for n in range(50)))
+            await handle.rpc(
+                "barrier.enter",
+                {"name": "n", "count": 1, "nprocs": 2, "internal": False},
+                timeout=0.05,
+            )
+        answers = await asyncio.gather(
+            *(handle.rpc("kvs.ping", {"n": n}, nodeid=n % 3) for n in range(50))
+        )
         assert [answer["n"] for answer in answers] == list(range(50))
 
 
@@ -232,7 +244,9 @@ def mod_main(h, *args):
 """
 
 
-def test_a_python_module_is_loaded_listed_asked_and_removed(instance: Instance, tmp_path: pathlib.Path) -> None:
+def test_a_python_module_is_loaded_listed_asked_and_removed(
+    instance: Instance, tmp_path: pathlib.Path
+) -> None:
     path = tmp_path / "hello.py"
     path.write_text(MODULE)
     assert instance.run("module", "load", str(path), "big", "world").stderr == ""
@@ -248,9 +262,13 @@ def test_a_python_module_is_loaded_listed_asked_and_removed(instance: Instance, 
     assert "hello" not in instance.run("module", "list").stdout
 
 
-def test_a_module_that_only_runs_its_reactor_stays_and_answers(instance: Instance, tmp_path: pathlib.Path) -> None:
+def test_a_module_that_only_runs_its_reactor_stays_and_answers(
+    instance: Instance, tmp_path: pathlib.Path
+) -> None:
     path = tmp_path / "file.py"
-    path.write_text('mod_name = "quiet"\ndef mod_main(h, *args):\n    h.log(6, " ".join(args))\n    h.reactor_run()\n')
+    path.write_text(
+        'mod_name = "quiet"\ndef mod_main(h, *args):\n    h.log(6, " ".join(args))\n    h.reactor_run()\n'
+    )
     assert instance.run("module", "info", str(path)).stdout.startswith("Module name:  quiet\n")
     assert instance.run("module", "load", str(path), "one").stderr == ""
     assert instance.run("module", "debug", "--set", "0x3", "quiet").stdout == "0x3\n"
@@ -273,7 +291,9 @@ def test_a_module_that_only_runs_its_reactor_stays_and_answers(instance: Instanc
         ("mod_name = 'bad'\ndef mod_main(h): 1/0", ""),
     ],
 )
-def test_a_broken_module_is_reported(instance: Instance, tmp_path: pathlib.Path, text: str, message: str) -> None:
+def test_a_broken_module_is_reported(
+    instance: Instance, tmp_path: pathlib.Path, text: str, message: str
+) -> None:
     path = tmp_path / "bad.py"
     path.write_text(text)
     done = instance.run("module", "load", str(path))

@@ -61,15 +61,22 @@ def deep(levels: int, key: str = "name") -> bytes:
 
 def check_alive(client: Wire) -> None:
     for rank in range(SIZE):
-        assert client.ask("attr.get", b'{"name":"size"}\0', rank).json() == {"value": "3", "flags": 1}
-        answer = client.ask("kvs.lookup", b'{"namespace":"primary","key":"nosuch","flags":0}\0', rank)
+        assert client.ask("attr.get", b'{"name":"size"}\0', rank).json() == {
+            "value": "3",
+            "flags": 1,
+        }
+        answer = client.ask(
+            "kvs.lookup", b'{"namespace":"primary","key":"nosuch","flags":0}\0', rank
+        )
         assert answer.errnum == errno.ENOENT
     ops = b'{"namespace":"primary","flags":0,"ops":[{"key":"a","flags":0,"dirent":null}]}\0'
     assert client.ask("kvs.commit", ops, 0).errnum == 0
 
 
 @pytest.mark.parametrize("levels", [199, 240, 253, 254, 1000, 1020, 1500, 100_000])
-@pytest.mark.parametrize("topic", ["attr.get", "kvs.ping", "broker.ping", "job-info.lookup", "event.subscribe"])
+@pytest.mark.parametrize(
+    "topic", ["attr.get", "kvs.ping", "broker.ping", "job-info.lookup", "event.subscribe"]
+)
 def test_deep_payloads_are_answered(client: Wire, topic: str, levels: int) -> None:
     for rank in range(SIZE):
         answer = client.ask(topic, deep(levels), rank)
@@ -78,7 +85,9 @@ def test_deep_payloads_are_answered(client: Wire, topic: str, levels: int) -> No
     check_alive(client)
 
 
-@pytest.mark.parametrize("value", [rb"\ud800", rb"\udc00", rb"\udcff", rb"\ud800\ud800", "\U0010fffd00".encode()])
+@pytest.mark.parametrize(
+    "value", [rb"\ud800", rb"\udc00", rb"\udcff", rb"\ud800\ud800", "\U0010fffd00".encode()]
+)
 @pytest.mark.parametrize(
     ("topic", "key"),
     [
@@ -92,7 +101,9 @@ def test_deep_payloads_are_answered(client: Wire, topic: str, levels: int) -> No
         ("event.subscribe", "topic"),
     ],
 )
-def test_text_that_is_not_unicode_is_answered(client: Wire, topic: str, key: str, value: bytes) -> None:
+def test_text_that_is_not_unicode_is_answered(
+    client: Wire, topic: str, key: str, value: bytes
+) -> None:
     payload = b'{"%s":"%s","owner":0,"id":1,"flags":0}' % (key.encode(), value) + NUL
     first = client.ask(topic, payload, 0)
     second = client.ask(topic, payload, 0)
@@ -106,13 +117,17 @@ def test_text_that_is_not_unicode_is_answered(client: Wire, topic: str, key: str
     ["kvs.setroot-primary", "kvs.namespace-removed-x", "kvs.dropcache", "heartbeat.pulse", "job-exception",
      "overlay.online", "overlay.offline", "shell-1.kill", "state-machine.nosuch", "kvs.stats.clear", "resource.x"],
 )  # fmt: skip
-@pytest.mark.parametrize("payload", [None, b"", NUL, b"{}\0", b'{"a":1}\0', b"[1]\0", b"\xff\0", deep(1500)])
+@pytest.mark.parametrize(
+    "payload", [None, b"", NUL, b"{}\0", b'{"a":1}\0', b"[1]\0", b"\xff\0", deep(1500)]
+)
 def test_events_without_sense_are_survived(client: Wire, topic: str, payload: bytes | None) -> None:
     client.send(wire.event(topic, payload))
     check_alive(client)
 
 
-def test_what_a_message_did_is_logged_with_topic_and_sender(instance: Instance, client: Wire) -> None:
+def test_what_a_message_did_is_logged_with_topic_and_sender(
+    instance: Instance, client: Wire
+) -> None:
     client.ask("kvs.ping", b'{"route":1,"a":1e308}\0', 0)
     client.send(wire.event("kvs.setroot-primary", b"[1]\0"))
     check_alive(client)

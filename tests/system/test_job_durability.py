@@ -124,7 +124,8 @@ def test_an_instance_that_was_killed_in_a_purge_has_whole_jobs(tmp_path: pathlib
         script = ("--setattr=system.exec.test.run_duration=0.001s", "--cc=1-120", "true")
         ids = instance.run("mini", "submit", "--wait", *script).stdout.split()
         purge = subprocess.Popen(
-            [default_flux(), "job", "purge", "--num-limit=0", "--batch=2", "--force"], env=instance.environment
+            [default_flux(), "job", "purge", "--num-limit=0", "--batch=2", "--force"],
+            env=instance.environment,
         )
         with Flux(instance.uri) as handle:
             until(lambda: handle.rpc("job-manager.stats.get").get()["inactive_jobs_purged"] >= 20)
@@ -154,10 +155,17 @@ def test_limits_of_the_configuration(tmp_path: pathlib.Path) -> None:
 def test_a_mistake_in_the_configuration_fails_the_start(tmp_path: pathlib.Path) -> None:
     (tmp_path / "jobs.toml").write_text("[job-manager]\ninactive-num-limit = -3\n")
     start = subprocess.run(
-        [default_flux(), "start", f"-o,-c{tmp_path}", "true"], capture_output=True, text=True, timeout=60, check=False
+        [default_flux(), "start", f"-o,-c{tmp_path}", "true"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert start.returncode != 0
-    assert f"{tmp_path}/jobs.toml:2: job-manager.inactive-num-limit: must be an integer" in start.stderr
+    assert (
+        f"{tmp_path}/jobs.toml:2: job-manager.inactive-num-limit: must be an integer"
+        in start.stderr
+    )
 
 
 class Disk:
@@ -185,7 +193,10 @@ def disk(tmp_path: pathlib.Path) -> Iterator[Disk]:
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=12m", "none", str(folder)], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=12m", "none", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if mount.returncode != 0:
         pytest.skip(f"a tmpfs cannot be mounted here: {mount.stderr.strip()}")
@@ -218,7 +229,9 @@ def test_a_job_that_a_full_disk_does_not_take_is_refused(disk: Disk) -> None:
         kill(instance)
     with running_instance(1, option) as instance:
         until(lambda: instance.run("job", "list", "-s", "active").stdout == "")
-        assert sorted(instance.run("jobs", "-a", "-n", "-c", "0", "-o", "{id}").stdout.split()) == sorted(after)
+        assert sorted(
+            instance.run("jobs", "-a", "-n", "-c", "0", "-o", "{id}").stdout.split()
+        ) == sorted(after)
 
 
 def test_events_that_a_full_disk_does_not_take_are_told_when_it_has_room(disk: Disk) -> None:
@@ -239,7 +252,8 @@ def test_events_that_a_full_disk_does_not_take_are_told_when_it_has_room(disk: D
         assert instance.run("job", "wait-event", "-t", "30", id, "clean").returncode == 0
         assert "eventlog commits work again" in instance.run("dmesg").stdout
         log = [
-            json.loads(line)["name"] for line in instance.run("job", "eventlog", "-f", "json", id).stdout.splitlines()
+            json.loads(line)["name"]
+            for line in instance.run("job", "eventlog", "-f", "json", id).stdout.splitlines()
         ]
         assert log[4:6] == ["start", "exception"]
         assert len(log) == len(set(log)), "nothing was stored twice"
@@ -277,7 +291,10 @@ def test_the_purge_command() -> None:
         assert purge("-f", second) == (0, "flux-job: purged 1 inactive jobs, 1 remaining")
         assert purge("-f", second) == (1, f"flux-job: purge: {second}: unknown job id")
         assert instance.run("jobs", "-a", "-n", "-o", "{id}").stdout.split() == [active, first]
-        assert purge("--num-limit=0", "--force") == (0, "flux-job: purged 1 inactive jobs, 0 remaining")
+        assert purge("--num-limit=0", "--force") == (
+            0,
+            "flux-job: purged 1 inactive jobs, 0 remaining",
+        )
         for wrong in (
             ["--age-limit=x"],
             ["--num-limit=-1"],

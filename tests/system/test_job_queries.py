@@ -31,9 +31,13 @@ def flux(instance: Instance, *arguments: str, code: int = 0) -> str:
 
 def signed(*command: str) -> str:
     jobspec = {
-        "resources": [{"type": "slot", "count": 1, "with": [{"type": "core", "count": 1}], "label": "task"}],
+        "resources": [
+            {"type": "slot", "count": 1, "with": [{"type": "core", "count": 1}], "label": "task"}
+        ],
         "tasks": [{"command": list(command), "slot": "task", "count": {"per_slot": 1}}],
-        "attributes": {"system": {"duration": 0, "cwd": "/", "environment": {"PATH": "/usr/bin:/bin"}}},
+        "attributes": {
+            "system": {"duration": 0, "cwd": "/", "environment": {"PATH": "/usr/bin:/bin"}}
+        },
         "version": 1,
     }
     return security.sign(json.dumps(jobspec)).decode()
@@ -41,7 +45,9 @@ def signed(*command: str) -> str:
 
 async def entries(handle: AsyncFlux, id: int, path: str) -> list[dict[str, object]]:
     """Watch an eventlog to its end."""
-    async with handle.stream("job-info.eventlog-watch", {"id": id, "path": path, "flags": 0}) as stream:
+    async with handle.stream(
+        "job-info.eventlog-watch", {"id": id, "path": path, "flags": 0}
+    ) as stream:
         return [eventlog.parse(item["event"]) async for item in stream]
 
 
@@ -52,7 +58,9 @@ async def submit(handle: AsyncFlux, *command: str, urgency: int = 16) -> int:
 
 async def test_watchers_of_many_jobs_miss_nothing(instance: Instance) -> None:
     async with await AsyncFlux.connect(instance.uri) as handle:
-        ids = await asyncio.gather(*(submit(handle, "sh", "-c", "echo one; echo two") for _ in range(30)))
+        ids = await asyncio.gather(
+            *(submit(handle, "sh", "-c", "echo one; echo two") for _ in range(30))
+        )
         paths = ("eventlog", "guest.exec.eventlog", "guest.output")
         logs = await asyncio.gather(*(entries(handle, id, path) for id in ids for path in paths))
         for main, execution, output in zip(logs[0::3], logs[1::3], logs[2::3], strict=True):
@@ -60,7 +68,9 @@ async def test_watchers_of_many_jobs_miss_nothing(instance: Instance) -> None:
             assert [execution[0]["name"], execution[-1]["name"]] == ["init", "done"]
             data = "".join(str(entry["context"].get("data", "")) for entry in output[1:])  # type: ignore[attr-defined]
             assert data == "one\ntwo\n"
-        stored = await handle.rpc("job-info.lookup", {"id": ids[0], "keys": ["eventlog"], "flags": 0})
+        stored = await handle.rpc(
+            "job-info.lookup", {"id": ids[0], "keys": ["eventlog"], "flags": 0}
+        )
         assert list(eventlog.decode(stored["eventlog"])) == logs[0]
         stats = await handle.rpc("job-info.stats.get")
         assert (stats["watchers"], stats["listeners"]) == (0, 0)
@@ -80,13 +90,17 @@ async def test_another_rank_watches_for_its_clients(instance: Instance) -> None:
         id = await submit(handle, "sleep", "30")
     uri = flux(instance, "exec", "-r", "3", "flux", "getattr", "local-uri")
     async with await AsyncFlux.connect(uri) as far:
-        async with far.stream("job-info.eventlog-watch", {"id": id, "path": "eventlog", "flags": 0}) as stream:
+        async with far.stream(
+            "job-info.eventlog-watch", {"id": id, "path": "eventlog", "flags": 0}
+        ) as stream:
             async for item in stream:
                 if eventlog.parse(item["event"])["name"] == "start":
                     break
         await far.rpc("job-manager.raise", {"id": id, "severity": 0, "type": "cancel"})
         assert (await entries(far, id, "eventlog"))[-1]["name"] == "clean"
-        job = (await far.rpc("job-list.list-id", {"id": id, "attrs": ["result", "exception_type"]}))["job"]
+        job = (
+            await far.rpc("job-list.list-id", {"id": id, "attrs": ["result", "exception_type"]})
+        )["job"]
         assert job["exception_type"] == "cancel"
     async with await AsyncFlux.connect(instance.uri) as handle:
         for rank in range(4):
@@ -125,7 +139,9 @@ def test_drained_ranks_get_no_jobs(instance: Instance) -> None:
 
 
 async def test_a_barrier_spans_ranks(instance: Instance) -> None:
-    uris = [flux(instance, "exec", "-r", str(rank), "flux", "getattr", "local-uri") for rank in range(4)]
+    uris = [
+        flux(instance, "exec", "-r", str(rank), "flux", "getattr", "local-uri") for rank in range(4)
+    ]
     handles = [await AsyncFlux.connect(uri) for uri in uris]
     try:
         entered = [handle.rpc("barrier.enter", {"name": "all", "nprocs": 4}) for handle in handles]
@@ -144,7 +160,9 @@ async def test_a_client_that_leaves_breaks_the_barrier(instance: Instance) -> No
     async with await AsyncFlux.connect(instance.uri) as stays:
         waiting = asyncio.ensure_future(stays.rpc("barrier.enter", {"name": "broken", "nprocs": 3}))
         leaves = await AsyncFlux.connect(instance.uri)
-        entered = asyncio.ensure_future(leaves.rpc("barrier.enter", {"name": "broken", "nprocs": 3}))
+        entered = asyncio.ensure_future(
+            leaves.rpc("barrier.enter", {"name": "broken", "nprocs": 3})
+        )
         while (await stays.rpc("barrier.stats.get"))["waiting"] < 2:
             await asyncio.sleep(0)
         await leaves.close()

@@ -96,7 +96,10 @@ def test_scheduler_reloaded_under_a_running_job(instance: Instance) -> None:
 
 
 def test_job_manager_reloaded_with_jobs(instance: Instance) -> None:
-    held, running = submitted(instance, "--urgency=hold", "true"), submitted(instance, "sleep", "100")
+    held, running = (
+        submitted(instance, "--urgency=hold", "true"),
+        submitted(instance, "sleep", "100"),
+    )
     instance.run("job", "wait-event", running, "start")
     assert instance.run("module", "reload", "job-manager").returncode == 0
     assert instance.run("job", "wait-event", "-t", "30s", running, "clean").returncode == 0
@@ -123,7 +126,9 @@ def test_jobtap_plugin(instance: Instance, tmp_path: pathlib.Path) -> None:
     assert refused.returncode == 1
     assert "limit is 3" in refused.stderr
     id = submitted(instance, "true")
-    assert instance.run("job", "wait-event", id, "priority").stdout.endswith(" priority priority=1016\n")
+    assert instance.run("job", "wait-event", id, "priority").stdout.endswith(
+        " priority priority=1016\n"
+    )
     assert instance.run("jobtap", "remove", "plus*").returncode == 0
     assert instance.run("jobtap", "list").stdout == ""
 
@@ -132,7 +137,9 @@ def test_validators_in_worker_processes(instance: Instance, tmp_path: pathlib.Pa
     file = tmp_path / "polite.py"
     file.write_text(VALIDATOR)
     instance.run("module", "remove", "job-ingest")
-    done = instance.run("module", "load", "job-ingest", f"validator-plugins=jobspec,feasibility,{file}")
+    done = instance.run(
+        "module", "load", "job-ingest", f"validator-plugins=jobspec,feasibility,{file}"
+    )
     assert done.returncode == 0, done.stderr
     try:
         assert "not with these words" in instance.run("mini", "submit", "rude").stderr
@@ -154,7 +161,14 @@ def test_a_burst_of_simulated_jobs_leaves_nothing(instance: Instance, handle: Fl
     answers = [wait.get() for wait in waits]
     assert {answer["id"] for answer in answers} == ids
     assert all(answer["success"] for answer in answers)
-    counts = handle.rpc("job-manager.alloc-admin", {"query_only": True, "enable": False, "reason": ""}).get()
-    assert (counts["queue_length"], counts["alloc_pending"], counts["free_pending"], counts["running"]) == (0, 0, 0, 0)
+    counts = handle.rpc(
+        "job-manager.alloc-admin", {"query_only": True, "enable": False, "reason": ""}
+    ).get()
+    assert (
+        counts["queue_length"],
+        counts["alloc_pending"],
+        counts["free_pending"],
+        counts["running"],
+    ) == (0, 0, 0, 0)
     with pytest.raises(OSError, match="no more waitable"):
         handle.rpc("job-manager.wait", {"id": -1}).get()

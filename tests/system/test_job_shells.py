@@ -54,7 +54,9 @@ def sleepers(seconds: str) -> list[psutil.Process]:
 def test_pmi_pairs_reach_every_rank(instance: Instance) -> None:
     done = mini(instance, "-N3", "-n6", sys.executable, "-c", PMI)
     values = ",".join(f"value{rank}" for rank in range(6))
-    assert sorted(done.stdout.splitlines()) == [f"{rank} 6 {values} (vector,(0,3,2))" for rank in range(6)]
+    assert sorted(done.stdout.splitlines()) == [
+        f"{rank} 6 {values} (vector,(0,3,2))" for rank in range(6)
+    ]
     assert done.returncode == 0
 
 

@@ -45,7 +45,9 @@ def test_a_pipeline_into_bulksubmit(instance: Instance) -> None:
 
 
 def test_one_failed_job_of_many_sets_the_exit_code(instance: Instance) -> None:
-    done = instance.run("mini", "bulksubmit", "--wait", "--quiet", "sh", "-c", "exit {}", ":::", "0", "3", "0")
+    done = instance.run(
+        "mini", "bulksubmit", "--wait", "--quiet", "sh", "-c", "exit {}", ":::", "0", "3", "0"
+    )
     assert done.returncode == 3
 
 
@@ -66,7 +68,10 @@ def test_binary_output_arrives_unchanged(instance: Instance, tmp_path: pathlib.P
     path = tmp_path / "data"
     path.write_bytes(bytes(range(256)) * 500)
     done = subprocess.run(
-        [default_flux(), "mini", "run", "cat", path], env=instance.environment, capture_output=True, check=True
+        [default_flux(), "mini", "run", "cat", path],
+        env=instance.environment,
+        capture_output=True,
+        check=True,
     )
     assert done.stdout == path.read_bytes()
 
@@ -85,7 +90,9 @@ def test_output_without_a_newline_stays_without(instance: Instance) -> None:
         (("false",), 1, "exit code 1"),
     ],
 )
-def test_how_a_task_fails(instance: Instance, command: tuple[str, ...], code: int, words: str) -> None:
+def test_how_a_task_fails(
+    instance: Instance, command: tuple[str, ...], code: int, words: str
+) -> None:
     done = instance.run("mini", "run", *command)
     assert done.returncode == code
     assert words in done.stderr
@@ -110,7 +117,11 @@ def test_a_job_that_must_wait_waits_and_then_runs(instance: Instance) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["notjson", "{}", '{"version":1,"resources":[],"tasks":[],"attributes":{"system":{"duration":0}}}'],
+    [
+        "notjson",
+        "{}",
+        '{"version":1,"resources":[],"tasks":[],"attributes":{"system":{"duration":0}}}',
+    ],
 )
 def test_a_bad_jobspec_is_refused_and_nothing_is_left(instance: Instance, text: str) -> None:
     before = instance.run("jobs", "-a", "-n", "-o", "{id}").stdout
@@ -164,7 +175,9 @@ def test_a_watcher_killed_in_mid_stream_leaves_no_watch(instance: Instance) -> N
 
 def test_cancelling_ends_every_process_of_a_job(instance: Instance) -> None:
     mark = f"7{os.getpid()}"
-    jobid = instance.run("mini", "submit", "-n4", "sh", "-c", f"sleep {mark} & sleep {mark}").stdout.strip()
+    jobid = instance.run(
+        "mini", "submit", "-n4", "sh", "-c", f"sleep {mark} & sleep {mark}"
+    ).stdout.strip()
 
     def sleepers() -> list[int]:
         found = []
@@ -180,8 +193,21 @@ def test_cancelling_ends_every_process_of_a_job(instance: Instance) -> None:
 
 
 def test_two_submitters_at_once(instance: Instance) -> None:
-    command = [default_flux(), "mini", "bulksubmit", "--wait", "--quiet", "true", "{}", ":::", *map(str, range(60))]
-    both = [subprocess.Popen(command, env=instance.environment, stderr=subprocess.PIPE) for _ in range(2)]
+    command = [
+        default_flux(),
+        "mini",
+        "bulksubmit",
+        "--wait",
+        "--quiet",
+        "true",
+        "{}",
+        ":::",
+        *map(str, range(60)),
+    ]
+    both = [
+        subprocess.Popen(command, env=instance.environment, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
     assert [run.communicate(timeout=90)[1] for run in both] == [b"", b""]
     assert [run.returncode for run in both] == [0, 0]
 
@@ -193,7 +219,17 @@ def test_the_python_api_submits_watches_and_gets_the_result(instance: Instance) 
         jobspec.environment = {"PATH": os.environ["PATH"]}
         jobid = flux.job.submit(h, jobspec, waitable=True)
         names = [event.name for event in flux.job.event_watch(h, jobid)]
-        assert names == ["submit", "depend", "priority", "alloc", "start", "finish", "release", "free", "clean"]
+        assert names == [
+            "submit",
+            "depend",
+            "priority",
+            "alloc",
+            "start",
+            "finish",
+            "release",
+            "free",
+            "clean",
+        ]
         assert flux.job.result(h, jobid).returncode == 2
         status = flux.job.wait(h, jobid)
         assert (status.jobid, status.success) == (jobid, False)
@@ -213,7 +249,9 @@ def test_a_killed_broker_fails_its_jobs_and_the_others_go_on() -> None:
         assert done.returncode != 0
         assert "exception" in done.stderr
         assert instance.run("mini", "run", "-n6", "true").returncode == 0
-        listed = instance.run("resource", "list", "-n", "-s", "down", "-o", "{nnodes} {ncores}").stdout.split()
+        listed = instance.run(
+            "resource", "list", "-n", "-s", "down", "-o", "{nnodes} {ncores}"
+        ).stdout.split()
         assert listed == ["1", "2"]
         started = time.monotonic()
         assert instance.stop() == 0
@@ -232,6 +270,9 @@ def test_an_acknowledged_job_survives_a_kill_of_the_instance(tmp_path: pathlib.P
     with running_instance(1, option) as instance:
         assert state(instance, held) == "SCHED"
         instance.run("job", "urgency", held, "16")
-        for job in (held, ran):  # the last events of `ran` may be lost with the broker; then it runs again
+        for job in (
+            held,
+            ran,
+        ):  # the last events of `ran` may be lost with the broker; then it runs again
             assert instance.run("job", "wait-event", "-t", "60", job, "clean").returncode == 0
             assert state(instance, job) == "INACTIVE"

@@ -57,4 +57,6 @@ def test_attributes_modules_and_the_log(instance: Instance) -> None:
     assert attributes["size"] == "1"
     (modules,) = lines(instance, "module", "list")
     assert "kvs" in {module["name"] for module in modules}
-    assert {"name": "app", "severity": "info", "text": "word"}.items() <= lines(instance, "dmesg")[-1].items()
+    assert {"name": "app", "severity": "info", "text": "word"}.items() <= lines(instance, "dmesg")[
+        -1
+    ].items()

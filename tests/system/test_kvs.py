@@ -184,5 +184,7 @@ def test_a_killed_instance_finds_what_was_committed_for_good(tmp_path: Path) -> 
         os.kill(int(handle.attr_get("broker.pid")), signal.SIGKILL)
         assert running.process.wait(30) != 0
     with running_instance(1, option) as running, flux.Flux(running.uri) as handle:
-        assert [kvs.get(handle, f"job.{number}") for number in range(30)] == ["x" * n * 10 for n in range(30)]
+        assert [kvs.get(handle, f"job.{number}") for number in range(30)] == [
+            "x" * n * 10 for n in range(30)
+        ]
         assert kvs_rpc.get_version(handle) >= version

@@ -92,7 +92,14 @@ def load(instance: Instance, jobs: int, clients: int) -> None:
     per = jobs // 4
     for words in (["true"], ["false"], ["echo", "x"]):
         done = instance.run(
-            "mini", "bulksubmit", "--wait", "--quiet", *words, ":::", *map(str, range(per)), timeout=300
+            "mini",
+            "bulksubmit",
+            "--wait",
+            "--quiet",
+            *words,
+            ":::",
+            *map(str, range(per)),
+            timeout=300,
         )
         assert done.returncode in (0, 1), done.stderr
     held = instance.run("mini", "submit", f"--cc=1-{per}", "--urgency=hold", "true")
@@ -104,7 +111,11 @@ def load(instance: Instance, jobs: int, clients: int) -> None:
             h.event_subscribe(f"topic{number}")
             h.rpc("kvs.ping", {}).get()
             h.rpc("job-manager.events-journal", {}, flags=2)
-            h.rpc("kvs-watch.lookup", {"key": f"k{number}", "namespace": "primary", "flags": 12}, flags=2)
+            h.rpc(
+                "kvs-watch.lookup",
+                {"key": f"k{number}", "namespace": "primary", "flags": 12},
+                flags=2,
+            )
             h.rpc("kvs.sync", {"namespace": "primary", "rootseq": 1 << 40})
             h.rpc("job-list.list-id", {"id": number, "attrs": []})
             h.rpc("log.dmesg", {"follow": True}, flags=2)
@@ -132,7 +143,12 @@ def test_no_growth_with_jobs_and_clients(instance: Instance) -> None:
 def test_module_statistics_are_back_at_rest(instance: Instance) -> None:
     manager = json.loads(instance.run("module", "stats", "job-manager").stdout)
     journal = manager.pop("journal")
-    assert (manager["active_jobs"], manager["running"], manager["alloc_pending"], manager["free_pending"]) == (
+    assert (
+        manager["active_jobs"],
+        manager["running"],
+        manager["alloc_pending"],
+        manager["free_pending"],
+    ) == (
         0,
         0,
         0,

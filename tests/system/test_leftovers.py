@@ -121,7 +121,9 @@ def test_jobs_go_on_after_a_shell_host_was_stopped_or_killed(number: int) -> Non
         os.kill(host.pid, number)
         counter = instance.home / "counter"
         new = [
-            instance.run("mini", "submit", "sh", "-c", f"echo x >>{counter}; sleep 0.1").stdout.strip()
+            instance.run(
+                "mini", "submit", "sh", "-c", f"echo x >>{counter}; sleep 0.1"
+            ).stdout.strip()
             for _ in range(5)
         ]
         for jobid in new:
@@ -140,7 +142,9 @@ def test_jobs_go_on_after_a_shell_host_was_stopped_or_killed(number: int) -> Non
 
 def test_a_job_of_a_replaced_host_can_be_cancelled_and_killed() -> None:
     with running_instance(1) as instance:
-        jobid = instance.run("mini", "submit", "sh", "-c", "trap '' TERM; sleep 6209 & wait; wait").stdout.strip()
+        jobid = instance.run(
+            "mini", "submit", "sh", "-c", "trap '' TERM; sleep 6209 & wait; wait"
+        ).stdout.strip()
         until(lambda: sleepers("6209"))
         (host,) = hosts(broker_pid(instance, 0))
         host.suspend()

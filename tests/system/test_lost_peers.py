@@ -38,7 +38,9 @@ def number(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.mark.parametrize("lost", [7, 3, 1])
-def test_exec_learns_of_a_lost_rank_and_keeps_the_results_of_the_others(number: int, lost: int) -> None:
+def test_exec_learns_of_a_lost_rank_and_keeps_the_results_of_the_others(
+    number: int, lost: int
+) -> None:
     with running_instance(8, "-o,-Soverlay.timeout=2") as instance:
         pid = broker_pid(instance, lost)
         command = "if [ $(flux getattr rank) = 7 ]; then sleep 6101; else echo result; fi"
@@ -71,7 +73,9 @@ def test_exec_ends_with_its_own_broker() -> None:
 
 def test_what_a_killed_broker_ran_ends_with_it() -> None:
     with running_instance(3) as instance:
-        with background(instance, "exec", "-n", "-r2", "sh", "-c", "setsid sleep 6103 & sleep 6103") as client:
+        with background(
+            instance, "exec", "-n", "-r2", "sh", "-c", "setsid sleep 6103 & sleep 6103"
+        ) as client:
             until(lambda: len(sleepers("6103")) == 2)
             os.kill(broker_pid(instance, 2), signal.SIGKILL)
             client.communicate(timeout=20)
@@ -178,7 +182,9 @@ def test_what_is_not_flux_starts_own_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize("size", ["-s4", "-s1", None])
-def test_a_run_directory_with_a_long_name_is_refused_at_once(size: str | None, tmp_path: pathlib.Path) -> None:
+def test_a_run_directory_with_a_long_name_is_refused_at_once(
+    size: str | None, tmp_path: pathlib.Path
+) -> None:
     long = tmp_path / ("d" * 100)
     long.mkdir()
     began = time.monotonic()
@@ -192,7 +198,10 @@ def test_a_run_directory_with_a_long_name_is_refused_at_once(size: str | None, t
     )
     assert done.returncode == 1
     lines = done.stderr.splitlines()
-    assert len(lines) == 1 and "exceeds the limit of 107, set TMPDIR or rundir to a shorter directory" in lines[0]
+    assert (
+        len(lines) == 1
+        and "exceeds the limit of 107, set TMPDIR or rundir to a shorter directory" in lines[0]
+    )
     assert time.monotonic() - began < 15
     assert not list(long.iterdir())
 
@@ -200,7 +209,9 @@ def test_a_run_directory_with_a_long_name_is_refused_at_once(size: str | None, t
 @pytest.mark.parametrize("failing", [0, 2])
 def test_a_broker_that_cannot_start_ends_the_others(failing: int, tmp_path: pathlib.Path) -> None:
     wrapper = tmp_path / "wrapper"
-    wrapper.write_text(f'#!/bin/sh\n[ "$PMI_RANK" = {failing} ] && exec "$@" -Stbon.fanout=none\nexec "$@"\n')
+    wrapper.write_text(
+        f'#!/bin/sh\n[ "$PMI_RANK" = {failing} ] && exec "$@" -Stbon.fanout=none\nexec "$@"\n'
+    )
     wrapper.chmod(0o755)
     began = time.monotonic()
     done = subprocess.run(

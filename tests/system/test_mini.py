@@ -31,14 +31,21 @@ def instance() -> Iterator[Instance]:
 
 
 @pytest.fixture
-def env(instance: Instance, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def env(
+    instance: Instance, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
     monkeypatch.chdir(tmp_path)
     return {**instance.environment, "COLUMNS": "80", "LINES": "24"}
 
 
 def mini(env: dict[str, str], *args: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [FLUX, "mini", *args], env=env, input=stdin, capture_output=True, timeout=DEADLINE * 2, check=False
+        [FLUX, "mini", *args],
+        env=env,
+        input=stdin,
+        capture_output=True,
+        timeout=DEADLINE * 2,
+        check=False,
     )
 
 
@@ -182,7 +189,9 @@ def test_bulk_exit_code_is_the_largest(env: dict[str, str]) -> None:
 def test_bulk_ctrl_c_leaves_the_jobs(env: dict[str, str], instance: Instance) -> None:
     with on_terminal(env, "bulksubmit", "--wait", "sleep", "{}", ":::", "60", "61") as terminal:
         terminal.expect("ƒ".encode())
-        while terminal.output.count(b"\n") < 2:  # whole lines: Ctrl+C throws away what the terminal has not shown
+        while (
+            terminal.output.count(b"\n") < 2
+        ):  # whole lines: Ctrl+C throws away what the terminal has not shown
             terminal._read()
         terminal.send(b"\x03")
         assert terminal.wait() == 130
@@ -190,12 +199,16 @@ def test_bulk_ctrl_c_leaves_the_jobs(env: dict[str, str], instance: Instance) ->
     with flux.Flux(instance.uri) as handle:
         for line in terminal.output.decode().splitlines():
             if line.startswith("ƒ"):
-                handle.rpc("job-manager.raise", {"id": int(JobID(line)), "type": "cancel", "severity": 0}).get()
+                handle.rpc(
+                    "job-manager.raise", {"id": int(JobID(line)), "type": "cancel", "severity": 0}
+                ).get()
                 event_wait(handle, JobID(line), "clean", raiseJobException=False)
 
 
 def test_progress_bar_on_a_terminal(env: dict[str, str]) -> None:
-    with on_terminal(env, "bulksubmit", "-q", "--wait", "--progress", "--jps", "true", ":::", "1", "2") as terminal:
+    with on_terminal(
+        env, "bulksubmit", "-q", "--wait", "--progress", "--jps", "true", ":::", "1", "2"
+    ) as terminal:
         assert terminal.wait() == 0
     last = terminal.output.decode().rpartition("\x1b8")[2]
     assert last.startswith("PD:0 R:0 CD:2 F:0 │")
@@ -222,6 +235,10 @@ def test_batch_and_alloc(env: dict[str, str]) -> None:
     assert mini(env, "alloc", "-n1", "flux", "getattr", "size").stdout == b"1\n"
     done = mini(env, "batch", "-n1", "--output=none", "--wrap", "flux", "getattr", "size")
     attached = subprocess.run(
-        [FLUX, "job", "attach", done.stdout.decode().strip()], env=env, capture_output=True, timeout=60, check=False
+        [FLUX, "job", "attach", done.stdout.decode().strip()],
+        env=env,
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
     assert attached.stdout == b"1\n"

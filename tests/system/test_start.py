@@ -17,7 +17,9 @@ FLUX = default_flux()
 
 
 def start(*words: str, **how: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([FLUX, "start", *words], capture_output=True, text=True, timeout=60, check=False, **how)  # type: ignore[call-overload,no-any-return]
+    return subprocess.run(
+        [FLUX, "start", *words], capture_output=True, text=True, timeout=60, check=False, **how
+    )  # type: ignore[call-overload,no-any-return]
 
 
 @pytest.mark.parametrize("size", ["-s1", "-s3", None])
@@ -50,14 +52,24 @@ def test_noexec_shows_the_brokers() -> None:
 
 def test_attributes_and_fanout() -> None:
     done = start(
-        "-o,--setattr=tbon.fanout=1", "-s3", "sh", "-c", "flux getattr tbon.maxlevel; flux getattr tbon.descendants"
+        "-o,--setattr=tbon.fanout=1",
+        "-s3",
+        "sh",
+        "-c",
+        "flux getattr tbon.maxlevel; flux getattr tbon.descendants",
     )
     assert done.stdout.split() == ["2", "2"]
     assert start("-o,--setattr=rank=5", "true").returncode == 1
 
 
 def test_links_over_tcp_work_as_well() -> None:
-    done = start("-o,--setattr=tbon.prefertcp=1", "-s3", "sh", "-c", "flux getattr tbon.endpoint; flux ping -c1 2!kvs")
+    done = start(
+        "-o,--setattr=tbon.prefertcp=1",
+        "-s3",
+        "sh",
+        "-c",
+        "flux getattr tbon.endpoint; flux ping -c1 2!kvs",
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("tcp://")
 
@@ -111,7 +123,11 @@ def test_rc1_and_rc3_may_be_scripts_or_nothing(tmp_path: pathlib.Path) -> None:
         env={**os.environ, "OUT": str(out)},
     )
     assert out.read_text() == "0\n"
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["Module", "connector-local", "barrier"]
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        "Module",
+        "connector-local",
+        "barrier",
+    ]
     none = start("-o,-Sbroker.rc1_path=,-Sbroker.rc3_path=", "flux", "module", "list")
     assert len(none.stdout.splitlines()) == 2
 
@@ -123,7 +139,9 @@ def test_a_failing_rc1_ends_the_instance() -> None:
 
 
 def test_an_instance_of_sixteen() -> None:
-    done = start("-s16", "sh", "-c", "flux getattr size; flux ping -c1 15 >/dev/null && echo reached")
+    done = start(
+        "-s16", "sh", "-c", "flux getattr size; flux ping -c1 15 >/dev/null && echo reached"
+    )
     assert done.stdout.split() == ["16", "reached"]
 
 

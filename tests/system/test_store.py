@@ -28,7 +28,16 @@ def stats(instance: Instance) -> dict[str, Any]:
 
 
 def run_jobs(instance: Instance, count: int) -> None:
-    ok(instance, "mini", "bulksubmit", "--wait", "--quiet", "true", "{}", stdin="\n".join(map(str, range(count))))
+    ok(
+        instance,
+        "mini",
+        "bulksubmit",
+        "--wait",
+        "--quiet",
+        "true",
+        "{}",
+        stdin="\n".join(map(str, range(count))),
+    )
 
 
 def persistent(path: Path) -> str:
@@ -51,7 +60,9 @@ def test_jobs_cost_little_and_collections_take_nothing_from_them(tmp_path: Path)
         ids = ok(instance, "jobs", "-a", "-n", "-c", "0", "-o", "{id}").split()
         assert len(ids) == 400
         for job in ids[::80]:
-            assert '"name":"clean"' in ok(instance, "job", "eventlog", "-f", "json", job).replace(" ", "")
+            assert '"name":"clean"' in ok(instance, "job", "eventlog", "-f", "json", job).replace(
+                " ", ""
+            )
             assert "true" in ok(instance, "job", "info", job, "jobspec")
         os.killpg(instance.process.pid, signal.SIGKILL)
         instance.process.wait()
@@ -97,5 +108,7 @@ def test_a_bad_store_stops_the_start_with_a_sentence(tmp_path: Path, kind: str) 
         path.write_text("this is no database, and long enough to be read as one\n" * 100)
     with pytest.raises(RuntimeError) as caught, running_instance(1, persistent(path)):
         pass
-    assert {"symlink": "is a symbolic link", "text": "is not a content store"}[kind] in str(caught.value)
+    assert {"symlink": "is a symbolic link", "text": "is not a content store"}[kind] in str(
+        caught.value
+    )
     assert not (tmp_path / "elsewhere").exists()

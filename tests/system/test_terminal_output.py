@@ -22,7 +22,9 @@ def instance() -> Iterator[Instance]:
 @pytest.fixture(scope="module")
 def job(instance: Instance) -> str:
     """A held job with a nasty name and an exception with a nasty note."""
-    submitted = instance.run("mini", "submit", "--urgency=hold", f"--setattr=system.job.name={NASTY}", "true")
+    submitted = instance.run(
+        "mini", "submit", "--urgency=hold", f"--setattr=system.job.name={NASTY}", "true"
+    )
     jobid = submitted.stdout.strip()
     assert submitted.returncode == 0, submitted.stderr
     raised = instance.run("job", "raise", "--severity=1", "--type=test", jobid, NASTY)
@@ -53,7 +55,10 @@ def test_log_lines_and_events_are_escaped(instance: Instance) -> None:
     assert f"logger.info[0]: {SHOWN}\n" in instance.run("dmesg").stdout
     assert "\x1b" not in instance.log
     with subprocess.Popen(
-        [instance.flux, "event", "sub", "-c", "1", "shown"], env=instance.environment, stdout=subprocess.PIPE, text=True
+        [instance.flux, "event", "sub", "-c", "1", "shown"],
+        env=instance.environment,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as sub:
         while sub.poll() is None:
             instance.run("event", "pub", "-r", "shown", NASTY)
@@ -81,7 +86,9 @@ def test_what_a_program_asked_for_is_as_it_is(instance: Instance) -> None:
         ((b"resource", b"drain", b"h[0-99999][0-99999]"), "invalid targets"),
     ],
 )
-def test_bad_text_is_refused_in_one_sentence(instance: Instance, arguments: tuple[bytes, ...], message: str) -> None:
+def test_bad_text_is_refused_in_one_sentence(
+    instance: Instance, arguments: tuple[bytes, ...], message: str
+) -> None:
     done = subprocess.run(
         [str(instance.flux).encode(), *arguments],
         env=instance.environment,

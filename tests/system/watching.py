@@ -25,7 +25,10 @@ def sleepers(mark: str) -> list[psutil.Process]:
     """Return the running processes ``sleep <mark>``."""
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):
-        if process.info["cmdline"] == ["sleep", mark] and process.info["status"] != psutil.STATUS_ZOMBIE:
+        if (
+            process.info["cmdline"] == ["sleep", mark]
+            and process.info["status"] != psutil.STATUS_ZOMBIE
+        ):
             found.append(process)
     return found
 

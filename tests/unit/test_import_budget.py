@@ -69,8 +69,12 @@ def imported_by(arguments: list[str]) -> set[str]:
     return set(names)
 
 
-@pytest.mark.parametrize(("arguments", "forbidden"), [row[1:] for row in PATHS], ids=[row[0] for row in PATHS])
-def test_small_commands_import_nothing_heavy(arguments: list[str], forbidden: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "forbidden"), [row[1:] for row in PATHS], ids=[row[0] for row in PATHS]
+)
+def test_small_commands_import_nothing_heavy(
+    arguments: list[str], forbidden: tuple[str, ...]
+) -> None:
     assert imported_by(arguments) & set(forbidden) == set()
 
 

@@ -28,12 +28,16 @@ def test_a_forgotten_process_fails_its_module(guarded: pytest.Pytester) -> None:
 
 
 def test_a_forgotten_run_directory_fails_its_module(guarded: pytest.Pytester) -> None:
-    guarded.makepyfile("import tempfile\ndef test_x():\n    assert tempfile.mkdtemp(prefix='flux-')\n")
+    guarded.makepyfile(
+        "import tempfile\ndef test_x():\n    assert tempfile.mkdtemp(prefix='flux-')\n"
+    )
     result = guarded.runpytest_subprocess(*PLAIN)
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*run directories left behind*"])
 
 
 def test_a_tidy_module_passes(guarded: pytest.Pytester) -> None:
-    guarded.makepyfile("import subprocess\ndef test_x():\n    assert subprocess.run(['true']).returncode == 0\n")
+    guarded.makepyfile(
+        "import subprocess\ndef test_x():\n    assert subprocess.run(['true']).returncode == 0\n"
+    )
     guarded.runpytest_subprocess(*PLAIN).assert_outcomes(passed=1)

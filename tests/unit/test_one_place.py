@@ -177,7 +177,9 @@ WAITING: dict[str, frozenset[str]] = {
             "broker/services/resource/reslog.py",
         ]
     ),
-    "tree objects": frozenset(["broker/services/job_manager/events.py", "broker/services/resource/reslog.py"]),
+    "tree objects": frozenset(
+        ["broker/services/job_manager/events.py", "broker/services/resource/reslog.py"]
+    ),
     "the KVS key of a job": frozenset(
         [
             "broker/services/job_ingest/service.py",
@@ -294,7 +296,9 @@ def test_a_fact_stands_once(fact: Fact, code: dict[str, str]) -> None:
     holding = {name for name, text in code.items() if fact.repeated_in(text)}
     assert set(fact.homes) <= holding, f"the pattern for {fact.name} finds it no more"
     elsewhere, waiting = holding - set(fact.homes), WAITING.get(fact.name, frozenset())
-    assert elsewhere - waiting == set(), f"{fact.name}: use {', '.join(fact.homes) or 'names'} instead"
+    assert elsewhere - waiting == set(), (
+        f"{fact.name}: use {', '.join(fact.homes) or 'names'} instead"
+    )
     assert waiting - elsewhere == set(), f"{fact.name}: done here, take it off the list"
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flux.job.follow import Entries, Failed
-from tui.model.dashboard import Dashboard
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tui.model.dashboard import Dashboard
 
 JobItem = Entries | Failed
 """What is told of one job: new entries of one of its eventlogs, or why that cannot be read."""

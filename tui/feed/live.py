@@ -12,8 +12,7 @@ import contextlib
 import errno
 import os
 import re
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flux.aio import AsyncFlux
 from flux.connect import default_uri, local_path
@@ -23,9 +22,13 @@ from flux.job.follow_async import follow
 from flux.job.state_names import LISTED_STATES
 from flux.wire import json
 from flux.wire.message import USERID_UNKNOWN
-from tui.feed.base import JobItem
 from tui.model.dashboard import Dashboard, Instance
 from tui.model.resources import node_and_core_count
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from tui.feed.base import JobItem
 
 FIRST_PAGE: Final = 1000
 PIECE: Final = 5000
@@ -76,7 +79,9 @@ class LiveFeed:
         try:
             handle = await AsyncFlux.connect(self.uri)
         except OSError as error:
-            raise LostConnection(f"no broker answers at {self.uri}: {error.strerror or error}") from None
+            raise LostConnection(
+                f"no broker answers at {self.uri}: {error.strerror or error}"
+            ) from None
         handle.on_close = lost.set
         self._handle = handle
 
@@ -206,7 +211,10 @@ class LiveFeed:
         handle = self._connected()
         for start in range(0, len(jobids), LOOKUPS_AT_ONCE):
             batch = jobids[start : start + LOOKUPS_AT_ONCE]
-            requests = [handle.rpc("job-list.list-id", {"id": jobid, "attrs": JOB_ATTRIBUTES}) for jobid in batch]
+            requests = [
+                handle.rpc("job-list.list-id", {"id": jobid, "attrs": JOB_ATTRIBUTES})
+                for jobid in batch
+            ]
             answers = await asyncio.gather(*requests, return_exceptions=True)
             dashboard.load([a["job"] for a in answers if isinstance(a, dict) and "job" in a])
             self._describing.difference_update(batch)
@@ -224,7 +232,9 @@ class LiveFeed:
     async def log(self) -> AsyncIterator[list[str]]:
         """Follow the log ring of the broker we are connected to."""
         handle = self._connected()
-        async with handle.stream("log.dmesg", {"follow": True}, cancel="log.dmesg-cancel") as stream:
+        async with handle.stream(
+            "log.dmesg", {"follow": True}, cancel="log.dmesg-cancel"
+        ) as stream:
             while (message := await stream.next_message()) is not None:
                 yield [bytes(message.payload or b"").rstrip(b"\0").decode("utf-8", "replace")]
 
@@ -234,7 +244,9 @@ class LiveFeed:
         found: dict[str, Any] = {}
         for key in ("jobspec", "R"):
             with contextlib.suppress(OSError):
-                answer = await handle.rpc("job-info.lookup", {"id": jobid, "keys": [key], "flags": 0})
+                answer = await handle.rpc(
+                    "job-info.lookup", {"id": jobid, "keys": [key], "flags": 0}
+                )
                 found[key] = json.loads(answer[key])
         return found
 
@@ -242,7 +254,9 @@ class LiveFeed:
 
     async def cancel(self, jobid: int) -> None:
         """Raise a cancel exception, as ``flux job cancel`` does."""
-        await self._connected().rpc("job-manager.raise", {"id": jobid, "type": "cancel", "severity": 0}, timeout=10)
+        await self._connected().rpc(
+            "job-manager.raise", {"id": jobid, "type": "cancel", "severity": 0}, timeout=10
+        )
 
     async def kill(self, jobid: int, signum: int) -> None:
         """Send a signal to all tasks, as ``flux job kill`` does."""
@@ -289,12 +303,16 @@ def _release(version: str) -> tuple[int, ...]:
 async def _roundtrip(handle: AsyncFlux, service: str) -> None:
     """Return once ``service`` has seen everything sent before, whatever it answers."""
     with contextlib.suppress(OSError):
-        await handle.rpc(f"{service}.ping", {"seq": 0, "time.tv_sec": 0, "time.tv_nsec": 0, "pad": ""})
+        await handle.rpc(
+            f"{service}.ping", {"seq": 0, "time.tv_sec": 0, "time.tv_nsec": 0, "pad": ""}
+        )
 
 
 def _reason(group: BaseExceptionGroup[OSError]) -> str:
     """Return the sentence for the banner out of whatever ended a session."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
-        error = next((e for e in error.exceptions if isinstance(e, LostConnection)), error.exceptions[0])
+        error = next(
+            (e for e in error.exceptions if isinstance(e, LostConnection)), error.exceptions[0]
+        )
     return str(getattr(error, "strerror", None) or error) or "connection lost"

@@ -7,14 +7,17 @@ from __future__ import annotations
 import asyncio
 import errno
 import random
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flux.job.event import EventLogEvent
 from flux.job.follow import Entries
-from tui.feed.base import JobItem
 from tui.model import states
 from tui.model.dashboard import Dashboard, Instance
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+
+    from tui.feed.base import JobItem
 
 INSTANCE: Final = Instance("local:///run/flux/local", 4, "0.29.0", 0.0, 0, "cluster0")
 _NEXT: Final = {
@@ -101,7 +104,10 @@ class SyntheticFeed:
 
     def _step(self, jobid: int, state: int, now: float) -> dict[str, Any]:
         name = _NEXT[state]
-        return {"id": jobid, "entry": {"timestamp": now, "name": name, "context": _CONTEXT.get(name, {})}}
+        return {
+            "id": jobid,
+            "entry": {"timestamp": now, "name": name, "context": _CONTEXT.get(name, {})},
+        }
 
     async def job_entries(self, jobid: int) -> AsyncIterator[JobItem]:
         """Give every eventlog in ``entries``."""

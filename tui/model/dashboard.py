@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flux.job.describe import allocation, requested
 from tui.model.query import Query
@@ -12,6 +11,9 @@ from tui.model.states import DONE, PENDING, Status
 from tui.model.stats import SPAN, Throughput, Utilisation
 from tui.model.table import Job, JobTable
 from tui.model.view import JobView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 @dataclass(slots=True)
@@ -56,7 +58,9 @@ class Dashboard:
         self.utilisation = Utilisation()
         self.flash: dict[int, float] = {}
         self.view = (
-            JobView(self.table, old.column.name, old.reverse, old.query) if old is not None else JobView(self.table)
+            JobView(self.table, old.column.name, old.reverse, old.query)
+            if old is not None
+            else JobView(self.table)
         )
         self._last_due = 0.0
         self.loaded = False

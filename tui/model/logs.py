@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flux.job import io
 from flux.logline import parse
 from flux.wire import json
 from tui.model import format as fmt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Line(NamedTuple):
@@ -28,7 +30,11 @@ def event_line(entry: Mapping[str, Any], start: float, kind: str = "event") -> L
     words = " ".join(f"{key}={_value(key, value)}" for key, value in context.items())
     name = entry.get("name", "?")
     kind = "exception" if name == "exception" else kind
-    return Line(kind, f"{entry.get('timestamp', start) - start:9.3f}s", fmt.printable(f"{name:<16} {words}".rstrip()))
+    return Line(
+        kind,
+        f"{entry.get('timestamp', start) - start:9.3f}s",
+        fmt.printable(f"{name:<16} {words}".rstrip()),
+    )
 
 
 def _value(key: str, value: Any) -> str:
@@ -92,7 +98,10 @@ class OutputLog:
     def flush(self) -> list[Line]:
         """Return the unfinished lines, when the job has ended without a newline."""
         rest, self._partial = self._partial, {}
-        return [Line(stream, self._label(stream, rank), fmt.printable(text)) for (stream, rank), text in rest.items()]
+        return [
+            Line(stream, self._label(stream, rank), fmt.printable(text))
+            for (stream, rank), text in rest.items()
+        ]
 
 
 def _visible(line: str) -> str:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import gc
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 from sys import intern
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flux.job.lifecycle import (
     OBSERVED,
@@ -30,6 +29,9 @@ from flux.job.states import Urgency
 from tui.model import states
 from tui.model.format import printable
 from tui.model.states import STATUS_INDEX, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Job = dict[str, Any]
 
@@ -131,7 +133,10 @@ class JobTable:
         self.ids.extend(ids)
         self.row_of.update(zip(ids, range(first, first + len(ids)), strict=True))
         state = bytes([job.get("state", states.DEPEND) for job in jobs])
-        result = [job.get("result", 0) if code == states.INACTIVE else 0 for code, job in zip(state, jobs, strict=True)]
+        result = [
+            job.get("result", 0) if code == states.INACTIVE else 0
+            for code, job in zip(state, jobs, strict=True)
+        ]
         status = bytes([STATUS_INDEX[s << 4 | r] for s, r in zip(state, result, strict=True)])
         self.state += state
         self.status += status
@@ -174,7 +179,11 @@ class JobTable:
             self.dependencies[row] = list(dependencies)
         kind = job.get("exception_type")
         if kind:
-            self.exception[row] = (_text(kind), job.get("exception_severity", 0), _text(job.get("exception_note")))
+            self.exception[row] = (
+                _text(kind),
+                job.get("exception_severity", 0),
+                _text(job.get("exception_note")),
+            )
 
     def _update(self, row: int, job: Job) -> None:
         """Overwrite ``row`` with what ``job`` names.

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from rich.text import Text
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.events import DescendantFocus, Resize
 from textual.widgets import Footer
 
 from flux.job.follow import EXEC, MAIN, OUTPUT, Entries
 from tui.model import format as fmt
 from tui.model import reasons
-from tui.model.dashboard import Dashboard
 from tui.model.jobid import f58
 from tui.model.logs import Line, OutputLog, event_line
 from tui.model.states import DONE, PENDING, STATUS, Status
@@ -30,6 +26,14 @@ from tui.widgets.header import Banner, Painted, TitleBar
 from tui.widgets.log_view import LogView
 from tui.widgets.palette import BRIGHT, DIM, LINE_COLOUR, SOFT, TEXT, Glyphs, status_colour
 from tui.widgets.query_bar import QueryBar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from textual.app import ComposeResult
+    from textual.events import DescendantFocus, Resize
+
+    from tui.model.dashboard import Dashboard
 
 WIDE: Final = 120
 
@@ -46,7 +50,9 @@ class JobSummary(Painted):
         """Return status and name, the reason, the facts in columns, the command."""
         row = self.dashboard.table.row_of.get(self.jobid)
         if row is None:
-            return [Text(f" job {f58(self.jobid)} is not in the list of this instance", palette.RED)]
+            return [
+                Text(f" job {f58(self.jobid)} is not in the list of this instance", palette.RED)
+            ]
         return [self._heading(row), *self._why(row), *self._facts(row, width), self._command()]
 
     def _heading(self, row: int) -> Text:
@@ -64,9 +70,17 @@ class JobSummary(Painted):
         table = self.dashboard.table
         status = Status(table.status[row])
         if status in PENDING:
-            return [Text.assemble(("why pending  ", DIM), (reasons.why_pending(table, row), status_colour(status)))]
+            return [
+                Text.assemble(
+                    ("why pending  ", DIM), (reasons.why_pending(table, row), status_colour(status))
+                )
+            ]
         if status in DONE and status != Status.COMPLETED:
-            return [Text.assemble(("why failed   ", DIM), (reasons.why_failed(table, row), status_colour(status)))]
+            return [
+                Text.assemble(
+                    ("why failed   ", DIM), (reasons.why_failed(table, row), status_colour(status))
+                )
+            ]
         where = table.where[row] or table.ranks[row]
         return [Text.assemble(("resources    ", DIM), (where or "-", SOFT))]
 
@@ -87,9 +101,16 @@ class JobSummary(Painted):
             ("priority", str(table.priority[row]) if table.priority[row] >= 0 else "-"),
             (
                 "time left",
-                fmt.duration(max(0.0, limit - now)) if limit and active else "no limit" if not limit else "-",
+                fmt.duration(max(0.0, limit - now))
+                if limit and active
+                else "no limit"
+                if not limit
+                else "-",
             ),
-            ("status", fmt.wait_status(table.waitstatus[row]) if table.waitstatus[row] >= 0 else "-"),
+            (
+                "status",
+                fmt.wait_status(table.waitstatus[row]) if table.waitstatus[row] >= 0 else "-",
+            ),
         ]
         across = 4
         column = max(16, width // across)
@@ -109,7 +130,9 @@ class JobSummary(Painted):
         command = tasks[0].get("command") or []
         words = command if isinstance(command, str) else shlex.join(map(str, command))
         cwd = ((jobspec.get("attributes") or {}).get("system") or {}).get("cwd") or ""
-        text = Text.assemble(("command  ", DIM), (fmt.printable(words.replace("\n", " ")) or "-", TEXT))
+        text = Text.assemble(
+            ("command  ", DIM), (fmt.printable(words.replace("\n", " ")) or "-", TEXT)
+        )
         return text.append(fmt.printable(f"   in {cwd}"), DIM) if cwd else text
 
 
@@ -120,11 +143,15 @@ class JobScreen(SearchingScreen, ActingScreen):
         Binding("escape", "back", "Back", tooltip="Back to the jobs", id="job.back"),
         Binding("tab", "switch", "Pane", tooltip="Go to the other pane", id="job.switch"),
         *SearchingScreen.SEARCH_BINDINGS,
-        Binding("w", "write", "Write", tooltip="Write this pane to a file", show=False, id="job.write"),
+        Binding(
+            "w", "write", "Write", tooltip="Write this pane to a file", show=False, id="job.write"
+        ),
         Binding("c", "cancel_jobs", "Cancel", tooltip="Cancel the job", id="job.cancel"),
         Binding("k", "kill_jobs", "Kill", tooltip="Send a signal to the job", id="job.kill"),
         Binding("y", "copy", "Copy the job id", show=False, id="job.copy"),
-        Binding("question_mark", "help", "Help", tooltip="This list", key_display="?", id="job.help"),
+        Binding(
+            "question_mark", "help", "Help", tooltip="This list", key_display="?", id="job.help"
+        ),
     ]
 
     def __init__(self, jobid: int) -> None:
@@ -244,7 +271,9 @@ class JobScreen(SearchingScreen, ActingScreen):
         last = self._events[-1][0] if self._events else 0.0
         for entry in item.entries:
             named = {**entry, "name": prefix + str(entry.get("name", ""))}
-            self._events.append((float(entry.get("timestamp", 0.0)), event_line(named, self._t0, kind)))
+            self._events.append(
+                (float(entry.get("timestamp", 0.0)), event_line(named, self._t0, kind))
+            )
         added = self._events[-len(item.entries) :] if item.entries else []
         pane = self.query_one("#eventlog", LogView)
         if any(stamp < last for stamp, _ in added):
@@ -274,7 +303,10 @@ class JobScreen(SearchingScreen, ActingScreen):
         path = Path(f"{f58(self.jobid, True)}.{pane.id}.txt")
         try:
             with path.open("x", encoding="utf-8") as file:
-                file.writelines(f"{line.label + ' ' if line.label else ''}{line.text}\n" for line in pane.content)
+                file.writelines(
+                    f"{line.label + ' ' if line.label else ''}{line.text}\n"
+                    for line in pane.content
+                )
         except OSError as error:
             self.notify(f"{path}: {error.strerror}", severity="error", markup=False)
         else:

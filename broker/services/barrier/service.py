@@ -87,7 +87,10 @@ class BarrierService(Service):
         self.ctx.handle.post("barrier.enter", payload, answered, upstream=True)
 
     def _publish_exit(self, name: str, errnum: int) -> None:
-        self.ctx.spawn(self.ctx.handle.publish("barrier.exit", {"name": name, "errnum": errnum}), "barrier-exit")
+        self.ctx.spawn(
+            self.ctx.handle.publish("barrier.exit", {"name": name, "errnum": errnum}),
+            "barrier-exit",
+        )
 
     @event("barrier.exit")
     def on_exit(self, ev: Message) -> None:
@@ -110,4 +113,7 @@ class BarrierService(Service):
 
     def stats(self) -> dict[str, Any]:
         """How many barriers and clients wait here."""
-        return {"barriers": len(self._table), "waiting": sum(len(reqs) for reqs in self._waiting.values())}
+        return {
+            "barriers": len(self._table),
+            "waiting": sum(len(reqs) for reqs in self._waiting.values()),
+        }

@@ -75,7 +75,10 @@ class BarrierTable:
         elif barrier.userid != userid:
             raise OSError(errno.EPERM, f"barrier {name}: belongs to another user")
         elif barrier.nprocs != nprocs:
-            raise OSError(errno.EINVAL, f"barrier {name}: {nprocs} processes, but others expect {barrier.nprocs}")
+            raise OSError(
+                errno.EINVAL,
+                f"barrier {name}: {nprocs} processes, but others expect {barrier.nprocs}",
+            )
         return barrier
 
     @staticmethod
@@ -88,7 +91,9 @@ class BarrierTable:
         reports = []
         for barrier in self._barriers.values():
             if barrier.unreported:
-                reports.append(Report(barrier.name, barrier.unreported, barrier.nprocs, barrier.userid))
+                reports.append(
+                    Report(barrier.name, barrier.unreported, barrier.nprocs, barrier.userid)
+                )
                 barrier.unreported = 0
         return reports
 

@@ -33,8 +33,16 @@ from flux.wire.message import (
 if TYPE_CHECKING:
     from broker.services.connector_local.service import ConnectorLocalService
 
-_OWN_TOPICS = {"local.sub": True, "local.unsub": False, "event.subscribe": True, "event.unsubscribe": False}
-_TURN, _ANSWERS = 1, 2  # why a client is not read: others have their turn, or it does not read its answers
+_OWN_TOPICS = {
+    "local.sub": True,
+    "local.unsub": False,
+    "event.subscribe": True,
+    "event.unsubscribe": False,
+}
+_TURN, _ANSWERS = (
+    1,
+    2,
+)  # why a client is not read: others have their turn, or it does not read its answers
 SLICE = 500
 """Messages that are taken from one client before others have their turn, at most."""
 FIRST_SLICE = 8
@@ -45,7 +53,9 @@ _CREDENTIALS = struct.Struct("3i")
 
 def peer_user(sock: socket.socket) -> int:
     """Return the user id that the kernel names for the peer of a Unix socket."""
-    userid: int = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))[1]
+    userid: int = _CREDENTIALS.unpack(
+        sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    )[1]
     return userid
 
 
@@ -150,13 +160,19 @@ class Client(asyncio.Protocol):
         self._give_back()
         self._service.clients.discard(self)
         for name, nodeid, upstream in self._used:
-            msg = Message(REQUEST, f"{name}.disconnect", flags=TOPIC | ROUTE | NORESPONSE | upstream, aux1=nodeid)
+            msg = Message(
+                REQUEST,
+                f"{name}.disconnect",
+                flags=TOPIC | ROUTE | NORESPONSE | upstream,
+                aux1=nodeid,
+            )
             msg.userid, msg.rolemask = self.userid, self._rolemask
             self._router.route(msg, self)
         self._router.detach(self)
         for asked in self._owed.values():
             self._router.submit(
-                response(asked, "the client that served this has gone", errnum=errno.EHOSTUNREACH), self
+                response(asked, "the client that served this has gone", errnum=errno.EHOSTUNREACH),
+                self,
             )
         self._owed.clear()
 
@@ -247,7 +263,9 @@ class Client(asyncio.Protocol):
         if pending > MiB:
             self._service.watch()
         if self.share.half > self.share.limits.half:
-            self.cut(f"has {self.share.half} bytes of half-sent messages with its user's other clients")
+            self.cut(
+                f"has {self.share.half} bytes of half-sent messages with its user's other clients"
+            )
 
     def _receive(self, msg: Message) -> None:
         kind = msg.type
@@ -328,7 +346,8 @@ class Client(asyncio.Protocol):
         most = self.share.limits.names
         if most is not None and count > most and not self.is_closing:
             self._service.complain(
-                self.userid, f"client {self.id}: user {self.userid} uses too many names, connection closed"
+                self.userid,
+                f"client {self.id}: user {self.userid} uses too many names, connection closed",
             )
             self.close()
 

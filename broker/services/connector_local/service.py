@@ -97,7 +97,9 @@ class ConnectorLocalService(Service):
         if most is not None and (share.connections if share is not None else 0) >= most:
             return errno.EAGAIN
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        guests = sum(share.connections for share in self._shares.values() if share.userid != self.ctx.owner)
+        guests = sum(
+            share.connections for share in self._shares.values() if share.userid != self.ctx.owner
+        )
         return errno.EAGAIN if guests >= descriptors // GUEST_SHARE else 0
 
     def refuse(self, userid: int, errnum: int) -> None:
@@ -112,7 +114,9 @@ class ConnectorLocalService(Service):
         if lines is None:
             if len(self._lines) >= MAX_USERS:
                 self._lines.clear()
-            lines = self._lines[userid] = LineLimit(CUT_LINES, LOG_PERIOD, time.monotonic, self.ctx.log.err)
+            lines = self._lines[userid] = LineLimit(
+                CUT_LINES, LOG_PERIOD, time.monotonic, self.ctx.log.err
+            )
         lines(line)
 
     # What the users hold
@@ -133,7 +137,9 @@ class ConnectorLocalService(Service):
     def relieve(self, share: Share) -> None:
         """Cut those of a user's clients that are furthest behind until no more waits for the user than may."""
         while share.too_much:
-            waiting = [client for client in self.clients if client.share is share and client.backlog]
+            waiting = [
+                client for client in self.clients if client.share is share and client.backlog
+            ]
             worst = max(waiting, key=lambda client: client.backlog.size, default=None)
             if worst is None:
                 return

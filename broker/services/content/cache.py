@@ -167,7 +167,9 @@ class BlobCache:
     def release(self, blobs: Iterable[Blob], target: int, age: float, now: float) -> int:
         """Purge as `purge` does, considering only ``blobs``."""
         entries = self._entries
-        return self._purge({ref: entries[ref] for ref, _, _ in blobs if ref in entries}, target, age, now)
+        return self._purge(
+            {ref: entries[ref] for ref, _, _ in blobs if ref in entries}, target, age, now
+        )
 
     def _evictable(self, ref: str) -> bool:
         return ref not in self._dirty and ref not in self._held

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from broker.attributes import integer
@@ -128,7 +129,9 @@ class ContentService(Service):
         if self.ctx.rank == 0:
             self.ctx.handle.post("content-backing.load", ref, lambda msg: self._loaded(ref, msg))
         else:
-            self.ctx.handle.post("content.load", ref, lambda msg: self._loaded(ref, msg), upstream=True)
+            self.ctx.handle.post(
+                "content.load", ref, lambda msg: self._loaded(ref, msg), upstream=True
+            )
 
     def _loaded(self, ref: str, msg: Message) -> None:
         if not msg.errnum:
@@ -173,7 +176,9 @@ class ContentService(Service):
         def stored(msg: Message) -> None:
             if not msg.errnum:
                 for ref, data, flags in blobs:
-                    self.cache.add_clean(ref, data, self.ctx.loop_time(), pinned=bool(flags & PINNED))
+                    self.cache.add_clean(
+                        ref, data, self.ctx.loop_time(), pinned=bool(flags & PINNED)
+                    )
             _pass_on(req, msg)
 
         self.ctx.handle.post("content.store-batch", req.raw, stored, upstream=True)
@@ -211,14 +216,20 @@ class ContentService(Service):
             return
         while self._flush_waiters and self._flush_waiters[0][0] <= self.cache.stored:
             self._flush_waiters.pop(0)[1].respond()
-        blobs = self.cache.dirty_blobs(max(1, self.flush_batch_limit)) if self.backing is not None else []
+        blobs = (
+            self.cache.dirty_blobs(max(1, self.flush_batch_limit))
+            if self.backing is not None
+            else []
+        )
         if not blobs:
             return
         self._flushing = len(blobs)
         era = self.cache.era
         if self._batched:
             self.ctx.handle.post(
-                "content-backing.store-batch", blobpack.pack(blobs), lambda msg: self._flushed(blobs, era, msg)
+                "content-backing.store-batch",
+                blobpack.pack(blobs),
+                lambda msg: self._flushed(blobs, era, msg),
             )
             return
         errors: list[Message] = []
@@ -233,7 +244,7 @@ class ContentService(Service):
                 self._flushed([], era, errors[0] if errors else msg)
 
         for blob in blobs:
-            self.ctx.handle.post("content-backing.store", blob[1], lambda msg, blob=blob: one(blob, msg))  # type: ignore[misc]
+            self.ctx.handle.post("content-backing.store", blob[1], partial(one, blob))
 
     def _flushed(self, blobs: list[Blob], era: int, msg: Message) -> None:
         self._flushing = 0

@@ -22,7 +22,10 @@ from broker.services.content_sqlite.writer import Writer
 STEP: Final = 0.003
 PAUSE: Final = 0.009
 RETRY: Final = 60.0
-SETTINGS: Final = (("content.collect-growth", "growth", 50), ("content.collect-minimum", "minimum", 8 << 20))
+SETTINGS: Final = (
+    ("content.collect-growth", "growth", 50),
+    ("content.collect-minimum", "minimum", 8 << 20),
+)
 Result = dict[str, Any]
 
 
@@ -65,7 +68,10 @@ class Collecting:
         totals = self._store.totals
         if self._task is not None or not self.growth or totals.fresh < self.minimum or self.holds:
             return
-        if totals.fresh * 100 >= self.growth * totals.live and self._ctx.loop_time() >= self._not_before:
+        if (
+            totals.fresh * 100 >= self.growth * totals.live
+            and self._ctx.loop_time() >= self._not_before
+        ):
             self._begin()
 
     async def collect(self) -> Result:
@@ -92,7 +98,9 @@ class Collecting:
             self._task = None
         self.count += 1
         self.last = {**found, "seconds": round(self._ctx.loop_time() - started, 3)}
-        self._ctx.log.debug(f"collection: dropped {found['dropped_objects']} blobs, {found['dropped_bytes']} bytes")
+        self._ctx.log.debug(
+            f"collection: dropped {found['dropped_objects']} blobs, {found['dropped_bytes']} bytes"
+        )
         return self.last
 
     async def _collect(self) -> Result:
@@ -112,7 +120,10 @@ class Collecting:
             await self._writer.run(collection.close)
             with suppress(OSError):
                 await handle.rpc("content.collect-end")
-        return {"dropped_objects": collection.dropped_objects, "dropped_bytes": collection.dropped_bytes}
+        return {
+            "dropped_objects": collection.dropped_objects,
+            "dropped_bytes": collection.dropped_bytes,
+        }
 
     async def _wait_until(self, when: float) -> None:
         await asyncio.sleep(max(0.0, when - self._ctx.loop_time()))

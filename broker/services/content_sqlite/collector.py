@@ -108,8 +108,12 @@ class Collection:
         if dead:
             size = sum(size for _, size in dead)
             with store.transaction() as db:
-                db.executemany("DELETE FROM objects WHERE id = ?", [(number,) for number, _ in dead])
-                db.execute("UPDATE totals SET objects = objects - ?, bytes = bytes - ?", (len(dead), size))
+                db.executemany(
+                    "DELETE FROM objects WHERE id = ?", [(number,) for number, _ in dead]
+                )
+                db.execute(
+                    "UPDATE totals SET objects = objects - ?, bytes = bytes - ?", (len(dead), size)
+                )
             store.totals.objects -= len(dead)
             store.totals.bytes -= size
             self.dropped_objects += len(dead)
@@ -131,7 +135,12 @@ class Collection:
         """Note in the store what has been found; ``now`` is in seconds since the epoch."""
         store, totals = self._store, self._store.totals
         fresh = totals.fresh or 1
-        values = (totals.bytes, 0, min(1.0, self.dropped_bytes / max(fresh, self.dropped_bytes)), now)
+        values = (
+            totals.bytes,
+            0,
+            min(1.0, self.dropped_bytes / max(fresh, self.dropped_bytes)),
+            now,
+        )
         with store.transaction() as db:
             db.execute("UPDATE totals SET live = ?, fresh = ?, dead = ?, collected = ?", values)
         totals.live, totals.fresh, totals.dead, totals.collected = values

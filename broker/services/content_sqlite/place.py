@@ -23,7 +23,9 @@ def prepare(path: Path, owner: int) -> None:
     what the system says.
     """
     if not path.parent.is_dir():
-        raise OSError(errno.ENOENT, f"{path.parent} is not a directory, the store {path.name} cannot be in it")
+        raise OSError(
+            errno.ENOENT, f"{path.parent} is not a directory, the store {path.name} cannot be in it"
+        )
     _check(path, owner, os.O_CREAT)
     for suffix in COMPANIONS:
         companion = path.with_name(path.name + suffix)
@@ -42,7 +44,10 @@ def _check(path: Path, owner: int, create: int) -> None:
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, f"{path} is not a regular file")
         if found.st_uid != owner:
-            raise OSError(errno.EPERM, f"{path} belongs to user {found.st_uid}, not to the instance owner {owner}")
+            raise OSError(
+                errno.EPERM,
+                f"{path} belongs to user {found.st_uid}, not to the instance owner {owner}",
+            )
         if stat.S_IMODE(found.st_mode) != MODE:
             os.fchmod(descriptor, MODE)
     finally:

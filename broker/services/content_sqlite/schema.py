@@ -48,10 +48,15 @@ def adopt(db: sqlite3.Connection, path: Path) -> None:
 
     Raises OSError: EINVAL if the file is something else, ENOTSUP if it was written by a newer version; sqlite3.Error.
     """
-    application, version = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+    application, version = (
+        db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+    )
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if application == APPLICATION_ID and version > VERSION:
-        raise OSError(errno.ENOTSUP, f"{path} has schema {version} of a newer version, this one knows schema {VERSION}")
+        raise OSError(
+            errno.ENOTSUP,
+            f"{path} has schema {version} of a newer version, this one knows schema {VERSION}",
+        )
     if application == APPLICATION_ID and version == VERSION:
         return
     if not tables and not application and not version:
@@ -77,7 +82,12 @@ def _convert(db: sqlite3.Connection) -> None:
 
     It does not say which blobs users stored, so all of them are pinned; dump and restore make a store without that burden.
     """
-    db.create_function("digest", 1, lambda ref: digest(ref) if treeobj.is_blobref(ref) else None, deterministic=True)
+    db.create_function(
+        "digest",
+        1,
+        lambda ref: digest(ref) if treeobj.is_blobref(ref) else None,
+        deterministic=True,
+    )
     _apply(
         db,
         (

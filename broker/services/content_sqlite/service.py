@@ -193,7 +193,10 @@ class ContentSqliteService(Service):
             "file_bytes": store.file_bytes(),
             "collecting": collecting is not None and collecting.running,
             "collections": collecting.count if collecting is not None else 0,
-            "last_collection": {"timestamp": totals.collected, **(collecting.last if collecting is not None else {})},
+            "last_collection": {
+                "timestamp": totals.collected,
+                **(collecting.last if collecting is not None else {}),
+            },
         }
 
     def stats_clear(self) -> None:

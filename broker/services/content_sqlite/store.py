@@ -93,9 +93,13 @@ class BlobStore:
                 raise error from exc
             raise OSError(error.errno, f"{self.path} {_TEXTS[error.errno]}") from exc
         with errors():
-            row = self._db.execute("SELECT objects, bytes, live, fresh, dead, collected FROM totals").fetchone()
+            row = self._db.execute(
+                "SELECT objects, bytes, live, fresh, dead, collected FROM totals"
+            ).fetchone()
             self.totals = Totals(*row)
-            self.last_id = int(self._db.execute("SELECT coalesce(max(id), 0) FROM objects").fetchone()[0])
+            self.last_id = int(
+                self._db.execute("SELECT coalesce(max(id), 0) FROM objects").fetchone()[0]
+            )
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
@@ -131,7 +135,11 @@ class BlobStore:
                 raise
 
     def write(
-        self, blobs: Iterable[Blob], checkpoints: Iterable[tuple[str, object]] = (), *, sync: bool = False
+        self,
+        blobs: Iterable[Blob],
+        checkpoints: Iterable[tuple[str, object]] = (),
+        *,
+        sync: bool = False,
     ) -> None:
         """Write blobs and checkpoints (any JSON values, replacing those before) in one transaction: all of them or none.
 
@@ -153,13 +161,19 @@ class BlobStore:
         with self.transaction() as db:
             count, size = self._insert(rows)
             if count:
-                sql = "UPDATE totals SET objects = objects + ?, bytes = bytes + ?, fresh = fresh + ?"
+                sql = (
+                    "UPDATE totals SET objects = objects + ?, bytes = bytes + ?, fresh = fresh + ?"
+                )
                 db.execute(sql, (count, size, size))
             for name, value in checkpoints:
                 db.execute("INSERT OR REPLACE INTO checkpt VALUES (?, ?)", (name, dumps_str(value)))
         self.last_id += count
         totals = self.totals
-        totals.objects, totals.bytes, totals.fresh = totals.objects + count, totals.bytes + size, totals.fresh + size
+        totals.objects, totals.bytes, totals.fresh = (
+            totals.objects + count,
+            totals.bytes + size,
+            totals.fresh + size,
+        )
 
     def _insert(self, rows: list[tuple[bytes, bool, bytes]]) -> tuple[int, int]:
         """Insert (digest, pinned, blob); returns how many were not there yet, and their bytes.
@@ -170,7 +184,9 @@ class BlobStore:
         if len(rows) > 1:
             db.execute("SAVEPOINT fresh")
             try:
-                db.executemany(_INSERT_NEW, ((number + index, *row) for index, row in enumerate(rows, 1)))
+                db.executemany(
+                    _INSERT_NEW, ((number + index, *row) for index, row in enumerate(rows, 1))
+                )
             except sqlite3.IntegrityError:
                 db.execute("ROLLBACK TO fresh")
             else:
@@ -189,7 +205,9 @@ class BlobStore:
         if pinned:
             self._db.execute("UPDATE objects SET pinned = 1 WHERE hash = ? AND pinned = 0", (key,))
         if self.barrier is not None:
-            self.barrier.add(self._db.execute("SELECT id FROM objects WHERE hash = ?", (key,)).fetchone()[0])
+            self.barrier.add(
+                self._db.execute("SELECT id FROM objects WHERE hash = ?", (key,)).fetchone()[0]
+            )
 
     def load(self, ref: str) -> bytes:
         """Return a blob; raises OSError: ENOENT if it is not there, EIO if it is not what was stored."""
@@ -224,7 +242,8 @@ class BlobStore:
         """Return how many pages of the file are unused, and how many there are."""
         with errors():
             free, total = (
-                self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_count")
+                self._db.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("freelist_count", "page_count")
             )
         return int(free), int(total)
 

@@ -86,7 +86,9 @@ class Writer:
         work = asyncio.get_running_loop().run_in_executor(
             self._pool, lambda: store.write(blobs, checkpoints, sync=sync)
         )
-        work.add_done_callback(lambda future: self._answer(batch, None if future.cancelled() else future.exception()))
+        work.add_done_callback(
+            lambda future: self._answer(batch, None if future.cancelled() else future.exception())
+        )
 
     def _answer(self, batch: list[Write], error: BaseException | None) -> None:
         if error is not None and not isinstance(error, OSError):

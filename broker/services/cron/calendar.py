@@ -22,7 +22,9 @@ FIELDS: Final = (
     ("year", 0, 1100),
     ("weekday", 0, 6),
 )
-_HORIZON_DAYS: Final = 366 * 9  # over every combination of day, month and weekday, leap days included
+_HORIZON_DAYS: Final = (
+    366 * 9
+)  # over every combination of day, month and weekday, leap days included
 
 
 def parse_field(text: Any, low: int, high: int) -> frozenset[int]:
@@ -70,7 +72,12 @@ class Calendar:
         if unknown:
             raise ValueError(f"{sorted(unknown)[0][:100]}: unknown field")
         default = {"second": 0}
-        return cls({name: parse_field(args.get(name, default.get(name, "*")), low, high) for name, low, high in FIELDS})
+        return cls(
+            {
+                name: parse_field(args.get(name, default.get(name, "*")), low, high)
+                for name, low, high in FIELDS
+            }
+        )
 
     def to_json(self) -> dict[str, str]:
         """Return each field as an idset string."""
@@ -103,7 +110,9 @@ class Calendar:
         )
 
     def _first_of_day(self, day: date, now: float) -> float | None:
-        hours, minutes, seconds = (sorted(self.fields[name]) for name in ("hour", "minute", "second"))
+        hours, minutes, seconds = (
+            sorted(self.fields[name]) for name in ("hour", "minute", "second")
+        )
         for hour in hours:
             if _stamp(day, hour, 59, 59) <= now:
                 continue

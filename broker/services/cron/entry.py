@@ -191,7 +191,9 @@ def options_of(payload: dict[str, Any], size: int) -> Options:
             history=int(payload.get("task-history-count", 1)),
             stop_on_failure=int(payload.get("stop-on-failure", 0)),
             cwd=None if payload.get("cwd") is None else str(payload["cwd"]),
-            environ=None if payload.get("environ") is None else {str(k): str(v) for k, v in payload["environ"].items()},
+            environ=None
+            if payload.get("environ") is None
+            else {str(k): str(v) for k, v in payload["environ"].items()},
         )
     except (TypeError, ValueError, OverflowError, AttributeError):
         raise OSError(errno.EPROTO, "Protocol error") from None

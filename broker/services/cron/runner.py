@@ -34,7 +34,9 @@ def command_of(entry: Entry, environ: dict[str, str]) -> dict[str, Any]:
 class Run:
     """A task that is being run; ``on_end`` is called once it has ended and all its output was logged."""
 
-    def __init__(self, ctx: Context, entry: Entry, task: Task, on_end: Callable[[Entry, Task], None]) -> None:
+    def __init__(
+        self, ctx: Context, entry: Entry, task: Task, on_end: Callable[[Entry, Task], None]
+    ) -> None:
         self._ctx = ctx
         self._entry = entry
         self._task = task
@@ -47,7 +49,9 @@ class Run:
         """Have the broker of the entry's rank start the command."""
         entry, task, ctx = self._entry, self._task, self._ctx
         entry.begin(task, ctx.now())
-        msg = request("broker.rexec", command_of(entry, dict(os.environ)), nodeid=entry.options.rank)
+        msg = request(
+            "broker.rexec", command_of(entry, dict(os.environ)), nodeid=entry.options.rank
+        )
         self._tag = ctx.handle.start_stream(msg, self._on_response)
         if entry.options.timeout:
             self._timer = ctx.call_later(entry.options.timeout, self._timeout)
@@ -56,7 +60,9 @@ class Run:
         """Signal the command, if it runs."""
         if self._task.pid and not self._task.finished and not self._ctx.handle.closed:
             payload = {"pid": self._task.pid, "signum": int(signum)}
-            self._ctx.handle.post("broker.rexec.signal", payload, lambda _: None, nodeid=self._task.rank)
+            self._ctx.handle.post(
+                "broker.rexec.signal", payload, lambda _: None, nodeid=self._task.rank
+            )
 
     def _timeout(self) -> None:
         self._task.timedout = True
@@ -103,7 +109,9 @@ class Run:
         self._partial[stream] = rest
         log = self._ctx.log.info if stream == "stdout" else self._ctx.log.err
         for line in lines:
-            log(f'{self._entry.title}: rank={self._task.rank}: command="{self._entry.command}": "{line}"')
+            log(
+                f'{self._entry.title}: rank={self._task.rank}: command="{self._entry.command}": "{line}"'
+            )
 
     def _complete(self, reason: str = "") -> None:
         if self._timer is not None:
@@ -113,5 +121,7 @@ class Run:
             task.failed(self._ctx.now())
         if not task.succeeded:
             why = reason or f"{task.state}: code={task.code}"
-            self._ctx.log.err(f'{entry.title}: rank={task.rank}: command="{entry.command}": Failed: {why}')
+            self._ctx.log.err(
+                f'{entry.title}: rank={task.rank}: command="{entry.command}": Failed: {why}'
+            )
         self._on_end(entry, task)

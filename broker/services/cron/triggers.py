@@ -163,7 +163,9 @@ def make_trigger(kind: str, args: dict[str, Any], now: float) -> Interval | Date
             return Date(Calendar.from_args(args), now)
         if kind == "event":
             counts = {name: int(_number(args.get(name, 0))) for name in ("nth", "after")}
-            return Event(str(args["topic"]), **counts, min_interval=_number(args.get("min_interval", 0.0)))
+            return Event(
+                str(args["topic"]), **counts, min_interval=_number(args.get("min_interval", 0.0))
+            )
     except (KeyError, TypeError):
         raise OSError(errno.EPROTO, "Protocol error") from None
     except ValueError as exc:

@@ -13,6 +13,7 @@ import signal
 from asyncio import TimerHandle
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from broker.context import Context
@@ -70,7 +71,9 @@ class Job:
         self.guest.close(done)
         self._announce()
 
-    def event(self, name: str, context: dict[str, Any] | None = None, now: float | None = None) -> None:
+    def event(
+        self, name: str, context: dict[str, Any] | None = None, now: float | None = None
+    ) -> None:
         """Append to the exec event log."""
         self.guest.append("exec", encode(entry(name, context, now)))
 
@@ -107,7 +110,9 @@ class JobExecService(Service):
         for job in list(self.jobs.values()):
             if job.state.finished:
                 continue
-            job.respond("exception", {"type": "exec", "severity": 0, "note": "job-exec was unloaded"})
+            job.respond(
+                "exception", {"type": "exec", "severity": 0, "note": "job-exec was unloaded"}
+            )
             job.state.killed = signal.SIGKILL
             if job.simulation is not None:
                 job.state.status = int(signal.SIGKILL)
@@ -143,7 +148,10 @@ class JobExecService(Service):
             raise OSError(errno.EINVAL, "R has no ranks")
         simulation = simulation_of(jobspec)
         if simulation is None and userid != self.ctx.owner:
-            raise OSError(errno.EPERM, f"jobs of user {userid} cannot be run by an instance of user {self.ctx.owner}")
+            raise OSError(
+                errno.EPERM,
+                f"jobs of user {userid} cannot be run by an instance of user {self.ctx.owner}",
+            )
         job = Job(req, JobState(ranks), self.ctx, self._delay())
         job.simulation = simulation
         self.jobs[jobid] = job
@@ -166,12 +174,20 @@ class JobExecService(Service):
         recent.append(now)
         return BUSY if len(recent) == BUSY_JOBS and now - recent[0] < BUSY_SECONDS else QUICK
 
-    def _start_shells(self, job: Job, userid: int, jobspec: dict[str, Any], resources: dict[str, Any]) -> None:
-        body = {"id": job.id, "userid": userid, "leader": job.state.leader, "jobspec": jobspec, "R": resources}
+    def _start_shells(
+        self, job: Job, userid: int, jobspec: dict[str, Any], resources: dict[str, Any]
+    ) -> None:
+        body = {
+            "id": job.id,
+            "userid": userid,
+            "leader": job.state.leader,
+            "jobspec": jobspec,
+            "R": resources,
+        }
         payload = dumps(body) + b"\0"
         for rank in job.state.ranks:
             message = new_request("shell-host.start", payload, nodeid=rank, flags=STREAMING)
-            self.ctx.handle.start_stream(message, lambda msg, rank=rank: self._shell_said(job, rank, msg))  # type: ignore[misc]
+            self.ctx.handle.start_stream(message, partial(self._shell_said, job, rank))
 
     # What shells say
 
@@ -194,7 +210,9 @@ class JobExecService(Service):
         elif kind == "barrier":
             data = job.state.enter(rank, message["name"], message["data"])
             if data is not None:
-                self._tell(job, job.state.ranks, {"t": "barrier", "name": message["name"], "data": data})
+                self._tell(
+                    job, job.state.ranks, {"t": "barrier", "name": message["name"], "data": data}
+                )
         elif kind == "relay":
             self._tell(job, job.state.targets(message["to"]), {"t": "relay", "msg": message["msg"]})
         elif kind == "exception":
@@ -206,7 +224,9 @@ class JobExecService(Service):
             if key in message:
                 job.guest.append(key, message[key])
         if ack:
-            job.guest.append("output", "", lambda: self._tell(job, [rank], {"t": "ack", "bytes": ack}))
+            job.guest.append(
+                "output", "", lambda: self._tell(job, [rank], {"t": "ack", "bytes": ack})
+            )
 
     def _tell(self, job: Job, ranks: list[int], message: dict[str, Any]) -> None:
         for rank in ranks:
@@ -280,7 +300,9 @@ class JobExecService(Service):
             self._kill(job, signal.SIGTERM)
 
     def _expired(self, job: Job) -> None:
-        job.respond("exception", {"type": "timeout", "severity": 0, "note": "resource allocation expired"})
+        job.respond(
+            "exception", {"type": "timeout", "severity": 0, "note": "resource allocation expired"}
+        )
         self._kill(job, signal.SIGALRM)
 
     def _kill(self, job: Job, number: int) -> None:
@@ -296,7 +318,11 @@ class JobExecService(Service):
         job.timers.append(self.ctx.call_later(self.kill_timeout, self._kill_hard, job))
 
     def _kill_hard(self, job: Job) -> None:
-        self._tell(job, list(job.state.running), {"t": "kill", "signum": int(signal.SIGKILL), "final": True})
+        self._tell(
+            job,
+            list(job.state.running),
+            {"t": "kill", "signum": int(signal.SIGKILL), "final": True},
+        )
         job.timers.append(self.ctx.call_later(1.0, self._kill_shells, job))
 
     def _kill_shells(self, job: Job) -> None:
@@ -320,7 +346,9 @@ class JobExecService(Service):
             return
         if simulation.override and not simulation.run_duration:
             return
-        job.timers.append(self.ctx.call_later(simulation.run_duration, self._simulated_end, job, None))
+        job.timers.append(
+            self.ctx.call_later(simulation.run_duration, self._simulated_end, job, None)
+        )
 
     def _fail(self, job: Job, phase: str) -> None:
         note = f"mock {phase} exception generated"

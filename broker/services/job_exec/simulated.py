@@ -49,7 +49,9 @@ def simulation_of(jobspec: dict[str, Any]) -> Simulation | None:
         phase = str(test.get("mock_exception", ""))
         status = int(test.get("wait_status", 0))
     except (TypeError, ValueError, OverflowError) as error:
-        raise OSError(errno.EINVAL, "attributes.system.exec.test: a value is of the wrong type") from error
+        raise OSError(
+            errno.EINVAL, "attributes.system.exec.test: a value is of the wrong type"
+        ) from error
     if phase and phase not in PHASES:
         raise OSError(errno.EINVAL, f"attributes.system.exec.test: unknown phase {phase[:100]}")
     if not 0 <= seconds <= LONGEST or not 0 <= status <= 0xFFFF:

@@ -21,7 +21,9 @@ from flux.wire.message import STREAMING, Message, request
 
 GUEST = "guest."
 EXEC_EVENTLOG = "guest.exec.eventlog"
-_STANDARD = frozenset((EXEC_EVENTLOG, "guest.input", "guest.output"))  # empty rather than unknown where a job has none
+_STANDARD = frozenset(
+    (EXEC_EVENTLOG, "guest.input", "guest.output")
+)  # empty rather than unknown where a job has none
 _WATCH_FLAGS = FLUX_KVS_WATCH | FLUX_KVS_WAITCREATE | FLUX_KVS_WATCH_APPEND
 
 
@@ -88,7 +90,9 @@ class MainWatch(Watch):
 class GuestWatch(Watch):
     """A watch of an eventlog below ``guest.``; ``path`` as the client names it."""
 
-    def __init__(self, req: Request, forget: Callable[[Watch], None], log: JobLog, path: str, ctx: Context) -> None:
+    def __init__(
+        self, req: Request, forget: Callable[[Watch], None], log: JobLog, path: str, ctx: Context
+    ) -> None:
         super().__init__(req, forget)
         self._log = log
         self._path = path
@@ -131,7 +135,9 @@ class GuestWatch(Watch):
             "namespace": f"job-{self._log.id}",
             "flags": _WATCH_FLAGS,
         }
-        self._stream = self._handle.start_stream(request("kvs-watch.lookup", payload, flags=STREAMING), self._on_value)
+        self._stream = self._handle.start_stream(
+            request("kvs-watch.lookup", payload, flags=STREAMING), self._on_value
+        )
 
     def _unfollow(self) -> None:
         if self._stream is not None:
@@ -165,7 +171,11 @@ class GuestWatch(Watch):
             self._outdated = True
         else:
             self._reading = True
-            payload = {"key": f"{JobID(self._log.id).kvs}.{self._path}", "namespace": "primary", "flags": 0}
+            payload = {
+                "key": f"{JobID(self._log.id).kvs}.{self._path}",
+                "namespace": "primary",
+                "flags": 0,
+            }
             self._handle.post("kvs.lookup", payload, self._on_moved)
 
     def _on_moved(self, msg: Message) -> None:
@@ -181,7 +191,9 @@ class GuestWatch(Watch):
             self._read_moved()
         elif not self._log.ended:
             return  # removed, but not moved yet: the end of the job's eventlog brings us here again
-        elif msg.errnum == errno.ENOENT and (self._sent or not self._log.started or self._path in _STANDARD):
+        elif msg.errnum == errno.ENOENT and (
+            self._sent or not self._log.started or self._path in _STANDARD
+        ):
             self.finish()
         else:
             self.finish(msg.errnum, msg.text() or None)
@@ -190,7 +202,9 @@ class GuestWatch(Watch):
 class RemoteWatch(Watch):
     """A watch that rank 0 carries out for a client of this rank."""
 
-    def __init__(self, req: Request, forget: Callable[[Watch], None], payload: dict[str, Any], ctx: Context) -> None:
+    def __init__(
+        self, req: Request, forget: Callable[[Watch], None], payload: dict[str, Any], ctx: Context
+    ) -> None:
         super().__init__(req, forget)
         self._payload = payload
         self._handle = ctx.handle

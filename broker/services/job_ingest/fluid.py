@@ -52,4 +52,6 @@ class FluidGenerator:
             self._timestamp, self._sequence = self._timestamp + 1, 0
         if self._timestamp > MAX_TIMESTAMP:
             raise OSError(errno.EOVERFLOW, "job id time stamp is used up")
-        return (self._timestamp << GENERATOR_BITS | self._generator) << SEQUENCE_BITS | self._sequence
+        return (
+            self._timestamp << GENERATOR_BITS | self._generator
+        ) << SEQUENCE_BITS | self._sequence

@@ -58,7 +58,11 @@ class JobIngestService(Service):
 
     def stats(self) -> dict[str, Any]:
         """Return counts of submissions."""
-        return {"submitted": self._submitted, "rejected": self._rejected, "waiting": len(self._batch)}
+        return {
+            "submitted": self._submitted,
+            "rejected": self._rejected,
+            "waiting": len(self._batch),
+        }
 
     @request("getinfo", allow="guest")
     def getinfo(self, req: Request) -> dict[str, int]:
@@ -124,7 +128,9 @@ class JobIngestService(Service):
             self._fail(batch, error_of(msg))
             return
         payload = {"jobs": [item.job() for item in batch]}
-        self.ctx.handle.post("job-manager.submit", payload, lambda answer: self._accepted(answer, batch))
+        self.ctx.handle.post(
+            "job-manager.submit", payload, lambda answer: self._accepted(answer, batch)
+        )
 
     def _accepted(self, msg: Message, batch: list[Submission]) -> None:
         if msg.errnum:
@@ -155,7 +161,9 @@ class JobIngestService(Service):
         ops = [{"key": job_dir(item.id), "flags": 0, "dirent": None} for item in batch]
 
         def purged(msg: Message) -> None:
-            if msg.errnum:  # the store is not well: what is left behind has no eventlog, so it is no job
+            if (
+                msg.errnum
+            ):  # the store is not well: what is left behind has no eventlog, so it is no job
                 self.ctx.log.err(f"removing {len(batch)} rejected jobs: {error_of(msg).strerror}")
 
         self.ctx.handle.post("kvs.commit", {"namespace": "primary", "flags": 0, "ops": ops}, purged)

@@ -24,9 +24,21 @@ _TOKEN: Final = re.compile(r"[A-Za-z]+|-?[0-9.]+|\S")
 class Submission:
     """A checked submission; ``text`` is the jobspec as it was sent, ``signed`` as it was signed."""
 
-    __slots__ = ("flags", "id", "jobspec", "request", "signed", "t_submit", "text", "urgency", "userid")
+    __slots__ = (
+        "flags",
+        "id",
+        "jobspec",
+        "request",
+        "signed",
+        "t_submit",
+        "text",
+        "urgency",
+        "userid",
+    )
 
-    def __init__(self, userid: int, signed: str, text: bytes, jobspec: Any, urgency: int, flags: int) -> None:
+    def __init__(
+        self, userid: int, signed: str, text: bytes, jobspec: Any, urgency: int, flags: int
+    ) -> None:
         self.userid = userid
         self.signed = signed
         self.text = text
@@ -76,7 +88,10 @@ def check_limits(urgency: int, flags: int, *, is_owner: bool) -> None:
     if is_owner:
         return
     if urgency > FLUX_JOB_URGENCY_DEFAULT:
-        raise OSError(errno.EPERM, f"only the instance owner can submit jobs with urgency >{FLUX_JOB_URGENCY_DEFAULT}")
+        raise OSError(
+            errno.EPERM,
+            f"only the instance owner can submit jobs with urgency >{FLUX_JOB_URGENCY_DEFAULT}",
+        )
     if flags & FLUX_JOB_WAITABLE:
         raise OSError(errno.EPERM, "only the instance owner can submit with FLUX_JOB_WAITABLE")
     if flags & FLUX_JOB_NOVALIDATE:

@@ -38,10 +38,16 @@ def validate(jobspec: Any) -> None:
     _require(isinstance(jobspec, dict), "jobspec must be an object")
     for key in TOP_KEYS:
         _require(key in jobspec, f"Missing key ({key})")
-    _require(_is_integer(jobspec["version"]) and jobspec["version"] == 1, "only jobspec version 1 is supported")
+    _require(
+        _is_integer(jobspec["version"]) and jobspec["version"] == 1,
+        "only jobspec version 1 is supported",
+    )
     _attributes(jobspec["attributes"])
     resources = jobspec["resources"]
-    _require(isinstance(resources, list) and len(resources) == 1, "resources must be an array of one resource")
+    _require(
+        isinstance(resources, list) and len(resources) == 1,
+        "resources must be an array of one resource",
+    )
     _top_resource(resources[0])
     tasks = jobspec["tasks"]
     _require(isinstance(tasks, list) and len(tasks) <= 1, "tasks must be an array of one task")
@@ -59,7 +65,10 @@ def _attributes(attributes: Any) -> None:
     is_number = isinstance(duration, int | float) and not isinstance(duration, bool)
     _require(is_number and duration >= 0, "attributes.system.duration must be a number >= 0")
     _require(isinstance(system.get("cwd", ""), str), "attributes.system.cwd must be a string")
-    _require(isinstance(system.get("environment", {}), dict), "attributes.system.environment must be an object")
+    _require(
+        isinstance(system.get("environment", {}), dict),
+        "attributes.system.environment must be an object",
+    )
     _require(isinstance(attributes.get("user", {}), dict), "attributes.user must be an object")
     for key in attributes:
         _require(key in ("system", "user"), f"attributes.{key} is not allowed")
@@ -80,7 +89,10 @@ def _slot(vertex: Any) -> None:
     _vertex(vertex, "slot", ("type", "count", "with", "label"))
     _require(isinstance(vertex["label"], str), "slot label must be a string")
     inner = vertex["with"]
-    _require(isinstance(inner, list) and 1 <= len(inner) <= 2, "a slot must contain cores and may contain gpus")
+    _require(
+        isinstance(inner, list) and 1 <= len(inner) <= 2,
+        "a slot must contain cores and may contain gpus",
+    )
     for child in inner:
         kind = child.get("type") if isinstance(child, dict) else None
         _vertex(child, "gpu" if kind == "gpu" else "core", ("type", "count"))
@@ -95,7 +107,9 @@ def _vertex(vertex: Any, kind: str, required: tuple[str, ...]) -> None:
     count = vertex["count"]
     _require(_is_integer(count) and count >= 1, f"{kind} count must be an integer >= 1")
     _require(isinstance(vertex.get("unit", ""), str), f"{kind} unit must be a string")
-    _require(isinstance(vertex.get("exclusive", False), bool), f"{kind} exclusive must be a boolean")
+    _require(
+        isinstance(vertex.get("exclusive", False), bool), f"{kind} exclusive must be a boolean"
+    )
     allowed = VERTEX_KEYS[kind]
     for key in vertex:
         _require(key in allowed, f"key {key} is not allowed in resource {kind}")
@@ -109,14 +123,23 @@ def _task(task: Any) -> None:
         _require(key in TASK_KEYS, f"key {key} is not allowed in task")
     command = task["command"]
     if not isinstance(command, str):
-        _require(isinstance(command, list) and bool(command), "command must be a string or an array of strings")
-        _require(all(isinstance(word, str) for word in command), "command must be a string or an array of strings")
+        _require(
+            isinstance(command, list) and bool(command),
+            "command must be a string or an array of strings",
+        )
+        _require(
+            all(isinstance(word, str) for word in command),
+            "command must be a string or an array of strings",
+        )
     _require(isinstance(task["slot"], str), "slot must be a string")
     _task_count(task["count"])
 
 
 def _task_count(count: Any) -> None:
-    _require(isinstance(count, Mapping) and len(count) == 1, "task count must have one key, per_slot or total")
+    _require(
+        isinstance(count, Mapping) and len(count) == 1,
+        "task count must have one key, per_slot or total",
+    )
     ((key, value),) = count.items()
     if key == "per_slot":
         _require(_is_integer(value) and value == 1, "per_slot count must be 1")

@@ -58,7 +58,9 @@ class Worker:
             limit=_LINE_LIMIT,
             env={**os.environ, "FLUX_URI": self._uri},
         )
-        self._reader = asyncio.get_running_loop().create_task(self._read(self._process), name="job-ingest:validator")
+        self._reader = asyncio.get_running_loop().create_task(
+            self._read(self._process), name="job-ingest:validator"
+        )
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         reason = ""
@@ -72,7 +74,9 @@ class Worker:
         self._process = None
         for future in self._waiting:
             if not future.done():
-                future.set_result((errno.EIO, reason or f"job validator exited with code {process.returncode}"))
+                future.set_result(
+                    (errno.EIO, reason or f"job validator exited with code {process.returncode}")
+                )
         self._waiting.clear()
 
     async def _read_answers(self, process: asyncio.subprocess.Process) -> None:
@@ -102,7 +106,9 @@ class Worker:
 class ValidatorPool:
     """The workers of one rank; none unless validator plugins are configured."""
 
-    def __init__(self, uri: str, plugins: str = "", args: str = "", count: int = DEFAULT_WORKERS) -> None:
+    def __init__(
+        self, uri: str, plugins: str = "", args: str = "", count: int = DEFAULT_WORKERS
+    ) -> None:
         self.enabled = bool(plugins)
         command = [
             sys.executable,
@@ -119,7 +125,11 @@ class ValidatorPool:
 
         Raises OSError(EINVAL) for an unknown argument.
         """
-        options = {"validator-plugins": "", "validator-args": "", "worker-count": str(DEFAULT_WORKERS)}
+        options = {
+            "validator-plugins": "",
+            "validator-args": "",
+            "worker-count": str(DEFAULT_WORKERS),
+        }
         for arg in args:
             key, equals, value = arg.partition("=")
             if key not in options or not equals:
@@ -127,7 +137,12 @@ class ValidatorPool:
             options[key] = value
         if not options["worker-count"].isdigit() or int(options["worker-count"]) < 1:
             raise OSError(errno.EINVAL, f"invalid worker-count {options['worker-count']}")
-        return cls(uri, options["validator-plugins"], options["validator-args"], int(options["worker-count"]))
+        return cls(
+            uri,
+            options["validator-plugins"],
+            options["validator-args"],
+            int(options["worker-count"]),
+        )
 
     def skips(self, item: Submission) -> bool:
         """Whether a submission asked not to be validated."""
@@ -136,7 +151,12 @@ class ValidatorPool:
     async def validate(self, item: Submission) -> None:
         """Have the least busy worker check a submission; raises OSError with its verdict."""
         worker = min(self._workers, key=lambda candidate: candidate.load)
-        info = {"jobspec": item.jobspec, "userid": item.userid, "urgency": item.urgency, "flags": item.flags}
+        info = {
+            "jobspec": item.jobspec,
+            "userid": item.userid,
+            "urgency": item.urgency,
+            "flags": item.flags,
+        }
         errnum, text = await worker.validate(json.dumps(info) + b"\n")
         if errnum:
             raise OSError(errnum, text or "rejected by the job validator")

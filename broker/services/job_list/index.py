@@ -159,7 +159,9 @@ class JobIndex:
 
     # Queries
 
-    def select(self, states: int = 0, results: int = 0, userid: int = FLUX_USERID_UNKNOWN) -> Iterator[JobRecord]:
+    def select(
+        self, states: int = 0, results: int = 0, userid: int = FLUX_USERID_UNKNOWN
+    ) -> Iterator[JobRecord]:
         """Yield jobs in listing order.
 
         Args:

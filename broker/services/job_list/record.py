@@ -27,7 +27,10 @@ from flux.hostlist import Hostlist
 from flux.idset import IDset
 from flux.wire import json
 
-_RESULT_OF_EXCEPTION: Final = {"cancel": FLUX_JOB_RESULT_CANCELED, "timeout": FLUX_JOB_RESULT_TIMEOUT}
+_RESULT_OF_EXCEPTION: Final = {
+    "cancel": FLUX_JOB_RESULT_CANCELED,
+    "timeout": FLUX_JOB_RESULT_TIMEOUT,
+}
 
 
 class JobRecord:
@@ -245,7 +248,9 @@ def job_name(jobspec: Mapping[str, Any]) -> str | None:
     """Return the job's name: ``attributes.system.job.name``, else the last component of the first task's command."""
     try:
         system = jobspec.get("attributes", {}).get("system", {})
-        name = system.get("job", {}).get("name") or posixpath.basename(_program(jobspec["tasks"][0]["command"]))
+        name = system.get("job", {}).get("name") or posixpath.basename(
+            _program(jobspec["tasks"][0]["command"])
+        )
         return intern(name)
     except (KeyError, IndexError, TypeError, AttributeError):
         return None

@@ -39,7 +39,9 @@ class JobListService(Service):
     async def _follow(self) -> None:
         while True:
             try:
-                async with self.ctx.handle.stream("job-manager.events-journal", {"full": True}) as stream:
+                async with self.ctx.handle.stream(
+                    "job-manager.events-journal", {"full": True}
+                ) as stream:
                     # While the past is read again, queries are answered from what was known before.
                     self._filling = JobIndex()
                     if not self._ready:
@@ -47,7 +49,9 @@ class JobListService(Service):
                     async for batch in stream:
                         self._take(batch["events"])
                         if batch.get("replayed"):
-                            self.ctx.log.debug(f"job_state_init_from_kvs: read {len(self._filling)} jobs")
+                            self.ctx.log.debug(
+                                f"job_state_init_from_kvs: read {len(self._filling)} jobs"
+                            )
                             self._become_ready()
             except OSError as exc:
                 if exc.errno not in (errno.ENOSYS, errno.ECONNRESET):
@@ -115,7 +119,9 @@ class JobListService(Service):
         wanted = getters(req.get("attrs", list))
         limit = _limit(req)
         chosen = self._index.select(
-            req.get("states", int, 0), req.get("results", int, 0), req.get("userid", int, FLUX_USERID_UNKNOWN)
+            req.get("states", int, 0),
+            req.get("results", int, 0),
+            req.get("userid", int, FLUX_USERID_UNKNOWN),
         )
         req.respond({"jobs": [describe(job, wanted) for job in islice(chosen, limit)]})
 
@@ -154,7 +160,9 @@ class JobListService(Service):
         key = f"{JobID(id).kvs}.eventlog"
         self._waiting.setdefault(id, []).append(req)
         try:
-            await self.ctx.handle.rpc("kvs.lookup", {"key": key, "namespace": "primary", "flags": FLUX_KVS_TREEOBJ})
+            await self.ctx.handle.rpc(
+                "kvs.lookup", {"key": key, "namespace": "primary", "flags": FLUX_KVS_TREEOBJ}
+            )
         except OSError:
             self._refuse(req, id)
             return NO_REPLY
@@ -198,7 +206,10 @@ class JobListService(Service):
     def stats(self) -> dict[str, Any]:
         """The number of jobs and of clients that wait for one to appear."""
         counts = self._index.stats()["job_states"]
-        return {"jobs": counts, "idsync": {"waiting": sum(len(reqs) for reqs in self._waiting.values())}}
+        return {
+            "jobs": counts,
+            "idsync": {"waiting": sum(len(reqs) for reqs in self._waiting.values())},
+        }
 
 
 def _limit(req: Request) -> int | None:

@@ -179,7 +179,9 @@ class ManagerBase(Service):
             return answer
         self.when_stored(
             lambda: req.respond(answer),
-            lambda exc: req.error(exc.errno or errno.EIO, f"done, but not stored yet: {exc.strerror}"),
+            lambda exc: req.error(
+                exc.errno or errno.EIO, f"done, but not stored yet: {exc.strerror}"
+            ),
         )
         return NO_REPLY
 
@@ -233,7 +235,9 @@ class ManagerBase(Service):
 
     def _publish_exception(self, job: Job, context: dict[str, Any]) -> None:
         payload = {"id": job.id, "type": context["type"], "severity": context["severity"]}
-        self.ctx.spawn(self.ctx.handle.publish("job-exception", payload), "job-manager:job-exception")
+        self.ctx.spawn(
+            self.ctx.handle.publish("job-exception", payload), "job-manager:job-exception"
+        )
 
     def _publish_annotations(self, job: Job, annotations: dict[str, Any]) -> None:
         self.journal.add_volatile(job, "annotations", {"annotations": annotations})

@@ -31,7 +31,9 @@ class JobControl(ManagerBase):
             raise OSError(errno.EPROTO, "invalid exception severity")
         job = self.active_job(req.get("id", int))
         self.check_owner(req, job, "raise exceptions on")
-        if severity or job.exception is not None:  # the first fatal exception is always let through: it ends the job
+        if (
+            severity or job.exception is not None
+        ):  # the first fatal exception is always let through: it ends the job
             self.journal.check_room()
         self.machine.raise_exception(job, kind, severity, _note(req), req.userid)
         return self.acknowledge(req)

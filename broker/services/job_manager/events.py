@@ -45,7 +45,9 @@ class Event:
 
     __slots__ = ("entry", "extra", "job", "seq")
 
-    def __init__(self, job: Job, seq: int, entry: dict[str, Any], extra: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, job: Job, seq: int, entry: dict[str, Any], extra: dict[str, Any] | None = None
+    ) -> None:
         self.job = job
         self.seq = seq
         self.entry = entry

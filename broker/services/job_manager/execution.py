@@ -40,7 +40,9 @@ class ExecutionClient(SchedulerClient, ManagerBase):
         payload = {"id": job.id, "userid": job.userid, "jobspec": job.jobspec, "R": job.resources}
         message = new_request(f"{self._exec_service}.start", payload, flags=STREAMING)
         id = job.id
-        self._exec_tags[id] = self.ctx.handle.start_stream(message, lambda msg: self._exec_response(id, msg))
+        self._exec_tags[id] = self.ctx.handle.start_stream(
+            message, lambda msg: self._exec_response(id, msg)
+        )
 
     def send_abort(self, job: Job) -> None:
         """Have the tasks of a job ended before its exception can be published."""
@@ -70,7 +72,9 @@ class ExecutionClient(SchedulerClient, ManagerBase):
             job = machine.jobs.get(id)
             if job is not None:
                 severity, note = int(data.get("severity", 0)), str(data.get("note", ""))
-                machine.raise_exception(job, str(data.get("type", "exec")), severity, note, int(data.get("userid", -1)))
+                machine.raise_exception(
+                    job, str(data.get("type", "exec")), severity, note, int(data.get("userid", -1))
+                )
         else:
             self.ctx.log.err(f"{self._exec_service}.start: unknown response type {kind}")
 

@@ -65,7 +65,11 @@ class History(Submissions):
             return
         if self.readers.get(key) is not reader:
             return  # the client went away
-        ended = [job for job in (reader.met or {}).values() if job.id not in self.machine.jobs and job.id not in sent]
+        ended = [
+            job
+            for job in (reader.met or {}).values()
+            if job.id not in self.machine.jobs and job.id not in sent
+        ]
         reader.begin(self.journal.published([*self.machine.jobs.values(), *ended]))
 
     async def _walk(self, reader: Reader | None) -> dict[int, float]:
@@ -74,13 +78,17 @@ class History(Submissions):
         self._walks += 1
         self._walk_ended.clear()
         try:
-            async for stored in stored_jobs(self.ctx.handle, DETAILS[:1] if reader is None else DETAILS):
+            async for stored in stored_jobs(
+                self.ctx.handle, DETAILS[:1] if reader is None else DETAILS
+            ):
                 if stored.id in self.machine.jobs:
                     continue
                 try:
                     await self._met(stored, reader, found)
                 except _UNREADABLE as exc:
-                    self.ctx.log.err(f"events-journal: job {stored.id} cannot be replayed: {_reason(exc)}")
+                    self.ctx.log.err(
+                        f"events-journal: job {stored.id} cannot be replayed: {_reason(exc)}"
+                    )
         finally:
             self._walks -= 1
             if not self._walks:
@@ -163,7 +171,9 @@ class History(Submissions):
         self.machine.max_jobid = max(self.machine.max_jobid, index.max_jobid)
         if listed is None:
             self.inactive.fill(ended)
-        elif not self.journal.durable:  # the list will not be kept up to date, so the next start must not rely on it
+        elif (
+            not self.journal.durable
+        ):  # the list will not be kept up to date, so the next start must not rely on it
             await self._drop_list()
         return active
 

@@ -58,7 +58,9 @@ class InactiveJobs:
         chosen: list[int] = []
         surplus = len(self) - limits.keep if limits.keep is not None else 0
         for place, (id, time) in enumerate(zip(self._ids, self._times, strict=True)):
-            if len(chosen) >= batch or not (place < surplus or (limits.before is not None and time < limits.before)):
+            if len(chosen) >= batch or not (
+                place < surplus or (limits.before is not None and time < limits.before)
+            ):
                 break
             if id not in spared:
                 chosen.append(id)

@@ -41,7 +41,16 @@ BACKLOG_MAX: Final = 16384
 
 #: The store is well but refuses what is asked of it: trying again would not help.
 _REFUSALS: Final = frozenset(
-    (errno.EINVAL, errno.EPROTO, errno.EPERM, errno.E2BIG, errno.EFBIG, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR)
+    (
+        errno.EINVAL,
+        errno.EPROTO,
+        errno.EPERM,
+        errno.E2BIG,
+        errno.EFBIG,
+        errno.ENAMETOOLONG,
+        errno.ENOTDIR,
+        errno.EISDIR,
+    )
 )
 
 
@@ -63,7 +72,9 @@ class Journal:
     events from being stored, None while all is well.
     """
 
-    def __init__(self, ctx: Context, readers: Callable[[], Iterator[Reader]], outcome: Outcome) -> None:
+    def __init__(
+        self, ctx: Context, readers: Callable[[], Iterator[Reader]], outcome: Outcome
+    ) -> None:
         self._ctx = ctx
         self._readers = readers
         self._outcome = outcome
@@ -132,7 +143,9 @@ class Journal:
     def check_room(self) -> None:
         """Raise the error of the store when too many events wait for it to be well again."""
         if self.trouble is not None and self.backlog >= BACKLOG_MAX:
-            raise OSError(self.trouble.errno, f"job events cannot be stored: {self.trouble.strerror}")
+            raise OSError(
+                self.trouble.errno, f"job events cannot be stored: {self.trouble.strerror}"
+            )
 
     def unpublished(self) -> list[Event]:
         """Return the events the readers have not been told yet."""
@@ -205,7 +218,9 @@ class Journal:
             return
         self._refuse(parts, error)
         if batch.events and not batch.newborn:
-            self._ctx.log.err(f"job {batch.events[0].job.id}: {len(batch.events)} events are lost: {error.strerror}")
+            self._ctx.log.err(
+                f"job {batch.events[0].job.id}: {len(batch.events)} events are lost: {error.strerror}"
+            )
         self._finish(parts[0])
 
     def _keep(self, batch: Batch, error: OSError) -> None:
@@ -217,7 +232,9 @@ class Journal:
             return
         if self.trouble is None:
             self._delay = RETRY_FIRST
-            self._ctx.log.err(f"eventlog commit failed: {error.strerror}: {self.backlog} events wait")
+            self._ctx.log.err(
+                f"eventlog commit failed: {error.strerror}: {self.backlog} events wait"
+            )
         self.trouble = error
         self._retry = self._ctx.call_later(self._delay, self._try_again)
         self._delay = min(2 * self._delay, RETRY_LAST)
@@ -248,7 +265,9 @@ class Journal:
     def _recovered(self) -> None:
         if self.trouble is not None:
             self.trouble = None
-            self._ctx.log.notice(f"eventlog commits work again: {self.backlog} events are being stored")
+            self._ctx.log.notice(
+                f"eventlog commits work again: {self.backlog} events are being stored"
+            )
 
     # The end
 
@@ -274,7 +293,11 @@ class Journal:
         try:
             await asyncio.wait_for(future, timeout)
         except (OSError, TimeoutError) as exc:
-            reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "the store does not answer"
+            reason = (
+                exc.strerror
+                if isinstance(exc, OSError) and exc.strerror
+                else "the store does not answer"
+            )
             number = exc.errno if isinstance(exc, OSError) and exc.errno else errno.ETIMEDOUT
             raise OSError(number, f"{self.backlog} job events are not stored: {reason}") from None
         finally:

@@ -88,9 +88,18 @@ class Machine:
 
     # Events
 
-    def post(self, job: Job, name: str, context: dict[str, Any] | None = None, timestamp: float | None = None) -> None:
+    def post(
+        self,
+        job: Job,
+        name: str,
+        context: dict[str, Any] | None = None,
+        timestamp: float | None = None,
+    ) -> None:
         """Post an event without advancing the job; raises IllegalEvent when it may not come now."""
-        entry: dict[str, Any] = {"timestamp": self.clock() if timestamp is None else timestamp, "name": name}
+        entry: dict[str, Any] = {
+            "timestamp": self.clock() if timestamp is None else timestamp,
+            "name": name,
+        }
         if context is not None:
             entry["context"] = context
         previous = job.state
@@ -108,7 +117,9 @@ class Machine:
         self.post(job, name, context)
         self.advance(job)
 
-    def raise_exception(self, job: Job, kind: str, severity: int, note: str, userid: int = USERID_UNKNOWN) -> None:
+    def raise_exception(
+        self, job: Job, kind: str, severity: int, note: str, userid: int = USERID_UNKNOWN
+    ) -> None:
         """Raise an exception on a job; severity 0 ends it."""
         context = {"type": kind, "severity": severity, "userid": userid, "note": note}
         self.post(job, "exception", context)
@@ -252,7 +263,11 @@ class Machine:
 
     def _make_room(self) -> None:
         best, worst = self.queue.best(), self.pending.worst()
-        if best is None or worst is None or self.queue.priority(best) <= self.pending.priority(worst):
+        if (
+            best is None
+            or worst is None
+            or self.queue.priority(best) <= self.pending.priority(worst)
+        ):
             return
         self._cancel_alloc(self.jobs[worst])
 
@@ -265,7 +280,9 @@ class Machine:
         self.pending.discard(id)
         return job
 
-    def alloc_success(self, id: int, resources: dict[str, Any] | None, annotations: Mapping[str, Any] | None) -> None:
+    def alloc_success(
+        self, id: int, resources: dict[str, Any] | None, annotations: Mapping[str, Any] | None
+    ) -> None:
         """The scheduler gave resources; the job starts, or gives them back if it was canceled meanwhile."""
         job = self._retire_request(id)
         if job is None:

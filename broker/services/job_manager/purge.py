@@ -27,7 +27,11 @@ UNLIMITED: Final = -1
 NOBODY_COMES_SECONDS: Final = 60.0
 YOUNG_MAX: Final = 16384
 _ID_TIME_SHIFT: Final = 24  # of a job id, the bits below the milliseconds (RFC 19)
-_LEVELS: Final = (16, 32, 48)  # of a job id, the bits below the last digits in each directory above it
+_LEVELS: Final = (
+    16,
+    32,
+    48,
+)  # of a job id, the bits below the last digits in each directory above it
 
 
 def closed_parents(id: int, now: int) -> list[tuple[str, int]]:
@@ -70,7 +74,9 @@ class JobPurge(History):
         force = req.get("force", bool, False)
         await self.know_inactive()
         if not force:
-            return {"count": len(self.inactive.select(limits, len(self.inactive), self.waits.zombies))}
+            return {
+                "count": len(self.inactive.select(limits, len(self.inactive), self.waits.zombies))
+            }
         async with self._purging:
             ids = self.inactive.select(limits, batch, self.waits.zombies)
             await self._remove(ids)
@@ -119,7 +125,9 @@ class JobPurge(History):
                 self._young.pop(id, None)
         flags = FLUX_KVS_SYNC if self.journal.durable else 0
         ops = [unlink_op(key) for key in await self._keys_to_unlink(ids, now)]
-        await self.ctx.handle.rpc("kvs.commit", {"namespace": "primary", "flags": flags, "ops": ops})
+        await self.ctx.handle.rpc(
+            "kvs.commit", {"namespace": "primary", "flags": flags, "ops": ops}
+        )
 
     async def _keys_to_unlink(self, ids: Iterable[int], now: int) -> list[str]:
         """Return the directories of jobs, or in their place those above which would be left empty."""
@@ -169,7 +177,11 @@ class JobPurge(History):
     async def _sweep(self) -> None:
         """Remove the empty directories above jobs that were too young for that when they were purged."""
         now = await self._id_time()
-        ids = [id for id in islice(self._young, BATCH_MAX) if len(closed_parents(id, now)) >= len(_LEVELS) - 1]
+        ids = [
+            id
+            for id in islice(self._young, BATCH_MAX)
+            if len(closed_parents(id, now)) >= len(_LEVELS) - 1
+        ]
         if ids:
             async with self._purging:
                 await self._unlink(ids)
@@ -180,7 +192,9 @@ class JobPurge(History):
         age, keep = table.inactive_age_limit, table.inactive_num_limit
         await self.know_inactive()
         while True:
-            limits = self._limits(UNLIMITED if age is None else age, UNLIMITED if keep is None else keep)
+            limits = self._limits(
+                UNLIMITED if age is None else age, UNLIMITED if keep is None else keep
+            )
             async with self._purging:
                 ids = self.inactive.select(limits, BATCH_DEFAULT, self.waits.zombies)
                 await self._remove(ids)

@@ -24,7 +24,9 @@ class Reader:
     def wants(self, event: Event) -> bool:
         """Whether the reader asked for events of this name."""
         name = event.entry["name"]
-        return (self.allow is None or name in self.allow) and (self.deny is None or name not in self.deny)
+        return (self.allow is None or name in self.allow) and (
+            self.deny is None or name not in self.deny
+        )
 
     def begin(self, events: Iterable[Event]) -> None:
         """Send the last of what is not new, which may be nothing: ``replayed`` tells the reader that it is up to date."""

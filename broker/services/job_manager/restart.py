@@ -96,7 +96,9 @@ class StoredJob:
             job.resources = json.loads(await self.value("R"))
 
 
-async def stored_jobs(handle: AsyncFlux, keys: Sequence[str] = ("eventlog",)) -> AsyncIterator[StoredJob]:
+async def stored_jobs(
+    handle: AsyncFlux, keys: Sequence[str] = ("eventlog",)
+) -> AsyncIterator[StoredJob]:
     """Yield every job in the KVS, in the order of their ids, with the values of ``keys`` at hand.
 
     Job directories without an eventlog are left out: such a job was never acknowledged.
@@ -112,11 +114,15 @@ async def stored_jobs(handle: AsyncFlux, keys: Sequence[str] = ("eventlog",)) ->
         yield job
 
 
-async def _read_jobs(handle: AsyncFlux, ids: list[int], keys: Sequence[str]) -> AsyncIterator[StoredJob]:
+async def _read_jobs(
+    handle: AsyncFlux, ids: list[int], keys: Sequence[str]
+) -> AsyncIterator[StoredJob]:
     """Yield those of a few jobs that have an eventlog, all of them read at once. Others get a turn after every few."""
     found = await asyncio.gather(*(read_dir(handle, job_dir(id)) for id in ids))
     jobs = [
-        StoredJob(handle, id, directory) for id, directory in zip(ids, found, strict=True) if "eventlog" in directory
+        StoredJob(handle, id, directory)
+        for id, directory in zip(ids, found, strict=True)
+        if "eventlog" in directory
     ]
     await asyncio.gather(*(job.fetch(key) for job in jobs for key in keys))
     for place, job in enumerate(jobs):
@@ -126,7 +132,9 @@ async def _read_jobs(handle: AsyncFlux, ids: list[int], keys: Sequence[str]) -> 
             yield job
 
 
-Place = tuple[str, int]  # a directory above the jobs, and the digits of their ids that it stands for
+Place = tuple[
+    str, int
+]  # a directory above the jobs, and the digits of their ids that it stands for
 
 
 async def _job_ids(handle: AsyncFlux) -> AsyncIterator[int]:

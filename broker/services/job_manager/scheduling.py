@@ -73,7 +73,9 @@ class SchedulerClient(ManagerBase):
             "t_submit": job.t_submit,
             "jobspec": _request_of(job),
         }
-        self._tags[job.id] = self.ctx.handle.start_stream(new_request("sched.alloc", payload), self._alloc_response)
+        self._tags[job.id] = self.ctx.handle.start_stream(
+            new_request("sched.alloc", payload), self._alloc_response
+        )
 
     def send_cancel(self, job: Job, _: Any) -> None:
         """Take an allocation request back."""
@@ -124,13 +126,17 @@ class SchedulerClient(ManagerBase):
             self.journal.put(job, "R", json.dumps(resources))
             self.machine.alloc_success(id, resources, answer.get("annotations"))
         else:
-            self.ctx.spawn(self._fetch_resources(id, answer.get("annotations")), f"job-manager:R:{id}")
+            self.ctx.spawn(
+                self._fetch_resources(id, answer.get("annotations")), f"job-manager:R:{id}"
+            )
 
     async def _fetch_resources(self, id: int, annotations: dict[str, Any] | None) -> None:
         """Take R from the KVS, where an RFC 27 scheduler leaves it."""
         payload = {"key": job_key(id, "R"), "namespace": "primary", "flags": 0}
         try:
-            resources = json.loads(decode_val((await self.ctx.handle.rpc("kvs.lookup", payload))["val"]))
+            resources = json.loads(
+                decode_val((await self.ctx.handle.rpc("kvs.lookup", payload))["val"])
+            )
         except (OSError, ValueError, KeyError) as exc:
             self.machine.alloc_deny(id, f"R of job {id} cannot be read: {exc}")
         else:
@@ -161,7 +167,11 @@ def _request_of(job: Job) -> dict[str, Any]:
     """Return what a scheduler needs of a jobspec: all but the tasks and the environment."""
     jobspec = job.jobspec or {}
     attributes = jobspec.get("attributes") or {}
-    system = {key: value for key, value in (attributes.get("system") or {}).items() if key != "environment"}
+    system = {
+        key: value
+        for key, value in (attributes.get("system") or {}).items()
+        if key != "environment"
+    }
     return {
         "version": jobspec.get("version", 1),
         "resources": jobspec.get("resources") or [],

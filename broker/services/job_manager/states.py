@@ -38,7 +38,13 @@ TRANSITIONS: Final[Mapping[str, Mapping[int, int]]] = {
     "depend": {DEPEND: PRIORITY},
     "priority": {PRIORITY: SCHED, SCHED: SCHED},
     "urgency": {DEPEND: DEPEND, PRIORITY: PRIORITY, SCHED: PRIORITY},
-    "flux-restart": {DEPEND: DEPEND, PRIORITY: PRIORITY, SCHED: PRIORITY, RUN: RUN, CLEANUP: CLEANUP},
+    "flux-restart": {
+        DEPEND: DEPEND,
+        PRIORITY: PRIORITY,
+        SCHED: PRIORITY,
+        RUN: RUN,
+        CLEANUP: CLEANUP,
+    },
     "alloc": {SCHED: RUN, CLEANUP: CLEANUP},
     "start": {RUN: RUN, CLEANUP: CLEANUP},
     "finish": {RUN: CLEANUP, CLEANUP: CLEANUP},
@@ -50,7 +56,9 @@ TRANSITIONS: Final[Mapping[str, Mapping[int, int]]] = {
 }
 
 #: A fatal exception moves every active job to CLEANUP.
-FATAL_EXCEPTION: Final[Mapping[int, int]] = {state: CLEANUP for state in (DEPEND, PRIORITY, SCHED, RUN, CLEANUP)}
+FATAL_EXCEPTION: Final[Mapping[int, int]] = {
+    state: CLEANUP for state in (DEPEND, PRIORITY, SCHED, RUN, CLEANUP)
+}
 
 FLAG_DEBUG: Final = 2
 FLAG_WAITABLE: Final = 4

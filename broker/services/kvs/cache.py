@@ -68,7 +68,9 @@ class ObjectCache:
     A directory's entries are shared by everyone who reads them and must not be changed.
     """
 
-    def __init__(self, directory_bytes: int = DIRECTORY_BYTES, value_bytes: int = VALUE_BYTES) -> None:
+    def __init__(
+        self, directory_bytes: int = DIRECTORY_BYTES, value_bytes: int = VALUE_BYTES
+    ) -> None:
         self._directories: _Generations[Entries] = _Generations(directory_bytes)
         self._values: _Generations[bytes] = _Generations(value_bytes)
         self._errors: Mapping[str, OSError] = {}

@@ -30,7 +30,9 @@ class Checkpointer:
     ``settle`` has the directories of a root written by the next flush; ``writing`` has the root of a checkpoint under way.
     """
 
-    def __init__(self, ctx: Context, namespace: Namespace[Any], settle: Callable[[str], None]) -> None:
+    def __init__(
+        self, ctx: Context, namespace: Namespace[Any], settle: Callable[[str], None]
+    ) -> None:
         self._ctx = ctx
         self._settle = settle
         self.writing: list[str] = []
@@ -71,15 +73,24 @@ class Checkpointer:
             await self._write(rootref, rootseq, sync=True)
 
     async def _write(self, rootref: str, rootseq: int, sync: bool) -> None:
-        value = {"version": 1, "rootref": rootref, "sequence": rootseq, "timestamp": self._ctx.now()}
+        value = {
+            "version": 1,
+            "rootref": rootref,
+            "sequence": rootseq,
+            "timestamp": self._ctx.now(),
+        }
         self.writing.append(rootref)
         try:
             self._settle(rootref)
             async with asyncio.timeout(TIMEOUT):
                 await self._ctx.handle.rpc("content.flush")
-                await self._ctx.handle.rpc("kvs-checkpoint.put", {"key": KEY, "value": value, "sync": sync})
+                await self._ctx.handle.rpc(
+                    "kvs-checkpoint.put", {"key": KEY, "value": value, "sync": sync}
+                )
         except TimeoutError:
-            error = OSError(errno.ETIMEDOUT, f"the backing store has not answered for {TIMEOUT:g} seconds")
+            error = OSError(
+                errno.ETIMEDOUT, f"the backing store has not answered for {TIMEOUT:g} seconds"
+            )
         except OSError as exc:
             error = exc
             if exc.errno == errno.ENOSYS:
@@ -107,7 +118,9 @@ class Checkpointer:
         except OSError as exc:
             if self._ctx.store_persists:
                 lost = f"what was committed after version {self._durable} is lost"
-                raise OSError(exc.errno, f"the final checkpoint failed, {lost}: {exc.strerror}") from exc
+                raise OSError(
+                    exc.errno, f"the final checkpoint failed, {lost}: {exc.strerror}"
+                ) from exc
 
 
 async def restore(ctx: Context, loader: ObjectLoader) -> tuple[str, int] | None:
@@ -123,7 +136,9 @@ async def restore(ctx: Context, loader: ObjectLoader) -> tuple[str, int] | None:
         raise
     value = answer.get("value")
     match {"sequence": 0, **value} if isinstance(value, dict) else None:
-        case {"rootref": str(rootref), "sequence": int(sequence)} if treeobj.is_blobref(rootref) and sequence >= 0:
+        case {"rootref": str(rootref), "sequence": int(sequence)} if (
+            treeobj.is_blobref(rootref) and sequence >= 0
+        ):
             pass
         case _:
             raise OSError(errno.EINVAL, "the checkpoint of the primary namespace is damaged")

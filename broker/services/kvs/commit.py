@@ -80,7 +80,13 @@ def _parse_val(key: str, path: list[str], dirent: TreeObj, append: bool, limit: 
     if len(data) > limit:
         check_value(len(data), limit)
     inline = not append and len(text) <= INLINE_MAX
-    return Op(key, path, {"data": text, "type": "val", "ver": treeobj.VERSION}, append, None if inline else data)
+    return Op(
+        key,
+        path,
+        {"data": text, "type": "val", "ver": treeobj.VERSION},
+        append,
+        None if inline else data,
+    )
 
 
 class _Tail:
@@ -362,7 +368,9 @@ def _pass(
     return applied, None
 
 
-def _apply_all(overlay: Overlay, ops: Sequence[Op], missing: list[str]) -> tuple[int, Exception | None]:
+def _apply_all(
+    overlay: Overlay, ops: Sequence[Op], missing: list[str]
+) -> tuple[int, Exception | None]:
     """Apply operations; returns how many were before the one that failed, and the exception.
 
     Directories that were not at hand are added to ``missing``; what fails after one was is not believed, for that may be why.

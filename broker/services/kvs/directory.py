@@ -33,7 +33,9 @@ class Missing(Exception):
     def all_of(cls, several: Sequence[Missing]) -> Missing:
         """Return one for all objects of the kind that the first of ``several`` lacks."""
         kind = several[0].directory
-        return cls([ref for one in several if one.directory == kind for ref in one.refs], directory=kind)
+        return cls(
+            [ref for one in several if one.directory == kind for ref in one.refs], directory=kind
+        )
 
 
 Find = Callable[[str], Entries | None]
@@ -156,7 +158,11 @@ class Draft:
     def _merge(self) -> Entries:
         """Return the entries of all parts together; raises `Missing`."""
         assert self._refs is not None
-        others = {index: self._find(ref) for index, ref in enumerate(self._refs[:-1]) if index not in self._tables}
+        others = {
+            index: self._find(ref)
+            for index, ref in enumerate(self._refs[:-1])
+            if index not in self._tables
+        }
         missing = [self._refs[index] for index, part in others.items() if part is None]
         if missing:
             raise Missing(missing, directory=True)

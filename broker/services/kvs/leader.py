@@ -69,7 +69,12 @@ class Leader:
     """Applies transactions to namespaces and publishes their roots."""
 
     def __init__(
-        self, ctx: Context, cache: ObjectCache, loader: ObjectLoader, algorithm: str, roots: Callable[[], list[str]]
+        self,
+        ctx: Context,
+        cache: ObjectCache,
+        loader: ObjectLoader,
+        algorithm: str,
+        roots: Callable[[], list[str]],
     ) -> None:
         self._ctx = ctx
         self._cache = cache
@@ -149,12 +154,16 @@ class Leader:
             if batch and not namespace.removed:
                 self._apply(namespace, batch, works)
         if works:
-            written = sum(len(work.result.blobs[ref]) for work in works for ref in work.result.directories)
+            written = sum(
+                len(work.result.blobs[ref]) for work in works for ref in work.result.directories
+            )
             self._store(works)
             ended = perf_counter()
             self._debt = max(0.0, self._debt - (ended - self._last) * DIRECTORY_RATE) + written
             self._last = ended
-            rest = max(REST_SHARE * (ended - started), (self._debt - DIRECTORY_BURST) / DIRECTORY_RATE)
+            rest = max(
+                REST_SHARE * (ended - started), (self._debt - DIRECTORY_BURST) / DIRECTORY_RATE
+            )
             self._not_before = ended + min(rest, REST_MAX)
 
     # Applying
@@ -182,7 +191,9 @@ class Leader:
         try:
             with self._cache.hold():
                 while True:
-                    broken |= await self._loader.load_each(missing.refs, directory=missing.directory)
+                    broken |= await self._loader.load_each(
+                        missing.refs, directory=missing.directory
+                    )
                     try:
                         with self._cache.failing(broken):
                             result = self._attempt(namespace, batch)
@@ -198,7 +209,9 @@ class Leader:
         if works:
             self._store(works)
 
-    def _applied(self, namespace: Space, batch: list[Txn], result: Result[Callers], works: list[Work]) -> None:
+    def _applied(
+        self, namespace: Space, batch: list[Txn], result: Result[Callers], works: list[Work]
+    ) -> None:
         if namespace.removed:
             self._take_apart(namespace, batch, not_supported(namespace.name))
             return
@@ -226,8 +239,12 @@ class Leader:
             if isinstance(exc, OSError):
                 reason = exc
             else:
-                self._ctx.log.exception(f"commit to {namespace.name}: {type(exc).__name__}: {exc}", exc)
-                reason = OSError(errno.EINVAL, "the transaction could not be applied; the broker's log says why")
+                self._ctx.log.exception(
+                    f"commit to {namespace.name}: {type(exc).__name__}: {exc}", exc
+                )
+                reason = OSError(
+                    errno.EINVAL, "the transaction could not be applied; the broker's log says why"
+                )
             self._tell(txn, partial(Request.fail, exc=reason))
 
     def _tell(self, txn: Txn, answer: Callable[[Request], None]) -> None:
@@ -263,11 +280,15 @@ class Leader:
         blobs: dict[str, Blob] = {}
         for work in works:
             result = work.result
-            blobs |= {ref: (ref, data, HELD if ref in result.directories else 0) for ref, data in result.blobs.items()}
+            blobs |= {
+                ref: (ref, data, HELD if ref in result.directories else 0)
+                for ref, data in result.blobs.items()
+            }
             self.settler.hold(result.directories, result.blobs)
             self._coming[work.namespace] = result.rootref
         self.noop_stores += sum(
-            self._cache.directory(ref) is not None or self._cache.value(ref) is not None for ref in blobs
+            self._cache.directory(ref) is not None or self._cache.value(ref) is not None
+            for ref in blobs
         )
 
         def stored(msg: Message) -> None:

@@ -27,7 +27,9 @@ def components(key: str) -> list[str]:
     return [] if key == "." else key.split(".")
 
 
-def resolve(cache: ObjectCache, root: TreeObj, key: str, roots: Roots, *, follow: bool) -> TreeObj | None:
+def resolve(
+    cache: ObjectCache, root: TreeObj, key: str, roots: Roots, *, follow: bool
+) -> TreeObj | None:
     """Return the object at ``key`` under the directory ``root``, None if there is none.
 
     ``roots`` gives the root blobref of the namespace a symlink names. The last component is only followed, if it is a symlink, when
@@ -78,7 +80,9 @@ def read_value(cache: ObjectCache, refs: list[str], limit: int = VALUE_BYTES) ->
     return b"".join(blobs)
 
 
-def lookup(cache: ObjectCache, root: TreeObj, key: str, flags: int, roots: Roots, limit: int = VALUE_BYTES) -> TreeObj:
+def lookup(
+    cache: ObjectCache, root: TreeObj, key: str, flags: int, roots: Roots, limit: int = VALUE_BYTES
+) -> TreeObj:
     """Return what a lookup of ``key`` with ``flags`` answers (flux_kvs_lookup(3)).
 
     Raises `Missing` and OSError: ENOENT, EISDIR, ENOTDIR, EINVAL (READLINK of something else), ELOOP, EFBIG for a value of more than
@@ -136,7 +140,9 @@ class Position:
         return {"refs": self.refs, "last": self.last, "length": self.length}
 
 
-def read_from(cache: ObjectCache, entry: TreeObj, seen: Position, limit: int = VALUE_BYTES) -> tuple[bytes, Position]:
+def read_from(
+    cache: ObjectCache, entry: TreeObj, seen: Position, limit: int = VALUE_BYTES
+) -> tuple[bytes, Position]:
     """Return the bytes of a value beyond ``seen`` and the new position.
 
     Blobs seen before are not read again. Raises `Missing`, OSError(EISDIR) for a directory, EINVAL if the value has become shorter,
@@ -159,7 +165,9 @@ def read_from(cache: ObjectCache, entry: TreeObj, seen: Position, limit: int = V
     return data[seen.length :], Position(len(refs), refs[-1] if refs else "", len(data))
 
 
-def look_item(cache: ObjectCache, root: TreeObj, item: object, roots: Roots, limit: int) -> dict[str, Any]:
+def look_item(
+    cache: ObjectCache, root: TreeObj, item: object, roots: Roots, limit: int
+) -> dict[str, Any]:
     """Do one look-up of many, {key, flags, seen?}; returns {val, seen?} or {errnum}. Raises `Missing`."""
     try:
         match item:

@@ -36,7 +36,9 @@ class Namespace(Generic[T]):
     ``busy`` means that a batch is being stored and no other may be applied; ``removed`` that the namespace is gone.
     """
 
-    def __init__(self, name: str, owner: int, rootref: str, rootseq: int = 0, flags: int = 0) -> None:
+    def __init__(
+        self, name: str, owner: int, rootref: str, rootseq: int = 0, flags: int = 0
+    ) -> None:
         self.name = name
         self.owner = owner
         self.flags = flags
@@ -120,7 +122,12 @@ class Namespace(Generic[T]):
 
     def describe(self) -> dict[str, Any]:
         """Return the answer to a getroot request."""
-        return {"owner": self.owner, "rootseq": self.rootseq, "rootref": self.rootref, "flags": self.flags}
+        return {
+            "owner": self.owner,
+            "rootseq": self.rootseq,
+            "rootref": self.rootref,
+            "flags": self.flags,
+        }
 
     def figures(self, noops: int) -> dict[str, int]:
         """Return the statistics of the namespace, with the number of blobs that were stored already."""
@@ -166,7 +173,10 @@ class Fences(Generic[T]):
         fence = opened.get(name)
         if fence is None:
             if nprocs > 1 and len(opened) >= OPEN_FENCES:
-                raise OSError(errno.ENOSPC, f"{OPEN_FENCES} fences of this namespace wait for participants already")
+                raise OSError(
+                    errno.ENOSPC,
+                    f"{OPEN_FENCES} fences of this namespace wait for participants already",
+                )
             fence = opened[name] = _Fence(nprocs, flags)
         elif (fence.nprocs, fence.flags) != (nprocs, flags):
             raise OSError(errno.EINVAL, f"fence {name} was entered with other arguments before")
@@ -183,9 +193,13 @@ class Fences(Generic[T]):
 
     def pending(self) -> list[Op]:
         """Return the operations of all fences whose last caller has not come yet."""
-        return [op for opened in self._open.values() for fence in opened.values() for op in fence.ops]
+        return [
+            op for opened in self._open.values() for fence in opened.values() for op in fence.ops
+        ]
 
     def drop_namespace(self, namespace: str) -> list[T]:
         """Forget the open fences of a namespace; returns their callers."""
         self._done.pop(namespace, None)
-        return [member for fence in self._open.pop(namespace, {}).values() for member in fence.members]
+        return [
+            member for fence in self._open.pop(namespace, {}).values() for member in fence.members
+        ]

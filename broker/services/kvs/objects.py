@@ -35,7 +35,9 @@ class ObjectLoader:
     async def load_each(self, refs: list[str], *, directory: bool) -> dict[str, OSError]:
         """Load into the cache what of ``refs`` can be loaded; returns the errors of the others."""
         loads = {ref: self._start(ref) for ref in refs}
-        await asyncio.wait(loads.values())  # unlike gather it leaves them to others if this task is cancelled
+        await asyncio.wait(
+            loads.values()
+        )  # unlike gather it leaves them to others if this task is cancelled
         errors: dict[str, OSError] = {}
         for ref, future in loads.items():
             try:

@@ -49,7 +49,9 @@ class KvsService(Service):
         self._fences: Fences[Request] = Fences()
         self._algorithm = ctx.attrs.get("content.hash") or treeobj.DEFAULT_HASH
         self.leader = (
-            Leader(ctx, self.cache, self.loader, self._algorithm, self._roots) if ctx.rank == LEADER_RANK else None
+            Leader(ctx, self.cache, self.loader, self._algorithm, self._roots)
+            if ctx.rank == LEADER_RANK
+            else None
         )
         self._moves = 0
         self._empty = ""
@@ -98,7 +100,9 @@ class KvsService(Service):
         if leader is None:
             raise OSError(errno.EINVAL, "the roots are on rank 0")
         waiting = [op for ns in self.namespaces.values() for txn in ns.pending for op in txn.ops]
-        linked = references(op.dirent for op in (*waiting, *self._fences.pending()) if op.dirent is not None)
+        linked = references(
+            op.dirent for op in (*waiting, *self._fences.pending()) if op.dirent is not None
+        )
         checkpoints = leader.checkpointer.writing if leader.checkpointer is not None else []
         also = [*leader.coming(), *checkpoints, *linked.directories]
         leader.settler.settle_all(also)
@@ -134,7 +138,10 @@ class KvsService(Service):
             return self._retry(work, need, newer)
 
     async def _retry(
-        self, work: Callable[[], T], need: Missing | UnknownNamespace, newer: Callable[[], bool] | None
+        self,
+        work: Callable[[], T],
+        need: Missing | UnknownNamespace,
+        newer: Callable[[], bool] | None,
     ) -> T:
         errors: dict[str, OSError] = {}
         with self.cache.hold():
@@ -155,7 +162,9 @@ class KvsService(Service):
 
     async def _fetch_namespace(self, name: str) -> None:
         """Learn of a namespace from the leader; raises OSError(ENOTSUP) if it does not exist."""
-        found = await self.ctx.handle.rpc("kvs.getroot", {"namespace": name, "flags": 0}, nodeid=LEADER_RANK)
+        found = await self.ctx.handle.rpc(
+            "kvs.getroot", {"namespace": name, "flags": 0}, nodeid=LEADER_RANK
+        )
         match found:
             case {"rootref": str(rootref), "rootseq": int(rootseq), "owner": int(owner)}:
                 self._follow(name, rootref, rootseq, owner)
@@ -239,7 +248,9 @@ class KvsService(Service):
             raise OSError(errno.ENOTSUP, "the primary namespace cannot be removed")
         if name in self.namespaces:
             self._forget(name)
-            self.ctx.handle.send_message(new_event(f"kvs.namespace-removed-{name}", {"namespace": name}))
+            self.ctx.handle.send_message(
+                new_event(f"kvs.namespace-removed-{name}", {"namespace": name})
+            )
         return None
 
     @request("namespace-list", allow="guest")
@@ -248,7 +259,11 @@ class KvsService(Service):
         if self.leader is None:
             return self._relay(req)
         spaces = self.namespaces.values()
-        return {"namespaces": [{"namespace": ns.name, "owner": ns.owner, "flags": ns.flags} for ns in spaces]}
+        return {
+            "namespaces": [
+                {"namespace": ns.name, "owner": ns.owner, "flags": ns.flags} for ns in spaces
+            ]
+        }
 
     # Reading
 
@@ -374,7 +389,9 @@ class KvsService(Service):
             leader.submit(namespace, txn)
         return NO_REPLY
 
-    def _writable(self, leader: Leader, req: Request, name: str, flags: int) -> Namespace[list[Request]]:
+    def _writable(
+        self, leader: Leader, req: Request, name: str, flags: int
+    ) -> Namespace[list[Request]]:
         namespace = self._find(name, req.userid, req.rolemask)
         if flags & ~COMMIT_FLAGS:
             raise OSError(errno.EINVAL, "Invalid argument")
@@ -438,7 +455,10 @@ class KvsService(Service):
         noops, dirty = (self.leader.noop_stores, self.leader.dirty) if self.leader else (0, 0)
         return {
             "cache": cache_figures(self.cache, self.loader, dirty),
-            "namespace": {ns.name: ns.figures(noops if ns.name == PRIMARY else 0) for ns in self.namespaces.values()},
+            "namespace": {
+                ns.name: ns.figures(noops if ns.name == PRIMARY else 0)
+                for ns in self.namespaces.values()
+            },
         }
 
     def stats_clear(self) -> None:

@@ -75,7 +75,9 @@ class Held:
             if node.entries is None:
                 return [*self._superseded, *self._current]
             pending.append((ref, True))
-            pending.extend((child, False) for child in references(node.entries.values()).directories)
+            pending.extend(
+                (child, False) for child in references(node.entries.values()).directories
+            )
         return list(found)
 
     def settle(self, roots: Iterable[str]) -> list[str]:
@@ -128,7 +130,9 @@ class Settler:
     ``roots`` returns those of all namespaces, ``coming`` those that are being stored and will be published.
     """
 
-    def __init__(self, ctx: Context, roots: Callable[[], list[str]], coming: Callable[[], list[str]]) -> None:
+    def __init__(
+        self, ctx: Context, roots: Callable[[], list[str]], coming: Callable[[], list[str]]
+    ) -> None:
         self._ctx = ctx
         self._roots = roots
         self._coming = coming

@@ -30,7 +30,13 @@ class KvsWatchService(Service):
     @request("lookup", allow="guest")
     def lookup(self, req: Request) -> Any:
         """Answer with the value of ``key`` and, with WATCH, again whenever it changes."""
-        watch = Watch(req.get("namespace", str), req.get("key", str), req.get("flags", int), req.userid, req.rolemask)
+        watch = Watch(
+            req.get("namespace", str),
+            req.get("key", str),
+            req.get("flags", int),
+            req.userid,
+            req.rolemask,
+        )
         if watch.streaming and not req.streaming:
             raise OSError(errno.EPROTO, "Protocol error")
         self._requests[watch] = req

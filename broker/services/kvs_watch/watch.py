@@ -59,7 +59,9 @@ class Watch:
         check_key(self.key)
         check_namespace(self.namespace)
         variants = self.flags & _VARIANTS
-        appends_of_no_value = self.flags & WATCH_APPEND and self.flags & (READDIR | READLINK | TREEOBJ)
+        appends_of_no_value = self.flags & WATCH_APPEND and self.flags & (
+            READDIR | READLINK | TREEOBJ
+        )
         if (
             not self.key
             or self.flags & ~_KNOWN
@@ -94,7 +96,10 @@ class Watch:
 
     def lookup(self) -> dict[str, Any]:
         """Return the look-up to make next, for kvs.lookup-plus."""
-        wanted: dict[str, Any] = {"key": self.key, "flags": self.flags & (READDIR | READLINK | TREEOBJ)}
+        wanted: dict[str, Any] = {
+            "key": self.key,
+            "flags": self.flags & (READDIR | READLINK | TREEOBJ),
+        }
         if self.flags & WATCH_APPEND:
             wanted["seen"] = self._seen
         return wanted

@@ -54,7 +54,9 @@ class ResourceLog:
     async def read(self) -> list[eventlog.Entry]:
         """Return the entries of earlier runs, none if there was no earlier run."""
         try:
-            answer = await self._ctx.handle.rpc("kvs.lookup", {"key": KEY, "namespace": "primary", "flags": 0})
+            answer = await self._ctx.handle.rpc(
+                "kvs.lookup", {"key": KEY, "namespace": "primary", "flags": 0}
+            )
         except OSError as exc:
             if exc.errno in (errno.ENOENT, errno.ENOSYS):
                 return []
@@ -112,4 +114,6 @@ class ResourceLog:
 
     async def commit(self, ops: list[dict[str, Any]], flags: int = 0) -> None:
         """Commit KVS operations; raises OSError."""
-        await self._ctx.handle.rpc("kvs.commit", {"namespace": "primary", "flags": flags, "ops": ops})
+        await self._ctx.handle.rpc(
+            "kvs.commit", {"namespace": "primary", "flags": flags, "ops": ops}
+        )

@@ -70,7 +70,9 @@ class ResourceService(Service):
         reports = [Inventory.from_json(value) for value in req.get("reports", list)]
         xml = req.get("xml", dict)
         for item in reports:
-            if not 0 <= item.rank < self.ctx.size or (item.xml not in xml and item.xml not in self._xml):
+            if not 0 <= item.rank < self.ctx.size or (
+                item.xml not in xml and item.xml not in self._xml
+            ):
                 raise OSError(errno.EINVAL, f"inventory of rank {item.rank} is not valid")
         self._take(reports, xml)
 
@@ -155,7 +157,11 @@ class ResourceService(Service):
     def acquire_cancel(self, req: Request) -> Any:
         """End the acquisition named by ``matchtag``."""
         held = self._acquired
-        if held is not None and held.sender == req.sender and held.matchtag == req.get("matchtag", int):
+        if (
+            held is not None
+            and held.sender == req.sender
+            and held.matchtag == req.get("matchtag", int)
+        ):
             self._acquired = None
             held.end()
         return NO_REPLY
@@ -206,7 +212,9 @@ class ResourceService(Service):
         self._tell_scheduler()
         await self._record(ranks, "undrain", {"idset": ranks.encode()}, self.ctx.now())
 
-    async def _record(self, ranks: IDset, name: str, context: dict[str, Any], timestamp: float) -> None:
+    async def _record(
+        self, ranks: IDset, name: str, context: dict[str, Any], timestamp: float
+    ) -> None:
         """Log what has been done to ``ranks`` so that a restart knows of it; raises OSError saying that it will not."""
         try:
             await self._log.post(name, context, timestamp, durable=True)
@@ -236,7 +244,9 @@ class ResourceService(Service):
         return self._documents()
 
     def _documents(self) -> dict[str, Any]:
-        return {"xml": [self._xml[self._state.inventory[rank].xml] for rank in range(self.ctx.size)]}
+        return {
+            "xml": [self._xml[self._state.inventory[rank].xml] for rank in range(self.ctx.size)]
+        }
 
     def stats(self) -> dict[str, Any]:
         """Ranks by condition and whether a scheduler holds the resources."""

@@ -39,7 +39,9 @@ class Inventory:
                 str(value["gpus"]),
                 str(value["xml"]),
             )
-            if any(len(ids) and ids.last() > MAX_CHILD for ids in (IDset(fields[2]), IDset(fields[3]))):
+            if any(
+                len(ids) and ids.last() > MAX_CHILD for ids in (IDset(fields[2]), IDset(fields[3]))
+            ):
                 raise ValueError("id out of range")
         except (KeyError, TypeError, ValueError):
             raise OSError(errno.EPROTO, "malformed inventory") from None
@@ -47,7 +49,13 @@ class Inventory:
 
     def to_json(self) -> dict[str, Any]:
         """Encode a report."""
-        return {"rank": self.rank, "host": self.host, "cores": self.cores, "gpus": self.gpus, "xml": self.xml}
+        return {
+            "rank": self.rank,
+            "host": self.host,
+            "cores": self.cores,
+            "gpus": self.gpus,
+            "xml": self.xml,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +124,13 @@ def renumber(resources: Mapping[str, Any]) -> dict[str, Any]:
     execution = resources["execution"]
     groups: dict[str, tuple[list[int], Any]] = {}
     for entry in execution["R_lite"]:
-        ranks, _ = groups.setdefault(repr(sorted(entry["children"].items())), ([], entry["children"]))
+        ranks, _ = groups.setdefault(
+            repr(sorted(entry["children"].items())), ([], entry["children"])
+        )
         ranks += [new_rank[rank] for rank in IDset(str(entry["rank"]))]
-    entries = [{"rank": IDset(ranks).encode(), "children": children} for ranks, children in groups.values()]
+    entries = [
+        {"rank": IDset(ranks).encode(), "children": children} for ranks, children in groups.values()
+    ]
     hosts = list(hosts_of(resources).values())
     return make_r(entries, hosts, execution.get("starttime", 0.0), execution.get("expiration", 0.0))
 
@@ -193,7 +205,9 @@ class Resources:
             by_host.setdefault(host, []).append(rank)
         unknown = [host for host in wanted if host not in by_host]
         if unknown or not len(wanted):
-            raise OSError(errno.EINVAL, f"invalid targets: invalid hosts: {Hostlist(unknown).encode()[:200]}")
+            raise OSError(
+                errno.EINVAL, f"invalid targets: invalid hosts: {Hostlist(unknown).encode()[:200]}"
+            )
         return IDset(rank for host in wanted for rank in by_host[host])
 
     def drain(self, ranks: IDset, reason: str, timestamp: float) -> None:
@@ -206,7 +220,9 @@ class Resources:
         """Give ranks back to scheduling; raises OSError(EINVAL) if one is not drained."""
         missing = IDset(rank for rank in ranks if rank not in self.drained)
         if len(missing):
-            raise OSError(errno.EINVAL, f"rank{'s' if len(missing) > 1 else ''} {missing} not drained")
+            raise OSError(
+                errno.EINVAL, f"rank{'s' if len(missing) > 1 else ''} {missing} not drained"
+            )
         for rank in ranks:
             del self.drained[rank]
 
@@ -217,12 +233,16 @@ class Resources:
             if name not in ("drain", "undrain"):
                 continue
             try:
-                ranks = IDset(str(context.get("idset", ""))).intersect(IDset().set(0, self.size - 1))
+                ranks = IDset(str(context.get("idset", ""))).intersect(
+                    IDset().set(0, self.size - 1)
+                )
             except ValueError:
                 continue
             for rank in ranks:
                 if name == "drain":
-                    self.drained[rank] = Drain(float(entry["timestamp"]), str(context.get("reason") or ""))
+                    self.drained[rank] = Drain(
+                        float(entry["timestamp"]), str(context.get("reason") or "")
+                    )
                 else:
                     self.drained.pop(rank, None)
 
@@ -237,7 +257,10 @@ class Resources:
         assert self.resources is not None
         self._told = self.up()
         usable = ranks_of(self.resources).difference(self.exclude)
-        return {"resources": select_ranks(self.resources, usable), "up": self._told.intersect(usable).encode()}
+        return {
+            "resources": select_ranks(self.resources, usable),
+            "up": self._told.intersect(usable).encode(),
+        }
 
     def take_changes(self) -> dict[str, str]:
         """Return which ranks went up or down since the last call; an empty object if none did."""
@@ -256,7 +279,10 @@ class Resources:
         groups: dict[Drain, IDset] = {}
         for rank in sorted(self.drained):
             groups.setdefault(self.drained[rank], IDset()).add(rank)
-        drain = {ranks.encode(): {"timestamp": why.timestamp, "reason": why.reason} for why, ranks in groups.items()}
+        drain = {
+            ranks.encode(): {"timestamp": why.timestamp, "reason": why.reason}
+            for why, ranks in groups.items()
+        }
         return {
             "R": self.resources or make_r([], []),
             "drain": drain,

@@ -86,7 +86,9 @@ class RexecService(Service):
             raise OSError(errno.EPROTO, "malformed command") from error
         if not argv:
             raise OSError(errno.EPROTO, "malformed command")
-        streams = frozenset(stream for stream in ("stdout", "stderr") if req.payload.get(f"on_{stream}"))
+        streams = frozenset(
+            stream for stream in ("stdout", "stderr") if req.payload.get(f"on_{stream}")
+        )
         remote: RemoteProcess
 
         def exited(status: int) -> None:
@@ -116,7 +118,9 @@ class RexecService(Service):
         self.running[pid] = remote
         remote.respond("state", pid=pid, state=RUNNING)
         if cwd and not os.path.isdir(cwd):
-            text = f"Could not change dir to {cwd}: No such file or directory. Going to /tmp instead\n"
+            text = (
+                f"Could not change dir to {cwd}: No such file or directory. Going to /tmp instead\n"
+            )
             remote.output("stderr", text.encode(), False)
 
     def _find(self, req: Request) -> RemoteProcess:
@@ -132,7 +136,11 @@ class RexecService(Service):
         io = req.get("io", dict)
         try:
             text = io.get("data", "")
-            data = b64decode(text) if io.get("encoding") == "base64" else text.encode("utf-8", "surrogateescape")
+            data = (
+                b64decode(text)
+                if io.get("encoding") == "base64"
+                else text.encode("utf-8", "surrogateescape")
+            )
         except (ValueError, AttributeError) as error:
             raise OSError(errno.EPROTO, "malformed data") from error
         remote.process.write(data, bool(io.get("eof")))

@@ -60,7 +60,8 @@ class Allocation:
     def summary(self) -> str:
         """Return the ``resource_summary`` annotation, for example ``rank[0-1]/core[0-3]``."""
         return " ".join(
-            f"rank{_brackets(ranks)}/core{_brackets(cores)}" + (f",gpu{_brackets(gpus)}" if gpus else "")
+            f"rank{_brackets(ranks)}/core{_brackets(cores)}"
+            + (f",gpu{_brackets(gpus)}" if gpus else "")
             for ranks, cores, gpus in _grouped(self.nodes)
         )
 
@@ -88,7 +89,9 @@ def ranges(ids: Iterable[int]) -> str:
     return ",".join(out)
 
 
-def _grouped(nodes: Mapping[int, tuple[list[int], list[int]]]) -> Iterator[tuple[list[int], list[int], list[int]]]:
+def _grouped(
+    nodes: Mapping[int, tuple[list[int], list[int]]],
+) -> Iterator[tuple[list[int], list[int], list[int]]]:
     """Yield (ranks, cores, gpus) of the ranks with equal cores and GPUs, by lowest rank."""
     groups: dict[tuple[tuple[int, ...], tuple[int, ...]], list[int]] = {}
     for rank in sorted(nodes):
@@ -113,7 +116,10 @@ class ResourcePool:
         parts: dict[int, tuple[list[int], list[int]]] = {}
         for entry in resources["execution"]["R_lite"]:
             children = entry["children"]
-            cores, gpus = IDset(children.get("core", "")).expand(), IDset(children.get("gpu", "")).expand()
+            cores, gpus = (
+                IDset(children.get("core", "")).expand(),
+                IDset(children.get("gpu", "")).expand(),
+            )
             for rank in IDset(entry["rank"]):
                 parts[rank] = (cores, gpus)
         hosts = _hosts(resources)
@@ -206,7 +212,9 @@ class ResourcePool:
                 return None
         return None
 
-    def _take(self, node: Node, request: ResourceRequest, slots: int) -> tuple[list[int], list[int]]:
+    def _take(
+        self, node: Node, request: ResourceRequest, slots: int
+    ) -> tuple[list[int], list[int]]:
         self._remove(node)
         if request.exclusive:
             cores, node.free_cores = node.free_cores, []
@@ -235,7 +243,11 @@ class ResourcePool:
         """Mark resources as taken by a job that has them from before; raises ValueError if one of them is not free."""
         for rank, (cores, gpus) in allocation.nodes.items():
             node = self.nodes.get(rank)
-            if node is None or not set(cores) <= set(node.free_cores) or not set(gpus) <= set(node.free_gpus):
+            if (
+                node is None
+                or not set(cores) <= set(node.free_cores)
+                or not set(gpus) <= set(node.free_gpus)
+            ):
                 raise ValueError(f"rank{rank} does not have core{_brackets(cores)} free")
         for rank, (cores, gpus) in allocation.nodes.items():
             node = self.nodes[rank]
@@ -260,10 +272,16 @@ class ResourcePool:
 
     def free_summary(self) -> str:
         """Return what is free on the ranks that are up, for the log."""
-        free = {n.rank: (n.free_cores, n.free_gpus) for n in self.nodes.values() if n.up and n.free_cores}
+        free = {
+            n.rank: (n.free_cores, n.free_gpus)
+            for n in self.nodes.values()
+            if n.up and n.free_cores
+        }
         return Allocation(free).summary()
 
-    def describe(self, allocation: Allocation, starttime: float = 0.0, expiration: float = 0.0) -> dict[str, Any]:
+    def describe(
+        self, allocation: Allocation, starttime: float = 0.0, expiration: float = 0.0
+    ) -> dict[str, Any]:
         """Return an allocation as an R object."""
         return self._resources(allocation.nodes, starttime, expiration)
 
@@ -282,7 +300,12 @@ class ResourcePool:
             lite.append({"rank": ranges(ranks), "children": children})
             order.extend(ranks)
         hosts = [self.nodes[rank].host for rank in sorted(order)]
-        execution = {"R_lite": lite, "starttime": starttime, "expiration": expiration, "nodelist": [_nodelist(hosts)]}
+        execution = {
+            "R_lite": lite,
+            "starttime": starttime,
+            "expiration": expiration,
+            "nodelist": [_nodelist(hosts)],
+        }
         return {"version": 1, "execution": execution}
 
     def all_resources(self) -> dict[str, Any]:
@@ -291,7 +314,9 @@ class ResourcePool:
 
     def down_resources(self) -> dict[str, Any]:
         """Return the ranks that are not usable as an R object."""
-        return self._resources({node.rank: (node.cores, node.gpus) for node in self.nodes.values() if not node.up})
+        return self._resources(
+            {node.rank: (node.cores, node.gpus) for node in self.nodes.values() if not node.up}
+        )
 
     def allocated_resources(self) -> dict[str, Any]:
         """Return what jobs hold as an R object."""

@@ -56,7 +56,9 @@ class SchedSimpleService(Service):
     # Resources
 
     async def _acquire(self) -> None:
-        async with self.ctx.handle.stream("resource.acquire", {}, cancel="resource.acquire-cancel") as stream:
+        async with self.ctx.handle.stream(
+            "resource.acquire", {}, cancel="resource.acquire-cancel"
+        ) as stream:
             async for update in stream:
                 self.ctx.log.info(f"resource update: {json.dumps(update).decode()}")
                 self._update(update)
@@ -89,7 +91,9 @@ class SchedSimpleService(Service):
                 self.ctx.log.err(f"hello: job {job.get('id')}: {exc}")
         await self.ctx.handle.rpc("job-manager.sched-ready", self._ready)
         pool = self._sched.pool
-        self.ctx.log.debug(f"ready: {pool.free_up_cores} of {pool.total_cores} cores: {pool.free_summary()}")
+        self.ctx.log.debug(
+            f"ready: {pool.free_up_cores} of {pool.total_cores} cores: {pool.free_summary()}"
+        )
 
     @request("sched.hello-again", absolute=True)
     async def hello_again(self, req: Request) -> None:
@@ -108,7 +112,9 @@ class SchedSimpleService(Service):
     async def _lookup_resources(self, id: int) -> dict[str, Any]:
         text = f"{id:016x}"
         key = f"job.{text[:4]}.{text[4:8]}.{text[8:12]}.{text[12:]}.R"
-        answer = await self.ctx.handle.rpc("kvs.lookup", {"key": key, "namespace": "primary", "flags": 0})
+        answer = await self.ctx.handle.rpc(
+            "kvs.lookup", {"key": key, "namespace": "primary", "flags": 0}
+        )
         resources: dict[str, Any] = json.loads(decode_val(answer["val"]))
         return resources
 
@@ -146,8 +152,14 @@ class SchedSimpleService(Service):
     def prioritize(self, req: Request) -> Any:
         """Change priorities of waiting jobs {jobs: [[id, priority]]}. Never answered."""
         for item in req.get("jobs", list):
-            if not (isinstance(item, list) and len(item) == 2 and all(type(number) is int for number in item)):
-                raise OSError(errno.EPROTO, "jobs must be a list of pairs of a job id and a priority")
+            if not (
+                isinstance(item, list)
+                and len(item) == 2
+                and all(type(number) is int for number in item)
+            ):
+                raise OSError(
+                    errno.EPROTO, "jobs must be a list of pairs of a job id and a priority"
+                )
             self._sched.prioritize(item[0], item[1])
         self._schedule_soon()
         return NO_REPLY

@@ -102,7 +102,9 @@ class Scheduler:
                 pool.claim(allocation)
             except ValueError:
                 del self.held[id]
-        hopeless = [id for id, pending in self._pending.items() if not pool.satisfiable(pending.request)]
+        hopeless = [
+            id for id, pending in self._pending.items() if not pool.satisfiable(pending.request)
+        ]
         for id in hopeless:
             self.cancel(id)
         return hopeless

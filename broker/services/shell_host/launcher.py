@@ -44,7 +44,9 @@ class HostProcess:
     that has been given up. Shells outlive their host; what was not handed to it yet goes to the next one.
     """
 
-    def __init__(self, on_death: Callable[[int, int, int], None], on_lost: Callable[[int, str], None]) -> None:
+    def __init__(
+        self, on_death: Callable[[int, int, int], None], on_lost: Callable[[int, str], None]
+    ) -> None:
         self._on_death = on_death
         self._on_lost = on_lost
         self._control: socket.socket | None = None
@@ -197,7 +199,9 @@ class HostProcess:
         loop = asyncio.get_running_loop()
         began, killed = loop.time(), False
         while not self._reap() and loop.time() - began < END_PATIENCE + 1:
-            if not killed and (process_state(self.pid) in STOPPED or loop.time() - began > END_PATIENCE):
+            if not killed and (
+                process_state(self.pid) in STOPPED or loop.time() - began > END_PATIENCE
+            ):
                 killed = True
                 kill_descendants(self.pid)
             await asyncio.sleep(0.01)

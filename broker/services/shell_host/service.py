@@ -103,7 +103,9 @@ class ShellHostService(Service):
             self.host.start()
         except OSError as exc:
             if not self._cannot_start:
-                self.ctx.log.err(f"the shell host cannot be started, which is tried again: {exc.strerror}")
+                self.ctx.log.err(
+                    f"the shell host cannot be started, which is tried again: {exc.strerror}"
+                )
             self._cannot_start = True
             self.ctx.call_later(RETRY_START, self._start_idle)
         else:
@@ -138,7 +140,9 @@ class ShellHostService(Service):
         link = ShellLink(jobid, req.get("userid", int), self._fork(jobid), req, host=self.host.pid)
         self.links[jobid] = link
         asyncio.get_running_loop().add_reader(link.sock, self._readable, link)
-        link.send(b'{"head":' + dumps(self._head()) + b',"job":' + (req.raw or b"{}").rstrip(b"\0") + b"}")
+        link.send(
+            b'{"head":' + dumps(self._head()) + b',"job":' + (req.raw or b"{}").rstrip(b"\0") + b"}"
+        )
         if req.payload.get("leader") == self.ctx.rank:
             link.service = f"{link.userid}-shell-{jobid}"
             self.services[link.service] = link
@@ -213,7 +217,9 @@ class ShellHostService(Service):
 
     def _client_gone(self, link: ShellLink, sender: str) -> None:
         """Drop the requests of a client of a job's service and tell the shell."""
-        link.requests = {tag: entry for tag, entry in link.requests.items() if _sender_of(entry[0]) != sender}
+        link.requests = {
+            tag: entry for tag, entry in link.requests.items() if _sender_of(entry[0]) != sender
+        }
         link.send(dumps({"t": "disconnect", "sender": sender}))
 
     # Requests for the jobs' services
@@ -239,7 +245,13 @@ class ShellHostService(Service):
         link.tag += 1
         if not msg.flags & NORESPONSE:
             link.requests[link.tag] = (msg, send)
-        body = {"t": "request", "tag": link.tag, "method": method, "payload": payload, "sender": _sender_of(msg)}
+        body = {
+            "t": "request",
+            "tag": link.tag,
+            "method": method,
+            "payload": payload,
+            "sender": _sender_of(msg),
+        }
         link.send(dumps(body))
 
     def _respond(self, link: ShellLink, message: dict[str, Any]) -> None:
@@ -250,7 +262,9 @@ class ShellHostService(Service):
         errnum = message.get("errnum", 0)
         if errnum or not msg.flags & STREAMING:
             del link.requests[message["tag"]]
-        send(response(msg, message.get("text") if errnum else message.get("payload"), errnum=errnum))
+        send(
+            response(msg, message.get("text") if errnum else message.get("payload"), errnum=errnum)
+        )
 
     # Messages from shells
 
@@ -312,7 +326,9 @@ class ShellHostService(Service):
     def _shell_died(self, jobid: int, pid: int, status: int) -> None:
         link = self.links.get(jobid)
         if link is not None:
-            self.ctx.log.err(f"shell {pid} of job {jobid} was killed by signal {os.WTERMSIG(status)}")
+            self.ctx.log.err(
+                f"shell {pid} of job {jobid} was killed by signal {os.WTERMSIG(status)}"
+            )
             self._close(link, dumps({"t": "exit", "status": status, "lost": True}))
 
     def _close(self, link: ShellLink, last: bytes | None) -> None:

@@ -67,7 +67,8 @@ class AffinityPlugin(Plugin):
         table = cpus_of_cores()
         self._own = os.sched_getaffinity(0)
         self._sets = [
-            set().union(*(table[core] for core in group if core < len(table))) & self._own for group in groups
+            set().union(*(table[core] for core in group if core < len(table))) & self._own
+            for group in groups
         ]
 
     def task_init(self, task: Task) -> None:

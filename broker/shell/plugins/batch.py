@@ -28,7 +28,9 @@ class BatchPlugin(Plugin):
     def shell_init(self) -> None:
         """Write the script where only the owner reads it; it goes away with the job's directory."""
         self._path = os.path.join(self.shell.tmpdir, "script")
-        with open(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, SCRIPT_MODE), "w") as file:
+        with open(
+            os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, SCRIPT_MODE), "w"
+        ) as file:
             file.write(self._batch["script"])
 
     def task_init(self, task: Task) -> None:

@@ -44,7 +44,9 @@ class DoomPlugin(Plugin):
         try:
             self._timeout = None if value == "none" else parse_duration(value)
         except ValueError as error:
-            raise OSError(22, f"exit-timeout={value} is not a valid Flux Standard Duration") from error
+            raise OSError(
+                22, f"exit-timeout={value} is not a valid Flux Standard Duration"
+            ) from error
         self.shell.relays["first-exit"] = self._relayed
 
     def task_exit(self, task: Task) -> None:
@@ -66,7 +68,9 @@ class DoomPlugin(Plugin):
         shell = self.shell
         shell.event("shell.task-exit", info)
         if self._on_error and info["exitcode"]:
-            raise ShellFatal(f"rank {info['rank']} failed and exit-on-error is set", info["exitcode"], self.name)
+            raise ShellFatal(
+                f"rank {info['rank']} failed and exit-on-error is set", info["exitcode"], self.name
+            )
         if self._timeout is not None and shell.info.ntasks > 1:
             self._timer = shell.loop.call_later(self._timeout, lambda: self._expired(info["rank"]))
 

@@ -82,7 +82,9 @@ class InputPlugin(Plugin):
             try:
                 os.close(os.open(self._path, os.O_RDONLY))
             except OSError as error:
-                shell.log(ERROR, f"error opening input file '{self._path}': {error.strerror}", self.name)
+                shell.log(
+                    ERROR, f"error opening input file '{self._path}': {error.strerror}", self.name
+                )
                 raise
         else:
             shell.relays["stdin"] = lambda message: self._feed(message["io"])

@@ -103,7 +103,9 @@ class OutputPlugin(Plugin):
                 if to.path not in opened:
                     opened[to.path] = os.open(to.path, os.O_WRONLY | os.O_CREAT | mode, 0o666)
             except OSError as error:
-                self.shell.log(ERROR, f"error opening output file '{to.path}': {error.strerror}", self.name)
+                self.shell.log(
+                    ERROR, f"error opening output file '{to.path}': {error.strerror}", self.name
+                )
                 raise
             to.fd = opened[to.path]
 
@@ -163,7 +165,9 @@ class OutputPlugin(Plugin):
     def _deliver(self, stream: str, rank: str, data: bytes, eof: bool = False) -> None:
         to = self._to[stream]
         if to.kind == KVS:
-            self.shell.append("output", eventlog.entry("data", eventlog.io_context(stream, rank, data, eof)))
+            self.shell.append(
+                "output", eventlog.entry("data", eventlog.io_context(stream, rank, data, eof))
+            )
         elif eof:
             return
         elif to.kind == TERM:

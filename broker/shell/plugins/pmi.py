@@ -45,7 +45,11 @@ class PmiPlugin(Plugin):
         self._sockets[task.rank] = ours
         self._remote[task.rank] = theirs
         task.fds.append((theirs.fileno(), PMI_FD))
-        task.env |= {"PMI_FD": str(PMI_FD), "PMI_RANK": str(task.rank), "PMI_SIZE": str(self.shell.info.ntasks)}
+        task.env |= {
+            "PMI_FD": str(PMI_FD),
+            "PMI_RANK": str(task.rank),
+            "PMI_SIZE": str(self.shell.info.ntasks),
+        }
 
     def task_fork(self, task: Task) -> None:
         """The task has its end now."""
@@ -84,7 +88,9 @@ class PmiPlugin(Plugin):
                 self.shell.exchange(f"pmi-{self._barriers}", dict(action.pairs), self._exchanged)
             elif isinstance(action, Abort):
                 text = f": {action.message}" if action.message else ""
-                raise ShellFatal(f"MPI_Abort: rank {action.rank}{text}", action.exitcode or 1, self.name)
+                raise ShellFatal(
+                    f"MPI_Abort: rank {action.rank}{text}", action.exitcode or 1, self.name
+                )
             elif isinstance(action, ProtocolError):
                 self.shell.log(WARNING, f"{action.rank}: {action.message}", self.name)
                 self._close(action.rank)

@@ -80,13 +80,17 @@ class PtyPlugin(Plugin):
             loop.call_later(GRACE, lambda: expired.append(True))
             loop.run_until(lambda: self._attached or bool(expired))
         for request in self._clients.values():
-            self.shell.respond(request, {"type": "exit", "message": "session exiting", "status": self._status})
+            self.shell.respond(
+                request, {"type": "exit", "message": "session exiting", "status": self._status}
+            )
             self.shell.respond(request, errnum=errno.ENODATA)
         self._record(bytes(self._backlog))
 
     def _record(self, data: bytes) -> None:
         if data:
-            self.shell.append("output", eventlog.entry("data", eventlog.io_context("stdout", "0", data)))
+            self.shell.append(
+                "output", eventlog.entry("data", eventlog.io_context("stdout", "0", data))
+            )
         eof = {"stream": "stdout", "rank": "0", "eof": True}
         self.shell.append("output", eventlog.entry("data", eof))
         self.shell.append("output", eventlog.entry("data", eof | {"stream": "stderr"}))

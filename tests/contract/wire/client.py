@@ -15,7 +15,16 @@ from flux.job import JobID
 from flux.testing.instance import Instance
 from flux.wire import json
 from flux.wire.framing import Unpacker, pack
-from flux.wire.message import EVENT, NODEID_ANY, NORESPONSE, REQUEST, RESPONSE, Message, encode_payload, request
+from flux.wire.message import (
+    EVENT,
+    NODEID_ANY,
+    NORESPONSE,
+    REQUEST,
+    RESPONSE,
+    Message,
+    encode_payload,
+    request,
+)
 from tests.contract.normalise import RECORDED, Place
 from tests.contract.wire.messages import Canon, Exchange, jobspec_of, topic_of
 
@@ -75,7 +84,11 @@ class Session:
         self.ids: dict[int, int] = {}
         self.pids: dict[int, int] = {}
         self.place = Place(
-            str(instance.home), instance.uri, instance.rundir, socket.gethostname(), instance.environment["PATH"]
+            str(instance.home),
+            instance.uri,
+            instance.rundir,
+            socket.gethostname(),
+            instance.environment["PATH"],
         )
 
     def translated(self, message: Message, tags: dict[int, int], tag: int) -> Message:
@@ -90,7 +103,9 @@ class Session:
             value = None
         if value is not None:
             payload = encode_payload(self._value(value, tags))
-        return Message(message.type, topic, payload, flags=message.flags, aux1=message.aux1, aux2=tag)
+        return Message(
+            message.type, topic, payload, flags=message.flags, aux1=message.aux1, aux2=tag
+        )
 
     def _value(self, value: Any, tags: dict[int, int], key: str = "") -> Any:
         if isinstance(value, dict):
@@ -156,7 +171,9 @@ class Session:
                     self._collect(connection, calls)
                     self._learn(calls)
                     tags = {
-                        call.request.aux2: call.tag for call in calls if call.streams and not call.ended(call.recorded)
+                        call.request.aux2: call.tag
+                        for call in calls
+                        if call.streams and not call.ended(call.recorded)
                     }
                     tag = len(calls) + 1 if message.aux2 else 0
                     call = Call(message, tag)
@@ -176,7 +193,10 @@ class Session:
         """Receive until every call has as many responses as were recorded so far, or nothing comes any more."""
         by_tag = {call.tag: call for call in calls if call.tag}
         deadline = time.monotonic() + QUIET
-        while any(not call.ended(call.received) and len(call.received) < len(call.recorded) for call in calls):
+        while any(
+            not call.ended(call.received) and len(call.received) < len(call.recorded)
+            for call in calls
+        ):
             messages = connection.receive(max(0.0, deadline - time.monotonic()))
             if not messages:
                 return
@@ -204,7 +224,11 @@ class Session:
     def _learn(self, calls: list[Call]) -> None:
         """Note which of our job and process ids stand for the recorded ones."""
         for call in calls:
-            pairs = [(r, m) for r, m in zip(call.recorded, call.received, strict=False) if not r.aux1 and not m.aux1]
+            pairs = [
+                (r, m)
+                for r, m in zip(call.recorded, call.received, strict=False)
+                if not r.aux1 and not m.aux1
+            ]
             if call.request.topic == "job-ingest.submit":
                 self.ids.update({theirs.json()["id"]: ours.json()["id"] for theirs, ours in pairs})
             elif call.request.topic == "broker.rexec":
@@ -223,7 +247,8 @@ def _recorded(calls: list[Call], response: Message) -> None:
     fitting = [
         call
         for call in calls
-        if (call.request.aux2, call.request.topic) == (response.aux2, response.topic) and not call.ended(call.recorded)
+        if (call.request.aux2, call.request.topic) == (response.aux2, response.topic)
+        and not call.ended(call.recorded)
     ]
     if fitting:
         fitting[-1 if fitting[-1].streams else 0].recorded.append(response)
@@ -255,4 +280,6 @@ def _difference(call: Call, theirs: Canon, ours: Canon) -> str | None:
 
 def _shell_gone(call: Call) -> bool:
     """Whether the request is input for a job that has ended by now: our jobs end sooner than the recorded ones."""
-    return topic_of(call.request).endswith("ID.stdin") and [m.aux1 for m in call.received] == [errno.ENOSYS]
+    return topic_of(call.request).endswith("ID.stdin") and [m.aux1 for m in call.received] == [
+        errno.ENOSYS
+    ]

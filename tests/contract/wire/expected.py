@@ -30,5 +30,9 @@ def write(found: dict[str, list[str]]) -> None:
     """Replace expected_messages.toml."""
     text = "# Labels whose messages must match; written by `python -m tests.contract.report --messages`.\n"
     for direction in DIRECTIONS:
-        text += f"{direction} = [\n" + "".join(f'    "{label}",\n' for label in found[direction]) + "]\n"
+        text += (
+            f"{direction} = [\n"
+            + "".join(f'    "{label}",\n' for label in found[direction])
+            + "]\n"
+        )
     EXPECTED.write_text(text)

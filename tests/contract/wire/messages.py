@@ -55,7 +55,9 @@ class Exchange:
     @property
     def requests(self) -> list[Message]:
         """What the client sent, except events."""
-        return [message for broker, message in self.messages if not broker and message.type == REQUEST]
+        return [
+            message for broker, message in self.messages if not broker and message.type == REQUEST
+        ]
 
 
 def _payload(kind: str | None, value: Any) -> bytes | None:
@@ -86,7 +88,9 @@ def load() -> tuple[Exchange, ...]:
                         aux2=aux2,
                     ),
                 )
-                for broker, type_, topic, flags, aux1, aux2, user, roles, kind, value in raw["messages"]
+                for broker, type_, topic, flags, aux1, aux2, user, roles, kind, value in raw[
+                    "messages"
+                ]
             )
             found.append(Exchange(by_label[raw["label"]], messages))
     return tuple(found)
@@ -120,7 +124,9 @@ class Canon:
         """The comparable form of a JSON value that stands under `key`."""
         if isinstance(value, dict):
             if value.get("name") == "shell.task-exit":  # which of several tasks ends first
-                value = value | {"context": value["context"] | {"localid": "FIRST", "rank": "FIRST"}}
+                value = value | {
+                    "context": value["context"] | {"localid": "FIRST", "rank": "FIRST"}
+                }
             return {name: self._member(name, item) for name, item in sorted(value.items())}
         if isinstance(value, list):
             return [self.value(item, key) for item in value]
@@ -142,7 +148,11 @@ class Canon:
         if name in FREE:
             return type(item).__name__
         value = self.value(item, name)
-        return sorted(value, key=json.dumps) if name in UNORDERED and isinstance(value, list) else value
+        return (
+            sorted(value, key=json.dumps)
+            if name in UNORDERED and isinstance(value, list)
+            else value
+        )
 
     def string(self, text: str) -> Any:
         """A string; event logs and JSON inside a string are compared as what they hold."""

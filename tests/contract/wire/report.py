@@ -33,7 +33,11 @@ def messages_section(accept: bool, repeat: int) -> str:
     for direction in DIRECTIONS:
         runs = [REPLAYS[direction]() for _ in range(repeat)]
         results[direction] = runs[-1]
-        stable[direction] = [label for label in runs[0].differences if all(r.differences[label] is None for r in runs)]
+        stable[direction] = [
+            label
+            for label in runs[0].differences
+            if all(r.differences[label] is None for r in runs)
+        ]
     if accept:
         write(stable)
     total = sum(len(exchange.messages) for exchange in load())

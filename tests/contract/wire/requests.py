@@ -20,7 +20,9 @@ from tests.contract.wire.messages import Canon, Exchange, load, topic_of
 
 def form(message: Message, canon: Canon) -> str:
     """A request in the form in which it is compared."""
-    return json.dumps_str([topic_of(message), message.aux1, message.streaming, canon.payload(message)])
+    return json.dumps_str(
+        [topic_of(message), message.aux1, message.streaming, canon.payload(message)]
+    )
 
 
 def requests_of(messages: Iterable[tuple[bool, Message]]) -> list[Message]:
@@ -47,7 +49,13 @@ def sent(exchange: Exchange, instance: Instance, tap: Tap) -> list[Message]:
 
 
 def place_of(instance: Instance, tap: Tap) -> Place:
-    return Place(str(instance.home), tap.uri, instance.rundir, socket.gethostname(), instance.environment["PATH"])
+    return Place(
+        str(instance.home),
+        tap.uri,
+        instance.rundir,
+        socket.gethostname(),
+        instance.environment["PATH"],
+    )
 
 
 def difference(exchange: Exchange, ours: list[Message], place: Place) -> str | None:
@@ -94,7 +102,9 @@ class Rule:
             return f"{message.topic}: unknown {sorted(unknown)}"
         for key, value in payload.items():
             if kind(value) not in self.kinds[key]:
-                return f"{message.topic}: {key} is {kind(value)}, recorded {sorted(self.kinds[key])}"
+                return (
+                    f"{message.topic}: {key} is {kind(value)}, recorded {sorted(self.kinds[key])}"
+                )
         if message.streaming not in self.streaming:
             return f"{message.topic}: streaming flag is {message.streaming}"
         return None
@@ -123,7 +133,11 @@ def refusals(recording: Recording, ours: Iterable[Message]) -> list[str]:
     found = []
     for message in ours:
         rule = rules().get(topic_of(message))
-        broken = f"{message.topic}: no such topic in the recordings" if rule is None else rule.broken_by(message)
+        broken = (
+            f"{message.topic}: no such topic in the recordings"
+            if rule is None
+            else rule.broken_by(message)
+        )
         if broken:
             found.append(broken)
     return found

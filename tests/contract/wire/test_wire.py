@@ -29,7 +29,9 @@ def replayed(replay: Callable[[], Result], direction: str) -> Result:
     if all(first.differences[label] is None for label in expected(direction)) and not first.refused:
         return first
     second = replay()
-    differences = {label: found and second.differences[label] for label, found in first.differences.items()}
+    differences = {
+        label: found and second.differences[label] for label, found in first.differences.items()
+    }
     refused = {label: found for label, found in first.refused.items() if label in second.refused}
     return Result(differences, refused, first.messages)
 
@@ -84,7 +86,9 @@ def receive(connection: Connection, count: int) -> list[Message]:
     return found
 
 
-def ask(connection: Connection, topic: str, payload: object = None, *, tag: int = 1, flags: int = 0) -> Message:
+def ask(
+    connection: Connection, topic: str, payload: object = None, *, tag: int = 1, flags: int = 0
+) -> Message:
     connection.send(request(topic, payload, matchtag=tag, flags=flags))
     return receive(connection, 1)[0]
 
@@ -130,9 +134,15 @@ def test_a_log_line_gets_no_response(connection: Connection) -> None:
     assert ask(connection, "attr.get", {"name": "rank"}, tag=3).topic == "attr.get"
 
 
-def test_a_disconnected_clients_stream_is_removed(instance: Instance, connection: Connection) -> None:
+def test_a_disconnected_clients_stream_is_removed(
+    instance: Instance, connection: Connection
+) -> None:
     gone = Connection(instance.uri)
-    watch = {"key": "wire.key", "namespace": "primary", "flags": FLUX_KVS_WATCH | FLUX_KVS_WAITCREATE}
+    watch = {
+        "key": "wire.key",
+        "namespace": "primary",
+        "flags": FLUX_KVS_WATCH | FLUX_KVS_WAITCREATE,
+    }
     gone.send(request("kvs-watch.lookup", watch, matchtag=1, flags=STREAMING))
     assert ask(gone, "attr.get", {"name": "rank"}, tag=2).topic == "attr.get"
     watchers = _watchers(connection)
@@ -149,7 +159,9 @@ def _watchers(connection: Connection) -> int:
     return int(answer["watchers"])
 
 
-def test_a_malformed_frame_closes_the_connection_only(instance: Instance, connection: Connection) -> None:
+def test_a_malformed_frame_closes_the_connection_only(
+    instance: Instance, connection: Connection
+) -> None:
     broken = Connection(instance.uri)
     broken.socket.sendall(b"\0" * 16)
     assert broken.socket.recv(1) == b""

@@ -39,7 +39,9 @@ def router() -> Router:
     return made
 
 
-async def errnum(harness: ServiceHarness[Any], topic: str, payload: dict[str, Any], userid: int = 0) -> int:
+async def errnum(
+    harness: ServiceHarness[Any], topic: str, payload: dict[str, Any], userid: int = 0
+) -> int:
     try:
         await harness.request(topic, payload, userid=userid)
     except OSError as exc:
@@ -60,7 +62,9 @@ async def errnum(harness: ServiceHarness[Any], topic: str, payload: dict[str, An
         ({"name": "a", "value": 1}, errno.EPROTO),
     ],
 )
-async def test_attributes_have_names_and_values_within_bounds(payload: dict[str, Any], expected: int) -> None:
+async def test_attributes_have_names_and_values_within_bounds(
+    payload: dict[str, Any], expected: int
+) -> None:
     assert await errnum(ServiceHarness(AttrService), "attr.set", payload) == expected
 
 
@@ -85,7 +89,9 @@ class Names(NameService):
         super().__init__(ctx, router())
 
 
-@pytest.mark.parametrize("name", ["", ".", "a.", ".a", "a..b", "a b", "a\n", "a\x1b", "a" * 257, "\udcff"])
+@pytest.mark.parametrize(
+    "name", ["", ".", "a.", ".a", "a..b", "a b", "a\n", "a\x1b", "a" * 257, "\udcff"]
+)
 async def test_service_names_are_words(name: str) -> None:
     assert await errnum(ServiceHarness(Names), "service.add", {"service": name}) == errno.EINVAL
 
@@ -138,15 +144,21 @@ async def test_only_the_owner_adds_log_lines(capsys: pytest.CaptureFixture[str])
     harness.submit("log.append", line, flags=NORESPONSE)
     [entry] = harness.service.ring
     assert entry.text == "\\u001b[2Jroot password:\\u0007\\u000asecond"
-    assert capsys.readouterr().err.endswith("kvs.emerg[0]: \\u001b[2Jroot password:\\u0007\\u000asecond\n")
+    assert capsys.readouterr().err.endswith(
+        "kvs.emerg[0]: \\u001b[2Jroot password:\\u0007\\u000asecond\n"
+    )
 
 
-@pytest.mark.parametrize("line", ["<" + "9" * 5000 + ">1 t 0 n p - - x", "<8>1 t " + "9" * 5000 + " n p - - x"])
+@pytest.mark.parametrize(
+    "line", ["<" + "9" * 5000 + ">1 t 0 n p - - x", "<8>1 t " + "9" * 5000 + " n p - - x"]
+)
 def test_log_lines_with_endless_numbers_are_none(line: str) -> None:
     assert parse(line) is None
 
 
-def test_a_log_file_that_cannot_be_written_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_file_that_cannot_be_written_is_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     attrs = Attributes()
     attrs.define("log-filename", str(tmp_path / "none" / "log"))
     ring = LogRing(0, attrs)
@@ -164,7 +176,9 @@ class State(StateMachineService):
     def __init__(self, ctx: Context) -> None:
         table = router()
         table.children[1] = Client()
-        super().__init__(ctx, Runlevel(lambda: 0.0, lambda text: None, lambda state: None), table, lambda: None)
+        super().__init__(
+            ctx, Runlevel(lambda: 0.0, lambda text: None, lambda state: None), table, lambda: None
+        )
 
 
 @pytest.mark.parametrize("rank", [-1, 0, 2, 4, 1 << 32, 10**18])
@@ -185,7 +199,9 @@ async def test_a_rank_that_cannot_be_is_not_online(rank: int) -> None:
         ("9" * 5000, errno.EPROTO, {1, 2, 3}),
     ],
 )
-async def test_lost_ranks_are_those_below_the_sender(idset: str, expected: int, left: set[int]) -> None:
+async def test_lost_ranks_are_those_below_the_sender(
+    idset: str, expected: int, left: set[int]
+) -> None:
     harness = ServiceHarness(State, size=4)
     harness.service.online = {1, 2, 3}
     assert await errnum(harness, "state-machine.lost", {"idset": idset}) == expected

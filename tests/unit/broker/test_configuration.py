@@ -41,13 +41,28 @@ def test_a_file(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("[job-manager]\ninactive-num-limit = -1\n", ":2: job-manager.inactive-num-limit: must be an integer, 0 or"),
-        ("[job-manager]\n\ninactive-num-limit = true\n", ":3: job-manager.inactive-num-limit: must be an integer"),
+        (
+            "[job-manager]\ninactive-num-limit = -1\n",
+            ":2: job-manager.inactive-num-limit: must be an integer, 0 or",
+        ),
+        (
+            "[job-manager]\n\ninactive-num-limit = true\n",
+            ":3: job-manager.inactive-num-limit: must be an integer",
+        ),
         ("[job-manager]\ninactive-num-limit = 1.5\n", "must be an integer"),
-        ("[job-manager]\ninactive-age-limit = 5\n", ":2: job-manager.inactive-age-limit: must be a string"),
-        ('[job-manager]\ninactive-age-limit = "x"\n', ":2: job-manager.inactive-age-limit: invalid Flux standard"),
+        (
+            "[job-manager]\ninactive-age-limit = 5\n",
+            ":2: job-manager.inactive-age-limit: must be a string",
+        ),
+        (
+            '[job-manager]\ninactive-age-limit = "x"\n',
+            ":2: job-manager.inactive-age-limit: invalid Flux standard",
+        ),
         ('[job-manager]\ninactive-age-limit = "inf"\n', "must be finite"),
-        ("[x]\ninactive-limit = 1\n[job-manager]\ninactive-limit = 1\n", ":4: job-manager.inactive-limit: unknown key"),
+        (
+            "[x]\ninactive-limit = 1\n[job-manager]\ninactive-limit = 1\n",
+            ":4: job-manager.inactive-limit: unknown key",
+        ),
         ("job-manager.nonsense = 1\n", "one.toml: job-manager.nonsense: unknown key"),
         ("job-manager = 1\n", "one.toml: job-manager: must be a table"),
         ("[job-manager\n", "one.toml: "),
@@ -55,7 +70,9 @@ def test_a_file(tmp_path: pathlib.Path) -> None:
     ],
 )
 def test_mistakes(tmp_path: pathlib.Path, text: str, problem: str) -> None:
-    folder = write(tmp_path, one=text, two="[job-manager]\n" if "job-manager = 1" not in text else "")
+    folder = write(
+        tmp_path, one=text, two="[job-manager]\n" if "job-manager = 1" not in text else ""
+    )
     with pytest.raises(OSError, match=r".") as failure:
         load(folder)
     assert failure.value.errno == errno.EINVAL
@@ -65,7 +82,9 @@ def test_mistakes(tmp_path: pathlib.Path, text: str, problem: str) -> None:
 
 
 def test_what_is_not_there(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(OSError, match=r"config\.path: .*nosuch: No such file or directory") as failure:
+    with pytest.raises(
+        OSError, match=r"config\.path: .*nosuch: No such file or directory"
+    ) as failure:
         load(str(tmp_path / "nosuch"))
     assert failure.value.errno == errno.ENOENT
 

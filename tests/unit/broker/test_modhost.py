@@ -91,7 +91,9 @@ async def test_modules_are_listed_and_unloaded_in_reverse(host: ModuleHost) -> N
         ("refusing", errno.EINVAL),
     ],
 )
-async def test_what_cannot_be_loaded_is_refused_and_leaves_nothing(host: ModuleHost, name: str, number: int) -> None:
+async def test_what_cannot_be_loaded_is_refused_and_leaves_nothing(
+    host: ModuleHost, name: str, number: int
+) -> None:
     await host.load("first", [])
     with pytest.raises(OSError, match=r".") as caught:
         await host.load(name, [])
@@ -107,7 +109,9 @@ async def test_removing_twice_is_an_error(host: ModuleHost) -> None:
         await host.remove("first")
 
 
-async def test_a_module_that_does_not_stop_does_not_hold_the_others(host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_module_that_does_not_stop_does_not_hold_the_others(
+    host: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Service, "stop_timeout", 0.05)
     await host.load("first", [])
     await host.load("stuck", [])
@@ -123,7 +127,9 @@ async def test_a_module_that_fails_to_stop_is_gone_and_counted(host: Any) -> Non
     await host.load("losing", [])
     assert await host.unload_all("none") == 1
     assert (STOPPED, host.names) == (["first"], [])
-    assert [entry.text for entry in host.ring if "disk" in entry.text] == ["losing: the disk is full"]
+    assert [entry.text for entry in host.ring if "disk" in entry.text] == [
+        "losing: the disk is full"
+    ]
     await host.load("losing", [])
     with pytest.raises(OSError, match="the disk is full"):
         await host.remove("losing")

@@ -48,7 +48,9 @@ def test_a_rundir_is_made_and_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", ["{}", "{}/", "{}/.", "{}/x/..", "."])
-def test_a_rundir_that_exists_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+def test_a_rundir_that_exists_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
     tmp_path.chmod(0o711)
     monkeypatch.chdir(tmp_path)
     rundir = Rundir(given.format(tmp_path))
@@ -57,7 +59,9 @@ def test_a_rundir_that_exists_is_kept(tmp_path: Path, monkeypatch: pytest.Monkey
     assert tmp_path.is_dir()
 
 
-def test_an_empty_rundir_is_not_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_rundir_is_not_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(OSError, match="the path is empty"):
         Rundir("")

@@ -35,7 +35,9 @@ def lines(actions: list[Action]) -> list[bytes]:
 def ready(size: int, **kw: object) -> PmiServer:
     server = PmiServer(size, "space", **kw)  # type: ignore[arg-type]
     for rank in kw.get("local_ranks", range(size)):  # type: ignore[attr-defined]
-        assert lines(server.feed(rank, INIT)) == [b"cmd=response_to_init rc=0 pmi_version=1 pmi_subversion=1\n"]
+        assert lines(server.feed(rank, INIT)) == [
+            b"cmd=response_to_init rc=0 pmi_version=1 pmi_subversion=1\n"
+        ]
     return server
 
 
@@ -51,7 +53,10 @@ def ready(size: int, **kw: object) -> PmiServer:
         (b"key=PMI_x  kvsname=space extra=1 cmd=get\n", b"cmd=get_result rc=0 value=preset\n"),
         (b"cmd=publish_name service=a port=b\n", b"cmd=publish_result rc=-1 msg=not supported\n"),
         (b"cmd=finalize\n", b"cmd=finalize_ack rc=0\n"),
-        (b"mcmd=spawn\nnprocs=1\nexecname=x\narg1=a\nargcnt=1\ninfo_num=0\nendcmd\n", b"cmd=spawn_result rc=-1\n"),
+        (
+            b"mcmd=spawn\nnprocs=1\nexecname=x\narg1=a\nargcnt=1\ninfo_num=0\nendcmd\n",
+            b"cmd=spawn_result rc=-1\n",
+        ),
     ],
 )
 def test_requests_are_answered(request_line: bytes, answer: bytes) -> None:
@@ -70,14 +75,18 @@ def test_bytes_may_come_in_any_pieces() -> None:
 
 def test_put_is_seen_by_the_other_rank_after_the_barrier() -> None:
     server = ready(2)
-    assert lines(server.feed(0, b"cmd=put kvsname=space key=a value=x=1 y\n")) == [b"cmd=put_result rc=0\n"]
+    assert lines(server.feed(0, b"cmd=put kvsname=space key=a value=x=1 y\n")) == [
+        b"cmd=put_result rc=0\n"
+    ]
     assert server.feed(0, b"cmd=barrier_in\n") == []
     out = server.feed(1, b"cmd=barrier_in\n")
     assert [(a.rank, a.line) for a in out if isinstance(a, Reply)] == [
         (0, b"cmd=barrier_out rc=0\n"),
         (1, b"cmd=barrier_out rc=0\n"),
     ]
-    assert lines(server.feed(1, b"cmd=get kvsname=space key=a\n")) == [b"cmd=get_result rc=0 value=x=1 y\n"]
+    assert lines(server.feed(1, b"cmd=get kvsname=space key=a\n")) == [
+        b"cmd=get_result rc=0 value=x=1 y\n"
+    ]
 
 
 def test_a_key_is_put_once() -> None:
@@ -96,12 +105,22 @@ def test_barrier_over_several_servers_exchanges_pairs() -> None:
     two.feed(2, b"cmd=barrier_in\n")
     assert two.feed(3, b"cmd=barrier_in\n") == [Exchange({})]
     assert len(two.barrier_complete({"a": "1"})) == 2
-    assert lines(two.feed(3, b"cmd=get kvsname=space key=a\n")) == [b"cmd=get_result rc=0 value=1\n"]
+    assert lines(two.feed(3, b"cmd=get kvsname=space key=a\n")) == [
+        b"cmd=get_result rc=0 value=1\n"
+    ]
 
 
 @pytest.mark.parametrize(
     "data",
-    [b"nonsense\n", b"cmd=nosuch\n", b"cmd=put key=a\n", b"x" * (LINE_MAX + 1), b"\xff\n", b"other=1\n", b"cmd=get\n"],
+    [
+        b"nonsense\n",
+        b"cmd=nosuch\n",
+        b"cmd=put key=a\n",
+        b"x" * (LINE_MAX + 1),
+        b"\xff\n",
+        b"other=1\n",
+        b"cmd=get\n",
+    ],
 )
 def test_violations_close_the_process(data: bytes) -> None:
     server = ready(1)
@@ -140,7 +159,11 @@ def test_any_bytes_never_raise(chunks: list[bytes]) -> None:
             assert isinstance(action, Action)
 
 
-words = st.text(st.characters(min_codepoint=33, max_codepoint=126, blacklist_characters="="), min_size=1, max_size=30)
+words = st.text(
+    st.characters(min_codepoint=33, max_codepoint=126, blacklist_characters="="),
+    min_size=1,
+    max_size=30,
+)
 
 
 @given(words, st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=60))
@@ -196,4 +219,6 @@ def test_no_client_without_pmi_or_with_a_stale_descriptor() -> None:
     os.close(read)
     os.close(write)
     assert PmiClient.from_environment({}) is None
-    assert PmiClient.from_environment({"PMI_FD": str(read), "PMI_RANK": "0", "PMI_SIZE": "1"}) is None
+    assert (
+        PmiClient.from_environment({"PMI_FD": str(read), "PMI_RANK": "0", "PMI_SIZE": "1"}) is None
+    )

@@ -48,7 +48,9 @@ class Tree:
 
     def __init__(self, size: int, fanout: int = 2) -> None:
         self.calls: deque[Callable[[], None]] = deque()
-        self.routers = [Router(Topology(rank, size, fanout), self.calls.append) for rank in range(size)]
+        self.routers = [
+            Router(Topology(rank, size, fanout), self.calls.append) for rank in range(size)
+        ]
         for rank in range(1, size):
             above = self.routers[rank].topology.parent
             assert above is not None
@@ -64,7 +66,9 @@ class Tree:
         router = self.routers[rank]
         box = Box(f"{name}@{rank}")
         box.reply = lambda msg: (
-            router.submit(wire.response(msg, {"rank": rank}), box) if msg.type == wire.REQUEST else None
+            router.submit(wire.response(msg, {"rank": rank}), box)
+            if msg.type == wire.REQUEST
+            else None
         )
         router.attach(box)
         router.add_service(name, box)
@@ -109,13 +113,19 @@ def test_upstream_skips_the_senders_own_broker() -> None:
     for rank in range(3):
         tree.serve(rank, "s")
     assert tree.ask(2, wire.request("s.x", nodeid=2, flags=wire.UPSTREAM))[0].json() == {"rank": 0}
-    assert tree.ask(0, wire.request("s.x", nodeid=0, flags=wire.UPSTREAM))[0].errnum == errno.EHOSTUNREACH
+    assert (
+        tree.ask(0, wire.request("s.x", nodeid=0, flags=wire.UPSTREAM))[0].errnum
+        == errno.EHOSTUNREACH
+    )
 
 
 def test_unknown_services_and_ranks_are_answered() -> None:
     tree = Tree(3)
     answer = tree.ask(2, wire.request("nosuch.ping"))[0]
-    assert (answer.errnum, answer.text()) == (errno.ENOSYS, "No service matching nosuch.ping is registered")
+    assert (answer.errnum, answer.text()) == (
+        errno.ENOSYS,
+        "No service matching nosuch.ping is registered",
+    )
     assert tree.ask(1, wire.request("nosuch.ping", nodeid=2))[0].errnum == errno.ENOSYS
     assert tree.ask(1, wire.request("a.b", nodeid=99))[0].errnum == errno.EHOSTUNREACH
 
@@ -200,7 +210,10 @@ def test_what_a_message_raises_is_answered_and_the_next_is_routed() -> None:
     for topic in ("bad.thing", "good.thing"):
         router.submit(wire.request(topic, matchtag=1), client)
     tree.settle()
-    assert [(msg.topic, msg.errnum) for msg in client.got] == [("bad.thing", errno.EPROTO), ("good.thing", 0)]
+    assert [(msg.topic, msg.errnum) for msg in client.got] == [
+        ("bad.thing", errno.EPROTO),
+        ("good.thing", 0),
+    ]
     assert faults == [("bad.thing", client.id)]
 
 

@@ -78,7 +78,9 @@ def test_socket_paths_have_a_bound() -> None:
     attrs = Attributes()
     check_socket_paths(attrs, "/" + "d" * 98, 0)
     check_rundir("/" + "d" * 98, 8)
-    with pytest.raises(OSError, match="socket path of 109 bytes exceeds the limit of 107, set TMPDIR or rundir"):
+    with pytest.raises(
+        OSError, match="socket path of 109 bytes exceeds the limit of 107, set TMPDIR or rundir"
+    ):
         check_rundir("/" + "d" * 99, 11)
     with pytest.raises(OSError, match="socket path of 115 bytes"):
         check_socket_paths(attrs, "/" + "é" * 53, 0)

@@ -32,7 +32,9 @@ def test_an_event_of_another_state_is_ignored() -> None:
 
 def test_every_state_leads_to_the_exit() -> None:
     reached = {"exit"}
-    while more := {state for (state, _), after in TRANSITIONS.items() if after in reached} - reached:
+    while (
+        more := {state for (state, _), after in TRANSITIONS.items() if after in reached} - reached
+    ):
         reached |= more
     assert {state for state, _ in TRANSITIONS} <= reached
 

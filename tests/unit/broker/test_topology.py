@@ -18,7 +18,9 @@ def test_a_binary_tree_of_four() -> None:
 
 
 @given(st.integers(1, 200), st.integers(1, 8), st.data())
-def test_every_rank_is_reached_by_following_the_children(size: int, fanout: int, data: st.DataObject) -> None:
+def test_every_rank_is_reached_by_following_the_children(
+    size: int, fanout: int, data: st.DataObject
+) -> None:
     target = data.draw(st.integers(0, size - 1))
     rank, hops = 0, 0
     while rank != target:

@@ -11,7 +11,11 @@ from tui.model.logs import Line, OutputLog, event_line, parse_log
 
 
 def data(text: str, stream: str = "stdout", rank: str = "0", **more: object) -> dict[str, object]:
-    return {"timestamp": 1.0, "name": "data", "context": {"stream": stream, "rank": rank, "data": text, **more}}
+    return {
+        "timestamp": 1.0,
+        "name": "data",
+        "context": {"stream": stream, "rank": rank, "data": text, **more},
+    }
 
 
 def test_lines_are_held_back_until_complete() -> None:
@@ -26,7 +30,11 @@ def test_lines_are_held_back_until_complete() -> None:
 def test_end_of_file_completes_a_line() -> None:
     log = OutputLog()
     log.feed(data("tail"))
-    entry = {"timestamp": 1.0, "name": "data", "context": {"stream": "stdout", "rank": "0", "eof": True}}
+    entry = {
+        "timestamp": 1.0,
+        "name": "data",
+        "context": {"stream": "stdout", "rank": "0", "eof": True},
+    }
     assert log.feed(entry) == [Line("stdout", "", "tail")]
 
 
@@ -79,9 +87,16 @@ def test_event_lines() -> None:
 
 
 def test_log_record() -> None:
-    record = parse_log("<48>1 2026-11-21T00:20:32.520483Z 2 sched-simple 5690 - - alloc: rank0/core0\n")
+    record = parse_log(
+        "<48>1 2026-11-21T00:20:32.520483Z 2 sched-simple 5690 - - alloc: rank0/core0\n"
+    )
     assert record is not None
-    assert (record.severity, record.rank, record.app, record.text) == (6, "2", "sched-simple", "alloc: rank0/core0")
+    assert (record.severity, record.rank, record.app, record.text) == (
+        6,
+        "2",
+        "sched-simple",
+        "alloc: rank0/core0",
+    )
     assert parse_log("nonsense") is None
 
 

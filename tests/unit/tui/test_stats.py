@@ -39,10 +39,15 @@ def test_every_recent_end_is_counted_once(times: list[float]) -> None:
 
 
 def test_counting_resources() -> None:
-    entries = [{"rank": "0-3", "children": {"core": "0-1"}}, {"rank": "9", "children": {"core": "0,4-6"}}]
+    entries = [
+        {"rank": "0-3", "children": {"core": "0-1"}},
+        {"rank": "9", "children": {"core": "0,4-6"}},
+    ]
     assert node_and_core_count({"version": 1, "execution": {"R_lite": entries}}) == (5, 12)
     assert node_and_core_count(None) == (0, 0)
-    assert node_and_core_count({"execution": {"R_lite": [{"rank": "nonsense"}, 5, {"rank": "1"}]}}) == (1, 0)
+    assert node_and_core_count(
+        {"execution": {"R_lite": [{"rank": "nonsense"}, 5, {"rank": "1"}]}}
+    ) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +72,8 @@ def test_a_duration_never_exceeds_its_column(seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "text"), [(256, "exit 1"), (9, "SIGKILL"), (36608, "exit 143 (SIGTERM)"), (32512, "exit 127")]
+    ("status", "text"),
+    [(256, "exit 1"), (9, "SIGKILL"), (36608, "exit 143 (SIGTERM)"), (32512, "exit 127")],
 )
 def test_wait_status(status: int, text: str) -> None:
     assert fmt.wait_status(status) == text
@@ -103,11 +109,23 @@ def one(job: dict[str, object]) -> JobTable:
         ({"state": 8}, "waits for resources"),
         ({"state": 64, "result": 2, "waitstatus": 768}, "exit 3"),
         (
-            {"state": 64, "result": 4, "exception_type": "cancel", "exception_severity": 0, "exception_note": "why"},
+            {
+                "state": 64,
+                "result": 4,
+                "exception_type": "cancel",
+                "exception_severity": 0,
+                "exception_note": "why",
+            },
             "canceled: why",
         ),
         (
-            {"state": 64, "result": 2, "exception_type": "exec", "exception_severity": 0, "exception_note": "lost"},
+            {
+                "state": 64,
+                "result": 2,
+                "exception_type": "exec",
+                "exception_severity": 0,
+                "exception_note": "lost",
+            },
             "exec: lost",
         ),
     ],

@@ -34,7 +34,9 @@ class Leader(StateMachineService):
     def __init__(self, ctx: Context) -> None:
         router = Router(Topology(0, 8), lambda function: None)
         router.children[1] = Child("one")
-        super().__init__(ctx, Runlevel(lambda: 0.0, lambda text: None, lambda state: None), router, lambda: None)
+        super().__init__(
+            ctx, Runlevel(lambda: 0.0, lambda text: None, lambda state: None), router, lambda: None
+        )
         self.runlevel.state = "run"
 
 
@@ -51,7 +53,9 @@ async def harness() -> AsyncIterator[Harness]:
 @pytest.mark.parametrize("rank", [-1, 2**32, 10**30, 2, 0, 5, 8, True, "3", 3.0, None])
 async def test_ranks_that_are_not_below_the_sender_are_refused(harness: Harness, rank: Any) -> None:
     with pytest.raises(OSError) as failure:
-        await harness.request("state-machine.online", json.dumps({"rank": rank}).encode() + b"\0", sender="one")
+        await harness.request(
+            "state-machine.online", json.dumps({"rank": rank}).encode() + b"\0", sender="one"
+        )
     assert failure.value.errno in (errno.EINVAL, errno.EPROTO)
     assert harness.service.online == set()
 
@@ -66,10 +70,14 @@ async def test_a_broker_speaks_for_those_below_it(harness: Harness) -> None:
         await harness.request("state-machine.online", {"rank": 3}, sender="a client of rank 0")
 
 
-@pytest.mark.parametrize("idset", ["x", "1-", "3-1", "\ud800", "2", "0-7", "8", "0-4294967294", "9" * 40, 5, None])
+@pytest.mark.parametrize(
+    "idset", ["x", "1-", "3-1", "\ud800", "2", "0-7", "8", "0-4294967294", "9" * 40, 5, None]
+)
 async def test_idsets_that_are_nonsense_lose_nobody(harness: Harness, idset: Any) -> None:
     await harness.request("state-machine.online", {"rank": 1}, sender="one")
     with pytest.raises(OSError) as failure:
-        await harness.request("state-machine.lost", json.dumps({"idset": idset}).encode() + b"\0", sender="one")
+        await harness.request(
+            "state-machine.lost", json.dumps({"idset": idset}).encode() + b"\0", sender="one"
+        )
     assert failure.value.errno in (errno.EINVAL, errno.EPROTO)
     assert harness.service.online == {1}

@@ -19,7 +19,9 @@ from flux.wire.message import MORE, NORESPONSE, STREAMING, Message, request, res
 from .test_keys import Side, until
 
 
-def asked(topic: str, tag: int, flags: int = 0, route: tuple[str, ...] = ("client",), nodeid: int = 7) -> Message:
+def asked(
+    topic: str, tag: int, flags: int = 0, route: tuple[str, ...] = ("client",), nodeid: int = 7
+) -> Message:
     msg = request(topic, {}, nodeid=nodeid, matchtag=tag, flags=flags)
     msg.routes, msg.userid, msg.rolemask = list(route), 5, 2
     return msg
@@ -39,7 +41,13 @@ async def test_a_request_with_several_responses_waits_for_the_last_one() -> None
     )  # fmt: skip
     for msg in (command, done, plain, stream, silent):
         link.deliver(msg)
-    for answer in (more(command), more(done), response(done, {}), response(plain, {}), response(stream, {})):
+    for answer in (
+        more(command),
+        more(done),
+        response(done, {}),
+        response(plain, {}),
+        response(stream, {}),
+    ):
         link.answered(answer)
     failed = link.fail()
     assert [(msg.topic, msg.aux2, msg.aux1) for msg in failed] == [
@@ -134,13 +142,22 @@ async def test_garbage_of_a_child_costs_it_its_link(peer: Peer) -> None:
     await until(lambda: peer.parent.overlay.online_children == [1])
     peer.socket.send_multipart([b"\xff", b"garbage"])
     await until(lambda: peer.left == [(1, False)])
-    assert peer.parent.logged("malformed message from rank 1") and peer.parent.overlay.online_children == []
+    assert (
+        peer.parent.logged("malformed message from rank 1")
+        and peer.parent.overlay.online_children == []
+    )
 
 
-@pytest.mark.parametrize("server_key", ["", KeyPair.generate().public], ids=["no encryption", "another server"])
+@pytest.mark.parametrize(
+    "server_key", ["", KeyPair.generate().public], ids=["no encryption", "another server"]
+)
 async def test_a_failed_handshake_is_logged_once(tmp_path: Any, server_key: str) -> None:
     peer = Peer(tmp_path, server_key)
-    await until(lambda: peer.parent.logged("connection without encryption, or for another server key, refused"))
+    await until(
+        lambda: peer.parent.logged(
+            "connection without encryption, or for another server key, refused"
+        )
+    )
     await asyncio.sleep(0)
     lines = [entry for entry in peer.parent.logs if "refused" in entry.text]
     assert len(lines) == 1

@@ -88,7 +88,15 @@ class Wired:
         client = _Client(node, f"{kind.name}-{rank}")
         log = Logger(kind.name, self.logs.append, rank, time.time)
         ctx = Context(
-            kind.name, rank, len(self.ranks), client.handle, node.attrs, log, self.rundir, OWNER, uuid=client.name
+            kind.name,
+            rank,
+            len(self.ranks),
+            client.handle,
+            node.attrs,
+            log,
+            self.rundir,
+            OWNER,
+            uuid=client.name,
         )
         service = kind(ctx)
         for name in (kind.name, *kind.also):
@@ -114,7 +122,9 @@ class Wired:
         await service.stop()
         await service.ctx.cancel_tasks()
         node = self.ranks[service.ctx.rank]
-        node.services = {name: other for name, other in node.services.items() if other is not service}
+        node.services = {
+            name: other for name, other in node.services.items() if other is not service
+        }
 
     def disconnect(self, handle: AsyncFlux) -> None:
         """Tell the services of its rank that a client went away."""
@@ -146,7 +156,9 @@ class Wired:
             self.later(source.handle.dispatch, answer)
 
         for candidate in candidates:
-            service = self.ranks[candidate].services.get(name) or self.ranks[candidate].services.get(name.split(".")[0])
+            service = self.ranks[candidate].services.get(name) or self.ranks[
+                candidate
+            ].services.get(name.split(".")[0])
             if service is not None:
                 service.handle(msg, reply)
                 return

@@ -37,7 +37,9 @@ def resources(cores: str) -> dict[str, Any]:
         ({"type": "core", "count": 2}, [4, 4]),
     ],
 )
-def test_per_resource_decides_the_tasks_of_each_rank(option: dict[str, Any] | None, tasks: list[int]) -> None:
+def test_per_resource_decides_the_tasks_of_each_rank(
+    option: dict[str, Any] | None, tasks: list[int]
+) -> None:
     info = parse_job(1, 0, jobspec({"per-resource": option} if option else {}), resources("0-1"))
     assert [rank.ntasks for rank in info.ranks] == tasks
 
@@ -49,7 +51,9 @@ def test_an_unknown_resource_is_refused() -> None:
 
 def test_the_tasks_run_brokers_with_the_script(tmp_path: pathlib.Path) -> None:
     batch = {"script": "#!/bin/sh\necho hi\n", "broker-opts": ["-v"]}
-    info = parse_job(1, 0, jobspec({"per-resource": {"type": "node"}}, batch=batch), resources("0-1"))
+    info = parse_job(
+        1, 0, jobspec({"per-resource": {"type": "node"}}, batch=batch), resources("0-1")
+    )
     plugin = BatchPlugin(cast(Shell, SimpleNamespace(info=info, tmpdir=str(tmp_path))))
     task = Task(0, 0, info.command, {})
     assert plugin.wanted()

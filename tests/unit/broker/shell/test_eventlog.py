@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.shell.eventlog import COALESCE_BYTES, LineBuffer, entry, input_header, io_context, io_data, output_header
+from broker.shell.eventlog import (
+    COALESCE_BYTES,
+    LineBuffer,
+    entry,
+    input_header,
+    io_context,
+    io_data,
+    output_header,
+)
 from flux.wire.json import loads
 
 
@@ -32,7 +40,9 @@ def test_any_bytes_survive(data: bytes) -> None:
     assert io_data(io_context("stdout", "0", data)) == data
 
 
-@pytest.mark.parametrize("context", [{"data": 1}, {"data": "*", "encoding": "base64"}, {"data": None}])
+@pytest.mark.parametrize(
+    "context", [{"data": 1}, {"data": "*", "encoding": "base64"}, {"data": None}]
+)
 def test_malformed_data(context: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         io_data(context)

@@ -15,12 +15,25 @@ from broker.shell.plugins.output import render_path
 from flux.wire.json import dumps
 
 
-def run(tmp_path: Path, command: list[str], ntasks: int = 1, **options: Any) -> subprocess.CompletedProcess[str]:
+def run(
+    tmp_path: Path, command: list[str], ntasks: int = 1, **options: Any
+) -> subprocess.CompletedProcess[str]:
     spec = {
-        "resources": [{"type": "slot", "count": ntasks, "label": "task", "with": [{"type": "core", "count": 1}]}],
+        "resources": [
+            {
+                "type": "slot",
+                "count": ntasks,
+                "label": "task",
+                "with": [{"type": "core", "count": 1}],
+            }
+        ],
         "tasks": [{"command": command, "slot": "task", "count": {"per_slot": 1}}],
         "attributes": {
-            "system": {"environment": {"PATH": os.environ["PATH"]}, "shell": {"options": options}, "cwd": str(tmp_path)}
+            "system": {
+                "environment": {"PATH": os.environ["PATH"]},
+                "shell": {"options": options},
+                "cwd": str(tmp_path),
+            }
         },
         "version": 1,
     }
@@ -46,7 +59,11 @@ def test_output_is_labelled(tmp_path: Path) -> None:
     [
         (["sh", "-c", "exit 3"], 3, ""),
         (["sh", "-c", "kill -9 $$"], 137, ""),
-        (["nosuch"], 127, "flux-shell: FATAL: task 0: start failed: nosuch: No such file or directory\n"),
+        (
+            ["nosuch"],
+            127,
+            "flux-shell: FATAL: task 0: start failed: nosuch: No such file or directory\n",
+        ),
         (["/etc"], 126, "flux-shell: FATAL: task 0: start failed: /etc: Permission denied\n"),
     ],
 )
@@ -60,7 +77,9 @@ def test_the_largest_exit_code_wins(tmp_path: Path) -> None:
 
 
 def test_limits_and_gpus_reach_the_task(tmp_path: Path) -> None:
-    done = run(tmp_path, ["sh", "-c", "ulimit -n; echo $CUDA_VISIBLE_DEVICES"], rlimit={"nofile": 99})
+    done = run(
+        tmp_path, ["sh", "-c", "ulimit -n; echo $CUDA_VISIBLE_DEVICES"], rlimit={"nofile": 99}
+    )
     assert done.stdout == "0: 99\n0: -1\n"
 
 
@@ -84,7 +103,10 @@ def test_an_initrc_changes_environment_and_options(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "error"),
     [
-        ("this is not lua", "ERROR: {0}: {0}:1: '=' expected near 'is'\nflux-shell: FATAL: loading rc file {0}"),
+        (
+            "this is not lua",
+            "ERROR: {0}: {0}:1: '=' expected near 'is'\nflux-shell: FATAL: loading rc file {0}",
+        ),
         ('shell.die("no %s", "way")', "FATAL: no way"),
         ("local x = task.info", "ERROR: {0}: attempt to access task outside of task. callback"),
         ('source("nosuch.lua")', "ERROR: {0}: source nosuch.lua: No such file or directory"),
@@ -92,7 +114,9 @@ def test_an_initrc_changes_environment_and_options(tmp_path: Path) -> None:
 )
 def test_bad_initrc(tmp_path: Path, script: str, error: str) -> None:
     pytest.importorskip("lupa")
-    (tmp_path / "bad.lua").write_text(script)  # by a relative path: Lua shortens long ones in its messages
+    (tmp_path / "bad.lua").write_text(
+        script
+    )  # by a relative path: Lua shortens long ones in its messages
     done = run(tmp_path, ["true"], initrc="bad.lua")
     assert done.returncode == 1
     assert "flux-shell: " + error.format("bad.lua") in done.stderr
@@ -112,7 +136,10 @@ def test_a_python_plugin(tmp_path: Path) -> None:
 
 
 def test_paths_name_the_job() -> None:
-    assert render_path("a-{{id}}-{{id.dec}}-{{jobid.hex}}{{x}}", 12345678) == "a-ƒ26GwX-12345678-0xbc614e{{x}}"
+    assert (
+        render_path("a-{{id}}-{{id.dec}}-{{jobid.hex}}{{x}}", 12345678)
+        == "a-ƒ26GwX-12345678-0xbc614e{{x}}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -124,5 +151,7 @@ def test_paths_name_the_job() -> None:
         ([], 2, [[], []]),
     ],
 )
-def test_cores_are_shared_among_tasks(cores: list[int], parts: int, groups: list[list[int]]) -> None:
+def test_cores_are_shared_among_tasks(
+    cores: list[int], parts: int, groups: list[list[int]]
+) -> None:
     assert share(cores, parts) == groups

@@ -29,7 +29,11 @@ def await_(condition):
 
 def in_a_process(script: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", DAEMON + script], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", DAEMON + script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -98,6 +102,9 @@ def test_a_child_whose_parent_has_gone_already_is_killed_at_once() -> None:
 
 
 def test_facts_of_a_process() -> None:
-    assert process_state(os.getpid()) == "R" and environment_of(os.getpid())["PATH"] == os.environ["PATH"]
+    assert (
+        process_state(os.getpid()) == "R"
+        and environment_of(os.getpid())["PATH"] == os.environ["PATH"]
+    )
     nobody = 2**22 + 1
     assert process_state(nobody) is None and environment_of(nobody) == {}

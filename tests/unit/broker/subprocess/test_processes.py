@@ -45,7 +45,9 @@ def test_directory_and_descriptors(hook: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("hook", [None, lambda: None])
-@pytest.mark.parametrize(("name", "error"), [("nosuch", FileNotFoundError), ("/etc/passwd", PermissionError)])
+@pytest.mark.parametrize(
+    ("name", "error"), [("nosuch", FileNotFoundError), ("/etc/passwd", PermissionError)]
+)
 def test_what_cannot_be_executed(hook: Any, name: str, error: type[OSError]) -> None:
     with pytest.raises(error):
         launch(Command([name], ENV, before_exec=hook))
@@ -81,7 +83,9 @@ def test_a_process_leads_its_group_and_gets_default_signals(hook: Any) -> None:
 
 
 def test_a_process_is_killed_with_all_it_started() -> None:
-    pid = launch(Command(["sh", "-c", "sleep 100 & setsid sleep 100 & sleep 100"], ENV, new_session=True))
+    pid = launch(
+        Command(["sh", "-c", "sleep 100 & setsid sleep 100 & sleep 100"], ENV, new_session=True)
+    )
     assert kill_descendants(pid) >= 1
     assert os.waitpid(pid, 0)[1] == signal.SIGKILL
 

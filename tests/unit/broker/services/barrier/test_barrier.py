@@ -37,7 +37,12 @@ def test_reports_only_what_is_new() -> None:
 
 @pytest.mark.parametrize(
     ("nprocs", "userid", "member", "errnum"),
-    [(0, 0, "x", errno.EINVAL), (4, 0, "x", errno.EINVAL), (3, 7, "x", errno.EPERM), (3, 0, "one", errno.EEXIST)],
+    [
+        (0, 0, "x", errno.EINVAL),
+        (4, 0, "x", errno.EINVAL),
+        (3, 7, "x", errno.EPERM),
+        (3, 0, "one", errno.EEXIST),
+    ],
 )
 def test_refusals(nprocs: int, userid: int, member: str, errnum: int) -> None:
     table = BarrierTable()
@@ -62,7 +67,10 @@ async def test_last_client_releases_all() -> None:
     assert harness.events[0].json() == {"name": "b", "errnum": 0}
     assert harness.replies(first, "a") == []
     harness.publish("barrier.exit", harness.events[0].json())
-    assert [msg.errnum for msg in harness.replies(first, "a") + harness.replies(second, "b")] == [0, 0]
+    assert [msg.errnum for msg in harness.replies(first, "a") + harness.replies(second, "b")] == [
+        0,
+        0,
+    ]
     assert harness.service.stats() == {"barriers": 0, "waiting": 0}
 
 
@@ -78,7 +86,9 @@ async def test_disconnect_breaks_the_barrier() -> None:
 
 
 async def test_other_ranks_report_upstream_once_a_turn() -> None:
-    harness = ServiceHarness(BarrierService, rank=1, size=3, rpcs={"barrier.enter": lambda payload: None})
+    harness = ServiceHarness(
+        BarrierService, rank=1, size=3, rpcs={"barrier.enter": lambda payload: None}
+    )
     await harness.start()
     for name in ("a", "b"):
         harness.submit("barrier.enter", {"name": "b", "nprocs": 5}, sender=name)
@@ -90,7 +100,9 @@ async def test_other_ranks_report_upstream_once_a_turn() -> None:
 async def test_guests_may_not_report() -> None:
     harness = await _root()
     with pytest.raises(OSError) as caught:
-        await harness.request("barrier.enter", {"name": "b", "nprocs": 2, "count": 2, "internal": True}, userid=99)
+        await harness.request(
+            "barrier.enter", {"name": "b", "nprocs": 2, "count": 2, "internal": True}, userid=99
+        )
     assert caught.value.errno == errno.EPERM
 
 

@@ -34,7 +34,13 @@ def test_pieces_are_the_messages_in_order() -> None:
     sent = b"".join(frames)
     assert backlog.size == len(sent) == share.events + share.answers
     assert drain(backlog) == sent
-    assert (backlog.size, backlog.events, backlog.answers, share.events, share.answers) == (0, 0, 0, 0, 0)
+    assert (backlog.size, backlog.events, backlog.answers, share.events, share.answers) == (
+        0,
+        0,
+        0,
+        0,
+        0,
+    )
 
 
 def test_an_empty_backlog_gives_nothing() -> None:

@@ -26,7 +26,16 @@ from broker.topology import Topology
 from flux.aio import AsyncFlux, SocketTransport
 from flux.connect import open_stream
 from flux.wire import framing
-from flux.wire.message import NORESPONSE, RESPONSE, ROLE_USER, STREAMING, TOPIC, Message, request, response
+from flux.wire.message import (
+    NORESPONSE,
+    RESPONSE,
+    ROLE_USER,
+    STREAMING,
+    TOPIC,
+    Message,
+    request,
+    response,
+)
 
 USER = os.getuid()
 OWNER = USER + 1
@@ -43,7 +52,9 @@ class Guests:
         self.router = Router(Topology(0, 1), asyncio.get_running_loop().call_soon)
         self.ring = LogRing(0, self.attrs, None)
         self.host = ServiceHost(self.router, self.attrs, self.ring, OWNER)
-        self.services: list[tuple[ConnectorLocalService | EventService | NameService, InProcess]] = []
+        self.services: list[
+            tuple[ConnectorLocalService | EventService | NameService, InProcess]
+        ] = []
         self.clients: list[AsyncFlux] = []
 
     async def start(self) -> None:
@@ -111,7 +122,9 @@ async def test_services_do_not_hear_a_guests_events(guests: Guests) -> None:
     assert [msg.json()["id"] for msg in heard] == [3]
 
 
-@pytest.mark.parametrize("topic", ["job-exception", "kvs.setroot-primary", "state-machine.shutdown", "Job-state", ""])
+@pytest.mark.parametrize(
+    "topic", ["job-exception", "kvs.setroot-primary", "state-machine.shutdown", "Job-state", ""]
+)
 async def test_a_guests_event_bears_no_topic_of_the_system(guests: Guests, topic: str) -> None:
     guest = await guests.guest()
     own = await guest.subscribe("")
@@ -138,7 +151,9 @@ async def test_a_guest_answers_only_what_it_was_asked(guests: Guests) -> None:
     await guest.rpc("service.add", {"service": f"{USER}-echo"})
     asking = asyncio.ensure_future(guests.inside().rpc(f"{USER}-echo.thing", {"n": 1}))
     await until(lambda: bool(requests))
-    forged = Message(RESPONSE, "thing", flags=TOPIC, aux2=requests[0].aux2 + 1, routes=list(requests[0].routes))
+    forged = Message(
+        RESPONSE, "thing", flags=TOPIC, aux2=requests[0].aux2 + 1, routes=list(requests[0].routes)
+    )
     answers: list[Message] = []
     guests.inside()._pending[forged.aux2] = (answers.append, False)
     guest.send_message(forged)
@@ -191,7 +206,9 @@ async def test_a_user_has_so_many_connections(guests: Guests) -> None:
 
 async def test_refused_connections_do_not_fill_the_log(guests: Guests) -> None:
     narrow(guests, connections=0)
-    lines = guests.connector._lines[USER] = LineLimit(3, 60.0, lambda: 0.0, guests.connector.ctx.log.err)
+    lines = guests.connector._lines[USER] = LineLimit(
+        3, 60.0, lambda: 0.0, guests.connector.ctx.log.err
+    )
     for _ in range(10):
         with pytest.raises(OSError):
             await guests.guest()
@@ -286,7 +303,9 @@ async def test_an_answer_of_any_size_reaches_a_client_that_reads(guests: Guests)
     assert guests.connector.cut_count == 0
 
 
-async def test_a_client_that_does_not_read_its_answers_is_cut(guests: Guests, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_does_not_read_its_answers_is_cut(
+    guests: Guests, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(client_module, "STALL", 0.0)
     monkeypatch.setattr(limits, "CHECK_PERIOD", 0.01)
     narrow(guests, backlog=1 << 16)
@@ -356,7 +375,9 @@ async def test_what_a_client_sent_before_it_left_is_done(guests: Guests) -> None
     raw = socket.socket(socket.AF_UNIX)
     raw.connect(guests.uri.partition("://")[2])
     assert await asyncio.to_thread(raw.recv, 1) == b"\0"
-    await asyncio.to_thread(raw.sendall, framing.pack(request(f"{USER}-x.n", flags=NORESPONSE)) * 3000)
+    await asyncio.to_thread(
+        raw.sendall, framing.pack(request(f"{USER}-x.n", flags=NORESPONSE)) * 3000
+    )
     raw.close()
     await until(lambda: len(asked) == 3001)
     assert [msg.topic for msg in asked[2999:]] == [f"{USER}-x.n", f"{USER}-x.disconnect"]

@@ -38,7 +38,9 @@ async def test_stores_of_one_turn_share_a_transaction(tmp_path: Path) -> None:
     assert wired.ranks[0].attrs.get("content.backing-path") == str(tmp_path / "content.sqlite")
     h = wired.client()
     blobs = [b"blob %d" % number for number in range(50)]
-    answers = await asyncio.gather(*(h.rpc_message("content-backing.store", blob) for blob in blobs))
+    answers = await asyncio.gather(
+        *(h.rpc_message("content-backing.store", blob) for blob in blobs)
+    )
     assert [answer.text() for answer in answers] == [treeobj.blobref(blob) for blob in blobs]
     stats = await h.rpc("content-sqlite.stats.get")
     assert (stats["object_count"], stats["store"]) == (50, 50)
@@ -83,7 +85,11 @@ async def commit(h: AsyncFlux, key: str, value: bytes | None, flags: int = SYNC)
 async def booted(rundir: Path, **attrs: str) -> Wired:
     """Content, store and kvs; nothing is collected by itself, what is superseded may go at once."""
     wired = Wired(1, str(rundir))
-    for name, value in {"content.grace-period": "0", "content.collect-growth": "0", **attrs}.items():
+    for name, value in {
+        "content.grace-period": "0",
+        "content.collect-growth": "0",
+        **attrs,
+    }.items():
         wired.ranks[0].attrs.define(name, value)
     for kind in (ContentService, ContentSqliteService, KvsService):
         await wired.add(kind)
@@ -105,7 +111,10 @@ async def test_collection_drops_what_is_not_in_use_and_says_so(tmp_path: Path) -
     assert stats["live_bytes"] < 1000 * 2 + 2 * 1000 + 1000 and stats["dead_bytes"] == 0
     assert stats["file_bytes"] < before["file_bytes"]
     assert stats["collections"] == 1 and not stats["collecting"]
-    assert stats["last_collection"].items() >= found.items() and stats["last_collection"]["timestamp"] > 1e9
+    assert (
+        stats["last_collection"].items() >= found.items()
+        and stats["last_collection"]["timestamp"] > 1e9
+    )
     await h.rpc("content.dropcache")
     for ref, data in ((pinned, b"p" * 1000), (treeobj.blobref(b"q" * 1000), b"q" * 1000)):
         assert (await h.rpc_message("content.load", ref)).payload == data
@@ -176,8 +185,12 @@ async def test_every_request_gets_the_errno_of_a_full_disk(tmp_path: Path) -> No
     await h.rpc_message("content-backing.store", b"before")
     store.db.execute("PRAGMA max_page_count=10")
     checkpoint = {"key": "k", "value": "x" * 100_000, "sync": True}
-    requests = [h.rpc_message("content-backing.store", b"%d" % number * 90_000) for number in range(5)]
-    errors = await asyncio.gather(*requests, h.rpc("kvs-checkpoint.put", checkpoint), return_exceptions=True)
+    requests = [
+        h.rpc_message("content-backing.store", b"%d" % number * 90_000) for number in range(5)
+    ]
+    errors = await asyncio.gather(
+        *requests, h.rpc("kvs-checkpoint.put", checkpoint), return_exceptions=True
+    )
     assert [getattr(error, "errno", None) for error in errors] == [errno.ENOSPC] * 6
     store.db.execute("PRAGMA max_page_count=100000")
     await h.rpc("kvs-checkpoint.put", checkpoint)

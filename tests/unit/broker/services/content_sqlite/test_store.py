@@ -63,7 +63,10 @@ def test_full_disk_is_enospc_and_what_was_there_stays(tmp_path: Path) -> None:
     store.write([blob(b"old")])
     before = store.totals
     store.db.execute("PRAGMA max_page_count=12")
-    assert refused(lambda: store.write([blob(b"small"), blob(b"x" * 1_000_000)], sync=True)).errno == errno.ENOSPC
+    assert (
+        refused(lambda: store.write([blob(b"small"), blob(b"x" * 1_000_000)], sync=True)).errno
+        == errno.ENOSPC
+    )
     assert store.totals == before
     assert store.load(treeobj.blobref(b"old")) == b"old"
     assert refused(lambda: store.load(treeobj.blobref(b"small"))).errno == errno.ENOENT
@@ -80,7 +83,9 @@ def test_sync_writes_to_the_disk_and_only_that_does(tmp_path: Path) -> None:
         real = store.transaction
 
         @contextmanager
-        def noted(store: BlobStore = store, levels: list[int] = levels, real: Any = real) -> Iterator[Any]:
+        def noted(
+            store: BlobStore = store, levels: list[int] = levels, real: Any = real
+        ) -> Iterator[Any]:
             levels.append(store.db.execute("PRAGMA synchronous").fetchone()[0])
             with real() as db:
                 yield db
@@ -159,12 +164,19 @@ def test_planted_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "log-wal").symlink_to("target")
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "fifo")
-    expected = {"link": errno.ELOOP, "dangling": errno.ELOOP, "log": errno.ELOOP, "folder": errno.EINVAL}
+    expected = {
+        "link": errno.ELOOP,
+        "dangling": errno.ELOOP,
+        "log": errno.ELOOP,
+        "folder": errno.EINVAL,
+    }
     for name, errnum in {**expected, "fifo": errno.EINVAL}.items():
         error = refused(lambda name=name: BlobStore(tmp_path / name, durable=True))  # type: ignore[misc]
         assert error.errno == errnum and str(tmp_path / name) in (error.strerror or "")
     assert not (tmp_path / "nothing").exists() and (tmp_path / "target").stat().st_size == 0
-    assert refused(lambda: BlobStore(tmp_path / "new", durable=True, owner=4711)).errno == errno.EPERM
+    assert (
+        refused(lambda: BlobStore(tmp_path / "new", durable=True, owner=4711)).errno == errno.EPERM
+    )
 
 
 def test_a_store_of_the_first_version_is_converted(tmp_path: Path) -> None:
@@ -182,7 +194,10 @@ def test_a_store_of_the_first_version_is_converted(tmp_path: Path) -> None:
         store = BlobStore(path, durable=True)
         assert store.get_checkpoint("kvs-primary") == {"rootref": "sha1-x"}
         assert [store.load(ref) for ref, _, _ in blobs] == [data for _, data, _ in blobs]
-        assert (store.totals.objects, store.totals.bytes) == (100, sum(len(data) for _, data, _ in blobs))
+        assert (store.totals.objects, store.totals.bytes) == (
+            100,
+            sum(len(data) for _, data, _ in blobs),
+        )
         assert store.db.execute("PRAGMA auto_vacuum").fetchone() == (2,)
         assert store.db.execute("SELECT min(pinned) FROM objects").fetchone() == (1,)
         store.close()
@@ -206,7 +221,9 @@ while True:
 def test_kill_at_any_instant_keeps_what_was_acknowledged(tmp_path: Path) -> None:
     path = tmp_path / "c.sqlite"
     for lines in (1, 7, 60):
-        process = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
+        )
         assert process.stdout is not None
         acknowledged = [int(process.stdout.readline()) for _ in range(lines)][-1]
         os.kill(process.pid, signal.SIGKILL)

@@ -22,7 +22,9 @@ async def _cron(args: list[str] | None = None, size: int = 2) -> ServiceHarness[
     return harness
 
 
-async def _create(harness: ServiceHarness[CronService], kind: str = "event", **more: Any) -> dict[str, Any]:
+async def _create(
+    harness: ServiceHarness[CronService], kind: str = "event", **more: Any
+) -> dict[str, Any]:
     args = {"topic": "foo"} if kind == "event" else {"interval": 0.01}
     more = {name.replace("_", "-"): value for name, value in more.items()}
     payload = {"type": kind, "name": "x", "args": args, "command": "hostname", **more}
@@ -38,7 +40,9 @@ async def _entry(harness: ServiceHarness[CronService]) -> dict[str, Any]:
     return entries[0]
 
 
-def _finish(harness: ServiceHarness[CronService], run: Message, status: int = 0, output: str = "") -> None:
+def _finish(
+    harness: ServiceHarness[CronService], run: Message, status: int = 0, output: str = ""
+) -> None:
     harness.answer(run, {"type": "start", "rank": 0})
     harness.answer(run, {"type": "state", "rank": 0, "pid": 42, "state": 2})
     if output:
@@ -62,7 +66,11 @@ async def test_event_runs_the_command_and_logs_its_output() -> None:
     texts = [entry.text for entry in harness.logs]
     assert texts == [f'cron-1[x]: rank=1: command="hostname": "{line}"' for line in ("vm", "rest")]
     entry = await _entry(harness)
-    assert (entry["stats"]["success"], entry["tasks"][0]["state"], entry["tasks"][0]["code"]) == (1, "Exited", 0)
+    assert (entry["stats"]["success"], entry["tasks"][0]["state"], entry["tasks"][0]["code"]) == (
+        1,
+        "Exited",
+        0,
+    )
     await harness.stop()
 
 
@@ -124,7 +132,9 @@ async def test_a_command_that_cannot_be_started() -> None:
     harness = await _cron()
     await _create(harness)
     harness.publish("foo")
-    harness.answer(_runs(harness)[0], {"type": "state", "rank": 0, "state": 1, "errno": errno.ENOENT})
+    harness.answer(
+        _runs(harness)[0], {"type": "state", "rank": 0, "state": 1, "errno": errno.ENOENT}
+    )
     entry = await _entry(harness)
     assert (entry["tasks"][0]["state"], entry["stats"]["failure"]) == ("Exec Failure", 1)
     await harness.stop()
@@ -167,7 +177,11 @@ async def test_stop_and_delete() -> None:
         ("start", {"id": 99}, errno.ENOENT),
         ("stop", {}, errno.EPROTO),
         ("create", {"type": "nosuch", "command": "x", "args": {}}, errno.EINVAL),
-        ("create", {"type": "interval", "command": "x", "args": {"interval": 1}, "rank": 7}, errno.EHOSTUNREACH),
+        (
+            "create",
+            {"type": "interval", "command": "x", "args": {"interval": 1}, "rank": 7},
+            errno.EHOSTUNREACH,
+        ),
         ("create", {"command": "x", "args": {}}, errno.EPROTO),
         ("sync", {"sync_epsilon": "x"}, errno.EPROTO),
     ],
@@ -199,17 +213,37 @@ async def test_bad_module_option() -> None:
         ("cron.create", {"type": "event", "args": {"topic": "a", "nth": "x"}, "command": "x"}),
         ("cron.create", {"type": "datetime", "args": {"minute": "9" * 5000}, "command": "x"}),
         ("cron.create", {"type": "datetime", "args": {"minute": "x"}, "command": "x"}),
-        ("cron.create", {"type": "interval", "args": {"interval": 1}, "command": "x", "timeout": 1e300}),
-        ("cron.create", {"type": "interval", "args": {"interval": 1}, "command": "x", "repeat": 1e300}),
-        ("cron.create", {"type": "interval", "args": {"interval": 1}, "command": "x", "task-history-count": 10**12}),
+        (
+            "cron.create",
+            {"type": "interval", "args": {"interval": 1}, "command": "x", "timeout": 1e300},
+        ),
+        (
+            "cron.create",
+            {"type": "interval", "args": {"interval": 1}, "command": "x", "repeat": 1e300},
+        ),
+        (
+            "cron.create",
+            {
+                "type": "interval",
+                "args": {"interval": 1},
+                "command": "x",
+                "task-history-count": 10**12,
+            },
+        ),
     ],
 )
-async def test_numbers_out_of_range_are_refused_in_plain_words(topic: str, payload: dict[str, Any]) -> None:
+async def test_numbers_out_of_range_are_refused_in_plain_words(
+    topic: str, payload: dict[str, Any]
+) -> None:
     harness = ServiceHarness(CronService)
     await harness.start()
     with pytest.raises(OSError) as refused:
         await harness.request(topic, payload)
     assert refused.value.errno in (errno.EINVAL, errno.EPROTO)
-    assert not [word for word in ("int()", "float", "convert", "carried out") if word in (refused.value.strerror or "")]
+    assert not [
+        word
+        for word in ("int()", "float", "convert", "carried out")
+        if word in (refused.value.strerror or "")
+    ]
     assert (await harness.request("cron.list"))["entries"] == []
     await harness.stop()

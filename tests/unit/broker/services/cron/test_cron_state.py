@@ -65,7 +65,10 @@ def _next(now: str, **args: Any) -> str:
         ({"hour": 0, "minute": 0}, "2026-11-22 00:00:00"),
         ({"weekday": "1", "hour": 8, "minute": 15}, "2026-11-23 08:15:00"),
         ({"month": 1, "mday": 29, "hour": 12, "minute": 0}, "2028-02-29 12:00:00"),
-        ({"year": 126, "month": 10, "mday": 21, "hour": 1, "minute": 20, "second": 57}, "2026-11-21 01:20:57"),
+        (
+            {"year": 126, "month": 10, "mday": 21, "hour": 1, "minute": 20, "second": 57},
+            "2026-11-21 01:20:57",
+        ),
         ({"year": 120}, "never"),
         ({"month": 1, "mday": 30}, "never"),
         ({"year": 140, "month": 0, "mday": 1}, "2040-01-01 00:00:00"),
@@ -88,7 +91,10 @@ def test_calendar_tells_its_fields() -> None:
 
 
 _fields = st.fixed_dictionaries(
-    {}, optional={name: st.integers(low, min(high, 28)) for name, low, high in FIELDS if name != "year"}
+    {},
+    optional={
+        name: st.integers(low, min(high, 28)) for name, low, high in FIELDS if name != "year"
+    },
 )
 
 
@@ -224,7 +230,12 @@ def test_history_is_limited() -> None:
 
 @pytest.mark.parametrize(
     ("status", "timedout", "state", "code"),
-    [(0, False, "Exited", 0), (768, False, "Exited", 3), (9, False, "Exited", 137), (15, True, "Timeout", 143)],
+    [
+        (0, False, "Exited", 0),
+        (768, False, "Exited", 3),
+        (9, False, "Exited", 137),
+        (15, True, "Timeout", 143),
+    ],
 )
 def test_task_end(status: int, timedout: bool, state: str, code: int) -> None:
     entry = _entry()

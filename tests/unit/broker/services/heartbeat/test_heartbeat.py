@@ -10,7 +10,9 @@ from broker.services.heartbeat.service import HeartbeatService, period_of
 from broker.testing.harness import ServiceHarness
 
 
-@pytest.mark.parametrize(("args", "period"), [([], 2.0), (["period=0.5s"], 0.5), (["period=1m"], 60.0)])
+@pytest.mark.parametrize(
+    ("args", "period"), [([], 2.0), (["period=0.5s"], 0.5), (["period=1m"], 60.0)]
+)
 def test_period(args: list[str], period: float) -> None:
     assert period_of(args) == period
 

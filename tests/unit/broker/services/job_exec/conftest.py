@@ -115,17 +115,31 @@ class MiniBroker:
         for service, endpoint in reversed(self.mounted):
             await self.host.unmount(service, endpoint)
 
-    def submit(self, command: list[str], *, ntasks: int = 1, jobid: int = JOBID, **system: Any) -> None:
+    def submit(
+        self, command: list[str], *, ntasks: int = 1, jobid: int = JOBID, **system: Any
+    ) -> None:
         """Start a job of `ntasks` tasks; its responses collect in `said`."""
         environment = {"PATH": os.environ["PATH"]}
         jobspec = {
-            "resources": [{"type": "slot", "count": ntasks, "label": "task", "with": [{"type": "core", "count": 1}]}],
+            "resources": [
+                {
+                    "type": "slot",
+                    "count": ntasks,
+                    "label": "task",
+                    "with": [{"type": "core", "count": 1}],
+                }
+            ],
             "tasks": [{"command": command, "slot": "task", "count": {"per_slot": 1}}],
-            "attributes": {"system": {"duration": 0, "cwd": "/tmp", "environment": environment, **system}},
+            "attributes": {
+                "system": {"duration": 0, "cwd": "/tmp", "environment": environment, **system}
+            },
             "version": 1,
         }
         cores = f"0-{ntasks - 1}"
-        resources = {"version": 1, "execution": {"R_lite": [{"rank": "0", "children": {"core": cores}}]}}
+        resources = {
+            "version": 1,
+            "execution": {"R_lite": [{"rank": "0", "children": {"core": cores}}]},
+        }
         self.done = asyncio.Event()
         payload = {"id": jobid, "userid": os.getuid(), "jobspec": jobspec, "R": resources}
         message = new_request("job-exec.start", payload, flags=STREAMING)
@@ -141,7 +155,9 @@ class MiniBroker:
         self.submit(command, **how)
         async with asyncio.timeout(30):
             await self.done.wait()
-        return int(next(item["data"]["status"] for item in self.said if item.get("type") == "finish"))
+        return int(
+            next(item["data"]["status"] for item in self.said if item.get("type") == "finish")
+        )
 
     def log(self, key: str, jobid: int = JOBID) -> list[dict[str, Any]]:
         """Return the events of a guest event log of a job, running or ended."""
@@ -156,8 +172,12 @@ class MiniBroker:
 
     def output(self, stream: str = "stdout", jobid: int = JOBID) -> str:
         """Return what the tasks wrote to `stream`."""
-        contexts = [event["context"] for event in self.log("output", jobid) if event["name"] == "data"]
-        return "".join(context.get("data", "") for context in contexts if context["stream"] == stream)
+        contexts = [
+            event["context"] for event in self.log("output", jobid) if event["name"] == "data"
+        ]
+        return "".join(
+            context.get("data", "") for context in contexts if context["stream"] == stream
+        )
 
     async def until_event(self, name: str, key: str = "exec.eventlog") -> None:
         """Wait until an event of that name is in a log."""

@@ -15,7 +15,9 @@ FLOW = ["init", "starting", "shell.init", "shell.start", "shell.task-exit", "com
 
 
 def descendants() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children(recursive=True) if child.status() != "zombie"]
+    return [
+        child for child in psutil.Process().children(recursive=True) if child.status() != "zombie"
+    ]
 
 
 async def test_a_job_runs_and_leaves_its_logs(broker: Any) -> None:
@@ -51,7 +53,10 @@ async def test_exit_status(broker: Any, command: list[str], status: int, note: s
 async def test_tasks_get_their_environment(broker: Any, tmp_path: Any) -> None:
     assert await broker.run(["env"], ntasks=2) == 0
     lines = set(broker.output().splitlines())
-    assert {f"FLUX_TASK_RANK={rank}" for rank in (0, 1)} | {"FLUX_JOB_SIZE=2", "FLUX_JOB_NNODES=1"} <= lines
+    assert {f"FLUX_TASK_RANK={rank}" for rank in (0, 1)} | {
+        "FLUX_JOB_SIZE=2",
+        "FLUX_JOB_NNODES=1",
+    } <= lines
     assert {
         f"FLUX_JOB_ID={id_encode(4242)}",
         "FLUX_KVS_NAMESPACE=job-4242",
@@ -66,7 +71,9 @@ async def test_tasks_get_their_environment(broker: Any, tmp_path: Any) -> None:
 async def test_cancel_ends_the_tasks(broker: Any) -> None:
     broker.submit(["sleep", "100"])
     await broker.until_event("shell.start")
-    await broker.handle.rpc("job-manager.raise", {"id": 4242, "type": "cancel", "severity": 0, "note": ""})
+    await broker.handle.rpc(
+        "job-manager.raise", {"id": 4242, "type": "cancel", "severity": 0, "note": ""}
+    )
     await asyncio.wait_for(broker.done.wait(), 20)
     assert broker.said[-2]["data"] == {"status": 143 << 8}
     assert not [process for process in descendants() if process.name() == "sleep"]
@@ -119,7 +126,9 @@ async def test_output_to_a_file(broker: Any, tmp_path: Any) -> None:
 async def test_an_output_file_that_cannot_be_opened_fails_the_job(broker: Any) -> None:
     options = {"output": {"stdout": {"type": "file", "path": "/nosuch/dir/out"}}}
     assert await broker.run(["true"], shell={"options": options}) == 1 << 8
-    assert [item["note"] for item in broker.manager.raised] == ["shell_init: No such file or directory"]
+    assert [item["note"] for item in broker.manager.raised] == [
+        "shell_init: No such file or directory"
+    ]
     messages = [event["context"]["message"] for event in broker.log("output")]
     assert messages == [
         "error opening output file '/nosuch/dir/out': No such file or directory",
@@ -132,7 +141,9 @@ async def test_a_missing_directory_is_reported(broker: Any) -> None:
     assert await broker.run(["pwd"], cwd="/nosuch") == 0
     assert broker.output() == "/tmp\n"
     text = "Could not change dir to /nosuch: No such file or directory. Going to /tmp instead"
-    logs = [event["context"]["data"] for event in broker.log("exec.eventlog") if event["name"] == "log"]
+    logs = [
+        event["context"]["data"] for event in broker.log("exec.eventlog") if event["name"] == "log"
+    ]
     assert logs == [text + "\n", f"flux-shell: ERROR: {text}\n"]
 
 
@@ -143,20 +154,28 @@ async def test_much_output_arrives_whole(broker: Any) -> None:
 
 async def test_output_that_is_not_utf8(broker: Any) -> None:
     assert await broker.run(["printf", "\\377\\376x"]) == 0
-    data = next(event["context"] for event in broker.log("output") if "data" in event.get("context", {}))
+    data = next(
+        event["context"] for event in broker.log("output") if "data" in event.get("context", {})
+    )
     assert data == {"stream": "stdout", "rank": "0", "encoding": "base64", "data": "//54"}
 
 
 async def test_exit_on_error(broker: Any) -> None:
     command = ["sh", "-c", "if [ $FLUX_TASK_RANK = 1 ]; then exit 4; fi; sleep 100"]
     assert await broker.run(command, ntasks=2, shell={"options": {"exit-on-error": 1}}) == 4 << 8
-    assert [item["note"] for item in broker.manager.raised] == ["rank 1 failed and exit-on-error is set"]
+    assert [item["note"] for item in broker.manager.raised] == [
+        "rank 1 failed and exit-on-error is set"
+    ]
 
 
 async def test_exit_timeout(broker: Any) -> None:
     command = ["sh", "-c", "if [ $FLUX_TASK_RANK = 1 ]; then exit 0; fi; sleep 100"]
-    assert await broker.run(command, ntasks=2, shell={"options": {"exit-timeout": "0.2s"}}) == 1 << 8
-    assert [item["note"] for item in broker.manager.raised] == ["rank 1 exited and exit-timeout=0.2s has expired"]
+    assert (
+        await broker.run(command, ntasks=2, shell={"options": {"exit-timeout": "0.2s"}}) == 1 << 8
+    )
+    assert [item["note"] for item in broker.manager.raised] == [
+        "rank 1 exited and exit-timeout=0.2s has expired"
+    ]
 
 
 async def test_a_killed_shell_is_noticed_and_its_tasks_die(broker: Any) -> None:
@@ -186,7 +205,8 @@ async def test_stopping_the_broker_leaves_nothing(broker: Any) -> None:
 
 async def test_a_terminal(broker: Any) -> None:
     broker.submit(
-        ["sh", "-c", "tty >/dev/null && read line && stty size; echo got $line"], shell={"options": {"pty": 1}}
+        ["sh", "-c", "tty >/dev/null && read line && stty size; echo got $line"],
+        shell={"options": {"pty": 1}},
     )
     await broker.until_event("shell.init")
     topic = f"{os.getuid()}-shell-4242.terminus.0"
@@ -204,18 +224,25 @@ async def test_a_terminal(broker: Any) -> None:
 
 
 async def test_simulated_jobs_have_no_processes(broker: Any) -> None:
-    assert await broker.run(["nosuch"], exec={"test": {"run_duration": "0.01s", "wait_status": 256}}) == 256
+    assert (
+        await broker.run(["nosuch"], exec={"test": {"run_duration": "0.01s", "wait_status": 256}})
+        == 256
+    )
     assert broker.shells.host.pid == 0
     assert broker.names("exec.eventlog") == ["init", "starting", "complete", "done"]
 
 
 async def test_of_many_short_jobs_each_is_written_once(broker: Any) -> None:
     for index in range(60):
-        assert await broker.run(["x"], jobid=1000 + index, exec={"test": {"run_duration": "0s"}}) == 0
+        assert (
+            await broker.run(["x"], jobid=1000 + index, exec={"test": {"run_duration": "0s"}}) == 0
+        )
         broker.said.clear()
     primary = broker.kvs.spaces["primary"]
     assert primary["job.0000.0000.0000.0423.guest.exec.eventlog"].count("\n") == 4
-    assert broker.kvs.commits < 60 + 25 and not any(name.startswith("job-") for name in broker.kvs.spaces)
+    assert broker.kvs.commits < 60 + 25 and not any(
+        name.startswith("job-") for name in broker.kvs.spaces
+    )
 
 
 async def test_a_simulated_job_can_be_cancelled(broker: Any) -> None:
@@ -226,7 +253,9 @@ async def test_a_simulated_job_can_be_cancelled(broker: Any) -> None:
     assert broker.said[-2]["data"] == {"status": 15}
 
 
-@pytest.mark.parametrize("resources", [{"execution": {"R_lite": []}}, {}, {"execution": {"R_lite": [{"rank": "x"}]}}])
+@pytest.mark.parametrize(
+    "resources", [{"execution": {"R_lite": []}}, {}, {"execution": {"R_lite": [{"rank": "x"}]}}]
+)
 async def test_a_malformed_r_is_refused(broker: Any, resources: dict[str, Any]) -> None:
     request = {"id": 1, "userid": 0, "jobspec": {}, "R": resources}
     with pytest.raises(OSError):
@@ -237,7 +266,12 @@ async def test_a_malformed_r_is_refused(broker: Any, resources: dict[str, Any]) 
 
 async def test_a_job_of_another_user_is_never_run_as_the_owner(broker: Any) -> None:
     execution = {"R_lite": [{"rank": "0", "children": {"core": "0"}}]}
-    request = {"id": 1, "userid": os.getuid() + 1, "jobspec": {}, "R": {"version": 1, "execution": execution}}
+    request = {
+        "id": 1,
+        "userid": os.getuid() + 1,
+        "jobspec": {},
+        "R": {"version": 1, "execution": execution},
+    }
     with pytest.raises(PermissionError, match="cannot be run by an instance of user"):
         async with broker.handle.stream("job-exec.start", request, cancel=None) as stream:
             async for _ in stream:

@@ -16,7 +16,9 @@ def test_ranks_of_r() -> None:
     assert ranks_of({"execution": {"R_lite": [{"rank": "4"}, {"rank": "0-1,3"}]}}) == [0, 1, 3, 4]
 
 
-@pytest.mark.parametrize("resources", [{}, {"execution": {}}, {"execution": {"R_lite": [{"rank": "a"}]}}])
+@pytest.mark.parametrize(
+    "resources", [{}, {"execution": {}}, {"execution": {"R_lite": [{"rank": "a"}]}}]
+)
 def test_malformed_r(resources: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         ranks_of(resources)
@@ -32,7 +34,9 @@ def test_time_limits(duration: float, expiration: float, limit: float | None) ->
 
 
 @given(st.permutations(range(5)), st.lists(st.integers(0, 65535), min_size=5, max_size=5))
-def test_the_job_ends_with_its_last_shell_and_the_largest_status(order: list[int], statuses: list[int]) -> None:
+def test_the_job_ends_with_its_last_shell_and_the_largest_status(
+    order: list[int], statuses: list[int]
+) -> None:
     state = JobState([0, 1, 2, 3, 4])
     ends = [state.exited(rank, statuses[rank]) for rank in order]
     assert ends == [False] * 4 + [True] and state.status == max(statuses)
@@ -62,10 +66,14 @@ def test_simulations() -> None:
     assert simulation_of({}) is None
     assert simulation_of({"attributes": {"system": {"exec": {"bulkexec": {}}}}}) is None
     assert simulation_of(jobspec({"run_duration": "1.5m", "wait_status": 9})) == Simulation(90.0, 9)
-    assert simulation_of(jobspec({"run_duration": 2, "mock_exception": "run"})) == Simulation(2.0, 0, "run")
+    assert simulation_of(jobspec({"run_duration": 2, "mock_exception": "run"})) == Simulation(
+        2.0, 0, "run"
+    )
 
 
-@pytest.mark.parametrize("test", [5, {"run_duration": "x"}, {"mock_exception": "nosuch"}, {"wait_status": "a"}])
+@pytest.mark.parametrize(
+    "test", [5, {"run_duration": "x"}, {"mock_exception": "nosuch"}, {"wait_status": "a"}]
+)
 def test_malformed_simulations(test: Any) -> None:
     with pytest.raises(OSError, match=r"exec\.test"):
         simulation_of(jobspec(test))

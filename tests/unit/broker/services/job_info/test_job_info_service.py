@@ -18,7 +18,11 @@ DIRECTORY = "job.0000.0000.0000.0007"
 
 
 def _event(seq: int, name: str, **context: Any) -> dict[str, Any]:
-    return {"id": ID, "eventlog_seq": seq, "entry": eventlog.entry(name, context or None, float(seq))}
+    return {
+        "id": ID,
+        "eventlog_seq": seq,
+        "entry": eventlog.entry(name, context or None, float(seq)),
+    }
 
 
 def _lines(*names: str) -> str:
@@ -36,7 +40,9 @@ class Scripted:
             "kvs-watch.lookup": lambda payload: ServiceHarness.OPEN,
             "kvs.lookup": self._lookup,
         }
-        self.harness: ServiceHarness[JobInfoService] = ServiceHarness(JobInfoService, rank=rank, size=2, rpcs=rpcs)
+        self.harness: ServiceHarness[JobInfoService] = ServiceHarness(
+            JobInfoService, rank=rank, size=2, rpcs=rpcs
+        )
 
     def _lookup(self, payload: dict[str, Any]) -> Any:
         if self.slow:
@@ -67,7 +73,9 @@ class Scripted:
         await self.harness.until(arrived)
 
     def watch(self, path: str = "eventlog", **how: Any) -> list[Message]:
-        return self.harness.stream("job-info.eventlog-watch", {"id": ID, "path": path, "flags": 0}, **how)
+        return self.harness.stream(
+            "job-info.eventlog-watch", {"id": ID, "path": path, "flags": 0}, **how
+        )
 
 
 def _names(replies: list[Message]) -> list[str]:
@@ -165,7 +173,10 @@ async def test_a_job_of_an_earlier_run_is_read_from_the_kvs() -> None:
     submit = eventlog.encode(eventlog.entry("submit", {"userid": 77}, 1.0))
     script.values[f"{DIRECTORY}.eventlog"] = submit + _lines("start", "clean")
     script.values[f"{DIRECTORY}.guest.output"] = _lines("header")
-    assert [eventlog.parse(item["event"])["name"] for item in await script.harness.finish(script.watch())] == [
+    assert [
+        eventlog.parse(item["event"])["name"]
+        for item in await script.harness.finish(script.watch())
+    ] == [
         "submit",
         "start",
         "clean",
@@ -190,7 +201,9 @@ async def test_a_job_of_an_earlier_run_is_read_from_the_kvs() -> None:
 async def test_watch_errors(payload: dict[str, Any], userid: int, errnum: int) -> None:
     script = await _running()
     with pytest.raises(OSError) as caught:
-        await script.harness.finish(script.harness.stream("job-info.eventlog-watch", payload, userid=userid))
+        await script.harness.finish(
+            script.harness.stream("job-info.eventlog-watch", payload, userid=userid)
+        )
     assert caught.value.errno == errnum
     assert script.harness.service.stats()["watchers"] == 0
     await script.harness.stop()
@@ -201,7 +214,9 @@ async def test_cancel_and_disconnect_leave_nothing() -> None:
     first, second = script.watch(sender="a"), script.watch("guest.output", sender="b")
     await script.sent("kvs-watch.lookup")
     assert script.harness.service.stats()["watchers"] == 2
-    script.harness.submit("job-info.eventlog-watch-cancel", {"matchtag": script.harness._tag - 1}, sender="a", flags=4)
+    script.harness.submit(
+        "job-info.eventlog-watch-cancel", {"matchtag": script.harness._tag - 1}, sender="a", flags=4
+    )
     assert first[-1].errnum == errno.ENODATA
     script.harness.disconnect("b")
     await script.sent("kvs-watch.cancel")
@@ -214,9 +229,13 @@ async def test_cancel_and_disconnect_leave_nothing() -> None:
 async def test_cancel_before_the_watch_began() -> None:
     script = Scripted()
     await script.start()
-    script.values[f"{DIRECTORY}.eventlog"] = eventlog.encode(eventlog.entry("submit", {"userid": 0}, 1.0))
+    script.values[f"{DIRECTORY}.eventlog"] = eventlog.encode(
+        eventlog.entry("submit", {"userid": 0}, 1.0)
+    )
     replies = script.watch()
-    script.harness.submit("job-info.eventlog-watch-cancel", {"matchtag": script.harness._tag}, flags=4)
+    script.harness.submit(
+        "job-info.eventlog-watch-cancel", {"matchtag": script.harness._tag}, flags=4
+    )
     assert await script.harness.finish(replies) == []
     await script.sent("kvs.lookup")
     await script.harness.until(lambda: len(script.harness.ctx.tasks) == 1)
@@ -227,7 +246,9 @@ async def test_cancel_before_the_watch_began() -> None:
 async def test_lookup() -> None:
     script = await _running()
     script.values[f"{DIRECTORY}.jobspec"] = '{"version": 1}'
-    answer = await script.harness.request("job-info.lookup", {"id": ID, "keys": ["jobspec", "eventlog"], "flags": 0})
+    answer = await script.harness.request(
+        "job-info.lookup", {"id": ID, "keys": ["jobspec", "eventlog"], "flags": 0}
+    )
     assert json.loads(answer["jobspec"]) == {"version": 1}
     assert len(answer["eventlog"].splitlines()) == 2
     for payload, userid, errnum in (
@@ -245,7 +266,9 @@ async def test_lookup() -> None:
 async def test_resources_come_from_the_journal() -> None:
     script = await _running()
     await script.post({**_event(2, "alloc"), "R": {"version": 1}})
-    answer = await script.harness.request("job-info.lookup", {"id": ID, "keys": ["R"], "flags": 0}, userid=77)
+    answer = await script.harness.request(
+        "job-info.lookup", {"id": ID, "keys": ["R"], "flags": 0}, userid=77
+    )
     assert answer == {"R": '{"version":1}'}
     await script.harness.stop()
 
@@ -259,10 +282,16 @@ async def test_other_ranks_ask_rank_0_for_their_clients() -> None:
     assert (request.nodeid, request.json()["userid"]) == (0, 77)
     script.harness.answer(request, {"event": _lines("submit")})
     assert _names(replies) == ["submit"]
-    script.harness.submit("job-info.eventlog-watch-cancel", {"matchtag": script.harness._tag}, userid=77, flags=4)
+    script.harness.submit(
+        "job-info.eventlog-watch-cancel", {"matchtag": script.harness._tag}, userid=77, flags=4
+    )
     assert replies[-1].errnum == errno.ENODATA
-    assert (await script.sent("job-info.eventlog-watch-cancel")).json() == {"matchtag": request.matchtag}
+    assert (await script.sent("job-info.eventlog-watch-cancel")).json() == {
+        "matchtag": request.matchtag
+    }
     script.harness.rpcs["job-info.lookup"] = lambda payload: payload
-    answer = await script.harness.request("job-info.lookup", {"id": ID, "keys": ["R"], "flags": 0, "userid": 5})
+    answer = await script.harness.request(
+        "job-info.lookup", {"id": ID, "keys": ["R"], "flags": 0, "userid": 5}
+    )
     assert "userid" not in answer
     await script.harness.stop()

@@ -29,7 +29,11 @@ class Recorder:
 
 
 def _event(id: int, seq: int, name: str, **context: Any) -> dict[str, Any]:
-    return {"id": id, "eventlog_seq": seq, "entry": eventlog.entry(name, context or None, float(abs(seq)))}
+    return {
+        "id": id,
+        "eventlog_seq": seq,
+        "entry": eventlog.entry(name, context or None, float(abs(seq))),
+    }
 
 
 def _run(logs: JobLogs, id: int) -> None:
@@ -80,9 +84,16 @@ def test_repeats_are_dropped_and_gaps_reported() -> None:
 def test_load_fills_a_gap() -> None:
     logs = JobLogs()
     logs.feed([_event(1, 0, "submit", userid=1)])
-    text = "".join(eventlog.encode(_event(1, seq, name)["entry"]) for seq, name in enumerate(["x", "depend", "clean"]))
+    text = "".join(
+        eventlog.encode(_event(1, seq, name)["entry"])
+        for seq, name in enumerate(["x", "depend", "clean"])
+    )
     log = logs.load(1, text)
-    assert [eventlog.parse(line)["name"] for line in log.text().splitlines()] == ["submit", "depend", "clean"]
+    assert [eventlog.parse(line)["name"] for line in log.text().splitlines()] == [
+        "submit",
+        "depend",
+        "clean",
+    ]
     assert log.ended
     assert logs.active() == []
 

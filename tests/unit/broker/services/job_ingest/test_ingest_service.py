@@ -15,13 +15,17 @@ from flux.wire import json
 
 SPEC: dict[str, Any] = {
     "version": 1,
-    "resources": [{"type": "slot", "count": 1, "label": "t", "with": [{"type": "core", "count": 1}]}],
+    "resources": [
+        {"type": "slot", "count": 1, "label": "t", "with": [{"type": "core", "count": 1}]}
+    ],
     "tasks": [{"command": ["true"], "slot": "t", "count": {"per_slot": 1}}],
     "attributes": {"system": {"duration": 0}},
 }
 
 
-def payload(jobspec: Any = SPEC, urgency: int = 16, flags: int = 0, userid: int = 0) -> dict[str, Any]:
+def payload(
+    jobspec: Any = SPEC, urgency: int = 16, flags: int = 0, userid: int = 0
+) -> dict[str, Any]:
     text = jobspec if isinstance(jobspec, bytes) else json.dumps(jobspec)
     return {"J": sign(text, userid).decode(), "urgency": urgency, "flags": flags}
 
@@ -41,7 +45,9 @@ class World:
             "job-manager.getinfo": lambda _: {"max_jobid": 1 << 34},
             "job-ingest.getinfo": lambda _: {"timestamp": 5000},
         }
-        self.h: ServiceHarness[JobIngestService] = ServiceHarness(JobIngestService, rank=rank, rpcs=rpcs)
+        self.h: ServiceHarness[JobIngestService] = ServiceHarness(
+            JobIngestService, rank=rank, rpcs=rpcs
+        )
 
     def _commit(self, request: dict[str, Any]) -> dict[str, Any]:
         if self.kvs_error is not None:
@@ -53,7 +59,11 @@ class World:
         if self.manager_error is not None:
             raise self.manager_error
         self.submits.append(request["jobs"])
-        errors = [[job["id"], errno.EINVAL, self.refuse] for job in request["jobs"]] if self.refuse else []
+        errors = (
+            [[job["id"], errno.EINVAL, self.refuse] for job in request["jobs"]]
+            if self.refuse
+            else []
+        )
         return {"errors": errors}
 
 
@@ -86,7 +96,11 @@ async def test_jobs_of_a_turn_share_a_commit(world: World) -> None:
     ("request_", "errnum", "text"),
     [
         (payload({}), errno.EPERM, "Missing key (attributes)"),
-        (payload(b"notjson\n"), errno.EINVAL, "jobspec: invalid JSON: '[' or '{' expected near 'notjson'"),
+        (
+            payload(b"notjson\n"),
+            errno.EINVAL,
+            "jobspec: invalid JSON: '[' or '{' expected near 'notjson'",
+        ),
         (payload(b""), errno.EINVAL, "jobspec: invalid JSON: '[' or '{' expected near end of file"),
         (payload(urgency=32), errno.EINVAL, "urgency range is [0:31]"),
         (payload(flags=64), errno.EPROTO, "unknown job flags"),
@@ -95,7 +109,9 @@ async def test_jobs_of_a_turn_share_a_commit(world: World) -> None:
         ({"urgency": 16, "flags": 0}, errno.EPROTO, None),
     ],
 )
-async def test_refused(world: World, request_: dict[str, Any], errnum: int, text: str | None) -> None:
+async def test_refused(
+    world: World, request_: dict[str, Any], errnum: int, text: str | None
+) -> None:
     with pytest.raises(OSError, match=r".") as failure:
         await world.h.request("job-ingest.submit", request_)
     assert failure.value.errno == errnum
@@ -114,8 +130,12 @@ async def test_refused(world: World, request_: dict[str, Any], errnum: int, text
 )
 async def test_limits_of_guests(world: World, urgency: int, flags: int, text: str) -> None:
     with pytest.raises(OSError, match=text):
-        await world.h.request("job-ingest.submit", payload(urgency=urgency, flags=flags, userid=1000), userid=1000)
-    answer = await world.h.request("job-ingest.submit", payload(urgency=16, flags=2, userid=1000), userid=1000)
+        await world.h.request(
+            "job-ingest.submit", payload(urgency=urgency, flags=flags, userid=1000), userid=1000
+        )
+    answer = await world.h.request(
+        "job-ingest.submit", payload(urgency=16, flags=2, userid=1000), userid=1000
+    )
     assert world.submits[0][0]["userid"] == 1000
     assert answer["id"]
 

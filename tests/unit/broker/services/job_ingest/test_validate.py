@@ -17,7 +17,9 @@ from broker.services.job_ingest.validate import InvalidJobspec, validate
 
 DATA = pathlib.Path(__file__).parent / "data"
 SCHEMA = json.loads((DATA / "schema.json").read_text())
-SCHEMA["definitions"]["node_vertex"]["properties"]["exclusive"] = {"type": "boolean"}  # as in the RFC's text
+SCHEMA["definitions"]["node_vertex"]["properties"]["exclusive"] = {
+    "type": "boolean"
+}  # as in the RFC's text
 CHECKER = jsonschema.Draft7Validator(SCHEMA)
 
 
@@ -70,7 +72,10 @@ def test_examples_of_the_rfc(path: pathlib.Path) -> None:
     ("jobspec", "text"),
     [
         ({}, "Missing key (attributes)"),
-        ({"version": 1, "resources": [], "tasks": [], "attributes": {}}, "attributes.system is a required key"),
+        (
+            {"version": 1, "resources": [], "tasks": [], "attributes": {}},
+            "attributes.system is a required key",
+        ),
         (
             {"version": 1, "resources": [], "tasks": [], "attributes": {"system": {}}},
             "attributes.system.duration is a required key",
@@ -87,7 +92,13 @@ def test_texts(jobspec: Any, text: str) -> None:
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     out = [path] if path else []
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, inner in items:
         out += places(inner, (*path, key))
     return out
@@ -123,7 +134,12 @@ VALUES = st.one_of(
     st.just([{"type": "gpu", "count": 1}]),
 )
 MUTATIONS = st.lists(
-    st.tuples(st.sampled_from(["set", "delete", "add"]), st.sampled_from(PLACES), st.sampled_from(KEYS), VALUES),
+    st.tuples(
+        st.sampled_from(["set", "delete", "add"]),
+        st.sampled_from(PLACES),
+        st.sampled_from(KEYS),
+        VALUES,
+    ),
     max_size=3,
 )
 

@@ -22,7 +22,9 @@ R = {
     },
 }
 JOBSPEC: dict[str, Any] = {
-    "resources": [{"type": "slot", "count": 4, "with": [{"type": "core", "count": 1}], "label": "task"}],
+    "resources": [
+        {"type": "slot", "count": 4, "with": [{"type": "core", "count": 1}], "label": "task"}
+    ],
     "tasks": [{"command": ["/bin/true"], "slot": "task", "count": {"per_slot": 1}}],
     "attributes": {"system": {"duration": 0}},
     "version": 1,
@@ -33,8 +35,15 @@ def _entry(timestamp: float, name: str, **context: Any) -> dict[str, Any]:
     return {"timestamp": timestamp, "name": name, **({"context": context} if context else {})}
 
 
-def _submit(index: JobIndex, id: int, timestamp: float = 1.0, userid: int = 0, urgency: int = 16) -> None:
-    index.update(id, _entry(timestamp, "submit", userid=userid, urgency=urgency, flags=0), seq=0, jobspec=JOBSPEC)
+def _submit(
+    index: JobIndex, id: int, timestamp: float = 1.0, userid: int = 0, urgency: int = 16
+) -> None:
+    index.update(
+        id,
+        _entry(timestamp, "submit", userid=userid, urgency=urgency, flags=0),
+        seq=0,
+        jobspec=JOBSPEC,
+    )
 
 
 def _run(index: JobIndex, id: int, timestamp: float = 2.0) -> None:
@@ -86,12 +95,30 @@ def test_attributes_of_a_pending_job() -> None:
     _submit(index, 7)
     job = index.get(7)
     assert job is not None
-    wanted = ["nodelist", "t_cleanup", "result", "name", "nnodes", "t_run", "userid", "state", "ntasks", "priority"]
-    assert describe(job, getters(wanted)) == {"id": 7, "name": "true", "userid": 0, "state": 2, "ntasks": 4}
+    wanted = [
+        "nodelist",
+        "t_cleanup",
+        "result",
+        "name",
+        "nnodes",
+        "t_run",
+        "userid",
+        "state",
+        "ntasks",
+        "priority",
+    ]
+    assert describe(job, getters(wanted)) == {
+        "id": 7,
+        "name": "true",
+        "userid": 0,
+        "state": 2,
+        "ntasks": 4,
+    }
 
 
 @pytest.mark.parametrize(
-    ("kind", "result", "counter"), [("cancel", 4, "canceled"), ("timeout", 8, "timeout"), ("exec", 2, None)]
+    ("kind", "result", "counter"),
+    [("cancel", 4, "canceled"), ("timeout", 8, "timeout"), ("exec", 2, None)],
 )
 def test_result_follows_the_exception(kind: str, result: int, counter: str | None) -> None:
     index = JobIndex()
@@ -102,7 +129,9 @@ def test_result_follows_the_exception(kind: str, result: int, counter: str | Non
     assert (job.state, job.t_cleanup) == (32, 2.0)
     index.update(1, _entry(3.0, "clean"))
     assert job.result == result
-    wanted = getters(["success", "exception_occurred", "exception_type", "exception_note", "exception_severity"])
+    wanted = getters(
+        ["success", "exception_occurred", "exception_type", "exception_note", "exception_severity"]
+    )
     assert describe(job, wanted) == {
         "id": 1,
         "success": False,
@@ -113,7 +142,10 @@ def test_result_follows_the_exception(kind: str, result: int, counter: str | Non
     }
     stats = index.stats()
     assert stats["failed"] == 1
-    assert [stats[name] for name in ("canceled", "timeout")] == [counter == "canceled", counter == "timeout"]
+    assert [stats[name] for name in ("canceled", "timeout")] == [
+        counter == "canceled",
+        counter == "timeout",
+    ]
 
 
 def test_worst_exception_counts_and_a_mild_one_does_not_fail_the_job() -> None:
@@ -163,7 +195,11 @@ def test_dependencies_and_urgency() -> None:
     index.update(1, _entry(1.0, "urgency", urgency=31, userid=0))
     job = index.get(1)
     assert job is not None
-    assert describe(job, getters(["dependencies", "urgency"])) == {"id": 1, "dependencies": ["after:2"], "urgency": 31}
+    assert describe(job, getters(["dependencies", "urgency"])) == {
+        "id": 1,
+        "dependencies": ["after:2"],
+        "urgency": 31,
+    }
 
 
 @pytest.mark.parametrize(
@@ -173,7 +209,13 @@ def test_dependencies_and_urgency() -> None:
         ({**JOBSPEC, "attributes": {"system": {"job": {"name": "mine"}}}}, "mine", 4),
         (
             {
-                "resources": [{"type": "node", "count": 2, "with": [{"type": "slot", "count": 3, "label": "t"}]}],
+                "resources": [
+                    {
+                        "type": "node",
+                        "count": 2,
+                        "with": [{"type": "slot", "count": 3, "label": "t"}],
+                    }
+                ],
                 "tasks": [{"command": "one", "count": {"per_slot": 2}}],
             },
             "one",
@@ -217,14 +259,19 @@ def _recompute(jobs: list[JobRecord], states: int, results: int, userid: int | N
 
     picked = [job for job in jobs if chosen(job)]
     pending = sorted(
-        (j for j in picked if j.state < 16), key=lambda j: (-(-1 if j.priority is None else j.priority), j.id)
+        (j for j in picked if j.state < 16),
+        key=lambda j: (-(-1 if j.priority is None else j.priority), j.id),
     )
     running = sorted(
         (j for j in picked if j.state in (16, 32)),
         key=lambda j: (j.t_run if j.t_run is not None else j.t_cleanup or 0.0, j.id),
         reverse=True,
     )
-    ended = sorted((j for j in picked if j.state == 64), key=lambda j: (j.t_inactive or 0.0, j.id), reverse=True)
+    ended = sorted(
+        (j for j in picked if j.state == 64),
+        key=lambda j: (j.t_inactive or 0.0, j.id),
+        reverse=True,
+    )
     return [job.id for job in pending + running + ended]
 
 
@@ -236,7 +283,10 @@ def _recompute(jobs: list[JobRecord], states: int, results: int, userid: int | N
     st.sampled_from([None, 0, 1]),
 )
 def test_index_equals_recomputation(
-    events: list[tuple[int, tuple[str, dict[str, Any]], int]], states: int, results: int, userid: int | None
+    events: list[tuple[int, tuple[str, dict[str, Any]], int]],
+    states: int,
+    results: int,
+    userid: int | None,
 ) -> None:
     index = JobIndex()
     for id in range(1, 7):

@@ -24,7 +24,10 @@ class Scripted:
 
     def __init__(self, known: set[int] | None = None) -> None:
         self.known = known or set()
-        rpcs = {"job-manager.events-journal": lambda payload: ServiceHarness.OPEN, "kvs.lookup": self._lookup}
+        rpcs = {
+            "job-manager.events-journal": lambda payload: ServiceHarness.OPEN,
+            "kvs.lookup": self._lookup,
+        }
         self.harness: ServiceHarness[JobListService] = ServiceHarness(JobListService, rpcs=rpcs)
 
     def _lookup(self, payload: dict[str, Any]) -> dict[str, Any]:
@@ -51,9 +54,13 @@ class Scripted:
 async def test_list_and_stats() -> None:
     script = Scripted()
     await script.start()
-    await script.post(_event(5, 0, "submit", userid=0, urgency=16), _event(6, 0, "submit", userid=9, urgency=0))
+    await script.post(
+        _event(5, 0, "submit", userid=0, urgency=16), _event(6, 0, "submit", userid=9, urgency=0)
+    )
     payload = {"max_entries": 10, "attrs": ["userid"], "userid": 9, "states": 62, "results": 0}
-    assert await script.harness.request("job-list.list", payload, userid=9) == {"jobs": [{"id": 6, "userid": 9}]}
+    assert await script.harness.request("job-list.list", payload, userid=9) == {
+        "jobs": [{"id": 6, "userid": 9}]
+    }
     stats = await script.harness.request("job-list.job-stats")
     assert stats["job_states"]["depend"] == 2
     await script.harness.stop()
@@ -117,7 +124,9 @@ async def test_list_id_waits_for_a_job_that_exists() -> None:
     script = Scripted(known={7})
     await script.start()
     tag = script.harness.submit("job-list.list-id", {"id": 7, "attrs": ["state"]})
-    await script.harness.until(lambda: any(msg.topic == "kvs.lookup" for msg in script.harness.sent))
+    await script.harness.until(
+        lambda: any(msg.topic == "kvs.lookup" for msg in script.harness.sent)
+    )
     assert script.harness.replies(tag) == []
     await script.post(_event(7, 0, "submit", userid=0))
     await script.harness.until(lambda: bool(script.harness.replies(tag)))
@@ -130,7 +139,9 @@ async def test_disconnect_forgets_waiting_clients() -> None:
     script = Scripted(known={7})
     await script.start()
     script.harness.submit("job-list.list-id", {"id": 7, "attrs": []}, sender="gone")
-    await script.harness.until(lambda: any(msg.topic == "kvs.lookup" for msg in script.harness.sent))
+    await script.harness.until(
+        lambda: any(msg.topic == "kvs.lookup" for msg in script.harness.sent)
+    )
     script.harness.disconnect("gone")
     assert script.harness.service.stats()["idsync"] == {"waiting": 0}
     await script.harness.stop()
@@ -139,7 +150,11 @@ async def test_disconnect_forgets_waiting_clients() -> None:
 async def test_a_broken_event_is_logged_and_skipped() -> None:
     script = Scripted()
     await script.start()
-    await script.post(_event(1, 0, "submit", userid=0), _event(1, 1, "exception"), _event(2, 0, "submit", userid=0))
+    await script.post(
+        _event(1, 0, "submit", userid=0),
+        _event(1, 1, "exception"),
+        _event(2, 0, "submit", userid=0),
+    )
     assert any("cannot apply event" in entry.text for entry in script.harness.logs)
     await script.harness.stop()
 
@@ -165,7 +180,9 @@ def _life(id: int, status: int = 0) -> list[dict[str, Any]]:
         ("finish", {"status": status}),
         ("clean", {}),
     ]
-    return [_event(id, seq, name, 1.0 + seq, **context) for seq, (name, context) in enumerate(names)]
+    return [
+        _event(id, seq, name, 1.0 + seq, **context) for seq, (name, context) in enumerate(names)
+    ]
 
 
 async def _listed(script: Scripted) -> list[int]:
@@ -180,7 +197,11 @@ async def test_purged_jobs_are_forgotten() -> None:
     script.harness.publish("job-purge-inactive", {"jobs": [5, 7, 99, "x"]})
     assert await _listed(script) == [7, 6], "an active job stays, whatever an event says"
     stats = await script.harness.request("job-list.job-stats")
-    assert (stats["failed"], stats["job_states"]["inactive"], stats["job_states"]["total"]) == (0, 1, 2)
+    assert (stats["failed"], stats["job_states"]["inactive"], stats["job_states"]["total"]) == (
+        0,
+        1,
+        2,
+    )
     for nonsense in (None, [], {"jobs": 3}, {}):
         script.harness.publish("job-purge-inactive", nonsense)
     script.harness.publish("job-purge-inactive", {"jobs": [6]})

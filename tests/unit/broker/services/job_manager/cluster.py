@@ -30,9 +30,16 @@ def resources(nodes: int = 4, cores: int = 2) -> dict[str, Any]:
     return {"version": 1, "execution": execution}
 
 
-def jobspec(command: str = "true", *, slots: int = 1, nodes: int = 0, cores: int = 1, **system: Any) -> dict[str, Any]:
+def jobspec(
+    command: str = "true", *, slots: int = 1, nodes: int = 0, cores: int = 1, **system: Any
+) -> dict[str, Any]:
     """Return a version 1 jobspec."""
-    slot: dict[str, Any] = {"type": "slot", "count": slots, "with": [{"type": "core", "count": cores}], "label": "task"}
+    slot: dict[str, Any] = {
+        "type": "slot",
+        "count": slots,
+        "with": [{"type": "core", "count": cores}],
+        "label": "task",
+    }
     top = {"type": "node", "count": nodes, "with": [slot]} if nodes else slot
     return {
         "version": 1,
@@ -63,7 +70,9 @@ class FakeKvs:
         for op in payload["ops"]:
             key, dirent = op["key"], op["dirent"]
             if dirent is None:
-                self.values = {k: v for k, v in self.values.items() if k != key and not k.startswith(f"{key}.")}
+                self.values = {
+                    k: v for k, v in self.values.items() if k != key and not k.startswith(f"{key}.")
+                }
                 continue
             data = base64.b64decode(dirent["data"])
             self.values[key] = self.values.get(key, b"") + data if op["flags"] & 32 else data
@@ -75,7 +84,9 @@ class FakeKvs:
         key = payload["key"]
         if payload["flags"] & 1:
             prefix = f"{key}."
-            names = {k[len(prefix) :].partition(".")[0] for k in self.values if k.startswith(prefix)}
+            names = {
+                k[len(prefix) :].partition(".")[0] for k in self.values if k.startswith(prefix)
+            }
             if not names:
                 raise OSError(errno.ENOENT, None)
             entries = {n: self._entry(f"{prefix}{n}") for n in names}
@@ -126,15 +137,21 @@ class Cluster:
         )
         self.manager.rpcs["job-ingest.getinfo"] = lambda _: {"timestamp": self.id_time}
         self.manager.rpcs["job-exec.start"] = execute
-        self.ingest: ServiceHarness[JobIngestService] = ServiceHarness(JobIngestService, rpcs={**store})
+        self.ingest: ServiceHarness[JobIngestService] = ServiceHarness(
+            JobIngestService, rpcs={**store}
+        )
         for method in ("submit", "getinfo"):
-            self.ingest.rpcs[f"job-manager.{method}"] = self._forward(self.manager, f"job-manager.{method}")
+            self.ingest.rpcs[f"job-manager.{method}"] = self._forward(
+                self.manager, f"job-manager.{method}"
+            )
         self.sched: ServiceHarness[SchedSimpleService] | None = None
         if sched:
             self.sched = ServiceHarness(SchedSimpleService)
             self.sched.rpcs["resource.acquire"] = lambda _: ServiceHarness.OPEN
             for method in ("sched-hello", "sched-ready"):
-                self.sched.rpcs[f"job-manager.{method}"] = self._forward(self.manager, f"job-manager.{method}")
+                self.sched.rpcs[f"job-manager.{method}"] = self._forward(
+                    self.manager, f"job-manager.{method}"
+                )
             for method in ("alloc", "free", "cancel", "prioritize"):
                 self.manager.rpcs[f"sched.{method}"] = self._forward(self.sched, f"sched.{method}")
 
@@ -176,7 +193,9 @@ class Cluster:
         await self.ingest.stop()
         await self.manager.stop()
 
-    async def submit(self, spec: dict[str, Any] | None = None, *, urgency: int = 16, flags: int = 0, **how: Any) -> int:
+    async def submit(
+        self, spec: dict[str, Any] | None = None, *, urgency: int = 16, flags: int = 0, **how: Any
+    ) -> int:
         """Submit a job and return its id."""
         userid = how.get("userid", 0)
         signed = sign(json.dumps(spec or jobspec()), userid).decode()

@@ -34,7 +34,9 @@ def make(*, sched: bool = True, execution: bool = True, limit: int | None = None
     return machine
 
 
-def submit(machine: Machine, id: int, urgency: int = 16, flags: int = 0, dependencies: tuple[str, ...] = ()) -> Job:
+def submit(
+    machine: Machine, id: int, urgency: int = 16, flags: int = 0, dependencies: tuple[str, ...] = ()
+) -> Job:
     """Add a job as the service does."""
     job = Job(id, {"version": 1})
     machine.add(job)

@@ -35,7 +35,9 @@ class Value:
 
 steps = st.lists(
     st.tuples(
-        st.lists(st.tuples(st.integers(1, 12), st.sampled_from(["submit", "start", "clean"])), max_size=6),
+        st.lists(
+            st.tuples(st.integers(1, 12), st.sampled_from(["submit", "start", "clean"])), max_size=6
+        ),
         st.sampled_from(["stored", "lost", "stored but answered with an error"]),
     ),
     max_size=60,
@@ -43,7 +45,9 @@ steps = st.lists(
 
 
 @given(steps)
-def test_the_stored_list_is_that_of_the_jobs(script: list[tuple[list[tuple[int, str]], str]]) -> None:
+def test_the_stored_list_is_that_of_the_jobs(
+    script: list[tuple[list[tuple[int, str]], str]],
+) -> None:
     index, stored = ActiveIndex(), Value()
     active: dict[int, None] = {}
     greatest = 0
@@ -79,8 +83,17 @@ def test_appends_are_bounded() -> None:
     index, stored = ActiveIndex(), Value()
     for id in range(1, 200):
         stored.apply(index.operations([event(id, "submit"), event(id, "clean")]))
-    assert 199 // appends_before_rewrite(0) <= stored.writes <= 1 + 199 // appends_before_rewrite(0) + 1
-    assert appends_before_rewrite(0) < appends_before_rewrite(2000) <= appends_before_rewrite(10**6) == 256
+    assert (
+        199 // appends_before_rewrite(0)
+        <= stored.writes
+        <= 1 + 199 // appends_before_rewrite(0) + 1
+    )
+    assert (
+        appends_before_rewrite(0)
+        < appends_before_rewrite(2000)
+        <= appends_before_rewrite(10**6)
+        == 256
+    )
 
 
 @pytest.mark.parametrize("text", ["garbage", "+x\n", "max \n", "{}"])

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 
 from broker.services.job_manager.inactive import InactiveJobs, PurgeLimits
 
-jobs = st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 40).map(float)), unique_by=lambda job: job[0])
+jobs = st.lists(
+    st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 40).map(float)),
+    unique_by=lambda job: job[0],
+)
 
 
 @given(

@@ -39,10 +39,14 @@ async def cluster() -> AsyncIterator[Cluster]:
 
 
 def told(replies: list[Any]) -> list[tuple[int, str]]:
-    return [(event["id"], event["entry"]["name"]) for msg in replies for event in msg.json()["events"]]
+    return [
+        (event["id"], event["entry"]["name"]) for msg in replies for event in msg.json()["events"]
+    ]
 
 
-async def test_a_job_that_lives_and_ends_while_the_past_is_read_is_told_once(cluster: Cluster) -> None:
+async def test_a_job_that_lives_and_ends_while_the_past_is_read_is_told_once(
+    cluster: Cluster,
+) -> None:
     before = await cluster.submit()
     await cluster.until_event(before, "clean")
     waiting = await cluster.submit(urgency=0)
@@ -59,7 +63,12 @@ async def test_a_job_that_lives_and_ends_while_the_past_is_read_is_told_once(clu
     await cluster.manager.until(lambda: bool(full) and full[-1].json().get("replayed"))
     assert [name for id, name in told(full) if id == before] == LIFE
     assert [name for id, name in told(full) if id == meanwhile] == LIFE
-    assert [name for id, name in told(full) if id == waiting] == [*LIFE[:3], "urgency", "priority", *LIFE[3:]]
+    assert [name for id, name in told(full) if id == waiting] == [
+        *LIFE[:3],
+        "urgency",
+        "priority",
+        *LIFE[3:],
+    ]
     after = await cluster.submit()
     await cluster.manager.until(lambda: (after, "clean") in told(full))
     assert [name for id, name in told(full) if id == after] == LIFE

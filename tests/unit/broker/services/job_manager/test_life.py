@@ -61,7 +61,12 @@ async def test_impossible_request_ends_with_an_alloc_exception(cluster: Cluster)
     id = await cluster.submit(jobspec(slots=1000))
     exception = await cluster.until_event(id, "exception")
     await cluster.until_event(id, "clean")
-    assert exception["context"] == {"type": "alloc", "severity": 0, "userid": -1, "note": "unsatisfiable request"}
+    assert exception["context"] == {
+        "type": "alloc",
+        "severity": 0,
+        "userid": -1,
+        "note": "unsatisfiable request",
+    }
     assert cluster.names(id) == ["submit", "depend", "priority", "exception", "clean"]
 
 
@@ -72,6 +77,10 @@ async def test_many_jobs_end_and_leave_nothing(cluster: Cluster) -> None:
         assert cluster.names(id) == NORMAL
     machine = cluster.manager.service.machine
     assert not machine.jobs
-    assert machine.running == machine.free_pending == len(machine.pending) == len(machine.queue) == 0
+    assert (
+        machine.running == machine.free_pending == len(machine.pending) == len(machine.queue) == 0
+    )
     assert cluster.sched is not None
-    assert (await cluster.sched.request("sched.resource-status"))["allocated"]["execution"]["R_lite"] == []
+    assert (await cluster.sched.request("sched.resource-status"))["allocated"]["execution"][
+        "R_lite"
+    ] == []

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from broker.services.job_manager.machine import Do, Machine
-from broker.services.job_manager.states import CLEANUP, INACTIVE, PRIORITY, PRIORITY_MAX, RUN, SCHED, Job
+from broker.services.job_manager.states import (
+    CLEANUP,
+    INACTIVE,
+    PRIORITY,
+    PRIORITY_MAX,
+    RUN,
+    SCHED,
+    Job,
+)
 
 from .machine_fixture import UrgencyIsPriority, decided, make, names, submit
 
@@ -34,7 +42,17 @@ def test_a_normal_life() -> None:
     assert decided(machine) == [(Do.FREE, 1)]
     machine.freed(1)
     assert decided(machine) == [(Do.INACTIVE, 1)]
-    assert names(job) == ["submit", "depend", "priority", "alloc", "start", "finish", "release", "free", "clean"]
+    assert names(job) == [
+        "submit",
+        "depend",
+        "priority",
+        "alloc",
+        "start",
+        "finish",
+        "release",
+        "free",
+        "clean",
+    ]
     assert not machine.jobs
     assert machine.max_jobid == 1
 

@@ -19,10 +19,16 @@ STEPS = st.lists(
         st.tuples(st.just("urgency"), IDS, st.sampled_from([0, 5, 16, 31])),
         st.tuples(st.sampled_from(["success", "deny", "canceled", "annotate"]), IDS, st.just(0)),
         st.tuples(
-            st.sampled_from(["started", "finished", "released", "failed", "freed"]), IDS, st.sampled_from([0, 256])
+            st.sampled_from(["started", "finished", "released", "failed", "freed"]),
+            IDS,
+            st.sampled_from([0, 256]),
         ),
         st.tuples(st.just("exception"), IDS, st.sampled_from([0, 0, 5])),
-        st.tuples(st.sampled_from(["stop", "start", "sched-lost", "sched-ready"]), IDS, st.sampled_from([1, 2, 8])),
+        st.tuples(
+            st.sampled_from(["stop", "start", "sched-lost", "sched-ready"]),
+            IDS,
+            st.sampled_from([1, 2, 8]),
+        ),
     ),
     max_size=60,
 )
@@ -92,7 +98,12 @@ class Driver:
             machine.alloc_annotate(id, {"sched": {"n": None}})
         elif name == "freed" and self.answer(Do.FREE, id):
             machine.freed(id)
-        elif name == "started" and id in self.asked[Do.START] and not job.started and job.status is None:
+        elif (
+            name == "started"
+            and id in self.asked[Do.START]
+            and not job.started
+            and job.status is None
+        ):
             machine.exec_started(id)
         elif name == "finished" and id in self.asked[Do.START]:
             machine.exec_finished(id, value)
@@ -138,7 +149,12 @@ def test_random_stimuli(steps: list[tuple[str, int, int]]) -> None:
     driver.finish()
     machine = driver.machine
     assert not machine.jobs
-    assert (machine.running, machine.free_pending, len(machine.pending), len(machine.queue)) == (0, 0, 0, 0)
+    assert (machine.running, machine.free_pending, len(machine.pending), len(machine.queue)) == (
+        0,
+        0,
+        0,
+        0,
+    )
     for job in driver.all:
         assert job.state == INACTIVE
         again = Job(job.id)

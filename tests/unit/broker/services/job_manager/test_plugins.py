@@ -69,7 +69,9 @@ async def test_after(scheme: str, kind: str, ok: bool, satisfied: bool) -> None:
 async def test_after_a_job_that_never_starts(cluster: Cluster) -> None:
     first = await cluster.submit(urgency=0)
     second = await cluster.submit(depends("after", str(first)))
-    await cluster.manager.request("job-manager.raise", {"id": first, "type": "cancel", "severity": 0})
+    await cluster.manager.request(
+        "job-manager.raise", {"id": first, "type": "cancel", "severity": 0}
+    )
     await cluster.until_event(second, "clean")
     assert "exception" in cluster.names(second)
 
@@ -78,7 +80,9 @@ async def test_after_a_job_that_runs() -> None:
     cluster = Cluster(lambda _: ServiceHarness.OPEN)
     await cluster.start()
     first = await cluster.submit()
-    await cluster.manager.until(lambda: any(m.topic == "job-exec.start" for m in cluster.manager.sent))
+    await cluster.manager.until(
+        lambda: any(m.topic == "job-exec.start" for m in cluster.manager.sent)
+    )
     message = next(m for m in cluster.manager.sent if m.topic == "job-exec.start")
     cluster.manager.answer(message, {"id": first, "type": "start", "data": {}})
     await cluster.until_event(first, "start")
@@ -101,7 +105,9 @@ async def test_after_a_job_that_runs() -> None:
         ("begin-time", "nan", 'dependency: begin-time: "nan" is not a valid timestamp'),
     ],
 )
-async def test_dependencies_that_cannot_be(cluster: Cluster, scheme: str, value: Any, text: str) -> None:
+async def test_dependencies_that_cannot_be(
+    cluster: Cluster, scheme: str, value: Any, text: str
+) -> None:
     with pytest.raises(OSError, match=r".") as failure:
         await cluster.submit(depends(scheme, value))
     assert (failure.value.errno, failure.value.strerror) == (errno.EINVAL, text)
@@ -196,9 +202,14 @@ async def test_plugin_from_a_file(with_plugin: Cluster) -> None:
     assert contexts["memo"] == {"seen": True}
     assert contexts["alloc"]["annotations"]["user"] == {"by": "sample"}
     answer = await cluster.manager.request("job-manager.sample.query", userid=1000)
-    assert {"job.event.depend", "job.event.alloc", "job.event.start", "job.event.clean"} <= set(answer["log"])
+    assert {"job.event.depend", "job.event.alloc", "job.event.start", "job.event.clean"} <= set(
+        answer["log"]
+    )
     assert any("job.state.cleanup: oops" in entry.text for entry in cluster.manager.logs)
-    assert "sample.py" in (await cluster.manager.request("job-manager.jobtap", {"query_only": True}))["plugins"]
+    assert (
+        "sample.py"
+        in (await cluster.manager.request("job-manager.jobtap", {"query_only": True}))["plugins"]
+    )
     with pytest.raises(OSError, match="limit is 3"):
         await cluster.submit(jobspec("forbidden"))
 
@@ -227,7 +238,9 @@ async def test_removing_plugins(with_plugin: Cluster) -> None:
         ("def flux_plugin_init(p):\n    1/0\n", "division"),
     ],
 )
-async def test_plugins_that_cannot_be_loaded(cluster: Cluster, tmp_path: pathlib.Path, text: str, error: str) -> None:
+async def test_plugins_that_cannot_be_loaded(
+    cluster: Cluster, tmp_path: pathlib.Path, text: str, error: str
+) -> None:
     file = tmp_path / "bad.py"
     file.write_text(text)
     with pytest.raises(OSError, match=error):

@@ -37,7 +37,9 @@ async def ended(cluster: Cluster, count: int, **how: Any) -> list[int]:
 
 
 async def purge(cluster: Cluster, **limits: Any) -> int:
-    answer = await cluster.manager.request("job-manager.purge", {"batch": 50, "force": True, **limits})
+    answer = await cluster.manager.request(
+        "job-manager.purge", {"batch": 50, "force": True, **limits}
+    )
     return int(answer["count"])
 
 
@@ -144,7 +146,10 @@ async def test_malformed(cluster: Cluster, payload: dict[str, Any]) -> None:
 
 async def test_guests_may_not(cluster: Cluster) -> None:
     (mine,) = await ended(cluster, 1, userid=GUEST)
-    for topic, payload in (("purge", {"num_limit": 0, "force": True}), ("purge-id", {"id": mine, "force": True})):
+    for topic, payload in (
+        ("purge", {"num_limit": 0, "force": True}),
+        ("purge-id", {"id": mine, "force": True}),
+    ):
         with pytest.raises(OSError, match="owner") as failure:
             await cluster.manager.request(f"job-manager.{topic}", payload, userid=GUEST)
         assert failure.value.errno == errno.EPERM
@@ -247,7 +252,9 @@ async def test_directories_are_removed_when_no_job_can_come_any_more(cluster: Cl
     assert top.count(".") == 2
     cluster.manager.publish("heartbeat.pulse")
     await cluster.manager.until(lambda: len(unlinked(cluster)) == 3)
-    assert job_dir(first).startswith(f"{unlinked(cluster)[2]}."), "and what the first one left behind"
+    assert job_dir(first).startswith(f"{unlinked(cluster)[2]}."), (
+        "and what the first one left behind"
+    )
 
 
 async def test_a_directory_with_another_job_stays(cluster: Cluster) -> None:

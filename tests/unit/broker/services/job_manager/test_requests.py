@@ -26,14 +26,18 @@ async def held() -> AsyncIterator[Cluster]:
 
 
 def execution(cluster: Cluster, id: int) -> Any:
-    return next(m for m in cluster.manager.sent if m.topic == "job-exec.start" and m.json()["id"] == id)
+    return next(
+        m for m in cluster.manager.sent if m.topic == "job-exec.start" and m.json()["id"] == id
+    )
 
 
 async def running(cluster: Cluster, **how: Any) -> int:
     id = await cluster.submit(**how)
     await cluster.until_event(id, "alloc")
     await cluster.manager.until(
-        lambda: any(m.topic == "job-exec.start" and m.json()["id"] == id for m in cluster.manager.sent)
+        lambda: any(
+            m.topic == "job-exec.start" and m.json()["id"] == id for m in cluster.manager.sent
+        )
     )
     cluster.manager.answer(execution(cluster, id), {"id": id, "type": "start", "data": {}})
     await cluster.until_event(id, "start")
@@ -43,11 +47,15 @@ async def running(cluster: Cluster, **how: Any) -> int:
 def end(cluster: Cluster, id: int, status: int = 0) -> None:
     message = execution(cluster, id)
     cluster.manager.answer(message, {"id": id, "type": "finish", "data": {"status": status}})
-    cluster.manager.answer(message, {"id": id, "type": "release", "data": {"ranks": "all", "final": True}})
+    cluster.manager.answer(
+        message, {"id": id, "type": "release", "data": {"ranks": "all", "final": True}}
+    )
     cluster.manager.answer(message, errnum=errno.ENODATA)
 
 
-async def refused(cluster: Cluster, topic: str, payload: dict[str, Any], **how: Any) -> tuple[int | None, str | None]:
+async def refused(
+    cluster: Cluster, topic: str, payload: dict[str, Any], **how: Any
+) -> tuple[int | None, str | None]:
     with pytest.raises(OSError, match=r".") as failure:
         await cluster.manager.request(f"job-manager.{topic}", payload, **how)
     return failure.value.errno, failure.value.strerror
@@ -75,25 +83,43 @@ async def test_raise(held: Cluster) -> None:
 @pytest.mark.parametrize(
     ("topic", "payload", "expected"),
     [
-        ("raise", {"id": 1234, "type": "cancel", "severity": 9}, (errno.EPROTO, "invalid exception severity")),
-        ("raise", {"id": 1234, "type": "a b", "severity": 0}, (errno.EPROTO, "invalid exception type")),
+        (
+            "raise",
+            {"id": 1234, "type": "cancel", "severity": 9},
+            (errno.EPROTO, "invalid exception severity"),
+        ),
+        (
+            "raise",
+            {"id": 1234, "type": "a b", "severity": 0},
+            (errno.EPROTO, "invalid exception type"),
+        ),
         ("raise", {"id": 1234, "type": "cancel", "severity": 0}, (errno.ENOENT, "unknown job id")),
         ("kill", {"id": 1234, "signum": 15}, (errno.EINVAL, "unknown job id")),
         ("kill", {"id": 1234, "signum": 999}, (errno.EINVAL, "Invalid signal 999")),
         ("urgency", {"id": 1234, "urgency": 99}, (errno.EINVAL, "urgency value is out of range")),
         ("urgency", {"id": 1234, "urgency": 5}, (errno.EINVAL, "unknown job")),
         ("annotate", {"id": 1234, "annotations": {}}, (errno.ENOENT, "unknown job id")),
-        ("wait", {"id": 1234}, (errno.ECHILD, "invalid job id, or job may be inactive and not waitable")),
+        (
+            "wait",
+            {"id": 1234},
+            (errno.ECHILD, "invalid job id, or job may be inactive and not waitable"),
+        ),
         ("wait", {"id": -1}, (errno.ECHILD, "there are no more waitable jobs")),
         ("jobtap", {"load": "nosuch.so"}, (errno.ENOENT, "nosuch.so: No such plugin found")),
         ("jobtap", {"remove": "nosuch"}, (errno.ENOENT, "Failed to find plugin to remove")),
         ("jobtap", {"load": ".begin-time"}, (errno.EEXIST, ".begin-time is already loaded")),
         ("jobtap", {}, (errno.EPROTO, "Protocol error")),
         ("sched-ready", {"mode": "x"}, (errno.EPROTO, "unknown scheduler mode x")),
-        ("sched-ready", {"mode": "limited", "limit": 0}, (errno.EPROTO, "limited mode needs a positive limit")),
+        (
+            "sched-ready",
+            {"mode": "limited", "limit": 0},
+            (errno.EPROTO, "limited mode needs a positive limit"),
+        ),
     ],
 )
-async def test_errors(held: Cluster, topic: str, payload: dict[str, Any], expected: tuple[int, str]) -> None:
+async def test_errors(
+    held: Cluster, topic: str, payload: dict[str, Any], expected: tuple[int, str]
+) -> None:
     assert await refused(held, topic, payload) == expected
 
 
@@ -104,7 +130,10 @@ async def test_guests_touch_only_their_own_jobs(held: Cluster) -> None:
         ("kill", {"signum": 15}),
         ("annotate", {"annotations": {}}),
     ):
-        assert await held.manager.request(f"job-manager.{topic}", {"id": mine, **more}, userid=GUEST) == {}
+        assert (
+            await held.manager.request(f"job-manager.{topic}", {"id": mine, **more}, userid=GUEST)
+            == {}
+        )
         errnum, text = await refused(held, topic, {"id": theirs, **more}, userid=GUEST)
         assert errnum == errno.EPERM
         assert text is not None
@@ -115,47 +144,77 @@ async def test_guests_touch_only_their_own_jobs(held: Cluster) -> None:
     change = {"query_only": False, "enable": False, "reason": ""}
     for topic in ("submit-admin", "alloc-admin"):
         assert (await refused(held, topic, change, userid=GUEST))[0] == errno.EPERM
-        assert (await held.manager.request(f"job-manager.{topic}", {**change, "query_only": True}, userid=GUEST))[
-            "enable"
-        ]
+        assert (
+            await held.manager.request(
+                f"job-manager.{topic}", {**change, "query_only": True}, userid=GUEST
+            )
+        )["enable"]
 
 
 def bulk(**more: Any) -> dict[str, Any]:
-    return {"dry_run": False, "userid": 0, "states": 62, "severity": 0, "type": "cancel", "note": "", **more}
+    return {
+        "dry_run": False,
+        "userid": 0,
+        "states": 62,
+        "severity": 0,
+        "type": "cancel",
+        "note": "",
+        **more,
+    }
 
 
 async def test_raiseall_and_killall(held: Cluster) -> None:
     first, waiting = await running(held), await held.submit(urgency=0)
     await running(held, userid=GUEST)
-    assert await held.manager.request("job-manager.raiseall", bulk(dry_run=True)) == {"count": 2, "errors": 0}
-    assert (await held.manager.request("job-manager.raiseall", bulk(dry_run=True, userid=-1)))["count"] == 3
-    assert (await held.manager.request("job-manager.raiseall", bulk(dry_run=True, states=14)))["count"] == 1
+    assert await held.manager.request("job-manager.raiseall", bulk(dry_run=True)) == {
+        "count": 2,
+        "errors": 0,
+    }
+    assert (await held.manager.request("job-manager.raiseall", bulk(dry_run=True, userid=-1)))[
+        "count"
+    ] == 3
+    assert (await held.manager.request("job-manager.raiseall", bulk(dry_run=True, states=14)))[
+        "count"
+    ] == 1
     kill = {"dry_run": False, "userid": 0, "signum": 15}
     assert await held.manager.request("job-manager.killall", kill) == {"count": 1, "errors": 0}
-    await held.manager.until(lambda: any(m.topic == f"shell-{first}.kill" for m in held.manager.events))
+    await held.manager.until(
+        lambda: any(m.topic == f"shell-{first}.kill" for m in held.manager.events)
+    )
     assert (await held.manager.request("job-manager.raiseall", bulk()))["count"] == 2
     await held.until_event(waiting, "clean")
     await held.until_event(first, "exception")
-    assert (await held.manager.request("job-manager.raiseall", bulk()))["count"] == 1, "it is in CLEANUP"
+    assert (await held.manager.request("job-manager.raiseall", bulk()))["count"] == 1, (
+        "it is in CLEANUP"
+    )
 
 
 async def test_kill_needs_a_running_job(held: Cluster) -> None:
     id = await held.submit(urgency=0)
-    assert await refused(held, "kill", {"id": id, "signum": 9}) == (errno.EINVAL, "job is not running")
+    assert await refused(held, "kill", {"id": id, "signum": 9}) == (
+        errno.EINVAL,
+        "job is not running",
+    )
 
 
 async def test_urgency(held: Cluster) -> None:
     id = await held.submit(urgency=0)
-    assert await held.manager.request("job-manager.urgency", {"id": id, "urgency": 20}) == {"old_urgency": 0}
+    assert await held.manager.request("job-manager.urgency", {"id": id, "urgency": 20}) == {
+        "old_urgency": 0
+    }
     await held.until_event(id, "alloc")
     assert held.names(id) == ["submit", "depend", "priority", "urgency", "priority", "alloc"]
     text = "urgency cannot be changed once resources are allocated"
     assert await refused(held, "urgency", {"id": id, "urgency": 31}) == (errno.EINVAL, text)
     guests = await held.submit(urgency=0, userid=GUEST)
-    assert (await refused(held, "urgency", {"id": guests, "urgency": 17}, userid=GUEST))[0] == errno.EPERM
-    assert (await held.manager.request("job-manager.urgency", {"id": guests, "urgency": 16}, userid=GUEST)) == {
-        "old_urgency": 0
-    }
+    assert (await refused(held, "urgency", {"id": guests, "urgency": 17}, userid=GUEST))[
+        0
+    ] == errno.EPERM
+    assert (
+        await held.manager.request(
+            "job-manager.urgency", {"id": guests, "urgency": 16}, userid=GUEST
+        )
+    ) == {"old_urgency": 0}
 
 
 async def test_wait(held: Cluster) -> None:
@@ -182,7 +241,10 @@ async def test_disabled_submission(held: Cluster) -> None:
     assert failure.value.errno == errno.EINVAL
     await held.ingest.until(lambda: not [key for key in held.kvs.values if key.startswith("job.")])
     enable = {"query_only": False, "enable": True, "reason": ""}
-    assert await held.manager.request("job-manager.submit-admin", enable) == {"enable": True, "reason": ""}
+    assert await held.manager.request("job-manager.submit-admin", enable) == {
+        "enable": True,
+        "reason": "",
+    }
     assert await held.submit()
 
 
@@ -208,7 +270,9 @@ async def test_drain_and_idle(held: Cluster) -> None:
     await held.manager.until(lambda: bool(held.manager.replies(idle)))
     assert held.manager.replies(idle)[0].json() == {"pending": 1}
     assert not held.manager.replies(drain)
-    await held.manager.request("job-manager.raise", {"id": waiting, "type": "cancel", "severity": 0})
+    await held.manager.request(
+        "job-manager.raise", {"id": waiting, "type": "cancel", "severity": 0}
+    )
     await held.manager.until(lambda: bool(held.manager.replies(drain)))
     assert held.manager.replies(drain)[0].errnum == 0
 
@@ -216,7 +280,9 @@ async def test_drain_and_idle(held: Cluster) -> None:
 async def test_annotations_reach_the_journal(held: Cluster) -> None:
     id = await held.submit(urgency=0)
     replies = held.manager.stream("job-manager.events-journal", {"allow": {"annotations": 1}})
-    await held.manager.request("job-manager.annotate", {"id": id, "annotations": {"user": {"k": "v"}}})
+    await held.manager.request(
+        "job-manager.annotate", {"id": id, "annotations": {"user": {"k": "v"}}}
+    )
     await held.manager.until(lambda: len(replies) == 2)
     (event,) = replies[1].json()["events"]
     assert (event["id"], event["eventlog_seq"]) == (id, -1)
@@ -239,7 +305,9 @@ async def test_journal_catches_up_and_follows(held: Cluster) -> None:
     id = await running(held)
     live = held.manager.stream("job-manager.events-journal", {})
     full = held.manager.stream("job-manager.events-journal", {"full": True})
-    denied = held.manager.stream("job-manager.events-journal", {"deny": {"submit": 1, "depend": 1, "priority": 1}})
+    denied = held.manager.stream(
+        "job-manager.events-journal", {"deny": {"submit": 1, "depend": 1, "priority": 1}}
+    )
     await held.manager.until(lambda: all((live, full, denied)))
     end(held, id)
     names = ["submit", "depend", "priority", "alloc", "start", "finish", "release", "free", "clean"]
@@ -247,9 +315,13 @@ async def test_journal_catches_up_and_follows(held: Cluster) -> None:
     await held.manager.until(lambda: len(told(live)) == len(names))
     assert told(live) == expected
     await held.manager.until(lambda: len(told(full)) == 2 * len(names))
-    assert sorted(told(full)) == sorted([(over, seq, name) for seq, name in enumerate(names)] + expected)
+    assert sorted(told(full)) == sorted(
+        [(over, seq, name) for seq, name in enumerate(names)] + expected
+    )
     assert told(denied) == expected[3:]
-    extras = {event["entry"]["name"]: event for message in full for event in message.json()["events"]}
+    extras = {
+        event["entry"]["name"]: event for message in full for event in message.json()["events"]
+    }
     assert extras["submit"]["jobspec"]["tasks"][0]["command"] == ["true"]
     assert "environment" not in extras["submit"]["jobspec"]["attributes"]["system"]
     assert extras["alloc"]["R"]["execution"]["R_lite"] == [{"rank": "0", "children": {"core": "0"}}]
@@ -270,7 +342,12 @@ async def test_execution_service_that_fails(held: Cluster) -> None:
     held.manager.answer(execution(held, id), "it fell over", errnum=errno.EIO)
     exception = await held.until_event(id, "exception")
     await held.until_event(id, "clean")
-    assert exception["context"] == {"type": "exec", "severity": 0, "userid": -1, "note": "it fell over"}
+    assert exception["context"] == {
+        "type": "exec",
+        "severity": 0,
+        "userid": -1,
+        "note": "it fell over",
+    }
 
 
 async def test_timeout_reported_by_execution(held: Cluster) -> None:
@@ -280,7 +357,12 @@ async def test_timeout_reported_by_execution(held: Cluster) -> None:
     end(held, id, 36352)
     await held.until_event(id, "clean")
     exception = await held.until_event(id, "exception")
-    assert exception["context"] == {"type": "timeout", "severity": 0, "userid": -1, "note": note["note"]}
+    assert exception["context"] == {
+        "type": "timeout",
+        "severity": 0,
+        "userid": -1,
+        "note": note["note"],
+    }
 
 
 async def test_waiters_of_a_client_that_left(held: Cluster) -> None:
@@ -298,9 +380,13 @@ async def test_queries() -> None:
     id = await cluster.submit()
     assert await cluster.manager.request("job-manager.getinfo") == {"max_jobid": id}
     names = [".priority-default", ".dependency-after", ".begin-time"]
-    assert await cluster.manager.request("job-manager.jobtap", {"query_only": True}) == {"plugins": names}
+    assert await cluster.manager.request("job-manager.jobtap", {"query_only": True}) == {
+        "plugins": names
+    }
     await cluster.manager.request("job-manager.jobtap", {"remove": ".priority-default"})
-    assert (await cluster.manager.request("job-manager.jobtap", {"query_only": True}))["plugins"] == names[1:]
+    assert (await cluster.manager.request("job-manager.jobtap", {"query_only": True}))[
+        "plugins"
+    ] == names[1:]
     stuck = await cluster.submit()
     assert cluster.manager.service.machine.jobs[stuck].priority == -1
     await cluster.manager.request("job-manager.jobtap", {"load": ".priority-default"})
@@ -308,7 +394,14 @@ async def test_queries() -> None:
     await cluster.stop()
 
 
-GOOD = {"id": 1 << 24, "userid": 0, "urgency": 16, "flags": 0, "t_submit": 1.0, "jobspec": jobspec()}
+GOOD = {
+    "id": 1 << 24,
+    "userid": 0,
+    "urgency": 16,
+    "flags": 0,
+    "t_submit": 1.0,
+    "jobspec": jobspec(),
+}
 
 
 @pytest.mark.parametrize("jobs", [None, [{}], [None], ["x"], [GOOD, {"id": "7"}], [{"id": True}]])
@@ -362,6 +455,9 @@ async def test_a_plugin_that_breaks_on_a_job_does_not_leave_half_of_it(
 
 async def test_a_note_that_would_bloat_the_eventlog(held: Cluster) -> None:
     id = await running(held)
-    for topic, more in (("raise", {"id": id}), ("raiseall", {"dry_run": True, "userid": 0, "states": 62})):
+    for topic, more in (
+        ("raise", {"id": id}),
+        ("raiseall", {"dry_run": True, "userid": 0, "states": 62}),
+    ):
         payload = {"type": "x", "severity": 5, "note": "n" * 16385, **more}
         assert (await refused(held, topic, payload))[0] == errno.E2BIG

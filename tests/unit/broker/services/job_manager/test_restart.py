@@ -37,7 +37,10 @@ async def crashed(*jobs: dict[str, Any], nodes: int = 4) -> tuple[FakeKvs, list[
 
 
 def _started(cluster: Cluster, id: int) -> Any:
-    return next((m for m in cluster.manager.sent if m.topic == "job-exec.start" and m.json()["id"] == id), None)
+    return next(
+        (m for m in cluster.manager.sent if m.topic == "job-exec.start" and m.json()["id"] == id),
+        None,
+    )
 
 
 async def restarted(kvs: FakeKvs, **how: Any) -> Cluster:
@@ -98,7 +101,9 @@ async def test_a_listed_job_that_is_gone_is_forgotten() -> None:
 
 
 async def test_pending_jobs_go_on() -> None:
-    kvs, (held, stuck) = await crashed({"urgency": 0}, {"spec": jobspec(slots=2), "until": "alloc"}, nodes=1)
+    kvs, (held, stuck) = await crashed(
+        {"urgency": 0}, {"spec": jobspec(slots=2), "until": "alloc"}, nodes=1
+    )
     del stuck
     cluster = await restarted(kvs)
     assert next(iter(cluster.manager.service.machine.jobs)) == held
@@ -157,13 +162,17 @@ async def test_waitable_job_can_still_be_waited_for() -> None:
     kvs, (id,) = await crashed({"urgency": 0, "flags": 4})
     cluster = await restarted(kvs)
     await cluster.manager.request("job-manager.raise", {"id": id, "type": "cancel", "severity": 0})
-    assert (await cluster.manager.request("job-manager.wait", {"id": id}))["errstr"] == "Fatal exception type=cancel"
+    assert (await cluster.manager.request("job-manager.wait", {"id": id}))[
+        "errstr"
+    ] == "Fatal exception type=cancel"
     await cluster.stop()
 
 
 async def test_checkpoint_and_log() -> None:
     kvs, (id,) = await crashed({"urgency": 0})
-    assert json.loads(kvs.values.get("checkpoint.job-manager", b'{"max_jobid":0}'))["max_jobid"] in (0, id)
+    assert json.loads(kvs.values.get("checkpoint.job-manager", b'{"max_jobid":0}'))[
+        "max_jobid"
+    ] in (0, id)
     kvs.values["checkpoint.job-manager"] = json.dumps({"max_jobid": id + (5 << 24)})
     cluster = await restarted(kvs)
     texts = [entry.text for entry in cluster.manager.logs]

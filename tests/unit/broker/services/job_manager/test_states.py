@@ -27,7 +27,9 @@ LIFE: list[tuple[str, dict[str, Any] | None, int]] = [
 ]
 
 
-def entry(name: str, context: dict[str, Any] | None = None, timestamp: float = 1.0) -> dict[str, Any]:
+def entry(
+    name: str, context: dict[str, Any] | None = None, timestamp: float = 1.0
+) -> dict[str, Any]:
     out: dict[str, Any] = {"timestamp": timestamp, "name": name}
     if context is not None:
         out["context"] = context
@@ -39,7 +41,13 @@ def test_a_whole_life() -> None:
     for name, context, state in LIFE:
         apply(job, entry(name, context))
         assert job.state == state, name
-    assert (job.userid, job.urgency, job.priority, job.status, job.seq) == (5, 20, 20, 256, len(LIFE))
+    assert (job.userid, job.urgency, job.priority, job.status, job.seq) == (
+        5,
+        20,
+        20,
+        256,
+        len(LIFE),
+    )
     assert job.is_waitable
     assert not job.is_debug
     assert not job.has_resources
@@ -50,7 +58,9 @@ def test_a_whole_life() -> None:
     assert job.result_text() == "task(s) exited with exit code 1"
 
 
-@pytest.mark.parametrize("state", [states.DEPEND, states.PRIORITY, states.SCHED, states.RUN, states.CLEANUP])
+@pytest.mark.parametrize(
+    "state", [states.DEPEND, states.PRIORITY, states.SCHED, states.RUN, states.CLEANUP]
+)
 def test_fatal_exception_leads_to_cleanup(state: int) -> None:
     job = Job(1)
     job.state = state
@@ -60,7 +70,9 @@ def test_fatal_exception_leads_to_cleanup(state: int) -> None:
     assert not job.success
 
 
-@pytest.mark.parametrize(("name", "allowed"), [(name, set(table)) for name, table in states.TRANSITIONS.items()])
+@pytest.mark.parametrize(
+    ("name", "allowed"), [(name, set(table)) for name, table in states.TRANSITIONS.items()]
+)
 def test_events_are_refused_in_other_states(name: str, allowed: set[int]) -> None:
     for state in states.STATE_NAMES:
         job = Job(1)
@@ -100,7 +112,11 @@ def test_signal_in_the_result() -> None:
     [
         (None, {"user": {"k": "v"}}, {"user": {"k": "v"}}),
         ({"user": {"k": "v"}}, {"user": {"k": None}}, None),
-        ({"sched": {"a": 1, "b": 2}}, {"sched": {"b": 3, "c": 4}}, {"sched": {"a": 1, "b": 3, "c": 4}}),
+        (
+            {"sched": {"a": 1, "b": 2}},
+            {"sched": {"b": 3, "c": 4}},
+            {"sched": {"a": 1, "b": 3, "c": 4}},
+        ),
         ({"a": {"b": 1}}, {"a": 5}, {"a": 5}),
         ({"a": 5, "b": 1}, {"a": None}, {"b": 1}),
         ({"a": 5}, {"a": {"x": {"y": None}}}, None),
@@ -114,7 +130,9 @@ def test_packing_loses_nothing() -> None:
     environment = {"HOME": "/"}
     spec = {"version": 1, "attributes": {"system": {"duration": 1.5, "environment": environment}}}
     job = Job(1, spec)
-    log = [entry(name, context, float(number)) for number, (name, context, _) in enumerate(LIFE[:6])]
+    log = [
+        entry(name, context, float(number)) for number, (name, context, _) in enumerate(LIFE[:6])
+    ]
     for item in log[:4]:
         apply(job, item)
     job.pack()
@@ -123,8 +141,13 @@ def test_packing_loses_nothing() -> None:
         apply(job, item)
     assert job.entries == log
     assert job.seq == 6
-    assert job.jobspec == {"version": 1, "attributes": {"system": {"duration": 1.5, "environment": {"HOME": "/"}}}}
-    assert job.jobspec["attributes"]["system"]["environment"] is environment, "it is shared, not copied"
+    assert job.jobspec == {
+        "version": 1,
+        "attributes": {"system": {"duration": 1.5, "environment": {"HOME": "/"}}},
+    }
+    assert job.jobspec["attributes"]["system"]["environment"] is environment, (
+        "it is shared, not copied"
+    )
     job.jobspec = None
     assert job.jobspec is None
     job.pack()

@@ -79,7 +79,9 @@ async def running(cluster: Cluster, **how: Any) -> int:
 def end(cluster: Cluster, id: int) -> None:
     message = starts(cluster, id)[0]
     cluster.manager.answer(message, {"id": id, "type": "finish", "data": {"status": 0}})
-    cluster.manager.answer(message, {"id": id, "type": "release", "data": {"ranks": "all", "final": True}})
+    cluster.manager.answer(
+        message, {"id": id, "type": "release", "data": {"ranks": "all", "final": True}}
+    )
     cluster.manager.answer(message, errnum=errno.ENODATA)
 
 
@@ -103,7 +105,10 @@ async def test_a_submission_that_cannot_be_stored_is_answered_and_never_was(held
     manager = held.manager
     manager.rpcs["kvs.commit"] = lambda _: (_ for _ in ()).throw(FULL)
     error = await fails(held, flags=4)
-    assert (error.errno, error.strerror) == (errno.ENOSPC, "the job cannot be stored: No space left on device")
+    assert (error.errno, error.strerror) == (
+        errno.ENOSPC,
+        "the job cannot be stored: No space left on device",
+    )
     service = manager.service
     lost = service.machine.max_jobid
     assert lost
@@ -152,7 +157,14 @@ async def test_nothing_is_done_about_a_job_before_it_is_stored(held: Cluster) ->
     id = next(iter(held.manager.service.machine.embryos))
     with pytest.raises(OSError, match="unknown job id"):
         await held.manager.request("job-manager.raise", {"id": id, "type": "cancel", "severity": 0})
-    bulk = {"dry_run": False, "userid": 0, "states": 62, "severity": 0, "type": "cancel", "note": ""}
+    bulk = {
+        "dry_run": False,
+        "userid": 0,
+        "states": 62,
+        "severity": 0,
+        "type": "cancel",
+        "note": "",
+    }
     assert (await held.manager.request("job-manager.raiseall", bulk))["count"] == 0
     assert not [m for m in held.manager.sent if m.topic == "sched.alloc"]
     gate.open.set()
@@ -161,7 +173,9 @@ async def test_nothing_is_done_about_a_job_before_it_is_stored(held: Cluster) ->
 
 
 @pytest.mark.parametrize("half_done", [False, True])
-async def test_events_wait_for_the_store_and_are_stored_once(held: Cluster, half_done: bool) -> None:
+async def test_events_wait_for_the_store_and_are_stored_once(
+    held: Cluster, half_done: bool
+) -> None:
     reader = held.manager.stream("job-manager.events-journal")
     id = await running(held, flags=4)
     waiter = held.manager.submit("job-manager.wait", {"id": id})
@@ -180,7 +194,9 @@ async def test_events_wait_for_the_store_and_are_stored_once(held: Cluster, half
     assert told(reader, id) == LIFE
     assert held.manager.replies(waiter)[0].json()["success"]
     assert id in held.manager.service.inactive
-    assert held.manager.replies(drain)[0].errnum == errno.ENOSPC, "who waits for quiet is told why it does not come"
+    assert held.manager.replies(drain)[0].errnum == errno.ENOSPC, (
+        "who waits for quiet is told why it does not come"
+    )
     texts = [entry.text for entry in held.manager.logs if "eventlog commit" in entry.text]
     assert len(texts) == 2, "logged once, and once when it is over"
     assert texts[0].startswith("eventlog commit failed: No space left on device")
@@ -202,7 +218,9 @@ async def test_submissions_are_refused_at_once_while_events_wait(held: Cluster) 
     await held.submit()
 
 
-async def test_too_many_unsaved_events_stop_what_makes_more(held: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_unsaved_events_stop_what_makes_more(
+    held: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(journal_module, "BACKLOG_MAX", 5)
     id, waiting = await running(held), await held.submit(urgency=0)
     held.kvs.fail = FULL
@@ -237,7 +255,9 @@ async def test_a_stop_with_unsaved_events_fails() -> None:
     cluster.kvs.fail = FULL
     end(cluster, id)
     await cluster.manager.until(lambda: journal(cluster).trouble is not None)
-    with pytest.raises(OSError, match="4 job events are not stored: No space left on device") as failure:
+    with pytest.raises(
+        OSError, match="4 job events are not stored: No space left on device"
+    ) as failure:
         await cluster.manager.service.stop()
     assert failure.value.errno == errno.ENOSPC
     cluster.kvs.fail = None
@@ -245,7 +265,9 @@ async def test_a_stop_with_unsaved_events_fails() -> None:
     assert cluster.names(id) == LIFE, "a second try finds the store well"
 
 
-async def test_every_commit_of_events_is_synchronous_when_the_store_survives(durable: Cluster) -> None:
+async def test_every_commit_of_events_is_synchronous_when_the_store_survives(
+    durable: Cluster,
+) -> None:
     id = await running(durable)
     end(durable, id)
     await durable.until_event(id, "clean")
@@ -254,7 +276,9 @@ async def test_every_commit_of_events_is_synchronous_when_the_store_survives(dur
     assert durable.kvs.flags.count(0) == 1, "job-ingest's own, which the next one covers"
 
 
-async def test_a_job_is_handed_to_execution_after_its_alloc_event_is_stored(durable: Cluster) -> None:
+async def test_a_job_is_handed_to_execution_after_its_alloc_event_is_stored(
+    durable: Cluster,
+) -> None:
     id = await durable.submit(urgency=0)
     gate = Gate(durable)
     gate.open.clear()
@@ -269,7 +293,9 @@ async def test_a_job_is_handed_to_execution_after_its_alloc_event_is_stored(dura
     assert durable.manager.service.stats()["running"] == 1
 
 
-async def test_a_job_canceled_before_its_alloc_event_is_stored_is_not_started(durable: Cluster) -> None:
+async def test_a_job_canceled_before_its_alloc_event_is_stored_is_not_started(
+    durable: Cluster,
+) -> None:
     id = await durable.submit(urgency=0)
     gate = Gate(durable)
     gate.open.clear()
@@ -284,17 +310,27 @@ async def test_a_job_canceled_before_its_alloc_event_is_stored_is_not_started(du
     assert durable.manager.service.stats()["running"] == 0
 
 
-async def test_an_exception_is_told_when_it_is_stored_but_ends_the_tasks_all_the_same(durable: Cluster) -> None:
+async def test_an_exception_is_told_when_it_is_stored_but_ends_the_tasks_all_the_same(
+    durable: Cluster,
+) -> None:
     id = await running(durable)
     await durable.manager.until(lambda: journal(durable).idle)
     durable.kvs.fail = FULL
-    with pytest.raises(OSError, match="done, but not stored yet: No space left on device") as failure:
-        await durable.manager.request("job-manager.raise", {"id": id, "type": "cancel", "severity": 0})
+    with pytest.raises(
+        OSError, match="done, but not stored yet: No space left on device"
+    ) as failure:
+        await durable.manager.request(
+            "job-manager.raise", {"id": id, "type": "cancel", "severity": 0}
+        )
     assert failure.value.errno == errno.ENOSPC
-    await durable.manager.until(lambda: any(m.topic == "job-exec.abort" for m in durable.manager.sent))
+    await durable.manager.until(
+        lambda: any(m.topic == "job-exec.abort" for m in durable.manager.sent)
+    )
     assert not [m for m in durable.manager.events if m.topic == "job-exception"]
     durable.kvs.fail = None
-    await durable.manager.until(lambda: any(m.topic == "job-exception" for m in durable.manager.events))
+    await durable.manager.until(
+        lambda: any(m.topic == "job-exception" for m in durable.manager.events)
+    )
     assert durable.names(id)[-1] == "exception"
 
 
@@ -327,7 +363,9 @@ async def test_a_submission_is_answered_after_its_own_commit_whatever_else_waits
     gate = Gate(cluster)
     gate.open.clear()
     for number in range(600):
-        cluster.manager.submit("job-manager.raise", {"id": ids[0], "type": "x", "severity": 5, "note": str(number)})
+        cluster.manager.submit(
+            "job-manager.raise", {"id": ids[0], "type": "x", "severity": 5, "note": str(number)}
+        )
     await cluster.manager.until(lambda: gate.waiting == 1)
     submission = asyncio.ensure_future(cluster.submit(urgency=0))
     await cluster.manager.until(lambda: bool(cluster.manager.service.machine.embryos))
@@ -337,7 +375,9 @@ async def test_a_submission_is_answered_after_its_own_commit_whatever_else_waits
     await cluster.stop()
 
 
-async def test_a_submission_is_refused_though_its_commit_holds_events_that_are_tried_again(held: Cluster) -> None:
+async def test_a_submission_is_refused_though_its_commit_holds_events_that_are_tried_again(
+    held: Cluster,
+) -> None:
     id = await running(held)
     await held.manager.until(lambda: journal(held).idle)
     gate = Gate(held)

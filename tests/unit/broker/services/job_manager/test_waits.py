@@ -18,7 +18,11 @@ def test_zombie_is_reaped_once() -> None:
     table: WaitTable[str] = WaitTable()
     table.add_job(1)
     assert table.ended(ended(1)) is None
-    assert table.wait(1, "a") == {"id": 1, "success": True, "errstr": "task(s) exited with exit code 0"}
+    assert table.wait(1, "a") == {
+        "id": 1,
+        "success": True,
+        "errstr": "task(s) exited with exit code 0",
+    }
     with pytest.raises(OSError, match=NOT_WAITABLE):
         table.wait(1, "a")
 

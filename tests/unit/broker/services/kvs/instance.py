@@ -92,7 +92,9 @@ class ScriptedStore(Service):
         return {"value": self.checkpoint}
 
 
-async def boot(size: int = 1, rundir: str = "/nonexistent", *, store: type[Service] | None = None) -> Wired:
+async def boot(
+    size: int = 1, rundir: str = "/nonexistent", *, store: type[Service] | None = None
+) -> Wired:
     """Start content and kvs modules on ``size`` ranks, and a backing store on rank 0."""
     wired = Wired(size, rundir)
     for rank in range(size):
@@ -108,16 +110,22 @@ async def boot_sqlite(rundir: str) -> Wired:
     return await boot(rundir=rundir, store=ContentSqliteService)
 
 
-async def commit(h: AsyncFlux, txn: Txn, namespace: str = "primary", flags: int = 0) -> dict[str, Any]:
+async def commit(
+    h: AsyncFlux, txn: Txn, namespace: str = "primary", flags: int = 0
+) -> dict[str, Any]:
     return await commit_ops(h, txn.ops, namespace, flags)
 
 
-async def commit_ops(h: AsyncFlux, ops: list[Any], namespace: str = "primary", flags: int = 0) -> dict[str, Any]:
+async def commit_ops(
+    h: AsyncFlux, ops: list[Any], namespace: str = "primary", flags: int = 0
+) -> dict[str, Any]:
     """Commit operations that no well-behaved client would send."""
     return await h.rpc("kvs.commit", {"namespace": namespace, "flags": flags, "ops": ops})
 
 
-async def look(h: AsyncFlux, key: str, flags: int = 0, namespace: str = "primary") -> dict[str, Any]:
+async def look(
+    h: AsyncFlux, key: str, flags: int = 0, namespace: str = "primary"
+) -> dict[str, Any]:
     return (await h.rpc("kvs.lookup", {"key": key, "namespace": namespace, "flags": flags}))["val"]
 
 

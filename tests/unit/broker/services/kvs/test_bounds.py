@@ -13,7 +13,15 @@ from flux import treeobj
 from flux.kvs_limits import BATCH_OPS, FENCE_PROCS, GUEST_VALUE_BYTES, KEY_DEPTH, TREEOBJ_DEPTH
 from flux.kvs_txn import READDIR, TREEOBJ, Txn
 from flux.wire import json
-from tests.unit.broker.services.kvs.instance import boot, commit, commit_ops, errnum, get, look, version
+from tests.unit.broker.services.kvs.instance import (
+    boot,
+    commit,
+    commit_ops,
+    errnum,
+    get,
+    look,
+    version,
+)
 from tests.unit.broker.services.wired import Wired
 
 GUEST = 2000
@@ -83,12 +91,23 @@ async def test_names_of_fences_and_their_count(wired: tuple[Wired, int]) -> None
 async def test_lookups(wired: tuple[Wired, int]) -> None:
     instance, rank = wired
     h = instance.client(rank)
-    for key, expected in ((DEEP, errno.ENAMETOOLONG), (LONG, errno.ENAMETOOLONG), ("a\0", errno.EINVAL)):
+    for key, expected in (
+        (DEEP, errno.ENAMETOOLONG),
+        (LONG, errno.ENAMETOOLONG),
+        ("a\0", errno.EINVAL),
+    ):
         assert await errnum(look(h, key)) == expected
         assert await errnum(look(h, key, TREEOBJ)) == expected
     rootdir = nested(TREEOBJ_DEPTH + 1)
-    assert await errnum(h.rpc("kvs.lookup", {"key": "a", "flags": 0, "rootdir": rootdir})) == errno.EINVAL
-    for name, expected in (("n" * 300, errno.ENAMETOOLONG), ("two words", errno.EINVAL), ("nosuch", errno.ENOTSUP)):
+    assert (
+        await errnum(h.rpc("kvs.lookup", {"key": "a", "flags": 0, "rootdir": rootdir}))
+        == errno.EINVAL
+    )
+    for name, expected in (
+        ("n" * 300, errno.ENAMETOOLONG),
+        ("two words", errno.EINVAL),
+        ("nosuch", errno.ENOTSUP),
+    ):
         assert await errnum(look(h, "a", 0, name)) == expected
         assert await errnum(h.rpc("kvs.getroot", {"namespace": name, "flags": 0})) == expected
         assert await errnum(h.rpc("kvs.sync", {"namespace": name, "rootseq": 1})) == expected
@@ -161,12 +180,16 @@ async def test_values() -> None:
         assert isinstance(big, OSError) and big.errno == errno.EFBIG
         assert isinstance(small, dict)
     await commit(h, Txn().put_raw("limit", b"x" * 5000))
-    await asyncio.gather(*(commit(h, Txn().append("log", bytes([part]) * 3000)) for part in range(4)))
+    await asyncio.gather(
+        *(commit(h, Txn().append("log", bytes([part]) * 3000)) for part in range(4))
+    )
     assert await get(h, "log") == b"".join(bytes([part]) * 3000 for part in range(4))
     assert len((await look(h, "log", TREEOBJ))["data"]) == 4
     inline = treeobj.directory({f"n{number}": treeobj.val(b"x" * 60) for number in range(100)})
     big, small = await asyncio.gather(
-        commit(h, Txn().put_treeobj("dir", inline)), commit(h, Txn().put_raw("small", "2")), return_exceptions=True
+        commit(h, Txn().put_treeobj("dir", inline)),
+        commit(h, Txn().put_raw("small", "2")),
+        return_exceptions=True,
     )
     assert isinstance(big, OSError) and big.errno == errno.EFBIG
     assert isinstance(small, dict)
@@ -223,6 +246,8 @@ async def test_a_long_queue_becomes_several_batches() -> None:
     wired = await boot()
     h = wired.client()
     many = [{"key": f"k{number}", "flags": 0, "dirent": None} for number in range(BATCH_OPS + 1)]
-    first, second, third = await asyncio.gather(*(commit_ops(h, ops) for ops in (many, many[:1], put("x"))))
+    first, second, third = await asyncio.gather(
+        *(commit_ops(h, ops) for ops in (many, many[:1], put("x")))
+    )
     assert first["rootseq"] + 1 == second["rootseq"] == third["rootseq"] == await version(h)
     await wired.close()

@@ -112,7 +112,9 @@ def test_whole_is_one_blob(large: tuple[Blobs, treeobj.TreeObj]) -> None:
     assert all_entries(whole, blobs.find) == all_entries(obj, blobs.find)
 
 
-@pytest.mark.parametrize("blob", [b"nonsense", b"[]", b",broken", b'{"data":{broken', json.dumps(treeobj.val(b""))])
+@pytest.mark.parametrize(
+    "blob", [b"nonsense", b"[]", b",broken", b'{"data":{broken', json.dumps(treeobj.val(b""))]
+)
 def test_other_blobs_are_refused(blob: bytes) -> None:
     with pytest.raises(OSError, match="does not hold a KVS directory"):
         parse("ref", blob)

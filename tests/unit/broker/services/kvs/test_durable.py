@@ -74,7 +74,9 @@ async def test_commits_during_a_checkpoint_share_the_next(wired: Wired) -> None:
     store.holding = True
     first = start(commit(h, Txn().put_raw("a", "1"), flags=SYNC))
     await until_held(wired)
-    others = [start(commit(h, Txn().put_raw(f"k{number}", "1"), flags=SYNC)) for number in range(50)]
+    others = [
+        start(commit(h, Txn().put_raw(f"k{number}", "1"), flags=SYNC)) for number in range(50)
+    ]
     while (await h.rpc("kvs.stats.get"))["namespace"]["primary"]["#transactions"] < 50:
         pass
     store.release()
@@ -100,7 +102,9 @@ async def test_plain_commits_before_it_do_not_wait_for_the_disk(wired: Wired) ->
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-async def test_a_failed_checkpoint_fails_it_and_keeps_the_plain_ones(wired: Wired, rank: int) -> None:
+async def test_a_failed_checkpoint_fails_it_and_keeps_the_plain_ones(
+    wired: Wired, rank: int
+) -> None:
     h, store = wired.client(rank), store_of(wired)
     store.checkpoint_error = FULL
     commits = [
@@ -111,7 +115,9 @@ async def test_a_failed_checkpoint_fails_it_and_keeps_the_plain_ones(wired: Wire
         commit(h, Txn().append("dir", "3")),
         commit(h, Txn().put_raw("x", "1").append(".x", "2"), flags=SYNC | NO_MERGE),
     ]
-    durable, plain, append, other, third, alone = await asyncio.gather(*commits, return_exceptions=True)
+    durable, plain, append, other, third, alone = await asyncio.gather(
+        *commits, return_exceptions=True
+    )
     for failed in (durable, other, alone):
         assert isinstance(failed, OSError) and failed.errno == errno.ENOSPC
         assert failed.strerror == "the disk is full"
@@ -144,11 +150,16 @@ async def test_what_the_store_may_have_kept_of_a_failed_one_is_replaced(wired: W
     store.checkpoint = {"rootref": "sha1-" + "f" * 40, "sequence": 2}
     await wired.remove(wired.ranks[0].services["kvs"])
     assert store.checkpoint is not None
-    assert (store.checkpoint["rootref"], store.checkpoint["sequence"]) == (before["rootref"], before["rootseq"])
+    assert (store.checkpoint["rootref"], store.checkpoint["sequence"]) == (
+        before["rootref"],
+        before["rootseq"],
+    )
     await wired.add(KvsService)
 
 
-async def test_an_older_root_never_follows_a_newer_one(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_older_root_never_follows_a_newer_one(
+    wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
     h, store = wired.client(), store_of(wired)
 
@@ -194,7 +205,9 @@ async def test_a_backing_store_that_is_unloaded_meanwhile(wired: Wired) -> None:
     assert again.checkpoint["sequence"] == await version(h)
 
 
-async def test_a_backing_store_that_does_not_answer(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_backing_store_that_does_not_answer(
+    wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(checkpoint, "TIMEOUT", 0.05)
     h, store = wired.client(), store_of(wired)
     store.holding = True
@@ -225,7 +238,10 @@ async def test_a_durable_fence(wired: Wired) -> None:
 
     def fence(key: str) -> Any:
         ops = Txn().put_raw(key, "1").ops
-        return h.rpc("kvs.fence", {"namespace": "primary", "flags": SYNC, "ops": ops, "name": "f", "nprocs": 2})
+        return h.rpc(
+            "kvs.fence",
+            {"namespace": "primary", "flags": SYNC, "ops": ops, "name": "f", "nprocs": 2},
+        )
 
     store.checkpoint_error = FULL
     first, second = await asyncio.gather(fence("a"), fence("b"), return_exceptions=True)
@@ -234,8 +250,13 @@ async def test_a_durable_fence(wired: Wired) -> None:
     assert await errnum(look(h, "a")) == errno.ENOENT
 
 
-async def test_a_final_checkpoint_that_fails_is_an_error_where_the_store_persists(tmp_path: Path) -> None:
-    for path, fails in ((f"{tmp_path}/run/content.sqlite", False), (f"{tmp_path}/kept.sqlite", True)):
+async def test_a_final_checkpoint_that_fails_is_an_error_where_the_store_persists(
+    tmp_path: Path,
+) -> None:
+    for path, fails in (
+        (f"{tmp_path}/run/content.sqlite", False),
+        (f"{tmp_path}/kept.sqlite", True),
+    ):
         wired = await boot(rundir=f"{tmp_path}/run", store=ScriptedStore)
         wired.ranks[0].attrs.define("content.backing-path", path)
         h, store = wired.client(), store_of(wired)
@@ -244,7 +265,9 @@ async def test_a_final_checkpoint_that_fails_is_an_error_where_the_store_persist
         store.checkpoint_error = FULL
         kvs = wired.ranks[0].services["kvs"]
         if fails:
-            with pytest.raises(OSError, match="after version 1 is lost: the disk is full") as caught:
+            with pytest.raises(
+                OSError, match="after version 1 is lost: the disk is full"
+            ) as caught:
                 await kvs.stop()
             assert caught.value.errno == errno.ENOSPC
         else:
@@ -297,7 +320,9 @@ async def test_a_checkpoint_whose_root_is_lost_is_said_to_be_one(tmp_path: Path)
     await wired.remove(wired.ranks[0].services["kvs"])
     value = {"rootref": "sha1-" + "0" * 40, "sequence": 1}
     await wired.client().rpc("kvs-checkpoint.put", {"key": "kvs-primary", "value": value})
-    with pytest.raises(OSError, match=r"the root of the last checkpoint, sha1-0+, cannot be read") as caught:
+    with pytest.raises(
+        OSError, match=r"the root of the last checkpoint, sha1-0+, cannot be read"
+    ) as caught:
         await wired.add(KvsService)
     assert caught.value.errno == errno.ENOENT
     await wired.close()

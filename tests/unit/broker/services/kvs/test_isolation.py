@@ -15,7 +15,15 @@ from broker.services.kvs.directory import Draft
 from broker.services.kvs.leader import Leader
 from flux import treeobj
 from flux.kvs_txn import Txn
-from tests.unit.broker.services.kvs.instance import ScriptedStore, boot, commit, errnum, get, look, version
+from tests.unit.broker.services.kvs.instance import (
+    ScriptedStore,
+    boot,
+    commit,
+    errnum,
+    get,
+    look,
+    version,
+)
 from tests.unit.broker.services.wired import Wired
 
 GUEST = 2000
@@ -39,7 +47,9 @@ async def together(*commits: Any) -> list[int]:
     return numbers
 
 
-def fail_on(monkeypatch: pytest.MonkeyPatch, cls: type, method: str, name: str, exc: Exception) -> None:
+def fail_on(
+    monkeypatch: pytest.MonkeyPatch, cls: type, method: str, name: str, exc: Exception
+) -> None:
     """Have ``method`` raise ``exc`` when its first argument mentions ``name``."""
     original = getattr(cls, method)
 
@@ -70,7 +80,9 @@ async def test_an_exception_while_operations_are_applied(
     assert logged is not isinstance(exc, OSError)
 
 
-async def test_an_exception_while_directories_become_blobs(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_exception_while_directories_become_blobs(
+    wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
     h = wired.client()
     original = Draft.seal
 
@@ -80,7 +92,10 @@ async def test_an_exception_while_directories_become_blobs(wired: Wired, monkeyp
         return original(self, *args, **others)
 
     monkeypatch.setattr(Draft, "seal", seal)
-    txns = [Txn().put_raw(f"d{number}.{name}", "1") for number, name in enumerate(["a", "b", "poison", "c"])]
+    txns = [
+        Txn().put_raw(f"d{number}.{name}", "1")
+        for number, name in enumerate(["a", "b", "poison", "c"])
+    ]
     assert await together(*(commit(h, txn) for txn in txns)) == [0, 0, errno.EINVAL, 0]
     assert await get(h, "d3.c") == b"1"
     assert await errnum(commit(h, txns[2])) == errno.EINVAL
@@ -119,7 +134,9 @@ async def test_a_failing_store_request_is_tried_for_each_namespace(
     assert await together(commit(h, Txn().put_raw("b", "1"), "own")) == [0]
 
 
-async def test_an_exception_while_a_root_is_published(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_exception_while_a_root_is_published(
+    wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
     h = wired.client()
     await h.rpc("kvs.namespace-create", {"namespace": "own", "owner": GUEST, "flags": 0})
     original = Leader._set_root
@@ -189,14 +206,18 @@ async def test_an_answer_that_cannot_be_sent_is_no_matter_to_others(
         asyncio.ensure_future(commit(h, txn))
         for txn in (Txn().put_raw("mute", "1"), Txn().append("dir", "mute").put_raw("mute", "1"))
     ]
-    assert await together(commit(h, Txn().put_raw("a", "1")), commit(h, Txn().append("dir", "1"))) == [0, errno.EISDIR]
+    assert await together(
+        commit(h, Txn().put_raw("a", "1")), commit(h, Txn().append("dir", "1"))
+    ) == [0, errno.EISDIR]
     assert await together(commit(h, Txn().put_raw("b", "1"))) == [0]
     assert not any(one.done() for one in mute)
     for one in mute:
         one.cancel()
 
 
-async def test_many_bad_transactions_fail_alone_in_few_passes(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_bad_transactions_fail_alone_in_few_passes(
+    wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
     h = wired.client()
     await commit(h, Txn().mkdir("dir"))
     applied = 0
@@ -211,7 +232,11 @@ async def test_many_bad_transactions_fail_alone_in_few_passes(wired: Wired, monk
     txns: list[Txn] = []
     for number in range(300):
         txns.append(Txn().put_raw(f"good{number}", "1"))
-        txns.append(Txn().append("dir", "x") if number % 2 else Txn().put_raw(f"bad{number}", "1").append("dir", "x"))
+        txns.append(
+            Txn().append("dir", "x")
+            if number % 2
+            else Txn().put_raw(f"bad{number}", "1").append("dir", "x")
+        )
     answers = await together(*(commit(h, txn) for txn in txns))
     assert answers == [0, errno.EISDIR] * 300
     names = set((await look(h, ".", 1))["data"])
@@ -243,7 +268,11 @@ async def test_a_lost_blob_fails_its_watcher_only(wired: Wired) -> None:
         "namespace": "primary",
         "userid": 0,
         "rolemask": 1,
-        "lookups": [{"key": "lost", "flags": 0}, {"key": "kept", "flags": 0}, {"key": "nosuch", "flags": 0}],
+        "lookups": [
+            {"key": "lost", "flags": 0},
+            {"key": "kept", "flags": 0},
+            {"key": "nosuch", "flags": 0},
+        ],
     }
     first, second, third = (await h.rpc("kvs.lookup-plus", body))["results"]
     assert first == {"errnum": errno.ENOENT}
@@ -265,7 +294,9 @@ async def test_a_damaged_root_is_answered() -> None:
     await h.rpc("kvs.dropcache")
     assert content.stats()["count"] == 0
     assert await errnum(look(h, "a")) == errno.EINVAL
-    assert await together(*(commit(h, Txn().put_raw(key, "1")) for key in "bc")) == [errno.EINVAL] * 2
+    assert (
+        await together(*(commit(h, Txn().put_raw(key, "1")) for key in "bc")) == [errno.EINVAL] * 2
+    )
     assert await version(h) == 1
     await wired.close()
 
@@ -305,7 +336,9 @@ async def test_a_follower_that_missed_events_asks_until_it_is_up_to_date() -> No
     forged = {"namespace": "primary", "rootref": NOWHERE, "rootseq": 50, "owner": 0, "keys": []}
     wired.publish("kvs.setroot-primary", forged)
     wired.publish("kvs.setroot-primary", forged)
-    answers = await asyncio.gather(*(commit(leader, Txn().put_raw("n", str(n)), flags=1) for n in range(10)))
+    answers = await asyncio.gather(
+        *(commit(leader, Txn().put_raw("n", str(n)), flags=1) for n in range(10))
+    )
     await h.rpc("kvs.sync", {"namespace": "primary", "rootseq": answers[-1]["rootseq"]})
     assert await get(h, "n") == b"9"
     await wired.close()

@@ -20,7 +20,9 @@ def _ops(keys: list[str]) -> list[dict[str, object]]:
 def test_all_missing_directories_are_named_together() -> None:
     cache = ObjectCache()
     keys = [f"job{number}.eventlog" for number in range(20)]
-    first = Batch(cache, _root(cache), "primary").apply([Transaction(parse_ops(_ops(keys)), 0, None)])
+    first = Batch(cache, _root(cache), "primary").apply(
+        [Transaction(parse_ops(_ops(keys)), 0, None)]
+    )
     root = first.rootref
     fresh = ObjectCache()
     rounds = []
@@ -49,7 +51,11 @@ def test_a_malformed_transaction_fails_alone() -> None:
     cache = ObjectCache()
     root = _root(cache)
     good = Transaction(parse_ops(_ops(["a"])), 0, "good")
-    bad = Transaction(parse_ops([*_ops(["d.x"]), {"key": "d", "flags": APPEND, "dirent": treeobj.val(b"x")}]), 0, "bad")
+    bad = Transaction(
+        parse_ops([*_ops(["d.x"]), {"key": "d", "flags": APPEND, "dirent": treeobj.val(b"x")}]),
+        0,
+        "bad",
+    )
     result = Batch(cache, root, "primary").apply([bad, good])
     assert [txn.origin for txn in result.applied] == ["good"]
     assert [txn.origin for txn, _ in result.failed] == ["bad"]

@@ -78,7 +78,10 @@ async def test_commit_errors_leave_the_root_alone(wired: Wired) -> None:
         (Txn().append("far", "1").ops, errno.EOPNOTSUPP),
         (Txn().put_raw("far.x", "1").ops, errno.EINVAL),
     ):
-        assert await errnum(h.rpc("kvs.commit", {"namespace": "primary", "flags": 0, "ops": ops})) == expected, ops
+        assert (
+            await errnum(h.rpc("kvs.commit", {"namespace": "primary", "flags": 0, "ops": ops}))
+            == expected
+        ), ops
     assert await errnum(commit(h, Txn().put("x", 1), flags=64)) == errno.EINVAL
     assert await errnum(commit(h, Txn().put("x", 1), "nosuch")) == errno.ENOTSUP
     assert await h.rpc("kvs.getroot", {"namespace": "primary", "flags": 0}) == before
@@ -88,7 +91,9 @@ async def test_concurrent_commits_share_a_root_unless_told_not_to(wired: Wired) 
     h = wired.client()
     answers = await asyncio.gather(*(commit(h, Txn().put(f"k{i}", i)) for i in range(10)))
     assert {answer["rootseq"] for answer in answers} == {1}
-    answers = await asyncio.gather(*(commit(h, Txn().put("k", i), flags=NO_MERGE) for i in range(3)))
+    answers = await asyncio.gather(
+        *(commit(h, Txn().put("k", i), flags=NO_MERGE) for i in range(3))
+    )
     assert [answer["rootseq"] for answer in answers] == [2, 3, 4]
     assert await get(h, "k9") == b"9"
     assert await get(h, "k") == b"2"
@@ -142,7 +147,10 @@ async def test_snapshot_lookup(wired: Wired) -> None:
     bad = h.rpc("kvs.lookup", {"key": "s.a", "flags": 0, "rootdir": treeobj.val(b"x")})
     assert await errnum(bad) == errno.EINVAL
     unknown = treeobj.dirref("sha1-" + "0" * 40)
-    assert await errnum(h.rpc("kvs.lookup", {"key": "s.a", "flags": 0, "rootdir": unknown})) == errno.ENOENT
+    assert (
+        await errnum(h.rpc("kvs.lookup", {"key": "s.a", "flags": 0, "rootdir": unknown}))
+        == errno.ENOENT
+    )
 
 
 async def test_namespaces(wired: Wired) -> None:
@@ -162,7 +170,9 @@ async def test_namespaces(wired: Wired) -> None:
     assert await get(h, "k", "own") == b"v"
     assert await errnum(get(other, "k", "own")) == errno.EPERM
     assert await errnum(commit(guest, Txn().put("k", 1))) == errno.EPERM
-    assert await errnum(guest.rpc("kvs.namespace-create", {**create, "namespace": "n"})) == errno.EPERM
+    assert (
+        await errnum(guest.rpc("kvs.namespace-create", {**create, "namespace": "n"})) == errno.EPERM
+    )
     waiting = asyncio.ensure_future(h.rpc("kvs.sync", {"namespace": "own", "rootseq": 99}))
     await asyncio.sleep(0)
     assert await h.rpc("kvs.namespace-remove", {"namespace": "own"}) == {}
@@ -186,7 +196,10 @@ async def test_fence_combines(wired: Wired) -> None:
 
     def fence(key: str, nprocs: int = 2) -> Any:
         ops = Txn().put(key, 1).ops
-        return h.rpc("kvs.fence", {"namespace": "primary", "flags": 0, "ops": ops, "name": "f", "nprocs": nprocs})
+        return h.rpc(
+            "kvs.fence",
+            {"namespace": "primary", "flags": 0, "ops": ops, "name": "f", "nprocs": nprocs},
+        )
 
     first = asyncio.ensure_future(fence("a"))
     await asyncio.sleep(0)
@@ -202,7 +215,9 @@ async def test_followers_read_their_own_writes(four: Wired) -> None:
     h = four.client(3)
     answer = await commit(h, Txn().put_raw("a.b", "x" * 200))
     assert await get(h, "a.b") == b"x" * 200
-    assert (await h.rpc("kvs.getroot", {"namespace": "primary", "flags": 0}))["rootref"] == answer["rootref"]
+    assert (await h.rpc("kvs.getroot", {"namespace": "primary", "flags": 0}))["rootref"] == answer[
+        "rootref"
+    ]
     await commit(four.client(0), Txn().put_raw("a.c", "1"))
     version = (await four.client(0).rpc("kvs.getroot", {"namespace": "primary"}))["rootseq"]
     for rank in range(4):
@@ -232,7 +247,9 @@ async def test_dropcache_and_statistics(wired: Wired) -> None:
     h = wired.client()
     await commit(h, Txn().put_raw("a.b", "x" * 5000))
     await h.rpc("kvs.dropcache")
-    assert [entry.text for entry in wired.logs if "cache entries" in entry.text] == ["dropped 4 of 4 cache entries"]
+    assert [entry.text for entry in wired.logs if "cache entries" in entry.text] == [
+        "dropped 4 of 4 cache entries"
+    ]
     assert await get(h, "a.b") == b"x" * 5000
     stats = await h.rpc("kvs.stats.get")
     assert stats["cache"]["#faults"] == 3
@@ -294,7 +311,10 @@ async def test_restart_finds_what_a_sync_commit_wrote(tmp_path: Path) -> None:
 
 async def test_a_client_that_goes_away_waits_no_longer(wired: Wired) -> None:
     h, other = wired.client(), wired.client()
-    waits = [asyncio.ensure_future(one.rpc("kvs.sync", {"namespace": "primary", "rootseq": 99})) for one in (h, other)]
+    waits = [
+        asyncio.ensure_future(one.rpc("kvs.sync", {"namespace": "primary", "rootseq": 99}))
+        for one in (h, other)
+    ]
     while (await other.rpc("kvs.stats.get"))["namespace"]["primary"]["#syncers"] < 2:
         pass
     wired.disconnect(h)

@@ -17,7 +17,8 @@ from tests.unit.broker.services.wired import Wired
 def tree(held: Held, **directories: list[str]) -> None:
     """Hold directories, given as names and the names of those below."""
     entries: dict[str, Entries] = {
-        name: {child: treeobj.dirref(child) for child in below} for name, below in directories.items()
+        name: {child: treeobj.dirref(child) for child in below}
+        for name, below in directories.items()
     }
     held.add(entries, lambda ref: 10)
 
@@ -114,7 +115,9 @@ async def test_directories_that_are_superseded_are_never_written(tmp_path: Path)
     assert held == 20 * 3
     settle(wired)
     await h.rpc("content.flush")
-    assert (await h.rpc("content-sqlite.stats.get"))["object_count"] == before + 1 + 3  # and the empty directory
+    assert (await h.rpc("content-sqlite.stats.get"))[
+        "object_count"
+    ] == before + 1 + 3  # and the empty directory
     assert (await h.rpc("content.stats.get"))["held"] == held - 3
     wired.ranks[0].attrs.set("content.grace-period", "0")
     await asyncio.sleep(0)

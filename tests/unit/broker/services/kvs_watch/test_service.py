@@ -90,7 +90,11 @@ async def test_appends_arrive_once_and_in_order(far: tuple[Wired, AsyncFlux]) ->
         expected = "".join(f"<{n}>" for n in range(100)).encode()
         leader = wired.client(0)
         for number in range(1, 100):
-            body = {"namespace": "primary", "flags": 0, "ops": Txn().append("log", f"<{number}>").ops}
+            body = {
+                "namespace": "primary",
+                "flags": 0,
+                "ops": Txn().append("log", f"<{number}>").ops,
+            }
             leader.post("kvs.commit", body, lambda msg: None)
             if number % 7 == 0:
                 await put(wired, Txn().put_raw("other", "x"))
@@ -121,7 +125,9 @@ async def test_wait_for_creation(far: tuple[Wired, AsyncFlux]) -> None:
     once = asyncio.ensure_future(h.rpc("kvs-watch.lookup", body))
     async with watch(h, "deep.er.key", WAITCREATE) as stream:
         await put(wired, Txn().put_raw("x", "1"))
-        await put(wired, Txn().put_treeobj("deep.er", treeobj.directory({"key": treeobj.val(b"here")})))
+        await put(
+            wired, Txn().put_treeobj("deep.er", treeobj.directory({"key": treeobj.val(b"here")}))
+        )
         assert await value(stream) == b"here"
         assert treeobj.decode_val((await once)["val"]) == b"here"
         await put(wired, Txn().put_raw("deep.er.key", "again"))
@@ -147,7 +153,9 @@ async def test_errors(far: tuple[Wired, AsyncFlux]) -> None:
     assert caught.value.errno == errno.EPROTO
 
 
-async def test_a_removed_namespace_ends_the_watch_after_its_last_value(far: tuple[Wired, AsyncFlux]) -> None:
+async def test_a_removed_namespace_ends_the_watch_after_its_last_value(
+    far: tuple[Wired, AsyncFlux],
+) -> None:
     wired, h = far
     leader = wired.client(0)
     await leader.rpc("kvs.namespace-create", {"namespace": "job-1", "owner": -1, "flags": 0})
@@ -168,7 +176,11 @@ async def test_cancel_and_disconnect_leave_nothing(far: tuple[Wired, AsyncFlux])
     stream = watch(h, "w")
     async with stream:
         await value(stream)
-        h.post("kvs-watch.cancel", {"matchtag": stream.matchtag}, lambda msg: replies.append(msg.errnum))
+        h.post(
+            "kvs-watch.cancel",
+            {"matchtag": stream.matchtag},
+            lambda msg: replies.append(msg.errnum),
+        )
         assert await stream.next_message() is None
     assert service.stats() == {"watchers": 0, "namespace-count": 0}
     async with watch(h, "w") as stream:

@@ -68,7 +68,14 @@ def test_index_finds_by_key_parent_and_for_every_root() -> None:
 
 
 @pytest.mark.parametrize(
-    "flags", [WATCH_UNIQ, WATCH | WATCH_UNIQ | WATCH_FULL, WATCH | WATCH_APPEND | 1, WATCH | 32, WATCH | 1 << 20]
+    "flags",
+    [
+        WATCH_UNIQ,
+        WATCH | WATCH_UNIQ | WATCH_FULL,
+        WATCH | WATCH_APPEND | 1,
+        WATCH | 32,
+        WATCH | 1 << 20,
+    ],
 )
 def test_senseless_flags(flags: int) -> None:
     with pytest.raises(OSError) as caught:

@@ -32,7 +32,10 @@ class Store:
         return {"val": treeobj.val(self.values[payload["key"]])}
 
     def names(self) -> list[str]:
-        return [entry["name"] for entry in eventlog.decode(self.values.get("resource.eventlog", b"").decode())]
+        return [
+            entry["name"]
+            for entry in eventlog.decode(self.values.get("resource.eventlog", b"").decode())
+        ]
 
 
 def _item(rank: int, xml: str) -> dict[str, Any]:
@@ -115,7 +118,12 @@ async def test_one_scheduler_at_a_time() -> None:
         ("drain", {}, errno.EPROTO, "Protocol error"),
         ("topo-reduce", {"reports": [{}], "xml": {}}, errno.EPROTO, "malformed inventory"),
         ("topo-reduce", _report(7), errno.EINVAL, "inventory of rank 7 is not valid"),
-        ("topo-reduce", {"reports": [_item(1, "unsent")], "xml": {}}, errno.EINVAL, "inventory of rank 1 is not valid"),
+        (
+            "topo-reduce",
+            {"reports": [_item(1, "unsent")], "xml": {}},
+            errno.EINVAL,
+            "inventory of rank 1 is not valid",
+        ),
         ("reload", {"path": "/nosuch/R"}, errno.ENOENT, "No such file or directory"),
     ],
 )
@@ -197,7 +205,11 @@ async def test_drain_is_durable_where_the_store_is(persists: bool) -> None:
         return answer
 
     rpcs = {"kvs.commit": commit, "kvs.lookup": store.lookup}
-    attrs = {"content.backing-path": "/kept/content.sqlite" if persists else "/nonexistent/content.sqlite"}
+    attrs = {
+        "content.backing-path": "/kept/content.sqlite"
+        if persists
+        else "/nonexistent/content.sqlite"
+    }
     harness = ServiceHarness(ResourceService, size=2, rpcs=rpcs, attrs=attrs)
     await harness.start()
     await _complete(harness)
@@ -207,7 +219,9 @@ async def test_drain_is_durable_where_the_store_is(persists: bool) -> None:
     assert commits[-1][0] == (2 if persists else 0)
     full = True
     if persists:
-        with pytest.raises(OSError, match="ranks 1 are undrained, but this is not on disk: the disk is full") as caught:
+        with pytest.raises(
+            OSError, match="ranks 1 are undrained, but this is not on disk: the disk is full"
+        ) as caught:
             await harness.request("resource.undrain", {"targets": "1"})
         assert caught.value.errno == errno.ENOSPC
     else:

@@ -58,7 +58,9 @@ def test_select_ranks_keeps_their_hosts() -> None:
 
 def test_renumber_starts_at_rank_zero() -> None:
     job = make_r([{"rank": "3,7", "children": {"core": "2"}}], ["a", "b"], 5.0, 9.0)
-    assert renumber(job) == make_r([{"rank": "0-1", "children": {"core": "2"}}], ["a", "b"], 5.0, 9.0)
+    assert renumber(job) == make_r(
+        [{"rank": "0-1", "children": {"core": "2"}}], ["a", "b"], 5.0, 9.0
+    )
 
 
 def test_acquire_then_changes_only() -> None:
@@ -89,7 +91,10 @@ def test_status_groups_ranks_drained_together() -> None:
     state.drain(IDset("0-1"), "all", 1.5)
     state.drain(IDset("3"), "", 2.5)
     status = state.status()
-    assert status["drain"] == {"0-1": {"timestamp": 1.5, "reason": "all"}, "3": {"timestamp": 2.5, "reason": ""}}
+    assert status["drain"] == {
+        "0-1": {"timestamp": 1.5, "reason": "all"},
+        "3": {"timestamp": 2.5, "reason": ""},
+    }
     assert (status["online"], status["offline"]) == ("0-3", "")
 
 
@@ -132,7 +137,10 @@ def test_replay_restores_drained_ranks() -> None:
 
 
 _OPERATIONS = st.lists(
-    st.tuples(st.sampled_from(["drain", "undrain", "online", "offline"]), st.sets(st.integers(0, 7), min_size=1)),
+    st.tuples(
+        st.sampled_from(["drain", "undrain", "online", "offline"]),
+        st.sets(st.integers(0, 7), min_size=1),
+    ),
     max_size=30,
 )
 

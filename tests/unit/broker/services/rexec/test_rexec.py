@@ -28,7 +28,13 @@ class Call:
     """One broker.rexec request and its responses."""
 
     def __init__(self, harness: Harness, argv: list[str], cwd: str = "/", **streams: int) -> None:
-        command = {"cwd": cwd, "cmdline": argv, "env": {"PATH": os.environ["PATH"]}, "opts": {}, "channels": []}
+        command = {
+            "cwd": cwd,
+            "cmdline": argv,
+            "env": {"PATH": os.environ["PATH"]},
+            "opts": {},
+            "channels": [],
+        }
         payload = {"cmd": dumps_str(command), "on_stdout": 1, "on_stderr": 1, **streams}
         self.harness = harness
         self.tag = harness.submit("broker.rexec", payload)
@@ -42,7 +48,9 @@ class Call:
         return int(next(answer["pid"] for answer in self.answers if "pid" in answer))
 
     async def until(self, **fields: Any) -> None:
-        await self.harness.until(lambda: any(fields.items() <= answer.items() for answer in self.answers), 20)
+        await self.harness.until(
+            lambda: any(fields.items() <= answer.items() for answer in self.answers), 20
+        )
 
     def text(self, stream: str) -> str:
         ios = [answer["io"] for answer in self.answers if answer["type"] == "output"]
@@ -64,7 +72,10 @@ async def test_the_course_of_a_command(harness: Harness) -> None:
 async def test_no_such_program(harness: Harness) -> None:
     call = Call(harness, ["nosuchcmd"])
     await call.until(state=1)
-    assert call.answers == [{"type": "start", "rank": 1}, {"type": "state", "rank": 1, "state": 1, "errno": 2}]
+    assert call.answers == [
+        {"type": "start", "rank": 1},
+        {"type": "state", "rank": 1, "state": 1, "errno": 2},
+    ]
 
 
 async def test_input_is_written(harness: Harness) -> None:
@@ -72,7 +83,9 @@ async def test_input_is_written(harness: Harness) -> None:
     await call.until(state=2)
     io = {"stream": "stdin", "rank": "0"}
     await harness.request("broker.rexec.write", {"pid": call.pid, "io": io | {"data": "hello\n"}})
-    await harness.request("broker.rexec.write", {"pid": call.pid, "io": io | {"encoding": "base64", "data": "//8="}})
+    await harness.request(
+        "broker.rexec.write", {"pid": call.pid, "io": io | {"encoding": "base64", "data": "//8="}}
+    )
     await harness.request("broker.rexec.write", {"pid": call.pid, "io": io | {"eof": True}})
     await call.until(type="complete")
     assert "hello\n" in call.text("stdout") and "//8=" in call.text("stdout")
@@ -91,7 +104,9 @@ async def test_signals_and_the_process_list(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("topic", ["broker.disconnect", "broker.rexec.disconnect"])
-async def test_a_client_that_goes_away_takes_its_processes_along(harness: Harness, topic: str) -> None:
+async def test_a_client_that_goes_away_takes_its_processes_along(
+    harness: Harness, topic: str
+) -> None:
     call = Call(harness, ["sleep", "100"])
     await call.until(state=2)
     harness.submit(topic, flags=4)
@@ -104,7 +119,10 @@ async def test_a_missing_directory(harness: Harness) -> None:
     call = Call(harness, ["pwd"], cwd="/nosuch")
     await call.until(type="complete")
     assert call.text("stdout") == "/tmp\n"
-    assert call.text("stderr") == "Could not change dir to /nosuch: No such file or directory. Going to /tmp instead\n"
+    assert (
+        call.text("stderr")
+        == "Could not change dir to /nosuch: No such file or directory. Going to /tmp instead\n"
+    )
 
 
 @pytest.mark.parametrize("cmd", ["", "[]", '{"cmdline":[]}', '{"cmdline":5}'])

@@ -14,7 +14,10 @@ from broker.services.sched_simple.request import ResourceRequest, parse_request
 
 def resources(*groups: tuple[str, str, str], nodelist: str = "") -> dict[str, Any]:
     lite = [{"rank": r, "children": {"core": c, **({"gpu": g} if g else {})}} for r, c, g in groups]
-    return {"version": 1, "execution": {"R_lite": lite, "starttime": 0, "expiration": 0, "nodelist": [nodelist]}}
+    return {
+        "version": 1,
+        "execution": {"R_lite": lite, "starttime": 0, "expiration": 0, "nodelist": [nodelist]},
+    }
 
 
 def pool_of(*groups: tuple[str, str, str], nodelist: str = "", up: bool = True) -> ResourcePool:
@@ -96,9 +99,13 @@ def test_descriptions() -> None:
         },
     }
     assert pool.all_resources()["execution"]["nodelist"] == ["a[0-1]"]
-    assert pool.allocated_resources()["execution"]["R_lite"] == [{"rank": "0", "children": {"core": "0"}}]
+    assert pool.allocated_resources()["execution"]["R_lite"] == [
+        {"rank": "0", "children": {"core": "0"}}
+    ]
     pool.set_up([1], up=False)
-    assert pool.down_resources()["execution"]["R_lite"] == [{"rank": "1", "children": {"core": "0-1"}}]
+    assert pool.down_resources()["execution"]["R_lite"] == [
+        {"rank": "1", "children": {"core": "0-1"}}
+    ]
     assert pool.free_summary() == "rank0/core1"
 
 
@@ -125,7 +132,10 @@ def test_request_of_a_jobspec() -> None:
         "with": [{"type": "core", "count": 3}, {"type": "gpu", "count": 1}],
         "label": "t",
     }
-    spec = {"resources": [{"type": "node", "count": 4, "with": [slot]}], "attributes": {"system": {"duration": 1.5}}}
+    spec = {
+        "resources": [{"type": "node", "count": 4, "with": [slot]}],
+        "attributes": {"system": {"duration": 1.5}},
+    }
     request = parse_request(spec)
     assert request == ResourceRequest(4, 8, 3, 1, 1.5)
     assert str(request) == "{4,8,3}"
@@ -138,7 +148,11 @@ def test_request_of_a_jobspec() -> None:
         {"resources": []},
         {"resources": [{"type": "slot", "count": 0, "with": [{"type": "core", "count": 1}]}]},
         {"resources": [{"type": "slot", "count": 1, "with": [{"type": "gpu", "count": 1}]}]},
-        {"resources": [{"type": "slot", "count": {"min": 1}, "with": [{"type": "core", "count": 1}]}]},
+        {
+            "resources": [
+                {"type": "slot", "count": {"min": 1}, "with": [{"type": "core", "count": 1}]}
+            ]
+        },
         {"resources": [{"type": "rack", "count": 1, "with": []}]},
         {"resources": [{"type": "slot", "count": 1, "with": [{"type": "lamp", "count": 1}]}]},
     ],
@@ -156,7 +170,11 @@ REQUESTS = st.builds(
     st.integers(0, 1),
     st.just(0.0),
     st.booleans(),
-).map(lambda r: ResourceRequest(r.nnodes, r.nslots * (r.nnodes or 1), r.slot_size, r.slot_gpus, 0.0, r.exclusive))
+).map(
+    lambda r: ResourceRequest(
+        r.nnodes, r.nslots * (r.nnodes or 1), r.slot_size, r.slot_gpus, 0.0, r.exclusive
+    )
+)
 
 
 @settings(max_examples=300, deadline=None)
@@ -183,7 +201,9 @@ def test_nothing_is_given_twice_and_all_comes_back(steps: list[ResourceRequest |
                 assert all(pool.nodes[rank].up for rank in allocation.nodes)
                 assert allocation_of(pool.describe(allocation)).nodes == allocation.nodes
                 held.append(allocation)
-        used = [(rank, core) for a in held for rank, (cores_, _) in a.nodes.items() for core in cores_]
+        used = [
+            (rank, core) for a in held for rank, (cores_, _) in a.nodes.items() for core in cores_
+        ]
         assert len(used) == len(set(used)), "a core was given twice"
         free = sum(len(node.free_cores) for node in pool.nodes.values())
         assert free + len(used) == total

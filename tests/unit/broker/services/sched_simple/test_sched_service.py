@@ -20,7 +20,10 @@ RESOURCES = {
         "nodelist": ["vm,vm,vm,vm"],
     },
 }
-EMPTY = {"version": 1, "execution": {"R_lite": [], "starttime": 0.0, "expiration": 0.0, "nodelist": [""]}}
+EMPTY = {
+    "version": 1,
+    "execution": {"R_lite": [], "starttime": 0.0, "expiration": 0.0, "nodelist": [""]},
+}
 
 
 def spec(slots: int = 1, duration: float = 0.0) -> dict[str, Any]:
@@ -29,7 +32,13 @@ def spec(slots: int = 1, duration: float = 0.0) -> dict[str, Any]:
 
 
 def alloc(id: int, priority: int = 16, **how: Any) -> dict[str, Any]:
-    return {"id": id, "priority": priority, "userid": 0, "t_submit": float(id), "jobspec": spec(**how)}
+    return {
+        "id": id,
+        "priority": priority,
+        "userid": 0,
+        "t_submit": float(id),
+        "jobspec": spec(**how),
+    }
 
 
 async def started(
@@ -92,7 +101,10 @@ async def test_denial(sched: ServiceHarness[SchedSimpleService]) -> None:
 
 async def test_waiting_in_priority_order(sched: ServiceHarness[SchedSimpleService]) -> None:
     await sched.request("sched.alloc", alloc(1, slots=8))
-    low, high = sched.submit("sched.alloc", alloc(2, 10)), sched.submit("sched.alloc", alloc(3, 5, slots=8))
+    low, high = (
+        sched.submit("sched.alloc", alloc(2, 10)),
+        sched.submit("sched.alloc", alloc(3, 5, slots=8)),
+    )
     sched.submit("sched.prioritize", {"jobs": [[3, 20], [99, 1]]})
     await sched.request("sched.free", {"id": 1})
     await sched.until(lambda: bool(sched.replies(high)))
@@ -120,7 +132,10 @@ async def test_ranks_go_and_come(sched: ServiceHarness[SchedSimpleService]) -> N
     assert not sched.replies(waiting)
     update(sched, {"up": "2"})
     await sched.until(lambda: bool(sched.replies(waiting)))
-    assert sched.replies(waiting)[0].json()["annotations"]["sched"]["resource_summary"] == "rank2/core0"
+    assert (
+        sched.replies(waiting)[0].json()["annotations"]["sched"]["resource_summary"]
+        == "rank2/core0"
+    )
 
 
 async def test_hello_counts_what_jobs_hold() -> None:
@@ -168,7 +183,9 @@ async def test_a_new_job_manager_is_told_again() -> None:
     await h.request("sched.hello-again")
     assert h.replies(waiting)[0].json() == {"id": 2, "type": 3}
     assert [m.topic for m in h.sent].count("job-manager.sched-ready") == 2
-    assert (await h.request("sched.alloc", alloc(3, slots=8)))["type"] == 0, "what the old one held is free"
+    assert (await h.request("sched.alloc", alloc(3, slots=8)))["type"] == 0, (
+        "what the old one held is free"
+    )
     await h.stop()
 
 
@@ -181,7 +198,9 @@ async def test_hello_again_before_there_are_resources() -> None:
     await h.stop()
 
 
-@pytest.mark.parametrize("jobs", [[None], [[1]], [[1, "x"]], [[True, 1]], [[1, 2, 3]], [{}], None, [[[], []]]])
+@pytest.mark.parametrize(
+    "jobs", [[None], [[1]], [[1, "x"]], [[True, 1]], [[1, 2, 3]], [{}], None, [[[], []]]]
+)
 async def test_malformed_priorities(sched: ServiceHarness[SchedSimpleService], jobs: Any) -> None:
     with pytest.raises(OSError, match=r".") as failure:
         await sched.request("sched.prioritize", {"jobs": jobs})

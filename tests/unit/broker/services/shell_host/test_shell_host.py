@@ -56,7 +56,9 @@ async def harness(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harness]:
     monkeypatch.setattr(module, "HostProcess", FakeHost)
     monkeypatch.setattr(module, "RETRY_START", 0.01)
     monkeypatch.setattr(module, "IDLE_START", 0.0)
-    harness = ServiceHarness(ShellHostService, rpcs={"service.add": lambda _: None, "service.remove": lambda _: None})
+    harness = ServiceHarness(
+        ShellHostService, rpcs={"service.add": lambda _: None, "service.remove": lambda _: None}
+    )
     yield harness
     await harness.stop()
 
@@ -66,7 +68,9 @@ def fake(harness: Harness) -> FakeHost:
     return host  # type: ignore[no-any-return]
 
 
-async def test_a_host_that_cannot_be_started_is_tried_again_and_logged_once(harness: Harness) -> None:
+async def test_a_host_that_cannot_be_started_is_tried_again_and_logged_once(
+    harness: Harness,
+) -> None:
     host = fake(harness)
     host.error = OSError(errno.EMFILE, "Too many open files")
     await harness.start()
@@ -84,7 +88,9 @@ def received(end: socket.socket) -> list[dict[str, Any]]:
 
 
 def start(harness: Harness) -> list[Any]:
-    return harness.stream("shell-host.start", {"id": 7, "userid": 0, "leader": 0, "jobspec": {}, "R": {}})
+    return harness.stream(
+        "shell-host.start", {"id": 7, "userid": 0, "leader": 0, "jobspec": {}, "R": {}}
+    )
 
 
 async def test_a_job_that_no_shell_took_up_is_given_to_another_one_once(harness: Harness) -> None:
