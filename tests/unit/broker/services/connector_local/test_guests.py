@@ -23,8 +23,9 @@ from broker.services.connector_local import client as client_module
 from broker.services.connector_local import limits
 from broker.services.connector_local.service import ConnectorLocalService
 from broker.topology import Topology
-from flux.aio import AsyncFlux, SocketTransport
+from flux.aio import AsyncFlux
 from flux.connect import open_stream
+from flux.connect.stream import SocketTransport
 from flux.wire import framing
 from flux.wire.message import (
     NORESPONSE,
