@@ -390,7 +390,12 @@ class Client(asyncio.Protocol):
         backlog, pushed = self.backlog, msg.type != RESPONSE
         frame = self._service.encoded(msg)
         backlog.push(frame, pushed)
-        if backlog.events + backlog.answers > self.share.limits.backlog or self.share.too_much:
+        limits, share = self.share.limits, self.share
+        if (
+            backlog.events + backlog.answers > limits.backlog
+            or share.answers > 2 * limits.backlog
+            or share.too_much
+        ):
             self._fell_behind(len(frame) if pushed else 0)
         elif not self._flush_due:
             self._flush_due = True
@@ -406,7 +411,8 @@ class Client(asyncio.Protocol):
         if self.backlog.events - pushed > limits.backlog:
             self.cut("does not read its messages")
             return
-        if self.backlog.answers > limits.backlog and not self._held & _ANSWERS:
+        much = self.backlog.answers > limits.backlog or self.share.answers > 2 * limits.backlog
+        if much and self.backlog.answers and not self._held & _ANSWERS:
             self._hold(_ANSWERS)
             self._service.watch()
         if self.share.too_much:
@@ -422,7 +428,9 @@ class Client(asyncio.Protocol):
             piece = backlog.take()
             self._given += len(piece)
             transport.write(piece)
-        if self._held & _ANSWERS and backlog.answers <= self.share.limits.backlog // 2:
+        limits, share = self.share.limits, self.share
+        few = backlog.answers <= limits.backlog // 2 and share.answers <= 2 * limits.backlog
+        if self._held & _ANSWERS and (few or not backlog.answers):
             self._release(_ANSWERS)
             if self._held & _TURN:
                 self._service.wait_turn(self)
