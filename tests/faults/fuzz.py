@@ -179,6 +179,8 @@ class Fuzzer:
                 if self.outcome.figures["bursts"] % BURSTS_PER_JOB == 1:
                     job_runs(line, self.outcome)
         except OSError as exc:
+            if ending:
+                return False  # it was asked to end, and may do so at any moment
             self.outcome.fault(f"after a burst: {exc}")
             return False
         return True
