@@ -1,4 +1,6 @@
-"""The built-in plugin ``.begin-time``: the dependency ``begin-time:TIMESTAMP`` is satisfied at that time (flux-mini(1))."""
+"""The built-in plugin ``.begin-time``: the dependency ``begin-time:TIMESTAMP`` is satisfied at that
+time (flux-mini(1)).
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The built-in plugin ``.dependency-after``: the dependencies ``after``, ``afterany``, ``afterok`` and ``afternotok`` (flux-mini(1)).
+"""The built-in plugin ``.dependency-after``: the dependencies ``after``, ``afterany``, ``afterok``
+and ``afternotok`` (flux-mini(1)).
 
-The job depended on must be active when the dependent one is submitted. A dependency that can no longer be satisfied ends the dependent
-job with an exception of type ``dependency``.
+The job depended on must be active when the dependent one is submitted. A dependency that can no
+longer be satisfied ends the dependent job with an exception of type ``dependency``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The job manager's plugin host: loads plugins and calls their handlers in the order they were loaded."""
+"""The job manager's plugin host: loads plugins and calls their handlers in the order they were
+loaded.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +110,8 @@ class Host:
     def load(self, path: str, conf: Mapping[str, Any] | None = None) -> None:
         """Load a plugin by file name or built-in name and introduce the active jobs to it.
 
-        Raises OSError: ENOENT when there is none, EEXIST when it is loaded already, EINVAL when it cannot be used.
+        Raises OSError: ENOENT when there is none, EEXIST when it is loaded already, EINVAL when it
+        cannot be used.
         """
         name = path if path in BUILTINS else Path(path).name
         if any(plugin.file_name == name for plugin in self.plugins):
@@ -154,7 +157,8 @@ class Host:
         return init  # type: ignore[no-any-return]
 
     def remove(self, pattern: str) -> None:
-        """Remove the plugins matching a glob(7) or ``all``; built-in ones only by a pattern with a leading dot.
+        """Remove the plugins matching a glob(7) or ``all``; built-in ones only by a pattern with a
+        leading dot.
 
         Raises OSError(ENOENT) when none matches, except for ``all``.
         """
@@ -246,7 +250,9 @@ class Host:
             plugin.forget_job(job.id)
 
     def priority(self, job: Any) -> int | None:
-        """Return the priority the plugins give a job, the last word counts; None when it is not available."""
+        """Return the priority the plugins give a job, the last word counts; None when it is not
+        available.
+        """
         topic = "job.state.priority" if job.state == STATE_PRIORITY else "job.priority.get"
         args = Args(job)
         self._call_all(self._handlers(topic), topic, args)
@@ -256,7 +262,9 @@ class Host:
     # Admission
 
     def admit(self, job: Any) -> list[str]:
-        """Let the plugins judge a job in state NEW; returns the dependencies they add. Raises Rejected."""
+        """Let the plugins judge a job in state NEW; returns the dependencies they add. Raises
+        Rejected.
+        """
         self._candidate, self._collecting = job, []
         try:
             handlers = self._handlers("job.validate")
@@ -268,7 +276,9 @@ class Host:
             self._candidate = self._collecting = None
 
     def restore(self, job: Any) -> list[str]:
-        """Introduce a job read from the KVS; returns the dependencies that were not added before."""
+        """Introduce a job read from the KVS; returns the dependencies that were not added
+        before.
+        """
         if job.state != 2:
             self.introduce(job)
             return []
@@ -303,7 +313,9 @@ class Host:
             self._call_all(handlers, topic, args)
 
     def dependency_add(self, job: Any, description: str) -> None:
-        """Add a dependency to a job, at once or with its admission; raises OSError(EEXIST) for one it has or had."""
+        """Add a dependency to a job, at once or with its admission; raises OSError(EEXIST) for one
+        it has or had.
+        """
         collecting = self._collecting if job is self._candidate else None
         if collecting is not None:
             if description not in job.dependencies_seen and description not in collecting:
@@ -314,7 +326,9 @@ class Host:
         self.actions.event(job, "dependency-add", {"description": description})
 
     def reprioritize_all(self) -> None:
-        """Ask the plugins for the priority of every job that is waiting for one or for resources."""
+        """Ask the plugins for the priority of every job that is waiting for one or for
+        resources.
+        """
         for job in list(self.actions.jobs()):
             if job.state in (4, 8) and 0 < job.urgency < 31:
                 priority = self.priority(job)

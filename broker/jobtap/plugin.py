@@ -1,7 +1,8 @@
-"""What a jobtap plugin is given: handlers to register and actions on jobs (flux-jobtap-plugins(7), flux_jobtap_get_flux(3)).
+"""What a jobtap plugin is given: handlers to register and actions on jobs (flux-jobtap-plugins(7),
+flux_jobtap_get_flux(3)).
 
-A plugin is a Python file that defines ``flux_plugin_init(plugin)``. There it registers handlers with `Plugin.add_handler`; each is called
-as ``handler(plugin, topic, args)`` with an `Args`.
+A plugin is a Python file that defines ``flux_plugin_init(plugin)``. There it registers handlers
+with `Plugin.add_handler`; each is called as ``handler(plugin, topic, args)`` with an `Args`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ class Rejected(Exception):
 
 
 class Args:
-    """The arguments of one callback; what the plugin returns goes into ``out`` (``priority``, ``annotations``)."""
+    """The arguments of one callback; what the plugin returns goes into ``out`` (``priority``,
+    ``annotations``).
+    """
 
     __slots__ = ("entry", "job", "out", "prev_state", "unavailable")
 
@@ -35,7 +38,9 @@ class Args:
         self.unavailable = False
 
     def __getitem__(self, key: str) -> Any:
-        """Return an argument by its name in the manual; raises KeyError for one this callback does not have."""
+        """Return an argument by its name in the manual; raises KeyError for one this callback does
+        not have.
+        """
         if key == "jobspec":
             return redacted(self.job.jobspec)
         if key in ("id", "state", "userid", "urgency", "priority", "t_submit"):
@@ -81,11 +86,15 @@ class Plugin:
         self.name = name
 
     def service_register(self, method: str, handler: Callable[[Any], Any]) -> None:
-        """Answer requests to ``job-manager.<name>.<method>`` with ``handler(request)``, like a service's own methods."""
+        """Answer requests to ``job-manager.<name>.<method>`` with ``handler(request)``, like a
+        service's own methods.
+        """
         self.host.actions.service_register(f"job-manager.{self.name}.{method}", handler)
 
     def reject_job(self, args: Args, text: str) -> None:
-        """Refuse the job of a ``job.validate`` or ``job.dependency.*`` callback; does not return."""
+        """Refuse the job of a ``job.validate`` or ``job.dependency.*`` callback; does not
+        return.
+        """
         raise Rejected(text)
 
     def priority_unavail(self, args: Args) -> None:

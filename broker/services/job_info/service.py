@@ -1,7 +1,7 @@
 """The job-info module: what is stored about a job, and its eventlogs as they grow (flux-job(1)).
 
-Rank 0 follows the job manager's journal, so that watching a job costs no KVS traffic; other ranks pass requests on to it together with
-the user who asked.
+Rank 0 follows the job manager's journal, so that watching a job costs no KVS traffic; other ranks
+pass requests on to it together with the user who asked.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ MAX_ID = 1 << 64
 
 
 class JobInfoService(Service):
-    """``job-info.lookup`` and ``job-info.eventlog-watch``, for the instance owner and the owner of the job."""
+    """``job-info.lookup`` and ``job-info.eventlog-watch``, for the instance owner and the owner of
+    the job.
+    """
 
     name = "job-info"
 
@@ -81,7 +83,9 @@ class JobInfoService(Service):
         return decode_val(answer["val"]).decode("utf-8", "surrogateescape")
 
     async def _log_of(self, req: Request, id: int) -> JobLog:
-        """Return a job's eventlog; raises OSError: ENOENT for an unknown job, EPERM for somebody else's."""
+        """Return a job's eventlog; raises OSError: ENOENT for an unknown job, EPERM for somebody
+        else's.
+        """
         log = self._logs.get(id)
         if log is None:
             text = await self._value(id, "eventlog")
@@ -116,7 +120,9 @@ class JobInfoService(Service):
 
     @request("lookup", allow="guest")
     async def lookup(self, req: Request) -> dict[str, Any]:
-        """Return the values of ``keys`` of job ``id``; raises OSError(ENOENT) for an unknown job or key."""
+        """Return the values of ``keys`` of job ``id``; raises OSError(ENOENT) for an unknown job or
+        key.
+        """
         id, keys = req.get("id", int), req.get("keys", list)
         req.get("flags", int, 0)
         if self.ctx.rank != 0:

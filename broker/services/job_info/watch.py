@@ -1,7 +1,8 @@
 """Watches of eventlogs: of a job's own, of the guest's, and those that another rank carries out.
 
-A guest eventlog lives in the job's own namespace while the job runs and is moved into the primary one when it ends. A watch waits for
-the job's ``start`` event, follows the key there, and reads what is left from the moved copy.
+A guest eventlog lives in the job's own namespace while the job runs and is moved into the primary
+one when it ends. A watch waits for the job's ``start`` event, follows the key there, and reads what
+is left from the moved copy.
 """
 
 from __future__ import annotations

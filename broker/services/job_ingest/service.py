@@ -17,10 +17,12 @@ BATCH_JOBS: Final = 250
 
 
 class JobIngestService(Service):
-    """``job-ingest.submit`` {J, urgency, flags} is answered with {id} when the job is in the KVS and with the job manager.
+    """``job-ingest.submit`` {J, urgency, flags} is answered with {id} when the job is in the KVS
+    and with the job manager.
 
-    Submissions that arrive together are committed together. A module argument ``validator-plugins=LIST`` has jobspecs checked by
-    plugins of flux.job.validator in worker processes as well (``validator-args=ARGS``, ``worker-count=N``).
+    Submissions that arrive together are committed together. A module argument
+    ``validator-plugins=LIST`` has jobspecs checked by plugins of flux.job.validator in worker
+    processes as well (``validator-args=ARGS``, ``worker-count=N``).
     """
 
     name = "job-ingest"

@@ -20,7 +20,8 @@ def _exception(field: str) -> Getter:
     return _when_inactive(attrgetter(field))
 
 
-#: In the order `job-list.list-attrs` names them; a value of None means that the job does not have the attribute.
+#: In the order `job-list.list-attrs` names them; a value of None means that the job does not have
+#: the attribute.
 ATTRIBUTES: Final[Mapping[str, Getter]] = {
     "userid": attrgetter("userid"),
     "urgency": attrgetter("urgency"),

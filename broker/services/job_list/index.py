@@ -1,7 +1,9 @@
-"""All jobs in the orders they are listed in, so that a short answer costs little however many jobs there are.
+"""All jobs in the orders they are listed in, so that a short answer costs little however many jobs
+there are.
 
-Pending jobs are listed by priority, the oldest first among equals; running jobs by the time they began, newest first; inactive jobs
-by the time they ended, newest first. Inactive jobs are kept by user and result, pending ones by state.
+Pending jobs are listed by priority, the oldest first among equals; running jobs by the time they
+began, newest first; inactive jobs by the time they ended, newest first. Inactive jobs are kept by
+user and result, pending ones by state.
 """
 
 from __future__ import annotations
@@ -81,15 +83,11 @@ class JobIndex:
         jobspec: Mapping[str, Any] | None = None,
         resources: Mapping[str, Any] | None = None,
     ) -> JobRecord:
-        """Apply one journal event.
+        """Apply one event of the journal to a job, which is created at its first event.
 
-        Args:
-            id: the job, created at its first event.
-            entry: the eventlog entry.
-            seq: its number in the job's eventlog, negative for what is not in the eventlog; an entry seen before is
-                ignored.
-            jobspec: the jobspec, with the first event.
-            resources: R, with the alloc event.
+        ``seq`` is the number of ``entry`` in the job's eventlog, negative for what is not in the
+        eventlog; an entry that was seen before is ignored. The ``jobspec`` comes with the first
+        event, ``resources``, its R, with the alloc event.
         """
         job = self._jobs.get(id)
         if job is None:
@@ -164,10 +162,8 @@ class JobIndex:
     ) -> Iterator[JobRecord]:
         """Yield jobs in listing order.
 
-        Args:
-            states: union of states, 0 for any.
-            results: union of results that inactive jobs may have, 0 for any.
-            userid: whose jobs; FLUX_USERID_UNKNOWN for everybody's.
+        ``states`` is a union of states, ``results`` one of results that inactive jobs may have; 0
+        means any. ``userid`` says whose jobs, FLUX_USERID_UNKNOWN everybody's.
         """
         states = states or sum(STATE_NAMES)
         active = chain(self._select_pending(states), self._select_running(states))
@@ -199,7 +195,9 @@ class JobIndex:
         return heapq.merge(*map(reversed, lists), key=_ended, reverse=True)
 
     def inactive_since(self, since: float, name: str | None = None) -> Iterator[JobRecord]:
-        """Yield jobs that ended after ``since`` (seconds since the epoch), newest first, of the given name if any."""
+        """Yield jobs that ended after ``since`` (seconds since the epoch), newest first, of the
+        given name if any.
+        """
         for job in self._select_inactive(0, FLUX_USERID_UNKNOWN):
             if (job.t_inactive or 0.0) <= since:
                 return
@@ -207,7 +205,9 @@ class JobIndex:
                 yield job
 
     def stats(self) -> dict[str, Any]:
-        """Return the counts of ``job-list.job-stats``; ``failed`` counts every job that was no success."""
+        """Return the counts of ``job-list.job-stats``; ``failed`` counts every job that was no
+        success.
+        """
         states = {name: self._counts[state] for state, name in STATE_NAMES.items()}
         return {
             "job_states": {**states, "total": len(self._jobs)},

@@ -105,7 +105,9 @@ class JobRecord:
         return self.waitstatus == 0 and not self.failed_fatally
 
     def set_jobspec(self, jobspec: Mapping[str, Any]) -> None:
-        """Learn name and task count from a jobspec (RFC 14); what it does not hold stays unknown."""
+        """Learn name and task count from a jobspec (RFC 14); what it does not hold stays
+        unknown.
+        """
         self.name = job_name(jobspec)
         self.ntasks = task_count(jobspec)
 
@@ -183,7 +185,9 @@ _shared_annotations: dict[bytes, dict[str, Any]] = {}
 
 
 def _shared(annotations: dict[str, Any]) -> dict[str, Any]:
-    """Return one object for all jobs with the same annotations, which are few on a machine: where they ran."""
+    """Return one object for all jobs with the same annotations, which are few on a machine: where
+    they ran.
+    """
     if len(_shared_annotations) >= _SHARED_LIMIT:
         _shared_annotations.clear()
     return _shared_annotations.setdefault(json.dumps(annotations), annotations)
@@ -245,7 +249,9 @@ _HANDLERS: Final[Mapping[str, Callable[[JobRecord, float, Context], None]]] = {
 
 
 def job_name(jobspec: Mapping[str, Any]) -> str | None:
-    """Return the job's name: ``attributes.system.job.name``, else the last component of the first task's command."""
+    """Return the job's name: ``attributes.system.job.name``, else the last component of the first
+    task's command.
+    """
     try:
         system = jobspec.get("attributes", {}).get("system", {})
         name = system.get("job", {}).get("name") or posixpath.basename(

@@ -1,4 +1,6 @@
-"""The job-list module: keeps `JobIndex` up to date from the job manager's journal and answers queries on it."""
+"""The job-list module: keeps `JobIndex` up to date from the job manager's journal and answers
+queries on it.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ MAX_ID = 1 << 64
 
 
 class JobListService(Service):
-    """``job-list.list``, ``list-id``, ``list-inactive``, ``list-attrs`` and ``job-stats`` (flux-jobs(1))."""
+    """``job-list.list``, ``list-id``, ``list-inactive``, ``list-attrs`` and ``job-stats``
+    (flux-jobs(1)).
+    """
 
     name = "job-list"
 
@@ -112,7 +116,9 @@ class JobListService(Service):
 
     @request("list", allow="guest")
     def list_jobs(self, req: Request) -> Any:
-        """List jobs of ``userid`` in ``states`` with ``results``, at most ``max_entries`` (0: all), with ``attrs``."""
+        """List jobs of ``userid`` in ``states`` with ``results``, at most ``max_entries`` (0: all),
+        with ``attrs``.
+        """
         return self._when_ready(req, self._list_jobs)
 
     def _list_jobs(self, req: Request) -> None:
@@ -127,7 +133,9 @@ class JobListService(Service):
 
     @request("list-inactive", allow="guest")
     def list_inactive(self, req: Request) -> Any:
-        """List jobs that ended after ``since``, newest first, those called ``name`` if it is given."""
+        """List jobs that ended after ``since``, newest first, those called ``name`` if it is
+        given.
+        """
         return self._when_ready(req, self._list_inactive)
 
     def _list_inactive(self, req: Request) -> None:

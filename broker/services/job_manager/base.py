@@ -1,4 +1,6 @@
-"""What the parts of the job manager share: the state machine, the journal, and the turn that carries decisions out."""
+"""What the parts of the job manager share: the state machine, the journal, and the turn that
+carries decisions out.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ class PluginActions:
         self._manager.kick()
 
     def call_at(self, when: float, function: Callable[[], None]) -> None:
-        """Call ``function`` at ``when``, seconds since the epoch; far times are reached in steps of a day."""
+        """Call ``function`` at ``when``, seconds since the epoch; far times are reached in steps of
+        a day.
+        """
         delay = max(0.0, when - self._manager.ctx.now())
         if delay > 86400.0:
             self._manager.ctx.call_later(86400.0, lambda: self.call_at(when, function))
@@ -164,15 +168,18 @@ class ManagerBase(Service):
             self.kick()
 
     def when_stored(self, done: Done, failed: Failed | None = None) -> None:
-        """Call ``done`` when everything decided in this turn is stored, ``failed`` if the store refuses it (`Journal.after_commit`)."""
+        """Call ``done`` when everything decided in this turn is stored, ``failed`` if the store
+        refuses it (`Journal.after_commit`).
+        """
         self._waiting.append((done, failed))
         self.kick()
 
     def acknowledge(self, req: Request, answer: dict[str, Any] | None = None) -> Any:
-        """Answer a request that posted events: at once, or, if the store outlives the instance, when they are safe.
+        """Answer a request that posted events: at once, or, if the store outlives the instance,
+        when they are safe.
 
-        What was asked for is done all the same if the store is in trouble, and stored when it is well again; the requester is
-        answered with its error, though.
+        What was asked for is done all the same if the store is in trouble, and stored when it is
+        well again; the requester is answered with its error, though.
         """
         self.kick()
         if not self.journal.durable:
@@ -186,7 +193,9 @@ class ManagerBase(Service):
         return NO_REPLY
 
     def _perform(self, do: Do, job: Job, argument: Any) -> None:
-        """Carry out one decision; one that cannot be does not keep others from being carried out."""
+        """Carry out one decision; one that cannot be does not keep others from being carried
+        out.
+        """
         try:
             self._performers[do](job, argument)
         except Exception as exc:
@@ -225,7 +234,9 @@ class ManagerBase(Service):
         self.journal.after_commit(stored)
 
     def _raised(self, job: Job, context: dict[str, Any]) -> None:
-        """Publish an exception, after it is safe if that is promised; tasks end even when it cannot be stored."""
+        """Publish an exception, after it is safe if that is promised; tasks end even when it cannot
+        be stored.
+        """
         if not self.journal.durable:
             self._publish_exception(job, context)
             return
@@ -253,7 +264,9 @@ class ManagerBase(Service):
             waiter.respond({"id": job.id, "success": job.success, "errstr": job.result_text()})
 
     def _answer_idle(self) -> None:
-        """Answer those who wait for the queue to drain or for running jobs to end (flux-queue(1)), once that is stored."""
+        """Answer those who wait for the queue to drain or for running jobs to end (flux-queue(1)),
+        once that is stored.
+        """
         machine = self.machine
         if self.drain_waiters and not machine.jobs and not machine.embryos:
             self._answer_all(self.drain_waiters, None)
@@ -270,7 +283,8 @@ class ManagerBase(Service):
         """Whether any job is running or being cleaned up."""
         return any(job.state in (RUN, CLEANUP) for job in self.machine.jobs.values())
 
-    # Messages to the scheduler and the execution service, defined by the parts that hear their answers
+    # Messages to the scheduler and the execution service, defined by the parts that hear their
+    # answers
 
     @abstractmethod
     def send_alloc(self, job: Job, _: Any) -> None:

@@ -40,7 +40,9 @@ class JobControl(ManagerBase):
 
     @request("raiseall", allow="guest")
     def raiseall(self, req: Request) -> Any:
-        """Raise an exception {dry_run, userid, states, severity, type, note} on every matching job."""
+        """Raise an exception {dry_run, userid, states, severity, type, note} on every matching
+        job.
+        """
         severity, kind = req.get("severity", int), _exception_type(req)
         if not 0 <= severity <= 7:
             raise OSError(errno.EPROTO, "invalid exception severity")
@@ -137,7 +139,9 @@ def _exception_type(req: Request) -> str:
 
 
 def _note(req: Request) -> str:
-    """Return the note of an exception; raises OSError(E2BIG) for one that would bloat the eventlog."""
+    """Return the note of an exception; raises OSError(E2BIG) for one that would bloat the
+    eventlog.
+    """
     note = req.get("note", str, "")
     if len(note) > MAX_NOTE:
         raise OSError(errno.E2BIG, f"a note has at most {MAX_NOTE} characters")

@@ -1,4 +1,6 @@
-"""Environments of jobs, kept once: jobs submitted together have the same one, and it is most of a jobspec."""
+"""Environments of jobs, kept once: jobs submitted together have the same one, and it is most of a
+jobspec.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ _KEPT: Final = 256
 
 
 class EnvironmentPool:
-    """Replaces equal environments by one shared object. Jobs' own references keep it alive; the pool remembers the latest ones."""
+    """Replaces equal environments by one shared object. Jobs' own references keep it alive; the
+    pool remembers the latest ones.
+    """
 
     def __init__(self) -> None:
         self._known: OrderedDict[bytes, dict[str, Any]] = OrderedDict()

@@ -1,4 +1,6 @@
-"""Job events on their way to the KVS and to the journal's readers, and the operations that store them."""
+"""Job events on their way to the KVS and to the journal's readers, and the operations that store
+them.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def unlink_op(key: str) -> dict[str, Any]:
 
 
 class Event:
-    """One event: the job, its entry with its place in the eventlog, what readers are told besides."""
+    """One event: the job, its entry with its place in the eventlog, what readers are told
+    besides.
+    """
 
     __slots__ = ("entry", "extra", "job", "seq")
 
@@ -75,7 +79,9 @@ def events_of(job: Job, count: int | None = None) -> Iterator[Event]:
 
 
 class Waiter(NamedTuple):
-    """Who waits for a commit: ``failed``, if any, is called instead of ``done`` at the first failure."""
+    """Who waits for a commit: ``failed``, if any, is called instead of ``done`` at the first
+    failure.
+    """
 
     done: Done
     failed: Failed | None
@@ -84,7 +90,8 @@ class Waiter(NamedTuple):
 class Batch:
     """What goes into one commit, and who waits for it.
 
-    ``ops`` are pairs of a job id and an operation; ``newborn`` are the jobs whose submission it holds.
+    ``ops`` are pairs of a job id and an operation; ``newborn`` are the jobs whose submission it
+    holds.
     """
 
     __slots__ = ("events", "newborn", "ops", "rewrite", "waiters")
@@ -99,7 +106,8 @@ class Batch:
     def takes(self, job: Job) -> bool:
         """Whether an event of ``job`` may be added.
 
-        Huge commits keep others waiting, but the first events of a job stay in one commit, which stores all of them or none.
+        Huge commits keep others waiting, but the first events of a job stay in one commit, which
+        stores all of them or none.
         """
         if len(self.events) < BATCH_EVENTS:
             return True
@@ -143,8 +151,8 @@ class Batch:
     def operations(self) -> list[dict[str, Any]]:
         """Return the operations that store the batch.
 
-        The first attempt appends to the eventlogs. What failed once is written whole (``rewrite``): whatever the failed
-        attempt left behind, no entry is stored twice.
+        The first attempt appends to the eventlogs. What failed once is written whole (``rewrite``):
+        whatever the failed attempt left behind, no entry is stored twice.
         """
         ops = [op for _, op in self.ops]
         last: dict[int, Event] = {}

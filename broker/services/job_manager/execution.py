@@ -1,4 +1,6 @@
-"""The job manager's side of the execution protocol: jobs are started by the service that said hello last."""
+"""The job manager's side of the execution protocol: jobs are started by the service that said hello
+last.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ from flux.wire.message import request as new_request
 class ExecutionClient(SchedulerClient, ManagerBase):
     """Starts jobs with ``<service>.start`` and follows them by its responses.
 
-    A response is {id, type, data}, type being ``start``, ``exception`` {severity, type, note}, ``finish`` {status} or
-    ``release`` {ranks, final}.
+    A response is {id, type, data}, type being ``start``, ``exception`` {severity, type, note},
+    ``finish`` {status} or ``release`` {ranks, final}.
     """
 
     def __init__(self, ctx: Context) -> None:

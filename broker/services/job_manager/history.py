@@ -1,4 +1,6 @@
-"""What the job manager did and does: the stream of events for other services, and the start over the KVS of an earlier one."""
+"""What the job manager did and does: the stream of events for other services, and the start over
+the KVS of an earlier one.
+"""
 
 from __future__ import annotations
 
@@ -41,10 +43,11 @@ class History(Submissions):
 
     @request("events-journal", streaming=True)
     def events_journal(self, req: Request) -> Any:
-        """Stream events {allow?, deny?, full?} as {events: [{id, eventlog_seq, entry, jobspec?, R?}]}.
+        """Stream events {allow?, deny?, full?} as {events: [{id, eventlog_seq, entry, jobspec?,
+        R?}]}.
 
-        The stream starts with the events of the active jobs, and with ``full`` also with those of inactive ones; then
-        ``replayed`` tells that what follows is new.
+        The stream starts with the events of the active jobs, and with ``full`` also with those of
+        inactive ones; then ``replayed`` tells that what follows is new.
         """
         reader = self.readers[req.sender, req.matchtag] = Reader(req)
         if req.payload.get("full"):
@@ -54,7 +57,9 @@ class History(Submissions):
         return NO_REPLY
 
     async def _stream_all(self, reader: Reader) -> None:
-        """Send the inactive jobs' events from the KVS, then those of the active jobs and of jobs that ended meanwhile; then follow."""
+        """Send the inactive jobs' events from the KVS, then those of the active jobs and of jobs
+        that ended meanwhile; then follow.
+        """
         key = (reader.request.sender, reader.request.matchtag)
         try:
             sent = await self._walk(reader)
@@ -73,7 +78,9 @@ class History(Submissions):
         reader.begin(self.journal.published([*self.machine.jobs.values(), *ended]))
 
     async def _walk(self, reader: Reader | None) -> dict[int, float]:
-        """Read the inactive jobs in the KVS, and send ``reader`` their events; returns when each ended."""
+        """Read the inactive jobs in the KVS, and send ``reader`` their events; returns when each
+        ended.
+        """
         found: dict[int, float] = {}
         self._walks += 1
         self._walk_ended.clear()
@@ -129,7 +136,9 @@ class History(Submissions):
     # Restart
 
     async def restart(self) -> None:
-        """Take up the active jobs of an earlier job manager; the inactive ones are read when somebody wants to know them."""
+        """Take up the active jobs of an earlier job manager; the inactive ones are read when
+        somebody wants to know them.
+        """
         log, machine = self.ctx.log, self.machine
         try:
             active = await self._read_active()
@@ -152,7 +161,9 @@ class History(Submissions):
             self.take_in(job)
 
     async def _read_active(self) -> list[Job]:
-        """Return the active jobs: those of the list kept beside them or, in a store without one, those found among all."""
+        """Return the active jobs: those of the list kept beside them or, in a store without one,
+        those found among all.
+        """
         handle, index = self.ctx.handle, self.journal.index
         listed = await load_active(handle)
         if listed is not None:
@@ -182,7 +193,9 @@ class History(Submissions):
         await self.ctx.handle.rpc("kvs.commit", payload)
 
     async def _restore(self, stored: StoredJob) -> Job | None:
-        """Return a stored job, with its details if it is active; a job that cannot be read is logged and left alone."""
+        """Return a stored job, with its details if it is active; a job that cannot be read is
+        logged and left alone.
+        """
         try:
             job = await stored.replay()
             if job.state != INACTIVE:
@@ -197,8 +210,8 @@ class History(Submissions):
     def _resume(self, job: Job) -> None:
         """Let a replayed job go on.
 
-        One that was running lost its shells and ends with an exception; one that was about to be started may have run, and is
-        started again.
+        One that was running lost its shells and ends with an exception; one that was about to be
+        started may have run, and is started again.
         """
         machine = self.machine
         if job.is_waitable:

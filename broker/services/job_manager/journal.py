@@ -1,10 +1,13 @@
-"""The eventlogs' way out: batched commits to the KVS, and the stream of all events for other services.
+"""The eventlogs' way out: batched commits to the KVS, and the stream of all events for other
+services.
 
-One commit is under way at a time; what is posted meanwhile goes with the next one, so that a busy instance commits large batches and
-an idle one commits at once. Nobody hears of an event before it is stored.
+One commit is under way at a time; what is posted meanwhile goes with the next one, so that a busy
+instance commits large batches and an idle one commits at once. Nobody hears of an event before it
+is stored.
 
-When a commit fails, its submissions are refused and everything else is kept: it is tried again, in order, less and less often, until
-the store takes it. Until then new submissions are refused, and readers and waiters wait.
+When a commit fails, its submissions are refused and everything else is kept: it is tried again, in
+order, less and less often, until the store takes it. Until then new submissions are refused, and
+readers and waiters wait.
 """
 
 from __future__ import annotations
@@ -65,11 +68,12 @@ class Outcome(Protocol):
 
 
 class Journal:
-    """Collects events and KVS operations, commits them, tells the readers, then calls who waits for that.
+    """Collects events and KVS operations, commits them, tells the readers, then calls who waits for
+    that.
 
-    With ``durable`` set, because the store outlives the instance, a commit returns when it would survive the loss of the
-    instance, and the list of active jobs is kept for the next one. ``trouble`` is the error that keeps
-    events from being stored, None while all is well.
+    With ``durable`` set, because the store outlives the instance, a commit returns when it would
+    survive the loss of the instance, and the list of active jobs is kept for the next one.
+    ``trouble`` is the error that keeps events from being stored, None while all is well.
     """
 
     def __init__(
@@ -112,8 +116,8 @@ class Journal:
     def after_commit(self, done: Done, failed: Failed | None = None) -> None:
         """Call ``done`` once everything recorded so far is in the KVS and the readers know.
 
-        At the first failure to store it ``failed`` is called instead, if there is one: the events are kept, but who waits
-        need not.
+        At the first failure to store it ``failed`` is called instead, if there is one: the events
+        are kept, but who waits need not.
         """
         if self.trouble is not None and failed is not None:
             self._ctx.call_soon(failed, self.trouble)
@@ -152,7 +156,9 @@ class Journal:
         return [event for batch in self._unsaved() for event in batch.events]
 
     def published(self, jobs: Iterable[Job]) -> Iterator[Event]:
-        """Yield the events of jobs that the readers have been told already, oldest first within a job."""
+        """Yield the events of jobs that the readers have been told already, oldest first within a
+        job.
+        """
         unpublished = self.unpublished()
         held = Counter(event.job.id for event in unpublished if event.seq != VOLATILE)
         known = {job.id: job for job in jobs}
@@ -218,9 +224,8 @@ class Journal:
             return
         self._refuse(parts, error)
         if batch.events and not batch.newborn:
-            self._ctx.log.err(
-                f"job {batch.events[0].job.id}: {len(batch.events)} events are lost: {error.strerror}"
-            )
+            id, count = batch.events[0].job.id, len(batch.events)
+            self._ctx.log.err(f"job {id}: {count} events are lost: {error.strerror}")
         self._finish(parts[0])
 
     def _keep(self, batch: Batch, error: OSError) -> None:
@@ -272,7 +277,9 @@ class Journal:
     # The end
 
     async def settle(self, timeout: float) -> None:
-        """Store what is left; raises OSError with the reason if that does not succeed within ``timeout`` seconds."""
+        """Store what is left; raises OSError with the reason if that does not succeed within
+        ``timeout`` seconds.
+        """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def done() -> None:

@@ -1,8 +1,9 @@
 """What the job manager decides: stimuli in, decisions out, no I/O.
 
-`Machine` holds the active jobs. Every stimulus (a submission, an answer of the scheduler or the execution service, a request of a
-user) posts events to jobs; after each one the job is advanced as far as it can go. What has to be done about it is left in `decisions`
-and the eventlog entries in `log`; the driver (service.py) takes both at the end of its loop turn.
+`Machine` holds the active jobs. Every stimulus (a submission, an answer of the scheduler or the
+execution service, a request of a user) posts events to jobs; after each one the job is advanced as
+far as it can go. What has to be done about it is left in `decisions` and the eventlog entries in
+`log`; the driver (service.py) takes both at the end of its loop turn.
 """
 
 from __future__ import annotations
@@ -60,9 +61,10 @@ class Hooks(Protocol):
 class Machine:
     """The active jobs, the queue before the scheduler, and the rules.
 
-    A new job is an embryo until its submission is stored: its events are posted, but nothing is done about it, and it is unknown
-    to everybody but the plugins. Then it hatches, or is given up as if it had never been. ``hold_starts`` has jobs wait, on
-    their way to the execution service, for `release_start`.
+    A new job is an embryo until its submission is stored: its events are posted, but nothing is
+    done about it, and it is unknown to everybody but the plugins. Then it hatches, or is given up
+    as if it had never been. ``hold_starts`` has jobs wait, on their way to the execution service,
+    for `release_start`.
 
     ``clock`` returns seconds since the epoch.
     """
@@ -176,7 +178,9 @@ class Machine:
         return True
 
     def priority_of(self, job: Job) -> int | None:
-        """Return what a job's priority should be: held and expedited jobs have the extremes, the plugins decide for others."""
+        """Return what a job's priority should be: held and expedited jobs have the extremes, the
+        plugins decide for others.
+        """
         if job.urgency == URGENCY_HOLD:
             return PRIORITY_MIN
         if job.urgency == URGENCY_EXPEDITE:
@@ -283,7 +287,9 @@ class Machine:
     def alloc_success(
         self, id: int, resources: dict[str, Any] | None, annotations: Mapping[str, Any] | None
     ) -> None:
-        """The scheduler gave resources; the job starts, or gives them back if it was canceled meanwhile."""
+        """The scheduler gave resources; the job starts, or gives them back if it was canceled
+        meanwhile.
+        """
         job = self._retire_request(id)
         if job is None:
             return
@@ -344,7 +350,9 @@ class Machine:
         return len(self.queue)
 
     def sched_lost(self) -> None:
-        """The scheduler is gone: its requests go back to the queue and resources wait for the next one."""
+        """The scheduler is gone: its requests go back to the queue and resources wait for the next
+        one.
+        """
         self.sched_online = False
         for id in list(self.pending):
             self.alloc_canceled(id)
@@ -370,7 +378,9 @@ class Machine:
                 self.advance(job)
 
     def release_start(self, job: Job) -> bool:
-        """The alloc event of a job is stored: return whether the execution service is to have it now."""
+        """The alloc event of a job is stored: return whether the execution service is to have it
+        now.
+        """
         held, job.start_held = job.start_held, False
         return held
 

@@ -1,7 +1,9 @@
-"""Removing inactive jobs for good: on request (flux-job(1) purge), and by the limits of the configuration.
+"""Removing inactive jobs for good: on request (flux-job(1) purge), and by the limits of the
+configuration.
 
-A purge removes the oldest jobs first, a batch in one commit: after a crash a job is there whole or not at all. Directories above
-the jobs go with the last job in them once no new job can come there any more. Jobs that somebody may still wait for stay.
+A purge removes the oldest jobs first, a batch in one commit: after a crash a job is there whole or
+not at all. Directories above the jobs go with the last job in them once no new job can come there
+any more. Jobs that somebody may still wait for stay.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ _LEVELS: Final = (
 
 
 def closed_parents(id: int, now: int) -> list[tuple[str, int]]:
-    """Return the directories above a job, lowest first, that no new job can come into any more, with the bits each spans.
+    """Return the directories above a job, lowest first, that no new job can come into any more,
+    with the bits each spans.
 
     ``now`` is the time in new job ids, in milliseconds.
     """
@@ -48,7 +51,9 @@ def closed_parents(id: int, now: int) -> list[tuple[str, int]]:
 
 
 class JobPurge(History):
-    """``job-manager.purge`` {age_limit, num_limit, batch, force} and ``purge-id`` {id, force}, for the instance owner."""
+    """``job-manager.purge`` {age_limit, num_limit, batch, force} and ``purge-id`` {id, force}, for
+    the instance owner.
+    """
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
@@ -59,10 +64,11 @@ class JobPurge(History):
 
     @request("purge")
     async def purge(self, req: Request) -> dict[str, int]:
-        """Purge the oldest inactive jobs, at most ``batch`` of them; without ``force`` only count them.
+        """Purge the oldest inactive jobs, at most ``batch`` of them; without ``force`` only count
+        them.
 
-        Jobs qualify that have been inactive for more than ``age_limit`` seconds, and those beyond the newest ``num_limit``;
-        -1 is no limit. Answers {count}.
+        Jobs qualify that have been inactive for more than ``age_limit`` seconds, and those beyond
+        the newest ``num_limit``; -1 is no limit. Answers {count}.
         """
         age = req.payload.get("age_limit", UNLIMITED)
         if not isinstance(age, int | float) or isinstance(age, bool):
@@ -90,7 +96,9 @@ class JobPurge(History):
 
     @request("purge-id")
     async def purge_id(self, req: Request) -> dict[str, int]:
-        """Purge one inactive job {id, force}; without ``force`` only check that it can be. Answers {count}."""
+        """Purge one inactive job {id, force}; without ``force`` only check that it can be. Answers
+        {count}.
+        """
         id, force = req.get("id", int), req.get("force", bool, False)
         if id in self.machine.jobs:
             raise OSError(errno.EINVAL, "job is active: only inactive jobs can be purged")
@@ -116,7 +124,9 @@ class JobPurge(History):
         await self.ctx.handle.publish("job-purge-inactive", {"jobs": ids})
 
     async def _unlink(self, ids: Iterable[int]) -> None:
-        """Remove the directories of jobs, and those above them which are left empty, in one commit; raises OSError."""
+        """Remove the directories of jobs, and those above them which are left empty, in one commit;
+        raises OSError.
+        """
         now = await self._id_time()
         for id in ids:
             if len(self._young) < YOUNG_MAX and len(closed_parents(id, now)) < len(_LEVELS) - 1:
@@ -130,7 +140,9 @@ class JobPurge(History):
         )
 
     async def _keys_to_unlink(self, ids: Iterable[int], now: int) -> list[str]:
-        """Return the directories of jobs, or in their place those above which would be left empty."""
+        """Return the directories of jobs, or in their place those above which would be left
+        empty.
+        """
         doomed = {job_dir(id): id for id in ids}
         for bits in _LEVELS:
             parents: dict[str, list[str]] = {}
@@ -147,7 +159,9 @@ class JobPurge(History):
         return list(doomed)
 
     async def _id_time(self) -> int:
-        """Return the time in new job ids, in milliseconds; without job-ingest, that of the greatest id."""
+        """Return the time in new job ids, in milliseconds; without job-ingest, that of the greatest
+        id.
+        """
         try:
             return int((await self.ctx.handle.rpc("job-ingest.getinfo"))["timestamp"])
         except (OSError, KeyError, TypeError, ValueError):
@@ -157,7 +171,9 @@ class JobPurge(History):
 
     @event("heartbeat.pulse")
     def on_pulse(self, msg: Message) -> None:
-        """Apply the limits of the configuration, remove directories that earlier purges left empty."""
+        """Apply the limits of the configuration, remove directories that earlier purges left
+        empty.
+        """
         table = self.ctx.config.job_manager
         limited = table.inactive_age_limit is not None or table.inactive_num_limit is not None
         if not self._limiting and (limited or self._young):
@@ -175,7 +191,9 @@ class JobPurge(History):
             self._limiting = False
 
     async def _sweep(self) -> None:
-        """Remove the empty directories above jobs that were too young for that when they were purged."""
+        """Remove the empty directories above jobs that were too young for that when they were
+        purged.
+        """
         now = await self._id_time()
         ids = [
             id

@@ -12,7 +12,8 @@ from broker.services.job_manager.states import Job
 class Reader:
     """One reader of the journal and the event names it wants.
 
-    ``met`` collects the jobs that something happened to while the reader is sent what was before; None once it follows.
+    ``met`` collects the jobs that something happened to while the reader is sent what was before;
+    None once it follows.
     """
 
     def __init__(self, request: Request) -> None:
@@ -29,13 +30,17 @@ class Reader:
         )
 
     def begin(self, events: Iterable[Event]) -> None:
-        """Send the last of what is not new, which may be nothing: ``replayed`` tells the reader that it is up to date."""
+        """Send the last of what is not new, which may be nothing: ``replayed`` tells the reader
+        that it is up to date.
+        """
         self.met = None
         past = [event.json() for event in events if self.wants(event)]
         self.request.respond({"events": past, "replayed": True})
 
     def send(self, events: Iterable[Event]) -> None:
-        """Send new events the reader wants, if any; one that does not follow yet is told of their jobs in the end."""
+        """Send new events the reader wants, if any; one that does not follow yet is told of their
+        jobs in the end.
+        """
         if self.met is not None:
             self.met.update((event.job.id, event.job) for event in events)
             return

@@ -54,7 +54,9 @@ class StoredJob:
         self._values: dict[str, bytes | Exception] = {}
 
     async def value(self, key: str) -> bytes:
-        """Return one of its values; raises OSError(ENOENT) without one, ValueError for a damaged one."""
+        """Return one of its values; raises OSError(ENOENT) without one, ValueError for a damaged
+        one.
+        """
         known = self._values.get(key)
         if isinstance(known, Exception):
             raise known
@@ -81,14 +83,18 @@ class StoredJob:
         return isinstance(eventlog, OSError) and eventlog.errno == errno.ENOENT
 
     async def replay(self) -> Job:
-        """Return the job its eventlog tells of; raises ValueError, KeyError, TypeError or OSError when it makes no sense."""
+        """Return the job its eventlog tells of; raises ValueError, KeyError, TypeError or OSError
+        when it makes no sense.
+        """
         job = Job(self.id)
         for entry in decode((await self.value("eventlog")).decode("utf-8", "surrogateescape")):
             apply(job, entry)
         return job
 
     async def load_details(self, job: Job) -> None:
-        """Read what there is besides the eventlog: the jobspec, and R if resources were allocated."""
+        """Read what there is besides the eventlog: the jobspec, and R if resources were
+        allocated.
+        """
         jobspec = json.loads(await self.value("jobspec"))
         check_shape(jobspec)
         job.jobspec = jobspec
@@ -117,7 +123,9 @@ async def stored_jobs(
 async def _read_jobs(
     handle: AsyncFlux, ids: list[int], keys: Sequence[str]
 ) -> AsyncIterator[StoredJob]:
-    """Yield those of a few jobs that have an eventlog, all of them read at once. Others get a turn after every few."""
+    """Yield those of a few jobs that have an eventlog, all of them read at once. Others get a turn
+    after every few.
+    """
     found = await asyncio.gather(*(read_dir(handle, job_dir(id)) for id in ids))
     jobs = [
         StoredJob(handle, id, directory)
@@ -138,7 +146,9 @@ Place = tuple[
 
 
 async def _job_ids(handle: AsyncFlux) -> AsyncIterator[int]:
-    """Yield every job id, walking the four levels of hexadecimal directories it is spread over (RFC 16), many at a time."""
+    """Yield every job id, walking the four levels of hexadecimal directories it is spread over (RFC
+    16), many at a time.
+    """
     for first in await _below(handle, [("job", 0)]):
         for second in batched(await _below(handle, [first])):
             for third in batched(await _below(handle, second)):

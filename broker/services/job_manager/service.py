@@ -31,17 +31,23 @@ class JobManagerService(ExecutionClient, JobControl, QueueAdmin, JobPurge):
         self.kick()
 
     def _greet(self) -> None:
-        """Have a scheduler and an execution service that were there before introduce themselves again."""
+        """Have a scheduler and an execution service that were there before introduce themselves
+        again.
+        """
         for topic in ("sched.hello-again", "job-exec.hello-again"):
             self.ctx.handle.post(topic, None, lambda msg: None)
 
     def _store_survives(self) -> bool:
-        """Whether the content store is kept beyond the instance, so that what is told about a job must be, too."""
+        """Whether the content store is kept beyond the instance, so that what is told about a job
+        must be, too.
+        """
         path = self.ctx.attrs.get("content.backing-path")
         return bool(path) and not str(path).startswith(f"{self.ctx.rundir}/")
 
     async def stop(self) -> None:
-        """Write what is pending and leave a checkpoint; raises OSError if events could not be stored."""
+        """Write what is pending and leave a checkpoint; raises OSError if events could not be
+        stored.
+        """
         self.turn()
         try:
             await self.journal.settle(SETTLE_SECONDS)

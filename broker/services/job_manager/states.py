@@ -1,8 +1,9 @@
 """Job states, the events that change them, and one job's record (RFC 21).
 
-A job moves through the states in the order NEW, DEPEND, PRIORITY, SCHED, RUN, CLEANUP, INACTIVE. Only events move it, every event is
-an entry of its eventlog, and applying the entries of an eventlog to a new `Job` reproduces it: that is how a restarted job manager
-knows its jobs. The tables below are the whole truth about which event may come in which state.
+A job moves through the states in the order NEW, DEPEND, PRIORITY, SCHED, RUN, CLEANUP, INACTIVE.
+Only events move it, every event is an entry of its eventlog, and applying the entries of an
+eventlog to a new `Job` reproduces it: that is how a restarted job manager knows its jobs. The
+tables below are the whole truth about which event may come in which state.
 """
 
 from __future__ import annotations
@@ -80,8 +81,9 @@ class IllegalEvent(ValueError):
 class Job:
     """One active job.
 
-    ``jobspec`` is the submitted object; ``resources`` is R, once known; ``seq`` counts eventlog entries; ``entries`` holds the eventlog
-    so far for those who ask for it while the job is active. Jobs that wait are kept small with `pack`.
+    ``jobspec`` is the submitted object; ``resources`` is R, once known; ``seq`` counts eventlog
+    entries; ``entries`` holds the eventlog so far for those who ask for it while the job is active.
+    Jobs that wait are kept small with `pack`.
     """
 
     __slots__ = (
@@ -177,7 +179,9 @@ class Job:
         self.seq += 1
 
     def pack(self) -> None:
-        """Keep jobspec and eventlog as JSON, a fifth of the size, until somebody asks; the shared environment stays an object."""
+        """Keep jobspec and eventlog as JSON, a fifth of the size, until somebody asks; the shared
+        environment stays an object.
+        """
         if self._entries:
             self._packed_entries += b"".join(json.dumps(entry) + b"\n" for entry in self._entries)
             self._entries = []
@@ -215,7 +219,9 @@ class Job:
 
 
 def next_state(job: Job, name: str, context: Mapping[str, Any] | None) -> int:
-    """Return the state of ``job`` after an event; raises IllegalEvent when the event may not come now."""
+    """Return the state of ``job`` after an event; raises IllegalEvent when the event may not come
+    now.
+    """
     if name == "exception":
         if context is None or context.get("severity") != 0:
             return job.state
@@ -231,7 +237,9 @@ def next_state(job: Job, name: str, context: Mapping[str, Any] | None) -> int:
 
 
 def apply(job: Job, entry: dict[str, Any]) -> None:
-    """Bring ``job`` up to date with one entry of its eventlog; raises IllegalEvent, KeyError or TypeError for one that cannot be."""
+    """Bring ``job`` up to date with one entry of its eventlog; raises IllegalEvent, KeyError or
+    TypeError for one that cannot be.
+    """
     name: str = entry["name"]
     context: dict[str, Any] = entry.get("context") or {}
     state = next_state(job, name, context)
@@ -313,7 +321,8 @@ _UPDATES: Final = {
 
 
 def merge_annotations(old: dict[str, Any] | None, new: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the annotations after an update: null deletes a key, objects merge, all else replaces (RFC 27).
+    """Return the annotations after an update: null deletes a key, objects merge, all else replaces
+    (RFC 27).
 
     None stands for "no annotations left".
     """

@@ -1,4 +1,6 @@
-"""New jobs: taken in from job-ingest, refused by plugins or by the store, acknowledged once they are stored."""
+"""New jobs: taken in from job-ingest, refused by plugins or by the store, acknowledged once they
+are stored.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ _FIELDS: dict[str, type | tuple[type, ...]] = {
 
 
 def parse_job(item: object) -> Job:
-    """Return the job that an item of ``job-manager.submit`` describes; raises OSError(EPROTO) saying what is wrong with it."""
+    """Return the job that an item of ``job-manager.submit`` describes; raises OSError(EPROTO)
+    saying what is wrong with it.
+    """
     if not isinstance(item, dict):
         raise OSError(errno.EPROTO, "a submitted job is not an object")
     for name, kind in _FIELDS.items():
@@ -44,7 +48,9 @@ def parse_job(item: object) -> Job:
 
 
 def _id_of(item: object) -> int:
-    """Return the id of a malformed submission, so that it fails alone; raises OSError(EPROTO) if it has none."""
+    """Return the id of a malformed submission, so that it fails alone; raises OSError(EPROTO) if it
+    has none.
+    """
     id = item.get("id") if isinstance(item, dict) else None
     if type(id) is not int:
         raise OSError(errno.EPROTO, "a submitted job has no valid id")
@@ -52,10 +58,11 @@ def _id_of(item: object) -> int:
 
 
 class Submissions(ManagerBase):
-    """``job-manager.submit`` {jobs: [{id, userid, urgency, flags, t_submit, jobspec}]}, internal to job-ingest.
+    """``job-manager.submit`` {jobs: [{id, userid, urgency, flags, t_submit, jobspec}]}, internal to
+    job-ingest.
 
-    It is answered with {errors: [[id, errnum, text]]} once the accepted jobs are in the KVS. A job that cannot be stored is
-    among the errors and does not exist.
+    It is answered with {errors: [[id, errnum, text]]} once the accepted jobs are in the KVS. A job
+    that cannot be stored is among the errors and does not exist.
     """
 
     def __init__(self, ctx: Context) -> None:

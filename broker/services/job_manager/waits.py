@@ -1,6 +1,7 @@
 """Who waits for which job's result (flux_job_wait(3)): waitable jobs, zombies and waiters.
 
-A job submitted with the waitable flag is kept as a zombie when it ends until its result has been fetched, once.
+A job submitted with the waitable flag is kept as a zombie when it ends until its result has been
+fetched, once.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ def result_of(job: Job) -> dict[str, Any]:
 
 
 class WaitTable(Generic[W]):
-    """Waiters of type ``W`` and the results they wait for. Methods return the waiters that can be answered now."""
+    """Waiters of type ``W`` and the results they wait for. Methods return the waiters that can be
+    answered now.
+    """
 
     def __init__(self) -> None:
         self.zombies: dict[int, dict[str, Any]] = {}
@@ -40,7 +43,8 @@ class WaitTable(Generic[W]):
         self._active.add(id)
 
     def wait(self, id: int, waiter: W) -> dict[str, Any] | None:
-        """Return the result of job ``id``, or of any job for ANY_JOB, or None after queueing ``waiter``.
+        """Return the result of job ``id``, or of any job for ANY_JOB, or None after queueing
+        ``waiter``.
 
         Raises OSError(ECHILD) when there is nothing to wait for.
         """
@@ -64,7 +68,9 @@ class WaitTable(Generic[W]):
         return None
 
     def ended(self, job: Job) -> W | None:
-        """A job became inactive: return who is to be told `result_of` it; without a waiter it stays as a zombie."""
+        """A job became inactive: return who is to be told `result_of` it; without a waiter it stays
+        as a zombie.
+        """
         if job.id not in self._active:
             return None
         self._active.discard(job.id)

@@ -1,4 +1,6 @@
-"""job-ingest, job-manager and sched-simple wired together without a broker, a dictionary for a KVS, scripted execution."""
+"""job-ingest, job-manager and sched-simple wired together without a broker, a dictionary for a KVS,
+scripted execution.
+"""
 
 from __future__ import annotations
 

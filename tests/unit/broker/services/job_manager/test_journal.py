@@ -1,4 +1,6 @@
-"""The journal's stream while it is being caught up with: jobs that end meanwhile, clients that leave, stores that fail."""
+"""The journal's stream while it is being caught up with: jobs that end meanwhile, clients that
+leave, stores that fail.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ LIFE = ["submit", "depend", "priority", "alloc", "start", "finish", "release", "
 
 
 class SlowStore:
-    """Holds back the answers of the KVS, which are as of the time of the request, until ``go`` is set."""
+    """Holds back the answers of the KVS, which are as of the time of the request, until ``go`` is
+    set.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self.go = asyncio.Event()

@@ -1,4 +1,6 @@
-"""Random stimuli, sensible or not, never lead a job out of the tables, and every job comes to an end."""
+"""Random stimuli, sensible or not, never lead a job out of the tables, and every job comes to an
+end.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +82,9 @@ class Driver:
             self._job_step(name, job or (self.all[id % len(self.all)] if self.all else None), value)
         self.take()
 
-    def _job_step(self, name: str, job: Job | None, value: int) -> None:  # noqa: C901 - one line a stimulus
+    def _job_step(  # noqa: C901 - one line a stimulus
+        self, name: str, job: Job | None, value: int
+    ) -> None:
         if job is None:
             return
         machine, id = self.machine, job.id

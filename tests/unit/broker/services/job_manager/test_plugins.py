@@ -148,7 +148,8 @@ def validate(plugin, topic, args):
 
 
 def priority(plugin, topic, args):
-    if args["jobspec"]["tasks"][0]["command"] == ["later"] and not plugin.job_aux_get(args["id"], "ready"):
+    command = args["jobspec"]["tasks"][0]["command"]
+    if command == ["later"] and not plugin.job_aux_get(args["id"], "ready"):
         plugin.priority_unavail(args)
         plugin.job_aux_set(args["id"], "ready", True)
     args.out["priority"] = args["urgency"] * 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +17,9 @@ from .cluster import Cluster, FakeKvs, jobspec
 
 
 async def crashed(*jobs: dict[str, Any], nodes: int = 4) -> tuple[FakeKvs, list[int]]:
-    """Return what is left of an instance that ran jobs and was killed: no service is stopped in order."""
+    """Return what is left of an instance that ran jobs and was killed: no service is stopped in
+    order.
+    """
     cluster = Cluster(lambda _: ServiceHarness.OPEN, nodes=nodes, durable=True)
     await cluster.start()
     ids = []
@@ -24,7 +27,7 @@ async def crashed(*jobs: dict[str, Any], nodes: int = 4) -> tuple[FakeKvs, list[
         start, last = how.pop("start", False), how.pop("until", None)
         id = await cluster.submit(**how)
         if start:
-            await cluster.manager.until(lambda id=id: _started(cluster, id) is not None)  # type: ignore[misc]
+            await cluster.manager.until(partial(_started, cluster, id))
             cluster.manager.answer(_started(cluster, id), {"id": id, "type": "start", "data": {}})
             last = "start"
         await cluster.until_event(id, last or "submit")

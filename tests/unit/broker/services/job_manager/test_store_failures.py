@@ -1,4 +1,6 @@
-"""What the job manager does when the KVS does not store what it is given, and what it says before it has."""
+"""What the job manager does when the KVS does not store what it is given, and what it says before
+it has.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ LIFE = ["submit", "depend", "priority", "alloc", "start", "finish", "release", "
 
 
 class Gate:
-    """Holds back the KVS's answers to commits while it is closed; commits take effect when they are answered."""
+    """Holds back the KVS's answers to commits while it is closed; commits take effect when they are
+    answered.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self.open = asyncio.Event()
@@ -356,7 +360,9 @@ async def test_a_dependency_on_a_job_that_is_not_stored_is_refused(held: Cluster
 
 
 async def test_a_submission_is_answered_after_its_own_commit_whatever_else_waits() -> None:
-    """Many events of others fill the batch that is open when a job comes, so that its events go into a later one."""
+    """Many events of others fill the batch that is open when a job comes, so that its events go
+    into a later one.
+    """
     cluster = Cluster(lambda _: ServiceHarness.OPEN)
     await cluster.start()
     ids = [await cluster.submit(urgency=0) for _ in range(2)]
