@@ -14,10 +14,12 @@ from broker.context import Context
 from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.job_info.logs import JobLog, JobLogs
 from broker.services.job_info.watch import GUEST, GuestWatch, MainWatch, RemoteWatch, Watch
-from flux.job.JobID import JobID
+from flux.job.JobID import kvs_key
 from flux.job.purge import purged_ids
+from flux.kvs_txn import PRIMARY
 from flux.treeobj import decode_val
 from flux.wire import json
+from flux.wire.errors import os_error
 from flux.wire.message import Message
 
 RETRY_SECONDS = 0.1
@@ -78,7 +80,7 @@ class JobInfoService(Service):
         """Return a value of a job's KVS directory; raises OSError."""
         if not 0 <= id < MAX_ID:
             raise OSError(errno.ENOENT, "")
-        payload = {"key": f"{JobID(id).kvs}.{key}", "namespace": "primary", "flags": 0}
+        payload = {"key": kvs_key(id, key), "namespace": PRIMARY, "flags": 0}
         answer = await self.ctx.handle.rpc("kvs.lookup", payload)
         return decode_val(answer["val"]).decode("utf-8", "surrogateescape")
 
@@ -137,7 +139,7 @@ class JobInfoService(Service):
 
     async def _lookup_one(self, id: int, log: JobLog | None, key: Any) -> str:
         if not isinstance(key, str):
-            raise OSError(errno.EPROTO, "Protocol error")
+            raise os_error(errno.EPROTO)
         if log is not None and key == "eventlog":
             return log.text()
         if log is not None and key == "R" and log.resources is not None:

@@ -14,9 +14,10 @@ from typing import Any
 from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.job_list.attributes import ATTRIBUTES, describe, getters
 from broker.services.job_list.index import JobIndex
-from flux.constants import FLUX_KVS_TREEOBJ, FLUX_USERID_UNKNOWN
-from flux.job.JobID import JobID
+from flux.constants import FLUX_USERID_UNKNOWN
+from flux.job.JobID import kvs_key
 from flux.job.purge import purged_ids
+from flux.kvs_txn import PRIMARY, TREEOBJ
 from flux.wire.message import Message
 
 RETRY_SECONDS = 0.1
@@ -165,11 +166,11 @@ class JobListService(Service):
 
     async def _wait_for(self, req: Request, id: int) -> Any:
         """Answer once a job that exists in the KVS appears in the journal."""
-        key = f"{JobID(id).kvs}.eventlog"
+        key = kvs_key(id, "eventlog")
         self._waiting.setdefault(id, []).append(req)
         try:
             await self.ctx.handle.rpc(
-                "kvs.lookup", {"key": key, "namespace": "primary", "flags": FLUX_KVS_TREEOBJ}
+                "kvs.lookup", {"key": key, "namespace": PRIMARY, "flags": TREEOBJ}
             )
         except OSError:
             self._refuse(req, id)

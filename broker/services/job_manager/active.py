@@ -10,10 +10,13 @@ appends it is written anew.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-from broker.services.job_manager.events import Event, put_op
-from flux.constants import FLUX_KVS_APPEND
+from broker.services.job_manager.events import JournalEvent
+from flux.kvs_txn import APPEND, put_op
+
+if TYPE_CHECKING:
+    from flux.kvs_types import KvsOp
 
 ACTIVE_KEY: Final = "checkpoint.job-active"
 _FEWEST_APPENDS: Final = 16
@@ -70,7 +73,7 @@ class ActiveIndex:
         """
         self._rewrite = True
 
-    def operations(self, events: Iterable[Event]) -> list[dict[str, Any]]:
+    def operations(self, events: Iterable[JournalEvent]) -> list[KvsOp]:
         """Return the operation, if any, that keeps the list up to date with a commit of
         ``events``.
         """
@@ -89,7 +92,7 @@ class ActiveIndex:
             self._appends, self._rewrite = 0, False
             return [put_op(ACTIVE_KEY, self.text().encode())]
         self._appends += 1
-        return [put_op(ACTIVE_KEY, "".join(lines).encode(), FLUX_KVS_APPEND)]
+        return [put_op(ACTIVE_KEY, "".join(lines).encode(), APPEND)]
 
     def text(self) -> str:
         """Return the whole list."""

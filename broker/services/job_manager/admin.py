@@ -7,6 +7,7 @@ from typing import Any
 
 from broker.service import NO_REPLY, Request, request
 from broker.services.job_manager.submission import Submissions
+from flux.wire.errors import os_error
 
 
 class QueueAdmin(Submissions):
@@ -67,6 +68,6 @@ class QueueAdmin(Submissions):
         if "load" in req.payload:
             self.plugins.load(req.get("load", str), req.get("conf", dict, None))
         elif "remove" not in req.payload:
-            raise OSError(errno.EPROTO, "Protocol error")
+            raise os_error(errno.EPROTO)
         self.kick()
         return None

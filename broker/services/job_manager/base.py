@@ -12,15 +12,17 @@ from itertools import chain
 from typing import Any
 
 from broker.context import Context
-from broker.jobtap.host import Host
+from broker.jobtap.host import JobtapHost
 from broker.service import NO_REPLY, Request, Service
 from broker.services.job_manager.events import Done, Failed
 from broker.services.job_manager.inactive import InactiveJobs
 from broker.services.job_manager.journal import Journal
 from broker.services.job_manager.machine import Do, Machine
 from broker.services.job_manager.readers import Reader
-from broker.services.job_manager.states import CLEANUP, PENDING, RUN, IllegalEvent, Job
+from broker.services.job_manager.states import Job
 from broker.services.job_manager.waits import WaitTable
+from flux.constants import FLUX_JOB_STATE_PENDING
+from flux.job.lifecycle import CLEANUP, RUN, UnexpectedEvent
 
 
 class PluginActions:
@@ -43,7 +45,7 @@ class PluginActions:
         """Post an event; raises OSError(EINVAL) when it may not come now."""
         try:
             self._manager.machine.event(job, name, context)
-        except IllegalEvent as exc:
+        except UnexpectedEvent as exc:
             raise OSError(errno.EINVAL, str(exc)) from exc
         self._manager.kick()
 
@@ -98,7 +100,9 @@ class ManagerBase(Service):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         searchpath = (ctx.attrs.get("conf.jobtap_pluginpath") or "").split(":")
-        self.plugins = Host(PluginActions(self), [path for path in searchpath if path], ctx.owner)
+        self.plugins = JobtapHost(
+            PluginActions(self), [path for path in searchpath if path], ctx.owner
+        )
         self.machine = Machine(self.plugins, ctx.now)
         self.journal = Journal(ctx, self._journal_readers, self)
         self.inactive = InactiveJobs()
@@ -156,7 +160,7 @@ class ManagerBase(Service):
             else:
                 self._perform(do, job, argument)
         for job in self._fresh:
-            if not job.alloc_pending and job.state & PENDING:
+            if not job.alloc_pending and job.state & FLUX_JOB_STATE_PENDING:
                 job.pack()
         self._fresh.clear()
         self._answer_idle()

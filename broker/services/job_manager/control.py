@@ -9,12 +9,19 @@ from typing import Any
 
 from broker.service import NO_REPLY, Request, request
 from broker.services.job_manager.base import ManagerBase
-from broker.services.job_manager.states import ACTIVE, DEPEND, PRIORITY, RUN, SCHED, Job
+from broker.services.job_manager.states import Job
 from broker.services.job_manager.waits import ANY_JOB
+from flux.constants import (
+    FLUX_JOB_STATE_ACTIVE,
+    FLUX_JOB_STATE_PENDING,
+    FLUX_JOB_URGENCY_DEFAULT,
+    FLUX_JOB_URGENCY_MAX,
+)
+from flux.job.lifecycle import RUN
+from flux.wire.message import USERID_UNKNOWN, USERID_UNKNOWN_JSON
 
-USERID_ALL = (-1, 0xFFFFFFFF)
-URGENCY_MAX = 31
-URGENCY_GUEST_MAX = 16
+EVERYBODY = (USERID_UNKNOWN, USERID_UNKNOWN_JSON)
+URGENCY_GUEST_MAX = FLUX_JOB_URGENCY_DEFAULT
 MAX_TYPE = 255
 MAX_NOTE = 1 << 14
 MAX_ANNOTATIONS = 1 << 16
@@ -62,7 +69,9 @@ class JobControl(ManagerBase):
         if not req.is_owner and userid != req.userid:
             raise OSError(errno.EPERM, f"guests can only {action} their own jobs")
         for job in self.machine.jobs.values():
-            if job.state & states & ACTIVE and (userid in USERID_ALL or job.userid == userid):
+            if job.state & states & FLUX_JOB_STATE_ACTIVE and (
+                userid in EVERYBODY or job.userid == userid
+            ):
                 yield job
 
     @request("kill", allow="guest")
@@ -93,13 +102,13 @@ class JobControl(ManagerBase):
     def urgency(self, req: Request) -> Any:
         """Set the urgency {id, urgency} of a job that has no resources yet."""
         urgency = req.get("urgency", int)
-        if not 0 <= urgency <= URGENCY_MAX:
+        if not 0 <= urgency <= FLUX_JOB_URGENCY_MAX:
             raise OSError(errno.EINVAL, "urgency value is out of range")
         job = self.active_job(req.get("id", int), errno.EINVAL, "unknown job")
         self.check_owner(req, job, "change the urgency of")
         if not req.is_owner and urgency > max(URGENCY_GUEST_MAX, job.urgency):
             raise OSError(errno.EPERM, f"guests can only adjust urgency <= {URGENCY_GUEST_MAX}")
-        if job.state not in (DEPEND, PRIORITY, SCHED):
+        if not job.state & FLUX_JOB_STATE_PENDING:
             raise OSError(errno.EINVAL, "urgency cannot be changed once resources are allocated")
         self.journal.check_room()
         old = job.urgency

@@ -12,7 +12,8 @@ from broker.context import Context
 from broker.service import Request, request
 from broker.services.job_manager.base import ManagerBase
 from broker.services.job_manager.scheduling import SchedulerClient
-from broker.services.job_manager.states import RUN, Job
+from broker.services.job_manager.states import Job
+from flux.job.lifecycle import RUN
 from flux.wire.message import STREAMING, Message
 from flux.wire.message import request as new_request
 

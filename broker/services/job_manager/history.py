@@ -12,7 +12,7 @@ from broker.context import Context
 from broker.jobtap.plugin import Rejected
 from broker.service import NO_REPLY, Request, request
 from broker.services.job_manager.active import ACTIVE_KEY
-from broker.services.job_manager.events import events_of, unlink_op
+from broker.services.job_manager.events import events_of
 from broker.services.job_manager.readers import Reader
 from broker.services.job_manager.restart import (
     DETAILS,
@@ -22,8 +22,10 @@ from broker.services.job_manager.restart import (
     load_checkpoint,
     stored_jobs,
 )
-from broker.services.job_manager.states import INACTIVE, RUN, Job
+from broker.services.job_manager.states import Job
 from broker.services.job_manager.submission import Submissions
+from flux.job.lifecycle import INACTIVE, RUN
+from flux.kvs_txn import commit_request, unlink_op
 
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
 LOST_NOTE = "the instance was restarted while the job was running"
@@ -189,8 +191,7 @@ class History(Submissions):
         return active
 
     async def _drop_list(self) -> None:
-        payload = {"namespace": "primary", "flags": 0, "ops": [unlink_op(ACTIVE_KEY)]}
-        await self.ctx.handle.rpc("kvs.commit", payload)
+        await self.ctx.handle.rpc("kvs.commit", commit_request([unlink_op(ACTIVE_KEY)]))
 
     async def _restore(self, stored: StoredJob) -> Job | None:
         """Return a stored job, with its details if it is active; a job that cannot be read is

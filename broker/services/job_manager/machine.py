@@ -8,28 +8,33 @@ far as it can go. What has to be done about it is left in `decisions` and the ev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import Enum, auto
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from broker.services.job_manager.queue import JobQueue
-from broker.services.job_manager.states import (
+from broker.services.job_manager.states import Job, apply
+from flux.constants import (
+    FLUX_JOB_PRIORITY_MAX,
+    FLUX_JOB_PRIORITY_MIN,
+    FLUX_JOB_URGENCY_EXPEDITE,
+    FLUX_JOB_URGENCY_HOLD,
+)
+from flux.job.lifecycle import (
     CLEANUP,
     DEPEND,
     INACTIVE,
+    NEW,
     PRIORITY,
-    PRIORITY_MAX,
-    PRIORITY_MIN,
     RUN,
     SCHED,
-    URGENCY_EXPEDITE,
-    URGENCY_HOLD,
-    Job,
-    apply,
     merge_annotations,
 )
+from flux.wire.message import USERID_UNKNOWN_JSON
 
-USERID_UNKNOWN = -1
+if TYPE_CHECKING:
+    from flux.job.types import EventEntry
+    from flux.wire.json import JsonMapping, JsonObject
 
 
 class Do(Enum):
@@ -51,7 +56,7 @@ class Hooks(Protocol):
     def priority(self, job: Job) -> int | None:
         """Return the job's priority, None if it is not available."""
 
-    def event(self, job: Job, entry: dict[str, Any], previous: int) -> None:
+    def event(self, job: Job, entry: EventEntry, previous: int) -> None:
         """An event was posted; ``previous`` is the state before it."""
 
     def forget(self, job: Job) -> None:
@@ -74,7 +79,7 @@ class Machine:
         self.clock = clock
         self.jobs: dict[int, Job] = {}
         self.embryos: dict[int, Job] = {}
-        self.log: list[tuple[Job, dict[str, Any]]] = []
+        self.log: list[tuple[Job, EventEntry]] = []
         self.decisions: list[tuple[Do, Job, Any]] = []
         self.queue = JobQueue()
         self.pending = JobQueue()
@@ -94,11 +99,11 @@ class Machine:
         self,
         job: Job,
         name: str,
-        context: dict[str, Any] | None = None,
+        context: JsonObject | None = None,
         timestamp: float | None = None,
     ) -> None:
-        """Post an event without advancing the job; raises IllegalEvent when it may not come now."""
-        entry: dict[str, Any] = {
+        """Post an event without advancing the job; raises `UnexpectedEvent` when it may not come now."""
+        entry: EventEntry = {
             "timestamp": self.clock() if timestamp is None else timestamp,
             "name": name,
         }
@@ -114,13 +119,13 @@ class Machine:
         if job.is_debug:
             self.post(job, f"debug.{name}")
 
-    def event(self, job: Job, name: str, context: dict[str, Any] | None = None) -> None:
+    def event(self, job: Job, name: str, context: JsonObject | None = None) -> None:
         """Post an event and advance the job."""
         self.post(job, name, context)
         self.advance(job)
 
     def raise_exception(
-        self, job: Job, kind: str, severity: int, note: str, userid: int = USERID_UNKNOWN
+        self, job: Job, kind: str, severity: int, note: str, userid: int = USERID_UNKNOWN_JSON
     ) -> None:
         """Raise an exception on a job; severity 0 ends it."""
         context = {"type": kind, "severity": severity, "userid": userid, "note": note}
@@ -181,16 +186,16 @@ class Machine:
         """Return what a job's priority should be: held and expedited jobs have the extremes, the
         plugins decide for others.
         """
-        if job.urgency == URGENCY_HOLD:
-            return PRIORITY_MIN
-        if job.urgency == URGENCY_EXPEDITE:
-            return PRIORITY_MAX
+        if job.urgency == FLUX_JOB_URGENCY_HOLD:
+            return FLUX_JOB_PRIORITY_MIN
+        if job.urgency == FLUX_JOB_URGENCY_EXPEDITE:
+            return FLUX_JOB_PRIORITY_MAX
         return self.hooks.priority(job)
 
     def _step_sched(self, job: Job) -> bool:
         if job.embryonic:
             return False
-        if job.priority == PRIORITY_MIN:
+        if job.priority == FLUX_JOB_PRIORITY_MIN:
             self._dequeue(job)
             self._cancel_alloc(job)
         elif job.alloc_pending:
@@ -285,7 +290,7 @@ class Machine:
         return job
 
     def alloc_success(
-        self, id: int, resources: dict[str, Any] | None, annotations: Mapping[str, Any] | None
+        self, id: int, resources: JsonObject | None, annotations: JsonMapping | None
     ) -> None:
         """The scheduler gave resources; the job starts, or gives them back if it was canceled
         meanwhile.
@@ -301,13 +306,13 @@ class Machine:
             self.post(job, "priority", {"priority": job.priority})
         self.event(job, "alloc", context)
 
-    def alloc_annotate(self, id: int, annotations: Mapping[str, Any]) -> None:
+    def alloc_annotate(self, id: int, annotations: JsonMapping) -> None:
         """The scheduler says something about a pending job."""
         job = self.jobs.get(id)
         if job is not None:
             self.annotate(job, annotations)
 
-    def annotate(self, job: Job, annotations: Mapping[str, Any]) -> None:
+    def annotate(self, job: Job, annotations: JsonMapping) -> None:
         """Update a job's annotations (flux_job_annotate)."""
         job.annotations = merge_annotations(job.annotations, annotations)
         self.decisions.append((Do.ANNOTATE, job, job.annotations or {}))
@@ -453,7 +458,7 @@ class Machine:
 
 
 _STEPS: dict[int, Callable[[Machine, Job], bool]] = {
-    1: Machine._stay,
+    NEW: Machine._stay,
     DEPEND: Machine._step_depend,
     PRIORITY: Machine._step_priority,
     SCHED: Machine._step_sched,

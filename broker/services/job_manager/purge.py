@@ -16,11 +16,11 @@ from typing import Final
 
 from broker.context import Context
 from broker.service import Request, event, request
-from broker.services.job_manager.events import job_dir, unlink_op
 from broker.services.job_manager.history import History
 from broker.services.job_manager.inactive import PurgeLimits
 from broker.services.job_manager.restart import read_dir
-from flux.constants import FLUX_KVS_SYNC
+from flux.job.JobID import kvs_key
+from flux.kvs_txn import SYNC, commit_request, unlink_op
 from flux.wire.message import Message
 
 BATCH_DEFAULT: Final = 50
@@ -46,7 +46,7 @@ def closed_parents(id: int, now: int) -> list[tuple[str, int]]:
     for bits in _LEVELS:
         newest = (id | (1 << bits) - 1) >> _ID_TIME_SHIFT
         if newest + NOBODY_COMES_SECONDS * 1000 < now:
-            parents.append((job_dir(id).rsplit(".", bits // 16)[0], bits))
+            parents.append((kvs_key(id).rsplit(".", bits // 16)[0], bits))
     return parents
 
 
@@ -133,17 +133,15 @@ class JobPurge(History):
                 self._young[id] = None
             else:
                 self._young.pop(id, None)
-        flags = FLUX_KVS_SYNC if self.journal.durable else 0
+        flags = SYNC if self.journal.durable else 0
         ops = [unlink_op(key) for key in await self._keys_to_unlink(ids, now)]
-        await self.ctx.handle.rpc(
-            "kvs.commit", {"namespace": "primary", "flags": flags, "ops": ops}
-        )
+        await self.ctx.handle.rpc("kvs.commit", commit_request(ops, flags))
 
     async def _keys_to_unlink(self, ids: Iterable[int], now: int) -> list[str]:
         """Return the directories of jobs, or in their place those above which would be left
         empty.
         """
-        doomed = {job_dir(id): id for id in ids}
+        doomed = {kvs_key(id): id for id in ids}
         for bits in _LEVELS:
             parents: dict[str, list[str]] = {}
             for key, id in doomed.items():

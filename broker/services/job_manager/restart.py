@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from broker.services.job_manager.active import ACTIVE_KEY, ActiveIndex
-from broker.services.job_manager.events import job_dir, job_key
 from broker.services.job_manager.shape import check_shape
 from broker.services.job_manager.states import Job, apply
 from flux.aio import AsyncFlux
-from flux.constants import FLUX_KVS_READDIR
 from flux.eventlog import decode
+from flux.job.JobID import kvs_key
+from flux.kvs_txn import PRIMARY, READDIR
 from flux.treeobj import decode_val
 from flux.wire import json
+
+if TYPE_CHECKING:
+    from flux.job.types import EventEntry
 
 CHECKPOINT_KEY: Final = "checkpoint.job-manager"
 _DIGITS: Final = 4
@@ -27,13 +30,13 @@ T = TypeVar("T")
 
 async def lookup_value(handle: AsyncFlux, key: str) -> bytes:
     """Return a value of the primary namespace; raises OSError(ENOENT) without one."""
-    answer = await handle.rpc("kvs.lookup", {"key": key, "namespace": "primary", "flags": 0})
+    answer = await handle.rpc("kvs.lookup", {"key": key, "namespace": PRIMARY, "flags": 0})
     return decode_val(answer["val"])
 
 
 async def read_dir(handle: AsyncFlux, key: str) -> dict[str, Any]:
     """Return the entries of a directory of the primary namespace, empty when there is none."""
-    payload = {"key": key, "namespace": "primary", "flags": FLUX_KVS_READDIR}
+    payload = {"key": key, "namespace": PRIMARY, "flags": READDIR}
     try:
         answer = await handle.rpc("kvs.lookup", payload)
     except OSError as exc:
@@ -67,7 +70,7 @@ class StoredJob:
             raise OSError(errno.ENOENT, f"job {self.id} has no {key} in the KVS")
         if entry.get("type") == "val":
             return decode_val(entry)
-        return await lookup_value(self._handle, job_key(self.id, key))
+        return await lookup_value(self._handle, kvs_key(self.id, key))
 
     async def fetch(self, key: str) -> None:
         """Have one of its values at hand, or the reason why there is none."""
@@ -88,7 +91,7 @@ class StoredJob:
         """
         job = Job(self.id)
         for entry in decode((await self.value("eventlog")).decode("utf-8", "surrogateescape")):
-            apply(job, entry)
+            apply(job, cast("EventEntry", entry))  # it raises for anything else
         return job
 
     async def load_details(self, job: Job) -> None:
@@ -126,7 +129,7 @@ async def _read_jobs(
     """Yield those of a few jobs that have an eventlog, all of them read at once. Others get a turn
     after every few.
     """
-    found = await asyncio.gather(*(read_dir(handle, job_dir(id)) for id in ids))
+    found = await asyncio.gather(*(read_dir(handle, kvs_key(id)) for id in ids))
     jobs = [
         StoredJob(handle, id, directory)
         for id, directory in zip(ids, found, strict=True)

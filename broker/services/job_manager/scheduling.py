@@ -8,8 +8,9 @@ from typing import Any
 from broker.context import Context
 from broker.service import Request, request
 from broker.services.job_manager.base import ManagerBase
-from broker.services.job_manager.events import job_key
 from broker.services.job_manager.states import Job
+from flux.job.JobID import kvs_key
+from flux.kvs_txn import PRIMARY
 from flux.treeobj import decode_val
 from flux.wire import json
 from flux.wire.errors import error_of
@@ -132,7 +133,7 @@ class SchedulerClient(ManagerBase):
 
     async def _fetch_resources(self, id: int, annotations: dict[str, Any] | None) -> None:
         """Take R from the KVS, where an RFC 27 scheduler leaves it."""
-        payload = {"key": job_key(id, "R"), "namespace": "primary", "flags": 0}
+        payload = {"key": kvs_key(id, "R"), "namespace": PRIMARY, "flags": 0}
         try:
             resources = json.loads(
                 decode_val((await self.ctx.handle.rpc("kvs.lookup", payload))["val"])

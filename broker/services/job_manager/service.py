@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from broker.services.job_manager.admin import QueueAdmin
 from broker.services.job_manager.control import JobControl
-from broker.services.job_manager.events import put_op
 from broker.services.job_manager.execution import ExecutionClient
 from broker.services.job_manager.purge import JobPurge
 from broker.services.job_manager.restart import CHECKPOINT_KEY
+from flux.kvs_txn import commit_request, put_op
 from flux.wire import json
 
 SETTLE_SECONDS: Final = 240.0
@@ -61,9 +61,10 @@ class JobManagerService(ExecutionClient, JobControl, QueueAdmin, JobPurge):
 
     async def _checkpoint(self) -> None:
         checkpoint = put_op(CHECKPOINT_KEY, json.dumps({"max_jobid": self.machine.max_jobid}))
-        payload = {"namespace": "primary", "flags": 0, "ops": [checkpoint]}
         try:
-            await self.ctx.handle.rpc("kvs.commit", payload, timeout=CHECKPOINT_SECONDS)
+            await self.ctx.handle.rpc(
+                "kvs.commit", commit_request([checkpoint]), timeout=CHECKPOINT_SECONDS
+            )
         except (OSError, TimeoutError) as exc:
             self.ctx.log.debug(f"checkpoint: {exc}")
 

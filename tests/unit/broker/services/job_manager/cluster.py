@@ -14,6 +14,7 @@ from broker.services.job_ingest.service import JobIngestService
 from broker.services.job_manager.service import JobManagerService
 from broker.services.sched_simple.service import SchedSimpleService
 from broker.testing.harness import ServiceHarness
+from flux.job.JobID import kvs_key
 from flux.security import sign
 from flux.wire import json
 from flux.wire.message import Message
@@ -208,9 +209,8 @@ class Cluster:
 
     def eventlog(self, id: int) -> list[dict[str, Any]]:
         """Return a job's eventlog as it is in the KVS."""
-        text = f"{id:016x}"
-        key = f"job.{text[:4]}.{text[4:8]}.{text[8:12]}.{text[12:]}.eventlog"
-        return [json.loads(line) for line in self.kvs.values.get(key, b"").splitlines()]
+        text = self.kvs.values.get(kvs_key(id, "eventlog"), b"")
+        return [json.loads(line) for line in text.splitlines()]
 
     def names(self, id: int) -> list[str]:
         """Return the names of a job's events."""

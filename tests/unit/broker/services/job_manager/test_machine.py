@@ -5,15 +5,9 @@ from __future__ import annotations
 import pytest
 
 from broker.services.job_manager.machine import Do, Machine
-from broker.services.job_manager.states import (
-    CLEANUP,
-    INACTIVE,
-    PRIORITY,
-    PRIORITY_MAX,
-    RUN,
-    SCHED,
-    Job,
-)
+from broker.services.job_manager.states import Job
+from flux.constants import FLUX_JOB_PRIORITY_MAX
+from flux.job.lifecycle import CLEANUP, INACTIVE, PRIORITY, RUN, SCHED
 
 from .machine_fixture import UrgencyIsPriority, decided, make, names, submit
 
@@ -66,7 +60,7 @@ def test_held_job_waits_for_an_urgency() -> None:
     assert names(job)[-2:] == ["urgency", "priority"]
     assert decided(machine) == [(Do.ALLOC, 1)]
     machine.set_urgency(job, 31, 0)
-    assert job.priority == PRIORITY_MAX
+    assert job.priority == FLUX_JOB_PRIORITY_MAX
     assert decided(machine) == [(Do.PRIORITIZE, 1)]
     machine.set_urgency(job, 0, 0)
     assert decided(machine) == [(Do.CANCEL, 1)]

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker.services.job_manager.machine import Do, Machine
-from broker.services.job_manager.states import FATAL_EXCEPTION, INACTIVE, TRANSITIONS, Job, apply
+from broker.services.job_manager.states import Job, apply, broken_rules
+from flux.job.lifecycle import FATAL_EXCEPTION, INACTIVE, TRANSITIONS
 
 from .machine_fixture import UrgencyIsPriority, make, submit
 
@@ -54,6 +55,7 @@ class Driver:
                 self.asked[do].add(job.id)
             assert do is not Do.START or job.has_resources
         self.machine.decisions.clear()
+        assert not [rule for job in self.all for rule in broken_rules(job)]
         assert len(self.machine.pending) <= (self.machine.limit or 2)
 
     def answer(self, do: Do, id: int) -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from broker.services.job_manager.active import ACTIVE_KEY, ActiveIndex
-from broker.services.job_manager.events import job_dir
 from broker.services.job_manager.history import LOST_NOTE
 from broker.testing.harness import ServiceHarness
+from flux.job.JobID import kvs_key
 from flux.wire import json
 
 from .cluster import Cluster, FakeKvs, jobspec
@@ -64,7 +64,7 @@ async def test_only_active_jobs_are_read() -> None:
     await cluster.stop()
     again = await restarted(survivor)
     asked = [m.json()["key"] for m in again.manager.sent if m.topic == "kvs.lookup"]
-    assert not [key for key in asked if any(job_dir(id) in key for id in done)]
+    assert not [key for key in asked if any(kvs_key(id) in key for id in done)]
     assert list(again.manager.service.machine.jobs) == [held]
     assert await again.submit() > max(done), "ids are never used again"
     full = again.manager.stream("job-manager.events-journal", {"full": True})

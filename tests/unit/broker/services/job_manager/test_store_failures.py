@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from broker.services.job_manager import journal as journal_module
-from broker.services.job_manager.events import job_dir
 from broker.services.job_manager.journal import Journal
 from broker.testing.harness import ServiceHarness
 from flux.constants import FLUX_KVS_SYNC
+from flux.job.JobID import kvs_key
 from flux.wire.message import Message
 
 from .cluster import Cluster, jobspec
@@ -141,7 +141,7 @@ async def test_one_job_that_the_store_refuses_leaves_the_others_alone(held: Clus
     others = [asyncio.ensure_future(held.submit(urgency=0)) for _ in range(3)]
     await held.manager.until(lambda: len(held.manager.service.machine.embryos) == 4)
     victim = sorted(held.manager.service.machine.embryos)[2]
-    held.kvs.refuses = lambda op: op["key"].startswith(job_dir(victim))
+    held.kvs.refuses = lambda op: op["key"].startswith(kvs_key(victim))
     gate.open.set()
     ids = [await first, await others[0], await others[2]]
     with pytest.raises(OSError, match="the job cannot be stored: bad key") as failure:
