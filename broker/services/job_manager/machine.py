@@ -9,9 +9,19 @@ far as it can go. What has to be done about it is left in `decisions` and the ev
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from broker.services.job_manager.decisions import (
+    AskAlloc,
+    CancelAlloc,
+    Decision,
+    EndJob,
+    FreeResources,
+    PrioritizeAlloc,
+    StartJob,
+    TellAnnotations,
+    TellException,
+)
 from broker.services.job_manager.queue import JobQueue
 from broker.services.job_manager.states import Job, apply
 from flux.constants import (
@@ -35,19 +45,6 @@ from flux.wire.message import USERID_UNKNOWN_JSON
 if TYPE_CHECKING:
     from flux.job.types import EventEntry
     from flux.wire.json import JsonMapping, JsonObject
-
-
-class Do(Enum):
-    """Kinds of decisions."""
-
-    ALLOC = auto()  # ask the scheduler for resources
-    CANCEL = auto()  # take the request back
-    PRIORITIZE = auto()  # tell the scheduler about a new priority
-    FREE = auto()  # give the resources back
-    START = auto()  # have the execution service start the job
-    EXCEPTION = auto()  # tell everybody about an exception
-    ANNOTATE = auto()  # tell the journal's readers about new annotations
-    INACTIVE = auto()  # the job is over, tell waiters, forget it
 
 
 class Hooks(Protocol):
@@ -80,7 +77,7 @@ class Machine:
         self.jobs: dict[int, Job] = {}
         self.embryos: dict[int, Job] = {}
         self.log: list[tuple[Job, EventEntry]] = []
-        self.decisions: list[tuple[Do, Job, Any]] = []
+        self.decisions: list[Decision] = []
         self.queue = JobQueue()
         self.pending = JobQueue()
         self.alloc_enabled = True
@@ -130,7 +127,7 @@ class Machine:
         """Raise an exception on a job; severity 0 ends it."""
         context = {"type": kind, "severity": severity, "userid": userid, "note": note}
         self.post(job, "exception", context)
-        self.decisions.append((Do.EXCEPTION, job, context))
+        self.decisions.append(TellException(job, kind, severity))
         self.advance(job)
 
     # Life
@@ -158,7 +155,7 @@ class Machine:
         """The submission of a new job could not be stored: forget it."""
         del self.embryos[job.id]
         self.log = [(other, entry) for other, entry in self.log if other is not job]
-        self.decisions = [decision for decision in self.decisions if decision[1] is not job]
+        self.decisions = [decision for decision in self.decisions if decision.job is not job]
         self.hooks.forget(job)
 
     def advance(self, job: Job) -> None:
@@ -201,7 +198,7 @@ class Machine:
         elif job.alloc_pending:
             if not job.alloc_canceled and self.pending.priority(job.id) != job.priority:
                 self.pending.add(job.id, job.priority)
-                self.decisions.append((Do.PRIORITIZE, job, job.priority))
+                self.decisions.append(PrioritizeAlloc(job, job.priority))
         else:
             job.alloc_queued = True
             self.queue.add(job.id, job.priority)
@@ -213,7 +210,7 @@ class Machine:
             job.start_held = self.hold_starts
             self.running += 1
             self.post_debug(job, "start-request")
-            self.decisions.append((Do.START, job, None))
+            self.decisions.append(StartJob(job))
         return False
 
     def _step_cleanup(self, job: Job) -> bool:
@@ -229,7 +226,7 @@ class Machine:
             return False
         self.post(job, "clean")
         del self.jobs[job.id]
-        self.decisions.append((Do.INACTIVE, job, None))
+        self.decisions.append(EndJob(job))
         return True
 
     def _free(self, job: Job) -> None:
@@ -237,7 +234,7 @@ class Machine:
             job.free_pending = True
             self.free_pending += 1
             self.post_debug(job, "free-request")
-            self.decisions.append((Do.FREE, job, None))
+            self.decisions.append(FreeResources(job))
 
     def _dequeue(self, job: Job) -> None:
         if job.alloc_queued:
@@ -247,7 +244,7 @@ class Machine:
     def _cancel_alloc(self, job: Job) -> None:
         if job.alloc_pending and not job.alloc_canceled:
             job.alloc_canceled = True
-            self.decisions.append((Do.CANCEL, job, None))
+            self.decisions.append(CancelAlloc(job))
 
     # Scheduler (RFC 27)
 
@@ -268,7 +265,7 @@ class Machine:
             job.alloc_canceled = False
             self.pending.add(job.id, job.priority)
             self.post_debug(job, "alloc-request")
-            self.decisions.append((Do.ALLOC, job, None))
+            self.decisions.append(AskAlloc(job))
 
     def _make_room(self) -> None:
         best, worst = self.queue.best(), self.pending.worst()
@@ -315,7 +312,7 @@ class Machine:
     def annotate(self, job: Job, annotations: JsonMapping) -> None:
         """Update a job's annotations (flux_job_annotate)."""
         job.annotations = merge_annotations(job.annotations, annotations)
-        self.decisions.append((Do.ANNOTATE, job, job.annotations or {}))
+        self.decisions.append(TellAnnotations(job, job.annotations or {}))
 
     def alloc_deny(self, id: int, note: str) -> None:
         """The scheduler can never run the job."""
@@ -324,7 +321,7 @@ class Machine:
             return
         if job.annotations:
             job.annotations = None
-            self.decisions.append((Do.ANNOTATE, job, {}))
+            self.decisions.append(TellAnnotations(job, {}))
         if job.state == CLEANUP:
             self.advance(job)
         else:

@@ -12,13 +12,13 @@ from broker.services.job_manager.states import Job
 class Reader:
     """One reader of the journal and the event names it wants.
 
-    ``met`` collects the jobs that something happened to while the reader is sent what was before;
+    ``touched`` collects the jobs that something happened to while the reader is sent what was before;
     None once it follows.
     """
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        self.met: dict[int, Job] | None = {}
+        self.touched: dict[int, Job] | None = {}
         self.allow = _names(request, "allow")
         self.deny = _names(request, "deny")
 
@@ -33,7 +33,7 @@ class Reader:
         """Send the last of what is not new, which may be nothing: ``replayed`` tells the reader
         that it is up to date.
         """
-        self.met = None
+        self.touched = None
         past = [event.json() for event in events if self.wants(event)]
         self.request.respond({"events": past, "replayed": True})
 
@@ -41,8 +41,8 @@ class Reader:
         """Send new events the reader wants, if any; one that does not follow yet is told of their
         jobs in the end.
         """
-        if self.met is not None:
-            self.met.update((event.job.id, event.job) for event in events)
+        if self.touched is not None:
+            self.touched.update((event.job.id, event.job) for event in events)
             return
         self.replay(events)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from broker.services.job_manager.active import ACTIVE_KEY, ActiveIndex
 from broker.services.job_manager.shape import check_shape
@@ -19,7 +19,10 @@ from flux.wire import json
 
 if TYPE_CHECKING:
     from flux.job.types import EventEntry
+    from flux.wire.json import JsonObject
 
+#: What reading a stored job raises when it makes no sense.
+UNREADABLE: Final = (OSError, ValueError, KeyError, TypeError, AttributeError)
 CHECKPOINT_KEY: Final = "checkpoint.job-manager"
 _DIGITS: Final = 4
 DETAILS: Final = ("eventlog", "jobspec", "R")
@@ -34,7 +37,7 @@ async def lookup_value(handle: AsyncFlux, key: str) -> bytes:
     return decode_val(answer["val"])
 
 
-async def read_dir(handle: AsyncFlux, key: str) -> dict[str, Any]:
+async def read_dir(handle: AsyncFlux, key: str) -> JsonObject:
     """Return the entries of a directory of the primary namespace, empty when there is none."""
     payload = {"key": key, "namespace": PRIMARY, "flags": READDIR}
     try:
@@ -43,14 +46,14 @@ async def read_dir(handle: AsyncFlux, key: str) -> dict[str, Any]:
         if exc.errno == errno.ENOENT:
             return {}
         raise
-    entries: dict[str, Any] = answer["val"]["data"]
+    entries: JsonObject = answer["val"]["data"]
     return entries
 
 
 class StoredJob:
     """A job's KVS directory, with its eventlog read."""
 
-    def __init__(self, handle: AsyncFlux, id: int, directory: dict[str, Any]) -> None:
+    def __init__(self, handle: AsyncFlux, id: int, directory: JsonObject) -> None:
         self._handle = handle
         self._directory = directory
         self.id = id
@@ -207,3 +210,10 @@ async def listed_jobs(handle: AsyncFlux, ids: Iterable[int]) -> AsyncIterator[St
     for chunk in batched(sorted(ids)):
         async for job in _read_jobs(handle, chunk, DETAILS):
             yield job
+
+
+def reason_of(exc: Exception) -> str:
+    """Return what is wrong with a stored job."""
+    if isinstance(exc, OSError):
+        return exc.strerror or str(exc)
+    return f"malformed: {exc}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypedDict, TypeVar
 
 from broker.services.job_manager.states import Job
 
@@ -19,7 +19,15 @@ NOT_WAITABLE = "invalid job id, or job may be inactive and not waitable"
 NO_MORE = "there are no more waitable jobs"
 
 
-def result_of(job: Job) -> dict[str, Any]:
+class JobEnd(TypedDict):
+    """What a waiter is told about an ended job."""
+
+    id: int
+    success: bool
+    errstr: str
+
+
+def result_of(job: Job) -> JobEnd:
     """Return what a waiter is told about an ended job."""
     return {"id": job.id, "success": job.success, "errstr": job.result_text()}
 
@@ -30,7 +38,7 @@ class WaitTable(Generic[W]):
     """
 
     def __init__(self) -> None:
-        self.zombies: dict[int, dict[str, Any]] = {}
+        self.zombies: dict[int, JobEnd] = {}
         self._active: set[int] = set()
         self._by_id: dict[int, W] = {}
         self._any: deque[W] = deque()
@@ -42,7 +50,7 @@ class WaitTable(Generic[W]):
         """A waitable job became active."""
         self._active.add(id)
 
-    def wait(self, id: int, waiter: W) -> dict[str, Any] | None:
+    def wait(self, id: int, waiter: W) -> JobEnd | None:
         """Return the result of job ``id``, or of any job for ANY_JOB, or None after queueing
         ``waiter``.
 
@@ -57,7 +65,7 @@ class WaitTable(Generic[W]):
         self._any.append(waiter)
         return None
 
-    def _wait_one(self, id: int, waiter: W) -> dict[str, Any] | None:
+    def _wait_one(self, id: int, waiter: W) -> JobEnd | None:
         if id in self.zombies:
             return self.zombies.pop(id)
         if id not in self._active or id in self._by_id:

@@ -178,7 +178,7 @@ class Cluster:
             await self.sched.start()
             await self.sched.until(lambda: bool(self.acquires()))
             self.update({"resources": self.resources, "up": "all"})
-            await self.manager.until(lambda: self.manager.service.machine.sched_online)
+            await self.manager.until(lambda: self.manager.service.core.machine.sched_online)
 
     def acquires(self) -> list[Message]:
         assert self.sched is not None

@@ -61,7 +61,7 @@ async def test_a_job_that_lives_and_ends_while_the_past_is_read_is_told_once(
     await cluster.manager.request("job-manager.urgency", {"id": waiting, "urgency": 16})
     for id in (meanwhile, waiting):
         await cluster.until_event(id, "clean")
-    await cluster.manager.until(lambda: cluster.manager.service.journal.idle)
+    await cluster.manager.until(lambda: cluster.manager.service.core.journal.idle)
     assert full == []
     store.go.set()
     await cluster.manager.until(lambda: bool(full) and full[-1].json().get("replayed"))

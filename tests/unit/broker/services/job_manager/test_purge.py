@@ -31,7 +31,7 @@ async def cluster() -> AsyncIterator[Cluster]:
 
 async def ended(cluster: Cluster, count: int, **how: Any) -> list[int]:
     ids = [await cluster.submit(**how) for _ in range(count)]
-    table = cluster.manager.service.inactive
+    table = cluster.manager.service.core.inactive
     await cluster.manager.until(lambda: all(id in table for id in ids))
     return ids
 
@@ -181,7 +181,7 @@ async def test_jobs_of_an_earlier_instance_are_read_first(cluster: Cluster) -> N
     kvs.values["checkpoint.job-active"] = f"max {active}\n+{active}\n".encode()
     again = Cluster(kvs=kvs, durable=True)
     await again.start()
-    assert not again.manager.service.inactive.complete
+    assert not again.manager.service.core.inactive.complete
     assert await purge(again, num_limit=1) == 2
     assert stored(again) == {ids[2], active}
     await again.stop()
@@ -196,7 +196,7 @@ async def test_a_reader_of_the_past_does_not_meet_a_job_that_is_purged_meanwhile
     await before.stop()
     cluster = Cluster(kvs=kvs, durable=True)
     await cluster.start()
-    await cluster.manager.service.know_inactive()
+    await cluster.manager.service.history.know_inactive()
     go, asked, lookup = asyncio.Event(), asyncio.Event(), kvs.lookup
 
     async def slow(payload: dict[str, Any]) -> dict[str, Any]:
