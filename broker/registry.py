@@ -12,7 +12,7 @@ from broker.builtin.event import EventService
 from broker.builtin.log import LogService
 from broker.builtin.state import OverlayService, StateMachineService
 from broker.modules import MODULES
-from broker.service import Service, routes_of
+from broker.service import Service, events_of, routes_of
 from broker.services.connector_local.service import ConnectorLocalService
 
 #: The services that are the broker itself; the modules are in `broker.modules`.
@@ -80,10 +80,8 @@ def events() -> list[tuple[str, str, str]]:
     """Return (topic prefix, service, what it does) of every event that a service acts on, by decorator."""
     found = []
     for cls, _ in services():
-        for attribute in vars(cls).values():
-            prefix = getattr(attribute, "_event_prefix", None)
-            if prefix is not None:
-                found.append((prefix, cls.name, _first_paragraph(attribute)))
+        for prefix, handler in events_of(cls):
+            found.append((prefix, cls.name, _first_paragraph(handler)))
     return sorted(found)
 
 

@@ -10,9 +10,11 @@ import asyncio
 import errno
 import inspect
 import resource as rusage
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, TypeVar
+from enum import Enum
+from functools import cached_property
+from typing import Any, ClassVar, Final, Never, TypeAlias, TypeVar
 
 from broker.context import Context
 from flux.wire import json
@@ -20,11 +22,18 @@ from flux.wire.errors import errnum_of, text_of
 from flux.wire.message import MORE, NORESPONSE, ROLE_OWNER, STREAMING, Message, response
 
 
-class _NoReply:
+class NoReply(Enum):
     """The type of `NO_REPLY`."""
 
+    NO_REPLY = "no reply"
 
-NO_REPLY: Final = _NoReply()
+
+#: Returned by a handler that answers later, or never.
+NO_REPLY: Final = NoReply.NO_REPLY
+Reply: TypeAlias = Mapping[str, object] | list[object] | str | bytes | NoReply | None
+"""What a handler may return: the payload of its response (None for none), or `NO_REPLY`."""
+Answer: TypeAlias = Reply | Awaitable[Reply]
+"""What calling a handler gives: its reply, or the promise of one from an async method."""
 #: What a client is told of an error that no handler foresaw; the log has the rest.
 FAILED_TEXT: Final = "the request could not be carried out; the broker's log says why"
 T = TypeVar("T")
@@ -166,8 +175,16 @@ class StreamSet:
         return [self._streams.pop(key) for key in keys]
 
 
-Handler = Callable[[Any, Request], Any]
-EventHandler = Callable[[Any, Message], None]
+Handler: TypeAlias = Callable[[Never, Request], object]
+"""A handler as the decorator sees it: a method of whatever class, not bound yet."""
+BoundHandler: TypeAlias = Callable[[Request], object]
+"""A handler that can be called: it returns an `Answer`."""
+EventHandler: TypeAlias = Callable[[Never, Message], None]
+H = TypeVar("H", bound=Handler)
+E = TypeVar("E", bound=EventHandler)
+# Where the decorators leave on a method what they were told.
+_ROUTES: Final = "_request_routes"
+_PREFIX: Final = "_event_prefix"
 
 
 @dataclass(frozen=True)
@@ -188,27 +205,26 @@ def request(
     streaming: bool = False,
     absolute: bool = False,
     raw: bool = False,
-) -> Callable[[Handler], Handler]:
+) -> Callable[[H], H]:
     """Register a method for requests to ``<service>.<topic>``, or to ``topic`` itself when ``absolute``.
 
     ``allow`` is "owner" or "guest"; others are answered EPERM. ``streaming`` refuses requests without the streaming flag (EPROTO).
     The payload of a ``raw`` request is arbitrary bytes and is not decoded.
     """
 
-    def mark(method: Handler) -> Handler:
-        routes = list(getattr(method, "_request_routes", ()))
-        routes.append(Route(topic, absolute, allow == "guest", streaming, raw))
-        method._request_routes = routes  # type: ignore[attr-defined]
+    def mark(method: H) -> H:
+        route = Route(topic, absolute, allow == "guest", streaming, raw)
+        setattr(method, _ROUTES, (*getattr(method, _ROUTES, ()), route))
         return method
 
     return mark
 
 
-def event(prefix: str) -> Callable[[EventHandler], EventHandler]:
+def event(prefix: str) -> Callable[[E], E]:
     """Register a method for events whose topic starts with ``prefix``; subscribed when the service starts."""
 
-    def mark(method: EventHandler) -> EventHandler:
-        method._event_prefix = prefix  # type: ignore[attr-defined]
+    def mark(method: E) -> E:
+        setattr(method, _PREFIX, prefix)
         return method
 
     return mark
@@ -219,6 +235,8 @@ class Service:
 
     name: ClassVar[str]
     also: ClassVar[tuple[str, ...]] = ()
+    part_types: ClassVar[tuple[type, ...]] = ()
+    """Classes of the objects that `parts` returns, for those who ask the class for its topics."""
     stop_timeout: ClassVar[float] = 10.0
     """Seconds the service may take to stop when the broker ends."""
 
@@ -226,28 +244,41 @@ class Service:
         self.ctx = ctx
         self.streams = StreamSet()
         self.debug_flags = 0
-        self._handlers = self._find_handlers()
+        self._added: dict[str, tuple[BoundHandler, Route]] = {}
 
-    def _find_handlers(self) -> dict[str, tuple[Callable[[Request], Any], Route]]:
-        return {
-            topic: (getattr(self, handler.__name__), route)
-            for topic, route, handler in routes_of(type(self))
-        }
+    def parts(self) -> Sequence[object]:
+        """Return the objects that share the service's work, one of each of ``part_types``.
 
-    def add_handler(
-        self, topic: str, handler: Callable[[Request], Any], *, allow: str = "owner"
-    ) -> None:
-        """Answer requests for ``topic`` with ``handler``, in addition to the methods registered by `request`."""
-        self._handlers[topic] = (handler, Route(topic, True, allow == "guest", False, False))
+        Their methods may be registered by `request` and `event` as those of the service are; they
+        are looked up when the first message arrives, so a subclass may make its parts at any time
+        in ``__init__``. On a topic that two of them serve the service itself wins, then the part
+        that comes last.
+        """
+        return ()
+
+    @cached_property
+    def _handlers(self) -> dict[str, tuple[BoundHandler, Route]]:
+        """The handler of each topic, bound to the part that it is a method of."""
+        found: dict[str, tuple[BoundHandler, Route]] = {}
+        for part in (*self.parts(), self):
+            for topic, route, handler in _routes_of(type(part), self.name):
+                found[topic] = (getattr(part, handler.__name__), route)
+        return found | self._added
+
+    def add_handler(self, topic: str, handler: BoundHandler, *, allow: str = "owner") -> None:
+        """Answer requests for ``topic`` with ``handler``, in addition to the methods registered by
+        `request`.
+        """
+        self._added[topic] = (handler, Route(topic, True, allow == "guest", False, False))
+        self.__dict__.pop("_handlers", None)
 
     def event_handlers(self) -> list[tuple[str, Callable[[Message], None]]]:
         """Return the event prefixes this service wants and the methods for them."""
-        found = []
-        for cls in type(self).__mro__:
-            for attribute in vars(cls).values():
-                prefix = getattr(attribute, "_event_prefix", None)
-                if prefix is not None:
-                    found.append((prefix, getattr(self, attribute.__name__)))
+        found = [
+            (prefix, getattr(part, name))
+            for part in (self, *self.parts())
+            for prefix, name in _prefixes_of(type(part))
+        ]
         found.append((f"{self.name}.stats.clear", lambda _: self.stats_clear()))
         return found
 
@@ -370,7 +401,7 @@ class Service:
         return {"flags": self.debug_flags}
 
     @request("disconnect", allow="guest")
-    def _disconnect(self, req: Request) -> _NoReply:
+    def _disconnect(self, req: Request) -> NoReply:
         """A client that used the service went away: drop its streams. There is no response."""
         self.streams.drop_sender(req.sender)
         self.on_disconnect(req.sender)
@@ -378,14 +409,42 @@ class Service:
 
 
 def routes_of(service: type[Service]) -> list[tuple[str, Route, Handler]]:
-    """Return the topics that the methods of a service class answer; a derived class's method wins."""
+    """Return the topics that a service's class and parts answer; a derived class's method wins."""
+    table = {
+        topic: (topic, route, handler)
+        for cls in (*service.part_types, service)
+        for topic, route, handler in _routes_of(cls, service.name)
+    }
+    return list(table.values())
+
+
+def _routes_of(cls: type, service: str) -> list[tuple[str, Route, Handler]]:
     table: dict[str, tuple[Route, Handler]] = {}
-    for cls in reversed(service.__mro__):
-        for attribute in vars(cls).values():
-            for route in getattr(attribute, "_request_routes", ()):
-                topic = route.topic if route.absolute else f"{service.name}.{route.topic}"
+    for base in reversed(cls.__mro__):
+        for attribute in vars(base).values():
+            for route in getattr(attribute, _ROUTES, ()):
+                topic = route.topic if route.absolute else f"{service}.{route.topic}"
                 table[topic] = (route, attribute)
     return [(topic, route, handler) for topic, (route, handler) in table.items()]
+
+
+def events_of(service: type[Service]) -> list[tuple[str, EventHandler]]:
+    """Return the event prefixes that a service's class and parts want, with their methods."""
+    return [
+        (prefix, getattr(cls, name))
+        for cls in (service, *service.part_types)
+        for prefix, name in _prefixes_of(cls)
+    ]
+
+
+def _prefixes_of(cls: type) -> list[tuple[str, str]]:
+    found = {
+        (getattr(attribute, _PREFIX), attribute.__name__): None
+        for base in cls.__mro__
+        for attribute in vars(base).values()
+        if hasattr(attribute, _PREFIX)
+    }
+    return list(found)
 
 
 def refuse(

@@ -1,15 +1,19 @@
-"""The built-in plugin ``.dependency-after``: the dependencies ``after``, ``afterany``, ``afterok`` and ``afternotok`` (flux-mini(1)).
+"""The built-in plugin ``.dependency-after``: the dependencies ``after``, ``afterany``, ``afterok``
+and ``afternotok`` (flux-mini(1)).
 
-The job depended on must be active when the dependent one is submitted. A dependency that can no longer be satisfied ends the dependent
-job with an exception of type ``dependency``.
+The job depended on must be active when the dependent one is submitted. A dependency that can no
+longer be satisfied ends the dependent job with an exception of type ``dependency``.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-from broker.jobtap.plugin import Args, Plugin
+from broker.jobtap.plugin import Args, JobtapPlugin
 from flux.job.JobID import id_encode, id_parse
+
+if TYPE_CHECKING:
+    from broker.services.job_manager.states import Job
 
 KINDS: Final = {
     "after": "after-start",
@@ -22,11 +26,11 @@ KINDS: Final = {
 class After:
     """Which jobs wait for which: {target id: [(dependent id, description)]}."""
 
-    def __init__(self, plugin: Plugin) -> None:
+    def __init__(self, plugin: JobtapPlugin) -> None:
         self.plugin = plugin
         self.waiting: dict[int, list[tuple[int, str]]] = {}
 
-    def add(self, plugin: Plugin, topic: str, args: Args) -> None:
+    def add(self, plugin: JobtapPlugin, topic: str, args: Args) -> None:
         """A job asks for a dependency."""
         scheme = topic.removeprefix("job.dependency.")
         value = (args.entry or {}).get("value")
@@ -40,22 +44,21 @@ class After:
         if kind == "after-start":
             plugin.job_subscribe(target.id)
 
-    def _target(self, args: Args, scheme: str, value: Any) -> Any:
+    def _target(self, args: Args, scheme: str, value: object) -> Job:
         try:
             id = int(id_parse(value)) if isinstance(value, str) and value else None
         except (ValueError, OSError, OverflowError):
             id = None
         if id is None:
             self.plugin.reject_job(args, f'dependency: {scheme}: "{value}" is not a valid jobid')
-            return None
         target = self.plugin.host.actions.find(id)
         if target is None or target.embryonic:
             self.plugin.reject_job(args, f"dependency: {scheme}: id {value}: job not found")
-        elif target.userid != args.job.userid and not self.plugin.host.is_owner(args.job.userid):
+        if target.userid != args.job.userid and not self.plugin.host.is_owner(args.job.userid):
             self.plugin.reject_job(args, f"dependency: {scheme}: id {value}: Permission denied")
         return target
 
-    def started(self, plugin: Plugin, topic: str, args: Args) -> None:
+    def started(self, plugin: JobtapPlugin, topic: str, args: Args) -> None:
         """A job's shells are up: satisfy what waits for that."""
         waiting = self.waiting.get(args.job.id)
         if not waiting:
@@ -67,7 +70,7 @@ class After:
             if description.startswith("after-start="):
                 self._satisfy(id, description)
 
-    def ended(self, plugin: Plugin, topic: str, args: Args) -> None:
+    def ended(self, plugin: JobtapPlugin, topic: str, args: Args) -> None:
         """A job is inactive: satisfy or fail what waits for that."""
         success = args.job.success
         for id, description in self.waiting.pop(args.job.id, ()):
@@ -89,7 +92,7 @@ class After:
             self.plugin.raise_exception(id, "dependency", 0, note)
 
 
-def flux_plugin_init(plugin: Plugin) -> None:
+def flux_plugin_init(plugin: JobtapPlugin) -> None:
     """Register the handlers."""
     after = After(plugin)
     for scheme in KINDS:

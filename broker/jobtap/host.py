@@ -1,25 +1,30 @@
-"""The job manager's plugin host: loads plugins and calls their handlers in the order they were loaded."""
+"""The job manager's plugin host: loads plugins and calls their handlers in the order they were
+loaded.
+"""
 
 from __future__ import annotations
 
 import errno
 import importlib.util
-from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from broker.jobtap.plugin import Args, Handler, Plugin, Rejected
+from broker.jobtap.plugin import Args, JobtapPlugin, Rejected
+from flux.constants import FLUX_JOB_URGENCY_EXPEDITE, FLUX_JOB_URGENCY_HOLD
+from flux.job.lifecycle import DEPEND, INACTIVE, NEW, PRIORITY, SCHED
+from flux.job.state_names import SINGLE_STATES, state_name
 
-STATE_PRIORITY: Final = 4
-STATE_INACTIVE: Final = 64
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from broker.jobtap.plugin import Actions, Handler
+    from broker.services.job_manager.states import Job
+    from flux.job.types import EventEntry
+    from flux.wire.json import JsonMapping
+
 STATE_TOPICS: Final = {
-    2: "depend",
-    4: "priority",
-    8: "sched",
-    16: "run",
-    32: "cleanup",
-    64: "inactive",
+    state: f"job.state.{state_name(state).lower()}" for state in SINGLE_STATES if state != NEW
 }
 BUILTINS: Final = {
     ".priority-default": "broker.jobtap.priority_default",
@@ -28,75 +33,17 @@ BUILTINS: Final = {
 }
 
 
-class JobRecord(Protocol):
-    """What the host reads of a job."""
-
-    id: int
-    userid: int
-    urgency: int
-    priority: int
-    state: int
-    t_submit: float
-    started: bool
-    embryonic: bool
-    jobspec: dict[str, Any] | None
-    dependencies: frozenset[str]
-    dependencies_seen: frozenset[str]
-    subscribers: set[str] | None
-
-    @property
-    def success(self) -> bool:
-        """Whether the job ended well."""
-
-
-class Actions(Protocol):
-    """What the host asks of the job manager."""
-
-    def jobs(self) -> Iterable[Any]:
-        """Return the active jobs."""
-
-    def find(self, id: int) -> Any:
-        """Return an active job, None for another id."""
-
-    def event(self, job: Any, name: str, context: dict[str, Any] | None = None) -> None:
-        """Post an event."""
-
-    def remove_dependency(self, job: Any, description: str) -> None:
-        """Drop a dependency."""
-
-    def reprioritize(self, job: Any, priority: int) -> None:
-        """Set a job's priority."""
-
-    def raise_exception(self, job: Any, kind: str, severity: int, note: str) -> None:
-        """Raise an exception."""
-
-    def annotate(self, job: Any, annotations: Mapping[str, Any]) -> None:
-        """Update annotations."""
-
-    def call_at(self, when: float, function: Callable[[], None]) -> None:
-        """Call ``function`` at ``when``, seconds since the epoch."""
-
-    def now(self) -> float:
-        """Return seconds since the epoch."""
-
-    def service_register(self, topic: str, handler: Callable[[Any], Any]) -> None:
-        """Route requests for ``topic`` to a plugin."""
-
-    def log_error(self, text: str) -> None:
-        """Log an error."""
-
-
-class Host:
+class JobtapHost:
     """The loaded plugins. Implements the hooks of the job manager's state machine."""
 
     def __init__(self, actions: Actions, searchpath: Iterable[str] = (), owner: int = 0) -> None:
         self.actions = actions
         self.searchpath = list(searchpath)
         self.owner = owner
-        self.plugins: list[Plugin] = []
-        self._cache: dict[str, list[tuple[Plugin, Handler]]] = {}
+        self.plugins: list[JobtapPlugin] = []
+        self._cache: dict[str, list[tuple[JobtapPlugin, Handler]]] = {}
         self._collecting: list[str] | None = None
-        self._candidate: Any = None
+        self._candidate: Job | None = None
 
     # Loading
 
@@ -105,16 +52,17 @@ class Host:
         for name in BUILTINS:
             self.load(name)
 
-    def load(self, path: str, conf: Mapping[str, Any] | None = None) -> None:
+    def load(self, path: str, conf: JsonMapping | None = None) -> None:
         """Load a plugin by file name or built-in name and introduce the active jobs to it.
 
-        Raises OSError: ENOENT when there is none, EEXIST when it is loaded already, EINVAL when it cannot be used.
+        Raises OSError: ENOENT when there is none, EEXIST when it is loaded already, EINVAL when it
+        cannot be used.
         """
         name = path if path in BUILTINS else Path(path).name
         if any(plugin.file_name == name for plugin in self.plugins):
             raise OSError(errno.EEXIST, f"{name} is already loaded")
         init = self._find_init(path)
-        plugin = Plugin(self, name, conf)
+        plugin = JobtapPlugin(self, name, conf)
         try:
             init(plugin)
         except OSError:
@@ -128,7 +76,7 @@ class Host:
         if self._select("job.priority.get", plugin):
             self.reprioritize_all()
 
-    def _find_init(self, path: str) -> Callable[[Plugin], Any]:
+    def _find_init(self, path: str) -> Callable[[JobtapPlugin], object]:
         if path in BUILTINS:
             module = importlib.import_module(BUILTINS[path])
             return module.flux_plugin_init  # type: ignore[no-any-return]
@@ -154,7 +102,8 @@ class Host:
         return init  # type: ignore[no-any-return]
 
     def remove(self, pattern: str) -> None:
-        """Remove the plugins matching a glob(7) or ``all``; built-in ones only by a pattern with a leading dot.
+        """Remove the plugins matching a glob(7) or ``all``; built-in ones only by a pattern with a
+        leading dot.
 
         Raises OSError(ENOENT) when none matches, except for ``all``.
         """
@@ -183,7 +132,7 @@ class Host:
         """Forget which handlers match which topic."""
         self._cache.clear()
 
-    def _handlers(self, topic: str) -> list[tuple[Plugin, Handler]]:
+    def _handlers(self, topic: str) -> list[tuple[JobtapPlugin, Handler]]:
         found = self._cache.get(topic)
         if found is None:
             found = [pair for plugin in self.plugins for pair in self._select(topic, plugin)]
@@ -191,12 +140,14 @@ class Host:
         return found
 
     @staticmethod
-    def _select(topic: str, plugin: Plugin) -> list[tuple[Plugin, Handler]]:
+    def _select(topic: str, plugin: JobtapPlugin) -> list[tuple[JobtapPlugin, Handler]]:
         return [
             (plugin, handler) for pattern, handler in plugin.handlers if fnmatchcase(topic, pattern)
         ]
 
-    def _call_all(self, handlers: list[tuple[Plugin, Handler]], topic: str, args: Args) -> None:
+    def _call_all(
+        self, handlers: list[tuple[JobtapPlugin, Handler]], topic: str, args: Args
+    ) -> None:
         for plugin, handler in handlers:
             try:
                 handler(plugin, topic, args)
@@ -214,7 +165,7 @@ class Host:
         """Whether a user owns the instance."""
         return userid == self.owner
 
-    def lookup(self, id: int) -> Any:
+    def lookup(self, id: int) -> Job | None:
         """Return an active job or the one being admitted, None for another id."""
         if self._candidate is not None and self._candidate.id == id:
             return self._candidate
@@ -222,7 +173,7 @@ class Host:
 
     # Hooks of the state machine
 
-    def event(self, job: Any, entry: dict[str, Any], previous: int) -> None:
+    def event(self, job: Job, entry: EventEntry, previous: int) -> None:
         """Call ``job.event.*`` of subscribed plugins and ``job.state.*`` after a transition."""
         if job.subscribers:
             topic = f"job.event.{entry['name']}"
@@ -231,23 +182,25 @@ class Host:
             ]
             self._call_all(handlers, topic, Args(job, entry, previous))
         state = job.state
-        if state in (previous, STATE_PRIORITY):
+        if state in (previous, PRIORITY):
             return
-        topic = f"job.state.{STATE_TOPICS[state]}"
+        topic = STATE_TOPICS[state]
         handlers = self._handlers(topic)
         if handlers:
             self._call_all(handlers, topic, Args(job, entry, previous))
-        if state == STATE_INACTIVE:
+        if state == INACTIVE:
             self.forget(job)
 
-    def forget(self, job: Any) -> None:
+    def forget(self, job: Job) -> None:
         """Drop what plugins keep for a job whose submission could not be stored."""
         for plugin in self.plugins:
             plugin.forget_job(job.id)
 
-    def priority(self, job: Any) -> int | None:
-        """Return the priority the plugins give a job, the last word counts; None when it is not available."""
-        topic = "job.state.priority" if job.state == STATE_PRIORITY else "job.priority.get"
+    def priority(self, job: Job) -> int | None:
+        """Return the priority the plugins give a job, the last word counts; None when it is not
+        available.
+        """
+        topic = STATE_TOPICS[PRIORITY] if job.state == PRIORITY else "job.priority.get"
         args = Args(job)
         self._call_all(self._handlers(topic), topic, args)
         priority = args.out.get("priority")
@@ -255,8 +208,10 @@ class Host:
 
     # Admission
 
-    def admit(self, job: Any) -> list[str]:
-        """Let the plugins judge a job in state NEW; returns the dependencies they add. Raises Rejected."""
+    def admit(self, job: Job) -> list[str]:
+        """Let the plugins judge a job in state NEW; returns the dependencies they add. Raises
+        Rejected.
+        """
         self._candidate, self._collecting = job, []
         try:
             handlers = self._handlers("job.validate")
@@ -267,9 +222,11 @@ class Host:
         finally:
             self._candidate = self._collecting = None
 
-    def restore(self, job: Any) -> list[str]:
-        """Introduce a job read from the KVS; returns the dependencies that were not added before."""
-        if job.state != 2:
+    def restore(self, job: Job) -> list[str]:
+        """Introduce a job read from the KVS; returns the dependencies that were not added
+        before.
+        """
+        if job.state != DEPEND:
             self.introduce(job)
             return []
         self._candidate, self._collecting = job, []
@@ -281,13 +238,13 @@ class Host:
         self.introduce(job)
         return added
 
-    def introduce(self, job: Any) -> None:
+    def introduce(self, job: Job) -> None:
         """Call ``job.new``."""
         handlers = self._handlers("job.new")
         if handlers:
             self._call_all(handlers, "job.new", Args(job))
 
-    def _dependencies(self, job: Any) -> None:
+    def _dependencies(self, job: Job) -> None:
         attributes = (job.jobspec or {}).get("attributes") or {}
         dependencies = (attributes.get("system") or {}).get("dependencies") or ()
         if not isinstance(dependencies, list | tuple):
@@ -302,8 +259,10 @@ class Host:
             args = Args(job, dependency)
             self._call_all(handlers, topic, args)
 
-    def dependency_add(self, job: Any, description: str) -> None:
-        """Add a dependency to a job, at once or with its admission; raises OSError(EEXIST) for one it has or had."""
+    def dependency_add(self, job: Job, description: str) -> None:
+        """Add a dependency to a job, at once or with its admission; raises OSError(EEXIST) for one
+        it has or had.
+        """
         collecting = self._collecting if job is self._candidate else None
         if collecting is not None:
             if description not in job.dependencies_seen and description not in collecting:
@@ -314,9 +273,14 @@ class Host:
         self.actions.event(job, "dependency-add", {"description": description})
 
     def reprioritize_all(self) -> None:
-        """Ask the plugins for the priority of every job that is waiting for one or for resources."""
+        """Ask the plugins for the priority of every job that is waiting for one or for
+        resources.
+        """
         for job in list(self.actions.jobs()):
-            if job.state in (4, 8) and 0 < job.urgency < 31:
+            if (
+                job.state in (PRIORITY, SCHED)
+                and FLUX_JOB_URGENCY_HOLD < job.urgency < FLUX_JOB_URGENCY_EXPEDITE
+            ):
                 priority = self.priority(job)
                 if priority is not None:
                     self.actions.reprioritize(job, priority)

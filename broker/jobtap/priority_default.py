@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from broker.jobtap.plugin import Args, Plugin
+from broker.jobtap.plugin import Args, JobtapPlugin
 
 
-def _priority(plugin: Plugin, topic: str, args: Args) -> None:
+def _priority(plugin: JobtapPlugin, topic: str, args: Args) -> None:
     args.out["priority"] = args.job.urgency
 
 
-def flux_plugin_init(plugin: Plugin) -> None:
+def flux_plugin_init(plugin: JobtapPlugin) -> None:
     """Register the handlers."""
     plugin.add_handler("job.state.priority", _priority)
     plugin.add_handler("job.priority.get", _priority)

@@ -131,38 +131,13 @@ FACTS = (
 
 
 WAITING: dict[str, frozenset[str]] = {
-    "numbers of job states and results": frozenset(
-        ["broker/instance.py", "broker/jobtap/host.py", "broker/services/job_manager/states.py"]
-    ),
-    "names of job states": frozenset(["broker/services/job_manager/states.py"]),
-    "urgencies and priorities": frozenset(
-        ["broker/services/job_manager/control.py", "broker/services/job_manager/states.py"]
-    ),
-    "what an event does to a job's state": frozenset(
-        ["broker/services/job_list/record.py", "broker/services/job_manager/states.py"]
-    ),
+    "numbers of job states and results": frozenset(["broker/instance.py"]),
     "unknown user, any node": frozenset(
-        [
-            "broker/builtin/event.py",
-            "broker/instance.py",
-            "broker/services/job_manager/control.py",
-            "broker/services/job_manager/states.py",
-            "broker/services/kvs/service.py",
-        ]
+        ["broker/builtin/event.py", "broker/instance.py", "broker/services/kvs/service.py"]
     ),
     "the primary namespace": frozenset(
         [
             "broker/services/job_exec/guest.py",
-            "broker/services/job_info/service.py",
-            "broker/services/job_info/watch.py",
-            "broker/services/job_ingest/service.py",
-            "broker/services/job_list/service.py",
-            "broker/services/job_manager/history.py",
-            "broker/services/job_manager/journal.py",
-            "broker/services/job_manager/purge.py",
-            "broker/services/job_manager/restart.py",
-            "broker/services/job_manager/scheduling.py",
-            "broker/services/job_manager/service.py",
             "broker/services/kvs/service.py",
             "broker/services/resource/reslog.py",
             "broker/services/sched_simple/service.py",
@@ -170,27 +145,12 @@ WAITING: dict[str, frozenset[str]] = {
             "fluxctl/commands/dump.py",
         ]
     ),
-    "operations of a KVS transaction": frozenset(
-        [
-            "broker/services/job_ingest/service.py",
-            "broker/services/job_manager/events.py",
-            "broker/services/resource/reslog.py",
-        ]
-    ),
-    "tree objects": frozenset(
-        ["broker/services/job_manager/events.py", "broker/services/resource/reslog.py"]
-    ),
-    "the KVS key of a job": frozenset(
-        [
-            "broker/services/job_ingest/service.py",
-            "broker/services/job_manager/events.py",
-            "broker/services/sched_simple/service.py",
-        ]
-    ),
+    "operations of a KVS transaction": frozenset(["broker/services/resource/reslog.py"]),
+    "tree objects": frozenset(["broker/services/resource/reslog.py"]),
+    "the KVS key of a job": frozenset(["broker/services/sched_simple/service.py"]),
     "base64": frozenset(
         [
             "broker/builtin/event.py",
-            "broker/services/job_manager/events.py",
             "broker/services/resource/reslog.py",
             "broker/shell/eventlog.py",
         ]
@@ -204,13 +164,11 @@ WAITING: dict[str, frozenset[str]] = {
         ]
     ),
     "prefixes of the shell's log": frozenset(["broker/shell/levels.py"]),
-    "eventlogs of a job": frozenset(["broker/services/job_info/watch.py"]),
     "wait statuses": frozenset(
         [
             "broker/initial.py",
             "broker/instance.py",
             "broker/services/cron/entry.py",
-            "broker/services/job_manager/states.py",
             "broker/services/shell_host/service.py",
             "broker/shell/host.py",
             "broker/shell/shell.py",
@@ -248,8 +206,6 @@ WAITING: dict[str, frozenset[str]] = {
             "broker/services/cron/entry.py",
             "broker/services/cron/service.py",
             "broker/services/cron/triggers.py",
-            "broker/services/job_info/service.py",
-            "broker/services/job_manager/admin.py",
             "broker/services/kvs/commit.py",
             "broker/services/kvs/lookup.py",
             "broker/services/kvs/namespace.py",

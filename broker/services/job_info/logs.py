@@ -1,6 +1,7 @@
 """The eventlogs of active and recently ended jobs, in memory, fed by the job manager's journal.
 
-Entries are kept the way they are sent to watchers, so that a thousand watchers cost no more encoding than one.
+Entries are kept the way they are sent to watchers, so that a thousand watchers cost no more
+encoding than one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from flux.wire import json
 
 RECENT_LIMIT = 1024
 NOBODY = -1
-"""The owner of a job whose submit event is not known: nobody's, so that only the instance owner may see it."""
+"""The owner of a job whose submit event is not known: nobody's, so that only the instance owner may
+see it.
+"""
 
 
 class Listener(Protocol):
@@ -54,12 +57,7 @@ class JobLog:
         self.listeners: list[Listener] = []
 
     def append(self, entry: Mapping[str, Any], line: str | None = None) -> None:
-        """Add an entry and tell the listeners.
-
-        Args:
-            entry: the decoded entry.
-            line: its text with newline, if it is at hand.
-        """
+        """Add an entry and tell the listeners; ``line`` is its text with newline, if at hand."""
         payload = encode(json.dumps_str(entry) + "\n" if line is None else line)
         self.payloads.append(payload)
         for listener in tuple(self.listeners):
@@ -127,7 +125,9 @@ class JobLogs:
         return gaps
 
     def load(self, id: int, text: str) -> JobLog:
-        """Add what the KVS holds of a job's eventlog; raises ValueError or KeyError if it is malformed."""
+        """Add what the KVS holds of a job's eventlog; raises ValueError or KeyError if it is
+        malformed.
+        """
         log = self._logs.get(id) or JobLog(id)
         ended = log.ended
         log.extend(text)

@@ -1,7 +1,7 @@
 """The job-info module: what is stored about a job, and its eventlogs as they grow (flux-job(1)).
 
-Rank 0 follows the job manager's journal, so that watching a job costs no KVS traffic; other ranks pass requests on to it together with
-the user who asked.
+Rank 0 follows the job manager's journal, so that watching a job costs no KVS traffic; other ranks
+pass requests on to it together with the user who asked.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from broker.context import Context
 from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.job_info.logs import JobLog, JobLogs
 from broker.services.job_info.watch import GUEST, GuestWatch, MainWatch, RemoteWatch, Watch
-from flux.job.JobID import JobID
+from flux.job.JobID import kvs_key
 from flux.job.purge import purged_ids
+from flux.kvs_txn import PRIMARY
 from flux.treeobj import decode_val
 from flux.wire import json
+from flux.wire.errors import os_error
 from flux.wire.message import Message
 
 RETRY_SECONDS = 0.1
@@ -25,7 +27,9 @@ MAX_ID = 1 << 64
 
 
 class JobInfoService(Service):
-    """``job-info.lookup`` and ``job-info.eventlog-watch``, for the instance owner and the owner of the job."""
+    """``job-info.lookup`` and ``job-info.eventlog-watch``, for the instance owner and the owner of
+    the job.
+    """
 
     name = "job-info"
 
@@ -76,12 +80,14 @@ class JobInfoService(Service):
         """Return a value of a job's KVS directory; raises OSError."""
         if not 0 <= id < MAX_ID:
             raise OSError(errno.ENOENT, "")
-        payload = {"key": f"{JobID(id).kvs}.{key}", "namespace": "primary", "flags": 0}
+        payload = {"key": kvs_key(id, key), "namespace": PRIMARY, "flags": 0}
         answer = await self.ctx.handle.rpc("kvs.lookup", payload)
         return decode_val(answer["val"]).decode("utf-8", "surrogateescape")
 
     async def _log_of(self, req: Request, id: int) -> JobLog:
-        """Return a job's eventlog; raises OSError: ENOENT for an unknown job, EPERM for somebody else's."""
+        """Return a job's eventlog; raises OSError: ENOENT for an unknown job, EPERM for somebody
+        else's.
+        """
         log = self._logs.get(id)
         if log is None:
             text = await self._value(id, "eventlog")
@@ -116,7 +122,9 @@ class JobInfoService(Service):
 
     @request("lookup", allow="guest")
     async def lookup(self, req: Request) -> dict[str, Any]:
-        """Return the values of ``keys`` of job ``id``; raises OSError(ENOENT) for an unknown job or key."""
+        """Return the values of ``keys`` of job ``id``; raises OSError(ENOENT) for an unknown job or
+        key.
+        """
         id, keys = req.get("id", int), req.get("keys", list)
         req.get("flags", int, 0)
         if self.ctx.rank != 0:
@@ -131,7 +139,7 @@ class JobInfoService(Service):
 
     async def _lookup_one(self, id: int, log: JobLog | None, key: Any) -> str:
         if not isinstance(key, str):
-            raise OSError(errno.EPROTO, "Protocol error")
+            raise os_error(errno.EPROTO)
         if log is not None and key == "eventlog":
             return log.text()
         if log is not None and key == "R" and log.resources is not None:

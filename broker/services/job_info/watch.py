@@ -1,7 +1,8 @@
 """Watches of eventlogs: of a job's own, of the guest's, and those that another rank carries out.
 
-A guest eventlog lives in the job's own namespace while the job runs and is moved into the primary one when it ends. A watch waits for
-the job's ``start`` event, follows the key there, and reads what is left from the moved copy.
+A guest eventlog lives in the job's own namespace while the job runs and is moved into the primary
+one when it ends. A watch waits for the job's ``start`` event, follows the key there, and reads what
+is left from the moved copy.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ from broker.context import Context
 from broker.service import Request
 from broker.services.job_info.logs import JobLog, encode
 from flux.constants import FLUX_KVS_WAITCREATE, FLUX_KVS_WATCH, FLUX_KVS_WATCH_APPEND
-from flux.job.JobID import JobID
+from flux.job.follow import EXEC, OUTPUT
+from flux.job.JobID import kvs_key
+from flux.kvs_txn import PRIMARY
 from flux.treeobj import decode_val
 from flux.wire.message import STREAMING, Message, request
 
 GUEST = "guest."
-EXEC_EVENTLOG = "guest.exec.eventlog"
 _STANDARD = frozenset(
-    (EXEC_EVENTLOG, "guest.input", "guest.output")
+    (EXEC, "guest.input", OUTPUT)
 )  # empty rather than unknown where a job has none
 _WATCH_FLAGS = FLUX_KVS_WATCH | FLUX_KVS_WAITCREATE | FLUX_KVS_WATCH_APPEND
 
@@ -162,7 +164,7 @@ class GuestWatch(Watch):
         for line in text.splitlines(keepends=True):
             self._sent += 1
             self.req.respond(encode(line))
-            if self._path == EXEC_EVENTLOG and '"name":"done"' in line:
+            if self._path == EXEC and '"name":"done"' in line:
                 self.finish()
                 return
 
@@ -172,8 +174,8 @@ class GuestWatch(Watch):
         else:
             self._reading = True
             payload = {
-                "key": f"{JobID(self._log.id).kvs}.{self._path}",
-                "namespace": "primary",
+                "key": kvs_key(self._log.id, self._path),
+                "namespace": PRIMARY,
                 "flags": 0,
             }
             self._handle.post("kvs.lookup", payload, self._on_moved)

@@ -1,1 +1,3 @@
-"""Job ingest (every rank): takes submissions, validates them, gives them ids and hands them to the job manager."""
+"""Job ingest (every rank): takes submissions, validates them, gives them ids and hands them to the
+job manager.
+"""

@@ -1,6 +1,7 @@
 """FLUID generator (RFC 19): 64-bit job ids that grow with time and need no agreement among ranks.
 
-An id holds 40 bits of milliseconds since the instance's epoch, 14 bits of generator (the broker rank) and 10 bits of sequence.
+An id holds 40 bits of milliseconds since the instance's epoch, 14 bits of generator (the broker
+rank) and 10 bits of sequence.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ def timestamp_of(id: int) -> int:
 class FluidGenerator:
     """Generates the ids of one rank.
 
-    ``timestamp`` is the first time to use, in milliseconds; ``clock`` returns seconds on a monotonic clock. When a millisecond's 1024
-    ids are used up the next millisecond is borrowed, so that no caller ever waits.
+    ``timestamp`` is the first time to use, in milliseconds; ``clock`` returns seconds on a
+    monotonic clock. When a millisecond's 1024 ids are used up the next millisecond is borrowed, so
+    that no caller ever waits.
     """
 
     def __init__(self, generator: int, timestamp: int, clock: Callable[[], float]) -> None:
@@ -38,11 +40,15 @@ class FluidGenerator:
         self._sequence = -1
 
     def timestamp(self) -> int:
-        """Return the current time in milliseconds since the epoch of the ids, never less than that of the last id."""
+        """Return the current time in milliseconds since the epoch of the ids, never less than that
+        of the last id.
+        """
         return max(self._timestamp, int((self._clock() + self._offset) * 1000.0))
 
     def next(self) -> int:
-        """Return a new id, greater than all before; raises OSError(EOVERFLOW) when 34 years are over."""
+        """Return a new id, greater than all before; raises OSError(EOVERFLOW) when 34 years are
+        over.
+        """
         now = self.timestamp()
         if now > self._timestamp:
             self._timestamp, self._sequence = now, 0

@@ -9,7 +9,8 @@ from broker.service import NO_REPLY, Request, Service, request
 from broker.services.job_ingest.fluid import FluidGenerator, timestamp_of
 from broker.services.job_ingest.submission import Submission, check
 from broker.services.job_ingest.workers import ValidatorPool
-from flux.treeobj import val
+from flux.job.JobID import kvs_key
+from flux.kvs_txn import commit_request, put_op, unlink_op
 from flux.wire.errors import error_of
 from flux.wire.message import Message
 
@@ -17,10 +18,12 @@ BATCH_JOBS: Final = 250
 
 
 class JobIngestService(Service):
-    """``job-ingest.submit`` {J, urgency, flags} is answered with {id} when the job is in the KVS and with the job manager.
+    """``job-ingest.submit`` {J, urgency, flags} is answered with {id} when the job is in the KVS
+    and with the job manager.
 
-    Submissions that arrive together are committed together. A module argument ``validator-plugins=LIST`` has jobspecs checked by
-    plugins of flux.job.validator in worker processes as well (``validator-args=ARGS``, ``worker-count=N``).
+    Submissions that arrive together are committed together. A module argument
+    ``validator-plugins=LIST`` has jobspecs checked by plugins of flux.job.validator in worker
+    processes as well (``validator-args=ARGS``, ``worker-count=N``).
     """
 
     name = "job-ingest"
@@ -115,11 +118,11 @@ class JobIngestService(Service):
         self._committing = True
         ops = []
         for item in batch:
-            key = job_dir(item.id)
-            ops.append({"key": f"{key}.J", "flags": 0, "dirent": val(item.signed.encode())})
-            ops.append({"key": f"{key}.jobspec", "flags": 0, "dirent": val(item.text)})
-        payload = {"namespace": "primary", "flags": 0, "ops": ops}
-        self.ctx.handle.post("kvs.commit", payload, lambda msg: self._committed(msg, batch))
+            ops.append(put_op(kvs_key(item.id, "J"), item.signed.encode()))
+            ops.append(put_op(kvs_key(item.id, "jobspec"), item.text))
+        self.ctx.handle.post(
+            "kvs.commit", commit_request(ops), lambda msg: self._committed(msg, batch)
+        )
 
     def _committed(self, msg: Message, batch: list[Submission]) -> None:
         self._committing = False
@@ -158,18 +161,11 @@ class JobIngestService(Service):
 
     def _purge(self, batch: list[Submission]) -> None:
         """Remove rejected jobs from the KVS."""
-        ops = [{"key": job_dir(item.id), "flags": 0, "dirent": None} for item in batch]
+        ops = [unlink_op(kvs_key(item.id)) for item in batch]
 
         def purged(msg: Message) -> None:
-            if (
-                msg.errnum
-            ):  # the store is not well: what is left behind has no eventlog, so it is no job
+            if msg.errnum:
+                # The store is not well. What is left behind has no eventlog, so it is no job.
                 self.ctx.log.err(f"removing {len(batch)} rejected jobs: {error_of(msg).strerror}")
 
-        self.ctx.handle.post("kvs.commit", {"namespace": "primary", "flags": 0, "ops": ops}, purged)
-
-
-def job_dir(id: int) -> str:
-    """Return the KVS directory of a job (RFC 16)."""
-    text = f"{id:016x}"
-    return f"job.{text[:4]}.{text[4:8]}.{text[8:12]}.{text[12:]}"
+        self.ctx.handle.post("kvs.commit", commit_request(ops), purged)

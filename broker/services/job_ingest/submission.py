@@ -64,7 +64,8 @@ class Submission:
 def check(signed: str, urgency: int, flags: int, userid: int, *, is_owner: bool) -> Submission:
     """Check a submission of ``userid``, its jobspec included.
 
-    Raises OSError: EPERM for what the user may not do and, as in flux-core, for a jobspec that is invalid; EINVAL for what cannot be read.
+    Raises OSError: EPERM for what the user may not do and, as in flux-core, for a jobspec that is
+    invalid; EINVAL for what cannot be read.
     """
     check_limits(urgency, flags, is_owner=is_owner)
     text, signer = unwrap(signed)
@@ -99,7 +100,9 @@ def check_limits(urgency: int, flags: int, *, is_owner: bool) -> None:
 
 
 def decode(text: bytes) -> Any:
-    """Return the jobspec in ``text``; raises OSError(EINVAL) with the reason when it is not JSON."""
+    """Return the jobspec in ``text``; raises OSError(EINVAL) with the reason when it is not
+    JSON.
+    """
     start = text.lstrip()[:1]
     if start not in (b"{", b"["):
         token = _TOKEN.match(text.decode("utf-8", "replace").lstrip())

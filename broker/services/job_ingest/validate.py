@@ -1,7 +1,9 @@
-"""Checks a jobspec against version 1 of the job specification (RFC 25), without a schema library: this is on every job's path.
+"""Checks a jobspec against version 1 of the job specification (RFC 25), without a schema library:
+this is on every job's path.
 
-Accepts what the RFC's JSON schema accepts and the RFC's text requires besides: ``attributes.system`` with a ``duration``, and a core in
-every slot. As in the text, a node may be ``exclusive``.
+Accepts what the RFC's JSON schema accepts and the RFC's text requires besides:
+``attributes.system`` with a ``duration``, and a core in every slot. As in the text, a node may be
+``exclusive``.
 """
 
 from __future__ import annotations

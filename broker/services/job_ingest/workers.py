@@ -1,4 +1,5 @@
-"""Worker processes that check jobspecs with plugins of flux.job.validator, when the module is told to use any.
+"""Worker processes that check jobspecs with plugins of flux.job.validator, when the module is told
+to use any.
 
 A worker is ``python -m flux.job.validator``: one JSON object a line in, one a line out, in order.
 """
@@ -121,7 +122,8 @@ class ValidatorPool:
 
     @classmethod
     def from_args(cls, args: list[str], uri: str) -> ValidatorPool:
-        """Return the pool that module arguments ask for, its plugins to reach the broker at ``uri``.
+        """Return the pool that module arguments ask for, its plugins to reach the broker at
+        ``uri``.
 
         Raises OSError(EINVAL) for an unknown argument.
         """

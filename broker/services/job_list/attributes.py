@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import Any, Final
 
-from broker.services.job_list.record import JobRecord
+from broker.services.job_list.record import ListedJob
 
-Getter = Callable[[JobRecord], Any]
+Getter = Callable[[ListedJob], Any]
 
 
 def _when_inactive(getter: Getter) -> Getter:
@@ -20,7 +20,8 @@ def _exception(field: str) -> Getter:
     return _when_inactive(attrgetter(field))
 
 
-#: In the order `job-list.list-attrs` names them; a value of None means that the job does not have the attribute.
+#: In the order `job-list.list-attrs` names them; a value of None means that the job does not have
+#: the attribute.
 ATTRIBUTES: Final[Mapping[str, Getter]] = {
     "userid": attrgetter("userid"),
     "urgency": attrgetter("urgency"),
@@ -64,7 +65,7 @@ def getters(attrs: Iterable[Any]) -> list[tuple[str, Getter]]:
     return found
 
 
-def describe(job: JobRecord, wanted: Iterable[tuple[str, Getter]]) -> dict[str, Any]:
+def describe(job: ListedJob, wanted: Iterable[tuple[str, Getter]]) -> dict[str, Any]:
     """Return a job's id and the attributes it has of those ``wanted``."""
     values: dict[str, Any] = {"id": job.id}
     for name, getter in wanted:

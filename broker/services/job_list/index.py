@@ -1,7 +1,9 @@
-"""All jobs in the orders they are listed in, so that a short answer costs little however many jobs there are.
+"""All jobs in the orders they are listed in, so that a short answer costs little however many jobs
+there are.
 
-Pending jobs are listed by priority, the oldest first among equals; running jobs by the time they began, newest first; inactive jobs
-by the time they ended, newest first. Inactive jobs are kept by user and result, pending ones by state.
+Pending jobs are listed by priority, the oldest first among equals; running jobs by the time they
+began, newest first; inactive jobs by the time they ended, newest first. Inactive jobs are kept by
+user and result, pending ones by state.
 """
 
 from __future__ import annotations
@@ -12,42 +14,32 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any, Final
 
-from broker.services.job_list.record import JobRecord
+from broker.services.job_list.record import ListedJob
 from flux.constants import (
     FLUX_JOB_RESULT_CANCELED,
     FLUX_JOB_RESULT_TIMEOUT,
-    FLUX_JOB_STATE_CLEANUP,
-    FLUX_JOB_STATE_DEPEND,
     FLUX_JOB_STATE_INACTIVE,
     FLUX_JOB_STATE_NEW,
-    FLUX_JOB_STATE_PRIORITY,
-    FLUX_JOB_STATE_RUN,
+    FLUX_JOB_STATE_PENDING,
     FLUX_JOB_STATE_RUNNING,
-    FLUX_JOB_STATE_SCHED,
     FLUX_USERID_UNKNOWN,
 )
+from flux.job.state_names import LISTED_STATES, SINGLE_STATES, state_name
 
-STATE_NAMES: Final = {
-    FLUX_JOB_STATE_DEPEND: "depend",
-    FLUX_JOB_STATE_PRIORITY: "priority",
-    FLUX_JOB_STATE_SCHED: "sched",
-    FLUX_JOB_STATE_RUN: "run",
-    FLUX_JOB_STATE_CLEANUP: "cleanup",
-    FLUX_JOB_STATE_INACTIVE: "inactive",
-}
-_PENDING: Final = (FLUX_JOB_STATE_DEPEND, FLUX_JOB_STATE_PRIORITY, FLUX_JOB_STATE_SCHED)
+_LISTED: Final = tuple(state for state in SINGLE_STATES if state != FLUX_JOB_STATE_NEW)
+_PENDING: Final = tuple(state for state in _LISTED if state & FLUX_JOB_STATE_PENDING)
 _PendingKey = tuple[int, int]
 
 
-def _pending_key(job: JobRecord) -> _PendingKey:
+def _pending_key(job: ListedJob) -> _PendingKey:
     return (1 if job.priority is None else -job.priority, job.id)
 
 
-def _ended(job: JobRecord) -> tuple[float, int]:
+def _ended(job: ListedJob) -> tuple[float, int]:
     return (job.t_inactive or 0.0, job.id)
 
 
-def _started(job: JobRecord) -> tuple[float, int]:
+def _started(job: ListedJob) -> tuple[float, int]:
     return (job.t_run if job.t_run is not None else job.t_cleanup or 0.0, job.id)
 
 
@@ -55,11 +47,11 @@ class JobIndex:
     """Every job of the instance."""
 
     def __init__(self) -> None:
-        self._jobs: dict[int, JobRecord] = {}
+        self._jobs: dict[int, ListedJob] = {}
         self._pending: dict[int, list[_PendingKey]] = {state: [] for state in _PENDING}
-        self._running: dict[int, JobRecord] = {}
-        self._inactive: dict[tuple[int, int], list[JobRecord]] = {}
-        self._counts: dict[int, int] = dict.fromkeys(STATE_NAMES, 0)
+        self._running: dict[int, ListedJob] = {}
+        self._inactive: dict[tuple[int, int], list[ListedJob]] = {}
+        self._counts: dict[int, int] = dict.fromkeys(_LISTED, 0)
         self._failed = self._canceled = self._timeout = 0
 
     def __len__(self) -> int:
@@ -68,7 +60,7 @@ class JobIndex:
     def __contains__(self, id: object) -> bool:
         return id in self._jobs
 
-    def get(self, id: int) -> JobRecord | None:
+    def get(self, id: int) -> ListedJob | None:
         """Return a job, None if it is not known."""
         return self._jobs.get(id)
 
@@ -80,20 +72,16 @@ class JobIndex:
         seq: int | None = None,
         jobspec: Mapping[str, Any] | None = None,
         resources: Mapping[str, Any] | None = None,
-    ) -> JobRecord:
-        """Apply one journal event.
+    ) -> ListedJob:
+        """Apply one event of the journal to a job, which is created at its first event.
 
-        Args:
-            id: the job, created at its first event.
-            entry: the eventlog entry.
-            seq: its number in the job's eventlog, negative for what is not in the eventlog; an entry seen before is
-                ignored.
-            jobspec: the jobspec, with the first event.
-            resources: R, with the alloc event.
+        ``seq`` is the number of ``entry`` in the job's eventlog, negative for what is not in the
+        eventlog; an entry that was seen before is ignored. The ``jobspec`` comes with the first
+        event, ``resources``, its R, with the alloc event.
         """
         job = self._jobs.get(id)
         if job is None:
-            job = self._jobs[id] = JobRecord(id)
+            job = self._jobs[id] = ListedJob(id)
         if seq is not None and seq >= 0:
             if seq <= job.seq:
                 return job
@@ -108,7 +96,7 @@ class JobIndex:
             self._move(job, before, key)
         return job
 
-    def _move(self, job: JobRecord, before: int, key: _PendingKey) -> None:
+    def _move(self, job: ListedJob, before: int, key: _PendingKey) -> None:
         after = job.state
         if before in self._pending:
             keys = self._pending[before]
@@ -125,7 +113,7 @@ class JobIndex:
         else:
             self._running[job.id] = job
 
-    def _add_inactive(self, job: JobRecord) -> None:
+    def _add_inactive(self, job: ListedJob) -> None:
         result = job.result or 0
         jobs = self._inactive.setdefault((job.userid, result), [])
         if jobs and _ended(jobs[-1]) > _ended(job):
@@ -161,15 +149,13 @@ class JobIndex:
 
     def select(
         self, states: int = 0, results: int = 0, userid: int = FLUX_USERID_UNKNOWN
-    ) -> Iterator[JobRecord]:
+    ) -> Iterator[ListedJob]:
         """Yield jobs in listing order.
 
-        Args:
-            states: union of states, 0 for any.
-            results: union of results that inactive jobs may have, 0 for any.
-            userid: whose jobs; FLUX_USERID_UNKNOWN for everybody's.
+        ``states`` is a union of states, ``results`` one of results that inactive jobs may have; 0
+        means any. ``userid`` says whose jobs, FLUX_USERID_UNKNOWN everybody's.
         """
-        states = states or sum(STATE_NAMES)
+        states = states or LISTED_STATES
         active = chain(self._select_pending(states), self._select_running(states))
         for job in active:
             if userid in (FLUX_USERID_UNKNOWN, job.userid):
@@ -177,18 +163,18 @@ class JobIndex:
         if states & FLUX_JOB_STATE_INACTIVE:
             yield from self._select_inactive(results, userid)
 
-    def _select_pending(self, states: int) -> Iterator[JobRecord]:
+    def _select_pending(self, states: int) -> Iterator[ListedJob]:
         lists = [keys for state, keys in self._pending.items() if state & states and keys]
         for _, id in heapq.merge(*lists) if len(lists) > 1 else (lists[0] if lists else ()):
             yield self._jobs[id]
 
-    def _select_running(self, states: int) -> Iterator[JobRecord]:
+    def _select_running(self, states: int) -> Iterator[ListedJob]:
         if states & FLUX_JOB_STATE_RUNNING:
             for job in sorted(self._running.values(), key=_started, reverse=True):
                 if job.state & states:
                     yield job
 
-    def _select_inactive(self, results: int, userid: int) -> Iterator[JobRecord]:
+    def _select_inactive(self, results: int, userid: int) -> Iterator[ListedJob]:
         lists = [
             jobs
             for (owner, result), jobs in self._inactive.items()
@@ -198,8 +184,10 @@ class JobIndex:
             return reversed(lists[0])
         return heapq.merge(*map(reversed, lists), key=_ended, reverse=True)
 
-    def inactive_since(self, since: float, name: str | None = None) -> Iterator[JobRecord]:
-        """Yield jobs that ended after ``since`` (seconds since the epoch), newest first, of the given name if any."""
+    def inactive_since(self, since: float, name: str | None = None) -> Iterator[ListedJob]:
+        """Yield jobs that ended after ``since`` (seconds since the epoch), newest first, of the
+        given name if any.
+        """
         for job in self._select_inactive(0, FLUX_USERID_UNKNOWN):
             if (job.t_inactive or 0.0) <= since:
                 return
@@ -207,8 +195,10 @@ class JobIndex:
                 yield job
 
     def stats(self) -> dict[str, Any]:
-        """Return the counts of ``job-list.job-stats``; ``failed`` counts every job that was no success."""
-        states = {name: self._counts[state] for state, name in STATE_NAMES.items()}
+        """Return the counts of ``job-list.job-stats``; ``failed`` counts every job that was no
+        success.
+        """
+        states = {state_name(state).lower(): count for state, count in self._counts.items()}
         return {
             "job_states": {**states, "total": len(self._jobs)},
             "failed": self._failed,

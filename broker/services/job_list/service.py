@@ -1,4 +1,6 @@
-"""The job-list module: keeps `JobIndex` up to date from the job manager's journal and answers queries on it."""
+"""The job-list module: keeps `JobIndex` up to date from the job manager's journal and answers
+queries on it.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,10 @@ from typing import Any
 from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.job_list.attributes import ATTRIBUTES, describe, getters
 from broker.services.job_list.index import JobIndex
-from flux.constants import FLUX_KVS_TREEOBJ, FLUX_USERID_UNKNOWN
-from flux.job.JobID import JobID
+from flux.constants import FLUX_USERID_UNKNOWN
+from flux.job.JobID import kvs_key
 from flux.job.purge import purged_ids
+from flux.kvs_txn import PRIMARY, TREEOBJ
 from flux.wire.message import Message
 
 RETRY_SECONDS = 0.1
@@ -23,7 +26,9 @@ MAX_ID = 1 << 64
 
 
 class JobListService(Service):
-    """``job-list.list``, ``list-id``, ``list-inactive``, ``list-attrs`` and ``job-stats`` (flux-jobs(1))."""
+    """``job-list.list``, ``list-id``, ``list-inactive``, ``list-attrs`` and ``job-stats``
+    (flux-jobs(1)).
+    """
 
     name = "job-list"
 
@@ -112,7 +117,9 @@ class JobListService(Service):
 
     @request("list", allow="guest")
     def list_jobs(self, req: Request) -> Any:
-        """List jobs of ``userid`` in ``states`` with ``results``, at most ``max_entries`` (0: all), with ``attrs``."""
+        """List jobs of ``userid`` in ``states`` with ``results``, at most ``max_entries`` (0: all),
+        with ``attrs``.
+        """
         return self._when_ready(req, self._list_jobs)
 
     def _list_jobs(self, req: Request) -> None:
@@ -127,7 +134,9 @@ class JobListService(Service):
 
     @request("list-inactive", allow="guest")
     def list_inactive(self, req: Request) -> Any:
-        """List jobs that ended after ``since``, newest first, those called ``name`` if it is given."""
+        """List jobs that ended after ``since``, newest first, those called ``name`` if it is
+        given.
+        """
         return self._when_ready(req, self._list_inactive)
 
     def _list_inactive(self, req: Request) -> None:
@@ -157,11 +166,11 @@ class JobListService(Service):
 
     async def _wait_for(self, req: Request, id: int) -> Any:
         """Answer once a job that exists in the KVS appears in the journal."""
-        key = f"{JobID(id).kvs}.eventlog"
+        key = kvs_key(id, "eventlog")
         self._waiting.setdefault(id, []).append(req)
         try:
             await self.ctx.handle.rpc(
-                "kvs.lookup", {"key": key, "namespace": "primary", "flags": FLUX_KVS_TREEOBJ}
+                "kvs.lookup", {"key": key, "namespace": PRIMARY, "flags": TREEOBJ}
             )
         except OSError:
             self._refuse(req, id)

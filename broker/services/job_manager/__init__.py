@@ -1,1 +1,3 @@
-"""The job manager (rank 0): drives every job through the states of RFC 21 and keeps its eventlog."""
+"""The job manager (rank 0): drives every job through the states of RFC 21 and keeps its
+eventlog.
+"""

@@ -1,17 +1,22 @@
-"""The list of active jobs that is kept beside the eventlogs, so that a restart reads those jobs only.
+"""The list of active jobs that is kept beside the eventlogs, so that a restart reads those jobs
+only.
 
-The value at `ACTIVE_KEY` is text: ``max ID`` is the greatest job id ever given out, ``+ID`` a job became active, ``-ID`` it became
-inactive. Each commit with such an event appends to it, so the list and the eventlogs always agree, whatever root a restart finds.
-After `appends_before_rewrite` appends it is written anew.
+The value at `ACTIVE_KEY` is text: ``max ID`` is the greatest job id ever given out, ``+ID`` a job
+became active, ``-ID`` it became inactive. Each commit with such an event appends to it, so the list
+and the eventlogs always agree, whatever root a restart finds. After `appends_before_rewrite`
+appends it is written anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-from broker.services.job_manager.events import Event, put_op
-from flux.constants import FLUX_KVS_APPEND
+from broker.services.job_manager.events import JournalEvent
+from flux.kvs_txn import APPEND, put_op
+
+if TYPE_CHECKING:
+    from flux.kvs_types import KvsOp
 
 ACTIVE_KEY: Final = "checkpoint.job-active"
 _FEWEST_APPENDS: Final = 16
@@ -24,7 +29,9 @@ def appends_before_rewrite(active: int) -> int:
 
 
 class ActiveIndex:
-    """The jobs that are active as far as they are stored, or about to be with the commit under way."""
+    """The jobs that are active as far as they are stored, or about to be with the commit under
+    way.
+    """
 
     def __init__(self) -> None:
         self.ids: dict[int, None] = {}
@@ -61,11 +68,15 @@ class ActiveIndex:
         self._rewrite = True
 
     def uncertain(self) -> None:
-        """A commit failed, so that nobody knows what is stored: the next one writes the whole list."""
+        """A commit failed, so that nobody knows what is stored: the next one writes the whole
+        list.
+        """
         self._rewrite = True
 
-    def operations(self, events: Iterable[Event]) -> list[dict[str, Any]]:
-        """Return the operation, if any, that keeps the list up to date with a commit of ``events``."""
+    def operations(self, events: Iterable[JournalEvent]) -> list[KvsOp]:
+        """Return the operation, if any, that keeps the list up to date with a commit of
+        ``events``.
+        """
         lines = []
         for event in events:
             name, id = event.entry["name"], event.job.id
@@ -81,7 +92,7 @@ class ActiveIndex:
             self._appends, self._rewrite = 0, False
             return [put_op(ACTIVE_KEY, self.text().encode())]
         self._appends += 1
-        return [put_op(ACTIVE_KEY, "".join(lines).encode(), FLUX_KVS_APPEND)]
+        return [put_op(ACTIVE_KEY, "".join(lines).encode(), APPEND)]
 
     def text(self) -> str:
         """Return the whole list."""

@@ -4,43 +4,61 @@ from __future__ import annotations
 
 import errno
 import signal
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
-from broker.service import NO_REPLY, Request, request
-from broker.services.job_manager.base import ManagerBase
-from broker.services.job_manager.states import ACTIVE, DEPEND, PRIORITY, RUN, SCHED, Job
+from broker.service import NO_REPLY, request
+from broker.services.job_manager.core import check_owner
 from broker.services.job_manager.waits import ANY_JOB
+from flux.constants import (
+    FLUX_JOB_STATE_ACTIVE,
+    FLUX_JOB_STATE_PENDING,
+    FLUX_JOB_URGENCY_DEFAULT,
+    FLUX_JOB_URGENCY_MAX,
+    FLUX_JOBID_ANY,
+)
+from flux.job.lifecycle import RUN
+from flux.wire.message import USERID_UNKNOWN, USERID_UNKNOWN_JSON
 
-USERID_ALL = (-1, 0xFFFFFFFF)
-URGENCY_MAX = 31
-URGENCY_GUEST_MAX = 16
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from broker.service import Reply, Request
+    from broker.services.job_manager.core import Core
+    from broker.services.job_manager.states import Job
+
+EVERYBODY = (USERID_UNKNOWN, USERID_UNKNOWN_JSON)
+URGENCY_GUEST_MAX = FLUX_JOB_URGENCY_DEFAULT
 MAX_TYPE = 255
 MAX_NOTE = 1 << 14
 MAX_ANNOTATIONS = 1 << 16
 
 
-class JobControl(ManagerBase):
+class JobControl:
     """What flux-job(1) asks for."""
 
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
     @request("raise", allow="guest")
-    def raise_(self, req: Request) -> Any:
+    def raise_(self, req: Request) -> Reply:
         """Raise an exception {id, type, severity, note?} on one job."""
         severity, kind = req.get("severity", int), _exception_type(req)
         if not 0 <= severity <= 7:
             raise OSError(errno.EPROTO, "invalid exception severity")
-        job = self.active_job(req.get("id", int))
-        self.check_owner(req, job, "raise exceptions on")
-        if (
-            severity or job.exception is not None
-        ):  # the first fatal exception is always let through: it ends the job
-            self.journal.check_room()
-        self.machine.raise_exception(job, kind, severity, _note(req), req.userid)
-        return self.acknowledge(req)
+        job = self._core.active_job(req.get("id", int))
+        check_owner(req, job, "raise exceptions on")
+        # The first fatal exception is always let through, however much waits to be stored: it ends
+        # the job, and tasks must not go on because a disk is full.
+        if severity or job.exception is not None:
+            self._core.journal.check_room()
+        self._core.machine.raise_exception(job, kind, severity, _note(req), req.userid)
+        return self._core.acknowledge(req)
 
     @request("raiseall", allow="guest")
-    def raiseall(self, req: Request) -> Any:
-        """Raise an exception {dry_run, userid, states, severity, type, note} on every matching job."""
+    def raiseall(self, req: Request) -> Reply:
+        """Raise an exception {dry_run, userid, states, severity, type, note} on every matching
+        job.
+        """
         severity, kind = req.get("severity", int), _exception_type(req)
         if not 0 <= severity <= 7:
             raise OSError(errno.EPROTO, "invalid exception severity")
@@ -50,25 +68,27 @@ class JobControl(ManagerBase):
         if dry_run or not targets:
             return answer
         if severity:
-            self.journal.check_room()
+            self._core.journal.check_room()
         for job in targets:
-            self.machine.raise_exception(job, kind, severity, note, req.userid)
-        return self.acknowledge(req, answer)
+            self._core.machine.raise_exception(job, kind, severity, note, req.userid)
+        return self._core.acknowledge(req, answer)
 
     def _matching(self, req: Request, states: int, action: str) -> Iterator[Job]:
         userid = req.get("userid", int)
         if not req.is_owner and userid != req.userid:
             raise OSError(errno.EPERM, f"guests can only {action} their own jobs")
-        for job in self.machine.jobs.values():
-            if job.state & states & ACTIVE and (userid in USERID_ALL or job.userid == userid):
+        for job in self._core.machine.jobs.values():
+            if job.state & states & FLUX_JOB_STATE_ACTIVE and (
+                userid in EVERYBODY or job.userid == userid
+            ):
                 yield job
 
     @request("kill", allow="guest")
     def kill(self, req: Request) -> None:
         """Send a signal {id, signum} to every task of a running job."""
         signum = _signal_number(req)
-        job = self.active_job(req.get("id", int), errno.EINVAL)
-        self.check_owner(req, job, "send signals to")
+        job = self._core.active_job(req.get("id", int), errno.EINVAL)
+        check_owner(req, job, "send signals to")
         if job.state != RUN:
             raise OSError(errno.EINVAL, "job is not running")
         self._signal(job, signum)
@@ -84,25 +104,25 @@ class JobControl(ManagerBase):
         return {"count": len(targets), "errors": 0}
 
     def _signal(self, job: Job, signum: int) -> None:
-        event = self.ctx.handle.publish(f"shell-{job.id}.kill", {"signum": signum})
-        self.ctx.spawn(event, f"job-manager:kill:{job.id}")
+        event = self._core.ctx.handle.publish(f"shell-{job.id}.kill", {"signum": signum})
+        self._core.ctx.spawn(event, f"job-manager:kill:{job.id}")
 
     @request("urgency", allow="guest")
-    def urgency(self, req: Request) -> Any:
+    def urgency(self, req: Request) -> Reply:
         """Set the urgency {id, urgency} of a job that has no resources yet."""
         urgency = req.get("urgency", int)
-        if not 0 <= urgency <= URGENCY_MAX:
+        if not 0 <= urgency <= FLUX_JOB_URGENCY_MAX:
             raise OSError(errno.EINVAL, "urgency value is out of range")
-        job = self.active_job(req.get("id", int), errno.EINVAL, "unknown job")
-        self.check_owner(req, job, "change the urgency of")
+        job = self._core.active_job(req.get("id", int), errno.EINVAL, "unknown job")
+        check_owner(req, job, "change the urgency of")
         if not req.is_owner and urgency > max(URGENCY_GUEST_MAX, job.urgency):
             raise OSError(errno.EPERM, f"guests can only adjust urgency <= {URGENCY_GUEST_MAX}")
-        if job.state not in (DEPEND, PRIORITY, SCHED):
+        if not job.state & FLUX_JOB_STATE_PENDING:
             raise OSError(errno.EINVAL, "urgency cannot be changed once resources are allocated")
-        self.journal.check_room()
+        self._core.journal.check_room()
         old = job.urgency
-        self.machine.set_urgency(job, urgency, req.userid)
-        return self.acknowledge(req, {"old_urgency": old})
+        self._core.machine.set_urgency(job, urgency, req.userid)
+        return self._core.acknowledge(req, {"old_urgency": old})
 
     @request("annotate", allow="guest")
     def annotate(self, req: Request) -> None:
@@ -110,22 +130,22 @@ class JobControl(ManagerBase):
         annotations = req.get("annotations", dict)
         if len(req.raw or b"") > MAX_ANNOTATIONS:
             raise OSError(errno.EINVAL, f"annotations take at most {MAX_ANNOTATIONS} bytes")
-        job = self.active_job(req.get("id", int))
-        self.check_owner(req, job, "annotate")
-        self.journal.check_room()
-        self.machine.annotate(job, annotations)
-        self.kick()
+        job = self._core.active_job(req.get("id", int))
+        check_owner(req, job, "annotate")
+        self._core.journal.check_room()
+        self._core.machine.annotate(job, annotations)
+        self._core.turn_soon()
 
     @request("wait")
-    def wait(self, req: Request) -> Any:
+    def wait(self, req: Request) -> Reply:
         """Answer with {id, success, errstr} when the waitable job {id}, or any for -1, is over."""
         id = req.get("id", int)
-        if id == 0xFFFFFFFFFFFFFFFF:
+        if id == FLUX_JOBID_ANY:
             id = ANY_JOB
-        active = self.machine.jobs.get(id)
+        active = self._core.machine.jobs.get(id)
         if active is not None and not active.is_waitable:
             raise OSError(errno.ECHILD, "job is not waitable")
-        result = self.waits.wait(id, req)
+        result = self._core.waits.wait(id, req)
         return NO_REPLY if result is None else result
 
 
@@ -137,7 +157,9 @@ def _exception_type(req: Request) -> str:
 
 
 def _note(req: Request) -> str:
-    """Return the note of an exception; raises OSError(E2BIG) for one that would bloat the eventlog."""
+    """Return the note of an exception; raises OSError(E2BIG) for one that would bloat the
+    eventlog.
+    """
     note = req.get("note", str, "")
     if len(note) > MAX_NOTE:
         raise OSError(errno.E2BIG, f"a note has at most {MAX_NOTE} characters")

@@ -1,4 +1,6 @@
-"""The inactive jobs, as far as the job manager needs them: when each ended, oldest first, in 16 bytes a job."""
+"""The inactive jobs, as far as the job manager needs them: when each ended, oldest first, in 16
+bytes a job.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PurgeLimits:
-    """Which inactive jobs are to be purged: those that ended before ``before`` (seconds since the epoch), and the oldest ones
-    beyond the newest ``keep``. None stands for no limit; without any, nothing is purged.
+    """Which inactive jobs are to be purged: those that ended before ``before`` (seconds since the
+    epoch), and the oldest ones beyond the newest ``keep``. None stands for no limit; without any,
+    nothing is purged.
     """
 
     before: float | None = None
@@ -46,7 +49,9 @@ class InactiveJobs:
         self._times.insert(place, time)
 
     def fill(self, stored: Mapping[int, float]) -> None:
-        """Add the jobs of earlier instances, {id: time}; what is known already is left alone. Then the table is complete."""
+        """Add the jobs of earlier instances, {id: time}; what is known already is left alone. Then
+        the table is complete.
+        """
         known = dict(zip(self._ids, self._times, strict=True))
         ended = sorted((time, id) for id, time in {**stored, **known}.items())
         self._ids = array("Q", (id for _, id in ended))
@@ -54,7 +59,9 @@ class InactiveJobs:
         self.complete = True
 
     def select(self, limits: PurgeLimits, batch: int, spared: Collection[int]) -> list[int]:
-        """Return the oldest jobs beyond ``limits``, at most ``batch``, leaving out those in ``spared``."""
+        """Return the oldest jobs beyond ``limits``, at most ``batch``, leaving out those in
+        ``spared``.
+        """
         chosen: list[int] = []
         surplus = len(self) - limits.keep if limits.keep is not None else 0
         for place, (id, time) in enumerate(zip(self._ids, self._times, strict=True)):

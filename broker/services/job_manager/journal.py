@@ -1,10 +1,13 @@
-"""The eventlogs' way out: batched commits to the KVS, and the stream of all events for other services.
+"""The eventlogs' way out: batched commits to the KVS, and the stream of all events for other
+services.
 
-One commit is under way at a time; what is posted meanwhile goes with the next one, so that a busy instance commits large batches and
-an idle one commits at once. Nobody hears of an event before it is stored.
+One commit is under way at a time; what is posted meanwhile goes with the next one, so that a busy
+instance commits large batches and an idle one commits at once. Nobody hears of an event before it
+is stored.
 
-When a commit fails, its submissions are refused and everything else is kept: it is tried again, in order, less and less often, until
-the store takes it. Until then new submissions are refused, and readers and waiters wait.
+When a commit fails, its submissions are refused and everything else is kept: it is tried again, in
+order, less and less often, until the store takes it. Until then new submissions are refused, and
+readers and waiters wait.
 """
 
 from __future__ import annotations
@@ -13,27 +16,30 @@ import asyncio
 import errno
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from broker.context import Context
 from broker.services.job_manager.active import ActiveIndex
 from broker.services.job_manager.events import (
     VOLATILE,
-    Batch,
+    CommitBatch,
     Done,
-    Event,
     Failed,
+    JournalEvent,
     Waiter,
     events_of,
     extra_of,
-    job_key,
-    put_op,
 )
 from broker.services.job_manager.readers import Reader
 from broker.services.job_manager.states import Job
-from flux.constants import FLUX_KVS_SYNC
+from flux.job.JobID import kvs_key
+from flux.kvs_txn import SYNC, commit_request, put_op
 from flux.wire.errors import error_of
 from flux.wire.message import Message
+
+if TYPE_CHECKING:
+    from flux.job.types import EventEntry
+    from flux.wire.json import JsonObject
 
 RETRY_FIRST: Final = 0.1
 RETRY_LAST: Final = 5.0
@@ -65,11 +71,12 @@ class Outcome(Protocol):
 
 
 class Journal:
-    """Collects events and KVS operations, commits them, tells the readers, then calls who waits for that.
+    """Collects events and KVS operations, commits them, tells the readers, then calls who waits for
+    that.
 
-    With ``durable`` set, because the store outlives the instance, a commit returns when it would survive the loss of the
-    instance, and the list of active jobs is kept for the next one. ``trouble`` is the error that keeps
-    events from being stored, None while all is well.
+    With ``durable`` set, because the store outlives the instance, a commit returns when it would
+    survive the loss of the instance, and the list of active jobs is kept for the next one.
+    ``trouble`` is the error that keeps events from being stored, None while all is well.
     """
 
     def __init__(
@@ -78,8 +85,8 @@ class Journal:
         self._ctx = ctx
         self._readers = readers
         self._outcome = outcome
-        self._batches: deque[Batch] = deque()
-        self._flying: Batch | None = None
+        self._batches: deque[CommitBatch] = deque()
+        self._flying: CommitBatch | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._delay = RETRY_FIRST
         self.trouble: OSError | None = None
@@ -90,30 +97,30 @@ class Journal:
 
     # What is recorded
 
-    def _open(self, job: Job) -> Batch:
+    def _open(self, job: Job) -> CommitBatch:
         """Return the batch that takes what is recorded about ``job`` now."""
         if not self._batches or not self._batches[-1].takes(job):
-            self._batches.append(Batch())
+            self._batches.append(CommitBatch())
         return self._batches[-1]
 
-    def add(self, job: Job, seq: int, entry: dict[str, Any]) -> None:
+    def add(self, job: Job, seq: int, entry: EventEntry) -> None:
         """Record an eventlog entry."""
-        self._open(job).add(Event(job, seq, entry, extra_of(job, entry["name"])))
+        self._open(job).add(JournalEvent(job, seq, entry, extra_of(job, entry["name"])))
 
-    def add_volatile(self, job: Job, name: str, context: dict[str, Any]) -> None:
+    def add_volatile(self, job: Job, name: str, context: JsonObject) -> None:
         """Tell the readers something that is no eventlog entry."""
-        entry = {"timestamp": self._ctx.now(), "name": name, "context": context}
-        self._open(job).add(Event(job, VOLATILE, entry))
+        entry: EventEntry = {"timestamp": self._ctx.now(), "name": name, "context": context}
+        self._open(job).add(JournalEvent(job, VOLATILE, entry))
 
     def put(self, job: Job, key: str, data: bytes) -> None:
         """Store a value in a job's KVS directory with the next commit."""
-        self._open(job).ops.append((job.id, put_op(job_key(job.id, key), data)))
+        self._open(job).ops.append((job.id, put_op(kvs_key(job.id, key), data)))
 
     def after_commit(self, done: Done, failed: Failed | None = None) -> None:
         """Call ``done`` once everything recorded so far is in the KVS and the readers know.
 
-        At the first failure to store it ``failed`` is called instead, if there is one: the events are kept, but who waits
-        need not.
+        At the first failure to store it ``failed`` is called instead, if there is one: the events
+        are kept, but who waits need not.
         """
         if self.trouble is not None and failed is not None:
             self._ctx.call_soon(failed, self.trouble)
@@ -122,7 +129,7 @@ class Journal:
 
     def _wait(self, waiter: Waiter) -> None:
         if not self._batches:
-            self._batches.append(Batch())
+            self._batches.append(CommitBatch())
         self._batches[-1].waiters.append(waiter)
 
     # What is known of it
@@ -132,7 +139,7 @@ class Journal:
         """Whether nothing is waiting or under way."""
         return self._flying is None and not self._batches
 
-    def _unsaved(self) -> list[Batch]:
+    def _unsaved(self) -> list[CommitBatch]:
         return [self._flying, *self._batches] if self._flying else list(self._batches)
 
     @property
@@ -147,12 +154,14 @@ class Journal:
                 self.trouble.errno, f"job events cannot be stored: {self.trouble.strerror}"
             )
 
-    def unpublished(self) -> list[Event]:
+    def unpublished(self) -> list[JournalEvent]:
         """Return the events the readers have not been told yet."""
         return [event for batch in self._unsaved() for event in batch.events]
 
-    def published(self, jobs: Iterable[Job]) -> Iterator[Event]:
-        """Yield the events of jobs that the readers have been told already, oldest first within a job."""
+    def published(self, jobs: Iterable[Job]) -> Iterator[JournalEvent]:
+        """Yield the events of jobs that the readers have been told already, oldest first within a
+        job.
+        """
         unpublished = self.unpublished()
         held = Counter(event.job.id for event in unpublished if event.seq != VOLATILE)
         known = {job.id: job for job in jobs}
@@ -172,16 +181,15 @@ class Journal:
             else:
                 self._finish(batch)
 
-    def _commit(self, batch: Batch) -> None:
+    def _commit(self, batch: CommitBatch) -> None:
         self.commits += 1
         ops = batch.operations()
         if self.durable:
             ops += self.index.operations(batch.events)
-        flags = FLUX_KVS_SYNC if self.durable else 0
-        payload = {"namespace": "primary", "flags": flags, "ops": ops}
+        payload = commit_request(ops, SYNC if self.durable else 0)
         self._ctx.handle.post("kvs.commit", payload, lambda msg: self._committed(msg, batch))
 
-    def _committed(self, msg: Message, batch: Batch) -> None:
+    def _committed(self, msg: Message, batch: CommitBatch) -> None:
         if not msg.errnum:
             self._recovered()
             self._finish(batch)
@@ -194,7 +202,7 @@ class Journal:
                 self._keep(batch, error)
         self.flush()
 
-    def _finish(self, batch: Batch) -> None:
+    def _finish(self, batch: CommitBatch) -> None:
         """Tell everybody of a batch that is stored."""
         self._flying = None
         self.posted += len(batch.events)
@@ -208,7 +216,7 @@ class Journal:
 
     # Failures
 
-    def _isolate(self, batch: Batch, error: OSError) -> None:
+    def _isolate(self, batch: CommitBatch, error: OSError) -> None:
         """Find the job whose part the store refuses, and let it alone fail."""
         self._flying = None
         batch.rewrite = True
@@ -218,12 +226,11 @@ class Journal:
             return
         self._refuse(parts, error)
         if batch.events and not batch.newborn:
-            self._ctx.log.err(
-                f"job {batch.events[0].job.id}: {len(batch.events)} events are lost: {error.strerror}"
-            )
+            id, count = batch.events[0].job.id, len(batch.events)
+            self._ctx.log.err(f"job {id}: {count} events are lost: {error.strerror}")
         self._finish(parts[0])
 
-    def _keep(self, batch: Batch, error: OSError) -> None:
+    def _keep(self, batch: CommitBatch, error: OSError) -> None:
         """The store is not well: fail what can fail, keep the rest to try again."""
         self._refuse(self._unsaved(), error)
         batch.rewrite = True
@@ -239,7 +246,7 @@ class Journal:
         self._retry = self._ctx.call_later(self._delay, self._try_again)
         self._delay = min(2 * self._delay, RETRY_LAST)
 
-    def _refuse(self, batches: list[Batch], error: OSError) -> None:
+    def _refuse(self, batches: list[CommitBatch], error: OSError) -> None:
         """Give up the submissions in ``batches`` and those who would rather be told than wait."""
         newborn = [job for batch in batches for job in batch.newborn]
         gone = {job.id for job in newborn}
@@ -272,7 +279,9 @@ class Journal:
     # The end
 
     async def settle(self, timeout: float) -> None:
-        """Store what is left; raises OSError with the reason if that does not succeed within ``timeout`` seconds."""
+        """Store what is left; raises OSError with the reason if that does not succeed within
+        ``timeout`` seconds.
+        """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def done() -> None:

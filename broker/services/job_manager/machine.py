@@ -1,47 +1,50 @@
 """What the job manager decides: stimuli in, decisions out, no I/O.
 
-`Machine` holds the active jobs. Every stimulus (a submission, an answer of the scheduler or the execution service, a request of a
-user) posts events to jobs; after each one the job is advanced as far as it can go. What has to be done about it is left in `decisions`
-and the eventlog entries in `log`; the driver (service.py) takes both at the end of its loop turn.
+`Machine` holds the active jobs. Every stimulus (a submission, an answer of the scheduler or the
+execution service, a request of a user) posts events to jobs; after each one the job is advanced as
+far as it can go. What has to be done about it is left in `decisions` and the eventlog entries in
+`log`; the driver (service.py) takes both at the end of its loop turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from enum import Enum, auto
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
+from broker.services.job_manager.decisions import (
+    AskAlloc,
+    CancelAlloc,
+    Decision,
+    EndJob,
+    FreeResources,
+    PrioritizeAlloc,
+    StartJob,
+    TellAnnotations,
+    TellException,
+)
 from broker.services.job_manager.queue import JobQueue
-from broker.services.job_manager.states import (
+from broker.services.job_manager.states import Job, apply
+from flux.constants import (
+    FLUX_JOB_PRIORITY_MAX,
+    FLUX_JOB_PRIORITY_MIN,
+    FLUX_JOB_URGENCY_EXPEDITE,
+    FLUX_JOB_URGENCY_HOLD,
+)
+from flux.job.lifecycle import (
     CLEANUP,
     DEPEND,
     INACTIVE,
+    NEW,
     PRIORITY,
-    PRIORITY_MAX,
-    PRIORITY_MIN,
     RUN,
     SCHED,
-    URGENCY_EXPEDITE,
-    URGENCY_HOLD,
-    Job,
-    apply,
     merge_annotations,
 )
+from flux.wire.message import USERID_UNKNOWN_JSON
 
-USERID_UNKNOWN = -1
-
-
-class Do(Enum):
-    """Kinds of decisions."""
-
-    ALLOC = auto()  # ask the scheduler for resources
-    CANCEL = auto()  # take the request back
-    PRIORITIZE = auto()  # tell the scheduler about a new priority
-    FREE = auto()  # give the resources back
-    START = auto()  # have the execution service start the job
-    EXCEPTION = auto()  # tell everybody about an exception
-    ANNOTATE = auto()  # tell the journal's readers about new annotations
-    INACTIVE = auto()  # the job is over, tell waiters, forget it
+if TYPE_CHECKING:
+    from flux.job.types import EventEntry
+    from flux.wire.json import JsonMapping, JsonObject
 
 
 class Hooks(Protocol):
@@ -50,7 +53,7 @@ class Hooks(Protocol):
     def priority(self, job: Job) -> int | None:
         """Return the job's priority, None if it is not available."""
 
-    def event(self, job: Job, entry: dict[str, Any], previous: int) -> None:
+    def event(self, job: Job, entry: EventEntry, previous: int) -> None:
         """An event was posted; ``previous`` is the state before it."""
 
     def forget(self, job: Job) -> None:
@@ -60,9 +63,10 @@ class Hooks(Protocol):
 class Machine:
     """The active jobs, the queue before the scheduler, and the rules.
 
-    A new job is an embryo until its submission is stored: its events are posted, but nothing is done about it, and it is unknown
-    to everybody but the plugins. Then it hatches, or is given up as if it had never been. ``hold_starts`` has jobs wait, on
-    their way to the execution service, for `release_start`.
+    A new job is an embryo until its submission is stored: its events are posted, but nothing is
+    done about it, and it is unknown to everybody but the plugins. Then it hatches, or is given up
+    as if it had never been. ``hold_starts`` has jobs wait, on their way to the execution service,
+    for `release_start`.
 
     ``clock`` returns seconds since the epoch.
     """
@@ -72,8 +76,8 @@ class Machine:
         self.clock = clock
         self.jobs: dict[int, Job] = {}
         self.embryos: dict[int, Job] = {}
-        self.log: list[tuple[Job, dict[str, Any]]] = []
-        self.decisions: list[tuple[Do, Job, Any]] = []
+        self.log: list[tuple[Job, EventEntry]] = []
+        self.decisions: list[Decision] = []
         self.queue = JobQueue()
         self.pending = JobQueue()
         self.alloc_enabled = True
@@ -92,11 +96,11 @@ class Machine:
         self,
         job: Job,
         name: str,
-        context: dict[str, Any] | None = None,
+        context: JsonObject | None = None,
         timestamp: float | None = None,
     ) -> None:
-        """Post an event without advancing the job; raises IllegalEvent when it may not come now."""
-        entry: dict[str, Any] = {
+        """Post an event without advancing the job; raises `UnexpectedEvent` when it may not come now."""
+        entry: EventEntry = {
             "timestamp": self.clock() if timestamp is None else timestamp,
             "name": name,
         }
@@ -112,18 +116,18 @@ class Machine:
         if job.is_debug:
             self.post(job, f"debug.{name}")
 
-    def event(self, job: Job, name: str, context: dict[str, Any] | None = None) -> None:
+    def event(self, job: Job, name: str, context: JsonObject | None = None) -> None:
         """Post an event and advance the job."""
         self.post(job, name, context)
         self.advance(job)
 
     def raise_exception(
-        self, job: Job, kind: str, severity: int, note: str, userid: int = USERID_UNKNOWN
+        self, job: Job, kind: str, severity: int, note: str, userid: int = USERID_UNKNOWN_JSON
     ) -> None:
         """Raise an exception on a job; severity 0 ends it."""
         context = {"type": kind, "severity": severity, "userid": userid, "note": note}
         self.post(job, "exception", context)
-        self.decisions.append((Do.EXCEPTION, job, context))
+        self.decisions.append(TellException(job, kind, severity))
         self.advance(job)
 
     # Life
@@ -151,7 +155,7 @@ class Machine:
         """The submission of a new job could not be stored: forget it."""
         del self.embryos[job.id]
         self.log = [(other, entry) for other, entry in self.log if other is not job]
-        self.decisions = [decision for decision in self.decisions if decision[1] is not job]
+        self.decisions = [decision for decision in self.decisions if decision.job is not job]
         self.hooks.forget(job)
 
     def advance(self, job: Job) -> None:
@@ -176,23 +180,25 @@ class Machine:
         return True
 
     def priority_of(self, job: Job) -> int | None:
-        """Return what a job's priority should be: held and expedited jobs have the extremes, the plugins decide for others."""
-        if job.urgency == URGENCY_HOLD:
-            return PRIORITY_MIN
-        if job.urgency == URGENCY_EXPEDITE:
-            return PRIORITY_MAX
+        """Return what a job's priority should be: held and expedited jobs have the extremes, the
+        plugins decide for others.
+        """
+        if job.urgency == FLUX_JOB_URGENCY_HOLD:
+            return FLUX_JOB_PRIORITY_MIN
+        if job.urgency == FLUX_JOB_URGENCY_EXPEDITE:
+            return FLUX_JOB_PRIORITY_MAX
         return self.hooks.priority(job)
 
     def _step_sched(self, job: Job) -> bool:
         if job.embryonic:
             return False
-        if job.priority == PRIORITY_MIN:
+        if job.priority == FLUX_JOB_PRIORITY_MIN:
             self._dequeue(job)
             self._cancel_alloc(job)
         elif job.alloc_pending:
             if not job.alloc_canceled and self.pending.priority(job.id) != job.priority:
                 self.pending.add(job.id, job.priority)
-                self.decisions.append((Do.PRIORITIZE, job, job.priority))
+                self.decisions.append(PrioritizeAlloc(job, job.priority))
         else:
             job.alloc_queued = True
             self.queue.add(job.id, job.priority)
@@ -204,7 +210,7 @@ class Machine:
             job.start_held = self.hold_starts
             self.running += 1
             self.post_debug(job, "start-request")
-            self.decisions.append((Do.START, job, None))
+            self.decisions.append(StartJob(job))
         return False
 
     def _step_cleanup(self, job: Job) -> bool:
@@ -220,7 +226,7 @@ class Machine:
             return False
         self.post(job, "clean")
         del self.jobs[job.id]
-        self.decisions.append((Do.INACTIVE, job, None))
+        self.decisions.append(EndJob(job))
         return True
 
     def _free(self, job: Job) -> None:
@@ -228,7 +234,7 @@ class Machine:
             job.free_pending = True
             self.free_pending += 1
             self.post_debug(job, "free-request")
-            self.decisions.append((Do.FREE, job, None))
+            self.decisions.append(FreeResources(job))
 
     def _dequeue(self, job: Job) -> None:
         if job.alloc_queued:
@@ -238,7 +244,7 @@ class Machine:
     def _cancel_alloc(self, job: Job) -> None:
         if job.alloc_pending and not job.alloc_canceled:
             job.alloc_canceled = True
-            self.decisions.append((Do.CANCEL, job, None))
+            self.decisions.append(CancelAlloc(job))
 
     # Scheduler (RFC 27)
 
@@ -259,7 +265,7 @@ class Machine:
             job.alloc_canceled = False
             self.pending.add(job.id, job.priority)
             self.post_debug(job, "alloc-request")
-            self.decisions.append((Do.ALLOC, job, None))
+            self.decisions.append(AskAlloc(job))
 
     def _make_room(self) -> None:
         best, worst = self.queue.best(), self.pending.worst()
@@ -281,9 +287,11 @@ class Machine:
         return job
 
     def alloc_success(
-        self, id: int, resources: dict[str, Any] | None, annotations: Mapping[str, Any] | None
+        self, id: int, resources: JsonObject | None, annotations: JsonMapping | None
     ) -> None:
-        """The scheduler gave resources; the job starts, or gives them back if it was canceled meanwhile."""
+        """The scheduler gave resources; the job starts, or gives them back if it was canceled
+        meanwhile.
+        """
         job = self._retire_request(id)
         if job is None:
             return
@@ -295,16 +303,16 @@ class Machine:
             self.post(job, "priority", {"priority": job.priority})
         self.event(job, "alloc", context)
 
-    def alloc_annotate(self, id: int, annotations: Mapping[str, Any]) -> None:
+    def alloc_annotate(self, id: int, annotations: JsonMapping) -> None:
         """The scheduler says something about a pending job."""
         job = self.jobs.get(id)
         if job is not None:
             self.annotate(job, annotations)
 
-    def annotate(self, job: Job, annotations: Mapping[str, Any]) -> None:
+    def annotate(self, job: Job, annotations: JsonMapping) -> None:
         """Update a job's annotations (flux_job_annotate)."""
         job.annotations = merge_annotations(job.annotations, annotations)
-        self.decisions.append((Do.ANNOTATE, job, job.annotations or {}))
+        self.decisions.append(TellAnnotations(job, job.annotations or {}))
 
     def alloc_deny(self, id: int, note: str) -> None:
         """The scheduler can never run the job."""
@@ -313,7 +321,7 @@ class Machine:
             return
         if job.annotations:
             job.annotations = None
-            self.decisions.append((Do.ANNOTATE, job, {}))
+            self.decisions.append(TellAnnotations(job, {}))
         if job.state == CLEANUP:
             self.advance(job)
         else:
@@ -344,7 +352,9 @@ class Machine:
         return len(self.queue)
 
     def sched_lost(self) -> None:
-        """The scheduler is gone: its requests go back to the queue and resources wait for the next one."""
+        """The scheduler is gone: its requests go back to the queue and resources wait for the next
+        one.
+        """
         self.sched_online = False
         for id in list(self.pending):
             self.alloc_canceled(id)
@@ -370,7 +380,9 @@ class Machine:
                 self.advance(job)
 
     def release_start(self, job: Job) -> bool:
-        """The alloc event of a job is stored: return whether the execution service is to have it now."""
+        """The alloc event of a job is stored: return whether the execution service is to have it
+        now.
+        """
         held, job.start_held = job.start_held, False
         return held
 
@@ -443,7 +455,7 @@ class Machine:
 
 
 _STEPS: dict[int, Callable[[Machine, Job], bool]] = {
-    1: Machine._stay,
+    NEW: Machine._stay,
     DEPEND: Machine._step_depend,
     PRIORITY: Machine._step_priority,
     SCHED: Machine._step_sched,

@@ -1,25 +1,31 @@
-"""Removing inactive jobs for good: on request (flux-job(1) purge), and by the limits of the configuration.
+"""Removing inactive jobs for good: on request (flux-job(1) purge), and by the limits of the
+configuration.
 
-A purge removes the oldest jobs first, a batch in one commit: after a crash a job is there whole or not at all. Directories above
-the jobs go with the last job in them once no new job can come there any more. Jobs that somebody may still wait for stay.
+A purge removes the oldest jobs first, a batch in one commit: after a crash a job is there whole or
+not at all. Directories above the jobs go with the last job in them once no new job can come there
+any more. Jobs that somebody may still wait for stay.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Iterable
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from broker.context import Context
-from broker.service import Request, event, request
-from broker.services.job_manager.events import job_dir, unlink_op
-from broker.services.job_manager.history import History
+from broker.service import event, request
 from broker.services.job_manager.inactive import PurgeLimits
 from broker.services.job_manager.restart import read_dir
-from flux.constants import FLUX_KVS_SYNC
-from flux.wire.message import Message
+from flux.job.JobID import kvs_key
+from flux.kvs_txn import SYNC, commit_request, unlink_op
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from broker.service import Request
+    from broker.services.job_manager.core import Core
+    from broker.services.job_manager.history import History
+    from flux.wire.message import Message
 
 BATCH_DEFAULT: Final = 50
 BATCH_MAX: Final = 1000
@@ -35,7 +41,8 @@ _LEVELS: Final = (
 
 
 def closed_parents(id: int, now: int) -> list[tuple[str, int]]:
-    """Return the directories above a job, lowest first, that no new job can come into any more, with the bits each spans.
+    """Return the directories above a job, lowest first, that no new job can come into any more,
+    with the bits each spans.
 
     ``now`` is the time in new job ids, in milliseconds.
     """
@@ -43,15 +50,18 @@ def closed_parents(id: int, now: int) -> list[tuple[str, int]]:
     for bits in _LEVELS:
         newest = (id | (1 << bits) - 1) >> _ID_TIME_SHIFT
         if newest + NOBODY_COMES_SECONDS * 1000 < now:
-            parents.append((job_dir(id).rsplit(".", bits // 16)[0], bits))
+            parents.append((kvs_key(id).rsplit(".", bits // 16)[0], bits))
     return parents
 
 
-class JobPurge(History):
-    """``job-manager.purge`` {age_limit, num_limit, batch, force} and ``purge-id`` {id, force}, for the instance owner."""
+class JobPurge:
+    """``job-manager.purge`` {age_limit, num_limit, batch, force} and ``purge-id`` {id, force}, for
+    the instance owner.
+    """
 
-    def __init__(self, ctx: Context) -> None:
-        super().__init__(ctx)
+    def __init__(self, core: Core, history: History) -> None:
+        self._core = core
+        self._history = history
         self.purged = 0
         self._purging = asyncio.Lock()
         self._limiting = False
@@ -59,10 +69,11 @@ class JobPurge(History):
 
     @request("purge")
     async def purge(self, req: Request) -> dict[str, int]:
-        """Purge the oldest inactive jobs, at most ``batch`` of them; without ``force`` only count them.
+        """Purge the oldest inactive jobs, at most ``batch`` of them; without ``force`` only count
+        them.
 
-        Jobs qualify that have been inactive for more than ``age_limit`` seconds, and those beyond the newest ``num_limit``;
-        -1 is no limit. Answers {count}.
+        Jobs qualify that have been inactive for more than ``age_limit`` seconds, and those beyond
+        the newest ``num_limit``; -1 is no limit. Answers {count}.
         """
         age = req.payload.get("age_limit", UNLIMITED)
         if not isinstance(age, int | float) or isinstance(age, bool):
@@ -72,33 +83,39 @@ class JobPurge(History):
         if not 1 <= batch <= BATCH_MAX:
             raise OSError(errno.EINVAL, f"batch must be between 1 and {BATCH_MAX}")
         force = req.get("force", bool, False)
-        await self.know_inactive()
+        await self._history.know_inactive()
         if not force:
             return {
-                "count": len(self.inactive.select(limits, len(self.inactive), self.waits.zombies))
+                "count": len(
+                    self._core.inactive.select(
+                        limits, len(self._core.inactive), self._core.waits.zombies
+                    )
+                )
             }
         async with self._purging:
-            ids = self.inactive.select(limits, batch, self.waits.zombies)
+            ids = self._core.inactive.select(limits, batch, self._core.waits.zombies)
             await self._remove(ids)
         return {"count": len(ids)}
 
     def _limits(self, age: float, keep: int) -> PurgeLimits:
         if not (age == UNLIMITED or 0 <= age < float("inf")) or keep < UNLIMITED:
             raise OSError(errno.EINVAL, "limits must not be negative")
-        before = None if age == UNLIMITED else self.ctx.now() - age
+        before = None if age == UNLIMITED else self._core.ctx.now() - age
         return PurgeLimits(before, None if keep == UNLIMITED else keep)
 
     @request("purge-id")
     async def purge_id(self, req: Request) -> dict[str, int]:
-        """Purge one inactive job {id, force}; without ``force`` only check that it can be. Answers {count}."""
+        """Purge one inactive job {id, force}; without ``force`` only check that it can be. Answers
+        {count}.
+        """
         id, force = req.get("id", int), req.get("force", bool, False)
-        if id in self.machine.jobs:
+        if id in self._core.machine.jobs:
             raise OSError(errno.EINVAL, "job is active: only inactive jobs can be purged")
-        if id in self.waits.zombies:
+        if id in self._core.waits.zombies:
             raise OSError(errno.EBUSY, "job is waitable and has not been waited for")
-        await self.know_inactive()
+        await self._history.know_inactive()
         async with self._purging:
-            if not 0 <= id < 1 << 64 or id not in self.inactive:
+            if not 0 <= id < 1 << 64 or id not in self._core.inactive:
                 raise OSError(errno.ENOENT, "unknown job id")
             if force:
                 await self._remove([id])
@@ -109,36 +126,39 @@ class JobPurge(History):
         if not ids:
             return
         await self._unlink(ids)
-        self.inactive.remove(ids)
+        self._core.inactive.remove(ids)
         self.purged += len(ids)
-        if self._walks:
-            self._purged.update(ids)
-        await self.ctx.handle.publish("job-purge-inactive", {"jobs": ids})
+        self._history.forget(ids)
+        await self._core.ctx.handle.publish("job-purge-inactive", {"jobs": ids})
 
     async def _unlink(self, ids: Iterable[int]) -> None:
-        """Remove the directories of jobs, and those above them which are left empty, in one commit; raises OSError."""
+        """Remove the directories of jobs, and those above them which are left empty, in one commit;
+        raises OSError.
+        """
         now = await self._id_time()
         for id in ids:
             if len(self._young) < YOUNG_MAX and len(closed_parents(id, now)) < len(_LEVELS) - 1:
                 self._young[id] = None
             else:
                 self._young.pop(id, None)
-        flags = FLUX_KVS_SYNC if self.journal.durable else 0
+        flags = SYNC if self._core.journal.durable else 0
         ops = [unlink_op(key) for key in await self._keys_to_unlink(ids, now)]
-        await self.ctx.handle.rpc(
-            "kvs.commit", {"namespace": "primary", "flags": flags, "ops": ops}
-        )
+        await self._core.ctx.handle.rpc("kvs.commit", commit_request(ops, flags))
 
     async def _keys_to_unlink(self, ids: Iterable[int], now: int) -> list[str]:
-        """Return the directories of jobs, or in their place those above which would be left empty."""
-        doomed = {job_dir(id): id for id in ids}
+        """Return the directories of jobs, or in their place those above which would be left
+        empty.
+        """
+        doomed = {kvs_key(id): id for id in ids}
         for bits in _LEVELS:
             parents: dict[str, list[str]] = {}
             for key, id in doomed.items():
                 parent = key.rpartition(".")[0]
                 if (parent, bits) in closed_parents(id, now):
                     parents.setdefault(parent, []).append(key)
-            found = await asyncio.gather(*(read_dir(self.ctx.handle, parent) for parent in parents))
+            found = await asyncio.gather(
+                *(read_dir(self._core.ctx.handle, parent) for parent in parents)
+            )
             for (parent, below), directory in zip(parents.items(), found, strict=True):
                 if directory.keys() <= {key.rpartition(".")[2] for key in below}:
                     doomed[parent] = doomed[below[0]]
@@ -147,22 +167,26 @@ class JobPurge(History):
         return list(doomed)
 
     async def _id_time(self) -> int:
-        """Return the time in new job ids, in milliseconds; without job-ingest, that of the greatest id."""
+        """Return the time in new job ids, in milliseconds; without job-ingest, that of the greatest
+        id.
+        """
         try:
-            return int((await self.ctx.handle.rpc("job-ingest.getinfo"))["timestamp"])
+            return int((await self._core.ctx.handle.rpc("job-ingest.getinfo"))["timestamp"])
         except (OSError, KeyError, TypeError, ValueError):
-            return self.machine.max_jobid >> _ID_TIME_SHIFT
+            return self._core.machine.max_jobid >> _ID_TIME_SHIFT
 
     # Limits of the configuration
 
     @event("heartbeat.pulse")
     def on_pulse(self, msg: Message) -> None:
-        """Apply the limits of the configuration, remove directories that earlier purges left empty."""
-        table = self.ctx.config.job_manager
+        """Apply the limits of the configuration, remove directories that earlier purges left
+        empty.
+        """
+        table = self._core.ctx.config.job_manager
         limited = table.inactive_age_limit is not None or table.inactive_num_limit is not None
         if not self._limiting and (limited or self._young):
             self._limiting = True
-            self.ctx.spawn(self._keep_small(limited), "job-manager:purge")
+            self._core.ctx.spawn(self._keep_small(limited), "job-manager:purge")
 
     async def _keep_small(self, limited: bool) -> None:
         try:
@@ -170,12 +194,14 @@ class JobPurge(History):
                 await self._apply_limits()
             await self._sweep()
         except OSError as exc:
-            self.ctx.log.err(f"purge of inactive jobs: {exc.strerror}")
+            self._core.ctx.log.err(f"purge of inactive jobs: {exc.strerror}")
         finally:
             self._limiting = False
 
     async def _sweep(self) -> None:
-        """Remove the empty directories above jobs that were too young for that when they were purged."""
+        """Remove the empty directories above jobs that were too young for that when they were
+        purged.
+        """
         now = await self._id_time()
         ids = [
             id
@@ -188,15 +214,15 @@ class JobPurge(History):
 
     async def _apply_limits(self) -> None:
         """Purge what is beyond the limits, in batches that leave the loop to others."""
-        table = self.ctx.config.job_manager
+        table = self._core.ctx.config.job_manager
         age, keep = table.inactive_age_limit, table.inactive_num_limit
-        await self.know_inactive()
+        await self._history.know_inactive()
         while True:
             limits = self._limits(
                 UNLIMITED if age is None else age, UNLIMITED if keep is None else keep
             )
             async with self._purging:
-                ids = self.inactive.select(limits, BATCH_DEFAULT, self.waits.zombies)
+                ids = self._core.inactive.select(limits, BATCH_DEFAULT, self._core.waits.zombies)
                 await self._remove(ids)
             if len(ids) < BATCH_DEFAULT:
                 return

@@ -1,4 +1,6 @@
-"""A queue of jobs in the order the scheduler should see them: highest priority first, then oldest."""
+"""A queue of jobs in the order the scheduler should see them: highest priority first, then
+oldest.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ MAX_ID: Final = 0xFFFFFFFFFFFFFFFF
 
 
 class JobQueue:
-    """Job ids ordered by priority, then age. The best one is last in the list, so that taking it costs nothing."""
+    """Job ids ordered by priority, then age. The best one is last in the list, so that taking it
+    costs nothing.
+    """
 
     def __init__(self) -> None:
         self._order: list[tuple[int, int]] = []

@@ -5,43 +5,48 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from broker.service import Request
-from broker.services.job_manager.events import Event
+from broker.services.job_manager.events import JournalEvent
 from broker.services.job_manager.states import Job
 
 
 class Reader:
     """One reader of the journal and the event names it wants.
 
-    ``met`` collects the jobs that something happened to while the reader is sent what was before; None once it follows.
+    ``touched`` collects the jobs that something happened to while the reader is sent what was before;
+    None once it follows.
     """
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        self.met: dict[int, Job] | None = {}
+        self.touched: dict[int, Job] | None = {}
         self.allow = _names(request, "allow")
         self.deny = _names(request, "deny")
 
-    def wants(self, event: Event) -> bool:
+    def wants(self, event: JournalEvent) -> bool:
         """Whether the reader asked for events of this name."""
         name = event.entry["name"]
         return (self.allow is None or name in self.allow) and (
             self.deny is None or name not in self.deny
         )
 
-    def begin(self, events: Iterable[Event]) -> None:
-        """Send the last of what is not new, which may be nothing: ``replayed`` tells the reader that it is up to date."""
-        self.met = None
+    def begin(self, events: Iterable[JournalEvent]) -> None:
+        """Send the last of what is not new, which may be nothing: ``replayed`` tells the reader
+        that it is up to date.
+        """
+        self.touched = None
         past = [event.json() for event in events if self.wants(event)]
         self.request.respond({"events": past, "replayed": True})
 
-    def send(self, events: Iterable[Event]) -> None:
-        """Send new events the reader wants, if any; one that does not follow yet is told of their jobs in the end."""
-        if self.met is not None:
-            self.met.update((event.job.id, event.job) for event in events)
+    def send(self, events: Iterable[JournalEvent]) -> None:
+        """Send new events the reader wants, if any; one that does not follow yet is told of their
+        jobs in the end.
+        """
+        if self.touched is not None:
+            self.touched.update((event.job.id, event.job) for event in events)
             return
         self.replay(events)
 
-    def replay(self, events: Iterable[Event]) -> None:
+    def replay(self, events: Iterable[JournalEvent]) -> None:
         """Send events of the past that the reader wants, if any."""
         wanted = [event.json() for event in events if self.wants(event)]
         if wanted:

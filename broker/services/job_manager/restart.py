@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from broker.services.job_manager.active import ACTIVE_KEY, ActiveIndex
-from broker.services.job_manager.events import job_dir, job_key
 from broker.services.job_manager.shape import check_shape
 from broker.services.job_manager.states import Job, apply
 from flux.aio import AsyncFlux
-from flux.constants import FLUX_KVS_READDIR
 from flux.eventlog import decode
+from flux.job.JobID import kvs_key
+from flux.kvs_txn import PRIMARY, READDIR
 from flux.treeobj import decode_val
 from flux.wire import json
 
+if TYPE_CHECKING:
+    from flux.job.types import EventEntry
+    from flux.wire.json import JsonObject
+
+#: What reading a stored job raises when it makes no sense.
+UNREADABLE: Final = (OSError, ValueError, KeyError, TypeError, AttributeError)
 CHECKPOINT_KEY: Final = "checkpoint.job-manager"
 _DIGITS: Final = 4
 DETAILS: Final = ("eventlog", "jobspec", "R")
@@ -27,34 +33,36 @@ T = TypeVar("T")
 
 async def lookup_value(handle: AsyncFlux, key: str) -> bytes:
     """Return a value of the primary namespace; raises OSError(ENOENT) without one."""
-    answer = await handle.rpc("kvs.lookup", {"key": key, "namespace": "primary", "flags": 0})
+    answer = await handle.rpc("kvs.lookup", {"key": key, "namespace": PRIMARY, "flags": 0})
     return decode_val(answer["val"])
 
 
-async def read_dir(handle: AsyncFlux, key: str) -> dict[str, Any]:
+async def read_dir(handle: AsyncFlux, key: str) -> JsonObject:
     """Return the entries of a directory of the primary namespace, empty when there is none."""
-    payload = {"key": key, "namespace": "primary", "flags": FLUX_KVS_READDIR}
+    payload = {"key": key, "namespace": PRIMARY, "flags": READDIR}
     try:
         answer = await handle.rpc("kvs.lookup", payload)
     except OSError as exc:
         if exc.errno == errno.ENOENT:
             return {}
         raise
-    entries: dict[str, Any] = answer["val"]["data"]
+    entries: JsonObject = answer["val"]["data"]
     return entries
 
 
 class StoredJob:
     """A job's KVS directory, with its eventlog read."""
 
-    def __init__(self, handle: AsyncFlux, id: int, directory: dict[str, Any]) -> None:
+    def __init__(self, handle: AsyncFlux, id: int, directory: JsonObject) -> None:
         self._handle = handle
         self._directory = directory
         self.id = id
         self._values: dict[str, bytes | Exception] = {}
 
     async def value(self, key: str) -> bytes:
-        """Return one of its values; raises OSError(ENOENT) without one, ValueError for a damaged one."""
+        """Return one of its values; raises OSError(ENOENT) without one, ValueError for a damaged
+        one.
+        """
         known = self._values.get(key)
         if isinstance(known, Exception):
             raise known
@@ -65,7 +73,7 @@ class StoredJob:
             raise OSError(errno.ENOENT, f"job {self.id} has no {key} in the KVS")
         if entry.get("type") == "val":
             return decode_val(entry)
-        return await lookup_value(self._handle, job_key(self.id, key))
+        return await lookup_value(self._handle, kvs_key(self.id, key))
 
     async def fetch(self, key: str) -> None:
         """Have one of its values at hand, or the reason why there is none."""
@@ -81,14 +89,18 @@ class StoredJob:
         return isinstance(eventlog, OSError) and eventlog.errno == errno.ENOENT
 
     async def replay(self) -> Job:
-        """Return the job its eventlog tells of; raises ValueError, KeyError, TypeError or OSError when it makes no sense."""
+        """Return the job its eventlog tells of; raises ValueError, KeyError, TypeError or OSError
+        when it makes no sense.
+        """
         job = Job(self.id)
         for entry in decode((await self.value("eventlog")).decode("utf-8", "surrogateescape")):
-            apply(job, entry)
+            apply(job, cast("EventEntry", entry))  # it raises for anything else
         return job
 
     async def load_details(self, job: Job) -> None:
-        """Read what there is besides the eventlog: the jobspec, and R if resources were allocated."""
+        """Read what there is besides the eventlog: the jobspec, and R if resources were
+        allocated.
+        """
         jobspec = json.loads(await self.value("jobspec"))
         check_shape(jobspec)
         job.jobspec = jobspec
@@ -117,8 +129,10 @@ async def stored_jobs(
 async def _read_jobs(
     handle: AsyncFlux, ids: list[int], keys: Sequence[str]
 ) -> AsyncIterator[StoredJob]:
-    """Yield those of a few jobs that have an eventlog, all of them read at once. Others get a turn after every few."""
-    found = await asyncio.gather(*(read_dir(handle, job_dir(id)) for id in ids))
+    """Yield those of a few jobs that have an eventlog, all of them read at once. Others get a turn
+    after every few.
+    """
+    found = await asyncio.gather(*(read_dir(handle, kvs_key(id)) for id in ids))
     jobs = [
         StoredJob(handle, id, directory)
         for id, directory in zip(ids, found, strict=True)
@@ -138,7 +152,9 @@ Place = tuple[
 
 
 async def _job_ids(handle: AsyncFlux) -> AsyncIterator[int]:
-    """Yield every job id, walking the four levels of hexadecimal directories it is spread over (RFC 16), many at a time."""
+    """Yield every job id, walking the four levels of hexadecimal directories it is spread over (RFC
+    16), many at a time.
+    """
     for first in await _below(handle, [("job", 0)]):
         for second in batched(await _below(handle, [first])):
             for third in batched(await _below(handle, second)):
@@ -194,3 +210,10 @@ async def listed_jobs(handle: AsyncFlux, ids: Iterable[int]) -> AsyncIterator[St
     for chunk in batched(sorted(ids)):
         async for job in _read_jobs(handle, chunk, DETAILS):
             yield job
+
+
+def reason_of(exc: Exception) -> str:
+    """Return what is wrong with a stored job."""
+    if isinstance(exc, OSError):
+        return exc.strerror or str(exc)
+    return f"malformed: {exc}"

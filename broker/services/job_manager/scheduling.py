@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 import errno
-from typing import Any
+from typing import TYPE_CHECKING
 
-from broker.context import Context
-from broker.service import Request, request
-from broker.services.job_manager.base import ManagerBase
-from broker.services.job_manager.events import job_key
-from broker.services.job_manager.states import Job
+from broker.service import request
+from flux.job.JobID import kvs_key
+from flux.kvs_txn import PRIMARY
 from flux.treeobj import decode_val
 from flux.wire import json
 from flux.wire.errors import error_of
-from flux.wire.message import Message
 from flux.wire.message import request as new_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.context import Context
+    from broker.service import Request
+    from broker.services.job_manager.journal import Journal
+    from broker.services.job_manager.machine import Machine
+    from broker.services.job_manager.states import Job
+    from flux.wire.json import JsonObject
+    from flux.wire.message import Message
 
 SUCCESS, ANNOTATE, DENY, CANCEL = range(4)
 
 
-class SchedulerClient(ManagerBase):
+class Scheduling:
     """Talks to the service named ``sched``."""
 
-    def __init__(self, ctx: Context) -> None:
-        super().__init__(ctx)
+    def __init__(
+        self, ctx: Context, machine: Machine, journal: Journal, turn_soon: Callable[[], None]
+    ) -> None:
+        self._ctx = ctx
+        self._machine = machine
+        self._journal = journal
+        self._turn_soon = turn_soon
         self._tags: dict[int, int] = {}
 
     @request("sched-hello")
-    def sched_hello(self, req: Request) -> dict[str, Any]:
+    def sched_hello(self, req: Request) -> JsonObject:
         """A scheduler starts: tell it which jobs have resources."""
-        self.ctx.log.debug("scheduler: hello")
+        self._ctx.log.debug("scheduler: hello")
         self._lose_scheduler()
-        holders = [job for job in self.machine.jobs.values() if job.has_resources]
+        holders = [job for job in self._machine.jobs.values() if job.has_resources]
         return {
             "alloc": [
                 {
@@ -46,25 +59,16 @@ class SchedulerClient(ManagerBase):
         }
 
     @request("sched-ready")
-    def sched_ready(self, req: Request) -> dict[str, Any]:
+    def sched_ready(self, req: Request) -> JsonObject:
         """A scheduler takes requests now, ``limit`` of them at a time in mode ``limited``."""
         mode = req.get("mode", str)
-        if mode == "single":
-            limit: int | None = 1
-        elif mode == "limited":
-            limit = req.get("limit", int)
-            if limit <= 0:
-                raise OSError(errno.EPROTO, "limited mode needs a positive limit")
-        elif mode == "unlimited":
-            limit = None
-        else:
-            raise OSError(errno.EPROTO, f"unknown scheduler mode {mode}")
-        self.ctx.log.debug(f"scheduler: ready {mode}")
-        count = self.machine.sched_ready(limit)
-        self.kick()
+        limit = _limit(req, mode)
+        self._ctx.log.debug(f"scheduler: ready {mode}")
+        count = self._machine.sched_ready(limit)
+        self._turn_soon()
         return {"count": count}
 
-    def send_alloc(self, job: Job, _: Any) -> None:
+    def ask(self, job: Job) -> None:
         """Ask the scheduler for resources."""
         payload = {
             "id": job.id,
@@ -73,97 +77,111 @@ class SchedulerClient(ManagerBase):
             "t_submit": job.t_submit,
             "jobspec": _request_of(job),
         }
-        self._tags[job.id] = self.ctx.handle.start_stream(
+        self._tags[job.id] = self._ctx.handle.start_stream(
             new_request("sched.alloc", payload), self._alloc_response
         )
 
-    def send_cancel(self, job: Job, _: Any) -> None:
-        """Take an allocation request back."""
-        self.ctx.handle.send("sched.cancel", {"id": job.id})
+    def cancel(self, job: Job) -> None:
+        """Tell the scheduler that a request for resources is off."""
+        self._ctx.handle.send("sched.cancel", {"id": job.id})
 
-    def send_prioritize(self, job: Job, priority: int) -> None:
+    def prioritize(self, job: Job, priority: int) -> None:
         """Tell the scheduler about a priority."""
-        self.ctx.handle.send("sched.prioritize", {"jobs": [[job.id, priority]]})
+        self._ctx.handle.send("sched.prioritize", {"jobs": [[job.id, priority]]})
 
-    def send_free(self, job: Job, _: Any) -> None:
+    def free(self, job: Job) -> None:
         """Return resources."""
-        payload: dict[str, Any] = {"id": job.id}
+        payload: JsonObject = {"id": job.id}
         if job.resources is not None:
             payload["R"] = job.resources
-        self.ctx.handle.post("sched.free", payload, self._free_response)
+        self._ctx.handle.post("sched.free", payload, self._free_response)
 
     def _alloc_response(self, msg: Message) -> None:
         if msg.errnum:
-            self.ctx.handle.forget(msg.matchtag)
+            self._ctx.handle.forget(msg.matchtag)
             self._scheduler_failed("alloc", msg)
             return
         answer = msg.json() or {}
         id, kind = int(answer.get("id", 0)), answer.get("type")
         if kind == ANNOTATE:
-            self.machine.alloc_annotate(id, answer.get("annotations") or {})
+            self._machine.alloc_annotate(id, answer.get("annotations") or {})
         else:
             self._retire(id)
             if kind == SUCCESS:
                 self._allocated(id, answer)
             elif kind == DENY:
-                self.machine.alloc_deny(id, str(answer.get("note") or ""))
+                self._machine.alloc_deny(id, str(answer.get("note") or ""))
             elif kind == CANCEL:
-                self.machine.alloc_canceled(id)
+                self._machine.alloc_canceled(id)
             else:
-                self.ctx.log.err(f"sched.alloc: unknown response type {kind}")
-        self.kick()
+                self._ctx.log.err(f"sched.alloc: unknown response type {kind}")
+        self._turn_soon()
 
     def _retire(self, id: int) -> None:
         tag = self._tags.pop(id, None)
         if tag is not None:
-            self.ctx.handle.forget(tag)
+            self._ctx.handle.forget(tag)
 
-    def _allocated(self, id: int, answer: dict[str, Any]) -> None:
-        resources, job = answer.get("R"), self.machine.jobs.get(id)
+    def _allocated(self, id: int, answer: JsonObject) -> None:
+        resources, job = answer.get("R"), self._machine.jobs.get(id)
         if job is None:
             return
         if isinstance(resources, dict):
-            self.journal.put(job, "R", json.dumps(resources))
-            self.machine.alloc_success(id, resources, answer.get("annotations"))
+            self._journal.put(job, "R", json.dumps(resources))
+            self._machine.alloc_success(id, resources, answer.get("annotations"))
         else:
-            self.ctx.spawn(
+            self._ctx.spawn(
                 self._fetch_resources(id, answer.get("annotations")), f"job-manager:R:{id}"
             )
 
-    async def _fetch_resources(self, id: int, annotations: dict[str, Any] | None) -> None:
+    async def _fetch_resources(self, id: int, annotations: JsonObject | None) -> None:
         """Take R from the KVS, where an RFC 27 scheduler leaves it."""
-        payload = {"key": job_key(id, "R"), "namespace": "primary", "flags": 0}
+        payload = {"key": kvs_key(id, "R"), "namespace": PRIMARY, "flags": 0}
         try:
             resources = json.loads(
-                decode_val((await self.ctx.handle.rpc("kvs.lookup", payload))["val"])
+                decode_val((await self._ctx.handle.rpc("kvs.lookup", payload))["val"])
             )
         except (OSError, ValueError, KeyError) as exc:
-            self.machine.alloc_deny(id, f"R of job {id} cannot be read: {exc}")
+            self._machine.alloc_deny(id, f"R of job {id} cannot be read: {exc}")
         else:
-            self.machine.alloc_success(id, resources, annotations)
-        self.kick()
+            self._machine.alloc_success(id, resources, annotations)
+        self._turn_soon()
 
     def _free_response(self, msg: Message) -> None:
         if msg.errnum:
             self._scheduler_failed("free", msg)
             return
-        self.machine.freed(int((msg.json() or {}).get("id", 0)))
-        self.kick()
+        self._machine.freed(int((msg.json() or {}).get("id", 0)))
+        self._turn_soon()
 
     def _scheduler_failed(self, what: str, msg: Message) -> None:
-        if self.machine.sched_online:
-            self.ctx.log.err(f"sched.{what}: {error_of(msg).strerror}: scheduling is suspended")
+        if self._machine.sched_online:
+            self._ctx.log.err(f"sched.{what}: {error_of(msg).strerror}: scheduling is suspended")
         self._lose_scheduler()
 
     def _lose_scheduler(self) -> None:
         for tag in self._tags.values():
-            self.ctx.handle.forget(tag)
+            self._ctx.handle.forget(tag)
         self._tags.clear()
-        self.machine.sched_lost()
-        self.kick()
+        self._machine.sched_lost()
+        self._turn_soon()
 
 
-def _request_of(job: Job) -> dict[str, Any]:
+def _limit(req: Request, mode: str) -> int | None:
+    """Return how many requests a scheduler takes at a time, None for any number."""
+    if mode == "single":
+        return 1
+    if mode == "unlimited":
+        return None
+    if mode != "limited":
+        raise OSError(errno.EPROTO, f"unknown scheduler mode {mode}")
+    limit = req.get("limit", int)
+    if limit <= 0:
+        raise OSError(errno.EPROTO, "limited mode needs a positive limit")
+    return limit
+
+
+def _request_of(job: Job) -> JsonObject:
     """Return what a scheduler needs of a jobspec: all but the tasks and the environment."""
     jobspec = job.jobspec or {}
     attributes = jobspec.get("attributes") or {}

@@ -1,61 +1,109 @@
-"""The job manager module; its requests are in the classes it is made of."""
+"""The job manager module. Its requests are in the parts it is made of; docs/topics.md names the
+module of each.
+"""
 
 from __future__ import annotations
 
 import errno
-from typing import Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
+from broker.service import Service
 from broker.services.job_manager.admin import QueueAdmin
 from broker.services.job_manager.control import JobControl
-from broker.services.job_manager.events import put_op
-from broker.services.job_manager.execution import ExecutionClient
+from broker.services.job_manager.core import Core
+from broker.services.job_manager.environment import EnvironmentPool
+from broker.services.job_manager.execution import Execution
+from broker.services.job_manager.history import History
 from broker.services.job_manager.purge import JobPurge
 from broker.services.job_manager.restart import CHECKPOINT_KEY
+from broker.services.job_manager.resume import Resumption
+from broker.services.job_manager.scheduling import Scheduling
+from broker.services.job_manager.submission import Submissions
+from flux.kvs_txn import commit_request, put_op
 from flux.wire import json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from broker.context import Context
+    from flux.wire.json import JsonObject
 
 SETTLE_SECONDS: Final = 240.0
 CHECKPOINT_SECONDS: Final = 30.0
 
 
-class JobManagerService(ExecutionClient, JobControl, QueueAdmin, JobPurge):
+class JobManagerService(Service):
     """``job-manager`` on rank 0."""
 
+    name = "job-manager"
     stop_timeout = 300.0  # a slow disk may take long; one that is full says so at once
+    part_types = (
+        Scheduling,  # sched-hello, sched-ready
+        Execution,  # exec-hello
+        Submissions,  # submit, getinfo
+        JobControl,  # raise, kill, urgency, annotate, wait: one job or many
+        QueueAdmin,  # submit-admin, alloc-admin, drain, idle, jobtap: the whole queue
+        History,  # events-journal
+        JobPurge,  # purge, purge-id
+    )
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self.core = Core(ctx, partial(self.add_handler, allow="guest"))
+        self._environments = EnvironmentPool()
+        self.submissions = Submissions(self.core, self._environments)
+        self.control = JobControl(self.core)
+        self.admin = QueueAdmin(self.core, self.submissions)
+        self.history = History(self.core)
+        self.purging = JobPurge(self.core, self.history)
+
+    def parts(self) -> Sequence[object]:
+        """Return the objects whose methods answer the requests."""
+        return (
+            self.core.scheduling,
+            self.core.execution,
+            self.submissions,
+            self.control,
+            self.admin,
+            self.history,
+            self.purging,
+        )
 
     async def start(self, args: list[str]) -> None:
         """Load the plugins and the jobs of an earlier job manager."""
-        self.journal.durable = self.machine.hold_starts = self._store_survives()
-        self.plugins.load_builtins()
-        await self.restart()
+        core = self.core
+        core.journal.durable = core.machine.hold_starts = self.ctx.store_persists
+        core.plugins.load_builtins()
+        await Resumption(core, self._environments).restart()
         self._greet()
-        self.kick()
+        core.turn_soon()
 
     def _greet(self) -> None:
-        """Have a scheduler and an execution service that were there before introduce themselves again."""
+        """Have a scheduler and an execution service that were there before introduce themselves
+        again.
+        """
         for topic in ("sched.hello-again", "job-exec.hello-again"):
             self.ctx.handle.post(topic, None, lambda msg: None)
 
-    def _store_survives(self) -> bool:
-        """Whether the content store is kept beyond the instance, so that what is told about a job must be, too."""
-        path = self.ctx.attrs.get("content.backing-path")
-        return bool(path) and not str(path).startswith(f"{self.ctx.rundir}/")
-
     async def stop(self) -> None:
-        """Write what is pending and leave a checkpoint; raises OSError if events could not be stored."""
-        self.turn()
+        """Write what is pending and leave a checkpoint; raises OSError if events could not be
+        stored.
+        """
+        core = self.core
+        core.turn()
         try:
-            await self.journal.settle(SETTLE_SECONDS)
+            await core.journal.settle(SETTLE_SECONDS)
             await self._checkpoint()
         finally:
-            for req in [*self.waits.waiters(), *self.drain_waiters, *self.idle_waiters]:
+            readers = [reader.request for reader in core.readers.values()]
+            for req in [*core.waits.waiters(), *core.quiet.all(), *readers]:
                 req.error(errno.ENOSYS, "job-manager is being unloaded")
-            for reader in self.readers.values():
-                reader.request.error(errno.ENOSYS, "job-manager is being unloaded")
-            self.readers.clear()
+            core.readers.clear()
 
     async def _checkpoint(self) -> None:
-        checkpoint = put_op(CHECKPOINT_KEY, json.dumps({"max_jobid": self.machine.max_jobid}))
-        payload = {"namespace": "primary", "flags": 0, "ops": [checkpoint]}
+        value = json.dumps({"max_jobid": self.core.machine.max_jobid})
+        payload = commit_request([put_op(CHECKPOINT_KEY, value)])
         try:
             await self.ctx.handle.rpc("kvs.commit", payload, timeout=CHECKPOINT_SECONDS)
         except (OSError, TimeoutError) as exc:
@@ -63,30 +111,30 @@ class JobManagerService(ExecutionClient, JobControl, QueueAdmin, JobPurge):
 
     def on_disconnect(self, sender: str) -> None:
         """Forget the streams and waits of a client that went away."""
-        for key in [key for key in self.readers if key[0] == sender]:
-            del self.readers[key]
-        for req in [req for req in self.waits.waiters() if req.sender == sender]:
-            self.waits.drop(req)
-        self.drain_waiters = [req for req in self.drain_waiters if req.sender != sender]
-        self.idle_waiters = [req for req in self.idle_waiters if req.sender != sender]
+        core = self.core
+        for key in [key for key in core.readers if key[0] == sender]:
+            del core.readers[key]
+        for req in [req for req in core.waits.waiters() if req.sender == sender]:
+            core.waits.drop(req)
+        core.quiet.drop_sender(sender)
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> JsonObject:
         """Return counts of jobs, queue and journal."""
-        machine = self.machine
+        machine, journal = self.core.machine, self.core.journal
         return {
             "active_jobs": len(machine.jobs),
-            "inactive_jobs": len(self.inactive),
-            "inactive_jobs_purged": self.purged,
-            "inactive_jobs_waitable": len(self.waits.zombies),
+            "inactive_jobs": len(self.core.inactive),
+            "inactive_jobs_purged": self.purging.purged,
+            "inactive_jobs_waitable": len(self.core.waits.zombies),
             "max_jobid": machine.max_jobid,
             "queue_length": len(machine.queue),
             "alloc_pending": len(machine.pending),
             "free_pending": machine.free_pending,
             "running": machine.running,
             "journal": {
-                "listeners": len(self.readers),
-                "commits": self.journal.commits,
-                "events": self.journal.posted,
-                "unsaved": self.journal.backlog,
+                "listeners": len(self.core.readers),
+                "commits": journal.commits,
+                "events": journal.posted,
+                "unsaved": journal.backlog,
             },
         }

@@ -1,87 +1,35 @@
-"""Job states, the events that change them, and one job's record (RFC 21).
+"""One job's record in the job manager, brought up to date by its own events (RFC 21).
 
-A job moves through the states in the order NEW, DEPEND, PRIORITY, SCHED, RUN, CLEANUP, INACTIVE. Only events move it, every event is
-an entry of its eventlog, and applying the entries of an eventlog to a new `Job` reproduces it: that is how a restarted job manager
-knows its jobs. The tables below are the whole truth about which event may come in which state.
+Which event may come in which state, and what follows, stands in `flux.job.lifecycle`. Every event
+is an entry of the job's eventlog, and applying the entries of an eventlog to a new `Job` reproduces
+it: that is how a restarted job manager knows its jobs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
 
+from flux import waitstatus
+from flux.constants import FLUX_JOB_DEBUG, FLUX_JOB_WAITABLE
+from flux.job.lifecycle import CLEANUP, INACTIVE, NEW, PRIORITY, RUN, SCHED, is_fatal, next_state
 from flux.wire import json
 
-NEW: Final = 1
-DEPEND: Final = 2
-PRIORITY: Final = 4
-SCHED: Final = 8
-RUN: Final = 16
-CLEANUP: Final = 32
-INACTIVE: Final = 64
-ACTIVE: Final = DEPEND | PRIORITY | SCHED | RUN | CLEANUP
-PENDING: Final = DEPEND | PRIORITY | SCHED
+if TYPE_CHECKING:
+    from flux.job.types import EventEntry
+    from flux.wire.json import JsonMapping, JsonObject
 
-STATE_NAMES: Final = {
-    NEW: "NEW",
-    DEPEND: "DEPEND",
-    PRIORITY: "PRIORITY",
-    SCHED: "SCHED",
-    RUN: "RUN",
-    CLEANUP: "CLEANUP",
-    INACTIVE: "INACTIVE",
-}
-
-#: event -> {state it is expected in: state that follows}
-TRANSITIONS: Final[Mapping[str, Mapping[int, int]]] = {
-    "submit": {NEW: DEPEND},
-    "depend": {DEPEND: PRIORITY},
-    "priority": {PRIORITY: SCHED, SCHED: SCHED},
-    "urgency": {DEPEND: DEPEND, PRIORITY: PRIORITY, SCHED: PRIORITY},
-    "flux-restart": {
-        DEPEND: DEPEND,
-        PRIORITY: PRIORITY,
-        SCHED: PRIORITY,
-        RUN: RUN,
-        CLEANUP: CLEANUP,
-    },
-    "alloc": {SCHED: RUN, CLEANUP: CLEANUP},
-    "start": {RUN: RUN, CLEANUP: CLEANUP},
-    "finish": {RUN: CLEANUP, CLEANUP: CLEANUP},
-    "release": {RUN: RUN, CLEANUP: CLEANUP},
-    "free": {CLEANUP: CLEANUP},
-    "clean": {CLEANUP: INACTIVE},
-    "dependency-add": {NEW: NEW, DEPEND: DEPEND, CLEANUP: CLEANUP},
-    "dependency-remove": {DEPEND: DEPEND, CLEANUP: CLEANUP},
-}
-
-#: A fatal exception moves every active job to CLEANUP.
-FATAL_EXCEPTION: Final[Mapping[int, int]] = {
-    state: CLEANUP for state in (DEPEND, PRIORITY, SCHED, RUN, CLEANUP)
-}
-
-FLAG_DEBUG: Final = 2
-FLAG_WAITABLE: Final = 4
-
-PRIORITY_MIN: Final = 0
-PRIORITY_MAX: Final = 4294967295
 PRIORITY_UNSET: Final = -1
-URGENCY_HOLD: Final = 0
-URGENCY_EXPEDITE: Final = 31
-
 
 _NOTHING: Final[frozenset[str]] = frozenset()
-
-
-class IllegalEvent(ValueError):
-    """An event came in a state that RFC 21 does not allow it in."""
 
 
 class Job:
     """One active job.
 
-    ``jobspec`` is the submitted object; ``resources`` is R, once known; ``seq`` counts eventlog entries; ``entries`` holds the eventlog
-    so far for those who ask for it while the job is active. Jobs that wait are kept small with `pack`.
+    ``jobspec`` is the submitted object; ``resources`` is R, once known; ``seq`` counts eventlog
+    entries; ``entries`` holds the eventlog so far for those who ask for it while the job is active.
+    Jobs that wait are kept small with `pack`.
     """
 
     __slots__ = (
@@ -118,12 +66,12 @@ class Job:
         "userid",
     )
 
-    def __init__(self, id: int, jobspec: dict[str, Any] | None = None) -> None:
+    def __init__(self, id: int, jobspec: JsonObject | None = None) -> None:
         self.id = id
         self._jobspec = jobspec
         self._packed_jobspec: bytes | None = None
-        self._environment: dict[str, Any] | None = None
-        self._entries: list[dict[str, Any]] = []
+        self._environment: JsonObject | None = None
+        self._entries: list[EventEntry] = []
         self._packed_entries = b""
         self.userid = 0
         self.urgency = 0
@@ -133,11 +81,11 @@ class Job:
         self.t_inactive = 0.0
         self.state = NEW
         self.seq = 0
-        self.annotations: dict[str, Any] | None = None
+        self.annotations: JsonObject | None = None
         self.dependencies: frozenset[str] = _NOTHING
         self.dependencies_seen: frozenset[str] = _NOTHING
         self.subscribers: set[str] | None = None
-        self.resources: dict[str, Any] | None = None
+        self.resources: JsonObject | None = None
         self.status: int | None = None
         self.exception: tuple[str, str] | None = None
         self.alloc_queued = False  # waiting in the job manager's queue
@@ -152,32 +100,34 @@ class Job:
         self.exec_ended = False  # the execution service is done with the job
 
     @property
-    def jobspec(self) -> dict[str, Any] | None:
+    def jobspec(self) -> JsonObject | None:
         """The submitted object."""
         if self._packed_jobspec is None:
             return self._jobspec
-        jobspec: dict[str, Any] = json.loads(self._packed_jobspec)
+        jobspec: JsonObject = json.loads(self._packed_jobspec)
         if self._environment is not None:
             jobspec["attributes"]["system"]["environment"] = self._environment
         return jobspec
 
     @jobspec.setter
-    def jobspec(self, jobspec: dict[str, Any] | None) -> None:
+    def jobspec(self, jobspec: JsonObject | None) -> None:
         self._jobspec, self._packed_jobspec, self._environment = jobspec, None, None
 
     @property
-    def entries(self) -> list[dict[str, Any]]:
+    def entries(self) -> list[EventEntry]:
         """The eventlog so far."""
         packed = [json.loads(line) for line in self._packed_entries.splitlines()]
         return packed + self._entries if packed else self._entries
 
-    def add_entry(self, entry: dict[str, Any]) -> None:
+    def add_entry(self, entry: EventEntry) -> None:
         """Append to the eventlog."""
         self._entries.append(entry)
         self.seq += 1
 
     def pack(self) -> None:
-        """Keep jobspec and eventlog as JSON, a fifth of the size, until somebody asks; the shared environment stays an object."""
+        """Keep jobspec and eventlog as JSON, a fifth of the size, until somebody asks; the shared
+        environment stays an object.
+        """
         if self._entries:
             self._packed_entries += b"".join(json.dumps(entry) + b"\n" for entry in self._entries)
             self._entries = []
@@ -191,16 +141,20 @@ class Job:
     @property
     def is_debug(self) -> bool:
         """Whether debug events are wanted in the eventlog."""
-        return bool(self.flags & FLAG_DEBUG)
+        return bool(self.flags & FLUX_JOB_DEBUG)
 
     @property
     def is_waitable(self) -> bool:
         """Whether the result may be fetched with flux_job_wait(3)."""
-        return bool(self.flags & FLAG_WAITABLE)
+        return bool(self.flags & FLUX_JOB_WAITABLE)
 
     @property
     def success(self) -> bool:
-        """Whether the job ran and every task exited with 0."""
+        """Whether those who wait for the job, jobs included, are told that all went well: every
+        task exited with 0 and there was no fatal exception.
+
+        The result of a job (`flux.job.lifecycle.result_of`) is another matter: its tasks decide it.
+        """
         return self.exception is None and self.status == 0
 
     def result_text(self) -> str:
@@ -209,32 +163,18 @@ class Job:
             kind, note = self.exception
             return f"Fatal exception type={kind} {note}".rstrip()
         status = self.status or 0
-        if status & 0x7F:
-            return f"task(s) killed by signal {status & 0x7F}"
-        return f"task(s) exited with exit code {status >> 8 & 0xFF}"
+        if signum := waitstatus.signal_of(status):
+            return f"task(s) killed by signal {signum}"
+        return f"task(s) exited with exit code {waitstatus.exit_code_of(status)}"
 
 
-def next_state(job: Job, name: str, context: Mapping[str, Any] | None) -> int:
-    """Return the state of ``job`` after an event; raises IllegalEvent when the event may not come now."""
-    if name == "exception":
-        if context is None or context.get("severity") != 0:
-            return job.state
-        table: Mapping[int, int] | None = FATAL_EXCEPTION
-    else:
-        table = TRANSITIONS.get(name)
-        if table is None:
-            return job.state  # memo, debug.*, events of plugins
-    following = table.get(job.state) if table is not None else None
-    if following is None:
-        raise IllegalEvent(f"{name} event in state {STATE_NAMES[job.state]}")
-    return following
-
-
-def apply(job: Job, entry: dict[str, Any]) -> None:
-    """Bring ``job`` up to date with one entry of its eventlog; raises IllegalEvent, KeyError or TypeError for one that cannot be."""
-    name: str = entry["name"]
-    context: dict[str, Any] = entry.get("context") or {}
-    state = next_state(job, name, context)
+def apply(job: Job, entry: EventEntry) -> None:
+    """Bring ``job`` up to date with one entry of its eventlog; raises `UnexpectedEvent`, KeyError or
+    TypeError for one that cannot be.
+    """
+    name = entry["name"]
+    context: JsonMapping = entry.get("context") or {}
+    state = next_state(job.state, name, context)
     update = _UPDATES.get(name)
     if update is not None:
         update(job, context)
@@ -246,58 +186,58 @@ def apply(job: Job, entry: dict[str, Any]) -> None:
     job.add_entry(entry)
 
 
-def _submit(job: Job, context: dict[str, Any]) -> None:
+def _submit(job: Job, context: JsonMapping) -> None:
     job.userid = context["userid"]
     job.urgency = context["urgency"]
     job.flags = context["flags"]
 
 
-def _urgency(job: Job, context: dict[str, Any]) -> None:
+def _urgency(job: Job, context: JsonMapping) -> None:
     job.urgency = context["urgency"]
 
 
-def _priority(job: Job, context: dict[str, Any]) -> None:
+def _priority(job: Job, context: JsonMapping) -> None:
     job.priority = context["priority"]
 
 
-def _alloc(job: Job, context: dict[str, Any]) -> None:
+def _alloc(job: Job, context: JsonMapping) -> None:
     job.has_resources = True
     if "annotations" in context:
         job.annotations = context["annotations"]
 
 
-def _free(job: Job, context: dict[str, Any]) -> None:
+def _free(job: Job, context: JsonMapping) -> None:
     job.has_resources = False
 
 
-def _start(job: Job, context: dict[str, Any]) -> None:
+def _start(job: Job, context: JsonMapping) -> None:
     job.started = True
 
 
-def _finish(job: Job, context: dict[str, Any]) -> None:
+def _finish(job: Job, context: JsonMapping) -> None:
     job.status = context["status"]
 
 
-def _release(job: Job, context: dict[str, Any]) -> None:
+def _release(job: Job, context: JsonMapping) -> None:
     if context["final"]:
         job.exec_ended = True
 
 
-def _dependency_add(job: Job, context: dict[str, Any]) -> None:
+def _dependency_add(job: Job, context: JsonMapping) -> None:
     job.dependencies |= {context["description"]}
     job.dependencies_seen |= {context["description"]}
 
 
-def _dependency_remove(job: Job, context: dict[str, Any]) -> None:
+def _dependency_remove(job: Job, context: JsonMapping) -> None:
     job.dependencies -= {context["description"]}
 
 
-def _exception(job: Job, context: dict[str, Any]) -> None:
-    if context["severity"] == 0 and job.exception is None:
+def _exception(job: Job, context: JsonMapping) -> None:
+    if is_fatal("exception", context) and job.exception is None:
         job.exception = (context["type"], context.get("note", ""))
 
 
-_UPDATES: Final = {
+_UPDATES: Final[Mapping[str, Callable[[Job, JsonMapping], None]]] = {
     "submit": _submit,
     "urgency": _urgency,
     "priority": _priority,
@@ -312,22 +252,36 @@ _UPDATES: Final = {
 }
 
 
-def merge_annotations(old: dict[str, Any] | None, new: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the annotations after an update: null deletes a key, objects merge, all else replaces (RFC 27).
+_RULES: Final[Mapping[str, Callable[[Job], bool]]] = {
+    "a canceled request is a pending one": lambda job: job.alloc_pending or not job.alloc_canceled,
+    "a job waits in one place only": lambda job: not (job.alloc_queued and job.alloc_pending),
+    "who has resources asks for none": lambda job: not (job.has_resources and _wants(job)),
+    "only jobs with a priority are queued": lambda job: (
+        not job.alloc_queued or job.state in (PRIORITY, SCHED)
+    ),
+    "a job runs on resources": lambda job: job.has_resources or not job.running,
+    "a job runs when it may": lambda job: not job.running or job.state in (RUN, CLEANUP),
+    "a start is held for a job that is to run": lambda job: job.running or not job.start_held,
+    "what execution is done with does not run": lambda job: not (job.running and job.exec_ended),
+    "resources are freed when nothing runs": lambda job: (
+        not job.free_pending or (job.has_resources and not job.running and job.state == CLEANUP)
+    ),
+    "nothing is done about an embryo": lambda job: not (job.embryonic and _is_busy(job)),
+    "nothing is left of a job that is over": lambda job: (
+        not (job.state == INACTIVE and _is_busy(job))
+    ),
+}
+"""What holds for the flags of a job whenever the machine is at rest."""
 
-    None stands for "no annotations left".
-    """
-    merged = dict(old or {})
-    for key, value in new.items():
-        if value is None:
-            merged.pop(key, None)
-        elif isinstance(value, Mapping):
-            before = merged.get(key)
-            inner = merge_annotations(before if isinstance(before, dict) else None, value)
-            if inner:
-                merged[key] = inner
-            else:
-                merged.pop(key, None)
-        else:
-            merged[key] = value
-    return merged or None
+
+def _wants(job: Job) -> bool:
+    return job.alloc_queued or job.alloc_pending
+
+
+def _is_busy(job: Job) -> bool:
+    return _wants(job) or job.has_resources or job.running or job.free_pending
+
+
+def broken_rules(job: Job) -> list[str]:
+    """Return what is wrong with a combination of flags, nothing for a legal one; for tests."""
+    return [rule for rule, holds in _RULES.items() if not holds(job)]

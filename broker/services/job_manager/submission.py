@@ -1,17 +1,21 @@
-"""New jobs: taken in from job-ingest, refused by plugins or by the store, acknowledged once they are stored."""
+"""New jobs: taken in from job-ingest, refused by plugins or by the store, acknowledged once they
+are stored.
+"""
 
 from __future__ import annotations
 
 import errno
-from typing import Any
+from typing import TYPE_CHECKING
 
-from broker.context import Context
 from broker.jobtap.plugin import Rejected
-from broker.service import NO_REPLY, Request, request
-from broker.services.job_manager.base import ManagerBase
+from broker.service import NO_REPLY, request
 from broker.services.job_manager.environment import EnvironmentPool
 from broker.services.job_manager.shape import check_shape
 from broker.services.job_manager.states import Job
+
+if TYPE_CHECKING:
+    from broker.service import Reply, Request
+    from broker.services.job_manager.core import Core
 
 _MAX_ID = 1 << 64
 _FIELDS: dict[str, type | tuple[type, ...]] = {
@@ -25,7 +29,9 @@ _FIELDS: dict[str, type | tuple[type, ...]] = {
 
 
 def parse_job(item: object) -> Job:
-    """Return the job that an item of ``job-manager.submit`` describes; raises OSError(EPROTO) saying what is wrong with it."""
+    """Return the job that an item of ``job-manager.submit`` describes; raises OSError(EPROTO)
+    saying what is wrong with it.
+    """
     if not isinstance(item, dict):
         raise OSError(errno.EPROTO, "a submitted job is not an object")
     for name, kind in _FIELDS.items():
@@ -44,32 +50,34 @@ def parse_job(item: object) -> Job:
 
 
 def _id_of(item: object) -> int:
-    """Return the id of a malformed submission, so that it fails alone; raises OSError(EPROTO) if it has none."""
+    """Return the id of a malformed submission, so that it fails alone; raises OSError(EPROTO) if it
+    has none.
+    """
     id = item.get("id") if isinstance(item, dict) else None
     if type(id) is not int:
         raise OSError(errno.EPROTO, "a submitted job has no valid id")
     return id
 
 
-class Submissions(ManagerBase):
-    """``job-manager.submit`` {jobs: [{id, userid, urgency, flags, t_submit, jobspec}]}, internal to job-ingest.
+class Submissions:
+    """``job-manager.submit`` {jobs: [{id, userid, urgency, flags, t_submit, jobspec}]}, internal to
+    job-ingest.
 
-    It is answered with {errors: [[id, errnum, text]]} once the accepted jobs are in the KVS. A job that cannot be stored is
-    among the errors and does not exist.
+    It is answered with {errors: [[id, errnum, text]]} once the accepted jobs are in the KVS. A job
+    that cannot be stored is among the errors and does not exist.
     """
 
-    def __init__(self, ctx: Context) -> None:
-        super().__init__(ctx)
-        self.environments = EnvironmentPool()
-        self.submit_enabled = True
-        self.submit_reason = ""
-        self._refused: dict[int, OSError] = {}
+    def __init__(self, core: Core, environments: EnvironmentPool) -> None:
+        self._core = core
+        self._environments = environments
+        self.enabled = True
+        self.reason = ""
 
     @request("submit")
-    def submit(self, req: Request) -> Any:
+    def submit(self, req: Request) -> Reply:
         """Take in jobs from job-ingest."""
         items = [(_id_of(item), item) for item in req.get("jobs", list)]
-        errors: list[list[Any]] = []
+        errors: list[list[object]] = []
         admitted = []
         for id, item in items:
             try:
@@ -82,13 +90,13 @@ class Submissions(ManagerBase):
 
         def settled() -> None:
             for id in admitted:
-                error = self._refused.pop(id, None)
+                error = self._core.refusals.pop(id, None)
                 if error is not None:
                     errors.append([id, error.errno, error.strerror])
             req.respond({"errors": errors})
 
         if admitted:
-            self.when_stored(settled, lambda _: settled())
+            self._core.when_stored(settled, lambda _: settled())
         else:
             settled()
         return NO_REPLY
@@ -100,40 +108,34 @@ class Submissions(ManagerBase):
         except (Rejected, OSError):
             raise
         except Exception as exc:
-            self.ctx.log.exception(f"submission of job {job.id}", exc)
-            if self.machine.embryos.get(job.id) is job:
-                self.machine.give_up(job)
+            self._core.ctx.log.exception(f"submission of job {job.id}", exc)
+            if self._core.machine.embryos.get(job.id) is job:
+                self._core.machine.give_up(job)
             raise OSError(errno.EINVAL, "the job cannot be taken in") from exc
 
     def _admit(self, job: Job) -> None:
         """Take in one job; raises Rejected, or OSError when nothing can be stored."""
-        if not self.submit_enabled:
-            reason = f": {self.submit_reason}" if self.submit_reason else ""
+        if not self.enabled:
+            reason = f": {self.reason}" if self.reason else ""
             raise Rejected(f"job submission is disabled{reason}")
-        trouble = self.journal.trouble
+        trouble = self._core.journal.trouble
         if trouble is not None:
             raise OSError(trouble.errno, f"the job cannot be stored: {trouble.strerror}")
-        machine = self.machine
+        machine = self._core.machine
         if job.id in machine.jobs or job.id in machine.embryos:
             raise Rejected(f"job {job.id} exists already")
         if job.jobspec is not None:
-            job.jobspec = self.environments.share(job.jobspec)
-        dependencies = self.plugins.admit(job)
+            job.jobspec = self._environments.share(job.jobspec)
+        dependencies = self._core.plugins.admit(job)
         machine.conceive(job)
         context = {"userid": job.userid, "urgency": job.urgency, "flags": job.flags}
         machine.post(job, "submit", context, job.t_submit)
-        self.plugins.introduce(job)
+        self._core.plugins.introduce(job)
         for description in dependencies:
             machine.post(job, "dependency-add", {"description": description})
         machine.advance(job)
 
-    def refused(self, job: Job, error: OSError) -> None:
-        """The submission of a job could not be stored (`Outcome`)."""
-        self._refused[job.id] = OSError(error.errno, f"the job cannot be stored: {error.strerror}")
-        self.machine.give_up(job)
-        self.kick()
-
     @request("getinfo", allow="guest")
     def getinfo(self, req: Request) -> dict[str, int]:
         """Return the greatest job id there has been, after which ids must be generated."""
-        return {"max_jobid": self.machine.max_jobid}
+        return {"max_jobid": self._core.machine.max_jobid}

@@ -1,13 +1,14 @@
 """Who waits for which job's result (flux_job_wait(3)): waitable jobs, zombies and waiters.
 
-A job submitted with the waitable flag is kept as a zombie when it ends until its result has been fetched, once.
+A job submitted with the waitable flag is kept as a zombie when it ends until its result has been
+fetched, once.
 """
 
 from __future__ import annotations
 
 import errno
 from collections import deque
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypedDict, TypeVar
 
 from broker.services.job_manager.states import Job
 
@@ -18,16 +19,26 @@ NOT_WAITABLE = "invalid job id, or job may be inactive and not waitable"
 NO_MORE = "there are no more waitable jobs"
 
 
-def result_of(job: Job) -> dict[str, Any]:
+class JobEnd(TypedDict):
+    """What a waiter is told about an ended job."""
+
+    id: int
+    success: bool
+    errstr: str
+
+
+def result_of(job: Job) -> JobEnd:
     """Return what a waiter is told about an ended job."""
     return {"id": job.id, "success": job.success, "errstr": job.result_text()}
 
 
 class WaitTable(Generic[W]):
-    """Waiters of type ``W`` and the results they wait for. Methods return the waiters that can be answered now."""
+    """Waiters of type ``W`` and the results they wait for. Methods return the waiters that can be
+    answered now.
+    """
 
     def __init__(self) -> None:
-        self.zombies: dict[int, dict[str, Any]] = {}
+        self.zombies: dict[int, JobEnd] = {}
         self._active: set[int] = set()
         self._by_id: dict[int, W] = {}
         self._any: deque[W] = deque()
@@ -39,8 +50,9 @@ class WaitTable(Generic[W]):
         """A waitable job became active."""
         self._active.add(id)
 
-    def wait(self, id: int, waiter: W) -> dict[str, Any] | None:
-        """Return the result of job ``id``, or of any job for ANY_JOB, or None after queueing ``waiter``.
+    def wait(self, id: int, waiter: W) -> JobEnd | None:
+        """Return the result of job ``id``, or of any job for ANY_JOB, or None after queueing
+        ``waiter``.
 
         Raises OSError(ECHILD) when there is nothing to wait for.
         """
@@ -53,7 +65,7 @@ class WaitTable(Generic[W]):
         self._any.append(waiter)
         return None
 
-    def _wait_one(self, id: int, waiter: W) -> dict[str, Any] | None:
+    def _wait_one(self, id: int, waiter: W) -> JobEnd | None:
         if id in self.zombies:
             return self.zombies.pop(id)
         if id not in self._active or id in self._by_id:
@@ -64,7 +76,9 @@ class WaitTable(Generic[W]):
         return None
 
     def ended(self, job: Job) -> W | None:
-        """A job became inactive: return who is to be told `result_of` it; without a waiter it stays as a zombie."""
+        """A job became inactive: return who is to be told `result_of` it; without a waiter it stays
+        as a zombie.
+        """
         if job.id not in self._active:
             return None
         self._active.discard(job.id)

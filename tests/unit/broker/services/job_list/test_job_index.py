@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from broker.services.job_list.attributes import ATTRIBUTES, describe, getters
 from broker.services.job_list.index import JobIndex
-from broker.services.job_list.record import JobRecord, job_name, task_count
+from broker.services.job_list.record import ListedJob
+from flux.job.describe import job_name, task_count
 
 R = {
     "version": 1,
@@ -148,6 +149,29 @@ def test_result_follows_the_exception(kind: str, result: int, counter: str | Non
     ]
 
 
+@pytest.mark.parametrize("canceled_first", [True, False])
+def test_a_job_whose_tasks_all_did_well_is_completed(canceled_first: bool) -> None:
+    """A cancel that comes when the work is done changes nothing (docs/decisions/job-result.md)."""
+    index = JobIndex()
+    _submit(index, 1)
+    _run(index, 1)
+    events = [_entry(2.5, "finish", status=0), _entry(2.5, "exception", type="cancel", severity=0)]
+    for entry in reversed(events) if canceled_first else events:
+        index.update(1, entry)
+    index.update(1, _entry(3.0, "clean"))
+    job = index.get(1)
+    assert job is not None
+    assert describe(job, getters(["result", "success", "exception_occurred"])) == {
+        "id": 1,
+        "result": 1,
+        "success": True,
+        "exception_occurred": True,
+    }
+    stats = index.stats()
+    assert (stats["failed"], stats["canceled"]) == (0, 0)
+    assert [job.id for job in index.select(results=1)] == [1]
+
+
 def test_worst_exception_counts_and_a_mild_one_does_not_fail_the_job() -> None:
     index = JobIndex()
     _submit(index, 1)
@@ -252,8 +276,8 @@ _EVENTS = st.sampled_from(
 )
 
 
-def _recompute(jobs: list[JobRecord], states: int, results: int, userid: int | None) -> list[int]:
-    def chosen(job: JobRecord) -> bool:
+def _recompute(jobs: list[ListedJob], states: int, results: int, userid: int | None) -> list[int]:
+    def chosen(job: ListedJob) -> bool:
         by_result = job.state != 64 or not results or bool((job.result or 0) & results)
         return bool(job.state & states) and by_result and userid in (None, job.userid)
 

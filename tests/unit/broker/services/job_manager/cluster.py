@@ -1,4 +1,6 @@
-"""job-ingest, job-manager and sched-simple wired together without a broker, a dictionary for a KVS, scripted execution."""
+"""job-ingest, job-manager and sched-simple wired together without a broker, a dictionary for a KVS,
+scripted execution.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from broker.services.job_ingest.service import JobIngestService
 from broker.services.job_manager.service import JobManagerService
 from broker.services.sched_simple.service import SchedSimpleService
 from broker.testing.harness import ServiceHarness
+from flux.job.JobID import kvs_key
 from flux.security import sign
 from flux.wire import json
 from flux.wire.message import Message
@@ -175,7 +178,7 @@ class Cluster:
             await self.sched.start()
             await self.sched.until(lambda: bool(self.acquires()))
             self.update({"resources": self.resources, "up": "all"})
-            await self.manager.until(lambda: self.manager.service.machine.sched_online)
+            await self.manager.until(lambda: self.manager.service.core.machine.sched_online)
 
     def acquires(self) -> list[Message]:
         assert self.sched is not None
@@ -206,9 +209,8 @@ class Cluster:
 
     def eventlog(self, id: int) -> list[dict[str, Any]]:
         """Return a job's eventlog as it is in the KVS."""
-        text = f"{id:016x}"
-        key = f"job.{text[:4]}.{text[4:8]}.{text[8:12]}.{text[12:]}.eventlog"
-        return [json.loads(line) for line in self.kvs.values.get(key, b"").splitlines()]
+        text = self.kvs.values.get(kvs_key(id, "eventlog"), b"")
+        return [json.loads(line) for line in text.splitlines()]
 
     def names(self, id: int) -> list[str]:
         """Return the names of a job's events."""

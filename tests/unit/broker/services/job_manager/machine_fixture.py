@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING
 
-from broker.services.job_manager.machine import Do, Machine
+from broker.services.job_manager.decisions import Decision
+from broker.services.job_manager.machine import Machine
 from broker.services.job_manager.states import Job
+
+if TYPE_CHECKING:
+    from flux.job.types import EventEntry
 
 
 class UrgencyIsPriority:
@@ -19,7 +23,10 @@ class UrgencyIsPriority:
     def priority(self, job: Job) -> int | None:
         return job.urgency if self.available else None
 
-    def event(self, job: Job, entry: dict[str, Any], previous: int) -> None:
+    def forget(self, job: Job) -> None:
+        """The job could not be stored."""
+
+    def event(self, job: Job, entry: EventEntry, previous: int) -> None:
         self.seen.append((job.id, entry["name"], previous, job.state))
 
 
@@ -53,9 +60,9 @@ def names(job: Job) -> list[str]:
     return [entry["name"] for entry in job.entries]
 
 
-def decided(machine: Machine) -> list[tuple[Do, int]]:
+def decided(machine: Machine) -> list[tuple[type[Decision], int]]:
     """Take the decisions made so far."""
     machine.dispatch()
-    out = [(do, job.id) for do, job, _ in machine.decisions]
+    out = [(type(decision), decision.job.id) for decision in machine.decisions]
     machine.decisions.clear()
     return out

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.services.job_manager.active import ACTIVE_KEY, ActiveIndex, appends_before_rewrite
-from broker.services.job_manager.events import Event
+from broker.services.job_manager.events import JournalEvent
 from broker.services.job_manager.states import Job
 
 
-def event(id: int, name: str) -> Event:
-    return Event(Job(id), 0, {"timestamp": 1.0, "name": name})
+def event(id: int, name: str) -> JournalEvent:
+    return JournalEvent(Job(id), 0, {"timestamp": 1.0, "name": name})
 
 
 class Value:

@@ -1,4 +1,6 @@
-"""The journal's stream while it is being caught up with: jobs that end meanwhile, clients that leave, stores that fail."""
+"""The journal's stream while it is being caught up with: jobs that end meanwhile, clients that
+leave, stores that fail.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ LIFE = ["submit", "depend", "priority", "alloc", "start", "finish", "release", "
 
 
 class SlowStore:
-    """Holds back the answers of the KVS, which are as of the time of the request, until ``go`` is set."""
+    """Holds back the answers of the KVS, which are as of the time of the request, until ``go`` is
+    set.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self.go = asyncio.Event()
@@ -57,7 +61,7 @@ async def test_a_job_that_lives_and_ends_while_the_past_is_read_is_told_once(
     await cluster.manager.request("job-manager.urgency", {"id": waiting, "urgency": 16})
     for id in (meanwhile, waiting):
         await cluster.until_event(id, "clean")
-    await cluster.manager.until(lambda: cluster.manager.service.journal.idle)
+    await cluster.manager.until(lambda: cluster.manager.service.core.journal.idle)
     assert full == []
     store.go.set()
     await cluster.manager.until(lambda: bool(full) and full[-1].json().get("replayed"))

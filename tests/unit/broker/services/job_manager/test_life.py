@@ -75,7 +75,7 @@ async def test_many_jobs_end_and_leave_nothing(cluster: Cluster) -> None:
     for id in ids:
         await cluster.until_event(id, "clean")
         assert cluster.names(id) == NORMAL
-    machine = cluster.manager.service.machine
+    machine = cluster.manager.service.core.machine
     assert not machine.jobs
     assert (
         machine.running == machine.free_pending == len(machine.pending) == len(machine.queue) == 0

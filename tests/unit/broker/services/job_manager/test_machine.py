@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from broker.services.job_manager.machine import Do, Machine
-from broker.services.job_manager.states import (
-    CLEANUP,
-    INACTIVE,
-    PRIORITY,
-    PRIORITY_MAX,
-    RUN,
-    SCHED,
-    Job,
+from broker.services.job_manager.decisions import (
+    AskAlloc,
+    CancelAlloc,
+    EndJob,
+    FreeResources,
+    PrioritizeAlloc,
+    StartJob,
+    TellException,
 )
+from broker.services.job_manager.machine import Machine
+from broker.services.job_manager.states import Job
+from flux.constants import FLUX_JOB_PRIORITY_MAX
+from flux.job.lifecycle import CLEANUP, INACTIVE, PRIORITY, RUN, SCHED
 
 from .machine_fixture import UrgencyIsPriority, decided, make, names, submit
 
@@ -32,16 +35,16 @@ def start(machine: Machine, id: int) -> Job:
 def test_a_normal_life() -> None:
     machine = make()
     job = submit(machine, 1)
-    assert decided(machine) == [(Do.ALLOC, 1)]
+    assert decided(machine) == [(AskAlloc, 1)]
     machine.alloc_success(1, R, {"sched": {"resource_summary": "rank0/core0"}})
-    assert decided(machine) == [(Do.START, 1)]
+    assert decided(machine) == [(StartJob, 1)]
     machine.exec_started(1)
     machine.exec_finished(1, 0)
     assert (job.state, decided(machine)) == (CLEANUP, [])
     machine.exec_released(1, "all", True)
-    assert decided(machine) == [(Do.FREE, 1)]
+    assert decided(machine) == [(FreeResources, 1)]
     machine.freed(1)
-    assert decided(machine) == [(Do.INACTIVE, 1)]
+    assert decided(machine) == [(EndJob, 1)]
     assert names(job) == [
         "submit",
         "depend",
@@ -64,12 +67,12 @@ def test_held_job_waits_for_an_urgency() -> None:
     assert len(machine.queue) == 0
     machine.set_urgency(job, 20, 0)
     assert names(job)[-2:] == ["urgency", "priority"]
-    assert decided(machine) == [(Do.ALLOC, 1)]
+    assert decided(machine) == [(AskAlloc, 1)]
     machine.set_urgency(job, 31, 0)
-    assert job.priority == PRIORITY_MAX
-    assert decided(machine) == [(Do.PRIORITIZE, 1)]
+    assert job.priority == FLUX_JOB_PRIORITY_MAX
+    assert decided(machine) == [(PrioritizeAlloc, 1)]
     machine.set_urgency(job, 0, 0)
-    assert decided(machine) == [(Do.CANCEL, 1)]
+    assert decided(machine) == [(CancelAlloc, 1)]
     machine.alloc_canceled(1)
     assert decided(machine) == []
     assert not job.alloc_pending
@@ -94,7 +97,7 @@ def test_dependencies_hold_the_job() -> None:
     machine.remove_dependency(job, "nosuch")
     machine.remove_dependency(job, "b")
     assert names(job)[-4:] == ["dependency-remove", "dependency-remove", "depend", "priority"]
-    assert decided(machine) == [(Do.ALLOC, 1)]
+    assert decided(machine) == [(AskAlloc, 1)]
 
 
 @pytest.mark.parametrize("urgency", [0, 16])
@@ -104,12 +107,12 @@ def test_cancel_while_pending(urgency: int) -> None:
     decided(machine)
     machine.raise_exception(job, "cancel", 0, "", 0)
     if urgency:
-        assert decided(machine) == [(Do.EXCEPTION, 1), (Do.CANCEL, 1)]
+        assert decided(machine) == [(TellException, 1), (CancelAlloc, 1)]
         assert job.state == CLEANUP
         machine.alloc_canceled(1)
-        assert decided(machine) == [(Do.INACTIVE, 1)]
+        assert decided(machine) == [(EndJob, 1)]
     else:
-        assert decided(machine) == [(Do.EXCEPTION, 1), (Do.INACTIVE, 1)]
+        assert decided(machine) == [(TellException, 1), (EndJob, 1)]
     assert names(job)[-2:] == ["exception", "clean"]
 
 
@@ -119,7 +122,7 @@ def test_cancel_crosses_the_allocation() -> None:
     machine.raise_exception(job, "cancel", 0, "", 0)
     decided(machine)
     machine.alloc_success(1, R, None)
-    assert decided(machine) == [(Do.FREE, 1)]
+    assert decided(machine) == [(FreeResources, 1)]
     machine.freed(1)
     assert names(job)[-4:] == ["exception", "alloc", "free", "clean"]
     assert job.state == INACTIVE
@@ -129,7 +132,7 @@ def test_cancel_while_running_waits_for_the_shells() -> None:
     machine = make()
     job = start(machine, 1)
     machine.raise_exception(job, "cancel", 0, "", 0)
-    assert decided(machine) == [(Do.EXCEPTION, 1)]
+    assert decided(machine) == [(TellException, 1)]
     machine.exec_finished(1, 36608)
     machine.exec_released(1, "all", True)
     machine.freed(1)
@@ -176,12 +179,12 @@ def test_stopping_the_queue_takes_requests_back() -> None:
     job = submit(machine, 1)
     decided(machine)
     machine.set_alloc(False, "maint")
-    assert decided(machine) == [(Do.CANCEL, 1)]
+    assert decided(machine) == [(CancelAlloc, 1)]
     machine.alloc_canceled(1)
     assert decided(machine) == []
     assert (len(machine.queue), machine.alloc_reason) == (1, "maint")
     machine.set_alloc(True, "")
-    assert decided(machine) == [(Do.ALLOC, 1)]
+    assert decided(machine) == [(AskAlloc, 1)]
     assert job.alloc_pending
 
 
@@ -189,9 +192,9 @@ def test_limit_lets_the_best_in_and_makes_room() -> None:
     machine = make(limit=2)
     for id, urgency in ((1, 10), (2, 12), (3, 11)):
         submit(machine, id, urgency)
-    assert decided(machine) == [(Do.ALLOC, 1), (Do.ALLOC, 2), (Do.CANCEL, 1)]
+    assert decided(machine) == [(AskAlloc, 1), (AskAlloc, 2), (CancelAlloc, 1)]
     machine.alloc_canceled(1)
-    assert decided(machine) == [(Do.ALLOC, 3)]
+    assert decided(machine) == [(AskAlloc, 3)]
     assert list(machine.queue) == [1]
     submit(machine, 4, 5)
     assert decided(machine) == []
@@ -209,7 +212,7 @@ def test_lost_scheduler() -> None:
     assert (len(machine.pending), len(machine.queue), machine.free_pending) == (0, 1, 0)
     assert decided(machine) == []
     assert machine.sched_ready(None) == 1
-    assert set(decided(machine)) == {(Do.ALLOC, 1), (Do.FREE, 2)}
+    assert set(decided(machine)) == {(AskAlloc, 1), (FreeResources, 2)}
     machine.freed(2)
     assert ended.state == INACTIVE
 
@@ -220,7 +223,7 @@ def test_jobs_wait_for_the_execution_service() -> None:
     machine.alloc_success(1, R, None)
     decided(machine)
     machine.exec_ready()
-    assert decided(machine) == [(Do.START, 1)]
+    assert decided(machine) == [(StartJob, 1)]
 
 
 def test_debug_events() -> None:

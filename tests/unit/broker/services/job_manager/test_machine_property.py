@@ -1,17 +1,20 @@
-"""Random stimuli, sensible or not, never lead a job out of the tables, and every job comes to an end."""
+"""Random stimuli, sensible or not, never lead a job out of the tables, and every job comes to an
+end.
+"""
 
 from __future__ import annotations
-
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broker.services.job_manager.machine import Do, Machine
-from broker.services.job_manager.states import FATAL_EXCEPTION, INACTIVE, TRANSITIONS, Job, apply
+from broker.services.job_manager.decisions import AskAlloc, Decision, FreeResources, StartJob
+from broker.services.job_manager.machine import Machine
+from broker.services.job_manager.states import Job, apply, broken_rules
+from flux.job.lifecycle import FATAL_EXCEPTION, INACTIVE, TRANSITIONS
 
 from .machine_fixture import UrgencyIsPriority, make, submit
 
+QUESTIONS = (AskAlloc, StartJob, FreeResources)
 IDS = st.integers(1, 5)
 STEPS = st.lists(
     st.one_of(
@@ -41,23 +44,25 @@ class Driver:
         self.hooks = UrgencyIsPriority()
         self.machine: Machine = make(limit=2)
         self.machine.hooks = self.hooks
-        self.asked: dict[Do, set[int]] = {do: set() for do in Do}
+        self.asked: dict[type[Decision], set[int]] = {kind: set() for kind in QUESTIONS}
         self.all: list[Job] = []
 
     def take(self) -> None:
         self.machine.dispatch()
-        for do, job, _ in self.machine.decisions:
-            if do in (Do.ALLOC, Do.START, Do.FREE):
-                assert job.id not in self.asked[do], f"{do} asked twice"
-                self.asked[do].add(job.id)
-            assert do is not Do.START or job.has_resources
+        for decision in self.machine.decisions:
+            kind, job = type(decision), decision.job
+            if kind in QUESTIONS:
+                assert job.id not in self.asked[kind], f"{kind} asked twice"
+                self.asked[kind].add(job.id)
+            assert kind is not StartJob or job.has_resources
         self.machine.decisions.clear()
+        assert not [rule for job in self.all for rule in broken_rules(job)]
         assert len(self.machine.pending) <= (self.machine.limit or 2)
 
-    def answer(self, do: Do, id: int) -> bool:
-        if id not in self.asked[do]:
+    def answer(self, kind: type[Decision], id: int) -> bool:
+        if id not in self.asked[kind]:
             return False
-        self.asked[do].discard(id)
+        self.asked[kind].discard(id)
         return True
 
     def step(self, name: str, id: int, value: int) -> None:
@@ -72,15 +77,17 @@ class Driver:
             machine.set_alloc(True, "")
         elif name in ("sched-lost", "sched-ready"):
             machine.sched_lost()
-            self.asked[Do.ALLOC].clear()
-            self.asked[Do.FREE].clear()
+            self.asked[AskAlloc].clear()
+            self.asked[FreeResources].clear()
             if name == "sched-ready":
                 machine.sched_ready(value)
         else:
             self._job_step(name, job or (self.all[id % len(self.all)] if self.all else None), value)
         self.take()
 
-    def _job_step(self, name: str, job: Job | None, value: int) -> None:  # noqa: C901 - one line a stimulus
+    def _job_step(  # noqa: C901 - one line a stimulus
+        self, name: str, job: Job | None, value: int
+    ) -> None:
         if job is None:
             return
         machine, id = self.machine, job.id
@@ -88,28 +95,28 @@ class Driver:
             machine.set_urgency(job, value, 0)
         elif name == "exception" and id in machine.jobs:
             machine.raise_exception(job, "cancel", value, "", 0)
-        elif name == "success" and self.answer(Do.ALLOC, id):
+        elif name == "success" and self.answer(AskAlloc, id):
             machine.alloc_success(id, {}, {"sched": {"n": 1}})
-        elif name == "deny" and self.answer(Do.ALLOC, id):
+        elif name == "deny" and self.answer(AskAlloc, id):
             machine.alloc_deny(id, "no")
-        elif name == "canceled" and self.answer(Do.ALLOC, id):
+        elif name == "canceled" and self.answer(AskAlloc, id):
             machine.alloc_canceled(id)
         elif name == "annotate":
             machine.alloc_annotate(id, {"sched": {"n": None}})
-        elif name == "freed" and self.answer(Do.FREE, id):
+        elif name == "freed" and self.answer(FreeResources, id):
             machine.freed(id)
         elif (
             name == "started"
-            and id in self.asked[Do.START]
+            and id in self.asked[StartJob]
             and not job.started
             and job.status is None
         ):
             machine.exec_started(id)
-        elif name == "finished" and id in self.asked[Do.START]:
+        elif name == "finished" and id in self.asked[StartJob]:
             machine.exec_finished(id, value)
-        elif name == "released" and self.answer(Do.START, id):
+        elif name == "released" and self.answer(StartJob, id):
             machine.exec_released(id, "all", True)
-        elif name == "failed" and self.answer(Do.START, id):
+        elif name == "failed" and self.answer(StartJob, id):
             machine.exec_failed(id, "lost")
 
     def finish(self) -> None:
@@ -119,18 +126,18 @@ class Driver:
             self.machine.raise_exception(job, "cancel", 0, "", 0)
         for _ in range(6):
             self.take()
-            for id in list(self.asked[Do.ALLOC]):
-                self.answer(Do.ALLOC, id)
+            for id in list(self.asked[AskAlloc]):
+                self.answer(AskAlloc, id)
                 self.machine.alloc_canceled(id)
-            for id in list(self.asked[Do.START]):
-                self.answer(Do.START, id)
+            for id in list(self.asked[StartJob]):
+                self.answer(StartJob, id)
                 self.machine.exec_released(id, "all", True)
-            for id in list(self.asked[Do.FREE]):
-                self.answer(Do.FREE, id)
+            for id in list(self.asked[FreeResources]):
+                self.answer(FreeResources, id)
                 self.machine.freed(id)
 
 
-def check_transition(seen: tuple[int, str, int, int], entries: list[dict[str, Any]]) -> None:
+def check_transition(seen: tuple[int, str, int, int]) -> None:
     _, name, before, after = seen
     if name == "exception":
         assert after in (before, FATAL_EXCEPTION.get(before))
@@ -169,4 +176,4 @@ def test_random_stimuli(steps: list[tuple[str, int, int]]) -> None:
         assert not again.has_resources
         assert [e["name"] for e in job.entries].count("clean") == 1
     for seen in driver.hooks.seen:
-        check_transition(seen, [])
+        check_transition(seen)

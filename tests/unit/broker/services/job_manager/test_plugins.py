@@ -111,7 +111,7 @@ async def test_dependencies_that_cannot_be(
     with pytest.raises(OSError, match=r".") as failure:
         await cluster.submit(depends(scheme, value))
     assert (failure.value.errno, failure.value.strerror) == (errno.EINVAL, text)
-    assert not cluster.manager.service.machine.jobs
+    assert not cluster.manager.service.core.machine.jobs
 
 
 @pytest.mark.parametrize("dependencies", [{"a": 1}, ["x"], [{"value": "1"}]])
@@ -148,7 +148,8 @@ def validate(plugin, topic, args):
 
 
 def priority(plugin, topic, args):
-    if args["jobspec"]["tasks"][0]["command"] == ["later"] and not plugin.job_aux_get(args["id"], "ready"):
+    command = args["jobspec"]["tasks"][0]["command"]
+    if command == ["later"] and not plugin.job_aux_get(args["id"], "ready"):
         plugin.priority_unavail(args)
         plugin.job_aux_set(args["id"], "ready", True)
     args.out["priority"] = args["urgency"] * 100
@@ -217,8 +218,8 @@ async def test_plugin_from_a_file(with_plugin: Cluster) -> None:
 async def test_priority_that_is_not_available_at_once(with_plugin: Cluster) -> None:
     cluster = with_plugin
     id = await cluster.submit(jobspec("later"))
-    assert cluster.manager.service.machine.jobs[id].state == 4
-    cluster.manager.service.plugins.reprioritize_all()
+    assert cluster.manager.service.core.machine.jobs[id].state == 4
+    cluster.manager.service.core.plugins.reprioritize_all()
     await cluster.until_event(id, "clean")
 
 
@@ -227,7 +228,7 @@ async def test_removing_plugins(with_plugin: Cluster) -> None:
     await cluster.manager.request("job-manager.jobtap", {"remove": "sam*"})
     await cluster.manager.request("job-manager.jobtap", {"remove": "all"})
     await cluster.manager.request("job-manager.jobtap", {"remove": ".*"})
-    assert cluster.manager.service.plugins.names() == []
+    assert cluster.manager.service.core.plugins.names() == []
 
 
 @pytest.mark.parametrize(
@@ -245,4 +246,4 @@ async def test_plugins_that_cannot_be_loaded(
     file.write_text(text)
     with pytest.raises(OSError, match=error):
         await cluster.manager.request("job-manager.jobtap", {"load": str(file)})
-    assert "bad.py" not in cluster.manager.service.plugins.names()
+    assert "bad.py" not in cluster.manager.service.core.plugins.names()

@@ -12,8 +12,8 @@ import pytest
 
 from broker.configuration import Config, JobManagerConfig
 from broker.context import Context
-from broker.services.job_manager.events import job_dir
 from broker.services.job_manager.purge import closed_parents
+from flux.job.JobID import kvs_key
 
 from .cluster import Cluster, FakeKvs, jobspec
 
@@ -31,7 +31,7 @@ async def cluster() -> AsyncIterator[Cluster]:
 
 async def ended(cluster: Cluster, count: int, **how: Any) -> list[int]:
     ids = [await cluster.submit(**how) for _ in range(count)]
-    table = cluster.manager.service.inactive
+    table = cluster.manager.service.core.inactive
     await cluster.manager.until(lambda: all(id in table for id in ids))
     return ids
 
@@ -181,7 +181,7 @@ async def test_jobs_of_an_earlier_instance_are_read_first(cluster: Cluster) -> N
     kvs.values["checkpoint.job-active"] = f"max {active}\n+{active}\n".encode()
     again = Cluster(kvs=kvs, durable=True)
     await again.start()
-    assert not again.manager.service.inactive.complete
+    assert not again.manager.service.core.inactive.complete
     assert await purge(again, num_limit=1) == 2
     assert stored(again) == {ids[2], active}
     await again.stop()
@@ -196,12 +196,12 @@ async def test_a_reader_of_the_past_does_not_meet_a_job_that_is_purged_meanwhile
     await before.stop()
     cluster = Cluster(kvs=kvs, durable=True)
     await cluster.start()
-    await cluster.manager.service.know_inactive()
+    await cluster.manager.service.history.know_inactive()
     go, asked, lookup = asyncio.Event(), asyncio.Event(), kvs.lookup
 
     async def slow(payload: dict[str, Any]) -> dict[str, Any]:
         answer = lookup(payload)
-        if payload["key"] == job_dir(ids[0]):
+        if payload["key"] == kvs_key(ids[0]):
             asked.set()
             await go.wait()
         return answer
@@ -244,26 +244,26 @@ async def test_directories_are_removed_when_no_job_can_come_any_more(cluster: Cl
     first, second = await ended(cluster, 2)
     cluster.id_time = (second >> 24) + 10_000
     await purge(cluster, num_limit=1)
-    assert unlinked(cluster) == [job_dir(first)], "a new job might come beside it"
+    assert unlinked(cluster) == [kvs_key(first)], "a new job might come beside it"
     cluster.id_time = (second >> 24) + 100_000
     await purge(cluster, num_limit=0)
     (top,) = unlinked(cluster)[1:]
-    assert job_dir(second).startswith(f"{top}."), "the emptied directories went in one piece"
+    assert kvs_key(second).startswith(f"{top}."), "the emptied directories went in one piece"
     assert top.count(".") == 2
     cluster.manager.publish("heartbeat.pulse")
     await cluster.manager.until(lambda: len(unlinked(cluster)) == 3)
-    assert job_dir(first).startswith(f"{unlinked(cluster)[2]}."), (
+    assert kvs_key(first).startswith(f"{unlinked(cluster)[2]}."), (
         "and what the first one left behind"
     )
 
 
 async def test_a_directory_with_another_job_stays(cluster: Cluster) -> None:
     (id,) = await ended(cluster, 1)
-    neighbour = job_dir(id ^ 1)
+    neighbour = kvs_key(id ^ 1)
     cluster.kvs.values[f"{neighbour}.jobspec"] = b"{}"
     cluster.id_time = (id >> 24) + 100_000
     await purge(cluster, num_limit=0)
-    assert unlinked(cluster) == [job_dir(id)]
+    assert unlinked(cluster) == [kvs_key(id)]
     assert f"{neighbour}.jobspec" in cluster.kvs.values
 
 

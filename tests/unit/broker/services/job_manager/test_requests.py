@@ -388,7 +388,7 @@ async def test_queries() -> None:
         "plugins"
     ] == names[1:]
     stuck = await cluster.submit()
-    assert cluster.manager.service.machine.jobs[stuck].priority == -1
+    assert cluster.manager.service.core.machine.jobs[stuck].priority == -1
     await cluster.manager.request("job-manager.jobtap", {"load": ".priority-default"})
     await cluster.until_event(stuck, "clean")
     await cluster.stop()
@@ -410,7 +410,7 @@ async def test_submissions_without_an_id(held: Cluster, jobs: Any) -> None:
         await held.manager.request("job-manager.submit", {"jobs": jobs})
     assert failure.value.errno == errno.EPROTO
     assert "internal" not in (failure.value.strerror or "")
-    assert not held.manager.service.machine.jobs
+    assert not held.manager.service.core.machine.jobs
 
 
 @pytest.mark.parametrize(
@@ -434,7 +434,7 @@ async def test_a_malformed_submission_fails_alone(held: Cluster, wrong: dict[str
     assert id == bad["id"]
     assert errnum in (errno.EPROTO, errno.EINVAL)
     assert text
-    assert list(held.manager.service.machine.jobs) == [GOOD["id"]]
+    assert list(held.manager.service.core.machine.jobs) == [GOOD["id"]]
 
 
 async def test_a_plugin_that_breaks_on_a_job_does_not_leave_half_of_it(
@@ -443,10 +443,10 @@ async def test_a_plugin_that_breaks_on_a_job_does_not_leave_half_of_it(
     def broken(job: Any) -> None:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr(held.manager.service.plugins, "introduce", broken)
+    monkeypatch.setattr(held.manager.service.core.plugins, "introduce", broken)
     answer = await held.manager.request("job-manager.submit", {"jobs": [GOOD]})
     assert answer["errors"] == [[GOOD["id"], errno.EINVAL, "the job cannot be taken in"]]
-    machine = held.manager.service.machine
+    machine = held.manager.service.core.machine
     assert not machine.jobs
     assert not machine.embryos
     monkeypatch.undo()

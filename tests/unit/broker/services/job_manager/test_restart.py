@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from broker.services.job_manager.active import ACTIVE_KEY, ActiveIndex
-from broker.services.job_manager.events import job_dir
-from broker.services.job_manager.history import LOST_NOTE
+from broker.services.job_manager.resume import LOST_NOTE
 from broker.testing.harness import ServiceHarness
+from flux.job.JobID import kvs_key
 from flux.wire import json
 
 from .cluster import Cluster, FakeKvs, jobspec
 
 
 async def crashed(*jobs: dict[str, Any], nodes: int = 4) -> tuple[FakeKvs, list[int]]:
-    """Return what is left of an instance that ran jobs and was killed: no service is stopped in order."""
+    """Return what is left of an instance that ran jobs and was killed: no service is stopped in
+    order.
+    """
     cluster = Cluster(lambda _: ServiceHarness.OPEN, nodes=nodes, durable=True)
     await cluster.start()
     ids = []
@@ -24,12 +27,12 @@ async def crashed(*jobs: dict[str, Any], nodes: int = 4) -> tuple[FakeKvs, list[
         start, last = how.pop("start", False), how.pop("until", None)
         id = await cluster.submit(**how)
         if start:
-            await cluster.manager.until(lambda id=id: _started(cluster, id) is not None)  # type: ignore[misc]
+            await cluster.manager.until(partial(_started, cluster, id))
             cluster.manager.answer(_started(cluster, id), {"id": id, "type": "start", "data": {}})
             last = "start"
         await cluster.until_event(id, last or "submit")
         ids.append(id)
-    await cluster.manager.until(lambda: cluster.manager.service.journal.idle)
+    await cluster.manager.until(lambda: cluster.manager.service.core.journal.idle)
     kvs = FakeKvs()
     kvs.values = dict(cluster.kvs.values)
     await cluster.stop()
@@ -56,19 +59,19 @@ async def test_only_active_jobs_are_read() -> None:
     for id in done:
         await cluster.until_event(id, "clean")
     survivor = FakeKvs()
-    await cluster.manager.until(lambda: cluster.manager.service.journal.idle)
+    await cluster.manager.until(lambda: cluster.manager.service.core.journal.idle)
     survivor.values = dict(cluster.kvs.values)
     await cluster.stop()
     again = await restarted(survivor)
     asked = [m.json()["key"] for m in again.manager.sent if m.topic == "kvs.lookup"]
-    assert not [key for key in asked if any(job_dir(id) in key for id in done)]
-    assert list(again.manager.service.machine.jobs) == [held]
+    assert not [key for key in asked if any(kvs_key(id) in key for id in done)]
+    assert list(again.manager.service.core.machine.jobs) == [held]
     assert await again.submit() > max(done), "ids are never used again"
     full = again.manager.stream("job-manager.events-journal", {"full": True})
     await again.manager.until(lambda: bool(full) and full[-1].json().get("replayed"))
     ids = {event["id"] for msg in full for event in msg.json()["events"]}
     assert {held, *done} <= ids, "who asks for everything gets it"
-    assert len(again.manager.service.inactive) >= 3
+    assert len(again.manager.service.core.inactive) >= 3
     await again.stop()
 
 
@@ -76,7 +79,7 @@ async def test_a_store_without_a_list_is_read_whole_and_gets_one() -> None:
     kvs, (held,) = await crashed({"urgency": 0})
     del kvs.values[ACTIVE_KEY]
     cluster = await restarted(kvs)
-    assert list(cluster.manager.service.machine.jobs) == [held]
+    assert list(cluster.manager.service.core.machine.jobs) == [held]
     later = await cluster.submit(urgency=0)
     assert list(ActiveIndex.parse(kvs.values[ACTIVE_KEY].decode()).ids) == [held, later]
     await cluster.stop()
@@ -86,7 +89,7 @@ async def test_a_list_that_will_not_be_kept_is_removed() -> None:
     kvs, (held,) = await crashed({"urgency": 0})
     cluster = Cluster(kvs=kvs)
     await cluster.start()
-    assert list(cluster.manager.service.machine.jobs) == [held]
+    assert list(cluster.manager.service.core.machine.jobs) == [held]
     assert ACTIVE_KEY not in kvs.values
     await cluster.stop()
 
@@ -95,8 +98,8 @@ async def test_a_listed_job_that_is_gone_is_forgotten() -> None:
     kvs, (held,) = await crashed({"urgency": 0})
     kvs.values[ACTIVE_KEY] += b"+7\n"
     cluster = await restarted(kvs)
-    assert list(cluster.manager.service.machine.jobs) == [held]
-    assert list(cluster.manager.service.journal.index.ids) == [held]
+    assert list(cluster.manager.service.core.machine.jobs) == [held]
+    assert list(cluster.manager.service.core.journal.index.ids) == [held]
     await cluster.stop()
 
 
@@ -106,7 +109,7 @@ async def test_pending_jobs_go_on() -> None:
     )
     del stuck
     cluster = await restarted(kvs)
-    assert next(iter(cluster.manager.service.machine.jobs)) == held
+    assert next(iter(cluster.manager.service.core.machine.jobs)) == held
     assert cluster.names(held) == ["submit", "depend", "priority", "flux-restart", "priority"]
     await cluster.manager.request("job-manager.urgency", {"id": held, "urgency": 16})
     await cluster.until_event(held, "clean")
@@ -144,7 +147,7 @@ async def test_dependencies_are_restored() -> None:
     spec = jobspec(dependencies=[{"scheme": "afterok", "value": str(first)}])
     second = await cluster.submit(spec)
     await cluster.until_event(second, "dependency-add")
-    await cluster.manager.until(lambda: cluster.manager.service.journal.idle)
+    await cluster.manager.until(lambda: cluster.manager.service.core.journal.idle)
     survivor = FakeKvs()
     survivor.values = dict(cluster.kvs.values)
     await cluster.stop()
@@ -205,6 +208,6 @@ async def test_unreadable_job_is_logged_and_left_alone(eventlog: bytes, listed: 
     kvs.values["job.0000.0000.0000.0001.eventlog"] = eventlog
     kvs.values["job.0000.0000.0000.0002.jobspec"] = b"{}"
     cluster = await restarted(kvs)
-    assert list(cluster.manager.service.machine.jobs) == [good]
+    assert list(cluster.manager.service.core.machine.jobs) == [good]
     assert any("job 1 cannot be replayed" in entry.text for entry in cluster.manager.logs)
     await cluster.stop()

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from broker.services.job_manager import states
-from broker.services.job_manager.states import IllegalEvent, Job, apply, merge_annotations
+from broker.services.job_manager.states import Job, apply, broken_rules
+from flux.job import lifecycle as states
+from flux.job.lifecycle import UnexpectedEvent, merge_annotations
+from flux.job.state_names import SINGLE_STATES
 
 LIFE: list[tuple[str, dict[str, Any] | None, int]] = [
     ("submit", {"userid": 5, "urgency": 16, "flags": 4}, states.DEPEND),
@@ -74,13 +76,13 @@ def test_fatal_exception_leads_to_cleanup(state: int) -> None:
     ("name", "allowed"), [(name, set(table)) for name, table in states.TRANSITIONS.items()]
 )
 def test_events_are_refused_in_other_states(name: str, allowed: set[int]) -> None:
-    for state in states.STATE_NAMES:
+    for state in SINGLE_STATES:
         job = Job(1)
         job.state = state
         if state in allowed:
-            assert states.next_state(job, name, None) == states.TRANSITIONS[name][state]
+            assert states.next_state(state, name, None) == states.TRANSITIONS[name][state]
         else:
-            with pytest.raises(IllegalEvent, match=f"{name} event in state"):
+            with pytest.raises(UnexpectedEvent, match=f"{name} event in state"):
                 apply(job, entry(name, {}))
             assert job.seq == 0
 
@@ -152,3 +154,33 @@ def test_packing_loses_nothing() -> None:
     assert job.jobspec is None
     job.pack()
     assert job.jobspec is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "rule"),
+    [
+        ({"alloc_canceled": True}, "a canceled request is a pending one"),
+        ({"alloc_queued": True, "alloc_pending": True}, "a job waits in one place only"),
+        ({"has_resources": True, "alloc_pending": True}, "who has resources asks for none"),
+        ({"state": states.DEPEND, "alloc_queued": True}, "only jobs with a priority are queued"),
+        ({"state": states.RUN, "running": True}, "a job runs on resources"),
+        ({"running": True, "has_resources": True}, "a job runs when it may"),
+        ({"start_held": True}, "a start is held for a job that is to run"),
+        (
+            {"state": states.RUN, "running": True, "has_resources": True, "exec_ended": True},
+            "what execution is done with does not run",
+        ),
+        ({"has_resources": True, "free_pending": True}, "resources are freed when nothing runs"),
+        ({"embryonic": True, "alloc_pending": True}, "nothing is done about an embryo"),
+        (
+            {"state": states.INACTIVE, "has_resources": True},
+            "nothing is left of a job that is over",
+        ),
+    ],
+)
+def test_a_combination_of_flags_that_cannot_be(flags: dict[str, Any], rule: str) -> None:
+    job = Job(1)
+    job.state = states.SCHED
+    for name, value in flags.items():
+        setattr(job, name, value)
+    assert broken_rules(job) == [rule]

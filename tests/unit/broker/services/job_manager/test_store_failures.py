@@ -1,4 +1,6 @@
-"""What the job manager does when the KVS does not store what it is given, and what it says before it has."""
+"""What the job manager does when the KVS does not store what it is given, and what it says before
+it has.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,10 @@ from typing import Any
 import pytest
 
 from broker.services.job_manager import journal as journal_module
-from broker.services.job_manager.events import job_dir
 from broker.services.job_manager.journal import Journal
 from broker.testing.harness import ServiceHarness
 from flux.constants import FLUX_KVS_SYNC
+from flux.job.JobID import kvs_key
 from flux.wire.message import Message
 
 from .cluster import Cluster, jobspec
@@ -23,7 +25,9 @@ LIFE = ["submit", "depend", "priority", "alloc", "start", "finish", "release", "
 
 
 class Gate:
-    """Holds back the KVS's answers to commits while it is closed; commits take effect when they are answered."""
+    """Holds back the KVS's answers to commits while it is closed; commits take effect when they are
+    answered.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self.open = asyncio.Event()
@@ -91,7 +95,7 @@ def told(replies: list[Message], id: int) -> list[str]:
 
 
 def journal(cluster: Cluster) -> Journal:
-    return cluster.manager.service.journal
+    return cluster.manager.service.core.journal
 
 
 async def fails(cluster: Cluster, **how: Any) -> OSError:
@@ -110,11 +114,11 @@ async def test_a_submission_that_cannot_be_stored_is_answered_and_never_was(held
         "the job cannot be stored: No space left on device",
     )
     service = manager.service
-    lost = service.machine.max_jobid
+    lost = service.core.machine.max_jobid
     assert lost
-    assert not service.machine.jobs
-    assert not service.machine.embryos
-    assert not service.machine.queue
+    assert not service.core.machine.jobs
+    assert not service.core.machine.embryos
+    assert not service.core.machine.queue
     assert [m.topic for m in manager.sent if m.topic in ("sched.alloc", "job-exec.start")] == []
     with pytest.raises(OSError, match="no more waitable") as nothing:
         await manager.request("job-manager.wait", {"id": -1})
@@ -135,9 +139,9 @@ async def test_one_job_that_the_store_refuses_leaves_the_others_alone(held: Clus
     first = asyncio.ensure_future(held.submit())
     await held.manager.until(lambda: gate.waiting == 1)
     others = [asyncio.ensure_future(held.submit(urgency=0)) for _ in range(3)]
-    await held.manager.until(lambda: len(held.manager.service.machine.embryos) == 4)
-    victim = sorted(held.manager.service.machine.embryos)[2]
-    held.kvs.refuses = lambda op: op["key"].startswith(job_dir(victim))
+    await held.manager.until(lambda: len(held.manager.service.core.machine.embryos) == 4)
+    victim = sorted(held.manager.service.core.machine.embryos)[2]
+    held.kvs.refuses = lambda op: op["key"].startswith(kvs_key(victim))
     gate.open.set()
     ids = [await first, await others[0], await others[2]]
     with pytest.raises(OSError, match="the job cannot be stored: bad key") as failure:
@@ -146,7 +150,7 @@ async def test_one_job_that_the_store_refuses_leaves_the_others_alone(held: Clus
     assert victim not in ids
     for id in ids:
         assert held.names(id).count("submit") == 1
-    assert sorted(held.manager.service.machine.jobs) == sorted(ids)
+    assert sorted(held.manager.service.core.machine.jobs) == sorted(ids)
 
 
 async def test_nothing_is_done_about_a_job_before_it_is_stored(held: Cluster) -> None:
@@ -154,7 +158,7 @@ async def test_nothing_is_done_about_a_job_before_it_is_stored(held: Cluster) ->
     gate.open.clear()
     submission = asyncio.ensure_future(held.submit(flags=4))
     await held.manager.until(lambda: gate.waiting == 1)
-    id = next(iter(held.manager.service.machine.embryos))
+    id = next(iter(held.manager.service.core.machine.embryos))
     with pytest.raises(OSError, match="unknown job id"):
         await held.manager.request("job-manager.raise", {"id": id, "type": "cancel", "severity": 0})
     bulk = {
@@ -183,17 +187,17 @@ async def test_events_wait_for_the_store_and_are_stored_once(
     await held.manager.until(lambda: journal(held).idle)
     held.kvs.fail, held.kvs.fails_after_applying = FULL, half_done
     end(held, id)
-    await held.manager.until(lambda: not held.manager.service.machine.jobs)
+    await held.manager.until(lambda: not held.manager.service.core.machine.jobs)
     await held.manager.until(lambda: journal(held).commits > 8)
     assert told(reader, id) == LIFE[:5]
     assert not held.manager.replies(waiter)
-    assert not held.manager.service.inactive
+    assert not held.manager.service.core.inactive
     held.kvs.fail = None
     await held.manager.until(lambda: journal(held).idle)
     assert held.names(id) == LIFE
     assert told(reader, id) == LIFE
     assert held.manager.replies(waiter)[0].json()["success"]
-    assert id in held.manager.service.inactive
+    assert id in held.manager.service.core.inactive
     assert held.manager.replies(drain)[0].errnum == errno.ENOSPC, (
         "who waits for quiet is told why it does not come"
     )
@@ -240,11 +244,11 @@ async def test_too_many_unsaved_events_stop_what_makes_more(
     ):
         with pytest.raises(OSError, match="cannot be stored: No space left on device"):
             await held.manager.request(f"job-manager.{topic}", payload)
-    before = held.manager.service.machine.jobs[id].exception
+    before = held.manager.service.core.machine.jobs[id].exception
     assert before is None
     cancel = held.manager.submit("job-manager.raise", {"id": id, "type": "cancel", "severity": 0})
     await held.manager.until(lambda: bool(held.manager.replies(cancel)))
-    assert held.manager.service.machine.jobs[id].exception == ("cancel", "")
+    assert held.manager.service.core.machine.jobs[id].exception == ("cancel", "")
 
 
 async def test_a_stop_with_unsaved_events_fails() -> None:
@@ -283,7 +287,7 @@ async def test_a_job_is_handed_to_execution_after_its_alloc_event_is_stored(
     gate = Gate(durable)
     gate.open.clear()
     urgency = durable.manager.submit("job-manager.urgency", {"id": id, "urgency": 16})
-    await durable.manager.until(lambda: durable.manager.service.machine.jobs[id].state == 16)
+    await durable.manager.until(lambda: durable.manager.service.core.machine.jobs[id].state == 16)
     assert not starts(durable, id)
     assert not durable.manager.replies(urgency), "it is acknowledged when it is safe"
     gate.open.set()
@@ -300,9 +304,9 @@ async def test_a_job_canceled_before_its_alloc_event_is_stored_is_not_started(
     gate = Gate(durable)
     gate.open.clear()
     durable.manager.submit("job-manager.urgency", {"id": id, "urgency": 16})
-    await durable.manager.until(lambda: durable.manager.service.machine.jobs[id].state == 16)
+    await durable.manager.until(lambda: durable.manager.service.core.machine.jobs[id].state == 16)
     durable.manager.submit("job-manager.raise", {"id": id, "type": "cancel", "severity": 0})
-    await durable.manager.until(lambda: id not in durable.manager.service.machine.jobs)
+    await durable.manager.until(lambda: id not in durable.manager.service.core.machine.jobs)
     gate.open.set()
     await durable.until_event(id, "clean")
     assert durable.names(id)[-4:] == ["alloc", "exception", "free", "clean"]
@@ -335,12 +339,12 @@ async def test_an_exception_is_told_when_it_is_stored_but_ends_the_tasks_all_the
 
 
 async def test_a_plugin_keeps_nothing_of_a_job_that_was_not_stored(held: Cluster) -> None:
-    plugins = held.manager.service.plugins
+    plugins = held.manager.service.core.plugins
     plugin = plugins.plugins[0]
     plugin.add_handler("job.new", lambda p, topic, args: p.job_aux_set(args["id"], "mine", 1))
     held.manager.rpcs["kvs.commit"] = lambda _: (_ for _ in ()).throw(FULL)
     await fails(held)
-    assert plugin.job_aux_get(held.manager.service.machine.max_jobid, "mine") is None
+    assert plugin.job_aux_get(held.manager.service.core.machine.max_jobid, "mine") is None
 
 
 async def test_a_dependency_on_a_job_that_is_not_stored_is_refused(held: Cluster) -> None:
@@ -348,7 +352,7 @@ async def test_a_dependency_on_a_job_that_is_not_stored_is_refused(held: Cluster
     gate.open.clear()
     first = asyncio.ensure_future(held.submit())
     await held.manager.until(lambda: gate.waiting == 1)
-    id = next(iter(held.manager.service.machine.embryos))
+    id = next(iter(held.manager.service.core.machine.embryos))
     with pytest.raises(OSError, match="job not found"):
         await held.submit(jobspec(dependencies=[{"scheme": "afterok", "value": str(id)}]))
     gate.open.set()
@@ -356,7 +360,9 @@ async def test_a_dependency_on_a_job_that_is_not_stored_is_refused(held: Cluster
 
 
 async def test_a_submission_is_answered_after_its_own_commit_whatever_else_waits() -> None:
-    """Many events of others fill the batch that is open when a job comes, so that its events go into a later one."""
+    """Many events of others fill the batch that is open when a job comes, so that its events go
+    into a later one.
+    """
     cluster = Cluster(lambda _: ServiceHarness.OPEN)
     await cluster.start()
     ids = [await cluster.submit(urgency=0) for _ in range(2)]
@@ -368,7 +374,7 @@ async def test_a_submission_is_answered_after_its_own_commit_whatever_else_waits
         )
     await cluster.manager.until(lambda: gate.waiting == 1)
     submission = asyncio.ensure_future(cluster.submit(urgency=0))
-    await cluster.manager.until(lambda: bool(cluster.manager.service.machine.embryos))
+    await cluster.manager.until(lambda: bool(cluster.manager.service.core.machine.embryos))
     gate.open.set()
     id = await submission
     assert cluster.names(id) == LIFE[:3]
@@ -386,7 +392,7 @@ async def test_a_submission_is_refused_though_its_commit_holds_events_that_are_t
     await held.manager.until(lambda: gate.waiting == 1)
     end(held, id)
     submission = asyncio.ensure_future(held.submit())
-    await held.manager.until(lambda: bool(held.manager.service.machine.embryos))
+    await held.manager.until(lambda: bool(held.manager.service.core.machine.embryos))
     held.kvs.fail = FULL
     gate.open.set()
     with pytest.raises(OSError, match="cannot be stored: No space left"):

@@ -1,0 +1,270 @@
+"""What the parts of the job manager share: the state machine, the journal, and the turn that
+carries decisions out.
+
+Parts change jobs by way of `Core.machine` and then ask for a turn with `Core.turn_soon`. One turn
+at the end of the loop's round does it all: what happened in a round is committed together.
+"""
+
+from __future__ import annotations
+
+import errno
+from functools import partial
+from typing import TYPE_CHECKING, assert_never
+
+from broker.jobtap.host import JobtapHost
+from broker.service import NO_REPLY
+from broker.services.job_manager.decisions import (
+    AskAlloc,
+    CancelAlloc,
+    EndJob,
+    FreeResources,
+    PrioritizeAlloc,
+    StartJob,
+    TellAnnotations,
+    TellException,
+)
+from broker.services.job_manager.execution import Execution
+from broker.services.job_manager.inactive import InactiveJobs
+from broker.services.job_manager.journal import Journal
+from broker.services.job_manager.machine import Machine
+from broker.services.job_manager.plugin_actions import PluginActions
+from broker.services.job_manager.quiet import QuietWaiters
+from broker.services.job_manager.scheduling import Scheduling
+from broker.services.job_manager.waits import WaitTable, result_of
+from flux.constants import FLUX_JOB_STATE_PENDING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from broker.context import Context
+    from broker.service import Reply, Request
+    from broker.services.job_manager.decisions import Decision
+    from broker.services.job_manager.events import Done, Failed
+    from broker.services.job_manager.readers import Reader
+    from broker.services.job_manager.states import Job
+
+    HandlerTable = Callable[[str, Callable[[Request], Reply]], None]
+    """Has requests for a topic answered by a function, guests' too."""
+
+
+class Core:
+    """State and driver of the job manager.
+
+    ``refusals`` holds why the store refused submissions, until who submitted them is told.
+    """
+
+    def __init__(self, ctx: Context, add_handler: HandlerTable) -> None:
+        self.ctx = ctx
+        self._add_handler = add_handler
+        searchpath = (ctx.attrs.get("conf.jobtap_pluginpath") or "").split(":")
+        self.plugins = JobtapHost(
+            PluginActions(self), [path for path in searchpath if path], ctx.owner
+        )
+        self.machine = Machine(self.plugins, ctx.now)
+        self.journal = Journal(ctx, self._journal_readers, self)
+        self.scheduling = Scheduling(ctx, self.machine, self.journal, self.turn_soon)
+        self.execution = Execution(ctx, self.machine, self.turn_soon)
+        self.inactive = InactiveJobs()
+        self.waits: WaitTable[Request] = WaitTable()
+        self.quiet = QuietWaiters(self.machine, self.journal)
+        self.readers: dict[tuple[str, int], Reader] = {}
+        self.refusals: dict[int, OSError] = {}
+        self._turn_is_due = False
+        self._unpacked: list[Job] = []
+        self._waiting: list[tuple[Done, Failed | None]] = []
+
+    def add_handler(self, topic: str, handler: Callable[[Request], Reply]) -> None:
+        """Answer requests for ``topic``, guests' too, with ``handler``."""
+        self._add_handler(topic, handler)
+
+    def _journal_readers(self) -> Iterator[Reader]:
+        return iter(tuple(self.readers.values()))
+
+    def pack_later(self, job: Job) -> None:
+        """Make a new job small at the end of the turn if it has to wait."""
+        self._unpacked.append(job)
+
+    # Turns
+
+    def turn_soon(self) -> None:
+        """Carry decisions out at the end of this loop turn."""
+        if not self._turn_is_due:
+            self._turn_is_due = True
+            self.ctx.call_soon(self.turn)
+
+    def turn(self) -> None:
+        """Carry out what the machine decided.
+
+        The order counts. The scheduler is handed jobs first, since that posts events. Events go to
+        the journal before anything is done about them, so that whatever waits for a commit waits
+        for the one that has them; who asked to be called when all is stored comes last.
+        """
+        self._turn_is_due = False
+        if self.ctx.handle.closed:
+            return
+        machine = self.machine
+        machine.dispatch()
+        self._record()
+        decisions, machine.decisions = machine.decisions, []
+        for decision in decisions:
+            if decision.job.embryonic:
+                self.journal.after_commit(partial(self._carry_out_if_alive, decision))
+            else:
+                self._carry_out(decision)
+        for job in self._unpacked:
+            if not job.alloc_pending and job.state & FLUX_JOB_STATE_PENDING:
+                job.pack()
+        self._unpacked.clear()
+        self.quiet.answer()
+        waiting, self._waiting = self._waiting, []
+        for done, failed in waiting:
+            self.journal.after_commit(done, failed)
+        self.journal.flush()
+        if machine.log or machine.decisions or self._waiting:
+            self.turn_soon()
+
+    def _record(self) -> None:
+        """Give the machine's log to the journal, each entry with its place in its eventlog."""
+        counted: dict[int, int] = {}
+        log, self.machine.log = self.machine.log, []
+        for job, _ in log:
+            counted[job.id] = counted.get(job.id, 0) + 1
+        for job, entry in log:
+            self.journal.add(job, job.seq - counted[job.id], entry)
+            counted[job.id] -= 1
+
+    def when_stored(self, done: Done, failed: Failed | None = None) -> None:
+        """Call ``done`` when everything decided in this turn is stored, ``failed`` if the store
+        refuses it (`Journal.after_commit`).
+        """
+        self._waiting.append((done, failed))
+        self.turn_soon()
+
+    def acknowledge(self, req: Request, answer: Reply = None) -> Reply:
+        """Answer a request that posted events: at once, or, if the store outlives the instance,
+        when they are safe.
+
+        What was asked for is done all the same if the store is in trouble, and stored when it is
+        well again; the requester is answered with its error, though.
+        """
+        self.turn_soon()
+        if not self.journal.durable:
+            return answer
+        self.when_stored(
+            lambda: req.respond(answer),
+            lambda exc: req.error(
+                exc.errno or errno.EIO, f"done, but not stored yet: {exc.strerror}"
+            ),
+        )
+        return NO_REPLY
+
+    # Submissions, as the journal tells of them (`Outcome`)
+
+    def stored(self, job: Job) -> None:
+        """The submission of a job is stored: it lives."""
+        if job.is_waitable:
+            self.waits.add_job(job.id)
+        self.machine.hatch(job)
+        self.pack_later(job)
+        self.turn_soon()
+
+    def refused(self, job: Job, error: OSError) -> None:
+        """The submission of a job could not be stored."""
+        self.refusals[job.id] = OSError(error.errno, f"the job cannot be stored: {error.strerror}")
+        self.machine.give_up(job)
+        self.turn_soon()
+
+    # Decisions
+
+    def _carry_out(self, decision: Decision) -> None:
+        """Carry out one decision; one that cannot be does not keep others from being carried
+        out.
+        """
+        try:
+            self._perform(decision)
+        except Exception as exc:
+            self.ctx.log.exception(f"job {decision.job.id}: {type(decision).__name__}", exc)
+
+    def _carry_out_if_alive(self, decision: Decision) -> None:
+        if not decision.job.embryonic:
+            self._carry_out(decision)
+            self.turn_soon()
+
+    def _perform(self, decision: Decision) -> None:
+        match decision:
+            case AskAlloc(job):
+                self.scheduling.ask(job)
+            case CancelAlloc(job):
+                self.scheduling.cancel(job)
+            case PrioritizeAlloc(job, priority):
+                self.scheduling.prioritize(job, priority)
+            case FreeResources(job):
+                self.scheduling.free(job)
+            case StartJob(job):
+                self._start(job)
+            case TellException():
+                self._tell_exception(decision)
+            case TellAnnotations(job, annotations):
+                self.journal.add_volatile(job, "annotations", {"annotations": annotations})
+            case EndJob(job):
+                self.journal.after_commit(partial(self._ended, job))
+            case _:
+                assert_never(decision)
+
+    def _start(self, job: Job) -> None:
+        if not job.start_held:
+            self.execution.start(job)
+            return
+
+        def stored() -> None:
+            if self.machine.release_start(job):
+                self.execution.start(job)
+
+        self.journal.after_commit(stored)
+
+    def _tell_exception(self, exception: TellException) -> None:
+        """Publish an exception, after it is safe if that is promised; tasks end even when it cannot
+        be stored.
+        """
+        if not self.journal.durable:
+            self._publish(exception)
+            return
+        self.journal.after_commit(partial(self._publish, exception))
+        if exception.severity == 0:
+            self.journal.after_commit(_nothing, lambda _: self.execution.abort(exception.job))
+
+    def _publish(self, exception: TellException) -> None:
+        payload = {
+            "id": exception.job.id,
+            "type": exception.kind,
+            "severity": exception.severity,
+        }
+        self.ctx.spawn(
+            self.ctx.handle.publish("job-exception", payload), "job-manager:job-exception"
+        )
+
+    def _ended(self, job: Job) -> None:
+        """The end of a job is stored, so it can be told."""
+        self.inactive.add(job.id, job.t_inactive)
+        waiter = self.waits.ended(job)
+        if waiter is not None:
+            waiter.respond(result_of(job))
+
+    # Access
+
+    def active_job(self, id: int, errnum: int = errno.ENOENT, text: str = "unknown job id") -> Job:
+        """Return an active job; raises OSError(errnum, text) for another id."""
+        job = self.machine.jobs.get(id)
+        if job is None:
+            raise OSError(errnum, text)
+        return job
+
+
+def check_owner(req: Request, job: Job, action: str) -> None:
+    """Raise OSError(EPERM) unless the sender owns the instance or the job."""
+    if not req.is_owner and req.userid != job.userid:
+        raise OSError(errno.EPERM, f"guests can only {action} their own jobs")
+
+
+def _nothing() -> None:
+    """Wait for a commit only for the sake of its failure."""
