@@ -6,10 +6,13 @@ encoding than one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol
 
 from flux.wire import json
+
+if TYPE_CHECKING:
+    from flux.wire.json import JsonMapping
 
 RECENT_LIMIT = 1024
 NOBODY = -1
@@ -53,10 +56,10 @@ class JobLog:
         self.payloads: list[bytes] = []
         self.started = False
         self.ended = False
-        self.resources: Any = None
+        self.resources: object = None
         self.listeners: list[Listener] = []
 
-    def append(self, entry: Mapping[str, Any], line: str | None = None) -> None:
+    def append(self, entry: JsonMapping, line: str | None = None) -> None:
         """Add an entry and tell the listeners; ``line`` is its text with newline, if at hand."""
         payload = encode(json.dumps_str(entry) + "\n" if line is None else line)
         self.payloads.append(payload)
@@ -104,7 +107,7 @@ class JobLogs:
         """Return the eventlogs that have not ended."""
         return [log for log in self._logs.values() if not log.ended]
 
-    def feed(self, events: Iterable[Mapping[str, Any]]) -> list[int]:
+    def feed(self, events: Iterable[JsonMapping]) -> list[int]:
         """Take a batch of journal events; returns the jobs of which entries are missing."""
         gaps = []
         for event in events:

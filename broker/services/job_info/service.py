@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from typing import Any
+from typing import TYPE_CHECKING
 
 from broker.context import Context
 from broker.service import NO_REPLY, Request, Service, event, request
@@ -20,7 +20,11 @@ from flux.kvs_txn import PRIMARY
 from flux.treeobj import decode_val
 from flux.wire import json
 from flux.wire.errors import os_error
-from flux.wire.message import Message
+
+if TYPE_CHECKING:
+    from broker.service import Answer, Reply
+    from flux.wire.json import JsonObject
+    from flux.wire.message import Message
 
 RETRY_SECONDS = 0.1
 MAX_ID = 1 << 64
@@ -113,7 +117,7 @@ class JobInfoService(Service):
         if userid != log.userid:
             raise OSError(errno.EPERM, "access to the job is denied")
 
-    def _forwarded(self, req: Request) -> dict[str, Any]:
+    def _forwarded(self, req: Request) -> JsonObject:
         """Return the payload for rank 0: with the user who asks, unless it is the owner."""
         payload = {key: value for key, value in req.payload.items() if key != "userid"}
         return payload if req.is_owner else {**payload, "userid": req.userid}
@@ -121,14 +125,16 @@ class JobInfoService(Service):
     # Values
 
     @request("lookup", allow="guest")
-    async def lookup(self, req: Request) -> dict[str, Any]:
+    async def lookup(self, req: Request) -> Reply:
         """Return the values of ``keys`` of job ``id``; raises OSError(ENOENT) for an unknown job or
         key.
         """
         id, keys = req.get("id", int), req.get("keys", list)
         req.get("flags", int, 0)
         if self.ctx.rank != 0:
-            return await self.ctx.handle.rpc("job-info.lookup", self._forwarded(req), nodeid=0)
+            payload = self._forwarded(req)
+            answer: JsonObject = await self.ctx.handle.rpc("job-info.lookup", payload, nodeid=0)
+            return answer
         self._lookups += 1
         log = self._logs.get(id)
         if log is not None:
@@ -137,7 +143,7 @@ class JobInfoService(Service):
             log = await self._log_of(req, id)
         return {key: await self._lookup_one(id, log, key) for key in keys}
 
-    async def _lookup_one(self, id: int, log: JobLog | None, key: Any) -> str:
+    async def _lookup_one(self, id: int, log: JobLog | None, key: object) -> str:
         if not isinstance(key, str):
             raise os_error(errno.EPROTO)
         if log is not None and key == "eventlog":
@@ -149,7 +155,7 @@ class JobInfoService(Service):
     # Eventlogs
 
     @request("eventlog-watch", allow="guest", streaming=True)
-    def eventlog_watch(self, req: Request) -> Any:
+    def eventlog_watch(self, req: Request) -> Answer:
         """Stream the entries of ``path`` of job ``id``, one a response, ENODATA after the last.
 
         Raises OSError: ENOENT for an unknown job or path, EPERM for somebody else's job.
@@ -165,7 +171,7 @@ class JobInfoService(Service):
         self._check_access(req, log)
         return self._watch(req, log, path)
 
-    async def _watch_later(self, req: Request, id: int, path: str) -> Any:
+    async def _watch_later(self, req: Request, id: int, path: str) -> Reply:
         key = (req.sender, req.matchtag)
         try:
             log = await self._log_of(req, id)
@@ -174,14 +180,14 @@ class JobInfoService(Service):
             self._opening.pop(key, None)
         return self._watch(req, log, path) if wanted else NO_REPLY
 
-    def _watch(self, req: Request, log: JobLog, path: str) -> Any:
+    def _watch(self, req: Request, log: JobLog, path: str) -> Reply:
         if path == "eventlog":
             return self._begin(MainWatch(req, self._forget, log))
         if path.startswith(GUEST):
             return self._begin(GuestWatch(req, self._forget, log, path, self.ctx))
         raise OSError(errno.ENOENT, f"{path}: not an eventlog")
 
-    def _begin(self, watch: MainWatch | GuestWatch | RemoteWatch) -> Any:
+    def _begin(self, watch: MainWatch | GuestWatch | RemoteWatch) -> Reply:
         self._watches[watch.req.sender, watch.req.matchtag] = watch
         watch.begin()
         return NO_REPLY
@@ -190,7 +196,7 @@ class JobInfoService(Service):
         self._watches.pop((watch.req.sender, watch.req.matchtag), None)
 
     @request("eventlog-watch-cancel", allow="guest")
-    def eventlog_watch_cancel(self, req: Request) -> Any:
+    def eventlog_watch_cancel(self, req: Request) -> Reply:
         """End the watch that ``matchtag`` names."""
         key = (req.sender, req.get("matchtag", int))
         watch = self._watches.get(key)
@@ -211,7 +217,7 @@ class JobInfoService(Service):
         for watch in tuple(self._watches.values()):
             watch.finish(errno.ENOSYS, "job-info is being unloaded")
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> JsonObject:
         """Requests under way and eventlogs at hand."""
         return {
             "lookups": self._lookups,

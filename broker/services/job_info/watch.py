@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Final
 
 from broker.context import Context
 from broker.service import Request
@@ -22,11 +22,13 @@ from flux.kvs_txn import PRIMARY
 from flux.treeobj import decode_val
 from flux.wire.message import STREAMING, Message, request
 
-GUEST = "guest."
-_STANDARD = frozenset(
-    (EXEC, "guest.input", OUTPUT)
-)  # empty rather than unknown where a job has none
-_WATCH_FLAGS = FLUX_KVS_WATCH | FLUX_KVS_WAITCREATE | FLUX_KVS_WATCH_APPEND
+if TYPE_CHECKING:
+    from flux.wire.json import JsonObject
+
+GUEST: Final = "guest."
+#: Empty rather than unknown where a job has none.
+_STANDARD: Final = frozenset((EXEC, "guest.input", OUTPUT))
+_WATCH_FLAGS: Final = FLUX_KVS_WATCH | FLUX_KVS_WAITCREATE | FLUX_KVS_WATCH_APPEND
 
 
 class Watch:
@@ -181,6 +183,14 @@ class GuestWatch(Watch):
             self._handle.post("kvs.lookup", payload, self._on_moved)
 
     def _on_moved(self, msg: Message) -> None:
+        """Take the answer to a look at the moved copy.
+
+        The copy appears in the primary namespace, and the job's own namespace goes, at some time
+        between the job's last task and its ``clean`` event; nobody tells which comes first. Hence
+        five ways on: the copy is there and holds the rest; the job ended while we were looking, so
+        look again; it has not ended, so its end will make us look; there will never be a copy,
+        which is an empty log if the job could have had one; or the look failed.
+        """
         self._reading = False
         if self.done:
             return
@@ -192,7 +202,7 @@ class GuestWatch(Watch):
             self._outdated = False
             self._read_moved()
         elif not self._log.ended:
-            return  # removed, but not moved yet: the end of the job's eventlog brings us here again
+            return
         elif msg.errnum == errno.ENOENT and (
             self._sent or not self._log.started or self._path in _STANDARD
         ):
@@ -205,7 +215,7 @@ class RemoteWatch(Watch):
     """A watch that rank 0 carries out for a client of this rank."""
 
     def __init__(
-        self, req: Request, forget: Callable[[Watch], None], payload: dict[str, Any], ctx: Context
+        self, req: Request, forget: Callable[[Watch], None], payload: JsonObject, ctx: Context
     ) -> None:
         super().__init__(req, forget)
         self._payload = payload

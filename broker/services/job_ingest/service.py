@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 import errno
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from broker.service import NO_REPLY, Request, Service, request
 from broker.services.job_ingest.fluid import FluidGenerator, timestamp_of
-from broker.services.job_ingest.submission import Submission, check
+from broker.services.job_ingest.submission import check
 from broker.services.job_ingest.workers import ValidatorPool
 from flux.job.JobID import kvs_key
 from flux.kvs_txn import commit_request, put_op, unlink_op
 from flux.wire.errors import error_of
-from flux.wire.message import Message
+
+if TYPE_CHECKING:
+    from broker.context import Context
+    from broker.service import Reply
+    from broker.services.job_ingest.submission import Submission
+    from flux.kvs_types import KvsOp
+    from flux.wire.json import JsonObject
+    from flux.wire.message import Message
 
 BATCH_JOBS: Final = 250
+
+
+@dataclass(slots=True)
+class NewJob:
+    """A submission on its way: who asked, and what it is called from now on."""
+
+    request: Request
+    submission: Submission
+    id: int
+    t_submit: float
+
+    def ops(self) -> list[KvsOp]:
+        """Return the operations that store it."""
+        return [
+            put_op(kvs_key(self.id, "J"), self.submission.signed.encode()),
+            put_op(kvs_key(self.id, "jobspec"), self.submission.text),
+        ]
 
 
 class JobIngestService(Service):
@@ -28,17 +53,29 @@ class JobIngestService(Service):
 
     name = "job-ingest"
 
-    async def start(self, args: list[str]) -> None:
-        """Learn where job ids begin."""
-        self._batch: list[Submission] = []
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self._batch: list[NewJob] = []
         self._due = False
         self._committing = False
         self._submitted = 0
         self._rejected = 0
+        self._workers = ValidatorPool("")
+        self._generator: FluidGenerator | None = None
+
+    async def start(self, args: list[str]) -> None:
+        """Ask for the time that job ids begin at: after all those of earlier instances."""
         self._workers = ValidatorPool.from_args(args, self.ctx.attrs.get("local-uri") or "")
         timestamp = await self._first_timestamp()
-        self._ids = FluidGenerator(self.ctx.rank, timestamp, self.ctx.loop_time)
+        self._generator = FluidGenerator(self.ctx.rank, timestamp, self.ctx.loop_time)
         self.ctx.log.debug(f"fluid ts={self._ids.timestamp()}ms")
+
+    @property
+    def _ids(self) -> FluidGenerator:
+        """The generator; raises OSError(ENOSYS) while it is not known where ids begin."""
+        if self._generator is None:
+            raise OSError(errno.ENOSYS, "job-ingest is being loaded")
+        return self._generator
 
     async def _first_timestamp(self) -> int:
         if self.ctx.rank > 0:
@@ -59,7 +96,7 @@ class JobIngestService(Service):
         self._batch = []
         await self._workers.close()
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> JsonObject:
         """Return counts of submissions."""
         return {
             "submitted": self._submitted,
@@ -73,7 +110,7 @@ class JobIngestService(Service):
         return {"timestamp": self._ids.timestamp()}
 
     @request("submit", allow="guest")
-    def submit(self, req: Request) -> Any:
+    def submit(self, req: Request) -> Reply:
         """Take in a job {J, urgency, flags}."""
         try:
             item = check(
@@ -86,25 +123,22 @@ class JobIngestService(Service):
         except OSError:
             self._rejected += 1
             raise
-        item.request = req
         if self._workers.enabled and not self._workers.skips(item):
-            self.ctx.spawn(self._validate_then_add(item), "job-ingest:validate")
+            self.ctx.spawn(self._validate_then_add(req, item), "job-ingest:validate")
         else:
-            self._add(item)
+            self._add(req, item)
         return NO_REPLY
 
-    async def _validate_then_add(self, item: Submission) -> None:
+    async def _validate_then_add(self, req: Request, item: Submission) -> None:
         try:
             await self._workers.validate(item)
-            self._add(item)
+            self._add(req, item)
         except OSError as exc:
             self._rejected += 1
-            item.request.fail(exc)
+            req.fail(exc)
 
-    def _add(self, item: Submission) -> None:
-        item.id = self._ids.next()
-        item.t_submit = self.ctx.now()
-        self._batch.append(item)
+    def _add(self, req: Request, item: Submission) -> None:
+        self._batch.append(NewJob(req, item, self._ids.next(), self.ctx.now()))
         if not self._due and not self._committing:
             self._due = True
             self.ctx.call_soon(self._flush)
@@ -116,26 +150,23 @@ class JobIngestService(Service):
         if not batch:
             return
         self._committing = True
-        ops = []
-        for item in batch:
-            ops.append(put_op(kvs_key(item.id, "J"), item.signed.encode()))
-            ops.append(put_op(kvs_key(item.id, "jobspec"), item.text))
+        ops = [op for item in batch for op in item.ops()]
         self.ctx.handle.post(
             "kvs.commit", commit_request(ops), lambda msg: self._committed(msg, batch)
         )
 
-    def _committed(self, msg: Message, batch: list[Submission]) -> None:
+    def _committed(self, msg: Message, batch: list[NewJob]) -> None:
         self._committing = False
         self._flush()
         if msg.errnum:
             self._fail(batch, error_of(msg))
             return
-        payload = {"jobs": [item.job() for item in batch]}
+        payload = {"jobs": [item.submission.job(item.id, item.t_submit) for item in batch]}
         self.ctx.handle.post(
             "job-manager.submit", payload, lambda answer: self._accepted(answer, batch)
         )
 
-    def _accepted(self, msg: Message, batch: list[Submission]) -> None:
+    def _accepted(self, msg: Message, batch: list[NewJob]) -> None:
         if msg.errnum:
             self._purge(batch)
             self._fail(batch, error_of(msg))
@@ -154,12 +185,12 @@ class JobIngestService(Service):
                 self._submitted += 1
                 item.request.respond({"id": item.id})
 
-    def _fail(self, batch: list[Submission], exc: OSError) -> None:
+    def _fail(self, batch: list[NewJob], exc: OSError) -> None:
         self._rejected += len(batch)
         for item in batch:
             item.request.fail(exc)
 
-    def _purge(self, batch: list[Submission]) -> None:
+    def _purge(self, batch: list[NewJob]) -> None:
         """Remove rejected jobs from the KVS."""
         ops = [unlink_op(kvs_key(item.id)) for item in batch]
 

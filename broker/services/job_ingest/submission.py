@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import re
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from broker.services.job_ingest.validate import InvalidJobspec, validate
 from flux.constants import (
@@ -17,46 +18,34 @@ from flux.constants import (
 from flux.security import unwrap
 from flux.wire import json
 
+if TYPE_CHECKING:
+    from flux.wire.json import JsonObject
+
 KNOWN_FLAGS: Final = FLUX_JOB_DEBUG | FLUX_JOB_WAITABLE | FLUX_JOB_NOVALIDATE
 _TOKEN: Final = re.compile(r"[A-Za-z]+|-?[0-9.]+|\S")
 
 
+@dataclass(frozen=True, slots=True)
 class Submission:
     """A checked submission; ``text`` is the jobspec as it was sent, ``signed`` as it was signed."""
 
-    __slots__ = (
-        "flags",
-        "id",
-        "jobspec",
-        "request",
-        "signed",
-        "t_submit",
-        "text",
-        "urgency",
-        "userid",
-    )
+    userid: int
+    signed: str
+    text: bytes
+    jobspec: object
+    urgency: int
+    flags: int
 
-    def __init__(
-        self, userid: int, signed: str, text: bytes, jobspec: Any, urgency: int, flags: int
-    ) -> None:
-        self.userid = userid
-        self.signed = signed
-        self.text = text
-        self.jobspec = jobspec
-        self.urgency = urgency
-        self.flags = flags
-        self.id = 0
-        self.t_submit = 0.0
-        self.request: Any = None
-
-    def job(self) -> dict[str, Any]:
-        """Return the entry for ``job-manager.submit``."""
+    def job(self, id: int, t_submit: float) -> JsonObject:
+        """Return the entry for ``job-manager.submit``: the job with its id and the time it came,
+        in seconds since the epoch.
+        """
         return {
-            "id": self.id,
+            "id": id,
             "userid": self.userid,
             "urgency": self.urgency,
             "flags": self.flags,
-            "t_submit": self.t_submit,
+            "t_submit": t_submit,
             "jobspec": self.jobspec,
         }
 
@@ -99,7 +88,7 @@ def check_limits(urgency: int, flags: int, *, is_owner: bool) -> None:
         raise OSError(errno.EPERM, "only the instance owner can submit with FLUX_JOB_NOVALIDATE")
 
 
-def decode(text: bytes) -> Any:
+def decode(text: bytes) -> object:
     """Return the jobspec in ``text``; raises OSError(EINVAL) with the reason when it is not
     JSON.
     """
@@ -109,6 +98,7 @@ def decode(text: bytes) -> Any:
         near = f"near '{token.group()}'" if token else "near end of file"
         raise OSError(errno.EINVAL, f"jobspec: invalid JSON: '[' or '{{' expected {near}")
     try:
-        return json.loads(text)
+        jobspec: object = json.loads(text)
     except ValueError as exc:
         raise OSError(errno.EINVAL, f"jobspec: invalid JSON: {exc}") from exc
+    return jobspec

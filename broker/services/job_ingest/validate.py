@@ -8,8 +8,10 @@ Accepts what the RFC's JSON schema accepts and the RFC's text requires besides:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from flux.wire.json import JsonObject
 
 TOP_KEYS: Final = ("attributes", "resources", "tasks", "version")
 VERTEX_KEYS: Final = {
@@ -30,14 +32,21 @@ def _require(ok: bool, text: str) -> None:
         raise InvalidJobspec(text)
 
 
+def _object(value: object, text: str) -> JsonObject:
+    """Return ``value`` if it is an object; raises InvalidJobspec with ``text`` if it is not."""
+    if not isinstance(value, dict):
+        raise InvalidJobspec(text)
+    return value
+
+
 def _is_integer(value: object) -> bool:
     """Whether a JSON schema calls a value an integer: 2.0 is one, true is not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
 
 
-def validate(jobspec: Any) -> None:
-    """Return if ``jobspec`` is valid; raises InvalidJobspec."""
-    _require(isinstance(jobspec, dict), "jobspec must be an object")
+def validate(value: object) -> None:
+    """Return if ``value`` is a valid jobspec; raises InvalidJobspec."""
+    jobspec = _object(value, "jobspec must be an object")
     for key in TOP_KEYS:
         _require(key in jobspec, f"Missing key ({key})")
     _require(
@@ -57,11 +66,10 @@ def validate(jobspec: Any) -> None:
         _task(task)
 
 
-def _attributes(attributes: Any) -> None:
-    _require(isinstance(attributes, dict), "attributes must be an object")
+def _attributes(value: object) -> None:
+    attributes = _object(value, "attributes must be an object")
     _require("system" in attributes, "attributes.system is a required key")
-    system = attributes["system"]
-    _require(isinstance(system, dict), "attributes.system must be an object")
+    system = _object(attributes["system"], "attributes.system must be an object")
     _require("duration" in system, "attributes.system.duration is a required key")
     duration = system["duration"]
     is_number = isinstance(duration, int | float) and not isinstance(duration, bool)
@@ -76,19 +84,18 @@ def _attributes(attributes: Any) -> None:
         _require(key in ("system", "user"), f"attributes.{key} is not allowed")
 
 
-def _top_resource(vertex: Any) -> None:
-    kind = vertex.get("type") if isinstance(vertex, dict) else None
-    if kind == "node":
-        _vertex(vertex, "node", ("type", "count", "with"))
+def _top_resource(value: object) -> None:
+    if _type_of(value) == "node":
+        vertex = _vertex(value, "node", ("type", "count", "with"))
         inner = vertex["with"]
         _require(isinstance(inner, list) and len(inner) == 1, "a node must contain one slot")
         _slot(inner[0])
     else:
-        _slot(vertex)
+        _slot(value)
 
 
-def _slot(vertex: Any) -> None:
-    _vertex(vertex, "slot", ("type", "count", "with", "label"))
+def _slot(value: object) -> None:
+    vertex = _vertex(value, "slot", ("type", "count", "with", "label"))
     _require(isinstance(vertex["label"], str), "slot label must be a string")
     inner = vertex["with"]
     _require(
@@ -96,13 +103,18 @@ def _slot(vertex: Any) -> None:
         "a slot must contain cores and may contain gpus",
     )
     for child in inner:
-        kind = child.get("type") if isinstance(child, dict) else None
-        _vertex(child, "gpu" if kind == "gpu" else "core", ("type", "count"))
+        kind = "gpu" if _type_of(child) == "gpu" else "core"
+        _vertex(child, kind, ("type", "count"))
     _require(any(child["type"] == "core" for child in inner), "a slot must contain cores")
 
 
-def _vertex(vertex: Any, kind: str, required: tuple[str, ...]) -> None:
-    _require(isinstance(vertex, dict), "resource must be an object")
+def _type_of(vertex: object) -> object:
+    return vertex.get("type") if isinstance(vertex, dict) else None
+
+
+def _vertex(value: object, kind: str, required: tuple[str, ...]) -> JsonObject:
+    """Check what all resources have in common; returns the resource."""
+    vertex = _object(value, "resource must be an object")
     for key in required:
         _require(key in vertex, f"Missing key ({key}) in resource")
     _require(vertex["type"] == kind, f"resource type {vertex['type']!r} is not allowed here")
@@ -115,10 +127,11 @@ def _vertex(vertex: Any, kind: str, required: tuple[str, ...]) -> None:
     allowed = VERTEX_KEYS[kind]
     for key in vertex:
         _require(key in allowed, f"key {key} is not allowed in resource {kind}")
+    return vertex
 
 
-def _task(task: Any) -> None:
-    _require(isinstance(task, dict), "task must be an object")
+def _task(value: object) -> None:
+    task = _object(value, "task must be an object")
     for key in TASK_KEYS:
         _require(key in task, f"Missing key ({key}) in task")
     for key in task:
@@ -137,14 +150,12 @@ def _task(task: Any) -> None:
     _task_count(task["count"])
 
 
-def _task_count(count: Any) -> None:
-    _require(
-        isinstance(count, Mapping) and len(count) == 1,
-        "task count must have one key, per_slot or total",
-    )
-    ((key, value),) = count.items()
+def _task_count(value: object) -> None:
+    count = _object(value, "task count must have one key, per_slot or total")
+    _require(len(count) == 1, "task count must have one key, per_slot or total")
+    ((key, number),) = count.items()
     if key == "per_slot":
-        _require(_is_integer(value) and value == 1, "per_slot count must be 1")
+        _require(_is_integer(number) and number == 1, "per_slot count must be 1")
     else:
         _require(key == "total", f"key {key} is not allowed in task count")
-        _require(_is_integer(value) and value >= 1, "total count must be an integer >= 1")
+        _require(_is_integer(number) and number >= 1, "total count must be an integer >= 1")

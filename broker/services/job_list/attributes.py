@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from broker.services.job_list.record import ListedJob
 
-Getter = Callable[[ListedJob], Any]
+if TYPE_CHECKING:
+    from flux.wire.json import JsonObject
+
+Getter = Callable[[ListedJob], object]
 
 
 def _when_inactive(getter: Getter) -> Getter:
@@ -50,7 +53,7 @@ ATTRIBUTES: Final[Mapping[str, Getter]] = {
 }
 
 
-def getters(attrs: Iterable[Any]) -> list[tuple[str, Getter]]:
+def getters(attrs: Iterable[object]) -> list[tuple[str, Getter]]:
     """Return the getters for ``attrs``; raises OSError(EINVAL) for an unknown attribute.
 
     ``id`` is always part of a job and need not be asked for.
@@ -65,9 +68,9 @@ def getters(attrs: Iterable[Any]) -> list[tuple[str, Getter]]:
     return found
 
 
-def describe(job: ListedJob, wanted: Iterable[tuple[str, Getter]]) -> dict[str, Any]:
+def describe(job: ListedJob, wanted: Iterable[tuple[str, Getter]]) -> JsonObject:
     """Return a job's id and the attributes it has of those ``wanted``."""
-    values: dict[str, Any] = {"id": job.id}
+    values: JsonObject = {"id": job.id}
     for name, getter in wanted:
         value = getter(job)
         if value is not None:

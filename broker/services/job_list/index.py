@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from broker.services.job_list.record import ListedJob
 from flux.constants import (
@@ -25,6 +25,9 @@ from flux.constants import (
     FLUX_USERID_UNKNOWN,
 )
 from flux.job.state_names import LISTED_STATES, SINGLE_STATES, state_name
+
+if TYPE_CHECKING:
+    from flux.wire.json import JsonMapping, JsonObject
 
 _LISTED: Final = tuple(state for state in SINGLE_STATES if state != FLUX_JOB_STATE_NEW)
 _PENDING: Final = tuple(state for state in _LISTED if state & FLUX_JOB_STATE_PENDING)
@@ -67,11 +70,11 @@ class JobIndex:
     def update(
         self,
         id: int,
-        entry: Mapping[str, Any],
+        entry: JsonMapping,
         *,
         seq: int | None = None,
-        jobspec: Mapping[str, Any] | None = None,
-        resources: Mapping[str, Any] | None = None,
+        jobspec: JsonMapping | None = None,
+        resources: JsonMapping | None = None,
     ) -> ListedJob:
         """Apply one event of the journal to a job, which is created at its first event.
 
@@ -194,7 +197,7 @@ class JobIndex:
             if name is None or job.name == name:
                 yield job
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> JsonObject:
         """Return the counts of ``job-list.job-stats``; ``failed`` counts every job that was no
         success.
         """

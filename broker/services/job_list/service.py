@@ -9,7 +9,7 @@ import errno
 import sys
 from collections.abc import Callable
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING
 
 from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.job_list.attributes import ATTRIBUTES, describe, getters
@@ -18,7 +18,13 @@ from flux.constants import FLUX_USERID_UNKNOWN
 from flux.job.JobID import kvs_key
 from flux.job.purge import purged_ids
 from flux.kvs_txn import PRIMARY, TREEOBJ
-from flux.wire.message import Message
+from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from broker.context import Context
+    from broker.service import Answer, Reply
+    from flux.wire.json import JsonObject
+    from flux.wire.message import Message
 
 RETRY_SECONDS = 0.1
 APPEAR_SECONDS = 10.0
@@ -32,11 +38,15 @@ class JobListService(Service):
 
     name = "job-list"
 
-    async def start(self, args: list[str]) -> None:
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
         self._index = self._filling = JobIndex()
         self._waiting: dict[int, list[Request]] = {}
         self._early: list[tuple[Callable[[Request], None], Request]] = []
         self._ready = False
+
+    async def start(self, args: list[str]) -> None:
+        """Follow the job manager's journal."""
         self.ctx.spawn(self._follow(), "job-list journal")
 
     # The journal
@@ -72,7 +82,7 @@ class JobListService(Service):
             self._index.purge(id)
             self._filling.purge(id)
 
-    def _take(self, events: list[dict[str, Any]]) -> None:
+    def _take(self, events: list[JsonObject]) -> None:
         for item in events:
             id = item["id"]
             try:
@@ -105,7 +115,7 @@ class JobListService(Service):
             except OSError as exc:
                 req.fail(exc)
 
-    def _when_ready(self, req: Request, answer: Callable[[Request], None]) -> Any:
+    def _when_ready(self, req: Request, answer: Callable[[Request], None]) -> Reply:
         """Answer a query now, or after the jobs of an earlier run are known."""
         if self._ready:
             answer(req)
@@ -116,7 +126,7 @@ class JobListService(Service):
     # Queries
 
     @request("list", allow="guest")
-    def list_jobs(self, req: Request) -> Any:
+    def list_jobs(self, req: Request) -> Reply:
         """List jobs of ``userid`` in ``states`` with ``results``, at most ``max_entries`` (0: all),
         with ``attrs``.
         """
@@ -133,7 +143,7 @@ class JobListService(Service):
         req.respond({"jobs": [describe(job, wanted) for job in islice(chosen, limit)]})
 
     @request("list-inactive", allow="guest")
-    def list_inactive(self, req: Request) -> Any:
+    def list_inactive(self, req: Request) -> Reply:
         """List jobs that ended after ``since``, newest first, those called ``name`` if it is
         given.
         """
@@ -141,12 +151,11 @@ class JobListService(Service):
 
     def _list_inactive(self, req: Request) -> None:
         wanted = getters(req.get("attrs", list))
-        since = float(req.get("since", (int, float), 0.0))  # type: ignore[arg-type]
-        chosen = self._index.inactive_since(since, req.payload.get("name"))
+        chosen = self._index.inactive_since(_since(req), req.payload.get("name"))
         req.respond({"jobs": [describe(job, wanted) for job in islice(chosen, _limit(req))]})
 
     @request("list-id", allow="guest")
-    def list_id(self, req: Request) -> Any:
+    def list_id(self, req: Request) -> Answer:
         """Return one job; a job just submitted is waited for, an unknown one is ENOENT."""
         getters(req.get("attrs", list))
         id = req.get("id", int)
@@ -164,7 +173,7 @@ class JobListService(Service):
         else:
             req.respond({"job": describe(job, getters(req.payload["attrs"]))})
 
-    async def _wait_for(self, req: Request, id: int) -> Any:
+    async def _wait_for(self, req: Request, id: int) -> Reply:
         """Answer once a job that exists in the KVS appears in the journal."""
         key = kvs_key(id, "eventlog")
         self._waiting.setdefault(id, []).append(req)
@@ -203,22 +212,30 @@ class JobListService(Service):
                 del self._waiting[id]
 
     @request("list-attrs", allow="guest")
-    def list_attrs(self, req: Request) -> dict[str, Any]:
+    def list_attrs(self, req: Request) -> JsonObject:
         """Name every attribute."""
         return {"attrs": ["id", *ATTRIBUTES]}
 
     @request("job-stats", allow="guest")
-    def job_stats(self, req: Request) -> Any:
+    def job_stats(self, req: Request) -> Reply:
         """Count jobs by state and the unsuccessful ones by cause."""
         return self._when_ready(req, lambda req: req.respond(self._index.stats()))
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> JsonObject:
         """The number of jobs and of clients that wait for one to appear."""
         counts = self._index.stats()["job_states"]
         return {
             "jobs": counts,
             "idsync": {"waiting": sum(len(reqs) for reqs in self._waiting.values())},
         }
+
+
+def _since(req: Request) -> float:
+    """Return ``since`` in seconds since the epoch; raises OSError(EPROTO) if it is not a number."""
+    since: object = req.payload.get("since", 0.0)
+    if not isinstance(since, int | float) or isinstance(since, bool):
+        raise os_error(errno.EPROTO)
+    return float(since)
 
 
 def _limit(req: Request) -> int | None:

@@ -188,3 +188,13 @@ async def test_other_ranks_take_the_time_of_the_parent() -> None:
 async def test_bad_arguments(args: list[str]) -> None:
     with pytest.raises(OSError, match=r"worker-count|unknown"):
         await World().h.start(args)
+
+
+@pytest.mark.parametrize("topic", ["submit", "getinfo"])
+async def test_what_comes_before_it_is_known_where_ids_begin_is_refused(topic: str) -> None:
+    world = World()
+    request = payload() if topic == "submit" else {}
+    with pytest.raises(OSError, match="job-ingest is being loaded") as caught:
+        await world.h.request(f"job-ingest.{topic}", request)
+    assert caught.value.errno == errno.ENOSYS
+    assert not world.commits
