@@ -4,7 +4,10 @@ time (flux-mini(1)).
 
 from __future__ import annotations
 
-from broker.jobtap.plugin import Args, JobtapPlugin
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from broker.jobtap.plugin import Args, JobtapPlugin
 
 
 def _begin_time(plugin: JobtapPlugin, topic: str, args: Args) -> None:

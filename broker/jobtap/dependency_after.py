@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from broker.jobtap.plugin import Args, JobtapPlugin
 from flux.job.JobID import id_encode, id_parse
 
 if TYPE_CHECKING:
+    from broker.jobtap.plugin import Args, JobtapPlugin
     from broker.services.job_manager.states import Job
 
 KINDS: Final = {

@@ -8,7 +8,7 @@ with `JobtapPlugin.add_handler`; each is called as ``handler(plugin, topic, args
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -99,7 +99,7 @@ class Args:
         self.out: JsonObject = {}
         self.unavailable = False
 
-    def __getitem__(self, key: str) -> object:
+    def __getitem__(self, key: str) -> Any:
         """Return an argument by its name in the manual; raises KeyError for one this callback does
         not have.
         """

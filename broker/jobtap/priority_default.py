@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from broker.jobtap.plugin import Args, JobtapPlugin
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from broker.jobtap.plugin import Args, JobtapPlugin
 
 
 def _priority(plugin: JobtapPlugin, topic: str, args: Args) -> None:

@@ -6,12 +6,13 @@ encoding than one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from flux.wire import json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from flux.wire.json import JsonMapping
 
 RECENT_LIMIT = 1024

@@ -10,10 +10,9 @@ import asyncio
 import errno
 from typing import TYPE_CHECKING
 
-from broker.context import Context
 from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.job_info.logs import JobLog, JobLogs
-from broker.services.job_info.watch import GUEST, GuestWatch, MainWatch, RemoteWatch, Watch
+from broker.services.job_info.watch import GUEST, GuestWatch, LogWatch, MainWatch, RemoteWatch
 from flux.job.JobID import kvs_key
 from flux.job.purge import purged_ids
 from flux.kvs_txn import PRIMARY
@@ -22,6 +21,7 @@ from flux.wire import json
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
+    from broker.context import Context
     from broker.service import Answer, Reply
     from flux.wire.json import JsonObject
     from flux.wire.message import Message
@@ -39,8 +39,8 @@ class JobInfoService(Service):
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        self._logs = JobLogs()
-        self._watches: dict[tuple[str, int], Watch] = {}
+        self.logs = JobLogs()
+        self._watches: dict[tuple[str, int], LogWatch] = {}
         self._opening: dict[tuple[str, int], Request] = {}
         self._lookups = 0
 
@@ -54,10 +54,10 @@ class JobInfoService(Service):
         while True:
             try:
                 async with self.ctx.handle.stream("job-manager.events-journal") as stream:
-                    for log in self._logs.active():
+                    for log in self.logs.active():
                         self.ctx.spawn(self._reload(log.id), "job-info reload")
                     async for batch in stream:
-                        for id in self._logs.feed(batch["events"]):
+                        for id in self.logs.feed(batch["events"]):
                             self.ctx.spawn(self._reload(id), "job-info reload")
             except OSError as exc:
                 if exc.errno not in (errno.ENOSYS, errno.ECONNRESET):
@@ -69,12 +69,12 @@ class JobInfoService(Service):
     @event("job-purge-inactive")
     def on_purge(self, msg: Message) -> None:
         """Forget purged jobs."""
-        self._logs.forget(purged_ids(msg))
+        self.logs.forget(purged_ids(msg))
 
     async def _reload(self, id: int) -> None:
         """Read what the journal did not tell."""
         try:
-            self._logs.load(id, await self._value(id, "eventlog"))
+            self.logs.load(id, await self._value(id, "eventlog"))
         except OSError as exc:
             self.ctx.log.err(f"job {id}: eventlog: {exc.strerror}")
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
@@ -92,10 +92,10 @@ class JobInfoService(Service):
         """Return a job's eventlog; raises OSError: ENOENT for an unknown job, EPERM for somebody
         else's.
         """
-        log = self._logs.get(id)
+        log = self.logs.get(id)
         if log is None:
             text = await self._value(id, "eventlog")
-            log = self._logs.get(id)
+            log = self.logs.get(id)
             if log is None:
                 log = JobLog(id)
                 try:
@@ -103,7 +103,7 @@ class JobInfoService(Service):
                 except (ValueError, KeyError, TypeError):
                     raise OSError(errno.EPROTO, f"job {id}: malformed eventlog") from None
                 if not log.ended:
-                    log = self._logs.load(id, text)
+                    log = self.logs.load(id, text)
         self._check_access(req, log)
         return log
 
@@ -136,7 +136,7 @@ class JobInfoService(Service):
             answer: JsonObject = await self.ctx.handle.rpc("job-info.lookup", payload, nodeid=0)
             return answer
         self._lookups += 1
-        log = self._logs.get(id)
+        log = self.logs.get(id)
         if log is not None:
             self._check_access(req, log)
         elif not req.is_owner or "userid" in req.payload:
@@ -164,7 +164,7 @@ class JobInfoService(Service):
         req.get("flags", int, 0)
         if self.ctx.rank != 0:
             return self._begin(RemoteWatch(req, self._forget, self._forwarded(req), self.ctx))
-        log = self._logs.get(id)
+        log = self.logs.get(id)
         if log is None:
             self._opening[req.sender, req.matchtag] = req
             return self._watch_later(req, id, path)
@@ -192,7 +192,7 @@ class JobInfoService(Service):
         watch.begin()
         return NO_REPLY
 
-    def _forget(self, watch: Watch) -> None:
+    def _forget(self, watch: LogWatch) -> None:
         self._watches.pop((watch.req.sender, watch.req.matchtag), None)
 
     @request("eventlog-watch-cancel", allow="guest")
@@ -222,6 +222,6 @@ class JobInfoService(Service):
         return {
             "lookups": self._lookups,
             "watchers": len(self._watches),
-            "listeners": self._logs.listener_count(),
-            "eventlogs": len(self._logs),
+            "listeners": self.logs.listener_count(),
+            "eventlogs": len(self.logs),
         }

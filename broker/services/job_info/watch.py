@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import errno
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from broker.context import Context
-from broker.service import Request
 from broker.services.job_info.logs import JobLog, encode
 from flux.constants import FLUX_KVS_WAITCREATE, FLUX_KVS_WATCH, FLUX_KVS_WATCH_APPEND
 from flux.job.follow import EXEC, OUTPUT
@@ -23,6 +20,10 @@ from flux.treeobj import decode_val
 from flux.wire.message import STREAMING, Message, request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.context import Context
+    from broker.service import Request
     from flux.wire.json import JsonObject
 
 GUEST: Final = "guest."
@@ -31,10 +32,10 @@ _STANDARD: Final = frozenset((EXEC, "guest.input", OUTPUT))
 _WATCH_FLAGS: Final = FLUX_KVS_WATCH | FLUX_KVS_WAITCREATE | FLUX_KVS_WATCH_APPEND
 
 
-class Watch:
+class LogWatch:
     """One client's streaming request; ``forget`` is called when it ends."""
 
-    def __init__(self, req: Request, forget: Callable[[Watch], None]) -> None:
+    def __init__(self, req: Request, forget: Callable[[LogWatch], None]) -> None:
         self.req = req
         self._forget = forget
         self.done = False
@@ -58,10 +59,10 @@ class Watch:
         """Let go of what the watch listens to."""
 
 
-class MainWatch(Watch):
+class MainWatch(LogWatch):
     """A watch of the job's own eventlog: what is known at once, then what comes."""
 
-    def __init__(self, req: Request, forget: Callable[[Watch], None], log: JobLog) -> None:
+    def __init__(self, req: Request, forget: Callable[[LogWatch], None], log: JobLog) -> None:
         super().__init__(req, forget)
         self._log = log
 
@@ -91,11 +92,11 @@ class MainWatch(Watch):
             self._log.listeners.remove(self)
 
 
-class GuestWatch(Watch):
+class GuestWatch(LogWatch):
     """A watch of an eventlog below ``guest.``; ``path`` as the client names it."""
 
     def __init__(
-        self, req: Request, forget: Callable[[Watch], None], log: JobLog, path: str, ctx: Context
+        self, req: Request, forget: Callable[[LogWatch], None], log: JobLog, path: str, ctx: Context
     ) -> None:
         super().__init__(req, forget)
         self._log = log
@@ -211,11 +212,11 @@ class GuestWatch(Watch):
             self.finish(msg.errnum, msg.text() or None)
 
 
-class RemoteWatch(Watch):
+class RemoteWatch(LogWatch):
     """A watch that rank 0 carries out for a client of this rank."""
 
     def __init__(
-        self, req: Request, forget: Callable[[Watch], None], payload: JsonObject, ctx: Context
+        self, req: Request, forget: Callable[[LogWatch], None], payload: JsonObject, ctx: Context
     ) -> None:
         super().__init__(req, forget)
         self._payload = payload

@@ -7,8 +7,10 @@ rank) and 10 bits of sequence.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GENERATOR_BITS: Final = 14
 SEQUENCE_BITS: Final = 10

@@ -1,4 +1,4 @@
-"""Worker processes that check jobspecs with plugins of flux.job.validator, when the module is told
+"""ValidatorProcess processes that check jobspecs with plugins of flux.job.validator, when the module is told
 to use any.
 
 A worker is ``python -m flux.job.validator``: one JSON object a line in, one a line out, in order.
@@ -12,17 +12,19 @@ import errno
 import os
 import sys
 from collections import deque
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from broker.services.job_ingest.submission import Submission
 from flux.constants import FLUX_JOB_NOVALIDATE
 from flux.wire import json
+
+if TYPE_CHECKING:
+    from broker.services.job_ingest.submission import Submission
 
 DEFAULT_WORKERS: Final = 2
 _LINE_LIMIT: Final = 1 << 24
 
 
-class Worker:
+class ValidatorProcess:
     """One worker process, started with the first job it is given."""
 
     def __init__(self, command: list[str], uri: str) -> None:
@@ -118,7 +120,7 @@ class ValidatorPool:
             f"--plugins={plugins}",
             *[a for a in args.split(",") if a],
         ]
-        self._workers = [Worker(command, uri) for _ in range(count if plugins else 0)]
+        self._workers = [ValidatorProcess(command, uri) for _ in range(count if plugins else 0)]
 
     @classmethod
     def from_args(cls, args: list[str], uri: str) -> ValidatorPool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, insort
-from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +26,8 @@ from flux.constants import (
 from flux.job.state_names import LISTED_STATES, SINGLE_STATES, state_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flux.wire.json import JsonMapping, JsonObject
 
 _LISTED: Final = tuple(state for state in SINGLE_STATES if state != FLUX_JOB_STATE_NEW)

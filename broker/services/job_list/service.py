@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import sys
-from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,8 @@ from flux.kvs_txn import PRIMARY, TREEOBJ
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from broker.context import Context
     from broker.service import Answer, Reply
     from flux.wire.json import JsonObject
@@ -40,10 +41,10 @@ class JobListService(Service):
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        self._index = self._filling = JobIndex()
+        self.index = self._filling = JobIndex()
         self._waiting: dict[int, list[Request]] = {}
         self._early: list[tuple[Callable[[Request], None], Request]] = []
-        self._ready = False
+        self.ready = False
 
     async def start(self, args: list[str]) -> None:
         """Follow the job manager's journal."""
@@ -59,8 +60,8 @@ class JobListService(Service):
                 ) as stream:
                     # While the past is read again, queries are answered from what was known before.
                     self._filling = JobIndex()
-                    if not self._ready:
-                        self._index = self._filling
+                    if not self.ready:
+                        self.index = self._filling
                     async for batch in stream:
                         self._take(batch["events"])
                         if batch.get("replayed"):
@@ -79,7 +80,7 @@ class JobListService(Service):
     def on_purge(self, msg: Message) -> None:
         """Forget purged jobs."""
         for id in purged_ids(msg):
-            self._index.purge(id)
+            self.index.purge(id)
             self._filling.purge(id)
 
     def _take(self, events: list[JsonObject]) -> None:
@@ -96,7 +97,7 @@ class JobListService(Service):
             except Exception as exc:  # whatever is wrong with one event, the others count
                 self.ctx.log.err(f"job {id}: cannot apply event {item.get('entry')}: {exc!r}")
                 continue
-            if self._waiting and self._index is self._filling:
+            if self._waiting and self.index is self._filling:
                 self._answer_waiting(id)
 
     def _answer_waiting(self, id: int) -> None:
@@ -104,9 +105,9 @@ class JobListService(Service):
             self._answer_id(req)
 
     def _become_ready(self) -> None:
-        self._ready = True
-        self._index = self._filling
-        for id in [id for id in self._waiting if id in self._index]:
+        self.ready = True
+        self.index = self._filling
+        for id in [id for id in self._waiting if id in self.index]:
             self._answer_waiting(id)
         early, self._early = self._early, []
         for answer, req in early:
@@ -117,7 +118,7 @@ class JobListService(Service):
 
     def _when_ready(self, req: Request, answer: Callable[[Request], None]) -> Reply:
         """Answer a query now, or after the jobs of an earlier run are known."""
-        if self._ready:
+        if self.ready:
             answer(req)
         else:
             self._early.append((answer, req))
@@ -135,7 +136,7 @@ class JobListService(Service):
     def _list_jobs(self, req: Request) -> None:
         wanted = getters(req.get("attrs", list))
         limit = _limit(req)
-        chosen = self._index.select(
+        chosen = self.index.select(
             req.get("states", int, 0),
             req.get("results", int, 0),
             req.get("userid", int, FLUX_USERID_UNKNOWN),
@@ -151,7 +152,7 @@ class JobListService(Service):
 
     def _list_inactive(self, req: Request) -> None:
         wanted = getters(req.get("attrs", list))
-        chosen = self._index.inactive_since(_since(req), req.payload.get("name"))
+        chosen = self.index.inactive_since(_since(req), req.payload.get("name"))
         req.respond({"jobs": [describe(job, wanted) for job in islice(chosen, _limit(req))]})
 
     @request("list-id", allow="guest")
@@ -161,13 +162,13 @@ class JobListService(Service):
         id = req.get("id", int)
         if not 0 <= id < MAX_ID:
             raise OSError(errno.ENOENT, "")
-        if id not in self._index:
+        if id not in self.index:
             return self._wait_for(req, id)
         self._answer_id(req)
         return NO_REPLY
 
     def _answer_id(self, req: Request) -> None:
-        job = self._index.get(req.payload["id"])
+        job = self.index.get(req.payload["id"])
         if job is None:
             req.error(errno.ENOENT)
         else:
@@ -188,7 +189,7 @@ class JobListService(Service):
         return NO_REPLY
 
     def _give_up(self, req: Request, id: int) -> None:
-        if self._ready:
+        if self.ready:
             self._refuse(req, id)
         else:  # the job may be among those still to be read
             self.ctx.call_later(APPEAR_SECONDS, self._give_up, req, id)
@@ -219,11 +220,11 @@ class JobListService(Service):
     @request("job-stats", allow="guest")
     def job_stats(self, req: Request) -> Reply:
         """Count jobs by state and the unsuccessful ones by cause."""
-        return self._when_ready(req, lambda req: req.respond(self._index.stats()))
+        return self._when_ready(req, lambda req: req.respond(self.index.stats()))
 
     def stats(self) -> JsonObject:
         """The number of jobs and of clients that wait for one to appear."""
-        counts = self._index.stats()["job_states"]
+        counts = self.index.stats()["job_states"]
         return {
             "jobs": counts,
             "idsync": {"waiting": sum(len(reqs) for reqs in self._waiting.values())},

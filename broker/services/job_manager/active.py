@@ -9,13 +9,14 @@ appends it is written anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from broker.services.job_manager.events import JournalEvent
 from flux.kvs_txn import APPEND, put_op
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from broker.services.job_manager.events import JournalEvent
     from flux.kvs_types import KvsOp
 
 ACTIVE_KEY: Final = "checkpoint.job-active"

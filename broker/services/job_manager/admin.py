@@ -10,7 +10,7 @@ from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
     from broker.service import Reply, Request
-    from broker.services.job_manager.core import Core
+    from broker.services.job_manager.core import ManagerCore
     from broker.services.job_manager.submission import Submissions
     from flux.wire.json import JsonObject
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class QueueAdmin:
     """Enabling submission, starting scheduling, waiting for quiet, loading plugins."""
 
-    def __init__(self, core: Core, submissions: Submissions) -> None:
+    def __init__(self, core: ManagerCore, submissions: Submissions) -> None:
         self._core = core
         self._submissions = submissions
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from broker.service import Reply, Request
-    from broker.services.job_manager.core import Core
+    from broker.services.job_manager.core import ManagerCore
     from broker.services.job_manager.states import Job
 
 EVERYBODY = (USERID_UNKNOWN, USERID_UNKNOWN_JSON)
@@ -36,7 +36,7 @@ MAX_ANNOTATIONS = 1 << 16
 class JobControl:
     """What flux-job(1) asks for."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: ManagerCore) -> None:
         self._core = core
 
     @request("raise", allow="guest")

@@ -1,7 +1,7 @@
 """What the parts of the job manager share: the state machine, the journal, and the turn that
 carries decisions out.
 
-Parts change jobs by way of `Core.machine` and then ask for a turn with `Core.turn_soon`. One turn
+Parts change jobs by way of `ManagerCore.machine` and then ask for a turn with `ManagerCore.turn_soon`. One turn
 at the end of the loop's round does it all: what happened in a round is committed together.
 """
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     """Has requests for a topic answered by a function, guests' too."""
 
 
-class Core:
+class ManagerCore:
     """State and driver of the job manager.
 
     ``refusals`` holds why the store refused submissions, until who submitted them is told.

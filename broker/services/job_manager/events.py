@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from broker.jobtap.plugin import redacted
-from broker.services.job_manager.states import Job
 from flux.job.JobID import kvs_key
 from flux.kvs_txn import APPEND, put_op
 from flux.wire import json
 
 if TYPE_CHECKING:
+    from broker.services.job_manager.states import Job
     from flux.job.types import EventEntry
     from flux.kvs_types import KvsOp
     from flux.wire.json import JsonObject

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from broker.service import Reply, Request
-    from broker.services.job_manager.core import Core
+    from broker.services.job_manager.core import ManagerCore
 
 
 class History:
     """The journal's readers, the jobs of earlier instances."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: ManagerCore) -> None:
         self._core = core
         self._walks = 0
         self._purged: set[int] = set()

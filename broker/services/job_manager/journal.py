@@ -15,10 +15,8 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, Protocol
 
-from broker.context import Context
 from broker.services.job_manager.active import ActiveIndex
 from broker.services.job_manager.events import (
     VOLATILE,
@@ -30,16 +28,19 @@ from broker.services.job_manager.events import (
     events_of,
     extra_of,
 )
-from broker.services.job_manager.readers import Reader
-from broker.services.job_manager.states import Job
 from flux.job.JobID import kvs_key
 from flux.kvs_txn import SYNC, commit_request, put_op
 from flux.wire.errors import error_of
-from flux.wire.message import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from broker.context import Context
+    from broker.services.job_manager.readers import Reader
+    from broker.services.job_manager.states import Job
     from flux.job.types import EventEntry
     from flux.wire.json import JsonObject
+    from flux.wire.message import Message
 
 RETRY_FIRST: Final = 0.1
 RETRY_LAST: Final = 5.0

@@ -8,7 +8,6 @@ far as it can go. What has to be done about it is left in `decisions` and the ev
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from broker.services.job_manager.decisions import (
@@ -43,6 +42,8 @@ from flux.job.lifecycle import (
 from flux.wire.message import USERID_UNKNOWN_JSON
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flux.job.types import EventEntry
     from flux.wire.json import JsonMapping, JsonObject
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from broker.service import Request
-    from broker.services.job_manager.core import Core
+    from broker.services.job_manager.core import ManagerCore
     from broker.services.job_manager.history import History
     from flux.wire.message import Message
 
@@ -59,7 +59,7 @@ class JobPurge:
     the instance owner.
     """
 
-    def __init__(self, core: Core, history: History) -> None:
+    def __init__(self, core: ManagerCore, history: History) -> None:
         self._core = core
         self._history = history
         self.purged = 0

@@ -5,8 +5,10 @@ oldest.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_ID: Final = 0xFFFFFFFFFFFFFFFF
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from broker.service import Request
-from broker.services.job_manager.events import JournalEvent
-from broker.services.job_manager.states import Job
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from broker.service import Request
+    from broker.services.job_manager.events import JournalEvent
+    from broker.services.job_manager.states import Job
 
 
 class Reader:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from broker.services.job_manager.active import ACTIVE_KEY, ActiveIndex
 from broker.services.job_manager.shape import check_shape
 from broker.services.job_manager.states import Job, apply
-from flux.aio import AsyncFlux
 from flux.eventlog import decode
 from flux.job.JobID import kvs_key
 from flux.kvs_txn import PRIMARY, READDIR
@@ -18,6 +16,9 @@ from flux.treeobj import decode_val
 from flux.wire import json
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+
+    from flux.aio import AsyncFlux
     from flux.job.types import EventEntry
     from flux.wire.json import JsonObject
 

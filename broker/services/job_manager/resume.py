@@ -20,7 +20,7 @@ from flux.job.lifecycle import INACTIVE, RUN
 from flux.kvs_txn import commit_request, unlink_op
 
 if TYPE_CHECKING:
-    from broker.services.job_manager.core import Core
+    from broker.services.job_manager.core import ManagerCore
     from broker.services.job_manager.environment import EnvironmentPool
     from broker.services.job_manager.states import Job
 
@@ -31,7 +31,7 @@ RERUN: Final = {"rerun": "the job may have run before the restart"}
 class Resumption:
     """Takes up the jobs of an earlier job manager."""
 
-    def __init__(self, core: Core, environments: EnvironmentPool) -> None:
+    def __init__(self, core: ManagerCore, environments: EnvironmentPool) -> None:
         self._core = core
         self._environments = environments
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from broker.service import Service
 from broker.services.job_manager.admin import QueueAdmin
 from broker.services.job_manager.control import JobControl
-from broker.services.job_manager.core import Core
+from broker.services.job_manager.core import ManagerCore
 from broker.services.job_manager.environment import EnvironmentPool
 from broker.services.job_manager.execution import Execution
 from broker.services.job_manager.history import History
@@ -50,7 +50,7 @@ class JobManagerService(Service):
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        self.core = Core(ctx, partial(self.add_handler, allow="guest"))
+        self.core = ManagerCore(ctx, partial(self.add_handler, allow="guest"))
         self._environments = EnvironmentPool()
         self.submissions = Submissions(self.core, self._environments)
         self.control = JobControl(self.core)

@@ -7,7 +7,6 @@ it: that is how a restarted job manager knows its jobs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from flux import waitstatus
@@ -16,6 +15,8 @@ from flux.job.lifecycle import CLEANUP, INACTIVE, NEW, PRIORITY, RUN, SCHED, is_
 from flux.wire import json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from flux.job.types import EventEntry
     from flux.wire.json import JsonMapping, JsonObject
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from broker.jobtap.plugin import Rejected
 from broker.service import NO_REPLY, request
-from broker.services.job_manager.environment import EnvironmentPool
 from broker.services.job_manager.shape import check_shape
 from broker.services.job_manager.states import Job
 
 if TYPE_CHECKING:
     from broker.service import Reply, Request
-    from broker.services.job_manager.core import Core
+    from broker.services.job_manager.core import ManagerCore
+    from broker.services.job_manager.environment import EnvironmentPool
 
 _MAX_ID = 1 << 64
 _FIELDS: dict[str, type | tuple[type, ...]] = {
@@ -67,7 +67,7 @@ class Submissions:
     that cannot be stored is among the errors and does not exist.
     """
 
-    def __init__(self, core: Core, environments: EnvironmentPool) -> None:
+    def __init__(self, core: ManagerCore, environments: EnvironmentPool) -> None:
         self._core = core
         self._environments = environments
         self.enabled = True

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from typing import Generic, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Generic, TypedDict, TypeVar
 
-from broker.services.job_manager.states import Job
+if TYPE_CHECKING:
+    from broker.services.job_manager.states import Job
 
 W = TypeVar("W")
 

@@ -108,7 +108,7 @@ def test_only_the_last_ended_jobs_are_kept() -> None:
 
 
 def test_extend_refuses_a_malformed_log() -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="invalid literal"):
         JobLog(1).extend("not json\n")
 
 

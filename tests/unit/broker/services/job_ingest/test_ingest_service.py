@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +11,9 @@ from broker.services.job_ingest.service import JobIngestService
 from broker.testing.harness import ServiceHarness
 from flux.security import sign
 from flux.wire import json
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 SPEC: dict[str, Any] = {
     "version": 1,

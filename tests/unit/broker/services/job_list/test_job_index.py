@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from broker.services.job_list.attributes import ATTRIBUTES, describe, getters
 from broker.services.job_list.index import JobIndex
-from broker.services.job_list.record import ListedJob
 from flux.job.describe import job_name, task_count
+
+if TYPE_CHECKING:
+    from broker.services.job_list.record import ListedJob
 
 R = {
     "version": 1,

@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import base64
 import errno
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from broker.configuration import Config
 from broker.services.job_ingest.service import JobIngestService
 from broker.services.job_manager.service import JobManagerService
 from broker.services.sched_simple.service import SchedSimpleService
@@ -17,7 +15,12 @@ from broker.testing.harness import ServiceHarness
 from flux.job.JobID import kvs_key
 from flux.security import sign
 from flux.wire import json
-from flux.wire.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.configuration import Config
+    from flux.wire.message import Message
 
 
 def resources(nodes: int = 4, cores: int = 2) -> dict[str, Any]:

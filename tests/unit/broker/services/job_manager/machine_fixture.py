@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-from broker.services.job_manager.decisions import Decision
 from broker.services.job_manager.machine import Machine
 from broker.services.job_manager.states import Job
 
 if TYPE_CHECKING:
+    from broker.services.job_manager.decisions import Decision
     from flux.job.types import EventEntry
 
 

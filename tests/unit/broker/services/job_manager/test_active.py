@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from broker.services.job_manager.active import ACTIVE_KEY, ActiveIndex, appends_before_rewrite
 from broker.services.job_manager.events import JournalEvent
 from broker.services.job_manager.states import Job
+
+if TYPE_CHECKING:
+    from flux.kvs_types import KvsOp
 
 
 def event(id: int, name: str) -> JournalEvent:
@@ -25,9 +28,10 @@ class Value:
         self.text = ""
         self.writes = 0
 
-    def apply(self, ops: list[dict[str, Any]]) -> None:
+    def apply(self, ops: list[KvsOp]) -> None:
         for op in ops:
             assert op["key"] == ACTIVE_KEY
+            assert op["dirent"] is not None
             data = base64.b64decode(op["dirent"]["data"]).decode()
             self.writes += not op["flags"]
             self.text = self.text + data if op["flags"] else data

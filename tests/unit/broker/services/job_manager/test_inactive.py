@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from random import Random
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.services.job_manager.inactive import InactiveJobs, PurgeLimits
+
+if TYPE_CHECKING:
+    from random import Random
 
 jobs = st.lists(
     st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 40).map(float)),

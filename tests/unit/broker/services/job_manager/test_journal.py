@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.unit.broker.services.job_manager.cluster import Cluster
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 LIFE = ["submit", "depend", "priority", "alloc", "start", "finish", "release", "free", "clean"]
 
@@ -89,7 +91,7 @@ async def test_a_reader_that_leaves_while_the_past_is_read_is_forgotten(cluster:
 
 
 async def test_a_past_that_cannot_be_read_ends_the_stream(cluster: Cluster) -> None:
-    def broken(payload: dict[str, Any]) -> dict[str, Any]:
+    def broken(_payload: dict[str, Any]) -> dict[str, Any]:
         raise OSError(errno.EIO, "disk on fire")
 
     cluster.manager.rpcs["kvs.lookup"] = broken

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from .cluster import Cluster, jobspec
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 NORMAL = ["submit", "depend", "priority", "alloc", "start", "finish", "release", "free", "clean"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from broker.services.job_manager.decisions import (
@@ -14,11 +16,13 @@ from broker.services.job_manager.decisions import (
     TellException,
 )
 from broker.services.job_manager.machine import Machine
-from broker.services.job_manager.states import Job
 from flux.constants import FLUX_JOB_PRIORITY_MAX
 from flux.job.lifecycle import CLEANUP, INACTIVE, PRIORITY, RUN, SCHED
 
 from .machine_fixture import UrgencyIsPriority, decided, make, names, submit
+
+if TYPE_CHECKING:
+    from broker.services.job_manager.states import Job
 
 R = {"version": 1}
 

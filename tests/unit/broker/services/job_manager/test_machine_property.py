@@ -4,15 +4,19 @@ end.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker.services.job_manager.decisions import AskAlloc, Decision, FreeResources, StartJob
-from broker.services.job_manager.machine import Machine
 from broker.services.job_manager.states import Job, apply, broken_rules
 from flux.job.lifecycle import FATAL_EXCEPTION, INACTIVE, TRANSITIONS
 
 from .machine_fixture import UrgencyIsPriority, make, submit
+
+if TYPE_CHECKING:
+    from broker.services.job_manager.machine import Machine
 
 QUESTIONS = (AskAlloc, StartJob, FreeResources)
 IDS = st.integers(1, 5)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import pathlib
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +11,10 @@ from broker.testing.harness import ServiceHarness
 from flux.job.JobID import id_encode
 
 from .cluster import Cluster, jobspec, runs_well
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import AsyncIterator
 
 
 def depends(scheme: str, value: Any) -> dict[str, Any]:
@@ -198,7 +200,7 @@ async def test_plugin_from_a_file(with_plugin: Cluster) -> None:
     cluster = with_plugin
     id = await cluster.submit()
     await cluster.until_event(id, "clean")
-    contexts = {entry["name"]: entry.get("context") for entry in cluster.eventlog(id)}
+    contexts = {entry["name"]: entry.get("context", {}) for entry in cluster.eventlog(id)}
     assert contexts["priority"] == {"priority": 1600}
     assert contexts["memo"] == {"seen": True}
     assert contexts["alloc"]["annotations"]["user"] == {"by": "sample"}

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +15,9 @@ from broker.services.job_manager.purge import closed_parents
 from flux.job.JobID import kvs_key
 
 from .cluster import Cluster, FakeKvs, jobspec
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 GUEST = 1000
 

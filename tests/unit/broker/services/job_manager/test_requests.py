@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +11,9 @@ from broker.testing.harness import ServiceHarness
 from flux.wire.message import STREAMING
 
 from .cluster import Cluster, jobspec
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 GUEST = 1000
 
@@ -440,7 +442,7 @@ async def test_a_malformed_submission_fails_alone(held: Cluster, wrong: dict[str
 async def test_a_plugin_that_breaks_on_a_job_does_not_leave_half_of_it(
     held: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(job: Any) -> None:
+    def broken(_job: Any) -> None:
         raise RuntimeError("boom")
 
     monkeypatch.setattr(held.manager.service.core.plugins, "introduce", broken)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,6 +10,9 @@ from broker.services.job_manager.states import Job, apply, broken_rules
 from flux.job import lifecycle as states
 from flux.job.lifecycle import UnexpectedEvent, merge_annotations
 from flux.job.state_names import SINGLE_STATES
+
+if TYPE_CHECKING:
+    from flux.job.types import EventEntry
 
 LIFE: list[tuple[str, dict[str, Any] | None, int]] = [
     ("submit", {"userid": 5, "urgency": 16, "flags": 4}, states.DEPEND),
@@ -29,10 +32,8 @@ LIFE: list[tuple[str, dict[str, Any] | None, int]] = [
 ]
 
 
-def entry(
-    name: str, context: dict[str, Any] | None = None, timestamp: float = 1.0
-) -> dict[str, Any]:
-    out: dict[str, Any] = {"timestamp": timestamp, "name": name}
+def entry(name: str, context: dict[str, Any] | None = None, timestamp: float = 1.0) -> EventEntry:
+    out: EventEntry = {"timestamp": timestamp, "name": name}
     if context is not None:
         out["context"] = context
     return out

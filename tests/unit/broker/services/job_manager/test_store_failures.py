@@ -6,19 +6,22 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from broker.services.job_manager import journal as journal_module
-from broker.services.job_manager.journal import Journal
 from broker.testing.harness import ServiceHarness
 from flux.constants import FLUX_KVS_SYNC
 from flux.job.JobID import kvs_key
-from flux.wire.message import Message
 
 from .cluster import Cluster, jobspec
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from broker.services.job_manager.journal import Journal
+    from flux.wire.message import Message
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 LIFE = ["submit", "depend", "priority", "alloc", "start", "finish", "release", "free", "clean"]
