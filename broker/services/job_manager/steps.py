@@ -1,0 +1,252 @@
+"""The active jobs and the steps that they take by themselves, no I/O.
+
+After each event a job is advanced as far as it can go; what has to be done about it is left in
+`JobStepper.decisions`, the entries of eventlogs in `JobStepper.log`. What others say about jobs is
+in `broker.services.job_manager.machine`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from broker.services.job_manager.decisions import (
+    CancelAlloc,
+    Decision,
+    EndJob,
+    FreeResources,
+    PrioritizeAlloc,
+    StartJob,
+    TellException,
+)
+from broker.services.job_manager.queue import JobQueue
+from broker.services.job_manager.states import Job, apply
+from flux.constants import (
+    FLUX_JOB_PRIORITY_MAX,
+    FLUX_JOB_PRIORITY_MIN,
+    FLUX_JOB_URGENCY_EXPEDITE,
+    FLUX_JOB_URGENCY_HOLD,
+)
+from flux.job.lifecycle import CLEANUP, DEPEND, INACTIVE, NEW, PRIORITY, RUN, SCHED
+from flux.wire.message import USERID_UNKNOWN_JSON
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from flux.job.types import EventEntry
+    from flux.wire.json import JsonObject
+
+
+class Hooks(Protocol):
+    """What plugins may contribute, as the machine calls it (flux-jobtap-plugins(7))."""
+
+    def priority(self, job: Job) -> int | None:
+        """Return the job's priority, None if it is not available."""
+
+    def event(self, job: Job, entry: EventEntry, previous: int) -> None:
+        """An event was posted; ``previous`` is the state before it."""
+
+    def forget(self, job: Job) -> None:
+        """There is no such job after all: its submission could not be stored."""
+
+
+class JobStepper:
+    """The active jobs, the queue before the scheduler, and the rules.
+
+    A new job is an embryo until its submission is stored: its events are posted, but nothing is
+    done about it, and it is unknown to everybody but the plugins. Then it hatches, or is given up
+    as if it had never been. ``hold_starts`` has jobs wait, on their way to the execution service,
+    for `Machine.release_start`.
+
+    ``clock`` returns seconds since the epoch.
+    """
+
+    def __init__(self, hooks: Hooks, clock: Callable[[], float]) -> None:
+        self.hooks = hooks
+        self.clock = clock
+        self.jobs: dict[int, Job] = {}
+        self.embryos: dict[int, Job] = {}
+        self.log: list[tuple[Job, EventEntry]] = []
+        self.decisions: list[Decision] = []
+        self.queue = JobQueue()
+        self.pending = JobQueue()
+        self.alloc_enabled = True
+        self.alloc_reason = ""
+        self.hold_starts = False
+        self.limit: int | None = None
+        self.sched_online = False
+        self.exec_online = False
+        self.free_pending = 0
+        self.running = 0
+        self.max_jobid = 0
+
+    # Events
+
+    def post(
+        self,
+        job: Job,
+        name: str,
+        context: JsonObject | None = None,
+        timestamp: float | None = None,
+    ) -> None:
+        """Post an event without advancing the job; raises `UnexpectedEvent` when it may not come now."""
+        entry: EventEntry = {
+            "timestamp": self.clock() if timestamp is None else timestamp,
+            "name": name,
+        }
+        if context is not None:
+            entry["context"] = context
+        previous = job.state
+        apply(job, entry)
+        self.log.append((job, entry))
+        self.hooks.event(job, entry, previous)
+
+    def post_debug(self, job: Job, name: str) -> None:
+        """Post a ``debug.`` event if the job was submitted with the debug flag."""
+        if job.is_debug:
+            self.post(job, f"debug.{name}")
+
+    def event(self, job: Job, name: str, context: JsonObject | None = None) -> None:
+        """Post an event and advance the job."""
+        self.post(job, name, context)
+        self.advance(job)
+
+    def raise_exception(
+        self, job: Job, kind: str, severity: int, note: str, userid: int = USERID_UNKNOWN_JSON
+    ) -> None:
+        """Raise an exception on a job; severity 0 ends it."""
+        context = {"type": kind, "severity": severity, "userid": userid, "note": note}
+        self.post(job, "exception", context)
+        self.decisions.append(TellException(job, kind, severity))
+        self.advance(job)
+
+    # Life
+
+    def add(self, job: Job) -> None:
+        """Take in a replayed job."""
+        self.jobs[job.id] = job
+        self.max_jobid = max(self.max_jobid, job.id)
+
+    def conceive(self, job: Job) -> None:
+        """Take in a new job, in state NEW, as an embryo."""
+        job.embryonic = True
+        self.embryos[job.id] = job
+        self.max_jobid = max(self.max_jobid, job.id)
+
+    def hatch(self, job: Job) -> None:
+        """The submission of a new job is stored: it lives."""
+        del self.embryos[job.id]
+        job.embryonic = False
+        self.jobs[job.id] = job
+        if job.state in (SCHED, CLEANUP):  # what embryos stop at
+            self.advance(job)
+
+    def give_up(self, job: Job) -> None:
+        """The submission of a new job could not be stored: forget it."""
+        del self.embryos[job.id]
+        self.log = [(other, entry) for other, entry in self.log if other is not job]
+        self.decisions = [decision for decision in self.decisions if decision.job is not job]
+        self.hooks.forget(job)
+
+    def advance(self, job: Job) -> None:
+        """Move a job on as far as it can go by itself."""
+        while _STEPS[job.state](self, job):
+            pass
+
+    def _stay(self, job: Job) -> bool:
+        return False
+
+    def _step_depend(self, job: Job) -> bool:
+        if job.dependencies:
+            return False
+        self.post(job, "depend")
+        return True
+
+    def _step_priority(self, job: Job) -> bool:
+        priority = self.priority_of(job)
+        if priority is None:
+            return False
+        self.post(job, "priority", {"priority": priority})
+        return True
+
+    def priority_of(self, job: Job) -> int | None:
+        """Return what a job's priority should be: held and expedited jobs have the extremes, the
+        plugins decide for others.
+        """
+        if job.urgency == FLUX_JOB_URGENCY_HOLD:
+            return FLUX_JOB_PRIORITY_MIN
+        if job.urgency == FLUX_JOB_URGENCY_EXPEDITE:
+            return FLUX_JOB_PRIORITY_MAX
+        return self.hooks.priority(job)
+
+    def _step_sched(self, job: Job) -> bool:
+        if job.embryonic:
+            return False
+        if job.priority == FLUX_JOB_PRIORITY_MIN:
+            self._dequeue(job)
+            self._cancel_alloc(job)
+        elif job.alloc_pending:
+            if not job.alloc_canceled and self.pending.priority(job.id) != job.priority:
+                self.pending.add(job.id, job.priority)
+                self.decisions.append(PrioritizeAlloc(job, job.priority))
+        else:
+            job.alloc_queued = True
+            self.queue.add(job.id, job.priority)
+        return False
+
+    def _step_run(self, job: Job) -> bool:
+        if not job.running and not job.exec_ended and self.exec_online:
+            job.running = True
+            job.start_held = self.hold_starts
+            self.running += 1
+            self.post_debug(job, "start-request")
+            self.decisions.append(StartJob(job))
+        return False
+
+    def _step_cleanup(self, job: Job) -> bool:
+        self._dequeue(job)
+        self._cancel_alloc(job)
+        if job.start_held:  # it was to be started, and need not be any more
+            job.exec_ended = True
+            self._not_running(job)
+        if job.alloc_pending or job.running or job.embryonic:
+            return False
+        if job.has_resources:
+            self._free(job)
+            return False
+        self.post(job, "clean")
+        del self.jobs[job.id]
+        self.decisions.append(EndJob(job))
+        return True
+
+    def _free(self, job: Job) -> None:
+        if not job.free_pending and self.sched_online:
+            job.free_pending = True
+            self.free_pending += 1
+            self.post_debug(job, "free-request")
+            self.decisions.append(FreeResources(job))
+
+    def _dequeue(self, job: Job) -> None:
+        if job.alloc_queued:
+            job.alloc_queued = False
+            self.queue.discard(job.id)
+
+    def _cancel_alloc(self, job: Job) -> None:
+        if job.alloc_pending and not job.alloc_canceled:
+            job.alloc_canceled = True
+            self.decisions.append(CancelAlloc(job))
+
+    def _not_running(self, job: Job) -> None:
+        job.start_held = False
+        job.running = False
+        self.running -= 1
+
+
+_STEPS: Final[Mapping[int, Callable[[JobStepper, Job], bool]]] = {
+    NEW: JobStepper._stay,
+    DEPEND: JobStepper._step_depend,
+    PRIORITY: JobStepper._step_priority,
+    SCHED: JobStepper._step_sched,
+    RUN: JobStepper._step_run,
+    CLEANUP: JobStepper._step_cleanup,
+    INACTIVE: JobStepper._stay,
+}
