@@ -79,7 +79,8 @@ class JobtapHost:
     def _find_init(self, path: str) -> Callable[[JobtapPlugin], object]:
         if path in BUILTINS:
             module = importlib.import_module(BUILTINS[path])
-            return module.flux_plugin_init  # type: ignore[no-any-return]
+            builtin: Callable[[JobtapPlugin], object] = module.flux_plugin_init
+            return builtin
         candidates = (
             [Path(path)]
             if Path(path).is_absolute()
@@ -96,10 +97,10 @@ class JobtapHost:
             spec.loader.exec_module(module)
         except Exception as exc:
             raise OSError(errno.EINVAL, f"{file.name}: {exc}") from exc
-        init = getattr(module, "flux_plugin_init", None)
+        init: Callable[[JobtapPlugin], object] | None = getattr(module, "flux_plugin_init", None)
         if init is None:
             raise OSError(errno.EINVAL, f"{file.name}: flux_plugin_init is not defined")
-        return init  # type: ignore[no-any-return]
+        return init
 
     def remove(self, pattern: str) -> None:
         """Remove the plugins matching a glob(7) or ``all``; built-in ones only by a pattern with a
