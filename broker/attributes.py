@@ -6,6 +6,8 @@ import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from flux.wire.errors import os_error
+
 IMMUTABLE = 1
 READONLY = 2
 ACTIVE = 4
@@ -86,7 +88,7 @@ class Attributes:
             self._table[name] = _Attribute(value)
             return
         if entry.flags & (IMMUTABLE | READONLY):
-            raise OSError(errno.EPERM, "Operation not permitted")
+            raise os_error(errno.EPERM)
         if entry.setter:
             entry.setter(value)
         else:
@@ -96,9 +98,9 @@ class Attributes:
         """Delete an attribute; raises OSError(ENOENT) if unknown, EPERM if it may not be deleted."""
         entry = self._table.get(name)
         if entry is None:
-            raise OSError(errno.ENOENT, "No such file or directory")
+            raise os_error(errno.ENOENT)
         if entry.flags:
-            raise OSError(errno.EPERM, "Operation not permitted")
+            raise os_error(errno.EPERM)
         del self._table[name]
 
 
@@ -109,7 +111,7 @@ def integer(value: str) -> int:
     except ValueError:
         number = 1 << 32
     if not -(1 << 31) <= number < 1 << 31:
-        raise OSError(errno.EINVAL, "Invalid argument")
+        raise os_error(errno.EINVAL)
     return number
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 import uuid
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from broker.configuration import Config
 from broker.context import Context
 from broker.log import Logger, LogRing
 from broker.router import Router
-from broker.service import Service
+from broker.service import Service, refuse
 from flux.aio import AsyncFlux
 from flux.wire.message import EVENT, REQUEST, RESPONSE, ROLE_OWNER, Message
 
@@ -106,16 +107,31 @@ class ServiceHost:
         return ctx, endpoint
 
     async def mount(self, service: Service, endpoint: InProcess, args: list[str]) -> None:
-        """Register a service's names, subscribe its events and start it; raises OSError(EEXIST) if a name is taken."""
+        """Register a service's names, subscribe its events and start it.
+
+        The names exist before the service has started, because others may look for them while it
+        does; requests that come so early wait, and are answered ENOSYS if it fails to start.
+        Raises OSError: EEXIST if a name is taken, or what the service raised.
+        """
+        early: list[Message] = []
+        endpoint.on_request = early.append
+        try:
+            for name in (service.name, *service.also):
+                self.router.add_service(name, endpoint)
+            for prefix, method in service.event_handlers():
+                await endpoint.handle.on_event(prefix, method)
+            await service.start(args)
+        except BaseException:
+            endpoint.on_request = lambda msg: refuse(msg, endpoint.send, errno.ENOSYS)
+            for msg in early:
+                endpoint.on_request(msg)
+            raise
         endpoint.on_request = lambda msg: service.handle(msg, endpoint.send)
-        for name in (service.name, *service.also):
-            self.router.add_service(name, endpoint)
-        for prefix, method in service.event_handlers():
-            await endpoint.handle.on_event(prefix, method)
-        await service.start(args)
+        for msg in early:
+            service.handle(msg, endpoint.send)
 
     async def unmount(self, service: Service, endpoint: InProcess) -> None:
-        """Stop a service and take back everything `mount` did, also if stopping it raises what this raises then."""
+        """Stop a service and undo everything `mount` did, even if stopping it raises."""
         try:
             await service.stop()
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -13,6 +14,7 @@ from broker.attributes import Attributes, integer
 from broker.places import append_file
 from flux.logline import Entry
 from flux.terminal_text import terminal_line
+from flux.wire.errors import os_error
 
 EMERG, ALERT, CRIT, ERR, WARNING, NOTICE, INFO, DEBUG = range(8)
 
@@ -72,7 +74,7 @@ class LogRing:
 
     def _set_mode(self, value: str) -> None:
         if value not in ("leader", "local"):
-            raise OSError(22, "Invalid argument")
+            raise os_error(errno.EINVAL)
         self.stderr_mode = value
 
     def __iter__(self) -> Iterator[Entry]:

@@ -19,6 +19,7 @@ from broker.log import Logger
 from broker.modules import HIDDEN, MODULES
 from broker.pymodule import PythonModule, load_module_file
 from broker.service import Service
+from flux.wire.errors import os_error
 
 
 @dataclass(slots=True)
@@ -63,7 +64,7 @@ class ModuleHost:
             await self._load_file(path, args)
             return
         if name in self._loaded:
-            raise OSError(errno.EEXIST, "File exists")
+            raise os_error(errno.EEXIST)
         module_name, _, class_name = MODULES[name].target.partition(":")
         service_class = getattr(importlib.import_module(module_name), class_name)
         if name not in HIDDEN:
@@ -83,7 +84,7 @@ class ModuleHost:
     async def _load_file(self, path: str, args: list[str]) -> None:
         module = load_module_file(path)
         if module.name in self._loaded:
-            raise OSError(errno.EEXIST, "File exists")
+            raise os_error(errno.EEXIST)
         self._log.debug(f"insmod {module.name}")
         loop = asyncio.get_running_loop()
         module.on_exit = partial(_call_in, loop, self._file_exited, module)
@@ -106,7 +107,7 @@ class ModuleHost:
         """Unload a module; raises OSError(ENOENT) if it is not loaded, EPERM for a part of the broker."""
         entry = self._loaded.get(name)
         if entry is None or name in HIDDEN:
-            raise OSError(errno.ENOENT, "No such file or directory")
+            raise os_error(errno.ENOENT)
         await self._unload(entry)
 
     async def _unload(self, entry: _Loaded) -> None:
@@ -188,13 +189,13 @@ def _built_in_name(path: str) -> str | None:
     if path in MODULES:
         return path
     if "\0" in path or len(path) > 4096:
-        raise OSError(errno.ENOENT, "No such file or directory")
+        raise os_error(errno.ENOENT)
     stem, suffix = os.path.splitext(os.path.basename(path))
     if suffix == ".so" and stem in MODULES:
         return stem
     if suffix == ".py":
         return None
-    raise OSError(errno.ENOENT, "No such file or directory")
+    raise os_error(errno.ENOENT)
 
 
 def _call_in(

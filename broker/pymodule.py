@@ -11,6 +11,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from flux.wire.errors import os_error
+
 
 class PythonModule:
     """One loaded file and the thread that runs its ``mod_main``."""
@@ -67,7 +69,7 @@ class PythonModule:
 def load_module_file(path: str) -> PythonModule:
     """Import a module file; raises OSError(ENOENT) without it, EINVAL if it has no ``mod_main``."""
     if not os.path.exists(path):
-        raise OSError(errno.ENOENT, "No such file or directory")
+        raise os_error(errno.ENOENT)
     stem = os.path.splitext(os.path.basename(path))[0]
     spec = importlib.util.spec_from_file_location(f"flux_module_{stem}", path)
     if spec is None or spec.loader is None:

@@ -33,7 +33,7 @@ def exchange(
     endpoint = bind() or "-"
     pmi.put(card_key(topology.rank), f"{public_key},{endpoint}")
     pmi.barrier()
-    result = Bootstrap(topology.rank, topology.size)
+    result = Bootstrap()
     if topology.parent is not None:
         key, parent_endpoint = _card(pmi, topology.parent)
         result.parent = (parent_endpoint, key)

@@ -6,6 +6,7 @@ import errno
 from typing import Any
 
 from broker.service import Request, Service, request
+from flux.wire.errors import os_error
 
 MAX_NAME = 1024
 MAX_VALUE = 1 << 20
@@ -23,7 +24,7 @@ class AttrService(Service):
         name = req.get("name", str)
         value = self.ctx.attrs.get(name)
         if value is None:
-            raise OSError(errno.ENOENT, "No such file or directory")
+            raise os_error(errno.ENOENT)
         return {"value": value, "flags": self.ctx.attrs.flags(name)}
 
     @request("set")

@@ -10,6 +10,7 @@ from broker.context import Context
 from broker.modhost import ModuleHost
 from broker.router import Endpoint, Router
 from broker.service import NO_REPLY, Request, Service, request
+from flux.wire.errors import os_error
 
 MAX_NAME = 256
 MAX_SERVICES = 10_000
@@ -39,7 +40,7 @@ class BrokerService(Service):
         """Load a module."""
         args = req.payload.get("args", [])
         if not isinstance(args, list):
-            raise OSError(errno.EPROTO, "Protocol error")
+            raise os_error(errno.EPROTO)
         await self.modules.load(req.get("path", str), [str(arg) for arg in args])
 
     @request("rmmod")
@@ -65,7 +66,7 @@ class NameService(Service):
     def _client(self, req: Request) -> Endpoint:
         endpoint = self.router.endpoint(req.message.routes[0]) if req.message.routes else None
         if endpoint is None:
-            raise OSError(errno.EPROTO, "Protocol error")
+            raise os_error(errno.EPROTO)
         return endpoint
 
     @request("add", allow="guest")
@@ -73,7 +74,7 @@ class NameService(Service):
         """Register a name; a guest's names begin with its user id and a dash."""
         name = req.get("service", str)
         if not req.is_owner and not name.startswith(f"{req.userid}-"):
-            raise OSError(errno.EPERM, "Operation not permitted")
+            raise os_error(errno.EPERM)
         if not _NAME.fullmatch(name):
             raise OSError(
                 errno.EINVAL,

@@ -9,7 +9,7 @@ from typing import Any
 from broker.context import Context
 from broker.overlay.network import Overlay
 from broker.router import Router
-from broker.runlevel import Runlevel
+from broker.runlevel import BEFORE_RUN, Runlevel
 from broker.service import NO_REPLY, Request, Service, event, request
 from flux.idset import IDset
 from flux.wire.message import Message
@@ -39,7 +39,7 @@ class StateMachineService(Service):
                 errno.EINVAL, f"rank {str(rank)[:12]} is not below the broker that sent this"
             )
         self.add_online(rank)
-        if self.runlevel.state in ("join", "init", "quorum"):
+        if self.runlevel.state in BEFORE_RUN:
             self._waiting.append(req)
             return NO_REPLY
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from typing import Any
 
+from broker.context import Context
 from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.barrier.state import BarrierTable, Report
 from flux.wire.message import Message
@@ -22,7 +23,8 @@ class BarrierService(Service):
 
     name = "barrier"
 
-    async def start(self, args: list[str]) -> None:
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
         self._table = BarrierTable()
         self._waiting: dict[str, list[Request]] = {}
         self._touched: set[str] = set()

@@ -7,6 +7,7 @@ import errno
 import math
 from typing import Any
 
+from broker.context import Context
 from broker.service import Service
 from flux.util import parse_fsd
 
@@ -22,9 +23,13 @@ class HeartbeatService(Service):
 
     name = "heartbeat"
 
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self._period = DEFAULT_PERIOD
+        self._count = 0
+
     async def start(self, args: list[str]) -> None:
         self._period = period_of(args, self.ctx.attrs.get("heartbeat.period"))
-        self._count = 0
         if self.ctx.rank == 0:
             self.ctx.spawn(self._beat(), "heartbeat")
 

@@ -141,7 +141,7 @@ class JobListService(Service):
 
     def _list_inactive(self, req: Request) -> None:
         wanted = getters(req.get("attrs", list))
-        since = float(req.get("since", (int, float), 0.0))  # type: ignore[arg-type]
+        since = float(req.get("since", (int, float), 0.0))
         chosen = self._index.inactive_since(since, req.payload.get("name"))
         req.respond({"jobs": [describe(job, wanted) for job in islice(chosen, _limit(req))]})
 
