@@ -64,6 +64,7 @@ docs: dev
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/topics.py
 	$(BIN)/python docs/attributes.py
+	$(BIN)/python docs/diagrams.py
 	$(BIN)/python -m tests.contract.report
 
 clean:
