@@ -99,8 +99,8 @@ _BROKER = (
         "broker.rc3_path",
         "built-in",
         Change.ALWAYS,
-        "What finalizes the broker, as `broker.rc1_path`; modules that are loaded still are unloaded"
-        " after it.",
+        "What finalizes the broker, as `broker.rc1_path`; modules that are loaded still are"
+        " unloaded after it.",
     ),
     _hidden("heartbeat.period", "Time between two heartbeats, in RFC 23 form.", "2s"),
     _hidden("conf.jobtap_pluginpath", "Directories, separated by colons, with jobtap plugins."),

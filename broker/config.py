@@ -26,8 +26,8 @@ RESERVED = ("rank", "size", "broker.pid", "instance-level", "security.owner", "v
 class Options:
     """The command line of flux-broker(1).
 
-    ``attrs`` are the values of ``--setattr``; ``command`` is the initial program, empty for an interactive shell; ``verbose`` counts
-    ``-v``.
+    ``attrs`` are the values of ``--setattr``; ``command`` is the initial program, empty for an
+    interactive shell; ``verbose`` counts ``-v``.
     """
 
     attrs: dict[str, str] = field(default_factory=dict)
@@ -36,10 +36,11 @@ class Options:
 
 
 class Rundir:
-    """The broker's directory: taken from the attribute, or made with mode 0700 and removed at the end.
+    """The broker's directory: taken from the attribute, or made with mode 0700 and removed at the
+    end.
 
-    Raises OSError: EPERM for a directory that is another user's or that others may write, ENOTDIR for no directory, or why it
-    cannot be made.
+    Raises OSError: EPERM for a directory that is another user's or that others may write, ENOTDIR
+    for no directory, or why it cannot be made.
     """
 
     def __init__(self, path: str | None) -> None:
@@ -68,7 +69,9 @@ class Rundir:
 
 
 def initial_attributes(options: Options) -> Attributes:
-    """Return the attributes of the command line; raises OSError(EINVAL) for one that only the broker may set."""
+    """Return the attributes of the command line; raises OSError(EINVAL) for one that only the
+    broker may set.
+    """
     attrs = Attributes()
     for name, value in options.attrs.items():
         if name in RESERVED:

@@ -1,7 +1,8 @@
-"""The configuration of a broker: TOML files (flux-config(5)), read once into typed tables. Pure but for reading the files.
+"""The configuration of a broker: TOML files (flux-config(5)), read once into typed tables. Pure but
+for reading the files.
 
-A table that has a class here is checked: an unknown key, a value of the wrong type or an impossible one fails the start, and the
-error names file, line and key. Other tables are kept as they are.
+A table that has a class here is checked: an unknown key, a value of the wrong type or an impossible
+one fails the start, and the error names file, line and key. Other tables are kept as they are.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ Table = dict[str, object]
 class JobManagerConfig:
     """``[job-manager]``: limits beyond which inactive jobs are purged, None for no limit.
 
-    ``inactive_age_limit`` is in seconds, given as a Flux standard duration; ``inactive_num_limit`` is how many are kept.
+    ``inactive_age_limit`` is in seconds, given as a Flux standard duration; ``inactive_num_limit``
+    is how many are kept.
     """
 
     inactive_age_limit: float | None = None
@@ -52,7 +54,9 @@ class _Source:
         return OSError(errno.EINVAL, f"config.path: {where}: {table}.{key}: {problem}")
 
     def _line(self, table: str, key: str) -> int:
-        """Return the number of the line that sets a key in the usual notation, 0 if it is set in another."""
+        """Return the number of the line that sets a key in the usual notation, 0 if it is set in
+        another.
+        """
         inside = False
         for number, line in enumerate(self._lines, 1):
             header = re.match(r"\s*\[\s*[\"']?([^\[\]\"']*?)[\"']?\s*\]", line)
@@ -64,8 +68,8 @@ class _Source:
 
 
 def load(path: str | None) -> Config:
-    """Return the configuration in ``path``, a TOML file or a directory whose ``*.toml`` files are merged in the order of their
-    names; the empty one for None.
+    """Return the configuration in ``path``, a TOML file or a directory whose ``*.toml`` files are
+    merged in the order of their names; the empty one for None.
 
     Raises OSError saying which file, and which key in it, is wrong.
     """

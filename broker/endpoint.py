@@ -1,4 +1,5 @@
-"""Endpoints inside the broker process: a service and its handle, and the message plumbing between them and the router."""
+"""Endpoints inside the broker process: a service and its handle, and the message plumbing between
+them and the router."""
 
 from __future__ import annotations
 
@@ -37,7 +38,9 @@ class InProcess:
         router.attach(self)
 
     def deliver(self, msg: Message) -> None:
-        """Take a message from the router; services act on the instance owner's events only, whoever may publish."""
+        """Take a message from the router; services act on the instance owner's events only, whoever
+        may publish.
+        """
         if msg.type == EVENT and not msg.rolemask & ROLE_OWNER:
             return
         if msg.type == REQUEST and self.on_request is not None:
@@ -47,7 +50,9 @@ class InProcess:
             self.handle.dispatch(msg)
 
     def send(self, msg: Message) -> None:
-        """Give the router a message of this endpoint, with the instance owner's credentials unless it answers one."""
+        """Give the router a message of this endpoint, with the instance owner's credentials unless
+        it answers one.
+        """
         if msg.type != RESPONSE:
             msg.userid = self.owner
             msg.rolemask = ROLE_OWNER

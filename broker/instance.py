@@ -1,4 +1,4 @@
-"""One broker: its parts put together, and what it does in each state of its life (`broker.runlevel`)."""
+"""One broker: its parts put together, and what it does in each state (`broker.runlevel`)."""
 
 from __future__ import annotations
 
@@ -355,7 +355,7 @@ class Broker:
         self._hurry(0.0 if self.rank == 0 else FOLLOWERS_WAIT)
 
     def _hurry(self, delay: float = 0.0) -> None:
-        """End within the deadline of an emergency; the state of now ends after ``delay`` seconds."""
+        """End within the deadline of an emergency; the present state ends after ``delay`` s."""
         self.exit_code = self.exit_code or 1
         self.emergency.begin()
         self._limit(self.runlevel.state, delay)

@@ -1,4 +1,4 @@
-"""The broker's log: a ring of RFC 5424-like lines, filtered to stderr, to a file and towards rank 0."""
+"""The broker's log: a ring of RFC 5424-like lines, for stderr, a file and rank 0."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def timestamp(now: float) -> str:
 class LogRing:
     """The log of one broker.
 
-    ``forward`` sends a line to rank 0; on rank 0 it is None. ``followers`` are called with each new entry.
+    ``forward`` sends a line to rank 0; on rank 0 it is None. ``followers`` are called with each new
+    entry.
     """
 
     def __init__(
@@ -85,7 +86,9 @@ class LogRing:
         self._ring.clear()
 
     def append(self, entry: Entry) -> None:
-        """Log an entry of this broker or of one below it, as one line without what a terminal would act on."""
+        """Log an entry of this broker or of one below it, as one line without what a terminal would
+        act on.
+        """
         entry = _printable(entry)
         local = entry.rank == self.rank
         if (entry.severity <= self.level and local) or self.rank == 0:
@@ -108,7 +111,9 @@ class LogRing:
         return local if self.stderr_mode == "local" else self.rank == 0
 
     def _write_file(self, path: str, text: str) -> None:
-        """Add a line to the file of ``log-filename``; what keeps it from being written is told once, until it is mended."""
+        """Add a line to the file of ``log-filename``; what keeps it from being written is told
+        once, until it is mended.
+        """
         try:
             descriptor = append_file(path)
             try:
@@ -189,7 +194,9 @@ class Logger:
         self.log(ALERT, text)
 
     def exception(self, text: str, exc: BaseException) -> None:
-        """Log an unexpected exception: ``text`` as an error and the place it came from for developers."""
+        """Log an unexpected exception: ``text`` as an error and the place it came from for
+        developers.
+        """
         self.err(text)
         for line in "".join(traceback.format_exception(exc)).rstrip().split("\n"):
             self.debug(line)

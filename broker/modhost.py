@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from broker.endpoint import InProcess, ServiceHost
 from broker.log import Logger
@@ -56,8 +55,8 @@ class ModuleHost:
     async def load(self, path: str, args: list[str]) -> None:
         """Load a built-in module by name or a Python file by path.
 
-        Raises OSError: ENOENT for an unknown name or file, EEXIST if it is loaded, EINVAL if the file is no module, or what the
-        module's start raised.
+        Raises OSError: ENOENT for an unknown name or file, EEXIST if it is loaded, EINVAL if the
+        file is no module, or what the module's start raised.
         """
         name = _built_in_name(path)
         if name is None:
@@ -104,7 +103,9 @@ class ModuleHost:
                 self._log.err(f"module {module.name}: {module.error}")
 
     async def remove(self, name: str) -> None:
-        """Unload a module; raises OSError(ENOENT) if it is not loaded, EPERM for a part of the broker."""
+        """Unload a module; raises OSError(ENOENT) if it is not loaded, EPERM for a part of the
+        broker.
+        """
         entry = self._loaded.get(name)
         if entry is None or name in HIDDEN:
             raise os_error(errno.ENOENT)
@@ -126,9 +127,11 @@ class ModuleHost:
             self._log.debug(f"module {entry.name} exited")
 
     async def unload_all(self, keep: str, patience: float | None = None) -> int:
-        """Unload everything but ``keep`` in reverse order, each within its own time limit, or ``patience`` seconds.
+        """Unload everything but ``keep`` in reverse order, each within its own time limit, or
+        ``patience`` seconds.
 
-        Returns how many built-in modules failed to stop, which is logged: what they had to bring to safety may be lost.
+        Returns how many built-in modules failed to stop, which is logged: what they had to bring to
+        safety may be lost.
         """
         failed = 0
         for entry in reversed(tuple(self._loaded.values())):
@@ -151,13 +154,13 @@ class ModuleHost:
             failed += entry.service is not None
         return failed
 
-    def list(self) -> list[dict[str, Any]]:
+    def list(self) -> list[object]:
         """Return the loaded modules as ``broker.lsmod`` lists them."""
         return [
             self._describe(entry) for entry in self._loaded.values() if entry.name not in HIDDEN
         ]
 
-    def _describe(self, entry: _Loaded) -> dict[str, Any]:
+    def _describe(self, entry: _Loaded) -> dict[str, object]:
         size, digest = self._file_facts(entry.path)
         if entry.endpoint is not None and entry.service is not None:
             idle = int(time.monotonic() - entry.endpoint.last_active)
@@ -185,7 +188,9 @@ class ModuleHost:
 
 
 def _built_in_name(path: str) -> str | None:
-    """Return the built-in module that ``path`` names: itself, or a file of flux-core's name for it; None for a Python file."""
+    """Return the built-in module that ``path`` names: itself, or a file of flux-core's name for it;
+    None for a Python file.
+    """
     if path in MODULES:
         return path
     if "\0" in path or len(path) > 4096:

@@ -1,8 +1,9 @@
 """PMI-1 wire protocol (RFC 13), the server's state machine and a blocking client.
 
-`PmiServer` is pure: bytes of a process come in, actions go out. It is shared by `flux start`, where every rank of the
-group is a child of one process, and by the job shell, where each shell serves its local ranks and the barrier carries
-the key-value pairs from shell to shell. `PmiClient` is what a process uses on the descriptor named by ``PMI_FD``.
+`PmiServer` is pure: bytes of a process come in, actions go out. It is shared by `flux start`, where
+every rank of the group is a child of one process, and by the job shell, where each shell serves its
+local ranks and the barrier carries the key-value pairs from shell to shell. `PmiClient` is what a
+process uses on the descriptor named by ``PMI_FD``.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """All local ranks are in the barrier: share `pairs` with the peers, then call `PmiServer.barrier_complete`."""
+    """All local ranks are in the barrier: share `pairs` with the peers, then call
+    `PmiServer.barrier_complete`.
+    """
 
     pairs: dict[str, str]
 
@@ -44,7 +47,9 @@ class Abort:
 
 @dataclass(frozen=True, slots=True)
 class ProtocolError:
-    """The process `rank` broke the protocol: close its descriptor, log `message` and abort the group."""
+    """The process `rank` broke the protocol: close its descriptor, log `message` and abort the
+    group.
+    """
 
     rank: int
     message: str
@@ -68,7 +73,8 @@ def encode(**fields: object) -> bytes:
 def decode(line: str) -> dict[str, str]:
     """Split a protocol line into its fields; raise ValueError for a word without ``=``.
 
-    A ``value=`` (put, get) and a ``msg=`` extend to the end of the line, since their values may hold blanks.
+    A ``value=`` (put, get) and a ``msg=`` extend to the end of the line, since their values may
+    hold blanks.
     """
     fields: dict[str, str] = {}
     rest = line.strip(" \t\r\n")
@@ -86,7 +92,9 @@ def decode(line: str) -> dict[str, str]:
 
 
 def process_mapping(tasks_per_node: Sequence[int]) -> str:
-    """Return ``PMI_process_mapping`` for a block distribution; empty when it exceeds a KVS value (RFC 13)."""
+    """Return ``PMI_process_mapping`` for a block distribution; empty when it exceeds a KVS value
+    (RFC 13).
+    """
     blocks: list[list[int]] = []
     for node, count in enumerate(tasks_per_node):
         if blocks and blocks[-1][2] == count:
@@ -314,12 +322,12 @@ _HANDLERS = {
 class PmiClient:
     """Blocking PMI-1 client of one process.
 
-    Every method raises OSError: EPROTO when the answer is not the one expected, EIO when the manager refuses or is
-    gone.
+    Every method raises OSError: EPROTO when the answer is not the one expected, EIO when the
+    manager refuses or is gone.
     """
 
     def __init__(self, fd: int, rank: int, size: int) -> None:
-        """Use the inherited descriptor `fd` as process `rank` of `size`, and negotiate the version."""
+        """Use the inherited descriptor ``fd`` as process ``rank`` of ``size``; agree on the version."""
         self.fd, self.rank, self.size = fd, rank, size
         self._buffer = b""
         self.kvsname = ""
@@ -328,7 +336,9 @@ class PmiClient:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> PmiClient | None:
-        """Return a client for PMI_FD, PMI_RANK and PMI_SIZE, or None when there is no PMI in this environment."""
+        """Return a client for PMI_FD, PMI_RANK and PMI_SIZE, or None when there is no PMI in this
+        environment.
+        """
         env = os.environ if environ is None else environ
         try:
             fd, rank, size = (int(env[name]) for name in ("PMI_FD", "PMI_RANK", "PMI_SIZE"))

@@ -1,4 +1,5 @@
-"""Every request that a broker answers, read off its services: the source of docs/topics.md and of the tests that try them all."""
+"""Every request that a broker answers, read off its services: the source of docs/topics.md and of
+the tests that try them all."""
 
 from __future__ import annotations
 
@@ -30,9 +31,11 @@ OWN_SERVICES: tuple[type[Service], ...] = (
 
 @dataclass(frozen=True)
 class Topic:
-    """One request: its topic, who answers it, who may send it (guests too, or the owner only), and what it does.
+    """One request: its topic, who answers it, who may send it (guests too, or the owner only), and
+    what it does.
 
-    ``room`` is the module of the code that answers, ``common`` whether every service answers it in the same way.
+    ``room`` is the module of the code that answers, ``common`` whether every service answers it in
+    the same way.
     """
 
     name: str
@@ -77,7 +80,9 @@ def topics() -> list[Topic]:
 
 
 def events() -> list[tuple[str, str, str]]:
-    """Return (topic prefix, service, what it does) of every event that a service acts on, by decorator."""
+    """Return (topic prefix, service, what it does) of every event that a service acts on, by
+    decorator.
+    """
     found = []
     for cls, _ in services():
         for prefix, handler in events_of(cls):

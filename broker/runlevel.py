@@ -56,7 +56,8 @@ BEFORE_RUN = frozenset({"none", "join", "init", "quorum"})
 class Runlevel:
     """The state of one broker.
 
-    ``now`` returns seconds; ``log`` gets a line for each transition; ``entered`` is called with each new state.
+    ``now`` returns seconds; ``log`` gets a line for each transition; ``entered`` is called with
+    each new state.
     """
 
     def __init__(

@@ -79,7 +79,7 @@ class Watchdog:
         self._loop.call_soon_threadsafe(self._busy, place, time.monotonic() - started)
 
     def _waited(self, beat: threading.Event, seconds: float) -> bool:
-        """Wait for the beat in slices: time in which the whole process was stopped hardly counts."""
+        """Wait for the beat in slices: time in which the process was stopped hardly counts."""
         slices = max(1, round(seconds / _SLICE))
         return any(beat.wait(seconds / slices) for _ in range(slices))
 

@@ -1,23 +1,22 @@
-"""``broker.*``: modules and the broker's own ping and statistics; ``service.*``: names that clients serve."""
+"""``broker.*``: modules, ping and statistics; ``service.*``: names that clients serve."""
 
 from __future__ import annotations
 
 import errno
 import re
-from typing import Any
+from collections.abc import Mapping
 
 from broker.context import Context
 from broker.modhost import ModuleHost
 from broker.router import Endpoint, Router
-from broker.service import NO_REPLY, Request, Service, request
+from broker.service import NO_REPLY, NoReply, Reply, Request, Service, request
 from flux.wire.errors import os_error
 
 MAX_NAME = 256
 MAX_SERVICES = 10_000
 MAX_GUEST_SERVICES = 100
-_NAME = re.compile(
-    rf"(?!.{{{MAX_NAME + 1}}})[^\s.\x00-\x1f\x7f-\x9f\ud800-\udfff]+(?:\.[^\s.\x00-\x1f\x7f-\x9f\ud800-\udfff]+)*"
-)
+_WORD = r"[^\s.\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
+_NAME = re.compile(rf"(?!.{{{MAX_NAME + 1}}}){_WORD}(?:\.{_WORD})*")
 
 
 class BrokerService(Service):
@@ -31,7 +30,7 @@ class BrokerService(Service):
         self.router = router
 
     @request("lsmod", allow="guest")
-    def lsmod(self, req: Request) -> dict[str, Any]:
+    def lsmod(self, req: Request) -> Reply:
         """List the loaded modules."""
         return {"mods": self.modules.list()}
 
@@ -48,7 +47,7 @@ class BrokerService(Service):
         """Unload a module."""
         await self.modules.remove(req.get("name", str))
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> Mapping[str, object]:
         """Return the router's counts."""
         return {"event-sequence": self.router.sequence, "endpoints": self.router.endpoint_count}
 
@@ -89,13 +88,13 @@ class NameService(Service):
 
     @request("remove", allow="guest")
     def remove(self, req: Request) -> None:
-        """Take a name back."""
+        """Serve a name no longer."""
         client = self._client(req)
         self.router.remove_service(req.get("service", str), client)
         self._counts[client.id] = max(0, self._counts.get(client.id, 0) - 1)
 
     @request("disconnect", allow="guest")
-    def disconnect(self, req: Request) -> object:
+    def disconnect(self, req: Request) -> NoReply:
         """The router forgets a connection's names itself."""
         self._counts.pop(req.sender, None)
         return NO_REPLY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from broker.context import Context
 from broker.log import LogRing
-from broker.service import NO_REPLY, Request, Service, request
+from broker.service import NO_REPLY, NoReply, Request, Service, request
 from flux.logline import Entry, parse
 
 
@@ -30,15 +30,17 @@ class LogService(Service):
             req.respond(entry.line())
 
     @request("append")
-    def append(self, req: Request) -> object:
-        """Add a line of the instance owner's; one that cannot be parsed is dropped. There is no response."""
+    def append(self, req: Request) -> NoReply:
+        """Add a line of the instance owner's; one that cannot be parsed is dropped. There is no
+        response.
+        """
         entry = parse((req.raw or b"").rstrip(b"\0").decode("utf-8", "replace"))
         if entry is not None:
             self.ring.append(entry)
         return NO_REPLY
 
     @request("dmesg", streaming=True)
-    def dmesg(self, req: Request) -> object:
+    def dmesg(self, req: Request) -> NoReply:
         """Stream the ring, a line a response; with ``follow`` go on with new lines."""
         for entry in self.ring:
             req.respond(entry.line())
@@ -50,7 +52,7 @@ class LogService(Service):
 
     @request("dmesg-cancel")
     @request("cancel")
-    def cancel(self, req: Request) -> object:
+    def cancel(self, req: Request) -> NoReply:
         """End a followed stream."""
         self.streams.cancel(req)
         return NO_REPLY

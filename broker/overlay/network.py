@@ -1,7 +1,9 @@
-"""The tree of brokers on ZeroMQ: one link to the parent, one to each child, all encrypted and authenticated by CURVE.
+"""The tree of brokers on ZeroMQ: one link to the parent, one to each child, all encrypted and
+authenticated by CURVE.
 
-A child introduces itself with ``overlay.hello``; the parent answers when its own services are ready, and from then on both exchange
-RFC 3 messages as ZeroMQ multipart messages. A link that ends, or is silent too long, fails every RPC that waits through it.
+A child introduces itself with ``overlay.hello``; the parent answers when its own services are
+ready, and from then on both exchange RFC 3 messages as ZeroMQ multipart messages. A link that ends,
+or is silent too long, fails every RPC that waits through it.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ import asyncio
 import errno
 import os
 from collections.abc import Callable
-from typing import Any
 
 import zmq
 
@@ -32,8 +33,8 @@ LINGER = 500
 class Overlay:
     """This broker's links.
 
-    ``child_joined``, ``child_left`` (rank, whether it said goodbye) and ``parent_lost`` are called as they happen. ``timeout`` is
-    how many seconds a neighbour may be silent.
+    ``child_joined``, ``child_left`` (rank, whether it said goodbye) and ``parent_lost`` are called
+    as they happen. ``timeout`` is how many seconds a neighbour may be silent.
     """
 
     def __init__(self, router: Router, identity: str, keys: KeyPair, log: Logger) -> None:
@@ -62,7 +63,9 @@ class Overlay:
     # Wire-up
 
     def bind(self, endpoint: str) -> str:
-        """Listen for children at ``endpoint`` (``ipc://`` path, or ``tcp://host:*``); returns the endpoint in force."""
+        """Listen for children at ``endpoint`` (``ipc://`` path, or ``tcp://host:*``); returns the
+        endpoint in force.
+        """
         zap = self._context.socket(zmq.REP)
         zap.bind("inproc://zeromq.zap.01")
         self._zap = WatchedSocket(zap, self._authenticate)
@@ -105,7 +108,9 @@ class Overlay:
         )
 
     async def join(self, version: str) -> None:
-        """Introduce this broker to its parent and wait until the parent is ready; raises OSError if it refuses."""
+        """Introduce this broker to its parent and wait until the parent is ready; raises OSError if
+        it refuses.
+        """
         self._hello_reply = asyncio.get_running_loop().create_future()
         hello = request(
             "overlay.hello", {"rank": self.router.rank, "uuid": self.id, "version": version}
@@ -308,7 +313,9 @@ class Overlay:
         asyncio.get_running_loop().call_soon(self._give_up, link)
 
     def _give_up(self, link: Link) -> None:
-        """Treat a neighbour that takes nothing as lost, so that what it does not take ends to pile up."""
+        """Treat a neighbour that takes nothing as lost, so that what it does not take ends to pile
+        up.
+        """
         if link.lost:
             return
         self.log.err(
@@ -340,7 +347,9 @@ class Overlay:
             )
 
     def dismiss_children(self) -> None:
-        """Tell every child, those that wait to be welcomed included, that this broker leaves: they end, and theirs with them."""
+        """Tell every child, those that wait to be welcomed included, that this broker leaves: they
+        end, and theirs with them.
+        """
         for link in tuple(self._links.values()):
             link.dismissed = True
             self._to_child(link.id.encode(), to_frames(control(DISCONNECT)))
@@ -374,13 +383,15 @@ class Overlay:
         """Ranks of the children that are connected."""
         return sorted(self.router.children)
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, object]:
         """Return the links: the parent's rank and the children's."""
         parent = self._parent.rank if self._parent is not None and not self._parent.lost else -1
         return {"parent": parent, "children": self.online_children}
 
     async def close(self, linger: int = LINGER) -> None:
-        """Say goodbye to the parent and close every link; what is queued gets ``linger`` milliseconds."""
+        """Say goodbye to the parent and close every link; what is queued gets ``linger``
+        milliseconds.
+        """
         for task in self._tasks:
             task.cancel()
         if self._parent is not None and not self._parent.lost:

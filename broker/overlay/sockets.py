@@ -1,6 +1,8 @@
-"""ZeroMQ sockets on an asyncio loop: each socket's descriptor is watched, and all its messages are taken whenever it wakes.
+"""ZeroMQ sockets on an asyncio loop: each socket's descriptor is watched, and all its messages are
+taken whenever it wakes.
 
-ZeroMQ's descriptor tells of new events only once, so after every send the socket is looked at again.
+ZeroMQ's descriptor tells of new events only once, so after every send the socket is looked at
+again.
 """
 
 from __future__ import annotations
@@ -87,7 +89,8 @@ def monitor(
 ) -> WatchedSocket:
     """Return a watcher that calls ``on_disconnect`` whenever a connection of ``socket`` ends.
 
-    ``on_refused`` gets the event (one of `HANDSHAKE_FAILED`) of a connection that did not come about.
+    ``on_refused`` gets the event (one of `HANDSHAKE_FAILED`) of a connection that did not come
+    about.
     """
     pair = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED | HANDSHAKE_FAILED)
 

@@ -1,8 +1,9 @@
-"""The messages that wait for one client: a queue of encoded messages, whose bytes several queues may share.
+"""The messages that wait for one client: a queue of encoded messages, whose bytes several queues
+may share.
 
-The transport is given pieces of at most `CHUNK` bytes, and the next one when it has passed on the last: what waits, waits here,
-where it can be counted, and no client has a copy of its own. The message that is being sent is not *behind*: an answer of any size
-reaches a client that reads.
+The transport is given pieces of at most `CHUNK` bytes, and the next one when it has passed on the
+last: what waits, waits here, where it can be counted, and no client has a copy of its own. The
+message that is being sent is not *behind*: an answer of any size reaches a client that reads.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ class Backlog:
             self.answers += len(frame)
 
     def take(self) -> bytes | memoryview:
-        """Remove and return the next bytes to send, at most `CHUNK` of them; empty if nothing waits."""
+        """Remove and return the next bytes to send, at most `CHUNK` of them; empty if nothing
+        waits.
+        """
         if self._sending is not None:
             return self._piece()
         parts: list[bytes] = []

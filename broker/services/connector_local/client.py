@@ -1,4 +1,4 @@
-"""One connection of a local client: an endpoint of the router whose messages go over a Unix socket."""
+"""One connection of a local client: an endpoint of the router on a Unix socket."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def peer_user(sock: socket.socket) -> int:
 class Client(asyncio.Protocol):
     """One connection.
 
-    The broker's verdict on the user is the first byte the peer gets: 0, or the error number it is refused with.
+    The broker's verdict on the user is the first byte the peer gets: 0, or the error number it is
+    refused with.
     """
 
     def __init__(self, service: ConnectorLocalService) -> None:
@@ -126,7 +127,7 @@ class Client(asyncio.Protocol):
         return self._ended or self._closing
 
     def close(self) -> None:
-        """End the connection after what waits has been sent; nothing more is taken from the client."""
+        """End the connection when what waits has been sent; nothing more is taken."""
         self._closing = True
         if not self._attached or self._ended:
             self._transport.close()
@@ -144,7 +145,8 @@ class Client(asyncio.Protocol):
         self._service.cut_count += 1
         self._service.complain(
             self.userid,
-            f"client {self.id} of user {self.userid} {reason} ({waits} bytes wait for it), connection closed",
+            f"client {self.id} of user {self.userid} {reason} ({waits} bytes wait for it),"
+            " connection closed",
         )
         self._transport.abort()
 
@@ -203,7 +205,8 @@ class Client(asyncio.Protocol):
         return True
 
     def _next_slice(self) -> int:
-        """Return how many messages to take next: fewer after large answers wait, more while none do.
+        """Return how many messages to take next: fewer after large answers wait, more while none
+        do.
 
         How large an answer is shows only when it is there, so a client begins with few requests.
         """
@@ -214,7 +217,9 @@ class Client(asyncio.Protocol):
         return self._slice
 
     def _take_in(self, data: bytes, most: int | None) -> bool:
-        """Receive ``data`` and up to ``most`` messages; while there are more the client is not read, others have their turn."""
+        """Receive ``data`` and up to ``most`` messages; while there are more the client is not
+        read, others have their turn.
+        """
         try:
             messages = self._unpacker.feed(data, most)
         except DecodeError as exc:
@@ -402,9 +407,11 @@ class Client(asyncio.Protocol):
             self._loop.call_soon(self._flush)
 
     def _fell_behind(self, pushed: int) -> None:
-        """More waits than may: events beyond the bound end the connection, answers stop the reading of requests.
+        """More waits than may: events beyond the bound end the connection, answers stop the reading
+        of requests.
 
-        ``pushed`` is the size of the newest message if it was not asked for; a message alone may be larger than the bound.
+        ``pushed`` is the size of the newest message if it was not asked for; a message alone may be
+        larger than the bound.
         """
         self._flush()
         limits = self.share.limits
@@ -443,7 +450,9 @@ class Client(asyncio.Protocol):
             self._flush()
 
     def check(self, now: float) -> bool:
-        """Cut a client that has stood still for too long; returns whether it has to be looked at again."""
+        """Cut a client that has stood still for too long; returns whether it has to be looked at
+        again.
+        """
         if self._ended:
             return False
         taken = self._given - self._transport.get_write_buffer_size()

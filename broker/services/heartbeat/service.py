@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import math
-from typing import Any
 
 from broker.context import Context
 from broker.service import Service
@@ -17,8 +16,8 @@ DEFAULT_PERIOD = 2.0
 class HeartbeatService(Service):
     """What periodic work of the instance synchronises to.
 
-    The module argument ``period=FSD``, else the broker attribute ``heartbeat.period``, sets the time between two pulses;
-    other arguments are refused with EINVAL.
+    The module argument ``period=FSD``, otherwise the broker attribute ``heartbeat.period``, sets the
+    time between two pulses; other arguments are refused with EINVAL.
     """
 
     name = "heartbeat"
@@ -41,13 +40,15 @@ class HeartbeatService(Service):
             self._count += 1
             await self.ctx.handle.publish("heartbeat.pulse")
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, object]:
         """The period in seconds and the pulses so far."""
         return {"period": self._period, "count": self._count}
 
 
 def period_of(args: list[str], attribute: str | None = None) -> float:
-    """Return the seconds that the module arguments ask for, or else the attribute; raises OSError(EINVAL)."""
+    """Return the seconds that the module arguments ask for, or else the attribute; raises
+    OSError(EINVAL).
+    """
     text = attribute
     for arg in args:
         key, _, value = arg.partition("=")
