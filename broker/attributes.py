@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 IMMUTABLE = 1
 READONLY = 2

@@ -6,16 +6,19 @@ import errno
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from broker.attributes import Attributes
 from broker.places import check_directory, make_directory
 from broker.rundir_claim import hold, make_rundir
-from broker.topology import Topology
 from flux import CORE_VERSION
 from flux.idset import IDset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from broker.topology import Topology
 
 T = TypeVar("T")
 

@@ -11,11 +11,13 @@ import errno
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flux.duration import parse_fsd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 Table = dict[str, object]
 

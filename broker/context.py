@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
-from broker.attributes import Attributes
 from broker.configuration import Config
-from broker.log import Logger
-from flux.aio import AsyncFlux
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from broker.attributes import Attributes
+    from broker.log import Logger
+    from flux.aio import AsyncFlux
 
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")

@@ -8,11 +8,14 @@ difference: one reads the lifeline, one keeps the deadline.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 import threading
-from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
 
 LIFELINE = "FLUX_START_LIFELINE"
 """Environment variable with the descriptor of the lifeline's read end; it is not passed on."""

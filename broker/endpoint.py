@@ -7,16 +7,20 @@ import asyncio
 import errno
 import time
 import uuid
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from broker.attributes import Attributes
 from broker.configuration import Config
 from broker.context import Context
 from broker.log import Logger, LogRing
-from broker.router import Router
 from broker.service import Service, refuse
 from flux.aio import AsyncFlux
 from flux.wire.message import EVENT, REQUEST, RESPONSE, ROLE_OWNER, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.attributes import Attributes
+    from broker.router import Router
 
 
 def new_id() -> str:

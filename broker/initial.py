@@ -6,11 +6,14 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from broker.log import ERR, INFO
 from broker.subprocess.descendants import kill_with
 from flux.waitstatus import SIGNALED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REMOVED = (
     "FLUX_KVS_NAMESPACE",

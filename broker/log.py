@@ -7,14 +7,17 @@ import os
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from broker.attributes import Attributes, integer
 from broker.places import append_file
 from flux.logline import Entry
 from flux.terminal_text import terminal_line
 from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 EMERG, ALERT, CRIT, ERR, WARNING, NOTICE, INFO, DEBUG = range(8)
 

@@ -9,16 +9,20 @@ import importlib
 import inspect
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
-from broker.endpoint import InProcess, ServiceHost
-from broker.log import Logger
 from broker.modules import HIDDEN, MODULES
 from broker.pymodule import PythonModule, load_module_file
 from broker.service import Service
 from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.endpoint import InProcess, ServiceHost
+    from broker.log import Logger
 
 
 @dataclass(slots=True)

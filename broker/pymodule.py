@@ -8,13 +8,14 @@ import errno
 import importlib.util
 import os
 import threading
-from collections.abc import Callable
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
     from flux.core.handle import Flux
 
 

@@ -4,8 +4,8 @@ the tests that try them all."""
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from broker.builtin.attr import AttrService
 from broker.builtin.broker import BrokerService, NameService
@@ -15,6 +15,9 @@ from broker.builtin.state import OverlayService, StateMachineService
 from broker.modules import MODULES
 from broker.service import Service, events_of, routes_of
 from broker.services.connector_local.service import ConnectorLocalService
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: The services that are the broker itself; the modules are in `broker.modules`.
 OWN_SERVICES: tuple[type[Service], ...] = (

@@ -16,10 +16,8 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
-from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from broker.topology import Topology
 from flux.wire.message import (
     EVENT,
     NODEID_ANY,
@@ -31,6 +29,11 @@ from flux.wire.message import (
     Message,
     response,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.topology import Topology
 
 
 class Endpoint(Protocol):

@@ -6,7 +6,10 @@ program), cleans up, waits for the brokers below it to finish, and finalizes (rc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TRANSITIONS: dict[tuple[str, str], str] = {
     ("none", "start"): "join",

@@ -15,13 +15,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import ClassVar, Final, Never, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, Never, TypeAlias, TypeVar
 
-from broker.context import Context
 from broker.request import Request, StreamSet
 from flux.wire import json
 from flux.wire.errors import os_error
 from flux.wire.message import NORESPONSE, ROLE_OWNER, STREAMING, Message, response
+
+if TYPE_CHECKING:
+    from broker.context import Context
 
 __all__ = [
     "NO_REPLY",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+from typing import TYPE_CHECKING
 
-from broker.attributes import Attributes
 from flux.connect import LONGEST_PATH
+
+if TYPE_CHECKING:
+    from broker.attributes import Attributes
 
 
 def check_socket_path(

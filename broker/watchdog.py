@@ -10,10 +10,13 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from types import FrameType
+from typing import TYPE_CHECKING
 
 from flux.wire.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
 
 PERIOD = 1.0
 LIMIT = 1.0

@@ -4,11 +4,15 @@ its neighbours (RFC 13)."""
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from broker.bootstrap import Bootstrap
-from broker.pmi import PmiClient
-from broker.topology import Topology
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from broker.pmi import PmiClient
+    from broker.topology import Topology
 
 
 def card_key(rank: int) -> str:

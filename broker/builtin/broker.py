@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from broker.context import Context
-from broker.modhost import ModuleHost
-from broker.router import Endpoint, Router
 from broker.service import NO_REPLY, NoReply, Reply, Request, Service, request
 from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from broker.context import Context
+    from broker.modhost import ModuleHost
+    from broker.router import Endpoint, Router
 
 MAX_NAME = 256
 MAX_SERVICES = 10_000

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
 
-from broker.context import Context
 from broker.event_rights import MAX_TOPIC, is_topic, may_publish
-from broker.router import Router
 from broker.service import NO_REPLY, Reply, Request, Service, request
 from flux.b64 import b64decode
 from flux.wire.errors import os_error
 from flux.wire.message import USERID_UNKNOWN, Message, event
+
+if TYPE_CHECKING:
+    from broker.context import Context
+    from broker.router import Router
 
 
 class EventService(Service):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from broker.context import Context
-from broker.log import LogRing
+from typing import TYPE_CHECKING
+
 from broker.service import NO_REPLY, NoReply, Request, Service, request
 from flux.logline import Entry, parse
+
+if TYPE_CHECKING:
+    from broker.context import Context
+    from broker.log import LogRing
 
 
 class LogService(Service):

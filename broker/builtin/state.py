@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from broker.context import Context
-from broker.overlay.network import Overlay
-from broker.router import Router
 from broker.runlevel import BEFORE_RUN, Runlevel
 from broker.service import NO_REPLY, Reply, Request, Service, event, request
 from flux.idset import IDset
-from flux.wire.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from broker.context import Context
+    from broker.overlay.network import Overlay
+    from broker.router import Router
+    from flux.wire.message import Message
 
 
 class StateMachineService(Service):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from broker.overlay.arrears import Arrears
 from flux.wire.codec import to_frames
@@ -18,6 +18,9 @@ from flux.wire.message import (
     Message,
     response,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Route = tuple[str, ...]
 _DISCONNECT = ".disconnect"

@@ -11,18 +11,22 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import zmq
 
-from broker.log import Logger
 from broker.overlay.keys import Authenticator, KeyPair
 from broker.overlay.link import Link
 from broker.overlay.refusals import Refusals
 from broker.overlay.sockets import WatchedSocket, monitor
-from broker.router import Router
 from flux.wire.codec import DecodeError, from_frames, to_frames
 from flux.wire.message import CONTROL, REQUEST, RESPONSE, Message, control, request, response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.log import Logger
+    from broker.router import Router
 
 KEEPALIVE, GOODBYE, DISCONNECT = 0, 1, 2
 KEEPALIVE_PERIOD = 2.0

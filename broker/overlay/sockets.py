@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import zmq
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class WatchedSocket:

@@ -7,7 +7,7 @@ import errno
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from broker.attributes import Attributes
 from broker.configuration import Config
@@ -15,9 +15,7 @@ from broker.context import Context
 from broker.log import Logger
 from broker.service import Service
 from flux.aio import AsyncFlux
-from flux.logline import Entry
 from flux.wire.errors import errnum_of, error_of, text_of
-from flux.wire.json import JsonObject
 from flux.wire.message import (
     EVENT,
     NORESPONSE,
@@ -30,6 +28,10 @@ from flux.wire.message import (
     request,
     response,
 )
+
+if TYPE_CHECKING:
+    from flux.logline import Entry
+    from flux.wire.json import JsonObject
 
 S = TypeVar("S", bound=Service)
 Rpc = Callable[..., object]

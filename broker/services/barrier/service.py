@@ -4,11 +4,14 @@ is for."""
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
 
-from broker.context import Context
 from broker.service import NO_REPLY, Reply, Request, Service, event, request
 from broker.services.barrier.state import BarrierTable, Report
-from flux.wire.message import Message
+
+if TYPE_CHECKING:
+    from broker.context import Context
+    from flux.wire.message import Message
 
 MAX_NAME = 1024
 MAX_PROCESSES = 0x7FFFFFFF

@@ -8,8 +8,11 @@ barrier for everybody by an event.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(slots=True)

@@ -9,8 +9,10 @@ message that is being sent is not *behind*: an answer of any size reaches a clie
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
-from broker.services.connector_local.limits import Share
+if TYPE_CHECKING:
+    from broker.services.connector_local.limits import Share
 
 CHUNK = 1 << 18
 
@@ -52,8 +54,8 @@ class Backlog:
         """Remove and return the next bytes to send, at most `CHUNK` of them; empty if nothing
         waits.
         """
-        if self._sending is not None:
-            return self._piece()
+        if self._sending is not None and self._frame is not None:
+            return self._piece(self._sending, self._frame)
         parts: list[bytes] = []
         size = 0
         queue = self._queue
@@ -67,9 +69,8 @@ class Backlog:
             return b"".join(parts) if len(parts) > 1 else parts[0]
         if not queue:
             return b""
-        self._frame = self._pop()
-        self._sending = memoryview(self._frame[0])
-        return self._piece()
+        entry = self._pop()
+        return self._piece(memoryview(entry[0]), entry)
 
     def _pop(self) -> tuple[bytes, bool]:
         entry = self._queue.popleft()
@@ -80,15 +81,14 @@ class Backlog:
             self.answers -= len(frame)
         return entry
 
-    def _piece(self) -> memoryview:
-        """Return the next part of the message being sent."""
-        assert self._sending is not None and self._frame is not None
-        piece = self._sending[:CHUNK]
-        self._sending = self._sending[CHUNK:]
-        if not len(self._sending):
-            self._share.release(*self._frame)
+    def _piece(self, rest: memoryview, frame: tuple[bytes, bool]) -> memoryview:
+        """Return the next part of ``rest``, what is still to be sent of a message."""
+        if len(rest) > CHUNK:
+            self._sending, self._frame = rest[CHUNK:], frame
+        else:
+            self._share.release(*frame)
             self._sending = self._frame = None
-        return piece
+        return rest[:CHUNK]
 
     def clear(self) -> None:
         """Forget everything."""

@@ -98,7 +98,7 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         service = self._service
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = cast("asyncio.Transport", transport)
         self.userid = peer_user(transport.get_extra_info("socket"))
         verdict = service.verdict(self.userid)
         self._transport.write(bytes((verdict,)))

@@ -14,11 +14,10 @@ import os
 import resource
 import time
 from collections import deque
+from typing import TYPE_CHECKING
 
-from broker.context import Context
 from broker.log_limit import LineLimit
 from broker.places import bind_socket, remove_socket
-from broker.router import Router
 from broker.service import Service
 from broker.services.connector_local import limits
 from broker.services.connector_local.client import Client
@@ -35,6 +34,10 @@ from broker.services.connector_local.limits import (
 from flux.connect import local_path
 from flux.wire import framing
 from flux.wire.message import EVENT, Message
+
+if TYPE_CHECKING:
+    from broker.context import Context
+    from broker.router import Router
 
 
 class ConnectorLocalService(Service):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import math
+from typing import TYPE_CHECKING
 
-from broker.context import Context
 from broker.service import Service
 from flux.util import parse_fsd
+
+if TYPE_CHECKING:
+    from broker.context import Context
 
 DEFAULT_PERIOD = 2.0
 

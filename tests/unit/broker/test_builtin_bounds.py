@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import errno
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,7 +13,6 @@ from broker.builtin.broker import MAX_GUEST_SERVICES, NameService
 from broker.builtin.event import EventService
 from broker.builtin.log import LogService
 from broker.builtin.state import StateMachineService
-from broker.context import Context
 from broker.log import LogRing
 from broker.router import Router
 from broker.runlevel import Runlevel
@@ -22,6 +20,11 @@ from broker.testing.harness import ServiceHarness
 from broker.topology import Topology
 from flux.logline import Entry, parse
 from flux.wire.message import NORESPONSE, Message
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from broker.context import Context
 
 GUEST = 77
 
@@ -45,9 +48,12 @@ async def errnum(
     try:
         await harness.request(topic, payload, userid=userid)
     except OSError as exc:
-        assert exc.strerror and "Error" not in exc.strerror
-        return exc.errno or 0
-    return 0
+        refused = exc
+    else:
+        return 0
+    assert refused.strerror
+    assert "Error" not in refused.strerror
+    return refused.errno or 0
 
 
 @pytest.mark.parametrize(

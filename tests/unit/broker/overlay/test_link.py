@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import zmq
@@ -17,6 +16,9 @@ from flux.wire.codec import to_frames
 from flux.wire.message import MORE, NORESPONSE, STREAMING, Message, request, response
 
 from .test_keys import Side, until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 def asked(
@@ -76,7 +78,8 @@ async def test_services_are_told_of_clients_that_went_with_the_neighbour() -> No
         ("broker.disconnect", ("client",), 7, 5), ("broker.rexec.disconnect", ("client",), 7, 5),
         ("kvs-watch.disconnect", ("hop", "other"), 7, 5),
     }  # fmt: skip
-    assert link.farewells() == [] and link.held == (0, 0)
+    assert link.farewells() == []
+    assert link.held == (0, 0)
 
 
 def test_refusals_are_logged_now_and_then() -> None:
@@ -142,10 +145,8 @@ async def test_garbage_of_a_child_costs_it_its_link(peer: Peer) -> None:
     await until(lambda: peer.parent.overlay.online_children == [1])
     peer.socket.send_multipart([b"\xff", b"garbage"])
     await until(lambda: peer.left == [(1, False)])
-    assert (
-        peer.parent.logged("malformed message from rank 1")
-        and peer.parent.overlay.online_children == []
-    )
+    assert peer.parent.logged("malformed message from rank 1")
+    assert peer.parent.overlay.online_children == []
 
 
 @pytest.mark.parametrize(

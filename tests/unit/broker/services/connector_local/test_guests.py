@@ -6,9 +6,8 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -37,6 +36,10 @@ from flux.wire.message import (
     request,
     response,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
 USER = os.getuid()
 OWNER = USER + 1
@@ -202,7 +205,8 @@ async def test_a_user_has_so_many_connections(guests: Guests) -> None:
     await second.close()
     await until(lambda: guests.connector.share(USER).connections == 1)
     third = await guests.guest()
-    assert not first.closed and not third.closed
+    assert not first.closed
+    assert not third.closed
 
 
 async def test_refused_connections_do_not_fill_the_log(guests: Guests) -> None:
@@ -288,7 +292,8 @@ async def test_a_reader_that_falls_behind_is_cut_and_others_are_not(guests: Gues
         assert (await anext(seen)).text().startswith(f"{number:04}")
     assert "does not read its messages" in guests.logged
     assert f"user {USER}" in guests.logged
-    assert not reader.closed and not publisher.closed
+    assert not reader.closed
+    assert not publisher.closed
     idle.sock.close()
 
 
@@ -336,7 +341,8 @@ class Raw:
 
 def write(handle: AsyncFlux, data: bytes) -> None:
     transport = handle.transport
-    assert isinstance(transport, SocketTransport) and transport._transport is not None
+    assert isinstance(transport, SocketTransport)
+    assert transport._transport is not None
     transport._transport.write(data)
 
 
@@ -390,7 +396,8 @@ async def test_requests_of_a_client_that_reads_late_are_all_answered(guests: Gue
     server.on_request = lambda msg: server.send_message(response(msg, "y" * 1000))
     await server.rpc("service.add", {"service": f"{USER}-x"})
     transport = late.transport
-    assert isinstance(transport, SocketTransport) and transport._transport is not None
+    assert isinstance(transport, SocketTransport)
+    assert transport._transport is not None
     transport._transport.pause_reading()
     waiting = [asyncio.ensure_future(late.rpc_message(f"{USER}-x.get")) for _ in range(3000)]
     await until(lambda: any(client.is_behind for client in guests.connector.clients))
