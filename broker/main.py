@@ -13,7 +13,7 @@ from broker.config import Options, Rundir, check_attributes, define_identity, in
 from broker.emergency import Emergency, take_lifeline
 from broker.foundation import Foundation
 from broker.instance import Broker
-from broker.pmi import PmiClient
+from broker.pmi_client import PmiClient
 from broker.socket_path import check_socket_paths
 from broker.subprocess.descendants import become_subreaper, children, end_descendants
 from broker.topology import Topology

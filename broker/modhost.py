@@ -11,7 +11,7 @@ import os
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from broker.modules import HIDDEN, MODULES
 from broker.pymodule import PythonModule, load_module_file
@@ -23,6 +23,19 @@ if TYPE_CHECKING:
 
     from broker.endpoint import InProcess, ServiceHost
     from broker.log import Logger
+
+
+class ModuleEntry(TypedDict):
+    """A module as ``broker.lsmod`` lists it; ``size`` and ``digest`` (SHA-1) are of its file,
+    ``idle`` is in seconds.
+    """
+
+    name: str
+    size: int
+    digest: str
+    idle: int
+    status: int
+    services: list[str]
 
 
 @dataclass(slots=True)
@@ -158,13 +171,13 @@ class ModuleHost:
             failed += entry.service is not None
         return failed
 
-    def list(self) -> list[object]:
+    def list(self) -> list[ModuleEntry]:
         """Return the loaded modules as ``broker.lsmod`` lists them."""
         return [
             self._describe(entry) for entry in self._loaded.values() if entry.name not in HIDDEN
         ]
 
-    def _describe(self, entry: _Loaded) -> dict[str, object]:
+    def _describe(self, entry: _Loaded) -> ModuleEntry:
         size, digest = self._file_facts(entry.path)
         if entry.endpoint is not None and entry.service is not None:
             idle = int(time.monotonic() - entry.endpoint.last_active)

@@ -11,7 +11,7 @@ from broker.bootstrap import Bootstrap
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from broker.pmi import PmiClient
+    from broker.pmi_client import PmiClient
     from broker.topology import Topology
 
 

@@ -10,7 +10,7 @@ from broker.bootstrap.pmi import exchange
 if TYPE_CHECKING:
     from broker.foundation import Foundation
     from broker.overlay.network import Overlay
-    from broker.pmi import PmiClient
+    from broker.pmi_client import PmiClient
 
 
 def wire_up(pmi: PmiClient | None, base: Foundation, rundir: str) -> Overlay | None:

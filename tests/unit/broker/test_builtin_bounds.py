@@ -1,4 +1,6 @@
-"""What the broker's own services take: names, values, ranks and numbers within bounds, and a guest's log line not at all."""
+"""What the broker's own services take: names, values, ranks and numbers within bounds, and a
+guest's log line not at all.
+"""
 
 from __future__ import annotations
 
@@ -177,7 +179,7 @@ def test_a_log_file_that_cannot_be_written_is_told_once(
 
 
 class State(StateMachineService):
-    """On rank 0 of four brokers; the client of these tests is the link to rank 1, below which is rank 3."""
+    """On rank 0 of four brokers; the client is the link to rank 1, below which is rank 3."""
 
     def __init__(self, ctx: Context) -> None:
         table = router()

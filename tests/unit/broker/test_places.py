@@ -1,4 +1,4 @@
-"""Directories, sockets and files are taken only where nobody else could have put something in the way."""
+"""Directories, sockets and files are taken only where nobody else could have interfered."""
 
 from __future__ import annotations
 

@@ -16,7 +16,6 @@ from broker.pmi import (
     Action,
     Exchange,
     Finalized,
-    PmiClient,
     PmiServer,
     ProtocolError,
     Reply,
@@ -24,6 +23,7 @@ from broker.pmi import (
     encode,
     process_mapping,
 )
+from broker.pmi_client import PmiClient
 
 INIT = b"cmd=init pmi_version=1 pmi_subversion=1\n"
 

@@ -1,4 +1,4 @@
-"""Links of the tree: what they remember, and that a neighbour's nonsense costs that neighbour its link only."""
+"""Links of the tree: what they remember, and that nonsense costs only the neighbour's own link."""
 
 from __future__ import annotations
 
@@ -69,9 +69,12 @@ async def test_a_stream_ends_with_its_error() -> None:
 async def test_services_are_told_of_clients_that_went_with_the_neighbour() -> None:
     link = Link("id", 1, lambda frames: None)
     for msg in (
-        asked("broker.rexec", 1), asked("broker.rexec.signal", 2), asked("kvs-watch.lookup", 3, route=("hop", "other")),
-        asked("gone.by", 4, route=("third",)), asked("gone.disconnect", 0, NORESPONSE, route=("third",)),
-    ):  # fmt: skip
+        asked("broker.rexec", 1),
+        asked("broker.rexec.signal", 2),
+        asked("kvs-watch.lookup", 3, route=("hop", "other")),
+        asked("gone.by", 4, route=("third",)),
+        asked("gone.disconnect", 0, NORESPONSE, route=("third",)),
+    ):
         link.asked(msg)
     told = {(msg.topic, tuple(msg.routes), msg.aux1, msg.userid) for msg in link.farewells()}
     assert told == {
@@ -128,10 +131,11 @@ async def peer(tmp_path: Any) -> AsyncIterator[Peer]:
 @pytest.mark.parametrize(
     "payload",
     [
-        {"rank": "1", "uuid": "u"}, {"rank": True, "uuid": "u"}, {"rank": 1.0, "uuid": "u"}, b'{"rank":%d,"uuid":"u"}\0' % 10**30,
-        {"rank": -1, "uuid": "u"}, {"rank": 0, "uuid": "u"}, {"rank": 1}, {"rank": 1, "uuid": 7}, {}, [1], "text", None,
+        *({"rank": rank, "uuid": "u"} for rank in ("1", True, 1.0, -1, 0)),
+        b'{"rank":%d,"uuid":"u"}\0' % 10**30,
+        *({"rank": 1}, {"rank": 1, "uuid": 7}, {}, [1], "text", None),
     ],
-)  # fmt: skip
+)
 async def test_a_hello_that_is_nonsense_is_rejected(peer: Peer, payload: Any) -> None:
     peer.hello(payload)
     await until(lambda: peer.parent.logged("rejected"))

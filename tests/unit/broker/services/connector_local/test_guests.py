@@ -1,4 +1,6 @@
-"""What a guest's connection may do: a real socket, a router without a network, this user being a guest of another owner."""
+"""What a guest's connection may do: a real socket, a router without a network, and this user being
+a guest of another owner.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from broker.builtin.event import EventService
 from broker.endpoint import InProcess, ServiceHost
 from broker.log import LogRing
 from broker.log_limit import LineLimit
-from broker.router import Router
+from broker.router import Endpoint, Router
 from broker.services.connector_local import client as client_module
 from broker.services.connector_local import limits
 from broker.services.connector_local.service import ConnectorLocalService
@@ -358,12 +360,19 @@ async def test_a_client_that_stops_within_a_large_message_is_cut(
     assert guests.connector.stats()["received"] == 0
 
 
-async def test_a_flood_of_one_client_does_not_delay_another(guests: Guests) -> None:
+async def test_a_flood_of_one_client_does_not_delay_another(
+    guests: Guests, monkeypatch: pytest.MonkeyPatch
+) -> None:
     flooding, other = await guests.guest(), await guests.guest()
     flood = framing.pack(request(f"{USER}-none.x", flags=NORESPONSE)) * 50_000
     routed: list[str] = []
     route = guests.router.route
-    guests.router.route = lambda msg, source: (routed.append(source.id), route(msg, source))[1]  # type: ignore[method-assign]
+
+    def counted(msg: Message, source: Endpoint) -> None:
+        routed.append(source.id)
+        route(msg, source)
+
+    monkeypatch.setattr(guests.router, "route", counted)
     write(flooding, flood)
     await until(lambda: len(routed) > 1000)
     with pytest.raises(OSError):
