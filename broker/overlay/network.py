@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 
 import zmq
 
+from broker.overlay.hello import hello, introduction, refusal
 from broker.overlay.keys import Authenticator, KeyPair
 from broker.overlay.link import Link
 from broker.overlay.refusals import Refusals
-from broker.overlay.sockets import WatchedSocket, monitor
+from broker.overlay.sockets import WatchedSocket, children_socket, monitor, parent_socket
 from flux.wire.codec import DecodeError, from_frames, to_frames
-from flux.wire.message import CONTROL, REQUEST, RESPONSE, Message, control, request, response
+from flux.wire.message import CONTROL, REQUEST, RESPONSE, Message, control, response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,12 +74,7 @@ class Overlay:
         zap = self._context.socket(zmq.REP)
         zap.bind("inproc://zeromq.zap.01")
         self._zap = WatchedSocket(zap, self._authenticate)
-        socket = self._context.socket(zmq.ROUTER)
-        socket.curve_server = True
-        socket.curve_secretkey = self.keys.secret.encode()
-        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        socket.setsockopt(zmq.SNDHWM, 0)
-        socket.setsockopt(zmq.RCVHWM, 0)
+        socket = children_socket(self._context, self.keys)
         self._down = WatchedSocket(socket, self._from_child)
         self._monitors.append(monitor(socket, self._probe_soon, self._child_refused))
         before = os.umask(0o077)  # for an ipc:// endpoint, which is a file
@@ -90,14 +86,7 @@ class Overlay:
 
     def connect(self, endpoint: str, public_key: str) -> None:
         """Connect to the parent at ``endpoint``, which must hold ``public_key``."""
-        socket = self._context.socket(zmq.DEALER)
-        socket.setsockopt(zmq.ROUTING_ID, self.id.encode())
-        socket.curve_serverkey = public_key.encode()
-        socket.curve_publickey = self.keys.public.encode()
-        socket.curve_secretkey = self.keys.secret.encode()
-        socket.setsockopt(zmq.SNDHWM, 0)
-        socket.setsockopt(zmq.RCVHWM, 0)
-        socket.setsockopt(zmq.RECONNECT_IVL, 20)
+        socket = parent_socket(self._context, self.keys, self.id, public_key)
         self._up = WatchedSocket(socket, self._from_parent)
         self._monitors.append(monitor(socket, self._parent_disconnected, self._refused_by_parent))
         socket.connect(endpoint)
@@ -116,10 +105,7 @@ class Overlay:
         it refuses.
         """
         self._hello_reply = asyncio.get_running_loop().create_future()
-        hello = request(
-            "overlay.hello", {"rank": self.router.rank, "uuid": self.id, "version": version}
-        )
-        self._send_up(to_frames(hello))
+        self._send_up(to_frames(hello(self.router.rank, self.id, version)))
         reply = await self._hello_reply
         if reply.errnum:
             raise OSError(reply.errnum, reply.text())
@@ -133,13 +119,13 @@ class Overlay:
     def set_ready(self) -> None:
         """Answer the children that said hello: this broker's services can be used."""
         self._ready = True
-        for hello in self._hellos:
-            self._welcome(hello)
+        for msg in self._hellos:
+            self._welcome(msg)
         self._hellos.clear()
 
-    def _welcome(self, hello: Message) -> None:
-        rank, identity = int(hello.json()["rank"]), hello.routes[0]
-        reply = response(hello, {"uuid": self.id})
+    def _welcome(self, msg: Message) -> None:
+        rank, identity = int(msg.json()["rank"]), msg.routes[0]
+        reply = response(msg, {"uuid": self.id})
         reply.routes = []
         frames = [identity.encode(), *to_frames(reply)]
         try:
@@ -214,7 +200,7 @@ class Overlay:
             self._reject(identity)
             return
         try:
-            rank, uuid = _introduction(msg)
+            rank, uuid = introduction(msg)
             name = identity.decode()
         except ValueError as exc:
             self._log_refusal(f"hello rejected: {exc}")
@@ -249,7 +235,7 @@ class Overlay:
         if parent is None:
             if self._hello_reply is not None and not self._hello_reply.done():
                 if msg.type == CONTROL:
-                    msg = _refusal(msg.aux2, "the parent broker refused this broker, or is ending")
+                    msg = refusal(msg.aux2, "the parent broker refused this broker, or is ending")
                 self._hello_reply.set_result(msg)
             return
         parent.last_heard = asyncio.get_running_loop().time()
@@ -336,6 +322,11 @@ class Overlay:
             self._to_child(identity, to_frames(control(KEEPALIVE, link.arrears.word())))
 
     def _probe_soon(self) -> None:
+        """A connection has ended, and ZeroMQ does not say whose: a message to each child finds out.
+
+        The router socket may forget a peer some time after it reports the end, hence the later
+        rounds. What they miss, the next keepalive finds.
+        """
         loop = asyncio.get_running_loop()
         for delay in (0.0, 0.05, 0.5):
             loop.call_later(delay, self._probe)
@@ -345,9 +336,7 @@ class Overlay:
             self._lose_parent()
         elif self._hello_reply is not None and not self._hello_reply.done():
             self._hello_reply.set_result(
-                _refusal(
-                    errno.EHOSTUNREACH, "the parent broker ended before this broker had joined"
-                )
+                refusal(errno.EHOSTUNREACH, "the parent broker ended before this broker had joined")
             )
 
     def dismiss_children(self) -> None:
@@ -357,8 +346,8 @@ class Overlay:
         for link in tuple(self._links.values()):
             link.dismissed = True
             self._to_child(link.id.encode(), to_frames(control(DISCONNECT)))
-        for hello in self._hellos:
-            self._reject(hello.routes[0].encode(), errno.EHOSTUNREACH)
+        for msg in self._hellos:
+            self._reject(msg.routes[0].encode(), errno.EHOSTUNREACH)
         self._hellos.clear()
 
     def _lose_parent(self) -> None:
@@ -408,19 +397,3 @@ class Overlay:
 
 def _name(link: Link | None) -> str:
     return "a broker that has not said hello" if link is None else f"rank {link.rank}"
-
-
-def _introduction(msg: Message) -> tuple[int, str]:
-    """Return rank and uuid of a hello; raises ValueError if it is malformed."""
-    try:
-        hello = msg.json()
-    except ValueError:
-        raise ValueError("its payload is not JSON") from None
-    rank, uuid = (hello.get("rank"), hello.get("uuid")) if isinstance(hello, dict) else (None, None)
-    if type(rank) is not int or not isinstance(uuid, str):
-        raise ValueError("it names no rank and uuid")
-    return rank, uuid
-
-
-def _refusal(number: int, text: str) -> Message:
-    return response(Message(REQUEST, "overlay.hello"), text, errnum=number or errno.EPERM)

@@ -16,6 +16,11 @@ import zmq
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from broker.overlay.keys import KeyPair
+
+RECONNECT = 20
+"""Milliseconds between two attempts to reach the parent."""
+
 
 class WatchedSocket:
     """A ZeroMQ socket whose messages are given to a function as lists of frames."""
@@ -105,3 +110,32 @@ def monitor(
             on_refused(event)
 
     return WatchedSocket(pair, happened)
+
+
+def children_socket(context: zmq.Context[zmq.Socket[bytes]], keys: KeyPair) -> zmq.Socket[bytes]:
+    """Return the socket that the children connect to; ZAP decides who may."""
+    socket = context.socket(zmq.ROUTER)
+    socket.curve_server = True
+    socket.curve_secretkey = keys.secret.encode()
+    socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # sending to a child that has gone is an error
+    return _unbounded(socket)
+
+
+def parent_socket(
+    context: zmq.Context[zmq.Socket[bytes]], keys: KeyPair, identity: str, parent_key: str
+) -> zmq.Socket[bytes]:
+    """Return the socket that connects to a parent who holds the public key ``parent_key``."""
+    socket = context.socket(zmq.DEALER)
+    socket.setsockopt(zmq.ROUTING_ID, identity.encode())
+    socket.curve_serverkey = parent_key.encode()
+    socket.curve_publickey = keys.public.encode()
+    socket.curve_secretkey = keys.secret.encode()
+    socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT)
+    return _unbounded(socket)
+
+
+def _unbounded(socket: zmq.Socket[bytes]) -> zmq.Socket[bytes]:
+    """ZeroMQ would drop or block at its own bounds; ours are in `broker.overlay.arrears`."""
+    socket.setsockopt(zmq.SNDHWM, 0)
+    socket.setsockopt(zmq.RCVHWM, 0)
+    return socket

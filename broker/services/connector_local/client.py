@@ -13,6 +13,7 @@ from broker.endpoint import new_id
 from broker.event_rights import MAX_TOPIC, is_topic, may_publish
 from broker.services.connector_local.backlog import CHUNK, Backlog
 from broker.services.connector_local.limits import HALF_STALL, STALL, MiB, Share
+from broker.services.connector_local.pending import Pending
 from flux.wire import framing
 from flux.wire.codec import DecodeError
 from flux.wire.message import (
@@ -39,10 +40,8 @@ _OWN_TOPICS = {
     "event.subscribe": True,
     "event.unsubscribe": False,
 }
-_TURN, _ANSWERS = (
-    1,
-    2,
-)  # why a client is not read: others have their turn, or it does not read its answers
+# Why a client is not read: others have their turn, or it does not read its answers.
+_TURN, _ANSWERS = 1, 2
 SLICE = 500
 """Messages that are taken from one client before others have their turn, at most."""
 FIRST_SLICE = 8
@@ -79,8 +78,7 @@ class Client(asyncio.Protocol):
         self._used: set[tuple[str, int, int]] = set()
         self._owed: dict[tuple[str, ...], Message] = {}
         self._subscribed: set[str] = set()
-        self._pending: dict[int, list[int]] = {}
-        self._pending_count = 0
+        self._pending: Pending
         self._half = 0
         self._half_since = 0.0
         self._taken = 0
@@ -110,6 +108,7 @@ class Client(asyncio.Protocol):
         self.share = service.share(self.userid)
         self.share.connections += 1
         self.backlog = Backlog(self.share)
+        self._pending = Pending(self.share)
         self._unpacker = framing.Unpacker(self.share.limits.message)
         self._transport.set_write_buffer_limits(CHUNK, CHUNK // 2)
         service.accepted += 1
@@ -184,7 +183,6 @@ class Client(asyncio.Protocol):
         self.backlog.clear()
         share.connections -= 1
         share.half -= self._half
-        share.pending -= sum(sum(sizes) for sizes in self._pending.values())
         self._half = 0
         self._pending.clear()
         self._unpacker = framing.Unpacker(0)
@@ -300,7 +298,8 @@ class Client(asyncio.Protocol):
         if topic in _OWN_TOPICS:
             self._subscription(msg)
             return
-        if self._is_guest and not self._admit(msg):
+        if self._is_guest and not self._pending.admit(msg):
+            self._refuse(msg, errno.EAGAIN, "too many requests of this user wait for their answers")
             return
         self._used.add((topic.rpartition(".")[0] or topic, msg.aux1, msg.flags & UPSTREAM))
         self._limit_names(len(self._used))
@@ -309,32 +308,6 @@ class Client(asyncio.Protocol):
     def _refuse(self, msg: Message, errnum: int, text: str) -> None:
         if not msg.flags & NORESPONSE:
             self._send(response(msg, text, errnum=errnum))
-
-    def _admit(self, msg: Message) -> bool:
-        """Count a guest's request until it is answered; one too many is answered EAGAIN."""
-        if msg.flags & NORESPONSE:
-            return True
-        limits, share = self.share.limits, self.share
-        size = len(msg.payload or b"")
-        full = limits.pending is not None and self._pending_count >= limits.pending
-        if full or (limits.user_pending is not None and share.pending + size > limits.user_pending):
-            self._refuse(msg, errno.EAGAIN, "too many requests of this user wait for their answers")
-            return False
-        self._pending.setdefault(msg.aux2, []).append(size)
-        self._pending_count += 1
-        share.pending += size
-        return True
-
-    def _answered(self, msg: Message) -> None:
-        """A response goes to a guest: forget the request it ends."""
-        if msg.streaming and not msg.aux1:
-            return
-        sizes = self._pending.get(msg.aux2)
-        if sizes:
-            self.share.pending -= sizes.pop()
-            self._pending_count -= 1
-            if not sizes:
-                del self._pending[msg.aux2]
 
     def _owes(self, msg: Message) -> bool:
         """Tell whether a response answers a request that this client got."""
@@ -388,7 +361,7 @@ class Client(asyncio.Protocol):
             if not msg.flags & NORESPONSE:
                 self._owed[str(msg.aux2), *msg.routes] = msg
         elif kind == RESPONSE and self._pending:
-            self._answered(msg)
+            self._pending.answered(msg)
         self._send(msg)
 
     def _send(self, msg: Message) -> None:
