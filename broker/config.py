@@ -26,7 +26,7 @@ RESERVED = ("rank", "size", "broker.pid", "instance-level", "security.owner", "v
 
 
 @dataclass
-class Options:
+class BrokerOptions:
     """The command line of flux-broker(1).
 
     ``attrs`` are the values of ``--setattr``; ``command`` is the initial program, empty for an
@@ -71,7 +71,7 @@ class Rundir:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
-def initial_attributes(options: Options) -> Attributes:
+def initial_attributes(options: BrokerOptions) -> Attributes:
     """Return the attributes of the command line; raises OSError(EINVAL) for one that only the
     broker may set.
     """

@@ -42,7 +42,7 @@ class Config:
     tables: Mapping[str, object] = field(default_factory=dict)
 
 
-class _Source:
+class _TomlText:
     """One file: its path and text, to say where a mistake is."""
 
     def __init__(self, path: str, text: str) -> None:
@@ -78,7 +78,7 @@ def load(path: str | None) -> Config:
     if not path:
         return Config()
     merged: Table = {}
-    origins: dict[tuple[str, str], _Source] = {}
+    origins: dict[tuple[str, str], _TomlText] = {}
     for name in _files(path):
         source, tables = _parse(name)
         for table, content in tables.items():
@@ -104,13 +104,13 @@ def _files(path: str) -> list[str]:
     return [path]
 
 
-def _parse(path: str) -> tuple[_Source, Table]:
+def _parse(path: str) -> tuple[_TomlText, Table]:
     import tomllib
 
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        return _Source(path, text), tomllib.loads(text)
+        return _TomlText(path, text), tomllib.loads(text)
     except OSError as exc:
         raise OSError(exc.errno, f"config.path: {path}: {exc.strerror}") from None
     except (ValueError, RecursionError) as exc:
@@ -149,7 +149,7 @@ _JOB_MANAGER: Final[Mapping[str, Callable[[object], float]]] = {
 }
 
 
-def _job_manager(tables: Table, origins: Mapping[tuple[str, str], _Source]) -> JobManagerConfig:
+def _job_manager(tables: Table, origins: Mapping[tuple[str, str], _TomlText]) -> JobManagerConfig:
     name = "job-manager"
     content = tables.get(name, {})
     if not isinstance(content, dict):

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from typing import ClassVar
 
-    from broker.config import Options
+    from broker.config import BrokerOptions
     from broker.context import Context
     from broker.emergency import Emergency
     from broker.endpoint import InProcess
@@ -64,7 +64,11 @@ class Broker:
     """
 
     def __init__(
-        self, options: Options, base: Foundation, overlay: Overlay | None, emergency: Emergency
+        self,
+        options: BrokerOptions,
+        base: Foundation,
+        overlay: Overlay | None,
+        emergency: Emergency,
     ) -> None:
         self.options = options
         self.topology = base.topology

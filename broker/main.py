@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 from broker import configuration
 from broker.bootstrap.wireup import wire_up
-from broker.config import Options, Rundir, check_attributes, define_identity, initial_attributes
+from broker.config import (
+    BrokerOptions,
+    Rundir,
+    check_attributes,
+    define_identity,
+    initial_attributes,
+)
 from broker.emergency import Emergency, take_lifeline
 from broker.foundation import Foundation
 from broker.instance import Broker
@@ -36,7 +42,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-def run_broker(options: Options) -> int:
+def run_broker(options: BrokerOptions) -> int:
     """Run a broker to its end and return the exit code; raises OSError if it cannot start.
 
     Everything that the broker started and that is still there at its end is killed. Becomes a
@@ -70,7 +76,7 @@ def run_broker(options: Options) -> int:
 
 
 async def _live(
-    options: Options,
+    options: BrokerOptions,
     pmi: PmiClient | None,
     topology: Topology,
     attrs: Attributes,

@@ -107,7 +107,7 @@ def process_mapping(tasks_per_node: Sequence[int]) -> str:
 
 
 @dataclass(slots=True)
-class _Process:
+class _LocalProcess:
     """What the server knows about one local process."""
 
     buffer: bytearray = field(default_factory=bytearray)
@@ -142,7 +142,7 @@ class PmiServer:
         self.kvs: dict[str, str] = dict(preset or {})
         self._pending: dict[str, str] = {}
         ranks = range(size) if local_ranks is None else local_ranks
-        self._processes = {rank: _Process() for rank in ranks}
+        self._processes = {rank: _LocalProcess() for rank in ranks}
         self._exchanging = False
 
     def feed(self, rank: int, data: bytes) -> list[Action]:

@@ -13,7 +13,7 @@ from broker.endpoint import new_id
 from broker.event_rights import MAX_TOPIC, is_topic, may_publish
 from broker.services.connector_local.backlog import CHUNK, Backlog
 from broker.services.connector_local.limits import HALF_STALL, STALL, MiB, Share
-from broker.services.connector_local.pending import Pending
+from broker.services.connector_local.unanswered import Unanswered
 from flux.wire import framing
 from flux.wire.codec import DecodeError
 from flux.wire.message import (
@@ -78,7 +78,7 @@ class Client(asyncio.Protocol):
         self._used: set[tuple[str, int, int]] = set()
         self._owed: dict[tuple[str, ...], Message] = {}
         self._subscribed: set[str] = set()
-        self._pending: Pending
+        self._pending: Unanswered
         self._half = 0
         self._half_since = 0.0
         self._taken = 0
@@ -108,7 +108,7 @@ class Client(asyncio.Protocol):
         self.share = service.share(self.userid)
         self.share.connections += 1
         self.backlog = Backlog(self.share)
-        self._pending = Pending(self.share)
+        self._pending = Unanswered(self.share)
         self._unpacker = framing.Unpacker(self.share.limits.message)
         self._transport.set_write_buffer_limits(CHUNK, CHUNK // 2)
         service.accepted += 1

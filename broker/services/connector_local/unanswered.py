@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from flux.wire.message import Message
 
 
-class Pending:
+class Unanswered:
     """Counts a guest's requests from their sending to their last response.
 
     Two requests may have the same match tag, so each tag has a list of sizes in bytes.
