@@ -63,6 +63,8 @@ screenshots: dev
 docs: dev
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/topics.py
+	$(BIN)/python docs/attributes.py
+	$(BIN)/python docs/diagrams.py
 	$(BIN)/python -m tests.contract.report
 
 clean:

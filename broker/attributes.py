@@ -1,10 +1,15 @@
-"""Broker attributes (flux-broker-attributes(7)): named strings that configure and describe one broker."""
+"""Broker attributes (flux-broker-attributes(7)): named strings that tell of one broker."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 IMMUTABLE = 1
 READONLY = 2
@@ -22,8 +27,9 @@ class _Attribute:
 class Attributes:
     """The attributes of one broker.
 
-    An active attribute calls a getter or a setter, which raises OSError(EINVAL) for a value it refuses. An immutable one keeps its
-    value for the life of the broker; a read-only one is changed by the broker only.
+    An active attribute calls a getter or a setter, which raises OSError(EINVAL) for a value it
+    refuses. An immutable one keeps its value for the life of the broker; a read-only one is changed
+    by the broker only.
     """
 
     def __init__(self) -> None:
@@ -39,7 +45,9 @@ class Attributes:
         return iter(tuple(self._table))
 
     def define(self, name: str, value: str | None, *, immutable: bool = False) -> None:
-        """Set an attribute from inside the broker; a value given before on the command line is replaced."""
+        """Set an attribute from inside the broker; a value given before on the command line is
+        replaced.
+        """
         self._table[name] = _Attribute(value, IMMUTABLE if immutable else 0)
 
     def default(self, name: str, value: str | None, *, immutable: bool = False) -> str | None:
@@ -80,25 +88,27 @@ class Attributes:
         return self._table[name].flags
 
     def set(self, name: str, value: str) -> None:
-        """Change or add an attribute; raises OSError(EPERM) if it may not be changed, EINVAL if the value is refused."""
+        """Change or add an attribute; raises OSError(EPERM) if it may not be changed, EINVAL if the
+        value is refused.
+        """
         entry = self._table.get(name)
         if entry is None:
             self._table[name] = _Attribute(value)
             return
         if entry.flags & (IMMUTABLE | READONLY):
-            raise OSError(errno.EPERM, "Operation not permitted")
+            raise os_error(errno.EPERM)
         if entry.setter:
             entry.setter(value)
         else:
             entry.value = value
 
     def remove(self, name: str) -> None:
-        """Delete an attribute; raises OSError(ENOENT) if unknown, EPERM if it may not be deleted."""
+        """Delete an attribute; raises OSError: ENOENT if unknown, EPERM if it has to stay."""
         entry = self._table.get(name)
         if entry is None:
-            raise OSError(errno.ENOENT, "No such file or directory")
+            raise os_error(errno.ENOENT)
         if entry.flags:
-            raise OSError(errno.EPERM, "Operation not permitted")
+            raise os_error(errno.EPERM)
         del self._table[name]
 
 
@@ -109,12 +119,14 @@ def integer(value: str) -> int:
     except ValueError:
         number = 1 << 32
     if not -(1 << 31) <= number < 1 << 31:
-        raise OSError(errno.EINVAL, "Invalid argument")
+        raise os_error(errno.EINVAL)
     return number
 
 
 def bounded(attrs: Attributes, name: str, default: int, least: int, most: int) -> int:
-    """Return the number in an attribute, which gets ``default`` if it is not set; raises OSError(EINVAL) if it is out of bounds."""
+    """Return the number in an attribute, which gets ``default`` if it is not set; raises
+    OSError(EINVAL) if it is out of bounds.
+    """
     text = attrs.default(name, str(default))
     if text is None:
         return default

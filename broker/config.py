@@ -6,17 +6,19 @@ import errno
 import os
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from broker.attributes import Attributes
-from broker.bootstrap import Bootstrap
 from broker.places import check_directory, make_directory
 from broker.rundir_claim import hold, make_rundir
-from broker.topology import Topology
 from flux import CORE_VERSION
 from flux.idset import IDset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from broker.topology import Topology
 
 T = TypeVar("T")
 
@@ -24,11 +26,11 @@ RESERVED = ("rank", "size", "broker.pid", "instance-level", "security.owner", "v
 
 
 @dataclass
-class Options:
+class BrokerOptions:
     """The command line of flux-broker(1).
 
-    ``attrs`` are the values of ``--setattr``; ``command`` is the initial program, empty for an interactive shell; ``verbose`` counts
-    ``-v``.
+    ``attrs`` are the values of ``--setattr``; ``command`` is the initial program, empty for an
+    interactive shell; ``verbose`` counts ``-v``.
     """
 
     attrs: dict[str, str] = field(default_factory=dict)
@@ -37,10 +39,11 @@ class Options:
 
 
 class Rundir:
-    """The broker's directory: taken from the attribute, or made with mode 0700 and removed at the end.
+    """The broker's directory: taken from the attribute, or made with mode 0700 and removed at the
+    end.
 
-    Raises OSError: EPERM for a directory that is another user's or that others may write, ENOTDIR for no directory, or why it
-    cannot be made.
+    Raises OSError: EPERM for a directory that is another user's or that others may write, ENOTDIR
+    for no directory, or why it cannot be made.
     """
 
     def __init__(self, path: str | None) -> None:
@@ -68,12 +71,14 @@ class Rundir:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
-def initial_attributes(options: Options) -> Attributes:
-    """Return the attributes of the command line; raises OSError(EINVAL) for one that only the broker may set."""
+def initial_attributes(options: BrokerOptions) -> Attributes:
+    """Return the attributes of the command line; raises OSError(EINVAL) for one that only the
+    broker may set.
+    """
     attrs = Attributes()
     for name, value in options.attrs.items():
         if name in RESERVED:
-            raise OSError(22, f"attribute {name} may not be set on the command line")
+            raise OSError(errno.EINVAL, f"attribute {name} may not be set on the command line")
         attrs.define(name, value)
     return attrs
 
@@ -101,17 +106,17 @@ def _checked(attrs: Attributes, name: str, default: str, kind: Callable[[str], T
 
 
 def define_identity(
-    attrs: Attributes, boot: Bootstrap, topology: Topology, rundir: str, environ: dict[str, str]
+    attrs: Attributes, topology: Topology, rundir: str, environ: Mapping[str, str]
 ) -> None:
-    """Add what wire-up and the environment decided."""
+    """Add what the place in the tree and the environment decided; wire-up adds the rest."""
     parent_uri = environ.get("FLUX_URI") if "FLUX_JOB_ID" in environ else None
     level = _parent_level(parent_uri) + 1 if parent_uri else 0
     fixed = {
-        "rank": str(boot.rank),
-        "size": str(boot.size),
+        "rank": str(topology.rank),
+        "size": str(topology.size),
         "rundir": rundir,
-        "local-uri": attrs.get("local-uri") or f"local://{rundir}/local-{boot.rank}",
-        "broker.mapping": boot.mapping or None,
+        "local-uri": attrs.get("local-uri") or f"local://{rundir}/local-{topology.rank}",
+        "broker.mapping": None,
         "broker.pid": str(os.getpid()),
         "instance-level": str(level),
         "jobid": environ.get("FLUX_JOB_ID"),
@@ -122,13 +127,15 @@ def define_identity(
         "tbon.descendants": str(topology.descendants),
         "tbon.level": str(topology.level),
         "tbon.maxlevel": str(topology.maxlevel),
-        "tbon.parent-endpoint": boot.parent[0] if boot.parent else None,
+        "tbon.parent-endpoint": None,
     }
     for name, value in fixed.items():
         attrs.define(name, value, immutable=value is not None)
     attrs.define("version", CORE_VERSION)
     _define_paths(attrs)
-    attrs.default("broker.quorum", f"0-{boot.size - 1}" if boot.size > 1 else "0", immutable=True)
+    attrs.default(
+        "broker.quorum", f"0-{topology.size - 1}" if topology.size > 1 else "0", immutable=True
+    )
 
 
 def _parent_level(uri: str) -> int:

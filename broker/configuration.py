@@ -1,7 +1,8 @@
-"""The configuration of a broker: TOML files (flux-config(5)), read once into typed tables. Pure but for reading the files.
+"""The configuration of a broker: TOML files (flux-config(5)), read once into typed tables. Pure but
+for reading the files.
 
-A table that has a class here is checked: an unknown key, a value of the wrong type or an impossible one fails the start, and the
-error names file, line and key. Other tables are kept as they are.
+A table that has a class here is checked: an unknown key, a value of the wrong type or an impossible
+one fails the start, and the error names file, line and key. Other tables are kept as they are.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import errno
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flux.duration import parse_fsd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 Table = dict[str, object]
 
@@ -23,7 +26,8 @@ Table = dict[str, object]
 class JobManagerConfig:
     """``[job-manager]``: limits beyond which inactive jobs are purged, None for no limit.
 
-    ``inactive_age_limit`` is in seconds, given as a Flux standard duration; ``inactive_num_limit`` is how many are kept.
+    ``inactive_age_limit`` is in seconds, given as a Flux standard duration; ``inactive_num_limit``
+    is how many are kept.
     """
 
     inactive_age_limit: float | None = None
@@ -38,7 +42,7 @@ class Config:
     tables: Mapping[str, object] = field(default_factory=dict)
 
 
-class _Source:
+class _TomlText:
     """One file: its path and text, to say where a mistake is."""
 
     def __init__(self, path: str, text: str) -> None:
@@ -52,7 +56,9 @@ class _Source:
         return OSError(errno.EINVAL, f"config.path: {where}: {table}.{key}: {problem}")
 
     def _line(self, table: str, key: str) -> int:
-        """Return the number of the line that sets a key in the usual notation, 0 if it is set in another."""
+        """Return the number of the line that sets a key in the usual notation, 0 if it is set in
+        another.
+        """
         inside = False
         for number, line in enumerate(self._lines, 1):
             header = re.match(r"\s*\[\s*[\"']?([^\[\]\"']*?)[\"']?\s*\]", line)
@@ -64,15 +70,15 @@ class _Source:
 
 
 def load(path: str | None) -> Config:
-    """Return the configuration in ``path``, a TOML file or a directory whose ``*.toml`` files are merged in the order of their
-    names; the empty one for None.
+    """Return the configuration in ``path``, a TOML file or a directory whose ``*.toml`` files are
+    merged in the order of their names; the empty one for None.
 
     Raises OSError saying which file, and which key in it, is wrong.
     """
     if not path:
         return Config()
     merged: Table = {}
-    origins: dict[tuple[str, str], _Source] = {}
+    origins: dict[tuple[str, str], _TomlText] = {}
     for name in _files(path):
         source, tables = _parse(name)
         for table, content in tables.items():
@@ -98,13 +104,13 @@ def _files(path: str) -> list[str]:
     return [path]
 
 
-def _parse(path: str) -> tuple[_Source, Table]:
+def _parse(path: str) -> tuple[_TomlText, Table]:
     import tomllib
 
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        return _Source(path, text), tomllib.loads(text)
+        return _TomlText(path, text), tomllib.loads(text)
     except OSError as exc:
         raise OSError(exc.errno, f"config.path: {path}: {exc.strerror}") from None
     except (ValueError, RecursionError) as exc:
@@ -143,7 +149,7 @@ _JOB_MANAGER: Final[Mapping[str, Callable[[object], float]]] = {
 }
 
 
-def _job_manager(tables: Table, origins: Mapping[tuple[str, str], _Source]) -> JobManagerConfig:
+def _job_manager(tables: Table, origins: Mapping[tuple[str, str], _TomlText]) -> JobManagerConfig:
     name = "job-manager"
     content = tables.get(name, {})
     if not isinstance(content, dict):

@@ -1,25 +1,32 @@
-"""What a service is given: its handle, its broker's facts, a log, a way to start tasks and to read the clock."""
+"""What a service is given: its handle, its broker's facts, a log, a way to start tasks and to read
+the clock."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
-from broker.attributes import Attributes
 from broker.configuration import Config
-from broker.log import Logger
-from flux.aio import AsyncFlux
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from broker.attributes import Attributes
+    from broker.log import Logger
+    from flux.aio import AsyncFlux
+
+R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 
 
 @dataclass
 class Context:
     """One service's view of its broker.
 
-    ``handle`` sends RPCs and events as the instance owner; ``attrs`` are the broker's attributes; ``owner`` is the user id that
-    owns the instance; ``uuid`` identifies the service in routes,
+    ``handle`` sends RPCs and events as the instance owner; ``attrs`` are the broker's attributes;
+    ``owner`` is the user id that owns the instance; ``uuid`` identifies the service in routes,
     ``broker_uuid`` its broker; ``config`` is the broker's configuration.
     """
 
@@ -34,22 +41,24 @@ class Context:
     uuid: str = ""
     broker_uuid: str = ""
     config: Config = field(default_factory=Config)
-    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    tasks: set[asyncio.Task[object]] = field(default_factory=set)
 
     @property
     def store_persists(self) -> bool:
-        """Whether the content store is kept beyond the instance: ``content.backing-path`` leads out of the run directory."""
+        """Whether the content store is kept beyond the instance: ``content.backing-path`` leads out
+        of the run directory.
+        """
         path = self.attrs.get("content.backing-path")
         return bool(path) and not str(path).startswith(f"{self.rundir}/")
 
-    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+    def spawn(self, work: Coroutine[object, object, R], name: str) -> asyncio.Task[R]:
         """Start a task that ends with the service; an exception in it is logged."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self.tasks.add(task)
         task.add_done_callback(self._done)
         return task
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
+    def _done(self, task: asyncio.Task[object]) -> None:
         self.tasks.discard(task)
         if not task.cancelled() and (exc := task.exception()) is not None:
             self.log.exception(f"{task.get_name()}: {type(exc).__name__}: {exc}", exc)
@@ -61,12 +70,12 @@ class Context:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def call_soon(self, function: Callable[..., Any], *args: Any) -> asyncio.Handle:
+    def call_soon(self, function: Callable[[*Ts], object], *args: *Ts) -> asyncio.Handle:
         """Call ``function`` after the messages of this loop turn, which is how work is batched."""
         return asyncio.get_running_loop().call_soon(function, *args)
 
     def call_later(
-        self, delay: float, function: Callable[..., Any], *args: Any
+        self, delay: float, function: Callable[[*Ts], object], *args: *Ts
     ) -> asyncio.TimerHandle:
         """Call ``function`` after ``delay`` seconds."""
         return asyncio.get_running_loop().call_later(delay, function, *args)

@@ -1,16 +1,21 @@
-"""The end in bounded time of a broker that has lost what it lives by: ``flux start``, or its parent in the tree.
+"""The end in bounded time of a broker that has lost what it lives by: ``flux start``, or its parent
+in the tree.
 
-``flux start`` holds the write end of a pipe, the *lifeline*, for each broker that it started; its read end ends with it, however
-it ended. Two threads see to it that a hung event loop makes no difference: one reads the lifeline, one keeps the deadline.
+``flux start`` holds the write end of a pipe, the *lifeline*, for each broker that it started; its
+read end ends with it, however it ended. Two threads see to it that a hung event loop makes no
+difference: one reads the lifeline, one keeps the deadline.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 import threading
-from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
 
 LIFELINE = "FLUX_START_LIFELINE"
 """Environment variable with the descriptor of the lifeline's read end; it is not passed on."""
@@ -26,7 +31,8 @@ STATE_LIMITS = {
     "shutdown": ("children-timeout", 0.3),
     "finalize": ("rc3-fail", 0.8),
 }
-"""What ends each state of a broker in an emergency, if it does not end by itself, and after how many seconds."""
+"""What ends each state of a broker in an emergency, if it does not end by itself, and after how
+many seconds."""
 FOLLOWERS_WAIT = 0.5
 """Seconds that a broker whose lifeline was cut gives rank 0 to end the instance in order."""
 
@@ -39,7 +45,9 @@ HURRIED_LINGER = 50
 
 
 def take_lifeline() -> int | None:
-    """Return the descriptor of the lifeline and remove it from the environment; None if there is none, or it was closed on the way."""
+    """Return the descriptor of the lifeline and remove it from the environment; None if there is
+    none, or it was closed on the way.
+    """
     text = os.environ.pop(LIFELINE, "")
     try:
         fd = int(text)
@@ -54,8 +62,8 @@ def take_lifeline() -> int | None:
 class Emergency:
     """Waits for the loss of the lifeline and ends the process at the deadline.
 
-    ``finish`` is called in a thread when the deadline has passed; it must end the process. ``cut`` is called on the loop when the
-    lifeline has ended.
+    ``finish`` is called in a thread when the deadline has passed; it must end the process. ``cut``
+    is called on the loop when the lifeline has ended.
     """
 
     def __init__(

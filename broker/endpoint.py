@@ -1,20 +1,26 @@
-"""Endpoints inside the broker process: a service and its handle, and the message plumbing between them and the router."""
+"""Endpoints inside the broker process: a service and its handle, and the message plumbing between
+them and the router."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 import uuid
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from broker.attributes import Attributes
 from broker.configuration import Config
 from broker.context import Context
 from broker.log import Logger, LogRing
-from broker.router import Router
-from broker.service import Service
+from broker.service import Service, refuse
 from flux.aio import AsyncFlux
 from flux.wire.message import EVENT, REQUEST, RESPONSE, ROLE_OWNER, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.attributes import Attributes
+    from broker.router import Router
 
 
 def new_id() -> str:
@@ -36,7 +42,9 @@ class InProcess:
         router.attach(self)
 
     def deliver(self, msg: Message) -> None:
-        """Take a message from the router; services act on the instance owner's events only, whoever may publish."""
+        """Take a message from the router; services act on the instance owner's events only, whoever
+        may publish.
+        """
         if msg.type == EVENT and not msg.rolemask & ROLE_OWNER:
             return
         if msg.type == REQUEST and self.on_request is not None:
@@ -46,7 +54,9 @@ class InProcess:
             self.handle.dispatch(msg)
 
     def send(self, msg: Message) -> None:
-        """Give the router a message of this endpoint, with the instance owner's credentials unless it answers one."""
+        """Give the router a message of this endpoint, with the instance owner's credentials unless
+        it answers one.
+        """
         if msg.type != RESPONSE:
             msg.userid = self.owner
             msg.rolemask = ROLE_OWNER
@@ -106,16 +116,31 @@ class ServiceHost:
         return ctx, endpoint
 
     async def mount(self, service: Service, endpoint: InProcess, args: list[str]) -> None:
-        """Register a service's names, subscribe its events and start it; raises OSError(EEXIST) if a name is taken."""
+        """Register a service's names, subscribe its events and start it.
+
+        The names exist before the service has started, because others may look for them while it
+        does; requests that come so early wait, and are answered ENOSYS if it fails to start.
+        Raises OSError: EEXIST if a name is taken, or what the service raised.
+        """
+        early: list[Message] = []
+        endpoint.on_request = early.append
+        try:
+            for name in (service.name, *service.also):
+                self.router.add_service(name, endpoint)
+            for prefix, method in service.event_handlers():
+                await endpoint.handle.on_event(prefix, method)
+            await service.start(args)
+        except BaseException:
+            endpoint.on_request = lambda msg: refuse(msg, endpoint.send, errno.ENOSYS)
+            for msg in early:
+                endpoint.on_request(msg)
+            raise
         endpoint.on_request = lambda msg: service.handle(msg, endpoint.send)
-        for name in (service.name, *service.also):
-            self.router.add_service(name, endpoint)
-        for prefix, method in service.event_handlers():
-            await endpoint.handle.on_event(prefix, method)
-        await service.start(args)
+        for msg in early:
+            service.handle(msg, endpoint.send)
 
     async def unmount(self, service: Service, endpoint: InProcess) -> None:
-        """Stop a service and take back everything `mount` did, also if stopping it raises what this raises then."""
+        """Stop a service and undo everything `mount` did, even if stopping it raises."""
         try:
             await service.stop()
         finally:

@@ -1,7 +1,8 @@
 """Which events a guest may publish: none that a part of the system publishes or follows.
 
-Services act on the owner's events only, but the owner's programs subscribe too, and few of them look at who published. So a guest's
-event never bears a topic of the system. Its first word, up to a dot or a dash, decides.
+Services act on the owner's events only, but the owner's programs subscribe too, and few of them
+look at who published. So a guest's event never bears a topic of the system. Its first word, up to a
+dot or a dash, decides.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ _UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def is_topic(text: str) -> bool:
-    """Tell whether ``text`` can be an event's topic: not empty, not too long, and fit for the wire and a log line."""
+    """Tell whether ``text`` can be an event's topic: not empty, not too long, and fit for the wire
+    and a log line.
+    """
     return 0 < len(text) <= MAX_TOPIC and _UNFIT.search(text) is None
 
 

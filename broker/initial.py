@@ -6,12 +6,15 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from broker.log import ERR, INFO
 from broker.subprocess.descendants import kill_with
+from flux.waitstatus import SIGNALED
 
-POLL_PERIOD = 0.02
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 REMOVED = (
     "FLUX_KVS_NAMESPACE",
     "FLUX_JOB_ID",
@@ -30,12 +33,20 @@ REMOVED = (
 
 
 def argv_of(command: list[str]) -> list[str]:
-    """Return what to execute: several words as they are, one word by a shell, none as an interactive shell."""
+    """Return what to execute: several words as they are, one word by a shell, none as an
+    interactive shell.
+    """
     if not command:
         return [os.environ.get("SHELL") or "/bin/bash"]
     if len(command) == 1:
         return ["/bin/bash", "-c", command[0]]
     return list(command)
+
+
+def environ_of(uri: str | None) -> dict[str, str]:
+    """Return the environment of the instance's programs: the broker's, with the instance's URI."""
+    environ = {name: value for name, value in os.environ.items() if name not in REMOVED}
+    return environ | {"FLUX_URI": uri or ""}
 
 
 class Program:
@@ -48,7 +59,9 @@ class Program:
         self._process: asyncio.subprocess.Process | None = None
 
     async def run(self, environ: dict[str, str], *, quiet: bool = False) -> int:
-        """Run to the end and return the exit code: the program's, 128 + the signal that killed it, 126 or 127."""
+        """Run to the end and return the exit code: the program's, 128 + the signal that killed it,
+        126 or 127.
+        """
         started = time.monotonic()
         command = " ".join(self.argv)
         die_with_broker = kill_with(os.getpid())
@@ -67,8 +80,8 @@ class Program:
         elapsed = time.monotonic() - started
         if status < 0:
             word = signal.strsignal(-status) or f"signal {-status}"
-            self._log(ERR, f"{self.name}: {command} {word} (rc={128 - status}) {elapsed:.1f}s")
-            return 128 - status
+            self._log(ERR, f"{self.name}: {command} {word} (rc={SIGNALED - status}) {elapsed:.1f}s")
+            return SIGNALED - status
         self._log(
             ERR if status else INFO, f"{self.name}: {command} Exited (rc={status}) {elapsed:.1f}s"
         )
@@ -79,6 +92,18 @@ class Program:
         """Whether the program has started and not ended."""
         return self._process is not None and self._process.returncode is None
 
+    async def ended(self, timeout: float) -> bool:
+        """Wait up to ``timeout`` seconds for the end of the program; returns whether it has
+        ended.
+        """
+        if self._process is None:
+            return True
+        try:
+            await asyncio.wait_for(self._process.wait(), timeout)
+        except TimeoutError:
+            return False
+        return True
+
     def kill(self, signum: int) -> None:
         """Send a signal to the program if it runs."""
         if self._process is not None and self._process.returncode is None:
@@ -86,14 +111,14 @@ class Program:
 
 
 async def stop(program: Program, delay: float, *, told: bool) -> None:
-    """End a program: SIGTERM, unless it was ``told`` to end already, then SIGHUP and SIGKILL, each after ``delay`` seconds."""
+    """End a program: SIGTERM, unless it was ``told`` to end already, then SIGHUP and SIGKILL, each
+    after ``delay`` seconds.
+    """
     for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
         if not (told and signum == signal.SIGTERM):
             program.kill(signum)
-        for _ in range(int(delay / POLL_PERIOD)):
-            if not program.running:
-                return
-            await asyncio.sleep(POLL_PERIOD)
+        if await program.ended(delay):
+            return
 
 
 def _in_child(die_with_broker: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""One broker: its parts put together, and what it does in each state of its life (`broker.runlevel`)."""
+"""One broker: its parts put together, and what it does in each state (`broker.runlevel`)."""
 
 from __future__ import annotations
 
@@ -8,115 +8,121 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING
 
-from broker.attributes import Attributes
-from broker.bootstrap import Bootstrap
 from broker.builtin.attr import AttrService
 from broker.builtin.broker import BrokerService, NameService
 from broker.builtin.event import EventService
 from broker.builtin.log import LogService
 from broker.builtin.state import OverlayService, StateMachineService
-from broker.config import Options
-from broker.configuration import Config
 from broker.emergency import (
     FOLLOWERS_WAIT,
     HURRIED_KILL_DELAY,
     HURRIED_LINGER,
     HURRIED_UNLOAD,
     STATE_LIMITS,
-    Emergency,
 )
-from broker.endpoint import InProcess, ServiceHost
-from broker.initial import REMOVED, Program, argv_of, stop
-from broker.log import CRIT, Logger, LogRing
+from broker.ending import IDLE_TIMEOUT, end_jobs
+from broker.initial import Program, argv_of, environ_of, stop
+from broker.log import CRIT
 from broker.modhost import ModuleHost
 from broker.modules import MODULES
-from broker.overlay.network import LINGER, Overlay
-from broker.router import Router
-from broker.runlevel import Runlevel
-from broker.service import Service
+from broker.runlevel import FAILURES, Runlevel
 from broker.services.connector_local.service import ConnectorLocalService
 from broker.subprocess.descendants import Orphans
-from broker.topology import Topology
 from broker.watchdog import Watchdog
 from flux import CORE_VERSION
 from flux.idset import IDset
-from flux.wire.message import Message
+from flux.modules import CONNECTOR
+from flux.waitstatus import SIGNALED
 
-S = TypeVar("S", bound=Service)
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+    from typing import ClassVar
 
-CONNECTOR = "connector-local"
+    from broker.config import BrokerOptions
+    from broker.context import Context
+    from broker.emergency import Emergency
+    from broker.endpoint import InProcess
+    from broker.foundation import Foundation
+    from broker.overlay.network import Overlay
+    from broker.service import Service
+
 KILL_DELAY = 5.0
 CHILDREN_TIMEOUT = 20.0
-IDLE_TIMEOUT = 15.0
 REPEATED_SIGNAL = 0.5
-"""Seconds within which the same signal counts once: ``flux start`` passes on what the whole process group may have got."""
+"""Seconds within which the same signal counts once: ``flux start`` passes on what the whole process
+group may have got."""
 REAP_PERIOD = 5.0
 
 
 class Broker:
     """A broker from the end of wire-up to its exit.
 
-    ``boot`` says which rank it is, ``identity`` what it is called in routes, ``emergency`` keeps the time after a loss.
+    ``base`` is what it stands on, ``overlay`` its links, None for a broker that is alone,
+    ``emergency`` keeps the time after a loss.
     """
 
     def __init__(
         self,
-        options: Options,
-        boot: Bootstrap,
-        topology: Topology,
-        attrs: Attributes,
-        identity: str,
+        options: BrokerOptions,
+        base: Foundation,
+        overlay: Overlay | None,
         emergency: Emergency,
-        config: Config | None = None,
     ) -> None:
         self.options = options
-        self.boot = boot
-        self.topology = topology
-        self.attrs = attrs
-        self.rank = boot.rank
-        self.exit_code = 0
+        self.topology = base.topology
+        self.attrs = base.attrs
+        self.rank = base.topology.rank
+        self.router = base.router
+        self.host = base.host
+        self.log = base.log
+        self.overlay = overlay
         self.emergency = emergency
+        self.exit_code = 0
+        self._handle = base.endpoint.handle
         self._loop = asyncio.get_running_loop()
         self._stopped = asyncio.Event()
+        self._children_done = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._program: Program | None = None
         self._last_signal = (0, 0.0)
         self._program_signalled = False
         self._orphans = Orphans()
-        self._builtin: list[tuple[Service, InProcess]] = []
-        self.router = Router(topology, self._loop.call_soon)
-        self.ring = LogRing(self.rank, attrs, self._forward if self.rank else None)
-        if options.verbose:
-            self.ring.stderr_level = max(self.ring.stderr_level, min(7, 5 + options.verbose))
-        self.owner = os.getuid()
-        self.host = ServiceHost(self.router, attrs, self.ring, self.owner, identity, config)
-        ctx, self._endpoint = self.host.context("broker")
-        self.log: Logger = ctx.log
-        self.router.on_fault = self._message_fault
         self.modules = ModuleHost(self.host, self.log)
         self.runlevel = Runlevel(time.monotonic, self.log.info, self._entered)
-        self.overlay: Overlay | None = None
-        self.state: StateMachineService | None = None
-        self._children_done = asyncio.Event()
+        self._endpoints: dict[str, InProcess] = {}
+        self.state = StateMachineService(
+            self._context("state-machine"), self.runlevel, self.router, self._check_quorum
+        )
+        self._builtin: list[Service] = [
+            AttrService(self._context("attr")),
+            LogService(self._context("log"), base.ring),
+            EventService(self._context("event"), self.router),
+            NameService(self._context("service"), self.router),
+            BrokerService(self._context("broker"), self.modules, self.router),
+            self.state,
+        ]
+        if overlay is not None:
+            self._builtin.append(OverlayService(self._context("overlay"), overlay, self.state))
+        self._builtin.append(ConnectorLocalService(self._context(CONNECTOR), self.router))
 
-    def _forward(self, line: str) -> None:
-        if self.router.parent is not None:
-            self._endpoint.handle.send("log.append", line.encode(), nodeid=0)
+    def _context(self, name: str) -> Context:
+        """Return the context of a service of the broker itself, and keep its endpoint."""
+        ctx, self._endpoints[name] = self.host.context(name)
+        return ctx
 
     # Life
 
-    async def run(self, overlay: Overlay | None) -> int:
+    async def run(self) -> int:
         """Live until the exit state and return the exit code."""
-        self.overlay = overlay
         self._loop.set_exception_handler(self._loop_fault)
         watchdog = Watchdog(self._busy, self._stuck)
         watchdog.start()
         await self._mount_builtin()
+        overlay = self.overlay
         if overlay is not None:
-            overlay.timeout = float(self.attrs.default("overlay.timeout", "30") or 30)
+            overlay.timeout = float(self.attrs.get("overlay.timeout") or overlay.timeout)
             overlay.child_left = self._child_left
             overlay.parent_lost = self._parent_lost
             overlay.start()
@@ -125,18 +131,16 @@ class Broker:
         self._reap_orphans()
         self.runlevel.post("start")
         await self._stopped.wait()
-        if overlay is not None:
-            await overlay.close(HURRIED_LINGER if self.emergency.begun else LINGER)
+        if overlay is not None and self.emergency.begun:
+            await overlay.close(HURRIED_LINGER)
+        elif overlay is not None:
+            await overlay.close()
         watchdog.stop()
         return self.exit_code
 
     # Faults that cost one message, not the broker
 
-    def _message_fault(self, msg: Message, where: str, exc: Exception) -> None:
-        sender = f" from {msg.routes[-1]}" if msg.routes else ""
-        self.log.exception(f"{msg.topic}{sender} at {where}: {type(exc).__name__}: {exc}", exc)
-
-    def _loop_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def _loop_fault(self, loop: asyncio.AbstractEventLoop, context: Mapping[str, object]) -> None:
         exc = context.get("exception")
         if isinstance(exc, Exception):
             self.log.exception(f"{context['message']}: {type(exc).__name__}: {exc}", exc)
@@ -154,46 +158,23 @@ class Broker:
             )
 
     async def _mount_builtin(self) -> None:
-        await self._mount(AttrService)
-        await self._mount(LogService, self.ring)
-        await self._mount(EventService, self.router)
-        await self._mount(NameService, self.router)
-        await self._mount(BrokerService, self.modules, self.router)
-        self.state = await self._mount(
-            StateMachineService, self.runlevel, self.router, self._check_quorum
-        )
-        if self.overlay is not None:
-            await self._mount(OverlayService, self.overlay, self.state)
-        self.log.debug(f"insmod {CONNECTOR}")
-        await self._mount(ConnectorLocalService, self.router)
-        self.modules.add(CONNECTOR, *self._builtin[-1])
-
-    async def _mount(self, service_class: Callable[..., S], *parts: Any) -> S:
-        """Mount a service of the broker itself, made with ``parts`` after its context."""
-        ctx, endpoint = self.host.context(service_class.name)  # type: ignore[attr-defined]
-        service = service_class(ctx, *parts)
-        self._builtin.append((service, endpoint))
-        await self.host.mount(service, endpoint, [])
-        return service
+        for service in self._builtin:
+            endpoint = self._endpoints[service.name]
+            if service.name == CONNECTOR:
+                self.log.debug(f"insmod {CONNECTOR}")
+            await self.host.mount(service, endpoint, [])
+            if service.name == CONNECTOR:
+                self.modules.add(CONNECTOR, service, endpoint)
 
     def _entered(self, state: str) -> None:
-        action = {
-            "join": self._join,
-            "init": self._init,
-            "quorum": self._quorum,
-            "run": self._run,
-            "cleanup": self._cleanup,
-            "shutdown": self._shutdown,
-            "finalize": self._finalize,
-            "exit": self._exit,
-        }[state]
-        task = self._loop.create_task(self._guard(state, action()), name=f"state {state}")
+        work = self._guard(state, self.ACTIONS[state](self))
+        task = self._loop.create_task(work, name=f"state {state}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         if self.emergency.begun:
             self._limit(state)
 
-    async def _guard(self, state: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _guard(self, state: str, work: Coroutine[object, object, None]) -> None:
         try:
             await work
         except Exception as exc:
@@ -202,20 +183,13 @@ class Broker:
             reason = exc.strerror or str(exc) if isinstance(exc, OSError) else str(exc)
             self.log.log(CRIT, f"state {state} failed: {reason}")
             self.exit_code = self.exit_code or 1
-            failure = {
-                "join": "parent-fail",
-                "init": "rc1-fail",
-                "cleanup": "cleanup-fail",
-                "finalize": "rc3-fail",
-            }
-            if not self.runlevel.post(failure.get(state, "shutdown")):
+            if not self.runlevel.post(FAILURES[state]):
                 self._stopped.set()
 
     async def _join(self) -> None:
-        if self.rank == 0:
+        if self.rank == 0 or self.overlay is None:
             self.runlevel.post("parent-none")
             return
-        assert self.overlay is not None
         await self.overlay.join(CORE_VERSION)
         self.runlevel.post("parent-ready")
 
@@ -232,7 +206,8 @@ class Broker:
     async def _run_rc(self, name: str) -> int | None:
         """Run rc1 or rc3: built in, a script, or nothing; returns its exit code, None for nothing.
 
-        rc3 ends with unloading what is still loaded, and fails if a module cannot bring its data to safety.
+        rc3 ends with unloading what is still loaded, and fails if a module cannot bring its data
+        to safety.
         """
         path = self.attrs.get(f"broker.{name}_path")
         started = time.monotonic()
@@ -243,7 +218,7 @@ class Broker:
                 await self._load_modules()
         elif path:
             program = Program(f"{name}.0", ["/bin/bash", "-c", path], self.log.log)
-            code = await program.run(self._environ(), quiet=True)
+            code = await program.run(environ_of(self.attrs.get("local-uri")), quiet=True)
         if name == "rc3" and await self._unload_modules():
             code = code or 1
         if path == "built-in":
@@ -263,7 +238,6 @@ class Broker:
                 await self.modules.load(name, list(module.args))
 
     async def _quorum(self) -> None:
-        assert self.state is not None
         if self.overlay is not None:
             self.overlay.set_ready()
         if self.rank == 0:
@@ -271,7 +245,7 @@ class Broker:
             self._check_quorum()
             return
         try:
-            await self._endpoint.handle.rpc("state-machine.online", {"rank": self.rank}, nodeid=0)
+            await self._handle.rpc("state-machine.online", {"rank": self.rank}, nodeid=0)
         except OSError as exc:
             self.log.err(f"quorum: {exc.strerror}")
             self.runlevel.post("quorum-fail")
@@ -279,7 +253,7 @@ class Broker:
         self.runlevel.post("quorum-full")
 
     def _check_quorum(self) -> None:
-        if self.rank or self.runlevel.state != "quorum" or self.state is None:
+        if self.rank or self.runlevel.state != "quorum":
             return
         quorum = self.attrs.get("broker.quorum") or "0"
         needed = set(IDset(quorum)) if quorum != "0" or self.router.size == 1 else set()
@@ -287,19 +261,13 @@ class Broker:
             self.runlevel.post("quorum-full")
 
     async def _run(self) -> None:
-        assert self.state is not None
         self.state.release()
         if self.rank:
             return
         self._program = Program("rc2.0", argv_of(self.options.command), self.log.log)
-        code = await self._program.run(self._environ())
+        code = await self._program.run(environ_of(self.attrs.get("local-uri")))
         self.exit_code = code
         self.runlevel.post("rc2-fail" if code else "rc2-success")
-
-    def _environ(self) -> dict[str, str]:
-        environ = {name: value for name, value in os.environ.items() if name not in REMOVED}
-        environ["FLUX_URI"] = self.attrs.get("local-uri") or ""
-        return environ
 
     async def _cleanup(self) -> None:
         if self._program is not None and self._program.running:
@@ -308,26 +276,8 @@ class Broker:
         if self.rank or "job-manager" not in self.modules:
             self.runlevel.post("cleanup-none")
             return
-        rpc = self._endpoint.handle.rpc
         try:
-            await rpc(
-                "job-manager.alloc-admin",
-                {"query_only": False, "enable": False, "reason": "shutdown"},
-                timeout=5,
-            )
-            await rpc(
-                "job-manager.raiseall",
-                {
-                    "dry_run": False,
-                    "userid": 0xFFFFFFFF,
-                    "states": 62,
-                    "severity": 0,
-                    "type": "cancel",
-                    "note": "",
-                },
-                timeout=IDLE_TIMEOUT,
-            )
-            await rpc("job-manager.idle", timeout=IDLE_TIMEOUT)
+            await end_jobs(self._handle)
         except TimeoutError:
             self.log.err(f"cleanup: jobs did not end within {IDLE_TIMEOUT:g}s, they are killed now")
             self.runlevel.post("cleanup-fail")
@@ -339,7 +289,7 @@ class Broker:
 
     async def _shutdown(self) -> None:
         if self.rank == 0 and self.router.size > 1:
-            await self._endpoint.handle.publish("state-machine.shutdown")
+            await self._handle.publish("state-machine.shutdown")
         if not self.router.children:
             self.runlevel.post("children-none")
             return
@@ -360,15 +310,26 @@ class Broker:
         self.runlevel.post("rc3-none" if code is None else "rc3-fail" if code else "rc3-success")
 
     async def _exit(self) -> None:
-        for service, endpoint in reversed(self._builtin):
+        for service in reversed(self._builtin):
             with contextlib.suppress(Exception):
-                await self.host.unmount(service, endpoint)
+                await self.host.unmount(service, self._endpoints[service.name])
         self._stopped.set()
+
+    ACTIONS: ClassVar[Mapping[str, Callable[[Broker], Coroutine[object, object, None]]]] = {
+        "join": _join,
+        "init": _init,
+        "quorum": _quorum,
+        "run": _run,
+        "cleanup": _cleanup,
+        "shutdown": _shutdown,
+        "finalize": _finalize,
+        "exit": _exit,
+    }
+    """What is done in each state of `broker.runlevel`."""
 
     # Neighbours and signals
 
     def _child_left(self, rank: int, orderly: bool) -> None:
-        assert self.state is not None
         ranks = set(self.topology.subtree(rank))
         if not orderly:
             below = f", and with it ranks {IDset(sorted(ranks - {rank}))}" if len(ranks) > 1 else ""
@@ -377,7 +338,7 @@ class Broker:
             self.state.lose(ranks)
         else:
             with contextlib.suppress(OSError):
-                self._endpoint.handle.send(
+                self._handle.send(
                     "state-machine.lost", {"idset": str(IDset(sorted(ranks)))}, nodeid=0
                 )
         if not self.router.children:
@@ -390,13 +351,15 @@ class Broker:
         self._hurry()
 
     def _lifeline_cut(self) -> None:
-        """``flux start`` has ended, or has lost rank 0: rank 0 ends the instance, the others wait a moment for that."""
+        """``flux start`` has ended, or has lost rank 0: rank 0 ends the instance, the others wait a
+        moment for that.
+        """
         if self.rank == 0:
             self.log.err("flux start has ended, so the instance ends")
         self._hurry(0.0 if self.rank == 0 else FOLLOWERS_WAIT)
 
     def _hurry(self, delay: float = 0.0) -> None:
-        """End within the deadline of an emergency; the state of now ends after ``delay`` seconds."""
+        """End within the deadline of an emergency; the present state ends after ``delay`` s."""
         self.exit_code = self.exit_code or 1
         self.emergency.begin()
         self._limit(self.runlevel.state, delay)
@@ -434,7 +397,7 @@ class Broker:
             return
         self.log.info(f"signal {signum}")
         if self.exit_code == 0:
-            self.exit_code = 128 + signum
+            self.exit_code = SIGNALED + signum
         if self._program is not None and self._program.running:
             self._program.kill(signum)
             self._program_signalled = True

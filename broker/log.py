@@ -1,18 +1,23 @@
-"""The broker's log: a ring of RFC 5424-like lines, filtered to stderr, to a file and towards rank 0."""
+"""The broker's log: a ring of RFC 5424-like lines, for stderr, a file and rank 0."""
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from broker.attributes import Attributes, integer
 from broker.places import append_file
 from flux.logline import Entry
 from flux.terminal_text import terminal_line
+from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 EMERG, ALERT, CRIT, ERR, WARNING, NOTICE, INFO, DEBUG = range(8)
 
@@ -25,7 +30,8 @@ def timestamp(now: float) -> str:
 class LogRing:
     """The log of one broker.
 
-    ``forward`` sends a line to rank 0; on rank 0 it is None. ``followers`` are called with each new entry.
+    ``forward`` sends a line to rank 0; on rank 0 it is None. ``followers`` are called with each new
+    entry.
     """
 
     def __init__(
@@ -72,7 +78,7 @@ class LogRing:
 
     def _set_mode(self, value: str) -> None:
         if value not in ("leader", "local"):
-            raise OSError(22, "Invalid argument")
+            raise os_error(errno.EINVAL)
         self.stderr_mode = value
 
     def __iter__(self) -> Iterator[Entry]:
@@ -83,7 +89,9 @@ class LogRing:
         self._ring.clear()
 
     def append(self, entry: Entry) -> None:
-        """Log an entry of this broker or of one below it, as one line without what a terminal would act on."""
+        """Log an entry of this broker or of one below it, as one line without what a terminal would
+        act on.
+        """
         entry = _printable(entry)
         local = entry.rank == self.rank
         if (entry.severity <= self.level and local) or self.rank == 0:
@@ -106,7 +114,9 @@ class LogRing:
         return local if self.stderr_mode == "local" else self.rank == 0
 
     def _write_file(self, path: str, text: str) -> None:
-        """Add a line to the file of ``log-filename``; what keeps it from being written is told once, until it is mended."""
+        """Add a line to the file of ``log-filename``; what keeps it from being written is told
+        once, until it is mended.
+        """
         try:
             descriptor = append_file(path)
             try:
@@ -187,7 +197,9 @@ class Logger:
         self.log(ALERT, text)
 
     def exception(self, text: str, exc: BaseException) -> None:
-        """Log an unexpected exception: ``text`` as an error and the place it came from for developers."""
+        """Log an unexpected exception: ``text`` as an error and the place it came from for
+        developers.
+        """
         self.err(text)
         for line in "".join(traceback.format_exception(exc)).rstrip().split("\n"):
             self.debug(line)

@@ -1,14 +1,19 @@
-"""A bound on log lines that others cause: so many in a period, then one line that says how many were left out."""
+"""A bound on log lines that others cause: so many in a period, then one line that says how many
+were left out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class LineLimit:
     """Passes on at most ``most`` lines in ``period`` seconds.
 
-    ``now`` returns seconds; ``log`` takes a line. What was left out is told with the first line that is passed on later, or by `flush`.
+    ``now`` returns seconds; ``log`` takes a line. What was left out is told with the first line
+    that is passed on later, or by `flush`.
     """
 
     def __init__(

@@ -9,16 +9,33 @@ import importlib
 import inspect
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
-from broker.endpoint import InProcess, ServiceHost
-from broker.log import Logger
 from broker.modules import HIDDEN, MODULES
 from broker.pymodule import PythonModule, load_module_file
 from broker.service import Service
+from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.endpoint import InProcess, ServiceHost
+    from broker.log import Logger
+
+
+class ModuleEntry(TypedDict):
+    """A module as ``broker.lsmod`` lists it; ``size`` and ``digest`` (SHA-1) are of its file,
+    ``idle`` is in seconds.
+    """
+
+    name: str
+    size: int
+    digest: str
+    idle: int
+    status: int
+    services: list[str]
 
 
 @dataclass(slots=True)
@@ -55,15 +72,15 @@ class ModuleHost:
     async def load(self, path: str, args: list[str]) -> None:
         """Load a built-in module by name or a Python file by path.
 
-        Raises OSError: ENOENT for an unknown name or file, EEXIST if it is loaded, EINVAL if the file is no module, or what the
-        module's start raised.
+        Raises OSError: ENOENT for an unknown name or file, EEXIST if it is loaded, EINVAL if the
+        file is no module, or what the module's start raised.
         """
         name = _built_in_name(path)
         if name is None:
             await self._load_file(path, args)
             return
         if name in self._loaded:
-            raise OSError(errno.EEXIST, "File exists")
+            raise os_error(errno.EEXIST)
         module_name, _, class_name = MODULES[name].target.partition(":")
         service_class = getattr(importlib.import_module(module_name), class_name)
         if name not in HIDDEN:
@@ -83,7 +100,7 @@ class ModuleHost:
     async def _load_file(self, path: str, args: list[str]) -> None:
         module = load_module_file(path)
         if module.name in self._loaded:
-            raise OSError(errno.EEXIST, "File exists")
+            raise os_error(errno.EEXIST)
         self._log.debug(f"insmod {module.name}")
         loop = asyncio.get_running_loop()
         module.on_exit = partial(_call_in, loop, self._file_exited, module)
@@ -103,10 +120,12 @@ class ModuleHost:
                 self._log.err(f"module {module.name}: {module.error}")
 
     async def remove(self, name: str) -> None:
-        """Unload a module; raises OSError(ENOENT) if it is not loaded, EPERM for a part of the broker."""
+        """Unload a module; raises OSError(ENOENT) if it is not loaded, EPERM for a part of the
+        broker.
+        """
         entry = self._loaded.get(name)
         if entry is None or name in HIDDEN:
-            raise OSError(errno.ENOENT, "No such file or directory")
+            raise os_error(errno.ENOENT)
         await self._unload(entry)
 
     async def _unload(self, entry: _Loaded) -> None:
@@ -125,9 +144,11 @@ class ModuleHost:
             self._log.debug(f"module {entry.name} exited")
 
     async def unload_all(self, keep: str, patience: float | None = None) -> int:
-        """Unload everything but ``keep`` in reverse order, each within its own time limit, or ``patience`` seconds.
+        """Unload everything but ``keep`` in reverse order, each within its own time limit, or
+        ``patience`` seconds.
 
-        Returns how many built-in modules failed to stop, which is logged: what they had to bring to safety may be lost.
+        Returns how many built-in modules failed to stop, which is logged: what they had to bring to
+        safety may be lost.
         """
         failed = 0
         for entry in reversed(tuple(self._loaded.values())):
@@ -150,13 +171,13 @@ class ModuleHost:
             failed += entry.service is not None
         return failed
 
-    def list(self) -> list[dict[str, Any]]:
+    def list(self) -> list[ModuleEntry]:
         """Return the loaded modules as ``broker.lsmod`` lists them."""
         return [
             self._describe(entry) for entry in self._loaded.values() if entry.name not in HIDDEN
         ]
 
-    def _describe(self, entry: _Loaded) -> dict[str, Any]:
+    def _describe(self, entry: _Loaded) -> ModuleEntry:
         size, digest = self._file_facts(entry.path)
         if entry.endpoint is not None and entry.service is not None:
             idle = int(time.monotonic() - entry.endpoint.last_active)
@@ -184,17 +205,19 @@ class ModuleHost:
 
 
 def _built_in_name(path: str) -> str | None:
-    """Return the built-in module that ``path`` names: itself, or a file of flux-core's name for it; None for a Python file."""
+    """Return the built-in module that ``path`` names: itself, or a file of flux-core's name for it;
+    None for a Python file.
+    """
     if path in MODULES:
         return path
     if "\0" in path or len(path) > 4096:
-        raise OSError(errno.ENOENT, "No such file or directory")
+        raise os_error(errno.ENOENT)
     stem, suffix = os.path.splitext(os.path.basename(path))
     if suffix == ".so" and stem in MODULES:
         return stem
     if suffix == ".py":
         return None
-    raise OSError(errno.ENOENT, "No such file or directory")
+    raise os_error(errno.ENOENT)
 
 
 def _call_in(

@@ -1,4 +1,5 @@
-"""Directories, sockets and files of a broker: taken only where no other user could have put something in the way.
+"""Directories, sockets and files of a broker: taken only where no other user could have put
+something in the way.
 
 Modes are set explicitly, so that the umask neither opens nor closes what is made here.
 """
@@ -14,7 +15,8 @@ OPEN_TO_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def make_directory(path: str) -> bool:
-    """Make a directory of mode 0700, and those above it that are missing likewise, unless something is there already.
+    """Make a directory of mode 0700, and those above it that are missing likewise, unless something
+    is there already.
 
     Returns whether it was made, so that the caller knows what it may remove again. Raises OSError.
     """
@@ -34,7 +36,8 @@ def make_directory(path: str) -> bool:
 
 
 def check_directory(path: str, what: str) -> None:
-    """Raise OSError(EPERM) unless only this user can change what is in the directory ``path``; ``what`` names it in the sentence.
+    """Raise OSError(EPERM) unless only this user can change what is in the directory ``path``;
+    ``what`` names it in the sentence.
 
     A symbolic link there has to be this user's own, or root's.
     """
@@ -54,7 +57,9 @@ def check_directory(path: str, what: str) -> None:
 
 
 def check_socket_folder(path: str) -> None:
-    """Raise OSError(EPERM) if other users could replace the socket ``path``: its directory is theirs, or open to all and not sticky."""
+    """Raise OSError(EPERM) if other users could replace the socket ``path``: its directory is
+    theirs, or open to all and not sticky.
+    """
     folder = os.path.dirname(os.path.abspath(path))
     status = os.stat(folder)
     if status.st_uid not in (os.getuid(), 0):
@@ -64,7 +69,8 @@ def check_socket_folder(path: str) -> None:
 
 
 def bind_socket(path: str, mode: int) -> socket.socket:
-    """Return a non-blocking listener at ``path``, made with ``mode``; a socket that this user left there is replaced.
+    """Return a non-blocking listener at ``path``, made with ``mode``; a socket that this user left
+    there is replaced.
 
     Raises OSError: EEXIST if something else is there, EPERM if others could put something there.
     """
@@ -105,8 +111,9 @@ def remove_socket(path: str) -> None:
 def append_file(path: str) -> int:
     """Open a file for appending, made with mode 0600, and return its descriptor.
 
-    A symbolic link is followed only if it is this user's or root's, and a regular file has to be this user's: in a directory that
-    others may write, neither their links nor their files are written to. Raises OSError.
+    A symbolic link is followed only if it is this user's or root's, and a regular file has to be
+    this user's: in a directory that others may write, neither their links nor their files are
+    written to. Raises OSError.
     """
     own = (os.getuid(), 0)
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK

@@ -1,16 +1,18 @@
-"""PMI-1 wire protocol (RFC 13), the server's state machine and a blocking client.
+"""PMI-1 (RFC 13): the wire protocol and the server's state machine.
 
-`PmiServer` is pure: bytes of a process come in, actions go out. It is shared by `flux start`, where every rank of the
-group is a child of one process, and by the job shell, where each shell serves its local ranks and the barrier carries
-the key-value pairs from shell to shell. `PmiClient` is what a process uses on the descriptor named by ``PMI_FD``.
+`PmiServer` is pure: bytes of a process come in, actions go out. It is shared by `flux start`, where
+every rank of the group is a child of one process, and by the job shell, where each shell serves its
+local ranks and the barrier carries the key-value pairs from shell to shell. The other side is
+`broker.pmi_client`.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 KVSNAME_MAX = 64
 KEY_MAX = 64
@@ -28,7 +30,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """All local ranks are in the barrier: share `pairs` with the peers, then call `PmiServer.barrier_complete`."""
+    """All local ranks are in the barrier: share `pairs` with the peers, then call
+    `PmiServer.barrier_complete`.
+    """
 
     pairs: dict[str, str]
 
@@ -44,7 +48,9 @@ class Abort:
 
 @dataclass(frozen=True, slots=True)
 class ProtocolError:
-    """The process `rank` broke the protocol: close its descriptor, log `message` and abort the group."""
+    """The process `rank` broke the protocol: close its descriptor, log `message` and abort the
+    group.
+    """
 
     rank: int
     message: str
@@ -68,7 +74,8 @@ def encode(**fields: object) -> bytes:
 def decode(line: str) -> dict[str, str]:
     """Split a protocol line into its fields; raise ValueError for a word without ``=``.
 
-    A ``value=`` (put, get) and a ``msg=`` extend to the end of the line, since their values may hold blanks.
+    A ``value=`` (put, get) and a ``msg=`` extend to the end of the line, since their values may
+    hold blanks.
     """
     fields: dict[str, str] = {}
     rest = line.strip(" \t\r\n")
@@ -86,7 +93,9 @@ def decode(line: str) -> dict[str, str]:
 
 
 def process_mapping(tasks_per_node: Sequence[int]) -> str:
-    """Return ``PMI_process_mapping`` for a block distribution; empty when it exceeds a KVS value (RFC 13)."""
+    """Return ``PMI_process_mapping`` for a block distribution; empty when it exceeds a KVS value
+    (RFC 13).
+    """
     blocks: list[list[int]] = []
     for node, count in enumerate(tasks_per_node):
         if blocks and blocks[-1][2] == count:
@@ -98,7 +107,7 @@ def process_mapping(tasks_per_node: Sequence[int]) -> str:
 
 
 @dataclass(slots=True)
-class _Process:
+class _LocalProcess:
     """What the server knows about one local process."""
 
     buffer: bytearray = field(default_factory=bytearray)
@@ -108,15 +117,12 @@ class _Process:
 
 
 class PmiServer:
-    """State of one process group as seen by the manager of `local_ranks`.
+    """State of one process group as seen by the manager of ``local_ranks``.
 
-    Args:
-        size: processes in the group.
-        kvsname: name of the key-value space.
-        local_ranks: ranks this server talks to; all of them by default, and then barriers complete at once.
-        universe_size: answer to get_universe_size, `size` by default.
-        appnum: application number.
-        preset: pairs present from the start, such as ``PMI_process_mapping``.
+    ``size`` is the number of processes in the group, ``kvsname`` the name of the key-value space.
+    Without ``local_ranks`` the server talks to all ranks, and barriers complete at once.
+    ``universe_size``, or ``size`` without it, and ``appnum`` are what processes are told that ask;
+    ``preset`` are pairs that are there from the start, such as ``PMI_process_mapping``.
     """
 
     def __init__(
@@ -136,7 +142,7 @@ class PmiServer:
         self.kvs: dict[str, str] = dict(preset or {})
         self._pending: dict[str, str] = {}
         ranks = range(size) if local_ranks is None else local_ranks
-        self._processes = {rank: _Process() for rank in ranks}
+        self._processes = {rank: _LocalProcess() for rank in ranks}
         self._exchanging = False
 
     def feed(self, rank: int, data: bytes) -> list[Action]:
@@ -309,98 +315,3 @@ _HANDLERS = {
     "unpublish_name": PmiServer._publish,
     "lookup_name": PmiServer._publish,
 }
-
-
-class PmiClient:
-    """Blocking PMI-1 client of one process.
-
-    Every method raises OSError: EPROTO when the answer is not the one expected, EIO when the manager refuses or is
-    gone.
-    """
-
-    def __init__(self, fd: int, rank: int, size: int) -> None:
-        """Use the inherited descriptor `fd` as process `rank` of `size`, and negotiate the version."""
-        self.fd, self.rank, self.size = fd, rank, size
-        self._buffer = b""
-        self.kvsname = ""
-        self._call("response_to_init", cmd="init", pmi_version=1, pmi_subversion=1)
-        self.kvsname = self._call("my_kvsname", cmd="get_my_kvsname")["kvsname"]
-
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str] | None = None) -> PmiClient | None:
-        """Return a client for PMI_FD, PMI_RANK and PMI_SIZE, or None when there is no PMI in this environment."""
-        env = os.environ if environ is None else environ
-        try:
-            fd, rank, size = (int(env[name]) for name in ("PMI_FD", "PMI_RANK", "PMI_SIZE"))
-            os.fstat(fd)
-        except (KeyError, ValueError, OSError):
-            return None
-        return cls(fd, rank, size)
-
-    def put(self, key: str, value: str) -> None:
-        """Store a pair, visible to the others after a barrier."""
-        self._call("put_result", cmd="put", kvsname=self.kvsname, key=key, value=value)
-
-    def get(self, key: str) -> str:
-        """Return the value of `key`; raise OSError(ENOENT) when there is none."""
-        try:
-            return self._call("get_result", cmd="get", kvsname=self.kvsname, key=key).get(
-                "value", ""
-            )
-        except OSError as error:
-            if error.errno == errno.EIO:
-                raise OSError(errno.ENOENT, f"PMI: no such key: {key}") from error
-            raise
-
-    def barrier(self) -> None:
-        """Wait until every process of the group is here."""
-        self._call("barrier_out", cmd="barrier_in")
-
-    def universe_size(self) -> int:
-        """Return the greatest number of processes the group may grow to."""
-        return int(self._call("universe_size", cmd="get_universe_size")["size"])
-
-    def appnum(self) -> int:
-        """Return the application number."""
-        return int(self._call("appnum", cmd="get_appnum")["appnum"])
-
-    def finalize(self) -> None:
-        """End the use of PMI and close the descriptor."""
-        self._call("finalize_ack", cmd="finalize")
-        self.close()
-
-    def abort(self, exitcode: int, message: str) -> None:
-        """Ask the manager to end the whole group."""
-        self._write(encode(cmd="abort", exitcode=exitcode, error_msg=message))
-
-    def close(self) -> None:
-        """Close the descriptor without telling the manager."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
-
-    def _write(self, line: bytes) -> None:
-        view = memoryview(line)
-        while view:
-            view = view[os.write(self.fd, view) :]
-
-    def _call(self, expect: str, **request: object) -> dict[str, str]:
-        self._write(encode(**request))
-        while b"\n" not in self._buffer:
-            data = os.read(self.fd, LINE_MAX)
-            if not data:
-                raise OSError(errno.EIO, "PMI: the process manager closed the connection")
-            self._buffer += data
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        try:
-            fields = decode(line.decode())
-        except ValueError as error:
-            raise OSError(errno.EPROTO, f"PMI: {error}") from error
-        if fields.get("cmd") != expect:
-            raise OSError(errno.EPROTO, f"PMI: expected {expect}, got {line[:64]!r}")
-        if fields.get("rc", "0") != "0":
-            raise OSError(
-                errno.EIO,
-                f"PMI: {request['cmd']} failed: {fields.get('msg', 'rc=' + fields['rc'])}",
-            )
-        return fields

@@ -1,4 +1,5 @@
-"""Modules that are Python files: ``mod_name`` and ``mod_main(h, *args)``, run in a thread of their own with a blocking handle."""
+"""Modules that are Python files: ``mod_name`` and ``mod_main(h, *args)``, run in a thread of their
+own with a blocking handle."""
 
 from __future__ import annotations
 
@@ -7,9 +8,15 @@ import errno
 import importlib.util
 import os
 import threading
-from collections.abc import Callable
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
+
+from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from flux.core.handle import Flux
 
 
 class PythonModule:
@@ -23,10 +30,12 @@ class PythonModule:
         self._module = module
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
-        self._handle: Any = None
+        self._handle: Flux | None = None
 
     async def start(self, uri: str, args: list[str]) -> None:
-        """Start the thread and wait until its service is registered or it failed; raises what it failed with."""
+        """Start the thread and wait until its service is registered or it failed; raises what it
+        failed with.
+        """
         self._thread = threading.Thread(
             target=self._run, args=(uri, args), name=f"module-{self.name}", daemon=True
         )
@@ -39,11 +48,11 @@ class PythonModule:
         from flux.core.handle import Flux
 
         try:
-            self._handle = Flux(uri)
-            self._handle.service_register(self.name).get()
-            self._handle.module_basics(self.name)
+            handle = self._handle = Flux(uri)
+            handle.service_register(self.name).get()
+            handle.module_basics(self.name)
             self._ready.set()
-            self._module.mod_main(self._handle, *args)
+            self._module.mod_main(handle, *args)
         except BaseException as exc:
             self.error = exc
         finally:
@@ -53,7 +62,9 @@ class PythonModule:
             self.on_exit()
 
     async def stop(self) -> None:
-        """Ask the module to end, as ``<name>.shutdown`` does, and wait up to five seconds for its thread."""
+        """Ask the module to end, as ``<name>.shutdown`` does, and wait up to five seconds for its
+        thread.
+        """
         thread = self._thread
         if thread is None or not thread.is_alive():
             return
@@ -67,7 +78,7 @@ class PythonModule:
 def load_module_file(path: str) -> PythonModule:
     """Import a module file; raises OSError(ENOENT) without it, EINVAL if it has no ``mod_main``."""
     if not os.path.exists(path):
-        raise OSError(errno.ENOENT, "No such file or directory")
+        raise os_error(errno.ENOENT)
     stem = os.path.splitext(os.path.basename(path))[0]
     spec = importlib.util.spec_from_file_location(f"flux_module_{stem}", path)
     if spec is None or spec.loader is None:

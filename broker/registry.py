@@ -1,10 +1,11 @@
-"""Every request that a broker answers, read off its services: the source of docs/topics.md and of the tests that try them all."""
+"""Every request that a broker answers, read off its services: the source of docs/topics.md and of
+the tests that try them all."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from broker.builtin.attr import AttrService
 from broker.builtin.broker import BrokerService, NameService
@@ -14,6 +15,9 @@ from broker.builtin.state import OverlayService, StateMachineService
 from broker.modules import MODULES
 from broker.service import Service, events_of, routes_of
 from broker.services.connector_local.service import ConnectorLocalService
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: The services that are the broker itself; the modules are in `broker.modules`.
 OWN_SERVICES: tuple[type[Service], ...] = (
@@ -30,9 +34,11 @@ OWN_SERVICES: tuple[type[Service], ...] = (
 
 @dataclass(frozen=True)
 class Topic:
-    """One request: its topic, who answers it, who may send it (guests too, or the owner only), and what it does.
+    """One request: its topic, who answers it, who may send it (guests too, or the owner only), and
+    what it does.
 
-    ``room`` is the module of the code that answers, ``common`` whether every service answers it in the same way.
+    ``room`` is the module of the code that answers, ``common`` whether every service answers it in
+    the same way.
     """
 
     name: str
@@ -77,7 +83,9 @@ def topics() -> list[Topic]:
 
 
 def events() -> list[tuple[str, str, str]]:
-    """Return (topic prefix, service, what it does) of every event that a service acts on, by decorator."""
+    """Return (topic prefix, service, what it does) of every event that a service acts on, by
+    decorator.
+    """
     found = []
     for cls, _ in services():
         for prefix, handler in events_of(cls):

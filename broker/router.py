@@ -1,11 +1,14 @@
-"""Message routing of one broker: requests to services, responses back along their routes, events to subscribers.
+"""Message routing of one broker: requests to services, responses back along their routes, events to
+subscribers.
 
-The router does no I/O. Everything that can receive messages is an `Endpoint` with an id: a service, a local client, the parent
-broker, a child broker. A message handed to `Router.submit` waits in a queue that is drained in one go per loop turn, so that a
-handler never runs inside another handler and each endpoint sees its messages in order.
+The router does no I/O. Everything that can receive messages is an `Endpoint` with an id: a service,
+a local client, the parent broker, a child broker. A message handed to `Router.submit` waits in a
+queue that is drained in one go per loop turn, so that a handler never runs inside another handler
+and each endpoint sees its messages in order.
 
-The router is also the barrier between messages: whatever one of them raises on its way costs that message and nothing else. It is
-reported to ``on_fault``, a request is answered, and the next message is routed.
+The router is also the barrier between messages: whatever one of them raises on its way costs that
+message and nothing else. It is reported to ``on_fault``, a request is answered, and the next
+message is routed.
 """
 
 from __future__ import annotations
@@ -13,10 +16,8 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
-from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from broker.topology import Topology
 from flux.wire.message import (
     EVENT,
     NODEID_ANY,
@@ -29,6 +30,11 @@ from flux.wire.message import (
     response,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.topology import Topology
+
 
 class Endpoint(Protocol):
     """Something with an identity that messages can be delivered to."""
@@ -36,14 +42,17 @@ class Endpoint(Protocol):
     id: str
 
     def deliver(self, msg: Message) -> None:
-        """Take a message; a request's newest route is its previous hop, a response's own route has been removed."""
+        """Take a message; a request's newest route is its previous hop, a response's own route has
+        been removed.
+        """
 
 
 class Router:
     """The routing tables of one broker.
 
-    ``schedule`` is called with a function to run soon, once; it is the loop's ``call_soon``. ``on_fault`` is told of a message that
-    raised something, the id of the endpoint concerned, and what it raised.
+    ``schedule`` is called with a function to run soon, once; it is the loop's ``call_soon``.
+    ``on_fault`` is told of a message that raised something, the id of the endpoint concerned, and
+    what it raised.
     """
 
     def __init__(
@@ -87,7 +96,9 @@ class Router:
             self.unsubscribe(prefix, endpoint)
 
     def add_service(self, name: str, endpoint: Endpoint) -> None:
-        """Have requests for ``name.*`` delivered to ``endpoint``; raises OSError(EEXIST) if the name is taken."""
+        """Have requests for ``name.*`` delivered to ``endpoint``; raises OSError(EEXIST) if the
+        name is taken.
+        """
         if name in self._services:
             raise OSError(errno.EEXIST, f"service {name} is already registered")
         self._services[name] = endpoint
@@ -155,7 +166,7 @@ class Router:
             self._schedule(self.drain)
 
     def drain(self) -> None:
-        """Route what is queued, and what that causes, up to a bound that keeps the loop responsive."""
+        """Route what is queued, and what that causes, up to a bound that keeps the loop alive."""
         queue = self._queue
         for _ in range(5000):
             if not queue:

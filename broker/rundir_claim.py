@@ -1,8 +1,9 @@
-"""Run directories that a crash left behind: each one made here holds a lock file, locked as long as a process of its instance lives.
+"""Run directories that a crash left behind: each one made here holds a lock file, locked as long as
+a process of its instance lives.
 
-The next start of the same user on the same host removes the directories whose lock nobody holds (flock(2): the kernel releases
-a lock with the last process that has the descriptor). A directory without lock file, of another user, behind a symbolic link or
-given by the user is never touched.
+The next start of the same user on the same host removes the directories whose lock nobody holds
+(flock(2): the kernel releases a lock with the last process that has the descriptor). A directory
+without lock file, of another user, behind a symbolic link or given by the user is never touched.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ _OPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 def make_rundir() -> tuple[str, int]:
-    """Make a run directory in TMPDIR and return its path and the descriptor that holds its lock; dead ones are removed first.
+    """Make a run directory in TMPDIR and return its path and the descriptor that holds its lock;
+    dead ones are removed first.
 
     Raises OSError: it cannot be made.
     """
@@ -41,7 +43,9 @@ def make_rundir() -> tuple[str, int]:
 
 
 def hold(path: str) -> int | None:
-    """Share the lock of a run directory that ``flux start`` made; return the descriptor, None if the directory has no lock."""
+    """Share the lock of a run directory that ``flux start`` made; return the descriptor, None if
+    the directory has no lock.
+    """
     try:
         fd = os.open(os.path.join(path, LOCK_FILE), _OPEN)
     except OSError:
@@ -51,7 +55,9 @@ def hold(path: str) -> int | None:
 
 
 def sweep(folder: str) -> list[str]:
-    """Remove the run directories in ``folder`` that this user's dead instances on this host left behind; return their paths."""
+    """Remove the run directories in ``folder`` that this user's dead instances on this host left
+    behind; return their paths.
+    """
     removed: list[str] = []
     try:
         entries = [entry for entry in os.scandir(folder) if entry.name.startswith(PREFIX)]

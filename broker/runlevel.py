@@ -1,12 +1,15 @@
 """The states of a broker, from start to exit, as a table.
 
-A broker joins its parent, initializes (rc1), waits for the quorum, runs (rank 0: the initial program), cleans up, waits for the
-brokers below it to finish, and finalizes (rc3).
+A broker joins its parent, initializes (rc1), waits for the quorum, runs (rank 0: the initial
+program), cleans up, waits for the brokers below it to finish, and finalizes (rc3).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TRANSITIONS: dict[tuple[str, str], str] = {
     ("none", "start"): "join",
@@ -36,11 +39,28 @@ TRANSITIONS: dict[tuple[str, str], str] = {
 }
 """(state, event) to the next state; an event without an entry is ignored in that state."""
 
+FAILURES: dict[str, str] = {
+    "join": "parent-fail",
+    "init": "rc1-fail",
+    "quorum": "shutdown",
+    "run": "shutdown",
+    "cleanup": "cleanup-fail",
+    "shutdown": "children-timeout",
+    "finalize": "rc3-fail",
+    "exit": "",
+}
+"""The event to post when the work of a state raises something: it ends that state. Nothing comes
+after the exit."""
+
+BEFORE_RUN = frozenset({"none", "join", "init", "quorum"})
+"""The states in which the instance cannot be used yet."""
+
 
 class Runlevel:
     """The state of one broker.
 
-    ``now`` returns seconds; ``log`` gets a line for each transition; ``entered`` is called with each new state.
+    ``now`` returns seconds; ``log`` gets a line for each transition; ``entered`` is called with
+    each new state.
     """
 
     def __init__(

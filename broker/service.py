@@ -1,7 +1,8 @@
 """The shape of a service: handlers registered by decorator, answered by return value.
 
-A handler takes a `Request` and returns the payload of its response, raises OSError for an error response, or returns `NO_REPLY` and
-answers later. Handlers may be plain or async methods; plain ones cost less and suit everything that does not wait.
+A handler takes a `Request` and returns the payload of its response, raises OSError for an error
+response, or returns `NO_REPLY` and answers later. Handlers may be plain or async methods; plain
+ones cost less and suit everything that does not wait.
 """
 
 from __future__ import annotations
@@ -10,16 +11,37 @@ import asyncio
 import errno
 import inspect
 import resource as rusage
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Any, ClassVar, Final, Never, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, Never, TypeAlias, TypeVar
 
-from broker.context import Context
+from broker.request import Request, StreamSet
 from flux.wire import json
-from flux.wire.errors import errnum_of, text_of
-from flux.wire.message import MORE, NORESPONSE, ROLE_OWNER, STREAMING, Message, response
+from flux.wire.errors import os_error
+from flux.wire.message import NORESPONSE, ROLE_OWNER, STREAMING, Message, response
+
+if TYPE_CHECKING:
+    from broker.context import Context
+
+__all__ = [
+    "NO_REPLY",
+    "Answer",
+    "BoundHandler",
+    "Handler",
+    "NoReply",
+    "Reply",
+    "Request",
+    "Route",
+    "Service",
+    "StreamSet",
+    "event",
+    "events_of",
+    "refuse",
+    "request",
+    "routes_of",
+]
 
 
 class NoReply(Enum):
@@ -36,143 +58,6 @@ Answer: TypeAlias = Reply | Awaitable[Reply]
 """What calling a handler gives: its reply, or the promise of one from an async method."""
 #: What a client is told of an error that no handler foresaw; the log has the rest.
 FAILED_TEXT: Final = "the request could not be carried out; the broker's log says why"
-T = TypeVar("T")
-_MISSING: Final = object()
-
-
-class Request:
-    """A request as its handler sees it.
-
-    ``payload`` is the decoded JSON object (empty when there is none), ``raw`` the bytes as sent, ``sender`` the identity of the client.
-    """
-
-    __slots__ = ("_send", "message", "payload")
-
-    def __init__(
-        self, message: Message, payload: dict[str, Any], send: Callable[[Message], None]
-    ) -> None:
-        self.message = message
-        self.payload = payload
-        self._send = send
-
-    @property
-    def topic(self) -> str:
-        """The topic asked for."""
-        return self.message.topic or ""
-
-    @property
-    def raw(self) -> bytes | None:
-        """The payload bytes as sent, None without payload."""
-        return self.message.payload
-
-    @property
-    def userid(self) -> int:
-        """The user who sent it, as the broker verified."""
-        return self.message.userid
-
-    @property
-    def rolemask(self) -> int:
-        """The sender's roles (RFC 12)."""
-        return self.message.rolemask
-
-    @property
-    def is_owner(self) -> bool:
-        """Whether the sender owns the instance."""
-        return bool(self.message.rolemask & ROLE_OWNER)
-
-    @property
-    def sender(self) -> str:
-        """The identity of the client, the oldest hop of the route."""
-        routes = self.message.routes
-        return routes[-1] if routes else ""
-
-    @property
-    def matchtag(self) -> int:
-        """The client's number for this request."""
-        return self.message.aux2
-
-    @property
-    def streaming(self) -> bool:
-        """Whether the client expects a stream of responses."""
-        return bool(self.message.flags & STREAMING)
-
-    @property
-    def noresponse(self) -> bool:
-        """Whether the client wants no response."""
-        return bool(self.message.flags & NORESPONSE)
-
-    def get(self, key: str, kind: type[T], default: Any = _MISSING) -> T:
-        """Return a payload member of type ``kind``; raises OSError(EPROTO) if it is missing or of another type."""
-        value = self.payload.get(key, default)
-        if value is default and default is not _MISSING:
-            return default  # type: ignore[no-any-return]
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise OSError(errno.EPROTO, "Protocol error")
-        return value
-
-    def respond(self, payload: Any = None) -> None:
-        """Send a response: an object, text, raw bytes or nothing."""
-        if not self.message.flags & NORESPONSE:
-            self._send(response(self.message, payload))
-
-    def respond_more(self, payload: Any) -> None:
-        """Send one of several responses, not the last one, to a request that need not have the streaming flag."""
-        if not self.message.flags & NORESPONSE:
-            answer = response(self.message, payload)
-            answer.flags |= MORE
-            self._send(answer)
-
-    def error(self, errnum: int, text: str | None = None) -> None:
-        """Send an error response, which ends a stream."""
-        if not self.message.flags & NORESPONSE:
-            self._send(response(self.message, text, errnum=errnum))
-
-    def fail(self, exc: OSError) -> None:
-        """Send ``exc`` as the error response."""
-        self.error(errnum_of(exc), text_of(exc))
-
-    def end(self) -> None:
-        """End a stream (ENODATA)."""
-        self.error(errno.ENODATA)
-
-
-class StreamSet:
-    """The open streaming requests of a service, by sender and match tag, each with data of the service's choice."""
-
-    def __init__(self) -> None:
-        self._streams: dict[tuple[str, int], tuple[Request, Any]] = {}
-
-    def __len__(self) -> int:
-        return len(self._streams)
-
-    def __iter__(self) -> Iterator[tuple[Request, Any]]:
-        return iter(tuple(self._streams.values()))
-
-    def add(self, req: Request, data: Any = None) -> None:
-        """Remember a streaming request."""
-        self._streams[req.sender, req.matchtag] = (req, data)
-
-    def find(self, sender: str, matchtag: int) -> tuple[Request, Any] | None:
-        """Return the stream of ``sender`` with ``matchtag`` and its data, None if there is none."""
-        return self._streams.get((sender, matchtag))
-
-    def remove(self, req: Request) -> Any:
-        """Forget a stream; returns its data."""
-        entry = self._streams.pop((req.sender, req.matchtag), None)
-        return entry[1] if entry else None
-
-    def cancel(self, req: Request) -> Any:
-        """End, with ENODATA, the stream that the cancel request ``req`` names in ``matchtag``; returns its data or None."""
-        entry = self._streams.pop((req.sender, req.get("matchtag", int)), None)
-        if entry is None:
-            return None
-        entry[0].end()
-        return entry[1] if entry[1] is not None else entry[0]
-
-    def drop_sender(self, sender: str) -> list[tuple[Request, Any]]:
-        """Forget every stream of a client that went away; returns what was forgotten."""
-        keys = [key for key in self._streams if key[0] == sender]
-        return [self._streams.pop(key) for key in keys]
 
 
 Handler: TypeAlias = Callable[[Never, Request], object]
@@ -182,6 +67,10 @@ BoundHandler: TypeAlias = Callable[[Request], object]
 EventHandler: TypeAlias = Callable[[Never, Message], None]
 H = TypeVar("H", bound=Handler)
 E = TypeVar("E", bound=EventHandler)
+_RUSAGE: Final = (
+    *("utime", "stime", "maxrss", "ixrss", "idrss", "isrss", "minflt", "majflt", "nswap"),
+    *("inblock", "oublock", "msgsnd", "msgrcv", "nsignals", "nvcsw", "nivcsw"),
+)
 # Where the decorators leave on a method what they were told.
 _ROUTES: Final = "_request_routes"
 _PREFIX: Final = "_event_prefix"
@@ -206,10 +95,12 @@ def request(
     absolute: bool = False,
     raw: bool = False,
 ) -> Callable[[H], H]:
-    """Register a method for requests to ``<service>.<topic>``, or to ``topic`` itself when ``absolute``.
+    """Register a method for requests to ``<service>.<topic>``, or to ``topic`` itself when
+    ``absolute``.
 
-    ``allow`` is "owner" or "guest"; others are answered EPERM. ``streaming`` refuses requests without the streaming flag (EPROTO).
-    The payload of a ``raw`` request is arbitrary bytes and is not decoded.
+    ``allow`` is "owner" or "guest"; others are answered EPERM. ``streaming`` refuses requests
+    without the streaming flag (EPROTO). The payload of a ``raw`` request is arbitrary bytes and is
+    not decoded.
     """
 
     def mark(method: H) -> H:
@@ -221,7 +112,9 @@ def request(
 
 
 def event(prefix: str) -> Callable[[E], E]:
-    """Register a method for events whose topic starts with ``prefix``; subscribed when the service starts."""
+    """Register a method for events whose topic starts with ``prefix``; subscribed when the service
+    starts.
+    """
 
     def mark(method: E) -> E:
         setattr(method, _PREFIX, prefix)
@@ -293,7 +186,7 @@ class Service:
     def on_disconnect(self, sender: str) -> None:
         """A client that used this service went away; its streams have been dropped already."""
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> Mapping[str, object]:
         """Return what ``flux module stats`` shows."""
         return {"streams": len(self.streams)}
 
@@ -330,7 +223,7 @@ class Service:
         except Exception as exc:
             self._failed(req, exc)
 
-    async def _finish(self, req: Request, work: Awaitable[Any], *, streaming: bool) -> None:
+    async def _finish(self, req: Request, work: Awaitable[object], *, streaming: bool) -> None:
         try:
             result = await work
             if result is not NO_REPLY and not streaming:
@@ -342,7 +235,9 @@ class Service:
             self._failed(req, exc)
 
     def _failed(self, req: Request, exc: Exception) -> None:
-        """Answer with what a handler raised; what was not meant for the client is logged and only hinted at."""
+        """Answer with what a handler raised; what was not meant for the client is logged and only
+        hinted at.
+        """
         stream = self.streams.find(req.sender, req.matchtag)
         if stream is not None and stream[0] is req:
             self.streams.remove(req)
@@ -355,8 +250,10 @@ class Service:
     # What every service answers
 
     @request("ping", allow="guest")
-    def ping(self, req: Request) -> dict[str, Any]:
-        """Echo the payload with the route it took and the credentials it arrived with (flux-ping(1))."""
+    def ping(self, req: Request) -> Reply:
+        """Echo the payload with the route it took and the credentials it arrived with
+        (flux-ping(1)).
+        """
         hops = [*reversed(req.message.routes), self.ctx.broker_uuid, self.ctx.uuid]
         if self.ctx.uuid == self.ctx.broker_uuid:
             hops.pop()
@@ -368,7 +265,7 @@ class Service:
         }
 
     @request("stats.get", allow="guest")
-    def _stats_get(self, req: Request) -> dict[str, Any]:
+    def _stats_get(self, req: Request) -> Reply:
         """Return the counters of the service (flux-module(1) stats)."""
         return self.stats()
 
@@ -378,14 +275,13 @@ class Service:
         self.stats_clear()
 
     @request("rusage", allow="guest")
-    def _rusage(self, req: Request) -> dict[str, Any]:
+    def _rusage(self, req: Request) -> Reply:
         """Return the broker's resource usage, the members of getrusage(2) without their prefix."""
         usage = rusage.getrusage(rusage.RUSAGE_SELF)
-        names = "utime stime maxrss ixrss idrss isrss minflt majflt nswap inblock oublock msgsnd msgrcv nsignals nvcsw nivcsw"
-        return {name: getattr(usage, f"ru_{name}") for name in names.split()}
+        return {name: getattr(usage, f"ru_{name}") for name in _RUSAGE}
 
     @request("debug")
-    def _debug(self, req: Request) -> dict[str, Any]:
+    def _debug(self, req: Request) -> Reply:
         """Change the debug bits {op, flags} and return them (flux-module(1) debug)."""
         operation, flags = req.get("op", str), req.get("flags", int)
         if operation == "setbit":
@@ -397,7 +293,7 @@ class Service:
         elif operation == "clr":
             self.debug_flags = 0
         else:
-            raise OSError(errno.EPROTO, "Protocol error")
+            raise os_error(errno.EPROTO)
         return {"flags": self.debug_flags}
 
     @request("disconnect", allow="guest")
@@ -455,8 +351,10 @@ def refuse(
         send(response(msg, text, errnum=errnum))
 
 
-def _object_of(msg: Message) -> dict[str, Any] | None:
-    """Return the JSON object of a request, empty for none and for raw bytes, None if it is JSON of another kind or broken."""
+def _object_of(msg: Message) -> json.JsonObject | None:
+    """Return the JSON object of a request, empty for none and for raw bytes, None if it is JSON of
+    another kind or broken.
+    """
     payload = msg.payload
     if not payload or not payload.endswith(b"\0"):
         return {}

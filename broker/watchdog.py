@@ -10,10 +10,13 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from types import FrameType
+from typing import TYPE_CHECKING
 
 from flux.wire.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
 
 PERIOD = 1.0
 LIMIT = 1.0
@@ -79,7 +82,7 @@ class Watchdog:
         self._loop.call_soon_threadsafe(self._busy, place, time.monotonic() - started)
 
     def _waited(self, beat: threading.Event, seconds: float) -> bool:
-        """Wait for the beat in slices: time in which the whole process was stopped hardly counts."""
+        """Wait for the beat in slices: time in which the process was stopped hardly counts."""
         slices = max(1, round(seconds / _SLICE))
         return any(beat.wait(seconds / slices) for _ in range(slices))
 

@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Bootstrap:
-    """What wire-up gave this broker.
+    """What wire-up told this broker of its neighbours.
 
-    ``parent`` is the parent's endpoint and public key; ``child_keys`` the children's public keys by rank; ``mapping`` the process
-    mapping of RFC 13, empty if unknown.
+    ``parent`` is the parent's endpoint and public key, None at the root; ``child_keys`` are the
+    children's public keys by rank.
     """
 
-    rank: int = 0
-    size: int = 1
-    mapping: str = ""
     parent: tuple[str, str] | None = None
     child_keys: dict[int, str] = field(default_factory=dict)

@@ -1,13 +1,18 @@
-"""Wire-up by PMI-1: each broker publishes its endpoint and key, and after a barrier reads those of its neighbours (RFC 13)."""
+"""Wire-up by PMI-1: each broker publishes its endpoint and key, and after a barrier reads those of
+its neighbours (RFC 13)."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from broker.bootstrap import Bootstrap
-from broker.pmi import PmiClient
-from broker.topology import Topology
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from broker.pmi_client import PmiClient
+    from broker.topology import Topology
 
 
 def card_key(rank: int) -> str:
@@ -16,7 +21,9 @@ def card_key(rank: int) -> str:
 
 
 def absent_cards(ranks: Iterable[int]) -> dict[str, str]:
-    """Return business cards, by PMI key, for brokers that are not started: no endpoint, and a key that nobody has."""
+    """Return business cards, by PMI key, for brokers that are not started: no endpoint, and a key
+    that nobody has.
+    """
     from broker.overlay.keys import KeyPair
 
     return {card_key(rank): f"{KeyPair.generate().public},-" for rank in ranks}
@@ -27,13 +34,13 @@ def exchange(
 ) -> Bootstrap:
     """Exchange business cards through ``pmi``.
 
-    ``bind`` opens the children's endpoint and returns it, None for a leaf. Raises OSError if the manager refuses or a card is
-    malformed.
+    ``bind`` opens the children's endpoint and returns it, None for a leaf. Raises OSError if the
+    manager refuses or a card is malformed.
     """
     endpoint = bind() or "-"
     pmi.put(card_key(topology.rank), f"{public_key},{endpoint}")
     pmi.barrier()
-    result = Bootstrap(topology.rank, topology.size)
+    result = Bootstrap()
     if topology.parent is not None:
         key, parent_endpoint = _card(pmi, topology.parent)
         result.parent = (parent_endpoint, key)

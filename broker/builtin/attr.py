@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-from typing import Any
 
-from broker.service import Request, Service, request
+from broker.service import Reply, Request, Service, request
+from flux.wire.errors import os_error
 
 MAX_NAME = 1024
 MAX_VALUE = 1 << 20
@@ -18,12 +18,12 @@ class AttrService(Service):
     name = "attr"
 
     @request("get", allow="guest")
-    def get(self, req: Request) -> dict[str, Any]:
+    def get(self, req: Request) -> Reply:
         """Return a value and its flags; ENOENT when it has none."""
         name = req.get("name", str)
         value = self.ctx.attrs.get(name)
         if value is None:
-            raise OSError(errno.ENOENT, "No such file or directory")
+            raise os_error(errno.ENOENT)
         return {"value": value, "flags": self.ctx.attrs.flags(name)}
 
     @request("set")
@@ -38,7 +38,8 @@ class AttrService(Service):
         ):
             raise OSError(
                 errno.EINVAL,
-                f"attributes have printable names of up to {MAX_NAME} characters, {MAX_VALUE} in the value",
+                f"attributes have printable names of up to {MAX_NAME} characters,"
+                f" {MAX_VALUE} in the value",
             )
         if name not in self.ctx.attrs and len(self.ctx.attrs) >= MAX_ATTRIBUTES:
             raise OSError(errno.ENOSPC, f"there are {MAX_ATTRIBUTES} attributes already")
@@ -50,6 +51,6 @@ class AttrService(Service):
         self.ctx.attrs.remove(req.get("name", str))
 
     @request("list", allow="guest")
-    def list(self, req: Request) -> dict[str, Any]:
+    def list(self, req: Request) -> Reply:
         """Return the names of all attributes."""
         return {"names": list(self.ctx.attrs)}

@@ -1,22 +1,26 @@
-"""``broker.*``: modules and the broker's own ping and statistics; ``service.*``: names that clients serve."""
+"""``broker.*``: modules, ping and statistics; ``service.*``: names that clients serve."""
 
 from __future__ import annotations
 
 import errno
 import re
-from typing import Any
+from typing import TYPE_CHECKING
 
-from broker.context import Context
-from broker.modhost import ModuleHost
-from broker.router import Endpoint, Router
-from broker.service import NO_REPLY, Request, Service, request
+from broker.service import NO_REPLY, NoReply, Reply, Request, Service, request
+from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from broker.context import Context
+    from broker.modhost import ModuleHost
+    from broker.router import Endpoint, Router
 
 MAX_NAME = 256
 MAX_SERVICES = 10_000
 MAX_GUEST_SERVICES = 100
-_NAME = re.compile(
-    rf"(?!.{{{MAX_NAME + 1}}})[^\s.\x00-\x1f\x7f-\x9f\ud800-\udfff]+(?:\.[^\s.\x00-\x1f\x7f-\x9f\ud800-\udfff]+)*"
-)
+_WORD = r"[^\s.\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
+_NAME = re.compile(rf"(?!.{{{MAX_NAME + 1}}}){_WORD}(?:\.{_WORD})*")
 
 
 class BrokerService(Service):
@@ -30,7 +34,7 @@ class BrokerService(Service):
         self.router = router
 
     @request("lsmod", allow="guest")
-    def lsmod(self, req: Request) -> dict[str, Any]:
+    def lsmod(self, req: Request) -> Reply:
         """List the loaded modules."""
         return {"mods": self.modules.list()}
 
@@ -39,7 +43,7 @@ class BrokerService(Service):
         """Load a module."""
         args = req.payload.get("args", [])
         if not isinstance(args, list):
-            raise OSError(errno.EPROTO, "Protocol error")
+            raise os_error(errno.EPROTO)
         await self.modules.load(req.get("path", str), [str(arg) for arg in args])
 
     @request("rmmod")
@@ -47,7 +51,7 @@ class BrokerService(Service):
         """Unload a module."""
         await self.modules.remove(req.get("name", str))
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> Mapping[str, object]:
         """Return the router's counts."""
         return {"event-sequence": self.router.sequence, "endpoints": self.router.endpoint_count}
 
@@ -65,7 +69,7 @@ class NameService(Service):
     def _client(self, req: Request) -> Endpoint:
         endpoint = self.router.endpoint(req.message.routes[0]) if req.message.routes else None
         if endpoint is None:
-            raise OSError(errno.EPROTO, "Protocol error")
+            raise os_error(errno.EPROTO)
         return endpoint
 
     @request("add", allow="guest")
@@ -73,7 +77,7 @@ class NameService(Service):
         """Register a name; a guest's names begin with its user id and a dash."""
         name = req.get("service", str)
         if not req.is_owner and not name.startswith(f"{req.userid}-"):
-            raise OSError(errno.EPERM, "Operation not permitted")
+            raise os_error(errno.EPERM)
         if not _NAME.fullmatch(name):
             raise OSError(
                 errno.EINVAL,
@@ -88,13 +92,13 @@ class NameService(Service):
 
     @request("remove", allow="guest")
     def remove(self, req: Request) -> None:
-        """Take a name back."""
+        """Serve a name no longer."""
         client = self._client(req)
         self.router.remove_service(req.get("service", str), client)
         self._counts[client.id] = max(0, self._counts.get(client.id, 0) - 1)
 
     @request("disconnect", allow="guest")
-    def disconnect(self, req: Request) -> object:
+    def disconnect(self, req: Request) -> NoReply:
         """The router forgets a connection's names itself."""
         self._counts.pop(req.sender, None)
         return NO_REPLY

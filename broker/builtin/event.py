@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import errno
-import os
-from typing import Any
+from typing import TYPE_CHECKING
 
-from broker.context import Context
 from broker.event_rights import MAX_TOPIC, is_topic, may_publish
-from broker.router import Router
-from broker.service import NO_REPLY, Request, Service, request
-from flux.wire.message import Message, event
+from broker.service import NO_REPLY, Reply, Request, Service, request
+from flux.b64 import b64decode
+from flux.wire.errors import os_error
+from flux.wire.message import USERID_UNKNOWN, Message, event
+
+if TYPE_CHECKING:
+    from broker.context import Context
+    from broker.router import Router
 
 
 class EventService(Service):
@@ -24,22 +26,24 @@ class EventService(Service):
         self.router = router
 
     @request("pub", allow="guest")
-    def pub(self, req: Request) -> object:
-        """Publish ``{topic, flags, payload?}``; flags 1 marks a base64 payload of raw bytes, 2 a private event.
+    def pub(self, req: Request) -> Reply:
+        """Publish ``{topic, flags, payload?}``; flags 1 marks a base64 payload of raw bytes, 2 a
+        private event.
 
-        Brokers pass requests on to rank 0 with the publisher's credentials in ``userid`` and ``rolemask``, which nobody else may name.
+        Brokers pass requests on to rank 0 with the publisher's credentials in ``userid`` and
+        ``rolemask``, which nobody else may name.
         """
         topic, flags = _checked_topic(req), req.get("flags", int, 0)
         if self.ctx.rank > 0:
             body = {**req.payload, "userid": req.userid, "rolemask": req.rolemask}
             self.ctx.handle.post("event.pub", body, lambda msg: _pass_on(req, msg), nodeid=0)
             return NO_REPLY
-        payload: Any = req.payload.get("payload")
+        payload: object = req.payload.get("payload")
         if flags & 1 and isinstance(payload, str):
             try:
-                payload = base64.b64decode(payload, validate=True)
+                payload = b64decode(payload)
             except ValueError:
-                raise OSError(errno.EPROTO, "Protocol error") from None
+                raise os_error(errno.EPROTO) from None
         msg = event(topic, payload, private=bool(flags & 2))
         msg.userid, msg.rolemask = req.userid, req.rolemask
         if req.is_owner:
@@ -52,14 +56,17 @@ class EventService(Service):
     @request("subscribe", allow="guest")
     @request("unsubscribe", allow="guest")
     def refuse(self, req: Request) -> None:
-        """Subscriptions belong to a connection: the local connector answers them, not this service."""
+        """Subscriptions belong to a connection: the local connector answers them, not this
+        service.
+        """
         raise OSError(errno.ENOSYS, "subscribe on a connection to the broker")
 
 
 def _checked_topic(req: Request) -> str:
     """Return the topic to publish.
 
-    Raises OSError: EPROTO or EINVAL for what is no topic, EPERM for one of the system's that a guest asks for.
+    Raises OSError: EPROTO or EINVAL if it is not a topic, EPERM for one of the system's that a
+    guest asks for.
     """
     topic = req.get("topic", str)
     if not is_topic(topic):
@@ -75,10 +82,12 @@ def _checked_topic(req: Request) -> str:
 
 
 def _credential(req: Request, name: str, default: int) -> int:
-    """Return a 32-bit member of a request that a broker passed on; raises OSError(EPROTO) if it is out of range."""
+    """Return a 32-bit member of a request that a broker passed on; raises OSError(EPROTO) if it is
+    out of range.
+    """
     value = req.get(name, int, default)
-    if not 0 <= value <= 0xFFFFFFFF:
-        raise OSError(errno.EPROTO, os.strerror(errno.EPROTO))
+    if not 0 <= value <= USERID_UNKNOWN:
+        raise os_error(errno.EPROTO)
     return value
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from broker.context import Context
-from broker.log import LogRing
-from broker.service import NO_REPLY, Request, Service, request
+from typing import TYPE_CHECKING
+
+from broker.service import NO_REPLY, NoReply, Request, Service, request
 from flux.logline import Entry, parse
+
+if TYPE_CHECKING:
+    from broker.context import Context
+    from broker.log import LogRing
 
 
 class LogService(Service):
@@ -30,15 +34,17 @@ class LogService(Service):
             req.respond(entry.line())
 
     @request("append")
-    def append(self, req: Request) -> object:
-        """Add a line of the instance owner's; one that cannot be parsed is dropped. There is no response."""
+    def append(self, req: Request) -> NoReply:
+        """Add a line of the instance owner's; one that cannot be parsed is dropped. There is no
+        response.
+        """
         entry = parse((req.raw or b"").rstrip(b"\0").decode("utf-8", "replace"))
         if entry is not None:
             self.ring.append(entry)
         return NO_REPLY
 
     @request("dmesg", streaming=True)
-    def dmesg(self, req: Request) -> object:
+    def dmesg(self, req: Request) -> NoReply:
         """Stream the ring, a line a response; with ``follow`` go on with new lines."""
         for entry in self.ring:
             req.respond(entry.line())
@@ -50,7 +56,7 @@ class LogService(Service):
 
     @request("dmesg-cancel")
     @request("cancel")
-    def cancel(self, req: Request) -> object:
+    def cancel(self, req: Request) -> NoReply:
         """End a followed stream."""
         self.streams.cancel(req)
         return NO_REPLY

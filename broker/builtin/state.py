@@ -1,22 +1,27 @@
-"""``state-machine.*`` and ``overlay.*``: who is online, and when the instance runs or shuts down."""
+"""``state-machine.*`` and ``overlay.*``: who is online, when the instance runs and ends."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
-from broker.context import Context
-from broker.overlay.network import Overlay
-from broker.router import Router
-from broker.runlevel import Runlevel
-from broker.service import NO_REPLY, Request, Service, event, request
+from broker.runlevel import BEFORE_RUN, Runlevel
+from broker.service import NO_REPLY, Reply, Request, Service, event, request
 from flux.idset import IDset
-from flux.wire.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from broker.context import Context
+    from broker.overlay.network import Overlay
+    from broker.router import Router
+    from flux.wire.message import Message
 
 
 class StateMachineService(Service):
-    """Gathers on rank 0 which brokers are online, and tells the others when the instance runs and when it ends."""
+    """Gathers on rank 0 which brokers are online, and tells the others when the instance runs and
+    when it ends.
+    """
 
     name = "state-machine"
 
@@ -31,7 +36,7 @@ class StateMachineService(Service):
         self._waiting: list[Request] = []
 
     @request("online")
-    def rank_online(self, req: Request) -> object:
+    def rank_online(self, req: Request) -> Reply:
         """A broker finished rc1; answered when the instance runs."""
         rank = req.get("rank", int)
         if rank not in self._below(req):
@@ -39,13 +44,15 @@ class StateMachineService(Service):
                 errno.EINVAL, f"rank {str(rank)[:12]} is not below the broker that sent this"
             )
         self.add_online(rank)
-        if self.runlevel.state in ("join", "init", "quorum"):
+        if self.runlevel.state in BEFORE_RUN:
             self._waiting.append(req)
             return NO_REPLY
         return None
 
     def _below(self, req: Request) -> range | set[int]:
-        """Return the ranks that a request may speak for: those of the subtree it came from, or this broker's own."""
+        """Return the ranks that a request may speak for: those of the subtree it came from, or this
+        broker's own.
+        """
         hop = req.message.routes[0] if req.message.routes else ""
         for rank, link in self.router.children.items():
             if link.id == hop:
@@ -76,7 +83,7 @@ class StateMachineService(Service):
         self._waiting.clear()
 
     @request("get", allow="guest")
-    def get(self, req: Request) -> dict[str, Any]:
+    def get(self, req: Request) -> Reply:
         """Return this broker's state and, on rank 0, who is online."""
         return {"state": self.runlevel.state, "online": str(IDset(sorted(self.online)))}
 
@@ -118,7 +125,7 @@ class OverlayService(Service):
         self.state = state
 
     @request("health", allow="guest")
-    def health(self, req: Request) -> dict[str, Any]:
+    def health(self, req: Request) -> Reply:
         """Return this broker's links and, on rank 0, the ranks online."""
         return {
             "rank": self.ctx.rank,
@@ -126,6 +133,6 @@ class OverlayService(Service):
             **self.overlay.stats(),
         }
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> Mapping[str, object]:
         """Return the links."""
         return self.overlay.stats()

@@ -1,11 +1,13 @@
 """How far a neighbour is behind: bytes sent to it that it has not said to have taken.
 
-ZeroMQ queues without a bound what a neighbour does not take, and does not tell how much. So both ends of a link count the bytes of
-their messages, and a keepalive carries in its second word how many KiB have been taken, modulo 2^32. It is sent at the
-usual times and whenever `WORD` bytes have come since the last one.
+ZeroMQ queues without a bound what a neighbour does not take, and does not tell how much. So both
+ends of a link count the bytes of their messages, and a keepalive carries in its second word how
+many KiB have been taken, modulo 2^32. It is sent at the usual times and whenever `WORD` bytes have
+come since the last one.
 
-A neighbour that owes more than `HARD_LIMIT`, or has owed more than `SOFT_LIMIT` for `PATIENCE` seconds without taking anything, is
-given up like a lost one. A message of any size reaches a neighbour that takes it.
+A neighbour that owes more than `HARD_LIMIT`, or has owed more than `SOFT_LIMIT` for `PATIENCE`
+seconds without taking anything, is given up like a lost one. A message of any size reaches a
+neighbour that takes it.
 """
 
 from __future__ import annotations

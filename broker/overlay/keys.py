@@ -33,7 +33,9 @@ class Authenticator:
         self._names[public] = name
 
     def decide(self, frames: list[bytes]) -> tuple[list[bytes], str | None]:
-        """Answer one ZAP request; returns the reply's frames and the name of the peer, None if it is refused."""
+        """Answer one ZAP request; returns the reply's frames and the name of the peer, None if it
+        is refused.
+        """
         name = None
         request_id = frames[1] if len(frames) > 1 else b""
         if (

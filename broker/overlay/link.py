@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from broker.overlay.arrears import Arrears
 from flux.wire.codec import to_frames
@@ -19,6 +19,9 @@ from flux.wire.message import (
     response,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 Route = tuple[str, ...]
 _DISCONNECT = ".disconnect"
 
@@ -26,8 +29,9 @@ _DISCONNECT = ".disconnect"
 class Link:
     """One neighbour: an endpoint of the router whose messages go over a socket.
 
-    It remembers the requests that went through it and still wait, to fail them when it breaks, and which services the
-    neighbour's clients use, to tell these services then. ``dismissed`` is a neighbour that was told to leave.
+    It remembers the requests that went through it and still wait, to fail them when it breaks, and
+    which services the neighbour's clients use, to tell these services then. ``dismissed`` is a
+    neighbour that was told to leave.
     """
 
     def __init__(self, identity: str, rank: int, send: Callable[[list[bytes]], None]) -> None:
@@ -43,7 +47,9 @@ class Link:
         self._used: dict[Route, tuple[Message, set[tuple[str, int, int]]]] = {}
 
     def deliver(self, msg: Message) -> None:
-        """Send a message to the neighbour; a request that wants a response is remembered until it has its last one."""
+        """Send a message to the neighbour; a request that wants a response is remembered until it
+        has its last one.
+        """
         if msg.type == REQUEST and not msg.flags & NORESPONSE:
             if self.lost:
                 return
@@ -55,12 +61,16 @@ class Link:
         self._send(frames)
 
     def answered(self, msg: Message) -> None:
-        """Forget the request that a response belongs to, unless others follow: those of a stream end with an error number."""
+        """Forget the request that a response belongs to, unless others follow: those of a stream
+        end with an error number.
+        """
         if msg.aux1 or not (msg.streaming or msg.flags & MORE):
             self._waiting.pop((tuple(msg.routes), msg.aux2), None)
 
     def asked(self, msg: Message) -> None:
-        """Note that a client of the neighbour's uses a service, or, by its message of that, no longer does."""
+        """Note that a client of the neighbour's uses a service, or, by its message of that, no
+        longer does.
+        """
         route, name = tuple(msg.routes), (msg.topic or "").rpartition(".")[0] or msg.topic or ""
         service = (name, msg.aux1, msg.flags & UPSTREAM)
         entry = self._used.get(route)
@@ -81,7 +91,9 @@ class Link:
         return [response(msg, errnum=errno.EHOSTUNREACH) for msg in waiting.values()]
 
     def farewells(self) -> list[Message]:
-        """Return, for every client that was reached through this link, what tells the services it used that it has gone."""
+        """Return, for every client that was reached through this link, what tells the services it
+        used that it has gone.
+        """
         used, self._used = self._used, {}
         farewells = []
         for route, (asked, services) in used.items():

@@ -1,7 +1,9 @@
-"""The tree of brokers on ZeroMQ: one link to the parent, one to each child, all encrypted and authenticated by CURVE.
+"""The tree of brokers on ZeroMQ: one link to the parent, one to each child, all encrypted and
+authenticated by CURVE.
 
-A child introduces itself with ``overlay.hello``; the parent answers when its own services are ready, and from then on both exchange
-RFC 3 messages as ZeroMQ multipart messages. A link that ends, or is silent too long, fails every RPC that waits through it.
+A child introduces itself with ``overlay.hello``; the parent answers when its own services are
+ready, and from then on both exchange RFC 3 messages as ZeroMQ multipart messages. A link that ends,
+or is silent too long, fails every RPC that waits through it.
 """
 
 from __future__ import annotations
@@ -9,19 +11,23 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import zmq
 
-from broker.log import Logger
+from broker.overlay.hello import hello, introduction, refusal
 from broker.overlay.keys import Authenticator, KeyPair
 from broker.overlay.link import Link
 from broker.overlay.refusals import Refusals
-from broker.overlay.sockets import WatchedSocket, monitor
-from broker.router import Router
+from broker.overlay.sockets import WatchedSocket, children_socket, monitor, parent_socket
 from flux.wire.codec import DecodeError, from_frames, to_frames
-from flux.wire.message import CONTROL, REQUEST, RESPONSE, Message, control, request, response
+from flux.wire.message import CONTROL, REQUEST, RESPONSE, Message, control, response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.log import Logger
+    from broker.router import Router
 
 KEEPALIVE, GOODBYE, DISCONNECT = 0, 1, 2
 KEEPALIVE_PERIOD = 2.0
@@ -32,8 +38,8 @@ LINGER = 500
 class Overlay:
     """This broker's links.
 
-    ``child_joined``, ``child_left`` (rank, whether it said goodbye) and ``parent_lost`` are called as they happen. ``timeout`` is
-    how many seconds a neighbour may be silent.
+    ``child_joined``, ``child_left`` (rank, whether it said goodbye) and ``parent_lost`` are called
+    as they happen. ``timeout`` is how many seconds a neighbour may be silent.
     """
 
     def __init__(self, router: Router, identity: str, keys: KeyPair, log: Logger) -> None:
@@ -62,16 +68,13 @@ class Overlay:
     # Wire-up
 
     def bind(self, endpoint: str) -> str:
-        """Listen for children at ``endpoint`` (``ipc://`` path, or ``tcp://host:*``); returns the endpoint in force."""
+        """Listen for children at ``endpoint`` (``ipc://`` path, or ``tcp://host:*``); returns the
+        endpoint in force.
+        """
         zap = self._context.socket(zmq.REP)
         zap.bind("inproc://zeromq.zap.01")
         self._zap = WatchedSocket(zap, self._authenticate)
-        socket = self._context.socket(zmq.ROUTER)
-        socket.curve_server = True
-        socket.curve_secretkey = self.keys.secret.encode()
-        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        socket.setsockopt(zmq.SNDHWM, 0)
-        socket.setsockopt(zmq.RCVHWM, 0)
+        socket = children_socket(self._context, self.keys)
         self._down = WatchedSocket(socket, self._from_child)
         self._monitors.append(monitor(socket, self._probe_soon, self._child_refused))
         before = os.umask(0o077)  # for an ipc:// endpoint, which is a file
@@ -83,14 +86,7 @@ class Overlay:
 
     def connect(self, endpoint: str, public_key: str) -> None:
         """Connect to the parent at ``endpoint``, which must hold ``public_key``."""
-        socket = self._context.socket(zmq.DEALER)
-        socket.setsockopt(zmq.ROUTING_ID, self.id.encode())
-        socket.curve_serverkey = public_key.encode()
-        socket.curve_publickey = self.keys.public.encode()
-        socket.curve_secretkey = self.keys.secret.encode()
-        socket.setsockopt(zmq.SNDHWM, 0)
-        socket.setsockopt(zmq.RCVHWM, 0)
-        socket.setsockopt(zmq.RECONNECT_IVL, 20)
+        socket = parent_socket(self._context, self.keys, self.id, public_key)
         self._up = WatchedSocket(socket, self._from_parent)
         self._monitors.append(monitor(socket, self._parent_disconnected, self._refused_by_parent))
         socket.connect(endpoint)
@@ -105,12 +101,11 @@ class Overlay:
         )
 
     async def join(self, version: str) -> None:
-        """Introduce this broker to its parent and wait until the parent is ready; raises OSError if it refuses."""
+        """Introduce this broker to its parent and wait until the parent is ready; raises OSError if
+        it refuses.
+        """
         self._hello_reply = asyncio.get_running_loop().create_future()
-        hello = request(
-            "overlay.hello", {"rank": self.router.rank, "uuid": self.id, "version": version}
-        )
-        self._send_up(to_frames(hello))
+        self._send_up(to_frames(hello(self.router.rank, self.id, version)))
         reply = await self._hello_reply
         if reply.errnum:
             raise OSError(reply.errnum, reply.text())
@@ -124,13 +119,13 @@ class Overlay:
     def set_ready(self) -> None:
         """Answer the children that said hello: this broker's services can be used."""
         self._ready = True
-        for hello in self._hellos:
-            self._welcome(hello)
+        for msg in self._hellos:
+            self._welcome(msg)
         self._hellos.clear()
 
-    def _welcome(self, hello: Message) -> None:
-        rank, identity = int(hello.json()["rank"]), hello.routes[0]
-        reply = response(hello, {"uuid": self.id})
+    def _welcome(self, msg: Message) -> None:
+        rank, identity = int(msg.json()["rank"]), msg.routes[0]
+        reply = response(msg, {"uuid": self.id})
         reply.routes = []
         frames = [identity.encode(), *to_frames(reply)]
         try:
@@ -205,7 +200,7 @@ class Overlay:
             self._reject(identity)
             return
         try:
-            rank, uuid = _introduction(msg)
+            rank, uuid = introduction(msg)
             name = identity.decode()
         except ValueError as exc:
             self._log_refusal(f"hello rejected: {exc}")
@@ -240,7 +235,7 @@ class Overlay:
         if parent is None:
             if self._hello_reply is not None and not self._hello_reply.done():
                 if msg.type == CONTROL:
-                    msg = _refusal(msg.aux2, "the parent broker refused this broker, or is ending")
+                    msg = refusal(msg.aux2, "the parent broker refused this broker, or is ending")
                 self._hello_reply.set_result(msg)
             return
         parent.last_heard = asyncio.get_running_loop().time()
@@ -308,7 +303,9 @@ class Overlay:
         asyncio.get_running_loop().call_soon(self._give_up, link)
 
     def _give_up(self, link: Link) -> None:
-        """Treat a neighbour that takes nothing as lost, so that what it does not take ends to pile up."""
+        """Treat a neighbour that takes nothing as lost, so that what it does not take ends to pile
+        up.
+        """
         if link.lost:
             return
         self.log.err(
@@ -325,6 +322,11 @@ class Overlay:
             self._to_child(identity, to_frames(control(KEEPALIVE, link.arrears.word())))
 
     def _probe_soon(self) -> None:
+        """A connection has ended, and ZeroMQ does not say whose: a message to each child finds out.
+
+        The router socket may forget a peer some time after it reports the end, hence the later
+        rounds. What they miss, the next keepalive finds.
+        """
         loop = asyncio.get_running_loop()
         for delay in (0.0, 0.05, 0.5):
             loop.call_later(delay, self._probe)
@@ -334,18 +336,18 @@ class Overlay:
             self._lose_parent()
         elif self._hello_reply is not None and not self._hello_reply.done():
             self._hello_reply.set_result(
-                _refusal(
-                    errno.EHOSTUNREACH, "the parent broker ended before this broker had joined"
-                )
+                refusal(errno.EHOSTUNREACH, "the parent broker ended before this broker had joined")
             )
 
     def dismiss_children(self) -> None:
-        """Tell every child, those that wait to be welcomed included, that this broker leaves: they end, and theirs with them."""
+        """Tell every child, those that wait to be welcomed included, that this broker leaves: they
+        end, and theirs with them.
+        """
         for link in tuple(self._links.values()):
             link.dismissed = True
             self._to_child(link.id.encode(), to_frames(control(DISCONNECT)))
-        for hello in self._hellos:
-            self._reject(hello.routes[0].encode(), errno.EHOSTUNREACH)
+        for msg in self._hellos:
+            self._reject(msg.routes[0].encode(), errno.EHOSTUNREACH)
         self._hellos.clear()
 
     def _lose_parent(self) -> None:
@@ -374,13 +376,15 @@ class Overlay:
         """Ranks of the children that are connected."""
         return sorted(self.router.children)
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, object]:
         """Return the links: the parent's rank and the children's."""
         parent = self._parent.rank if self._parent is not None and not self._parent.lost else -1
         return {"parent": parent, "children": self.online_children}
 
     async def close(self, linger: int = LINGER) -> None:
-        """Say goodbye to the parent and close every link; what is queued gets ``linger`` milliseconds."""
+        """Say goodbye to the parent and close every link; what is queued gets ``linger``
+        milliseconds.
+        """
         for task in self._tasks:
             task.cancel()
         if self._parent is not None and not self._parent.lost:
@@ -393,19 +397,3 @@ class Overlay:
 
 def _name(link: Link | None) -> str:
     return "a broker that has not said hello" if link is None else f"rank {link.rank}"
-
-
-def _introduction(msg: Message) -> tuple[int, str]:
-    """Return rank and uuid of a hello; raises ValueError if it is malformed."""
-    try:
-        hello = msg.json()
-    except ValueError:
-        raise ValueError("its payload is not JSON") from None
-    rank, uuid = (hello.get("rank"), hello.get("uuid")) if isinstance(hello, dict) else (None, None)
-    if type(rank) is not int or not isinstance(uuid, str):
-        raise ValueError("it names no rank and uuid")
-    return rank, uuid
-
-
-def _refusal(number: int, text: str) -> Message:
-    return response(Message(REQUEST, "overlay.hello"), text, errnum=number or errno.EPERM)

@@ -7,13 +7,17 @@ PERIOD = 10.0
 
 
 class Refusals:
-    """Decides which refused connections get a line in the log: the first of a kind, then one every `PERIOD` with the count."""
+    """Decides which refused connections get a line in the log: the first of a kind, then one every
+    `PERIOD` with the count.
+    """
 
     def __init__(self) -> None:
         self._kinds: dict[str, tuple[float, int]] = {}
 
     def line(self, kind: str, now: float) -> str | None:
-        """Return the line for a refusal of ``kind`` at ``now`` (seconds), None if it is only counted."""
+        """Return the line for a refusal of ``kind`` at ``now`` (seconds), None if it is only
+        counted.
+        """
         last, unsaid = self._kinds.get(kind, (now - PERIOD, 0))
         if now - last < PERIOD:
             self._kinds[kind] = (last, unsaid + 1)

@@ -1,15 +1,25 @@
-"""ZeroMQ sockets on an asyncio loop: each socket's descriptor is watched, and all its messages are taken whenever it wakes.
+"""ZeroMQ sockets on an asyncio loop: each socket's descriptor is watched, and all its messages are
+taken whenever it wakes.
 
-ZeroMQ's descriptor tells of new events only once, so after every send the socket is looked at again.
+ZeroMQ's descriptor tells of new events only once, so after every send the socket is looked at
+again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import zmq
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.overlay.keys import KeyPair
+
+RECONNECT = 20
+"""Milliseconds between two attempts to reach the parent."""
 
 
 class WatchedSocket:
@@ -87,7 +97,8 @@ def monitor(
 ) -> WatchedSocket:
     """Return a watcher that calls ``on_disconnect`` whenever a connection of ``socket`` ends.
 
-    ``on_refused`` gets the event (one of `HANDSHAKE_FAILED`) of a connection that did not come about.
+    ``on_refused`` gets the event (one of `HANDSHAKE_FAILED`) of a connection that did not come
+    about.
     """
     pair = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED | HANDSHAKE_FAILED)
 
@@ -99,3 +110,32 @@ def monitor(
             on_refused(event)
 
     return WatchedSocket(pair, happened)
+
+
+def children_socket(context: zmq.Context[zmq.Socket[bytes]], keys: KeyPair) -> zmq.Socket[bytes]:
+    """Return the socket that the children connect to; ZAP decides who may."""
+    socket = context.socket(zmq.ROUTER)
+    socket.curve_server = True
+    socket.curve_secretkey = keys.secret.encode()
+    socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # sending to a child that has gone is an error
+    return _unbounded(socket)
+
+
+def parent_socket(
+    context: zmq.Context[zmq.Socket[bytes]], keys: KeyPair, identity: str, parent_key: str
+) -> zmq.Socket[bytes]:
+    """Return the socket that connects to a parent who holds the public key ``parent_key``."""
+    socket = context.socket(zmq.DEALER)
+    socket.setsockopt(zmq.ROUTING_ID, identity.encode())
+    socket.curve_serverkey = parent_key.encode()
+    socket.curve_publickey = keys.public.encode()
+    socket.curve_secretkey = keys.secret.encode()
+    socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT)
+    return _unbounded(socket)
+
+
+def _unbounded(socket: zmq.Socket[bytes]) -> zmq.Socket[bytes]:
+    """ZeroMQ would drop or block at its own bounds; ours are in `broker.overlay.arrears`."""
+    socket.setsockopt(zmq.SNDHWM, 0)
+    socket.setsockopt(zmq.RCVHWM, 0)
+    return socket

@@ -6,8 +6,8 @@ import asyncio
 import errno
 import inspect
 import time
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from broker.attributes import Attributes
 from broker.configuration import Config
@@ -15,7 +15,6 @@ from broker.context import Context
 from broker.log import Logger
 from broker.service import Service
 from flux.aio import AsyncFlux
-from flux.logline import Entry
 from flux.wire.errors import errnum_of, error_of, text_of
 from flux.wire.message import (
     EVENT,
@@ -30,16 +29,21 @@ from flux.wire.message import (
     response,
 )
 
+if TYPE_CHECKING:
+    from flux.logline import Entry
+    from flux.wire.json import JsonObject
+
 S = TypeVar("S", bound=Service)
-Rpc = Callable[..., Any]
+Rpc = Callable[..., object]
 
 
 class ServiceHarness(Generic[S]):
     """A service with a scripted broker around it.
 
-    ``rpcs`` maps topics to functions of the payload that return a payload (or an awaitable of one) or raise OSError; a list returned
-    for a streaming request is sent as its responses, ended by ENODATA; return `OPEN` to leave a stream open and answer later with
-    `answer`. Requests the service sends are listed in ``sent``, events it publishes in ``events``, log lines in ``logs``.
+    ``rpcs`` maps topics to functions of the payload that return a payload (or an awaitable of one)
+    or raise OSError; a list returned for a streaming request is sent as its responses, ended by
+    ENODATA; return `OPEN` to leave a stream open and answer later with `answer`. Requests the
+    service sends are listed in ``sent``, events it publishes in ``events``, log lines in ``logs``.
     """
 
     OPEN = object()
@@ -50,7 +54,7 @@ class ServiceHarness(Generic[S]):
         *,
         rank: int = 0,
         size: int = 1,
-        rpcs: dict[str, Rpc] | None = None,
+        rpcs: Mapping[str, Rpc] | None = None,
         attrs: dict[str, str] | None = None,
         owner: int = 0,
         rundir: str = "/nonexistent",
@@ -123,7 +127,7 @@ class ServiceHarness(Generic[S]):
         else:
             self._answer(msg, result)
 
-    async def _serve_later(self, msg: Message, result: Any) -> None:
+    async def _serve_later(self, msg: Message, result: Awaitable[object]) -> None:
         try:
             value = await result
         except OSError as exc:
@@ -131,17 +135,17 @@ class ServiceHarness(Generic[S]):
         else:
             self._answer(msg, value)
 
-    def _answer(self, msg: Message, result: Any) -> None:
+    def _answer(self, msg: Message, result: object) -> None:
         if result is self.OPEN or msg.flags & NORESPONSE:
             return
         if msg.flags & STREAMING:
-            for item in result or []:
+            for item in result if isinstance(result, Iterable) else ():
                 self.handle.dispatch(response(msg, item))
             self.handle.dispatch(response(msg, errnum=errno.ENODATA))
         else:
             self.handle.dispatch(response(msg, result))
 
-    def answer(self, msg: Message, payload: Any = None, *, errnum: int = 0) -> None:
+    def answer(self, msg: Message, payload: object = None, *, errnum: int = 0) -> None:
         """Answer a request of ``sent`` by hand."""
         self.handle.dispatch(response(msg, payload, errnum=errnum))
 
@@ -162,7 +166,7 @@ class ServiceHarness(Generic[S]):
     def submit(
         self,
         topic: str,
-        payload: Any = None,
+        payload: object = None,
         *,
         sender: str = "client",
         userid: int | None = None,
@@ -199,27 +203,55 @@ class ServiceHarness(Generic[S]):
                 except TimeoutError:
                     continue
 
-    async def request_message(self, topic: str, payload: Any = None, **how: Any) -> Message:
+    async def request_message(
+        self,
+        topic: str,
+        payload: object = None,
+        *,
+        sender: str = "client",
+        userid: int | None = None,
+        flags: int = 0,
+    ) -> Message:
         """Send a request and return its first response; raises OSError for an error response."""
-        tag = self.submit(topic, payload, **how)
-        replies = self.replies(tag, how.get("sender", "client"))
+        tag = self.submit(topic, payload, sender=sender, userid=userid, flags=flags)
+        replies = self.replies(tag, sender)
         await self.until(lambda: bool(replies))
         if replies[0].errnum:
             raise error_of(replies[0])
         return replies[0]
 
-    async def request(self, topic: str, payload: Any = None, **how: Any) -> dict[str, Any]:
-        """Send a request and return its response's payload; raises OSError for an error response."""
-        data: dict[str, Any] = (await self.request_message(topic, payload, **how)).json() or {}
+    async def request(
+        self,
+        topic: str,
+        payload: object = None,
+        *,
+        sender: str = "client",
+        userid: int | None = None,
+        flags: int = 0,
+    ) -> JsonObject:
+        """Send a request and return its response's payload; raises OSError for an error."""
+        reply = await self.request_message(
+            topic, payload, sender=sender, userid=userid, flags=flags
+        )
+        data: JsonObject = reply.json() or {}
         return data
 
-    def stream(self, topic: str, payload: Any = None, **how: Any) -> list[Message]:
+    def stream(
+        self,
+        topic: str,
+        payload: object = None,
+        *,
+        sender: str = "client",
+        userid: int | None = None,
+    ) -> list[Message]:
         """Send a streaming request and return the list its responses are added to."""
-        tag = self.submit(topic, payload, flags=STREAMING, **how)
-        return self.replies(tag, how.get("sender", "client"))
+        tag = self.submit(topic, payload, sender=sender, userid=userid, flags=STREAMING)
+        return self.replies(tag, sender)
 
-    async def finish(self, replies: list[Message]) -> list[Any]:
-        """Wait for the end of a stream; returns its payloads, raises OSError unless it ended with ENODATA."""
+    async def finish(self, replies: list[Message]) -> list[JsonObject]:
+        """Wait for the end of a stream; returns its payloads, raises OSError unless it ended with
+        ENODATA.
+        """
         await self.until(lambda: bool(replies) and replies[-1].errnum != 0)
         if replies[-1].errnum != errno.ENODATA:
             raise error_of(replies[-1])
@@ -229,7 +261,7 @@ class ServiceHarness(Generic[S]):
         """Tell the service that a client went away."""
         self.submit(f"{self.service.name}.disconnect", sender=sender, flags=NORESPONSE)
 
-    def publish(self, topic: str, payload: Any = None, sequence: int = 1) -> None:
+    def publish(self, topic: str, payload: object = None, sequence: int = 1) -> None:
         """Deliver an event to the service."""
         msg = event(topic, payload)
         msg.aux1 = sequence

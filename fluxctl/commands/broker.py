@@ -40,10 +40,10 @@ def command(
     verbose: int, setattrs: tuple[str, ...], config_path: str | None, command: tuple[str, ...]
 ) -> int:
     """Run a message broker, the daemon of a Flux instance."""
-    from broker.config import Options
+    from broker.config import BrokerOptions
     from broker.main import run_broker
 
     attrs = parse_setattr(setattrs)
     if config_path is not None:
         attrs["config.path"] = config_path
-    return run_broker(Options(attrs, list(command), verbose))
+    return run_broker(BrokerOptions(attrs, list(command), verbose))

@@ -17,7 +17,8 @@ import zmq
 from broker.bootstrap import Bootstrap
 from broker.bootstrap.pmi import absent_cards, exchange
 from broker.overlay.keys import KeyPair
-from broker.pmi import Exchange, PmiClient, PmiServer, Reply
+from broker.pmi import Exchange, PmiServer, Reply
+from broker.pmi_client import PmiClient
 from broker.topology import Topology
 from flux.testing.instance import default_flux
 from tests.faults.instances import MARK, marked, send, until

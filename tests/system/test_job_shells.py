@@ -16,7 +16,7 @@ from flux.testing.instance import Instance, running_instance
 
 PMI = """
 import sys
-from broker.pmi import PmiClient
+from broker.pmi_client import PmiClient
 client = PmiClient.from_environment()
 client.put(f"key{client.rank}", f"value{client.rank}")
 client.barrier()

@@ -131,10 +131,7 @@ FACTS = (
 
 
 WAITING: dict[str, frozenset[str]] = {
-    "numbers of job states and results": frozenset(["broker/instance.py"]),
-    "unknown user, any node": frozenset(
-        ["broker/builtin/event.py", "broker/instance.py", "broker/services/kvs/service.py"]
-    ),
+    "unknown user, any node": frozenset(["broker/services/kvs/service.py"]),
     "the primary namespace": frozenset(
         [
             "broker/services/job_exec/guest.py",
@@ -150,7 +147,6 @@ WAITING: dict[str, frozenset[str]] = {
     "the KVS key of a job": frozenset(["broker/services/sched_simple/service.py"]),
     "base64": frozenset(
         [
-            "broker/builtin/event.py",
             "broker/services/resource/reslog.py",
             "broker/shell/eventlog.py",
         ]
@@ -166,8 +162,6 @@ WAITING: dict[str, frozenset[str]] = {
     "prefixes of the shell's log": frozenset(["broker/shell/levels.py"]),
     "wait statuses": frozenset(
         [
-            "broker/initial.py",
-            "broker/instance.py",
             "broker/services/cron/entry.py",
             "broker/services/shell_host/service.py",
             "broker/shell/host.py",
@@ -182,22 +176,12 @@ WAITING: dict[str, frozenset[str]] = {
     ),
     "numbers of errors": frozenset(
         [
-            "broker/config.py",
-            "broker/log.py",
-            "broker/shell/plugins/doom.py",
             "broker/shell/shell.py",
             "broker/subprocess/process.py",
         ]
     ),
     "the system's words for errors": frozenset(
         [
-            "broker/attributes.py",
-            "broker/builtin/attr.py",
-            "broker/builtin/broker.py",
-            "broker/builtin/event.py",
-            "broker/modhost.py",
-            "broker/pymodule.py",
-            "broker/service.py",
             "broker/services/content/service.py",
             "broker/services/content_sqlite/collecting.py",
             "broker/services/content_sqlite/schema.py",

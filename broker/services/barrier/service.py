@@ -1,13 +1,17 @@
-"""The barrier module: ``barrier.enter`` is answered when as many processes entered as the barrier is for."""
+"""The barrier module: ``barrier.enter`` is answered when as many processes entered as the barrier
+is for."""
 
 from __future__ import annotations
 
 import errno
-from typing import Any
+from typing import TYPE_CHECKING
 
-from broker.service import NO_REPLY, Request, Service, event, request
+from broker.service import NO_REPLY, Reply, Request, Service, event, request
 from broker.services.barrier.state import BarrierTable, Report
-from flux.wire.message import Message
+
+if TYPE_CHECKING:
+    from broker.context import Context
+    from flux.wire.message import Message
 
 MAX_NAME = 1024
 MAX_PROCESSES = 0x7FFFFFFF
@@ -16,24 +20,27 @@ MAX_PROCESSES = 0x7FFFFFFF
 class BarrierService(Service):
     """Barriers among any number of clients on any ranks (flux_barrier).
 
-    ``barrier.enter`` {name, nprocs, count, internal}: ``internal`` marks a rank's report to its parent, which carries
-    the user in ``userid``. Everybody is released by the event ``barrier.exit`` {name, errnum}.
+    ``barrier.enter`` {name, nprocs, count, internal}: ``internal`` marks a rank's report to its
+    parent, which carries the user in ``userid``. Everybody is released by the event
+    ``barrier.exit`` {name, errnum}.
     """
 
     name = "barrier"
 
-    async def start(self, args: list[str]) -> None:
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
         self._table = BarrierTable()
         self._waiting: dict[str, list[Request]] = {}
         self._touched: set[str] = set()
         self._flush_due = False
 
     @request("enter", allow="guest")
-    def enter(self, req: Request) -> Any:
+    def enter(self, req: Request) -> Reply:
         """Enter a barrier, or (``internal``) report how many entered below a child."""
         name, nprocs = req.get("name", str), req.get("nprocs", int)
         if req.payload.get("internal"):
-            return self._enter_internal(req, name, nprocs)
+            self._enter_internal(req, name, nprocs)
+            return None
         if len(name) > MAX_NAME:
             raise OSError(errno.ENAMETOOLONG, f"a barrier's name has at most {MAX_NAME} characters")
         if nprocs > MAX_PROCESSES:
@@ -111,7 +118,7 @@ class BarrierService(Service):
         for name in self._table.entered_by(sender):
             self._publish_exit(name, errno.ECONNABORTED)
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, object]:
         """How many barriers and clients wait here."""
         return {
             "barriers": len(self._table),

@@ -1,14 +1,18 @@
 """Barriers as data: who is inside, how many are known, what has to travel towards rank 0.
 
-Each rank counts the clients that entered there and the counts its children reported; what is not yet reported goes
-upstream in one message per barrier. Rank 0 alone sees the total and ends the barrier for everybody by an event.
+Each rank counts the clients that entered there and the counts its children reported; what is not
+yet reported goes upstream in one message per barrier. Rank 0 alone sees the total and ends the
+barrier for everybody by an event.
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(slots=True)
@@ -49,8 +53,8 @@ class BarrierTable:
     def enter(self, name: str, nprocs: int, userid: int, member: str) -> bool:
         """Let client ``member`` enter; returns whether the barrier is new here.
 
-        Raises OSError: EINVAL for a process count that is not positive or differs from the others', EPERM for another
-        user's barrier, EEXIST for a client already inside.
+        Raises OSError: EINVAL for a process count that is not positive or differs from the others',
+        EPERM for another user's barrier, EEXIST for a client already inside.
         """
         created = name not in self._barriers
         barrier = self._admit(name, nprocs, userid)
@@ -61,7 +65,7 @@ class BarrierTable:
         return created
 
     def add(self, report: Report) -> bool:
-        """Add a child's report; returns whether the barrier is new here. Raises OSError as `enter`."""
+        """Add a child's report; returns whether the barrier is new here. Raises as `enter` does."""
         created = report.name not in self._barriers
         self._add(self._admit(report.name, report.nprocs, report.userid), report.count)
         return created
@@ -98,7 +102,9 @@ class BarrierTable:
         return reports
 
     def complete(self, names: Iterable[str]) -> list[str]:
-        """Return which of ``names`` have all their processes now, each barrier once (meaningful on rank 0)."""
+        """Return which of ``names`` have all their processes now, each barrier once (meaningful on
+        rank 0).
+        """
         full = [
             barrier
             for barrier in filter(None, map(self._barriers.get, names))
@@ -113,6 +119,8 @@ class BarrierTable:
         return [barrier.name for barrier in self._barriers.values() if member in barrier.members]
 
     def end(self, name: str) -> int | None:
-        """Forget a barrier; returns the number of processes it was for, None if it is not known here."""
+        """Forget a barrier; returns the number of processes it was for, None if it is not known
+        here.
+        """
         barrier = self._barriers.pop(name, None)
         return None if barrier is None else barrier.nprocs

@@ -1,15 +1,18 @@
-"""The messages that wait for one client: a queue of encoded messages, whose bytes several queues may share.
+"""The messages that wait for one client: a queue of encoded messages, whose bytes several queues
+may share.
 
-The transport is given pieces of at most `CHUNK` bytes, and the next one when it has passed on the last: what waits, waits here,
-where it can be counted, and no client has a copy of its own. The message that is being sent is not *behind*: an answer of any size
-reaches a client that reads.
+The transport is given pieces of at most `CHUNK` bytes, and the next one when it has passed on the
+last: what waits, waits here, where it can be counted, and no client has a copy of its own. The
+message that is being sent is not *behind*: an answer of any size reaches a client that reads.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
-from broker.services.connector_local.limits import Share
+if TYPE_CHECKING:
+    from broker.services.connector_local.limits import Share
 
 CHUNK = 1 << 18
 
@@ -48,9 +51,11 @@ class Backlog:
             self.answers += len(frame)
 
     def take(self) -> bytes | memoryview:
-        """Remove and return the next bytes to send, at most `CHUNK` of them; empty if nothing waits."""
-        if self._sending is not None:
-            return self._piece()
+        """Remove and return the next bytes to send, at most `CHUNK` of them; empty if nothing
+        waits.
+        """
+        if self._sending is not None and self._frame is not None:
+            return self._piece(self._sending, self._frame)
         parts: list[bytes] = []
         size = 0
         queue = self._queue
@@ -64,9 +69,8 @@ class Backlog:
             return b"".join(parts) if len(parts) > 1 else parts[0]
         if not queue:
             return b""
-        self._frame = self._pop()
-        self._sending = memoryview(self._frame[0])
-        return self._piece()
+        entry = self._pop()
+        return self._piece(memoryview(entry[0]), entry)
 
     def _pop(self) -> tuple[bytes, bool]:
         entry = self._queue.popleft()
@@ -77,15 +81,14 @@ class Backlog:
             self.answers -= len(frame)
         return entry
 
-    def _piece(self) -> memoryview:
-        """Return the next part of the message being sent."""
-        assert self._sending is not None and self._frame is not None
-        piece = self._sending[:CHUNK]
-        self._sending = self._sending[CHUNK:]
-        if not len(self._sending):
-            self._share.release(*self._frame)
+    def _piece(self, rest: memoryview, frame: tuple[bytes, bool]) -> memoryview:
+        """Return the next part of ``rest``, what is still to be sent of a message."""
+        if len(rest) > CHUNK:
+            self._sending, self._frame = rest[CHUNK:], frame
+        else:
+            self._share.release(*frame)
             self._sending = self._frame = None
-        return piece
+        return rest[:CHUNK]
 
     def clear(self) -> None:
         """Forget everything."""

@@ -1,4 +1,4 @@
-"""One connection of a local client: an endpoint of the router whose messages go over a Unix socket."""
+"""One connection of a local client: an endpoint of the router on a Unix socket."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from broker.endpoint import new_id
 from broker.event_rights import MAX_TOPIC, is_topic, may_publish
 from broker.services.connector_local.backlog import CHUNK, Backlog
 from broker.services.connector_local.limits import HALF_STALL, STALL, MiB, Share
+from broker.services.connector_local.unanswered import Unanswered
 from flux.wire import framing
 from flux.wire.codec import DecodeError
 from flux.wire.message import (
@@ -39,10 +40,8 @@ _OWN_TOPICS = {
     "event.subscribe": True,
     "event.unsubscribe": False,
 }
-_TURN, _ANSWERS = (
-    1,
-    2,
-)  # why a client is not read: others have their turn, or it does not read its answers
+# Why a client is not read: others have their turn, or it does not read its answers.
+_TURN, _ANSWERS = 1, 2
 SLICE = 500
 """Messages that are taken from one client before others have their turn, at most."""
 FIRST_SLICE = 8
@@ -62,7 +61,8 @@ def peer_user(sock: socket.socket) -> int:
 class Client(asyncio.Protocol):
     """One connection.
 
-    The broker's verdict on the user is the first byte the peer gets: 0, or the error number it is refused with.
+    The broker's verdict on the user is the first byte the peer gets: 0, or the error number it is
+    refused with.
     """
 
     def __init__(self, service: ConnectorLocalService) -> None:
@@ -78,8 +78,7 @@ class Client(asyncio.Protocol):
         self._used: set[tuple[str, int, int]] = set()
         self._owed: dict[tuple[str, ...], Message] = {}
         self._subscribed: set[str] = set()
-        self._pending: dict[int, list[int]] = {}
-        self._pending_count = 0
+        self._pending: Unanswered
         self._half = 0
         self._half_since = 0.0
         self._taken = 0
@@ -97,7 +96,7 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         service = self._service
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = cast("asyncio.Transport", transport)
         self.userid = peer_user(transport.get_extra_info("socket"))
         verdict = service.verdict(self.userid)
         self._transport.write(bytes((verdict,)))
@@ -109,6 +108,7 @@ class Client(asyncio.Protocol):
         self.share = service.share(self.userid)
         self.share.connections += 1
         self.backlog = Backlog(self.share)
+        self._pending = Unanswered(self.share)
         self._unpacker = framing.Unpacker(self.share.limits.message)
         self._transport.set_write_buffer_limits(CHUNK, CHUNK // 2)
         service.accepted += 1
@@ -126,7 +126,7 @@ class Client(asyncio.Protocol):
         return self._ended or self._closing
 
     def close(self) -> None:
-        """End the connection after what waits has been sent; nothing more is taken from the client."""
+        """End the connection when what waits has been sent; nothing more is taken."""
         self._closing = True
         if not self._attached or self._ended:
             self._transport.close()
@@ -144,7 +144,8 @@ class Client(asyncio.Protocol):
         self._service.cut_count += 1
         self._service.complain(
             self.userid,
-            f"client {self.id} of user {self.userid} {reason} ({waits} bytes wait for it), connection closed",
+            f"client {self.id} of user {self.userid} {reason} ({waits} bytes wait for it),"
+            " connection closed",
         )
         self._transport.abort()
 
@@ -182,7 +183,6 @@ class Client(asyncio.Protocol):
         self.backlog.clear()
         share.connections -= 1
         share.half -= self._half
-        share.pending -= sum(sum(sizes) for sizes in self._pending.values())
         self._half = 0
         self._pending.clear()
         self._unpacker = framing.Unpacker(0)
@@ -203,7 +203,8 @@ class Client(asyncio.Protocol):
         return True
 
     def _next_slice(self) -> int:
-        """Return how many messages to take next: fewer after large answers wait, more while none do.
+        """Return how many messages to take next: fewer after large answers wait, more while none
+        do.
 
         How large an answer is shows only when it is there, so a client begins with few requests.
         """
@@ -214,7 +215,9 @@ class Client(asyncio.Protocol):
         return self._slice
 
     def _take_in(self, data: bytes, most: int | None) -> bool:
-        """Receive ``data`` and up to ``most`` messages; while there are more the client is not read, others have their turn."""
+        """Receive ``data`` and up to ``most`` messages; while there are more the client is not
+        read, others have their turn.
+        """
         try:
             messages = self._unpacker.feed(data, most)
         except DecodeError as exc:
@@ -295,7 +298,8 @@ class Client(asyncio.Protocol):
         if topic in _OWN_TOPICS:
             self._subscription(msg)
             return
-        if self._is_guest and not self._admit(msg):
+        if self._is_guest and not self._pending.admit(msg):
+            self._refuse(msg, errno.EAGAIN, "too many requests of this user wait for their answers")
             return
         self._used.add((topic.rpartition(".")[0] or topic, msg.aux1, msg.flags & UPSTREAM))
         self._limit_names(len(self._used))
@@ -304,32 +308,6 @@ class Client(asyncio.Protocol):
     def _refuse(self, msg: Message, errnum: int, text: str) -> None:
         if not msg.flags & NORESPONSE:
             self._send(response(msg, text, errnum=errnum))
-
-    def _admit(self, msg: Message) -> bool:
-        """Count a guest's request until it is answered; one too many is answered EAGAIN."""
-        if msg.flags & NORESPONSE:
-            return True
-        limits, share = self.share.limits, self.share
-        size = len(msg.payload or b"")
-        full = limits.pending is not None and self._pending_count >= limits.pending
-        if full or (limits.user_pending is not None and share.pending + size > limits.user_pending):
-            self._refuse(msg, errno.EAGAIN, "too many requests of this user wait for their answers")
-            return False
-        self._pending.setdefault(msg.aux2, []).append(size)
-        self._pending_count += 1
-        share.pending += size
-        return True
-
-    def _answered(self, msg: Message) -> None:
-        """A response goes to a guest: forget the request it ends."""
-        if msg.streaming and not msg.aux1:
-            return
-        sizes = self._pending.get(msg.aux2)
-        if sizes:
-            self.share.pending -= sizes.pop()
-            self._pending_count -= 1
-            if not sizes:
-                del self._pending[msg.aux2]
 
     def _owes(self, msg: Message) -> bool:
         """Tell whether a response answers a request that this client got."""
@@ -383,7 +361,7 @@ class Client(asyncio.Protocol):
             if not msg.flags & NORESPONSE:
                 self._owed[str(msg.aux2), *msg.routes] = msg
         elif kind == RESPONSE and self._pending:
-            self._answered(msg)
+            self._pending.answered(msg)
         self._send(msg)
 
     def _send(self, msg: Message) -> None:
@@ -402,9 +380,11 @@ class Client(asyncio.Protocol):
             self._loop.call_soon(self._flush)
 
     def _fell_behind(self, pushed: int) -> None:
-        """More waits than may: events beyond the bound end the connection, answers stop the reading of requests.
+        """More waits than may: events beyond the bound end the connection, answers stop the reading
+        of requests.
 
-        ``pushed`` is the size of the newest message if it was not asked for; a message alone may be larger than the bound.
+        ``pushed`` is the size of the newest message if it was not asked for; a message alone may be
+        larger than the bound.
         """
         self._flush()
         limits = self.share.limits
@@ -443,7 +423,9 @@ class Client(asyncio.Protocol):
             self._flush()
 
     def check(self, now: float) -> bool:
-        """Cut a client that has stood still for too long; returns whether it has to be looked at again."""
+        """Cut a client that has stood still for too long; returns whether it has to be looked at
+        again.
+        """
         if self._ended:
             return False
         taken = self._given - self._transport.get_write_buffer_size()

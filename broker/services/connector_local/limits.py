@@ -1,8 +1,10 @@
-"""How much of the broker's memory the clients of this machine may take, per connection and per user, with every number in one place.
+"""How much of the broker's memory the clients of this machine may take, per connection and per
+user, with every number in one place.
 
-Three things pile up without the broker's doing: messages that a client does not read, messages it has sent half of, and requests
-that wait for their answer. Each has a bound for the connection and one for all connections of a user. The bytes of a message that
-waits in several queues of a user count once, because they exist once.
+Three things pile up without the broker's doing: messages that a client does not read, messages it
+has sent half of, and requests that wait for their answer. Each has a bound for the connection and
+one for all connections of a user. The bytes of a message that waits in several queues of a user
+count once, because they exist once.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from broker.attributes import Attributes, bounded
 MiB = 1 << 20
 
 STALL = 10.0
-"""Seconds after which a client is cut that has more answers waiting than its bound and takes none."""
+"""Seconds after which a client is cut that has too many answers waiting and takes none."""
 
 HALF_STALL = 60.0
 """Seconds after which a client is cut that has stopped within a message of more than a MiB."""
@@ -23,10 +25,11 @@ CHECK_PERIOD = 1.0
 """Seconds between two looks at clients that stand still."""
 
 MAX_QUEUED = 5000
-"""Messages that wait to be routed, beyond which nothing more is taken from clients that have sent many."""
+"""Messages that wait to be routed, beyond which nothing more is taken from clients that have sent
+many."""
 
 CUT_LINES = 10
-"""Lines about refused and cut clients of a user in `LOG_PERIOD` seconds; what is more is counted."""
+"""Lines about refused and cut clients of a user in `LOG_PERIOD` seconds; more are counted."""
 
 LOG_PERIOD = 10.0
 
@@ -38,11 +41,12 @@ MAX_USERS = 1000
 class Limits:
     """The bounds of one class of users; sizes in bytes.
 
-    ``backlog`` bounds what waits for a client behind the message that is being sent: events and requests beyond it cut the client,
-    answers beyond it only stop the reading of further requests. ``user_events`` and ``user_answers`` bound the same for a user,
-    ``message`` one received message, ``half`` all of a user's half-received ones, ``names`` the services used and the topics
-    subscribed to on a connection, ``pending`` its requests without an answer, ``user_pending`` their bytes for a user.
-    None is no bound.
+    ``backlog`` bounds what waits for a client behind the message that is being sent: events and
+    requests beyond it cut the client, answers beyond it only stop the reading of further requests.
+    ``user_events`` and ``user_answers`` bound the same for a user, ``message`` one received
+    message, ``half`` all of a user's half-received ones, ``names`` the services used and the topics
+    subscribed to on a connection, ``pending`` its requests without an answer, ``user_pending``
+    their bytes for a user. None is no bound.
     """
 
     backlog: int
@@ -60,17 +64,22 @@ OWNER = Limits(32 * MiB, 64 * MiB, 1024 * MiB, 1024 * MiB, 1024 * MiB, None, Non
 GUEST = Limits(4 * MiB, 8 * MiB, 64 * MiB, 16 * MiB, 32 * MiB, 64, 1000, 1000, 32 * MiB)
 
 GUEST_SHARE = 4
-"""All guests together may have a ``1/GUEST_SHARE`` part of the broker's file descriptors, so that the owner always gets in."""
+"""All guests together may have a ``1/GUEST_SHARE`` part of the broker's file descriptors, so that
+the owner always gets in."""
 
 
 def owner_limits(attrs: Attributes) -> Limits:
-    """Return the owner's bounds with ``access.owner-backlog`` applied; raises OSError(EINVAL) for a bad value."""
+    """Return the owner's bounds with ``access.owner-backlog`` applied; raises OSError(EINVAL) for a
+    bad value.
+    """
     backlog = bounded(attrs, "access.owner-backlog", OWNER.backlog, 1 << 16, 1 << 40)
     return _scaled(OWNER, backlog)
 
 
 def guest_limits(attrs: Attributes) -> Limits:
-    """Return a guest's bounds with ``access.guest-*`` applied; raises OSError(EINVAL) for a bad value."""
+    """Return a guest's bounds with ``access.guest-*`` applied; raises OSError(EINVAL) for a bad
+    value.
+    """
     backlog = bounded(attrs, "access.guest-backlog", GUEST.backlog, 1 << 16, 1 << 40)
     connections = bounded(attrs, "access.guest-connections", GUEST.connections or 0, 1, 1 << 20)
     return _scaled(GUEST, backlog, connections)
@@ -138,7 +147,8 @@ class Share:
     def too_much(self) -> bool:
         """Whether more waits for this user than may.
 
-        The largest message does not count: one may be larger than all that may wait, and has to reach a client that reads.
+        The largest message does not count: one may be larger than all that may wait, and has to
+        reach a client that reads.
         """
         return (
             self.events - self._largest_event > self.limits.user_events

@@ -1,8 +1,9 @@
 """``connector-local``: programs of this machine connect to the broker through a Unix socket.
 
-The socket is mode 0700 in a directory of mode 0700. A peer is who the kernel says (SO_PEERCRED); its messages carry the credentials
-the broker gives them, whatever they claim. A guest answers only what it was asked, and what a client can make the broker keep is
-bounded (`limits`). Bytes that are not RFC 3 end that connection and nothing else.
+The socket is mode 0700 in a directory of mode 0700. A peer is who the kernel says (SO_PEERCRED);
+its messages carry the credentials the broker gives them, whatever they claim. A guest answers only
+what it was asked, and what a client can make the broker keep is bounded (`limits`). Bytes that are
+not RFC 3 end that connection and nothing else.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ import os
 import resource
 import time
 from collections import deque
+from typing import TYPE_CHECKING
 
-from broker.context import Context
 from broker.log_limit import LineLimit
 from broker.places import bind_socket, remove_socket
-from broker.router import Router
 from broker.service import Service
 from broker.services.connector_local import limits
 from broker.services.connector_local.client import Client
@@ -34,6 +34,10 @@ from broker.services.connector_local.limits import (
 from flux.connect import local_path
 from flux.wire import framing
 from flux.wire.message import EVENT, Message
+
+if TYPE_CHECKING:
+    from broker.context import Context
+    from broker.router import Router
 
 
 class ConnectorLocalService(Service):
@@ -87,7 +91,9 @@ class ConnectorLocalService(Service):
     # Who may connect
 
     def verdict(self, userid: int) -> int:
-        """Return 0 to accept a user, else the error number to refuse with: EPERM, or EAGAIN for one connection too many."""
+        """Return 0 to accept a user, else the error number to refuse with: EPERM, or EAGAIN for one
+        connection too many.
+        """
         if userid == self.ctx.owner:
             return 0
         if not self._allow_guests:
@@ -109,7 +115,9 @@ class ConnectorLocalService(Service):
         self.complain(userid, f"connection of user {userid} refused: {reason}")
 
     def complain(self, userid: int, line: str) -> None:
-        """Log what a user's client did wrong; each user has so many lines, so that none can hide what another does."""
+        """Log what a user's client did wrong; each user has so many lines, so that none can hide
+        what another does.
+        """
         lines = self._lines.get(userid)
         if lines is None:
             if len(self._lines) >= MAX_USERS:
@@ -135,7 +143,9 @@ class ConnectorLocalService(Service):
             self._shares.pop(share.userid, None)
 
     def relieve(self, share: Share) -> None:
-        """Cut those of a user's clients that are furthest behind until no more waits for the user than may."""
+        """Cut those of a user's clients that are furthest behind until no more waits for the user
+        than may.
+        """
         while share.too_much:
             waiting = [
                 client for client in self.clients if client.share is share and client.backlog
@@ -146,7 +156,9 @@ class ConnectorLocalService(Service):
             worst.cut("is furthest behind of its user's clients")
 
     def encoded(self, msg: Message) -> bytes:
-        """Return a message's bytes; an event that goes to many clients is encoded once and its bytes are shared."""
+        """Return a message's bytes; an event that goes to many clients is encoded once and its
+        bytes are shared.
+        """
         if msg.type != EVENT:
             return framing.pack(msg)
         last = self._last
@@ -169,7 +181,9 @@ class ConnectorLocalService(Service):
             self.ctx.call_soon(self._next_turn)
 
     def _next_turn(self) -> None:
-        """Take a slice from everyone in line, unless enough waits to be routed; who does not read answers comes back later."""
+        """Take a slice from everyone in line, unless enough waits to be routed; who does not read
+        answers comes back later.
+        """
         self._turn_due = False
         for _ in range(len(self._turns)):
             if self.router.queued >= limits.MAX_QUEUED:
@@ -197,7 +211,9 @@ class ConnectorLocalService(Service):
     # Answers
 
     def stats(self) -> dict[str, int]:
-        """Return how many clients are connected, were accepted, refused and cut, and how many bytes wait for them."""
+        """Return how many clients are connected, were accepted, refused and cut, and how many bytes
+        wait for them.
+        """
         return {
             "clients": len(self.clients),
             "accepted": self.accepted,

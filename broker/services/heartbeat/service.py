@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 from broker.service import Service
 from flux.util import parse_fsd
+
+if TYPE_CHECKING:
+    from broker.context import Context
 
 DEFAULT_PERIOD = 2.0
 
@@ -16,15 +19,19 @@ DEFAULT_PERIOD = 2.0
 class HeartbeatService(Service):
     """What periodic work of the instance synchronises to.
 
-    The module argument ``period=FSD``, else the broker attribute ``heartbeat.period``, sets the time between two pulses;
-    other arguments are refused with EINVAL.
+    The module argument ``period=FSD``, otherwise the broker attribute ``heartbeat.period``, sets the
+    time between two pulses; other arguments are refused with EINVAL.
     """
 
     name = "heartbeat"
 
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self._period = DEFAULT_PERIOD
+        self._count = 0
+
     async def start(self, args: list[str]) -> None:
         self._period = period_of(args, self.ctx.attrs.get("heartbeat.period"))
-        self._count = 0
         if self.ctx.rank == 0:
             self.ctx.spawn(self._beat(), "heartbeat")
 
@@ -36,13 +43,15 @@ class HeartbeatService(Service):
             self._count += 1
             await self.ctx.handle.publish("heartbeat.pulse")
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, object]:
         """The period in seconds and the pulses so far."""
         return {"period": self._period, "count": self._count}
 
 
 def period_of(args: list[str], attribute: str | None = None) -> float:
-    """Return the seconds that the module arguments ask for, or else the attribute; raises OSError(EINVAL)."""
+    """Return the seconds that the module arguments ask for, or else the attribute; raises
+    OSError(EINVAL).
+    """
     text = attribute
     for arg in args:
         key, _, value = arg.partition("=")

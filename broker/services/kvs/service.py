@@ -293,7 +293,7 @@ class KvsService(Service):
             return self._find(namespace, userid, rolemask).rootref
 
         def work() -> dict[str, Any]:
-            root = rootdir if rootdir is not None else treeobj.dirref(root_of(name))
+            root = rootdir if rootdir is not None else treeobj.dirref(root_of(name or ""))
             return {"val": lookup(self.cache, root, key, flags, root_of, value_limit(rolemask))}
 
         return self._attempt(work)

@@ -1,10 +1,11 @@
-"""What the broker's own services take: names, values, ranks and numbers within bounds, and a guest's log line not at all."""
+"""What the broker's own services take: names, values, ranks and numbers within bounds, and a
+guest's log line not at all.
+"""
 
 from __future__ import annotations
 
 import errno
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,7 +15,6 @@ from broker.builtin.broker import MAX_GUEST_SERVICES, NameService
 from broker.builtin.event import EventService
 from broker.builtin.log import LogService
 from broker.builtin.state import StateMachineService
-from broker.context import Context
 from broker.log import LogRing
 from broker.router import Router
 from broker.runlevel import Runlevel
@@ -22,6 +22,11 @@ from broker.testing.harness import ServiceHarness
 from broker.topology import Topology
 from flux.logline import Entry, parse
 from flux.wire.message import NORESPONSE, Message
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from broker.context import Context
 
 GUEST = 77
 
@@ -45,9 +50,12 @@ async def errnum(
     try:
         await harness.request(topic, payload, userid=userid)
     except OSError as exc:
-        assert exc.strerror and "Error" not in exc.strerror
-        return exc.errno or 0
-    return 0
+        refused = exc
+    else:
+        return 0
+    assert refused.strerror
+    assert "Error" not in refused.strerror
+    return refused.errno or 0
 
 
 @pytest.mark.parametrize(
@@ -171,7 +179,7 @@ def test_a_log_file_that_cannot_be_written_is_told_once(
 
 
 class State(StateMachineService):
-    """On rank 0 of four brokers; the client of these tests is the link to rank 1, below which is rank 3."""
+    """On rank 0 of four brokers; the client is the link to rank 1, below which is rank 3."""
 
     def __init__(self, ctx: Context) -> None:
         table = router()

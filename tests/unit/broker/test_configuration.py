@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
-import pathlib
+from typing import TYPE_CHECKING
 
 import pytest
 
 from broker.configuration import Config, JobManagerConfig, load
+
+if TYPE_CHECKING:
+    import pathlib
 
 
 def write(folder: pathlib.Path, **files: str) -> str:

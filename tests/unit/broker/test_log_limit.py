@@ -6,7 +6,8 @@ from broker.log_limit import LineLimit
 
 
 def test_so_many_lines_in_a_period() -> None:
-    now, lines = 0.0, []
+    now = 0.0
+    lines: list[str] = []
     limit = LineLimit(2, 10.0, lambda: now, lines.append)
     for number in range(5):
         limit(f"line {number}")

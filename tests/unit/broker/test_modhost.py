@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -23,7 +23,7 @@ STOPPED: list[str] = []
 
 class First(Service):
     name = "first"
-    also = ("alias",)
+    also: ClassVar[tuple[str, ...]] = ("alias",)
 
     async def stop(self) -> None:
         STOPPED.append(self.name)

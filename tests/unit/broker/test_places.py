@@ -1,4 +1,4 @@
-"""Directories, sockets and files are taken only where nobody else could have put something in the way."""
+"""Directories, sockets and files are taken only where nobody else could have interfered."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +15,10 @@ from broker.places import append_file, bind_socket, check_directory, make_direct
 from fluxctl.errors import CommandError
 from fluxctl.start import _own_directory
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="gives files to another user")
 NOBODY = 65534
 
@@ -23,6 +26,7 @@ NOBODY = 65534
 @pytest.fixture(params=[0o000, 0o022, 0o777], autouse=True)
 def umask(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[int]:
     """Each test under an open, a usual and a closed umask."""
+    assert tmp_path.is_dir()  # it is made before the mask counts
     before = os.umask(request.param)
     yield request.param
     os.umask(before)
@@ -39,7 +43,8 @@ def test_a_directory_is_made_for_its_owner_alone(tmp_path: Path) -> None:
 
 def test_a_rundir_is_made_and_removed(tmp_path: Path) -> None:
     rundir = Rundir(str(tmp_path / "run"))
-    assert rundir.created and mode(rundir.path) == 0o700
+    assert rundir.created
+    assert mode(rundir.path) == 0o700
     rundir.remove()
     assert not os.path.exists(rundir.path)
     own = Rundir(None)

@@ -16,7 +16,6 @@ from broker.pmi import (
     Action,
     Exchange,
     Finalized,
-    PmiClient,
     PmiServer,
     ProtocolError,
     Reply,
@@ -24,6 +23,7 @@ from broker.pmi import (
     encode,
     process_mapping,
 )
+from broker.pmi_client import PmiClient
 
 INIT = b"cmd=init pmi_version=1 pmi_subversion=1\n"
 
@@ -125,7 +125,8 @@ def test_barrier_over_several_servers_exchanges_pairs() -> None:
 def test_violations_close_the_process(data: bytes) -> None:
     server = ready(1)
     out = server.feed(0, data)
-    assert len(out) == 1 and isinstance(out[0], ProtocolError)
+    assert len(out) == 1
+    assert isinstance(out[0], ProtocolError)
     assert server.feed(0, b"cmd=get_maxes\n") == []
 
 
@@ -171,7 +172,8 @@ def test_what_is_put_is_got(key: str, value: str) -> None:
     server = ready(1)
     server.feed(0, encode(cmd="put", kvsname="space", key=key, value=value))
     answer = decode(lines(server.feed(0, encode(cmd="get", kvsname="space", key=key)))[0].decode())
-    assert answer["rc"] == "0" and answer["value"] == value
+    assert answer["rc"] == "0"
+    assert answer["value"] == value
 
 
 def serve(server: PmiServer, sockets: list[socket.socket]) -> None:

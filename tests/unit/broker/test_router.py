@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from broker.router import Router
 from broker.topology import Topology
 from flux.wire import message as wire
-from flux.wire.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flux.wire.message import Message
 
 
 class Box:

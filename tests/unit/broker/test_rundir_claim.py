@@ -26,16 +26,19 @@ def test_a_live_directory_stays_and_a_dead_one_goes(folder: pathlib.Path) -> Non
     assert second is not None
     (pathlib.Path(path) / "content.sqlite").write_text("data")
     os.close(first)
-    assert sweep(str(folder)) == [] and os.path.isdir(path)
+    assert sweep(str(folder)) == []
+    assert os.path.isdir(path)
     os.close(second)
-    assert sweep(str(folder)) == [path] and not os.path.exists(path)
+    assert sweep(str(folder)) == [path]
+    assert not os.path.exists(path)
 
 
 def test_making_one_removes_the_dead_ones(folder: pathlib.Path) -> None:
     dead, fd = make_rundir()
     os.close(fd)
     path, fd = make_rundir()
-    assert os.listdir(folder) == [os.path.basename(path)] and path != dead
+    assert os.listdir(folder) == [os.path.basename(path)]
+    assert path != dead
     os.close(fd)
 
 
@@ -60,9 +63,11 @@ def test_what_is_not_ours_is_never_touched(folder: pathlib.Path) -> None:
     pipe.mkdir()
     os.mkfifo(pipe / LOCK_FILE)
     before = sorted(folder.rglob("*"))
-    assert sweep(str(folder)) == [] and sweep(str(folder / "missing")) == []
+    assert sweep(str(folder)) == []
+    assert sweep(str(folder / "missing")) == []
     assert sorted(folder.rglob("*")) == before
-    assert hold(str(plain)) is None and hold(str(behind)) is None
+    assert hold(str(plain)) is None
+    assert hold(str(behind)) is None
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to give a directory away")
@@ -71,7 +76,8 @@ def test_another_users_directory_stays(folder: pathlib.Path, which: str) -> None
     path, fd = make_rundir()
     os.close(fd)
     os.chown(path if which == "directory" else os.path.join(path, LOCK_FILE), 65534, 65534)
-    assert sweep(str(folder)) == [] and os.path.isdir(path)
+    assert sweep(str(folder)) == []
+    assert os.path.isdir(path)
 
 
 def test_socket_paths_have_a_bound() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from broker.runlevel import TRANSITIONS, Runlevel
+from broker.instance import Broker
+from broker.runlevel import FAILURES, TRANSITIONS, Runlevel
 
 
 def walk(*events: str) -> tuple[list[str], list[str]]:
@@ -42,3 +43,11 @@ def test_every_state_leads_to_the_exit() -> None:
 def test_shutdown_ends_every_state_before_it() -> None:
     for state in ("join", "init", "quorum", "run"):
         assert TRANSITIONS[state, "shutdown"] in ("cleanup", "shutdown")
+
+
+def test_every_state_has_an_action_and_a_way_out_of_its_failure() -> None:
+    states = set(TRANSITIONS.values())
+    assert set(Broker.ACTIONS) == set(FAILURES) == states
+    for state in states - {"exit"}:
+        assert TRANSITIONS[state, FAILURES[state]] in states, state
+    assert TRANSITIONS.get(("exit", FAILURES["exit"])) is None

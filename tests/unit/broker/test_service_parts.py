@@ -9,12 +9,12 @@ import pytest
 
 from broker.service import NoReply, Reply, Request, Service, event, events_of, request, routes_of
 from broker.testing import ServiceHarness
-from flux.wire import message as wire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from broker.context import Context
+    from flux.wire import message as wire
 
 
 class Counting:

@@ -22,6 +22,7 @@ async def test_a_busy_loop_is_reported_with_the_place() -> None:
         seen.set()
 
     def handle(msg: Message) -> None:
+        assert msg.topic == "slow.topic"  # the watchdog finds it by the name of this variable
         assert seen.wait(DEADLINE)
 
     dog = Watchdog(

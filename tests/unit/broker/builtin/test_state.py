@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from broker.builtin.state import StateMachineService
-from broker.context import Context
 from broker.router import Router
 from broker.runlevel import Runlevel
 from broker.testing import ServiceHarness
 from broker.topology import Topology
-from flux.wire.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from broker.context import Context
+    from flux.wire.message import Message
 
 
 class Child:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 from zmq.utils import z85
@@ -14,7 +15,9 @@ from broker.overlay.keys import Authenticator, KeyPair
 from broker.overlay.network import Overlay
 from broker.router import Router
 from broker.topology import Topology
-from flux.logline import Entry
+
+if TYPE_CHECKING:
+    from flux.logline import Entry
 
 
 def zap(public: str, mechanism: bytes = b"CURVE") -> list[bytes]:

@@ -1,11 +1,10 @@
-"""Links of the tree: what they remember, and that a neighbour's nonsense costs that neighbour its link only."""
+"""Links of the tree: what they remember, and that nonsense costs only the neighbour's own link."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import zmq
@@ -17,6 +16,9 @@ from flux.wire.codec import to_frames
 from flux.wire.message import MORE, NORESPONSE, STREAMING, Message, request, response
 
 from .test_keys import Side, until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 def asked(
@@ -67,16 +69,20 @@ async def test_a_stream_ends_with_its_error() -> None:
 async def test_services_are_told_of_clients_that_went_with_the_neighbour() -> None:
     link = Link("id", 1, lambda frames: None)
     for msg in (
-        asked("broker.rexec", 1), asked("broker.rexec.signal", 2), asked("kvs-watch.lookup", 3, route=("hop", "other")),
-        asked("gone.by", 4, route=("third",)), asked("gone.disconnect", 0, NORESPONSE, route=("third",)),
-    ):  # fmt: skip
+        asked("broker.rexec", 1),
+        asked("broker.rexec.signal", 2),
+        asked("kvs-watch.lookup", 3, route=("hop", "other")),
+        asked("gone.by", 4, route=("third",)),
+        asked("gone.disconnect", 0, NORESPONSE, route=("third",)),
+    ):
         link.asked(msg)
     told = {(msg.topic, tuple(msg.routes), msg.aux1, msg.userid) for msg in link.farewells()}
     assert told == {
         ("broker.disconnect", ("client",), 7, 5), ("broker.rexec.disconnect", ("client",), 7, 5),
         ("kvs-watch.disconnect", ("hop", "other"), 7, 5),
     }  # fmt: skip
-    assert link.farewells() == [] and link.held == (0, 0)
+    assert link.farewells() == []
+    assert link.held == (0, 0)
 
 
 def test_refusals_are_logged_now_and_then() -> None:
@@ -125,10 +131,11 @@ async def peer(tmp_path: Any) -> AsyncIterator[Peer]:
 @pytest.mark.parametrize(
     "payload",
     [
-        {"rank": "1", "uuid": "u"}, {"rank": True, "uuid": "u"}, {"rank": 1.0, "uuid": "u"}, b'{"rank":%d,"uuid":"u"}\0' % 10**30,
-        {"rank": -1, "uuid": "u"}, {"rank": 0, "uuid": "u"}, {"rank": 1}, {"rank": 1, "uuid": 7}, {}, [1], "text", None,
+        *({"rank": rank, "uuid": "u"} for rank in ("1", True, 1.0, -1, 0)),
+        b'{"rank":%d,"uuid":"u"}\0' % 10**30,
+        *({"rank": 1}, {"rank": 1, "uuid": 7}, {}, [1], "text", None),
     ],
-)  # fmt: skip
+)
 async def test_a_hello_that_is_nonsense_is_rejected(peer: Peer, payload: Any) -> None:
     peer.hello(payload)
     await until(lambda: peer.parent.logged("rejected"))
@@ -142,10 +149,8 @@ async def test_garbage_of_a_child_costs_it_its_link(peer: Peer) -> None:
     await until(lambda: peer.parent.overlay.online_children == [1])
     peer.socket.send_multipart([b"\xff", b"garbage"])
     await until(lambda: peer.left == [(1, False)])
-    assert (
-        peer.parent.logged("malformed message from rank 1")
-        and peer.parent.overlay.online_children == []
-    )
+    assert peer.parent.logged("malformed message from rank 1")
+    assert peer.parent.overlay.online_children == []
 
 
 @pytest.mark.parametrize(

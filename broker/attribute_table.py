@@ -1,0 +1,280 @@
+"""Every attribute of a broker: what it is without being set, who may change it, what it does.
+
+This is the source of docs/attributes.md, and tests hold it against the code that reads attributes
+and against what a running instance lists. The mechanics are in `broker.attributes`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Change(Enum):
+    """Who may change an attribute, and when."""
+
+    REFUSED = "nobody"
+    """The broker's own; a change is answered EPERM."""
+    IGNORED = "nobody, but it is not refused"
+    """The broker's own; a change is accepted, as flux-core does, and has no effect."""
+    START = "owner, at the start"
+    """Read when the broker or the module concerned starts; later changes are refused or have no
+    effect."""
+    ALWAYS = "owner, at any time"
+    """A change takes effect at once."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """One attribute.
+
+    ``default`` is its value when nobody set it: the text itself if it is the same in every
+    instance (``fixed``), otherwise words for it, empty for an attribute without a value.
+    ``listed`` tells whether ``flux lsattr`` shows it in every instance, ``leader_only`` whether
+    only rank 0 has it.
+    """
+
+    name: str
+    default: str
+    change: Change
+    effect: str
+    fixed: bool = True
+    listed: bool = True
+    leader_only: bool = False
+
+
+def _fact(name: str, what: str, effect: str, change: Change = Change.REFUSED) -> Declaration:
+    """Return an attribute by which the broker tells something of its own."""
+    return Declaration(name, what, change, effect, fixed=False)
+
+
+def _hidden(name: str, effect: str, default: str = "") -> Declaration:
+    """Return an attribute that exists only if it was set on the command line."""
+    return Declaration(name, default, Change.START, effect, fixed=False, listed=False)
+
+
+_SESSION = (
+    _fact("rank", "the rank", "The rank of this broker."),
+    _fact("size", "the size", "The number of brokers of the instance."),
+    Declaration(
+        "rundir",
+        "a new directory below `TMPDIR`",
+        Change.START,
+        "The directory for the broker's sockets and temporary files, mode 0700. One that the broker"
+        " made is removed at its end.",
+        fixed=False,
+    ),
+    _fact("instance-level", "0", "How many instances enclose this one."),
+    _fact("jobid", "", "The id of the job this instance is, in the enclosing instance."),
+    _fact("security.owner", "the user id", "The user who owns the instance."),
+    _fact("version", "0.29.0", "The version of flux-core we conform to.", Change.IGNORED),
+    Declaration(
+        "config.path",
+        "",
+        Change.START,
+        "File or directory of the [configuration](configuration.md).",
+    ),
+    _hidden("hostname", "The name of this host in R.", "the host's name"),
+)
+
+_BROKER = (
+    _fact("broker.pid", "the process id", "The broker's process."),
+    _fact("broker.mapping", "what PMI says", "Which ranks share a node, as in RFC 13."),
+    Declaration(
+        "broker.quorum",
+        "all ranks",
+        Change.START,
+        "The ranks, as an idset, that must be online before the initial program runs; 0 for no"
+        " waiting.",
+        fixed=False,
+    ),
+    Declaration(
+        "broker.rc1_path",
+        "built-in",
+        Change.START,
+        "What initializes the broker: `built-in` loads every module, anything else is a command for"
+        " bash, the empty string nothing.",
+    ),
+    Declaration(
+        "broker.rc3_path",
+        "built-in",
+        Change.ALWAYS,
+        "What finalizes the broker, as `broker.rc1_path`; modules that are loaded still are"
+        " unloaded after it.",
+    ),
+    _hidden("heartbeat.period", "Time between two heartbeats, in RFC 23 form.", "2s"),
+    _hidden("conf.jobtap_pluginpath", "Directories, separated by colons, with jobtap plugins."),
+)
+
+_TREE = (
+    Declaration(
+        "tbon.fanout", "2", Change.START, "How many brokers have the same parent in the tree."
+    ),
+    _fact("tbon.descendants", "a count", "The number of brokers below this one."),
+    _fact("tbon.level", "a count", "The number of links between this broker and the root."),
+    _fact("tbon.maxlevel", "a count", "The same for the deepest broker."),
+    Declaration(
+        "tbon.endpoint",
+        "a socket in `rundir`, or a TCP port if brokers are on several hosts",
+        Change.START,
+        "Where this broker's children connect to; a leaf has none.",
+        fixed=False,
+    ),
+    _fact("tbon.parent-endpoint", "the parent's", "Where this broker's parent listens."),
+    _hidden(
+        "tbon.prefertcp", "Anything but 0: a TCP port even if all brokers are on this host.", "0"
+    ),
+    Declaration(
+        "overlay.timeout",
+        "30",
+        Change.START,
+        "Seconds for which a neighbour may be silent before it counts as lost.",
+    ),
+)
+
+_SOCKETS = (
+    Declaration(
+        "local-uri",
+        "a socket in `rundir`",
+        Change.START,
+        "How programs of this host connect to this broker.",
+        fixed=False,
+    ),
+    _fact("parent-uri", "", "How to connect to the enclosing instance."),
+    _fact("parent-kvs-namespace", "", "The namespace of the job that this instance is."),
+    _hidden("access.allow-guest-user", "`true`: other users than the owner may connect.", "false"),
+    Declaration(
+        "access.owner-backlog",
+        "33554432",
+        Change.START,
+        "Bytes that may wait for a client of the owner's ([limits](limits.md)).",
+    ),
+    Declaration(
+        "access.guest-backlog", "4194304", Change.START, "Bytes that may wait for a guest's client."
+    ),
+    Declaration(
+        "access.guest-connections", "64", Change.START, "Connections that a guest may have."
+    ),
+)
+
+_LOG = (
+    Declaration(
+        "log-level",
+        "7",
+        Change.ALWAYS,
+        "Severity, 0 to 7, up to which entries are kept in the ring.",
+    ),
+    Declaration(
+        "log-forward-level",
+        "7",
+        Change.ALWAYS,
+        "Severity up to which entries go to rank 0, and to `log-filename`.",
+    ),
+    Declaration(
+        "log-critical-level",
+        "2",
+        Change.ALWAYS,
+        "Severity up to which a broker's own entries go to its standard error in any case.",
+    ),
+    Declaration(
+        "log-stderr-level", "3", Change.ALWAYS, "Severity up to which entries go to standard error."
+    ),
+    Declaration(
+        "log-stderr-mode",
+        "leader",
+        Change.ALWAYS,
+        "`leader`: rank 0 writes the entries of all ranks to its standard error; `local`: each"
+        " broker writes its own.",
+    ),
+    Declaration(
+        "log-filename", "", Change.START, "A file that rank 0 appends the instance's entries to."
+    ),
+    Declaration("log-ring-size", "1024", Change.ALWAYS, "How many entries the ring holds."),
+    _fact("log-ring-used", "a count", "How many entries the ring holds now.", Change.IGNORED),
+    _fact("log-count", "a count", "How many entries were ever put in.", Change.IGNORED),
+)
+
+_CONTENT = (
+    Declaration(
+        "content.backing-path",
+        "`content.sqlite` in `rundir`",
+        Change.START,
+        "The file of the [store](store.md). One that was named outlives the instance and is used"
+        " again.",
+        fixed=False,
+    ),
+    Declaration(
+        "content.backing-module",
+        "content-sqlite",
+        Change.REFUSED,
+        "The module with the backing store.",
+        leader_only=True,
+    ),
+    Declaration("content.hash", "sha1", Change.START, "The hash of blobrefs: `sha1` or `sha256`."),
+    Declaration(
+        "content.blob-size-limit", "1073741824", Change.ALWAYS, "The largest blob, in bytes."
+    ),
+    Declaration(
+        "content.flush-batch-limit", "256", Change.ALWAYS, "How many blobs are stored at a time."
+    ),
+    _fact("content.flush-batch-count", "a count", "How many blobs are being stored."),
+    Declaration(
+        "content.purge-target-size",
+        "16777216",
+        Change.ALWAYS,
+        "Bytes that the cache is kept below, if it can be.",
+    ),
+    Declaration(
+        "content.purge-old-entry",
+        "10",
+        Change.ALWAYS,
+        "Seconds for which an entry stays in the cache after its last use.",
+    ),
+    _fact("content.acct-entries", "a count", "The entries of the cache."),
+    _fact("content.acct-size", "a count", "The bytes of the cache."),
+    _fact("content.acct-dirty", "a count", "The entries that are not stored yet."),
+    _fact("content.acct-valid", "a count", "The entries whose blob is here."),
+    Declaration(
+        "content.grace-period",
+        "5",
+        Change.ALWAYS,
+        "Seconds for which a superseded root is readable.",
+    ),
+    Declaration(
+        "content.collect-growth",
+        "50",
+        Change.ALWAYS,
+        "Collect when so many percent of what was in use have been stored since; 0 for never.",
+        leader_only=True,
+    ),
+    Declaration(
+        "content.collect-minimum",
+        "8388608",
+        Change.ALWAYS,
+        "And at least so many bytes.",
+        leader_only=True,
+    ),
+)
+
+_PATHS = (
+    _fact("conf.exec_path", "a path", "Where the `flux` command is.", Change.IGNORED),
+    _fact("conf.module_path", "a path", "Where the broker's modules are.", Change.IGNORED),
+    _fact("conf.connector_path", "a path", "Where the connectors are.", Change.IGNORED),
+    _fact("conf.pmi_library_path", "a path", "Where the PMI server is.", Change.IGNORED),
+    _fact("conf.shell_initrc", "a path", "Where the shell's initrc is.", Change.IGNORED),
+    _fact("conf.shell_pluginpath", "a path", "Where the shell's plugins are.", Change.IGNORED),
+)
+
+SECTIONS: dict[str, tuple[Declaration, ...]] = {
+    "The instance": _SESSION,
+    "The broker": _BROKER,
+    "The tree": _TREE,
+    "Connections": _SOCKETS,
+    "The log": _LOG,
+    "The content store": _CONTENT,
+    "Paths": _PATHS,
+}
+
+ATTRIBUTES: dict[str, Declaration] = {
+    declared.name: declared for section in SECTIONS.values() for declared in section
+}

@@ -1,0 +1,40 @@
+"""The end of an instance's jobs, as rank 0 asks the job manager for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flux.job.states import JobState
+from flux.wire.message import USERID_UNKNOWN
+
+if TYPE_CHECKING:
+    from flux.aio import AsyncFlux
+
+ADMIN_TIMEOUT = 5.0
+IDLE_TIMEOUT = 15.0
+
+
+async def end_jobs(handle: AsyncFlux) -> None:
+    """Start no more jobs, cancel those there are, and wait until the last one has ended.
+
+    Raises OSError from the job manager, and TimeoutError for jobs that do not end in
+    `IDLE_TIMEOUT` seconds.
+    """
+    await handle.rpc(
+        "job-manager.alloc-admin",
+        {"query_only": False, "enable": False, "reason": "shutdown"},
+        timeout=ADMIN_TIMEOUT,
+    )
+    await handle.rpc(
+        "job-manager.raiseall",
+        {
+            "dry_run": False,
+            "userid": USERID_UNKNOWN,
+            "states": int(JobState.ACTIVE),
+            "severity": 0,
+            "type": "cancel",
+            "note": "",
+        },
+        timeout=IDLE_TIMEOUT,
+    )
+    await handle.rpc("job-manager.idle", timeout=IDLE_TIMEOUT)

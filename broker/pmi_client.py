@@ -1,0 +1,111 @@
+"""PMI-1 (RFC 13) as a process uses it, on the descriptor named by ``PMI_FD``."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from broker.pmi import LINE_MAX, decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class PmiClient:
+    """Blocking PMI-1 client of one process.
+
+    Every method raises OSError: EPROTO when the answer is not the one expected, EIO when the
+    manager refuses or is gone.
+    """
+
+    def __init__(self, fd: int, rank: int, size: int) -> None:
+        """Use the inherited descriptor ``fd`` as process ``rank`` of ``size``, and agree on the
+        version.
+        """
+        self.fd, self.rank, self.size = fd, rank, size
+        self._buffer = b""
+        self.kvsname = ""
+        self._call("response_to_init", cmd="init", pmi_version=1, pmi_subversion=1)
+        self.kvsname = self._call("my_kvsname", cmd="get_my_kvsname")["kvsname"]
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> PmiClient | None:
+        """Return a client for PMI_FD, PMI_RANK and PMI_SIZE, or None when there is no PMI in this
+        environment.
+        """
+        env = os.environ if environ is None else environ
+        try:
+            fd, rank, size = (int(env[name]) for name in ("PMI_FD", "PMI_RANK", "PMI_SIZE"))
+            os.fstat(fd)
+        except (KeyError, ValueError, OSError):
+            return None
+        return cls(fd, rank, size)
+
+    def put(self, key: str, value: str) -> None:
+        """Store a pair, visible to the others after a barrier."""
+        self._call("put_result", cmd="put", kvsname=self.kvsname, key=key, value=value)
+
+    def get(self, key: str) -> str:
+        """Return the value of ``key``; raises OSError(ENOENT) if there is none."""
+        try:
+            return self._call("get_result", cmd="get", kvsname=self.kvsname, key=key).get(
+                "value", ""
+            )
+        except OSError as error:
+            if error.errno == errno.EIO:
+                raise OSError(errno.ENOENT, f"PMI: no such key: {key}") from error
+            raise
+
+    def barrier(self) -> None:
+        """Wait until every process of the group is here."""
+        self._call("barrier_out", cmd="barrier_in")
+
+    def universe_size(self) -> int:
+        """Return the greatest number of processes the group may grow to."""
+        return int(self._call("universe_size", cmd="get_universe_size")["size"])
+
+    def appnum(self) -> int:
+        """Return the application number."""
+        return int(self._call("appnum", cmd="get_appnum")["appnum"])
+
+    def finalize(self) -> None:
+        """End the use of PMI and close the descriptor."""
+        self._call("finalize_ack", cmd="finalize")
+        self.close()
+
+    def abort(self, exitcode: int, message: str) -> None:
+        """Ask the manager to end the whole group."""
+        self._write(encode(cmd="abort", exitcode=exitcode, error_msg=message))
+
+    def close(self) -> None:
+        """Close the descriptor without telling the manager."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def _write(self, line: bytes) -> None:
+        view = memoryview(line)
+        while view:
+            view = view[os.write(self.fd, view) :]
+
+    def _call(self, expect: str, **request: object) -> dict[str, str]:
+        self._write(encode(**request))
+        while b"\n" not in self._buffer:
+            data = os.read(self.fd, LINE_MAX)
+            if not data:
+                raise OSError(errno.EIO, "PMI: the process manager closed the connection")
+            self._buffer += data
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        try:
+            fields = decode(line.decode())
+        except ValueError as error:
+            raise OSError(errno.EPROTO, f"PMI: {error}") from error
+        if fields.get("cmd") != expect:
+            raise OSError(errno.EPROTO, f"PMI: expected {expect}, got {line[:64]!r}")
+        if fields.get("rc", "0") != "0":
+            raise OSError(
+                errno.EIO,
+                f"PMI: {request['cmd']} failed: {fields.get('msg', 'rc=' + fields['rc'])}",
+            )
+        return fields
