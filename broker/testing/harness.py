@@ -6,7 +6,7 @@ import asyncio
 import errno
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from broker.attributes import Attributes
