@@ -1,8 +1,7 @@
-"""Standard I/O events (RFC 24) and the line buffer in front of them."""
+"""Entries of guest event logs and the line buffer in front of them."""
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,8 +10,6 @@ from broker.shell.eventlog import (
     LineBuffer,
     entry,
     input_header,
-    io_context,
-    io_data,
     output_header,
 )
 from flux.wire.json import loads
@@ -33,19 +30,6 @@ def test_headers_are_those_of_the_recordings() -> None:
 def test_an_event_is_one_line_without_an_empty_context() -> None:
     assert entry("init", timestamp=1.5) == '{"timestamp":1.5,"name":"init"}\n'
     assert entry("a", {"x": "\n"}, 2.0).count("\n") == 1
-
-
-@given(st.binary())
-def test_any_bytes_survive(data: bytes) -> None:
-    assert io_data(io_context("stdout", "0", data)) == data
-
-
-@pytest.mark.parametrize(
-    "context", [{"data": 1}, {"data": "*", "encoding": "base64"}, {"data": None}]
-)
-def test_malformed_data(context: dict[str, object]) -> None:
-    with pytest.raises(ValueError):
-        io_data(context)
 
 
 @given(st.lists(st.binary(max_size=300), max_size=40))

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from broker.subprocess.descendants import kill_descendants
-from broker.subprocess.launch import Command, exit_code, find_program, launch, signal_group
-from broker.subprocess.process import Process
+from broker.subprocess.launch import Command, find_program, launch, signal_group
+from broker.subprocess.process import ChildProcess
+from flux.waitstatus import exit_code_of
 
 ENV = {"PATH": os.environ["PATH"]}
 
@@ -32,8 +33,8 @@ def output_of(argv: list[str], **how: Any) -> bytes:
 
 
 def test_exit_status() -> None:
-    assert exit_code(run(Command(["sh", "-c", "exit 3"], ENV))) == 3
-    assert exit_code(run(Command(["sh", "-c", "kill -9 $$"], ENV))) == 137
+    assert exit_code_of(run(Command(["sh", "-c", "exit 3"], ENV))) == 3
+    assert exit_code_of(run(Command(["sh", "-c", "kill -9 $$"], ENV))) == 137
 
 
 @pytest.mark.parametrize("hook", [None, lambda: None])
@@ -98,7 +99,7 @@ class Recorder:
         self.eofs: list[str] = []
         self.status: int | None = None
         self.complete = asyncio.Event()
-        self.process = Process(self._output, self._exit, self.complete.set)
+        self.process = ChildProcess(self._output, self._exit, self.complete.set)
 
     def _output(self, stream: str, data: bytes, eof: bool) -> None:
         self.data[stream] += data

@@ -96,11 +96,11 @@ def start(harness: Harness) -> list[Any]:
 async def test_a_job_that_no_shell_took_up_is_given_to_another_one_once(harness: Harness) -> None:
     await harness.start()
     replies, host = start(harness), fake(harness)
-    await harness.request("shell-host.tell", {"id": 7, "msg": {"t": "early"}})
+    await harness.request("shell-host.tell", {"id": 7, "msg": {"t": "ack", "bytes": 1}})
     host.ends[0].close()
     await harness.until(lambda: len(host.ends) == 2)
     first, second = received(host.ends[1])
-    assert first["job"]["id"] == 7 and second == {"t": "early"}
+    assert first["job"]["id"] == 7 and second == {"t": "ack", "bytes": 1}
     host.ends[1].close()
     await harness.until(lambda: len(replies) == 2)
     assert replies[0].json() == {"t": "exit", "status": 9, "lost": True} and len(host.ends) == 2
@@ -123,6 +123,19 @@ async def test_a_job_that_was_killed_is_not_given_to_another_shell(harness: Harn
     host.ends[0].close()
     await harness.until(lambda: len(replies) == 2)
     assert len(host.ends) == 1
+
+
+async def test_a_shell_that_talks_nonsense_is_lost(harness: Harness) -> None:
+    await harness.start()
+    replies, host = start(harness), fake(harness)
+    host.ends[0].sendall(
+        b'{"t":"hello","pid":4194304}\n{"t":"ev","output":1}\n{"t":"exit","status":0}\n'
+    )
+    await harness.until(lambda: len(replies) == 2)
+    assert replies[0].json() == {"t": "exit", "status": 9, "lost": True} and host.killed == [7]
+    assert [entry.text for entry in harness.logs] == [
+        "shell of job 7: malformed message: ev: output"
+    ]
 
 
 async def test_a_hung_host_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
