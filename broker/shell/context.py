@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -96,8 +97,7 @@ class ShellContext:
         if level > NOTICE + self.verbose:
             return
         if not file:
-            frame = sys._getframe(1)
-            file, line = os.path.basename(frame.f_code.co_filename), frame.f_lineno
+            file, line = _caller()
         context: JsonObject = {"rank": self.rank, "level": level, "message": message}
         if component:
             context["component"] = component
@@ -125,3 +125,13 @@ class ShellContext:
         """Send a signal to every local task."""
         for task in self.tasks:
             task.kill(number)
+
+
+def _caller() -> tuple[str, int]:
+    """Return the file and line of the code that called the function that calls this."""
+    frame = inspect.currentframe()
+    for _ in range(2):
+        frame = frame.f_back if frame is not None else None
+    if frame is None:
+        return "", 0
+    return os.path.basename(frame.f_code.co_filename), frame.f_lineno

@@ -14,7 +14,6 @@ from flux.idset import IDset
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from flux.job.types import CountRange, ResourceVertex
     from flux.wire.json import JsonMapping, JsonObject
 
 
@@ -103,14 +102,14 @@ class ShellJob:
         return f"{self.userid}-shell-{self.id}"
 
 
-def _count(value: int | CountRange) -> int:
+def _count(value: int | JsonObject) -> int:
     """Return a jobspec count, the minimum of a range."""
     return int(value["min"]) if isinstance(value, dict) else int(value)
 
 
 def _walk(
-    resources: list[ResourceVertex], factor: int, nodes: int
-) -> Iterator[tuple[ResourceVertex, int, int]]:
+    resources: list[JsonObject], factor: int, nodes: int
+) -> Iterator[tuple[JsonObject, int, int]]:
     """Yield each slot with how many there are, and how many nodes they are on."""
     for resource in resources:
         count = _count(resource["count"])
@@ -121,7 +120,7 @@ def _walk(
             yield from _walk(resource.get("with") or [], factor * count, inside)
 
 
-def parse_slots(resources: list[ResourceVertex]) -> Slots:
+def parse_slots(resources: list[JsonObject]) -> Slots:
     """Return the slot of a jobspec's resources; raises ValueError if there is not exactly one."""
     found = list(_walk(resources, 1, 0))
     if len(found) != 1:

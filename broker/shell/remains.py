@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from broker.shell.loop import Loop
 from broker.subprocess.descendants import (
     become_subreaper,
     children,
@@ -19,6 +18,11 @@ from broker.subprocess.descendants import (
     has_children,
     kill_descendants,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from broker.shell.loop import Loop
 
 
 class Remains:

@@ -41,8 +41,8 @@ def become_subreaper() -> None:
 
 
 def signal_with_parent(number: int, parent: int) -> None:
-    """Get signal ``number`` when the parent, which has to be the process ``parent``, ends; now if it
-    has ended.
+    """Get signal ``number`` when the parent, which has to be the process ``parent``, ends; now if
+    it has ended.
     """
     _prctl(_SET_PDEATHSIG, number)
     if os.getppid() != parent:
@@ -140,8 +140,8 @@ class Orphans:
 
 
 def end_descendants(spared: Collection[int] = (), patience: float = PATIENCE) -> bool:
-    """Kill everything below this subreaper and wait for it; returns False if something is left after
-    ``patience`` seconds.
+    """Kill everything below this subreaper and wait for it; returns False if something is left
+    after ``patience`` seconds.
 
     The children in ``spared`` and what is below them are left alone. Rounds are needed, because
     what is killed may have forked meanwhile and leaves its children to this process.

@@ -7,9 +7,11 @@ linked into the primary one; a job that ends before it was asked for is written 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class GuestState(Enum):

@@ -100,7 +100,8 @@ class JobExecService(Service):
     def start_job(self, req: Request) -> Reply:
         """Run a job: {id, userid, jobspec, R}.
 
-        Shells run as the instance owner, so a job of another user is refused (EPERM) unless it is simulated.
+        Shells run as the instance owner, so a job of another user is refused (EPERM) unless it is
+        simulated.
         """
         jobid, userid = req.get("id", int), req.get("userid", int)
         jobspec, resources = req.get("jobspec", dict), req.get("R", dict)
@@ -262,7 +263,9 @@ class JobExecService(Service):
 
     @request("abort")
     def abort(self, req: Request) -> None:
-        """End the tasks of a job {id} at once, when its exception cannot be stored and so not be published."""
+        """End the tasks of a job {id} at once, if its exception cannot be stored and so not be
+        published.
+        """
         job = self.jobs.get(req.get("id", int))
         if job is not None:
             self._kill(job, signal.SIGTERM)
@@ -272,8 +275,8 @@ class JobExecService(Service):
         self._kill(job, signal.SIGALRM)
 
     def _kill(self, job: Execution, number: int) -> None:
-        """End a job with a signal, then with SIGKILL after the kill timeout, then without its shells'
-        help.
+        """End a job with a signal, then with SIGKILL after the kill timeout, then without the help
+        of its shells.
         """
         if job.shells.killed or job.shells.finished:
             return

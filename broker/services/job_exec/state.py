@@ -77,8 +77,8 @@ class Shells:
         return not self.running
 
     def enter(self, rank: int, name: str, data: JsonMapping) -> JsonObject | None:
-        """Let the shell on ``rank`` enter the barrier ``name``; returns the merged data once all are
-        in.
+        """Let the shell on ``rank`` enter the barrier ``name``; returns the merged data once all
+        are in.
         """
         barrier = self._barriers.setdefault(name, Gathering())
         barrier.entered.add(rank)

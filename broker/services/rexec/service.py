@@ -1,4 +1,5 @@
-"""Service ``broker.rexec`` (every rank): runs commands as children of the broker for `flux exec` (flux-exec(1)).
+"""Service ``broker.rexec`` (every rank): runs commands as children of the broker for ``flux exec``
+(flux-exec(1)).
 
 A request ``broker.rexec`` gets several responses: {type: "start"}, {type: "state", state: 2 running
 | 3 exited | 1 failed}, {type: "output", io}, and {type: "complete"} last. A client that goes away

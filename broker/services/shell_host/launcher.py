@@ -29,8 +29,9 @@ HUNG_AFTER = 10.0
 machine needs some.
 """
 END_PATIENCE = 3.0
-"""Seconds that a host gets to end its shells by itself, and KILL_PATIENCE for what is then killed."""
+"""Seconds that a host gets to end its shells by itself."""
 KILL_PATIENCE = 1.0
+"""Seconds that it gets to disappear when it was killed."""
 STOPPED = frozenset("Tt")
 _BOOT = "import sys; sys.path[:0] = {path!r}; from broker.shell.host import main; main({fd})"
 
@@ -48,11 +49,13 @@ def import_path() -> list[str]:
 
 
 class HostProcess:
-    """The shell host as its broker sees it: started on first use, started again when it died or hangs.
+    """The shell host as its broker sees it: started on first use, started again when it has died or
+    hangs.
 
     ``on_death`` is called with (job id, pid, wait status) for a shell that was killed, ``on_lost``
-    with (pid, why) for a host that has been given up. Shells outlive their host; what was not
-    handed to it yet goes to the next one.
+    with (pid, why) for a host that has been given up. ``has_answered`` says whether the present one
+    has ever shown a sign of life: one that never did is not worth another try. Shells outlive their
+    host; what was not handed to it yet goes to the next one.
     """
 
     def __init__(
@@ -63,8 +66,13 @@ class HostProcess:
         self._control: socket.socket | None = None
         self._waiting: deque[tuple[bytes, socket.socket | None]] = deque()
         self._asked_at: float | None = None
-        self._has_answered = False
+        self.has_answered = False
         self.pid = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a host that has not been found dead."""
+        return self._control is not None
 
     def start(self) -> None:
         """Start the process if it does not run; raises OSError if that fails."""
@@ -82,7 +90,7 @@ class HostProcess:
             raise
         ours.setblocking(False)
         self._control = ours
-        self._has_answered, self._asked_at = False, None
+        self.has_answered, self._asked_at = False, None
         asyncio.get_running_loop().add_reader(ours, self._readable)
         self.check()
 
@@ -106,8 +114,8 @@ class HostProcess:
             self._send()
 
     def _send(self) -> None:
-        """Send what waits, as far as the host takes it; a host that is gone shows in `_readable` and
-        in the shells' sockets.
+        """Send what waits, as far as the host takes it; a host that is gone shows in `_readable`
+        and in the shells' sockets.
         """
         control, loop = self._control, asyncio.get_running_loop()
         while self._waiting and control is not None:
@@ -143,7 +151,7 @@ class HostProcess:
         if not packet:
             self._lost("has died")
             return
-        self._has_answered, self._asked_at = True, None
+        self.has_answered, self._asked_at = True, None
         if packet != b"pong":
             job, pid, status = (int(word) for word in packet.split())
             self._on_death(job, pid, status)
@@ -170,14 +178,14 @@ class HostProcess:
 
     def _give_up(self, why: str) -> None:
         """Kill a host: one that came back would not know that another has taken its place."""
-        self._has_answered = True  # its successor may well work
+        self.has_answered = True  # its successor may well work
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         self._lost(why)
 
     def _lost(self, why: str) -> None:
         pid, waiting = self.pid, self._waiting
-        if self._has_answered:
+        if self.has_answered:
             self._waiting = deque(entry for entry in waiting if entry[1] is not None)
         self._close()
         self._reap()
@@ -190,7 +198,7 @@ class HostProcess:
             self._send()
 
     def _close(self) -> None:
-        if not self._has_answered:
+        if not self.has_answered:
             self._forget_waiting()
         if self._control is not None:
             asyncio.get_running_loop().remove_reader(self._control)

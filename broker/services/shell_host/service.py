@@ -74,7 +74,9 @@ class ShellHostService(Service):
             self.ctx.call_later(CHECK_PERIOD, self._check)
 
     def _host_lost(self, pid: int, why: str) -> None:
-        """The shells go on without their host; jobs that it has not started are given to the next one."""
+        """The shells go on without their host; jobs that it has not started are given to the next
+        one.
+        """
         if not self._stopped:
             self.ctx.log.err(f"the shell host (pid {pid}) {why}; new jobs get another one")
 
@@ -90,7 +92,9 @@ class ShellHostService(Service):
 
     @request("start", streaming=True)
     def start_shell(self, req: Request) -> Reply:
-        """Start the shell of a job: {id, userid, jobspec, R, leader}; streams the shell's messages."""
+        """Start the shell of a job {id, userid, jobspec, R, leader}; streams the shell's
+        messages.
+        """
         jobid = req.get("id", int)
         if jobid in self.links:
             raise OSError(errno.EEXIST, f"job {jobid} already has a shell on rank {self.ctx.rank}")

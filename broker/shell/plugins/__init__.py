@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from broker.shell.plugin import ShellPlugin
 from broker.shell.plugins.affinity import AffinityPlugin
 from broker.shell.plugins.batch import BatchPlugin
 from broker.shell.plugins.doom import DoomPlugin
@@ -18,6 +17,7 @@ from broker.shell.plugins.tracestop import TraceStopPlugin
 
 if TYPE_CHECKING:
     from broker.shell.context import ShellContext
+    from broker.shell.plugin import ShellPlugin
 
 BUILTINS: tuple[type[ShellPlugin], ...] = (
     BatchPlugin,

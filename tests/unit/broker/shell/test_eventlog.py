@@ -50,7 +50,8 @@ def test_few_lines_are_events_of_their_own() -> None:
 def test_many_lines_are_joined_into_bounded_chunks() -> None:
     text = b"".join(b"%d\n" % n for n in range(20000))
     out = LineBuffer().feed(text)
-    assert b"".join(out) == text and len(out) < 20
+    assert b"".join(out) == text
+    assert len(out) < 20
     assert all(len(chunk) <= COALESCE_BYTES and chunk.endswith(b"\n") for chunk in out)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
-from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -29,6 +29,9 @@ from broker.shell.protocol import (
     StartJob,
     ToShell,
 )
+
+if TYPE_CHECKING:
+    from random import Random
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 NUMBER = st.integers(-(2**63), 2**63 - 1)

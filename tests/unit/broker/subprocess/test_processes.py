@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +13,9 @@ from broker.subprocess.descendants import kill_descendants
 from broker.subprocess.launch import Command, find_program, launch, signal_group
 from broker.subprocess.process import ChildProcess
 from flux.waitstatus import exit_code_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ENV = {"PATH": os.environ["PATH"]}
 
@@ -129,9 +131,10 @@ async def test_output_input_and_exit() -> None:
 async def test_signals_and_input_nobody_reads() -> None:
     recorder = Recorder()
     recorder.process.start(["sleep", "100"], ENV, None)
+    for _ in range(16):
+        recorder.process.write(b"x" * 1_000_000)
     with pytest.raises(OSError, match="does not read"):
-        for _ in range(20):
-            recorder.process.write(b"x" * 1_000_000)
+        recorder.process.write(b"x" * 1_000_000)
     assert recorder.process.signal(signal.SIGTERM)
     await recorder.wait()
     assert recorder.status == signal.SIGTERM
@@ -142,4 +145,5 @@ async def test_a_program_that_does_not_exist_leaks_nothing() -> None:
     recorder = Recorder()
     with pytest.raises(FileNotFoundError):
         recorder.process.start(["nosuch"], ENV, None)
-    assert len(os.listdir("/proc/self/fd")) == before and recorder.status is None
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert recorder.status is None

@@ -1,5 +1,5 @@
-"""The guest event logs: whatever happens in whatever order, all that was appended is stored once and
-in order, and only states of the table are entered.
+"""The guest event logs: whatever happens in whatever order, all that was appended is stored once
+and in order, and only states of the table are entered.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class World:
 
     def stored(self) -> str:
         """All that is in the output log, wherever it was written."""
-        inside = self.spaces.get("job-1", {}).get("output", "")
+        inside: str = self.spaces.get("job-1", {}).get("output", "")
         outside = [
             value for key, value in self.spaces[PRIMARY].items() if key.endswith("guest.output")
         ]
@@ -127,8 +127,11 @@ def test_everything_is_stored_in_order(before: list[str], after: list[str]) -> N
             step(name)
     while world.asked:
         world.answer()
-    assert ended == [True] and world.guest.state is GuestState.ENDED and world.opened == 1
-    assert world.stored() == lines and world.log == []
+    assert ended == [True]
+    assert world.guest.state is GuestState.ENDED
+    assert world.opened == 1
+    assert world.stored() == lines
+    assert world.log == []
     assert acknowledged == [f"{number}\n" for number in range(len(acknowledged))]
 
 
@@ -156,4 +159,5 @@ def test_a_namespace_that_was_never_written_is_removed() -> None:
 def test_every_state_can_be_left_but_the_last() -> None:
     left = {state for state, _ in TRANSITIONS}
     reached = {*TRANSITIONS.values(), GuestState.WAITING}
-    assert left == set(GuestState) - {GuestState.ENDED} and reached == set(GuestState)
+    assert left == set(GuestState) - {GuestState.ENDED}
+    assert reached == set(GuestState)

@@ -20,7 +20,7 @@ def test_ranks_of_r() -> None:
     "resources", [{}, {"execution": {}}, {"execution": {"R_lite": [{"rank": "a"}]}}]
 )
 def test_malformed_r(resources: dict[str, Any]) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="malformed R"):
         ranks_of(resources)
 
 
@@ -39,7 +39,8 @@ def test_the_job_ends_with_its_last_shell_and_the_largest_status(
 ) -> None:
     state = Shells([0, 1, 2, 3, 4])
     ends = [state.exited(rank, statuses[rank]) for rank in order]
-    assert ends == [False] * 4 + [True] and state.status == max(statuses)
+    assert ends == [False] * 4 + [True]
+    assert state.status == max(statuses)
     assert not state.exited(0, 1)
 
 
