@@ -230,7 +230,7 @@ class Bridge:
             self.run(path, path)
 
     def run(self, path: str, name: str) -> None:
-        """Run a Lua file; raise ScriptError with Lua's message."""
+        """Run a Lua file; raises ScriptError with Lua's message."""
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             code = file.read()
         message = self._lua.execute(LOADER, code, name)

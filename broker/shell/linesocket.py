@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 READ_SIZE = 262144
 
 
-class Watcher(Protocol):
+class FdWatcher(Protocol):
     """What is needed of an event loop."""
 
     def add_reader(self, fd: int, callback: Callable[[], None], /) -> object:
@@ -43,10 +43,10 @@ class LineSocket:
         self.on_close: Callable[[], None] = lambda: None
         self._in = bytearray()
         self._out = bytearray()
-        self._watcher: Watcher | None = None
+        self._watcher: FdWatcher | None = None
         self._waits = False
 
-    def attach(self, watcher: Watcher) -> None:
+    def attach(self, watcher: FdWatcher) -> None:
         """Receive and send on an event loop from now on."""
         self._watcher = watcher
         os.set_blocking(self.fd, False)

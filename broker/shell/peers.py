@@ -68,7 +68,7 @@ class Peers:
         if ack < ACK_STEP:
             ack, self._since_ack = 0, ack
         self._unacked += ack
-        self._peer.post(protocol.Entries(**texts, ack=ack))
+        self._peer.post(protocol.LogEntries(**texts, ack=ack))
 
     @property
     def congested(self) -> bool:

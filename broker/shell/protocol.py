@@ -31,7 +31,7 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
-class Entries:
+class LogEntries:
     """Lines to append to the guest event logs; ``ack`` is a number of bytes that the shell is to
     be told of once they are stored, 0 for none.
     """
@@ -156,13 +156,13 @@ class ClientGone:
 
 
 FromShell: TypeAlias = (
-    Hello | Entries | EnterBarrier | Relay | RaiseException | ServiceAnswer | Exit
+    Hello | LogEntries | EnterBarrier | Relay | RaiseException | ServiceAnswer | Exit
 )
 ToShell: TypeAlias = StartJob | Kill | LeaveBarrier | Ack | Relayed | ServiceRequest | ClientGone
 
 _FROM_SHELL: Final[Mapping[str, type[FromShell]]] = {
     kind.t: kind
-    for kind in (Hello, Entries, EnterBarrier, Relay, RaiseException, ServiceAnswer, Exit)
+    for kind in (Hello, LogEntries, EnterBarrier, Relay, RaiseException, ServiceAnswer, Exit)
 }
 _TO_SHELL: Final[Mapping[str, type[ToShell]]] = {
     kind.t: kind

@@ -166,7 +166,7 @@ class JobExecService(Service):
             return
         message = protocol.from_shell(msg.json())
         match message:
-            case protocol.Entries():
+            case protocol.LogEntries():
                 self._store(job, rank, message)
             case protocol.Exit(status, lost):
                 if lost:
@@ -186,7 +186,7 @@ class JobExecService(Service):
             case _:
                 assert_never(message)
 
-    def _store(self, job: Execution, rank: int, entries: protocol.Entries) -> None:
+    def _store(self, job: Execution, rank: int, entries: protocol.LogEntries) -> None:
         for key in ("exec", "output", "input"):
             if text := getattr(entries, key):
                 job.guest.append(key, text)

@@ -241,7 +241,7 @@ class ShellHostService(Service):
                 link.exited = True
                 self._close(link, message)
             case (
-                protocol.Entries()
+                protocol.LogEntries()
                 | protocol.EnterBarrier()
                 | protocol.Relay()
                 | protocol.RaiseException()

@@ -44,7 +44,7 @@ class DoomPlugin(ShellPlugin):
         self._timer: LoopTimer | None = None
 
     def shell_init(self) -> None:
-        """Read the options; raise OSError(EINVAL) for a bad duration."""
+        """Read the options; raises OSError(EINVAL) for a bad duration."""
         value = str(self.shell.option("exit-timeout", DEFAULT_TIMEOUT))
         self._label = value
         self._on_error = bool(self.shell.option("exit-on-error"))

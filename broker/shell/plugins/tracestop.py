@@ -37,7 +37,7 @@ class TraceStopPlugin(ShellPlugin):
 
 
 def ptrace(request: int, pid: int, data: int) -> None:
-    """Call ptrace(2); raise OSError when it fails."""
+    """Call ptrace(2); raises OSError if it fails."""
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)

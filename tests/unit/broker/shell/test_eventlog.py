@@ -1,4 +1,4 @@
-"""Entries of guest event logs and the line buffer in front of them."""
+"""LogEntries of guest event logs and the line buffer in front of them."""
 
 from __future__ import annotations
 

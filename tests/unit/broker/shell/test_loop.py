@@ -11,7 +11,7 @@ import pytest
 
 from broker.shell.loop import Loop
 from broker.shell.peer import BrokerPeer
-from broker.shell.protocol import Entries, Kill, StartJob, ToShell
+from broker.shell.protocol import Kill, LogEntries, StartJob, ToShell
 from flux.wire.json import loads
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def test_a_large_message_waits_for_its_reader(pair: tuple[socket.socket, socket.
     broker, peer = pair[0], BrokerPeer(pair[1].fileno())
     loop, got = Loop(), bytearray()
     peer.attach(loop, lambda _: None, lambda: None)
-    peer.post(Entries(output="x" * 3_000_000))
+    peer.post(LogEntries(output="x" * 3_000_000))
     broker.setblocking(False)
     deadline = time.monotonic() + 20
     while not got.endswith(b"\n"):
@@ -98,5 +98,5 @@ def test_a_broker_that_is_gone_says_nothing_and_takes_everything(
     peer = BrokerPeer(pair[1].fileno())
     pair[0].close()
     assert peer.receive_first() is None
-    peer.post(Entries(output="x"))
+    peer.post(LogEntries(output="x"))
     peer.flush()

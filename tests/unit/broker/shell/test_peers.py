@@ -36,7 +36,7 @@ def test_entries_of_a_turn_leave_together_with_the_header_first() -> None:
     peers.prepend("output", "header\n")
     peers.flush_entries()
     peers.flush_entries()
-    assert recorder.said == [protocol.Entries("event\n", "header\nearly\n")]
+    assert recorder.said == [protocol.LogEntries("event\n", "header\nearly\n")]
 
 
 def test_a_shell_that_is_far_ahead_of_the_store_is_congested() -> None:
@@ -46,7 +46,9 @@ def test_a_shell_that_is_far_ahead_of_the_store_is_congested() -> None:
     while not peers.congested:
         peers.append("output", "x" * 100_000)
         peers.flush_entries()
-    acks = [said.ack for said in recorder.said if isinstance(said, protocol.Entries) and said.ack]
+    acks = [
+        said.ack for said in recorder.said if isinstance(said, protocol.LogEntries) and said.ack
+    ]
     assert sum(acks) > ACK_WINDOW
     assert min(acks) >= ACK_STEP
     peers.receive(protocol.Ack(acks[0]))

@@ -15,12 +15,12 @@ from broker.shell.protocol import (
     Ack,
     ClientGone,
     EnterBarrier,
-    Entries,
     Exit,
     FromShell,
     Hello,
     Kill,
     LeaveBarrier,
+    LogEntries,
     RaiseException,
     Relay,
     Relayed,
@@ -40,7 +40,7 @@ PAYLOAD = OBJECT | TEXT | NUMBER | st.none() | st.lists(NUMBER, max_size=3)
 
 FROM_SHELL: st.SearchStrategy[FromShell] = st.one_of(
     st.builds(Hello, NUMBER),
-    st.builds(Entries, TEXT, TEXT, TEXT, NUMBER),
+    st.builds(LogEntries, TEXT, TEXT, TEXT, NUMBER),
     st.builds(EnterBarrier, TEXT, OBJECT),
     st.builds(Relay, TEXT | NUMBER, TEXT, OBJECT),
     st.builds(RaiseException, TEXT, NUMBER, TEXT),
@@ -81,7 +81,7 @@ def test_the_order_of_members_does_not_matter(message: FromShell, random: Random
 
 
 def test_defaults_are_not_written() -> None:
-    assert json.loads(protocol.encode(Entries(output="x\n"))) == {"t": "ev", "output": "x\n"}
+    assert json.loads(protocol.encode(LogEntries(output="x\n"))) == {"t": "ev", "output": "x\n"}
     assert json.loads(protocol.encode(Exit(0))) == {"t": "exit", "status": 0}
 
 
