@@ -14,6 +14,7 @@ import pytest
 from broker.services.shell_host import launcher
 from broker.services.shell_host import service as module
 from broker.services.shell_host.service import ShellHostService
+from broker.shell import protocol
 from broker.testing import ServiceHarness
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ async def test_a_job_that_no_shell_took_up_is_given_to_another_one_once(harness:
     await harness.until(lambda: len(host.ends) == 2)
     first, second = received(host.ends[1])
     assert first["job"]["id"] == 7
+    assert protocol.to_shell(first).t == "job"
     assert second == {"t": "ack", "bytes": 1}
     host.ends[1].close()
     await harness.until(lambda: len(replies) == 2)
