@@ -1,25 +1,33 @@
-"""Event log entries (RFC 18) and standard I/O events (RFC 24), encoded as the KVS stores them: one JSON text a line."""
+"""Event log entries (RFC 18) and headers of output and input logs (RFC 24), encoded as the KVS
+stores them: one JSON text a line; and the cutting of output into lines.
+"""
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
-from typing import Any
+from typing import TYPE_CHECKING
 
 from flux.eventlog import encode
 from flux.eventlog import entry as new_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 STREAMS = ("stdout", "stderr")
 COALESCE_LINES = 64
 COALESCE_BYTES = 16384
 
 
-def entry(name: str, context: dict[str, Any] | None = None, timestamp: float | None = None) -> str:
-    """Return the line of one event, newline included; `timestamp` in seconds since the epoch, now by default."""
+def entry(
+    name: str, context: Mapping[str, object] | None = None, timestamp: float | None = None
+) -> str:
+    """Return the line of one event, newline included; ``timestamp`` in seconds since the epoch, now
+    by default.
+    """
     return encode(new_entry(name, context or None, timestamp))
 
 
 def output_header(ntasks: int) -> str:
-    """Return the header of an output log of `ntasks` tasks."""
+    """Return the header of an output log of ``ntasks`` tasks."""
     context = {
         "version": 1,
         "encoding": {"stdout": "UTF-8", "stderr": "UTF-8"},
@@ -37,46 +45,12 @@ def input_header() -> str:
     )
 
 
-def io_context(
-    stream: str, rank: str, data: bytes | None = None, eof: bool = False
-) -> dict[str, Any]:
-    """Return the context of a data event; data that is not UTF-8 text travels in base64.
-
-    NUL bytes are no text: escaped in JSON each would take six.
-    """
-    context: dict[str, Any] = {"stream": stream, "rank": rank}
-    if data:
-        try:
-            text = data.decode("utf-8") if b"\0" not in data else None
-        except UnicodeDecodeError:
-            text = None
-        if text is None:
-            context["encoding"] = "base64"
-            text = b64encode(data).decode("ascii")
-        context["data"] = text
-    if eof:
-        context["eof"] = True
-    return context
-
-
-def io_data(context: dict[str, Any]) -> bytes:
-    """Return the bytes of a data event's context; raise ValueError for bad base64 or a missing string."""
-    data = context.get("data", "")
-    if not isinstance(data, str):
-        raise ValueError("data is not a string")
-    if context.get("encoding") == "base64":
-        return b64decode(data, validate=True)
-    return data.encode("utf-8", "surrogateescape")
-
-
 class LineBuffer:
     """Splits a byte stream into what becomes data events: whole lines, bounded in memory.
 
-    A reader that is behind gets many lines at once; beyond `COALESCE_LINES` they are joined into chunks of up to
-    `COALESCE_BYTES`, so that bulk output does not cost one event a line.
-
-    Args:
-        unbuffered: pass everything on as it comes.
+    A reader that is behind gets many lines at once; beyond `COALESCE_LINES` they are joined into
+    chunks of up to `COALESCE_BYTES`, so that bulk output does not cost one event a line. One that
+    is ``unbuffered`` passes everything on as it comes.
     """
 
     def __init__(self, unbuffered: bool = False) -> None:
@@ -84,7 +58,7 @@ class LineBuffer:
         self._unbuffered = unbuffered
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Add `data`, return the pieces that are complete."""
+        """Add ``data``, return the pieces that are complete."""
         if self._unbuffered:
             return [data] if data else []
         end = data.rfind(b"\n") + 1
@@ -112,7 +86,7 @@ def _split(text: bytes) -> list[bytes]:
 
 
 def _chunks(text: bytes) -> list[bytes]:
-    """Cut `text`, which ends in a newline, into chunks of whole lines."""
+    """Cut ``text``, which ends in a newline, into chunks of whole lines."""
     out: list[bytes] = []
     start, size = 0, len(text)
     while start < size:

@@ -1,11 +1,14 @@
-"""The shell host: a small process with the shell already imported, which forks one process for each job shell.
+"""The shell host: a small process with the shell already imported, which forks one process for
+each job shell.
 
-The broker talks to it on a SEQPACKET socket. Each packet is a job id in decimal with one descriptor attached, the new shell's end
-of its socket to the broker; ``kill <jobid>`` kills a shell with everything it started. The host forks; the child runs that job and
-exits. What comes back is one packet per shell that ended without saying so: ``<jobid> <pid> <wait status>``, and ``pong`` to each
+The broker talks to it on a SEQPACKET socket. Each packet is a job id in decimal with one descriptor
+attached, the new shell's end of its socket to the broker; ``kill <jobid>`` kills a shell with
+everything it started. The host forks; the child runs that job and exits. What comes back is one
+packet per shell that ended without saying so: ``<jobid> <pid> <wait status>``, and ``pong`` to each
 ``ping``. When the socket closes, the host kills what is left and exits.
 
-The host is a subreaper: what a killed shell had adopted becomes its child, and is told by the job id in its environment.
+The host is a subreaper: what a killed shell had adopted becomes its child, and is told by the job
+id in its environment.
 """
 
 from __future__ import annotations
@@ -16,8 +19,8 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from broker.subprocess.descendants import (
     become_subreaper,
@@ -27,12 +30,16 @@ from broker.subprocess.descendants import (
     kill_descendants,
 )
 from flux.job.JobID import id_encode
+from flux.waitstatus import signal_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PACKET = 256
 SHUTDOWN_PATIENCE = 1.0
 
 
-class Host:
+class ShellHost:
     """Forks shells and reaps them."""
 
     def __init__(self, control: socket.socket, run_job: Callable[[int], int]) -> None:
@@ -97,7 +104,7 @@ class Host:
             self._control.send(packet)
 
     def _kill(self, job: str) -> None:
-        """Kill the shells of `job` and all their processes."""
+        """Kill the shells of ``job`` and all their processes."""
         for pid, name in self._shells.items():
             if name == job:
                 kill_descendants(pid)
@@ -111,7 +118,7 @@ class Host:
             if not pid:
                 return
             job = self._shells.pop(pid, None)
-            if job is not None and os.WIFSIGNALED(status):
+            if job is not None and signal_of(status):
                 kill_descendants(pid)
                 self._kill_orphans(job)
                 self._send(f"{job} {pid} {status}".encode())
@@ -129,7 +136,7 @@ class Host:
 
 
 def main(fd: int) -> None:
-    """Serve on the inherited control socket `fd`; does not return."""
+    """Serve on the inherited control socket ``fd``; does not return."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     from broker.shell.main import run_job
@@ -141,7 +148,7 @@ def main(fd: int) -> None:
     gc.freeze()
     gc.disable()
     become_subreaper()
-    host = Host(socket.socket(fileno=fd), run_job)
+    host = ShellHost(socket.socket(fileno=fd), run_job)
     try:
         host.serve()
     finally:

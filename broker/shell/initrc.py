@@ -1,6 +1,8 @@
-"""The shell's Lua initrc (flux-shell(1), SHELL INITRC), run by real Lua through the optional library lupa.
+"""The shell's Lua initrc (flux-shell(1), SHELL INITRC), run by real Lua through the optional
+library lupa.
 
-The names an initrc sees (``shell``, ``plugin``, ``task``, ``source``) are made by `PRELUDE` from the functions of `Bridge`.
+The names an initrc sees (``shell``, ``plugin``, ``task``, ``source``) are made by `PRELUDE` from
+the functions of `Bridge`.
 """
 
 from __future__ import annotations
@@ -8,12 +10,15 @@ from __future__ import annotations
 import glob
 import importlib.util
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from broker.shell.levels import DEBUG, ERROR, ShellFatal
 
 if TYPE_CHECKING:
-    from broker.shell.shell import Shell
+    from collections.abc import Callable
+
+    from broker.shell.context import ShellContext
+    from broker.shell.task import ShellTask
 
 PRELUDE = """
 local py = ...
@@ -36,10 +41,13 @@ setmetatable(shell, { __index = function (_, k)
   if k == "info" then return py.info() elseif k == "rankinfo" then return py.rankinfo() end end })
 plugin = setmetatable({ load = function (t) if type(t) == "string" then t = { file = t } end
     py.load(t.file, t.conf) end,
-  register = function (t) for _, h in ipairs(t.handlers) do py.register(t.name or "", h.topic, h.fn) end end },
+  register = function (t)
+    for _, h in ipairs(t.handlers) do py.register(t.name or "", h.topic, h.fn) end end },
   { __index = function (_, k) if k == "searchpath" then return py.getpath() end end,
-    __newindex = function (t, k, v) if k == "searchpath" then py.setpath(v) else rawset(t, k, v) end end })
-task = setmetatable({ getenv = py.task_getenv, unsetenv = py.task_unsetenv, setenv = py.task_setenv },
+    __newindex = function (t, k, v)
+      if k == "searchpath" then py.setpath(v) else rawset(t, k, v) end end })
+task = setmetatable({
+  getenv = py.task_getenv, unsetenv = py.task_unsetenv, setenv = py.task_setenv },
   { __index = function (_, k) if k == "info" then return py.task_info() end end })
 source = function (g) py.source(g, true) end
 source_if_exists = function (g) py.source(g, false) end
@@ -54,19 +62,31 @@ if not ok then return tostring(err) end
 """
 
 
+class Lua(Protocol):
+    """What is used of lupa's runtime."""
+
+    def execute(self, code: str, *args: object) -> object:
+        """Run Lua code with arguments and return its result."""
+
+    def table_from(self, value: object, *, recursive: bool = False) -> object:
+        """Return a Lua table with the members of a mapping or a list."""
+
+
 class ScriptError(Exception):
     """An initrc or a file it sources cannot be run."""
 
 
 class Bridge:
-    """What initrc scripts can do to a shell; each public method is a function of the prelude's ``py`` table."""
+    """What initrc scripts can do to a shell; each public method is a function of the prelude's
+    ``py`` table.
+    """
 
-    def __init__(self, shell: Shell, lua: Any, path: str) -> None:
+    def __init__(self, shell: ShellContext, lua: Lua, path: str) -> None:
         self._shell = shell
         self._lua = lua
         self._searchpath = os.environ.get("FLUX_SHELL_PLUGINPATH", "")
         self.rcpath = os.path.dirname(os.path.abspath(path))
-        self.registered: list[tuple[str, str, Any]] = []
+        self.registered: list[tuple[str, str, Callable[..., object]]] = []
         self.fatal: ShellFatal | None = None
 
     def log(self, level: int, message: str, file: str, line: int) -> None:
@@ -81,11 +101,11 @@ class Bridge:
 
     # The job's environment and options
 
-    def getenv(self, name: str | None = None) -> Any:
+    def getenv(self, name: str | None = None) -> object:
         """Return one variable of the job's environment, or all as a table."""
         return self._table(self._shell.env) if name is None else self._shell.env.get(name)
 
-    def setenv(self, name: str, value: Any, overwrite: Any = True) -> None:
+    def setenv(self, name: str, value: object, overwrite: object = True) -> None:
         """Set a variable of the job's environment."""
         _set(self._shell.env, name, value, overwrite)
 
@@ -93,7 +113,7 @@ class Bridge:
         """Remove a variable of the job's environment."""
         self._shell.env.pop(name, None)
 
-    def getopt(self, name: str) -> Any:
+    def getopt(self, name: str) -> object:
         """Return a shell option."""
         if name == "verbose":
             return self._shell.verbose
@@ -102,16 +122,16 @@ class Bridge:
         value = self._shell.option(name)
         return self._table(value) if isinstance(value, dict | list) else value
 
-    def setopt(self, name: str, value: Any) -> None:
+    def setopt(self, name: str, value: object) -> None:
         """Set a shell option."""
         if name == "verbose":
-            self._shell.verbose = int(value)
+            self._shell.verbose = int(value) if isinstance(value, int | float | str) else 1
         else:
             self._shell.options[name] = _plain(value)
 
     # Facts
 
-    def info(self) -> Any:
+    def info(self) -> object:
         """Return ``shell.info``."""
         shell, info = self._shell, self._shell.info
         return self._table(
@@ -127,8 +147,10 @@ class Bridge:
             },
         )
 
-    def rankinfo(self, rank: int | None = None) -> Any:
-        """Return the facts of a shell rank, by default of this one; nil when there is no such rank."""
+    def rankinfo(self, rank: int | None = None) -> object:
+        """Return the facts of a shell rank, by default of this one; nil if there is no such
+        rank.
+        """
         index = self._shell.rank if rank is None or rank == -1 else int(rank)
         if not 0 <= index < len(self._shell.info.ranks):
             return None
@@ -138,21 +160,21 @@ class Bridge:
             {"broker_rank": found.broker_rank, "ntasks": found.ntasks, "resources": resources}
         )
 
-    def _task(self) -> Any:
+    def _task(self) -> ShellTask:
         task = self._shell.current_task
         if task is None:
             raise ScriptError("attempt to access task outside of task. callback")
         return task
 
-    def task_info(self) -> Any:
+    def task_info(self) -> object:
         """Return ``task.info`` of the current task."""
         return self._table(self._task().info())
 
-    def task_getenv(self, name: str) -> Any:
+    def task_getenv(self, name: str) -> object:
         """Return a variable of the current task."""
         return self._task().env.get(name)
 
-    def task_setenv(self, name: str, value: Any, overwrite: Any = True) -> None:
+    def task_setenv(self, name: str, value: object, overwrite: object = True) -> None:
         """Set a variable of the current task."""
         _set(self._task().env, name, value, overwrite)
 
@@ -170,11 +192,11 @@ class Bridge:
         """Set ``plugin.searchpath``."""
         self._searchpath = str(path)
 
-    def register(self, name: str, topic: str, function: Any) -> None:
+    def register(self, name: str, topic: str, function: Callable[..., object]) -> None:
         """Register a handler of a Lua plugin."""
         self.registered.append((name, topic, function))
 
-    def load(self, pattern: str, conf: Any = None) -> None:
+    def load(self, pattern: str, conf: object = None) -> None:
         """Load plugins written in Python: files that define ``flux_plugin_init(shell, conf)``."""
         folders = [""] if pattern.startswith("/") else [f for f in self._searchpath.split(":") if f]
         found = [
@@ -185,7 +207,7 @@ class Bridge:
         for path in found:
             self._load_python(path, _plain(conf) if conf is not None else {})
 
-    def _load_python(self, path: str, conf: Any) -> None:
+    def _load_python(self, path: str, conf: object) -> None:
         spec = importlib.util.spec_from_file_location(
             os.path.basename(path).removesuffix(".py"), path
         )
@@ -208,7 +230,7 @@ class Bridge:
             self.run(path, path)
 
     def run(self, path: str, name: str) -> None:
-        """Run a Lua file; raise ScriptError with Lua's message."""
+        """Run a Lua file; raises ScriptError with Lua's message."""
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             code = file.read()
         message = self._lua.execute(LOADER, code, name)
@@ -217,27 +239,27 @@ class Bridge:
         if message is not None:
             raise ScriptError(str(message))
 
-    def _table(self, value: Any) -> Any:
+    def _table(self, value: object) -> object:
         return self._lua.table_from(value, recursive=True)
 
 
-def _set(env: dict[str, str], name: str, value: Any, overwrite: Any) -> None:
+def _set(env: dict[str, str], name: str, value: object, overwrite: object) -> None:
     if name not in env or (overwrite is not False and overwrite != 0):
         env[name] = str(value)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Return a Lua value as JSON would hold it: a table becomes a dict."""
     return (
         {key: _plain(inner) for key, inner in value.items()} if hasattr(value, "items") else value
     )
 
 
-def load_initrc(shell: Shell, path: str) -> list[tuple[str, str, Any]]:
-    """Run the initrc at `path` and return the handlers it registered: (plugin, topic glob, function).
+def load_initrc(shell: ShellContext, path: str) -> list[tuple[str, str, Callable[..., object]]]:
+    """Run the initrc at ``path`` and return the handlers it registered: (plugin, topic glob,
+    function).
 
-    Raises:
-        ShellFatal: the file is missing or has an error, or Lua is not installed.
+    Raises ShellFatal if the file is missing or has an error, or Lua is not installed.
     """
     if not os.path.exists(path):
         raise ShellFatal(f"loading rc file {path}: No such file or directory")
@@ -265,10 +287,12 @@ def load_initrc(shell: Shell, path: str) -> list[tuple[str, str, Any]]:
     ]
 
 
-def _guard(shell: Shell, bridge: Bridge, function: Any) -> Any:
+def _guard(
+    shell: ShellContext, bridge: Bridge, function: Callable[..., object]
+) -> Callable[..., object]:
     """Return a handler that turns an error of its Lua function into a log message."""
 
-    def call(topic: str, *_: Any) -> None:
+    def call(topic: str, *_: object) -> None:
         try:
             function(topic)
         except ShellFatal:

@@ -1,29 +1,39 @@
-"""What a shell knows of its job: jobspec (RFC 14), R (RFC 20) and the tasks of each shell (block distribution)."""
+"""What a shell knows of its job: jobspec (RFC 14), R (RFC 20) and the tasks of each shell (block
+distribution).
+"""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from flux.constants import IDSET_FLAG_RANGE
 from flux.idset import IDset
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from flux.wire.json import JsonMapping, JsonObject
+
 
 def decode_idset(text: str) -> list[int]:
-    """Return the ids of an idset such as ``0-3,7`` or ``[0-3,7]`` (RFC 22); raise ValueError when it is not one."""
+    """Return the ids of an idset such as ``0-3,7`` or ``[0-3,7]`` (RFC 22); raises ValueError if it
+    is not one.
+    """
     return IDset(text).expand() if text else []
 
 
 def encode_idset(ids: list[int]) -> str:
-    """Return `ids` as an idset without brackets."""
+    """Return ``ids`` as an idset without brackets."""
     return IDset(ids).encode(IDSET_FLAG_RANGE)
 
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """The slot of a jobspec: how many, on how many cores each; -1 slots per node when the jobspec names no node."""
+    """The slot of a jobspec: how many, on how many cores each; -1 slots per node if the jobspec
+    names no node.
+    """
 
     count: int
     cores: int
@@ -34,11 +44,9 @@ class Slots:
 class RankInfo:
     """The part of a job on one broker rank.
 
-    Attributes:
-        rank: rank of the shell in the job.
-        broker_rank: rank of the broker.
-        resources: idset strings by resource type, such as ``{"core": "0-1"}``.
-        first_task, ntasks: the block of task ranks it runs.
+    ``rank`` is that of the shell in the job, ``broker_rank`` its broker's. ``resources`` are idset
+    strings by resource type, such as ``{"core": "0-1"}``. It runs ``ntasks`` tasks, the first of
+    which is ``first_task``.
     """
 
     rank: int
@@ -48,21 +56,21 @@ class RankInfo:
     ntasks: int
 
     def ids(self, kind: str) -> list[int]:
-        """Return the ids of the resource `kind` on this rank."""
+        """Return the ids of the resource ``kind`` on this rank."""
         return decode_idset(self.resources.get(kind, ""))
 
 
 @dataclass(slots=True)
-class JobInfo:
+class ShellJob:
     """A job as its shells see it."""
 
     id: int
     userid: int
-    jobspec: dict[str, Any]
-    R: dict[str, Any]
+    jobspec: JsonObject
+    R: JsonObject
     slots: Slots
     ranks: list[RankInfo]
-    options: dict[str, Any] = field(default_factory=dict)
+    options: JsonObject = field(default_factory=dict)
 
     @property
     def ntasks(self) -> int:
@@ -70,9 +78,10 @@ class JobInfo:
         return sum(rank.ntasks for rank in self.ranks)
 
     @property
-    def system(self) -> dict[str, Any]:
+    def system(self) -> JsonObject:
         """``attributes.system`` of the jobspec."""
-        return self.jobspec.get("attributes", {}).get("system") or {}
+        system: JsonObject = self.jobspec.get("attributes", {}).get("system") or {}
+        return system
 
     @property
     def command(self) -> list[str]:
@@ -93,14 +102,15 @@ class JobInfo:
         return f"{self.userid}-shell-{self.id}"
 
 
-def _count(value: Any) -> int:
+def _count(value: int | JsonObject) -> int:
     """Return a jobspec count, the minimum of a range."""
     return int(value["min"]) if isinstance(value, dict) else int(value)
 
 
 def _walk(
-    resources: list[dict[str, Any]], factor: int, nodes: int
-) -> Iterator[tuple[dict[str, Any], int, int]]:
+    resources: list[JsonObject], factor: int, nodes: int
+) -> Iterator[tuple[JsonObject, int, int]]:
+    """Yield each slot with how many there are, and how many nodes they are on."""
     for resource in resources:
         count = _count(resource["count"])
         if resource["type"] == "slot":
@@ -110,8 +120,8 @@ def _walk(
             yield from _walk(resource.get("with") or [], factor * count, inside)
 
 
-def parse_slots(resources: list[dict[str, Any]]) -> Slots:
-    """Return the slot of a jobspec's resources; raise ValueError when there is not exactly one."""
+def parse_slots(resources: list[JsonObject]) -> Slots:
+    """Return the slot of a jobspec's resources; raises ValueError if there is not exactly one."""
     found = list(_walk(resources, 1, 0))
     if len(found) != 1:
         raise ValueError("jobspec must have one slot")
@@ -125,7 +135,7 @@ def parse_slots(resources: list[dict[str, Any]]) -> Slots:
     return Slots(count, cores or 1, count // nodes if nodes else -1)
 
 
-def _ranks_of(resources: Mapping[str, Any]) -> list[tuple[int, dict[str, str]]]:
+def _ranks_of(resources: JsonMapping) -> list[tuple[int, dict[str, str]]]:
     """Return (broker rank, resources) of R_lite, in order of rank."""
     out: list[tuple[int, dict[str, str]]] = []
     for item in resources["execution"]["R_lite"]:
@@ -134,13 +144,11 @@ def _ranks_of(resources: Mapping[str, Any]) -> list[tuple[int, dict[str, str]]]:
     return sorted(out, key=lambda pair: pair[0])
 
 
-def distribute(tasks: Mapping[str, Any], slots: Slots, cores: list[int]) -> list[int]:
+def distribute(tasks: JsonMapping, slots: Slots, cores: list[int]) -> list[int]:
     """Return the number of tasks of each rank, in blocks.
 
-    Args:
-        tasks: the ``count`` of the jobspec's task: ``{"per_slot": n}`` or ``{"total": n}``.
-        slots: the jobspec's slot.
-        cores: cores allocated on each rank.
+    ``tasks`` is the ``count`` of the jobspec's task, ``{"per_slot": n}`` or ``{"total": n}``;
+    ``cores`` are the numbers of cores allocated on each rank.
     """
     per_rank = (
         [slots.per_node] * len(cores)
@@ -158,15 +166,13 @@ def distribute(tasks: Mapping[str, Any], slots: Slots, cores: list[int]) -> list
     return [count * int(tasks.get("per_slot", 1)) for count in per_rank]
 
 
-def per_resource(option: Mapping[str, Any], cores: list[int]) -> list[int]:
-    """Return the number of tasks of each rank for the shell option ``per-resource`` (flux-shell(1)).
+def per_resource(option: JsonMapping, cores: list[int]) -> list[int]:
+    """Return the number of tasks of each rank for the shell option ``per-resource``
+    (flux-shell(1)).
 
-    Args:
-        option: ``{"type": "node"|"core", "count": n}``; the count, 1 without, is for each such resource.
-        cores: cores allocated on each rank.
-
-    Raises:
-        ValueError: another type.
+    The option is ``{"type": "node"|"core", "count": n}``; the count, 1 without, is for each such
+    resource. ``cores`` are the numbers of cores allocated on each rank. Raises ValueError for
+    another type.
     """
     count = int(option.get("count", 1))
     if option["type"] == "node":
@@ -176,13 +182,9 @@ def per_resource(option: Mapping[str, Any], cores: list[int]) -> list[int]:
     raise ValueError(f"per-resource: unknown type {option['type']}")
 
 
-def parse_job(
-    jobid: int, userid: int, jobspec: dict[str, Any], resources: dict[str, Any]
-) -> JobInfo:
-    """Return the job described by `jobspec` and R.
-
-    Raises:
-        OSError: EINVAL with a sentence when either is malformed.
+def parse_job(jobid: int, userid: int, jobspec: JsonObject, resources: JsonObject) -> ShellJob:
+    """Return the job described by ``jobspec`` and R; raises OSError(EINVAL) if either is
+    malformed.
     """
     try:
         slots = parse_slots(jobspec["resources"])
@@ -205,4 +207,4 @@ def parse_job(
     for index, ((broker_rank, children), count) in enumerate(zip(ranks, counts, strict=True)):
         infos.append(RankInfo(index, broker_rank, children, first, count))
         first += count
-    return JobInfo(jobid, userid, jobspec, resources, slots, infos, options)
+    return ShellJob(jobid, userid, jobspec, resources, slots, infos, options)

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 FATAL, ERROR, WARNING, NOTICE, DEBUG, TRACE = 0, 3, 4, 5, 6, 7
-PREFIX = {
-    FATAL: "FATAL: ",
-    ERROR: "ERROR: ",
-    WARNING: "WARN: ",
-    NOTICE: "",
-    DEBUG: "DEBUG: ",
-    TRACE: "TRACE: ",
-}
 
 
 class ShellFatal(Exception):
-    """Ends the shell: logged, raised as a job exception, and the shell exits with `code`."""
+    """Ends the shell: logged, raised as a job exception, and the shell exits with ``code``."""
 
     def __init__(self, message: str, code: int = 1, component: str | None = None) -> None:
         super().__init__(message)
@@ -24,7 +16,7 @@ class ShellFatal(Exception):
 
 
 class ShellEnded(Exception):
-    """The job was ended while this shell waited for the others; the shell exits with `code`."""
+    """The job was ended while this shell waited for the others; the shell exits with ``code``."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"ended with {code}")

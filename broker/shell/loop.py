@@ -1,4 +1,6 @@
-"""The shell's event loop: descriptors, timers and child signals on poll(2), without asyncio's import cost."""
+"""The shell's event loop: descriptors, timers and child signals on poll(2), without asyncio's
+import cost.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ Callback = Callable[[], None]
 _READ = select.POLLIN | select.POLLHUP | select.POLLERR
 
 
-class Timer:
+class LoopTimer:
     """A scheduled call; `cancel` it before it happens."""
 
     __slots__ = ("callback", "cancelled")
@@ -29,33 +31,35 @@ class Timer:
 
 
 class Loop:
-    """Waits for descriptors, timers and signals and calls back. Exceptions of callbacks end `run_until`."""
+    """Waits for descriptors, timers and signals and calls back; exceptions of callbacks end
+    `run_until`.
+    """
 
     def __init__(self) -> None:
         self._poll = select.poll()
         self._readers: dict[int, Callback] = {}
         self._writers: dict[int, Callback] = {}
-        self._timers: list[tuple[float, int, Timer]] = []
+        self._timers: list[tuple[float, int, LoopTimer]] = []
         self._order = count()
         self.before_wait: list[Callback] = []
 
     def add_reader(self, fd: int, callback: Callback) -> None:
-        """Call `callback` while `fd` is readable or at its end."""
+        """Call ``callback`` while ``fd`` is readable or at its end."""
         self._readers[fd] = callback
         self._register(fd)
 
     def remove_reader(self, fd: int) -> None:
-        """Stop watching `fd` for reading."""
+        """Stop watching ``fd`` for reading."""
         if self._readers.pop(fd, None) is not None:
             self._register(fd)
 
     def add_writer(self, fd: int, callback: Callback) -> None:
-        """Call `callback` while `fd` is writable."""
+        """Call ``callback`` while ``fd`` is writable."""
         self._writers[fd] = callback
         self._register(fd)
 
     def remove_writer(self, fd: int) -> None:
-        """Stop watching `fd` for writing."""
+        """Stop watching ``fd`` for writing."""
         if self._writers.pop(fd, None) is not None:
             self._register(fd)
 
@@ -68,9 +72,9 @@ class Loop:
         else:
             self._poll.unregister(fd)
 
-    def call_later(self, delay: float, callback: Callback) -> Timer:
-        """Call `callback` once after `delay` seconds."""
-        timer = Timer(callback)
+    def call_later(self, delay: float, callback: Callback) -> LoopTimer:
+        """Call ``callback`` once after ``delay`` seconds."""
+        timer = LoopTimer(callback)
         heapq.heappush(self._timers, (time.monotonic() + delay, next(self._order), timer))
         return timer
 
@@ -97,7 +101,7 @@ class Loop:
                 timer.callback()
 
     def run_until(self, done: Callable[[], bool]) -> None:
-        """Take turns until `done` returns True."""
+        """Take turns until ``done`` returns True."""
         while not done():
             self.turn()
 

@@ -1,4 +1,5 @@
-"""What tasks leave behind: processes that outlived the task which started them, under the shell as their subreaper.
+"""What tasks leave behind: processes that outlived the task which started them, under the shell as
+their subreaper.
 
 They end with the job, unless its option ``linger`` is set: then they go on until the instance ends.
 """
@@ -7,10 +8,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from broker.shell.loop import Loop
 from broker.subprocess.descendants import (
     become_subreaper,
     children,
@@ -19,9 +19,14 @@ from broker.subprocess.descendants import (
     kill_descendants,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from broker.shell.loop import Loop
+
 
 class Remains:
-    """The processes below this shell that are no tasks.
+    """The processes below this shell that are not its tasks.
 
     ``kept`` means that they are none of the shell's business: it neither adopts nor ends them.
     """
@@ -36,9 +41,11 @@ class Remains:
             become_subreaper()
 
     def ended(self, tasks: Collection[int]) -> Iterator[tuple[int, int]]:
-        """Wait, without blocking, for the children that ended or stopped: process id and wait status of each.
+        """Wait, without blocking, for the children that ended or stopped: process id and wait
+        status of each.
 
-        Orphans are waited for too, but in a shell that does not adopt them only ``tasks`` are its to wait for.
+        Orphans are waited for too, but in a shell that does not adopt them only ``tasks`` are its
+        to wait for.
         """
         if self.kept:
             for pid in tasks:
@@ -51,7 +58,9 @@ class Remains:
                 yield one
 
     def signal(self, number: int, tasks: Collection[int] = ()) -> None:
-        """Send a signal, and SIGCONT after it, to each that has no parent of its own and got none yet; ``tasks`` are running tasks."""
+        """Send a signal, and SIGCONT after it, to each that has no parent of its own and got none
+        yet; ``tasks`` are running tasks.
+        """
         if self.kept or not has_children():
             return
         for pid in children().keys() - self._told - set(tasks):
@@ -61,9 +70,10 @@ class Remains:
                 os.kill(pid, signal.SIGCONT)
 
     def finish(self, loop: Loop, ended_by: Callable[[], int]) -> bool:
-        """End them all, the tasks having ended; return False if some could not be killed in time.
+        """End them all, the tasks having ended; returns False if some could not be killed in time.
 
-        ``ended_by`` returns the signal that the job was told to end with, 0 for none: it gives them until SIGKILL comes.
+        ``ended_by`` returns the signal that the job was told to end with, 0 for none: it gives
+        them until SIGKILL comes.
         """
         if self.kept:
             return True

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
-from broker.subprocess.launch import Command, exit_code, launch, signal_group
+from broker.subprocess.launch import Command, launch, signal_group
+from flux.waitstatus import exit_code_of, signal_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class TaskInfo(TypedDict):
+    """What the ``shell.task-exit`` event and initrc scripts know of a task, by its state."""
+
+    localid: int
+    rank: int
+    state: str
+    pid: NotRequired[int]
+    wait_status: NotRequired[int]
+    signaled: NotRequired[int]
+    exitcode: NotRequired[int]
 
 
 @dataclass(slots=True, eq=False)
-class Task:
+class ShellTask:
     """A task before, while and after it runs.
 
-    Attributes:
-        rank: task rank in the job; `localid` its index in this shell.
-        fds: pairs of (descriptor here, descriptor in the task); plugins add to it in ``task.init`` and close theirs in ``task.fork``.
-        own_group: whether the task leads a process group of its own (it does not with option ``nosetpgrp``).
-        tty: path of a terminal that becomes stdin, stdout and stderr.
-        holds: open output streams; a task is complete once it exited and none is left.
-        status: wait status, None while it runs.
+    ``rank`` is its rank in the job, ``localid`` its index in this shell. ``fds`` are pairs of a
+    descriptor here and one in the task; plugins add to it in ``task.init`` and close theirs in
+    ``task.fork``. ``tty`` is the path of a terminal that becomes stdin, stdout and stderr. The task
+    leads a process group of its own if ``own_group``, which the option ``nosetpgrp`` prevents.
+    ``holds`` counts open output streams: a task is complete once it has exited and none is left.
+    ``status`` is its wait status, None while it runs.
     """
 
     rank: int
@@ -46,19 +60,15 @@ class Task:
     @property
     def exitcode(self) -> int:
         """Exit code, or 128 plus the signal; only after the exit."""
-        return exit_code(self.status or 0)
+        return exit_code_of(self.status or 0)
 
     @property
     def signaled(self) -> int:
         """The signal that ended the task, 0 for none."""
-        return (
-            os.WTERMSIG(self.status)
-            if self.status is not None and os.WIFSIGNALED(self.status)
-            else 0
-        )
+        return signal_of(self.status or 0)
 
     def start(self, before_exec: Callable[[], None] | None = None) -> None:
-        """Start the process; raise OSError when the command cannot be executed."""
+        """Start the process; raises OSError if the command cannot be executed."""
         command = Command(
             self.argv,
             self.env,
@@ -71,7 +81,9 @@ class Task:
         self.pid = launch(command)
 
     def kill(self, number: int) -> None:
-        """Send a signal to the task's process group, or to the task alone when it shares the shell's group."""
+        """Send a signal to the task's process group, or to the task alone if it shares the shell's
+        group.
+        """
         if not self.pid or self.status is not None:
             return
         if self.own_group or self.tty is not None:
@@ -80,15 +92,13 @@ class Task:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
-    def info(self) -> dict[str, Any]:
-        """Return what the ``shell.task-exit`` event and initrc scripts know of the task."""
-        info: dict[str, Any] = {"localid": self.localid, "rank": self.rank, "state": self.state}
+    def info(self) -> TaskInfo:
+        """Return what is known of the task."""
+        info: TaskInfo = {"localid": self.localid, "rank": self.rank, "state": self.state}
         if self.pid:
             info["pid"] = self.pid
         if self.status is not None:
-            info |= {
-                "wait_status": self.status,
-                "signaled": self.signaled,
-                "exitcode": self.exitcode,
-            }
+            info["wait_status"] = self.status
+            info["signaled"] = self.signaled
+            info["exitcode"] = self.exitcode
         return info

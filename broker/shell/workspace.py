@@ -10,11 +10,11 @@ from broker.shell.levels import ERROR, ShellFatal
 from flux.job.JobID import id_encode
 
 if TYPE_CHECKING:
-    from broker.shell.shell import Shell
+    from broker.shell.context import ShellContext
 
 
-def enter_directory(shell: Shell) -> None:
-    """Change to the directory the job asked for; when there is none, say so and run in /tmp."""
+def enter_directory(shell: ShellContext) -> None:
+    """Change to the directory the job asked for; if it does not exist, say so and run in /tmp."""
     cwd = shell.info.system.get("cwd")
     if not cwd:
         return
@@ -28,11 +28,11 @@ def enter_directory(shell: Shell) -> None:
         os.chdir("/tmp")
 
 
-def make_tmpdir(shell: Shell) -> str:
-    """Create the directory of FLUX_JOB_TMPDIR and return its path; the name holds the job id, so that it tells whose it is.
+def make_tmpdir(shell: ShellContext) -> str:
+    """Create the directory of FLUX_JOB_TMPDIR and return its path; the name holds the job id, so
+    that it tells whose it is.
 
-    Raises:
-        ShellFatal: it cannot be created.
+    Raises ShellFatal if it cannot be created.
     """
     base = shell.rundir or os.environ.get("TMPDIR", "/tmp")
     name = f"jobtmp-{shell.rank}-{id_encode(shell.info.id)}"
@@ -49,7 +49,7 @@ def make_tmpdir(shell: Shell) -> str:
 
 
 def remove_tmpdir(path: str) -> None:
-    """Remove the directory at `path`, if it is one, with what the tasks left in it."""
+    """Remove the directory at ``path``, unless that is "", with what the tasks left in it."""
     if not path:
         return
     with suppress(OSError):

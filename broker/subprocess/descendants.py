@@ -1,7 +1,9 @@
-"""Processes that outlive their parents: whose children they become, and how everything below a process is ended (prctl(2)).
+"""Processes that outlive their parents: whose children they become, and how everything below a
+process is ended (prctl(2)).
 
-A process whose parent ends becomes the child of the nearest ancestor that is a *subreaper*. Job shells, brokers and
-``flux start`` are ones, so that a task which forks twice and calls setsid stays below the process that answers for it.
+A process whose parent ends becomes the child of the nearest ancestor that is a *subreaper*. Job
+shells, brokers and ``flux start`` are ones, so that a task which forks twice and calls setsid stays
+below the process that answers for it.
 """
 
 from __future__ import annotations
@@ -11,13 +13,18 @@ import errno
 import os
 import signal
 import time
-from collections.abc import Callable, Collection
 from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
 
 _SET_PDEATHSIG = 1
 _SET_CHILD_SUBREAPER = 36
 PATIENCE = 2.0
-"""Seconds that killed processes get to disappear; one in an uninterruptible wait of the kernel may take longer."""
+"""Seconds that killed processes get to disappear; one in an uninterruptible wait of the kernel may
+take longer.
+"""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -34,14 +41,18 @@ def become_subreaper() -> None:
 
 
 def signal_with_parent(number: int, parent: int) -> None:
-    """Get signal ``number`` when the parent, which has to be the process ``parent``, ends; now if it has ended."""
+    """Get signal ``number`` when the parent, which has to be the process ``parent``, ends; now if
+    it has ended.
+    """
     _prctl(_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         os.kill(os.getpid(), number)
 
 
 def kill_with(parent: int) -> Callable[[], None]:
-    """Return what a forked child calls before its exec to be killed when ``parent`` ends; a process it starts is not."""
+    """Return what a forked child calls before its exec to be killed when ``parent`` ends; a process
+    it starts is not.
+    """
     return lambda: signal_with_parent(signal.SIGKILL, parent)
 
 
@@ -110,13 +121,17 @@ def reap(known: Collection[int] = ()) -> None:
 
 
 class Orphans:
-    """Reaps the children that a subreaper did not start itself; those that it did have somebody who waits for them."""
+    """Reaps the children that a subreaper did not start itself; those that it did have somebody who
+    waits for them.
+    """
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
 
     def reap(self) -> None:
-        """Wait for the ended children that had ended at the call before: nobody else does. To be called every few seconds."""
+        """Wait for the ended children that had ended at the call before: nobody else does. To be
+        called every few seconds.
+        """
         ended = {pid for pid, state in children().items() if state == "Z"}
         for pid in ended & self._seen:
             with suppress(ChildProcessError):
@@ -125,10 +140,11 @@ class Orphans:
 
 
 def end_descendants(spared: Collection[int] = (), patience: float = PATIENCE) -> bool:
-    """Kill everything below this subreaper and wait for it; return False if something is left after ``patience`` seconds.
+    """Kill everything below this subreaper and wait for it; returns False if something is left
+    after ``patience`` seconds.
 
-    The children in ``spared`` and what is below them are left alone. Rounds are needed, because what is killed may have
-    forked meanwhile and leaves its children to this process.
+    The children in ``spared`` and what is below them are left alone. Rounds are needed, because
+    what is killed may have forked meanwhile and leaves its children to this process.
     """
     deadline = time.monotonic() + patience
     pause = 0.001
@@ -160,7 +176,8 @@ def _below(roots: list[int]) -> list[int]:
 
 
 def kill_descendants(pid: int, *, itself: bool = True) -> int:
-    """Send SIGKILL to the process ``pid``, its session and all their descendants, return how many there were.
+    """Send SIGKILL to the process ``pid``, its session and all their descendants; returns how many
+    there were.
 
     With ``itself`` false the process itself is spared.
     """
@@ -177,9 +194,8 @@ def kill_descendants(pid: int, *, itself: bool = True) -> int:
     doomed &= processes.keys()
     if not itself:
         doomed.discard(pid)
-    for one in sorted(
-        doomed, key=lambda each: each != pid
-    ):  # first the one that might react to its children's ends
+    # First the one that might react to its children's ends.
+    for one in sorted(doomed, key=lambda each: each != pid):
         with suppress(ProcessLookupError, PermissionError):
             os.kill(one, signal.SIGKILL)
     return len(doomed)

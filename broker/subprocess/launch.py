@@ -1,7 +1,8 @@
 """The one place that starts a child process.
 
-`launch` uses posix_spawn, which shares the parent's memory until the exec and so costs the same for a small and a large
-parent. A caller that needs to run code between fork and exec gives `before_exec` and pays for a real fork.
+`launch` uses posix_spawn, which shares the parent's memory until the exec and so costs the same for
+a small and a large parent. A caller that needs to run code between fork and exec gives
+``before_exec`` and pays for a real fork.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ import errno
 import os
 import signal
 import struct
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, TypedDict
 
-_RESET = [
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_RESET: Final = [
     signal.SIGPIPE,
     signal.SIGHUP,
     signal.SIGINT,
@@ -22,22 +26,20 @@ _RESET = [
     signal.SIGCHLD,
     signal.SIGXFSZ,
 ]
-_STATUS = struct.Struct("=i")
+_STATUS: Final = struct.Struct("=i")
 
 
 @dataclass(slots=True)
 class Command:
     """What to start.
 
-    Attributes:
-        argv: program and arguments; a program without ``/`` is searched in PATH of `env`.
-        env: the complete environment.
-        fds: pairs (descriptor in the parent, descriptor in the child); everything else is closed on exec.
-        cwd: directory to change to; when it does not exist the child runs in /tmp.
-        new_session: setsid, for a controlling terminal; otherwise the child leads a process group of its own.
-        tty: path of a terminal opened as stdin, stdout and stderr and made the controlling terminal.
-        process_group: 0 for a group of its own, None to stay in the parent's.
-        before_exec: called in the child just before exec.
+    ``argv`` is the program and its arguments; a program without ``/`` is searched in PATH of
+    ``env``, the complete environment. ``fds`` are pairs of a descriptor in the parent and one in
+    the child; all others are closed on exec. If the directory ``cwd`` does not exist the child runs
+    in /tmp. ``tty`` is the path of a terminal that becomes stdin, stdout and stderr; with
+    ``new_session`` (setsid) it is the controlling one. Without a new session the child joins
+    ``process_group``: 0 for a group of its own, None for the parent's. ``before_exec`` is called in
+    the child just before exec.
     """
 
     argv: Sequence[str]
@@ -51,10 +53,9 @@ class Command:
 
 
 def find_program(name: str, env: Mapping[str, str]) -> str:
-    """Return the path of the program `name`, searched in PATH of `env`.
+    """Return the path of the program ``name``, searched in PATH of ``env``.
 
-    Raises:
-        OSError: ENOENT, or EACCES when only files that cannot be executed were found.
+    Raises OSError: ENOENT, or EACCES if only files that cannot be executed were found.
     """
     if "/" in name:
         return name
@@ -68,18 +69,25 @@ def find_program(name: str, env: Mapping[str, str]) -> str:
     raise OSError(code, os.strerror(code), name)
 
 
+class _Options(TypedDict, total=False):
+    setsigmask: list[int]
+    setsigdef: list[signal.Signals]
+    setsid: bool
+    setpgroup: int
+
+
 def _posix_spawn(command: Command, path: str) -> int:
     actions: list[tuple[int, int, int] | tuple[int, int, str, int, int]] = []
     if command.tty is not None:
         actions.append((os.POSIX_SPAWN_OPEN, 0, command.tty, os.O_RDWR, 0))
         actions += [(os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2)]
     actions += [(os.POSIX_SPAWN_DUP2, source, target) for source, target in command.fds]
-    options: dict[str, object] = {"setsigmask": [], "setsigdef": _RESET}
+    options: _Options = {"setsigmask": [], "setsigdef": _RESET}
     if command.new_session:
         options["setsid"] = True
     elif command.process_group is not None:
         options["setpgroup"] = command.process_group
-    return os.posix_spawn(path, command.argv, command.env, file_actions=actions, **options)  # type: ignore[arg-type]
+    return os.posix_spawn(path, list(command.argv), command.env, file_actions=actions, **options)
 
 
 def _fork_exec(command: Command, path: str) -> int:
@@ -123,12 +131,11 @@ def _become(command: Command) -> None:
 
 
 def launch(command: Command) -> int:
-    """Start `command` and return its pid.
+    """Start ``command`` and return its pid.
 
-    The directory is changed in this process around the start, since posix_spawn cannot do it: callers share one thread.
-
-    Raises:
-        OSError: ENOENT or EACCES when there is no such program or it cannot be executed.
+    The directory is changed in this process around the start, since posix_spawn cannot do it:
+    callers share one thread. Raises OSError(ENOENT) if there is no such program, EACCES if it
+    cannot be executed.
     """
     here = os.open(".", os.O_RDONLY | os.O_DIRECTORY) if command.cwd is not None else -1
     try:
@@ -141,8 +148,8 @@ def launch(command: Command) -> int:
         except OSError as error:
             if error.errno != errno.ENOEXEC:
                 raise
-            script = Command(**{name: getattr(command, name) for name in Command.__slots__})
-            script.argv = ["/bin/sh", path, *command.argv[1:]]
+            # What has no #! line is a script of the shell, as execvp(3) has it.
+            script = replace(command, argv=["/bin/sh", path, *command.argv[1:]])
             return start(script, "/bin/sh")
     finally:
         if here >= 0:
@@ -158,14 +165,9 @@ def _change_directory(path: str) -> None:
 
 
 def signal_group(pid: int, number: int) -> bool:
-    """Send signal `number` to the process group led by `pid`; return False when it is gone."""
+    """Send a signal to the process group led by ``pid``; returns False if it is gone."""
     try:
         os.killpg(pid, number)
     except (ProcessLookupError, PermissionError):
         return False
     return True
-
-
-def exit_code(status: int) -> int:
-    """Return the shell-style exit code of a wait status: the code, or 128 plus the signal."""
-    return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)

@@ -1,21 +1,29 @@
-"""A child process of the broker: pipes on the event loop, output by lines, exit status, signals to its process group."""
+"""A child process of the broker: pipes on the event loop, output by lines, exit status, signals to
+its process group.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from broker.subprocess.descendants import kill_with
 from broker.subprocess.launch import Command, launch, signal_group
 
-READ_SIZE = 65536
-LINE_LIMIT = 65536
-INPUT_LIMIT = 16 * 1024 * 1024
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
-OnOutput = Callable[[str, bytes, bool], None]
-OnExit = Callable[[int], None]
+    OnOutput = Callable[[str, bytes, bool], None]
+    OnExit = Callable[[int], None]
+
+READ_SIZE: Final = 65536
+LINE_LIMIT: Final = 65536
+"""Bytes of a line without end that are kept before they are passed on."""
+INPUT_LIMIT: Final = 16 * 1024 * 1024
+"""Bytes of input that wait for a process to read them."""
 
 
 @dataclass
@@ -26,13 +34,12 @@ class _Pipe:
     partial: bytearray
 
 
-class Process:
+class ChildProcess:
     """A running command.
 
-    Args:
-        on_output: called with (stream, data, eof): whole lines, the rest with or before the end.
-        on_exit: called once with the wait status.
-        on_complete: called once, after the exit and the end of both streams.
+    ``on_output`` is called with (stream, data, eof): whole lines, the rest before the end.
+    ``on_exit`` is called once with the wait status, ``on_complete`` once after the exit and the end
+    of both streams.
     """
 
     def __init__(
@@ -51,7 +58,7 @@ class Process:
         self.status: int | None = None
 
     def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: str | None) -> None:
-        """Start the command; raise OSError (ENOENT, EACCES) when it cannot be executed."""
+        """Start the command; raises OSError (ENOENT, EACCES) if it cannot be executed."""
         stdin_read, stdin = os.pipe()
         stdout, stdout_write = os.pipe()
         stderr, stderr_write = os.pipe()
@@ -116,11 +123,13 @@ class Process:
             self._on_complete()
 
     def write(self, data: bytes, eof: bool = False) -> None:
-        """Send `data` to stdin, then close it with `eof`; raise OSError(ENOSPC) when the process does not read."""
+        """Send ``data`` to stdin, then close it with ``eof``; raises OSError(ENOSPC) if the process
+        does not read.
+        """
         if self._stdin < 0 or self._stdin_eof:
             return
         if len(self._pending) + len(data) > INPUT_LIMIT:
-            raise OSError(28, "the process does not read its input")
+            raise OSError(errno.ENOSPC, "the process does not read its input")
         self._pending += data
         self._stdin_eof = eof
         self._flush()
@@ -146,5 +155,5 @@ class Process:
             self._pending.clear()
 
     def signal(self, number: int) -> bool:
-        """Send a signal to the process group; False when the process has ended."""
+        """Send a signal to the process group; returns False if the process has ended."""
         return self.status is None and signal_group(self.pid, number)

@@ -134,7 +134,6 @@ WAITING: dict[str, frozenset[str]] = {
     "unknown user, any node": frozenset(["broker/services/kvs/service.py"]),
     "the primary namespace": frozenset(
         [
-            "broker/services/job_exec/guest.py",
             "broker/services/kvs/service.py",
             "broker/services/resource/reslog.py",
             "broker/services/sched_simple/service.py",
@@ -148,26 +147,17 @@ WAITING: dict[str, frozenset[str]] = {
     "base64": frozenset(
         [
             "broker/services/resource/reslog.py",
-            "broker/shell/eventlog.py",
         ]
     ),
     "encodings of task I/O": frozenset(
         [
             "broker/services/cron/runner.py",
-            "broker/services/rexec/service.py",
-            "broker/shell/eventlog.py",
             "fluxctl/commands/exec.py",
         ]
     ),
-    "prefixes of the shell's log": frozenset(["broker/shell/levels.py"]),
     "wait statuses": frozenset(
         [
             "broker/services/cron/entry.py",
-            "broker/services/shell_host/service.py",
-            "broker/shell/host.py",
-            "broker/shell/shell.py",
-            "broker/shell/task.py",
-            "broker/subprocess/launch.py",
             "fluxctl/broker_process.py",
             "fluxctl/commands/exec.py",
             "fluxctl/keeper.py",
@@ -176,8 +166,6 @@ WAITING: dict[str, frozenset[str]] = {
     ),
     "numbers of errors": frozenset(
         [
-            "broker/shell/shell.py",
-            "broker/subprocess/process.py",
         ]
     ),
     "the system's words for errors": frozenset(
@@ -196,7 +184,6 @@ WAITING: dict[str, frozenset[str]] = {
             "broker/services/kvs/service.py",
             "broker/services/kvs_watch/service.py",
             "broker/services/kvs_watch/watch.py",
-            "broker/services/rexec/service.py",
         ]
     ),
 }

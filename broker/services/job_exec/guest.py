@@ -1,32 +1,39 @@
-"""Writes a job's guest event logs: to the namespace ``job-<id>`` while it runs, then linked into the primary namespace.
+"""Writes a job's guest event logs: to the namespace ``job-<id>`` while it runs, then linked into
+the primary namespace.
 
-All of a job's writes go through one `GuestLog`, so they keep their order and what comes while a commit is under way shares
-the next one. The namespace is made a moment after the job began: a job that ends before needs none, its logs are written to
-the primary namespace in one commit.
+All of a job's writes go through one `GuestLog`, so they keep their order and what comes while a
+commit is under way shares the next one. The states are those of
+`broker.services.job_exec.guest_state`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Final
 
-from broker.context import Context
+from broker.services.job_exec.guest_state import TRANSITIONS, Cause, GuestState
 from flux import treeobj
 from flux.job.JobID import JobID
-from flux.kvs_txn import Txn
-from flux.wire.message import Message
+from flux.kvs_flags import PRIMARY
+from flux.kvs_txn import Txn, commit_request
 
-KEYS = {"exec": "exec.eventlog", "output": "output", "input": "input"}
-Stored = Callable[[], None]
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Mapping
+
+    from broker.context import Context
+    from flux.wire.message import Message
+
+    Stored = Callable[[], None]
+
+KEYS: Final[Mapping[str, str]] = {"exec": "exec.eventlog", "output": "output", "input": "input"}
 
 
 class GuestLog:
     """The guest event logs of one job.
 
-    Args:
-        delay: seconds that what is to be written may wait for more.
-        opened: called once the namespace can be read, or will not be made because the job has ended.
+    ``delay`` is the seconds that what is to be written may wait for more. ``opened`` is called once
+    the namespace can be read, or will not be made because the job has ended.
     """
 
     def __init__(self, ctx: Context, jobid: int, userid: int, delay: float, opened: Stored) -> None:
@@ -37,125 +44,132 @@ class GuestLog:
         self._namespace = f"job-{jobid}"
         self._guest = f"{JobID(jobid).kvs}.guest"
         self._pending: dict[str, list[str]] = {}
+        # Whom to tell once what is pending is stored, and once the commit under way is done: what
+        # comes meanwhile is only stored by the next one.
         self._stored: list[Stored] = []
-        self._opened = False
-        self._opening = False
-        self._busy = False
-        self._scheduled = False
+        self._covered: list[Stored] = []
         self._rootref = ""
+        self._made = False
         self._closed: Stored | None = None
-        self._timer = ctx.call_later(delay, self._open)
+        self._timer: asyncio.TimerHandle = ctx.call_later(delay, self._step, Cause.DELAY)
+        self.state = GuestState.WAITING
+
+    def append(self, key: str, text: str, stored: Stored | None = None) -> None:
+        """Append event lines to the log ``key`` (see `KEYS`); ``stored`` is called once they are in
+        the KVS.
+        """
+        self._pending.setdefault(key, []).append(text)
+        if stored is not None:
+            self._stored.append(stored)
+        if self.state is GuestState.IDLE:
+            self._step(Cause.TEXT)
+
+    def close(self, done: Stored) -> None:
+        """Write the rest, link the namespace into the primary one and remove it, then call
+        ``done``.
+        """
+        self._closed = done
+        self._timer.cancel()
+        if self.state is GuestState.WAITING:
+            self._on_opened()
+            self._step(Cause.END)
+        elif self.state in (GuestState.IDLE, GuestState.DUE):
+            self._go_on()
 
     def stop(self) -> None:
         """Write nothing any more."""
         self._timer.cancel()
 
-    def _open(self) -> None:
-        """Create the namespace; until then nothing is written."""
+    # States
+
+    def _step(self, cause: Cause) -> None:
+        """Enter the next state and begin what it stands for."""
         if self._ctx.handle.closed:
             return
-        self._opening = True
+        self.state = TRANSITIONS[self.state, cause]
+        match self.state:
+            case GuestState.OPENING:
+                self._make_namespace()
+            case GuestState.DUE:
+                self._timer = self._ctx.call_later(self._delay, self._step, Cause.MORE)
+            case GuestState.WRITING:
+                self._commit(self._namespace, self._take(""), self._committed)
+            case GuestState.LINKING:
+                self._link()
+            case GuestState.ENDED:
+                self._ended()
+            case GuestState.WAITING | GuestState.IDLE:
+                pass
+
+    def _go_on(self) -> None:
+        """Take the next step, nothing being under way: what has come goes before the end."""
+        if self._pending:
+            self._step(Cause.MORE)
+        elif self._closed is not None:
+            self._step(Cause.END)
+        else:
+            self._step(Cause.ALL)
+
+    def _make_namespace(self) -> None:
         payload = {"namespace": self._namespace, "owner": self._userid, "flags": 0}
         self._ctx.handle.post("kvs.namespace-create", payload, self._created, nodeid=0)
 
     def _created(self, msg: Message) -> None:
-        self._opening = False
         if self._ctx.handle.closed:
             return
         if msg.errnum:
             self._failed("namespace-create", msg)
-        self._opened = True
-        self._next()
+        self._made = True
+        self._go_on()
         self._on_opened()
 
-    def append(self, key: str, text: str, stored: Stored | None = None) -> None:
-        """Append event lines to the log `key` (see `KEYS`); `stored` is called once they are in the KVS."""
-        self._pending.setdefault(key, []).append(text)
-        if stored is not None:
-            self._stored.append(stored)
-        if not self._scheduled and self._opened and not self._busy:
-            self._scheduled = True
-            self._ctx.call_later(self._delay, self._flush)
-
-    def close(self, done: Stored) -> None:
-        """Write the rest, link the namespace into the primary one and remove it, then call `done`."""
-        self._closed = done
-        self._timer.cancel()
-        if not self._opened and not self._opening:
-            self._on_opened()
-        if not self._busy and not self._opening:
-            self._next()
-
-    def _flush(self) -> None:
-        self._scheduled = False
-        if not self._busy and not self._ctx.handle.closed:
-            self._next()
-
-    def _next(self) -> None:
-        """Start the next step, nothing being under way."""
-        if not self._opened:
-            self._finish()
-        elif self._pending:
-            self._busy = True
-            self._commit(self._namespace, self._take(""), self._committed)
-        elif self._closed is not None:
-            self._finish()
-
-    def _take(self, prefix: str) -> Txn:
-        txn = Txn()
-        for key, texts in self._pending.items():
-            txn.append(prefix + KEYS[key], "".join(texts))
-        self._pending = {}
-        return txn
-
-    def _commit(self, namespace: str, txn: Txn, done: Callable[[Message], None]) -> None:
-        payload: dict[str, Any] = {"namespace": namespace, "flags": 0, "ops": txn.ops}
-        self._ctx.handle.post("kvs.commit", payload, done)
-
     def _committed(self, msg: Message) -> None:
-        self._busy = False
         if self._ctx.handle.closed:
             return
         if msg.errnum:
             self._failed("commit", msg)
         else:
             self._rootref = msg.json()["rootref"]
-        stored, self._stored = self._stored, []
-        for callback in stored:
+        for callback in self._covered:
             callback()
-        self._next()
+        self._go_on()
 
-    def _finish(self) -> None:
-        """Link the guest directory into the primary namespace."""
-        if self._closed is None:
-            return
-        if self._opened and self._rootref:
+    def _link(self) -> None:
+        """Link the guest directory into the primary namespace, or write it there."""
+        txn = self._take(f"{self._guest}.")
+        if self._rootref:
             txn = Txn().put_treeobj(self._guest, treeobj.dirref(self._rootref))
-        else:
-            txn = self._take(self._guest + ".")
-        self._busy = True
         if txn:
-            self._commit("primary", txn, self._linked)
+            self._commit(PRIMARY, txn, self._linked)
         else:
-            self._done()
+            self._step(Cause.LINKED)
 
     def _linked(self, msg: Message) -> None:
         if self._ctx.handle.closed:
             return
         if msg.errnum:
             self._failed("link", msg)
-        if self._opened:
-            self._ctx.handle.post(
-                "kvs.namespace-remove",
-                {"namespace": self._namespace},
-                lambda _: None,
-                nodeid=0,
-            )
-        self._done()
+        self._step(Cause.LINKED)
 
-    def _done(self) -> None:
+    def _ended(self) -> None:
+        if self._made:
+            payload = {"namespace": self._namespace}
+            self._ctx.handle.post("kvs.namespace-remove", payload, lambda _: None, nodeid=0)
         if self._closed is not None:
             self._closed()
+
+    # Commits
+
+    def _take(self, prefix: str) -> Txn:
+        txn = Txn()
+        for key, texts in self._pending.items():
+            txn.append(prefix + KEYS[key], "".join(texts))
+        self._pending = {}
+        self._covered, self._stored = self._stored, []
+        return txn
+
+    def _commit(self, namespace: str, txn: Txn, done: Callable[[Message], None]) -> None:
+        self._ctx.handle.post("kvs.commit", commit_request(txn.ops, namespace=namespace), done)
 
     def _failed(self, what: str, msg: Message) -> None:
         self._ctx.log.err(f"{self._namespace}: {what}: {msg.text() or os.strerror(msg.errnum)}")

@@ -1,12 +1,17 @@
-"""Simulated jobs (``attributes.system.exec.test`` of the jobspec): the course of a job without processes, for tests of everything else."""
+"""Simulated jobs (``attributes.system.exec.test`` of the jobspec): the course of a job without
+processes, for tests of everything else.
+"""
 
 from __future__ import annotations
 
 import errno
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from flux.duration import parse_fsd
+
+if TYPE_CHECKING:
+    from flux.wire.json import JsonMapping
 
 LONGEST = 1e10
 """Seconds that a simulated job may run; timers have no longer times."""
@@ -18,11 +23,9 @@ PHASES = ("init", "starting", "run")
 class Simulation:
     """What a simulated job does.
 
-    Attributes:
-        run_duration: seconds it runs.
-        wait_status: its wait status at the end.
-        mock_exception: phase in which it fails, "" for never.
-        override: start and finish only come by ``job-exec.override`` requests.
+    It runs for ``run_duration`` seconds and ends with ``wait_status``. ``mock_exception`` is the
+    phase in which it fails, "" for none. With ``override`` start and finish only come by
+    ``job-exec.override`` requests.
     """
 
     run_duration: float
@@ -31,11 +34,10 @@ class Simulation:
     override: bool = False
 
 
-def simulation_of(jobspec: dict[str, Any]) -> Simulation | None:
-    """Return the simulation that `jobspec` asks for, None for a real job.
+def simulation_of(jobspec: JsonMapping) -> Simulation | None:
+    """Return the simulation that ``jobspec`` asks for, None for a real job.
 
-    Raises:
-        OSError: EINVAL when the request is malformed.
+    Raises OSError(EINVAL) if the request is malformed.
     """
     execution = jobspec.get("attributes", {}).get("system", {}).get("exec")
     test = execution.get("test") if isinstance(execution, dict) else None

@@ -1,17 +1,24 @@
-"""What the execution service knows of a running job, without I/O: its shells, their barriers, its end."""
+"""What the execution service knows of a running job, without I/O: its shells, their barriers, its
+end.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from flux.idset import IDset
+
+if TYPE_CHECKING:
+    from flux.wire.json import JsonMapping, JsonObject
 
 KILL_TIMEOUT = 5.0
 
 
-def ranks_of(resources: dict[str, Any]) -> list[int]:
-    """Return the broker ranks of an R version 1 object (RFC 20), sorted; raise ValueError when it is malformed."""
+def ranks_of(resources: JsonMapping) -> list[int]:
+    """Return the broker ranks of an R version 1 object (RFC 20), sorted; raises ValueError if it is
+    malformed.
+    """
     ranks = IDset("")
     try:
         for item in resources["execution"]["R_lite"]:
@@ -21,8 +28,10 @@ def ranks_of(resources: dict[str, Any]) -> list[int]:
     return ranks.expand()
 
 
-def time_limit(jobspec: dict[str, Any], resources: dict[str, Any], now: float) -> float | None:
-    """Return the seconds a job may run from `now`: until R's expiration, else the jobspec's duration, None for no limit."""
+def time_limit(jobspec: JsonMapping, resources: JsonMapping, now: float) -> float | None:
+    """Return the seconds a job may run from ``now``: until R's expiration, otherwise the jobspec's
+    duration, None for no limit.
+    """
     execution = resources.get("execution", {})
     expiration = float(execution.get("expiration") or 0)
     if expiration > 0:
@@ -32,18 +41,18 @@ def time_limit(jobspec: dict[str, Any], resources: dict[str, Any], now: float) -
 
 
 @dataclass
-class Barrier:
-    """A barrier of a job's shells and the data they brought."""
+class Gathering:
+    """The shells that have entered a barrier and the data they brought."""
 
     entered: set[int] = field(default_factory=set)
-    data: dict[str, Any] = field(default_factory=dict)
+    data: JsonObject = field(default_factory=dict)
 
 
-class JobState:
-    """The shells of one job.
+class Shells:
+    """The shells of one job, by their broker ranks in order of shell rank; the first is the leader.
 
-    Args:
-        ranks: broker ranks, in order of shell rank; the first is the leader.
+    ``status`` is the largest wait status so far, ``killed`` the signal that the job is being ended
+    with, 0 for none.
     """
 
     def __init__(self, ranks: list[int]) -> None:
@@ -52,7 +61,7 @@ class JobState:
         self.status = 0
         self.killed = 0
         self.finished = False
-        self._barriers: dict[str, Barrier] = {}
+        self._barriers: dict[str, Gathering] = {}
 
     @property
     def leader(self) -> int:
@@ -60,16 +69,18 @@ class JobState:
         return self.ranks[0]
 
     def exited(self, rank: int, status: int) -> bool:
-        """Take note of a shell's end with wait `status`; True when it was the last."""
+        """Take note of a shell's end with wait ``status``; returns whether it was the last."""
         if rank not in self.running:
             return False
         self.running.discard(rank)
         self.status = max(self.status, status)
         return not self.running
 
-    def enter(self, rank: int, name: str, data: dict[str, Any]) -> dict[str, Any] | None:
-        """Let the shell on `rank` enter the barrier `name`; return the merged data once all are in."""
-        barrier = self._barriers.setdefault(name, Barrier())
+    def enter(self, rank: int, name: str, data: JsonMapping) -> JsonObject | None:
+        """Let the shell on ``rank`` enter the barrier ``name``; returns the merged data once all
+        are in.
+        """
+        barrier = self._barriers.setdefault(name, Gathering())
         barrier.entered.add(rank)
         barrier.data.update(data)
         if len(barrier.entered) < len(self.ranks):

@@ -1,7 +1,9 @@
-"""Service ``broker.rexec`` (every rank): runs commands as children of the broker for `flux exec` (flux-exec(1)).
+"""Service ``broker.rexec`` (every rank): runs commands as children of the broker for ``flux exec``
+(flux-exec(1)).
 
-A request ``broker.rexec`` gets several responses: {type: "start"}, {type: "state", state: 2 running | 3 exited | 1 failed},
-{type: "output", io}, and {type: "complete"} last. A client that goes away takes its processes with it.
+A request ``broker.rexec`` gets several responses: {type: "start"}, {type: "state", state: 2 running
+| 3 exited | 1 failed}, {type: "output", io}, and {type: "complete"} last. A client that goes away
+takes its processes with it.
 """
 
 from __future__ import annotations
@@ -10,15 +12,24 @@ import errno
 import os
 import signal
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from broker.context import Context
 from broker.service import NO_REPLY, Request, Service, request
-from broker.subprocess.process import Process
-from flux.treeobj import b64decode, b64encode
+from broker.subprocess.process import ChildProcess
+from flux.job import io
+from flux.wire.errors import os_error
 from flux.wire.json import loads
 
-FAILED, RUNNING, EXITED = 1, 2, 3
+if TYPE_CHECKING:
+    from broker.context import Context
+    from broker.service import Reply
+    from flux.wire.json import JsonObject
+
+FAILED: Final = 1
+RUNNING: Final = 2
+EXITED: Final = 3
+
+Kind: TypeAlias = Literal["start", "state", "output", "complete"]
 
 
 @dataclass(eq=False)
@@ -26,16 +37,16 @@ class RemoteProcess:
     """A process and the request it was started by."""
 
     request: Request
-    process: Process
+    process: ChildProcess
     argv: list[str]
     streams: frozenset[str]
     rank: int
 
-    def respond(self, kind: str, **fields: Any) -> None:
+    def respond(self, kind: Kind, **fields: object) -> None:
         """Send one response that others follow."""
         self.request.respond_more({"type": kind, "rank": self.rank, **fields})
 
-    def finish(self, kind: str, **fields: Any) -> None:
+    def finish(self, kind: Kind, **fields: object) -> None:
         """Send the last response; a client that asked for a stream is told of its end as well."""
         self.request.respond({"type": kind, "rank": self.rank, **fields})
         if self.request.streaming:
@@ -45,15 +56,8 @@ class RemoteProcess:
         """Pass on output, if the client wants that stream."""
         if stream not in self.streams:
             return
-        io: dict[str, Any] = {"stream": stream, "rank": str(self.rank)}
-        if data:
-            try:
-                io["data"] = data.decode("utf-8")
-            except UnicodeDecodeError:
-                io |= {"encoding": "base64", "data": b64encode(data)}
-        if eof:
-            io["eof"] = True
-        self.respond("output", pid=self.process.pid, io=io)
+        chunk = io.encode(stream, str(self.rank), data, eof)
+        self.respond("output", pid=self.process.pid, io=chunk)
 
 
 class RexecService(Service):
@@ -71,11 +75,11 @@ class RexecService(Service):
         for remote in self.running.values():
             remote.process.signal(signal.SIGKILL)
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> JsonObject:
         return {"processes": len(self.running)}
 
     @request("broker.rexec", absolute=True)
-    def start_process(self, req: Request) -> object:
+    def start_process(self, req: Request) -> Reply:
         """Run the command ``cmd``, a JSON text {cwd, cmdline, env, opts, channels}."""
         try:
             command = loads(req.get("cmd", str))
@@ -95,13 +99,15 @@ class RexecService(Service):
             remote.respond("state", state=EXITED, status=status)
 
         def completed() -> None:
-            if (
-                self.running.get(remote.process.pid) is remote
-            ):  # output may outlive the process and its id be given again
+            # Output may outlive the process, and its id be given again.
+            if self.running.get(remote.process.pid) is remote:
                 del self.running[remote.process.pid]
             remote.finish("complete")
 
-        process = Process(lambda *io: remote.output(*io), exited, completed)
+        def output(stream: str, data: bytes, eof: bool) -> None:
+            remote.output(stream, data, eof)
+
+        process = ChildProcess(output, exited, completed)
         remote = RemoteProcess(req, process, argv, streams, self.ctx.rank)
         self._launch(remote, env, cwd)
         return NO_REPLY
@@ -118,41 +124,31 @@ class RexecService(Service):
         self.running[pid] = remote
         remote.respond("state", pid=pid, state=RUNNING)
         if cwd and not os.path.isdir(cwd):
-            text = (
-                f"Could not change dir to {cwd}: No such file or directory. Going to /tmp instead\n"
-            )
+            why = os.strerror(errno.ENOENT)
+            text = f"Could not change dir to {cwd}: {why}. Going to /tmp instead\n"
             remote.output("stderr", text.encode(), False)
 
     def _find(self, req: Request) -> RemoteProcess:
         remote = self.running.get(req.get("pid", int))
         if remote is None:
-            raise OSError(errno.ENOENT, "No such file or directory")
+            raise os_error(errno.ENOENT)
         return remote
 
     @request("write")
     def write(self, req: Request) -> None:
         """Feed a process: {pid, io: {stream, rank, data?, eof?, encoding?}}."""
         remote = self._find(req)
-        io = req.get("io", dict)
-        try:
-            text = io.get("data", "")
-            data = (
-                b64decode(text)
-                if io.get("encoding") == "base64"
-                else text.encode("utf-8", "surrogateescape")
-            )
-        except (ValueError, AttributeError) as error:
-            raise OSError(errno.EPROTO, "malformed data") from error
-        remote.process.write(data, bool(io.get("eof")))
+        chunk = req.get("io", dict)
+        remote.process.write(io.decode_data(chunk), bool(chunk.get("eof")))
 
     @request("signal")
     def signal(self, req: Request) -> None:
         """Send a signal to a process: {pid, signum}."""
         if not self._find(req).process.signal(req.get("signum", int)):
-            raise OSError(errno.ENOENT, "No such file or directory")
+            raise os_error(errno.ENOENT)
 
     @request("processes")
-    def processes(self, req: Request) -> dict[str, Any]:
+    def processes(self, req: Request) -> Reply:
         """List the running processes."""
         procs = [
             {"pid": pid, "sender": remote.request.sender, "cmdline": remote.argv}
@@ -161,7 +157,7 @@ class RexecService(Service):
         return {"rank": self.ctx.rank, "procs": procs}
 
     @request("broker.disconnect", absolute=True, allow="guest")
-    def client_gone(self, req: Request) -> object:
+    def client_gone(self, req: Request) -> Reply:
         """A client of this broker went away."""
         self.on_disconnect(req.sender)
         return NO_REPLY

@@ -1,4 +1,6 @@
-"""Starts the shell host process, hands it sockets, and starts another one when it has died or does not answer."""
+"""Starts the shell host process, hands it sockets, and starts another one when it has died or does
+not answer.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +10,28 @@ import signal
 import socket
 import sys
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from broker.subprocess.descendants import kill_descendants, process_state
+from broker.subprocess.exits import has_exited
 from broker.subprocess.launch import Command, launch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PACKET = 256
 CHECK_PERIOD = 1.0
 """Seconds between two looks at the host; one that is stopped gets as long to answer a ping."""
 HUNG_AFTER = 10.0
-"""Seconds after which a host that is not stopped, but does not answer, is taken for hung; a loaded machine needs some."""
+"""Seconds after which a host that is not stopped, but does not answer, is taken for hung; a loaded
+machine needs some.
+"""
 END_PATIENCE = 3.0
+"""Seconds that a host gets to end its shells by itself."""
+KILL_PATIENCE = 1.0
+"""Seconds that it gets to disappear when it was killed."""
 STOPPED = frozenset("Tt")
 _BOOT = "import sys; sys.path[:0] = {path!r}; from broker.shell.host import main; main({fd})"
 
@@ -38,10 +49,13 @@ def import_path() -> list[str]:
 
 
 class HostProcess:
-    """The shell host as its broker sees it: started on first use, started again when it died or hangs.
+    """The shell host as its broker sees it: started on first use, started again when it has died or
+    hangs.
 
-    ``on_death`` is called with (job id, pid, wait status) for a shell that was killed, ``on_lost`` with (pid, why) for a host
-    that has been given up. Shells outlive their host; what was not handed to it yet goes to the next one.
+    ``on_death`` is called with (job id, pid, wait status) for a shell that was killed, ``on_lost``
+    with (pid, why) for a host that has been given up. ``has_answered`` says whether the present one
+    has ever shown a sign of life: one that never did is not worth another try. Shells outlive their
+    host; what was not handed to it yet goes to the next one.
     """
 
     def __init__(
@@ -52,11 +66,16 @@ class HostProcess:
         self._control: socket.socket | None = None
         self._waiting: deque[tuple[bytes, socket.socket | None]] = deque()
         self._asked_at: float | None = None
-        self._has_answered = False
+        self.has_answered = False
         self.pid = 0
 
+    @property
+    def running(self) -> bool:
+        """Whether there is a host that has not been found dead."""
+        return self._control is not None
+
     def start(self) -> None:
-        """Start the process if it does not run; raise OSError when that fails."""
+        """Start the process if it does not run; raises OSError if that fails."""
         if self._control is not None:
             return
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -71,15 +90,14 @@ class HostProcess:
             raise
         ours.setblocking(False)
         self._control = ours
-        self._has_answered, self._asked_at = False, None
+        self.has_answered, self._asked_at = False, None
         asyncio.get_running_loop().add_reader(ours, self._readable)
         self.check()
 
     def fork(self, jobid: int, end: socket.socket) -> None:
-        """Have a shell for `jobid` forked with `end` as its socket, which is closed here.
+        """Have a shell for ``jobid`` forked with ``end`` as its socket, which is closed here.
 
-        Raises:
-            OSError: the host cannot be started.
+        Raises OSError if the host cannot be started.
         """
         try:
             self.start()
@@ -90,13 +108,15 @@ class HostProcess:
         self._send()
 
     def kill(self, jobid: int) -> None:
-        """Kill the shells of `jobid` and all their processes at once."""
+        """Kill the shells of ``jobid`` and all their processes at once."""
         if self._control is not None:
             self._waiting.append((f"kill {jobid}".encode(), None))
             self._send()
 
     def _send(self) -> None:
-        """Send what waits, as far as the host takes it; a host that is gone shows in `_readable` and in the shells' sockets."""
+        """Send what waits, as far as the host takes it; a host that is gone shows in `_readable`
+        and in the shells' sockets.
+        """
         control, loop = self._control, asyncio.get_running_loop()
         while self._waiting and control is not None:
             packet, end = self._waiting[0]
@@ -120,7 +140,8 @@ class HostProcess:
         self._waiting.clear()
 
     def _readable(self) -> None:
-        assert self._control is not None
+        if self._control is None:
+            return
         try:
             packet = self._control.recv(PACKET)
         except BlockingIOError:
@@ -130,7 +151,7 @@ class HostProcess:
         if not packet:
             self._lost("has died")
             return
-        self._has_answered, self._asked_at = True, None
+        self.has_answered, self._asked_at = True, None
         if packet != b"pong":
             job, pid, status = (int(word) for word in packet.split())
             self._on_death(job, pid, status)
@@ -138,7 +159,9 @@ class HostProcess:
     # A host that does not answer
 
     def check(self) -> None:
-        """Ask the host for a sign of life, or give it up when the last question was not answered; to be called regularly."""
+        """Ask the host for a sign of life, or give it up if the last question was not answered; to
+        be called regularly.
+        """
         if self._control is None:
             return
         now = asyncio.get_running_loop().time()
@@ -155,14 +178,14 @@ class HostProcess:
 
     def _give_up(self, why: str) -> None:
         """Kill a host: one that came back would not know that another has taken its place."""
-        self._has_answered = True  # its successor may well work
+        self.has_answered = True  # its successor may well work
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         self._lost(why)
 
     def _lost(self, why: str) -> None:
         pid, waiting = self.pid, self._waiting
-        if self._has_answered:
+        if self.has_answered:
             self._waiting = deque(entry for entry in waiting if entry[1] is not None)
         self._close()
         self._reap()
@@ -175,7 +198,7 @@ class HostProcess:
             self._send()
 
     def _close(self) -> None:
-        if not self._has_answered:
+        if not self.has_answered:
             self._forget_waiting()
         if self._control is not None:
             asyncio.get_running_loop().remove_reader(self._control)
@@ -196,13 +219,9 @@ class HostProcess:
             return
         self._close()
         self._forget_waiting()
-        loop = asyncio.get_running_loop()
-        began, killed = loop.time(), False
-        while not self._reap() and loop.time() - began < END_PATIENCE + 1:
-            if not killed and (
-                process_state(self.pid) in STOPPED or loop.time() - began > END_PATIENCE
-            ):
-                killed = True
-                kill_descendants(self.pid)
-            await asyncio.sleep(0.01)
+        patience = 0.0 if process_state(self.pid) in STOPPED else END_PATIENCE
+        if not await has_exited(self.pid, patience):
+            kill_descendants(self.pid)
+            await has_exited(self.pid, KILL_PATIENCE)
+        self._reap()
         self.pid = 0

@@ -1,81 +1,39 @@
-"""Service ``shell-host``: one per rank; runs this rank's part of each job in a shell forked by the shell host.
+"""Service ``shell-host``: one per rank; runs this rank's part of each job in a shell forked by the
+shell host.
 
-A ``shell-host.start`` request streams what the shell says (see `broker.shell.peer`) until the shell is gone. Messages for a shell come
-by ``shell-host.tell``; requests for a job's service, ``<userid>-shell-<jobid>``, are passed to its leader shell.
+A ``shell-host.start`` request streams what the shell says (see `broker.shell.protocol`) until the
+shell is gone. Messages for a shell come by ``shell-host.tell``; requests for a job's service,
+``<userid>-shell-<jobid>``, are passed to its leader shell.
 """
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
+import signal
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Final, assert_never
 
-from broker.context import Context
 from broker.service import NO_REPLY, Request, Service, event, refuse, request
 from broker.services.shell_host.launcher import CHECK_PERIOD, HostProcess
+from broker.services.shell_host.link import ShellLink
+from broker.shell import protocol
 from broker.subprocess.descendants import kill_descendants
-from flux.wire.json import dumps, loads
+from flux.waitstatus import signal_of
+from flux.wire.json import dumps
 from flux.wire.message import NORESPONSE, ROLE_OWNER, STREAMING, Message, response
 
-READ_SIZE = 262144
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.context import Context
+    from broker.service import Reply
+    from flux.wire.json import JsonObject
+
 IDLE_START = 1.0
+"""Seconds after which the shell host is started though no job has come."""
 RETRY_START = 5.0
-LOST = b'{"t":"exit","status":9,"lost":true}'
-
-
-@dataclass(eq=False)
-class ShellLink:
-    """The broker's end of one shell's socket.
-
-    ``pid`` is 0 until the shell has said hello; a shell that is lost before has run nothing, so its job may be given to another
-    one, with the lines of ``unheard``. ``host`` is the process that was asked for the shell.
-    """
-
-    id: int
-    userid: int
-    sock: socket.socket
-    start: Request
-    service: str = ""
-    inbuf: bytearray = field(default_factory=bytearray)
-    outbuf: bytearray = field(default_factory=bytearray)
-    exited: bool = False
-    pid: int = 0
-    host: int = 0
-    may_restart: bool = True
-    unheard: list[bytes] = field(default_factory=list)
-    tag: int = 0
-    requests: dict[int, tuple[Message, Callable[[Message], None]]] = field(default_factory=dict)
-
-    def send(self, line: bytes) -> None:
-        """Send one message, a line without its newline."""
-        if not self.pid:
-            self.unheard.append(line)
-        idle = not self.outbuf
-        self.outbuf += line
-        self.outbuf += b"\n"
-        if idle:
-            self.write()
-
-    def write(self) -> None:
-        """Write what the socket takes; wait for it to take the rest."""
-        loop = asyncio.get_running_loop()
-        try:
-            sent = self.sock.send(self.outbuf)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            self.outbuf.clear()
-            loop.remove_writer(self.sock)
-            return
-        del self.outbuf[:sent]
-        if self.outbuf:
-            loop.add_writer(self.sock, self.write)
-        else:
-            loop.remove_writer(self.sock)
+LOST: Final = protocol.Exit(int(signal.SIGKILL), lost=True)
 
 
 class ShellHostService(Service):
@@ -103,9 +61,8 @@ class ShellHostService(Service):
             self.host.start()
         except OSError as exc:
             if not self._cannot_start:
-                self.ctx.log.err(
-                    f"the shell host cannot be started, which is tried again: {exc.strerror}"
-                )
+                text = "the shell host cannot be started, which is tried again"
+                self.ctx.log.err(f"{text}: {exc.strerror}")
             self._cannot_start = True
             self.ctx.call_later(RETRY_START, self._start_idle)
         else:
@@ -117,7 +74,9 @@ class ShellHostService(Service):
             self.ctx.call_later(CHECK_PERIOD, self._check)
 
     def _host_lost(self, pid: int, why: str) -> None:
-        """The shells go on without their host; jobs that it has not started are given to the next one."""
+        """The shells go on without their host; jobs that it has not started are given to the next
+        one.
+        """
         if not self._stopped:
             self.ctx.log.err(f"the shell host (pid {pid}) {why}; new jobs get another one")
 
@@ -128,21 +87,24 @@ class ShellHostService(Service):
             self._close(link, LOST)
         await self.host.stop()
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> JsonObject:
         return {"shells": len(self.links), "pid": self.host.pid}
 
     @request("start", streaming=True)
-    def start_shell(self, req: Request) -> object:
-        """Start the shell of a job: {id, userid, jobspec, R, leader}; streams the shell's messages."""
+    def start_shell(self, req: Request) -> Reply:
+        """Start the shell of a job {id, userid, jobspec, R, leader}; streams the shell's
+        messages.
+        """
         jobid = req.get("id", int)
         if jobid in self.links:
             raise OSError(errno.EEXIST, f"job {jobid} already has a shell on rank {self.ctx.rank}")
-        link = ShellLink(jobid, req.get("userid", int), self._fork(jobid), req, host=self.host.pid)
+        userid = req.get("userid", int)
+        link = ShellLink(jobid, userid, req, self._said, self._gone)
+        # The job goes as it came: it may be long, and only the shell looks into it.
+        job = (req.raw or b"{}").rstrip(b"\0")
+        link.send(b'{"t":"job","head":' + dumps(self._head()) + b',"job":' + job + b"}")
+        link.connect(self._fork(jobid), self.host.pid)
         self.links[jobid] = link
-        asyncio.get_running_loop().add_reader(link.sock, self._readable, link)
-        link.send(
-            b'{"head":' + dumps(self._head()) + b',"job":' + (req.raw or b"{}").rstrip(b"\0") + b"}"
-        )
         if req.payload.get("leader") == self.ctx.rank:
             link.service = f"{link.userid}-shell-{jobid}"
             self.services[link.service] = link
@@ -150,7 +112,7 @@ class ShellHostService(Service):
         return NO_REPLY
 
     def _fork(self, jobid: int) -> socket.socket:
-        """Have a shell forked and return the socket to it; raise OSError if there can be none."""
+        """Have a shell forked and return the socket to it; raises OSError if that fails."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         try:
@@ -164,7 +126,7 @@ class ShellHostService(Service):
         if msg.errnum:
             self.ctx.log.err(f"service.add: {os.strerror(msg.errnum)} {msg.text()}")
 
-    def _head(self) -> dict[str, Any]:
+    def _head(self) -> JsonObject:
         """Return what this broker adds to a job."""
         attrs = self.ctx.attrs
         level = attrs.get("instance-level") or "0"
@@ -181,7 +143,7 @@ class ShellHostService(Service):
         link = self.links.get(req.get("id", int))
         if link is None:
             raise OSError(errno.ENOENT, "no such shell")
-        link.send(dumps(req.get("msg", dict)))
+        link.tell(protocol.to_shell(req.get("msg", dict)))
 
     @request("kill")
     def kill(self, req: Request) -> None:
@@ -205,7 +167,8 @@ class ShellHostService(Service):
         number = name.removeprefix("shell-")
         link = self.links.get(int(number)) if number.isdigit() else None
         if link is not None and method == "kill":
-            link.send(dumps({"t": "kill", "signum": int((msg.json() or {}).get("signum", 15))}))
+            signum = (msg.json() or {}).get("signum", signal.SIGTERM)
+            link.tell(protocol.Kill(int(signum)))
 
     def on_disconnect(self, sender: str) -> None:
         """A client of a job's service, or the execution service, is gone."""
@@ -220,12 +183,14 @@ class ShellHostService(Service):
         link.requests = {
             tag: entry for tag, entry in link.requests.items() if _sender_of(entry[0]) != sender
         }
-        link.send(dumps({"t": "disconnect", "sender": sender}))
+        link.tell(protocol.ClientGone(sender))
 
     # Requests for the jobs' services
 
     def handle(self, msg: Message, send: Callable[[Message], None]) -> None:
-        """Pass requests for ``<userid>-shell-<jobid>.<method>`` to the shell, the others to this service's handlers."""
+        """Pass requests for ``<userid>-shell-<jobid>.<method>`` to the shell, the others to this
+        service's handlers.
+        """
         service, _, method = (msg.topic or "").partition(".")
         link = self.services.get(service)
         if link is None:
@@ -242,103 +207,83 @@ class ShellHostService(Service):
         except ValueError:
             refuse(msg, send, errno.EPROTO)
             return
-        link.tag += 1
+        tag = link.next_tag()
         if not msg.flags & NORESPONSE:
-            link.requests[link.tag] = (msg, send)
-        body = {
-            "t": "request",
-            "tag": link.tag,
-            "method": method,
-            "payload": payload,
-            "sender": _sender_of(msg),
-        }
-        link.send(dumps(body))
+            link.requests[tag] = (msg, send)
+        link.tell(protocol.ServiceRequest(tag, method, payload, _sender_of(msg)))
 
-    def _respond(self, link: ShellLink, message: dict[str, Any]) -> None:
-        entry = link.requests.get(message["tag"])
-        if entry is None:
+    def _answer(self, link: ShellLink, answer: protocol.ServiceAnswer) -> None:
+        asked = link.requests.get(answer.tag)
+        if asked is None:
             return
-        msg, send = entry
-        errnum = message.get("errnum", 0)
-        if errnum or not msg.flags & STREAMING:
-            del link.requests[message["tag"]]
-        send(
-            response(msg, message.get("text") if errnum else message.get("payload"), errnum=errnum)
-        )
+        msg, send = asked
+        if answer.errnum or not msg.flags & STREAMING:
+            del link.requests[answer.tag]
+        payload = answer.text if answer.errnum else answer.payload
+        send(response(msg, payload, errnum=answer.errnum))
 
     # Messages from shells
 
-    def _readable(self, link: ShellLink) -> None:
+    def _said(self, link: ShellLink, line: bytes) -> None:
+        """Take what a shell says; most of it goes on to the execution service as it came."""
         try:
-            data = link.sock.recv(READ_SIZE)
-        except BlockingIOError:
+            message = protocol.decode_from_shell(line)
+        except OSError as exc:
+            self.ctx.log.err(f"shell of job {link.id}: {exc.strerror}")
+            self._close(link, LOST)
             return
-        except OSError:
-            data = b""
-        if not data:
-            if not self._restart(link):
-                self._close(link, LOST)
-            return
-        link.inbuf += data
-        if b"\n" not in data:
-            return
-        *lines, rest = bytes(link.inbuf).split(b"\n")
-        link.inbuf = bytearray(rest)
-        for line in lines:
-            self._message(link, line)
+        match message:
+            case protocol.Hello(pid):
+                link.heard(pid)
+            case protocol.ServiceAnswer():
+                self._answer(link, message)
+            case protocol.Exit():
+                link.exited = True
+                self._close(link, message)
+            case (
+                protocol.LogEntries()
+                | protocol.EnterBarrier()
+                | protocol.Relay()
+                | protocol.RaiseException()
+            ):
+                link.start.respond(line + b"\0")
+            case _:
+                assert_never(message)
+
+    def _gone(self, link: ShellLink) -> None:
+        """A shell has closed its socket without saying how it ended."""
+        if not self._restart(link):
+            self._close(link, LOST)
 
     def _restart(self, link: ShellLink) -> bool:
-        """Give a job whose shell was lost before it took it up to another one, once; return whether that was done."""
+        """Give a job whose shell was lost before it took it up to another one, once; returns
+        whether that was done.
+        """
         if link.pid or not link.may_restart or self._stopped:
             return False
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(link.sock)
-        loop.remove_writer(link.sock)
         try:
             sock = self._fork(link.id)
         except OSError as exc:
             self.ctx.log.err(f"job {link.id}: no other shell can be started: {exc.strerror}")
             return False
-        link.sock.close()
-        link.sock, link.host, link.may_restart = sock, self.host.pid, False
-        lines, link.unheard = link.unheard, []
-        link.inbuf.clear()
-        link.outbuf.clear()
-        loop.add_reader(sock, self._readable, link)
-        for line in lines:
-            link.send(line)
+        link.may_restart = False
+        link.connect(sock, self.host.pid)
         return True
-
-    def _message(self, link: ShellLink, line: bytes) -> None:
-        if line.startswith(b'{"t":"hello"'):
-            link.pid = int(loads(line)["pid"])
-            link.unheard.clear()
-            return
-        if line.startswith(b'{"t":"response"'):
-            self._respond(link, loads(line))
-            return
-        if line.startswith(b'{"t":"exit"'):
-            link.exited = True
-            self._close(link, line)
-            return
-        link.start.respond(line + b"\0")
 
     def _shell_died(self, jobid: int, pid: int, status: int) -> None:
         link = self.links.get(jobid)
         if link is not None:
-            self.ctx.log.err(
-                f"shell {pid} of job {jobid} was killed by signal {os.WTERMSIG(status)}"
-            )
-            self._close(link, dumps({"t": "exit", "status": status, "lost": True}))
+            signum = signal_of(status)
+            self.ctx.log.err(f"shell {pid} of job {jobid} was killed by signal {signum}")
+            self._close(link, protocol.Exit(status, lost=True))
 
-    def _close(self, link: ShellLink, last: bytes | None) -> None:
-        """End a shell's link: pass on its `last` message, withdraw its service, kill what is left of it."""
+    def _close(self, link: ShellLink, last: protocol.Exit | None) -> None:
+        """End a shell's link: pass on its ``last`` message, withdraw its service, kill what is left
+        of it.
+        """
         if self.links.pop(link.id, None) is None:
             return
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(link.sock)
-        loop.remove_writer(link.sock)
-        link.sock.close()
+        link.close()
         if not link.exited:
             self._kill(link)
         if link.service:
@@ -347,7 +292,7 @@ class ShellHostService(Service):
             for msg, send in link.requests.values():
                 refuse(msg, send, errno.ENOSYS, f"No service matching {msg.topic} is registered")
         if last is not None:
-            link.start.respond(last + b"\0")
+            link.start.respond(protocol.to_object(last))
             link.start.end()
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from broker.shell.plugin import Plugin
+from typing import TYPE_CHECKING
+
 from broker.shell.plugins.affinity import AffinityPlugin
 from broker.shell.plugins.batch import BatchPlugin
 from broker.shell.plugins.doom import DoomPlugin
@@ -13,9 +14,12 @@ from broker.shell.plugins.pmi import PmiPlugin
 from broker.shell.plugins.pty import PtyPlugin
 from broker.shell.plugins.rlimit import RlimitPlugin
 from broker.shell.plugins.tracestop import TraceStopPlugin
-from broker.shell.shell import Shell
 
-BUILTINS: tuple[type[Plugin], ...] = (
+if TYPE_CHECKING:
+    from broker.shell.context import ShellContext
+    from broker.shell.plugin import ShellPlugin
+
+BUILTINS: tuple[type[ShellPlugin], ...] = (
     BatchPlugin,
     PtyPlugin,
     InputPlugin,
@@ -29,7 +33,7 @@ BUILTINS: tuple[type[Plugin], ...] = (
 )
 
 
-def load_builtins(shell: Shell) -> None:
+def load_builtins(shell: ShellContext) -> None:
     """Load the plugins that the job's options call for."""
     for kind in BUILTINS:
         plugin = kind(shell)

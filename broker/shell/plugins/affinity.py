@@ -7,16 +7,18 @@ import os
 from typing import TYPE_CHECKING
 
 from broker.shell.levels import DEBUG, WARNING
-from broker.shell.plugin import Plugin
+from broker.shell.plugin import ShellPlugin
 
 if TYPE_CHECKING:
-    from broker.shell.shell import Shell
-    from broker.shell.task import Task
+    from broker.shell.context import ShellContext
+    from broker.shell.task import ShellTask
 
 
 @functools.cache
 def cpus_of_cores() -> list[frozenset[int]]:
-    """Return the logical CPUs of each physical core of this machine, cores in the order of their first CPU."""
+    """Return the logical CPUs of each physical core of this machine, cores in the order of their
+    first CPU.
+    """
     cores: dict[str, set[int]] = {}
     for cpu in range(os.cpu_count() or 1):
         base = f"/sys/devices/system/cpu/cpu{cpu}/topology/"
@@ -30,7 +32,9 @@ def cpus_of_cores() -> list[frozenset[int]]:
 
 
 def share(cores: list[int], parts: int) -> list[list[int]]:
-    """Divide `cores` into `parts` consecutive groups; with fewer cores than parts, groups share cores."""
+    """Divide ``cores`` into ``parts`` consecutive groups; with fewer cores than parts, groups share
+    cores.
+    """
     if not cores:
         return [[] for _ in range(parts)]
     if len(cores) < parts:
@@ -44,12 +48,12 @@ def share(cores: list[int], parts: int) -> list[list[int]]:
     return groups
 
 
-class AffinityPlugin(Plugin):
+class AffinityPlugin(ShellPlugin):
     """Sets the CPU affinity that each task inherits."""
 
     name = "cpu-affinity"
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: ShellContext) -> None:
         super().__init__(shell)
         self.mode = str(shell.option("cpu-affinity", "on"))
         self._own: set[int] = set()
@@ -71,13 +75,13 @@ class AffinityPlugin(Plugin):
             for group in groups
         ]
 
-    def task_init(self, task: Task) -> None:
+    def task_init(self, task: ShellTask) -> None:
         """Bind this process for the moment of the start; the task inherits it."""
         cpus = self._sets[task.localid]
         if cpus and cpus != self._own:
             self._bind(cpus)
 
-    def task_fork(self, task: Task) -> None:
+    def task_fork(self, task: ShellTask) -> None:
         """Unbind this process again."""
         cpus = self._sets[task.localid]
         if cpus and cpus != self._own:

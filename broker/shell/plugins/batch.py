@@ -1,20 +1,25 @@
-"""A job that carries a batch script runs it as the initial program of an instance of its own (flux-mini(1), batch)."""
+"""A job that carries a batch script runs it as the initial program of an instance of its own
+(flux-mini(1), batch).
+"""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from broker.shell.plugin import Plugin
+from broker.shell.plugin import ShellPlugin
 
 if TYPE_CHECKING:
-    from broker.shell.task import Task
+    from broker.shell.task import ShellTask
+    from flux.wire.json import JsonObject
 
 SCRIPT_MODE = 0o700
 
 
-class BatchPlugin(Plugin):
-    """Writes ``attributes.system.batch.script`` to the job's directory and has the tasks run brokers with it."""
+class BatchPlugin(ShellPlugin):
+    """Writes ``attributes.system.batch.script`` to the job's directory and has the tasks run
+    brokers with it.
+    """
 
     name = "batch"
 
@@ -22,8 +27,9 @@ class BatchPlugin(Plugin):
         return "script" in self._batch
 
     @property
-    def _batch(self) -> dict[str, Any]:
-        return self.shell.info.system.get("batch") or {}
+    def _batch(self) -> JsonObject:
+        batch: JsonObject = self.shell.info.system.get("batch") or {}
+        return batch
 
     def shell_init(self) -> None:
         """Write the script where only the owner reads it; it goes away with the job's directory."""
@@ -33,7 +39,7 @@ class BatchPlugin(Plugin):
         ) as file:
             file.write(self._batch["script"])
 
-    def task_init(self, task: Task) -> None:
+    def task_init(self, task: ShellTask) -> None:
         """The script's arguments are those of the command; the command itself was only its name."""
         options = [str(option) for option in self._batch.get("broker-opts") or ()]
         task.argv = ["flux", "broker", *options, self._path, *task.argv[1:]]

@@ -1,24 +1,29 @@
-"""Ends a job whose first task has exited (options ``exit-timeout`` and ``exit-on-error``), and reports that first exit."""
+"""Ends a job whose first task has exited (options ``exit-timeout`` and ``exit-on-error``), and
+reports that first exit.
+"""
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 from broker.shell.levels import ShellFatal
-from broker.shell.plugin import Plugin
+from broker.shell.plugin import ShellPlugin
 
 if TYPE_CHECKING:
-    from broker.shell.loop import Timer
-    from broker.shell.peer import Message
-    from broker.shell.shell import Shell
-    from broker.shell.task import Task
+    from broker.shell.context import ShellContext
+    from broker.shell.loop import LoopTimer
+    from broker.shell.task import ShellTask
+    from flux.wire.json import JsonObject
 
 DEFAULT_TIMEOUT = "30s"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds of a Flux Standard Duration (RFC 23); raise ValueError for anything else."""
+    """Return the seconds of a Flux Standard Duration (RFC 23); raises ValueError if ``text`` is not
+    one.
+    """
     for unit, factor in _UNITS.items():
         number = text.removesuffix(unit)
         if number != text and number[-1:].isdigit():
@@ -26,18 +31,20 @@ def parse_duration(text: str) -> float:
     return float(text)
 
 
-class DoomPlugin(Plugin):
-    """On the leader: posts ``shell.task-exit`` for the first exit of the job and starts the timer; elsewhere tells the leader."""
+class DoomPlugin(ShellPlugin):
+    """On the leader: posts ``shell.task-exit`` for the first exit of the job and starts the timer;
+    elsewhere tells the leader.
+    """
 
     name = "doom"
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: ShellContext) -> None:
         super().__init__(shell)
         self._seen = False
-        self._timer: Timer | None = None
+        self._timer: LoopTimer | None = None
 
     def shell_init(self) -> None:
-        """Read the options; raise OSError(EINVAL) for a bad duration."""
+        """Read the options; raises OSError(EINVAL) for a bad duration."""
         value = str(self.shell.option("exit-timeout", DEFAULT_TIMEOUT))
         self._label = value
         self._on_error = bool(self.shell.option("exit-on-error"))
@@ -45,26 +52,26 @@ class DoomPlugin(Plugin):
             self._timeout = None if value == "none" else parse_duration(value)
         except ValueError as error:
             raise OSError(
-                22, f"exit-timeout={value} is not a valid Flux Standard Duration"
+                errno.EINVAL, f"exit-timeout={value} is not a valid Flux Standard Duration"
             ) from error
-        self.shell.relays["first-exit"] = self._relayed
+        self.shell.peers.relays["first-exit"] = self._relayed
 
-    def task_exit(self, task: Task) -> None:
+    def task_exit(self, task: ShellTask) -> None:
         """Take note of a local task's exit."""
         if self._seen:
             return
         self._seen = True
         if self.shell.leader:
-            self._first_exit(task.info())
+            self._first_exit(dict(task.info()))
         else:
-            self.shell.relay("leader", "first-exit", info=task.info())
+            self.shell.peers.relay("leader", "first-exit", dict(task.info()))
 
-    def _relayed(self, message: Message) -> None:
+    def _relayed(self, info: JsonObject) -> None:
         if not self._seen:
             self._seen = True
-            self._first_exit(message["info"])
+            self._first_exit(info)
 
-    def _first_exit(self, info: dict[str, int]) -> None:
+    def _first_exit(self, info: JsonObject) -> None:
         shell = self.shell
         shell.event("shell.task-exit", info)
         if self._on_error and info["exitcode"]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from broker.shell.plugin import Plugin
+from broker.shell.plugin import ShellPlugin
 from broker.shell.plugins.affinity import share
 
 if TYPE_CHECKING:
-    from broker.shell.task import Task
+    from broker.shell.task import ShellTask
 
 
-class GpuBindPlugin(Plugin):
+class GpuBindPlugin(ShellPlugin):
     """Limits each task to its GPUs."""
 
     name = "gpubind"
@@ -19,7 +19,7 @@ class GpuBindPlugin(Plugin):
     def wanted(self) -> bool:
         return bool(self.shell.option("gpu-affinity", "on") != "off")
 
-    def task_init(self, task: Task) -> None:
+    def task_init(self, task: ShellTask) -> None:
         """Name the task's GPUs in its environment, -1 for none."""
         gpus = self.shell.me.ids("gpu")
         if self.shell.option("gpu-affinity") == "per-task":

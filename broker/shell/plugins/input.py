@@ -1,26 +1,32 @@
-"""Feeds the tasks' stdin (RFC 24): from requests to ``<service>.stdin``, or from a file (option ``input.stdin.type=file``)."""
+"""Feeds the tasks' stdin (RFC 24): from requests to ``<service>.stdin``, or from a file (option
+``input.stdin.type=file``).
+"""
 
 from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from broker.shell import eventlog
 from broker.shell.jobinfo import decode_idset
 from broker.shell.levels import ERROR
-from broker.shell.plugin import Plugin
+from broker.shell.plugin import ShellPlugin
+from flux.job.io import decode
 
 if TYPE_CHECKING:
-    from broker.shell.peer import Message
-    from broker.shell.shell import Shell
-    from broker.shell.task import Task
+    from collections.abc import Container
+
+    from broker.shell.context import ShellContext
+    from broker.shell.protocol import ServiceRequest
+    from broker.shell.task import ShellTask
+    from flux.wire.json import JsonObject
 
 
 class Feeder:
     """The writing end of one task's stdin, never blocking."""
 
-    def __init__(self, shell: Shell, fd: int) -> None:
+    def __init__(self, shell: ShellContext, fd: int) -> None:
         os.set_blocking(fd, False)
         self._shell = shell
         self._fd = fd
@@ -62,12 +68,12 @@ class Feeder:
             self._pending.clear()
 
 
-class InputPlugin(Plugin):
+class InputPlugin(ShellPlugin):
     """Makes each task's stdin and routes input to it."""
 
     name = "input"
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: ShellContext) -> None:
         super().__init__(shell)
         self._path = ""
         if shell.option("input.stdin.type", "service") == "file":
@@ -76,7 +82,9 @@ class InputPlugin(Plugin):
         self._theirs = -1
 
     def shell_init(self) -> None:
-        """Start the input log and offer the stdin method; raise OSError when the input file cannot be read."""
+        """Start the input log and offer the stdin method; raises OSError if the input file cannot
+        be read.
+        """
         shell = self.shell
         if self._path:
             try:
@@ -87,16 +95,16 @@ class InputPlugin(Plugin):
                 )
                 raise
         else:
-            shell.relays["stdin"] = lambda message: self._feed(message["io"])
+            shell.peers.relays["stdin"] = self._feed
             if shell.leader:
-                shell.methods["stdin"] = self._request
+                shell.peers.methods["stdin"] = self._request
         if shell.leader:
-            shell.append("input", eventlog.input_header())
+            shell.peers.append("input", eventlog.input_header())
             if self._path:
                 context = {"stream": "stdin", "rank": "all", "path": self._path}
-                shell.append("input", eventlog.entry("redirect", context))
+                shell.peers.append("input", eventlog.entry("redirect", context))
 
-    def task_init(self, task: Task) -> None:
+    def task_init(self, task: ShellTask) -> None:
         """Make the task's stdin."""
         if task.tty is not None:
             return
@@ -109,42 +117,42 @@ class InputPlugin(Plugin):
             self._feeders[task.rank] = Feeder(self.shell, ours)
         task.fds.append((self._theirs, 0))
 
-    def task_fork(self, task: Task) -> None:
+    def task_fork(self, task: ShellTask) -> None:
         """The task has its end."""
         if self._theirs >= 0:
             os.close(self._theirs)
             self._theirs = -1
 
-    def task_exit(self, task: Task) -> None:
+    def task_exit(self, task: ShellTask) -> None:
         """Nobody reads any more."""
         feeder = self._feeders.pop(task.rank, None)
         if feeder is not None:
             feeder.close()
 
-    def _request(self, message: Message) -> None:
-        context = message.get("payload") or {}
+    def _request(self, request: ServiceRequest) -> None:
+        context = request.payload if isinstance(request.payload, dict) else {}
         try:
-            eventlog.io_data(context)
-            self._ranks(context["rank"])
-            valid = context["stream"] == "stdin"
-        except (KeyError, TypeError, ValueError):
+            chunk = decode(context)
+            self._ranks(chunk.rank)
+            valid = chunk.stream == "stdin"
+        except (OSError, ValueError):
             valid = False
         if not valid:
-            self.shell.respond(message, errnum=errno.EPROTO)
+            self.shell.peers.respond(request, errnum=errno.EPROTO)
             return
-        self.shell.append("input", eventlog.entry("data", context))
+        self.shell.peers.append("input", eventlog.entry("data", context))
         self._feed(context)
         if self.shell.size > 1:
             for rank in range(1, self.shell.size):
-                self.shell.relay(rank, "stdin", io=context)
-        self.shell.respond(message)
+                self.shell.peers.relay(rank, "stdin", context)
+        self.shell.peers.respond(request)
 
-    def _ranks(self, rank: Any) -> set[int]:
-        return set(range(self.shell.info.ntasks)) if rank == "all" else set(decode_idset(str(rank)))
+    def _ranks(self, rank: str) -> Container[int]:
+        return range(self.shell.info.ntasks) if rank == "all" else set(decode_idset(rank))
 
-    def _feed(self, context: dict[str, Any]) -> None:
-        data, eof = eventlog.io_data(context), bool(context.get("eof"))
-        ranks = self._ranks(context["rank"])
+    def _feed(self, context: JsonObject) -> None:
+        chunk = decode(context)
+        ranks = self._ranks(chunk.rank)
         for rank, feeder in self._feeders.items():
             if rank in ranks:
-                feeder.write(data, eof)
+                feeder.write(chunk.data, chunk.eof)

@@ -1,23 +1,27 @@
-"""Collects the tasks' stdout and stderr (RFC 24): into the KVS, into files, or to the terminal of a standalone shell."""
+"""Collects the tasks' stdout and stderr (RFC 24): into the KVS, into files, or to the terminal of
+a standalone shell.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from broker.shell import eventlog
 from broker.shell.jobinfo import encode_idset
 from broker.shell.levels import DEBUG, ERROR
-from broker.shell.plugin import Plugin
+from broker.shell.plugin import ShellPlugin
+from flux.job.io import decode, encode, labelled
 from flux.job.JobID import JobID
 
 if TYPE_CHECKING:
-    from broker.shell.peer import Message
-    from broker.shell.shell import Shell
-    from broker.shell.task import Task
+    from collections.abc import Callable
+
+    from broker.shell.context import ShellContext
+    from broker.shell.task import ShellTask
+    from flux.wire.json import JsonObject
 
 READ_SIZE = 65536
 KVS, FILE, TERM = "kvs", "file", "term"
@@ -31,12 +35,14 @@ _ENCODINGS: dict[str, Callable[[JobID], str]] = {
 
 
 def render_path(template: str, jobid: int) -> str:
-    """Return `template` with ``{{id}}`` and ``{{id.FORM}}`` (also ``jobid``) replaced; unknown tags stay."""
+    """Return ``template`` with ``{{id}}`` and ``{{id.FORM}}`` (also ``jobid``) replaced; unknown
+    tags stay.
+    """
     identity = JobID(jobid)
     for name in ("id", "jobid"):
         template = template.replace("{{" + name + "}}", _ENCODINGS["f58"](identity))
-        for form, encode in _ENCODINGS.items():
-            template = template.replace("{{" + name + "." + form + "}}", encode(identity))
+        for form, written in _ENCODINGS.items():
+            template = template.replace("{{" + name + "." + form + "}}", written(identity))
     return template
 
 
@@ -51,12 +57,12 @@ class Destination:
     fd: int = -1
 
 
-class OutputPlugin(Plugin):
+class OutputPlugin(ShellPlugin):
     """Reads the tasks' streams line by line and hands them on."""
 
     name = "output"
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: ShellContext) -> None:
         super().__init__(shell)
         self._to = {stream: self._destination(stream) for stream in eventlog.STREAMS}
         self._readers: dict[int, Callable[[], None]] = {}
@@ -76,8 +82,8 @@ class OutputPlugin(Plugin):
     def shell_init(self) -> None:
         """On the leader: open the files and start the log."""
         shell = self.shell
-        shell.relays["output"] = self._relayed
-        shell.on_drained.append(self._resume)
+        shell.peers.relays["output"] = self._relayed
+        shell.peers.on_drained.append(self._resume)
         if not shell.leader:
             return
         self._open_files()
@@ -90,7 +96,8 @@ class OutputPlugin(Plugin):
                 ranks = encode_idset(list(range(shell.info.ntasks)))
                 context = {"stream": stream, "rank": ranks, "path": to.path}
                 redirects.append(eventlog.entry("redirect", context))
-        shell.prepend("output", eventlog.output_header(shell.info.ntasks) + "".join(redirects))
+        header = eventlog.output_header(shell.info.ntasks)
+        shell.peers.prepend("output", header + "".join(redirects))
 
     def _open_files(self) -> None:
         mode = os.O_APPEND if self.shell.option("output.mode") == "append" else os.O_TRUNC
@@ -109,7 +116,7 @@ class OutputPlugin(Plugin):
                 raise
             to.fd = opened[to.path]
 
-    def task_init(self, task: Task) -> None:
+    def task_init(self, task: ShellTask) -> None:
         """Make the task's pipes."""
         if task.tty is not None:
             return
@@ -121,14 +128,14 @@ class OutputPlugin(Plugin):
             self._theirs.setdefault(task.localid, []).append(theirs)
             self._readers[ours] = self._reader(ours, task, stream)
 
-    def task_fork(self, task: Task) -> None:
+    def task_fork(self, task: ShellTask) -> None:
         """The task has its ends: read ours."""
         for fd in self._theirs.pop(task.localid, ()):
             os.close(fd)
         for fd, reader in reversed(self._readers.items()):
             self.shell.loop.add_reader(fd, reader)
 
-    def _reader(self, fd: int, task: Task, stream: str) -> Callable[[], None]:
+    def _reader(self, fd: int, task: ShellTask, stream: str) -> Callable[[], None]:
         lines = eventlog.LineBuffer(self._to[stream].unbuffered)
         rank = str(task.rank)
 
@@ -146,7 +153,7 @@ class OutputPlugin(Plugin):
                 os.close(fd)
                 task.holds -= 1
                 self._deliver(stream, rank, b"", eof=True)
-            elif self.shell.congested and not self._paused:
+            elif self.shell.peers.congested and not self._paused:
                 self._pause()
 
         return readable
@@ -165,9 +172,8 @@ class OutputPlugin(Plugin):
     def _deliver(self, stream: str, rank: str, data: bytes, eof: bool = False) -> None:
         to = self._to[stream]
         if to.kind == KVS:
-            self.shell.append(
-                "output", eventlog.entry("data", eventlog.io_context(stream, rank, data, eof))
-            )
+            chunk = encode(stream, rank, data, eof)
+            self.shell.peers.append("output", eventlog.entry("data", chunk))
         elif eof:
             return
         elif to.kind == TERM:
@@ -177,11 +183,11 @@ class OutputPlugin(Plugin):
         elif self.shell.leader:
             self._write(stream, rank, data)
         else:
-            self.shell.relay("leader", "output", io=eventlog.io_context(stream, rank, data))
+            self.shell.peers.relay("leader", "output", dict(encode(stream, rank, data)))
 
-    def _relayed(self, message: Message) -> None:
-        context = message["io"]
-        self._write(context["stream"], context["rank"], eventlog.io_data(context))
+    def _relayed(self, chunk: JsonObject) -> None:
+        stream, rank, data, _ = decode(chunk)
+        self._write(stream, rank, data)
 
     def _write(self, stream: str, rank: str, data: bytes) -> None:
         to = self._to[stream]
@@ -197,8 +203,5 @@ class OutputPlugin(Plugin):
 
 
 def _labelled(to: Destination, rank: str, data: bytes) -> bytes:
-    """Return `data` with every line prefixed by its task rank, where the stream asks for it."""
-    if not to.label:
-        return data
-    prefix = rank.encode() + b": "
-    return b"".join(prefix + line for line in data.splitlines(keepends=True))
+    """Return ``data`` with every line prefixed by its task rank, where the stream asks for it."""
+    return labelled(rank, data) if to.label else data

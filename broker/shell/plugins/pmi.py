@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from broker.pmi import Abort, Action, Exchange, PmiServer, ProtocolError, Reply, process_mapping
 from broker.shell.levels import TRACE, WARNING, ShellFatal
-from broker.shell.plugin import Plugin
+from broker.shell.plugin import ShellPlugin
 
 if TYPE_CHECKING:
-    from broker.shell.task import Task
+    from broker.shell.task import ShellTask
 
 PMI_FD = 3
 
 
-class PmiPlugin(Plugin):
+class PmiPlugin(ShellPlugin):
     """Gives each task a socket as descriptor `PMI_FD` and answers on it."""
 
     name = "pmi"
@@ -39,7 +39,7 @@ class PmiPlugin(Plugin):
         self._sockets: dict[int, socket.socket] = {}
         self._remote: dict[int, socket.socket] = {}
 
-    def task_init(self, task: Task) -> None:
+    def task_init(self, task: ShellTask) -> None:
         """Connect the task."""
         ours, theirs = socket.socketpair()
         self._sockets[task.rank] = ours
@@ -51,13 +51,13 @@ class PmiPlugin(Plugin):
             "PMI_SIZE": str(self.shell.info.ntasks),
         }
 
-    def task_fork(self, task: Task) -> None:
+    def task_fork(self, task: ShellTask) -> None:
         """The task has its end now."""
         self._remote.pop(task.rank).close()
         rank = task.rank
         self.shell.loop.add_reader(self._sockets[rank].fileno(), lambda: self._readable(rank))
 
-    def task_exit(self, task: Task) -> None:
+    def task_exit(self, task: ShellTask) -> None:
         """Drop the connection of a task that is gone."""
         self._close(task.rank)
 
@@ -85,7 +85,9 @@ class PmiPlugin(Plugin):
                 self._reply(action)
             elif isinstance(action, Exchange):
                 self._barriers += 1
-                self.shell.exchange(f"pmi-{self._barriers}", dict(action.pairs), self._exchanged)
+                self.shell.peers.exchange(
+                    f"pmi-{self._barriers}", dict(action.pairs), self._exchanged
+                )
             elif isinstance(action, Abort):
                 text = f": {action.message}" if action.message else ""
                 raise ShellFatal(

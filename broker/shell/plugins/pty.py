@@ -1,4 +1,6 @@
-"""Runs the first task on a pseudo terminal (option ``pty``) that clients attach to through ``<service>.terminus.0``."""
+"""Runs the first task on a pseudo terminal (option ``pty``) that clients attach to through
+``<service>.terminus.0``.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +9,39 @@ import fcntl
 import os
 import struct
 import termios
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from broker.shell import eventlog
-from broker.shell.plugin import Plugin
+from broker.shell.plugin import ShellPlugin
+from flux.job import io
 
 if TYPE_CHECKING:
-    from broker.shell.peer import Message
-    from broker.shell.shell import Shell
-    from broker.shell.task import Task
+    from broker.shell.context import ShellContext
+    from broker.shell.protocol import ServiceRequest
+    from broker.shell.task import ShellTask
+    from flux.job.types import IoObject
+    from flux.wire.json import JsonObject
 
-METHOD = "terminus.0"
-BACKLOG = 65536
-GRACE = 2.0
+METHOD: Final = "terminus.0"
+BACKLOG: Final = 65536
+"""Bytes that are kept for the first client."""
+GRACE: Final = 2.0
+"""Seconds that a session with output nobody has seen waits at its end for a client."""
 
 
-def encode_data(data: bytes) -> dict[str, Any]:
+def encode_data(data: bytes) -> JsonObject:
     """Return a data message of the terminal protocol; bytes that are not UTF-8 travel in base64."""
-    context = eventlog.io_context("stdout", "0", data)
-    return {"type": "data", **{key: context[key] for key in ("encoding", "data") if key in context}}
+    return {"type": "data", **io.encode_data(data)}
 
 
-class PtyPlugin(Plugin):
+class PtyPlugin(ShellPlugin):
     """The terminal of task 0 and its clients."""
 
     name = "pty"
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: ShellContext) -> None:
         super().__init__(shell)
-        self._clients: dict[str, Message] = {}
+        self._clients: dict[str, ServiceRequest] = {}
         self._attached = False
         self._backlog = bytearray()
         self._status: int | None = None
@@ -48,26 +54,26 @@ class PtyPlugin(Plugin):
         """Open the terminal and announce its service method."""
         self._master, self._slave = os.openpty()
         os.set_blocking(self._master, False)
-        self.shell.methods[METHOD] = self._request
-        self.shell.disconnects.append(self._disconnected)
+        self.shell.peers.methods[METHOD] = self._request
+        self.shell.peers.disconnects.append(self._disconnected)
         self.shell.init_context["pty"] = METHOD
 
     def _disconnected(self, sender: str) -> None:
         self._clients.pop(sender, None)
 
-    def task_init(self, task: Task) -> None:
+    def task_init(self, task: ShellTask) -> None:
         """Give the first task the terminal."""
         if task.rank == 0:
             task.tty = os.ttyname(self._slave)
             task.holds += 1
 
-    def task_fork(self, task: Task) -> None:
+    def task_fork(self, task: ShellTask) -> None:
         """The task has opened the terminal: read its other side."""
         if task.rank == 0:
             os.close(self._slave)
             self.shell.loop.add_reader(self._master, lambda: self._readable(task))
 
-    def task_exit(self, task: Task) -> None:
+    def task_exit(self, task: ShellTask) -> None:
         """Remember how the session ended."""
         if task.rank == 0:
             self._status = task.status
@@ -80,22 +86,22 @@ class PtyPlugin(Plugin):
             loop.call_later(GRACE, lambda: expired.append(True))
             loop.run_until(lambda: self._attached or bool(expired))
         for request in self._clients.values():
-            self.shell.respond(
+            self.shell.peers.respond(
                 request, {"type": "exit", "message": "session exiting", "status": self._status}
             )
-            self.shell.respond(request, errnum=errno.ENODATA)
+            self.shell.peers.respond(request, errnum=errno.ENODATA)
         self._record(bytes(self._backlog))
 
     def _record(self, data: bytes) -> None:
         if data:
-            self.shell.append(
-                "output", eventlog.entry("data", eventlog.io_context("stdout", "0", data))
-            )
-        eof = {"stream": "stdout", "rank": "0", "eof": True}
-        self.shell.append("output", eventlog.entry("data", eof))
-        self.shell.append("output", eventlog.entry("data", eof | {"stream": "stderr"}))
+            self._append(io.encode("stdout", "0", data))
+        for stream in eventlog.STREAMS:
+            self._append(io.encode(stream, "0", eof=True))
 
-    def _readable(self, task: Task) -> None:
+    def _append(self, chunk: IoObject) -> None:
+        self.shell.peers.append("output", eventlog.entry("data", chunk))
+
+    def _readable(self, task: ShellTask) -> None:
         try:
             data = os.read(self._master, 65536)
         except BlockingIOError:
@@ -112,49 +118,50 @@ class PtyPlugin(Plugin):
             self._backlog += data
             del self._backlog[:-BACKLOG]
         for request in self._clients.values():
-            self.shell.respond(request, encode_data(data))
+            self.shell.peers.respond(request, encode_data(data))
 
-    def _request(self, message: Message) -> None:
-        payload = message.get("payload") or {}
+    def _request(self, request: ServiceRequest) -> None:
+        payload = request.payload if isinstance(request.payload, dict) else {}
         kind = payload.get("type")
         if kind == "attach":
-            self._attach(message, payload)
+            self._attach(request, payload)
         elif kind == "data":
-            self._input(message, payload)
+            self._input(request, payload)
         elif kind == "resize":
             self._resize(payload.get("winsize") or {})
-            self.shell.respond(message)
+            self.shell.peers.respond(request)
         elif kind == "detach":
-            client = self._clients.pop(message["sender"], None)
+            client = self._clients.pop(request.sender, None)
             if client is not None:
-                self.shell.respond(client, {"type": "exit", "message": "detached", "status": 0})
-                self.shell.respond(client, errnum=errno.ENODATA)
-            self.shell.respond(message)
+                end = {"type": "exit", "message": "detached", "status": 0}
+                self.shell.peers.respond(client, end)
+                self.shell.peers.respond(client, errnum=errno.ENODATA)
+            self.shell.peers.respond(request)
         else:
-            self.shell.respond(message, errnum=errno.EPROTO)
+            self.shell.peers.respond(request, errnum=errno.EPROTO)
 
-    def _attach(self, message: Message, payload: dict[str, Any]) -> None:
+    def _attach(self, request: ServiceRequest, payload: JsonObject) -> None:
         self._resize(payload.get("winsize") or {})
-        self._clients[message["sender"]] = message
-        self.shell.respond(message, {"type": "attach"})
+        self._clients[request.sender] = request
+        self.shell.peers.respond(request, {"type": "attach"})
         if self._backlog:
-            self.shell.respond(message, encode_data(bytes(self._backlog)))
+            self.shell.peers.respond(request, encode_data(bytes(self._backlog)))
             self._backlog.clear()
         self._attached = True
 
-    def _input(self, message: Message, payload: dict[str, Any]) -> None:
+    def _input(self, request: ServiceRequest, payload: JsonObject) -> None:
         try:
-            data = eventlog.io_data(payload)
-        except ValueError:
-            self.shell.respond(message, errnum=errno.EPROTO)
+            data = io.decode_data(payload)
+        except OSError:
+            self.shell.peers.respond(request, errnum=errno.EPROTO)
             return
         if self._master >= 0 and data:
             os.set_blocking(self._master, True)
             os.write(self._master, data)
             os.set_blocking(self._master, False)
-        self.shell.respond(message)
+        self.shell.peers.respond(request)
 
-    def _resize(self, size: dict[str, Any]) -> None:
+    def _resize(self, size: JsonObject) -> None:
         if self._master >= 0 and "rows" in size and "cols" in size:
             rows, cols = (int(size[key]) & 0xFFFF for key in ("rows", "cols"))
             fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))

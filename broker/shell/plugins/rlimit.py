@@ -1,4 +1,6 @@
-"""Applies the resource limits of the option ``rlimit`` to the tasks: names of setrlimit(2) in lower case, -1 for unlimited."""
+"""Applies the resource limits of the option ``rlimit`` to the tasks: names of setrlimit(2) in lower
+case, -1 for unlimited.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +8,13 @@ import resource
 from typing import TYPE_CHECKING
 
 from broker.shell.levels import ERROR
-from broker.shell.plugin import Plugin
+from broker.shell.plugin import ShellPlugin
 
 if TYPE_CHECKING:
-    from broker.shell.task import Task
+    from broker.shell.task import ShellTask
 
 
-class RlimitPlugin(Plugin):
+class RlimitPlugin(ShellPlugin):
     """Sets soft limits of each task."""
 
     name = "rlimit"
@@ -20,9 +22,10 @@ class RlimitPlugin(Plugin):
     def wanted(self) -> bool:
         return isinstance(self.shell.option("rlimit"), dict)
 
-    def task_exec(self, task: Task) -> None:
+    def task_exec(self, task: ShellTask) -> None:
         """In the task: set the soft limits, as far as the hard limits allow."""
-        for name, value in self.shell.option("rlimit").items():
+        limits = self.shell.option("rlimit")
+        for name, value in limits.items() if isinstance(limits, dict) else ():
             number = getattr(resource, f"RLIMIT_{name.upper()}", None)
             if number is None:
                 self.shell.log(ERROR, f"invalid limit: {name}", self.name)

@@ -6,16 +6,18 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from broker.shell.plugin import Plugin
+from broker.shell.plugin import ShellPlugin
 
 if TYPE_CHECKING:
-    from broker.shell.task import Task
+    from broker.shell.task import ShellTask
 
 PTRACE_TRACEME, PTRACE_DETACH = 0, 17
 
 
-class TraceStopPlugin(Plugin):
-    """Has each task traced by the shell until it has stopped at exec; then it waits, stopped, for SIGCONT or a debugger."""
+class TraceStopPlugin(ShellPlugin):
+    """Has each task traced by the shell until it has stopped at exec; then it waits, stopped, for
+    SIGCONT or a debugger.
+    """
 
     name = "tracestop"
 
@@ -26,7 +28,7 @@ class TraceStopPlugin(Plugin):
         """Hear of tasks that stop."""
         self.shell.on_stopped.append(self._stopped)
 
-    def task_exec(self, task: Task) -> None:
+    def task_exec(self, task: ShellTask) -> None:
         """In the task: ask to be traced."""
         ptrace(PTRACE_TRACEME, 0, 0)
 
@@ -35,7 +37,7 @@ class TraceStopPlugin(Plugin):
 
 
 def ptrace(request: int, pid: int, data: int) -> None:
-    """Call ptrace(2); raise OSError when it fails."""
+    """Call ptrace(2); raises OSError if it fails."""
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import pathlib
 import stat
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
+from broker.shell.context import ShellContext
 from broker.shell.jobinfo import parse_job
 from broker.shell.plugins.batch import BatchPlugin
-from broker.shell.shell import Shell
-from broker.shell.task import Task
+from broker.shell.task import ShellTask
 
 
 def jobspec(options: dict[str, Any], **system: Any) -> dict[str, Any]:
@@ -54,8 +53,10 @@ def test_the_tasks_run_brokers_with_the_script(tmp_path: pathlib.Path) -> None:
     info = parse_job(
         1, 0, jobspec({"per-resource": {"type": "node"}}, batch=batch), resources("0-1")
     )
-    plugin = BatchPlugin(cast(Shell, SimpleNamespace(info=info, tmpdir=str(tmp_path))))
-    task = Task(0, 0, info.command, {})
+    shell = ShellContext(info, 0)
+    shell.tmpdir = str(tmp_path)
+    plugin = BatchPlugin(shell)
+    task = ShellTask(0, 0, info.command, {})
     assert plugin.wanted()
     plugin.shell_init()
     plugin.task_init(task)
@@ -65,6 +66,6 @@ def test_the_tasks_run_brokers_with_the_script(tmp_path: pathlib.Path) -> None:
     assert stat.S_IMODE(os.stat(script).st_mode) == 0o700
 
 
-def test_other_jobs_are_left_alone(tmp_path: pathlib.Path) -> None:
+def test_other_jobs_are_left_alone() -> None:
     info = parse_job(1, 0, jobspec({}), resources("0-1"))
-    assert not BatchPlugin(cast(Shell, SimpleNamespace(info=info, tmpdir=str(tmp_path)))).wanted()
+    assert not BatchPlugin(ShellContext(info, 0)).wanted()

@@ -1,8 +1,7 @@
-"""Standard I/O events (RFC 24) and the line buffer in front of them."""
+"""LogEntries of guest event logs and the line buffer in front of them."""
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,8 +10,6 @@ from broker.shell.eventlog import (
     LineBuffer,
     entry,
     input_header,
-    io_context,
-    io_data,
     output_header,
 )
 from flux.wire.json import loads
@@ -35,19 +32,6 @@ def test_an_event_is_one_line_without_an_empty_context() -> None:
     assert entry("a", {"x": "\n"}, 2.0).count("\n") == 1
 
 
-@given(st.binary())
-def test_any_bytes_survive(data: bytes) -> None:
-    assert io_data(io_context("stdout", "0", data)) == data
-
-
-@pytest.mark.parametrize(
-    "context", [{"data": 1}, {"data": "*", "encoding": "base64"}, {"data": None}]
-)
-def test_malformed_data(context: dict[str, object]) -> None:
-    with pytest.raises(ValueError):
-        io_data(context)
-
-
 @given(st.lists(st.binary(max_size=300), max_size=40))
 def test_lines_keep_every_byte_and_end_at_newlines(pieces: list[bytes]) -> None:
     buffer = LineBuffer()
@@ -66,7 +50,8 @@ def test_few_lines_are_events_of_their_own() -> None:
 def test_many_lines_are_joined_into_bounded_chunks() -> None:
     text = b"".join(b"%d\n" % n for n in range(20000))
     out = LineBuffer().feed(text)
-    assert b"".join(out) == text and len(out) < 20
+    assert b"".join(out) == text
+    assert len(out) < 20
     assert all(len(chunk) <= COALESCE_BYTES and chunk.endswith(b"\n") for chunk in out)
 
 

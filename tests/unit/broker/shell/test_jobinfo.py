@@ -84,7 +84,8 @@ def test_a_job_over_two_ranks() -> None:
         (1, 0, 2),
         (3, 2, 2),
     ]
-    assert info.ranks[0].ids("core") == [2, 3] and info.ranks[0].ids("gpu") == []
+    assert info.ranks[0].ids("core") == [2, 3]
+    assert info.ranks[0].ids("gpu") == []
     assert (info.ntasks, info.service) == (4, "0-shell-1")
 
 
@@ -99,7 +100,8 @@ def test_options_and_a_command_in_one_string() -> None:
     )
     spec["tasks"][0]["command"] = "echo $A"
     info = parse_job(1, 0, spec, allocation(r0="0"))
-    assert info.options == {"verbose": 2} and info.environment == {"A": "b"}
+    assert info.options == {"verbose": 2}
+    assert info.environment == {"A": "b"}
     assert info.command == ["/bin/sh", "-c", "echo $A"]
 
 
@@ -128,11 +130,9 @@ def test_every_slot_gets_its_tasks(cores: list[int], per_slot: int, data: st.Dat
 @given(st.integers(1, 500), st.integers(1, 20))
 def test_a_total_is_spread_evenly(total: int, nodes: int) -> None:
     tasks = distribute({"total": total}, Slots(nodes, 1, 1), [1] * nodes)
-    assert (
-        sum(tasks) == total
-        and max(tasks) - min(tasks) <= 1
-        and tasks == sorted(tasks, reverse=True)
-    )
+    assert sum(tasks) == total
+    assert max(tasks) - min(tasks) <= 1
+    assert tasks == sorted(tasks, reverse=True)
 
 
 @given(st.sets(st.integers(0, 200)))

@@ -1,20 +1,25 @@
-"""The shell's event loop and the peer on it."""
+"""The shell's event loop and the broker on it."""
 
 from __future__ import annotations
 
 import os
 import socket
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from broker.shell.loop import Loop
-from broker.shell.peer import SocketPeer
-from flux.wire.json import dumps, loads
+from broker.shell.peer import BrokerPeer
+from broker.shell.protocol import Kill, LogEntries, StartJob, ToShell
+from flux.wire.json import loads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def test_timers_fire_in_order_and_can_be_cancelled() -> None:
-    loop, seen = Loop(), []
+    loop, seen = Loop(), list[str]()
     loop.call_later(0.02, lambda: seen.append("late"))
     loop.call_later(0.0, lambda: seen.append("soon"))
     loop.call_later(0.01, lambda: seen.append("never")).cancel()
@@ -23,7 +28,7 @@ def test_timers_fire_in_order_and_can_be_cancelled() -> None:
 
 
 def test_a_reader_sees_data_and_the_end() -> None:
-    loop, seen = Loop(), []
+    loop, seen = Loop(), list[bytes]()
     read, write = os.pipe()
     loop.add_reader(read, lambda: seen.append(os.read(read, 10)))
     os.write(write, b"x")
@@ -47,32 +52,33 @@ def test_exceptions_end_the_loop() -> None:
 
 
 @pytest.fixture
-def pair() -> tuple[socket.socket, SocketPeer]:
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     ours, theirs = socket.socketpair()
-    with ours:
-        yield ours, SocketPeer(theirs.detach())  # type: ignore[misc]
+    with ours, theirs:
+        yield ours, theirs
 
 
-def test_messages_before_and_after_attach(pair: tuple[socket.socket, SocketPeer]) -> None:
-    broker, peer = pair
-    loop, seen, closed = Loop(), [], []
-    broker.sendall(b'{"t":"job"}\n{"t":"ki')
-    assert peer.receive_first() == {"t": "job"}
-    peer.on_message, peer.on_close = seen.append, lambda: closed.append(True)
-    peer.attach(loop)
-    broker.sendall(b'll"}\n')
+def test_messages_before_and_after_attach(pair: tuple[socket.socket, socket.socket]) -> None:
+    broker, peer = pair[0], BrokerPeer(pair[1].fileno())
+    loop, closed = Loop(), list[bool]()
+    seen: list[ToShell] = []
+    broker.sendall(b'{"t":"job","head":{},"job":{}}\n{"t":"kill","signum":1}\n{"t":"ki')
+    assert peer.receive_first() == StartJob({}, {})
+    peer.attach(loop, seen.append, lambda: closed.append(True))
     loop.run_until(lambda: bool(seen))
+    assert seen == [Kill(1)]
+    broker.sendall(b'll","signum":2,"final":true}\n')
+    loop.run_until(lambda: len(seen) == 2)
     broker.shutdown(socket.SHUT_WR)
     loop.run_until(lambda: bool(closed))
-    assert seen == [{"t": "kill"}]
-    os.close(peer.fd)
+    assert seen[1] == Kill(2, final=True)
 
 
-def test_a_large_message_waits_for_its_reader(pair: tuple[socket.socket, SocketPeer]) -> None:
-    broker, peer = pair
+def test_a_large_message_waits_for_its_reader(pair: tuple[socket.socket, socket.socket]) -> None:
+    broker, peer = pair[0], BrokerPeer(pair[1].fileno())
     loop, got = Loop(), bytearray()
-    peer.attach(loop)
-    peer.post({"data": "x" * 3_000_000})
+    peer.attach(loop, lambda _: None, lambda: None)
+    peer.post(LogEntries(output="x" * 3_000_000))
     broker.setblocking(False)
     deadline = time.monotonic() + 20
     while not got.endswith(b"\n"):
@@ -83,16 +89,14 @@ def test_a_large_message_waits_for_its_reader(pair: tuple[socket.socket, SocketP
             got += broker.recv(1 << 20)
         except BlockingIOError:
             continue
-    assert loads(bytes(got)) == {"data": "x" * 3_000_000}
-    os.close(peer.fd)
+    assert loads(bytes(got)) == {"t": "ev", "output": "x" * 3_000_000}
 
 
-def test_no_first_message_from_a_closed_broker() -> None:
-    ours, theirs = socket.socketpair()
-    peer = SocketPeer(theirs.detach())
-    ours.close()
+def test_a_broker_that_is_gone_says_nothing_and_takes_everything(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    peer = BrokerPeer(pair[1].fileno())
+    pair[0].close()
     assert peer.receive_first() is None
-    peer.post({"x": 1})
+    peer.post(LogEntries(output="x"))
     peer.flush()
-    assert dumps({"x": 1}) not in peer._in
-    os.close(peer.fd)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from broker.shell.plugins.affinity import share
 from broker.shell.plugins.output import render_path
 from flux.wire.json import dumps
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def run(
@@ -126,7 +128,8 @@ def test_a_python_plugin(tmp_path: Path) -> None:
     pytest.importorskip("lupa")
     (tmp_path / "hello.py").write_text(
         "def flux_plugin_init(shell, conf):\n"
-        "    shell.plugins.register('hello', 'task.init', lambda t, task: task.env.update(X=conf['value']))\n"
+        "    def init(topic, task): task.env['X'] = conf['value']\n"
+        "    shell.plugins.register('hello', 'task.init', init)\n"
     )
     (tmp_path / "i.lua").write_text(
         'plugin.searchpath = shell.rcpath ; plugin.load { file = "*.py", conf = { value = "y" } }'

@@ -15,7 +15,8 @@ DAEMON = """
 import os, subprocess, time
 from broker.subprocess.descendants import *
 def daemon(seconds):
-    code = "import os, time\\nif os.fork(): os._exit(0)\\nos.setsid()\\nif os.fork(): os._exit(0)\\ntime.sleep(%r)" % seconds
+    fork = "if os.fork(): os._exit(0)\\n"
+    code = f"import os, time\\n{fork}os.setsid()\\n{fork}time.sleep({seconds!r})"
     subprocess.run(["python3", "-c", code], stdout=subprocess.DEVNULL, check=True)
 def alive():
     return sum(state != "Z" for state in children().values())
@@ -102,9 +103,8 @@ def test_a_child_whose_parent_has_gone_already_is_killed_at_once() -> None:
 
 
 def test_facts_of_a_process() -> None:
-    assert (
-        process_state(os.getpid()) == "R"
-        and environment_of(os.getpid())["PATH"] == os.environ["PATH"]
-    )
+    assert process_state(os.getpid()) == "R"
+    assert environment_of(os.getpid())["PATH"] == os.environ["PATH"]
     nobody = 2**22 + 1
-    assert process_state(nobody) is None and environment_of(nobody) == {}
+    assert process_state(nobody) is None
+    assert environment_of(nobody) == {}

@@ -1,12 +1,12 @@
-"""One broker's router with the execution services on it, a key-value store that remembers, and a scripted job manager."""
+"""One broker's router with the execution services on it, a key-value store that remembers, and a
+scripted job manager.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,12 +19,17 @@ from broker.service import Request, Service, request
 from broker.services.job_exec.service import JobExecService
 from broker.services.shell_host.service import ShellHostService
 from broker.topology import Topology
-from flux.aio import AsyncFlux
 from flux.job.JobID import JobID
 from flux.treeobj import b64decode
 from flux.wire import json
 from flux.wire.message import STREAMING
 from flux.wire.message import request as new_request
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from flux.aio import AsyncFlux
 
 JOBID = 4242
 

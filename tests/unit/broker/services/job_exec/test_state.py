@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.services.job_exec.simulated import Simulation, simulation_of
-from broker.services.job_exec.state import JobState, ranks_of, time_limit
+from broker.services.job_exec.state import Shells, ranks_of, time_limit
 
 
 def test_ranks_of_r() -> None:
@@ -20,7 +20,7 @@ def test_ranks_of_r() -> None:
     "resources", [{}, {"execution": {}}, {"execution": {"R_lite": [{"rank": "a"}]}}]
 )
 def test_malformed_r(resources: dict[str, Any]) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="malformed R"):
         ranks_of(resources)
 
 
@@ -37,14 +37,15 @@ def test_time_limits(duration: float, expiration: float, limit: float | None) ->
 def test_the_job_ends_with_its_last_shell_and_the_largest_status(
     order: list[int], statuses: list[int]
 ) -> None:
-    state = JobState([0, 1, 2, 3, 4])
+    state = Shells([0, 1, 2, 3, 4])
     ends = [state.exited(rank, statuses[rank]) for rank in order]
-    assert ends == [False] * 4 + [True] and state.status == max(statuses)
+    assert ends == [False] * 4 + [True]
+    assert state.status == max(statuses)
     assert not state.exited(0, 1)
 
 
 def test_a_barrier_merges_data_and_can_be_used_again() -> None:
-    state = JobState([3, 5])
+    state = Shells([3, 5])
     for _ in range(2):
         assert state.enter(3, "init", {"a": 1}) is None
         assert state.enter(3, "init", {"a": 1}) is None
@@ -52,7 +53,7 @@ def test_a_barrier_merges_data_and_can_be_used_again() -> None:
 
 
 def test_relay_targets() -> None:
-    state = JobState([3, 5, 7])
+    state = Shells([3, 5, 7])
     state.exited(5, 0)
     assert (state.targets("leader"), state.targets("all"), state.targets(1)) == ([3], [3, 7], [5])
     assert state.targets(9) == []

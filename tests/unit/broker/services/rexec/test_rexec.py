@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from broker.services.rexec.service import RexecService
 from broker.testing import ServiceHarness
 from flux.wire.json import dumps_str
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 Harness = ServiceHarness[RexecService]
 
@@ -88,7 +90,8 @@ async def test_input_is_written(harness: Harness) -> None:
     )
     await harness.request("broker.rexec.write", {"pid": call.pid, "io": io | {"eof": True}})
     await call.until(type="complete")
-    assert "hello\n" in call.text("stdout") and "//8=" in call.text("stdout")
+    assert "hello\n" in call.text("stdout")
+    assert "//8=" in call.text("stdout")
 
 
 async def test_signals_and_the_process_list(harness: Harness) -> None:
@@ -127,5 +130,5 @@ async def test_a_missing_directory(harness: Harness) -> None:
 
 @pytest.mark.parametrize("cmd", ["", "[]", '{"cmdline":[]}', '{"cmdline":5}'])
 async def test_malformed_commands(harness: Harness, cmd: str) -> None:
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="malformed command"):
         await harness.request("broker.rexec", {"cmd": cmd})

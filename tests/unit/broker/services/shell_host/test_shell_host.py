@@ -1,20 +1,25 @@
-"""The shell-host service: a host that cannot be started, one that is lost, jobs that it had not taken up."""
+"""The shell-host service: a host that cannot be started, one that is lost, jobs that it had not
+taken up.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import errno
 import json
-import socket
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from broker.services.shell_host import launcher
 from broker.services.shell_host import service as module
 from broker.services.shell_host.service import ShellHostService
+from broker.shell import protocol
 from broker.testing import ServiceHarness
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator
 
 Harness = ServiceHarness[ShellHostService]
 
@@ -64,8 +69,7 @@ async def harness(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harness]:
 
 
 def fake(harness: Harness) -> FakeHost:
-    host: Any = harness.service.host
-    return host  # type: ignore[no-any-return]
+    return cast("FakeHost", harness.service.host)
 
 
 async def test_a_host_that_cannot_be_started_is_tried_again_and_logged_once(
@@ -96,14 +100,17 @@ def start(harness: Harness) -> list[Any]:
 async def test_a_job_that_no_shell_took_up_is_given_to_another_one_once(harness: Harness) -> None:
     await harness.start()
     replies, host = start(harness), fake(harness)
-    await harness.request("shell-host.tell", {"id": 7, "msg": {"t": "early"}})
+    await harness.request("shell-host.tell", {"id": 7, "msg": {"t": "ack", "bytes": 1}})
     host.ends[0].close()
     await harness.until(lambda: len(host.ends) == 2)
     first, second = received(host.ends[1])
-    assert first["job"]["id"] == 7 and second == {"t": "early"}
+    assert first["job"]["id"] == 7
+    assert protocol.to_shell(first).t == "job"
+    assert second == {"t": "ack", "bytes": 1}
     host.ends[1].close()
     await harness.until(lambda: len(replies) == 2)
-    assert replies[0].json() == {"t": "exit", "status": 9, "lost": True} and len(host.ends) == 2
+    assert replies[0].json() == {"t": "exit", "status": 9, "lost": True}
+    assert len(host.ends) == 2
 
 
 async def test_a_job_that_was_taken_up_never_runs_again(harness: Harness) -> None:
@@ -113,7 +120,9 @@ async def test_a_job_that_was_taken_up_never_runs_again(harness: Harness) -> Non
     await harness.until(lambda: harness.service.links[7].pid == 4194304)
     host.ends[0].close()
     await harness.until(lambda: len(replies) == 2)
-    assert replies[0].json()["lost"] and len(host.ends) == 1 and host.killed == [7]
+    assert replies[0].json()["lost"]
+    assert len(host.ends) == 1
+    assert host.killed == [7]
 
 
 async def test_a_job_that_was_killed_is_not_given_to_another_shell(harness: Harness) -> None:
@@ -123,6 +132,20 @@ async def test_a_job_that_was_killed_is_not_given_to_another_shell(harness: Harn
     host.ends[0].close()
     await harness.until(lambda: len(replies) == 2)
     assert len(host.ends) == 1
+
+
+async def test_a_shell_that_talks_nonsense_is_lost(harness: Harness) -> None:
+    await harness.start()
+    replies, host = start(harness), fake(harness)
+    host.ends[0].sendall(
+        b'{"t":"hello","pid":4194304}\n{"t":"ev","output":1}\n{"t":"exit","status":0}\n'
+    )
+    await harness.until(lambda: len(replies) == 2)
+    assert replies[0].json() == {"t": "exit", "status": 9, "lost": True}
+    assert host.killed == [7]
+    assert [entry.text for entry in harness.logs] == [
+        "shell of job 7: malformed message: ev: output"
+    ]
 
 
 async def test_a_hung_host_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,8 +165,9 @@ async def test_a_host_answers_and_ends_with_its_socket() -> None:
     host = launcher.HostProcess(lambda *_: None, lambda *what: lost.append(what))
     host.start()
     async with asyncio.timeout(20):
-        while not host._has_answered:
+        while not host.has_answered:
             await asyncio.sleep(0.01)
     host.check()
     await host.stop()
-    assert lost == [] and host.pid == 0
+    assert lost == []
+    assert host.pid == 0

@@ -1,0 +1,120 @@
+"""One job being run, and what the job manager is told of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
+
+from broker.services.job_exec.guest import GuestLog
+from flux.eventlog import encode, entry
+
+if TYPE_CHECKING:
+    from asyncio import TimerHandle
+    from collections.abc import Callable, Mapping
+
+    from broker.context import Context
+    from broker.service import Request
+    from broker.services.job_exec.simulated import Simulation
+    from broker.services.job_exec.state import Shells
+
+
+class StartData(TypedDict):
+    """When a job began to run, in seconds since the epoch."""
+
+    timestamp: float
+
+
+class ExceptionData(TypedDict):
+    """An exception to raise on the job (RFC 21)."""
+
+    type: str
+    severity: int
+    note: str
+
+
+class FinishData(TypedDict):
+    """The wait status of a job."""
+
+    status: int
+
+
+class ReleaseData(TypedDict):
+    """The ranks whose resources are free again."""
+
+    ranks: str
+    final: bool
+
+
+Kind: TypeAlias = Literal["start", "exception", "finish", "release"]
+Data: TypeAlias = StartData | ExceptionData | FinishData | ReleaseData
+
+
+class Execution:
+    """A job being run: its shells, its event logs, its timers."""
+
+    def __init__(
+        self,
+        req: Request,
+        shells: Shells,
+        ctx: Context,
+        delay: float,
+        simulation: Simulation | None = None,
+    ) -> None:
+        self.id = req.get("id", int)
+        self.shells = shells
+        self.simulation = simulation
+        self.guest = GuestLog(ctx, self.id, req.get("userid", int), delay, self._visible)
+        self.timers: list[TimerHandle] = []
+        self._request = req
+        self._begun_at: float | None = None
+        self._is_visible = False
+        self._is_finished = False
+
+    def started(self, now: float) -> None:
+        """Tell the job manager that the job runs, as soon as its event logs can be watched."""
+        self._begun_at = now
+        self._announce()
+
+    def failed(self, kind: str, note: str) -> None:
+        """Tell the job manager of a fatal exception."""
+        self._respond("exception", {"type": kind, "severity": 0, "note": note})
+
+    def finished(self, done: Callable[[], None]) -> None:
+        """Tell the job manager of the end, once the start has been told; ``done`` is called when
+        the event logs are safe.
+        """
+        self.guest.close(done)
+        self._announce()
+
+    def released(self) -> None:
+        """Tell the job manager that the job's resources are free, the last it hears."""
+        self._respond("release", {"ranks": "all", "final": True})
+
+    def event(
+        self, name: str, context: Mapping[str, object] | None = None, now: float | None = None
+    ) -> None:
+        """Append to the exec event log."""
+        self.guest.append("exec", encode(entry(name, context, now)))
+
+    def cancel_timers(self) -> None:
+        """Forget what was to be done later."""
+        for timer in self.timers:
+            timer.cancel()
+        self.timers.clear()
+
+    def _visible(self) -> None:
+        self._is_visible = True
+        self._announce()
+
+    def _announce(self) -> None:
+        """Tell what can be told: nobody hears of a job before its event logs can be watched."""
+        if not self._is_visible:
+            return
+        if self._begun_at is not None:
+            self._respond("start", {"timestamp": self._begun_at})
+            self._begun_at = None
+        if self.shells.finished and not self._is_finished:
+            self._is_finished = True
+            self._respond("finish", {"status": self.shells.status})
+
+    def _respond(self, kind: Kind, data: Data) -> None:
+        self._request.respond({"id": self.id, "type": kind, "data": data})

@@ -1,0 +1,91 @@
+"""The broker's end of one shell's socket."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from broker.shell import protocol
+from broker.shell.linesocket import LineSocket
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from broker.service import Request
+    from flux.wire.message import Message
+
+    #: A request to a job's service and what sends its responses.
+    Asked = tuple[Message, Callable[[Message], None]]
+    OnLine = Callable[["ShellLink", bytes], None]
+    OnGone = Callable[["ShellLink"], None]
+
+
+@dataclass(eq=False)
+class ShellLink:
+    """A shell as its broker sees it.
+
+    ``start`` is the request that what the shell says is streamed to, ``requests`` are those to the
+    job's service that wait for the shell's answers, by tag. ``pid`` is 0 until the shell has said
+    hello; a shell that is lost before has run nothing, so its job may be given to another one, with
+    the lines of ``unheard``. ``host`` is the process that was asked for the shell.
+    """
+
+    id: int
+    userid: int
+    start: Request
+    on_line: OnLine
+    on_gone: OnGone
+    service: str = ""
+    exited: bool = False
+    pid: int = 0
+    host: int = 0
+    may_restart: bool = True
+    unheard: list[bytes] = field(default_factory=list)
+    requests: dict[int, Asked] = field(default_factory=dict)
+    _tag: int = 0
+    _sock: socket.socket | None = None
+    _lines: LineSocket | None = None
+
+    def connect(self, sock: socket.socket, host: int) -> None:
+        """Use ``sock``, the end of a socket to a shell that is asked of ``host``, and send what no
+        shell has heard yet.
+        """
+        self.close()
+        self._sock, self.host = sock, host
+        self._lines = LineSocket(sock.fileno())
+        self._lines.on_line = lambda line: self.on_line(self, line)
+        self._lines.on_close = lambda: self.on_gone(self)
+        self._lines.attach(asyncio.get_running_loop())
+        for line in self.unheard:
+            self._lines.send(line)
+
+    def close(self) -> None:
+        """Close the socket."""
+        if self._lines is not None:
+            self._lines.detach()
+        if self._sock is not None:
+            self._sock.close()
+        self._sock = self._lines = None
+
+    def send(self, line: bytes) -> None:
+        """Send a message as it stands on the socket, without its newline."""
+        if not self.pid:
+            self.unheard.append(line)
+        if self._lines is not None:
+            self._lines.send(line)
+
+    def tell(self, message: protocol.ToShell) -> None:
+        """Send a message."""
+        self.send(protocol.encode(message))
+
+    def heard(self, pid: int) -> None:
+        """Take note that the shell ``pid`` has taken up the job."""
+        self.pid = pid
+        self.unheard.clear()
+
+    def next_tag(self) -> int:
+        """Return a number for a request to the job's service."""
+        self._tag += 1
+        return self._tag
