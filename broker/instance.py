@@ -158,13 +158,12 @@ class Broker:
             )
 
     async def _mount_builtin(self) -> None:
-        for service in self._builtin:
-            endpoint = self._endpoints[service.name]
-            if service.name == CONNECTOR:
-                self.log.debug(f"insmod {CONNECTOR}")
-            await self.host.mount(service, endpoint, [])
-            if service.name == CONNECTOR:
-                self.modules.add(CONNECTOR, service, endpoint)
+        *own, connector = self._builtin
+        for service in own:
+            await self.host.mount(service, self._endpoints[service.name], [])
+        self.log.debug(f"insmod {CONNECTOR}")
+        await self.host.mount(connector, self._endpoints[CONNECTOR], [])
+        self.modules.add(CONNECTOR, connector, self._endpoints[CONNECTOR])
 
     def _entered(self, state: str) -> None:
         work = self._guard(state, self.ACTIONS[state](self))

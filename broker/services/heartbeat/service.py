@@ -19,8 +19,8 @@ DEFAULT_PERIOD = 2.0
 class HeartbeatService(Service):
     """What periodic work of the instance synchronises to.
 
-    The module argument ``period=FSD``, otherwise the broker attribute ``heartbeat.period``, sets the
-    time between two pulses; other arguments are refused with EINVAL.
+    The module argument ``period=FSD``, otherwise the broker attribute ``heartbeat.period``, sets
+    the time between two pulses; other arguments are refused with EINVAL.
     """
 
     name = "heartbeat"
