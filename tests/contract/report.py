@@ -1,8 +1,11 @@
-"""Write docs/conformance.md: which recorded commands our `flux` answers to the byte, and why the rest does not yet.
+"""Write docs/conformance.md: which recorded commands our `flux` answers to the byte, and why the
+rest does not yet.
 
-    python -m tests.contract.report [--accept] [--repeat N] [--diffs FILE] [--messages] [LABEL-PATTERN]
+    python -m tests.contract.report [--accept] [--repeat N] [--diffs FILE] [--messages]
+    [LABEL-PATTERN]
 
-`--accept` adds to expected.toml every label that matches in all of N replays; `--diffs` also writes both outputs of what differs.
+`--accept` adds to expected.toml every label that matches in all of N replays; `--diffs` also writes
+both outputs of what differs.
 """
 
 from __future__ import annotations
@@ -10,12 +13,15 @@ from __future__ import annotations
 import argparse
 import pathlib
 import re
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from tests.contract.normalise import RECORDED, normalised
 from tests.contract.recordings import HERE, expected, load, reasons, unstable
 from tests.contract.replay import COMMAND_TIMEOUT, Outcome, replay
 from tests.contract.wire.report import messages_section, with_messages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 REPORT = HERE.parents[1] / "docs" / "conformance.md"
 

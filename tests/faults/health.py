@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import os
+from typing import TYPE_CHECKING
 
 from flux.job.Jobspec import JobspecV1
 from flux.security import sign
 from flux.wire.message import STREAMING
-from tests.faults.line import Line
-from tests.faults.outcome import Outcome
+
+if TYPE_CHECKING:
+    from tests.faults.line import Line
+    from tests.faults.outcome import Outcome
 
 ANSWER = 15.0
 """Seconds within which a broker that works answers, on a machine with much to do."""

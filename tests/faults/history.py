@@ -15,12 +15,11 @@ invocation and of its response, and the history is checked (history_records, lin
 from __future__ import annotations
 
 import os
-import pathlib
-import random
 import signal
 import threading
 import time
 from functools import partial
+from typing import TYPE_CHECKING
 
 from flux import Flux
 from tests.faults import history_records as records
@@ -39,6 +38,10 @@ from tests.faults.history_records import Life
 from tests.faults.instances import Restartable, folder, until
 from tests.faults.linearizable import INITIAL
 from tests.faults.outcome import Outcome
+
+if TYPE_CHECKING:
+    import pathlib
+    import random
 
 SIZE = 4
 ROUNDS_PER_STORE = 10

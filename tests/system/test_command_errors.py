@@ -1,21 +1,26 @@
-"""Bad input, closed and full streams, signals and lost brokers: each command fails with one sentence and the right code."""
+"""Bad input, closed and full streams, signals and lost brokers: each command fails with one
+sentence and the right code.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import pathlib
 import signal
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from flux.testing.instance import Instance, default_flux, running_instance
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Callable, Iterator
 
 HUGE = "99999999999999999999"
 NO_BROKER = "flux: flux_open: No such file or directory\n"

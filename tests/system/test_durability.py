@@ -1,4 +1,6 @@
-"""What docs/durability.md promises, with real brokers: what is told survives a kill, and a full disk is admitted."""
+"""What docs/durability.md promises, with real brokers: what is told survives a kill, and a full
+disk is admitted.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,7 @@ import errno
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +16,10 @@ import flux
 from flux import kvs, kvs_rpc
 from flux.kvs_txn import SYNC, Txn
 from flux.testing.instance import Instance, default_flux, running_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 def kept(folder: Path) -> str:
@@ -77,7 +82,8 @@ def test_sync_of_every_writing_command(tmp_path: Path) -> None:
             3,
             1,
         ]
-        assert not kvs.exists(handle, "gone") and not kvs.exists(handle, "c")
+        assert not kvs.exists(handle, "gone")
+        assert not kvs.exists(handle, "c")
 
 
 def test_a_drained_rank_is_drained_after_a_kill(tmp_path: Path) -> None:
@@ -162,7 +168,8 @@ def test_an_end_that_loses_commits_is_no_success(tiny: Path, code: int, expected
     assert done.returncode == expected, done.stderr
     lines = [line for line in done.stderr.splitlines() if "final checkpoint failed" in line]
     assert len(lines) == 1
-    assert "is lost" in lines[0] and "full" in lines[0]
+    assert "is lost" in lines[0]
+    assert "full" in lines[0]
     assert "Traceback" not in done.stderr
     (tiny / "ballast").unlink()
     again = start(tiny, "flux kvs get kept && ! flux kvs get lost9")

@@ -1,16 +1,16 @@
-"""The Python handle, blocking and asyncio, against a live instance; modules that are Python files."""
+"""The Python handle, blocking and asyncio, against a live instance; modules that are Python
+files.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import errno
 import os
-import pathlib
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,6 +20,10 @@ from flux.constants import FLUX_MSGTYPE_REQUEST, FLUX_NODEID_UPSTREAM, FLUX_RPC_
 from flux.future import WaitAllFuture
 from flux.rpc import RPC
 from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="module")

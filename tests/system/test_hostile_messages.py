@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.testing.instance import Instance, running_instance
 from flux.wire import framing
 from flux.wire import message as wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SIZE = 3
 NUL = b"\0"

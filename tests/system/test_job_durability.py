@@ -1,17 +1,18 @@
-"""What was told about jobs holds, whatever happens to the broker or its disk; purged jobs are gone whole."""
+"""What was told about jobs holds, whatever happens to the broker or its disk; purged jobs are gone
+whole.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import pathlib
 import random
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -21,6 +22,10 @@ import flux.job
 from flux.core.handle import Flux
 from flux.job import JobspecV1
 from flux.testing.instance import Instance, default_flux, running_instance
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Callable, Iterator
 
 ROUNDS = 3
 TOLD_BEFORE_KILL = 30

@@ -1,9 +1,10 @@
-"""The job services of a live instance: reloading modules under jobs, plugins, validators, FluxExecutor, a burst of jobs."""
+"""The job services of a live instance: reloading modules under jobs, plugins, validators,
+FluxExecutor, a burst of jobs.
+"""
 
 from __future__ import annotations
 
-import pathlib
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +12,10 @@ from flux.core.handle import Flux
 from flux.job import FluxExecutor, JobException, JobspecV1, cancel
 from flux.job.submit import submit_async
 from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Iterator
 
 TIMEOUT = 60.0
 

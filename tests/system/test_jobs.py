@@ -1,15 +1,16 @@
-"""Jobs on a live instance of four brokers, as their users run them, and what goes wrong with them."""
+"""Jobs on a live instance of four brokers, as their users run them, and what goes wrong with
+them.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -18,6 +19,10 @@ import flux
 import flux.job
 from flux.job import JobspecV1
 from flux.testing.instance import Instance, default_flux, running_instance
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(scope="module")

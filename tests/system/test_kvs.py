@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +14,10 @@ from flux import content, kvs, kvs_rpc, treeobj
 from flux.kvs_limits import KEY_DEPTH
 from flux.kvs_txn import SYNC, WATCH, Txn
 from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +78,8 @@ def test_directory_is_a_mapping(h: flux.Flux) -> None:
     assert dict(top.items())["a"] == 1
     assert list(top) == ["a", "b", "sub"]
     assert len(top) == 3
-    assert "a" in top and "z" not in top
+    assert "a" in top
+    assert "z" not in top
     assert top["sub"]["c"] == [3]
     assert (top.files(), top.directories()) == (["a", "b"], ["sub"])
     assert (top.key_at("a"), kvs.get_dir(h).key_at("a")) == ("t.a", "a")

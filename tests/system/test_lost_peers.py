@@ -1,20 +1,25 @@
-"""What is left when brokers, the instance's first one or `flux start` itself are lost: nothing, and soon; and who is told."""
+"""What is left when brokers, the instance's first one or `flux start` itself are lost: nothing, and
+soon; and who is told.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import pathlib
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.testing.instance import Instance, default_flux, running_instance
 
 from .watching import background, broker_pid, freed, sleepers, still_there, tree, until
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Iterator
 
 SOON = 6.0  # seconds; the aim is 2, on a machine that has nothing else to do
 
@@ -173,7 +178,8 @@ def test_what_is_not_flux_starts_own_is_left_alone() -> None:
     script = f"sleep 6107 & exec {default_flux()} start sh -c 'sleep 6108 & true'"
     subprocess.run(["sh", "-c", script], timeout=60, check=True)
     left = sleepers("6107")
-    assert len(left) == 1 and not sleepers("6108")
+    assert len(left) == 1
+    assert not sleepers("6108")
     left[0].kill()
     until(lambda: not sleepers("6107"))
 
@@ -198,10 +204,8 @@ def test_a_run_directory_with_a_long_name_is_refused_at_once(
     )
     assert done.returncode == 1
     lines = done.stderr.splitlines()
-    assert (
-        len(lines) == 1
-        and "exceeds the limit of 107, set TMPDIR or rundir to a shorter directory" in lines[0]
-    )
+    assert len(lines) == 1
+    assert "exceeds the limit of 107, set TMPDIR or rundir to a shorter directory" in lines[0]
     assert time.monotonic() - began < 15
     assert not list(long.iterdir())
 
@@ -223,7 +227,8 @@ def test_a_broker_that_cannot_start_ends_the_others(failing: int, tmp_path: path
     )
     assert done.returncode == 1
     assert "tbon.fanout: invalid value 'none'" in done.stderr
-    assert "Terminated" not in done.stderr and "Traceback" not in done.stderr
+    assert "Terminated" not in done.stderr
+    assert "Traceback" not in done.stderr
     assert time.monotonic() - began < 15
 
 

@@ -1,17 +1,18 @@
-"""``flux mini`` and attaching against a running instance: output, input, exit codes, Ctrl+C, terminals."""
+"""``flux mini`` and attaching against a running instance: output, input, exit codes, Ctrl+C,
+terminals.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import pathlib
 import pty
 import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,6 +20,10 @@ import flux
 from flux.job.event import event_wait
 from flux.job.JobID import JobID
 from flux.testing.instance import Instance, default_flux, running_instance
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Iterator
 
 FLUX = str(default_flux())
 DEADLINE = 30.0
@@ -168,7 +173,8 @@ def test_bulk_reads_slow_inputs_as_they_come(env: dict[str, str]) -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
-    assert run.stdin is not None and run.stdout is not None
+    assert run.stdin is not None
+    assert run.stdout is not None
     with contextlib.ExitStack() as stack:
         stack.callback(run.wait, DEADLINE)
         stack.callback(run.stdout.close)

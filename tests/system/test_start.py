@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import signal
 import subprocess
 import time
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from flux.testing.instance import default_flux, running_instance
+
+if TYPE_CHECKING:
+    import pathlib
 
 FLUX = default_flux()
 

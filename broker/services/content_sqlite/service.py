@@ -1,19 +1,24 @@
-"""The content-sqlite module: the backing store of rank 0 (flux-content(1), flux-broker-attributes(7) content.backing-path)."""
+"""The content-sqlite module: the backing store of rank 0 (flux-content(1),
+flux-broker-attributes(7) content.backing-path).
+"""
 
 from __future__ import annotations
 
 import errno
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from broker.context import Context
 from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.content_sqlite.collecting import Collecting
 from broker.services.content_sqlite.store import BlobStore
 from broker.services.content_sqlite.writer import Write, Writer
 from flux import blobpack, treeobj
 from flux.blobpack import PINNED
-from flux.wire.message import Message
+from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from broker.context import Context
+    from flux.wire.message import Message
 
 FILE = "content.sqlite"
 
@@ -21,8 +26,8 @@ FILE = "content.sqlite"
 class ContentSqliteService(Service):
     """Serves content-backing and kvs-checkpoint from one SQLite file.
 
-    A request is answered once it is in the write-ahead log; a checkpoint with ``sync`` once it is on the disk with all that was stored
-    before, if the file outlives the instance.
+    A request is answered once it is in the write-ahead log; a checkpoint with ``sync`` once it is
+    on the disk with all that was stored before, if the file outlives the instance.
     """
 
     name = "content-sqlite"
@@ -82,10 +87,12 @@ class ContentSqliteService(Service):
 
     @request("content-backing.load", absolute=True, raw=True)
     async def load(self, req: Request) -> bytes | None:
-        """Return the blob whose blobref is the payload; ENOENT if there is none, EIO if it is damaged."""
+        """Return the blob whose blobref is the payload; ENOENT if there is none, EIO if it is
+        damaged.
+        """
         ref = req.message.text()
         if not treeobj.is_blobref(ref):
-            raise OSError(errno.EINVAL, "Invalid argument")
+            raise os_error(errno.EINVAL)
         self._counts["load"] += 1
         writer, store = self._open()
         return await writer.run(lambda: store.load(ref)) or None
@@ -123,9 +130,11 @@ class ContentSqliteService(Service):
 
     @request("kvs-checkpoint.put", absolute=True)
     def put_checkpoint(self, req: Request) -> Any:
-        """Write the checkpoint ``key``; ``value`` is any JSON value. With ``sync`` true it is answered once it is on the disk."""
+        """Write the checkpoint ``key``; ``value`` is any JSON value. With ``sync`` true it is
+        answered once it is on the disk.
+        """
         if "value" not in req.payload:
-            raise OSError(errno.EPROTO, "Protocol error")
+            raise os_error(errno.EPROTO)
         checkpoint = (_key(req), req.payload["value"])
         self._write(req, None, checkpoint=checkpoint, sync=req.get("sync", bool, False))
         return NO_REPLY
@@ -141,14 +150,18 @@ class ContentSqliteService(Service):
 
     @request("collect")
     async def collect(self, req: Request) -> dict[str, Any]:
-        """Drop what nothing refers to; answers at the end with ``dropped_objects``, ``dropped_bytes`` and ``seconds``."""
+        """Drop what nothing refers to; answers at the end with ``dropped_objects``,
+        ``dropped_bytes`` and ``seconds``.
+        """
         self._open()
         assert self._collecting is not None
         return await self._collecting.collect()
 
     @request("hold", streaming=True)
     def hold(self, req: Request) -> None:
-        """Put off collections until the sender cancels or goes away; the first response says that it is so."""
+        """Put off collections until the sender cancels or goes away; the first response says that
+        it is so.
+        """
         self._open()
         self.streams.add(req)
         self._count_holds()
@@ -178,9 +191,11 @@ class ContentSqliteService(Service):
     # Statistics
 
     def stats(self) -> dict[str, Any]:
-        """Return the numbers of blobs in the file, loaded and stored, the bytes in use and not, and the last collection.
+        """Return the numbers of blobs in the file, loaded and stored, the bytes in use and not, and
+        the last collection.
 
-        Between collections ``dead_bytes`` is an estimate: the share of what was stored that the last collection dropped.
+        Between collections ``dead_bytes`` is an estimate: the share of what was stored that the
+        last collection dropped.
         """
         store = self._open()[1]
         totals, collecting = store.totals, self._collecting

@@ -1,4 +1,6 @@
-"""A cron entry and its tasks as data: when a trigger leads to a run, when an entry stops, what is shown of it."""
+"""A cron entry and its tasks as data: when a trigger leads to a run, when an entry stops, what is
+shown of it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from broker.services.cron.triggers import MAX_SECONDS
+from flux.wire.errors import os_error
 
 MAX_HISTORY = 10_000
 """Ended tasks that an entry may remember."""
@@ -129,7 +132,9 @@ class Entry:
         return bool(self.tasks) and not self.tasks[0].finished
 
     def new_task(self, now: float) -> Task:
-        """Count a trigger and return the task it leads to; the last of a limited number stops the entry."""
+        """Count a trigger and return the task it leads to; the last of a limited number stops the
+        entry.
+        """
         task = Task(0, now)
         self.tasks.insert(0, task)
         self.stats.count += 1
@@ -182,7 +187,9 @@ class Entry:
 
 
 def options_of(payload: dict[str, Any], size: int) -> Options:
-    """Return the options of a ``cron.create`` request; raises OSError: EPROTO for a wrong type, EINVAL for a bad value."""
+    """Return the options of a ``cron.create`` request; raises OSError: EPROTO for a wrong type,
+    EINVAL for a bad value.
+    """
     try:
         options = Options(
             rank=int(payload.get("rank", 0)),
@@ -196,7 +203,7 @@ def options_of(payload: dict[str, Any], size: int) -> Options:
             else {str(k): str(v) for k, v in payload["environ"].items()},
         )
     except (TypeError, ValueError, OverflowError, AttributeError):
-        raise OSError(errno.EPROTO, "Protocol error") from None
+        raise os_error(errno.EPROTO) from None
     if not 0 <= options.rank < size:
         raise OSError(errno.EHOSTUNREACH, f"rank {options.rank} is not part of the instance")
     if min(options.repeat, options.timeout, options.stop_on_failure) < 0 or options.history < 1:

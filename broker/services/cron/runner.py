@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from broker.context import Context
-from broker.services.cron.entry import Entry, Task
 from flux.treeobj import b64decode
 from flux.wire import json
 from flux.wire.message import Message, request
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from broker.context import Context
+    from broker.services.cron.entry import Entry, Task
 
 _FAILED, _RUNNING, _EXITED = 1, 2, 3
 KILL_GRACE_SECONDS = 5.0
@@ -32,7 +35,9 @@ def command_of(entry: Entry, environ: dict[str, str]) -> dict[str, Any]:
 
 
 class Run:
-    """A task that is being run; ``on_end`` is called once it has ended and all its output was logged."""
+    """A task that is being run; ``on_end`` is called once it has ended and all its output was
+    logged.
+    """
 
     def __init__(
         self, ctx: Context, entry: Entry, task: Task, on_end: Callable[[Entry, Task], None]

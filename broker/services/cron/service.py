@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from broker.context import Context
 from broker.service import Request, Service, request
 from broker.services.cron.entry import Entry, Stats, Task, options_of
 from broker.services.cron.runner import Run
 from broker.services.cron.triggers import MAX_SECONDS, Date, Event, Interval, make_trigger
 from flux.util import parse_fsd
-from flux.wire.message import Message
+from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from broker.context import Context
+    from flux.wire.message import Message
 
 DEFAULT_EPSILON = 0.015
 
@@ -34,8 +38,8 @@ class _Registered:
 class CronService(Service):
     """``cron.create``, ``delete``, ``stop``, ``start``, ``list`` and ``sync``.
 
-    Module arguments: ``sync=TOPIC`` puts tasks off until the next event of that topic, ``sync_epsilon=FSD`` lets those run at once that
-    are due within that time after one.
+    Module arguments: ``sync=TOPIC`` puts tasks off until the next event of that topic,
+    ``sync_epsilon=FSD`` lets those run at once that are due within that time after one.
     """
 
     name = "cron"
@@ -129,7 +133,7 @@ class CronService(Service):
         epsilon = req.payload.get("sync_epsilon")
         if epsilon is not None:
             if isinstance(epsilon, bool) or not isinstance(epsilon, int | float):
-                raise OSError(errno.EPROTO, "Protocol error")
+                raise os_error(errno.EPROTO)
             if not 0 <= epsilon <= MAX_SECONDS:
                 raise OSError(errno.EINVAL, "sync_epsilon is out of range")
             self._epsilon = float(epsilon)
@@ -208,7 +212,9 @@ class CronService(Service):
             self._set(item)
 
     def _trigger(self, item: _Registered) -> None:
-        """The entry is due: run its command now or at the next event, unless the last task has not ended."""
+        """The entry is due: run its command now or at the next event, unless the last task has not
+        ended.
+        """
         entry = item.entry
         if entry.busy:
             self.ctx.log.info(f"cron-{entry.id}: {entry.name}: task still running or scheduled")

@@ -1,4 +1,6 @@
-"""What sets a cron entry off: time that passes, a date, an event. A trigger tells when it is due; the service has the clock."""
+"""What sets a cron entry off: time that passes, a date, an event. A trigger tells when it is due;
+the service has the clock.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import math
 from typing import Any
 
 from broker.services.cron.calendar import Calendar
+from flux.wire.errors import os_error
 
 MAX_SECONDS = 1e10
 """Longest time, more than three hundred years: what timers and dates can still express."""
@@ -82,7 +85,9 @@ class Date:
 
 
 class Event:
-    """On every ``nth`` event, the first time at event number ``after``, at most once in ``min_interval`` seconds."""
+    """On every ``nth`` event, the first time at event number ``after``, at most once in
+    ``min_interval`` seconds.
+    """
 
     def __init__(self, topic: str, nth: int = 0, after: int = 0, min_interval: float = 0.0) -> None:
         if not topic or nth < 0 or after < 0 or min_interval < 0:
@@ -141,7 +146,9 @@ class Event:
 
 
 def _number(value: object) -> float:
-    """Return a number of seconds or events; raises OSError(EINVAL) if it is out of range, TypeError if it is none."""
+    """Return a number of seconds or events; raises OSError(EINVAL) if it is out of range, TypeError
+    if it is none.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise TypeError("not a number")
     try:
@@ -167,7 +174,7 @@ def make_trigger(kind: str, args: dict[str, Any], now: float) -> Interval | Date
                 str(args["topic"]), **counts, min_interval=_number(args.get("min_interval", 0.0))
             )
     except (KeyError, TypeError):
-        raise OSError(errno.EPROTO, "Protocol error") from None
+        raise os_error(errno.EPROTO) from None
     except ValueError as exc:
         raise OSError(errno.EINVAL, str(exc)) from None
     raise OSError(errno.EINVAL, f"{kind}: unknown type of cron entry")

@@ -1,35 +1,44 @@
 """Applying transactions to a hash tree: operations in, a new root and the blobs it needs out.
 
-Nothing is changed in place. `Overlay` copies each directory the first time an operation touches it; `Overlay.seal` turns the copies into
-blobs, children first, and yields the new root. Directories that no operation touched are neither read nor written again.
+Nothing is changed in place. `Overlay` copies each directory the first time an operation touches it;
+`Overlay.seal` turns the copies into blobs, children first, and yields the new root. Directories
+that no operation touched are neither read nor written again.
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from broker.services.kvs.cache import ObjectCache
 from broker.services.kvs.directory import Draft, Find, Missing
 from broker.services.kvs.lookup import SYMLINK_DEPTH, components
 from flux import treeobj
-from flux.dirblob import Entries
 from flux.kvs_limits import VALUE_BYTES, check_depth, check_key, check_value
 from flux.kvs_txn import APPEND
-from flux.treeobj import TreeObj
+from flux.wire.errors import os_error
 
-# A value whose base64 text is not longer than a blobref could be stays in its directory (RFC 11: short values SHOULD be a val).
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from broker.services.kvs.cache import ObjectCache
+    from flux.dirblob import Entries
+    from flux.treeobj import TreeObj
+
+# A value whose base64 text is not longer than a blobref could be stays in its directory (RFC 11:
+# short values SHOULD be a val).
 INLINE_MAX: Final = 72
-# How often a batch starts over because of a transaction that cannot be applied, before it is cut there instead.
+# How often a batch starts over because of a transaction that cannot be applied, before it is cut
+# there instead.
 RESTARTS: Final = 4
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class Op:
-    """One checked operation; ``dirent`` None unlinks, ``data`` holds the decoded bytes of a value that needs them."""
+    """One checked operation; ``dirent`` None unlinks, ``data`` holds the decoded bytes of a value
+    that needs them.
+    """
 
     key: str
     path: list[str]
@@ -41,25 +50,26 @@ class Op:
 def parse_ops(ops: list[Any], limit: int = VALUE_BYTES) -> list[Op]:
     """Return the operations of a request, checked; ``limit`` is the largest value in bytes.
 
-    Raises OSError: EPROTO, EINVAL, ENAMETOOLONG for a key beyond the bounds, EFBIG for a value beyond ``limit``.
+    Raises OSError: EPROTO, EINVAL, ENAMETOOLONG for a key beyond the bounds, EFBIG for a value
+    beyond ``limit``.
     """
     return [_parse_op(op, limit) for op in ops]
 
 
 def _parse_op(op: Any, limit: int) -> Op:
     if not isinstance(op, dict) or "dirent" not in op:
-        raise OSError(errno.EPROTO, "Protocol error")
+        raise os_error(errno.EPROTO)
     key, flags, dirent = op.get("key"), op.get("flags", 0), op["dirent"]
     if not isinstance(key, str) or not isinstance(flags, int):
-        raise OSError(errno.EPROTO, "Protocol error")
+        raise os_error(errno.EPROTO)
     check_key(key)
     path = components(key)
     if flags & ~APPEND or not all(path) or not path:
-        raise OSError(errno.EINVAL, "Invalid argument")
+        raise os_error(errno.EINVAL)
     append = bool(flags & APPEND)
     if dirent is None:
         if append:
-            raise OSError(errno.EINVAL, "Invalid argument")
+            raise os_error(errno.EINVAL)
         return Op(key, path, None, False, None)
     if isinstance(dirent, dict) and dirent.get("type") == "val":
         return _parse_val(key, path, dirent, append, limit)
@@ -90,7 +100,9 @@ def _parse_val(key: str, path: list[str], dirent: TreeObj, append: bool, limit: 
 
 
 class _Tail:
-    """A value being appended to: the blobs it had and the data to add, stored as one blob however many appends there are."""
+    """A value being appended to: the blobs it had and the data to add, stored as one blob however
+    many appends there are.
+    """
 
     __slots__ = ("added", "refs")
 
@@ -100,7 +112,9 @@ class _Tail:
 
 
 class _Directory:
-    """A directory that may be changed: a draft of it, and the children and values of it that are being changed."""
+    """A directory that may be changed: a draft of it, and the children and values of it that are
+    being changed.
+    """
 
     __slots__ = ("children", "draft", "tails")
 
@@ -121,8 +135,8 @@ class _Directory:
 class Overlay:
     """Changes on top of the directory ``rootref``, not visible to anyone until sealed.
 
-    ``blobs`` are those the new tree needs stored, by blobref, ``directories`` the parsed form of the directories among them,
-    ``replaced`` the directory blobs it has no use for any more.
+    ``blobs`` are those the new tree needs stored, by blobref, ``directories`` the parsed form of
+    the directories among them, ``replaced`` the directory blobs it has no use for any more.
     """
 
     def __init__(self, find: Find, rootref: str, namespace: str, scheme: Scheme) -> None:
@@ -137,8 +151,9 @@ class Overlay:
     def apply(self, op: Op) -> None:
         """Apply one operation.
 
-        Raises `Missing`, or OSError: EISDIR, EOPNOTSUPP, EINVAL, ELOOP, ENAMETOOLONG, and what the directory could not be read with.
-        The operation has then changed nothing: what can refuse it stands before what it creates.
+        Raises `Missing`, or OSError: EISDIR, EOPNOTSUPP, EINVAL, ELOOP, ENAMETOOLONG, and what the
+        directory could not be read with. The operation has then changed nothing: what can refuse it
+        stands before what it creates.
         """
         path = op.path
         for _ in range(SYMLINK_DEPTH + 1):
@@ -155,10 +170,12 @@ class Overlay:
             else:
                 self._change(node, path[-1], op)
                 return
-        raise OSError(errno.ELOOP, "Too many levels of symbolic links")
+        raise os_error(errno.ELOOP)
 
     def _descend(self, node: _Directory, name: str, *, create: bool) -> _Directory | str | None:
-        """Return the child directory ``name`` ready to be changed, the target if it is a symlink, None if it is not there."""
+        """Return the child directory ``name`` ready to be changed, the target if it is a symlink,
+        None if it is not there.
+        """
         child = node.children.get(name)
         if child is not None:
             return child
@@ -212,8 +229,8 @@ class Overlay:
             data = treeobj.decode_val(entry)
             return [self._blob(data)] if data else []
         if kind == "symlink":
-            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
-        raise OSError(errno.EISDIR, "Is a directory")
+            raise os_error(errno.EOPNOTSUPP)
+        raise os_error(errno.EISDIR)
 
     def _blob(self, data: bytes) -> str:
         ref = treeobj.blobref(data, self._scheme.algorithm)
@@ -246,7 +263,9 @@ class Overlay:
         return ref
 
     def _value(self, tail: _Tail) -> TreeObj:
-        """Return the value with what was appended to it, in as few blobs as the limit of their size allows."""
+        """Return the value with what was appended to it, in as few blobs as the limit of their size
+        allows.
+        """
         data = b"".join(tail.added)
         if not tail.refs and len(data) < INLINE_MAX:
             entry = treeobj.val(data)
@@ -289,7 +308,9 @@ class Transaction(Generic[T]):
 
 @dataclass(slots=True)
 class Result(Generic[T]):
-    """What a batch of transactions led to; ``failed`` pairs those left out with the reason, ``rest`` was not tried."""
+    """What a batch of transactions led to; ``failed`` pairs those left out with the reason,
+    ``rest`` was not tried.
+    """
 
     rootref: str
     applied: list[Transaction[T]]
@@ -307,8 +328,9 @@ class Result(Generic[T]):
 class Batch(Generic[T]):
     """Transactions being applied in order to the tree at ``rootref``, which leads to one new root.
 
-    A transaction that cannot be applied is left out whole. If some of its operations had been applied by then the batch starts over
-    without it, a few times; then it is cut before that transaction, so that no number of bad ones takes more than two passes.
+    A transaction that cannot be applied is left out whole. If some of its operations had been
+    applied by then the batch starts over without it, a few times; then it is cut before that
+    transaction, so that no number of bad ones takes more than two passes.
     """
 
     def __init__(
@@ -350,8 +372,8 @@ def _pass(
 ) -> tuple[list[Transaction[T]], list[Transaction[T]] | None]:
     """Apply transactions up to one that fails with some of its operations applied.
 
-    Returns those that were applied, and None or, if the overlay is spoilt, those after the spoiler. Raises `Missing` with all
-    directories that have to be at hand, so that they are loaded at once.
+    Returns those that were applied, and None or, if the overlay is spoilt, those after the spoiler.
+    Raises `Missing` with all directories that have to be at hand, so that they are loaded at once.
     """
     applied: list[Transaction[T]] = []
     missing: list[str] = []
@@ -373,7 +395,8 @@ def _apply_all(
 ) -> tuple[int, Exception | None]:
     """Apply operations; returns how many were before the one that failed, and the exception.
 
-    Directories that were not at hand are added to ``missing``; what fails after one was is not believed, for that may be why.
+    Directories that were not at hand are added to ``missing``; what fails after one was is not
+    believed, for that may be why.
     """
     for done, op in enumerate(ops):
         try:

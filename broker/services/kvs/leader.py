@@ -1,37 +1,35 @@
 """The writing side of the key-value store, on rank 0: batches of transactions become new roots.
 
-All transactions of a namespace that are waiting when the loop turns are applied together (`Batch`). Their blobs go to the content
-service in one request for all namespaces. When it has them, and, for a batch with a durable commit (FLUX_KVS_SYNC), when the new root
-is in a checkpoint, the root is published and the callers are answered. Directories are *held* by the content service until it is
-known which of them are worth writing (see `settle`). The next batch of that namespace starts after that, so
-batches grow with the load, and commits that arrive during a checkpoint share the next one. If a checkpoint fails so do the durable commits;
-the plain ones of the batch are applied again without them.
+All transactions of a namespace that are waiting when the loop turns are applied together (`Batch`).
+Their blobs go to the content service in one request for all namespaces. When it has them, and, for
+a batch with a durable commit (FLUX_KVS_SYNC), when the new root is in a checkpoint, the root is
+published and the callers are answered. Directories are *held* by the content service until it is
+known which of them are worth writing (see `settle`). The next batch of that namespace starts after
+that, so batches grow with the load, and commits that arrive during a checkpoint share the next one.
+If a checkpoint fails so do the durable commits; the plain ones of the batch are applied again
+without them.
 
-Whatever goes wrong stays in its namespace, and within it with the transaction that causes it: a batch that cannot be
-sealed or stored is taken apart, each of its transactions tried alone. A namespace that had work in a batch is always released.
+Whatever goes wrong stays in its namespace, and within it with the transaction that causes it: a
+batch that cannot be sealed or stored is taken apart, each of its transactions tried alone. A
+namespace that had work in a batch is always released.
 
-After an expensive batch the next one is put off in proportion, which leaves the loop to others, and the rate in bytes at which
-directories are written anew is bounded, bursts excepted.
+After an expensive batch the next one is put off in proportion, which leaves the loop to others, and
+the rate in bytes at which directories are written anew is bounded, bursts excepted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from broker.context import Context
 from broker.service import Request
-from broker.services.kvs.cache import ObjectCache
-from broker.services.kvs.checkpoint import Checkpointer
 from broker.services.kvs.commit import Batch, Result, Scheme, Transaction
 from broker.services.kvs.directory import Missing
 from broker.services.kvs.namespace import Namespace, not_supported
-from broker.services.kvs.objects import ObjectLoader
 from broker.services.kvs.settle import Settler
 from flux import blobpack
 from flux.blobpack import HELD, Blob
@@ -40,6 +38,14 @@ from flux.kvs_txn import PRIMARY, SYNC
 from flux.wire import json
 from flux.wire.errors import error_of
 from flux.wire.message import Message, event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from broker.context import Context
+    from broker.services.kvs.cache import ObjectCache
+    from broker.services.kvs.checkpoint import Checkpointer
+    from broker.services.kvs.objects import ObjectLoader
 
 Callers: TypeAlias = list[Request]
 Space: TypeAlias = Namespace[Callers]
@@ -96,7 +102,9 @@ class Leader:
 
     @property
     def blob_limit(self) -> int:
-        """The largest blob, and so the largest value that may be put, in bytes: ``content.blob-size-limit``."""
+        """The largest blob, and so the largest value that may be put, in bytes:
+        ``content.blob-size-limit``.
+        """
         text = self._ctx.attrs.get("content.blob-size-limit")
         return min(VALUE_BYTES, int(text)) if text else VALUE_BYTES
 
@@ -105,7 +113,9 @@ class Leader:
         return list(self._coming.values())
 
     def submit(self, namespace: Space, txn: Txn) -> None:
-        """Queue a transaction that `check` allows; its callers are answered when it is part of a published root."""
+        """Queue a transaction that `check` allows; its callers are answered when it is part of a
+        published root.
+        """
         namespace.pending.append(txn)
         self._active.add(namespace)
         if not namespace.busy:
@@ -115,7 +125,8 @@ class Leader:
     def check(self, namespace: Space, flags: int) -> None:
         """Raise OSError unless a transaction with ``flags`` may be queued.
 
-        EINVAL for a durable one in a namespace that cannot be, ENOSYS once the module is being unloaded.
+        EINVAL for a durable one in a namespace that cannot be, ENOSYS once the module is being
+        unloaded.
         """
         if self._closing:
             raise OSError(errno.ENOSYS, "the kvs module is being unloaded")
@@ -169,7 +180,9 @@ class Leader:
     # Applying
 
     def _apply(self, namespace: Space, batch: list[Txn], works: list[Work]) -> None:
-        """Apply a batch and add what came of it to ``works``, at once or once the directories it needs are loaded."""
+        """Apply a batch and add what came of it to ``works``, at once or once the directories it
+        needs are loaded.
+        """
         namespace.busy = True
         try:
             result = self._attempt(namespace, batch)
@@ -225,7 +238,9 @@ class Leader:
             self._release(namespace)
 
     def _take_apart(self, namespace: Space, batch: list[Txn], exc: Exception) -> None:
-        """Deal with a batch that could not be sealed or stored: try its transactions alone, or fail the only one."""
+        """Deal with a batch that could not be sealed or stored: try its transactions alone, or fail
+        the only one.
+        """
         if len(batch) == 1 or namespace.removed:
             self._refuse(namespace, [(txn, exc) for txn in batch])
         else:
@@ -275,7 +290,8 @@ class Leader:
     def _store(self, works: list[Work]) -> None:
         """Hand the new blobs to the content service.
 
-        Also those that are known already: that they are in use again has to reach a collection of the store.
+        Also those that are known already: that they are in use again has to reach a collection of
+        the store.
         """
         blobs: dict[str, Blob] = {}
         for work in works:
@@ -305,7 +321,9 @@ class Leader:
             self._not_stored(works, exc)
 
     def _not_stored(self, works: list[Work], exc: Exception) -> None:
-        """Find whose fault it is that blobs could not be stored: one namespace's, and one transaction's if a blob is too large."""
+        """Find whose fault it is that blobs could not be stored: one namespace's, and one
+        transaction's if a blob is too large.
+        """
         if len(works) > 1:
             for work in works:
                 self._store([work])
@@ -325,7 +343,9 @@ class Leader:
                 self._publish(work)
 
     async def _settle(self, work: Work, checkpointer: Checkpointer) -> None:
-        """Publish a root when it is in a checkpoint; if it cannot be, apply the batch again without those who insist on that."""
+        """Publish a root when it is in a checkpoint; if it cannot be, apply the batch again without
+        those who insist on that.
+        """
         namespace, result = work.namespace, work.result
         try:
             await checkpointer.commit(result.rootref, namespace.rootseq + 1)
@@ -380,7 +400,8 @@ class Leader:
             "owner": namespace.owner,
             "keys": result.keys(),
         }
-        # Private: the keys are the owner's, and the root's blobref is the way to all of its content.
+        # Private: the keys are the owner's, and the root's blobref is the way to all of its
+        # content.
         self._ctx.handle.send_message(event(f"kvs.setroot-{namespace.name}", body, private=True))
         if namespace.name == PRIMARY and self.checkpointer is not None:
             self.checkpointer.changed()

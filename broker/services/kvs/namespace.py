@@ -1,4 +1,6 @@
-"""Namespaces: a root and its sequence number, transactions that wait to be applied, and who waits for which sequence number."""
+"""Namespaces: a root and its sequence number, transactions that wait to be applied, and who waits
+for which sequence number.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +28,18 @@ class UnknownNamespace(Exception):
 
 
 def not_supported(name: str) -> OSError:
-    """Return the error for a namespace that does not exist, or no longer; as in flux-core it carries no text of its own."""
+    """Return the error for a namespace that does not exist, or no longer; as in flux-core it
+    carries no text of its own.
+    """
     return OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), name)
 
 
 class Namespace(Generic[T]):
-    """One namespace as this rank sees it. ``T`` is what transactions carry for whoever answers them.
+    """One namespace as this rank sees it. ``T`` is what transactions carry for whoever answers
+    them.
 
-    ``busy`` means that a batch is being stored and no other may be applied; ``removed`` that the namespace is gone.
+    ``busy`` means that a batch is being stored and no other may be applied; ``removed`` that the
+    namespace is gone.
     """
 
     def __init__(
@@ -56,8 +62,9 @@ class Namespace(Generic[T]):
     def take(self) -> list[Transaction[T]]:
         """Remove and return the transactions to apply next as one.
 
-        These are all up to the first that must not be merged, and not many more operations than `BATCH_OPS`. Plain ones that came before
-        a durable one go without it, so that they need not wait for the disk.
+        These are all up to the first that must not be merged, and not many more operations than
+        `BATCH_OPS`. Plain ones that came before a durable one go without it, so that they need not
+        wait for the disk.
         """
         pending = self.pending
         count = ops = 0
@@ -88,7 +95,8 @@ class Namespace(Generic[T]):
                 waiter(None)
 
     def wait(self, rootseq: int, waiter: Waiter, sender: str) -> None:
-        """Call ``waiter`` once the root's sequence number is at least ``rootseq``, with an error if the namespace is removed.
+        """Call ``waiter`` once the root's sequence number is at least ``rootseq``, with an error if
+        the namespace is removed.
 
         ``sender`` is the client it is for, see `forget_sender`.
         """
@@ -114,7 +122,9 @@ class Namespace(Generic[T]):
             waiter(error)
 
     def remove(self) -> list[Transaction[T]]:
-        """Mark the namespace as gone; those who wait are told, transactions not applied yet are returned."""
+        """Mark the namespace as gone; those who wait are told, transactions not applied yet are
+        returned.
+        """
         self.removed = True
         self.dismiss(not_supported(self.name))
         pending, self.pending = self.pending, []
@@ -130,7 +140,9 @@ class Namespace(Generic[T]):
         }
 
     def figures(self, noops: int) -> dict[str, int]:
-        """Return the statistics of the namespace, with the number of blobs that were stored already."""
+        """Return the statistics of the namespace, with the number of blobs that were stored
+        already.
+        """
         return {
             "#syncers": self.syncers,
             "#no-op stores": noops,
@@ -149,7 +161,9 @@ class _Fence(Generic[T]):
 
 
 class Fences(Generic[T]):
-    """Collective commits: transactions of several callers under one name become one transaction when the last has arrived."""
+    """Collective commits: transactions of several callers under one name become one transaction
+    when the last has arrived.
+    """
 
     def __init__(self) -> None:
         self._open: dict[str, dict[str, _Fence[T]]] = {}
@@ -161,10 +175,12 @@ class Fences(Generic[T]):
     def enter(
         self, namespace: str, name: str, nprocs: int, flags: int, ops: list[Op], member: T
     ) -> Transaction[list[T]] | None:
-        """Add one caller's operations; returns the combined transaction when ``nprocs`` callers have entered.
+        """Add one caller's operations; returns the combined transaction when ``nprocs`` callers
+        have entered.
 
-        Raises OSError(EINVAL) for a count that is out of range or differs from the other callers', or flags that do; ENAMETOOLONG for a
-        long name; EOVERFLOW for a name whose callers have all been; ENOSPC if too many fences of the namespace are open.
+        Raises OSError(EINVAL) for a count that is out of range or differs from the other callers',
+        or flags that do; ENAMETOOLONG for a long name; EOVERFLOW for a name whose callers have all
+        been; ENOSPC if too many fences of the namespace are open.
         """
         check_fence(name, nprocs)
         if name in self._done.get(namespace, ()):

@@ -1,16 +1,15 @@
 """The kvs module: namespaces of keys and values over the content service (flux-kvs(1), RFC 11).
 
-Rank 0 is the leader: it alone applies transactions. The other ranks pass commits on to it, follow the ``kvs.setroot-<namespace>``
-events, and read the tree through their own content cache. A commit made through any rank is visible on that rank when it is answered.
+Rank 0 is the leader: it alone applies transactions. The other ranks pass commits on to it, follow
+the ``kvs.setroot-<namespace>`` events, and read the tree through their own content cache. A commit
+made through any rank is visible on that rank when it is answered.
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from broker.context import Context
 from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.kvs.cache import ObjectCache
 from broker.services.kvs.checkpoint import Checkpointer, restore
@@ -25,9 +24,14 @@ from flux.dirblob import references
 from flux.kvs_limits import check_namespace
 from flux.kvs_txn import NO_MERGE, PRIMARY, SYNC
 from flux.wire import json
-from flux.wire.errors import error_of
+from flux.wire.errors import error_of, os_error
 from flux.wire.message import Message
 from flux.wire.message import event as new_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.context import Context
 
 T = TypeVar("T")
 LEADER_RANK = 0
@@ -58,7 +62,9 @@ class KvsService(Service):
         self._missed: dict[str, bool] = {}
 
     async def start(self, args: list[str]) -> None:
-        """On rank 0, take up the primary namespace where the last checkpoint left it; elsewhere begin to follow."""
+        """On rank 0, take up the primary namespace where the last checkpoint left it; elsewhere
+        begin to follow.
+        """
         if self.leader is None:
             await self.ctx.handle.on_event(kvs_event.SETROOT, self._on_setroot)
             await self.ctx.handle.on_event(kvs_event.REMOVED, self._on_removed)
@@ -72,7 +78,9 @@ class KvsService(Service):
         self.leader.checkpointer = Checkpointer(self.ctx, primary, self.leader.settler.settle)
 
     async def stop(self) -> None:
-        """Answer who waits and make the primary namespace durable; raises OSError as `Checkpointer.close` does."""
+        """Answer who waits and make the primary namespace durable; raises OSError as
+        `Checkpointer.close` does.
+        """
         unloaded = OSError(errno.ENOSYS, "the kvs module is being unloaded")
         for name in self.namespaces:
             for caller in self._fences.drop_namespace(name):
@@ -90,11 +98,12 @@ class KvsService(Service):
 
     @request("collect-roots")
     def collect_roots(self, req: Request) -> dict[str, Any]:
-        """Return, on rank 0, what the store must keep: directories in ``roots`` and values in ``values``.
+        """Return, on rank 0, what the store must keep: directories in ``roots`` and values in
+        ``values``.
 
-        These are the roots of all namespaces, that of the primary one again in ``primary`` as `getroot` describes it, those on their way,
-        and what transactions that wait refer to.
-        The content service has been told to write them with what they lead to.
+        These are the roots of all namespaces, that of the primary one again in ``primary`` as
+        `getroot` describes it, those on their way, and what transactions that wait refer to. The
+        content service has been told to write them with what they lead to.
         """
         leader = self.leader
         if leader is None:
@@ -114,7 +123,8 @@ class KvsService(Service):
     def _find(self, name: str, userid: int, rolemask: int) -> Namespace[list[Request]]:
         """Return a namespace the user may use.
 
-        Raises `UnknownNamespace`, OSError: ENOTSUP, EPERM, EINVAL or ENAMETOOLONG if there can be none of that name.
+        Raises `UnknownNamespace`, OSError: ENOTSUP, EPERM, EINVAL or ENAMETOOLONG if there can be
+        none of that name.
         """
         namespace = self.namespaces.get(name)
         if namespace is None:
@@ -123,14 +133,16 @@ class KvsService(Service):
                 raise not_supported(name)
             raise UnknownNamespace(name)
         if not namespace.allows(userid, rolemask):
-            raise OSError(errno.EPERM, "Operation not permitted")
+            raise os_error(errno.EPERM)
         return namespace
 
     def _attempt(self, work: Callable[[], T], newer: Callable[[], bool] | None = None) -> Any:
-        """Return what ``work`` returns, at once if everything it needs is here, else as a coroutine that gets it first.
+        """Return what ``work`` returns, at once if everything it needs is here, else as a coroutine
+        that gets it first.
 
-        A root that was superseded for longer than content.grace-period may be incomplete. If something is not to be found,
-        ``newer`` moves ``work`` on to a newer root, or returns False; by default a rank looks again when it has learnt of one.
+        A root that was superseded for longer than content.grace-period may be incomplete. If
+        something is not to be found, ``newer`` moves ``work`` on to a newer root, or returns False;
+        by default a rank looks again when it has learnt of one.
         """
         try:
             return work()
@@ -169,7 +181,7 @@ class KvsService(Service):
             case {"rootref": str(rootref), "rootseq": int(rootseq), "owner": int(owner)}:
                 self._follow(name, rootref, rootseq, owner)
             case _:
-                raise OSError(errno.EPROTO, "Protocol error")
+                raise os_error(errno.EPROTO)
 
     def _follow(self, name: str, rootref: str, rootseq: int, owner: int) -> None:
         namespace = self.namespaces.get(name)
@@ -186,7 +198,8 @@ class KvsService(Service):
             return
         namespace = self.namespaces.get(root.namespace)
         if namespace is not None and root.rootseq > namespace.rootseq + 1:
-            # The events of the leader leave out no version. Someone else published this, or something was lost: ask.
+            # The events of the leader leave out no version. Someone else published this, or
+            # something was lost: ask.
             if root.namespace in self._missed:
                 self._missed[root.namespace] = True
             else:
@@ -225,7 +238,9 @@ class KvsService(Service):
 
     @request("namespace-create")
     def namespace_create(self, req: Request) -> Any:
-        """Create an empty namespace owned by ``owner``, -1 for the instance owner; EEXIST if there is one of that name."""
+        """Create an empty namespace owned by ``owner``, -1 for the instance owner; EEXIST if there
+        is one of that name.
+        """
         name, owner = req.get("namespace", str), req.get("owner", int)
         if self.leader is None:
             return self._relay(req)
@@ -233,7 +248,7 @@ class KvsService(Service):
         if not -1 <= owner <= USERID_MAX:
             raise OSError(errno.EINVAL, "the owner of a namespace is a user id")
         if name in self.namespaces:
-            raise OSError(errno.EEXIST, "File exists")
+            raise os_error(errno.EEXIST)
         owner = self.ctx.owner if owner in (-1, USERID_MAX) else owner
         self.namespaces[name] = Namespace(name, owner, self._empty, 0, req.get("flags", int, 0))
         return None
@@ -275,18 +290,20 @@ class KvsService(Service):
 
     @request("lookup", allow="guest")
     def lookup(self, req: Request) -> Any:
-        """Look up a key in a namespace, or under the snapshot ``rootdir``, which only the owner may name."""
+        """Look up a key in a namespace, or under the snapshot ``rootdir``, which only the owner may
+        name.
+        """
         key, flags = req.get("key", str), req.get("flags", int)
         rootdir = req.payload.get("rootdir")
         name = req.get("namespace", str, None)
         if rootdir is not None:
             if not req.is_owner:
-                raise OSError(errno.EPERM, "Operation not permitted")
+                raise os_error(errno.EPERM)
             rootdir = treeobj.check(rootdir)
             if rootdir["type"] not in ("dir", "dirref"):
-                raise OSError(errno.EINVAL, "Invalid argument")
+                raise os_error(errno.EINVAL)
         elif name is None:
-            raise OSError(errno.EPROTO, "Protocol error")
+            raise os_error(errno.EPROTO)
         userid, rolemask = req.userid, req.rolemask
 
         def root_of(namespace: str) -> str:
@@ -300,11 +317,12 @@ class KvsService(Service):
 
     @request("lookup-plus")
     def lookup_plus(self, req: Request) -> Any:
-        """Look up several keys for kvs-watch, on behalf of ``userid``, under the current root or ``rootref``.
+        """Look up several keys for kvs-watch, on behalf of ``userid``, under the current root or
+        ``rootref``.
 
-        ``lookups`` is a list of {key, flags, seen?}; with ``seen``, a `Position`, only what the value has grown by is returned. The
-        answer has ``rootref``, ``rootseq`` and for each look-up {val, seen?} or {errnum}. A root that is not readable any more
-        gives way to the current one.
+        ``lookups`` is a list of {key, flags, seen?}; with ``seen``, a `Position`, only what the
+        value has grown by is returned. The answer has ``rootref``, ``rootseq`` and for each look-up
+        {val, seen?} or {errnum}. A root that is not readable any more gives way to the current one.
         """
         name, lookups = req.get("namespace", str), req.get("lookups", list)
         userid, rolemask = req.get("userid", int), req.get("rolemask", int)
@@ -377,7 +395,9 @@ class KvsService(Service):
 
     @request("fence", allow="guest")
     def fence(self, req: Request) -> Any:
-        """Apply the transactions of ``nprocs`` callers of the same ``name`` as one (flux_kvs_fence(3))."""
+        """Apply the transactions of ``nprocs`` callers of the same ``name`` as one
+        (flux_kvs_fence(3)).
+        """
         name, flags, ops = req.get("namespace", str), req.get("flags", int), req.get("ops", list)
         fence, nprocs = req.get("name", str), req.get("nprocs", int)
         leader = self.leader
@@ -394,7 +414,7 @@ class KvsService(Service):
     ) -> Namespace[list[Request]]:
         namespace = self._find(name, req.userid, req.rolemask)
         if flags & ~COMMIT_FLAGS:
-            raise OSError(errno.EINVAL, "Invalid argument")
+            raise os_error(errno.EINVAL)
         leader.check(namespace, flags)
         return namespace
 

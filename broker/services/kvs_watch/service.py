@@ -1,20 +1,25 @@
-"""The kvs-watch module: lookups that go on as the key changes (flux_kvs_lookup(3): WATCH, WAITCREATE).
+"""The kvs-watch module: lookups that go on as the key changes (flux_kvs_lookup(3): WATCH,
+WAITCREATE).
 
-It follows the ``kvs.setroot-<namespace>`` events. An event names the keys its commit mentioned; the watchers of these keys get one
-look-up under exactly that root, all of them in one request to the kvs module of this rank. A root that arrives while a watcher's
-look-up is under way waits its turn, so each watcher sees its values in order.
+It follows the ``kvs.setroot-<namespace>`` events. An event names the keys its commit mentioned; the
+watchers of these keys get one look-up under exactly that root, all of them in one request to the
+kvs module of this rank. A root that arrives while a watcher's look-up is under way waits its turn,
+so each watcher sees its values in order.
 """
 
 from __future__ import annotations
 
 import errno
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from broker.context import Context
 from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.kvs_watch.watch import Index, Watch
 from flux.kvs_event import REMOVED, SETROOT, removed_of, setroot_of
-from flux.wire.message import Message
+from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from broker.context import Context
+    from flux.wire.message import Message
 
 
 class KvsWatchService(Service):
@@ -38,7 +43,7 @@ class KvsWatchService(Service):
             req.rolemask,
         )
         if watch.streaming and not req.streaming:
-            raise OSError(errno.EPROTO, "Protocol error")
+            raise os_error(errno.EPROTO)
         self._requests[watch] = req
         self.streams.add(req, watch)
         self._namespaces.setdefault(watch.namespace, Index()).add(watch)
@@ -99,7 +104,9 @@ class KvsWatchService(Service):
 
     @event(REMOVED)
     def on_removed(self, msg: Message) -> None:
-        """End the watches of a namespace that is gone, after what was committed before has been told."""
+        """End the watches of a namespace that is gone, after what was committed before has been
+        told.
+        """
         for watch in self._namespaces.get(removed_of(msg) or "", ()):
             if watch.busy:
                 watch.closing = True
@@ -107,7 +114,9 @@ class KvsWatchService(Service):
                 self._fail(watch, errno.ENOTSUP)
 
     def _look(self, watches: list[Watch], root: tuple[str, int] | None) -> None:
-        """Look up the keys of watches that share user and namespace, under ``root`` or the current one."""
+        """Look up the keys of watches that share user and namespace, under ``root`` or the current
+        one.
+        """
         first = watches[0]
         body: dict[str, Any] = {
             "namespace": first.namespace,

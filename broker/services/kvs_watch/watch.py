@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flux.kvs_limits import check_key, check_namespace
 from flux.kvs_txn import (
@@ -19,6 +18,10 @@ from flux.kvs_txn import (
     WATCH_FULL,
     WATCH_UNIQ,
 )
+from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _VARIANTS = WATCH_UNIQ | WATCH_APPEND | WATCH_FULL
 _KNOWN = READDIR | READLINK | TREEOBJ | WATCH | WAITCREATE | _VARIANTS
@@ -27,7 +30,9 @@ _START = {"refs": 0, "last": "", "length": 0}
 
 @dataclass(slots=True)
 class Verdict:
-    """What to do after a look-up: send ``value`` if there is one, and end the watch if ``errnum`` is set or it is ``final``."""
+    """What to do after a look-up: send ``value`` if there is one, and end the watch if ``errnum``
+    is set or it is ``final``.
+    """
 
     value: dict[str, Any] | None = None
     errnum: int = 0
@@ -38,8 +43,9 @@ class Verdict:
 class Watch:
     """One watcher (flux_kvs_lookup(3), FLAGS).
 
-    ``roots`` are the roots that may have changed the key and have not been looked at, oldest first; ``busy`` means that a look-up is
-    under way; ``closing`` that the namespace is gone and the watch ends when ``roots`` is empty.
+    ``roots`` are the roots that may have changed the key and have not been looked at, oldest first;
+    ``busy`` means that a look-up is under way; ``closing`` that the namespace is gone and the watch
+    ends when ``roots`` is empty.
     """
 
     namespace: str
@@ -55,7 +61,9 @@ class Watch:
     _last: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        """Raise OSError: EINVAL for flags that make no sense, ENAMETOOLONG or EINVAL for names beyond the bounds of the KVS."""
+        """Raise OSError: EINVAL for flags that make no sense, ENAMETOOLONG or EINVAL for names
+        beyond the bounds of the KVS.
+        """
         check_key(self.key)
         check_namespace(self.namespace)
         variants = self.flags & _VARIANTS
@@ -69,7 +77,7 @@ class Watch:
             or variants & (variants - 1)
             or appends_of_no_value
         ):
-            raise OSError(errno.EINVAL, "Invalid argument")
+            raise os_error(errno.EINVAL)
 
     @property
     def streaming(self) -> bool:
@@ -82,7 +90,9 @@ class Watch:
         return bool(self.flags & WATCH_FULL)
 
     def mentions(self) -> Iterator[str]:
-        """Yield the keys whose mention in a commit is of interest: the key; its parents while it may still be created."""
+        """Yield the keys whose mention in a commit is of interest: the key; its parents while it
+        may still be created.
+        """
         yield self.key
         if self.flags & WAITCREATE:
             end = self.key.rfind(".")
@@ -105,7 +115,9 @@ class Watch:
         return wanted
 
     def next_root(self) -> tuple[str, int] | None:
-        """Remove and return the root to look at next; a watcher of appends goes to the newest, nothing is lost between."""
+        """Remove and return the root to look at next; a watcher of appends goes to the newest,
+        nothing is lost between.
+        """
         if not self.roots:
             return None
         if self.flags & WATCH_APPEND:
@@ -120,7 +132,9 @@ class Watch:
             self.roots.popleft()
 
     def judge(self, result: dict[str, Any]) -> Verdict:
-        """Take the result of a look-up, {val, seen?} or {errnum}, and decide what the watcher is told."""
+        """Take the result of a look-up, {val, seen?} or {errnum}, and decide what the watcher is
+        told.
+        """
         errnum = result.get("errnum", 0)
         if errnum:
             if errnum == errno.ENOENT and self.flags & WAITCREATE and not self.started:

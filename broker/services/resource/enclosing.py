@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from broker.context import Context
 from broker.services.resource.state import ranks_of, renumber
 from flux.aio import AsyncFlux
 from flux.job.JobID import JobID
 from flux.wire import json
+
+if TYPE_CHECKING:
+    from broker.context import Context
 
 TIMEOUT_SECONDS = 30.0
 
@@ -16,8 +18,8 @@ TIMEOUT_SECONDS = 30.0
 async def enclosing_resources(ctx: Context) -> dict[str, Any] | None:
     """Return the R that the enclosing instance gave to this one.
 
-    None when there is no enclosing instance, or when the brokers are not one for each of the job's nodes: then each broker's own
-    view of its machine counts.
+    None when there is no enclosing instance, or when the brokers are not one for each of the job's
+    nodes: then each broker's own view of its machine counts.
     """
     uri, jobid = ctx.attrs.get("parent-uri"), ctx.attrs.get("jobid")
     if not uri or not jobid:

@@ -1,18 +1,23 @@
-"""The event log ``resource.eventlog``: what happened to the resources, for administrators and for the next start."""
+"""The event log ``resource.eventlog``: what happened to the resources, for administrators and for
+the next start.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import errno
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from broker.context import Context
 from flux import eventlog
 from flux.constants import FLUX_KVS_APPEND, FLUX_KVS_SYNC
 from flux.treeobj import decode_val
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from broker.context import Context
 
 KEY = "resource.eventlog"
 
@@ -42,8 +47,9 @@ class _Entry:
 class ResourceLog:
     """Appends entries in the order they are posted, one KVS commit at a time for all that wait.
 
-    An entry may be posted as ``durable``. Where the content store outlives the instance it is then on disk when its future is done. If the
-    disk does not take it, it is appended all the same, so that the log says what is the case, and its future has the error.
+    An entry may be posted as ``durable``. Where the content store outlives the instance it is then
+    on disk when its future is done. If the disk does not take it, it is appended all the same, so
+    that the log says what is the case, and its future has the error.
     """
 
     def __init__(self, ctx: Context) -> None:

@@ -1,6 +1,8 @@
-"""The resource module: every rank reports what it has, rank 0 knows the whole, tells the scheduler and takes orders.
+"""The resource module: every rank reports what it has, rank 0 knows the whole, tells the scheduler
+and takes orders.
 
-Reports travel up the tree, joined on the way. A rank that reported is online; the overlay's ``overlay.offline`` takes it back.
+Reports travel up the tree, joined on the way. A rank that reported is online; the overlay's
+``overlay.offline`` takes it back.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ import asyncio
 import errno
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.resource.enclosing import enclosing_resources
@@ -18,14 +20,18 @@ from broker.services.resource.state import Inventory, Resources, ranks_of, resou
 from flux.idset import IDset
 from flux.resource.topology import discover, to_xml
 from flux.wire import json
-from flux.wire.message import Message
+
+if TYPE_CHECKING:
+    from flux.wire.message import Message
 
 RETRY_SECONDS = 0.05
 MAX_REASON = 1 << 14
 
 
 class ResourceService(Service):
-    """``resource.status``, ``drain``, ``undrain``, ``acquire``, ``get-xml``, ``reload`` (flux-resource(1), RFC 28)."""
+    """``resource.status``, ``drain``, ``undrain``, ``acquire``, ``get-xml``, ``reload``
+    (flux-resource(1), RFC 28).
+    """
 
     name = "resource"
 
@@ -215,7 +221,9 @@ class ResourceService(Service):
     async def _record(
         self, ranks: IDset, name: str, context: dict[str, Any], timestamp: float
     ) -> None:
-        """Log what has been done to ``ranks`` so that a restart knows of it; raises OSError saying that it will not."""
+        """Log what has been done to ``ranks`` so that a restart knows of it; raises OSError saying
+        that it will not.
+        """
         try:
             await self._log.post(name, context, timestamp, durable=True)
         except OSError as exc:
@@ -224,7 +232,9 @@ class ResourceService(Service):
 
     @request("reload")
     async def reload(self, req: Request) -> None:
-        """Replace R by the one in the file ``path``; refused (EBUSY) while a scheduler holds resources."""
+        """Replace R by the one in the file ``path``; refused (EBUSY) while a scheduler holds
+        resources.
+        """
         self._require_leader()
         if self._acquired is not None:
             raise OSError(errno.EBUSY, "resources are busy (unload scheduler?)")

@@ -1,18 +1,22 @@
-"""The instance's resources as data: inventory by rank, who is online, drained or excluded, and what follows for the scheduler.
+"""The instance's resources as data: inventory by rank, who is online, drained or excluded, and what
+follows for the scheduler.
 
-A rank is *up* when it is online and neither drained nor excluded. Every operation changes the sets; `Resources.take_changes` then
-tells which ranks went up or down since the scheduler was last told (RFC 28).
+A rank is *up* when it is online and neither drained nor excluded. Every operation changes the sets;
+`Resources.take_changes` then tells which ranks went up or down since the scheduler was last told
+(RFC 28).
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flux.hostlist import Hostlist
 from flux.idset import IDset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 MAX_CHILD = 1 << 20
 """Greatest number of a core or GPU; each costs memory in the scheduler."""
@@ -20,7 +24,9 @@ MAX_CHILD = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What one rank found: host name, core and GPU ids as idset strings, the digest of its hwloc XML."""
+    """What one rank found: host name, core and GPU ids as idset strings, the digest of its hwloc
+    XML.
+    """
 
     rank: int
     host: str
@@ -119,7 +125,9 @@ def select_ranks(resources: Mapping[str, Any], keep: IDset) -> dict[str, Any]:
 
 
 def renumber(resources: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an R of the enclosing instance with its ranks renumbered from 0, which are the ranks of this instance."""
+    """Return an R of the enclosing instance with its ranks renumbered from 0, which are the ranks
+    of this instance.
+    """
     new_rank = {rank: index for index, rank in enumerate(ranks_of(resources))}
     execution = resources["execution"]
     groups: dict[str, tuple[list[int], Any]] = {}
@@ -184,7 +192,9 @@ class Resources:
     # Administration
 
     def targets(self, text: str) -> IDset:
-        """Return the ranks that an idset or hostlist names; raises OSError(EINVAL) with what is wrong about it."""
+        """Return the ranks that an idset or hostlist names; raises OSError(EINVAL) with what is
+        wrong about it.
+        """
         try:
             ranks = IDset(text)
         except ValueError:
@@ -227,7 +237,9 @@ class Resources:
             del self.drained[rank]
 
     def replay(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        """Restore drained ranks from the eventlog of an earlier run; entries about ranks that are gone are skipped."""
+        """Restore drained ranks from the eventlog of an earlier run; entries about ranks that are
+        gone are skipped.
+        """
         for entry in entries:
             name, context = entry.get("name"), entry.get("context") or {}
             if name not in ("drain", "undrain"):

@@ -1,18 +1,22 @@
 """The pool of resources: ranks with cores and GPUs, what is free, what is up (RFC 20).
 
-Ranks are kept in groups by their number of free cores, so that the ranks with most room are found without looking at all of them.
-An allocation takes the emptiest ranks first and, among equals, the lowest rank.
+Ranks are kept in groups by their number of free cores, so that the ranks with most room are found
+without looking at all of them. An allocation takes the emptiest ranks first and, among equals, the
+lowest rank.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from broker.services.sched_simple.request import ResourceRequest
 from flux.hostlist import Hostlist
 from flux.idset import IDset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from broker.services.sched_simple.request import ResourceRequest
 
 
 class Node:
@@ -111,7 +115,9 @@ class ResourcePool:
 
     @classmethod
     def from_resources(cls, resources: Mapping[str, Any]) -> ResourcePool:
-        """Return the pool that an R object describes, every rank down; raises ValueError or KeyError for a malformed one."""
+        """Return the pool that an R object describes, every rank down; raises ValueError or
+        KeyError for a malformed one.
+        """
         pool = cls()
         parts: dict[int, tuple[list[int], list[int]]] = {}
         for entry in resources["execution"]["R_lite"]:
@@ -240,7 +246,9 @@ class ResourcePool:
                 self._insert(node)
 
     def claim(self, allocation: Allocation) -> None:
-        """Mark resources as taken by a job that has them from before; raises ValueError if one of them is not free."""
+        """Mark resources as taken by a job that has them from before; raises ValueError if one of
+        them is not free.
+        """
         for rank, (cores, gpus) in allocation.nodes.items():
             node = self.nodes.get(rank)
             if (

@@ -1,16 +1,21 @@
-"""What a job asks for, read from its jobspec (RFC 25): nodes, slots, cores and GPUs a slot, a duration."""
+"""What a job asks for, read from its jobspec (RFC 25): nodes, slots, cores and GPUs a slot, a
+duration.
+"""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceRequest:
-    """``nslots`` slots of ``slot_size`` cores and ``slot_gpus`` GPUs, spread over ``nnodes`` nodes, or packed freely when that is 0.
+    """``nslots`` slots of ``slot_size`` cores and ``slot_gpus`` GPUs, spread over ``nnodes`` nodes,
+    or packed freely when that is 0.
 
     ``duration`` is in seconds, 0 for no limit; ``exclusive`` asks for whole nodes.
     """
@@ -31,7 +36,9 @@ def _unsupported(text: str) -> OSError:
 
 
 def parse_request(jobspec: Mapping[str, Any]) -> ResourceRequest:
-    """Return what ``jobspec`` asks for; raises OSError(EINVAL) with the reason when it cannot be understood."""
+    """Return what ``jobspec`` asks for; raises OSError(EINVAL) with the reason when it cannot be
+    understood.
+    """
     try:
         resources = jobspec["resources"]
         (top,) = resources

@@ -1,4 +1,6 @@
-"""The scheduler module: takes resources from ``resource.acquire`` and gives them to jobs by RFC 27."""
+"""The scheduler module: takes resources from ``resource.acquire`` and gives them to jobs by RFC
+27.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,8 @@ UNSATISFIABLE: Final = "unsatisfiable request"
 class SchedSimpleService(Service):
     """``sched-simple``, also reached as ``sched``.
 
-    Module arguments: ``mode=single``, ``mode=unlimited`` or ``mode=limited=N`` say how many requests the job manager may have waiting
-    here (default ``limited=1024``).
+    Module arguments: ``mode=single``, ``mode=unlimited`` or ``mode=limited=N`` say how many
+    requests the job manager may have waiting here (default ``limited=1024``).
     """
 
     name = "sched-simple"
@@ -122,7 +124,9 @@ class SchedSimpleService(Service):
 
     @request("sched.alloc", absolute=True)
     def alloc(self, req: Request) -> Any:
-        """Queue a job's request {id, priority, userid, t_submit, jobspec}; answered when it is met, denied or canceled."""
+        """Queue a job's request {id, priority, userid, t_submit, jobspec}; answered when it is met,
+        denied or canceled.
+        """
         id = req.get("id", int)
         if id in self._requests:
             raise OSError(errno.EEXIST, f"job {id} is waiting already")
@@ -141,7 +145,9 @@ class SchedSimpleService(Service):
 
     @request("sched.cancel", absolute=True)
     def cancel(self, req: Request) -> Any:
-        """Drop the request of a job {id}; its answer says that it was canceled. Never answered itself."""
+        """Drop the request of a job {id}; its answer says that it was canceled. Never answered
+        itself.
+        """
         id = req.get("id", int)
         if self._sched.cancel(id):
             self._requests.pop(id).respond({"id": id, "type": CANCEL})

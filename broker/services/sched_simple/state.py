@@ -1,13 +1,18 @@
-"""The scheduler's decisions: requests wait in priority order, the first one that does not fit holds up the rest."""
+"""The scheduler's decisions: requests wait in priority order, the first one that does not fit holds
+up the rest.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from broker.services.sched_simple.pool import Allocation, ResourcePool, allocation_of
-from broker.services.sched_simple.request import ResourceRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from broker.services.sched_simple.request import ResourceRequest
 
 
 class Pending:
@@ -22,7 +27,9 @@ class Pending:
 
 
 class Scheduler:
-    """The pool, the waiting requests and what jobs hold. Pure: the service sends what the methods return."""
+    """The pool, the waiting requests and what jobs hold. Pure: the service sends what the methods
+    return.
+    """
 
     def __init__(self, pool: ResourcePool | None = None) -> None:
         self.pool = pool or ResourcePool()
@@ -77,7 +84,8 @@ class Scheduler:
         return given
 
     def free(self, id: int, resources: Mapping[str, Any] | None = None) -> Allocation | None:
-        """Take back what a job held, as remembered or as its R says; returns it, None if nothing is known.
+        """Take back what a job held, as remembered or as its R says; returns it, None if nothing is
+        known.
 
         Raises ValueError or KeyError for a malformed R.
         """
@@ -89,13 +97,17 @@ class Scheduler:
         return allocation
 
     def claim(self, id: int, resources: Mapping[str, Any]) -> None:
-        """Count in what a job has from before this scheduler; raises ValueError or KeyError if that cannot be."""
+        """Count in what a job has from before this scheduler; raises ValueError or KeyError if that
+        cannot be.
+        """
         allocation = allocation_of(resources)
         self.pool.claim(allocation)
         self.held[id] = allocation
 
     def replace_pool(self, pool: ResourcePool) -> list[int]:
-        """Go on with other resources; returns the requests that can no longer be met, which are dropped."""
+        """Go on with other resources; returns the requests that can no longer be met, which are
+        dropped.
+        """
         self.pool = pool
         for id, allocation in list(self.held.items()):
             try:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from tests.contract.wire.expected import DIRECTIONS, expected, reasons, write
 from tests.contract.wire.messages import load
 from tests.contract.wire.replay import Result, replay_requests, replay_responses
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HEADING = "\n## Messages\n"
 TITLES = {
@@ -27,7 +30,9 @@ REPLAYS = {"responses": replay_responses, "requests": replay_requests}
 
 
 def messages_section(accept: bool, repeat: int) -> str:
-    """Replay all messages `repeat` times and return the section; with `accept`, require the labels that always match."""
+    """Replay all messages `repeat` times and return the section; with `accept`, require the labels
+    that always match.
+    """
     results: dict[str, Result] = {}
     stable: dict[str, list[str]] = {}
     for direction in DIRECTIONS:

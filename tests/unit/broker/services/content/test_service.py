@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,9 +12,13 @@ from broker.service import Request, Service, request
 from broker.services.content.service import ContentService
 from broker.services.content_sqlite.service import ContentSqliteService
 from flux import blobpack, treeobj
-from flux.aio import AsyncFlux
 from flux.blobpack import HELD
 from tests.unit.broker.services.wired import Wired
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flux.aio import AsyncFlux
 
 
 async def store(h: AsyncFlux, data: bytes, topic: str = "content.store") -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +14,9 @@ from hypothesis import strategies as st
 from broker.services.cron.calendar import FIELDS, Calendar, parse_field
 from broker.services.cron.entry import Entry, Options, Stats, options_of
 from broker.services.cron.triggers import Date, Event, Interval, make_trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture(autouse=True)

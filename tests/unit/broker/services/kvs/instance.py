@@ -1,25 +1,31 @@
-"""The kvs module with the content service behind it, and requests to it, for the tests of this folder."""
+"""The kvs module with the content service behind it, and requests to it, for the tests of this
+folder.
+"""
 
 from __future__ import annotations
 
 import errno
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broker.context import Context
 from broker.service import NO_REPLY, Request, Service, request
 from broker.services.content.service import ContentService
 from broker.services.content_sqlite.service import ContentSqliteService
 from broker.services.kvs.service import KvsService
 from flux import blobpack, treeobj
-from flux.aio import AsyncFlux
-from flux.kvs_txn import Txn
 from tests.unit.broker.services.wired import Wired
+
+if TYPE_CHECKING:
+    from broker.context import Context
+    from flux.aio import AsyncFlux
+    from flux.kvs_txn import Txn
 
 
 class ScriptedStore(Service):
-    """A backing store in memory that fails, or waits, as a test says; ``log`` lists its checkpoints."""
+    """A backing store in memory that fails, or waits, as a test says; ``log`` lists its
+    checkpoints.
+    """
 
     name = "scripted"
     also = ("content-backing", "kvs-checkpoint")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,7 +21,11 @@ from tests.unit.broker.services.kvs.instance import (
     look,
     version,
 )
-from tests.unit.broker.services.wired import Wired
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.unit.broker.services.wired import Wired
 
 GUEST = 2000
 DEEP = ".".join("a" * (KEY_DEPTH + 1))
@@ -177,7 +180,8 @@ async def test_values() -> None:
         big, small = await asyncio.gather(
             commit(h, txn), commit(h, Txn().put_raw("small", "1")), return_exceptions=True
         )
-        assert isinstance(big, OSError) and big.errno == errno.EFBIG
+        assert isinstance(big, OSError)
+        assert big.errno == errno.EFBIG
         assert isinstance(small, dict)
     await commit(h, Txn().put_raw("limit", b"x" * 5000))
     await asyncio.gather(
@@ -191,7 +195,8 @@ async def test_values() -> None:
         commit(h, Txn().put_raw("small", "2")),
         return_exceptions=True,
     )
-    assert isinstance(big, OSError) and big.errno == errno.EFBIG
+    assert isinstance(big, OSError)
+    assert big.errno == errno.EFBIG
     assert isinstance(small, dict)
     assert (await get(h, "small"), await errnum(look(h, "dir"))) == (b"2", errno.ENOENT)
     await wired.close()
@@ -236,7 +241,8 @@ async def test_blobs_that_only_look_like_directories() -> None:
             commit(h, Txn().put_raw(f"good{number}", "1")),
             return_exceptions=True,
         )
-        assert isinstance(bad, OSError) and bad.errno == errno.EINVAL
+        assert isinstance(bad, OSError)
+        assert bad.errno == errno.EINVAL
         assert isinstance(good, dict)
         await commit(h, Txn().unlink("fake"))
     await wired.close()

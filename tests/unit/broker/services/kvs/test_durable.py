@@ -1,12 +1,12 @@
-"""A durable commit (FLUX_KVS_SYNC) is visible and told when its checkpoint is written, not before; a checkpoint that fails fails it."""
+"""A durable commit (FLUX_KVS_SYNC) is visible and told when its checkpoint is written, not before;
+a checkpoint that fails fails it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,7 +23,12 @@ from tests.unit.broker.services.kvs.instance import (
     look,
     version,
 )
-from tests.unit.broker.services.wired import Wired
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.unit.broker.services.wired import Wired
 
 FULL = OSError(errno.ENOSPC, "the disk is full")
 
@@ -95,7 +100,8 @@ async def test_plain_commits_before_it_do_not_wait_for_the_disk(wired: Wired) ->
     )
     assert (await plain)["rootseq"] == 1
     await until_held(wired)
-    assert not durable.done() and not later.done()
+    assert not durable.done()
+    assert not later.done()
     store.release()
     assert (await durable)["rootseq"] == (await later)["rootseq"] == 2
     assert await get(h, "d") == b"12"
@@ -119,11 +125,13 @@ async def test_a_failed_checkpoint_fails_it_and_keeps_the_plain_ones(
         *commits, return_exceptions=True
     )
     for failed in (durable, other, alone):
-        assert isinstance(failed, OSError) and failed.errno == errno.ENOSPC
+        assert isinstance(failed, OSError)
+        assert failed.errno == errno.ENOSPC
         assert failed.strerror == "the disk is full"
     for good in (plain, append, third):
         assert isinstance(good, dict), good
-    # What a durable commit did is as if it had never been: an append to its value, or to its directory.
+    # What a durable commit did is as if it had never been: an append to its value, or to its
+    # directory.
     assert (await get(h, "d"), await get(h, "dir"), await get(h, "p")) == (b"2", b"3", b"1")
     assert await errnum(look(h, "e")) == errno.ENOENT
     store.checkpoint_error = None
@@ -246,7 +254,8 @@ async def test_a_durable_fence(wired: Wired) -> None:
     store.checkpoint_error = FULL
     first, second = await asyncio.gather(fence("a"), fence("b"), return_exceptions=True)
     for failed in (first, second):
-        assert isinstance(failed, OSError) and failed.errno == errno.ENOSPC
+        assert isinstance(failed, OSError)
+        assert failed.errno == errno.ENOSPC
     assert await errnum(look(h, "a")) == errno.ENOENT
 
 

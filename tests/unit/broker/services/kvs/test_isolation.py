@@ -1,11 +1,12 @@
-"""What goes wrong in a commit stays with that commit: neither its batch, its namespace nor another namespace suffers."""
+"""What goes wrong in a commit stays with that commit: neither its batch, its namespace nor another
+namespace suffers.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,7 +25,11 @@ from tests.unit.broker.services.kvs.instance import (
     look,
     version,
 )
-from tests.unit.broker.services.wired import Wired
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.unit.broker.services.wired import Wired
 
 GUEST = 2000
 NOWHERE = "sha1-" + "0" * 40

@@ -1,4 +1,6 @@
-"""A batch names every directory it lacks at once, so that a large one does not start over for each of them."""
+"""A batch names every directory it lacks at once, so that a large one does not start over for each
+of them.
+"""
 
 from __future__ import annotations
 

@@ -40,7 +40,8 @@ def test_waiters_are_called_in_time_and_once() -> None:
     namespace.pending.append(Transaction([], 0, 1))
     assert [txn.origin for txn in namespace.remove()] == [1]
     assert calls[2][0] == 7
-    assert calls[2][1] is not None and calls[2][1].errno == errno.ENOTSUP
+    assert calls[2][1] is not None
+    assert calls[2][1].errno == errno.ENOTSUP
 
 
 def test_owner_and_instance_owner_may_use_a_namespace() -> None:
@@ -58,7 +59,8 @@ def test_fence_completes_with_the_last_member() -> None:
         fences.enter("ns", "f", 2, NO_MERGE, [], "wrong")
     assert caught.value.errno == errno.EINVAL
     txn = fences.enter("ns", "f", 2, 0, [], "second")
-    assert txn is not None and txn.origin == ["first", "second"]
+    assert txn is not None
+    assert txn.origin == ["first", "second"]
     with pytest.raises(OSError) as caught:
         fences.enter("ns", "f", 2, 0, [], "too many")
     assert caught.value.errno == errno.EOVERFLOW

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +12,10 @@ from flux import treeobj
 from flux.kvs_txn import NO_MERGE, READDIR, READLINK, SYNC, TREEOBJ, Txn
 from tests.unit.broker.services.kvs.instance import boot, boot_sqlite, commit, errnum, get, look
 from tests.unit.broker.services.wired import OWNER, Wired
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
 
 GUEST = 2000
 

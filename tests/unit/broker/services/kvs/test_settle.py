@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from broker.services.kvs.settle import Held
 from flux import treeobj
-from flux.dirblob import Entries
 from flux.kvs_txn import Txn
 from tests.unit.broker.services.kvs.instance import boot, boot_sqlite, commit, errnum, get
-from tests.unit.broker.services.wired import Wired
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flux.dirblob import Entries
+    from tests.unit.broker.services.wired import Wired
 
 
 def tree(held: Held, **directories: list[str]) -> None:
@@ -28,7 +32,8 @@ def test_what_a_root_leads_to_is_settled_children_first() -> None:
     tree(held, leaf=[], other=[], middle=["leaf", "elsewhere"], root=["middle", "other"])
     assert held.settle(["middle"]) == ["leaf", "middle"]
     assert held.settle(["root", "unknown"]) == ["other", "root"]
-    assert held.settle(["root"]) == [] and len(held) == 0
+    assert held.settle(["root"]) == []
+    assert len(held) == 0
 
 
 def test_directories_within_directories_count() -> None:
@@ -73,7 +78,8 @@ def test_a_directory_in_two_places_outlives_one_of_them() -> None:
     tree(held, leaf=[], twice=["leaf"], garbage=[], root=["twice"])
     held.replaced(["twice", "unknown"])
     written = held.settle(["root"])
-    assert {"leaf", "twice", "root"} <= set(written) and len(held) == 0
+    assert {"leaf", "twice", "root"} <= set(written)
+    assert len(held) == 0
 
 
 def test_what_is_linked_after_it_was_superseded_is_written_whole() -> None:

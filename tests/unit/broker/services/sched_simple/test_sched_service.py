@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from broker.services.sched_simple.service import SchedSimpleService
 from broker.testing.harness import ServiceHarness
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 RESOURCES = {
     "version": 1,
