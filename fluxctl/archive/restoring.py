@@ -15,7 +15,7 @@ from broker.services.kvs.cache import ObjectCache
 from broker.services.kvs.commit import Batch, Scheme, Transaction, parse_ops
 from broker.services.kvs.directory import Missing
 from flux import treeobj
-from flux.kvs_txn import Txn
+from flux.kvs_txn import PRIMARY, Txn
 from flux.wire import json
 from fluxctl.archive import format as layout
 
@@ -84,7 +84,7 @@ class Tree:
         while True:
             try:
                 result = Batch[None](
-                    self._cache, self.root, "primary", Scheme(self._blobs.algorithm)
+                    self._cache, self.root, PRIMARY, Scheme(self._blobs.algorithm)
                 ).apply(work)
                 break
             except Missing as missing:

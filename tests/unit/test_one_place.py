@@ -133,31 +133,27 @@ FACTS = (
 WAITING: dict[str, frozenset[str]] = {
     "numbers of job states and results": frozenset(["broker/instance.py"]),
     "unknown user, any node": frozenset(
-        ["broker/builtin/event.py", "broker/instance.py", "broker/services/kvs/service.py"]
+        [
+            "broker/builtin/event.py",
+            "broker/instance.py",
+        ]
     ),
     "the primary namespace": frozenset(
         [
             "broker/services/job_exec/guest.py",
-            "broker/services/kvs/service.py",
-            "broker/services/resource/reslog.py",
-            "broker/services/sched_simple/service.py",
-            "fluxctl/archive/restoring.py",
-            "fluxctl/commands/dump.py",
         ]
     ),
-    "operations of a KVS transaction": frozenset(["broker/services/resource/reslog.py"]),
-    "tree objects": frozenset(["broker/services/resource/reslog.py"]),
-    "the KVS key of a job": frozenset(["broker/services/sched_simple/service.py"]),
+    "operations of a KVS transaction": frozenset([]),
+    "tree objects": frozenset([]),
+    "the KVS key of a job": frozenset([]),
     "base64": frozenset(
         [
             "broker/builtin/event.py",
-            "broker/services/resource/reslog.py",
             "broker/shell/eventlog.py",
         ]
     ),
     "encodings of task I/O": frozenset(
         [
-            "broker/services/cron/runner.py",
             "broker/services/rexec/service.py",
             "broker/shell/eventlog.py",
             "fluxctl/commands/exec.py",
@@ -168,7 +164,6 @@ WAITING: dict[str, frozenset[str]] = {
         [
             "broker/initial.py",
             "broker/instance.py",
-            "broker/services/cron/entry.py",
             "broker/services/shell_host/service.py",
             "broker/shell/host.py",
             "broker/shell/shell.py",
@@ -198,20 +193,6 @@ WAITING: dict[str, frozenset[str]] = {
             "broker/modhost.py",
             "broker/pymodule.py",
             "broker/service.py",
-            "broker/services/content/service.py",
-            "broker/services/content_sqlite/collecting.py",
-            "broker/services/content_sqlite/schema.py",
-            "broker/services/content_sqlite/service.py",
-            "broker/services/content_sqlite/store.py",
-            "broker/services/cron/entry.py",
-            "broker/services/cron/service.py",
-            "broker/services/cron/triggers.py",
-            "broker/services/kvs/commit.py",
-            "broker/services/kvs/lookup.py",
-            "broker/services/kvs/namespace.py",
-            "broker/services/kvs/service.py",
-            "broker/services/kvs_watch/service.py",
-            "broker/services/kvs_watch/watch.py",
             "broker/services/rexec/service.py",
         ]
     ),

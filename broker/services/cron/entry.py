@@ -5,17 +5,15 @@ shown of it.
 from __future__ import annotations
 
 import errno
-import os
 from dataclasses import dataclass, field
 from typing import Any
 
 from broker.services.cron.triggers import MAX_SECONDS
+from flux.waitstatus import exit_code_of
 from flux.wire.errors import os_error
 
 MAX_HISTORY = 10_000
 """Ended tasks that an entry may remember."""
-
-WAIT_SIGNALED_BASE = 128
 
 
 @dataclass
@@ -46,8 +44,7 @@ class Task:
     def exited(self, status: int, now: float) -> None:
         """Take the wait status."""
         self.status = status
-        code = os.waitstatus_to_exitcode(status)
-        self.code = code if code >= 0 else WAIT_SIGNALED_BASE - code
+        self.code = exit_code_of(status)
         self.end_time = now
         self.state = "Timeout" if self.timedout else "Exited"
 

@@ -6,7 +6,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
-from flux.treeobj import b64decode
+from flux.job import io
 from flux.wire import json
 from flux.wire.message import Message, request
 
@@ -103,13 +103,10 @@ class Run:
             task.failed(now)
             self._complete(os.strerror(body.get("errno", 0)))
 
-    def _on_output(self, io: dict[str, Any]) -> None:
-        stream, text = io["stream"], io.get("data", "")
-        if io.get("encoding") == "base64":
-            text = b64decode(text).decode("utf-8", "replace")
-        text = self._partial[stream] + text
-        *lines, rest = text.split("\n")
-        if io.get("eof") and rest:
+    def _on_output(self, chunk: dict[str, Any]) -> None:
+        stream, _, data, eof = io.decode(chunk)
+        *lines, rest = (self._partial[stream] + data.decode("utf-8", "replace")).split("\n")
+        if eof and rest:
             lines, rest = [*lines, rest], ""
         self._partial[stream] = rest
         log = self._ctx.log.info if stream == "stdout" else self._ctx.log.err

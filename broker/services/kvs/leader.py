@@ -33,6 +33,7 @@ from broker.services.kvs.namespace import Namespace, not_supported
 from broker.services.kvs.settle import Settler
 from flux import blobpack
 from flux.blobpack import HELD, Blob
+from flux.kvs_event import SETROOT
 from flux.kvs_limits import VALUE_BYTES
 from flux.kvs_txn import PRIMARY, SYNC
 from flux.wire import json
@@ -226,7 +227,7 @@ class Leader:
         self, namespace: Space, batch: list[Txn], result: Result[Callers], works: list[Work]
     ) -> None:
         if namespace.removed:
-            self._take_apart(namespace, batch, not_supported(namespace.name))
+            self._take_apart(namespace, batch, not_supported())
             return
         tried = batch[: len(batch) - len(result.rest)]
         if result.rest:
@@ -368,7 +369,7 @@ class Leader:
         namespace, result = work.namespace, work.result
         try:
             if namespace.removed:
-                raise not_supported(namespace.name)
+                raise not_supported()
             self._remember(result)
             self._set_root(namespace, result)
         except Exception as exc:
@@ -402,7 +403,7 @@ class Leader:
         }
         # Private: the keys are the owner's, and the root's blobref is the way to all of its
         # content.
-        self._ctx.handle.send_message(event(f"kvs.setroot-{namespace.name}", body, private=True))
+        self._ctx.handle.send_message(event(SETROOT + namespace.name, body, private=True))
         if namespace.name == PRIMARY and self.checkpointer is not None:
             self.checkpointer.changed()
 

@@ -5,13 +5,13 @@ for which sequence number.
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from broker.services.kvs.commit import Op, Transaction
 from flux.kvs_limits import BATCH_OPS, OPEN_FENCES, check_fence
 from flux.kvs_txn import NO_MERGE, SYNC
+from flux.wire.errors import os_error
 from flux.wire.message import ROLE_OWNER
 
 T = TypeVar("T")
@@ -27,11 +27,11 @@ class UnknownNamespace(Exception):
         self.name = name
 
 
-def not_supported(name: str) -> OSError:
+def not_supported() -> OSError:
     """Return the error for a namespace that does not exist, or no longer; as in flux-core it
     carries no text of its own.
     """
-    return OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), name)
+    return os_error(errno.ENOTSUP)
 
 
 class Namespace(Generic[T]):
@@ -126,7 +126,7 @@ class Namespace(Generic[T]):
         returned.
         """
         self.removed = True
-        self.dismiss(not_supported(self.name))
+        self.dismiss(not_supported())
         pending, self.pending = self.pending, []
         return pending
 

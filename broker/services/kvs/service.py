@@ -25,7 +25,7 @@ from flux.kvs_limits import check_namespace
 from flux.kvs_txn import NO_MERGE, PRIMARY, SYNC
 from flux.wire import json
 from flux.wire.errors import error_of, os_error
-from flux.wire.message import Message
+from flux.wire.message import USERID_UNKNOWN, USERID_UNKNOWN_JSON, Message
 from flux.wire.message import event as new_event
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 LEADER_RANK = 0
 COMMIT_FLAGS = NO_MERGE | SYNC
-USERID_MAX = 0xFFFFFFFF
 
 
 class KvsService(Service):
@@ -101,7 +100,7 @@ class KvsService(Service):
         """Return, on rank 0, what the store must keep: directories in ``roots`` and values in
         ``values``.
 
-        These are the roots of all namespaces, that of the primary one again in ``primary`` as
+        These are the roots of all namespaces, that of the primary one again in ``root`` as
         `getroot` describes it, those on their way, and what transactions that wait refer to. The
         content service has been told to write them with what they lead to.
         """
@@ -115,8 +114,8 @@ class KvsService(Service):
         checkpoints = leader.checkpointer.writing if leader.checkpointer is not None else []
         also = [*leader.coming(), *checkpoints, *linked.directories]
         leader.settler.settle_all(also)
-        primary = self.namespaces["primary"].describe()
-        return {"roots": [*self._roots(), *also], "values": linked.values, "primary": primary}
+        primary = self.namespaces[PRIMARY].describe()
+        return {"roots": [*self._roots(), *also], "values": linked.values, "root": primary}
 
     # Namespaces
 
@@ -130,7 +129,7 @@ class KvsService(Service):
         if namespace is None:
             check_namespace(name)
             if self.leader is not None:
-                raise not_supported(name)
+                raise not_supported()
             raise UnknownNamespace(name)
         if not namespace.allows(userid, rolemask):
             raise os_error(errno.EPERM)
@@ -232,7 +231,7 @@ class KvsService(Service):
             return
         callers = [caller for txn in namespace.remove() for caller in txn.origin]
         for caller in callers + self._fences.drop_namespace(name):
-            caller.fail(not_supported(name))
+            caller.fail(not_supported())
         if self.leader is not None:
             self.leader.forget(namespace)
 
@@ -245,11 +244,11 @@ class KvsService(Service):
         if self.leader is None:
             return self._relay(req)
         check_namespace(name)
-        if not -1 <= owner <= USERID_MAX:
+        if not USERID_UNKNOWN_JSON <= owner <= USERID_UNKNOWN:
             raise OSError(errno.EINVAL, "the owner of a namespace is a user id")
         if name in self.namespaces:
             raise os_error(errno.EEXIST)
-        owner = self.ctx.owner if owner in (-1, USERID_MAX) else owner
+        owner = self.ctx.owner if owner in (USERID_UNKNOWN_JSON, USERID_UNKNOWN) else owner
         self.namespaces[name] = Namespace(name, owner, self._empty, 0, req.get("flags", int, 0))
         return None
 
@@ -263,9 +262,7 @@ class KvsService(Service):
             raise OSError(errno.ENOTSUP, "the primary namespace cannot be removed")
         if name in self.namespaces:
             self._forget(name)
-            self.ctx.handle.send_message(
-                new_event(f"kvs.namespace-removed-{name}", {"namespace": name})
-            )
+            self.ctx.handle.send_message(new_event(kvs_event.REMOVED + name, {"namespace": name}))
         return None
 
     @request("namespace-list", allow="guest")

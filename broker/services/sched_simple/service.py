@@ -12,6 +12,8 @@ from broker.services.sched_simple.pool import Allocation, ResourcePool, allocati
 from broker.services.sched_simple.request import ResourceRequest, parse_request
 from broker.services.sched_simple.state import Pending, Scheduler
 from flux.idset import IDset
+from flux.job.JobID import kvs_key
+from flux.kvs_txn import PRIMARY
 from flux.treeobj import decode_val
 from flux.wire import json
 
@@ -112,10 +114,8 @@ class SchedSimpleService(Service):
         self._schedule_soon()
 
     async def _lookup_resources(self, id: int) -> dict[str, Any]:
-        text = f"{id:016x}"
-        key = f"job.{text[:4]}.{text[4:8]}.{text[8:12]}.{text[12:]}.R"
         answer = await self.ctx.handle.rpc(
-            "kvs.lookup", {"key": key, "namespace": "primary", "flags": 0}
+            "kvs.lookup", {"key": kvs_key(id, "R"), "namespace": PRIMARY, "flags": 0}
         )
         resources: dict[str, Any] = json.loads(decode_val(answer["val"]))
         return resources
