@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class _Entry:
+class _CachedBlob:
     __slots__ = ("data", "era", "pinned", "used")
 
     def __init__(self, data: bytes, used: float, era: int) -> None:
@@ -41,7 +41,7 @@ class BlobCache:
         self.size = 0
         self.era = 0
         self.collecting = False
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, _CachedBlob] = {}
         self._dirty: dict[str, int] = {}
         self._held: dict[str, None] = {}
         self._soiled = 0
@@ -90,11 +90,11 @@ class BlobCache:
         entry = self._entries.get(ref)
         return entry is not None and entry.pinned
 
-    def _entry(self, ref: str, data: bytes, now: float) -> tuple[_Entry, bool]:
+    def _entry(self, ref: str, data: bytes, now: float) -> tuple[_CachedBlob, bool]:
         entry = self._entries.pop(ref, None)
         new = entry is None
         if entry is None:
-            entry = _Entry(data, now, self.era)
+            entry = _CachedBlob(data, now, self.era)
             self.size += len(data)
         entry.used = now
         self._entries[ref] = entry
@@ -189,7 +189,9 @@ class BlobCache:
     def _evictable(self, ref: str) -> bool:
         return ref not in self._dirty and ref not in self._held
 
-    def _purge(self, candidates: dict[str, _Entry], target: int, age: float, now: float) -> int:
+    def _purge(
+        self, candidates: dict[str, _CachedBlob], target: int, age: float, now: float
+    ) -> int:
         dropped = []
         size = self.size
         for ref, entry in candidates.items():

@@ -17,7 +17,7 @@ MAX_HISTORY = 10_000
 
 
 @dataclass
-class Task:
+class CronTask:
     """One run of an entry's command; times in seconds since the epoch, 0 for "not yet"."""
 
     rank: int
@@ -93,7 +93,7 @@ class Stats:
 
 
 @dataclass
-class Options:
+class EntryOptions:
     """What ``cron.create`` may say besides trigger and command."""
 
     rank: int = 0
@@ -106,17 +106,17 @@ class Options:
 
 
 @dataclass
-class Entry:
+class CronEntry:
     """A registered command."""
 
     id: int
     name: str
     command: str
     kind: str
-    options: Options
+    options: EntryOptions
     stats: Stats
     stopped: bool = False
-    tasks: list[Task] = field(default_factory=list)
+    tasks: list[CronTask] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -128,11 +128,11 @@ class Entry:
         """Whether the last task has not ended."""
         return bool(self.tasks) and not self.tasks[0].finished
 
-    def new_task(self, now: float) -> Task:
+    def new_task(self, now: float) -> CronTask:
         """Count a trigger and return the task it leads to; the last of a limited number stops the
         entry.
         """
-        task = Task(0, now)
+        task = CronTask(0, now)
         self.tasks.insert(0, task)
         self.stats.count += 1
         self.stats.total += 1
@@ -140,13 +140,13 @@ class Entry:
             self.stopped = True
         return task
 
-    def begin(self, task: Task, now: float) -> None:
+    def begin(self, task: CronTask, now: float) -> None:
         """The task is being run."""
         task.rank = self.options.rank
         task.state = "Created"
         task.start_time = self.stats.lastrun = now
 
-    def finish(self, task: Task) -> None:
+    def finish(self, task: CronTask) -> None:
         """Count a task that ended, forget old ones, stop the entry if it failed too often."""
         if task.succeeded:
             self.stats.success += 1
@@ -183,12 +183,12 @@ class Entry:
         return told
 
 
-def options_of(payload: dict[str, Any], size: int) -> Options:
+def options_of(payload: dict[str, Any], size: int) -> EntryOptions:
     """Return the options of a ``cron.create`` request; raises OSError: EPROTO for a wrong type,
     EINVAL for a bad value.
     """
     try:
-        options = Options(
+        options = EntryOptions(
             rank=int(payload.get("rank", 0)),
             repeat=int(payload.get("repeat", 0)),
             timeout=float(payload.get("timeout", 0.0)),

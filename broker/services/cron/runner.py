@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broker.context import Context
-    from broker.services.cron.entry import Entry, Task
+    from broker.services.cron.entry import CronEntry, CronTask
 
 _FAILED, _RUNNING, _EXITED = 1, 2, 3
 KILL_GRACE_SECONDS = 5.0
 
 
-def command_of(entry: Entry, environ: dict[str, str]) -> dict[str, Any]:
+def command_of(entry: CronEntry, environ: dict[str, str]) -> dict[str, Any]:
     """Return the ``broker.rexec`` request that runs an entry's command in a shell."""
     options = entry.options
     command = {
@@ -34,13 +34,17 @@ def command_of(entry: Entry, environ: dict[str, str]) -> dict[str, Any]:
     return {"cmd": json.dumps_str(command), "on_channel_out": 0, "on_stdout": 1, "on_stderr": 1}
 
 
-class Run:
+class TaskRun:
     """A task that is being run; ``on_end`` is called once it has ended and all its output was
     logged.
     """
 
     def __init__(
-        self, ctx: Context, entry: Entry, task: Task, on_end: Callable[[Entry, Task], None]
+        self,
+        ctx: Context,
+        entry: CronEntry,
+        task: CronTask,
+        on_end: Callable[[CronEntry, CronTask], None],
     ) -> None:
         self._ctx = ctx
         self._entry = entry

@@ -8,9 +8,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from broker.service import Request, Service, request
-from broker.services.cron.entry import Entry, Stats, Task, options_of
-from broker.services.cron.runner import Run
-from broker.services.cron.triggers import MAX_SECONDS, Date, Event, Interval, make_trigger
+from broker.services.cron.entry import CronEntry, Stats, CronTask, options_of
+from broker.services.cron.runner import TaskRun
+from broker.services.cron.triggers import (
+    MAX_SECONDS,
+    DateTrigger,
+    EventTrigger,
+    IntervalTrigger,
+    make_trigger,
+)
 from flux.util import parse_fsd
 from flux.wire.errors import os_error
 
@@ -28,10 +34,10 @@ DEFAULT_EPSILON = 0.015
 class _Registered:
     """An entry with what belongs to it while it is registered."""
 
-    entry: Entry
-    trigger: Interval | Date | Event
+    entry: CronEntry
+    trigger: IntervalTrigger | DateTrigger | EventTrigger
     timer: asyncio.TimerHandle | None = None
-    run: Run | None = None
+    run: TaskRun | None = None
     on_event: Callable[[Message], None] | None = None
 
 
@@ -48,7 +54,7 @@ class CronService(Service):
         super().__init__(ctx)
         self._entries: dict[int, _Registered] = {}
         self._last_id = 0
-        self._deferred: list[tuple[_Registered, Task]] = []
+        self._deferred: list[tuple[_Registered, CronTask]] = []
         self._sync: str | None = None
         self._epsilon = DEFAULT_EPSILON
         self._last_sync = float("-inf")
@@ -80,9 +86,9 @@ class CronService(Service):
         options = options_of(req.payload, self.ctx.size)
         trigger = make_trigger(kind, req.get("args", dict), now)
         self._last_id += 1
-        entry = Entry(self._last_id, name, command, kind, options, Stats(now, now))
+        entry = CronEntry(self._last_id, name, command, kind, options, Stats(now, now))
         item = self._entries[entry.id] = _Registered(entry, trigger)
-        if isinstance(trigger, Event):
+        if isinstance(trigger, EventTrigger):
             item.on_event = partial(self._on_event, item, trigger)
             await self.ctx.handle.on_event(trigger.topic, item.on_event)
         trigger.start(now)
@@ -97,7 +103,7 @@ class CronService(Service):
         self._unset(item)
         del self._entries[item.entry.id]
         self._deferred = [(owner, task) for owner, task in self._deferred if owner is not item]
-        if isinstance(item.trigger, Event) and item.on_event is not None:
+        if isinstance(item.trigger, EventTrigger) and item.on_event is not None:
             self.ctx.handle.off_event(item.trigger.topic, item.on_event)
         if req.payload.get("kill") and item.run is not None:
             item.run.kill()
@@ -203,7 +209,7 @@ class CronService(Service):
             self._trigger(item)
         self._set(item)
 
-    def _on_event(self, item: _Registered, trigger: Event, ev: Message) -> None:
+    def _on_event(self, item: _Registered, trigger: EventTrigger, ev: Message) -> None:
         if item.entry.stopped:
             return
         if trigger.arrived(self.ctx.now()):
@@ -229,14 +235,14 @@ class CronService(Service):
         else:
             self._run(item, task)
 
-    def _run(self, item: _Registered, task: Task) -> None:
-        def ended(entry: Entry, task: Task) -> None:
+    def _run(self, item: _Registered, task: CronTask) -> None:
+        def ended(entry: CronEntry, task: CronTask) -> None:
             item.run = None
             entry.finish(task)
             if entry.stopped:
                 self._pause(item)
 
-        item.run = Run(self.ctx, item.entry, task, ended)
+        item.run = TaskRun(self.ctx, item.entry, task, ended)
         item.run.start()
 
     def stats(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ MAX_SECONDS = 1e10
 """Longest time, more than three hundred years: what timers and dates can still express."""
 
 
-class Interval:
+class IntervalTrigger:
     """Every ``interval`` seconds, the first time ``after`` seconds from the start."""
 
     def __init__(self, interval: float, after: float | None = None) -> None:
@@ -52,7 +52,7 @@ class Interval:
         return {"interval": self.interval, "after": self.after, "next_wakeup": upcoming}
 
 
-class Date:
+class DateTrigger:
     """At every date that matches."""
 
     def __init__(self, calendar: Calendar, now: float) -> None:
@@ -84,7 +84,7 @@ class Date:
         return {"next_wakeup": self._next or 0.0, **self.calendar.to_json()}
 
 
-class Event:
+class EventTrigger:
     """On every ``nth`` event, the first time at event number ``after``, at most once in
     ``min_interval`` seconds.
     """
@@ -160,17 +160,21 @@ def _number(value: object) -> float:
     return number
 
 
-def make_trigger(kind: str, args: dict[str, Any], now: float) -> Interval | Date | Event:
+def make_trigger(
+    kind: str, args: dict[str, Any], now: float
+) -> IntervalTrigger | DateTrigger | EventTrigger:
     """Return the trigger that ``cron.create`` describes; raises OSError: EPROTO, EINVAL."""
     try:
         if kind == "interval":
             after = args.get("after")
-            return Interval(_number(args["interval"]), None if after is None else _number(after))
+            return IntervalTrigger(
+                _number(args["interval"]), None if after is None else _number(after)
+            )
         if kind == "datetime":
-            return Date(Calendar.from_args(args), now)
+            return DateTrigger(Calendar.from_args(args), now)
         if kind == "event":
             counts = {name: int(_number(args.get(name, 0))) for name in ("nth", "after")}
-            return Event(
+            return EventTrigger(
                 str(args["topic"]), **counts, min_interval=_number(args.get("min_interval", 0.0))
             )
     except (KeyError, TypeError):

@@ -132,6 +132,17 @@ class ObjectCache:
         """Keep a value."""
         self._values.add(ref, data, len(data))
 
+    def add_tree(self, blobs: Mapping[str, bytes], directories: Mapping[str, Entries]) -> None:
+        """Keep the blobs of a tree that was just made; ``directories`` has the parsed form of those
+        among them.
+        """
+        for ref, blob in blobs.items():
+            entries = directories.get(ref)
+            if entries is None:
+                self.add_value(ref, blob)
+            else:
+                self.add_directory(ref, entries, len(blob))
+
     def load_directory(self, ref: str, blob: bytes) -> None:
         """Parse and keep a directory, or a part of one; raises OSError(EINVAL) if ``blob`` is
         neither.

@@ -1,9 +1,9 @@
 """The writing side of the key-value store, on rank 0: batches of transactions become new roots.
 
-All transactions of a namespace that are waiting when the loop turns are applied together (`Batch`).
-Their blobs go to the content service in one request for all namespaces. When it has them, and, for
-a batch with a durable commit (FLUX_KVS_SYNC), when the new root is in a checkpoint, the root is
-published and the callers are answered. Directories are *held* by the content service until it is
+All transactions of a namespace that are waiting when the loop turns are applied together
+(`TransactionBatch`). Their blobs go to the content service in one request for all namespaces. When
+it has them, and, for a batch with a durable commit (FLUX_KVS_SYNC), when the new root is in a
+checkpoint, the root is published and the callers are answered. Directories are *held* by the content service until it is
 known which of them are worth writing (see `settle`). The next batch of that namespace starts after
 that, so batches grow with the load, and commits that arrive during a checkpoint share the next one.
 If a checkpoint fails so do the durable commits; the plain ones of the batch are applied again
@@ -13,8 +13,7 @@ Whatever goes wrong stays in its namespace, and within it with the transaction t
 batch that cannot be sealed or stored is taken apart, each of its transactions tried alone. A
 namespace that had work in a batch is always released.
 
-After an expensive batch the next one is put off in proportion, which leaves the loop to others, and
-the rate in bytes at which directories are written anew is bounded, bursts excepted.
+After an expensive batch the next one is put off, see `pace`.
 """
 
 from __future__ import annotations
@@ -24,13 +23,16 @@ import errno
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from broker.service import Request
-from broker.services.kvs.commit import Batch, Result, Scheme, Transaction
+from broker.services.kvs.commit import Result, Transaction, TransactionBatch
 from broker.services.kvs.directory import Missing
-from broker.services.kvs.namespace import Namespace, not_supported
+from broker.services.kvs.draft import Scheme
+from broker.services.kvs.namespace import not_supported
+from broker.services.kvs.pace import Pace
 from broker.services.kvs.settle import Settler
+from broker.services.kvs.spaces import Callers, Space
 from flux import blobpack
 from flux.blobpack import HELD, Blob
 from flux.kvs_event import SETROOT
@@ -48,14 +50,7 @@ if TYPE_CHECKING:
     from broker.services.kvs.checkpoint import Checkpointer
     from broker.services.kvs.objects import ObjectLoader
 
-Callers: TypeAlias = list[Request]
-Space: TypeAlias = Namespace[Callers]
 Txn: TypeAlias = Transaction[Callers]
-REST_SHARE: Final = 0.5
-REST_MIN: Final = 0.001
-REST_MAX: Final = 0.1
-DIRECTORY_RATE: Final = 10e6
-DIRECTORY_BURST: Final = 2e6
 
 
 @dataclass(slots=True)
@@ -92,9 +87,7 @@ class Leader:
         self._idle = asyncio.Event()
         self._closing = False
         self._scheduled = False
-        self._not_before = perf_counter()
-        self._debt = 0.0
-        self._last = self._not_before
+        self._pace = Pace(perf_counter())
         self._coming: dict[Space, str] = {}
         self.settler = Settler(ctx, roots, self.coming)
         self.checkpointer: Checkpointer | None = None
@@ -150,8 +143,8 @@ class Leader:
         if self._scheduled:
             return
         self._scheduled = True
-        wait = self._not_before - perf_counter()
-        if wait > REST_MIN:
+        wait = self._pace.wait(perf_counter())
+        if wait:
             self._ctx.call_later(wait, self._run)
         else:
             self._ctx.call_soon(self._run)
@@ -170,13 +163,7 @@ class Leader:
                 len(work.result.blobs[ref]) for work in works for ref in work.result.directories
             )
             self._store(works)
-            ended = perf_counter()
-            self._debt = max(0.0, self._debt - (ended - self._last) * DIRECTORY_RATE) + written
-            self._last = ended
-            rest = max(
-                REST_SHARE * (ended - started), (self._debt - DIRECTORY_BURST) / DIRECTORY_RATE
-            )
-            self._not_before = ended + min(rest, REST_MAX)
+            self._pace.worked(started, perf_counter(), written)
 
     # Applying
 
@@ -196,7 +183,9 @@ class Leader:
 
     def _attempt(self, namespace: Space, batch: list[Txn]) -> Result[Callers]:
         scheme = Scheme(self._algorithm, self.blob_limit)
-        return Batch[Callers](self._cache, namespace.rootref, namespace.name, scheme).apply(batch)
+        return TransactionBatch[Callers](
+            self._cache, namespace.rootref, namespace.name, scheme
+        ).apply(batch)
 
     async def _fault(self, namespace: Space, batch: list[Txn], missing: Missing) -> None:
         """Load what a batch needs and apply it; who needs what cannot be loaded fails."""
@@ -380,14 +369,8 @@ class Leader:
         self._release(namespace)
 
     def _remember(self, result: Result[Callers]) -> None:
-        directories = result.directories
-        for ref, blob in result.blobs.items():
-            entries = directories.get(ref)
-            if entries is None:
-                self._cache.add_value(ref, blob)
-            else:
-                self._cache.add_directory(ref, entries, len(blob))
-        replaced = [ref for ref in result.replaced if ref not in directories]
+        self._cache.add_tree(result.blobs, result.directories)
+        replaced = [ref for ref in result.replaced if ref not in result.directories]
         for ref in replaced:
             self._cache.forget_directory(ref)
         self.settler.replaced(replaced)

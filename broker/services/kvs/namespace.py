@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from broker.services.kvs.commit import Op, Transaction
+from broker.services.kvs.commit import Transaction
 from flux.kvs_limits import BATCH_OPS, OPEN_FENCES, check_fence
 from flux.kvs_txn import NO_MERGE, SYNC
 from flux.wire.errors import os_error
 from flux.wire.message import ROLE_OWNER
+
+if TYPE_CHECKING:
+    from broker.services.kvs.ops import Op
 
 T = TypeVar("T")
 DONE_MAX = 1000  # names of completed fences remembered in a namespace
@@ -130,7 +133,7 @@ class Namespace(Generic[T]):
         pending, self.pending = self.pending, []
         return pending
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """Return the answer to a getroot request."""
         return {
             "owner": self.owner,

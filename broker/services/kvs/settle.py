@@ -29,7 +29,7 @@ SUPERSEDED_BYTES: Final = 48 << 20
 
 
 @dataclass(slots=True)
-class _Node:
+class _HeldDirectory:
     """A held directory: its entries, None once they are unlikely to be needed, its size, and when
     it was superseded.
     """
@@ -45,8 +45,8 @@ class Held:
     """
 
     def __init__(self) -> None:
-        self._current: dict[str, _Node] = {}
-        self._superseded: dict[str, _Node] = {}
+        self._current: dict[str, _HeldDirectory] = {}
+        self._superseded: dict[str, _HeldDirectory] = {}
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -58,7 +58,7 @@ class Held:
             old = self._superseded.pop(ref, None)
             if old is not None:
                 self._bytes -= old.size
-            self._current[ref] = _Node(entries, sizes(ref))
+            self._current[ref] = _HeldDirectory(entries, sizes(ref))
 
     def replaced(self, refs: Iterable[str]) -> None:
         """Note that commits put other directories in the place of ``refs``: most likely nothing
@@ -107,7 +107,7 @@ class Held:
         """Note that the current directories are in no root, except what the roots ``keep`` lead
         to.
         """
-        kept: dict[str, _Node] = {}
+        kept: dict[str, _HeldDirectory] = {}
         for ref in self._reach(keep):
             node = self._superseded.pop(ref, None)
             if node is not None:

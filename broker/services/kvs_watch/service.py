@@ -13,7 +13,7 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from broker.service import NO_REPLY, Request, Service, event, request
-from broker.services.kvs_watch.watch import Index, Watch
+from broker.services.kvs_watch.watch import Index, KeyWatch
 from flux.kvs_event import REMOVED, SETROOT, removed_of, setroot_of
 from flux.wire.errors import os_error
 
@@ -30,12 +30,12 @@ class KvsWatchService(Service):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self._namespaces: dict[str, Index] = {}
-        self._requests: dict[Watch, Request] = {}
+        self._requests: dict[KeyWatch, Request] = {}
 
     @request("lookup", allow="guest")
     def lookup(self, req: Request) -> Any:
         """Answer with the value of ``key`` and, with WATCH, again whenever it changes."""
-        watch = Watch(
+        watch = KeyWatch(
             req.get("namespace", str),
             req.get("key", str),
             req.get("flags", int),
@@ -55,7 +55,7 @@ class KvsWatchService(Service):
     def cancel(self, req: Request) -> Any:
         """End the watch of this client that ``matchtag`` names, with ENODATA."""
         watch = self.streams.cancel(req)
-        if isinstance(watch, Watch):
+        if isinstance(watch, KeyWatch):
             self._drop(watch)
         return NO_REPLY
 
@@ -64,7 +64,7 @@ class KvsWatchService(Service):
         for watch in [watch for watch, req in self._requests.items() if req.sender == sender]:
             self._drop(watch)
 
-    def _drop(self, watch: Watch) -> None:
+    def _drop(self, watch: KeyWatch) -> None:
         req = self._requests.pop(watch, None)
         if req is None:
             return
@@ -74,7 +74,7 @@ class KvsWatchService(Service):
         if not index:
             del self._namespaces[watch.namespace]
 
-    def _fail(self, watch: Watch, errnum: int) -> None:
+    def _fail(self, watch: KeyWatch, errnum: int) -> None:
         req = self._requests.get(watch)
         self._drop(watch)
         if req is not None:
@@ -93,7 +93,7 @@ class KvsWatchService(Service):
             self.ctx.log.err(f"malformed event {msg.topic!r} is ignored")
             return
         root = (change.rootref, change.rootseq)
-        idle: dict[tuple[int, int], list[Watch]] = {}
+        idle: dict[tuple[int, int], list[KeyWatch]] = {}
         for watch in index.concerned(change.keys):
             if watch.busy:
                 watch.roots.append(root)
@@ -113,7 +113,7 @@ class KvsWatchService(Service):
             else:
                 self._fail(watch, errno.ENOTSUP)
 
-    def _look(self, watches: list[Watch], root: tuple[str, int] | None) -> None:
+    def _look(self, watches: list[KeyWatch], root: tuple[str, int] | None) -> None:
         """Look up the keys of watches that share user and namespace, under ``root`` or the current
         one.
         """
@@ -130,7 +130,7 @@ class KvsWatchService(Service):
             watch.busy = True
         self.ctx.handle.post("kvs.lookup-plus", body, lambda msg: self._looked(watches, msg))
 
-    def _looked(self, watches: list[Watch], msg: Message) -> None:
+    def _looked(self, watches: list[KeyWatch], msg: Message) -> None:
         if msg.errnum:
             for watch in watches:
                 self._fail(watch, msg.errnum)
@@ -152,7 +152,7 @@ class KvsWatchService(Service):
             else:
                 self._go_on(watch)
 
-    def _go_on(self, watch: Watch) -> None:
+    def _go_on(self, watch: KeyWatch) -> None:
         root = watch.next_root()
         if root is not None:
             self._look([watch], root)

@@ -40,7 +40,7 @@ class Verdict:
 
 
 @dataclass(slots=True, eq=False)
-class Watch:
+class KeyWatch:
     """One watcher (flux_kvs_lookup(3), FLAGS).
 
     ``roots`` are the roots that may have changed the key and have not been looked at, oldest first;
@@ -158,20 +158,20 @@ class Index:
     """The watches of one namespace, by the keys they care about."""
 
     def __init__(self) -> None:
-        self._by_key: dict[str, dict[Watch, None]] = {}
-        self._every_root: dict[Watch, None] = {}
-        self._all: dict[Watch, None] = {}
+        self._by_key: dict[str, dict[KeyWatch, None]] = {}
+        self._every_root: dict[KeyWatch, None] = {}
+        self._all: dict[KeyWatch, None] = {}
 
     def __bool__(self) -> bool:
         return bool(self._all)
 
-    def __iter__(self) -> Iterator[Watch]:
+    def __iter__(self) -> Iterator[KeyWatch]:
         return iter(tuple(self._all))
 
     def __len__(self) -> int:
         return len(self._all)
 
-    def add(self, watch: Watch) -> None:
+    def add(self, watch: KeyWatch) -> None:
         """Begin to find ``watch``."""
         self._all[watch] = None
         if watch.every_root:
@@ -180,7 +180,7 @@ class Index:
         for key in watch.mentions():
             self._by_key.setdefault(key, {})[watch] = None
 
-    def remove(self, watch: Watch) -> None:
+    def remove(self, watch: KeyWatch) -> None:
         """Find ``watch`` no more."""
         self._all.pop(watch, None)
         self._every_root.pop(watch, None)
@@ -191,7 +191,7 @@ class Index:
                 if not watches:
                     del self._by_key[key]
 
-    def concerned(self, keys: list[str]) -> list[Watch]:
+    def concerned(self, keys: list[str]) -> list[KeyWatch]:
         """Return the watches that a commit mentioning ``keys`` concerns."""
         mentioned = frozenset(keys)
         found = dict(self._every_root)

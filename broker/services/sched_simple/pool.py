@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from broker.services.sched_simple.request import ResourceRequest
 
 
-class Node:
+class PoolNode:
     """One rank: its host, its cores and GPUs, and which of them are free."""
 
     __slots__ = ("cores", "free_cores", "free_gpus", "gpus", "host", "rank", "up")
@@ -109,7 +109,7 @@ class ResourcePool:
     """All resources of the instance."""
 
     def __init__(self) -> None:
-        self.nodes: dict[int, Node] = {}
+        self.nodes: dict[int, PoolNode] = {}
         self._by_room: dict[int, list[int]] = {}  # free cores -> sorted ranks that are up
         self._free_cores = 0
 
@@ -131,7 +131,7 @@ class ResourcePool:
         hosts = _hosts(resources)
         for position, rank in enumerate(sorted(parts)):
             host = hosts[position] if position < len(hosts) else ""
-            pool.nodes[rank] = Node(rank, host, *parts[rank])
+            pool.nodes[rank] = PoolNode(rank, host, *parts[rank])
         return pool
 
     # Up and down
@@ -148,13 +148,13 @@ class ResourcePool:
             else:
                 self._remove(node)
 
-    def _insert(self, node: Node) -> None:
+    def _insert(self, node: PoolNode) -> None:
         room = len(node.free_cores)
         if room:
             insort(self._by_room.setdefault(room, []), node.rank)
             self._free_cores += room
 
-    def _remove(self, node: Node) -> None:
+    def _remove(self, node: PoolNode) -> None:
         room = len(node.free_cores)
         if room:
             group = self._by_room[room]
@@ -185,14 +185,14 @@ class ResourcePool:
             taken[node.rank] = self._take(node, request, slots)
         return Allocation(taken)
 
-    def _roomiest(self) -> Iterator[Node]:
+    def _roomiest(self) -> Iterator[PoolNode]:
         for room in sorted(self._by_room, reverse=True):
             for rank in self._by_room[room]:
                 yield self.nodes[rank]
 
-    def _plan_nodes(self, request: ResourceRequest) -> list[tuple[Node, int]] | None:
+    def _plan_nodes(self, request: ResourceRequest) -> list[tuple[PoolNode, int]] | None:
         share = -(-request.nslots // request.nnodes)
-        plan: list[tuple[Node, int]] = []
+        plan: list[tuple[PoolNode, int]] = []
         for node in self._roomiest():
             if node.fits(request) >= share and (node.idle or not request.exclusive):
                 plan.append((node, share))
@@ -202,9 +202,9 @@ class ResourcePool:
                 return None
         return None
 
-    def _plan_slots(self, request: ResourceRequest) -> list[tuple[Node, int]] | None:
+    def _plan_slots(self, request: ResourceRequest) -> list[tuple[PoolNode, int]] | None:
         missing = request.nslots
-        plan: list[tuple[Node, int]] = []
+        plan: list[tuple[PoolNode, int]] = []
         for node in self._roomiest():
             if request.exclusive and not node.idle:
                 continue
@@ -219,7 +219,7 @@ class ResourcePool:
         return None
 
     def _take(
-        self, node: Node, request: ResourceRequest, slots: int
+        self, node: PoolNode, request: ResourceRequest, slots: int
     ) -> tuple[list[int], list[int]]:
         self._remove(node)
         if request.exclusive:

@@ -150,3 +150,10 @@ async def errnum(work: Any) -> int:
     for word in ("Error(", "Traceback", "internal error", "object has no", "recursion"):
         assert word not in str(caught.value)
     return caught.value.errno or 0
+
+
+def kvs_of(wired: Wired, rank: int = 0) -> KvsService:
+    """Return the kvs module of a rank."""
+    service = wired.ranks[rank].services["kvs"]
+    assert isinstance(service, KvsService)
+    return service

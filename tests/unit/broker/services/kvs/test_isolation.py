@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broker.service import NO_REPLY, Request
-from broker.services.kvs.commit import RESTARTS, Overlay
+from broker.services.kvs.commit import RESTARTS
 from broker.services.kvs.directory import Draft
+from broker.services.kvs.draft import TreeDraft
 from broker.services.kvs.leader import Leader
 from flux import treeobj
 from flux.kvs_txn import Txn
@@ -73,7 +74,7 @@ async def test_an_exception_while_operations_are_applied(
     wired: Wired, monkeypatch: pytest.MonkeyPatch, exc: Exception
 ) -> None:
     h = wired.client()
-    fail_on(monkeypatch, Overlay, "apply", "poison", exc)
+    fail_on(monkeypatch, TreeDraft, "apply", "poison", exc)
     expected = errno.EIO if isinstance(exc, OSError) else errno.EINVAL
     first = Txn().put_raw("half", "1").put_raw("poison", "1")
     commits = [commit(h, txn) for txn in (Txn().put_raw("a", "1"), first, Txn().put_raw("b", "1"))]
@@ -111,7 +112,7 @@ async def test_an_exception_in_one_namespace_is_no_matter_to_another(
 ) -> None:
     h, guest = wired.client(), wired.client(userid=GUEST)
     await h.rpc("kvs.namespace-create", {"namespace": "own", "owner": GUEST, "flags": 0})
-    fail_on(monkeypatch, Overlay, "apply", "poison", RecursionError("too deep"))
+    fail_on(monkeypatch, TreeDraft, "apply", "poison", RecursionError("too deep"))
     commits = [commit(guest, Txn().put_raw("poison", "1"), "own")]
     commits += [commit(h, Txn().put_raw(f"k{number}", "1")) for number in range(20)]
     commits += [commit(guest, Txn().put_raw("fine", "1"), "own")]
@@ -226,14 +227,14 @@ async def test_many_bad_transactions_fail_alone_in_few_passes(
     h = wired.client()
     await commit(h, Txn().mkdir("dir"))
     applied = 0
-    original = Overlay.apply
+    original = TreeDraft.apply
 
-    def apply(self: Overlay, op: Any) -> None:
+    def apply(self: TreeDraft, op: Any) -> None:
         nonlocal applied
         applied += 1
         original(self, op)
 
-    monkeypatch.setattr(Overlay, "apply", apply)
+    monkeypatch.setattr(TreeDraft, "apply", apply)
     txns: list[Txn] = []
     for number in range(300):
         txns.append(Txn().put_raw(f"good{number}", "1"))

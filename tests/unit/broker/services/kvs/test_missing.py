@@ -7,8 +7,9 @@ from __future__ import annotations
 import pytest
 
 from broker.services.kvs.cache import ObjectCache
-from broker.services.kvs.commit import Batch, Transaction, parse_ops
+from broker.services.kvs.commit import Transaction, TransactionBatch
 from broker.services.kvs.directory import Missing
+from broker.services.kvs.ops import parse_ops
 from flux import treeobj
 from flux.kvs_txn import APPEND
 
@@ -22,7 +23,7 @@ def _ops(keys: list[str]) -> list[dict[str, object]]:
 def test_all_missing_directories_are_named_together() -> None:
     cache = ObjectCache()
     keys = [f"job{number}.eventlog" for number in range(20)]
-    first = Batch(cache, _root(cache), "primary").apply(
+    first = TransactionBatch(cache, _root(cache), "primary").apply(
         [Transaction(parse_ops(_ops(keys)), 0, None)]
     )
     root = first.rootref
@@ -30,7 +31,9 @@ def test_all_missing_directories_are_named_together() -> None:
     rounds = []
     while True:
         try:
-            Batch(fresh, root, "primary").apply([Transaction(parse_ops(_ops(keys)), 0, None)])
+            TransactionBatch(fresh, root, "primary").apply(
+                [Transaction(parse_ops(_ops(keys)), 0, None)]
+            )
             break
         except Missing as missing:
             rounds.append(len(set(missing.refs)))
@@ -58,8 +61,8 @@ def test_a_malformed_transaction_fails_alone() -> None:
         0,
         "bad",
     )
-    result = Batch(cache, root, "primary").apply([bad, good])
+    result = TransactionBatch(cache, root, "primary").apply([bad, good])
     assert [txn.origin for txn in result.applied] == ["good"]
     assert [txn.origin for txn, _ in result.failed] == ["bad"]
     with pytest.raises(Missing):
-        Batch(ObjectCache(), root, "primary").apply([good])
+        TransactionBatch(ObjectCache(), root, "primary").apply([good])

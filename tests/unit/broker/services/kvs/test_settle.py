@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from broker.services.kvs.settle import Held
 from flux import treeobj
 from flux.kvs_txn import Txn
-from tests.unit.broker.services.kvs.instance import boot, boot_sqlite, commit, errnum, get
+from tests.unit.broker.services.kvs.instance import boot, boot_sqlite, commit, errnum, get, kvs_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,7 +108,9 @@ def test_a_wide_and_a_deep_tree() -> None:
 
 
 def settle(wired: Wired) -> None:
-    wired.ranks[0].services["kvs"].leader.settler.settle_all()  # type: ignore[attr-defined]
+    leader = kvs_of(wired).leader
+    assert leader is not None
+    leader.settler.settle_all()
 
 
 async def test_directories_that_are_superseded_are_never_written(tmp_path: Path) -> None:
@@ -140,8 +142,8 @@ async def test_an_old_root_is_readable_during_its_grace_period_only(tmp_path: Pa
     await commit(h, Txn().put_raw("a.b", b"2"))
     body = {"key": "a.b", "flags": 0, "rootdir": treeobj.dirref(old)}
     watch = {
-        "namespace": "primary", "lookups": [{"key": "a.b", "flags": 0}], "userid": wired.ranks[0].wired.clients[0].userid,
-        "rolemask": 1, "rootref": old, "rootseq": 1,
+        "namespace": "primary", "lookups": [{"key": "a.b", "flags": 0}],
+        "userid": wired.clients[0].userid, "rolemask": 1, "rootref": old, "rootseq": 1,
     }  # fmt: skip
     settle(wired)
     await h.rpc("kvs.dropcache")
@@ -161,11 +163,11 @@ async def test_a_rank_that_lags_behind_looks_again() -> None:
     wired = await boot(2)
     h = wired.client(1)
     answer = await commit(h, Txn().put_raw("a.b", b"1"))
-    follower = wired.ranks[1].services["kvs"]
-    follower.namespaces["primary"].rootref = "sha1-" + "0" * 40  # type: ignore[attr-defined]
+    spaces = kvs_of(wired, 1).spaces
+    spaces.table["primary"].rootref = "sha1-" + "0" * 40
     look = asyncio.ensure_future(get(h, "a.b"))
     while "content.load" not in wired.seen[-3:]:
         await asyncio.sleep(0)
-    follower._follow("primary", answer["rootref"], answer["rootseq"], 0)  # type: ignore[attr-defined]
+    spaces.follow("primary", answer["rootref"], answer["rootseq"], 0)
     assert await look == b"1"
     await wired.close()
