@@ -85,7 +85,7 @@ FACTS = (
     Fact("the primary namespace", ("flux/kvs_flags.py",), r"\"primary\""),
     Fact(
         "operations of a KVS transaction",
-        ("flux/kvs_txn.py", "broker/services/kvs/commit.py"),  # one makes them, one reads them
+        ("flux/kvs_txn.py", "broker/services/kvs/ops.py"),  # one makes them, one reads them
         r"\"dirent\"",
     ),
     Fact(

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import errno
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from broker.attributes import integer
-from broker.service import NO_REPLY, Request, Service, event, request
+from broker.service import NO_REPLY, NoReply, Reply, Request, Service, event, request
 from broker.services.content.cache import BlobCache
 from flux import blobpack, treeobj
 from flux.blobpack import PINNED, Blob
@@ -102,7 +102,7 @@ class ContentService(Service):
     # Load
 
     @request("load", raw=True)
-    def load(self, req: Request) -> Any:
+    def load(self, req: Request) -> Reply:
         """Return the blob whose blobref is the payload; ENOENT if there is none."""
         ref = req.message.text()
         if not treeobj.is_blobref(ref):
@@ -114,7 +114,7 @@ class ContentService(Service):
         return NO_REPLY
 
     @request("validate", raw=True)
-    def validate(self, req: Request) -> Any:
+    def validate(self, req: Request) -> NoReply | None:
         """Answer without payload if the blob exists, ENOENT if not (RFC 10)."""
         ref = req.message.text()
         if ref in self.cache:
@@ -149,7 +149,7 @@ class ContentService(Service):
     # Store
 
     @request("store", raw=True)
-    def store(self, req: Request) -> Any:
+    def store(self, req: Request) -> Reply:
         """Store the payload and return its blobref; EFBIG above content.blob-size-limit."""
         data = req.raw or b""
         if len(data) > self.blob_size_limit:
@@ -170,7 +170,7 @@ class ContentService(Service):
         return NO_REPLY
 
     @request("store-batch", raw=True)
-    def store_batch(self, req: Request) -> Any:
+    def store_batch(self, req: Request) -> NoReply | None:
         """Store many blobs, packed as in flux.blobpack with blobrefs the sender vouches for."""
         blobs = blobpack.unpack(req.raw or b"")
         if any(len(data) > self.blob_size_limit for _, data, _ in blobs):
@@ -277,7 +277,7 @@ class ContentService(Service):
             self._flush_timer = self.ctx.call_later(RETRY_DELAY, self._flush)
 
     @request("flush")
-    def flush(self, req: Request) -> Any:
+    def flush(self, req: Request) -> NoReply | None:
         """Answer when nothing is dirty of what is now; ENOSYS on rank 0 without a backing store."""
         if self.ctx.rank != 0:
             return None
@@ -341,7 +341,7 @@ class ContentService(Service):
         if self.ctx.rank != 0 or self.backing is not None:
             self.cache.purge(self.purge_target_size, self.purge_old_entry, self.ctx.loop_time())
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, object]:
         """Return the figures of the cache."""
         return {
             "count": len(self.cache),

@@ -12,7 +12,7 @@ import asyncio
 import errno
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from broker.attributes import integer
 from broker.services.content_sqlite.collector import Collection
@@ -32,7 +32,7 @@ SETTINGS: Final = (
     ("content.collect-growth", "growth", 50),
     ("content.collect-minimum", "minimum", 8 << 20),
 )
-Result = dict[str, Any]
+Result = dict[str, object]
 
 
 class Collecting:

@@ -6,17 +6,19 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from broker.service import NO_REPLY, Request, Service, event, request
+from broker.service import NO_REPLY, NoReply, Request, Service, event, request
 from broker.services.content_sqlite.collecting import Collecting
 from broker.services.content_sqlite.store import BlobStore
 from broker.services.content_sqlite.writer import Write, Writer
 from flux import blobpack, treeobj
-from flux.blobpack import PINNED
+from flux.blobpack import PINNED, Blob
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from broker.context import Context
     from flux.wire.message import Message
 
@@ -98,49 +100,58 @@ class ContentSqliteService(Service):
         return await writer.run(lambda: store.load(ref)) or None
 
     @request("content-backing.store", absolute=True, raw=True)
-    def store(self, req: Request) -> Any:
+    def store(self, req: Request) -> NoReply:
         """Store the payload for good and return its blobref."""
         data = req.raw or b""
         ref = treeobj.blobref(data, self._algorithm)
-        self._write(req, ref, blobs=[(ref, data, PINNED)])
-        return NO_REPLY
+        return self._write(req, ref, [(ref, data, PINNED)])
 
     @request("content-backing.store-batch", absolute=True, raw=True)
-    def store_batch(self, req: Request) -> Any:
+    def store_batch(self, req: Request) -> NoReply:
         """Store many blobs, packed as in flux.blobpack."""
         blobs = blobpack.unpack(req.raw or b"")
         if not all(treeobj.is_blobref(ref) for ref, _, _ in blobs):
             raise OSError(errno.EPROTO, "a blob has no valid blobref")
-        self._write(req, None, blobs=blobs)
-        return NO_REPLY
+        return self._write(req, None, blobs)
 
-    def _write(self, req: Request, answer: Any, **what: Any) -> None:
+    def _write(
+        self,
+        req: Request,
+        answer: str | None,
+        blobs: Sequence[Blob] = (),
+        checkpoint: tuple[str, object] | None = None,
+        *,
+        sync: bool = False,
+    ) -> NoReply:
+        """Write and answer when that is done."""
+        writer, _ = self._open()
+
         def done(error: OSError | None) -> None:
             if error is not None:
                 self.ctx.log.err(f"store: {error.strerror}")
                 req.fail(error)
                 return
-            self._counts["store"] += len(item.blobs)
+            self._counts["store"] += len(blobs)
             req.respond(answer)
             if self._collecting is not None:
                 self._collecting.check()
 
-        item = Write(done, **what)
-        self._open()[0].write(item)
+        writer.write(Write(done, blobs, checkpoint, sync))
+        return NO_REPLY
 
     @request("kvs-checkpoint.put", absolute=True)
-    def put_checkpoint(self, req: Request) -> Any:
+    def put_checkpoint(self, req: Request) -> NoReply:
         """Write the checkpoint ``key``; ``value`` is any JSON value. With ``sync`` true it is
         answered once it is on the disk.
         """
         if "value" not in req.payload:
             raise os_error(errno.EPROTO)
         checkpoint = (_key(req), req.payload["value"])
-        self._write(req, None, checkpoint=checkpoint, sync=req.get("sync", bool, False))
-        return NO_REPLY
+        sync = req.get("sync", bool, False)
+        return self._write(req, None, checkpoint=checkpoint, sync=sync)
 
     @request("kvs-checkpoint.get", absolute=True)
-    async def get_checkpoint(self, req: Request) -> dict[str, Any]:
+    async def get_checkpoint(self, req: Request) -> dict[str, object]:
         """Return the checkpoint ``key``; ENOENT if there is none."""
         key = _key(req)
         writer, store = self._open()
@@ -149,7 +160,7 @@ class ContentSqliteService(Service):
     # Collection
 
     @request("collect")
-    async def collect(self, req: Request) -> dict[str, Any]:
+    async def collect(self, req: Request) -> dict[str, object]:
         """Drop what nothing refers to; answers at the end with ``dropped_objects``,
         ``dropped_bytes`` and ``seconds``.
         """
@@ -168,7 +179,7 @@ class ContentSqliteService(Service):
         req.respond({})
 
     @request("hold-cancel")
-    def hold_cancel(self, req: Request) -> Any:
+    def hold_cancel(self, req: Request) -> NoReply:
         """End the sender's hold with match tag ``matchtag``."""
         self.streams.cancel(req)
         self._count_holds()
@@ -190,7 +201,7 @@ class ContentSqliteService(Service):
 
     # Statistics
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, object]:
         """Return the numbers of blobs in the file, loaded and stored, the bytes in use and not, and
         the last collection.
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Write:
     """
 
     done: Done
-    blobs: list[Blob] = field(default_factory=list)
+    blobs: Sequence[Blob] = ()
     checkpoint: tuple[str, object] | None = None
     sync: bool = False
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flux.idset import IDset
+
+if TYPE_CHECKING:
+    from flux.wire.json import JsonObject
 
 #: Field, smallest and greatest value; in the order a date is narrowed down.
 FIELDS: Final = (
@@ -27,7 +30,7 @@ _HORIZON_DAYS: Final = (
 )  # over every combination of day, month and weekday, leap days included
 
 
-def parse_field(text: Any, low: int, high: int) -> frozenset[int]:
+def parse_field(text: object, low: int, high: int) -> frozenset[int]:
     """Return the values of one field: a number, ``*``, ranges, lists and steps such as ``*/5`` or
     ``1-10/3,20``.
 
@@ -64,7 +67,7 @@ class Calendar:
     fields: dict[str, frozenset[int]]
 
     @classmethod
-    def from_args(cls, args: dict[str, Any]) -> Calendar:
+    def from_args(cls, args: JsonObject) -> Calendar:
         """Build from ``cron.create`` arguments; a missing field means any value, missing seconds
         mean 0.
 

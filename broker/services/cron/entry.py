@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from broker.services.cron.triggers import MAX_SECONDS
 from flux.waitstatus import exit_code_of
 from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from flux.wire.json import JsonObject
 
 MAX_HISTORY = 10_000
 """Ended tasks that an entry may remember."""
@@ -54,9 +57,9 @@ class CronTask:
         self.code = 127
         self.end_time = now
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return what ``cron.list`` tells of the task."""
-        told: dict[str, Any] = {
+        told: dict[str, object] = {
             "rank": self.rank,
             "pid": self.pid,
             "status": self.status,
@@ -164,9 +167,9 @@ class CronEntry:
         self.stats.starttime = now
         self.stats.count = self.stats.failcount = 0
 
-    def to_json(self, typedata: dict[str, Any]) -> dict[str, Any]:
+    def to_json(self, typedata: dict[str, object]) -> dict[str, object]:
         """Return what ``cron.list`` tells of the entry; ``typedata`` is its trigger's part."""
-        told: dict[str, Any] = {
+        told: dict[str, object] = {
             "id": self.id,
             "rank": self.options.rank,
             "name": self.name,
@@ -183,7 +186,7 @@ class CronEntry:
         return told
 
 
-def options_of(payload: dict[str, Any], size: int) -> EntryOptions:
+def options_of(payload: JsonObject, size: int) -> EntryOptions:
     """Return the options of a ``cron.create`` request; raises OSError: EPROTO for a wrong type,
     EINVAL for a bad value.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.job import io
 from flux.wire import json
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
     from broker.context import Context
     from broker.services.cron.entry import CronEntry, CronTask
+    from flux.wire.json import JsonObject
 
 _FAILED, _RUNNING, _EXITED = 1, 2, 3
 KILL_GRACE_SECONDS = 5.0
 
 
-def command_of(entry: CronEntry, environ: dict[str, str]) -> dict[str, Any]:
+def command_of(entry: CronEntry, environ: dict[str, str]) -> dict[str, object]:
     """Return the ``broker.rexec`` request that runs an entry's command in a shell."""
     options = entry.options
     command = {
@@ -94,7 +95,7 @@ class TaskRun:
             self._ctx.handle.forget(self._tag)
             self._complete()
 
-    def _on_state(self, body: dict[str, Any]) -> None:
+    def _on_state(self, body: JsonObject) -> None:
         task, now = self._task, self._ctx.now()
         if body["state"] == _RUNNING:
             task.pid, task.state, task.running_time = body["pid"], "Running", now
@@ -107,7 +108,7 @@ class TaskRun:
             task.failed(now)
             self._complete(os.strerror(body.get("errno", 0)))
 
-    def _on_output(self, chunk: dict[str, Any]) -> None:
+    def _on_output(self, chunk: JsonObject) -> None:
         stream, _, data, eof = io.decode(chunk)
         *lines, rest = (self._partial[stream] + data.decode("utf-8", "replace")).split("\n")
         if eof and rest:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from broker.service import Request, Service, request
-from broker.services.cron.entry import CronEntry, Stats, CronTask, options_of
+from broker.services.cron.entry import CronEntry, CronTask, Stats, options_of
 from broker.services.cron.runner import TaskRun
 from broker.services.cron.triggers import (
     MAX_SECONDS,
@@ -78,7 +78,7 @@ class CronService(Service):
     # Requests
 
     @request("create")
-    async def create(self, req: Request) -> dict[str, Any]:
+    async def create(self, req: Request) -> dict[str, object]:
         """Register a command {type, name, command, args, repeat?, rank?, timeout?, …}."""
         now = self.ctx.now()
         kind, command = req.get("type", str), req.get("command", str)
@@ -96,7 +96,7 @@ class CronService(Service):
         return self._told(item)
 
     @request("delete")
-    def delete(self, req: Request) -> dict[str, Any]:
+    def delete(self, req: Request) -> dict[str, object]:
         """Forget an entry {id, kill?}; ``kill`` ends its task, otherwise that runs on."""
         item = self._find(req)
         told = self._told(item)
@@ -110,7 +110,7 @@ class CronService(Service):
         return told
 
     @request("stop")
-    def stop_entry(self, req: Request) -> dict[str, Any]:
+    def stop_entry(self, req: Request) -> dict[str, object]:
         """Stop an entry {id} from being run."""
         item = self._find(req)
         item.entry.stopped = True
@@ -118,7 +118,7 @@ class CronService(Service):
         return self._told(item)
 
     @request("start")
-    def start_entry(self, req: Request) -> dict[str, Any]:
+    def start_entry(self, req: Request) -> dict[str, object]:
         """Start a stopped entry {id} with fresh counters."""
         item = self._find(req)
         now = self.ctx.now()
@@ -129,12 +129,12 @@ class CronService(Service):
         return self._told(item)
 
     @request("list")
-    def list_entries(self, req: Request) -> dict[str, Any]:
+    def list_entries(self, req: Request) -> dict[str, object]:
         """Tell of every entry."""
         return {"entries": [self._told(item) for item in self._entries.values()]}
 
     @request("sync")
-    async def sync(self, req: Request) -> dict[str, Any]:
+    async def sync(self, req: Request) -> dict[str, object]:
         """Query, set {topic?, sync_epsilon?} or disable {disable} synchronisation to an event."""
         epsilon = req.payload.get("sync_epsilon")
         if epsilon is not None:
@@ -157,7 +157,7 @@ class CronService(Service):
             raise OSError(errno.ENOENT, "")
         return item
 
-    def _told(self, item: _Registered) -> dict[str, Any]:
+    def _told(self, item: _Registered) -> dict[str, object]:
         return item.entry.to_json(item.trigger.to_json(self.ctx.now()))
 
     # Synchronisation
@@ -245,7 +245,7 @@ class CronService(Service):
         item.run = TaskRun(self.ctx, item.entry, task, ended)
         item.run.start()
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, object]:
         """Entries and tasks that wait."""
         return {"entries": len(self._entries), "deferred": len(self._deferred)}
 

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import errno
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 from broker.services.cron.calendar import Calendar
 from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from flux.wire.json import JsonObject
 
 MAX_SECONDS = 1e10
 """Longest time, more than three hundred years: what timers and dates can still express."""
@@ -46,7 +49,7 @@ class IntervalTrigger:
         missed = max(0, int((now - self._next) / self.interval))
         self._next += (missed + 1) * self.interval
 
-    def to_json(self, now: float) -> dict[str, Any]:
+    def to_json(self, now: float) -> dict[str, object]:
         """Return interval, first delay and next run."""
         upcoming = now + self._left if self._next is None else self._next
         return {"interval": self.interval, "after": self.after, "next_wakeup": upcoming}
@@ -79,7 +82,7 @@ class DateTrigger:
         """Look for the date after this one."""
         self._next = self.calendar.next_after(now)
 
-    def to_json(self, now: float) -> dict[str, Any]:
+    def to_json(self, now: float) -> dict[str, object]:
         """Return the fields and the next date."""
         return {"next_wakeup": self._next or 0.0, **self.calendar.to_json()}
 
@@ -134,7 +137,7 @@ class EventTrigger:
         self._last = now
         return True
 
-    def to_json(self, now: float) -> dict[str, Any]:
+    def to_json(self, now: float) -> dict[str, object]:
         """Return topic, counts and the least time between runs."""
         return {
             "topic": self.topic,
@@ -161,7 +164,7 @@ def _number(value: object) -> float:
 
 
 def make_trigger(
-    kind: str, args: dict[str, Any], now: float
+    kind: str, args: JsonObject, now: float
 ) -> IntervalTrigger | DateTrigger | EventTrigger:
     """Return the trigger that ``cron.create`` describes; raises OSError: EPROTO, EINVAL."""
     try:

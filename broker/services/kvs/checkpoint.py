@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flux import treeobj
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broker.context import Context
-    from broker.services.kvs.namespace import Namespace
     from broker.services.kvs.objects import ObjectLoader
+    from broker.services.kvs.spaces import Space
 
 INTERVAL: Final = 1.0
 KEY: Final = "kvs-primary"
@@ -37,9 +37,7 @@ class Checkpointer:
     a checkpoint under way.
     """
 
-    def __init__(
-        self, ctx: Context, namespace: Namespace[Any], settle: Callable[[str], None]
-    ) -> None:
+    def __init__(self, ctx: Context, namespace: Space, settle: Callable[[str], None]) -> None:
         self._ctx = ctx
         self._settle = settle
         self.writing: list[str] = []

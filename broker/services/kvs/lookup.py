@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from broker.services.kvs.directory import Missing, all_entries, one_entry
 from flux import treeobj
@@ -139,7 +139,7 @@ class Position:
                 return cls(refs, last, length)
         raise os_error(errno.EPROTO)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the position as JSON."""
         return {"refs": self.refs, "last": self.last, "length": self.length}
 
@@ -171,7 +171,7 @@ def read_from(
 
 def look_item(
     cache: ObjectCache, root: TreeObj, item: object, roots: Roots, limit: int
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Do one look-up of many, {key, flags, seen?}; returns {val, seen?} or {errnum}. Raises
     `Missing`.
     """

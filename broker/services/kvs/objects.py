@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.wire.errors import error_of
 
@@ -77,7 +77,7 @@ class ObjectLoader:
             future.set_result(msg.payload or b"")
 
 
-def cache_figures(cache: ObjectCache, loader: ObjectLoader, dirty: int) -> dict[str, Any]:
+def cache_figures(cache: ObjectCache, loader: ObjectLoader, dirty: int) -> dict[str, object]:
     """Return the statistics of the objects at hand and on their way; ``dirty`` are being stored."""
     sizes = cache.sizes()
     return {
@@ -89,7 +89,7 @@ def cache_figures(cache: ObjectCache, loader: ObjectLoader, dirty: int) -> dict[
     }
 
 
-def _summary(values: list[float]) -> dict[str, Any]:
+def _summary(values: list[float]) -> dict[str, object]:
     count = len(values)
     mean = sum(values) / count if count else 0.0
     variance = sum((value - mean) ** 2 for value in values) / (count - 1) if count > 1 else 0.0

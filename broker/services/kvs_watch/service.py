@@ -10,9 +10,9 @@ so each watcher sees its values in order.
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from broker.service import NO_REPLY, Request, Service, event, request
+from broker.service import NO_REPLY, NoReply, Request, Service, event, request
 from broker.services.kvs_watch.watch import Index, KeyWatch
 from flux.kvs_event import REMOVED, SETROOT, removed_of, setroot_of
 from flux.wire.errors import os_error
@@ -33,7 +33,7 @@ class KvsWatchService(Service):
         self._requests: dict[KeyWatch, Request] = {}
 
     @request("lookup", allow="guest")
-    def lookup(self, req: Request) -> Any:
+    def lookup(self, req: Request) -> NoReply:
         """Answer with the value of ``key`` and, with WATCH, again whenever it changes."""
         watch = KeyWatch(
             req.get("namespace", str),
@@ -52,7 +52,7 @@ class KvsWatchService(Service):
 
     @request("cancel", allow="guest")
     @request("lookup-cancel", allow="guest")
-    def cancel(self, req: Request) -> Any:
+    def cancel(self, req: Request) -> NoReply:
         """End the watch of this client that ``matchtag`` names, with ENODATA."""
         watch = self.streams.cancel(req)
         if isinstance(watch, KeyWatch):
@@ -118,7 +118,7 @@ class KvsWatchService(Service):
         one.
         """
         first = watches[0]
-        body: dict[str, Any] = {
+        body: dict[str, object] = {
             "namespace": first.namespace,
             "userid": first.userid,
             "rolemask": first.rolemask,
@@ -159,6 +159,6 @@ class KvsWatchService(Service):
         elif watch.closing:
             self._fail(watch, errno.ENOTSUP)
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, object]:
         """Return how many watches and watched namespaces there are."""
         return {"watchers": len(self._requests), "namespace-count": len(self._namespaces)}

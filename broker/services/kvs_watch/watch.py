@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.kvs_limits import check_key, check_namespace
 from flux.kvs_txn import (
@@ -23,6 +23,8 @@ from flux.wire.errors import os_error
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from flux.wire.json import JsonObject
+
 _VARIANTS = WATCH_UNIQ | WATCH_APPEND | WATCH_FULL
 _KNOWN = READDIR | READLINK | TREEOBJ | WATCH | WAITCREATE | _VARIANTS
 _START = {"refs": 0, "last": "", "length": 0}
@@ -34,7 +36,7 @@ class Verdict:
     is set or it is ``final``.
     """
 
-    value: dict[str, Any] | None = None
+    value: JsonObject | None = None
     errnum: int = 0
     final: bool = False
 
@@ -57,8 +59,8 @@ class KeyWatch:
     busy: bool = False
     closing: bool = False
     started: bool = False
-    _seen: dict[str, Any] = field(default_factory=lambda: dict(_START))
-    _last: dict[str, Any] | None = None
+    _seen: JsonObject = field(default_factory=lambda: dict(_START))
+    _last: JsonObject | None = None
 
     def __post_init__(self) -> None:
         """Raise OSError: EINVAL for flags that make no sense, ENAMETOOLONG or EINVAL for names
@@ -104,9 +106,9 @@ class KeyWatch:
         """Tell whether a root that changed ``keys`` is of interest."""
         return self.every_root or self.key in keys or not self.started
 
-    def lookup(self) -> dict[str, Any]:
+    def lookup(self) -> dict[str, object]:
         """Return the look-up to make next, for kvs.lookup-plus."""
-        wanted: dict[str, Any] = {
+        wanted: dict[str, object] = {
             "key": self.key,
             "flags": self.flags & (READDIR | READLINK | TREEOBJ),
         }
@@ -131,7 +133,7 @@ class KeyWatch:
         while self.roots and self.roots[0][1] <= rootseq:
             self.roots.popleft()
 
-    def judge(self, result: dict[str, Any]) -> Verdict:
+    def judge(self, result: JsonObject) -> Verdict:
         """Take the result of a look-up, {val, seen?} or {errnum}, and decide what the watcher is
         told.
         """

@@ -11,9 +11,9 @@ import asyncio
 import errno
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from broker.service import NO_REPLY, Request, Service, event, request
+from broker.service import NO_REPLY, NoReply, Reply, Request, Service, event, request
 from broker.services.resource.enclosing import enclosing_resources
 from broker.services.resource.reslog import ResourceLog
 from broker.services.resource.state import Inventory, Resources, ranks_of, resource_set
@@ -22,6 +22,9 @@ from flux.resource.topology import discover, to_xml
 from flux.wire import json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flux.job.types import ResourceObject
     from flux.wire.message import Message
 
 RETRY_SECONDS = 0.05
@@ -127,7 +130,7 @@ class ResourceService(Service):
         else:
             self._tell_scheduler()
 
-    def _define(self, resources: dict[str, Any], method: str) -> None:
+    def _define(self, resources: ResourceObject, method: str) -> None:
         self._state.define(resources)
         self._log.post("resource-define", {"method": method}, self.ctx.now())
         self.ctx.spawn(self._log.put("resource.R", json.dumps(resources)), "resource-R")
@@ -149,7 +152,7 @@ class ResourceService(Service):
     # The scheduler
 
     @request("acquire", streaming=True)
-    def acquire(self, req: Request) -> Any:
+    def acquire(self, req: Request) -> NoReply:
         """Stream the resources and every change of availability to the one scheduler (RFC 28)."""
         self._require_leader()
         if self._acquired is not None:
@@ -160,7 +163,7 @@ class ResourceService(Service):
         return NO_REPLY
 
     @request("acquire-cancel")
-    def acquire_cancel(self, req: Request) -> Any:
+    def acquire_cancel(self, req: Request) -> NoReply:
         """End the acquisition named by ``matchtag``."""
         held = self._acquired
         if (
@@ -191,7 +194,7 @@ class ResourceService(Service):
             raise OSError(errno.EPROTO, f"{self.name}: this request is for rank 0")
 
     @request("status", allow="guest")
-    async def status(self, req: Request) -> dict[str, Any]:
+    async def status(self, req: Request) -> Mapping[str, object]:
         """Return R and the drained, online, offline and excluded ranks."""
         if self.ctx.rank != 0:
             return await self.ctx.handle.rpc("resource.status", req.payload or None, nodeid=0)
@@ -219,7 +222,7 @@ class ResourceService(Service):
         await self._record(ranks, "undrain", {"idset": ranks.encode()}, self.ctx.now())
 
     async def _record(
-        self, ranks: IDset, name: str, context: dict[str, Any], timestamp: float
+        self, ranks: IDset, name: str, context: Mapping[str, object], timestamp: float
     ) -> None:
         """Log what has been done to ``ranks`` so that a restart knows of it; raises OSError saying
         that it will not.
@@ -245,7 +248,7 @@ class ResourceService(Service):
         self._define(resources, "reload")
 
     @request("get-xml", allow="guest")
-    def get_xml(self, req: Request) -> Any:
+    def get_xml(self, req: Request) -> Reply:
         """Return the hwloc XML of every rank, in rank order, once all have reported."""
         self._require_leader()
         if not self._state.complete:
@@ -253,12 +256,12 @@ class ResourceService(Service):
             return NO_REPLY
         return self._documents()
 
-    def _documents(self) -> dict[str, Any]:
+    def _documents(self) -> dict[str, object]:
         return {
             "xml": [self._xml[self._state.inventory[rank].xml] for rank in range(self.ctx.size)]
         }
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, object]:
         """Ranks by condition and whether a scheduler holds the resources."""
         state = self._state
         return {
@@ -269,10 +272,10 @@ class ResourceService(Service):
         }
 
 
-def _load_r(path: Path) -> dict[str, Any]:
+def _load_r(path: Path) -> ResourceObject:
     """Read an R file; raises OSError."""
     try:
-        resources = json.loads(path.read_bytes())
+        resources: ResourceObject = json.loads(path.read_bytes())
         ranks_of(resources)
     except (ValueError, KeyError, TypeError):
         raise OSError(errno.EINVAL, f"{path}: invalid R") from None

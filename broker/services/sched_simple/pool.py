@@ -8,7 +8,7 @@ lowest rank.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.hostlist import Hostlist
 from flux.idset import IDset
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from broker.services.sched_simple.request import ResourceRequest
+    from flux.job.types import RankResources, ResourceExecution, ResourceObject
 
 
 class PoolNode:
@@ -80,14 +81,14 @@ def ranges(ids: Iterable[int]) -> str:
     """Return sorted ids as an RFC 22 idset string."""
     out: list[str] = []
     first = last = -1
-    for id in ids:
+    for number in ids:
         if first < 0:
-            first = last = id
-        elif id == last + 1:
-            last = id
+            first = last = number
+        elif number == last + 1:
+            last = number
         else:
             out.append(f"{first}-{last}" if last > first else str(first))
-            first = last = id
+            first = last = number
     if first >= 0:
         out.append(f"{first}-{last}" if last > first else str(first))
     return ",".join(out)
@@ -114,7 +115,7 @@ class ResourcePool:
         self._free_cores = 0
 
     @classmethod
-    def from_resources(cls, resources: Mapping[str, Any]) -> ResourcePool:
+    def from_resources(cls, resources: ResourceObject) -> ResourcePool:
         """Return the pool that an R object describes, every rank down; raises ValueError or
         KeyError for a malformed one.
         """
@@ -289,7 +290,7 @@ class ResourcePool:
 
     def describe(
         self, allocation: Allocation, starttime: float = 0.0, expiration: float = 0.0
-    ) -> dict[str, Any]:
+    ) -> ResourceObject:
         """Return an allocation as an R object."""
         return self._resources(allocation.nodes, starttime, expiration)
 
@@ -298,8 +299,8 @@ class ResourcePool:
         nodes: Mapping[int, tuple[list[int], list[int]]],
         starttime: float = 0.0,
         expiration: float = 0.0,
-    ) -> dict[str, Any]:
-        lite = []
+    ) -> ResourceObject:
+        lite: list[RankResources] = []
         order: list[int] = []
         for ranks, cores, gpus in _grouped(nodes):
             children = {"core": ranges(cores)}
@@ -308,7 +309,7 @@ class ResourcePool:
             lite.append({"rank": ranges(ranks), "children": children})
             order.extend(ranks)
         hosts = [self.nodes[rank].host for rank in sorted(order)]
-        execution = {
+        execution: ResourceExecution = {
             "R_lite": lite,
             "starttime": starttime,
             "expiration": expiration,
@@ -316,17 +317,17 @@ class ResourcePool:
         }
         return {"version": 1, "execution": execution}
 
-    def all_resources(self) -> dict[str, Any]:
+    def all_resources(self) -> ResourceObject:
         """Return everything as an R object."""
         return self._resources({node.rank: (node.cores, node.gpus) for node in self.nodes.values()})
 
-    def down_resources(self) -> dict[str, Any]:
+    def down_resources(self) -> ResourceObject:
         """Return the ranks that are not usable as an R object."""
         return self._resources(
             {node.rank: (node.cores, node.gpus) for node in self.nodes.values() if not node.up}
         )
 
-    def allocated_resources(self) -> dict[str, Any]:
+    def allocated_resources(self) -> ResourceObject:
         """Return what jobs hold as an R object."""
         held: dict[int, tuple[list[int], list[int]]] = {}
         for node in self.nodes.values():
@@ -342,7 +343,7 @@ def _nodelist(hosts: list[str]) -> str:
     return Hostlist(hosts).encode() if hosts else ""
 
 
-def _hosts(resources: Mapping[str, Any]) -> list[str]:
+def _hosts(resources: ResourceObject) -> list[str]:
     hosts: list[str] = []
     for text in resources["execution"].get("nodelist") or []:
         if text:
@@ -350,7 +351,7 @@ def _hosts(resources: Mapping[str, Any]) -> list[str]:
     return hosts
 
 
-def allocation_of(resources: Mapping[str, Any]) -> Allocation:
+def allocation_of(resources: ResourceObject) -> Allocation:
     """Return what an R object holds; raises ValueError or KeyError for a malformed one."""
     nodes: dict[int, tuple[list[int], list[int]]] = {}
     for entry in resources["execution"]["R_lite"]:

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from flux.wire.json import JsonMapping
+
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def _unsupported(text: str) -> OSError:
     return OSError(errno.EINVAL, text)
 
 
-def parse_request(jobspec: Mapping[str, Any]) -> ResourceRequest:
+def parse_request(jobspec: JsonMapping) -> ResourceRequest:
     """Return what ``jobspec`` asks for; raises OSError(EINVAL) with the reason when it cannot be
     understood.
     """
@@ -59,7 +60,7 @@ def parse_request(jobspec: Mapping[str, Any]) -> ResourceRequest:
     return ResourceRequest(nnodes, per_node * (nnodes or 1), cores, gpus, duration, exclusive)
 
 
-def _slot_contents(slot: Mapping[str, Any]) -> tuple[int, int]:
+def _slot_contents(slot: JsonMapping) -> tuple[int, int]:
     cores = gpus = 0
     for vertex in slot["with"]:
         if vertex["type"] == "core":
@@ -73,7 +74,7 @@ def _slot_contents(slot: Mapping[str, Any]) -> tuple[int, int]:
     return cores, gpus
 
 
-def _count(vertex: Mapping[str, Any]) -> int:
+def _count(vertex: JsonMapping) -> int:
     count = vertex["count"]
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise _unsupported(f"unsupported count {count!r}")

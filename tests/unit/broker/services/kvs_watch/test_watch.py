@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from broker.services.kvs_watch.watch import Index, Verdict, KeyWatch
+from broker.services.kvs_watch.watch import Index, KeyWatch, Verdict
 from flux.kvs_txn import WAITCREATE, WATCH, WATCH_APPEND, WATCH_FULL, WATCH_UNIQ
 
 
