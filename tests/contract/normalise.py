@@ -54,7 +54,8 @@ EXACT = frozenset({"job-id"})
 
 # The outputs of several tasks, jobs or ranks arrive in any order: the same lines are what counts.
 CONCURRENT = re.compile(
-    r"--watch|--wait|--cc|:::|flux exec(?! -r \d+ )|mini run.* -n ?[2-9]|mini run.*-N|flux job attach|&|flux module list|"
+    r"--watch|--wait|--cc|:::|flux exec(?! -r \d+ )|mini run.* -n ?[2-9]|mini run.*-N"
+    r"|flux job attach|&|flux module list|"
     r"flux jobs -\w*[aA]|flux jobs .*-f|flux job list|guest\.output"
 )
 

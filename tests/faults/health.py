@@ -55,9 +55,11 @@ def job_runs(line: Line, outcome: Outcome, count: int = 1) -> None:
     tag = line.ask("job-info.eventlog-watch", watch, flags=STREAMING)
     events: list[str] = []
     try:
-        for msg in line.stream(tag, JOB):
-            if msg.errnum == 0:
-                events.append(json.loads(msg.json()["event"])["name"])
+        events.extend(
+            json.loads(msg.json()["event"])["name"]
+            for msg in line.stream(tag, JOB)
+            if msg.errnum == 0
+        )
     except (TimeoutError, ConnectionResetError) as exc:
         outcome.fault(f"job {jobid} does not end: {exc} after {events}")
         return

@@ -224,9 +224,9 @@ def test_a_reader_that_stops_early_is_no_error_to_speak_of(instance: Instance) -
 
 
 def test_a_locale_without_the_letters(instance: Instance) -> None:
-    id = instance.run("mini", "submit", "true").stdout.strip()
-    ascii = "PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 LC_ALL=C"
-    assert shell(instance, f"{ascii} flux jobs -ano '{{id}}' | head -1").stdout == f"f{id[1:]}\n"
+    jobid = instance.run("mini", "submit", "true").stdout.strip()
+    plain = "PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 LC_ALL=C"
+    assert shell(instance, f"{plain} flux jobs -ano '{{id}}' | head -1").stdout == f"f{jobid[1:]}\n"
 
 
 def test_bytes_that_are_no_text_come_out_as_they_went_in(instance: Instance) -> None:

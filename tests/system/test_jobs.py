@@ -185,11 +185,11 @@ def test_cancelling_ends_every_process_of_a_job(instance: Instance) -> None:
     ).stdout.strip()
 
     def sleepers() -> list[int]:
-        found = []
-        for process in psutil.process_iter(["cmdline"]):
-            if process.info["cmdline"] == ["sleep", mark]:
-                found.append(process.pid)
-        return found
+        return [
+            process.pid
+            for process in psutil.process_iter(["cmdline"])
+            if process.info["cmdline"] == ["sleep", mark]
+        ]
 
     until(lambda: len(sleepers()) == 8)
     instance.run("job", "cancel", jobid)
@@ -199,7 +199,7 @@ def test_cancelling_ends_every_process_of_a_job(instance: Instance) -> None:
 
 def test_two_submitters_at_once(instance: Instance) -> None:
     command = [
-        default_flux(),
+        str(default_flux()),
         "mini",
         "bulksubmit",
         "--wait",

@@ -68,6 +68,11 @@ def test_links_directories_and_unlink(h: flux.Flux) -> None:
     assert not kvs.exists(h, "t.a")
 
 
+def _set_and_fail(directory: kvs.KVSDir) -> None:
+    directory["unsent"] = 1
+    raise ValueError("wrong")
+
+
 def test_directory_is_a_mapping(h: flux.Flux) -> None:
     kvs.put_mkdir(h, "t")
     kvs.commit(h)
@@ -93,8 +98,7 @@ def test_directory_is_a_mapping(h: flux.Flux) -> None:
     with pytest.raises(ValueError, match="non-empty"):
         top.fill({})
     with pytest.raises(ValueError, match="wrong"), top:
-        top["unsent"] = 1
-        raise ValueError("wrong")
+        _set_and_fail(top)
     top.commit()
     assert "unsent" not in top
     for path, expected in (("t.b", errno.ENOTDIR), ("t.nosuch", errno.ENOENT)):
@@ -185,7 +189,7 @@ def test_a_killed_instance_finds_what_was_committed_for_good(tmp_path: Path) -> 
         for number in range(30):
             kvs_rpc.commit(handle, Txn().put(f"job.{number}", "x" * number * 10), SYNC).get()
         version = kvs_rpc.get_version(handle)
-        os.kill(int(handle.attr_get("broker.pid")), signal.SIGKILL)
+        os.kill(int(handle.attr_get("broker.pid") or 0), signal.SIGKILL)
         assert running.process.wait(30) != 0
     with running_instance(1, option) as running, flux.Flux(running.uri) as handle:
         assert [kvs.get(handle, f"job.{number}") for number in range(30)] == [

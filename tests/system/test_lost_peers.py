@@ -111,7 +111,7 @@ def test_loss_of_rank_0_reaches_brokers_below_a_stopped_one() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 8])
-def test_loss_of_flux_start_ends_the_instance(size: int, tmp_path: pathlib.Path) -> None:
+def test_loss_of_flux_start_ends_the_instance(size: int) -> None:
     with running_instance(size) as instance, busy(instance, size, "6105"):
         everything = [*tree(instance.process.pid), *sleepers("6105")]
         os.kill(instance.process.pid, signal.SIGKILL)
@@ -156,9 +156,12 @@ def test_a_lost_inner_broker_takes_the_brokers_below_it_along() -> None:
 
 
 @pytest.mark.parametrize("size", ["-s1", None])
-def test_a_killed_single_broker_leaves_nothing(size: str | None, tmp_path: pathlib.Path) -> None:
+def test_a_killed_single_broker_leaves_nothing(size: str | None) -> None:
     """The initial program, what it started, shells, tasks and the run directory."""
-    script = "sleep 6106 & setsid sleep 6106 & flux mini submit sleep 6106; flux getattr broker.pid; sleep 6106"
+    script = (
+        "sleep 6106 & setsid sleep 6106 & flux mini submit sleep 6106;"
+        " flux getattr broker.pid; sleep 6106"
+    )
     with subprocess.Popen(
         [default_flux(), "start", *filter(None, [size]), "sh", "-c", script],
         stdout=subprocess.PIPE,
@@ -235,7 +238,7 @@ def test_a_broker_that_cannot_start_ends_the_others(failing: int, tmp_path: path
 def test_a_directory_left_by_a_crash_is_swept_by_the_next_start(tmp_path: pathlib.Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     foreign = tmp_path / "flux-foreign"
-    start = [default_flux(), "start", "true"]
+    start = [str(default_flux()), "start", "true"]
     with subprocess.Popen([default_flux(), "broker", "sleep", "6109"], env=environment) as broker:
         try:
             until(lambda: sleepers("6109"))

@@ -28,14 +28,12 @@ def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
 
 def sleepers(mark: str) -> list[psutil.Process]:
     """Return the running processes ``sleep <mark>``."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        if (
-            process.info["cmdline"] == ["sleep", mark]
-            and process.info["status"] != psutil.STATUS_ZOMBIE
-        ):
-            found.append(process)
-    return found
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "status"])
+        if process.info["cmdline"] == ["sleep", mark]
+        and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
 
 
 def broker_pid(instance: Instance, rank: int) -> int:

@@ -226,6 +226,9 @@ class ContentService(Service):
             self._flush_timer = None
         if self._flushing:
             return
+        # Each waiter has the number of the last blob that had become dirty when it came. Blobs are
+        # stored in the order of those numbers, so a waiter is served when all up to its own are
+        # stored, whatever became dirty since: under constant load something is dirty always.
         while self._flush_waiters and self._flush_waiters[0][0] <= self.cache.stored:
             self._flush_waiters.pop(0)[1].respond()
         blobs = (
@@ -236,6 +239,8 @@ class ContentService(Service):
         if not blobs:
             return
         self._flushing = len(blobs)
+        # The era of the sending, not of the answer: should a collection begin between them it may
+        # have missed these blobs, and then they have to be stored again when somebody uses them.
         era = self.cache.era
         if self._batched:
             self.ctx.handle.post(

@@ -110,7 +110,10 @@ class Collection:
     def sweep(self) -> bool:
         """Drop some of the rows that were not kept; returns whether that were the last."""
         store = self._store
-        sql = "SELECT id, length(object) FROM objects WHERE id > ? AND id <= ? AND pinned = 0 ORDER BY id LIMIT ?"
+        sql = (
+            "SELECT id, length(object) FROM objects"
+            " WHERE id > ? AND id <= ? AND pinned = 0 ORDER BY id LIMIT ?"
+        )
         with errors():
             rows = store.db.execute(sql, (self._cursor, self.limit, SWEEP_ROWS)).fetchall()
         dead = [(number, size) for number, size in rows if number not in self._kept]

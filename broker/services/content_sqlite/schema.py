@@ -22,15 +22,17 @@ if TYPE_CHECKING:
 APPLICATION_ID: Final = 0x464C5558
 VERSION: Final = 2
 _TABLES: Final = (
-    "CREATE TABLE objects (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, pinned INTEGER NOT NULL, object BLOB NOT NULL)",
+    "CREATE TABLE objects (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE,"
+    " pinned INTEGER NOT NULL, object BLOB NOT NULL)",
     "CREATE TABLE checkpt (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
-    "CREATE TABLE totals (id INTEGER PRIMARY KEY CHECK (id = 1), objects INTEGER, bytes INTEGER, live INTEGER,"
-    " fresh INTEGER, dead REAL, collected REAL)",
+    "CREATE TABLE totals (id INTEGER PRIMARY KEY CHECK (id = 1), objects INTEGER, bytes INTEGER,"
+    " live INTEGER, fresh INTEGER, dead REAL, collected REAL)",
 )
 _DONE: Final = (f"PRAGMA application_id={APPLICATION_ID}", f"PRAGMA user_version={VERSION}")
 _EMPTY: Final = "INSERT INTO totals VALUES (1, 0, 0, 0, 0, 0.0, NULL)"
 _CONVERTED: Final = """
-INSERT INTO totals SELECT 1, count(*), coalesce(sum(length(object)), 0), coalesce(sum(length(object)), 0), 0, 0.0, NULL FROM objects
+INSERT INTO totals SELECT 1, count(*), coalesce(sum(length(object)), 0),
+coalesce(sum(length(object)), 0), 0, 0.0, NULL FROM objects
 """
 
 
@@ -101,8 +103,8 @@ def _convert(db: sqlite3.Connection) -> None:
         (
             "ALTER TABLE objects RENAME TO first_version",
             _TABLES[0],
-            "INSERT INTO objects (hash, pinned, object) SELECT digest(hash), 1, object FROM first_version"
-            " WHERE digest(hash) IS NOT NULL ORDER BY rowid",
+            "INSERT INTO objects (hash, pinned, object) SELECT digest(hash), 1, object"
+            " FROM first_version WHERE digest(hash) IS NOT NULL ORDER BY rowid",
             "DROP TABLE first_version",
             _TABLES[2],
             _CONVERTED,

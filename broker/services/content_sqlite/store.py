@@ -42,7 +42,7 @@ _TEXTS: Final = {
     errno.EINVAL: "is not a content store",
 }
 _INSERT_NEW: Final = "INSERT INTO objects (id, hash, pinned, object) VALUES (?, ?, ?, ?)"
-_INSERT: Final = "INSERT INTO objects (id, hash, pinned, object) VALUES (?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING"
+_INSERT: Final = f"{_INSERT_NEW} ON CONFLICT (hash) DO NOTHING"
 
 
 def _error(exc: Exception) -> OSError:

@@ -70,14 +70,12 @@ class CronTask:
             told["code"] = self.code
         if self.timedout:
             told["timedout"] = True
-        for name, value in (
-            ("start-time", self.start_time),
-            ("running-time", self.running_time),
-            ("end-time", self.end_time),
-        ):
-            if value:
-                told[name] = value
-        return told
+        times = {
+            "start-time": self.start_time,
+            "running-time": self.running_time,
+            "end-time": self.end_time,
+        }
+        return told | {name: value for name, value in times.items() if value}
 
 
 @dataclass

@@ -115,10 +115,9 @@ class TaskRun:
             lines, rest = [*lines, rest], ""
         self._partial[stream] = rest
         log = self._ctx.log.info if stream == "stdout" else self._ctx.log.err
+        origin = f'{self._entry.title}: rank={self._task.rank}: command="{self._entry.command}"'
         for line in lines:
-            log(
-                f'{self._entry.title}: rank={self._task.rank}: command="{self._entry.command}": "{line}"'
-            )
+            log(f'{origin}: "{line}"')
 
     def _complete(self, reason: str = "") -> None:
         if self._timer is not None:

@@ -1,4 +1,4 @@
-"""Applying transactions to a hash tree: batches of them in, a new root and the blobs it needs out."""
+"""Applying transactions to a hash tree: a batch of them in, a new root and its blobs out."""
 
 from __future__ import annotations
 

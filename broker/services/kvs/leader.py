@@ -3,11 +3,11 @@
 All transactions of a namespace that are waiting when the loop turns are applied together
 (`TransactionBatch`). Their blobs go to the content service in one request for all namespaces. When
 it has them, and, for a batch with a durable commit (FLUX_KVS_SYNC), when the new root is in a
-checkpoint, the root is published and the callers are answered. Directories are *held* by the content service until it is
-known which of them are worth writing (see `settle`). The next batch of that namespace starts after
-that, so batches grow with the load, and commits that arrive during a checkpoint share the next one.
-If a checkpoint fails so do the durable commits; the plain ones of the batch are applied again
-without them.
+checkpoint, the root is published and the callers are answered. Directories are *held* by the
+content service until it is known which of them are worth writing (see `settle`). The next batch of
+that namespace starts after that, so batches grow with the load, and commits that arrive during a
+checkpoint share the next one. If a checkpoint fails so do the durable commits; the plain ones of
+the batch are applied again without them.
 
 Whatever goes wrong stays in its namespace, and within it with the transaction that causes it: a
 batch that cannot be sealed or stored is taken apart, each of its transactions tried alone. A

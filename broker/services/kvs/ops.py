@@ -1,4 +1,4 @@
-"""The operations of a transaction, checked: what a request asks for, as the tree is changed by it."""
+"""The operations of a transaction, checked."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from flux.hostlist import Hostlist
 from flux.idset import IDset
@@ -146,6 +146,13 @@ def renumber(resources: ResourceObject) -> ResourceObject:
     return make_r(entries, hosts, execution.get("starttime", 0.0), execution.get("expiration", 0.0))
 
 
+class Acquired(TypedDict):
+    """The first answer to ``resource.acquire``: what there is, and the idset of what is up."""
+
+    resources: ResourceObject
+    up: str
+
+
 class Resources:
     """The resources of an instance of ``size`` ranks."""
 
@@ -267,7 +274,7 @@ class Resources:
         """Return the ranks that may be scheduled."""
         return self.online.difference(self.exclude, IDset(self.drained))
 
-    def acquire(self) -> dict[str, object]:
+    def acquire(self) -> Acquired:
         """Return the first answer to ``resource.acquire`` and remember it as told."""
         assert self.resources is not None
         self._told = self.up()

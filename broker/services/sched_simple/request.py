@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonMapping
 
 
-
 @dataclass(frozen=True, slots=True)
 class ResourceRequest:
     """``nslots`` slots of ``slot_size`` cores and ``slot_gpus`` GPUs, spread over ``nnodes`` nodes,

@@ -18,6 +18,7 @@ from flux.treeobj import decode_val
 from flux.wire import json
 
 if TYPE_CHECKING:
+    from broker.context import Context
     from flux.job.types import ResourceObject
     from flux.wire.json import JsonObject
 
@@ -36,13 +37,17 @@ class SchedSimpleService(Service):
     name = "sched-simple"
     also = ("sched",)
 
-    async def start(self, args: list[str]) -> None:
-        """Parse the arguments and begin acquiring resources."""
-        self._ready = _ready_payload(args)
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self._ready = _ready_payload([])
         self._sched = Scheduler()
         self._requests: dict[int, Request] = {}
         self._due = False
         self._known = False
+
+    async def start(self, args: list[str]) -> None:
+        """Parse the arguments and begin acquiring resources."""
+        self._ready = _ready_payload(args)
         self.ctx.log.debug("service_register")
         self.ctx.spawn(self._acquire(), "sched-simple:acquire")
 
@@ -149,7 +154,7 @@ class SchedSimpleService(Service):
 
     @request("sched.cancel", absolute=True)
     def cancel(self, req: Request) -> NoReply:
-        """Drop the request of a job {jobid}; its answer says that it was canceled. Never answered
+        """Drop the request of a job {id}; its answer says that it was canceled. Never answered
         itself.
         """
         jobid = req.get("id", int)
@@ -182,7 +187,9 @@ class SchedSimpleService(Service):
             allocation = self._sched.free(jobid, req.payload.get("R"))
         except (ValueError, KeyError, TypeError) as exc:
             self.ctx.log.debug(f"free: R of job {jobid}: {type(exc).__name__}: {exc}")
-            raise OSError(errno.EINVAL, f"R of job {jobid} is malformed or not what it holds") from exc
+            raise OSError(
+                errno.EINVAL, f"R of job {jobid} is malformed or not what it holds"
+            ) from exc
         if allocation is not None:
             self.ctx.log.debug(f"free: {allocation.summary()}")
         self._schedule_soon()

@@ -30,7 +30,10 @@ def reasons(direction: str) -> dict[str, str]:
 
 def write(found: dict[str, list[str]]) -> None:
     """Replace expected_messages.toml."""
-    text = "# Labels whose messages must match; written by `python -m tests.contract.report --messages`.\n"
+    text = (
+        "# Labels whose messages must match;"
+        " written by `python -m tests.contract.report --messages`.\n"
+    )
     for direction in DIRECTIONS:
         text += (
             f"{direction} = [\n"

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from flux.testing.instance import Instance
-    from tests.contract.recordings import Recording
     from tests.contract.tap import Tap
 
 
@@ -135,7 +134,7 @@ def rules() -> dict[str, Rule]:
     return found
 
 
-def refusals(recording: Recording, ours: Iterable[Message]) -> list[str]:
+def refusals(ours: Iterable[Message]) -> list[str]:
     """Requests that a flux-core 0.29 broker would not know: an unrecorded topic, other keys, other
     types, other flags.
     """

@@ -13,6 +13,7 @@ from broker.services.content_sqlite.service import ContentSqliteService
 from broker.services.kvs.service import KvsService
 from flux import treeobj
 from flux.kvs_txn import SYNC, Txn
+from tests.unit.broker.services.stores import store_behind
 from tests.unit.broker.services.wired import Wired
 
 if TYPE_CHECKING:
@@ -169,8 +170,7 @@ async def test_a_damaged_tree_is_not_collected(tmp_path: Path) -> None:
     h = wired.client()
     await commit(h, "a.b", b"x" * 500)
     await commit(h, "a.c", b"y" * 500)
-    service = wired.ranks[0].services["content-sqlite"]
-    store = service._store  # type: ignore[attr-defined]
+    store = store_behind(wired)
     before = store.totals.objects
     store.db.execute("UPDATE objects SET object = x'7b7d' WHERE instr(object, '\"dirref\"') > 0")
     assert await errnum(h.rpc("content-sqlite.collect")) == errno.EIO
@@ -184,7 +184,7 @@ async def test_every_request_gets_the_errno_of_a_full_disk(tmp_path: Path) -> No
     path = tmp_path / "kept.sqlite"
     wired = await boot(tmp_path, path)
     h = wired.client()
-    store = wired.ranks[0].services["content-sqlite"]._store  # type: ignore[attr-defined]
+    store = store_behind(wired)
     await h.rpc_message("content-backing.store", b"before")
     store.db.execute("PRAGMA max_page_count=10")
     checkpoint = {"key": "k", "value": "x" * 100_000, "sync": True}

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -180,7 +181,7 @@ def test_planted_files_are_refused(tmp_path: Path) -> None:
         "folder": errno.EINVAL,
     }
     for name, errnum in {**expected, "fifo": errno.EINVAL}.items():
-        error = refused(lambda name=name: BlobStore(tmp_path / name, durable=True))  # type: ignore[misc]
+        error = refused(partial(BlobStore, tmp_path / name, durable=True))
         assert error.errno == errnum
         assert str(tmp_path / name) in (error.strerror or "")
     assert not (tmp_path / "nothing").exists()

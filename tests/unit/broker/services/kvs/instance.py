@@ -4,6 +4,7 @@ folder.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from flux import blobpack, treeobj
 from tests.unit.broker.services.wired import Wired
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from broker.context import Context
     from flux.aio import AsyncFlux
     from flux.kvs_txn import Txn
@@ -132,7 +135,9 @@ async def commit_ops(
 async def look(
     h: AsyncFlux, key: str, flags: int = 0, namespace: str = "primary"
 ) -> dict[str, Any]:
-    return (await h.rpc("kvs.lookup", {"key": key, "namespace": namespace, "flags": flags}))["val"]
+    body = {"key": key, "namespace": namespace, "flags": flags}
+    found: dict[str, Any] = (await h.rpc("kvs.lookup", body))["val"]
+    return found
 
 
 async def get(h: AsyncFlux, key: str, namespace: str = "primary") -> bytes:
@@ -141,6 +146,11 @@ async def get(h: AsyncFlux, key: str, namespace: str = "primary") -> bytes:
 
 async def version(h: AsyncFlux) -> int:
     return int((await h.rpc("kvs.getroot", {"namespace": "primary"}))["rootseq"])
+
+
+async def outcomes(*work: Awaitable[dict[str, Any]]) -> list[dict[str, Any] | BaseException]:
+    """Return what several requests that are sent at once are answered, or raise."""
+    return await asyncio.gather(*work, return_exceptions=True)
 
 
 async def errnum(work: Any) -> int:

@@ -19,6 +19,7 @@ from tests.unit.broker.services.kvs.instance import (
     errnum,
     get,
     look,
+    outcomes,
     version,
 )
 
@@ -54,7 +55,7 @@ def nested(depth: int) -> treeobj.TreeObj:
 async def test_commits_and_fences(wired: tuple[Wired, int]) -> None:
     instance, rank = wired
     h = instance.client(rank)
-    cases = [
+    cases: list[tuple[list[Any], int]] = [
         (put(DEEP), errno.ENAMETOOLONG),
         (put(".".join("a" * 1100)), errno.ENAMETOOLONG),
         (put(LONG), errno.ENAMETOOLONG),
@@ -177,9 +178,7 @@ async def test_values() -> None:
     await commit(h, Txn().put_raw("before", "1"))
     wired.ranks[0].attrs.set("content.blob-size-limit", "5000")
     for txn in (Txn().put_raw("big", b"x" * 5001), Txn().append("big", b"x" * 5001)):
-        big, small = await asyncio.gather(
-            commit(h, txn), commit(h, Txn().put_raw("small", "1")), return_exceptions=True
-        )
+        big, small = await outcomes(commit(h, txn), commit(h, Txn().put_raw("small", "1")))
         assert isinstance(big, OSError)
         assert big.errno == errno.EFBIG
         assert isinstance(small, dict)
@@ -190,10 +189,8 @@ async def test_values() -> None:
     assert await get(h, "log") == b"".join(bytes([part]) * 3000 for part in range(4))
     assert len((await look(h, "log", TREEOBJ))["data"]) == 4
     inline = treeobj.directory({f"n{number}": treeobj.val(b"x" * 60) for number in range(100)})
-    big, small = await asyncio.gather(
-        commit(h, Txn().put_treeobj("dir", inline)),
-        commit(h, Txn().put_raw("small", "2")),
-        return_exceptions=True,
+    big, small = await outcomes(
+        commit(h, Txn().put_treeobj("dir", inline)), commit(h, Txn().put_raw("small", "2"))
     )
     assert isinstance(big, OSError)
     assert big.errno == errno.EFBIG
@@ -236,10 +233,9 @@ async def test_blobs_that_only_look_like_directories() -> None:
         await commit(h, Txn().put_treeobj("fake", treeobj.dirref(ref)))
         assert await errnum(look(h, "fake.a")) == errno.EINVAL, blob
         assert await errnum(look(h, "fake", READDIR)) == errno.EINVAL, blob
-        bad, good = await asyncio.gather(
+        bad, good = await outcomes(
             commit(h, Txn().put_raw("fake.a.b", "1")),
             commit(h, Txn().put_raw(f"good{number}", "1")),
-            return_exceptions=True,
         )
         assert isinstance(bad, OSError)
         assert bad.errno == errno.EINVAL

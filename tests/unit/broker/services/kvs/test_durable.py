@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -21,11 +21,12 @@ from tests.unit.broker.services.kvs.instance import (
     errnum,
     get,
     look,
+    outcomes,
     version,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Coroutine
     from pathlib import Path
 
     from tests.unit.broker.services.wired import Wired
@@ -52,7 +53,10 @@ async def until_held(wired: Wired, count: int = 1) -> None:
             await asyncio.sleep(0)
 
 
-def start(work: Any) -> asyncio.Future[dict[str, Any]]:
+T = TypeVar("T")
+
+
+def start(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     return asyncio.ensure_future(work)
 
 
@@ -121,9 +125,7 @@ async def test_a_failed_checkpoint_fails_it_and_keeps_the_plain_ones(
         commit(h, Txn().append("dir", "3")),
         commit(h, Txn().put_raw("x", "1").append(".x", "2"), flags=SYNC | NO_MERGE),
     ]
-    durable, plain, append, other, third, alone = await asyncio.gather(
-        *commits, return_exceptions=True
-    )
+    durable, plain, append, other, third, alone = await outcomes(*commits)
     for failed in (durable, other, alone):
         assert isinstance(failed, OSError)
         assert failed.errno == errno.ENOSPC
@@ -252,7 +254,7 @@ async def test_a_durable_fence(wired: Wired) -> None:
         )
 
     store.checkpoint_error = FULL
-    first, second = await asyncio.gather(fence("a"), fence("b"), return_exceptions=True)
+    first, second = await outcomes(fence("a"), fence("b"))
     for failed in (first, second):
         assert isinstance(failed, OSError)
         assert failed.errno == errno.ENOSPC

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broker.service import NO_REPLY, Request
+from broker.service import Request, refuse
 from broker.services.kvs.commit import RESTARTS
 from broker.services.kvs.directory import Draft
 from broker.services.kvs.draft import TreeDraft
-from broker.services.kvs.leader import Leader
+from broker.services.kvs.namespace import Namespace
 from flux import treeobj
 from flux.kvs_txn import Txn
 from tests.unit.broker.services.kvs.instance import (
@@ -28,8 +28,9 @@ from tests.unit.broker.services.kvs.instance import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
+    from flux.wire.message import Message
     from tests.unit.broker.services.wired import Wired
 
 GUEST = 2000
@@ -126,14 +127,15 @@ async def test_a_failing_store_request_is_tried_for_each_namespace(
     h = wired.client()
     await h.rpc("kvs.namespace-create", {"namespace": "own", "owner": GUEST, "flags": 0})
     content = wired.ranks[0].services["content"]
-    method, route = content._handlers["content.store-batch"]
+    handle = content.handle
 
-    def refuse(req: Any) -> Any:
-        if b"poison" in req.raw:
-            raise OSError(errno.EIO, "a blob nobody wants")
-        return method(req)
+    def refuse_poison(msg: Message, send: Callable[[Message], None]) -> None:
+        if msg.topic == "content.store-batch" and b"poison" in (msg.payload or b""):
+            refuse(msg, send, errno.EIO, "a blob nobody wants")
+        else:
+            handle(msg, send)
 
-    monkeypatch.setitem(content._handlers, "content.store-batch", (refuse, route))
+    monkeypatch.setattr(content, "handle", refuse_poison)
     commits = [commit(h, Txn().put_raw("poison", "1"), "own"), commit(h, Txn().put_raw("a", "1"))]
     assert await together(*commits) == [errno.EIO, 0]
     assert await get(h, "a") == b"1"
@@ -145,17 +147,17 @@ async def test_an_exception_while_a_root_is_published(
 ) -> None:
     h = wired.client()
     await h.rpc("kvs.namespace-create", {"namespace": "own", "owner": GUEST, "flags": 0})
-    original = Leader._set_root
+    original = Namespace.advance
 
-    def set_root(self: Leader, namespace: Any, result: Any) -> None:
-        if namespace.name == "own":
+    def advance(self: Namespace[Any], rootref: str, rootseq: int) -> None:
+        if self.name == "own":
             raise ValueError("unpublishable")
-        original(self, namespace, result)
+        original(self, rootref, rootseq)
 
-    monkeypatch.setattr(Leader, "_set_root", set_root)
+    monkeypatch.setattr(Namespace, "advance", advance)
     commits = [commit(h, Txn().put_raw("x", "1"), "own"), commit(h, Txn().put_raw("a", "1"))]
     assert await together(*commits) == [errno.EINVAL, 0]
-    monkeypatch.setattr(Leader, "_set_root", original)
+    monkeypatch.setattr(Namespace, "advance", original)
     assert await together(commit(h, Txn().put_raw("y", "1"), "own")) == [0]
 
 
@@ -169,9 +171,16 @@ async def test_a_namespace_that_is_removed_while_its_batch_is_under_way(
     await commit(h, Txn().put_raw("d.a", "1"), "own")
     await h.rpc("kvs.dropcache")
     content = wired.ranks[0].services["content"]
-    method, route = content._handlers[topic]
-    held: list[Any] = []
-    monkeypatch.setitem(content._handlers, topic, (lambda req: held.append(req) or NO_REPLY, route))
+    handle = content.handle
+    held: list[tuple[Message, Callable[[Message], None]]] = []
+
+    def hold(msg: Message, send: Callable[[Message], None]) -> None:
+        if msg.topic == topic:
+            held.append((msg, send))
+        else:
+            handle(msg, send)
+
+    monkeypatch.setattr(content, "handle", hold)
     first = asyncio.ensure_future(commit(h, Txn().put_raw("d.b", "1"), "own"))
     async with asyncio.timeout(10):
         while not held:
@@ -181,9 +190,9 @@ async def test_a_namespace_that_is_removed_while_its_batch_is_under_way(
         pass
     await h.rpc("kvs.namespace-remove", {"namespace": "own"})
     await h.rpc("kvs.namespace-create", space)
-    monkeypatch.setitem(content._handlers, topic, (method, route))
-    for req in held:
-        content.handle(req.message, req._send)
+    monkeypatch.setattr(content, "handle", handle)
+    for msg, send in held:
+        handle(msg, send)
     assert await together(first, second) == [errno.ENOTSUP] * 2
     assert await together(commit(h, Txn().put_raw("new", "1"), "own")) == [0]
     assert (await h.rpc("kvs.getroot", {"namespace": "own"}))["rootseq"] == 1
@@ -284,7 +293,8 @@ async def test_a_lost_blob_fails_its_watcher_only(wired: Wired) -> None:
     assert first == {"errnum": errno.ENOENT}
     assert treeobj.decode_val(second["val"]) == b"x" * 200
     assert third == {"errnum": errno.ENOENT}
-    for lookups in ([5], [{}], [{"key": "kept", "flags": 0, "seen": {"refs": "x"}}]):
+    malformed: list[object] = [5, {}, {"key": "kept", "flags": 0, "seen": {"refs": "x"}}]
+    for lookups in ([one] for one in malformed):
         (result,) = (await h.rpc("kvs.lookup-plus", {**body, "lookups": lookups}))["results"]
         assert result == {"errnum": errno.EPROTO}
 

@@ -23,7 +23,7 @@ def _ops(keys: list[str]) -> list[dict[str, object]]:
 def test_all_missing_directories_are_named_together() -> None:
     cache = ObjectCache()
     keys = [f"job{number}.eventlog" for number in range(20)]
-    first = TransactionBatch(cache, _root(cache), "primary").apply(
+    first = TransactionBatch[None](cache, _root(cache), "primary").apply(
         [Transaction(parse_ops(_ops(keys)), 0, None)]
     )
     root = first.rootref
@@ -31,7 +31,7 @@ def test_all_missing_directories_are_named_together() -> None:
     rounds = []
     while True:
         try:
-            TransactionBatch(fresh, root, "primary").apply(
+            TransactionBatch[None](fresh, root, "primary").apply(
                 [Transaction(parse_ops(_ops(keys)), 0, None)]
             )
             break
@@ -61,8 +61,8 @@ def test_a_malformed_transaction_fails_alone() -> None:
         0,
         "bad",
     )
-    result = TransactionBatch(cache, root, "primary").apply([bad, good])
+    result = TransactionBatch[str](cache, root, "primary").apply([bad, good])
     assert [txn.origin for txn in result.applied] == ["good"]
     assert [txn.origin for txn, _ in result.failed] == ["bad"]
     with pytest.raises(Missing):
-        TransactionBatch(ObjectCache(), root, "primary").apply([good])
+        TransactionBatch[str](ObjectCache(), root, "primary").apply([good])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from functools import partial
 
 import pytest
 
@@ -30,8 +31,12 @@ def test_transactions_merge_up_to_one_that_must_not() -> None:
 def test_waiters_are_called_in_time_and_once() -> None:
     namespace: Namespace[int] = Namespace("primary", 0, "root", 5)
     calls: list[tuple[int, OSError | None]] = []
+
+    def note(seq: int, error: OSError | None) -> None:
+        calls.append((seq, error))
+
     for seq in (3, 6, 7):
-        namespace.wait(seq, lambda error, seq=seq: calls.append((seq, error)), "client")  # type: ignore[misc]
+        namespace.wait(seq, partial(note, seq), "client")
     assert calls == [(3, None)]
     namespace.advance("older", 4)
     assert (namespace.rootref, namespace.syncers) == ("root", 2)
