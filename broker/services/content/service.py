@@ -231,13 +231,13 @@ class ContentService(Service):
         # stored, whatever became dirty since: under constant load something is dirty always.
         while self._flush_waiters and self._flush_waiters[0][0] <= self.cache.stored:
             self._flush_waiters.pop(0)[1].respond()
-        blobs = (
-            self.cache.dirty_blobs(max(1, self.flush_batch_limit))
-            if self.backing is not None
-            else []
-        )
-        if not blobs:
-            return
+        if self.backing is not None:
+            blobs = self.cache.dirty_blobs(max(1, self.flush_batch_limit))
+            if blobs:
+                self._write_back(blobs)
+
+    def _write_back(self, blobs: list[Blob]) -> None:
+        """Send blobs to the backing store, in one request if it takes batches."""
         self._flushing = len(blobs)
         # The era of the sending, not of the answer: should a collection begin between them it may
         # have missed these blobs, and then they have to be stored again when somebody uses them.

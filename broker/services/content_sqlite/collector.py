@@ -98,7 +98,7 @@ class Collection:
         self.add_directory(schema.blobref(key), checked(key, blob))
 
     def add_directory(self, ref: str, blob: bytes) -> None:
-        """Follow the references of a directory; a blob that is none has none."""
+        """Follow the references of a directory; anything else has none."""
         try:
             entries = dirblob.parse(ref, blob)
         except OSError:

@@ -24,8 +24,8 @@ def prepare(path: Path, owner: int) -> None:
     """Create the file ``path`` with mode 0600 unless it is there, and check it and what SQLite
     keeps beside it.
 
-    Raises OSError: ELOOP for a symlink, EINVAL for what is no regular file, EPERM for a file that
-    ``owner`` does not own, and what the system says.
+    Raises OSError: ELOOP for a symlink, EINVAL for anything but a regular file, EPERM for a file
+    that ``owner`` does not own, and what the system says.
     """
     if not path.parent.is_dir():
         raise OSError(

@@ -185,7 +185,7 @@ class BlobStore:
         )
 
     def _insert(self, rows: list[tuple[bytes, bool, bytes]]) -> tuple[int, int]:
-        """Insert (digest, pinned, blob); returns how many were not there yet, and their bytes.
+        """Insert (digest, pinned, blob); returns how many were new, and their bytes.
 
         All at once, which is what it comes to nearly always; one by one when a blob among them is
         there already.

@@ -26,7 +26,7 @@ T = TypeVar("T")
 Done = Callable[[OSError | None], None]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, frozen=True)
 class Write:
     """Blobs and checkpoints that become one transaction's part; ``done`` is called with the error,
     None if they are written.

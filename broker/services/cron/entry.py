@@ -20,7 +20,7 @@ MAX_HISTORY = 10_000
 
 
 @dataclass
-class CronTask:
+class CommandTask:
     """One run of an entry's command; times in seconds since the epoch, 0 for "not yet"."""
 
     rank: int
@@ -107,7 +107,7 @@ class EntryOptions:
 
 
 @dataclass
-class CronEntry:
+class RegisteredCommand:
     """A registered command."""
 
     id: int
@@ -117,7 +117,7 @@ class CronEntry:
     options: EntryOptions
     stats: Stats
     stopped: bool = False
-    tasks: list[CronTask] = field(default_factory=list)
+    tasks: list[CommandTask] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -129,11 +129,11 @@ class CronEntry:
         """Whether the last task has not ended."""
         return bool(self.tasks) and not self.tasks[0].finished
 
-    def new_task(self, now: float) -> CronTask:
+    def new_task(self, now: float) -> CommandTask:
         """Count a trigger and return the task it leads to; the last of a limited number stops the
         entry.
         """
-        task = CronTask(0, now)
+        task = CommandTask(0, now)
         self.tasks.insert(0, task)
         self.stats.count += 1
         self.stats.total += 1
@@ -141,13 +141,13 @@ class CronEntry:
             self.stopped = True
         return task
 
-    def begin(self, task: CronTask, now: float) -> None:
+    def begin(self, task: CommandTask, now: float) -> None:
         """The task is being run."""
         task.rank = self.options.rank
         task.state = "Created"
         task.start_time = self.stats.lastrun = now
 
-    def finish(self, task: CronTask) -> None:
+    def finish(self, task: CommandTask) -> None:
         """Count a task that ended, forget old ones, stop the entry if it failed too often."""
         if task.succeeded:
             self.stats.success += 1

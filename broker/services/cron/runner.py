@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broker.context import Context
-    from broker.services.cron.entry import CronEntry, CronTask
+    from broker.services.cron.entry import CommandTask, RegisteredCommand
     from flux.wire.json import JsonObject
 
 _FAILED, _RUNNING, _EXITED = 1, 2, 3
 KILL_GRACE_SECONDS = 5.0
 
 
-def command_of(entry: CronEntry, environ: dict[str, str]) -> dict[str, object]:
+def command_of(entry: RegisteredCommand, environ: dict[str, str]) -> dict[str, object]:
     """Return the ``broker.rexec`` request that runs an entry's command in a shell."""
     options = entry.options
     command = {
@@ -43,9 +43,9 @@ class TaskRun:
     def __init__(
         self,
         ctx: Context,
-        entry: CronEntry,
-        task: CronTask,
-        on_end: Callable[[CronEntry, CronTask], None],
+        entry: RegisteredCommand,
+        task: CommandTask,
+        on_end: Callable[[RegisteredCommand, CommandTask], None],
     ) -> None:
         self._ctx = ctx
         self._entry = entry

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from broker.service import Request, Service, request
-from broker.services.cron.entry import CronEntry, CronTask, Stats, options_of
+from broker.services.cron.entry import CommandTask, RegisteredCommand, Stats, options_of
 from broker.services.cron.runner import TaskRun
 from broker.services.cron.triggers import (
     MAX_SECONDS,
@@ -34,7 +34,7 @@ DEFAULT_EPSILON = 0.015
 class _Registered:
     """An entry with what belongs to it while it is registered."""
 
-    entry: CronEntry
+    entry: RegisteredCommand
     trigger: IntervalTrigger | DateTrigger | EventTrigger
     timer: asyncio.TimerHandle | None = None
     run: TaskRun | None = None
@@ -54,7 +54,7 @@ class CronService(Service):
         super().__init__(ctx)
         self._entries: dict[int, _Registered] = {}
         self._last_id = 0
-        self._deferred: list[tuple[_Registered, CronTask]] = []
+        self._deferred: list[tuple[_Registered, CommandTask]] = []
         self._sync: str | None = None
         self._epsilon = DEFAULT_EPSILON
         self._last_sync = float("-inf")
@@ -86,7 +86,7 @@ class CronService(Service):
         options = options_of(req.payload, self.ctx.size)
         trigger = make_trigger(kind, req.get("args", dict), now)
         self._last_id += 1
-        entry = CronEntry(self._last_id, name, command, kind, options, Stats(now, now))
+        entry = RegisteredCommand(self._last_id, name, command, kind, options, Stats(now, now))
         item = self._entries[entry.id] = _Registered(entry, trigger)
         if isinstance(trigger, EventTrigger):
             item.on_event = partial(self._on_event, item, trigger)
@@ -235,8 +235,8 @@ class CronService(Service):
         else:
             self._run(item, task)
 
-    def _run(self, item: _Registered, task: CronTask) -> None:
-        def ended(entry: CronEntry, task: CronTask) -> None:
+    def _run(self, item: _Registered, task: CommandTask) -> None:
+        def ended(entry: RegisteredCommand, task: CommandTask) -> None:
             item.run = None
             entry.finish(task)
             if entry.stopped:

@@ -150,7 +150,7 @@ class EventTrigger:
 
 def _number(value: object) -> float:
     """Return a number of seconds or events; raises OSError(EINVAL) if it is out of range, TypeError
-    if it is none.
+    if it is not a number.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise TypeError("not a number")

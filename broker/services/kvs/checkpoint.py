@@ -133,7 +133,7 @@ async def restore(ctx: Context, loader: ObjectLoader) -> tuple[str, int] | None:
     """Return the root and sequence number of the last checkpoint, its directory loaded; None if
     there is none.
 
-    Raises OSError: EINVAL for a checkpoint that is none, and what the store or the root could not
+    Raises OSError: EINVAL for a malformed checkpoint, and what the store or the root could not
     be read with.
     """
     try:

@@ -57,7 +57,8 @@ def all_entries(obj: TreeObj, find: Find) -> Entries | None:
     """
     kind = obj["type"]
     if kind == "dir":
-        return obj["data"]  # type: ignore[no-any-return]
+        held: Entries = obj["data"]
+        return held
     if kind != "dirref":
         return None
     refs: list[str] = obj["data"]
@@ -79,7 +80,8 @@ def one_entry(obj: TreeObj, name: str, find: Find) -> TreeObj | None:
     """
     kind = obj["type"]
     if kind == "dir":
-        return obj["data"].get(name)  # type: ignore[no-any-return]
+        held: Entries = obj["data"]
+        return held.get(name)
     if kind != "dirref":
         return None
     refs: list[str] = obj["data"]

@@ -133,7 +133,7 @@ class Position:
 
     @classmethod
     def of(cls, obj: object) -> Position:
-        """Return the position a request carries as JSON; raises OSError(EPROTO) if it is none."""
+        """Return the position that a request carries; raises OSError(EPROTO) if it is malformed."""
         match obj:
             case {"refs": int(refs), "last": str(last), "length": int(length)}:
                 return cls(refs, last, length)

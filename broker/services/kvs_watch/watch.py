@@ -30,7 +30,7 @@ _KNOWN = READDIR | READLINK | TREEOBJ | WATCH | WAITCREATE | _VARIANTS
 _START = {"refs": 0, "last": "", "length": 0}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, frozen=True)
 class Verdict:
     """What to do after a look-up: send ``value`` if there is one, and end the watch if ``errnum``
     is set or it is ``final``.

@@ -181,7 +181,7 @@ class SchedSimpleService(Service):
 
     @request("sched.free", absolute=True)
     def free(self, req: Request) -> dict[str, int]:
-        """Take back the resources of a job {id, R?}."""
+        """Free the resources of a job {id, R?}."""
         jobid = req.get("id", int)
         try:
             allocation = self._sched.free(jobid, req.payload.get("R"))

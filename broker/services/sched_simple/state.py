@@ -85,7 +85,7 @@ class Scheduler:
         return given
 
     def free(self, jobid: int, resources: ResourceObject | None = None) -> Allocation | None:
-        """Take back what a job held, as remembered or as its R says; returns it, None if nothing is
+        """Free what a job held, as remembered or as its R says; returns it, None if nothing is
         known.
 
         Raises ValueError or KeyError for a malformed R.

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -79,27 +79,29 @@ def test_full_disk_is_enospc_and_what_was_there_stays(tmp_path: Path) -> None:
     store.close()
 
 
+class NotingStore(BlobStore):
+    """Notes the level of synchronisation in force at each transaction."""
+
+    def __init__(self, path: Path, *, durable: bool) -> None:
+        super().__init__(path, durable=durable)
+        self.levels: list[int] = []
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        self.levels.append(self.db.execute("PRAGMA synchronous").fetchone()[0])
+        with super().transaction() as db:
+            yield db
+
+
 def test_sync_writes_to_the_disk_and_only_that_does(tmp_path: Path) -> None:
     """The level in force at the commit is what SQLite documents to mean a sync of the log at each
     commit.
     """
     for durable, expected in ((True, [1, 2, 1]), (False, [0, 0, 0])):
-        store = BlobStore(tmp_path / f"{durable}.sqlite", durable=durable)
-        levels: list[int] = []
-        real = store.transaction
-
-        @contextmanager
-        def noted(
-            store: BlobStore = store, levels: list[int] = levels, real: Any = real
-        ) -> Iterator[Any]:
-            levels.append(store.db.execute("PRAGMA synchronous").fetchone()[0])
-            with real() as db:
-                yield db
-
-        store.transaction = noted  # type: ignore[method-assign]
+        store = NotingStore(tmp_path / f"{durable}.sqlite", durable=durable)
         for sync in (False, True, False):
             store.write([blob(b"x")], sync=sync)
-        assert levels == expected
+        assert store.levels == expected
         store.close()
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.services.cron.calendar import FIELDS, Calendar, parse_field
-from broker.services.cron.entry import CronEntry, EntryOptions, Stats, options_of
+from broker.services.cron.entry import EntryOptions, RegisteredCommand, Stats, options_of
 from broker.services.cron.triggers import DateTrigger, EventTrigger, IntervalTrigger, make_trigger
 
 if TYPE_CHECKING:
@@ -194,8 +194,8 @@ def test_date_is_told_with_its_fields() -> None:
     assert trigger.to_json(0.0)["next_wakeup"] == 180.0
 
 
-def _entry(**options: Any) -> CronEntry:
-    return CronEntry(1, "x", "false", "interval", EntryOptions(**options), Stats(1.0, 1.0))
+def _entry(**options: Any) -> RegisteredCommand:
+    return RegisteredCommand(1, "x", "false", "interval", EntryOptions(**options), Stats(1.0, 1.0))
 
 
 def test_repeat_stops_the_entry() -> None:
