@@ -158,9 +158,10 @@ def test_a_lost_inner_broker_takes_the_brokers_below_it_along() -> None:
 @pytest.mark.parametrize("size", ["-s1", None])
 def test_a_killed_single_broker_leaves_nothing(size: str | None) -> None:
     """The initial program, what it started, shells, tasks and the run directory."""
+    mark = "6106" if size else "6116"  # the two may run at the same time
     script = (
-        "sleep 6106 & setsid sleep 6106 & flux mini submit sleep 6106;"
-        " flux getattr broker.pid; sleep 6106"
+        f"sleep {mark} & setsid sleep {mark} & flux mini submit sleep {mark};"
+        f" flux getattr broker.pid; sleep {mark}"
     )
     with subprocess.Popen(
         [default_flux(), "start", *filter(None, [size]), "sh", "-c", script],
@@ -171,10 +172,10 @@ def test_a_killed_single_broker_leaves_nothing(size: str | None) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         pid = int(process.stdout.readline())
-        until(lambda: len(sleepers("6106")) == 4)
+        until(lambda: len(sleepers(mark)) == 4)
         os.kill(pid, signal.SIGKILL)
         assert process.wait(SOON) == 137
-        assert not still_there(sleepers("6106"), SOON)
+        assert not still_there(sleepers(mark), SOON)
 
 
 def test_what_is_not_flux_starts_own_is_left_alone() -> None:
