@@ -12,10 +12,12 @@ import zlib
 from typing import IO, TYPE_CHECKING, Final, Self, cast
 
 from broker.services.kvs.cache import ObjectCache
-from broker.services.kvs.commit import Batch, Scheme, Transaction, parse_ops
+from broker.services.kvs.commit import Transaction, TransactionBatch
 from broker.services.kvs.directory import Missing
+from broker.services.kvs.draft import Scheme
+from broker.services.kvs.ops import parse_ops
 from flux import treeobj
-from flux.kvs_txn import Txn
+from flux.kvs_txn import PRIMARY, Txn
 from flux.wire import json
 from fluxctl.archive import format as layout
 
@@ -66,7 +68,7 @@ def decompressed(source: IO[bytes]) -> IO[bytes]:
     return file
 
 
-class Tree:
+class GrowingTree:
     """A tree that grows, its blobs in ``blobs``: what the leader of the key-value store does,
     without anyone watching.
     """
@@ -83,8 +85,8 @@ class Tree:
         work = [Transaction(parse_ops(txn.ops), 0, None)]
         while True:
             try:
-                result = Batch[None](
-                    self._cache, self.root, "primary", Scheme(self._blobs.algorithm)
+                result = TransactionBatch[None](
+                    self._cache, self.root, PRIMARY, Scheme(self._blobs.algorithm)
                 ).apply(work)
                 break
             except Missing as missing:
@@ -104,7 +106,7 @@ class Restore:
     def __init__(self, blobs: Blobs, progress: Progress) -> None:
         self._blobs = blobs
         self._progress = progress
-        self._tree = Tree(blobs)
+        self._tree = GrowingTree(blobs)
         self._txn = Txn()
         self._pending: list[tuple[str, bytes]] = []
         self._pending_bytes = 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flux.kvs_flags import PRIMARY
 from fluxctl.command import FluxCommand, echo, handle
 
 if TYPE_CHECKING:
@@ -58,11 +59,11 @@ def _checkpoint(h: Flux) -> object:
 def _current(h: Flux) -> object:
     """Return the current root, which the kvs module has been told to keep."""
     try:
-        primary = h.rpc("kvs.collect-roots", {}, nodeid=0).get()["primary"]
+        primary = h.rpc("kvs.collect-roots", {}, nodeid=0).get()["root"]
     except OSError as exc:
         if exc.errno != errno.ENOSYS:
             raise
-        primary = h.rpc("kvs.getroot", {"namespace": "primary", "flags": 0}, nodeid=0).get()
+        primary = h.rpc("kvs.getroot", {"namespace": PRIMARY, "flags": 0}, nodeid=0).get()
     return {"rootref": primary["rootref"], "sequence": primary["rootseq"]}
 
 

@@ -1,11 +1,15 @@
-"""Make two outputs comparable: replace what differs from run to run, keep everything else to the byte."""
+"""Make two outputs comparable: replace what differs from run to run, keep everything else to the
+byte.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from tests.contract.recordings import Recording
+if TYPE_CHECKING:
+    from tests.contract.recordings import Recording
 
 # Applied in this order. A rule says what it hides; spaces before a right-aligned value go with it.
 RULES: tuple[tuple[str, str], ...] = (
@@ -44,16 +48,19 @@ BLOBREF = (r"\b(?:sha1|sha256)-[0-9a-f]{40,64}\b", "BLOBREF")
 RECORDED_NOISE = "sh: 1: ldconfig: not found\n"
 ENVIRONMENT = (r'"environment": ?\{[^{}]*\}', '"environment": {ENV}')
 
-# Labels whose ids are arguments and whose digests are of known text: there the values themselves are the contract.
+# Labels whose ids are arguments and whose digests are of known text: there the values themselves
+# are the contract.
 EXACT = frozenset({"job-id"})
 
 # The outputs of several tasks, jobs or ranks arrive in any order: the same lines are what counts.
 CONCURRENT = re.compile(
-    r"--watch|--wait|--cc|:::|flux exec(?! -r \d+ )|mini run.* -n ?[2-9]|mini run.*-N|flux job attach|&|flux module list|"
+    r"--watch|--wait|--cc|:::|flux exec(?! -r \d+ )|mini run.* -n ?[2-9]|mini run.*-N"
+    r"|flux job attach|&|flux module list|"
     r"flux jobs -\w*[aA]|flux jobs .*-f|flux job list|guest\.output"
 )
 
-# Following a job merges its eventlog, its execution's and its output as they arrive: three streams on one stderr.
+# Following a job merges its eventlog, its execution's and its output as they arrive: three streams
+# on one stderr.
 MERGED = re.compile(r"flux mini run|flux job attach")
 
 
@@ -84,7 +91,9 @@ RECORDED = Place()
 
 
 def normalised(text: str, place: Place, recording: Recording) -> str:
-    """`text` printed at `place` by the command of `recording`, with all that may differ between two runs replaced."""
+    """`text` printed at `place` by the command of `recording`, with all that may differ between two
+    runs replaced.
+    """
     if recording.label in EXACT:
         return text
     text = place.renamed(text.replace(RECORDED_NOISE, ""))

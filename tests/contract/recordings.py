@@ -1,4 +1,6 @@
-"""The recordings: commands run against flux-core 0.29.0, four brokers of two cores each on a host named `vm`."""
+"""The recordings: commands run against flux-core 0.29.0, four brokers of two cores each on a host
+named `vm`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from functools import cache
 HERE = pathlib.Path(__file__).parent
 RECORDINGS = HERE / "data" / "recordings-0.29.0.jsonl.gz"
 
-# The recordings come from two instances, one after the other; the second one begins with this label.
+# The recordings come from two instances, one after the other; the second one begins with this
+# label.
 SECOND_INSTANCE = "dry-plain"
 
 # The commands that this version promises, as words after `flux`; None: every sub-command of it.
@@ -116,7 +119,9 @@ def expected() -> tuple[str, ...]:
 
 
 def reasons() -> dict[str, str]:
-    """Pattern of labels to the reason why they do not match yet (reasons.toml); the first pattern that fits counts."""
+    """Pattern of labels to the reason why they do not match yet (reasons.toml); the first pattern
+    that fits counts.
+    """
     table: dict[str, str] = tomllib.loads((HERE / "reasons.toml").read_text())["reasons"]
     return table
 

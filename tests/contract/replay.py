@@ -1,4 +1,6 @@
-"""Replay the recorded commands against a live instance of four brokers and compare what they print."""
+"""Replay the recorded commands against a live instance of four brokers and compare what they
+print.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,16 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from flux.testing.instance import Instance, running_instance
 from tests.contract.normalise import RECORDED, Place, comparable, normalised
-from tests.contract.recordings import Recording
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tests.contract.recordings import Recording
 
 BROKERS = 4
 COMMAND_TIMEOUT = (
@@ -72,7 +78,9 @@ def _shown(line: str | None, limit: int = 300) -> str:
 
 
 def run(recording: Recording, instance: Instance, timeout: float = COMMAND_TIMEOUT) -> Outcome:
-    """Run the command of `recording` in the instance's home directory, in a process group of its own."""
+    """Run the command of `recording` in the instance's home directory, in a process group of its
+    own.
+    """
     started = time.monotonic()
     place = Place(
         str(instance.home),

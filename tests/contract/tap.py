@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import pathlib
 import socket
 import threading
-from types import TracebackType
+from typing import TYPE_CHECKING
 
 from flux.wire.framing import Unpacker
-from flux.wire.message import Message
+
+if TYPE_CHECKING:
+    import pathlib
+    from types import TracebackType
+
+    from flux.wire.message import Message
 
 
 class Tap:
@@ -32,7 +36,9 @@ class Tap:
         self._threads[0].start()
 
     def begin(self) -> list[tuple[bool, Message]]:
-        """Start a new list of (from the broker, message); connections made from now on write to it."""
+        """Start a new list of (from the broker, message); connections made from now on write to
+        it.
+        """
         self.messages = []
         return self.messages
 

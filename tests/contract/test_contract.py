@@ -1,7 +1,9 @@
-"""Every label of expected.toml must match its recording; everything is replayed in the recorded order.
+"""Every label of expected.toml must match its recording; everything is replayed in the recorded
+order.
 
-What differs is replayed once more on a fresh instance, and must match then: on a busy machine one command in thousands comes
-before or after something that it did not when recorded, while a defect shows in both replays.
+What differs is replayed once more on a fresh instance, and must match then: on a busy machine one
+command in thousands comes before or after something that it did not when recorded, while a defect
+shows in both replays.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from tests.faults.brokers import brokers
 from tests.faults.command import Instrument, Settings, arguments, new_seed, run
@@ -23,6 +23,9 @@ from tests.faults.history import history
 from tests.faults.overlay import overlay
 from tests.faults.readers import readers
 from tests.faults.soak import soak
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 INSTRUMENTS: dict[str, tuple[Instrument, Callable[[int], int]]] = {
     "crash_kvs": (crash_kvs, lambda rounds: rounds),

@@ -1,4 +1,6 @@
-"""The command line that all instruments share: ``python -m tests.faults.NAME --rounds N --seed S``."""
+"""The command line that all instruments share: ``python -m tests.faults.NAME --rounds N --seed
+S``.
+"""
 
 from __future__ import annotations
 

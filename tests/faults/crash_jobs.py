@@ -1,4 +1,5 @@
-"""kill -9 while jobs are submitted, run, and end: is every acknowledged job there, does none run twice?
+"""kill -9 while jobs are submitted, run, and end: is every acknowledged job there, does none run
+twice?
 
 Clients submit short jobs, others are told how they end (journal, eventlogs, wait, list). Each run
 of a job leaves a line in a file outside the instance. After a random time rank 0, ``flux start``
@@ -11,12 +12,11 @@ from __future__ import annotations
 
 import json
 import os
-import pathlib
 import random
 import threading
 import time
 from collections import Counter, defaultdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flux import Flux
 from flux.job.Jobspec import JobspecV1
@@ -26,6 +26,9 @@ from tests.faults.eventlogs import Entry, ended, illegal, says_run_again, status
 from tests.faults.instances import MARK, Restartable, folder, integrity
 from tests.faults.outcome import Outcome
 from tests.faults.told import LISTENERS, Listener, Told
+
+if TYPE_CHECKING:
+    import pathlib
 
 ROUNDS_PER_STORE = 10
 JOBS_PER_ROUND = 60
@@ -37,7 +40,9 @@ TAILS = ("true", "true", "sleep 0.05", "sleep 0.3", "false")
 
 
 class Submitter(threading.Thread):
-    """Submits jobs a few at a time until the connection breaks; ``told`` has the acknowledged ids."""
+    """Submits jobs a few at a time until the connection breaks; ``told`` has the acknowledged
+    ids.
+    """
 
     def __init__(self, crash: JobCrash, name: str, listeners: list[Listener], seed: int) -> None:
         super().__init__(name=name)

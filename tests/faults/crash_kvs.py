@@ -8,11 +8,10 @@ acknowledged shortly before the kill, and then with everything committed after t
 
 from __future__ import annotations
 
-import pathlib
-import random
 import threading
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from flux import Flux, treeobj
 from flux.kvs_rpc import commit
@@ -20,6 +19,10 @@ from flux.kvs_txn import SYNC, Txn
 from tests.faults.command import Settings, main
 from tests.faults.instances import Restartable, folder, integrity
 from tests.faults.outcome import Outcome
+
+if TYPE_CHECKING:
+    import pathlib
+    import random
 
 WRITERS = (SYNC, SYNC, 0)
 PLAIN_WINDOW = 5.0
@@ -30,7 +33,9 @@ VICTIMS = ("all", "leader", "start")
 
 @dataclass(frozen=True)
 class Put:
-    """An acknowledged put: its key and value, whether it was synced, its root, and when it was told."""
+    """An acknowledged put: its key and value, whether it was synced, its root, and when it was
+    told.
+    """
 
     key: str
     value: bytes

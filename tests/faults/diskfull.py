@@ -10,11 +10,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import pathlib
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flux import Flux, treeobj
 from flux.job.Jobspec import JobspecV1
@@ -27,6 +26,10 @@ from tests.faults.health import job_runs
 from tests.faults.instances import MARK, Restartable, folder, integrity, until
 from tests.faults.line import Line
 from tests.faults.outcome import Outcome
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Iterator
 
 MIB = 6
 RESERVE = 5 << 19
@@ -188,7 +191,9 @@ class FullStore:
 
 
 def clean_end(outcome: Outcome) -> None:
-    """Plain puts in memory, a full disk, a clean end: the exit code must tell that they are lost."""
+    """Plain puts in memory, a full disk, a clean end: the exit code must tell that they are
+    lost.
+    """
     with small_disk() as disk, Restartable(1, store=disk / "content.sqlite") as instance:
         running = instance.boot()
         fill(disk)
@@ -207,7 +212,9 @@ def clean_end(outcome: Outcome) -> None:
 
 
 def start(outcome: Outcome) -> None:
-    """A start on a full disk, with and without a store there: a clear line and an exit code, soon."""
+    """A start on a full disk, with and without a store there: a clear line and an exit code,
+    soon.
+    """
     with small_disk(2) as disk:
         options = [f"-o,-Scontent.backing-path={disk}/content.sqlite"]
         _start(["-s1", *options, "true"])

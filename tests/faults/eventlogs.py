@@ -6,9 +6,11 @@ must agree.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ONCE = ("submit", "depend", "start", "finish", "free", "clean")
 """Events that a job has once at most."""

@@ -9,10 +9,10 @@ that the services declare (broker.registry); those that end something by design 
 from __future__ import annotations
 
 import os
-import random
 import re
 import time
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from flux.wire.message import NORESPONSE, RESPONSE, Message, request
 from tests.faults.command import Settings, main
@@ -23,6 +23,9 @@ from tests.faults.line import NOBODY, Line
 from tests.faults.outcome import Outcome
 from tests.faults.payloads import Mutator
 from tests.faults.raw_messages import RawMessages
+
+if TYPE_CHECKING:
+    import random
 
 BURST = 1000
 PIPELINE = 100

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from broker.registry import topics
 from flux.wire.message import NODEID_ANY, NORESPONSE, STREAMING, UPSTREAM
 from tests.faults.payloads import valid_payloads
+
+if TYPE_CHECKING:
+    import random
 
 CONNECTION_TOPICS = ("local.sub", "local.unsub", "event.subscribe", "event.unsubscribe")
 """Answered by the connection itself rather than by a service."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import os
+from typing import TYPE_CHECKING
 
 from flux.job.Jobspec import JobspecV1
 from flux.security import sign
 from flux.wire.message import STREAMING
-from tests.faults.line import Line
-from tests.faults.outcome import Outcome
+
+if TYPE_CHECKING:
+    from tests.faults.line import Line
+    from tests.faults.outcome import Outcome
 
 ANSWER = 15.0
 """Seconds within which a broker that works answers, on a machine with much to do."""
@@ -52,9 +55,11 @@ def job_runs(line: Line, outcome: Outcome, count: int = 1) -> None:
     tag = line.ask("job-info.eventlog-watch", watch, flags=STREAMING)
     events: list[str] = []
     try:
-        for msg in line.stream(tag, JOB):
-            if msg.errnum == 0:
-                events.append(json.loads(msg.json()["event"])["name"])
+        events.extend(
+            json.loads(msg.json()["event"])["name"]
+            for msg in line.stream(tag, JOB)
+            if msg.errnum == 0
+        )
     except (TimeoutError, ConnectionResetError) as exc:
         outcome.fault(f"job {jobid} does not end: {exc} after {events}")
         return

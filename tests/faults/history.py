@@ -15,12 +15,11 @@ invocation and of its response, and the history is checked (history_records, lin
 from __future__ import annotations
 
 import os
-import pathlib
-import random
 import signal
 import threading
 import time
 from functools import partial
+from typing import TYPE_CHECKING
 
 from flux import Flux
 from tests.faults import history_records as records
@@ -39,6 +38,10 @@ from tests.faults.history_records import Life
 from tests.faults.instances import Restartable, folder, until
 from tests.faults.linearizable import INITIAL
 from tests.faults.outcome import Outcome
+
+if TYPE_CHECKING:
+    import pathlib
+    import random
 
 SIZE = 4
 ROUNDS_PER_STORE = 10
@@ -203,17 +206,17 @@ class History:
         self.outcome.count("fences acknowledged", sum(f.rootseq is not None for f in record.fences))
         self.outcome.count("versions seen", sum(len(seen) for seen in record.versions))
 
-    def _looked_at(self, round: Round, complete: bool, restarted: bool) -> list[str]:
+    def _looked_at(self, lived: Round, complete: bool, restarted: bool) -> list[str]:
         """Return what is wrong in the state, as rank 0 tells it now."""
-        life = round.life
+        life = lived.life
         with Flux(self.instance.uri) as h:
             values = {key: read(h, key) for key in RegisterClient.keys}
             counters = {key: _number(read(h, key)) for key in COUNTERS}
-            text = read(h, round.append_key).replace(INITIAL, "")
+            text = read(h, lived.append_key).replace(INITIAL, "")
             numbers = {fence.number for fence in life.fences}
             members = range(FenceClient.members)
             present = {
-                n: sum(read(h, f"{round.name}fence.{n}.{m}") != INITIAL for m in members)
+                n: sum(read(h, f"{lived.name}fence.{n}.{m}") != INITIAL for m in members)
                 for n in numbers
             }
         found = records.restored(life, values, complete)

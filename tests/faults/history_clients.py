@@ -1,4 +1,6 @@
-"""The clients of a history: threads that put, get, fence, append and watch, and note what they see."""
+"""The clients of a history: threads that put, get, fence, append and watch, and note what they
+see.
+"""
 
 from __future__ import annotations
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from tests.faults.linearizable import INITIAL, Op
 from tests.faults.linearizable import check as linearizable
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
 
 @dataclass(frozen=True)
 class Write:
-    """A put of a unique value; ``rootseq`` is None and ``end`` infinite if it was not acknowledged."""
+    """A put of a unique value; ``rootseq`` is None and ``end`` infinite if it was not
+    acknowledged.
+    """
 
     key: str
     value: str
@@ -42,7 +47,9 @@ class Read:
 
 @dataclass(frozen=True)
 class Fence:
-    """One member's part in a fence: when it was acknowledged, with which root; None if it was not."""
+    """One member's part in a fence: when it was acknowledged, with which root; None if it was
+    not.
+    """
 
     number: int
     member: int
@@ -184,7 +191,9 @@ def _tokens(text: str, known: set[str]) -> Iterable[str]:
 
 
 def missing_tokens(life: Life, final: str, sync_only: bool) -> list[str]:
-    """Return the acknowledged tokens that are not in ``final``; after a kill only synced ones count."""
+    """Return the acknowledged tokens that are not in ``final``; after a kill only synced ones
+    count.
+    """
     there = set(final.split(";"))
     due = (w for w in life.appends if w.acknowledged and (w.sync or not sync_only))
     return [f"{w.value} was acknowledged and is gone" for w in due if w.value not in there]

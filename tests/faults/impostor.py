@@ -1,20 +1,20 @@
-"""A real broker of rank 0 whose child we are: its process manager, and rank 1 with a key it knows."""
+"""A real broker of rank 0 whose child we are: its process manager, and rank 1 with a key it
+knows.
+"""
 
 from __future__ import annotations
 
 import os
-import pathlib
 import secrets
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from types import TracebackType
+from typing import TYPE_CHECKING
 
 import zmq
 
-from broker.bootstrap import Bootstrap
 from broker.bootstrap.pmi import absent_cards, exchange
 from broker.overlay.keys import KeyPair
 from broker.pmi import Exchange, PmiServer, Reply
@@ -23,6 +23,12 @@ from broker.topology import Topology
 from flux.testing.instance import default_flux
 from tests.faults.instances import MARK, marked, send, until
 from tests.faults.line import Line
+
+if TYPE_CHECKING:
+    import pathlib
+    from types import TracebackType
+
+    from broker.bootstrap import Bootstrap
 
 SIZE = 3
 

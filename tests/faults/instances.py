@@ -14,10 +14,13 @@ import signal
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import flux
 from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 MARK = "FLUX_TESTS_FAULTS"
 ENDED_WITHIN = 15.0
@@ -42,7 +45,9 @@ def _environment_of(pid: int) -> list[bytes]:
 
 
 def marked(mark: str) -> list[int]:
-    """Return the processes that carry a mark; those that ended and wait to be reaped do not count."""
+    """Return the processes that carry a mark; those that ended and wait to be reaped do not
+    count.
+    """
     wanted = f"{MARK}={mark}".encode()
     pids = (int(name) for name in os.listdir("/proc") if name.isdigit())
     return [pid for pid in pids if wanted in _environment_of(pid)]

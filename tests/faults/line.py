@@ -7,10 +7,13 @@ import os
 import select
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from flux.wire.framing import Unpacker, pack
 from flux.wire.message import NODEID_ANY, RESPONSE, Message, request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 NOBODY = 65534
 
@@ -85,7 +88,9 @@ class Line:
         self.socket.sendall(b"".join(map(pack, messages)))
 
     def receive(self, seconds: float) -> list[Message]:
-        """Return what arrives within ``seconds``: empty for nothing, and once the broker hung up."""
+        """Return what arrives within ``seconds``: empty for nothing, and once the broker hung
+        up.
+        """
         if self.closed or not select.select([self.socket], [], [], max(0.0, seconds))[0]:
             return []
         try:

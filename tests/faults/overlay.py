@@ -1,4 +1,5 @@
-"""Garbage on the tree network: strangers, wrong keys, and a child with the right key that talks nonsense.
+"""Garbage on the tree network: strangers, wrong keys, and a child with the right key that talks
+nonsense.
 
 A round tries, on a TCP and on an ipc endpoint: random bytes and half-open connections; CURVE with
 the wrong server key, with none, and with a key that the broker does not know; and, with a key that
@@ -9,9 +10,9 @@ answers its clients, and strangers have been told of in its log.
 from __future__ import annotations
 
 import contextlib
-import random
 import socket
 import time
+from typing import TYPE_CHECKING
 
 import zmq
 
@@ -33,6 +34,9 @@ from tests.faults.command import Settings, main
 from tests.faults.impostor import Impostor
 from tests.faults.instances import folder, until
 from tests.faults.outcome import Outcome
+
+if TYPE_CHECKING:
+    import random
 
 STRANGERS = 100
 NONSENSE = 300
@@ -150,7 +154,9 @@ def nonsense(boss: Impostor, chance: random.Random, outcome: Outcome) -> None:
 
 
 def _join(sock: zmq.Socket[bytes], identity: str, outcome: Outcome) -> None:
-    """Say hello as rank 1 until welcome: the broker may not have noticed yet that the last one left."""
+    """Say hello as rank 1 until welcome: the broker may not have noticed yet that the last one
+    left.
+    """
     hello = {"rank": 1, "uuid": identity, "version": "0.29.0"}
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:

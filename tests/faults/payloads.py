@@ -9,15 +9,17 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-import random
 import textwrap
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from broker.registry import services
 from broker.service import routes_of
 from tests.contract.wire.messages import load as exchanges
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Iterator
 
 SAMPLES: dict[str, Any] = {"str": "x", "int": 1, "float": 0.5, "bool": True, "list": [], "dict": {}}
 RECORDED_PER_TOPIC = 6
@@ -143,7 +145,9 @@ class Mutator:
         return self._leaf()
 
     def _leaf(self) -> Any:
-        """Return something else: of another type, at a bound, or as a text that JSON cannot hold."""
+        """Return something else: of another type, at a bound, or as a text that JSON cannot
+        hold.
+        """
         chance = self.chance
         kind = chance.random()
         if kind < 0.25:

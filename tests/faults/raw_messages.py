@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import struct
+from typing import TYPE_CHECKING
 
 from flux.wire.framing import pack
 from flux.wire.message import (
@@ -17,6 +17,9 @@ from flux.wire.message import (
     TOPIC,
     Message,
 )
+
+if TYPE_CHECKING:
+    import random
 
 EVENT_TOPICS = (
     *("kvs.setroot-primary", "kvs.namespace-removed-primary", "kvs.dropcache", "heartbeat.pulse"),

@@ -12,7 +12,7 @@ import contextlib
 import os
 import pathlib
 import time
-from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from flux.wire.framing import pack
 from flux.wire.message import event, request
@@ -21,6 +21,9 @@ from tests.faults.health import kvs_keeps, ranks_answer
 from tests.faults.instances import Restartable, until
 from tests.faults.line import NOBODY, Line
 from tests.faults.outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 SUBSCRIBERS = 8
 EVENT = 64 << 10
@@ -57,7 +60,9 @@ def measured(outcome: Outcome, what: str, limit: float = PEAK_MIB) -> Iterator[R
 
 
 def subscribers(outcome: Outcome, guests: bool, volume: int) -> None:
-    """Publish to subscribers that never read, while another client asks for something now and then."""
+    """Publish to subscribers that never read, while another client asks for something now and
+    then.
+    """
     what = f"{SUBSCRIBERS} {'guests' if guests else 'subscribers'} that never read"
     user = NOBODY if guests else None
     with measured(outcome, what) as instance, contextlib.ExitStack() as stack:

@@ -16,8 +16,8 @@ import random
 import statistics
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -30,6 +30,9 @@ from tests.faults.command import Settings, main
 from tests.faults.instances import MARK, Restartable, folder
 from tests.faults.line import Line
 from tests.faults.outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SIZE = 3
 PERIOD = 2.0

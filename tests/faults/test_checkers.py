@@ -1,4 +1,6 @@
-"""The checkers can fail: hand-made bad histories, and random ones against a search by brute force."""
+"""The checkers can fail: hand-made bad histories, and random ones against a search by brute
+force.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ def test_a_value_written_twice_is_refused() -> None:
 
 
 def explained(ops: list[Op]) -> bool:
-    """Search all orders for one that explains a history; writes of unknown outcome may be left out."""
+    """Search all orders for one that explains a history; writes of unknown outcome may be left
+    out.
+    """
     unknown = [op for op in ops if op.write and math.isinf(op.end)]
     for count in range(len(unknown) + 1):
         for left_out in itertools.combinations(unknown, count):

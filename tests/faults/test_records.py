@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +11,9 @@ from tests.faults import history_records as records
 from tests.faults.eventlogs import Entry, illegal, says_run_again
 from tests.faults.history_records import Fence, Life, Read, Snapshot, Write
 from tests.faults.linearizable import INITIAL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def write(

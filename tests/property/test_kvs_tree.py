@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from broker.services.kvs import commit, directory
 from broker.services.kvs.cache import ObjectCache
-from broker.services.kvs.commit import Batch, Result, Transaction, parse_ops
+from broker.services.kvs.commit import Result, Transaction, TransactionBatch
 from broker.services.kvs.directory import Missing
 from broker.services.kvs.lookup import lookup
+from broker.services.kvs.ops import parse_ops
 from flux import treeobj
 from flux.kvs_txn import READDIR, Txn
 from flux.wire import json
@@ -90,7 +91,7 @@ class Store:
     def _commit(self, batch: list[Transaction[int]]) -> Result[int]:
         while True:
             try:
-                result = Batch[int](self.cache, self.root, "primary").apply(batch)
+                result = TransactionBatch[int](self.cache, self.root, "primary").apply(batch)
                 break
             except Missing as missing:
                 self.load(missing)

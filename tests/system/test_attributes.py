@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,8 +36,7 @@ def names(h: flux.Flux, rank: int) -> set[str]:
 def value(h: flux.Flux, name: str, rank: int = 0) -> tuple[str, int]:
     try:
         answer = h.rpc("attr.get", {"name": name}, nodeid=rank).get()
-    except OSError as exc:
-        assert exc.errno == errno.ENOENT
+    except FileNotFoundError:
         return "", 0
     return answer["value"], answer["flags"]
 

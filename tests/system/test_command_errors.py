@@ -1,21 +1,26 @@
-"""Bad input, closed and full streams, signals and lost brokers: each command fails with one sentence and the right code."""
+"""Bad input, closed and full streams, signals and lost brokers: each command fails with one
+sentence and the right code.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import pathlib
 import signal
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from flux.testing.instance import Instance, default_flux, running_instance
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Callable, Iterator
 
 HUGE = "99999999999999999999"
 NO_BROKER = "flux: flux_open: No such file or directory\n"
@@ -219,9 +224,9 @@ def test_a_reader_that_stops_early_is_no_error_to_speak_of(instance: Instance) -
 
 
 def test_a_locale_without_the_letters(instance: Instance) -> None:
-    id = instance.run("mini", "submit", "true").stdout.strip()
-    ascii = "PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 LC_ALL=C"
-    assert shell(instance, f"{ascii} flux jobs -ano '{{id}}' | head -1").stdout == f"f{id[1:]}\n"
+    jobid = instance.run("mini", "submit", "true").stdout.strip()
+    plain = "PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 LC_ALL=C"
+    assert shell(instance, f"{plain} flux jobs -ano '{{id}}' | head -1").stdout == f"f{jobid[1:]}\n"
 
 
 def test_bytes_that_are_no_text_come_out_as_they_went_in(instance: Instance) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.testing.instance import Instance, default_flux, running_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +60,9 @@ def test_words(typed: str, expected: list[str]) -> None:
 
 
 def test_job_ids(instance: Instance) -> None:
-    id = instance.run("mini", "submit", "--urgency=hold", "true").stdout.strip()
-    for typed in ("", "f", id[:3], id):
-        assert words(f"flux job cancel {typed}", instance.environment) == [id]
+    jobid = instance.run("mini", "submit", "--urgency=hold", "true").stdout.strip()
+    for typed in ("", "f", jobid[:3], jobid):
+        assert words(f"flux job cancel {typed}", instance.environment) == [jobid]
     assert words("flux job cancel 9", instance.environment) == []
 
 

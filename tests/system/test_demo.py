@@ -1,4 +1,6 @@
-"""`make demo` without a terminal: real inputs, a summary, and an exit code that tells of failed jobs and wrong digests."""
+"""`make demo` without a terminal: real inputs, a summary, and an exit code that tells of failed
+jobs and wrong digests.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,12 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DEMO = pathlib.Path(__file__).parents[2] / "examples" / "demo.py"
 

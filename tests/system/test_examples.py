@@ -5,11 +5,14 @@ from __future__ import annotations
 import pathlib
 import re
 import subprocess
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 

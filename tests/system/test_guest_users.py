@@ -7,11 +7,14 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="becomes another user")
 NOBODY = 65534
@@ -94,7 +97,10 @@ handle = await AsyncFlux.connect(uri)
 handle.send("log.append", b"<0>1 2026-01-01T00:00:00.0Z 0 kvs 1 - - planted")
 print(await call(handle, "event.pub", {"topic": "job-exception", "flags": 0}))
 print((await call(handle, "event.pub", {"topic": "mine", "flags": 0}))[0])
-print((await call(handle, "content.load", None))[0], (await call(handle, "attr.set", {"name": "a", "value": "b"}))[0])
+print(
+    (await call(handle, "content.load", None))[0],
+    (await call(handle, "attr.set", {"name": "a", "value": "b"}))[0],
+)
 await handle.close()
 """,
     )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.testing.instance import Instance, running_instance
 from flux.wire import framing
 from flux.wire import message as wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SIZE = 3
 NUL = b"\0"
@@ -114,8 +117,9 @@ def test_text_that_is_not_unicode_is_answered(
 
 @pytest.mark.parametrize(
     "topic",
-    ["kvs.setroot-primary", "kvs.namespace-removed-x", "kvs.dropcache", "heartbeat.pulse", "job-exception",
-     "overlay.online", "overlay.offline", "shell-1.kill", "state-machine.nosuch", "kvs.stats.clear", "resource.x"],
+    ["kvs.setroot-primary", "kvs.namespace-removed-x", "kvs.dropcache", "kvs.stats.clear",
+     "heartbeat.pulse", "job-exception", "overlay.online", "overlay.offline", "shell-1.kill",
+     "state-machine.nosuch", "resource.x"],
 )  # fmt: skip
 @pytest.mark.parametrize(
     "payload", [None, b"", NUL, b"{}\0", b'{"a":1}\0', b"[1]\0", b"\xff\0", deep(1500)]

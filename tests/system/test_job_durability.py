@@ -1,17 +1,19 @@
-"""What was told about jobs holds, whatever happens to the broker or its disk; purged jobs are gone whole."""
+"""What was told about jobs holds, whatever happens to the broker or its disk; purged jobs are gone
+whole.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import pathlib
 import random
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -21,6 +23,10 @@ import flux.job
 from flux.core.handle import Flux
 from flux.job import JobspecV1
 from flux.testing.instance import Instance, default_flux, running_instance
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Callable, Iterator
 
 ROUNDS = 3
 TOLD_BEFORE_KILL = 30
@@ -44,8 +50,8 @@ def kill(instance: Instance) -> None:
     instance.process.wait(10)
 
 
-def names(handle: Flux, id: int) -> list[str]:
-    return [event.name for event in flux.job.event_watch(handle, id)]
+def names(handle: Flux, jobid: int) -> list[str]:
+    return [event.name for event in flux.job.event_watch(handle, jobid)]
 
 
 def simulated(seconds: str = "0.001s") -> JobspecV1:
@@ -67,10 +73,14 @@ class User(threading.Thread):
     def run(self) -> None:
         with contextlib.suppress(OSError), Flux(self._uri) as handle:
             while True:
-                id = flux.job.submit(handle, simulated(), waitable=True)
-                self.acknowledged.append(id)
-                assert flux.job.wait(handle, id).success
-                self.told.append(id)
+                jobid = flux.job.submit(handle, simulated(), waitable=True)
+                self.acknowledged.append(jobid)
+                assert flux.job.wait(handle, jobid).success
+                self.told.append(jobid)
+
+
+def _have_been_told(users: list[User], count: int) -> bool:
+    return sum(len(user.told) for user in users) >= count
 
 
 def test_a_job_whose_end_was_told_does_not_run_again(tmp_path: pathlib.Path) -> None:
@@ -81,7 +91,7 @@ def test_a_job_whose_end_was_told_does_not_run_again(tmp_path: pathlib.Path) -> 
         with running_instance(1, option) as instance:
             users = [User(instance.uri) for _ in range(3)]
             count = TOLD_BEFORE_KILL + random.randrange(20)
-            until(lambda users=users, count=count: sum(len(user.told) for user in users) >= count)  # type: ignore[misc]
+            until(partial(_have_been_told, users, count))
             kill(instance)
             for user in users:
                 user.join(20)
@@ -90,10 +100,10 @@ def test_a_job_whose_end_was_told_does_not_run_again(tmp_path: pathlib.Path) -> 
     with running_instance(1, option) as instance, Flux(instance.uri) as handle:
         handle.rpc("job-manager.drain").get()
         assert len(set(acknowledged)) == len(acknowledged), "no id was given out twice"
-        for id in acknowledged:
-            log = names(handle, id)
+        for jobid in acknowledged:
+            log = names(handle, jobid)
             assert log[-1] == "clean"
-            if id in told:
+            if jobid in told:
                 assert "flux-restart" not in log
             runs = 1 + log.count("memo")
             assert log.count("start") <= runs, f"{log}: it ran again and does not say so"
@@ -105,15 +115,15 @@ def test_a_job_that_may_have_begun_says_that_it_was_run_again(tmp_path: pathlib.
     spec.setattr("system.exec.test", {"override": 1})  # it starts and ends when it is told to
     with running_instance(1, option) as instance:
         with Flux(instance.uri) as handle:
-            id = flux.job.submit(handle, spec)
-            flux.job.event_wait(handle, id, "alloc")
+            jobid = flux.job.submit(handle, spec)
+            flux.job.event_wait(handle, jobid, "alloc")
         kill(instance)
     with running_instance(1, option) as instance, Flux(instance.uri) as handle:
         until(lambda: handle.rpc("job-exec.stats.get").get()["jobs"] == 1)
         for event in ("start", "finish"):
-            handle.rpc("job-exec.override", {"jobid": id, "event": event}).get()
-        flux.job.event_wait(handle, id, "clean")
-        log = names(handle, id)
+            handle.rpc("job-exec.override", {"jobid": jobid, "event": event}).get()
+        flux.job.event_wait(handle, jobid, "clean")
+        log = names(handle, jobid)
         assert log[3:6] == ["alloc", "flux-restart", "memo"]
         assert log.count("start") == 1
 
@@ -134,9 +144,9 @@ def test_an_instance_that_was_killed_in_a_purge_has_whole_jobs(tmp_path: pathlib
     with running_instance(1, option) as instance:
         left = instance.run("jobs", "-a", "-n", "-c", "0", "-o", "{id}").stdout.split()
         assert len(left) <= 100
-        for id in ids:
-            info = instance.run("job", "info", id, "eventlog", "jobspec", "R", "J")
-            assert (info.returncode == 0) == (id in left), info.stderr
+        for jobid in ids:
+            info = instance.run("job", "info", jobid, "eventlog", "jobspec", "R", "J")
+            assert (info.returncode == 0) == (jobid in left), info.stderr
         done = instance.run("job", "purge", "--num-limit=0", "--force")
         assert f"purged {len(left)} inactive jobs, 0 remaining" in done.stderr
         assert instance.run("jobs", "-a", "-n").stdout == ""
@@ -237,23 +247,23 @@ def test_a_job_that_a_full_disk_does_not_take_is_refused(disk: Disk) -> None:
 def test_events_that_a_full_disk_does_not_take_are_told_when_it_has_room(disk: Disk) -> None:
     option = f"-o,-Scontent.backing-path={disk.path}/store.sqlite"
     with running_instance(1, option) as instance:
-        id = instance.run("mini", "submit", "sleep", "300").stdout.strip()
-        assert instance.run("job", "wait-event", "-t", "20", id, "start").returncode == 0
+        jobid = instance.run("mini", "submit", "sleep", "300").stdout.strip()
+        assert instance.run("job", "wait-event", "-t", "20", jobid, "start").returncode == 0
         disk.fill()
         until(lambda: FULL in refused(instance))
-        cancel = instance.run("job", "cancel", id)
+        cancel = instance.run("job", "cancel", jobid)
         assert cancel.returncode != 0, "it is done, but not stored yet"
         assert "not stored yet" in cancel.stderr
         assert FULL in cancel.stderr
         with Flux(instance.uri) as handle:
             until(lambda: handle.rpc("job-exec.stats.get").get()["jobs"] == 0)
-        assert "exception" not in instance.run("job", "eventlog", id).stdout
+        assert "exception" not in instance.run("job", "eventlog", jobid).stdout
         disk.empty()
-        assert instance.run("job", "wait-event", "-t", "30", id, "clean").returncode == 0
+        assert instance.run("job", "wait-event", "-t", "30", jobid, "clean").returncode == 0
         assert "eventlog commits work again" in instance.run("dmesg").stdout
         log = [
             json.loads(line)["name"]
-            for line in instance.run("job", "eventlog", "-f", "json", id).stdout.splitlines()
+            for line in instance.run("job", "eventlog", "-f", "json", jobid).stdout.splitlines()
         ]
         assert log[4:6] == ["start", "exception"]
         assert len(log) == len(set(log)), "nothing was stored twice"
@@ -262,8 +272,8 @@ def test_events_that_a_full_disk_does_not_take_are_told_when_it_has_room(disk: D
 def test_an_end_with_events_that_are_not_stored_is_a_failure(disk: Disk) -> None:
     option = f"-o,-Scontent.backing-path={disk.path}/store.sqlite"
     with running_instance(1, option) as instance:
-        id = instance.run("mini", "submit", "sleep", "300").stdout.strip()
-        assert instance.run("job", "wait-event", "-t", "20", id, "start").returncode == 0
+        jobid = instance.run("mini", "submit", "sleep", "300").stdout.strip()
+        assert instance.run("job", "wait-event", "-t", "20", jobid, "start").returncode == 0
         disk.fill()
         until(lambda: FULL in refused(instance))
         assert instance.stop(60) not in (0, -signal.SIGKILL)

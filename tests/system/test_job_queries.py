@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +12,11 @@ from flux import eventlog, security
 from flux.aio import AsyncFlux
 from flux.testing.instance import Instance, running_instance
 from flux.wire import json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flux.job.types import EventEntry
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -43,10 +48,10 @@ def signed(*command: str) -> str:
     return security.sign(json.dumps(jobspec)).decode()
 
 
-async def entries(handle: AsyncFlux, id: int, path: str) -> list[dict[str, object]]:
+async def entries(handle: AsyncFlux, jobid: int, path: str) -> list[EventEntry]:
     """Watch an eventlog to its end."""
     async with handle.stream(
-        "job-info.eventlog-watch", {"id": id, "path": path, "flags": 0}
+        "job-info.eventlog-watch", {"id": jobid, "path": path, "flags": 0}
     ) as stream:
         return [eventlog.parse(item["event"]) async for item in stream]
 
@@ -62,11 +67,13 @@ async def test_watchers_of_many_jobs_miss_nothing(instance: Instance) -> None:
             *(submit(handle, "sh", "-c", "echo one; echo two") for _ in range(30))
         )
         paths = ("eventlog", "guest.exec.eventlog", "guest.output")
-        logs = await asyncio.gather(*(entries(handle, id, path) for id in ids for path in paths))
+        logs = await asyncio.gather(
+            *(entries(handle, jobid, path) for jobid in ids for path in paths)
+        )
         for main, execution, output in zip(logs[0::3], logs[1::3], logs[2::3], strict=True):
             assert [main[0]["name"], main[-1]["name"]] == ["submit", "clean"]
             assert [execution[0]["name"], execution[-1]["name"]] == ["init", "done"]
-            data = "".join(str(entry["context"].get("data", "")) for entry in output[1:])  # type: ignore[attr-defined]
+            data = "".join(str(entry["context"].get("data", "")) for entry in output[1:])
             assert data == "one\ntwo\n"
         stored = await handle.rpc(
             "job-info.lookup", {"id": ids[0], "keys": ["eventlog"], "flags": 0}
@@ -79,27 +86,27 @@ async def test_watchers_of_many_jobs_miss_nothing(instance: Instance) -> None:
 async def test_a_job_is_listed_as_soon_as_it_has_an_id(instance: Instance) -> None:
     async with await AsyncFlux.connect(instance.uri) as handle:
         for _ in range(20):
-            id = await submit(handle, "true", urgency=0)
-            answer = await handle.rpc("job-list.list-id", {"id": id, "attrs": ["state", "name"]})
+            jobid = await submit(handle, "true", urgency=0)
+            answer = await handle.rpc("job-list.list-id", {"id": jobid, "attrs": ["state", "name"]})
             assert answer["job"]["name"] == "true"
-            await handle.rpc("job-manager.raise", {"id": id, "severity": 0, "type": "cancel"})
+            await handle.rpc("job-manager.raise", {"id": jobid, "severity": 0, "type": "cancel"})
 
 
 async def test_another_rank_watches_for_its_clients(instance: Instance) -> None:
     async with await AsyncFlux.connect(instance.uri) as handle:
-        id = await submit(handle, "sleep", "30")
+        jobid = await submit(handle, "sleep", "30")
     uri = flux(instance, "exec", "-r", "3", "flux", "getattr", "local-uri")
     async with await AsyncFlux.connect(uri) as far:
         async with far.stream(
-            "job-info.eventlog-watch", {"id": id, "path": "eventlog", "flags": 0}
+            "job-info.eventlog-watch", {"id": jobid, "path": "eventlog", "flags": 0}
         ) as stream:
             async for item in stream:
                 if eventlog.parse(item["event"])["name"] == "start":
                     break
-        await far.rpc("job-manager.raise", {"id": id, "severity": 0, "type": "cancel"})
-        assert (await entries(far, id, "eventlog"))[-1]["name"] == "clean"
+        await far.rpc("job-manager.raise", {"id": jobid, "severity": 0, "type": "cancel"})
+        assert (await entries(far, jobid, "eventlog"))[-1]["name"] == "clean"
         job = (
-            await far.rpc("job-list.list-id", {"id": id, "attrs": ["result", "exception_type"]})
+            await far.rpc("job-list.list-id", {"id": jobid, "attrs": ["result", "exception_type"]})
         )["job"]
         assert job["exception_type"] == "cancel"
     async with await AsyncFlux.connect(instance.uri) as handle:
@@ -108,9 +115,9 @@ async def test_another_rank_watches_for_its_clients(instance: Instance) -> None:
 
 
 def test_flux_jobs_tells_why_a_job_failed(instance: Instance) -> None:
-    id = flux(instance, "mini", "submit", "-n1000", "true")
-    instance.run("job", "wait-event", id, "clean")
-    row = flux(instance, "jobs", "-n", "-o", "{status} {ntasks} {exception.note}", id)
+    jobid = flux(instance, "mini", "submit", "-n1000", "true")
+    instance.run("job", "wait-event", jobid, "clean")
+    row = flux(instance, "jobs", "-n", "-o", "{status} {ntasks} {exception.note}", jobid)
     assert row == "FAILED 1000 unsatisfiable request"
 
 

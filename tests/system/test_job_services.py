@@ -1,9 +1,10 @@
-"""The job services of a live instance: reloading modules under jobs, plugins, validators, FluxExecutor, a burst of jobs."""
+"""The job services of a live instance: reloading modules under jobs, plugins, validators,
+FluxExecutor, a burst of jobs.
+"""
 
 from __future__ import annotations
 
-import pathlib
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +12,10 @@ from flux.core.handle import Flux
 from flux.job import FluxExecutor, JobException, JobspecV1, cancel
 from flux.job.submit import submit_async
 from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Iterator
 
 TIMEOUT = 60.0
 
@@ -82,15 +87,15 @@ def test_executor(instance: Instance, handle: Flux) -> None:
 
 
 def test_scheduler_reloaded_under_a_running_job(instance: Instance) -> None:
-    id = submitted(instance, "sleep", "100")
-    instance.run("job", "wait-event", id, "start")
+    jobid = submitted(instance, "sleep", "100")
+    instance.run("job", "wait-event", jobid, "start")
     assert instance.run("module", "reload", "sched-simple").returncode == 0
     after = submitted(instance, "true")
     assert instance.run("job", "wait-event", "-t", "30s", after, "clean").returncode == 0
     allocated = instance.run("resource", "list", "-n", "-s", "allocated", "-o", "{ncores}")
     assert allocated.stdout.strip() == "1", "the job keeps what it has"
-    instance.run("job", "cancel", id)
-    assert instance.run("job", "wait-event", "-t", "30s", id, "clean").returncode == 0
+    instance.run("job", "cancel", jobid)
+    assert instance.run("job", "wait-event", "-t", "30s", jobid, "clean").returncode == 0
     free = instance.run("resource", "list", "-n", "-s", "free,all", "-o", "{ncores}")
     assert len(set(free.stdout.split())) == 1, "all of it is free again"
 
@@ -111,10 +116,10 @@ def test_job_manager_reloaded_with_jobs(instance: Instance) -> None:
 
 def test_jobs_submitted_without_a_scheduler_wait_for_one(instance: Instance) -> None:
     instance.run("module", "remove", "sched-simple")
-    id = submitted(instance, "true")
-    assert instance.run("jobs", "-n", "-o", "{state}", id).stdout.strip() == "SCHED"
+    jobid = submitted(instance, "true")
+    assert instance.run("jobs", "-n", "-o", "{state}", jobid).stdout.strip() == "SCHED"
     instance.run("module", "load", "sched-simple")
-    assert instance.run("job", "wait-event", "-t", "30s", id, "clean").returncode == 0
+    assert instance.run("job", "wait-event", "-t", "30s", jobid, "clean").returncode == 0
 
 
 def test_jobtap_plugin(instance: Instance, tmp_path: pathlib.Path) -> None:
@@ -125,8 +130,8 @@ def test_jobtap_plugin(instance: Instance, tmp_path: pathlib.Path) -> None:
     refused = instance.run("mini", "submit", "forbidden")
     assert refused.returncode == 1
     assert "limit is 3" in refused.stderr
-    id = submitted(instance, "true")
-    assert instance.run("job", "wait-event", id, "priority").stdout.endswith(
+    jobid = submitted(instance, "true")
+    assert instance.run("job", "wait-event", jobid, "priority").stdout.endswith(
         " priority priority=1016\n"
     )
     assert instance.run("jobtap", "remove", "plus*").returncode == 0
@@ -150,7 +155,7 @@ def test_validators_in_worker_processes(instance: Instance, tmp_path: pathlib.Pa
     assert instance.run("mini", "submit", "rude").returncode == 0
 
 
-def test_a_burst_of_simulated_jobs_leaves_nothing(instance: Instance, handle: Flux) -> None:
+def test_a_burst_of_simulated_jobs_leaves_nothing(handle: Flux) -> None:
     spec = JobspecV1.from_command(["true"])
     spec.setattr("system.exec.test.run_duration", "0.0001s")
     spec.environment = {}

@@ -1,15 +1,16 @@
-"""Jobs on a live instance of four brokers, as their users run them, and what goes wrong with them."""
+"""Jobs on a live instance of four brokers, as their users run them, and what goes wrong with
+them.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -18,6 +19,10 @@ import flux
 import flux.job
 from flux.job import JobspecV1
 from flux.testing.instance import Instance, default_flux, running_instance
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(scope="module")
@@ -180,11 +185,11 @@ def test_cancelling_ends_every_process_of_a_job(instance: Instance) -> None:
     ).stdout.strip()
 
     def sleepers() -> list[int]:
-        found = []
-        for process in psutil.process_iter(["cmdline"]):
-            if process.info["cmdline"] == ["sleep", mark]:
-                found.append(process.pid)
-        return found
+        return [
+            process.pid
+            for process in psutil.process_iter(["cmdline"])
+            if process.info["cmdline"] == ["sleep", mark]
+        ]
 
     until(lambda: len(sleepers()) == 8)
     instance.run("job", "cancel", jobid)
@@ -194,7 +199,7 @@ def test_cancelling_ends_every_process_of_a_job(instance: Instance) -> None:
 
 def test_two_submitters_at_once(instance: Instance) -> None:
     command = [
-        default_flux(),
+        str(default_flux()),
         "mini",
         "bulksubmit",
         "--wait",

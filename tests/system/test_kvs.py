@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +14,10 @@ from flux import content, kvs, kvs_rpc, treeobj
 from flux.kvs_limits import KEY_DEPTH
 from flux.kvs_txn import SYNC, WATCH, Txn
 from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +68,11 @@ def test_links_directories_and_unlink(h: flux.Flux) -> None:
     assert not kvs.exists(h, "t.a")
 
 
+def _set_and_fail(directory: kvs.KVSDir) -> None:
+    directory["unsent"] = 1
+    raise ValueError("wrong")
+
+
 def test_directory_is_a_mapping(h: flux.Flux) -> None:
     kvs.put_mkdir(h, "t")
     kvs.commit(h)
@@ -75,7 +83,8 @@ def test_directory_is_a_mapping(h: flux.Flux) -> None:
     assert dict(top.items())["a"] == 1
     assert list(top) == ["a", "b", "sub"]
     assert len(top) == 3
-    assert "a" in top and "z" not in top
+    assert "a" in top
+    assert "z" not in top
     assert top["sub"]["c"] == [3]
     assert (top.files(), top.directories()) == (["a", "b"], ["sub"])
     assert (top.key_at("a"), kvs.get_dir(h).key_at("a")) == ("t.a", "a")
@@ -89,8 +98,7 @@ def test_directory_is_a_mapping(h: flux.Flux) -> None:
     with pytest.raises(ValueError, match="non-empty"):
         top.fill({})
     with pytest.raises(ValueError, match="wrong"), top:
-        top["unsent"] = 1
-        raise ValueError("wrong")
+        _set_and_fail(top)
     top.commit()
     assert "unsent" not in top
     for path, expected in (("t.b", errno.ENOTDIR), ("t.nosuch", errno.ENOENT)):
@@ -181,7 +189,7 @@ def test_a_killed_instance_finds_what_was_committed_for_good(tmp_path: Path) -> 
         for number in range(30):
             kvs_rpc.commit(handle, Txn().put(f"job.{number}", "x" * number * 10), SYNC).get()
         version = kvs_rpc.get_version(handle)
-        os.kill(int(handle.attr_get("broker.pid")), signal.SIGKILL)
+        os.kill(int(handle.attr_get("broker.pid") or 0), signal.SIGKILL)
         assert running.process.wait(30) != 0
     with running_instance(1, option) as running, flux.Flux(running.uri) as handle:
         assert [kvs.get(handle, f"job.{number}") for number in range(30)] == [

@@ -1,15 +1,20 @@
-"""Nothing in the broker grows with the jobs that ended and the clients that left, but what is kept on purpose."""
+"""Nothing in the broker grows with the jobs that ended and the clients that left, but what is kept
+on purpose.
+"""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 import flux
 from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 JOBS = 2000
 CLIENTS = 500
@@ -88,7 +93,9 @@ def sizes(instance: Instance) -> dict[str, int]:
 
 
 def load(instance: Instance, jobs: int, clients: int) -> None:
-    """Run jobs, some of which fail or are canceled and all of which are watched, and connect clients that leave streams open."""
+    """Run jobs, some of which fail or are canceled and all of which are watched, and connect
+    clients that leave streams open.
+    """
     per = jobs // 4
     for words in (["true"], ["false"], ["echo", "x"]):
         done = instance.run(

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -15,6 +15,9 @@ import pytest
 from flux.testing.instance import Instance, running_instance
 
 from .watching import background, broker_pid, freed, sleepers, still_there, tree, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DAEMONS = """
 import os, sys, time
@@ -162,7 +165,8 @@ def test_nothing_stopped_holds_up_the_end_of_the_instance(what: str) -> None:
         task = sleepers("6210")[0]
         shell = task.parent()
         host = shell.parent() if shell is not None else None
-        assert shell is not None and host is not None
+        assert shell is not None
+        assert host is not None
         everything = tree(instance.process.pid)
         {"host": host, "shell": shell, "task": task}[what].suspend()
         began = time.monotonic()

@@ -1,20 +1,25 @@
-"""What is left when brokers, the instance's first one or `flux start` itself are lost: nothing, and soon; and who is told."""
+"""What is left when brokers, the instance's first one or `flux start` itself are lost: nothing, and
+soon; and who is told.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import pathlib
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.testing.instance import Instance, default_flux, running_instance
 
 from .watching import background, broker_pid, freed, sleepers, still_there, tree, until
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Iterator
 
 SOON = 6.0  # seconds; the aim is 2, on a machine that has nothing else to do
 
@@ -106,7 +111,7 @@ def test_loss_of_rank_0_reaches_brokers_below_a_stopped_one() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 8])
-def test_loss_of_flux_start_ends_the_instance(size: int, tmp_path: pathlib.Path) -> None:
+def test_loss_of_flux_start_ends_the_instance(size: int) -> None:
     with running_instance(size) as instance, busy(instance, size, "6105"):
         everything = [*tree(instance.process.pid), *sleepers("6105")]
         os.kill(instance.process.pid, signal.SIGKILL)
@@ -151,9 +156,13 @@ def test_a_lost_inner_broker_takes_the_brokers_below_it_along() -> None:
 
 
 @pytest.mark.parametrize("size", ["-s1", None])
-def test_a_killed_single_broker_leaves_nothing(size: str | None, tmp_path: pathlib.Path) -> None:
+def test_a_killed_single_broker_leaves_nothing(size: str | None) -> None:
     """The initial program, what it started, shells, tasks and the run directory."""
-    script = "sleep 6106 & setsid sleep 6106 & flux mini submit sleep 6106; flux getattr broker.pid; sleep 6106"
+    mark = "6106" if size else "6116"  # the two may run at the same time
+    script = (
+        f"sleep {mark} & setsid sleep {mark} & flux mini submit sleep {mark};"
+        f" flux getattr broker.pid; sleep {mark}"
+    )
     with subprocess.Popen(
         [default_flux(), "start", *filter(None, [size]), "sh", "-c", script],
         stdout=subprocess.PIPE,
@@ -163,17 +172,18 @@ def test_a_killed_single_broker_leaves_nothing(size: str | None, tmp_path: pathl
         assert process.stdout is not None
         process.stdout.readline()
         pid = int(process.stdout.readline())
-        until(lambda: len(sleepers("6106")) == 4)
+        until(lambda: len(sleepers(mark)) == 4)
         os.kill(pid, signal.SIGKILL)
         assert process.wait(SOON) == 137
-        assert not still_there(sleepers("6106"), SOON)
+        assert not still_there(sleepers(mark), SOON)
 
 
 def test_what_is_not_flux_starts_own_is_left_alone() -> None:
     script = f"sleep 6107 & exec {default_flux()} start sh -c 'sleep 6108 & true'"
     subprocess.run(["sh", "-c", script], timeout=60, check=True)
     left = sleepers("6107")
-    assert len(left) == 1 and not sleepers("6108")
+    assert len(left) == 1
+    assert not sleepers("6108")
     left[0].kill()
     until(lambda: not sleepers("6107"))
 
@@ -198,10 +208,8 @@ def test_a_run_directory_with_a_long_name_is_refused_at_once(
     )
     assert done.returncode == 1
     lines = done.stderr.splitlines()
-    assert (
-        len(lines) == 1
-        and "exceeds the limit of 107, set TMPDIR or rundir to a shorter directory" in lines[0]
-    )
+    assert len(lines) == 1
+    assert "exceeds the limit of 107, set TMPDIR or rundir to a shorter directory" in lines[0]
     assert time.monotonic() - began < 15
     assert not list(long.iterdir())
 
@@ -223,14 +231,15 @@ def test_a_broker_that_cannot_start_ends_the_others(failing: int, tmp_path: path
     )
     assert done.returncode == 1
     assert "tbon.fanout: invalid value 'none'" in done.stderr
-    assert "Terminated" not in done.stderr and "Traceback" not in done.stderr
+    assert "Terminated" not in done.stderr
+    assert "Traceback" not in done.stderr
     assert time.monotonic() - began < 15
 
 
 def test_a_directory_left_by_a_crash_is_swept_by_the_next_start(tmp_path: pathlib.Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     foreign = tmp_path / "flux-foreign"
-    start = [default_flux(), "start", "true"]
+    start = [str(default_flux()), "start", "true"]
     with subprocess.Popen([default_flux(), "broker", "sleep", "6109"], env=environment) as broker:
         try:
             until(lambda: sleepers("6109"))

@@ -1,17 +1,18 @@
-"""``flux mini`` and attaching against a running instance: output, input, exit codes, Ctrl+C, terminals."""
+"""``flux mini`` and attaching against a running instance: output, input, exit codes, Ctrl+C,
+terminals.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import pathlib
 import pty
 import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,6 +20,10 @@ import flux
 from flux.job.event import event_wait
 from flux.job.JobID import JobID
 from flux.testing.instance import Instance, default_flux, running_instance
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Iterator
 
 FLUX = str(default_flux())
 DEADLINE = 30.0
@@ -74,9 +79,9 @@ class Terminal:
         deadline = time.monotonic() + DEADLINE
         while text not in self.output:
             assert time.monotonic() < deadline, self.output
-            assert self._read(), self.output
+            assert self.read(), self.output
 
-    def _read(self) -> bool:
+    def read(self) -> bool:
         if not select.select([self.fd], [], [], 1)[0]:
             return True
         try:
@@ -90,7 +95,7 @@ class Terminal:
         os.write(self.fd, keys)
 
     def wait(self) -> int:
-        while self._read():
+        while self.read():
             continue
         self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return self.code
@@ -168,7 +173,8 @@ def test_bulk_reads_slow_inputs_as_they_come(env: dict[str, str]) -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
-    assert run.stdin is not None and run.stdout is not None
+    assert run.stdin is not None
+    assert run.stdout is not None
     with contextlib.ExitStack() as stack:
         stack.callback(run.wait, DEADLINE)
         stack.callback(run.stdout.close)
@@ -189,10 +195,9 @@ def test_bulk_exit_code_is_the_largest(env: dict[str, str]) -> None:
 def test_bulk_ctrl_c_leaves_the_jobs(env: dict[str, str], instance: Instance) -> None:
     with on_terminal(env, "bulksubmit", "--wait", "sleep", "{}", ":::", "60", "61") as terminal:
         terminal.expect("ƒ".encode())
-        while (
-            terminal.output.count(b"\n") < 2
-        ):  # whole lines: Ctrl+C throws away what the terminal has not shown
-            terminal._read()
+        # Whole lines: Ctrl+C throws away what the terminal has not shown.
+        while terminal.output.count(b"\n") < 2:
+            terminal.read()
         terminal.send(b"\x03")
         assert terminal.wait() == 130
     assert b"interrupted: 2 jobs submitted, 2 not complete" in terminal.output

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import signal
 import subprocess
 import time
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from flux.testing.instance import default_flux, running_instance
 
+if TYPE_CHECKING:
+    import pathlib
+
 FLUX = default_flux()
 
 
-def start(*words: str, **how: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [FLUX, "start", *words], capture_output=True, text=True, timeout=60, check=False, **how
-    )  # type: ignore[call-overload,no-any-return]
+def start(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    argv = [str(FLUX), "start", *words]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env=env)
 
 
 @pytest.mark.parametrize("size", ["-s1", "-s3", None])

@@ -1,4 +1,6 @@
-"""The content store of real instances: what jobs leave in it, collection while they run, dump and restore."""
+"""The content store of real instances: what jobs leave in it, collection while they run, dump and
+restore.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +8,14 @@ import json
 import os
 import signal
 import stat
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 JOB_BYTES = 12 << 10
 
@@ -54,7 +58,8 @@ def test_jobs_cost_little_and_collections_take_nothing_from_them(tmp_path: Path)
         assert stats(instance)["live_bytes"] - before < 400 * JOB_BYTES
         assert "dropped" in ok(instance, "content", "gc")
         found = stats(instance)
-        assert found["collections"] >= 1 and found["file_bytes"] < 400 * JOB_BYTES + (4 << 20)
+        assert found["collections"] >= 1
+        assert found["file_bytes"] < 400 * JOB_BYTES + (4 << 20)
         ok(instance, "exec", "flux", "kvs", "dropcache")
         ok(instance, "exec", "flux", "content", "dropcache")
         ids = ok(instance, "jobs", "-a", "-n", "-c", "0", "-o", "{id}").split()
@@ -85,12 +90,15 @@ def test_dump_and_restore(tmp_path: Path) -> None:
         assert ok(instance, "kvs", "get", "--treeobj", "copy.a") == tree
         assert ok(instance, "exec", "-r1", "flux", "kvs", "get", "copy.a.l") == "1\n"
         refused = instance.run("restore", "--checkpoint", str(archive))
-        assert refused.returncode == 1 and "the kvs module is loaded" in refused.stderr
+        assert refused.returncode == 1
+        assert "the kvs module is loaded" in refused.stderr
         refused = instance.run("restore", str(archive))
-        assert refused.returncode == 1 and "--key" in refused.stderr
+        assert refused.returncode == 1
+        assert "--key" in refused.stderr
         (tmp_path / "cut.tgz").write_bytes(archive.read_bytes()[:-200])
         refused = instance.run("restore", "--key", "cut", str(tmp_path / "cut.tgz"))
-        assert refused.returncode == 1 and "not a whole archive" in refused.stderr
+        assert refused.returncode == 1
+        assert "not a whole archive" in refused.stderr
         assert refused.stderr.count("\n") == 1
         assert instance.run("kvs", "get", "cut").returncode == 1
         ok(instance, "restore", "-q", "--store", str(path), str(archive))

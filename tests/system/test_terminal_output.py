@@ -1,13 +1,18 @@
-"""Text that users wrote, shown by commands: nothing in it acts on the terminal. And bad text is refused in one sentence."""
+"""Text that users wrote, shown by commands: nothing in it acts on the terminal. And bad text is
+refused in one sentence.
+"""
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NASTY = "x\x1b[2J\u202ey"
 SHOWN = "x\\u001b[2J\\u202ey"
@@ -46,7 +51,8 @@ def job(instance: Instance) -> str:
 def test_a_users_text_is_escaped(instance: Instance, job: str, command: tuple[str, ...]) -> None:
     done = instance.run(*(job if word == "JOB" else word for word in command))
     assert done.returncode == 0, done.stderr
-    assert "\x1b" not in done.stdout and "\u202e" not in done.stdout
+    assert "\x1b" not in done.stdout
+    assert "\u202e" not in done.stdout
     assert SHOWN in done.stdout
 
 
@@ -100,4 +106,5 @@ def test_bad_text_is_refused_in_one_sentence(
     text = done.stderr.decode(errors="replace")
     assert done.returncode == 1
     assert message in text
-    assert "internal error" not in text and "Traceback" not in text
+    assert "internal error" not in text
+    assert "Traceback" not in text

@@ -1,16 +1,21 @@
-"""What the tests of lost brokers share: processes found by mark, waits with a deadline, brokers by rank."""
+"""What the tests of lost brokers share: processes found by mark, waits with a deadline, brokers by
+rank.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import psutil
 
 from flux import Flux
 from flux.testing.instance import Instance, default_flux
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 
 def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
@@ -23,14 +28,12 @@ def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
 
 def sleepers(mark: str) -> list[psutil.Process]:
     """Return the running processes ``sleep <mark>``."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        if (
-            process.info["cmdline"] == ["sleep", mark]
-            and process.info["status"] != psutil.STATUS_ZOMBIE
-        ):
-            found.append(process)
-    return found
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "status"])
+        if process.info["cmdline"] == ["sleep", mark]
+        and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
 
 
 def broker_pid(instance: Instance, rank: int) -> int:

@@ -31,7 +31,7 @@ import json, sys
 from fluxctl.main import main
 sys.argv = ["flux", *sys.argv[1:]]
 try:
-    main()
+    main(sys.argv[1:])
 except SystemExit:
     pass
 finally:

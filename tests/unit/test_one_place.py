@@ -85,7 +85,7 @@ FACTS = (
     Fact("the primary namespace", ("flux/kvs_flags.py",), r"\"primary\""),
     Fact(
         "operations of a KVS transaction",
-        ("flux/kvs_txn.py", "broker/services/kvs/commit.py"),  # one makes them, one reads them
+        ("flux/kvs_txn.py", "broker/services/kvs/ops.py"),  # one makes them, one reads them
         r"\"dirent\"",
     ),
     Fact(
@@ -131,61 +131,26 @@ FACTS = (
 
 
 WAITING: dict[str, frozenset[str]] = {
-    "unknown user, any node": frozenset(["broker/services/kvs/service.py"]),
-    "the primary namespace": frozenset(
-        [
-            "broker/services/kvs/service.py",
-            "broker/services/resource/reslog.py",
-            "broker/services/sched_simple/service.py",
-            "fluxctl/archive/restoring.py",
-            "fluxctl/commands/dump.py",
-        ]
-    ),
-    "operations of a KVS transaction": frozenset(["broker/services/resource/reslog.py"]),
-    "tree objects": frozenset(["broker/services/resource/reslog.py"]),
-    "the KVS key of a job": frozenset(["broker/services/sched_simple/service.py"]),
-    "base64": frozenset(
-        [
-            "broker/services/resource/reslog.py",
-        ]
-    ),
+    "the primary namespace": frozenset([]),
+    "operations of a KVS transaction": frozenset([]),
+    "tree objects": frozenset([]),
+    "the KVS key of a job": frozenset([]),
+    "base64": frozenset([]),
     "encodings of task I/O": frozenset(
         [
-            "broker/services/cron/runner.py",
             "fluxctl/commands/exec.py",
         ]
     ),
     "wait statuses": frozenset(
         [
-            "broker/services/cron/entry.py",
             "fluxctl/broker_process.py",
             "fluxctl/commands/exec.py",
             "fluxctl/keeper.py",
             "fluxctl/start.py",
         ]
     ),
-    "numbers of errors": frozenset(
-        [
-        ]
-    ),
-    "the system's words for errors": frozenset(
-        [
-            "broker/services/content/service.py",
-            "broker/services/content_sqlite/collecting.py",
-            "broker/services/content_sqlite/schema.py",
-            "broker/services/content_sqlite/service.py",
-            "broker/services/content_sqlite/store.py",
-            "broker/services/cron/entry.py",
-            "broker/services/cron/service.py",
-            "broker/services/cron/triggers.py",
-            "broker/services/kvs/commit.py",
-            "broker/services/kvs/lookup.py",
-            "broker/services/kvs/namespace.py",
-            "broker/services/kvs/service.py",
-            "broker/services/kvs_watch/service.py",
-            "broker/services/kvs_watch/watch.py",
-        ]
-    ),
+    "numbers of errors": frozenset([]),
+    "the system's words for errors": frozenset([]),
 }
 """Files that are not converted yet, by the name of the fact."""
 

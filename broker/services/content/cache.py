@@ -1,22 +1,27 @@
 """The blobs one rank holds, with what is needed to decide which of them may go.
 
-A blob is *clean* when this rank's misses are served from where it is stored too, *dirty* while it has to be stored there, and *held*
-while nobody knows yet whether that is worth the while: directories of the key-value store are superseded so fast that most of them never
-need to be written. A *pinned* blob was stored by a user and is never collected.
+A blob is *clean* when this rank's misses are served from where it is stored too, *dirty* while it
+has to be stored there, and *held* while nobody knows yet whether that is worth the while:
+directories of the key-value store are superseded so fast that most of them never need to be
+written. A *pinned* blob was stored by a user and is never collected.
 
-A clean blob may be deleted from the store by a collection. `distrust` starts a new era: blobs that were stored in an earlier one
-are stored again when somebody stores them again, so that a collection under way learns that they are in use.
+A clean blob may be deleted from the store by a collection. `distrust` starts a new era: blobs that
+were stored in an earlier one are stored again when somebody stores them again, so that a collection
+under way learns that they are in use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from flux import treeobj
 from flux.blobpack import HELD, PINNED, Blob
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-class _Entry:
+
+class _CachedBlob:
     __slots__ = ("data", "era", "pinned", "used")
 
     def __init__(self, data: bytes, used: float, era: int) -> None:
@@ -27,14 +32,16 @@ class _Entry:
 
 
 class BlobCache:
-    """Blobs by blobref. Times are seconds of any monotonic clock. Entries are kept in the order of their last use."""
+    """Blobs by blobref. Times are seconds of any monotonic clock. Entries are kept in the order of
+    their last use.
+    """
 
     def __init__(self, algorithm: str = treeobj.DEFAULT_HASH) -> None:
         self.algorithm = algorithm
         self.size = 0
         self.era = 0
         self.collecting = False
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, _CachedBlob] = {}
         self._dirty: dict[str, int] = {}
         self._held: dict[str, None] = {}
         self._soiled = 0
@@ -83,25 +90,29 @@ class BlobCache:
         entry = self._entries.get(ref)
         return entry is not None and entry.pinned
 
-    def _entry(self, ref: str, data: bytes, now: float) -> tuple[_Entry, bool]:
+    def _entry(self, ref: str, data: bytes, now: float) -> tuple[_CachedBlob, bool]:
         entry = self._entries.pop(ref, None)
         new = entry is None
         if entry is None:
-            entry = _Entry(data, now, self.era)
+            entry = _CachedBlob(data, now, self.era)
             self.size += len(data)
         entry.used = now
         self._entries[ref] = entry
         return entry, new
 
     def add_clean(self, ref: str, data: bytes, now: float, *, pinned: bool = False) -> None:
-        """Keep a blob that is stored where misses are served from. One that is here already keeps its state."""
+        """Keep a blob that is stored where misses are served from. One that is here already keeps
+        its state.
+        """
         entry, new = self._entry(ref, data, now)
         entry.pinned = entry.pinned or pinned
         if new:
             entry.era -= self.collecting
 
     def add(self, ref: str, data: bytes, now: float, flags: int = 0) -> None:
-        """Keep a blob that somebody stores: held if ``flags`` say so, else dirty unless it is surely in the store."""
+        """Keep a blob that somebody stores: held if ``flags`` say so, else dirty unless it is
+        surely in the store.
+        """
         entry, new = self._entry(ref, data, now)
         sure = not new and (entry.pinned or entry.era == self.era)
         if flags & PINNED and not entry.pinned:
@@ -152,7 +163,9 @@ class BlobCache:
                 del self._dirty[ref]
 
     def distrust(self) -> None:
-        """A collection of the store begins: what it finds unused goes, whether it is here or not. Undo with `trust`."""
+        """A collection of the store begins: what it finds unused goes, whether it is here or not.
+        Undo with `trust`.
+        """
         self.era += 1
         self.collecting = True
 
@@ -161,7 +174,9 @@ class BlobCache:
         self.collecting = False
 
     def purge(self, target: int, age: float, now: float) -> int:
-        """Drop clean entries not used for ``age`` seconds, least recently used first, until at most ``target`` bytes are held."""
+        """Drop clean entries not used for ``age`` seconds, least recently used first, until at most
+        ``target`` bytes are held.
+        """
         return self._purge(self._entries, target, age, now)
 
     def release(self, blobs: Iterable[Blob], target: int, age: float, now: float) -> int:
@@ -174,7 +189,9 @@ class BlobCache:
     def _evictable(self, ref: str) -> bool:
         return ref not in self._dirty and ref not in self._held
 
-    def _purge(self, candidates: dict[str, _Entry], target: int, age: float, now: float) -> int:
+    def _purge(
+        self, candidates: dict[str, _CachedBlob], target: int, age: float, now: float
+    ) -> int:
         dropped = []
         size = self.size
         for ref, entry in candidates.items():

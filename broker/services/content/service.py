@@ -1,30 +1,36 @@
 """The content service of one rank (flux-content(1), RFC 10).
 
-Blobs are stored by their hash. A rank other than 0 passes stores on to its parent before it answers and asks its parent for what it
-does not hold. Rank 0 answers a store at once and writes to the backing store behind: a few hundred blobs a request, one request at a
-time. Without a backing store it holds everything.
+Blobs are stored by their hash. A rank other than 0 passes stores on to its parent before it answers
+and asks its parent for what it does not hold. Rank 0 answers a store at once and writes to the
+backing store behind: a few hundred blobs a request, one request at a time. Without a backing store
+it holds everything.
 
-The kvs module stores its directories as *held* blobs: they stay in memory until it settles those that a root refers to, which are then
-written, and frees those that were superseded for longer than ``content.grace-period``. While the backing store collects what is not
-referred to any more, between ``collect-begin`` and ``collect-end``, the cache passes on stores it would otherwise know to be redundant.
+The kvs module stores its directories as *held* blobs: they stay in memory until it settles those
+that a root refers to, which are then written, and frees those that were superseded for longer than
+``content.grace-period``. While the backing store collects what is not referred to any more, between
+``collect-begin`` and ``collect-end``, the cache passes on stores it would otherwise know to be
+redundant.
 """
 
 from __future__ import annotations
 
-import asyncio
 import errno
-from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from broker.attributes import integer
-from broker.context import Context
-from broker.service import NO_REPLY, Request, Service, event, request
+from broker.service import NO_REPLY, NoReply, Reply, Request, Service, event, request
 from broker.services.content.cache import BlobCache
 from flux import blobpack, treeobj
 from flux.blobpack import PINNED, Blob
-from flux.wire.errors import error_of
-from flux.wire.message import Message
+from flux.wire.errors import error_of, os_error
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterable
+
+    from broker.context import Context
+    from flux.wire.message import Message
 
 # Name, attribute, default
 SETTINGS = (
@@ -36,7 +42,8 @@ SETTINGS = (
 )
 FLUSH_DELAY = 0.1
 RETRY_DELAY = 1.0
-# Blobs of the kvs module are dropped as soon as they are stored when more than this many bytes are held.
+# Blobs of the kvs module are dropped as soon as they are stored when more than this many bytes are
+# held.
 STORED_SIZE = 2 << 20
 
 
@@ -87,7 +94,7 @@ class ContentService(Service):
         def change(value: str) -> None:
             number = integer(value)
             if number < 0:
-                raise OSError(errno.EINVAL, "Invalid argument")
+                raise os_error(errno.EINVAL)
             setattr(self, field, number)
 
         return change
@@ -95,11 +102,11 @@ class ContentService(Service):
     # Load
 
     @request("load", raw=True)
-    def load(self, req: Request) -> Any:
+    def load(self, req: Request) -> Reply:
         """Return the blob whose blobref is the payload; ENOENT if there is none."""
         ref = req.message.text()
         if not treeobj.is_blobref(ref):
-            raise OSError(errno.EINVAL, "Invalid argument")
+            raise os_error(errno.EINVAL)
         data = self.cache.get(ref, self.ctx.loop_time())
         if data is not None:
             return data or None
@@ -107,13 +114,13 @@ class ContentService(Service):
         return NO_REPLY
 
     @request("validate", raw=True)
-    def validate(self, req: Request) -> Any:
+    def validate(self, req: Request) -> NoReply | None:
         """Answer without payload if the blob exists, ENOENT if not (RFC 10)."""
         ref = req.message.text()
         if ref in self.cache:
             return None
         if not treeobj.is_blobref(ref):
-            raise OSError(errno.EINVAL, "Invalid argument")
+            raise os_error(errno.EINVAL)
         self._fault(ref, lambda msg: req.fail(error_of(msg)) if msg.errnum else req.respond())
         return NO_REPLY
 
@@ -124,7 +131,7 @@ class ContentService(Service):
             waiting.append(done)
             return
         if self.ctx.rank == 0 and self.backing is None:
-            raise OSError(errno.ENOENT, "No such file or directory")
+            raise os_error(errno.ENOENT)
         self._loads[ref] = [done]
         if self.ctx.rank == 0:
             self.ctx.handle.post("content-backing.load", ref, lambda msg: self._loaded(ref, msg))
@@ -142,11 +149,11 @@ class ContentService(Service):
     # Store
 
     @request("store", raw=True)
-    def store(self, req: Request) -> Any:
+    def store(self, req: Request) -> Reply:
         """Store the payload and return its blobref; EFBIG above content.blob-size-limit."""
         data = req.raw or b""
         if len(data) > self.blob_size_limit:
-            raise OSError(errno.EFBIG, "File too large")
+            raise os_error(errno.EFBIG)
         ref = self.cache.ref(data)
         if self.ctx.rank == 0:
             self._keep([(ref, data, PINNED)])
@@ -163,13 +170,14 @@ class ContentService(Service):
         return NO_REPLY
 
     @request("store-batch", raw=True)
-    def store_batch(self, req: Request) -> Any:
+    def store_batch(self, req: Request) -> NoReply | None:
         """Store many blobs, packed as in flux.blobpack with blobrefs the sender vouches for."""
         blobs = blobpack.unpack(req.raw or b"")
         if any(len(data) > self.blob_size_limit for _, data, _ in blobs):
-            raise OSError(errno.EFBIG, "File too large")
+            raise os_error(errno.EFBIG)
         if self.ctx.rank == 0:
-            # The sender, the kvs module, has a cache of its own: these need not stay once they are stored.
+            # The sender, the kvs module, has a cache of its own: these need not stay once they are
+            # stored.
             self._keep(blobs, age=self.purge_old_entry)
             return None
 
@@ -185,7 +193,9 @@ class ContentService(Service):
         return NO_REPLY
 
     def _keep(self, blobs: Iterable[Blob], age: float = 0.0) -> None:
-        """Hold blobs that the backing store may not have yet, as if last used ``age`` seconds ago."""
+        """Hold blobs that the backing store may not have yet, as if last used ``age`` seconds
+        ago.
+        """
         now = self.ctx.loop_time() - age
         for ref, data, flags in blobs:
             self.cache.add(ref, data, now, flags)
@@ -193,7 +203,9 @@ class ContentService(Service):
 
     @request("settle")
     def settle(self, req: Request) -> None:
-        """Held blobs: those of ``settle``, children first, are to be written, those of ``free`` are not needed any more."""
+        """Held blobs: those of ``settle``, children first, are to be written, those of ``free`` are
+        not needed any more.
+        """
         wanted, superseded = req.get("settle", list, []), req.get("free", list, [])
         if self.ctx.rank != 0:
             raise OSError(errno.EINVAL, "blobs are held on rank 0 only")
@@ -214,16 +226,21 @@ class ContentService(Service):
             self._flush_timer = None
         if self._flushing:
             return
+        # Each waiter has the number of the last blob that had become dirty when it came. Blobs are
+        # stored in the order of those numbers, so a waiter is served when all up to its own are
+        # stored, whatever became dirty since: under constant load something is dirty always.
         while self._flush_waiters and self._flush_waiters[0][0] <= self.cache.stored:
             self._flush_waiters.pop(0)[1].respond()
-        blobs = (
-            self.cache.dirty_blobs(max(1, self.flush_batch_limit))
-            if self.backing is not None
-            else []
-        )
-        if not blobs:
-            return
+        if self.backing is not None:
+            blobs = self.cache.dirty_blobs(max(1, self.flush_batch_limit))
+            if blobs:
+                self._write_back(blobs)
+
+    def _write_back(self, blobs: list[Blob]) -> None:
+        """Send blobs to the backing store, in one request if it takes batches."""
         self._flushing = len(blobs)
+        # The era of the sending, not of the answer: should a collection begin between them it may
+        # have missed these blobs, and then they have to be stored again when somebody uses them.
         era = self.cache.era
         if self._batched:
             self.ctx.handle.post(
@@ -265,19 +282,21 @@ class ContentService(Service):
             self._flush_timer = self.ctx.call_later(RETRY_DELAY, self._flush)
 
     @request("flush")
-    def flush(self, req: Request) -> Any:
+    def flush(self, req: Request) -> NoReply | None:
         """Answer when nothing is dirty of what is now; ENOSYS on rank 0 without a backing store."""
         if self.ctx.rank != 0:
             return None
         if self.backing is None:
-            raise OSError(errno.ENOSYS, "Function not implemented")
+            raise os_error(errno.ENOSYS)
         self._flush_waiters.append((self.cache.soiled, req))
         self._flush()
         return NO_REPLY
 
     @request("register-backing")
     def register_backing(self, req: Request) -> None:
-        """A backing store has been loaded: ``name``, and whether it takes ``batch`` requests. EBUSY if there is one already."""
+        """A backing store has been loaded: ``name``, and whether it takes ``batch`` requests. EBUSY
+        if there is one already.
+        """
         name = req.get("name", str)
         if self.ctx.rank != 0:
             raise OSError(errno.EINVAL, "a backing store can be used on rank 0 only")
@@ -327,7 +346,7 @@ class ContentService(Service):
         if self.ctx.rank != 0 or self.backing is not None:
             self.cache.purge(self.purge_target_size, self.purge_old_entry, self.ctx.loop_time())
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, object]:
         """Return the figures of the cache."""
         return {
             "count": len(self.cache),

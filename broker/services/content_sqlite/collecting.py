@@ -1,7 +1,9 @@
-"""When the store is collected, and the collection's course: steps of a few milliseconds in the store's thread, pauses between them.
+"""When the store is collected, and the collection's course: steps of a few milliseconds in the
+store's thread, pauses between them.
 
-Automatic collections begin when the bytes stored since the last one exceed ``content.collect-growth`` percent of those that were in use
-then, and ``content.collect-minimum``. ``flux content gc`` asks for one.
+Automatic collections begin when the bytes stored since the last one exceed
+``content.collect-growth`` percent of those that were in use then, and ``content.collect-minimum``.
+``flux content gc`` asks for one.
 """
 
 from __future__ import annotations
@@ -9,15 +11,19 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from broker.attributes import integer
-from broker.context import Context
 from broker.services.content_sqlite.collector import Collection
-from broker.services.content_sqlite.store import BlobStore
-from broker.services.content_sqlite.writer import Writer
+from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.context import Context
+    from broker.services.content_sqlite.store import BlobStore
+    from broker.services.content_sqlite.writer import Writer
 
 STEP: Final = 0.003
 PAUSE: Final = 0.009
@@ -26,11 +32,13 @@ SETTINGS: Final = (
     ("content.collect-growth", "growth", 50),
     ("content.collect-minimum", "minimum", 8 << 20),
 )
-Result = dict[str, Any]
+Result = dict[str, object]
 
 
 class Collecting:
-    """Collects one store, one collection at a time. ``holds`` is how many clients are storing what nothing refers to yet."""
+    """Collects one store, one collection at a time. ``holds`` is how many clients are storing what
+    nothing refers to yet.
+    """
 
     def __init__(self, ctx: Context, writer: Writer, store: BlobStore) -> None:
         self._ctx = ctx
@@ -53,7 +61,7 @@ class Collecting:
         def change(value: str) -> None:
             number = integer(value)
             if number < 0:
-                raise OSError(errno.EINVAL, "Invalid argument")
+                raise os_error(errno.EINVAL)
             setattr(self, field, number)
 
         return change
@@ -75,7 +83,9 @@ class Collecting:
             self._begin()
 
     async def collect(self) -> Result:
-        """Collect now, or wait for the collection under way; returns what it found. Raises OSError."""
+        """Collect now, or wait for the collection under way; returns what it found. Raises
+        OSError.
+        """
         result = await asyncio.shield(self._begin())
         if isinstance(result, OSError):
             raise result
@@ -151,7 +161,9 @@ class Collecting:
                 await self._follow(collection, ref)
 
     async def _follow(self, collection: Collection, ref: str) -> None:
-        """Follow a directory that is in the memory of the content service only, if it is anywhere."""
+        """Follow a directory that is in the memory of the content service only, if it is
+        anywhere.
+        """
         try:
             blob = (await self._ctx.handle.rpc_message("content.load", ref)).payload or b""
         except OSError as exc:

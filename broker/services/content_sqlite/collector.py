@@ -2,27 +2,33 @@
 
 A collection marks, waits, marks again and sweeps:
 
-1. From its beginning on, every blob that is stored is kept: new rows have larger numbers than ``limit``, and the store's *barrier* notes
-   the rows of blobs that were there already. The caches above have been told to pass on such stores.
-2. The first mark follows the roots in use at that time. What it does not reach, and is not stored afterwards, is in no root that
-   was current since: a new tree consists of parts of the one before and of blobs that its transaction stores.
-3. The sweep begins one grace period later. So a root stays readable at least that long after it has been superseded. A second mark
-   before it finds what tree objects put by reference have brought back within that time.
+1. From its beginning on, every blob that is stored is kept: new rows have larger numbers than
+   ``limit``, and the store's *barrier* notes the rows of blobs that were there already. The caches
+   above have been told to pass on such stores.
+2. The first mark follows the roots in use at that time. What it does not reach, and is not stored
+   afterwards, is in no root that was current since: a new tree consists of parts of the one before
+   and of blobs that its transaction stores.
+3. The sweep begins one grace period later. So a root stays readable at least that long after it has
+   been superseded. A second mark before it finds what tree objects put by reference have brought
+   back within that time.
 
-Rows that users pinned are never dropped. The tree may be damaged, or a user may have put a reference to nothing: what is not there is
-passed over, but a damaged directory ends the collection, for what it refers to is unknown.
+Rows that users pinned are never dropped. The tree may be damaged, or a user may have put a
+reference to nothing: what is not there is passed over, but a damaged directory ends the collection,
+for what it refers to is unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from time import perf_counter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from broker.services.content_sqlite import schema
 from broker.services.content_sqlite.idset import IdSet
 from broker.services.content_sqlite.store import BlobStore, checked, errors
 from flux import dirblob, treeobj
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SWEEP_ROWS: Final = 128
 VACUUM_PAGES: Final = 32
@@ -32,10 +38,11 @@ _FIND: Final = "SELECT id FROM objects WHERE hash = ?"
 
 
 class Collection:
-    """One collection of a store; every method runs in the thread that uses the store and raises OSError as the store does.
+    """One collection of a store; every method runs in the thread that uses the store and raises
+    OSError as the store does.
 
-    ``missing`` are directories that the store does not have; whoever drives the collection may find them elsewhere and
-    hand them to `add_directory`.
+    ``missing`` are directories that the store does not have; whoever drives the collection may find
+    them elsewhere and hand them to `add_directory`.
     """
 
     def __init__(self, store: BlobStore) -> None:
@@ -53,7 +60,9 @@ class Collection:
         store.barrier = self._kept
 
     def add_roots(self, roots: Iterable[str], values: Iterable[str] = ()) -> None:
-        """Mark these directories and values, and the checkpoints in the store, with what they refer to at the next `mark`."""
+        """Mark these directories and values, and the checkpoints in the store, with what they refer
+        to at the next `mark`.
+        """
         for refs, into in ((roots, self._directories), (values, self._values)):
             into.extend(map(schema.digest, filter(treeobj.is_blobref, refs)))
         checkpoints = filter(treeobj.is_blobref, self._store.checkpoint_roots())
@@ -89,7 +98,7 @@ class Collection:
         self.add_directory(schema.blobref(key), checked(key, blob))
 
     def add_directory(self, ref: str, blob: bytes) -> None:
-        """Follow the references of a directory; a blob that is none has none."""
+        """Follow the references of a directory; anything else has none."""
         try:
             entries = dirblob.parse(ref, blob)
         except OSError:
@@ -101,7 +110,10 @@ class Collection:
     def sweep(self) -> bool:
         """Drop some of the rows that were not kept; returns whether that were the last."""
         store = self._store
-        sql = "SELECT id, length(object) FROM objects WHERE id > ? AND id <= ? AND pinned = 0 ORDER BY id LIMIT ?"
+        sql = (
+            "SELECT id, length(object) FROM objects"
+            " WHERE id > ? AND id <= ? AND pinned = 0 ORDER BY id LIMIT ?"
+        )
         with errors():
             rows = store.db.execute(sql, (self._cursor, self.limit, SWEEP_ROWS)).fetchall()
         dead = [(number, size) for number, size in rows if number not in self._kept]
@@ -123,7 +135,9 @@ class Collection:
         return len(rows) < SWEEP_ROWS
 
     def shrink(self) -> bool:
-        """Give some unused pages back; returns whether only a reserve for what comes next is left."""
+        """Give some unused pages back; returns whether only a reserve for what comes next is
+        left.
+        """
         free, total = self._store.free_pages()
         surplus = free - max(SPARE_PAGES, int(SPARE * (total - free)))
         if surplus <= 0:

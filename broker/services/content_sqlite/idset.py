@@ -1,4 +1,6 @@
-"""A set of row numbers: a bit for each, so that a million blobs cost 125 KB while they are marked."""
+"""A set of row numbers: a bit for each, so that a million blobs cost 125 KB while they are
+marked.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Where a store may be: a regular file of the instance owner that nobody else can read, never reached through a symlink.
+"""Where a store may be: a regular file of the instance owner that nobody else can read, never
+reached through a symlink.
 
-Jobs' environments and output are in it, so a file that others could read is tightened, and one that others could have planted is refused.
+Jobs' environments and output are in it, so a file that others could read is tightened, and one that
+others could have planted is refused.
 """
 
 from __future__ import annotations
@@ -8,8 +10,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MODE: Final = 0o600
 COMPANIONS: Final = ("-wal", "-shm", "-journal")
@@ -17,10 +21,11 @@ _FLAGS: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 def prepare(path: Path, owner: int) -> None:
-    """Create the file ``path`` with mode 0600 unless it is there, and check it and what SQLite keeps beside it.
+    """Create the file ``path`` with mode 0600 unless it is there, and check it and what SQLite
+    keeps beside it.
 
-    Raises OSError: ELOOP for a symlink, EINVAL for what is no regular file, EPERM for a file that ``owner`` does not own, and
-    what the system says.
+    Raises OSError: ELOOP for a symlink, EINVAL for anything but a regular file, EPERM for a file
+    that ``owner`` does not own, and what the system says.
     """
     if not path.parent.is_dir():
         raise OSError(
@@ -35,7 +40,8 @@ def prepare(path: Path, owner: int) -> None:
 
 def _check(path: Path, owner: int, create: int) -> None:
     try:
-        # The descriptor is closed before SQLite opens the file: closing one later would drop SQLite's locks.
+        # The descriptor is closed before SQLite opens the file: closing one later would drop
+        # SQLite's locks.
         descriptor = os.open(path, _FLAGS | create, MODE)
     except OSError as exc:
         raise _refusal(path, exc) from exc

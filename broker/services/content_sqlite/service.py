@@ -1,19 +1,26 @@
-"""The content-sqlite module: the backing store of rank 0 (flux-content(1), flux-broker-attributes(7) content.backing-path)."""
+"""The content-sqlite module: the backing store of rank 0 (flux-content(1),
+flux-broker-attributes(7) content.backing-path).
+"""
 
 from __future__ import annotations
 
 import errno
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from broker.context import Context
-from broker.service import NO_REPLY, Request, Service, event, request
+from broker.service import NO_REPLY, NoReply, Request, Service, event, request
 from broker.services.content_sqlite.collecting import Collecting
 from broker.services.content_sqlite.store import BlobStore
 from broker.services.content_sqlite.writer import Write, Writer
 from flux import blobpack, treeobj
-from flux.blobpack import PINNED
-from flux.wire.message import Message
+from flux.blobpack import PINNED, Blob
+from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from broker.context import Context
+    from flux.wire.message import Message
 
 FILE = "content.sqlite"
 
@@ -21,8 +28,8 @@ FILE = "content.sqlite"
 class ContentSqliteService(Service):
     """Serves content-backing and kvs-checkpoint from one SQLite file.
 
-    A request is answered once it is in the write-ahead log; a checkpoint with ``sync`` once it is on the disk with all that was stored
-    before, if the file outlives the instance.
+    A request is answered once it is in the write-ahead log; a checkpoint with ``sync`` once it is
+    on the disk with all that was stored before, if the file outlives the instance.
     """
 
     name = "content-sqlite"
@@ -82,56 +89,69 @@ class ContentSqliteService(Service):
 
     @request("content-backing.load", absolute=True, raw=True)
     async def load(self, req: Request) -> bytes | None:
-        """Return the blob whose blobref is the payload; ENOENT if there is none, EIO if it is damaged."""
+        """Return the blob whose blobref is the payload; ENOENT if there is none, EIO if it is
+        damaged.
+        """
         ref = req.message.text()
         if not treeobj.is_blobref(ref):
-            raise OSError(errno.EINVAL, "Invalid argument")
+            raise os_error(errno.EINVAL)
         self._counts["load"] += 1
         writer, store = self._open()
         return await writer.run(lambda: store.load(ref)) or None
 
     @request("content-backing.store", absolute=True, raw=True)
-    def store(self, req: Request) -> Any:
+    def store(self, req: Request) -> NoReply:
         """Store the payload for good and return its blobref."""
         data = req.raw or b""
         ref = treeobj.blobref(data, self._algorithm)
-        self._write(req, ref, blobs=[(ref, data, PINNED)])
-        return NO_REPLY
+        return self._write(req, ref, [(ref, data, PINNED)])
 
     @request("content-backing.store-batch", absolute=True, raw=True)
-    def store_batch(self, req: Request) -> Any:
+    def store_batch(self, req: Request) -> NoReply:
         """Store many blobs, packed as in flux.blobpack."""
         blobs = blobpack.unpack(req.raw or b"")
         if not all(treeobj.is_blobref(ref) for ref, _, _ in blobs):
             raise OSError(errno.EPROTO, "a blob has no valid blobref")
-        self._write(req, None, blobs=blobs)
-        return NO_REPLY
+        return self._write(req, None, blobs)
 
-    def _write(self, req: Request, answer: Any, **what: Any) -> None:
+    def _write(
+        self,
+        req: Request,
+        answer: str | None,
+        blobs: Sequence[Blob] = (),
+        checkpoint: tuple[str, object] | None = None,
+        *,
+        sync: bool = False,
+    ) -> NoReply:
+        """Write and answer when that is done."""
+        writer, _ = self._open()
+
         def done(error: OSError | None) -> None:
             if error is not None:
                 self.ctx.log.err(f"store: {error.strerror}")
                 req.fail(error)
                 return
-            self._counts["store"] += len(item.blobs)
+            self._counts["store"] += len(blobs)
             req.respond(answer)
             if self._collecting is not None:
                 self._collecting.check()
 
-        item = Write(done, **what)
-        self._open()[0].write(item)
-
-    @request("kvs-checkpoint.put", absolute=True)
-    def put_checkpoint(self, req: Request) -> Any:
-        """Write the checkpoint ``key``; ``value`` is any JSON value. With ``sync`` true it is answered once it is on the disk."""
-        if "value" not in req.payload:
-            raise OSError(errno.EPROTO, "Protocol error")
-        checkpoint = (_key(req), req.payload["value"])
-        self._write(req, None, checkpoint=checkpoint, sync=req.get("sync", bool, False))
+        writer.write(Write(done, blobs, checkpoint, sync))
         return NO_REPLY
 
+    @request("kvs-checkpoint.put", absolute=True)
+    def put_checkpoint(self, req: Request) -> NoReply:
+        """Write the checkpoint ``key``; ``value`` is any JSON value. With ``sync`` true it is
+        answered once it is on the disk.
+        """
+        if "value" not in req.payload:
+            raise os_error(errno.EPROTO)
+        checkpoint = (_key(req), req.payload["value"])
+        sync = req.get("sync", bool, False)
+        return self._write(req, None, checkpoint=checkpoint, sync=sync)
+
     @request("kvs-checkpoint.get", absolute=True)
-    async def get_checkpoint(self, req: Request) -> dict[str, Any]:
+    async def get_checkpoint(self, req: Request) -> dict[str, object]:
         """Return the checkpoint ``key``; ENOENT if there is none."""
         key = _key(req)
         writer, store = self._open()
@@ -140,22 +160,26 @@ class ContentSqliteService(Service):
     # Collection
 
     @request("collect")
-    async def collect(self, req: Request) -> dict[str, Any]:
-        """Drop what nothing refers to; answers at the end with ``dropped_objects``, ``dropped_bytes`` and ``seconds``."""
+    async def collect(self, req: Request) -> dict[str, object]:
+        """Drop what nothing refers to; answers at the end with ``dropped_objects``,
+        ``dropped_bytes`` and ``seconds``.
+        """
         self._open()
         assert self._collecting is not None
         return await self._collecting.collect()
 
     @request("hold", streaming=True)
     def hold(self, req: Request) -> None:
-        """Put off collections until the sender cancels or goes away; the first response says that it is so."""
+        """Put off collections until the sender cancels or goes away; the first response says that
+        it is so.
+        """
         self._open()
         self.streams.add(req)
         self._count_holds()
         req.respond({})
 
     @request("hold-cancel")
-    def hold_cancel(self, req: Request) -> Any:
+    def hold_cancel(self, req: Request) -> NoReply:
         """End the sender's hold with match tag ``matchtag``."""
         self.streams.cancel(req)
         self._count_holds()
@@ -177,10 +201,12 @@ class ContentSqliteService(Service):
 
     # Statistics
 
-    def stats(self) -> dict[str, Any]:
-        """Return the numbers of blobs in the file, loaded and stored, the bytes in use and not, and the last collection.
+    def stats(self) -> dict[str, object]:
+        """Return the numbers of blobs in the file, loaded and stored, the bytes in use and not, and
+        the last collection.
 
-        Between collections ``dead_bytes`` is an estimate: the share of what was stored that the last collection dropped.
+        Between collections ``dead_bytes`` is an estimate: the share of what was stored that the
+        last collection dropped.
         """
         store = self._open()[1]
         totals, collecting = store.totals, self._collecting

@@ -1,7 +1,8 @@
 """Blobs and checkpoints in one SQLite file.
 
-The file is in write-ahead mode: what a call has written survives a kill of the process at any instant, a half-written transaction is not
-seen by the next reader, and with ``sync`` it survives a power cut. One thread at a time uses a store.
+The file is in write-ahead mode: what a call has written survives a kill of the process at any
+instant, a half-written transaction is not seen by the next reader, and with ``sync`` it survives a
+power cut. One thread at a time uses a store.
 """
 
 from __future__ import annotations
@@ -10,18 +11,22 @@ import errno
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from broker.services.content_sqlite import schema
-from broker.services.content_sqlite.idset import IdSet
 from broker.services.content_sqlite.place import prepare
 from flux.blobpack import PINNED, Blob
 from flux.wire import json
+from flux.wire.errors import os_error
 from flux.wire.json import dumps_str
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from broker.services.content_sqlite.idset import IdSet
 
 WAL_PAGES: Final = 1000
 _ERRNOS: Final = {
@@ -37,7 +42,7 @@ _TEXTS: Final = {
     errno.EINVAL: "is not a content store",
 }
 _INSERT_NEW: Final = "INSERT INTO objects (id, hash, pinned, object) VALUES (?, ?, ?, ?)"
-_INSERT: Final = "INSERT INTO objects (id, hash, pinned, object) VALUES (?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING"
+_INSERT: Final = f"{_INSERT_NEW} ON CONFLICT (hash) DO NOTHING"
 
 
 def _error(exc: Exception) -> OSError:
@@ -73,10 +78,12 @@ class Totals:
 
 
 class BlobStore:
-    """An open store. Every method raises OSError: ENOSPC when the disk is full, EIO for what else SQLite reports.
+    """An open store. Every method raises OSError: ENOSPC when the disk is full, EIO for what else
+    SQLite reports.
 
-    ``durable`` is for files that outlive the instance: the operating system writes data out now and then, and at once on request.
-    ``owner`` is the user id that must own the file, by default that of the process.
+    ``durable`` is for files that outlive the instance: the operating system writes data out now and
+    then, and at once on request. ``owner`` is the user id that must own the file, by default that
+    of the process.
     """
 
     def __init__(self, path: Path | str, *, durable: bool, owner: int | None = None) -> None:
@@ -141,9 +148,11 @@ class BlobStore:
         *,
         sync: bool = False,
     ) -> None:
-        """Write blobs and checkpoints (any JSON values, replacing those before) in one transaction: all of them or none.
+        """Write blobs and checkpoints (any JSON values, replacing those before) in one transaction:
+        all of them or none.
 
-        With ``sync``, a durable store returns when they are on the disk, with everything written before.
+        With ``sync``, a durable store returns when they are on the disk, with everything written
+        before.
         """
         if not (sync and self._durable):
             self._write(blobs, checkpoints)
@@ -176,9 +185,10 @@ class BlobStore:
         )
 
     def _insert(self, rows: list[tuple[bytes, bool, bytes]]) -> tuple[int, int]:
-        """Insert (digest, pinned, blob); returns how many were not there yet, and their bytes.
+        """Insert (digest, pinned, blob); returns how many were new, and their bytes.
 
-        All at once, which is what it comes to nearly always; one by one when a blob among them is there already.
+        All at once, which is what it comes to nearly always; one by one when a blob among them is
+        there already.
         """
         db, number = self._db, self.last_id
         if len(rows) > 1:
@@ -201,7 +211,9 @@ class BlobStore:
         return count, size
 
     def _again(self, key: bytes, pinned: bool) -> None:
-        """A blob is stored that is there already: it may become pinned, and a collection under way must keep it."""
+        """A blob is stored that is there already: it may become pinned, and a collection under way
+        must keep it.
+        """
         if pinned:
             self._db.execute("UPDATE objects SET pinned = 1 WHERE hash = ? AND pinned = 0", (key,))
         if self.barrier is not None:
@@ -210,12 +222,14 @@ class BlobStore:
             )
 
     def load(self, ref: str) -> bytes:
-        """Return a blob; raises OSError: ENOENT if it is not there, EIO if it is not what was stored."""
+        """Return a blob; raises OSError: ENOENT if it is not there, EIO if it is not what was
+        stored.
+        """
         key = schema.digest(ref)
         with errors():
             row = self._db.execute("SELECT object FROM objects WHERE hash = ?", (key,)).fetchone()
         if row is None:
-            raise OSError(errno.ENOENT, "No such file or directory")
+            raise os_error(errno.ENOENT)
         return checked(key, row[0])
 
     def put_checkpoint(self, key: str, value: object, *, sync: bool = False) -> None:
@@ -227,7 +241,7 @@ class BlobStore:
         with errors():
             row = self._db.execute("SELECT value FROM checkpt WHERE key = ?", (key,)).fetchone()
         if row is None:
-            raise OSError(errno.ENOENT, "No such file or directory")
+            raise os_error(errno.ENOENT)
         value: object = json.loads(row[0])
         return value
 

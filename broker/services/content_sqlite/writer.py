@@ -1,35 +1,39 @@
 """The thread that alone uses the store, and the group commit in front of it.
 
-The event loop never waits for a disk. Writes that arrive while the thread is busy share the next transaction, in the order they
-came; each is answered when that is written. What else uses the store takes turns with them.
+The event loop never waits for a disk. Writes that arrive while the thread is busy share the next
+transaction, in the order they came; each is answered when that is written. What else uses the store
+takes turns with them.
 
-A store that ends with the instance is never flushed to a disk: what it writes stays in the page cache. It is used on the loop
-itself then, which saves two changes of thread a transaction and the waiting of both threads for the interpreter (measured: a
-fifth of the rate of simulated jobs).
+A store that ends with the instance is never flushed to a disk: what it writes stays in the page
+cache. It is used on the loop itself then, which saves two changes of thread a transaction and the
+waiting of both threads for the interpreter (measured: a fifth of the rate of simulated jobs).
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
-from broker.services.content_sqlite.store import BlobStore
-from flux.blobpack import Blob
+if TYPE_CHECKING:
+    from broker.services.content_sqlite.store import BlobStore
+    from flux.blobpack import Blob
 
 T = TypeVar("T")
 Done = Callable[[OSError | None], None]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, frozen=True)
 class Write:
-    """Blobs and checkpoints that become one transaction's part; ``done`` is called with the error, None if they are written."""
+    """Blobs and checkpoints that become one transaction's part; ``done`` is called with the error,
+    None if they are written.
+    """
 
     done: Done
-    blobs: list[Blob] = field(default_factory=list)
+    blobs: Sequence[Blob] = ()
     checkpoint: tuple[str, object] | None = None
     sync: bool = False
 

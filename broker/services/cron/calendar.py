@@ -8,9 +8,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flux.idset import IDset
+
+if TYPE_CHECKING:
+    from flux.wire.json import JsonObject
 
 #: Field, smallest and greatest value; in the order a date is narrowed down.
 FIELDS: Final = (
@@ -27,8 +30,9 @@ _HORIZON_DAYS: Final = (
 )  # over every combination of day, month and weekday, leap days included
 
 
-def parse_field(text: Any, low: int, high: int) -> frozenset[int]:
-    """Return the values of one field: a number, ``*``, ranges, lists and steps such as ``*/5`` or ``1-10/3,20``.
+def parse_field(text: object, low: int, high: int) -> frozenset[int]:
+    """Return the values of one field: a number, ``*``, ranges, lists and steps such as ``*/5`` or
+    ``1-10/3,20``.
 
     Raises ValueError for anything else and for values out of range.
     """
@@ -63,8 +67,9 @@ class Calendar:
     fields: dict[str, frozenset[int]]
 
     @classmethod
-    def from_args(cls, args: dict[str, Any]) -> Calendar:
-        """Build from ``cron.create`` arguments; a missing field means any value, missing seconds mean 0.
+    def from_args(cls, args: JsonObject) -> Calendar:
+        """Build from ``cron.create`` arguments; a missing field means any value, missing seconds
+        mean 0.
 
         Raises ValueError for a malformed or unknown field.
         """
@@ -84,7 +89,9 @@ class Calendar:
         return {name: IDset(self.fields[name]).encode() for name, _, _ in FIELDS}
 
     def next_after(self, now: float) -> float | None:
-        """Return the first time after ``now`` (seconds since the epoch) that matches, None if there is none."""
+        """Return the first time after ``now`` (seconds since the epoch) that matches, None if there
+        is none.
+        """
         start = time.localtime(now)
         day = date(start.tm_year, start.tm_mon, start.tm_mday)
         years = self.fields["year"]
@@ -127,5 +134,7 @@ class Calendar:
 
 
 def _stamp(day: date, hour: int, minute: int, second: int) -> float:
-    """Return the time of a local date; an hour that daylight saving leaves out counts as the next one."""
+    """Return the time of a local date; an hour that daylight saving leaves out counts as the next
+    one.
+    """
     return time.mktime((day.year, day.month, day.day, hour, minute, second, 0, 0, -1))

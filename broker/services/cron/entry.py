@@ -1,22 +1,26 @@
-"""A cron entry and its tasks as data: when a trigger leads to a run, when an entry stops, what is shown of it."""
+"""A cron entry and its tasks as data: when a trigger leads to a run, when an entry stops, what is
+shown of it.
+"""
 
 from __future__ import annotations
 
 import errno
-import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from broker.services.cron.triggers import MAX_SECONDS
+from flux.waitstatus import exit_code_of
+from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from flux.wire.json import JsonObject
 
 MAX_HISTORY = 10_000
 """Ended tasks that an entry may remember."""
 
-WAIT_SIGNALED_BASE = 128
-
 
 @dataclass
-class Task:
+class CommandTask:
     """One run of an entry's command; times in seconds since the epoch, 0 for "not yet"."""
 
     rank: int
@@ -43,8 +47,7 @@ class Task:
     def exited(self, status: int, now: float) -> None:
         """Take the wait status."""
         self.status = status
-        code = os.waitstatus_to_exitcode(status)
-        self.code = code if code >= 0 else WAIT_SIGNALED_BASE - code
+        self.code = exit_code_of(status)
         self.end_time = now
         self.state = "Timeout" if self.timedout else "Exited"
 
@@ -54,9 +57,9 @@ class Task:
         self.code = 127
         self.end_time = now
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return what ``cron.list`` tells of the task."""
-        told: dict[str, Any] = {
+        told: dict[str, object] = {
             "rank": self.rank,
             "pid": self.pid,
             "status": self.status,
@@ -67,14 +70,12 @@ class Task:
             told["code"] = self.code
         if self.timedout:
             told["timedout"] = True
-        for name, value in (
-            ("start-time", self.start_time),
-            ("running-time", self.running_time),
-            ("end-time", self.end_time),
-        ):
-            if value:
-                told[name] = value
-        return told
+        times = {
+            "start-time": self.start_time,
+            "running-time": self.running_time,
+            "end-time": self.end_time,
+        }
+        return told | {name: value for name, value in times.items() if value}
 
 
 @dataclass
@@ -93,7 +94,7 @@ class Stats:
 
 
 @dataclass
-class Options:
+class EntryOptions:
     """What ``cron.create`` may say besides trigger and command."""
 
     rank: int = 0
@@ -106,17 +107,17 @@ class Options:
 
 
 @dataclass
-class Entry:
+class RegisteredCommand:
     """A registered command."""
 
     id: int
     name: str
     command: str
     kind: str
-    options: Options
+    options: EntryOptions
     stats: Stats
     stopped: bool = False
-    tasks: list[Task] = field(default_factory=list)
+    tasks: list[CommandTask] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -128,9 +129,11 @@ class Entry:
         """Whether the last task has not ended."""
         return bool(self.tasks) and not self.tasks[0].finished
 
-    def new_task(self, now: float) -> Task:
-        """Count a trigger and return the task it leads to; the last of a limited number stops the entry."""
-        task = Task(0, now)
+    def new_task(self, now: float) -> CommandTask:
+        """Count a trigger and return the task it leads to; the last of a limited number stops the
+        entry.
+        """
+        task = CommandTask(0, now)
         self.tasks.insert(0, task)
         self.stats.count += 1
         self.stats.total += 1
@@ -138,13 +141,13 @@ class Entry:
             self.stopped = True
         return task
 
-    def begin(self, task: Task, now: float) -> None:
+    def begin(self, task: CommandTask, now: float) -> None:
         """The task is being run."""
         task.rank = self.options.rank
         task.state = "Created"
         task.start_time = self.stats.lastrun = now
 
-    def finish(self, task: Task) -> None:
+    def finish(self, task: CommandTask) -> None:
         """Count a task that ended, forget old ones, stop the entry if it failed too often."""
         if task.succeeded:
             self.stats.success += 1
@@ -162,9 +165,9 @@ class Entry:
         self.stats.starttime = now
         self.stats.count = self.stats.failcount = 0
 
-    def to_json(self, typedata: dict[str, Any]) -> dict[str, Any]:
+    def to_json(self, typedata: dict[str, object]) -> dict[str, object]:
         """Return what ``cron.list`` tells of the entry; ``typedata`` is its trigger's part."""
-        told: dict[str, Any] = {
+        told: dict[str, object] = {
             "id": self.id,
             "rank": self.options.rank,
             "name": self.name,
@@ -181,10 +184,12 @@ class Entry:
         return told
 
 
-def options_of(payload: dict[str, Any], size: int) -> Options:
-    """Return the options of a ``cron.create`` request; raises OSError: EPROTO for a wrong type, EINVAL for a bad value."""
+def options_of(payload: JsonObject, size: int) -> EntryOptions:
+    """Return the options of a ``cron.create`` request; raises OSError: EPROTO for a wrong type,
+    EINVAL for a bad value.
+    """
     try:
-        options = Options(
+        options = EntryOptions(
             rank=int(payload.get("rank", 0)),
             repeat=int(payload.get("repeat", 0)),
             timeout=float(payload.get("timeout", 0.0)),
@@ -196,7 +201,7 @@ def options_of(payload: dict[str, Any], size: int) -> Options:
             else {str(k): str(v) for k, v in payload["environ"].items()},
         )
     except (TypeError, ValueError, OverflowError, AttributeError):
-        raise OSError(errno.EPROTO, "Protocol error") from None
+        raise os_error(errno.EPROTO) from None
     if not 0 <= options.rank < size:
         raise OSError(errno.EHOSTUNREACH, f"rank {options.rank} is not part of the instance")
     if min(options.repeat, options.timeout, options.stop_on_failure) < 0 or options.history < 1:

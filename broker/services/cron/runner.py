@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
-from broker.context import Context
-from broker.services.cron.entry import Entry, Task
-from flux.treeobj import b64decode
+from flux.job import io
 from flux.wire import json
 from flux.wire.message import Message, request
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from broker.context import Context
+    from broker.services.cron.entry import CommandTask, RegisteredCommand
+    from flux.wire.json import JsonObject
 
 _FAILED, _RUNNING, _EXITED = 1, 2, 3
 KILL_GRACE_SECONDS = 5.0
 
 
-def command_of(entry: Entry, environ: dict[str, str]) -> dict[str, Any]:
+def command_of(entry: RegisteredCommand, environ: dict[str, str]) -> dict[str, object]:
     """Return the ``broker.rexec`` request that runs an entry's command in a shell."""
     options = entry.options
     command = {
@@ -31,11 +35,17 @@ def command_of(entry: Entry, environ: dict[str, str]) -> dict[str, Any]:
     return {"cmd": json.dumps_str(command), "on_channel_out": 0, "on_stdout": 1, "on_stderr": 1}
 
 
-class Run:
-    """A task that is being run; ``on_end`` is called once it has ended and all its output was logged."""
+class TaskRun:
+    """A task that is being run; ``on_end`` is called once it has ended and all its output was
+    logged.
+    """
 
     def __init__(
-        self, ctx: Context, entry: Entry, task: Task, on_end: Callable[[Entry, Task], None]
+        self,
+        ctx: Context,
+        entry: RegisteredCommand,
+        task: CommandTask,
+        on_end: Callable[[RegisteredCommand, CommandTask], None],
     ) -> None:
         self._ctx = ctx
         self._entry = entry
@@ -85,7 +95,7 @@ class Run:
             self._ctx.handle.forget(self._tag)
             self._complete()
 
-    def _on_state(self, body: dict[str, Any]) -> None:
+    def _on_state(self, body: JsonObject) -> None:
         task, now = self._task, self._ctx.now()
         if body["state"] == _RUNNING:
             task.pid, task.state, task.running_time = body["pid"], "Running", now
@@ -98,20 +108,16 @@ class Run:
             task.failed(now)
             self._complete(os.strerror(body.get("errno", 0)))
 
-    def _on_output(self, io: dict[str, Any]) -> None:
-        stream, text = io["stream"], io.get("data", "")
-        if io.get("encoding") == "base64":
-            text = b64decode(text).decode("utf-8", "replace")
-        text = self._partial[stream] + text
-        *lines, rest = text.split("\n")
-        if io.get("eof") and rest:
+    def _on_output(self, chunk: JsonObject) -> None:
+        stream, _, data, eof = io.decode(chunk)
+        *lines, rest = (self._partial[stream] + data.decode("utf-8", "replace")).split("\n")
+        if eof and rest:
             lines, rest = [*lines, rest], ""
         self._partial[stream] = rest
         log = self._ctx.log.info if stream == "stdout" else self._ctx.log.err
+        origin = f'{self._entry.title}: rank={self._task.rank}: command="{self._entry.command}"'
         for line in lines:
-            log(
-                f'{self._entry.title}: rank={self._task.rank}: command="{self._entry.command}": "{line}"'
-            )
+            log(f'{origin}: "{line}"')
 
     def _complete(self, reason: str = "") -> None:
         if self._timer is not None:

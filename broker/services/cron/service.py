@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
-from broker.context import Context
 from broker.service import Request, Service, request
-from broker.services.cron.entry import Entry, Stats, Task, options_of
-from broker.services.cron.runner import Run
-from broker.services.cron.triggers import MAX_SECONDS, Date, Event, Interval, make_trigger
+from broker.services.cron.entry import CommandTask, RegisteredCommand, Stats, options_of
+from broker.services.cron.runner import TaskRun
+from broker.services.cron.triggers import (
+    MAX_SECONDS,
+    DateTrigger,
+    EventTrigger,
+    IntervalTrigger,
+    make_trigger,
+)
 from flux.util import parse_fsd
-from flux.wire.message import Message
+from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from broker.context import Context
+    from flux.wire.message import Message
 
 DEFAULT_EPSILON = 0.015
 
@@ -24,18 +34,18 @@ DEFAULT_EPSILON = 0.015
 class _Registered:
     """An entry with what belongs to it while it is registered."""
 
-    entry: Entry
-    trigger: Interval | Date | Event
+    entry: RegisteredCommand
+    trigger: IntervalTrigger | DateTrigger | EventTrigger
     timer: asyncio.TimerHandle | None = None
-    run: Run | None = None
+    run: TaskRun | None = None
     on_event: Callable[[Message], None] | None = None
 
 
 class CronService(Service):
     """``cron.create``, ``delete``, ``stop``, ``start``, ``list`` and ``sync``.
 
-    Module arguments: ``sync=TOPIC`` puts tasks off until the next event of that topic, ``sync_epsilon=FSD`` lets those run at once that
-    are due within that time after one.
+    Module arguments: ``sync=TOPIC`` puts tasks off until the next event of that topic,
+    ``sync_epsilon=FSD`` lets those run at once that are due within that time after one.
     """
 
     name = "cron"
@@ -44,7 +54,7 @@ class CronService(Service):
         super().__init__(ctx)
         self._entries: dict[int, _Registered] = {}
         self._last_id = 0
-        self._deferred: list[tuple[_Registered, Task]] = []
+        self._deferred: list[tuple[_Registered, CommandTask]] = []
         self._sync: str | None = None
         self._epsilon = DEFAULT_EPSILON
         self._last_sync = float("-inf")
@@ -68,7 +78,7 @@ class CronService(Service):
     # Requests
 
     @request("create")
-    async def create(self, req: Request) -> dict[str, Any]:
+    async def create(self, req: Request) -> dict[str, object]:
         """Register a command {type, name, command, args, repeat?, rank?, timeout?, …}."""
         now = self.ctx.now()
         kind, command = req.get("type", str), req.get("command", str)
@@ -76,9 +86,9 @@ class CronService(Service):
         options = options_of(req.payload, self.ctx.size)
         trigger = make_trigger(kind, req.get("args", dict), now)
         self._last_id += 1
-        entry = Entry(self._last_id, name, command, kind, options, Stats(now, now))
+        entry = RegisteredCommand(self._last_id, name, command, kind, options, Stats(now, now))
         item = self._entries[entry.id] = _Registered(entry, trigger)
-        if isinstance(trigger, Event):
+        if isinstance(trigger, EventTrigger):
             item.on_event = partial(self._on_event, item, trigger)
             await self.ctx.handle.on_event(trigger.topic, item.on_event)
         trigger.start(now)
@@ -86,21 +96,21 @@ class CronService(Service):
         return self._told(item)
 
     @request("delete")
-    def delete(self, req: Request) -> dict[str, Any]:
+    def delete(self, req: Request) -> dict[str, object]:
         """Forget an entry {id, kill?}; ``kill`` ends its task, otherwise that runs on."""
         item = self._find(req)
         told = self._told(item)
         self._unset(item)
         del self._entries[item.entry.id]
         self._deferred = [(owner, task) for owner, task in self._deferred if owner is not item]
-        if isinstance(item.trigger, Event) and item.on_event is not None:
+        if isinstance(item.trigger, EventTrigger) and item.on_event is not None:
             self.ctx.handle.off_event(item.trigger.topic, item.on_event)
         if req.payload.get("kill") and item.run is not None:
             item.run.kill()
         return told
 
     @request("stop")
-    def stop_entry(self, req: Request) -> dict[str, Any]:
+    def stop_entry(self, req: Request) -> dict[str, object]:
         """Stop an entry {id} from being run."""
         item = self._find(req)
         item.entry.stopped = True
@@ -108,7 +118,7 @@ class CronService(Service):
         return self._told(item)
 
     @request("start")
-    def start_entry(self, req: Request) -> dict[str, Any]:
+    def start_entry(self, req: Request) -> dict[str, object]:
         """Start a stopped entry {id} with fresh counters."""
         item = self._find(req)
         now = self.ctx.now()
@@ -119,17 +129,17 @@ class CronService(Service):
         return self._told(item)
 
     @request("list")
-    def list_entries(self, req: Request) -> dict[str, Any]:
+    def list_entries(self, req: Request) -> dict[str, object]:
         """Tell of every entry."""
         return {"entries": [self._told(item) for item in self._entries.values()]}
 
     @request("sync")
-    async def sync(self, req: Request) -> dict[str, Any]:
+    async def sync(self, req: Request) -> dict[str, object]:
         """Query, set {topic?, sync_epsilon?} or disable {disable} synchronisation to an event."""
         epsilon = req.payload.get("sync_epsilon")
         if epsilon is not None:
             if isinstance(epsilon, bool) or not isinstance(epsilon, int | float):
-                raise OSError(errno.EPROTO, "Protocol error")
+                raise os_error(errno.EPROTO)
             if not 0 <= epsilon <= MAX_SECONDS:
                 raise OSError(errno.EINVAL, "sync_epsilon is out of range")
             self._epsilon = float(epsilon)
@@ -147,7 +157,7 @@ class CronService(Service):
             raise OSError(errno.ENOENT, "")
         return item
 
-    def _told(self, item: _Registered) -> dict[str, Any]:
+    def _told(self, item: _Registered) -> dict[str, object]:
         return item.entry.to_json(item.trigger.to_json(self.ctx.now()))
 
     # Synchronisation
@@ -199,7 +209,7 @@ class CronService(Service):
             self._trigger(item)
         self._set(item)
 
-    def _on_event(self, item: _Registered, trigger: Event, ev: Message) -> None:
+    def _on_event(self, item: _Registered, trigger: EventTrigger, ev: Message) -> None:
         if item.entry.stopped:
             return
         if trigger.arrived(self.ctx.now()):
@@ -208,7 +218,9 @@ class CronService(Service):
             self._set(item)
 
     def _trigger(self, item: _Registered) -> None:
-        """The entry is due: run its command now or at the next event, unless the last task has not ended."""
+        """The entry is due: run its command now or at the next event, unless the last task has not
+        ended.
+        """
         entry = item.entry
         if entry.busy:
             self.ctx.log.info(f"cron-{entry.id}: {entry.name}: task still running or scheduled")
@@ -223,17 +235,17 @@ class CronService(Service):
         else:
             self._run(item, task)
 
-    def _run(self, item: _Registered, task: Task) -> None:
-        def ended(entry: Entry, task: Task) -> None:
+    def _run(self, item: _Registered, task: CommandTask) -> None:
+        def ended(entry: RegisteredCommand, task: CommandTask) -> None:
             item.run = None
             entry.finish(task)
             if entry.stopped:
                 self._pause(item)
 
-        item.run = Run(self.ctx, item.entry, task, ended)
+        item.run = TaskRun(self.ctx, item.entry, task, ended)
         item.run.start()
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, object]:
         """Entries and tasks that wait."""
         return {"entries": len(self._entries), "deferred": len(self._deferred)}
 

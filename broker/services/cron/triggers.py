@@ -1,18 +1,24 @@
-"""What sets a cron entry off: time that passes, a date, an event. A trigger tells when it is due; the service has the clock."""
+"""What sets a cron entry off: time that passes, a date, an event. A trigger tells when it is due;
+the service has the clock.
+"""
 
 from __future__ import annotations
 
 import errno
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 from broker.services.cron.calendar import Calendar
+from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from flux.wire.json import JsonObject
 
 MAX_SECONDS = 1e10
 """Longest time, more than three hundred years: what timers and dates can still express."""
 
 
-class Interval:
+class IntervalTrigger:
     """Every ``interval`` seconds, the first time ``after`` seconds from the start."""
 
     def __init__(self, interval: float, after: float | None = None) -> None:
@@ -43,13 +49,13 @@ class Interval:
         missed = max(0, int((now - self._next) / self.interval))
         self._next += (missed + 1) * self.interval
 
-    def to_json(self, now: float) -> dict[str, Any]:
+    def to_json(self, now: float) -> dict[str, object]:
         """Return interval, first delay and next run."""
         upcoming = now + self._left if self._next is None else self._next
         return {"interval": self.interval, "after": self.after, "next_wakeup": upcoming}
 
 
-class Date:
+class DateTrigger:
     """At every date that matches."""
 
     def __init__(self, calendar: Calendar, now: float) -> None:
@@ -76,13 +82,15 @@ class Date:
         """Look for the date after this one."""
         self._next = self.calendar.next_after(now)
 
-    def to_json(self, now: float) -> dict[str, Any]:
+    def to_json(self, now: float) -> dict[str, object]:
         """Return the fields and the next date."""
         return {"next_wakeup": self._next or 0.0, **self.calendar.to_json()}
 
 
-class Event:
-    """On every ``nth`` event, the first time at event number ``after``, at most once in ``min_interval`` seconds."""
+class EventTrigger:
+    """On every ``nth`` event, the first time at event number ``after``, at most once in
+    ``min_interval`` seconds.
+    """
 
     def __init__(self, topic: str, nth: int = 0, after: int = 0, min_interval: float = 0.0) -> None:
         if not topic or nth < 0 or after < 0 or min_interval < 0:
@@ -129,7 +137,7 @@ class Event:
         self._last = now
         return True
 
-    def to_json(self, now: float) -> dict[str, Any]:
+    def to_json(self, now: float) -> dict[str, object]:
         """Return topic, counts and the least time between runs."""
         return {
             "topic": self.topic,
@@ -141,7 +149,9 @@ class Event:
 
 
 def _number(value: object) -> float:
-    """Return a number of seconds or events; raises OSError(EINVAL) if it is out of range, TypeError if it is none."""
+    """Return a number of seconds or events; raises OSError(EINVAL) if it is out of range, TypeError
+    if it is not a number.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise TypeError("not a number")
     try:
@@ -153,21 +163,25 @@ def _number(value: object) -> float:
     return number
 
 
-def make_trigger(kind: str, args: dict[str, Any], now: float) -> Interval | Date | Event:
+def make_trigger(
+    kind: str, args: JsonObject, now: float
+) -> IntervalTrigger | DateTrigger | EventTrigger:
     """Return the trigger that ``cron.create`` describes; raises OSError: EPROTO, EINVAL."""
     try:
         if kind == "interval":
             after = args.get("after")
-            return Interval(_number(args["interval"]), None if after is None else _number(after))
+            return IntervalTrigger(
+                _number(args["interval"]), None if after is None else _number(after)
+            )
         if kind == "datetime":
-            return Date(Calendar.from_args(args), now)
+            return DateTrigger(Calendar.from_args(args), now)
         if kind == "event":
             counts = {name: int(_number(args.get(name, 0))) for name in ("nth", "after")}
-            return Event(
+            return EventTrigger(
                 str(args["topic"]), **counts, min_interval=_number(args.get("min_interval", 0.0))
             )
     except (KeyError, TypeError):
-        raise OSError(errno.EPROTO, "Protocol error") from None
+        raise os_error(errno.EPROTO) from None
     except ValueError as exc:
         raise OSError(errno.EINVAL, str(exc)) from None
     raise OSError(errno.EINVAL, f"{kind}: unknown type of cron entry")

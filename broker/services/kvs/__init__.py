@@ -1,1 +1,3 @@
-"""The key-value store: a hash tree of RFC 11 objects in the content store, one root per namespace."""
+"""The key-value store: a hash tree of RFC 11 objects in the content store, one root per
+namespace.
+"""

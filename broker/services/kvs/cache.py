@@ -1,16 +1,19 @@
 """The objects of the hash tree that this rank has at hand: directories parsed, values as bytes.
 
-Objects are immutable, so an entry never goes stale; it is dropped when room is needed. The cache has two generations: an object that
-is used moves to the young one, and when the young one is full the old one is dropped. That costs one dictionary look-up a hit.
+Objects are immutable, so an entry never goes stale; it is dropped when room is needed. The cache
+has two generations: an object that is used moves to the young one, and when the young one is full
+the old one is dropped. That costs one dictionary look-up a hit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from flux.dirblob import Entries, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 DIRECTORY_BYTES: Final = 2 << 20
 VALUE_BYTES: Final = 1 << 20
@@ -18,7 +21,9 @@ T = TypeVar("T")
 
 
 class _Generations(Generic[T]):
-    """Objects by blobref with their serialised sizes, at most about twice ``limit`` bytes of them."""
+    """Objects by blobref with their serialised sizes, at most about twice ``limit`` bytes of
+    them.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -88,7 +93,9 @@ class ObjectCache:
 
     @contextmanager
     def failing(self, errors: Mapping[str, OSError]) -> Iterator[None]:
-        """Inside the block, which must not wait, raise these errors for objects that could not be loaded."""
+        """Inside the block, which must not wait, raise these errors for objects that could not be
+        loaded.
+        """
         self._errors = errors
         try:
             yield
@@ -96,14 +103,18 @@ class ObjectCache:
             self._errors = {}
 
     def directory(self, ref: str) -> Entries | None:
-        """Return the entries of a directory, None if it is not at hand; raises OSError inside `failing`."""
+        """Return the entries of a directory, None if it is not at hand; raises OSError inside
+        `failing`.
+        """
         entries = self._directories.get(ref)
         if entries is None and ref in self._errors:
             raise self._errors[ref]
         return entries
 
     def value(self, ref: str) -> bytes | None:
-        """Return the bytes of a value, None if it is not at hand; raises OSError inside `failing`."""
+        """Return the bytes of a value, None if it is not at hand; raises OSError inside
+        `failing`.
+        """
         data = self._values.get(ref)
         if data is None and ref in self._errors:
             raise self._errors[ref]
@@ -121,8 +132,21 @@ class ObjectCache:
         """Keep a value."""
         self._values.add(ref, data, len(data))
 
+    def add_tree(self, blobs: Mapping[str, bytes], directories: Mapping[str, Entries]) -> None:
+        """Keep the blobs of a tree that was just made; ``directories`` has the parsed form of those
+        among them.
+        """
+        for ref, blob in blobs.items():
+            entries = directories.get(ref)
+            if entries is None:
+                self.add_value(ref, blob)
+            else:
+                self.add_directory(ref, entries, len(blob))
+
     def load_directory(self, ref: str, blob: bytes) -> None:
-        """Parse and keep a directory, or a part of one; raises OSError(EINVAL) if ``blob`` is neither."""
+        """Parse and keep a directory, or a part of one; raises OSError(EINVAL) if ``blob`` is
+        neither.
+        """
         self.add_directory(ref, parse(ref, blob), len(blob))
 
     def sizes(self) -> list[int]:

@@ -1,25 +1,31 @@
-"""Making the primary namespace durable: its root is written beside the blobs it needs, so that a restart finds it.
+"""Making the primary namespace durable: its root is written beside the blobs it needs, so that a
+restart finds it.
 
-A checkpoint flushes the content cache to the backing store and then writes the root. There are three occasions, one at a time:
-within a second of a change; for a root with a commit that asked for it (FLUX_KVS_SYNC), before anyone is told of that root; and when
-the module is unloaded. A root older than the one written last is never written.
+A checkpoint flushes the content cache to the backing store and then writes the root. There are
+three occasions, one at a time: within a second of a change; for a root with a commit that asked for
+it (FLUX_KVS_SYNC), before anyone is told of that root; and when the module is unloaded. A root
+older than the one written last is never written.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-from broker.context import Context
-from broker.services.kvs.namespace import Namespace
-from broker.services.kvs.objects import ObjectLoader
 from flux import treeobj
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.context import Context
+    from broker.services.kvs.objects import ObjectLoader
+    from broker.services.kvs.spaces import Space
 
 INTERVAL: Final = 1.0
 KEY: Final = "kvs-primary"
-# A backing store that says nothing for so long fails the commits that wait for it, or they would stop the namespace for good.
+# A backing store that says nothing for so long fails the commits that wait for it, or they would
+# stop the namespace for good.
 TIMEOUT: Final = 120.0
 _UNKNOWN: Final = -1
 
@@ -27,12 +33,11 @@ _UNKNOWN: Final = -1
 class Checkpointer:
     """Writes checkpoints of one namespace.
 
-    ``settle`` has the directories of a root written by the next flush; ``writing`` has the root of a checkpoint under way.
+    ``settle`` has the directories of a root written by the next flush; ``writing`` has the root of
+    a checkpoint under way.
     """
 
-    def __init__(
-        self, ctx: Context, namespace: Namespace[Any], settle: Callable[[str], None]
-    ) -> None:
+    def __init__(self, ctx: Context, namespace: Space, settle: Callable[[str], None]) -> None:
         self._ctx = ctx
         self._settle = settle
         self.writing: list[str] = []
@@ -67,7 +72,8 @@ class Checkpointer:
     async def commit(self, rootref: str, rootseq: int) -> None:
         """Write the root that is about to be published; it is durable when this returns.
 
-        Raises OSError: ENOSYS without a backing store, ETIMEDOUT if it does not answer, or what it failed with.
+        Raises OSError: ENOSYS without a backing store, ETIMEDOUT if it does not answer, or what it
+        failed with.
         """
         async with self._lock:
             await self._write(rootref, rootseq, sync=True)
@@ -124,9 +130,11 @@ class Checkpointer:
 
 
 async def restore(ctx: Context, loader: ObjectLoader) -> tuple[str, int] | None:
-    """Return the root and sequence number of the last checkpoint, its directory loaded; None if there is none.
+    """Return the root and sequence number of the last checkpoint, its directory loaded; None if
+    there is none.
 
-    Raises OSError: EINVAL for a checkpoint that is none, and what the store or the root could not be read with.
+    Raises OSError: EINVAL for a malformed checkpoint, and what the store or the root could not
+    be read with.
     """
     try:
         answer = await ctx.handle.rpc("kvs-checkpoint.get", {"key": KEY})

@@ -1,28 +1,33 @@
 """Directories as blobs: one blob for a small one, many for a large one.
 
-RFC 11 lets a *dirref* name several blobs whose concatenation is the *dir* object. A directory with many entries uses that: its entries are
-distributed over parts by a hash of their names, so that a change writes one part anew and not the whole directory, and a look-up
-reads one part. The last blob only closes the JSON object. The first part must not be empty, or the concatenation would not be JSON; in
-the rare case that it is, the directory is one blob.
+RFC 11 lets a *dirref* name several blobs whose concatenation is the *dir* object. A directory with
+many entries uses that: its entries are distributed over parts by a hash of their names, so that a
+change writes one part anew and not the whole directory, and a look-up reads one part. The last blob
+only closes the JSON object. The first part must not be empty, or the concatenation would not be
+JSON; in the rare case that it is, the directory is one blob.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 from flux import treeobj
 from flux.dirblob import HEAD, TAIL, Entries
-from flux.treeobj import TreeObj
 from flux.wire import json
+
+if TYPE_CHECKING:
+    from flux.treeobj import TreeObj
 
 SPLIT_AT: Final = 1024
 PARTS: Final = 64
 
 
 class Missing(Exception):
-    """Objects that must be loaded before the work can go on; ``directory`` tells how to parse them."""
+    """Objects that must be loaded before the work can go on; ``directory`` tells how to parse
+    them.
+    """
 
     def __init__(self, refs: list[str], *, directory: bool) -> None:
         super().__init__(refs)
@@ -47,10 +52,13 @@ def part_index(name: str, parts: int) -> int:
 
 
 def all_entries(obj: TreeObj, find: Find) -> Entries | None:
-    """Return every entry of a directory object, None if it is no directory; ``find`` gives cached blobs' entries. Raises `Missing`."""
+    """Return every entry of a directory object, None if it is no directory; ``find`` gives cached
+    blobs' entries. Raises `Missing`.
+    """
     kind = obj["type"]
     if kind == "dir":
-        return obj["data"]  # type: ignore[no-any-return]
+        held: Entries = obj["data"]
+        return held
     if kind != "dirref":
         return None
     refs: list[str] = obj["data"]
@@ -67,10 +75,13 @@ def all_entries(obj: TreeObj, find: Find) -> Entries | None:
 
 
 def one_entry(obj: TreeObj, name: str, find: Find) -> TreeObj | None:
-    """Return one entry of a directory object, None if it is no directory or has no such entry. Raises `Missing`."""
+    """Return one entry of a directory object, None if it is no directory or has no such entry.
+    Raises `Missing`.
+    """
     kind = obj["type"]
     if kind == "dir":
-        return obj["data"].get(name)  # type: ignore[no-any-return]
+        held: Entries = obj["data"]
+        return held.get(name)
     if kind != "dirref":
         return None
     refs: list[str] = obj["data"]
@@ -84,8 +95,8 @@ def one_entry(obj: TreeObj, name: str, find: Find) -> TreeObj | None:
 class Draft:
     """A directory being changed: copies of the parts that are touched.
 
-    ``obj`` is the directory as it is, None for a new one. `seal` turns the draft into an object again. ``replaced`` lists the blobs
-    that the directory as it is has and the new one will not.
+    ``obj`` is the directory as it is, None for a new one. `seal` turns the draft into an object
+    again. ``replaced`` lists the blobs that the directory as it is has and the new one will not.
     """
 
     __slots__ = ("_find", "_grown", "_refs", "_tables", "replaced")
@@ -134,7 +145,8 @@ class Draft:
         self._table(name)[1].pop(name, None)
 
     def seal(self, store: Callable[[bytes, Entries], str], *, whole: bool) -> TreeObj:
-        """Return the directory as *dirref*; ``store`` takes each new blob with its entries and returns the blobref.
+        """Return the directory as *dirref*; ``store`` takes each new blob with its entries and
+        returns the blobref.
 
         ``whole`` asks for one blob whatever the size. Raises `Missing`.
         """

@@ -1,54 +1,56 @@
 """The writing side of the key-value store, on rank 0: batches of transactions become new roots.
 
-All transactions of a namespace that are waiting when the loop turns are applied together (`Batch`). Their blobs go to the content
-service in one request for all namespaces. When it has them, and, for a batch with a durable commit (FLUX_KVS_SYNC), when the new root
-is in a checkpoint, the root is published and the callers are answered. Directories are *held* by the content service until it is
-known which of them are worth writing (see `settle`). The next batch of that namespace starts after that, so
-batches grow with the load, and commits that arrive during a checkpoint share the next one. If a checkpoint fails so do the durable commits;
-the plain ones of the batch are applied again without them.
+All transactions of a namespace that are waiting when the loop turns are applied together
+(`TransactionBatch`). Their blobs go to the content service in one request for all namespaces. When
+it has them, and, for a batch with a durable commit (FLUX_KVS_SYNC), when the new root is in a
+checkpoint, the root is published and the callers are answered. Directories are *held* by the
+content service until it is known which of them are worth writing (see `settle`). The next batch of
+that namespace starts after that, so batches grow with the load, and commits that arrive during a
+checkpoint share the next one. If a checkpoint fails so do the durable commits; the plain ones of
+the batch are applied again without them.
 
-Whatever goes wrong stays in its namespace, and within it with the transaction that causes it: a batch that cannot be
-sealed or stored is taken apart, each of its transactions tried alone. A namespace that had work in a batch is always released.
+Whatever goes wrong stays in its namespace, and within it with the transaction that causes it: a
+batch that cannot be sealed or stored is taken apart, each of its transactions tried alone. A
+namespace that had work in a batch is always released.
 
-After an expensive batch the next one is put off in proportion, which leaves the loop to others, and the rate in bytes at which
-directories are written anew is bounded, bursts excepted.
+After an expensive batch the next one is put off, see `pace`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from broker.context import Context
 from broker.service import Request
-from broker.services.kvs.cache import ObjectCache
-from broker.services.kvs.checkpoint import Checkpointer
-from broker.services.kvs.commit import Batch, Result, Scheme, Transaction
+from broker.services.kvs.commit import Result, Transaction, TransactionBatch
 from broker.services.kvs.directory import Missing
-from broker.services.kvs.namespace import Namespace, not_supported
-from broker.services.kvs.objects import ObjectLoader
+from broker.services.kvs.draft import Scheme
+from broker.services.kvs.namespace import not_supported
+from broker.services.kvs.pace import Pace
 from broker.services.kvs.settle import Settler
+from broker.services.kvs.spaces import Callers, Space
 from flux import blobpack
 from flux.blobpack import HELD, Blob
+from flux.kvs_event import SETROOT
 from flux.kvs_limits import VALUE_BYTES
 from flux.kvs_txn import PRIMARY, SYNC
 from flux.wire import json
 from flux.wire.errors import error_of
 from flux.wire.message import Message, event
 
-Callers: TypeAlias = list[Request]
-Space: TypeAlias = Namespace[Callers]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from broker.context import Context
+    from broker.services.kvs.cache import ObjectCache
+    from broker.services.kvs.checkpoint import Checkpointer
+    from broker.services.kvs.objects import ObjectLoader
+
 Txn: TypeAlias = Transaction[Callers]
-REST_SHARE: Final = 0.5
-REST_MIN: Final = 0.001
-REST_MAX: Final = 0.1
-DIRECTORY_RATE: Final = 10e6
-DIRECTORY_BURST: Final = 2e6
 
 
 @dataclass(slots=True)
@@ -85,9 +87,7 @@ class Leader:
         self._idle = asyncio.Event()
         self._closing = False
         self._scheduled = False
-        self._not_before = perf_counter()
-        self._debt = 0.0
-        self._last = self._not_before
+        self._pace = Pace(perf_counter())
         self._coming: dict[Space, str] = {}
         self.settler = Settler(ctx, roots, self.coming)
         self.checkpointer: Checkpointer | None = None
@@ -96,7 +96,9 @@ class Leader:
 
     @property
     def blob_limit(self) -> int:
-        """The largest blob, and so the largest value that may be put, in bytes: ``content.blob-size-limit``."""
+        """The largest blob, and so the largest value that may be put, in bytes:
+        ``content.blob-size-limit``.
+        """
         text = self._ctx.attrs.get("content.blob-size-limit")
         return min(VALUE_BYTES, int(text)) if text else VALUE_BYTES
 
@@ -105,7 +107,9 @@ class Leader:
         return list(self._coming.values())
 
     def submit(self, namespace: Space, txn: Txn) -> None:
-        """Queue a transaction that `check` allows; its callers are answered when it is part of a published root."""
+        """Queue a transaction that `check` allows; its callers are answered when it is part of a
+        published root.
+        """
         namespace.pending.append(txn)
         self._active.add(namespace)
         if not namespace.busy:
@@ -115,7 +119,8 @@ class Leader:
     def check(self, namespace: Space, flags: int) -> None:
         """Raise OSError unless a transaction with ``flags`` may be queued.
 
-        EINVAL for a durable one in a namespace that cannot be, ENOSYS once the module is being unloaded.
+        EINVAL for a durable one in a namespace that cannot be, ENOSYS once the module is being
+        unloaded.
         """
         if self._closing:
             raise OSError(errno.ENOSYS, "the kvs module is being unloaded")
@@ -138,8 +143,8 @@ class Leader:
         if self._scheduled:
             return
         self._scheduled = True
-        wait = self._not_before - perf_counter()
-        if wait > REST_MIN:
+        wait = self._pace.wait(perf_counter())
+        if wait:
             self._ctx.call_later(wait, self._run)
         else:
             self._ctx.call_soon(self._run)
@@ -158,18 +163,14 @@ class Leader:
                 len(work.result.blobs[ref]) for work in works for ref in work.result.directories
             )
             self._store(works)
-            ended = perf_counter()
-            self._debt = max(0.0, self._debt - (ended - self._last) * DIRECTORY_RATE) + written
-            self._last = ended
-            rest = max(
-                REST_SHARE * (ended - started), (self._debt - DIRECTORY_BURST) / DIRECTORY_RATE
-            )
-            self._not_before = ended + min(rest, REST_MAX)
+            self._pace.worked(started, perf_counter(), written)
 
     # Applying
 
     def _apply(self, namespace: Space, batch: list[Txn], works: list[Work]) -> None:
-        """Apply a batch and add what came of it to ``works``, at once or once the directories it needs are loaded."""
+        """Apply a batch and add what came of it to ``works``, at once or once the directories it
+        needs are loaded.
+        """
         namespace.busy = True
         try:
             result = self._attempt(namespace, batch)
@@ -182,7 +183,9 @@ class Leader:
 
     def _attempt(self, namespace: Space, batch: list[Txn]) -> Result[Callers]:
         scheme = Scheme(self._algorithm, self.blob_limit)
-        return Batch[Callers](self._cache, namespace.rootref, namespace.name, scheme).apply(batch)
+        return TransactionBatch[Callers](
+            self._cache, namespace.rootref, namespace.name, scheme
+        ).apply(batch)
 
     async def _fault(self, namespace: Space, batch: list[Txn], missing: Missing) -> None:
         """Load what a batch needs and apply it; who needs what cannot be loaded fails."""
@@ -213,7 +216,7 @@ class Leader:
         self, namespace: Space, batch: list[Txn], result: Result[Callers], works: list[Work]
     ) -> None:
         if namespace.removed:
-            self._take_apart(namespace, batch, not_supported(namespace.name))
+            self._take_apart(namespace, batch, not_supported())
             return
         tried = batch[: len(batch) - len(result.rest)]
         if result.rest:
@@ -225,7 +228,9 @@ class Leader:
             self._release(namespace)
 
     def _take_apart(self, namespace: Space, batch: list[Txn], exc: Exception) -> None:
-        """Deal with a batch that could not be sealed or stored: try its transactions alone, or fail the only one."""
+        """Deal with a batch that could not be sealed or stored: try its transactions alone, or fail
+        the only one.
+        """
         if len(batch) == 1 or namespace.removed:
             self._refuse(namespace, [(txn, exc) for txn in batch])
         else:
@@ -275,7 +280,8 @@ class Leader:
     def _store(self, works: list[Work]) -> None:
         """Hand the new blobs to the content service.
 
-        Also those that are known already: that they are in use again has to reach a collection of the store.
+        Also those that are known already: that they are in use again has to reach a collection of
+        the store.
         """
         blobs: dict[str, Blob] = {}
         for work in works:
@@ -299,13 +305,17 @@ class Leader:
                 self._stored(works)
 
         try:
+            # Packed here, unpacked there, and once more on the way to the backing store, though all
+            # three are in one process: the price of services that know each other by messages only.
             self._ctx.handle.post("content.store-batch", blobpack.pack(blobs.values()), stored)
             self.dirty += len(blobs)
         except Exception as exc:
             self._not_stored(works, exc)
 
     def _not_stored(self, works: list[Work], exc: Exception) -> None:
-        """Find whose fault it is that blobs could not be stored: one namespace's, and one transaction's if a blob is too large."""
+        """Find whose fault it is that blobs could not be stored: one namespace's, and one
+        transaction's if a blob is too large.
+        """
         if len(works) > 1:
             for work in works:
                 self._store([work])
@@ -325,7 +335,9 @@ class Leader:
                 self._publish(work)
 
     async def _settle(self, work: Work, checkpointer: Checkpointer) -> None:
-        """Publish a root when it is in a checkpoint; if it cannot be, apply the batch again without those who insist on that."""
+        """Publish a root when it is in a checkpoint; if it cannot be, apply the batch again without
+        those who insist on that.
+        """
         namespace, result = work.namespace, work.result
         try:
             await checkpointer.commit(result.rootref, namespace.rootseq + 1)
@@ -348,7 +360,7 @@ class Leader:
         namespace, result = work.namespace, work.result
         try:
             if namespace.removed:
-                raise not_supported(namespace.name)
+                raise not_supported()
             self._remember(result)
             self._set_root(namespace, result)
         except Exception as exc:
@@ -359,14 +371,8 @@ class Leader:
         self._release(namespace)
 
     def _remember(self, result: Result[Callers]) -> None:
-        directories = result.directories
-        for ref, blob in result.blobs.items():
-            entries = directories.get(ref)
-            if entries is None:
-                self._cache.add_value(ref, blob)
-            else:
-                self._cache.add_directory(ref, entries, len(blob))
-        replaced = [ref for ref in result.replaced if ref not in directories]
+        self._cache.add_tree(result.blobs, result.directories)
+        replaced = [ref for ref in result.replaced if ref not in result.directories]
         for ref in replaced:
             self._cache.forget_directory(ref)
         self.settler.replaced(replaced)
@@ -380,8 +386,9 @@ class Leader:
             "owner": namespace.owner,
             "keys": result.keys(),
         }
-        # Private: the keys are the owner's, and the root's blobref is the way to all of its content.
-        self._ctx.handle.send_message(event(f"kvs.setroot-{namespace.name}", body, private=True))
+        # Private: the keys are the owner's, and the root's blobref is the way to all of its
+        # content.
+        self._ctx.handle.send_message(event(SETROOT + namespace.name, body, private=True))
         if namespace.name == PRIMARY and self.checkpointer is not None:
             self.checkpointer.changed()
 

@@ -1,22 +1,25 @@
 """Finding a key in the hash tree: a walk over cached objects that says what it misses.
 
-The walk never waits. When an object is not in the cache it raises `Missing`; whoever drives it loads the objects and walks again.
+The walk never waits. When an object is not in the cache it raises `Missing`; whoever drives it
+loads the objects and walks again.
 """
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-from broker.services.kvs.cache import ObjectCache
 from broker.services.kvs.directory import Missing, all_entries, one_entry
 from flux import treeobj
 from flux.kvs_limits import GUEST_VALUE_BYTES, VALUE_BYTES, check_depth, check_key, check_value
 from flux.kvs_txn import READDIR, READLINK, TREEOBJ
-from flux.treeobj import TreeObj
-from flux.wire.errors import errnum_of
+from flux.wire.errors import errnum_of, os_error
 from flux.wire.message import ROLE_OWNER
+
+if TYPE_CHECKING:
+    from broker.services.kvs.cache import ObjectCache
+    from flux.treeobj import TreeObj
 
 SYMLINK_DEPTH: Final = 10
 Roots = Callable[[str], str]
@@ -32,9 +35,9 @@ def resolve(
 ) -> TreeObj | None:
     """Return the object at ``key`` under the directory ``root``, None if there is none.
 
-    ``roots`` gives the root blobref of the namespace a symlink names. The last component is only followed, if it is a symlink, when
-    ``follow``. Raises `Missing`, OSError: ELOOP after ten symlinks, EINVAL or ENAMETOOLONG for a key beyond the bounds, and
-    whatever ``roots`` raises.
+    ``roots`` gives the root blobref of the namespace a symlink names. The last component is only
+    followed, if it is a symlink, when ``follow``. Raises `Missing`, OSError: ELOOP after ten
+    symlinks, EINVAL or ENAMETOOLONG for a key beyond the bounds, and whatever ``roots`` raises.
     """
     check_key(key)
     path = components(key)
@@ -50,7 +53,7 @@ def resolve(
             if entry["type"] == "symlink" and (follow or index < last):
                 depth += 1
                 if depth > SYMLINK_DEPTH:
-                    raise OSError(errno.ELOOP, "Too many levels of symbolic links")
+                    raise os_error(errno.ELOOP)
                 link = entry["data"]
                 if link.get("namespace") is not None:
                     root = treeobj.dirref(roots(link["namespace"]))
@@ -69,7 +72,8 @@ def value_limit(rolemask: int) -> int:
 def read_value(cache: ObjectCache, refs: list[str], limit: int = VALUE_BYTES) -> bytes:
     """Return the concatenation of the blobs ``refs``.
 
-    Raises `Missing` with all that are not at hand, OSError(EFBIG) if there are more than ``limit`` bytes.
+    Raises `Missing` with all that are not at hand, OSError(EFBIG) if there are more than ``limit``
+    bytes.
     """
     found = {ref: cache.value(ref) for ref in refs}
     missing = [ref for ref, blob in found.items() if blob is None]
@@ -85,14 +89,14 @@ def lookup(
 ) -> TreeObj:
     """Return what a lookup of ``key`` with ``flags`` answers (flux_kvs_lookup(3)).
 
-    Raises `Missing` and OSError: ENOENT, EISDIR, ENOTDIR, EINVAL (READLINK of something else), ELOOP, EFBIG for a value of more than
-    ``limit`` bytes, and as `resolve` does.
+    Raises `Missing` and OSError: ENOENT, EISDIR, ENOTDIR, EINVAL (READLINK of something else),
+    ELOOP, EFBIG for a value of more than ``limit`` bytes, and as `resolve` does.
     """
     if not key:
-        raise OSError(errno.EINVAL, "Invalid argument")
+        raise os_error(errno.EINVAL)
     entry = resolve(cache, root, key, roots, follow=not flags & (READLINK | TREEOBJ))
     if entry is None:
-        raise OSError(errno.ENOENT, "No such file or directory")
+        raise os_error(errno.ENOENT)
     return present(cache, entry, flags, limit)
 
 
@@ -101,20 +105,20 @@ def present(cache: ObjectCache, entry: TreeObj, flags: int, limit: int = VALUE_B
     kind = entry["type"]
     if flags & READLINK:
         if kind != "symlink":
-            raise OSError(errno.EINVAL, "Invalid argument")
+            raise os_error(errno.EINVAL)
         return entry
     if flags & TREEOBJ:
         return entry
     if flags & READDIR:
         entries = all_entries(entry, cache.directory)
         if entries is None:
-            raise OSError(errno.ENOTDIR, "Not a directory")
+            raise os_error(errno.ENOTDIR)
         return treeobj.directory(entries)
     if kind == "val":
         return entry
     if kind == "valref":
         return treeobj.val(read_value(cache, entry["data"], limit))
-    raise OSError(errno.EISDIR, "Is a directory")
+    raise os_error(errno.EISDIR)
 
 
 class Position:
@@ -129,13 +133,13 @@ class Position:
 
     @classmethod
     def of(cls, obj: object) -> Position:
-        """Return the position a request carries as JSON; raises OSError(EPROTO) if it is none."""
+        """Return the position that a request carries; raises OSError(EPROTO) if it is malformed."""
         match obj:
             case {"refs": int(refs), "last": str(last), "length": int(length)}:
                 return cls(refs, last, length)
-        raise OSError(errno.EPROTO, "Protocol error")
+        raise os_error(errno.EPROTO)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the position as JSON."""
         return {"refs": self.refs, "last": self.last, "length": self.length}
 
@@ -145,8 +149,8 @@ def read_from(
 ) -> tuple[bytes, Position]:
     """Return the bytes of a value beyond ``seen`` and the new position.
 
-    Blobs seen before are not read again. Raises `Missing`, OSError(EISDIR) for a directory, EINVAL if the value has become shorter,
-    EFBIG if more than ``limit`` bytes are to be read.
+    Blobs seen before are not read again. Raises `Missing`, OSError(EISDIR) for a directory, EINVAL
+    if the value has become shorter, EFBIG if more than ``limit`` bytes are to be read.
     """
     kind = entry["type"]
     if kind == "val":
@@ -159,7 +163,7 @@ def read_from(
         data = read_value(cache, refs, limit)
     else:
         present(cache, entry, 0)
-        raise OSError(errno.EINVAL, "Invalid argument")
+        raise os_error(errno.EINVAL)
     if len(data) < seen.length:
         raise OSError(errno.EINVAL, "watched value has become shorter")
     return data[seen.length :], Position(len(refs), refs[-1] if refs else "", len(data))
@@ -167,19 +171,21 @@ def read_from(
 
 def look_item(
     cache: ObjectCache, root: TreeObj, item: object, roots: Roots, limit: int
-) -> dict[str, Any]:
-    """Do one look-up of many, {key, flags, seen?}; returns {val, seen?} or {errnum}. Raises `Missing`."""
+) -> dict[str, object]:
+    """Do one look-up of many, {key, flags, seen?}; returns {val, seen?} or {errnum}. Raises
+    `Missing`.
+    """
     try:
         match item:
             case {"key": str(key), "flags": int(flags), **others}:
                 seen = others.get("seen")
             case _:
-                raise OSError(errno.EPROTO, "Protocol error")
+                raise os_error(errno.EPROTO)
         if seen is None or flags & TREEOBJ:
             return {"val": lookup(cache, root, key, flags, roots, limit)}
         entry = resolve(cache, root, key, roots, follow=True)
         if entry is None:
-            raise OSError(errno.ENOENT, "No such file or directory")
+            raise os_error(errno.ENOENT)
         data, position = read_from(cache, entry, Position.of(seen), limit)
         return {"val": treeobj.val(data), "seen": position.to_json()}
     except OSError as exc:

@@ -1,16 +1,21 @@
-"""Namespaces: a root and its sequence number, transactions that wait to be applied, and who waits for which sequence number."""
+"""Namespaces: a root and its sequence number, transactions that wait to be applied, and who waits
+for which sequence number.
+"""
 
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from broker.services.kvs.commit import Op, Transaction
+from broker.services.kvs.commit import Transaction
 from flux.kvs_limits import BATCH_OPS, OPEN_FENCES, check_fence
 from flux.kvs_txn import NO_MERGE, SYNC
+from flux.wire.errors import os_error
 from flux.wire.message import ROLE_OWNER
+
+if TYPE_CHECKING:
+    from broker.services.kvs.ops import Op
 
 T = TypeVar("T")
 DONE_MAX = 1000  # names of completed fences remembered in a namespace
@@ -25,15 +30,19 @@ class UnknownNamespace(Exception):
         self.name = name
 
 
-def not_supported(name: str) -> OSError:
-    """Return the error for a namespace that does not exist, or no longer; as in flux-core it carries no text of its own."""
-    return OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), name)
+def not_supported() -> OSError:
+    """Return the error for a namespace that does not exist, or no longer; as in flux-core it
+    carries no text of its own.
+    """
+    return os_error(errno.ENOTSUP)
 
 
 class Namespace(Generic[T]):
-    """One namespace as this rank sees it. ``T`` is what transactions carry for whoever answers them.
+    """One namespace as this rank sees it. ``T`` is what transactions carry for whoever answers
+    them.
 
-    ``busy`` means that a batch is being stored and no other may be applied; ``removed`` that the namespace is gone.
+    ``busy`` means that a batch is being stored and no other may be applied; ``removed`` that the
+    namespace is gone.
     """
 
     def __init__(
@@ -56,8 +65,9 @@ class Namespace(Generic[T]):
     def take(self) -> list[Transaction[T]]:
         """Remove and return the transactions to apply next as one.
 
-        These are all up to the first that must not be merged, and not many more operations than `BATCH_OPS`. Plain ones that came before
-        a durable one go without it, so that they need not wait for the disk.
+        These are all up to the first that must not be merged, and not many more operations than
+        `BATCH_OPS`. Plain ones that came before a durable one go without it, so that they need not
+        wait for the disk.
         """
         pending = self.pending
         count = ops = 0
@@ -88,7 +98,8 @@ class Namespace(Generic[T]):
                 waiter(None)
 
     def wait(self, rootseq: int, waiter: Waiter, sender: str) -> None:
-        """Call ``waiter`` once the root's sequence number is at least ``rootseq``, with an error if the namespace is removed.
+        """Call ``waiter`` once the root's sequence number is at least ``rootseq``, with an error if
+        the namespace is removed.
 
         ``sender`` is the client it is for, see `forget_sender`.
         """
@@ -114,13 +125,15 @@ class Namespace(Generic[T]):
             waiter(error)
 
     def remove(self) -> list[Transaction[T]]:
-        """Mark the namespace as gone; those who wait are told, transactions not applied yet are returned."""
+        """Mark the namespace as gone; those who wait are told, transactions not applied yet are
+        returned.
+        """
         self.removed = True
-        self.dismiss(not_supported(self.name))
+        self.dismiss(not_supported())
         pending, self.pending = self.pending, []
         return pending
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """Return the answer to a getroot request."""
         return {
             "owner": self.owner,
@@ -130,7 +143,9 @@ class Namespace(Generic[T]):
         }
 
     def figures(self, noops: int) -> dict[str, int]:
-        """Return the statistics of the namespace, with the number of blobs that were stored already."""
+        """Return the statistics of the namespace, with the number of blobs that were stored
+        already.
+        """
         return {
             "#syncers": self.syncers,
             "#no-op stores": noops,
@@ -149,7 +164,9 @@ class _Fence(Generic[T]):
 
 
 class Fences(Generic[T]):
-    """Collective commits: transactions of several callers under one name become one transaction when the last has arrived."""
+    """Collective commits: transactions of several callers under one name become one transaction
+    when the last has arrived.
+    """
 
     def __init__(self) -> None:
         self._open: dict[str, dict[str, _Fence[T]]] = {}
@@ -161,10 +178,12 @@ class Fences(Generic[T]):
     def enter(
         self, namespace: str, name: str, nprocs: int, flags: int, ops: list[Op], member: T
     ) -> Transaction[list[T]] | None:
-        """Add one caller's operations; returns the combined transaction when ``nprocs`` callers have entered.
+        """Add one caller's operations; returns the combined transaction when ``nprocs`` callers
+        have entered.
 
-        Raises OSError(EINVAL) for a count that is out of range or differs from the other callers', or flags that do; ENAMETOOLONG for a
-        long name; EOVERFLOW for a name whose callers have all been; ENOSPC if too many fences of the namespace are open.
+        Raises OSError(EINVAL) for a count that is out of range or differs from the other callers',
+        or flags that do; ENAMETOOLONG for a long name; EOVERFLOW for a name whose callers have all
+        been; ENOSPC if too many fences of the namespace are open.
         """
         check_fence(name, nprocs)
         if name in self._done.get(namespace, ()):

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
-from broker.services.kvs.cache import ObjectCache
-from flux.aio import AsyncFlux
 from flux.wire.errors import error_of
-from flux.wire.message import Message
+
+if TYPE_CHECKING:
+    from broker.services.kvs.cache import ObjectCache
+    from flux.aio import AsyncFlux
+    from flux.wire.message import Message
 
 
 class ObjectLoader:
-    """Loads objects; those asked for several times at once are loaded once. ``faults`` counts the loads."""
+    """Loads objects; those asked for several times at once are loaded once. ``faults`` counts the
+    loads.
+    """
 
     def __init__(self, handle: AsyncFlux, cache: ObjectCache) -> None:
         self._handle = handle
@@ -27,7 +31,8 @@ class ObjectLoader:
     async def load(self, refs: list[str], *, directory: bool) -> None:
         """Load ``refs`` into the cache.
 
-        Raises OSError as the content service does, ENOENT for an unknown blob, EINVAL for one that is not the directory it should be.
+        Raises OSError as the content service does, ENOENT for an unknown blob, EINVAL for one that
+        is not the directory it should be.
         """
         for error in (await self.load_each(refs, directory=directory)).values():
             raise error
@@ -72,7 +77,7 @@ class ObjectLoader:
             future.set_result(msg.payload or b"")
 
 
-def cache_figures(cache: ObjectCache, loader: ObjectLoader, dirty: int) -> dict[str, Any]:
+def cache_figures(cache: ObjectCache, loader: ObjectLoader, dirty: int) -> dict[str, object]:
     """Return the statistics of the objects at hand and on their way; ``dirty`` are being stored."""
     sizes = cache.sizes()
     return {
@@ -84,7 +89,7 @@ def cache_figures(cache: ObjectCache, loader: ObjectLoader, dirty: int) -> dict[
     }
 
 
-def _summary(values: list[float]) -> dict[str, Any]:
+def _summary(values: list[float]) -> dict[str, object]:
     count = len(values)
     mean = sum(values) / count if count else 0.0
     variance = sum((value - mean) ** 2 for value in values) / (count - 1) if count > 1 else 0.0

@@ -1,30 +1,38 @@
-"""Which directory blobs have to be written: only those that a root refers to when it is made durable.
+"""Which directory blobs have to be written: only those that a root refers to when it is made
+durable.
 
-Every commit writes the path of directories from what it changes to the root anew, and most of those blobs are superseded within
-milliseconds. The leader has the content service *hold* directories in memory. Here is noted how they hang together, so that
-they can be *settled*, from the roots that matter downwards, and *freed*, a grace period after nothing referred to them any more.
+Every commit writes the path of directories from what it changes to the root anew, and most of those
+blobs are superseded within milliseconds. The leader has the content service *hold* directories in
+memory. Here is noted how they hang together, so that they can be *settled*, from the roots that
+matter downwards, and *freed*, a grace period after nothing referred to them any more.
 
 `Held` is the book-keeping, without clock or messages; `Settler` talks to the content service.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from broker.context import Context
 from flux.dirblob import Entries, references
 
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterable, Mapping
+
+    from broker.context import Context
+
 INTERVAL: Final = 1.0
-# Superseded directories beyond this many bytes are written before their grace period is over, for the collector to drop.
+# Superseded directories beyond this many bytes are written before their grace period is over, for
+# the collector to drop.
 SUPERSEDED_BYTES: Final = 48 << 20
 
 
 @dataclass(slots=True)
-class _Node:
-    """A held directory: its entries, None once they are unlikely to be needed, its size, and when it was superseded."""
+class _HeldDirectory:
+    """A held directory: its entries, None once they are unlikely to be needed, its size, and when
+    it was superseded.
+    """
 
     entries: Entries | None
     size: int
@@ -32,11 +40,13 @@ class _Node:
 
 
 class Held:
-    """Held directories by blobref. Those that a root may refer to are *current*, the others *superseded*, oldest first."""
+    """Held directories by blobref. Those that a root may refer to are *current*, the others
+    *superseded*, oldest first.
+    """
 
     def __init__(self) -> None:
-        self._current: dict[str, _Node] = {}
-        self._superseded: dict[str, _Node] = {}
+        self._current: dict[str, _HeldDirectory] = {}
+        self._superseded: dict[str, _HeldDirectory] = {}
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -48,10 +58,12 @@ class Held:
             old = self._superseded.pop(ref, None)
             if old is not None:
                 self._bytes -= old.size
-            self._current[ref] = _Node(entries, sizes(ref))
+            self._current[ref] = _HeldDirectory(entries, sizes(ref))
 
     def replaced(self, refs: Iterable[str]) -> None:
-        """Note that commits put other directories in the place of ``refs``: most likely nothing leads to them any more."""
+        """Note that commits put other directories in the place of ``refs``: most likely nothing
+        leads to them any more.
+        """
         for ref in refs:
             node = self._current.get(ref)
             if node is not None and node.entries:
@@ -60,7 +72,8 @@ class Held:
     def _reach(self, roots: Iterable[str]) -> list[str]:
         """Return the held directories that ``roots`` lead to, each after those it refers to.
 
-        If one of them turns up whose entries were given up, it is all that are held: too much is only written in vain.
+        If one of them turns up whose entries were given up, it is all that are held: too much is
+        only written in vain.
         """
         found: dict[str, None] = {}
         pending = [(ref, False) for ref in roots]
@@ -81,7 +94,9 @@ class Held:
         return list(found)
 
     def settle(self, roots: Iterable[str]) -> list[str]:
-        """Forget what ``roots`` lead to, which is to be written; returns it, each after those it refers to."""
+        """Forget what ``roots`` lead to, which is to be written; returns it, each after those it
+        refers to.
+        """
         refs = self._reach(roots)
         for ref in refs:
             if self._current.pop(ref, None) is None:
@@ -89,8 +104,10 @@ class Held:
         return refs
 
     def supersede(self, keep: Iterable[str], now: float) -> None:
-        """Note that the current directories are in no root, except what the roots ``keep`` lead to."""
-        kept: dict[str, _Node] = {}
+        """Note that the current directories are in no root, except what the roots ``keep`` lead
+        to.
+        """
+        kept: dict[str, _HeldDirectory] = {}
         for ref in self._reach(keep):
             node = self._superseded.pop(ref, None)
             if node is not None:
@@ -105,7 +122,8 @@ class Held:
         self._current = kept
 
     def expire(self, before: float, limit: int) -> tuple[list[str], list[str]]:
-        """Forget what was superseded ``before`` that time, and more until at most ``limit`` bytes are superseded.
+        """Forget what was superseded ``before`` that time, and more until at most ``limit`` bytes
+        are superseded.
 
         Returns what can be freed, and what has to be written because its time is not over.
         """
@@ -127,7 +145,8 @@ class Held:
 class Settler:
     """Keeps the content service's held blobs in step with the roots.
 
-    ``roots`` returns those of all namespaces, ``coming`` those that are being stored and will be published.
+    ``roots`` returns those of all namespaces, ``coming`` those that are being stored and will be
+    published.
     """
 
     def __init__(
@@ -162,7 +181,9 @@ class Settler:
         self._send(self._held.settle([rootref]), [])
 
     def settle_all(self, also: Iterable[str] = ()) -> None:
-        """Have what any namespace's root, or one of ``also``, leads to written; free what was superseded long enough ago."""
+        """Have what any namespace's root, or one of ``also``, leads to written; free what was
+        superseded long enough ago.
+        """
         held, now = self._held, self._ctx.loop_time()
         refs = held.settle([*self._roots(), *also])
         held.supersede(self._coming(), now)
@@ -176,7 +197,9 @@ class Settler:
         self._ctx.handle.post("content.settle", {"settle": refs, "free": free}, self._sent)
 
     def _sent(self, msg: object) -> None:
-        """The content service of this broker is in the same loop: only its being unloaded can fail, and then all is lost with it."""
+        """The content service of this broker is in the same loop: only its being unloaded can fail,
+        and then all is lost with it.
+        """
 
     def close(self) -> None:
         """Settle what is in use, at the end."""

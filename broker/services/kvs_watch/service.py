@@ -1,20 +1,25 @@
-"""The kvs-watch module: lookups that go on as the key changes (flux_kvs_lookup(3): WATCH, WAITCREATE).
+"""The kvs-watch module: lookups that go on as the key changes (flux_kvs_lookup(3): WATCH,
+WAITCREATE).
 
-It follows the ``kvs.setroot-<namespace>`` events. An event names the keys its commit mentioned; the watchers of these keys get one
-look-up under exactly that root, all of them in one request to the kvs module of this rank. A root that arrives while a watcher's
-look-up is under way waits its turn, so each watcher sees its values in order.
+It follows the ``kvs.setroot-<namespace>`` events. An event names the keys its commit mentioned; the
+watchers of these keys get one look-up under exactly that root, all of them in one request to the
+kvs module of this rank. A root that arrives while a watcher's look-up is under way waits its turn,
+so each watcher sees its values in order.
 """
 
 from __future__ import annotations
 
 import errno
-from typing import Any
+from typing import TYPE_CHECKING
 
-from broker.context import Context
-from broker.service import NO_REPLY, Request, Service, event, request
-from broker.services.kvs_watch.watch import Index, Watch
+from broker.service import NO_REPLY, NoReply, Request, Service, event, request
+from broker.services.kvs_watch.watch import Index, KeyWatch
 from flux.kvs_event import REMOVED, SETROOT, removed_of, setroot_of
-from flux.wire.message import Message
+from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from broker.context import Context
+    from flux.wire.message import Message
 
 
 class KvsWatchService(Service):
@@ -25,12 +30,12 @@ class KvsWatchService(Service):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self._namespaces: dict[str, Index] = {}
-        self._requests: dict[Watch, Request] = {}
+        self._requests: dict[KeyWatch, Request] = {}
 
     @request("lookup", allow="guest")
-    def lookup(self, req: Request) -> Any:
+    def lookup(self, req: Request) -> NoReply:
         """Answer with the value of ``key`` and, with WATCH, again whenever it changes."""
-        watch = Watch(
+        watch = KeyWatch(
             req.get("namespace", str),
             req.get("key", str),
             req.get("flags", int),
@@ -38,7 +43,7 @@ class KvsWatchService(Service):
             req.rolemask,
         )
         if watch.streaming and not req.streaming:
-            raise OSError(errno.EPROTO, "Protocol error")
+            raise os_error(errno.EPROTO)
         self._requests[watch] = req
         self.streams.add(req, watch)
         self._namespaces.setdefault(watch.namespace, Index()).add(watch)
@@ -47,10 +52,10 @@ class KvsWatchService(Service):
 
     @request("cancel", allow="guest")
     @request("lookup-cancel", allow="guest")
-    def cancel(self, req: Request) -> Any:
+    def cancel(self, req: Request) -> NoReply:
         """End the watch of this client that ``matchtag`` names, with ENODATA."""
         watch = self.streams.cancel(req)
-        if isinstance(watch, Watch):
+        if isinstance(watch, KeyWatch):
             self._drop(watch)
         return NO_REPLY
 
@@ -59,7 +64,7 @@ class KvsWatchService(Service):
         for watch in [watch for watch, req in self._requests.items() if req.sender == sender]:
             self._drop(watch)
 
-    def _drop(self, watch: Watch) -> None:
+    def _drop(self, watch: KeyWatch) -> None:
         req = self._requests.pop(watch, None)
         if req is None:
             return
@@ -69,7 +74,7 @@ class KvsWatchService(Service):
         if not index:
             del self._namespaces[watch.namespace]
 
-    def _fail(self, watch: Watch, errnum: int) -> None:
+    def _fail(self, watch: KeyWatch, errnum: int) -> None:
         req = self._requests.get(watch)
         self._drop(watch)
         if req is not None:
@@ -88,7 +93,7 @@ class KvsWatchService(Service):
             self.ctx.log.err(f"malformed event {msg.topic!r} is ignored")
             return
         root = (change.rootref, change.rootseq)
-        idle: dict[tuple[int, int], list[Watch]] = {}
+        idle: dict[tuple[int, int], list[KeyWatch]] = {}
         for watch in index.concerned(change.keys):
             if watch.busy:
                 watch.roots.append(root)
@@ -99,17 +104,21 @@ class KvsWatchService(Service):
 
     @event(REMOVED)
     def on_removed(self, msg: Message) -> None:
-        """End the watches of a namespace that is gone, after what was committed before has been told."""
+        """End the watches of a namespace that is gone, after what was committed before has been
+        told.
+        """
         for watch in self._namespaces.get(removed_of(msg) or "", ()):
             if watch.busy:
                 watch.closing = True
             else:
                 self._fail(watch, errno.ENOTSUP)
 
-    def _look(self, watches: list[Watch], root: tuple[str, int] | None) -> None:
-        """Look up the keys of watches that share user and namespace, under ``root`` or the current one."""
+    def _look(self, watches: list[KeyWatch], root: tuple[str, int] | None) -> None:
+        """Look up the keys of watches that share user and namespace, under ``root`` or the current
+        one.
+        """
         first = watches[0]
-        body: dict[str, Any] = {
+        body: dict[str, object] = {
             "namespace": first.namespace,
             "userid": first.userid,
             "rolemask": first.rolemask,
@@ -121,7 +130,7 @@ class KvsWatchService(Service):
             watch.busy = True
         self.ctx.handle.post("kvs.lookup-plus", body, lambda msg: self._looked(watches, msg))
 
-    def _looked(self, watches: list[Watch], msg: Message) -> None:
+    def _looked(self, watches: list[KeyWatch], msg: Message) -> None:
         if msg.errnum:
             for watch in watches:
                 self._fail(watch, msg.errnum)
@@ -143,13 +152,13 @@ class KvsWatchService(Service):
             else:
                 self._go_on(watch)
 
-    def _go_on(self, watch: Watch) -> None:
+    def _go_on(self, watch: KeyWatch) -> None:
         root = watch.next_root()
         if root is not None:
             self._look([watch], root)
         elif watch.closing:
             self._fail(watch, errno.ENOTSUP)
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, object]:
         """Return how many watches and watched namespaces there are."""
         return {"watchers": len(self._requests), "namespace-count": len(self._namespaces)}

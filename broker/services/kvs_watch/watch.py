@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from flux.kvs_limits import check_key, check_namespace
 from flux.kvs_txn import (
@@ -19,27 +18,36 @@ from flux.kvs_txn import (
     WATCH_FULL,
     WATCH_UNIQ,
 )
+from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flux.wire.json import JsonObject
 
 _VARIANTS = WATCH_UNIQ | WATCH_APPEND | WATCH_FULL
 _KNOWN = READDIR | READLINK | TREEOBJ | WATCH | WAITCREATE | _VARIANTS
 _START = {"refs": 0, "last": "", "length": 0}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, frozen=True)
 class Verdict:
-    """What to do after a look-up: send ``value`` if there is one, and end the watch if ``errnum`` is set or it is ``final``."""
+    """What to do after a look-up: send ``value`` if there is one, and end the watch if ``errnum``
+    is set or it is ``final``.
+    """
 
-    value: dict[str, Any] | None = None
+    value: JsonObject | None = None
     errnum: int = 0
     final: bool = False
 
 
 @dataclass(slots=True, eq=False)
-class Watch:
+class KeyWatch:
     """One watcher (flux_kvs_lookup(3), FLAGS).
 
-    ``roots`` are the roots that may have changed the key and have not been looked at, oldest first; ``busy`` means that a look-up is
-    under way; ``closing`` that the namespace is gone and the watch ends when ``roots`` is empty.
+    ``roots`` are the roots that may have changed the key and have not been looked at, oldest first;
+    ``busy`` means that a look-up is under way; ``closing`` that the namespace is gone and the watch
+    ends when ``roots`` is empty.
     """
 
     namespace: str
@@ -51,11 +59,13 @@ class Watch:
     busy: bool = False
     closing: bool = False
     started: bool = False
-    _seen: dict[str, Any] = field(default_factory=lambda: dict(_START))
-    _last: dict[str, Any] | None = None
+    _seen: JsonObject = field(default_factory=lambda: dict(_START))
+    _last: JsonObject | None = None
 
     def __post_init__(self) -> None:
-        """Raise OSError: EINVAL for flags that make no sense, ENAMETOOLONG or EINVAL for names beyond the bounds of the KVS."""
+        """Raise OSError: EINVAL for flags that make no sense, ENAMETOOLONG or EINVAL for names
+        beyond the bounds of the KVS.
+        """
         check_key(self.key)
         check_namespace(self.namespace)
         variants = self.flags & _VARIANTS
@@ -69,7 +79,7 @@ class Watch:
             or variants & (variants - 1)
             or appends_of_no_value
         ):
-            raise OSError(errno.EINVAL, "Invalid argument")
+            raise os_error(errno.EINVAL)
 
     @property
     def streaming(self) -> bool:
@@ -82,7 +92,9 @@ class Watch:
         return bool(self.flags & WATCH_FULL)
 
     def mentions(self) -> Iterator[str]:
-        """Yield the keys whose mention in a commit is of interest: the key; its parents while it may still be created."""
+        """Yield the keys whose mention in a commit is of interest: the key; its parents while it
+        may still be created.
+        """
         yield self.key
         if self.flags & WAITCREATE:
             end = self.key.rfind(".")
@@ -94,9 +106,9 @@ class Watch:
         """Tell whether a root that changed ``keys`` is of interest."""
         return self.every_root or self.key in keys or not self.started
 
-    def lookup(self) -> dict[str, Any]:
+    def lookup(self) -> dict[str, object]:
         """Return the look-up to make next, for kvs.lookup-plus."""
-        wanted: dict[str, Any] = {
+        wanted: dict[str, object] = {
             "key": self.key,
             "flags": self.flags & (READDIR | READLINK | TREEOBJ),
         }
@@ -105,7 +117,9 @@ class Watch:
         return wanted
 
     def next_root(self) -> tuple[str, int] | None:
-        """Remove and return the root to look at next; a watcher of appends goes to the newest, nothing is lost between."""
+        """Remove and return the root to look at next; a watcher of appends goes to the newest,
+        nothing is lost between.
+        """
         if not self.roots:
             return None
         if self.flags & WATCH_APPEND:
@@ -119,8 +133,10 @@ class Watch:
         while self.roots and self.roots[0][1] <= rootseq:
             self.roots.popleft()
 
-    def judge(self, result: dict[str, Any]) -> Verdict:
-        """Take the result of a look-up, {val, seen?} or {errnum}, and decide what the watcher is told."""
+    def judge(self, result: JsonObject) -> Verdict:
+        """Take the result of a look-up, {val, seen?} or {errnum}, and decide what the watcher is
+        told.
+        """
         errnum = result.get("errnum", 0)
         if errnum:
             if errnum == errno.ENOENT and self.flags & WAITCREATE and not self.started:
@@ -144,20 +160,20 @@ class Index:
     """The watches of one namespace, by the keys they care about."""
 
     def __init__(self) -> None:
-        self._by_key: dict[str, dict[Watch, None]] = {}
-        self._every_root: dict[Watch, None] = {}
-        self._all: dict[Watch, None] = {}
+        self._by_key: dict[str, dict[KeyWatch, None]] = {}
+        self._every_root: dict[KeyWatch, None] = {}
+        self._all: dict[KeyWatch, None] = {}
 
     def __bool__(self) -> bool:
         return bool(self._all)
 
-    def __iter__(self) -> Iterator[Watch]:
+    def __iter__(self) -> Iterator[KeyWatch]:
         return iter(tuple(self._all))
 
     def __len__(self) -> int:
         return len(self._all)
 
-    def add(self, watch: Watch) -> None:
+    def add(self, watch: KeyWatch) -> None:
         """Begin to find ``watch``."""
         self._all[watch] = None
         if watch.every_root:
@@ -166,7 +182,7 @@ class Index:
         for key in watch.mentions():
             self._by_key.setdefault(key, {})[watch] = None
 
-    def remove(self, watch: Watch) -> None:
+    def remove(self, watch: KeyWatch) -> None:
         """Find ``watch`` no more."""
         self._all.pop(watch, None)
         self._every_root.pop(watch, None)
@@ -177,7 +193,7 @@ class Index:
                 if not watches:
                     del self._by_key[key]
 
-    def concerned(self, keys: list[str]) -> list[Watch]:
+    def concerned(self, keys: list[str]) -> list[KeyWatch]:
         """Return the watches that a commit mentioning ``keys`` concerns."""
         mentioned = frozenset(keys)
         found = dict(self._every_root)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from broker.context import Context
 from broker.services.resource.state import ranks_of, renumber
 from flux.aio import AsyncFlux
 from flux.job.JobID import JobID
 from flux.wire import json
 
+if TYPE_CHECKING:
+    from broker.context import Context
+    from flux.job.types import ResourceObject
+
 TIMEOUT_SECONDS = 30.0
 
 
-async def enclosing_resources(ctx: Context) -> dict[str, Any] | None:
+async def enclosing_resources(ctx: Context) -> ResourceObject | None:
     """Return the R that the enclosing instance gave to this one.
 
-    None when there is no enclosing instance, or when the brokers are not one for each of the job's nodes: then each broker's own
-    view of its machine counts.
+    None when there is no enclosing instance, or when the brokers are not one for each of the job's
+    nodes: then each broker's own view of its machine counts.
     """
     uri, jobid = ctx.attrs.get("parent-uri"), ctx.attrs.get("jobid")
     if not uri or not jobid:
@@ -29,5 +32,5 @@ async def enclosing_resources(ctx: Context) -> dict[str, Any] | None:
     except (OSError, ValueError) as exc:
         ctx.log.warning(f"resources of the enclosing instance are not available: {exc}")
         return None
-    resources: dict[str, Any] = json.loads(answer["R"])
+    resources: ResourceObject = json.loads(answer["R"])
     return renumber(resources) if len(ranks_of(resources)) == ctx.size else None

@@ -1,28 +1,29 @@
-"""The event log ``resource.eventlog``: what happened to the resources, for administrators and for the next start."""
+"""The event log ``resource.eventlog``: what happened to the resources, for administrators and for
+the next start.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import errno
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
-from broker.context import Context
 from flux import eventlog
-from flux.constants import FLUX_KVS_APPEND, FLUX_KVS_SYNC
+from flux.kvs_txn import APPEND, PRIMARY, SYNC, commit_request, put_op
 from flux.treeobj import decode_val
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from broker.context import Context
+    from flux.kvs_types import KvsOp
 
 KEY = "resource.eventlog"
 
 
-def _value(data: bytes) -> dict[str, Any]:
-    return {"ver": 1, "type": "val", "data": base64.b64encode(data).decode("ascii")}
-
-
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _Posted:
     name: str
     line: str
     durable: bool
@@ -42,20 +43,21 @@ class _Entry:
 class ResourceLog:
     """Appends entries in the order they are posted, one KVS commit at a time for all that wait.
 
-    An entry may be posted as ``durable``. Where the content store outlives the instance it is then on disk when its future is done. If the
-    disk does not take it, it is appended all the same, so that the log says what is the case, and its future has the error.
+    An entry may be posted as ``durable``. Where the content store outlives the instance it is then
+    on disk when its future is done. If the disk does not take it, it is appended all the same, so
+    that the log says what is the case, and its future has the error.
     """
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._waiting: list[_Entry] = []
+        self._waiting: list[_Posted] = []
         self._busy = False
 
     async def read(self) -> list[eventlog.Entry]:
         """Return the entries of earlier runs, none if there was no earlier run."""
         try:
             answer = await self._ctx.handle.rpc(
-                "kvs.lookup", {"key": KEY, "namespace": "primary", "flags": 0}
+                "kvs.lookup", {"key": KEY, "namespace": PRIMARY, "flags": 0}
             )
         except OSError as exc:
             if exc.errno in (errno.ENOENT, errno.ENOSYS):
@@ -68,12 +70,12 @@ class ResourceLog:
             return []
 
     def post(
-        self, name: str, context: Mapping[str, Any], timestamp: float, *, durable: bool = False
+        self, name: str, context: Mapping[str, object], timestamp: float, *, durable: bool = False
     ) -> asyncio.Future[None]:
         """Append an entry; the future is done when it is committed."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         line = eventlog.encode(eventlog.entry(name, context, timestamp))
-        self._waiting.append(_Entry(name, line, durable and self._ctx.store_persists, done))
+        self._waiting.append(_Posted(name, line, durable and self._ctx.store_persists, done))
         if not self._busy:
             self._busy = True
             self._ctx.spawn(self._flush(), "resource-eventlog")
@@ -89,13 +91,13 @@ class ResourceLog:
         finally:
             self._busy = False
 
-    async def _append(self, batch: list[_Entry]) -> OSError | None:
+    async def _append(self, batch: list[_Posted]) -> OSError | None:
         """Append entries, if need be without making them durable; returns what went wrong."""
         text = "".join(entry.line for entry in batch).encode()
-        ops = [{"key": KEY, "flags": FLUX_KVS_APPEND, "dirent": _value(text)}]
+        ops = [put_op(KEY, text, APPEND)]
         sync = any(entry.durable for entry in batch)
         try:
-            await self.commit(ops, FLUX_KVS_SYNC if sync else 0)
+            await self.commit(ops, SYNC if sync else 0)
         except OSError as exc:
             self._ctx.log.err(f"{KEY}: {exc.strerror}")
             if not sync:
@@ -110,10 +112,8 @@ class ResourceLog:
 
     async def put(self, key: str, text: bytes) -> None:
         """Store a value; raises OSError."""
-        await self.commit([{"key": key, "flags": 0, "dirent": _value(text)}])
+        await self.commit([put_op(key, text)])
 
-    async def commit(self, ops: list[dict[str, Any]], flags: int = 0) -> None:
+    async def commit(self, ops: list[KvsOp], flags: int = 0) -> None:
         """Commit KVS operations; raises OSError."""
-        await self._ctx.handle.rpc(
-            "kvs.commit", {"namespace": "primary", "flags": flags, "ops": ops}
-        )
+        await self._ctx.handle.rpc("kvs.commit", commit_request(ops, flags))

@@ -1,6 +1,8 @@
-"""The resource module: every rank reports what it has, rank 0 knows the whole, tells the scheduler and takes orders.
+"""The resource module: every rank reports what it has, rank 0 knows the whole, tells the scheduler
+and takes orders.
 
-Reports travel up the tree, joined on the way. A rank that reported is online; the overlay's ``overlay.offline`` takes it back.
+Reports travel up the tree, joined on the way. A rank that reported is online; the overlay's
+``overlay.offline`` takes it back.
 """
 
 from __future__ import annotations
@@ -9,34 +11,49 @@ import asyncio
 import errno
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from broker.service import NO_REPLY, Request, Service, event, request
+from broker.service import NO_REPLY, NoReply, Reply, Request, Service, event, request
 from broker.services.resource.enclosing import enclosing_resources
 from broker.services.resource.reslog import ResourceLog
 from broker.services.resource.state import Inventory, Resources, ranks_of, resource_set
 from flux.idset import IDset
 from flux.resource.topology import discover, to_xml
 from flux.wire import json
-from flux.wire.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from broker.context import Context
+    from flux.job.types import ResourceObject
+    from flux.wire.message import Message
 
 RETRY_SECONDS = 0.05
 MAX_REASON = 1 << 14
 
 
 class ResourceService(Service):
-    """``resource.status``, ``drain``, ``undrain``, ``acquire``, ``get-xml``, ``reload`` (flux-resource(1), RFC 28)."""
+    """``resource.status``, ``drain``, ``undrain``, ``acquire``, ``get-xml``, ``reload``
+    (flux-resource(1), RFC 28).
+    """
 
     name = "resource"
 
-    async def start(self, args: list[str]) -> None:
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
         self._reports: list[Inventory] = []
         self._xml: dict[str, str] = {}
         self._flush_due = False
         self._acquired: Request | None = None
         self._xml_waiting: list[Request] = []
-        self._state = Resources(self.ctx.size)
-        self._log = ResourceLog(self.ctx)
+        self.state = Resources(ctx.size)
+        self._log = ResourceLog(ctx)
+
+    async def start(self, args: list[str]) -> None:
+        """Report what this rank has; on rank 0, take up what is known from before as well.
+
+        Raises OSError(EINVAL) for an unknown argument.
+        """
         if self.ctx.rank == 0:
             await self._start_leader(args)
         topology = discover()
@@ -49,13 +66,13 @@ class ResourceService(Service):
 
     async def _start_leader(self, args: list[str]) -> None:
         entries = await self._log.read()
-        self._state.replay(entries)
+        self.state.replay(entries)
         for arg in args:
             key, _, value = arg.partition("=")
             if key != "exclude":
                 raise OSError(errno.EINVAL, f"{arg}: unknown module option")
-            self._state.exclude = self._state.targets(value)
-        status = self._state.status()
+            self.state.exclude = self.state.targets(value)
+        status = self.state.status()
         context = {key: status[key] for key in ("drain", "online", "exclude")}
         self._log.post("resource-init", {"restart": bool(entries), **context}, self.ctx.now())
         found = await enclosing_resources(self.ctx)
@@ -106,27 +123,27 @@ class ResourceService(Service):
             await asyncio.sleep(RETRY_SECONDS)
 
     def _collect(self, reports: list[Inventory]) -> None:
-        fresh = IDset(item.rank for item in reports if self._state.report(item))
-        if self._state.complete and self._xml_waiting:
+        fresh = IDset(item.rank for item in reports if self.state.report(item))
+        if self.state.complete and self._xml_waiting:
             waiting, self._xml_waiting = self._xml_waiting, []
             for req in waiting:
                 req.respond(self._documents())
         if len(fresh):
             self.ctx.log.debug(f"monitor-batch: up {fresh}")
             self._log.post("online", {"idset": fresh.encode()}, self.ctx.now())
-        if self._state.resources is None and self._state.complete:
-            count = len({item.xml for item in self._state.inventory.values()})
+        if self.state.resources is None and self.state.complete:
+            count = len({item.xml for item in self.state.inventory.values()})
             self.ctx.log.debug(f"xml {self.ctx.size} ranks in {count} objects")
-            self._define(resource_set(self._state.inventory.values()), "dynamic-discovery")
+            self._define(resource_set(self.state.inventory.values()), "dynamic-discovery")
         else:
             self._tell_scheduler()
 
-    def _define(self, resources: dict[str, Any], method: str) -> None:
-        self._state.define(resources)
+    def _define(self, resources: ResourceObject, method: str) -> None:
+        self.state.define(resources)
         self._log.post("resource-define", {"method": method}, self.ctx.now())
         self.ctx.spawn(self._log.put("resource.R", json.dumps(resources)), "resource-R")
         if self._acquired is not None:
-            self._acquired.respond(self._state.acquire())
+            self._acquired.respond(self.state.acquire())
 
     # Membership
 
@@ -134,7 +151,7 @@ class ResourceService(Service):
     def on_offline(self, ev: Message) -> None:
         """Ranks were lost: take them from the scheduler."""
         if self.ctx.rank == 0:
-            lost = self._state.set_offline(IDset(ev.json()["idset"]))
+            lost = self.state.set_offline(IDset(ev.json()["idset"]))
             if len(lost):
                 self.ctx.log.debug(f"monitor-batch: down {lost}")
                 self._log.post("offline", {"idset": lost.encode()}, self.ctx.now())
@@ -143,18 +160,18 @@ class ResourceService(Service):
     # The scheduler
 
     @request("acquire", streaming=True)
-    def acquire(self, req: Request) -> Any:
+    def acquire(self, req: Request) -> NoReply:
         """Stream the resources and every change of availability to the one scheduler (RFC 28)."""
         self._require_leader()
         if self._acquired is not None:
             raise OSError(errno.EBUSY, "resources are already acquired")
         self._acquired = req
-        if self._state.resources is not None:
-            req.respond(self._state.acquire())
+        if self.state.resources is not None:
+            req.respond(self.state.acquire())
         return NO_REPLY
 
     @request("acquire-cancel")
-    def acquire_cancel(self, req: Request) -> Any:
+    def acquire_cancel(self, req: Request) -> NoReply:
         """End the acquisition named by ``matchtag``."""
         held = self._acquired
         if (
@@ -173,8 +190,8 @@ class ResourceService(Service):
         self._xml_waiting = [req for req in self._xml_waiting if req.sender != sender]
 
     def _tell_scheduler(self) -> None:
-        if self._acquired is not None and self._state.resources is not None:
-            changes = self._state.take_changes()
+        if self._acquired is not None and self.state.resources is not None:
+            changes = self.state.take_changes()
             if changes:
                 self._acquired.respond(changes)
 
@@ -185,21 +202,21 @@ class ResourceService(Service):
             raise OSError(errno.EPROTO, f"{self.name}: this request is for rank 0")
 
     @request("status", allow="guest")
-    async def status(self, req: Request) -> dict[str, Any]:
+    async def status(self, req: Request) -> Mapping[str, object]:
         """Return R and the drained, online, offline and excluded ranks."""
         if self.ctx.rank != 0:
             return await self.ctx.handle.rpc("resource.status", req.payload or None, nodeid=0)
-        return self._state.status()
+        return self.state.status()
 
     @request("drain")
     async def drain(self, req: Request) -> None:
         """Take ``targets`` (idset or hostlist) out of scheduling for ``reason``."""
         self._require_leader()
-        ranks = self._state.targets(req.get("targets", str))
+        ranks = self.state.targets(req.get("targets", str))
         reason, now = req.get("reason", str, ""), self.ctx.now()
         if len(reason) > MAX_REASON:
             raise OSError(errno.EINVAL, f"a reason has at most {MAX_REASON} characters")
-        self._state.drain(ranks, reason, now)
+        self.state.drain(ranks, reason, now)
         self._tell_scheduler()
         await self._record(ranks, "drain", {"idset": ranks.encode(), "reason": reason}, now)
 
@@ -207,15 +224,17 @@ class ResourceService(Service):
     async def undrain(self, req: Request) -> None:
         """Give drained ``targets`` back to the scheduler."""
         self._require_leader()
-        ranks = self._state.targets(req.get("targets", str))
-        self._state.undrain(ranks)
+        ranks = self.state.targets(req.get("targets", str))
+        self.state.undrain(ranks)
         self._tell_scheduler()
         await self._record(ranks, "undrain", {"idset": ranks.encode()}, self.ctx.now())
 
     async def _record(
-        self, ranks: IDset, name: str, context: dict[str, Any], timestamp: float
+        self, ranks: IDset, name: str, context: Mapping[str, object], timestamp: float
     ) -> None:
-        """Log what has been done to ``ranks`` so that a restart knows of it; raises OSError saying that it will not."""
+        """Log what has been done to ``ranks`` so that a restart knows of it; raises OSError saying
+        that it will not.
+        """
         try:
             await self._log.post(name, context, timestamp, durable=True)
         except OSError as exc:
@@ -224,7 +243,9 @@ class ResourceService(Service):
 
     @request("reload")
     async def reload(self, req: Request) -> None:
-        """Replace R by the one in the file ``path``; refused (EBUSY) while a scheduler holds resources."""
+        """Replace R by the one in the file ``path``; refused (EBUSY) while a scheduler holds
+        resources.
+        """
         self._require_leader()
         if self._acquired is not None:
             raise OSError(errno.EBUSY, "resources are busy (unload scheduler?)")
@@ -235,22 +256,20 @@ class ResourceService(Service):
         self._define(resources, "reload")
 
     @request("get-xml", allow="guest")
-    def get_xml(self, req: Request) -> Any:
+    def get_xml(self, req: Request) -> Reply:
         """Return the hwloc XML of every rank, in rank order, once all have reported."""
         self._require_leader()
-        if not self._state.complete:
+        if not self.state.complete:
             self._xml_waiting.append(req)
             return NO_REPLY
         return self._documents()
 
-    def _documents(self) -> dict[str, Any]:
-        return {
-            "xml": [self._xml[self._state.inventory[rank].xml] for rank in range(self.ctx.size)]
-        }
+    def _documents(self) -> dict[str, object]:
+        return {"xml": [self._xml[self.state.inventory[rank].xml] for rank in range(self.ctx.size)]}
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, object]:
         """Ranks by condition and whether a scheduler holds the resources."""
-        state = self._state
+        state = self.state
         return {
             "online": len(state.online),
             "drained": len(state.drained),
@@ -259,10 +278,10 @@ class ResourceService(Service):
         }
 
 
-def _load_r(path: Path) -> dict[str, Any]:
+def _load_r(path: Path) -> ResourceObject:
     """Read an R file; raises OSError."""
     try:
-        resources = json.loads(path.read_bytes())
+        resources: ResourceObject = json.loads(path.read_bytes())
         ranks_of(resources)
     except (ValueError, KeyError, TypeError):
         raise OSError(errno.EINVAL, f"{path}: invalid R") from None

@@ -1,18 +1,25 @@
-"""The instance's resources as data: inventory by rank, who is online, drained or excluded, and what follows for the scheduler.
+"""The instance's resources as data: inventory by rank, who is online, drained or excluded, and what
+follows for the scheduler.
 
-A rank is *up* when it is online and neither drained nor excluded. Every operation changes the sets; `Resources.take_changes` then
-tells which ranks went up or down since the scheduler was last told (RFC 28).
+A rank is *up* when it is online and neither drained nor excluded. Every operation changes the sets;
+`Resources.take_changes` then tells which ranks went up or down since the scheduler was last told
+(RFC 28).
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from flux.hostlist import Hostlist
 from flux.idset import IDset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from flux.job.types import RankResources, ResourceExecution, ResourceObject
+    from flux.wire.json import JsonMapping
 
 MAX_CHILD = 1 << 20
 """Greatest number of a core or GPU; each costs memory in the scheduler."""
@@ -20,7 +27,9 @@ MAX_CHILD = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What one rank found: host name, core and GPU ids as idset strings, the digest of its hwloc XML."""
+    """What one rank found: host name, core and GPU ids as idset strings, the digest of its hwloc
+    XML.
+    """
 
     rank: int
     host: str
@@ -29,7 +38,7 @@ class Inventory:
     xml: str
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Inventory:
+    def from_json(cls, value: JsonMapping) -> Inventory:
         """Decode a report; raises OSError(EPROTO)."""
         try:
             fields = (
@@ -47,7 +56,7 @@ class Inventory:
             raise OSError(errno.EPROTO, "malformed inventory") from None
         return cls(*fields)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Encode a report."""
         return {
             "rank": self.rank,
@@ -66,13 +75,13 @@ class Drain:
     reason: str
 
 
-def resource_set(inventory: Iterable[Inventory]) -> dict[str, Any]:
+def resource_set(inventory: Iterable[Inventory]) -> ResourceObject:
     """Return the R (RFC 20) of some ranks; ranks with the same children share an entry."""
     ordered = sorted(inventory, key=lambda item: item.rank)
     groups: dict[tuple[str, str], list[int]] = {}
     for item in ordered:
         groups.setdefault((item.cores, item.gpus), []).append(item.rank)
-    entries = []
+    entries: list[RankResources] = []
     for (cores, gpus), ranks in groups.items():
         children = {"core": cores} | ({"gpu": gpus} if gpus else {})
         entries.append({"rank": IDset(ranks).encode(), "children": children})
@@ -80,10 +89,10 @@ def resource_set(inventory: Iterable[Inventory]) -> dict[str, Any]:
 
 
 def make_r(
-    entries: list[dict[str, Any]], hosts: list[str], starttime: float = 0.0, expiration: float = 0.0
-) -> dict[str, Any]:
+    entries: list[RankResources], hosts: list[str], starttime: float = 0.0, expiration: float = 0.0
+) -> ResourceObject:
     """Return an R of ``R_lite`` entries and host names in rank order."""
-    execution = {
+    execution: ResourceExecution = {
         "R_lite": entries,
         "starttime": starttime,
         "expiration": expiration,
@@ -92,7 +101,7 @@ def make_r(
     return {"version": 1, "execution": execution}
 
 
-def ranks_of(resources: Mapping[str, Any]) -> IDset:
+def ranks_of(resources: ResourceObject) -> IDset:
     """Return the ranks of an R."""
     ranks = IDset()
     for entry in resources["execution"]["R_lite"]:
@@ -100,16 +109,16 @@ def ranks_of(resources: Mapping[str, Any]) -> IDset:
     return ranks
 
 
-def hosts_of(resources: Mapping[str, Any]) -> dict[int, str]:
+def hosts_of(resources: ResourceObject) -> dict[int, str]:
     """Return the host name of each rank of an R."""
     nodelist = resources["execution"].get("nodelist") or []
     return dict(zip(ranks_of(resources), Hostlist(list(nodelist)), strict=False))
 
 
-def select_ranks(resources: Mapping[str, Any], keep: IDset) -> dict[str, Any]:
+def select_ranks(resources: ResourceObject, keep: IDset) -> ResourceObject:
     """Return the part of an R that lies on the ranks ``keep``."""
     execution = resources["execution"]
-    entries = []
+    entries: list[RankResources] = []
     for entry in execution["R_lite"]:
         ranks = IDset(str(entry["rank"])).intersect(keep)
         if len(ranks):
@@ -118,21 +127,30 @@ def select_ranks(resources: Mapping[str, Any], keep: IDset) -> dict[str, Any]:
     return make_r(entries, hosts, execution.get("starttime", 0.0), execution.get("expiration", 0.0))
 
 
-def renumber(resources: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an R of the enclosing instance with its ranks renumbered from 0, which are the ranks of this instance."""
+def renumber(resources: ResourceObject) -> ResourceObject:
+    """Return an R of the enclosing instance with its ranks renumbered from 0, which are the ranks
+    of this instance.
+    """
     new_rank = {rank: index for index, rank in enumerate(ranks_of(resources))}
     execution = resources["execution"]
-    groups: dict[str, tuple[list[int], Any]] = {}
+    groups: dict[str, tuple[list[int], dict[str, str]]] = {}
     for entry in execution["R_lite"]:
         ranks, _ = groups.setdefault(
             repr(sorted(entry["children"].items())), ([], entry["children"])
         )
         ranks += [new_rank[rank] for rank in IDset(str(entry["rank"]))]
-    entries = [
+    entries: list[RankResources] = [
         {"rank": IDset(ranks).encode(), "children": children} for ranks, children in groups.values()
     ]
     hosts = list(hosts_of(resources).values())
     return make_r(entries, hosts, execution.get("starttime", 0.0), execution.get("expiration", 0.0))
+
+
+class Acquired(TypedDict):
+    """The first answer to ``resource.acquire``: what there is, and the idset of what is up."""
+
+    resources: ResourceObject
+    up: str
 
 
 class Resources:
@@ -141,7 +159,7 @@ class Resources:
     def __init__(self, size: int) -> None:
         self.size = size
         self.inventory: dict[int, Inventory] = {}
-        self.resources: dict[str, Any] | None = None
+        self.resources: ResourceObject | None = None
         self.online = IDset()
         self.exclude = IDset()
         self.drained: dict[int, Drain] = {}
@@ -161,7 +179,7 @@ class Resources:
         """Whether every rank reported."""
         return len(self.inventory) == self.size
 
-    def define(self, resources: dict[str, Any]) -> None:
+    def define(self, resources: ResourceObject) -> None:
         """Set the instance's R."""
         self.resources = resources
 
@@ -184,7 +202,9 @@ class Resources:
     # Administration
 
     def targets(self, text: str) -> IDset:
-        """Return the ranks that an idset or hostlist names; raises OSError(EINVAL) with what is wrong about it."""
+        """Return the ranks that an idset or hostlist names; raises OSError(EINVAL) with what is
+        wrong about it.
+        """
         try:
             ranks = IDset(text)
         except ValueError:
@@ -201,7 +221,7 @@ class Resources:
         except ValueError:
             raise OSError(errno.EINVAL, f"invalid targets: {text[:200]}") from None
         by_host: dict[str, list[int]] = {}
-        for rank, host in hosts_of(self.resources or {"execution": {"R_lite": []}}).items():
+        for rank, host in hosts_of(self.resources or make_r([], [])).items():
             by_host.setdefault(host, []).append(rank)
         unknown = [host for host in wanted if host not in by_host]
         if unknown or not len(wanted):
@@ -226,8 +246,10 @@ class Resources:
         for rank in ranks:
             del self.drained[rank]
 
-    def replay(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        """Restore drained ranks from the eventlog of an earlier run; entries about ranks that are gone are skipped."""
+    def replay(self, entries: Iterable[JsonMapping]) -> None:
+        """Restore drained ranks from the eventlog of an earlier run; entries about ranks that are
+        gone are skipped.
+        """
         for entry in entries:
             name, context = entry.get("name"), entry.get("context") or {}
             if name not in ("drain", "undrain"):
@@ -252,7 +274,7 @@ class Resources:
         """Return the ranks that may be scheduled."""
         return self.online.difference(self.exclude, IDset(self.drained))
 
-    def acquire(self) -> dict[str, Any]:
+    def acquire(self) -> Acquired:
         """Return the first answer to ``resource.acquire`` and remember it as told."""
         assert self.resources is not None
         self._told = self.up()
@@ -274,7 +296,7 @@ class Resources:
             changes["down"] = down.encode()
         return changes
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> dict[str, object]:
         """Return the answer to ``resource.status``."""
         groups: dict[Drain, IDset] = {}
         for rank in sorted(self.drained):

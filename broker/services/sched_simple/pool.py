@@ -1,21 +1,26 @@
 """The pool of resources: ranks with cores and GPUs, what is free, what is up (RFC 20).
 
-Ranks are kept in groups by their number of free cores, so that the ranks with most room are found without looking at all of them.
-An allocation takes the emptiest ranks first and, among equals, the lowest rank.
+Ranks are kept in groups by their number of free cores, so that the ranks with most room are found
+without looking at all of them. An allocation takes the emptiest ranks first and, among equals, the
+lowest rank.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
-from broker.services.sched_simple.request import ResourceRequest
 from flux.hostlist import Hostlist
 from flux.idset import IDset
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
-class Node:
+    from broker.services.sched_simple.request import ResourceRequest
+    from flux.job.types import RankResources, ResourceExecution, ResourceObject
+
+
+class PoolNode:
     """One rank: its host, its cores and GPUs, and which of them are free."""
 
     __slots__ = ("cores", "free_cores", "free_gpus", "gpus", "host", "rank", "up")
@@ -76,14 +81,14 @@ def ranges(ids: Iterable[int]) -> str:
     """Return sorted ids as an RFC 22 idset string."""
     out: list[str] = []
     first = last = -1
-    for id in ids:
+    for number in ids:
         if first < 0:
-            first = last = id
-        elif id == last + 1:
-            last = id
+            first = last = number
+        elif number == last + 1:
+            last = number
         else:
             out.append(f"{first}-{last}" if last > first else str(first))
-            first = last = id
+            first = last = number
     if first >= 0:
         out.append(f"{first}-{last}" if last > first else str(first))
     return ",".join(out)
@@ -105,13 +110,15 @@ class ResourcePool:
     """All resources of the instance."""
 
     def __init__(self) -> None:
-        self.nodes: dict[int, Node] = {}
+        self.nodes: dict[int, PoolNode] = {}
         self._by_room: dict[int, list[int]] = {}  # free cores -> sorted ranks that are up
         self._free_cores = 0
 
     @classmethod
-    def from_resources(cls, resources: Mapping[str, Any]) -> ResourcePool:
-        """Return the pool that an R object describes, every rank down; raises ValueError or KeyError for a malformed one."""
+    def from_resources(cls, resources: ResourceObject) -> ResourcePool:
+        """Return the pool that an R object describes, every rank down; raises ValueError or
+        KeyError for a malformed one.
+        """
         pool = cls()
         parts: dict[int, tuple[list[int], list[int]]] = {}
         for entry in resources["execution"]["R_lite"]:
@@ -125,7 +132,7 @@ class ResourcePool:
         hosts = _hosts(resources)
         for position, rank in enumerate(sorted(parts)):
             host = hosts[position] if position < len(hosts) else ""
-            pool.nodes[rank] = Node(rank, host, *parts[rank])
+            pool.nodes[rank] = PoolNode(rank, host, *parts[rank])
         return pool
 
     # Up and down
@@ -142,13 +149,13 @@ class ResourcePool:
             else:
                 self._remove(node)
 
-    def _insert(self, node: Node) -> None:
+    def _insert(self, node: PoolNode) -> None:
         room = len(node.free_cores)
         if room:
             insort(self._by_room.setdefault(room, []), node.rank)
             self._free_cores += room
 
-    def _remove(self, node: Node) -> None:
+    def _remove(self, node: PoolNode) -> None:
         room = len(node.free_cores)
         if room:
             group = self._by_room[room]
@@ -179,14 +186,14 @@ class ResourcePool:
             taken[node.rank] = self._take(node, request, slots)
         return Allocation(taken)
 
-    def _roomiest(self) -> Iterator[Node]:
+    def _roomiest(self) -> Iterator[PoolNode]:
         for room in sorted(self._by_room, reverse=True):
             for rank in self._by_room[room]:
                 yield self.nodes[rank]
 
-    def _plan_nodes(self, request: ResourceRequest) -> list[tuple[Node, int]] | None:
+    def _plan_nodes(self, request: ResourceRequest) -> list[tuple[PoolNode, int]] | None:
         share = -(-request.nslots // request.nnodes)
-        plan: list[tuple[Node, int]] = []
+        plan: list[tuple[PoolNode, int]] = []
         for node in self._roomiest():
             if node.fits(request) >= share and (node.idle or not request.exclusive):
                 plan.append((node, share))
@@ -196,9 +203,9 @@ class ResourcePool:
                 return None
         return None
 
-    def _plan_slots(self, request: ResourceRequest) -> list[tuple[Node, int]] | None:
+    def _plan_slots(self, request: ResourceRequest) -> list[tuple[PoolNode, int]] | None:
         missing = request.nslots
-        plan: list[tuple[Node, int]] = []
+        plan: list[tuple[PoolNode, int]] = []
         for node in self._roomiest():
             if request.exclusive and not node.idle:
                 continue
@@ -213,7 +220,7 @@ class ResourcePool:
         return None
 
     def _take(
-        self, node: Node, request: ResourceRequest, slots: int
+        self, node: PoolNode, request: ResourceRequest, slots: int
     ) -> tuple[list[int], list[int]]:
         self._remove(node)
         if request.exclusive:
@@ -240,7 +247,9 @@ class ResourcePool:
                 self._insert(node)
 
     def claim(self, allocation: Allocation) -> None:
-        """Mark resources as taken by a job that has them from before; raises ValueError if one of them is not free."""
+        """Mark resources as taken by a job that has them from before; raises ValueError if one of
+        them is not free.
+        """
         for rank, (cores, gpus) in allocation.nodes.items():
             node = self.nodes.get(rank)
             if (
@@ -281,7 +290,7 @@ class ResourcePool:
 
     def describe(
         self, allocation: Allocation, starttime: float = 0.0, expiration: float = 0.0
-    ) -> dict[str, Any]:
+    ) -> ResourceObject:
         """Return an allocation as an R object."""
         return self._resources(allocation.nodes, starttime, expiration)
 
@@ -290,8 +299,8 @@ class ResourcePool:
         nodes: Mapping[int, tuple[list[int], list[int]]],
         starttime: float = 0.0,
         expiration: float = 0.0,
-    ) -> dict[str, Any]:
-        lite = []
+    ) -> ResourceObject:
+        lite: list[RankResources] = []
         order: list[int] = []
         for ranks, cores, gpus in _grouped(nodes):
             children = {"core": ranges(cores)}
@@ -300,7 +309,7 @@ class ResourcePool:
             lite.append({"rank": ranges(ranks), "children": children})
             order.extend(ranks)
         hosts = [self.nodes[rank].host for rank in sorted(order)]
-        execution = {
+        execution: ResourceExecution = {
             "R_lite": lite,
             "starttime": starttime,
             "expiration": expiration,
@@ -308,17 +317,17 @@ class ResourcePool:
         }
         return {"version": 1, "execution": execution}
 
-    def all_resources(self) -> dict[str, Any]:
+    def all_resources(self) -> ResourceObject:
         """Return everything as an R object."""
         return self._resources({node.rank: (node.cores, node.gpus) for node in self.nodes.values()})
 
-    def down_resources(self) -> dict[str, Any]:
+    def down_resources(self) -> ResourceObject:
         """Return the ranks that are not usable as an R object."""
         return self._resources(
             {node.rank: (node.cores, node.gpus) for node in self.nodes.values() if not node.up}
         )
 
-    def allocated_resources(self) -> dict[str, Any]:
+    def allocated_resources(self) -> ResourceObject:
         """Return what jobs hold as an R object."""
         held: dict[int, tuple[list[int], list[int]]] = {}
         for node in self.nodes.values():
@@ -334,7 +343,7 @@ def _nodelist(hosts: list[str]) -> str:
     return Hostlist(hosts).encode() if hosts else ""
 
 
-def _hosts(resources: Mapping[str, Any]) -> list[str]:
+def _hosts(resources: ResourceObject) -> list[str]:
     hosts: list[str] = []
     for text in resources["execution"].get("nodelist") or []:
         if text:
@@ -342,7 +351,7 @@ def _hosts(resources: Mapping[str, Any]) -> list[str]:
     return hosts
 
 
-def allocation_of(resources: Mapping[str, Any]) -> Allocation:
+def allocation_of(resources: ResourceObject) -> Allocation:
     """Return what an R object holds; raises ValueError or KeyError for a malformed one."""
     nodes: dict[int, tuple[list[int], list[int]]] = {}
     for entry in resources["execution"]["R_lite"]:

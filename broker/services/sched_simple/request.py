@@ -1,16 +1,21 @@
-"""What a job asks for, read from its jobspec (RFC 25): nodes, slots, cores and GPUs a slot, a duration."""
+"""What a job asks for, read from its jobspec (RFC 25): nodes, slots, cores and GPUs a slot, a
+duration.
+"""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flux.wire.json import JsonMapping
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceRequest:
-    """``nslots`` slots of ``slot_size`` cores and ``slot_gpus`` GPUs, spread over ``nnodes`` nodes, or packed freely when that is 0.
+    """``nslots`` slots of ``slot_size`` cores and ``slot_gpus`` GPUs, spread over ``nnodes`` nodes,
+    or packed freely when that is 0.
 
     ``duration`` is in seconds, 0 for no limit; ``exclusive`` asks for whole nodes.
     """
@@ -30,8 +35,10 @@ def _unsupported(text: str) -> OSError:
     return OSError(errno.EINVAL, text)
 
 
-def parse_request(jobspec: Mapping[str, Any]) -> ResourceRequest:
-    """Return what ``jobspec`` asks for; raises OSError(EINVAL) with the reason when it cannot be understood."""
+def parse_request(jobspec: JsonMapping) -> ResourceRequest:
+    """Return what ``jobspec`` asks for; raises OSError(EINVAL) with the reason when it cannot be
+    understood.
+    """
     try:
         resources = jobspec["resources"]
         (top,) = resources
@@ -52,7 +59,7 @@ def parse_request(jobspec: Mapping[str, Any]) -> ResourceRequest:
     return ResourceRequest(nnodes, per_node * (nnodes or 1), cores, gpus, duration, exclusive)
 
 
-def _slot_contents(slot: Mapping[str, Any]) -> tuple[int, int]:
+def _slot_contents(slot: JsonMapping) -> tuple[int, int]:
     cores = gpus = 0
     for vertex in slot["with"]:
         if vertex["type"] == "core":
@@ -66,7 +73,7 @@ def _slot_contents(slot: Mapping[str, Any]) -> tuple[int, int]:
     return cores, gpus
 
 
-def _count(vertex: Mapping[str, Any]) -> int:
+def _count(vertex: JsonMapping) -> int:
     count = vertex["count"]
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise _unsupported(f"unsupported count {count!r}")

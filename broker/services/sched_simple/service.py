@@ -1,17 +1,26 @@
-"""The scheduler module: takes resources from ``resource.acquire`` and gives them to jobs by RFC 27."""
+"""The scheduler module: takes resources from ``resource.acquire`` and gives them to jobs by RFC
+27.
+"""
 
 from __future__ import annotations
 
 import errno
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-from broker.service import NO_REPLY, Request, Service, request
+from broker.service import NO_REPLY, NoReply, Request, Service, request
 from broker.services.sched_simple.pool import Allocation, ResourcePool, allocation_of
 from broker.services.sched_simple.request import ResourceRequest, parse_request
 from broker.services.sched_simple.state import Pending, Scheduler
 from flux.idset import IDset
+from flux.job.JobID import kvs_key
+from flux.kvs_txn import PRIMARY
 from flux.treeobj import decode_val
 from flux.wire import json
+
+if TYPE_CHECKING:
+    from broker.context import Context
+    from flux.job.types import ResourceObject
+    from flux.wire.json import JsonObject
 
 DEFAULT_LIMIT: Final = 1024
 SUCCESS, ANNOTATE, DENY, CANCEL = range(4)
@@ -21,20 +30,24 @@ UNSATISFIABLE: Final = "unsatisfiable request"
 class SchedSimpleService(Service):
     """``sched-simple``, also reached as ``sched``.
 
-    Module arguments: ``mode=single``, ``mode=unlimited`` or ``mode=limited=N`` say how many requests the job manager may have waiting
-    here (default ``limited=1024``).
+    Module arguments: ``mode=single``, ``mode=unlimited`` or ``mode=limited=N`` say how many
+    requests the job manager may have waiting here (default ``limited=1024``).
     """
 
     name = "sched-simple"
     also = ("sched",)
 
-    async def start(self, args: list[str]) -> None:
-        """Parse the arguments and begin acquiring resources."""
-        self._ready = _ready_payload(args)
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self._ready = _ready_payload([])
         self._sched = Scheduler()
         self._requests: dict[int, Request] = {}
         self._due = False
         self._known = False
+
+    async def start(self, args: list[str]) -> None:
+        """Parse the arguments and begin acquiring resources."""
+        self._ready = _ready_payload(args)
         self.ctx.log.debug("service_register")
         self.ctx.spawn(self._acquire(), "sched-simple:acquire")
 
@@ -44,7 +57,7 @@ class SchedSimpleService(Service):
             req.error(errno.ENOSYS, "sched-simple is being unloaded")
         self._requests.clear()
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, object]:
         """Return the length of the queue and the use of cores."""
         pool = self._sched.pool
         return {
@@ -67,11 +80,11 @@ class SchedSimpleService(Service):
                     await self._hello()
                 self._schedule_soon()
 
-    def _update(self, update: dict[str, Any]) -> None:
+    def _update(self, update: JsonObject) -> None:
         resources = update.get("resources")
         if resources is not None:
-            for id in self._sched.replace_pool(ResourcePool.from_resources(resources)):
-                self._deny(id, UNSATISFIABLE)
+            for jobid in self._sched.replace_pool(ResourcePool.from_resources(resources)):
+                self._deny(jobid, UNSATISFIABLE)
         for key, up in (("up", True), ("down", False)):
             ids = update.get(key)
             if ids == "all":
@@ -100,56 +113,58 @@ class SchedSimpleService(Service):
         """A new job manager wants to know the scheduler: what the old one asked for is void."""
         if not self._known:
             return
-        for id, waiting in self._requests.items():
-            self._sched.cancel(id)
-            waiting.respond({"id": id, "type": CANCEL})
+        for jobid, waiting in self._requests.items():
+            self._sched.cancel(jobid)
+            waiting.respond({"id": jobid, "type": CANCEL})
         self._requests.clear()
-        for id in list(self._sched.held):
-            self._sched.free(id)
+        for jobid in list(self._sched.held):
+            self._sched.free(jobid)
         await self._hello()
         self._schedule_soon()
 
-    async def _lookup_resources(self, id: int) -> dict[str, Any]:
-        text = f"{id:016x}"
-        key = f"job.{text[:4]}.{text[4:8]}.{text[8:12]}.{text[12:]}.R"
+    async def _lookup_resources(self, jobid: int) -> ResourceObject:
         answer = await self.ctx.handle.rpc(
-            "kvs.lookup", {"key": key, "namespace": "primary", "flags": 0}
+            "kvs.lookup", {"key": kvs_key(jobid, "R"), "namespace": PRIMARY, "flags": 0}
         )
-        resources: dict[str, Any] = json.loads(decode_val(answer["val"]))
+        resources: ResourceObject = json.loads(decode_val(answer["val"]))
         return resources
 
     # Requests of the job manager
 
     @request("sched.alloc", absolute=True)
-    def alloc(self, req: Request) -> Any:
-        """Queue a job's request {id, priority, userid, t_submit, jobspec}; answered when it is met, denied or canceled."""
-        id = req.get("id", int)
-        if id in self._requests:
-            raise OSError(errno.EEXIST, f"job {id} is waiting already")
+    def alloc(self, req: Request) -> NoReply:
+        """Queue a job's request {id, priority, userid, t_submit, jobspec}; answered when it is met,
+        denied or canceled.
+        """
+        jobid = req.get("id", int)
+        if jobid in self._requests:
+            raise OSError(errno.EEXIST, f"job {jobid} is waiting already")
         try:
             wanted = parse_request(req.get("jobspec", dict))
         except OSError as exc:
-            req.respond({"id": id, "type": DENY, "note": exc.strerror or UNSATISFIABLE})
+            req.respond({"id": jobid, "type": DENY, "note": exc.strerror or UNSATISFIABLE})
             return NO_REPLY
-        self.ctx.log.debug(f"req: {id}: spec={wanted} duration={wanted.duration:.1f}")
-        if not self._sched.add(id, req.get("priority", int), wanted):
-            req.respond({"id": id, "type": DENY, "note": UNSATISFIABLE})
+        self.ctx.log.debug(f"req: {jobid}: spec={wanted} duration={wanted.duration:.1f}")
+        if not self._sched.add(jobid, req.get("priority", int), wanted):
+            req.respond({"id": jobid, "type": DENY, "note": UNSATISFIABLE})
             return NO_REPLY
-        self._requests[id] = req
+        self._requests[jobid] = req
         self._schedule_soon()
         return NO_REPLY
 
     @request("sched.cancel", absolute=True)
-    def cancel(self, req: Request) -> Any:
-        """Drop the request of a job {id}; its answer says that it was canceled. Never answered itself."""
-        id = req.get("id", int)
-        if self._sched.cancel(id):
-            self._requests.pop(id).respond({"id": id, "type": CANCEL})
+    def cancel(self, req: Request) -> NoReply:
+        """Drop the request of a job {id}; its answer says that it was canceled. Never answered
+        itself.
+        """
+        jobid = req.get("id", int)
+        if self._sched.cancel(jobid):
+            self._requests.pop(jobid).respond({"id": jobid, "type": CANCEL})
             self._schedule_soon()
         return NO_REPLY
 
     @request("sched.prioritize", absolute=True)
-    def prioritize(self, req: Request) -> Any:
+    def prioritize(self, req: Request) -> NoReply:
         """Change priorities of waiting jobs {jobs: [[id, priority]]}. Never answered."""
         for item in req.get("jobs", list):
             if not (
@@ -166,22 +181,24 @@ class SchedSimpleService(Service):
 
     @request("sched.free", absolute=True)
     def free(self, req: Request) -> dict[str, int]:
-        """Take back the resources of a job {id, R?}."""
-        id = req.get("id", int)
+        """Free the resources of a job {id, R?}."""
+        jobid = req.get("id", int)
         try:
-            allocation = self._sched.free(id, req.payload.get("R"))
+            allocation = self._sched.free(jobid, req.payload.get("R"))
         except (ValueError, KeyError, TypeError) as exc:
-            self.ctx.log.debug(f"free: R of job {id}: {type(exc).__name__}: {exc}")
-            raise OSError(errno.EINVAL, f"R of job {id} is malformed or not what it holds") from exc
+            self.ctx.log.debug(f"free: R of job {jobid}: {type(exc).__name__}: {exc}")
+            raise OSError(
+                errno.EINVAL, f"R of job {jobid} is malformed or not what it holds"
+            ) from exc
         if allocation is not None:
             self.ctx.log.debug(f"free: {allocation.summary()}")
         self._schedule_soon()
-        return {"id": id}
+        return {"id": jobid}
 
     # Requests of users
 
     @request("sched.resource-status", allow="guest", absolute=True)
-    def resource_status(self, req: Request) -> dict[str, Any]:
+    def resource_status(self, req: Request) -> dict[str, object]:
         """Return R objects: {all, allocated, down} (flux-resource(1))."""
         pool = self._sched.pool
         return {
@@ -212,10 +229,10 @@ class SchedSimpleService(Service):
     def _grant(self, pending: Pending, allocation: Allocation) -> None:
         start, end = self._times(pending.request)
         summary = allocation.summary()
-        self.ctx.log.debug(f"alloc: {pending.id}: {summary}")
-        self._requests.pop(pending.id).respond(
+        self.ctx.log.debug(f"alloc: {pending.jobid}: {summary}")
+        self._requests.pop(pending.jobid).respond(
             {
-                "id": pending.id,
+                "id": pending.jobid,
                 "type": SUCCESS,
                 "R": self._sched.pool.describe(allocation, start, end),
                 "annotations": {"sched": {"resource_summary": summary}},
@@ -228,13 +245,13 @@ class SchedSimpleService(Service):
         now = self.ctx.now()
         return now, now + wanted.duration
 
-    def _deny(self, id: int, note: str) -> None:
-        self._requests.pop(id).respond({"id": id, "type": DENY, "note": note})
+    def _deny(self, jobid: int, note: str) -> None:
+        self._requests.pop(jobid).respond({"id": jobid, "type": DENY, "note": note})
 
 
-def _ready_payload(args: list[str]) -> dict[str, Any]:
+def _ready_payload(args: list[str]) -> dict[str, object]:
     """Return the request that says we are ready; raises OSError(EINVAL) for an unknown argument."""
-    mode: dict[str, Any] = {"mode": "limited", "limit": DEFAULT_LIMIT}
+    mode: dict[str, object] = {"mode": "limited", "limit": DEFAULT_LIMIT}
     for arg in args:
         key, _, value = arg.partition("=")
         if key != "mode":

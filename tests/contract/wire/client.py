@@ -1,4 +1,6 @@
-"""Their client, our broker: the recorded requests sent on a raw local socket, and our broker's responses compared."""
+"""Their client, our broker: the recorded requests sent on a raw local socket, and our broker's
+responses compared.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,9 @@ import select
 import socket
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flux.job import JobID
-from flux.testing.instance import Instance
 from flux.wire import json
 from flux.wire.framing import Unpacker, pack
 from flux.wire.message import (
@@ -27,6 +28,9 @@ from flux.wire.message import (
 )
 from tests.contract.normalise import RECORDED, Place
 from tests.contract.wire.messages import Canon, Exchange, jobspec_of, topic_of
+
+if TYPE_CHECKING:
+    from flux.testing.instance import Instance
 
 QUIET = 3.0  # seconds without a message after which a response that was recorded counts as missing
 SETTLE = 0.5  # seconds given to running jobs to end before the next command
@@ -47,7 +51,9 @@ class Connection:
         self.socket.sendall(pack(message))
 
     def receive(self, timeout: float) -> list[Message]:
-        """The messages that arrive within `timeout` seconds; empty if none does or the broker hung up."""
+        """The messages that arrive within `timeout` seconds; empty if none does or the broker hung
+        up.
+        """
         if not select.select([self.socket], [], [], timeout)[0]:
             return []
         data = self.socket.recv(1 << 16)
@@ -77,7 +83,9 @@ class Call:
 
 
 class Session:
-    """Replays exchanges against one instance; remembers which of our job ids stands for which recorded one."""
+    """Replays exchanges against one instance; remembers which of our job ids stands for which
+    recorded one.
+    """
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
@@ -92,7 +100,9 @@ class Session:
         )
 
     def translated(self, message: Message, tags: dict[int, int], tag: int) -> Message:
-        """The recorded request as we send it: our job ids, our user's signature, our paths, our match tags."""
+        """The recorded request as we send it: our job ids, our user's signature, our paths, our
+        match tags.
+        """
         topic = message.topic or ""
         for theirs, ours in self.ids.items():
             topic = topic.replace(str(theirs), str(ours))
@@ -137,7 +147,9 @@ class Session:
         return (header + b"." + body + b".none").decode()
 
     def run(self, exchange: Exchange) -> str | None:
-        """Replay `exchange` and return the first difference, or None when every response matches."""
+        """Replay `exchange` and return the first difference, or None when every response
+        matches.
+        """
         self.settle()
         calls = self.exchange(exchange)
         theirs, ours = Canon(RECORDED, exchange.recording), Canon(self.place, exchange.recording)
@@ -148,7 +160,9 @@ class Session:
         return None
 
     def settle(self) -> None:
-        """Wait a moment for running jobs to end, so that the scheduler's choice is the recorded one."""
+        """Wait a moment for running jobs to end, so that the scheduler's choice is the recorded
+        one.
+        """
         deadline = time.monotonic() + SETTLE
         connection = Connection(self.instance.uri)
         tag = 0
@@ -190,7 +204,9 @@ class Session:
         return calls
 
     def _collect(self, connection: Connection, calls: list[Call]) -> None:
-        """Receive until every call has as many responses as were recorded so far, or nothing comes any more."""
+        """Receive until every call has as many responses as were recorded so far, or nothing comes
+        any more.
+        """
         by_tag = {call.tag: call for call in calls if call.tag}
         deadline = time.monotonic() + QUIET
         while any(
@@ -206,7 +222,9 @@ class Session:
                     by_tag[message.aux2].received.append(message)
 
     def _stragglers(self, connection: Connection, calls: list[Call]) -> None:
-        """Receive what else comes before the answer to one more request: responses that nobody asked for show up here."""
+        """Receive what else comes before the answer to one more request: responses that nobody
+        asked for show up here.
+        """
         barrier = Call(request("attr.get", {"name": "rank"}), len(calls) + 1)
         barrier.recorded.append(barrier.request)
         connection.send(
@@ -243,7 +261,9 @@ def _pid(responses: list[Message]) -> int:
 
 
 def _recorded(calls: list[Call], response: Message) -> None:
-    """Give a recorded response to its call: the last open stream with its match tag, else the first open call."""
+    """Give a recorded response to its call: the last open stream with its match tag, else the first
+    open call.
+    """
     fitting = [
         call
         for call in calls
@@ -266,7 +286,8 @@ def _difference(call: Call, theirs: Canon, ours: Canon) -> str | None:
     if not recorded and not call.streams:
         return None  # the recorded client had left before the answer came
     if call.streams:
-        # Output of several tasks arrives in pieces of any size and order; the same responses are what counts.
+        # Output of several tasks arrives in pieces of any size and order; the same responses are
+        # what counts.
         recorded, received = sorted(recorded), sorted(received)
     if recorded == received or _shell_gone(call):
         return None
@@ -279,7 +300,9 @@ def _difference(call: Call, theirs: Canon, ours: Canon) -> str | None:
 
 
 def _shell_gone(call: Call) -> bool:
-    """Whether the request is input for a job that has ended by now: our jobs end sooner than the recorded ones."""
+    """Whether the request is input for a job that has ended by now: our jobs end sooner than the
+    recorded ones.
+    """
     return topic_of(call.request).endswith("ID.stdin") and [m.aux1 for m in call.received] == [
         errno.ENOSYS
     ]

@@ -14,7 +14,9 @@ DIRECTIONS = ("responses", "requests")
 
 
 def expected(direction: str) -> tuple[str, ...]:
-    """Labels whose `responses` (their client, our broker) or `requests` (our client, their broker) must match."""
+    """Labels whose `responses` (their client, our broker) or `requests` (our client, their broker)
+    must match.
+    """
     unstable = re.compile(str(tomllib.loads(REASONS.read_text())["unstable"][direction]))
     labels = tomllib.loads(EXPECTED.read_text())[direction]
     return tuple(label for label in labels if not unstable.fullmatch(label))
@@ -28,7 +30,10 @@ def reasons(direction: str) -> dict[str, str]:
 
 def write(found: dict[str, list[str]]) -> None:
     """Replace expected_messages.toml."""
-    text = "# Labels whose messages must match; written by `python -m tests.contract.report --messages`.\n"
+    text = (
+        "# Labels whose messages must match;"
+        " written by `python -m tests.contract.report --messages`.\n"
+    )
     for direction in DIRECTIONS:
         text += (
             f"{direction} = [\n"

@@ -97,7 +97,9 @@ def load() -> tuple[Exchange, ...]:
 
 
 def jobspec_of(signed: str) -> Any:
-    """The jobspec inside a signed J (RFC 15: header.payload.signature); None if it holds no JSON."""
+    """The jobspec inside a signed J (RFC 15: header.payload.signature); None if it holds no
+    JSON.
+    """
     try:
         return json.loads(base64.b64decode(signed.split(".")[1] + "==="))
     except (ValueError, IndexError):
@@ -105,7 +107,9 @@ def jobspec_of(signed: str) -> Any:
 
 
 class Canon:
-    """Turns a payload into the form in which it is compared: ids, times, paths and digests replaced by names."""
+    """Turns a payload into the form in which it is compared: ids, times, paths and digests replaced
+    by names.
+    """
 
     def __init__(self, place: Place, recording: Recording) -> None:
         self.place = place

@@ -52,6 +52,6 @@ def replay_requests() -> Result:
                 label = exchange.recording.label
                 result.differences[label] = difference(exchange, ours, place)
                 result.messages += len(ours) if result.differences[label] is None else 0
-                if found := refusals(exchange.recording, ours):
+                if found := refusals(ours):
                     result.refused[label] = found
     return result

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from tests.contract.wire.expected import DIRECTIONS, expected, reasons, write
 from tests.contract.wire.messages import load
 from tests.contract.wire.replay import Result, replay_requests, replay_responses
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 HEADING = "\n## Messages\n"
 TITLES = {
     "responses": (
         "Their client, our broker",
-        "The recorded requests are sent on a raw local socket, in the recorded order, with our job ids. "
-        "Every response is compared: error number and text, streaming flag, end of stream, number, keys, types and values.",
+        "The recorded requests are sent on a raw local socket, in the recorded order, with our job "
+        "ids. Every response is compared: error number and text, streaming flag, end of stream, "
+        "number, keys, types and values.",
     ),
     "requests": (
         "Our client, their broker",
-        "Our commands run through a tap. Topics, node ids, streaming flags and payloads are compared in any order, except `attr.get`, "
-        "cancellations and disconnects, which a client may send when it likes. A request with a topic, a key, a type or a flag that no "
-        "recording shows counts as one that a flux-core broker may refuse.",
+        "Our commands run through a tap. Topics, node ids, streaming flags and payloads are "
+        "compared in any order, except `attr.get`, cancellations and disconnects, which a client "
+        "may send when it likes. A request with a topic, a key, a type or a flag that no recording "
+        "shows counts as one that a flux-core broker may refuse.",
     ),
 }
 REPLAYS = {"responses": replay_responses, "requests": replay_requests}
 
 
 def messages_section(accept: bool, repeat: int) -> str:
-    """Replay all messages `repeat` times and return the section; with `accept`, require the labels that always match."""
+    """Replay all messages `repeat` times and return the section; with `accept`, require the labels
+    that always match.
+    """
     results: dict[str, Result] = {}
     stable: dict[str, list[str]] = {}
     for direction in DIRECTIONS:
@@ -41,7 +48,10 @@ def messages_section(accept: bool, repeat: int) -> str:
     if accept:
         write(stable)
     total = sum(len(exchange.messages) for exchange in load())
-    text = f"{HEADING}\n{total} messages of the recorded commands are compared in both directions (`tests/contract/wire`).\n"
+    text = (
+        f"{HEADING}\n{total} messages of the recorded commands are compared in both directions"
+        " (`tests/contract/wire`).\n"
+    )
     for direction, result in results.items():
         text += _direction(direction, result, reasons(direction))
     return text
@@ -52,7 +62,8 @@ def _direction(direction: str, result: Result, table: Mapping[str, str]) -> str:
     differing = {label: found for label, found in result.differences.items() if found is not None}
     matching = len(result.differences) - len(differing)
     text = (
-        f"\n### {title}\n\n{explanation}\n\n{matching} of {len(result.differences)} commands match ({result.messages} messages); "
+        f"\n### {title}\n\n{explanation}\n\n"
+        f"{matching} of {len(result.differences)} commands match ({result.messages} messages); "
         f"{len(expected(direction))} are required by `make test`."
     )
     if direction == "requests":

@@ -1,21 +1,25 @@
-"""Our client, their broker: what our commands send, compared with what flux-core's commands sent."""
+"""Our client, their broker: what our commands send, compared with what flux-core's commands
+sent.
+"""
 
 from __future__ import annotations
 
 import socket
 from collections import Counter
-from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flux.testing.instance import Instance
 from flux.wire import json
 from flux.wire.message import REQUEST, Message
 from tests.contract.normalise import RECORDED, Place
-from tests.contract.recordings import Recording
 from tests.contract.replay import run
-from tests.contract.tap import Tap
 from tests.contract.wire.messages import Canon, Exchange, load, topic_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from flux.testing.instance import Instance
+    from tests.contract.tap import Tap
 
 
 def form(message: Message, canon: Canon) -> str:
@@ -26,7 +30,9 @@ def form(message: Message, canon: Canon) -> str:
 
 
 def requests_of(messages: Iterable[tuple[bool, Message]]) -> list[Message]:
-    """The requests that the client sent, without those that may be sent at any time: `attr.get` and the end of a stream."""
+    """The requests that the client sent, without those that may be sent at any time: `attr.get` and
+    the end of a stream.
+    """
     return [
         message
         for down, message in messages
@@ -128,8 +134,10 @@ def rules() -> dict[str, Rule]:
     return found
 
 
-def refusals(recording: Recording, ours: Iterable[Message]) -> list[str]:
-    """Requests that a flux-core 0.29 broker would not know: an unrecorded topic, other keys, other types, other flags."""
+def refusals(ours: Iterable[Message]) -> list[str]:
+    """Requests that a flux-core 0.29 broker would not know: an unrecorded topic, other keys, other
+    types, other flags.
+    """
     found = []
     for message in ours:
         rule = rules().get(topic_of(message))

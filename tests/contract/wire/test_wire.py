@@ -1,13 +1,14 @@
 """The messages of the recorded commands, in both directions, and the local socket itself.
 
-What differs is replayed once more on fresh instances, and must match then: chance shows in one replay, a defect in both.
+What differs is replayed once more on fresh instances, and must match then: chance shows in one
+replay, a defect in both.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,6 +20,9 @@ from tests.contract.wire.client import Connection
 from tests.contract.wire.expected import expected
 from tests.contract.wire.messages import load
 from tests.contract.wire.replay import Result, replay_requests, replay_responses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -1,19 +1,18 @@
-"""Services of several ranks wired together in one loop: real messages between them, no broker and no sockets."""
+"""Services of several ranks wired together in one loop: real messages between them, no broker and
+no sockets.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import errno
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from broker.attributes import Attributes
 from broker.context import Context
 from broker.log import Logger
-from broker.service import Service
 from flux.aio import AsyncFlux
-from flux.logline import Entry
 from flux.wire.message import (
     EVENT,
     NODEID_ANY,
@@ -26,6 +25,12 @@ from flux.wire.message import (
     event,
     response,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.service import Service
+    from flux.logline import Entry
 
 OWNER = 1000
 
@@ -67,7 +72,9 @@ class _Client:
 
 
 class Wired:
-    """``size`` ranks in a chain, each with the services a test adds. ``seen`` lists every message by topic."""
+    """``size`` ranks in a chain, each with the services a test adds. ``seen`` lists every message
+    by topic.
+    """
 
     def __init__(self, size: int = 1, rundir: str = "/nonexistent") -> None:
         self.ranks = [_Rank(self, 0)]

@@ -18,7 +18,7 @@ from fluxctl.archive import restoring
 from fluxctl.archive.blobs import CHECKPOINT, FileBlobs
 from fluxctl.archive.dumping import Dump
 from fluxctl.archive.place import tar_to
-from fluxctl.archive.restoring import Restore, Tree
+from fluxctl.archive.restoring import GrowingTree, Restore
 from fluxctl.commands.dump import command as dump_command
 from fluxctl.commands.restore import command as restore_command
 
@@ -97,7 +97,7 @@ def grow(blobs: Memory, txn: Txn, key: str, tree: Any) -> None:
 @settings(deadline=None, max_examples=60)
 def test_round_trip_of_every_type(content: dict[str, Any], name: str) -> None:
     blobs = Memory()
-    tree = Tree(blobs)
+    tree = GrowingTree(blobs)
     txn = Txn()
     for key, below in content.items():
         grow(blobs, txn, key, below)
@@ -111,7 +111,7 @@ def test_round_trip_of_every_type(content: dict[str, Any], name: str) -> None:
 
 def test_large_directories_and_values_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     blobs = Memory()
-    tree = Tree(blobs)
+    tree = GrowingTree(blobs)
     txn = Txn()
     for number in range(3000):
         txn.put_raw(f"d.{number}", b"%d" % number)
@@ -192,7 +192,7 @@ def test_bad_archives_get_one_sentence(text: str) -> None:
 @pytest.mark.parametrize("name", ["x.tar", "x.tgz", "x.tar.bz2", "x.tar.xz"])
 def test_every_truncation_is_noticed(name: str) -> None:
     blobs = Memory()
-    tree = Tree(blobs)
+    tree = GrowingTree(blobs)
     tree.apply(Txn().put_raw("a.b", "x" * 600).put_raw("a.c", b"\0" * 2048).symlink("l", "a.b"))
     whole = dumped(blobs, tree.root, name)
     noticed = 0
@@ -211,7 +211,7 @@ def test_every_truncation_is_noticed(name: str) -> None:
 def test_offline_commands(tmp_path: Path) -> None:
     store, archive = tmp_path / "old.sqlite", tmp_path / "x.tgz"
     file = FileBlobs(store, create=True)
-    tree = Tree(file)
+    tree = GrowingTree(file)
     tree.apply(Txn().put_raw("a.b", "x" * 600))
     file.file.put_checkpoint(
         CHECKPOINT, {"version": 1, "rootref": tree.root, "sequence": 41, "timestamp": 1.0}
@@ -246,7 +246,7 @@ def test_a_dump_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     store, archive = tmp_path / "s.sqlite", tmp_path / "x.tar"
     archive.write_text("before")
     file = FileBlobs(store, create=True)
-    tree = Tree(file)
+    tree = GrowingTree(file)
     tree.apply(Txn().put_treeobj("a", treeobj.valref(["sha1-" + "0" * 40])))
     file.file.put_checkpoint(CHECKPOINT, {"rootref": tree.root})
     file.close()

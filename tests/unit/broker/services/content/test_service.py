@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,9 +12,14 @@ from broker.service import Request, Service, request
 from broker.services.content.service import ContentService
 from broker.services.content_sqlite.service import ContentSqliteService
 from flux import blobpack, treeobj
-from flux.aio import AsyncFlux
 from flux.blobpack import HELD
+from tests.unit.broker.services.stores import store_behind
 from tests.unit.broker.services.wired import Wired
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flux.aio import AsyncFlux
 
 
 async def store(h: AsyncFlux, data: bytes, topic: str = "content.store") -> str:
@@ -93,7 +97,7 @@ async def test_blobs_reach_every_rank() -> None:
         assert await load(wired.client(rank), ref) == b"from three"
     ref = await store(wired.client(0), b"from zero")
     h = wired.client(3)
-    assert await asyncio.gather(load(h, ref), load(h, ref)) == [b"from zero"] * 2
+    assert [*await asyncio.gather(load(h, ref), load(h, ref))] == [b"from zero"] * 2
     assert wired.seen.count("content.load") == 4 + 2 + 3
     assert await errnum(load(h, "sha1-" + "0" * 40)) == errno.ENOENT
     await h.rpc("content.dropcache")
@@ -211,7 +215,7 @@ async def test_a_store_on_another_rank_reaches_the_backing_store_as_a_users(tmp_
     assert await load(wired.client(1), ref) == b"both"
     assert await store(wired.client(1), b"both") == ref
     await wired.client().rpc("content.flush")
-    db = wired.ranks[0].services["content-sqlite"]._store.db  # type: ignore[attr-defined]
+    db = store_behind(wired).db
     assert db.execute("SELECT pinned FROM objects").fetchall() == [(1,)]
     await wired.close()
 

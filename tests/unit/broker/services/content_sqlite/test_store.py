@@ -9,16 +9,20 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 
 from broker.services.content_sqlite.store import BlobStore
 from flux import treeobj
-from flux.blobpack import Blob
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from flux.blobpack import Blob
 
 
 def blob(data: bytes, flags: int = 0) -> Blob:
@@ -75,25 +79,29 @@ def test_full_disk_is_enospc_and_what_was_there_stays(tmp_path: Path) -> None:
     store.close()
 
 
+class NotingStore(BlobStore):
+    """Notes the level of synchronisation in force at each transaction."""
+
+    def __init__(self, path: Path, *, durable: bool) -> None:
+        super().__init__(path, durable=durable)
+        self.levels: list[int] = []
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        self.levels.append(self.db.execute("PRAGMA synchronous").fetchone()[0])
+        with super().transaction() as db:
+            yield db
+
+
 def test_sync_writes_to_the_disk_and_only_that_does(tmp_path: Path) -> None:
-    """The level in force at the commit is what SQLite documents to mean a sync of the log at each commit."""
+    """The level in force at the commit is what SQLite documents to mean a sync of the log at each
+    commit.
+    """
     for durable, expected in ((True, [1, 2, 1]), (False, [0, 0, 0])):
-        store = BlobStore(tmp_path / f"{durable}.sqlite", durable=durable)
-        levels: list[int] = []
-        real = store.transaction
-
-        @contextmanager
-        def noted(
-            store: BlobStore = store, levels: list[int] = levels, real: Any = real
-        ) -> Iterator[Any]:
-            levels.append(store.db.execute("PRAGMA synchronous").fetchone()[0])
-            with real() as db:
-                yield db
-
-        store.transaction = noted  # type: ignore[method-assign]
+        store = NotingStore(tmp_path / f"{durable}.sqlite", durable=durable)
         for sync in (False, True, False):
             store.write([blob(b"x")], sync=sync)
-        assert levels == expected
+        assert store.levels == expected
         store.close()
 
 
@@ -102,7 +110,8 @@ def test_a_damaged_blob_is_not_believed(tmp_path: Path) -> None:
     store.write([blob(b"right"), blob(b"other")])
     store.db.execute("UPDATE objects SET object = x'7772' WHERE object = ?", (b"right",))
     error = refused(lambda: store.load(treeobj.blobref(b"right")))
-    assert error.errno == errno.EIO and treeobj.blobref(b"right") in (error.strerror or "")
+    assert error.errno == errno.EIO
+    assert treeobj.blobref(b"right") in (error.strerror or "")
     assert store.load(treeobj.blobref(b"other")) == b"other"
     store.close()
 
@@ -118,20 +127,23 @@ def test_what_is_no_store_is_refused_with_a_reason(tmp_path: Path) -> None:
     other.close()
     for name in ("text", "other"):
         error = refused(open_(name))
-        assert error.errno == errno.EINVAL and "not a content store" in (error.strerror or "")
+        assert error.errno == errno.EINVAL
+        assert "not a content store" in (error.strerror or "")
     BlobStore(tmp_path / "newer", durable=False).close()
     newer = sqlite3.connect(tmp_path / "newer")
     newer.execute("PRAGMA user_version=99")
     newer.close()
     error = refused(open_("newer"))
-    assert error.errno == errno.ENOTSUP and "schema 99" in (error.strerror or "")
+    assert error.errno == errno.ENOTSUP
+    assert "schema 99" in (error.strerror or "")
 
 
 def test_a_store_has_one_user(tmp_path: Path) -> None:
     store = BlobStore(tmp_path / "c.sqlite", durable=True)
     store.write([blob(b"x")])
     error = refused(lambda: BlobStore(tmp_path / "c.sqlite", durable=True))
-    assert error.errno == errno.EBUSY and "another instance" in (error.strerror or "")
+    assert error.errno == errno.EBUSY
+    assert "another instance" in (error.strerror or "")
     store.write([blob(b"y")])
     store.close()
 
@@ -171,9 +183,11 @@ def test_planted_files_are_refused(tmp_path: Path) -> None:
         "folder": errno.EINVAL,
     }
     for name, errnum in {**expected, "fifo": errno.EINVAL}.items():
-        error = refused(lambda name=name: BlobStore(tmp_path / name, durable=True))  # type: ignore[misc]
-        assert error.errno == errnum and str(tmp_path / name) in (error.strerror or "")
-    assert not (tmp_path / "nothing").exists() and (tmp_path / "target").stat().st_size == 0
+        error = refused(partial(BlobStore, tmp_path / name, durable=True))
+        assert error.errno == errnum
+        assert str(tmp_path / name) in (error.strerror or "")
+    assert not (tmp_path / "nothing").exists()
+    assert (tmp_path / "target").stat().st_size == 0
     assert (
         refused(lambda: BlobStore(tmp_path / "new", durable=True, owner=4711)).errno == errno.EPERM
     )
@@ -231,7 +245,8 @@ def test_kill_at_any_instant_keeps_what_was_acknowledged(tmp_path: Path) -> None
         process.stdout.close()
         store = BlobStore(path, durable=False)
         last = store.get_checkpoint("last")
-        assert isinstance(last, int) and last >= acknowledged
+        assert isinstance(last, int)
+        assert last >= acknowledged
         for i in range(20):
             data = b"%d-%d" % (last, i) * 50
             assert store.load(treeobj.blobref(data)) == data

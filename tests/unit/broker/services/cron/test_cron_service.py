@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import errno
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from broker.services.cron.service import CronService
 from broker.testing.harness import ServiceHarness
 from flux.wire import json
-from flux.wire.message import Message
+
+if TYPE_CHECKING:
+    from flux.wire.message import Message
 
 OPEN = ServiceHarness.OPEN
 

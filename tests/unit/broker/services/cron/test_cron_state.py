@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.services.cron.calendar import FIELDS, Calendar, parse_field
-from broker.services.cron.entry import Entry, Options, Stats, options_of
-from broker.services.cron.triggers import Date, Event, Interval, make_trigger
+from broker.services.cron.entry import EntryOptions, RegisteredCommand, Stats, options_of
+from broker.services.cron.triggers import DateTrigger, EventTrigger, IntervalTrigger, make_trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +45,7 @@ def test_field(text: Any, values: set[int]) -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "60", "-1", "5-3", "*/0", "1,,2", True, 1.5, None])
 def test_bad_field(text: Any) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"out of range|not a number|number or text"):
         parse_field(text, 0, 59)
 
 
@@ -119,7 +121,7 @@ def test_next_date_matches_and_lies_ahead(args: dict[str, int], now: int) -> Non
 
 
 def test_interval() -> None:
-    trigger = Interval(10.0, 1.0)
+    trigger = IntervalTrigger(10.0, 1.0)
     trigger.start(100.0)
     assert trigger.due() == 101.0
     trigger.fire(101.0)
@@ -132,20 +134,20 @@ def test_interval() -> None:
 
 
 def test_interval_skips_what_it_missed() -> None:
-    trigger = Interval(10.0)
+    trigger = IntervalTrigger(10.0)
     trigger.start(0.0)
     trigger.fire(35.0)
     assert trigger.due() == 40.0
 
 
 def test_event_nth() -> None:
-    trigger = Event("foo", nth=2)
+    trigger = EventTrigger("foo", nth=2)
     trigger.start(0.0)
     assert [trigger.arrived(1.0) for _ in range(6)] == [False, True] * 3
 
 
 def test_event_after() -> None:
-    trigger = Event("foo", after=3)
+    trigger = EventTrigger("foo", after=3)
     assert not trigger.arrived(0.0)
     trigger.start(0.0)
     assert [trigger.arrived(1.0) for _ in range(5)] == [False, False, True, True, True]
@@ -153,7 +155,7 @@ def test_event_after() -> None:
 
 
 def test_event_minimum_interval_makes_up_for_a_run_that_came_too_soon() -> None:
-    trigger = Event("foo", min_interval=5.0)
+    trigger = EventTrigger("foo", min_interval=5.0)
     trigger.start(0.0)
     assert trigger.arrived(10.0)
     assert not trigger.arrived(12.0)
@@ -184,7 +186,7 @@ def test_bad_trigger(kind: str, args: dict[str, Any], errnum: int) -> None:
 
 def test_date_is_told_with_its_fields() -> None:
     trigger = make_trigger("datetime", {}, 100.0)
-    assert isinstance(trigger, Date)
+    assert isinstance(trigger, DateTrigger)
     assert trigger.due() is None
     trigger.start(100.0)
     assert trigger.due() == 120.0
@@ -192,8 +194,8 @@ def test_date_is_told_with_its_fields() -> None:
     assert trigger.to_json(0.0)["next_wakeup"] == 180.0
 
 
-def _entry(**options: Any) -> Entry:
-    return Entry(1, "x", "false", "interval", Options(**options), Stats(1.0, 1.0))
+def _entry(**options: Any) -> RegisteredCommand:
+    return RegisteredCommand(1, "x", "false", "interval", EntryOptions(**options), Stats(1.0, 1.0))
 
 
 def test_repeat_stops_the_entry() -> None:

@@ -1,25 +1,34 @@
-"""The kvs module with the content service behind it, and requests to it, for the tests of this folder."""
+"""The kvs module with the content service behind it, and requests to it, for the tests of this
+folder.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import errno
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broker.context import Context
 from broker.service import NO_REPLY, Request, Service, request
 from broker.services.content.service import ContentService
 from broker.services.content_sqlite.service import ContentSqliteService
 from broker.services.kvs.service import KvsService
 from flux import blobpack, treeobj
-from flux.aio import AsyncFlux
-from flux.kvs_txn import Txn
 from tests.unit.broker.services.wired import Wired
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from broker.context import Context
+    from flux.aio import AsyncFlux
+    from flux.kvs_txn import Txn
 
 
 class ScriptedStore(Service):
-    """A backing store in memory that fails, or waits, as a test says; ``log`` lists its checkpoints."""
+    """A backing store in memory that fails, or waits, as a test says; ``log`` lists its
+    checkpoints.
+    """
 
     name = "scripted"
     also = ("content-backing", "kvs-checkpoint")
@@ -126,7 +135,9 @@ async def commit_ops(
 async def look(
     h: AsyncFlux, key: str, flags: int = 0, namespace: str = "primary"
 ) -> dict[str, Any]:
-    return (await h.rpc("kvs.lookup", {"key": key, "namespace": namespace, "flags": flags}))["val"]
+    body = {"key": key, "namespace": namespace, "flags": flags}
+    found: dict[str, Any] = (await h.rpc("kvs.lookup", body))["val"]
+    return found
 
 
 async def get(h: AsyncFlux, key: str, namespace: str = "primary") -> bytes:
@@ -137,6 +148,11 @@ async def version(h: AsyncFlux) -> int:
     return int((await h.rpc("kvs.getroot", {"namespace": "primary"}))["rootseq"])
 
 
+async def outcomes(*work: Awaitable[dict[str, Any]]) -> list[dict[str, Any] | BaseException]:
+    """Return what several requests that are sent at once are answered, or raise."""
+    return await asyncio.gather(*work, return_exceptions=True)
+
+
 async def errnum(work: Any) -> int:
     """Return the error number of an RPC that has to fail, with a sentence free of Python."""
     with pytest.raises(OSError) as caught:
@@ -144,3 +160,10 @@ async def errnum(work: Any) -> int:
     for word in ("Error(", "Traceback", "internal error", "object has no", "recursion"):
         assert word not in str(caught.value)
     return caught.value.errno or 0
+
+
+def kvs_of(wired: Wired, rank: int = 0) -> KvsService:
+    """Return the kvs module of a rank."""
+    service = wired.ranks[rank].services["kvs"]
+    assert isinstance(service, KvsService)
+    return service

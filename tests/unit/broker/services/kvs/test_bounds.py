@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,9 +19,14 @@ from tests.unit.broker.services.kvs.instance import (
     errnum,
     get,
     look,
+    outcomes,
     version,
 )
-from tests.unit.broker.services.wired import Wired
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.unit.broker.services.wired import Wired
 
 GUEST = 2000
 DEEP = ".".join("a" * (KEY_DEPTH + 1))
@@ -51,7 +55,7 @@ def nested(depth: int) -> treeobj.TreeObj:
 async def test_commits_and_fences(wired: tuple[Wired, int]) -> None:
     instance, rank = wired
     h = instance.client(rank)
-    cases = [
+    cases: list[tuple[list[Any], int]] = [
         (put(DEEP), errno.ENAMETOOLONG),
         (put(".".join("a" * 1100)), errno.ENAMETOOLONG),
         (put(LONG), errno.ENAMETOOLONG),
@@ -174,10 +178,9 @@ async def test_values() -> None:
     await commit(h, Txn().put_raw("before", "1"))
     wired.ranks[0].attrs.set("content.blob-size-limit", "5000")
     for txn in (Txn().put_raw("big", b"x" * 5001), Txn().append("big", b"x" * 5001)):
-        big, small = await asyncio.gather(
-            commit(h, txn), commit(h, Txn().put_raw("small", "1")), return_exceptions=True
-        )
-        assert isinstance(big, OSError) and big.errno == errno.EFBIG
+        big, small = await outcomes(commit(h, txn), commit(h, Txn().put_raw("small", "1")))
+        assert isinstance(big, OSError)
+        assert big.errno == errno.EFBIG
         assert isinstance(small, dict)
     await commit(h, Txn().put_raw("limit", b"x" * 5000))
     await asyncio.gather(
@@ -186,12 +189,11 @@ async def test_values() -> None:
     assert await get(h, "log") == b"".join(bytes([part]) * 3000 for part in range(4))
     assert len((await look(h, "log", TREEOBJ))["data"]) == 4
     inline = treeobj.directory({f"n{number}": treeobj.val(b"x" * 60) for number in range(100)})
-    big, small = await asyncio.gather(
-        commit(h, Txn().put_treeobj("dir", inline)),
-        commit(h, Txn().put_raw("small", "2")),
-        return_exceptions=True,
+    big, small = await outcomes(
+        commit(h, Txn().put_treeobj("dir", inline)), commit(h, Txn().put_raw("small", "2"))
     )
-    assert isinstance(big, OSError) and big.errno == errno.EFBIG
+    assert isinstance(big, OSError)
+    assert big.errno == errno.EFBIG
     assert isinstance(small, dict)
     assert (await get(h, "small"), await errnum(look(h, "dir"))) == (b"2", errno.ENOENT)
     await wired.close()
@@ -231,12 +233,12 @@ async def test_blobs_that_only_look_like_directories() -> None:
         await commit(h, Txn().put_treeobj("fake", treeobj.dirref(ref)))
         assert await errnum(look(h, "fake.a")) == errno.EINVAL, blob
         assert await errnum(look(h, "fake", READDIR)) == errno.EINVAL, blob
-        bad, good = await asyncio.gather(
+        bad, good = await outcomes(
             commit(h, Txn().put_raw("fake.a.b", "1")),
             commit(h, Txn().put_raw(f"good{number}", "1")),
-            return_exceptions=True,
         )
-        assert isinstance(bad, OSError) and bad.errno == errno.EINVAL
+        assert isinstance(bad, OSError)
+        assert bad.errno == errno.EINVAL
         assert isinstance(good, dict)
         await commit(h, Txn().unlink("fake"))
     await wired.close()

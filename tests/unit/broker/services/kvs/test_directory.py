@@ -14,7 +14,9 @@ from flux.wire import json
 
 
 class Blobs:
-    """A content store for directories; ``written`` lists what was stored since it was last emptied."""
+    """A content store for directories; ``written`` lists what was stored since it was last
+    emptied.
+    """
 
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}

@@ -1,12 +1,12 @@
-"""A durable commit (FLUX_KVS_SYNC) is visible and told when its checkpoint is written, not before; a checkpoint that fails fails it."""
+"""A durable commit (FLUX_KVS_SYNC) is visible and told when its checkpoint is written, not before;
+a checkpoint that fails fails it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -21,9 +21,15 @@ from tests.unit.broker.services.kvs.instance import (
     errnum,
     get,
     look,
+    outcomes,
     version,
 )
-from tests.unit.broker.services.wired import Wired
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine
+    from pathlib import Path
+
+    from tests.unit.broker.services.wired import Wired
 
 FULL = OSError(errno.ENOSPC, "the disk is full")
 
@@ -47,7 +53,10 @@ async def until_held(wired: Wired, count: int = 1) -> None:
             await asyncio.sleep(0)
 
 
-def start(work: Any) -> asyncio.Future[dict[str, Any]]:
+T = TypeVar("T")
+
+
+def start(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     return asyncio.ensure_future(work)
 
 
@@ -95,7 +104,8 @@ async def test_plain_commits_before_it_do_not_wait_for_the_disk(wired: Wired) ->
     )
     assert (await plain)["rootseq"] == 1
     await until_held(wired)
-    assert not durable.done() and not later.done()
+    assert not durable.done()
+    assert not later.done()
     store.release()
     assert (await durable)["rootseq"] == (await later)["rootseq"] == 2
     assert await get(h, "d") == b"12"
@@ -115,15 +125,15 @@ async def test_a_failed_checkpoint_fails_it_and_keeps_the_plain_ones(
         commit(h, Txn().append("dir", "3")),
         commit(h, Txn().put_raw("x", "1").append(".x", "2"), flags=SYNC | NO_MERGE),
     ]
-    durable, plain, append, other, third, alone = await asyncio.gather(
-        *commits, return_exceptions=True
-    )
+    durable, plain, append, other, third, alone = await outcomes(*commits)
     for failed in (durable, other, alone):
-        assert isinstance(failed, OSError) and failed.errno == errno.ENOSPC
+        assert isinstance(failed, OSError)
+        assert failed.errno == errno.ENOSPC
         assert failed.strerror == "the disk is full"
     for good in (plain, append, third):
         assert isinstance(good, dict), good
-    # What a durable commit did is as if it had never been: an append to its value, or to its directory.
+    # What a durable commit did is as if it had never been: an append to its value, or to its
+    # directory.
     assert (await get(h, "d"), await get(h, "dir"), await get(h, "p")) == (b"2", b"3", b"1")
     assert await errnum(look(h, "e")) == errno.ENOENT
     store.checkpoint_error = None
@@ -244,9 +254,10 @@ async def test_a_durable_fence(wired: Wired) -> None:
         )
 
     store.checkpoint_error = FULL
-    first, second = await asyncio.gather(fence("a"), fence("b"), return_exceptions=True)
+    first, second = await outcomes(fence("a"), fence("b"))
     for failed in (first, second):
-        assert isinstance(failed, OSError) and failed.errno == errno.ENOSPC
+        assert isinstance(failed, OSError)
+        assert failed.errno == errno.ENOSPC
     assert await errnum(look(h, "a")) == errno.ENOENT
 
 

@@ -1,18 +1,20 @@
-"""What goes wrong in a commit stays with that commit: neither its batch, its namespace nor another namespace suffers."""
+"""What goes wrong in a commit stays with that commit: neither its batch, its namespace nor another
+namespace suffers.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broker.service import NO_REPLY, Request
-from broker.services.kvs.commit import RESTARTS, Overlay
+from broker.service import Request, refuse
+from broker.services.kvs.commit import RESTARTS
 from broker.services.kvs.directory import Draft
-from broker.services.kvs.leader import Leader
+from broker.services.kvs.draft import TreeDraft
+from broker.services.kvs.namespace import Namespace
 from flux import treeobj
 from flux.kvs_txn import Txn
 from tests.unit.broker.services.kvs.instance import (
@@ -24,7 +26,12 @@ from tests.unit.broker.services.kvs.instance import (
     look,
     version,
 )
-from tests.unit.broker.services.wired import Wired
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from flux.wire.message import Message
+    from tests.unit.broker.services.wired import Wired
 
 GUEST = 2000
 NOWHERE = "sha1-" + "0" * 40
@@ -68,7 +75,7 @@ async def test_an_exception_while_operations_are_applied(
     wired: Wired, monkeypatch: pytest.MonkeyPatch, exc: Exception
 ) -> None:
     h = wired.client()
-    fail_on(monkeypatch, Overlay, "apply", "poison", exc)
+    fail_on(monkeypatch, TreeDraft, "apply", "poison", exc)
     expected = errno.EIO if isinstance(exc, OSError) else errno.EINVAL
     first = Txn().put_raw("half", "1").put_raw("poison", "1")
     commits = [commit(h, txn) for txn in (Txn().put_raw("a", "1"), first, Txn().put_raw("b", "1"))]
@@ -106,7 +113,7 @@ async def test_an_exception_in_one_namespace_is_no_matter_to_another(
 ) -> None:
     h, guest = wired.client(), wired.client(userid=GUEST)
     await h.rpc("kvs.namespace-create", {"namespace": "own", "owner": GUEST, "flags": 0})
-    fail_on(monkeypatch, Overlay, "apply", "poison", RecursionError("too deep"))
+    fail_on(monkeypatch, TreeDraft, "apply", "poison", RecursionError("too deep"))
     commits = [commit(guest, Txn().put_raw("poison", "1"), "own")]
     commits += [commit(h, Txn().put_raw(f"k{number}", "1")) for number in range(20)]
     commits += [commit(guest, Txn().put_raw("fine", "1"), "own")]
@@ -120,14 +127,15 @@ async def test_a_failing_store_request_is_tried_for_each_namespace(
     h = wired.client()
     await h.rpc("kvs.namespace-create", {"namespace": "own", "owner": GUEST, "flags": 0})
     content = wired.ranks[0].services["content"]
-    method, route = content._handlers["content.store-batch"]
+    handle = content.handle
 
-    def refuse(req: Any) -> Any:
-        if b"poison" in req.raw:
-            raise OSError(errno.EIO, "a blob nobody wants")
-        return method(req)
+    def refuse_poison(msg: Message, send: Callable[[Message], None]) -> None:
+        if msg.topic == "content.store-batch" and b"poison" in (msg.payload or b""):
+            refuse(msg, send, errno.EIO, "a blob nobody wants")
+        else:
+            handle(msg, send)
 
-    monkeypatch.setitem(content._handlers, "content.store-batch", (refuse, route))
+    monkeypatch.setattr(content, "handle", refuse_poison)
     commits = [commit(h, Txn().put_raw("poison", "1"), "own"), commit(h, Txn().put_raw("a", "1"))]
     assert await together(*commits) == [errno.EIO, 0]
     assert await get(h, "a") == b"1"
@@ -139,17 +147,17 @@ async def test_an_exception_while_a_root_is_published(
 ) -> None:
     h = wired.client()
     await h.rpc("kvs.namespace-create", {"namespace": "own", "owner": GUEST, "flags": 0})
-    original = Leader._set_root
+    original = Namespace.advance
 
-    def set_root(self: Leader, namespace: Any, result: Any) -> None:
-        if namespace.name == "own":
+    def advance(self: Namespace[Any], rootref: str, rootseq: int) -> None:
+        if self.name == "own":
             raise ValueError("unpublishable")
-        original(self, namespace, result)
+        original(self, rootref, rootseq)
 
-    monkeypatch.setattr(Leader, "_set_root", set_root)
+    monkeypatch.setattr(Namespace, "advance", advance)
     commits = [commit(h, Txn().put_raw("x", "1"), "own"), commit(h, Txn().put_raw("a", "1"))]
     assert await together(*commits) == [errno.EINVAL, 0]
-    monkeypatch.setattr(Leader, "_set_root", original)
+    monkeypatch.setattr(Namespace, "advance", original)
     assert await together(commit(h, Txn().put_raw("y", "1"), "own")) == [0]
 
 
@@ -163,9 +171,16 @@ async def test_a_namespace_that_is_removed_while_its_batch_is_under_way(
     await commit(h, Txn().put_raw("d.a", "1"), "own")
     await h.rpc("kvs.dropcache")
     content = wired.ranks[0].services["content"]
-    method, route = content._handlers[topic]
-    held: list[Any] = []
-    monkeypatch.setitem(content._handlers, topic, (lambda req: held.append(req) or NO_REPLY, route))
+    handle = content.handle
+    held: list[tuple[Message, Callable[[Message], None]]] = []
+
+    def hold(msg: Message, send: Callable[[Message], None]) -> None:
+        if msg.topic == topic:
+            held.append((msg, send))
+        else:
+            handle(msg, send)
+
+    monkeypatch.setattr(content, "handle", hold)
     first = asyncio.ensure_future(commit(h, Txn().put_raw("d.b", "1"), "own"))
     async with asyncio.timeout(10):
         while not held:
@@ -175,9 +190,9 @@ async def test_a_namespace_that_is_removed_while_its_batch_is_under_way(
         pass
     await h.rpc("kvs.namespace-remove", {"namespace": "own"})
     await h.rpc("kvs.namespace-create", space)
-    monkeypatch.setitem(content._handlers, topic, (method, route))
-    for req in held:
-        content.handle(req.message, req._send)
+    monkeypatch.setattr(content, "handle", handle)
+    for msg, send in held:
+        handle(msg, send)
     assert await together(first, second) == [errno.ENOTSUP] * 2
     assert await together(commit(h, Txn().put_raw("new", "1"), "own")) == [0]
     assert (await h.rpc("kvs.getroot", {"namespace": "own"}))["rootseq"] == 1
@@ -221,14 +236,14 @@ async def test_many_bad_transactions_fail_alone_in_few_passes(
     h = wired.client()
     await commit(h, Txn().mkdir("dir"))
     applied = 0
-    original = Overlay.apply
+    original = TreeDraft.apply
 
-    def apply(self: Overlay, op: Any) -> None:
+    def apply(self: TreeDraft, op: Any) -> None:
         nonlocal applied
         applied += 1
         original(self, op)
 
-    monkeypatch.setattr(Overlay, "apply", apply)
+    monkeypatch.setattr(TreeDraft, "apply", apply)
     txns: list[Txn] = []
     for number in range(300):
         txns.append(Txn().put_raw(f"good{number}", "1"))
@@ -278,7 +293,8 @@ async def test_a_lost_blob_fails_its_watcher_only(wired: Wired) -> None:
     assert first == {"errnum": errno.ENOENT}
     assert treeobj.decode_val(second["val"]) == b"x" * 200
     assert third == {"errnum": errno.ENOENT}
-    for lookups in ([5], [{}], [{"key": "kept", "flags": 0, "seen": {"refs": "x"}}]):
+    malformed: list[object] = [5, {}, {"key": "kept", "flags": 0, "seen": {"refs": "x"}}]
+    for lookups in ([one] for one in malformed):
         (result,) = (await h.rpc("kvs.lookup-plus", {**body, "lookups": lookups}))["results"]
         assert result == {"errnum": errno.EPROTO}
 

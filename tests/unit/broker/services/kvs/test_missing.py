@@ -1,12 +1,15 @@
-"""A batch names every directory it lacks at once, so that a large one does not start over for each of them."""
+"""A batch names every directory it lacks at once, so that a large one does not start over for each
+of them.
+"""
 
 from __future__ import annotations
 
 import pytest
 
 from broker.services.kvs.cache import ObjectCache
-from broker.services.kvs.commit import Batch, Transaction, parse_ops
+from broker.services.kvs.commit import Transaction, TransactionBatch
 from broker.services.kvs.directory import Missing
+from broker.services.kvs.ops import parse_ops
 from flux import treeobj
 from flux.kvs_txn import APPEND
 
@@ -20,7 +23,7 @@ def _ops(keys: list[str]) -> list[dict[str, object]]:
 def test_all_missing_directories_are_named_together() -> None:
     cache = ObjectCache()
     keys = [f"job{number}.eventlog" for number in range(20)]
-    first = Batch(cache, _root(cache), "primary").apply(
+    first = TransactionBatch[None](cache, _root(cache), "primary").apply(
         [Transaction(parse_ops(_ops(keys)), 0, None)]
     )
     root = first.rootref
@@ -28,7 +31,9 @@ def test_all_missing_directories_are_named_together() -> None:
     rounds = []
     while True:
         try:
-            Batch(fresh, root, "primary").apply([Transaction(parse_ops(_ops(keys)), 0, None)])
+            TransactionBatch[None](fresh, root, "primary").apply(
+                [Transaction(parse_ops(_ops(keys)), 0, None)]
+            )
             break
         except Missing as missing:
             rounds.append(len(set(missing.refs)))
@@ -56,8 +61,8 @@ def test_a_malformed_transaction_fails_alone() -> None:
         0,
         "bad",
     )
-    result = Batch(cache, root, "primary").apply([bad, good])
+    result = TransactionBatch[str](cache, root, "primary").apply([bad, good])
     assert [txn.origin for txn in result.applied] == ["good"]
     assert [txn.origin for txn, _ in result.failed] == ["bad"]
     with pytest.raises(Missing):
-        Batch(ObjectCache(), root, "primary").apply([good])
+        TransactionBatch[str](ObjectCache(), root, "primary").apply([good])

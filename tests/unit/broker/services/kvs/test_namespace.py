@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from functools import partial
 
 import pytest
 
@@ -30,8 +31,12 @@ def test_transactions_merge_up_to_one_that_must_not() -> None:
 def test_waiters_are_called_in_time_and_once() -> None:
     namespace: Namespace[int] = Namespace("primary", 0, "root", 5)
     calls: list[tuple[int, OSError | None]] = []
+
+    def note(seq: int, error: OSError | None) -> None:
+        calls.append((seq, error))
+
     for seq in (3, 6, 7):
-        namespace.wait(seq, lambda error, seq=seq: calls.append((seq, error)), "client")  # type: ignore[misc]
+        namespace.wait(seq, partial(note, seq), "client")
     assert calls == [(3, None)]
     namespace.advance("older", 4)
     assert (namespace.rootref, namespace.syncers) == ("root", 2)
@@ -40,7 +45,8 @@ def test_waiters_are_called_in_time_and_once() -> None:
     namespace.pending.append(Transaction([], 0, 1))
     assert [txn.origin for txn in namespace.remove()] == [1]
     assert calls[2][0] == 7
-    assert calls[2][1] is not None and calls[2][1].errno == errno.ENOTSUP
+    assert calls[2][1] is not None
+    assert calls[2][1].errno == errno.ENOTSUP
 
 
 def test_owner_and_instance_owner_may_use_a_namespace() -> None:
@@ -58,7 +64,8 @@ def test_fence_completes_with_the_last_member() -> None:
         fences.enter("ns", "f", 2, NO_MERGE, [], "wrong")
     assert caught.value.errno == errno.EINVAL
     txn = fences.enter("ns", "f", 2, 0, [], "second")
-    assert txn is not None and txn.origin == ["first", "second"]
+    assert txn is not None
+    assert txn.origin == ["first", "second"]
     with pytest.raises(OSError) as caught:
         fences.enter("ns", "f", 2, 0, [], "too many")
     assert caught.value.errno == errno.EOVERFLOW

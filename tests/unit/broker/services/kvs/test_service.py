@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from flux import treeobj
 from flux.kvs_txn import NO_MERGE, READDIR, READLINK, SYNC, TREEOBJ, Txn
-from tests.unit.broker.services.kvs.instance import boot, boot_sqlite, commit, errnum, get, look
+from tests.unit.broker.services.kvs.instance import (
+    boot,
+    boot_sqlite,
+    commit,
+    errnum,
+    get,
+    look,
+    outcomes,
+)
+from tests.unit.broker.services.stores import store_behind
 from tests.unit.broker.services.wired import OWNER, Wired
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
 
 GUEST = 2000
 
@@ -102,11 +113,10 @@ async def test_concurrent_commits_share_a_root_unless_told_not_to(wired: Wired) 
 async def test_one_bad_transaction_does_not_spoil_the_batch(wired: Wired) -> None:
     h = wired.client()
     await commit(h, Txn().mkdir("d"))
-    good, bad, also = await asyncio.gather(
+    good, bad, also = await outcomes(
         commit(h, Txn().put("x", 1)),
         commit(h, Txn().put("y", 1).append("d", "z")),
         commit(h, Txn().put("z", 1)),
-        return_exceptions=True,
     )
     assert isinstance(bad, OSError)
     assert good == also
@@ -274,13 +284,13 @@ async def test_a_full_disk_fails_what_asked_for_durability_only(tmp_path: Path) 
     wired = await boot_sqlite(str(tmp_path))
     h = wired.client()
     await commit(h, Txn().put_raw("a", "1"), flags=SYNC)
-    store = wired.ranks[0].services["content-sqlite"]._store  # type: ignore[attr-defined]
-    store._db.execute("PRAGMA max_page_count=8")
+    store = store_behind(wired)
+    store.db.execute("PRAGMA max_page_count=8")
     assert await errnum(commit(h, Txn().put_raw("b", "x" * 100_000), flags=SYNC)) == errno.ENOSPC
     assert any("full" in entry.text for entry in wired.logs)
     await commit(h, Txn().put_raw("c", "3"))
     assert await errnum(get(h, "b")) == errno.ENOENT
-    store._db.execute("PRAGMA max_page_count=100000")
+    store.db.execute("PRAGMA max_page_count=100000")
     await commit(h, Txn().put_raw("d", "4"), flags=SYNC)
     await wired.close()
     again = await boot_sqlite(str(tmp_path))
@@ -294,8 +304,7 @@ async def test_restart_finds_what_a_sync_commit_wrote(tmp_path: Path) -> None:
     await commit(h, Txn().put_raw("job.a", "1"))
     answer = await commit(h, Txn().put_raw("job.b", "x" * 300), flags=SYNC)
     # No close: the process dies here. The lock goes with its file handle.
-    sqlite = first.ranks[0].services["content-sqlite"]
-    sqlite._store.close()  # type: ignore[attr-defined]
+    store_behind(first).close()
     second = await boot_sqlite(str(tmp_path))
     h = second.client()
     assert await get(h, "job.b") == b"x" * 300

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from broker.services.kvs.settle import Held
 from flux import treeobj
-from flux.dirblob import Entries
 from flux.kvs_txn import Txn
-from tests.unit.broker.services.kvs.instance import boot, boot_sqlite, commit, errnum, get
-from tests.unit.broker.services.wired import Wired
+from tests.unit.broker.services.kvs.instance import boot, boot_sqlite, commit, errnum, get, kvs_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flux.dirblob import Entries
+    from tests.unit.broker.services.wired import Wired
 
 
 def tree(held: Held, **directories: list[str]) -> None:
@@ -28,7 +32,8 @@ def test_what_a_root_leads_to_is_settled_children_first() -> None:
     tree(held, leaf=[], other=[], middle=["leaf", "elsewhere"], root=["middle", "other"])
     assert held.settle(["middle"]) == ["leaf", "middle"]
     assert held.settle(["root", "unknown"]) == ["other", "root"]
-    assert held.settle(["root"]) == [] and len(held) == 0
+    assert held.settle(["root"]) == []
+    assert len(held) == 0
 
 
 def test_directories_within_directories_count() -> None:
@@ -73,7 +78,8 @@ def test_a_directory_in_two_places_outlives_one_of_them() -> None:
     tree(held, leaf=[], twice=["leaf"], garbage=[], root=["twice"])
     held.replaced(["twice", "unknown"])
     written = held.settle(["root"])
-    assert {"leaf", "twice", "root"} <= set(written) and len(held) == 0
+    assert {"leaf", "twice", "root"} <= set(written)
+    assert len(held) == 0
 
 
 def test_what_is_linked_after_it_was_superseded_is_written_whole() -> None:
@@ -102,7 +108,9 @@ def test_a_wide_and_a_deep_tree() -> None:
 
 
 def settle(wired: Wired) -> None:
-    wired.ranks[0].services["kvs"].leader.settler.settle_all()  # type: ignore[attr-defined]
+    leader = kvs_of(wired).leader
+    assert leader is not None
+    leader.settler.settle_all()
 
 
 async def test_directories_that_are_superseded_are_never_written(tmp_path: Path) -> None:
@@ -134,8 +142,8 @@ async def test_an_old_root_is_readable_during_its_grace_period_only(tmp_path: Pa
     await commit(h, Txn().put_raw("a.b", b"2"))
     body = {"key": "a.b", "flags": 0, "rootdir": treeobj.dirref(old)}
     watch = {
-        "namespace": "primary", "lookups": [{"key": "a.b", "flags": 0}], "userid": wired.ranks[0].wired.clients[0].userid,
-        "rolemask": 1, "rootref": old, "rootseq": 1,
+        "namespace": "primary", "lookups": [{"key": "a.b", "flags": 0}],
+        "userid": wired.clients[0].userid, "rolemask": 1, "rootref": old, "rootseq": 1,
     }  # fmt: skip
     settle(wired)
     await h.rpc("kvs.dropcache")
@@ -155,11 +163,11 @@ async def test_a_rank_that_lags_behind_looks_again() -> None:
     wired = await boot(2)
     h = wired.client(1)
     answer = await commit(h, Txn().put_raw("a.b", b"1"))
-    follower = wired.ranks[1].services["kvs"]
-    follower.namespaces["primary"].rootref = "sha1-" + "0" * 40  # type: ignore[attr-defined]
+    spaces = kvs_of(wired, 1).spaces
+    spaces.table["primary"].rootref = "sha1-" + "0" * 40
     look = asyncio.ensure_future(get(h, "a.b"))
     while "content.load" not in wired.seen[-3:]:
         await asyncio.sleep(0)
-    follower._follow("primary", answer["rootref"], answer["rootseq"], 0)  # type: ignore[attr-defined]
+    spaces.follow("primary", answer["rootref"], answer["rootseq"], 0)
     assert await look == b"1"
     await wired.close()

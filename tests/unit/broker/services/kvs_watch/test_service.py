@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,7 +12,6 @@ from broker.services.content.service import ContentService
 from broker.services.kvs.service import KvsService
 from broker.services.kvs_watch.service import KvsWatchService
 from flux import treeobj
-from flux.aio import AsyncFlux, Stream
 from flux.kvs_txn import (
     READDIR,
     WAITCREATE,
@@ -24,6 +22,11 @@ from flux.kvs_txn import (
     Txn,
 )
 from tests.unit.broker.services.wired import Wired
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from flux.aio import AsyncFlux, Stream
 
 
 @pytest.fixture(params=[0, 2])

@@ -6,12 +6,12 @@ import errno
 
 import pytest
 
-from broker.services.kvs_watch.watch import Index, Verdict, Watch
+from broker.services.kvs_watch.watch import Index, KeyWatch, Verdict
 from flux.kvs_txn import WAITCREATE, WATCH, WATCH_APPEND, WATCH_FULL, WATCH_UNIQ
 
 
-def watch(flags: int, key: str = "a.b.c") -> Watch:
-    return Watch("primary", key, flags, 0, 1)
+def watch(flags: int, key: str = "a.b.c") -> KeyWatch:
+    return KeyWatch("primary", key, flags, 0, 1)
 
 
 def test_creation_is_waited_for_once() -> None:

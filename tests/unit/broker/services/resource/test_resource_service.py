@@ -56,13 +56,13 @@ async def _leader(size: int = 2, store: Store | None = None, args: list[str] | N
 
 async def _complete(harness: Any) -> None:
     await harness.request("resource.topo-reduce", _report(1))
-    await harness.until(lambda: harness.service._state.resources is not None)
+    await harness.until(lambda: harness.service.state.resources is not None)
 
 
 async def test_first_acquire_waits_for_every_rank() -> None:
     harness, store = await _leader()
     replies = harness.stream("resource.acquire")
-    await harness.until(lambda: 0 in harness.service._state.online)
+    await harness.until(lambda: 0 in harness.service.state.online)
     assert replies == []
     await _complete(harness)
     assert replies[0].json()["up"] == "0-1"

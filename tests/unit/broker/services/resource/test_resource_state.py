@@ -51,7 +51,9 @@ def test_ranks_with_other_children_get_their_own_entry() -> None:
 
 
 def test_select_ranks_keeps_their_hosts() -> None:
-    part = select_ranks(_resources().resources or {}, IDset("1,3"))
+    resources = _resources().resources
+    assert resources is not None
+    part = select_ranks(resources, IDset("1,3"))
     assert part["execution"]["R_lite"] == [{"rank": "1,3", "children": {"core": "0-1"}}]
     assert part["execution"]["nodelist"] == ["node[1,3]"]
 

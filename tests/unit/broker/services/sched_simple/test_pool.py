@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,9 +11,14 @@ from hypothesis import strategies as st
 from broker.services.sched_simple.pool import Allocation, ResourcePool, allocation_of, ranges
 from broker.services.sched_simple.request import ResourceRequest, parse_request
 
+if TYPE_CHECKING:
+    from flux.job.types import RankResources, ResourceObject
 
-def resources(*groups: tuple[str, str, str], nodelist: str = "") -> dict[str, Any]:
-    lite = [{"rank": r, "children": {"core": c, **({"gpu": g} if g else {})}} for r, c, g in groups]
+
+def resources(*groups: tuple[str, str, str], nodelist: str = "") -> ResourceObject:
+    lite: list[RankResources] = [
+        {"rank": r, "children": {"core": c, **({"gpu": g} if g else {})}} for r, c, g in groups
+    ]
     return {
         "version": 1,
         "execution": {"R_lite": lite, "starttime": 0, "expiration": 0, "nodelist": [nodelist]},

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from broker.services.sched_simple.service import SchedSimpleService
 from broker.testing.harness import ServiceHarness
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 RESOURCES = {
     "version": 1,
@@ -31,12 +33,12 @@ def spec(slots: int = 1, duration: float = 0.0) -> dict[str, Any]:
     return {"version": 1, "resources": [slot], "attributes": {"system": {"duration": duration}}}
 
 
-def alloc(id: int, priority: int = 16, **how: Any) -> dict[str, Any]:
+def alloc(jobid: int, priority: int = 16, **how: Any) -> dict[str, Any]:
     return {
-        "id": id,
+        "id": jobid,
         "priority": priority,
         "userid": 0,
-        "t_submit": float(id),
+        "t_submit": float(jobid),
         "jobspec": spec(**how),
     }
 
