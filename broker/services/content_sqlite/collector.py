@@ -128,6 +128,7 @@ class Collection:
                 )
             store.totals.objects -= len(dead)
             store.totals.bytes -= size
+            store.totals.fresh = max(0, store.totals.fresh - size)  # most of it came since the last
             self.dropped_objects += len(dead)
             self.dropped_bytes += size
         if rows:
@@ -148,13 +149,8 @@ class Collection:
     def finish(self, now: float) -> None:
         """Note in the store what has been found; ``now`` is in seconds since the epoch."""
         store, totals = self._store, self._store.totals
-        fresh = totals.fresh or 1
-        values = (
-            totals.bytes,
-            0,
-            min(1.0, self.dropped_bytes / max(fresh, self.dropped_bytes)),
-            now,
-        )
+        fresh = totals.fresh + self.dropped_bytes
+        values = (totals.bytes, 0, self.dropped_bytes / (fresh or 1), now)
         with store.transaction() as db:
             db.execute("UPDATE totals SET live = ?, fresh = ?, dead = ?, collected = ?", values)
         totals.live, totals.fresh, totals.dead, totals.collected = values

@@ -210,7 +210,7 @@ class ContentSqliteService(Service):
         """
         store = self._open()[1]
         totals, collecting = store.totals, self._collecting
-        dead = int(totals.fresh * totals.dead)
+        dead = min(totals.bytes, int(totals.fresh * totals.dead))
         return {
             "object_count": totals.objects,
             **self._counts,

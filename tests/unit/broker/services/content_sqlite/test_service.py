@@ -206,3 +206,18 @@ async def test_a_bad_file_fails_the_module_with_a_sentence(tmp_path: Path) -> No
     with pytest.raises(OSError, match="symbolic link"):
         await boot(tmp_path, tmp_path / "link")
     assert not (tmp_path / "elsewhere").exists()
+
+
+async def test_what_is_live_is_never_less_than_nothing(tmp_path: Path) -> None:
+    wired = await booted(tmp_path)
+    h = wired.client()
+    for _ in range(3):
+        for number in range(40):
+            await commit(h, "a.b", b"%d" % number * 1000)
+            stats = await h.rpc("content-sqlite.stats.get")
+            assert 0 <= stats["dead_bytes"] <= stats["live_bytes"] + stats["dead_bytes"]
+            assert stats["live_bytes"] >= 0
+        collecting = asyncio.ensure_future(h.rpc("content-sqlite.collect"))
+        while not collecting.done():
+            assert (await h.rpc("content-sqlite.stats.get"))["live_bytes"] > 0
+        await collecting
