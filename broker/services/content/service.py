@@ -41,6 +41,8 @@ SETTINGS = (
     ("grace_period", "content.grace-period", 5),
 )
 FLUSH_DELAY = 0.1
+#: Bytes of blobs, old ones, that a rank other than 0 keeps.
+FOLLOWER_SIZE = 1 << 19
 RETRY_DELAY = 1.0
 # Blobs of the kvs module are dropped as soon as they are stored when more than this many bytes are
 # held.
@@ -342,9 +344,17 @@ class ContentService(Service):
 
     @event("heartbeat.pulse")
     def on_heartbeat(self, msg: Message) -> None:
-        """Purge old entries when the cache has outgrown its target."""
-        if self.ctx.rank != 0 or self.backing is not None:
-            self.cache.purge(self.purge_target_size, self.purge_old_entry, self.ctx.loop_time())
+        """Purge old entries when the cache has outgrown its target.
+
+        Ranks other than 0 hold little: their kvs module has a cache of its own, and the parent
+        has the rest.
+        """
+        target = self.purge_target_size
+        if self.ctx.rank != 0:
+            target = min(target, FOLLOWER_SIZE)
+        elif self.backing is None:
+            return
+        self.cache.purge(target, self.purge_old_entry, self.ctx.loop_time())
 
     def stats(self) -> dict[str, object]:
         """Return the figures of the cache."""

@@ -52,6 +52,13 @@ class _Generations(Generic[T]):
         self._young[ref] = entry
         self._bytes += entry[1]
 
+    def age(self) -> None:
+        """Begin a new generation; what was not used since the last but one is dropped."""
+        if self._young and not self.held:
+            self._old, self._young, self._bytes = self._young, {}, 0
+        elif not self.held:
+            self._old = {}
+
     def forget(self, ref: str) -> None:
         self._old.pop(ref, None)
         entry = self._young.pop(ref, None)
@@ -101,6 +108,15 @@ class ObjectCache:
             yield
         finally:
             self._errors = {}
+
+    def age(self) -> None:
+        """Begin a new generation of everything: objects that nobody asks for go after the next.
+
+        Directories of old roots are never asked for again, and parsed they take several times
+        what they are counted for.
+        """
+        self._directories.age()
+        self._values.age()
 
     def directory(self, ref: str) -> Entries | None:
         """Return the entries of a directory, None if it is not at hand; raises OSError inside

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from broker.context import Context
 
 COMMIT_FLAGS = NO_MERGE | SYNC
+#: Heartbeats in a generation of the cache; objects unused for one to two generations go.
+PULSES_PER_GENERATION = 5
 
 
 class KvsService(Service):
@@ -46,6 +48,7 @@ class KvsService(Service):
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
+        self._pulses = 0
         self.cache = ObjectCache()
         self.loader = ObjectLoader(ctx.handle, self.cache)
         self.spaces = Spaces(ctx, self.cache, self.loader)
@@ -250,6 +253,13 @@ class KvsService(Service):
     def dropcache(self, req: Request) -> None:
         """Drop every cached object of this rank."""
         self._drop()
+
+    @event("heartbeat.pulse")
+    def on_heartbeat(self, msg: Message) -> None:
+        """Let objects that nobody asks for any more go from the cache."""
+        self._pulses += 1
+        if self._pulses % PULSES_PER_GENERATION == 0:
+            self.cache.age()
 
     @event("kvs.dropcache")
     def on_dropcache(self, msg: Message) -> None:

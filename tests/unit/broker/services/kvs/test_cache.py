@@ -47,3 +47,20 @@ def test_directories_are_parsed() -> None:
         with pytest.raises(OSError) as caught:
             cache.load_directory("bad", blob)
         assert caught.value.errno == errno.EINVAL
+
+
+def test_objects_that_nobody_asks_for_go_after_two_generations() -> None:
+    cache = ObjectCache()
+    cache.add_directory("used", {}, 10)
+    cache.add_directory("unused", {}, 10)
+    cache.add_value("value", b"x")
+    cache.age()
+    assert cache.directory("used") == {}
+    cache.age()
+    assert cache.directory("used") == {}
+    assert cache.directory("unused") is None
+    assert cache.value("value") is None
+    with cache.hold():
+        for _ in range(3):
+            cache.age()
+        assert cache.directory("used") == {}
