@@ -1,7 +1,7 @@
 """Attaching to a job: its output, events and exit code here, stdin and Ctrl+C there.
 
-``flux mini run``, ``flux mini alloc`` and ``flux job attach`` use it. What to do is decided by fluxctl.attach_view;
-here is the reading and writing, on the reactor of a blocking handle.
+``flux mini run``, ``flux mini alloc`` and ``flux job attach`` use it. What to do is decided by
+fluxctl.attach_view; here is the reading and writing, on the reactor of a blocking handle.
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ def _write(fd: int, data: bytes) -> None:
 
 
 class StdinForwarder:
-    """Sends what can be read from stdin to a shell, one chunk at a time: the next is read when the shell has the last."""
+    """Sends what can be read from stdin to a shell, one chunk at a time: the next is read when the
+    shell has the last.
+    """
 
     def __init__(self, handle: Flux, topic: str, rank: int) -> None:
         self._handle = handle
@@ -202,7 +204,8 @@ class Attachment:
         self._handle = handle
         self._jobid = JobID(jobid)
         self._view = view.AttachView(options)
-        # Nothing is opened by itself: the view decides, for a pseudo terminal takes the place of the output.
+        # Nothing is opened by itself: the view decides, for a pseudo terminal takes the place of
+        # the output.
         self._watcher = JobWatcher(handle, int(jobid), follow.JobFollower({}), self._take)
         self._forwarder: StdinForwarder | None = None
         self._pty: PtyClient | None = None

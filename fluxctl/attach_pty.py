@@ -1,4 +1,6 @@
-"""The terminal side of a job's pseudo terminal: raw keys there, its screen here (shell option ``pty``)."""
+"""The terminal side of a job's pseudo terminal: raw keys there, its screen here (shell option
+``pty``).
+"""
 
 from __future__ import annotations
 
@@ -102,7 +104,9 @@ class PtyClient:
 
 
 def _screen(message: dict[str, Any]) -> bytes:
-    """Return what the terminal wrote; nothing if it cannot be read, for a raw screen has no line to say so on."""
+    """Return what the terminal wrote; nothing if it cannot be read, for a raw screen has no line to
+    say so on.
+    """
     try:
         return io.decode_data(message)
     except OSError:

@@ -1,4 +1,6 @@
-"""What attaching to a job shows and when it reads what: decisions only, no input or output (flux-job(1) attach)."""
+"""What attaching to a job shows and when it reads what: decisions only, no input or output
+(flux-job(1) attach).
+"""
 
 from __future__ import annotations
 
@@ -151,7 +153,9 @@ class AttachView:
         return actions
 
     def _overtakes_exec(self, event: EventLogEvent) -> bool:
-        """Whether the event came before events of the execution that happened earlier and are shown too."""
+        """Whether the event came before events of the execution that happened earlier and are shown
+        too.
+        """
         running = self._options.show_exec and self._exec_began and not self._exec_over
         return running and (event.name == "finish" or self._status is not None)
 
@@ -161,7 +165,9 @@ class AttachView:
         return [action for event in early for action in self._shown_exec_event(event)]
 
     def exec_event(self, event: EventLogEvent) -> list[Action]:
-        """Take an event of the execution's eventlog; those that overtook the job's start wait for it."""
+        """Take an event of the execution's eventlog; those that overtook the job's start wait
+        for it.
+        """
         if not self._started:
             self._early.append(event)
             return []
@@ -203,7 +209,9 @@ class AttachView:
         return [WatchOutput()]
 
     def exec_ended(self) -> list[Action]:
-        """Take the end of the execution's eventlog: a shell that failed early may still have logged something."""
+        """Take the end of the execution's eventlog: a shell that failed early may still have logged
+        something.
+        """
         self._exec_over = True
         actions = self._release_early() + self._late
         self._late = []

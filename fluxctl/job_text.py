@@ -1,4 +1,6 @@
-"""How events and output of a job read on a terminal: one line an event, task output with or without its rank (RFC 24)."""
+"""How events and output of a job read on a terminal: one line an event, task output with or without
+its rank (RFC 24).
+"""
 
 from __future__ import annotations
 
@@ -43,14 +45,16 @@ def shell_log_line(event: EventLogEvent, start: float) -> str:
 
 
 def exec_log_line(event: EventLogEvent, start: float) -> str:
-    """Return what a shell wrote to its own stdout or stderr as ``0.03s: flux-shell[0]: stderr: text``.
+    """Return what a shell wrote to its own stdout or stderr as ``0.03s: flux-shell[0]: stderr:
+    text``.
 
     Raises OSError(EPROTO) if the event carries nothing that can be read.
     """
     context = event.context
     text = io.decode_data(context).decode("utf-8", "replace").rstrip("\n")
     return (
-        f"{event.timestamp - start:.3f}s: {context.get('component', 'flux-shell')}[{context.get('rank')}]: "
+        f"{event.timestamp - start:.3f}s: "
+        f"{context.get('component', 'flux-shell')}[{context.get('rank')}]: "
         f"{context.get('stream', 'stderr')}: {text}"
     )
 

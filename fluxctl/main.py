@@ -73,7 +73,8 @@ def _leave(code: int) -> None:
     if not alone or sys.getprofile() is not None or sys.gettrace() is not None:
         return
     try:
-        atexit._run_exitfuncs()  # noqa: SLF001 - what the usual way out would run, and no other name for it
+        # What the usual way out would run; it has no other name.
+        atexit._run_exitfuncs()  # noqa: SLF001
         sys.stdout.flush()
         sys.stderr.flush()
     except Exception:

@@ -1,7 +1,8 @@
-"""Starting the brokers of ``flux start``: one, or several wired up by PMI, as children of this process.
+"""Starting the brokers of ``flux start``: one, or several wired up by PMI, as children of this
+process.
 
-This process keeps them: while it lives they have a lifeline, what a broker leaves behind when it is killed comes to this process
-and is killed too, and so is their run directory removed.
+This process keeps them: while it lives they have a lifeline, what a broker leaves behind when it is
+killed comes to this process and is killed too, and so is their run directory removed.
 """
 
 from __future__ import annotations
@@ -109,7 +110,9 @@ class _Child:
 
 
 class _TestInstance:
-    """An instance of several brokers on this machine: starts them, serves PMI, and collects their exit codes."""
+    """An instance of several brokers on this machine: starts them, serves PMI, and collects their
+    exit codes.
+    """
 
     def __init__(self, options: StartOptions) -> None:
         assert options.size is not None
@@ -266,7 +269,9 @@ class _TestInstance:
             child.process.cut_lifeline()
 
     def _abort(self) -> None:
-        """The instance cannot come up: end every broker, those that wait for the others included."""
+        """The instance cannot come up: end every broker, those that wait for the others
+        included.
+        """
         self.aborted = True
         self._cut_lifelines()
         self._kill_all(signal.SIGTERM)
@@ -331,13 +336,16 @@ class _TestInstance:
             self.deadline = time.monotonic() + self.options.exit_timeout
 
     def _report(self, child: _Child, code: int, killed: bool) -> None:
-        """Tell how a broker ended, unless it ended because another could not start, and take its exit code into account."""
+        """Tell how a broker ended, unless it ended because another could not start, and take its
+        exit code into account.
+        """
         if self.aborted:
             self.exit_code = self.exit_code or code
             return
         if killed:
             sys.stderr.write(
-                f"flux-start: {child.rank} (pid {child.process.pid}) {signal.strsignal(code - 128)}\n"
+                f"flux-start: {child.rank} (pid {child.process.pid}) "
+                f"{signal.strsignal(code - 128)}\n"
             )
         elif code:
             sys.stderr.write(
@@ -357,7 +365,9 @@ def _check_length(rundir: str, size: int) -> None:
 
 
 def _own_directory(path: str) -> tuple[str, bool]:
-    """Return the directory that --rundir names and whether it was made; raises CommandError if it is not this user's alone."""
+    """Return the directory that --rundir names and whether it was made; raises CommandError if it
+    is not this user's alone.
+    """
     from broker.places import check_directory, make_directory
 
     path = os.path.abspath(path) if path else ""

@@ -42,8 +42,9 @@ def _describe(process: psutil.Process) -> str:
 def leaves_no_process_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Fail the module whose tests leave a child process running or a run directory behind.
 
-    Checked once a module, after its own fixtures have ended, because a module may share one instance among its tests.
-    Run directories are those under this test run's own TMPDIR, so that instances of other users and runs do not count.
+    Checked once a module, after its own fixtures have ended, because a module may share one
+    instance among its tests. Run directories are those under this test run's own TMPDIR, so that
+    instances of other users and runs do not count.
     """
     home = tmp_path_factory.mktemp("rundirs", numbered=True)
     before = set(_children())
@@ -78,7 +79,9 @@ def leaves_no_process_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def _short_alias(directory: pathlib.Path) -> pathlib.Path:
-    """A short symbolic link to `directory`: a Unix socket's path has 107 bytes, pytest's directories need most of them."""
+    """A short symbolic link to `directory`: a Unix socket's path has 107 bytes, pytest's
+    directories need most of them.
+    """
     base = tempfile.mkdtemp(prefix="ft-", dir="/tmp")
     os.rmdir(base)
     os.symlink(directory, base)

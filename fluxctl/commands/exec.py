@@ -55,7 +55,9 @@ class Remote:
 
 
 class Session:
-    """The command on all target ranks: sends the requests, relays input, output and signals, collects the ends."""
+    """The command on all target ranks: sends the requests, relays input, output and signals,
+    collects the ends.
+    """
 
     def __init__(
         self, h: Flux, argv: list[str], ranks: list[int], label: bool, noinput: bool, verbose: bool
@@ -77,7 +79,9 @@ class Session:
             sys.stderr.write(f"{(time.monotonic() - self._began) * 1000:.6f}ms: {text}\n")
 
     def run(self, cwd: str, ranks: str, missing: IDset) -> int:
-        """Run everything and return the exit code; ``missing`` are the ranks that the instance does not have."""
+        """Run everything and return the exit code; ``missing`` are the ranks that the instance does
+        not have.
+        """
         from flux.wire.json import dumps_str
 
         self.say(f"Starting {' '.join(self._argv)} on {ranks}")
@@ -170,7 +174,9 @@ class Session:
         self._check_done()
 
     def _report_missing(self, ranks: IDset) -> None:
-        """Report ranks that do not exist as unreachable: each, or all in one line when there are many."""
+        """Report ranks that do not exist as unreachable: each, or all in one line when there are
+        many.
+        """
         if not ranks:
             return
         names = (
@@ -320,8 +326,8 @@ def command(
 ) -> NoReturn:
     """Run COMMAND on broker ranks, as a child of each broker.
 
-    The exit status is the largest of the commands' exit codes, 128 plus the signal for a killed one, 68 for a rank that does not
-    exist or was lost, 127 when there is no such program.
+    The exit status is the largest of the commands' exit codes, 128 plus the signal for a killed
+    one, 68 for a rank that does not exist or was lost, 127 when there is no such program.
     """
     if not command_line:
         sys.stderr.write(USAGE)

@@ -40,7 +40,9 @@ def format_event(line: str, unformatted: bool) -> str:
 
 
 def log_lines(data: bytes) -> list[str]:
-    """Return the events of a log, one line each; raises OSError(EINVAL) if the last is not whole."""
+    """Return the events of a log, one line each; raises OSError(EINVAL) if the last is not
+    whole.
+    """
     if data and not data.endswith(b"\n"):
         from flux.wire.errors import os_error
 
@@ -51,7 +53,8 @@ def log_lines(data: bytes) -> list[str]:
 def watch_lines(
     h: Flux, key: str, namespace: str | None, waitcreate: bool, deadline: float | None = None
 ) -> Generator[str, None, None]:
-    """Yield the events of a log, those there are and those that come; raises OSError(ETIMEDOUT) at ``deadline``.
+    """Yield the events of a log, those there are and those that come; raises OSError(ETIMEDOUT) at
+    ``deadline``.
 
     The watch is cancelled when the generator is closed.
     """

@@ -43,7 +43,9 @@ def is_dir(obj: dict[str, Any]) -> bool:
 
 
 def columns(names: list[str], width: int, gap: int = GAP) -> Iterator[str]:
-    """Yield lines of ``names`` in as many columns as fit in ``width``, sorted downwards as ls(1) does."""
+    """Yield lines of ``names`` in as many columns as fit in ``width``, sorted downwards as ls(1)
+    does.
+    """
     cell = max(len(name.rstrip(".@")) for name in names) + gap
     count = max(1, width // cell)
     rows = -(-len(names) // count)
@@ -71,7 +73,9 @@ class Lister:
         return kvs_rpc.dir_of(kvs_rpc.lookup(self.h, key, READDIR, self.namespace))
 
     def mark(self, name: str, obj: dict[str, Any]) -> str:
-        """Return the name as it is shown: with -F a directory ends in a period, a link in an at sign."""
+        """Return the name as it is shown: with -F a directory ends in a period, a link in an at
+        sign.
+        """
         if not self.classify:
             return name
         return name + ("." if is_dir(obj) else "@" if obj["type"] == "symlink" else "")
@@ -229,7 +233,9 @@ class _Tree:
         echo(text)
 
     def _cut(self, text: str, used: int) -> str:
-        """Return as much of a value as fits after ``used`` characters, room for the ellipsis always kept."""
+        """Return as much of a value as fits after ``used`` characters, room for the ellipsis always
+        kept.
+        """
         if self.width == 0:
             return text
         room = max(0, self.width - used - 3)

@@ -25,7 +25,9 @@ snapshot_option = click.option(
 
 @contextmanager
 def failing(subject: str) -> Iterator[None]:
-    """Report an OSError as ``subject: reason``, the reason in the system's words unless a bound of the KVS is told."""
+    """Report an OSError as ``subject: reason``, the reason in the system's words unless a bound of
+    the KVS is told.
+    """
     try:
         yield
     except BrokenPipeError:

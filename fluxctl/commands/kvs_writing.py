@@ -22,7 +22,10 @@ treeobj_root_option = click.option(
 sequence_option = click.option(
     "-s", "--sequence", is_flag=True, help="Print the new root's sequence number."
 )
-_SYNC_HELP = "Return when the change is on disk, or fail; it is not seen by anyone before (not in the manual of 0.29)."
+_SYNC_HELP = (
+    "Return when the change is on disk, or fail; it is not seen by anyone before"
+    " (not in the manual of 0.29)."
+)
 sync_option = click.option("-S", "--sync", is_flag=True, help=_SYNC_HELP)
 long_sync_option = click.option(
     "--sync", is_flag=True, help=_SYNC_HELP
@@ -30,7 +33,9 @@ long_sync_option = click.option(
 
 
 def _flags(namespace: str | None, sync: bool, no_merge: bool = False) -> int:
-    """Return the flags of a commit; raises CommandError for a durable one in a namespace that cannot be."""
+    """Return the flags of a commit; raises CommandError for a durable one in a namespace that
+    cannot be.
+    """
     from flux.kvs_rpc import namespace_of
     from flux.kvs_txn import NO_MERGE, PRIMARY, SYNC
 

@@ -33,7 +33,9 @@ def _level(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...])
 
 
 class StartCommand(FluxCommand):
-    """The command; ``-v`` and ``--verbose`` may have a level attached, but never take the word after them as one."""
+    """The command; ``-v`` and ``--verbose`` may have a level attached, but never take the word
+    after them as one.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse after each ``-v`` before the initial program has got its level."""

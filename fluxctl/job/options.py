@@ -1,4 +1,6 @@
-"""What the sub-commands of ``flux job`` share: their usage text, and arguments that name jobs, users, signals, states."""
+"""What the sub-commands of ``flux job`` share: their usage text, and arguments that name jobs,
+users, signals, states.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def option_lines(rows: Iterable[tuple[str, str]]) -> list[str]:
 
 
 class JobCommand(FluxCommand):
-    """A sub-command with flux-core's form of usage text, shown for ``--help`` and for missing arguments."""
+    """A sub-command with flux-core's form of usage text, shown for ``--help`` and for missing
+    arguments.
+    """
 
     def __init__(self, name: str | None = None, *, synopsis: str = "", **attrs: Any) -> None:
         super().__init__(name, **attrs)
@@ -52,7 +56,9 @@ class JobCommand(FluxCommand):
 
 
 class JobIdArguments(click.Argument):
-    """Arguments of which the first, or each, is a job id; the ids of the newest jobs complete it."""
+    """Arguments of which the first, or each, is a job id; the ids of the newest jobs complete
+    it.
+    """
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return the ids that begin with what is typed; an ASCII f stands for the ƒ."""
@@ -142,7 +148,9 @@ def parse_states(text: str) -> int:
 
 
 def parse_signal(text: str) -> int | None:
-    """Return the number of a signal named ``9``, ``KILL`` or ``SIGKILL``; None for anything else."""
+    """Return the number of a signal named ``9``, ``KILL`` or ``SIGKILL``; None for anything
+    else.
+    """
     import signal
 
     if text.isdecimal():

@@ -1,7 +1,8 @@
 """Submitting many jobs at once, and waiting for them.
 
-Jobs are made as they are sent, a bounded number of submissions is under way, and a bounded number of jobs is watched:
-memory does not grow with the number of jobs, apart from the ids of those that wait for their turn to be watched.
+Jobs are made as they are sent, a bounded number of submissions is under way, and a bounded number
+of jobs is watched: memory does not grow with the number of jobs, apart from the ids of those that
+wait for their turn to be watched.
 """
 
 from __future__ import annotations
@@ -77,12 +78,9 @@ def payload(request: JobRequest) -> dict[str, Any]:
 class Submitter:
     """Submits jobs and follows them.
 
-    Args:
-        handle: a connected handle; its reactor is run.
-        jobs: the jobs; None among them means that the next is not known yet and stdin has to be waited for.
-        settings: what to do with them.
-        bar: progress bar to keep up to date, None for none.
-        total: number of jobs if it is known.
+    Args: handle: a connected handle; its reactor is run. jobs: the jobs; None among them means that
+    the next is not known yet and stdin has to be waited for. settings: what to do with them. bar:
+    progress bar to keep up to date, None for none. total: number of jobs if it is known.
     """
 
     def __init__(
@@ -110,9 +108,8 @@ class Submitter:
     def run(self) -> int:
         """Submit everything, wait if asked to, and return the exit code.
 
-        Raises:
-            KeyboardInterrupt: Ctrl+C; jobs that were submitted go on.
-            CommandError, OSError: a job could not be made, a log file not be written, the connection was lost.
+        Raises: KeyboardInterrupt: Ctrl+C; jobs that were submitted go on. CommandError, OSError: a
+        job could not be made, a log file not be written, the connection was lost.
         """
         if self._bar is not None:
             self._bar.start()
@@ -136,7 +133,8 @@ class Submitter:
         unfinished = (
             f", {self.tally.submitted - self.tally.finished} not complete" if self._waits else ""
         )
-        return f"\nflux-mini: interrupted: {self.tally.submitted} jobs submitted{unfinished}\n".encode()
+        submitted = f"{self.tally.submitted} jobs submitted{unfinished}"
+        return f"\nflux-mini: interrupted: {submitted}\n".encode()
 
     @property
     def _waits(self) -> bool:
@@ -225,7 +223,8 @@ class Submitter:
             self._settings.verbose,
             self._settings.label,
         )
-        # The execution's eventlog only tells that there is output: where nobody watches that, none of them is read.
+        # The execution's eventlog only tells that there is output: where nobody watches that, none
+        # of them is read.
         announced = follow.ANNOUNCED if self._settings.watch else {}
         follower = follow.JobFollower(announced, brief=True)
         JobWatcher(

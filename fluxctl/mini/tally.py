@@ -1,4 +1,6 @@
-"""Counting jobs of a bulk submission: how far each is, and the exit code of all. Decisions only, no I/O."""
+"""Counting jobs of a bulk submission: how far each is, and the exit code of all. Decisions only, no
+I/O.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The dashboard over a real instance: loading, following, acting, losing the connection and coming back."""
+"""The dashboard over a real instance: loading, following, acting, losing the connection and coming
+back.
+"""
 
 from __future__ import annotations
 
@@ -277,7 +279,9 @@ async def test_dashboard_cancels_a_job_and_shows_its_output(instance: Instance) 
 
 
 class OldBroker:
-    """What a 0.29 broker says: its journal names neither jobspec nor R, so new jobs must be looked up."""
+    """What a 0.29 broker says: its journal names neither jobspec nor R, so new jobs must be
+    looked up.
+    """
 
     size, closed = 1, False
 

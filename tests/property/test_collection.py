@@ -1,4 +1,6 @@
-"""Whatever is committed, linked and collected in whatever order: what is in use stays readable, the rest goes away."""
+"""Whatever is committed, linked and collected in whatever order: what is in use stays readable, the
+rest goes away.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ Step = tuple[str, str, str, Any]
 
 
 def steps_of(seed: int, count: int = 60) -> list[Step]:
-    """Return a random sequence of steps: what to do, in which namespace, with which key, with which value or second key."""
+    """Return a random sequence of steps: what to do, in which namespace, with which key, with which
+    value or second key.
+    """
     chance = random.Random(seed)
     steps: list[Step] = []
     for kind in chance.choices(list(WEIGHTS), list(WEIGHTS.values()), k=count):
@@ -51,7 +55,9 @@ Tree = dict[str, Any]
 
 
 class Instance:
-    """Two ranks with a store, and a model of what must be in it. Trees of the model are never changed, only replaced."""
+    """Two ranks with a store, and a model of what must be in it. Trees of the model are never
+    changed, only replaced.
+    """
 
     def __init__(self, wired: Wired) -> None:
         self.wired = wired
@@ -137,7 +143,9 @@ class Instance:
             await asyncio.sleep(0)
 
     async def do_wait(self, space: str, key: str, value: bytes) -> None:
-        """Every root since the beginning of the first collection must be readable after the last."""
+        """Every root since the beginning of the first collection must be readable after the
+        last.
+        """
         if not self.collections:
             return
         await asyncio.gather(*self.collections)
@@ -216,7 +224,8 @@ async def play(steps: list[Step], rundir: str) -> None:
     await instance.do_wait("", "", b"")
     await instance.check()
     attrs.set("content.grace-period", "0")
-    # Without anything in use but what users stored, the store holds that and the path to an empty root.
+    # Without anything in use but what users stored, the store holds that and the path to an empty
+    # root.
     for space in list(instance.spaces):
         if space == "primary":
             for name in instance.spaces["primary"]:
@@ -248,7 +257,8 @@ async def play(steps: list[Step], rundir: str) -> None:
 @given(st.integers(0, 2**32))
 @settings(max_examples=25, deadline=None)
 def test_collections_drop_what_is_not_in_use_and_nothing_else(seed: int) -> None:
-    # The smallest steps, so that commits come between any two of them; no time passes, so grace periods are never over.
+    # The smallest steps, so that commits come between any two of them; no time passes, so grace
+    # periods are never over.
     async def wait_until(_collecting: Any, _when: float) -> None:
         for _ in range(50):
             await asyncio.sleep(0)

@@ -1,4 +1,6 @@
-"""The hash tree behaves like nested dictionaries, whatever the operations and however they are batched."""
+"""The hash tree behaves like nested dictionaries, whatever the operations and however they are
+batched.
+"""
 
 from __future__ import annotations
 
@@ -162,7 +164,9 @@ def test_same_as_dictionaries(
 
 
 def outcome(model: Any, batch: list[list[tuple[str, str, bytes]]]) -> tuple[Any, list[int]]:
-    """Return what the dictionaries hold after a batch, and which of its transactions are refused."""
+    """Return what the dictionaries hold after a batch, and which of its transactions are
+    refused.
+    """
     refused = []
     for number, operations in enumerate(batch):
         attempt = copy_of(model)

@@ -1,4 +1,6 @@
-"""Whatever a client sends to these services is answered by a result or an error of the protocol, never by a crash."""
+"""Whatever a client sends to these services is answered by a result or an error of the protocol,
+never by a crash.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Start-up budget of the `flux` command: what a sub-command may not import on its way.
 
-Times differ from machine to machine, modules do not: a heavy module on the path of a small command is the regression that the
-budgets of docs/performance.md would show later as milliseconds.
+Times differ from machine to machine, modules do not: a heavy module on the path of a small command
+is the regression that the budgets of docs/performance.md would show later as milliseconds.
 """
 
 from __future__ import annotations
@@ -79,5 +79,7 @@ def test_small_commands_import_nothing_heavy(
 
 
 def test_the_probe_sees_what_a_command_imports() -> None:
-    """A budget that cannot fail is worthless: the probe must see the modules of the command itself."""
+    """A budget that cannot fail is worthless: the probe must see the modules of the command
+    itself.
+    """
     assert {"click", "fluxctl.main"} <= imported_by(["getattr", "size"])

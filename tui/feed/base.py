@@ -16,18 +16,24 @@ JobItem = Entries | Failed
 
 
 class Feed(Protocol):
-    """A source of one instance's data, and the actions on its jobs. Everything raises OSError when the instance
-    refuses.
+    """A source of one instance's data, and the actions on its jobs. Everything raises OSError when
+    the instance refuses.
     """
 
     async def run(self, dashboard: Dashboard) -> None:
-        """Keep ``dashboard`` up to date until cancelled; connection loss is its own business and never raised."""
+        """Keep ``dashboard`` up to date until cancelled; connection loss is its own business and
+        never raised.
+        """
 
     def job_entries(self, jobid: int) -> AsyncIterator[JobItem]:
-        """Return a job's eventlogs from the beginning, then live; ends when the job has ended and all was read."""
+        """Return a job's eventlogs from the beginning, then live; ends when the job has ended and
+        all was read.
+        """
 
     def log(self) -> AsyncIterator[list[str]]:
-        """Return the broker's log from its oldest entry, then live, in batches of RFC 5424 lines."""
+        """Return the broker's log from its oldest entry, then live, in batches of RFC 5424
+        lines.
+        """
 
     async def lookup(self, jobid: int) -> dict[str, Any]:
         """Return what is stored of a job: ``jobspec`` and, once allocated, ``R``."""

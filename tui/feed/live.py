@@ -1,8 +1,8 @@
 """The feed of a running instance, ours or flux-core 0.29, over its local socket.
 
-Order matters when loading: the journal is opened first and its events kept, then the job list is read, then the
-events are applied. Applying an event the list already knew changes nothing, so no job is missed and none counted
-twice. After a lost connection all is read again.
+Order matters when loading: the journal is opened first and its events kept, then the job list is
+read, then the events are applied. Applying an event the list already knew changes nothing, so no
+job is missed and none counted twice. After a lost connection all is read again.
 """
 
 from __future__ import annotations
@@ -166,7 +166,9 @@ class LiveFeed:
         )
 
     async def _poll(self, dashboard: Dashboard) -> None:
-        """Ask for what no event tells: resources, and whether the job list agrees with our counts."""
+        """Ask for what no event tells: resources, and whether the job list agrees with our
+        counts.
+        """
         handle = self._connected()
         differing = 0
         while True:
@@ -223,7 +225,9 @@ class LiveFeed:
     # one job and the log
 
     async def job_entries(self, jobid: int) -> AsyncIterator[JobItem]:
-        """Follow the three eventlogs of a job; the guest's are opened when the job's own tell that they exist."""
+        """Follow the three eventlogs of a job; the guest's are opened when the job's own tell that
+        they exist.
+        """
         async with contextlib.aclosing(follow(self._connected(), jobid)) as items:
             async for item in items:
                 if isinstance(item, Entries | Failed):
@@ -264,7 +268,9 @@ class LiveFeed:
 
 
 async def _job_list(handle: AsyncFlux, entries: int, version: str) -> list[dict[str, Any]]:
-    """Return the newest ``entries`` jobs of all users, all jobs for 0; flux-core since 0.47 streams them by a constraint."""
+    """Return the newest ``entries`` jobs of all users, all jobs for 0; flux-core since 0.47 streams
+    them by a constraint.
+    """
     if _release(version) >= STREAMING_LIST:
         request = {
             "max_entries": entries,

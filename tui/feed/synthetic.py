@@ -1,5 +1,5 @@
-"""A feed without an instance: made-up jobs, scripted changes, recorded actions. For tests, snapshots and
-measurements.
+"""A feed without an instance: made-up jobs, scripted changes, recorded actions. For tests,
+snapshots and measurements.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _CONTEXT: Final[dict[str, dict[str, Any]]] = {
 
 
 class SyntheticFeed:
-    """Gives ``jobs`` at once, then ``rate`` state changes a second in batches of ``batch``; ``actions`` records
-    what was asked.
+    """Gives ``jobs`` at once, then ``rate`` state changes a second in batches of ``batch``;
+    ``actions`` records what was asked.
 
-    ``entries`` and ``log_lines`` are what a job's eventlogs and the broker's log hold; ``refuse`` makes every
-    action fail with that sentence.
+    ``entries`` and ``log_lines`` are what a job's eventlogs and the broker's log hold; ``refuse``
+    makes every action fail with that sentence.
     """
 
     def __init__(
@@ -87,7 +87,9 @@ class SyntheticFeed:
         dashboard.set_link(True)
 
     def changes(self, dashboard: Dashboard, number: int) -> list[dict[str, Any]]:
-        """Return ``number`` events that each take an active job one state on, or submit one when too few are left."""
+        """Return ``number`` events that each take an active job one state on, or submit one when
+        too few are left.
+        """
         table, now = dashboard.table, dashboard.clock()
         rows = self._random.sample(sorted(table.active), min(number, len(table.active)))
         events = [self._step(table.ids[row], table.state[row], now) for row in rows]

@@ -30,7 +30,9 @@ class Instance:
 
 @dataclass(slots=True)
 class Link:
-    """The connection: ``up`` once loaded; otherwise ``text`` says why not and ``retry_at`` when it is tried again."""
+    """The connection: ``up`` once loaded; otherwise ``text`` says why not and ``retry_at`` when it
+    is tried again.
+    """
 
     up: bool = False
     text: str = "connecting"
@@ -39,7 +41,9 @@ class Link:
 
 
 class Dashboard:
-    """Job table, view, statistics and link state; ``clock`` is the wall clock, replaced in tests."""
+    """Job table, view, statistics and link state; ``clock`` is the wall clock, replaced in
+    tests.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
@@ -68,7 +72,9 @@ class Dashboard:
     # written by the feed
 
     def replace(self, jobs: Sequence[Job]) -> None:
-        """Start over with ``jobs``: after a reconnection, so that nothing is missing and nothing is there twice."""
+        """Start over with ``jobs``: after a reconnection, so that nothing is missing and nothing is
+        there twice.
+        """
         self.reset()
         self.load(jobs)
 
@@ -126,7 +132,9 @@ class Dashboard:
     # read by the screens
 
     def set_query(self, text: str) -> None:
-        """Filter by ``text``; raises QueryError and leaves the filter as it was if it cannot be read."""
+        """Filter by ``text``; raises QueryError and leaves the filter as it was if it cannot be
+        read.
+        """
         self.view.set_query(Query.parse(text), self.clock())
 
     def targets(self, cursor_row: int | None) -> list[int]:
@@ -151,7 +159,9 @@ class Dashboard:
 
 
 def describe(jobspec: object) -> dict[str, Any]:
-    """Return what a jobspec tells of a job, as the job list names it; what it does not hold is left out."""
+    """Return what a jobspec tells of a job, as the job list names it; what it does not hold is left
+    out.
+    """
     found = requested(jobspec)
     facts = {"name": found.name, "ntasks": found.ntasks, "nnodes": found.nnodes}
     return {name: value for name, value in facts.items() if value is not None}

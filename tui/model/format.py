@@ -17,7 +17,9 @@ _UNITS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86
 
 
 def duration(seconds: float) -> str:
-    """Return a span in at most six characters: ``0.69s``, ``12.3s``, ``4m03s``, ``2h05m``, ``3d04h``."""
+    """Return a span in at most six characters: ``0.69s``, ``12.3s``, ``4m03s``, ``2h05m``,
+    ``3d04h``.
+    """
     if seconds < 0:
         return "-"
     if seconds < 9.995:
@@ -33,7 +35,9 @@ def duration(seconds: float) -> str:
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds of a Flux Standard Duration such as ``5m`` or ``1.5h`` (RFC 23); raises ValueError."""
+    """Return the seconds of a Flux Standard Duration such as ``5m`` or ``1.5h`` (RFC 23); raises
+    ValueError.
+    """
     digits = text.rstrip("smhd")
     unit = text[len(digits) :]
     if unit not in _UNITS:
@@ -76,7 +80,9 @@ def signal_name(number: int) -> str:
 
 
 def wait_status(status: int) -> str:
-    """Return a wait status in words: ``exit 3`` or ``SIGKILL``; a shell's 128+n counts as signal n."""
+    """Return a wait status in words: ``exit 3`` or ``SIGKILL``; a shell's 128+n counts as signal
+    n.
+    """
     signum, code = signal_of(status), exit_code_of(status)
     if signum:
         return signal_name(signum)
@@ -86,5 +92,7 @@ def wait_status(status: int) -> str:
 
 
 def printable(text: str) -> str:
-    """Return ``text`` without escape sequences and control characters, tabs as spaces: fit for one table cell."""
+    """Return ``text`` without escape sequences and control characters, tabs as spaces: fit for one
+    table cell.
+    """
     return _CONTROL.sub("", text).expandtabs(8)

@@ -1,4 +1,6 @@
-"""Text that grows: a job's eventlog and output, and the broker's log; each line with the kind that colours it."""
+"""Text that grows: a job's eventlog and output, and the broker's log; each line with the kind that
+colours it.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
 
 
 class Line(NamedTuple):
-    """One line: what it is (``stdout``, ``stderr``, ``event``, ``exec``, ``notice`` or a severity), a short label,
-    the text.
+    """One line: what it is (``stdout``, ``stderr``, ``event``, ``exec``, ``notice`` or a severity),
+    a short label, the text.
     """
 
     kind: str
@@ -25,7 +27,9 @@ class Line(NamedTuple):
 
 
 def event_line(entry: Mapping[str, Any], start: float, kind: str = "event") -> Line:
-    """Return an eventlog entry as a line: seconds since ``start``, name, context as ``key=value``."""
+    """Return an eventlog entry as a line: seconds since ``start``, name, context as
+    ``key=value``.
+    """
     context = entry.get("context") or {}
     words = " ".join(f"{key}={_value(key, value)}" for key, value in context.items())
     name = entry.get("name", "?")
@@ -46,7 +50,8 @@ def _value(key: str, value: Any) -> str:
 
 
 class OutputLog:
-    """Turns the entries of a job's output eventlog (RFC 24) into lines, holding back a line until it is complete.
+    """Turns the entries of a job's output eventlog (RFC 24) into lines, holding back a line until
+    it is complete.
 
     Every task's streams are kept apart; with more than one task the label is the task's rank.
     """
@@ -89,8 +94,8 @@ class OutputLog:
         return [Line(stream, label, fmt.printable(_visible(line))) for line in lines]
 
     def _label(self, stream: str, rank: str) -> str:
-        """Return what stands before a line: the rank if there are several, ``err`` for stderr, told apart without
-        colour too.
+        """Return what stands before a line: the rank if there are several, ``err`` for stderr, told
+        apart without colour too.
         """
         words = [rank] if self.many else []
         return " ".join([*words, "err"] if stream == "stderr" else words)
@@ -105,7 +110,9 @@ class OutputLog:
 
 
 def _visible(line: str) -> str:
-    """Return what a terminal would show of a line that carriage returns overwrite, as progress bars do."""
+    """Return what a terminal would show of a line that carriage returns overwrite, as progress bars
+    do.
+    """
     return line.rstrip("\r").rpartition("\r")[2]
 
 

@@ -98,4 +98,6 @@ def status_of(state: int, result: int) -> Status:
 
 
 STATUS_INDEX: Final[bytes] = bytes(status_of(code >> 4, code & 15) for code in range(65 * 16))
-"""``STATUS_INDEX[state << 4 | result]``: :func:`status_of` as a table, for loading many jobs at once."""
+"""``STATUS_INDEX[state << 4 | result]``: :func:`status_of` as a table, for loading many jobs at
+once.
+"""

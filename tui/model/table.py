@@ -1,8 +1,8 @@
 """All jobs of an instance, column by column.
 
-One Python object for each job would cost ten times the memory and load ten times slower, so each attribute is an
-array over rows, and a job is a row number. Rows are never removed or reordered; views (:mod:`tui.model.view`) hold
-the order.
+One Python object for each job would cost ten times the memory and load ten times slower, so each
+attribute is an array over rows, and a job is a row number. Rows are never removed or reordered;
+views (:mod:`tui.model.view`) hold the order.
 """
 
 from __future__ import annotations
@@ -52,13 +52,17 @@ _NUMBERS: Final[tuple[tuple[str, str, float], ...]] = (
 )
 _TEXTS: Final = ("name", "ranks", "nodelist")
 _CHUNK: Final = 500
-"""Records taken in at once: few enough to stay in the processor's cache while column after column is read."""
+"""Records taken in at once: few enough to stay in the processor's cache while column after column
+is read.
+"""
 _STATES: Final = frozenset(SINGLE_STATES)
 
 
 @contextmanager
 def collector_off() -> Iterator[None]:
-    """Keep the cycle collector from walking everything again and again while many objects are made at once."""
+    """Keep the cycle collector from walking everything again and again while many objects are made
+    at once.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -69,8 +73,8 @@ def collector_off() -> Iterator[None]:
 
 
 class JobTable:
-    """Columns over rows; ``changed`` collects the rows touched since the last :meth:`take_changed`, ``finished``
-    end times.
+    """Columns over rows; ``changed`` collects the rows touched since the last :meth:`take_changed`,
+    ``finished`` end times.
     """
 
     def __init__(self) -> None:
@@ -159,7 +163,9 @@ class JobTable:
         self.changed.update(range(first, first + len(ids)))
 
     def _append_annotations(self, jobs: Sequence[Job], first: int) -> None:
-        """Take in the annotations of new rows; nearly always they are the resource summary alone."""
+        """Take in the annotations of new rows; nearly always they are the resource summary
+        alone.
+        """
         where = [""] * len(jobs)
         others: list[tuple[int, Annotations]] = []
         for place, notes in enumerate(map(dict.get, jobs, repeat("annotations"))):
@@ -188,8 +194,9 @@ class JobTable:
     def _update(self, row: int, job: Job) -> None:
         """Overwrite ``row`` with what ``job`` names.
 
-        A record with a state is all that the job list knows, so annotations that it does not have are gone. What events told may
-        be newer than the record: then its state and annotations are not taken.
+        A record with a state is all that the job list knows, so annotations that it does not have
+        are gone. What events told may be newer than the record: then its state and annotations are
+        not taken.
         """
         self.undescribed.discard(row)
         for name, kind, default in _NUMBERS:
@@ -209,7 +216,9 @@ class JobTable:
     # events
 
     def add(self, jobid: int, t_submit: float = 0.0) -> int:
-        """Return the row of ``jobid``, made if need be; a made one is in ``undescribed`` until a record names it."""
+        """Return the row of ``jobid``, made if need be; a made one is in ``undescribed`` until a
+        record names it.
+        """
         row = self.row_of.get(jobid)
         if row is None:
             self._append([{"id": jobid, "state": states.DEPEND, "t_submit": t_submit}])
@@ -288,9 +297,11 @@ class JobTable:
             waiting.remove(context["description"])
 
     def _set_annotations(self, row: int, notes: Annotations | None) -> None:
-        """Keep ``notes`` instead of what was known; the scheduler's resource summary goes to the column ``where``.
+        """Keep ``notes`` instead of what was known; the scheduler's resource summary goes to the
+        column ``where``.
 
-        Every job that ran has that one, and hardly any has more: only then the object itself is kept.
+        Every job that ran has that one, and hardly any has more: only then the object itself is
+        kept.
         """
         sched = notes.get("sched") if notes else None
         self.where[row] = _text(sched.get("resource_summary")) if isinstance(sched, dict) else ""
@@ -362,7 +373,9 @@ _EVENTS: Final = {
 
 
 def _summary_alone(notes: Annotations) -> str | None:
-    """Return the resource summary of annotations that hold nothing else and can be shown as they are, None for others."""
+    """Return the resource summary of annotations that hold nothing else and can be shown as they
+    are, None for others.
+    """
     if len(notes) == 1:
         sched = notes.get("sched")
         if type(sched) is dict and len(sched) == 1:
@@ -384,14 +397,18 @@ def _texts(jobs: Sequence[Job], name: str) -> list[str]:
 
 
 def _text(value: object) -> str:
-    """Return ``value`` as a string shared by all equal ones, fit for a terminal; empty for what is not a string."""
+    """Return ``value`` as a string shared by all equal ones, fit for a terminal; empty for what is
+    not a string.
+    """
     if type(value) is not str:
         return ""
     return intern(value if value.isprintable() else " ".join(printable(value).split()))
 
 
 def _number(value: Any, kind: str, default: float) -> Any:
-    """Return ``value`` as the array's type; anything that is not a number in range becomes ``default``."""
+    """Return ``value`` as the array's type; anything that is not a number in range becomes
+    ``default``.
+    """
     try:
         number: float = int(value) if kind == "q" else float(value)
     except (TypeError, ValueError, OverflowError):

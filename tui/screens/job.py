@@ -263,7 +263,9 @@ class JobScreen(SearchingScreen, ActingScreen):
         self.query_one("#output", LogView).extend(lines)
 
     def _add_events(self, item: Entries) -> None:
-        """Add entries to the eventlog pane in the order of their time; the two eventlogs arrive one after the other."""
+        """Add entries to the eventlog pane in the order of their time; the two eventlogs arrive one
+        after the other.
+        """
         if not self._t0 and item.entries:
             self._t0 = float(item.entries[0].get("timestamp", 0.0))
         kind = "exec" if item.path == EXEC else "event"

@@ -1,5 +1,5 @@
-"""ValidatorProcess processes that check jobspecs with plugins of flux.job.validator, when the module is told
-to use any.
+"""ValidatorProcess processes that check jobspecs with plugins of flux.job.validator, when the
+module is told to use any.
 
 A worker is ``python -m flux.job.validator``: one JSON object a line in, one a line out, in order.
 """

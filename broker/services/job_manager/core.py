@@ -1,8 +1,9 @@
 """What the parts of the job manager share: the state machine, the journal, and the turn that
 carries decisions out.
 
-Parts change jobs by way of `ManagerCore.machine` and then ask for a turn with `ManagerCore.turn_soon`. One turn
-at the end of the loop's round does it all: what happened in a round is committed together.
+Parts change jobs by way of `ManagerCore.machine` and then ask for a turn with
+`ManagerCore.turn_soon`. One turn at the end of the loop's round does it all: what happened in a
+round is committed together.
 """
 
 from __future__ import annotations

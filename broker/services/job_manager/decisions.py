@@ -1,7 +1,7 @@
 """What the state machine decides is to be done about a job.
 
-Decisions are plain values: the machine makes them, tests compare them, and `ManagerCore.turn` carries them
-out in order. Whoever adds a kind adds its case there; the type checker insists on it.
+Decisions are plain values: the machine makes them, tests compare them, and `ManagerCore.turn`
+carries them out in order. Whoever adds a kind adds its case there; the type checker insists on it.
 """
 
 from __future__ import annotations

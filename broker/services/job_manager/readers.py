@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Reader:
     """One reader of the journal and the event names it wants.
 
-    ``touched`` collects the jobs that something happened to while the reader is sent what was before;
-    None once it follows.
+    ``touched`` collects the jobs that something happened to while the reader is sent what was
+    before; None once it follows.
     """
 
     def __init__(self, request: Request) -> None:

@@ -170,8 +170,8 @@ class Job:
 
 
 def apply(job: Job, entry: EventEntry) -> None:
-    """Bring ``job`` up to date with one entry of its eventlog; raises `UnexpectedEvent`, KeyError or
-    TypeError for one that cannot be.
+    """Bring ``job`` up to date with one entry of its eventlog; raises `UnexpectedEvent`, KeyError
+    or TypeError for one that cannot be.
     """
     name = entry["name"]
     context: JsonMapping = entry.get("context") or {}

@@ -88,7 +88,9 @@ class JobStepper:
         context: JsonObject | None = None,
         timestamp: float | None = None,
     ) -> None:
-        """Post an event without advancing the job; raises `UnexpectedEvent` when it may not come now."""
+        """Post an event without advancing the job; raises `UnexpectedEvent` when it may not come
+        now.
+        """
         entry: EventEntry = {
             "timestamp": self.clock() if timestamp is None else timestamp,
             "name": name,
