@@ -61,7 +61,7 @@ def mod_main(h, *args):
 
 KEPT = {
     "JobIndex": "the list of all jobs",
-    "JobRecord": "the list of all jobs",
+    "ListedJob": "the list of all jobs",
     "JobLogs": "the latest 1,024 eventlogs",
     "JobLog": "the latest 1,024 eventlogs",
     "ObjectCache": "bounded by its size in bytes",

@@ -41,8 +41,10 @@ _TEXTS: Final = {
     errno.EBUSY: "is in use by another instance",
     errno.EINVAL: "is not a content store",
 }
-_INSERT_NEW: Final = "INSERT INTO objects (id, hash, pinned, object) VALUES (?, ?, ?, ?)"
-_INSERT: Final = f"{_INSERT_NEW} ON CONFLICT (hash) DO NOTHING"
+_INSERT: Final = (
+    "INSERT INTO objects (id, hash, pinned, object) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (hash) DO NOTHING"
+)
 
 
 def _error(exc: Exception) -> OSError:
@@ -176,7 +178,7 @@ class BlobStore:
                 db.execute(sql, (count, size, size))
             for name, value in checkpoints:
                 db.execute("INSERT OR REPLACE INTO checkpt VALUES (?, ?)", (name, dumps_str(value)))
-        self.last_id += count
+        self.last_id += len(rows)
         totals = self.totals
         totals.objects, totals.bytes, totals.fresh = (
             totals.objects + count,
@@ -185,29 +187,22 @@ class BlobStore:
         )
 
     def _insert(self, rows: list[tuple[bytes, bool, bytes]]) -> tuple[int, int]:
-        """Insert (digest, pinned, blob); returns how many were new, and their bytes.
+        """Insert (digest, pinned, blob); returns how many were not there yet, and their bytes.
 
-        All at once, which is what it comes to nearly always; one by one when a blob among them is
-        there already.
+        All in one statement, with numbers of our own: those that are missing afterwards belong to
+        blobs that were there already.
         """
         db, number = self._db, self.last_id
-        if len(rows) > 1:
-            db.execute("SAVEPOINT fresh")
-            try:
-                db.executemany(
-                    _INSERT_NEW, ((number + index, *row) for index, row in enumerate(rows, 1))
-                )
-            except sqlite3.IntegrityError:
-                db.execute("ROLLBACK TO fresh")
-            else:
-                return len(rows), sum(len(data) for _, _, data in rows)
-        count = size = 0
-        for key, pinned, data in rows:
-            if db.execute(_INSERT, (number + count + 1, key, pinned, data)).rowcount:
-                count += 1
-                size += len(data)
-            else:
-                self._again(key, pinned)
+        before = db.total_changes
+        db.executemany(_INSERT, ((number + index, *row) for index, row in enumerate(rows, 1)))
+        count, size = db.total_changes - before, sum(len(data) for _, _, data in rows)
+        if count < len(rows):
+            found = db.execute("SELECT id FROM objects WHERE id > ?", (number,))
+            inserted = {row[0] for row in found}
+            for index, (key, pinned, data) in enumerate(rows, 1):
+                if number + index not in inserted:
+                    size -= len(data)
+                    self._again(key, pinned)
         return count, size
 
     def _again(self, key: bytes, pinned: bool) -> None:
