@@ -64,7 +64,7 @@ def run_broker(options: BrokerOptions) -> int:
         os._exit(1)
 
     emergency = Emergency(lifeline, finish)
-    gc.set_threshold(20_000, 20, 20)  # jobs are many small objects, few of them cyclic garbage
+    gc.set_threshold(60_000, 20, 20)  # jobs are many small objects, few of them cyclic garbage
     try:
         check_socket_paths(attrs, rundir.path, topology.rank)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
