@@ -242,7 +242,7 @@ _CONTENT = (
     ),
     Declaration(
         "content.collect-growth",
-        "50",
+        "30",
         Change.ALWAYS,
         "Collect when so many percent of what was in use have been stored since; 0 for never.",
         leader_only=True,

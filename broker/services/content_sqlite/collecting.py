@@ -29,7 +29,7 @@ STEP: Final = 0.003
 PAUSE: Final = 0.009
 RETRY: Final = 60.0
 SETTINGS: Final = (
-    ("content.collect-growth", "growth", 50),
+    ("content.collect-growth", "growth", 30),
     ("content.collect-minimum", "minimum", 8 << 20),
 )
 Result = dict[str, object]
