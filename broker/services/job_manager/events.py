@@ -107,6 +107,13 @@ class CommitBatch:
         """Whether there is anything to commit."""
         return bool(self.ops) or any(event.seq != VOLATILE for event in self.events)
 
+    @property
+    def urgent(self) -> bool:
+        """Whether somebody is answered when it is stored, or nothing has to be stored."""
+        if self.newborn or not self.stores:
+            return True
+        return any(waiter.failed is not None for waiter in self.waiters)
+
     def jobs(self) -> dict[int, None]:
         """Return the ids of the jobs with something to commit, in order."""
         ids = dict.fromkeys(id for id, _ in self.ops)

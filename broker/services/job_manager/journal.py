@@ -2,8 +2,9 @@
 services.
 
 One commit is under way at a time; what is posted meanwhile goes with the next one, so that a busy
-instance commits large batches and an idle one commits at once. Nobody hears of an event before it
-is stored.
+instance commits large batches and an idle one commits at once. Events of several jobs that nobody
+waits to be answered about are gathered a few milliseconds (`Rhythm`). Nobody hears of an event
+before it is stored.
 
 When a commit fails, its submissions are refused and everything else is kept: it is tried again, in
 order, less and less often, until the store takes it. Until then new submissions are refused, and
@@ -28,6 +29,7 @@ from broker.services.job_manager.events import (
     events_of,
     extra_of,
 )
+from broker.services.job_manager.rhythm import Rhythm
 from flux.job.JobID import kvs_key
 from flux.kvs_txn import SYNC, commit_request, put_op
 from flux.wire.errors import error_of
@@ -88,6 +90,8 @@ class Journal:
         self._outcome = outcome
         self._batches: deque[CommitBatch] = deque()
         self._flying: CommitBatch | None = None
+        self._rhythm = Rhythm()
+        self._pause: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._delay = RETRY_FIRST
         self.trouble: OSError | None = None
@@ -173,16 +177,40 @@ class Journal:
 
     # Commits
 
-    def flush(self) -> None:
-        """Commit what has been recorded, unless a commit is under way or has to be tried again."""
+    def flush(self, *, now: bool = False) -> None:
+        """Commit what has been recorded, unless a commit is under way or has to be tried again.
+
+        What can be gathered with more may be committed a little later, unless ``now`` is set.
+        """
         while self._flying is None and self._batches and not self._ctx.handle.closed:
+            if not now and self._gathers(self._batches[0]):
+                return
             batch = self._flying = self._batches.popleft()
             if batch.stores:
                 self._commit(batch)
             else:
                 self._finish(batch)
 
+    def _gathers(self, batch: CommitBatch) -> bool:
+        """Whether ``batch``, the next one, waits for more; it is committed when the time is up."""
+        if batch.urgent or len(self._batches) > 1:
+            return False
+        if self._pause is None:
+            wait = self._rhythm.wait(batch.jobs(), self._ctx.loop_time())
+            if not wait:
+                return False
+            self._pause = self._ctx.call_later(wait, self._pause_over)
+        return True
+
+    def _pause_over(self) -> None:
+        self._pause = None
+        self.flush(now=True)
+
     def _commit(self, batch: CommitBatch) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        self._rhythm.committed(batch.jobs(), self._ctx.loop_time())
         self.commits += 1
         ops = batch.operations()
         if self.durable:
@@ -299,7 +327,7 @@ class Journal:
             self._flying.waiters.append(Waiter(done, failed))
         if self._retry is not None:
             self._try_again()
-        self.flush()
+        self.flush(now=True)
         try:
             await asyncio.wait_for(future, timeout)
         except (OSError, TimeoutError) as exc:

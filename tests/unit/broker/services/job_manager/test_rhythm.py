@@ -1,0 +1,80 @@
+"""How far apart the events of several jobs are stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broker.services.job_manager.rhythm import Rhythm
+from tests.unit.broker.services.job_manager.cluster import Cluster
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[Cluster]:
+    world = Cluster()
+    await world.start()
+    yield world
+    await world.stop()
+
+
+def test_the_first_commit_and_those_of_one_job_alone_wait_for_nothing() -> None:
+    rhythm = Rhythm(0.5)
+    rhythm.committed([1, 2], 10.0)
+    assert rhythm.wait([1], 10.1) == 0.0
+    assert rhythm.wait([2, 1], 10.1) == 0.0
+    assert Rhythm(0.5).wait([1], 0.0) == 0.0
+
+
+def test_events_of_another_job_wait_for_what_is_left_of_the_interval() -> None:
+    rhythm = Rhythm(0.5)
+    rhythm.committed([1], 10.0)
+    assert rhythm.wait([1, 2], 10.1) == pytest.approx(0.4)
+    assert rhythm.wait([2], 10.5) == 0.0
+    assert rhythm.wait([2], 99.0) == 0.0
+
+
+async def test_a_job_alone_lives_without_a_pause(cluster: Cluster) -> None:
+    cluster.manager.service.core.journal._rhythm = Rhythm(3600)
+    job = await cluster.submit()
+    await cluster.until_event(job, "clean")
+
+
+async def test_events_that_nobody_waits_for_are_stored_together(cluster: Cluster) -> None:
+    journal = cluster.manager.service.core.journal
+    jobs = [await cluster.submit(urgency=0) for _ in range(8)]
+    await cluster.manager.until(lambda: journal.idle)
+    commits = []
+    for interval in (0.0, 0.2):
+        journal._rhythm = Rhythm(interval)
+        before, posted = journal.commits, journal.posted
+        for count, job in enumerate(jobs, 1):
+            note = {"id": job, "type": "note", "severity": 7}
+            await cluster.manager.request("job-manager.raise", note)
+            await cluster.manager.until(
+                lambda n=posted + count: journal.posted + journal.backlog >= n
+            )
+            if not interval:
+                await cluster.manager.until(lambda: journal.idle)
+        await cluster.manager.until(lambda: journal.idle)
+        commits.append(journal.commits - before)
+    assert commits == [8, 2]
+
+
+async def test_who_waits_for_an_answer_is_not_made_to_wait(cluster: Cluster) -> None:
+    journal = cluster.manager.service.core.journal
+    held = await cluster.submit(urgency=0)
+    await cluster.manager.until(lambda: journal.idle)
+    journal._rhythm = Rhythm(3600)
+    journal._rhythm.committed([held], cluster.manager.ctx.loop_time())
+    other = await cluster.submit(urgency=0)
+    assert other != held
+    note = {"id": held, "type": "note", "severity": 7}
+    await cluster.manager.request("job-manager.raise", note)
+    await cluster.manager.until(lambda: journal.backlog > 0)
+    assert "exception" not in cluster.names(held)
+    await journal.settle(5.0)
+    assert "exception" in cluster.names(held)
