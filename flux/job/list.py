@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from flux.constants import FLUX_JOB_STATE_INACTIVE, FLUX_USERID_UNKNOWN
@@ -16,10 +15,12 @@ from flux.job.info import JobInfo
 from flux.job.JobID import JobID
 from flux.job.state_names import LISTED_STATES, RESULT_FILTERS, STATE_FILTERS
 from flux.rpc import RPC
-from flux.wire.json import JsonObject
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from flux.core.handle import Flux
+    from flux.wire.json import JsonObject
 
 ALL_ATTRS: tuple[str, ...] = JOB_ATTRIBUTES
 """Every attribute that a job may have, which is what JobList asks for by default."""

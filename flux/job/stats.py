@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flux.rpc import RPC
-from flux.wire.json import JsonObject
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flux.core.handle import Flux
+    from flux.wire.json import JsonObject
 
 
 class JobStats:
