@@ -9,7 +9,7 @@ from flux.rpc import RPC
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flux.core.handle import Flux
+    from flux.core.interface import Requester
     from flux.wire.json import JsonObject
 
 
@@ -20,7 +20,7 @@ class JobStats:
         handle: handle of the instance.
     """
 
-    def __init__(self, handle: Flux) -> None:
+    def __init__(self, handle: Requester) -> None:
         self.handle = handle
         self.callback: Callable[..., object] | None = None
         self.cb_kwargs: JsonObject = {}

@@ -23,6 +23,7 @@ from flux.kvs_txn import SYNC, Txn
 from tests.unit.broker.services.wired import Wired
 
 if TYPE_CHECKING:
+    from broker.services.kvs.leader import Leader
     from flux.aio import AsyncFlux
 
 KEYS = ("a", "b", "a.b", "b.a.b")
@@ -130,7 +131,7 @@ class Instance:
             self.blobs.add(data)
 
     async def do_tick(self, space: str, key: str, value: bytes) -> None:
-        self.wired.ranks[0].services["kvs"].leader.settler.settle_all()  # type: ignore[attr-defined]
+        leader_of(self.wired).settler.settle_all()
 
     async def do_collect(self, space: str, key: str, value: bytes) -> None:
         if self.collections and not all(task.done() for task in self.collections):
@@ -192,6 +193,13 @@ class Instance:
         return tree
 
 
+def leader_of(wired: Wired) -> Leader:
+    kvs = wired.ranks[0].services["kvs"]
+    assert isinstance(kvs, KvsService)
+    assert kvs.leader is not None
+    return kvs.leader
+
+
 def found(tree: Any, path: list[str]) -> Any:
     for name in path:
         if not isinstance(tree, dict) or name not in tree:
@@ -234,7 +242,9 @@ async def play(steps: list[Step], rundir: str) -> None:
             await instance.do_remove(space, "", b"")
     await instance.do_tick("", "", b"")
     await instance.h.rpc("content-sqlite.collect")
-    await wired.ranks[0].services["kvs"].leader.checkpointer._save(sync=True)  # type: ignore[attr-defined]  # noqa: SLF001 - now, not later
+    checkpointer = leader_of(wired).checkpointer
+    assert checkpointer is not None
+    await checkpointer._save(sync=True)  # noqa: SLF001 - now, not later
     await instance.h.rpc("content-sqlite.collect")
     stats = await instance.h.rpc("content-sqlite.stats.get")
     assert stats["object_count"] <= len(instance.blobs) + 1

@@ -26,8 +26,7 @@ def nested(depth: int) -> treeobj.TreeObj:
 def errnum(work: Callable[[], Any]) -> int:
     with pytest.raises(OSError) as caught:
         work()
-    assert (caught.value.strerror or "").strip()
-    caught.value.strerror.encode()
+    assert (caught.value.strerror or "").encode().strip()
     return caught.value.errno or 0
 
 

@@ -40,9 +40,9 @@ def test_operations_as_recorded() -> None:
 
 
 def test_put_encodes_json() -> None:
-    assert (
-        treeobj.decode_val(Txn().put("k", {"a": [1, None]}).ops[0]["dirent"]) == b'{"a":[1,null]}'
-    )
+    dirent = Txn().put("k", {"a": [1, None]}).ops[0]["dirent"]
+    assert dirent is not None
+    assert treeobj.decode_val(dirent) == b'{"a":[1,null]}'
 
 
 @pytest.mark.parametrize(

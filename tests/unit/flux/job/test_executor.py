@@ -20,7 +20,7 @@ FAILED = [
     event("exception", 14.0, type="exec", severity=0, note="oops"),
     event("clean", 15.0),
 ]
-LOGS: dict[int, list[Any]] = {
+LOGS: dict[int | tuple[int, str], list[Any]] = {
     1: life(),
     2: life(256),
     3: life(137 << 8),

@@ -162,6 +162,6 @@ def test_resources_that_come_after_a_cancel_start_nothing() -> None:
 def test_dependencies() -> None:
     one, other = event("dependency-add", description="a"), event("dependency-add", description="b")
     job = history([life()[0], one, other, one])
-    assert job.dependencies == ("a", "b")
+    assert list(job.dependencies) == ["a", "b"]
     job.apply(event("dependency-remove", description="a"))
-    assert job.dependencies == ("b",)
+    assert list(job.dependencies) == ["b"]

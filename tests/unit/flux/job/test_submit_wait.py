@@ -32,7 +32,7 @@ def test_submit(jobspec: Any) -> None:
     payload = h.sent[0][1]
     assert (payload["urgency"], payload["flags"]) == (20, 6)
     assert unwrap(payload["J"])[0] == b'{"x":1}'
-    assert submit_get_id(submit_async(h, jobspec, novalidate=True)).f58.startswith("ƒ")  # type: ignore[attr-defined]
+    assert submit_get_id(submit_async(h, jobspec, novalidate=True)).f58.startswith("ƒ")
     assert h.sent[1][1]["flags"] == 8
     submit(h, "signed.already.none", pre_signed=True)
     assert h.sent[2][1]["J"] == "signed.already.none"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -84,13 +85,14 @@ def test_remap() -> None:
         },
     ],
 )
-def test_malformed(r: object) -> None:
+def test_malformed(r: Any) -> None:
     with pytest.raises(ValueError):
-        ResourceSet(r)  # type: ignore[arg-type]
+        ResourceSet(r)
 
 
 def test_wrong_kind() -> None:
+    number: Any = 1
     with pytest.raises(TypeError):
-        ResourceSet(1)  # type: ignore[arg-type]
+        ResourceSet(number)
     with pytest.raises(ValueError):
         ResourceSet(version=2)
