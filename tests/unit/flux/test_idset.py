@@ -28,9 +28,9 @@ def test_wrong_kind(arg: Any) -> None:
 
 
 def test_negative_ids() -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="Invalid argument: -1"):
         IDset([-1])
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="Invalid argument: -1"):
         IDset("1").test(-1)
 
 
@@ -47,9 +47,9 @@ def test_flags() -> None:
 def test_first_last_next() -> None:
     ids = decode("2-3,9")
     assert (ids.first(), ids.last(), ids.next(2), ids.next(3), ids.count()) == (2, 9, 3, 9, 3)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="no id after 9"):
         ids.next(9)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="is empty"):
         IDset().first()
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from flux import kvs_limits as limits
 from flux import treeobj
 from flux.kvs_txn import Txn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DEEPEST = ".".join("a" * limits.KEY_DEPTH)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from flux import treeobj
 from flux.kvs_txn import Txn, normalize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_operations_as_recorded() -> None:

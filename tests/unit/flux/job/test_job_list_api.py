@@ -69,10 +69,15 @@ def test_ids_report_errors() -> None:
 
 
 @pytest.mark.parametrize(
-    "how", [{"filters": ["nosuch"]}, {"user": "nosuchuser"}, {"ids": ["no such id"]}]
+    ("how", "reason"),
+    [
+        ({"filters": ["nosuch"]}, "Invalid filter specified: nosuch"),
+        ({"user": "nosuchuser"}, "nosuchuser"),
+        ({"ids": ["no such id"]}, "no such id is not a valid Flux jobid"),
+    ],
 )
-def test_bad_arguments(how: dict[str, Any]) -> None:
-    with pytest.raises(ValueError):
+def test_bad_arguments(how: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
         JobList(_scripted(), **how)
 
 

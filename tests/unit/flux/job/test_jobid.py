@@ -36,7 +36,7 @@ def test_malformed(text: str) -> None:
 
 
 def test_bad_encoding() -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="unknown jobid encoding nosuch"):
         id_encode(1, "nosuch")
 
 

@@ -135,7 +135,10 @@ def test_merging() -> None:
 
 
 def test_the_worst_exception_is_told() -> None:
-    assert is_worse(5, None) and is_worse(0, 5) and not is_worse(0, 0) and not is_worse(7, 5)
+    assert is_worse(5, None)
+    assert is_worse(0, 5)
+    assert not is_worse(0, 0)
+    assert not is_worse(7, 5)
     job = history(
         [
             *life()[:5],

@@ -39,7 +39,7 @@ def test_submit(jobspec: Any) -> None:
 
 
 def test_submit_refused() -> None:
-    def refuse(payload: Any) -> Any:
+    def refuse(_: Any) -> Any:
         raise OSError(errno.EINVAL, "job submission is disabled: testing things")
 
     with pytest.raises(OSError, match="testing things"):
