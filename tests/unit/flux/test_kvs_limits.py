@@ -81,6 +81,7 @@ def test_namespaces(name: str, number: int) -> None:
 def test_namespaces_within_the_bounds() -> None:
     for name in ("primary", "job-23422222", "n" * limits.NAME_BYTES, "ünï/:@"):
         limits.check_namespace(name)
+        assert len(Txn().symlink("a", "b", name)) == 1
 
 
 @pytest.mark.parametrize("nprocs", [0, -1, limits.FENCE_PROCS + 1, 10**30])

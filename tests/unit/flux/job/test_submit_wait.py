@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from flux.job import kill as _kill
 from flux.job.event import JobException, event_wait, event_watch, event_watch_async
 from flux.job.kill import cancel, cancel_async, kill, raise_async
 from flux.job.submit import submit, submit_async, submit_get_id
@@ -15,8 +14,6 @@ from flux.job.wait import result, result_async, wait, wait_async, wait_get_statu
 from flux.security import unwrap
 from flux.testing.scripted import ScriptedFlux
 from tests.unit.flux.job.streaming import StreamingFlux, event, life
-
-assert callable(_kill)
 
 
 def scripted(**script: Any) -> Any:
