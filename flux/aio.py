@@ -11,12 +11,10 @@ import asyncio
 import errno
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from flux.connect import open_stream
 from flux.wire.errors import error_of
-from flux.wire.json import JsonObject
 from flux.wire.message import (
     EVENT,
     NODEID_ANY,
@@ -30,6 +28,11 @@ from flux.wire.message import (
     next_matchtag,
     request,
 )
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from flux.wire.json import JsonObject
 
 ResponseCallback = Callable[[Message], None]
 EventCallback = Callable[[Message], None]

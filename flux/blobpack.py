@@ -8,9 +8,11 @@ bytes in network order, its own length.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
 from struct import Struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Blob = tuple[str, bytes, int]
 """Blobref, data and flags."""

@@ -8,12 +8,14 @@ and some entries, the others begin with a comma, the last closes the object.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flux import treeobj
 from flux.treeobj import TreeObj
 from flux.wire import json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Entries = dict[str, TreeObj]
 HEAD: Final = b'{"data":{'

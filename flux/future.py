@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from flux.wire.errors import error_of, os_error
 from flux.wire.message import RESPONSE, Message
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from flux.core.interface import Requester
     from flux.core.reactor import Reactor, Timer
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator, Mapping, MutableMapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
@@ -20,6 +19,8 @@ from flux.wire import json
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from flux.core.handle import Flux
 
 __all__ = [

@@ -7,10 +7,12 @@ Anyone who may publish can publish under these topics, so a reader takes nothing
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flux.treeobj import is_blobref
-from flux.wire.message import Message
+
+if TYPE_CHECKING:
+    from flux.wire.message import Message
 
 SETROOT: Final = "kvs.setroot-"
 REMOVED: Final = "kvs.namespace-removed-"

@@ -16,12 +16,12 @@ from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from flux.kvs_limits import check_key
 from flux.kvs_txn import PRIMARY, READDIR, READLINK, TREEOBJ, WAITCREATE, WATCH, Txn, commit_request
 from flux.wire.errors import os_error
-from flux.wire.json import JsonObject
 from flux.wire.message import NODEID_ANY, USERID_UNKNOWN_JSON
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.rpc import RPC
+    from flux.wire.json import JsonObject
 
 
 def namespace_of(name: str | None = None) -> str:

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
-from flux.treeobj import TreeObj
+if TYPE_CHECKING:
+    from flux.treeobj import TreeObj
 
 
 class KvsOp(TypedDict):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -24,4 +26,4 @@ def memoized_property(fget: Callable[[Any], T]) -> T:
         return value
 
     # Read on an object it is the value: that is what type checkers shall see.
-    return cast(T, property(getter, doc=fget.__doc__))
+    return cast("T", property(getter, doc=fget.__doc__))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flux.constants import FLUX_MATCHTAG_NONE, FLUX_MSGTYPE_EVENT
 from flux.core.interface import ReactorOwner
 from flux.core.watchers import Watcher
 from flux.wire import message as wire
 from flux.wire.topic import matches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _NAMES = {1: "request", 2: "response", 4: "event", 8: "control"}
 

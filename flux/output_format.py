@@ -13,12 +13,14 @@ from __future__ import annotations
 import re
 import string
 import time
-from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flux.duration import fsd
 from flux.terminal_text import terminal_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
 _MISSING = frozenset(("", "0s", "0.0", "0:00:00", "1970-01-01T00:00:00", "None"))
 _SPEC = re.compile(

@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from types import FrameType
-from typing import Any, ClassVar, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
-from flux.wire.json import JsonObject
+if TYPE_CHECKING:
+    from flux.wire.json import JsonObject
 
 _SAVE, _RESTORE = "\x1b7", "\x1b8"
 _REGION_RESET = "\x1b[r"

@@ -10,13 +10,15 @@ from __future__ import annotations
 import errno
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flux.b64 import b64decode as b64decode
 from flux.b64 import b64encode as b64encode
 from flux.kvs_limits import TREEOBJ_DEPTH, check_namespace, check_target, is_text
 from flux.wire.json import JsonMapping, JsonObject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 TreeObj = JsonObject
 

@@ -7,16 +7,17 @@ from __future__ import annotations
 import errno
 import functools
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from flux.duration import fsd, parse_datetime, parse_fsd
 from flux.output_format import OutputFormat, UtilDatetime, UtilFormatter
 from flux.wire import json
-from flux.wire.json import JsonObject
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from logging import Logger
+
+    from flux.wire.json import JsonObject
 
 P = ParamSpec("P")
 T = TypeVar("T")

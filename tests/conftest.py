@@ -7,10 +7,13 @@ import os
 import pathlib
 import tempfile
 import time
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 GRACE = 5.0  # seconds that an orderly shutdown may still take after a test has returned
 

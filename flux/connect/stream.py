@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from flux.wire import framing
 from flux.wire.codec import DecodeError
 from flux.wire.errors import error_of, os_error
-from flux.wire.message import Message
 from flux.wire.topic import SUBSCRIBE, UNSUBSCRIBE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flux.wire.message import Message
 
 
 class Receiver(Protocol):
@@ -44,7 +47,7 @@ class SocketTransport(asyncio.Protocol):
         await self._accepted
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         if not self._accepted.done():

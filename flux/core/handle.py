@@ -10,7 +10,6 @@ import selectors
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flux.connect import open_socket
@@ -29,6 +28,8 @@ from flux.wire.message import EVENT, NODEID_ANY, REQUEST, RESPONSE, next_matchta
 from flux.wire.topic import SUBSCRIBE, UNSUBSCRIBE, matches
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flux.core.basics import ModuleBasics
     from flux.core.interface import Fulfillable
     from flux.core.watchers import FDWatcher, SignalWatcher, TimerWatcher

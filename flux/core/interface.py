@@ -6,11 +6,13 @@ scripted broker of a test for example, can stand in for a handle.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from flux.core.reactor import Reactor
-from flux.wire.message import Message
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flux.core.reactor import Reactor
+    from flux.wire.message import Message
 
 
 class Fulfillable(Protocol):

@@ -16,8 +16,10 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 Callback = Callable[[], None]
 

@@ -4,14 +4,15 @@ kin).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_POLLERR, FLUX_POLLIN, FLUX_POLLOUT
-from flux.core.reactor import Timer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flux.core.interface import ReactorOwner
+    from flux.core.reactor import Timer
 
 
 class Watcher:

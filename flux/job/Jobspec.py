@@ -21,11 +21,11 @@ from flux.job.jobspec_rules import (
 )
 from flux.util import set_treedict
 from flux.wire import json
-from flux.wire.json import JsonMapping, JsonObject
 
 if TYPE_CHECKING:
     from flux.job.types import ResourceVertex as Resource
     from flux.job.types import TaskCount, TaskObject
+    from flux.wire.json import JsonMapping, JsonObject
 
 
 def validate_jobspec(

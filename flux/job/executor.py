@@ -10,7 +10,6 @@ import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from flux.constants import FLUX_POLLIN
@@ -21,6 +20,8 @@ from flux.job.submit import SubmitFuture, submit_async
 from flux.waitstatus import SIGNALED, return_code_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from flux.core.handle import Flux
 
 

@@ -7,10 +7,12 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from flux.job.event import EventLogEvent
-from flux.job.JobID import JobID
+
+if TYPE_CHECKING:
+    from flux.job.JobID import JobID
 
 EVENTS = frozenset(
     (

@@ -13,11 +13,13 @@ Both hand on the same items: `Entries`, `Failed`, `LogEnded`, and `Ended` as the
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flux.job.event import EventLogEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 MAIN: Final = "eventlog"
 EXEC: Final = "guest.exec.eventlog"

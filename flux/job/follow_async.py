@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
 
-from flux.aio import AsyncFlux
 from flux.job.follow import (
     MAIN,
     Ended,
@@ -17,6 +16,11 @@ from flux.job.follow import (
     Step,
     entries_of,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from flux.aio import AsyncFlux
 
 WATCH = "job-info.eventlog-watch"
 

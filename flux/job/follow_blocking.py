@@ -4,13 +4,14 @@ their like.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flux.job.event import JobEventWatchFuture, event_watch_async
 from flux.job.follow import MAIN, Entries, Item, JobFollower, LogEnded, Open, Step, entries_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flux.core.handle import Flux
 
 

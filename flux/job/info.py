@@ -8,7 +8,7 @@ import pwd
 import time
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from flux import constants
 from flux.duration import fsd
@@ -18,7 +18,9 @@ from flux.memoized_property import memoized_property
 from flux.output_format import OutputFormat, UtilFormatter, heading_spec
 from flux.waitstatus import return_code_of
 from flux.wire import json
-from flux.wire.json import JsonMapping, JsonObject
+
+if TYPE_CHECKING:
+    from flux.wire.json import JsonMapping, JsonObject
 
 __all__ = [
     "AnnotationsInfo",

@@ -13,12 +13,13 @@ it.
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flux.b64 import b64decode, b64encode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flux.job.types import EncodedData, IoObject
 
 BASE64: Final = "base64"

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from flux.wire.json import JsonMapping
-
 if TYPE_CHECKING:
     from flux.job.types import ResourceVertex as Resource
+    from flux.wire.json import JsonMapping
 
 
 def is_count(value: object, minimum: int = 1) -> bool:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from flux.constants import FLUX_JOB_STATE_INACTIVE, FLUX_USERID_UNKNOWN
@@ -16,10 +15,12 @@ from flux.job.info import JobInfo
 from flux.job.JobID import JobID
 from flux.job.state_names import LISTED_STATES, RESULT_FILTERS, STATE_FILTERS
 from flux.rpc import RPC
-from flux.wire.json import JsonObject
 
 if TYPE_CHECKING:
-    from flux.core.handle import Flux
+    from collections.abc import Iterable, Mapping
+
+    from flux.core.interface import Requester
+    from flux.wire.json import JsonObject
 
 ALL_ATTRS: tuple[str, ...] = JOB_ATTRIBUTES
 """Every attribute that a job may have, which is what JobList asks for by default."""
@@ -42,7 +43,7 @@ class JobListRPC(RPC):
 class JobListIdRPC(RPC):
     """A query for one job."""
 
-    def __init__(self, flux_handle: Flux, jobid: int, attrs: Iterable[str]) -> None:
+    def __init__(self, flux_handle: Requester, jobid: int, attrs: Iterable[str]) -> None:
         super().__init__(flux_handle, "job-list.list-id", {"id": int(jobid), "attrs": list(attrs)})
         self.jobid = jobid
 
@@ -85,7 +86,7 @@ class JobListIdsFuture(WaitAllFuture):
 
 
 def job_list(
-    flux_handle: Flux,
+    flux_handle: Requester,
     max_entries: int = 1000,
     attrs: Iterable[str] = (),
     userid: int | None = None,
@@ -113,7 +114,7 @@ def job_list(
 
 
 def job_list_inactive(
-    flux_handle: Flux,
+    flux_handle: Requester,
     since: float = 0.0,
     max_entries: int = 1000,
     attrs: Iterable[str] = (),
@@ -132,7 +133,7 @@ def job_list_inactive(
     return JobListRPC(flux_handle, "job-list.list-inactive", payload)
 
 
-def job_list_id(flux_handle: Flux, jobid: int, attrs: Iterable[str] = ()) -> JobListIdRPC:
+def job_list_id(flux_handle: Requester, jobid: int, attrs: Iterable[str] = ()) -> JobListIdRPC:
     """Ask for one job."""
     return JobListIdRPC(flux_handle, jobid, attrs)
 
@@ -157,7 +158,7 @@ class JobList:
 
     def __init__(
         self,
-        flux_handle: Flux,
+        flux_handle: Requester,
         attrs: Iterable[str] = ALL_ATTRS,
         filters: Iterable[str] = (),
         ids: Iterable[int | str] = (),

@@ -19,7 +19,7 @@ def purged_ids(msg: Message) -> list[int]:
     except ValueError:
         return []
     ids = payload.get("jobs") if isinstance(payload, dict) else None
-    return [id for id in ids if isinstance(id, int)] if isinstance(ids, list) else []
+    return [one for one in ids if isinstance(one, int)] if isinstance(ids, list) else []
 
 
 def purge(

@@ -7,10 +7,12 @@ enumerations takes time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flux import constants
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _UNKNOWN: Final = ("(unknown)", "?")
 _STATE_NAMES: Final = {

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flux.rpc import RPC
-from flux.wire.json import JsonObject
 
 if TYPE_CHECKING:
-    from flux.core.handle import Flux
+    from collections.abc import Callable
+
+    from flux.core.interface import Requester
+    from flux.wire.json import JsonObject
 
 
 class JobStats:
@@ -19,7 +20,7 @@ class JobStats:
         handle: handle of the instance.
     """
 
-    def __init__(self, handle: Flux) -> None:
+    def __init__(self, handle: Requester) -> None:
         self.handle = handle
         self.callback: Callable[..., object] | None = None
         self.cb_kwargs: JsonObject = {}

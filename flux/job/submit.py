@@ -17,13 +17,14 @@ from flux.wire import json
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
+    from flux.job.JobID import JobID
     from flux.job.Jobspec import Jobspec
 
 
 class SubmitFuture(RPC):
     """A submission under way; `get_id` waits for the id of the job."""
 
-    def get_id(self) -> int:
+    def get_id(self) -> JobID:
         """Wait for the job id and return it; raises OSError with the reason when the job is
         refused.
         """
@@ -77,7 +78,7 @@ def submit_async(
     return SubmitFuture(flux_handle, "job-ingest.submit", payload)
 
 
-def submit_get_id(future: SubmitFuture) -> int:
+def submit_get_id(future: SubmitFuture) -> JobID:
     """Wait for a submission and return the job id; raises OSError with the reason when the job is
     refused.
     """
@@ -92,7 +93,7 @@ def submit(
     debug: bool = False,
     pre_signed: bool = False,
     novalidate: bool = False,
-) -> int:
+) -> JobID:
     """Submit a job to Flux and return its id; arguments and errors are those of `submit_async`."""
     return submit_async(
         flux_handle, jobspec, urgency, waitable, debug, pre_signed, novalidate

@@ -10,9 +10,10 @@ message brings is read with `flux.job.describe`, which takes anything.
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
-from flux.wire.json import JsonObject
+if TYPE_CHECKING:
+    from flux.wire.json import JsonObject
 
 
 class CountRange(TypedDict):

@@ -18,12 +18,12 @@ from flux.job.JobID import JobID
 from flux.job.lifecycle import JobHistory, result_of
 from flux.rpc import RPC
 from flux.wire import json
-from flux.wire.json import JsonObject
 from flux.wire.message import RESPONSE, Message
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.job.info import JobInfo
+    from flux.wire.json import JsonObject
 
 _ANY_ON_THE_WIRE = -1
 
@@ -51,10 +51,10 @@ def wait_async(flux_handle: Flux, jobid: JobID | int = FLUX_JOBID_ANY) -> JobWai
     """Wait for a job that was submitted with ``waitable=True``, by default any; returns a future
     with ``get_status``.
     """
-    id = int(JobID(jobid))
-    return JobWaitFuture(
-        flux_handle, "job-manager.wait", {"id": _ANY_ON_THE_WIRE if id == FLUX_JOBID_ANY else id}
-    )
+    number = int(JobID(jobid))
+    if number == FLUX_JOBID_ANY:
+        number = _ANY_ON_THE_WIRE
+    return JobWaitFuture(flux_handle, "job-manager.wait", {"id": number})
 
 
 def wait_get_status(future: JobWaitFuture) -> JobWaitResult:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias, Union
+from typing import TYPE_CHECKING, TypeAlias, Union
 
-from flux.hostlist import Hostlist
 from flux.idset import IDset, IDsetLike
 from flux.resource.ResourceSetImplementation import ResourceSetImplementation
 from flux.resource.Rlist import Rlist
+
+if TYPE_CHECKING:
+    from flux.hostlist import Hostlist
 
 ResourceSetLike: TypeAlias = Union[
     "ResourceSet", ResourceSetImplementation, str, bytes, Mapping[str, object], None

@@ -5,10 +5,11 @@ manual).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from flux.hostlist import Hostlist, HostlistLike
-from flux.idset import IDset, IDsetLike
+if TYPE_CHECKING:
+    from flux.hostlist import Hostlist, HostlistLike
+    from flux.idset import IDset, IDsetLike
 
 
 class ResourceSetImplementation(ABC):

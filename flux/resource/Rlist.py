@@ -10,10 +10,10 @@ from flux.hostlist import Hostlist, HostlistLike
 from flux.idset import IDset, IDsetLike
 from flux.resource.ResourceSetImplementation import ResourceSetImplementation
 from flux.wire import json
-from flux.wire.json import JsonMapping
 
 if TYPE_CHECKING:
     from flux.job.types import RankResources, ResourceExtras, ResourceObject
+    from flux.wire.json import JsonMapping
 
 _SHORT = IDSET_FLAG_RANGE | IDSET_FLAG_BRACKETS
 

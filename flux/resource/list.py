@@ -4,7 +4,6 @@ of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_NODEID_ANY
@@ -12,10 +11,12 @@ from flux.hostlist import Hostlist
 from flux.idset import IDset
 from flux.resource.ResourceSet import ResourceSet
 from flux.rpc import RPC
-from flux.wire.json import JsonMapping, JsonObject
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flux.core.handle import Flux
+    from flux.wire.json import JsonMapping, JsonObject
 
 
 class SchedResourceList:

@@ -13,9 +13,12 @@ import os
 import platform
 import re
 import socket
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 _CPU_ROOT = Path("/sys/devices/system/cpu")
 
@@ -133,10 +136,10 @@ def _mask(ids: Iterable[int]) -> str:
 def _element(kind: str, os_index: int, pus: Iterable[int], **more: object) -> str:
     cpuset, nodeset = _mask(pus), "0x00000001"
     attributes: dict[str, object] = {"type": kind, "os_index": os_index}
-    attributes |= {
-        name: cpuset for name in ("cpuset", "complete_cpuset", "online_cpuset", "allowed_cpuset")
-    }
-    attributes |= {name: nodeset for name in ("nodeset", "complete_nodeset", "allowed_nodeset")}
+    attributes |= dict.fromkeys(
+        ("cpuset", "complete_cpuset", "online_cpuset", "allowed_cpuset"), cpuset
+    )
+    attributes |= dict.fromkeys(("nodeset", "complete_nodeset", "allowed_nodeset"), nodeset)
     attributes |= more
     return "<object " + " ".join(
         f"{name}={_quoted(str(value))}" for name, value in attributes.items()

@@ -16,7 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BOOT_TIMEOUT = 60.0
 """Seconds until the initial program of an instance must run."""

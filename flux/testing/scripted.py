@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flux.core.interface import Fulfillable
 from flux.core.reactor import Reactor
 from flux.rpc import RPC
 from flux.wire.errors import errnum_of, os_error, text_of
 from flux.wire.message import NODEID_ANY, NORESPONSE, Message, response
+
+if TYPE_CHECKING:
+    from flux.core.interface import Fulfillable
 
 Script = Callable[[Any], Any]
 

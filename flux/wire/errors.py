@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+from typing import TYPE_CHECKING
 
-from flux.wire.message import Message
+if TYPE_CHECKING:
+    from flux.wire.message import Message
 
 
 def error_of(msg: Message) -> OSError:

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import time
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -88,12 +89,16 @@ def status(dashboard: Dashboard, jobid: int) -> Status | None:
     return None if row is None else Status(dashboard.table.status[row])
 
 
+def completed(dashboard: Dashboard, jobid: int) -> Callable[[], bool]:
+    return lambda: status(dashboard, jobid) == Status.COMPLETED
+
+
 async def test_loads_what_was_and_follows_what_comes(instance: Instance) -> None:
     before = run_job(instance.uri, "exit 3")
     async with following(instance.uri) as (_, dashboard):
         await eventually(lambda: status(dashboard, before) == Status.FAILED)
         after = run_job(instance.uri, "true")
-        await eventually(lambda: status(dashboard, after) == Status.COMPLETED)
+        await eventually(completed(dashboard, after))
         table = dashboard.table
         row = table.row_of[after]
         assert (table.name[row], table.ntasks[row], table.userid[row]) == ("sh", 1, os.getuid())
@@ -116,7 +121,7 @@ async def test_an_event_is_in_the_model_within_a_quarter_of_a_second(instance: I
         delays = []
         for _ in range(5):
             jobid = await asyncio.to_thread(run_job, instance.uri, "true")
-            await eventually(lambda jobid=jobid: status(dashboard, jobid) == Status.COMPLETED)  # type: ignore[misc]
+            await eventually(completed(dashboard, jobid))
             delays.append(time.time() - dashboard.table.t_inactive[dashboard.table.row_of[jobid]])
         await handle.close()
     assert sorted(delays)[2] < 0.25
@@ -156,7 +161,8 @@ async def test_broker_log(instance: Instance) -> None:
     async with following(instance.uri) as (feed, _):
         log = feed.log()
         first = await asyncio.wait_for(anext(log), 20)
-        await log.aclose()  # type: ignore[attr-defined]
+        assert isinstance(log, AsyncGenerator)
+        await log.aclose()
     assert first
     assert parse_log(first[0]) is not None
 

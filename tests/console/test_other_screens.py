@@ -62,8 +62,8 @@ async def test_eventlogs_are_in_order_of_time(make_app: MakeApp) -> None:
         screen = await open_job(pilot)
         lines = screen.query_one("#eventlog", LogView).content
         assert [line.text.split()[0] for line in lines] == [
-            "submit", "depend", "priority", "alloc", "exec.init", "exec.starting", "start", "exec.shell.init", "finish",
-            "clean",
+            "submit", "depend", "priority", "alloc", "exec.init", "exec.starting", "start",
+            "exec.shell.init", "finish", "clean",
         ]  # fmt: skip
 
 

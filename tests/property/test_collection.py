@@ -23,6 +23,7 @@ from flux.kvs_txn import SYNC, Txn
 from tests.unit.broker.services.wired import Wired
 
 if TYPE_CHECKING:
+    from broker.services.kvs.leader import Leader
     from flux.aio import AsyncFlux
 
 KEYS = ("a", "b", "a.b", "b.a.b")
@@ -30,8 +31,8 @@ KEYS = ("a", "b", "a.b", "b.a.b")
 VALUES = (b"small", b"x" * 100, b"y" * 200, b"z" * 300)
 SPACES = ("primary", "primary", "n1", "n2")
 WEIGHTS = {
-    "put": 10, "sync": 4, "append": 2, "unlink": 4, "link": 2, "remove": 1, "store": 1, "tick": 2, "collect": 6, "wait": 2,
-    "forget": 1, "breathe": 4,
+    "put": 10, "sync": 4, "append": 2, "unlink": 4, "link": 2, "remove": 1,
+    "store": 1, "tick": 2, "collect": 6, "wait": 2, "forget": 1, "breathe": 4,
 }  # fmt: skip
 Step = tuple[str, str, str, Any]
 
@@ -76,7 +77,7 @@ class Instance:
         root = (await self.h.rpc("kvs.getroot", {"namespace": "primary"}))["rootref"]
         self.roots.append((root, self.spaces["primary"]))
 
-    async def _commit(self, space: str, txn: Txn, flags: int = 0) -> bool:
+    async def commit(self, space: str, txn: Txn, flags: int = 0) -> bool:
         try:
             await self.h.rpc("kvs.commit", {"namespace": space, "flags": flags, "ops": txn.ops})
         except OSError:
@@ -90,7 +91,7 @@ class Instance:
 
     async def do_put(self, space: str, key: str, value: bytes, flags: int = 0) -> None:
         await self._space(space)
-        assert await self._commit(space, Txn().put_raw(key, value), flags)
+        assert await self.commit(space, Txn().put_raw(key, value), flags)
         self.spaces[space] = changed(self.spaces[space], key.split("."), value)
 
     async def do_sync(self, space: str, key: str, value: bytes) -> None:
@@ -100,12 +101,12 @@ class Instance:
         await self._space(space)
         old = found(self.spaces[space], key.split("."))
         if not isinstance(old, dict):
-            assert await self._commit(space, Txn().append(key, value))
+            assert await self.commit(space, Txn().append(key, value))
             self.spaces[space] = changed(self.spaces[space], key.split("."), (old or b"") + value)
 
     async def do_unlink(self, space: str, key: str, value: bytes) -> None:
         await self._space(space)
-        assert await self._commit(space, Txn().unlink(key))
+        assert await self.commit(space, Txn().unlink(key))
         if found(self.spaces[space], key.split(".")) is not None:
             self.spaces[space] = changed(self.spaces[space], key.split("."), None)
 
@@ -117,7 +118,7 @@ class Instance:
             return
         look = {"namespace": "primary", "key": target, "flags": 16}
         obj = (await self.h.rpc("kvs.lookup", look))["val"]
-        assert await self._commit(space, Txn().put_treeobj(key, obj))
+        assert await self.commit(space, Txn().put_treeobj(key, obj))
         self.spaces[space] = changed(self.spaces[space], key.split("."), there)
 
     async def do_remove(self, space: str, key: str, value: bytes) -> None:
@@ -130,7 +131,7 @@ class Instance:
             self.blobs.add(data)
 
     async def do_tick(self, space: str, key: str, value: bytes) -> None:
-        self.wired.ranks[0].services["kvs"].leader.settler.settle_all()  # type: ignore[attr-defined]
+        leader_of(self.wired).settler.settle_all()
 
     async def do_collect(self, space: str, key: str, value: bytes) -> None:
         if self.collections and not all(task.done() for task in self.collections):
@@ -152,7 +153,7 @@ class Instance:
         self.collections.clear()
         await self.do_forget("", "", b"")
         for root, tree in self.roots:
-            assert await self._read(self.h, "primary", ".", treeobj.dirref(root)) == tree
+            assert await self.read(self.h, "primary", ".", treeobj.dirref(root)) == tree
 
     async def do_breathe(self, space: str, key: str, value: bytes) -> None:
         """Let a collection come further."""
@@ -169,14 +170,14 @@ class Instance:
         await self.do_forget("", "", b"")
         for rank in (1, 0):
             for space, tree in self.spaces.items():
-                assert await self._read(self.wired.client(rank), space, ".") == tree
+                assert await self.read(self.wired.client(rank), space, ".") == tree
             for data in self.blobs:
                 answer = await self.wired.client(rank).rpc_message(
                     "content.load", treeobj.blobref(data)
                 )
                 assert answer.payload == data
 
-    async def _read(
+    async def read(
         self, h: AsyncFlux, space: str, key: str, root: treeobj.TreeObj | None = None
     ) -> Any:
         look = {"namespace": space} if root is None else {"rootdir": root}
@@ -188,8 +189,15 @@ class Instance:
                 answer = await h.rpc("kvs.lookup", {**look, "key": path, "flags": 0})
                 tree[name] = treeobj.decode_val(answer["val"])
             else:
-                tree[name] = await self._read(h, space, path, root)
+                tree[name] = await self.read(h, space, path, root)
         return tree
+
+
+def leader_of(wired: Wired) -> Leader:
+    kvs = wired.ranks[0].services["kvs"]
+    assert isinstance(kvs, KvsService)
+    assert kvs.leader is not None
+    return kvs.leader
 
 
 def found(tree: Any, path: list[str]) -> Any:
@@ -229,12 +237,14 @@ async def play(steps: list[Step], rundir: str) -> None:
     for space in list(instance.spaces):
         if space == "primary":
             for name in instance.spaces["primary"]:
-                await instance._commit("primary", Txn().unlink(name))  # noqa: SLF001 - no other way in
+                await instance.commit("primary", Txn().unlink(name))
         else:
             await instance.do_remove(space, "", b"")
     await instance.do_tick("", "", b"")
     await instance.h.rpc("content-sqlite.collect")
-    await wired.ranks[0].services["kvs"].leader.checkpointer._save(sync=True)  # type: ignore[attr-defined]  # noqa: SLF001 - now, not later
+    checkpointer = leader_of(wired).checkpointer
+    assert checkpointer is not None
+    await checkpointer._save(sync=True)  # noqa: SLF001 - now, not later
     await instance.h.rpc("content-sqlite.collect")
     stats = await instance.h.rpc("content-sqlite.stats.get")
     assert stats["object_count"] <= len(instance.blobs) + 1
@@ -250,7 +260,7 @@ async def play(steps: list[Step], rundir: str) -> None:
     for data in instance.blobs:
         answer = await again.client().rpc_message("content.load", treeobj.blobref(data))
         assert answer.payload == data
-    assert await Instance(again)._read(again.client(), "primary", ".") == {}  # noqa: SLF001 - no other way in
+    assert await Instance(again).read(again.client(), "primary", ".") == {}
     await again.close()
 
 

@@ -42,7 +42,16 @@ values = st.recursive(
 SECTIONS = ["version", "resources", "tasks", "attributes"]
 
 
-@given(st.dictionaries(st.sampled_from([*SECTIONS, "self", "x"]), values) | values)
+VALID = json.loads(JobspecV1.from_command(["true"]).dumps())
+NAMES = st.sampled_from([*SECTIONS, "self", "x"])
+
+
+@given(
+    st.dictionaries(NAMES, values)
+    | values
+    | st.builds(lambda name, value: {**VALID, name: value}, NAMES, values)
+    | st.just(VALID)
+)
 def test_any_json(data: Any) -> None:
     try:
         validate_jobspec(json.dumps(data))

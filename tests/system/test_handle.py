@@ -125,10 +125,12 @@ def test_events(h: flux.Flux) -> None:
     assert (second.topic, second.payload) == ("test.a.two", None)
     assert second.seq > first.seq
     h.event_unsubscribe("test.a")
+    nothing: Any = None
     with pytest.raises(OSError, match="Invalid argument"):
-        h.event_subscribe(None)  # type: ignore[arg-type]
+        h.event_subscribe(nothing)
+    number: Any = 5
     with pytest.raises(TypeError):
-        h.event_subscribe(5)  # type: ignore[arg-type]
+        h.event_subscribe(number)
 
 
 def test_timers_descriptors_and_signals(h: flux.Flux) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-import pathlib
 import tomllib
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import coverage_floor
 from tests.coverage_floor import Report, main, percentages, verdicts
+
+if TYPE_CHECKING:
+    import pathlib
 
 
 def report(**lines: tuple[int, int]) -> Report:

@@ -20,7 +20,8 @@ def guarded(pytester: pytest.Pytester) -> pytest.Pytester:
 
 def test_a_forgotten_process_fails_its_module(guarded: pytest.Pytester) -> None:
     guarded.makepyfile(
-        "import subprocess\nkept = []\ndef test_x():\n    kept.append(subprocess.Popen(['sleep', '60']))\n    assert kept\n"
+        "import subprocess\nkept = []\n"
+        "def test_x():\n    kept.append(subprocess.Popen(['sleep', '60']))\n    assert kept\n"
     )
     result = guarded.runpytest_subprocess(*PLAIN)
     result.assert_outcomes(passed=1, errors=1)

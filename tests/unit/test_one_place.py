@@ -13,11 +13,14 @@ import io
 import os
 import re
 import tokenize
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("flux", "fluxctl", "tui", "broker")
@@ -52,9 +55,10 @@ FACTS = (
         "numbers of job states and results",
         (
             "flux/constants.py",
-            "tui/model/states.py",  # the dashboard's rows have a numbering of their own, of states and results in one
+            "tui/model/states.py",  # rows of the dashboard number states and results in one
         ),
-        r"(\b|STATE_|RESULT_)(DEPEND|SCHED|CLEANUP|INACTIVE|COMPLETED|CANCELED)\b[^=\n\]]{0,12}= *\d|\"states?\": *\d",
+        r"(\b|STATE_|RESULT_)(DEPEND|SCHED|CLEANUP|INACTIVE|COMPLETED|CANCELED)\b"
+        r"[^=\n\]]{0,12}= *\d|\"states?\": *\d",
     ),
     Fact("names of job states", ("flux/job/state_names.py",), r"\"(DEPEND|CLEANUP|INACTIVE)\""),
     Fact(
@@ -115,7 +119,8 @@ FACTS = (
     Fact(
         "wait statuses",
         ("flux/waitstatus.py",),
-        r"\b0x7[fF]\b|& *127\b|WTERMSIG|WEXITSTATUS|WIFSIGNALED|waitstatus_to_exitcode|\b128 *[+-]|\w [+-] 128\b",
+        r"\b0x7[fF]\b|& *127\b|WTERMSIG|WEXITSTATUS|WIFSIGNALED|waitstatus_to_exitcode"
+        r"|\b128 *[+-]|\w [+-] 128\b",
     ),
     Fact(
         "services that subscribe",
@@ -203,4 +208,5 @@ def f():
     return "kept"
 '''
     assert '"dirent"' not in code_of(text)
-    assert '"kept"' in code_of(text) and "x = 1" in code_of(text)
+    assert '"kept"' in code_of(text)
+    assert "x = 1" in code_of(text)

@@ -11,15 +11,16 @@ import pathlib
 import pkgutil
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, ClassVar
 
 from flux.wire import json
-from flux.wire.json import JsonMapping, JsonObject
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flux.core.handle import Flux
+    from flux.wire.json import JsonMapping, JsonObject
 
 PluginTable = dict[str, ModuleType]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
@@ -56,18 +56,24 @@ class Refusing(Service):
 
 
 @pytest.fixture
-async def host(monkeypatch: pytest.MonkeyPatch) -> ModuleHost:
+def attrs() -> Attributes:
+    return Attributes()
+
+
+@pytest.fixture
+def ring(attrs: Attributes) -> LogRing:
+    return LogRing(0, attrs)
+
+
+@pytest.fixture
+async def host(attrs: Attributes, ring: LogRing, monkeypatch: pytest.MonkeyPatch) -> ModuleHost:
     for service in (First, Second, Stuck, Losing, Refusing):
         monkeypatch.setitem(MODULES, service.name, BuiltIn(f"{__name__}:{service.__name__}"))
     STOPPED.clear()
-    attrs = Attributes()
     router = Router(Topology(0, 1), asyncio.get_running_loop().call_soon)
-    ring = LogRing(0, attrs)
     services = ServiceHost(router, attrs, ring, 0)
     ctx, _ = services.context("broker")
-    loaded = ModuleHost(services, ctx.log)
-    loaded.ring = ring  # type: ignore[attr-defined]
-    return loaded
+    return ModuleHost(services, ctx.log)
 
 
 async def test_modules_are_listed_and_unloaded_in_reverse(host: ModuleHost) -> None:
@@ -110,7 +116,7 @@ async def test_removing_twice_is_an_error(host: ModuleHost) -> None:
 
 
 async def test_a_module_that_does_not_stop_does_not_hold_the_others(
-    host: Any, monkeypatch: pytest.MonkeyPatch
+    host: ModuleHost, ring: LogRing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Service, "stop_timeout", 0.05)
     await host.load("first", [])
@@ -119,17 +125,17 @@ async def test_a_module_that_does_not_stop_does_not_hold_the_others(
     assert await host.unload_all("none") == 1
     assert time.monotonic() - started < 5
     assert STOPPED == ["first"]
-    assert any("stuck: did not stop within 0.05s" in entry.text for entry in host.ring)
+    assert any("stuck: did not stop within 0.05s" in entry.text for entry in ring)
 
 
-async def test_a_module_that_fails_to_stop_is_gone_and_counted(host: Any) -> None:
+async def test_a_module_that_fails_to_stop_is_gone_and_counted(
+    host: ModuleHost, ring: LogRing
+) -> None:
     await host.load("first", [])
     await host.load("losing", [])
     assert await host.unload_all("none") == 1
     assert (STOPPED, host.names) == (["first"], [])
-    assert [entry.text for entry in host.ring if "disk" in entry.text] == [
-        "losing: the disk is full"
-    ]
+    assert [entry.text for entry in ring if "disk" in entry.text] == ["losing: the disk is full"]
     await host.load("losing", [])
     with pytest.raises(OSError, match="the disk is full"):
         await host.remove("losing")

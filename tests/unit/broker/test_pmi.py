@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -25,6 +26,9 @@ from broker.pmi import (
 )
 from broker.pmi_client import PmiClient
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 INIT = b"cmd=init pmi_version=1 pmi_subversion=1\n"
 
 
@@ -32,9 +36,14 @@ def lines(actions: list[Action]) -> list[bytes]:
     return [action.line for action in actions if isinstance(action, Reply)]
 
 
-def ready(size: int, **kw: object) -> PmiServer:
-    server = PmiServer(size, "space", **kw)  # type: ignore[arg-type]
-    for rank in kw.get("local_ranks", range(size)):  # type: ignore[attr-defined]
+def ready(
+    size: int,
+    local_ranks: Sequence[int] | None = None,
+    appnum: int = 0,
+    preset: Mapping[str, str] | None = None,
+) -> PmiServer:
+    server = PmiServer(size, "space", local_ranks=local_ranks, appnum=appnum, preset=preset)
+    for rank in range(size) if local_ranks is None else local_ranks:
         assert lines(server.feed(rank, INIT)) == [
             b"cmd=response_to_init rc=0 pmi_version=1 pmi_subversion=1\n"
         ]

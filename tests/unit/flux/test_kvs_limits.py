@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from flux import kvs_limits as limits
 from flux import treeobj
 from flux.kvs_txn import Txn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DEEPEST = ".".join("a" * limits.KEY_DEPTH)
 
@@ -26,8 +28,7 @@ def nested(depth: int) -> treeobj.TreeObj:
 def errnum(work: Callable[[], Any]) -> int:
     with pytest.raises(OSError) as caught:
         work()
-    assert (caught.value.strerror or "").strip()
-    caught.value.strerror.encode()
+    assert (caught.value.strerror or "").encode().strip()
     return caught.value.errno or 0
 
 
@@ -80,6 +81,7 @@ def test_namespaces(name: str, number: int) -> None:
 def test_namespaces_within_the_bounds() -> None:
     for name in ("primary", "job-23422222", "n" * limits.NAME_BYTES, "ünï/:@"):
         limits.check_namespace(name)
+        assert len(Txn().symlink("a", "b", name)) == 1
 
 
 @pytest.mark.parametrize("nprocs", [0, -1, limits.FENCE_PROCS + 1, 10**30])

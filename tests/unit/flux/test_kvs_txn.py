@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from flux import treeobj
 from flux.kvs_txn import Txn, normalize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_operations_as_recorded() -> None:
@@ -40,9 +43,9 @@ def test_operations_as_recorded() -> None:
 
 
 def test_put_encodes_json() -> None:
-    assert (
-        treeobj.decode_val(Txn().put("k", {"a": [1, None]}).ops[0]["dirent"]) == b'{"a":[1,null]}'
-    )
+    dirent = Txn().put("k", {"a": [1, None]}).ops[0]["dirent"]
+    assert dirent is not None
+    assert treeobj.decode_val(dirent) == b'{"a":[1,null]}'
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,9 @@ def test_payloads_and_topics() -> None:
     with pytest.raises(OSError) as caught:
         encode_topic(None)
     assert caught.value.errno == errno.EINVAL
+    number: Any = 1
     with pytest.raises(TypeError):
-        encode_topic(1)  # type: ignore[arg-type]
+        encode_topic(number)
 
 
 def test_future_errors_carry_the_future_text() -> None:

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
-import argparse
 import errno
+from typing import TYPE_CHECKING
 
 from flux.job.validator.validator import ValidatorJobInfo, ValidatorPlugin
+
+if TYPE_CHECKING:
+    import argparse
 
 
 class Validator(ValidatorPlugin):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import errno
+from typing import TYPE_CHECKING
 
 from flux.job.Jobspec import validate_jobspec
 from flux.job.validator.validator import ValidatorJobInfo, ValidatorPlugin
+
+if TYPE_CHECKING:
+    import argparse
 
 
 class Validator(ValidatorPlugin):

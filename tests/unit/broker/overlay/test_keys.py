@@ -17,6 +17,8 @@ from broker.router import Router
 from broker.topology import Topology
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flux.logline import Entry
 
 
@@ -56,9 +58,9 @@ class Side:
         return any(text in entry.text for entry in self.logs)
 
 
-async def until(condition: object, seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # type: ignore[operator]
+        while not condition():
             await asyncio.sleep(0.01)
 
 

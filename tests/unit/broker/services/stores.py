@@ -15,6 +15,6 @@ def store_behind(wired: Wired) -> BlobStore:
     """Return the open store of rank 0."""
     service = wired.ranks[0].services["content-sqlite"]
     assert isinstance(service, ContentSqliteService)
-    store = service._store
+    store = service._store  # noqa: SLF001 - tests look into it
     assert store is not None
     return store

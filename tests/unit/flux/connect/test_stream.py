@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.connect.stream import SocketTransport
 from flux.wire.message import RESPONSE, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class FakeReceiver:

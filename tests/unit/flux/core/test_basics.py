@@ -26,7 +26,7 @@ def ask(
     msg = wire.request(topic, payload, matchtag=1)
     msg.rolemask = rolemask
     basics.count(msg)
-    known = basics.answer(recorder, msg)  # type: ignore[arg-type]
+    known = basics.answer(recorder, msg)
     assert known == bool(recorder.sent)
     return recorder.sent[0] if known else None
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flux.core.watchers import FDWatcher, TimerWatcher
 from flux.testing.scripted import ScriptedFlux
 from flux.wire import json
 from flux.wire.message import Message, response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 WATCH = "job-info.eventlog-watch"
 

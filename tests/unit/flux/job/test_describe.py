@@ -135,7 +135,8 @@ def test_junk_is_unknown(junk: Any) -> None:
     found = requested(junk)
     assert found.name is None or isinstance(found.name, str)
     held = allocation(junk)
-    assert held.nnodes >= 0 and held.ncores >= 0
+    assert held.nnodes >= 0
+    assert held.ncores >= 0
 
 
 def test_a_tree_that_is_far_too_deep_is_cut() -> None:

@@ -15,9 +15,17 @@ def test_entry() -> None:
     assert EventLogEvent({"timestamp": 1, "name": "x"}).context == {}
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"timestamp":1}', "nojson"])
-def test_malformed(text: str) -> None:
-    with pytest.raises(ValueError):
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[]", "not a JSON object"),
+        ("{}", "no timestamp or name"),
+        ('{"timestamp":1}', "no timestamp or name"),
+        ("nojson", "invalid literal"),
+    ],
+)
+def test_malformed(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
         EventLogEvent(text)
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import concurrent.futures
 import errno
 import threading
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from flux.job.event import JobException
+from flux.job.event import EventLogEvent, JobException
 from flux.job.executor import FluxExecutor, FluxExecutorFuture
 from tests.unit.flux.job.streaming import StreamingFlux, event, life
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TIMEOUT = 10.0
 FAILED = [
@@ -20,7 +22,7 @@ FAILED = [
     event("exception", 14.0, type="exec", severity=0, note="oops"),
     event("clean", 15.0),
 ]
-LOGS: dict[int, list[Any]] = {
+LOGS: dict[int | tuple[int, str], list[Any]] = {
     1: life(),
     2: life(256),
     3: life(137 << 8),
@@ -48,10 +50,10 @@ def executor(monkeypatch: pytest.MonkeyPatch) -> Iterator[FluxExecutor]:
     ]
 
 
-@pytest.mark.parametrize(("id", "status"), [(1, 0), (2, 1), (3, -9), (6, -9)])
-def test_results(executor: FluxExecutor, id: int, status: int) -> None:
-    future = executor.submit("{}", urgency=id)
-    assert future.jobid(TIMEOUT) == id
+@pytest.mark.parametrize(("jobid", "status"), [(1, 0), (2, 1), (3, -9), (6, -9)])
+def test_results(executor: FluxExecutor, jobid: int, status: int) -> None:
+    future = executor.submit("{}", urgency=jobid)
+    assert future.jobid(TIMEOUT) == jobid
     assert future.result(TIMEOUT) == status
 
 
@@ -83,13 +85,14 @@ def test_callbacks(executor: FluxExecutor) -> None:
     seen: list[str] = []
     over = threading.Event()
 
-    def broken(future: FluxExecutorFuture) -> None:
+    def broken(_: FluxExecutorFuture) -> None:
         raise ValueError("logged, not raised")
 
-    def clean(future: FluxExecutorFuture, entry: Any) -> None:
+    def clean(_: FluxExecutorFuture, entry: EventLogEvent) -> None:
+        assert entry.name == "clean"
+        mine = FluxExecutorFuture(threading.get_ident())
         with pytest.raises(RuntimeError, match="inside callback"):
-            executor.attach(5)
-            FluxExecutorFuture(threading.get_ident()).result()
+            mine.result()
         over.set()
 
     future = executor.submit("{}", urgency=1)
@@ -130,12 +133,12 @@ def test_after_shutdown(executor: FluxExecutor) -> None:
 
 
 def test_instance_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*args: Any, **kwargs: Any) -> Any:
+    def refuse(*_: Any, **__: Any) -> Any:
         raise OSError(errno.ENOENT, "no instance")
 
     monkeypatch.setattr("flux.core.handle.Flux", refuse)
     executor = FluxExecutor()
-    for worker in executor._workers:
+    for worker in executor._workers:  # noqa: SLF001 - no future of theirs tells that they ended
         worker.join(TIMEOUT)
     with pytest.raises(RuntimeError, match="broken"):
         executor.submit("{}")

@@ -182,7 +182,8 @@ def test_a_job_is_followed_to_its_last_output(driver: Driver) -> None:
     assert names(items, EXEC) == ["init", "shell.init", "done"]
     assert names(items, OUTPUT) == ["header", "data"]
     assert {item.path for item in items if isinstance(item, LogEnded)} == {MAIN, EXEC, OUTPUT}
-    assert items[-1] == Ended() and items.count(Ended()) == 1
+    assert items[-1] == Ended()
+    assert items.count(Ended()) == 1
 
 
 @pytest.mark.parametrize("driver", DRIVERS, ids=["blocking", "asyncio"])
@@ -235,7 +236,8 @@ def test_whoever_hears_the_end_of_a_log_may_open_another() -> None:
     watcher.start()
     handle.reactor.run()
     assert names(items, OUTPUT) == ["header", "data"]
-    assert items[-1] == Ended() and items.count(Ended()) == 1
+    assert items[-1] == Ended()
+    assert items.count(Ended()) == 1
 
 
 async def test_leaving_the_iteration_cancels_the_watches() -> None:

@@ -44,7 +44,7 @@ def _scripted() -> ScriptedFlux:
 
 def test_all_jobs_by_default() -> None:
     flux = _scripted()
-    jobs = JobList(flux).jobs()  # type: ignore[arg-type]
+    jobs = JobList(flux).jobs()
     assert [job.status for job in jobs] == ["RUNNING"]
     payload = flux.sent[0][1]
     assert (payload["userid"], payload["states"], payload["results"], payload["max_entries"]) == (
@@ -57,35 +57,40 @@ def test_all_jobs_by_default() -> None:
 
 
 def test_filters_add_up() -> None:
-    joblist = JobList(_scripted(), filters=["Pending", "failed"], user="root", max_entries=3)  # type: ignore[arg-type]
+    joblist = JobList(_scripted(), filters=["Pending", "failed"], user="root", max_entries=3)
     joblist.add_filter("timeout")
     assert (joblist.states, joblist.results, joblist.userid) == (14 | 64, 2 | 8, 0)
 
 
 def test_ids_report_errors() -> None:
-    joblist = JobList(_scripted(), ids=[1, "2", 3])  # type: ignore[arg-type]
+    joblist = JobList(_scripted(), ids=[1, "2", 3])
     assert [int(job.id) for job in joblist.jobs()] == [1]
     assert joblist.errors == ["JobID 2 unknown", "rpc: not yours"]
 
 
 @pytest.mark.parametrize(
-    "how", [{"filters": ["nosuch"]}, {"user": "nosuchuser"}, {"ids": ["no such id"]}]
+    ("how", "reason"),
+    [
+        ({"filters": ["nosuch"]}, "Invalid filter specified: nosuch"),
+        ({"user": "nosuchuser"}, "nosuchuser"),
+        ({"ids": ["no such id"]}, "no such id is not a valid Flux jobid"),
+    ],
 )
-def test_bad_arguments(how: dict[str, Any]) -> None:
-    with pytest.raises(ValueError):
-        JobList(_scripted(), **how)  # type: ignore[arg-type]
+def test_bad_arguments(how: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        JobList(_scripted(), **how)
 
 
 def test_plain_queries() -> None:
     flux = _scripted()
-    assert job_list(flux, attrs=["state"], states=16).get_jobs()[0]["id"] == 1  # type: ignore[arg-type]
-    assert job_list_id(flux, 7, ["state"]).get_jobinfo().state == "SCHED"  # type: ignore[arg-type]
-    assert [int(job.id) for job in job_list_inactive(flux, 5.0, name="x").get_jobinfos()] == [9]  # type: ignore[arg-type]
+    assert job_list(flux, attrs=["state"], states=16).get_jobs()[0]["id"] == 1
+    assert job_list_id(flux, 7, ["state"]).get_jobinfo().state == "SCHED"
+    assert [int(job.id) for job in job_list_inactive(flux, 5.0, name="x").get_jobinfos()] == [9]
     assert flux.sent[-1][1] == {"since": 5.0, "max_entries": 1000, "attrs": [], "name": "x"}
 
 
 def test_stats() -> None:
-    stats = JobStats(_scripted())  # type: ignore[arg-type]
+    stats = JobStats(_scripted())
     assert stats.active == -1
     stats.update_sync()
     counts = (

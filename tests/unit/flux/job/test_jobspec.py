@@ -21,7 +21,8 @@ def test_from_command_as_recorded() -> None:
         '{"resources": [{"type": "node", "count": 2, "with": [{"type": "slot", "count": 2, "with": '
         '[{"type": "core", "count": 2}, {"type": "gpu", "count": 1}], "label": "task"}]}], '
         '"tasks": [{"command": ["hostname"], "slot": "task", "count": {"per_slot": 1}}], '
-        '"attributes": {"system": {"duration": 0, "cwd": "/home/user", "environment": {}}}, "version": 1}'
+        '"attributes": {"system": {"duration": 0, "cwd": "/home/user", "environment": {}}}, '
+        '"version": 1}'
     )
     assert made.resource_counts() == {"node": 2, "slot": 4, "core": 8, "gpu": 4}
     assert json.loads(made.encode()) == json.loads(made.dumps())
@@ -73,7 +74,7 @@ def test_attributes() -> None:
     made.duration = timedelta(minutes=1)
     assert made.duration == 60.0
     for bad in (-1, "1x"):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="duration"):
             made.duration = bad
     with pytest.raises(KeyError):
         made.getattr("no.such")
@@ -119,8 +120,10 @@ def test_require_version() -> None:
 
 
 def test_yaml() -> None:
-    text = "version: 1\nresources: [{type: slot, label: t, count: 2, with: [{type: core, count: 4}]}]\n"
-    made = Jobspec.from_yaml_stream(text + "tasks: []\nattributes: null\n")
+    slot = "{type: slot, label: t, count: 2, with: [{type: core, count: 4}]}"
+    made = Jobspec.from_yaml_stream(
+        f"version: 1\nresources: [{slot}]\ntasks: []\nattributes: null\n"
+    )
     assert made.resource_counts() == {"slot": 2, "core": 8}
     for bad in ("version: 1", "a: [", "- 1"):
         with pytest.raises((ValueError, TypeError)):

@@ -15,7 +15,8 @@ import flux.job
 @pytest.mark.parametrize("name", flux.job.__all__)
 def test_every_name_loads(name: str) -> None:
     value = getattr(flux.job, name)
-    assert callable(value) and not isinstance(value, ModuleType)
+    assert callable(value)
+    assert not isinstance(value, ModuleType)
     assert name in dir(flux.job)
 
 
@@ -26,6 +27,9 @@ def test_importing_a_module_leaves_the_name_alone(name: str) -> None:
 
 
 def test_one_name_does_not_load_the_others() -> None:
-    probe = "import sys; from flux.job import JobID; print(*(m for m in sys.modules if m.startswith('flux.job.')))"
+    probe = (
+        "import sys; from flux.job import JobID; "
+        "print(*(m for m in sys.modules if m.startswith('flux.job.')))"
+    )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["flux.job.JobID"]

@@ -58,7 +58,8 @@ def test_names() -> None:
         "(unknown)",
         "?",
     ) * 2
-    assert STATE_FILTERS["pending"] == 14 and RESULT_FILTERS == {
+    assert STATE_FILTERS["pending"] == 14
+    assert RESULT_FILTERS == {
         "completed": 1,
         "failed": 2,
         "canceled": 4,

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from flux.job import kill as _kill
 from flux.job.event import JobException, event_wait, event_watch, event_watch_async
 from flux.job.kill import cancel, cancel_async, kill, raise_async
 from flux.job.submit import submit, submit_async, submit_get_id
@@ -15,8 +14,6 @@ from flux.job.wait import result, result_async, wait, wait_async, wait_get_statu
 from flux.security import unwrap
 from flux.testing.scripted import ScriptedFlux
 from tests.unit.flux.job.streaming import StreamingFlux, event, life
-
-assert callable(_kill)
 
 
 def scripted(**script: Any) -> Any:
@@ -32,14 +29,14 @@ def test_submit(jobspec: Any) -> None:
     payload = h.sent[0][1]
     assert (payload["urgency"], payload["flags"]) == (20, 6)
     assert unwrap(payload["J"])[0] == b'{"x":1}'
-    assert submit_get_id(submit_async(h, jobspec, novalidate=True)).f58.startswith("ƒ")  # type: ignore[attr-defined]
+    assert submit_get_id(submit_async(h, jobspec, novalidate=True)).f58.startswith("ƒ")
     assert h.sent[1][1]["flags"] == 8
     submit(h, "signed.already.none", pre_signed=True)
     assert h.sent[2][1]["J"] == "signed.already.none"
 
 
 def test_submit_refused() -> None:
-    def refuse(payload: Any) -> Any:
+    def refuse(_: Any) -> Any:
         raise OSError(errno.EINVAL, "job submission is disabled: testing things")
 
     with pytest.raises(OSError, match="testing things"):

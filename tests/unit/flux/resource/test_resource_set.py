@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_short_form() -> None:
     assert made.dumps() == "rank[0-1]/core[0-3],gpu0"
     assert str(made.nodelist()) == "foo[0-1]"
     assert str(made.ranks("foo1")) == "1"
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="nosuch"):
         made.ranks("nosuch")
 
 
@@ -67,30 +68,29 @@ def test_remap() -> None:
     assert made.dumps() == "rank0/core0 rank1/core[0-1]"
 
 
+def execution(r_lite: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    return {"version": 1, "execution": {"R_lite": r_lite, **more}}
+
+
 @pytest.mark.parametrize(
-    "r",
+    ("r", "reason"),
     [
-        "{}",
-        {"version": 2},
-        {"version": 1, "execution": {}},
-        {"version": 1, "execution": {"R_lite": [{"rank": "0"}]}},
-        {
-            "version": 1,
-            "execution": {"R_lite": [{"rank": "0-1", "children": {}}], "nodelist": ["a"]},
-        },
-        {
-            "version": 1,
-            "execution": {"R_lite": [{"rank": "0", "children": {}}, {"rank": "0", "children": {}}]},
-        },
+        ("{}", "missing version"),
+        ({"version": 2}, "invalid version: 2"),
+        ({"version": 1, "execution": {}}, "missing execution.R_lite"),
+        (execution([{"rank": "0"}]), "needs rank and children"),
+        (execution([{"rank": "0-1", "children": {}}], nodelist=["a"]), "number of ranks"),
+        (execution([{"rank": "0", "children": {}}] * 2), "rank 0 appears twice"),
     ],
 )
-def test_malformed(r: object) -> None:
-    with pytest.raises(ValueError):
-        ResourceSet(r)  # type: ignore[arg-type]
+def test_malformed(r: Any, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        ResourceSet(r)
 
 
 def test_wrong_kind() -> None:
+    number: Any = 1
     with pytest.raises(TypeError):
-        ResourceSet(1)  # type: ignore[arg-type]
-    with pytest.raises(ValueError):
+        ResourceSet(number)
+    with pytest.raises(ValueError, match="R version 2 not supported"):
         ResourceSet(version=2)

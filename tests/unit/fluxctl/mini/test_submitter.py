@@ -46,7 +46,8 @@ class FakeHandle:
                 '{"timestamp":1,"name":"shell.init","context":{"service":"s","leader-rank":0}}'
             ],
             "guest.output": [
-                '{"timestamp":1,"name":"data","context":{"stream":"stdout","rank":"0","data":"hi\\n"}}'
+                '{"timestamp":1,"name":"data",'
+                '"context":{"stream":"stdout","rank":"0","data":"hi\\n"}}'
             ],
         }
         self._pending: dict[int, Any] = {}
@@ -171,7 +172,8 @@ def test_watch_shows_output_and_lets_go_of_the_execution(
 
 def test_exceptions_are_told(handle: FakeHandle, capfd: pytest.CaptureFixture[str]) -> None:
     handle.logs["eventlog"] = [
-        '{"timestamp":2,"name":"exception","context":{"type":"cancel","severity":0,"note":"because"}}'
+        '{"timestamp":2,"name":"exception",'
+        '"context":{"type":"cancel","severity":0,"note":"because"}}'
     ]
     assert submitter(handle, jobs(1), Settings(wait=True, quiet=True)).run() == 1
     assert capfd.readouterr().err == "ƒ2: exception: type=cancel note=because\n"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broker.services.content.service import ContentService
+from broker.services.content_sqlite import collector
 from broker.services.content_sqlite.service import ContentSqliteService
 from broker.services.kvs.service import KvsService
 from flux import treeobj
@@ -157,11 +158,13 @@ async def test_collection_begins_by_itself_when_the_store_has_grown(tmp_path: Pa
 async def test_a_hold_puts_collections_off(tmp_path: Path) -> None:
     wired = await booted(tmp_path)
     h, other = wired.client(), wired.client()
+    for value in (b"x" * 500, b"y" * 500):
+        await commit(h, "a.b", value)
     async with other.stream("content-sqlite.hold", {}) as stream:
         assert await anext(aiter(stream)) == {}
         assert await errnum(h.rpc("content-sqlite.collect")) == errno.EBUSY
     wired.disconnect(other)
-    assert (await h.rpc("content-sqlite.collect"))["dropped_objects"] >= 0
+    assert (await h.rpc("content-sqlite.collect"))["dropped_objects"] > 0
     await wired.close()
 
 
@@ -208,16 +211,28 @@ async def test_a_bad_file_fails_the_module_with_a_sentence(tmp_path: Path) -> No
     assert not (tmp_path / "elsewhere").exists()
 
 
-async def test_what_is_live_is_never_less_than_nothing(tmp_path: Path) -> None:
-    wired = await booted(tmp_path)
+async def test_what_is_live_is_never_less_than_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that is killed within a sweep leaves a store with more new bytes than bytes."""
+    path = tmp_path / "kept.sqlite"
+    wired = await boot(tmp_path, path)
     h = wired.client()
-    for _ in range(3):
-        for number in range(40):
-            await commit(h, "a.b", b"%d" % number * 1000)
-            stats = await h.rpc("content-sqlite.stats.get")
-            assert 0 <= stats["dead_bytes"] <= stats["live_bytes"] + stats["dead_bytes"]
-            assert stats["live_bytes"] >= 0
-        collecting = asyncio.ensure_future(h.rpc("content-sqlite.collect"))
-        while not collecting.done():
-            assert (await h.rpc("content-sqlite.stats.get"))["live_bytes"] > 0
-        await collecting
+    for number in range(20):
+        await h.rpc_message("content-backing.store", b"%d" % number * 1000)
+    store = store_behind(wired)
+    store.db.execute("UPDATE objects SET pinned = 0")
+    assert (await h.rpc("content-sqlite.collect"))["dropped_objects"] == 20
+    for number in range(20, 40):
+        await h.rpc_message("content-backing.store", b"%d" % number * 1000)
+    store.db.execute("UPDATE objects SET pinned = 0")
+    monkeypatch.setattr(collector, "SWEEP_ROWS", 15)
+    interrupted = collector.Collection(store)
+    assert not interrupted.sweep()
+    interrupted.close()
+    await wired.close()
+    again = await boot(tmp_path, path)
+    stats = await again.client().rpc("content-sqlite.stats.get")
+    assert stats["object_count"] == 5
+    assert (stats["live_bytes"], stats["dead_bytes"]) == (0, 2000 * 5)
+    await again.close()

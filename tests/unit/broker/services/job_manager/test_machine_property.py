@@ -41,6 +41,13 @@ STEPS = st.lists(
 )
 
 
+ANSWERS: dict[str, type[Decision]] = {
+    **dict.fromkeys(("success", "deny", "canceled"), AskAlloc),
+    **dict.fromkeys(("started", "finished", "released", "failed"), StartJob),
+    "freed": FreeResources,
+}
+
+
 class Driver:
     """Applies stimuli as the service would: answers are only given to questions that were asked."""
 
@@ -71,7 +78,6 @@ class Driver:
 
     def step(self, name: str, id: int, value: int) -> None:
         machine = self.machine
-        job = machine.jobs.get(id)
         if name == "submit":
             new = 100 * (len(self.all) + 1) + id
             self.all.append(submit(machine, new, value))
@@ -86,8 +92,14 @@ class Driver:
             if name == "sched-ready":
                 machine.sched_ready(value)
         else:
-            self._job_step(name, job or (self.all[id % len(self.all)] if self.all else None), value)
+            self._job_step(name, self._meant(name, id), value)
         self.take()
+
+    def _meant(self, name: str, number: int) -> Job | None:
+        """Return a job that waits for such an answer if there is one, or any."""
+        waiting = self.asked[ANSWERS[name]] if name in ANSWERS else ()
+        jobs = [job for job in self.all if job.id in waiting] or self.all
+        return jobs[number % len(jobs)] if jobs else None
 
     def _job_step(  # noqa: C901 - one line a stimulus
         self, name: str, job: Job | None, value: int

@@ -222,7 +222,8 @@ async def test_blobs_that_only_look_like_directories() -> None:
         b'{"data":{"a":5},"type":"dir","ver":1}',
         b'{"data":{"a":{"ver":1,"type":"dirref","data":["x"]}},"type":"dir","ver":1}',
         b'{"data":{"a":{"ver":1,"type":[],"data":1}},"type":"dir","ver":1}',
-        b'{"data":{"a":{"ver":1,"type":"symlink","data":{"target":"b","namespace":[]}}},"type":"dir","ver":1}',
+        b'{"data":{"a":{"ver":1,"type":"symlink","data":{"target":"b","namespace":[]}}},'
+        b'"type":"dir","ver":1}',
         json.dumps(treeobj.directory({"a": nested(TREEOBJ_DEPTH + 1)})),
         b'{"data":{"a":' + b"[" * 100_000 + b"]" * 100_000 + b'},"type":"dir","ver":1}',
         b"not even JSON " * 10,

@@ -98,6 +98,7 @@ async def test_lost_rank_goes_down_and_comes_back() -> None:
 async def test_one_scheduler_at_a_time() -> None:
     harness, _ = await _leader(size=1)
     first = harness.stream("resource.acquire", sender="one")
+    await harness.until(lambda: bool(first))
     with pytest.raises(OSError) as caught:
         await harness.finish(harness.stream("resource.acquire", sender="two"))
     assert caught.value.errno == errno.EBUSY
@@ -105,7 +106,7 @@ async def test_one_scheduler_at_a_time() -> None:
     third = harness.stream("resource.acquire", sender="two")
     await harness.until(lambda: bool(third))
     assert third[0].json()["up"] == "0"
-    assert all(msg.errnum == 0 for msg in first)
+    assert {msg.errnum for msg in first} == {0}
     await harness.stop()
 
 
