@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from flux.core.interface import Fulfillable
     from flux.core.watchers import FDWatcher, SignalWatcher, TimerWatcher
     from flux.future import Future
-    from flux.message import Message, MessageWatcher
+    from flux.message import MessageView, MessageWatcher
     from flux.rpc import RPC
 
 LONGEST_POLL = 3600.0
@@ -97,7 +97,7 @@ class Flux:
             self._disconnect()
             raise os_error(errno.ECONNRESET) from None
 
-    def send(self, message: Message, flags: int = 0) -> None:
+    def send(self, message: MessageView, flags: int = 0) -> None:
         """Send a message made before."""
         self.send_wire(message.wire)
 
@@ -109,11 +109,11 @@ class Flux:
 
         return RPC(self, topic, payload, nodeid, flags)
 
-    def respond(self, message: Message, payload: object = None) -> None:
+    def respond(self, message: MessageView, payload: object = None) -> None:
         """Answer a request."""
         self.send_wire(wire.response(message.wire, payload))
 
-    def respond_error(self, message: Message, errnum: int, text: str | None = None) -> None:
+    def respond_error(self, message: MessageView, errnum: int, text: str | None = None) -> None:
         """Answer a request with an error."""
         self.send_wire(wire.response(message.wire, text, errnum=errnum))
 
@@ -211,9 +211,9 @@ class Flux:
         match_tag: int = FLUX_MATCHTAG_NONE,
         topic_glob: str | None = None,
         flags: int = 0,
-    ) -> Message:
+    ) -> MessageView:
         """Wait for a request or event that matches and return it; others stay for later calls."""
-        from flux.message import Message
+        from flux.message import MessageView
 
         found: list[wire.Message] = []
 
@@ -230,7 +230,7 @@ class Flux:
 
         self.wait_until(look)
         self._inbox.remove(found[0])
-        return Message(handle=found[0])
+        return MessageView(handle=found[0])
 
     def add_message_watcher(self, watcher: MessageWatcher) -> None:
         """Give messages that ``watcher`` wants to it, also those that wait already."""
@@ -275,19 +275,19 @@ class Flux:
                 if exc.errno != errno.ENOSYS or service == services[-1]:
                     raise
 
-    def event_create(self, topic: str, payload: object = None) -> Message:
+    def event_create(self, topic: str, payload: object = None) -> MessageView:
         """Return an unpublished event; a string payload is used unmodified, another is made
         JSON.
         """
-        from flux.message import Message
+        from flux.message import MessageView
 
-        return Message.from_event_encode(topic, payload)
+        return MessageView.from_event_encode(topic, payload)
 
     def event_send(self, topic: str, payload: object = None) -> None:
         """Publish an event."""
         self.send_wire(wire.event(topic, payload))
 
-    def event_recv(self, topic: str | None = None) -> Message:
+    def event_recv(self, topic: str | None = None) -> MessageView:
         """Wait for an event whose topic matches the glob ``topic`` and return it."""
         return self.recv(type_mask=EVENT, topic_glob=topic)
 

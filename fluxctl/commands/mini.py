@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flux.progress import ProgressBar
     from fluxctl.mini.copies import Copy
     from fluxctl.mini.jobspec import JobspecBuilder
-    from fluxctl.mini.submitter import Job
+    from fluxctl.mini.submitter import JobToSubmit
 
 
 class MiniCommand(PythonCommand):
@@ -202,7 +202,7 @@ def _run_jobs(
     return Submitter(flux, first, settings, _progress_bar(options, total), total).run()
 
 
-def _first(jobs: Iterator[Job | None]) -> Iterator[Job | None]:
+def _first(jobs: Iterator[JobToSubmit | None]) -> Iterator[JobToSubmit | None]:
     """Make the first job now: bad options are reported before a connection is needed."""
     from itertools import chain
 

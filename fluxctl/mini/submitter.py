@@ -33,7 +33,7 @@ WATCH_WINDOW = 1024
 
 
 @dataclass(slots=True)
-class Job:
+class JobToSubmit:
     """One job to submit, and where its talk goes.
 
     Attributes:
@@ -86,7 +86,7 @@ class Submitter:
     def __init__(
         self,
         handle: Flux,
-        jobs: Iterator[Job | None],
+        jobs: Iterator[JobToSubmit | None],
         settings: Settings,
         bar: ProgressBar | None = None,
         total: int | None = None,
@@ -102,7 +102,7 @@ class Submitter:
         self._made = 0
         self._exhausted = False
         self._stdin_watcher: Any = None
-        self._unwatched: deque[tuple[int, Job]] = deque()
+        self._unwatched: deque[tuple[int, JobToSubmit]] = deque()
         self._watched = 0
 
     def run(self) -> int:
@@ -169,7 +169,7 @@ class Submitter:
         self._refill()
         self._check()
 
-    def _submit(self, job: Job) -> None:
+    def _submit(self, job: JobToSubmit) -> None:
         if self._settings.verbose:
             self._console.err(
                 f"flux-mini: {job.description}\n".encode("utf-8", "surrogateescape"), job.log_stderr
@@ -181,7 +181,7 @@ class Submitter:
         job.request = None
         self._handle.rpc("job-ingest.submit", message).then(self._submitted, job)
 
-    def _submitted(self, future: Future, job: Job) -> None:
+    def _submitted(self, future: Future, job: JobToSubmit) -> None:
         self._in_flight -= 1
         try:
             jobid = int(future.get()["id"])
@@ -209,7 +209,7 @@ class Submitter:
             self._watched += 1
             self._follow(jobid, job)
 
-    def _follow(self, jobid: int, job: Job) -> None:
+    def _follow(self, jobid: int, job: JobToSubmit) -> None:
         from flux.job import follow
         from flux.job.follow_blocking import JobWatcher
         from fluxctl.mini.job_talk import JobTalk

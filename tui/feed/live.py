@@ -22,7 +22,7 @@ from flux.job.follow_async import follow
 from flux.job.state_names import LISTED_STATES
 from flux.wire import json
 from flux.wire.message import USERID_UNKNOWN
-from tui.model.dashboard import Dashboard, Instance
+from tui.model.dashboard import Dashboard, InstanceInfo
 from tui.model.resources import node_and_core_count
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class LiveFeed:
                 dashboard.load(jobs[start : start + PIECE])
                 await asyncio.sleep(0)
 
-    async def _instance(self, handle: AsyncFlux) -> Instance:
+    async def _instance(self, handle: AsyncFlux) -> InstanceInfo:
         found = {}
         for name in ("version", "security.owner", "broker.starttime", "hostname"):
             with contextlib.suppress(OSError):
@@ -156,7 +156,7 @@ class LiveFeed:
         if not started:
             with contextlib.suppress(OSError):
                 started = os.stat(local_path(self.uri)).st_mtime
-        return Instance(
+        return InstanceInfo(
             uri=self.uri,
             size=handle.size,
             version=found.get("version", ""),

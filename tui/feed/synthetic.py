@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 from flux.job.event import EventLogEvent
 from flux.job.follow import Entries
 from tui.model import states
-from tui.model.dashboard import Dashboard, Instance
+from tui.model.dashboard import Dashboard, InstanceInfo
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     from tui.feed.base import JobItem
 
-INSTANCE: Final = Instance("local:///run/flux/local", 4, "0.29.0", 0.0, 0, "cluster0")
+INSTANCE: Final = InstanceInfo("local:///run/flux/local", 4, "0.29.0", 0.0, 0, "cluster0")
 _NEXT: Final = {
     states.DEPEND: "depend",
     states.PRIORITY: "priority",
@@ -48,7 +48,7 @@ class SyntheticFeed:
         *,
         rate: float = 0.0,
         batch: int = 1,
-        instance: Instance = INSTANCE,
+        instance: InstanceInfo = INSTANCE,
         cores: tuple[int, int, int] = (8, 6, 0),
         entries: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
         stored: Mapping[str, Any] | None = None,

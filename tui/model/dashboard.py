@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Instance:
+class InstanceInfo:
     """The instance the dashboard shows."""
 
     uri: str = ""
@@ -29,7 +29,7 @@ class Instance:
 
 
 @dataclass(slots=True)
-class Link:
+class Connection:
     """The connection: ``up`` once loaded; otherwise ``text`` says why not and ``retry_at`` when it
     is tried again.
     """
@@ -47,8 +47,8 @@ class Dashboard:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
-        self.instance = Instance()
-        self.link = Link()
+        self.instance = InstanceInfo()
+        self.link = Connection()
         self.revision = 0
         self.marks: set[int] = set()
         self.read_only = False
@@ -101,7 +101,7 @@ class Dashboard:
 
     def set_link(self, up: bool, text: str = "", retry_at: float = 0.0, attempts: int = 0) -> None:
         """Record that the connection came up or went down."""
-        self.link = Link(up, text, retry_at, attempts)
+        self.link = Connection(up, text, retry_at, attempts)
         self.revision += 1
 
     # called by the repaint timer

@@ -10,7 +10,7 @@ import errno
 from flux.job.validator.validator import ValidatorJobInfo, ValidatorPlugin
 
 
-class Validator(ValidatorPlugin):
+class FeasibilityValidator(ValidatorPlugin):
     """Asks the scheduler about each job; lets everything pass when it cannot tell."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
@@ -35,3 +35,7 @@ class Validator(ValidatorPlugin):
                 return None
             return exc.errno or errno.EINVAL, exc.strerror
         return None
+
+
+# What `JobValidator` looks for in a plugin.
+Validator = FeasibilityValidator

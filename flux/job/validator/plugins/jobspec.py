@@ -9,7 +9,7 @@ from flux.job.Jobspec import validate_jobspec
 from flux.job.validator.validator import ValidatorJobInfo, ValidatorPlugin
 
 
-class Validator(ValidatorPlugin):
+class JobspecValidator(ValidatorPlugin):
     """Checks with `flux.job.Jobspec.validate_jobspec`."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
@@ -34,3 +34,7 @@ class Validator(ValidatorPlugin):
         except (ValueError, TypeError, KeyError) as exc:
             return errno.EINVAL, str(exc)
         return None
+
+
+# What `JobValidator` looks for in a plugin.
+Validator = JobspecValidator
