@@ -9,10 +9,8 @@ T = TypeVar("T")
 
 
 def memoized_property(fget: Callable[[Any], T]) -> T:
-    """Return a property that calls its getter on the first access only.
-
-    Args:
-        fget: the getter; its value is stored on the object as ``_NAME``.
+    """Return a property that calls its getter on the first access only and keeps the value on the
+    object, as ``_NAME``. What the value was made from may change later: the property does not.
     """
     name = "_" + fget.__name__
 

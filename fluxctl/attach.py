@@ -38,18 +38,10 @@ AttachOptions = view.AttachOptions
 
 
 def attach(handle: Flux, jobid: int, options: AttachOptions | None = None) -> int:
-    """Show a job until it ends.
+    """Show a job until it ends and return its exit code, or 0 if the user detached.
 
-    Args:
-        handle: a connected handle; its reactor is run.
-        jobid: the job.
-        options: what to show.
-
-    Returns:
-        The job's exit code; 0 if the user detached.
-
-    Raises:
-        CommandError: there is no such job, or it is somebody else's.
+    The reactor of ``handle`` is run for that time; ``options`` say what is shown. Raises
+    CommandError if there is no such job, or it is somebody else's.
     """
     return Attachment(handle, jobid, options or AttachOptions()).run()
 
@@ -137,12 +129,8 @@ class StdinForwarder:
 
 
 class Interrupts:
-    """Ctrl+C goes to the job; a second one within two seconds cancels it, Ctrl+Z then detaches.
-
-    Args:
-        handle: a connected handle.
-        jobid: the job.
-        detach: called to end the attachment.
+    """Ctrl+C goes to the job; a second one within two seconds cancels it, and in that time Ctrl+Z
+    calls ``detach``, which is to end the attachment.
     """
 
     def __init__(self, handle: Flux, jobid: int, detach: Callable[[], None]) -> None:

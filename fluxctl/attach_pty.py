@@ -23,13 +23,8 @@ _CHUNK = 4096
 
 
 class PtyClient:
-    """Attaches this terminal to a pseudo terminal service.
-
-    Args:
-        handle: a connected handle.
-        topic: topic of the service, ``<service>.terminus.0``.
-        rank: broker that has it.
-        absent: called when there is no such terminal, or no longer.
+    """Attaches this terminal to a pseudo terminal service, called ``<service>.terminus.0``, of the
+    broker at ``rank``. ``absent`` is called if there is no such terminal to attach to.
     """
 
     def __init__(self, handle: Flux, topic: str, rank: int, absent: Callable[[], None]) -> None:

@@ -31,19 +31,12 @@ if TYPE_CHECKING:
 def validate_jobspec(
     jobspec: Jobspec | str | bytes | JsonMapping, require_version: int | None = None
 ) -> bool:
-    """Check a jobspec.
+    """Return True if a jobspec is valid (RFC 14, RFC 25); raise if it is not.
 
-    Args:
-        jobspec: a Jobspec, its JSON text or the decoded object.
-        require_version: version that the jobspec is checked against; None takes the one it states.
-
-    Returns:
-        True; an invalid jobspec raises.
-
-    Raises:
-        ValueError: a key is missing or has a bad value, or the text is no JSON.
-        TypeError: a key has a value of the wrong type.
-        OSError: never raised by this implementation; listed by the manual.
+    ``jobspec`` is a `Jobspec`, its JSON text or the decoded object. It is checked against
+    ``require_version``, by default against the version that it states itself. Raises ValueError if
+    a key is missing or has a bad value, or the text is not JSON; TypeError if a value is of the
+    wrong type.
     """
     if isinstance(jobspec, Jobspec):
         data: JsonMapping = jobspec.jobspec
@@ -64,15 +57,12 @@ def _resource_count(resource: JsonMapping) -> int:
 
 
 class Jobspec:
-    """A job specification.
+    """A job specification (RFC 14): the sections ``resources`` and ``tasks``, and by name
+    ``attributes``, ``version`` and whatever other top-level keys it has, which are kept as they
+    are.
 
-    Args:
-        resources: the resource section.
-        tasks: the task section.
-        kwargs: ``attributes`` and ``version``; other top-level keys are kept.
-
-    Raises:
-        ValueError, TypeError: a section is malformed.
+    Raises ValueError if a section lacks something or has a bad value, TypeError if something in it
+    is of the wrong type.
     """
 
     top_level_keys: ClassVar[set[str]] = {"attributes", "resources", "tasks", "version"}
@@ -111,8 +101,8 @@ class Jobspec:
 
     @classmethod
     def from_yaml_stream(cls, yaml_stream: str | IO[str]) -> Jobspec:
-        """Return the jobspec of a YAML (or JSON) document; ValueError or TypeError if it is
-        none.
+        """Return the jobspec of a YAML (or JSON) document; raises ValueError or TypeError if it is
+        not a valid one.
         """
         import yaml
 
@@ -369,17 +359,12 @@ class JobspecV1(Jobspec):
         gpus_per_task: int | None = None,
         num_nodes: int | None = None,
     ) -> JobspecV1:
-        """Return the smallest jobspec that runs a command.
+        """Return the smallest jobspec that runs a command, given as a list of words.
 
-        Args:
-            command: the command and its arguments.
-            num_tasks: how many copies to run.
-            cores_per_task: cores for each of them.
-            gpus_per_task: GPUs for each of them.
-            num_nodes: nodes to spread them over; None leaves that to the scheduler.
-
-        Raises:
-            ValueError, TypeError: a count is out of range or the command is empty.
+        It is run ``num_tasks`` times, each task with ``cores_per_task`` cores and ``gpus_per_task``
+        GPUs of its own. The tasks are spread over ``num_nodes`` nodes; None leaves the nodes to the
+        scheduler. Raises ValueError if a count is out of range or the command is empty, TypeError
+        if the command is not made of strings.
         """
         return cls._from_counts(command, num_tasks, cores_per_task, gpus_per_task, num_nodes)
 
@@ -396,17 +381,13 @@ class JobspecV1(Jobspec):
         broker_opts: Iterable[str] | None = None,
     ) -> JobspecV1:
         """Return a jobspec of a nested instance whose initial program is a script that travels with
-        the job.
+        the job (flux-mini(1), ``batch``).
 
-        Args:
-            script: text of the script; it begins with ``#!``.
-            jobname: name of the job.
-            args: arguments of the script.
-            num_slots, cores_per_slot, gpus_per_slot, num_nodes: size of the instance.
-            broker_opts: options of its brokers.
-
-        Raises:
-            ValueError, TypeError: the script has no interpreter line or a count is out of range.
+        ``script`` is the text of the script, which begins with ``#!``; ``jobname`` is the job's
+        name, ``args`` are the script's arguments. The instance gets ``num_slots`` slots of
+        ``cores_per_slot`` cores and ``gpus_per_slot`` GPUs, on ``num_nodes`` nodes if that is
+        given; its brokers get the options ``broker_opts``. Raises ValueError if the script has no
+        interpreter line or a count is out of range.
         """
         require(
             script.startswith("#!"), ValueError, f"{jobname} does not appear to start with '#!'"
@@ -428,15 +409,11 @@ class JobspecV1(Jobspec):
         num_nodes: int | None = None,
         broker_opts: Iterable[str] | None = None,
     ) -> JobspecV1:
-        """Return a jobspec of a nested instance whose initial program is a command.
+        """Return a jobspec of a nested instance whose initial program is a command, given as a list
+        of words (flux-mini(1), ``alloc``).
 
-        Args:
-            command: the initial program and its arguments.
-            num_slots, cores_per_slot, gpus_per_slot, num_nodes: size of the instance.
-            broker_opts: options of its brokers.
-
-        Raises:
-            ValueError, TypeError: a count is out of range.
+        The size of the instance and ``broker_opts`` are those of `from_batch_command`. Raises
+        ValueError if a count is out of range.
         """
         broker = ["flux", "broker", *(broker_opts or ()), *command]
         made = cls._from_counts(broker, num_slots, cores_per_slot, gpus_per_slot, num_nodes)

@@ -84,10 +84,8 @@ class ExceptionInfo:
 
 
 class AnnotationsInfo:
-    """Annotations of a job as attributes; whatever does not exist is empty, at any depth.
-
-    Args:
-        annotationsDict: the annotations object of the job.
+    """Annotations of a job (RFC 27) as attributes, made from the object that ``job-list`` returns;
+    what does not exist is empty, at any depth.
     """
 
     __slots__ = ("annotationsDict",)
@@ -123,10 +121,11 @@ def _spaced(value: object) -> str:
 
 
 class JobInfo:
-    """The reply of job-list about one job, as attributes that are computed when they are asked for.
+    """The reply of ``job-list`` about one job, as attributes that are computed when they are asked
+    for.
 
-    Args:
-        info_resp: the job object of a ``job-list`` response, or a dict with the same keys.
+    ``info_resp`` is the job object of the response, or a dict with the same keys, of which only
+    ``id`` must be there. Times are seconds since the epoch, 0 for what has not happened.
     """
 
     defaults: ClassVar[JsonObject] = {
@@ -338,13 +337,8 @@ class _Headings(dict[str, str]):
 
 
 class JobInfoFormat(OutputFormat):
-    """An output format over the fields of JobInfo, as ``flux jobs --format`` takes it.
-
-    Args:
-        fmt: the format string.
-
-    Raises:
-        ValueError: the format is malformed or names an unknown field.
+    """An output format over the fields of `JobInfo`, as ``flux jobs --format`` takes it
+    (flux-jobs(1)). Raises ValueError if the format is malformed or names an unknown field.
     """
 
     class JobFormatter(UtilFormatter):

@@ -44,11 +44,8 @@ class HardwareTopology:
 
 
 def cores_of(pus: Iterable[int], location: Mapping[int, tuple[int, int]]) -> tuple[Core, ...]:
-    """Group processing units into cores.
-
-    Args:
-        pus: the usable processing units.
-        location: (socket, core) of each; a unit that is not listed counts as a core of its own.
+    """Group the usable processing units ``pus`` into cores; ``location`` has (socket, core) of
+    each. A unit that is not listed there counts as a core of its own.
     """
     groups: dict[tuple[int, int], list[int]] = {}
     for pu in sorted(pus):

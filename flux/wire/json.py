@@ -7,7 +7,7 @@ What may come in, and what goes out:
   again inside a few levels of somebody else's;
 - integers of 64 bits are exact; a larger one is read as a double, as other languages' parsers do,
   and is refused for sending;
-- ``NaN`` and ``Infinity`` are no JSON and are refused; a Python nan or infinity is sent as null;
+- ``NaN`` and ``Infinity`` are not JSON and are refused; a Python nan or infinity is sent as null;
 - of a name that stands twice in an object the last value counts;
 - text is Unicode. The escapes U+DC80 to U+DCFF stand for bytes that are not UTF-8 (PEP 383: an
   environment variable, a file name) and go both ways; any other lone surrogate is refused.

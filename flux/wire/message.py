@@ -70,7 +70,7 @@ def encode_payload(payload: object) -> bytes | None:
     byte.
 
     Undecodable bytes in text (PEP 383) are sent as they were, other lone surrogates as "?". Raises
-    OSError(EINVAL) for a value that is no JSON or beyond the bounds of `flux.wire.json`.
+    OSError(EINVAL) for a value that is not JSON or beyond the bounds of `flux.wire.json`.
     """
     if payload is None or isinstance(payload, bytes):
         return payload

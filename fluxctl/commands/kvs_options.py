@@ -53,7 +53,7 @@ def parse_at(text: str | None) -> dict[str, Any] | None:
 
 
 def treeobj_text(obj: dict[str, Any]) -> str:
-    """Return an RFC 11 object as canonical JSON; raises OSError(EINVAL) if it is none."""
+    """Return an RFC 11 object as canonical JSON; raises OSError(EINVAL) if it is not one."""
     from flux import treeobj
     from flux.wire import json
 

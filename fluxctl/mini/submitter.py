@@ -36,10 +36,9 @@ WATCH_WINDOW = 1024
 class JobToSubmit:
     """One job to submit, and where its talk goes.
 
-    Attributes:
-        request: what to submit; None once it has been sent, for many jobs may wait to be watched.
-        log, log_stderr: files for stdout and stderr, None for the terminal.
-        description: the job in one line, shown with ``--verbose``.
+    ``request`` is what to submit, None once it has been sent, for many jobs may wait to be watched.
+    ``log`` and ``log_stderr`` are the files for stdout and stderr, None for the terminal;
+    ``description`` is the job in one line, shown with ``--verbose``.
     """
 
     request: JobRequest | None
@@ -50,15 +49,11 @@ class JobToSubmit:
 
 @dataclass(slots=True)
 class Settings:
-    """What to do with the jobs.
+    """What to do with the jobs: ``wait`` until all are complete, ``watch`` their output, each line
+    with its task rank if ``label`` says so, print their ids unless ``quiet``.
 
-    Attributes:
-        wait: until all jobs are complete.
-        watch: show their output.
-        quiet: do not print ids.
-        label: put the task rank before each line of output.
-        verbose: 1 shows each submission, 2 also the jobs' events.
-        stdin: descriptor that inputs are read from as jobs are made, None if they are known.
+    ``verbose`` 1 shows each submission, 2 also the jobs' events. ``stdin`` is the descriptor that
+    inputs are read from while jobs are made, None if they are known.
     """
 
     wait: bool = False

@@ -44,7 +44,7 @@ class LostConnection(OSError):
 
 
 class LiveFeed:
-    """Feeds a :class:`Dashboard` from the broker at ``uri`` (default: FLUX_URI)."""
+    """Feeds a `Dashboard` from the broker at ``uri``, by default that of FLUX_URI."""
 
     def __init__(self, uri: str | None = None) -> None:
         self.uri = uri or default_uri()

@@ -2,7 +2,7 @@
 
 One Python object for each job would cost ten times the memory and load ten times slower, so each
 attribute is an array over rows, and a job is a row number. Rows are never removed or reordered;
-views (:mod:`tui.model.view`) hold the order.
+views (`tui.model.view`) hold the order.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def collector_off() -> Iterator[None]:
 
 
 class JobTable:
-    """Columns over rows; ``changed`` collects the rows touched since the last :meth:`take_changed`,
+    """Columns over rows; ``changed`` collects the rows touched since the last `take_changed`,
     ``finished`` end times.
     """
 

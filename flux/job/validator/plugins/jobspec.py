@@ -22,9 +22,7 @@ class JobspecValidator(ValidatorPlugin):
         self.require_version: int | None = 1
 
     def configure(self, args: argparse.Namespace) -> None:
-        """Take the version to require from the arguments; raises ValueError for one that is no
-        number.
-        """
+        """Take the required version from the arguments; raises ValueError if it is not a number."""
         self.require_version = None if args.require_version == "any" else int(args.require_version)
 
     def validate(self, job: ValidatorJobInfo) -> tuple[int, str | None] | None:
