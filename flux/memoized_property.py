@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
-def memoized_property(fget: Callable[[Any], T]) -> T:
+def memoized_property(fget: Callable[[S], T]) -> T:
     """Return a property that calls its getter on the first access only and keeps the value on the
     object, as ``_NAME``. What the value was made from may change later: the property does not.
     """
     name = "_" + fget.__name__
 
-    def getter(self: Any) -> T:
+    def getter(self: S) -> T:
         try:
             value: T = self.__dict__[name]
         except KeyError:

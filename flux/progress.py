@@ -14,9 +14,12 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from types import FrameType
-from typing import Any, ClassVar, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 from flux.wire.json import JsonObject
+
+if TYPE_CHECKING:
+    from flux.core.reactor import SignalHandler
 
 _SAVE, _RESTORE = "\x1b7", "\x1b8"
 _REGION_RESET = "\x1b[r"
@@ -39,10 +42,6 @@ class ElapsedTime(float):
 def _default_formatter(bottombar: Bottombar, width: int) -> str:
     text = " ".join(f"{key}={value}" for key, value in bottombar.kwargs.items())
     return text[:width]
-
-
-SignalHandler = Callable[[int, FrameType | None], object] | int | None
-"""What `signal.signal` takes and returns."""
 
 
 class Bottombar:

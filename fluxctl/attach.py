@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_POLLIN
 from flux.job import follow, io
@@ -91,7 +91,7 @@ class StdinForwarder:
             self._watcher.stop()
             self._handle.reactor.call_soon(self._read)
 
-    def _readable(self, *_args: Any) -> None:
+    def _readable(self, *_args: object) -> None:
         if self._watcher is not None:
             self._watcher.stop()
         self._read()
@@ -150,7 +150,7 @@ class Interrupts:
         self._int.stop()
         self._stop.stop()
 
-    def _on_int(self, *_args: Any) -> None:
+    def _on_int(self, *_args: object) -> None:
         now = time.monotonic()
         again = now - self._last < _CONFIRM
         self._last = now
@@ -170,7 +170,7 @@ class Interrupts:
             "job-manager.kill", {"id": self._jobid, "signum": int(signal.SIGINT)}
         ).then(_ignore)
 
-    def _on_stop(self, *_args: Any) -> None:
+    def _on_stop(self, *_args: object) -> None:
         if time.monotonic() - self._last < _CONFIRM:
             _say("detaching...")
             self._detach()

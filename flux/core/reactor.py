@@ -17,9 +17,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
 
 Callback = Callable[[], None]
+SignalHandler = Callable[[int, FrameType | None], object] | int | None
+"""What `signal.signal` takes and returns."""
 
 
 class Timer:
@@ -50,7 +51,7 @@ class Reactor:
         self._stopped = False
         self._error = False
         self._signals: dict[int, list[Callable[[int], None]]] = {}
-        self._previous: dict[int, Any] = {}
+        self._previous: dict[int, SignalHandler] = {}
         self._wakeup: tuple[socket.socket, socket.socket] | None = None
         self._caught: deque[int] = deque()
 

@@ -65,7 +65,7 @@ class Jobspec(JobspecAttributes):
     top_level_keys: ClassVar[set[str]] = {"attributes", "resources", "tasks", "version"}
 
     def __init__(
-        self, resources: Sequence[Resource], tasks: Sequence[TaskObject], **kwargs: Any
+        self, resources: Sequence[Resource], tasks: Sequence[TaskObject], **kwargs: object
     ) -> None:
         version = kwargs.get("version", 1)
         require(
@@ -74,11 +74,8 @@ class Jobspec(JobspecAttributes):
             "version must be an integer",
         )
         attributes = kwargs.get("attributes")
-        require(
-            attributes is None or isinstance(attributes, Mapping),
-            TypeError,
-            "attributes must be a mapping",
-        )
+        if not isinstance(attributes, Mapping | None):
+            raise TypeError("attributes must be a mapping")
         self._check_attributes(attributes or {})
         require(is_list(resources), TypeError, "resources must be a sequence")
         require(is_list(tasks), TypeError, "tasks must be a sequence")
@@ -180,7 +177,7 @@ class JobspecV1(Jobspec):
     """
 
     def __init__(
-        self, resources: Sequence[Resource], tasks: Sequence[TaskObject], **kwargs: Any
+        self, resources: Sequence[Resource], tasks: Sequence[TaskObject], **kwargs: object
     ) -> None:
         kwargs.setdefault("version", 1)
         require(kwargs["version"] == 1, ValueError, "version must be 1")

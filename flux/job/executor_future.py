@@ -46,8 +46,8 @@ class FluxExecutorFuture(concurrent.futures.Future[int]):
 
     EVENTS: ClassVar[frozenset[str]] = EVENTS
 
-    def __init__(self, owning_thread_id: int, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, owning_thread_id: int) -> None:
+        super().__init__()
         self._owning_thread_id = owning_thread_id
         self._jobid: JobID | None = None
         self._jobid_failed: BaseException | None = None

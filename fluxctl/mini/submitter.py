@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_POLLIN
 from flux.job.JobID import id_encode
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flux.core.handle import Flux
+    from flux.core.watchers import FDWatcher
     from flux.future import Future
     from flux.job.follow import Item
     from flux.progress import ProgressBar
+    from flux.wire.json import JsonObject
     from fluxctl.mini.job_talk import JobTalk
     from fluxctl.mini.request import JobRequest
 
@@ -64,7 +66,7 @@ class Settings:
     stdin: int | None = None
 
 
-def payload(request: JobRequest) -> dict[str, Any]:
+def payload(request: JobRequest) -> JsonObject:
     """Return the payload of ``job-ingest.submit``."""
     signed = sign(request.jobspec.encode()).decode("ascii")
     return {"J": signed, "urgency": request.urgency, "flags": request.flags}
@@ -73,9 +75,9 @@ def payload(request: JobRequest) -> dict[str, Any]:
 class Submitter:
     """Submits jobs and follows them.
 
-    Args: handle: a connected handle; its reactor is run. jobs: the jobs; None among them means that
-    the next is not known yet and stdin has to be waited for. settings: what to do with them. bar:
-    progress bar to keep up to date, None for none. total: number of jobs if it is known.
+    The reactor of ``handle`` is run meanwhile. None among ``jobs`` means that the next is not known
+    yet and stdin has to be waited for. ``settings`` say what is done with them, ``bar`` is a
+    progress bar to keep up to date, ``total`` the number of jobs if it is known.
     """
 
     def __init__(
@@ -96,7 +98,7 @@ class Submitter:
         self._in_flight = 0
         self._made = 0
         self._exhausted = False
-        self._stdin_watcher: Any = None
+        self._stdin_watcher: FDWatcher | None = None
         self._unwatched: deque[tuple[int, JobToSubmit]] = deque()
         self._watched = 0
 
@@ -158,9 +160,10 @@ class Submitter:
         )
         self._stdin_watcher.start()
 
-    def _stdin_ready(self, *_args: Any) -> None:
-        self._stdin_watcher.stop()
-        self._stdin_watcher = None
+    def _stdin_ready(self, *_args: object) -> None:
+        if self._stdin_watcher is not None:
+            self._stdin_watcher.stop()
+            self._stdin_watcher = None
         self._refill()
         self._check()
 

@@ -12,7 +12,7 @@ import contextlib
 import errno
 import os
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flux.aio import AsyncFlux
 from flux.connect import default_uri, local_path
@@ -26,8 +26,9 @@ from tui.model.dashboard import Dashboard, InstanceInfo
 from tui.model.resources import node_and_core_count
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
 
+    from flux.wire.json import JsonMapping, JsonObject
     from tui.feed.base import JobItem
 
 FIRST_PAGE: Final = 1000
@@ -102,7 +103,7 @@ class LiveFeed:
     async def _session(self, dashboard: Dashboard) -> None:
         """Load everything and follow it until the connection is lost; always ends by raising."""
         self._describing.clear()
-        early: list[Mapping[str, Any]] = []
+        early: list[JsonMapping] = []
         loaded = False
         handle = self._connected()
 
@@ -192,7 +193,7 @@ class LiveFeed:
             dashboard.utilisation.set(cores, allocated, down, nodes, nodes_down)
             dashboard.revision += 1
 
-    async def _resource_status(self) -> dict[str, Any]:
+    async def _resource_status(self) -> JsonObject:
         """Ask the scheduler, or the resource module, which answers for it in later flux-core."""
         try:
             return await self._connected().rpc("sched.resource-status")
@@ -242,10 +243,10 @@ class LiveFeed:
             while (message := await stream.next_message()) is not None:
                 yield [bytes(message.payload or b"").rstrip(b"\0").decode("utf-8", "replace")]
 
-    async def lookup(self, jobid: int) -> dict[str, Any]:
+    async def lookup(self, jobid: int) -> JsonObject:
         """Return the job's ``jobspec`` and ``R`` as stored."""
         handle = self._connected()
-        found: dict[str, Any] = {}
+        found: JsonObject = {}
         for key in ("jobspec", "R"):
             with contextlib.suppress(OSError):
                 answer = await handle.rpc(
@@ -267,7 +268,7 @@ class LiveFeed:
         await self._connected().rpc("job-manager.kill", {"id": jobid, "signum": signum}, timeout=10)
 
 
-async def _job_list(handle: AsyncFlux, entries: int, version: str) -> list[dict[str, Any]]:
+async def _job_list(handle: AsyncFlux, entries: int, version: str) -> list[JsonObject]:
     """Return the newest ``entries`` jobs of all users, all jobs for 0; flux-core since 0.47 streams
     them by a constraint.
     """
@@ -278,7 +279,7 @@ async def _job_list(handle: AsyncFlux, entries: int, version: str) -> list[dict[
             "since": 0.0,
             "constraint": {"states": [LISTED_STATES]},
         }
-        found: list[dict[str, Any]] = []
+        found: list[JsonObject] = []
         async with handle.stream("job-list.list", request, cancel="job-list.cancel") as stream:
             async for answer in stream:
                 found.extend(answer.get("jobs") or ())
@@ -296,7 +297,7 @@ async def _job_list(handle: AsyncFlux, entries: int, version: str) -> list[dict[
         if error.errno == errno.ENOSYS:
             raise LostConnection("the instance has no job list yet") from None
         raise
-    jobs: list[dict[str, Any]] = answer.get("jobs") or []
+    jobs: list[JsonObject] = answer.get("jobs") or []
     return jobs
 
 

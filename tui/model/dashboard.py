@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.job.describe import allocation, requested
 from tui.model.query import Query
@@ -13,7 +13,9 @@ from tui.model.table import Job, JobTable
 from tui.model.view import JobView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from flux.wire.json import JsonMapping, JsonObject
 
 
 @dataclass(slots=True)
@@ -83,7 +85,7 @@ class Dashboard:
         self.table.load(jobs)
         self.revision += 1
 
-    def apply(self, events: Iterable[Mapping[str, Any]]) -> None:
+    def apply(self, events: Iterable[JsonMapping]) -> None:
         """Take in events of the job manager's journal."""
         table = self.table
         for event in events:
@@ -158,7 +160,7 @@ class Dashboard:
         return self.total(PENDING)
 
 
-def describe(jobspec: object) -> dict[str, Any]:
+def describe(jobspec: object) -> JsonObject:
     """Return what a jobspec tells of a job, as the job list names it; what it does not hold is left
     out.
     """
@@ -167,7 +169,7 @@ def describe(jobspec: object) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def describe_r(resources: object) -> dict[str, Any]:
+def describe_r(resources: object) -> JsonObject:
     """Return what an R tells of a job, as the job list names it."""
     found = allocation(resources)
     return {
