@@ -105,7 +105,7 @@ class Router:
         self._resolved.clear()
 
     def remove_service(self, name: str, endpoint: Endpoint) -> None:
-        """Take back `add_service`; raises OSError(ENOENT) if ``endpoint`` does not own ``name``."""
+        """Undo `add_service`; raises OSError(ENOENT) if ``endpoint`` does not own ``name``."""
         if self._services.get(name) is not endpoint:
             raise OSError(errno.ENOENT, f"service {name} is not registered")
         del self._services[name]
@@ -149,7 +149,7 @@ class Router:
         self._subscribers.setdefault(prefix, {})[endpoint.id] = endpoint
 
     def unsubscribe(self, prefix: str, endpoint: Endpoint) -> None:
-        """Take back `subscribe`."""
+        """Undo `subscribe`; it does no harm if there was none."""
         owners = self._subscribers.get(prefix)
         if owners is not None:
             owners.pop(endpoint.id, None)

@@ -4,7 +4,7 @@ protocol.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux as Flux
@@ -14,7 +14,7 @@ CORE_VERSION = "0.29.0"
 """The flux-core version whose interfaces this library, the command and the broker have."""
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> type[Flux]:
     """Load ``flux.Flux`` on first use, so that importing a leaf module stays cheap."""
     if name == "Flux":
         from flux.core.handle import Flux

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections import deque
-from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
+from flux.aio_streams import MessageCallback, Stream, Subscription
 from flux.connect import open_stream
 from flux.wire.errors import error_of
 from flux.wire.message import (
@@ -30,12 +29,12 @@ from flux.wire.message import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from flux.wire.json import JsonObject
 
-ResponseCallback = Callable[[Message], None]
-EventCallback = Callable[[Message], None]
+__all__ = ["AsyncFlux", "Stream", "Subscription", "Transport"]
 
 
 class Transport(Protocol):
@@ -54,102 +53,6 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """End the connection."""
-
-
-class Stream:
-    """A streaming RPC: iterate over its responses' payloads; leaving the block before the end
-    cancels it.
-    """
-
-    def __init__(self, handle: AsyncFlux, msg: Message, cancel: str | None) -> None:
-        self._handle = handle
-        self._msg = msg
-        self._cancel = cancel
-        self._queue: deque[Message] = deque()
-        self._waiter: asyncio.Future[None] | None = None
-        self._ended = False
-        self.matchtag = 0
-
-    async def __aenter__(self) -> Self:
-        self.matchtag = self._handle.start_stream(self._msg, self._push)
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Cancel the stream if it still runs."""
-        if not self._ended:
-            self._ended = True
-            self._handle.forget(self.matchtag)
-            if self._cancel and not self._handle.closed:
-                self._handle.send(
-                    self._cancel, {"matchtag": self.matchtag}, nodeid=self._msg.nodeid
-                )
-
-    def _push(self, msg: Message) -> None:
-        self._queue.append(msg)
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def __aiter__(self) -> AsyncIterator[Any]:
-        return self
-
-    async def __anext__(self) -> Any:
-        msg = await self.next_message()
-        if msg is None:
-            raise StopAsyncIteration
-        try:
-            return msg.json()
-        except ValueError:
-            raise OSError(errno.EPROTO, f"{self._msg.topic}: a response is no JSON") from None
-
-    async def next_message(self) -> Message | None:
-        """Return the next response, None after the last; raises OSError when the stream fails."""
-        while not self._queue:
-            if self._ended:
-                return None
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        msg = self._queue.popleft()
-        if msg.errnum == 0:
-            return msg
-        self._ended = True
-        if msg.errnum == errno.ENODATA:
-            return None
-        raise error_of(msg)
-
-
-class Subscription:
-    """Events whose topic starts with a prefix, as an async iterator of messages."""
-
-    def __init__(self, handle: AsyncFlux, prefix: str) -> None:
-        self._handle = handle
-        self.prefix = prefix
-        self._queue: asyncio.Queue[Message | None] = asyncio.Queue()
-
-    def push(self, msg: Message | None) -> None:
-        """Add an event; None ends the iteration."""
-        self._queue.put_nowait(msg)
-
-    def __aiter__(self) -> AsyncIterator[Message]:
-        return self
-
-    async def __anext__(self) -> Message:
-        msg = await self._queue.get()
-        if msg is None:
-            raise StopAsyncIteration
-        return msg
-
-    async def close(self) -> None:
-        """Stop receiving."""
-        self._handle.off_event(self.prefix, self.push)
-        self.push(None)
 
 
 class AsyncFlux:
@@ -171,8 +74,8 @@ class AsyncFlux:
         self.on_close: Callable[[], None] | None = None
         self.on_fault: Callable[[Message, Exception], None] = _report
         self._tag = 0
-        self._pending: dict[int, tuple[ResponseCallback, bool]] = {}
-        self._events: list[tuple[str, EventCallback]] = []
+        self._pending: dict[int, tuple[MessageCallback, bool]] = {}
+        self._events: list[tuple[str, MessageCallback]] = []
 
     @classmethod
     async def connect(cls, uri: str | None = None) -> AsyncFlux:
@@ -208,7 +111,7 @@ class AsyncFlux:
         self,
         topic: str,
         payload: object,
-        callback: ResponseCallback,
+        callback: MessageCallback,
         *,
         nodeid: int = NODEID_ANY,
         upstream: bool = False,
@@ -220,13 +123,13 @@ class AsyncFlux:
             )
         return self._send(request(topic, payload, nodeid=nodeid), callback, False)
 
-    def start_stream(self, msg: Message, callback: ResponseCallback) -> int:
+    def start_stream(self, msg: Message, callback: MessageCallback) -> int:
         """Send a streaming request; ``callback`` gets every response, the last one with an error
         number.
         """
         return self._send(msg, callback, True)
 
-    def _send(self, msg: Message, callback: ResponseCallback, streaming: bool) -> int:
+    def _send(self, msg: Message, callback: MessageCallback, streaming: bool) -> int:
         transport = self.transport
         if self.closed or transport is None:
             raise OSError(errno.ECONNRESET, "the connection to the broker is closed")
@@ -340,14 +243,14 @@ class AsyncFlux:
         await self.on_event(prefix, sub.push)
         return sub
 
-    async def on_event(self, prefix: str, callback: EventCallback) -> None:
+    async def on_event(self, prefix: str, callback: MessageCallback) -> None:
         """Have ``callback`` called with each event whose topic starts with ``prefix``."""
         if self.transport is None:
             raise OSError(errno.ECONNRESET, "the connection to the broker is closed")
         self._events.append((prefix, callback))
         await self.transport.subscribe(prefix)
 
-    def off_event(self, prefix: str, callback: EventCallback) -> None:
+    def off_event(self, prefix: str, callback: MessageCallback) -> None:
         """Undo one `on_event`."""
         if (prefix, callback) in self._events:
             self._events.remove((prefix, callback))

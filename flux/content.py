@@ -27,8 +27,8 @@ def _address(flags: int, method: str) -> tuple[str, int]:
 
 
 def load(handle: Flux, blobref: str, flags: int = 0) -> bytes:
-    """Return the blob ``blobref``; raises OSError: EINVAL if that is no blobref, ENOENT if there is
-    no such blob.
+    """Return the blob ``blobref``; raises OSError: EINVAL if that is not a blobref, ENOENT if there
+    is no such blob.
     """
     if not is_blobref(blobref):
         raise os_error(errno.EINVAL)

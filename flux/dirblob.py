@@ -53,8 +53,8 @@ class References(NamedTuple):
 
 
 def references(objects: Iterable[TreeObj]) -> References:
-    """Return what ``objects``, and those within them, refer to directly; what is no tree object
-    refers to nothing.
+    """Return what ``objects``, and those within them, refer to directly, in any order and with
+    repeats; values that are not tree objects (RFC 11) refer to nothing.
     """
     found = References([], [])
     pending = list(objects)

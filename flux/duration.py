@@ -17,14 +17,11 @@ _UNITS = {"ms": 1e-3, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def parse_fsd(fsd_string: str) -> float:
-    """Return a Flux standard duration in seconds.
+    """Return a Flux standard duration (RFC 23) in seconds.
 
-    Args:
-        fsd_string: a non-negative number with an optional unit ``ms``, ``s``, ``m``, ``h`` or
-            ``d``, or ``inf``.
-
-    Raises:
-        ValueError: the string is no such duration.
+    ``fsd_string`` is a non-negative number with an optional unit, ``ms``, ``s``, ``m``, ``h`` or
+    ``d`` (seconds without one), or ``inf`` for an infinite time. Raises ValueError for any other
+    text, and for a number too large for a float.
     """
     if fsd_string.strip().lower() in ("inf", "infinity"):
         return math.inf
@@ -50,15 +47,12 @@ def fsd(secs: float) -> str:
 
 
 def parse_datetime(string: str, now: datetime | None = None) -> datetime:
-    """Return the local date and time that a user's expression means.
+    """Return the date and time that a user's expression means, in local time.
 
-    Args:
-        string: ``+FSD`` for an offset from now, ``now``, or anything the parsedatetime module
-            understands, e.g. ``2021-06-21 8am``, ``in an hour``, ``tomorrow morning``.
-        now: the time that relative expressions start from; None is the current time.
-
-    Raises:
-        ValueError: the expression is not understood.
+    The expression is ``+FSD`` for an offset, ``now``, or anything the parsedatetime module
+    understands, such as ``2021-06-21 8am``, ``in an hour`` or ``tomorrow morning``. Relative ones
+    start from ``now``, by default the current time. Raises ValueError if the expression is not
+    understood.
     """
     from datetime import datetime, timedelta
 

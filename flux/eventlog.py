@@ -25,7 +25,7 @@ def entry(
     default.
 
     Raises OSError(EINVAL) for an empty name, a name with white space in it, a time that is negative
-    or no number, or a context that is no object.
+    or not a number, or a context that is not an object.
     """
     when = time.time() if timestamp is None else float(timestamp)
     if (

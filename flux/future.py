@@ -116,7 +116,7 @@ class Future:
         return None if msg.payload is None else msg.text()
 
     def error_string(self) -> str | None:
-        """Return the sentence of an error result, None if the result is no error."""
+        """Return the sentence of an error result, None if the result is not an error."""
         if self._results and self._results[0].aux1:
             return error_of(self._results[0]).strerror
         return None

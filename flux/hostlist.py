@@ -136,14 +136,11 @@ def _sort_key(host: str) -> tuple[str, int, int]:
 
 
 class Hostlist:
-    """An ordered list of host names, repeats allowed.
+    """An ordered list of host names, repeats allowed (RFC 29).
 
-    Args:
-        arg: a hostlist string, another Hostlist or an iterable of hostlist strings.
-
-    Raises:
-        ValueError: a string is no valid hostlist.
-        TypeError: the argument is of none of these kinds.
+    It is made from a hostlist string such as ``node[0-3,7]``, from another Hostlist, or from an
+    iterable of hostlist strings, whose hosts follow one another. Raises ValueError if a string is
+    not a valid hostlist, TypeError for an argument of another kind.
     """
 
     __slots__ = ("_hosts",)

@@ -78,16 +78,12 @@ def _from_ids(ids: Iterable[int]) -> tuple[list[int], list[int]]:
 
 
 class IDset:
-    """A set of non-negative integers.
+    """A set of non-negative integers, kept as ranges (RFC 22).
 
-    Args:
-        arg: an idset string (``0-3``, ``[0,5,7]``), an integer, another IDset or an iterable of
-            integers.
-        flags: default flags of encode(): IDSET_FLAG_RANGE and IDSET_FLAG_BRACKETS.
-
-    Raises:
-        ValueError: the string or an id is malformed or negative.
-        TypeError: the argument is of none of these kinds.
+    It is made from an idset string (``0-3``, ``[0,5,7]``), an integer, another IDset or an iterable
+    of integers. ``flags`` are what `encode` uses unless it is told otherwise: the union of
+    IDSET_FLAG_RANGE and IDSET_FLAG_BRACKETS. Raises ValueError if the string is malformed or an id
+    not in 0 to 2^32-2, TypeError for an argument of another kind.
     """
 
     __slots__ = ("_firsts", "_flags", "_lasts")
@@ -187,11 +183,11 @@ class IDset:
         self._flags = flags
 
     def encode(self, flags: int | None = None) -> str:
-        """Return the RFC 22 string of the set.
+        """Return the string of the set (RFC 22).
 
-        Args:
-            flags: IDSET_FLAG_RANGE compresses runs (``0-3``), IDSET_FLAG_BRACKETS wraps several ids
-                in brackets. None uses the flags given at construction or by set_flags().
+        With IDSET_FLAG_RANGE in ``flags`` runs of ids are written as ranges (``0-3``), with
+        IDSET_FLAG_BRACKETS several ids stand in brackets. None stands for the flags of the set,
+        given when it was made or by `set_flags`.
         """
         flags = self._flags if flags is None else flags
         if flags & IDSET_FLAG_RANGE:

@@ -280,7 +280,7 @@ class KVSDir(MutableMapping[str, Any]):
         return files, directories
 
     def files(self) -> list[str]:
-        """Return the names that are no directories."""
+        """Return the names that are not directories."""
         return self.list_all()[0]
 
     def directories(self) -> list[str]:

@@ -7,7 +7,7 @@ Anyone who may publish can publish under these topics, so a reader takes nothing
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flux.treeobj import is_blobref
 
@@ -58,7 +58,7 @@ def removed_of(msg: Message) -> str | None:
     return None
 
 
-def _body(msg: Message) -> Any:
+def _body(msg: Message) -> object:
     try:
         return msg.json()
     except (ValueError, OSError):

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
-def memoized_property(fget: Callable[[Any], T]) -> T:
-    """Return a property that calls its getter on the first access only.
-
-    Args:
-        fget: the getter; its value is stored on the object as ``_NAME``.
+def memoized_property(fget: Callable[[S], T]) -> T:
+    """Return a property that calls its getter on the first access only and keeps the value on the
+    object, as ``_NAME``. What the value was made from may change later: the property does not.
     """
     name = "_" + fget.__name__
 
-    def getter(self: Any) -> T:
+    def getter(self: S) -> T:
         try:
             value: T = self.__dict__[name]
         except KeyError:

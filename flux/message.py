@@ -23,8 +23,10 @@ def msg_typestr(msg_type: int) -> str:
     return _NAMES[msg_type]
 
 
-class Message:
-    """A message, received or to be sent; ``wire`` is its protocol form."""
+class MessageView:
+    """A message, received or to be sent, as the Python API shows it; ``wire`` is its protocol
+    form.
+    """
 
     def __init__(
         self, type_id: int = FLUX_MSGTYPE_EVENT, handle: wire.Message | None = None
@@ -32,7 +34,7 @@ class Message:
         self.wire = handle if handle is not None else wire.Message(type_id, flags=wire.ROUTE)
 
     @classmethod
-    def from_event_encode(cls, topic: str, payload: object = None) -> Message:
+    def from_event_encode(cls, topic: str, payload: object = None) -> MessageView:
         """Return an unpublished event; text is sent unmodified, any other payload as JSON."""
         return cls(handle=wire.event(topic, payload))
 
@@ -84,6 +86,10 @@ class Message:
     def seq(self) -> int:
         """The sequence number of a received event."""
         return self.wire.sequence
+
+
+# The name in flux-core's bindings; in here `Message` is always that of RFC 3.
+Message = MessageView
 
 
 class MessageSource(ReactorOwner, Protocol):

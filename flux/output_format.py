@@ -128,12 +128,8 @@ class UtilFormatter(string.Formatter):
 class OutputFormat:
     """A parsed output format.
 
-    Args:
-        valid_headings: every field that a format may name, with its column heading.
-        fmt: the format string.
-
-    Raises:
-        ValueError: the format is malformed or names an unknown field.
+    ``valid_headings`` has every field that the format string ``fmt`` may name, with its column
+    heading. Raises ValueError if the format is malformed or names an unknown field.
     """
 
     formatter: type[UtilFormatter] = UtilFormatter
@@ -177,10 +173,7 @@ class OutputFormat:
 
     def format(self, obj: object) -> str:
         """Return the line of an object that has the format's fields as attributes, fit for a
-        terminal.
-
-        Raises:
-            ValueError: a conversion is unknown, or a spec does not fit the value.
+        terminal. Raises ValueError if a conversion is unknown or a spec does not fit the value.
         """
         parts = []
         for text, getter, spec, conversion in self._cells:

@@ -11,13 +11,17 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
 from datetime import timedelta
-from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
     from flux.wire.json import JsonObject
+
+if TYPE_CHECKING:
+    from flux.core.reactor import SignalHandler
 
 _SAVE, _RESTORE = "\x1b7", "\x1b8"
 _REGION_RESET = "\x1b[r"
@@ -42,19 +46,12 @@ def _default_formatter(bottombar: Bottombar, width: int) -> str:
     return text[:width]
 
 
-SignalHandler = Callable[[int, FrameType | None], object] | int | None
-"""What `signal.signal` takes and returns."""
-
-
 class Bottombar:
     """A status line that stays on the last line of the terminal while output scrolls above it.
 
-    Args:
-        formatter: called as ``formatter(bottombar, width)`` for the text of the line; the default
-            shows the keyword arguments.
-        kwargs: kept, and readable as attributes of the bar.
-
-    Updates are drawn at most twenty times a second; the last state is always drawn by stop().
+    ``formatter(bottombar, width)`` returns the text of the line, in at most ``width`` columns; by
+    default the line shows the keyword arguments. Those are kept, and readable as attributes of the
+    bar. Updates are drawn at most twenty times a second; the last state is always drawn, by `stop`.
     """
 
     stream: TextIO
@@ -146,19 +143,13 @@ class Bottombar:
 
 
 class ProgressBar(Bottombar):
-    """A progress bar on the last line of the terminal.
+    """A progress bar on the last line of the terminal, for ``total`` units in one of the styles of
+    ``bar_style``.
 
-    Args:
-        total: how many units there are.
-        style: one of bar_style.
-        before, after: text around the bar, str.format() templates over total, count, percent,
-            elapsed and kwargs.
-        autostop: stop when count reaches total; otherwise the terminal is given back by stop() or
-            at exit.
-        kwargs: further values for the templates.
-
-    Raises:
-        ValueError: the style is unknown.
+    The texts ``before`` and ``after`` the bar are templates for ``str.format``, over ``total``,
+    ``count``, ``percent``, ``elapsed`` (seconds) and the further keyword arguments. With
+    ``autostop`` the bar stops when the count reaches the total; otherwise the terminal is given
+    back by `stop` or at exit. Raises ValueError if the style is unknown.
     """
 
     bar_style: ClassVar[dict[str, str]] = {

@@ -25,11 +25,9 @@ def _header(userid: int) -> bytes:
 
 
 def sign(payload: bytes, userid: int | None = None) -> bytes:
-    """Wrap a payload with the ``none`` mechanism.
-
-    Args:
-        payload: what to wrap, usually the JSON of a jobspec.
-        userid: the user that signs; None is the effective user of this process.
+    """Wrap a payload, usually the JSON of a jobspec, with the mechanism ``none``: a statement of
+    the user id without proof. ``userid`` is the user that signs, by default the effective user of
+    this process.
     """
     return (
         _header(os.geteuid() if userid is None else userid) + b64encode(payload) + b"." + _SIGNATURE
@@ -48,14 +46,9 @@ def _fields(header: bytes) -> dict[str, int | str]:
 
 
 def unwrap(signed: bytes | str) -> tuple[bytes, int]:
-    """Unwrap a payload signed with the ``none`` mechanism.
-
-    Returns:
-        The payload and the user id that the header names.
-
-    Raises:
-        OSError: EINVAL when the wrapping is malformed, of another version, or signed by another
-            mechanism.
+    """Return the payload that was wrapped with the mechanism ``none`` and the user id that its
+    header names. Raises OSError(EINVAL) if the wrapping is malformed, of another version, or made
+    by another mechanism.
     """
     data = signed.encode("ascii", "replace") if isinstance(signed, str) else signed
     parts = data.split(b".")
@@ -83,11 +76,9 @@ def unwrap(signed: bytes | str) -> tuple[bytes, int]:
 
 
 class SecurityContext:
-    """The signing interface of the manual (flux.security); only the ``none`` mechanism exists here.
+    """The signing interface of the manual (flux.security); only the mechanism ``none`` exists here.
 
-    Args:
-        config_pattern: accepted for compatibility; the mechanism ``none`` has nothing to configure.
-        flags: as above.
+    ``config_pattern`` and ``flags`` are kept and change nothing: there is nothing to configure.
     """
 
     def __init__(self, config_pattern: str | None = None, flags: int = 0) -> None:

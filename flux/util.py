@@ -39,10 +39,7 @@ __all__ = [
 
 def encode_payload(payload: object) -> bytes | None:
     """Return a message payload as bytes: None and bytes unchanged, a string as UTF-8, anything else
-    as JSON.
-
-    Raises:
-        TypeError: JSON cannot express the payload.
+    as JSON. Raises TypeError if JSON cannot express it.
     """
     if payload is None or isinstance(payload, bytes):
         return payload
@@ -52,11 +49,8 @@ def encode_payload(payload: object) -> bytes | None:
 
 
 def encode_topic(topic: str | bytes | None) -> bytes:
-    """Return a topic string as bytes.
-
-    Raises:
-        OSError: EINVAL when the topic is None.
-        TypeError: the topic is neither str nor bytes.
+    """Return a topic as bytes, a string in UTF-8. Raises OSError(EINVAL) for None, TypeError for
+    what is neither a string nor bytes.
     """
     if topic is None:
         raise OSError(errno.EINVAL, "Topic must not be None/NULL")
@@ -99,10 +93,8 @@ def set_treedict(tree: JsonObject, key: str, value: object) -> None:
 
 
 class CLIMain:
-    """Decorator of a command's main function: errors become one line on stderr and exit code 1.
-
-    Args:
-        logger: where the line goes; None prints it with the program's name.
+    """Decorator of a command's main function: errors become one line and exit code 1. The line goes
+    to ``logger``, by default to stderr with the program's name before it.
     """
 
     def __init__(self, logger: Logger | None = None) -> None:

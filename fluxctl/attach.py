@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_POLLIN
 from flux.job import follow, io
@@ -38,18 +38,10 @@ AttachOptions = view.AttachOptions
 
 
 def attach(handle: Flux, jobid: int, options: AttachOptions | None = None) -> int:
-    """Show a job until it ends.
+    """Show a job until it ends and return its exit code, or 0 if the user detached.
 
-    Args:
-        handle: a connected handle; its reactor is run.
-        jobid: the job.
-        options: what to show.
-
-    Returns:
-        The job's exit code; 0 if the user detached.
-
-    Raises:
-        CommandError: there is no such job, or it is somebody else's.
+    The reactor of ``handle`` is run for that time; ``options`` say what is shown. Raises
+    CommandError if there is no such job, or it is somebody else's.
     """
     return Attachment(handle, jobid, options or AttachOptions()).run()
 
@@ -99,7 +91,7 @@ class StdinForwarder:
             self._watcher.stop()
             self._handle.reactor.call_soon(self._read)
 
-    def _readable(self, *_args: Any) -> None:
+    def _readable(self, *_args: object) -> None:
         if self._watcher is not None:
             self._watcher.stop()
         self._read()
@@ -137,12 +129,8 @@ class StdinForwarder:
 
 
 class Interrupts:
-    """Ctrl+C goes to the job; a second one within two seconds cancels it, Ctrl+Z then detaches.
-
-    Args:
-        handle: a connected handle.
-        jobid: the job.
-        detach: called to end the attachment.
+    """Ctrl+C goes to the job; a second one within two seconds cancels it, and in that time Ctrl+Z
+    calls ``detach``, which is to end the attachment.
     """
 
     def __init__(self, handle: Flux, jobid: int, detach: Callable[[], None]) -> None:
@@ -162,7 +150,7 @@ class Interrupts:
         self._int.stop()
         self._stop.stop()
 
-    def _on_int(self, *_args: Any) -> None:
+    def _on_int(self, *_args: object) -> None:
         now = time.monotonic()
         again = now - self._last < _CONFIRM
         self._last = now
@@ -182,7 +170,7 @@ class Interrupts:
             "job-manager.kill", {"id": self._jobid, "signum": int(signal.SIGINT)}
         ).then(_ignore)
 
-    def _on_stop(self, *_args: Any) -> None:
+    def _on_stop(self, *_args: object) -> None:
         if time.monotonic() - self._last < _CONFIRM:
             _say("detaching...")
             self._detach()

@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_POLLIN, FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from flux.job import io
@@ -18,18 +18,14 @@ if TYPE_CHECKING:
 
     from flux.core.handle import Flux
     from flux.future import Future
+    from flux.wire.json import JsonObject
 
 _CHUNK = 4096
 
 
 class PtyClient:
-    """Attaches this terminal to a pseudo terminal service.
-
-    Args:
-        handle: a connected handle.
-        topic: topic of the service, ``<service>.terminus.0``.
-        rank: broker that has it.
-        absent: called when there is no such terminal, or no longer.
+    """Attaches this terminal to a pseudo terminal service, called ``<service>.terminus.0``, of the
+    broker at ``rank``. ``absent`` is called if there is no such terminal to attach to.
     """
 
     def __init__(self, handle: Flux, topic: str, rank: int, absent: Callable[[], None]) -> None:
@@ -38,7 +34,7 @@ class PtyClient:
         self._attached = False
         self._topic = topic
         self._rank = rank
-        self._terminal: list[Any] | None = None
+        self._terminal: list[int | list[bytes | int]] | None = None
         self._keys = handle.fd_watcher_create(0, self._readable, FLUX_POLLIN)
         self._resized = handle.signal_watcher_create(signal.SIGWINCH, self._resize)
 
@@ -61,13 +57,13 @@ class PtyClient:
         size = shutil.get_terminal_size()
         return {"rows": size.lines, "cols": size.columns}
 
-    def _send(self, payload: dict[str, Any]) -> None:
+    def _send(self, payload: JsonObject) -> None:
         self._handle.rpc(self._topic, payload, self._rank, FLUX_RPC_NORESPONSE)
 
-    def _resize(self, *_args: Any) -> None:
+    def _resize(self, *_args: object) -> None:
         self._send({"type": "resize", "winsize": self._size()})
 
-    def _readable(self, *_args: Any) -> None:
+    def _readable(self, *_args: object) -> None:
         data = os.read(0, _CHUNK)
         if data:
             self._send({"type": "data", **io.encode_data(data)})
@@ -103,7 +99,7 @@ class PtyClient:
             self._terminal = None
 
 
-def _screen(message: dict[str, Any]) -> bytes:
+def _screen(message: JsonObject) -> bytes:
     """Return what the terminal wrote; nothing if it cannot be read, for a raw screen has no line to
     say so on.
     """

@@ -25,13 +25,9 @@ STDOUT, STDERR = 1, 2
 
 @dataclass(slots=True)
 class AttachOptions:
-    """What to show.
-
-    Attributes:
-        label: put the task rank before each line of output.
-        show_events: show the events of the job on stderr.
-        show_exec: show the events of its execution on stderr.
-        read_only: do not forward stdin.
+    """What to show: ``label`` puts the task rank before each line of output, ``show_events`` and
+    ``show_exec`` show the events of the job and of its execution on stderr, ``read_only`` does not
+    forward stdin.
     """
 
     label: bool = False
@@ -78,12 +74,7 @@ Action = Print | WatchExec | WatchOutput | ForwardStdin | AttachPty
 
 
 class AttachView:
-    """State of one attachment: events of the job's eventlogs in, actions out.
-
-    Attributes:
-        exit_code: exit code of the job once it is known; 1 for a job that failed before it ran.
-        finished: the job has a wait status.
-    """
+    """State of one attachment: events of the job's eventlogs in, actions out."""
 
     def __init__(self, options: AttachOptions) -> None:
         self._options = options

@@ -14,12 +14,8 @@ if TYPE_CHECKING:
 
 
 def event_line(prefix: str, event: EventLogEvent, start: float) -> str:
-    """Return an event as ``0.012s: job.priority {"priority":16}``.
-
-    Args:
-        prefix: which eventlog it is from: ``job`` or ``exec``.
-        event: the event.
-        start: time stamp that the line counts from.
+    """Return an event as ``0.012s: job.priority {"priority":16}``. ``prefix`` is the eventlog it is
+    from, ``job`` or ``exec``; seconds count from the time stamp ``start``.
     """
     context = f" {json.dumps(event.context).decode('utf-8')}" if event.context else ""
     return f"{event.timestamp - start:.3f}s: {prefix}.{event.name}{context}"

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 def decimal(text: str, most: int) -> int | None:
-    """Return the number that ``text`` writes in ASCII digits, None if it is none or greater than
+    """Return the number that ``text`` writes in ASCII digits, None if it is not one or greater than
     ``most``.
     """
     if not (text.isascii() and text.isdecimal()) or len(text.lstrip("0")) > len(str(most)):

@@ -30,7 +30,7 @@ def run_job(fd: int) -> int:
     message = peer.receive_first()
     if message is None:
         return 1
-    if not isinstance(message, protocol.StartJob):
+    if not isinstance(message, protocol.RunJob):
         raise OSError(errno.EPROTO, "the first message is not a job")
     peer.say_hello()
     code = _run(peer, message.head, message.job)

@@ -135,7 +135,7 @@ class Peers:
             case protocol.ClientGone(sender):
                 for disconnected in self.disconnects:
                     disconnected(sender)
-            case protocol.StartJob():
+            case protocol.RunJob():
                 raise OSError(errno.EPROTO, "a second job for the same shell")
             case _:
                 assert_never(message)

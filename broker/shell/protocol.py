@@ -5,7 +5,7 @@ other members are the fields of the class; one that has its default value is lef
 execution service gets the same objects as responses of ``shell-host.start``, and sends them by
 ``shell-host.tell``.
 
-A shell says `Hello` before it runs anything, and `Exit` last. It hears `StartJob` first.
+A shell says `Hello` before it runs anything, and `Exit` last. It hears `RunJob` first.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Exit:
 
 
 @dataclass(frozen=True, slots=True)
-class StartJob:
+class RunJob:
     """The job to run: ``head`` is what the broker adds to the request it was given as ``job``."""
 
     t: ClassVar[str] = "job"
@@ -158,15 +158,14 @@ class ClientGone:
 FromShell: TypeAlias = (
     Hello | LogEntries | EnterBarrier | Relay | RaiseException | ServiceAnswer | Exit
 )
-ToShell: TypeAlias = StartJob | Kill | LeaveBarrier | Ack | Relayed | ServiceRequest | ClientGone
+ToShell: TypeAlias = RunJob | Kill | LeaveBarrier | Ack | Relayed | ServiceRequest | ClientGone
 
 _FROM_SHELL: Final[Mapping[str, type[FromShell]]] = {
     kind.t: kind
     for kind in (Hello, LogEntries, EnterBarrier, Relay, RaiseException, ServiceAnswer, Exit)
 }
 _TO_SHELL: Final[Mapping[str, type[ToShell]]] = {
-    kind.t: kind
-    for kind in (StartJob, Kill, LeaveBarrier, Ack, Relayed, ServiceRequest, ClientGone)
+    kind.t: kind for kind in (RunJob, Kill, LeaveBarrier, Ack, Relayed, ServiceRequest, ClientGone)
 }
 
 #: What a member must be, by the annotation of its field.

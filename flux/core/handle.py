@@ -8,18 +8,13 @@ import errno
 import os
 import selectors
 import socket
-import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
 from flux.connect import open_socket
-from flux.constants import (
-    FLUX_MATCHTAG_NONE,
-    FLUX_MSGTYPE_ANY,
-    FLUX_REACTOR_NOWAIT,
-    FLUX_REACTOR_ONCE,
-)
+from flux.constants import FLUX_MATCHTAG_NONE, FLUX_MSGTYPE_ANY
 from flux.core.reactor import Reactor
+from flux.core.reactor_handle import ReactorHandle
 from flux.wire import framing
 from flux.wire import message as wire
 from flux.wire.codec import DecodeError
@@ -32,23 +27,20 @@ if TYPE_CHECKING:
 
     from flux.core.basics import ModuleBasics
     from flux.core.interface import Fulfillable
-    from flux.core.watchers import FDWatcher, SignalWatcher, TimerWatcher
     from flux.future import Future
-    from flux.message import Message, MessageWatcher
+    from flux.message import MessageView, MessageWatcher
     from flux.rpc import RPC
 
 LONGEST_POLL = 3600.0
 """Seconds of one wait; the system refuses very long ones."""
 
 
-class Flux:
+class Flux(ReactorHandle):
     """A connection to the Flux instance at ``url`` (default: the environment's FLUX_URI).
 
     A handle belongs to one thread. Raises OSError if there is no broker or it refuses; every RPC
     fails with ECONNRESET once the connection is lost.
     """
-
-    tls = threading.local()
 
     def __init__(self, url: str | None = None, flags: int = 0) -> None:
         self.url = url
@@ -65,7 +57,8 @@ class Flux:
         self.log_name = "python"
         self._poller = selectors.DefaultSelector()
         self._poller.register(self._sock, selectors.EVENT_READ)
-        self.reactor = Reactor()
+        # Last: a handle with a reactor is one that `close` can end.
+        super().__init__(Reactor())
         self.reactor.add_fd(self._sock.fileno(), selectors.EVENT_READ, self._readable)
 
     def __enter__(self) -> Flux:
@@ -98,7 +91,7 @@ class Flux:
             self._disconnect()
             raise os_error(errno.ECONNRESET) from None
 
-    def send(self, message: Message, flags: int = 0) -> None:
+    def send(self, message: MessageView, flags: int = 0) -> None:
         """Send a message made before."""
         self.send_wire(message.wire)
 
@@ -110,11 +103,11 @@ class Flux:
 
         return RPC(self, topic, payload, nodeid, flags)
 
-    def respond(self, message: Message, payload: object = None) -> None:
+    def respond(self, message: MessageView, payload: object = None) -> None:
         """Answer a request."""
         self.send_wire(wire.response(message.wire, payload))
 
-    def respond_error(self, message: Message, errnum: int, text: str | None = None) -> None:
+    def respond_error(self, message: MessageView, errnum: int, text: str | None = None) -> None:
         """Answer a request with an error."""
         self.send_wire(wire.response(message.wire, text, errnum=errnum))
 
@@ -212,9 +205,9 @@ class Flux:
         match_tag: int = FLUX_MATCHTAG_NONE,
         topic_glob: str | None = None,
         flags: int = 0,
-    ) -> Message:
+    ) -> MessageView:
         """Wait for a request or event that matches and return it; others stay for later calls."""
-        from flux.message import Message
+        from flux.message import MessageView
 
         found: list[wire.Message] = []
 
@@ -231,7 +224,7 @@ class Flux:
 
         self.wait_until(look)
         self._inbox.remove(found[0])
-        return Message(handle=found[0])
+        return MessageView(handle=found[0])
 
     def add_message_watcher(self, watcher: MessageWatcher) -> None:
         """Give messages that ``watcher`` wants to it, also those that wait already."""
@@ -249,6 +242,19 @@ class Flux:
         """Undo `add_message_watcher`."""
         if watcher in self._watchers:
             self._watchers.remove(watcher)
+
+    def msg_watcher_create(
+        self,
+        callback: Callable[..., object],
+        type_mask: int = FLUX_MSGTYPE_ANY,
+        topic_glob: str = "*",
+        args: object = None,
+        match_tag: int = FLUX_MATCHTAG_NONE,
+    ) -> MessageWatcher:
+        """Return a watcher that calls for each message that matches."""
+        from flux.message import MessageWatcher
+
+        return MessageWatcher(self, type_mask, callback, topic_glob, match_tag, args)
 
     # Events
 
@@ -276,19 +282,19 @@ class Flux:
                 if exc.errno != errno.ENOSYS or service == services[-1]:
                     raise
 
-    def event_create(self, topic: str, payload: object = None) -> Message:
+    def event_create(self, topic: str, payload: object = None) -> MessageView:
         """Return an unpublished event; a string payload is used unmodified, another is made
         JSON.
         """
-        from flux.message import Message
+        from flux.message import MessageView
 
-        return Message.from_event_encode(topic, payload)
+        return MessageView.from_event_encode(topic, payload)
 
     def event_send(self, topic: str, payload: object = None) -> None:
         """Publish an event."""
         self.send_wire(wire.event(topic, payload))
 
-    def event_recv(self, topic: str | None = None) -> Message:
+    def event_recv(self, topic: str | None = None) -> MessageView:
         """Wait for an event whose topic matches the glob ``topic`` and return it."""
         return self.recv(type_mask=EVENT, topic_glob=topic)
 
@@ -372,123 +378,11 @@ class Flux:
             "barrier.enter", {"name": name, "count": 1, "nprocs": nprocs, "internal": False}
         )
 
-    # Reactor
-
-    def get_reactor(self) -> Reactor:
-        """Return this handle's reactor."""
-        return self.reactor
-
     def reactor_run(self, reactor: Reactor | None = None, flags: int = 0) -> int:
-        """Run the reactor until nothing keeps it or it is stopped; returns how many watchers are
-        left, -1 after an error.
-
-        Ctrl+C ends it with KeyboardInterrupt; an exception set by `set_exception` is raised.
+        """Run the reactor as `ReactorHandle.reactor_run` does; raises OSError(ECONNRESET) if the
+        loss of the connection ended it.
         """
-        loop = reactor or self.reactor
-        previous, self.tls.reactor_running = getattr(self.tls, "reactor_running", False), True
-        try:
-            left = loop.run(
-                once=bool(flags & FLUX_REACTOR_ONCE), nowait=bool(flags & FLUX_REACTOR_NOWAIT)
-            )
-        finally:
-            self.tls.reactor_running = previous
-        self.raise_if_exception()
+        left = super().reactor_run(reactor, flags)
         if left < 0 and self._lost:
             raise os_error(errno.ECONNRESET)
         return left
-
-    def reactor_stop(self, reactor: Reactor | None = None) -> None:
-        """Make the reactor return."""
-        (reactor or self.reactor).stop()
-
-    def reactor_stop_error(self, reactor: Reactor | None = None) -> None:
-        """Make the reactor return -1."""
-        (reactor or self.reactor).stop(error=True)
-
-    def reactor_incref(self, reactor: Reactor | None = None) -> None:
-        """Keep the reactor running."""
-        (reactor or self.reactor).incref()
-
-    def reactor_decref(self, reactor: Reactor | None = None) -> None:
-        """Undo one `reactor_incref`."""
-        (reactor or self.reactor).decref()
-
-    @classmethod
-    def reactor_running(cls) -> bool:
-        """Return whether this thread runs a reactor."""
-        return bool(getattr(cls.tls, "reactor_running", False))
-
-    def in_reactor(self) -> bool:
-        """Return whether this handle's reactor runs."""
-        return self.reactor.running
-
-    @classmethod
-    def reactor_enter(cls) -> None:
-        """Mark this thread as running a reactor."""
-        cls.tls.reactor_running = True
-
-    @classmethod
-    def reactor_exit(cls) -> None:
-        """Undo `reactor_enter`."""
-        cls.tls.reactor_running = False
-
-    @classmethod
-    def set_exception(cls, exception: BaseException | None) -> BaseException | None:
-        """Set the exception this thread's `reactor_run` raises when it returns; returns the one set
-        before.
-        """
-        previous: BaseException | None = getattr(cls.tls, "exception", None)
-        cls.tls.exception = exception
-        return previous
-
-    @classmethod
-    def raise_if_exception(cls) -> None:
-        """Raise the exception set for this thread, if any."""
-        exception = cls.set_exception(None)
-        if exception is not None:
-            raise exception from None
-
-    def timer_watcher_create(
-        self,
-        after: float,
-        callback: Callable[..., object],
-        repeat: float = 0.0,
-        args: object = None,
-    ) -> TimerWatcher:
-        """Return a watcher that calls after ``after`` seconds, then every ``repeat`` seconds."""
-        from flux.core.watchers import TimerWatcher
-
-        return TimerWatcher(self, after, callback, repeat, args)
-
-    def fd_watcher_create(
-        self,
-        fd_int: int,
-        callback: Callable[..., object],
-        events: int | None = None,
-        args: object = None,
-    ) -> FDWatcher:
-        """Return a watcher that calls while a descriptor is ready."""
-        from flux.core.watchers import FDWatcher
-
-        return FDWatcher(self, fd_int, events, callback, args)
-
-    def signal_watcher_create(
-        self, signum: int, callback: Callable[..., object], args: object = None
-    ) -> SignalWatcher:
-        """Return a watcher that calls when a signal arrives."""
-        from flux.core.watchers import SignalWatcher
-
-        return SignalWatcher(self, signum, callback, args)
-
-    def msg_watcher_create(
-        self,
-        callback: Callable[..., object],
-        type_mask: int = FLUX_MSGTYPE_ANY,
-        topic_glob: str = "*",
-        args: object = None,
-        match_tag: int = FLUX_MATCHTAG_NONE,
-    ) -> MessageWatcher:
-        """Return a watcher that calls for each message that matches."""
-        from flux.message import MessageWatcher
-
-        return MessageWatcher(self, type_mask, callback, topic_glob, match_tag, args)

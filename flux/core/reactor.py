@@ -16,12 +16,11 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from types import FrameType
+from types import FrameType
 
 Callback = Callable[[], None]
+SignalHandler = Callable[[int, FrameType | None], object] | int | None
+"""What `signal.signal` takes and returns."""
 
 
 class Timer:
@@ -52,7 +51,7 @@ class Reactor:
         self._stopped = False
         self._error = False
         self._signals: dict[int, list[Callable[[int], None]]] = {}
-        self._previous: dict[int, Any] = {}
+        self._previous: dict[int, SignalHandler] = {}
         self._wakeup: tuple[socket.socket, socket.socket] | None = None
         self._caught: deque[int] = deque()
 

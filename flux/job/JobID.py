@@ -84,10 +84,8 @@ def _parse(text: str) -> int:
 
 
 def id_parse(jobid_str: str) -> int:
-    """Return the integer of a job id in any RFC 19 encoding.
-
-    Raises:
-        ValueError: the string is no job id.
+    """Return the integer of a job id in any encoding of RFC 19; raises ValueError if the string is
+    not one, or stands for more than 64 bits.
     """
     try:
         value = _parse(jobid_str.strip())
@@ -99,10 +97,8 @@ def id_parse(jobid_str: str) -> int:
 
 
 def id_encode(jobid: int, encoding: str = "f58") -> str:
-    """Return a job id in an encoding of ENCODINGS.
-
-    Raises:
-        ValueError: the encoding is unknown or the id does not fit in 64 bits.
+    """Return a job id in one of the ENCODINGS: f58, dec, hex, dothex, kvs or words (RFC 19). Raises
+    ValueError if the encoding is unknown or the id does not fit in 64 bits.
     """
     value = int(jobid)
     if not 0 <= value < _LIMIT:
@@ -127,11 +123,8 @@ def id_encode(jobid: int, encoding: str = "f58") -> str:
 class JobID(int):
     """A Flux job id: an integer that knows its other spellings (flux.job.JobID in the manual).
 
-    Args:
-        value: an integer, a JobID, or a string in any RFC 19 encoding.
-
-    Raises:
-        ValueError: the string is no job id.
+    It is made from an integer, another JobID, or a string in any encoding of RFC 19, which it keeps
+    as ``orig_str``. Raises ValueError if the value is not a job id.
     """
 
     orig_str: str

@@ -5,12 +5,10 @@ manual).
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-from flux.duration import parse_fsd
+from flux.job.jobspec_attributes import JobspecAttributes
 from flux.job.jobspec_rules import (
     check_resource,
     check_task,
@@ -19,7 +17,6 @@ from flux.job.jobspec_rules import (
     is_list,
     require,
 )
-from flux.util import set_treedict
 from flux.wire import json
 
 if TYPE_CHECKING:
@@ -31,19 +28,12 @@ if TYPE_CHECKING:
 def validate_jobspec(
     jobspec: Jobspec | str | bytes | JsonMapping, require_version: int | None = None
 ) -> bool:
-    """Check a jobspec.
+    """Return True if a jobspec is valid (RFC 14, RFC 25); raise if it is not.
 
-    Args:
-        jobspec: a Jobspec, its JSON text or the decoded object.
-        require_version: version that the jobspec is checked against; None takes the one it states.
-
-    Returns:
-        True; an invalid jobspec raises.
-
-    Raises:
-        ValueError: a key is missing or has a bad value, or the text is no JSON.
-        TypeError: a key has a value of the wrong type.
-        OSError: never raised by this implementation; listed by the manual.
+    ``jobspec`` is a `Jobspec`, its JSON text or the decoded object. It is checked against
+    ``require_version``, by default against the version that it states itself. Raises ValueError if
+    a key is missing or has a bad value, or the text is not JSON; TypeError if a value is of the
+    wrong type.
     """
     if isinstance(jobspec, Jobspec):
         data: JsonMapping = jobspec.jobspec
@@ -63,22 +53,19 @@ def _resource_count(resource: JsonMapping) -> int:
     return int(count["min"] if isinstance(count, Mapping) else count)
 
 
-class Jobspec:
-    """A job specification.
+class Jobspec(JobspecAttributes):
+    """A job specification (RFC 14): the sections ``resources`` and ``tasks``, and by name
+    ``attributes``, ``version`` and whatever other top-level keys it has, which are kept as they
+    are.
 
-    Args:
-        resources: the resource section.
-        tasks: the task section.
-        kwargs: ``attributes`` and ``version``; other top-level keys are kept.
-
-    Raises:
-        ValueError, TypeError: a section is malformed.
+    Raises ValueError if a section lacks something or has a bad value, TypeError if something in it
+    is of the wrong type.
     """
 
     top_level_keys: ClassVar[set[str]] = {"attributes", "resources", "tasks", "version"}
 
     def __init__(
-        self, resources: Sequence[Resource], tasks: Sequence[TaskObject], **kwargs: Any
+        self, resources: Sequence[Resource], tasks: Sequence[TaskObject], **kwargs: object
     ) -> None:
         version = kwargs.get("version", 1)
         require(
@@ -87,11 +74,8 @@ class Jobspec:
             "version must be an integer",
         )
         attributes = kwargs.get("attributes")
-        require(
-            attributes is None or isinstance(attributes, Mapping),
-            TypeError,
-            "attributes must be a mapping",
-        )
+        if not isinstance(attributes, Mapping | None):
+            raise TypeError("attributes must be a mapping")
         self._check_attributes(attributes or {})
         require(is_list(resources), TypeError, "resources must be a sequence")
         require(is_list(tasks), TypeError, "tasks must be a sequence")
@@ -111,8 +95,8 @@ class Jobspec:
 
     @classmethod
     def from_yaml_stream(cls, yaml_stream: str | IO[str]) -> Jobspec:
-        """Return the jobspec of a YAML (or JSON) document; ValueError or TypeError if it is
-        none.
+        """Return the jobspec of a YAML (or JSON) document; raises ValueError or TypeError if it is
+        not a valid one.
         """
         import yaml
 
@@ -153,11 +137,6 @@ class Jobspec:
         return tasks
 
     @property
-    def attributes(self) -> JsonObject | None:
-        """The attribute section, None if there is none."""
-        return self.jobspec.get("attributes")
-
-    @property
     def version(self) -> int:
         """Version of the jobspec."""
         version: int = self.jobspec["version"]
@@ -183,109 +162,6 @@ class Jobspec:
             counts[resource["type"]] = counts.get(resource["type"], 0) + count
         return counts
 
-    # Attributes
-
-    def setattr(self, key: str, val: object) -> None:
-        """Set an attribute; periods in the key separate levels."""
-        set_treedict(self.jobspec, "attributes." + key, val)
-
-    def setattr_shell_option(self, key: str, val: object) -> None:
-        """Set a shell option; periods in the key separate levels."""
-        self.setattr("system.shell.options." + key, val)
-
-    def getattr(self, key: str) -> Any:
-        """Return an attribute; KeyError if it is not set."""
-        value: object = self.attributes or {}
-        for name in key.split("."):
-            if not isinstance(value, Mapping) or name not in value:
-                raise KeyError(key)
-            value = value[name]
-        return value
-
-    def _get(self, key: str, default: object = None) -> Any:
-        try:
-            return self.getattr(key)
-        except KeyError:
-            return default
-
-    @property
-    def duration(self) -> float:
-        """Time limit in seconds, 0 for none. May be set to a number, a timedelta or a Flux standard
-        duration.
-        """
-        duration: float = self._get("system.duration", 0)
-        return duration
-
-    @duration.setter
-    def duration(self, duration: float | str | timedelta) -> None:
-        if isinstance(duration, timedelta):
-            seconds: float = duration.total_seconds()
-        elif isinstance(duration, str):
-            seconds = parse_fsd(duration)
-        elif isinstance(duration, int | float):
-            seconds = duration
-        else:
-            raise TypeError("duration must be a number or a string in Flux Standard Duration")
-        require(seconds >= 0, ValueError, "duration must be >= 0")
-        self.setattr("system.duration", 0 if math.isinf(seconds) else seconds)
-
-    @property
-    def cwd(self) -> str | None:
-        """Working directory of the job."""
-        cwd: str | None = self._get("system.cwd")
-        return cwd
-
-    @cwd.setter
-    def cwd(self, cwd: str | os.PathLike[str]) -> None:
-        self.setattr("system.cwd", os.fspath(cwd))
-
-    @property
-    def environment(self) -> dict[str, str] | None:
-        """Environment of the job."""
-        environment: dict[str, str] | None = self._get("system.environment")
-        return environment
-
-    @environment.setter
-    def environment(self, environ: Mapping[str, str]) -> None:
-        require(isinstance(environ, Mapping), ValueError, "environment must be a mapping")
-        self.setattr("system.environment", dict(environ))
-
-    def _io_path(self, section: str, stream: str) -> str | None:
-        path: str | None = self._get(f"system.shell.options.{section}.{stream}.path")
-        return path
-
-    def _set_io_path(self, section: str, stream: str, path: str | os.PathLike[str]) -> None:
-        name = f"{section}.{stream}"
-        self.setattr_shell_option(f"{name}.type", "file")
-        self.setattr_shell_option(f"{name}.path", os.fspath(path))
-
-    @property
-    def stdin(self) -> str | None:
-        """File that the tasks read, None for the input of the KVS."""
-        return self._io_path("input", "stdin")
-
-    @stdin.setter
-    def stdin(self, path: str | os.PathLike[str]) -> None:
-        self._set_io_path("input", "stdin", path)
-
-    @property
-    def stdout(self) -> str | None:
-        """File that the tasks write, a template; None for the KVS."""
-        return self._io_path("output", "stdout")
-
-    @stdout.setter
-    def stdout(self, path: str | os.PathLike[str]) -> None:
-        self._set_io_path("output", "stdout", path)
-
-    @property
-    def stderr(self) -> str | None:
-        """File that the tasks write errors to, a template; None for the place of stdout."""
-        return self._io_path("output", "stderr")
-
-    @stderr.setter
-    def stderr(self, path: str | os.PathLike[str]) -> None:
-        self._set_io_path("output", "stderr", path)
-
 
 def _sections(data: object) -> JsonObject:
     if not isinstance(data, Mapping):
@@ -301,7 +177,7 @@ class JobspecV1(Jobspec):
     """
 
     def __init__(
-        self, resources: Sequence[Resource], tasks: Sequence[TaskObject], **kwargs: Any
+        self, resources: Sequence[Resource], tasks: Sequence[TaskObject], **kwargs: object
     ) -> None:
         kwargs.setdefault("version", 1)
         require(kwargs["version"] == 1, ValueError, "version must be 1")
@@ -369,17 +245,12 @@ class JobspecV1(Jobspec):
         gpus_per_task: int | None = None,
         num_nodes: int | None = None,
     ) -> JobspecV1:
-        """Return the smallest jobspec that runs a command.
+        """Return the smallest jobspec that runs a command, given as a list of words.
 
-        Args:
-            command: the command and its arguments.
-            num_tasks: how many copies to run.
-            cores_per_task: cores for each of them.
-            gpus_per_task: GPUs for each of them.
-            num_nodes: nodes to spread them over; None leaves that to the scheduler.
-
-        Raises:
-            ValueError, TypeError: a count is out of range or the command is empty.
+        It is run ``num_tasks`` times, each task with ``cores_per_task`` cores and ``gpus_per_task``
+        GPUs of its own. The tasks are spread over ``num_nodes`` nodes; None leaves the nodes to the
+        scheduler. Raises ValueError if a count is out of range or the command is empty, TypeError
+        if the command is not made of strings.
         """
         return cls._from_counts(command, num_tasks, cores_per_task, gpus_per_task, num_nodes)
 
@@ -396,17 +267,13 @@ class JobspecV1(Jobspec):
         broker_opts: Iterable[str] | None = None,
     ) -> JobspecV1:
         """Return a jobspec of a nested instance whose initial program is a script that travels with
-        the job.
+        the job (flux-mini(1), ``batch``).
 
-        Args:
-            script: text of the script; it begins with ``#!``.
-            jobname: name of the job.
-            args: arguments of the script.
-            num_slots, cores_per_slot, gpus_per_slot, num_nodes: size of the instance.
-            broker_opts: options of its brokers.
-
-        Raises:
-            ValueError, TypeError: the script has no interpreter line or a count is out of range.
+        ``script`` is the text of the script, which begins with ``#!``; ``jobname`` is the job's
+        name, ``args`` are the script's arguments. The instance gets ``num_slots`` slots of
+        ``cores_per_slot`` cores and ``gpus_per_slot`` GPUs, on ``num_nodes`` nodes if that is
+        given; its brokers get the options ``broker_opts``. Raises ValueError if the script has no
+        interpreter line or a count is out of range.
         """
         require(
             script.startswith("#!"), ValueError, f"{jobname} does not appear to start with '#!'"
@@ -428,15 +295,11 @@ class JobspecV1(Jobspec):
         num_nodes: int | None = None,
         broker_opts: Iterable[str] | None = None,
     ) -> JobspecV1:
-        """Return a jobspec of a nested instance whose initial program is a command.
+        """Return a jobspec of a nested instance whose initial program is a command, given as a list
+        of words (flux-mini(1), ``alloc``).
 
-        Args:
-            command: the initial program and its arguments.
-            num_slots, cores_per_slot, gpus_per_slot, num_nodes: size of the instance.
-            broker_opts: options of its brokers.
-
-        Raises:
-            ValueError, TypeError: a count is out of range.
+        The size of the instance and ``broker_opts`` are those of `from_batch_command`. Raises
+        ValueError if a count is out of range.
         """
         broker = ["flux", "broker", *(broker_opts or ()), *command]
         made = cls._from_counts(broker, num_slots, cores_per_slot, gpus_per_slot, num_nodes)

@@ -17,15 +17,12 @@ if TYPE_CHECKING:
 
 
 class EventLogEvent(JsonObject):
-    """One entry of an eventlog: a dict with attributes for the RFC 18 keys.
+    """One entry of an eventlog (RFC 18): a dict whose keys ``timestamp``, ``name`` and ``context``
+    are attributes, too.
 
-    Args:
-        event: the entry as JSON text or as a mapping with ``timestamp``, ``name`` and optionally
-            ``context``.
-
-    Raises:
-        ValueError: the entry is not a JSON object, lacks timestamp or name, or has a context that
-            is not an object.
+    It is made from JSON text or from a mapping; ``context`` may be absent and is an empty dict
+    then. Raises ValueError if the entry is not an object, has no time stamp or name, or a context
+    that is not an object.
     """
 
     def __init__(self, event: Mapping[str, object] | str | bytes) -> None:
@@ -73,13 +70,11 @@ def parse_eventlog(text: str | bytes) -> list[EventLogEvent]:
 
 
 class JobException(Exception):
-    """The ``exception`` event of a job.
+    """The ``exception`` event of a job (RFC 21), raised by who waits for another one.
 
-    Attributes:
-        timestamp: when the exception occurred, in seconds since the epoch.
-        type: kind of exception, such as ``cancel``.
-        note: explanation for people.
-        severity: 0 is fatal to the job, any other value is not.
+    ``timestamp`` is when it occurred, in seconds since the epoch, ``type`` its kind, such as
+    ``cancel``, ``note`` an explanation for people. ``severity`` 0 is fatal to the job, any other
+    number up to 7 is not.
     """
 
     def __init__(self, event: EventLogEvent | Mapping[str, object]) -> None:
@@ -130,12 +125,9 @@ class JobEventWatchFuture(RPC):
     def get_event(self, autoreset: bool = True) -> EventLogEvent | None:
         """Return the next event, waiting for it, or None after the last one.
 
-        Args:
-            autoreset: make the following event current; False leaves that to ``reset``.
-
-        Raises:
-            OSError: ENOENT for an unknown job or eventlog, EPERM for somebody else's job, EPROTO
-                for what is not an event.
+        The event after it becomes the current one, unless ``autoreset`` is false: then the same is
+        returned again until ``reset`` is called. Raises OSError: ENOENT for an unknown job or
+        eventlog, EPERM for somebody else's job, EPROTO if what came is not an event.
         """
         line = self.get_line(autoreset)
         if line is None:
@@ -164,15 +156,11 @@ def event_watch_async(
 def event_watch(
     flux_handle: Flux, jobid: JobID | int | str, eventlog: str = "eventlog"
 ) -> Iterator[EventLogEvent]:
-    """Yield the events of an eventlog of a job until it ends.
+    """Yield the events of an eventlog of a job as they come, until it ends.
 
-    Args:
-        flux_handle: handle for the Flux broker.
-        jobid: the job.
-        eventlog: path of the eventlog in the job's KVS directory.
-
-    Raises:
-        OSError: ENOENT for an unknown job or eventlog.
+    ``eventlog`` is the path in the job's KVS directory, such as ``guest.exec.eventlog``. The watch
+    is cancelled when the iteration is left early. Raises OSError: ENOENT if there is no such job or
+    eventlog, EPERM if the job is somebody else's.
     """
     watcher = event_watch_async(flux_handle, jobid, eventlog)
     ended = False
@@ -195,18 +183,11 @@ def event_wait(
     eventlog: str = "eventlog",
     raiseJobException: bool = True,
 ) -> EventLogEvent:
-    """Wait for the event ``name`` of a job and return it.
+    """Wait for the first event called ``name`` of a job and return it.
 
-    Args:
-        flux_handle: handle for the Flux broker.
-        jobid: the job.
-        name: event to wait for.
-        eventlog: path of the eventlog in the job's KVS directory.
-        raiseJobException: raise JobException for a fatal exception that comes first.
-
-    Raises:
-        OSError: ENODATA when the eventlog ends without the event.
-        JobException: see above.
+    ``eventlog`` is its path in the job's KVS directory. Raises OSError(ENODATA) if the eventlog
+    ends without the event, and as `event_watch` does. A fatal exception that comes first is raised
+    as `JobException`, unless ``raiseJobException`` is false.
     """
     for event in event_watch(flux_handle, jobid, eventlog):
         if event.name == name:

@@ -200,13 +200,9 @@ class FluxExecutor:
     """Submits jobs and follows them in threads of its own, in the manner of
     `concurrent.futures.Executor`.
 
-    Args:
-        threads: number of threads.
-        thread_name_prefix: beginning of the threads' names.
-        poll_interval: longest time in seconds until a new job is noticed; usually it is noticed at
-            once.
-        handle_args: positional arguments of the handles that the threads open.
-        handle_kwargs: keyword arguments of the handles.
+    There are ``threads`` of them, their names begin with ``thread_name_prefix``, and each opens a
+    handle with ``handle_args`` and ``handle_kwargs``. A new job is noticed after ``poll_interval``
+    seconds at the latest, usually at once. Raises ValueError for less than one thread.
     """
 
     EVENTS: ClassVar[frozenset[str]] = EVENTS
@@ -264,27 +260,23 @@ class FluxExecutor:
         return future
 
     def submit(self, *args: Any, **kwargs: Any) -> FluxExecutorFuture:
-        """Submit a jobspec; the arguments are those of `flux.job.submit` without the handle.
-
-        Raises:
-            RuntimeError: after `shutdown`, or when the instance cannot be reached any more.
+        """Submit a jobspec and return its future; the arguments are those of `flux.job.submit`
+        without the handle. Raises RuntimeError after `shutdown`, and once the instance cannot be
+        reached any more.
         """
         return self._give(lambda future: _Task(future, args, kwargs))
 
     def attach(self, jobid: int) -> FluxExecutorFuture:
         """Return a future for a job that exists already; an unknown id makes the future fail.
-
-        Raises:
-            RuntimeError: as `submit`.
+        Raises RuntimeError as `submit` does.
         """
         return self._give(lambda future: _Task(future, jobid=int(jobid)))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Accept no more jobs; may be called more than once.
 
-        Args:
-            wait: return when all jobs have ended.
-            cancel_futures: cancel the futures whose jobs have not been submitted.
+        It returns when all jobs have ended, unless ``wait`` is false. With ``cancel_futures`` the
+        futures whose jobs have not been submitted are cancelled.
         """
         with self._lock:
             self._shutdown = True

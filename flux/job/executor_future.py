@@ -42,16 +42,14 @@ class FluxExecutorFuture(concurrent.futures.Future[int]):
 
     The result is the largest exit status of the job's tasks, or minus the number of the signal that
     ended it; a fatal exception of the job is raised as `flux.job.JobException`.
-
-    Args:
-        owning_thread_id: the thread that may wait for the future without having a deadlock: any but
-            the executor's own.
+    ``owning_thread_id`` is the executor's thread that completes the future: to wait for it in there
+    would never end, and is refused.
     """
 
     EVENTS: ClassVar[frozenset[str]] = EVENTS
 
-    def __init__(self, owning_thread_id: int, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, owning_thread_id: int) -> None:
+        super().__init__()
         self._owning_thread_id = owning_thread_id
         self._jobid: JobID | None = None
         self._jobid_failed: BaseException | None = None
@@ -75,16 +73,12 @@ class FluxExecutorFuture(concurrent.futures.Future[int]):
                 self._call(callback, self)
 
     def jobid(self, timeout: float | None = None) -> JobID:
-        """Wait for the id of the job and return it.
+        """Wait for the id of the job, at most ``timeout`` seconds (None for no limit), and return
+        it.
 
-        Args:
-            timeout: seconds to wait; None for no limit.
-
-        Raises:
-            concurrent.futures.TimeoutError: the id is not there in time.
-            concurrent.futures.CancelledError: the future was cancelled.
-            RuntimeError: the job could not be submitted, or the caller is the thread that sets the
-                id.
+        Raises concurrent.futures.TimeoutError if the id is not known in time,
+        concurrent.futures.CancelledError if the future was cancelled, and RuntimeError if the job
+        could not be submitted or the caller is the thread that is to set the id.
         """
         if (
             threading.get_ident() == self._owning_thread_id
@@ -128,14 +122,8 @@ class FluxExecutorFuture(concurrent.futures.Future[int]):
             self._call(callback, self, event)
 
     def add_event_callback(self, event: str, callback: EventCallback) -> Self:
-        """Have ``callback(self, entry)`` called for every event of a name, for those that were
-        already at once.
-
-        Returns:
-            This future.
-
-        Raises:
-            ValueError: there is no event of that name.
+        """Have ``callback(self, entry)`` called for every event called ``event``, at once for those
+        that came before, and return this future. Raises ValueError if no event is called that.
         """
         if event not in self.EVENTS:
             raise ValueError(f"{event} is not a valid event, must be one of {sorted(self.EVENTS)}")

@@ -1,6 +1,4 @@
-"""What is known of a job, as attributes, and the format of job listings (flux.job.info in the
-manual, RFC 21).
-"""
+"""What is known of a job, as attributes (flux.job.info in the manual, RFC 21)."""
 
 from __future__ import annotations
 
@@ -12,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from flux import constants
 from flux.duration import fsd
+from flux.job.info_format import JobInfoFormat
 from flux.job.JobID import JobID
 from flux.job.state_names import result_name, state_name, status_name
 from flux.memoized_property import memoized_property
-from flux.output_format import OutputFormat, UtilFormatter, heading_spec
 from flux.waitstatus import return_code_of
 from flux.wire import json
 
@@ -86,10 +84,8 @@ class ExceptionInfo:
 
 
 class AnnotationsInfo:
-    """Annotations of a job as attributes; whatever does not exist is empty, at any depth.
-
-    Args:
-        annotationsDict: the annotations object of the job.
+    """Annotations of a job (RFC 27) as attributes, made from the object that ``job-list`` returns;
+    what does not exist is empty, at any depth.
     """
 
     __slots__ = ("annotationsDict",)
@@ -125,10 +121,11 @@ def _spaced(value: object) -> str:
 
 
 class JobInfo:
-    """The reply of job-list about one job, as attributes that are computed when they are asked for.
+    """The reply of ``job-list`` about one job, as attributes that are computed when they are asked
+    for.
 
-    Args:
-        info_resp: the job object of a ``job-list`` response, or a dict with the same keys.
+    ``info_resp`` is the job object of the response, or a dict with the same keys, of which only
+    ``id`` must be there. Times are seconds since the epoch, 0 for what has not happened.
     """
 
     defaults: ClassVar[JsonObject] = {
@@ -322,104 +319,3 @@ class JobInfo:
 
     def __repr__(self) -> str:
         return f"JobInfo({json.dumps(self._info).decode('utf-8')})"
-
-
-_ANNOTATION_ROOTS = ("annotations.", "sched.", "user.")
-
-
-class _Headings(dict[str, str]):
-    """Headings of the job fields; any path into the annotations has one too."""
-
-    def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or (
-            isinstance(name, str) and name.startswith(_ANNOTATION_ROOTS)
-        )
-
-    def __missing__(self, name: str) -> str:
-        return name.upper()
-
-
-class JobInfoFormat(OutputFormat):
-    """An output format over the fields of JobInfo, as ``flux jobs --format`` takes it.
-
-    Args:
-        fmt: the format string.
-
-    Raises:
-        ValueError: the format is malformed or names an unknown field.
-    """
-
-    class JobFormatter(UtilFormatter):
-        """Formatter of a row."""
-
-    class HeaderFormatter(JobFormatter):
-        """Formatter of the heading row: looks headings up by the literal field name."""
-
-        def get_field(
-            self, field_name: str, args: object, kwargs: Mapping[str, object]
-        ) -> tuple[object, str]:
-            """Return the heading of a field without following dots."""
-            return kwargs[field_name], field_name
-
-        def format_field(self, value: object, format_spec: str) -> str:
-            """Apply width and alignment."""
-            return format(value, heading_spec(format_spec))
-
-    formatter = JobFormatter
-
-    headings: Mapping[str, str] = _Headings(
-        {
-            "id": "JOBID",
-            "id.f58": "JOBID",
-            "id.hex": "JOBID",
-            "id.dothex": "JOBID",
-            "id.words": "JOBID",
-            "id.dec": "JOBID",
-            "id.kvs": "JOBID",
-            "userid": "UID",
-            "username": "USER",
-            "urgency": "URG",
-            "priority": "PRI",
-            "state": "STATE",
-            "state_single": "S",
-            "name": "NAME",
-            "ntasks": "NTASKS",
-            "nnodes": "NNODES",
-            "expiration": "EXPIRATION",
-            "t_remaining": "T_REMAINING",
-            "ranks": "RANKS",
-            "nodelist": "NODELIST",
-            "reason": "REASON",
-            "where": "NODELIST(REASON)",
-            "success": "SUCCESS",
-            "result": "RESULT",
-            "result_abbrev": "RS",
-            "t_submit": "T_SUBMIT",
-            "t_depend": "T_DEPEND",
-            "t_run": "T_RUN",
-            "t_cleanup": "T_CLEANUP",
-            "t_inactive": "T_INACTIVE",
-            "runtime": "RUNTIME",
-            "status": "STATUS",
-            "status_abbrev": "ST",
-            "waitstatus": "WSTATUS",
-            "returncode": "RC",
-            "exception.occurred": "EXCEPTION-OCCURRED",
-            "exception.severity": "EXCEPTION-SEVERITY",
-            "exception.type": "EXCEPTION-TYPE",
-            "exception.note": "EXCEPTION-NOTE",
-            "annotations": "ANNOTATIONS",
-            "dependencies": "DEPENDENCIES",
-            "sched": "SCHED",
-            "user": "USER",
-            "annotations.sched.t_estimate": "T_ESTIMATE",
-            "annotations.sched.reason_pending": "REASON",
-            "annotations.sched.resource_summary": "RESOURCES",
-            "sched.t_estimate": "T_ESTIMATE",
-            "sched.reason_pending": "REASON",
-            "sched.resource_summary": "RESOURCES",
-        }
-    )
-
-    def __init__(self, fmt: str) -> None:
-        super().__init__(type(self).headings, fmt)

@@ -93,15 +93,12 @@ def job_list(
     states: int = 0,
     results: int = 0,
 ) -> JobListRPC:
-    """Ask for jobs: pending by priority, running and inactive ones newest first.
+    """Ask for jobs: pending ones by priority, then running and inactive ones, newest first.
 
-    Args:
-        flux_handle: handle of the instance.
-        max_entries: how many at most, 0 for no limit.
-        attrs: the attributes wanted besides the id.
-        userid: whose jobs, by default the caller's; FLUX_USERID_UNKNOWN for everybody's.
-        states: union of job states, 0 for all.
-        results: union of results that inactive jobs may have, 0 for all.
+    The answer has at most ``max_entries`` jobs (0 for no limit), each with its id and the
+    attributes ``attrs``. ``userid`` says whose jobs, by default the caller's, FLUX_USERID_UNKNOWN
+    for everybody's. ``states`` and ``results`` are unions of FLUX_JOB_STATE_* and
+    FLUX_JOB_RESULT_*, 0 for all of them; results are those of inactive jobs.
     """
     payload = {
         "max_entries": int(max_entries),
@@ -139,18 +136,12 @@ def job_list_id(flux_handle: Requester, jobid: int, attrs: Iterable[str] = ()) -
 
 
 class JobList:
-    """A query for jobs, put together step by step.
+    """A query for jobs, put together step by step; nothing is sent before `fetch_jobs` or `jobs`.
 
-    Args:
-        flux_handle: handle of the instance.
-        attrs: the attributes to fetch, by default all.
-        filters: names of states and results, as in ``STATES`` and ``RESULTS``; none for all.
-        ids: job ids to fetch; then other filters are ignored.
-        user: user name or id, by default all users.
-        max_entries: how many jobs at most.
-
-    Raises:
-        ValueError: a filter, user or job id is not valid.
+    ``filters`` are names of ``STATES`` and ``RESULTS``, none for all jobs; ``user`` is a name or a
+    user id, by default everybody. With ``ids`` the query is for those jobs and the filters do not
+    count. At most ``max_entries`` jobs come back, with the attributes ``attrs``. Raises ValueError
+    if a filter, the user or a job id is not valid.
     """
 
     STATES: ClassVar[Mapping[str, int]] = {k: v for k, v in STATE_FILTERS.items() if k != "new"}
@@ -181,7 +172,7 @@ class JobList:
 
     def set_user(self, user: str | int) -> None:
         """Only list jobs of ``user``, a name or an id, or of everybody for ``all``; raises
-        ValueError for a bad one.
+        ValueError if there is no such user.
         """
         if user == "all":
             self.userid = FLUX_USERID_UNKNOWN
@@ -194,9 +185,7 @@ class JobList:
             self.userid = int(user)
 
     def add_filter(self, fname: str) -> None:
-        """Also list jobs with the state or result ``fname``; raises ValueError if there is no
-        such.
-        """
+        """Also list jobs with the state or result ``fname``; ValueError if it is unknown."""
         name = fname.lower()
         if name == "all":
             self.states |= LISTED_STATES

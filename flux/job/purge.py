@@ -33,15 +33,10 @@ def purge(
     """Purge the oldest inactive jobs for good; returns how many, or how many would be without
     ``force``.
 
-    Args:
-        handle: a connected handle.
-        age_limit: purge jobs that have been inactive for more seconds than this.
-        num_limit: purge all but this number of the newest inactive jobs.
-        batch: jobs a request; every request is one commit.
-        force: purge rather than count.
-
-    Raises:
-        OSError: a limit or the batch is out of range, or the sender is not the instance owner.
+    Purged are jobs that have been inactive for more than ``age_limit`` seconds, and the oldest
+    until ``num_limit`` are left; UNLIMITED sets no limit. A request, and so a commit, is for at
+    most ``batch`` jobs. Raises OSError: EINVAL if a number is out of range, EPERM if the caller is
+    not the instance owner.
     """
     total = 0
     while True:
@@ -53,9 +48,8 @@ def purge(
 
 
 def purge_id(handle: Flux, jobid: int, *, force: bool = False) -> None:
-    """Purge one inactive job for good; without ``force`` only check that it could be.
-
-    Raises:
-        OSError: there is no such job, it is active, or it is waitable and has not been waited for.
+    """Purge one inactive job for good; without ``force`` only check that it could be. Raises
+    OSError: ENOENT if there is no such job, EINVAL if it is active, EBUSY if it is waitable and has
+    not been waited for.
     """
     handle.rpc("job-manager.purge-id", {"id": int(jobid), "force": force}).get()

@@ -14,11 +14,7 @@ if TYPE_CHECKING:
 
 
 class JobStats:
-    """Job counts of an instance; all -1 until they are fetched.
-
-    Args:
-        handle: handle of the instance.
-    """
+    """Numbers of jobs of an instance by state and result; all are -1 until they are fetched."""
 
     def __init__(self, handle: Requester) -> None:
         self.handle = handle

@@ -53,19 +53,13 @@ def submit_async(
     pre_signed: bool = False,
     novalidate: bool = False,
 ) -> SubmitFuture:
-    """Ask Flux to run a job, without waiting for a response.
+    """Ask Flux to run a job and return a future, whose ``get_id`` waits for the job id.
 
-    Args:
-        flux_handle: handle for the Flux broker.
-        jobspec: Jobspec, its JSON text, or the object.
-        urgency: 0 (hold) through 31 (expedite); more than 16 is for the instance owner.
-        waitable: allow the result to be fetched with `flux.job.wait`; for the instance owner.
-        debug: have debugging events in the job's eventlog.
-        pre_signed: the jobspec argument is signed already.
-        novalidate: the jobspec need not be validated; for the instance owner.
-
-    Returns:
-        A future whose ``get_id`` returns the job id.
+    ``jobspec`` is a `Jobspec`, its JSON text or the decoded object, or with ``pre_signed`` what
+    `flux.security.sign` made of it. ``urgency`` is 0 (hold) through 31 (expedite); more than 16 is
+    for the instance owner. So are ``waitable`` jobs, whose results `flux.job.wait` fetches, and
+    ``novalidate``, which leaves out the validation of the jobspec. With ``debug`` the job's
+    eventlog gets debugging events. Raises TypeError if the jobspec cannot be written as JSON.
     """
     text = _text(jobspec)
     signed = text if pre_signed else sign(text)

@@ -138,13 +138,8 @@ def result_facts(jobid: int, job: JobHistory) -> dict[str, object]:
 def result_async(flux_handle: Flux, jobid: JobID | int | str, flags: int = 0) -> JobResultFuture:
     """Wait for a job to end by watching its eventlog; works for every job, any number of times.
 
-    Args:
-        flux_handle: handle for the Flux broker.
-        jobid: the job.
-        flags: FLUX_JOB_EVENT_WATCH_WAITCREATE to wait for the job to exist.
-
-    Returns:
-        A future with ``get_dict`` and ``get_info``.
+    Returns a future with ``get_dict`` and ``get_info``, which raise OSError(ENOENT) if there is no
+    such job. With FLUX_JOB_EVENT_WATCH_WAITCREATE in ``flags`` the job may yet have to be created.
     """
     return JobResultFuture(flux_handle, jobid, flags)
 

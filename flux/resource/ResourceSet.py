@@ -20,16 +20,12 @@ ResourceSetLike: TypeAlias = Union[
 
 
 class ResourceSet:
-    """A set of nodes, cores and GPUs.
+    """A set of nodes, cores and GPUs (RFC 20).
 
-    Args:
-        arg: R as JSON text or object, another ResourceSet, an implementation such as Rlist, or None
-            for the empty set.
-        version: version of R of an empty set; only 1 exists.
-
-    Raises:
-        ValueError: R is malformed or of an unknown version.
-        TypeError: `arg` is of none of these kinds.
+    It is made from R as JSON text or as the decoded object, from another ResourceSet, or from an
+    implementation such as `Rlist`; None makes an empty set of the R version ``version``, of which
+    there is only 1. Raises ValueError if R is malformed or of an unknown version, TypeError for an
+    argument of another kind.
     """
 
     def __init__(

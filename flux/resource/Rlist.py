@@ -42,13 +42,8 @@ def _malformed(reason: str) -> ValueError:
 
 
 class Rlist(ResourceSetImplementation):
-    """Resources by rank.
-
-    Args:
-        rstring: R as JSON text or as the decoded object; None for an empty set.
-
-    Raises:
-        ValueError: R is malformed or not of version 1.
+    """Resources by rank, made from R as JSON text or as the decoded object (RFC 20), None for an
+    empty set. Raises ValueError if R is malformed or not of version 1.
     """
 
     version = 1

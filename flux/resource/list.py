@@ -20,13 +20,10 @@ if TYPE_CHECKING:
 
 
 class SchedResourceList:
-    """The scheduler's resources by state.
+    """The scheduler's resources by state, made from the answer to ``sched.resource-status``.
 
     ``all`` is everything, ``down`` what may not be used, ``allocated`` what jobs hold, ``up`` all
     but down, ``free`` what is up and not allocated.
-
-    Args:
-        resp: the answer to ``sched.resource-status``.
     """
 
     STATES = ("all", "up", "down", "allocated", "free")
@@ -69,10 +66,8 @@ class ResourceListRPC(RPC):
 
 
 class ResourceStatus:
-    """Which ranks of an instance are online, drained or excluded.
-
-    Args:
-        resp: the answer to ``resource.status``.
+    """Which ranks of an instance are online, drained or excluded, made from the answer to
+    ``resource.status``.
     """
 
     STATES = ("all", "online", "avail", "offline", "exclude", "drain")

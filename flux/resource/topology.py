@@ -32,7 +32,7 @@ class Core:
 
 
 @dataclass(frozen=True)
-class Topology:
+class HardwareTopology:
     """The usable hardware of one machine; ``memory`` is in bytes, ``gpus`` counts devices."""
 
     hostname: str
@@ -47,11 +47,8 @@ class Topology:
 
 
 def cores_of(pus: Iterable[int], location: Mapping[int, tuple[int, int]]) -> tuple[Core, ...]:
-    """Group processing units into cores.
-
-    Args:
-        pus: the usable processing units.
-        location: (socket, core) of each; a unit that is not listed counts as a core of its own.
+    """Group the usable processing units ``pus`` into cores; ``location`` has (socket, core) of
+    each. A unit that is not listed there counts as a core of its own.
     """
     groups: dict[tuple[int, int], list[int]] = {}
     for pu in sorted(pus):
@@ -59,11 +56,11 @@ def cores_of(pus: Iterable[int], location: Mapping[int, tuple[int, int]]) -> tup
     return tuple(Core(socket_id, tuple(members)) for (socket_id, _), members in groups.items())
 
 
-def discover() -> Topology:
+def discover() -> HardwareTopology:
     """Return the hardware this process may use."""
     pus = os.sched_getaffinity(0)
     location = {pu: found for pu in pus if (found := _location(pu)) is not None}
-    return Topology(socket.gethostname(), cores_of(pus, location), _count_gpus(), _memory())
+    return HardwareTopology(socket.gethostname(), cores_of(pus, location), _count_gpus(), _memory())
 
 
 def _location(pu: int) -> tuple[int, int] | None:
@@ -158,7 +155,7 @@ def _infos() -> dict[str, str]:
     }
 
 
-def to_xml(topology: Topology, infos: Mapping[str, str] | None = None) -> str:
+def to_xml(topology: HardwareTopology, infos: Mapping[str, str] | None = None) -> str:
     """Return ``topology`` as hwloc 1 XML: machine, NUMA node, sockets, cores, processing units,
     GPUs.
     """
@@ -186,7 +183,7 @@ def to_xml(topology: Topology, infos: Mapping[str, str] | None = None) -> str:
     return "\n".join(lines)
 
 
-def _socket_lines(topology: Topology, number: int) -> list[str]:
+def _socket_lines(topology: HardwareTopology, number: int) -> list[str]:
     members = [(index, core) for index, core in enumerate(topology.cores) if core.socket == number]
     lines = [f"      {_element('Socket', number, [pu for _, core in members for pu in core.pus])}>"]
     for index, core in members:

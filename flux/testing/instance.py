@@ -119,16 +119,11 @@ def running_instance(
     flux: pathlib.Path | None = None,
     environment: dict[str, str] | None = None,
 ) -> Iterator[Instance]:
-    """Boot `size` brokers with `flux start OPTIONS` and take everything down at the end.
+    """Boot ``size`` brokers with ``flux start``, and take everything down at the end.
 
-    Args:
-        size: number of brokers.
-        options: further options of `flux start`.
-        flux: the `flux` command; by default the one beside the interpreter.
-        environment: variables to add to those of the caller.
-
-    Raises:
-        RuntimeError: the instance did not come up; carries what it wrote.
+    ``options`` are further ones of flux-start(1), ``flux`` is the command to use, by default the
+    one beside the interpreter, and ``environment`` has variables to add to those of the caller.
+    Raises RuntimeError, with what it wrote, if the instance does not come up.
     """
     flux = flux or default_flux()
     base = pathlib.Path(tempfile.mkdtemp(prefix="fi-", dir="/tmp"))

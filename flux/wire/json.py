@@ -7,7 +7,7 @@ What may come in, and what goes out:
   again inside a few levels of somebody else's;
 - integers of 64 bits are exact; a larger one is read as a double, as other languages' parsers do,
   and is refused for sending;
-- ``NaN`` and ``Infinity`` are no JSON and are refused; a Python nan or infinity is sent as null;
+- ``NaN`` and ``Infinity`` are not JSON and are refused; a Python nan or infinity is sent as null;
 - of a name that stands twice in an object the last value counts;
 - text is Unicode. The escapes U+DC80 to U+DCFF stand for bytes that are not UTF-8 (PEP 383: an
   environment variable, a file name) and go both ways; any other lone surrogate is refused.
@@ -52,11 +52,11 @@ _NOT_BRACKETS: Final = bytes(code for code in range(256) if code not in b"[]{}")
 _STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
-class DecodeError(ValueError):
+class JSONDecodeError(ValueError):
     """The text is not JSON, or not within the bounds; the text of the exception says why."""
 
 
-class EncodeError(TypeError):
+class JSONEncodeError(TypeError):
     """The value cannot be written as JSON; the text of the exception says why."""
 
 
@@ -68,7 +68,7 @@ JsonMapping = Mapping[str, Any]
 
 
 def dumps(obj: object) -> bytes:
-    """Return ``obj`` as compact JSON; raises `EncodeError`."""
+    """Return ``obj`` as compact JSON; raises `JSONEncodeError`."""
     try:
         # A copy: orjson leaves its working buffer of 4 KiB attached to short results.
         return bytes(memoryview(orjson.dumps(obj)))
@@ -77,26 +77,26 @@ def dumps(obj: object) -> bytes:
     try:
         text = orjson.dumps(_plain(obj, 0))
     except TypeError as exc:
-        raise EncodeError(str(exc)) from None
+        raise JSONEncodeError(str(exc)) from None
     return _REWRITTEN_BYTES.sub(_escape, text)
 
 
 def dumps_str(obj: object) -> str:
-    """Return ``obj`` as compact JSON text; raises `EncodeError`."""
+    """Return ``obj`` as compact JSON text; raises `JSONEncodeError`."""
     return dumps(obj).decode()
 
 
 def loads(text: bytes | bytearray | memoryview | str) -> Any:
-    """Return the one JSON value ``text`` holds; raises `DecodeError`."""
+    """Return the one JSON value ``text`` holds; raises `JSONDecodeError`."""
     try:
         value = orjson.loads(text)
     except ValueError as exc:
         raw = _bytes(text)
         if not _LONE.search(raw):
-            raise DecodeError(_reason(exc)) from None
+            raise JSONDecodeError(_reason(exc)) from None
         value = _loads_rewritten(raw)
     if len(text) > _SHALLOW and _too_deep(text):
-        raise DecodeError(f"nested deeper than {DEPTH_MAX} levels")
+        raise JSONDecodeError(f"nested deeper than {DEPTH_MAX} levels")
     return value
 
 
@@ -142,9 +142,9 @@ def _loads_rewritten(raw: bytes) -> Any:
     try:
         value = orjson.loads(_ESCAPES.sub(_rewrite, raw))
     except ValueError as exc:
-        raise DecodeError(_reason(exc)) from None
+        raise JSONDecodeError(_reason(exc)) from None
     if len(raw) > _SHALLOW and _too_deep(raw):
-        raise DecodeError(f"nested deeper than {DEPTH_MAX} levels")
+        raise JSONDecodeError(f"nested deeper than {DEPTH_MAX} levels")
     return _restored(value)
 
 
@@ -177,7 +177,7 @@ def _plain(value: object, depth: int) -> object:
         return _SPECIAL.sub(_mark, value)
     if isinstance(value, dict | list | tuple):
         if depth >= _WRITE_DEPTH_MAX:
-            raise EncodeError(f"nested deeper than {_WRITE_DEPTH_MAX} levels")
+            raise JSONEncodeError(f"nested deeper than {_WRITE_DEPTH_MAX} levels")
         if isinstance(value, dict):
             return {_name(name): _plain(item, depth + 1) for name, item in value.items()}
         return [_plain(item, depth + 1) for item in value]
@@ -190,7 +190,7 @@ def _name(name: object) -> str:
         return _SPECIAL.sub(_mark, name)
     if name is None or isinstance(name, bool | int | float):
         return orjson.dumps(name).decode()
-    raise EncodeError(f"a name in an object cannot be of type {type(name).__name__}")
+    raise JSONEncodeError(f"a name in an object cannot be of type {type(name).__name__}")
 
 
 def _mark(match: re.Match[str]) -> str:

@@ -70,7 +70,7 @@ def encode_payload(payload: object) -> bytes | None:
     byte.
 
     Undecodable bytes in text (PEP 383) are sent as they were, other lone surrogates as "?". Raises
-    OSError(EINVAL) for a value that is no JSON or beyond the bounds of `flux.wire.json`.
+    OSError(EINVAL) for a value that is not JSON or beyond the bounds of `flux.wire.json`.
     """
     if payload is None or isinstance(payload, bytes):
         return payload
@@ -78,7 +78,7 @@ def encode_payload(payload: object) -> bytes | None:
         return encode_text(payload) + b"\0"
     try:
         return json.dumps(payload) + b"\0"
-    except json.EncodeError as exc:
+    except json.JSONEncodeError as exc:
         raise OSError(errno.EINVAL, f"the payload cannot be written as JSON: {exc}") from None
 
 
@@ -166,7 +166,7 @@ class Message:
     def json(self) -> Any:
         """The payload as a JSON value, None without payload.
 
-        Raises `flux.wire.json.DecodeError`, a ValueError, if it is not JSON.
+        Raises `flux.wire.json.JSONDecodeError`, a ValueError, if it is not JSON.
         """
         payload = self.payload
         if payload is None:

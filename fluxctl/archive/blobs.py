@@ -8,7 +8,7 @@ import errno
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from flux import blobpack, treeobj
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from broker.services.content_sqlite.store import BlobStore
     from flux.core.handle import Flux
+    from flux.rpc import RPC
 
 CHECKPOINT: Final = "kvs-primary"
 AHEAD: Final = 32
@@ -54,7 +55,7 @@ class InstanceBlobs:
 
     def load(self, refs: Iterable[str]) -> Iterator[bytes]:
         """Yield the blobs ``refs`` in order. Small ones are asked for ahead."""
-        waiting: deque[Any] = deque()
+        waiting: deque[RPC] = deque()
         ahead = 1
         source = iter(refs)
         while True:

@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import errno
 import tarfile
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flux.wire import json
 from flux.wire.json import dumps_str
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from flux.wire.json import JsonObject
 
 COMMENT: Final = "comment"
 VERSION: Final = 1
@@ -70,7 +72,7 @@ def note(info: tarfile.TarInfo, **facts: object) -> None:
     info.pax_headers = {COMMENT: dumps_str({**facts_of(info.pax_headers), **facts})}
 
 
-def facts_of(headers: Mapping[str, str]) -> dict[str, Any]:
+def facts_of(headers: Mapping[str, str]) -> JsonObject:
     """Return the facts in pax records; none if the comment is of someone else."""
     try:
         facts = json.loads(headers.get(COMMENT, "{}"))

@@ -23,7 +23,7 @@ def output(name: str) -> Iterator[IO[bytes]]:
     """Return a file to write the archive ``name`` to; at the end of the block it takes that name,
     unless the block fails.
 
-    Only its owner can read it. What is there and is no regular file is written to as it is.
+    Only its owner can read it. What is there and is not a regular file is written to as it is.
     """
     path = Path(name)
     if name == "-":

@@ -36,7 +36,7 @@ CACHE_BYTES: Final = 32 << 20
 class Member(tarfile.TarInfo):
     """A member of an archive.
 
-    Where one should be and is none the archive is broken, not at its end.
+    Where one should be and is not, the archive is broken, not at its end.
     """
 
     @classmethod

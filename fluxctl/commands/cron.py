@@ -7,13 +7,16 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, NotRequired, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, NoReturn, NotRequired, TypedDict, TypeVar, Unpack, cast
 
 import click
 
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.cron_entry import CronEntry, ago, flatten, shown, status, took
 from fluxctl.errors import CommandError
+
+if TYPE_CHECKING:
+    from flux.wire.json import JsonObject
 from fluxctl.numbers import decimal
 
 _HELP = """\
@@ -45,12 +48,16 @@ def _fail(sub: str, text: str) -> NoReturn:
     raise CommandError(f"flux-cron {sub}: {text}", 1, bare=True)
 
 
-def _rpc(sub: str, method: str, payload: Mapping[str, object]) -> Any:
+def _rpc(sub: str, method: str, payload: Mapping[str, object]) -> JsonObject:
     try:
-        answer = handle().rpc(f"cron.{method}", payload).get()
+        answer: JsonObject = handle().rpc(f"cron.{method}", payload).get()
     except OSError as exc:
         _fail(sub, exc.strerror or str(exc))
     return answer
+
+
+def _entry(sub: str, method: str, payload: Mapping[str, object]) -> CronEntry:
+    return cast("CronEntry", _rpc(sub, method, payload))
 
 
 def _number(text: str) -> float | int:
@@ -181,7 +188,7 @@ def interval(
     args: dict[str, object] = {"interval": seconds}
     if after is not None:
         args["after"] = _seconds("interval", after)
-    entry = _rpc("interval", "create", _request("interval", "interval", args, words, common))
+    entry = _entry("interval", "create", _request("interval", "interval", args, words, common))
     echo(f"interval: cron-{entry['id']} created")
 
 
@@ -213,7 +220,7 @@ def event(
         args["after"] = after
     if min_interval is not None:
         args["min_interval"] = _seconds("event", min_interval)
-    entry = _rpc("event", "create", _request("event", "event", args, words, common))
+    entry = _entry("event", "create", _request("event", "event", args, words, common))
     echo(f"event: cron-{entry['id']} created")
 
 
@@ -247,7 +254,7 @@ def tab(file: str | None, **common: Unpack[_Common]) -> int:
             continue
         args: dict[str, object] = {**dict(zip(_TAB_FIELDS, parts, strict=False)), "second": 0}
         _scheduled(
-            "tab", _rpc("tab", "create", _request("datetime", "tab", args, (parts[-1],), common))
+            "tab", _entry("tab", "create", _request("datetime", "tab", args, (parts[-1],), common))
         )
     return code
 
@@ -283,7 +290,8 @@ def at(string: str | None, words: tuple[str, ...], **common: Unpack[_Common]) ->
         "second": due.tm_sec,
     }
     _scheduled(
-        "at", _rpc("at", "create", _request("datetime", "at", args, words, {**common, "count": 1}))
+        "at",
+        _entry("at", "create", _request("datetime", "at", args, words, {**common, "count": 1})),
     )
 
 
@@ -316,7 +324,7 @@ def _id(sub: str, text: str | None) -> int:
 def delete(kill: bool, ids: tuple[str, ...]) -> None:
     """Remove entries."""
     for number in [_id("delete", text) for text in ids or (None,)]:
-        entry: CronEntry = _rpc("delete", "delete", {"id": number, "kill": kill})
+        entry = _entry("delete", "delete", {"id": number, "kill": kill})
         lasted = next(filter(None, map(took, entry["tasks"])), None)
         history = "never ran"
         if lasted is not None:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -17,7 +17,9 @@ from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
+    from flux.core.watchers import FDWatcher
     from flux.idset import IDset
+    from flux.job.types import IoObject
     from flux.rpc import RPC
 
 EX_NOHOST = 68
@@ -70,7 +72,8 @@ class Session:
         self._verbose = verbose
         self._began = time.monotonic()
         self._interrupted = -INTERRUPT_WINDOW
-        self._stdin: Any = None
+        self._reading = False
+        self._stdin: FDWatcher | None = None
         self.code = 0
 
     def say(self, text: str) -> None:
@@ -140,7 +143,7 @@ class Session:
                 return
         rpc.reset()
 
-    def _output(self, remote: Remote, io: dict[str, Any]) -> None:
+    def _output(self, remote: Remote, io: IoObject) -> None:
         from flux.treeobj import b64decode
 
         text = io.get("data", "")
@@ -203,11 +206,9 @@ class Session:
 
     def _started(self) -> None:
         """Begin to read stdin once every process runs or has failed."""
-        if self._stdin is not None or any(
-            r.state == 0 and not r.ended for r in self._remotes.values()
-        ):
+        if self._reading or any(r.state == 0 and not r.ended for r in self._remotes.values()):
             return
-        self._stdin = False
+        self._reading = True
         if self._noinput or sys.stdin is None or sys.stdin.closed:
             self._write(eof=True)
             return
@@ -223,17 +224,17 @@ class Session:
             self._write(data)
         self._write(eof=True)
 
-    def _read_stdin(self, *_: Any) -> None:
+    def _read_stdin(self, *_: object) -> None:
         data = os.read(sys.stdin.fileno(), READ_SIZE)
         self._write(data, eof=not data)
-        if not data:
+        if not data and self._stdin is not None:
             self._stdin.stop()
 
     def _write(self, data: bytes = b"", eof: bool = False) -> None:
         from flux.constants import FLUX_RPC_NORESPONSE
         from flux.treeobj import b64encode
 
-        io: dict[str, Any] = {"stream": "stdin", "rank": "0"}
+        io: IoObject = {"stream": "stdin", "rank": "0"}
         if data:
             try:
                 io["data"] = data.decode("utf-8")
@@ -246,7 +247,7 @@ class Session:
                 payload = {"pid": remote.pid, "io": io}
                 self._handle.rpc("broker.rexec.write", payload, remote.rank, FLUX_RPC_NORESPONSE)
 
-    def _signalled(self, handle: Any, watcher: Any, number: int, *_: Any) -> None:
+    def _signalled(self, handle: object, watcher: object, number: int, *_: object) -> None:
         now = time.monotonic()
         if number == signal.SIGINT and now - self._interrupted < INTERRUPT_WINDOW:
             self.code = 130

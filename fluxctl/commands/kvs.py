@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
@@ -41,6 +41,22 @@ for writer in WRITERS:
 # get
 
 
+class GetOptions(TypedDict):
+    """The options of ``flux kvs get`` that say what is shown, how often; ``count`` is None for
+    no end.
+    """
+
+    raw: bool
+    treeobj: bool
+    label: bool
+    waitcreate: bool
+    watch: bool
+    uniq: bool
+    append: bool
+    full: bool
+    count: int | None
+
+
 @command.command("get", cls=FluxCommand)
 @namespace_option
 @click.option("-r", "--raw", is_flag=True, help="Print the value without a newline.")
@@ -57,7 +73,7 @@ for writer in WRITERS:
 @click.option("-c", "--count", type=int, metavar="COUNT", help="With -w, end after COUNT values.")
 @click.argument("keys", nargs=-1, required=True, metavar="KEY [KEY...]")
 def get_command(
-    keys: tuple[str, ...], namespace: str | None, at: str | None, **options: Any
+    keys: tuple[str, ...], namespace: str | None, at: str | None, **options: Unpack[GetOptions]
 ) -> None:
     """Print the value stored under each KEY."""
     from flux import kvs_rpc
@@ -78,24 +94,24 @@ def get_command(
             h.reactor_run()
 
 
-def _get_flags(options: dict[str, Any]) -> int:
+def _get_flags(options: GetOptions) -> int:
     from flux import kvs_txn
 
-    names = {
-        "treeobj": kvs_txn.TREEOBJ,
-        "waitcreate": kvs_txn.WAITCREATE,
-        "watch": kvs_txn.WATCH,
-        "uniq": kvs_txn.WATCH_UNIQ,
-        "append": kvs_txn.WATCH_APPEND,
-        "full": kvs_txn.WATCH_FULL,
-    }
-    flags = sum(flag for name, flag in names.items() if options[name])
+    flags_given = (
+        (options["treeobj"], kvs_txn.TREEOBJ),
+        (options["waitcreate"], kvs_txn.WAITCREATE),
+        (options["watch"], kvs_txn.WATCH),
+        (options["uniq"], kvs_txn.WATCH_UNIQ),
+        (options["append"], kvs_txn.WATCH_APPEND),
+        (options["full"], kvs_txn.WATCH_FULL),
+    )
+    flags = sum(flag for given, flag in flags_given if given)
     if not options["watch"]:
         flags &= ~(kvs_txn.WATCH_UNIQ | kvs_txn.WATCH_APPEND | kvs_txn.WATCH_FULL)
     return flags
 
 
-def _show_value(future: RPC, key: str, options: dict[str, Any]) -> None:
+def _show_value(future: RPC, key: str, options: GetOptions) -> None:
     from flux import kvs_rpc
 
     obj = kvs_rpc.treeobj_of(future)
@@ -114,7 +130,7 @@ def _show_value(future: RPC, key: str, options: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _watch(future: RPC, key: str, options: dict[str, Any]) -> None:
+def _watch(future: RPC, key: str, options: GetOptions) -> None:
     """Have the reactor print each value until the count is reached."""
     import errno
 

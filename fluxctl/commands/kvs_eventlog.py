@@ -6,7 +6,7 @@ import errno
 import sys
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from flux.core.handle import Flux
+    from flux.rpc import RPC
 
 
 @click.group(cls=FluxGroup)
@@ -74,7 +75,7 @@ def watch_lines(
         raise
 
 
-def _cancel(future: Any) -> None:
+def _cancel(future: RPC) -> None:
     """End a watch and wait for the confirmation."""
     from flux import kvs_rpc
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flux.core.handle import Flux
+    from flux.treeobj import TreeObj
 
 GAP = 4
-Entries = dict[str, dict[str, Any]]
 
 
 def terminal_width(width: int | None) -> int:
@@ -37,7 +37,7 @@ def child_key(key: str, name: str) -> str:
     return name if key == "." else f"{key}.{name}"
 
 
-def is_dir(obj: dict[str, Any]) -> bool:
+def is_dir(obj: TreeObj) -> bool:
     """Tell whether an RFC 11 object is a directory."""
     return obj["type"] in ("dir", "dirref")
 
@@ -65,14 +65,14 @@ class Lister:
     width: int
     printed: bool = False
 
-    def entries(self, key: str) -> Entries:
+    def entries(self, key: str) -> dict[str, TreeObj]:
         """Return what is in the directory ``key``."""
         from flux import kvs_rpc
         from flux.kvs_txn import READDIR
 
         return kvs_rpc.dir_of(kvs_rpc.lookup(self.h, key, READDIR, self.namespace))
 
-    def mark(self, name: str, obj: dict[str, Any]) -> str:
+    def mark(self, name: str, obj: TreeObj) -> str:
         """Return the name as it is shown: with -F a directory ends in a period, a link in an at
         sign.
         """
@@ -184,7 +184,7 @@ def dir_command(
 class _Tree:
     h: Flux
     namespace: str | None
-    rootdir: dict[str, Any] | None
+    rootdir: TreeObj | None
     recursive: bool
     values: bool
     width: int
@@ -201,7 +201,7 @@ class _Tree:
         for name, obj in sorted(entries.items()):
             self._show_entry(child_key(key, name), obj)
 
-    def _show_entry(self, key: str, obj: dict[str, Any]) -> None:
+    def _show_entry(self, key: str, obj: TreeObj) -> None:
         from flux import kvs_rpc
 
         if is_dir(obj):

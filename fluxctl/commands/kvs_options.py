@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,8 @@ from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from flux.treeobj import TreeObj
 
 namespace_option = click.option(
     "-N", "--namespace", metavar="NS", help="The namespace, default primary."
@@ -39,7 +41,7 @@ def failing(subject: str) -> Iterator[None]:
         raise CommandError(f"{subject}: {words or os.strerror(exc.errno or 0)}") from None
 
 
-def parse_at(text: str | None) -> dict[str, Any] | None:
+def parse_at(text: str | None) -> TreeObj | None:
     """Return the snapshot object of ``--at``; raises CommandError if it is not one."""
     if text is None:
         return None
@@ -52,8 +54,8 @@ def parse_at(text: str | None) -> dict[str, Any] | None:
         raise CommandError(f"{text}: Invalid argument") from None
 
 
-def treeobj_text(obj: dict[str, Any]) -> str:
-    """Return an RFC 11 object as canonical JSON; raises OSError(EINVAL) if it is none."""
+def treeobj_text(obj: TreeObj) -> str:
+    """Return an RFC 11 object as canonical JSON; raises OSError(EINVAL) if it is not one."""
     from flux import treeobj
     from flux.wire import json
 

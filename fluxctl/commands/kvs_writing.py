@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +15,8 @@ from fluxctl.errors import CommandError
 if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.kvs_txn import Txn
+    from flux.treeobj import TreeObj
+    from flux.wire.json import JsonObject
 
 treeobj_root_option = click.option(
     "-O", "--treeobj-root", is_flag=True, help="Print the new root as RFC 11 object."
@@ -44,7 +46,7 @@ def _flags(namespace: str | None, sync: bool, no_merge: bool = False) -> int:
     return (SYNC if sync else 0) | (NO_MERGE if no_merge else 0)
 
 
-def show_root(answer: dict[str, Any], treeobj_root: bool, sequence: bool) -> None:
+def show_root(answer: JsonObject, treeobj_root: bool, sequence: bool) -> None:
     """Print what -O or -s ask for of a commit's answer."""
     if treeobj_root:
         from flux.treeobj import dirref
@@ -54,12 +56,12 @@ def show_root(answer: dict[str, Any], treeobj_root: bool, sequence: bool) -> Non
         echo(str(answer["rootseq"]))
 
 
-def commit(h: Flux, txn: Txn, namespace: str | None, flags: int = 0) -> dict[str, Any]:
+def commit(h: Flux, txn: Txn, namespace: str | None, flags: int = 0) -> JsonObject:
     """Commit and return the answer."""
     from flux import kvs_rpc
 
     with failing("flux_kvs_commit"):
-        answer: dict[str, Any] = kvs_rpc.commit(h, txn, flags, namespace).get()
+        answer: JsonObject = kvs_rpc.commit(h, txn, flags, namespace).get()
     return answer
 
 
@@ -112,16 +114,17 @@ def put_command(
         show_root(commit(h, txn, namespace, flags), treeobj_root, sequence)
 
 
-def _parse_treeobj(text: bytes) -> Any:
+def _parse_treeobj(text: bytes) -> TreeObj:
     import errno
 
     from flux.wire import json
     from flux.wire.errors import os_error
 
     try:
-        return json.loads(text)
+        obj: TreeObj = json.loads(text)  # the transaction checks what it is
     except ValueError:
         raise os_error(errno.EINVAL) from None
+    return obj
 
 
 @click.command("mkdir", cls=FluxCommand)

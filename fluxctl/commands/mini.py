@@ -11,6 +11,7 @@ from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError
 from fluxctl.mini import click_options as opts
 from fluxctl.mini.options import MiniOptions, given
+from fluxctl.option_groups import with_options
 from fluxctl.python_style import PythonCommand, PythonGroup
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from flux.progress import ProgressBar
     from fluxctl.mini.copies import Copy
     from fluxctl.mini.jobspec import JobspecBuilder
-    from fluxctl.mini.submitter import Job
+    from fluxctl.mini.submitter import JobToSubmit
 
 
 class MiniCommand(PythonCommand):
@@ -93,7 +94,7 @@ def _print_id(_flux: Flux, jobid: int) -> int:
 
 
 @command.command(cls=MiniCommand)
-@opts.with_options(opts.run_options())
+@with_options(opts.run_options())
 @opts.words("COMMAND...")
 def run(words: tuple[str, ...], **values: object) -> int:
     """Run a job and wait for it, with its output here."""
@@ -102,7 +103,7 @@ def run(words: tuple[str, ...], **values: object) -> int:
 
 
 @command.command(cls=MiniCommand)
-@opts.with_options(opts.alloc_options())
+@with_options(opts.alloc_options())
 @opts.words("[COMMAND...]")
 def alloc(words: tuple[str, ...], **values: object) -> int:
     """Start a Flux instance as a job and attach to it."""
@@ -112,7 +113,7 @@ def alloc(words: tuple[str, ...], **values: object) -> int:
 
 
 @command.command(cls=MiniCommand)
-@opts.with_options(opts.batch_options())
+@with_options(opts.batch_options())
 @opts.words("[SCRIPT...]")
 def batch(words: tuple[str, ...], **values: object) -> int:
     """Submit a script that runs in a Flux instance of its own."""
@@ -121,7 +122,7 @@ def batch(words: tuple[str, ...], **values: object) -> int:
 
 
 @command.command(cls=MiniCommand)
-@opts.with_options(opts.submit_options())
+@with_options(opts.submit_options())
 @opts.words("COMMAND...")
 def submit(words: tuple[str, ...], **values: object) -> int:
     """Submit a job and print its id."""
@@ -137,7 +138,7 @@ def submit(words: tuple[str, ...], **values: object) -> int:
 
 
 @command.command(cls=MiniCommand)
-@opts.with_options(opts.bulksubmit_options())
+@with_options(opts.bulksubmit_options())
 @opts.words("COMMAND...")
 def bulksubmit(words: tuple[str, ...], **values: object) -> int:
     """Submit one job for each input, given after ::: or read from stdin."""
@@ -202,7 +203,7 @@ def _run_jobs(
     return Submitter(flux, first, settings, _progress_bar(options, total), total).run()
 
 
-def _first(jobs: Iterator[Job | None]) -> Iterator[Job | None]:
+def _first(jobs: Iterator[JobToSubmit | None]) -> Iterator[JobToSubmit | None]:
     """Make the first job now: bad options are reported before a connection is needed."""
     from itertools import chain
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,7 +14,8 @@ from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
-    from fluxctl.archive.blobs import Blobs
+    from flux.wire.json import JsonObject
+    from fluxctl.archive.blobs import Blobs, Progress
     from fluxctl.archive.restoring import Restore
 
 
@@ -53,7 +54,7 @@ def command(
         echo(f"restored {restored.keys} keys", err=True)
 
 
-def _read(blobs: Blobs, infile: str, progress: Any) -> tuple[str, Restore]:
+def _read(blobs: Blobs, infile: str, progress: Progress) -> tuple[str, Restore]:
     from fluxctl.archive.place import source
     from fluxctl.archive.restoring import Restore
 
@@ -62,11 +63,11 @@ def _read(blobs: Blobs, infile: str, progress: Any) -> tuple[str, Restore]:
         return restore.read(file, infile), restore
 
 
-def _value(root: str, restore: Restore) -> dict[str, Any]:
+def _value(root: str, restore: Restore) -> JsonObject:
     return {"version": 1, "rootref": root, "sequence": restore.sequence, "timestamp": time.time()}
 
 
-def _to_file(path: Path, infile: str, progress: Any) -> Restore:
+def _to_file(path: Path, infile: str, progress: Progress) -> Restore:
     from fluxctl.archive.blobs import CHECKPOINT, FileBlobs
 
     file = FileBlobs(path, create=True)
@@ -80,7 +81,7 @@ def _to_file(path: Path, infile: str, progress: Any) -> Restore:
     return restore
 
 
-def _to_instance(h: Flux, key: str | None, infile: str, progress: Any) -> Restore:
+def _to_instance(h: Flux, key: str | None, infile: str, progress: Progress) -> Restore:
     from flux.kvs_txn import PRIMARY, SYNC, Txn
     from flux.treeobj import dirref
     from fluxctl.archive.blobs import CHECKPOINT, InstanceBlobs

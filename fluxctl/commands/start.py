@@ -4,19 +4,44 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 import click
 
 from fluxctl.command import FluxCommand
 from fluxctl.errors import CommandError
 from fluxctl.numbers import decimal
+from fluxctl.option_groups import flag_option, list_option, text_option, with_options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fluxctl.start import StartOptions
 
 
 ONE_MORE = "+"
+
+
+class StartWords(TypedDict):
+    """The options and the initial program as they stand on the command line, None or empty for
+    what is not there; only ``verbose`` is a number already.
+    """
+
+    broker_opts: tuple[str, ...]
+    verbose: int
+    noexec: bool
+    caliper_profile: str | None
+    rundir: str | None
+    wrap: tuple[str, ...]
+    test_size: str | None
+    test_hosts: str | None
+    test_exit_timeout: str | None
+    test_exit_mode: str | None
+    test_start_mode: str | None
+    test_rundir: str | None
+    test_rundir_cleanup: bool
+    test_pmi_clique: str | None
+    program: tuple[str, ...]
 
 
 def _level(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> int:
@@ -61,125 +86,133 @@ class StartCommand(FluxCommand):
         return super().parse_args(ctx, words + rest)
 
 
-@click.command(cls=StartCommand, context_settings={"allow_interspersed_args": False})
-@click.option(
-    "-o",
-    "--broker-opts",
-    multiple=True,
-    metavar="OPTS",
-    help="Add options to the broker, separated by commas.",
+BROKER_OPTIONS: Final = (
+    list_option(
+        "-o",
+        "--broker-opts",
+        metavar="OPTS",
+        text="Add options to the broker, separated by commas.",
+    ),
+    click.Option(
+        ["-v", "--verbose"],
+        multiple=True,
+        callback=_level,
+        metavar="[LEVEL]",
+        help="Show the commands that are run; level 2 also traces PMI requests.",
+    ),
+    flag_option("-X", "--noexec", text="Don't execute anything; most useful with -v."),
+    text_option(
+        "--caliper-profile",
+        metavar="PROFILE",
+        text="Ask for Caliper profiling (this build has none).",
+    ),
+    text_option(
+        "--rundir",
+        metavar="DIR",
+        text="Use DIR as the rundir, created if needed (only with --test-size).",
+    ),
+    list_option(
+        "--wrap",
+        metavar="ARGS",
+        text="Wrap each broker in a comma-separated list of arguments.",
+    ),
 )
-@click.option(
-    "-v",
-    "--verbose",
-    multiple=True,
-    callback=_level,
-    metavar="[LEVEL]",
-    help="Show the commands that are run; level 2 also traces PMI requests.",
-)
-@click.option("-X", "--noexec", is_flag=True, help="Don't execute anything; most useful with -v.")
-@click.option(
-    "--caliper-profile", metavar="PROFILE", help="Ask for Caliper profiling (this build has none)."
-)
-@click.option(
-    "--rundir",
-    metavar="DIR",
-    help="Use DIR as the rundir, created if needed (only with --test-size).",
-)
-@click.option(
-    "--wrap",
-    metavar="ARGS",
-    multiple=True,
-    help="Wrap each broker in a comma-separated list of arguments.",
-)
-@click.option(
-    "-s", "--test-size", metavar="N", help="Start an instance of N brokers on this machine."
-)
-@click.option(
-    "--test-hosts", metavar="HOSTLIST", help="Give each broker a fake host name, in rank order."
-)
-@click.option(
-    "--test-exit-timeout",
-    metavar="FSD",
-    help="Kill the other brokers this long after one exits (default 20s).",
-)
-@click.option(
-    "--test-exit-mode",
-    metavar="MODE",
-    help="Which exits start that timeout: any (default) or leader.",
-)
-@click.option(
-    "--test-start-mode", metavar="MODE", help="Start all brokers (default) or the leader only."
-)
-@click.option(
-    "--test-rundir",
-    metavar="PATH",
-    help="Use the existing directory PATH as the rundir; it is kept.",
-)
-@click.option(
-    "--test-rundir-cleanup", is_flag=True, help="Remove the directory of --test-rundir at the end."
-)
-@click.option(
-    "--test-pmi-clique",
-    metavar="MODE",
-    help="Process mapping given to the brokers: single (default) or none.",
-)
-@click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[INITIAL-PROGRAM [ARGS...]]")
-def command(
-    broker_opts: tuple[str, ...],
-    verbose: int,
-    noexec: bool,
-    caliper_profile: str | None,
-    rundir: str | None,
-    wrap: tuple[str, ...],
-    test_size: str | None,
-    test_hosts: str | None,
-    test_exit_timeout: str | None,
-    test_exit_mode: str | None,
-    test_start_mode: str | None,
-    test_rundir: str | None,
-    test_rundir_cleanup: bool,
-    test_pmi_clique: str | None,
-    program: tuple[str, ...],
-) -> int:
-    """Start a Flux instance and run a program in it, an interactive shell by default."""
-    from fluxctl.start import StartOptions, start
 
-    if caliper_profile is not None:
+TEST_OPTIONS: Final = (
+    text_option(
+        "-s", "--test-size", metavar="N", text="Start an instance of N brokers on this machine."
+    ),
+    text_option(
+        "--test-hosts",
+        metavar="HOSTLIST",
+        text="Give each broker a fake host name, in rank order.",
+    ),
+    text_option(
+        "--test-exit-timeout",
+        metavar="FSD",
+        text="Kill the other brokers this long after one exits (default 20s).",
+    ),
+    text_option(
+        "--test-exit-mode",
+        metavar="MODE",
+        text="Which exits start that timeout: any (default) or leader.",
+    ),
+    text_option(
+        "--test-start-mode",
+        metavar="MODE",
+        text="Start all brokers (default) or the leader only.",
+    ),
+    text_option(
+        "--test-rundir",
+        metavar="PATH",
+        text="Use the existing directory PATH as the rundir; it is kept.",
+    ),
+    flag_option("--test-rundir-cleanup", text="Remove the directory of --test-rundir at the end."),
+    text_option(
+        "--test-pmi-clique",
+        metavar="MODE",
+        text="Process mapping given to the brokers: single (default) or none.",
+    ),
+)
+
+
+@click.command(cls=StartCommand, context_settings={"allow_interspersed_args": False})
+@with_options([*BROKER_OPTIONS, *TEST_OPTIONS])
+@click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[INITIAL-PROGRAM [ARGS...]]")
+def command(**words: Unpack[StartWords]) -> int:
+    """Start a Flux instance and run a program in it, an interactive shell by default."""
+    from fluxctl.start import start
+
+    if words["caliper_profile"] is not None:
         raise CommandError("Error: Flux was not built with caliper")
-    test_only = {
-        "--rundir": rundir,
-        "--test-hosts": test_hosts,
-        "--test-exit-timeout": test_exit_timeout,
-        "--test-exit-mode": test_exit_mode,
-        "--test-start-mode": test_start_mode,
-        "--test-rundir": test_rundir,
-        "--test-pmi-clique": test_pmi_clique,
-    }
-    if test_size is None:
-        for name, value in test_only.items():
-            if value is not None:
-                raise CommandError(f"{name} can only be used with --test-size")
-        if test_rundir_cleanup:
-            raise CommandError("--test-rundir-cleanup can only be used with --test-size")
-    options: StartOptions = StartOptions(
-        size=_size(test_size),
-        broker_opts=[word for opts in broker_opts for word in opts.split(",") if word],
-        wrap=[word for words in wrap for word in words.split(",") if word],
-        program=list(program),
-        verbose=verbose,
-        noexec=noexec,
-        rundir=rundir,
-        test_rundir=test_rundir,
-        test_rundir_cleanup=test_rundir_cleanup,
-        hosts=_hosts(test_hosts),
-        exit_timeout=_duration(test_exit_timeout or "20s"),
-        exit_mode=_choice("--test-exit-mode", test_exit_mode or "any", ("any", "leader")),
-        start_mode=_choice("--test-start-mode", test_start_mode or "all", ("all", "leader")),
-        clique=_choice("--test-pmi-clique", test_pmi_clique or "single", ("single", "none")),
-    )
+    if words["test_size"] is None:
+        _refuse_test_options(words)
+    options = _start_options(words)
     _put_flux_on_path()
     return start(options)
+
+
+def _refuse_test_options(words: StartWords) -> None:
+    """Raise CommandError for the first option that needs --test-size."""
+    given = {
+        "--rundir": words["rundir"],
+        "--test-hosts": words["test_hosts"],
+        "--test-exit-timeout": words["test_exit_timeout"],
+        "--test-exit-mode": words["test_exit_mode"],
+        "--test-start-mode": words["test_start_mode"],
+        "--test-rundir": words["test_rundir"],
+        "--test-pmi-clique": words["test_pmi_clique"],
+        "--test-rundir-cleanup": words["test_rundir_cleanup"] or None,
+    }
+    for name, value in given.items():
+        if value is not None:
+            raise CommandError(f"{name} can only be used with --test-size")
+
+
+def _start_options(words: StartWords) -> StartOptions:
+    """Return what the words mean; raises CommandError for one that means nothing."""
+    from fluxctl.start import StartOptions
+
+    return StartOptions(
+        size=_size(words["test_size"]),
+        broker_opts=_split(words["broker_opts"]),
+        wrap=_split(words["wrap"]),
+        program=list(words["program"]),
+        verbose=words["verbose"],
+        noexec=words["noexec"],
+        rundir=words["rundir"],
+        test_rundir=words["test_rundir"],
+        test_rundir_cleanup=words["test_rundir_cleanup"],
+        hosts=_hosts(words["test_hosts"]),
+        exit_timeout=_duration(words["test_exit_timeout"] or "20s"),
+        exit_mode=_choice("--test-exit-mode", words["test_exit_mode"], ("any", "leader")),
+        start_mode=_choice("--test-start-mode", words["test_start_mode"], ("all", "leader")),
+        clique=_choice("--test-pmi-clique", words["test_pmi_clique"], ("single", "none")),
+    )
+
+
+def _split(lists: Iterable[str]) -> list[str]:
+    return [word for words in lists for word in words.split(",") if word]
 
 
 def _size(text: str | None) -> int | None:
@@ -214,7 +247,9 @@ def _duration(text: str) -> float:
         raise CommandError(f"--test-exit-timeout: invalid duration '{text}'") from None
 
 
-def _choice(option: str, value: str, allowed: tuple[str, ...]) -> str:
+def _choice(option: str, text: str | None, allowed: tuple[str, ...]) -> str:
+    """Return the word, the first of those allowed if there is none."""
+    value = text or allowed[0]
     if value not in allowed:
         raise CommandError(f"{option} must be one of {', '.join(allowed)}")
     return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +13,8 @@ from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from flux.core.handle import Flux
+    from flux.wire.json import JsonMapping
 
 ANY = -1
 
@@ -73,9 +72,7 @@ def status(
         raise CommandError("", worst)
 
 
-def exit_code_of(
-    facts: Mapping[str, Any], exception_exit_code: int | None = None
-) -> tuple[int, str]:
+def exit_code_of(facts: JsonMapping, exception_exit_code: int | None = None) -> tuple[int, str]:
     """Return the exit code that stands for a job's result and a sentence about it."""
     from flux.job.lifecycle import exit_code
     from flux.waitstatus import signal_of
@@ -93,7 +90,7 @@ def exit_code_of(
     return code, f"exited with exit code {code}"
 
 
-def _dump(facts: Mapping[str, Any]) -> None:
+def _dump(facts: JsonMapping) -> None:
     from flux.wire import json
 
     echo(json.dumps(facts).decode())

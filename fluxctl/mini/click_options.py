@@ -4,12 +4,14 @@ share.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-F = TypeVar("F", bound=Callable[..., object])
+from fluxctl.option_groups import F, flag_option, list_option, text_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class RuleOption(click.Option):
@@ -37,42 +39,32 @@ class RuleOption(click.Option):
             entry.process = lambda value, state, process=process: process(prefix + value, state)
 
 
-def _text(*names: str, metavar: str, text: str) -> click.Option:
-    return click.Option(list(names), metavar=metavar, help=text)
-
-
-def _list(*names: str, metavar: str, text: str) -> click.Option:
-    return click.Option(list(names), metavar=metavar, help=text, multiple=True)
-
-
-def _flag(*names: str, text: str) -> click.Option:
-    return click.Option(list(names), is_flag=True, help=text)
-
-
 def _job() -> list[click.Option]:
     return [
-        _text("-N", "--nodes", metavar="N", text="Number of nodes to assign to the job."),
-        _text(
+        text_option("-N", "--nodes", metavar="N", text="Number of nodes to assign to the job."),
+        text_option(
             "-t",
             "--time-limit",
             metavar="FSD",
             text="Time limit in Flux standard duration, e.g. 2d, 1.5h.",
         ),
-        _text("--urgency", metavar="N", text="Job urgency, 0-31, hold, default or expedite."),
-        _list(
+        text_option("--urgency", metavar="N", text="Job urgency, 0-31, hold, default or expedite."),
+        list_option(
             "-o",
             "--setopt",
             metavar="KEY[=VAL]",
             text="Set shell option; VAL may be JSON (default 1). "
             "With linger, processes that tasks left behind stay.",
         ),
-        _list(
+        list_option(
             "--setattr",
             metavar="KEY=VAL",
             text="Set job attribute; VAL may be JSON, ^KEY=FILE reads a JSON file.",
         ),
-        _list("--dependency", metavar="URI", text="Add a dependency SCHEME:VALUE[?KEY=VAL...]."),
-        _text(
+        list_option(
+            "--dependency", metavar="URI", text="Add a dependency SCHEME:VALUE[?KEY=VAL...]."
+        ),
+        text_option(
             "--begin-time",
             metavar="DATETIME",
             text="Do not begin before DATETIME, e.g. +1h or 'tomorrow 8am'.",
@@ -82,7 +74,7 @@ def _job() -> list[click.Option]:
 
 def _environment() -> list[click.Option]:
     return [
-        _list(
+        list_option(
             "--env",
             metavar="RULE",
             text="Rule for the job's environment: VAR=VAL, PATTERN, -PATTERN or ^FILE.",
@@ -101,26 +93,26 @@ def _environment() -> list[click.Option]:
 
 def _streams() -> list[click.Option]:
     return [
-        _text("--input", metavar="FILE", text="Redirect the tasks' stdin from FILE."),
-        _text(
+        text_option("--input", metavar="FILE", text="Redirect the tasks' stdin from FILE."),
+        text_option(
             "--output", metavar="TEMPLATE", text="Redirect stdout to a file; {{id}} is the job id."
         ),
-        _text(
+        text_option(
             "--error", metavar="TEMPLATE", text="Redirect stderr to a file; {{id}} is the job id."
         ),
-        _flag("-l", "--label-io", text="Put the task rank before each line of output."),
+        flag_option("-l", "--label-io", text="Put the task rank before each line of output."),
     ]
 
 
 def _submission() -> list[click.Option]:
     return [
-        _list(
+        list_option(
             "--flags",
             metavar="FLAGS",
             text="Submission flags, comma separated: debug, waitable, novalidate.",
         ),
-        _flag("--dry-run", text="Do not submit: print what would be."),
-        _flag("--debug", text="Enable job debug events."),
+        flag_option("--dry-run", text="Do not submit: print what would be."),
+        flag_option("--debug", text="Enable job debug events."),
     ]
 
 
@@ -130,18 +122,22 @@ def _common() -> list[click.Option]:
 
 def _tasks() -> list[click.Option]:
     return [
-        _text("-n", "--ntasks", metavar="N", text="Number of tasks to launch (default 1)."),
-        _text("-c", "--cores-per-task", metavar="N", text="Cores for each task (default 1)."),
-        _text("-g", "--gpus-per-task", metavar="N", text="GPUs for each task (default none)."),
+        text_option("-n", "--ntasks", metavar="N", text="Number of tasks to launch (default 1)."),
+        text_option("-c", "--cores-per-task", metavar="N", text="Cores for each task (default 1)."),
+        text_option(
+            "-g", "--gpus-per-task", metavar="N", text="GPUs for each task (default none)."
+        ),
     ]
 
 
 def _slots() -> list[click.Option]:
     return [
-        _text("-n", "--nslots", metavar="N", text="Number of slots to allocate (required)."),
-        _text("-c", "--cores-per-slot", metavar="N", text="Cores for each slot (default 1)."),
-        _text("-g", "--gpus-per-slot", metavar="N", text="GPUs for each slot (default none)."),
-        _list(
+        text_option("-n", "--nslots", metavar="N", text="Number of slots to allocate (required)."),
+        text_option("-c", "--cores-per-slot", metavar="N", text="Cores for each slot (default 1)."),
+        text_option(
+            "-g", "--gpus-per-slot", metavar="N", text="GPUs for each slot (default none)."
+        ),
+        list_option(
             "-B", "--broker-opts", metavar="OPT", text="Option for the brokers of the new instance."
         ),
     ]
@@ -157,35 +153,35 @@ def _verbose() -> list[click.Option]:
 
 def _many() -> list[click.Option]:
     return [
-        _flag("-q", "--quiet", text="Do not print job ids."),
-        _text(
+        flag_option("-q", "--quiet", text="Do not print job ids."),
+        text_option(
             "--cc",
             metavar="IDSET",
             text="Replicate the job for each id, which {cc} and FLUX_JOB_CC name.",
         ),
-        _text(
+        text_option(
             "--bcc",
             metavar="IDSET",
             text="Like --cc, without FLUX_JOB_CC in the job's environment.",
         ),
-        _flag("--wait", text="Wait until all jobs are complete."),
-        _flag("--watch", text="Show the output of all jobs; implies --wait."),
-        _flag("--progress", text="Show a progress bar."),
-        _flag("--jps", text="Show jobs per second in the progress bar."),
-        _text("--log", metavar="FILE", text="Write job ids and output to FILE."),
-        _text("--log-stderr", metavar="FILE", text="Write stderr to FILE."),
+        flag_option("--wait", text="Wait until all jobs are complete."),
+        flag_option("--watch", text="Show the output of all jobs; implies --wait."),
+        flag_option("--progress", text="Show a progress bar."),
+        flag_option("--jps", text="Show jobs per second in the progress bar."),
+        text_option("--log", metavar="FILE", text="Write job ids and output to FILE."),
+        text_option("--log-stderr", metavar="FILE", text="Write stderr to FILE."),
     ]
 
 
 def _bulk() -> list[click.Option]:
     return [
-        _list(
+        list_option(
             "--define",
             metavar="NAME=CODE",
             text="Define {.NAME}, a Python expression of the input x.",
         ),
-        _flag("--shuffle", text="Submit in random order."),
-        _text(
+        flag_option("--shuffle", text="Submit in random order."),
+        text_option(
             "--sep",
             metavar="STRING",
             text="Separator of inputs in files (default newline; none: white space).",
@@ -210,24 +206,16 @@ def bulksubmit_options() -> list[click.Option]:
 
 def batch_options() -> list[click.Option]:
     """Return the options of ``flux mini batch``."""
-    return [*_slots(), *_common(), _flag("--wrap", text="Wrap the command in a shell script.")]
+    return [
+        *_slots(),
+        *_common(),
+        flag_option("--wrap", text="Wrap the command in a shell script."),
+    ]
 
 
 def alloc_options() -> list[click.Option]:
     """Return the options of ``flux mini alloc``."""
     return [*_slots(), *_common(), *_verbose()]
-
-
-def with_options(options: Sequence[click.Option]) -> Callable[[F], F]:
-    """Decorate a function that becomes a command: give it these options, in this order."""
-
-    def decorate(function: F) -> F:
-        # Decorators apply bottom-up; click reverses what they collected.
-        collected: list[click.Parameter] = vars(function).setdefault("__click_params__", [])
-        collected.extend(reversed(options))
-        return function
-
-    return decorate
 
 
 def words(metavar: str) -> Callable[[F], F]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from flux.idset import IDset
     from flux.job.Jobspec import JobspecV1
-    from fluxctl.mini.submitter import Job
+    from fluxctl.mini.submitter import JobToSubmit
 
 
 class Copy(NamedTuple):
@@ -78,13 +78,13 @@ def bulk_copies(
         yield from copies(builder, options, command, ids)
 
 
-def jobs(found: Iterable[Copy | None]) -> Iterator[Job | None]:
+def jobs(found: Iterable[Copy | None]) -> Iterator[JobToSubmit | None]:
     """Yield what the submitter takes, None where the next input is not available yet.
 
     Raises CommandError if urgency or flags are malformed, which a dry run does not look at.
     """
     from fluxctl.mini.request import make_request
-    from fluxctl.mini.submitter import Job
+    from fluxctl.mini.submitter import JobToSubmit
 
     for copy in found:
         if copy is None:
@@ -93,4 +93,4 @@ def jobs(found: Iterable[Copy | None]) -> Iterator[Job | None]:
         jobspec, options, command = copy
         description = describe(options, command) if options.verbose else ""
         request = make_request(jobspec, options)
-        yield Job(request, options.log, options.log_stderr, description)
+        yield JobToSubmit(request, options.log, options.log_stderr, description)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_POLLIN
 from flux.job.JobID import id_encode
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flux.core.handle import Flux
+    from flux.core.watchers import FDWatcher
     from flux.future import Future
     from flux.job.follow import Item
     from flux.progress import ProgressBar
+    from flux.wire.json import JsonObject
     from fluxctl.mini.job_talk import JobTalk
     from fluxctl.mini.request import JobRequest
 
@@ -33,13 +35,12 @@ WATCH_WINDOW = 1024
 
 
 @dataclass(slots=True)
-class Job:
+class JobToSubmit:
     """One job to submit, and where its talk goes.
 
-    Attributes:
-        request: what to submit; None once it has been sent, for many jobs may wait to be watched.
-        log, log_stderr: files for stdout and stderr, None for the terminal.
-        description: the job in one line, shown with ``--verbose``.
+    ``request`` is what to submit, None once it has been sent, for many jobs may wait to be watched.
+    ``log`` and ``log_stderr`` are the files for stdout and stderr, None for the terminal;
+    ``description`` is the job in one line, shown with ``--verbose``.
     """
 
     request: JobRequest | None
@@ -50,15 +51,11 @@ class Job:
 
 @dataclass(slots=True)
 class Settings:
-    """What to do with the jobs.
+    """What to do with the jobs: ``wait`` until all are complete, ``watch`` their output, each line
+    with its task rank if ``label`` says so, print their ids unless ``quiet``.
 
-    Attributes:
-        wait: until all jobs are complete.
-        watch: show their output.
-        quiet: do not print ids.
-        label: put the task rank before each line of output.
-        verbose: 1 shows each submission, 2 also the jobs' events.
-        stdin: descriptor that inputs are read from as jobs are made, None if they are known.
+    ``verbose`` 1 shows each submission, 2 also the jobs' events. ``stdin`` is the descriptor that
+    inputs are read from while jobs are made, None if they are known.
     """
 
     wait: bool = False
@@ -69,7 +66,7 @@ class Settings:
     stdin: int | None = None
 
 
-def payload(request: JobRequest) -> dict[str, Any]:
+def payload(request: JobRequest) -> JsonObject:
     """Return the payload of ``job-ingest.submit``."""
     signed = sign(request.jobspec.encode()).decode("ascii")
     return {"J": signed, "urgency": request.urgency, "flags": request.flags}
@@ -78,15 +75,15 @@ def payload(request: JobRequest) -> dict[str, Any]:
 class Submitter:
     """Submits jobs and follows them.
 
-    Args: handle: a connected handle; its reactor is run. jobs: the jobs; None among them means that
-    the next is not known yet and stdin has to be waited for. settings: what to do with them. bar:
-    progress bar to keep up to date, None for none. total: number of jobs if it is known.
+    The reactor of ``handle`` is run meanwhile. None among ``jobs`` means that the next is not known
+    yet and stdin has to be waited for. ``settings`` say what is done with them, ``bar`` is a
+    progress bar to keep up to date, ``total`` the number of jobs if it is known.
     """
 
     def __init__(
         self,
         handle: Flux,
-        jobs: Iterator[Job | None],
+        jobs: Iterator[JobToSubmit | None],
         settings: Settings,
         bar: ProgressBar | None = None,
         total: int | None = None,
@@ -101,8 +98,8 @@ class Submitter:
         self._in_flight = 0
         self._made = 0
         self._exhausted = False
-        self._stdin_watcher: Any = None
-        self._unwatched: deque[tuple[int, Job]] = deque()
+        self._stdin_watcher: FDWatcher | None = None
+        self._unwatched: deque[tuple[int, JobToSubmit]] = deque()
         self._watched = 0
 
     def run(self) -> int:
@@ -163,13 +160,14 @@ class Submitter:
         )
         self._stdin_watcher.start()
 
-    def _stdin_ready(self, *_args: Any) -> None:
-        self._stdin_watcher.stop()
-        self._stdin_watcher = None
+    def _stdin_ready(self, *_args: object) -> None:
+        if self._stdin_watcher is not None:
+            self._stdin_watcher.stop()
+            self._stdin_watcher = None
         self._refill()
         self._check()
 
-    def _submit(self, job: Job) -> None:
+    def _submit(self, job: JobToSubmit) -> None:
         if self._settings.verbose:
             self._console.err(
                 f"flux-mini: {job.description}\n".encode("utf-8", "surrogateescape"), job.log_stderr
@@ -181,7 +179,7 @@ class Submitter:
         job.request = None
         self._handle.rpc("job-ingest.submit", message).then(self._submitted, job)
 
-    def _submitted(self, future: Future, job: Job) -> None:
+    def _submitted(self, future: Future, job: JobToSubmit) -> None:
         self._in_flight -= 1
         try:
             jobid = int(future.get()["id"])
@@ -209,7 +207,7 @@ class Submitter:
             self._watched += 1
             self._follow(jobid, job)
 
-    def _follow(self, jobid: int, job: Job) -> None:
+    def _follow(self, jobid: int, job: JobToSubmit) -> None:
         from flux.job import follow
         from flux.job.follow_blocking import JobWatcher
         from fluxctl.mini.job_talk import JobTalk

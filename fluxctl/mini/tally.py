@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 class JobProgress:
     """One job, followed by its events.
 
-    Attributes:
-        complete: nothing more comes of the job.
-        exception: type and note of a fatal exception.
+    It is ``complete`` once nothing more comes of it; ``exception`` has type and note of the first
+    fatal exception, None without one.
     """
 
     __slots__ = ("_history", "complete", "exception")
@@ -46,12 +45,10 @@ class JobProgress:
 
 
 class Tally:
-    """All jobs of a bulk submission.
+    """All jobs of a bulk submission, in numbers: ``submitted``, ``running``, ``complete`` without
+    failure, ``failed``, and ``refused`` submissions, which are none of the others.
 
-    Attributes:
-        submitted, running, complete, failed: numbers of jobs; complete ones did not fail.
-        refused: submissions that the broker refused.
-        exit_code: the largest of all jobs, at least 1 if a submission was refused.
+    ``exit_code`` is the largest of all jobs, at least 1 if a submission was refused.
     """
 
     def __init__(self) -> None:

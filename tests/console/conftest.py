@@ -12,14 +12,14 @@ import pytest
 from tui.app import TopApp
 from tui.feed.synthetic import SyntheticFeed
 from tui.model import sample, users
-from tui.model.dashboard import Instance
+from tui.model.dashboard import InstanceInfo
 from tui.widgets import palette
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 NOW = 1_795_220_449.0
-INSTANCE = Instance("local:///tmp/flux-cTZaMJ/local-0", 4, "0.29.0", NOW - 7500, 0, "vm")
+INSTANCE = InstanceInfo("local:///tmp/flux-cTZaMJ/local-0", 4, "0.29.0", NOW - 7500, 0, "vm")
 
 EVENTLOG: list[dict[str, Any]] = [
     {"timestamp": NOW - 20, "name": "submit", "context": {"userid": 0, "urgency": 16, "flags": 0}},

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from flux.job.follow import Entries, Failed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from flux.wire.json import JsonObject
     from tui.model.dashboard import Dashboard
 
 JobItem = Entries | Failed
@@ -35,7 +36,7 @@ class Feed(Protocol):
         lines.
         """
 
-    async def lookup(self, jobid: int) -> dict[str, Any]:
+    async def lookup(self, jobid: int) -> JsonObject:
         """Return what is stored of a job: ``jobspec`` and, once allocated, ``R``."""
 
     async def cancel(self, jobid: int) -> None:

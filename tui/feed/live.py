@@ -12,7 +12,7 @@ import contextlib
 import errno
 import os
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flux.aio import AsyncFlux
 from flux.connect import default_uri, local_path
@@ -22,12 +22,13 @@ from flux.job.follow_async import follow
 from flux.job.state_names import LISTED_STATES
 from flux.wire import json
 from flux.wire.message import USERID_UNKNOWN
-from tui.model.dashboard import Dashboard, Instance
+from tui.model.dashboard import Dashboard, InstanceInfo
 from tui.model.resources import node_and_core_count
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
 
+    from flux.wire.json import JsonMapping, JsonObject
     from tui.feed.base import JobItem
 
 FIRST_PAGE: Final = 1000
@@ -44,7 +45,7 @@ class LostConnection(OSError):
 
 
 class LiveFeed:
-    """Feeds a :class:`Dashboard` from the broker at ``uri`` (default: FLUX_URI)."""
+    """Feeds a `Dashboard` from the broker at ``uri``, by default that of FLUX_URI."""
 
     def __init__(self, uri: str | None = None) -> None:
         self.uri = uri or default_uri()
@@ -102,7 +103,7 @@ class LiveFeed:
     async def _session(self, dashboard: Dashboard) -> None:
         """Load everything and follow it until the connection is lost; always ends by raising."""
         self._describing.clear()
-        early: list[Mapping[str, Any]] = []
+        early: list[JsonMapping] = []
         loaded = False
         handle = self._connected()
 
@@ -147,7 +148,7 @@ class LiveFeed:
                 dashboard.load(jobs[start : start + PIECE])
                 await asyncio.sleep(0)
 
-    async def _instance(self, handle: AsyncFlux) -> Instance:
+    async def _instance(self, handle: AsyncFlux) -> InstanceInfo:
         found = {}
         for name in ("version", "security.owner", "broker.starttime", "hostname"):
             with contextlib.suppress(OSError):
@@ -156,7 +157,7 @@ class LiveFeed:
         if not started:
             with contextlib.suppress(OSError):
                 started = os.stat(local_path(self.uri)).st_mtime
-        return Instance(
+        return InstanceInfo(
             uri=self.uri,
             size=handle.size,
             version=found.get("version", ""),
@@ -192,7 +193,7 @@ class LiveFeed:
             dashboard.utilisation.set(cores, allocated, down, nodes, nodes_down)
             dashboard.revision += 1
 
-    async def _resource_status(self) -> dict[str, Any]:
+    async def _resource_status(self) -> JsonObject:
         """Ask the scheduler, or the resource module, which answers for it in later flux-core."""
         try:
             return await self._connected().rpc("sched.resource-status")
@@ -242,10 +243,10 @@ class LiveFeed:
             while (message := await stream.next_message()) is not None:
                 yield [bytes(message.payload or b"").rstrip(b"\0").decode("utf-8", "replace")]
 
-    async def lookup(self, jobid: int) -> dict[str, Any]:
+    async def lookup(self, jobid: int) -> JsonObject:
         """Return the job's ``jobspec`` and ``R`` as stored."""
         handle = self._connected()
-        found: dict[str, Any] = {}
+        found: JsonObject = {}
         for key in ("jobspec", "R"):
             with contextlib.suppress(OSError):
                 answer = await handle.rpc(
@@ -267,7 +268,7 @@ class LiveFeed:
         await self._connected().rpc("job-manager.kill", {"id": jobid, "signum": signum}, timeout=10)
 
 
-async def _job_list(handle: AsyncFlux, entries: int, version: str) -> list[dict[str, Any]]:
+async def _job_list(handle: AsyncFlux, entries: int, version: str) -> list[JsonObject]:
     """Return the newest ``entries`` jobs of all users, all jobs for 0; flux-core since 0.47 streams
     them by a constraint.
     """
@@ -278,7 +279,7 @@ async def _job_list(handle: AsyncFlux, entries: int, version: str) -> list[dict[
             "since": 0.0,
             "constraint": {"states": [LISTED_STATES]},
         }
-        found: list[dict[str, Any]] = []
+        found: list[JsonObject] = []
         async with handle.stream("job-list.list", request, cancel="job-list.cancel") as stream:
             async for answer in stream:
                 found.extend(answer.get("jobs") or ())
@@ -296,7 +297,7 @@ async def _job_list(handle: AsyncFlux, entries: int, version: str) -> list[dict[
         if error.errno == errno.ENOSYS:
             raise LostConnection("the instance has no job list yet") from None
         raise
-    jobs: list[dict[str, Any]] = answer.get("jobs") or []
+    jobs: list[JsonObject] = answer.get("jobs") or []
     return jobs
 
 

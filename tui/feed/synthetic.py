@@ -7,19 +7,20 @@ from __future__ import annotations
 import asyncio
 import errno
 import random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flux.job.event import EventLogEvent
 from flux.job.follow import Entries
 from tui.model import states
-from tui.model.dashboard import Dashboard, Instance
+from tui.model.dashboard import Dashboard, InstanceInfo
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
+    from flux.wire.json import JsonMapping, JsonObject
     from tui.feed.base import JobItem
 
-INSTANCE: Final = Instance("local:///run/flux/local", 4, "0.29.0", 0.0, 0, "cluster0")
+INSTANCE: Final = InstanceInfo("local:///run/flux/local", 4, "0.29.0", 0.0, 0, "cluster0")
 _NEXT: Final = {
     states.DEPEND: "depend",
     states.PRIORITY: "priority",
@@ -27,7 +28,7 @@ _NEXT: Final = {
     states.RUN: "finish",
     states.CLEANUP: "clean",
 }
-_CONTEXT: Final[dict[str, dict[str, Any]]] = {
+_CONTEXT: Final[dict[str, JsonObject]] = {
     "priority": {"priority": 16},
     "alloc": {"annotations": {"sched": {"resource_summary": "rank1/core0"}}},
     "finish": {"status": 0},
@@ -44,14 +45,14 @@ class SyntheticFeed:
 
     def __init__(
         self,
-        jobs: Sequence[dict[str, Any]] = (),
+        jobs: Sequence[JsonObject] = (),
         *,
         rate: float = 0.0,
         batch: int = 1,
-        instance: Instance = INSTANCE,
+        instance: InstanceInfo = INSTANCE,
         cores: tuple[int, int, int] = (8, 6, 0),
-        entries: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
-        stored: Mapping[str, Any] | None = None,
+        entries: Mapping[str, Sequence[JsonMapping]] | None = None,
+        stored: JsonMapping | None = None,
         log_lines: Iterable[str] = (),
         seed: int = 1,
     ) -> None:
@@ -61,7 +62,7 @@ class SyntheticFeed:
         self.entries = dict(entries or {})
         self.stored = dict(stored or {})
         self.log_lines = list(log_lines)
-        self.actions: list[tuple[Any, ...]] = []
+        self.actions: list[tuple[object, ...]] = []
         self.refuse = ""
         self.refuse_connection = ""
         self._random = random.Random(seed)
@@ -86,7 +87,7 @@ class SyntheticFeed:
         dashboard.utilisation.set(total, allocated, down, self.instance.size, 0)
         dashboard.set_link(True)
 
-    def changes(self, dashboard: Dashboard, number: int) -> list[dict[str, Any]]:
+    def changes(self, dashboard: Dashboard, number: int) -> list[JsonObject]:
         """Return ``number`` events that each take an active job one state on, or submit one when
         too few are left.
         """
@@ -104,7 +105,7 @@ class SyntheticFeed:
             events.append({"id": newest + i + 1, "entry": entry, "jobspec": spec})
         return events
 
-    def _step(self, jobid: int, state: int, now: float) -> dict[str, Any]:
+    def _step(self, jobid: int, state: int, now: float) -> JsonObject:
         name = _NEXT[state]
         return {
             "id": jobid,
@@ -121,7 +122,7 @@ class SyntheticFeed:
         yield self.log_lines
         await asyncio.Event().wait()
 
-    async def lookup(self, jobid: int) -> dict[str, Any]:
+    async def lookup(self, jobid: int) -> JsonObject:
         """Give ``stored``."""
         return self.stored
 
@@ -133,7 +134,7 @@ class SyntheticFeed:
         """Record a kill."""
         self._act("kill", jobid, signum)
 
-    def _act(self, *action: Any) -> None:
+    def _act(self, *action: object) -> None:
         self.actions.append(action)
         if self.refuse:
             raise OSError(errno.EPERM, self.refuse)

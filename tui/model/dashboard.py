@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flux.job.describe import allocation, requested
 from tui.model.query import Query
@@ -13,11 +13,13 @@ from tui.model.table import Job, JobTable
 from tui.model.view import JobView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from flux.wire.json import JsonMapping, JsonObject
 
 
 @dataclass(slots=True)
-class Instance:
+class InstanceInfo:
     """The instance the dashboard shows."""
 
     uri: str = ""
@@ -29,7 +31,7 @@ class Instance:
 
 
 @dataclass(slots=True)
-class Link:
+class Connection:
     """The connection: ``up`` once loaded; otherwise ``text`` says why not and ``retry_at`` when it
     is tried again.
     """
@@ -47,8 +49,8 @@ class Dashboard:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
-        self.instance = Instance()
-        self.link = Link()
+        self.instance = InstanceInfo()
+        self.link = Connection()
         self.revision = 0
         self.marks: set[int] = set()
         self.read_only = False
@@ -83,7 +85,7 @@ class Dashboard:
         self.table.load(jobs)
         self.revision += 1
 
-    def apply(self, events: Iterable[Mapping[str, Any]]) -> None:
+    def apply(self, events: Iterable[JsonMapping]) -> None:
         """Take in events of the job manager's journal."""
         table = self.table
         for event in events:
@@ -101,7 +103,7 @@ class Dashboard:
 
     def set_link(self, up: bool, text: str = "", retry_at: float = 0.0, attempts: int = 0) -> None:
         """Record that the connection came up or went down."""
-        self.link = Link(up, text, retry_at, attempts)
+        self.link = Connection(up, text, retry_at, attempts)
         self.revision += 1
 
     # called by the repaint timer
@@ -158,7 +160,7 @@ class Dashboard:
         return self.total(PENDING)
 
 
-def describe(jobspec: object) -> dict[str, Any]:
+def describe(jobspec: object) -> JsonObject:
     """Return what a jobspec tells of a job, as the job list names it; what it does not hold is left
     out.
     """
@@ -167,7 +169,7 @@ def describe(jobspec: object) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def describe_r(resources: object) -> dict[str, Any]:
+def describe_r(resources: object) -> JsonObject:
     """Return what an R tells of a job, as the job list names it."""
     found = allocation(resources)
     return {

@@ -5,7 +5,7 @@ colours it.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flux.job import io
 from flux.logline import parse
@@ -13,7 +13,7 @@ from flux.wire import json
 from tui.model import format as fmt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from flux.wire.json import JsonMapping
 
 
 class Line(NamedTuple):
@@ -26,7 +26,7 @@ class Line(NamedTuple):
     text: str
 
 
-def event_line(entry: Mapping[str, Any], start: float, kind: str = "event") -> Line:
+def event_line(entry: JsonMapping, start: float, kind: str = "event") -> Line:
     """Return an eventlog entry as a line: seconds since ``start``, name, context as
     ``key=value``.
     """
@@ -41,7 +41,7 @@ def event_line(entry: Mapping[str, Any], start: float, kind: str = "event") -> L
     )
 
 
-def _value(key: str, value: Any) -> str:
+def _value(key: str, value: object) -> str:
     if key == "status" and isinstance(value, int):
         return f"{value} ({fmt.wait_status(value)})" if value else "0"
     if isinstance(value, str):
@@ -60,7 +60,7 @@ class OutputLog:
         self._partial: dict[tuple[str, str], str] = {}
         self.many = False
 
-    def feed(self, entry: Mapping[str, Any]) -> list[Line]:
+    def feed(self, entry: JsonMapping) -> list[Line]:
         """Return the lines ``entry`` completes."""
         name, context = entry.get("name"), entry.get("context") or {}
         if name == "header":
@@ -77,7 +77,7 @@ class OutputLog:
             return [Line("stderr", "shell", fmt.printable(io.log_text(context)))]
         return []
 
-    def _data(self, context: Mapping[str, Any]) -> list[Line]:
+    def _data(self, context: JsonMapping) -> list[Line]:
         try:
             chunk = io.decode(context)
         except OSError as error:

@@ -2,7 +2,7 @@
 
 One Python object for each job would cost ten times the memory and load ten times slower, so each
 attribute is an array over rows, and a job is a row number. Rows are never removed or reordered;
-views (:mod:`tui.model.view`) hold the order.
+views (`tui.model.view`) hold the order.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ from flux.job.lifecycle import (
 )
 from flux.job.state_names import SINGLE_STATES
 from flux.job.states import Urgency
+from flux.wire.json import JsonMapping, JsonObject
 from tui.model import states
 from tui.model.format import printable
 from tui.model.states import STATUS_INDEX, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-Job = dict[str, Any]
+Job = JsonObject
 
 _NO_STATUS: Final = -1
 _URGENCY: Final = Urgency.DEFAULT.value
@@ -73,7 +74,7 @@ def collector_off() -> Iterator[None]:
 
 
 class JobTable:
-    """Columns over rows; ``changed`` collects the rows touched since the last :meth:`take_changed`,
+    """Columns over rows; ``changed`` collects the rows touched since the last `take_changed`,
     ``finished`` end times.
     """
 
@@ -97,7 +98,7 @@ class JobTable:
         self.ranks: list[str] = []
         self.nodelist: list[str] = []
         self.where: list[str] = []
-        self.annotations: dict[int, dict[str, Any]] = {}
+        self.annotations: dict[int, JsonObject] = {}
         self.dependencies: dict[int, list[str]] = {}
         self.exception: dict[int, tuple[str, int, str]] = {}
         self.counts = [0] * len(Status)
@@ -226,7 +227,7 @@ class JobTable:
             self.undescribed.add(row)
         return row
 
-    def apply(self, jobid: int, entry: Mapping[str, Any]) -> int:
+    def apply(self, jobid: int, entry: JsonMapping) -> int:
         """Apply one eventlog entry (RFC 18, RFC 21) and return the row.
 
         Applying entries again that were applied, in their order, changes nothing.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
@@ -28,11 +28,10 @@ from tui.widgets.palette import BRIGHT, DIM, LINE_COLOUR, SOFT, TEXT, Glyphs, st
 from tui.widgets.query_bar import QueryBar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from textual.app import ComposeResult
     from textual.events import DescendantFocus, Resize
 
+    from flux.wire.json import JsonMapping, JsonObject
     from tui.model.dashboard import Dashboard
 
 WIDE: Final = 120
@@ -44,7 +43,7 @@ class JobSummary(Painted):
     def __init__(self, dashboard: Dashboard, glyphs: Glyphs, jobid: int) -> None:
         super().__init__(dashboard, glyphs, id="summary")
         self.jobid = jobid
-        self.stored: dict[str, Any] = {}
+        self.stored: JsonObject = {}
 
     def lines(self, width: int) -> list[Text]:
         """Return status and name, the reason, the facts in columns, the command."""
@@ -125,7 +124,7 @@ class JobSummary(Painted):
         return lines
 
     def _command(self) -> Text:
-        jobspec: Mapping[str, Any] = self.stored.get("jobspec") or {}
+        jobspec: JsonMapping = self.stored.get("jobspec") or {}
         tasks = jobspec.get("tasks") or [{}]
         command = tasks[0].get("command") or []
         words = command if isinstance(command, str) else shlex.join(map(str, command))

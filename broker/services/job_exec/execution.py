@@ -48,7 +48,7 @@ Kind: TypeAlias = Literal["start", "exception", "finish", "release"]
 Data: TypeAlias = StartData | ExceptionData | FinishData | ReleaseData
 
 
-class Execution:
+class RunningJob:
     """A job being run: its shells, its event logs, its timers."""
 
     def __init__(

@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, assert_never
 
 from broker.service import NO_REPLY, Request, Service, event, request
-from broker.services.job_exec.execution import Execution
+from broker.services.job_exec.execution import RunningJob
 from broker.services.job_exec.simulated import Simulation, simulation_of
 from broker.services.job_exec.state import KILL_TIMEOUT, Shells, ranks_of, time_limit
 from broker.shell import protocol
@@ -51,7 +51,7 @@ class JobExecService(Service):
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        self.jobs: dict[int, Execution] = {}
+        self.jobs: dict[int, RunningJob] = {}
         self.kill_timeout = KILL_TIMEOUT
         self.started = 0
         self._recent: deque[float] = deque(maxlen=BUSY_JOBS)
@@ -117,7 +117,7 @@ class JobExecService(Service):
         if simulation is None and userid != self.ctx.owner:
             text = f"jobs of user {userid} cannot be run by an instance of user {self.ctx.owner}"
             raise OSError(errno.EPERM, text)
-        job = Execution(req, Shells(ranks), self.ctx, self._delay(), simulation)
+        job = RunningJob(req, Shells(ranks), self.ctx, self._delay(), simulation)
         self.jobs[jobid] = job
         self.started += 1
         job.event("init", now=self.ctx.now())
@@ -141,7 +141,7 @@ class JobExecService(Service):
         return BUSY if len(recent) == BUSY_JOBS and now - recent[0] < BUSY_SECONDS else QUICK
 
     def _start_shells(
-        self, job: Execution, userid: int, jobspec: JsonObject, resources: JsonObject
+        self, job: RunningJob, userid: int, jobspec: JsonObject, resources: JsonObject
     ) -> None:
         body = {
             "id": job.id,
@@ -157,7 +157,7 @@ class JobExecService(Service):
 
     # What shells say
 
-    def _shell_said(self, job: Execution, rank: int, msg: Message) -> None:
+    def _shell_said(self, job: RunningJob, rank: int, msg: Message) -> None:
         if self._stopping:
             return
         if msg.errnum:
@@ -186,7 +186,7 @@ class JobExecService(Service):
             case _:
                 assert_never(message)
 
-    def _store(self, job: Execution, rank: int, entries: protocol.LogEntries) -> None:
+    def _store(self, job: RunningJob, rank: int, entries: protocol.LogEntries) -> None:
         for key in ("exec", "output", "input"):
             if text := getattr(entries, key):
                 job.guest.append(key, text)
@@ -194,12 +194,12 @@ class JobExecService(Service):
             ack = protocol.Ack(entries.ack)
             job.guest.append("output", "", lambda: self._tell(job, [rank], ack))
 
-    def _tell(self, job: Execution, ranks: Iterable[int], message: protocol.ToShell) -> None:
+    def _tell(self, job: RunningJob, ranks: Iterable[int], message: protocol.ToShell) -> None:
         payload = {"id": job.id, "msg": protocol.to_object(message)}
         for rank in tuple(ranks):
             self.ctx.handle.send("shell-host.tell", payload, nodeid=rank)
 
-    def _raise(self, job: Execution, raised: protocol.RaiseException) -> None:
+    def _raise(self, job: RunningJob, raised: protocol.RaiseException) -> None:
         payload = {
             "id": job.id,
             "type": raised.type,
@@ -213,7 +213,7 @@ class JobExecService(Service):
 
         self.ctx.handle.post("job-manager.raise", payload, done)
 
-    def _shell_lost(self, job: Execution, rank: int, text: str, status: int) -> None:
+    def _shell_lost(self, job: RunningJob, rank: int, text: str, status: int) -> None:
         """A shell went away without saying how it ended."""
         if rank not in job.shells.running:
             return
@@ -226,7 +226,7 @@ class JobExecService(Service):
         if rank != job.shells.leader and job.shells.leader in job.shells.running:
             self._tell(job, [job.shells.leader], protocol.Relayed("left", {}))
 
-    def _shell_exited(self, job: Execution, rank: int, status: int) -> None:
+    def _shell_exited(self, job: RunningJob, rank: int, status: int) -> None:
         if job.shells.exited(rank, status):
             self._end(job)
         elif rank == job.shells.leader and not job.shells.killed:
@@ -234,7 +234,7 @@ class JobExecService(Service):
 
     # The end of a job
 
-    def _end(self, job: Execution) -> None:
+    def _end(self, job: RunningJob) -> None:
         shells = job.shells
         if shells.finished:
             return
@@ -245,7 +245,7 @@ class JobExecService(Service):
         job.event("done", now=now)
         job.finished(lambda: self._released(job))
 
-    def _released(self, job: Execution) -> None:
+    def _released(self, job: RunningJob) -> None:
         self.jobs.pop(job.id, None)
         job.released()
         if not self.jobs:
@@ -270,11 +270,11 @@ class JobExecService(Service):
         if job is not None:
             self._kill(job, signal.SIGTERM)
 
-    def _expired(self, job: Execution) -> None:
+    def _expired(self, job: RunningJob) -> None:
         job.failed("timeout", "resource allocation expired")
         self._kill(job, signal.SIGALRM)
 
-    def _kill(self, job: Execution, number: int) -> None:
+    def _kill(self, job: RunningJob, number: int) -> None:
         """End a job with a signal, then with SIGKILL after the kill timeout, then without the help
         of its shells.
         """
@@ -287,17 +287,17 @@ class JobExecService(Service):
         self._tell(job, job.shells.running, protocol.Kill(int(number), final=True))
         job.timers.append(self.ctx.call_later(self.kill_timeout, self._kill_hard, job))
 
-    def _kill_hard(self, job: Execution) -> None:
+    def _kill_hard(self, job: RunningJob) -> None:
         self._tell(job, job.shells.running, protocol.Kill(int(signal.SIGKILL), final=True))
         job.timers.append(self.ctx.call_later(HARD_KILL_DELAY, self._kill_shells, job))
 
-    def _kill_shells(self, job: Execution) -> None:
+    def _kill_shells(self, job: RunningJob) -> None:
         for rank in job.shells.running:
             self.ctx.handle.send("shell-host.kill", {"id": job.id}, nodeid=rank)
 
     # Simulated jobs
 
-    def _simulate(self, job: Execution, simulation: Simulation) -> None:
+    def _simulate(self, job: RunningJob, simulation: Simulation) -> None:
         if simulation.mock_exception in ("init", "starting"):
             self._fail(job, simulation.mock_exception)
             return
@@ -305,7 +305,7 @@ class JobExecService(Service):
         if not simulation.override:
             self._simulated_start(job, simulation)
 
-    def _simulated_start(self, job: Execution, simulation: Simulation) -> None:
+    def _simulated_start(self, job: RunningJob, simulation: Simulation) -> None:
         job.started(self.ctx.now())
         if simulation.mock_exception == "run":
             self._fail(job, "run")
@@ -315,11 +315,11 @@ class JobExecService(Service):
         seconds, status = simulation.run_duration, simulation.wait_status
         job.timers.append(self.ctx.call_later(seconds, self._simulated_end, job, status))
 
-    def _fail(self, job: Execution, phase: str) -> None:
+    def _fail(self, job: RunningJob, phase: str) -> None:
         job.failed("exec", f"mock {phase} exception generated")
         self._simulated_end(job, status_of_code(1))
 
-    def _simulated_end(self, job: Execution, status: int) -> None:
+    def _simulated_end(self, job: RunningJob, status: int) -> None:
         job.shells.status = status
         self._end(job)
 

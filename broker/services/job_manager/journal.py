@@ -90,7 +90,7 @@ class Journal:
         self._outcome = outcome
         self._batches: deque[CommitBatch] = deque()
         self._flying: CommitBatch | None = None
-        self._rhythm = Rhythm()
+        self.rhythm = Rhythm()
         self._pause: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._delay = RETRY_FIRST
@@ -196,7 +196,7 @@ class Journal:
         if batch.urgent or len(self._batches) > 1:
             return False
         if self._pause is None:
-            wait = self._rhythm.wait(batch.jobs(), self._ctx.loop_time())
+            wait = self.rhythm.wait(batch.jobs(), self._ctx.loop_time())
             if not wait:
                 return False
             self._pause = self._ctx.call_later(wait, self._pause_over)
@@ -210,7 +210,7 @@ class Journal:
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
-        self._rhythm.committed(batch.jobs(), self._ctx.loop_time())
+        self.rhythm.committed(batch.jobs(), self._ctx.loop_time())
         self.commits += 1
         ops = batch.operations()
         if self.durable:

@@ -26,13 +26,8 @@ PluginTable = dict[str, ModuleType]
 
 
 class ValidatorJobInfo:
-    """A job to be validated.
-
-    Attributes:
-        jobspec: the submitted jobspec, decoded.
-        userid: the submitting user.
-        flags: flags of the submission.
-        urgency: urgency of the job.
+    """A job to be validated: the ``jobspec`` as it was submitted, decoded, the ``userid`` of the
+    submitting user, ``flags`` and ``urgency`` of the submission.
     """
 
     tls = threading.local()
@@ -63,11 +58,8 @@ class ValidatorResult:
         self._messages: list[str] = []
 
     def push_result(self, errnum: int, errmsg: str | None = None) -> None:
-        """Add the verdict of one validator.
-
-        Args:
-            errnum: 0 for a valid job.
-            errmsg: why the job is not valid.
+        """Add the verdict of one validator: an ``errnum`` of 0 for a valid job, else ``errmsg``
+        says why it is not.
         """
         if errnum:
             self.errnum = errnum
@@ -94,10 +86,8 @@ class ValidatorResult:
 
 
 class ValidatorPlugin(ABC):
-    """Base of validator plugins: a module's class ``Validator``.
-
-    Args:
-        parser: to add the plugin's options to.
+    """Base of validator plugins. A plugin is a module with a ``Validator``, a class that is made
+    with the parser that its options are to be added to.
     """
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:  # noqa: B027
@@ -108,11 +98,8 @@ class ValidatorPlugin(ABC):
 
     @abstractmethod
     def validate(self, job: ValidatorJobInfo) -> tuple[int, str | None] | None:
-        """Check a job.
-
-        Returns:
-            None or (0, None) for a valid job, (errnum, message) for another; an exception counts as
-            a failure, too.
+        """Check a job: return None or (0, None) for a valid one, (errnum, message) for another. An
+        exception counts as an objection, too.
         """
 
 
@@ -149,10 +136,9 @@ def import_plugins(pkg_name: str, pluginpath: Sequence[str] | None = None) -> Pl
 class JobValidator:
     """Checks jobs with the configured validator plugins.
 
-    Args:
-        argv: arguments: ``--plugins=LIST`` names plugins or files, the rest goes to the plugins.
-        pluginpath: directories with further plugins.
-        parser: parser to use instead of a new one.
+    In ``argv``, ``--plugins=LIST`` names plugins or files, by default ``jobspec`` alone; the rest
+    goes to the plugins. ``pluginpath`` are directories with further plugins, ``parser`` is used
+    instead of a new one.
     """
 
     plugin_namespace: ClassVar[str] = "flux.job.validator.plugins"
@@ -177,10 +163,8 @@ class JobValidator:
         self.executor: concurrent.futures.ThreadPoolExecutor | None = None
 
     def start(self) -> None:
-        """Load and configure the plugins, start the threads they run in.
-
-        Raises:
-            ValueError: there is no plugin of a name that was asked for.
+        """Load and configure the plugins, start the threads they run in. Raises ValueError if there
+        is no plugin of a name that was asked for.
         """
         names, _ = self.parser.parse_known_args(self.argv)
         available = import_plugins(self.plugin_namespace, self.pluginpath)
@@ -202,10 +186,8 @@ class JobValidator:
             self.executor = None
 
     def validate(self, jobinfo: ValidatorJobInfo) -> ValidatorResult:
-        """Have every plugin check a job; one objection is enough for a failure.
-
-        Raises:
-            RuntimeError: `start` has not been called.
+        """Have every plugin check a job; one objection is enough for a failure. Raises RuntimeError
+        if `start` has not been called.
         """
         if self.executor is None:
             raise RuntimeError("JobValidator.start() has not been called")

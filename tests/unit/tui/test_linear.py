@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from tui.linear import LinePrinter
-from tui.model.dashboard import Dashboard, Instance
+from tui.model.dashboard import Dashboard, InstanceInfo
 
 
 def test_one_line_for_each_change() -> None:
     dashboard = Dashboard(lambda: 100.0)
     printer = LinePrinter(dashboard)
     assert printer.lines()[0].endswith("# connecting")
-    dashboard.instance = Instance(size=4)
+    dashboard.instance = InstanceInfo(size=4)
     dashboard.replace(
         [{"id": 284138930176, "state": 16, "name": "true", "t_submit": 1.0, "t_run": 2.0}]
     )

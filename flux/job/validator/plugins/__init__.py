@@ -1,1 +1,1 @@
-"""Validator plugins: every module here with a class `Validator` can be named in ``--plugins``."""
+"""Validator plugins: every module here that has a `Validator` can be named in ``--plugins``."""

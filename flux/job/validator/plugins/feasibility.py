@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import argparse
 
 
-class Validator(ValidatorPlugin):
+class FeasibilityValidator(ValidatorPlugin):
     """Asks the scheduler about each job; lets everything pass when it cannot tell."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
@@ -38,3 +38,7 @@ class Validator(ValidatorPlugin):
                 return None
             return exc.errno or errno.EINVAL, exc.strerror
         return None
+
+
+# What `JobValidator` looks for in a plugin.
+Validator = FeasibilityValidator

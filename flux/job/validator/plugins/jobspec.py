@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import argparse
 
 
-class Validator(ValidatorPlugin):
+class JobspecValidator(ValidatorPlugin):
     """Checks with `flux.job.Jobspec.validate_jobspec`."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
@@ -25,9 +25,7 @@ class Validator(ValidatorPlugin):
         self.require_version: int | None = 1
 
     def configure(self, args: argparse.Namespace) -> None:
-        """Take the version to require from the arguments; raises ValueError for one that is no
-        number.
-        """
+        """Take the required version from the arguments; raises ValueError if it is not a number."""
         self.require_version = None if args.require_version == "any" else int(args.require_version)
 
     def validate(self, job: ValidatorJobInfo) -> tuple[int, str | None] | None:
@@ -37,3 +35,7 @@ class Validator(ValidatorPlugin):
         except (ValueError, TypeError, KeyError) as exc:
             return errno.EINVAL, str(exc)
         return None
+
+
+# What `JobValidator` looks for in a plugin.
+Validator = JobspecValidator

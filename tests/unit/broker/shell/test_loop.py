@@ -11,7 +11,7 @@ import pytest
 
 from broker.shell.loop import Loop
 from broker.shell.peer import BrokerPeer
-from broker.shell.protocol import Kill, LogEntries, StartJob, ToShell
+from broker.shell.protocol import Kill, LogEntries, RunJob, ToShell
 from flux.wire.json import loads
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def test_messages_before_and_after_attach(pair: tuple[socket.socket, socket.sock
     loop, closed = Loop(), list[bool]()
     seen: list[ToShell] = []
     broker.sendall(b'{"t":"job","head":{},"job":{}}\n{"t":"kill","signum":1}\n{"t":"ki')
-    assert peer.receive_first() == StartJob({}, {})
+    assert peer.receive_first() == RunJob({}, {})
     peer.attach(loop, seen.append, lambda: closed.append(True))
     loop.run_until(lambda: bool(seen))
     assert seen == [Kill(1)]

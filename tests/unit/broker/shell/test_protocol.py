@@ -24,9 +24,9 @@ from broker.shell.protocol import (
     RaiseException,
     Relay,
     Relayed,
+    RunJob,
     ServiceAnswer,
     ServiceRequest,
-    StartJob,
     ToShell,
 )
 
@@ -48,7 +48,7 @@ FROM_SHELL: st.SearchStrategy[FromShell] = st.one_of(
     st.builds(Exit, NUMBER, st.booleans()),
 )
 TO_SHELL: st.SearchStrategy[ToShell] = st.one_of(
-    st.builds(StartJob, OBJECT, OBJECT),
+    st.builds(RunJob, OBJECT, OBJECT),
     st.builds(Kill, NUMBER, st.booleans()),
     st.builds(LeaveBarrier, TEXT, OBJECT),
     st.builds(Ack, NUMBER),

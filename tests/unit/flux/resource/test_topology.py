@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flux.resource.topology import Core, Topology, cores_of, count_objects, discover, to_xml
+from flux.resource.topology import Core, HardwareTopology, cores_of, count_objects, discover, to_xml
 
 
 def test_this_machine() -> None:
@@ -33,7 +33,7 @@ def test_unknown_location_is_a_core_of_its_own() -> None:
     )
 )
 def test_xml_describes_every_unit_once(location: dict[int, tuple[int, int]]) -> None:
-    topology = Topology('a<b"&', cores_of(location, location), 2, 4096)
+    topology = HardwareTopology('a<b"&', cores_of(location, location), 2, 4096)
     xml = to_xml(topology)
     root = ElementTree.fromstring(xml)
     units = [
@@ -50,11 +50,11 @@ def test_xml_describes_every_unit_once(location: dict[int, tuple[int, int]]) -> 
 
 
 def test_cpusets_are_hexadecimal_words() -> None:
-    xml = to_xml(Topology("vm", (Core(0, (0,)), Core(0, (33,))), 0, 1), {})
+    xml = to_xml(HardwareTopology("vm", (Core(0, (0,)), Core(0, (33,))), 0, 1), {})
     assert 'cpuset="0x00000002,0x00000001"' in xml
 
 
 def test_counts_read_as_a_sentence() -> None:
-    xml = to_xml(Topology("vm", (Core(0, (0,)), Core(0, (1,))), 0, 1))
+    xml = to_xml(HardwareTopology("vm", (Core(0, (0,)), Core(0, (1,))), 0, 1))
     assert str(count_objects([xml])) == "1 Machine, 2 Cores, 2 PUs"
     assert str(count_objects([xml] * 2)) == "2 Machines, 4 Cores, 4 PUs"

@@ -46,14 +46,14 @@ def test_what_is_read(text: str, value: Any) -> None:
      r'["\udcff","\ud800"]', r'["\udcff",NaN]', "\ud800", '"\ud800"'],
 )  # fmt: skip
 def test_what_is_refused(text: str) -> None:
-    with pytest.raises(json.DecodeError):
+    with pytest.raises(json.JSONDecodeError):
         json.loads(text)
-    with pytest.raises(json.DecodeError):
+    with pytest.raises(json.JSONDecodeError):
         json.loads(text.encode("utf-8", "surrogatepass"))
 
 
 def test_bytes_that_are_not_utf8_are_refused() -> None:
-    with pytest.raises(json.DecodeError):
+    with pytest.raises(json.JSONDecodeError):
         json.loads(b'"\xff"')
 
 
@@ -67,12 +67,12 @@ def test_nesting_is_bounded(opening: str, closing: str) -> None:
             json.loads(text)
             continue
         for form in (text, text.encode(), bytearray(text.encode())):
-            with pytest.raises(json.DecodeError):
+            with pytest.raises(json.JSONDecodeError):
                 json.loads(form)
 
 
 def test_nesting_is_bounded_beside_undecodable_bytes() -> None:
-    with pytest.raises(json.DecodeError, match="deeper"):
+    with pytest.raises(json.JSONDecodeError, match="deeper"):
         json.loads(r'["\udcff",' + nested(json.DEPTH_MAX) + "]")
 
 
@@ -138,7 +138,7 @@ def _deep(levels: int) -> Any:
 )
 def test_what_cannot_be_written(value: Any) -> None:
     for form in (value, [value]):
-        with pytest.raises(json.EncodeError):
+        with pytest.raises(json.JSONEncodeError):
             json.dumps(form)
 
 

@@ -16,7 +16,7 @@ from fluxctl.mini import submitter as module
 from fluxctl.mini.jobspec import JobspecBuilder
 from fluxctl.mini.options import MiniOptions
 from fluxctl.mini.request import JobRequest
-from fluxctl.mini.submitter import Job, Settings, Submitter
+from fluxctl.mini.submitter import JobToSubmit, Settings, Submitter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,14 +110,16 @@ def handle() -> Iterator[FakeHandle]:
     made.reactor.close()
 
 
-def submitter(handle: FakeHandle, jobs: Iterator[Job | None], settings: Settings) -> Submitter:
+def submitter(
+    handle: FakeHandle, jobs: Iterator[JobToSubmit | None], settings: Settings
+) -> Submitter:
     return Submitter(cast("Flux", handle), jobs, settings)
 
 
-def jobs(count: int, **where: Any) -> Iterator[Job | None]:
+def jobs(count: int, **where: Any) -> Iterator[JobToSubmit | None]:
     builder = JobspecBuilder("/")
     for _ in range(count):
-        yield Job(JobRequest(builder.tasks(MiniOptions(env=["-*"]), ["true"])), **where)
+        yield JobToSubmit(JobRequest(builder.tasks(MiniOptions(env=["-*"]), ["true"])), **where)
 
 
 def test_prints_ids_and_keeps_the_window(

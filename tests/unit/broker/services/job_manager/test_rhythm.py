@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,8 @@ from tests.unit.broker.services.job_manager.cluster import Cluster
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from broker.services.job_manager.journal import Journal
+
 
 @pytest.fixture
 async def cluster() -> AsyncIterator[Cluster]:
@@ -19,6 +22,10 @@ async def cluster() -> AsyncIterator[Cluster]:
     await world.start()
     yield world
     await world.stop()
+
+
+def heard_more(journal: Journal, than: int) -> bool:
+    return journal.posted + journal.backlog > than
 
 
 def test_the_first_commit_and_those_of_one_job_alone_wait_for_nothing() -> None:
@@ -38,7 +45,7 @@ def test_events_of_another_job_wait_for_what_is_left_of_the_interval() -> None:
 
 
 async def test_a_job_alone_lives_without_a_pause(cluster: Cluster) -> None:
-    cluster.manager.service.core.journal._rhythm = Rhythm(3600)
+    cluster.manager.service.core.journal.rhythm = Rhythm(3600)
     job = await cluster.submit()
     await cluster.until_event(job, "clean")
 
@@ -49,14 +56,13 @@ async def test_events_that_nobody_waits_for_are_stored_together(cluster: Cluster
     await cluster.manager.until(lambda: journal.idle)
     commits = []
     for interval in (0.0, 0.2):
-        journal._rhythm = Rhythm(interval)
-        before, posted = journal.commits, journal.posted
-        for count, job in enumerate(jobs, 1):
+        journal.rhythm = Rhythm(interval)
+        before = journal.commits
+        for job in jobs:
+            heard = journal.posted + journal.backlog
             note = {"id": job, "type": "note", "severity": 7}
             await cluster.manager.request("job-manager.raise", note)
-            await cluster.manager.until(
-                lambda n=posted + count: journal.posted + journal.backlog >= n
-            )
+            await cluster.manager.until(partial(heard_more, journal, heard))
             if not interval:
                 await cluster.manager.until(lambda: journal.idle)
         await cluster.manager.until(lambda: journal.idle)
@@ -68,8 +74,8 @@ async def test_who_waits_for_an_answer_is_not_made_to_wait(cluster: Cluster) -> 
     journal = cluster.manager.service.core.journal
     held = await cluster.submit(urgency=0)
     await cluster.manager.until(lambda: journal.idle)
-    journal._rhythm = Rhythm(3600)
-    journal._rhythm.committed([held], cluster.manager.ctx.loop_time())
+    journal.rhythm = Rhythm(3600)
+    journal.rhythm.committed([held], cluster.manager.ctx.loop_time())
     other = await cluster.submit(urgency=0)
     assert other != held
     note = {"id": held, "type": "note", "severity": 7}

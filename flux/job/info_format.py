@@ -1,0 +1,107 @@
+"""The format of job listings: the fields of a job by name, and the headings of their columns
+(flux-jobs(1); ``flux.job.info.JobInfoFormat`` in the manual).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flux.output_format import OutputFormat, UtilFormatter, heading_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ANNOTATION_ROOTS = ("annotations.", "sched.", "user.")
+
+
+class _Headings(dict[str, str]):
+    """Headings of the job fields; any path into the annotations has one too."""
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (
+            isinstance(name, str) and name.startswith(_ANNOTATION_ROOTS)
+        )
+
+    def __missing__(self, name: str) -> str:
+        return name.upper()
+
+
+class JobInfoFormat(OutputFormat):
+    """An output format over the fields of `flux.job.info.JobInfo`, as ``flux jobs --format`` takes
+    it (flux-jobs(1)). Raises ValueError if the format is malformed or names an unknown field.
+    """
+
+    class JobFormatter(UtilFormatter):
+        """Formatter of a row."""
+
+    class HeaderFormatter(JobFormatter):
+        """Formatter of the heading row: looks headings up by the literal field name."""
+
+        def get_field(
+            self, field_name: str, args: object, kwargs: Mapping[str, object]
+        ) -> tuple[object, str]:
+            """Return the heading of a field without following dots."""
+            return kwargs[field_name], field_name
+
+        def format_field(self, value: object, format_spec: str) -> str:
+            """Apply width and alignment."""
+            return format(value, heading_spec(format_spec))
+
+    formatter = JobFormatter
+
+    headings: Mapping[str, str] = _Headings(
+        {
+            "id": "JOBID",
+            "id.f58": "JOBID",
+            "id.hex": "JOBID",
+            "id.dothex": "JOBID",
+            "id.words": "JOBID",
+            "id.dec": "JOBID",
+            "id.kvs": "JOBID",
+            "userid": "UID",
+            "username": "USER",
+            "urgency": "URG",
+            "priority": "PRI",
+            "state": "STATE",
+            "state_single": "S",
+            "name": "NAME",
+            "ntasks": "NTASKS",
+            "nnodes": "NNODES",
+            "expiration": "EXPIRATION",
+            "t_remaining": "T_REMAINING",
+            "ranks": "RANKS",
+            "nodelist": "NODELIST",
+            "reason": "REASON",
+            "where": "NODELIST(REASON)",
+            "success": "SUCCESS",
+            "result": "RESULT",
+            "result_abbrev": "RS",
+            "t_submit": "T_SUBMIT",
+            "t_depend": "T_DEPEND",
+            "t_run": "T_RUN",
+            "t_cleanup": "T_CLEANUP",
+            "t_inactive": "T_INACTIVE",
+            "runtime": "RUNTIME",
+            "status": "STATUS",
+            "status_abbrev": "ST",
+            "waitstatus": "WSTATUS",
+            "returncode": "RC",
+            "exception.occurred": "EXCEPTION-OCCURRED",
+            "exception.severity": "EXCEPTION-SEVERITY",
+            "exception.type": "EXCEPTION-TYPE",
+            "exception.note": "EXCEPTION-NOTE",
+            "annotations": "ANNOTATIONS",
+            "dependencies": "DEPENDENCIES",
+            "sched": "SCHED",
+            "user": "USER",
+            "annotations.sched.t_estimate": "T_ESTIMATE",
+            "annotations.sched.reason_pending": "REASON",
+            "annotations.sched.resource_summary": "RESOURCES",
+            "sched.t_estimate": "T_ESTIMATE",
+            "sched.reason_pending": "REASON",
+            "sched.resource_summary": "RESOURCES",
+        }
+    )
+
+    def __init__(self, fmt: str) -> None:
+        super().__init__(type(self).headings, fmt)

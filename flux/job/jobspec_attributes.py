@@ -1,0 +1,134 @@
+"""The attributes of a jobspec, read and written: time limit, directory, environment, shell options
+(RFC 14, RFC 25).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from flux.duration import parse_fsd
+from flux.job.jobspec_rules import require
+from flux.util import set_treedict
+
+if TYPE_CHECKING:
+    from flux.wire.json import JsonObject
+
+
+class JobspecAttributes:
+    """The part of a jobspec that knows its section ``attributes``; ``jobspec`` is the whole object.
+
+    Keys are paths whose periods separate levels. Levels that do not exist are made when something
+    is set below them.
+    """
+
+    jobspec: JsonObject
+
+    @property
+    def attributes(self) -> JsonObject | None:
+        """The attribute section, None if there is none."""
+        return self.jobspec.get("attributes")
+
+    def setattr(self, key: str, val: object) -> None:
+        """Set an attribute; periods in the key separate levels."""
+        set_treedict(self.jobspec, "attributes." + key, val)
+
+    def setattr_shell_option(self, key: str, val: object) -> None:
+        """Set a shell option; periods in the key separate levels."""
+        self.setattr("system.shell.options." + key, val)
+
+    def getattr(self, key: str) -> Any:
+        """Return an attribute; KeyError if it is not set."""
+        value: object = self.attributes or {}
+        for name in key.split("."):
+            if not isinstance(value, Mapping) or name not in value:
+                raise KeyError(key)
+            value = value[name]
+        return value
+
+    def _get(self, key: str, default: object = None) -> Any:
+        try:
+            return self.getattr(key)
+        except KeyError:
+            return default
+
+    @property
+    def duration(self) -> float:
+        """Time limit in seconds, 0 for none. May be set to a number, a timedelta or a Flux standard
+        duration.
+        """
+        duration: float = self._get("system.duration", 0)
+        return duration
+
+    @duration.setter
+    def duration(self, duration: float | str | timedelta) -> None:
+        if isinstance(duration, timedelta):
+            seconds: float = duration.total_seconds()
+        elif isinstance(duration, str):
+            seconds = parse_fsd(duration)
+        elif isinstance(duration, int | float):
+            seconds = duration
+        else:
+            raise TypeError("duration must be a number or a string in Flux Standard Duration")
+        require(seconds >= 0, ValueError, "duration must be >= 0")
+        self.setattr("system.duration", 0 if math.isinf(seconds) else seconds)
+
+    @property
+    def cwd(self) -> str | None:
+        """Working directory of the job."""
+        cwd: str | None = self._get("system.cwd")
+        return cwd
+
+    @cwd.setter
+    def cwd(self, cwd: str | os.PathLike[str]) -> None:
+        self.setattr("system.cwd", os.fspath(cwd))
+
+    @property
+    def environment(self) -> dict[str, str] | None:
+        """Environment of the job."""
+        environment: dict[str, str] | None = self._get("system.environment")
+        return environment
+
+    @environment.setter
+    def environment(self, environ: Mapping[str, str]) -> None:
+        require(isinstance(environ, Mapping), ValueError, "environment must be a mapping")
+        self.setattr("system.environment", dict(environ))
+
+    def _io_path(self, section: str, stream: str) -> str | None:
+        path: str | None = self._get(f"system.shell.options.{section}.{stream}.path")
+        return path
+
+    def _set_io_path(self, section: str, stream: str, path: str | os.PathLike[str]) -> None:
+        name = f"{section}.{stream}"
+        self.setattr_shell_option(f"{name}.type", "file")
+        self.setattr_shell_option(f"{name}.path", os.fspath(path))
+
+    @property
+    def stdin(self) -> str | None:
+        """File that the tasks read, None for the input of the KVS."""
+        return self._io_path("input", "stdin")
+
+    @stdin.setter
+    def stdin(self, path: str | os.PathLike[str]) -> None:
+        self._set_io_path("input", "stdin", path)
+
+    @property
+    def stdout(self) -> str | None:
+        """File that the tasks write, a template; None for the KVS."""
+        return self._io_path("output", "stdout")
+
+    @stdout.setter
+    def stdout(self, path: str | os.PathLike[str]) -> None:
+        self._set_io_path("output", "stdout", path)
+
+    @property
+    def stderr(self) -> str | None:
+        """File that the tasks write errors to, a template; None for the place of stdout."""
+        return self._io_path("output", "stderr")
+
+    @stderr.setter
+    def stderr(self, path: str | os.PathLike[str]) -> None:
+        self._set_io_path("output", "stderr", path)

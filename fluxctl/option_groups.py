@@ -1,0 +1,39 @@
+"""Click options made in few words, so that a command's options can stand in groups that are told
+apart by what they are for, and shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def text_option(*names: str, metavar: str, text: str) -> click.Option:
+    """Return an option with a value, None if it is not given; ``text`` is its help."""
+    return click.Option(list(names), metavar=metavar, help=text)
+
+
+def list_option(*names: str, metavar: str, text: str) -> click.Option:
+    """Return an option that may be given more than once; its value is a tuple."""
+    return click.Option(list(names), metavar=metavar, help=text, multiple=True)
+
+
+def flag_option(*names: str, text: str) -> click.Option:
+    """Return an option without value."""
+    return click.Option(list(names), is_flag=True, help=text)
+
+
+def with_options(options: Sequence[click.Option]) -> Callable[[F], F]:
+    """Decorate a function that becomes a command: give it these options, in this order."""
+
+    def decorate(function: F) -> F:
+        # Decorators apply bottom-up; click reverses what they collected.
+        collected: list[click.Parameter] = vars(function).setdefault("__click_params__", [])
+        collected.extend(reversed(options))
+        return function
+
+    return decorate
