@@ -385,10 +385,11 @@ def _preload() -> None:
     import gc
     import importlib
 
+    from flux.modules import MODULES
+
     importlib.import_module("broker.main")
     importlib.import_module("broker.overlay.network")
-    modules = importlib.import_module("broker.modules")
-    for module in modules.MODULES.values():
-        importlib.import_module(module.target.partition(":")[0])
+    for module in MODULES.values():
+        importlib.import_module(module.source)
     gc.collect()
     gc.freeze()
