@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flux.wire.errors import os_error
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 IMMUTABLE = 1
 READONLY = 2
 ACTIVE = 4
+LEAST_INTEGER: Final = -(1 << 31)
 
 
 @dataclass(slots=True)
@@ -76,6 +77,21 @@ class Attributes:
             except OSError as exc:
                 raise OSError(exc.errno, f"{name}: invalid value '{before.value}'") from None
 
+    def define_number(
+        self, name: str, holder: object, field: str, *, least: int = LEAST_INTEGER
+    ) -> None:
+        """Add an attribute that shows and changes the number ``field`` of an object; one below
+        ``least`` is refused.
+        """
+
+        def change(value: str) -> None:
+            number = integer(value)
+            if number < least:
+                raise os_error(errno.EINVAL)
+            setattr(holder, field, number)
+
+        self.define_active(name, lambda: str(getattr(holder, field)), change)
+
     def get(self, name: str) -> str | None:
         """Return a value, None if the attribute is unknown or has none."""
         entry = self._table.get(name)
@@ -118,7 +134,7 @@ def integer(value: str) -> int:
         number = int(value, 0)
     except ValueError:
         number = 1 << 32
-    if not -(1 << 31) <= number < 1 << 31:
+    if not LEAST_INTEGER <= number < -LEAST_INTEGER:
         raise os_error(errno.EINVAL)
     return number
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from broker.log import ERR, INFO
 from broker.subprocess.descendants import kill_with
-from flux.waitstatus import SIGNALED
+from flux.waitstatus import SIGNALED, code_of_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,7 @@ class Program:
                 preexec_fn=lambda: _in_child(die_with_broker),
             )
         except OSError as exc:
-            code = 127 if isinstance(exc, FileNotFoundError) else 126
+            code = code_of_failure(exc)
             self._log(ERR, f"{self.name}: {command}: {os.strerror(exc.errno or 0)}")
             return code
         status = await self._process.wait()

@@ -26,14 +26,13 @@ from broker.ending import IDLE_TIMEOUT, end_jobs
 from broker.initial import Program, argv_of, environ_of, stop
 from broker.log import CRIT
 from broker.modhost import ModuleHost
-from broker.modules import MODULES
 from broker.runlevel import FAILURES, Runlevel
 from broker.services.connector_local.service import ConnectorLocalService
 from broker.subprocess.descendants import Orphans
 from broker.watchdog import Watchdog
 from flux import CORE_VERSION
 from flux.idset import IDset
-from flux.modules import CONNECTOR
+from flux.modules import CONNECTOR, MODULES
 from flux.waitstatus import SIGNALED
 
 if TYPE_CHECKING:

@@ -58,7 +58,7 @@ class LogRing:
             ("log-critical-level", "critical_level"),
             ("log-stderr-level", "stderr_level"),
         ):
-            attrs.define_active(name, self._getter(field), self._setter(field))
+            attrs.define_number(name, self, field)
         attrs.define_active("log-ring-size", lambda: str(self._ring.maxlen), self._resize)
         attrs.define_active("log-ring-used", lambda: str(len(self._ring)), lambda _: None)
         attrs.define_active("log-count", lambda: str(self.count), lambda _: None)
@@ -66,12 +66,6 @@ class LogRing:
         filename = attrs.get("log-filename")
         attrs.define("log-filename", filename)
         self.filename = filename if self.rank == 0 else None
-
-    def _getter(self, field: str) -> Callable[[], str]:
-        return lambda: str(getattr(self, field))
-
-    def _setter(self, field: str) -> Callable[[str], None]:
-        return lambda value: setattr(self, field, integer(value))
 
     def _resize(self, value: str) -> None:
         self._ring = deque(self._ring, maxlen=max(0, integer(value)))

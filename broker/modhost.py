@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
-from broker.modules import HIDDEN, MODULES
 from broker.pymodule import PythonModule, load_module_file
 from broker.service import Service
+from flux.modules import HIDDEN, MODULES
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:

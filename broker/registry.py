@@ -12,14 +12,14 @@ from broker.builtin.broker import BrokerService, NameService
 from broker.builtin.event import EventService
 from broker.builtin.log import LogService
 from broker.builtin.state import OverlayService, StateMachineService
-from broker.modules import MODULES
 from broker.service import Service, events_of, routes_of
 from broker.services.connector_local.service import ConnectorLocalService
+from flux.modules import MODULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: The services that are the broker itself; the modules are in `broker.modules`.
+#: The services that are the broker itself; the modules are in `flux.modules`.
 OWN_SERVICES: tuple[type[Service], ...] = (
     AttrService,
     BrokerService,

@@ -264,7 +264,7 @@ class Service:
             "rolemask": req.rolemask,
         }
 
-    @request("stats.get", allow="guest")
+    @request("stats.get")
     def _stats_get(self, req: Request) -> Reply:
         """Return the counters of the service (flux-module(1) stats)."""
         return self.stats()

@@ -15,6 +15,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from broker.runlevel import TRANSITIONS as BROKER
+from broker.services.job_exec.guest_state import TRANSITIONS as GUEST_LOGS
 from flux.job.lifecycle import FATAL_EXCEPTION
 from flux.job.lifecycle import TRANSITIONS as JOB
 from flux.job.state_names import state_name
@@ -47,7 +48,14 @@ def job_edges() -> list[Edge]:
     ]
 
 
-DIAGRAMS = {"broker": broker_edges, "job": job_edges}
+def guest_log_edges() -> list[Edge]:
+    """How the event logs that a job writes while it runs come into the KVS."""
+    return [
+        (before.value, cause.value, after.value) for (before, cause), after in GUEST_LOGS.items()
+    ]
+
+
+DIAGRAMS = {"broker": broker_edges, "job": job_edges, "guest-logs": guest_log_edges}
 
 
 def mermaid(edges: Iterable[Edge]) -> str:

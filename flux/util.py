@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from flux.duration import fsd, parse_datetime, parse_fsd
 from flux.output_format import OutputFormat, UtilDatetime, UtilFormatter
+from flux.waitstatus import INTERRUPTED
 from flux.wire import json
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class CLIMain:
         except SystemExit:
             raise
         except KeyboardInterrupt:
-            sys.exit(130)
+            sys.exit(INTERRUPTED)
         except Exception as error:
             self._report(error)
             sys.exit(1)

@@ -8,10 +8,21 @@ what comes from a message may be any number.
 
 from __future__ import annotations
 
+import errno
+from signal import SIGINT, SIGPIPE
 from typing import Final
 
 SIGNALED: Final = 128
 """What shells add to a signal's number to make an exit code."""
+
+INTERRUPTED: Final = SIGNALED + SIGINT
+"""The exit code of a command that was interrupted and ends in order."""
+BROKEN_PIPE: Final = SIGNALED + SIGPIPE
+"""The exit code of a command whose output nobody reads any more."""
+NOT_FOUND: Final = 127
+"""The exit code of a program that is not there, as shells give it."""
+NOT_EXECUTABLE: Final = 126
+"""The exit code of a program that is there and cannot be run, as shells give it."""
 
 _SIGNAL_BITS: Final = 0x7F
 _CODE_BITS: Final = 0xFF
@@ -38,3 +49,8 @@ def return_code_of(status: int) -> int:
 def status_of_code(code: int) -> int:
     """Return the wait status of a process that exits with ``code``, 0 to 255."""
     return (code & _CODE_BITS) << _CODE_SHIFT
+
+
+def code_of_failure(error: OSError) -> int:
+    """Return the exit code for a program that could not be started."""
+    return NOT_FOUND if error.errno == errno.ENOENT else NOT_EXECUTABLE

@@ -35,9 +35,9 @@ class BrokerProcess:
             self.signal(signal.SIGCONT)
 
     def reap(self) -> int:
-        """Wait for the end and return the exit code, negative for a signal."""
+        """Wait for the end and return the wait status."""
         _, self.status = os.waitpid(self.pid, 0)
-        return os.waitstatus_to_exitcode(self.status)
+        return self.status
 
     def close(self) -> None:
         """Close the descriptors."""

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
+from flux.waitstatus import exit_code_of, signal_of
 from fluxctl.broker_process import fork_broker
 
 if TYPE_CHECKING:
@@ -34,15 +35,15 @@ def keep(become: Callable[[], int]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     forward_signals(child.signal)
     try:
-        code = child.reap()
+        status = child.reap()
     finally:
         clean_up(adopted)
         child.close()
-    if code >= 0:
-        return code
-    sys.stderr.write(f"flux-start: broker (pid {child.pid}) {signal.strsignal(-code)}\n")
-    _sweep()
-    return 128 - code
+    signum = signal_of(status)
+    if signum:
+        sys.stderr.write(f"flux-start: broker (pid {child.pid}) {signal.strsignal(signum)}\n")
+        _sweep()
+    return exit_code_of(status)
 
 
 def adopt() -> frozenset[int]:

@@ -44,9 +44,13 @@ def main(argv: list[str] | None = None) -> NoReturn:
         code = _complete() if "_FLUX_COMPLETE" in os.environ else run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        code = 130
+        from flux.waitstatus import INTERRUPTED
+
+        code = INTERRUPTED
     except BrokenPipeError:
-        code = 141
+        from flux.waitstatus import BROKEN_PIPE
+
+        code = BROKEN_PIPE
         streams.discard_output()
     except streams.OutputError as exc:
         code = 1
@@ -183,7 +187,9 @@ def _execute(file: str, argv: list[str], name: str) -> int:
         return 1
     except OSError as exc:
         sys.stderr.write(f"flux: {name}: {exc.strerror}\n")
-        return 126
+        from flux.waitstatus import NOT_EXECUTABLE
+
+        return NOT_EXECUTABLE
 
 
 def _show_environment(name: str) -> None:
@@ -231,7 +237,9 @@ def invoke(name: str, args: list[str]) -> int:
     except Exit as exc:
         return exc.exit_code
     except Abort:
-        return 130
+        from flux.waitstatus import INTERRUPTED
+
+        return INTERRUPTED
     except ClickException as exc:
         return _fail(name, exc.format_message(), 1, False)
     except BrokenPipeError:

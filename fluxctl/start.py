@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from flux.waitstatus import INTERRUPTED, exit_code_of, signal_of
 from fluxctl.broker_process import BrokerProcess, fork_broker
 from fluxctl.errors import CommandError
 from fluxctl.keeper import adopt, clean_up, forward_signals, keep
@@ -226,7 +227,7 @@ class _TestInstance:
             code = _broker_here([*extra, *self.options.broker_opts], program)
             sys.stdout.flush()
         except KeyboardInterrupt:
-            code = 130
+            code = INTERRUPTED
         except OSError as exc:
             subject = f"{self.options.wrap[0]}: " if self.options.wrap else ""
             sys.stderr.write(f"flux-start: {subject}{exc.strerror}\n")
@@ -313,19 +314,17 @@ class _TestInstance:
 
     def _reap(self, child: _Child) -> None:
         self.selector.unregister(child.process.pidfd)
-        code = child.process.reap()
-        killed = code < 0
-        if killed:
-            code = 128 - code
-        if killed or code:
+        status = child.process.reap()
+        code, signum = exit_code_of(status), signal_of(status)
+        if code:
             clean_up(
                 self.adopted
                 | {other.process.pid for other in self.children.values() if other.running}
             )
-        self._report(child, code, killed)
+        self._report(child, code, signum)
         if not self.aborted and code and not child.wired:
             self._abort()
-        elif killed and child.rank == 0:
+        elif signum and child.rank == 0:
             self._cut_lifelines()
         counts = child.rank == 0 or self.options.exit_mode == "any"
         if (
@@ -335,17 +334,16 @@ class _TestInstance:
         ):
             self.deadline = time.monotonic() + self.options.exit_timeout
 
-    def _report(self, child: _Child, code: int, killed: bool) -> None:
+    def _report(self, child: _Child, code: int, signum: int) -> None:
         """Tell how a broker ended, unless it ended because another could not start, and take its
         exit code into account.
         """
         if self.aborted:
             self.exit_code = self.exit_code or code
             return
-        if killed:
+        if signum:
             sys.stderr.write(
-                f"flux-start: {child.rank} (pid {child.process.pid}) "
-                f"{signal.strsignal(code - 128)}\n"
+                f"flux-start: {child.rank} (pid {child.process.pid}) {signal.strsignal(signum)}\n"
             )
         elif code:
             sys.stderr.write(
@@ -387,10 +385,11 @@ def _preload() -> None:
     import gc
     import importlib
 
+    from flux.modules import MODULES
+
     importlib.import_module("broker.main")
     importlib.import_module("broker.overlay.network")
-    modules = importlib.import_module("broker.modules")
-    for module in modules.MODULES.values():
-        importlib.import_module(module.target.partition(":")[0])
+    for module in MODULES.values():
+        importlib.import_module(module.source)
     gc.collect()
     gc.freeze()

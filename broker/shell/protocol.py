@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import MISSING, dataclass, fields
-from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias, TypeVar, get_args
 
 from flux.wire import json
 
@@ -160,13 +160,8 @@ FromShell: TypeAlias = (
 )
 ToShell: TypeAlias = RunJob | Kill | LeaveBarrier | Ack | Relayed | ServiceRequest | ClientGone
 
-_FROM_SHELL: Final[Mapping[str, type[FromShell]]] = {
-    kind.t: kind
-    for kind in (Hello, LogEntries, EnterBarrier, Relay, RaiseException, ServiceAnswer, Exit)
-}
-_TO_SHELL: Final[Mapping[str, type[ToShell]]] = {
-    kind.t: kind for kind in (RunJob, Kill, LeaveBarrier, Ack, Relayed, ServiceRequest, ClientGone)
-}
+_FROM_SHELL: Final[Mapping[str, type[FromShell]]] = {kind.t: kind for kind in get_args(FromShell)}
+_TO_SHELL: Final[Mapping[str, type[ToShell]]] = {kind.t: kind for kind in get_args(ToShell)}
 
 #: What a member must be, by the annotation of its field.
 _TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {

@@ -6,7 +6,6 @@ a `broker.shell.context.ShellContext`, what goes to and comes from others `broke
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 from typing import TYPE_CHECKING, Final
@@ -17,7 +16,7 @@ from broker.shell.remains import Remains
 from broker.shell.task import ShellTask
 from broker.shell.workspace import enter_directory, make_tmpdir, remove_tmpdir
 from flux.job.JobID import id_encode
-from flux.waitstatus import SIGNALED
+from flux.waitstatus import SIGNALED, code_of_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 _SIGNALS: Final = (signal.SIGCHLD, signal.SIGTERM, signal.SIGALRM, signal.SIGINT)
 #: What shells return for a program that is not there, and for one that cannot be executed.
-_NOT_FOUND: Final = 127
-_NOT_EXECUTABLE: Final = 126
 
 
 class Shell:
@@ -173,7 +170,7 @@ class Shell:
         try:
             task.start((lambda: context.plugins.call("task.exec", task)) if wanted else None)
         except OSError as error:
-            code = _NOT_FOUND if error.errno == errno.ENOENT else _NOT_EXECUTABLE
+            code = code_of_failure(error)
             message = f"task {rank}: start failed: {task.argv[0]}: {os.strerror(error.errno or 0)}"
             raise ShellFatal(message, code) from error
         self._call("task.fork", "task_fork", task)

@@ -14,6 +14,8 @@ import struct
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypedDict
 
+from flux.waitstatus import NOT_FOUND
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -108,7 +110,7 @@ def _fork_exec(command: Command, path: str) -> int:
     except OSError as error:
         os.write(write, _STATUS.pack(error.errno or errno.EINVAL))
     finally:
-        os._exit(127)
+        os._exit(NOT_FOUND)
 
 
 def _become(command: Command) -> None:

@@ -5,16 +5,18 @@ ping, stats, rusage, debug, shutdown.
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flux.wire import message as wire
 from flux.wire.errors import os_error
-from flux.wire.message import REQUEST
+from flux.wire.message import REQUEST, ROLE_OWNER
 
 if TYPE_CHECKING:
     from flux.core.interface import Sender
 
-ROLE_OWNER = 1
+OPEN_TO_GUESTS: Final = frozenset({"ping", "rusage"})
+"""Whoever may connect may ask these; counters and debug bits are the owner's, as in the broker's
+own services (``broker.service``)."""
 
 
 class ModuleBasics:
@@ -41,7 +43,7 @@ class ModuleBasics:
             return False
         if not msg.noresponse:
             try:
-                if method not in ("ping", "rusage") and not msg.rolemask & ROLE_OWNER:
+                if method not in OPEN_TO_GUESTS and not msg.rolemask & ROLE_OWNER:
                     raise OSError(errno.EPERM, "Request requires owner credentials")
                 handle.send_wire(wire.response(msg, action(msg)))
             except OSError as exc:

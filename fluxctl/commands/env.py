@@ -6,6 +6,7 @@ import os
 
 import click
 
+from flux.waitstatus import NOT_FOUND, code_of_failure
 from fluxctl.command import FluxCommand, echo
 from fluxctl.errors import CommandError
 
@@ -21,8 +22,6 @@ def command(words: tuple[str, ...]) -> None:
     try:
         os.execvp(words[0], list(words))
     except ValueError:
-        raise CommandError("the name of the command is empty", 127) from None
+        raise CommandError("the name of the command is empty", NOT_FOUND) from None
     except OSError as exc:
-        raise CommandError(
-            f"{words[0]}: {exc.strerror}", 127 if isinstance(exc, FileNotFoundError) else 126
-        ) from None
+        raise CommandError(f"{words[0]}: {exc.strerror}", code_of_failure(exc)) from None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from flux.terminal_text import terminal_text
+from flux.waitstatus import INTERRUPTED, NOT_EXECUTABLE, NOT_FOUND, exit_code_of, signal_of
 from fluxctl.command import FluxCommand, current_directory, handle
 from fluxctl.errors import CommandError
 
@@ -144,32 +145,31 @@ class Session:
         rpc.reset()
 
     def _output(self, remote: Remote, io: IoObject) -> None:
-        from flux.treeobj import b64decode
+        from flux.job.io import decode, labelled
 
-        text = io.get("data", "")
-        data = (
-            b64decode(text)
-            if io.get("encoding") == "base64"
-            else text.encode("utf-8", "surrogateescape")
-        )
-        if self._label and data:
-            prefix = f"{remote.rank}: ".encode()
-            data = b"".join(prefix + line for line in data.splitlines(keepends=True))
-        stream = sys.stdout if io["stream"] == "stdout" else sys.stderr
+        try:
+            chunk = decode(io)
+        except OSError as error:
+            self._complain(remote, error.strerror or "")
+            self.code = max(self.code, 1)
+            return
+        data = labelled(remote.rank, chunk.data) if self._label else chunk.data
+        stream = sys.stdout if chunk.stream == "stdout" else sys.stderr
         stream.flush()
         stream.buffer.write(data)
         stream.buffer.flush()
 
-    def _fail(self, remote: Remote, number: int) -> None:
+    def _complain(self, remote: Remote, text: str) -> None:
         sys.stdout.flush()
-        sys.stderr.write(
-            f"flux-exec: Error: rank {remote.rank}: {self._argv[0]}: {os.strerror(number)}\n"
-        )
+        sys.stderr.write(f"flux-exec: Error: rank {remote.rank}: {self._argv[0]}: {text}\n")
+
+    def _fail(self, remote: Remote, number: int) -> None:
+        self._complain(remote, os.strerror(number))
         codes = {
             errno.EHOSTUNREACH: EX_NOHOST,
-            errno.ENOENT: 127,
-            errno.EACCES: 126,
-            errno.EPERM: 126,
+            errno.ENOENT: NOT_FOUND,
+            errno.EACCES: NOT_EXECUTABLE,
+            errno.EPERM: NOT_EXECUTABLE,
         }
         self.code = max(self.code, codes.get(number, 1))
         remote.ended = True
@@ -232,16 +232,9 @@ class Session:
 
     def _write(self, data: bytes = b"", eof: bool = False) -> None:
         from flux.constants import FLUX_RPC_NORESPONSE
-        from flux.treeobj import b64encode
+        from flux.job.io import encode
 
-        io: IoObject = {"stream": "stdin", "rank": "0"}
-        if data:
-            try:
-                io["data"] = data.decode("utf-8")
-            except UnicodeDecodeError:
-                io |= {"encoding": "base64", "data": b64encode(data)}
-        if eof:
-            io["eof"] = True
+        io = encode("stdin", "0", data, eof)
         for remote in self._remotes.values():
             if remote.running:
                 payload = {"pid": remote.pid, "io": io}
@@ -250,7 +243,7 @@ class Session:
     def _signalled(self, handle: object, watcher: object, number: int, *_: object) -> None:
         now = time.monotonic()
         if number == signal.SIGINT and now - self._interrupted < INTERRUPT_WINDOW:
-            self.code = 130
+            self.code = INTERRUPTED
             self._handle.reactor_stop()
             return
         if number == signal.SIGINT:
@@ -272,15 +265,13 @@ class Session:
         ended = [remote for remote in self._remotes.values() if remote.status is not None]
         for remote in ended:
             status = remote.status or 0
-            if os.WIFSIGNALED(status):
-                number = os.WTERMSIG(status)
-                self.code = max(self.code, 128 + number)
-                groups.setdefault(signal.strsignal(number) or f"Signal {number}", []).append(
-                    remote.rank
-                )
-            elif os.WEXITSTATUS(status):
-                self.code = max(self.code, os.WEXITSTATUS(status))
-                groups.setdefault(f"Exit {os.WEXITSTATUS(status)}", []).append(remote.rank)
+            code, signum = exit_code_of(status), signal_of(status)
+            self.code = max(self.code, code)
+            if signum:
+                name = signal.strsignal(signum) or f"Signal {signum}"
+                groups.setdefault(name, []).append(remote.rank)
+            elif code:
+                groups.setdefault(f"Exit {code}", []).append(remote.rank)
         sys.stdout.flush()
         for text, ranks in groups.items():
             names = IDset(ranks).encode(IDSET_FLAG_RANGE | IDSET_FLAG_BRACKETS)

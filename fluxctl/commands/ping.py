@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flux.waitstatus import INTERRUPTED
 from flux.wire.message import NODEID_ANY, NODEID_UPSTREAM
 from fluxctl.command import FluxCommand, echo, handle
 from fluxctl.errors import CommandError
@@ -78,7 +79,7 @@ def command(
         try:
             ping.run(count, interval, batch)
         except KeyboardInterrupt:
-            return 130
+            return INTERRUPTED
     return 0
 
 

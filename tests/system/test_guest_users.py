@@ -100,6 +100,8 @@ print((await call(handle, "event.pub", {"topic": "mine", "flags": 0}))[0])
 print(
     (await call(handle, "content.load", None))[0],
     (await call(handle, "attr.set", {"name": "a", "value": "b"}))[0],
+    (await call(handle, "kvs.stats.get"))[0],
+    (await call(handle, "kvs.ping"))[0],
 )
 await handle.close()
 """,
@@ -107,7 +109,7 @@ await handle.close()
     assert out.splitlines() == [
         "(1, 'events with that topic are published by the instance owner only')",
         "0",
-        "1 1",
+        "1 1 1 0",
     ]
     assert "planted" not in instance.run("dmesg").stdout
     assert "planted" not in instance.log

@@ -32,7 +32,7 @@ from flux.wire.message import (
 )
 
 if TYPE_CHECKING:
-    from broker.services.connector_local.service import ConnectorLocalService
+    from broker.services.connector_local.interface import ConnectionHost
 
 _OWN_TOPICS = {
     "local.sub": True,
@@ -65,7 +65,7 @@ class Client(asyncio.Protocol):
     refused with.
     """
 
-    def __init__(self, service: ConnectorLocalService) -> None:
+    def __init__(self, service: ConnectionHost) -> None:
         self.id = new_id()
         self.userid = -1
         self.share: Share

@@ -18,7 +18,6 @@ import errno
 from functools import partial
 from typing import TYPE_CHECKING
 
-from broker.attributes import integer
 from broker.service import NO_REPLY, NoReply, Reply, Request, Service, event, request
 from broker.services.content.cache import BlobCache
 from flux import blobpack, treeobj
@@ -77,7 +76,7 @@ class ContentService(Service):
             raise OSError(errno.EINVAL, f"content.hash: unknown hash type {algorithm}")
         for field, attribute, default in SETTINGS:
             setattr(self, field, default)
-            attrs.define_active(attribute, self._getter(field), self._setter(field))
+            attrs.define_number(attribute, self, field, least=0)
         for name, value in (
             ("content.acct-entries", lambda: len(self.cache)),
             ("content.acct-size", lambda: self.cache.size),
@@ -88,18 +87,6 @@ class ContentService(Service):
             attrs.define_active(name, _text(value))
         if self.ctx.rank == 0:
             attrs.define_active("content.backing-module", lambda: self.backing)
-
-    def _getter(self, field: str) -> Callable[[], str]:
-        return lambda: str(getattr(self, field))
-
-    def _setter(self, field: str) -> Callable[[str], None]:
-        def change(value: str) -> None:
-            number = integer(value)
-            if number < 0:
-                raise os_error(errno.EINVAL)
-            setattr(self, field, number)
-
-        return change
 
     # Load
 

@@ -14,9 +14,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from broker.attributes import integer
 from broker.services.content_sqlite.collector import Collection
-from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,19 +50,7 @@ class Collecting:
         self._not_before = 0.0
         for attribute, field, default in SETTINGS:
             setattr(self, field, default)
-            ctx.attrs.define_active(attribute, self._getter(field), self._setter(field))
-
-    def _getter(self, field: str) -> Callable[[], str]:
-        return lambda: str(getattr(self, field))
-
-    def _setter(self, field: str) -> Callable[[str], None]:
-        def change(value: str) -> None:
-            number = integer(value)
-            if number < 0:
-                raise os_error(errno.EINVAL)
-            setattr(self, field, number)
-
-        return change
+            ctx.attrs.define_number(attribute, self, field, least=0)
 
     @property
     def running(self) -> bool:

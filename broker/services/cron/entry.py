@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from broker.services.cron.triggers import MAX_SECONDS
-from flux.waitstatus import exit_code_of
+from flux.waitstatus import NOT_FOUND, exit_code_of
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class CommandTask:
     def failed(self, now: float) -> None:
         """The command could not be started."""
         self.state = "Exec Failure"
-        self.code = 127
+        self.code = NOT_FOUND
         self.end_time = now
 
     def to_json(self) -> dict[str, object]:

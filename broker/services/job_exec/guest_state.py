@@ -34,14 +34,18 @@ class GuestState(Enum):
 
 
 class Cause(Enum):
-    """Why the state changes."""
+    """Why the state changes: the words of the diagram in docs/architecture.md.
 
-    DELAY = "the job has run for a moment"
+    Entries that wait go before the end, except for a job that ends at once: its are written with
+    the link.
+    """
+
+    DELAY = "a moment passes"
     TEXT = "entries come"
-    MORE = "entries are to be written"
-    ALL = "there is nothing to write"
-    END = "the job has ended and nothing else is to be written"
-    LINKED = "the logs are in the primary namespace"
+    MORE = "entries wait"
+    ALL = "all is written"
+    END = "the job has ended"
+    LINKED = "linked"
 
 
 TRANSITIONS: Final[Mapping[tuple[GuestState, Cause], GuestState]] = {

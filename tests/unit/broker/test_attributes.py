@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+from types import SimpleNamespace
 
 import pytest
 
-from broker.attributes import Attributes
+from broker.attributes import ACTIVE, Attributes
 from broker.log import ERR, INFO, LogRing
 from flux.logline import Entry, parse
 
@@ -36,6 +37,26 @@ def test_an_active_attribute_takes_over_a_value_of_the_command_line() -> None:
     assert ring.level == 7
     with pytest.raises(OSError, match="Invalid argument"):
         attrs.set("log-level", "x")
+
+
+def test_a_number_is_kept_by_its_object_and_bounded_below() -> None:
+    attrs, holder = Attributes(), SimpleNamespace(size=7)
+    attrs.define("a.size", "3")
+    attrs.define_number("a.size", holder, "size", least=0)
+    assert (holder.size, attrs.get("a.size"), attrs.flags("a.size")) == (3, "3", ACTIVE)
+    attrs.set("a.size", "0x10")
+    assert (holder.size, attrs.get("a.size")) == (16, "16")
+    for refused in ("-1", "x", "2147483648"):
+        with pytest.raises(OSError, match="Invalid argument"):
+            attrs.set("a.size", refused)
+    assert holder.size == 16
+
+
+def test_a_value_of_the_command_line_that_is_refused_is_named() -> None:
+    attrs = Attributes()
+    attrs.define("a.size", "-1")
+    with pytest.raises(OSError, match=r"a\.size: invalid value '-1'"):
+        attrs.define_number("a.size", SimpleNamespace(size=0), "size", least=0)
 
 
 def entry(severity: int, text: str, rank: int = 0) -> Entry:

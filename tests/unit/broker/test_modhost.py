@@ -13,10 +13,10 @@ from broker.attributes import Attributes
 from broker.endpoint import ServiceHost
 from broker.log import LogRing
 from broker.modhost import ModuleHost
-from broker.modules import MODULES, BuiltIn
 from broker.router import Router
 from broker.service import Service
 from broker.topology import Topology
+from flux.modules import MODULES, BuiltIn
 
 STOPPED: list[str] = []
 

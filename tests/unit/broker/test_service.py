@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from broker.service import NO_REPLY, Request, Service, event, request
+from broker.service import NO_REPLY, Request, Service, event, request, routes_of
 from broker.testing import ServiceHarness
+from flux.core.basics import ModuleBasics
 from flux.wire import message as wire
 
 
@@ -175,6 +176,40 @@ async def test_what_every_service_answers() -> None:
     assert await h.request("ex.debug", {"op": "clrbit", "flags": 1}) == {"flags": 2}
     with pytest.raises(OSError, match="Protocol error"):
         await h.request("ex.debug", {"op": "x", "flags": 1})
+
+
+COMMON = sorted(
+    route.topic
+    for _, route, handler in routes_of(Example)
+    if handler.__module__ == Service.__module__ and route.topic != "disconnect"
+)
+
+
+class Sent:
+    """What a blocking module sends."""
+
+    def __init__(self) -> None:
+        self.messages: list[wire.Message] = []
+
+    def send_wire(self, msg: wire.Message) -> None:
+        self.messages.append(msg)
+
+
+@pytest.mark.parametrize("method", COMMON)
+async def test_a_guest_may_ask_the_same_of_every_module(method: str) -> None:
+    payload = {"op": "set", "flags": 0}
+    msg = wire.request(f"ex.{method}", payload, matchtag=1)
+    msg.rolemask = wire.ROLE_USER
+    sent = Sent()
+    ModuleBasics("ex").answer(sent, msg)
+    (answer,) = sent.messages
+    assert answer.errnum == (0 if method in ("ping", "rusage") else errno.EPERM)
+    h = ServiceHarness(Example)
+    if answer.errnum:
+        with pytest.raises(OSError, match="Request requires owner credentials"):
+            await h.request(f"ex.{method}", payload, userid=5)
+    else:
+        await h.request(f"ex.{method}", payload, userid=5)
 
 
 async def test_events_are_delivered() -> None:

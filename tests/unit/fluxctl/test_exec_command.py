@@ -1,0 +1,130 @@
+"""``flux exec``: what it shows of its processes' ends and output."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from flux.idset import IDset
+from fluxctl.commands.exec import EXITED, FAILED, RUNNING, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flux.core.handle import Flux
+
+
+class ScriptedRpc:
+    """A request to ``broker.rexec`` that is answered with a list of payloads."""
+
+    def __init__(self, answers: list[dict[str, Any]]) -> None:
+        self.answers = deque(answers)
+        self.call: Callable[[], None]
+
+    def then(self, callback: Callable[..., None], *args: object) -> None:
+        self.call = lambda: callback(self, *args)
+
+    def get(self) -> dict[str, Any]:
+        return self.answers.popleft()
+
+    def reset(self) -> None:
+        pass
+
+    def cancel(self) -> None:
+        self.answers.clear()
+
+
+class Watcher:
+    """A watcher of which nothing comes."""
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+
+class ScriptedHandle:
+    """Stands in for the handle: one list of answers for each rank."""
+
+    def __init__(self, *answers: list[dict[str, Any]]) -> None:
+        self.answers = answers
+        self.rpcs: list[ScriptedRpc] = []
+        self.sent: list[tuple[str, object]] = []
+
+    def rpc(self, topic: str, payload: object, nodeid: int, flags: int = 0) -> ScriptedRpc | None:
+        if topic != "broker.rexec":
+            self.sent.append((topic, payload))
+            return None
+        self.rpcs.append(ScriptedRpc(self.answers[nodeid]))
+        return self.rpcs[-1]
+
+    def signal_watcher_create(self, *_: object) -> Watcher:
+        return Watcher()
+
+    def reactor_run(self) -> None:
+        for rpc in self.rpcs:
+            while rpc.answers:
+                rpc.call()
+
+    def reactor_stop(self) -> None:
+        pass
+
+
+def run(*answers: list[dict[str, Any]], label: bool = False) -> int:
+    """Run ``flux exec`` on as many ranks as there are lists of answers; returns its exit code."""
+    handle = cast("Flux", ScriptedHandle(*answers))
+    session = Session(handle, ["prog"], list(range(len(answers))), label, True, False)
+    return session.run("/", "0", IDset(""))
+
+
+def output(data: str, **fields: str) -> dict[str, Any]:
+    return {"type": "output", "io": {"stream": "stdout", "rank": "0", "data": data, **fields}}
+
+
+def exited(status: int) -> list[dict[str, Any]]:
+    return [{"type": "state", "state": EXITED, "status": status}, {"type": "complete"}]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code", "told"),
+    [
+        ([0, 0], 0, ""),
+        ([0x100, 0, 0x300], 3, "0: Exit 1\n2: Exit 3\n"),
+        ([9, 0x100, 9], 137, "[0,2]: Killed\n1: Exit 1\n"),
+        ([15 | 0x80], 143, "0: Terminated\n"),
+    ],
+)
+def test_the_exit_code_is_the_largest(
+    statuses: list[int], code: int, told: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*(exited(status) for status in statuses)) == code
+    assert capfd.readouterr().err == told
+
+
+@pytest.mark.parametrize(("number", "code"), [(2, 127), (13, 126), (1, 126), (113, 68), (5, 1)])
+def test_what_could_not_be_started_has_the_code_of_shells(
+    number: int, code: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run([{"type": "state", "state": FAILED, "errno": number}]) == code
+    assert "rank 0: prog: " in capfd.readouterr().err
+
+
+def test_output_is_shown_as_it_was_written(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    answers = [output("a\n"), output("/wA=", encoding="base64"), *exited(0)]
+    assert run([{"type": "state", "state": RUNNING, "pid": 7}, *answers]) == 0
+    assert capfdbinary.readouterr().out == b"a\n\xff\0"
+
+
+def test_labels_stand_before_lines(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run([*exited(0)], [output("a\nb\rc\n"), *exited(0)], label=True) == 0
+    assert capfd.readouterr().out == "1: a\n1: b\rc\n"
+
+
+def test_malformed_output_is_told_and_the_rest_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run([output("=", encoding="base64"), output("b\n"), *exited(0)]) == 1
+    shown = capfd.readouterr()
+    assert shown.out == "b\n"
+    assert shown.err == "flux-exec: Error: rank 0: prog: malformed I/O data: not base64\n"
