@@ -112,7 +112,7 @@ class Dump:
         self, path: list[str], info: tarfile.TarInfo, content: IO[bytes] | None = None
     ) -> None:
         self._archive.addfile(info, content)
-        self._archive.members.clear()  # type: ignore[attr-defined]
+        layout.forget_members(self._archive)
         self.keys += 1
         self._progress(".".join(path))
 

@@ -98,3 +98,13 @@ def key_of(info: tarfile.TarInfo) -> str:
                 f"{info.name!r} in the archive has a dot, which no key can have in a component",
             )
     return ".".join(names)
+
+
+def forget_members(archive: tarfile.TarFile) -> None:
+    """Have ``archive`` forget the members it has read or written.
+
+    It keeps them all, some 2 KB each, for look-ups that an archive read in one go has no use for.
+    From Python 3.13 on the ``stream`` of a `tarfile.TarFile` asks for just that; until then its
+    list is emptied from outside.
+    """
+    archive.members.clear()  # type: ignore[attr-defined]

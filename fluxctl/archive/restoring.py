@@ -125,7 +125,7 @@ class Restore:
             with tarfile.open(fileobj=content, mode="r|", tarinfo=Member) as archive:
                 while (info := archive.next()) is not None:
                     self._member(archive, info)
-                    archive.members.clear()  # type: ignore[attr-defined]
+                    layout.forget_members(archive)
             while content.read(
                 BLOB_BYTES
             ):  # what comes behind the end is checked by the decompressor

@@ -1,6 +1,6 @@
 """What the connector and a client's connection need of each other.
 
-The service makes connections and knows them as `Connection`; a connection knows the service as
+The service makes connections and knows them as `ClientConnection`; a connection knows the service as
 `ConnectionHost`. Neither's module imports the other's for its types.
 """
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flux.wire.message import Message
 
 
-class Connection(Protocol):
+class ClientConnection(Protocol):
     """A client as the service sees it."""
 
     share: Share
@@ -51,7 +51,7 @@ class ConnectionHost(Protocol):
 
     accepted: int
     cut_count: int
-    clients: set[Connection]
+    clients: set[ClientConnection]
 
     @property
     def ctx(self) -> Context:
@@ -82,7 +82,7 @@ class ConnectionHost(Protocol):
     def encoded(self, msg: Message) -> bytes:
         """Return a message's bytes."""
 
-    def wait_turn(self, client: Connection) -> None:
+    def wait_turn(self, client: ClientConnection) -> None:
         """Let a connection that has sent more than a slice go on after the others."""
 
     def watch(self) -> None:

@@ -38,7 +38,7 @@ from flux.wire.message import EVENT, Message
 if TYPE_CHECKING:
     from broker.context import Context
     from broker.router import Router
-    from broker.services.connector_local.interface import Connection
+    from broker.services.connector_local.interface import ClientConnection
 
 
 class ConnectorLocalService(Service):
@@ -49,7 +49,7 @@ class ConnectorLocalService(Service):
     def __init__(self, ctx: Context, router: Router) -> None:
         super().__init__(ctx)
         self.router = router
-        self.clients: set[Connection] = set()
+        self.clients: set[ClientConnection] = set()
         self.accepted = 0
         self.refused = 0
         self.cut_count = 0
@@ -58,7 +58,7 @@ class ConnectorLocalService(Service):
         self._limits: tuple[Limits, Limits]
         self._last: tuple[Message, int, bytes] | None = None
         self._watching = False
-        self._turns: deque[Connection] = deque()
+        self._turns: deque[ClientConnection] = deque()
         self._turn_due = False
         self._server: asyncio.Server | None = None
         self._path = ""
@@ -174,7 +174,7 @@ class ConnectorLocalService(Service):
     def _forget_encoded(self) -> None:
         self._last = None
 
-    def wait_turn(self, client: Connection) -> None:
+    def wait_turn(self, client: ClientConnection) -> None:
         """A client has sent more than a slice: go on with it after the others."""
         self._turns.append(client)
         if not self._turn_due:

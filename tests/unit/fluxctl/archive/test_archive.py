@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from flux import treeobj
 from flux.kvs_txn import Txn
+from flux.wire import json
 from fluxctl.archive import restoring
 from fluxctl.archive.blobs import CHECKPOINT, FileBlobs
 from fluxctl.archive.dumping import Dump
@@ -264,3 +265,44 @@ def test_a_dump_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     assert isinstance(
         CliRunner().invoke(dump_command, ["--store", str(tmp_path / "no"), "x"]).exception, OSError
     )
+
+
+class _Nowhere(io.RawIOBase):
+    """A file that keeps nothing."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        assert isinstance(data, bytes | bytearray | memoryview)
+        return len(data)
+
+
+def test_memory_does_not_grow_with_the_number_of_keys() -> None:
+    blobs = Memory()
+    entries = {f"key{number:05}": treeobj.val(b"x") for number in range(10_000)}
+    blob = json.dumps(treeobj.directory(entries))
+    root = treeobj.blobref(blob)
+    blobs.store([(root, blob)])
+    whole = dumped(blobs, root)
+    restore = Restore(Memory(), silent)
+    members: list[int] = []
+    with (
+        tarfile.open(fileobj=_Nowhere(), mode="w|", format=tarfile.PAX_FORMAT) as archive,
+        tarfile.open(fileobj=io.BytesIO(whole)) as read,
+    ):
+        dump = Dump(blobs, archive, 1.5e9, silent)
+        dump.write(root, 7)
+        members.append(len(vars(archive)["members"]))
+        assert len(read.getmembers()) == dump.keys + 1
+    original = tarfile.TarFile.next
+
+    def noting(self: tarfile.TarFile) -> tarfile.TarInfo | None:
+        members.append(len(vars(self)["members"]))
+        return original(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tarfile.TarFile, "next", noting)
+        restore.read(io.BytesIO(whole), "x.tar")
+    assert restore.keys == 10_000
+    assert max(members) <= 1
