@@ -23,6 +23,7 @@ HEAVY = (
     "parsedatetime",
     "psutil",
     "uvloop",
+    "msgspec",
     "ssl",
 )
 

@@ -8,15 +8,15 @@ barrier for everybody by an event.
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-@dataclass(slots=True)
-class Barrier:
+class Barrier(Struct):
     """One barrier on one rank."""
 
     name: str
@@ -28,8 +28,7 @@ class Barrier:
     members: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """How many processes entered below a rank since its last report."""
 
     name: str

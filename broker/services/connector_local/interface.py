@@ -1,7 +1,7 @@
 """What the connector and a client's connection need of each other.
 
-The service makes connections and knows them as `ClientConnection`; a connection knows the service as
-`ConnectionHost`. Neither's module imports the other's for its types.
+The service makes connections and knows them as `ClientConnection`; a connection knows the service
+as `ConnectionHost`. Neither's module imports the other's for its types.
 """
 
 from __future__ import annotations

@@ -12,9 +12,10 @@ import hashlib
 import os
 import sqlite3
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from broker.services.content_sqlite import schema
 from broker.services.content_sqlite.place import prepare
@@ -67,8 +68,7 @@ def errors() -> Iterator[None]:
         raise _error(exc) from exc
 
 
-@dataclass
-class Totals:
+class Totals(Struct):
     """How many blobs there are, their bytes, and what is known of their use (see `schema`)."""
 
     objects: int = 0

@@ -15,8 +15,9 @@ import asyncio
 import errno
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from broker.services.content_sqlite.store import BlobStore
@@ -26,8 +27,7 @@ T = TypeVar("T")
 Done = Callable[[OSError | None], None]
 
 
-@dataclass(slots=True, frozen=True)
-class Write:
+class Write(Struct, frozen=True):
     """Blobs and checkpoints that become one transaction's part; ``done`` is called with the error,
     None if they are written.
     """

@@ -5,8 +5,9 @@ processes, for tests of everything else.
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from flux.duration import parse_fsd
 
@@ -19,8 +20,7 @@ LONGEST = 1e10
 PHASES = ("init", "starting", "run")
 
 
-@dataclass(frozen=True, slots=True)
-class Simulation:
+class Simulation(Struct, frozen=True):
     """What a simulated job does.
 
     It runs for ``run_duration`` seconds and ends with ``wait_status``. ``mock_exception`` is the

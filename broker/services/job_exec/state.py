@@ -4,8 +4,9 @@ end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from flux.idset import IDset
 
@@ -40,8 +41,7 @@ def time_limit(jobspec: JsonMapping, resources: JsonMapping, now: float) -> floa
     return duration if duration > 0 else None
 
 
-@dataclass
-class Gathering:
+class Gathering(Struct):
     """The shells that have entered a barrier and the data they brought."""
 
     entered: set[int] = field(default_factory=set)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from broker.service import NO_REPLY, Request, Service, request
 from broker.services.job_ingest.fluid import FluidGenerator, timestamp_of
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 BATCH_JOBS: Final = 250
 
 
-@dataclass(slots=True)
-class NewJob:
+class NewJob(Struct):
     """A submission on its way: who asked, and what it is called from now on."""
 
     request: Request

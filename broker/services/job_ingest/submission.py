@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from broker.services.job_ingest.validate import InvalidJobspec, validate
 from flux.constants import (
@@ -25,8 +26,7 @@ KNOWN_FLAGS: Final = FLUX_JOB_DEBUG | FLUX_JOB_WAITABLE | FLUX_JOB_NOVALIDATE
 _TOKEN: Final = re.compile(r"[A-Za-z]+|-?[0-9.]+|\S")
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(Struct, frozen=True):
     """A checked submission; ``text`` is the jobspec as it was sent, ``signed`` as it was signed."""
 
     userid: int

@@ -6,52 +6,47 @@ carries them out in order. Whoever adds a kind adds its case there; the type che
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from broker.services.job_manager.states import Job
     from flux.wire.json import JsonObject
 
 
-@dataclass(frozen=True, slots=True)
-class AskAlloc:
+class AskAlloc(Struct, frozen=True):
     """Ask the scheduler for resources."""
 
     job: Job
 
 
-@dataclass(frozen=True, slots=True)
-class CancelAlloc:
+class CancelAlloc(Struct, frozen=True):
     """Tell the scheduler that a request is off."""
 
     job: Job
 
 
-@dataclass(frozen=True, slots=True)
-class PrioritizeAlloc:
+class PrioritizeAlloc(Struct, frozen=True):
     """Tell the scheduler about the new priority of a request."""
 
     job: Job
     priority: int
 
 
-@dataclass(frozen=True, slots=True)
-class FreeResources:
+class FreeResources(Struct, frozen=True):
     """Give the resources of a job back."""
 
     job: Job
 
 
-@dataclass(frozen=True, slots=True)
-class StartJob:
+class StartJob(Struct, frozen=True):
     """Have the execution service start a job."""
 
     job: Job
 
 
-@dataclass(frozen=True, slots=True)
-class TellException:
+class TellException(Struct, frozen=True):
     """Tell everybody about an exception of a job."""
 
     job: Job
@@ -59,16 +54,14 @@ class TellException:
     severity: int
 
 
-@dataclass(frozen=True, slots=True)
-class TellAnnotations:
+class TellAnnotations(Struct, frozen=True):
     """Tell the journal's readers what a job's annotations are now."""
 
     job: Job
     annotations: JsonObject
 
 
-@dataclass(frozen=True, slots=True)
-class EndJob:
+class EndJob(Struct, frozen=True):
     """A job is over: tell who waits for it, once that is stored."""
 
     job: Job

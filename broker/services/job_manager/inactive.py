@@ -6,15 +6,15 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class PurgeLimits:
+class PurgeLimits(Struct, frozen=True):
     """Which inactive jobs are to be purged: those that ended before ``before`` (seconds since the
     epoch), and the oldest ones beyond the newest ``keep``. None stands for no limit; without any,
     nothing is purged.

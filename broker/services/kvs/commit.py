@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from msgspec import Struct, field
 
 from broker.services.kvs.directory import Missing
 from broker.services.kvs.draft import Scheme, TreeDraft
@@ -21,8 +22,7 @@ RESTARTS: Final = 4
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class Transaction(Generic[T]):
+class Transaction(Struct, Generic[T]):
     """Operations to apply together, and ``origin``, whatever its owner needs to answer them.
 
     ``alone`` asks for a batch of its own, because one it was in could not be sealed or stored.
@@ -34,8 +34,7 @@ class Transaction(Generic[T]):
     alone: bool = False
 
 
-@dataclass(slots=True)
-class Result(Generic[T]):
+class Result(Struct, Generic[T]):
     """What a batch of transactions led to; ``failed`` pairs those left out with the reason,
     ``rest`` was not tried.
     """

@@ -8,8 +8,9 @@ Directories that no operation touched are neither read nor written again.
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from broker.services.kvs.directory import Draft, Find
 from broker.services.kvs.lookup import SYMLINK_DEPTH, components
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from flux.treeobj import TreeObj
 
 
-@dataclass(slots=True, frozen=True)
-class Scheme:
+class Scheme(Struct, frozen=True):
     """How trees become blobs: the hash algorithm, and the largest blob in bytes."""
 
     algorithm: str = treeobj.DEFAULT_HASH

@@ -20,10 +20,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
 
 from broker.service import Request
 from broker.services.kvs.commit import Result, Transaction, TransactionBatch
@@ -53,8 +54,7 @@ if TYPE_CHECKING:
 Txn: TypeAlias = Transaction[Callers]
 
 
-@dataclass(slots=True)
-class Work:
+class Work(Struct):
     """A batch on its way to a root: the transactions that were tried, and what became of them."""
 
     namespace: Space

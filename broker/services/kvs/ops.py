@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from broker.services.kvs.lookup import components
 from flux import treeobj
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 INLINE_MAX: Final = 72
 
 
-@dataclass(slots=True)
-class Op:
+class Op(Struct):
     """One checked operation; ``dirent`` None unlinks, ``data`` holds the decoded bytes of a value
     that needs them.
     """

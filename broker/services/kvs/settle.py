@@ -11,8 +11,9 @@ matter downwards, and *freed*, a grace period after nothing referred to them any
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from flux.dirblob import Entries, references
 
@@ -28,8 +29,7 @@ INTERVAL: Final = 1.0
 SUPERSEDED_BYTES: Final = 48 << 20
 
 
-@dataclass(slots=True)
-class _HeldDirectory:
+class _HeldDirectory(Struct):
     """A held directory: its entries, None once they are unlikely to be needed, its size, and when
     it was superseded.
     """

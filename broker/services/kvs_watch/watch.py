@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from flux.kvs_limits import check_key, check_namespace
 from flux.kvs_txn import (
@@ -30,8 +31,7 @@ _KNOWN = READDIR | READLINK | TREEOBJ | WATCH | WAITCREATE | _VARIANTS
 _START = {"refs": 0, "last": "", "length": 0}
 
 
-@dataclass(slots=True, frozen=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What to do after a look-up: send ``value`` if there is one, and end the watch if ``errnum``
     is set or it is ``final``.
     """
@@ -41,8 +41,7 @@ class Verdict:
     final: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class KeyWatch:
+class KeyWatch(Struct, eq=False):
     """One watcher (flux_kvs_lookup(3), FLAGS).
 
     ``roots`` are the roots that may have changed the key and have not been looked at, oldest first;

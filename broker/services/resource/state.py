@@ -9,8 +9,9 @@ A rank is *up* when it is online and neither drained nor excluded. Every operati
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
+
+from msgspec import Struct
 
 from flux.hostlist import Hostlist
 from flux.idset import IDset
@@ -25,8 +26,7 @@ MAX_CHILD = 1 << 20
 """Greatest number of a core or GPU; each costs memory in the scheduler."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inventory:
+class Inventory(Struct, frozen=True):
     """What one rank found: host name, core and GPU ids as idset strings, the digest of its hwloc
     XML.
     """
@@ -67,8 +67,7 @@ class Inventory:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Drain:
+class Drain(Struct, frozen=True):
     """Why and since when (seconds since the epoch) a rank is drained."""
 
     timestamp: float

@@ -5,15 +5,15 @@ duration.
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonMapping
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceRequest:
+class ResourceRequest(Struct, frozen=True):
     """``nslots`` slots of ``slot_size`` cores and ``slot_gpus`` GPUs, spread over ``nnodes`` nodes,
     or packed freely when that is 0.
 

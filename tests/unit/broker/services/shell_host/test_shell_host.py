@@ -105,7 +105,7 @@ async def test_a_job_that_no_shell_took_up_is_given_to_another_one_once(harness:
     await harness.until(lambda: len(host.ends) == 2)
     first, second = received(host.ends[1])
     assert first["job"]["id"] == 7
-    assert protocol.to_shell(first).t == "job"
+    assert isinstance(protocol.to_shell(first), protocol.RunJob)
     assert second == {"t": "ack", "bytes": 1}
     host.ends[1].close()
     await harness.until(lambda: len(replies) == 2)
@@ -144,7 +144,7 @@ async def test_a_shell_that_talks_nonsense_is_lost(harness: Harness) -> None:
     assert replies[0].json() == {"t": "exit", "status": 9, "lost": True}
     assert host.killed == [7]
     assert [entry.text for entry in harness.logs] == [
-        "shell of job 7: malformed message: ev: output"
+        "shell of job 7: malformed message: Expected `str`, got `int` - at `$.output`"
     ]
 
 
