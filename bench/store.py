@@ -65,10 +65,10 @@ def figures() -> list[Figure]:
     """KiB of a persistent store for each of 5,000 jobs that run `true`."""
     ours = programs()[:1]
     rows = (
-        ("store for each job (`true`), with the log", "file", Target(bound=12)),
+        ("store for each job (`true`), not collected, with the log", "file", Target()),
         ("of it in use", "live", Target()),
         ("of it not in use any more", "dead", Target()),
-        ("store for each job after a collection", "shrunk", Target()),
+        ("store for each job after a collection", "shrunk", Target(bound=12)),
     )
     return [
         paired(name, "KiB", target, _part(which), 1, ours, warm_up=0)
