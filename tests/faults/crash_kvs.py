@@ -2,7 +2,8 @@
 
 Three writers, one of them plain, put keys as fast as they are answered; after a random time rank
 0, ``flux start`` or everything is killed and the instance is started again on its store. A round
-is one kill. Every put with FLUX_KVS_SYNC must be there; plain puts may be missing if they were
+is one kill; every other store is collected all the time, so that many kills come in the middle of
+a collection. Every put with FLUX_KVS_SYNC must be there; plain puts may be missing if they were
 acknowledged shortly before the kill, and then with everything committed after them.
 """
 
@@ -28,6 +29,12 @@ WRITERS = (SYNC, SYNC, 0)
 PLAIN_WINDOW = 5.0
 """Seconds before a kill in which an acknowledged plain commit may be lost."""
 ROUNDS_PER_STORE = 25
+COLLECTING = (
+    "-o,-Scontent.collect-growth=1",
+    "-o,-Scontent.collect-minimum=4096",
+    "-o,-Scontent.grace-period=0",
+)
+"""Every other store is collected without a pause, so that kills come in the middle of it."""
 VICTIMS = ("all", "leader", "start")
 
 
@@ -74,11 +81,15 @@ class Writer(threading.Thread):
 class KvsCrash:
     """One store and the kills it goes through."""
 
-    def __init__(self, outcome: Outcome, chance: random.Random, base: pathlib.Path) -> None:
+    def __init__(
+        self, outcome: Outcome, chance: random.Random, base: pathlib.Path, *, collecting: bool
+    ) -> None:
         self.outcome = outcome
         self.chance = chance
         size = chance.choice((1, 1, 3))
-        self.instance = Restartable(size, store=base / "content.sqlite")
+        options = COLLECTING if collecting else ()
+        self.instance = Restartable(size, *options, store=base / "content.sqlite")
+        self.collecting = collecting
         self.kept: list[Put] = []
 
     def round(self, number: int) -> None:
@@ -90,11 +101,19 @@ class KvsCrash:
         for writer in writers:
             writer.start()
         time.sleep(self.chance.uniform(0.05, 1.0))
+        self._count_collections()
         killed = self._kill()
         for writer in writers:
             writer.join()
         self._restart()
         self._check([put for writer in writers for put in writer.told], killed)
+
+    def _count_collections(self) -> None:
+        if self.collecting:
+            with Flux(self.instance.uri) as h:
+                stats = h.rpc("content-sqlite.stats.get", nodeid=0).wait_for(30).get()
+            self.outcome.count("collections", int(stats["collections"]))
+            self.outcome.count("kills within a collection", int(stats["collecting"]))
 
     def _kill(self) -> float:
         victim = self.chance.choice(VICTIMS)
@@ -110,6 +129,8 @@ class KvsCrash:
             text = f"{left} processes left after kill -9 of the {victim} (-s{instance.size})"
             self.outcome.expect(not left, text)
         self.outcome.count("kills")
+        if self.collecting:
+            self.outcome.count("kills of an instance that collects its store all the time")
         return killed
 
     def _restart(self) -> None:
@@ -160,11 +181,12 @@ class KvsCrash:
 def crash_kvs(settings: Settings) -> Outcome:
     """Kill -9 in commits, ``rounds`` times."""
     outcome, chance = Outcome("crash_kvs", settings.seed), settings.random()
-    left = settings.rounds
+    left, collecting = settings.rounds, False
     outcome.set("lost although acknowledged as durable", 0)
     while left > 0:
+        collecting = not collecting
         with folder() as base:
-            crash = KvsCrash(outcome, chance, base)
+            crash = KvsCrash(outcome, chance, base, collecting=collecting)
             with crash.instance:
                 crash.instance.boot()
                 for number in range(min(left, ROUNDS_PER_STORE)):
