@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+QUORUM_ERROR = "Error parsing broker.quorum attribute"
 RESERVED = ("rank", "size", "broker.pid", "instance-level", "security.owner", "version")
 
 
@@ -92,9 +93,24 @@ def check_attributes(attrs: Attributes) -> int:
     if fanout < 1:
         raise OSError(errno.EINVAL, "tbon.fanout must be at least 1")
     _checked(attrs, "overlay.timeout", "30", float)
-    if attrs.get("broker.quorum") is not None:
-        _checked(attrs, "broker.quorum", "0", IDset)
     return fanout
+
+
+def check_quorum(attrs: Attributes, size: int) -> None:
+    """Check ``broker.quorum`` for an instance of ``size`` brokers: one that can never be reached
+    would have it wait for ever.
+
+    Raises OSError(EINVAL) for what is no idset, or has other ranks than those of the instance.
+    """
+    text = attrs.get("broker.quorum")
+    if text is None:
+        return
+    try:
+        ranks = IDset(text)
+    except ValueError:
+        raise OSError(errno.EINVAL, QUORUM_ERROR) from None
+    if ranks and ranks.last() >= size:
+        raise OSError(errno.EINVAL, f"{QUORUM_ERROR}: exceeds size")
 
 
 def _checked(attrs: Attributes, name: str, default: str, kind: Callable[[str], T]) -> T:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from broker.configuration import Config
+from flux.wire.counters import MessageCounters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -27,7 +28,8 @@ class Context:
 
     ``handle`` sends RPCs and events as the instance owner; ``attrs`` are the broker's attributes;
     ``owner`` is the user id that owns the instance; ``uuid`` identifies the service in routes,
-    ``broker_uuid`` its broker; ``config`` is the broker's configuration.
+    ``broker_uuid`` its broker; ``config`` is the broker's configuration,
+    ``counters`` has how many messages the service has sent and received.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Context:
     uuid: str = ""
     broker_uuid: str = ""
     config: Config = field(default_factory=Config)
+    counters: MessageCounters = field(default_factory=MessageCounters)
     tasks: set[asyncio.Task[object]] = field(default_factory=set)
 
     @property

@@ -14,6 +14,7 @@ from broker.context import Context
 from broker.log import Logger, LogRing
 from broker.service import Service, refuse
 from flux.aio import AsyncFlux
+from flux.wire.counters import MessageCounters
 from flux.wire.message import EVENT, REQUEST, RESPONSE, ROLE_OWNER, Message
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class InProcess:
         self.owner = owner
         self.last_active = time.monotonic()
         self.router = router
+        self.counters = MessageCounters()
         self.handle = AsyncFlux(self, rank=router.rank, size=router.size)
         self.handle.on_fault = lambda msg, exc: router.on_fault(msg, self.id, exc)
         self.on_request: Callable[[Message], None] | None = None
@@ -47,6 +49,7 @@ class InProcess:
         """
         if msg.type == EVENT and not msg.rolemask & ROLE_OWNER:
             return
+        self.counters.rx[msg.type] += 1
         if msg.type == REQUEST and self.on_request is not None:
             self.last_active = time.monotonic()
             self.on_request(msg)
@@ -60,6 +63,7 @@ class InProcess:
         if msg.type != RESPONSE:
             msg.userid = self.owner
             msg.rolemask = ROLE_OWNER
+        self.counters.tx[msg.type] += 1
         self.router.submit(msg, self)
 
     def subscribe(self, prefix: str) -> asyncio.Future[None]:
@@ -112,6 +116,7 @@ class ServiceHost:
             uuid=self.broker_uuid if name == "broker" else endpoint.id,
             broker_uuid=self.broker_uuid,
             config=self.config,
+            counters=endpoint.counters,
         )
         return ctx, endpoint
 

@@ -39,7 +39,7 @@ RESERVED = frozenset(
             "rexec",
             "sched",
         ),
-        *("schedutil", "service", "shell", "shutdown", "state", "wreck"),
+        *("runat", "schedutil", "service", "shell", "shutdown", "state", "wreck"),
     )
 )
 """First words of the topics of services, modules and jobs, ours and flux-core's."""

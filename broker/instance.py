@@ -8,13 +8,15 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from broker.builtin.attr import AttrService
 from broker.builtin.broker import BrokerService, NameService
 from broker.builtin.event import EventService
 from broker.builtin.log import LogService
+from broker.builtin.runat import RunAtService
 from broker.builtin.state import OverlayService, StateMachineService
+from broker.cleanup import CleanupCommands
 from broker.emergency import (
     FOLLOWERS_WAIT,
     HURRIED_KILL_DELAY,
@@ -23,11 +25,15 @@ from broker.emergency import (
     STATE_LIMITS,
 )
 from broker.ending import IDLE_TIMEOUT, end_jobs
-from broker.initial import Program, argv_of, environ_of, stop
 from broker.log import CRIT
 from broker.modhost import ModuleHost
 from broker.runlevel import FAILURES, Runlevel
+from broker.scripts import Scripts
+from broker.service import Service
 from broker.services.connector_local.service import ConnectorLocalService
+from broker.services.content.service import ContentService
+from broker.services.rexec.service import RexecService
+from broker.services.shell_host.service import ShellHostService
 from broker.subprocess.descendants import Orphans
 from broker.watchdog import Watchdog
 from flux import CORE_VERSION
@@ -45,8 +51,8 @@ if TYPE_CHECKING:
     from broker.endpoint import InProcess
     from broker.foundation import Foundation
     from broker.overlay.network import Overlay
-    from broker.service import Service
 
+S = TypeVar("S", bound=Service)
 KILL_DELAY = 5.0
 CHILDREN_TIMEOUT = 20.0
 REPEATED_SIGNAL = 0.5
@@ -84,32 +90,37 @@ class Broker:
         self._stopped = asyncio.Event()
         self._children_done = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._program: Program | None = None
+        self._commands = CleanupCommands()
+        self._scripts = Scripts(self.attrs, self.log.log, self._commands)
         self._last_signal = (0, 0.0)
-        self._program_signalled = False
         self._orphans = Orphans()
         self.modules = ModuleHost(self.host, self.log)
         self.runlevel = Runlevel(time.monotonic, self.log.info, self._entered)
-        self._endpoints: dict[str, InProcess] = {}
-        self.state = StateMachineService(
-            self._context("state-machine"), self.runlevel, self.router, self._check_quorum
+        self._builtin: list[tuple[Service, InProcess]] = []
+        self.state = self._own(
+            "state-machine",
+            lambda ctx: StateMachineService(ctx, self.runlevel, self.router, self._check_quorum),
         )
-        self._builtin: list[Service] = [
-            AttrService(self._context("attr")),
-            LogService(self._context("log"), base.ring),
-            EventService(self._context("event"), self.router),
-            NameService(self._context("service"), self.router),
-            BrokerService(self._context("broker"), self.modules, self.router),
-            self.state,
-        ]
-        if overlay is not None:
-            self._builtin.append(OverlayService(self._context("overlay"), overlay, self.state))
-        self._builtin.append(ConnectorLocalService(self._context(CONNECTOR), self.router))
+        self._own("attr", AttrService)
+        self._own("log", lambda ctx: LogService(ctx, base.ring))
+        self._own("event", lambda ctx: EventService(ctx, self.router))
+        self._own("service", lambda ctx: NameService(ctx, self.router))
+        self._own("broker", lambda ctx: BrokerService(ctx, self.modules, self.router))
+        self._own("runat", lambda ctx: RunAtService(ctx, self._commands))
+        self._own("overlay", lambda ctx: OverlayService(ctx, overlay, self.state))
+        self._own("content", ContentService)
+        self._own("rexec", RexecService)
+        self._own("shell-host", ShellHostService)
+        self._own(CONNECTOR, lambda ctx: ConnectorLocalService(ctx, self.router))
 
-    def _context(self, name: str) -> Context:
-        """Return the context of a service of the broker itself, and keep its endpoint."""
-        ctx, self._endpoints[name] = self.host.context(name)
-        return ctx
+    def _own(self, name: str, make: Callable[[Context], S]) -> S:
+        """Make a service that is part of every broker; scripts and clients find it whatever rc1
+        does.
+        """
+        ctx, endpoint = self.host.context(name)
+        service = make(ctx)
+        self._builtin.append((service, endpoint))
+        return service
 
     # Life
 
@@ -157,14 +168,16 @@ class Broker:
             )
 
     async def _mount_builtin(self) -> None:
-        *own, connector = self._builtin
-        for service in own:
-            await self.host.mount(service, self._endpoints[service.name], [])
-        self.log.debug(f"insmod {CONNECTOR}")
-        await self.host.mount(connector, self._endpoints[CONNECTOR], [])
-        self.modules.add(CONNECTOR, connector, self._endpoints[CONNECTOR])
+        for service, endpoint in self._builtin:
+            if service.name == CONNECTOR:  # the last one: clients find the others mounted
+                self.log.debug(f"insmod {CONNECTOR}")
+                await self.host.mount(service, endpoint, [])
+                self.modules.add(CONNECTOR, service, endpoint)
+            else:
+                await self.host.mount(service, endpoint, [])
 
     def _entered(self, state: str) -> None:
+        self.state.entered()
         work = self._guard(state, self.ACTIONS[state](self))
         task = self._loop.create_task(work, name=f"state {state}")
         self._tasks.add(task)
@@ -215,8 +228,7 @@ class Broker:
             if name == "rc1":
                 await self._load_modules()
         elif path:
-            program = Program(f"{name}.0", ["/bin/bash", "-c", path], self.log.log)
-            code = await program.run(environ_of(self.attrs.get("local-uri")), quiet=True)
+            code = await self._scripts.rc(name, path)
         if name == "rc3" and await self._unload_modules():
             code = code or 1
         if path == "built-in":
@@ -253,37 +265,40 @@ class Broker:
     def _check_quorum(self) -> None:
         if self.rank or self.runlevel.state != "quorum":
             return
-        quorum = self.attrs.get("broker.quorum") or "0"
-        needed = set(IDset(quorum)) if quorum != "0" or self.router.size == 1 else set()
-        if needed <= self.state.online:
+        if set(IDset(self.attrs.get("broker.quorum") or "0")) <= self.state.online:
             self.runlevel.post("quorum-full")
 
     async def _run(self) -> None:
         self.state.release()
         if self.rank:
             return
-        self._program = Program("rc2.0", argv_of(self.options.command), self.log.log)
-        code = await self._program.run(environ_of(self.attrs.get("local-uri")))
+        code = await self._scripts.initial(self.options.command)
         self.exit_code = code
         self.runlevel.post("rc2-fail" if code else "rc2-success")
 
     async def _cleanup(self) -> None:
-        if self._program is not None and self._program.running:
-            delay = HURRIED_KILL_DELAY if self.emergency.begun else KILL_DELAY
-            await stop(self._program, delay / 2, told=self._program_signalled)
-        if self.rank or "job-manager" not in self.modules:
-            self.runlevel.post("cleanup-none")
-            return
+        delay = HURRIED_KILL_DELAY if self.emergency.begun else KILL_DELAY
+        await self._scripts.stop(delay / 2)
+        code = await self._scripts.cleanup()
+        self._commands.close()  # whatever comes now would not be run: who pushes it is told so
+        self.exit_code = self.exit_code or code or 0
+        results = [] if code is None else [code == 0]
+        if self.rank == 0 and "job-manager" in self.modules:
+            results.append(await self._end_jobs())
+        word = "none" if not results else "success" if all(results) else "fail"
+        self.runlevel.post(f"cleanup-{word}")
+
+    async def _end_jobs(self) -> bool:
+        """End the jobs of the instance; returns whether they did end."""
         try:
             await end_jobs(self._handle)
         except TimeoutError:
             self.log.err(f"cleanup: jobs did not end within {IDLE_TIMEOUT:g}s, they are killed now")
-            self.runlevel.post("cleanup-fail")
         except OSError as exc:
             self.log.err(f"cleanup: {exc.strerror}")
-            self.runlevel.post("cleanup-fail")
         else:
-            self.runlevel.post("cleanup-success")
+            return True
+        return False
 
     async def _shutdown(self) -> None:
         if self.rank == 0 and self.router.size > 1:
@@ -308,9 +323,10 @@ class Broker:
         self.runlevel.post("rc3-none" if code is None else "rc3-fail" if code else "rc3-success")
 
     async def _exit(self) -> None:
-        for service in reversed(self._builtin):
+        for service, endpoint in reversed(self._builtin):
+            limit = HURRIED_UNLOAD if self.emergency.begun else service.stop_timeout
             with contextlib.suppress(Exception):
-                await self.host.unmount(service, self._endpoints[service.name])
+                await asyncio.wait_for(self.host.unmount(service, endpoint), limit)
         self._stopped.set()
 
     ACTIONS: ClassVar[Mapping[str, Callable[[Broker], Coroutine[object, object, None]]]] = {
@@ -369,6 +385,8 @@ class Broker:
 
     def _end_state(self, state: str, event: str) -> None:
         if self.runlevel.state == state:
+            if state != "run":  # the initial program is ended by the clean-up
+                self._scripts.abandon()
             self.runlevel.post(event)
 
     def _reap_orphans(self) -> None:
@@ -385,7 +403,7 @@ class Broker:
 
     def _interrupted(self) -> None:
         interactive = not self.options.command and sys.stdin.isatty()
-        if not interactive or self._program is None or not self._program.running:
+        if not interactive or not self._scripts.running:
             self._signalled(signal.SIGINT)
 
     def _signalled(self, signum: int) -> None:
@@ -396,7 +414,5 @@ class Broker:
         self.log.info(f"signal {signum}")
         if self.exit_code == 0:
             self.exit_code = SIGNALED + signum
-        if self._program is not None and self._program.running:
-            self._program.kill(signum)
-            self._program_signalled = True
+        self._scripts.signal(signum)
         self.runlevel.post("shutdown")

@@ -13,6 +13,7 @@ from broker.config import (
     BrokerOptions,
     Rundir,
     check_attributes,
+    check_quorum,
     define_identity,
     initial_attributes,
 )
@@ -56,6 +57,7 @@ def run_broker(options: BrokerOptions) -> int:
     fanout = check_attributes(attrs)
     config = configuration.load(attrs.get("config.path"))
     topology = Topology(pmi.rank if pmi else 0, pmi.size if pmi else 1, fanout)
+    check_quorum(attrs, topology.size)
     rundir = Rundir(attrs.get("rundir"))
 
     def finish() -> NoReturn:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from broker.pymodule import PythonModule, load_module_file
 from broker.service import Service
-from flux.modules import HIDDEN, MODULES
+from flux.modules import MODULES
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
     from broker.endpoint import InProcess, ServiceHost
     from broker.log import Logger
+
+
+MAX_REMEMBERED = 1000
+"""Modules that were removed and can be loaded again as they were."""
 
 
 class ModuleEntry(TypedDict):
@@ -45,6 +49,7 @@ class _Loaded:
     service: Service | None
     endpoint: InProcess | None
     thread: PythonModule | None = None
+    args: tuple[str, ...] = ()
 
 
 class ModuleHost:
@@ -55,6 +60,7 @@ class ModuleHost:
         self._log = log
         self._loaded: dict[str, _Loaded] = {}
         self._files: dict[str, tuple[int, str]] = {}
+        self._removed: dict[str, tuple[str, tuple[str, ...]]] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._loaded
@@ -81,15 +87,13 @@ class ModuleHost:
             return
         if name in self._loaded:
             raise os_error(errno.EEXIST)
-        module_name, _, class_name = MODULES[name].target.partition(":")
-        service_class = getattr(importlib.import_module(module_name), class_name)
-        if name not in HIDDEN:
-            self._log.debug(f"insmod {name}")
+        service_class = _class_of(name)
+        self._log.debug(f"insmod {name}")
         ctx, endpoint = self._host.context(name)
-        service: Service = service_class(ctx)
-        source = inspect.getsourcefile(service_class) or ""
-        self._loaded[name] = _Loaded(name, source, service, endpoint)
         try:
+            service = service_class(ctx)
+            source = inspect.getsourcefile(service_class) or ""
+            self._loaded[name] = _Loaded(name, source, service, endpoint, args=tuple(args))
             await self._host.mount(service, endpoint, args)
         except BaseException:
             self._loaded.pop(name, None)
@@ -104,35 +108,70 @@ class ModuleHost:
         self._log.debug(f"insmod {module.name}")
         loop = asyncio.get_running_loop()
         module.on_exit = partial(_call_in, loop, self._file_exited, module)
-        self._loaded[module.name] = _Loaded(module.name, path, None, None, module)
+        self._loaded[module.name] = _Loaded(module.name, path, None, None, module, tuple(args))
         try:
             await module.start(self._host.attrs.get("local-uri") or "", args)
         except BaseException:
-            self._loaded.pop(module.name, None)
+            if self._loaded.pop(module.name, None) is not None:
+                self._tell_failure(module)
             raise
+
+    def check(self, path: str, args: list[str]) -> None:
+        """Look whether `load` could succeed with a module that is loaded already.
+
+        Raises OSError for a name or file that is no module, or arguments that it would refuse.
+        """
+        name = _built_in_name(path)
+        if name is None:
+            load_module_file(path)
+        else:
+            _class_of(name).check_args(args)
+
+    async def restore(self, name: str) -> None:
+        """Load a module again as it was when it was last removed; raises OSError as `load` does,
+        ENOENT if it never was.
+        """
+        if name not in self._removed:
+            raise os_error(errno.ENOENT)
+        path, args = self._removed[name]
+        await self.load(path, list(args))
 
     def _file_exited(self, module: PythonModule) -> None:
         entry = self._loaded.get(module.name)
         if entry is not None and entry.thread is module:
             del self._loaded[module.name]
             self._log.debug(f"module {module.name} exited")
-            if module.error is not None:
-                self._log.err(f"module {module.name}: {module.error}")
+            self._tell_failure(module)
+
+    def _tell_failure(self, module: PythonModule) -> None:
+        if module.failure is None:
+            return
+        text = f"module {module.name}: {module.failure}"
+        if module.error is None:
+            self._log.err(text)
+        else:
+            self._log.exception(text, module.error)
 
     async def remove(self, name: str) -> None:
-        """Unload a module; raises OSError(ENOENT) if it is not loaded, EPERM for a part of the
-        broker.
-        """
+        """Unload a module; raises OSError(ENOENT) if it is not loaded."""
         entry = self._loaded.get(name)
-        if entry is None or name in HIDDEN:
+        if entry is None:
             raise os_error(errno.ENOENT)
+        path = entry.path if entry.thread is not None else entry.name
+        self._removed.pop(name, None)
+        while len(self._removed) >= MAX_REMEMBERED:
+            self._removed.pop(next(iter(self._removed)))
+        self._removed[name] = (path, entry.args)
         await self._unload(entry)
 
     async def _unload(self, entry: _Loaded) -> None:
-        if entry.name not in HIDDEN:
-            self._log.debug(f"rmmod {entry.name}")
+        self._log.debug(f"rmmod {entry.name}")
         if entry.thread is not None:
-            await entry.thread.stop()
+            if not await entry.thread.stop():
+                self._log.err(
+                    f"module {entry.name} does not end: it is cut off, its thread stays until the"
+                    " broker ends"
+                )
             if self._loaded.pop(entry.name, None) is None:
                 return  # its end has been logged already
         elif entry.service is not None and entry.endpoint is not None:
@@ -140,8 +179,7 @@ class ModuleHost:
                 await self._host.unmount(entry.service, entry.endpoint)
             finally:
                 self._loaded.pop(entry.name, None)
-        if entry.name not in HIDDEN:
-            self._log.debug(f"module {entry.name} exited")
+        self._log.debug(f"module {entry.name} exited")
 
     async def unload_all(self, keep: str, patience: float | None = None) -> int:
         """Unload everything but ``keep`` in reverse order, each within its own time limit, or
@@ -173,9 +211,7 @@ class ModuleHost:
 
     def list(self) -> list[ModuleEntry]:
         """Return the loaded modules as ``broker.lsmod`` lists them."""
-        return [
-            self._describe(entry) for entry in self._loaded.values() if entry.name not in HIDDEN
-        ]
+        return [self._describe(entry) for entry in self._loaded.values()]
 
     def _describe(self, entry: _Loaded) -> ModuleEntry:
         size, digest = self._file_facts(entry.path)
@@ -202,6 +238,12 @@ class ModuleHost:
                 data = b""
             self._files[path] = (len(data), hashlib.sha1(data).hexdigest())
         return self._files[path]
+
+
+def _class_of(name: str) -> type[Service]:
+    module_name, _, class_name = MODULES[name].target.partition(":")
+    found: type[Service] = getattr(importlib.import_module(module_name), class_name)
+    return found
 
 
 def _built_in_name(path: str) -> str | None:

@@ -1,14 +1,18 @@
 """Modules that are Python files: ``mod_name`` and ``mod_main(h, *args)``, run in a thread of their
-own with a blocking handle."""
+own with a blocking handle (docs/modules.md).
+"""
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import errno
 import importlib.util
 import os
+import re
 import threading
-from typing import TYPE_CHECKING
+import traceback
+from typing import TYPE_CHECKING, Final
 
 from flux.wire.errors import os_error
 
@@ -18,65 +22,114 @@ if TYPE_CHECKING:
 
     from flux.core.handle import Flux
 
+READY_TIMEOUT: Final = 2.0
+"""Seconds after which a module counts as loaded though it neither waits for messages nor ended."""
+STOP_TIMEOUT: Final = 1.0
+"""Seconds that a module gets to end when it is asked to, and again when it is interrupted."""
+_NAME: Final = re.compile(r"[^\s.\x00-\x1f\x7f!/]{1,256}")
+
 
 class PythonModule:
-    """One loaded file and the thread that runs its ``mod_main``."""
+    """One loaded file and the thread that runs its ``mod_main``.
+
+    ``failure`` is why it ended, if it did not end as modules do; ``error`` is the exception that
+    ended it.
+    """
 
     def __init__(self, name: str, path: str, module: ModuleType) -> None:
         self.name = name
         self.path = path
+        self.failure: str | None = None
         self.error: BaseException | None = None
         self.on_exit: Callable[[], None] = lambda: None
         self._module = module
         self._thread: threading.Thread | None = None
+        self._registered = False
         self._ready = threading.Event()
+        self._stopping = False
         self._handle: Flux | None = None
 
     async def start(self, uri: str, args: list[str]) -> None:
-        """Start the thread and wait until its service is registered or it failed; raises what it
-        failed with.
+        """Start the thread and wait until the module can answer: it has begun to wait for messages,
+        or it goes on with something else for `READY_TIMEOUT`.
+
+        Raises OSError if it failed by then: EEXIST if its name is taken, EINVAL for what it raised
+        or returned.
         """
         self._thread = threading.Thread(
             target=self._run, args=(uri, args), name=f"module-{self.name}", daemon=True
         )
         self._thread.start()
-        await asyncio.get_running_loop().run_in_executor(None, self._ready.wait)
-        if self.error is not None:
-            raise OSError(errno.EINVAL, f"{self.name}: {self.error}")
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._ready.wait, READY_TIMEOUT)
+        if self.failure is not None:
+            number = errno.EINVAL
+            if isinstance(self.error, OSError) and not self._registered:
+                number = self.error.errno or number
+            raise OSError(number, f"{self.name}: {self.failure}")
 
     def _run(self, uri: str, args: list[str]) -> None:
         from flux.core.handle import Flux
 
         try:
             handle = self._handle = Flux(uri)
+            own, broker = str(handle.rpc("broker.ping", {}).get()["route"]).split("!")[:2]
             handle.service_register(self.name).get()
-            handle.module_basics(self.name)
-            self._ready.set()
-            self._module.mod_main(handle, *args)
+            self._registered = True
+            handle.module_basics(self.name, (broker, own), self._ready.set)
+            returned = self._module.mod_main(handle, *args)
+            if returned not in (None, 0):
+                self.failure = f"mod_main returned {returned!r:.100}"
         except BaseException as exc:
-            self.error = exc
+            # Asked to end, a module loses its connection and may be interrupted.
+            if not (self._stopping and isinstance(exc, ConnectionResetError | SystemExit)):
+                self.error = exc
+                self.failure = _described(exc, self.path)
         finally:
             self._ready.set()
             if self._handle is not None:
                 self._handle.close()
             self.on_exit()
 
-    async def stop(self) -> None:
-        """Ask the module to end, as ``<name>.shutdown`` does, and wait up to five seconds for its
-        thread.
+    async def stop(self) -> bool:
+        """Ask the module to end, as ``<name>.shutdown`` does, and interrupt it if it does not.
+
+        Returns whether its thread has ended. One that does not return to Python, from a call that
+        blocks, is left behind; it has lost its connection, and so its service.
         """
         thread = self._thread
         if thread is None or not thread.is_alive():
-            return
+            return True
+        self._stopping = True
         if self._handle is not None:
             self._handle.request_stop()
-        await asyncio.get_running_loop().run_in_executor(None, thread.join, 5.0)
-        if thread.is_alive():
-            raise OSError(errno.EBUSY, f"module {self.name} does not end")
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, thread.join, STOP_TIMEOUT)
+        if thread.is_alive() and thread.ident is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
+            )
+            await loop.run_in_executor(None, thread.join, STOP_TIMEOUT)
+        return not thread.is_alive()
+
+
+def _described(exc: BaseException, path: str) -> str:
+    """Return an exception with the line of the module's file that it came from."""
+    frames = traceback.extract_tb(exc.__traceback__)
+    place = next((frame for frame in reversed(frames) if frame.filename == path), None)
+    where = f" ({place.filename}:{place.lineno})" if place is not None else ""
+    if isinstance(exc, SyntaxError):
+        where = f" ({exc.filename}:{exc.lineno})"
+    text = exc.msg if isinstance(exc, SyntaxError) else str(exc)
+    return f"{type(exc).__name__}: {text}{where}"
 
 
 def load_module_file(path: str) -> PythonModule:
-    """Import a module file; raises OSError(ENOENT) without it, EINVAL if it has no ``mod_main``."""
+    """Import a module file.
+
+    Raises OSError: ENOENT without it, EINVAL if it cannot be run, or lacks ``mod_name`` (a word
+    without dots) or ``mod_main``.
+    """
     if not os.path.exists(path):
         raise os_error(errno.ENOENT)
     stem = os.path.splitext(os.path.basename(path))[0]
@@ -87,7 +140,12 @@ def load_module_file(path: str) -> PythonModule:
     try:
         spec.loader.exec_module(module)
     except Exception as exc:
-        raise OSError(errno.EINVAL, f"{path}: {exc}") from exc
+        raise OSError(errno.EINVAL, _described(exc, path)) from exc
     if not callable(getattr(module, "mod_main", None)):
         raise OSError(errno.EINVAL, f"{path} defines no mod_main")
-    return PythonModule(str(getattr(module, "mod_name", stem)), path, module)
+    name: object = getattr(module, "mod_name", None)
+    if name is None:
+        raise OSError(errno.EINVAL, f"{path} defines no mod_name")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise OSError(errno.EINVAL, f"{path}: mod_name is a word without dots, not {name!r:.100}")
+    return PythonModule(name, path, module)

@@ -11,9 +11,13 @@ from broker.builtin.attr import AttrService
 from broker.builtin.broker import BrokerService, NameService
 from broker.builtin.event import EventService
 from broker.builtin.log import LogService
+from broker.builtin.runat import RunAtService
 from broker.builtin.state import OverlayService, StateMachineService
 from broker.service import Service, events_of, routes_of
 from broker.services.connector_local.service import ConnectorLocalService
+from broker.services.content.service import ContentService
+from broker.services.rexec.service import RexecService
+from broker.services.shell_host.service import ShellHostService
 from flux.modules import MODULES
 
 if TYPE_CHECKING:
@@ -27,7 +31,11 @@ OWN_SERVICES: tuple[type[Service], ...] = (
     LogService,
     NameService,
     OverlayService,
+    RunAtService,
     StateMachineService,
+    ContentService,
+    RexecService,
+    ShellHostService,
     ConnectorLocalService,
 )
 

@@ -52,6 +52,14 @@ FAILURES: dict[str, str] = {
 """The event to post when the work of a state raises something: it ends that state. Nothing comes
 after the exit."""
 
+STATE_NUMBERS: dict[str, int] = {
+    state: number
+    for number, state in enumerate(
+        ("none", "join", "init", "quorum", "run", "cleanup", "shutdown", "finalize", "exit")
+    )
+}
+"""What ``state-machine.monitor`` calls the states."""
+
 BEFORE_RUN = frozenset({"none", "join", "init", "quorum"})
 """The states in which the instance cannot be used yet."""
 
@@ -71,6 +79,11 @@ class Runlevel:
         self._since = now()
         self._log = log
         self._entered = entered
+
+    @property
+    def number(self) -> int:
+        """The number of the state."""
+        return STATE_NUMBERS[self.state]
 
     def post(self, event: str) -> bool:
         """Apply an event; returns whether it changed the state."""

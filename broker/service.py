@@ -172,10 +172,16 @@ class Service:
             for part in (self, *self.parts())
             for prefix, name in _prefixes_of(type(part))
         ]
-        found.append((f"{self.name}.stats.clear", lambda _: self.stats_clear()))
+        found.append((f"{self.name}.stats.clear", lambda _: self._clear()))
         return found
 
     # What a service overrides
+
+    @classmethod
+    def check_args(cls, args: list[str]) -> None:
+        """Raise OSError(EINVAL) for module arguments that `start` would refuse; asked before a
+        module that is loaded makes way for itself with others.
+        """
 
     async def start(self, args: list[str]) -> None:
         """Begin: called once the service can be reached; ``args`` are the module's arguments."""
@@ -187,11 +193,15 @@ class Service:
         """A client that used this service went away; its streams have been dropped already."""
 
     def stats(self) -> Mapping[str, object]:
-        """Return what ``flux module stats`` shows."""
+        """Return what ``flux module stats`` shows: counters of messages, and `facts`."""
+        return {**self.ctx.counters.as_object(), **self.facts()}
+
+    def facts(self) -> Mapping[str, object]:
+        """Return what `stats` shows beside the counters of messages."""
         return {"streams": len(self.streams)}
 
     def stats_clear(self) -> None:
-        """Reset the counters that `stats` shows."""
+        """Reset the counters of the service's own that `stats` shows."""
 
     # Dispatch
 
@@ -272,6 +282,10 @@ class Service:
     @request("stats.clear")
     def _stats_clear(self, req: Request) -> None:
         """Reset the counters of the service (flux-module(1) stats --clear)."""
+        self._clear()
+
+    def _clear(self) -> None:
+        self.ctx.counters.clear()
         self.stats_clear()
 
     @request("rusage", allow="guest")

@@ -31,7 +31,6 @@ def _service(package: str, name: str, *args: str, leader_only: bool = False) -> 
 
 MODULES: dict[str, BuiltIn] = {
     "barrier": _service("barrier", "BarrierService"),
-    "content": _service("content", "ContentService"),
     "content-sqlite": _service("content_sqlite", "ContentSqliteService", leader_only=True),
     "kvs": _service("kvs", "KvsService"),
     "kvs-watch": _service("kvs_watch", "KvsWatchService"),
@@ -41,17 +40,12 @@ MODULES: dict[str, BuiltIn] = {
     "job-info": _service("job_info", "JobInfoService"),
     "job-list": _service("job_list", "JobListService", leader_only=True),
     "job-ingest": _service("job_ingest", "JobIngestService"),
-    "rexec": _service("rexec", "RexecService"),
-    "shell-host": _service("shell_host", "ShellHostService"),
     "job-exec": _service("job_exec", "JobExecService", leader_only=True),
     "heartbeat": _service("heartbeat", "HeartbeatService", leader_only=True),
     "sched-simple": _service("sched_simple", "SchedSimpleService", leader_only=True),
 }
 """Every module that ``flux module load`` finds by name. The order is that of rc1, because a module
 may call those before it while it starts; rc3 unloads in reverse."""
-
-HIDDEN = frozenset({"content", "rexec", "shell-host"})
-"""Parts of the broker itself: not listed by ``flux module list``, not removable."""
 
 CONNECTOR = "connector-local"
 """Listed as a module like the others, but mounted by the broker itself: rc1 has to reach it."""
@@ -63,6 +57,4 @@ def find(name: str) -> str | None:
     """Return the Python module behind what users may name, None if there is no such module."""
     if name == CONNECTOR:
         return CONNECTOR_SOURCE
-    if name in HIDDEN or name not in MODULES:
-        return None
-    return MODULES[name].source
+    return MODULES[name].source if name in MODULES else None

@@ -59,6 +59,7 @@ _ALL = (
     SubCommand("top", "live dashboard of a Flux instance"),
     SubCommand("version", "Display flux version information"),
     SubCommand("R"),
+    SubCommand("admin"),
     SubCommand("help"),
     SubCommand("jobtap"),
     SubCommand("shell"),

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 MAX_NAME = 256
 MAX_SERVICES = 10_000
 MAX_GUEST_SERVICES = 100
-_WORD = r"[^\s.\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
-_NAME = re.compile(rf"(?!.{{{MAX_NAME + 1}}}){_WORD}(?:\.{_WORD})*")
+_NAME = re.compile(rf"[^\s.\x00-\x1f\x7f-\x9f\ud800-\udfff]{{1,{MAX_NAME}}}")
 
 
 class BrokerService(Service):
@@ -46,12 +45,25 @@ class BrokerService(Service):
             raise os_error(errno.EPROTO)
         await self.modules.load(req.get("path", str), [str(arg) for arg in args])
 
+    @request("check-module")
+    def check_module(self, req: Request) -> None:
+        """Look whether ``insmod`` with the same ``path`` and ``args`` would be refused if the
+        module were not loaded.
+        """
+        args = req.get("args", list, [])
+        self.modules.check(req.get("path", str), [str(arg) for arg in args])
+
+    @request("restore-module")
+    async def restore_module(self, req: Request) -> None:
+        """Load the module ``name`` as it was when it was last unloaded."""
+        await self.modules.restore(req.get("name", str))
+
     @request("rmmod")
     async def rmmod(self, req: Request) -> None:
         """Unload a module."""
         await self.modules.remove(req.get("name", str))
 
-    def stats(self) -> Mapping[str, object]:
+    def facts(self) -> Mapping[str, object]:
         """Return the router's counts."""
         return {"event-sequence": self.router.sequence, "endpoints": self.router.endpoint_count}
 
@@ -81,7 +93,7 @@ class NameService(Service):
         if not _NAME.fullmatch(name):
             raise OSError(
                 errno.EINVAL,
-                f"service names have 1 to {MAX_NAME} printable characters, no spaces among them",
+                f"service names have 1 to {MAX_NAME} printable characters, no spaces or dots",
             )
         client = self._client(req)
         count = self._counts.get(client.id, 0)

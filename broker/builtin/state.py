@@ -6,7 +6,8 @@ import errno
 from typing import TYPE_CHECKING
 
 from broker.runlevel import BEFORE_RUN, Runlevel
-from broker.service import NO_REPLY, Reply, Request, Service, event, request
+from broker.service import NO_REPLY, NoReply, Reply, Request, Service, event, request
+from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
 from flux.idset import IDset
 
 if TYPE_CHECKING:
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from broker.overlay.network import Overlay
     from broker.router import Router
     from flux.wire.message import Message
+
+
+FLAGS = IDSET_FLAG_RANGE | IDSET_FLAG_BRACKETS
+NO_LINKS: Mapping[str, object] = {"parent": -1, "children": []}
+NO_TRAFFIC: Mapping[str, object] = dict.fromkeys(
+    ("child-count", "child-connected", "parent-count", "parent-rpc", "child-rpc"), 0
+)
+"""What there is to say of a broker that is alone."""
 
 
 class StateMachineService(Service):
@@ -82,6 +91,44 @@ class StateMachineService(Service):
             req.respond()
         self._waiting.clear()
 
+    @request("quorum-get", allow="guest")
+    def quorum_get(self, req: Request) -> Reply:
+        """Return the ranks that are online, as ``idset``; brackets when there are several. Rank 0
+        knows them.
+        """
+        if self.ctx.rank != 0:
+            raise OSError(errno.EPROTO, "quorum-get RPC is only available on rank 0")
+        return {"idset": IDset(self.online, FLAGS).encode()}
+
+    # The state
+
+    def entered(self) -> None:
+        """The broker has entered a state: tell those who monitor it."""
+        for req, _ in self.streams:
+            req.respond({"state": self.runlevel.number})
+
+    async def stop(self) -> None:
+        for req, _ in self.streams:
+            req.end()
+
+    @request("monitor", allow="guest")
+    def monitor(self, req: Request) -> Reply:
+        """Return the number of this broker's ``state``; a streaming request gets it again with each
+        change, until the broker ends.
+        """
+        state = {"state": self.runlevel.number}
+        if not req.streaming:
+            return state
+        req.respond(state)
+        self.streams.add(req)
+        return NO_REPLY
+
+    @request("monitor-cancel", allow="guest")
+    def monitor_cancel(self, req: Request) -> NoReply:
+        """End the sender's stream with match tag ``matchtag``."""
+        self.streams.cancel(req)
+        return NO_REPLY
+
     @request("get", allow="guest")
     def get(self, req: Request) -> Reply:
         """Return this broker's state and, on rank 0, who is online."""
@@ -119,7 +166,8 @@ class OverlayService(Service):
 
     name = "overlay"
 
-    def __init__(self, ctx: Context, overlay: Overlay, state: StateMachineService) -> None:
+    def __init__(self, ctx: Context, overlay: Overlay | None, state: StateMachineService) -> None:
+        """``overlay`` is None for a broker that is alone."""
         super().__init__(ctx)
         self.overlay = overlay
         self.state = state
@@ -130,9 +178,13 @@ class OverlayService(Service):
         return {
             "rank": self.ctx.rank,
             "idset": str(IDset(sorted(self.state.online))),
-            **self.overlay.stats(),
+            **(self.overlay.stats() if self.overlay is not None else NO_LINKS),
         }
 
     def stats(self) -> Mapping[str, object]:
-        """Return the links."""
-        return self.overlay.stats()
+        """Return how many children this broker may have and has, whether it has a parent, and how
+        many requests wait for an answer from there.
+        """
+        if self.overlay is None:
+            return NO_TRAFFIC
+        return self.overlay.counts()

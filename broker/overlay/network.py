@@ -381,6 +381,19 @@ class Overlay:
         parent = self._parent.rank if self._parent is not None and not self._parent.lost else -1
         return {"parent": parent, "children": self.online_children}
 
+    def counts(self) -> dict[str, int]:
+        """Return how many links there may be and are, and how many requests wait for an answer
+        through them.
+        """
+        up = self._parent if self._parent is not None and not self._parent.lost else None
+        return {
+            "child-count": len(self.router.topology.children),
+            "child-connected": len(self.router.children),
+            "parent-count": int(up is not None),
+            "parent-rpc": up.held[0] if up is not None else 0,
+            "child-rpc": sum(link.held[0] for link in self._links.values()),
+        }
+
     async def close(self, linger: int = LINGER) -> None:
         """Say goodbye to the parent and close every link; what is queued gets ``linger``
         milliseconds.

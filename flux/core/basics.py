@@ -8,10 +8,13 @@ import errno
 from typing import TYPE_CHECKING, Final
 
 from flux.wire import message as wire
+from flux.wire.counters import MessageCounters
 from flux.wire.errors import os_error
-from flux.wire.message import REQUEST, ROLE_OWNER
+from flux.wire.message import ROLE_OWNER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flux.core.interface import Sender
 
 OPEN_TO_GUESTS: Final = frozenset({"ping", "rusage"})
@@ -22,10 +25,17 @@ own services (``broker.service``)."""
 class ModuleBasics:
     """The answers of the module ``name``."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(
+        self, name: str, hops: tuple[str, ...] = (), running: Callable[[], object] = bool
+    ) -> None:
+        """``hops`` end the route of a ping: the broker, and the module in it. ``running`` is called
+        whenever the module begins to wait for messages.
+        """
         self.name = name
+        self.running = running
+        self._hops = hops
         self.debug_flags = 0
-        self.requests = 0
+        self.counters = MessageCounters()
 
     def answer(self, handle: Sender, msg: wire.Message) -> bool:
         """Answer a request for this module; returns False for one of which it knows nothing."""
@@ -50,23 +60,31 @@ class ModuleBasics:
                 handle.send_wire(wire.response(msg, exc.strerror, errnum=exc.errno or errno.EPROTO))
         return True
 
-    def count(self, msg: wire.Message) -> None:
-        """Count a request."""
-        self.requests += msg.type == REQUEST
+    def received(self, messages: list[wire.Message]) -> None:
+        """Count messages that have come."""
+        for msg in messages:
+            self.counters.rx[msg.type] += 1
+
+    def debug_test(self, mask: int, *, clear: bool = False) -> bool:
+        """Return whether debug flags of ``mask`` are set, and clear them if that is asked for."""
+        found = self.debug_flags & mask
+        if clear:
+            self.debug_flags &= ~mask
+        return bool(found)
 
     def _ping(self, msg: wire.Message) -> dict[str, object]:
         sender = {
-            "route": "!".join(reversed(msg.routes)),
+            "route": "!".join([*reversed(msg.routes), *self._hops]),
             "userid": msg.userid,
             "rolemask": msg.rolemask,
         }
         return {**(msg.json() or {}), **sender}
 
     def _stats(self, msg: wire.Message) -> dict[str, int]:
-        return {"requests": self.requests}
+        return self.counters.as_object()
 
     def _clear(self, msg: wire.Message) -> None:
-        self.requests = 0
+        self.counters.clear()
 
     def _rusage(self, msg: wire.Message) -> dict[str, float]:
         import resource

@@ -85,6 +85,8 @@ class Flux(ReactorHandle):
         """Send a protocol message; raises OSError(ECONNRESET) when the connection is lost."""
         if self._lost:
             raise os_error(errno.ECONNRESET)
+        if self._basics is not None:
+            self._basics.counters.tx[msg.type] += 1
         try:
             self._sock.sendall(framing.pack(msg))
         except (BrokenPipeError, ConnectionError):
@@ -144,6 +146,8 @@ class Flux(ReactorHandle):
         except DecodeError:
             self._disconnect()
             raise os_error(errno.EPROTO) from None
+        if self._basics is not None:
+            self._basics.received(messages)
         for msg in messages:
             self._take(msg)
 
@@ -222,6 +226,8 @@ class Flux(ReactorHandle):
                     return True
             return False
 
+        if self._basics is not None:
+            self._basics.running()
         self.wait_until(look)
         self._inbox.remove(found[0])
         return MessageView(handle=found[0])
@@ -308,18 +314,30 @@ class Flux(ReactorHandle):
         """Undo `service_register`."""
         return self.rpc("service.remove", {"service": name})
 
-    def module_basics(self, name: str) -> None:
+    def module_basics(
+        self, name: str, hops: tuple[str, ...] = (), running: Callable[[], object] = bool
+    ) -> None:
         """Be the module ``name``: answer what every module answers, and keep the reactor running
         until its end is asked for.
+
+        ``hops`` are the last ones of the route that ``flux ping`` shows; ``running`` is called when
+        the module has begun to wait for messages.
         """
         from flux.core.basics import ModuleBasics
 
-        self._basics = ModuleBasics(name)
+        self._basics = ModuleBasics(name, hops, running)
         self.log_name = name
         self.reactor.incref()
 
+    def debug_test(self, mask: int, *, clear: bool = False) -> bool:
+        """Return whether debug flags of ``mask`` are set, which ``flux module debug`` changes;
+        ``clear`` clears them.
+
+        No flag is set on a handle that is not a module's.
+        """
+        return self._basics is not None and self._basics.debug_test(mask, clear=clear)
+
     def _answer_basics(self, basics: ModuleBasics, msg: wire.Message) -> bool:
-        basics.count(msg)
         if msg.topic == f"{basics.name}.shutdown":
             self._stopping = True
             self.reactor.stop()
@@ -382,6 +400,8 @@ class Flux(ReactorHandle):
         """Run the reactor as `ReactorHandle.reactor_run` does; raises OSError(ECONNRESET) if the
         loss of the connection ended it.
         """
+        if self._basics is not None:
+            self._basics.running()
         left = super().reactor_run(reactor, flags)
         if left < 0 and self._lost:
             raise os_error(errno.ECONNRESET)

@@ -90,4 +90,4 @@ def test_those_of_the_start_count_from_the_start() -> None:
     with running_instance(SIZE, *options) as running, flux.Flux(running.uri) as handle:
         assert {name: value(handle, name)[0] for name in chosen} == chosen
         assert value(handle, "tbon.maxlevel")[0] == "2"
-        assert handle.rpc("heartbeat.stats.get").get()["period"] == 1.0
+        assert handle.rpc("heartbeat.get").get()["period"] == 1.0

@@ -281,7 +281,10 @@ def test_a_module_that_only_runs_its_reactor_stays_and_answers(
     assert instance.run("module", "info", str(path)).stdout.startswith("Module name:  quiet\n")
     assert instance.run("module", "load", str(path), "one").stderr == ""
     assert instance.run("module", "debug", "--set", "0x3", "quiet").stdout == "0x3\n"
-    assert int(instance.run("module", "stats", "--parse", "requests", "quiet").stdout) >= 2
+    counted = ("module", "stats", "--parse", "#request (rx)")
+    assert int(instance.run(*counted, "quiet").stdout) >= 2
+    assert instance.run("module", "stats", "--clear", "quiet").returncode == 0
+    assert instance.run(*counted, "--scale=10", "quiet").stdout == "10\n"
     assert instance.run("module", "stats", "--rusage", "--parse", "nswap", "quiet").returncode == 0
     assert instance.run("module", "reload", str(path), "two").stderr == ""
     with flux.Flux(instance.uri) as h, pytest.raises(OSError, match="Unknown service method"):

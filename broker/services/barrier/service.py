@@ -118,7 +118,7 @@ class BarrierService(Service):
         for name in self._table.entered_by(sender):
             self._publish_exit(name, errno.ECONNABORTED)
 
-    def stats(self) -> dict[str, object]:
+    def facts(self) -> dict[str, object]:
         """How many barriers and clients wait here."""
         return {
             "barriers": len(self._table),

@@ -272,6 +272,7 @@ class Client(asyncio.Protocol):
 
     def _receive(self, msg: Message) -> None:
         kind = msg.type
+        self._service.ctx.counters.tx[kind] += 1
         msg.userid = self.userid
         msg.rolemask = self._rolemask
         topic = msg.topic
@@ -357,6 +358,7 @@ class Client(asyncio.Protocol):
         if self._ended or self._closing:
             return
         kind = msg.type
+        self._service.ctx.counters.rx[kind] += 1
         if kind == REQUEST:
             if not msg.flags & NORESPONSE:
                 self._owed[str(msg.aux2), *msg.routes] = msg

@@ -211,7 +211,7 @@ class ConnectorLocalService(Service):
 
     # Answers
 
-    def stats(self) -> dict[str, int]:
+    def facts(self) -> dict[str, int]:
         """Return how many clients are connected, were accepted, refused and cut, and how many bytes
         wait for them.
         """

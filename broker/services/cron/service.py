@@ -59,15 +59,14 @@ class CronService(Service):
         self._epsilon = DEFAULT_EPSILON
         self._last_sync = float("-inf")
 
+    @classmethod
+    def check_args(cls, args: list[str]) -> None:
+        _sync_options(args)
+
     async def start(self, args: list[str]) -> None:
-        for arg in args:
-            key, _, value = arg.partition("=")
-            if key == "sync":
-                await self._set_sync(value)
-            elif key == "sync_epsilon":
-                self._epsilon = _seconds(value)
-            else:
-                raise OSError(errno.EINVAL, f"{arg}: unknown module option")
+        sync, self._epsilon = _sync_options(args)
+        if sync is not None:
+            await self._set_sync(sync)
 
     async def stop(self) -> None:
         for item in self._entries.values():
@@ -245,9 +244,25 @@ class CronService(Service):
         item.run = TaskRun(self.ctx, item.entry, task, ended)
         item.run.start()
 
-    def stats(self) -> dict[str, object]:
+    def facts(self) -> dict[str, object]:
         """Entries and tasks that wait."""
         return {"entries": len(self._entries), "deferred": len(self._deferred)}
+
+
+def _sync_options(args: list[str]) -> tuple[str | None, float]:
+    """Return the topic and the epsilon that module arguments ask for; raises OSError(EINVAL) for
+    an unknown argument.
+    """
+    sync, epsilon = None, DEFAULT_EPSILON
+    for arg in args:
+        key, _, value = arg.partition("=")
+        if key == "sync":
+            sync = value
+        elif key == "sync_epsilon":
+            epsilon = _seconds(value)
+        else:
+            raise OSError(errno.EINVAL, f"{arg}: unknown module option")
+    return sync, epsilon
 
 
 def _seconds(text: str) -> float:

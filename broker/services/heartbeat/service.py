@@ -7,7 +7,7 @@ import errno
 import math
 from typing import TYPE_CHECKING
 
-from broker.service import Service
+from broker.service import Reply, Request, Service, request
 from flux.util import parse_fsd
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ class HeartbeatService(Service):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self._period = DEFAULT_PERIOD
-        self._count = 0
+
+    @classmethod
+    def check_args(cls, args: list[str]) -> None:
+        period_of(args)
 
     async def start(self, args: list[str]) -> None:
         self._period = period_of(args, self.ctx.attrs.get("heartbeat.period"))
@@ -40,12 +43,12 @@ class HeartbeatService(Service):
         while True:
             due += self._period
             await asyncio.sleep(max(0.0, due - self.ctx.loop_time()))
-            self._count += 1
             await self.ctx.handle.publish("heartbeat.pulse")
 
-    def stats(self) -> dict[str, object]:
-        """The period in seconds and the pulses so far."""
-        return {"period": self._period, "count": self._count}
+    @request("get", allow="guest")
+    def get(self, req: Request) -> Reply:
+        """Return the ``period`` between two pulses, in seconds."""
+        return {"period": self._period}
 
 
 def period_of(args: list[str], attribute: str | None = None) -> float:

@@ -21,6 +21,7 @@ from broker.services.job_exec.execution import RunningJob
 from broker.services.job_exec.simulated import Simulation, simulation_of
 from broker.services.job_exec.state import KILL_TIMEOUT, Shells, ranks_of, time_limit
 from broker.shell import protocol
+from flux.duration import parse_fsd
 from flux.waitstatus import status_of_code
 from flux.wire.json import dumps
 from flux.wire.message import STREAMING, Message
@@ -58,13 +59,13 @@ class JobExecService(Service):
         self._stopping = False
         self._idle = asyncio.Event()
 
+    @classmethod
+    def check_args(cls, args: list[str]) -> None:
+        _kill_timeout(args)
+
     async def start(self, args: list[str]) -> None:
         """Offer the service to the job manager; argument ``kill-timeout=SECONDS``."""
-        for argument in args:
-            key, _, value = argument.partition("=")
-            if key != "kill-timeout":
-                raise OSError(errno.EINVAL, f"unknown argument {argument}")
-            self.kill_timeout = float(value)
+        self.kill_timeout = _kill_timeout(args)
         await self.ctx.handle.rpc("job-manager.exec-hello", {"service": self.name})
 
     @request("hello-again")
@@ -93,7 +94,7 @@ class JobExecService(Service):
             job.cancel_timers()
             job.guest.stop()
 
-    def stats(self) -> JsonObject:
+    def facts(self) -> JsonObject:
         return {"jobs": len(self.jobs), "started": self.started}
 
     @request("start", streaming=True)
@@ -337,3 +338,19 @@ class JobExecService(Service):
             self._simulated_end(job, req.get("status", int, 0))
         else:
             raise OSError(errno.EPROTO, f"unknown event {name}")
+
+
+def _kill_timeout(args: list[str]) -> float:
+    """Return the seconds of the argument ``kill-timeout``, a duration; raises OSError(EINVAL) for
+    another argument.
+    """
+    timeout = KILL_TIMEOUT
+    for arg in args:
+        key, _, value = arg.partition("=")
+        if key != "kill-timeout":
+            raise OSError(errno.EINVAL, f"unknown argument {arg}")
+        try:
+            timeout = parse_fsd(value)
+        except ValueError:
+            raise OSError(errno.EINVAL, f"invalid kill-timeout: {value}") from None
+    return timeout

@@ -63,6 +63,10 @@ class JobIngestService(Service):
         self._workers = ValidatorPool("")
         self._generator: FluidGenerator | None = None
 
+    @classmethod
+    def check_args(cls, args: list[str]) -> None:
+        ValidatorPool.from_args(args, "")
+
     async def start(self, args: list[str]) -> None:
         """Ask for the time that job ids begin at: after all those of earlier instances."""
         self._workers = ValidatorPool.from_args(args, self.ctx.attrs.get("local-uri") or "")
@@ -96,7 +100,7 @@ class JobIngestService(Service):
         self._batch = []
         await self._workers.close()
 
-    def stats(self) -> JsonObject:
+    def facts(self) -> JsonObject:
         """Return counts of submissions."""
         return {
             "submitted": self._submitted,

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 
 from broker.service import NO_REPLY, NoReply, Reply, Request, Service, event, request
 from broker.services.resource.enclosing import enclosing_resources
+from broker.services.resource.options import ModuleOptions, parse_options
 from broker.services.resource.reslog import ResourceLog
 from broker.services.resource.state import Inventory, Resources, ranks_of, resource_set
+from broker.services.resource.stored import lacking, stored_resources
 from flux.idset import IDset
 from flux.resource.topology import discover, to_xml
 from flux.wire import json
@@ -48,14 +50,21 @@ class ResourceService(Service):
         self._xml_waiting: list[Request] = []
         self.state = Resources(ctx.size)
         self._log = ResourceLog(ctx)
+        self._options = ModuleOptions()
+        self._given: ResourceObject | None = None
+
+    @classmethod
+    def check_args(cls, args: list[str]) -> None:
+        parse_options(args)
 
     async def start(self, args: list[str]) -> None:
         """Report what this rank has; on rank 0, take up what is known from before as well.
 
         Raises OSError(EINVAL) for an unknown argument.
         """
+        self._options = parse_options(args)
         if self.ctx.rank == 0:
-            await self._start_leader(args)
+            await self._start_leader()
         topology = discover()
         xml = to_xml(topology)
         digest = hashlib.sha1(xml.encode()).hexdigest()
@@ -64,20 +73,23 @@ class ResourceService(Service):
         host = self.ctx.attrs.get("hostname") or topology.hostname
         self._take([Inventory(self.ctx.rank, host, cores, gpus, digest)], {digest: xml})
 
-    async def _start_leader(self, args: list[str]) -> None:
+    async def _start_leader(self) -> None:
         entries = await self._log.read()
         self.state.replay(entries)
-        for arg in args:
-            key, _, value = arg.partition("=")
-            if key != "exclude":
-                raise OSError(errno.EINVAL, f"{arg}: unknown module option")
-            self.state.exclude = self.state.targets(value)
+        found = await enclosing_resources(self.ctx)
+        method = "enclosing-instance"
+        if found is None:
+            found, method = await stored_resources(self.ctx, entries), "kvs"
+            self._given = found
+        if self._options.exclude:
+            self.state.exclude = self.state.targets(self._options.exclude)
+        if self._options.force_up:
+            self.state.set_online(IDset().set(0, self.ctx.size - 1))
         status = self.state.status()
         context = {key: status[key] for key in ("drain", "online", "exclude")}
         self._log.post("resource-init", {"restart": bool(entries), **context}, self.ctx.now())
-        found = await enclosing_resources(self.ctx)
         if found is not None:
-            self._define(found, "enclosing-instance")
+            self._define(found, method)
 
     # Inventory on its way to rank 0
 
@@ -124,6 +136,9 @@ class ResourceService(Service):
 
     def _collect(self, reports: list[Inventory]) -> None:
         fresh = IDset(item.rank for item in reports if self.state.report(item))
+        if self._given is not None and self._options.verify:
+            for item in reports:
+                self._verify(self._given, item)
         if self.state.complete and self._xml_waiting:
             waiting, self._xml_waiting = self._xml_waiting, []
             for req in waiting:
@@ -137,6 +152,15 @@ class ResourceService(Service):
             self._define(resource_set(self.state.inventory.values()), "dynamic-discovery")
         else:
             self._tell_scheduler()
+
+    def _verify(self, given: ResourceObject, item: Inventory) -> None:
+        """Drain a rank that lacks what the given R says of it."""
+        missing = lacking(given, item)
+        if missing and item.rank not in self.state.drained:
+            reason, now = f"missing resources: {missing}", self.ctx.now()
+            self.ctx.log.err(f"draining: rank {item.rank} ({item.host}) {reason}")
+            self.state.drain(IDset(item.rank), reason, now)
+            self._log.post("drain", {"idset": str(item.rank), "reason": reason}, now)
 
     def _define(self, resources: ResourceObject, method: str) -> None:
         self.state.define(resources)
@@ -267,7 +291,7 @@ class ResourceService(Service):
     def _documents(self) -> dict[str, object]:
         return {"xml": [self._xml[self.state.inventory[rank].xml] for rank in range(self.ctx.size)]}
 
-    def stats(self) -> dict[str, object]:
+    def facts(self) -> dict[str, object]:
         """Ranks by condition and whether a scheduler holds the resources."""
         state = self.state
         return {

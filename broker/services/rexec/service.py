@@ -75,7 +75,7 @@ class RexecService(Service):
         for remote in self.running.values():
             remote.process.signal(signal.SIGKILL)
 
-    def stats(self) -> JsonObject:
+    def facts(self) -> JsonObject:
         return {"processes": len(self.running)}
 
     @request("broker.rexec", absolute=True)

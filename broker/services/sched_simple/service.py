@@ -45,6 +45,10 @@ class SchedSimpleService(Service):
         self._due = False
         self._known = False
 
+    @classmethod
+    def check_args(cls, args: list[str]) -> None:
+        _ready_payload(args)
+
     async def start(self, args: list[str]) -> None:
         """Parse the arguments and begin acquiring resources."""
         self._ready = _ready_payload(args)
@@ -57,7 +61,7 @@ class SchedSimpleService(Service):
             req.error(errno.ENOSYS, "sched-simple is being unloaded")
         self._requests.clear()
 
-    def stats(self) -> dict[str, object]:
+    def facts(self) -> dict[str, object]:
         """Return the length of the queue and the use of cores."""
         pool = self._sched.pool
         return {

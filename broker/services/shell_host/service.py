@@ -87,7 +87,7 @@ class ShellHostService(Service):
             self._close(link, LOST)
         await self.host.stop()
 
-    def stats(self) -> JsonObject:
+    def facts(self) -> JsonObject:
         return {"shells": len(self.links), "pid": self.host.pid}
 
     @request("start", streaming=True)

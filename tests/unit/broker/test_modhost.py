@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
@@ -18,7 +18,13 @@ from broker.service import Service
 from broker.topology import Topology
 from flux.modules import MODULES, BuiltIn
 
+if TYPE_CHECKING:
+    import pathlib
+
+    from broker.context import Context
+
 STOPPED: list[str] = []
+STARTED: list[list[str]] = []
 
 
 class First(Service):
@@ -55,6 +61,26 @@ class Refusing(Service):
         raise OSError(errno.EINVAL, f"no such option {args}")
 
 
+class Picky(Service):
+    name = "picky"
+
+    @classmethod
+    def check_args(cls, args: list[str]) -> None:
+        if args[:1] != ["good"]:
+            raise OSError(errno.EINVAL, "only good arguments")
+
+    async def start(self, args: list[str]) -> None:
+        STARTED.append(args)
+
+
+class Unmakable(Service):
+    name = "unmakable"
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        raise OSError(errno.EINVAL, "not here")
+
+
 @pytest.fixture
 def attrs() -> Attributes:
     return Attributes()
@@ -70,6 +96,7 @@ async def host(attrs: Attributes, ring: LogRing, monkeypatch: pytest.MonkeyPatch
     for service in (First, Second, Stuck, Losing, Refusing):
         monkeypatch.setitem(MODULES, service.name, BuiltIn(f"{__name__}:{service.__name__}"))
     STOPPED.clear()
+    STARTED.clear()
     router = Router(Topology(0, 1), asyncio.get_running_loop().call_soon)
     services = ServiceHost(router, attrs, ring, 0)
     ctx, _ = services.context("broker")
@@ -142,3 +169,43 @@ async def test_a_module_that_fails_to_stop_is_gone_and_counted(
     assert host.names == []
     await host.load("losing", [])
     await host.unload_all("none")
+
+
+async def test_a_check_finds_what_loading_would_refuse(
+    host: ModuleHost, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MODULES, "picky", BuiltIn(f"{__name__}:Picky"))
+    await host.load("picky", ["good"])
+    host.check("picky", ["good"])
+    with pytest.raises(OSError, match="only good"):
+        host.check("picky", ["bad"])
+    with pytest.raises(FileNotFoundError):
+        host.check("/nonexistent/x.py", [])
+    file = tmp_path / "x.py"
+    file.write_text("mod_name = 'x'\n")
+    with pytest.raises(OSError, match="defines no mod_main"):
+        host.check(str(file), [])
+    assert host.names == ["picky"]
+
+
+async def test_a_module_comes_back_as_it_was(
+    host: ModuleHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MODULES, "picky", BuiltIn(f"{__name__}:Picky"))
+    with pytest.raises(FileNotFoundError):
+        await host.restore("picky")
+    await host.load("picky", ["good", "2"])
+    await host.remove("picky")
+    await host.restore("picky")
+    assert STARTED == [["good", "2"], ["good", "2"]]
+    with pytest.raises(FileExistsError):
+        await host.restore("picky")
+
+
+async def test_a_service_that_cannot_be_made_leaves_no_endpoint(
+    host: ModuleHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MODULES, "unmakable", BuiltIn(f"{__name__}:Unmakable"))
+    with pytest.raises(OSError, match="not here"):
+        await host.load("unmakable", [])
+    assert host.names == []

@@ -25,7 +25,7 @@ def ask(
     recorder = Recorder()
     msg = wire.request(topic, payload, matchtag=1)
     msg.rolemask = rolemask
-    basics.count(msg)
+    basics.received([msg])
     known = basics.answer(recorder, msg)
     assert known == bool(recorder.sent)
     return recorder.sent[0] if known else None
@@ -54,7 +54,24 @@ def test_requests_are_counted_until_cleared() -> None:
     ask(basics, "m.stats.clear")
     answer = ask(basics, "m.stats.get")
     assert answer is not None
-    assert answer.json() == {"requests": 1}
+    counts = answer.json()
+    assert len(counts) == 8
+    assert counts.pop("#request (rx)") == 1
+    assert set(counts.values()) == {0}
+
+
+def test_a_ping_shows_the_broker_and_the_module_in_its_route() -> None:
+    answer = ask(ModuleBasics("m", ("broker", "module")), "m.ping")
+    assert answer is not None
+    assert answer.json()["route"] == "broker!module"
+
+
+def test_code_reads_its_debug_flags() -> None:
+    basics = ModuleBasics("m")
+    ask(basics, "m.debug", {"op": "set", "flags": 6})
+    assert (basics.debug_test(2), basics.debug_test(1)) == (True, False)
+    assert basics.debug_test(4, clear=True)
+    assert (basics.debug_test(4), basics.debug_flags) == (False, 2)
 
 
 @pytest.mark.parametrize(

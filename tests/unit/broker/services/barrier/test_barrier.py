@@ -71,7 +71,7 @@ async def test_last_client_releases_all() -> None:
         0,
         0,
     ]
-    assert harness.service.stats() == {"barriers": 0, "waiting": 0}
+    assert harness.service.facts() == {"barriers": 0, "waiting": 0}
 
 
 async def test_disconnect_breaks_the_barrier() -> None:

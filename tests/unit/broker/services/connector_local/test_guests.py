@@ -357,7 +357,7 @@ async def test_a_client_that_stops_within_a_large_message_is_cut(
     write(guest, framing.pack(request("a.b", "x" * 4_000_000))[:2_000_000])
     await until(lambda: guest.closed)
     assert "has stopped within a message" in guests.logged
-    assert guests.connector.stats()["received"] == 0
+    assert guests.connector.facts()["received"] == 0
 
 
 async def test_a_flood_of_one_client_does_not_delay_another(

@@ -193,7 +193,7 @@ async def test_errors(topic: str, payload: dict[str, Any], errnum: int) -> None:
     with pytest.raises(OSError) as caught:
         await harness.request(f"cron.{topic}", payload)
     assert caught.value.errno == errnum
-    assert harness.service.stats() == {"entries": 0, "deferred": 0}
+    assert harness.service.facts() == {"entries": 0, "deferred": 0}
     await harness.stop()
 
 

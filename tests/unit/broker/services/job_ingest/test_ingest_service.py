@@ -173,7 +173,7 @@ async def test_job_manager_that_is_missing(world: World) -> None:
     assert failure.value.errno == errno.ENOSYS
     await world.h.until(lambda: len(world.commits) == 2)
     assert world.commits[-1][0]["dirent"] is None
-    assert world.h.service.stats() == {"submitted": 0, "rejected": 1, "waiting": 0}
+    assert world.h.service.facts() == {"submitted": 0, "rejected": 1, "waiting": 0}
 
 
 async def test_other_ranks_take_the_time_of_the_parent() -> None:

@@ -170,7 +170,7 @@ async def test_excluded_ranks_by_module_argument() -> None:
     await _complete(harness)
     replies = harness.stream("resource.acquire")
     assert replies[0].json()["resources"]["execution"]["R_lite"][0]["rank"] == "0"
-    with pytest.raises(OSError, match="unknown module option"):
+    with pytest.raises(OSError, match="unknown option"):
         await _leader(args=["nosuch"])
     await harness.stop()
 

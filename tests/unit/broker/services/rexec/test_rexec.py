@@ -115,7 +115,7 @@ async def test_a_client_that_goes_away_takes_its_processes_along(
     harness.submit(topic, flags=4)
     await call.until(type="complete")
     assert {"type": "state", "rank": 1, "state": 3, "status": 9} in call.answers
-    assert harness.service.stats() == {"processes": 0}
+    assert harness.service.facts() == {"processes": 0}
 
 
 async def test_a_missing_directory(harness: Harness) -> None:

@@ -1,0 +1,89 @@
+"""An R that was put into the KVS, as ``resource.R``, before the module was loaded; and whether the
+ranks have what a given R says. Pure but for the lookup.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Final
+
+from broker.services.resource.state import Inventory, ranks_of
+from flux.hostlist import Hostlist
+from flux.idset import IDset
+from flux.kvs_txn import PRIMARY
+from flux.treeobj import decode_val
+from flux.wire import json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from broker.context import Context
+    from flux.job.types import ResourceObject
+    from flux.wire.json import JsonMapping
+
+KEY: Final = "resource.R"
+FOUND_BY_US: Final = frozenset({"dynamic-discovery", "enclosing-instance"})
+"""How an earlier module came by an R that is out of date by now: it is looked for again."""
+
+
+async def stored_resources(ctx: Context, entries: Iterable[JsonMapping]) -> ResourceObject | None:
+    """Return the R that somebody put into the KVS; ``entries`` are the eventlog's so far.
+
+    None if there is none, or only one that an earlier module found out by itself. Raises
+    OSError(EINVAL) for what is no R of this instance.
+    """
+    methods = [
+        (entry.get("context") or {}).get("method")
+        for entry in entries
+        if entry.get("name") == "resource-define"
+    ]
+    if methods and methods[-1] in FOUND_BY_US:
+        return None
+    try:
+        answer = await ctx.handle.rpc("kvs.lookup", {"key": KEY, "namespace": PRIMARY, "flags": 0})
+    except OSError as exc:
+        if exc.errno in (errno.ENOENT, errno.ENOSYS):
+            return None
+        raise
+    try:
+        return checked_resources(json.loads(decode_val(answer["val"])), ctx.size)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise OSError(errno.EINVAL, f"error parsing {KEY} of the KVS: no valid R") from None
+
+
+def checked_resources(resources: ResourceObject, size: int) -> ResourceObject:
+    """Return an R; raises OSError(EINVAL) if it is of another version or has no rank of an instance
+    of ``size``, ValueError, KeyError or TypeError if it is none.
+    """
+    if resources.get("version") != 1:
+        raise OSError(errno.EINVAL, f"error parsing R: invalid version={resources.get('version')}")
+    ranks = ranks_of(resources)
+    for entry in resources["execution"]["R_lite"]:
+        for ids in entry["children"].values():
+            IDset(str(ids))
+    if not len(ranks) or ranks.last() >= size:
+        raise OSError(errno.EINVAL, "R contains ranks that are not part of this instance")
+    nodelist = resources["execution"].get("nodelist") or []
+    if nodelist and len(Hostlist(list(nodelist))) != len(ranks):
+        raise OSError(errno.EINVAL, "the nodelist of R does not match its number of ranks")
+    return resources
+
+
+def lacking(resources: ResourceObject, item: Inventory) -> str:
+    """Return what a rank lacks of what R says, such as ``core[2-3],gpu0``; empty if it has all.
+
+    Other kinds than cores and GPUs are not looked at.
+    """
+    wanted = {"core": IDset(), "gpu": IDset()}
+    for entry in resources["execution"]["R_lite"]:
+        if item.rank in IDset(str(entry["rank"])):
+            for kind, ids in entry["children"].items():
+                if kind in wanted:
+                    wanted[kind].add(IDset(str(ids)))
+    there = {"core": IDset(item.cores), "gpu": IDset(item.gpus)}
+    missing = {kind: wanted[kind].difference(there[kind]) for kind in wanted}
+    return ",".join(
+        f"{kind}[{ids.encode()}]" if len(ids) > 1 else f"{kind}{ids.encode()}"
+        for kind, ids in missing.items()
+        if len(ids)
+    )
