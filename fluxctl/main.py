@@ -8,6 +8,7 @@ import os
 import sys
 from typing import NoReturn
 
+from fluxctl.abbreviations import candidates
 from fluxctl.table import COMMANDS
 
 USAGE = """\
@@ -108,34 +109,65 @@ def _unexpected(exc: Exception) -> int:
     return 1
 
 
-def run(args: list[str]) -> int:
-    """Run one command line and return its exit code."""
-    verbose = 0
+LONG_OPTIONS = {"--help": "h", "--version": "V", "--verbose": "v", "--parent": "p"}
+
+
+class _Usage(Exception):
+    """A word before the sub-command that is no option of ``flux``; the text says why."""
+
+
+def _letters(word: str) -> str:
+    """Return the short options that a word of the command line stands for: ``-pv``, ``--par``."""
+    if not word.startswith("--"):
+        unknown = word.strip("-hVvp") if len(word) > 1 else word
+        if unknown:
+            raise _Usage(f"unrecognized option '{'-' + unknown[0] if word != '-' else word}'")
+        return word[1:]
+    found = candidates(word, LONG_OPTIONS)
+    if len(found) > 1:
+        names = " ".join(f"'{name}'" for name in found)
+        raise _Usage(f"option '{word}' is ambiguous; possibilities: {names}")
+    if not found:
+        raise _Usage(f"unrecognized option '{word}'")
+    return LONG_OPTIONS[found[0]]
+
+
+def _take_options(args: list[str]) -> str:
+    """Remove the options before the sub-command and return their letters in order; ``-V`` becomes
+    the sub-command ``version``.
+    """
+    letters = ""
     while args and args[0].startswith("-"):
-        option = args.pop(0)
-        if option in ("-h", "--help"):
-            sys.stderr.write(usage())
-            return 0
-        if option in ("-V", "--version"):
+        word = args.pop(0)
+        if word == "--":
+            break
+        letters += _letters(word)
+        if "V" in letters and "h" not in letters:
             args.insert(0, "version")
             break
-        if option in ("-v", "--verbose"):
-            verbose += 1
-        elif option in ("-p", "--parent"):
-            code = _enter_parent()
-            if code:
-                return code
-        else:
-            sys.stderr.write(
-                f"flux: unrecognized option '{option}'\nTry `flux --help' for more information.\n"
-            )
-            return 1
+    return letters
+
+
+def run(args: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        letters = _take_options(args)
+    except _Usage as exc:
+        sys.stderr.write(f"flux: {exc}\nTry `flux --help' for more information.\n")
+        return 1
+    if "h" in letters:
+        sys.stderr.write(usage())
+        return 0
+    for _ in range(letters.count("p")):
+        code = _enter_parent()
+        if code:
+            return code
     if not args:
         sys.stderr.write(usage())
         return 1
-    if verbose:
+    if "v" in letters:
         _show_environment(args[0])
-    return _dispatch(args[0], args[1:], verbose)
+    return _dispatch(args[0], args[1:], letters.count("v"))
 
 
 def _dispatch(name: str, rest: list[str], verbose: int) -> int:
