@@ -257,7 +257,7 @@ _CONTENT = (
 )
 
 _PATHS = (
-    _fact("conf.exec_path", "a path", "Where the `flux` command is.", Change.IGNORED),
+    _fact("conf.exec_path", "a path", "Where the sub-commands of `flux` are.", Change.IGNORED),
     _fact("conf.module_path", "a path", "Where the broker's modules are.", Change.IGNORED),
     _fact("conf.connector_path", "a path", "Where the connectors are.", Change.IGNORED),
     _fact("conf.pmi_library_path", "a path", "Where the PMI server is.", Change.IGNORED),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from broker.attributes import Attributes
 from broker.places import check_directory, make_directory
 from broker.rundir_claim import hold, make_rundir
-from flux import CORE_VERSION
+from flux import CORE_VERSION, install
 from flux.idset import IDset
 
 if TYPE_CHECKING:
@@ -168,16 +167,12 @@ def _parent_level(uri: str) -> int:
 
 
 def _define_paths(attrs: Attributes) -> None:
-    package = os.path.dirname(os.path.abspath(__file__))
     attrs.default("broker.rc1_path", "built-in")
     attrs.default("broker.rc3_path", "built-in")
     attrs.default("config.path", None)
-    attrs.define(
-        "conf.exec_path",
-        os.environ.get("FLUX_EXEC_PATH") or os.path.dirname(os.path.abspath(sys.argv[0])),
-    )
-    attrs.define("conf.module_path", os.path.join(package, "services"))
-    attrs.define("conf.connector_path", os.path.join(os.path.dirname(package), "flux", "connect"))
-    attrs.define("conf.pmi_library_path", os.path.join(package, "pmi.py"))
-    attrs.default("conf.shell_initrc", os.path.join(package, "shell", "initrc.lua"))
-    attrs.default("conf.shell_pluginpath", os.path.join(package, "shell", "plugins"))
+    attrs.define("conf.exec_path", install.COMMANDS)
+    attrs.define("conf.module_path", install.MODULES)
+    attrs.define("conf.connector_path", install.CONNECTORS)
+    attrs.define("conf.pmi_library_path", install.PMI_LIBRARY)
+    attrs.default("conf.shell_initrc", f"{install.SHELL}/initrc.lua")
+    attrs.default("conf.shell_pluginpath", f"{install.SHELL}/plugins")

@@ -12,10 +12,13 @@ import click
 from click.exceptions import NoSuchOption
 
 from flux.terminal_text import terminal_text
+from fluxctl.abbreviations import LongOptions, candidates
 from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from click.parser import _OptionParser
 
     from flux.core.handle import Flux
 
@@ -23,6 +26,23 @@ if TYPE_CHECKING:
 def program_name(ctx: click.Context) -> str:
     """Return how messages name the running command: ``flux-kvs`` for ``flux kvs get``."""
     return (ctx.find_root().info_name or "flux").replace(" ", "-")
+
+
+class AmbiguousOption(click.UsageError):
+    """A word that may stand for several long options."""
+
+    def __init__(self, word: str, options: list[str], ctx: click.Context) -> None:
+        super().__init__(f"option '{word}' is ambiguous", ctx)
+        self.word = word
+        self.options = options
+
+
+def full_name(ctx: click.Context, word: str) -> str:
+    """Return the name of the long option that a prefix stands for, the word itself if none."""
+    params = ctx.command.get_params(ctx)
+    names = [name for param in params for name in (*param.opts, *param.secondary_opts)]
+    found = candidates(word, names)
+    return found[0] if found else word
 
 
 def usage_failure(ctx: click.Context, exc: click.UsageError) -> NoReturn:
@@ -35,8 +55,13 @@ def usage_failure(ctx: click.Context, exc: click.UsageError) -> NoReturn:
         near = nearest(exc.option_name.lstrip("-"), list(names))
         hint = f" (did you mean {names[near]}?)" if near else ""
         text = f"{name}: unrecognized option '{exc.option_name}'{hint}"
+    elif isinstance(exc, AmbiguousOption):
+        listed = " ".join(f"'{option}'" for option in exc.options)
+        text = f"{name}: option '{exc.word}' is ambiguous; possibilities: {listed}"
     elif isinstance(exc, click.BadOptionUsage) and "requires an argument" in exc.message:
-        text = f"{name}: option '{exc.option_name}' requires an argument"
+        text = f"{name}: option '{full_name(ctx, exc.option_name)}' requires an argument"
+    elif isinstance(exc, click.BadOptionUsage) and "does not take a value" in exc.message:
+        text = f"{name}: option '{full_name(ctx, exc.option_name)}' doesn't allow an argument"
     else:
         text = f"{name}: {exc.format_message()}"
     raise CommandError(f"{text}\nTry `{name} --help' for more information.", 1, bare=True) from None
@@ -81,6 +106,16 @@ class UsageReports(click.Command):
     def report(self, ctx: click.Context, exc: click.UsageError) -> NoReturn:
         """Raise the CommandError for a usage error."""
         usage_failure(ctx, exc)
+
+    def make_parser(self, ctx: click.Context) -> _OptionParser:
+        """Return click's parser, which takes any unambiguous prefix of a long option too."""
+
+        def refuse(word: str, candidates: list[str]) -> NoReturn:
+            raise AmbiguousOption(word, candidates, ctx)
+
+        parser = super().make_parser(ctx)
+        parser._long_opt = LongOptions(parser._long_opt, refuse)  # noqa: SLF001 - click has no hook
+        return parser
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, see click. Raises CommandError for a usage error."""

@@ -8,6 +8,9 @@ import os
 import sys
 from typing import NoReturn
 
+from flux import install
+from fluxctl.abbreviations import candidates
+from fluxctl.environment import prepare
 from fluxctl.table import COMMANDS
 
 USAGE = """\
@@ -108,50 +111,80 @@ def _unexpected(exc: Exception) -> int:
     return 1
 
 
-def run(args: list[str]) -> int:
-    """Run one command line and return its exit code."""
-    verbose = 0
+LONG_OPTIONS = {"--help": "h", "--version": "V", "--verbose": "v", "--parent": "p"}
+
+
+class _Usage(Exception):
+    """A word before the sub-command that is no option of ``flux``; the text says why."""
+
+
+def _letters(word: str) -> str:
+    """Return the short options that a word of the command line stands for: ``-pv``, ``--par``."""
+    if not word.startswith("--"):
+        unknown = word.strip("-hVvp") if len(word) > 1 else word
+        if unknown:
+            raise _Usage(f"unrecognized option '{'-' + unknown[0] if word != '-' else word}'")
+        return word[1:]
+    found = candidates(word, LONG_OPTIONS)
+    if len(found) > 1:
+        names = " ".join(f"'{name}'" for name in found)
+        raise _Usage(f"option '{word}' is ambiguous; possibilities: {names}")
+    if not found:
+        raise _Usage(f"unrecognized option '{word}'")
+    return LONG_OPTIONS[found[0]]
+
+
+def _take_options(args: list[str]) -> str:
+    """Remove the options before the sub-command and return their letters in order; ``-V`` becomes
+    the sub-command ``version``.
+    """
+    letters = ""
     while args and args[0].startswith("-"):
-        option = args.pop(0)
-        if option in ("-h", "--help"):
-            sys.stderr.write(usage())
-            return 0
-        if option in ("-V", "--version"):
+        word = args.pop(0)
+        if word == "--":
+            break
+        letters += _letters(word)
+        if "V" in letters and "h" not in letters:
             args.insert(0, "version")
             break
-        if option in ("-v", "--verbose"):
-            verbose += 1
-        elif option in ("-p", "--parent"):
-            code = _enter_parent()
-            if code:
-                return code
-        else:
-            sys.stderr.write(
-                f"flux: unrecognized option '{option}'\nTry `flux --help' for more information.\n"
-            )
-            return 1
+    return letters
+
+
+def run(args: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        letters = _take_options(args)
+    except _Usage as exc:
+        sys.stderr.write(f"flux: {exc}\nTry `flux --help' for more information.\n")
+        return 1
+    prepare()
+    if "h" in letters:
+        sys.stderr.write(usage())
+        return 0
+    for _ in range(letters.count("p")):
+        code = _enter_parent()
+        if code:
+            return code
     if not args:
         sys.stderr.write(usage())
         return 1
-    if verbose:
+    if "v" in letters:
         _show_environment(args[0])
-    return _dispatch(args[0], args[1:], verbose)
+    return _dispatch(args[0], args[1:], letters.count("v"))
 
 
 def _dispatch(name: str, rest: list[str], verbose: int) -> int:
     if "/" in name:
-        return _execute(name, [name, *rest], name)
+        return _execute(name, rest, name)
     if name == "help" and not rest:
         sys.stderr.write(usage())
         return 0
-    prepended = _search(name, os.environ.get("FLUX_EXEC_PATH_PREPEND", ""), verbose)
-    if prepended is not None:
-        return _execute(prepended, [prepended, *rest], name)
-    if name in COMMANDS:
-        return invoke(name, rest)
-    external = _search(name, os.environ.get("FLUX_EXEC_PATH", ""), verbose)
-    if external is not None:
-        return _execute(external, [external, *rest], name)
+    for folder in os.environ["FLUX_EXEC_PATH"].split(":"):
+        if folder == install.COMMANDS and name in COMMANDS:
+            return invoke(name, rest)
+        file = _search(name, folder, verbose)
+        if file is not None:
+            return _execute(file, rest, name)
     hint = _suggestion(name)
     sys.stderr.write(f"flux: `{name}' is not a flux command.  See 'flux --help'{hint}\n")
     return 1
@@ -164,28 +197,31 @@ def _suggestion(name: str) -> str:
     return f"\nflux: did you mean '{near[0]}'?" if near else ""
 
 
-def _search(name: str, path: str, verbose: int) -> str | None:
-    """Return the file that ``flux NAME`` runs from a colon-separated path."""
-    for folder in filter(None, path.split(":")):
-        for candidate in (f"flux-{name}", f"flux-{name}.py"):
-            file = os.path.join(folder, candidate)
-            if verbose:
-                sys.stderr.write(f"sub-command search: trying {file}\n")
-            if os.path.isfile(file) and (os.access(file, os.X_OK) or file.endswith(".py")):
-                return file
+def _search(name: str, folder: str, verbose: int) -> str | None:
+    """Return the file in a directory that ``flux NAME`` runs."""
+    for candidate in (f"flux-{name}", f"flux-{name}.py"):
+        file = os.path.join(folder, candidate)
+        if verbose:
+            sys.stderr.write(f"sub-command search: trying {file}\n")
+        if os.path.isfile(file) and (os.access(file, os.X_OK) or file.endswith(".py")):
+            return file
     return None
 
 
-def _execute(file: str, argv: list[str], name: str) -> int:
-    if file.endswith(".py") and not os.access(file, os.X_OK):
-        argv = [sys.executable, *argv]
-        file = sys.executable
+def _execute(file: str, args: list[str], name: str) -> int:
+    """Become a file: a Python program by our interpreter, a script that names none by the shell."""
     try:
-        os.execv(file, argv)
+        if file.endswith(".py") and "/" not in name:
+            os.execv(sys.executable, [sys.executable, file, *args])
+        os.execv(file, [file, *args])
     except FileNotFoundError:
         sys.stderr.write(f"flux: `{name}' is not a flux command.  See 'flux --help'\n")
         return 1
     except OSError as exc:
+        import errno
+
+        if exc.errno == errno.ENOEXEC:
+            os.execv("/bin/sh", ["/bin/sh", file, *args])
         sys.stderr.write(f"flux: {name}: {exc.strerror}\n")
         from flux.waitstatus import NOT_EXECUTABLE
 
@@ -193,8 +229,10 @@ def _execute(file: str, argv: list[str], name: str) -> int:
 
 
 def _show_environment(name: str) -> None:
-    for key in sorted(os.environ):
-        if key.startswith("FLUX_"):
+    from fluxctl.environment import SHOWN
+
+    for key in sorted({*SHOWN, *(key for key in os.environ if key.startswith("FLUX_"))}):
+        if key in os.environ:
             sys.stderr.write(f"{key}={os.environ[key]}\n")
     sys.stderr.write(f"sub-command {name}\n")
 

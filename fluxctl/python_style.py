@@ -8,7 +8,14 @@ from typing import Any, NoReturn
 
 import click
 
-from fluxctl.command import FluxCommand, FluxGroup, UsageReports, program_name
+from fluxctl.command import (
+    AmbiguousOption,
+    FluxCommand,
+    FluxGroup,
+    UsageReports,
+    full_name,
+    program_name,
+)
 from fluxctl.errors import CommandError
 
 
@@ -18,8 +25,12 @@ def _words(exc: click.UsageError) -> str:
         return "the following arguments are required: subcommand"
     if isinstance(exc, click.NoSuchOption):
         return f"unrecognized arguments: {exc.option_name}"
+    if isinstance(exc, AmbiguousOption):
+        return f"ambiguous option: {exc.word} could match {', '.join(exc.options)}"
     if isinstance(exc, click.BadOptionUsage) and "requires" in exc.message:
         return f"argument {_names(exc)}: expected one argument"
+    if isinstance(exc, click.BadOptionUsage) and "does not take a value" in exc.message:
+        return f"argument {_names(exc)}: ignored explicit argument"
     if isinstance(exc, click.MissingParameter):
         param = exc.param
         name = (param.human_readable_name if param is not None else exc.param_hint) or ""
@@ -41,7 +52,8 @@ def _program(ctx: click.Context) -> str:
 def _names(exc: click.UsageError) -> str:
     param = getattr(exc, "param", None)
     if param is None and isinstance(exc, click.BadOptionUsage) and exc.ctx is not None:
-        found = (one for one in exc.ctx.command.params if exc.option_name in one.opts)
+        name = full_name(exc.ctx, exc.option_name)
+        found = (one for one in exc.ctx.command.params if name in one.opts)
         param = next(found, None)
     if isinstance(param, click.Option):
         return "/".join(param.opts)
@@ -67,6 +79,7 @@ class PythonReports(UsageReports):
 
     def report(self, ctx: click.Context, exc: click.UsageError) -> NoReturn:
         """Raise the CommandError for a usage error, in the words of argparse."""
+        exc.ctx = exc.ctx or ctx
         raise usage_error(self.usage_line(ctx), _program(ctx), _words(exc)) from None
 
 

@@ -61,6 +61,7 @@ _ALL = (
     SubCommand("R"),
     SubCommand("admin"),
     SubCommand("help"),
+    SubCommand("python"),
     SubCommand("jobtap"),
     SubCommand("shell"),
 )

@@ -8,20 +8,33 @@ import click
 
 from flux.waitstatus import NOT_FOUND, code_of_failure
 from fluxctl.command import FluxCommand, echo
+from fluxctl.environment import SHOWN, exports
 from fluxctl.errors import CommandError
 
 
 @click.command(cls=FluxCommand, context_settings={"allow_interspersed_args": False})
-@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND [ARGS...]]")
+@click.argument(
+    "words", nargs=-1, type=click.UNPROCESSED, metavar="[NAME=VALUE...] [COMMAND [ARGS...]]"
+)
 def command(words: tuple[str, ...]) -> None:
-    """Print the environment as set by flux, or run a command in it."""
-    if not words:
-        for name in sorted(os.environ):
-            echo(f"{name}={os.environ[name]}", raw=True)
+    """Print the environment as set by flux, or run a command in it.
+
+    It is printed as lines for a shell: eval $(flux env).
+    Words NAME=VALUE before the command set variables for it, as with env(1).
+    """
+    given: dict[str, str] = {}
+    rest = list(words)
+    while rest and "=" in rest[0][1:]:
+        name, _, value = rest.pop(0).partition("=")
+        given[name] = value
+    os.environ.update(given)
+    if not rest:
+        for line in exports(os.environ, {*SHOWN, *given}):
+            echo(line, raw=True)
         return
     try:
-        os.execvp(words[0], list(words))
+        os.execvp(rest[0], rest)
     except ValueError:
         raise CommandError("the name of the command is empty", NOT_FOUND) from None
     except OSError as exc:
-        raise CommandError(f"{words[0]}: {exc.strerror}", code_of_failure(exc)) from None
+        raise CommandError(f"{rest[0]}: {exc.strerror}", code_of_failure(exc)) from None

@@ -14,7 +14,7 @@ from fluxctl.table import COMMANDS
 if TYPE_CHECKING:
     import pathlib
 
-UNLISTED = {"R", "help", "jobtap", "shell"}
+UNLISTED = {"R", "help", "jobtap", "python", "shell"}
 """Commands that ``flux help`` of flux-core does not name either."""
 
 
@@ -119,7 +119,6 @@ def test_version_outside_an_instance() -> None:
 
 def test_env_runs_a_command_and_reports_a_missing_one() -> None:
     assert flux("env", "printenv", "MINE", MINE="1").stdout == "1\n"
-    assert "MINE=1" in flux("env", MINE="1").stdout.splitlines()
     done = flux("env", "nosuchprogram")
     assert (done.returncode, done.stderr) == (
         127,
