@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -49,6 +50,10 @@ ENTRY: dict[str, Any] = {
     "typedata": {"interval": 0.2, "after": 0.2, "next_wakeup": 1795220456.894004},
     "tasks": [TASK],
 }
+
+
+def _listed(entries: list[dict[str, Any]], payload: object) -> dict[str, Any]:
+    return {"entries": entries}
 
 
 def _known(payload: dict[str, Any]) -> dict[str, Any]:
@@ -267,9 +272,8 @@ def test_what_becomes_of_a_run(run: Runner, flux: ScriptedFlux) -> None:
         ({**running, "state": "Rexec Failure", "rexec_errno": 113}, "Rexec Failure"),
         ({**TASK, "code": 3}, "Exit 3"),
     ):
-        flux.script["cron.list"] = lambda payload, task=task: {
-            "entries": [{**ENTRY, "tasks": [task]}]
-        }
+        listed = [{**ENTRY, "tasks": [task]}]
+        flux.script["cron.list"] = partial(_listed, listed)
         assert run("list")[1].splitlines()[1].rstrip().endswith(shown)
 
 
