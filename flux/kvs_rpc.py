@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING
 from flux import treeobj
 from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from flux.kvs_limits import check_key
-from flux.kvs_txn import PRIMARY, READDIR, READLINK, TREEOBJ, WAITCREATE, WATCH, Txn, commit_request
+from flux.kvs_txn import (
+    PRIMARY,
+    READDIR,
+    READLINK,
+    TREEOBJ,
+    WAITCREATE,
+    WATCH,
+    Txn,
+    commit_request,
+    normalize,
+)
 from flux.wire.errors import os_error
 from flux.wire.message import NODEID_ANY, USERID_UNKNOWN_JSON
 
@@ -37,13 +47,12 @@ def lookup(
     rootdir: treeobj.TreeObj | None = None,
 ) -> RPC:
     """Look up ``key``, under the snapshot ``rootdir`` if given; with WATCH, the future is fulfilled
-    again for each change.
+    again for each change. Leading, repeated and trailing periods of the key mean nothing.
 
     Raises OSError: EINVAL for an empty key, ENAMETOOLONG beyond the bounds of `flux.kvs_limits`.
     Read the response with `value_of`, `dir_of`, `symlink_of` or `treeobj_of`.
     """
-    if not key:
-        raise os_error(errno.EINVAL)
+    key = normalize(key)
     check_key(key)
     body: JsonObject = {"key": key}
     if rootdir is None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NotRequired, TypedDict
+
+from flux.terminal_text import terminal_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +60,38 @@ def status(tasks: list[CronTask]) -> str:
     state, code = tasks[0]["state"], tasks[0].get("code")
     if state == "Exited":
         return "Success" if code == 0 else f"Exit {code}"
+    if state == "Failed":
+        return "Exec-Error"
     return str(state)
+
+
+def read_crontab(text: str) -> tuple[list[tuple[dict[str, object], str]], list[str]]:
+    """Return the entries of a crontab, the arguments of each and its command, and what is wrong
+    with the other lines, one sentence each.
+    """
+    from flux.crontab import TAB_FIELDS, Calendar
+
+    lines = text.splitlines()
+    found: list[tuple[dict[str, object], str]] = []
+    bad: list[str] = []
+    now = time.time()
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        *fields, command = parts = line.split(None, len(TAB_FIELDS))
+        if len(parts) <= len(TAB_FIELDS):
+            where = f"line {number}: " if len(lines) > 1 else ""
+            bad.append(f"{where}Failed to process crontab line: {terminal_line(line)}")
+            continue
+        args: dict[str, object] = {**dict(zip(TAB_FIELDS, fields, strict=True)), "second": 0}
+        try:
+            if Calendar.from_args(args).next_after(now) is None:
+                raise ValueError("there is no such date")
+        except ValueError as exc:
+            bad.append(f"line {number}: {terminal_line(str(exc))}")
+        else:
+            found.append((args, command.rstrip()))
+    return found, bad
 
 
 def took(task: CronTask) -> str | None:

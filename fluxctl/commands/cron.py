@@ -6,13 +6,14 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, NotRequired, TypedDict, TypeVar, Unpack, cast
 
 import click
 
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
-from fluxctl.cron_entry import CronEntry, ago, flatten, shown, status, took
+from fluxctl.cron_entry import CronEntry, ago, flatten, read_crontab, shown, status, took
 from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ Supported commands:
 F = TypeVar("F", bound=Callable[..., object])
 
 _EXTRA = ("timeout", "rank", "task-history-count", "stop-on-failure")
-_TAB_FIELDS = ("minute", "hour", "mday", "month", "weekday")
 _LIST = "{:>6} {:<15} {:<8} {:>9} {:>18}  {:<18}"
 
 
@@ -61,7 +61,10 @@ def _entry(sub: str, method: str, payload: Mapping[str, object]) -> CronEntry:
 
 
 def _number(text: str) -> float | int:
+    """Return a finite number; raises ValueError for anything else."""
     value = float(text)
+    if not isfinite(value):
+        raise ValueError("not finite")
     return int(value) if value.is_integer() else value
 
 
@@ -179,7 +182,12 @@ def help_command(ctx: click.Context, topic: str | None) -> None:
 def interval(
     interval: str | None, after: str | None, words: tuple[str, ...], **common: Unpack[_Common]
 ) -> None:
-    """Run COMMAND every INTERVAL, a number of seconds or with a unit s, m, h, d."""
+    """Run COMMAND every INTERVAL, a number of seconds or with a unit s, m, h, d.
+
+    The words of COMMAND are joined by blanks and given to a shell; quote what the shell shall not
+    take apart once more: flux cron interval 1h "sh -c 'date; uptime'". An INTERVAL of 0 with
+    --after runs it once.
+    """
     if interval is None:
         _fail("interval", "INTERVAL and COMMAND required")
     seconds = _seconds("interval", interval)
@@ -209,7 +217,10 @@ def event(
     min_interval: str | None,
     **common: Unpack[_Common],
 ) -> None:
-    """Run COMMAND on every event whose topic starts with TOPIC."""
+    """Run COMMAND on every event whose topic starts with TOPIC.
+
+    The words of COMMAND are joined by blanks and given to a shell.
+    """
     if topic is None or not words:
         _fail("event", "TOPIC and COMMAND required")
     args: dict[str, object] = {}
@@ -238,25 +249,31 @@ def _scheduled(sub: str, entry: CronEntry) -> None:
 def tab(file: str | None, **common: Unpack[_Common]) -> int:
     """Read crontab lines from FILE or stdin: minute, hour, day of month, month (0-11), day of week,
     command.
+
+    Months and weekdays may be names, jan-mar or Mon,Wed. All lines are checked before the first
+    entry is created; if one is bad, none is.
     """
     try:
-        text = sys.stdin.read() if file in (None, "-") else Path(file or "").read_text("utf-8")
+        data = sys.stdin.buffer.read() if file in (None, "-") else Path(file or "").read_bytes()
     except OSError as exc:
         _fail("tab", f"{file}: {exc.strerror}")
-    code = 0
-    for line in text.splitlines():
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        parts = line.split(None, len(_TAB_FIELDS))
-        if len(parts) <= len(_TAB_FIELDS):
-            echo(f"flux-cron tab: Failed to process crontab line: {line}", err=True)
-            code = 1
-            continue
-        args: dict[str, object] = {**dict(zip(_TAB_FIELDS, parts, strict=False)), "second": 0}
-        _scheduled(
-            "tab", _entry("tab", "create", _request("datetime", "tab", args, (parts[-1],), common))
-        )
-    return code
+    wanted, bad = read_crontab(data.decode("utf-8", "surrogateescape"))
+    for message in bad:
+        echo(f"flux-cron tab: {message}", err=True)
+    if bad:
+        return 1
+    created: list[CronEntry] = []
+    try:
+        for args, line in wanted:
+            request = _request("datetime", "tab", args, (line,), common)
+            created.append(_entry("tab", "create", request))
+    except CommandError:
+        for entry in created:
+            _rpc("tab", "delete", {"id": entry["id"]})
+        raise
+    for entry in created:
+        _scheduled("tab", entry)
+    return 0
 
 
 def _parse_date(text: str) -> float:
@@ -277,7 +294,10 @@ def _parse_date(text: str) -> float:
 @click.argument("string", required=False)
 @click.argument("words", metavar="COMMAND", nargs=-1)
 def at(string: str | None, words: tuple[str, ...], **common: Unpack[_Common]) -> None:
-    """Run COMMAND once, at the date and time that STRING describes to date(1)."""
+    """Run COMMAND once, at the date and time that STRING describes to date(1).
+
+    The words of COMMAND are joined by blanks and given to a shell.
+    """
     if string is None or not words:
         _fail("at", "DATETIME and COMMAND required")
     due = time.localtime(_parse_date(string))
@@ -326,9 +346,12 @@ def delete(kill: bool, ids: tuple[str, ...]) -> None:
     for number in [_id("delete", text) for text in ids or (None,)]:
         entry = _entry("delete", "delete", {"id": number, "kill": kill})
         lasted = next(filter(None, map(took, entry["tasks"])), None)
+        since = ago(time.time() - entry["stats"]["lastrun"])
         history = "never ran"
-        if lasted is not None:
-            history = f"last ran {ago(time.time() - entry['stats']['lastrun'])} for {lasted}"
+        if entry["tasks"] and entry["tasks"][0]["state"] == "Running":
+            history = f"still running. Started {since}"
+        elif lasted is not None:
+            history = f"last ran {since} for {lasted}"
         echo(f"Removed cron-{number}: {entry['name']} {history}")
 
 
@@ -383,7 +406,7 @@ def dump(number: str | None, key: str | None) -> None:
     wanted = _id("dump", number)
     entry = next((one for one in _rpc("dump", "list", {})["entries"] if one["id"] == wanted), None)
     if entry is None:
-        _fail("dump", f"cron-{wanted}: No such entry")
+        _fail("dump", f"cron-{wanted}: No such cron entry found")
     values = dict(flatten(entry))
     if key is None:
         for name, value in values.items():

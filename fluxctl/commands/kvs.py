@@ -121,10 +121,11 @@ def _show_value(future: RPC, key: str, options: GetOptions) -> None:
     from flux.treeobj import decode_val
 
     data = decode_val(obj)
+    if not options["raw"]:
+        data, end = data.partition(b"\0")[0], b"\n" if data or options["label"] else b""
+        data += end
     if options["label"]:
         data = f"{key}=".encode() + data
-    if data and not options["raw"]:
-        data += b"\n"
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
     sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from dataclasses import dataclass
@@ -87,6 +88,37 @@ class Lister:
                 echo(line)
             self.printed = True
 
+    def is_listed(self, key: str, obj: TreeObj, itself: bool) -> bool:
+        """Tell whether the contents of ``key`` are listed instead of its name, which is without
+        spare periods: those of a directory, and of one that a link leads to.
+
+        With ``itself``, nothing's are, and with -F no link's.
+        """
+        if itself or obj["type"] != "symlink":
+            return is_dir(obj) and not itself
+        return not self.classify and self._leads_to_directory(key)
+
+    def _leads_to_directory(self, key: str) -> bool:
+        from flux import kvs_rpc
+
+        try:
+            return kvs_rpc.is_directory(self.h, key, self.namespace)
+        except OSError as exc:
+            if exc.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTSUP):
+                return False
+            raise
+
+    def check_directory(self, key: str, name: str, obj: TreeObj) -> None:
+        """Raise OSError(ENOTDIR) if ``key``, as it was given, ends in a period and what it means,
+        ``name``, is no directory.
+        """
+        from flux.wire.errors import os_error
+
+        if key.endswith(".") and not is_dir(obj):
+            if obj["type"] == "symlink" and self._leads_to_directory(name):
+                return
+            raise os_error(errno.ENOTDIR)
+
     def directory(self, key: str, *, header: bool) -> None:
         """Print a directory and, if recursive, those below it."""
         with failing(key):
@@ -122,7 +154,7 @@ def ls_command(
 ) -> None:
     """List a directory, the root by default."""
     from flux import kvs_rpc
-    from flux.kvs_txn import TREEOBJ
+    from flux.kvs_txn import TREEOBJ, normalize
 
     failed = False
     with handle() as h:
@@ -133,16 +165,19 @@ def ls_command(
         directories: list[str] = []
         for key in keys or (".",):
             try:
-                obj = kvs_rpc.treeobj_of(kvs_rpc.lookup(h, key, TREEOBJ, namespace))
+                name = normalize(key)
+                obj = kvs_rpc.treeobj_of(kvs_rpc.lookup(h, name, TREEOBJ, namespace))
+                lister.check_directory(key, name, obj)
+                listed = lister.is_listed(name, obj, directory)
             except OSError as exc:
                 sys.stdout.flush()
-                echo(f"{key}: {os.strerror(exc.errno or 0)}", err=True)
+                echo(f"{key.rstrip('.') or key}: {os.strerror(exc.errno or 0)}", err=True)
                 failed = True
                 continue
-            if is_dir(obj) and not directory:
-                directories.append(key)
+            if listed:
+                directories.append(name)
             else:
-                plain.append(lister.mark(key, obj))
+                plain.append(lister.mark(name, obj))
         lister.names(sorted(plain))
         header = recursive or len(keys) > 1
         for key in directories:
@@ -173,11 +208,15 @@ def dir_command(
     as_json: bool,
 ) -> None:
     """Show all keys and their values under a directory, the root by default."""
+    from flux.kvs_txn import normalize
+
     with handle() as h:
         tree = _Tree(
             h, namespace, parse_at(at), recursive, not directory, terminal_width(width), as_json
         )
-        tree.show(key)
+        with failing(key):
+            name = normalize(key)
+        tree.show(name)
 
 
 @dataclass
@@ -190,7 +229,10 @@ class _Tree:
     width: int
     as_json: bool = False
 
-    def show(self, key: str) -> None:
+    def show(self, key: str, *, below: bool = False) -> None:
+        """Print what is in the directory ``key``; an empty one is printed itself when it is
+        ``below`` the one that was asked for.
+        """
         from flux import kvs_rpc
         from flux.kvs_txn import READDIR
 
@@ -198,6 +240,8 @@ class _Tree:
             entries = kvs_rpc.dir_of(
                 kvs_rpc.lookup(self.h, key, READDIR, self.namespace, self.rootdir)
             )
+        if below and not entries:
+            self._line(f"{key}.", key, type="dir")
         for name, obj in sorted(entries.items()):
             self._show_entry(child_key(key, name), obj)
 
@@ -206,7 +250,7 @@ class _Tree:
 
         if is_dir(obj):
             if self.recursive:
-                self.show(key)
+                self.show(key, below=True)
             else:
                 self._line(f"{key}.", key, type="dir")
         elif obj["type"] == "symlink":
@@ -222,7 +266,8 @@ class _Tree:
                     kvs_rpc.lookup(self.h, key, 0, self.namespace, self.rootdir)
                 )
             text = data.decode("utf-8", "replace")
-            self._line(f"{key} = {self._cut(text, len(key) + 3)}", key, type="value", value=text)
+            shown = text.partition("\0")[0]
+            self._line(f"{key} = {self._cut(shown, len(key) + 3)}", key, type="value", value=text)
 
     def _line(self, text: str, key: str, **facts: str) -> None:
         """Print an entry, as text or as JSON."""

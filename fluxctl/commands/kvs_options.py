@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,9 @@ snapshot_option = click.option(
 def failing(subject: str) -> Iterator[None]:
     """Report an OSError as ``subject: reason``, the reason in the system's words unless a bound of
     the KVS is told.
+
+    On a terminal it is said what to do about a namespace that does not exist; a program that reads
+    our errors gets those of flux-core.
     """
     try:
         yield
@@ -38,7 +42,18 @@ def failing(subject: str) -> Iterator[None]:
         words = exc.strerror if exc.errno in (errno.ENAMETOOLONG, errno.EFBIG) else None
         if len(subject) > SUBJECT_LENGTH:
             subject = subject[:SUBJECT_LENGTH] + "..."
-        raise CommandError(f"{subject}: {words or os.strerror(exc.errno or 0)}") from None
+        hint = _namespace_hint() if exc.errno == errno.ENOTSUP and sys.stderr.isatty() else ""
+        raise CommandError(f"{subject}: {words or os.strerror(exc.errno or 0)}{hint}") from None
+
+
+def _namespace_hint() -> str:
+    """Return, for after a message, that the namespace a command was given may not exist."""
+    params = click.get_current_context().params
+    given = [params.get(name) for name in ("namespace", "src_namespace", "dst_namespace")]
+    names = [name for name in (*given, os.environ.get("FLUX_KVS_NAMESPACE")) if name]
+    if not names:
+        return ""
+    return f" (is there a namespace {names[0]!r}? flux kvs namespace list shows all)"
 
 
 def parse_at(text: str | None) -> TreeObj | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from broker.services.cron.triggers import MAX_SECONDS
 from flux.waitstatus import NOT_FOUND, exit_code_of
 from flux.wire.errors import os_error
+from flux.wire.message import NODEID_UPSTREAM
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonObject
@@ -32,6 +33,7 @@ class CommandTask:
     start_time: float = 0.0
     running_time: float = 0.0
     end_time: float = 0.0
+    rexec_errno: int = 0
     timedout: bool = False
 
     @property
@@ -49,12 +51,21 @@ class CommandTask:
         self.status = status
         self.code = exit_code_of(status)
         self.end_time = now
-        self.state = "Timeout" if self.timedout else "Exited"
+        if self.timedout:
+            self.state = "Timeout"
+        else:
+            self.state = "Failed" if self.code == NOT_FOUND else "Exited"
 
     def failed(self, now: float) -> None:
         """The command could not be started."""
         self.state = "Exec Failure"
         self.code = NOT_FOUND
+        self.end_time = now
+
+    def unreachable(self, errnum: int, now: float) -> None:
+        """The rank did not take the command, or was lost while it ran there."""
+        self.state = "Rexec Failure"
+        self.rexec_errno = errnum
         self.end_time = now
 
     def to_json(self) -> dict[str, object]:
@@ -68,6 +79,8 @@ class CommandTask:
         }
         if self.code is not None:
             told["code"] = self.code
+        if self.rexec_errno:
+            told["rexec_errno"] = self.rexec_errno
         if self.timedout:
             told["timedout"] = True
         times = {
@@ -108,7 +121,7 @@ class EntryOptions:
 
 @dataclass
 class RegisteredCommand:
-    """A registered command."""
+    """A registered command; one that is ``deleted`` is only there until its last task has ended."""
 
     id: int
     name: str
@@ -117,6 +130,7 @@ class RegisteredCommand:
     options: EntryOptions
     stats: Stats
     stopped: bool = False
+    deleted: bool = False
     tasks: list[CommandTask] = field(default_factory=list)
 
     @property
@@ -184,9 +198,11 @@ class RegisteredCommand:
         return told
 
 
-def options_of(payload: JsonObject, size: int) -> EntryOptions:
+def options_of(payload: JsonObject) -> EntryOptions:
     """Return the options of a ``cron.create`` request; raises OSError: EPROTO for a wrong type,
     EINVAL for a bad value.
+
+    Whether there is such a rank turns out when the command is run.
     """
     try:
         options = EntryOptions(
@@ -202,8 +218,8 @@ def options_of(payload: JsonObject, size: int) -> EntryOptions:
         )
     except (TypeError, ValueError, OverflowError, AttributeError):
         raise os_error(errno.EPROTO) from None
-    if not 0 <= options.rank < size:
-        raise OSError(errno.EHOSTUNREACH, f"rank {options.rank} is not part of the instance")
+    if not 0 <= options.rank < NODEID_UPSTREAM:
+        raise OSError(errno.EINVAL, f"{options.rank} is no rank")
     if min(options.repeat, options.timeout, options.stop_on_failure) < 0 or options.history < 1:
         raise OSError(errno.EINVAL, "cron options must not be negative")
     largest = max(options.repeat, options.timeout, options.stop_on_failure)

@@ -82,7 +82,7 @@ class TaskRun:
 
     def _on_response(self, msg: Message) -> None:
         if msg.errnum:
-            self._task.failed(self._ctx.now())
+            self._task.unreachable(msg.errnum, self._ctx.now())
             self._complete(os.strerror(msg.errnum))
             return
         body = msg.json()
@@ -126,8 +126,6 @@ class TaskRun:
         if not task.finished:
             task.failed(self._ctx.now())
         if not task.succeeded:
-            why = reason or f"{task.state}: code={task.code}"
-            self._ctx.log.err(
-                f'{entry.title}: rank={task.rank}: command="{entry.command}": Failed: {why}'
-            )
+            why = reason or ("timed out" if task.timedout else f"Exit {task.code}")
+            self._ctx.log.err(f'cron-{entry.id}: "{entry.command}": Failed: {why}')
         self._on_end(entry, task)

@@ -82,7 +82,7 @@ class CronService(Service):
         now = self.ctx.now()
         kind, command = req.get("type", str), req.get("command", str)
         name = req.get("name", str, "") or command.split(" ", 1)[0]
-        options = options_of(req.payload, self.ctx.size)
+        options = options_of(req.payload)
         trigger = make_trigger(kind, req.get("args", dict), now)
         self._last_id += 1
         entry = RegisteredCommand(self._last_id, name, command, kind, options, Stats(now, now))
@@ -96,14 +96,20 @@ class CronService(Service):
 
     @request("delete")
     def delete(self, req: Request) -> dict[str, object]:
-        """Forget an entry {id, kill?}; ``kill`` ends its task, otherwise that runs on."""
+        """Forget an entry {id, kill?}.
+
+        While its task runs it is still told of, but runs no more; ``kill`` ends the task.
+        """
         item = self._find(req)
         told = self._told(item)
-        self._unset(item)
-        del self._entries[item.entry.id]
+        self._pause(item)
+        item.entry.stopped = item.entry.deleted = True
+        if item.run is None:
+            del self._entries[item.entry.id]
         self._deferred = [(owner, task) for owner, task in self._deferred if owner is not item]
         if isinstance(item.trigger, EventTrigger) and item.on_event is not None:
             self.ctx.handle.off_event(item.trigger.topic, item.on_event)
+            item.on_event = None
         if req.payload.get("kill") and item.run is not None:
             item.run.kill()
         return told
@@ -121,6 +127,8 @@ class CronService(Service):
         """Start a stopped entry {id} with fresh counters."""
         item = self._find(req)
         now = self.ctx.now()
+        if item.entry.deleted:
+            raise OSError(errno.EINVAL, "the entry is deleted and only waits for its task to end")
         if item.entry.stopped:
             item.trigger.start(now)
         item.entry.restart(now)
@@ -134,7 +142,11 @@ class CronService(Service):
 
     @request("sync")
     async def sync(self, req: Request) -> dict[str, object]:
-        """Query, set {topic?, sync_epsilon?} or disable {disable} synchronisation to an event."""
+        """Query {}, set {topic?, sync_epsilon?} or disable {disable} synchronisation to an event;
+        EPROTO without a payload.
+        """
+        if req.raw is None:
+            raise os_error(errno.EPROTO)
         epsilon = req.payload.get("sync_epsilon")
         if epsilon is not None:
             if isinstance(epsilon, bool) or not isinstance(epsilon, int | float):
@@ -211,10 +223,15 @@ class CronService(Service):
     def _on_event(self, item: _Registered, trigger: EventTrigger, ev: Message) -> None:
         if item.entry.stopped:
             return
-        if trigger.arrived(self.ctx.now()):
+        now = self.ctx.now()
+        if trigger.arrived(now):
             self._trigger(item)
-        else:
-            self._set(item)
+            return
+        due = trigger.due()
+        if due is not None and item.timer is None:
+            delay = f"delaying {due - now:.3f}s due to min interval"
+            self.ctx.log.debug(f"cron-{item.entry.id}: {delay}")
+        self._set(item)
 
     def _trigger(self, item: _Registered) -> None:
         """The entry is due: run its command now or at the next event, unless the last task has not
@@ -238,6 +255,8 @@ class CronService(Service):
         def ended(entry: RegisteredCommand, task: CommandTask) -> None:
             item.run = None
             entry.finish(task)
+            if entry.deleted:
+                self._entries.pop(entry.id, None)
             if entry.stopped:
                 self._pause(item)
 

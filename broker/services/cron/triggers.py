@@ -8,7 +8,7 @@ import errno
 import math
 from typing import TYPE_CHECKING
 
-from broker.services.cron.calendar import Calendar
+from flux.crontab import Calendar
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
@@ -19,11 +19,16 @@ MAX_SECONDS = 1e10
 
 
 class IntervalTrigger:
-    """Every ``interval`` seconds, the first time ``after`` seconds from the start."""
+    """Every ``interval`` seconds, the first time ``after`` seconds from the start.
+
+    An interval of 0 means once, and needs ``after``. Raises OSError(EINVAL).
+    """
 
     def __init__(self, interval: float, after: float | None = None) -> None:
-        if interval <= 0 or (after is not None and after < 0):
-            raise OSError(errno.EINVAL, "the interval must be positive")
+        if interval < 0 or (after is not None and after < 0):
+            raise OSError(errno.EINVAL, "intervals must not be negative")
+        if not interval and after is None:
+            raise OSError(errno.EINVAL, "an interval of 0 needs a time to run after")
         self.interval = interval
         self.after = interval if after is None else after
         self._left = self.after
@@ -38,6 +43,8 @@ class IntervalTrigger:
         if self._next is not None:
             self._left = max(0.0, self._next - now) or self.interval
             self._next = None
+        if not self.interval:
+            self._left = self.after
 
     def due(self) -> float | None:
         """Return the time of the next run."""
@@ -46,12 +53,17 @@ class IntervalTrigger:
     def fire(self, now: float) -> None:
         """Look ahead to the next run; runs that were missed are skipped."""
         assert self._next is not None
+        if not self.interval:
+            self._next = None
+            return
         missed = max(0, int((now - self._next) / self.interval))
         self._next += (missed + 1) * self.interval
 
     def to_json(self, now: float) -> dict[str, object]:
-        """Return interval, first delay and next run."""
-        upcoming = now + self._left if self._next is None else self._next
+        """Return interval, first delay and next run, 0 if there is none."""
+        upcoming = self._next
+        if upcoming is None:
+            upcoming = now + self._left if self.interval else 0.0
         return {"interval": self.interval, "after": self.after, "next_wakeup": upcoming}
 
 

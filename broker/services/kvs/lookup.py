@@ -26,8 +26,11 @@ Roots = Callable[[str], str]
 
 
 def components(key: str) -> list[str]:
-    """Return the path components of ``key``; none for the root directory, ``.``."""
-    return [] if key == "." else key.split(".")
+    """Return the path components of ``key``; none for the root directory, ``.``. Leading, repeated
+    and trailing periods mean nothing.
+    """
+    path = key.split(".")
+    return path if all(path) else [name for name in path if name]
 
 
 def resolve(

@@ -10,7 +10,7 @@ from msgspec import Struct
 from broker.services.kvs.lookup import components
 from flux import treeobj
 from flux.kvs_limits import VALUE_BYTES, check_key, check_value
-from flux.kvs_txn import APPEND
+from flux.kvs_txn import APPEND, normalize
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
@@ -50,9 +50,11 @@ def _parse_op(op: object, limit: int) -> Op:
     key, flags, dirent = op.get("key"), op.get("flags", 0), op["dirent"]
     if not isinstance(key, str) or not isinstance(flags, int):
         raise os_error(errno.EPROTO)
+    if key:
+        key = normalize(key)
     check_key(key)
     path = components(key)
-    if flags & ~APPEND or not all(path) or not path:
+    if flags & ~APPEND or not path:
         raise os_error(errno.EINVAL)
     append = bool(flags & APPEND)
     if dirent is None:

@@ -12,6 +12,7 @@ from flux import treeobj
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
+    from broker.log import Logger
     from broker.services.kvs.cache import ObjectCache
     from broker.services.kvs.spaces import Spaces
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 class Reading:
     """Answers look-ups on one rank, from the objects at hand or after loading them."""
 
-    def __init__(self, spaces: Spaces, cache: ObjectCache) -> None:
+    def __init__(self, spaces: Spaces, cache: ObjectCache, log: Logger) -> None:
+        self._log = log
         self._spaces = spaces
         self._cache = cache
 
@@ -98,6 +100,35 @@ class Reading:
             return current and not before
 
         return self._spaces.attempt(work, newer)
+
+    @request("setroot-pause", allow="guest")
+    async def setroot_pause(self, req: Request) -> None:
+        """Have this rank stay at the root it has of ``namespace`` until ``kvs.setroot-unpause``.
+
+        That is for tests of what a rank shows that lags behind. Rank 0 makes the roots and is not
+        held up. A commit through a paused rank is answered when
+        that rank has its root, so after the pause.
+        """
+        self._spaces.pause(await self._named(req))
+
+    @request("setroot-unpause", allow="guest")
+    async def setroot_unpause(self, req: Request) -> None:
+        """Undo ``kvs.setroot-pause``; answered when this rank has the newest root of
+        ``namespace``.
+        """
+        await self._spaces.unpause(await self._named(req))
+
+    async def _named(self, req: Request) -> str:
+        """Return the namespace of a request whose sender may use it; raises OSError: EPROTO, which
+        is logged, and as `Spaces.find` does.
+        """
+        try:
+            name = req.get("namespace", str)
+        except OSError as exc:
+            self._log.err(f"{req.topic}: {exc.strerror}")
+            raise
+        found = self._spaces.attempt(lambda: self._spaces.find(name, req.userid, req.rolemask).name)
+        return found if isinstance(found, str) else await found
 
     @request("sync", allow="guest")
     def sync(self, req: Request) -> Answer:

@@ -60,7 +60,7 @@ class KvsService(Service):
             else None
         )
         self._empty = ""
-        self._reading = Reading(self.spaces, self.cache)
+        self._reading = Reading(self.spaces, self.cache, ctx.log)
 
     def parts(self) -> Sequence[object]:
         """Return the part that answers look-ups."""

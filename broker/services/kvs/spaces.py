@@ -40,6 +40,7 @@ class Spaces:
         self.table: dict[str, Space] = {}
         self._moves = 0
         self._missed: dict[str, bool] = {}
+        self._paused: set[str] = set()
 
     def roots(self) -> list[str]:
         """Return the roots of all namespaces."""
@@ -124,11 +125,11 @@ class Spaces:
                 raise os_error(errno.EPROTO)
 
     def follow(self, name: str, rootref: str, rootseq: int, owner: int) -> None:
-        """Take a root that the leader has told of."""
+        """Take a root that the leader has told of, unless roots of this namespace are paused."""
         space = self.table.get(name)
         if space is None:
             self.table[name] = Namespace(name, owner, rootref, rootseq)
-        else:
+        elif name not in self._paused:
             space.advance(rootref, rootseq)
         self._moves += 1
 
@@ -136,6 +137,8 @@ class Spaces:
         root = kvs_event.setroot_of(msg)
         if root is None:
             self._ctx.log.err(f"malformed event {msg.topic!r} is ignored")
+            return
+        if root.namespace in self._paused:
             return
         space = self.table.get(root.namespace)
         if space is not None and root.rootseq > space.rootseq + 1:
@@ -147,6 +150,19 @@ class Spaces:
                 self._ctx.spawn(self._catch_up(root.namespace), f"kvs root of {root.namespace}")
             return
         self.follow(root.namespace, root.rootref, root.rootseq, root.owner)
+
+    def pause(self, name: str) -> None:
+        """Stay at the root that a namespace has here until `unpause`; the leader's own roots cannot
+        be paused.
+        """
+        if self._ctx.rank != LEADER_RANK:
+            self._paused.add(name)
+
+    async def unpause(self, name: str) -> None:
+        """Undo `pause` and take the newest root; raises OSError as the leader's answer does."""
+        if name in self._paused:
+            self._paused.discard(name)
+            await self._fetch(name)
 
     async def _catch_up(self, name: str) -> None:
         """Ask the leader for the root of a namespace, again if an event came meanwhile."""
@@ -171,6 +187,7 @@ class Spaces:
         """Drop a namespace that is gone and tell those whose transactions wait in it; returns it,
         None if it is not known here.
         """
+        self._paused.discard(name)
         space = self.table.pop(name, None)
         if space is not None:
             for txn in space.remove():

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 
 class KvsWatchService(Service):
-    """The kvs-watch module of one rank."""
+    """The kvs-watch module of one rank.
+
+    A watcher that waits for a key to be created may come before its namespace: then it is *early*,
+    and its look-ups do not name a root, so that the kvs module tells whether the namespace, once it
+    is there, is one that this user may read.
+    """
 
     name = "kvs-watch"
 
@@ -93,14 +98,15 @@ class KvsWatchService(Service):
             self.ctx.log.err(f"malformed event {msg.topic!r} is ignored")
             return
         root = (change.rootref, change.rootseq)
-        idle: dict[tuple[int, int], list[KeyWatch]] = {}
+        idle: dict[tuple[int, int, bool], list[KeyWatch]] = {}
         for watch in index.concerned(change.keys):
             if watch.busy:
                 watch.roots.append(root)
             else:
-                idle.setdefault((watch.userid, watch.rolemask), []).append(watch)
-        for watches in idle.values():
-            self._look(watches, root)
+                alike = (watch.userid, watch.rolemask, watch.early)
+                idle.setdefault(alike, []).append(watch)
+        for (_, _, early), watches in idle.items():
+            self._look(watches, None if early else root)
 
     @event(REMOVED)
     def on_removed(self, msg: Message) -> None:
@@ -133,11 +139,15 @@ class KvsWatchService(Service):
     def _looked(self, watches: list[KeyWatch], msg: Message) -> None:
         if msg.errnum:
             for watch in watches:
-                self._fail(watch, msg.errnum)
+                if msg.errnum == errno.ENOTSUP and watch.may_come_early:
+                    watch.busy, watch.early = False, True
+                    self._go_on(watch)
+                else:
+                    self._fail(watch, msg.errnum)
             return
         answer = msg.json()
         for watch, result in zip(watches, answer["results"], strict=True):
-            watch.busy = False
+            watch.busy = watch.early = False
             req = self._requests.get(watch)
             if req is None:
                 continue
@@ -155,7 +165,7 @@ class KvsWatchService(Service):
     def _go_on(self, watch: KeyWatch) -> None:
         root = watch.next_root()
         if root is not None:
-            self._look([watch], root)
+            self._look([watch], None if watch.early else root)
         elif watch.closing:
             self._fail(watch, errno.ENOTSUP)
 

@@ -18,6 +18,7 @@ from flux.kvs_txn import (
     WATCH_APPEND,
     WATCH_FULL,
     WATCH_UNIQ,
+    normalize,
 )
 from flux.wire.errors import os_error
 
@@ -45,8 +46,8 @@ class KeyWatch(Struct, eq=False):
     """One watcher (flux_kvs_lookup(3), FLAGS).
 
     ``roots`` are the roots that may have changed the key and have not been looked at, oldest first;
-    ``busy`` means that a look-up is under way; ``closing`` that the namespace is gone and the watch
-    ends when ``roots`` is empty.
+    ``busy`` means that a look-up is under way; ``early`` that the namespace does not exist yet;
+    ``closing`` that it is gone and the watch ends when ``roots`` is empty.
     """
 
     namespace: str
@@ -57,6 +58,7 @@ class KeyWatch(Struct, eq=False):
     roots: deque[tuple[str, int]] = field(default_factory=deque)
     busy: bool = False
     closing: bool = False
+    early: bool = False
     started: bool = False
     _seen: JsonObject = field(default_factory=lambda: dict(_START))
     _last: JsonObject | None = None
@@ -65,6 +67,8 @@ class KeyWatch(Struct, eq=False):
         """Raise OSError: EINVAL for flags that make no sense, ENAMETOOLONG or EINVAL for names
         beyond the bounds of the KVS.
         """
+        if self.key:
+            self.key = normalize(self.key)
         check_key(self.key)
         check_namespace(self.namespace)
         variants = self.flags & _VARIANTS
@@ -84,6 +88,11 @@ class KeyWatch(Struct, eq=False):
     def streaming(self) -> bool:
         """Whether there is more than one response."""
         return bool(self.flags & WATCH)
+
+    @property
+    def may_come_early(self) -> bool:
+        """Whether the namespace need not exist yet: for WAITCREATE, until the key was seen."""
+        return bool(self.flags & WAITCREATE) and not self.started
 
     @property
     def every_root(self) -> bool:

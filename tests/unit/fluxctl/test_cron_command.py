@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -51,6 +52,10 @@ ENTRY: dict[str, Any] = {
 }
 
 
+def _listed(entries: list[dict[str, Any]], payload: object) -> dict[str, Any]:
+    return {"entries": entries}
+
+
 def _known(payload: dict[str, Any]) -> dict[str, Any]:
     if payload["id"] != 1:
         raise OSError(2, "")
@@ -83,7 +88,8 @@ def run(
     monkeypatch.setattr(time, "time", lambda: 1795220457.0)
 
     def runner(*args: str, stdin: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        data = io.BytesIO(stdin.encode("utf-8", "surrogateescape"))
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(data))
         code = main.run(["cron", *args])
         out, err = capsys.readouterr()
         return code, out, err
@@ -151,8 +157,8 @@ def test_environment_and_directory(
 
 
 def test_tab(run: Runner, flux: ScriptedFlux) -> None:
-    code, out, err = run("tab", stdin="# comment\n\n*/5 * * * 1 hostname -f\nbad line\n")
-    assert (code, err) == (1, "flux-cron tab: Failed to process crontab line: bad line\n")
+    code, out, err = run("tab", stdin="# comment\n\n*/5 * * * 1 hostname -f\n")
+    assert (code, err) == (0, "")
     assert out.startswith("tab: cron-1 created: scheduled in -0.106s at ")
     assert flux.sent[0][1] == {
         "type": "datetime",
@@ -167,6 +173,38 @@ def test_tab(run: Runner, flux: ScriptedFlux) -> None:
         },
         "command": "hostname -f",
     }
+
+
+def test_tab_creates_nothing_if_a_line_is_bad(run: Runner, flux: ScriptedFlux) -> None:
+    text = "0 0 * * * good\n60 * * * * x\n# ok\nbad line\n0 0 30 1 * never\n0 0 * jan-mar Mon y\n"
+    code, out, err = run("tab", stdin=text)
+    assert (code, out, flux.sent) == (1, "", [])
+    assert err.splitlines() == [
+        "flux-cron tab: line 2: minute: 60 is out of range 0-59",
+        "flux-cron tab: line 4: Failed to process crontab line: bad line",
+        "flux-cron tab: line 5: there is no such date",
+    ]
+    recorded = "flux-cron tab: Failed to process crontab line: bad line\n"
+    assert run("tab", stdin="bad line\n") == (1, "", recorded)
+
+
+def test_tab_takes_back_what_it_created_if_the_broker_refuses_a_line(
+    run: Runner, flux: ScriptedFlux
+) -> None:
+    def create(payload: dict[str, Any]) -> dict[str, Any]:
+        if payload["command"] == "second":
+            raise OSError(22, "no")
+        return ENTRY
+
+    flux.script["cron.create"] = create
+    code, out, err = run("tab", stdin="* * * * * first\n* * * * * second\n")
+    assert (code, out, err) == (1, "", "flux-cron tab: no\n")
+    assert flux.sent[-1] == ("cron.delete", {"id": 1})
+
+
+def test_tab_takes_any_bytes(run: Runner, flux: ScriptedFlux) -> None:
+    assert run("tab", stdin="* * * * * echo caf\udce9\n")[0] == 0
+    assert flux.sent[0][1]["command"] == "echo caf\udce9"
 
 
 def test_at(run: Runner, flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,6 +262,21 @@ def test_stop_start_delete(run: Runner) -> None:
     assert run("delete", "1")[1] == "Removed cron-1: hb last ran a second ago for 19.85ms\n"
 
 
+def test_what_becomes_of_a_run(run: Runner, flux: ScriptedFlux) -> None:
+    running = {name: value for name, value in TASK.items() if name not in ("code", "end-time")}
+    entry = {**ENTRY, "tasks": [{**running, "state": "Running"}]}
+    flux.script["cron.delete"] = lambda payload: entry
+    assert run("delete", "1")[1] == "Removed cron-1: hb still running. Started a second ago\n"
+    for task, shown in (
+        ({**TASK, "state": "Failed", "code": 127}, "Exec-Error"),
+        ({**running, "state": "Rexec Failure", "rexec_errno": 113}, "Rexec Failure"),
+        ({**TASK, "code": 3}, "Exit 3"),
+    ):
+        listed = [{**ENTRY, "tasks": [task]}]
+        flux.script["cron.list"] = partial(_listed, listed)
+        assert run("list")[1].splitlines()[1].rstrip().endswith(shown)
+
+
 def test_sync(run: Runner, flux: ScriptedFlux) -> None:
     assert (
         run("sync", "--epsilon=0.025", "heartbeat.pulse")[1]
@@ -240,6 +293,10 @@ def test_sync(run: Runner, flux: ScriptedFlux) -> None:
         (["delete", "99"], "flux-cron delete: No such file or directory"),
         (["delete"], "flux-cron delete: Required argument ID missing or invalid"),
         (["interval", "nosuch", "true"], "flux-cron interval: Invalid duration 'nosuch'"),
+        (
+            ["interval", "-o", "timeout=inf", "5s", "true"],
+            "flux-cron interval: Invalid value in 'timeout=inf'",
+        ),
         (["interval", "5s"], "flux-cron interval: INTERVAL and COMMAND required"),
         (
             ["interval", "-o", "nosuch=1", "5s", "true"],
@@ -248,7 +305,7 @@ def test_sync(run: Runner, flux: ScriptedFlux) -> None:
         (["event", "foo"], "flux-cron event: TOPIC and COMMAND required"),
         (["at", "now"], "flux-cron at: DATETIME and COMMAND required"),
         (["tab", "/nosuch/file"], "flux-cron tab: /nosuch/file: No such file or directory"),
-        (["dump", "7"], "flux-cron dump: cron-7: No such entry"),
+        (["dump", "7"], "flux-cron dump: cron-7: No such cron entry found"),
         (["dump", "-k", "nosuch", "1"], "flux-cron dump: cron-1: nosuch: No such key"),
         (["nosuch"], "flux-cron: Unknown COMMAND `nosuch'"),
     ],

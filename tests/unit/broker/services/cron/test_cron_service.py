@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -119,7 +120,7 @@ async def test_failure_is_logged_and_stops_the_entry() -> None:
     await _create(harness, stop_on_failure=1)
     harness.publish("foo")
     _finish(harness, _runs(harness)[0], status=256)
-    assert harness.logs[-1].text.endswith("Failed: Exited: code=1")
+    assert harness.logs[-1].text.endswith('cron-1: "hostname": Failed: Exit 1')
     assert (await _entry(harness))["stopped"]
     harness.publish("foo")
     assert len(_runs(harness)) == 1
@@ -167,7 +168,89 @@ async def test_stop_and_delete() -> None:
     await harness.until(lambda: any(msg.topic == "broker.rexec.signal" for msg in harness.sent))
     harness.publish("foo")
     assert len(_runs(harness)) == 2
+    told = (await harness.request("cron.list"))["entries"]
+    assert [entry["id"] for entry in told] == [1, 2]
+    assert told[0]["tasks"][0]["state"] == "Running"
+    with pytest.raises(OSError, match="only waits for its task"):
+        await harness.request("cron.start", {"id": 1})
+    _finish(harness, _runs(harness)[0], status=15)
     assert [entry["id"] for entry in (await harness.request("cron.list"))["entries"]] == [2]
+    await harness.request("cron.delete", {"id": 2})
+    await harness.request("cron.delete", {"id": 2, "kill": True})
+    _finish(harness, _runs(harness)[1])
+    assert (await harness.request("cron.list"))["entries"] == []
+    await harness.stop()
+
+
+async def test_a_command_that_is_not_found_is_told_from_one_that_fails() -> None:
+    harness = await _cron()
+    await _create(harness)
+    harness.publish("foo")
+    _finish(harness, _runs(harness)[0], status=127 << 8)
+    task = (await _entry(harness))["tasks"][0]
+    assert (task["state"], task["code"], task["status"]) == ("Failed", 127, 32512)
+    assert harness.logs[-1].text == 'cron-1: "hostname": Failed: Exit 127'
+    await harness.stop()
+
+
+async def test_a_rank_that_does_not_exist_fails_the_run() -> None:
+    harness = await _cron()
+    await _create(harness, rank=99, repeat=1)
+    harness.publish("foo")
+    harness.answer(_runs(harness)[0], errnum=errno.EHOSTUNREACH)
+    entry = await _entry(harness)
+    assert (entry["stopped"], entry["stats"]["failure"]) == (True, 1)
+    task = entry["tasks"][0]
+    assert (task["state"], task["rexec_errno"]) == ("Rexec Failure", errno.EHOSTUNREACH)
+    assert harness.logs[-1].text.endswith("Failed: No route to host")
+    await harness.stop()
+
+
+async def test_an_interval_of_0_runs_once_after_its_delay() -> None:
+    harness = await _cron()
+    payload = {
+        "type": "interval",
+        "name": "x",
+        "args": {"interval": 0, "after": 0.01},
+        "command": "hostname",
+    }
+    told = await harness.request("cron.create", payload)
+    assert (told["repeat"], told["typedata"]["interval"]) == (0, 0)
+    await harness.until(lambda: len(_runs(harness)) == 1)
+    _finish(harness, _runs(harness)[0])
+    entry = await _entry(harness)
+    assert (entry["typedata"]["next_wakeup"], entry["stats"]["success"]) == (0.0, 1)
+    for topic in ("stop", "start"):
+        await harness.request(f"cron.{topic}", {"id": 1})
+    await harness.until(lambda: len(_runs(harness)) == 2)
+    await harness.stop()
+
+
+async def test_a_run_put_off_by_the_least_interval_is_logged() -> None:
+    harness = await _cron()
+    payload = {
+        "type": "event",
+        "name": "x",
+        "args": {"topic": "foo", "min_interval": 60.0},
+        "command": "hostname",
+    }
+    await harness.request("cron.create", payload)
+    harness.publish("foo")
+    _finish(harness, _runs(harness)[0])
+    for _ in range(3):
+        harness.publish("foo")
+    lines = [entry.text for entry in harness.logs if "min interval" in entry.text]
+    assert len(lines) == 1
+    assert re.fullmatch(r"cron-1: delaying (59\.\d{3}|60\.000)s due to min interval", lines[0])
+    await harness.stop()
+
+
+async def test_sync_without_a_payload_is_refused() -> None:
+    harness = await _cron()
+    with pytest.raises(OSError) as caught:
+        await harness.request("cron.sync")
+    assert caught.value.errno == errno.EPROTO
+    assert await harness.request("cron.sync", {}) == {"sync_disabled": True}
     await harness.stop()
 
 
@@ -181,8 +264,8 @@ async def test_stop_and_delete() -> None:
         ("create", {"type": "nosuch", "command": "x", "args": {}}, errno.EINVAL),
         (
             "create",
-            {"type": "interval", "command": "x", "args": {"interval": 1}, "rank": 7},
-            errno.EHOSTUNREACH,
+            {"type": "interval", "command": "x", "args": {"interval": 1}, "rank": -1},
+            errno.EINVAL,
         ),
         ("create", {"command": "x", "args": {}}, errno.EPROTO),
         ("sync", {"sync_epsilon": "x"}, errno.EPROTO),

@@ -14,6 +14,7 @@ from tests.unit.broker.services.kvs.instance import (
     boot,
     boot_sqlite,
     commit,
+    commit_ops,
     errnum,
     get,
     look,
@@ -62,7 +63,7 @@ async def test_lookup_errors(wired: Wired) -> None:
     assert await errnum(look(h, "nosuch")) == errno.ENOENT
     assert await errnum(look(h, "a")) == errno.EISDIR
     assert await errnum(look(h, ".")) == errno.EISDIR
-    assert await errnum(look(h, "a.")) == errno.ENOENT
+    assert await errnum(look(h, "a.")) == errno.EISDIR
     assert await errnum(look(h, "a.b.c")) == errno.ENOENT
     assert await errnum(look(h, "")) == errno.EINVAL
     assert await errnum(look(h, "a.b", READDIR)) == errno.ENOTDIR
@@ -80,7 +81,7 @@ async def test_commit_errors_leave_the_root_alone(wired: Wired) -> None:
     for ops, expected in (
         ([{"key": ".", "flags": 0, "dirent": None}], errno.EINVAL),
         ([{"key": "", "flags": 0, "dirent": None}], errno.EINVAL),
-        ([{"key": "a..b", "flags": 0, "dirent": None}], errno.EINVAL),
+        ([{"key": "...", "flags": 0, "dirent": None}], errno.EINVAL),
         ([{"key": "x", "flags": 0}], errno.EPROTO),
         ([{"key": "x", "flags": 1, "dirent": treeobj.val(b"")}], errno.EINVAL),
         ([{"key": "x", "flags": 0, "dirent": {"type": "val"}}], errno.EINVAL),
@@ -330,3 +331,67 @@ async def test_a_client_that_goes_away_waits_no_longer(wired: Wired) -> None:
     assert (await other.rpc("kvs.stats.get"))["namespace"]["primary"]["#syncers"] == 1
     for wait in waits:
         wait.cancel()
+
+
+async def test_spare_periods_in_keys_mean_nothing(four: Wired) -> None:
+    h = four.client(3)
+    await commit_ops(h, [{"key": "..t..a.", "flags": 0, "dirent": treeobj.val(b"1")}])
+    await commit(h, Txn().symlink("t.link", "..t..a."))
+    for key in ("t.a", "....t.a", "t...a", "t.a....", ".t.link.", "..t..link"):
+        assert await get(h, key) == b"1", key
+    for key in (".", "..", "..."):
+        assert set((await look(h, key, READDIR))["data"]) == {"t"}
+    assert set((await look(h, "t.", READDIR))["data"]) == {"a", "link"}
+    await commit_ops(h, [{"key": "t..a", "flags": 0, "dirent": None}])
+    assert set((await look(h, "t", READDIR))["data"]) == {"link"}
+
+
+async def test_a_paused_rank_stays_at_its_root(four: Wired) -> None:
+    near, far, other = four.client(0), four.client(2), four.client(3)
+    await near.rpc("kvs.namespace-create", {"namespace": "ns", "owner": GUEST, "flags": 0})
+    for name in ("primary", "ns"):
+        seq = (await commit(near, Txn().put_raw("k", "old"), name))["rootseq"]
+        await far.rpc("kvs.sync", {"namespace": name, "rootseq": seq})
+        await far.rpc("kvs.setroot-pause", {"namespace": name})
+        for text in ("newer", "new"):
+            last = await commit(near, Txn().put_raw("k", text), name)
+        await other.rpc("kvs.sync", {"namespace": name, "rootseq": last["rootseq"]})
+        assert [await get(h, "k", name) for h in (far, other, near)] == [b"old", b"new", b"new"]
+        at = {"key": "k", "flags": 0, "rootdir": treeobj.dirref(last["rootref"])}
+        assert treeobj.decode_val((await far.rpc("kvs.lookup", at))["val"]) == b"new"
+        wait = asyncio.ensure_future(
+            far.rpc("kvs.sync", {"namespace": name, "rootseq": last["rootseq"]})
+        )
+        mine = asyncio.ensure_future(commit(far, Txn().put_raw("mine", "1"), name))
+        await other.rpc("kvs.sync", {"namespace": name, "rootseq": last["rootseq"] + 1})
+        assert not wait.done()
+        assert not mine.done()
+        await far.rpc("kvs.setroot-unpause", {"namespace": name})
+        assert (await wait)["rootseq"] == (await mine)["rootseq"] == last["rootseq"] + 1
+        assert await get(far, "k", name) == b"new"
+        await far.rpc("kvs.setroot-unpause", {"namespace": name})
+
+
+async def test_who_may_pause(four: Wired) -> None:
+    owner, guest, stranger = (four.client(2, userid) for userid in (OWNER, GUEST, GUEST + 1))
+    await owner.rpc("kvs.namespace-create", {"namespace": "ns", "owner": GUEST, "flags": 0})
+    for topic in ("kvs.setroot-pause", "kvs.setroot-unpause"):
+        for h in (owner, guest):
+            await h.rpc(topic, {"namespace": "ns"})
+        assert await errnum(stranger.rpc(topic, {"namespace": "ns"})) == errno.EPERM
+        assert await errnum(guest.rpc(topic, {"namespace": "primary"})) == errno.EPERM
+        assert await errnum(owner.rpc(topic, {"namespace": "nosuch"})) == errno.ENOTSUP
+        assert await errnum(owner.rpc(topic, {})) == errno.EPROTO
+        assert await errnum(owner.rpc(topic)) == errno.EPROTO
+        assert four.logs[-1].text == f"{topic}: Protocol error"
+
+
+async def test_a_namespace_that_is_removed_while_paused_comes_back_unpaused(four: Wired) -> None:
+    far = four.client(2)
+    create = {"namespace": "ns", "owner": -1, "flags": 0}
+    await far.rpc("kvs.namespace-create", create)
+    await far.rpc("kvs.setroot-pause", {"namespace": "ns"})
+    await far.rpc("kvs.namespace-remove", {"namespace": "ns"})
+    await far.rpc("kvs.namespace-create", create)
+    await commit(far, Txn().put_raw("k", "1"), "ns")
+    assert await get(far, "k", "ns") == b"1"

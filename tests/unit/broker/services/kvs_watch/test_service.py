@@ -193,3 +193,38 @@ async def test_cancel_and_disconnect_leave_nothing(far: tuple[Wired, AsyncFlux])
         assert service.stats() == {"watchers": 0, "namespace-count": 0}
     assert len(service.streams) == 0
     assert replies == []
+
+
+async def test_who_waits_for_a_key_may_come_before_its_namespace(
+    far: tuple[Wired, AsyncFlux],
+) -> None:
+    wired, h = far
+    body = {"namespace": "ns", "key": ".a..k.", "flags": WAITCREATE}
+    once = asyncio.ensure_future(h.rpc("kvs-watch.lookup", body))
+    async with watch(h, "a.k", WAITCREATE, "ns") as stream, watch(h, "k", 0, "ns") as plain:
+        assert await failure(plain) == errno.ENOTSUP
+        await wired.client(0).rpc(
+            "kvs.namespace-create", {"namespace": "ns", "owner": -1, "flags": 0}
+        )
+        await put(wired, Txn().put_raw("other", "1"), "ns")
+        await put(wired, Txn().put_raw("a.k", "1"), "ns")
+        assert await value(stream) == b"1"
+        async with asyncio.timeout(5):
+            assert treeobj.decode_val((await once)["val"]) == b"1"
+        await put(wired, Txn().put_raw("a.k", "2"), "ns")
+        assert await value(stream) == b"2"
+        await wired.client(0).rpc("kvs.namespace-remove", {"namespace": "ns"})
+        assert await failure(stream) == errno.ENOTSUP
+
+
+async def test_coming_early_opens_no_namespace_of_another_user(
+    far: tuple[Wired, AsyncFlux],
+) -> None:
+    wired, _ = far
+    guest = wired.client(2, 2000)
+    async with watch(guest, "k", WAITCREATE, "ns") as stream:
+        await wired.client(0).rpc(
+            "kvs.namespace-create", {"namespace": "ns", "owner": 3000, "flags": 0}
+        )
+        await put(wired, Txn().put_raw("k", "secret"), "ns")
+        assert await failure(stream) == errno.EPERM
