@@ -52,7 +52,7 @@ ENTRY: dict[str, Any] = {
 }
 
 
-def _listed(entries: list[dict[str, Any]], payload: object) -> dict[str, Any]:
+def _listed(entries: list[dict[str, Any]], _payload: object) -> dict[str, Any]:
     return {"entries": entries}
 
 
