@@ -4,7 +4,8 @@ Jobs are submitted, some are canceled, keys are put, changed and unlinked, event
 subscribers, clients come and go, on all ranks. Every few seconds the memory, the descriptors and
 the store are measured. In the last half, after caches have filled, each broker's memory may grow
 by 3 %, its descriptors not at all, and the store may be three times its live bytes. Inactive jobs
-are purged by limits of the configuration, as an instance that lives for months would have them.
+are purged by limits of the configuration, as an instance that lives for months would have them, and
+48 MiB of values lie there that nobody touches, as its history.
 The limits on memory count in runs of ten minutes and more.
 """
 
@@ -47,6 +48,8 @@ CONFIGURATION = """[job-manager]
 inactive-num-limit = 500
 inactive-age-limit = "2m"
 """
+HISTORY = (160, 100, 3000)
+"""Directories, keys in each, bytes in each value."""
 JOBS_A_SECOND = 10.0
 PUTS_A_SECOND = 40.0
 EVENTS_A_SECOND = 40.0
@@ -73,6 +76,16 @@ class Soak:
     seed: int
     stop: threading.Event = field(default_factory=threading.Event)
     samples: list[Sample] = field(default_factory=list)
+
+    def fill(self) -> None:
+        """Put what is there before."""
+        directories, keys, size = HISTORY
+        with Flux(self.instance.uri) as h:
+            for directory in range(directories):
+                txn = Txn()
+                for key in range(keys):
+                    txn.put_raw(f"history.d{directory}.k{key}", os.urandom(size))
+                commit(h, txn, SYNC).wait_for(60).get()
 
     def load(self) -> list[threading.Thread]:
         """Start the clients."""
@@ -220,6 +233,7 @@ def soak(settings: Settings) -> Outcome:
 def _soak(instance: Restartable, outcome: Outcome, settings: Settings) -> None:
     instance.boot()
     run = Soak(instance, outcome, settings.seed)
+    run.fill()
     threads = run.load()
     try:
         run.measure(time.monotonic() + 60 * settings.minutes)

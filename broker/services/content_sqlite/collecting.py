@@ -20,17 +20,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broker.context import Context
-    from broker.services.content_sqlite.store import BlobStore
+    from broker.services.content_sqlite.store import BlobStore, Totals
     from broker.services.content_sqlite.writer import Writer
 
 STEP: Final = 0.003
 PAUSE: Final = 0.009
+# So much harder is a store collected that grows faster than it is collected.
+EFFORT_MAX: Final = 4
 RETRY: Final = 60.0
 SETTINGS: Final = (
     ("content.collect-growth", "growth", 30),
     ("content.collect-minimum", "minimum", 8 << 20),
 )
 Result = dict[str, object]
+
+
+def effort(totals: Totals) -> int:
+    """Return how hard to collect a store: once as long as a third of its live bytes at most has
+    come since, and so many times more the more it is, up to `EFFORT_MAX` times.
+    """
+    return max(1, min(EFFORT_MAX, 3 * totals.fresh // max(1, totals.live)))
 
 
 class Collecting:
@@ -109,8 +118,8 @@ class Collecting:
             since = await self._mark(collection)
             await self._wait_until(since + float(self._ctx.attrs.get("content.grace-period") or 0))
             await self._mark(collection)
-            await self._steps(collection.sweep)
-            await self._steps(collection.shrink)
+            await self._steps(collection, collection.sweep)
+            await self._steps(collection, collection.shrink)
             await self._writer.run(lambda: collection.finish(time.time()))
         finally:
             await self._writer.run(collection.close)
@@ -139,7 +148,7 @@ class Collecting:
         await handle.rpc("content.flush")
         await self._writer.run(lambda: collection.add_roots(roots, values))
         while True:
-            await self._steps(lambda: collection.mark(STEP))
+            await self._steps(collection, lambda: collection.mark(STEP * collection.effort))
             missing, collection.missing = collection.missing, []
             if not missing:
                 return since
@@ -158,9 +167,10 @@ class Collecting:
             return
         await self._writer.run(lambda: collection.add_directory(ref, blob))
 
-    async def _steps(self, step: Callable[[], bool]) -> None:
+    async def _steps(self, collection: Collection, step: Callable[[], bool]) -> None:
         while not await self._writer.run(step):
-            await asyncio.sleep(PAUSE)
+            collection.effort = effort(self._store.totals)
+            await asyncio.sleep(PAUSE / collection.effort)
 
     async def stop(self) -> None:
         """Give up a collection under way."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SWEEP_ROWS: Final = 128
-VACUUM_PAGES: Final = 32
+VACUUM_PAGES: Final = 128
 SPARE: Final = 0.1
 SPARE_PAGES: Final = 64
 _FIND: Final = "SELECT id FROM objects WHERE hash = ?"
@@ -41,14 +41,17 @@ class Collection:
     """One collection of a store; every method runs in the thread that uses the store and raises
     OSError as the store does.
 
-    ``missing`` are directories that the store does not have; whoever drives the collection may find
+    ``effort`` is how many times the usual work `sweep` and `shrink` do in one go. ``missing`` are
+    directories that the store does not have; whoever drives the collection may find
     them elsewhere and hand them to `add_directory`.
     """
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store
         self.limit = store.last_id
+        self.effort = 1
         self._before = store.totals.bytes
+        self._fresh = store.totals.fresh
         self._kept = IdSet()
         self._scanned = IdSet()
         self._directories: list[bytes] = []
@@ -109,13 +112,13 @@ class Collection:
 
     def sweep(self) -> bool:
         """Drop some of the rows that were not kept; returns whether that were the last."""
-        store = self._store
+        store, most = self._store, SWEEP_ROWS * self.effort
         sql = (
             "SELECT id, length(object) FROM objects"
             " WHERE id > ? AND id <= ? AND pinned = 0 ORDER BY id LIMIT ?"
         )
         with errors():
-            rows = store.db.execute(sql, (self._cursor, self.limit, SWEEP_ROWS)).fetchall()
+            rows = store.db.execute(sql, (self._cursor, self.limit, most)).fetchall()
         dead = [(number, size) for number, size in rows if number not in self._kept]
         if dead:
             size = sum(size for _, size in dead)
@@ -133,7 +136,7 @@ class Collection:
             self.dropped_bytes += size
         if rows:
             self._cursor = rows[-1][0]
-        return len(rows) < SWEEP_ROWS
+        return len(rows) < most
 
     def shrink(self) -> bool:
         """Give some unused pages back; returns whether only a reserve for what comes next is
@@ -143,14 +146,19 @@ class Collection:
         surplus = free - max(SPARE_PAGES, int(SPARE * (total - free)))
         if surplus <= 0:
             return True
-        self._store.shrink(min(surplus, VACUUM_PAGES))
+        self._store.shrink(min(surplus, VACUUM_PAGES * self.effort))
         return self._store.free_pages()[0] >= free  # a file of the first version that cannot shrink
 
     def finish(self, now: float) -> None:
-        """Note in the store what has been found; ``now`` is in seconds since the epoch."""
+        """Note in the store what has been found; ``now`` is in seconds since the epoch.
+
+        What came while the collection ran is not known to be live: it is the first of what the
+        next one looks at.
+        """
         store, totals = self._store, self._store.totals
-        fresh = totals.fresh + self.dropped_bytes
-        values = (totals.bytes, 0, self.dropped_bytes / (fresh or 1), now)
+        live = max(0, self._before - self.dropped_bytes)
+        share = min(1.0, self.dropped_bytes / (self._fresh or 1)) if self.dropped_bytes else 0.0
+        values = (live, max(0, totals.bytes - live), share, now)
         with store.transaction() as db:
             db.execute("UPDATE totals SET live = ?, fresh = ?, dead = ?, collected = ?", values)
         totals.live, totals.fresh, totals.dead, totals.collected = values
