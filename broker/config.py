@@ -99,7 +99,7 @@ def check_quorum(attrs: Attributes, size: int) -> None:
     """Check ``broker.quorum`` for an instance of ``size`` brokers: one that can never be reached
     would have it wait for ever.
 
-    Raises OSError(EINVAL) for what is no idset, or has other ranks than those of the instance.
+    Raises OSError(EINVAL) if it is not an idset, or has other ranks than those of the instance.
     """
     text = attrs.get("broker.quorum")
     if text is None:
