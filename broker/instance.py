@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from broker.builtin.attr import AttrService
 from broker.builtin.broker import BrokerService, NameService
 from broker.builtin.event import EventService
+from broker.builtin.heaptrace import HeapTraceService
 from broker.builtin.log import LogService
 from broker.builtin.runat import RunAtService
 from broker.builtin.state import OverlayService, StateMachineService
@@ -109,7 +110,10 @@ class Broker:
         self._own("log", lambda ctx: LogService(ctx, base.ring))
         self._own("event", lambda ctx: EventService(ctx, self.router))
         self._own("service", lambda ctx: NameService(ctx, self.router))
-        self._own("broker", lambda ctx: BrokerService(ctx, self.modules, self.router))
+        self._own(
+            "broker", lambda ctx: BrokerService(ctx, self.modules, self.router, emergency.finish)
+        )
+        self._own("heaptrace", HeapTraceService)
         self._own("runat", lambda ctx: RunAtService(ctx, self._commands))
         self._own("overlay", lambda ctx: OverlayService(ctx, overlay, self.state))
         self._own("content", ContentService)

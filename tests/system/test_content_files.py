@@ -22,8 +22,8 @@ def start(*words: str) -> subprocess.CompletedProcess[str]:
 
 def test_an_instance_runs_jobs_and_comes_back_on_plain_files(tmp_path: pathlib.Path) -> None:
     options = f"-o,-Scontent.backing-module=content-files,-Scontent.backing-path={tmp_path}/store"
-    first = "flux getattr content.backing-module; flux mini run true; flux kvs put k=1; flux module list"
-    done = start("-s2", options, "sh", "-c", first)
+    first = "flux getattr content.backing-module; flux mini run true; flux kvs put k=1"
+    done = start("-s2", options, "sh", "-c", f"{first}; flux module list")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("content-files\n")
     assert "content-backing,kvs-checkpoint" in done.stdout
