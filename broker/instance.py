@@ -118,7 +118,7 @@ class Broker:
         self._own("overlay", lambda ctx: OverlayService(ctx, overlay, self.state))
         self._own("content", ContentService)
         self._own("rexec", RexecService)
-        self._own("shell-host", ShellHostService)
+        self._shells = self._own("shell-host", ShellHostService)
         self._own(CONNECTOR, lambda ctx: ConnectorLocalService(ctx, self.router))
 
     def _own(self, name: str, make: Callable[[Context], S]) -> S:
@@ -281,6 +281,7 @@ class Broker:
 
     async def _run(self) -> None:
         self.state.release()
+        self._shells.warm_up()
         if self.rank:
             return
         code = await self._scripts.initial(self.options.command)

@@ -1,4 +1,4 @@
-"""The programs and commands of docs/modules.md: each file is written, each command run, in order."""
+"""The programs and commands of docs/modules.md: files are written, commands run, in order."""
 
 from __future__ import annotations
 
