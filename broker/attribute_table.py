@@ -199,15 +199,16 @@ _CONTENT = (
         "content.backing-path",
         "`content.sqlite` in `rundir`",
         Change.START,
-        "The file of the [store](store.md). One that was named outlives the instance and is used"
-        " again.",
+        "The file of the [store](store.md), for `content-files` a directory. One that was named"
+        " outlives the instance and is used again.",
         fixed=False,
     ),
     Declaration(
         "content.backing-module",
         "content-sqlite",
-        Change.REFUSED,
-        "The module with the backing store.",
+        Change.START,
+        "The module with the backing store: `content-sqlite`, `content-files`, or `none` at the"
+        " start for no store.",
         leader_only=True,
     ),
     Declaration("content.hash", "sha1", Change.START, "The hash of blobrefs: `sha1` or `sha256`."),

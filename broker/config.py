@@ -13,6 +13,7 @@ from broker.places import check_directory, make_directory
 from broker.rundir_claim import hold, make_rundir
 from flux import CORE_VERSION, install
 from flux.idset import IDset
+from flux.modules import BACKING_STORE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -99,7 +100,7 @@ def check_quorum(attrs: Attributes, size: int) -> None:
     """Check ``broker.quorum`` for an instance of ``size`` brokers: one that can never be reached
     would have it wait for ever.
 
-    Raises OSError(EINVAL) for what is no idset, or has other ranks than those of the instance.
+    Raises OSError(EINVAL) if it is not an idset, or has other ranks than those of the instance.
     """
     text = attrs.get("broker.quorum")
     if text is None:
@@ -110,6 +111,20 @@ def check_quorum(attrs: Attributes, size: int) -> None:
         raise OSError(errno.EINVAL, QUORUM_ERROR) from None
     if ranks and ranks.last() >= size:
         raise OSError(errno.EINVAL, f"{QUORUM_ERROR}: exceeds size")
+
+
+def backing_store(attrs: Attributes) -> str:
+    """Return the module that ``content.backing-module`` names; the content service takes the
+    attribute over, to tell which one is in use.
+
+    Raises OSError(EINVAL) if it names nothing that rc1 could load.
+    """
+    name = attrs.get("content.backing-module")
+    if name is None:
+        return BACKING_STORE
+    if name not in ("content-sqlite", "content-files", "none") and not name.endswith(".py"):
+        raise OSError(errno.EINVAL, f"content.backing-module: no such module: {name}")
+    return name
 
 
 def _checked(attrs: Attributes, name: str, default: str, kind: Callable[[str], T]) -> T:

@@ -108,6 +108,10 @@ class Emergency:
         if not self._over.wait(self._deadline):
             self._finish()
 
+    def finish(self) -> None:
+        """End the process now, and with it what it started."""
+        self._finish()
+
     def over(self) -> None:
         """The process ends by itself."""
         self._over.set()

@@ -24,6 +24,7 @@ RESERVED = frozenset(
             "exec",
             "flux",
             "hb",
+            "heaptrace",
         ),
         *(
             "heartbeat",

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, TypeVar
 from broker.builtin.attr import AttrService
 from broker.builtin.broker import BrokerService, NameService
 from broker.builtin.event import EventService
+from broker.builtin.heaptrace import HeapTraceService
 from broker.builtin.log import LogService
 from broker.builtin.runat import RunAtService
 from broker.builtin.state import OverlayService, StateMachineService
 from broker.cleanup import CleanupCommands
+from broker.config import backing_store
 from broker.emergency import (
     FOLLOWERS_WAIT,
     HURRIED_KILL_DELAY,
@@ -38,7 +40,7 @@ from broker.subprocess.descendants import Orphans
 from broker.watchdog import Watchdog
 from flux import CORE_VERSION
 from flux.idset import IDset
-from flux.modules import CONNECTOR, MODULES
+from flux.modules import BACKING_STORE, CONNECTOR, MODULES
 from flux.waitstatus import SIGNALED
 
 if TYPE_CHECKING:
@@ -59,6 +61,8 @@ REPEATED_SIGNAL = 0.5
 """Seconds within which the same signal counts once: ``flux start`` passes on what the whole process
 group may have got."""
 REAP_PERIOD = 5.0
+NO_STORE = "none"
+"""The value of ``content.backing-module`` by which everything stays in memory."""
 
 
 class Broker:
@@ -96,6 +100,7 @@ class Broker:
         self._orphans = Orphans()
         self.modules = ModuleHost(self.host, self.log)
         self.runlevel = Runlevel(time.monotonic, self.log.info, self._entered)
+        self._backing = backing_store(self.attrs)
         self._builtin: list[tuple[Service, InProcess]] = []
         self.state = self._own(
             "state-machine",
@@ -105,12 +110,15 @@ class Broker:
         self._own("log", lambda ctx: LogService(ctx, base.ring))
         self._own("event", lambda ctx: EventService(ctx, self.router))
         self._own("service", lambda ctx: NameService(ctx, self.router))
-        self._own("broker", lambda ctx: BrokerService(ctx, self.modules, self.router))
+        self._own(
+            "broker", lambda ctx: BrokerService(ctx, self.modules, self.router, emergency.finish)
+        )
+        self._own("heaptrace", HeapTraceService)
         self._own("runat", lambda ctx: RunAtService(ctx, self._commands))
         self._own("overlay", lambda ctx: OverlayService(ctx, overlay, self.state))
         self._own("content", ContentService)
         self._own("rexec", RexecService)
-        self._own("shell-host", ShellHostService)
+        self._shells = self._own("shell-host", ShellHostService)
         self._own(CONNECTOR, lambda ctx: ConnectorLocalService(ctx, self.router))
 
     def _own(self, name: str, make: Callable[[Context], S]) -> S:
@@ -244,7 +252,10 @@ class Broker:
 
     async def _load_modules(self) -> None:
         for name, module in MODULES.items():
-            if self.rank == 0 or not module.leader_only:
+            if name == BACKING_STORE:
+                if self.rank == 0 and self._backing != NO_STORE:
+                    await self.modules.load(self._backing, [])
+            elif not module.on_demand and (self.rank == 0 or not module.leader_only):
                 await self.modules.load(name, list(module.args))
 
     async def _quorum(self) -> None:
@@ -270,6 +281,7 @@ class Broker:
 
     async def _run(self) -> None:
         self.state.release()
+        self._shells.warm_up()
         if self.rank:
             return
         code = await self._scripts.initial(self.options.command)

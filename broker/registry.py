@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from broker.builtin.attr import AttrService
 from broker.builtin.broker import BrokerService, NameService
 from broker.builtin.event import EventService
+from broker.builtin.heaptrace import HeapTraceService
 from broker.builtin.log import LogService
 from broker.builtin.runat import RunAtService
 from broker.builtin.state import OverlayService, StateMachineService
@@ -28,6 +29,7 @@ OWN_SERVICES: tuple[type[Service], ...] = (
     AttrService,
     BrokerService,
     EventService,
+    HeapTraceService,
     LogService,
     NameService,
     OverlayService,

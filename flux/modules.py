@@ -12,12 +12,13 @@ class BuiltIn(NamedTuple):
     """A module that comes with the broker.
 
     ``target`` is where its class is, as ``package.module:Class``; a ``leader_only`` module runs on
-    rank 0 only; ``args`` is what rc1 loads it with.
+    rank 0 only; ``args`` is what rc1 loads it with, unless it is loaded ``on_demand`` only.
     """
 
     target: str
     leader_only: bool = False
     args: tuple[str, ...] = ()
+    on_demand: bool = False
 
     @property
     def source(self) -> str:
@@ -25,13 +26,18 @@ class BuiltIn(NamedTuple):
         return self.target.partition(":")[0]
 
 
-def _service(package: str, name: str, *args: str, leader_only: bool = False) -> BuiltIn:
-    return BuiltIn(f"broker.services.{package}.service:{name}", leader_only, args)
+def _service(
+    package: str, name: str, *args: str, leader_only: bool = False, on_demand: bool = False
+) -> BuiltIn:
+    return BuiltIn(f"broker.services.{package}.service:{name}", leader_only, args, on_demand)
 
 
 MODULES: dict[str, BuiltIn] = {
     "barrier": _service("barrier", "BarrierService"),
     "content-sqlite": _service("content_sqlite", "ContentSqliteService", leader_only=True),
+    "content-files": _service(
+        "content_files", "ContentFilesService", leader_only=True, on_demand=True
+    ),
     "kvs": _service("kvs", "KvsService"),
     "kvs-watch": _service("kvs_watch", "KvsWatchService"),
     "resource": _service("resource", "ResourceService"),
@@ -46,6 +52,9 @@ MODULES: dict[str, BuiltIn] = {
 }
 """Every module that ``flux module load`` finds by name. The order is that of rc1, because a module
 may call those before it while it starts; rc3 unloads in reverse."""
+
+BACKING_STORE = "content-sqlite"
+"""What rc1 loads unless the attribute ``content.backing-module`` names another store."""
 
 CONNECTOR = "connector-local"
 """Listed as a module like the others, but mounted by the broker itself: rc1 has to reach it."""

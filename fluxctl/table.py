@@ -60,6 +60,7 @@ _ALL = (
     SubCommand("version", "Display flux version information"),
     SubCommand("R"),
     SubCommand("admin"),
+    SubCommand("heaptrace"),
     SubCommand("help"),
     SubCommand("python"),
     SubCommand("jobtap"),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import re
+import sys
 from typing import TYPE_CHECKING
 
 from broker.service import NO_REPLY, NoReply, Reply, Request, Service, request
+from flux.terminal_text import terminal_line
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from broker.context import Context
     from broker.modhost import ModuleHost
@@ -27,10 +30,14 @@ class BrokerService(Service):
 
     name = "broker"
 
-    def __init__(self, ctx: Context, modules: ModuleHost, router: Router) -> None:
+    def __init__(
+        self, ctx: Context, modules: ModuleHost, router: Router, finish: Callable[[], None]
+    ) -> None:
+        """``finish`` ends the broker at once."""
         super().__init__(ctx)
         self.modules = modules
         self.router = router
+        self._end_now = finish
 
     @request("lsmod", allow="guest")
     def lsmod(self, req: Request) -> Reply:
@@ -62,6 +69,18 @@ class BrokerService(Service):
     async def rmmod(self, req: Request) -> None:
         """Unload a module."""
         await self.modules.remove(req.get("name", str))
+
+    @request("panic")
+    def panic(self, req: Request) -> NoReply:
+        """End this broker at once, with exit code 1 and ``reason`` on its standard error. There is
+        no response.
+        """
+        reason, _ = req.get("reason", str), req.get("flags", int, 0)
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(f"PANIC: {terminal_line(reason)}\n")
+            sys.stderr.flush()
+        self._end_now()
+        return NO_REPLY
 
     def facts(self) -> Mapping[str, object]:
         """Return the router's counts."""

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from fluxctl.command import FluxCommand, FluxGroup, echo, handle
+from fluxctl.command import FluxCommand, FluxGroup, Integer, echo, handle
 from fluxctl.errors import CommandError
+
+if TYPE_CHECKING:
+    from flux.rpc import RPC
+
+SPAM_SIZE = 256
+"""Bytes of a blob of random digits: no two are the same."""
 
 
 @click.group(cls=FluxGroup)
@@ -90,6 +97,26 @@ def gc_command() -> None:
         f"dropped {found['dropped_objects']} blobs, {found['dropped_bytes']} bytes "
         f"in {found['seconds']:.1f}s"
     )
+
+
+@command.command("spam", cls=FluxCommand)
+@click.argument("count", type=Integer(0, 1 << 31), metavar="N")
+@click.argument("ahead", type=Integer(1, 1 << 20), default=1, metavar="[M]")
+def spam_command(count: int, ahead: int) -> None:
+    """Store N random blobs, M requests at a time (default 1), and print their blobrefs."""
+    from collections import deque
+
+    with handle() as h:
+        waiting: deque[RPC] = deque()
+        try:
+            for _ in range(count):
+                if len(waiting) >= ahead:
+                    echo(waiting.popleft().message().text())
+                waiting.append(h.rpc("content.store", os.urandom(SPAM_SIZE // 2).hex().encode()))
+            while waiting:
+                echo(waiting.popleft().message().text())
+        except OSError as exc:
+            raise _failure("flux_content_store_get", exc) from None
 
 
 def _plain_rpc(topic: str) -> None:

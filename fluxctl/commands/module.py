@@ -5,135 +5,234 @@ from __future__ import annotations
 import errno
 import json as stdlib_json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
+from flux.wire.message import NODEID_ANY
 from fluxctl.command import FluxGroup, echo, handle
 from fluxctl.errors import CommandError
+from fluxctl.module_files import locate, name_in_file, source_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flux.core.handle import Flux
+
+    Told = Callable[[OSError, str], CommandError | None]
+    """Turns the failure on a rank, and words for that rank, into what the user is told."""
 
 STATES = {0: "I", 1: "R", 2: "F", 3: "X"}
 
 
-@click.group(cls=FluxGroup)
+class ListedModule(TypedDict):
+    """A module as ``broker.lsmod`` lists it."""
+
+    name: str
+    size: int
+    digest: str
+    idle: int
+    status: int
+    services: list[str]
+
+
+class ModuleGroup(FluxGroup):
+    """The group; asked for its help it prints its usage as talk and fails, as flux-core's does."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args[:1] in (["-h"], ["--help"]) and not ctx.resilient_parsing:
+            raise CommandError(ctx.get_help(), 1, bare=True)
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=ModuleGroup)
 def command() -> None:
     """Manage the modules of the local broker."""
 
 
-def _service_of(name: str) -> tuple[str, str]:
-    """Return the service that loads a module and the module's own name: ``a.b`` is loaded by ``a``,
-    others by the broker.
-    """
-    prefix, _, last = name.rpartition(".")
-    return (prefix, last) if prefix else ("broker", name)
+rank_option = click.option(
+    "-r", "--rank", metavar="IDSET", help='Work on these ranks ("all" for all), not on this one.'
+)
+force_option = click.option(
+    "-f", "--force", is_flag=True, help="Ignore a module that is not loaded."
+)
 
 
-def _locate(h: Flux | None, name: str) -> str:
-    """Return what to ask the broker of ``h`` to load: a built-in module's name, or the path of a
-    file.
-    """
-    if "/" in name:
-        path = os.path.abspath(name)
-        if not os.path.isfile(path):
-            number = errno.EISDIR if os.path.isdir(path) else errno.ENOENT
-            raise CommandError(f"{name}: {os.strerror(number)}")
-        return path
-    folders = (
-        f"{os.environ.get('FLUX_MODULE_PATH_PREPEND', '')}:{os.environ.get('FLUX_MODULE_PATH', '')}"
-    )
-    for folder in filter(None, folders.split(":")):
-        for suffix in (".py", ".so"):
-            path = os.path.join(folder, name + suffix)
-            if os.path.exists(path):
-                return path
-    from flux.modules import find
+def _ranks(h: Flux, text: str | None) -> list[int]:
+    """Return the node ids that ``--rank`` stands for; raises CommandError for what is none."""
+    if text is None:
+        return [NODEID_ANY]
+    size = h.get_size()
+    if text == "all":
+        return list(range(size))
+    from flux.idset import IDset
 
-    if find(name) is not None:
-        return (_installed(h, name) if h is not None else None) or name
-    raise CommandError(f"{name}: not found in module search path")
-
-
-def _installed(h: Flux, name: str) -> str | None:
-    """Path of the module in the broker's own module path: flux-core's broker, unlike ours, loads
-    its modules from files.
-    """
     try:
-        folders = (h.attr_get("conf.module_path") or "").split(":")
-    except OSError:
-        return None
-    paths = (os.path.join(folder, f"{name}.so") for folder in folders if folder)
-    return next((path for path in paths if os.path.exists(path)), None)
+        ranks = IDset(text)
+    except ValueError:
+        raise CommandError(f"invalid rank: '{text}'") from None
+    if not ranks or ranks.last() >= size:
+        raise CommandError(f"rank {text} is out of range: there are {size} brokers")
+    return list(ranks)
 
 
-def _insmod(h: Flux, name: str, args: tuple[str, ...]) -> None:
-    path = _locate(h, name)
-    service, _ = _service_of(name) if "/" not in name else ("broker", name)
-    try:
-        h.rpc(f"{service}.insmod", {"path": path, "args": list(args)}).get()
-    except OSError as exc:
+def _service_of(name: str) -> str:
+    """Return the service that loads a module: ``a.b`` is loaded by ``a``, others by the broker."""
+    return name.rpartition(".")[0] or "broker"
+
+
+def _each(
+    h: Flux, ranks: list[int], topic: str, body: object, told: Told, done: list[int] | None = None
+) -> None:
+    """Send a request to each rank at once, and add those that did it to ``done``.
+
+    Raises what ``told`` makes of the first failure, when all have answered.
+    """
+    failure: CommandError | None = None
+    for rank, rpc in [(rank, h.rpc(topic, body, nodeid=rank)) for rank in ranks]:
+        try:
+            rpc.get()
+            if done is not None:
+                done.append(rank)
+        except OSError as exc:
+            where = "" if rank == NODEID_ANY else f"rank {rank}: "
+            failure = failure or told(exc, where)
+    if failure is not None:
+        raise failure
+
+
+def _insmod(h: Flux, name: str, path: str, args: tuple[str, ...], ranks: list[int]) -> None:
+    service = _service_of(name) if "/" not in name else "broker"
+
+    def told(exc: OSError, where: str) -> CommandError:
         if exc.errno == errno.EEXIST:
-            raise CommandError(f"{service}.insmod: {name} module/service is in use") from None
-        raise CommandError(f"{service}.insmod: {exc.strerror}") from None
+            return CommandError(f"{where}{service}.insmod: {name} module/service is in use")
+        return CommandError(f"{where}{service}.insmod: {exc.strerror}")
+
+    _each(h, ranks, f"{service}.insmod", {"path": path, "args": list(args)}, told)
 
 
-def _rmmod(h: Flux, name: str, force: bool) -> None:
-    service, _ = _service_of(name)
-    try:
-        h.rpc(f"{service}.rmmod", {"name": name}).get()
-    except OSError as exc:
-        if not (force and exc.errno == errno.ENOENT):
-            raise CommandError(f"{service}.rmmod {name}: {exc.strerror}") from None
+def _rmmod(
+    h: Flux, name: str, force: bool, ranks: list[int], done: list[int] | None = None
+) -> None:
+    service = _service_of(name)
+
+    def told(exc: OSError, where: str) -> CommandError | None:
+        if force and exc.errno == errno.ENOENT:
+            return None
+        return CommandError(f"{where}{service}.rmmod {name}: {exc.strerror}")
+
+    _each(h, ranks, f"{service}.rmmod", {"name": name}, told, done)
 
 
 @command.command("load")
+@rank_option
 @click.argument("name")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
-def load(name: str, args: tuple[str, ...]) -> None:
+def load(rank: str | None, name: str, args: tuple[str, ...]) -> None:
     """Load the module NAME: a built-in one, or a Python file if NAME has a slash."""
     with handle() as h:
-        _insmod(h, name, args)
+        _insmod(h, name, locate(h, name), args, _ranks(h, rank))
+
+
+def _remove(force: bool, rank: str | None, name: str) -> None:
+    with handle() as h:
+        _rmmod(h, name_in_file(locate(h, name)) if "/" in name else name, force, _ranks(h, rank))
 
 
 @command.command("remove")
-@click.option("-f", "--force", is_flag=True, help="Ignore a module that is not loaded.")
+@force_option
+@rank_option
 @click.argument("name")
-def remove(force: bool, name: str) -> None:
+def remove(force: bool, rank: str | None, name: str) -> None:
     """Unload the module NAME."""
-    with handle() as h:
-        _rmmod(h, name, force)
+    _remove(force, rank, name)
+
+
+@command.command("unload")
+@force_option
+@rank_option
+@click.argument("name")
+def unload(force: bool, rank: str | None, name: str) -> None:
+    """Unload the module NAME, another name of remove."""
+    _remove(force, rank, name)
 
 
 @command.command("reload")
-@click.option("-f", "--force", is_flag=True, help="Ignore a module that is not loaded.")
+@force_option
+@rank_option
 @click.argument("name")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
-def reload(force: bool, name: str, args: tuple[str, ...]) -> None:
-    """Unload and load the module NAME."""
+def reload(force: bool, rank: str | None, name: str, args: tuple[str, ...]) -> None:
+    """Unload and load the module NAME.
+
+    What cannot be loaded is refused before the module is unloaded; one that does not come up with
+    the new arguments is loaded again as it was.
+    """
     with handle() as h:
-        _rmmod(h, _name_in_file(_locate(h, name)) if "/" in name else name, force)
-        _insmod(h, name, args)
+        path = locate(h, name)
+        ranks = _ranks(h, rank)
+        own = name_in_file(path) if "/" in path and path.endswith(".py") else name
+        if args or own is not name:
+            _check(h, path, args, ranks)
+        removed: list[int] = []
+        try:
+            _rmmod(h, own, force, ranks, removed)
+            _insmod(h, name, path, args, ranks)
+        except CommandError as failure:
+            raise _restored(h, own, failure, removed) from None
+
+
+def _check(h: Flux, path: str, args: tuple[str, ...], ranks: list[int]) -> None:
+    """Raise CommandError if a module could not be loaded; flux-core's brokers cannot tell."""
+
+    def told(exc: OSError, where: str) -> CommandError | None:
+        if exc.errno == errno.ENOSYS:
+            return None
+        return CommandError(f"{where}broker.insmod: {exc.strerror}")
+
+    _each(h, ranks, "broker.check-module", {"path": path, "args": list(args)}, told)
+
+
+def _restored(h: Flux, name: str, failure: CommandError, ranks: list[int]) -> CommandError:
+    """Load a module again on the ranks that have lost it; returns the failure to tell of."""
+    restored = False
+    for rank in ranks:
+        try:
+            h.rpc("broker.restore-module", {"name": name}, nodeid=rank).get()
+        except OSError:
+            continue  # it is there, or the broker is flux-core's
+        restored = True
+    note = f"; {name} was loaded again as it was" if restored else ""
+    return CommandError(f"{failure.message}{note}")
 
 
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as one line of JSON.")
+@rank_option
 @click.argument("service", default="broker")
-def list_modules(as_json: bool, service: str) -> None:
-    """List the modules loaded by SERVICE, the broker by default."""
+def list_modules(as_json: bool, rank: str | None, service: str) -> None:
+    """List the modules loaded by SERVICE, the broker by default.
+
+    Those of several ranks are listed once each.
+    """
+    mods: dict[tuple[str, str], ListedModule] = {}
     with handle() as h:
         try:
-            mods = h.rpc(f"{service}.lsmod").get()["mods"]
+            answers = [h.rpc(f"{service}.lsmod", nodeid=target) for target in _ranks(h, rank)]
+            for answer in answers:
+                for mod in answer.get()["mods"]:
+                    known = mods.setdefault((mod["name"], mod["digest"]), mod)
+                    known["idle"] = min(known["idle"], mod["idle"])
         except OSError as exc:
             raise CommandError(f"{service}.lsmod: {exc.strerror}") from None
     if as_json:
         from flux.wire import json
 
-        echo(json.dumps_str(mods))
+        echo(json.dumps_str(list(mods.values())))
         return
     echo(f"{'Module':<24} {'Size':>8} {'Digest':<7} {'Idle':>4}  S Service")
-    for mod in mods:
+    for mod in mods.values():
         others = ",".join(name for name in mod["services"] if name != mod["name"])
         idle = str(mod["idle"]) if mod["idle"] < 100 else "idle"
         state = STATES.get(mod["status"], "?")
@@ -147,49 +246,17 @@ def info(name: str) -> None:
     """Show where the module NAME comes from."""
     import hashlib
 
-    target = _locate(None, name)
-    path = target if "/" in target else _source_of(target)
+    target = locate(None, name)
+    path = target if "/" in target else source_of(target)
     try:
         with open(path, "rb") as file:
             data = file.read()
     except OSError as exc:
         raise CommandError(f"{path}: {exc.strerror}") from None
-    echo(f"Module name:  {_name_in_file(path) if '/' in target else name}")
+    echo(f"Module name:  {name_in_file(path) if '/' in target else name}")
     echo(f"Module path:  {path}")
     echo(f"SHA1 Digest:  {hashlib.sha1(data).hexdigest()}")
     echo(f"Size:         {len(data)} bytes")
-
-
-def _name_in_file(path: str) -> str:
-    """Return the ``mod_name`` that a Python file defines, without running it; the file's name if it
-    defines none.
-    """
-    import ast
-
-    try:
-        with open(path, "rb") as file:
-            body = ast.parse(file.read(), path).body
-    except OSError as exc:
-        raise CommandError(f"{path}: {exc.strerror}") from None
-    except (SyntaxError, ValueError) as exc:
-        raise CommandError(f"{path}: {exc}") from None
-    for statement in body:
-        match statement:
-            case ast.Assign(
-                targets=[ast.Name(id="mod_name")], value=ast.Constant(value=str(found))
-            ):
-                return found
-    return os.path.splitext(os.path.basename(path))[0]
-
-
-def _source_of(name: str) -> str:
-    from importlib.util import find_spec
-
-    from flux.modules import find
-
-    source = find(name)
-    spec = find_spec(source) if source is not None else None
-    return spec.origin if spec is not None and spec.origin else name
 
 
 @command.command("stats")

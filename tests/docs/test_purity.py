@@ -28,6 +28,7 @@ ACTING = {
         "broker.shell.initrc",
         "fluxctl.archive.restoring",
         "fluxctl.mini.environment",
+        "fluxctl.module_files",
         "fluxctl.streams",
     ),
     "talks through a descriptor": (

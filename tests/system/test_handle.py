@@ -22,7 +22,6 @@ from flux.rpc import RPC
 from flux.testing.instance import Instance, running_instance
 
 if TYPE_CHECKING:
-    import pathlib
     from collections.abc import Iterator
 
 
@@ -239,75 +238,3 @@ async def test_the_asyncio_handle(instance: Instance) -> None:
 async def test_the_asyncio_handle_without_a_broker() -> None:
     with pytest.raises(FileNotFoundError):
         await AsyncFlux.connect("local:///nonexistent/socket")
-
-
-MODULE = """
-mod_name = "hello"
-
-def mod_main(h, *args):
-    def greet(handle, watcher, message, data):
-        handle.respond(message, {"greeting": "hello " + " ".join(args), "rank": handle.get_rank()})
-    with h.msg_watcher_create(greet, topic_glob="hello.greet"):
-        h.reactor_run()
-"""
-
-
-def test_a_python_module_is_loaded_listed_asked_and_removed(
-    instance: Instance, tmp_path: pathlib.Path
-) -> None:
-    path = tmp_path / "hello.py"
-    path.write_text(MODULE)
-    assert instance.run("module", "load", str(path), "big", "world").stderr == ""
-    assert "hello" in instance.run("module", "list").stdout
-    with flux.Flux(instance.uri) as h:
-        assert h.rpc("hello.greet").get() == {"greeting": "hello big world", "rank": 0}
-        assert h.rpc("hello.ping", {"seq": 1}).get()["seq"] == 1
-    assert (
-        instance.run("module", "load", str(path)).stderr
-        == f"flux-module: broker.insmod: {path} module/service is in use\n"
-    )
-    assert instance.run("module", "remove", "hello").returncode == 0
-    assert "hello" not in instance.run("module", "list").stdout
-
-
-def test_a_module_that_only_runs_its_reactor_stays_and_answers(
-    instance: Instance, tmp_path: pathlib.Path
-) -> None:
-    path = tmp_path / "file.py"
-    path.write_text(
-        'mod_name = "quiet"\ndef mod_main(h, *args):\n'
-        '    h.log(6, " ".join(args))\n    h.reactor_run()\n'
-    )
-    assert instance.run("module", "info", str(path)).stdout.startswith("Module name:  quiet\n")
-    assert instance.run("module", "load", str(path), "one").stderr == ""
-    assert instance.run("module", "debug", "--set", "0x3", "quiet").stdout == "0x3\n"
-    counted = ("module", "stats", "--parse", "#request (rx)")
-    assert int(instance.run(*counted, "quiet").stdout) >= 2
-    assert instance.run("module", "stats", "--clear", "quiet").returncode == 0
-    assert instance.run(*counted, "--scale=10", "quiet").stdout == "10\n"
-    assert instance.run("module", "stats", "--rusage", "--parse", "nswap", "quiet").returncode == 0
-    assert instance.run("module", "reload", str(path), "two").stderr == ""
-    with flux.Flux(instance.uri) as h, pytest.raises(OSError, match="Unknown service method"):
-        h.rpc("quiet.nosuch").get()
-    log = instance.run("dmesg").stdout
-    assert " quiet.info[0]: one\n" in log
-    assert " quiet.info[0]: two\n" in log
-    assert instance.run("module", "remove", "quiet").stderr == ""
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("x = 1", "defines no mod_main"),
-        ("raise ValueError('no')", "no"),
-        ("mod_name = 'bad'\ndef mod_main(h): 1/0", ""),
-    ],
-)
-def test_a_broken_module_is_reported(
-    instance: Instance, tmp_path: pathlib.Path, text: str, message: str
-) -> None:
-    path = tmp_path / "bad.py"
-    path.write_text(text)
-    done = instance.run("module", "load", str(path))
-    assert message in done.stderr
-    assert "bad " not in instance.run("module", "list").stdout

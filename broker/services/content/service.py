@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from broker.service import NO_REPLY, NoReply, Reply, Request, Service, event, request
 from broker.services.content.cache import BlobCache
+from broker.statsd import send_figures
 from flux import blobpack, treeobj
 from flux.blobpack import PINNED, Blob
 from flux.wire.errors import error_of, os_error
@@ -61,6 +62,7 @@ class ContentService(Service):
         self.blob_size_limit = 0
         self.grace_period = 0
         self.backing: str | None = None
+        self._first_backing: str | None = None
         self._batched = False
         self._define_attributes()
         self.cache = BlobCache(ctx.attrs.get("content.hash") or treeobj.DEFAULT_HASH)
@@ -68,6 +70,19 @@ class ContentService(Service):
         self._flushing = 0
         self._flush_timer: asyncio.TimerHandle | None = None
         self._flush_waiters: list[tuple[int, Request]] = []
+
+    async def start(self, args: list[str]) -> None:
+        self.ctx.spawn(send_figures(self.ctx, "content-cache", self._gauges), "statsd")
+
+    def _gauges(self) -> dict[str, int]:
+        """Return what is sent to a collector of figures."""
+        return {
+            "count": len(self.cache),
+            "valid": len(self.cache),
+            "dirty": self.cache.dirty,
+            "size": self.cache.size,
+            "flush-batch-count": self._flushing,
+        }
 
     def _define_attributes(self) -> None:
         attrs = self.ctx.attrs
@@ -284,13 +299,20 @@ class ContentService(Service):
     @request("register-backing")
     def register_backing(self, req: Request) -> None:
         """A backing store has been loaded: ``name``, and whether it takes ``batch`` requests. EBUSY
-        if there is one already.
+        if it is in use already, EINVAL if another one was used before: that has what was stored.
         """
         name = req.get("name", str)
         if self.ctx.rank != 0:
             raise OSError(errno.EINVAL, "a backing store can be used on rank 0 only")
+        if self._first_backing not in (None, name):
+            self.ctx.log.err(
+                f"content backing store cannot be changed on the fly, {self._first_backing} was"
+                " used before"
+            )
+            raise os_error(errno.EINVAL)
         if self.backing is not None:
             raise OSError(errno.EBUSY, f"backing store {self.backing} is in use")
+        self._first_backing = name
         self.backing, self._batched = name, req.get("batch", bool, False)
         self.ctx.log.debug(f"content backing store: enabled {name}")
         self._flush_soon()
@@ -345,14 +367,7 @@ class ContentService(Service):
 
     def stats(self) -> dict[str, object]:
         """Return the figures of the cache."""
-        return {
-            "count": len(self.cache),
-            "valid": len(self.cache),
-            "dirty": self.cache.dirty,
-            "held": self.cache.held,
-            "size": self.cache.size,
-            "flush-batch-count": self._flushing,
-        }
+        return {**self._gauges(), "held": self.cache.held}
 
 
 def _text(value: Callable[[], int]) -> Callable[[], str]:

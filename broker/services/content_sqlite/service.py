@@ -38,6 +38,11 @@ class ContentSqliteService(Service):
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
+        used = ctx.attrs.get("content.backing-module")
+        if used not in (None, self.name):
+            ctx.log.err(f"content backing store cannot be changed on the fly, {used} is in use")
+            raise os_error(errno.EINVAL)
+        self._named_path = False
         self._store: BlobStore | None = None
         self._writer: Writer | None = None
         self._collecting: Collecting | None = None
@@ -53,11 +58,17 @@ class ContentSqliteService(Service):
         if path is None:
             path = str(Path(self.ctx.rundir, FILE))
             self.ctx.attrs.set("content.backing-path", path)
+            self._named_path = True
         writer = Writer(threaded=persistent)
         self._store = await writer.open(lambda: BlobStore(path, durable=persistent))
         self._writer = writer
         self._collecting = Collecting(self.ctx, writer, self._store)
-        await self.ctx.handle.rpc("content.register-backing", {"name": self.name, "batch": True})
+        try:
+            offer = {"name": self.name, "batch": True}
+            await self.ctx.handle.rpc("content.register-backing", offer)
+        except BaseException:
+            await self._close()
+            raise
 
     async def stop(self) -> None:
         """Take what is still dirty, then close the file.
@@ -76,11 +87,18 @@ class ContentSqliteService(Service):
             await self.ctx.handle.rpc("content.unregister-backing")
         except OSError as exc:
             self.ctx.log.err(f"content.unregister-backing: {exc.strerror}")
+        persists = self.ctx.store_persists
+        await self._close()
+        if lost is not None and persists:
+            raise lost
+
+    async def _close(self) -> None:
+        if self._named_path:
+            self.ctx.attrs.remove("content.backing-path")
+            self._named_path = False
         if self._writer is not None:
             writer, self._writer, self._store = self._writer, None, None
             await writer.close()
-        if lost is not None and self.ctx.store_persists:
-            raise lost
 
     def _open(self) -> tuple[Writer, BlobStore]:
         if self._writer is None or self._store is None:
@@ -89,15 +107,21 @@ class ContentSqliteService(Service):
 
     @request("content-backing.load", absolute=True, raw=True)
     async def load(self, req: Request) -> bytes | None:
-        """Return the blob whose blobref is the payload; ENOENT if there is none, EIO if it is
-        damaged.
+        """Return the blob whose blobref is the payload; ENOENT if there is none, also of another
+        hash, EIO if it is damaged.
         """
         ref = req.message.text()
-        if not treeobj.is_blobref(ref):
-            raise os_error(errno.EINVAL)
-        self._counts["load"] += 1
         writer, store = self._open()
-        return await writer.run(lambda: store.load(ref)) or None
+        self._counts["load"] += 1
+        try:
+            if not treeobj.is_blobref(ref):
+                raise os_error(errno.ENOENT)
+            return await writer.run(lambda: store.load(ref)) or None
+        except FileNotFoundError:
+            # A store that is used again may have blobs of the hash of then.
+            if not ref.startswith(f"{self._algorithm}-"):
+                self.ctx.log.err(f"load: unexpected foreign blobref {ref[:100]}")
+            raise
 
     @request("content-backing.store", absolute=True, raw=True)
     def store(self, req: Request) -> NoReply:
@@ -231,8 +255,10 @@ class ContentSqliteService(Service):
 
 
 def _key(req: Request) -> str:
-    """Return the name of a checkpoint; raises OSError(EINVAL) for one that is not text."""
+    """Return the name of a checkpoint; raises OSError(EINVAL) for one that is empty or not
+    printable.
+    """
     key = req.get("key", str)
-    if not key.isprintable():
+    if not key or not key.isprintable():
         raise OSError(errno.EINVAL, "a checkpoint's key is printable text")
     return key

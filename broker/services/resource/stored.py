@@ -30,7 +30,7 @@ async def stored_resources(ctx: Context, entries: Iterable[JsonMapping]) -> Reso
     """Return the R that somebody put into the KVS; ``entries`` are the eventlog's so far.
 
     None if there is none, or only one that an earlier module found out by itself. Raises
-    OSError(EINVAL) for what is no R of this instance.
+    OSError(EINVAL) if it is not an R of this instance.
     """
     methods = [
         (entry.get("context") or {}).get("method")

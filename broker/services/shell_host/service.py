@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonObject
 
 IDLE_START = 1.0
-"""Seconds after which the shell host is started though no job has come."""
+"""Seconds after which the shell host is started though no job has come: what comes up with the
+instance goes first."""
 RETRY_START = 5.0
 LOST: Final = protocol.Exit(int(signal.SIGKILL), lost=True)
 
@@ -50,9 +51,12 @@ class ShellHostService(Service):
         self._cannot_start = False
 
     async def start(self, args: list[str]) -> None:
-        """Start the shell host once the instance has come up, unless a job comes first."""
-        self.ctx.call_later(IDLE_START, self._start_idle)
+        """Begin to look after the shell host; a job starts it, or `warm_up`."""
         self.ctx.call_later(CHECK_PERIOD, self._check)
+
+    def warm_up(self) -> None:
+        """The instance has come up: start the shell host in a moment, unless a job comes first."""
+        self.ctx.call_later(IDLE_START, self._start_idle)
 
     def _start_idle(self) -> None:
         if self._stopped:

@@ -198,7 +198,7 @@ async def test_a_full_store_is_reported_and_nothing_is_lost() -> None:
     backing.full = False
     await h.rpc("content.flush")
     assert backing.blobs == {ref: b"precious"}
-    assert await errnum(h.rpc("content.register-backing", {"name": "second"})) == errno.EBUSY
+    assert await errnum(h.rpc("content.register-backing", {"name": "second"})) == errno.EINVAL
     await h.rpc("content.unregister-backing")
     assert await errnum(h.rpc("content.unregister-backing")) == errno.EINVAL
     assert await errnum(h.rpc("content.flush")) == errno.ENOSYS

@@ -50,7 +50,9 @@ async def test_stores_of_one_turn_share_a_transaction(tmp_path: Path) -> None:
     stats = await h.rpc("content-sqlite.stats.get")
     assert (stats["object_count"], stats["store"]) == (50, 50)
     assert await errnum(h.rpc("content-backing.load", treeobj.blobref(b"unknown"))) == errno.ENOENT
-    assert await errnum(h.rpc("content-backing.load", "nonsense")) == errno.EINVAL
+    assert await errnum(h.rpc("content-backing.load", "nonsense")) == errno.ENOENT
+    foreign = treeobj.blobref(b"blob 1", "sha256")
+    assert await errnum(h.rpc("content-backing.load", foreign)) == errno.ENOENT
     await wired.close()
 
 
@@ -61,6 +63,7 @@ async def test_checkpoints(tmp_path: Path) -> None:
     await h.rpc("kvs-checkpoint.put", {"key": "k", "value": {"rootref": "x"}})
     assert await h.rpc("kvs-checkpoint.get", {"key": "k"}) == {"value": {"rootref": "x"}}
     assert await errnum(h.rpc("kvs-checkpoint.put", {"key": "k"})) == errno.EPROTO
+    assert await errnum(h.rpc("kvs-checkpoint.put", {"key": "", "value": 1})) == errno.EINVAL
     await wired.close()
 
 

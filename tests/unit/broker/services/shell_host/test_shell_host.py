@@ -78,6 +78,7 @@ async def test_a_host_that_cannot_be_started_is_tried_again_and_logged_once(
     host = fake(harness)
     host.error = OSError(errno.EMFILE, "Too many open files")
     await harness.start()
+    harness.service.warm_up()
     await harness.until(lambda: host.starts > 3)
     lines = [entry.text for entry in harness.logs]
     assert lines == ["the shell host cannot be started, which is tried again: Too many open files"]

@@ -1,0 +1,49 @@
+"""The programs and commands of docs/modules.md: files are written, commands run, in order."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flux.testing.instance import Instance, running_instance
+from tests.docs.test_readme import BLOCK, matches, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGE = (pathlib.Path(__file__).parents[2] / "docs" / "modules.md").read_text()
+FILES = [text for kind, text in BLOCK.findall(PAGE) if kind == "python"]
+STEPS = [
+    part.partition("\n")[::2]
+    for kind, text in BLOCK.findall(PAGE)
+    if kind == "console"
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]
+]
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    with running_instance(1) as running:
+        for text in FILES:
+            name = text.partition("\n")[0].removeprefix("# ")
+            (running.home / name).write_text(text)
+        yield running
+
+
+@pytest.mark.parametrize(("command", "output"), STEPS, ids=[command[:50] for command, _ in STEPS])
+def test_a_command_prints_what_the_page_shows(
+    command: str, output: str, instance: Instance
+) -> None:
+    done = run(instance, "bash", "-c", command)
+    assert done.returncode == 0, done.stdout
+    assert matches(output, done.stdout), f"the page shows:\n{output}\nprinted:\n{done.stdout}"
+
+
+def test_every_file_is_used() -> None:
+    commands = " ".join(command for command, _ in STEPS)
+    names = [text.partition("\n")[0].removeprefix("# ") for text in FILES]
+    assert len(set(names)) == len(names) > 3
+    assert [name for name in names if name not in commands] == []
