@@ -140,8 +140,8 @@ def define_identity(
     attrs: Attributes, topology: Topology, rundir: str, environ: Mapping[str, str]
 ) -> None:
     """Add what the place in the tree and the environment decided; wire-up adds the rest."""
-    parent_uri = environ.get("FLUX_URI") if "FLUX_JOB_ID" in environ else None
-    level = _parent_level(parent_uri) + 1 if parent_uri else 0
+    parent_uri = environ.get("FLUX_URI")
+    level = _parent_level(parent_uri) + 1 if parent_uri and "FLUX_JOB_ID" in environ else 0
     fixed = {
         "rank": str(topology.rank),
         "size": str(topology.size),

@@ -87,6 +87,7 @@ async def _live(
     emergency: Emergency,
 ) -> int:
     define_identity(attrs, topology, rundir, os.environ)
+    os.environ["FLUX_URI"] = attrs.get("local-uri") or ""  # for whatever is started from here
     base = Foundation(topology, attrs, config, options.verbose)
     overlay = wire_up(pmi, base, rundir)
     return await Broker(options, base, overlay, emergency).run()

@@ -213,7 +213,7 @@ class _TestInstance:
             os.environ.update(
                 PMI_FD=str(theirs.fileno()), PMI_RANK=str(rank), PMI_SIZE=str(self.size)
             )
-            for name in ("FLUX_URI", "FLUX_JOB_ID", "FLUX_KVS_NAMESPACE"):
+            for name in ("FLUX_JOB_ID", "FLUX_KVS_NAMESPACE"):  # it is not the job around it
                 os.environ.pop(name, None)
             if self.options.hosts:
                 os.environ["FLUX_FAKE_HOSTNAME"] = self.options.hosts[rank]
