@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import math
 import os
-import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -50,19 +49,18 @@ class Rundir:
     def __init__(self, path: str | None) -> None:
         self.created = False
         self._lock: int | None = None
-        try:
-            if path is None:
-                path, self._lock = make_rundir()
-                self.path = os.path.abspath(path)
-                self.created = True
-            else:
-                self.path = os.path.abspath(path) if path else ""
+        if path is None:
+            path, self._lock = make_rundir()
+            self.path = os.path.abspath(path)
+            self.created = True
+        else:
+            self.path = os.path.abspath(path) if path else ""
+            try:
                 self.created = make_directory(self.path)
-                self._lock = hold(self.path)
-        except OSError as exc:
-            where = tempfile.gettempdir() if path is None else path
-            raise OSError(exc.errno, f"rundir {where}: {exc.strerror}") from None
-        check_directory(self.path, "rundir")
+            except OSError as exc:
+                raise OSError(exc.errno, f"rundir {path}: {exc.strerror}") from None
+            self._lock = hold(self.path)
+        check_directory(self.path, "rundir", path)
 
     def remove(self) -> None:
         """Remove the directory if this broker made it, and only then."""
