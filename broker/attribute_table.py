@@ -14,12 +14,11 @@ class Change(Enum):
     """Who may change an attribute, and when."""
 
     REFUSED = "nobody"
-    """The broker's own; a change is answered EPERM."""
-    IGNORED = "nobody, but it is not refused"
-    """The broker's own; a change is accepted, as flux-core does, and has no effect."""
+    """A fact that the broker states; to set it is refused, at the start as well (EPERM)."""
     START = "owner, at the start"
-    """Read when the broker or the module concerned starts; later changes are refused or have no
-    effect."""
+    """Read when the broker starts; a later change is refused (EPERM)."""
+    LOAD = "owner, counts when the module is loaded"
+    """Read when the module concerned starts: a change counts from its next load."""
     ALWAYS = "owner, at any time"
     """A change takes effect at once."""
 
@@ -43,14 +42,9 @@ class Declaration:
     leader_only: bool = False
 
 
-def _fact(name: str, what: str, effect: str, change: Change = Change.REFUSED) -> Declaration:
+def _fact(name: str, what: str, effect: str) -> Declaration:
     """Return an attribute by which the broker tells something of its own."""
-    return Declaration(name, what, change, effect, fixed=False)
-
-
-def _hidden(name: str, effect: str, default: str = "") -> Declaration:
-    """Return an attribute that exists only if it was set on the command line."""
-    return Declaration(name, default, Change.START, effect, fixed=False, listed=False)
+    return Declaration(name, what, Change.REFUSED, effect, fixed=False)
 
 
 _SESSION = (
@@ -67,14 +61,21 @@ _SESSION = (
     _fact("instance-level", "0", "How many instances enclose this one."),
     _fact("jobid", "", "The id of the job this instance is, in the enclosing instance."),
     _fact("security.owner", "the user id", "The user who owns the instance."),
-    _fact("version", "0.29.0", "The version of flux-core we conform to.", Change.IGNORED),
+    _fact("version", "0.29.0", "The version of flux-core we conform to."),
     Declaration(
         "config.path",
         "",
         Change.START,
         "File or directory of the [configuration](configuration.md).",
     ),
-    _hidden("hostname", "The name of this host in R.", "the host's name"),
+    Declaration(
+        "hostname",
+        "the host's name",
+        Change.LOAD,
+        "The name of this host in R; read by the module `resource`.",
+        fixed=False,
+        listed=False,
+    ),
 )
 
 _BROKER = (
@@ -102,27 +103,61 @@ _BROKER = (
         "What finalizes the broker, as `broker.rc1_path`; modules that are loaded still are"
         " unloaded after it.",
     ),
-    _hidden("heartbeat.period", "Time between two heartbeats, in RFC 23 form.", "2s"),
-    _hidden("conf.jobtap_pluginpath", "Directories, separated by colons, with jobtap plugins."),
+    Declaration(
+        "heartbeat.period",
+        "2s",
+        Change.LOAD,
+        "Time between two heartbeats, in RFC 23 form; read by the module `heartbeat`.",
+    ),
+    Declaration(
+        "conf.jobtap_pluginpath",
+        "",
+        Change.LOAD,
+        "Directories, separated by colons, with jobtap plugins; read by the module `job-manager`.",
+    ),
+    Declaration(
+        "hello.timeout",
+        "1",
+        Change.START,
+        "Seconds for which this broker collects word of brokers below it that are online before it"
+        " passes it up; 0: until all are there.",
+    ),
+    Declaration(
+        "hello.hwm",
+        "the number of brokers from here downwards",
+        Change.START,
+        "How many brokers have to be online below this one, itself included, for word of them to"
+        " go up before `hello.timeout`; 0: only the timeout counts.",
+        fixed=False,
+    ),
 )
 
 _TREE = (
     Declaration(
         "tbon.fanout", "2", Change.START, "How many brokers have the same parent in the tree."
     ),
+    _fact("config.hostlist", "", "The hosts of `[bootstrap]` in the configuration, by rank."),
     _fact("tbon.descendants", "a count", "The number of brokers below this one."),
     _fact("tbon.level", "a count", "The number of links between this broker and the root."),
     _fact("tbon.maxlevel", "a count", "The same for the deepest broker."),
-    Declaration(
+    _fact(
         "tbon.endpoint",
         "a socket in `rundir`, or a TCP port if brokers are on several hosts",
-        Change.START,
         "Where this broker's children connect to; a leaf has none.",
-        fixed=False,
     ),
     _fact("tbon.parent-endpoint", "the parent's", "Where this broker's parent listens."),
-    _hidden(
-        "tbon.prefertcp", "Anything but 0: a TCP port even if all brokers are on this host.", "0"
+    Declaration(
+        "tbon.prefertcp",
+        "0",
+        Change.START,
+        "A number other than 0: a TCP port even if all brokers are on this host.",
+    ),
+    Declaration(
+        "tbon.zmqdebug",
+        "0",
+        Change.START,
+        "A number other than 0: what happens to the sockets of the tree is logged, as lines with"
+        " `sockevent` at level debug.",
     ),
     Declaration(
         "overlay.timeout",
@@ -142,7 +177,12 @@ _SOCKETS = (
     ),
     _fact("parent-uri", "", "How to connect to the enclosing instance."),
     _fact("parent-kvs-namespace", "", "The namespace of the job that this instance is."),
-    _hidden("access.allow-guest-user", "`true`: other users than the owner may connect.", "false"),
+    Declaration(
+        "access.allow-guest-user",
+        "false",
+        Change.START,
+        "`true`: other users than the owner may connect.",
+    ),
     Declaration(
         "access.owner-backlog",
         "33554432",
@@ -187,20 +227,25 @@ _LOG = (
         " broker writes its own.",
     ),
     Declaration(
-        "log-filename", "", Change.START, "A file that rank 0 appends the instance's entries to."
+        "log-filename",
+        "",
+        Change.ALWAYS,
+        "A file that rank 0 appends the instance's entries to; the empty string for none. Other"
+        " ranks refuse a change.",
     ),
     Declaration("log-ring-size", "1024", Change.ALWAYS, "How many entries the ring holds."),
-    _fact("log-ring-used", "a count", "How many entries the ring holds now.", Change.IGNORED),
-    _fact("log-count", "a count", "How many entries were ever put in.", Change.IGNORED),
+    _fact("log-ring-used", "a count", "How many entries the ring holds now."),
+    _fact("log-count", "a count", "How many entries were ever put in."),
 )
 
 _CONTENT = (
     Declaration(
         "content.backing-path",
         "`content.sqlite` in `rundir`",
-        Change.START,
+        Change.LOAD,
         "The file of the [store](store.md), for `content-files` a directory. One that was named"
-        " outlives the instance and is used again.",
+        " outlives the instance and is used again. A change is refused while there is a backing"
+        " store.",
         fixed=False,
     ),
     Declaration(
@@ -258,12 +303,23 @@ _CONTENT = (
 )
 
 _PATHS = (
-    _fact("conf.exec_path", "a path", "Where the sub-commands of `flux` are.", Change.IGNORED),
-    _fact("conf.module_path", "a path", "Where the broker's modules are.", Change.IGNORED),
-    _fact("conf.connector_path", "a path", "Where the connectors are.", Change.IGNORED),
-    _fact("conf.pmi_library_path", "a path", "Where the PMI server is.", Change.IGNORED),
-    _fact("conf.shell_initrc", "a path", "Where the shell's initrc is.", Change.IGNORED),
-    _fact("conf.shell_pluginpath", "a path", "Where the shell's plugins are.", Change.IGNORED),
+    _fact("conf.exec_path", "a path", "Where the sub-commands of `flux` are."),
+    _fact("conf.module_path", "a path", "Where the broker's modules are."),
+    _fact("conf.connector_path", "a path", "Where the connectors are."),
+    _fact("conf.pmi_library_path", "a path", "Where the PMI server is."),
+    Declaration(
+        "conf.shell_initrc",
+        "/etc/flux/shell/initrc.lua",
+        Change.ALWAYS,
+        "The initrc of job shells whose job names none; one that does not exist counts only if it"
+        " was set.",
+    ),
+    Declaration(
+        "conf.shell_pluginpath",
+        "/etc/flux/shell/plugins",
+        Change.ALWAYS,
+        "What `plugin.searchpath` of an initrc begins with: directories, separated by colons.",
+    ),
 )
 
 SECTIONS: dict[str, tuple[Declaration, ...]] = {
@@ -279,3 +335,9 @@ SECTIONS: dict[str, tuple[Declaration, ...]] = {
 ATTRIBUTES: dict[str, Declaration] = {
     declared.name: declared for section in SECTIONS.values() for declared in section
 }
+
+FACTS = frozenset(name for name, one in ATTRIBUTES.items() if one.change is Change.REFUSED)
+"""What nobody sets, not even on the command line."""
+
+AT_START = frozenset(name for name, one in ATTRIBUTES.items() if one.change is Change.START)
+"""What is set on the command line only."""

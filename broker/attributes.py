@@ -15,6 +15,7 @@ IMMUTABLE = 1
 READONLY = 2
 ACTIVE = 4
 LEAST_INTEGER: Final = -(1 << 31)
+GREATEST_INTEGER: Final = (1 << 31) - 1
 
 
 @dataclass(slots=True)
@@ -75,18 +76,26 @@ class Attributes:
             try:
                 setter(before.value)
             except OSError as exc:
-                raise OSError(exc.errno, f"{name}: invalid value '{before.value}'") from None
+                plain = exc.strerror == os_error(exc.errno or 0).strerror
+                text = f"invalid value '{before.value}'" if plain else exc.strerror
+                raise OSError(exc.errno, f"{name}: {text}") from None
 
     def define_number(
-        self, name: str, holder: object, field: str, *, least: int = LEAST_INTEGER
+        self,
+        name: str,
+        holder: object,
+        field: str,
+        *,
+        least: int = LEAST_INTEGER,
+        most: int = GREATEST_INTEGER,
     ) -> None:
         """Add an attribute that shows and changes the number ``field`` of an object; one below
-        ``least`` is refused.
+        ``least`` or above ``most`` is refused.
         """
 
         def change(value: str) -> None:
             number = integer(value)
-            if number < least:
+            if not least <= number <= most:
                 raise os_error(errno.EINVAL)
             setattr(holder, field, number)
 
@@ -128,13 +137,18 @@ class Attributes:
         del self._table[name]
 
 
+def constant(_: str) -> None:
+    """Refuse a change, as the setter of an attribute that states a fact; raises OSError(EPERM)."""
+    raise os_error(errno.EPERM)
+
+
 def integer(value: str) -> int:
     """Return ``value`` as an integer of 32 bits; raises OSError(EINVAL) if it is not one."""
     try:
         number = int(value, 0)
     except ValueError:
         number = 1 << 32
-    if not LEAST_INTEGER <= number < -LEAST_INTEGER:
+    if not LEAST_INTEGER <= number <= GREATEST_INTEGER:
         raise os_error(errno.EINVAL)
     return number
 

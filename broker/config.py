@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
-import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from broker.attribute_table import ATTRIBUTES, FACTS, Change
 from broker.attributes import Attributes
 from broker.places import check_directory, make_directory
 from broker.rundir_claim import hold, make_rundir
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 QUORUM_ERROR = "Error parsing broker.quorum attribute"
-RESERVED = ("rank", "size", "broker.pid", "instance-level", "security.owner", "version")
 
 
 @dataclass
@@ -50,19 +50,18 @@ class Rundir:
     def __init__(self, path: str | None) -> None:
         self.created = False
         self._lock: int | None = None
-        try:
-            if path is None:
-                path, self._lock = make_rundir()
-                self.path = os.path.abspath(path)
-                self.created = True
-            else:
-                self.path = os.path.abspath(path) if path else ""
+        if path is None:
+            path, self._lock = make_rundir()
+            self.path = os.path.abspath(path)
+            self.created = True
+        else:
+            self.path = os.path.abspath(path) if path else ""
+            try:
                 self.created = make_directory(self.path)
-                self._lock = hold(self.path)
-        except OSError as exc:
-            where = tempfile.gettempdir() if path is None else path
-            raise OSError(exc.errno, f"rundir {where}: {exc.strerror}") from None
-        check_directory(self.path, "rundir")
+            except OSError as exc:
+                raise OSError(exc.errno, f"rundir {path}: {exc.strerror}") from None
+            self._lock = hold(self.path)
+        check_directory(self.path, "rundir", path)
 
     def remove(self) -> None:
         """Remove the directory if this broker made it, and only then."""
@@ -73,13 +72,15 @@ class Rundir:
 
 
 def initial_attributes(options: BrokerOptions) -> Attributes:
-    """Return the attributes of the command line; raises OSError(EINVAL) for one that only the
-    broker may set.
-    """
+    """Return the attributes of the command line; raises OSError for one that states a fact."""
     attrs = Attributes()
     for name, value in options.attrs.items():
-        if name in RESERVED:
-            raise OSError(errno.EINVAL, f"attribute {name} may not be set on the command line")
+        if name == "tbon.endpoint":
+            text = f"setattr {name}: {os.strerror(errno.EEXIST)}\nflux-broker: bootstrap failed"
+            raise OSError(errno.EEXIST, text)
+        if name in FACTS:
+            text = f"setattr {name}: it states a fact, it may not be set"
+            raise OSError(errno.EINVAL, text)
         attrs.define(name, value)
     return attrs
 
@@ -93,6 +94,11 @@ def check_attributes(attrs: Attributes) -> int:
     if fanout < 1:
         raise OSError(errno.EINVAL, "tbon.fanout must be at least 1")
     _checked(attrs, "overlay.timeout", "30", float)
+    _checked(attrs, "tbon.prefertcp", "0", int)
+    _checked(attrs, "tbon.zmqdebug", "0", int)
+    _checked(attrs, "hello.timeout", "1", _not_negative)
+    if attrs.get("hello.hwm") is not None:
+        _checked(attrs, "hello.hwm", "0", lambda text: _not_negative(str(int(text))))
     return fanout
 
 
@@ -135,12 +141,20 @@ def _checked(attrs: Attributes, name: str, default: str, kind: Callable[[str], T
         raise OSError(errno.EINVAL, f"{name}: invalid value '{text}'") from None
 
 
+def _not_negative(text: str) -> float:
+    """Return a number; raises ValueError if it is none, or below 0."""
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise ValueError(text)
+    return number
+
+
 def define_identity(
     attrs: Attributes, topology: Topology, rundir: str, environ: Mapping[str, str]
 ) -> None:
     """Add what the place in the tree and the environment decided; wire-up adds the rest."""
-    parent_uri = environ.get("FLUX_URI") if "FLUX_JOB_ID" in environ else None
-    level = _parent_level(parent_uri) + 1 if parent_uri else 0
+    parent_uri = environ.get("FLUX_URI")
+    level = _parent_level(parent_uri) + 1 if parent_uri and "FLUX_JOB_ID" in environ else 0
     fixed = {
         "rank": str(topology.rank),
         "size": str(topology.size),
@@ -158,9 +172,11 @@ def define_identity(
         "tbon.level": str(topology.level),
         "tbon.maxlevel": str(topology.maxlevel),
         "tbon.parent-endpoint": None,
+        "config.hostlist": None,
     }
     for name, value in fixed.items():
         attrs.define(name, value, immutable=value is not None)
+    attrs.default("hello.hwm", str(topology.descendants + 1))
     attrs.define("version", CORE_VERSION)
     _define_paths(attrs)
     attrs.default(
@@ -182,12 +198,13 @@ def _parent_level(uri: str) -> int:
 
 
 def _define_paths(attrs: Attributes) -> None:
-    attrs.default("broker.rc1_path", "built-in")
+    for declared in ATTRIBUTES.values():
+        if declared.fixed and declared.change in (Change.START, Change.LOAD):
+            attrs.default(declared.name, declared.default or None)
     attrs.default("broker.rc3_path", "built-in")
-    attrs.default("config.path", None)
     attrs.define("conf.exec_path", install.COMMANDS)
     attrs.define("conf.module_path", install.MODULES)
     attrs.define("conf.connector_path", install.CONNECTORS)
     attrs.define("conf.pmi_library_path", install.PMI_LIBRARY)
-    attrs.default("conf.shell_initrc", f"{install.SHELL}/initrc.lua")
-    attrs.default("conf.shell_pluginpath", f"{install.SHELL}/plugins")
+    for name in ("conf.shell_initrc", "conf.shell_pluginpath"):
+        attrs.default(name, ATTRIBUTES[name].default)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from broker.topology import Topology
     from flux.wire.message import Message
 
-NOTICE, DEBUG = 5, 7
+DEBUG = 7
 
 
 class Foundation:
@@ -33,9 +33,8 @@ class Foundation:
         self.identity = new_id()
         self.router = Router(topology, asyncio.get_running_loop().call_soon)
         self.ring = LogRing(topology.rank, attrs, self._forward if topology.rank else None)
-        if verbose:
-            wanted = min(DEBUG, NOTICE + verbose)
-            self.ring.stderr_level = max(self.ring.stderr_level, wanted)
+        if verbose > 1:
+            self.ring.stderr_level = DEBUG
         self.host = ServiceHost(self.router, attrs, self.ring, os.getuid(), self.identity, config)
         ctx, self.endpoint = self.host.context("broker")
         self.log = ctx.log

@@ -26,6 +26,7 @@ from broker.emergency import (
     HURRIED_UNLOAD,
     STATE_LIMITS,
 )
+from broker.enclosing import tell_enclosing
 from broker.ending import IDLE_TIMEOUT, end_jobs
 from broker.log import CRIT
 from broker.modhost import ModuleHost
@@ -213,7 +214,12 @@ class Broker:
         self.runlevel.post("parent-ready")
 
     async def _init(self) -> None:
-        code = await self._run_rc("rc1")
+        told = self._loop.create_task(self._tell_enclosing(), name="tell the enclosing instance")
+        try:
+            code = await self._run_rc("rc1")
+            await told
+        finally:
+            told.cancel()
         if code is None:
             self.runlevel.post("rc1-none")
         elif code:
@@ -221,6 +227,10 @@ class Broker:
             self.runlevel.post("rc1-fail")
         else:
             self.runlevel.post("rc1-success")
+
+    async def _tell_enclosing(self) -> None:
+        if self.rank == 0:
+            await tell_enclosing(self.attrs, self.log)
 
     async def _run_rc(self, name: str) -> int | None:
         """Run rc1 or rc3: built in, a script, or nothing; returns its exit code, None for nothing.

@@ -10,7 +10,7 @@ from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from broker.attributes import Attributes, integer
+from broker.attributes import Attributes, constant, integer
 from broker.places import append_file
 from flux.logline import Entry
 from flux.terminal_text import terminal_line
@@ -58,17 +58,34 @@ class LogRing:
             ("log-critical-level", "critical_level"),
             ("log-stderr-level", "stderr_level"),
         ):
-            attrs.define_number(name, self, field)
+            attrs.define_number(name, self, field, least=EMERG, most=DEBUG)
         attrs.define_active("log-ring-size", lambda: str(self._ring.maxlen), self._resize)
-        attrs.define_active("log-ring-used", lambda: str(len(self._ring)), lambda _: None)
-        attrs.define_active("log-count", lambda: str(self.count), lambda _: None)
+        attrs.define_active("log-ring-used", lambda: str(len(self._ring)), constant)
+        attrs.define_active("log-count", lambda: str(self.count), constant)
         attrs.define_active("log-stderr-mode", lambda: self.stderr_mode, self._set_mode)
-        filename = attrs.get("log-filename")
-        attrs.define("log-filename", filename)
-        self.filename = filename if self.rank == 0 else None
+        if self.rank == 0:
+            attrs.define_active("log-filename", lambda: self.filename, self._set_filename)
+        else:
+            attrs.define("log-filename", attrs.get("log-filename"), immutable=True)
 
     def _resize(self, value: str) -> None:
-        self._ring = deque(self._ring, maxlen=max(0, integer(value)))
+        size = integer(value)
+        if size < 0:
+            raise os_error(errno.EINVAL)
+        self._ring = deque(self._ring, maxlen=size)
+
+    def _set_filename(self, path: str) -> None:
+        """Write to another file from now on, to none if the path is empty."""
+        if path:
+            try:
+                os.close(append_file(path))
+            except OSError as exc:
+                reason = exc.strerror or ""
+                raise OSError(
+                    exc.errno, reason if path in reason else f"{path}: {reason}"
+                ) from None
+        self.filename = path or None
+        self._file_failed = False
 
     def _set_mode(self, value: str) -> None:
         if value not in ("leader", "local"):
@@ -83,12 +100,15 @@ class LogRing:
         self._ring.clear()
 
     def append(self, entry: Entry) -> None:
-        """Log an entry of this broker or of one below it, as one line without what a terminal would
-        act on.
+        """Log an entry of this broker or of one below it: each line of its text as an entry without
+        what a terminal would act on.
         """
-        entry = _printable(entry)
+        for line in entry.lines():
+            self._append(_printable(line))
+
+    def _append(self, entry: Entry) -> None:
         local = entry.rank == self.rank
-        if (entry.severity <= self.level and local) or self.rank == 0:
+        if entry.severity <= self.level and (local or self.rank == 0):
             self.count += 1
             self._ring.append(entry)
             for follower in tuple(self.followers):
@@ -140,7 +160,7 @@ def _printable(entry: Entry) -> Entry:
     return entry._replace(
         name=terminal_line(entry.name),
         pid=terminal_line(entry.pid),
-        text=terminal_line(entry.text.rstrip("\n")),
+        text=terminal_line(entry.text),
     )
 
 

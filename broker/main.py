@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import time
 from typing import TYPE_CHECKING, NoReturn
 
 from broker import configuration
@@ -24,6 +25,7 @@ from broker.pmi_client import PmiClient
 from broker.socket_path import check_socket_paths
 from broker.subprocess.descendants import become_subreaper, children, end_descendants
 from broker.topology import Topology
+from broker.verbose import boot_lines, tell
 
 if TYPE_CHECKING:
     from broker.attributes import Attributes
@@ -86,7 +88,16 @@ async def _live(
     rundir: str,
     emergency: Emergency,
 ) -> int:
+    started = time.monotonic()
     define_identity(attrs, topology, rundir, os.environ)
+    os.environ["FLUX_URI"] = attrs.get("local-uri") or ""  # for whatever is started from here
     base = Foundation(topology, attrs, config, options.verbose)
     overlay = wire_up(pmi, base, rundir)
-    return await Broker(options, base, overlay, emergency).run()
+    if options.verbose:
+        tell(*boot_lines(attrs, time.monotonic() - started))
+    if options.verbose > 1:
+        tell("entering event loop")
+    code = await Broker(options, base, overlay, emergency).run()
+    if options.verbose > 1:
+        tell("exited event loop")
+    return code

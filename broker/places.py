@@ -35,25 +35,33 @@ def make_directory(path: str) -> bool:
     return bool(missing)
 
 
-def check_directory(path: str, what: str) -> None:
+def check_directory(path: str, what: str, given: str = "") -> None:
     """Raise OSError(EPERM) unless only this user can change what is in the directory ``path``;
-    ``what`` names it in the sentence.
+    ``what`` names it in the sentence, together with the path as it was ``given``.
 
     A symbolic link there has to be this user's own, or root's.
     """
+    given = given or path
     own = (os.getuid(), 0)
     link = os.lstat(path)
     if stat.S_ISLNK(link.st_mode) and link.st_uid not in own:
-        raise OSError(errno.EPERM, f"{what} {path} is a symbolic link of another user")
+        raise OSError(errno.EPERM, f"{what} {given} is a symbolic link of another user")
     status = os.stat(path)
     if not stat.S_ISDIR(status.st_mode):
-        raise OSError(errno.ENOTDIR, f"{what} {path} is not a directory")
+        raise OSError(errno.ENOTDIR, f"{what} {given}: {os.strerror(errno.ENOTDIR)}")
     if status.st_uid != os.getuid():
-        raise OSError(errno.EPERM, f"{what} {path} belongs to another user")
+        raise OSError(errno.EPERM, f"{what} {given} belongs to another user")
     if status.st_mode & OPEN_TO_OTHERS:
-        raise OSError(errno.EPERM, f"{what} {path} may be written by other users")
+        raise OSError(errno.EPERM, f"{what} {given} may be written by other users")
+    check_owner_mode(given, status, what)
+
+
+def check_owner_mode(path: str, status: os.stat_result, what: str) -> None:
+    """Raise OSError(EPERM) unless the owner of the directory ``path`` may do all in it, whoever
+    asks: root may in any case, and later the owner could not.
+    """
     if status.st_mode & stat.S_IRWXU != stat.S_IRWXU:
-        raise OSError(errno.EPERM, f"{what} {path} may not be used by its owner")
+        raise OSError(errno.EPERM, f"{what} {path} does not have owner=rwx permissions")
 
 
 def check_socket_folder(path: str) -> None:
@@ -82,6 +90,8 @@ def bind_socket(path: str, mode: int) -> socket.socket:
     if status is not None:
         if not stat.S_ISSOCK(status.st_mode) or status.st_uid != os.getuid():
             raise OSError(errno.EEXIST, f"local-uri: {path} exists and is no socket of this user")
+        if _is_served(path):
+            raise OSError(errno.EADDRINUSE, f"local-uri: {path} belongs to a broker that runs")
         os.unlink(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -96,6 +106,19 @@ def bind_socket(path: str, mode: int) -> socket.socket:
         raise
     listener.setblocking(False)
     return listener
+
+
+def _is_served(path: str) -> bool:
+    """Whether somebody listens at the socket ``path``."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except BlockingIOError:
+            return True  # its queue is full
+        except OSError:
+            return False
+        return True
 
 
 def remove_socket(path: str) -> None:

@@ -8,6 +8,7 @@ without lock file, of another user, behind a symbolic link or given by the user 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -17,18 +18,31 @@ import tempfile
 from contextlib import suppress
 
 PREFIX = "flux-"
+LONGEST = 1024
+"""Bytes of a path that is no longer one for a run directory."""
 LOCK_FILE = "fluxctl.lock"
 _OPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+def scratch() -> str:
+    """Return the directory for run directories: TMPDIR, even if there is no such directory."""
+    return os.environ.get("TMPDIR") or "/tmp"
 
 
 def make_rundir() -> tuple[str, int]:
     """Make a run directory in TMPDIR and return its path and the descriptor that holds its lock;
     dead ones are removed first.
 
-    Raises OSError: it cannot be made.
+    Raises OSError: it cannot be made, or its name would be too long for what goes into it.
     """
-    sweep(tempfile.gettempdir())
-    path = tempfile.mkdtemp(prefix=PREFIX)
+    folder = scratch()
+    if len(os.fsencode(folder)) + len("/flux-XXXXXX") >= LONGEST:
+        raise OSError(errno.EOVERFLOW, "rundir buffer overflow")
+    sweep(folder)
+    try:
+        path = tempfile.mkdtemp(prefix=PREFIX, dir=folder)
+    except OSError as exc:
+        raise OSError(exc.errno, f"cannot create directory in {folder}: {exc.strerror}") from None
     unready = os.path.join(path, f".{LOCK_FILE}")
     try:
         os.chmod(path, 0o700)  # whatever the umask took away

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from typing import TYPE_CHECKING
 
+from broker.places import check_owner_mode
+from broker.rundir_claim import LONGEST
 from flux.connect import LONGEST_PATH
 
 if TYPE_CHECKING:
@@ -31,10 +34,36 @@ def check_rundir(rundir: str, ranks: int) -> None:
     check_socket_path(f"{rundir}/local-{ranks - 1}")
 
 
-def check_socket_paths(attrs: Attributes, rundir: str, rank: int) -> None:
-    """Check the sockets of one broker, where attributes place them or in ``rundir``; raises
-    OSError(ENAMETOOLONG).
+def check_local_uri(uri: str) -> None:
+    """Check ``local-uri`` as the user gave it: a path that a socket can be made at.
+
+    Raises OSError: EINVAL for no such URI, EOVERFLOW for one without end, or what is wrong with the
+    directory.
     """
+    scheme, _, path = uri.partition("://")
+    if scheme != "local" or not path:
+        raise OSError(errno.EINVAL, "local-uri is malformed")
+    if len(os.fsencode(path)) >= LONGEST - len("local://"):
+        raise OSError(errno.EOVERFLOW, "buffer overflow while checking local-uri")
+    folder = os.path.dirname(path) or "."
+    try:
+        status = os.stat(folder)
+    except OSError as exc:
+        text = f"cannot stat local-uri directory {folder}: {exc.strerror}"
+        raise OSError(exc.errno, text) from None
+    if not stat.S_ISDIR(status.st_mode):
+        text = f"local-uri directory {folder}: {os.strerror(errno.ENOTDIR)}"
+        raise OSError(errno.ENOTDIR, text)
+    check_owner_mode(folder, status, "local-uri directory")
+
+
+def check_socket_paths(attrs: Attributes, rundir: str, rank: int) -> None:
+    """Check the sockets of one broker, where attributes place them or in ``rundir``; raises OSError
+    as `check_local_uri`, and ENAMETOOLONG.
+    """
+    uri = attrs.get("local-uri")
+    if uri is not None:
+        check_local_uri(uri)
     for name, default in (
         ("local-uri", f"local://{rundir}/local-{rank}"),
         ("tbon.endpoint", f"ipc://{rundir}/tbon-{rank}"),

@@ -27,9 +27,26 @@ class Entry(NamedTuple):
         head = f"<{self.severity << 3}>1 {self.timestamp} {self.rank} {self.name} {self.pid}"
         return f"{head} - - {self.text}"
 
+    def lines(self) -> list[Entry]:
+        """Return the entry once for each line of its text, without those that are empty."""
+        if self.text and self.text.isprintable():
+            return [self]
+        rows = self.text.replace("\r", "\n").split("\n")
+        return [self._replace(text=row) for row in rows if row]
+
     def readable(self) -> str:
         """Return the entry as a person reads it, the format of ``flux dmesg``."""
         return f"{self.timestamp} {self.name}.{SEVERITIES[self.severity]}[{self.rank}]: {self.text}"
+
+
+def readable_text(data: bytes) -> str:
+    """Return bytes that are to be logged as text: UTF-8 as it is, of other bytes the lower seven
+    bits; NULs at the end are left out.
+    """
+    text = data.rstrip(b"\0").decode("utf-8", "surrogateescape")
+    if not text.isprintable():
+        text = "".join(chr(ord(c) & 0x7F) if "\udc80" <= c <= "\udcff" else c for c in text)
+    return text
 
 
 def parse(line: str) -> Entry | None:

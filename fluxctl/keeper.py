@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import sys
-import tempfile
 from typing import TYPE_CHECKING
 
 from flux.waitstatus import exit_code_of, signal_of
@@ -65,9 +64,9 @@ def clean_up(spared: Collection[int]) -> None:
 
 
 def _sweep() -> None:
-    from broker.rundir_claim import sweep
+    from broker.rundir_claim import scratch, sweep
 
-    sweep(tempfile.gettempdir())
+    sweep(scratch())
 
 
 def _close_pmi() -> None:

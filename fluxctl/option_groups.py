@@ -12,9 +12,11 @@ import click
 F = TypeVar("F", bound=Callable[..., object])
 
 
-def text_option(*names: str, metavar: str, text: str) -> click.Option:
-    """Return an option with a value, None if it is not given; ``text`` is its help."""
-    return click.Option(list(names), metavar=metavar, help=text)
+def text_option(*names: str, metavar: str, text: str, hidden: bool = False) -> click.Option:
+    """Return an option with a value, None if it is not given; ``text`` is its help, which a
+    ``hidden`` one does not show.
+    """
+    return click.Option(list(names), metavar=metavar, help=text, hidden=hidden)
 
 
 def list_option(*names: str, metavar: str, text: str) -> click.Option:

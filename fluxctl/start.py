@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from flux import install
 from flux.waitstatus import INTERRUPTED, exit_code_of, signal_of
 from fluxctl.broker_process import BrokerProcess, fork_broker
 from fluxctl.errors import CommandError
@@ -53,23 +54,36 @@ def start(options: StartOptions) -> int:
         return _start_single(options)
     if options.hosts and len(options.hosts) != options.size:
         raise CommandError("TEST_HOSTS hostlist has incorrect size")
+    if options.size > 1 and any(map(_names_socket, options.broker_opts)):
+        raise CommandError(f"local-uri is the socket of one broker, and there are {options.size}")
     return _TestInstance(options).run()
+
+
+def _names_socket(option: str) -> bool:
+    setting = option.removeprefix("--setattr=").removeprefix("-S")
+    return setting.startswith("local-uri=")
 
 
 def _argv(options: StartOptions, extra: list[str], program: list[str]) -> list[str]:
     flux = os.path.abspath(sys.argv[0])
-    if not os.access(flux, os.X_OK):
-        return [
-            *options.wrap,
-            sys.executable,
-            "-m",
-            "fluxctl.main",
-            "broker",
-            *extra,
-            *options.broker_opts,
-            *program,
-        ]
-    return [*options.wrap, flux, "broker", *extra, *options.broker_opts, *program]
+    if (substitute := _substitute()) is not None:
+        broker = [substitute]
+    elif os.access(flux, os.X_OK):
+        broker = [flux, "broker"]
+    else:
+        broker = [sys.executable, "-m", "fluxctl.main", "broker"]
+    return [*options.wrap, *broker, *extra, *options.broker_opts, *program]
+
+
+def _substitute() -> str | None:
+    """Return the ``flux-broker`` that FLUX_EXEC_PATH finds before our own; None for our own."""
+    for folder in os.environ.get("FLUX_EXEC_PATH", "").split(":"):
+        if folder == install.COMMANDS:
+            return None
+        file = os.path.join(folder, "flux-broker")
+        if folder and os.access(file, os.X_OK) and os.path.isfile(file):
+            return file
+    return None
 
 
 def _start_single(options: StartOptions) -> int:
@@ -82,9 +96,18 @@ def _start_single(options: StartOptions) -> int:
 
 
 def _become_single(options: StartOptions, argv: list[str]) -> int:
-    if options.wrap:
+    if not _is_executed(options):
+        return _broker_here(options.broker_opts, options.program)
+    try:
         os.execvp(argv[0], argv)
-    return _broker_here(options.broker_opts, options.program)
+    except OSError as exc:
+        sys.stderr.write(f"flux-start: error execing broker: {exc.strerror}\n")
+        return 1
+
+
+def _is_executed(options: StartOptions) -> bool:
+    """Whether brokers are programs of their own, not forks of this one."""
+    return bool(options.wrap) or _substitute() is not None
 
 
 def _broker_here(opts: list[str], program: list[str]) -> int:
@@ -148,8 +171,9 @@ class _TestInstance:
         options = self.options
         if options.test_rundir is not None:
             if not os.path.isdir(options.test_rundir):
-                number = errno.ENOTDIR if os.path.exists(options.test_rundir) else errno.ENOENT
-                raise CommandError(f"{options.test_rundir}: {os.strerror(number)}")
+                missing = not os.path.exists(options.test_rundir)
+                reason = os.strerror(errno.ENOENT) if missing else "not a directory"
+                raise CommandError(f"{options.test_rundir}: {reason}")
             return _own_directory(options.test_rundir)[0], options.test_rundir_cleanup
         if options.rundir is not None:
             return _own_directory(options.rundir)
@@ -167,7 +191,7 @@ class _TestInstance:
         )
         local = None if len(ranks) == self.size else ranks
         self.pmi = PmiServer(self.size, f"flux-{os.getpid()}", local_ranks=local, preset=preset)
-        if not self.options.wrap:
+        if not _is_executed(self.options):
             _preload()
         self.adopted = adopt()
         sys.stdout.flush()
@@ -213,13 +237,13 @@ class _TestInstance:
             os.environ.update(
                 PMI_FD=str(theirs.fileno()), PMI_RANK=str(rank), PMI_SIZE=str(self.size)
             )
-            for name in ("FLUX_URI", "FLUX_JOB_ID", "FLUX_KVS_NAMESPACE"):
+            for name in ("FLUX_JOB_ID", "FLUX_KVS_NAMESPACE"):  # it is not the job around it
                 os.environ.pop(name, None)
             if self.options.hosts:
                 os.environ["FLUX_FAKE_HOSTNAME"] = self.options.hosts[rank]
             extra = [f"--setattr=rundir={rundir}"]
             program = self.options.program if rank == 0 else []
-            if self.options.wrap:
+            if _is_executed(self.options):
                 argv = _argv(self.options, extra, program)
                 os.execvp(argv[0], argv)
             theirs_fd = theirs.detach()
@@ -229,8 +253,8 @@ class _TestInstance:
         except KeyboardInterrupt:
             code = INTERRUPTED
         except OSError as exc:
-            subject = f"{self.options.wrap[0]}: " if self.options.wrap else ""
-            sys.stderr.write(f"flux-start: {subject}{exc.strerror}\n")
+            subject = self.options.wrap[0] if self.options.wrap else "flux_exec"
+            sys.stderr.write(f"flux-start: {subject}: {exc.strerror}\n")
         except BaseException as exc:
             sys.stderr.write(f"flux-start: broker {rank}: {exc!r}\n")
         finally:

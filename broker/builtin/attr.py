@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 
+from broker.attribute_table import AT_START, FACTS
+from broker.attributes import IMMUTABLE, READONLY
 from broker.service import Reply, Request, Service, request
 from flux.wire.errors import os_error
 
@@ -28,7 +30,7 @@ class AttrService(Service):
 
     @request("set")
     def set(self, req: Request) -> None:
-        """Change or add an attribute {name, value}."""
+        """Change or add an attribute {name, value} whose change counts."""
         name, value = req.get("name", str), req.get("value", str)
         if (
             not 0 < len(name) <= MAX_NAME
@@ -43,12 +45,29 @@ class AttrService(Service):
             )
         if name not in self.ctx.attrs and len(self.ctx.attrs) >= MAX_ATTRIBUTES:
             raise OSError(errno.ENOSPC, f"there are {MAX_ATTRIBUTES} attributes already")
+        self._check_changeable(name)
         self.ctx.attrs.set(name, value)
 
     @request("rm")
     def remove(self, req: Request) -> None:
         """Delete an attribute."""
-        self.ctx.attrs.remove(req.get("name", str))
+        name = req.get("name", str)
+        self._check_changeable(name)
+        self.ctx.attrs.remove(name)
+
+    def _check_changeable(self, name: str) -> None:
+        """Raise OSError(EPERM) for an attribute whose change would be believed and mean nothing."""
+        attrs = self.ctx.attrs
+        if name in attrs and attrs.flags(name) & (IMMUTABLE | READONLY):
+            return  # the table of attributes refuses it, in the words of flux-core
+        if name in FACTS:
+            raise OSError(errno.EPERM, f"{name} states a fact, it may not be set")
+        if name in AT_START:
+            raise OSError(
+                errno.EPERM, f"{name} counts when the broker starts, it may not be set now"
+            )
+        if name == "content.backing-path" and attrs.get("content.backing-module"):
+            raise OSError(errno.EPERM, f"{name} may not be set while there is a backing store")
 
     @request("list", allow="guest")
     def list(self, req: Request) -> Reply:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from broker.service import NO_REPLY, NoReply, Request, Service, request
-from flux.logline import Entry, parse
+from flux.logline import Entry, parse, readable_text
 
 if TYPE_CHECKING:
     from broker.context import Context
@@ -33,15 +33,12 @@ class LogService(Service):
         for req, _ in self.streams:
             req.respond(entry.line())
 
-    @request("append")
-    def append(self, req: Request) -> NoReply:
-        """Add a line of the instance owner's; one that cannot be parsed is dropped. There is no
-        response.
-        """
-        entry = parse((req.raw or b"").rstrip(b"\0").decode("utf-8", "replace"))
+    @request("append", raw=True)
+    def append(self, req: Request) -> None:
+        """Add a line of the instance owner's, or several; what cannot be parsed is dropped."""
+        entry = parse(readable_text(req.raw or b""))
         if entry is not None:
             self.ring.append(entry)
-        return NO_REPLY
 
     @request("dmesg", streaming=True)
     def dmesg(self, req: Request) -> NoReply:

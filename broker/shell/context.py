@@ -32,7 +32,9 @@ class ShellContext:
     to this process's own. ``rundir`` is where the job's temporary directory is made,
     ``instance_level`` the nesting depth of the instance that runs the job. What plugins put into
     ``init_context`` is told with the event ``shell.init``; ``on_stopped`` get the process ids of
-    children that stop. ``current_task`` is the one that a ``task.`` callback is about.
+    children that stop. ``initrc`` and ``pluginpath`` are the instance's, for jobs that say nothing
+    of them (attributes ``conf.shell_initrc`` and ``conf.shell_pluginpath``). ``current_task`` is
+    the one that a ``task.`` callback is about.
     """
 
     def __init__(
@@ -56,6 +58,8 @@ class ShellContext:
         self.rundir = rundir
         self.instance_level = instance_level
         self.env = info.environment
+        self.initrc = ""
+        self.pluginpath = ""
         self.verbose = 0
         self.tmpdir = ""
         self.loop = Loop()

@@ -84,7 +84,7 @@ class Bridge:
     def __init__(self, shell: ShellContext, lua: Lua, path: str) -> None:
         self._shell = shell
         self._lua = lua
-        self._searchpath = os.environ.get("FLUX_SHELL_PLUGINPATH", "")
+        self._searchpath = os.environ.get("FLUX_SHELL_PLUGINPATH") or shell.pluginpath
         self.rcpath = os.path.dirname(os.path.abspath(path))
         self.registered: list[tuple[str, str, Callable[..., object]]] = []
         self.fatal: ShellFatal | None = None

@@ -21,8 +21,6 @@ from flux.waitstatus import status_of_code
 if TYPE_CHECKING:
     from flux.wire.json import JsonObject
 
-DEFAULT_INITRC = "/etc/flux/shell/initrc.lua"
-
 
 def run_job(fd: int) -> int:
     """Run the job described by the first message on the socket ``fd``, return the exit code."""
@@ -53,6 +51,7 @@ def _run(peer: BrokerPeer, head: JsonObject, job: JsonObject) -> int:
         rundir=head["rundir"],
         instance_level=head["instance_level"],
     )
+    context.initrc, context.pluginpath = head["initrc"], head["pluginpath"]
     shell = Shell(context)
     peer.attach(context.loop, context.peers.receive, shell.lost_peer)
     code = shell.run(load)
@@ -61,10 +60,8 @@ def _run(peer: BrokerPeer, head: JsonObject, job: JsonObject) -> int:
 
 
 def load(shell: ShellContext) -> None:
-    """Load the initrc the job names, then the built-in plugins."""
-    path = shell.option("initrc")
-    if not path and not shell.standalone and os.path.exists(DEFAULT_INITRC):
-        path = DEFAULT_INITRC
+    """Load the initrc that the job names, or else the instance, then the built-in plugins."""
+    path = shell.option("initrc") or shell.initrc
     handlers = []
     if path:
         from broker.shell.initrc import load_initrc

@@ -27,8 +27,12 @@ def command(clear: bool, read_clear: bool, follow: bool, as_json: bool) -> None:
     from flux.constants import FLUX_RPC_STREAMING
 
     with handle() as h:
-        if not clear:
+        if clear:
+            h.rpc("log.clear").get()
+        if not clear or follow:
             rpc = h.rpc("log.dmesg", {"follow": follow}, flags=FLUX_RPC_STREAMING)
+            if read_clear and follow:  # served after all that was there has been sent
+                cleared = h.rpc("log.clear")
             try:
                 while True:
                     echo(_format(rpc.get_str() or "", as_json))
@@ -38,8 +42,8 @@ def command(clear: bool, read_clear: bool, follow: bool, as_json: bool) -> None:
             except OSError as exc:
                 if exc.errno != errno.ENODATA:
                     raise
-        if clear or read_clear:
-            h.rpc("log.clear").get()
+            if read_clear:
+                (cleared if follow else h.rpc("log.clear")).get()
 
 
 def _format(line: str, as_json: bool) -> str:

@@ -36,6 +36,7 @@ class StartWords(TypedDict):
     test_size: str | None
     test_hosts: str | None
     test_exit_timeout: str | None
+    killer_timeout: str | None
     test_exit_mode: str | None
     test_start_mode: str | None
     test_rundir: str | None
@@ -133,6 +134,12 @@ TEST_OPTIONS: Final = (
         text="Kill the other brokers this long after one exits (default 20s).",
     ),
     text_option(
+        "--killer-timeout",
+        metavar="FSD",
+        text="Deprecated name of --test-exit-timeout.",
+        hidden=True,
+    ),
+    text_option(
         "--test-exit-mode",
         metavar="MODE",
         text="Which exits start that timeout: any (default) or leader.",
@@ -168,8 +175,17 @@ def command(**words: Unpack[StartWords]) -> int:
     if words["test_size"] is None:
         _refuse_test_options(words)
     options = _start_options(words)
+    _check_directory()
     _put_flux_on_path()
     return start(options)
+
+
+def _check_directory() -> None:
+    """Raise CommandError if the working directory has been removed: no program could be started."""
+    try:
+        os.getcwd()
+    except OSError as exc:
+        raise CommandError(f"Unable to get current working directory: {exc.strerror}") from None
 
 
 def _refuse_test_options(words: StartWords) -> None:
@@ -178,6 +194,7 @@ def _refuse_test_options(words: StartWords) -> None:
         "--rundir": words["rundir"],
         "--test-hosts": words["test_hosts"],
         "--test-exit-timeout": words["test_exit_timeout"],
+        "--killer-timeout": words["killer_timeout"],
         "--test-exit-mode": words["test_exit_mode"],
         "--test-start-mode": words["test_start_mode"],
         "--test-rundir": words["test_rundir"],
@@ -204,10 +221,10 @@ def _start_options(words: StartWords) -> StartOptions:
         test_rundir=words["test_rundir"],
         test_rundir_cleanup=words["test_rundir_cleanup"],
         hosts=_hosts(words["test_hosts"]),
-        exit_timeout=_duration(words["test_exit_timeout"] or "20s"),
+        exit_timeout=_exit_timeout(words),
         exit_mode=_choice("--test-exit-mode", words["test_exit_mode"], ("any", "leader")),
         start_mode=_choice("--test-start-mode", words["test_start_mode"], ("all", "leader")),
-        clique=_choice("--test-pmi-clique", words["test_pmi_clique"], ("single", "none")),
+        clique=_clique(words["test_pmi_clique"]),
     )
 
 
@@ -238,13 +255,22 @@ def _hosts(text: str | None) -> list[str]:
         raise CommandError(f"could not parse hostlist: {text}") from None
 
 
-def _duration(text: str) -> float:
+def _exit_timeout(words: StartWords) -> float:
     from flux.util import parse_fsd
 
+    option, text = "--test-exit-timeout", words["test_exit_timeout"]
+    if text is None and words["killer_timeout"] is not None:
+        option, text = "--killer-timeout", words["killer_timeout"]
     try:
-        return float(parse_fsd(text))
+        return float(parse_fsd("20s" if text is None else text))
     except ValueError:
-        raise CommandError(f"--test-exit-timeout: invalid duration '{text}'") from None
+        raise CommandError(f"{option}: invalid duration '{text}'") from None
+
+
+def _clique(mode: str | None) -> str:
+    if mode not in (None, "single", "none"):
+        raise CommandError(f"unsupported test-pmi-clique mode: {mode}")
+    return mode or "single"
 
 
 def _choice(option: str, text: str | None, allowed: tuple[str, ...]) -> str:

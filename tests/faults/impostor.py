@@ -85,7 +85,7 @@ class Impostor:
     def _spawn(self, rundir: pathlib.Path, prefer_tcp: bool) -> subprocess.Popen[bytes]:
         os.mkfifo(self.base / "end")
         settings = [f"rundir={rundir}", "broker.quorum=0", "overlay.timeout=30"]
-        settings += ["tbon.prefertcp=1", "tbon.endpoint=tcp://127.0.0.1:*"] if prefer_tcp else []
+        settings += ["tbon.prefertcp=1"] if prefer_tcp else []
         theirs = self.manager.theirs[0]
         environ = {
             name: value for name, value in os.environ.items() if not name.startswith("FLUX_")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 import flux
-from broker.attribute_table import ATTRIBUTES, Change
+from broker.attribute_table import ATTRIBUTES, FACTS, Change
 from broker.attributes import IMMUTABLE, READONLY
-from flux.testing.instance import Instance, running_instance
+from flux.testing.instance import Instance, default_flux, running_instance
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Iterator
 
 SIZE = 3
@@ -66,15 +68,85 @@ def test_defaults_are_those_declared(h: flux.Flux) -> None:
 def test_a_change_is_refused_where_the_table_says_so(h: flux.Flux, name: str) -> None:
     entry = ATTRIBUTES[name]
     text, flags = value(h, name)
-    if entry.change is Change.REFUSED and text:
-        assert flags & (IMMUTABLE | READONLY)
-        with pytest.raises(PermissionError):
-            h.rpc("attr.set", {"name": name, "value": text}).get()
-    elif entry.change in (Change.ALWAYS, Change.IGNORED):
+    if entry.change in (Change.REFUSED, Change.START):
+        with pytest.raises(PermissionError) as refusal:
+            h.rpc("attr.set", {"name": name, "value": text or "1"}).get()
+        if not flags & (IMMUTABLE | READONLY):  # those are refused in flux-core's words
+            assert name in str(refusal.value)
+        with pytest.raises((PermissionError, FileNotFoundError)):
+            h.rpc("attr.rm", {"name": name}).get()
+        assert value(h, name) == (text, flags)
+    elif entry.change is Change.ALWAYS:
         assert not flags & (IMMUTABLE | READONLY)
         h.rpc("attr.set", {"name": name, "value": text}).get()
-        if entry.change is Change.ALWAYS:
-            assert value(h, name) == (text, flags)
+        assert value(h, name) == (text, flags if text else 0)
+
+
+def test_the_path_of_the_store_is_a_fact_while_there_is_a_store(h: flux.Flux) -> None:
+    with pytest.raises(PermissionError, match="while there is a backing store"):
+        h.rpc("attr.set", {"name": "content.backing-path", "value": "/elsewhere"}).get()
+
+
+@pytest.mark.parametrize("name", sorted(FACTS))
+def test_facts_are_refused_on_the_command_line(name: str) -> None:
+    run = subprocess.run(
+        [default_flux(), "start", f"-o,--setattr={name}=1", "true"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert run.stderr.startswith(f"flux-broker: setattr {name}: ")
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("hello.timeout=-1", "hello.timeout: invalid value '-1'"),
+        ("hello.hwm=x", "hello.hwm: invalid value 'x'"),
+        ("tbon.prefertcp=yes", "tbon.prefertcp: invalid value 'yes'"),
+        ("tbon.zmqdebug=on", "tbon.zmqdebug: invalid value 'on'"),
+        ("log-level=8", "log-level: invalid value '8'"),
+        ("log-ring-size=-1", "log-ring-size: invalid value '-1'"),
+        ("log-filename=/nosuch/log", "log-filename: /nosuch/log: No such file or directory"),
+    ],
+)
+def test_values_that_mean_nothing_are_refused_by_name(setting: str, sentence: str) -> None:
+    run = subprocess.run(
+        [default_flux(), "start", f"-o,--setattr={setting}", "true"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (1, f"flux-broker: {sentence}\n")
+
+
+def test_a_module_reads_its_attributes_when_it_is_loaded(instance: Instance, h: flux.Flux) -> None:
+    h.rpc("attr.set", {"name": "heartbeat.period", "value": "3s"}).get()
+    assert h.rpc("heartbeat.stats.get").get()["period"] != 3.0
+    assert instance.run("module", "reload", "heartbeat").returncode == 0
+    assert h.rpc("heartbeat.stats.get").get()["period"] == 3.0
+    h.rpc("attr.set", {"name": "heartbeat.period", "value": "2s"}).get()
+    assert instance.run("module", "reload", "heartbeat").returncode == 0
+
+
+def test_shells_take_the_initrc_and_the_plugin_path_of_the_instance(
+    instance: Instance, h: flux.Flux, tmp_path: pathlib.Path
+) -> None:
+    pytest.importorskip("lupa")
+    script = tmp_path / "init.lua"
+    script.write_text('shell.setenv("P", plugin.searchpath)\n')
+    names = {"conf.shell_initrc": str(script), "conf.shell_pluginpath": "/one:/two"}
+    before = {name: value(h, name)[0] for name in names}
+    for name, text in names.items():
+        h.rpc("attr.set", {"name": name, "value": text}).get()
+    run = instance.run("mini", "run", "sh", "-c", "echo $P")
+    for name, text in before.items():
+        h.rpc("attr.set", {"name": name, "value": text}).get()
+    assert (run.returncode, run.stdout, run.stderr) == (0, "/one:/two\n", "")
+    assert instance.run("mini", "run", "sh", "-c", "echo $P").stdout == "\n"
 
 
 def test_those_of_the_start_count_from_the_start() -> None:

@@ -435,7 +435,7 @@ def test_a_socket_of_something_else(
             ["-s1", "--rundir=/proc/nosuch", "true"],
             "flux-start: /proc/nosuch: No such file or directory",
         ),
-        (["-s1", "--test-rundir=/etc/passwd", "true"], "flux-start: /etc/passwd: Not a directory"),
+        (["-s1", "--test-rundir=/etc/passwd", "true"], "flux-start: /etc/passwd: not a directory"),
         (
             ["-s1", "--wrap=nosuchprogram", "true"],
             "flux-start: nosuchprogram: No such file or directory",

@@ -14,6 +14,7 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Final, assert_never
 
+from broker.attribute_table import ATTRIBUTES
 from broker.service import NO_REPLY, Request, Service, event, refuse, request
 from broker.services.shell_host.launcher import CHECK_PERIOD, HostProcess
 from broker.services.shell_host.link import ShellLink
@@ -139,7 +140,15 @@ class ShellHostService(Service):
             "rundir": self.ctx.rundir,
             "instance_level": int(level) if level.isdigit() else 0,
             "env": {"FLUX_URI": attrs.get("local-uri") or ""},
+            "initrc": self._initrc(),
+            "pluginpath": attrs.get("conf.shell_pluginpath") or "",
         }
+
+    def _initrc(self) -> str:
+        """Return the initrc of jobs that name none; the usual place may be empty."""
+        path = self.ctx.attrs.get("conf.shell_initrc") or ""
+        usual = path == ATTRIBUTES["conf.shell_initrc"].default
+        return "" if usual and not os.path.exists(path) else path
 
     @request("tell")
     def tell(self, req: Request) -> None:

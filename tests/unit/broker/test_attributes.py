@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from broker.attributes import ACTIVE, Attributes
 from broker.log import ERR, INFO, LogRing
 from flux.logline import Entry, parse
+
+if TYPE_CHECKING:
+    import pathlib
 
 
 def test_values_flags_and_removal() -> None:
@@ -98,6 +102,62 @@ def test_levels_decide_what_is_kept_shown_and_forwarded(capsys: pytest.CaptureFi
     attrs.set("log-stderr-mode", "local")
     ring.append(entry(3, "again", rank=1))
     assert "kvs.err[1]: again" in capsys.readouterr().err
+
+
+def test_a_level_is_changed_while_the_broker_runs_on_rank_0_as_well() -> None:
+    attrs = Attributes()
+    ring = LogRing(0, attrs)
+    ring.append(entry(INFO, "before"))
+    attrs.set("log-level", "3")
+    ring.append(entry(INFO, "not kept"))
+    ring.append(entry(INFO, "not kept", rank=2))
+    ring.append(entry(ERR, "kept", rank=2))
+    assert [line.text for line in ring] == ["before", "kept"]
+    assert attrs.get("log-count") == "2"
+
+
+@pytest.mark.parametrize("value", ["8", "-1", "x", "", "1.5"])
+@pytest.mark.parametrize("name", ["level", "forward-level", "critical-level", "stderr-level"])
+def test_a_level_is_a_severity(name: str, value: str) -> None:
+    attrs = Attributes()
+    LogRing(0, attrs)
+    before = attrs.get(f"log-{name}")
+    with pytest.raises(OSError, match="Invalid argument"):
+        attrs.set(f"log-{name}", value)
+    assert attrs.get(f"log-{name}") == before
+
+
+@pytest.mark.parametrize("name", ["log-count", "log-ring-used"])
+def test_counts_of_the_log_are_facts(name: str) -> None:
+    attrs = Attributes()
+    LogRing(0, attrs)
+    with pytest.raises(PermissionError):
+        attrs.set(name, "5")
+    assert attrs.get(name) == "0"
+
+
+def test_the_file_is_changed_while_the_broker_runs(tmp_path: pathlib.Path) -> None:
+    attrs = Attributes()
+    ring = LogRing(0, attrs)
+    assert attrs.get("log-filename") is None
+    one, two = tmp_path / "one", tmp_path / "two"
+    for file in (one, two):
+        attrs.set("log-filename", str(file))
+        ring.append(entry(INFO, file.name))
+    with pytest.raises(FileNotFoundError, match="/nosuch/log: No such file or directory"):
+        attrs.set("log-filename", "/nosuch/log")
+    assert attrs.get("log-filename") == str(two)
+    attrs.set("log-filename", "")
+    ring.append(entry(INFO, "nowhere"))
+    assert attrs.get("log-filename") is None
+    assert [file.read_text().split("]: ")[1] for file in (one, two)] == ["one\n", "two\n"]
+
+
+def test_other_ranks_have_no_file() -> None:
+    attrs = Attributes()
+    LogRing(1, attrs)
+    with pytest.raises(PermissionError):
+        attrs.set("log-filename", "/tmp/log")
 
 
 def test_the_leader_writes_the_file(tmp_path: object) -> None:

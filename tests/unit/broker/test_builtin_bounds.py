@@ -5,6 +5,7 @@ guest's log line not at all.
 from __future__ import annotations
 
 import errno
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -150,11 +151,43 @@ async def test_only_the_owner_adds_log_lines(capsys: pytest.CaptureFixture[str])
     assert list(harness.service.ring) == []
     assert capsys.readouterr().err == ""
     harness.submit("log.append", line, flags=NORESPONSE)
-    [entry] = harness.service.ring
-    assert entry.text == "\\u001b[2Jroot password:\\u0007\\u000asecond"
-    assert capsys.readouterr().err.endswith(
-        "kvs.emerg[0]: \\u001b[2Jroot password:\\u0007\\u000asecond\n"
-    )
+    assert [entry.text for entry in harness.service.ring] == [
+        "\\u001b[2Jroot password:\\u0007",
+        "second",
+    ]
+    assert capsys.readouterr().err.splitlines() == [
+        "2026-01-01T00:00:00.0Z kvs.emerg[0]: \\u001b[2Jroot password:\\u0007",
+        "2026-01-01T00:00:00.0Z kvs.emerg[0]: second",
+    ]
+
+
+async def test_a_request_to_append_is_answered() -> None:
+    harness = ServiceHarness(Log)
+    await harness.start()
+    assert not await harness.request("log.append", b"<48>1 t 0 n 1 - - text")
+    assert not await harness.request("log.append", b"nonsense")
+    assert [entry.text for entry in harness.service.ring] == ["text"]
+
+
+@pytest.mark.parametrize(
+    ("said", "texts"),
+    [
+        (b"one\ntwo\n\nthree", ["one", "two", "three"]),
+        (b"one\r\ntwo\r\n", ["one", "two"]),
+        (b"\n\r\n", []),
+        (b"", []),
+        (b"a\0", ["a"]),
+        ("gr\xfc\xdf".encode(), ["gr\xfc\xdf"]),
+        (b"\xc1\xff\x82", ["A\\u007f\\u0002"]),
+    ],
+)
+async def test_each_line_is_an_entry_and_bytes_that_are_no_text_lose_their_top_bit(
+    said: bytes, texts: list[str]
+) -> None:
+    harness = ServiceHarness(Log)
+    await harness.start()
+    await harness.request("log.append", b"<48>1 t 0 n 1 - - " + said)
+    assert [entry.text for entry in harness.service.ring] == texts
 
 
 @pytest.mark.parametrize(
@@ -169,7 +202,9 @@ def test_a_log_file_that_cannot_be_written_is_told_once(
 ) -> None:
     attrs = Attributes()
     attrs.define("log-filename", str(tmp_path / "none" / "log"))
+    (tmp_path / "none").mkdir()
     ring = LogRing(0, attrs)
+    shutil.rmtree(tmp_path / "none")
     for _ in range(3):
         ring.append(Entry(6, "t", 0, "n", "1", "text"))
     assert capsys.readouterr().err.count("log-filename") == 1

@@ -107,7 +107,7 @@ def test_a_rundir_behind_another_users_link_is_refused(tmp_path: Path) -> None:
 def test_a_rundir_that_is_no_directory_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "file"
     os.close(os.open(file, os.O_CREAT, 0o600))
-    with pytest.raises(OSError, match="is not a directory"):
+    with pytest.raises(OSError, match="Not a directory"):
         Rundir(str(file))
     dangling = tmp_path / "dangling"
     dangling.symlink_to(tmp_path / "nowhere")

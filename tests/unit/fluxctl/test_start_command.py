@@ -44,7 +44,7 @@ def test_options_of_test_instances_need_a_size(
         ("--test-exit-timeout=soon", "--test-exit-timeout: invalid duration 'soon'"),
         ("--test-exit-mode=none", "--test-exit-mode must be one of any, leader"),
         ("--test-start-mode=none", "--test-start-mode must be one of all, leader"),
-        ("--test-pmi-clique=per-node", "--test-pmi-clique must be one of single, none"),
+        ("--test-pmi-clique=per-node", "unsupported test-pmi-clique mode: per-node"),
         ("--caliper-profile=x", "Error: Flux was not built with caliper"),
         ("--verbose=much", "--verbose=much: expected a number"),
     ],
