@@ -83,6 +83,13 @@ def initial_attributes(options: BrokerOptions) -> Attributes:
     return attrs
 
 
+def configuration_path(attrs: Attributes, environ: Mapping[str, str]) -> str | None:
+    """Return where the configuration is: attribute ``config.path``, which FLUX_CONF_DIR sets if
+    nothing else did; None for no configuration.
+    """
+    return attrs.default("config.path", environ.get("FLUX_CONF_DIR") or None)
+
+
 def check_attributes(attrs: Attributes) -> int:
     """Check the values that the broker needs before it can log, and return the fan-out of the tree.
 
@@ -143,10 +150,13 @@ def define_identity(
         "tbon.level": str(topology.level),
         "tbon.maxlevel": str(topology.maxlevel),
         "tbon.parent-endpoint": None,
+        "config.hostlist": None,
     }
     for name, value in fixed.items():
         attrs.define(name, value, immutable=value is not None)
     attrs.define("version", CORE_VERSION)
+    if fake := environ.get("FLUX_FAKE_HOSTNAME"):
+        attrs.default("hostname", fake)
     _define_paths(attrs)
     attrs.default(
         "broker.quorum", f"0-{topology.size - 1}" if topology.size > 1 else "0", immutable=True
@@ -169,7 +179,6 @@ def _parent_level(uri: str) -> int:
 def _define_paths(attrs: Attributes) -> None:
     attrs.default("broker.rc1_path", "built-in")
     attrs.default("broker.rc3_path", "built-in")
-    attrs.default("config.path", None)
     attrs.define("conf.exec_path", install.COMMANDS)
     attrs.define("conf.module_path", install.MODULES)
     attrs.define("conf.connector_path", install.CONNECTORS)

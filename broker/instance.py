@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from broker.builtin.attr import AttrService
 from broker.builtin.broker import BrokerService, NameService
+from broker.builtin.config import ConfigService
 from broker.builtin.event import EventService
 from broker.builtin.log import LogService
 from broker.builtin.runat import RunAtService
@@ -106,6 +107,7 @@ class Broker:
         self._own("event", lambda ctx: EventService(ctx, self.router))
         self._own("service", lambda ctx: NameService(ctx, self.router))
         self._own("broker", lambda ctx: BrokerService(ctx, self.modules, self.router))
+        self._own("config", lambda ctx: ConfigService(ctx, self.host, self.modules))
         self._own("runat", lambda ctx: RunAtService(ctx, self._commands))
         self._own("overlay", lambda ctx: OverlayService(ctx, overlay, self.state))
         self._own("content", ContentService)

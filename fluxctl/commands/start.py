@@ -41,6 +41,7 @@ class StartWords(TypedDict):
     test_rundir: str | None
     test_rundir_cleanup: bool
     test_pmi_clique: str | None
+    config_path: str | None
     program: tuple[str, ...]
 
 
@@ -99,6 +100,12 @@ BROKER_OPTIONS: Final = (
         callback=_level,
         metavar="[LEVEL]",
         help="Show the commands that are run; level 2 also traces PMI requests.",
+    ),
+    text_option(
+        "-c",
+        "--config-path",
+        metavar="PATH",
+        text="Have the brokers read their configuration from PATH, a file or a folder.",
     ),
     flag_option("-X", "--noexec", text="Don't execute anything; most useful with -v."),
     text_option(
@@ -195,7 +202,7 @@ def _start_options(words: StartWords) -> StartOptions:
 
     return StartOptions(
         size=_size(words["test_size"]),
-        broker_opts=_split(words["broker_opts"]),
+        broker_opts=_broker_options(words),
         wrap=_split(words["wrap"]),
         program=list(words["program"]),
         verbose=words["verbose"],
@@ -209,6 +216,13 @@ def _start_options(words: StartWords) -> StartOptions:
         start_mode=_choice("--test-start-mode", words["test_start_mode"], ("all", "leader")),
         clique=_choice("--test-pmi-clique", words["test_pmi_clique"], ("single", "none")),
     )
+
+
+def _broker_options(words: StartWords) -> list[str]:
+    """Return the options for each broker."""
+    path = words["config_path"]
+    ours = [] if path is None else [f"--config-path={path}"]
+    return ours + _split(words["broker_opts"])
 
 
 def _split(lists: Iterable[str]) -> list[str]:
