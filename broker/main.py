@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from broker import configuration
 from broker.bootstrap.static import certificate, own_name, placed
-from broker.bootstrap.wireup import wire_up
+from broker.bootstrap.wireup import find_pmi, wire_up
 from broker.config import (
     BrokerOptions,
     Rundir,
@@ -25,7 +25,6 @@ from broker.configuration.bootstrap import BootstrapError
 from broker.emergency import Emergency, take_lifeline
 from broker.foundation import Foundation
 from broker.instance import Broker
-from broker.pmi_client import PmiClient
 from broker.socket_path import check_socket_paths
 from broker.subprocess.descendants import become_subreaper, children, end_descendants
 from broker.topology import Topology
@@ -34,6 +33,7 @@ from flux.terminal_text import terminal_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from broker.bootstrap import Pmi
     from broker.configuration.bootstrap import BootstrapConfig
     from broker.overlay.keys import KeyPair
     from broker.overlay.network import Overlay
@@ -63,10 +63,12 @@ def run_broker(options: BrokerOptions) -> int:
     become_subreaper()
     lifeline = take_lifeline()
     attrs = initial_attributes(options)
-    pmi = PmiClient.from_environment()
-    fanout = check_attributes(attrs)
     try:
         config = configuration.load(configuration_path(attrs, os.environ))
+        if config.tbon.zmqdebug is not None:
+            attrs.default("tbon.zmqdebug", str(config.tbon.zmqdebug))
+        fanout = check_attributes(attrs)
+        pmi = find_pmi(os.environ)
         topology, keys = _place(config.bootstrap, pmi, fanout)
     except BootstrapError as exc:
         for line in (exc.strerror or "").splitlines():
@@ -96,7 +98,7 @@ def run_broker(options: BrokerOptions) -> int:
 
 
 def _place(
-    table: BootstrapConfig | None, pmi: PmiClient | None, fanout: int
+    table: BootstrapConfig | None, pmi: Pmi | None, fanout: int
 ) -> tuple[Topology, KeyPair | None]:
     """Return this broker's place in the tree, and the keys that all brokers share if they do; the
     configuration comes before PMI.

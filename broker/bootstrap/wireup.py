@@ -4,21 +4,42 @@ ready to start."""
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from broker.bootstrap.pmi import exchange
+from broker.pmi_client import PmiClient
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from broker.bootstrap import Pmi
     from broker.configuration import Config
     from broker.configuration.bootstrap import BootstrapConfig
     from broker.foundation import Foundation
     from broker.overlay.keys import KeyPair
     from broker.overlay.network import Overlay
-    from broker.pmi_client import PmiClient
+
+
+ELSEWHERE: Final = "192.0.2.1"
+"""An address of documentation (RFC 5737), which is nobody's."""
+
+
+def find_pmi(environ: Mapping[str, str]) -> Pmi | None:
+    """Return the process manager's PMI: on a descriptor (RFC 13), or by Slurm's library; None if
+    there is none.
+    """
+    client = PmiClient.from_environment(environ)
+    if client is not None:
+        return client
+    if "SLURM_STEP_ID" not in environ:
+        return None
+    from broker.bootstrap.library import PmiLibrary
+
+    return PmiLibrary.from_environment(environ)
 
 
 def wire_up(
-    pmi: PmiClient | None, config: Config, keys: KeyPair | None, base: Foundation, rundir: str
+    pmi: Pmi | None, config: Config, keys: KeyPair | None, base: Foundation, rundir: str
 ) -> Overlay | None:
     """Return this broker's overlay, bound and connected; None for an instance of one broker.
 
@@ -63,7 +84,7 @@ def _by_configuration(
     return overlay
 
 
-def _by_pmi(pmi: PmiClient, config: Config, base: Foundation, rundir: str) -> Overlay | None:
+def _by_pmi(pmi: Pmi, config: Config, base: Foundation, rundir: str) -> Overlay | None:
     mapping = _mapping(pmi)
     base.attrs.define("broker.mapping", mapping or None, immutable=True)
     if base.topology.size == 1:
@@ -87,7 +108,7 @@ def _by_pmi(pmi: PmiClient, config: Config, base: Foundation, rundir: str) -> Ov
     return overlay
 
 
-def _mapping(pmi: PmiClient) -> str:
+def _mapping(pmi: Pmi) -> str:
     try:
         return pmi.get("PMI_process_mapping")
     except OSError:
@@ -115,9 +136,20 @@ def _bind(overlay: Overlay, base: Foundation, rundir: str, mapping: str) -> str 
 
 
 def _address() -> str:
-    """Return the address of this host that its name resolves to, for peers on other hosts."""
+    """Return the address of this host for peers on other hosts: what its name resolves to, unless
+    that is the loopback as in the files of some systems; then that of the way to other networks.
+    """
     try:
         found = socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
     except OSError:
-        return "127.0.0.1"
-    return str(found[0][4][0])
+        found = []
+    addresses = [str(entry[4][0]) for entry in found]
+    outside = [address for address in addresses if not address.startswith("127.")]
+    if outside:
+        return outside[0]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((ELSEWHERE, 9))  # nothing is sent: the kernel only looks for the way
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"

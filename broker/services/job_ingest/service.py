@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from broker.configuration.tables import ValidatorConfig
 from broker.service import NO_REPLY, Request, Service, request
 from broker.services.job_ingest.fluid import FluidGenerator, timestamp_of
 from broker.services.job_ingest.submission import check
@@ -68,7 +69,7 @@ class JobIngestService(Service):
 
     @classmethod
     def check_args(cls, args: list[str]) -> None:
-        ValidatorPool.from_args(args, "")
+        ValidatorOptions.of(args, ValidatorConfig())
 
     async def start(self, args: list[str]) -> None:
         """Ask for the time that job ids begin at: after all those of earlier instances."""
