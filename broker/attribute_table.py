@@ -64,9 +64,16 @@ _SESSION = (
     _fact("version", "0.29.0", "The version of flux-core we conform to."),
     Declaration(
         "config.path",
-        "",
+        "`FLUX_CONF_DIR`",
         Change.START,
         "File or directory of the [configuration](configuration.md).",
+        fixed=False,
+    ),
+    _fact(
+        "config.hostlist",
+        "the hosts of `[bootstrap]`",
+        "The hosts of the brokers in the order of ranks, in the form of RFC 29, if they are"
+        " configured.",
     ),
     Declaration(
         "hostname",

@@ -85,6 +85,13 @@ def initial_attributes(options: BrokerOptions) -> Attributes:
     return attrs
 
 
+def configuration_path(attrs: Attributes, environ: Mapping[str, str]) -> str | None:
+    """Return where the configuration is: attribute ``config.path``, which FLUX_CONF_DIR sets if
+    nothing else did; None for no configuration.
+    """
+    return attrs.default("config.path", environ.get("FLUX_CONF_DIR") or None)
+
+
 def check_attributes(attrs: Attributes) -> int:
     """Check the values that the broker needs before it can log, and return the fan-out of the tree.
 
@@ -178,6 +185,8 @@ def define_identity(
         attrs.define(name, value, immutable=value is not None)
     attrs.default("hello.hwm", str(topology.descendants + 1))
     attrs.define("version", CORE_VERSION)
+    if fake := environ.get("FLUX_FAKE_HOSTNAME"):
+        attrs.default("hostname", fake)
     _define_paths(attrs)
     attrs.default(
         "broker.quorum", f"0-{topology.size - 1}" if topology.size > 1 else "0", immutable=True

@@ -83,7 +83,10 @@ class InProcess:
 
 
 class ServiceHost:
-    """Makes contexts and connects services to one broker's router."""
+    """Makes contexts and connects services to one broker's router.
+
+    ``config`` is what services that are made from now on begin with.
+    """
 
     def __init__(
         self,

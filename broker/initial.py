@@ -25,8 +25,14 @@ REMOVED = (
     "FLUX_TASK_LOCAL_ID",
     "FLUX_TERMINUS_SESSION",
     "FLUX_START_URI",
+    "FLUX_CONF_DIR",
+    "FLUX_FAKE_HOSTNAME",
     "PMI_FD",
+    "PMI_JOBID",
     "PMI_RANK",
+    "SLURM_PROCID",
+    "SLURM_STEPID",
+    "SLURM_STEP_ID",
     "PMI_SIZE",
 )
 """Variables that describe the job this broker runs in, not the instance its programs see."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from broker.builtin.attr import AttrService
 from broker.builtin.broker import BrokerService, NameService
+from broker.builtin.config import ConfigService
 from broker.builtin.event import EventService
 from broker.builtin.heaptrace import HeapTraceService
 from broker.builtin.log import LogService
@@ -115,6 +116,7 @@ class Broker:
             "broker", lambda ctx: BrokerService(ctx, self.modules, self.router, emergency.finish)
         )
         self._own("heaptrace", HeapTraceService)
+        self._own("config", lambda ctx: ConfigService(ctx, self.host, self.modules))
         self._own("runat", lambda ctx: RunAtService(ctx, self._commands))
         self._own("overlay", lambda ctx: OverlayService(ctx, overlay, self.state))
         self._own("content", ContentService)

@@ -5,30 +5,40 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from broker import configuration
-from broker.bootstrap.wireup import wire_up
+from broker.bootstrap.static import certificate, own_name, placed
+from broker.bootstrap.wireup import find_pmi, wire_up
 from broker.config import (
     BrokerOptions,
     Rundir,
     check_attributes,
     check_quorum,
+    configuration_path,
     define_identity,
     initial_attributes,
 )
+from broker.configuration.bootstrap import BootstrapError
 from broker.emergency import Emergency, take_lifeline
 from broker.foundation import Foundation
 from broker.instance import Broker
-from broker.pmi_client import PmiClient
 from broker.socket_path import check_socket_paths
 from broker.subprocess.descendants import become_subreaper, children, end_descendants
 from broker.topology import Topology
 from broker.verbose import boot_lines, tell
+from flux.terminal_text import terminal_line
 
 if TYPE_CHECKING:
-    from broker.attributes import Attributes
+    from collections.abc import Callable
+
+    from broker.bootstrap import Pmi
+    from broker.configuration.bootstrap import BootstrapConfig
+    from broker.overlay.keys import KeyPair
+    from broker.overlay.network import Overlay
 
 FINISH_PATIENCE = 0.2
 """Seconds that processes killed at the deadline of an emergency get to disappear."""
@@ -55,10 +65,17 @@ def run_broker(options: BrokerOptions) -> int:
     become_subreaper()
     lifeline = take_lifeline()
     attrs = initial_attributes(options)
-    pmi = PmiClient.from_environment()
-    fanout = check_attributes(attrs)
-    config = configuration.load(attrs.get("config.path"))
-    topology = Topology(pmi.rank if pmi else 0, pmi.size if pmi else 1, fanout)
+    try:
+        config = configuration.load(configuration_path(attrs, os.environ))
+        if config.tbon.zmqdebug is not None:
+            attrs.default("tbon.zmqdebug", str(config.tbon.zmqdebug))
+        fanout = check_attributes(attrs)
+        pmi = find_pmi(os.environ)
+        topology, keys = _place(config.bootstrap, pmi, fanout)
+    except BootstrapError as exc:
+        for line in (exc.strerror or "").splitlines():
+            sys.stderr.write(f"flux-broker: {terminal_line(line)}\n")
+        raise OSError(exc.errno, "bootstrap failed") from None
     check_quorum(attrs, topology.size)
     rundir = Rundir(attrs.get("rundir"))
 
@@ -72,29 +89,39 @@ def run_broker(options: BrokerOptions) -> int:
     try:
         check_socket_paths(attrs, rundir.path, topology.rank)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            return runner.run(_live(options, pmi, topology, attrs, config, rundir.path, emergency))
+            base_of = partial(Foundation, topology, attrs, config, options.verbose)
+            wire = partial(wire_up, pmi, config, keys, rundir=rundir.path)
+            define_identity(attrs, topology, rundir.path, os.environ)
+            return runner.run(_live(options, base_of, wire, emergency))
     finally:
         end_descendants(spared)
         rundir.remove()
         emergency.over()
 
 
+def _place(
+    table: BootstrapConfig | None, pmi: Pmi | None, fanout: int
+) -> tuple[Topology, KeyPair | None]:
+    """Return this broker's place in the tree, and the keys that all brokers share if they do; the
+    configuration comes before PMI.
+    """
+    if table is not None:
+        return placed(table, own_name(), fanout), certificate(table)
+    return Topology(pmi.rank if pmi else 0, pmi.size if pmi else 1, fanout), None
+
+
 async def _live(
     options: BrokerOptions,
-    pmi: PmiClient | None,
-    topology: Topology,
-    attrs: Attributes,
-    config: configuration.Config,
-    rundir: str,
+    base_of: Callable[[], Foundation],
+    wire: Callable[[Foundation], Overlay | None],
     emergency: Emergency,
 ) -> int:
     started = time.monotonic()
-    define_identity(attrs, topology, rundir, os.environ)
-    os.environ["FLUX_URI"] = attrs.get("local-uri") or ""  # for whatever is started from here
-    base = Foundation(topology, attrs, config, options.verbose)
-    overlay = wire_up(pmi, base, rundir)
+    base = base_of()
+    os.environ["FLUX_URI"] = base.attrs.get("local-uri") or ""  # for whatever is started from here
+    overlay = wire(base)
     if options.verbose:
-        tell(*boot_lines(attrs, time.monotonic() - started))
+        tell(*boot_lines(base.attrs, time.monotonic() - started))
     if options.verbose > 1:
         tell("entering event loop")
     code = await Broker(options, base, overlay, emergency).run()

@@ -74,8 +74,8 @@ def encode(**fields: object) -> bytes:
 def decode(line: str) -> dict[str, str]:
     """Split a protocol line into its fields; raise ValueError for a word without ``=``.
 
-    A ``value=`` (put, get) and a ``msg=`` extend to the end of the line, since their values may
-    hold blanks.
+    A ``value=`` (put, get) extends to the end of the line, since values may hold blanks. So does a
+    ``msg=``, unless a ``value=`` comes after it, as MPICH's process manager answers.
     """
     fields: dict[str, str] = {}
     rest = line.strip(" \t\r\n")
@@ -83,8 +83,13 @@ def decode(line: str) -> dict[str, str]:
         key, equals, rest = rest.partition("=")
         if not equals or not key or " " in key or "\t" in key:
             raise ValueError(f"not a key=value word: {key[:32]!r}")
-        if key in ("value", "msg", "error_msg"):
+        if key == "value":
             fields[key] = rest
+            break
+        if key in ("msg", "error_msg"):
+            fields[key], found, value = rest.partition(" value=")
+            if found:
+                fields["value"] = value
             break
         word, *tail = rest.split(None, 1)[:2] if rest and not rest[0].isspace() else ("", rest)
         fields[key] = word

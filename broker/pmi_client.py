@@ -6,7 +6,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from broker.pmi import LINE_MAX, decode, encode
+from broker.pmi import LINE_MAX, VALUE_MAX, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +27,8 @@ class PmiClient:
         self._buffer = b""
         self.kvsname = ""
         self._call("response_to_init", cmd="init", pmi_version=1, pmi_subversion=1)
+        maxes = self._call("maxes", cmd="get_maxes")
+        self._longest = _number(maxes.get("vallen_max"), VALUE_MAX)
         self.kvsname = self._call("my_kvsname", cmd="get_my_kvsname")["kvsname"]
 
     @classmethod
@@ -43,7 +45,12 @@ class PmiClient:
         return cls(fd, rank, size)
 
     def put(self, key: str, value: str) -> None:
-        """Store a pair, visible to the others after a barrier."""
+        """Store a pair, visible to the others after a barrier; raises OSError(EMSGSIZE) for a value
+        that the manager does not take.
+        """
+        if len(value.encode()) >= self._longest:
+            text = f"PMI: a value of {len(value)} characters, of at most {self._longest - 1}"
+            raise OSError(errno.EMSGSIZE, text)
         self._call("put_result", cmd="put", kvsname=self.kvsname, key=key, value=value)
 
     def get(self, key: str) -> str:
@@ -109,3 +116,8 @@ class PmiClient:
                 f"PMI: {request['cmd']} failed: {fields.get('msg', 'rc=' + fields['rc'])}",
             )
         return fields
+
+
+def _number(text: str | None, default: int) -> int:
+    """Return a positive number of the manager's, ``default`` if it gives none."""
+    return int(text) if text and text.isascii() and text.isdecimal() and int(text) else default

@@ -17,12 +17,14 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Final, Never, TypeAlias, TypeVar
 
+from broker.configuration import from_tables
 from broker.request import Request, StreamSet
 from flux.wire import json
 from flux.wire.errors import os_error
 from flux.wire.message import NORESPONSE, ROLE_OWNER, STREAMING, Message, response
 
 if TYPE_CHECKING:
+    from broker.configuration import Config
     from broker.context import Context
 
 __all__ = [
@@ -189,6 +191,12 @@ class Service:
     async def stop(self) -> None:
         """End: called before the service is unregistered."""
 
+    def configure(self, config: Config) -> None:
+        """Take a changed configuration, which is in ``ctx.config`` afterwards.
+
+        Raises OSError to refuse it, with nothing changed.
+        """
+
     def on_disconnect(self, sender: str) -> None:
         """A client that used this service went away; its streams have been dropped already."""
 
@@ -309,6 +317,13 @@ class Service:
         else:
             raise os_error(errno.EPROTO)
         return {"flags": self.debug_flags}
+
+    @request("config-reload")
+    def _config_reload(self, req: Request) -> None:
+        """Take a changed configuration: its tables, which the broker has checked."""
+        config = from_tables(req.payload)
+        self.configure(config)
+        self.ctx.config = config
 
     @request("disconnect", allow="guest")
     def _disconnect(self, req: Request) -> NoReply:

@@ -34,6 +34,7 @@ class SubCommand:
 
 _ALL = (
     SubCommand("broker", "Invoke Flux message broker daemon"),
+    SubCommand("config", "Read the configuration or have it read again"),
     SubCommand("content", "Access instance content storage"),
     SubCommand("cron", "Schedule tasks on timers and events"),
     SubCommand("dmesg", "manipulate broker log ring buffer"),
@@ -46,6 +47,7 @@ _ALL = (
     SubCommand("lsattr"),
     SubCommand("hwloc", "Control/query resource-hwloc service"),
     SubCommand("jobs", "list jobs submitted to Flux"),
+    SubCommand("keygen", "Make the certificate that the brokers of an instance share"),
     SubCommand("kvs", "Flux key-value store utility"),
     SubCommand("logger", "create a Flux log entry"),
     SubCommand("mini", "Minimal Job Submission Tool"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 
 @dataclass
@@ -15,3 +16,25 @@ class Bootstrap:
 
     parent: tuple[str, str] | None = None
     child_keys: dict[int, str] = field(default_factory=dict)
+
+
+class Pmi(Protocol):
+    """PMI-1 as one process uses it, whatever carries it.
+
+    Values are without blanks, which some process managers cut them at.
+    """
+
+    rank: int
+    size: int
+
+    def put(self, key: str, value: str) -> None:
+        """Store a pair, visible to the others after a barrier; raises OSError."""
+
+    def get(self, key: str) -> str:
+        """Return a value; raises OSError(ENOENT) if there is none."""
+
+    def barrier(self) -> None:
+        """Wait until every process of the group is here."""
+
+    def finalize(self) -> None:
+        """End the use of PMI."""

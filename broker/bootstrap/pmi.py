@@ -4,15 +4,20 @@ its neighbours (RFC 13)."""
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, unquote
 
 from broker.bootstrap import Bootstrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from broker.pmi_client import PmiClient
+    from broker.bootstrap import Pmi
     from broker.topology import Topology
+
+
+_SAFE: Final = ":/*[]@,+=~"
+"""What an endpoint shows as it is; blanks above all have another form."""
 
 
 def card_key(rank: int) -> str:
@@ -30,7 +35,7 @@ def absent_cards(ranks: Iterable[int]) -> dict[str, str]:
 
 
 def exchange(
-    pmi: PmiClient, topology: Topology, public_key: str, bind: Callable[[], str | None]
+    pmi: Pmi, topology: Topology, public_key: str, bind: Callable[[], str | None]
 ) -> Bootstrap:
     """Exchange business cards through ``pmi``.
 
@@ -38,7 +43,7 @@ def exchange(
     manager refuses or a card is malformed.
     """
     endpoint = bind() or "-"
-    pmi.put(card_key(topology.rank), f"{public_key},{endpoint}")
+    pmi.put(card_key(topology.rank), f"{public_key},{quote(endpoint, safe=_SAFE)}")
     pmi.barrier()
     result = Bootstrap()
     if topology.parent is not None:
@@ -51,8 +56,8 @@ def exchange(
     return result
 
 
-def _card(pmi: PmiClient, rank: int) -> tuple[str, str]:
+def _card(pmi: Pmi, rank: int) -> tuple[str, str]:
     key, comma, endpoint = pmi.get(card_key(rank)).partition(",")
     if not comma:
         raise OSError(errno.EPROTO, f"rank {rank} published no endpoint")
-    return key, endpoint
+    return key, unquote(endpoint)

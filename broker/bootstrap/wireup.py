@@ -1,36 +1,103 @@
-"""The links of a broker: from what PMI tells to an overlay network that is ready to start."""
+"""The links of a broker: from what PMI or the configuration tells to an overlay network that is
+ready to start."""
 
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from broker.bootstrap.pmi import exchange
+from broker.pmi_client import PmiClient
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from broker.bootstrap import Pmi
+    from broker.configuration import Config
+    from broker.configuration.bootstrap import BootstrapConfig
     from broker.foundation import Foundation
+    from broker.overlay.keys import KeyPair
     from broker.overlay.network import Overlay
-    from broker.pmi_client import PmiClient
 
 
-def wire_up(pmi: PmiClient | None, base: Foundation, rundir: str) -> Overlay | None:
+ELSEWHERE: Final = "192.0.2.1"
+"""An address of documentation (RFC 5737), which is nobody's."""
+
+
+def find_pmi(environ: Mapping[str, str]) -> Pmi | None:
+    """Return the process manager's PMI: on a descriptor (RFC 13), or by Slurm's library; None if
+    there is none.
+    """
+    client = PmiClient.from_environment(environ)
+    if client is not None:
+        return client
+    if "SLURM_STEP_ID" not in environ:
+        return None
+    from broker.bootstrap.library import PmiLibrary
+
+    return PmiLibrary.from_environment(environ)
+
+
+def wire_up(
+    pmi: Pmi | None, config: Config, keys: KeyPair | None, base: Foundation, rundir: str
+) -> Overlay | None:
     """Return this broker's overlay, bound and connected; None for an instance of one broker.
 
-    Blocks until every broker of the instance has come so far. Defines the attributes that tell
-    about it. Raises OSError if the process manager refuses, or a broker's card is malformed.
+    Where the configuration tells of the brokers, this one waits for none of the others, and
+    ``keys`` are those of all. With PMI it blocks until every broker of the instance has come so
+    far. Defines the attributes that tell about it. Raises OSError if the process manager refuses,
+    a broker's card is malformed, or the endpoint cannot be bound.
     """
+    if config.bootstrap is not None:
+        overlay = _by_configuration(config.bootstrap, config, keys, base)
+        if pmi is not None:
+            pmi.finalize()
+        return overlay
     if pmi is None:
+        base.attrs.default("tbon.endpoint", None, immutable=True)
         return None
+    return _by_pmi(pmi, config, base, rundir)
+
+
+def _by_configuration(
+    table: BootstrapConfig, config: Config, keys: KeyPair | None, base: Foundation
+) -> Overlay | None:
+    topology, attrs = base.topology, base.attrs
+    attrs.define("config.hostlist", table.hostlist, immutable=True)
+    bound: str | None = None
+    overlay: Overlay | None = None
+    if topology.size > 1 and keys is not None:
+        from broker.overlay.network import Overlay
+        from broker.overlay.sockets import Tuning
+
+        tuning = Tuning.of(config.tbon, ipv6=table.enable_ipv6)
+        overlay = Overlay(base.router, base.identity, keys, base.log, tuning)
+        if topology.children:
+            overlay.auth.allow(keys.public, "child")
+            bound = table.bind(topology.rank)
+            overlay.bind(bound)
+        if topology.parent is not None:
+            parent = table.connect(topology.parent)
+            attrs.define("tbon.parent-endpoint", parent, immutable=True)
+            overlay.connect(parent, keys.public)
+    attrs.define("tbon.endpoint", bound, immutable=True)
+    return overlay
+
+
+def _by_pmi(pmi: Pmi, config: Config, base: Foundation, rundir: str) -> Overlay | None:
     mapping = _mapping(pmi)
     base.attrs.define("broker.mapping", mapping or None, immutable=True)
     if base.topology.size == 1:
         pmi.finalize()
+        base.attrs.default("tbon.endpoint", None, immutable=True)
         return None
     # A broker that is alone never pays for ZeroMQ.
     from broker.overlay.keys import KeyPair
     from broker.overlay.network import Overlay
+    from broker.overlay.sockets import Tuning
 
-    overlay = Overlay(base.router, base.identity, KeyPair.generate(), base.log)
+    tuning = Tuning.of(config.tbon, ipv6=False)
+    overlay = Overlay(base.router, base.identity, KeyPair.generate(), base.log, tuning)
     card = overlay.keys.public
     boot = exchange(pmi, base.topology, card, lambda: _bind(overlay, base, rundir, mapping))
     for child, public in boot.child_keys.items():
@@ -41,7 +108,7 @@ def wire_up(pmi: PmiClient | None, base: Foundation, rundir: str) -> Overlay | N
     return overlay
 
 
-def _mapping(pmi: PmiClient) -> str:
+def _mapping(pmi: Pmi) -> str:
     try:
         return pmi.get("PMI_process_mapping")
     except OSError:
@@ -69,9 +136,20 @@ def _bind(overlay: Overlay, base: Foundation, rundir: str, mapping: str) -> str 
 
 
 def _address() -> str:
-    """Return the address of this host that its name resolves to, for peers on other hosts."""
+    """Return the address of this host for peers on other hosts: what its name resolves to, unless
+    that is the loopback as in the files of some systems; then that of the way to other networks.
+    """
     try:
         found = socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
     except OSError:
-        return "127.0.0.1"
-    return str(found[0][4][0])
+        found = []
+    addresses = [str(entry[4][0]) for entry in found]
+    outside = [address for address in addresses if not address.startswith("127.")]
+    if outside:
+        return outside[0]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((ELSEWHERE, 9))  # nothing is sent: the kernel only looks for the way
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"

@@ -58,7 +58,7 @@ class JobtapHost:
         Raises OSError: ENOENT when there is none, EEXIST when it is loaded already, EINVAL when it
         cannot be used.
         """
-        name = path if path in BUILTINS else Path(path).name
+        name = _name_of(path)
         if any(plugin.file_name == name for plugin in self.plugins):
             raise OSError(errno.EEXIST, f"{name} is already loaded")
         init = self._find_init(path)
@@ -121,6 +121,18 @@ class JobtapHost:
             if not doomed:
                 raise OSError(errno.ENOENT, "Failed to find plugin to remove")
         self.plugins = [plugin for plugin in self.plugins if plugin not in doomed]
+        self.handlers_changed()
+
+    def name_of(self, path: str) -> str | None:
+        """Return the name under which the plugin that ``path`` names is loaded, None if it is
+        not.
+        """
+        name = _name_of(path)
+        return name if name in self.names() else None
+
+    def unload(self, name: str) -> None:
+        """Remove the plugin with this name, if it is loaded."""
+        self.plugins = [plugin for plugin in self.plugins if plugin.file_name != name]
         self.handlers_changed()
 
     def names(self) -> list[str]:
@@ -285,3 +297,8 @@ class JobtapHost:
                 priority = self.priority(job)
                 if priority is not None:
                     self.actions.reprioritize(job, priority)
+
+
+def _name_of(path: str) -> str:
+    """Return the name of the plugin that ``path`` leads to."""
+    return path if path in BUILTINS else Path(path).name

@@ -19,7 +19,13 @@ from broker.overlay.hello import hello, introduction, refusal
 from broker.overlay.keys import Authenticator, KeyPair
 from broker.overlay.link import Link
 from broker.overlay.refusals import Refusals
-from broker.overlay.sockets import WatchedSocket, children_socket, monitor, parent_socket
+from broker.overlay.sockets import (
+    Tuning,
+    WatchedSocket,
+    children_socket,
+    monitor,
+    parent_socket,
+)
 from flux.wire.codec import DecodeError, from_frames, to_frames
 from flux.wire.message import CONTROL, REQUEST, RESPONSE, Message, control, response
 
@@ -42,11 +48,19 @@ class Overlay:
     as they happen. ``timeout`` is how many seconds a neighbour may be silent.
     """
 
-    def __init__(self, router: Router, identity: str, keys: KeyPair, log: Logger) -> None:
+    def __init__(
+        self,
+        router: Router,
+        identity: str,
+        keys: KeyPair,
+        log: Logger,
+        tuning: Tuning | None = None,
+    ) -> None:
         self.router = router
         self.id = identity
         self.keys = keys
         self.log = log
+        self.tuning = tuning or Tuning()
         self.timeout = 30.0
         self.child_joined: Callable[[int], None] = lambda rank: None
         self.child_left: Callable[[int, bool], None] = lambda rank, orderly: None
@@ -74,22 +88,27 @@ class Overlay:
         zap = self._context.socket(zmq.REP)
         zap.bind("inproc://zeromq.zap.01")
         self._zap = WatchedSocket(zap, self._authenticate)
-        socket = children_socket(self._context, self.keys)
+        socket = children_socket(self._context, self.keys, self.tuning)
         self._down = WatchedSocket(socket, self._from_child)
         self._monitors.append(monitor(socket, self._probe_soon, self._child_refused))
         before = os.umask(0o077)  # for an ipc:// endpoint, which is a file
         try:
             socket.bind(endpoint)
+        except zmq.ZMQError as exc:
+            raise OSError(exc.errno, f"cannot listen at {endpoint}: {exc.strerror}") from None
         finally:
             os.umask(before)
         return bytes(socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
 
     def connect(self, endpoint: str, public_key: str) -> None:
         """Connect to the parent at ``endpoint``, which must hold ``public_key``."""
-        socket = parent_socket(self._context, self.keys, self.id, public_key)
+        socket = parent_socket(self._context, self.keys, self.id, public_key, self.tuning)
         self._up = WatchedSocket(socket, self._from_parent)
         self._monitors.append(monitor(socket, self._parent_disconnected, self._refused_by_parent))
-        socket.connect(endpoint)
+        try:
+            socket.connect(endpoint)
+        except zmq.ZMQError as exc:
+            raise OSError(exc.errno, f"cannot connect to {endpoint}: {exc.strerror}") from None
 
     def start(self) -> None:
         """Begin to receive on the running loop."""
@@ -206,11 +225,11 @@ class Overlay:
             self._log_refusal(f"hello rejected: {exc}")
             self._reject(identity)
             return
-        waiting = any(int(hello.json()["rank"]) == rank for hello in self._hellos)
-        if rank not in self.router.topology.children or rank in self.router.children or waiting:
+        if rank not in self.router.topology.children:
             self._log_refusal(f"hello from rank {rank} rejected")
             self._reject(identity)
             return
+        self._supersede(rank, identity)
         status = "partial" if self.router.topology.subtree(rank) != [rank] else "full"
         self.log.info(f"hello from rank {rank} uuid {uuid} status {status}")
         msg.routes = [name]
@@ -218,6 +237,22 @@ class Overlay:
             self._welcome(msg)
         else:
             self._hellos.append(msg)
+
+    def _supersede(self, rank: int, newcomer: bytes) -> None:
+        """A broker of ``rank`` is there: one before it has ended, even if nothing told so yet.
+
+        The host of a broker that comes back may have lost its power without a last word.
+        """
+        for msg in tuple(self._hellos):
+            before = msg.routes[0].encode()
+            if int(msg.json()["rank"]) == rank and before != newcomer:
+                self._hellos.remove(msg)
+                self._reject(before, errno.EHOSTUNREACH)
+        for link in tuple(self._links.values()):
+            if link.rank == rank:
+                self._log_refusal(f"rank {rank} is replaced by another broker of that rank")
+                self._reject(link.id.encode(), errno.EHOSTUNREACH)
+                self._drop(link, False)
 
     def _reject(self, identity: bytes, number: int = errno.EPERM) -> None:
         try:

@@ -9,17 +9,57 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import zmq
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from broker.configuration.tables import TbonConfig
     from broker.overlay.keys import KeyPair
 
 RECONNECT = 20
 """Milliseconds between two attempts to reach the parent."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What is set on the sockets of both directions: numbers by ZeroMQ's option."""
+
+    options: Mapping[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, table: TbonConfig, *, ipv6: bool) -> Tuning:
+        """Return the tuning that ``[tbon]`` asks for (flux-config-bootstrap(5), zmq_setsockopt(3));
+        seconds become the milliseconds that ZeroMQ takes.
+        """
+        asked = {
+            zmq.IPV6: 1 if ipv6 else None,
+            zmq.CONNECT_TIMEOUT: _milliseconds(table.connect_timeout),
+            zmq.TCP_MAXRT: _milliseconds(table.tcp_user_timeout),
+            zmq.TCP_KEEPALIVE_CNT: table.keepalive_count,
+            zmq.TCP_KEEPALIVE_IDLE: table.keepalive_idle,
+            zmq.TCP_KEEPALIVE_INTVL: table.keepalive_interval,
+        }
+        options = {int(option): value for option, value in asked.items() if value is not None}
+        if any(table_key is not None for table_key in _keepalives(table)):
+            options[zmq.TCP_KEEPALIVE] = 1
+        return cls(options)
+
+    def apply(self, socket: zmq.Socket[bytes]) -> None:
+        """Set the options on a socket that is not bound or connected yet."""
+        for option, value in self.options.items():
+            socket.setsockopt(option, value)
+
+
+def _keepalives(table: TbonConfig) -> tuple[int | None, ...]:
+    return table.keepalive_count, table.keepalive_idle, table.keepalive_interval
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else min(round(seconds * 1000), (1 << 31) - 1)
 
 
 class WatchedSocket:
@@ -112,17 +152,24 @@ def monitor(
     return WatchedSocket(pair, happened)
 
 
-def children_socket(context: zmq.Context[zmq.Socket[bytes]], keys: KeyPair) -> zmq.Socket[bytes]:
+def children_socket(
+    context: zmq.Context[zmq.Socket[bytes]], keys: KeyPair, tuning: Tuning
+) -> zmq.Socket[bytes]:
     """Return the socket that the children connect to; ZAP decides who may."""
     socket = context.socket(zmq.ROUTER)
     socket.curve_server = True
     socket.curve_secretkey = keys.secret.encode()
     socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # sending to a child that has gone is an error
+    tuning.apply(socket)
     return _unbounded(socket)
 
 
 def parent_socket(
-    context: zmq.Context[zmq.Socket[bytes]], keys: KeyPair, identity: str, parent_key: str
+    context: zmq.Context[zmq.Socket[bytes]],
+    keys: KeyPair,
+    identity: str,
+    parent_key: str,
+    tuning: Tuning,
 ) -> zmq.Socket[bytes]:
     """Return the socket that connects to a parent who holds the public key ``parent_key``."""
     socket = context.socket(zmq.DEALER)
@@ -131,6 +178,7 @@ def parent_socket(
     socket.curve_publickey = keys.public.encode()
     socket.curve_secretkey = keys.secret.encode()
     socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT)
+    tuning.apply(socket)
     return _unbounded(socket)
 
 

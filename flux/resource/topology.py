@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flux.idset import IDset
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -56,11 +58,21 @@ def cores_of(pus: Iterable[int], location: Mapping[int, tuple[int, int]]) -> tup
     return tuple(Core(socket_id, tuple(members)) for (socket_id, _), members in groups.items())
 
 
-def discover() -> HardwareTopology:
-    """Return the hardware this process may use."""
-    pus = os.sched_getaffinity(0)
+def discover(*, restrict: bool = True) -> HardwareTopology:
+    """Return the hardware this process may use; without ``restrict`` all that the machine has,
+    whatever processors the process is bound to.
+    """
+    pus = os.sched_getaffinity(0) if restrict else _online()
     location = {pu: found for pu in pus if (found := _location(pu)) is not None}
     return HardwareTopology(socket.gethostname(), cores_of(pus, location), _count_gpus(), _memory())
+
+
+def _online() -> set[int]:
+    """Return the processing units that are switched on."""
+    try:
+        return set(IDset((_CPU_ROOT / "online").read_text().strip()))
+    except (OSError, ValueError):
+        return set(range(os.cpu_count() or 1))
 
 
 def _location(pu: int) -> tuple[int, int] | None:

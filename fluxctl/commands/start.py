@@ -42,6 +42,7 @@ class StartWords(TypedDict):
     test_rundir: str | None
     test_rundir_cleanup: bool
     test_pmi_clique: str | None
+    config_path: str | None
     program: tuple[str, ...]
 
 
@@ -100,6 +101,12 @@ BROKER_OPTIONS: Final = (
         callback=_level,
         metavar="[LEVEL]",
         help="Show the commands that are run; level 2 also traces PMI requests.",
+    ),
+    text_option(
+        "-c",
+        "--config-path",
+        metavar="PATH",
+        text="Have the brokers read their configuration from PATH, a file or a folder.",
     ),
     flag_option("-X", "--noexec", text="Don't execute anything; most useful with -v."),
     text_option(
@@ -212,7 +219,7 @@ def _start_options(words: StartWords) -> StartOptions:
 
     return StartOptions(
         size=_size(words["test_size"]),
-        broker_opts=_split(words["broker_opts"]),
+        broker_opts=_broker_options(words),
         wrap=_split(words["wrap"]),
         program=list(words["program"]),
         verbose=words["verbose"],
@@ -226,6 +233,13 @@ def _start_options(words: StartWords) -> StartOptions:
         start_mode=_choice("--test-start-mode", words["test_start_mode"], ("all", "leader")),
         clique=_clique(words["test_pmi_clique"]),
     )
+
+
+def _broker_options(words: StartWords) -> list[str]:
+    """Return the options for each broker."""
+    path = words["config_path"]
+    ours = [] if path is None else [f"--config-path={path}"]
+    return ours + _split(words["broker_opts"])
 
 
 def _split(lists: Iterable[str]) -> list[str]:

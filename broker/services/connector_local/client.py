@@ -104,7 +104,7 @@ class Client(asyncio.Protocol):
             service.refuse(self.userid, verdict)
             self._transport.close()
             return
-        self._rolemask = ROLE_OWNER if self.userid == service.ctx.owner else ROLE_USER
+        self._rolemask = ROLE_OWNER if service.is_owner(self.userid) else ROLE_USER
         self.share = service.share(self.userid)
         self.share.connections += 1
         self.backlog = Backlog(self.share)

@@ -61,6 +61,9 @@ class ConnectionHost(Protocol):
     def router(self) -> Router:
         """Where messages go."""
 
+    def is_owner(self, userid: int) -> bool:
+        """Whether a user acts as the instance owner."""
+
     def verdict(self, userid: int) -> int:
         """Return 0 to accept a user, otherwise the error number to refuse with."""
 

@@ -36,9 +36,14 @@ from flux.wire import framing
 from flux.wire.message import EVENT, Message
 
 if TYPE_CHECKING:
+    from broker.configuration import Config
     from broker.context import Context
     from broker.router import Router
     from broker.services.connector_local.interface import ClientConnection
+
+
+SOCKET_MODES = {False: 0o700, True: 0o777}
+"""The socket's mode, by whether guests may connect; the owner's access is root's anyway."""
 
 
 class ConnectorLocalService(Service):
@@ -66,15 +71,32 @@ class ConnectorLocalService(Service):
     async def start(self, args: list[str]) -> None:
         self._limits = (owner_limits(self.ctx.attrs), guest_limits(self.ctx.attrs))
         self._path = local_path(self.ctx.attrs.get("local-uri"))
-        listener = bind_socket(self._path, 0o777 if self._allow_guests else 0o700)
+        listener = bind_socket(self._path, SOCKET_MODES[self._allow_guests])
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: Client(self), sock=listener)
         self.ctx.log.debug(f"allow-guest-user={str(self._allow_guests).lower()}")
-        self.ctx.log.debug("allow-root-owner=false")
+        root = self.ctx.config.access.allow_root_owner
+        self.ctx.log.debug(f"allow-root-owner={str(root).lower()}")
 
     @property
     def _allow_guests(self) -> bool:
-        return self.ctx.attrs.get("access.allow-guest-user") in ("true", "1")
+        asked = self.ctx.attrs.get("access.allow-guest-user")
+        if asked is None:
+            return self.ctx.config.access.allow_guest_user
+        return asked in ("true", "1")
+
+    def is_owner(self, userid: int) -> bool:
+        """Whether a user acts as the instance owner: root may be let in as that."""
+        return userid == self.ctx.owner or (userid == 0 and self.ctx.config.access.allow_root_owner)
+
+    def configure(self, config: Config) -> None:
+        """Let others in or keep them out from now on; who is connected stays as it is."""
+        before, self.ctx.config = self.ctx.config, config
+        try:
+            os.chmod(self._path, SOCKET_MODES[self._allow_guests])
+        except OSError as exc:
+            self.ctx.config = before
+            raise OSError(exc.errno, f"{self._path}: {exc.strerror}") from None
 
     def stop_accepting(self) -> None:
         """Refuse new clients; those connected stay."""
@@ -95,7 +117,7 @@ class ConnectorLocalService(Service):
         """Return 0 to accept a user, else the error number to refuse with: EPERM, or EAGAIN for one
         connection too many.
         """
-        if userid == self.ctx.owner:
+        if self.is_owner(userid):
             return 0
         if not self._allow_guests:
             return errno.EPERM
@@ -134,7 +156,7 @@ class ConnectorLocalService(Service):
         """Return what a user's connections hold."""
         share = self._shares.get(userid)
         if share is None:
-            bounds = self._limits[0 if userid == self.ctx.owner else 1]
+            bounds = self._limits[0 if self.is_owner(userid) else 1]
             share = self._shares[userid] = Share(userid, bounds)
         return share
 

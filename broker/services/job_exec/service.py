@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import os
 import signal
 from collections import deque
@@ -30,6 +31,7 @@ from flux.wire.message import request as new_request
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from broker.configuration import Config
     from broker.context import Context
     from broker.service import Reply
     from flux.wire.json import JsonObject
@@ -54,6 +56,7 @@ class JobExecService(Service):
         super().__init__(ctx)
         self.jobs: dict[int, RunningJob] = {}
         self.kill_timeout = KILL_TIMEOUT
+        self._kill_timeout_asked: float | None = None
         self.started = 0
         self._recent: deque[float] = deque(maxlen=BUSY_JOBS)
         self._stopping = False
@@ -64,9 +67,20 @@ class JobExecService(Service):
         _kill_timeout(args)
 
     async def start(self, args: list[str]) -> None:
-        """Offer the service to the job manager; argument ``kill-timeout=SECONDS``."""
-        self.kill_timeout = _kill_timeout(args)
+        """Offer the service to the job manager; argument ``kill-timeout=FSD``, which counts more
+        than the configuration.
+        """
+        self._kill_timeout_asked = _kill_timeout(args)
+        self.configure(self.ctx.config)
         await self.ctx.handle.rpc("job-manager.exec-hello", {"service": self.name})
+
+    def configure(self, config: Config) -> None:
+        """Take the time that tasks get to end, for jobs that are killed from now on."""
+        asked = self._kill_timeout_asked
+        seconds = config.exec.kill_timeout if asked is None else asked
+        self.kill_timeout = KILL_TIMEOUT if seconds is None else seconds
+        if seconds is not None:
+            self.ctx.log.debug(f"using kill-timeout of {seconds:.6g}s")
 
     @request("hello-again")
     async def hello_again(self, req: Request) -> None:
@@ -340,11 +354,11 @@ class JobExecService(Service):
             raise OSError(errno.EPROTO, f"unknown event {name}")
 
 
-def _kill_timeout(args: list[str]) -> float:
-    """Return the seconds of the argument ``kill-timeout``, a duration; raises OSError(EINVAL) for
-    another argument.
+def _kill_timeout(args: list[str]) -> float | None:
+    """Return the seconds of the argument ``kill-timeout``, a duration, None without it; raises
+    OSError(EINVAL) for another argument.
     """
-    timeout = KILL_TIMEOUT
+    timeout: float | None = None
     for arg in args:
         key, _, value = arg.partition("=")
         if key != "kill-timeout":
@@ -352,5 +366,8 @@ def _kill_timeout(args: list[str]) -> float:
         try:
             timeout = parse_fsd(value)
         except ValueError:
-            raise OSError(errno.EINVAL, f"invalid kill-timeout: {value}") from None
+            timeout = math.inf
+        if math.isinf(timeout):
+            reason = os.strerror(errno.EINVAL)
+            raise OSError(errno.EINVAL, f"invalid kill-timeout: {value}: {reason}")
     return timeout

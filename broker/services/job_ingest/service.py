@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from broker.configuration.tables import ValidatorConfig
 from broker.service import NO_REPLY, Request, Service, request
 from broker.services.job_ingest.fluid import FluidGenerator, timestamp_of
 from broker.services.job_ingest.submission import check
-from broker.services.job_ingest.workers import ValidatorPool
+from broker.services.job_ingest.workers import ValidatorOptions, ValidatorPool
 from flux.job.JobID import kvs_key
 from flux.kvs_txn import commit_request, put_op, unlink_op
 from flux.wire.errors import error_of
 
 if TYPE_CHECKING:
+    from broker.configuration import Config
     from broker.context import Context
     from broker.service import Reply
     from broker.services.job_ingest.submission import Submission
@@ -61,18 +63,33 @@ class JobIngestService(Service):
         self._submitted = 0
         self._rejected = 0
         self._workers = ValidatorPool("")
+        self._args: list[str] = []
+        self._batch_jobs = BATCH_JOBS
         self._generator: FluidGenerator | None = None
 
     @classmethod
     def check_args(cls, args: list[str]) -> None:
-        ValidatorPool.from_args(args, "")
+        ValidatorOptions.of(args, ValidatorConfig())
 
     async def start(self, args: list[str]) -> None:
         """Ask for the time that job ids begin at: after all those of earlier instances."""
-        self._workers = ValidatorPool.from_args(args, self.ctx.attrs.get("local-uri") or "")
+        self._args = args
+        self.configure(self.ctx.config)
         timestamp = await self._first_timestamp()
         self._generator = FluidGenerator(self.ctx.rank, timestamp, self.ctx.loop_time)
         self.ctx.log.debug(f"fluid ts={self._ids.timestamp()}ms")
+
+    def configure(self, config: Config) -> None:
+        """Take size of batches and validators; jobs that are being checked are checked to the end
+        by those before.
+        """
+        self._batch_jobs = config.ingest.batch_count or BATCH_JOBS
+        options = ValidatorOptions.of(self._args, config.ingest.validator)
+        if options == self._workers.options:
+            return
+        before, uri = self._workers, self.ctx.attrs.get("local-uri") or ""
+        self._workers = ValidatorPool(uri, options)
+        self.ctx.spawn(before.close(), "job-ingest:old validators")
 
     @property
     def _ids(self) -> FluidGenerator:
@@ -150,7 +167,7 @@ class JobIngestService(Service):
     def _flush(self) -> None:
         """Commit the batch, then pass it on; the next one is collected meanwhile."""
         self._due = False
-        batch, self._batch = self._batch[:BATCH_JOBS], self._batch[BATCH_JOBS:]
+        batch, self._batch = self._batch[: self._batch_jobs], self._batch[self._batch_jobs :]
         if not batch:
             return
         self._committing = True

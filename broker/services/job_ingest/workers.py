@@ -12,15 +12,18 @@ import errno
 import os
 import sys
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from flux.constants import FLUX_JOB_NOVALIDATE
 from flux.wire import json
 
 if TYPE_CHECKING:
+    from broker.configuration.tables import ValidatorConfig
     from broker.services.job_ingest.submission import Submission
 
 DEFAULT_WORKERS: Final = 2
+MAX_WORKERS: Final = 64
 _LINE_LIMIT: Final = 1 << 24
 
 
@@ -106,47 +109,57 @@ class ValidatorProcess:
                 await reader
 
 
-class ValidatorPool:
-    """The workers of one rank; none unless validator plugins are configured."""
+@dataclass(frozen=True)
+class ValidatorOptions:
+    """Which plugins check jobspecs, with which arguments, in how many processes."""
 
-    def __init__(
-        self, uri: str, plugins: str = "", args: str = "", count: int = DEFAULT_WORKERS
-    ) -> None:
+    plugins: str = ""
+    args: tuple[str, ...] = ()
+    count: int = DEFAULT_WORKERS
+
+    @classmethod
+    def of(cls, args: list[str], table: ValidatorConfig) -> ValidatorOptions:
+        """Return what the module's arguments ask for, and, where they are silent, the table
+        ``[ingest.validator]``.
+
+        Raises OSError(EINVAL) for an argument that is not known.
+        """
+        options = {"validator-plugins": "", "validator-args": "", "worker-count": ""}
+        for arg in args:
+            key, equals, value = arg.partition("=")
+            if key not in options or not equals:
+                raise OSError(errno.EINVAL, f"unknown module option {arg}")
+            options[key] = value
+        count = options["worker-count"]
+        if count and not (count.isascii() and count.isdigit() and 0 < int(count) <= MAX_WORKERS):
+            raise OSError(errno.EINVAL, f"invalid worker-count {count}")
+        words = tuple(word for word in options["validator-args"].split(",") if word)
+        configured = "" if table.disable else ",".join(table.plugins or ())
+        return cls(
+            options["validator-plugins"] or configured,
+            words or table.args or (),
+            int(count) if count else table.workers or DEFAULT_WORKERS,
+        )
+
+
+class ValidatorPool:
+    """The workers of one rank, whose plugins reach the broker at ``uri``; none unless validator
+    plugins are configured.
+    """
+
+    def __init__(self, uri: str, options: ValidatorOptions | None = None) -> None:
+        self.options = options or ValidatorOptions()
+        plugins = self.options.plugins
         self.enabled = bool(plugins)
         command = [
             sys.executable,
             "-m",
             "flux.job.validator",
             f"--plugins={plugins}",
-            *[a for a in args.split(",") if a],
+            *self.options.args,
         ]
-        self._workers = [ValidatorProcess(command, uri) for _ in range(count if plugins else 0)]
-
-    @classmethod
-    def from_args(cls, args: list[str], uri: str) -> ValidatorPool:
-        """Return the pool that module arguments ask for, its plugins to reach the broker at
-        ``uri``.
-
-        Raises OSError(EINVAL) for an unknown argument.
-        """
-        options = {
-            "validator-plugins": "",
-            "validator-args": "",
-            "worker-count": str(DEFAULT_WORKERS),
-        }
-        for arg in args:
-            key, equals, value = arg.partition("=")
-            if key not in options or not equals:
-                raise OSError(errno.EINVAL, f"unknown module option {arg}")
-            options[key] = value
-        if not options["worker-count"].isdigit() or int(options["worker-count"]) < 1:
-            raise OSError(errno.EINVAL, f"invalid worker-count {options['worker-count']}")
-        return cls(
-            uri,
-            options["validator-plugins"],
-            options["validator-args"],
-            int(options["worker-count"]),
-        )
+        count = self.options.count if plugins else 0
+        self._workers = [ValidatorProcess(command, uri) for _ in range(count)]
 
     def skips(self, item: Submission) -> bool:
         """Whether a submission asked not to be validated."""

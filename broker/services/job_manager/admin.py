@@ -9,6 +9,9 @@ from broker.service import NO_REPLY, request
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from broker.configuration.tables import PluginDirective
     from broker.service import Reply, Request
     from broker.services.job_manager.core import ManagerCore
     from broker.services.job_manager.submission import Submissions
@@ -62,6 +65,49 @@ class QueueAdmin:
         self._core.quiet.idle.append(req)
         self._core.turn_soon()
         return NO_REPLY
+
+    def apply(self, directives: Iterable[PluginDirective]) -> None:
+        """Carry out directives of ``job-manager.plugins``; raises OSError that begins with which
+        one failed.
+        """
+        for index, directive in enumerate(directives):
+            try:
+                self._carry_out(directive)
+            except OSError as exc:
+                text = f"[job-manager.plugins][{index}]: {exc.strerror}"
+                raise OSError(exc.errno, text) from None
+
+    def _carry_out(self, directive: PluginDirective) -> None:
+        plugins = self._core.plugins
+        if directive.remove is not None:
+            try:
+                plugins.remove(directive.remove)
+            except OSError as exc:
+                text = f"remove {directive.remove}: {exc.strerror}"
+                raise OSError(exc.errno, text) from None
+        if directive.load is not None:
+            plugins.load(directive.load, directive.conf)
+
+    def replace(self, before: Sequence[PluginDirective], after: Sequence[PluginDirective]) -> None:
+        """Carry out the directives that are new, after removing plugins that are not loaded by any
+        of them any more, or with another table.
+
+        Raises OSError; the plugins that were removed are loaded again then.
+        """
+        gone = [item for item in before if item.load is not None and item not in after]
+        fresh = [item for item in after if item not in before]
+        plugins = self._core.plugins
+        names = [name for item in gone if (name := plugins.name_of(item.load or "")) is not None]
+        for name in names:
+            plugins.unload(name)
+        try:
+            self.apply(fresh)
+        except OSError:
+            for item in gone:
+                if plugins.name_of(item.load or "") is None:
+                    plugins.load(item.load or "", item.conf)
+            raise
+        self._core.turn_soon()
 
     @request("jobtap")
     def jobtap(self, req: Request) -> JsonObject | None:

@@ -26,6 +26,7 @@ from flux.wire import json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from broker.configuration import Config
     from broker.context import Context
     from flux.wire.json import JsonObject
 
@@ -75,9 +76,17 @@ class JobManagerService(Service):
         core = self.core
         core.journal.durable = core.machine.hold_starts = self.ctx.store_persists
         core.plugins.load_builtins()
+        self.admin.apply(self.ctx.config.job_manager.plugins)
         await Resumption(core, self._environments).restart()
         self._greet()
         core.turn_soon()
+
+    def configure(self, config: Config) -> None:
+        """Load and remove plugins as the configuration says now; limits are read with every
+        heartbeat.
+        """
+        before = self.ctx.config.job_manager.plugins
+        self.admin.replace(before, config.job_manager.plugins)
 
     def _greet(self) -> None:
         """Have a scheduler and an execution service that were there before introduce themselves

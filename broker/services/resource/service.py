@@ -10,15 +10,21 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from broker.service import NO_REPLY, NoReply, Reply, Request, Service, event, request
 from broker.services.resource.enclosing import enclosing_resources
 from broker.services.resource.options import ModuleOptions, parse_options
 from broker.services.resource.reslog import ResourceLog
-from broker.services.resource.state import Inventory, Resources, ranks_of, resource_set
-from broker.services.resource.stored import lacking, stored_resources
+from broker.services.resource.state import (
+    Inventory,
+    Resources,
+    hosts_of,
+    ranks_of,
+    resource_set,
+)
+from broker.services.resource.stored import lacking, resources_in, stored_resources
+from flux.hostlist import Hostlist
 from flux.idset import IDset
 from flux.resource.topology import discover, to_xml
 from flux.wire import json
@@ -26,12 +32,15 @@ from flux.wire import json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from broker.configuration import Config
     from broker.context import Context
+    from flux.eventlog import Entry
     from flux.job.types import ResourceObject
     from flux.wire.message import Message
 
 RETRY_SECONDS = 0.05
 MAX_REASON = 1 << 14
+MAX_SHOWN = 200
 
 
 class ResourceService(Service):
@@ -52,6 +61,7 @@ class ResourceService(Service):
         self._log = ResourceLog(ctx)
         self._options = ModuleOptions()
         self._given: ResourceObject | None = None
+        self._late_exclusion = ""
 
     @classmethod
     def check_args(cls, args: list[str]) -> None:
@@ -65,7 +75,7 @@ class ResourceService(Service):
         self._options = parse_options(args)
         if self.ctx.rank == 0:
             await self._start_leader()
-        topology = discover()
+        topology = discover(restrict=not self.ctx.config.resource.norestrict)
         xml = to_xml(topology)
         digest = hashlib.sha1(xml.encode()).hexdigest()
         cores = IDset(range(len(topology.cores))).encode()
@@ -76,20 +86,103 @@ class ResourceService(Service):
     async def _start_leader(self) -> None:
         entries = await self._log.read()
         self.state.replay(entries)
-        found = await enclosing_resources(self.ctx)
-        method = "enclosing-instance"
-        if found is None:
-            found, method = await stored_resources(self.ctx, entries), "kvs"
-            self._given = found
-        if self._options.exclude:
-            self.state.exclude = self.state.targets(self._options.exclude)
+        found, method, text = await self._known_resources(entries)
+        self._exclude_at_start(found)
         if self._options.force_up:
             self.state.set_online(IDset().set(0, self.ctx.size - 1))
         status = self.state.status()
         context = {key: status[key] for key in ("drain", "online", "exclude")}
         self._log.post("resource-init", {"restart": bool(entries), **context}, self.ctx.now())
         if found is not None:
-            self._define(found, method)
+            self._define(found, method, text)
+
+    async def _known_resources(
+        self, entries: list[Entry]
+    ) -> tuple[ResourceObject | None, str, bytes | None]:
+        """Return the R that is known before the brokers report, None if there is none, how it was
+        come by, and its text if that is to be kept; raises OSError if it is not fit.
+        """
+        path = self.ctx.config.resource.path
+        if path is not None:
+            self._given, text = resources_in(path, self.ctx.size)
+            return self._given, "configuration", text
+        found = await enclosing_resources(self.ctx)
+        if found is not None:
+            return found, "enclosing-instance", None
+        self._given = await stored_resources(self.ctx, entries)
+        return self._given, "kvs", None
+
+    # Excluded ranks
+
+    def _exclude_at_start(self, found: ResourceObject | None) -> None:
+        """Exclude what the module's argument or the configuration says; hosts that no one knows yet
+        are looked up when the brokers have reported.
+        """
+        text = self._excluded_text(self.ctx.config)
+        hosts = list(Hostlist(self.ctx.attrs.get("config.hostlist") or ""))
+        self.state.names = hosts_of(found) if found else dict(enumerate(hosts))
+        if found is None and not hosts and not _is_idset(text):
+            self._late_exclusion = text
+        else:
+            self.state.exclude = self._excluded(text)
+
+    def _excluded_text(self, config: Config) -> str:
+        return self._options.exclude or config.resource.exclude or ""
+
+    def _excluded(self, text: str) -> IDset:
+        """Return the ranks that ``text`` names; raises OSError(EINVAL)."""
+        if not text:
+            return IDset()
+        try:
+            ranks = self.state.targets(text)
+        except OSError as exc:
+            if _is_idset(text):
+                raise OSError(errno.EINVAL, f"exclude set {text} is out of range") from None
+            problem = f"error decoding exclude set {text[:MAX_SHOWN]}: {exc.strerror}"
+            raise OSError(errno.EINVAL, problem) from None
+        return ranks
+
+    def configure(self, config: Config) -> None:
+        """Exclude the ranks that the configuration names now; the rest of ``[resource]`` counts
+        from the next start on.
+        """
+        text = self._excluded_text(config)
+        if self.ctx.rank > 0 or text == self._excluded_text(self.ctx.config):
+            return
+        if self.state.resources is None and not _is_idset(text):
+            raise OSError(errno.EAGAIN, "hosts to exclude are not known before all have reported")
+        try:
+            ranks = self._excluded(text)
+        except OSError as exc:
+            if _is_idset(text):
+                raise OSError(errno.EINVAL, "exclusion idset is out of range") from None
+            raise exc from None
+        self._late_exclusion = ""
+        self._exclude(ranks)
+
+    def _exclude(self, ranks: IDset) -> None:
+        """Exclude ``ranks`` and no others, and say so to the log and the scheduler."""
+        added, removed, unheard = self.state.replace_excluded(ranks)
+        for name, changed in (("exclude", added), ("unexclude", removed)):
+            if len(changed):
+                self._log.post(name, {"idset": changed.encode()}, self.ctx.now())
+        if unheard and self._acquired is not None:
+            self._acquired.respond(self.state.acquire(again=True))
+        else:
+            self._tell_scheduler()
+
+    def _exclude_late(self) -> None:
+        """Exclude hosts now that all are known; if that is a mistake the instance does not run, as
+        if it had been found at the start.
+        """
+        text, self._late_exclusion = self._late_exclusion, ""
+        if not text:
+            return
+        try:
+            self._exclude(self._excluded(text))
+        except OSError as exc:
+            self.ctx.log.crit(f"fatal error: {exc.strerror}")
+            self.ctx.handle.send("state-machine.shutdown", {}, nodeid=0)
 
     # Inventory on its way to rank 0
 
@@ -136,7 +229,7 @@ class ResourceService(Service):
 
     def _collect(self, reports: list[Inventory]) -> None:
         fresh = IDset(item.rank for item in reports if self.state.report(item))
-        if self._given is not None and self._options.verify:
+        if self._given is not None and self._verifies:
             for item in reports:
                 self._verify(self._given, item)
         if self.state.complete and self._xml_waiting:
@@ -155,17 +248,25 @@ class ResourceService(Service):
 
     def _verify(self, given: ResourceObject, item: Inventory) -> None:
         """Drain a rank that lacks what the given R says of it."""
-        missing = lacking(given, item)
-        if missing and item.rank not in self.state.drained:
-            reason, now = f"missing resources: {missing}", self.ctx.now()
-            self.ctx.log.err(f"draining: rank {item.rank} ({item.host}) {reason}")
-            self.state.drain(IDset(item.rank), reason, now)
-            self._log.post("drain", {"idset": str(item.rank), "reason": reason}, now)
+        problem = lacking(given, item)
+        if problem and item.rank not in self.state.drained:
+            now = self.ctx.now()
+            absent = item.rank not in ranks_of(given)
+            who = f"rank {item.rank}" if absent else f"rank {item.rank} ({item.host})"
+            self.ctx.log.err(f"draining: {who} {problem}")
+            self.state.drain(IDset(item.rank), problem, now)
+            self._log.post("drain", {"idset": str(item.rank), "reason": problem}, now)
 
-    def _define(self, resources: ResourceObject, method: str) -> None:
+    @property
+    def _verifies(self) -> bool:
+        return self._options.verify and not self.ctx.config.resource.noverify
+
+    def _define(self, resources: ResourceObject, method: str, text: bytes | None = None) -> None:
         self.state.define(resources)
         self._log.post("resource-define", {"method": method}, self.ctx.now())
-        self.ctx.spawn(self._log.put("resource.R", json.dumps(resources)), "resource-R")
+        stored = json.dumps(resources) if text is None else text
+        self.ctx.spawn(self._log.put("resource.R", stored), "resource-R")
+        self._exclude_late()
         if self._acquired is not None:
             self._acquired.respond(self.state.acquire())
 
@@ -273,7 +374,7 @@ class ResourceService(Service):
         self._require_leader()
         if self._acquired is not None:
             raise OSError(errno.EBUSY, "resources are busy (unload scheduler?)")
-        resources = _load_r(Path(req.get("path", str)))
+        resources, _ = resources_in(req.get("path", str), None)
         ranks = ranks_of(resources)
         if not len(ranks) or (not req.payload.get("force") and ranks.last() >= self.ctx.size):
             raise OSError(errno.EINVAL, "R contains ranks that are not part of this instance")
@@ -302,13 +403,10 @@ class ResourceService(Service):
         }
 
 
-def _load_r(path: Path) -> ResourceObject:
-    """Read an R file; raises OSError."""
+def _is_idset(text: str) -> bool:
+    """Whether ranks are named by their numbers."""
     try:
-        resources: ResourceObject = json.loads(path.read_bytes())
-        ranks_of(resources)
-    except (ValueError, KeyError, TypeError):
-        raise OSError(errno.EINVAL, f"{path}: invalid R") from None
-    if not isinstance(resources, dict) or resources.get("version") != 1:
-        raise OSError(errno.EINVAL, f"{path}: R version 1 expected")
-    return resources
+        IDset(text)
+    except ValueError:
+        return False
+    return True

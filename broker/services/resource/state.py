@@ -153,7 +153,10 @@ class Acquired(TypedDict):
 
 
 class Resources:
-    """The resources of an instance of ``size`` ranks."""
+    """The resources of an instance of ``size`` ranks.
+
+    ``names`` are hosts by rank, as far as they are known before the resources are.
+    """
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -162,6 +165,8 @@ class Resources:
         self.online = IDset()
         self.exclude = IDset()
         self.drained: dict[int, Drain] = {}
+        self.names: dict[int, str] = {}
+        self._offered = IDset()
         self._told = IDset()
 
     # Inventory
@@ -220,7 +225,7 @@ class Resources:
         except ValueError:
             raise OSError(errno.EINVAL, f"invalid targets: {text[:200]}") from None
         by_host: dict[str, list[int]] = {}
-        for rank, host in hosts_of(self.resources or make_r([], [])).items():
+        for rank, host in (hosts_of(self.resources) if self.resources else self.names).items():
             by_host.setdefault(host, []).append(rank)
         unknown = [host for host in wanted if host not in by_host]
         if unknown or not len(wanted):
@@ -273,15 +278,32 @@ class Resources:
         """Return the ranks that may be scheduled."""
         return self.online.difference(self.exclude, IDset(self.drained))
 
-    def acquire(self) -> Acquired:
-        """Return the first answer to ``resource.acquire`` and remember it as told."""
+    def acquire(self, *, again: bool = False) -> Acquired:
+        """Return the first answer to ``resource.acquire`` and remember it as told.
+
+        Told ``again``, the scheduler keeps ranks that have been excluded since, which are down:
+        jobs may run there.
+        """
         assert self.resources is not None
         self._told = self.up()
-        usable = ranks_of(self.resources).difference(self.exclude)
+        kept = self._offered if again else IDset()
+        usable = ranks_of(self.resources).difference(self.exclude.difference(kept))
+        self._offered = usable
         return {
             "resources": select_ranks(self.resources, usable),
             "up": self._told.intersect(usable).encode(),
         }
+
+    def replace_excluded(self, ranks: IDset) -> tuple[IDset, IDset, bool]:
+        """Exclude ``ranks`` and no others.
+
+        Returns those that were not excluded before, those that are no longer, and whether the
+        scheduler has not heard of some of the latter.
+        """
+        added, removed = ranks.difference(self.exclude), self.exclude.difference(ranks)
+        self.exclude = ranks
+        unheard = removed.intersect(ranks_of(self.resources)) if self.resources else IDset()
+        return added, removed, len(unheard.difference(self._offered)) > 0
 
     def take_changes(self) -> dict[str, str]:
         """Return which ranks went up or down since the last call; an empty object if none did."""

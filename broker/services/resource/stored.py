@@ -1,10 +1,11 @@
-"""An R that was put into the KVS, as ``resource.R``, before the module was loaded; and whether the
-ranks have what a given R says. Pure but for the lookup.
+"""An R that was put into the KVS, as ``resource.R``, before the module was loaded, or that a file
+holds; and whether the ranks have what a given R says. Pure but for looking these up.
 """
 
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from broker.services.resource.state import Inventory, ranks_of
@@ -51,9 +52,25 @@ async def stored_resources(ctx: Context, entries: Iterable[JsonMapping]) -> Reso
         raise OSError(errno.EINVAL, f"error parsing {KEY} of the KVS: no valid R") from None
 
 
-def checked_resources(resources: ResourceObject, size: int) -> ResourceObject:
+def resources_in(path: str, size: int | None) -> tuple[ResourceObject, bytes]:
+    """Return the R in a file, for an instance of ``size`` or of any size, and the bytes it is
+    written in; raises OSError.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as exc:
+        raise OSError(exc.errno, f"{path}: {exc.strerror}") from None
+    try:
+        return checked_resources(json.loads(data), size), data
+    except OSError as exc:
+        raise OSError(exc.errno, f"{path}: {exc.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise OSError(errno.EINVAL, f"{path}: error parsing R: invalid R") from None
+
+
+def checked_resources(resources: ResourceObject, size: int | None) -> ResourceObject:
     """Return an R; raises OSError(EINVAL) if it is of another version or has no rank of an instance
-    of ``size``, ValueError, KeyError or TypeError if it is none.
+    of ``size``, if that is given, ValueError, KeyError or TypeError if it is none.
     """
     if resources.get("version") != 1:
         raise OSError(errno.EINVAL, f"error parsing R: invalid version={resources.get('version')}")
@@ -61,7 +78,7 @@ def checked_resources(resources: ResourceObject, size: int) -> ResourceObject:
     for entry in resources["execution"]["R_lite"]:
         for ids in entry["children"].values():
             IDset(str(ids))
-    if not len(ranks) or ranks.last() >= size:
+    if not len(ranks) or (size is not None and ranks.last() >= size):
         raise OSError(errno.EINVAL, "R contains ranks that are not part of this instance")
     nodelist = resources["execution"].get("nodelist") or []
     if nodelist and len(Hostlist(list(nodelist))) != len(ranks):
@@ -70,10 +87,13 @@ def checked_resources(resources: ResourceObject, size: int) -> ResourceObject:
 
 
 def lacking(resources: ResourceObject, item: Inventory) -> str:
-    """Return what a rank lacks of what R says, such as ``core[2-3],gpu0``; empty if it has all.
+    """Return why a rank is not what R says, such as ``missing resources: core[2-3],gpu0``; empty
+    if it has all.
 
     Other kinds than cores and GPUs are not looked at.
     """
+    if item.rank not in ranks_of(resources):
+        return "not found in expected ranks"
     wanted = {"core": IDset(), "gpu": IDset()}
     for entry in resources["execution"]["R_lite"]:
         if item.rank in IDset(str(entry["rank"])):
@@ -82,8 +102,9 @@ def lacking(resources: ResourceObject, item: Inventory) -> str:
                     wanted[kind].add(IDset(str(ids)))
     there = {"core": IDset(item.cores), "gpu": IDset(item.gpus)}
     missing = {kind: wanted[kind].difference(there[kind]) for kind in wanted}
-    return ",".join(
+    lacks = ",".join(
         f"{kind}[{ids.encode()}]" if len(ids) > 1 else f"{kind}{ids.encode()}"
         for kind, ids in missing.items()
         if len(ids)
     )
+    return f"missing resources: {lacks}" if lacks else ""

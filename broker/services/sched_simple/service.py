@@ -18,6 +18,7 @@ from flux.treeobj import decode_val
 from flux.wire import json
 
 if TYPE_CHECKING:
+    from broker.configuration import Config
     from broker.context import Context
     from flux.job.types import ResourceObject
     from flux.wire.json import JsonObject
@@ -42,6 +43,7 @@ class SchedSimpleService(Service):
         self._ready = _ready_payload([])
         self._sched = Scheduler()
         self._requests: dict[int, Request] = {}
+        self._args: list[str] = []
         self._due = False
         self._known = False
 
@@ -49,9 +51,18 @@ class SchedSimpleService(Service):
     def check_args(cls, args: list[str]) -> None:
         _ready_payload(args)
 
+    def configure(self, config: Config) -> None:
+        """Tell the job manager how many requests it may have waiting here from now on."""
+        ready = _ready_payload(_with_configured(self._args, config))
+        if ready != self._ready:
+            self._ready = ready
+            if self._known:
+                self.ctx.handle.post("job-manager.sched-ready", ready, lambda msg: None)
+
     async def start(self, args: list[str]) -> None:
         """Parse the arguments and begin acquiring resources."""
-        self._ready = _ready_payload(args)
+        self._args = args
+        self._ready = _ready_payload(_with_configured(args, self.ctx.config))
         self.ctx.log.debug("service_register")
         self.ctx.spawn(self._acquire(), "sched-simple:acquire")
 
@@ -251,6 +262,13 @@ class SchedSimpleService(Service):
 
     def _deny(self, jobid: int, note: str) -> None:
         self._requests.pop(jobid).respond({"id": jobid, "type": DENY, "note": note})
+
+
+def _with_configured(args: list[str], config: Config) -> list[str]:
+    """Return the module's arguments; without one for the mode, the configuration says it."""
+    mode = config.sched_simple.mode
+    named = any(arg.startswith("mode=") for arg in args)
+    return args if mode is None or named else [*args, f"mode={mode}"]
 
 
 def _ready_payload(args: list[str]) -> dict[str, object]:

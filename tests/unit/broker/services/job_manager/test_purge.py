@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broker.configuration import Config, JobManagerConfig
+from broker.configuration import Config
+from broker.configuration.tables import JobManagerConfig
 from broker.context import Context
 from broker.services.job_manager.purge import closed_parents
 from flux.job.JobID import kvs_key
@@ -220,7 +221,7 @@ async def test_a_reader_of_the_past_does_not_meet_a_job_that_is_purged_meanwhile
 
 
 async def test_limits_of_the_configuration_are_applied_with_the_heartbeat() -> None:
-    config = Config(JobManagerConfig(inactive_num_limit=2))
+    config = Config(job_manager=JobManagerConfig(inactive_num_limit=2))
     cluster = Cluster(config=config, cores=8)
     await cluster.start()
     ids = await ended(cluster, 5)

@@ -125,7 +125,7 @@ async def test_one_scheduler_at_a_time() -> None:
             errno.EINVAL,
             "inventory of rank 1 is not valid",
         ),
-        ("reload", {"path": "/nosuch/R"}, errno.ENOENT, "No such file or directory"),
+        ("reload", {"path": "/nosuch/R"}, errno.ENOENT, "/nosuch/R: No such file or directory"),
     ],
 )
 async def test_errors(topic: str, payload: dict[str, Any], errnum: int, text: str) -> None:

@@ -1,0 +1,53 @@
+"""Bootstrap by configuration: rank, size and neighbours from ``[bootstrap]``
+(flux-config-bootstrap(5))."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from broker.configuration.bootstrap import BootstrapError
+from broker.topology import Topology
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from broker.configuration.bootstrap import BootstrapConfig
+    from broker.overlay.keys import KeyPair
+
+
+def own_name(environ: Mapping[str, str] | None = None) -> str:
+    """Return the name by which this broker finds itself: FLUX_FAKE_HOSTNAME, or the host's."""
+    env = os.environ if environ is None else environ
+    return env.get("FLUX_FAKE_HOSTNAME") or socket.gethostname()
+
+
+def placed(table: BootstrapConfig, name: str, fanout: int) -> Topology:
+    """Return the place of the broker on the host ``name``; without hosts it is alone.
+
+    Raises BootstrapError if the host is not listed, or if there are several and no certificate.
+    """
+    if not table.hosts:
+        return Topology(0, 1, fanout)
+    topology = Topology(table.rank_of(name), len(table.hosts), fanout)
+    if topology.size > 1 and table.curve_cert is None:
+        text = "Config file error [bootstrap] curve_cert is required for size > 1"
+        raise BootstrapError(errno.EINVAL, text)
+    return topology
+
+
+def certificate(table: BootstrapConfig) -> KeyPair | None:
+    """Return the keys of the certificate that the brokers share, None if there is none.
+
+    Raises BootstrapError if it cannot be read or may not be trusted.
+    """
+    if table.curve_cert is None:
+        return None
+    from broker.overlay.certificate import read_certificate
+
+    try:
+        return read_certificate(table.curve_cert)
+    except OSError as exc:
+        raise BootstrapError(exc.errno, exc.strerror) from None

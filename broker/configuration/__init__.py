@@ -1,0 +1,35 @@
+"""The configuration of a broker: TOML files (flux-config(5)), read into typed tables.
+
+A table that has a class in `broker.configuration.tables` is checked: an unknown key, a value of the
+wrong type or an impossible one fails the start, and the error names file, line and key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from broker.configuration.document import Document, read
+from broker.configuration.tables import Config, checked
+
+if TYPE_CHECKING:
+    from flux.wire.json import JsonObject
+
+__all__ = ["Config", "from_tables", "load"]
+
+
+def load(path: str | None) -> Config:
+    """Return the configuration in ``path``, a TOML file or a directory whose ``*.toml`` files are
+    merged in the order of their names; the empty one for None.
+
+    Raises OSError saying which file, and which key in it, is wrong.
+    """
+    return checked(read(path)) if path else Config()
+
+
+def from_tables(tables: JsonObject) -> Config:
+    """Return the configuration that a broker sends to its modules; raises OSError(EINVAL) for one
+    that is not fit.
+    """
+    document = Document([])
+    document.tables = tables
+    return checked(document)

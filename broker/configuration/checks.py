@@ -1,0 +1,154 @@
+"""What a value of the configuration may be, and how a table becomes an object of a dataclass.
+
+A table's dataclass is its description: each field is made by `setting`, with the key as it is
+written in the files and the check that turns its value into what the broker works with.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+
+from flux.duration import parse_fsd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import TypeAlias
+
+    from _typeshed import DataclassInstance
+
+    from broker.configuration.document import Document
+    from broker.configuration.positions import Path
+
+    Refusals: TypeAlias = Mapping[str, str]
+    """Why keys that are known elsewhere are refused here, by their dotted names."""
+
+T = TypeVar("T")
+D = TypeVar("D")
+A = TypeVar("A", bound="DataclassInstance")
+
+KEY: Final = "key"
+CHECK: Final = "check"
+MOST: Final = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value and where it stands."""
+
+    value: object
+    path: Path
+    document: Document
+    refusals: Refusals
+
+    def error(self, problem: str) -> OSError:
+        """Return the error that names file, line and key of this value."""
+        return self.document.error(self.path, problem)
+
+    def child(self, step: str | int, value: object) -> Setting:
+        """Return the node of a member of this value."""
+        return Setting(value, (*self.path, step), self.document, self.refusals)
+
+    def members(self) -> Iterator[tuple[str, Setting]]:
+        """Yield the members of a table; raises OSError(EINVAL) if it is none."""
+        if not isinstance(self.value, dict):
+            raise self.error("must be a table")
+        for key, value in self.value.items():
+            yield key, self.child(key, value)
+
+    def elements(self) -> Iterator[Setting]:
+        """Yield the elements of an array; raises OSError(EINVAL) if it is none."""
+        if not isinstance(self.value, list):
+            raise self.error("must be an array")
+        for index, value in enumerate(self.value):
+            yield self.child(index, value)
+
+
+def setting(key: str, check: Callable[[Setting], T], default: D) -> T | D:
+    """Return the field of a dataclass that holds a key, ``default`` without it."""
+    return cast("T | D", field(default=default, metadata={KEY: key, CHECK: check}))
+
+
+def read_table(node: Setting, cls: type[A]) -> A:
+    """Return a table as an object of ``cls``.
+
+    Raises OSError(EINVAL) for an unknown key, or one whose check refuses its value.
+    """
+    known = {item.metadata[KEY]: item for item in fields(cls)}
+    values: dict[str, object] = {}
+    for key, member in node.members():
+        if key not in known:
+            raise refused(member, known)
+        item = known[key]
+        values[item.name] = item.metadata[CHECK](member)
+    return cast("Callable[..., A]", cls)(**values)
+
+
+def refused(node: Setting, known: Mapping[str, object]) -> OSError:
+    """Return the error for a key that is not among those ``known``."""
+    name = ".".join(str(step) for step in node.path)
+    for listed in (name, f"{name.rpartition('.')[0]}.*"):
+        if listed in node.refusals:
+            return node.error(node.refusals[listed])
+    near = nearest(str(node.path[-1]), known)
+    return node.error(f"unknown key (did you mean {near}?)" if near else "unknown key")
+
+
+def nearest(key: str, known: Iterable[str]) -> str | None:
+    """Return the known key that ``key`` is most likely a misspelt form of, None if no one is."""
+    import difflib
+
+    return next(iter(difflib.get_close_matches(key, list(known), n=1, cutoff=0.75)), None)
+
+
+def table_of(cls: type[A]) -> Callable[[Setting], A]:
+    """Return the check of a key that is itself a table."""
+    return lambda node: read_table(node, cls)
+
+
+def boolean(node: Setting) -> bool:
+    """Return true or false."""
+    if not isinstance(node.value, bool):
+        raise node.error("must be true or false")
+    return node.value
+
+
+def integer(least: int, most: int = MOST) -> Callable[[Setting], int]:
+    """Return the check of an integer between two bounds."""
+    bounds = f"{least} or greater" if most == MOST else f"{least} to {most}"
+
+    def check(node: Setting) -> int:
+        value = node.value
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise node.error(f"must be an integer, {bounds}")
+        return value
+
+    return check
+
+
+def text(node: Setting) -> str:
+    """Return a string that is not empty and fit for a path."""
+    if not isinstance(node.value, str):
+        raise node.error("must be a string")
+    if not node.value or "\0" in node.value:
+        raise node.error("must be a string that is not empty")
+    return node.value
+
+
+def texts(node: Setting) -> tuple[str, ...]:
+    """Return an array of strings."""
+    return tuple(text(element) for element in node.elements())
+
+
+def duration(node: Setting) -> float:
+    """Return the seconds of a Flux standard duration (RFC 23), which has to be finite."""
+    if not isinstance(node.value, str):
+        raise node.error('must be a string, a duration such as "7d"')
+    try:
+        seconds = parse_fsd(node.value)
+    except ValueError as exc:
+        raise node.error(str(exc)) from None
+    if math.isinf(seconds):
+        raise node.error("must be finite")
+    return seconds

@@ -1,0 +1,129 @@
+"""``flux config``: read the configuration of an instance, and have it read again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from fluxctl.command import FluxCommand, FluxGroup, echo, handle, usage_failure
+from fluxctl.errors import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class ConfigGroup(FluxGroup):
+    """The group; without a sub-command it says so, and how it is used."""
+
+    def report(self, ctx: click.Context, exc: click.UsageError) -> NoReturn:
+        """Raise the CommandError for a usage error."""
+        if isinstance(exc, click.exceptions.NoArgsIsHelpError):
+            text = f"flux-config: missing subcommand\n{ctx.get_help()}"
+            raise CommandError(text, 1, bare=True) from None
+        usage_failure(ctx, exc)
+
+
+@click.group("config", cls=ConfigGroup)
+def command() -> None:
+    """Read the configuration of this broker, or have it read its files again."""
+
+
+@command.command("reload", cls=FluxCommand)
+def reload() -> None:
+    """Read the files again and tell every module of this broker.
+
+    A mistake in a file, or the refusal of a module, changes nothing. Other brokers have files of
+    their own: flux exec flux config reload.
+    """
+    with handle() as h:
+        try:
+            h.rpc("config.reload").get()
+        except OSError as exc:
+            raise CommandError(f"reload: {exc.strerror}") from None
+
+
+@command.command("get", cls=FluxCommand)
+@click.option("-d", "--default", metavar="VALUE", help="Print VALUE if KEY is not set.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing; the exit code tells.")
+@click.option(
+    "-t",
+    "--type",
+    "kind",
+    metavar="TYPE",
+    help="Fail unless the value is of TYPE: string, integer, real, boolean, object, array, or a"
+    " duration as fsd, or in seconds as fsd-integer or fsd-real.",
+)
+@click.argument("key", required=False)
+def get(default: str | None, quiet: bool, kind: str | None, key: str | None) -> None:
+    """Print the value of KEY, such as tbon.zmqdebug, or the whole configuration, as JSON.
+
+    Strings are printed without quotes. Without a value and a default the exit code is 1.
+    """
+    from flux.wire import json
+
+    if kind is not None and kind not in _KINDS:
+        raise CommandError(f"--type={kind}: unknown type (one of {', '.join(_KINDS)})")
+    with handle() as h:
+        try:
+            value: object = h.rpc("config.get", {}).get()
+        except OSError as exc:
+            raise CommandError(f"get: {exc.strerror}") from None
+    for step in key.split(".") if key else ():
+        value = value.get(step) if isinstance(value, dict) else None
+    if value is None:
+        if default is None:
+            raise CommandError("" if quiet else f"{key} is not set")
+        value = default
+    elif kind is not None:
+        try:
+            value = _KINDS[kind](value)
+        except ValueError as exc:
+            raise CommandError("" if quiet else f"{key or 'the configuration'}: {exc}") from None
+    if not quiet:
+        echo(value if isinstance(value, str) else json.dumps(value).decode(), raw=True)
+
+
+def _of(*types: type) -> Callable[[object], object]:
+    """Return the check of a value's JSON type."""
+
+    def check(value: object) -> object:
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            raise ValueError("value does not have the requested type")
+        return value
+
+    return check
+
+
+def _seconds(value: object) -> float:
+    from flux.duration import parse_fsd
+
+    if not isinstance(value, str):
+        raise ValueError("value does not have the requested type")
+    return parse_fsd(value)
+
+
+def _duration(value: object) -> object:
+    _seconds(value)
+    return value
+
+
+def _whole_seconds(value: object) -> int:
+    seconds = _seconds(value)
+    if not seconds < 1 << 53:
+        raise ValueError("value is no number of seconds")
+    return int(seconds)
+
+
+_KINDS: dict[str, Callable[[object], object]] = {
+    "any": lambda value: value,
+    "array": _of(list),
+    "boolean": _of(bool),
+    "fsd": _duration,
+    "fsd-integer": _whole_seconds,
+    "fsd-real": _seconds,
+    "integer": _of(int),
+    "object": _of(dict),
+    "real": _of(int, float),
+    "string": _of(str),
+}

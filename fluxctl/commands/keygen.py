@@ -1,0 +1,41 @@
+"""``flux keygen``: make the certificate that the brokers of an instance share (flux-keygen(1))."""
+
+from __future__ import annotations
+
+import click
+
+from fluxctl.command import FluxCommand
+from fluxctl.errors import CommandError
+
+
+@click.command(cls=FluxCommand)
+@click.option(
+    "-n", "--name", metavar="NAME", help="Call the certificate NAME, by default the host's name."
+)
+@click.argument("path", required=False)
+@click.pass_context
+def command(ctx: click.Context, name: str | None, path: str | None) -> None:
+    """Write a new CURVE certificate to PATH, mode 0600, in place of what was there."""
+    if path is None:
+        from fluxctl.command import talk
+
+        talk(ctx, "WARNING: add PATH argument to save generated certificate")
+        return
+    import os
+    import socket
+    import time
+
+    from broker.overlay.certificate import write_certificate
+    from broker.overlay.keys import KeyPair
+
+    host = socket.gethostname()
+    metadata = {
+        "name": name or host,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "userid": str(os.getuid()),
+        "hostname": host,
+    }
+    try:
+        write_certificate(path, KeyPair.generate(), metadata)
+    except OSError as exc:
+        raise CommandError(f"{path}: {exc.strerror}") from None

@@ -1,0 +1,136 @@
+"""A Slurm of one machine for tests: munged, slurmctld and slurmd, in a directory of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PATIENCE = 60.0
+"""Seconds until the node must be idle."""
+CONFIGURATION = """
+ClusterName=fluxctl
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={controller}
+SlurmdPort={daemon}
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+CredType=cred/munge
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+ProctrackType=proctrack/pgid
+TaskPlugin=task/none
+SelectType=select/linear
+SlurmdParameters=config_overrides
+MpiDefault=none
+ReturnToService=2
+NodeName={host} NodeAddr=127.0.0.1 CPUs=8 State=UNKNOWN
+PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=YES
+"""
+
+
+def missing() -> str:
+    """Why there can be no Slurm here; empty if there can."""
+    if os.getuid() != 0:
+        return "slurmctld, slurmd and munged are run as root"
+    for program in ("munged", "slurmctld", "slurmd", "srun", "sinfo"):
+        if _found(program) is None:
+            return f"{program} is not installed (Debian: slurm-wlm, munge, libpmi0)"
+    return ""
+
+
+def _found(program: str) -> str | None:
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+
+
+def _port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running_slurm() -> Iterator[dict[str, str]]:
+    """Run the daemons; gives the environment in which ``srun`` finds them."""
+    with tempfile.TemporaryDirectory(prefix="slurm-", dir="/tmp") as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o755)
+        for part in ("state", "spool"):
+            (folder / part).mkdir()
+        key = folder / "munge.key"
+        key.write_bytes(os.urandom(1024))
+        key.chmod(0o400)
+        host = socket.gethostname()
+        text = CONFIGURATION.format(host=host, folder=folder, controller=_port(), daemon=_port())
+        (folder / "slurm.conf").write_text(text)
+        environment = {**os.environ, "SLURM_CONF": f"{folder}/slurm.conf"}
+        munge = [
+            *("munged", "--foreground", "--force", f"--key-file={key}"),
+            *(f"--socket={folder}/munge.socket", f"--pid-file={folder}/munge.pid"),
+            *(f"--log-file={folder}/munge.log", f"--seed-file={folder}/munge.seed"),
+        ]
+        daemons = [munge, ["slurmctld", "-D"], ["slurmd", "-D", "-N", host]]
+        with contextlib.ExitStack() as stack:
+            for argv in daemons:
+                stack.enter_context(_daemon(argv, environment, folder))
+            _await_idle(environment, folder)
+            yield environment
+
+
+@contextlib.contextmanager
+def _daemon(argv: list[str], environment: dict[str, str], folder: pathlib.Path) -> Iterator[None]:
+    program = _found(argv[0]) or argv[0]
+    with (folder / f"{argv[0]}.out").open("wb") as output:
+        process = subprocess.Popen(
+            [program, *argv[1:]], env=environment, stdout=output, stderr=output
+        )
+    try:
+        if argv[0] == "munged":  # the others need its socket at once
+            _until(lambda: (folder / "munge.socket").exists(), folder)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _await_idle(environment: dict[str, str], folder: pathlib.Path) -> None:
+    def idle() -> bool:
+        done = subprocess.run(
+            ["sinfo", "-h", "-o", "%T"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        return done.stdout.strip() == "idle"
+
+    _until(idle, folder)
+
+
+def _until(condition: Callable[[], bool], folder: pathlib.Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            logs = "".join(path.read_text("utf-8", "replace") for path in folder.glob("*.log"))
+            raise RuntimeError(f"Slurm did not come up:\n{logs}")
+        time.sleep(0.05)

@@ -1,0 +1,405 @@
+"""Each key of docs/configuration.md is tried, and something shows what it does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import zmq
+
+from broker.attributes import Attributes
+from broker.configuration import Config
+from broker.configuration.tables import AccessConfig, TbonConfig
+from broker.endpoint import ServiceHost
+from broker.log import LogRing
+from broker.overlay.sockets import Tuning
+from broker.router import Router
+from broker.services.connector_local.service import ConnectorLocalService
+from broker.topology import Topology
+from flux.core.handle import Flux
+from flux.testing.instance import Instance, default_flux, running_instance
+from tests.system.watching import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Test = Callable[..., object]
+
+PAGE = pathlib.Path(__file__).parents[2] / "docs" / "configuration.md"
+SHOWN: set[str] = set()
+NOBODY = 65534
+
+
+def shows(*keys: str) -> Callable[[Test], Test]:
+    """Note that a test shows what keys do."""
+    SHOWN.update(keys)
+    return lambda test: test
+
+
+def keys_of_the_page() -> set[str]:
+    """The keys in the tables of the page, with the names of their sections."""
+    found, section = set(), ""
+    for line in PAGE.read_text("utf-8").splitlines():
+        if match := re.match(r"## `\[(.*)\]`", line):
+            section = match[1]
+        elif section and (match := re.match(r"\| `([a-z0-9._-]+)` \| ", line)):
+            found.add(f"{section}.{match[1]}")
+    return found
+
+
+@contextlib.contextmanager
+def configured(folder: pathlib.Path, text: str, *options: str, size: int = 1) -> Iterator[Instance]:
+    """An instance with one file of configuration."""
+    path = folder / "conf"
+    path.mkdir(mode=0o755)
+    (path / "a.toml").write_text(text)
+    with running_instance(size, f"--config-path={path}", *options) as instance:
+        yield instance
+
+
+def reload(folder: pathlib.Path, instance: Instance, text: str) -> str:
+    """Have an instance read another text; what that says."""
+    (folder / "conf" / "a.toml").write_text(text)
+    return instance.run("config", "reload").stderr
+
+
+def test_every_key_of_the_page_is_shown() -> None:
+    assert len(keys_of_the_page()) > 25
+    assert keys_of_the_page() == SHOWN
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="becomes another user")
+@shows("access.allow-guest-user")
+def test_guests(tmp_path: pathlib.Path) -> None:
+    rundir = pathlib.Path("/tmp") / f"cfg-{os.getpid()}"
+    rundir.mkdir(mode=0o711)
+    try:
+        with configured(tmp_path, "", f"-o,-Srundir={rundir}") as instance:
+            # A bare socket: the first byte is the broker's verdict, 0 to let in.
+            program = (
+                "import os, socket, sys; os.setuid(65534); s = socket.socket(socket.AF_UNIX);\n"
+                "s.connect(sys.argv[1]); print(s.recv(1)[0])"
+            )
+
+            def guest() -> str:
+                done = subprocess.run(
+                    [sys.executable, "-c", program, instance.uri.removeprefix("local://")],
+                    capture_output=True,
+                    text=True,
+                    timeout=30,
+                    check=False,
+                )
+                return done.stdout.strip()
+
+            assert guest() != "0"
+            assert reload(tmp_path, instance, "[access]\nallow-guest-user = true\n") == ""
+            assert guest() == "0"
+            assert reload(tmp_path, instance, "") == ""
+            assert guest() != "0"
+    finally:
+        rundir.rmdir() if not any(rundir.iterdir()) else None
+
+
+@shows("exec.kill-timeout")
+def test_tasks_that_do_not_end_are_killed_after_the_kill_timeout(tmp_path: pathlib.Path) -> None:
+    with configured(tmp_path, '[exec]\nkill-timeout = "0.1s"\n') as instance:
+        assert "using kill-timeout of 0.1s" in instance.run("dmesg").stdout
+        reload(tmp_path, instance, '[exec]\nkill-timeout = "0.2s"\n')
+        assert "using kill-timeout of 0.2s" in instance.run("dmesg").stdout
+        script = "trap '' TERM; echo ready; while :; do sleep 0.05; done"
+        job = instance.run("mini", "submit", "sh", "-c", script).stdout.strip()
+        instance.run("job", "wait-event", "-p", "guest.output", job, "data")
+        instance.run("job", "cancel", job)
+        assert instance.run("job", "wait-event", "-t", "30", job, "clean").returncode == 0
+        events = instance.run("job", "eventlog", job).stdout
+        assert "status=9" in events or "status=35072" in events
+
+
+@shows(
+    "ingest.validator.plugins",
+    "ingest.validator.args",
+    "ingest.validator.workers",
+    "ingest.validator.disable",
+)
+def test_validators(tmp_path: pathlib.Path) -> None:
+    service = "--feasibility-service=sched.feasibility"
+    table = f'[ingest.validator]\nplugins = ["feasibility"]\nargs = ["{service}"]\nworkers = 1\n'
+    with configured(tmp_path, table) as instance:
+        for _ in range(4):
+            refused = instance.run("mini", "submit", "-n5000", "true")
+            assert refused.returncode == 1
+            assert "unsatisfiable request" in refused.stderr
+        pid = int(instance.run("getattr", "broker.pid").stdout)
+        (worker,) = validators_below(pid)
+        assert worker.endswith(f"--plugins=feasibility {service}")
+        assert reload(tmp_path, instance, table + "disable = true\n") == ""
+        assert instance.run("mini", "submit", "-n5000", "true").returncode == 0
+        until(lambda: not validators_below(pid))
+
+
+def validators_below(pid: int) -> list[str]:
+    """The processes that check jobspecs for a broker."""
+    done = subprocess.run(
+        ["ps", "-ww", "--ppid", str(pid), "-o", "args="],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    return [line for line in done.stdout.splitlines() if "flux.job.validator" in line]
+
+
+@shows("ingest.batch-count")
+def test_batches_of_submissions(tmp_path: pathlib.Path) -> None:
+    with configured(tmp_path, "[ingest]\nbatch-count = 1\n") as instance, Flux(instance.uri) as h:
+
+        def commits(count: int) -> int:
+            before = h.rpc("kvs.getroot", {"namespace": "primary", "flags": 0}).get()["rootseq"]
+            urgency = ("--urgency=0", f"--cc=1-{count}")
+            assert instance.run("mini", "submit", *urgency, "true").returncode == 0
+            after = h.rpc("kvs.getroot", {"namespace": "primary", "flags": 0}).get()["rootseq"]
+            return int(after - before)
+
+        assert commits(20) >= 20
+        assert reload(tmp_path, instance, "") == ""
+        assert commits(20) < 20
+
+
+@shows("job-manager.inactive-age-limit", "job-manager.inactive-num-limit")
+def test_limits_of_inactive_jobs(tmp_path: pathlib.Path) -> None:
+    table = "[job-manager]\ninactive-num-limit = 2\n"
+    with configured(tmp_path, table, "-o,-Sheartbeat.period=0.1s") as instance:
+
+        def jobs() -> int:
+            return len(instance.run("jobs", "-a", "-n").stdout.splitlines())
+
+        assert instance.run("mini", "submit", "--wait", "--cc=1-5", "true").returncode == 0
+        until(lambda: jobs() == 2)
+        assert reload(tmp_path, instance, '[job-manager]\ninactive-age-limit = "0.1s"\n') == ""
+        until(lambda: jobs() == 0)
+
+
+PLUGIN = """
+from broker.jobtap.plugin import Rejected
+
+def flux_plugin_init(plugin):
+    word = (plugin.conf or {}).get("word", "nothing")
+    def validate(plugin, topic, args):
+        raise Rejected("says " + word)
+    plugin.add_handler("job.validate", validate)
+"""
+
+
+@shows("job-manager.plugins")
+def test_plugins(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "says.py"
+    path.write_text(PLUGIN)
+    table = (
+        "[job-manager]\nplugins = [\n"
+        '  {{ remove = ".begin-time" }}, {{ load = "{}", conf = {{ word = "{}" }} }} ]\n'
+    )
+    with configured(tmp_path, table.format(path, "one")) as instance:
+        assert instance.run("jobtap", "list", "-a").stdout.split() == [
+            ".priority-default",
+            ".dependency-after",
+            "says.py",
+        ]
+        assert "says one" in instance.run("mini", "submit", "true").stderr
+        assert reload(tmp_path, instance, table.format(path, "two")) == ""
+        assert "says two" in instance.run("mini", "submit", "true").stderr
+        said = reload(tmp_path, instance, '[job-manager]\nplugins = [{load = "nosuch.py"}]\n')
+        assert said.startswith("flux-config: reload: job-manager: [job-manager.plugins][0]: nosuch")
+        assert "says two" in instance.run("mini", "submit", "true").stderr
+        assert reload(tmp_path, instance, "") == ""
+        assert instance.run("mini", "run", "true").returncode == 0
+
+
+def test_a_plugin_that_cannot_be_removed_fails_the_start(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.toml").write_text('[job-manager]\nplugins = [{remove = "notfound.so"}]\n')
+    done = subprocess.run(
+        [default_flux(), "start", f"--config-path={tmp_path}", "true"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    said = "[job-manager.plugins][0]: remove notfound.so: Failed to find plugin to remove"
+    assert said in done.stderr
+
+
+@shows("resource.exclude")
+def test_excluded_ranks(tmp_path: pathlib.Path) -> None:
+    with configured(tmp_path, '[resource]\nexclude = "0"\n', size=2) as instance:
+
+        def status() -> list[str]:
+            form = ("-n", "-o", "{state} {ranks}")
+            return instance.run("resource", "status", *form).stdout.splitlines()
+
+        until(lambda: status() == ["avail 1", "exclude 0"])
+        hosts = instance.run("mini", "run", "flux", "getattr", "rank").stdout
+        assert hosts == "1\n"
+        assert instance.run("mini", "submit", "-N2", "-n2", "true").returncode == 0
+        reload(tmp_path, instance, "")
+        assert status() == ["avail 0-1"]
+        assert instance.run("mini", "run", "-N2", "-n2", "true").returncode == 0
+        said = reload(tmp_path, instance, '[resource]\nexclude = "0-4"\n')
+        assert said == "flux-config: reload: resource: exclusion idset is out of range\n"
+        log = instance.run("kvs", "get", "resource.eventlog").stdout
+        assert '"name":"unexclude","context":{"idset":"0"}' in log
+
+
+@shows("resource.path", "resource.noverify")
+def test_resources_of_a_file(tmp_path: pathlib.Path) -> None:
+    execution = {
+        "R_lite": [{"rank": "0", "children": {"core": "0-4999"}}],
+        "nodelist": [socket.gethostname()],
+        "starttime": 0,
+        "expiration": 0,
+    }
+    text = json.dumps({"version": 1, "execution": execution})
+    (tmp_path / "R").write_text(text)
+    table = f'[resource]\npath = "{tmp_path}/R"\nnoverify = true\n'
+    with configured(tmp_path, table) as instance:
+        listed = instance.run("resource", "list", "-n", "-s", "free", "-o", "{ncores}")
+        assert listed.stdout.strip() == "5000"
+        assert instance.run("kvs", "get", "--raw", "resource.R").stdout == text
+    verified = tmp_path / "verified"
+    verified.mkdir()
+    with configured(verified, table.replace("true", "false")) as instance:
+        assert "missing resources: core[" in instance.run("resource", "drain").stdout
+
+
+@shows("resource.norestrict")
+def test_processors_that_the_broker_is_not_bound_to(tmp_path: pathlib.Path) -> None:
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("needs two processors")
+    found = []
+    for value in ("false", "true"):
+        folder = tmp_path / value
+        folder.mkdir()
+        (folder / "a.toml").write_text(f"[resource]\nnorestrict = {value}\n")
+        program = ("flux", "resource", "list", "-n", "-s", "all", "-o", "{ncores}")
+        done = subprocess.run(
+            ["taskset", "-c", "0", default_flux(), "start", f"--config-path={folder}", *program],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        found.append(int(done.stdout))
+    assert found[0] < found[1]
+
+
+@shows("sched-simple.mode")
+def test_mode_of_the_scheduler(tmp_path: pathlib.Path) -> None:
+    with (
+        configured(tmp_path, '[sched-simple]\nmode = "limited=2"\n') as instance,
+        Flux(instance.uri) as h,
+    ):
+
+        def pending() -> int:
+            query = {"query_only": True, "enable": True, "reason": ""}
+            return int(h.rpc("job-manager.alloc-admin", query).get()["alloc_pending"])
+
+        count = 8 + len(os.sched_getaffinity(0))
+        instance.run("mini", "submit", f"--cc=1-{count}", "sleep", "inf")
+        until(lambda: pending() == 2)
+        assert reload(tmp_path, instance, '[sched-simple]\nmode = "limited=5"\n') == ""
+        until(lambda: pending() == 5)
+
+
+@shows(
+    "tbon.connect_timeout",
+    "tbon.keepalive_count",
+    "tbon.keepalive_idle",
+    "tbon.keepalive_interval",
+    "tbon.tcp_user_timeout",
+    "bootstrap.enable_ipv6",
+)
+def test_what_is_set_on_the_sockets_of_the_tree() -> None:
+    table = TbonConfig(
+        connect_timeout=1.5,
+        keepalive_count=3,
+        keepalive_idle=30,
+        keepalive_interval=10,
+        tcp_user_timeout=120.0,
+    )
+    context = zmq.Context()
+    try:
+        with context.socket(zmq.DEALER) as tuned, context.socket(zmq.DEALER) as plain:
+            Tuning.of(table, ipv6=True).apply(tuned)
+            Tuning.of(TbonConfig(), ipv6=False).apply(plain)
+            options = {
+                zmq.CONNECT_TIMEOUT: (1500, 0),
+                zmq.TCP_KEEPALIVE: (1, -1),
+                zmq.TCP_KEEPALIVE_CNT: (3, -1),
+                zmq.TCP_KEEPALIVE_IDLE: (30, -1),
+                zmq.TCP_KEEPALIVE_INTVL: (10, -1),
+                zmq.TCP_MAXRT: (120_000, 0),
+                zmq.IPV6: (1, 0),
+            }
+            for option, (with_table, without) in options.items():
+                assert tuned.getsockopt(option) == with_table, option
+                assert plain.getsockopt(option) == without, option
+    finally:
+        context.term()
+
+
+@shows("tbon.zmqdebug")
+def test_debugging_the_sockets(tmp_path: pathlib.Path) -> None:
+    with configured(tmp_path, "[tbon]\nzmqdebug = 1\n") as instance:
+        assert instance.run("getattr", "tbon.zmqdebug").stdout == "1\n"
+
+
+@shows(
+    "bootstrap.curve_cert",
+    "bootstrap.default_bind",
+    "bootstrap.default_connect",
+    "bootstrap.default_port",
+    "bootstrap.hosts",
+)
+def test_brokers_find_each_other_by_the_configuration(tmp_path: pathlib.Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    subprocess.run([default_flux(), "keygen", f"{tmp_path}/cert"], check=True, timeout=60)
+    table = (
+        f'[bootstrap]\ncurve_cert = "{tmp_path}/cert"\ndefault_port = {port}\n'
+        'default_bind = "tcp://127.0.0.1:%p"\ndefault_connect = "tcp://localhost:%p"\n'
+        'hosts = [{ host = "fake[0-2]" }]\n'
+    )
+    with configured(tmp_path, table, "--test-hosts=fake[0-2]", size=3) as instance:
+        assert instance.run("getattr", "size").stdout == "3\n"
+        assert instance.run("getattr", "config.hostlist").stdout == "fake[0-2]\n"
+        assert instance.run("getattr", "tbon.endpoint").stdout == f"tcp://127.0.0.1:{port}\n"
+        below = instance.run("exec", "-r2", "flux", "getattr", "tbon.parent-endpoint").stdout
+        assert below == f"tcp://localhost:{port}\n"
+        assert instance.run("mini", "run", "-N3", "-n3", "true").returncode == 0
+        nodes = instance.run("resource", "list", "-n", "-s", "all", "-o", "{nodelist}").stdout
+        assert nodes == "fake[0-2]\n"
+
+
+@shows("access.allow-root-owner")
+async def test_root_as_owner() -> None:
+    for allowed in (False, True):
+        ring = LogRing(0, Attributes())
+        config = Config(access=AccessConfig(allow_root_owner=allowed))
+        router = Router(Topology(0, 1), asyncio.get_running_loop().call_soon)
+        ctx, endpoint = ServiceHost(router, Attributes(), ring, 1000, config=config).context("x")
+        connector = ConnectorLocalService(ctx, router)
+        assert connector.is_owner(1000)
+        assert connector.is_owner(0) is allowed
+        assert not connector.is_owner(1001)
+        assert connector.verdict(0) == (0 if allowed else errno.EPERM)
+        await endpoint.handle.close()

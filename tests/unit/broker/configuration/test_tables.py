@@ -1,0 +1,196 @@
+"""The configuration files: what is taken from them, and what is said about mistakes."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broker.configuration import Config, from_tables, load
+from broker.configuration.tables import (
+    REFUSALS,
+    AccessConfig,
+    ExecConfig,
+    JobManagerConfig,
+    PluginDirective,
+    TbonConfig,
+    ValidatorConfig,
+)
+
+if TYPE_CHECKING:
+    import pathlib
+
+
+def write(folder: pathlib.Path, **files: str) -> str:
+    for name, text in files.items():
+        (folder / f"{name}.toml").write_text(text)
+    return str(folder)
+
+
+def mistake(folder: pathlib.Path, **files: str) -> str:
+    """What is said about files with a mistake in them."""
+    with pytest.raises(OSError, match=r".") as failure:
+        load(write(folder, **files))
+    assert failure.value.errno == errno.EINVAL
+    return str(failure.value.strerror)
+
+
+def test_no_configuration() -> None:
+    assert load(None) == load("") == Config()
+    assert Config().job_manager == JobManagerConfig(None, None)
+
+
+def test_a_directory_is_merged_in_order(tmp_path: pathlib.Path) -> None:
+    folder = write(
+        tmp_path,
+        a='[job-manager]\ninactive-age-limit = "2d"\ninactive-num-limit = 7\n[other]\nx = 1\n',
+        b="job-manager.inactive-num-limit = 3\nother.y = 2\n",
+    )
+    (tmp_path / "README").write_text("not TOML")
+    config = load(folder)
+    assert config.job_manager == JobManagerConfig(2 * 86400.0, 3)
+    assert config.tables["other"] == {"x": 1, "y": 2}
+
+
+def test_a_file(tmp_path: pathlib.Path) -> None:
+    write(tmp_path, one="[job-manager]\ninactive-num-limit = 0\n")
+    assert load(str(tmp_path / "one.toml")).job_manager == JobManagerConfig(None, 0)
+
+
+def test_every_table(tmp_path: pathlib.Path) -> None:
+    text = """
+[access]
+allow-guest-user = true
+allow-root-owner = true
+[exec]
+kill-timeout = "1.5m"
+[ingest]
+batch-count = 10
+validator = { plugins = ["jobspec", "feasibility"], args = ["--require-version=1"], workers = 3 }
+[job-manager]
+plugins = [{ remove = ".begin-time" }, { load = "x.py", conf = { a = [1, 2024-02-03] } }]
+[queues]
+[resource]
+path = "/R"
+exclude = "0"
+norestrict = true
+noverify = true
+[sched-simple]
+mode = "limited=3"
+[tbon]
+connect_timeout = "20s"
+keepalive_count = 3
+keepalive_idle = 30
+keepalive_interval = 10
+tcp_user_timeout = "2m"
+zmqdebug = 1
+"""
+    config = load(write(tmp_path, one=text))
+    assert config.access == AccessConfig(True, True)
+    assert config.exec == ExecConfig(90.0)
+    assert config.ingest.batch_count == 10
+    arguments = ("--require-version=1",)
+    assert config.ingest.validator == ValidatorConfig(
+        False, ("jobspec", "feasibility"), arguments, 3
+    )
+    assert config.job_manager.plugins == (
+        PluginDirective(remove=".begin-time"),
+        PluginDirective(load="x.py", conf={"a": [1, "2024-02-03"]}),
+    )
+    assert (config.resource.path, config.resource.exclude) == ("/R", "0")
+    assert config.resource.norestrict
+    assert config.resource.noverify
+    assert config.sched_simple.mode == "limited=3"
+    assert config.tbon == TbonConfig(20.0, 3, 30, 10, 120.0, 1)
+    assert from_tables(dict(config.tables)) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "[job-manager]\ninactive-num-limit = -1\n",
+            ":2: job-manager.inactive-num-limit: must be an integer, 0 or",
+        ),
+        (
+            "[job-manager]\n\ninactive-num-limit = true\n",
+            ":3: job-manager.inactive-num-limit: must be an integer",
+        ),
+        ("[job-manager]\ninactive-num-limit = 1.5\n", "must be an integer"),
+        (
+            "[job-manager]\ninactive-age-limit = 5\n",
+            ":2: job-manager.inactive-age-limit: must be a string",
+        ),
+        (
+            '[job-manager]\ninactive-age-limit = "x"\n',
+            ":2: job-manager.inactive-age-limit: invalid Flux standard",
+        ),
+        ('[job-manager]\ninactive-age-limit = "inf"\n', "must be finite"),
+        (
+            "[x]\ninactive-limit = 1\n[job-manager]\ninactive-limit = 1\n",
+            ":4: job-manager.inactive-limit: unknown key",
+        ),
+        ("job-manager.nonsense = 1\n", ":1: job-manager.nonsense: unknown key"),
+        ("x = 1\njob-manager = 1\n", ":1: x: unknown key"),
+        ("job-manager = 1\n", ":1: job-manager: must be a table"),
+        ("\n[job-manager\n", ":2: Expected"),
+        ("x = " + "[" * 5000 + "]" * 5000 + "\n", "one.toml: nested too deep"),
+        ("[job-manager]\nplugins = 42\n", ":2: job-manager.plugins: must be an array"),
+        (
+            "[job-manager]\nplugins = [\n  {load = 42},\n]\n",
+            ":3: job-manager.plugins[0].load: must be a string",
+        ),
+        (
+            '[[job-manager.plugins]]\nload = "a"\n[[job-manager.plugins]]\nlode = "b"\n',
+            ":4: job-manager.plugins[1].lode: unknown key (did you mean load?)",
+        ),
+        ("[job-manager]\nplugins = [{conf = {}}]\n", ":2: job-manager.plugins[0]: load is missing"),
+        ("[exec]\nkill-timeout = 1\n", ":2: exec.kill-timeout: must be a string, a duration"),
+        ('[access]\nallow-guest-user = "yes"\n', ":2: access.allow-guest-user: must be true or"),
+        ("[ingest]\nbatch-count = 0\n", ":2: ingest.batch-count: must be an integer, 1 to"),
+        (
+            '[ingest.validator]\nplugins = ["a", 3]\n',
+            ":2: ingest.validator.plugins[1]: must be a string",
+        ),
+        ('[resource]\nexclude = ""\n', ":2: resource.exclude: must be a string that is not empty"),
+        ('[sched-simple]\nmode = "limited=0"\n', ':2: sched-simple.mode: must be "single", '),
+        ("[tbon]\nkeepalive_count = 128\n", ":2: tbon.keepalive_count: must be an integer, 1 to 1"),
+        ("[reesource]\nx = 1\n", ":1: reesource: unknown key (did you mean resource?)"),
+        ("[mine]\na = 1\nb = [1, nan]\n", ":3: mine.b[1]: must be finite"),
+        ("[mine]\na = 9223372036854775808\n", ":2: mine.a: must be an integer of 64 bits"),
+    ],
+)
+def test_mistakes(tmp_path: pathlib.Path, text: str, problem: str) -> None:
+    said = mistake(tmp_path, one=text, two="[mine]\nz = 1\n")
+    assert said.startswith(f"Config file error: {tmp_path}/one.toml:")
+    assert problem in said
+
+
+@pytest.mark.parametrize("key", REFUSALS)
+def test_what_does_not_act_is_refused_with_a_reason(tmp_path: pathlib.Path, key: str) -> None:
+    said = mistake(tmp_path, one=f"[first]\n[{key.replace('*', 'batch')}]\n")
+    assert said.endswith(f":2: {key.replace('*', 'batch')}: {REFUSALS[key]}")
+
+
+def test_the_file_that_set_a_value_last_is_named(tmp_path: pathlib.Path) -> None:
+    said = mistake(
+        tmp_path,
+        a='[tbon]\nkeepalive_idle = 1\n[exec]\nkill-timeout = "1s"\n',
+        b="\n\ntbon.keepalive_idle = 0\n",
+        c="[tbon]\nkeepalive_count = 2\n",
+    )
+    assert said.startswith(f"Config file error: {tmp_path}/b.toml:3: tbon.keepalive_idle: ")
+
+
+def test_what_is_not_there(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(
+        OSError, match=r"config\.path: .*nosuch: No such file or directory"
+    ) as failure:
+        load(str(tmp_path / "nosuch"))
+    assert failure.value.errno == errno.ENOENT
+
+
+def test_what_is_not_text(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "one.toml").write_bytes(b"\xff\xfe = 1")
+    assert mistake(tmp_path).endswith("one.toml: is not text in UTF-8")
