@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Never, TypeAlias, TypeVar
 
 from broker.request import Request, StreamSet
 from flux.wire import json
-from flux.wire.errors import os_error
+from flux.wire.errors import OWNER_ONLY, os_error
 from flux.wire.message import NORESPONSE, ROLE_OWNER, STREAMING, Message, response
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ class Service:
             return
         method, route = entry
         if not (route.guest or msg.rolemask & ROLE_OWNER):
-            refuse(msg, send, errno.EPERM, "Request requires owner credentials")
+            refuse(msg, send, errno.EPERM, OWNER_ONLY)
             return
         if route.streaming and not msg.flags & STREAMING:
             refuse(msg, send, errno.EPROTO)

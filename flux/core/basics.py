@@ -8,7 +8,7 @@ import errno
 from typing import TYPE_CHECKING, Final
 
 from flux.wire import message as wire
-from flux.wire.errors import os_error
+from flux.wire.errors import OWNER_ONLY, os_error
 from flux.wire.message import REQUEST, ROLE_OWNER
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class ModuleBasics:
         if not msg.noresponse:
             try:
                 if method not in OPEN_TO_GUESTS and not msg.rolemask & ROLE_OWNER:
-                    raise OSError(errno.EPERM, "Request requires owner credentials")
+                    raise OSError(errno.EPERM, OWNER_ONLY)
                 handle.send_wire(wire.response(msg, action(msg)))
             except OSError as exc:
                 handle.send_wire(wire.response(msg, exc.strerror, errnum=exc.errno or errno.EPROTO))

@@ -26,16 +26,16 @@ snapshot_option = click.option(
 
 
 @contextmanager
-def failing(subject: str) -> Iterator[None]:
+def failing(subject: str, told: int = 0) -> Iterator[None]:
     """Report an OSError as ``subject: reason``, the reason in the system's words unless a bound of
-    the KVS is told.
+    the KVS is told, or the error number is ``told``.
     """
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as exc:
-        words = exc.strerror if exc.errno in (errno.ENAMETOOLONG, errno.EFBIG) else None
+        words = exc.strerror if exc.errno in (errno.ENAMETOOLONG, errno.EFBIG, told) else None
         if len(subject) > SUBJECT_LENGTH:
             subject = subject[:SUBJECT_LENGTH] + "..."
         raise CommandError(f"{subject}: {words or os.strerror(exc.errno or 0)}") from None
