@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from flux.wire.message import ROLE_NONE, USERID_UNKNOWN
 
 if TYPE_CHECKING:
     from flux.wire.message import Message
-
-_WORD: Final = 0xFFFFFFFF
 
 
 class Credentials:
@@ -57,6 +55,6 @@ def _number(name: str) -> int | None:
         number = int(text, 8) if text.startswith("0") and text.isdecimal() else int(text, 0)
     except ValueError:
         number = -1
-    if not 0 <= number <= _WORD:
+    if not 0 <= number <= USERID_UNKNOWN:
         raise OSError(errno.EINVAL, f"{name} is not a number of 32 bits: {text}")
     return number

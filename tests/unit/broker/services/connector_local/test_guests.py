@@ -417,11 +417,11 @@ async def test_requests_of_a_client_that_reads_late_are_all_answered(guests: Gue
 
 
 async def test_credentials_of_a_guests_messages_are_not_believed(guests: Guests) -> None:
-    guest, server = await guests.guest(), guests.inside()
+    guest, server = await guests.guest(), await guests.guest()
     asked: list[Message] = []
     server.on_request = asked.append
-    await server.rpc("service.add", {"service": "thing"})
-    claim = request("thing.ask", flags=NORESPONSE)
+    await server.rpc("service.add", {"service": f"{USER}-thing"})
+    claim = request(f"{USER}-thing.ask", flags=NORESPONSE)
     claim.userid, claim.rolemask = OWNER, ROLE_OWNER
     guest.send_message(claim)
     await until(lambda: bool(asked))
