@@ -61,6 +61,7 @@ _ALL = (
     SubCommand("R"),
     SubCommand("help"),
     SubCommand("python"),
+    SubCommand("jobspec"),
     SubCommand("jobtap"),
     SubCommand("shell"),
 )
