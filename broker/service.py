@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Never, TypeAlias, TypeVar
 from broker.configuration import from_tables
 from broker.request import Request, StreamSet
 from flux.wire import json
-from flux.wire.errors import os_error
+from flux.wire.errors import OWNER_ONLY, os_error
 from flux.wire.message import NORESPONSE, ROLE_OWNER, STREAMING, Message, response
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ class Service:
             return
         method, route = entry
         if not (route.guest or msg.rolemask & ROLE_OWNER):
-            refuse(msg, send, errno.EPERM, "Request requires owner credentials")
+            refuse(msg, send, errno.EPERM, OWNER_ONLY)
             return
         if route.streaming and not msg.flags & STREAMING:
             refuse(msg, send, errno.EPROTO)

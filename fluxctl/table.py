@@ -65,6 +65,7 @@ _ALL = (
     SubCommand("heaptrace"),
     SubCommand("help"),
     SubCommand("python"),
+    SubCommand("jobspec"),
     SubCommand("jobtap"),
     SubCommand("shell"),
 )

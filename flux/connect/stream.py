@@ -6,6 +6,7 @@ import asyncio
 import errno
 from typing import TYPE_CHECKING, Protocol, cast
 
+from flux.connect.credentials import from_environment
 from flux.wire import framing
 from flux.wire.codec import DecodeError
 from flux.wire.errors import error_of, os_error
@@ -35,6 +36,7 @@ class SocketTransport(asyncio.Protocol):
 
     def __init__(self, handle: Receiver) -> None:
         self._handle = handle
+        self._credentials = from_environment()
         self._unpacker = framing.Unpacker()
         self._out: list[bytes] = []
         self._accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -73,6 +75,8 @@ class SocketTransport(asyncio.Protocol):
         self._handle.disconnected()
 
     def send(self, msg: Message) -> None:
+        if self._credentials is not None:
+            self._credentials.stamp(msg)
         if not self._out:
             self._loop.call_soon(self._flush)
         self._out.append(framing.pack(msg))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from flux.wire import message as wire
 from flux.wire.counters import MessageCounters
-from flux.wire.errors import os_error
+from flux.wire.errors import OWNER_ONLY, os_error
 from flux.wire.message import ROLE_OWNER
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class ModuleBasics:
         if not msg.noresponse:
             try:
                 if method not in OPEN_TO_GUESTS and not msg.rolemask & ROLE_OWNER:
-                    raise OSError(errno.EPERM, "Request requires owner credentials")
+                    raise OSError(errno.EPERM, OWNER_ONLY)
                 handle.send_wire(wire.response(msg, action(msg)))
             except OSError as exc:
                 handle.send_wire(wire.response(msg, exc.strerror, errnum=exc.errno or errno.EPROTO))

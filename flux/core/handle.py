@@ -12,6 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from flux.connect import open_socket
+from flux.connect.credentials import from_environment
 from flux.constants import FLUX_MATCHTAG_NONE, FLUX_MSGTYPE_ANY
 from flux.core.reactor import Reactor
 from flux.core.reactor_handle import ReactorHandle
@@ -38,12 +39,14 @@ LONGEST_POLL = 3600.0
 class Flux(ReactorHandle):
     """A connection to the Flux instance at ``url`` (default: the environment's FLUX_URI).
 
-    A handle belongs to one thread. Raises OSError if there is no broker or it refuses; every RPC
+    A handle belongs to one thread. Its messages carry the credentials that the environment names
+    (`flux.connect.credentials`). Raises OSError if there is no broker or it refuses; every RPC
     fails with ECONNRESET once the connection is lost.
     """
 
     def __init__(self, url: str | None = None, flags: int = 0) -> None:
         self.url = url
+        self._credentials = from_environment()
         self._sock = open_socket(url)
         self._unpacker = framing.Unpacker()
         self._pending: dict[int, Fulfillable] = {}
@@ -85,6 +88,8 @@ class Flux(ReactorHandle):
         """Send a protocol message; raises OSError(ECONNRESET) when the connection is lost."""
         if self._lost:
             raise os_error(errno.ECONNRESET)
+        if self._credentials is not None:
+            self._credentials.stamp(msg)
         if self._basics is not None:
             self._basics.counters.tx[msg.type] += 1
         try:

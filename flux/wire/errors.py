@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from flux.wire.message import Message
+
+
+OWNER_ONLY: Final = "Request requires owner credentals"
+"""What a user who is not the instance owner is told; flux-core 0.29 spells it so."""
 
 
 def error_of(msg: Message) -> OSError:

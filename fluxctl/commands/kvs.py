@@ -204,7 +204,7 @@ def getroot_command(namespace: str | None, sequence: bool, owner: bool, blobref:
     """Print the current root as an RFC 11 object."""
     from flux import kvs_rpc
 
-    with handle() as h, failing("flux_kvs_getroot"):
+    with handle() as h, failing("flux_kvs_getroot_get_treeobj"):
         answer = kvs_rpc.getroot(h, namespace).get()
     if owner:
         echo(str(answer["owner"]))

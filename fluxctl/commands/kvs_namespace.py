@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import click
 
 from flux.wire.message import USERID_UNKNOWN, USERID_UNKNOWN_JSON
@@ -30,7 +32,7 @@ def namespace_create(owner: int, names: tuple[str, ...]) -> None:
 
     with handle() as h:
         for name in names:
-            with failing(name):
+            with failing(name, told=errno.EPERM):
                 kvs_rpc.namespace_create(h, name, owner).get()
 
 
@@ -51,7 +53,7 @@ def namespace_list() -> None:
     """List the namespaces with owner and flags."""
     from flux import kvs_rpc
 
-    with handle() as h, failing("namespace list"):
+    with handle() as h, failing("flux_rpc_get_unpack"):
         spaces = kvs_rpc.namespace_list(h)
     echo(f"{'NAMESPACE':<36} {'OWNER':>10} {'FLAGS':>10}")
     for space in spaces:

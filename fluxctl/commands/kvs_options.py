@@ -27,9 +27,9 @@ snapshot_option = click.option(
 
 
 @contextmanager
-def failing(subject: str) -> Iterator[None]:
+def failing(subject: str, told: int = 0) -> Iterator[None]:
     """Report an OSError as ``subject: reason``, the reason in the system's words unless a bound of
-    the KVS is told.
+    the KVS is told, or the error number is ``told``.
 
     On a terminal it is said what to do about a namespace that does not exist; a program that reads
     our errors gets those of flux-core.
@@ -39,7 +39,7 @@ def failing(subject: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as exc:
-        words = exc.strerror if exc.errno in (errno.ENAMETOOLONG, errno.EFBIG) else None
+        words = exc.strerror if exc.errno in (errno.ENAMETOOLONG, errno.EFBIG, told) else None
         if len(subject) > SUBJECT_LENGTH:
             subject = subject[:SUBJECT_LENGTH] + "..."
         hint = _namespace_hint() if exc.errno == errno.ENOTSUP and sys.stderr.isatty() else ""

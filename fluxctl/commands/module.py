@@ -299,7 +299,8 @@ def stats(
         try:
             value = h.rpc(topic).get()
         except OSError as exc:
-            text = os.strerror(exc.errno) if exc.errno == errno.ENOSYS else exc.strerror
+            plain = exc.errno in (errno.ENOSYS, errno.EPERM)
+            text = os.strerror(exc.errno or 0) if plain else exc.strerror
             raise CommandError(f"{topic}: {text}") from None
     if clear:
         return

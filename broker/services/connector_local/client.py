@@ -21,12 +21,14 @@ from flux.wire.message import (
     NORESPONSE,
     REQUEST,
     RESPONSE,
+    ROLE_NONE,
     ROLE_OWNER,
     ROLE_USER,
     ROUTE,
     STREAMING,
     TOPIC,
     UPSTREAM,
+    USERID_UNKNOWN,
     Message,
     response,
 )
@@ -270,11 +272,19 @@ class Client(asyncio.Protocol):
                 f"has {self.share.half} bytes of half-sent messages with its user's other clients"
             )
 
+    def _set_credentials(self, msg: Message) -> None:
+        """Say who a message is from. The owner may act as somebody else: what its messages carry is
+        kept.
+        """
+        if self._is_guest or msg.userid == USERID_UNKNOWN:
+            msg.userid = self.userid
+        if self._is_guest or msg.rolemask == ROLE_NONE:
+            msg.rolemask = self._rolemask
+
     def _receive(self, msg: Message) -> None:
         kind = msg.type
         self._service.ctx.counters.tx[kind] += 1
-        msg.userid = self.userid
-        msg.rolemask = self._rolemask
+        self._set_credentials(msg)
         topic = msg.topic
         if kind == RESPONSE:
             if self._owes(msg) or not self._is_guest:
@@ -286,7 +296,9 @@ class Client(asyncio.Protocol):
             return
         if kind == REQUEST:
             self._request(msg, topic)
-        elif kind == EVENT and is_topic(topic) and (not self._is_guest or may_publish(topic)):
+        elif (
+            kind == EVENT and is_topic(topic) and (msg.rolemask & ROLE_OWNER or may_publish(topic))
+        ):
             self._router.submit(msg, self)
 
     def _request(self, msg: Message, topic: str) -> None:

@@ -1,8 +1,9 @@
 """``connector-local``: programs of this machine connect to the broker through a Unix socket.
 
 The socket is mode 0700 in a directory of mode 0700. A peer is who the kernel says (SO_PEERCRED);
-its messages carry the credentials the broker gives them, whatever they claim. A guest answers only
-what it was asked, and what a client can make the broker keep is bounded (`limits`). Bytes that are
+a guest's messages carry the credentials the broker gives them, whatever they claim; those that the
+owner's messages carry are kept, so that the owner can act as a guest. A guest answers only what it
+was asked, and what a client can make the broker keep is bounded (`limits`). Bytes that are
 not RFC 3 end that connection and nothing else.
 """
 

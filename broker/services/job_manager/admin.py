@@ -6,7 +6,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from broker.service import NO_REPLY, request
-from flux.wire.errors import os_error
+from flux.wire.errors import OWNER_ONLY, os_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -126,4 +126,4 @@ class QueueAdmin:
 
 def _only_owner(req: Request) -> None:
     if not req.is_owner:
-        raise OSError(errno.EPERM, "Request requires owner credentials")
+        raise OSError(errno.EPERM, OWNER_ONLY)

@@ -158,7 +158,7 @@ class KvsService(Service):
             self.ctx.handle.send_message(new_event(kvs_event.REMOVED + name, {"namespace": name}))
         return None
 
-    @request("namespace-list", allow="guest")
+    @request("namespace-list")
     def namespace_list(self, req: Request) -> Answer:
         """List the namespaces of the instance."""
         if self.leader is None:

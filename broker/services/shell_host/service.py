@@ -21,6 +21,7 @@ from broker.services.shell_host.link import ShellLink
 from broker.shell import protocol
 from broker.subprocess.descendants import kill_descendants
 from flux.waitstatus import signal_of
+from flux.wire.errors import OWNER_ONLY
 from flux.wire.json import dumps
 from flux.wire.message import NORESPONSE, ROLE_OWNER, STREAMING, Message, response
 
@@ -213,7 +214,7 @@ class ShellHostService(Service):
             self._client_gone(link, _sender_of(msg))
             return
         if not msg.rolemask & ROLE_OWNER and msg.userid != link.userid:
-            refuse(msg, send, errno.EPERM, "Request requires owner credentials")
+            refuse(msg, send, errno.EPERM, OWNER_ONLY)
             return
         try:
             payload = msg.json()

@@ -208,7 +208,7 @@ async def test_a_guest_may_ask_the_same_of_every_module(method: str) -> None:
     assert answer.errnum == (0 if method in ("ping", "rusage") else errno.EPERM)
     h = ServiceHarness(Example)
     if answer.errnum:
-        with pytest.raises(OSError, match="Request requires owner credentials"):
+        with pytest.raises(OSError, match="Request requires owner credentals"):
             await h.request(f"ex.{method}", payload, userid=5)
     else:
         await h.request(f"ex.{method}", payload, userid=5)

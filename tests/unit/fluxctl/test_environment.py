@@ -139,9 +139,7 @@ def test_what_python_finds_of_ours_is_flux_only(tmp_path: pathlib.Path) -> None:
     """An interpreter that knows nothing of us finds the package by PYTHONPATH, and leaves its own
     packages in front of those that ours needs.
     """
-    code = (
-        "import flux.waitstatus, sys; print(flux.waitstatus.__file__); print(sys.path.index(ROOT))"
-    )
+    code = "import flux.waitstatus as w, sys; print(w.__file__); print(sys.path.index(ROOT))"
     done = subprocess.run(
         [sys.executable, "-S", "-c", code.replace("ROOT", repr(install.ROOT))],
         env={"PYTHONPATH": install.PYTHON},

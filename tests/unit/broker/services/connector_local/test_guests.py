@@ -31,6 +31,7 @@ from flux.wire import framing
 from flux.wire.message import (
     NORESPONSE,
     RESPONSE,
+    ROLE_OWNER,
     ROLE_USER,
     STREAMING,
     TOPIC,
@@ -413,3 +414,15 @@ async def test_requests_of_a_client_that_reads_late_are_all_answered(guests: Gue
     transport._transport.resume_reading()
     assert len(await asyncio.gather(*waiting)) == 3000
     assert guests.connector.cut_count == 0
+
+
+async def test_credentials_of_a_guests_messages_are_not_believed(guests: Guests) -> None:
+    guest, server = await guests.guest(), await guests.guest()
+    asked: list[Message] = []
+    server.on_request = asked.append
+    await server.rpc("service.add", {"service": f"{USER}-thing"})
+    claim = request(f"{USER}-thing.ask", flags=NORESPONSE)
+    claim.userid, claim.rolemask = OWNER, ROLE_OWNER
+    guest.send_message(claim)
+    await until(lambda: bool(asked))
+    assert (asked[0].userid, asked[0].rolemask) == (USER, ROLE_USER)

@@ -1,0 +1,104 @@
+"""An owner who acts as a guest by FLUX_HANDLE_USERID and FLUX_HANDLE_ROLEMASK is told what a guest
+is told.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+import flux
+from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GUEST = {"FLUX_HANDLE_USERID": "9999", "FLUX_HANDLE_ROLEMASK": "0x2"}
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    with running_instance(2) as running:
+        assert running.run("kvs", "put", "a=1").returncode == 0
+        for name, owner in (("others", "9000"), ("mine", "9999")):
+            done = running.run("kvs", "namespace", "create", "-o", owner, name)
+            assert done.returncode == 0
+        assert running.run("kvs", "put", "-N", "others", "a=1").returncode == 0
+        assert running.run("kvs", "link", "-T", "others", "a", "link").returncode == 0
+        assert running.run("kvs", "put", "-N", "mine", "a=1").returncode == 0
+        assert running.run("kvs", "link", "-N", "mine", "-T", "others", "a", "lnk").returncode == 0
+        yield running
+
+
+def run(instance: Instance, *words: str, rank: int = 0) -> subprocess.CompletedProcess[str]:
+    uri = instance.uri if rank == 0 else instance.uri.replace("local-0", f"local-{rank}")
+    return subprocess.run(
+        [instance.flux, *words],
+        env=instance.environment | GUEST | {"FLUX_URI": uri},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+DENIED = "Operation not permitted"
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("kvs", "namespace", "create", "N"), "flux-kvs: N: Request requires owner credentals"),
+        (("kvs", "namespace", "remove", "mine"), f"flux-kvs: mine: {DENIED}"),
+        (("kvs", "namespace", "list"), f"flux-kvs: flux_rpc_get_unpack: {DENIED}"),
+        (("kvs", "put", "a=1"), f"flux-kvs: flux_kvs_commit: {DENIED}"),
+        (("kvs", "put", "-N", "others", "a=1"), f"flux-kvs: flux_kvs_commit: {DENIED}"),
+        (("kvs", "get", "a"), f"flux-kvs: a: {DENIED}"),
+        (("kvs", "get", "-N", "others", "a"), f"flux-kvs: a: {DENIED}"),
+        (("kvs", "get", "-N", "mine", "lnk"), f"flux-kvs: lnk: {DENIED}"),
+        (("kvs", "version"), f"flux-kvs: flux_kvs_get_version: {DENIED}"),
+        (("kvs", "wait", "1"), f"flux-kvs: flux_kvs_wait_version: {DENIED}"),
+        (("kvs", "getroot"), f"flux-kvs: flux_kvs_getroot_get_treeobj: {DENIED}"),
+        (("kvs", "dropcache"), f"flux-kvs: flux_kvs_dropcache: {DENIED}"),
+        (("module", "stats", "kvs"), f"flux-module: kvs.stats.get: {DENIED}"),
+        (("module", "stats", "-c", "kvs"), f"flux-module: kvs.stats.clear: {DENIED}"),
+    ],
+)
+def test_what_a_guest_may_not(
+    instance: Instance, words: tuple[str, ...], message: str, rank: int
+) -> None:
+    done = run(instance, *words, rank=rank)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"{message}\n")
+
+
+def test_the_owner_of_a_namespace_may(instance: Instance) -> None:
+    assert run(instance, "kvs", "get", "-N", "mine", "a").stdout == "1\n"
+    assert run(instance, "kvs", "put", "-N", "mine", "b=2").returncode == 0
+    shown = run(instance, "ping", "-u", "-c1", "kvs").stdout
+    assert "userid=9999 rolemask=0x2" in shown
+
+
+def test_a_bad_variable_is_named(instance: Instance) -> None:
+    done = subprocess.run(
+        [instance.flux, "getattr", "size"],
+        env=instance.environment | {"FLUX_HANDLE_USERID": "me"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "FLUX_HANDLE_USERID is not a number of 32 bits: me" in done.stderr
+
+
+def test_a_python_handle_acts_as_a_guest(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in GUEST.items():
+        monkeypatch.setenv(name, value)
+    with flux.Flux(instance.uri) as h, pytest.raises(PermissionError):
+        h.rpc("kvs.getroot", {"namespace": "primary"}).get()
+    assert os.environ["FLUX_HANDLE_USERID"] == "9999"
