@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broker.services.kvs import directory
+from broker.services.kvs.cache import ObjectCache
+from broker.services.kvs.commit import Result, Transaction, TransactionBatch
 from broker.services.kvs.directory import Draft, Missing, all_entries, one_entry
+from broker.services.kvs.lookup import lookup
+from broker.services.kvs.ops import parse_ops
 from flux import treeobj
 from flux.dirblob import HEAD, TAIL, Buckets, Entries, name_hash, parse
+from flux.kvs_txn import Txn
 from flux.wire import json
 
 if TYPE_CHECKING:
@@ -285,3 +290,26 @@ def test_a_hashed_directory_that_repeats_itself_is_refused() -> None:
     for ask in (one_entry, lambda obj, name, find: Draft(obj, find).get(name)):
         with pytest.raises(OSError, match="does not go on"):
             ask(treeobj.dirref(blobs.store(nested.blob(), nested)), "k1", blobs.find)
+
+
+@pytest.mark.parametrize("prefix", ["", "deep.er."])
+def test_a_commit_of_one_key_writes_little_beside_many_others(prefix: str) -> None:
+    cache = ObjectCache(1 << 30)
+    cache.add_directory("root", {}, 0)
+
+    def commit(root: str, keys: Iterable[str]) -> Result[None]:
+        txn = Txn()
+        for key in keys:
+            txn.put_raw(key, "1")
+        result = TransactionBatch[None](cache, root, "primary").apply(
+            [Transaction(parse_ops(txn.ops), 0, None)]
+        )
+        cache.add_tree(result.blobs, result.directories)
+        return result
+
+    full = commit("root", (f"{prefix}k{number}" for number in range(30_000)))
+    more = commit(full.rootref, [f"{prefix}one.more"])
+    assert sum(map(len, more.blobs.values())) < 20_000
+    assert len(more.replaced) <= 3 + prefix.count(".")
+    found = lookup(cache, treeobj.dirref(more.rootref), prefix + "one.more", 0, lambda name: name)
+    assert found == treeobj.val(b"1")
