@@ -1,4 +1,4 @@
-"""The key-value store: puts that one client has under way, and one more key in a large directory."""
+"""The key-value store: puts under way from one client, and one more key in a large directory."""
 
 from __future__ import annotations
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+def hdir(data: object) -> bytes:
+    return json.dumps({"data": data, "type": "hdir", "ver": 1})
+
+
 class Blobs:
     """A content store for directories; ``written`` lists what was stored since it was last
     emptied.
@@ -237,10 +241,10 @@ def test_a_change_of_a_directory_in_parts_hashes_it(parts: tuple[Blobs, treeobj.
         b'{"data":{broken',
         json.dumps(treeobj.val(b"")),
         *(
-            json.dumps({"data": data, "type": "hdir", "ver": 1})
+            hdir(data)
             for data in (
-                {},
-                [],
+                "",
+                5,
                 {"size": 2, "func": "crc32/1", "bucket": [None]},
                 {"size": 1, "func": "crc32/1", "bucket": [None]},
                 {"size": 2, "func": "city32", "bucket": [None, None]},
