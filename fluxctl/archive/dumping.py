@@ -64,8 +64,19 @@ class Dump:
             yield from obj["data"].items()
             return
         for ref in obj["data"]:
-            (blob,) = self._blobs.load([ref])
-            yield from dirblob.parse(ref, blob).items()
+            yield from self._stored(ref, None)
+
+    def _stored(self, ref: str, above: dirblob.Buckets | None) -> Iterator[tuple[str, TreeObj]]:
+        """Yield the entries of a directory's blob, bucket by bucket if it is a hashed one."""
+        (blob,) = self._blobs.load([ref])
+        entries = dirblob.parse(ref, blob)
+        if above is not None:
+            dirblob.check_below(above, entries)
+        if not isinstance(entries, dirblob.Buckets):
+            yield from entries.items()
+            return
+        for bucket in entries.refs().values():
+            yield from self._stored(bucket, entries)
 
     def _leaf(self, path: list[str], obj: TreeObj) -> None:
         kind, data = obj["type"], obj["data"]

@@ -140,14 +140,18 @@ def transaction(number: int, operations: list[tuple[str, str, bytes]]) -> Transa
 @settings(max_examples=400, deadline=None)
 @given(
     st.sampled_from([1024, 0, 1]),
+    st.sampled_from([0, 1, 3]),
     st.sampled_from([0, 1, 4]),
     st.lists(st.tuples(st.lists(transactions, min_size=1, max_size=6), st.booleans()), max_size=6),
 )
 def test_same_as_dictionaries(
-    split_at: int, restarts: int, batches: list[tuple[list[list[tuple[str, str, bytes]]], bool]]
+    split_at: int,
+    merge_at: int,
+    restarts: int,
+    batches: list[tuple[list[list[tuple[str, str, bytes]]], bool]],
 ) -> None:
     with (
-        patch.multiple(directory, SPLIT_AT=split_at, PARTS=2),
+        patch.multiple(directory, LEAF_MAX=split_at, BUCKETS=2, MERGE_AT=merge_at),
         patch.object(commit, "RESTARTS", restarts),
     ):
         store = Store()

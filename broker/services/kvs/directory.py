@@ -1,27 +1,30 @@
-"""Directories as blobs: one blob for a small one, many for a large one.
+"""Directories as blobs: one blob for a small one, a tree of them for a large one.
 
-RFC 11 lets a *dirref* name several blobs whose concatenation is the *dir* object. A directory with
-many entries uses that: its entries are distributed over parts by a hash of their names, so that a
-change writes one part anew and not the whole directory, and a look-up reads one part. The last blob
-only closes the JSON object. The first part must not be empty, or the concatenation would not be
-JSON; in the rare case that it is, the directory is one blob.
+A directory with more than `LEAF_MAX` entries becomes an *hdir* of RFC 11, see `flux.dirblob`: its
+entries are distributed over buckets by a hash of their names, and a bucket that grows too large is
+distributed in turn. A change writes the bucket it is in and the few hashed directories above, and a
+look-up reads those, however many entries there are.
 """
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
-from zlib import crc32
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flux import treeobj
-from flux.dirblob import HEAD, TAIL, Entries
+from flux.dirblob import HASH_SPACE, Buckets, Entries, check_below, name_hash
 from flux.wire import json
 
 if TYPE_CHECKING:
     from flux.treeobj import TreeObj
 
-SPLIT_AT: Final = 1024
-PARTS: Final = 64
+LEAF_MAX: Final = 128
+"""Entries of a directory, or of a bucket, that are kept in one blob."""
+BUCKETS: Final = 16
+MERGE_AT: Final = 32
+"""Entries of a hashed directory at which it becomes one blob again."""
 
 
 class Missing(Exception):
@@ -46,14 +49,9 @@ class Missing(Exception):
 Find = Callable[[str], Entries | None]
 
 
-def part_index(name: str, parts: int) -> int:
-    """Return which of ``parts`` parts the entry ``name`` is in."""
-    return crc32(name.encode("utf-8", "surrogatepass")) % parts
-
-
 def all_entries(obj: TreeObj, find: Find) -> Entries | None:
     """Return every entry of a directory object, None if it is no directory; ``find`` gives cached
-    blobs' entries. Raises `Missing`.
+    blobs' entries. Raises `Missing`, OSError(EINVAL) for a hashed directory that is inconsistent.
     """
     kind = obj["type"]
     if kind == "dir":
@@ -66,7 +64,7 @@ def all_entries(obj: TreeObj, find: Find) -> Entries | None:
         entries = find(refs[0])
         if entries is None:
             raise Missing(refs, directory=True)
-        return entries
+        return _gathered(entries, find) if isinstance(entries, Buckets) else entries
     parts = [find(ref) for ref in refs[:-1]]
     missing = [ref for ref, part in zip(refs, parts, strict=False) if part is None]
     if missing:
@@ -74,9 +72,36 @@ def all_entries(obj: TreeObj, find: Find) -> Entries | None:
     return dict(sorted(item for part in parts if part for item in part.items()))
 
 
+def _gathered(top: Buckets, find: Find) -> Entries:
+    """Return the entries of all buckets together; raises as `all_entries` does."""
+    found: Entries = {}
+    missing: list[str] = []
+    pending = [top]
+    # Each blob has one place. A few that refer to one another many times are not what we made, and
+    # would cost their reader the product.
+    seen: set[str] = set()
+    for buckets in pending:
+        for ref in buckets.refs().values():
+            if ref in seen:
+                raise OSError(errno.EINVAL, "a hashed directory has a bucket twice")
+            seen.add(ref)
+            entries = find(ref)
+            if entries is None:
+                missing.append(ref)
+                continue
+            check_below(buckets, entries)
+            if isinstance(entries, Buckets):
+                pending.append(entries)
+            else:
+                found |= entries
+    if missing:
+        raise Missing(missing, directory=True)
+    return dict(sorted(found.items()))
+
+
 def one_entry(obj: TreeObj, name: str, find: Find) -> TreeObj | None:
     """Return one entry of a directory object, None if it is no directory or has no such entry.
-    Raises `Missing`.
+    Raises as `all_entries` does.
     """
     kind = obj["type"]
     if kind == "dir":
@@ -85,115 +110,181 @@ def one_entry(obj: TreeObj, name: str, find: Find) -> TreeObj | None:
     if kind != "dirref":
         return None
     refs: list[str] = obj["data"]
-    ref = refs[0] if len(refs) == 1 else refs[part_index(name, len(refs) - 1)]
-    entries = find(ref)
-    if entries is None:
-        raise Missing([ref], directory=True)
-    return entries.get(name)
+    if len(refs) > 1:
+        entries = find(refs[name_hash(name) % (len(refs) - 1)])
+        if entries is None:
+            raise Missing([refs[name_hash(name) % (len(refs) - 1)]], directory=True)
+        return entries.get(name)
+    ref: str | None = refs[0]
+    above: Buckets | None = None
+    while ref is not None:
+        entries = find(ref)
+        if entries is None:
+            raise Missing([ref], directory=True)
+        if above is not None:
+            check_below(above, entries)
+        if not isinstance(entries, Buckets):
+            return entries.get(name)
+        above, ref = entries, entries.bucket_of(name)
+    return None
+
+
+class _Leaf:
+    """Entries that are in one blob; if they are too many for it, their hashes are divided by
+    ``divisor`` to distribute them.
+    """
+
+    __slots__ = ("divisor", "entries", "grown", "shrunk")
+
+    def __init__(self, entries: Entries, divisor: int) -> None:
+        self.entries = entries
+        self.divisor = divisor
+        self.grown = self.shrunk = False
+
+
+class _Branch:
+    """A hashed directory: the blobs of its buckets, and those that are being changed."""
+
+    __slots__ = ("divisor", "nodes", "refs", "size")
+
+    def __init__(self, refs: dict[int, str], divisor: int, size: int) -> None:
+        self.refs = refs
+        self.nodes: dict[int, _Node] = {}
+        self.divisor = divisor
+        self.size = size
+
+
+_Node: TypeAlias = _Leaf | _Branch
 
 
 class Draft:
-    """A directory being changed: copies of the parts that are touched.
+    """A directory being changed: copies of the blobs that are touched.
 
     ``obj`` is the directory as it is, None for a new one. `seal` turns the draft into an object
     again. ``replaced`` lists the blobs that the directory as it is has and the new one will not.
+    Raises `Missing`.
     """
 
-    __slots__ = ("_find", "_grown", "_refs", "_tables", "replaced")
+    __slots__ = ("_find", "_top", "replaced")
 
     def __init__(self, obj: TreeObj | None, find: Find) -> None:
         self._find = find
-        self._refs: list[str] | None = None
-        self._tables: dict[int, Entries] = {}
-        self._grown: set[int] = set()
         self.replaced: list[str] = []
-        if obj is not None and obj["type"] == "dirref" and len(obj["data"]) > 1:
-            self._refs = list(obj["data"])
-        else:
-            entries = all_entries(obj, find) if obj is not None else None
-            self._tables[0] = dict(entries or {})
-            if entries and obj is not None and obj["type"] == "dirref":
-                self.replaced.append(obj["data"][0])
+        self._top: _Node
+        if obj is not None and obj["type"] == "dirref" and len(obj["data"]) == 1:
+            self._top = self._opened(obj["data"][0], None)
+            return
+        entries = all_entries(obj, find) if obj is not None else None
+        self._top = _Leaf(dict(entries or {}), 1)
+        if obj is not None and obj["type"] == "dirref":
+            self.replaced += obj["data"]
 
-    def _table(self, name: str) -> tuple[int, Entries]:
-        refs = self._refs
-        if refs is None:
-            return 0, self._tables[0]
-        index = part_index(name, len(refs) - 1)
-        table = self._tables.get(index)
-        if table is None:
-            entries = self._find(refs[index])
-            if entries is None:
-                raise Missing([refs[index]], directory=True)
-            table = self._tables[index] = dict(entries)
-            self.replaced.append(refs[index])
-        return index, table
+    def _opened(self, ref: str, above: Buckets | None) -> _Node:
+        """Return a blob as what can be changed; raises `Missing`, OSError(EINVAL)."""
+        entries = self._find(ref)
+        if entries is None:
+            raise Missing([ref], directory=True)
+        if above is not None:
+            check_below(above, entries)
+        if entries:  # the empty one begins every namespace
+            self.replaced.append(ref)
+        if isinstance(entries, Buckets):
+            return _Branch(entries.refs(), entries.divisor, entries.size)
+        return _Leaf(dict(entries), above.divisor * above.size if above is not None else 1)
+
+    def _leaf(self, name: str) -> _Leaf:
+        """Return what the entry ``name`` is in; raises `Missing`, OSError(EINVAL)."""
+        node = self._top
+        while isinstance(node, _Branch):
+            index = name_hash(name) // node.divisor % node.size
+            below = node.nodes.get(index)
+            if below is None:
+                ref = node.refs.get(index)
+                if ref is None:
+                    below = _Leaf({}, node.divisor * node.size)
+                else:
+                    below = self._opened(ref, Buckets({}, node.divisor, node.size))
+                node.nodes[index] = below
+            node = below
+        return node
 
     def get(self, name: str) -> TreeObj | None:
         """Return an entry, None if there is none."""
-        return self._table(name)[1].get(name)
+        return self._leaf(name).entries.get(name)
 
     def set(self, name: str, entry: TreeObj) -> None:
         """Add or replace an entry."""
-        index, table = self._table(name)
-        if name not in table:
-            self._grown.add(index)
-        table[name] = entry
+        leaf = self._leaf(name)
+        if name not in leaf.entries:
+            leaf.grown = True
+        leaf.entries[name] = entry
 
     def remove(self, name: str) -> None:
         """Remove an entry if there is one."""
-        self._table(name)[1].pop(name, None)
+        leaf = self._leaf(name)
+        if leaf.entries.pop(name, None) is not None:
+            leaf.shrunk = True
 
-    def seal(self, store: Callable[[bytes, Entries], str], *, whole: bool) -> TreeObj:
+    def seal(self, store: Callable[[bytes, Entries], str]) -> TreeObj:
         """Return the directory as *dirref*; ``store`` takes each new blob with its entries and
         returns the blobref.
-
-        ``whole`` asks for one blob whatever the size. Raises `Missing`.
         """
-        for index in self._grown:
-            self._tables[index] = dict(sorted(self._tables[index].items()))
-        if self._refs is None:
-            entries = self._tables[0]
-            if whole or len(entries) <= SPLIT_AT:
-                return _one_blob(entries, store)
-            tables = _distribute(entries, PARTS)
-            if not tables[0]:
-                return _one_blob(entries, store)
-            refs = [store(_part_blob(index, table), table) for index, table in enumerate(tables)]
-            return {"data": [*refs, store(TAIL, {})], "type": "dirref", "ver": treeobj.VERSION}
-        if whole or self._tables.get(0) == {}:
-            return _one_blob(self._merge(), store)
-        for index, table in self._tables.items():
-            self._refs[index] = store(_part_blob(index, table), table)
-        return {"data": self._refs, "type": "dirref", "ver": treeobj.VERSION}
+        ref = self._sealed(self._top, store)
+        return treeobj.dirref(ref if ref is not None else _stored({}, store))
 
-    def _merge(self) -> Entries:
-        """Return the entries of all parts together; raises `Missing`."""
-        assert self._refs is not None
-        others = {
-            index: self._find(ref)
-            for index, ref in enumerate(self._refs[:-1])
-            if index not in self._tables
-        }
-        missing = [self._refs[index] for index, part in others.items() if part is None]
-        if missing:
-            raise Missing(missing, directory=True)
-        parts = [*self._tables.values(), *(part for part in others.values() if part)]
-        return dict(sorted(item for part in parts for item in part.items()))
+    def _sealed(self, node: _Node, store: Callable[[bytes, Entries], str]) -> str | None:
+        """Return the new blob of a part of the directory, None if nothing is left in it."""
+        if isinstance(node, _Branch):
+            node = self._merged(node) or node
+        if isinstance(node, _Leaf):
+            if node.grown:
+                node.entries = dict(sorted(node.entries.items()))
+            if len(node.entries) <= LEAF_MAX or node.divisor * BUCKETS > HASH_SPACE:
+                return _stored(node.entries, store) if node.entries else None
+            node = _distributed(node)
+        for index, below in node.nodes.items():
+            ref = self._sealed(below, store)
+            if ref is None:
+                node.refs.pop(index, None)
+            else:
+                node.refs[index] = ref
+        if not node.refs:
+            return None
+        buckets = Buckets(node.refs, node.divisor, node.size)
+        return store(buckets.blob(), buckets)
+
+    def _merged(self, branch: _Branch) -> _Leaf | None:
+        """Return the entries of a hashed directory that has become small, None if it has not, or if
+        that would take loading more of it.
+        """
+        nodes = branch.nodes
+        if not any(isinstance(node, _Leaf) and node.shrunk for node in nodes.values()):
+            return None
+        entries: Entries = {}
+        for index in branch.refs.keys() | nodes.keys():
+            node, part = nodes.get(index), None
+            if isinstance(node, _Leaf):
+                part = node.entries
+            elif node is None:
+                with suppress(OSError):
+                    part = self._find(branch.refs[index])
+            if part is None or isinstance(part, Buckets) or len(entries) + len(part) > MERGE_AT:
+                return None
+            entries |= part
+        self.replaced += [ref for index, ref in branch.refs.items() if index not in nodes]
+        return _Leaf(dict(sorted(entries.items())), branch.divisor)
 
 
-def _one_blob(entries: Entries, store: Callable[[bytes, Entries], str]) -> TreeObj:
-    return treeobj.dirref(store(json.dumps(treeobj.directory(entries)), entries))
+def _stored(entries: Entries, store: Callable[[bytes, Entries], str]) -> str:
+    return store(json.dumps(treeobj.directory(entries)), entries)
 
 
-def _distribute(entries: Entries, parts: int) -> list[Entries]:
-    tables: list[Entries] = [{} for _ in range(parts)]
-    for name, entry in entries.items():
-        tables[part_index(name, parts)][name] = entry
-    return tables
-
-
-def _part_blob(index: int, table: Entries) -> bytes:
-    if not table:
-        return b""
-    return (HEAD if index == 0 else b",") + json.dumps(table)[1:-1]
+def _distributed(leaf: _Leaf) -> _Branch:
+    """Return entries that are too many for one blob as a hashed directory."""
+    branch = _Branch({}, leaf.divisor, BUCKETS)
+    tables: dict[int, Entries] = {}
+    for name, entry in leaf.entries.items():
+        tables.setdefault(name_hash(name) // leaf.divisor % BUCKETS, {})[name] = entry
+    for index, table in tables.items():
+        branch.nodes[index] = _Leaf(table, leaf.divisor * BUCKETS)
+    return branch

@@ -181,7 +181,7 @@ class TreeDraft:
             self.replaced += node.draft.replaced
             for key, tail in node.tails.items():
                 node.draft.set(key, self._value(tail))
-            sealed = node.draft.seal(self._directory_blob, whole=parent is None)
+            sealed = node.draft.seal(self._directory_blob)
             if parent is not None:
                 parent.draft.set(name, sealed)
         root: str = sealed["data"][0]

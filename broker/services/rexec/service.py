@@ -4,6 +4,9 @@
 A request ``broker.rexec`` gets several responses: {type: "start"}, {type: "state", state: 2 running
 | 3 exited | 1 failed}, {type: "output", io}, and {type: "complete"} last. A client that goes away
 takes its processes with it.
+
+Beside its standard streams a command may have *channels*: the variable of a channel's name tells
+the child the descriptor it reads and writes it by.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from broker.service import NO_REPLY, Request, Service, request
 from broker.subprocess.process import ChildProcess
+from broker.subprocess.streams import CHANNELS_MAX, STANDARD, StreamOptions
 from flux.job import io
 from flux.wire.errors import os_error
 from flux.wire.json import loads
@@ -32,13 +36,48 @@ EXITED: Final = 3
 Kind: TypeAlias = Literal["start", "state", "output", "complete"]
 
 
+@dataclass(frozen=True)
+class _RemoteCommand:
+    """What to run, as the ``cmd`` of a request says."""
+
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str | None
+    channels: list[str]
+    options: StreamOptions
+
+    @classmethod
+    def parse(cls, text: str) -> _RemoteCommand:
+        """Return the command; raises OSError(EPROTO) if the text is not one, EINVAL for options or
+        channels that cannot be.
+        """
+        try:
+            command = loads(text)
+            argv = [str(word) for word in command["cmdline"]]
+            env = {str(key): str(value) for key, value in command.get("env", {}).items()}
+            opts = {str(key): str(value) for key, value in (command.get("opts") or {}).items()}
+            channels = [str(name) for name in command.get("channels") or ()]
+            cwd = command.get("cwd")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise OSError(errno.EPROTO, "malformed command") from error
+        if not argv:
+            raise OSError(errno.EPROTO, "malformed command")
+        if len({*channels, *STANDARD}) != len(channels) + len(STANDARD):
+            raise OSError(errno.EINVAL, "the names of channels are taken already")
+        if not all(name and "=" not in name and "\0" not in name for name in channels):
+            raise OSError(errno.EINVAL, "a channel has the name of an environment variable")
+        if len(channels) > CHANNELS_MAX:
+            raise OSError(errno.EINVAL, f"a process has at most {CHANNELS_MAX} channels")
+        return cls(argv, env, cwd, channels, StreamOptions.of(opts))
+
+
 @dataclass(eq=False)
 class RemoteProcess:
     """A process and the request it was started by."""
 
     request: Request
     process: ChildProcess
-    argv: list[str]
+    command: _RemoteCommand
     streams: frozenset[str]
     rank: int
 
@@ -80,19 +119,17 @@ class RexecService(Service):
 
     @request("broker.rexec", absolute=True)
     def start_process(self, req: Request) -> Reply:
-        """Run the command ``cmd``, a JSON text {cwd, cmdline, env, opts, channels}."""
-        try:
-            command = loads(req.get("cmd", str))
-            argv = [str(word) for word in command["cmdline"]]
-            env = {str(key): str(value) for key, value in command.get("env", {}).items()}
-            cwd = command.get("cwd")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise OSError(errno.EPROTO, "malformed command") from error
-        if not argv:
-            raise OSError(errno.EPROTO, "malformed command")
-        streams = frozenset(
-            stream for stream in ("stdout", "stderr") if req.payload.get(f"on_{stream}")
-        )
+        """Run the command ``cmd``, a JSON text {cwd, cmdline, env, opts, channels}; tell what it
+        writes to stdout, stderr and its channels if ``on_stdout``, ``on_stderr`` and
+        ``on_channel_out`` say so.
+
+        Options are ``NAME_LINE_BUFFER``, false for output as it is read instead of by lines, and
+        ``NAME_BUFSIZE``, the bytes that may wait, for each stream and channel.
+        """
+        command = _RemoteCommand.parse(req.get("cmd", str))
+        streams = {stream for stream in STANDARD[1:] if req.payload.get(f"on_{stream}")}
+        if req.payload.get("on_channel_out"):
+            streams.update(command.channels)
         remote: RemoteProcess
 
         def exited(status: int) -> None:
@@ -108,15 +145,16 @@ class RexecService(Service):
             remote.output(stream, data, eof)
 
         process = ChildProcess(output, exited, completed)
-        remote = RemoteProcess(req, process, argv, streams, self.ctx.rank)
-        self._launch(remote, env, cwd)
+        remote = RemoteProcess(req, process, command, frozenset(streams), self.ctx.rank)
+        self._launch(remote, command)
         return NO_REPLY
 
-    def _launch(self, remote: RemoteProcess, env: dict[str, str], cwd: str | None) -> None:
-        env = {**env, "FLUX_URI": self.ctx.attrs.get("local-uri") or env.get("FLUX_URI", "")}
+    def _launch(self, remote: RemoteProcess, command: _RemoteCommand) -> None:
+        uri = self.ctx.attrs.get("local-uri") or command.env.get("FLUX_URI", "")
+        env, cwd = {**command.env, "FLUX_URI": uri}, command.cwd
         remote.respond("start")
         try:
-            remote.process.start(remote.argv, env, cwd)
+            remote.process.start(command.argv, env, cwd, command.channels, command.options)
         except OSError as error:
             remote.finish("state", state=FAILED, errno=error.errno)
             return
@@ -136,10 +174,12 @@ class RexecService(Service):
 
     @request("write")
     def write(self, req: Request) -> None:
-        """Feed a process: {pid, io: {stream, rank, data?, eof?, encoding?}}."""
+        """Feed a process: {pid, io: {stream, rank, data?, eof?, encoding?}}; the stream is stdin or
+        a channel.
+        """
         remote = self._find(req)
-        chunk = req.get("io", dict)
-        remote.process.write(io.decode_data(chunk), bool(chunk.get("eof")))
+        chunk = io.decode(req.get("io", dict))
+        remote.process.write(chunk.data, chunk.eof, chunk.stream)
 
     @request("signal")
     def signal(self, req: Request) -> None:
@@ -151,7 +191,7 @@ class RexecService(Service):
     def processes(self, req: Request) -> Reply:
         """List the running processes."""
         procs = [
-            {"pid": pid, "sender": remote.request.sender, "cmdline": remote.argv}
+            {"pid": pid, "sender": remote.request.sender, "cmdline": remote.command.argv}
             for pid, remote in self.running.items()
         ]
         return {"rank": self.ctx.rank, "procs": procs}

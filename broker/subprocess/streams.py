@@ -1,0 +1,166 @@
+"""The streams between the broker and a child process, on the event loop: what the child writes, by
+lines or as it comes, and what it is to read.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Mapping
+
+READ_SIZE: Final = 65536
+LINE_LIMIT: Final = 65536
+"""Bytes of a line without end that are kept before they are passed on."""
+INPUT_LIMIT: Final = 16 * 1024 * 1024
+"""Bytes of input that wait for a process to read them."""
+STANDARD: Final = ("stdin", "stdout", "stderr")
+CHANNELS_MAX: Final = 64
+"""Channels that one process may have beside its standard streams."""
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """How streams are treated: ``unbuffered`` ones are passed on as they are read instead of by
+    lines, ``limits`` are bytes that may wait, see `LINE_LIMIT` and `INPUT_LIMIT`.
+    """
+
+    unbuffered: frozenset[str] = frozenset()
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, opts: Mapping[str, str]) -> StreamOptions:
+        """Return what the options of a remote command say: ``NAME_LINE_BUFFER`` true or false,
+        ``NAME_BUFSIZE`` a number of bytes. Others are not about streams.
+
+        Raises OSError(EINVAL) with a sentence for any other value.
+        """
+        unbuffered: set[str] = set()
+        limits: dict[str, int] = {}
+        for option, value in opts.items():
+            if option.endswith("_LINE_BUFFER"):
+                if value.lower() not in ("true", "false"):
+                    raise OSError(errno.EINVAL, f"{option[:100]} is true or false")
+                if value.lower() == "false":
+                    unbuffered.add(option.removesuffix("_LINE_BUFFER"))
+            elif option.endswith("_BUFSIZE"):
+                if not (value.isascii() and value.isdecimal() and 0 < len(value) < 10):
+                    raise OSError(errno.EINVAL, f"{option[:100]} is a number of bytes")
+                limits[option.removesuffix("_BUFSIZE")] = min(max(1, int(value)), INPUT_LIMIT)
+        return cls(frozenset(unbuffered), limits)
+
+
+class OutputStream:
+    """What a process writes: ``emit`` is called with (data, eof), ``ended`` once after the end."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        fd: int,
+        emit: Callable[[bytes, bool], None],
+        ended: Callable[[], None],
+        *,
+        lines: bool = True,
+        limit: int = LINE_LIMIT,
+    ) -> None:
+        self._loop = loop
+        self._fd = fd
+        self._emit = emit
+        self._ended = ended
+        self._lines = lines
+        self._limit = limit
+        self._partial = bytearray()
+        os.set_blocking(fd, False)
+        loop.add_reader(fd, self._readable)
+
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._fd, READ_SIZE)
+        except BlockingIOError:
+            return
+        except OSError:  # the other end of a socket has gone with input of ours unread
+            data = b""
+        if not data:
+            self._loop.remove_reader(self._fd)
+            os.close(self._fd)
+            if self._partial:
+                self._emit(bytes(self._partial), False)
+            self._emit(b"", True)
+            self._ended()
+            return
+        if not self._lines:
+            self._emit(data, False)
+            return
+        partial = self._partial
+        partial += data
+        end = partial.rfind(b"\n") + 1
+        if not end and len(partial) >= self._limit:
+            end = len(partial)
+        if end:
+            ready = bytes(partial[:end])
+            del partial[:end]
+            self._emit(ready, False)
+
+
+class InputStream:
+    """What a process reads: a pipe, or our end of a channel's sockets."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        fd: int,
+        limit: int = INPUT_LIMIT,
+        *,
+        channel: bool = False,
+    ) -> None:
+        self._loop = loop
+        self._fd = fd
+        self._limit = limit
+        self._channel = channel
+        self._pending = bytearray()
+        self._eof = False
+        os.set_blocking(fd, False)
+
+    def write(self, data: bytes, eof: bool) -> None:
+        """Send ``data``, then the end with ``eof``; raises OSError(ENOSPC) if the process does not
+        read.
+        """
+        if self._fd < 0 or self._eof:
+            return
+        if len(self._pending) + len(data) > self._limit:
+            raise OSError(errno.ENOSPC, "the process does not read its input")
+        self._pending += data
+        self._eof = eof
+        self._flush()
+
+    def _flush(self) -> None:
+        try:
+            while self._pending:
+                del self._pending[: os.write(self._fd, self._pending[:READ_SIZE])]
+        except BlockingIOError:
+            self._loop.add_writer(self._fd, self._flush)
+            return
+        except OSError:
+            self._eof = True
+        self._loop.remove_writer(self._fd)
+        if self._eof:
+            self.close()
+
+    def close(self) -> None:
+        """Send the end now; what waits is not sent any more."""
+        if self._fd >= 0:
+            self._loop.remove_writer(self._fd)
+            if self._channel:
+                # The other descriptor of this socket stays open to read by.
+                with socket.socket(fileno=self._fd) as ours, suppress(OSError):
+                    ours.shutdown(socket.SHUT_WR)
+            else:
+                os.close(self._fd)
+            self._fd = -1
+            self._pending.clear()

@@ -1,0 +1,105 @@
+"""``flux exec`` on a running instance, and what a client of ``broker.rexec`` can ask for."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import flux
+from flux.constants import FLUX_RPC_STREAMING
+from flux.testing.instance import Instance, running_instance
+from flux.wire.json import dumps_str
+
+from .watching import background, sleepers, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    with running_instance(4) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "out"),
+    [
+        (("-l", "-r", "1,3", "flux", "getattr", "rank"), 0, ["1: 1", "3: 3"]),
+        (("-l", "-r", "0-2", "-x", "1", "flux", "getattr", "rank"), 0, ["0: 0", "2: 2"]),
+        (("-r", "all", "-x", "1-3", "pwd", "-P"), 0, None),
+        (("-n", "sh", "-c", "exit $(flux getattr rank)"), 3, []),
+        (("-r", "0", "sh", "-c", "kill -9 $$"), 137, []),
+        (("-r", "1,9", "echo", "x"), 68, ["x"]),
+        (("-r", "2", "nosuchprogram"), 127, []),
+        (("-r", "2", "/etc/passwd"), 126, []),
+        (("-d", "/", "-r", "2", "pwd"), 0, ["/"]),
+    ],
+)
+def test_ranks_and_exit_codes(
+    instance: Instance, words: tuple[str, ...], code: int, out: list[str] | None
+) -> None:
+    run = instance.run("exec", *words)
+    assert run.returncode == code
+    if out is not None:
+        assert sorted(run.stdout.splitlines()) == out
+
+
+def test_input_reaches_every_rank(instance: Instance) -> None:
+    text = "".join(f"line {number}\n" for number in range(100_000))
+    run = instance.run("exec", "-l", "-r", "1-3", "wc", "-c", stdin=text)
+    assert sorted(run.stdout.splitlines()) == [f"{rank}: {len(text)}" for rank in (1, 2, 3)]
+    assert instance.run("exec", "-n", "cat", stdin="unseen").stdout == ""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 128 + 15), (signal.SIGINT, 128 + 2)])
+def test_a_signal_is_passed_on_to_all_ranks(instance: Instance, number: int, code: int) -> None:
+    with background(instance, "exec", "-n", "sleep", "6301") as client:
+        until(lambda: len(sleepers("6301")) == 4)
+        client.send_signal(number)
+        client.communicate(timeout=20)
+        assert client.returncode == code
+    until(lambda: not sleepers("6301"))
+
+
+def test_a_second_interrupt_leaves_what_ignores_the_first(instance: Instance) -> None:
+    script = "trap 'echo interrupted' INT; while true; do sleep 6302; done"
+    with background(instance, "exec", "-n", "-r", "2", "sh", "-c", script) as client:
+        until(lambda: bool(sleepers("6302")))
+        client.send_signal(signal.SIGINT)
+        assert client.stdout is not None
+        assert client.stdout.readline() == "interrupted\n"
+        client.send_signal(signal.SIGINT)
+        client.communicate(timeout=20)
+        assert client.returncode == 128 + 2
+    until(lambda: not sleepers("6302"))  # its client is gone, and it goes with it
+
+
+def test_a_command_far_away_has_channels(instance: Instance) -> None:
+    command = {
+        "cwd": "/",
+        "cmdline": ["bash", "-c", "read line <&$TEST; echo got $line >&$TEST; echo done"],
+        "env": dict(os.environ),
+        "opts": {"stdout_LINE_BUFFER": "false"},
+        "channels": ["TEST"],
+    }
+    payload = {"cmd": dumps_str(command), "on_stdout": 1, "on_stderr": 1, "on_channel_out": 1}
+    seen: dict[str, str] = {}
+    with flux.Flux(instance.uri) as h:
+        rpc = h.rpc("broker.rexec", payload, 3, FLUX_RPC_STREAMING)
+        while True:
+            rpc.wait_for(30)
+            answer: dict[str, Any] = rpc.get()
+            if answer["type"] == "state" and answer["state"] == 2:
+                io = {"stream": "TEST", "rank": "0", "data": "hello\n"}
+                h.rpc("broker.rexec.write", {"pid": answer["pid"], "io": io}, 3).get()
+            elif answer["type"] == "output":
+                io = answer["io"]
+                seen[io["stream"]] = seen.get(io["stream"], "") + io.get("data", "")
+            elif answer["type"] == "complete":
+                break
+            rpc.reset()
+    assert seen == {"TEST": "got hello\n", "stdout": "done\n", "stderr": ""}
