@@ -32,6 +32,10 @@ class ReactorHandle:
         """Return this handle's reactor."""
         return self.reactor
 
+    def set_reactor(self, reactor: Reactor) -> None:
+        """Use ``reactor``, which several handles may share, from now on."""
+        self.reactor = reactor
+
     def reactor_run(self, reactor: Reactor | None = None, flags: int = 0) -> int:
         """Run the reactor until nothing keeps it or it is stopped; returns how many watchers are
         left, -1 after an error.
