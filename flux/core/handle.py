@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from flux.core.basics import ModuleBasics
     from flux.core.reactor import Reactor
+    from flux.core.system_watchers import HandleWatcher
     from flux.event_future import PublishFuture, SyncFuture
     from flux.future import Future
     from flux.message import MessageView, MessageWatcher
@@ -122,6 +123,26 @@ class Flux(MessageHandle):
 
         glob = as_text(topic_glob, "the topic")
         return MessageWatcher(self, type_mask, callback, glob, match_tag, args)
+
+    def handle_watcher_create(
+        self, events: int, callback: Callable[..., object], args: object = None
+    ) -> HandleWatcher:
+        """Return a watcher that calls as long as this handle is ready for ``events``, FLUX_POLLIN
+        or FLUX_POLLOUT.
+        """
+        from flux.core.system_watchers import HandleWatcher
+
+        return HandleWatcher(self, events, callback, args)
+
+    def on_message(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called when a message is there for `recv`, or the connection is
+        lost.
+        """
+        self._on_message = (*self._on_message, callback)
+
+    def off_message(self, callback: Callable[[], None]) -> None:
+        """Undo one `on_message`."""
+        self._on_message = tuple(one for one in self._on_message if one != callback)
 
     # Events
 

@@ -62,6 +62,7 @@ class MessageHandle(ReactorHandle):
         self._by_hand: set[int] = set()
         self._tag = 0
         self._inbox: deque[Message] = deque()
+        self._on_message: tuple[Callable[[], None], ...] = ()
         self._taking = False
         self._watchers: list[MessageWatcher] = []
         self._lost = False
@@ -228,6 +229,8 @@ class MessageHandle(ReactorHandle):
             if msg.aux2 != MATCHTAG_NONE and (msg.aux1 or not msg.streaming):
                 self._by_hand.discard(msg.aux2)
         self._inbox.append(msg)
+        for callback in self._on_message:
+            callback()
 
     def _answers(self, msg: Message) -> bool:
         """Answer a request that nobody watches for; returns whether it was one to answer."""
@@ -240,6 +243,8 @@ class MessageHandle(ReactorHandle):
         self.reactor.remove_fd(self._sock.fileno())
         for rpc in tuple(self._pending.values()):
             rpc.fulfill_error(errno.ECONNRESET)
+        for callback in self._on_message:
+            callback()
 
     def poll(self) -> None:
         """Take what has arrived, without waiting."""

@@ -99,8 +99,12 @@ class Reactor:
         return timer
 
     def now(self) -> float:
-        """Return seconds on the monotonic clock."""
+        """Return seconds on the monotonic clock, which is the time of the reactor."""
         return time.monotonic()
+
+    def time(self) -> float:
+        """Return seconds since the epoch, on the wall clock."""
+        return time.time()
 
     def add_fd(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
         """Call ``callback`` with the selector events of ``fd`` when it is readable (1) or writable

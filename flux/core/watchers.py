@@ -4,6 +4,7 @@ kin).
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_POLLERR, FLUX_POLLIN, FLUX_POLLOUT
@@ -48,6 +49,10 @@ class Watcher:
         """Stop watching for good."""
         self.stop()
 
+    def next_wakeup(self) -> float:
+        """Return when it calls next; raises OSError(EINVAL) unless it is a timer."""
+        raise OSError(errno.EINVAL, f"a {type(self).__name__} does not call at a time")
+
     def _start(self) -> None:
         raise TypeError("Watcher is abstract")
 
@@ -82,6 +87,17 @@ class TimerWatcher(Watcher):
         self._args = args
         self._timer: Timer | None = None
         self._due = 0.0
+
+    def reset(self, after: float, repeat: float = 0.0) -> None:
+        """Change the times; a started watcher begins anew with them."""
+        self.after, self.repeat = float(after), float(repeat)
+        if self.active:
+            self._stop()
+            self._start()
+
+    def next_wakeup(self) -> float:
+        """Return when it calls next, as the reactor's `now` counts."""
+        return self._due
 
     def _start(self) -> None:
         reactor = self.reactor

@@ -196,6 +196,24 @@ def test_a_lost_handle_is_in_error(instance: Instance) -> None:
     assert h.fileno() == -1
 
 
+def test_a_handle_watcher_calls_as_long_as_messages_wait(instance: Instance, h: flux.Flux) -> None:
+    h.event_subscribe("waits.")
+    with flux.Flux(instance.uri) as other:
+        for number in range(3):
+            other.event_publish(f"waits.{number}").get_seq()
+    seen: list[str | None] = []
+
+    def ready(handle: flux.Flux, watcher: Any, revents: int, _args: object) -> None:
+        assert revents == FLUX_POLLIN
+        seen.append(handle.event_recv().topic)
+        if len(seen) == 3:
+            watcher.stop()
+
+    h.handle_watcher_create(FLUX_POLLIN, ready).start()
+    h.reactor_run()
+    assert seen == ["waits.0", "waits.1", "waits.2"]
+
+
 def test_handles_share_a_reactor(instance: Instance) -> None:
     reactor = Reactor()
     with flux.Flux(instance.uri) as one, flux.Flux(instance.uri) as two:
