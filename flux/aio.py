@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 from typing import TYPE_CHECKING, Protocol, Self
 
+from flux.aio_calls import AsyncCalls
 from flux.aio_streams import MessageCallback, Stream, Subscription
 from flux.connect import open_stream
 from flux.wire.errors import error_of
@@ -23,10 +25,12 @@ from flux.wire.message import (
     STREAMING,
     UPSTREAM,
     Message,
+    ended,
     event,
     next_matchtag,
     request,
 )
+from flux.wire.text import Text, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +59,7 @@ class Transport(Protocol):
         """End the connection."""
 
 
-class AsyncFlux:
+class AsyncFlux(AsyncCalls):
     """A connection to a broker for asyncio programs.
 
     RPCs raise OSError with the error number and sentence of the response, EPROTO for a response
@@ -78,14 +82,14 @@ class AsyncFlux:
         self._events: list[tuple[str, MessageCallback]] = []
 
     @classmethod
-    async def connect(cls, uri: str | None = None) -> AsyncFlux:
+    async def connect(cls, uri: Text | None = None) -> AsyncFlux:
         """Connect to the broker at ``uri`` (default: the environment's FLUX_URI) and learn its rank
         and size.
 
         Raises OSError: ENOENT when there is no broker, EPERM when it refuses this user.
         """
         handle = cls()
-        handle.transport = await open_stream(uri, handle)
+        handle.transport = await open_stream(os.fsdecode(uri) if uri else None, handle)
         try:
             handle.rank = int(await handle.attr_get("rank"))
             handle.size = int(await handle.attr_get("size"))
@@ -93,6 +97,9 @@ class AsyncFlux:
             await handle.close()
             raise
         return handle
+
+    def __repr__(self) -> str:
+        return f"<AsyncFlux rank {self.rank} of {self.size}{' closed' if self.closed else ''}>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -176,6 +183,8 @@ class AsyncFlux:
         tag = self.post(topic, payload, done, nodeid=nodeid, upstream=upstream)
         try:
             msg = await (future if timeout is None else asyncio.wait_for(future, timeout))
+        except TimeoutError:
+            raise OSError(errno.ETIMEDOUT, f"{topic}: no response within {timeout:g} s") from None
         finally:
             self._pending.pop(tag, None)
         if msg.errnum:
@@ -184,7 +193,7 @@ class AsyncFlux:
 
     async def rpc(
         self,
-        topic: str,
+        topic: Text,
         payload: object = None,
         *,
         nodeid: int = NODEID_ANY,
@@ -192,15 +201,16 @@ class AsyncFlux:
         timeout: float | None = None,
     ) -> JsonObject:
         """Send a request and return its response's payload, an empty object when there is none."""
+        name = as_text(topic, "the topic")
         msg = await self.rpc_message(
-            topic, payload, nodeid=nodeid, upstream=upstream, timeout=timeout
+            name, ended(payload), nodeid=nodeid, upstream=upstream, timeout=timeout
         )
         try:
             data = msg.json() or {}
         except ValueError:
             data = None
         if not isinstance(data, dict):
-            raise OSError(errno.EPROTO, f"{topic}: the response is no JSON object")
+            raise OSError(errno.EPROTO, f"{name}: the response is not a JSON object")
         return data
 
     def stream(
@@ -231,11 +241,7 @@ class AsyncFlux:
         self, topic: str, payload: object = None, *, private: bool = False
     ) -> int:
         """Publish an event through rank 0 and return its sequence number."""
-        body: dict[str, object] = {"topic": topic, "flags": 2 if private else 0}
-        if payload is not None:
-            body["payload"] = payload
-        answer = await self.rpc("event.pub", body, nodeid=0)
-        return int(answer["seq"])
+        return await self.event_publish(topic, payload, private=private)
 
     async def subscribe(self, prefix: str) -> Subscription:
         """Return the events whose topic starts with ``prefix``, from now on."""
@@ -297,15 +303,7 @@ class AsyncFlux:
         if self.on_close is not None:
             self.on_close()
 
-    # Attributes and the end
-
-    async def attr_get(self, name: str) -> str:
-        """Return a broker attribute; raises OSError(ENOENT) if it is not set."""
-        return str((await self.rpc("attr.get", {"name": name}))["value"])
-
-    async def attr_set(self, name: str, value: str) -> None:
-        """Set a broker attribute; raises OSError(EPERM) if it may not be changed."""
-        await self.rpc("attr.set", {"name": name, "value": value})
+    # The end
 
     async def close(self) -> None:
         """Close the connection; waiting RPCs fail with ECONNRESET."""

@@ -9,6 +9,7 @@ from flux.constants import FLUX_NODEID_UPSTREAM
 from flux.treeobj import is_blobref
 from flux.wire.errors import os_error
 from flux.wire.message import NODEID_ANY
+from flux.wire.text import Text, as_text
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -26,17 +27,20 @@ def _address(flags: int, method: str) -> tuple[str, int]:
     )
 
 
-def load(handle: Flux, blobref: str, flags: int = 0) -> bytes:
+def load(handle: Flux, blobref: Text, flags: int = 0) -> bytes:
     """Return the blob ``blobref``; raises OSError: EINVAL if that is not a blobref, ENOENT if there
     is no such blob.
     """
+    blobref = as_text(blobref, "a blobref")
     if not is_blobref(blobref):
         raise os_error(errno.EINVAL)
     topic, nodeid = _address(flags, "load")
-    return handle.rpc(topic, blobref, nodeid).message().payload or b""
+    return handle.rpc_raw(topic, blobref.encode() + b"\0", nodeid).message().payload or b""
 
 
-def store(handle: Flux, data: bytes, flags: int = 0) -> str:
+def store(handle: Flux, data: Text, flags: int = 0) -> str:
     """Store ``data`` and return its blobref; raises OSError(EFBIG) above the blob size limit."""
+    if isinstance(data, str):
+        data = data.encode()
     topic, nodeid = _address(flags, "store")
-    return handle.rpc(topic, data or None, nodeid).message().text()
+    return handle.rpc_raw(topic, data, nodeid).message().text()

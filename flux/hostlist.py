@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import TypeAlias, Union, overload
 
-HostlistLike: TypeAlias = Union["Hostlist", str, Iterable[str]]
+from flux.wire.text import Text, as_text
+
+HostlistLike: TypeAlias = Union["Hostlist", str, bytes, Iterable[str | bytes]]
 """Whatever the operations of a Hostlist accept as the other operand."""
 
 _RANGE = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?\Z", re.ASCII)
@@ -212,11 +214,11 @@ class Hostlist:
         for arg in args:
             if isinstance(arg, Hostlist):
                 self._hosts.extend(arg._hosts)
-            elif isinstance(arg, str):
-                self._extend(arg)
+            elif isinstance(arg, str | bytes):
+                self._extend(as_text(arg, "a hostlist"))
             elif isinstance(arg, Iterable):
                 for text in arg:
-                    if not isinstance(text, str):
+                    if not isinstance(text, str | bytes):
                         raise TypeError(f"Hostlist(): expected strings, got {type(text).__name__}")
                     self.append(text)
             else:
@@ -242,9 +244,12 @@ class Hostlist:
                 removed += 1
         return removed
 
-    def index(self, host: str) -> int:
+    def index(self, host: Text) -> int:
         """Return the position of the first `host`; ValueError if there is none."""
-        return self._hosts.index(host)
+        name = as_text(host, "a host")
+        if name not in self._hosts:
+            raise ValueError(f"{name} is not in the Hostlist")
+        return self._hosts.index(name)
 
     def expand(self) -> list[str]:
         """Return the host names as a list."""
@@ -282,7 +287,7 @@ class HostlistIterator:
         return self._hostlist[self._next - 1]
 
 
-def decode(arg: str | Iterable[str]) -> Hostlist:
+def decode(arg: Text | Iterable[Text]) -> Hostlist:
     """Return the Hostlist of an RFC 29 string or of an iterable of them; ValueError if one is
     malformed.
     """

@@ -7,14 +7,16 @@ the ids of a hundred thousand jobs or ranks in a row cost as much as one.
 
 from __future__ import annotations
 
+import operator
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias, Union
+from typing import TypeAlias, Union, overload
 
 from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
+from flux.wire.text import Text, as_text
 
-IDsetLike: TypeAlias = Union["IDset", str, int, Iterable[int]]
+IDsetLike: TypeAlias = Union["IDset", str, bytes, int, Iterable[int]]
 """Whatever an operation accepts as the other operand."""
 
 _TERM = re.compile(r"(0|[1-9][0-9]{0,9})(?:-(0|[1-9][0-9]{0,9}))?\Z", re.ASCII)
@@ -94,8 +96,8 @@ class IDset:
         self._lasts: list[int]
         if isinstance(arg, IDset):
             self._firsts, self._lasts = arg._firsts.copy(), arg._lasts.copy()
-        elif isinstance(arg, str):
-            self._firsts, self._lasts = _normalize(_parse(arg))
+        elif isinstance(arg, str | bytes):
+            self._firsts, self._lasts = _normalize(_parse(as_text(arg, "an idset")))
         elif isinstance(arg, int):
             self._firsts, self._lasts = _from_ids((arg,))
         elif isinstance(arg, Iterable):
@@ -134,6 +136,29 @@ class IDset:
 
     def __len__(self) -> int:
         return sum(self._lasts) - sum(self._firsts) + len(self._firsts)
+
+    @overload
+    def __getitem__(self, at: int) -> int: ...
+    @overload
+    def __getitem__(self, at: slice) -> IDset: ...
+    def __getitem__(self, at: int | slice) -> int | IDset:
+        """Return the id at a position in ascending order, or the set of those in a slice; raises
+        IndexError if there is none.
+        """
+        if isinstance(at, slice):
+            return IDset(self.expand()[at], self._flags)
+        size = len(self)
+        at = operator.index(at)
+        if not -size <= at < size:
+            raise IndexError(f"the IDset has {size} ids, none at {at}")
+        return self._at(at % size)
+
+    def _at(self, position: int) -> int:
+        for first, last in self.ranges():
+            if position <= last - first:
+                return first + position
+            position -= last - first + 1
+        raise IndexError(position)
 
     def __contains__(self, i: object) -> bool:
         return isinstance(i, int) and self.test(i)
@@ -296,6 +321,15 @@ class IDset:
         other = _coerce(idset)
         return self._firsts == other._firsts and self._lasts == other._lasts
 
+    def has_intersection(self, arg: IDsetLike) -> bool:
+        """Tell whether this set and ``arg`` have an id in common."""
+        return bool(self._intersection(_coerce(arg))._firsts)
+
+    def clear_all(self) -> IDset:
+        """Remove all ids; return self."""
+        self._firsts, self._lasts = [], []
+        return self
+
     def _intersection(self, other: IDset) -> IDset:
         firsts: list[int] = []
         lasts: list[int] = []
@@ -333,6 +367,28 @@ class IDset:
 
     def __eq__(self, other: object) -> bool:
         return self.equal(other) if isinstance(other, IDset) else NotImplemented
+
+    def __le__(self, other: IDset) -> bool:
+        return not self._difference(other)[0] if isinstance(other, IDset) else NotImplemented
+
+    def __lt__(self, other: IDset) -> bool:
+        return (
+            self <= other and not self.equal(other) if isinstance(other, IDset) else NotImplemented
+        )
+
+    def __ge__(self, other: IDset) -> bool:
+        return other <= self if isinstance(other, IDset) else NotImplemented
+
+    def __gt__(self, other: IDset) -> bool:
+        return other < self if isinstance(other, IDset) else NotImplemented
+
+    def __xor__(self, other: IDsetLike) -> IDset:
+        return self.union(other).difference(self.intersect(other))
+
+    def __iand__(self, other: IDsetLike) -> IDset:
+        found = self.intersect(other)
+        self._firsts, self._lasts = found._firsts, found._lasts
+        return self
 
     def __or__(self, other: IDsetLike) -> IDset:
         return self.union(other)
@@ -380,8 +436,8 @@ def _coerce(arg: IDsetLike) -> IDset:
     return arg if isinstance(arg, IDset) else IDset(arg)
 
 
-def decode(string: str) -> IDset:
+def decode(string: Text) -> IDset:
     """Return the IDset of an RFC 22 string; ValueError if it is malformed."""
-    if not isinstance(string, str):
+    if not isinstance(string, str | bytes):
         raise TypeError(f"idset.decode(): expected a string, got {type(string).__name__}")
     return IDset(string)

@@ -1,8 +1,16 @@
-"""The key-value store for scripts (manual, flux.kvs): values are JSON, directories behave like
-dictionaries.
+"""All of the key-value store for programs (flux.kvs of the manual, flux_kvs_lookup(3) and its kin).
 
-`put` and its relatives collect changes on the handle; `commit` sends them as one transaction.
-Services and programs that need more build a `Txn` and use `flux.kvs_rpc`.
+Values are JSON, directories behave like dictionaries: `get`, `exists`, `isdir`, `get_dir`, `walk`
+read; `put`, `put_mkdir`, `put_unlink`, `put_symlink` collect changes on the handle, and `commit`
+sends them as one transaction. `get_raw` and a `Txn` with `commit_txn` are for bytes, `watch`
+follows a key, `copy`, `move` and `fence` do what they say, `namespace_create`, `namespace_remove`
+and `namespace_list` manage namespaces, `getroot`, `get_version`, `wait_version` and `sync` deal
+with their versions.
+
+Each function that takes ``namespace`` means, without it, the one that the environment's
+FLUX_KVS_NAMESPACE names, else ``primary``. Keys may be text or bytes. These functions wait for the
+answer; those whose name ends in ``_async`` return its future, to be read with `value_of`, `dir_of`,
+`symlink_of` and `treeobj_of`.
 """
 
 from __future__ import annotations
@@ -13,10 +21,39 @@ from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
 from flux import kvs_rpc
+from flux.kvs_calls import (
+    NamespaceRoot,
+    commit_txn,
+    fence,
+    getroot,
+    namespace_create,
+    namespace_remove,
+    readlink,
+    sync,
+    wait_version,
+)
+from flux.kvs_rpc import commit as commit_async
+from flux.kvs_rpc import (
+    copy,
+    decode_value,
+    dir_of,
+    get_version,
+    is_symlink,
+    lookup_cancel,
+    move,
+    namespace_list,
+    namespace_of,
+    symlink_of,
+    treeobj_of,
+    value_of,
+)
+from flux.kvs_rpc import fence as fence_async
+from flux.kvs_rpc import lookup as lookup_async
 from flux.kvs_txn import APPEND, NO_MERGE, PRIMARY, READDIR, READLINK, SYNC, TREEOBJ, Txn, normalize
+from flux.kvs_watch import WatchFuture, watch, watch_async
 from flux.treeobj import TreeObj, b64decode, b64encode
-from flux.wire import json
 from flux.wire.errors import os_error
+from flux.wire.text import Text, as_text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -32,69 +69,96 @@ __all__ = [
     "SYNC",
     "TREEOBJ",
     "KVSDir",
+    "NamespaceRoot",
     "Txn",
+    "WatchFuture",
     "b64decode",
     "b64encode",
     "commit",
+    "commit_async",
+    "commit_txn",
+    "copy",
+    "dir_of",
     "dropcache",
     "exists",
+    "fence",
+    "fence_async",
     "get",
     "get_dir",
     "get_key_direct",
+    "get_raw",
+    "get_version",
+    "getroot",
     "inner_walk",
+    "is_symlink",
     "isdir",
     "join",
+    "lookup_async",
+    "lookup_cancel",
+    "move",
+    "namespace_create",
+    "namespace_list",
+    "namespace_remove",
     "normalize",
     "put",
     "put_mkdir",
     "put_symlink",
     "put_unlink",
+    "readlink",
+    "symlink_of",
+    "sync",
+    "treeobj_of",
+    "value_of",
+    "wait_version",
     "walk",
+    "watch",
+    "watch_async",
 ]
 
-_pending: WeakKeyDictionary[Flux, Txn] = WeakKeyDictionary()
+_pending: WeakKeyDictionary[Flux, dict[str, Txn]] = WeakKeyDictionary()
+"""What was put and not committed, by handle and namespace."""
 
 
-def _txn(flux_handle: Flux) -> Txn:
-    return _pending.setdefault(flux_handle, Txn())
+def _txn(flux_handle: Flux, namespace: Text | None = None) -> Txn:
+    spaces = _pending.setdefault(flux_handle, {})
+    return spaces.setdefault(namespace_of(namespace), Txn())
 
 
-def get_key_direct(flux_handle: Flux, key: str) -> Any:
+def get_raw(flux_handle: Flux, key: Text, namespace: Text | None = None) -> bytes:
+    """Return the value of ``key`` as bytes; raises OSError: ENOENT, EISDIR."""
+    return value_of(lookup_async(flux_handle, key, namespace=namespace))
+
+
+def get_key_direct(flux_handle: Flux, key: Text, namespace: Text | None = None) -> Any:
     """Return the value of ``key``: decoded JSON, the text as it is if it is not JSON, None if it is
-    empty.
+    empty, bytes if it is no text.
 
     Raises OSError: ENOENT, EISDIR.
     """
-    data = kvs_rpc.value_of(kvs_rpc.lookup(flux_handle, key))
-    if not data:
-        return None
-    try:
-        return json.loads(data)
-    except ValueError:
-        return data.decode("utf-8", "surrogateescape")
+    return decode_value(get_raw(flux_handle, key, namespace))
 
 
-def get(flux_handle: Flux, key: str) -> Any:
+def get(flux_handle: Flux, key: Text, namespace: Text | None = None) -> Any:
     """Return the value of ``key`` as `get_key_direct` does, or a `KVSDir` if it is a directory;
     raises OSError(ENOENT).
     """
     try:
-        return get_key_direct(flux_handle, key)
+        return get_key_direct(flux_handle, key, namespace)
     except OSError as exc:
         if exc.errno == errno.EISDIR:
-            return get_dir(flux_handle, key)
+            return get_dir(flux_handle, key, namespace)
         raise
 
 
-def get_dir(flux_handle: Flux, key: str = ".") -> KVSDir:
+def get_dir(flux_handle: Flux, key: Text = ".", namespace: Text | None = None) -> KVSDir:
     """Return a directory; raises OSError: ENOENT, ENOTDIR."""
-    return KVSDir(flux_handle, key)
+    return KVSDir(flux_handle, key, namespace=namespace)
 
 
-def exists(flux_handle: Flux, key: str) -> bool:
+def exists(flux_handle: Flux, key: Text, namespace: Text | None = None) -> bool:
     """Tell whether ``key`` is there, value or directory."""
     try:
-        kvs_rpc.treeobj_of(kvs_rpc.lookup(flux_handle, key))
+        treeobj_of(lookup_async(flux_handle, key, namespace=namespace))
     except OSError as exc:
         if exc.errno == errno.EISDIR:
             return True
@@ -104,50 +168,65 @@ def exists(flux_handle: Flux, key: str) -> bool:
     return True
 
 
-def isdir(flux_handle: Flux, key: str) -> bool:
+def isdir(flux_handle: Flux, key: Text, namespace: Text | None = None) -> bool:
     """Tell whether ``key`` is a directory."""
     try:
-        return kvs_rpc.is_directory(flux_handle, key)
+        return kvs_rpc.is_directory(flux_handle, key, namespace)
     except OSError as exc:
         if exc.errno == errno.ENOENT:
             return False
         raise
 
 
-def put(flux_handle: Flux, key: str, value: object) -> None:
+def put(flux_handle: Flux, key: Text, value: object, namespace: Text | None = None) -> None:
     """Set ``key``, at the next `commit`, to ``value`` as JSON, or as it is if it is bytes; raises
     TypeError for anything else.
     """
     if isinstance(value, bytes | bytearray):
-        _txn(flux_handle).put_raw(key, bytes(value))
+        _txn(flux_handle, namespace).put_raw(key, bytes(value))
     else:
-        _txn(flux_handle).put(key, value)
+        _txn(flux_handle, namespace).put(key, value)
 
 
-def put_mkdir(flux_handle: Flux, key: str) -> None:
+def put_mkdir(flux_handle: Flux, key: Text, namespace: Text | None = None) -> None:
     """Make ``key`` an empty directory at the next `commit`."""
-    _txn(flux_handle).mkdir(key)
+    _txn(flux_handle, namespace).mkdir(key)
 
 
-def put_unlink(flux_handle: Flux, key: str) -> None:
+def put_unlink(flux_handle: Flux, key: Text, namespace: Text | None = None) -> None:
     """Remove ``key``, and all below it, at the next `commit`."""
-    _txn(flux_handle).unlink(key)
+    _txn(flux_handle, namespace).unlink(key)
 
 
-def put_symlink(flux_handle: Flux, key: str, target: str) -> None:
-    """Make ``key`` a link to ``target`` at the next `commit`."""
-    _txn(flux_handle).symlink(key, target)
-
-
-def commit(flux_handle: Flux, flags: int = 0) -> int:
-    """Send what was put since the last commit as one transaction and wait for it; returns 0.
-
-    Flags: NO_MERGE, SYNC. Without changes there is nothing to send. The changes are forgotten if it
-    fails, with an OSError.
+def put_symlink(
+    flux_handle: Flux,
+    key: Text,
+    target: Text,
+    namespace: Text | None = None,
+    target_namespace: Text | None = None,
+) -> None:
+    """Make ``key`` a link to ``target``, in ``target_namespace`` if given, at the next
+    `commit`.
     """
-    txn = _pending.pop(flux_handle, None)
-    if txn:
-        kvs_rpc.commit(flux_handle, txn, flags).get()
+    _txn(flux_handle, namespace).symlink(key, target, target_namespace)
+
+
+def commit(flux_handle: Flux, flags: int = 0, namespace: Text | None = None) -> int:
+    """Send what was put since the last commit and wait for it; returns 0.
+
+    It is one transaction for each namespace that something was put in; with ``namespace`` only that
+    one is committed. Flags: NO_MERGE, SYNC. Without changes there is nothing to send. The changes
+    are forgotten if it fails, with an OSError.
+    """
+    spaces = _pending.get(flux_handle, {})
+    names = list(spaces) if namespace is None else [namespace_of(namespace)]
+    waiting = [
+        commit_async(flux_handle, txn, flags, name)
+        for name in names
+        if (txn := spaces.pop(name, None))
+    ]
+    for future in waiting:
+        future.get()
     return 0
 
 
@@ -156,9 +235,9 @@ def dropcache(flux_handle: Flux) -> None:
     flux_handle.rpc("kvs.dropcache").get()
 
 
-def join(*args: str) -> str:
+def join(*args: Text) -> str:
     """Join key components with periods, leaving out empty ones."""
-    return ".".join(part for part in args if part)
+    return ".".join(as_text(part, "a key") for part in args if part)
 
 
 def inner_walk(
@@ -172,14 +251,19 @@ def inner_walk(
         yield curr_dir, directories, files
     for name in directories:
         yield from inner_walk(
-            get_dir(kvsdir.flux_handle, kvsdir.key_at(name)), join(curr_dir, name), topdown
+            get_dir(kvsdir.flux_handle, kvsdir.key_at(name), kvsdir.namespace),
+            join(curr_dir, name),
+            topdown,
         )
     if not topdown:
         yield curr_dir, directories, files
 
 
 def walk(
-    directory: KVSDir | str, topdown: bool = False, flux_handle: Flux | None = None
+    directory: KVSDir | Text,
+    topdown: bool = False,
+    flux_handle: Flux | None = None,
+    namespace: Text | None = None,
 ) -> Iterator[tuple[str, list[str], list[str]]]:
     """Walk a directory in the style of os.walk().
 
@@ -189,7 +273,7 @@ def walk(
     if not isinstance(directory, KVSDir):
         if flux_handle is None:
             raise ValueError("If directory is a key, flux_handle must be specified")
-        directory = get_dir(flux_handle, directory)
+        directory = get_dir(flux_handle, directory, namespace)
     return inner_walk(directory, "", topdown)
 
 
@@ -202,14 +286,20 @@ class KVSDir(MutableMapping[str, Any]):
     """
 
     def __init__(
-        self, flux_handle: Flux | None = None, path: str = ".", handle: KVSDir | None = None
+        self,
+        flux_handle: Flux | None = None,
+        path: Text = ".",
+        handle: KVSDir | None = None,
+        namespace: Text | None = None,
     ) -> None:
         if handle is not None:
             flux_handle, path = flux_handle or handle.flux_handle, handle.path
+            namespace = namespace or handle.namespace
         if flux_handle is None:
             raise ValueError("flux_handle must be a valid Flux handle")
         self.flux_handle: Flux = flux_handle
         self.path: str = normalize(path or ".")
+        self.namespace: str = namespace_of(namespace)
         self._entries()
 
     def __enter__(self) -> Self:
@@ -224,27 +314,28 @@ class KVSDir(MutableMapping[str, Any]):
         if exc is None:
             self.commit()
         else:
-            _pending.pop(self.flux_handle, None)
+            _pending.get(self.flux_handle, {}).pop(self.namespace, None)
 
     def _entries(self) -> dict[str, TreeObj]:
-        return kvs_rpc.dir_of(kvs_rpc.lookup(self.flux_handle, self.path, READDIR))
+        return dir_of(lookup_async(self.flux_handle, self.path, READDIR, self.namespace))
 
     def __repr__(self) -> str:
-        return f"KVSDir({self.path!r})"
+        space = "" if self.namespace == PRIMARY else f", namespace={self.namespace!r}"
+        return f"KVSDir({self.path!r}{space})"
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: Text) -> Any:
         try:
-            return get(self.flux_handle, self.key_at(key))
+            return get(self.flux_handle, self.key_at(key), self.namespace)
         except OSError as exc:
             if exc.errno == errno.ENOENT:
                 raise KeyError(key) from exc
             raise
 
-    def __setitem__(self, key: str, value: object) -> None:
-        put(self.flux_handle, self.key_at(key), value)
+    def __setitem__(self, key: Text, value: object) -> None:
+        put(self.flux_handle, self.key_at(key), value, self.namespace)
 
-    def __delitem__(self, key: str) -> None:
-        put_unlink(self.flux_handle, self.key_at(key))
+    def __delitem__(self, key: Text) -> None:
+        put_unlink(self.flux_handle, self.key_at(key), self.namespace)
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._entries()))
@@ -253,23 +344,24 @@ class KVSDir(MutableMapping[str, Any]):
         return len(self._entries())
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self.exists(key)
+        return isinstance(key, str | bytes) and self.exists(key)
 
-    def key_at(self, key: str) -> str:
+    def key_at(self, key: Text) -> str:
         """Return the full key of ``key`` in this directory; raises OSError(EINVAL) if it is
         empty.
         """
         if not key:
             raise os_error(errno.EINVAL)
-        return key if self.path == "." else f"{self.path}.{key}"
+        name = as_text(key, "a key")
+        return name if self.path == "." else f"{self.path}.{name}"
 
-    def exists(self, name: str) -> bool:
+    def exists(self, name: Text) -> bool:
         """Tell whether ``name`` is in this directory."""
-        return exists(self.flux_handle, self.key_at(name))
+        return exists(self.flux_handle, self.key_at(name), self.namespace)
 
     def commit(self, flags: int = 0) -> int:
         """Send the collected changes of the handle, see `flux.kvs.commit`."""
-        return commit(self.flux_handle, flags)
+        return commit(self.flux_handle, flags, self.namespace)
 
     def list_all(self) -> tuple[list[str], list[str]]:
         """Return the names of values and links, and the names of directories."""
@@ -287,12 +379,12 @@ class KVSDir(MutableMapping[str, Any]):
         """Return the names of directories."""
         return self.list_all()[1]
 
-    def mkdir(self, key: str, contents: Mapping[str, object] | None = None) -> None:
+    def mkdir(self, key: Text, contents: Mapping[str, object] | None = None) -> None:
         """Create the directory ``key`` and commit; fill it with ``contents`` as `fill` does."""
-        put_mkdir(self.flux_handle, self.key_at(key))
+        put_mkdir(self.flux_handle, self.key_at(key), self.namespace)
         self.commit()
         if contents:
-            KVSDir(self.flux_handle, self.key_at(key)).fill(contents)
+            KVSDir(self.flux_handle, self.key_at(key), namespace=self.namespace).fill(contents)
 
     def fill(self, contents: Mapping[str, object]) -> None:
         """Set the keys and values of ``contents`` and commit; ``dir.file`` names create

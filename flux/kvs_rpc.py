@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flux import treeobj
 from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
@@ -25,8 +25,10 @@ from flux.kvs_txn import (
     commit_request,
     normalize,
 )
+from flux.wire import json
 from flux.wire.errors import os_error
 from flux.wire.message import NODEID_ANY, USERID_UNKNOWN_JSON
+from flux.wire.text import Text, as_optional_text, as_text
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -34,16 +36,40 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonObject
 
 
-def namespace_of(name: str | None = None) -> str:
+def namespace_of(name: Text | None = None) -> str:
     """Return ``name``, else the namespace the environment names, else ``primary``."""
-    return name or os.environ.get("FLUX_KVS_NAMESPACE") or PRIMARY
+    return (
+        as_optional_text(name, "the name of a namespace")
+        or os.environ.get("FLUX_KVS_NAMESPACE")
+        or PRIMARY
+    )
+
+
+def lookup_request(
+    key: Text,
+    flags: int = 0,
+    namespace: Text | None = None,
+    rootdir: treeobj.TreeObj | None = None,
+) -> tuple[str, JsonObject]:
+    """Return topic and payload of the request for ``key``; arguments and errors are those of
+    `lookup`.
+    """
+    name = normalize(key)
+    check_key(name)
+    body: JsonObject = {"key": name}
+    if rootdir is None:
+        body["namespace"] = namespace_of(namespace)
+    body["flags"] = flags
+    if rootdir is not None:
+        body["rootdir"] = rootdir
+    return "kvs-watch.lookup" if flags & (WATCH | WAITCREATE) else "kvs.lookup", body
 
 
 def lookup(
     handle: Flux,
-    key: str,
+    key: Text,
     flags: int = 0,
-    namespace: str | None = None,
+    namespace: Text | None = None,
     rootdir: treeobj.TreeObj | None = None,
 ) -> RPC:
     """Look up ``key``, under the snapshot ``rootdir`` if given; with WATCH, the future is fulfilled
@@ -52,15 +78,7 @@ def lookup(
     Raises OSError: EINVAL for an empty key, ENAMETOOLONG beyond the bounds of `flux.kvs_limits`.
     Read the response with `value_of`, `dir_of`, `symlink_of` or `treeobj_of`.
     """
-    key = normalize(key)
-    check_key(key)
-    body: JsonObject = {"key": key}
-    if rootdir is None:
-        body["namespace"] = namespace_of(namespace)
-    body["flags"] = flags
-    if rootdir is not None:
-        body["rootdir"] = rootdir
-    topic = "kvs-watch.lookup" if flags & (WATCH | WAITCREATE) else "kvs.lookup"
+    topic, body = lookup_request(key, flags, namespace, rootdir)
     return handle.rpc(topic, body, NODEID_ANY, FLUX_RPC_STREAMING if flags & WATCH else 0)
 
 
@@ -92,6 +110,23 @@ def value_of(future: RPC) -> bytes:
     return treeobj.decode_val(treeobj_of(future))
 
 
+def decode_value(data: bytes) -> Any:
+    """Return a value as programs see it: decoded JSON, the text it is if it is not JSON, None if it
+    is empty, and the bytes themselves if they are no text.
+    """
+    if not data:
+        return None
+    try:
+        return json.loads(data)
+    except ValueError:
+        pass
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return data
+    return data if "\0" in text else text
+
+
 def dir_of(future: RPC) -> dict[str, treeobj.TreeObj]:
     """Wait for a READDIR lookup and return the directory's entries."""
     entries: dict[str, treeobj.TreeObj] = treeobj_of(future)["data"]
@@ -104,7 +139,7 @@ def symlink_of(future: RPC) -> tuple[str | None, str]:
     return data.get("namespace"), data["target"]
 
 
-def commit(handle: Flux, txn: Txn, flags: int = 0, namespace: str | None = None) -> RPC:
+def commit(handle: Flux, txn: Txn, flags: int = 0, namespace: Text | None = None) -> RPC:
     """Commit a transaction; the response has ``rootref`` and ``rootseq``.
 
     Flags: NO_MERGE; SYNC has the commit told, and visible, only when it is durable
@@ -116,13 +151,13 @@ def commit(handle: Flux, txn: Txn, flags: int = 0, namespace: str | None = None)
 
 
 def fence(
-    handle: Flux, name: str, nprocs: int, txn: Txn, flags: int = 0, namespace: str | None = None
+    handle: Flux, name: Text, nprocs: int, txn: Txn, flags: int = 0, namespace: Text | None = None
 ) -> RPC:
     """Commit a transaction together with those of the other ``nprocs`` callers that use the same
     ``name``.
     """
     body = {
-        "name": name,
+        "name": as_text(name, "the name of a fence"),
         "nprocs": nprocs,
         "namespace": namespace_of(namespace),
         "flags": flags,
@@ -131,35 +166,39 @@ def fence(
     return handle.rpc("kvs.fence", body)
 
 
-def getroot(handle: Flux, namespace: str | None = None, flags: int = 0) -> RPC:
+def getroot(handle: Flux, namespace: Text | None = None, flags: int = 0) -> RPC:
     """Get ``rootref``, ``rootseq`` and ``owner`` of a namespace (flux_kvs_getroot(3))."""
     return handle.rpc("kvs.getroot", {"namespace": namespace_of(namespace), "flags": flags})
 
 
-def get_version(handle: Flux, namespace: str | None = None) -> int:
+def get_version(handle: Flux, namespace: Text | None = None) -> int:
     """Return the root sequence number of a namespace."""
     return int(handle.rpc("kvs.getroot", {"namespace": namespace_of(namespace)}).get()["rootseq"])
 
 
-def wait_version(handle: Flux, version: int, namespace: str | None = None) -> RPC:
+def wait_version(handle: Flux, version: int, namespace: Text | None = None) -> RPC:
     """Wait until the root sequence number of a namespace is at least ``version``."""
     return handle.rpc("kvs.sync", {"rootseq": version, "namespace": namespace_of(namespace)})
 
 
 def namespace_create(
-    handle: Flux, name: str, owner: int = USERID_UNKNOWN_JSON, flags: int = 0
+    handle: Flux, name: Text, owner: int = USERID_UNKNOWN_JSON, flags: int = 0
 ) -> RPC:
     """Create a namespace owned by user ``owner``, by default the instance owner
     (flux_kvs_namespace_create(3)).
     """
     return handle.rpc(
-        "kvs.namespace-create", {"namespace": name, "owner": owner, "flags": flags}, 0
+        "kvs.namespace-create", {"namespace": _space(name), "owner": owner, "flags": flags}, 0
     )
 
 
-def namespace_remove(handle: Flux, name: str) -> RPC:
+def namespace_remove(handle: Flux, name: Text) -> RPC:
     """Remove a namespace."""
-    return handle.rpc("kvs.namespace-remove", {"namespace": name}, 0)
+    return handle.rpc("kvs.namespace-remove", {"namespace": _space(name)}, 0)
+
+
+def _space(name: Text) -> str:
+    return as_text(name, "the name of a namespace")
 
 
 def namespace_list(handle: Flux) -> list[JsonObject]:
@@ -170,12 +209,12 @@ def namespace_list(handle: Flux) -> list[JsonObject]:
 
 def copy(
     handle: Flux,
-    source: str,
-    target: str,
+    source: Text,
+    target: Text,
     flags: int = 0,
     *,
-    source_ns: str | None = None,
-    target_ns: str | None = None,
+    source_ns: Text | None = None,
+    target_ns: Text | None = None,
 ) -> None:
     """Make ``target`` refer to what ``source`` does, directories included (flux_kvs_copy(3))."""
     obj = treeobj_of(lookup(handle, source, TREEOBJ, source_ns))
@@ -184,19 +223,19 @@ def copy(
 
 def move(
     handle: Flux,
-    source: str,
-    target: str,
+    source: Text,
+    target: Text,
     flags: int = 0,
     *,
-    source_ns: str | None = None,
-    target_ns: str | None = None,
+    source_ns: Text | None = None,
+    target_ns: Text | None = None,
 ) -> None:
     """`copy`, then unlink ``source``."""
     copy(handle, source, target, flags, source_ns=source_ns, target_ns=target_ns)
     commit(handle, Txn().unlink(source), flags, source_ns).get()
 
 
-def is_directory(handle: Flux, key: str, namespace: str | None = None) -> bool:
+def is_directory(handle: Flux, key: Text, namespace: Text | None = None) -> bool:
     """Tell whether ``key`` is a directory; raises OSError(ENOENT) if it does not exist."""
     try:
         dir_of(lookup(handle, key, READDIR, namespace))
@@ -207,7 +246,7 @@ def is_directory(handle: Flux, key: str, namespace: str | None = None) -> bool:
     return True
 
 
-def is_symlink(handle: Flux, key: str, namespace: str | None = None) -> bool:
+def is_symlink(handle: Flux, key: Text, namespace: Text | None = None) -> bool:
     """Tell whether ``key`` is a symlink; raises OSError(ENOENT) if it does not exist."""
     try:
         symlink_of(lookup(handle, key, READLINK, namespace))

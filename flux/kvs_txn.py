@@ -25,6 +25,7 @@ from flux.kvs_flags import (
 from flux.kvs_limits import check_key, check_namespace, check_target
 from flux.wire import json
 from flux.wire.errors import os_error
+from flux.wire.text import Text, as_optional_text, as_text
 
 if TYPE_CHECKING:
     from flux.kvs_types import CommitRequest, KvsOp
@@ -50,10 +51,11 @@ __all__ = [
 ]
 
 
-def normalize(key: str) -> str:
+def normalize(key: Text) -> str:
     """Return ``key`` without empty components, ``.`` for the root; raises OSError(EINVAL) for an
     empty key.
     """
+    key = as_text(key, "a key")
     if not key:
         raise os_error(errno.EINVAL)
     if ".." in key or key[0] == "." or key[-1] == ".":
@@ -103,46 +105,47 @@ class Txn:
         """Forget every operation."""
         self.ops = []
 
-    def put(self, key: str, value: object) -> Txn:
-        """Set ``key`` to ``value`` encoded as JSON."""
+    def put(self, key: Text, value: object) -> Txn:
+        """Set ``key`` to ``value`` encoded as JSON; raises TypeError if it cannot be."""
         return self.put_raw(key, json.dumps(value))
 
-    def put_raw(self, key: str, data: bytes | str) -> Txn:
+    def put_raw(self, key: Text, data: Text) -> Txn:
         """Set ``key`` to ``data`` as it is."""
         return self._add(key, treeobj.val(_bytes(data)))
 
-    def append(self, key: str, data: bytes | str) -> Txn:
+    def append(self, key: Text, data: Text) -> Txn:
         """Add ``data`` to the end of the value of ``key``, which is created if it does not
         exist.
         """
         return self._add(key, treeobj.val(_bytes(data)), APPEND)
 
-    def mkdir(self, key: str) -> Txn:
+    def mkdir(self, key: Text) -> Txn:
         """Set ``key`` to an empty directory."""
         return self._add(key, treeobj.directory())
 
-    def unlink(self, key: str) -> Txn:
+    def unlink(self, key: Text) -> Txn:
         """Remove ``key`` and all below it; nothing happens if it does not exist."""
         return self._add(key, None)
 
-    def symlink(self, key: str, target: str, namespace: str | None = None) -> Txn:
+    def symlink(self, key: Text, target: Text, namespace: Text | None = None) -> Txn:
         """Set ``key`` to a link to ``target``, in ``namespace`` if given."""
         target = normalize(target)
         check_target(target)
-        if namespace is not None:
-            check_namespace(namespace)
-        return self._add(key, treeobj.symlink(target, namespace))
+        space = as_optional_text(namespace, "the name of a namespace")
+        if space is not None:
+            check_namespace(space)
+        return self._add(key, treeobj.symlink(target, space))
 
-    def put_treeobj(self, key: str, obj: treeobj.TreeObj) -> Txn:
+    def put_treeobj(self, key: Text, obj: treeobj.TreeObj) -> Txn:
         """Set ``key`` to an RFC 11 object; raises OSError(EINVAL) if it is not one."""
         return self._add(key, treeobj.check(obj))
 
-    def _add(self, key: str, dirent: treeobj.TreeObj | None, flags: int = 0) -> Txn:
-        key = normalize(key)
-        check_key(key)
-        self.ops.append({"key": key, "flags": flags, "dirent": dirent})
+    def _add(self, key: Text, dirent: treeobj.TreeObj | None, flags: int = 0) -> Txn:
+        name = normalize(key)
+        check_key(name)
+        self.ops.append({"key": name, "flags": flags, "dirent": dirent})
         return self
 
 
-def _bytes(data: bytes | str) -> bytes:
+def _bytes(data: Text) -> bytes:
     return data if isinstance(data, bytes) else data.encode("utf-8", "surrogateescape")

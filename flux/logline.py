@@ -4,10 +4,31 @@ text`` (RFC 5424's shape).
 
 from __future__ import annotations
 
+import errno
 from typing import Final, NamedTuple
+
+from flux.wire.message import encode_text
 
 SEVERITIES: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 """Names of the syslog severities 0 to 7."""
+
+
+LONGEST_NAME: Final = 48
+"""Characters of the name of a program (flux_log(3))."""
+
+
+def client_line(level: int, rank: int, name: str, procid: str, text: str) -> bytes:
+    """Return the payload of ``log.append`` for what a program says now; raises OSError(EINVAL) if
+    ``level`` is not a severity.
+    """
+    import time
+    from datetime import UTC, datetime
+
+    if level not in range(len(SEVERITIES)):
+        raise OSError(errno.EINVAL, f"{level} is not a log level: they are 0 (emerg) to 7 (debug)")
+    stamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    line = Entry(level, stamp, rank, name[:LONGEST_NAME], procid, text).line()
+    return encode_text(line)
 
 
 class Entry(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from flux.future import Future
@@ -14,32 +14,38 @@ from flux.wire.message import (
     STREAMING,
     UPSTREAM,
     Message,
+    ended,
     request,
 )
+from flux.wire.text import Text, as_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flux.core.interface import Requester
 
 
 class RPC(Future):
     """A request that has been sent, and its response or stream of responses.
 
-    ``payload`` is None, text or a JSON value; raw bytes are sent as they are. ``nodeid`` is a rank,
-    FLUX_NODEID_ANY or FLUX_NODEID_UPSTREAM. ``flags`` may hold FLUX_RPC_NORESPONSE and
-    FLUX_RPC_STREAMING.
+    ``payload`` is None, text, the bytes of text, or a JSON value; `flux.wire.message.Raw` bytes are
+    sent as they are. ``nodeid`` is a rank, FLUX_NODEID_ANY or FLUX_NODEID_UPSTREAM. ``flags`` may
+    hold FLUX_RPC_NORESPONSE and FLUX_RPC_STREAMING. A streaming RPC is an iterator of what it is
+    answered, blocking or, by ``async for``, not. Raises OSError(EINVAL) for no topic, a node that
+    cannot be and a payload that is not JSON.
     """
 
     def __init__(
         self,
         flux_handle: Requester,
-        topic: str | bytes,
+        topic: Text,
         payload: object = None,
         nodeid: int = NODEID_ANY,
         flags: int = 0,
     ) -> None:
         super().__init__(flux_handle)
-        name = topic.decode() if isinstance(topic, bytes) else topic
-        if not isinstance(name, str) or not name:
+        name = as_text(topic, "the topic")
+        if not name:
             raise OSError(errno.EINVAL, "an RPC needs a topic")
         self.topic = name
         wire_flags = (NORESPONSE if flags & FLUX_RPC_NORESPONSE else 0) | (
@@ -49,22 +55,59 @@ class RPC(Future):
             nodeid, wire_flags = flux_handle.get_rank(), wire_flags | UPSTREAM
         self.nodeid = nodeid
         self.streaming = bool(wire_flags & STREAMING)
-        msg = request(name, payload, nodeid=nodeid, flags=wire_flags)
+        msg = request(name, ended(payload), nodeid=nodeid, flags=wire_flags)
         self.matchtag = 0 if wire_flags & NORESPONSE else flux_handle.new_matchtag(self)
         msg.aux2 = self.matchtag
-        flux_handle.send_wire(msg)
+        try:
+            flux_handle.send_wire(msg)
+        except OSError:
+            flux_handle.free_matchtag(self.matchtag)
+            raise
 
-    def fulfill(self, msg: Message) -> None:
+    def _title(self) -> str:
+        return f"{type(self).__name__} {self.topic}"
+
+    def fulfill(self, value: object = None) -> None:
         """Take a response of this RPC."""
-        if msg.aux1 or not self.streaming:
-            assert self.flux_handle is not None
+        last = isinstance(value, Message) and (value.aux1 != 0 or not self.streaming)
+        if last:
+            self._end()
+        super().fulfill(value)
+        self._ended = self._ended or last
+
+    def _end(self) -> None:
+        """Take no more responses."""
+        if self.flux_handle is not None:
             self.flux_handle.free_matchtag(self.matchtag)
-        super().fulfill(msg)
+
+    def member(self, name: str) -> Any:
+        """Wait for the answer and return what it has under ``name``; raises OSError as `get` does,
+        EPROTO if there is no such thing.
+        """
+        answer = self.get()
+        if not isinstance(answer, dict) or name not in answer:
+            raise OSError(errno.EPROTO, f"malformed answer to {self.topic}: no {name} is in it")
+        return answer[name]
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield one answer after the other, to the end of the stream; raises OSError if that is an
+        error.
+        """
+        while True:
+            try:
+                answer = self.get()
+            except OSError as exc:
+                if exc.errno == errno.ENODATA:
+                    return
+                raise
+            yield answer
+            if self._ended and len(self._results) == 1:
+                return
+            self.reset()
 
     def cancel(self) -> None:
         """Give the RPC up; a service that streams is not told (it has a topic of its own for
         that).
         """
         super().cancel()
-        assert self.flux_handle is not None
-        self.flux_handle.free_matchtag(self.matchtag)
+        self._end()

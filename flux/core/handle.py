@@ -6,285 +6,159 @@ from __future__ import annotations
 
 import errno
 import os
-import selectors
 import socket
-from collections import deque
 from typing import TYPE_CHECKING
 
-from flux.connect import open_socket
-from flux.connect.credentials import from_environment
-from flux.constants import FLUX_MATCHTAG_NONE, FLUX_MSGTYPE_ANY
-from flux.core.reactor import Reactor
-from flux.core.reactor_handle import ReactorHandle
-from flux.wire import framing
+from flux.constants import FLUX_MATCHTAG_NONE, FLUX_MSGTYPE_ANY, FLUX_RPC_NORESPONSE
+from flux.core.message_handle import OPEN_FLAGS, MessageHandle
 from flux.wire import message as wire
-from flux.wire.codec import DecodeError
 from flux.wire.errors import os_error
-from flux.wire.message import EVENT, NODEID_ANY, REQUEST, RESPONSE, next_matchtag
-from flux.wire.topic import SUBSCRIBE, UNSUBSCRIBE, matches
+from flux.wire.message import EVENT, NODEID_ANY, REQUEST
+from flux.wire.text import Text, as_optional_text, as_text
+from flux.wire.topic import SUBSCRIBE, UNSUBSCRIBE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Self
 
     from flux.core.basics import ModuleBasics
-    from flux.core.interface import Fulfillable
+    from flux.core.reactor import Reactor
+    from flux.core.system_watchers import HandleWatcher
+    from flux.event_future import PublishFuture, SyncFuture
     from flux.future import Future
     from flux.message import MessageView, MessageWatcher
     from flux.rpc import RPC
 
-LONGEST_POLL = 3600.0
-"""Seconds of one wait; the system refuses very long ones."""
 
-
-class Flux(ReactorHandle):
+class Flux(MessageHandle):
     """A connection to the Flux instance at ``url`` (default: the environment's FLUX_URI).
 
-    A handle belongs to one thread. Its messages carry the credentials that the environment names
-    (`flux.connect.credentials`). Raises OSError if there is no broker or it refuses; every RPC
-    fails with ECONNRESET once the connection is lost.
+    ``flags`` are FLUX_O_TRACE (messages are shown on stderr), FLUX_O_NONBLOCK (`send` and `recv`
+    never wait) and FLUX_O_MATCHDEBUG (`close` tells of responses that were never got). A handle
+    belongs to one thread. Raises OSError if there is no broker or it refuses; every RPC fails with
+    ECONNRESET once the connection is lost. Topics, names and payloads may be text or bytes. Messages
+    carry the credentials that the environment names (`flux.connect.credentials`).
     """
 
-    def __init__(self, url: str | None = None, flags: int = 0) -> None:
-        self.url = url
-        self._credentials = from_environment()
-        self._sock = open_socket(url)
-        self._unpacker = framing.Unpacker()
-        self._pending: dict[int, Fulfillable] = {}
-        self._tag = 0
-        self._inbox: deque[wire.Message] = deque()
-        self._watchers: list[MessageWatcher] = []
+    def __init__(self, url: Text | None = None, flags: int = 0) -> None:
         self._attributes: dict[str, str] = {}
-        self._lost = False
-        self._stopping = False
-        self._basics: ModuleBasics | None = None
         self.log_name = "python"
-        self._poller = selectors.DefaultSelector()
-        self._poller.register(self._sock, selectors.EVENT_READ)
-        # Last: a handle with a reactor is one that `close` can end.
-        super().__init__(Reactor())
-        self.reactor.add_fd(self._sock.fileno(), selectors.EVENT_READ, self._readable)
+        self.log_procid = str(os.getpid())
+        super().__init__(url, flags)
 
-    def __enter__(self) -> Flux:
+    def __repr__(self) -> str:
+        state = "" if self.fileno() >= 0 else " closed"
+        return f"<Flux {self.url}{state}>"
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def close(self) -> None:
-        """End the connection; no effect on a closed handle."""
-        if self._sock.fileno() >= 0:
-            self.reactor.close()
-            self._poller.close()
-            self._sock.close()
-            self._lost = True
+    # Flags
 
-    def __del__(self) -> None:
-        if hasattr(self, "reactor"):
-            self.close()
+    def flags_set(self, flags: int) -> None:
+        """Set flags FLUX_O_TRACE, FLUX_O_NONBLOCK or FLUX_O_MATCHDEBUG (flux_flags_set(3))."""
+        self.flags |= flags & OPEN_FLAGS
 
-    # Messages out
+    def flags_unset(self, flags: int) -> None:
+        """Clear flags that `flags_set` sets."""
+        self.flags &= ~flags
 
-    def send_wire(self, msg: wire.Message) -> None:
-        """Send a protocol message; raises OSError(ECONNRESET) when the connection is lost."""
-        if self._lost:
-            raise os_error(errno.ECONNRESET)
-        if self._credentials is not None:
-            self._credentials.stamp(msg)
-        if self._basics is not None:
-            self._basics.counters.tx[msg.type] += 1
-        try:
-            self._sock.sendall(framing.pack(msg))
-        except (BrokenPipeError, ConnectionError):
-            self._disconnect()
-            raise os_error(errno.ECONNRESET) from None
+    def flags_get(self) -> int:
+        """Return the flags that are set."""
+        return self.flags
 
-    def send(self, message: MessageView, flags: int = 0) -> None:
-        """Send a message made before."""
-        self.send_wire(message.wire)
+    # RPCs and services
 
     def rpc(
-        self, topic: str | bytes, payload: object = None, nodeid: int = NODEID_ANY, flags: int = 0
+        self, topic: Text, payload: object = None, nodeid: int = NODEID_ANY, flags: int = 0
     ) -> RPC:
         """Send a request; its response is the returned future's result."""
         from flux.rpc import RPC
 
         return RPC(self, topic, payload, nodeid, flags)
 
+    def rpc_raw(
+        self, topic: Text, data: bytes | None, nodeid: int = NODEID_ANY, flags: int = 0
+    ) -> RPC:
+        """Send a request whose payload is ``data`` as it is (flux_rpc_raw(3)); the response's is
+        ``payload`` of the future's `message`.
+        """
+        from flux.rpc import RPC
+
+        return RPC(self, topic, wire.Raw(data) if data else None, nodeid, flags)
+
+    def rpc_message(self, message: MessageView, flags: int = 0) -> RPC:
+        """Send a request made before; its response is the returned future's result."""
+        msg = message.wire
+        payload = None if msg.payload is None else wire.Raw(msg.payload)
+        from flux.rpc import RPC
+
+        return RPC(self, msg.topic or "", payload, msg.nodeid, flags)
+
     def respond(self, message: MessageView, payload: object = None) -> None:
         """Answer a request."""
-        self.send_wire(wire.response(message.wire, payload))
+        self.send_wire(wire.response(message.wire, wire.ended(payload)))
 
-    def respond_error(self, message: MessageView, errnum: int, text: str | None = None) -> None:
+    def respond_raw(self, message: MessageView, data: bytes | None) -> None:
+        """Answer a request with ``data`` as it is."""
+        self.send_wire(wire.response(message.wire, data))
+
+    def respond_error(self, message: MessageView, errnum: int, text: Text | None = None) -> None:
         """Answer a request with an error."""
-        self.send_wire(wire.response(message.wire, text, errnum=errnum))
-
-    def new_matchtag(self, rpc: Fulfillable) -> int:
-        """Return a match tag whose responses go to ``rpc``."""
-        self._tag = next_matchtag(self._tag)
-        self._pending[self._tag] = rpc
-        return self._tag
-
-    def free_matchtag(self, matchtag: int) -> None:
-        """Drop what still comes for a match tag."""
-        self._pending.pop(matchtag, None)
-
-    # Messages in
-
-    def _readable(self, events: int) -> None:
-        self._receive()
-        if self._lost:
-            self.reactor.call_soon(lambda: self.reactor.stop(error=not self._stopping))
-
-    def _receive(self) -> None:
-        """Take what the socket holds; waits if it holds nothing."""
-        try:
-            data = self._sock.recv(1 << 18)
-        except ConnectionError:
-            data = b""
-        except (BlockingIOError, InterruptedError):
-            return
-        if not data:
-            self._disconnect()
-            return
-        try:
-            messages = self._unpacker.feed(data)
-        except DecodeError:
-            self._disconnect()
-            raise os_error(errno.EPROTO) from None
-        if self._basics is not None:
-            self._basics.received(messages)
-        for msg in messages:
-            self._take(msg)
-
-    def _take(self, msg: wire.Message) -> None:
-        if msg.type == RESPONSE:
-            rpc = self._pending.get(msg.aux2)
-            if rpc is not None:
-                rpc.fulfill(msg)
-                return
-        for watcher in tuple(self._watchers):
-            if watcher.wants(msg):
-                self._give(watcher, msg)
-                return
-        if (
-            msg.type == REQUEST
-            and self._basics is not None
-            and self._answer_basics(self._basics, msg)
-        ):
-            return
-        if msg.type != RESPONSE:
-            self._inbox.append(msg)
-
-    def _disconnect(self) -> None:
-        if self._lost:
-            return
-        self._lost = True
-        self.reactor.remove_fd(self._sock.fileno())
-        for rpc in tuple(self._pending.values()):
-            rpc.fulfill_error(errno.ECONNRESET)
-
-    def poll(self) -> None:
-        """Take what has arrived, without waiting."""
-        while not self._lost and self._poller.select(0):
-            self._receive()
-
-    def wait_until(self, condition: Callable[[], bool], timeout: float = -1.0) -> bool:
-        """Take messages until ``condition`` holds or ``timeout`` seconds pass (negative: no limit);
-        returns whether it holds.
-
-        Raises OSError(ECONNRESET) when the connection is lost first.
-        """
-        deadline = None if timeout < 0 else self.reactor.now() + timeout
-        while not condition():
-            if self._lost:
-                raise os_error(errno.ECONNRESET)
-            if deadline is None:
-                self._receive()
-                continue
-            left = deadline - self.reactor.now()
-            if left <= 0:
-                return False
-            if self._poller.select(min(left, LONGEST_POLL)):
-                self._receive()
-        return True
-
-    def recv(
-        self,
-        type_mask: int = FLUX_MSGTYPE_ANY,
-        match_tag: int = FLUX_MATCHTAG_NONE,
-        topic_glob: str | None = None,
-        flags: int = 0,
-    ) -> MessageView:
-        """Wait for a request or event that matches and return it; others stay for later calls."""
-        from flux.message import MessageView
-
-        found: list[wire.Message] = []
-
-        def look() -> bool:
-            for msg in self._inbox:
-                if (
-                    msg.type & type_mask
-                    and matches(topic_glob, msg.topic)
-                    and match_tag in (0, msg.matchtag)
-                ):
-                    found.append(msg)
-                    return True
-            return False
-
-        if self._basics is not None:
-            self._basics.running()
-        self.wait_until(look)
-        self._inbox.remove(found[0])
-        return MessageView(handle=found[0])
-
-    def add_message_watcher(self, watcher: MessageWatcher) -> None:
-        """Give messages that ``watcher`` wants to it, also those that wait already."""
-        self._watchers.append(watcher)
-        for msg in tuple(self._inbox):
-            if watcher.wants(msg):
-                self._inbox.remove(msg)
-                self._give(watcher, msg)
-
-    def _give(self, watcher: MessageWatcher, msg: wire.Message) -> None:
-        """Have a watcher called in the next turn of the reactor, unless it was stopped by then."""
-        self.reactor.call_soon(lambda: watcher.call(msg) if watcher.active else None)
-
-    def remove_message_watcher(self, watcher: MessageWatcher) -> None:
-        """Undo `add_message_watcher`."""
-        if watcher in self._watchers:
-            self._watchers.remove(watcher)
+        sentence = as_optional_text(text, "the sentence of an error")
+        self.send_wire(wire.response(message.wire, sentence, errnum=errnum))
 
     def msg_watcher_create(
         self,
         callback: Callable[..., object],
         type_mask: int = FLUX_MSGTYPE_ANY,
-        topic_glob: str = "*",
+        topic_glob: Text = "*",
         args: object = None,
         match_tag: int = FLUX_MATCHTAG_NONE,
     ) -> MessageWatcher:
         """Return a watcher that calls for each message that matches."""
         from flux.message import MessageWatcher
 
-        return MessageWatcher(self, type_mask, callback, topic_glob, match_tag, args)
+        glob = as_text(topic_glob, "the topic")
+        return MessageWatcher(self, type_mask, callback, glob, match_tag, args)
+
+    def handle_watcher_create(
+        self, events: int, callback: Callable[..., object], args: object = None
+    ) -> HandleWatcher:
+        """Return a watcher that calls as long as this handle is ready for ``events``, FLUX_POLLIN
+        or FLUX_POLLOUT.
+        """
+        from flux.core.system_watchers import HandleWatcher
+
+        return HandleWatcher(self, events, callback, args)
+
+    def on_message(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called when a message is there for `recv`, or the connection is
+        lost.
+        """
+        self._on_message = (*self._on_message, callback)
+
+    def off_message(self, callback: Callable[[], None]) -> None:
+        """Undo one `on_message`."""
+        self._on_message = tuple(one for one in self._on_message if one != callback)
 
     # Events
 
-    def event_subscribe(self, topic: str) -> None:
+    def event_subscribe(self, topic: Text) -> None:
         """Receive events whose topic starts with ``topic``; raises OSError(EINVAL) for None,
         TypeError for another type.
         """
         self._subscription(SUBSCRIBE, topic)
 
-    def event_unsubscribe(self, topic: str) -> None:
+    def event_unsubscribe(self, topic: Text) -> None:
         """Undo one `event_subscribe`."""
         self._subscription(UNSUBSCRIBE, topic)
 
-    def _subscription(self, services: tuple[str, ...], topic: str | bytes | None) -> None:
-        if topic is None:
-            raise os_error(errno.EINVAL)
-        if not isinstance(topic, str | bytes):
-            raise TypeError(f"topic must be a string, not {type(topic).__name__}")
-        name = topic.decode() if isinstance(topic, bytes) else topic
+    def _subscription(self, services: tuple[str, ...], topic: Text) -> None:
+        name = as_text(topic, "the topic")
         for service in services:
             try:
                 self.rpc(service, {"topic": name}).get()
@@ -293,7 +167,7 @@ class Flux(ReactorHandle):
                 if exc.errno != errno.ENOSYS or service == services[-1]:
                     raise
 
-    def event_create(self, topic: str, payload: object = None) -> MessageView:
+    def event_create(self, topic: Text, payload: object = None) -> MessageView:
         """Return an unpublished event; a string payload is used unmodified, another is made
         JSON.
         """
@@ -301,23 +175,53 @@ class Flux(ReactorHandle):
 
         return MessageView.from_event_encode(topic, payload)
 
-    def event_send(self, topic: str, payload: object = None) -> None:
-        """Publish an event."""
-        self.send_wire(wire.event(topic, payload))
+    def event_send(self, topic: Text, payload: object = None, *, private: bool = False) -> None:
+        """Publish an event, a ``private`` one for the instance owner and this user only, without
+        waiting until the instance has it.
+        """
+        name = as_text(topic, "the topic")
+        self.send_wire(wire.event(name, wire.ended(payload), private=private))
 
-    def event_recv(self, topic: str | None = None) -> MessageView:
-        """Wait for an event whose topic matches the glob ``topic`` and return it."""
-        return self.recv(type_mask=EVENT, topic_glob=topic)
+    def event_publish(
+        self, topic: Text, payload: object = None, *, private: bool = False
+    ) -> PublishFuture:
+        """Publish an event; the returned future is fulfilled when it has its sequence number, which
+        is ``get_seq()`` (flux_event_publish(3)).
+        """
+        from flux.event_future import PublishFuture
+
+        return PublishFuture(self, as_text(topic, "the topic"), payload, private)
+
+    def event_recv(
+        self, topic: Text | None = None, flags: int = 0, timeout: float = -1.0
+    ) -> MessageView:
+        """Wait for an event whose topic matches the glob ``topic`` and return it.
+
+        Raises OSError: ETIMEDOUT after ``timeout`` seconds unless that is negative, EAGAIN if there
+        is none and FLUX_O_NONBLOCK is set.
+        """
+        message = self.recv(EVENT, topic_glob=topic, flags=flags, timeout=timeout)
+        if message is None:
+            raise OSError(errno.EAGAIN, "no event is there")
+        return message
+
+    def sync_create(self, minimum: float = 0.0) -> SyncFuture:
+        """Return a future that is fulfilled by each heartbeat of the instance, at most once in
+        ``minimum`` seconds (flux_sync_create(3)).
+        """
+        from flux.event_future import SyncFuture
+
+        return SyncFuture(self, minimum)
 
     # Services
 
-    def service_register(self, name: str) -> RPC:
+    def service_register(self, name: Text) -> RPC:
         """Have requests for ``name.*`` sent to this handle."""
-        return self.rpc("service.add", {"service": name})
+        return self.rpc("service.add", {"service": as_text(name, "the name of a service")})
 
-    def service_unregister(self, name: str) -> RPC:
+    def service_unregister(self, name: Text) -> RPC:
         """Undo `service_register`."""
-        return self.rpc("service.remove", {"service": name})
+        return self.rpc("service.remove", {"service": as_text(name, "the name of a service")})
 
     def module_basics(
         self, name: str, hops: tuple[str, ...] = (), running: Callable[[], object] = bool
@@ -342,6 +246,9 @@ class Flux(ReactorHandle):
         """
         return self._basics is not None and self._basics.debug_test(mask, clear=clear)
 
+    def _answers(self, msg: wire.Message) -> bool:
+        return self._basics is not None and self._answer_basics(self._basics, msg)
+
     def _answer_basics(self, basics: ModuleBasics, msg: wire.Message) -> bool:
         if msg.topic == f"{basics.name}.shutdown":
             self._stopping = True
@@ -362,14 +269,28 @@ class Flux(ReactorHandle):
 
     # Facts
 
-    def attr_get(self, attr_name: str) -> str | None:
-        """Return a broker attribute, None if it is not set."""
+    def attr_get(self, attr_name: Text) -> str | None:
+        """Return a broker attribute, None if it is not set; raises OSError(EINVAL) for a name of
+        None.
+        """
+        name = as_text(attr_name, "the name of an attribute")
         try:
-            return str(self.rpc("attr.get", {"name": attr_name}).get()["value"])
+            return str(self.rpc("attr.get", {"name": name}).get()["value"])
         except OSError as exc:
             if exc.errno == errno.ENOENT:
                 return None
             raise
+
+    def attr_set(self, attr_name: Text, value: Text | None) -> None:
+        """Set a broker attribute, or unset it if ``value`` is None; raises OSError(EPERM) if it may
+        not be changed.
+        """
+        name = as_text(attr_name, "the name of an attribute")
+        if value is None:
+            self.rpc("attr.rm", {"name": name}).get()
+        else:
+            text = as_text(value, "the value of an attribute")
+            self.rpc("attr.set", {"name": name, "value": text}).get()
 
     def _fact(self, name: str) -> str:
         if name not in self._attributes:
@@ -384,21 +305,29 @@ class Flux(ReactorHandle):
         """Return how many brokers the instance has."""
         return int(self._fact("size"))
 
-    def log(self, level: int, fstring: str) -> None:
-        """Log a line with a syslog level (see module syslog) to the broker's log."""
-        import time
-        from datetime import UTC, datetime
+    def log_set_appname(self, name: Text) -> None:
+        """Set the name that `log` gives the program, of which it shows 48 characters."""
+        self.log_name = as_text(name, "the name of a program")
 
-        stamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        line = (
-            f"<{level << 3}>1 {stamp} {self.get_rank()} {self.log_name} {os.getpid()} - - {fstring}"
-        )
-        self.rpc("log.append", line.encode("utf-8", "replace"), flags=1)
+    def log_set_procid(self, procid: Text) -> None:
+        """Set the process id that `log` shows, by default that of this process."""
+        self.log_procid = as_text(procid, "a process id")
 
-    def barrier(self, name: str, nprocs: int) -> Future:
+    def log(self, level: int, fstring: Text) -> None:
+        """Log a line with a syslog level (see module syslog) to the broker's log; raises
+        OSError(EINVAL) for another level.
+        """
+        from flux.logline import client_line
+
+        text = as_text(fstring, "a log message")
+        line = client_line(level, self.get_rank(), self.log_name, self.log_procid, text)
+        self.rpc_raw("log.append", line, flags=FLUX_RPC_NORESPONSE)
+
+    def barrier(self, name: Text, nprocs: int) -> Future:
         """Enter a barrier of ``nprocs`` processes; the future is fulfilled when all are in."""
+        text = as_text(name, "the name of a barrier")
         return self.rpc(
-            "barrier.enter", {"name": name, "count": 1, "nprocs": nprocs, "internal": False}
+            "barrier.enter", {"name": text, "count": 1, "nprocs": nprocs, "internal": False}
         )
 
     def reactor_run(self, reactor: Reactor | None = None, flags: int = 0) -> int:

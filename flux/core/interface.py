@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from flux.core.reactor import Reactor
     from flux.wire.message import Message
@@ -23,6 +23,19 @@ class Fulfillable(Protocol):
 
     def fulfill_error(self, errnum: int, text: str | None = None) -> None:
         """Take an error instead of a response."""
+
+
+class Awaitee(Protocol):
+    """What a program waits for."""
+
+    def is_ready(self) -> bool:
+        """Whether it is there; takes what has arrived but never waits."""
+
+    def add_listener(self, listener: Callable[[], object]) -> None:
+        """Have ``listener`` called when it comes."""
+
+    def remove_listener(self, listener: Callable[[], object]) -> None:
+        """Undo one `add_listener`."""
 
 
 class Sender(Protocol):
@@ -56,6 +69,16 @@ class Requester(Sender, ReactorOwner, Protocol):
         """Take messages until ``condition`` holds or ``timeout`` seconds pass (negative: no
         limit).
         """
+
+    def run_apart(
+        self, start: Callable[[], object], condition: Callable[[], bool], timeout: float = -1.0
+    ) -> bool:
+        """Call ``start``, then run a reactor that has only what was begun in there until
+        ``condition`` holds or ``timeout`` seconds pass (negative: no limit).
+        """
+
+    def wait_async(self, future: Awaitee) -> Awaitable[None]:
+        """Wait in an asyncio program until ``future`` is ready."""
 
     def get_rank(self) -> int:
         """Return the rank of the broker."""

@@ -55,6 +55,19 @@ class Reactor:
         self._wakeup: tuple[socket.socket, socket.socket] | None = None
         self._caught: deque[int] = deque()
 
+        self.on_call_soon: Callable[[], object] | None = None
+        """Called when there is something to call in the next turn."""
+
+    def __repr__(self) -> str:
+        return f"<Reactor: {self._refs} watchers, {'running' if self._running else 'at rest'}>"
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when a watched one is ready; -1 after `close`."""
+        try:
+            return self._selector.fileno()
+        except ValueError:
+            return -1
+
     def incref(self) -> None:
         """Keep the loop running until the matching `decref`."""
         self._refs += 1
@@ -76,6 +89,8 @@ class Reactor:
     def call_soon(self, callback: Callback) -> None:
         """Call ``callback`` in the next turn."""
         self._ready.append(callback)
+        if self.on_call_soon is not None:
+            self.on_call_soon()
 
     def call_at(self, when: float, callback: Callback) -> Timer:
         """Call ``callback`` when `now` reaches ``when``."""
@@ -84,14 +99,21 @@ class Reactor:
         return timer
 
     def now(self) -> float:
-        """Return seconds on the monotonic clock."""
+        """Return seconds on the monotonic clock, which is the time of the reactor."""
         return time.monotonic()
+
+    def time(self) -> float:
+        """Return seconds since the epoch, on the wall clock."""
+        return time.time()
 
     def add_fd(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
         """Call ``callback`` with the selector events of ``fd`` when it is readable (1) or writable
-        (2), as ``events`` asks.
+        (2), as ``events`` asks; what was asked for the same descriptor before is replaced.
         """
-        self._selector.register(fd, events, callback)
+        try:
+            self._selector.register(fd, events, callback)
+        except KeyError:
+            self._selector.modify(fd, events, callback)
 
     def remove_fd(self, fd: int) -> None:
         """Stop watching a descriptor."""
@@ -153,6 +175,33 @@ class Reactor:
         finally:
             self._running = outer
         return -1 if self._error else max(self._refs, 0)
+
+    def run_until(self, condition: Callable[[], bool], timeout: float = -1.0) -> bool:
+        """Run until ``condition`` holds, or ``timeout`` seconds pass unless that is negative;
+        returns whether it holds.
+        """
+        deadline = None if timeout < 0 else self.call_at(self.now() + timeout, lambda: None)
+        outer, self._running = self._running, True
+        self._stopped = False
+        try:
+            while not condition():
+                if deadline is not None and self.now() >= deadline.when:
+                    return False
+                self._stopped = False
+                self._turn(False)
+        finally:
+            self._running = outer
+            if deadline is not None:
+                deadline.cancel()
+        return True
+
+    def turn(self) -> float | None:
+        """Do what can be done without waiting; returns seconds until there is more to do, None if
+        only a descriptor can bring it.
+        """
+        self._stopped = False
+        self._turn(True)
+        return 0.0 if self._ready else self._next_timeout()
 
     def _turn(self, nowait: bool) -> None:
         timeout = 0.0 if nowait or self._ready else self._next_timeout()

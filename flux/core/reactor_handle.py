@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flux.core.reactor import Reactor
+    from flux.core.system_watchers import ChildWatcher, PeriodicWatcher, StatWatcher
     from flux.core.watchers import FDWatcher, SignalWatcher, TimerWatcher
 
 
@@ -31,6 +32,10 @@ class ReactorHandle:
     def get_reactor(self) -> Reactor:
         """Return this handle's reactor."""
         return self.reactor
+
+    def set_reactor(self, reactor: Reactor) -> None:
+        """Use ``reactor``, which several handles may share, from now on."""
+        self.reactor = reactor
 
     def reactor_run(self, reactor: Reactor | None = None, flags: int = 0) -> int:
         """Run the reactor until nothing keeps it or it is stopped; returns how many watchers are
@@ -123,6 +128,39 @@ class ReactorHandle:
         from flux.core.watchers import FDWatcher
 
         return FDWatcher(self, fd_int, events, callback, args)
+
+    def periodic_watcher_create(
+        self,
+        offset: float,
+        interval: float,
+        callback: Callable[..., object],
+        reschedule: Callable[[PeriodicWatcher, float], float] | None = None,
+        args: object = None,
+    ) -> PeriodicWatcher:
+        """Return a watcher that calls at times of the wall clock."""
+        from flux.core.system_watchers import PeriodicWatcher
+
+        return PeriodicWatcher(self, offset, interval, callback, reschedule, args)
+
+    def stat_watcher_create(
+        self,
+        path: str | bytes,
+        interval: float,
+        callback: Callable[..., object],
+        args: object = None,
+    ) -> StatWatcher:
+        """Return a watcher that calls when the status of a file changes."""
+        from flux.core.system_watchers import StatWatcher
+
+        return StatWatcher(self, path, interval, callback, args)
+
+    def child_watcher_create(
+        self, pid: int, callback: Callable[..., object], args: object = None
+    ) -> ChildWatcher:
+        """Return a watcher that calls when a child process has ended."""
+        from flux.core.system_watchers import ChildWatcher
+
+        return ChildWatcher(self, pid, callback, args)
 
     def signal_watcher_create(
         self, signum: int, callback: Callable[..., object], args: object = None

@@ -4,6 +4,7 @@ kin).
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_POLLERR, FLUX_POLLIN, FLUX_POLLOUT
@@ -24,24 +25,33 @@ class Watcher:
     def __init__(self, flux_handle: ReactorOwner) -> None:
         self.flux_handle = flux_handle
         self.active = False
+        self.reactor = flux_handle.reactor
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {'active' if self.active else 'stopped'}>"
 
     def start(self) -> None:
         """Begin to watch; no effect on a started watcher."""
         if not self.active:
             self.active = True
-            self.flux_handle.reactor.incref()
+            self.reactor = self.flux_handle.reactor
+            self.reactor.incref()
             self._start()
 
     def stop(self) -> None:
         """Stop watching; no effect on a stopped watcher."""
         if self.active:
             self.active = False
-            self.flux_handle.reactor.decref()
+            self.reactor.decref()
             self._stop()
 
     def destroy(self) -> None:
         """Stop watching for good."""
         self.stop()
+
+    def next_wakeup(self) -> float:
+        """Return when it calls next; raises OSError(EINVAL) unless it is a timer."""
+        raise OSError(errno.EINVAL, f"a {type(self).__name__} does not call at a time")
 
     def _start(self) -> None:
         raise TypeError("Watcher is abstract")
@@ -78,8 +88,19 @@ class TimerWatcher(Watcher):
         self._timer: Timer | None = None
         self._due = 0.0
 
+    def reset(self, after: float, repeat: float = 0.0) -> None:
+        """Change the times; a started watcher begins anew with them."""
+        self.after, self.repeat = float(after), float(repeat)
+        if self.active:
+            self._stop()
+            self._start()
+
+    def next_wakeup(self) -> float:
+        """Return when it calls next, as the reactor's `now` counts."""
+        return self._due
+
     def _start(self) -> None:
-        reactor = self.flux_handle.reactor
+        reactor = self.reactor
         self._due = reactor.now() + self.after
         self._timer = reactor.call_at(self._due, self._fire)
 
@@ -89,7 +110,7 @@ class TimerWatcher(Watcher):
             self._timer = None
 
     def _fire(self) -> None:
-        reactor = self.flux_handle.reactor
+        reactor = self.reactor
         if self.repeat > 0:
             self._due = max(self._due + self.repeat, reactor.now())
             self._timer = reactor.call_at(self._due, self._fire)
@@ -120,10 +141,10 @@ class FDWatcher(Watcher):
 
     def _start(self) -> None:
         mask = self.events & (FLUX_POLLIN | FLUX_POLLOUT) or FLUX_POLLIN
-        self.flux_handle.reactor.add_fd(self.fd, mask, self._fire)
+        self.reactor.add_fd(self.fd, mask, self._fire)
 
     def _stop(self) -> None:
-        self.flux_handle.reactor.remove_fd(self.fd)
+        self.reactor.remove_fd(self.fd)
 
     def _fire(self, revents: int) -> None:
         self.revents = revents & (self.events | FLUX_POLLERR)
@@ -148,10 +169,10 @@ class SignalWatcher(Watcher):
         self._args = args
 
     def _start(self) -> None:
-        self.flux_handle.reactor.add_signal(self.signum, self._fire)
+        self.reactor.add_signal(self.signum, self._fire)
 
     def _stop(self) -> None:
-        self.flux_handle.reactor.remove_signal(self.signum, self._fire)
+        self.reactor.remove_signal(self.signum, self._fire)
 
     def _fire(self, signum: int) -> None:
         self._callback(self.flux_handle, self, signum, self._args)

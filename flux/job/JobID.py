@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 
+from flux.wire.text import Text, as_text
+
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGITS = {char: value for value, char in enumerate(_ALPHABET)}
 _DOTHEX = re.compile(r"[0-9a-fA-F]{1,4}(?:\.[0-9a-fA-F]{1,4}){3}\Z")
@@ -83,10 +85,11 @@ def _parse(text: str) -> int:
     raise ValueError
 
 
-def id_parse(jobid_str: str) -> int:
+def id_parse(jobid_str: Text) -> int:
     """Return the integer of a job id in any encoding of RFC 19; raises ValueError if the string is
     not one, or stands for more than 64 bits.
     """
+    jobid_str = as_text(jobid_str, "a job id")
     try:
         value = _parse(jobid_str.strip())
     except (ValueError, KeyError):
@@ -96,13 +99,14 @@ def id_parse(jobid_str: str) -> int:
     return value
 
 
-def id_encode(jobid: int, encoding: str = "f58") -> str:
+def id_encode(jobid: int, encoding: Text = "f58") -> str:
     """Return a job id in one of the ENCODINGS: f58, dec, hex, dothex, kvs or words (RFC 19). Raises
     ValueError if the encoding is unknown or the id does not fit in 64 bits.
     """
     value = int(jobid)
     if not 0 <= value < _LIMIT:
         raise ValueError(f"{value} is not a valid Flux jobid")
+    encoding = as_text(encoding, "an encoding")
     if encoding == "f58":
         return _f58_prefix() + f58_digits(value)
     if encoding == "dec":
@@ -129,19 +133,22 @@ class JobID(int):
 
     orig_str: str
 
-    def __new__(cls, value: int | str) -> JobID:
-        if isinstance(value, str):
+    def __new__(cls, value: int | Text) -> JobID:
+        if isinstance(value, str | bytes):
             made = super().__new__(cls, id_parse(value))
-            made.orig_str = value
+            made.orig_str = as_text(value, "a job id")
             return made
-        number = int(value)
+        try:
+            number = int(value)
+        except (ValueError, TypeError, OverflowError):
+            raise ValueError(f"{value} is not a valid Flux jobid") from None
         if not 0 <= number < _LIMIT:
             raise ValueError(f"{value} is not a valid Flux jobid")
         made = super().__new__(cls, number)
         made.orig_str = value.orig_str if isinstance(value, JobID) else str(number)
         return made
 
-    def encode(self, encoding: str = "dec") -> str:
+    def encode(self, encoding: Text = "dec") -> str:
         """Return the id in one of ENCODINGS; ValueError if the encoding is unknown."""
         return id_encode(self, encoding)
 

@@ -10,6 +10,7 @@ from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from flux.rpc import RPC
 from flux.wire import json
 from flux.wire.json import JsonObject
+from flux.wire.text import Text, as_text
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -26,7 +27,10 @@ class EventLogEvent(JsonObject):
     """
 
     def __init__(self, event: Mapping[str, object] | str | bytes) -> None:
-        entry = json.loads(event) if isinstance(event, str | bytes) else event
+        try:
+            entry = json.loads(event) if isinstance(event, str | bytes) else event
+        except json.JSONDecodeError:
+            raise ValueError("eventlog entry is not JSON") from None
         if not isinstance(entry, Mapping):
             raise ValueError("eventlog entry is not a JSON object")
         super().__init__(entry)
@@ -80,9 +84,9 @@ class JobException(Exception):
     def __init__(self, event: EventLogEvent | Mapping[str, object]) -> None:
         entry = event if isinstance(event, EventLogEvent) else EventLogEvent(event)
         self.timestamp: float = entry.timestamp
-        self.type: str = entry.context["type"]
+        self.type: str = entry.context.get("type", "unknown")
         self.note: str = entry.context.get("note", "")
-        self.severity: int = entry.context["severity"]
+        self.severity: int = entry.context.get("severity", 0)
         super().__init__(str(self))
 
     def __str__(self) -> str:
@@ -95,13 +99,17 @@ class JobEventWatchFuture(RPC):
     def __init__(
         self,
         flux_handle: Flux,
-        jobid: JobID | int | str,
-        eventlog: str = "eventlog",
+        jobid: JobID | int | Text,
+        eventlog: Text = "eventlog",
         flags: int = 0,
     ) -> None:
         from flux.job.JobID import JobID
 
-        payload = {"id": int(JobID(jobid)), "path": eventlog, "flags": flags}
+        payload = {
+            "id": int(JobID(jobid)),
+            "path": as_text(eventlog, "the path of an eventlog"),
+            "flags": flags,
+        }
         super().__init__(flux_handle, "job-info.eventlog-watch", payload, flags=FLUX_RPC_STREAMING)
 
     def get_line(self, autoreset: bool = True) -> str | None:
@@ -145,7 +153,7 @@ class JobEventWatchFuture(RPC):
 
 
 def event_watch_async(
-    flux_handle: Flux, jobid: JobID | int | str, eventlog: str = "eventlog", flags: int = 0
+    flux_handle: Flux, jobid: JobID | int | Text, eventlog: Text = "eventlog", flags: int = 0
 ) -> JobEventWatchFuture:
     """Watch an eventlog of a job; returns a future to call ``get_event`` of, from its ``then``
     callback for instance.
@@ -154,7 +162,7 @@ def event_watch_async(
 
 
 def event_watch(
-    flux_handle: Flux, jobid: JobID | int | str, eventlog: str = "eventlog"
+    flux_handle: Flux, jobid: JobID | int | Text, eventlog: Text = "eventlog"
 ) -> Iterator[EventLogEvent]:
     """Yield the events of an eventlog of a job as they come, until it ends.
 
@@ -178,9 +186,9 @@ def event_watch(
 
 def event_wait(
     flux_handle: Flux,
-    jobid: JobID | int | str,
-    name: str,
-    eventlog: str = "eventlog",
+    jobid: JobID | int | Text,
+    name: Text,
+    eventlog: Text = "eventlog",
     raiseJobException: bool = True,
 ) -> EventLogEvent:
     """Wait for the first event called ``name`` of a job and return it.
@@ -189,9 +197,10 @@ def event_wait(
     ends without the event, and as `event_watch` does. A fatal exception that comes first is raised
     as `JobException`, unless ``raiseJobException`` is false.
     """
+    wanted = as_text(name, "the name of an event")
     for event in event_watch(flux_handle, jobid, eventlog):
-        if event.name == name:
+        if event.name == wanted:
             return event
-        if raiseJobException and event.name == "exception" and event.context["severity"] == 0:
+        if raiseJobException and event.name == "exception" and event.context.get("severity") == 0:
             raise JobException(event)
-    raise OSError(errno.ENODATA, f"eventlog ended before event='{name}'")
+    raise OSError(errno.ENODATA, f"eventlog ended before event='{wanted}'")

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 from typing import TYPE_CHECKING
 
 from flux.job.JobID import JobID
 from flux.rpc import RPC
+from flux.wire.text import Text, as_text
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
 
 
-def kill_async(flux_handle: Flux, jobid: JobID | int | str, signum: int | None = None) -> RPC:
-    """Send a signal, SIGTERM by default, to the tasks of a running job; returns a future."""
-    payload = {"id": int(JobID(jobid)), "signum": int(signal.SIGTERM if signum is None else signum)}
+def kill_async(flux_handle: Flux, jobid: JobID | int | Text, signum: int | None = None) -> RPC:
+    """Send a signal, SIGTERM by default, to the tasks of a running job; returns a future.
+
+    Raises OSError(EINVAL) if ``signum`` is not a number.
+    """
+    number = signal.SIGTERM if signum is None else signum
+    if not isinstance(number, int):
+        raise OSError(errno.EINVAL, f"{signum!r} is not the number of a signal")
+    payload = {"id": int(JobID(jobid)), "signum": int(number)}
     return RPC(flux_handle, "job-manager.kill", payload)
 
 
-def kill(flux_handle: Flux, jobid: JobID | int | str, signum: int | None = None) -> None:
+def kill(flux_handle: Flux, jobid: JobID | int | Text, signum: int | None = None) -> None:
     """Send a signal, SIGTERM by default, to the tasks of a running job; raises OSError when that is
     not possible.
     """
@@ -27,27 +35,27 @@ def kill(flux_handle: Flux, jobid: JobID | int | str, signum: int | None = None)
 
 def raise_async(
     flux_handle: Flux,
-    jobid: JobID | int | str,
-    exception_type: str = "cancel",
+    jobid: JobID | int | Text,
+    exception_type: Text = "cancel",
     severity: int = 0,
-    note: str | None = None,
+    note: Text | None = None,
 ) -> RPC:
     """Raise an exception on a job; severity 0 ends it. Returns a future."""
     payload: dict[str, object] = {
         "id": int(JobID(jobid)),
-        "type": exception_type,
+        "type": as_text(exception_type, "the type of an exception"),
         "severity": severity,
     }
     if note is not None:
-        payload["note"] = note
+        payload["note"] = as_text(note, "the note of an exception")
     return RPC(flux_handle, "job-manager.raise", payload)
 
 
-def cancel_async(flux_handle: Flux, jobid: JobID | int | str, reason: str | None = None) -> RPC:
+def cancel_async(flux_handle: Flux, jobid: JobID | int | Text, reason: Text | None = None) -> RPC:
     """Cancel a pending or running job; returns a future."""
     return raise_async(flux_handle, jobid, note=reason)
 
 
-def cancel(flux_handle: Flux, jobid: JobID | int | str, reason: str | None = None) -> None:
+def cancel(flux_handle: Flux, jobid: JobID | int | Text, reason: Text | None = None) -> None:
     """Cancel a pending or running job; raises OSError when that is not possible."""
     cancel_async(flux_handle, jobid, reason).get()

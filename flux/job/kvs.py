@@ -9,16 +9,17 @@ from flux.job.JobID import JobID, kvs_key
 if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.kvs import KVSDir
+    from flux.wire.text import Text
 
 
-def job_kvs(flux_handle: Flux, jobid: JobID | int | str) -> KVSDir:
+def job_kvs(flux_handle: Flux, jobid: JobID | int | Text) -> KVSDir:
     """Return the KVS directory of a job."""
     from flux.kvs import KVSDir
 
     return KVSDir(flux_handle, JobID(jobid).kvs)
 
 
-def job_kvs_guest(flux_handle: Flux, jobid: JobID | int | str) -> KVSDir:
+def job_kvs_guest(flux_handle: Flux, jobid: JobID | int | Text) -> KVSDir:
     """Return the part of a job's KVS directory that the job itself writes to."""
     from flux.kvs import KVSDir
 

@@ -15,6 +15,7 @@ from flux.job.info import JobInfo
 from flux.job.JobID import JobID
 from flux.job.state_names import LISTED_STATES, RESULT_FILTERS, STATE_FILTERS
 from flux.rpc import RPC
+from flux.wire.text import Text, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,13 +26,16 @@ if TYPE_CHECKING:
 ALL_ATTRS: tuple[str, ...] = JOB_ATTRIBUTES
 """Every attribute that a job may have, which is what JobList asks for by default."""
 
+VALID_ATTRS = list(ALL_ATTRS)
+"""The same, as the list under the name that flux-core's bindings have for it."""
+
 
 class JobListRPC(RPC):
     """A query that is answered with a list of jobs."""
 
     def get_jobs(self) -> list[JsonObject]:
         """Wait for the answer and return the jobs as objects; raises OSError."""
-        jobs: list[JsonObject] = self.get()["jobs"]
+        jobs: list[JsonObject] = self.member("jobs")
         return jobs
 
     def get_jobinfos(self) -> Iterable[JobInfo]:
@@ -51,7 +55,7 @@ class JobListIdRPC(RPC):
         """Wait for the answer and return the job as an object; raises OSError(ENOENT) for an
         unknown job.
         """
-        job: JsonObject = self.get()["job"]
+        job: JsonObject = self.member("job")
         return job
 
     def get_jobinfo(self) -> JobInfo:
@@ -151,9 +155,9 @@ class JobList:
         self,
         flux_handle: Requester,
         attrs: Iterable[str] = ALL_ATTRS,
-        filters: Iterable[str] = (),
-        ids: Iterable[int | str] = (),
-        user: str | int | None = None,
+        filters: Iterable[Text] = (),
+        ids: Iterable[int | Text] = (),
+        user: Text | int | None = None,
         max_entries: int = 1000,
     ) -> None:
         self.handle = flux_handle
@@ -170,22 +174,18 @@ class JobList:
         if user is not None:
             self.set_user(user)
 
-    def set_user(self, user: str | int) -> None:
+    def set_user(self, user: Text | int) -> None:
         """Only list jobs of ``user``, a name or an id, or of everybody for ``all``; raises
         ValueError if there is no such user.
         """
-        if user == "all":
+        if user in ("all", b"all"):
             self.userid = FLUX_USERID_UNKNOWN
             return
-        import pwd
+        self.userid = _userid(user)
 
-        try:
-            self.userid = pwd.getpwnam(str(user)).pw_uid
-        except KeyError:
-            self.userid = int(user)
-
-    def add_filter(self, fname: str) -> None:
+    def add_filter(self, fname: Text) -> None:
         """Also list jobs with the state or result ``fname``; ValueError if it is unknown."""
+        fname = as_text(fname, "a filter")
         name = fname.lower()
         if name == "all":
             self.states |= LISTED_STATES
@@ -221,3 +221,15 @@ class JobList:
         if isinstance(query, JobListIdsFuture):
             self.errors = query.errors
         return jobs
+
+
+def _userid(user: Text | int) -> int:
+    import pwd
+
+    name = str(user) if isinstance(user, int) else as_text(user, "a user")
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        if not (name.isascii() and name.isdecimal() and int(name) < FLUX_USERID_UNKNOWN):
+            raise ValueError(f"there is no user {name}") from None
+        return int(name)

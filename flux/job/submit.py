@@ -30,7 +30,7 @@ class SubmitFuture(RPC):
         """
         from flux.job.JobID import JobID
 
-        return JobID(self.get()["id"])
+        return JobID(self.member("id"))
 
 
 def _text(jobspec: Jobspec | str | bytes | Mapping[str, object]) -> bytes:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.job.info import JobInfo
     from flux.wire.json import JsonObject
+    from flux.wire.text import Text
 
 _ANY_ON_THE_WIRE = -1
 
@@ -43,11 +44,12 @@ class JobWaitFuture(RPC):
         """Wait and return how the job ended; raises OSError(ECHILD) when there is nothing to wait
         for.
         """
-        answer = self.get()
-        return JobWaitResult(JobID(answer["id"]), answer["success"], answer["errstr"])
+        return JobWaitResult(
+            JobID(self.member("id")), self.member("success"), self.member("errstr")
+        )
 
 
-def wait_async(flux_handle: Flux, jobid: JobID | int = FLUX_JOBID_ANY) -> JobWaitFuture:
+def wait_async(flux_handle: Flux, jobid: JobID | int | Text = FLUX_JOBID_ANY) -> JobWaitFuture:
     """Wait for a job that was submitted with ``waitable=True``, by default any; returns a future
     with ``get_status``.
     """
@@ -62,7 +64,7 @@ def wait_get_status(future: JobWaitFuture) -> JobWaitResult:
     return future.get_status()
 
 
-def wait(flux_handle: Flux, jobid: JobID | int = FLUX_JOBID_ANY) -> JobWaitResult:
+def wait(flux_handle: Flux, jobid: JobID | int | Text = FLUX_JOBID_ANY) -> JobWaitResult:
     """Wait for a waitable job to end, by default any, and return its id, success and a sentence.
 
     Raises OSError(ECHILD) when there is nothing to wait for.
@@ -73,26 +75,27 @@ def wait(flux_handle: Flux, jobid: JobID | int = FLUX_JOBID_ANY) -> JobWaitResul
 class JobResultFuture(RPC):
     """A watch of a job's eventlog that is fulfilled once, with the job's result."""
 
-    def __init__(self, flux_handle: Flux, jobid: JobID | int | str, flags: int = 0) -> None:
+    def __init__(self, flux_handle: Flux, jobid: JobID | int | Text, flags: int = 0) -> None:
         self.jobid = JobID(jobid)
         self._history = JobHistory()
         payload = {"id": int(self.jobid), "path": "eventlog", "flags": flags}
         super().__init__(flux_handle, "job-info.eventlog-watch", payload, flags=FLUX_RPC_STREAMING)
 
-    def fulfill(self, msg: Message) -> None:
+    def fulfill(self, value: object = None) -> None:
         """Take an event; the end of the eventlog makes the result."""
+        msg = value if isinstance(value, Message) else Message(RESPONSE, aux1=errno.EPROTO)
         if msg.aux1 == 0:
             try:
                 self._history.apply(EventLogEvent(msg.json()["event"]))
                 return
             except (ValueError, KeyError, TypeError):
                 msg = Message(RESPONSE, aux1=errno.EPROTO, aux2=msg.aux2)
-        assert self.flux_handle is not None
-        self.flux_handle.free_matchtag(self.matchtag)
+        self._end()
         if msg.aux1 == errno.ENODATA:
             facts = result_facts(int(self.jobid), self._history)
             msg = Message(RESPONSE, payload=json.dumps(facts) + b"\0")
         Future.fulfill(self, msg)
+        self._ended = True
 
     def get_dict(self) -> JsonObject:
         """Wait for the end of the job and return what is known of it; raises OSError(ENOENT) for an
@@ -135,7 +138,7 @@ def result_facts(jobid: int, job: JobHistory) -> dict[str, object]:
     return facts | {"result": result, "success": success, "state": FLUX_JOB_STATE_INACTIVE}
 
 
-def result_async(flux_handle: Flux, jobid: JobID | int | str, flags: int = 0) -> JobResultFuture:
+def result_async(flux_handle: Flux, jobid: JobID | int | Text, flags: int = 0) -> JobResultFuture:
     """Wait for a job to end by watching its eventlog; works for every job, any number of times.
 
     Returns a future with ``get_dict`` and ``get_info``, which raise OSError(ENOENT) if there is no
@@ -144,6 +147,6 @@ def result_async(flux_handle: Flux, jobid: JobID | int | str, flags: int = 0) ->
     return JobResultFuture(flux_handle, jobid, flags)
 
 
-def result(flux_handle: Flux, jobid: JobID | int | str, flags: int = 0) -> JobInfo:
+def result(flux_handle: Flux, jobid: JobID | int | Text, flags: int = 0) -> JobInfo:
     """Wait for a job to end and return a JobInfo with its result; see `result_async`."""
     return result_async(flux_handle, jobid, flags).get_info()

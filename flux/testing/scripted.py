@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from flux.core.reactor import Reactor
 from flux.rpc import RPC
 from flux.wire.errors import errnum_of, os_error, text_of
-from flux.wire.message import NODEID_ANY, NORESPONSE, Message, response
+from flux.wire.message import NODEID_ANY, NORESPONSE, Message, Raw, response
 
 if TYPE_CHECKING:
-    from flux.core.interface import Fulfillable
+    from flux.core.interface import Awaitee, Fulfillable
 
 Script = Callable[[Any], Any]
 
@@ -42,6 +42,12 @@ class ScriptedFlux:
     ) -> RPC:
         """Send a request."""
         return RPC(self, topic, payload, nodeid, flags)
+
+    def rpc_raw(
+        self, topic: str, data: bytes | None, nodeid: int = NODEID_ANY, flags: int = 0
+    ) -> RPC:
+        """Send a request with bytes as they are."""
+        return RPC(self, topic, Raw(data) if data else None, nodeid, flags)
 
     def attr_get(self, name: str) -> str | None:
         """Return a broker attribute, None if it is not set."""
@@ -84,6 +90,18 @@ class ScriptedFlux:
     def wait_until(self, condition: Callable[[], bool], timeout: float = -1.0) -> bool:
         """Return whether ``condition`` holds; every answer there will be is there."""
         return condition()
+
+    def run_apart(
+        self, start: Callable[[], object], condition: Callable[[], bool], timeout: float = -1.0
+    ) -> bool:
+        """Call ``start`` and run the reactor until ``condition`` holds."""
+        start()
+        return self.reactor.run_until(condition, timeout)
+
+    async def wait_async(self, future: Awaitee) -> None:
+        """Return when ``future`` is ready; every answer there will be is there."""
+        if not future.is_ready():
+            raise os_error(errno.EDEADLK)
 
     def poll(self) -> None:
         """Every message has been taken already."""

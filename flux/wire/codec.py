@@ -23,7 +23,7 @@ class DecodeError(ValueError):
 def to_frames(msg: Message) -> list[bytes]:
     """Return the frames of ``msg`` in the order of RFC 3: routes, delimiter, topic, payload, PROTO.
 
-    Raises OSError(EINVAL) for a topic that cannot be sent.
+    Raises OSError(EINVAL) for a topic or a number that cannot be sent.
     """
     flags = msg.flags
     frames: list[bytes] = []
@@ -34,19 +34,27 @@ def to_frames(msg: Message) -> list[bytes]:
         frames.append(_topic_bytes(msg.topic or ""))
     if flags & PAYLOAD:
         frames.append(msg.payload or b"")
-    frames.append(
-        _PROTO.pack(
-            PROTO_MAGIC,
-            PROTO_VERSION,
-            msg.type,
-            flags,
-            msg.userid,
-            msg.rolemask,
-            msg.aux1,
-            msg.aux2,
-        ),
-    )
+    try:
+        frames.append(
+            _PROTO.pack(
+                PROTO_MAGIC,
+                PROTO_VERSION,
+                msg.type,
+                flags,
+                msg.userid,
+                msg.rolemask,
+                msg.aux1,
+                msg.aux2,
+            ),
+        )
+    except struct_error:
+        raise OSError(errno.EINVAL, f"a number is out of range: {_numbers(msg)}") from None
     return frames
+
+
+def _numbers(msg: Message) -> str:
+    aux1 = {1: "nodeid", 2: "errnum", 4: "sequence"}.get(msg.type, "type")
+    return f"{aux1} {msg.aux1}, matchtag {msg.aux2}, userid {msg.userid}, roles {msg.rolemask}"
 
 
 def _topic_bytes(topic: str) -> bytes:

@@ -11,6 +11,7 @@ import errno
 from enum import IntEnum, IntFlag
 from typing import Any, Final
 
+from flux.b64 import b64encode
 from flux.wire import json
 
 NODEID_ANY: Final = 0xFFFFFFFF
@@ -51,6 +52,12 @@ class Flag(IntFlag):
 REQUEST, RESPONSE, EVENT, CONTROL = (int(kind) for kind in MsgType)
 TOPIC, PAYLOAD, NORESPONSE, ROUTE, UPSTREAM, PRIVATE, STREAMING = (int(flag) for flag in Flag)
 
+PUBLISH_RAW: Final = 1
+"""Flag of an ``event.pub`` request: its payload is base64 of raw bytes."""
+
+PUBLISH_PRIVATE: Final = 2
+"""Flag of an ``event.pub`` request: the event is private."""
+
 MORE: Final = 0x80
 """Set between brokers on a response that is not the last one of its request, when the request had
 not the streaming flag.
@@ -80,6 +87,19 @@ def encode_payload(payload: object) -> bytes | None:
         return json.dumps(payload) + b"\0"
     except json.JSONEncodeError as exc:
         raise OSError(errno.EINVAL, f"the payload cannot be written as JSON: {exc}") from None
+
+
+class Raw(bytes):
+    """A payload that travels as it is."""
+
+
+def ended(payload: object) -> object:
+    """Return ``payload`` for a message that programs in C will read as a string: bytes that are not
+    `Raw` get the NUL that `encode_payload` gives text.
+    """
+    if isinstance(payload, bytes) and not isinstance(payload, Raw) and payload[-1:] != b"\0":
+        return payload + b"\0"
+    return payload
 
 
 def encode_text(text: str) -> bytes:
@@ -225,6 +245,19 @@ def event(topic: str, payload: object = None, *, private: bool = False) -> Messa
     data = encode_payload(payload)
     flags = TOPIC | ROUTE | (PAYLOAD if data is not None else 0) | (PRIVATE if private else 0)
     return Message(EVENT, topic, data, flags=flags)
+
+
+def publish_request(topic: str, payload: object, private: bool) -> dict[str, object]:
+    """Return the payload of ``event.pub`` for an event; bytes are the text of its payload, `Raw`
+    ones are it.
+    """
+    flags = PUBLISH_PRIVATE if private else 0
+    if payload is None:
+        return {"topic": topic, "flags": flags}
+    if isinstance(payload, Raw):
+        return {"topic": topic, "flags": flags | PUBLISH_RAW, "payload": b64encode(payload)}
+    text = payload.decode("utf-8", "surrogateescape") if isinstance(payload, bytes) else payload
+    return {"topic": topic, "flags": flags, "payload": text}
 
 
 def control(kind: int, status: int = 0) -> Message:

@@ -70,7 +70,7 @@ class InstanceBlobs:
     def store(self, blobs: Iterable[tuple[str, bytes]]) -> None:
         """Store blobs with their blobrefs."""
         packed = blobpack.pack((ref, data, 0) for ref, data in blobs)
-        self._handle.rpc("content.store-batch", packed).message()
+        self._handle.rpc_raw("content.store-batch", packed).message()
 
 
 class FileBlobs:

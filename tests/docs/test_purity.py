@@ -50,9 +50,12 @@ ACTING = {
         "broker.services.job_info.watch",
         "broker.services.job_manager.plugin_actions",
         "broker.services.kvs.settle",
+        "flux.aio_calls",
         "flux.content",
     ),
     "waits on the reactor of a handle": (
+        "flux.core.awaiting",
+        "flux.event_future",
         "flux.core.watchers",
         "flux.job.follow_blocking",
         "flux.message",

@@ -78,14 +78,14 @@ def test_a_callback_may_wait_for_another_rpc(h: flux.Flux) -> None:
 def test_timeouts(h: flux.Flux) -> None:
     never = h.rpc("barrier.enter", {"name": "never", "count": 1, "nprocs": 9, "internal": False})
     started = time.monotonic()
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError, match=r"no result within 0\.1 s"):
         never.wait_for(0.1)
     assert 0.09 < time.monotonic() - started < 5
     errors: list[str | None] = []
     second = h.rpc("barrier.enter", {"name": "never2", "count": 1, "nprocs": 9, "internal": False})
     second.then(lambda rpc: errors.append(rpc.error_string()), timeout=0.05)
     h.reactor_run()
-    assert errors == ["Connection timed out"]
+    assert errors == ["no result within 0.05 s"]
 
 
 def test_streams_by_reset(h: flux.Flux) -> None:
@@ -125,8 +125,9 @@ def test_events(h: flux.Flux) -> None:
     assert second.seq > first.seq
     h.event_unsubscribe("test.a")
     nothing: Any = None
-    with pytest.raises(OSError, match="Invalid argument"):
+    with pytest.raises(OSError, match="the topic must not be None") as caught:
         h.event_subscribe(nothing)
+    assert caught.value.errno == errno.EINVAL
     number: Any = 5
     with pytest.raises(TypeError):
         h.event_subscribe(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import time
 from typing import Any
 
@@ -73,3 +74,36 @@ def test_operands_are_refused_in_the_name_of_the_method() -> None:
     assert IDset.arg_to_set("0-1", "union") == IDset([0, 1])
     with pytest.raises(ValueError, match=r"IDset.union\(\): Invalid argument: x"):
         IDset.arg_to_set("x", "union")
+
+
+def test_positions_and_slices() -> None:
+    ids = IDset("0-3,7,10-12")
+    assert [ids[0], ids[3], ids[4], ids[-1]] == [0, 3, 7, 12]
+    assert (ids[1:5], ids[::-2], ids[50:]) == (IDset("1-3,7"), IDset("1,3,10,12"), IDset())
+    for at in (8, -9):
+        with pytest.raises(IndexError, match=f"the IDset has 8 ids, none at {at}"):
+            _ = ids[at]
+    assert IDset("0-4294967294")[4000000000] == 4000000000
+
+
+def test_subsets_and_intersections() -> None:
+    small, large, other = IDset("1-2,7"), IDset("0-9"), IDset("20")
+    assert small <= large
+    assert small < large
+    assert large >= small
+    assert large > small
+    assert small <= IDset("1,2,7")
+    assert not small < IDset("1,2,7")
+    assert not large <= small
+    assert small.has_intersection("7-8")
+    assert not small.has_intersection(other)
+    assert not IDset().has_intersection(small)
+    assert IDset() <= small
+    assert small ^ IDset("2-3") == IDset("1,3,7")
+    changed = IDset("0-5")
+    changed &= "4-9"
+    assert changed == IDset("4-5")
+    assert changed.clear_all() == IDset()
+    assert str(IDset(b"[1-3]")) == "1-3"
+    with pytest.raises(TypeError):
+        operator.le(small, 5)

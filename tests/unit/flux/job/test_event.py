@@ -21,7 +21,7 @@ def test_entry() -> None:
         ("[]", "not a JSON object"),
         ("{}", "no timestamp or name"),
         ('{"timestamp":1}', "no timestamp or name"),
-        ("nojson", "invalid literal"),
+        ("nojson", "entry is not JSON"),
     ],
 )
 def test_malformed(text: str, reason: str) -> None:

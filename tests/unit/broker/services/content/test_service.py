@@ -13,6 +13,7 @@ from broker.services.content.service import ContentService
 from broker.services.content_sqlite.service import ContentSqliteService
 from flux import blobpack, treeobj
 from flux.blobpack import HELD
+from flux.wire.message import Raw
 from tests.unit.broker.services.stores import store_behind
 from tests.unit.broker.services.wired import Wired
 
@@ -211,7 +212,7 @@ async def test_a_store_on_another_rank_reaches_the_backing_store_as_a_users(tmp_
         await wired.add(ContentService, rank)
     await wired.add(ContentSqliteService)
     ref = treeobj.blobref(b"both")
-    await wired.client().rpc("content.store-batch", blobpack.pack([(ref, b"both", 0)]))
+    await wired.client().rpc("content.store-batch", Raw(blobpack.pack([(ref, b"both", 0)])))
     assert await load(wired.client(1), ref) == b"both"
     assert await store(wired.client(1), b"both") == ref
     await wired.client().rpc("content.flush")
@@ -224,7 +225,7 @@ async def test_held_blobs_are_written_when_settled(tmp_path: Path) -> None:
     wired = await backed(tmp_path)
     h = wired.client()
     blobs = [(treeobj.blobref(data), data, HELD) for data in (b"one", b"two", b"three")]
-    await h.rpc("content.store-batch", blobpack.pack(blobs))
+    await h.rpc("content.store-batch", Raw(blobpack.pack(blobs)))
     await h.rpc("content.flush")
     await h.rpc("content.dropcache")
     assert (await h.rpc("content.stats.get"))["held"] == 3
