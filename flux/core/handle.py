@@ -36,8 +36,8 @@ class Flux(MessageHandle):
     ``flags`` are FLUX_O_TRACE (messages are shown on stderr), FLUX_O_NONBLOCK (`send` and `recv`
     never wait) and FLUX_O_MATCHDEBUG (`close` tells of responses that were never got). A handle
     belongs to one thread. Raises OSError if there is no broker or it refuses; every RPC fails with
-    ECONNRESET once the connection is lost. Topics, names and payloads may be text or bytes. Messages
-    carry the credentials that the environment names (`flux.connect.credentials`).
+    ECONNRESET once the connection is lost. Topics, names and payloads may be text or bytes.
+    Messages carry the credentials that the environment names (`flux.connect.credentials`).
     """
 
     def __init__(self, url: Text | None = None, flags: int = 0) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flux.testing.instance import Instance, running_instance
-from tests.docs.test_readme import BLOCK, matches, run
+from tests.docs.pages import BLOCK, matches, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
