@@ -143,7 +143,6 @@ _TREE = (
     Declaration(
         "tbon.fanout", "2", Change.START, "How many brokers have the same parent in the tree."
     ),
-    _fact("config.hostlist", "", "The hosts of `[bootstrap]` in the configuration, by rank."),
     _fact("tbon.descendants", "a count", "The number of brokers below this one."),
     _fact("tbon.level", "a count", "The number of links between this broker and the root."),
     _fact("tbon.maxlevel", "a count", "The same for the deepest broker."),

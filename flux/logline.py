@@ -66,7 +66,7 @@ def readable_text(data: bytes) -> str:
     """
     text = data.rstrip(b"\0").decode("utf-8", "surrogateescape")
     if not text.isprintable():
-        text = "".join(chr(ord(c) & 0x7F) if "\udc80" <= c <= "\udcff" else c for c in text)
+        text = "".join(chr(ord(c) - 0xDC80) if "\udc80" <= c <= "\udcff" else c for c in text)
     return text
 
 

@@ -122,8 +122,11 @@ FACTS = (
     ),
     Fact(
         "exit codes of shells",
-        ("flux/waitstatus.py",),
-        r"(?<![.\d])(126|127|130|141)\b(?!\.\d)",
+        (
+            "flux/waitstatus.py",
+            "broker/configuration/tables.py",  # how many keep-alives the kernel may send
+        ),
+        r"(?<![.\d])(126|127|130|141)\b(?!\.)",
     ),
     Fact(
         "services that subscribe",
