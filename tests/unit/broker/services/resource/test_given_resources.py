@@ -42,13 +42,13 @@ def test_an_unknown_argument_is_named(arg: str) -> None:
     [
         ("0-3", "0", ""),
         ("0-7", "0-1", ""),
-        ("0-1", "0", "core[2-3]"),
-        ("0-2", "", "core3,gpu0"),
+        ("0-1", "0", "missing resources: core[2-3]"),
+        ("0-2", "", "missing resources: core3,gpu0"),
     ],
 )
 def test_what_a_rank_lacks(cores: str, gpus: str, missing: str) -> None:
     assert lacking(GIVEN, Inventory(1, "a1", cores, gpus, "x")) == missing
-    assert lacking(GIVEN, Inventory(2, "a2", "", "", "x")) == ""
+    assert lacking(GIVEN, Inventory(2, "a2", "", "", "x")) == "not found in expected ranks"
 
 
 @pytest.mark.parametrize(
