@@ -8,16 +8,8 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from broker.builtin.attr import AttrService
-from broker.builtin.broker import BrokerService, NameService
-from broker.builtin.config import ConfigService
-from broker.builtin.event import EventService
-from broker.builtin.heaptrace import HeapTraceService
-from broker.builtin.log import LogService
-from broker.builtin.runat import RunAtService
-from broker.builtin.state import OverlayService, StateMachineService
 from broker.cleanup import CleanupCommands
 from broker.config import backing_store
 from broker.emergency import (
@@ -31,13 +23,9 @@ from broker.enclosing import tell_enclosing
 from broker.ending import IDLE_TIMEOUT, end_jobs
 from broker.log import CRIT
 from broker.modhost import ModuleHost
+from broker.own_services import OwnServices
 from broker.runlevel import FAILURES, Runlevel
 from broker.scripts import Scripts
-from broker.service import Service
-from broker.services.connector_local.service import ConnectorLocalService
-from broker.services.content.service import ContentService
-from broker.services.rexec.service import RexecService
-from broker.services.shell_host.service import ShellHostService
 from broker.subprocess.descendants import Orphans
 from broker.watchdog import Watchdog
 from flux import CORE_VERSION
@@ -50,13 +38,10 @@ if TYPE_CHECKING:
     from typing import ClassVar
 
     from broker.config import BrokerOptions
-    from broker.context import Context
     from broker.emergency import Emergency
-    from broker.endpoint import InProcess
     from broker.foundation import Foundation
     from broker.overlay.network import Overlay
 
-S = TypeVar("S", bound=Service)
 KILL_DELAY = 5.0
 CHILDREN_TIMEOUT = 20.0
 REPEATED_SIGNAL = 0.5
@@ -103,35 +88,16 @@ class Broker:
         self.modules = ModuleHost(self.host, self.log)
         self.runlevel = Runlevel(time.monotonic, self.log.info, self._entered)
         self._backing = backing_store(self.attrs)
-        self._builtin: list[tuple[Service, InProcess]] = []
-        self.state = self._own(
-            "state-machine",
-            lambda ctx: StateMachineService(ctx, self.runlevel, self.router, self._check_quorum),
+        self._own = OwnServices(
+            base,
+            overlay,
+            self.modules,
+            self.runlevel,
+            self._commands,
+            self._check_quorum,
+            emergency.finish,
         )
-        self._own("attr", AttrService)
-        self._own("log", lambda ctx: LogService(ctx, base.ring))
-        self._own("event", lambda ctx: EventService(ctx, self.router))
-        self._own("service", lambda ctx: NameService(ctx, self.router))
-        self._own(
-            "broker", lambda ctx: BrokerService(ctx, self.modules, self.router, emergency.finish)
-        )
-        self._own("heaptrace", HeapTraceService)
-        self._own("config", lambda ctx: ConfigService(ctx, self.host, self.modules))
-        self._own("runat", lambda ctx: RunAtService(ctx, self._commands))
-        self._own("overlay", lambda ctx: OverlayService(ctx, overlay, self.state))
-        self._own("content", ContentService)
-        self._own("rexec", RexecService)
-        self._shells = self._own("shell-host", ShellHostService)
-        self._own(CONNECTOR, lambda ctx: ConnectorLocalService(ctx, self.router))
-
-    def _own(self, name: str, make: Callable[[Context], S]) -> S:
-        """Make a service that is part of every broker; scripts and clients find it whatever rc1
-        does.
-        """
-        ctx, endpoint = self.host.context(name)
-        service = make(ctx)
-        self._builtin.append((service, endpoint))
-        return service
+        self.state = self._own.state
 
     # Life
 
@@ -140,7 +106,8 @@ class Broker:
         self._loop.set_exception_handler(self._loop_fault)
         watchdog = Watchdog(self._busy, self._stuck)
         watchdog.start()
-        await self._mount_builtin()
+        self.log.debug(f"insmod {CONNECTOR}")
+        await self._own.mount()
         overlay = self.overlay
         if overlay is not None:
             overlay.timeout = float(self.attrs.get("overlay.timeout") or overlay.timeout)
@@ -177,15 +144,6 @@ class Broker:
             os.write(
                 2, f"flux-broker: rank {self.rank}: the event loop is stuck in {place}\n".encode()
             )
-
-    async def _mount_builtin(self) -> None:
-        for service, endpoint in self._builtin:
-            if service.name == CONNECTOR:  # the last one: clients find the others mounted
-                self.log.debug(f"insmod {CONNECTOR}")
-                await self.host.mount(service, endpoint, [])
-                self.modules.add(CONNECTOR, service, endpoint)
-            else:
-                await self.host.mount(service, endpoint, [])
 
     def _entered(self, state: str) -> None:
         self.state.entered()
@@ -293,7 +251,7 @@ class Broker:
 
     async def _run(self) -> None:
         self.state.release()
-        self._shells.warm_up()
+        self._own.shells.warm_up()
         if self.rank:
             return
         code = await self._scripts.initial(self.options.command)
@@ -347,10 +305,7 @@ class Broker:
         self.runlevel.post("rc3-none" if code is None else "rc3-fail" if code else "rc3-success")
 
     async def _exit(self) -> None:
-        for service, endpoint in reversed(self._builtin):
-            limit = HURRIED_UNLOAD if self.emergency.begun else service.stop_timeout
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(self.host.unmount(service, endpoint), limit)
+        await self._own.unmount(HURRIED_UNLOAD if self.emergency.begun else None)
         self._stopped.set()
 
     ACTIONS: ClassVar[Mapping[str, Callable[[Broker], Coroutine[object, object, None]]]] = {

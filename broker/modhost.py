@@ -102,7 +102,7 @@ class ModuleHost:
             raise
 
     async def _load_file(self, path: str, args: list[str]) -> None:
-        module = load_module_file(path)
+        module = await load_module_file(path)
         if module.name in self._loaded:
             raise os_error(errno.EEXIST)
         self._log.debug(f"insmod {module.name}")
@@ -116,14 +116,14 @@ class ModuleHost:
                 self._tell_failure(module)
             raise
 
-    def check(self, path: str, args: list[str]) -> None:
+    async def check(self, path: str, args: list[str]) -> None:
         """Look whether `load` could succeed with a module that is loaded already.
 
         Raises OSError for a name or file that is no module, or arguments that it would refuse.
         """
         name = _built_in_name(path)
         if name is None:
-            load_module_file(path)
+            await load_module_file(path)
         else:
             _class_of(name).check_args(args)
 

@@ -5,20 +5,21 @@ own with a blocking handle (docs/modules.md).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import errno
-import importlib.util
 import os
 import re
+import sys
 import threading
 import traceback
+from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
 
     from flux.core.handle import Flux
 
@@ -82,7 +83,8 @@ class PythonModule:
                 self.failure = f"mod_main returned {returned!r:.100}"
         except BaseException as exc:
             # Asked to end, a module loses its connection and may be interrupted.
-            if not (self._stopping and isinstance(exc, ConnectionResetError | SystemExit)):
+            asked = self._stopping and isinstance(exc, ConnectionResetError | SystemExit)
+            if not asked and not (isinstance(exc, SystemExit) and not exc.code):
                 self.error = exc
                 self.failure = _described(exc, self.path)
         finally:
@@ -124,22 +126,53 @@ def _described(exc: BaseException, path: str) -> str:
     return f"{type(exc).__name__}: {text}{where}"
 
 
-def load_module_file(path: str) -> PythonModule:
-    """Import a module file.
+async def load_module_file(path: str) -> PythonModule:
+    """Import a module file, in a thread: what it does meanwhile does not hold up the broker.
 
     Raises OSError: ENOENT without it, EINVAL if it cannot be run, or lacks ``mod_name`` (a word
     without dots) or ``mod_main``.
     """
-    if not os.path.exists(path):
-        raise os_error(errno.ENOENT)
-    stem = os.path.splitext(os.path.basename(path))[0]
-    spec = importlib.util.spec_from_file_location(f"flux_module_{stem}", path)
-    if spec is None or spec.loader is None:
-        raise OSError(errno.EINVAL, f"{path} is not a Python module")
-    module = importlib.util.module_from_spec(spec)
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[PythonModule] = loop.create_future()
+
+    def finish(found: PythonModule | OSError) -> None:
+        if done.done():
+            return
+        if isinstance(found, OSError):
+            done.set_exception(found)
+        else:
+            done.set_result(found)
+
+    def work() -> None:
+        try:
+            found: PythonModule | OSError = _imported(path)
+        except OSError as exc:
+            found = exc
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(finish, found)
+
+    threading.Thread(target=work, name="module-import", daemon=True).start()
+    return await done
+
+
+def _imported(path: str) -> PythonModule:
+    """Run a file as a module of its own.
+
+    Not by an import: that may take what is compiled already for a file that has changed since, and
+    leaves its own files beside those of users.
+    """
     try:
-        spec.loader.exec_module(module)
-    except Exception as exc:
+        with open(path, "rb") as file:
+            text = file.read()
+    except OSError as exc:
+        raise os_error(exc.errno or errno.ENOENT) from None
+    stem = os.path.splitext(os.path.basename(path))[0]
+    module = ModuleType(f"flux_module_{stem}")
+    module.__file__ = path
+    sys.modules[module.__name__] = module  # where dataclasses, for one, look names up
+    try:
+        exec(compile(text, path, "exec"), module.__dict__)
+    except BaseException as exc:  # SystemExit too: it is not the broker's
         raise OSError(errno.EINVAL, _described(exc, path)) from exc
     if not callable(getattr(module, "mod_main", None)):
         raise OSError(errno.EINVAL, f"{path} defines no mod_main")

@@ -53,12 +53,12 @@ class BrokerService(Service):
         await self.modules.load(req.get("path", str), [str(arg) for arg in args])
 
     @request("check-module")
-    def check_module(self, req: Request) -> None:
+    async def check_module(self, req: Request) -> None:
         """Look whether ``insmod`` with the same ``path`` and ``args`` would be refused if the
         module were not loaded.
         """
         args = req.get("args", list, [])
-        self.modules.check(req.get("path", str), [str(arg) for arg in args])
+        await self.modules.check(req.get("path", str), [str(arg) for arg in args])
 
     @request("restore-module")
     async def restore_module(self, req: Request) -> None:

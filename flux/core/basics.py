@@ -48,6 +48,7 @@ class ModuleBasics:
             "stats.clear": self._clear,
             "rusage": self._rusage,
             "debug": self._debug,
+            "config-reload": self._config_reload,
         }.get(method)
         if action is None:
             return False
@@ -95,6 +96,9 @@ class ModuleBasics:
             for name in dir(usage)
             if name.startswith("ru_")
         }
+
+    def _config_reload(self, msg: wire.Message) -> None:
+        """A module that has no use for the broker's configuration takes any."""
 
     def _debug(self, msg: wire.Message) -> dict[str, int]:
         body = msg.json() or {}

@@ -58,23 +58,47 @@ def disable(ctx: click.Context, reason: tuple[str, ...]) -> None:
     _report(ctx, "Job submission", _admin("submit-admin", False, False, reason))
 
 
+_quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing.")
+_counters_option = click.option(
+    "-v", "--verbose", is_flag=True, help="Display the queue's counters, too."
+)
+
+
+def _report_scheduling(
+    ctx: click.Context, answer: _Answer, *, verbose: bool, quiet: bool = False
+) -> None:
+    if not quiet:
+        _report(ctx, "Scheduling", answer)
+    if verbose:
+        talk(ctx, f"{answer['queue_length']} alloc requests queued")
+        talk(ctx, f"{answer['alloc_pending']} alloc requests pending to scheduler")
+        talk(ctx, f"{answer['free_pending']} free requests pending to scheduler")
+        talk(ctx, f"{answer['running']} running jobs")
+
+
 @command.command("start")
+@_counters_option
+@_quiet_option
 @click.pass_context
-def start(ctx: click.Context) -> None:
+def start(ctx: click.Context, verbose: bool, quiet: bool) -> None:
     """Start scheduling."""
-    _report(ctx, "Scheduling", _admin("alloc-admin", False, True))
+    answer = _admin("alloc-admin", False, True)
+    _report_scheduling(ctx, answer, verbose=verbose, quiet=quiet)
 
 
 @command.command("stop")
+@_counters_option
+@_quiet_option
 @click.argument("reason", nargs=-1)
 @click.pass_context
-def stop(ctx: click.Context, reason: tuple[str, ...]) -> None:
+def stop(ctx: click.Context, verbose: bool, quiet: bool, reason: tuple[str, ...]) -> None:
     """Stop scheduling, for REASON; running jobs are not touched."""
-    _report(ctx, "Scheduling", _admin("alloc-admin", False, False, reason))
+    answer = _admin("alloc-admin", False, False, reason)
+    _report_scheduling(ctx, answer, verbose=verbose, quiet=quiet)
 
 
 @command.command("status")
-@click.option("-v", "--verbose", is_flag=True, help="Display the queue's counters, too.")
+@_counters_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with everything.")
 @click.pass_context
 def status(ctx: click.Context, verbose: bool, as_json: bool) -> None:
@@ -89,13 +113,7 @@ def status(ctx: click.Context, verbose: bool, as_json: bool) -> None:
         echo(json.dumps_str({"submission": submission, "scheduling": scheduling}))
         return
     _report(ctx, "Job submission", _admin("submit-admin", True, False))
-    answer = _admin("alloc-admin", True, False)
-    _report(ctx, "Scheduling", answer)
-    if verbose:
-        talk(ctx, f"{answer['queue_length']} alloc requests queued")
-        talk(ctx, f"{answer['alloc_pending']} alloc requests pending to scheduler")
-        talk(ctx, f"{answer['free_pending']} free requests pending to scheduler")
-        talk(ctx, f"{answer['running']} running jobs")
+    _report_scheduling(ctx, _admin("alloc-admin", True, False), verbose=verbose)
 
 
 _TIMEOUT = click.option(

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import pathlib
-import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.testing.instance import Instance, running_instance
-from tests.docs.pages import BLOCK, matches, run
+from tests.docs.pages import ROOT, blocks, matches, run, steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGE = (pathlib.Path(__file__).parents[2] / "docs" / "modules.md").read_text()
-FILES = [text for kind, text in BLOCK.findall(PAGE) if kind == "python"]
-STEPS = [
-    part.partition("\n")[::2]
-    for kind, text in BLOCK.findall(PAGE)
-    if kind == "console"
-    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]
-]
+PAGE = (ROOT / "docs" / "modules.md").read_text()
+FILES = blocks(PAGE, "python")
+STEPS = list(steps(PAGE))
 
 
 @pytest.fixture(scope="module")

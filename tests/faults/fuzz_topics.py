@@ -35,6 +35,12 @@ ENDING = {
 """Topics whose purpose is to end or take over something, sent last, when no more has to work than
 that the broker answers, and why."""
 
+NEVER = {
+    "broker.panic": "ends the broker at once",
+    "runat.push": "has a shell run what it is given",
+}
+"""Topics that are not sent at all, and why."""
+
 WAITING = {
     "barrier.enter": "waits for the others",
     "broker.rexec": "streams until the process ends",
@@ -56,6 +62,7 @@ WAITING = {
     "sched.prioritize": "has no answer",
     "sched.alloc": "waits for resources",
     "shell-host.start": "streams",
+    "state-machine.monitor": "streams",
     "state-machine.online": "waits for the instance",
 }
 """Topics that owe no answer at once, and why; so do those that end with one of `SILENT`."""
@@ -87,7 +94,7 @@ class Targets:
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
         valid = valid_payloads()
-        found = {topic.name: topic for topic in topics()}
+        found = {topic.name: topic for topic in topics() if topic.name not in NEVER}
         self.all = [
             Target(name, topic.streaming, topic.guest, tuple(valid.get(name) or ({},)))
             for name, topic in found.items()

@@ -442,7 +442,7 @@ def test_a_socket_of_something_else(
         ),
         (["-o,-Slog-level=x", "true"], "flux-broker: log-level: invalid value 'x'"),
         (["-o,-Stbon.fanout=x", "true"], "flux-broker: tbon.fanout: invalid value 'x'"),
-        (["-o,-Sbroker.quorum=x", "true"], "flux-broker: broker.quorum: invalid value 'x'"),
+        (["-o,-Sbroker.quorum=x", "true"], "flux-broker: Error parsing broker.quorum attribute"),
         (["-o,-c/nosuch", "true"], "flux-broker: config.path: /nosuch: No such file or directory"),
         (["-v=x", "true"], "flux-start: --verbose==x: expected a number"),
     ],

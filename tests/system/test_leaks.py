@@ -67,7 +67,7 @@ KEPT = {
     "ObjectCache": "bounded by its size in bytes",
     "BlobCache": "bounded by its size in bytes",
     "_Generations": "bounded by its size in bytes",
-    "_Entry": "bounded by its size in bytes",
+    "_CachedBlob": "bounded by its size in bytes",
     "EnvironmentPool": "the latest 256 environments",
     "LogRing": "bounded by log-ring-size",
     "Entry": "bounded by log-ring-size",

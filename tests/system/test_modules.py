@@ -80,7 +80,9 @@ def test_a_module_that_only_runs_its_reactor_stays_and_answers(
     ("text", "message"),
     [
         ("x = 1", "defines no mod_main"),
-        ("raise ValueError('no')", "no"),
+        ("raise ValueError('no')", "ValueError: no"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+        ("def broken(:", "SyntaxError: "),
         ("mod_name = 'bad'\ndef mod_main(h): 1/0", ""),
     ],
 )
@@ -134,6 +136,25 @@ def test_a_module_that_does_not_end_is_cut_off(
     cut = "module busy does not end: it is cut off"
     assert (cut in instance.run("dmesg").stdout) == ("1000" in how)
     instance.run("dmesg", "--clear")
+
+
+def test_a_file_that_takes_its_time_does_not_hold_up_the_broker(
+    instance: Instance, tmp_path: pathlib.Path
+) -> None:
+    go = tmp_path / "go"
+    path = tmp_path / "slow.py"
+    path.write_text(
+        "import os, time\nmod_name = 'slow'\n"
+        f"while not os.path.exists('{go}'): time.sleep(0.01)\n"
+        "def mod_main(h): raise SystemExit\n"
+    )
+    with flux.Flux(instance.uri) as h:
+        loading = h.rpc("broker.insmod", {"path": str(path), "args": []})
+        assert instance.run("ping", "-c1", "kvs").returncode == 0
+        assert not loading.is_ready()
+        go.touch()
+        loading.get()
+    assert "module slow: " not in instance.run("dmesg").stdout
 
 
 def test_a_reload_that_cannot_succeed_leaves_the_module(

@@ -143,6 +143,23 @@ def test_a_clean_up_that_fails_gives_the_exit_code_and_keeps_none_from_running()
     assert start("-o,-Sbroker.rc1_path=", "sh", "-c", f"{push}; exit 3").returncode == 3
 
 
+def test_the_block_that_ends_the_jobs_of_an_instance_does() -> None:
+    push = """
+flux admin cleanup-push <<EOT
+flux queue stop --quiet
+flux job cancelall --user=all --quiet -f --states RUN
+flux queue idle --quiet
+flux queue stop -q -v
+flux jobs -ano '{status}' -c2
+EOT
+flux mini submit --cc=0-1 sleep 1000 >/dev/null
+"""
+    done = start("-s1", "sh", "-c", push)
+    assert (done.returncode, done.stdout) == (0, "CANCELED\nCANCELED\n"), done.stderr
+    assert "flux-queue: 0 running jobs" in done.stderr
+    assert "Scheduling is disabled" not in done.stderr
+
+
 def test_clean_up_is_not_run_when_rc1_fails() -> None:
     rc1 = "flux admin cleanup-push 'echo ran'; exit 5"
     done = start(f"-o,-Sbroker.rc1_path={rc1}", "echo", "program")

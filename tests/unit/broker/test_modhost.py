@@ -176,15 +176,15 @@ async def test_a_check_finds_what_loading_would_refuse(
 ) -> None:
     monkeypatch.setitem(MODULES, "picky", BuiltIn(f"{__name__}:Picky"))
     await host.load("picky", ["good"])
-    host.check("picky", ["good"])
+    await host.check("picky", ["good"])
     with pytest.raises(OSError, match="only good"):
-        host.check("picky", ["bad"])
+        await host.check("picky", ["bad"])
     with pytest.raises(FileNotFoundError):
-        host.check("/nonexistent/x.py", [])
+        await host.check("/nonexistent/x.py", [])
     file = tmp_path / "x.py"
     file.write_text("mod_name = 'x'\n")
     with pytest.raises(OSError, match="defines no mod_main"):
-        host.check(str(file), [])
+        await host.check(str(file), [])
     assert host.names == ["picky"]
 
 
