@@ -232,11 +232,11 @@ class Broker:
         if self.overlay is not None:
             self.overlay.set_ready()
         if self.rank == 0:
-            self.state.add_online(0)
+            self.state.add_online({0})
             self._check_quorum()
             return
         try:
-            await self._handle.rpc("state-machine.online", {"rank": self.rank}, nodeid=0)
+            await self.state.go_online()
         except OSError as exc:
             self.log.err(f"quorum: {exc.strerror}")
             self.runlevel.post("quorum-fail")
@@ -327,13 +327,7 @@ class Broker:
         if not orderly:
             below = f", and with it ranks {IDset(sorted(ranks - {rank}))}" if len(ranks) > 1 else ""
             self.log.err(f"rank {rank} was lost{below}")
-        if self.rank == 0:
-            self.state.lose(ranks)
-        else:
-            with contextlib.suppress(OSError):
-                self._handle.send(
-                    "state-machine.lost", {"idset": str(IDset(sorted(ranks)))}, nodeid=0
-                )
+        self.state.lose(ranks)
         if not self.router.children:
             self._children_done.set()
 

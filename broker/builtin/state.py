@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import errno
 from typing import TYPE_CHECKING
 
+from broker.builtin.gathering import Gathering
 from broker.runlevel import BEFORE_RUN, Runlevel
 from broker.service import NO_REPLY, NoReply, Reply, Request, Service, event, request
 from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
@@ -43,20 +46,79 @@ class StateMachineService(Service):
         self.online: set[int] = set()
         self._on_online = on_online
         self._waiting: list[Request] = []
+        attrs = ctx.attrs
+        self._gathering = Gathering(
+            int(attrs.get("hello.hwm") or 0), float(attrs.get("hello.timeout") or 0)
+        )
+        self._told: list[Callable[[OSError | None], None]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._news: dict[str, set[int]] = {"overlay.online": set(), "overlay.offline": set()}
 
     @request("online")
-    def rank_online(self, req: Request) -> Reply:
-        """A broker finished rc1; answered when the instance runs."""
-        rank = req.get("rank", int)
-        if rank not in self._below(req):
-            raise OSError(
-                errno.EINVAL, f"rank {str(rank)[:12]} is not below the broker that sent this"
-            )
-        self.add_online(rank)
+    def ranks_online(self, req: Request) -> Reply:
+        """Brokers, as ``idset``, finished rc1; answered when the instance runs."""
+        ranks = self._ranks_below(req)
+        if self.ctx.rank:
+            self._gather(ranks, lambda exc: req.fail(exc) if exc else req.respond())
+            return NO_REPLY
+        self.add_online(ranks)
         if self.runlevel.state in BEFORE_RUN:
             self._waiting.append(req)
             return NO_REPLY
         return None
+
+    def _ranks_below(self, req: Request) -> set[int]:
+        """Return the ranks of a request; raises OSError if it may not speak for them."""
+        try:
+            ranks = IDset(req.get("idset", str))
+        except ValueError:
+            raise OSError(errno.EPROTO, "malformed idset") from None
+        below = self._below(req)
+        if ranks and (ranks.last() >= self.ctx.size or not set(ranks) <= set(below)):
+            raise OSError(
+                errno.EINVAL, "not all ranks of the idset are below the broker that sent this"
+            )
+        return set(ranks)
+
+    async def go_online(self) -> None:
+        """Tell rank 0, together with those below, that this broker is online, and wait until the
+        instance runs; raises OSError if that cannot be told.
+        """
+        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def done(exc: OSError | None) -> None:
+            if told.done():
+                return
+            if exc is None:
+                told.set_result(None)
+            else:
+                told.set_exception(exc)
+
+        self._gather({self.ctx.rank}, done)
+        await told
+
+    def _gather(self, ranks: set[int], told: Callable[[OSError | None], None]) -> None:
+        self._told.append(told)
+        self._gathering.add(ranks, self.ctx.loop_time())
+        wait = self._gathering.wait(self.ctx.loop_time())
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if wait is None else self.ctx.call_later(wait, self._pass_up)
+
+    def _pass_up(self) -> None:
+        ranks, told = self._gathering.take(), self._told
+        self._told = []
+        self.ctx.spawn(self._tell(ranks, told), "tell who is online")
+
+    async def _tell(self, ranks: set[int], told: list[Callable[[OSError | None], None]]) -> None:
+        failure: OSError | None = None
+        try:
+            payload = {"idset": str(IDset(sorted(ranks)))}
+            await self.ctx.handle.rpc("state-machine.online", payload, upstream=True)
+        except OSError as exc:
+            failure = exc
+        for tell in told:
+            tell(failure)
 
     def _below(self, req: Request) -> range | set[int]:
         """Return the ranks that a request may speak for: those of the subtree it came from, or this
@@ -68,22 +130,44 @@ class StateMachineService(Service):
                 return set(self.router.topology.subtree(rank))
         return range(self.ctx.rank, self.ctx.rank + 1)
 
-    def add_online(self, rank: int) -> None:
-        """Count a rank as online."""
-        if rank not in self.online:
-            self.online.add(rank)
-            self.ctx.spawn(self._announce("overlay.online", {rank}), "announce")
+    def add_online(self, ranks: set[int]) -> None:
+        """Count ranks as online, on rank 0."""
+        new = ranks - self.online
+        if new:
+            self.online |= new
+            self._tell_all("overlay.online", new)
             self._on_online()
 
     def lose(self, ranks: set[int]) -> None:
-        """Ranks have gone, orderly or not."""
+        """Ranks below have gone, orderly or not."""
+        if self.ctx.rank:
+            # Not past the word that they are online, which may wait on its way up.
+            self._gathering.drop(ranks)
+            payload = {"idset": str(IDset(sorted(ranks)))}
+            with contextlib.suppress(OSError):  # this broker is about to end, too
+                self.ctx.handle.post("state-machine.lost", payload, lambda _: None, upstream=True)
+            return
         lost = ranks & self.online
         if lost:
             self.online -= lost
-            self.ctx.spawn(self._announce("overlay.offline", lost), "announce")
+            self._tell_all("overlay.offline", lost)
 
-    async def _announce(self, topic: str, ranks: set[int]) -> None:
-        await self.ctx.handle.publish(topic, {"idset": str(IDset(sorted(ranks)))})
+    def _tell_all(self, topic: str, ranks: set[int]) -> None:
+        """Publish who came or went; what happens in one turn of the loop is one event."""
+        opposite = "overlay.offline" if topic == "overlay.online" else "overlay.online"
+        if not any(self._news.values()):
+            self.ctx.call_soon(self._publish_news)
+        elif self._news[opposite] & ranks:
+            self._publish_news()
+            self.ctx.call_soon(self._publish_news)
+        self._news[topic] |= ranks
+
+    def _publish_news(self) -> None:
+        for topic, ranks in self._news.items():
+            if ranks:
+                payload = {"idset": str(IDset(sorted(ranks)))}
+                self.ctx.spawn(self.ctx.handle.publish(topic, payload), "announce")
+                self._news[topic] = set()
 
     def release(self) -> None:
         """Answer the brokers that wait for the instance to run."""
@@ -137,16 +221,7 @@ class StateMachineService(Service):
     @request("lost")
     def lost(self, req: Request) -> None:
         """A broker noticed that ranks below it are gone."""
-        try:
-            ranks = IDset(req.get("idset", str))
-        except ValueError:
-            raise OSError(errno.EPROTO, "malformed idset") from None
-        below = self._below(req)
-        if ranks and (ranks.last() >= self.ctx.size or not set(ranks) <= set(below)):
-            raise OSError(
-                errno.EINVAL, "not all ranks of the idset are below the broker that sent this"
-            )
-        self.lose(set(ranks))
+        self.lose(self._ranks_below(req))
 
     @request("shutdown")
     def shutdown(self, req: Request) -> None:

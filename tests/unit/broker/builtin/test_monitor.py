@@ -56,7 +56,7 @@ async def test_the_quorum_is_an_idset_with_brackets_for_several() -> None:
     harness = ServiceHarness(Machine, size=4)
     found = []
     for rank in (0, 1, 2):
-        harness.service.add_online(rank)
+        harness.service.add_online({rank})
         found.append((await harness.request("state-machine.quorum-get"))["idset"])
     assert found == ["0", "[0-1]", "[0-2]"]
 
