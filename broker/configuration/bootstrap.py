@@ -1,11 +1,11 @@
 """``[bootstrap]``: the brokers of an instance and where they listen (flux-config-bootstrap(5))."""
 
-from __future__ import annotations
-
 import errno
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import Annotated, Final
+
+from msgspec import Struct
 
 from broker.configuration.checks import (
     Setting,
@@ -13,14 +13,10 @@ from broker.configuration.checks import (
     integer,
     read_table,
     refused,
-    setting,
     text,
 )
 from broker.configuration.document import dotted
 from flux.hostlist import Hostlist
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _TOKEN: Final = re.compile(r"%(.?)", re.DOTALL)
 _ENDPOINT: Final = re.compile(r"(?:tcp://.+:[0-9*]+|ipc://.+)", re.DOTALL)
@@ -31,8 +27,7 @@ class BootstrapError(OSError):
     """The instance cannot come up as it is configured; each line of the text is a message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(Struct, frozen=True):
     """One broker: the name of its host, and, if it has its own, what it binds to and what others
     connect to, with tokens.
     """
@@ -40,66 +35,6 @@ class Host:
     name: str
     bind: str | None = None
     connect: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BootstrapConfig:
-    """The table as it was read; ``hosts`` are in the order of ranks."""
-
-    curve_cert: str | None = None
-    default_bind: str | None = None
-    default_connect: str | None = None
-    default_port: int | None = None
-    enable_ipv6: bool = False
-    hosts: tuple[Host, ...] = ()
-
-    @property
-    def hostlist(self) -> str:
-        """The hosts in the form of RFC 29."""
-        return Hostlist([host.name for host in self.hosts]).encode()
-
-    def rank_of(self, name: str) -> int:
-        """Return the rank of the broker on the host ``name``; raises BootstrapError if it has
-        none.
-        """
-        for rank, host in enumerate(self.hosts):
-            if host.name == name:
-                return rank
-        raise BootstrapError(
-            errno.EINVAL, f"Config file error [bootstrap]: {name} not found in hosts"
-        )
-
-    def bind(self, rank: int) -> str:
-        """Return the endpoint that the broker ``rank`` binds to; raises BootstrapError if the
-        configuration gives none.
-        """
-        host = self.hosts[rank]
-        return self._endpoint("bind", host.bind or self.default_bind, host.name)
-
-    def connect(self, rank: int) -> str:
-        """Return the endpoint by which others reach the broker ``rank``; raises BootstrapError if
-        the configuration gives none.
-        """
-        host = self.hosts[rank]
-        return self._endpoint("connect", host.connect or self.default_connect, host.name)
-
-    def _endpoint(self, key: str, template: str | None, name: str) -> str:
-        problem = ""
-        uri = ""
-        if template is None:
-            problem = f"{name} has brokers below it and needs {key} or default_{key}"
-        else:
-            try:
-                uri = substitute(template, name, self.default_port)
-            except ValueError as exc:
-                problem = f"{key} of {name}: {template}: {exc}"
-            if not problem and not _ENDPOINT.fullmatch(uri):
-                problem = (
-                    f"{key} of {name}: {uri} is no endpoint such as tcp://HOST:PORT or ipc://PATH"
-                )
-        if problem:
-            raise BootstrapError(errno.EINVAL, f"Config file error [bootstrap]: {problem}")
-        return uri
 
 
 def substitute(template: str, host: str, port: int | None) -> str:
@@ -121,24 +56,6 @@ def substitute(template: str, host: str, port: int | None) -> str:
         raise ValueError(f"unknown token %{token}")
 
     return _TOKEN.sub(value, template)
-
-
-def bootstrap_table(node: Setting) -> BootstrapConfig:
-    """Return the table; raises BootstrapError with what is wrong about it, and where."""
-    try:
-        table = read_table(node, _Table)
-    except BootstrapError:
-        raise
-    except OSError as exc:
-        raise BootstrapError(errno.EINVAL, exc.strerror) from None
-    return BootstrapConfig(
-        table.curve_cert,
-        table.default_bind,
-        table.default_connect,
-        table.default_port,
-        table.enable_ipv6,
-        table.hosts,
-    )
 
 
 def _problem(node: Setting, problem: str, hint: str = "") -> BootstrapError:
@@ -189,11 +106,70 @@ def _template(node: Setting) -> str:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    curve_cert: str | None = setting("curve_cert", text, None)
-    default_bind: str | None = setting("default_bind", _template, None)
-    default_connect: str | None = setting("default_connect", _template, None)
-    default_port: int | None = setting("default_port", integer(1, 65535), None)
-    enable_ipv6: bool = setting("enable_ipv6", boolean, False)
-    hosts: tuple[Host, ...] = setting("hosts", _hosts, ())
+class BootstrapConfig(Struct, frozen=True):
+    """The table as it was read; ``hosts`` are in the order of ranks."""
+
+    curve_cert: Annotated[str | None, text] = None
+    default_bind: Annotated[str | None, _template] = None
+    default_connect: Annotated[str | None, _template] = None
+    default_port: Annotated[int | None, integer(1, 65535)] = None
+    enable_ipv6: Annotated[bool, boolean] = False
+    hosts: Annotated[tuple[Host, ...], _hosts] = ()
+
+    @property
+    def hostlist(self) -> str:
+        """The hosts in the form of RFC 29."""
+        return Hostlist([host.name for host in self.hosts]).encode()
+
+    def rank_of(self, name: str) -> int:
+        """Return the rank of the broker on the host ``name``; raises BootstrapError if it has
+        none.
+        """
+        for rank, host in enumerate(self.hosts):
+            if host.name == name:
+                return rank
+        raise BootstrapError(
+            errno.EINVAL, f"Config file error [bootstrap]: {name} not found in hosts"
+        )
+
+    def bind(self, rank: int) -> str:
+        """Return the endpoint that the broker ``rank`` binds to; raises BootstrapError if the
+        configuration gives none.
+        """
+        host = self.hosts[rank]
+        return self._endpoint("bind", host.bind or self.default_bind, host.name)
+
+    def connect(self, rank: int) -> str:
+        """Return the endpoint by which others reach the broker ``rank``; raises BootstrapError if
+        the configuration gives none.
+        """
+        host = self.hosts[rank]
+        return self._endpoint("connect", host.connect or self.default_connect, host.name)
+
+    def _endpoint(self, key: str, template: str | None, name: str) -> str:
+        problem = ""
+        uri = ""
+        if template is None:
+            problem = f"{name} has brokers below it and needs {key} or default_{key}"
+        else:
+            try:
+                uri = substitute(template, name, self.default_port)
+            except ValueError as exc:
+                problem = f"{key} of {name}: {template}: {exc}"
+            if not problem and not _ENDPOINT.fullmatch(uri):
+                problem = (
+                    f"{key} of {name}: {uri} is no endpoint such as tcp://HOST:PORT or ipc://PATH"
+                )
+        if problem:
+            raise BootstrapError(errno.EINVAL, f"Config file error [bootstrap]: {problem}")
+        return uri
+
+
+def bootstrap_table(node: Setting) -> BootstrapConfig:
+    """Return the table; raises BootstrapError with what is wrong about it, and where."""
+    try:
+        return read_table(node, BootstrapConfig)
+    except BootstrapError:
+        raise
+    except OSError as exc:
+        raise BootstrapError(errno.EINVAL, exc.strerror) from None

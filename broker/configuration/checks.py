@@ -1,14 +1,15 @@
-"""What a value of the configuration may be, and how a table becomes an object of a dataclass.
+"""What a value of the configuration may be, and how a table becomes an object of its class.
 
-A table's dataclass is its description: each field is made by `setting`, with the key as it is
-written in the files and the check that turns its value into what the broker works with.
+A table's class is its description: each field is a key, as msgspec names it, and its annotation has
+the check that turns the value into what the broker works with, as ``Annotated[int, check]``.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Final, TypeVar, cast
+
+from msgspec import Struct
 
 from flux.duration import parse_fsd
 
@@ -16,25 +17,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import TypeAlias
 
-    from _typeshed import DataclassInstance
-
     from broker.configuration.document import Document
     from broker.configuration.positions import Path
 
     Refusals: TypeAlias = Mapping[str, str]
     """Why keys that are known elsewhere are refused here, by their dotted names."""
 
-T = TypeVar("T")
-D = TypeVar("D")
-A = TypeVar("A", bound="DataclassInstance")
+    Check: TypeAlias = Callable[["Setting"], object]
 
-KEY: Final = "key"
-CHECK: Final = "check"
+A = TypeVar("A", bound=Struct)
+
 MOST: Final = (1 << 63) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """A value and where it stands."""
 
     value: object
@@ -65,9 +61,14 @@ class Setting:
             yield self.child(index, value)
 
 
-def setting(key: str, check: Callable[[Setting], T], default: D) -> T | D:
-    """Return the field of a dataclass that holds a key, ``default`` without it."""
-    return cast("T | D", field(default=default, metadata={KEY: key, CHECK: check}))
+def checks_of(cls: type[Struct]) -> dict[str, tuple[str, Check]]:
+    """Return, by key, the field of a table's class and the check of its value."""
+    table: dict[str, tuple[str, Check]] = {}
+    for name, key in zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True):
+        metadata = getattr(cls.__annotations__[name], "__metadata__", ())
+        if metadata:
+            table[key] = (name, metadata[0])
+    return table
 
 
 def read_table(node: Setting, cls: type[A]) -> A:
@@ -75,13 +76,13 @@ def read_table(node: Setting, cls: type[A]) -> A:
 
     Raises OSError(EINVAL) for an unknown key, or one whose check refuses its value.
     """
-    known = {item.metadata[KEY]: item for item in fields(cls)}
+    known = checks_of(cls)
     values: dict[str, object] = {}
     for key, member in node.members():
         if key not in known:
             raise refused(member, known)
-        item = known[key]
-        values[item.name] = item.metadata[CHECK](member)
+        name, check = known[key]
+        values[name] = check(member)
     return cast("Callable[..., A]", cls)(**values)
 
 

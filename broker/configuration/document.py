@@ -6,10 +6,9 @@ import errno
 import math
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from broker.configuration.positions import key_lines
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,8 +21,7 @@ LEAST: Final = -(1 << 63)
 _PLACE: Final = re.compile(r"(.*) \(at line (\d+), column \d+\)\Z", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class TomlFile:
+class TomlFile(Struct, frozen=True):
     """One file: its path, its text and the tables in it."""
 
     path: str
@@ -44,6 +42,8 @@ class TomlFile:
 
     def place(self, path: Path) -> str:
         """Return file and line of what is at ``path``, the file only if the line is not known."""
+        from broker.configuration.positions import key_lines  # a good file never needs it
+
         try:
             line = key_lines(self.text).get(path)
         except RecursionError:

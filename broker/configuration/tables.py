@@ -1,68 +1,61 @@
-"""The tables of a configuration: every key that acts, and why others are refused."""
+"""The tables of a configuration: every key that acts, and why others are refused.
 
-from __future__ import annotations
+A field is a key, with dashes unless the class says otherwise; its annotation has the check of its
+value (`broker.configuration.checks`).
+"""
 
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Final, cast
+from collections.abc import Callable, Mapping
+from typing import Annotated, Final, cast
+
+from msgspec import Struct, field
 
 from broker.configuration.bootstrap import BootstrapConfig, bootstrap_table
 from broker.configuration.checks import (
-    CHECK,
-    KEY,
     Setting,
     boolean,
+    checks_of,
     duration,
     integer,
     nearest,
     refused,
-    setting,
     table_of,
     text,
     texts,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from broker.configuration.document import Document
-    from flux.wire.json import JsonObject
+from broker.configuration.document import Document
+from flux.wire.json import JsonObject
 
 
-@dataclass(frozen=True)
-class AccessConfig:
+class AccessConfig(Struct, frozen=True, rename="kebab"):
     """``[access]``: who else may use the instance."""
 
-    allow_guest_user: bool = setting("allow-guest-user", boolean, False)
-    allow_root_owner: bool = setting("allow-root-owner", boolean, False)
+    allow_guest_user: Annotated[bool, boolean] = False
+    allow_root_owner: Annotated[bool, boolean] = False
 
 
-@dataclass(frozen=True)
-class ExecConfig:
+class ExecConfig(Struct, frozen=True, rename="kebab"):
     """``[exec]``: how jobs are run; ``kill_timeout`` is in seconds."""
 
-    kill_timeout: float | None = setting("kill-timeout", duration, None)
+    kill_timeout: Annotated[float | None, duration] = None
 
 
-@dataclass(frozen=True)
-class ValidatorConfig:
+class ValidatorConfig(Struct, frozen=True, rename="kebab"):
     """``[ingest.validator]``: the checks of jobspecs by plugins."""
 
-    disable: bool = setting("disable", boolean, False)
-    plugins: tuple[str, ...] | None = setting("plugins", texts, None)
-    args: tuple[str, ...] | None = setting("args", texts, None)
-    workers: int | None = setting("workers", integer(1, 64), None)
+    disable: Annotated[bool, boolean] = False
+    plugins: Annotated[tuple[str, ...] | None, texts] = None
+    args: Annotated[tuple[str, ...] | None, texts] = None
+    workers: Annotated[int | None, integer(1, 64)] = None
 
 
-@dataclass(frozen=True)
-class IngestConfig:
+class IngestConfig(Struct, frozen=True, rename="kebab"):
     """``[ingest]``: how submissions are taken in."""
 
-    batch_count: int | None = setting("batch-count", integer(1, 1 << 20), None)
-    validator: ValidatorConfig = setting("validator", table_of(ValidatorConfig), ValidatorConfig())
+    batch_count: Annotated[int | None, integer(1, 1 << 20)] = None
+    validator: Annotated[ValidatorConfig, table_of(ValidatorConfig)] = ValidatorConfig()
 
 
-@dataclass(frozen=True)
-class PluginDirective:
+class PluginDirective(Struct, frozen=True):
     """One element of ``job-manager.plugins``: what to remove, then what to load and with what."""
 
     remove: str | None = None
@@ -93,8 +86,7 @@ def _directives(node: Setting) -> tuple[PluginDirective, ...]:
     return tuple(_directive(element) for element in node.elements())
 
 
-@dataclass(frozen=True)
-class JobManagerConfig:
+class JobManagerConfig(Struct, frozen=True, rename="kebab"):
     """``[job-manager]``: plugins, and the limits beyond which inactive jobs are purged, None for no
     limit.
 
@@ -102,19 +94,18 @@ class JobManagerConfig:
     is how many are kept.
     """
 
-    inactive_age_limit: float | None = setting("inactive-age-limit", duration, None)
-    inactive_num_limit: int | None = setting("inactive-num-limit", integer(0), None)
-    plugins: tuple[PluginDirective, ...] = setting("plugins", _directives, ())
+    inactive_age_limit: Annotated[float | None, duration] = None
+    inactive_num_limit: Annotated[int | None, integer(0)] = None
+    plugins: Annotated[tuple[PluginDirective, ...], _directives] = ()
 
 
-@dataclass(frozen=True)
-class ResourceConfig:
+class ResourceConfig(Struct, frozen=True, rename="kebab"):
     """``[resource]``: what the instance has, instead of or beside what its brokers find."""
 
-    path: str | None = setting("path", text, None)
-    exclude: str | None = setting("exclude", text, None)
-    norestrict: bool = setting("norestrict", boolean, False)
-    noverify: bool = setting("noverify", boolean, False)
+    path: Annotated[str | None, text] = None
+    exclude: Annotated[str | None, text] = None
+    norestrict: Annotated[bool, boolean] = False
+    noverify: Annotated[bool, boolean] = False
 
 
 def _mode(node: Setting) -> str:
@@ -126,27 +117,24 @@ def _mode(node: Setting) -> str:
     return value
 
 
-@dataclass(frozen=True)
-class SchedSimpleConfig:
+class SchedSimpleConfig(Struct, frozen=True, rename="kebab"):
     """``[sched-simple]``: how many requests the job manager may have waiting at the scheduler."""
 
-    mode: str | None = setting("mode", _mode, None)
+    mode: Annotated[str | None, _mode] = None
 
 
-@dataclass(frozen=True)
-class TbonConfig:
+class TbonConfig(Struct, frozen=True):
     """``[tbon]``: the links of the tree; durations are in seconds."""
 
-    connect_timeout: float | None = setting("connect_timeout", duration, None)
-    keepalive_count: int | None = setting("keepalive_count", integer(1, 127), None)
-    keepalive_idle: int | None = setting("keepalive_idle", integer(1, 32767), None)
-    keepalive_interval: int | None = setting("keepalive_interval", integer(1, 32767), None)
-    tcp_user_timeout: float | None = setting("tcp_user_timeout", duration, None)
-    zmqdebug: int | None = setting("zmqdebug", integer(0, 1), None)
+    connect_timeout: Annotated[float | None, duration] = None
+    keepalive_count: Annotated[int | None, integer(1, 127)] = None
+    keepalive_idle: Annotated[int | None, integer(1, 32767)] = None
+    keepalive_interval: Annotated[int | None, integer(1, 32767)] = None
+    tcp_user_timeout: Annotated[float | None, duration] = None
+    zmqdebug: Annotated[int | None, integer(0, 1)] = None
 
 
-@dataclass(frozen=True)
-class NoKeys:
+class NoKeys(Struct, frozen=True):
     """A table of which no key acts yet."""
 
 
@@ -172,23 +160,18 @@ REFUSALS: Final[Mapping[str, str]] = {
 """What flux-core knows and nothing here acts on: the sentence that a file with it is told."""
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(Struct, frozen=True, rename="kebab"):
     """A broker's configuration: the tables that are checked, and all that was read."""
 
-    access: AccessConfig = setting("access", table_of(AccessConfig), AccessConfig())
-    bootstrap: BootstrapConfig | None = setting("bootstrap", bootstrap_table, None)
-    exec: ExecConfig = setting("exec", table_of(ExecConfig), ExecConfig())
-    ingest: IngestConfig = setting("ingest", table_of(IngestConfig), IngestConfig())
-    job_manager: JobManagerConfig = setting(
-        "job-manager", table_of(JobManagerConfig), JobManagerConfig()
-    )
-    queues: NoKeys = setting("queues", table_of(NoKeys), NoKeys())
-    resource: ResourceConfig = setting("resource", table_of(ResourceConfig), ResourceConfig())
-    sched_simple: SchedSimpleConfig = setting(
-        "sched-simple", table_of(SchedSimpleConfig), SchedSimpleConfig()
-    )
-    tbon: TbonConfig = setting("tbon", table_of(TbonConfig), TbonConfig())
+    access: Annotated[AccessConfig, table_of(AccessConfig)] = AccessConfig()
+    bootstrap: Annotated[BootstrapConfig | None, bootstrap_table] = None
+    exec: Annotated[ExecConfig, table_of(ExecConfig)] = ExecConfig()
+    ingest: Annotated[IngestConfig, table_of(IngestConfig)] = IngestConfig()
+    job_manager: Annotated[JobManagerConfig, table_of(JobManagerConfig)] = JobManagerConfig()
+    queues: Annotated[NoKeys, table_of(NoKeys)] = NoKeys()
+    resource: Annotated[ResourceConfig, table_of(ResourceConfig)] = ResourceConfig()
+    sched_simple: Annotated[SchedSimpleConfig, table_of(SchedSimpleConfig)] = SchedSimpleConfig()
+    tbon: Annotated[TbonConfig, table_of(TbonConfig)] = TbonConfig()
     tables: JsonObject = field(default_factory=dict)
 
 
@@ -199,11 +182,12 @@ def checked(document: Document) -> Config:
     named so much like one of ours that they are meant to be it. Raises OSError(EINVAL) with file,
     line and key.
     """
-    known = {item.metadata[KEY]: item for item in fields(Config) if KEY in item.metadata}
+    known = checks_of(Config)
     values: dict[str, object] = {}
     for key, node in Setting(document.tables, (), document, REFUSALS).members():
         if key in known:
-            values[known[key].name] = known[key].metadata[CHECK](node)
+            name, check = known[key]
+            values[name] = check(node)
         elif key in REFUSALS or not isinstance(node.value, dict) or nearest(key, known):
             raise refused(node, known)
     return cast("Callable[..., Config]", Config)(**values, tables=document.tables)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+import pathlib
+import re
 
 import pytest
 
@@ -17,9 +18,6 @@ from broker.configuration.tables import (
     TbonConfig,
     ValidatorConfig,
 )
-
-if TYPE_CHECKING:
-    import pathlib
 
 
 def write(folder: pathlib.Path, **files: str) -> str:
@@ -194,3 +192,53 @@ def test_what_is_not_there(tmp_path: pathlib.Path) -> None:
 def test_what_is_not_text(tmp_path: pathlib.Path) -> None:
     (tmp_path / "one.toml").write_bytes(b"\xff\xfe = 1")
     assert mistake(tmp_path).endswith("one.toml: is not text in UTF-8")
+
+
+SITE = """
+[exec]
+imp = "/usr/libexec/flux/flux-imp"
+[access]
+allow-guest-user = true
+allow-root-owner = true
+[resource]
+path = "/etc/flux/system/R"
+[bootstrap]
+curve_cert = "/mnt/curve/curve.cert"
+default_port = 8050
+default_bind = "tcp://eth0:%p"
+default_connect = "tcp://%h.example.org:%p"
+hosts = [
+    { host = "sample[0-3]" },
+]
+[tbon]
+tcp_user_timeout = "2m"
+[archive]
+dbpath = "/var/lib/flux/job-archive.sqlite"
+period = "1m"
+busytimeout = "50s"
+"""
+
+
+def test_a_sites_file_is_told_what_does_not_act_and_the_rest_acts(tmp_path: pathlib.Path) -> None:
+    text = SITE
+    for said in ("exec.imp: this instance runs as one user", "archive: there is no job-archive"):
+        assert said in mistake(tmp_path, site=text)
+        key = said.partition(":")[0]
+        lines = text.splitlines()
+        start = next(n for n, line in enumerate(lines) if line in (f"[{key}]", "[exec]"))
+        del lines[start : start + (2 if key == "exec.imp" else 4)]
+        text = "\n".join(lines)
+    config = load(write(tmp_path, site=text))
+    assert config.access == AccessConfig(True, True)
+    assert config.tbon.tcp_user_timeout == 120.0
+    assert config.bootstrap is not None
+    assert config.bootstrap.connect(3) == "tcp://sample3.example.org:8050"
+
+
+@pytest.mark.parametrize("page", ["configuration.md", "cluster.md"])
+def test_examples_of_the_pages(tmp_path: pathlib.Path, page: str) -> None:
+    root = pathlib.Path(__file__).parents[4]
+    blocks = re.findall(r"```toml\n(.*?)```", (root / "docs" / page).read_text("utf-8"), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        assert load(write(tmp_path, page=block)) != Config()
