@@ -14,17 +14,7 @@ from typing import TYPE_CHECKING, Any
 from flux import treeobj
 from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from flux.kvs_limits import check_key
-from flux.kvs_txn import (
-    PRIMARY,
-    READDIR,
-    READLINK,
-    TREEOBJ,
-    WAITCREATE,
-    WATCH,
-    Txn,
-    commit_request,
-    normalize,
-)
+from flux.kvs_txn import PRIMARY, READDIR, READLINK, TREEOBJ, WAITCREATE, WATCH, Txn, commit_request
 from flux.wire import json
 from flux.wire.errors import os_error
 from flux.wire.message import NODEID_ANY, USERID_UNKNOWN_JSON
@@ -54,7 +44,9 @@ def lookup_request(
     """Return topic and payload of the request for ``key``; arguments and errors are those of
     `lookup`.
     """
-    name = normalize(key)
+    name = as_text(key, "a key")
+    if not name:
+        raise os_error(errno.EINVAL)
     check_key(name)
     body: JsonObject = {"key": name}
     if rootdir is None:
@@ -73,7 +65,7 @@ def lookup(
     rootdir: treeobj.TreeObj | None = None,
 ) -> RPC:
     """Look up ``key``, under the snapshot ``rootdir`` if given; with WATCH, the future is fulfilled
-    again for each change. Leading, repeated and trailing periods of the key mean nothing.
+    again for each change. Leading, repeated and trailing periods mean nothing to the kvs module.
 
     Raises OSError: EINVAL for an empty key, ENAMETOOLONG beyond the bounds of `flux.kvs_limits`.
     Read the response with `value_of`, `dir_of`, `symlink_of` or `treeobj_of`.
