@@ -41,6 +41,16 @@ def examples(page: str, *kinds: str) -> list[Example]:
     return found
 
 
+def commands(page: str) -> list[tuple[str, str]]:
+    """Return the commands of all ``console`` blocks, after ``$ ``, each with what it prints."""
+    found: list[tuple[str, str]] = []
+    for block in examples(page, "console"):
+        for part in re.split(r"^\$ ", block.text, flags=re.M)[1:]:
+            command, _, printed = part.partition("\n")
+            found.append((command, printed))
+    return found
+
+
 def matches(expected: str, actual: str) -> bool:
     """Whether ``actual`` is ``expected`` with each ``...`` standing for any text."""
     pattern = ".*?".join(re.escape(piece) for piece in expected.split("..."))
