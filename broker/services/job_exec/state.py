@@ -41,7 +41,7 @@ def time_limit(jobspec: JsonMapping, resources: JsonMapping, now: float) -> floa
     return duration if duration > 0 else None
 
 
-class Gathering(Struct):
+class ShellBarrier(Struct):
     """The shells that have entered a barrier and the data they brought."""
 
     entered: set[int] = field(default_factory=set)
@@ -61,7 +61,7 @@ class Shells:
         self.status = 0
         self.killed = 0
         self.finished = False
-        self._barriers: dict[str, Gathering] = {}
+        self._barriers: dict[str, ShellBarrier] = {}
 
     @property
     def leader(self) -> int:
@@ -80,7 +80,7 @@ class Shells:
         """Let the shell on ``rank`` enter the barrier ``name``; returns the merged data once all
         are in.
         """
-        barrier = self._barriers.setdefault(name, Gathering())
+        barrier = self._barriers.setdefault(name, ShellBarrier())
         barrier.entered.add(rank)
         barrier.data.update(data)
         if len(barrier.entered) < len(self.ranks):
