@@ -280,7 +280,8 @@ _CONTENT = (
         "content.purge-old-entry",
         "10",
         Change.ALWAYS,
-        "Seconds for which an entry stays in the cache after its last use.",
+        "Seconds for which an entry stays in the cache after its last use. What nobody asks for in"
+        " two minutes is dropped whatever room there is.",
     ),
     _fact("content.acct-entries", "a count", "The entries of the cache."),
     _fact("content.acct-size", "a count", "The bytes of the cache."),

@@ -26,7 +26,6 @@ ACTING = {
         "broker.jobtap.host",
         "broker.services.content_sqlite.place",
         "broker.shell.initrc",
-        "broker.verbose",
         "fluxctl.archive.restoring",
         "fluxctl.mini.environment",
         "fluxctl.module_files",

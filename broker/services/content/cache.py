@@ -179,6 +179,22 @@ class BlobCache:
         """
         return self._purge(self._entries, target, age, now)
 
+    def forget_idle(self, age: float, now: float) -> int:
+        """Drop clean entries not used for ``age`` seconds, however few bytes are held; returns how
+        many.
+
+        Small blobs take several times their size here, so that a bound in bytes alone lets a
+        broker grow for an hour by what was read once.
+        """
+        dropped = []
+        for ref, entry in self._entries.items():
+            if now - entry.used < age:
+                break
+            if self._evictable(ref):
+                dropped.append(ref)
+        self._drop(dropped)
+        return len(dropped)
+
     def release(self, blobs: Iterable[Blob], target: int, age: float, now: float) -> int:
         """Purge as `purge` does, considering only ``blobs``."""
         entries = self._entries

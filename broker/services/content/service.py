@@ -43,6 +43,8 @@ SETTINGS = (
 FLUSH_DELAY = 0.1
 #: Bytes of blobs, old ones, that a rank other than 0 keeps.
 FOLLOWER_SIZE = 1 << 19
+#: Seconds after which a blob that nobody asks for is left to the store, whatever room there is.
+IDLE = 120.0
 RETRY_DELAY = 1.0
 # Blobs of the kvs module are dropped as soon as they are stored when more than this many bytes are
 # held.
@@ -353,7 +355,8 @@ class ContentService(Service):
 
     @event("heartbeat.pulse")
     def on_heartbeat(self, msg: Message) -> None:
-        """Purge old entries when the cache has outgrown its target.
+        """Drop what nobody has asked for in a while, and purge old entries when the cache has
+        outgrown its target.
 
         Ranks other than 0 hold little: their kvs module has a cache of its own, and the parent
         has the rest.
@@ -363,7 +366,9 @@ class ContentService(Service):
             target = min(target, FOLLOWER_SIZE)
         elif self.backing is None:
             return
-        self.cache.purge(target, self.purge_old_entry, self.ctx.loop_time())
+        now = self.ctx.loop_time()
+        self.cache.forget_idle(max(IDLE, self.purge_old_entry), now)
+        self.cache.purge(target, self.purge_old_entry, now)
 
     def stats(self) -> dict[str, object]:
         """Return the figures of the cache."""

@@ -14,7 +14,10 @@ from fluxctl.table import COMMANDS
 if TYPE_CHECKING:
     import pathlib
 
-UNLISTED = {"R", "help", "jobspec", "jobtap", "proxy", "python", "relay", "shell", "uri"}
+UNLISTED = {
+    *("R", "admin", "heaptrace", "help", "jobspec", "jobtap", "proxy", "python", "relay", "shell"),
+    "uri",
+}
 """Commands that ``flux help`` of flux-core does not name either."""
 
 

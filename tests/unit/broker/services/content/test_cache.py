@@ -111,6 +111,19 @@ def test_purge_spares_the_young_and_the_dirty() -> None:
     assert "ref4" not in cache
 
 
+def test_what_nobody_asks_for_is_forgotten_whatever_room_there_is() -> None:
+    cache = filled()
+    assert cache.get("ref0", 50.0) is not None
+    assert cache.forget_idle(60, 20.0) == 0
+    assert cache.forget_idle(60, 65.0) == 5
+    assert [number for number in range(10) if f"ref{number}" in cache] == [0, 6, 7, 8, 9]
+    cache = filled(dirty=True)
+    flush(cache, "ref7")
+    assert cache.forget_idle(60, 1000.0) == 1
+    assert "ref7" not in cache
+    assert cache.size == 90
+
+
 def test_drop_clean() -> None:
     cache = filled(dirty=True)
     flush(cache, "ref1", "ref2")
