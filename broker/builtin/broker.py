@@ -39,7 +39,7 @@ class BrokerService(Service):
         self.router = router
         self._end_now = finish
 
-    @request("lsmod", allow="guest")
+    @request("lsmod")
     def lsmod(self, req: Request) -> Reply:
         """List the loaded modules."""
         return {"mods": self.modules.list()}

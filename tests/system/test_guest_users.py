@@ -101,6 +101,10 @@ print(
     (await call(handle, "content.load", None))[0],
     (await call(handle, "attr.set", {"name": "a", "value": "b"}))[0],
     (await call(handle, "kvs.stats.get"))[0],
+    (await call(handle, "broker.lsmod"))[0],
+    (await call(handle, "broker.panic", {"reason": "x", "flags": 0}))[0],
+    (await call(handle, "runat.push", {"name": "cleanup", "commands": ["x"]}))[0],
+    (await call(handle, "state-machine.monitor"))[0],
     (await call(handle, "kvs.ping"))[0],
 )
 await handle.close()
@@ -109,7 +113,7 @@ await handle.close()
     assert out.splitlines() == [
         "(1, 'events with that topic are published by the instance owner only')",
         "0",
-        "1 1 1 0",
+        "1 1 1 1 1 1 0 0",
     ]
     assert "planted" not in instance.run("dmesg").stdout
     assert "planted" not in instance.log
