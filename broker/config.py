@@ -208,7 +208,8 @@ def _parent_level(uri: str) -> int:
 
 def _define_paths(attrs: Attributes) -> None:
     for declared in ATTRIBUTES.values():
-        if declared.fixed and declared.change in (Change.START, Change.LOAD):
+        early = declared.change in (Change.START, Change.LOAD)
+        if declared.fixed and early and not declared.leader_only:
             attrs.default(declared.name, declared.default or None)
     attrs.default("broker.rc3_path", "built-in")
     attrs.define("conf.exec_path", install.COMMANDS)

@@ -12,6 +12,7 @@ from broker.pmi_client import PmiClient
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from broker.attributes import Attributes
     from broker.bootstrap import Pmi
     from broker.configuration import Config
     from broker.configuration.bootstrap import BootstrapConfig
@@ -72,6 +73,7 @@ def _by_configuration(
 
         tuning = Tuning.of(config.tbon, ipv6=table.enable_ipv6)
         overlay = Overlay(base.router, base.identity, keys, base.log, tuning)
+        overlay.trace = _is_traced(attrs)
         if topology.children:
             overlay.auth.allow(keys.public, "child")
             bound = table.bind(topology.rank)
@@ -98,6 +100,7 @@ def _by_pmi(pmi: Pmi, config: Config, base: Foundation, rundir: str) -> Overlay 
 
     tuning = Tuning.of(config.tbon, ipv6=False)
     overlay = Overlay(base.router, base.identity, KeyPair.generate(), base.log, tuning)
+    overlay.trace = _is_traced(base.attrs)
     card = overlay.keys.public
     boot = exchange(pmi, base.topology, card, lambda: _bind(overlay, base, rundir, mapping))
     for child, public in boot.child_keys.items():
@@ -106,6 +109,10 @@ def _by_pmi(pmi: Pmi, config: Config, base: Foundation, rundir: str) -> Overlay 
         base.attrs.define("tbon.parent-endpoint", boot.parent[0], immutable=True)
         overlay.connect(*boot.parent)
     return overlay
+
+
+def _is_traced(attrs: Attributes) -> bool:
+    return int(attrs.get("tbon.zmqdebug") or 0) != 0
 
 
 def _mapping(pmi: Pmi) -> str:
@@ -123,7 +130,7 @@ def _bind(overlay: Overlay, base: Foundation, rundir: str, mapping: str) -> str 
         base.attrs.define("tbon.endpoint", None, immutable=True)
         return None
     one_node = mapping.startswith("(vector,(0,1,") and mapping.count("(") == 2
-    prefer_tcp = base.attrs.get("tbon.prefertcp") not in (None, "0")
+    prefer_tcp = int(base.attrs.get("tbon.prefertcp") or 0) != 0
     endpoint = base.attrs.get("tbon.endpoint")
     if endpoint is None:
         if one_node and not prefer_tcp:

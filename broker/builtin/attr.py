@@ -63,9 +63,7 @@ class AttrService(Service):
         if name in FACTS:
             raise OSError(errno.EPERM, f"{name} states a fact, it may not be set")
         if name in AT_START:
-            raise OSError(
-                errno.EPERM, f"{name} counts when the broker starts, it may not be set now"
-            )
+            raise OSError(errno.EPERM, f"{name} is read at the start, it may not be set now")
         if name == "content.backing-path" and attrs.get("content.backing-module"):
             raise OSError(errno.EPERM, f"{name} may not be set while there is a backing store")
 

@@ -45,7 +45,8 @@ class Overlay:
     """This broker's links.
 
     ``child_joined``, ``child_left`` (rank, whether it said goodbye) and ``parent_lost`` are called
-    as they happen. ``timeout`` is how many seconds a neighbour may be silent.
+    as they happen. ``timeout`` is how many seconds a neighbour may be silent;
+    with ``trace``, set before `bind` and `connect`, the events of the sockets are logged.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Overlay:
         self.log = log
         self.tuning = tuning or Tuning()
         self.timeout = 30.0
+        self.trace = False
         self.child_joined: Callable[[int], None] = lambda rank: None
         self.child_left: Callable[[int, bool], None] = lambda rank, orderly: None
         self.parent_lost: Callable[[], None] = lambda: None
@@ -90,7 +92,8 @@ class Overlay:
         self._zap = WatchedSocket(zap, self._authenticate)
         socket = children_socket(self._context, self.keys, self.tuning)
         self._down = WatchedSocket(socket, self._from_child)
-        self._monitors.append(monitor(socket, self._probe_soon, self._child_refused))
+        trace = self._traced("child")
+        self._monitors.append(monitor(socket, self._probe_soon, self._child_refused, trace))
         before = os.umask(0o077)  # for an ipc:// endpoint, which is a file
         try:
             socket.bind(endpoint)
@@ -104,11 +107,17 @@ class Overlay:
         """Connect to the parent at ``endpoint``, which must hold ``public_key``."""
         socket = parent_socket(self._context, self.keys, self.id, public_key, self.tuning)
         self._up = WatchedSocket(socket, self._from_parent)
-        self._monitors.append(monitor(socket, self._parent_disconnected, self._refused_by_parent))
+        trace = self._traced("parent")
+        self._monitors.append(
+            monitor(socket, self._parent_disconnected, self._refused_by_parent, trace)
+        )
         try:
             socket.connect(endpoint)
         except zmq.ZMQError as exc:
             raise OSError(exc.errno, f"cannot connect to {endpoint}: {exc.strerror}") from None
+
+    def _traced(self, side: str) -> Callable[[str], None] | None:
+        return (lambda line: self.log.debug(f"{side} {line}")) if self.trace else None
 
     def start(self) -> None:
         """Begin to receive on the running loop."""

@@ -133,23 +133,38 @@ HANDSHAKE_FAILED = (
 
 
 def monitor(
-    socket: zmq.Socket[bytes], on_disconnect: Callable[[], None], on_refused: Callable[[int], None]
+    socket: zmq.Socket[bytes],
+    on_disconnect: Callable[[], None],
+    on_refused: Callable[[int], None],
+    trace: Callable[[str], None] | None = None,
 ) -> WatchedSocket:
     """Return a watcher that calls ``on_disconnect`` whenever a connection of ``socket`` ends.
 
     ``on_refused`` gets the event (one of `HANDSHAKE_FAILED`) of a connection that did not come
-    about.
+    about; ``trace`` a line about every event.
     """
-    pair = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED | HANDSHAKE_FAILED)
+    wanted = zmq.EVENT_ALL if trace is not None else zmq.EVENT_DISCONNECTED | HANDSHAKE_FAILED
+    pair = socket.get_monitor_socket(wanted)
 
     def happened(frames: list[bytes]) -> None:
         event = int.from_bytes(frames[0][:2], sys.byteorder)
+        if trace is not None:
+            trace(event_line(event, frames[1]))
         if event == zmq.EVENT_DISCONNECTED:
             on_disconnect()
         elif event & HANDSHAKE_FAILED:
             on_refused(event)
 
     return WatchedSocket(pair, happened)
+
+
+def event_line(event: int, endpoint: bytes) -> str:
+    """Return what happened where: ``sockevent ipc:///run/tbon-0 handshake succeeded``."""
+    try:
+        name = zmq.Event(event).name or str(event)
+    except ValueError:
+        name = f"event {event:#x}"
+    return f"sockevent {endpoint.decode(errors='replace')} {name.lower().replace('_', ' ')}"
 
 
 def children_socket(

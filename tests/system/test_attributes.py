@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -125,9 +126,9 @@ def test_values_that_mean_nothing_are_refused_by_name(setting: str, sentence: st
 
 def test_a_module_reads_its_attributes_when_it_is_loaded(instance: Instance, h: flux.Flux) -> None:
     h.rpc("attr.set", {"name": "heartbeat.period", "value": "3s"}).get()
-    assert h.rpc("heartbeat.stats.get").get()["period"] != 3.0
+    assert h.rpc("heartbeat.get").get()["period"] != 3.0
     assert instance.run("module", "reload", "heartbeat").returncode == 0
-    assert h.rpc("heartbeat.stats.get").get()["period"] == 3.0
+    assert h.rpc("heartbeat.get").get()["period"] == 3.0
     h.rpc("attr.set", {"name": "heartbeat.period", "value": "2s"}).get()
     assert instance.run("module", "reload", "heartbeat").returncode == 0
 
@@ -163,3 +164,26 @@ def test_those_of_the_start_count_from_the_start() -> None:
         assert {name: value(handle, name)[0] for name in chosen} == chosen
         assert value(handle, "tbon.maxlevel")[0] == "2"
         assert handle.rpc("heartbeat.get").get()["period"] == 1.0
+
+
+def test_events_of_the_trees_sockets_are_logged_when_asked_for() -> None:
+    with running_instance(2, "-o,--setattr=tbon.zmqdebug=1") as running:
+        with flux.Flux(running.uri) as handle:
+            endpoint = value(handle, "tbon.endpoint")[0]
+            with pytest.raises(PermissionError, match="at the start"):
+                handle.rpc("attr.set", {"name": "tbon.zmqdebug", "value": "0"}).get()
+        expected = {
+            f": {side} sockevent {endpoint} {what}\n"
+            for side, what in (
+                *(("child", "listening"), ("child", "handshake succeeded")),
+                *(("parent", "connected"), ("parent", "handshake succeeded")),
+            )
+        }
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            log = running.run("exec", "flux", "dmesg").stdout
+            if all(line in log for line in expected):
+                break
+        assert {line for line in expected if line not in log} == set()
+    with running_instance(2) as running:
+        assert "sockevent" not in running.run("exec", "flux", "dmesg").stdout
