@@ -70,7 +70,7 @@ def _by_configuration(
         from broker.overlay.network import Overlay
         from broker.overlay.sockets import Tuning
 
-        tuning = Tuning.of(config.tbon, ipv6=table.enable_ipv6)
+        tuning = Tuning.of(config.tbon, ipv6=table.enable_ipv6, patient=True)
         overlay = Overlay(base.router, base.identity, keys, base.log, tuning)
         if topology.children:
             overlay.auth.allow(keys.public, "child")
@@ -96,7 +96,7 @@ def _by_pmi(pmi: Pmi, config: Config, base: Foundation, rundir: str) -> Overlay 
     from broker.overlay.network import Overlay
     from broker.overlay.sockets import Tuning
 
-    tuning = Tuning.of(config.tbon, ipv6=False)
+    tuning = Tuning.of(config.tbon)
     overlay = Overlay(base.router, base.identity, KeyPair.generate(), base.log, tuning)
     card = overlay.keys.public
     boot = exchange(pmi, base.topology, card, lambda: _bind(overlay, base, rundir, mapping))
