@@ -71,7 +71,7 @@ def _by_configuration(
         from broker.overlay.network import Overlay
         from broker.overlay.sockets import Tuning
 
-        tuning = Tuning.of(config.tbon, ipv6=table.enable_ipv6)
+        tuning = Tuning.of(config.tbon, ipv6=table.enable_ipv6, patient=True)
         overlay = Overlay(base.router, base.identity, keys, base.log, tuning)
         overlay.trace = _is_traced(attrs)
         if topology.children:
@@ -98,7 +98,7 @@ def _by_pmi(pmi: Pmi, config: Config, base: Foundation, rundir: str) -> Overlay 
     from broker.overlay.network import Overlay
     from broker.overlay.sockets import Tuning
 
-    tuning = Tuning.of(config.tbon, ipv6=False)
+    tuning = Tuning.of(config.tbon)
     overlay = Overlay(base.router, base.identity, KeyPair.generate(), base.log, tuning)
     overlay.trace = _is_traced(base.attrs)
     card = overlay.keys.public

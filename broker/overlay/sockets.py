@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from broker.overlay.keys import KeyPair
 
 RECONNECT = 20
-"""Milliseconds between two attempts to reach the parent."""
+RECONNECT_MAX = 1000
+"""Milliseconds between the first two attempts to reach the parent, and between the later ones."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,16 @@ class Tuning:
     options: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, table: TbonConfig, *, ipv6: bool) -> Tuning:
+    def of(cls, table: TbonConfig, *, ipv6: bool = False, patient: bool = False) -> Tuning:
         """Return the tuning that ``[tbon]`` asks for (flux-config-bootstrap(5), zmq_setsockopt(3));
         seconds become the milliseconds that ZeroMQ takes.
+
+        ``patient`` brokers try to reach a parent that is not there less and less often: its host
+        may be down for days.
         """
         asked = {
             zmq.IPV6: 1 if ipv6 else None,
+            zmq.RECONNECT_IVL_MAX: RECONNECT_MAX if patient else None,
             zmq.CONNECT_TIMEOUT: _milliseconds(table.connect_timeout),
             zmq.TCP_MAXRT: _milliseconds(table.tcp_user_timeout),
             zmq.TCP_KEEPALIVE_CNT: table.keepalive_count,

@@ -247,6 +247,8 @@ def test_excluded_ranks(tmp_path: pathlib.Path) -> None:
             return instance.run("resource", "status", *form).stdout.splitlines()
 
         until(lambda: status() == ["avail 1", "exclude 0"])
+        down = ("-n", "-s", "down", "-o", "{nnodes} {ranks}")
+        assert instance.run("resource", "list", *down).stdout == "1 0\n"
         hosts = instance.run("mini", "run", "flux", "getattr", "rank").stdout
         assert hosts == "1\n"
         assert instance.run("mini", "submit", "-N2", "-n2", "true").returncode == 0

@@ -20,6 +20,7 @@ from broker.services.resource.state import (
     Inventory,
     Resources,
     hosts_of,
+    is_idset,
     ranks_of,
     resource_set,
 )
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS = 0.05
 MAX_REASON = 1 << 14
-MAX_SHOWN = 200
 
 
 class ResourceService(Service):
@@ -121,26 +121,13 @@ class ResourceService(Service):
         text = self._excluded_text(self.ctx.config)
         hosts = list(Hostlist(self.ctx.attrs.get("config.hostlist") or ""))
         self.state.names = hosts_of(found) if found else dict(enumerate(hosts))
-        if found is None and not hosts and not _is_idset(text):
+        if found is None and not hosts and not is_idset(text):
             self._late_exclusion = text
         else:
-            self.state.exclude = self._excluded(text)
+            self.state.exclude = self.state.exclusion(text)
 
     def _excluded_text(self, config: Config) -> str:
         return self._options.exclude or config.resource.exclude or ""
-
-    def _excluded(self, text: str) -> IDset:
-        """Return the ranks that ``text`` names; raises OSError(EINVAL)."""
-        if not text:
-            return IDset()
-        try:
-            ranks = self.state.targets(text)
-        except OSError as exc:
-            if _is_idset(text):
-                raise OSError(errno.EINVAL, f"exclude set {text} is out of range") from None
-            problem = f"error decoding exclude set {text[:MAX_SHOWN]}: {exc.strerror}"
-            raise OSError(errno.EINVAL, problem) from None
-        return ranks
 
     def configure(self, config: Config) -> None:
         """Exclude the ranks that the configuration names now; the rest of ``[resource]`` counts
@@ -149,12 +136,12 @@ class ResourceService(Service):
         text = self._excluded_text(config)
         if self.ctx.rank > 0 or text == self._excluded_text(self.ctx.config):
             return
-        if self.state.resources is None and not _is_idset(text):
+        if self.state.resources is None and not is_idset(text):
             raise OSError(errno.EAGAIN, "hosts to exclude are not known before all have reported")
         try:
-            ranks = self._excluded(text)
+            ranks = self.state.exclusion(text)
         except OSError as exc:
-            if _is_idset(text):
+            if is_idset(text):
                 raise OSError(errno.EINVAL, "exclusion idset is out of range") from None
             raise exc from None
         self._late_exclusion = ""
@@ -162,14 +149,11 @@ class ResourceService(Service):
 
     def _exclude(self, ranks: IDset) -> None:
         """Exclude ``ranks`` and no others, and say so to the log and the scheduler."""
-        added, removed, unheard = self.state.replace_excluded(ranks)
+        added, removed = self.state.replace_excluded(ranks)
         for name, changed in (("exclude", added), ("unexclude", removed)):
             if len(changed):
                 self._log.post(name, {"idset": changed.encode()}, self.ctx.now())
-        if unheard and self._acquired is not None:
-            self._acquired.respond(self.state.acquire(again=True))
-        else:
-            self._tell_scheduler()
+        self._tell_scheduler()
 
     def _exclude_late(self) -> None:
         """Exclude hosts now that all are known; if that is a mistake the instance does not run, as
@@ -179,7 +163,7 @@ class ResourceService(Service):
         if not text:
             return
         try:
-            self._exclude(self._excluded(text))
+            self._exclude(self.state.exclusion(text))
         except OSError as exc:
             self.ctx.log.crit(f"fatal error: {exc.strerror}")
             self.ctx.handle.send("state-machine.shutdown", {}, nodeid=0)
@@ -401,12 +385,3 @@ class ResourceService(Service):
             "excluded": len(state.exclude),
             "acquired": self._acquired is not None,
         }
-
-
-def _is_idset(text: str) -> bool:
-    """Whether ranks are named by their numbers."""
-    try:
-        IDset(text)
-    except ValueError:
-        return False
-    return True

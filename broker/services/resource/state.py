@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from flux.job.types import RankResources, ResourceExecution, ResourceObject
     from flux.wire.json import JsonMapping
 
+MAX_SHOWN = 200
+"""Characters of what somebody wrote that are shown in a message about it."""
 MAX_CHILD = 1 << 20
 """Greatest number of a core or GPU; each costs memory in the scheduler."""
 
@@ -114,18 +116,6 @@ def hosts_of(resources: ResourceObject) -> dict[int, str]:
     return dict(zip(ranks_of(resources), Hostlist(list(nodelist)), strict=False))
 
 
-def select_ranks(resources: ResourceObject, keep: IDset) -> ResourceObject:
-    """Return the part of an R that lies on the ranks ``keep``."""
-    execution = resources["execution"]
-    entries: list[RankResources] = []
-    for entry in execution["R_lite"]:
-        ranks = IDset(str(entry["rank"])).intersect(keep)
-        if len(ranks):
-            entries.append({**entry, "rank": ranks.encode()})
-    hosts = [host for rank, host in hosts_of(resources).items() if rank in keep]
-    return make_r(entries, hosts, execution.get("starttime", 0.0), execution.get("expiration", 0.0))
-
-
 def renumber(resources: ResourceObject) -> ResourceObject:
     """Return an R of the enclosing instance with its ranks renumbered from 0, which are the ranks
     of this instance.
@@ -143,6 +133,15 @@ def renumber(resources: ResourceObject) -> ResourceObject:
     ]
     hosts = list(hosts_of(resources).values())
     return make_r(entries, hosts, execution.get("starttime", 0.0), execution.get("expiration", 0.0))
+
+
+def is_idset(text: str) -> bool:
+    """Whether ranks are named by their numbers, or not at all."""
+    try:
+        IDset(text)
+    except ValueError:
+        return False
+    return True
 
 
 class Acquired(TypedDict):
@@ -166,7 +165,6 @@ class Resources:
         self.exclude = IDset()
         self.drained: dict[int, Drain] = {}
         self.names: dict[int, str] = {}
-        self._offered = IDset()
         self._told = IDset()
 
     # Inventory
@@ -218,6 +216,18 @@ class Resources:
         if ranks.last() >= self.size:
             raise OSError(errno.EINVAL, "idset is out of range")
         return ranks
+
+    def exclusion(self, text: str) -> IDset:
+        """Return the ranks that are to be excluded; raises OSError(EINVAL)."""
+        if not text:
+            return IDset()
+        try:
+            return self.targets(text)
+        except OSError as exc:
+            problem = f"error decoding exclude set {text[:MAX_SHOWN]}: {exc.strerror}"
+            if is_idset(text):
+                problem = f"exclude set {text} is out of range"
+            raise OSError(errno.EINVAL, problem) from None
 
     def _ranks_of_hosts(self, text: str) -> IDset:
         try:
@@ -278,32 +288,26 @@ class Resources:
         """Return the ranks that may be scheduled."""
         return self.online.difference(self.exclude, IDset(self.drained))
 
-    def acquire(self, *, again: bool = False) -> Acquired:
+    def acquire(self) -> Acquired:
         """Return the first answer to ``resource.acquire`` and remember it as told.
 
-        Told ``again``, the scheduler keeps ranks that have been excluded since, which are down:
-        jobs may run there.
+        Excluded ranks are among the resources, as with flux-core, and never up: a scheduler counts
+        them as down, and need not learn of new resources when they are no longer excluded.
         """
         assert self.resources is not None
         self._told = self.up()
-        kept = self._offered if again else IDset()
-        usable = ranks_of(self.resources).difference(self.exclude.difference(kept))
-        self._offered = usable
         return {
-            "resources": select_ranks(self.resources, usable),
-            "up": self._told.intersect(usable).encode(),
+            "resources": self.resources,
+            "up": self._told.intersect(ranks_of(self.resources)).encode(),
         }
 
-    def replace_excluded(self, ranks: IDset) -> tuple[IDset, IDset, bool]:
-        """Exclude ``ranks`` and no others.
-
-        Returns those that were not excluded before, those that are no longer, and whether the
-        scheduler has not heard of some of the latter.
+    def replace_excluded(self, ranks: IDset) -> tuple[IDset, IDset]:
+        """Exclude ``ranks`` and no others; returns those that were not excluded before, and those
+        that are no longer.
         """
         added, removed = ranks.difference(self.exclude), self.exclude.difference(ranks)
         self.exclude = ranks
-        unheard = removed.intersect(ranks_of(self.resources)) if self.resources else IDset()
-        return added, removed, len(unheard.difference(self._offered)) > 0
+        return added, removed
 
     def take_changes(self) -> dict[str, str]:
         """Return which ranks went up or down since the last call; an empty object if none did."""

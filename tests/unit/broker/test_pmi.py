@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import threading
@@ -11,6 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker.bootstrap.library import PmiLibrary
+from broker.bootstrap.pmi import exchange
+from broker.bootstrap.wireup import find_pmi
 from broker.pmi import (
     LINE_MAX,
     Abort,
@@ -25,6 +29,7 @@ from broker.pmi import (
     process_mapping,
 )
 from broker.pmi_client import PmiClient
+from broker.topology import Topology
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -233,3 +238,109 @@ def test_no_client_without_pmi_or_with_a_stale_descriptor() -> None:
     assert (
         PmiClient.from_environment({"PMI_FD": str(read), "PMI_RANK": "0", "PMI_SIZE": "1"}) is None
     )
+
+
+HYDRA = {
+    "init": "cmd=response_to_init pmi_version=1 pmi_subversion=1 rc=0",
+    "get_maxes": "cmd=maxes kvsname_max=256 keylen_max=64 vallen_max=32",
+    "get_my_kvsname": "cmd=my_kvsname kvsname=kvs_1_0",
+    "put": "cmd=put_result rc=0 msg=success",
+    "barrier_in": "cmd=barrier_out",
+    "finalize": "cmd=finalize_ack",
+}
+"""What MPICH's process manager answers, with short values."""
+
+
+def hydra(manager: socket.socket, requests: list[str]) -> None:
+    """Answer a client as MPICH's process manager does."""
+    with manager, manager.makefile("r") as lines:
+        for line in lines:
+            requests.append(line.rstrip("\n"))
+            fields = decode(line)
+            answer = HYDRA.get(fields["cmd"], "")
+            if fields.get("key") == "there":
+                answer = "cmd=get_result rc=0 msg=success value=a=b,c"
+            elif fields["cmd"] == "get":
+                answer = "cmd=get_result rc=-1 msg=key_x_not_found value=unknown"
+            manager.sendall(answer.encode() + b"\n")
+
+
+def test_a_manager_that_answers_with_messages() -> None:
+    ours, theirs = socket.socketpair()
+    requests: list[str] = []
+    thread = threading.Thread(target=hydra, args=(theirs, requests))
+    thread.start()
+    client = PmiClient(ours.detach(), 0, 2)
+    assert client.get("there") == "a=b,c"
+    with pytest.raises(OSError, match="no such key: absent") as failure:
+        client.get("absent")
+    assert failure.value.errno == errno.ENOENT
+    client.put("key", "x" * 31)
+    with pytest.raises(OSError, match="a value of 32 characters, of at most 31") as failure:
+        client.put("key", "x" * 32)
+    assert failure.value.errno == errno.EMSGSIZE
+    client.barrier()
+    client.finalize()
+    thread.join(10)
+    assert len([line for line in requests if line.startswith("cmd=put ")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        ("cmd=x rc=0 msg=success value=a b", {"rc": "0", "msg": "success", "value": "a b"}),
+        ("cmd=x rc=-1 msg=no such key", {"rc": "-1", "msg": "no such key"}),
+        ("cmd=abort exitcode=2 error_msg=a b c", {"exitcode": "2", "error_msg": "a b c"}),
+        ("cmd=put key=k value=a msg=b", {"key": "k", "value": "a msg=b"}),
+    ],
+)
+def test_messages_and_values_in_a_line(line: str, fields: dict[str, str]) -> None:
+    found = decode(line)
+    found.pop("cmd")
+    assert found == fields
+
+
+class Rendezvous:
+    """A PMI of two ranks in one process, the other of which is there already."""
+
+    size = 2
+
+    def __init__(self, rank: int, pairs: dict[str, str]) -> None:
+        self.rank = rank
+        self.pairs = pairs
+        self.done: list[str] = []
+
+    def put(self, key: str, value: str) -> None:
+        self.pairs[key] = value
+
+    def get(self, key: str) -> str:
+        return self.pairs[key]
+
+    def barrier(self) -> None:
+        self.done.append("barrier")
+
+    def finalize(self) -> None:
+        self.done.append("finalize")
+
+
+def test_cards_have_no_blanks_whatever_the_endpoint_has() -> None:
+    """MPICH's and Slurm's managers cut values at blanks."""
+    pairs: dict[str, str] = {"fluxctl.1": "other-key,-"}
+    endpoint = "ipc:///tmp/a b%/tbon-0"
+    leader = Rendezvous(0, pairs)
+    exchange(leader, Topology(0, 2), "key", lambda: endpoint)
+    assert leader.done == ["barrier", "barrier", "finalize"]
+    assert " " not in pairs["fluxctl.0"]
+    found = exchange(Rendezvous(1, pairs), Topology(1, 2), "other-key", lambda: None)
+    assert found.parent == (endpoint, "key")
+
+
+def test_slurms_library_is_for_steps_of_several_tasks() -> None:
+    step = {"SLURM_STEP_ID": "0", "SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "1"}
+    assert PmiLibrary.from_environment(step) is None
+    assert PmiLibrary.from_environment({"SLURM_PROCID": "0", "SLURM_NTASKS": "2"}) is None
+    assert find_pmi({"SLURM_PROCID": "0", "SLURM_NTASKS": "2"}) is None
+    step |= {"SLURM_STEP_NUM_TASKS": "2", "PMI_LIBRARY": "/nosuch/libpmi.so"}
+    with pytest.raises(OSError, match=r"/nosuch/libpmi\.so cannot be loaded: install") as failure:
+        find_pmi(step)
+    assert failure.value.errno == errno.ENOENT

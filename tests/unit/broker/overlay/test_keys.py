@@ -110,3 +110,61 @@ async def test_a_hello_from_a_rank_that_is_no_child_is_rejected(tmp_path: object
     assert parent.logged("hello from rank 3 rejected")
     await child.overlay.close()
     await parent.overlay.close()
+
+
+async def test_another_broker_of_the_same_rank_takes_the_place_of_the_first(
+    tmp_path: object,
+) -> None:
+    """As when a host lost its power and is up again before its silence was noticed."""
+    parent, first, second = Side(0), Side(1), Side(1)
+    second.overlay.id = "uuid1-again"
+    left: list[tuple[int, bool]] = []
+    lost: list[bool] = []
+    parent.overlay.child_left = lambda rank, orderly: left.append((rank, orderly))
+    first.overlay.parent_lost = lambda: lost.append(True)
+    endpoint = parent.overlay.bind(f"ipc://{tmp_path}/up")
+    for child in (first, second):
+        parent.overlay.auth.allow(child.keys.public, "1")
+        child.overlay.connect(endpoint, parent.keys.public)
+        child.overlay.start()
+    parent.overlay.start()
+    parent.overlay.set_ready()
+    await asyncio.wait_for(first.overlay.join("0.29.0"), 5)
+    await asyncio.wait_for(second.overlay.join("0.29.0"), 5)
+    assert parent.overlay.online_children == [1]
+    assert parent.router.children[1].id == "uuid1-again"
+    assert left == [(1, False)]
+    assert parent.logged("rank 1 is replaced by another broker of that rank")
+    await until(lambda: lost == [True])
+    for side in (first, second, parent):
+        await side.overlay.close()
+
+
+async def test_of_two_that_wait_for_a_parent_the_later_one_counts(tmp_path: object) -> None:
+    parent, first, second = Side(0), Side(1), Side(1)
+    second.overlay.id = "uuid1-again"
+    endpoint = parent.overlay.bind(f"ipc://{tmp_path}/up")
+    parent.overlay.start()
+    joins = []
+    for child in (first, second):
+        parent.overlay.auth.allow(child.keys.public, "1")
+        child.overlay.connect(endpoint, parent.keys.public)
+        child.overlay.start()
+        joins.append(asyncio.ensure_future(child.overlay.join("0.29.0")))
+        await until(lambda: len([x for x in parent.logs if "hello" in x.text]) == len(joins))
+    with pytest.raises(OSError, match="refused this broker, or is ending"):
+        await asyncio.wait_for(joins[0], 5)
+    parent.overlay.set_ready()
+    await asyncio.wait_for(joins[1], 5)
+    assert parent.router.children[1].id == "uuid1-again"
+    for side in (first, second, parent):
+        await side.overlay.close()
+
+
+async def test_an_endpoint_that_cannot_be_bound_or_reached_is_named() -> None:
+    side = Side(0)
+    with pytest.raises(OSError, match=r"cannot listen at tcp://nosuch0:1: "):
+        side.overlay.bind("tcp://nosuch0:1")
+    with pytest.raises(OSError, match=r"cannot connect to nonsense: "):
+        side.overlay.connect("nonsense", side.keys.public)
+    await side.overlay.close()

@@ -49,15 +49,13 @@ async def test_excluded_ranks_by_configuration_and_reload() -> None:
     harness = await leader(configured(exclude="1"))
     await complete(harness)
     replies = harness.stream("resource.acquire")
-    assert replies[0].json()["resources"]["execution"]["R_lite"][0]["rank"] == "0"
+    assert replies[0].json()["up"] == "0"
     assert (await harness.request("resource.status"))["exclude"] == "1"
 
     await harness.request("resource.config-reload", {"resource": {"exclude": "0"}})
     assert (await harness.request("resource.status"))["exclude"] == "0"
     await harness.until(lambda: len(replies) == 2)
-    offered = replies[1].json()["resources"]["execution"]["R_lite"]
-    assert [entry["rank"] for entry in offered] == ["0", "1"]
-    assert replies[1].json()["up"] == "1"
+    assert replies[1].json() == {"up": "1", "down": "0"}
 
     await harness.request("resource.config-reload", {})
     await harness.until(lambda: len(replies) == 3)
@@ -79,7 +77,7 @@ async def test_excluded_hosts_are_found_when_all_have_reported() -> None:
     assert (await harness.request("resource.status"))["exclude"] == ""
     await complete(harness)
     replies = harness.stream("resource.acquire")
-    assert replies[0].json()["resources"]["execution"]["R_lite"][0]["rank"] == "0"
+    assert replies[0].json()["up"] == "0"
     assert (await harness.request("resource.status"))["exclude"] == "1"
     await harness.stop()
 
@@ -114,8 +112,7 @@ async def test_resources_of_a_file(tmp_path: pathlib.Path) -> None:
     path.write_text(json.dumps(given_r("0-9999")))
     harness = await leader(configured(path=str(path), exclude="node1"))
     replies = harness.stream("resource.acquire")
-    entry = replies[0].json()["resources"]["execution"]["R_lite"][0]
-    assert entry == {"rank": "0", "children": {"core": "0-9999"}}
+    assert replies[0].json()["resources"] == given_r("0-9999")
     await harness.until(lambda: any("missing resources: core[" in x.text for x in harness.logs))
     status = await harness.request("resource.status")
     assert status["exclude"] == "1"

@@ -15,7 +15,6 @@ from broker.services.resource.state import (
     ranks_of,
     renumber,
     resource_set,
-    select_ranks,
 )
 from flux.idset import IDset
 
@@ -50,14 +49,6 @@ def test_ranks_with_other_children_get_their_own_entry() -> None:
     ]
 
 
-def test_select_ranks_keeps_their_hosts() -> None:
-    resources = _resources().resources
-    assert resources is not None
-    part = select_ranks(resources, IDset("1,3"))
-    assert part["execution"]["R_lite"] == [{"rank": "1,3", "children": {"core": "0-1"}}]
-    assert part["execution"]["nodelist"] == ["node[1,3]"]
-
-
 def test_renumber_starts_at_rank_zero() -> None:
     job = make_r([{"rank": "3,7", "children": {"core": "2"}}], ["a", "b"], 5.0, 9.0)
     assert renumber(job) == make_r(
@@ -79,12 +70,15 @@ def test_acquire_then_changes_only() -> None:
     assert state.take_changes() == {"up": "2"}
 
 
-def test_excluded_ranks_are_not_offered() -> None:
+def test_excluded_ranks_are_never_up() -> None:
     state = _resources()
     state.exclude = IDset("0")
     answer = state.acquire()
     assert answer["up"] == "1-3"
-    assert ranks_of(answer["resources"]).encode() == "1-3"
+    assert ranks_of(answer["resources"]).encode() == "0-3"
+    assert state.replace_excluded(IDset("1")) == (IDset("1"), IDset("0"))
+    assert state.take_changes() == {"up": "0", "down": "1"}
+    assert state.replace_excluded(IDset("0")) == (IDset("0"), IDset("1"))
     assert state.status()["exclude"] == "0"
 
 
