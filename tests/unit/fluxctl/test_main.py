@@ -14,7 +14,7 @@ from fluxctl.table import COMMANDS
 if TYPE_CHECKING:
     import pathlib
 
-UNLISTED = {"R", "help", "jobspec", "jobtap", "proxy", "python", "relay", "shell", "uri"}
+UNLISTED = {"R", "help", "jobspec", "jobtap", "python", "relay", "shell"}
 """Commands that ``flux help`` of flux-core does not name either."""
 
 
