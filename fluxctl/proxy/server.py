@@ -23,7 +23,7 @@ from flux.wire import framing
 from flux.wire.codec import DecodeError
 from flux.wire.message import RESPONSE, ROLE_OWNER
 from fluxctl.errors import CommandError
-from fluxctl.proxy.switch import Client, Switch
+from fluxctl.proxy.switch import ProxyClient, Switch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -48,13 +48,13 @@ class Uplink(AsyncFlux):
             self.switch.from_broker(msg)
 
 
-class Connection(asyncio.Protocol):
+class ProxyConnection(asyncio.Protocol):
     """A client of the proxy, all of whom share the uplink."""
 
     def __init__(self, switch: Switch) -> None:
         self._switch = switch
         self._unpacker = framing.Unpacker()
-        self._client: Client
+        self._client: ProxyClient
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -116,7 +116,7 @@ async def _socket(uri: str, uplink: Uplink, shared: bool) -> AsyncIterator[str]:
     try:
         if shared:
             switch = uplink.switch = Switch(uplink.send_message)
-            server = await loop.create_unix_server(lambda: Connection(switch), path)
+            server = await loop.create_unix_server(lambda: ProxyConnection(switch), path)
         else:
             server = await asyncio.start_unix_server(
                 lambda reader, writer: _pass_bytes(uri, reader, writer), path

@@ -36,7 +36,7 @@ _ADD, _REMOVE = "service.add", "service.remove"
 _GONE = "the client that served this has gone"
 
 
-class Client:
+class ProxyClient:
     """What is known of one client; ``send`` gives it a message."""
 
     def __init__(self, identity: str, send: Send) -> None:
@@ -55,16 +55,16 @@ class Switch:
 
     def __init__(self, up: Send) -> None:
         self._up = up
-        self._clients: dict[str, Client] = {}
+        self._clients: dict[str, ProxyClient] = {}
         self._subscribed: Counter[str] = Counter()
-        self._services: dict[str, Client] = {}
+        self._services: dict[str, ProxyClient] = {}
 
-    def attach(self, identity: str, send: Send) -> Client:
+    def attach(self, identity: str, send: Send) -> ProxyClient:
         """Add a client."""
-        client = self._clients[identity] = Client(identity, send)
+        client = self._clients[identity] = ProxyClient(identity, send)
         return client
 
-    def detach(self, client: Client) -> None:
+    def detach(self, client: ProxyClient) -> None:
         """Forget a client that went away, and tell the broker what that means."""
         self._clients.pop(client.identity, None)
         for asked in client.owed.values():
@@ -86,7 +86,7 @@ class Switch:
 
     # From a client
 
-    def from_client(self, client: Client, msg: Message) -> None:
+    def from_client(self, client: ProxyClient, msg: Message) -> None:
         """Pass on what a client sends."""
         if msg.type == RESPONSE:
             key = (str(msg.aux2), *msg.routes)
@@ -102,7 +102,7 @@ class Switch:
             client.used.add((topic.rpartition(".")[0] or topic, msg.aux1, msg.flags & UPSTREAM))
         self._up(msg)
 
-    def _answered(self, client: Client, msg: Message) -> bool:
+    def _answered(self, client: ProxyClient, msg: Message) -> bool:
         """Take note of a request that changes what is known here; returns whether it is answered
         already.
         """
@@ -122,11 +122,11 @@ class Switch:
             client.send(response(msg))
         return True
 
-    def _subscribe(self, client: Client, prefix: str) -> None:
+    def _subscribe(self, client: ProxyClient, prefix: str) -> None:
         self._subscribed[prefix] += 1
         client.prefixes[prefix] += 1
 
-    def _unsubscribe(self, client: Client, prefix: str) -> None:
+    def _unsubscribe(self, client: ProxyClient, prefix: str) -> None:
         """Undo one subscription of a client that went; the last one is undone at the broker."""
         client.prefixes[prefix] -= 1
         self._subscribed[prefix] -= 1
@@ -151,7 +151,7 @@ class Switch:
         elif msg.type == REQUEST:
             self._serve(msg)
 
-    def _changed(self, client: Client, msg: Message) -> None:
+    def _changed(self, client: ProxyClient, msg: Message) -> None:
         topic, name = client.changes.pop(msg.aux2, ("", ""))
         if not topic or msg.aux1 or msg.topic != topic:
             return

@@ -28,6 +28,7 @@ ACTING = {
         "broker.shell.initrc",
         "broker.verbose",
         "fluxctl.archive.restoring",
+        "fluxctl.command_list",
         "fluxctl.mini.environment",
         "fluxctl.module_files",
         "fluxctl.streams",

@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from flux.wire.message import NORESPONSE, STREAMING, Message, event, request, response
-from fluxctl.proxy.switch import Client, Switch
+from fluxctl.proxy.switch import ProxyClient, Switch
 
 
 class Bench:
@@ -20,7 +20,7 @@ class Bench:
         self.a = self.switch.attach("a", self.got["a"].append)
         self.b = self.switch.attach("b", self.got["b"].append)
 
-    def ask(self, client: Client, topic: str, payload: object = None, tag: int = 1) -> Message:
+    def ask(self, client: ProxyClient, topic: str, payload: object = None, tag: int = 1) -> Message:
         """Send a request and return it as the broker sees it."""
         self.switch.from_client(client, request(topic, payload, matchtag=tag))
         return self.up[-1]
@@ -28,7 +28,7 @@ class Bench:
     def answer(self, asked: Message, payload: object = None, errnum: int = 0) -> None:
         self.switch.from_broker(response(asked, payload, errnum=errnum))
 
-    def subscribe(self, client: Client, prefix: str) -> None:
+    def subscribe(self, client: ProxyClient, prefix: str) -> None:
         before = len(self.up)
         asked = self.ask(client, "event.subscribe", {"topic": prefix})
         if len(self.up) > before:
