@@ -62,6 +62,7 @@ screenshots: dev
 
 docs: dev
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.manual
 	$(BIN)/python docs/topics.py
 	$(BIN)/python docs/attributes.py
 	$(BIN)/python docs/diagrams.py

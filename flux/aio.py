@@ -82,7 +82,7 @@ class AsyncFlux(AsyncCalls):
         self._events: list[tuple[str, MessageCallback]] = []
 
     @classmethod
-    async def connect(cls, uri: Text | None = None) -> AsyncFlux:
+    async def connect(cls, uri: Text | None = None) -> Self:
         """Connect to the broker at ``uri`` (default: the environment's FLUX_URI) and learn its rank
         and size.
 

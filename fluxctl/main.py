@@ -20,7 +20,6 @@ Usage: flux [OPTIONS] COMMAND ARGS
   -V, --version          Display command and component versions
   -p, --parent           Set environment of parent instead of current instance
 
-Common commands from flux-core:
 """
 
 
@@ -33,8 +32,9 @@ _FORESEEN: tuple[tuple[type[Exception], str], ...] = (
 
 def usage() -> str:
     """Return what ``flux help`` prints."""
-    rows = ((one.listed or one.name, one.summary) for one in COMMANDS.values() if one.summary)
-    return USAGE + "".join(f"   {name:<18} {text}\n" for name, text in rows)
+    from fluxctl.command_list import command_list
+
+    return USAGE + command_list()
 
 
 def main(argv: list[str] | None = None) -> NoReturn:

@@ -1,4 +1,5 @@
-"""How to reach a broker, by URI scheme: ``local:///path`` is a Unix stream socket.
+"""How to reach a broker, by URI scheme: ``local:///path`` is a Unix stream socket,
+``ssh://[user@]host[:port]/path`` one of another host.
 
 Connecting without a broker raises OSError(ENOENT); a broker that refuses the user answers with its
 own error number.
@@ -47,22 +48,49 @@ def local_path(uri: str | None) -> str:
     return path
 
 
+def is_remote(uri: str) -> bool:
+    """Tell whether a URI names a broker that is reached by ssh."""
+    return uri.startswith("ssh://")
+
+
 def open_socket(uri: str | None) -> socket.socket:
     """Connect a blocking socket to the broker at ``uri`` and wait for its verdict; raises
     OSError.
     """
+    uri = uri or default_uri()
+    if is_remote(uri):
+        return _open_remote(uri)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.connect(local_path(uri))
-        verdict = sock.recv(1)
-        if not verdict:
-            raise os_error(errno.ECONNRESET)
-        if verdict[0]:
-            raise os_error(verdict[0])
+        _await_verdict(sock)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def _open_remote(uri: str) -> socket.socket:
+    from flux.connect import ssh
+
+    sock = ssh.RemoteSocket(*ssh.start(uri))
+    try:
+        _await_verdict(sock)
+    except ConnectionResetError:
+        sock.close()
+        raise ssh.failure(uri, sock.process.returncode) from None
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _await_verdict(sock: socket.socket) -> None:
+    verdict = sock.recv(1)
+    if not verdict:
+        raise os_error(errno.ECONNRESET)
+    if verdict[0]:
+        raise os_error(verdict[0])
 
 
 async def open_stream(uri: str | None, handle: Receiver) -> SocketTransport:
@@ -72,6 +100,23 @@ async def open_stream(uri: str | None, handle: Receiver) -> SocketTransport:
     from flux.connect.stream import SocketTransport
 
     loop = asyncio.get_running_loop()
+    uri = uri or default_uri()
+    if is_remote(uri):
+        from flux.connect import ssh
+
+        sock, process = await loop.run_in_executor(None, ssh.start, uri)
+        _, transport = await loop.create_unix_connection(
+            lambda: SocketTransport(handle, process), sock=sock
+        )
+        try:
+            await transport.accepted()
+        except ConnectionResetError:
+            await transport.close()
+            raise ssh.failure(uri, process.returncode) from None
+        except BaseException:
+            await transport.close()
+            raise
+        return transport
     _, transport = await loop.create_unix_connection(
         lambda: SocketTransport(handle), local_path(uri)
     )

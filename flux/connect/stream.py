@@ -13,6 +13,7 @@ from flux.wire.errors import error_of, os_error
 from flux.wire.topic import SUBSCRIBE, UNSUBSCRIBE
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
     from flux.wire.message import Message
@@ -32,10 +33,11 @@ class Receiver(Protocol):
 
 
 class SocketTransport(asyncio.Protocol):
-    """The socket of a handle."""
+    """The socket of a handle; ``process`` is the program at its other end, if it is one."""
 
-    def __init__(self, handle: Receiver) -> None:
+    def __init__(self, handle: Receiver, process: subprocess.Popen[bytes] | None = None) -> None:
         self._handle = handle
+        self._process = process
         self._credentials = from_environment()
         self._unpacker = framing.Unpacker()
         self._out: list[bytes] = []
@@ -117,3 +119,7 @@ class SocketTransport(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
             await self._lost
+        if self._process is not None:
+            from flux.connect.ssh import end
+
+            await self._loop.run_in_executor(None, end, self._process)

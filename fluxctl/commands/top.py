@@ -79,34 +79,9 @@ def _target_uri(target: str) -> str:
     """Return the URI of ``target``: itself if it is one, else what the job of that id says its
     instance's is.
     """
-    if "://" in target:
-        return _local(target)
-    from tui.model.jobid import parse
+    from fluxctl.target import reachable, resolve
 
-    jobid = parse(target)
-    if jobid is None:
-        raise CommandError(f"{target}: neither a job id nor a URI")
-    with handle() as h:
-        try:
-            answer = h.rpc("job-list.list-id", {"id": jobid, "attrs": ["annotations"]}).get()
-        except OSError:
-            raise CommandError(f"{target}: no such job") from None
-    annotations = ((answer or {}).get("job") or {}).get("annotations") or {}
-    uri = (annotations.get("user") or {}).get("uri")
-    if not uri:
-        raise CommandError(f"{target}: the job is not a Flux instance, or it is not ready yet")
-    return _local(str(uri))
-
-
-def _local(uri: str) -> str:
-    """Return the local form of an ``ssh://`` URI that names this host."""
-    import os
-    import urllib.parse
-
-    parts = urllib.parse.urlsplit(uri)
-    if parts.scheme == "ssh" and parts.hostname in (os.uname().nodename.lower(), "localhost"):
-        return f"local://{parts.path}"
-    return uri
+    return reachable(resolve(target))
 
 
 def _linear(uri: str, query: str) -> None:

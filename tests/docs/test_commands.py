@@ -7,7 +7,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from docs import generate
+from docs import generate, manual
 from fluxctl.table import COMMANDS
 
 
@@ -32,3 +32,7 @@ def test_a_stale_page_would_be_noticed() -> None:
     pages["start.md"] += "more\n"
     pages["nosuch.md"] = ""
     assert generate.differing(pages) == ["nosuch.md", "start.md"]
+
+
+def test_manual_pages_are_up_to_date() -> None:
+    assert manual.differing(manual.pages()) == [], "run make docs"

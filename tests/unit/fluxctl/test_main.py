@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -15,8 +17,15 @@ if TYPE_CHECKING:
     import pathlib
 
 UNLISTED = {
-    *("R", "admin", "heaptrace", "help", "jobspec", "jobtap", "proxy", "python", "relay", "shell"),
-    "uri",
+    "R",
+    "admin",
+    "heaptrace",
+    "help",
+    "jobspec",
+    "jobtap",
+    "python",
+    "relay",
+    "shell",
 }
 """Commands that ``flux help`` of flux-core does not name either."""
 
@@ -88,9 +97,54 @@ def test_help_lists_commands_that_exist() -> None:
     assert {renamed.get(name, name) for name in names} == set(COMMANDS) - UNLISTED
 
 
-def test_help_of_a_command_shows_its_options() -> None:
-    assert "--interval" in flux("help", "ping").stdout
-    assert flux("help", "nosuch").returncode == 1
+def fake_man(folder: pathlib.Path) -> dict[str, str]:
+    """A man(1) that says what it is asked for and ends with 16."""
+    folder.mkdir()
+    script(folder, "man", '#!/bin/sh\necho "$MANPATH $*"\nexit 16\n')
+    return {"PATH": f"{folder}:/usr/bin:/bin"}
+
+
+@pytest.mark.parametrize(
+    ("topic", "page"),
+    [
+        ("ping", "flux-ping"),
+        ("nosuch", "flux-nosuch"),
+        ("flux_open", "flux_open"),
+        ("flux", "flux"),
+    ],
+)
+def test_help_is_the_manual_page(tmp_path: pathlib.Path, topic: str, page: str) -> None:
+    done = flux("help", topic, **fake_man(tmp_path / "bin"))
+    path, _, asked = done.stdout.strip().partition(" ")
+    assert (done.returncode, asked) == (16, f"-- {page}")
+    assert os.path.isfile(f"{path.split(':')[0]}/man1/flux-ping.1")
+
+
+def test_help_without_man_shows_the_options(tmp_path: pathlib.Path) -> None:
+    assert "--interval" in flux("help", "ping", PATH=str(tmp_path)).stdout
+    assert flux("help", "nosuch", PATH=str(tmp_path)).returncode == 1
+    assert "--treeobj" in flux("help", "kvs", "get").stdout
+
+
+@pytest.mark.skipif(shutil.which("man") is None, reason="needs man(1)")
+def test_man_shows_our_pages() -> None:
+    done = flux("help", "ping", LANG="C.UTF-8")
+    assert done.returncode == 0, done.stderr
+    assert "--interval" in done.stdout
+    assert "No manual entry for flux-nosuch" in flux("help", "nosuch").stderr
+
+
+def test_other_packages_add_to_the_list(tmp_path: pathlib.Path) -> None:
+    rows = [
+        {"category": "sched", "command": "fly", "description": "take off"},
+        {"category": "core", "command": "walk", "description": "go"},
+    ]
+    (tmp_path / "one.json").write_text(json.dumps(rows))
+    (tmp_path / "two.json").write_text("[1]")
+    done = flux("help", FLUX_CMDHELP_PATTERN=f"{tmp_path}/*.json")
+    assert "\n\nCommon commands from flux-sched:\n   fly                take off\n" in done.stderr
+    assert "   walk               go\n" in done.stderr
+    assert f"flux: {tmp_path}/two.json: not a readable list of commands\n" in done.stderr
 
 
 def test_bad_options() -> None:

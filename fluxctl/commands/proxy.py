@@ -1,0 +1,36 @@
+"""``flux proxy``: run a command with a local socket that leads to an instance (flux-proxy(1))."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from fluxctl.command import FluxCommand
+from fluxctl.errors import CommandError
+from fluxctl.target import reachable, resolve
+
+
+@click.command(cls=FluxCommand, context_settings={"allow_interspersed_args": False})
+@click.option(
+    "-f", "--force", is_flag=True, help="Connect to a broker of another version, with a warning."
+)
+@click.argument("target", metavar="URI|JOBID")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND [ARGS...]]")
+def command(force: bool, target: str, words: tuple[str, ...]) -> int:
+    """Run a shell, or COMMAND, whose FLUX_URI leads to another Flux instance.
+
+    The instance is a local:// or ssh:// URI, or the id of a job that is one. All commands share
+    one connection, which lasts as long as the shell.
+    """
+    import asyncio
+
+    from flux import CORE_VERSION
+    from fluxctl.proxy.server import serve
+
+    uri = reachable(resolve(target))
+    argv = list(words) or [os.environ.get("SHELL") or "/bin/sh"]
+    try:
+        return asyncio.run(serve(uri, argv, CORE_VERSION, force))
+    except OSError as exc:
+        raise CommandError(f"{uri}: {exc.strerror or exc}") from None

@@ -1,0 +1,189 @@
+"""Many clients over one connection to a broker: which message is whose.
+
+A request gets the client's identity on its route stack, as a broker does it, and its response comes
+back with that identity on top. Subscriptions are made once for all clients; services that clients
+register, and what must be told when a client goes, are remembered as the broker remembers them for
+its own clients.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from flux.wire.message import (
+    EVENT,
+    NORESPONSE,
+    REQUEST,
+    RESPONSE,
+    ROUTE,
+    TOPIC,
+    UPSTREAM,
+    Message,
+    request,
+    response,
+)
+from flux.wire.topic import SUBSCRIBE, UNSUBSCRIBE
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+Send: TypeAlias = Callable[[Message], None]
+
+_ADD, _REMOVE = "service.add", "service.remove"
+_GONE = "the client that served this has gone"
+
+
+class ProxyClient:
+    """What is known of one client; ``send`` gives it a message."""
+
+    def __init__(self, identity: str, send: Send) -> None:
+        self.identity = identity
+        self.send = send
+        self.prefixes: Counter[str] = Counter()
+        self.services: set[str] = set()
+        self.used: set[tuple[str, int, int]] = set()
+        self.owed: dict[tuple[str, ...], Message] = {}
+        # Requests whose success changes what is known here, by match tag.
+        self.changes: dict[int, tuple[str, str]] = {}
+
+
+class Switch:
+    """The clients of a proxy; ``up`` sends a message to the broker."""
+
+    def __init__(self, up: Send) -> None:
+        self._up = up
+        self._clients: dict[str, ProxyClient] = {}
+        self._subscribed: Counter[str] = Counter()
+        self._services: dict[str, ProxyClient] = {}
+
+    def attach(self, identity: str, send: Send) -> ProxyClient:
+        """Add a client."""
+        client = self._clients[identity] = ProxyClient(identity, send)
+        return client
+
+    def detach(self, client: ProxyClient) -> None:
+        """Forget a client that went away, and tell the broker what that means."""
+        self._clients.pop(client.identity, None)
+        for asked in client.owed.values():
+            self._up(response(asked, _GONE, errnum=errno.EHOSTUNREACH))
+        for name in client.services:
+            self._services.pop(name, None)
+            self._up(request(_REMOVE, {"service": name}, flags=NORESPONSE))
+        for prefix in list(client.prefixes.elements()):
+            self._unsubscribe(client, prefix)
+        for name, nodeid, upstream in client.used:
+            msg = Message(
+                REQUEST,
+                f"{name}.disconnect",
+                flags=TOPIC | ROUTE | NORESPONSE | upstream,
+                aux1=nodeid,
+                routes=[client.identity],
+            )
+            self._up(msg)
+
+    # From a client
+
+    def from_client(self, client: ProxyClient, msg: Message) -> None:
+        """Pass on what a client sends."""
+        if msg.type == RESPONSE:
+            key = (str(msg.aux2), *msg.routes)
+            asked = client.owed.get(key)
+            if asked is not None and (not asked.streaming or msg.aux1):
+                del client.owed[key]
+        elif msg.type == REQUEST:
+            topic = msg.topic or ""
+            if topic in (*SUBSCRIBE, *UNSUBSCRIBE, _ADD, _REMOVE) and self._answered(client, msg):
+                return
+            msg.flags |= ROUTE
+            msg.routes = [client.identity, *msg.routes]
+            client.used.add((topic.rpartition(".")[0] or topic, msg.aux1, msg.flags & UPSTREAM))
+        self._up(msg)
+
+    def _answered(self, client: ProxyClient, msg: Message) -> bool:
+        """Take note of a request that changes what is known here; returns whether it is answered
+        already.
+        """
+        topic = msg.topic or ""
+        name = _word(msg, "service" if topic in (_ADD, _REMOVE) else "topic")
+        if name is None:
+            return False  # the broker says what is wrong
+        if topic in SUBSCRIBE and self._subscribed[name]:
+            self._subscribe(client, name)
+        elif topic in UNSUBSCRIBE and self._subscribed[name] > 1 and client.prefixes[name]:
+            self._subscribed[name] -= 1
+            client.prefixes[name] -= 1
+        else:
+            client.changes[msg.aux2] = (topic, name)
+            return False
+        if not msg.flags & NORESPONSE:
+            client.send(response(msg))
+        return True
+
+    def _subscribe(self, client: ProxyClient, prefix: str) -> None:
+        self._subscribed[prefix] += 1
+        client.prefixes[prefix] += 1
+
+    def _unsubscribe(self, client: ProxyClient, prefix: str) -> None:
+        """Undo one subscription of a client that went; the last one is undone at the broker."""
+        client.prefixes[prefix] -= 1
+        self._subscribed[prefix] -= 1
+        if not self._subscribed[prefix]:
+            for topic in UNSUBSCRIBE:
+                self._up(request(topic, {"topic": prefix}, flags=NORESPONSE))
+
+    # From the broker
+
+    def from_broker(self, msg: Message) -> None:
+        """Give a message from the broker to the client, or clients, that it is for."""
+        if msg.type == RESPONSE:
+            client = self._clients.get(msg.routes.pop(0)) if msg.routes else None
+            if client is not None:
+                self._changed(client, msg)
+                client.send(msg)
+        elif msg.type == EVENT:
+            topic = msg.topic or ""
+            for client in tuple(self._clients.values()):
+                if any(n and topic.startswith(prefix) for prefix, n in client.prefixes.items()):
+                    client.send(msg)
+        elif msg.type == REQUEST:
+            self._serve(msg)
+
+    def _changed(self, client: ProxyClient, msg: Message) -> None:
+        topic, name = client.changes.pop(msg.aux2, ("", ""))
+        if not topic or msg.aux1 or msg.topic != topic:
+            return
+        if topic in SUBSCRIBE:
+            self._subscribe(client, name)
+        elif topic in UNSUBSCRIBE and client.prefixes[name]:
+            self._subscribed[name] -= 1
+            client.prefixes[name] -= 1
+        elif topic == _ADD:
+            self._services[name] = client
+            client.services.add(name)
+        elif topic == _REMOVE:
+            self._services.pop(name, None)
+            client.services.discard(name)
+
+    def _serve(self, msg: Message) -> None:
+        """Give a request to the client that has registered its service."""
+        topic = msg.topic or ""
+        client = self._services.get(topic.rpartition(".")[0])
+        if client is None:
+            client = self._services.get(topic.partition(".")[0])
+        if client is not None:
+            if not msg.flags & NORESPONSE:
+                client.owed[str(msg.aux2), *msg.routes] = msg
+            client.send(msg)
+        elif not msg.flags & NORESPONSE:
+            self._up(response(msg, "Unknown service method", errnum=errno.ENOSYS))
+
+
+def _word(msg: Message, key: str) -> str | None:
+    try:
+        value = msg.json()[key]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return value if isinstance(value, str) else None
