@@ -164,10 +164,10 @@ def test_cron_entries_that_cannot_run_or_are_deleted_while_they_do(instance: Ins
 
 
 def test_a_crontab_is_taken_whole_or_not_at_all(instance: Instance) -> None:
-    before = instance.run("cron", "list").stdout
+    before = len(instance.run("cron", "list").stdout.splitlines())
     bad = instance.run("cron", "tab", stdin="0 0 1 jan * good\n0 0 L * * bad\n")
     assert (bad.returncode, bad.stdout) == (1, "")
     assert bad.stderr == "flux-cron tab: line 2: mday: L is not a number\n"
-    assert instance.run("cron", "list").stdout == before
+    assert len(instance.run("cron", "list").stdout.splitlines()) == before
     good = instance.run("cron", "tab", stdin="0 0 30 Dec * true\n* * * * mon-fri true\n")
     assert (good.returncode, good.stderr, good.stdout.count("created")) == (0, "", 2)

@@ -20,10 +20,12 @@ from flux.wire import json
 if TYPE_CHECKING:
     from flux.treeobj import TreeObj
 
-LEAF_MAX: Final = 128
+LEAF_MAX: Final = 256
 """Entries of a directory, or of a bucket, that are kept in one blob."""
-BUCKETS: Final = 16
-MERGE_AT: Final = 32
+# Few buckets: each is a quarter or half full on average, and not a blob for a handful of entries
+# after every split; who reads all of a directory loads every one of them.
+BUCKETS: Final = 8
+MERGE_AT: Final = 64
 """Entries of a hashed directory at which it becomes one blob again."""
 
 
