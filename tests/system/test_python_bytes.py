@@ -171,6 +171,11 @@ def _job(h: flux.Flux, as_: Same) -> object:
     )
 
 
+def _executor(h: flux.Flux, as_: Same) -> object:
+    with job.FluxExecutor(handle_args=(as_(str(h.url)),)) as executor:
+        return executor.submit(job.JobspecV1.from_command(["true"])).result(timeout=60)
+
+
 CALLS: dict[str, Callable[[flux.Flux, Same], object]] = {
     "attributes": _attributes,
     "events": _event,
@@ -180,6 +185,7 @@ CALLS: dict[str, Callable[[flux.Flux, Same], object]] = {
     "kvs put": _kvs_put,
     "kvs more": _kvs_more,
     "job": _job,
+    "executor": _executor,
     "uri": lambda h, as_: flux.Flux(as_(str(h.url))).attr_get("size"),
     "rpc payload": lambda h, as_: h.rpc(as_("attr.get"), as_('{"name":"rank"}')).get(),
     "rpc class": lambda h, as_: RPC(h, as_("attr.get"), as_('{"name":"size"}')).get(),

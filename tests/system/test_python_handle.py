@@ -29,6 +29,7 @@ from flux.constants import (
     FLUX_RPC_STREAMING,
     FLUX_USERID_UNKNOWN,
 )
+from flux.core.handle import INTERNAL
 from flux.core.reactor import Reactor
 from flux.future import Future, all_of, any_of
 from flux.message import Message
@@ -170,6 +171,13 @@ def test_messages_are_encoded_compared_and_shown() -> None:
     with pytest.raises(OSError, match="not a message") as caught:
         Message.decode(b"nonsense")
     assert caught.value.errno == errno.EPROTO
+
+
+def test_what_is_not_for_programs_is_not_offered(h: flux.Flux) -> None:
+    offered = {name for name in dir(h) if not name.startswith("_")}
+    assert {"rpc", "recv", "event_publish", "attr_set", "reactor_run", "fileno"} <= offered
+    assert offered & INTERNAL == set()
+    assert [name for name in INTERNAL if not hasattr(h, name)] == []
 
 
 # Polls
