@@ -84,10 +84,13 @@ class MessageHandle(ReactorHandle):
             if self.flags & FLUX_O_MATCHDEBUG:
                 for tag, rpc in self._pending.items():
                     print(f"MATCHDEBUG: leaked matchtag={tag} {rpc!r}", file=sys.stderr)
+            self._lost = True
+            if self._driver is not None:
+                self._driver.stop()
+            self.reactor.remove_fd(self._sock.fileno())
             self._home.close()
             self._poller.close()
             self._sock.close()
-            self._lost = True
 
     def __del__(self) -> None:
         if hasattr(self, "reactor"):

@@ -231,6 +231,11 @@ def test_handles_share_a_reactor(instance: Instance) -> None:
             handle.rpc("kvs.ping", {"n": number}).then(lambda rpc: seen.append(rpc.get()["n"]))
         assert one.reactor_run() == 0
         assert sorted(seen) == [0, 1]
+    with flux.Flux(instance.uri) as third:
+        third.set_reactor(reactor)
+        third.rpc("kvs.ping", {"n": 2}).then(lambda rpc: seen.append(rpc.get()["n"]))
+        third.reactor_run()
+    assert seen[-1] == 2
     reactor.close()
 
 
@@ -359,6 +364,18 @@ async def test_a_lost_connection_ends_what_is_awaited() -> None:
         for task in (waiting, held):
             with pytest.raises(ConnectionResetError):
                 await task
+
+
+async def test_closing_a_handle_ends_what_is_awaited(instance: Instance) -> None:
+    h = flux.Flux(instance.uri)
+    waiting = [
+        asyncio.ensure_future(as_coroutine_of(one)) for one in (h.barrier("x", 9), Future(h))
+    ]
+    await asyncio.sleep(0)
+    h.close()
+    for task in waiting:
+        with pytest.raises(ConnectionResetError):
+            await task
 
 
 async def test_both_handles_have_the_same_names_for_the_same(instance: Instance) -> None:
