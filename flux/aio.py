@@ -26,7 +26,6 @@ from flux.wire.message import (
     UPSTREAM,
     Message,
     ended,
-    event,
     next_matchtag,
     request,
 )
@@ -166,7 +165,7 @@ class AsyncFlux(AsyncCalls):
 
     async def rpc_message(
         self,
-        topic: str,
+        topic: Text,
         payload: object = None,
         *,
         nodeid: int = NODEID_ANY,
@@ -174,6 +173,7 @@ class AsyncFlux(AsyncCalls):
         timeout: float | None = None,
     ) -> Message:
         """Send a request and return its response message; raises OSError for an error response."""
+        topic = as_text(topic, "the topic")
         future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
 
         def done(msg: Message) -> None:
@@ -215,7 +215,7 @@ class AsyncFlux(AsyncCalls):
 
     def stream(
         self,
-        topic: str,
+        topic: Text,
         payload: object = None,
         *,
         nodeid: int = NODEID_ANY,
@@ -226,27 +226,29 @@ class AsyncFlux(AsyncCalls):
         ``cancel`` is the topic that ends it early: ``<topic>-cancel`` by default, None if the
         service has none.
         """
+        topic = as_text(topic, "the topic")
         name = f"{topic}-cancel" if cancel == "" else cancel
-        return Stream(self, request(topic, payload, nodeid=nodeid, flags=STREAMING), name)
+        return Stream(self, request(topic, ended(payload), nodeid=nodeid, flags=STREAMING), name)
 
     # Events
 
-    async def publish(self, topic: str, payload: object = None, *, private: bool = False) -> None:
+    async def publish(self, topic: Text, payload: object = None, *, private: bool = False) -> None:
         """Publish an event; it reaches every subscriber of the instance in the order of its
         sequence number.
         """
-        self.send_message(event(topic, payload, private=private))
+        self.event_send(topic, payload, private=private)
 
     async def publish_seq(
-        self, topic: str, payload: object = None, *, private: bool = False
+        self, topic: Text, payload: object = None, *, private: bool = False
     ) -> int:
         """Publish an event through rank 0 and return its sequence number."""
         return await self.event_publish(topic, payload, private=private)
 
-    async def subscribe(self, prefix: str) -> Subscription:
+    async def subscribe(self, prefix: Text) -> Subscription:
         """Return the events whose topic starts with ``prefix``, from now on."""
-        sub = Subscription(self, prefix)
-        await self.on_event(prefix, sub.push)
+        name = as_text(prefix, "the topic")
+        sub = Subscription(self, name)
+        await self.on_event(name, sub.push)
         return sub
 
     async def on_event(self, prefix: str, callback: MessageCallback) -> None:

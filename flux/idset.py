@@ -8,75 +8,16 @@ the ids of a hundred thousand jobs or ranks in a row cost as much as one.
 from __future__ import annotations
 
 import operator
-import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias, Union, overload
 
 from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
+from flux.idset_ranges import MAX_ID, invalid, normalize, parse_ranges, ranges_of
 from flux.wire.text import Text, as_text
 
 IDsetLike: TypeAlias = Union["IDset", str, bytes, int, Iterable[int]]
 """Whatever an operation accepts as the other operand."""
-
-_TERM = re.compile(r"(0|[1-9][0-9]{0,9})(?:-(0|[1-9][0-9]{0,9}))?\Z", re.ASCII)
-_MAX_ID = 2**32 - 2
-_MAX_SHOWN = 200
-
-
-def _invalid(text: object) -> ValueError:
-    shown = str(text)
-    return ValueError(
-        f"IDset(): Invalid argument: "
-        f"{shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + '...'}"
-    )
-
-
-def _parse(text: str) -> list[tuple[int, int]]:
-    """Return the inclusive ranges of an idset string, in the order of the text."""
-    body = text
-    if body.startswith("[") or body.endswith("]"):
-        if len(body) < 2 or not (body.startswith("[") and body.endswith("]")):
-            raise _invalid(text)
-        body = body[1:-1]
-    if not body:
-        return []
-    ranges = []
-    for term in body.split(","):
-        match = _TERM.match(term)
-        if match is None:
-            raise _invalid(text)
-        first = int(match[1])
-        last = first if match[2] is None else int(match[2])
-        if last < first or last > _MAX_ID:
-            raise _invalid(text)
-        ranges.append((first, last))
-    return ranges
-
-
-def _normalize(ranges: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
-    """Sort ranges and merge those that overlap or touch; return their firsts and lasts."""
-    firsts: list[int] = []
-    lasts: list[int] = []
-    for first, last in sorted(ranges):
-        if lasts and first <= lasts[-1] + 1:
-            if last > lasts[-1]:
-                lasts[-1] = last
-        else:
-            firsts.append(first)
-            lasts.append(last)
-    return firsts, lasts
-
-
-def _from_ids(ids: Iterable[int]) -> tuple[list[int], list[int]]:
-    checked = []
-    for i in ids:
-        if not isinstance(i, int):
-            raise TypeError(f"IDset(): expected an iterable of integers, got {type(i).__name__}")
-        if i < 0 or i > _MAX_ID:
-            raise _invalid(i)
-        checked.append((i, i))
-    return _normalize(checked)
 
 
 class IDset:
@@ -97,11 +38,11 @@ class IDset:
         if isinstance(arg, IDset):
             self._firsts, self._lasts = arg._firsts.copy(), arg._lasts.copy()
         elif isinstance(arg, str | bytes):
-            self._firsts, self._lasts = _normalize(_parse(as_text(arg, "an idset")))
+            self._firsts, self._lasts = normalize(parse_ranges(as_text(arg, "an idset")))
         elif isinstance(arg, int):
-            self._firsts, self._lasts = _from_ids((arg,))
+            self._firsts, self._lasts = ranges_of((arg,))
         elif isinstance(arg, Iterable):
-            self._firsts, self._lasts = _from_ids(arg)
+            self._firsts, self._lasts = ranges_of(arg)
         else:
             raise TypeError(
                 "IDset(): expected an idset string or an iterable of integers, "
@@ -166,7 +107,7 @@ class IDset:
     def test(self, i: int) -> bool:
         """Return whether id `i` is in the set. Raises ValueError for a negative id."""
         if i < 0:
-            raise _invalid(i)
+            raise invalid(i)
         at = bisect_right(self._firsts, i) - 1
         return at >= 0 and i <= self._lasts[at]
 
@@ -245,7 +186,7 @@ class IDset:
         if len(other._firsts) == 1:
             self._insert(other._firsts[0], other._lasts[0])
         elif other._firsts:
-            self._firsts, self._lasts = _normalize([*self.ranges(), *other.ranges()])
+            self._firsts, self._lasts = normalize([*self.ranges(), *other.ranges()])
         return self
 
     def subtract(self, arg: IDsetLike) -> IDset:
@@ -260,8 +201,8 @@ class IDset:
     @staticmethod
     def _range(start: int, end: int | None) -> IDset:
         end = start if end is None else end
-        if start < 0 or end < start or end > _MAX_ID:
-            raise _invalid(start if end == start else f"{start}-{end}")
+        if start < 0 or end < start or end > MAX_ID:
+            raise invalid(start if end == start else f"{start}-{end}")
         return IDset._of([start], [end], IDSET_FLAG_RANGE)
 
     def _insert(self, first: int, last: int) -> None:
@@ -300,7 +241,7 @@ class IDset:
         ranges = list(self.ranges())
         for arg in args:
             ranges.extend(_coerce(arg).ranges())
-        return IDset._of(*_normalize(ranges), self._flags)
+        return IDset._of(*normalize(ranges), self._flags)
 
     def intersect(self, *args: IDsetLike) -> IDset:
         """Return the set of ids in this set and in all of `args`."""

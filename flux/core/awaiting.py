@@ -52,6 +52,14 @@ class LoopDriver:
             future.remove_listener(look)
             self._leave(look)
 
+    def stop(self) -> None:
+        """Turn the reactor no more; who still waits learns that the connection is gone."""
+        looks, self._looks = self._looks, []
+        if looks:
+            self._at_rest()
+        for look in looks:
+            look()
+
     def _enter(self, look: Callable[[], None]) -> None:
         if not self._looks:
             self._fd = self.reactor.fileno()
@@ -61,11 +69,15 @@ class LoopDriver:
         self._soon()
 
     def _leave(self, look: Callable[[], None]) -> None:
-        self._looks.remove(look)
-        if not self._looks:
-            self.loop.remove_reader(self._fd)
-            self.reactor.on_call_soon = None
-            self._disarm()
+        if look in self._looks:
+            self._looks.remove(look)
+            if not self._looks:
+                self._at_rest()
+
+    def _at_rest(self) -> None:
+        self.loop.remove_reader(self._fd)
+        self.reactor.on_call_soon = None
+        self._disarm()
 
     def _soon(self) -> None:
         self._arm(0.0)

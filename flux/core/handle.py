@@ -7,7 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flux.constants import FLUX_MATCHTAG_NONE, FLUX_MSGTYPE_ANY, FLUX_RPC_NORESPONSE
 from flux.core.message_handle import OPEN_FLAGS, MessageHandle
@@ -30,6 +30,18 @@ if TYPE_CHECKING:
     from flux.rpc import RPC
 
 
+INTERNAL: Final = frozenset(
+    {
+        *("add_message_watcher", "free_matchtag", "module_basics", "new_matchtag", "off_message"),
+        *("on_message", "poll", "remove_message_watcher", "request_stop", "run_apart"),
+        *("send_wire", "tls", "wait_async", "wait_until", "watchers"),
+    }
+)
+"""What futures, watchers and the host of modules need of a handle (`flux.core.interface`), and
+programs do not: it is left out of ``dir()`` and of completion, and may change.
+"""
+
+
 class Flux(MessageHandle):
     """A connection to the Flux instance at ``url`` (default: the environment's FLUX_URI).
 
@@ -49,6 +61,9 @@ class Flux(MessageHandle):
     def __repr__(self) -> str:
         state = "" if self.fileno() >= 0 else " closed"
         return f"<Flux {self.url}{state}>"
+
+    def __dir__(self) -> list[str]:
+        return sorted(name for name in super().__dir__() if name not in INTERNAL)
 
     def __enter__(self) -> Self:
         return self

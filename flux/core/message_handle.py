@@ -7,7 +7,6 @@ from __future__ import annotations
 import errno
 import os
 import selectors
-import socket
 import sys
 from collections import deque
 from typing import TYPE_CHECKING, Final, overload
@@ -24,6 +23,7 @@ from flux.constants import (
     FLUX_POLLIN,
     FLUX_POLLOUT,
 )
+from flux.core.outgoing import Outgoing
 from flux.core.reactor import Reactor
 from flux.core.reactor_handle import ReactorHandle
 from flux.wire import framing
@@ -59,7 +59,7 @@ class MessageHandle(ReactorHandle):
         self._credentials = from_environment()
         self._sock = open_socket(self.url)
         self._unpacker = framing.Unpacker()
-        self._unsent = bytearray()
+        self._outgoing = Outgoing(self._sock)
         self._pending: dict[int, Fulfillable] = {}
         self._by_hand: set[int] = set()
         self._tag = 0
@@ -84,10 +84,13 @@ class MessageHandle(ReactorHandle):
             if self.flags & FLUX_O_MATCHDEBUG:
                 for tag, rpc in self._pending.items():
                     print(f"MATCHDEBUG: leaked matchtag={tag} {rpc!r}", file=sys.stderr)
+            self._lost = True
+            if self._driver is not None:
+                self._driver.stop()
+            self.reactor.remove_fd(self._sock.fileno())
             self._home.close()
             self._poller.close()
             self._sock.close()
-            self._lost = True
 
     def __del__(self) -> None:
         if hasattr(self, "reactor"):
@@ -118,36 +121,11 @@ class MessageHandle(ReactorHandle):
         if flags & FLUX_O_TRACE:
             print(f"> {msg!r}", file=sys.stderr)
         try:
-            if flags & FLUX_O_NONBLOCK or self._unsent:
-                self._send_some(data, bool(flags & FLUX_O_NONBLOCK))
-            else:
-                self._sock.sendall(data)
+            if not self._outgoing.send(data, nonblock=bool(flags & FLUX_O_NONBLOCK)):
+                self._watch_socket(self.reactor)  # which sends the rest
         except (BrokenPipeError, ConnectionError):
             self._disconnect()
             raise os_error(errno.ECONNRESET) from None
-
-    def _send_some(self, data: bytes, nonblock: bool) -> None:
-        """Send what is left of messages before, then ``data``, of which the socket may leave a
-        part.
-        """
-        if nonblock and not self._flush():
-            raise os_error(errno.EAGAIN)
-        self._unsent += data
-        if not nonblock:
-            self._sock.sendall(self._unsent)
-            self._unsent.clear()
-        elif not self._flush():
-            self._watch_socket(self.reactor)  # which sends the rest
-
-    def _flush(self) -> bool:
-        """Send what is left without waiting; returns whether nothing is left."""
-        while self._unsent:
-            try:
-                sent = self._sock.send(self._unsent, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return False
-            del self._unsent[:sent]
-        return True
 
     def send(self, message: MessageView, flags: int = 0) -> None:
         """Send a message made before; raises OSError as `send_wire` does.
@@ -174,11 +152,11 @@ class MessageHandle(ReactorHandle):
     # Messages in
 
     def _watch_socket(self, reactor: Reactor) -> None:
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing.waiting else 0)
         reactor.add_fd(self._sock.fileno(), events, self._readable)
 
     def _readable(self, events: int) -> None:
-        if events & selectors.EVENT_WRITE and self._flush():
+        if events & selectors.EVENT_WRITE and self._outgoing.flush():
             self._watch_socket(self.reactor)
         if not events & selectors.EVENT_READ:
             return
@@ -188,8 +166,8 @@ class MessageHandle(ReactorHandle):
 
     def _receive(self) -> None:
         """Take what the socket holds; waits if it holds nothing."""
-        if self._unsent:
-            self._flush()
+        if self._outgoing.waiting:
+            self._outgoing.flush()
         try:
             data = self._sock.recv(1 << 18)
         except ConnectionError:
@@ -265,7 +243,7 @@ class MessageHandle(ReactorHandle):
         while not condition():
             if self._lost:
                 raise os_error(errno.ECONNRESET)
-            if deadline is None and not self._unsent:
+            if deadline is None and not self._outgoing.waiting:
                 self._receive()
                 continue
             left = LONGEST_POLL if deadline is None else deadline - self.reactor.now()
@@ -276,13 +254,13 @@ class MessageHandle(ReactorHandle):
         return True
 
     def _readable_within(self, seconds: float) -> bool:
-        if not self._unsent:
+        if not self._outgoing.waiting:
             return bool(self._poller.select(seconds))
         with selectors.DefaultSelector() as selector:
             selector.register(self._sock, selectors.EVENT_READ | selectors.EVENT_WRITE)
             for _key, events in selector.select(seconds):
                 if events & selectors.EVENT_WRITE:
-                    self._flush()
+                    self._outgoing.flush()
                 return bool(events & selectors.EVENT_READ)
         return False
 
@@ -403,7 +381,7 @@ class MessageHandle(ReactorHandle):
             return events | FLUX_POLLERR
         with selectors.DefaultSelector() as selector:
             selector.register(self._sock, selectors.EVENT_WRITE)
-            if self._flush() and selector.select(0):
+            if self._outgoing.flush() and selector.select(0):
                 events |= FLUX_POLLOUT
         return events
 

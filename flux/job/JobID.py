@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from flux.wire.text import Text, as_text
+from flux.wire.text import Text, as_number, as_text
 
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGITS = {char: value for value, char in enumerate(_ALPHABET)}
@@ -103,7 +103,7 @@ def id_encode(jobid: int, encoding: Text = "f58") -> str:
     """Return a job id in one of the ENCODINGS: f58, dec, hex, dothex, kvs or words (RFC 19). Raises
     ValueError if the encoding is unknown or the id does not fit in 64 bits.
     """
-    value = int(jobid)
+    value = as_number(jobid, "a job id")
     if not 0 <= value < _LIMIT:
         raise ValueError(f"{value} is not a valid Flux jobid")
     encoding = as_text(encoding, "an encoding")

@@ -38,7 +38,10 @@ def validate_jobspec(
     if isinstance(jobspec, Jobspec):
         data: JsonMapping = jobspec.jobspec
     else:
-        data = json.loads(jobspec) if isinstance(jobspec, str | bytes) else jobspec
+        try:
+            data = json.loads(jobspec) if isinstance(jobspec, str | bytes) else jobspec
+        except json.JSONDecodeError:
+            raise ValueError("Jobspec is not valid JSON") from None
     require(isinstance(data, Mapping), TypeError, "Jobspec must be a JSON object")
     missing = sorted(Jobspec.top_level_keys - set(data))
     require(not missing, ValueError, f"Missing key ({missing[0] if missing else ''})")

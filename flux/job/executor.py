@@ -270,7 +270,7 @@ class FluxExecutor:
         """Return a future for a job that exists already; an unknown id makes the future fail.
         Raises RuntimeError as `submit` does.
         """
-        return self._give(lambda future: _Task(future, jobid=int(jobid)))
+        return self._give(lambda future: _Task(future, jobid=int(JobID(jobid))))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Accept no more jobs; may be called more than once.

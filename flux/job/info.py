@@ -16,6 +16,7 @@ from flux.job.state_names import result_name, state_name, status_name
 from flux.memoized_property import memoized_property
 from flux.waitstatus import return_code_of
 from flux.wire import json
+from flux.wire.text import as_number
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonMapping, JsonObject
@@ -43,14 +44,14 @@ def statetostr(stateid: int, singlechar: bool = False) -> str:
 
 def resulttostr(resultid: int | str, singlechar: bool = False) -> str:
     """Return the name of a job result, or its abbreviation; empty while there is no result."""
-    return "" if resultid == "" else result_name(int(resultid), singlechar)
+    return "" if resultid == "" else result_name(as_number(resultid, "a result"), singlechar)
 
 
 def statustostr(stateid: int, resultid: int | str, abbrev: bool = False) -> str:
     """Return the status of a job, the friendly mix of state and result: ``PENDING``, ``RUNNING``,
     ``COMPLETED``…
     """
-    return status_name(stateid, None if resultid == "" else int(resultid), abbrev)
+    return status_name(stateid, None if resultid == "" else as_number(resultid, "a result"), abbrev)
 
 
 @lru_cache(maxsize=1024)

@@ -15,7 +15,7 @@ from flux.job.info import JobInfo
 from flux.job.JobID import JobID
 from flux.job.state_names import LISTED_STATES, RESULT_FILTERS, STATE_FILTERS
 from flux.rpc import RPC
-from flux.wire.text import Text, as_text
+from flux.wire.text import Text, as_number, as_seconds, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,9 +47,11 @@ class JobListRPC(RPC):
 class JobListIdRPC(RPC):
     """A query for one job."""
 
-    def __init__(self, flux_handle: Requester, jobid: int, attrs: Iterable[str]) -> None:
-        super().__init__(flux_handle, "job-list.list-id", {"id": int(jobid), "attrs": list(attrs)})
-        self.jobid = jobid
+    def __init__(self, flux_handle: Requester, jobid: int | Text, attrs: Iterable[str]) -> None:
+        super().__init__(
+            flux_handle, "job-list.list-id", {"id": int(JobID(jobid)), "attrs": list(attrs)}
+        )
+        self.jobid = JobID(jobid)
 
     def get_job(self) -> JsonObject:
         """Wait for the answer and return the job as an object; raises OSError(ENOENT) for an
@@ -79,7 +81,7 @@ class JobListIdsFuture(WaitAllFuture):
                 jobs.append(child.get_job())
             except OSError as exc:
                 if exc.errno == errno.ENOENT:
-                    self.errors.append(f"JobID {JobID(child.jobid).orig_str} unknown")
+                    self.errors.append(f"JobID {child.jobid.orig_str} unknown")
                 else:
                     self.errors.append(f"rpc: {exc.strerror}")
         return jobs
@@ -105,11 +107,11 @@ def job_list(
     FLUX_JOB_RESULT_*, 0 for all of them; results are those of inactive jobs.
     """
     payload = {
-        "max_entries": int(max_entries),
+        "max_entries": as_number(max_entries, "max_entries"),
         "attrs": list(attrs),
-        "userid": os.getuid() if userid is None else int(userid),
-        "states": states,
-        "results": results,
+        "userid": os.getuid() if userid is None else as_number(userid, "a user id"),
+        "states": as_number(states, "states"),
+        "results": as_number(results, "results"),
     }
     return JobListRPC(flux_handle, "job-list.list", payload)
 
@@ -125,8 +127,8 @@ def job_list_inactive(
     ``name`` if given.
     """
     payload: dict[str, object] = {
-        "since": float(since),
-        "max_entries": int(max_entries),
+        "since": as_seconds(since, "since"),
+        "max_entries": as_number(max_entries, "max_entries"),
         "attrs": list(attrs),
     }
     if name:
@@ -134,7 +136,9 @@ def job_list_inactive(
     return JobListRPC(flux_handle, "job-list.list-inactive", payload)
 
 
-def job_list_id(flux_handle: Requester, jobid: int, attrs: Iterable[str] = ()) -> JobListIdRPC:
+def job_list_id(
+    flux_handle: Requester, jobid: int | Text, attrs: Iterable[str] = ()
+) -> JobListIdRPC:
     """Ask for one job."""
     return JobListIdRPC(flux_handle, jobid, attrs)
 

@@ -14,6 +14,7 @@ from flux.constants import (
 from flux.rpc import RPC
 from flux.security import sign
 from flux.wire import json
+from flux.wire.text import as_number
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -40,6 +41,8 @@ def _text(jobspec: Jobspec | str | bytes | Mapping[str, object]) -> bytes:
         return jobspec.encode("utf-8", "surrogateescape")
     if isinstance(jobspec, Mapping):
         return json.dumps(dict(jobspec))
+    if not hasattr(jobspec, "dumps"):
+        raise TypeError(f"a jobspec must be a Jobspec or its JSON, not {type(jobspec).__name__}")
     text: str = jobspec.dumps()
     return text.encode("utf-8", "surrogateescape")
 
@@ -68,7 +71,11 @@ def submit_async(
         | (FLUX_JOB_DEBUG if debug else 0)
         | (FLUX_JOB_NOVALIDATE if novalidate else 0)
     )
-    payload = {"J": signed.decode("utf-8", "replace"), "urgency": int(urgency), "flags": flags}
+    payload = {
+        "J": signed.decode("utf-8", "replace"),
+        "urgency": as_number(urgency, "the urgency"),
+        "flags": flags,
+    }
     return SubmitFuture(flux_handle, "job-ingest.submit", payload)
 
 

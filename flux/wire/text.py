@@ -1,5 +1,5 @@
-"""Text that programs may give as bytes: topics, keys, names, ids (the bindings of flux-core take
-either).
+"""Text that programs may give as bytes (topics, keys, names, ids: the bindings of flux-core take
+either), and numbers that they may give as text.
 """
 
 from __future__ import annotations
@@ -29,3 +29,33 @@ def as_text(value: Text, what: str) -> str:
 def as_optional_text(value: Text | None, what: str) -> str | None:
     """Return what `as_text` does, and None for None."""
     return None if value is None else as_text(value, what)
+
+
+def as_number(value: object, what: str) -> int:
+    """Return ``value``, an integer or the text of one, as an integer.
+
+    ``what`` names the argument in errors: ValueError for other text and for fractions, TypeError
+    for anything else.
+    """
+    try:
+        number = int(value) if isinstance(value, int | float | str | bytes) else None
+    except (ValueError, OverflowError):
+        shown = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        raise ValueError(f"{what} must be a number, not {shown!r}") from None
+    if number is None:
+        raise TypeError(f"{what} must be a number, not {type(value).__name__}")
+    if isinstance(value, float) and value != number:
+        raise ValueError(f"{what} must be a whole number, not {value}")
+    return number
+
+
+def as_seconds(value: object, what: str) -> float:
+    """Return ``value``, a number or the text of one, as a number of seconds; errors are those of
+    `as_number`.
+    """
+    if not isinstance(value, int | float | str):
+        raise TypeError(f"{what} must be a number of seconds, not {type(value).__name__}")
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{what} must be a number of seconds, not {value!r}") from None

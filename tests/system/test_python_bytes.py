@@ -171,6 +171,11 @@ def _job(h: flux.Flux, as_: Same) -> object:
     )
 
 
+def _executor(h: flux.Flux, as_: Same) -> object:
+    with job.FluxExecutor(handle_args=(as_(str(h.url)),)) as executor:
+        return executor.submit(job.JobspecV1.from_command(["true"])).result(timeout=60)
+
+
 CALLS: dict[str, Callable[[flux.Flux, Same], object]] = {
     "attributes": _attributes,
     "events": _event,
@@ -180,6 +185,7 @@ CALLS: dict[str, Callable[[flux.Flux, Same], object]] = {
     "kvs put": _kvs_put,
     "kvs more": _kvs_more,
     "job": _job,
+    "executor": _executor,
     "uri": lambda h, as_: flux.Flux(as_(str(h.url))).attr_get("size"),
     "rpc payload": lambda h, as_: h.rpc(as_("attr.get"), as_('{"name":"rank"}')).get(),
     "rpc class": lambda h, as_: RPC(h, as_("attr.get"), as_('{"name":"size"}')).get(),
@@ -227,6 +233,12 @@ async def test_the_asyncio_handle_takes_bytes(instance: Instance) -> None:
             await handle.event_publish(as_("aio-bytes.two"), as_('{"n":2}'))
             await handle.attr_set(as_("aio-attr"), as_("x"))
             await handle.barrier(as_("aio"), 1)
+            await handle.publish(as_("aio-bytes.three"), as_('{"n":3}'))
+            other = await handle.subscribe(as_("aio-other."))
+            await other.close()
+            await handle.rpc_message(as_("kvs.ping"), {})
+            async with handle.stream(as_("log.dmesg"), as_('{"follow":false}'), cancel=None) as log:
+                assert await log.next_message() is not None
             await handle.service_register(as_("aio-service"))
             await handle.service_unregister(as_("aio-service"))
             handle.log(6, as_("a line"))
@@ -234,7 +246,7 @@ async def test_the_asyncio_handle_takes_bytes(instance: Instance) -> None:
                 (
                     await handle.rpc(as_("attr.get"), as_('{"name":"rank"}')),
                     await handle.attr_get(as_("aio-attr")),
-                    [(await anext(events)).json() for _ in range(2)],
+                    [(await anext(events)).json() for _ in range(3)],
                 )
             )
             await events.close()

@@ -29,6 +29,7 @@ from flux.constants import (
     FLUX_RPC_STREAMING,
     FLUX_USERID_UNKNOWN,
 )
+from flux.core.handle import INTERNAL
 from flux.core.reactor import Reactor
 from flux.future import Future, all_of, any_of
 from flux.message import Message
@@ -172,6 +173,13 @@ def test_messages_are_encoded_compared_and_shown() -> None:
     assert caught.value.errno == errno.EPROTO
 
 
+def test_what_is_not_for_programs_is_not_offered(h: flux.Flux) -> None:
+    offered = {name for name in dir(h) if not name.startswith("_")}
+    assert {"rpc", "recv", "event_publish", "attr_set", "reactor_run", "fileno"} <= offered
+    assert offered & INTERNAL == set()
+    assert [name for name in INTERNAL if not hasattr(h, name)] == []
+
+
 # Polls
 
 
@@ -223,6 +231,11 @@ def test_handles_share_a_reactor(instance: Instance) -> None:
             handle.rpc("kvs.ping", {"n": number}).then(lambda rpc: seen.append(rpc.get()["n"]))
         assert one.reactor_run() == 0
         assert sorted(seen) == [0, 1]
+    with flux.Flux(instance.uri) as third:
+        third.set_reactor(reactor)
+        third.rpc("kvs.ping", {"n": 2}).then(lambda rpc: seen.append(rpc.get()["n"]))
+        third.reactor_run()
+    assert seen[-1] == 2
     reactor.close()
 
 
@@ -351,6 +364,18 @@ async def test_a_lost_connection_ends_what_is_awaited() -> None:
         for task in (waiting, held):
             with pytest.raises(ConnectionResetError):
                 await task
+
+
+async def test_closing_a_handle_ends_what_is_awaited(instance: Instance) -> None:
+    h = flux.Flux(instance.uri)
+    waiting = [
+        asyncio.ensure_future(as_coroutine_of(one)) for one in (h.barrier("x", 9), Future(h))
+    ]
+    await asyncio.sleep(0)
+    h.close()
+    for task in waiting:
+        with pytest.raises(ConnectionResetError):
+            await task
 
 
 async def test_both_handles_have_the_same_names_for_the_same(instance: Instance) -> None:

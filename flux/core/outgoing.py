@@ -1,0 +1,48 @@
+"""The way out of a handle's socket, with what the broker has not taken yet."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from flux.wire.errors import os_error
+
+
+class Outgoing:
+    """Sends whole messages: all at once, or as much as goes without waiting."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._unsent = bytearray()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a part of a message waits to be sent."""
+        return bool(self._unsent)
+
+    def send(self, data: bytes, *, nonblock: bool) -> bool:
+        """Send ``data`` after what waits; returns whether nothing is left.
+
+        With ``nonblock`` a part of it may be left for `flush`. Raises OSError(EAGAIN) if something
+        waits already and does not go: then nothing of ``data`` is sent.
+        """
+        if not nonblock:
+            if self._unsent:
+                self._sock.sendall(self._unsent)
+                self._unsent.clear()
+            self._sock.sendall(data)
+            return True
+        if not self.flush():
+            raise os_error(errno.EAGAIN)
+        self._unsent += data
+        return self.flush()
+
+    def flush(self) -> bool:
+        """Send what waits without waiting for the broker; returns whether nothing is left."""
+        while self._unsent:
+            try:
+                sent = self._sock.send(self._unsent, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return False
+            del self._unsent[:sent]
+        return True
