@@ -50,6 +50,7 @@ class Endpoint(Protocol):
 class Router:
     """The routing tables of one broker.
 
+    While ``offline`` the broker waits for its parent, and its clients are told so.
     ``schedule`` is called with a function to run soon, once; it is the loop's ``call_soon``.
     ``on_fault`` is told of a message that raised something, the id of the endpoint concerned, and
     what it raised.
@@ -64,6 +65,7 @@ class Router:
         self.owner = os.getuid()
         self.sequence = 0
         self.parent: Endpoint | None = None
+        self.offline = False
         self.children: dict[int, Endpoint] = {}
         self.on_fault: Callable[[Message, str, Exception], None] = lambda msg, where, exc: None
         self._schedule = schedule

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 from broker.bootstrap import Bootstrap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from broker.bootstrap import Pmi
     from broker.topology import Topology
@@ -25,13 +25,9 @@ def card_key(rank: int) -> str:
     return f"fluxctl.{rank}"
 
 
-def absent_cards(ranks: Iterable[int]) -> dict[str, str]:
-    """Return business cards, by PMI key, for brokers that are not started: no endpoint, and a key
-    that nobody has.
-    """
-    from broker.overlay.keys import KeyPair
-
-    return {card_key(rank): f"{KeyPair.generate().public},-" for rank in ranks}
+def card(public_key: str, endpoint: str) -> str:
+    """Return the business card of a broker that listens at ``endpoint``, ``-`` for nowhere."""
+    return f"{public_key},{quote(endpoint, safe=_SAFE)}"
 
 
 def exchange(
@@ -43,7 +39,7 @@ def exchange(
     manager refuses or a card is malformed.
     """
     endpoint = bind() or "-"
-    pmi.put(card_key(topology.rank), f"{public_key},{quote(endpoint, safe=_SAFE)}")
+    pmi.put(card_key(topology.rank), card(public_key, endpoint))
     pmi.barrier()
     result = Bootstrap()
     if topology.parent is not None:

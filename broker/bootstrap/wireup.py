@@ -3,6 +3,7 @@ ready to start."""
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import TYPE_CHECKING, Final
 
@@ -94,12 +95,15 @@ def _by_pmi(pmi: Pmi, config: Config, base: Foundation, rundir: str) -> Overlay 
         base.attrs.default("tbon.endpoint", None, immutable=True)
         return None
     # A broker that is alone never pays for ZeroMQ.
-    from broker.overlay.keys import KeyPair
+    from broker.overlay.keys import take_keys
     from broker.overlay.network import Overlay
     from broker.overlay.sockets import Tuning
 
     tuning = Tuning.of(config.tbon)
-    overlay = Overlay(base.router, base.identity, KeyPair.generate(), base.log, tuning)
+    keys, promised = take_keys(os.environ)
+    if promised is not None:
+        base.attrs.define("tbon.endpoint", promised)
+    overlay = Overlay(base.router, base.identity, keys, base.log, tuning)
     overlay.trace = _is_traced(base.attrs)
     card = overlay.keys.public
     boot = exchange(pmi, base.topology, card, lambda: _bind(overlay, base, rundir, mapping))

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import zmq
 from zmq.utils import z85
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+KEYS: Final = "FLUX_START_KEYS"
+"""Variable by which ``flux start`` gives a broker its keys, and where it is to listen."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +27,17 @@ class KeyPair:
         """Return a new pair."""
         public, secret = zmq.curve_keypair()
         return cls(public.decode(), secret.decode())
+
+
+def take_keys(environ: MutableMapping[str, str]) -> tuple[KeyPair, str | None]:
+    """Return the keys that ``flux start`` made for this broker, or new ones, and the endpoint that
+    was promised to others, None if there was no need to. They leave the environment.
+    """
+    public, _, rest = environ.pop(KEYS, "").partition(" ")
+    secret, _, endpoint = rest.partition(" ")
+    if not secret:
+        return KeyPair.generate(), None
+    return KeyPair(public, secret), endpoint or None
 
 
 class Authenticator:

@@ -104,7 +104,10 @@ class Overlay:
         return bytes(socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
 
     def connect(self, endpoint: str, public_key: str) -> None:
-        """Connect to the parent at ``endpoint``, which must hold ``public_key``."""
+        """Connect to the parent at ``endpoint``, which must hold ``public_key``; if nobody listens
+        there yet, that is tried again and again.
+        """
+        self.router.offline = True
         socket = parent_socket(self._context, self.keys, self.id, public_key, self.tuning)
         self._up = WatchedSocket(socket, self._from_parent)
         trace = self._traced("parent")
@@ -143,6 +146,7 @@ class Overlay:
         self._parent.too_far_behind = self._give_up_soon
         self.router.parent = self._parent
         self.router.attach(self._parent)
+        self.router.offline = False
 
     def set_ready(self) -> None:
         """Answer the children that said hello: this broker's services can be used."""

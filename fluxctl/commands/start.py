@@ -16,7 +16,7 @@ from fluxctl.option_groups import flag_option, list_option, text_option, with_op
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fluxctl.start import StartOptions
+    from fluxctl.broker_command import StartOptions
 
 
 ONE_MORE = "+"
@@ -215,7 +215,7 @@ def _refuse_test_options(words: StartWords) -> None:
 
 def _start_options(words: StartWords) -> StartOptions:
     """Return what the words mean; raises CommandError for one that means nothing."""
-    from fluxctl.start import StartOptions
+    from fluxctl.broker_command import StartOptions
 
     return StartOptions(
         size=_size(words["test_size"]),

@@ -33,6 +33,7 @@ ACTING = {
         "fluxctl.streams",
     ),
     "talks through a descriptor": (
+        "broker.bootstrap.pmi",
         "broker.pmi_client",
         "broker.shell.linesocket",
         "broker.shell.peer",

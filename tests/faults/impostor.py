@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import zmq
 
-from broker.bootstrap.pmi import absent_cards, exchange
+from broker.bootstrap.pmi import card, card_key, exchange
 from broker.overlay.keys import KeyPair
 from broker.pmi import Exchange, PmiServer, Reply
 from broker.pmi_client import PmiClient
@@ -56,7 +56,9 @@ class _Manager(threading.Thread):
             with self._lock:
                 actions = self.server.feed(rank, data)
                 if any(isinstance(action, Exchange) for action in actions):
-                    actions += self.server.barrier_complete(absent_cards([2]))
+                    actions += self.server.barrier_complete(
+                        {card_key(2): card(KeyPair.generate().public, "-")}
+                    )
                 for action in actions:
                     if isinstance(action, Reply):
                         self.ours[action.rank].sendall(action.line)

@@ -44,6 +44,7 @@ _OWN_TOPICS = {
 }
 # Why a client is not read: others have their turn, or it does not read its answers.
 _TURN, _ANSWERS = 1, 2
+OFFLINE = "Upstream Flux broker is offline. Try again later."
 SLICE = 500
 """Messages that are taken from one client before others have their turn, at most."""
 FIRST_SLICE = 8
@@ -307,6 +308,9 @@ class Client(asyncio.Protocol):
             return
         if msg.flags & NORESPONSE and msg.flags & STREAMING:
             return  # nobody could be told the end of that stream (RFC 3)
+        if self._router.offline:
+            self._refuse(msg, errno.EAGAIN, OFFLINE)
+            return
         msg.flags |= ROUTE
         if topic in _OWN_TOPICS:
             self._subscription(msg)

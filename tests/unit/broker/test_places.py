@@ -13,7 +13,7 @@ import pytest
 from broker.config import Rundir
 from broker.places import append_file, bind_socket, check_directory, make_directory, remove_socket
 from fluxctl.errors import CommandError
-from fluxctl.start import _own_directory
+from fluxctl.local_instance import _own_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
