@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 IDLE_START = 1.0
 """Seconds after which the shell host is started though no job has come: what comes up with the
 instance goes first."""
+STAGGER = 0.05
+"""Seconds by which the next rank starts its own later: brokers may share a machine, which would be
+busy with nothing else for a while."""
+LATEST = 30.0
 RETRY_START = 5.0
 LOST: Final = protocol.Exit(int(signal.SIGKILL), lost=True)
 
@@ -58,7 +62,8 @@ class ShellHostService(Service):
 
     def warm_up(self) -> None:
         """The instance has come up: start the shell host in a moment, unless a job comes first."""
-        self.ctx.call_later(IDLE_START, self._start_idle)
+        turn = min(self.ctx.rank * STAGGER, LATEST)
+        self.ctx.call_later(IDLE_START + turn, self._start_idle)
 
     def _start_idle(self) -> None:
         if self._stopped:
