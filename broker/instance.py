@@ -288,6 +288,10 @@ class Broker:
         if not self.router.children:
             self.runlevel.post("children-none")
             return
+        self._children_done.clear()  # some may have left, and come back
+        for child in self.router.children if self.rank else ():
+            # They know already if the whole instance ends, and not if only this broker does.
+            self._handle.send("state-machine.shutdown", {}, nodeid=child)
         try:
             await asyncio.wait_for(self._children_done.wait(), CHILDREN_TIMEOUT)
         except TimeoutError:

@@ -17,7 +17,7 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Final, Never, TypeAlias, TypeVar
 
-from broker.configuration import from_tables
+from broker.configuration import from_payload
 from broker.request import Request, StreamSet
 from flux.wire import json
 from flux.wire.errors import OWNER_ONLY, os_error
@@ -321,7 +321,7 @@ class Service:
     @request("config-reload")
     def _config_reload(self, req: Request) -> None:
         """Take a changed configuration: its tables, which the broker has checked."""
-        config = from_tables(req.payload)
+        config = from_payload(req.raw if req.payload and req.raw else b"{}\0")
         self.configure(config)
         self.ctx.config = config
 

@@ -6,15 +6,17 @@ wrong type or an impossible one fails the start, and the error names file, line 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from broker.configuration.document import Document, read
 from broker.configuration.tables import Config, checked
+from flux.wire.json import loads
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonObject
 
-__all__ = ["Config", "from_tables", "load"]
+__all__ = ["Config", "from_payload", "from_tables", "load"]
 
 
 def load(path: str | None) -> Config:
@@ -24,6 +26,16 @@ def load(path: str | None) -> Config:
     Raises OSError saying which file, and which key in it, is wrong.
     """
     return checked(read(path)) if path else Config()
+
+
+@lru_cache(maxsize=1)
+def from_payload(payload: bytes) -> Config:
+    """Return the configuration in a message to a module; raises OSError(EINVAL) if it is not fit.
+
+    All modules of a broker get the same message one after the other: it is checked once.
+    """
+    tables: JsonObject = loads(payload.removesuffix(b"\0"))
+    return from_tables(tables)
 
 
 def from_tables(tables: JsonObject) -> Config:

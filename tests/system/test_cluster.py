@@ -89,7 +89,15 @@ def test_late_joiners_and_brokers_that_leave_and_come_back(tmp_path: pathlib.Pat
             hosts.until(lambda: hosts.up() == "0-3")
             assert hosts.flux("mini", "run", "-N4", "-n4", "true") == ""
 
-        hosts.brokers["h1"].kill()  # h3 is below it
+        hosts.brokers["h1"].terminate()  # h3 is below it, and ends first
+        assert hosts.brokers["h3"].wait(60) == 0, hosts.log("h3")
+        hosts.until(lambda: hosts.up() == "0,2")
+        hosts.brokers["h1"].wait(60)
+        for name in ("h3", "h1"):
+            hosts.start(name)
+        hosts.until(lambda: hosts.up() == "0-3")
+
+        hosts.brokers["h1"].kill()
         hosts.until(lambda: hosts.up() == "0,2")
         assert hosts.brokers["h3"].wait(60) == 1
         for name in ("h3", "h1"):
@@ -132,3 +140,19 @@ def test_a_broker_with_another_certificate_is_refused(tmp_path: pathlib.Path) ->
         hosts.start("h1")
         hosts.until(lambda: "refused" in hosts.log("h1"))
         assert hosts.flux("resource", "status", "-n", "-s", "offline", "-o", "{ranks}") == "1\n"
+
+
+def test_the_end_waits_for_a_broker_that_has_come_back(tmp_path: pathlib.Path) -> None:
+    with Hosts(tmp_path, 2) as hosts:
+        hosts.start("h0", program=FOREVER)
+        hosts.start("h1")
+        hosts.until(lambda: hosts.up() == "0-1")
+        hosts.brokers["h1"].terminate()
+        assert hosts.brokers["h1"].wait(60) in (0, 128 + signal.SIGTERM)
+        hosts.until(lambda: hosts.up() == "0")
+        hosts.start("h1", "-Sbroker.rc3_path=sleep 2")  # takes its time
+        hosts.until(lambda: hosts.up() == "0-1")
+        hosts.brokers["h0"].terminate()
+        assert hosts.brokers["h1"].wait(60) == 0, hosts.log("h1")
+        assert hosts.brokers["h0"].wait(60) == 128 + signal.SIGTERM
+        assert "lost the connection" not in hosts.log("h1")

@@ -99,7 +99,7 @@ def test_guests(tmp_path: pathlib.Path) -> None:
                     timeout=30,
                     check=False,
                 )
-                return done.stdout.strip()
+                return done.stdout.strip() or done.stderr
 
             assert guest() != "0"
             assert reload(tmp_path, instance, "[access]\nallow-guest-user = true\n") == ""

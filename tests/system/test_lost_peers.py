@@ -9,8 +9,10 @@ import os
 import signal
 import subprocess
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from flux.testing.instance import Instance, default_flux, running_instance
@@ -144,6 +146,24 @@ def test_the_store_keeps_what_was_put_before_flux_start_was_lost(tmp_path: pathl
         assert "checkpoint" not in instance.log.lower()
     with running_instance(1, store) as instance:
         assert instance.run("kvs", "get", "a.b").stdout == "42\n"
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended."""
+    return not psutil.pid_exists(pid)
+
+
+def test_a_broker_that_is_told_to_end_has_those_below_it_end_first() -> None:
+    with running_instance(4, "--test-exit-timeout=100s", "-o,-Sbroker.quorum=0") as instance:
+        pids = {rank: broker_pid(instance, rank) for rank in (1, 3)}
+        os.kill(pids[1], signal.SIGTERM)
+        for pid in pids.values():
+            until(partial(gone, pid))
+        offline = ("resource", "status", "-n", "-s", "offline", "-o", "{ranks}")
+        until(lambda: instance.run(*offline).stdout == "1,3\n")
+        assert "did not finish in time" not in instance.log
+        assert "was lost" not in instance.log
+        assert "lost the connection" not in instance.log
 
 
 def test_a_lost_inner_broker_takes_the_brokers_below_it_along() -> None:

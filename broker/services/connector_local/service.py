@@ -81,10 +81,8 @@ class ConnectorLocalService(Service):
 
     @property
     def _allow_guests(self) -> bool:
-        asked = self.ctx.attrs.get("access.allow-guest-user")
-        if asked is None:
-            return self.ctx.config.access.allow_guest_user
-        return asked in ("true", "1")
+        asked = self.ctx.attrs.get("access.allow-guest-user") in ("true", "1")
+        return asked or self.ctx.config.access.allow_guest_user
 
     def is_owner(self, userid: int) -> bool:
         """Whether a user acts as the instance owner: root may be let in as that."""

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from broker.configuration import Config, from_tables, load
+from broker.configuration import Config, from_payload, from_tables, load
 from broker.configuration.tables import (
     REFUSALS,
     AccessConfig,
@@ -242,3 +242,12 @@ def test_examples_of_the_pages(tmp_path: pathlib.Path, page: str) -> None:
     assert blocks
     for block in blocks:
         assert load(write(tmp_path, page=block)) != Config()
+
+
+def test_a_message_to_many_modules_is_checked_once() -> None:
+    message = b'{"exec":{"kill-timeout":"3s"}}\0'
+    assert from_payload(message) is from_payload(message)
+    assert from_payload(message).exec == ExecConfig(3.0)
+    assert from_payload(b"{}\0") == Config()
+    with pytest.raises(OSError, match=r"exec\.nosuch: unknown key"):
+        from_payload(b'{"exec":{"nosuch":1}}\0')
