@@ -82,11 +82,11 @@ def dropcache_command() -> None:
 
 @command.command("gc", cls=FluxCommand)
 def gc_command() -> None:
-    """Drop what nothing refers to from the backing store, and give the space back.
+    """Drop what nothing refers to from the backing store.
 
-    The key-value store refers to its blobs; those stored with flux content store are always kept.
-    This waits until what was in use when it began has been out of use for content.grace-period
-    seconds.
+    The space is given back to the file system. The key-value store refers to its blobs; those
+    stored with flux content store are always kept. This waits until what was in use when it began
+    has been out of use for content.grace-period seconds.
     """
     with handle() as h:
         try:
@@ -103,7 +103,7 @@ def gc_command() -> None:
 @click.argument("count", type=Integer(0, 1 << 31), metavar="N")
 @click.argument("ahead", type=Integer(1, 1 << 20), default=1, metavar="[M]")
 def spam_command(count: int, ahead: int) -> None:
-    """Store N random blobs, M requests at a time (default 1), and print their blobrefs."""
+    """Store N random blobs, M at a time, and print their blobrefs."""
     from collections import deque
 
     with handle() as h:

@@ -177,12 +177,12 @@ def help_command(ctx: click.Context, topic: str | None) -> None:
 )
 @click.option("-c", "--count", metavar="N", type=int, help="Run N times, then stop.")
 @_common
-@click.argument("interval", required=False)
-@click.argument("words", metavar="COMMAND", nargs=-1)
+@click.argument("interval", metavar="INTERVAL", required=False)
+@click.argument("words", metavar="COMMAND...", nargs=-1)
 def interval(
     interval: str | None, after: str | None, words: tuple[str, ...], **common: Unpack[_Common]
 ) -> None:
-    """Run COMMAND every INTERVAL, a number of seconds or with a unit s, m, h, d.
+    """Run COMMAND every INTERVAL: seconds, or with a unit s, m, h, d.
 
     The words of COMMAND are joined by blanks and given to a shell; quote what the shell shall not
     take apart once more: flux cron interval 1h "sh -c 'date; uptime'". An INTERVAL of 0 with
@@ -207,8 +207,8 @@ def interval(
 @click.option("-a", "--after", metavar="N", type=int, help="Run the first time after N events.")
 @click.option("-i", "--min-interval", metavar="T", help="Run at most once in T seconds.")
 @_common
-@click.argument("topic", required=False)
-@click.argument("words", metavar="COMMAND", nargs=-1)
+@click.argument("topic", metavar="TOPIC", required=False)
+@click.argument("words", metavar="COMMAND...", nargs=-1)
 def event(
     topic: str | None,
     words: tuple[str, ...],
@@ -247,11 +247,11 @@ def _scheduled(sub: str, entry: CronEntry) -> None:
 @_common
 @click.argument("file", required=False)
 def tab(file: str | None, **common: Unpack[_Common]) -> int:
-    """Read crontab lines from FILE or stdin: minute, hour, day of month, month (0-11), day of week,
-    command.
+    """Make an entry of each crontab line of FILE, or stdin.
 
-    Months and weekdays may be names, jan-mar or Mon,Wed. All lines are checked before the first
-    entry is created; if one is bad, none is.
+    A line has minute, hour, day of month, month (0-11), day of week (0-6) and the command. Months
+    and weekdays may be names, jan-mar or Mon,Wed. All lines are checked before the first entry is
+    created; if one is bad, none is.
     """
     try:
         data = sys.stdin.buffer.read() if file in (None, "-") else Path(file or "").read_bytes()
@@ -291,10 +291,10 @@ def _parse_date(text: str) -> float:
 
 @command.command("at")
 @_common
-@click.argument("string", required=False)
-@click.argument("words", metavar="COMMAND", nargs=-1)
+@click.argument("string", metavar="STRING", required=False)
+@click.argument("words", metavar="COMMAND...", nargs=-1)
 def at(string: str | None, words: tuple[str, ...], **common: Unpack[_Common]) -> None:
-    """Run COMMAND once, at the date and time that STRING describes to date(1).
+    """Run COMMAND once, at the time that date(1) reads in STRING.
 
     The words of COMMAND are joined by blanks and given to a shell.
     """
@@ -340,7 +340,7 @@ def _id(sub: str, text: str | None) -> int:
 
 @command.command("delete")
 @click.option("-k", "--kill", is_flag=True, help="Also kill a command that is running.")
-@click.argument("ids", metavar="ID", nargs=-1)
+@click.argument("ids", metavar="ID...", nargs=-1)
 def delete(kill: bool, ids: tuple[str, ...]) -> None:
     """Remove entries."""
     for number in [_id("delete", text) for text in ids or (None,)]:
@@ -356,7 +356,7 @@ def delete(kill: bool, ids: tuple[str, ...]) -> None:
 
 
 @command.command("stop")
-@click.argument("ids", metavar="ID", nargs=-1)
+@click.argument("ids", metavar="ID...", nargs=-1)
 def stop(ids: tuple[str, ...]) -> None:
     """Stop entries from being run; they stay in the list."""
     for number in [_id("stop", text) for text in ids or (None,)]:
@@ -365,7 +365,7 @@ def stop(ids: tuple[str, ...]) -> None:
 
 
 @command.command("start")
-@click.argument("ids", metavar="ID", nargs=-1)
+@click.argument("ids", metavar="ID...", nargs=-1)
 def start(ids: tuple[str, ...]) -> None:
     """Start stopped entries."""
     for number in [_id("start", text) for text in ids or (None,)]:

@@ -33,7 +33,10 @@ def pub(
     topic: str,
     payload: tuple[str, ...],
 ) -> None:
-    """Publish an event with an optional payload; several words are joined by one space."""
+    """Publish an event with an optional payload.
+
+    Several words of payload are joined by one space.
+    """
     from flux.b64 import b64encode
     from flux.wire.message import event
 

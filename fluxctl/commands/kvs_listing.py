@@ -207,7 +207,7 @@ def dir_command(
     at: str | None,
     as_json: bool,
 ) -> None:
-    """Show all keys and their values under a directory, the root by default."""
+    """Show keys and values under a directory, the root by default."""
     from flux.kvs_txn import normalize
 
     with handle() as h:

@@ -15,6 +15,7 @@ from broker.services.job_exec.simulated import LONGEST
 from broker.services.job_manager import control
 from broker.services.resource import service as resource
 from broker.services.resource.state import MAX_CHILD
+from broker.subprocess import streams
 from flux.hostlist import MAX_HOSTS
 
 PAGE = (pathlib.Path(__file__).parents[2] / "docs" / "limits.md").read_text()
@@ -80,3 +81,4 @@ def test_names_and_numbers() -> None:
     assert row("hosts that a hostlist")[1] == str(MAX_HOSTS)
     assert row("greatest core")[1] == str(MAX_CHILD)
     assert row("times of cron entries")[1] == f"{MAX_SECONDS:.0f}" == f"{LONGEST:.0f}"
+    assert row("remote commands:")[1] == f"{streams.CHANNELS_MAX}, {mib(streams.INPUT_LIMIT)}"
