@@ -5,6 +5,7 @@ connection.
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex, SupportsInt
 
@@ -91,6 +92,10 @@ class Integer(click.types.IntParamType):
 COUNT = Integer(-0x80000000, 0x7FFFFFFF)
 
 
+SENTENCE_MAX = 1000
+"""Characters of the sentence that a list of commands says of one."""
+
+
 class UsageReports(click.Command):
     """What commands and groups share: the settings of their help, and one way out for usage errors.
 
@@ -116,6 +121,10 @@ class UsageReports(click.Command):
         parser = super().make_parser(ctx)
         parser._long_opt = LongOptions(parser._long_opt, refuse)  # noqa: SLF001 - click has no hook
         return parser
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """Return the first sentence of the help, all of it: lists of commands wrap it."""
+        return super().get_short_help_str(SENTENCE_MAX)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, see click. Raises CommandError for a usage error."""
@@ -191,8 +200,6 @@ def echo(text: str = "", *, err: bool = False, nl: bool = True, raw: bool = Fals
 
 def current_directory() -> str:
     """Return the working directory; raises CommandError if it has been removed."""
-    import os
-
     try:
         return os.getcwd()
     except OSError as exc:
@@ -216,10 +223,24 @@ def handle(failure: Callable[[OSError], CommandError] | None = None) -> Flux:
     except OSError as exc:
         if failure is not None:
             raise failure(exc) from None
-        raise CommandError(f"flux: flux_open: {exc.strerror}", 1, bare=True) from None
+        text = f"flux: flux_open: {exc.strerror}{instance_hint(exc)}"
+        raise CommandError(text, 1, bare=True) from None
+
+
+def instance_hint(exc: OSError) -> str:
+    """Return, for after the failure to connect, what a person at a terminal may do; empty if it is
+    none that a missing broker explains.
+    """
+    if exc.errno not in (errno.ENOENT, errno.ECONNREFUSED) or not sys.stderr.isatty():
+        return ""
+    uri = os.environ.get("FLUX_URI")
+    if uri:
+        return f" (no broker answers at {uri}, which FLUX_URI names)"
+    return " (this is no Flux instance: start one with `flux start', or set FLUX_URI to attach)"
 
 
 def python_failure(exc: OSError) -> CommandError:
     """Return the failure to connect in the words of flux-core's Python commands."""
     number = exc.errno or errno.ENOENT
-    return CommandError(f"ERROR: [Errno {number}] Unable to connect to Flux", 1)
+    text = f"ERROR: [Errno {number}] Unable to connect to Flux{instance_hint(exc)}"
+    return CommandError(text, 1)

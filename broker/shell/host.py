@@ -29,7 +29,7 @@ from broker.subprocess.descendants import (
     environment_of,
     kill_descendants,
 )
-from flux.job.JobID import id_encode
+from flux.job.JobID import f58_digits
 from flux.waitstatus import signal_of
 
 if TYPE_CHECKING:
@@ -125,9 +125,11 @@ class ShellHost:
 
     def _kill_orphans(self, job: str) -> None:
         """Kill what the shell of ``job`` had adopted before it was killed."""
-        encoded = id_encode(int(job))
+        # Whether it begins with ƒ or f is the environment's of the job.
+        digits = f58_digits(int(job))
+        names = (f"ƒ{digits}", f"f{digits}", job)
         for pid in children():
-            if pid not in self._shells and environment_of(pid).get("FLUX_JOB_ID") in (encoded, job):
+            if pid not in self._shells and environment_of(pid).get("FLUX_JOB_ID") in names:
                 kill_descendants(pid)
 
     def shutdown(self) -> None:

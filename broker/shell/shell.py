@@ -15,7 +15,7 @@ from broker.shell.loop import SignalPipe
 from broker.shell.remains import Remains
 from broker.shell.task import ShellTask
 from broker.shell.workspace import enter_directory, make_tmpdir, remove_tmpdir
-from flux.job.JobID import id_encode
+from flux.job.JobID import f58_in
 from flux.waitstatus import SIGNALED, code_of_failure
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Shell:
         context.env["FLUX_JOB_TMPDIR"] = context.tmpdir
         context.env |= context.environ
         context.env |= {
-            "FLUX_JOB_ID": id_encode(info.id),
+            "FLUX_JOB_ID": f58_in(info.id, context.env),
             "FLUX_JOB_SIZE": str(info.ntasks),
             "FLUX_JOB_NNODES": str(context.size),
             "FLUX_TERMINUS_SESSION": "0",

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
 
 from flux.wire.text import Text, as_number, as_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGITS = {char: value for value, char in enumerate(_ALPHABET)}
@@ -14,16 +18,32 @@ _DECIMAL = re.compile(r"[0-9]+\Z", re.ASCII)
 _HEX = re.compile(r"0[xX][0-9a-fA-F]+\Z")
 _LIMIT = 1 << 64
 _KVS_ROOT = "job."
+_UTF8 = (".UTF-8", ".utf8")
 
 ENCODINGS = ("dec", "kvs", "hex", "dothex", "words", "f58")
 """The names that JobID.encode() knows."""
 
 
-def _f58_prefix() -> str:
-    """Return ``f`` where FLUX_F58_FORCE_ASCII asks for it, else ``ƒ``."""
-    if os.environ.get("FLUX_F58_FORCE_ASCII"):
+def f58_prefix(environ: Mapping[str, str] = os.environ) -> str:
+    """Return what F58 begins with in an environment: ``f`` where FLUX_F58_FORCE_ASCII asks for it
+    or the locale is not one of UTF-8, such as C and POSIX, else ``ƒ`` (RFC 19).
+    """
+    if environ.get("FLUX_F58_FORCE_ASCII"):
         return "f"
-    return "ƒ"
+    locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""
+    return "ƒ" if locale.endswith(_UTF8) or _is_utf8(locale) else "f"
+
+
+def _is_utf8(locale: str) -> bool:
+    """Tell whether a locale's name, such as ``en_US.utf8@euro``, says UTF-8."""
+    return locale.partition(".")[2].partition("@")[0].lower().replace("-", "") == "utf8"
+
+
+def f58_in(value: int, environ: Mapping[str, str]) -> str:
+    """Return a job id in F58 as an environment wants it; this process's says what it leaves
+    open.
+    """
+    return f58_prefix({**os.environ, **environ}) + f58_digits(value)
 
 
 def f58_digits(value: int) -> str:
@@ -108,7 +128,7 @@ def id_encode(jobid: int, encoding: Text = "f58") -> str:
         raise ValueError(f"{value} is not a valid Flux jobid")
     encoding = as_text(encoding, "an encoding")
     if encoding == "f58":
-        return _f58_prefix() + f58_digits(value)
+        return f58_prefix() + f58_digits(value)
     if encoding == "dec":
         return str(value)
     if encoding == "hex":

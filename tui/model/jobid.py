@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from flux.job.JobID import f58_digits, id_parse
+from flux.job.JobID import f58_digits, f58_prefix, id_parse
 
 PREFIX: Final = "\u0192"
 
 
 def f58(jobid: int, ascii_only: bool = False) -> str:
-    """Return ``jobid`` in F58, with the prefix ``f`` instead of ``ƒ`` if ``ascii_only``."""
-    return ("f" if ascii_only else PREFIX) + f58_digits(jobid)
+    """Return ``jobid`` in F58, with the prefix ``f`` instead of ``ƒ`` if ``ascii_only`` or the
+    environment asks for it.
+    """
+    return ("f" if ascii_only else f58_prefix()) + f58_digits(jobid)
+
+
+def f58_sought(jobid: int) -> str:
+    """Return ``jobid`` in F58 as queries have it: always with ``ƒ``."""
+    return PREFIX + f58_digits(jobid)
 
 
 def parse(text: str) -> int | None:

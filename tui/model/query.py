@@ -17,7 +17,7 @@ from typing import Final
 
 from tui.model import format as fmt
 from tui.model import reasons
-from tui.model.jobid import PREFIX, f58, parse
+from tui.model.jobid import PREFIX, f58_sought, parse
 from tui.model.states import GROUPS, STATUS
 from tui.model.table import JobTable
 from tui.model.users import user_name
@@ -170,7 +170,7 @@ def _jobid(value: str) -> Maker:
     def make(table: JobTable, _now: float) -> Test:
         ids = table.ids
         return lambda row: (
-            ids[row] in wanted or (bool(prefixes) and f58(ids[row]).startswith(prefixes))
+            ids[row] in wanted or (bool(prefixes) and f58_sought(ids[row]).startswith(prefixes))
         )
 
     return make
@@ -198,7 +198,7 @@ def _fuzzy(word: str) -> Maker:
         def test(row: int) -> bool:
             if known(names[row]) or known(user_name(users[row])):
                 return True
-            return ids[row] == wanted or (by_prefix and f58(ids[row]).startswith(word))
+            return ids[row] == wanted or (by_prefix and f58_sought(ids[row]).startswith(word))
 
         return test
 

@@ -14,10 +14,10 @@ from broker.shell.jobinfo import encode_idset
 from broker.shell.levels import DEBUG, ERROR
 from broker.shell.plugin import ShellPlugin
 from flux.job.io import decode, encode, labelled
-from flux.job.JobID import JobID
+from flux.job.JobID import JobID, f58_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from broker.shell.context import ShellContext
     from broker.shell.task import ShellTask
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 READ_SIZE = 65536
 KVS, FILE, TERM = "kvs", "file", "term"
 _ENCODINGS: dict[str, Callable[[JobID], str]] = {
-    "f58": lambda jobid: str(jobid.f58),
     "dec": lambda jobid: str(jobid.dec),
     "hex": lambda jobid: str(jobid.hex),
     "dothex": lambda jobid: str(jobid.dothex),
@@ -34,13 +33,17 @@ _ENCODINGS: dict[str, Callable[[JobID], str]] = {
 }
 
 
-def render_path(template: str, jobid: int) -> str:
+def render_path(template: str, jobid: int, environ: Mapping[str, str] | None = None) -> str:
     """Return ``template`` with ``{{id}}`` and ``{{id.FORM}}`` (also ``jobid``) replaced; unknown
     tags stay.
+
+    ``environ`` is the job's environment, which may want plain letters (`f58_prefix`).
     """
     identity = JobID(jobid)
+    f58 = f58_in(jobid, environ or {})
     for name in ("id", "jobid"):
-        template = template.replace("{{" + name + "}}", _ENCODINGS["f58"](identity))
+        template = template.replace("{{" + name + "}}", f58)
+        template = template.replace("{{" + name + ".f58}}", f58)
         for form, written in _ENCODINGS.items():
             template = template.replace("{{" + name + "." + form + "}}", written(identity))
     return template
@@ -105,7 +108,7 @@ class OutputPlugin(ShellPlugin):
         for to in self._to.values():
             if to.kind != FILE:
                 continue
-            to.path = render_path(to.path, self.shell.info.id)
+            to.path = render_path(to.path, self.shell.info.id, self.shell.env)
             try:
                 if to.path not in opened:
                     opened[to.path] = os.open(to.path, os.O_WRONLY | os.O_CREAT | mode, 0o666)

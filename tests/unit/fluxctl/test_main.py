@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flux.testing.instance import default_flux
+from fluxctl.command import instance_hint
 from fluxctl.table import COMMANDS
 
 if TYPE_CHECKING:
@@ -181,3 +183,22 @@ def test_env_runs_a_command_and_reports_a_missing_one() -> None:
         127,
         "flux-env: nosuchprogram: No such file or directory\n",
     )
+
+
+def test_a_list_of_commands_says_its_sentences_to_the_end() -> None:
+    shown = flux("kvs", "--help").stdout
+    assert "getroot" in shown
+    assert "..." not in shown.partition("Commands:")[2]
+
+
+def test_a_person_outside_an_instance_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = FileNotFoundError(errno.ENOENT, "No such file or directory")
+    monkeypatch.delenv("FLUX_URI", raising=False)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert "flux start" in instance_hint(gone)
+    assert "FLUX_URI" in instance_hint(gone)
+    monkeypatch.setenv("FLUX_URI", "local:///gone")
+    assert "no broker answers at local:///gone" in instance_hint(gone)
+    assert instance_hint(PermissionError(errno.EPERM, "no")) == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
+    assert instance_hint(gone) == ""

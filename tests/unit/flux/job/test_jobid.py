@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import flux.job
-from flux.job.JobID import JobID, id_encode, id_parse
+from flux.job.JobID import JobID, f58_in, f58_prefix, id_encode, id_parse
 
 
 def test_encodings() -> None:
@@ -43,3 +43,23 @@ def test_bad_encoding() -> None:
 def test_class_wins_over_its_module() -> None:
     assert flux.job.JobID is JobID
     assert not hasattr(flux.job, "nosuch")
+
+
+@pytest.mark.parametrize(
+    ("environ", "prefix"),
+    [
+        ({"LC_ALL": "C"}, "f"),
+        ({"LC_ALL": "POSIX", "LANG": "en_US.UTF-8"}, "f"),
+        ({"LC_ALL": "C.UTF-8"}, "ƒ"),
+        ({"LC_CTYPE": "C.utf8", "LANG": "C"}, "ƒ"),
+        ({"LANG": "de_DE.UTF-8@euro"}, "ƒ"),
+        ({"LANG": "de_DE.ISO-8859-1"}, "f"),
+        ({"LANG": "de_DE"}, "f"),
+        ({}, "f"),
+        ({"LANG": "C.UTF-8", "FLUX_F58_FORCE_ASCII": "1"}, "f"),
+    ],
+)
+def test_the_locale_says_how_ids_begin(environ: dict[str, str], prefix: str) -> None:
+    assert f58_prefix(environ) == prefix
+    everywhere = dict.fromkeys(("LC_ALL", "LC_CTYPE", "LANG", "FLUX_F58_FORCE_ASCII"), "")
+    assert f58_in(1234567, everywhere | environ) == f"{prefix}7Kze"
