@@ -211,9 +211,9 @@ def test_many_clients_of_a_proxy_share_a_connection(instance: Instance) -> None:
     calls(instance)
     script = """
 echo $FLUX_URI
-(flux event sub -c1 thing & echo $! >pid; until flux module stats --parse clients connector-local \
->/dev/null; do :; done; flux kvs put p=1; flux kvs get -w -c2 p & flux kvs put q=1
-until [ "$(flux event pub -s thing.x 2>/dev/null)" ] && ! kill -0 $(cat pid) 2>/dev/null; do :; done
+(flux event sub -c1 thing & echo $! >$HOME/pid
+flux kvs put p=1; flux kvs get -w -c2 p & flux kvs put q=1
+until flux event pub -s thing.x && ! kill -0 $(cat $HOME/pid) 2>/dev/null; do :; done >/dev/null
 flux kvs put p=2; wait)
 flux mini run -n2 echo job
 exit 7
