@@ -181,7 +181,8 @@ async def serve(uri: str, command: list[str], version: str, force: bool) -> int:
                 text = f"the broker runs version {theirs}, this is {version}: use --force"
                 raise CommandError(f"fatal: {text}")
             sys.stderr.write(f"flux-proxy: warning: the broker runs version {theirs}\n")
-        answer = await uplink.rpc("broker.ping", {"seq": 0})
+        ping = {"seq": 0, "time.tv_sec": 0, "time.tv_nsec": 0, "pad": ""}
+        answer = await uplink.rpc("broker.ping", ping)
         shared = bool(int(answer.get("rolemask", 0)) & ROLE_OWNER)
         lost = asyncio.Event()
         uplink.on_close = lost.set

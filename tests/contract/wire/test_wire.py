@@ -14,7 +14,17 @@ import pytest
 
 from flux.constants import FLUX_KVS_WAITCREATE, FLUX_KVS_WATCH
 from flux.testing.instance import Instance, running_instance
-from flux.wire.message import EVENT, NODEID_ANY, PRIVATE, RESPONSE, STREAMING, Message, request
+from flux.wire.message import (
+    EVENT,
+    NODEID_ANY,
+    NORESPONSE,
+    PRIVATE,
+    RESPONSE,
+    STREAMING,
+    USERID_UNKNOWN,
+    Message,
+    request,
+)
 from flux.wire.message import event as event_message
 from tests.contract.wire.client import Connection
 from tests.contract.wire.expected import expected
@@ -101,13 +111,19 @@ def test_the_broker_greets_with_one_zero_byte(connection: Connection) -> None:
     assert connection.greeting == b"\0"
 
 
-def test_credentials_are_the_brokers_not_the_clients(connection: Connection) -> None:
+@pytest.mark.parametrize(
+    ("carried", "told"),
+    [((USERID_UNKNOWN, 0), (os.getuid(), 1)), ((12345, 2), (12345, 2))],
+)
+def test_credentials_are_the_brokers_unless_the_owner_acts_as_somebody(
+    connection: Connection, carried: tuple[int, int], told: tuple[int, int]
+) -> None:
     message = request("broker.ping", {"seq": 1, "pad": ""}, matchtag=7)
-    message.userid, message.rolemask = 12345, 2
+    message.userid, message.rolemask = carried
     connection.send(message)
     answer = receive(connection, 1)[0]
     assert (answer.type, answer.aux1, answer.aux2) == (RESPONSE, 0, 7)
-    assert (answer.json()["userid"], answer.json()["rolemask"]) == (os.getuid(), 1)
+    assert (answer.json()["userid"], answer.json()["rolemask"]) == told
     assert answer.routes == []
 
 
@@ -132,9 +148,10 @@ def test_a_private_event_keeps_its_flag_and_unsub_ends_the_events(connection: Co
     assert ask(connection, "attr.get", {"name": "rank"}, tag=3).type == RESPONSE
 
 
-def test_a_log_line_gets_no_response(connection: Connection) -> None:
+def test_a_log_line_gets_a_response_if_it_asks_for_one(connection: Connection) -> None:
     line = f"<48>1 2026-11-21T00:00:00.0Z {NODEID_ANY} wire 1 - - quiet"
-    connection.send(request("log.append", line, matchtag=0))
+    assert ask(connection, "log.append", line, tag=2).aux1 == 0
+    connection.send(request("log.append", line, matchtag=0, flags=NORESPONSE))
     assert ask(connection, "attr.get", {"name": "rank"}, tag=3).topic == "attr.get"
 
 
