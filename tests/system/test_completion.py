@@ -43,7 +43,7 @@ def words(typed: str, environment: dict[str, str] | None = None) -> list[str]:
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
-        ("flux k", ["kvs"]),
+        ("flux k", ["keygen", "kvs"]),
         ("flux --v", ["--verbose", "--version"]),
         ("flux kvs r", ["readlink"]),
         ("flux kvs get --w", ["--waitcreate", "--watch"]),

@@ -60,6 +60,8 @@ def resources_in(path: str, size: int | None) -> tuple[ResourceObject, bytes]:
         data = Path(path).read_bytes()
     except OSError as exc:
         raise OSError(exc.errno, f"{path}: {exc.strerror}") from None
+    except ValueError:  # a null byte
+        raise OSError(errno.EINVAL, "no file has such a name") from None
     try:
         return checked_resources(json.loads(data), size), data
     except OSError as exc:
