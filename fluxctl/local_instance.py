@@ -375,6 +375,11 @@ class LocalInstance:
             self._abort()
         elif signum and child.rank == 0:
             self._cut_lifelines()
+        elif code and child.rank == 0:
+            # Whoever was connected has noticed; who was only about to be would try for ever. How
+            # they end is not news.
+            self.aborted = True
+            self._kill_all(signal.SIGTERM)
         counts = child.rank == 0 or self.options.exit_mode == "any"
         if (
             counts
