@@ -302,7 +302,7 @@ _CONTENT = (
     ),
     Declaration(
         "content.collect-minimum",
-        "8388608",
+        "16777216",
         Change.ALWAYS,
         "And at least so many bytes.",
         leader_only=True,

@@ -87,13 +87,13 @@ def pages() -> dict[str, str]:
     return {f"{name}.md": page(name) for name in names} | {"README.md": index(names)}
 
 
-def differing(wanted: dict[str, str]) -> list[str]:
-    """Names of files that are missing, stale or left over."""
-    present = {path.name for path in FOLDER.glob("*.md")}
+def differing(wanted: dict[str, str], folder: pathlib.Path = FOLDER) -> list[str]:
+    """Names of files in ``folder`` that are missing, stale or left over."""
+    present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     stale = [
         name
         for name, text in wanted.items()
-        if name not in present or (FOLDER / name).read_text() != text
+        if name not in present or (folder / name).read_text() != text
     ]
     return sorted(stale) + sorted(present - set(wanted))
 

@@ -11,7 +11,7 @@ import sys
 
 import click
 
-from docs.generate import sub_commands
+from docs.generate import differing, sub_commands
 from flux import CORE_VERSION, install
 from fluxctl.main import USAGE
 from fluxctl.table import COMMANDS
@@ -113,21 +113,10 @@ def pages() -> dict[str, str]:
     return {f"flux-{name}.1": page(name) for name in sorted(COMMANDS)} | {"flux.1": front_page()}
 
 
-def differing(wanted: dict[str, str]) -> list[str]:
-    """Names of pages that are missing, stale or left over."""
-    present = {path.name for path in FOLDER.glob("*")}
-    stale = [
-        name
-        for name, text in wanted.items()
-        if name not in present or (FOLDER / name).read_text() != text
-    ]
-    return sorted(stale) + sorted(present - set(wanted))
-
-
 def main() -> int:
     """Write the pages, or check them."""
     wanted = pages()
-    wrong = differing(wanted)
+    wrong = differing(wanted, FOLDER)
     if "--check" in sys.argv[1:]:
         print("\n".join(f"{name} is stale: run make docs" for name in wrong))
         return 1 if wrong else 0

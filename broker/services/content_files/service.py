@@ -10,6 +10,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from broker import backing
 from broker.service import Request, Service, request
 from broker.services.content_files.store import FileStore
 from flux import blobpack, treeobj
@@ -38,10 +39,7 @@ class ContentFilesService(Service):
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        used = ctx.attrs.get("content.backing-module")
-        if used not in (None, self.name):
-            ctx.log.err(f"content backing store cannot be changed on the fly, {used} is in use")
-            raise os_error(errno.EINVAL)
+        backing.check_free(ctx, self.name)
         self._store: FileStore | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._registered = False
@@ -86,17 +84,7 @@ class ContentFilesService(Service):
         lost: OSError | None = None
         persists = self.ctx.store_persists
         if self._registered:
-            try:
-                await self.ctx.handle.rpc("content.flush")
-            except OSError as exc:
-                self.ctx.log.err(f"content flush: {exc.strerror}")
-                lost = OSError(
-                    exc.errno, f"blobs that were not stored yet are lost: {exc.strerror}"
-                )
-            try:
-                await self.ctx.handle.rpc("content.unregister-backing")
-            except OSError as exc:
-                self.ctx.log.err(f"content.unregister-backing: {exc.strerror}")
+            lost = await backing.leave(self.ctx)
         self._close()
         if lost is not None and persists:
             raise lost

@@ -30,7 +30,7 @@ EFFORT_MAX: Final = 4
 RETRY: Final = 60.0
 SETTINGS: Final = (
     ("content.collect-growth", "growth", 30),
-    ("content.collect-minimum", "minimum", 8 << 20),
+    ("content.collect-minimum", "minimum", 16 << 20),
 )
 Result = dict[str, object]
 

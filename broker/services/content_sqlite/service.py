@@ -8,6 +8,7 @@ import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from broker import backing
 from broker.service import NO_REPLY, NoReply, Request, Service, event, request
 from broker.services.content_sqlite.collecting import Collecting
 from broker.services.content_sqlite.store import BlobStore
@@ -38,10 +39,7 @@ class ContentSqliteService(Service):
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        used = ctx.attrs.get("content.backing-module")
-        if used not in (None, self.name):
-            ctx.log.err(f"content backing store cannot be changed on the fly, {used} is in use")
-            raise os_error(errno.EINVAL)
+        backing.check_free(ctx, self.name)
         self._named_path = False
         self._store: BlobStore | None = None
         self._writer: Writer | None = None
@@ -77,16 +75,7 @@ class ContentSqliteService(Service):
         """
         if self._collecting is not None:
             await self._collecting.stop()
-        lost: OSError | None = None
-        try:
-            await self.ctx.handle.rpc("content.flush")
-        except OSError as exc:
-            self.ctx.log.err(f"content flush: {exc.strerror}")
-            lost = OSError(exc.errno, f"blobs that were not stored yet are lost: {exc.strerror}")
-        try:
-            await self.ctx.handle.rpc("content.unregister-backing")
-        except OSError as exc:
-            self.ctx.log.err(f"content.unregister-backing: {exc.strerror}")
+        lost = await backing.leave(self.ctx)
         persists = self.ctx.store_persists
         await self._close()
         if lost is not None and persists:

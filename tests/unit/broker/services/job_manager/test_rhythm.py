@@ -48,6 +48,7 @@ async def test_a_job_alone_lives_without_a_pause(cluster: Cluster) -> None:
     cluster.manager.service.core.journal.rhythm = Rhythm(3600)
     job = await cluster.submit()
     await cluster.until_event(job, "clean")
+    assert cluster.names(job)[-1] == "clean"
 
 
 async def test_events_that_nobody_waits_for_are_stored_together(cluster: Cluster) -> None:

@@ -134,6 +134,10 @@ async def test_a_rank_that_the_file_leaves_out_is_drained(tmp_path: pathlib.Path
     await harness.until(
         lambda: "draining: rank 0 not found in expected ranks" in [x.text for x in harness.logs]
     )
+    drained = (await harness.request("resource.status"))["drain"]
+    assert [(ranks, entry["reason"]) for ranks, entry in drained.items()] == [
+        ("0", "not found in expected ranks")
+    ]
     await harness.stop()
 
 

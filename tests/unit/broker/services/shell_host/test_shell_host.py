@@ -145,7 +145,7 @@ async def test_a_shell_that_talks_nonsense_is_lost(harness: Harness) -> None:
     assert replies[0].json() == {"t": "exit", "status": 9, "lost": True}
     assert host.killed == [7]
     assert [entry.text for entry in harness.logs] == [
-        "shell of job 7: malformed message: Expected `str`, got `int` - at `$.output`"
+        "shell of job 7: malformed message: ev: output"
     ]
 
 

@@ -1,0 +1,39 @@
+"""What every backing store of the content service does: it has the place alone, and takes what is
+still dirty before it leaves.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from broker.context import Context
+
+
+def check_free(ctx: Context, name: str) -> None:
+    """Raise OSError(EINVAL), and say so in the log, if another store than ``name`` is in use."""
+    used = ctx.attrs.get("content.backing-module")
+    if used not in (None, name):
+        ctx.log.err(f"content backing store cannot be changed on the fly, {used} is in use")
+        raise os_error(errno.EINVAL)
+
+
+async def leave(ctx: Context) -> OSError | None:
+    """Take what the content service still holds and give the place up.
+
+    Returns why blobs are lost, None if none are.
+    """
+    lost: OSError | None = None
+    try:
+        await ctx.handle.rpc("content.flush")
+    except OSError as exc:
+        ctx.log.err(f"content flush: {exc.strerror}")
+        lost = OSError(exc.errno, f"blobs that were not stored yet are lost: {exc.strerror}")
+    try:
+        await ctx.handle.rpc("content.unregister-backing")
+    except OSError as exc:
+        ctx.log.err(f"content.unregister-backing: {exc.strerror}")
+    return lost
