@@ -80,8 +80,7 @@ def _leave(code: int) -> None:
     if not alone or sys.getprofile() is not None or sys.gettrace() is not None:
         return
     try:
-        # What the usual way out would run; it has no other name.
-        atexit._run_exitfuncs()  # noqa: SLF001
+        atexit._run_exitfuncs()  # noqa: SLF001 - what the usual way out runs has no other name
         sys.stdout.flush()
         sys.stderr.flush()
     except Exception:

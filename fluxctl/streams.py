@@ -68,9 +68,9 @@ def prepare() -> None:
         except OSError:
             os.open(os.devnull, flags)
     if sys.stdin is None:
-        sys.stdin = open(0, closefd=False)  # noqa: SIM115 - for the life of the process
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115 - stays - for the life of the process
     if sys.stderr is None:
-        sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115 - stays
     codecs.register_error(ERRORS, _substitute)
     if sys.stderr is sys.__stderr__ and isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors=ERRORS)

@@ -90,10 +90,10 @@ class ValidatorPlugin(ABC):
     with the parser that its options are to be added to.
     """
 
-    def __init__(self, parser: argparse.ArgumentParser) -> None:  # noqa: B027
+    def __init__(self, parser: argparse.ArgumentParser) -> None:  # noqa: B027 - optional
         """Add options to ``parser``; nothing by default."""
 
-    def configure(self, args: argparse.Namespace) -> None:  # noqa: B027
+    def configure(self, args: argparse.Namespace) -> None:  # noqa: B027 - optional
         """Take options from the parsed arguments; nothing by default."""
 
     @abstractmethod
