@@ -73,6 +73,7 @@ class Place:
     rundir: str = "/nonexistent"
     host: str = "vm"
     path: str = "/usr/local/bin:/usr/bin:/bin:/sbin"
+    lua: tuple[str, str] = ("/usr/local/lib/lua/5.1/?.so", "/usr/local/share/lua/5.1/?.lua")
 
     def renamed(self, text: str) -> str:
         """`text` with this place's paths and host name replaced by neutral names."""
@@ -82,6 +83,8 @@ class Place:
             (self.home, "HOME"),
             (self.path, "PATH"),
             (self.path.removesuffix(":/sbin"), "PATH"),
+            (self.lua[0], "LUA_CPATH"),
+            (self.lua[1], "LUA_PATH"),
         ):
             text = text.replace(value, name)
         return re.sub(rf"(?<![\w.]){re.escape(self.host)}(?![\w.])", "HOST", text)

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flux import install
 from flux.testing.instance import Instance, running_instance
 from tests.contract.normalise import RECORDED, Place, comparable, normalised
 
@@ -24,11 +25,6 @@ BROKERS = 4
 COMMAND_TIMEOUT = (
     15.0  # seconds that one recorded command may take; the slowest took 4 when recorded
 )
-# Variables of the recorded session that recorded commands print.
-RECORDED_ENVIRONMENT = {
-    "LUA_CPATH": "/usr/local/lib/lua/5.1/?.so;;;",
-    "LUA_PATH": "/usr/local/share/lua/5.1/?.lua;;;",
-}
 TIMED_OUT = -1000  # exit code of a command that did not end
 
 
@@ -88,11 +84,13 @@ def run(recording: Recording, instance: Instance, timeout: float = COMMAND_TIMEO
         instance.rundir,
         socket.gethostname(),
         instance.environment["PATH"],
+        (f"{install.SHELL}/?.so", f"{install.SHELL}/?.lua"),
     )
     with subprocess.Popen(
         recording.command,
         cwd=instance.home,
-        env={**instance.environment, **RECORDED_ENVIRONMENT},
+        # As recorded: by a caller whose environment no flux had set up yet.
+        env={k: v for k, v in instance.environment.items() if not k.startswith("LUA_")},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
