@@ -78,9 +78,13 @@ class Collecting:
             self._begin()
 
     async def collect(self) -> Result:
-        """Collect now, or wait for the collection under way; returns what it found. Raises
-        OSError.
+        """Collect what is dead now; returns what was found. Raises OSError.
+
+        A collection under way may have passed by what has died since it began: it is waited for,
+        and another one follows.
         """
+        if self._task is not None:
+            await asyncio.wait([self._task])
         result = await asyncio.shield(self._begin())
         if isinstance(result, OSError):
             raise result

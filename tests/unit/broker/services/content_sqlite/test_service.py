@@ -10,6 +10,7 @@ import pytest
 
 from broker.services.content.service import ContentService
 from broker.services.content_sqlite import collector
+from broker.services.content_sqlite.collecting import Collecting
 from broker.services.content_sqlite.service import ContentSqliteService
 from broker.services.kvs.service import KvsService
 from flux import treeobj
@@ -155,6 +156,29 @@ async def test_collection_begins_by_itself_when_the_store_has_grown(tmp_path: Pa
     for name, value in (("content.collect-growth", "x"), ("content.collect-minimum", "-1")):
         with pytest.raises(OSError):
             wired.ranks[0].attrs.set(name, value)
+    await wired.close()
+
+
+async def test_what_dies_while_a_collection_runs_is_dropped_for_who_asks_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wired = await booted(tmp_path)
+    h = wired.client()
+    await commit(h, "a.b", b"x" * 500)
+    over = asyncio.Event()
+    monkeypatch.setattr(Collecting, "_wait_until", lambda *_: over.wait())
+    first = asyncio.ensure_future(h.rpc("content-sqlite.collect"))
+    while not (await h.rpc("content-sqlite.stats.get"))["collecting"]:
+        await asyncio.sleep(0)
+    await commit(h, "a.b", b"y" * 500)
+    await h.rpc("content.flush")
+    await commit(h, "a.b", b"z" * 500)
+    second = asyncio.ensure_future(h.rpc("content-sqlite.collect"))
+    assert await h.rpc("content-sqlite.ping", {"seq": 0})
+    over.set()
+    await first
+    assert (await second)["dropped_bytes"] >= 500
+    assert (await h.rpc("content-sqlite.stats.get"))["collections"] == 2
     await wired.close()
 
 
