@@ -12,6 +12,7 @@ from broker.runlevel import BEFORE_RUN, Runlevel
 from broker.service import NO_REPLY, NoReply, Reply, Request, Service, event, request
 from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
 from flux.idset import IDset
+from flux.wire.errors import error_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -106,19 +107,22 @@ class StateMachineService(Service):
         self._timer = None if wait is None else self.ctx.call_later(wait, self._pass_up)
 
     def _pass_up(self) -> None:
+        """Send what was gathered at once, so that a later word of loss cannot overtake it."""
         ranks, told = self._gathering.take(), self._told
         self._told = []
-        self.ctx.spawn(self._tell(ranks, told), "tell who is online")
 
-    async def _tell(self, ranks: set[int], told: list[Callable[[OSError | None], None]]) -> None:
-        failure: OSError | None = None
+        def pass_on(failure: OSError | None) -> None:
+            for tell in told:
+                tell(failure)
+
+        def answered(msg: Message) -> None:
+            pass_on(error_of(msg) if msg.aux1 else None)
+
+        payload = {"idset": str(IDset(sorted(ranks)))}
         try:
-            payload = {"idset": str(IDset(sorted(ranks)))}
-            await self.ctx.handle.rpc("state-machine.online", payload, upstream=True)
+            self.ctx.handle.post("state-machine.online", payload, answered, upstream=True)
         except OSError as exc:
-            failure = exc
-        for tell in told:
-            tell(failure)
+            pass_on(exc)
 
     def _below(self, req: Request) -> range | set[int]:
         """Return the ranks that a request may speak for: those of the subtree it came from, or this

@@ -73,6 +73,7 @@ class Session:
         self._verbose = verbose
         self._began = time.monotonic()
         self._interrupted = -INTERRUPT_WINDOW
+        self._signals: list[int] = []
         self._reading = False
         self._stdin: FDWatcher | None = None
         self.code = 0
@@ -135,6 +136,8 @@ class Session:
             remote.state = answer["state"]
             if remote.state == RUNNING:
                 remote.pid = answer["pid"]
+                for number in self._signals:
+                    self._send_signal(remote, number)
                 self._started()
             elif remote.state == EXITED:
                 remote.status = answer["status"]
@@ -248,11 +251,14 @@ class Session:
             return
         if number == signal.SIGINT:
             self._interrupted = now
+        self._signals.append(number)  # for those whose start has not been told yet
         for remote in self._remotes.values():
             if remote.running:
-                self._handle.rpc(
-                    "broker.rexec.signal", {"pid": remote.pid, "signum": number}, remote.rank
-                )
+                self._send_signal(remote, number)
+
+    def _send_signal(self, remote: Remote, number: int) -> None:
+        payload = {"pid": remote.pid, "signum": number}
+        self._handle.rpc("broker.rexec.signal", payload, remote.rank)
 
     # The end
 

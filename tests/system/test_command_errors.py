@@ -18,6 +18,8 @@ import pytest
 
 from flux.testing.instance import Instance, default_flux, running_instance
 
+from .watching import kill_instance
+
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Callable, Iterator
@@ -342,10 +344,7 @@ def test_ctrl_c_ends_a_waiting_command_with_130() -> None:
 
 def test_a_lost_broker_is_one_sentence() -> None:
     with instance_with_waiting_commands() as (instance, waiting):
-        top = psutil.Process(instance.process.pid)
-        for process in [*top.children(recursive=True), top]:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
+        kill_instance(instance)
         ends = waiting.end()
     assert {words: code for words, (code, _) in ends.items()} == dict.fromkeys(WAITING, 1)
     for words, (_, text) in ends.items():

@@ -11,11 +11,9 @@ import random
 import signal
 import subprocess
 import threading
-import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 import flux
@@ -24,30 +22,15 @@ from flux.core.handle import Flux
 from flux.job import JobspecV1
 from flux.testing.instance import Instance, default_flux, running_instance
 
+from .watching import kill_instance, until
+
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 ROUNDS = 3
 TOLD_BEFORE_KILL = 30
 FULL = "disk is full"
-
-
-def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "condition not reached in time"
-        time.sleep(0.02)
-
-
-def kill(instance: Instance) -> None:
-    """End every process of the instance at once."""
-    tree = psutil.Process(instance.process.pid).children(recursive=True)
-    for process in [*tree, psutil.Process(instance.process.pid)]:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(tree, 10)
-    instance.process.wait(10)
 
 
 def names(handle: Flux, jobid: int) -> list[str]:
@@ -92,7 +75,7 @@ def test_a_job_whose_end_was_told_does_not_run_again(tmp_path: pathlib.Path) -> 
             users = [User(instance.uri) for _ in range(3)]
             count = TOLD_BEFORE_KILL + random.randrange(20)
             until(partial(_have_been_told, users, count))
-            kill(instance)
+            kill_instance(instance)
             for user in users:
                 user.join(20)
                 told += user.told
@@ -117,7 +100,7 @@ def test_a_job_that_may_have_begun_says_that_it_was_run_again(tmp_path: pathlib.
         with Flux(instance.uri) as handle:
             jobid = flux.job.submit(handle, spec)
             flux.job.event_wait(handle, jobid, "alloc")
-        kill(instance)
+        kill_instance(instance)
     with running_instance(1, option) as instance, Flux(instance.uri) as handle:
         until(lambda: handle.rpc("job-exec.stats.get").get()["jobs"] == 1)
         for event in ("start", "finish"):
@@ -139,7 +122,7 @@ def test_an_instance_that_was_killed_in_a_purge_has_whole_jobs(tmp_path: pathlib
         )
         with Flux(instance.uri) as handle:
             until(lambda: handle.rpc("job-manager.stats.get").get()["inactive_jobs_purged"] >= 20)
-        kill(instance)
+        kill_instance(instance)
         purge.wait(20)
     with running_instance(1, option) as instance:
         left = instance.run("jobs", "-a", "-n", "-c", "0", "-o", "{id}").stdout.split()
@@ -236,7 +219,7 @@ def test_a_job_that_a_full_disk_does_not_take_is_refused(disk: Disk) -> None:
         until(lambda: refused(instance) == "")
         assert instance.run("mini", "run", "true").returncode == 0
         after = instance.run("jobs", "-a", "-n", "-c", "0", "-o", "{id}").stdout.split()
-        kill(instance)
+        kill_instance(instance)
     with running_instance(1, option) as instance:
         until(lambda: instance.run("job", "list", "-s", "active").stdout == "")
         assert sorted(

@@ -20,6 +20,8 @@ import flux.job
 from flux.job import JobspecV1
 from flux.testing.instance import Instance, default_flux, running_instance
 
+from .watching import kill_instance
+
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Callable, Iterator
@@ -268,10 +270,7 @@ def test_an_acknowledged_job_survives_a_kill_of_the_instance(tmp_path: pathlib.P
     with running_instance(1, option) as instance:
         held = instance.run("mini", "submit", "--urgency=hold", "true").stdout.strip()
         ran = instance.run("mini", "submit", "--wait", "true").stdout.strip()
-        tree = psutil.Process(instance.process.pid).children(recursive=True)
-        for process in [*tree, psutil.Process(instance.process.pid)]:
-            process.kill()
-        psutil.wait_procs(tree, 5)
+        kill_instance(instance)
     with running_instance(1, option) as instance:
         assert state(instance, held) == "SCHED"
         instance.run("job", "urgency", held, "16")

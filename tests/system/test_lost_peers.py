@@ -155,12 +155,13 @@ def gone(pid: int) -> bool:
 
 def test_a_broker_that_is_told_to_end_has_those_below_it_end_first() -> None:
     with running_instance(4, "--test-exit-timeout=100s", "-o,-Sbroker.quorum=0") as instance:
+        listed = ("resource", "status", "-n", "-o", "{ranks}", "-s")
+        until(lambda: instance.run(*listed, "avail").stdout == "0-3\n")
         pids = {rank: broker_pid(instance, rank) for rank in (1, 3)}
         os.kill(pids[1], signal.SIGTERM)
         for pid in pids.values():
             until(partial(gone, pid))
-        offline = ("resource", "status", "-n", "-s", "offline", "-o", "{ranks}")
-        until(lambda: instance.run(*offline).stdout == "1,3\n")
+        until(lambda: instance.run(*listed, "offline").stdout == "1,3\n")
         assert "did not finish in time" not in instance.log
         assert "was lost" not in instance.log
         assert "lost the connection" not in instance.log

@@ -4,6 +4,7 @@ rank.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import time
@@ -84,3 +85,15 @@ def freed(pids: Iterable[int], number: int) -> None:
             os.kill(pid, number)
         except ProcessLookupError:
             continue
+
+
+def kill_instance(instance: Instance) -> None:
+    """End every process of an instance at once and wait until all have gone. Those that end by
+    themselves meanwhile do not matter.
+    """
+    everything = tree(instance.process.pid)
+    for process in everything:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    instance.process.wait(10)
+    psutil.wait_procs(everything, 10)

@@ -1,8 +1,9 @@
 """The resource module: every rank reports what it has, rank 0 knows the whole, tells the scheduler
 and takes orders.
 
-Reports travel up the tree, joined on the way. A rank that reported is online; the overlay's
-``overlay.offline`` takes it back.
+Reports travel up the tree, joined on the way. Who is online is what the broker of rank 0 says: the
+set of ``state-machine.quorum-get`` at the start, then ``overlay.online`` and ``overlay.offline``.
+A report is no sign of life, since it may arrive when its rank has gone.
 """
 
 from __future__ import annotations
@@ -88,6 +89,8 @@ class ResourceService(Service):
         self.state.replay(entries)
         found, method, text = await self._known_resources(entries)
         self._exclude_at_start(found)
+        answer = await self.ctx.handle.rpc("state-machine.quorum-get", {})
+        self.state.set_online(IDset(0).add(IDset(answer["idset"])))
         if self._options.force_up:
             self.state.set_online(IDset().set(0, self.ctx.size - 1))
         status = self.state.status()
@@ -212,7 +215,8 @@ class ResourceService(Service):
             await asyncio.sleep(RETRY_SECONDS)
 
     def _collect(self, reports: list[Inventory]) -> None:
-        fresh = IDset(item.rank for item in reports if self.state.report(item))
+        for item in reports:
+            self.state.report(item)
         if self._given is not None and self._verifies:
             for item in reports:
                 self._verify(self._given, item)
@@ -220,9 +224,6 @@ class ResourceService(Service):
             waiting, self._xml_waiting = self._xml_waiting, []
             for req in waiting:
                 req.respond(self._documents())
-        if len(fresh):
-            self.ctx.log.debug(f"monitor-batch: up {fresh}")
-            self._log.post("online", {"idset": fresh.encode()}, self.ctx.now())
         if self.state.resources is None and self.state.complete:
             count = len({item.xml for item in self.state.inventory.values()})
             self.ctx.log.debug(f"xml {self.ctx.size} ranks in {count} objects")
@@ -255,6 +256,16 @@ class ResourceService(Service):
             self._acquired.respond(self.state.acquire())
 
     # Membership
+
+    @event("overlay.online")
+    def on_online(self, ev: Message) -> None:
+        """Ranks came: give them to the scheduler."""
+        if self.ctx.rank == 0:
+            fresh = self.state.set_online(IDset(ev.json()["idset"]))
+            if len(fresh):
+                self.ctx.log.debug(f"monitor-batch: up {fresh}")
+                self._log.post("online", {"idset": fresh.encode()}, self.ctx.now())
+                self._tell_scheduler()
 
     @event("overlay.offline")
     def on_offline(self, ev: Message) -> None:

@@ -169,12 +169,11 @@ class Resources:
 
     # Inventory
 
-    def report(self, item: Inventory) -> bool:
-        """Take a rank's inventory, which proves it online; returns whether it was not."""
+    def report(self, item: Inventory) -> None:
+        """Take a rank's inventory."""
         if not 0 <= item.rank < self.size:
             raise OSError(errno.EINVAL, f"rank {item.rank} is out of range")
         self.inventory[item.rank] = item
-        return self.set_online(IDset(item.rank)).count() == 1
 
     @property
     def complete(self) -> bool:

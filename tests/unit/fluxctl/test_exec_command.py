@@ -47,12 +47,15 @@ class Watcher:
 
 
 class ScriptedHandle:
-    """Stands in for the handle: one list of answers for each rank."""
+    """Stands in for the handle: one list of answers for each rank; ``{"signal": N}`` among them is
+    a signal that comes at that moment.
+    """
 
     def __init__(self, *answers: list[dict[str, Any]]) -> None:
         self.answers = answers
         self.rpcs: list[ScriptedRpc] = []
         self.sent: list[tuple[str, object]] = []
+        self.signal: Callable[..., None]
 
     def rpc(self, topic: str, payload: object, nodeid: int, flags: int = 0) -> ScriptedRpc | None:
         if topic != "broker.rexec":
@@ -61,13 +64,18 @@ class ScriptedHandle:
         self.rpcs.append(ScriptedRpc(self.answers[nodeid]))
         return self.rpcs[-1]
 
-    def signal_watcher_create(self, *_: object) -> Watcher:
+    def signal_watcher_create(self, _: int, callback: Callable[..., None]) -> Watcher:
+        self.signal = callback
         return Watcher()
 
     def reactor_run(self) -> None:
         for rpc in self.rpcs:
             while rpc.answers:
-                rpc.call()
+                if (number := rpc.answers[0].get("signal")) is None:
+                    rpc.call()
+                else:
+                    rpc.answers.popleft()
+                    self.signal(self, Watcher(), number)
 
     def reactor_stop(self) -> None:
         pass
@@ -128,3 +136,18 @@ def test_malformed_output_is_told_and_the_rest_shown(capfd: pytest.CaptureFixtur
     shown = capfd.readouterr()
     assert shown.out == "b\n"
     assert shown.err == "flux-exec: Error: rank 0: prog: malformed I/O data: not base64\n"
+
+
+def test_a_signal_reaches_what_is_told_to_have_started_only_later() -> None:
+    def started(pid: int) -> dict[str, Any]:
+        return {"type": "state", "state": RUNNING, "pid": pid}
+
+    handle = ScriptedHandle(
+        [started(7), {"signal": 15}, *exited(15)], [started(8), *exited(15)], [*exited(0)]
+    )
+    session = Session(cast("Flux", handle), ["prog"], [0, 1, 2], False, True, False)
+    assert session.run("/", "0-2", IDset("")) == 143
+    assert [sent for sent in handle.sent if sent[0] == "broker.rexec.signal"] == [
+        ("broker.rexec.signal", {"pid": 7, "signum": 15}),
+        ("broker.rexec.signal", {"pid": 8, "signum": 15}),
+    ]

@@ -216,3 +216,14 @@ def test_after_the_time_nothing_waits() -> None:
     assert gathering.take() == {1}
     gathering.add({2}, 12.0)
     assert gathering.wait(12.0) == 0.0
+
+
+async def test_a_loss_does_not_overtake_the_word_of_who_is_online() -> None:
+    harness = inner()
+    online = asyncio.create_task(harness.service.go_online())
+    await asyncio.sleep(0)  # now the word waits for its turn, and the loss comes right after it
+    asyncio.get_running_loop().call_later(0, harness.service.lose, {3})
+    await harness.until(lambda: len(harness.sent) == 2)
+    assert words(harness) == [("state-machine.online", "1"), ("state-machine.lost", "3")]
+    await online
+    await harness.stop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,9 @@ from broker.services.resource.stored import checked_resources, lacking
 from broker.testing import ServiceHarness
 from flux import treeobj
 from flux.wire import json
+
+if TYPE_CHECKING:
+    from broker.testing.harness import Rpc
 
 GIVEN = make_r([{"rank": "0-1", "children": {"core": "0-3", "gpu": "0"}}], ["a0", "a1"])
 
@@ -80,7 +83,11 @@ async def started(entries: str, value: bytes | None, *args: str) -> ServiceHarne
             raise OSError(errno.ENOENT, "no such key")
         return {"val": treeobj.val(data)}
 
-    rpcs = {"kvs.lookup": lookup, "kvs.commit": lambda _: {}}
+    rpcs: dict[str, Rpc] = {
+        "kvs.lookup": lookup,
+        "kvs.commit": lambda _: {},
+        "state-machine.quorum-get": lambda _: {"idset": ""},
+    }
     harness = ServiceHarness(ResourceService, size=2, rpcs=rpcs)
     await harness.start(list(args))
     return harness

@@ -22,6 +22,7 @@ async def complete(harness: ServiceHarness[ResourceService]) -> None:
     item = {"rank": 1, "host": "node1", "cores": "0-3", "gpus": "", "xml": "d"}
     payload = {"reports": [item], "xml": {"d": "<topology/>"}}
     await harness.request("resource.topo-reduce", payload)
+    harness.publish("overlay.online", {"idset": "1"})
     await harness.until(lambda: harness.service.state.resources is not None)
 
 
@@ -34,7 +35,11 @@ async def leader(config: Config, size: int = 2) -> ServiceHarness[ResourceServic
     harness = ServiceHarness(
         ResourceService,
         size=size,
-        rpcs={"kvs.commit": store.commit, "kvs.lookup": store.lookup},
+        rpcs={
+            "kvs.commit": store.commit,
+            "kvs.lookup": store.lookup,
+            "state-machine.quorum-get": lambda _: {"idset": ""},
+        },
         config=config,
     )
     await harness.start()

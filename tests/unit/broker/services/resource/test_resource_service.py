@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from broker.services.resource.service import ResourceService
-from broker.testing.harness import ServiceHarness
+from broker.testing.harness import Rpc, ServiceHarness
 from flux import eventlog, treeobj
 from flux.wire.message import UPSTREAM
 
@@ -46,9 +46,15 @@ def _report(rank: int) -> dict[str, Any]:
     return {"reports": [_item(rank, "d")], "xml": {"d": "<topology/>"}}
 
 
-async def _leader(size: int = 2, store: Store | None = None, args: list[str] | None = None) -> Any:
+async def _leader(
+    size: int = 2, store: Store | None = None, args: list[str] | None = None, online: str = ""
+) -> Any:
     store = store or Store()
-    rpcs = {"kvs.commit": store.commit, "kvs.lookup": store.lookup}
+    rpcs = {
+        "kvs.commit": store.commit,
+        "kvs.lookup": store.lookup,
+        "state-machine.quorum-get": lambda _: {"idset": online},
+    }
     harness = ServiceHarness(ResourceService, size=size, rpcs=rpcs)
     await harness.start(args)
     return harness, store
@@ -56,18 +62,19 @@ async def _leader(size: int = 2, store: Store | None = None, args: list[str] | N
 
 async def _complete(harness: Any) -> None:
     await harness.request("resource.topo-reduce", _report(1))
+    harness.publish("overlay.online", {"idset": "1"})
     await harness.until(lambda: harness.service.state.resources is not None)
 
 
 async def test_first_acquire_waits_for_every_rank() -> None:
     harness, store = await _leader()
     replies = harness.stream("resource.acquire")
-    await harness.until(lambda: 0 in harness.service.state.online)
+    await harness.until(lambda: 0 in harness.service.state.inventory)
     assert replies == []
     await _complete(harness)
     assert replies[0].json()["up"] == "0-1"
     await harness.until(lambda: "resource.R" in store.values and "resource-define" in store.names())
-    assert store.names() == ["resource-init", "online", "online", "resource-define"]
+    assert store.names() == ["resource-init", "online", "resource-define"]
     await harness.stop()
 
 
@@ -89,9 +96,16 @@ async def test_lost_rank_goes_down_and_comes_back() -> None:
     replies = harness.stream("resource.acquire")
     harness.publish("overlay.offline", {"idset": "1"})
     assert replies[1].json() == {"down": "1"}
-    await harness.request("resource.topo-reduce", _report(1))
-    await harness.until(lambda: len(replies) == 3)
-    assert replies[2].json() == {"up": "1"}
+    await harness.request("resource.topo-reduce", _report(1))  # on its way when its rank went
+    assert (await harness.request("resource.status"))["offline"] == "1"
+    harness.publish("overlay.online", {"idset": "0-1"})
+    assert [msg.json() for msg in replies[2:]] == [{"up": "1"}]
+    await harness.stop()
+
+
+async def test_a_module_loaded_later_knows_who_is_online() -> None:
+    harness, _ = await _leader(size=8, online="[0-2,5]")
+    assert (await harness.request("resource.status"))["offline"] == "3-4,6-7"
     await harness.stop()
 
 
@@ -205,7 +219,11 @@ async def test_drain_is_durable_where_the_store_is(persists: bool) -> None:
         commits.append((payload["flags"], store.names()))
         return answer
 
-    rpcs = {"kvs.commit": commit, "kvs.lookup": store.lookup}
+    rpcs: dict[str, Rpc] = {
+        "kvs.commit": commit,
+        "kvs.lookup": store.lookup,
+        "state-machine.quorum-get": lambda _: {"idset": ""},
+    }
     attrs = {
         "content.backing-path": "/kept/content.sqlite"
         if persists

@@ -25,6 +25,7 @@ def _resources(size: int = 4) -> Resources:
     state = Resources(size)
     for rank in range(size):
         state.report(Inventory(rank, f"node{rank}", "0-1", "", "x"))
+    state.set_online(IDset().set(0, size - 1))
     state.define(resource_set(state.inventory.values()))
     return state
 
