@@ -6,8 +6,9 @@ and against what a running instance lists. The mechanics are in `broker.attribut
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 
 class Change(Enum):
@@ -23,8 +24,7 @@ class Change(Enum):
     """A change takes effect at once."""
 
 
-@dataclass(frozen=True)
-class Declaration:
+class Declaration(Struct, frozen=True):
     """One attribute.
 
     ``default`` is its value when nobody set it: the text itself if it is the same in every

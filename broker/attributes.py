@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from flux.wire.errors import os_error
 
@@ -18,8 +19,7 @@ LEAST_INTEGER: Final = -(1 << 31)
 GREATEST_INTEGER: Final = (1 << 31) - 1
 
 
-@dataclass(slots=True)
-class _Attribute:
+class _Attribute(Struct):
     value: str | None
     flags: int = 0
     getter: Callable[[], str | None] | None = None

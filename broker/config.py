@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import math
 import os
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct, field
 
 from broker.attribute_table import ATTRIBUTES, FACTS, Change
 from broker.attributes import Attributes
@@ -26,8 +27,7 @@ T = TypeVar("T")
 QUORUM_ERROR = "Error parsing broker.quorum attribute"
 
 
-@dataclass
-class BrokerOptions:
+class BrokerOptions(Struct):
     """The command line of flux-broker(1).
 
     ``attrs`` are the values of ``--setattr``; ``command`` is the initial program, empty for an

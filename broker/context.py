@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+
+from msgspec import Struct, field
 
 from broker.configuration import Config
 from flux.wire.counters import MessageCounters
@@ -22,8 +23,7 @@ R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
 
 
-@dataclass
-class Context:
+class Context(Struct):
     """One service's view of its broker.
 
     ``handle`` sends RPCs and events as the instance owner; ``attrs`` are the broker's attributes;

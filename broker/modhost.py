@@ -9,9 +9,10 @@ import importlib
 import inspect
 import os
 import time
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypedDict
+
+from msgspec import Struct
 
 from broker.pymodule import PythonModule, load_module_file
 from broker.service import Service
@@ -42,8 +43,7 @@ class ModuleEntry(TypedDict):
     services: list[str]
 
 
-@dataclass(slots=True)
-class _Loaded:
+class _Loaded(Struct):
     name: str
     path: str
     service: Service | None

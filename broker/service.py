@@ -12,10 +12,11 @@ import errno
 import inspect
 import resource as rusage
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Final, Never, TypeAlias, TypeVar
+
+from msgspec import Struct
 
 from broker.configuration import from_payload
 from broker.request import Request, StreamSet
@@ -78,8 +79,7 @@ _ROUTES: Final = "_request_routes"
 _PREFIX: Final = "_event_prefix"
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(Struct, frozen=True):
     """What `request` was told of a handler."""
 
     topic: str

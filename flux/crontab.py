@@ -7,9 +7,8 @@ cron module finds with it when an entry is due, ``flux cron tab`` whether a line
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flux.idset import IDset
 
@@ -102,8 +101,7 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-@dataclass(frozen=True)
-class Calendar:
+class Calendar(NamedTuple):
     """The dates at which something is due.
 
     A *rhythm*, one whose second, minute or hour is ``*`` or ``*/n``, follows the time that passes:

@@ -6,8 +6,7 @@ Anyone who may publish can publish under these topics, so a reader takes nothing
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flux.treeobj import is_blobref
 
@@ -18,8 +17,7 @@ SETROOT: Final = "kvs.setroot-"
 REMOVED: Final = "kvs.namespace-removed-"
 
 
-@dataclass(frozen=True, slots=True)
-class SetRoot:
+class SetRoot(NamedTuple):
     """A namespace has a new root; ``keys`` are those its commits mentioned."""
 
     namespace: str

@@ -435,15 +435,20 @@ def _own_directory(path: str) -> tuple[str, bool]:
 
 
 def _preload() -> None:
-    """Import the broker once, before the brokers are forked from this process."""
+    """Import the broker once, before the brokers are forked from this process.
+
+    Nothing of what is imported is garbage: it is neither searched for any meanwhile nor ever again,
+    so that the processes go on sharing its pages.
+    """
     import gc
     import importlib
 
     from flux.modules import MODULES
 
+    gc.disable()
     importlib.import_module("broker.main")
     importlib.import_module("broker.overlay.network")
     for module in MODULES.values():
         importlib.import_module(module.source)
-    gc.collect()
     gc.freeze()
+    gc.enable()

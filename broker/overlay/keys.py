@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import zmq
+from msgspec import Struct
 from zmq.utils import z85
 
 if TYPE_CHECKING:
@@ -15,8 +15,7 @@ KEYS: Final = "FLUX_START_KEYS"
 """Variable by which ``flux start`` gives a broker its keys, and where it is to listen."""
 
 
-@dataclass(frozen=True)
-class KeyPair:
+class KeyPair(Struct, frozen=True):
     """A CURVE key pair in Z85 text, 40 characters each."""
 
     public: str

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import zmq
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,8 +25,7 @@ RECONNECT_MAX = 1000
 """Milliseconds between the first two attempts to reach the parent, and between the later ones."""
 
 
-@dataclass(frozen=True)
-class Tuning:
+class Tuning(Struct, frozen=True):
     """What is set on the sockets of both directions: numbers by ZeroMQ's option."""
 
     options: Mapping[int, int] = field(default_factory=dict)

@@ -13,9 +13,8 @@ import os
 import platform
 import re
 import socket
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flux.idset import IDset
 
@@ -25,16 +24,14 @@ if TYPE_CHECKING:
 _CPU_ROOT = Path("/sys/devices/system/cpu")
 
 
-@dataclass(frozen=True)
-class Core:
+class Core(NamedTuple):
     """One physical core: the socket it sits on and its usable processing units."""
 
     socket: int
     pus: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class HardwareTopology:
+class HardwareTopology(NamedTuple):
     """The usable hardware of one machine; ``memory`` is in bytes, ``gpus`` counts devices."""
 
     hostname: str
@@ -206,8 +203,7 @@ def _socket_lines(topology: HardwareTopology, number: int) -> list[str]:
     return lines
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(NamedTuple):
     """How many objects of each kind a set of topologies holds."""
 
     machines: int

@@ -9,7 +9,7 @@ count once, because they exist once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from broker.attributes import Attributes, bounded
 
@@ -37,8 +37,7 @@ MAX_USERS = 1000
 """Users whose log lines are counted apart."""
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """The bounds of one class of users; sizes in bytes.
 
     ``backlog`` bounds what waits for a client behind the message that is being sent: events and
@@ -99,8 +98,7 @@ def _scaled(limits: Limits, backlog: int, connections: int | None = None) -> Lim
     )
 
 
-@dataclass
-class Share:
+class Share(Struct):
     """What the connections of one user hold at the moment."""
 
     userid: int

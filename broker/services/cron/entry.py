@@ -5,8 +5,10 @@ shown of it.
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from broker.services.cron.triggers import MAX_SECONDS
 from flux.waitstatus import NOT_FOUND, exit_code_of
@@ -20,8 +22,7 @@ MAX_HISTORY = 10_000
 """Ended tasks that an entry may remember."""
 
 
-@dataclass
-class CommandTask:
+class CommandTask(Struct):
     """One run of an entry's command; times in seconds since the epoch, 0 for "not yet"."""
 
     rank: int
@@ -91,8 +92,7 @@ class CommandTask:
         return told | {name: value for name, value in times.items() if value}
 
 
-@dataclass
-class Stats:
+class Stats(Struct):
     """Counters of an entry; ``count`` and ``failcount`` start anew when the entry is started."""
 
     ctime: float
@@ -106,8 +106,7 @@ class Stats:
     deferred: int = 0
 
 
-@dataclass
-class EntryOptions:
+class EntryOptions(Struct):
     """What ``cron.create`` may say besides trigger and command."""
 
     rank: int = 0
@@ -119,8 +118,7 @@ class EntryOptions:
     environ: dict[str, str] | None = None
 
 
-@dataclass
-class RegisteredCommand:
+class RegisteredCommand(Struct):
     """A registered command; one that is ``deleted`` is only there until its last task has ended."""
 
     id: int
@@ -192,7 +190,7 @@ class RegisteredCommand:
         }
         if self.options.timeout:
             told["timeout"] = self.options.timeout
-        told["stats"] = dict(vars(self.stats))
+        told["stats"] = asdict(self.stats)
         told["typedata"] = typedata
         told["tasks"] = [task.to_json() for task in self.tasks]
         return told

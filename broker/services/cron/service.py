@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from broker.service import Request, Service, request
 from broker.services.cron.entry import CommandTask, RegisteredCommand, Stats, options_of
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 DEFAULT_EPSILON = 0.015
 
 
-@dataclass
-class _Registered:
+class _Registered(Struct):
     """An entry with what belongs to it while it is registered."""
 
     entry: RegisteredCommand

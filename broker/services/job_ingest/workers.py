@@ -12,8 +12,9 @@ import errno
 import os
 import sys
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from flux.constants import FLUX_JOB_NOVALIDATE
 from flux.wire import json
@@ -109,8 +110,7 @@ class ValidatorProcess:
                 await reader
 
 
-@dataclass(frozen=True)
-class ValidatorOptions:
+class ValidatorOptions(Struct, frozen=True):
     """Which plugins check jobspecs, with which arguments, in how many processes."""
 
     plugins: str = ""

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from flux import eventlog
 from flux.kvs_txn import APPEND, PRIMARY, SYNC, commit_request, put_op
@@ -22,8 +24,7 @@ if TYPE_CHECKING:
 KEY = "resource.eventlog"
 
 
-@dataclass(frozen=True, slots=True)
-class _Posted:
+class _Posted(Struct, frozen=True):
     name: str
     line: str
     durable: bool

@@ -14,8 +14,9 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from msgspec import Struct
 
 from broker.service import NO_REPLY, Request, Service, request
 from broker.subprocess.process import ChildProcess
@@ -36,8 +37,7 @@ EXITED: Final = 3
 Kind: TypeAlias = Literal["start", "state", "output", "complete"]
 
 
-@dataclass(frozen=True)
-class _RemoteCommand:
+class _RemoteCommand(Struct, frozen=True):
     """What to run, as the ``cmd`` of a request says."""
 
     argv: list[str]
@@ -71,8 +71,7 @@ class _RemoteCommand:
         return cls(argv, env, cwd, channels, StreamOptions.of(opts))
 
 
-@dataclass(eq=False)
-class RemoteProcess:
+class RemoteProcess(Struct, eq=False):
     """A process and the request it was started by."""
 
     request: Request

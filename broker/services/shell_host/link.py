@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from broker.shell import protocol
 from broker.shell.linesocket import LineSocket
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     OnGone = Callable[["ShellLink"], None]
 
 
-@dataclass(eq=False)
-class ShellLink:
+class ShellLink(Struct, eq=False):
     """A shell as its broker sees it.
 
     ``start`` is the request that what the shell says is streamed to, ``requests`` are those to the

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from broker.attributes import Attributes
 from broker.services.connector_local.backlog import CHUNK, Backlog

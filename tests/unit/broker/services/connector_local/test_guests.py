@@ -8,10 +8,10 @@ import asyncio
 import errno
 import os
 import socket
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from broker.attributes import Attributes
 from broker.builtin.broker import NameService
