@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import selectors
@@ -448,6 +449,9 @@ def _preload() -> None:
     gc.disable()
     importlib.import_module("broker.main")
     importlib.import_module("broker.overlay.network")
+    importlib.import_module("fluxctl.commands.broker")
+    with contextlib.suppress(ImportError):  # a broker can do without it
+        importlib.import_module("uvloop")
     for module in MODULES.values():
         importlib.import_module(module.source)
     gc.freeze()
