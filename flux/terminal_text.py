@@ -14,8 +14,9 @@ _CONTROL = (
     r"\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
     r"\udc80-\udc9f"
 )
-_IN_TEXT = re.compile(f"[{_CONTROL}]")
-_IN_LINE = re.compile(f"[{_CONTROL}\n]")
+# Compiled when a text needs it, and kept by re: most commands show none that does.
+_IN_TEXT = f"[{_CONTROL}]"
+_IN_LINE = f"[{_CONTROL}\n]"
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -26,9 +27,9 @@ def terminal_text(text: str) -> str:
     """Return ``text`` of several lines with control characters and bidirectional overrides escaped;
     newlines and tabs stay.
     """
-    return text if text.isprintable() else _IN_TEXT.sub(_escape, text)
+    return text if text.isprintable() else re.sub(_IN_TEXT, _escape, text)
 
 
 def terminal_line(text: str) -> str:
     """Return ``text`` as one line: as `terminal_text`, and newlines are escaped as well."""
-    return text if text.isprintable() else _IN_LINE.sub(_escape, text)
+    return text if text.isprintable() else re.sub(_IN_LINE, _escape, text)

@@ -435,6 +435,10 @@ def _own_directory(path: str) -> tuple[str, bool]:
     return path, made
 
 
+BROKER_THRESHOLDS = (700, 10, 10)
+"""Python's own: `fluxctl.main` has set others for commands, which end soon."""
+
+
 def _preload() -> None:
     """Import the broker once, before the brokers are forked from this process.
 
@@ -456,3 +460,4 @@ def _preload() -> None:
         importlib.import_module(module.source)
     gc.freeze()
     gc.enable()
+    gc.set_threshold(*BROKER_THRESHOLDS)

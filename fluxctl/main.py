@@ -4,6 +4,7 @@ exit code (flux(1)).
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import NoReturn
@@ -22,6 +23,10 @@ Usage: flux [OPTIONS] COMMAND ARGS
 
 """
 
+GARBAGE_THRESHOLD = 20_000
+"""New objects before the first search for garbage: most commands make fewer, and what they import
+is none (docs/decisions/start-up.md).
+"""
 
 _FORESEEN: tuple[tuple[type[Exception], str], ...] = (
     (MemoryError, "not enough memory"),
@@ -39,6 +44,7 @@ def usage() -> str:
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run ``flux`` with the arguments of the process and exit."""
+    gc.set_threshold(GARBAGE_THRESHOLD)
     from fluxctl import streams
 
     args = list(sys.argv[1:] if argv is None else argv)
