@@ -144,6 +144,7 @@ async def _ask(
             "job-manager.events-journal": lambda _: ServiceHarness.OPEN,
             "kvs.lookup": _not_found,
             "kvs.commit": lambda _: {},
+            "state-machine.quorum-get": lambda _: {"idset": "[0-3]"},
         },
     )
     crashes: list[str] = []

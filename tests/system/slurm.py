@@ -9,14 +9,13 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from typing import TYPE_CHECKING
+
+from tests.system.watching import ending, free_port, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PATIENCE = 60.0
-"""Seconds until the node must be idle."""
 CONFIGURATION = """
 ClusterName=fluxctl
 SlurmctldHost={host}(127.0.0.1)
@@ -58,12 +57,6 @@ def _found(program: str) -> str | None:
     return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 
 
-def _port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 @contextlib.contextmanager
 def running_slurm() -> Iterator[dict[str, str]]:
     """Run the daemons; gives the environment in which ``srun`` finds them."""
@@ -76,7 +69,9 @@ def running_slurm() -> Iterator[dict[str, str]]:
         key.write_bytes(os.urandom(1024))
         key.chmod(0o400)
         host = socket.gethostname()
-        text = CONFIGURATION.format(host=host, folder=folder, controller=_port(), daemon=_port())
+        text = CONFIGURATION.format(
+            host=host, folder=folder, controller=free_port(), daemon=free_port()
+        )
         (folder / "slurm.conf").write_text(text)
         environment = {**os.environ, "SLURM_CONF": f"{folder}/slurm.conf"}
         munge = [
@@ -96,20 +91,16 @@ def running_slurm() -> Iterator[dict[str, str]]:
 def _daemon(argv: list[str], environment: dict[str, str], folder: pathlib.Path) -> Iterator[None]:
     program = _found(argv[0]) or argv[0]
     with (folder / f"{argv[0]}.out").open("wb") as output:
-        process = subprocess.Popen(
+        daemon = subprocess.Popen(
             [program, *argv[1:]], env=environment, stdout=output, stderr=output
         )
-    try:
+    with ending(daemon) as process:
         if argv[0] == "munged":  # the others need its socket at once
             _until(lambda: (folder / "munge.socket").exists(), folder)
         yield
-    finally:
         process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _await_idle(environment: dict[str, str], folder: pathlib.Path) -> None:
@@ -119,7 +110,7 @@ def _await_idle(environment: dict[str, str], folder: pathlib.Path) -> None:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=False,
         )
         return done.stdout.strip() == "idle"
@@ -128,9 +119,8 @@ def _await_idle(environment: dict[str, str], folder: pathlib.Path) -> None:
 
 
 def _until(condition: Callable[[], bool], folder: pathlib.Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            logs = "".join(path.read_text("utf-8", "replace") for path in folder.glob("*.log"))
-            raise RuntimeError(f"Slurm did not come up:\n{logs}")
-        time.sleep(0.05)
+    try:
+        until(condition)
+    except AssertionError:
+        logs = "".join(path.read_text("utf-8", "replace") for path in folder.glob("*.log"))
+        raise RuntimeError(f"Slurm did not come up:\n{logs}") from None

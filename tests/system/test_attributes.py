@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +11,8 @@ import flux
 from broker.attribute_table import ATTRIBUTES, FACTS, Change
 from broker.attributes import IMMUTABLE, READONLY
 from flux.testing.instance import Instance, default_flux, running_instance
+
+from .watching import until_equal
 
 if TYPE_CHECKING:
     import pathlib
@@ -179,11 +180,11 @@ def test_events_of_the_trees_sockets_are_logged_when_asked_for() -> None:
                 *(("parent", "connected"), ("parent", "handshake succeeded")),
             )
         }
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
+
+        def missing() -> set[str]:
             log = running.run("exec", "flux", "dmesg").stdout
-            if all(line in log for line in expected):
-                break
-        assert {line for line in expected if line not in log} == set()
+            return {line for line in expected if line not in log}
+
+        until_equal(missing, set())
     with running_instance(2) as running:
         assert "sockevent" not in running.run("exec", "flux", "dmesg").stdout

@@ -13,6 +13,8 @@ import pytest
 import flux
 from flux.testing.instance import Instance, default_flux, running_instance
 
+from .watching import until_equal
+
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Iterator
@@ -71,7 +73,7 @@ def test_there_is_no_heap_profiler(instance: Instance, words: list[str]) -> None
 
 def test_the_overlay_counts_its_links(instance: Instance) -> None:
     with flux.Flux(instance.uri) as h:
-        assert [h.rpc("overlay.stats.get", nodeid=rank).get() for rank in (0, 1)] == [
+        expected = [
             {
                 "child-count": 1,
                 "child-connected": 1,
@@ -87,12 +89,15 @@ def test_the_overlay_counts_its_links(instance: Instance) -> None:
                 "child-rpc": 0,
             },
         ]
+        until_equal(
+            lambda: [h.rpc("overlay.stats.get", nodeid=rank).get() for rank in (0, 1)], expected
+        )
         waits = h.rpc(
             "barrier.enter", {"name": "x", "count": 1, "nprocs": 2, "internal": False}, nodeid=1
         )
         h.rpc("barrier.ping", {}, nodeid=1).get()
-        parsed = instance.run("module", "stats", "--parse=child-rpc", "overlay").stdout
-        assert parsed == "1\n"
+        parse = ("module", "stats", "--parse=child-rpc", "overlay")
+        until_equal(lambda: instance.run(*parse).stdout, "1\n")
         with flux.Flux(instance.uri) as other:
             other.barrier("x", 2).get()
         waits.get()

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import psutil
@@ -18,11 +17,11 @@ import pytest
 
 from flux.testing.instance import Instance, default_flux, running_instance
 
-from .watching import kill_instance
+from .watching import PATIENCE, kill_instance, until
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 HUGE = "99999999999999999999"
 NO_BROKER = "flux: flux_open: No such file or directory\n"
@@ -193,7 +192,7 @@ def shell(instance: Instance, line: str) -> subprocess.CompletedProcess[str]:
         cwd=instance.home,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -236,7 +235,7 @@ def test_bytes_that_are_no_text_come_out_as_they_went_in(instance: Instance) -> 
         [instance.flux, "env", "printenv", "ODD"],
         env={**instance.environment, "ODD": os.fsdecode(b"\xff\xfe")},
         capture_output=True,
-        timeout=20,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.stdout == b"\xff\xfe\n"
@@ -291,19 +290,21 @@ class Waiting:
     def path(self, words: str) -> pathlib.Path:
         return self.errors / words.replace(" ", "_").replace("/", "_")
 
-    def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for `condition`; all commands are still there then."""
-        deadline = time.monotonic() + 30
-        while not condition() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert condition()
-        assert {words: p.poll() for words, p in self.processes.items()} == dict.fromkeys(WAITING)
+    def connected(self) -> bool:
+        """Whether every command has its connection; none may have ended."""
+        codes = {words: process.poll() for words, process in self.processes.items()}
+        assert codes == dict.fromkeys(WAITING), self.said()
+        return all(psutil.Process(p.pid).net_connections("unix") for p in self.processes.values())
+
+    def said(self) -> dict[str, str]:
+        """Return what each has written to its standard error."""
+        return {words: self.path(words).read_text() for words in self.processes}
 
     def end(self) -> dict[str, tuple[int, str]]:
         """Return exit code and error output of each."""
         try:
             return {
-                words: (p.wait(20), self.path(words).read_text())
+                words: (p.wait(PATIENCE), self.path(words).read_text())
                 for words, p in self.processes.items()
             }
         finally:
@@ -312,10 +313,9 @@ class Waiting:
                 process.wait()
 
 
-def connected(waiting: Waiting, instance: Instance) -> bool:
-    """Whether every command has its connection, two requests at least, and its jobs."""
-    sockets = all(psutil.Process(p.pid).net_connections("unix") for p in waiting.processes.values())
-    return sockets and len(instance.run("jobs", "-no", "{id}").stdout.splitlines()) == 3
+def jobs(instance: Instance) -> int:
+    """How many jobs there are that have not ended."""
+    return len(instance.run("jobs", "-no", "{id}").stdout.splitlines())
 
 
 @contextlib.contextmanager
@@ -324,7 +324,7 @@ def instance_with_waiting_commands() -> Iterator[tuple[Instance, Waiting]]:
         instance.run("kvs", "eventlog", "append", "log", "begin")
         waiting = Waiting(instance, instance.run("mini", "submit", "sleep", "100").stdout.strip())
         try:
-            waiting.until(lambda: connected(waiting, instance))
+            until(lambda: waiting.connected() and jobs(instance) == 3)
             yield instance, waiting
         finally:
             for process in waiting.processes.values():
@@ -365,7 +365,7 @@ def outside(*args: str, uri: str | None = None) -> subprocess.CompletedProcess[s
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -420,7 +420,7 @@ def test_a_socket_of_something_else(
         thread = threading.Thread(target=answer)
         thread.start()
         done = outside("getattr", "size", uri="local://other")
-        thread.join(10)
+        thread.join(PATIENCE)
     assert (done.returncode, done.stderr) == (1, "flux-getattr: Protocol error\n")
 
 

@@ -33,7 +33,7 @@ def words(typed: str, environment: dict[str, str] | None = None) -> list[str]:
         env={**os.environ, **(environment or {}), **request},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -73,7 +73,7 @@ def test_the_script_of_each_shell(shell: str) -> None:
         env={**os.environ, "_FLUX_COMPLETE": f"{shell}_source"},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert done.returncode == 0
@@ -81,7 +81,7 @@ def test_the_script_of_each_shell(shell: str) -> None:
     if program := shutil.which(shell):
         assert (
             subprocess.run(
-                [program, "-n"], input=done.stdout, text=True, timeout=20, check=False
+                [program, "-n"], input=done.stdout, text=True, timeout=60, check=False
             ).returncode
             == 0
         )

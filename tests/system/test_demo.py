@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from .watching import ending
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -84,13 +86,15 @@ def test_on_a_terminal_the_dashboard_shows_the_jobs() -> None:
     """Type q once the dashboard has drawn a finished job; what follows is the summary."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-    with subprocess.Popen(
-        [sys.executable, DEMO, "--jobs", "200", "--brokers", "1"],
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-        start_new_session=True,
-        env={**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8"},
+    with ending(
+        subprocess.Popen(
+            [sys.executable, DEMO, "--jobs", "200", "--brokers", "1"],
+            stdin=follower,
+            stdout=follower,
+            stderr=follower,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8"},
+        )
     ) as process:
         os.close(follower)
         seen = _read_until(leader, lambda text: "sha256sum" in text)
@@ -98,7 +102,7 @@ def test_on_a_terminal_the_dashboard_shows_the_jobs() -> None:
         rest = _read_until(leader, lambda text: "wrong digests" in text)
         while process.poll() is None and _read_some(leader):
             pass
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     os.close(leader)
     assert "sha256sum" in seen
     assert re.search(r"demo: 200 jobs, 200 ok, 0 failed, 0 wrong digests", rest)

@@ -13,6 +13,8 @@ import pytest
 
 from flux.testing.instance import Instance, running_instance
 
+from .watching import PATIENCE, ending, line
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -75,14 +77,12 @@ await handle.close()
 """
     body = "\n".join("    " + line for line in script.strip().splitlines())
     program = f"{PRELUDE}\nasync def main():\n{body}\nasyncio.run(main())\n"
-    guest = subprocess.Popen(
-        [sys.executable, "-c", program, instance.uri], stdout=subprocess.PIPE, text=True
-    )
-    assert guest.stdout is not None
-    assert guest.stdout.readline() == "ready\n"
-    assert instance.run("kvs", "put", "secret.key=1").returncode == 0
-    assert instance.run("event", "pub", "the.end").returncode == 0
-    seen, _ = guest.communicate(timeout=60)
+    argv = [sys.executable, "-c", program, instance.uri]
+    with ending(subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)) as guest:
+        assert line(guest) == "ready\n"
+        assert instance.run("kvs", "put", "secret.key=1").returncode == 0
+        assert instance.run("event", "pub", "the.end").returncode == 0
+        seen, _ = guest.communicate(timeout=PATIENCE)
     assert "the.end" in seen.split()
     assert not [topic for topic in seen.split() if topic.startswith("kvs.setroot")]
     owner = instance.run("kvs", "get", "secret.key")

@@ -80,7 +80,7 @@ def test_timeouts(h: flux.Flux) -> None:
     started = time.monotonic()
     with pytest.raises(TimeoutError, match=r"no result within 0\.1 s"):
         never.wait_for(0.1)
-    assert 0.09 < time.monotonic() - started < 5
+    assert time.monotonic() - started > 0.09
     errors: list[str | None] = []
     second = h.rpc("barrier.enter", {"name": "never2", "count": 1, "nprocs": 9, "internal": False})
     second.then(lambda rpc: errors.append(rpc.error_string()), timeout=0.05)
@@ -110,7 +110,7 @@ def test_streams_by_reset(h: flux.Flux) -> None:
 
 def test_wait_all(h: flux.Flux) -> None:
     children = [h.rpc("kvs.ping", {"n": n}, nodeid=n) for n in range(3)]
-    WaitAllFuture(children).wait_for(10)
+    WaitAllFuture(children).wait_for(60)
     assert [child.get()["n"] for child in children] == [0, 1, 2]
 
 
@@ -196,7 +196,7 @@ def test_a_service_in_python(instance: Instance, h: flux.Flux) -> None:
         thread = threading.Thread(target=server.reactor_run)
         thread.start()
         assert h.rpc("adder.sum", {"terms": [1, 2, 3]}).get() == {"sum": 6}
-        thread.join(10)
+        thread.join(60)
         server.service_unregister("adder").get()
         with pytest.raises(OSError, match="No service"):
             h.rpc("adder.sum", {"terms": []}).get()

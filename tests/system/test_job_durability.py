@@ -22,7 +22,7 @@ from flux.core.handle import Flux
 from flux.job import JobspecV1
 from flux.testing.instance import Instance, default_flux, running_instance
 
-from .watching import kill_instance, until
+from .watching import PATIENCE, background, kill_instance, until, until_equal
 
 if TYPE_CHECKING:
     import pathlib
@@ -77,7 +77,8 @@ def test_a_job_whose_end_was_told_does_not_run_again(tmp_path: pathlib.Path) -> 
             until(partial(_have_been_told, users, count))
             kill_instance(instance)
             for user in users:
-                user.join(20)
+                user.join(PATIENCE)
+                assert not user.is_alive()
                 told += user.told
                 acknowledged += user.acknowledged
     with running_instance(1, option) as instance, Flux(instance.uri) as handle:
@@ -116,14 +117,13 @@ def test_an_instance_that_was_killed_in_a_purge_has_whole_jobs(tmp_path: pathlib
     with running_instance(1, option) as instance:
         script = ("--setattr=system.exec.test.run_duration=0.001s", "--cc=1-120", "true")
         ids = instance.run("mini", "submit", "--wait", *script).stdout.split()
-        purge = subprocess.Popen(
-            [default_flux(), "job", "purge", "--num-limit=0", "--batch=2", "--force"],
-            env=instance.environment,
-        )
-        with Flux(instance.uri) as handle:
-            until(lambda: handle.rpc("job-manager.stats.get").get()["inactive_jobs_purged"] >= 20)
-        kill_instance(instance)
-        purge.wait(20)
+        purge = ("job", "purge", "--num-limit=0", "--batch=2", "--force")
+        with background(instance, *purge) as client:
+            with Flux(instance.uri) as handle:
+                stats = partial(handle.rpc, "job-manager.stats.get")
+                until(lambda: stats().get()["inactive_jobs_purged"] >= 20)
+            kill_instance(instance)
+            client.communicate(timeout=PATIENCE)
     with running_instance(1, option) as instance:
         left = instance.run("jobs", "-a", "-n", "-c", "0", "-o", "{id}").stdout.split()
         assert len(left) <= 100
@@ -141,7 +141,7 @@ def test_limits_of_the_configuration(tmp_path: pathlib.Path) -> None:
     with running_instance(1, f"-o,-c{tmp_path}", "-o,-Sheartbeat.period=0.1s") as instance:
         script = ("--setattr=system.exec.test.run_duration=0.001s", "--cc=1-20", "true")
         ids = instance.run("mini", "submit", "--wait", *script).stdout.split()
-        until(lambda: len(instance.run("jobs", "-a", "-n").stdout.splitlines()) == 3)
+        until_equal(lambda: len(instance.run("jobs", "-a", "-n").stdout.splitlines()), 3)
         assert instance.run("job", "eventlog", ids[0]).returncode != 0
 
 
@@ -221,7 +221,7 @@ def test_a_job_that_a_full_disk_does_not_take_is_refused(disk: Disk) -> None:
         after = instance.run("jobs", "-a", "-n", "-c", "0", "-o", "{id}").stdout.split()
         kill_instance(instance)
     with running_instance(1, option) as instance:
-        until(lambda: instance.run("job", "list", "-s", "active").stdout == "")
+        until_equal(lambda: instance.run("job", "list", "-s", "active").stdout, "")
         assert sorted(
             instance.run("jobs", "-a", "-n", "-c", "0", "-o", "{id}").stdout.split()
         ) == sorted(after)
@@ -231,7 +231,7 @@ def test_events_that_a_full_disk_does_not_take_are_told_when_it_has_room(disk: D
     option = f"-o,-Scontent.backing-path={disk.path}/store.sqlite"
     with running_instance(1, option) as instance:
         jobid = instance.run("mini", "submit", "sleep", "300").stdout.strip()
-        assert instance.run("job", "wait-event", "-t", "20", jobid, "start").returncode == 0
+        assert instance.run("job", "wait-event", "-t", "60", jobid, "start").returncode == 0
         disk.fill()
         until(lambda: FULL in refused(instance))
         cancel = instance.run("job", "cancel", jobid)
@@ -242,7 +242,7 @@ def test_events_that_a_full_disk_does_not_take_are_told_when_it_has_room(disk: D
             until(lambda: handle.rpc("job-exec.stats.get").get()["jobs"] == 0)
         assert "exception" not in instance.run("job", "eventlog", jobid).stdout
         disk.empty()
-        assert instance.run("job", "wait-event", "-t", "30", jobid, "clean").returncode == 0
+        assert instance.run("job", "wait-event", "-t", "60", jobid, "clean").returncode == 0
         assert "eventlog commits work again" in instance.run("dmesg").stdout
         log = [
             json.loads(line)["name"]
@@ -256,7 +256,7 @@ def test_an_end_with_events_that_are_not_stored_is_a_failure(disk: Disk) -> None
     option = f"-o,-Scontent.backing-path={disk.path}/store.sqlite"
     with running_instance(1, option) as instance:
         jobid = instance.run("mini", "submit", "sleep", "300").stdout.strip()
-        assert instance.run("job", "wait-event", "-t", "20", jobid, "start").returncode == 0
+        assert instance.run("job", "wait-event", "-t", "60", jobid, "start").returncode == 0
         disk.fill()
         until(lambda: FULL in refused(instance))
         assert instance.stop(60) not in (0, -signal.SIGKILL)

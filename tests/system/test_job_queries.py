@@ -13,6 +13,8 @@ from flux.aio import AsyncFlux
 from flux.testing.instance import Instance, running_instance
 from flux.wire import json
 
+from .watching import PATIENCE, until
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -128,7 +130,7 @@ def test_a_reader_that_stops_early_causes_no_noise(instance: Instance) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=PATIENCE,
     )
     assert (done.stdout.split()[0], done.stderr) == ("JOBID", "")
 
@@ -170,20 +172,19 @@ async def test_a_client_that_leaves_breaks_the_barrier(instance: Instance) -> No
         entered = asyncio.ensure_future(
             leaves.rpc("barrier.enter", {"name": "broken", "nprocs": 3})
         )
-        while (await stays.rpc("barrier.stats.get"))["waiting"] < 2:
-            await asyncio.sleep(0)
+        async with asyncio.timeout(PATIENCE):
+            while (await stays.rpc("barrier.stats.get"))["waiting"] < 2:
+                await asyncio.sleep(0)
         await leaves.close()
         with pytest.raises(OSError):
             await entered
         with pytest.raises(ConnectionAbortedError):
-            await asyncio.wait_for(waiting, 10)
+            await asyncio.wait_for(waiting, PATIENCE)
 
 
 def test_cron_runs_a_command_on_an_event(instance: Instance) -> None:
     flux(instance, "cron", "sync", "--disable")
     flux(instance, "cron", "event", "--count=1", "my.topic", "echo", "from", "cron")
     flux(instance, "event", "pub", "my.topic.x")
-    for _ in range(100):
-        if "Success" in flux(instance, "cron", "list"):
-            break
+    until(lambda: "Success" in flux(instance, "cron", "list"))
     assert 'cron-1[echo]: rank=0: command="echo from cron": "from cron"' in flux(instance, "dmesg")

@@ -13,6 +13,8 @@ from flux.job import FluxExecutor, JobException, JobspecV1, cancel
 from flux.job.submit import submit_async
 from flux.testing.instance import Instance, running_instance
 
+from .watching import until_equal
+
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Iterator
@@ -91,13 +93,13 @@ def test_scheduler_reloaded_under_a_running_job(instance: Instance) -> None:
     instance.run("job", "wait-event", jobid, "start")
     assert instance.run("module", "reload", "sched-simple").returncode == 0
     after = submitted(instance, "true")
-    assert instance.run("job", "wait-event", "-t", "30s", after, "clean").returncode == 0
-    allocated = instance.run("resource", "list", "-n", "-s", "allocated", "-o", "{ncores}")
-    assert allocated.stdout.strip() == "1", "the job keeps what it has"
+    assert instance.run("job", "wait-event", "-t", "60s", after, "clean").returncode == 0
+    allocated = ("resource", "list", "-n", "-s", "allocated", "-o", "{ncores}")
+    until_equal(lambda: instance.run(*allocated).stdout, "1\n")  # the job keeps what it has
     instance.run("job", "cancel", jobid)
-    assert instance.run("job", "wait-event", "-t", "30s", jobid, "clean").returncode == 0
-    free = instance.run("resource", "list", "-n", "-s", "free,all", "-o", "{ncores}")
-    assert len(set(free.stdout.split())) == 1, "all of it is free again"
+    assert instance.run("job", "wait-event", "-t", "60s", jobid, "clean").returncode == 0
+    free = ("resource", "list", "-n", "-s", "free,all", "-o", "{ncores}")
+    until_equal(lambda: len(set(instance.run(*free).stdout.split())), 1)  # all of it is free again
 
 
 def test_job_manager_reloaded_with_jobs(instance: Instance) -> None:
@@ -107,7 +109,7 @@ def test_job_manager_reloaded_with_jobs(instance: Instance) -> None:
     )
     instance.run("job", "wait-event", running, "start")
     assert instance.run("module", "reload", "job-manager").returncode == 0
-    assert instance.run("job", "wait-event", "-t", "30s", running, "clean").returncode == 0
+    assert instance.run("job", "wait-event", "-t", "60s", running, "clean").returncode == 0
     assert instance.run("job", "status", running).returncode == 1, "it was ended by an exception"
     instance.run("job", "urgency", held, "default")
     assert instance.run("job", "attach", held).returncode == 0
@@ -117,9 +119,9 @@ def test_job_manager_reloaded_with_jobs(instance: Instance) -> None:
 def test_jobs_submitted_without_a_scheduler_wait_for_one(instance: Instance) -> None:
     instance.run("module", "remove", "sched-simple")
     jobid = submitted(instance, "true")
-    assert instance.run("jobs", "-n", "-o", "{state}", jobid).stdout.strip() == "SCHED"
+    until_equal(lambda: instance.run("jobs", "-n", "-o", "{state}", jobid).stdout, "SCHED\n")
     instance.run("module", "load", "sched-simple")
-    assert instance.run("job", "wait-event", "-t", "30s", jobid, "clean").returncode == 0
+    assert instance.run("job", "wait-event", "-t", "60s", jobid, "clean").returncode == 0
 
 
 def test_jobtap_plugin(instance: Instance, tmp_path: pathlib.Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
-import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.testing.instance import Instance, running_instance
+
+from .watching import PATIENCE, background, until_equal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,22 +103,12 @@ def test_a_value_is_shown_up_to_a_nul(instance: Instance) -> None:
 
 
 def test_a_key_may_be_waited_for_before_its_namespace(instance: Instance) -> None:
-    waiting = subprocess.Popen(
-        [instance.flux, "kvs", "get", "-W", "-N", "later", "k"],
-        env=instance.environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        deadline = time.monotonic() + 30
-        while "1" not in instance.run("module", "stats", "-p", "watchers", "kvs-watch").stdout:
-            assert time.monotonic() < deadline
+    watchers = ("module", "stats", "-p", "watchers", "kvs-watch")
+    with background(instance, "kvs", "get", "-W", "-N", "later", "k") as waiting:
+        until_equal(lambda: instance.run(*watchers).stdout, "1\n")
         instance.run("kvs", "namespace", "create", "later")
         instance.run("kvs", "put", "-N", "later", "k=v")
-        assert waiting.communicate(timeout=30)[0] == "v\n"
-    finally:
-        waiting.kill()
-        waiting.wait()
+        assert waiting.communicate(timeout=PATIENCE)[0] == "v\n"
 
 
 def test_on_a_terminal_it_is_said_that_the_namespace_may_not_exist(instance: Instance) -> None:
@@ -147,20 +139,15 @@ def test_cron_entries_that_cannot_run_or_are_deleted_while_they_do(instance: Ins
     ):
         assert instance.run("cron", "interval", *words).returncode == 0
     wanted = ["Success", "Rexec Failure", "Exec-Error", "Running"]
-    deadline = time.monotonic() + 30
-    while True:
-        rows = instance.run("cron", "list").stdout.splitlines()[1:]
-        if [row[61:].strip() for row in rows] == wanted:
-            break
-        assert time.monotonic() < deadline, rows
+    rows = partial(instance.run, "cron", "list")
+    until_equal(lambda: [row[61:].strip() for row in rows().stdout.splitlines()[1:]], wanted)
     removed = instance.run("cron", "delete", "4").stdout
     assert removed.startswith("Removed cron-4: sleep still running. Started ")
     dump = instance.run("cron", "dump", "-k", "task.1.state", "4")
     assert dump.stdout == "Running\n"
     assert instance.run("cron", "delete", "--kill", "4").returncode == 0
-    while (gone := instance.run("cron", "dump", "4")).returncode == 0:
-        assert time.monotonic() < deadline
-    assert gone.stderr == "flux-cron dump: cron-4: No such cron entry found\n"
+    gone = "flux-cron dump: cron-4: No such cron entry found\n"
+    until_equal(lambda: instance.run("cron", "dump", "4").stderr, gone)
 
 
 def test_a_crontab_is_taken_whole_or_not_at_all(instance: Instance) -> None:

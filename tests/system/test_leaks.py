@@ -5,13 +5,14 @@ on purpose.
 from __future__ import annotations
 
 import json
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import flux
 from flux.testing.instance import Instance, running_instance
+
+from .watching import until, until_equal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +87,7 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 def sizes(instance: Instance) -> dict[str, int]:
     with flux.Flux(instance.uri) as h:
         answer = h.rpc("probe.sizes")
-        answer.wait_for(20)
+        answer.wait_for(60)
         found = answer.get()
     assert isinstance(found, dict)
     return found
@@ -133,38 +134,26 @@ def test_no_growth_with_jobs_and_clients(instance: Instance) -> None:
     load(instance, 200, 50)
     before = sizes(instance)
     load(instance, JOBS, CLIENTS)
-    deadline = time.monotonic() + 30
-    while True:
-        after = sizes(instance)
-        grown = {
+
+    def grown() -> dict[str, tuple[int, int]]:
+        return {
             name: (before.get(name, 0), count)
-            for name, count in after.items()
+            for name, count in sizes(instance).items()
             if count > before.get(name, 0) + 100 and name.partition(".")[0] not in KEPT
         }
-        if not grown or time.monotonic() > deadline:
-            break
-        time.sleep(0.2)
-    assert grown == {}
+
+    until_equal(grown, {})
 
 
 def test_module_statistics_are_back_at_rest(instance: Instance) -> None:
-    manager = json.loads(instance.run("module", "stats", "job-manager").stdout)
-    journal = manager.pop("journal")
-    assert (
-        manager["active_jobs"],
-        manager["running"],
-        manager["alloc_pending"],
-        manager["free_pending"],
-    ) == (
-        0,
-        0,
-        0,
-        0,
-    )
-    assert journal["listeners"] <= 3
-    assert json.loads(instance.run("module", "stats", "job-exec").stdout)["jobs"] == 0
-    assert json.loads(instance.run("module", "stats", "job-info").stdout)["watchers"] == 0
-    kvs = json.loads(instance.run("module", "stats", "kvs").stdout)["namespace"]
-    assert list(kvs) == ["primary"]
-    assert kvs["primary"]["#syncers"] == 0
-    assert json.loads(instance.run("module", "stats", "connector-local").stdout)["clients"] <= 3
+    def stats(name: str) -> Any:
+        return json.loads(instance.run("module", "stats", name).stdout)
+
+    at_rest = dict.fromkeys(("active_jobs", "running", "alloc_pending", "free_pending"), 0)
+    until_equal(lambda: {name: stats("job-manager")[name] for name in at_rest}, at_rest)
+    until(lambda: stats("job-manager")["journal"]["listeners"] <= 3)
+    until_equal(lambda: stats("job-exec")["jobs"], 0)
+    until_equal(lambda: stats("job-info")["watchers"], 0)
+    until_equal(lambda: list(stats("kvs")["namespace"]), ["primary"])
+    until_equal(lambda: stats("kvs")["namespace"]["primary"]["#syncers"], 0)
+    until(lambda: stats("connector-local")["clients"] <= 3)

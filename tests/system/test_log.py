@@ -9,6 +9,8 @@ import pytest
 
 from flux.testing.instance import Instance, running_instance
 
+from .watching import background, line, until_equal
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -84,15 +86,9 @@ def test_a_broker_of_another_rank_has_no_file(instance: Instance) -> None:
 
 def test_clearing_comes_after_printing_also_when_more_is_waited_for(instance: Instance) -> None:
     instance.run("logger", "-n", "me", "first")
-    with subprocess.Popen(
-        [instance.flux, "dmesg", "-c", "-f"],
-        env=instance.environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as follower:
-        assert follower.stdout is not None
-        assert follower.stdout.readline().endswith("me.info[0]: first\n")
+    with background(instance, "dmesg", "-c", "-f") as follower:
+        assert line(follower).endswith("me.info[0]: first\n")
+        until_equal(lambda: entries(instance), [])
         instance.run("logger", "-n", "me", "second")
-        assert follower.stdout.readline().endswith("me.info[0]: second\n")
-        follower.terminate()
+        assert line(follower).endswith("me.info[0]: second\n")
     assert entries(instance) == ["me.info[0]: second"]

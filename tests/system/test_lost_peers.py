@@ -8,7 +8,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,23 +16,40 @@ import pytest
 
 from flux.testing.instance import Instance, default_flux, running_instance
 
-from .watching import background, broker_pid, freed, sleepers, still_there, tree, until
+from .watching import (
+    PATIENCE,
+    background,
+    broker_pid,
+    ending,
+    freed,
+    line,
+    mark,
+    sleepers,
+    still_there,
+    tree,
+    until,
+    until_none_sleeps,
+    until_sleeping,
+)
 
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Iterator
 
-SOON = 6.0  # seconds; the aim is 2, on a machine that has nothing else to do
+SOON = 20.0
+"""Seconds; the aim is 2 on a machine that has nothing else to do, and what is not told of its loss
+stays for ever.
+"""
 
 
 @contextlib.contextmanager
-def busy(instance: Instance, ranks: int, mark: str) -> Iterator[None]:
+def busy(instance: Instance, ranks: int, seconds: str) -> Iterator[None]:
     """Run a job and a command of `flux exec` on every rank; the block is to end them."""
-    instance.run("mini", "submit", f"-N{ranks}", f"-n{ranks}", "sleep", mark)
-    with background(instance, "exec", "-n", "sleep", mark) as client:
-        until(lambda: len(sleepers(mark)) == 2 * ranks)
+    instance.run("mini", "submit", f"-N{ranks}", f"-n{ranks}", "sleep", seconds)
+    with background(instance, "exec", "-n", "sleep", seconds) as client:
+        until_sleeping(seconds, 2 * ranks)
         yield
-        client.communicate(timeout=20)
+        client.communicate(timeout=PATIENCE)
 
 
 # flux exec
@@ -50,43 +66,42 @@ def test_exec_learns_of_a_lost_rank_and_keeps_the_results_of_the_others(
 ) -> None:
     with running_instance(8, "-o,-Soverlay.timeout=2") as instance:
         pid = broker_pid(instance, lost)
-        command = "if [ $(flux getattr rank) = 7 ]; then sleep 6101; else echo result; fi"
+        command = f"if [ $(flux getattr rank) = 7 ]; then sleep {mark(6101)}; else echo result; fi"
         with background(instance, "exec", "-n", "-l", "-r2,7", "sh", "-c", command) as client:
-            until(lambda: sleepers("6101"))
+            until_sleeping(mark(6101))
             os.kill(pid, number)
             try:
-                out, err = client.communicate(timeout=20)
+                out, err = client.communicate(timeout=PATIENCE)
             finally:
                 freed([pid], signal.SIGCONT)
         assert out == "2: result\n"
         assert err == "flux-exec: Error: rank 7: sh: No route to host\n"
         assert client.returncode == 68
-        until(lambda: not sleepers("6101"))
+        until_none_sleeps(mark(6101))
 
 
 def test_exec_ends_with_its_own_broker() -> None:
     with running_instance(3) as instance:
         pid = broker_pid(instance, 2)
         instance.environment["FLUX_URI"] = instance.uri.removesuffix("0") + "2"
-        with background(instance, "exec", "-n", "-r1", "sleep", "6102") as client:
-            until(lambda: sleepers("6102"))
+        with background(instance, "exec", "-n", "-r1", "sleep", mark(6102)) as client:
+            until_sleeping(mark(6102))
             os.kill(pid, signal.SIGKILL)
-            _, err = client.communicate(timeout=20)
+            _, err = client.communicate(timeout=PATIENCE)
         assert client.returncode != 0
         assert "Connection reset by peer" in err
         instance.environment["FLUX_URI"] = instance.uri.removesuffix("2") + "0"
-        until(lambda: not sleepers("6102"))  # the command of a client that went with its broker
+        until_none_sleeps(mark(6102))  # the command of a client that went with its broker
 
 
 def test_what_a_killed_broker_ran_ends_with_it() -> None:
     with running_instance(3) as instance:
-        with background(
-            instance, "exec", "-n", "-r2", "sh", "-c", "setsid sleep 6103 & sleep 6103"
-        ) as client:
-            until(lambda: len(sleepers("6103")) == 2)
+        script = f"setsid sleep {mark(6103)} & sleep {mark(6103)}"
+        with background(instance, "exec", "-n", "-r2", "sh", "-c", script) as client:
+            until_sleeping(mark(6103), 2)
             os.kill(broker_pid(instance, 2), signal.SIGKILL)
-            client.communicate(timeout=20)
-        until(lambda: not sleepers("6103"))
+            client.communicate(timeout=PATIENCE)
+        until_none_sleeps(mark(6103))
 
 
 # Rank 0 and flux start
@@ -96,11 +111,11 @@ def test_what_a_killed_broker_ran_ends_with_it() -> None:
 def test_loss_of_rank_0_ends_every_broker_and_task(fanout: int) -> None:
     with running_instance(8, f"-o,-Stbon.fanout={fanout}") as instance:
         rundir, pid = instance.rundir, broker_pid(instance, 0)
-        with busy(instance, 8, "6104"):
-            everything = [*tree(instance.process.pid), *sleepers("6104")]
+        with busy(instance, 8, mark(6104)):
+            everything = [*tree(instance.process.pid), *sleepers(mark(6104))]
             os.kill(pid, signal.SIGKILL)
             assert not still_there(everything, SOON)
-        assert instance.process.wait(5) == 137
+        assert instance.process.wait(SOON) == 137
         assert not os.path.exists(rundir)
 
 
@@ -114,8 +129,8 @@ def test_loss_of_rank_0_reaches_brokers_below_a_stopped_one() -> None:
 
 @pytest.mark.parametrize("size", [1, 8])
 def test_loss_of_flux_start_ends_the_instance(size: int) -> None:
-    with running_instance(size) as instance, busy(instance, size, "6105"):
-        everything = [*tree(instance.process.pid), *sleepers("6105")]
+    with running_instance(size) as instance, busy(instance, size, mark(6105)):
+        everything = [*tree(instance.process.pid), *sleepers(mark(6105))]
         os.kill(instance.process.pid, signal.SIGKILL)
         assert not still_there(everything, SOON)
 
@@ -179,34 +194,34 @@ def test_a_lost_inner_broker_takes_the_brokers_below_it_along() -> None:
 @pytest.mark.parametrize("size", ["-s1", None])
 def test_a_killed_single_broker_leaves_nothing(size: str | None) -> None:
     """The initial program, what it started, shells, tasks and the run directory."""
-    mark = "6106" if size else "6116"  # the two may run at the same time
+    forever = mark(6106)
     script = (
-        f"sleep {mark} & setsid sleep {mark} & flux mini submit sleep {mark};"
-        f" flux getattr broker.pid; sleep {mark}"
+        f"sleep {forever} & setsid sleep {forever} & flux mini submit sleep {forever};"
+        f" flux getattr broker.pid; sleep {forever}"
     )
-    with subprocess.Popen(
-        [default_flux(), "start", *filter(None, [size]), "sh", "-c", script],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
+    with ending(
+        subprocess.Popen(
+            [default_flux(), "start", *filter(None, [size]), "sh", "-c", script],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
     ) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        pid = int(process.stdout.readline())
-        until(lambda: len(sleepers(mark)) == 4)
+        line(process)
+        pid = int(line(process))
+        everything = until_sleeping(forever, 4)
         os.kill(pid, signal.SIGKILL)
         assert process.wait(SOON) == 137
-        assert not still_there(sleepers(mark), SOON)
+        assert not still_there(everything, SOON)
 
 
 def test_what_is_not_flux_starts_own_is_left_alone() -> None:
-    script = f"sleep 6107 & exec {default_flux()} start sh -c 'sleep 6108 & true'"
+    script = f"sleep {mark(6107)} & exec {default_flux()} start sh -c 'sleep {mark(6108)} & true'"
     subprocess.run(["sh", "-c", script], timeout=60, check=True)
-    left = sleepers("6107")
-    assert len(left) == 1
-    assert not sleepers("6108")
+    left = until_sleeping(mark(6107))
+    assert not sleepers(mark(6108))
     left[0].kill()
-    until(lambda: not sleepers("6107"))
+    until_none_sleeps(mark(6107))
 
 
 # Starts that fail
@@ -218,7 +233,6 @@ def test_a_run_directory_with_a_long_name_is_refused_at_once(
 ) -> None:
     long = tmp_path / ("d" * 100)
     long.mkdir()
-    began = time.monotonic()
     done = subprocess.run(
         [default_flux(), "start", *filter(None, [size]), "true"],
         env={**os.environ, "TMPDIR": str(long)},
@@ -231,7 +245,6 @@ def test_a_run_directory_with_a_long_name_is_refused_at_once(
     lines = done.stderr.splitlines()
     assert len(lines) == 1
     assert "exceeds the limit of 107, set TMPDIR or rundir to a shorter directory" in lines[0]
-    assert time.monotonic() - began < 15
     assert not list(long.iterdir())
 
 
@@ -242,7 +255,6 @@ def test_a_broker_that_cannot_start_ends_the_others(failing: int, tmp_path: path
         f'#!/bin/sh\n[ "$PMI_RANK" = {failing} ] && exec "$@" -Stbon.fanout=none\nexec "$@"\n'
     )
     wrapper.chmod(0o755)
-    began = time.monotonic()
     done = subprocess.run(
         [default_flux(), "start", "-s4", f"--wrap={wrapper}"],
         capture_output=True,
@@ -254,23 +266,20 @@ def test_a_broker_that_cannot_start_ends_the_others(failing: int, tmp_path: path
     assert "tbon.fanout: invalid value 'none'" in done.stderr
     assert "Terminated" not in done.stderr
     assert "Traceback" not in done.stderr
-    assert time.monotonic() - began < 15
 
 
 def test_a_directory_left_by_a_crash_is_swept_by_the_next_start(tmp_path: pathlib.Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     foreign = tmp_path / "flux-foreign"
     start = [str(default_flux()), "start", "true"]
-    with subprocess.Popen([default_flux(), "broker", "sleep", "6109"], env=environment) as broker:
-        try:
-            until(lambda: sleepers("6109"))
-            (rundir,) = tmp_path.glob("flux-*")
-            foreign.mkdir()
-            subprocess.run(start, env=environment, timeout=60, check=True)
-            assert rundir.is_dir()
-        finally:
-            broker.kill()
-    until(lambda: not sleepers("6109"))
+    argv = [str(default_flux()), "broker", "sleep", mark(6109)]
+    with ending(subprocess.Popen(argv, env=environment)):
+        until_sleeping(mark(6109))
+        (rundir,) = tmp_path.glob("flux-*")
+        foreign.mkdir()
+        subprocess.run(start, env=environment, timeout=60, check=True)
+        assert rundir.is_dir()
+    until_none_sleeps(mark(6109))
     assert rundir.is_dir()
     subprocess.run(start, env=environment, timeout=60, check=True)
     assert not rundir.exists()

@@ -12,8 +12,11 @@ import pytest
 import flux
 from flux.testing.instance import Instance, running_instance
 
+from .watching import PATIENCE, ending, line
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 EXAMPLES = pathlib.Path(__file__).parent / "man3"
 
@@ -39,13 +42,15 @@ def instance() -> Iterator[Instance]:
         yield running
 
 
-def start(instance: Instance, name: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, str(EXAMPLES / f"{name}.py")],
-        env=instance.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+def start(instance: Instance, name: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    return ending(
+        subprocess.Popen(
+            [sys.executable, str(EXAMPLES / f"{name}.py")],
+            env=instance.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     )
 
 
@@ -65,7 +70,7 @@ def test_an_example_prints_what_it_should(instance: Instance, name: str) -> None
     with flux.Flux(instance.uri) as h, start(instance, name) as process:
         h.event_subscribe("snack.")
         beat_until_it_ends(instance, process)
-        printed, errors = process.communicate(timeout=30)
+        printed, errors = process.communicate(timeout=PATIENCE)
         assert (printed, errors, process.returncode) == (PRINTED[name], "", 0)
 
 
@@ -73,21 +78,20 @@ def test_the_event_that_an_example_sends_arrives(instance: Instance) -> None:
     with flux.Flux(instance.uri) as h:
         h.event_subscribe("snack.")
         with start(instance, "flux_send"):
-            event = h.event_recv(timeout=30)
+            event = h.event_recv(timeout=PATIENCE)
     assert (event.topic, event.payload) == ("snack.bar.closing", None)
 
 
 @pytest.mark.parametrize("name", ENDLESS)
 def test_an_example_shows_events_until_it_is_ended(instance: Instance, name: str) -> None:
     with flux.Flux(instance.uri) as h, start(instance, name) as process:
-        assert process.stdout is not None
         seen = ""
         while "Event: example.show" not in seen:
             h.event_publish("example.show").get_seq()
-            seen = process.stdout.readline()
-            assert process.poll() is None
+            seen = line(process)
+            assert seen
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
 
 
 def test_every_example_is_run() -> None:

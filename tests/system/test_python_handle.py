@@ -326,7 +326,13 @@ async def test_callbacks_timers_and_programs_go_on_while_a_future_is_awaited(
     seen: list[str] = []
     h.rpc("kvs.ping").then(lambda _: seen.append("callback"))
     own = Future(h)
-    h.timer_watcher_create(0.01, lambda *_: own.fulfill("by timer")).start()
+
+    def tick(_handle: flux.Flux, watcher: Any, _revents: int, _args: object) -> None:
+        if seen:
+            watcher.stop()
+            own.fulfill("by timer")
+
+    h.timer_watcher_create(0.01, tick, repeat=0.01).start()
     assert await own == "by timer"
     assert seen == ["callback"]
     mine = Future(h)

@@ -144,10 +144,23 @@ def test_a_watch_ends_with_its_key_and_with_its_patience(h: flux.Flux) -> None:
     with pytest.raises(FileNotFoundError):
         next(watch)
     put(str(h.url), "still", 1)
-    patient = kvs.watch(h, "still", timeout=0.01)
-    assert next(patient) == 1
-    with pytest.raises(TimeoutError, match=r"no result within 0\.01 s"):
+    patience, patient = patience_for_one(h, "still")
+    with pytest.raises(TimeoutError, match=f"no result within {patience:g} s"):
         next(patient)
+
+
+def patience_for_one(h: flux.Flux, key: str) -> tuple[float, Iterator[object]]:
+    """A watch that has yielded its first value: the least time that it had to wait for it."""
+    patience = 0.01
+    while True:
+        watch = kvs.watch(h, key, timeout=patience)
+        try:
+            next(watch)
+        except TimeoutError:
+            patience *= 4  # a busy machine
+            assert patience < 60
+        else:
+            return patience, watch
 
 
 def test_versions_and_roots(instance: Instance, h: flux.Flux) -> None:

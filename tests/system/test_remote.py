@@ -10,14 +10,15 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 import flux
 from flux.aio import AsyncFlux
-from flux.testing.instance import Instance, default_flux, running_instance
+from flux.testing.instance import Instance, running_instance
+
+from .watching import PATIENCE, background, ending, free_port, mark, until, until_sleeping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,21 +123,12 @@ def test_the_reason_of_the_other_side_is_seen(instance: Instance) -> None:
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
-def wait_for(port: int, log: pathlib.Path, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)
+def listens(port: int, log: pathlib.Path, process: subprocess.Popen[bytes]) -> bool:
+    """Whether a server takes connections; it may not have ended."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    assert process.poll() is None, log.read_text()
+    return False
 
 
 @pytest.fixture(scope="module")
@@ -162,20 +154,17 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, str]]:
     if os.getuid() == 0:
         os.makedirs("/run/sshd", exist_ok=True)
     with log.open("wb") as output:
-        process = subprocess.Popen(
+        server = subprocess.Popen(
             [SSHD, "-D", "-e", "-f", str(config)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
-    try:
-        wait_for(port, log, process)
+    with ending(server) as process:
+        until(lambda: listens(port, log, process))
         options = "-o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
         yield port, f"ssh -q -F none -i {folder}/user {options}"
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def test_an_instance_through_a_real_ssh(instance: Instance, sshd: tuple[int, str]) -> None:
@@ -212,9 +201,10 @@ def test_many_clients_of_a_proxy_share_a_connection(instance: Instance) -> None:
     script = """
 echo $FLUX_URI
 (flux event sub -c1 thing & echo $! >$HOME/pid
-flux kvs put p=1; flux kvs get -w -c2 p & flux kvs put q=1
+flux kvs put p=1; flux kvs get -w -c2 p >$HOME/seen & flux kvs put q=1
 until flux event pub -s thing.x && ! kill -0 $(cat $HOME/pid) 2>/dev/null; do :; done >/dev/null
-flux kvs put p=2; wait)
+until grep -q 1 $HOME/seen; do sleep 0.02; done
+flux kvs put p=2; wait; cat $HOME/seen)
 flux mini run -n2 echo job
 exit 7
 """
@@ -271,35 +261,23 @@ def test_a_command_that_does_not_exist(instance: Instance) -> None:
     )
 
 
-def test_signals_reach_the_command(instance: Instance, tmp_path: pathlib.Path) -> None:
-    started = tmp_path / "started"
-    process = subprocess.Popen(
-        [instance.flux, "proxy", instance.uri, "sh", "-c", f"touch {started}; exec sleep 60"],
-        env=instance.environment,
-    )
-    deadline = time.monotonic() + 30
-    while not started.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 128 + signal.SIGTERM
+def test_signals_reach_the_command(instance: Instance) -> None:
+    with background(instance, "proxy", instance.uri, "sleep", mark(6401)) as process:
+        until_sleeping(mark(6401))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 128 + signal.SIGTERM
 
 
-def test_the_loss_of_the_instance_ends_a_proxy(tmp_path: pathlib.Path) -> None:
-    started = tmp_path / "started"
-    with running_instance(1) as other:
-        process = subprocess.Popen(
-            [default_flux(), "proxy", other.uri, "sh", "-c", f"touch {started}; exec sleep 60"],
-            env=other.environment,
-            stderr=subprocess.PIPE,
-        )
-        deadline = time.monotonic() + 30
-        while not started.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-    _, shown = process.communicate(timeout=30)
-    assert b"lost the connection" in shown
-    assert process.returncode == 128 + signal.SIGHUP
+def test_the_loss_of_the_instance_ends_a_proxy() -> None:
+    with contextlib.ExitStack() as stack:
+        with running_instance(1) as other:
+            process = stack.enter_context(
+                background(other, "proxy", other.uri, "sleep", mark(6402))
+            )
+            until_sleeping(mark(6402))
+        _, shown = process.communicate(timeout=PATIENCE)
+        assert "lost the connection" in shown
+        assert process.returncode == 128 + signal.SIGHUP
 
 
 # Jobs
@@ -307,6 +285,7 @@ def test_the_loss_of_the_instance_ends_a_proxy(tmp_path: pathlib.Path) -> None:
 
 def test_the_uri_of_a_job(instance: Instance) -> None:
     jobid = instance.run("mini", "submit", "sleep", "300").stdout.strip()
+    instance.run("job", "wait-event", "-p", "guest.exec.eventlog", jobid, "shell.start")
     try:
         done = instance.run("uri", jobid)
         assert done.returncode == 1

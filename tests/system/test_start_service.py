@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import subprocess
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,12 +15,13 @@ import pytest
 import flux
 from flux.testing.instance import Instance, default_flux, running_instance
 
+from .watching import PATIENCE, until, until_equal
+
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Iterator
 
 LEADER = ("--test-start-mode=leader", "--test-exit-mode=leader", "-o,-Sbroker.quorum=0")
-PATIENCE = 20.0
 
 
 @pytest.fixture
@@ -49,11 +49,8 @@ def pids(start: flux.Flux) -> list[int]:
 
 def until_online(instance: Instance, idset: str) -> None:
     """Wait until the ranks online are those of ``idset``."""
-    deadline = time.monotonic() + PATIENCE
     with flux.Flux(instance.uri) as handle:
-        while (found := handle.rpc("state-machine.quorum-get").get()["idset"]) != idset:
-            assert time.monotonic() < deadline, f"online: {found}"
-            time.sleep(0.02)
+        until_equal(lambda: handle.rpc("state-machine.quorum-get").get()["idset"], idset)
 
 
 def test_it_is_told_to_the_initial_program_and_nobody_else(instance: Instance) -> None:
@@ -110,13 +107,13 @@ def test_a_rank_that_comes_late_is_down_until_then(tmp_path: pathlib.Path) -> No
     ):
         start.rpc("start.run", {"rank": 1}).get()
         until_online(instance, "[0-1]")
-        assert down(instance) == "1"
+        until_equal(lambda: down(instance), "1")
         assert instance.run("mini", "run", "true").returncode == 0
         jobid = instance.run("mini", "submit", "-N3", "-n3", "true").stdout.strip()
         start.rpc("start.run", {"rank": 2}).get()
         done = instance.run("job", "attach", jobid, timeout=60)
         assert done.returncode == 0, done.stderr
-        assert down(instance) == "0"
+        until_equal(lambda: down(instance), "0")
 
 
 def down(instance: Instance) -> str:
@@ -130,10 +127,7 @@ def test_a_broker_waits_for_its_parent_and_tells_its_clients_so(
 ) -> None:
     start.rpc("start.run", {"rank": 2}).get()
     uri = f"local://{instance.rundir}/local-2"
-    deadline = time.monotonic() + PATIENCE
-    while not os.path.exists(uri.removeprefix("local://")):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: connects(uri))
     instance.environment["FLUX_URI"], leader = uri, instance.uri
     for words in (["ping", "-c1", "0"], ["getattr", "size"], ["resource", "list"]):
         run = instance.run(*words)
@@ -147,13 +141,16 @@ def test_a_broker_waits_for_its_parent_and_tells_its_clients_so(
     instance.environment["FLUX_URI"] = leader
 
 
+def connects(uri: str) -> bool:
+    """Whether a broker listens there."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        return sock.connect_ex(uri.removeprefix("local://")) == 0
+
+
 def test_verbose_tells_who_comes_and_goes(instance: Instance) -> None:
     with flux.Flux(instance.environment["FLUX_START_URI"]) as handle:
         pids(handle)
-    deadline = time.monotonic() + PATIENCE
-    while "flux-start: bye " not in instance.log:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: "flux-start: bye " in instance.log)
     found = re.search(r"flux-start: hi ([0-9a-f]{5})\n", instance.log)
     assert found is not None
     assert f"flux-start: disconnect from {found[1]}\nflux-start: bye {found[1]}\n" in instance.log

@@ -4,6 +4,7 @@ restore.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -54,7 +55,8 @@ def test_jobs_cost_little_and_collections_take_nothing_from_them(tmp_path: Path)
         before = stats(instance)["live_bytes"]
         run_jobs(instance, 400)
         for part in tmp_path.iterdir():
-            assert stat.S_IMODE(part.stat().st_mode) == 0o600
+            with contextlib.suppress(FileNotFoundError):  # SQLite's journals come and go
+                assert stat.S_IMODE(part.stat().st_mode) == 0o600
         assert stats(instance)["live_bytes"] - before < 400 * JOB_BYTES
         assert "dropped" in ok(instance, "content", "gc")
         found = stats(instance)

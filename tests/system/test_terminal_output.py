@@ -11,6 +11,8 @@ import pytest
 
 from flux.testing.instance import Instance, running_instance
 
+from .watching import background, line
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -60,16 +62,10 @@ def test_log_lines_and_events_are_escaped(instance: Instance) -> None:
     assert instance.run("logger", NASTY).returncode == 0
     assert f"logger.info[0]: {SHOWN}\n" in instance.run("dmesg").stdout
     assert "\x1b" not in instance.log
-    with subprocess.Popen(
-        [instance.flux, "event", "sub", "-c", "1", "shown"],
-        env=instance.environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as sub:
+    with background(instance, "event", "sub", "-c", "1", "shown") as sub:
         while sub.poll() is None:
             instance.run("event", "pub", "-r", "shown", NASTY)
-        assert sub.stdout is not None
-        assert sub.stdout.read() == f"shown\t{SHOWN}\n"
+        assert line(sub) == f"shown\t{SHOWN}\n"
 
 
 def test_what_a_program_asked_for_is_as_it_is(instance: Instance) -> None:
