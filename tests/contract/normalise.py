@@ -74,9 +74,13 @@ class Place:
     host: str = "vm"
     path: str = "/usr/local/bin:/usr/bin:/bin:/sbin"
     lua: tuple[str, str] = ("/usr/local/lib/lua/5.1/?.so", "/usr/local/share/lua/5.1/?.lua")
+    tap: str = ""
+    """The URI that stood in place of the other one, if clients were listened to."""
 
     def renamed(self, text: str) -> str:
         """`text` with this place's paths and host name replaced by neutral names."""
+        if self.tap:
+            text = text.replace(self.tap, "URI")
         for value, name in (
             (self.uri, "URI"),
             (self.rundir, "RUNDIR"),

@@ -1,5 +1,5 @@
-"""Replay the recorded commands against a live instance of four brokers and compare what they
-print.
+"""Replay the recorded commands against a live instance of four brokers; keep what they print and
+what they send.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from flux import install
 from flux.testing.instance import Instance, running_instance
 from tests.contract.normalise import RECORDED, Place, comparable, normalised
+from tests.contract.tap import Tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from flux.wire.message import Message
     from tests.contract.recordings import Recording
 
 BROKERS = 4
@@ -38,6 +40,8 @@ class Outcome:
     stderr: str
     seconds: float
     place: Place
+    messages: tuple[tuple[bool, Message], ...] = ()
+    """Pairs of (from the broker, message): what passed between the command and its broker."""
 
     def difference(self) -> str | None:
         """The first difference from the recording in a line or two, or None when it matches."""
@@ -73,24 +77,33 @@ def _shown(line: str | None, limit: int = 300) -> str:
     return repr(line if len(line) <= limit else line[:limit] + "…")
 
 
-def run(recording: Recording, instance: Instance, timeout: float = COMMAND_TIMEOUT) -> Outcome:
-    """Run the command of `recording` in the instance's home directory, in a process group of its
-    own.
-    """
-    started = time.monotonic()
-    place = Place(
+def place_of(instance: Instance, tap: Tap) -> Place:
+    """Where a command runs that is listened to."""
+    return Place(
         str(instance.home),
         instance.uri,
         instance.rundir,
         socket.gethostname(),
         instance.environment["PATH"],
         (f"{install.SHELL}/?.so", f"{install.SHELL}/?.lua"),
+        tap.uri,
     )
+
+
+def run(
+    recording: Recording, instance: Instance, tap: Tap, timeout: float = COMMAND_TIMEOUT
+) -> Outcome:
+    """Run the command of `recording` in the instance's home directory, in a process group of its
+    own, through a tap.
+    """
+    started = time.monotonic()
+    messages = tap.begin()
     with subprocess.Popen(
         recording.command,
         cwd=instance.home,
         # As recorded: by a caller whose environment no flux had set up yet.
-        env={k: v for k, v in instance.environment.items() if not k.startswith("LUA_")},
+        env={k: v for k, v in instance.environment.items() if not k.startswith("LUA_")}
+        | {"FLUX_URI": tap.uri},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -104,7 +117,10 @@ def run(recording: Recording, instance: Instance, timeout: float = COMMAND_TIMEO
             stdout, stderr = process.communicate()
             code = TIMED_OUT
     text = (stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace"))
-    return Outcome(recording, code, *text, time.monotonic() - started, place)
+    seconds = time.monotonic() - started
+    tap.settle()
+    place = place_of(instance, tap)
+    return Outcome(recording, code, *text, seconds, place, tuple(messages))
 
 
 def replay(
@@ -112,7 +128,7 @@ def replay(
 ) -> Iterator[Outcome]:
     """Replay `recordings` in their order, each recorded instance against a fresh one of ours."""
     for number in sorted({recording.instance for recording in recordings}):
-        with running_instance(size) as instance:
+        with running_instance(size) as instance, Tap(instance.base / "tap", instance.uri) as tap:
             for recording in recordings:
                 if recording.instance == number:
-                    yield run(recording, instance, timeout)
+                    yield run(recording, instance, tap, timeout)

@@ -147,14 +147,14 @@ def main() -> None:
     parser.add_argument("pattern", nargs="?", default="")
     options = parser.parse_args()
     if options.messages:
-        REPORT.write_text(
-            with_messages(REPORT.read_text(), messages_section(options.accept, options.repeat))
-        )
+        replays = [list(replay(load(), timeout=options.timeout)) for _ in range(options.repeat)]
+        section = messages_section(options.accept, replays)
+        REPORT.write_text(with_messages(REPORT.read_text(), section))
         return
     chosen = [recording for recording in load() if re.search(options.pattern, recording.label)]
     always = {recording.label for recording in chosen}
-    for _ in range(options.repeat):
-        outcomes = list(replay(chosen, timeout=options.timeout))
+    replays = [list(replay(chosen, timeout=options.timeout)) for _ in range(options.repeat)]
+    for outcomes in replays:
         always &= matching(outcomes)
     if options.accept:
         accept(always)
@@ -162,7 +162,7 @@ def main() -> None:
         options.diffs.write_text(differences(outcomes))
     if not options.pattern:
         text = render(outcomes, frozenset(expected()), reasons())
-        REPORT.write_text(with_messages(text, messages_section(options.accept, options.repeat)))
+        REPORT.write_text(with_messages(text, messages_section(options.accept, replays)))
     seconds = sum(outcome.seconds for outcome in outcomes)
     print(f"{len(always)} of {len(outcomes)} recorded commands match; {seconds:.0f} s")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from flux.wire.framing import Unpacker
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
     from flux.wire.message import Message
 
 
-class Tap:
-    """Listens on a socket of its own and connects each client to the real broker.
+MOMENT = 0.5  # seconds
 
-    Args:
-        path: where to listen.
-        broker: the broker's local:// URI.
+
+class Tap:
+    """Listens on a socket of its own, ``path``, and connects each client to the real broker, whose
+    local:// URI is ``broker``.
     """
 
     def __init__(self, path: pathlib.Path, broker: str) -> None:
@@ -33,6 +34,7 @@ class Tap:
         self._listener.listen(64)
         self._threads = [threading.Thread(target=self._accept)]
         self._open: list[socket.socket] = []
+        self._talking: list[threading.Thread] = []
         self._threads[0].start()
 
     def begin(self) -> list[tuple[bool, Message]]:
@@ -40,7 +42,16 @@ class Tap:
         it.
         """
         self.messages = []
+        self._talking = []
         return self.messages
+
+    def settle(self) -> None:
+        """Wait until all has been read that clients have sent who came since `begin` and have left;
+        for those who stay, a moment.
+        """
+        deadline = time.monotonic() + MOMENT
+        for thread in self._talking:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _accept(self) -> None:
         while True:
@@ -55,6 +66,8 @@ class Tap:
             for source, target, down in ((client, broker, False), (broker, client, True)):
                 thread = threading.Thread(target=self._pump, args=(source, target, down, into))
                 self._threads.append(thread)
+                if not down:
+                    self._talking.append(thread)
                 thread.start()
 
     def _pump(

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from tests.contract.wire.expected import DIRECTIONS, expected, reasons, write
 from tests.contract.wire.messages import load
-from tests.contract.wire.replay import Result, replay_requests, replay_responses
+from tests.contract.wire.replay import Result, compared_requests, replay_responses
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from tests.contract.replay import Outcome
 
 HEADING = "\n## Messages\n"
 TITLES = {
@@ -28,17 +30,21 @@ TITLES = {
         "shows counts as one that a flux-core broker may refuse.",
     ),
 }
-REPLAYS = {"responses": replay_responses, "requests": replay_requests}
 
 
-def messages_section(accept: bool, repeat: int) -> str:
-    """Replay all messages `repeat` times and return the section; with `accept`, require the labels
-    that always match.
+def messages_section(accept: bool, replays: Sequence[Sequence[Outcome]]) -> str:
+    """Replay all messages, as often as the commands were in `replays`, and return the section; with
+    `accept`, require the labels that always match.
     """
     results: dict[str, Result] = {}
     stable: dict[str, list[str]] = {}
+    every = {exchange.recording.label for exchange in load()}
+    found = {
+        "responses": [replay_responses(every) for _ in replays],
+        "requests": [compared_requests(outcomes) for outcomes in replays],
+    }
     for direction in DIRECTIONS:
-        runs = [REPLAYS[direction]() for _ in range(repeat)]
+        runs = found[direction]
         results[direction] = runs[-1]
         stable[direction] = [
             label

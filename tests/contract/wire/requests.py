@@ -4,22 +4,19 @@ sent.
 
 from __future__ import annotations
 
-import socket
 from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from flux.wire import json
 from flux.wire.message import REQUEST, Message
-from tests.contract.normalise import RECORDED, Place
-from tests.contract.replay import run
+from tests.contract.normalise import RECORDED
 from tests.contract.wire.messages import Canon, Exchange, load, topic_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from flux.testing.instance import Instance
-    from tests.contract.tap import Tap
+    from tests.contract.replay import Outcome
 
 
 def form(message: Message, canon: Canon) -> str:
@@ -42,32 +39,17 @@ def requests_of(messages: Iterable[tuple[bool, Message]]) -> list[Message]:
     ]
 
 
-def sent(exchange: Exchange, instance: Instance, tap: Tap) -> list[Message]:
-    """Run the recorded command through `tap`; returns the requests it sent."""
-    messages = tap.begin()
-    uri = instance.environment["FLUX_URI"]
-    instance.environment["FLUX_URI"] = tap.uri
-    try:
-        run(exchange.recording, instance)
-    finally:
-        instance.environment["FLUX_URI"] = uri
-    return requests_of(list(messages))
+@cache
+def exchanges() -> dict[str, Exchange]:
+    """The recorded messages by label."""
+    return {exchange.recording.label: exchange for exchange in load()}
 
 
-def place_of(instance: Instance, tap: Tap) -> Place:
-    return Place(
-        str(instance.home),
-        tap.uri,
-        instance.rundir,
-        socket.gethostname(),
-        instance.environment["PATH"],
-    )
-
-
-def difference(exchange: Exchange, ours: list[Message], place: Place) -> str | None:
+def difference(outcome: Outcome) -> str | None:
     """Requests that only one side sent, or None when both sent the same, in any order."""
-    canon, theirs = Canon(place, exchange.recording), Canon(RECORDED, exchange.recording)
-    mine = Counter(form(message, canon) for message in ours)
+    exchange = exchanges()[outcome.recording.label]
+    canon, theirs = Canon(outcome.place, exchange.recording), Canon(RECORDED, exchange.recording)
+    mine = Counter(form(message, canon) for message in requests_of(outcome.messages))
     recorded = Counter(form(message, theirs) for message in requests_of(exchange.messages))
     if mine == recorded:
         return None
@@ -134,12 +116,12 @@ def rules() -> dict[str, Rule]:
     return found
 
 
-def refusals(ours: Iterable[Message]) -> list[str]:
+def refusals(outcome: Outcome) -> list[str]:
     """Requests that a flux-core 0.29 broker would not know: an unrecorded topic, other keys, other
     types, other flags.
     """
     found = []
-    for message in ours:
+    for message in requests_of(outcome.messages):
         rule = rules().get(topic_of(message))
         broken = (
             f"{message.topic}: no such topic in the recordings"
