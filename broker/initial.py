@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from broker.log import ERR, INFO
 from broker.subprocess.descendants import kill_with
+from flux.child_signal import signal_child
 from flux.waitstatus import SIGNALED, code_of_failure
 
 if TYPE_CHECKING:
@@ -111,8 +112,8 @@ class Program:
 
     def kill(self, signum: int) -> None:
         """Send a signal to the program if it runs."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signum)
+        if self._process is not None:
+            signal_child(self._process, signum)
 
 
 async def stop(program: Program, delay: float, *, told: bool) -> None:

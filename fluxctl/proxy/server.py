@@ -17,6 +17,7 @@ import tempfile
 from typing import TYPE_CHECKING, cast
 
 from flux.aio import AsyncFlux
+from flux.child_signal import signal_child
 from flux.connect import open_socket
 from flux.waitstatus import SIGNALED, code_of_failure
 from flux.wire import framing
@@ -153,18 +154,13 @@ async def _run(command: list[str], uri: str, lost: asyncio.Event) -> int:
 async def _pass_signals(process: asyncio.subprocess.Process, signals: asyncio.Queue[int]) -> None:
     """Send the command what signals come."""
     while True:
-        _signal(process, await signals.get())
-
-
-def _signal(process: asyncio.subprocess.Process, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(number)
+        signal_child(process, await signals.get())
 
 
 def _hang_up(process: asyncio.subprocess.Process) -> None:
     sys.stderr.write("flux-proxy: lost the connection to the broker\n")
-    _signal(process, signal.SIGHUP)
-    _signal(process, signal.SIGCONT)
+    signal_child(process, signal.SIGHUP)
+    signal_child(process, signal.SIGCONT)
 
 
 async def serve(uri: str, command: list[str], version: str, force: bool) -> int:

@@ -38,6 +38,7 @@ ACTING = {
         "broker.shell.linesocket",
         "broker.shell.peer",
     ),
+    "signals processes": ("flux.child_signal",),
     "starts processes": ("broker.shell.task", "broker.subprocess.launch"),
     "acts on the shell's loop, tasks and descriptors": (
         "broker.shell.peers",

@@ -17,8 +17,8 @@ from .watching import (
     background,
     broker_pid,
     command_line,
-    freed,
     mark,
+    send,
     sleepers,
     still_there,
     tree,
@@ -142,7 +142,7 @@ def test_jobs_go_on_after_a_shell_host_was_stopped_or_killed(number: int) -> Non
         ]
         for jobid in new:
             assert instance.run("job", "attach", jobid).returncode == 0
-        freed([host.pid], signal.SIGCONT)
+        send([host.pid], signal.SIGCONT)
         assert counter.read_text() == "x\n" * 5
         assert f"the shell host (pid {host.pid})" in instance.run("dmesg").stdout
         until(lambda: host.pid not in [other.pid for other in hosts(broker)])

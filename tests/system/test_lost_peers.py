@@ -21,9 +21,9 @@ from .watching import (
     background,
     broker_pid,
     ending,
-    freed,
     line,
     mark,
+    send,
     sleepers,
     still_there,
     tree,
@@ -73,7 +73,7 @@ def test_exec_learns_of_a_lost_rank_and_keeps_the_results_of_the_others(
             try:
                 out, err = client.communicate(timeout=PATIENCE)
             finally:
-                freed([pid], signal.SIGCONT)
+                send([pid], signal.SIGCONT)
         assert out == "2: result\n"
         assert err == "flux-exec: Error: rank 7: sh: No route to host\n"
         assert client.returncode == 68

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -181,7 +182,7 @@ def tree(pid: int) -> list[psutil.Process]:
     return [root, *root.children(recursive=True)]
 
 
-def freed(pids: Iterable[int], number: int) -> None:
+def send(pids: Iterable[int], number: int) -> None:
     """Send a signal to each process that still runs."""
     for pid in pids:
         try:
@@ -194,9 +195,9 @@ def kill_instance(instance: Instance) -> None:
     """End every process of an instance at once and wait until all have gone. Those that end by
     themselves meanwhile do not matter.
     """
-    everything = tree(instance.process.pid)
-    for process in everything:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
+    start, *below = tree(instance.process.pid)
+    everything = [*below, start]  # brokers come first: they see no job end, nor flux start
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        send((process.pid for process in everything), number)
     instance.process.wait(PATIENCE)
     psutil.wait_procs(everything, PATIENCE)

@@ -58,6 +58,11 @@ FACTS = (
         r"(\b|STATE_|RESULT_)(DEPEND|SCHED|CLEANUP|INACTIVE|COMPLETED|CANCELED)\b"
         r"[^=\n\]]{0,12}= *\d|\"states?\": *\d",
     ),
+    Fact(
+        "signals to a child of the event loop",
+        ("flux/connect/ssh.py",),  # a process that is waited for where it is killed
+        r"\.send_signal\(|\bprocess\.(kill|terminate)\(\)",
+    ),
     Fact("names of job states", ("flux/job/state_names.py",), r"\"(DEPEND|CLEANUP|INACTIVE)\""),
     Fact(
         "urgencies and priorities",

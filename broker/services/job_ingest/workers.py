@@ -7,15 +7,16 @@ A worker is ``python -m flux.job.validator``: one JSON object a line in, one a l
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import os
+import signal
 import sys
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from flux.child_signal import signal_child
 from flux.constants import FLUX_JOB_NOVALIDATE
 from flux.wire import json
 
@@ -75,8 +76,7 @@ class ValidatorProcess:
             await self._read_answers(process)
         except (ValueError, KeyError, TypeError, AttributeError):
             reason = "job validator's answer is malformed"
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            signal_child(process, signal.SIGKILL)
         await process.wait()
         self._process = None
         for future in self._waiting:
@@ -106,7 +106,7 @@ class ValidatorProcess:
                 await asyncio.wait_for(asyncio.shield(reader), 2.0)
             except TimeoutError:
                 if process is not None:
-                    process.kill()
+                    signal_child(process, signal.SIGKILL)
                 await reader
 
 
