@@ -193,7 +193,7 @@ class ServiceHarness(Generic[S]):
         """Return the responses a request has had so far."""
         return self._replies[sender, tag]
 
-    async def until(self, condition: Callable[[], bool], timeout: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], bool], timeout: float = 60.0) -> None:
         """Wait until ``condition`` holds; raises TimeoutError after ``timeout`` seconds."""
         async with asyncio.timeout(timeout):
             while not condition():

@@ -178,17 +178,19 @@ class Reactor:
 
     def run_until(self, condition: Callable[[], bool], timeout: float = -1.0) -> bool:
         """Run until ``condition`` holds, or ``timeout`` seconds pass unless that is negative;
-        returns whether it holds.
+        returns whether it holds. What there is to read by then counts, however late it is looked
+        at.
         """
         deadline = None if timeout < 0 else self.call_at(self.now() + timeout, lambda: None)
         outer, self._running = self._running, True
         self._stopped = False
         try:
             while not condition():
-                if deadline is not None and self.now() >= deadline.when:
-                    return False
+                over = deadline is not None and self.now() >= deadline.when
                 self._stopped = False
-                self._turn(False)
+                self._turn(over)
+                if over:
+                    return condition()
         finally:
             self._running = outer
             if deadline is not None:

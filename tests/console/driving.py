@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from textual.pilot import Pilot
 
 
-async def until(pilot: Pilot[Any], condition: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(pilot: Pilot[Any], condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Let the application run until ``condition`` holds; fails after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not condition():

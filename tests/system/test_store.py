@@ -18,6 +18,7 @@ from flux.testing.instance import Instance, running_instance
 if TYPE_CHECKING:
     from pathlib import Path
 
+JOBS = 160
 JOB_BYTES = 12 << 10
 
 
@@ -53,20 +54,20 @@ def test_jobs_cost_little_and_collections_take_nothing_from_them(tmp_path: Path)
     path = tmp_path / "content.sqlite"
     with running_instance(2, persistent(path), "-o,-Scontent.collect-minimum=100000") as instance:
         before = stats(instance)["live_bytes"]
-        run_jobs(instance, 400)
+        run_jobs(instance, JOBS)
         for part in tmp_path.iterdir():
             with contextlib.suppress(FileNotFoundError):  # SQLite's journals come and go
                 assert stat.S_IMODE(part.stat().st_mode) == 0o600
-        assert stats(instance)["live_bytes"] - before < 400 * JOB_BYTES
+        assert stats(instance)["live_bytes"] - before < JOBS * JOB_BYTES
         assert "dropped" in ok(instance, "content", "gc")
         found = stats(instance)
         assert found["collections"] >= 1
-        assert found["file_bytes"] < 400 * JOB_BYTES + (4 << 20)
+        assert found["file_bytes"] < JOBS * JOB_BYTES + (4 << 20)
         ok(instance, "exec", "flux", "kvs", "dropcache")
         ok(instance, "exec", "flux", "content", "dropcache")
         ids = ok(instance, "jobs", "-a", "-n", "-c", "0", "-o", "{id}").split()
-        assert len(ids) == 400
-        for job in ids[::80]:
+        assert len(ids) == JOBS
+        for job in ids[::40]:
             assert '"name":"clean"' in ok(instance, "job", "eventlog", "-f", "json", job).replace(
                 " ", ""
             )
@@ -74,7 +75,7 @@ def test_jobs_cost_little_and_collections_take_nothing_from_them(tmp_path: Path)
         os.killpg(instance.process.pid, signal.SIGKILL)
         instance.process.wait()
     with running_instance(1, persistent(path)) as instance:
-        assert len(ok(instance, "jobs", "-a", "-n", "-c", "0", "-o", "{id}").split()) == 400
+        assert len(ok(instance, "jobs", "-a", "-n", "-c", "0", "-o", "{id}").split()) == JOBS
 
 
 def test_dump_and_restore(tmp_path: Path) -> None:

@@ -224,7 +224,7 @@ def test_clients_over_sockets() -> None:
     for thread in [*threads]:
         thread.start()
     for thread in [*threads, manager]:
-        thread.join(10)
+        thread.join(60)
     for sock, _ in pairs:
         sock.close()
     assert results == {rank: ["tcp://0", "tcp://1", "tcp://2"] for rank in range(3)}
@@ -281,7 +281,7 @@ def test_a_manager_that_answers_with_messages() -> None:
     assert failure.value.errno == errno.EMSGSIZE
     client.barrier()
     client.finalize()
-    thread.join(10)
+    thread.join(60)
     assert len([line for line in requests if line.startswith("cmd=put ")]) == 1
 
 

@@ -112,7 +112,7 @@ class Recorder:
         self.status = status
 
     async def wait(self) -> None:
-        await asyncio.wait_for(self.complete.wait(), 30)
+        await asyncio.wait_for(self.complete.wait(), 60)
 
 
 async def test_output_input_and_exit() -> None:

@@ -107,7 +107,7 @@ async def guests(tmp_path: Path) -> AsyncIterator[Guests]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.001)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sqlite3
 import stat
 import subprocess
@@ -17,6 +16,7 @@ import pytest
 
 from broker.services.content_sqlite.store import BlobStore
 from flux import treeobj
+from tests.system.watching import ending, line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -235,14 +235,9 @@ while True:
 def test_kill_at_any_instant_keeps_what_was_acknowledged(tmp_path: Path) -> None:
     path = tmp_path / "c.sqlite"
     for lines in (1, 7, 60):
-        process = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        acknowledged = [int(process.stdout.readline()) for _ in range(lines)][-1]
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+        argv = [sys.executable, "-c", WRITER, str(path)]
+        with ending(subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)) as process:
+            acknowledged = [int(line(process)) for _ in range(lines)][-1]
         store = BlobStore(path, durable=False)
         last = store.get_checkpoint("last")
         assert isinstance(last, int)

@@ -158,7 +158,7 @@ class MiniBroker:
     async def run(self, command: list[str], **how: Any) -> int:
         """Run a job to its end and return its wait status."""
         self.submit(command, **how)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await self.done.wait()
         return int(
             next(item["data"]["status"] for item in self.said if item.get("type") == "finish")
@@ -186,7 +186,7 @@ class MiniBroker:
 
     async def until_event(self, name: str, key: str = "exec.eventlog") -> None:
         """Wait until an event of that name is in a log."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while name not in self.names(key):
                 await asyncio.sleep(0.005)
 

@@ -165,7 +165,7 @@ async def test_a_host_answers_and_ends_with_its_socket() -> None:
     lost: list[Any] = []
     host = launcher.HostProcess(lambda *_: None, lambda *what: lost.append(what))
     host.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not host.has_answered:
             await asyncio.sleep(0.01)
     host.check()
