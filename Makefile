@@ -5,6 +5,9 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 SETUP := PYTHON="$(PYTHON)" tools/setup-venv "$(VENV)"
 WORKERS ?= 2
+# A file's tests share an instance. Files in their order: the last ones, tests/unit, are the quickest,
+# so no worker is left with much to do alone.
+BALANCED := --dist loadfile --no-loadscope-reorder
 ROUNDS ?= 200
 MINUTES ?= 20
 SEED ?=
@@ -31,7 +34,7 @@ demo: install
 
 # Parallel first, then what must have the machine to itself: live instances compared with recordings, figures.
 test: dev
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile tests --ignore=tests/contract --ignore=tests/docs
+	$(BIN)/python -m pytest -q -n $(WORKERS) $(BALANCED) tests --ignore=tests/contract --ignore=tests/docs
 	$(BIN)/python -m pytest -q tests/contract
 
 unit: dev
@@ -39,7 +42,7 @@ unit: dev
 
 # What runs in the process of the tests: brokers and commands that system tests start are not seen.
 coverage: dev
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --cov --cov-report= \
+	$(BIN)/python -m pytest -q -n $(WORKERS) $(BALANCED) --cov --cov-report= \
 		--cov-report=json:.coverage.json tests/unit tests/property tests/console
 	$(BIN)/python -m tests.coverage_floor .coverage.json
 

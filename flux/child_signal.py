@@ -7,7 +7,7 @@ import os
 from typing import Protocol
 
 
-class Child(Protocol):
+class SignalledChild(Protocol):
     """A child process as asyncio has it; ``returncode`` is None until its end is known."""
 
     @property
@@ -17,7 +17,7 @@ class Child(Protocol):
     def returncode(self) -> int | None: ...
 
 
-def signal_child(child: Child, number: int) -> None:
+def signal_child(child: SignalledChild, number: int) -> None:
     """Send a signal to a child that has not ended.
 
     Not by the methods that asyncio's processes have for it: they look for the child's end first,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.console.driving import settled
 from tui.app import TopApp
 from tui.feed.synthetic import SyntheticFeed
 from tui.model import sample, users
@@ -88,6 +89,13 @@ def steady_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     users.user_name.cache_clear()
     os.environ.pop("TZ", None)
     time.tzset()
+
+
+@pytest.fixture(autouse=True)
+def keys_are_taken_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key has done what it does before the next one is pressed, however busy the machine."""
+    for module in ("textual.app", "textual.pilot"):
+        monkeypatch.setattr(f"{module}.wait_for_idle", settled)
 
 
 @pytest.fixture

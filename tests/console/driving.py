@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any
+
+from textual._context import active_app
 
 from tui.app import TopApp
 from tui.screens.jobs import JobsScreen
@@ -21,6 +24,29 @@ async def until(pilot: Pilot[Any], condition: Callable[[], bool], seconds: float
         assert time.monotonic() < deadline, "the application never got there"
         await pilot.pause(0.02)
     await pilot.pause()
+
+
+async def settled(*_periods: float) -> None:
+    """Let the application run until it has nothing to do but wait for keys, timers and its feed.
+
+    Stands in for `textual._wait.wait_for_idle`, which takes a process that gets no processor for
+    one that is idle, and sleeps 20 ms each time to find out.
+    """
+    app = active_app.get()
+    for _ in range(2):
+        await _nothing_ready()
+        if app._running and app.screen_stack:  # noqa: SLF001 - as its driver does
+            app.screen._on_timer_update()  # noqa: SLF001 - draws what is to be drawn by now
+    await _nothing_ready()
+
+
+async def _nothing_ready() -> None:
+    """Let the event loop run until all that it has to call has been called."""
+    loop: Any = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(0)
+        if not loop._ready:  # noqa: SLF001 - asyncio does not tell otherwise
+            return
 
 
 async def loaded(pilot: Pilot[Any]) -> None:

@@ -265,7 +265,7 @@ async def play(steps: list[Step], rundir: str) -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_collections_drop_what_is_not_in_use_and_nothing_else(seed: int) -> None:
     # The smallest steps, so that commits come between any two of them; no time passes, so grace
     # periods are never over.

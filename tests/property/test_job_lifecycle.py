@@ -175,7 +175,7 @@ class Readers:
         assert self.manager.success == (completed and not history.failed_fatally)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(eventlogs())
 def test_every_reader_sees_the_same_job(entries: list[Entry]) -> None:
     readers = Readers()
@@ -187,7 +187,7 @@ def test_every_reader_sees_the_same_job(entries: list[Entry]) -> None:
         readers.check_result()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(eventlogs(), st.data())
 def test_a_part_read_twice_changes_nothing(entries: list[Entry], data: st.DataObject) -> None:
     """A reader that loads a list and then gets the journal since before that, as the dashboard
@@ -205,7 +205,7 @@ def test_a_part_read_twice_changes_nothing(entries: list[Entry], data: st.DataOb
     assert once.finished == twice.finished
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(eventlogs(), st.data())
 def test_a_log_read_from_its_middle_ends_the_same(
     entries: list[Entry], data: st.DataObject

@@ -137,7 +137,7 @@ def transaction(number: int, operations: list[tuple[str, str, bytes]]) -> Transa
     return Transaction(parse_ops(txn.ops), 0, number)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     st.sampled_from([1024, 0, 1]),
     st.sampled_from([0, 1, 3]),
@@ -183,7 +183,7 @@ def outcome(model: Any, batch: list[list[tuple[str, str, bytes]]]) -> tuple[Any,
     return model, refused
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.dictionaries(names, values), st.randoms())
 def test_equal_trees_have_equal_roots(contents: dict[str, bytes], random: Any) -> None:
     roots = set()

@@ -174,7 +174,7 @@ async def _ask(
 @pytest.mark.parametrize(
     ("service", "topic", "valid"), REQUESTS, ids=[topic for _, topic, _ in REQUESTS]
 )
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), userid=st.sampled_from([0, 77]))
 def test_any_payload_is_answered(
     service: type[Service], topic: str, valid: dict[str, Any], data: st.DataObject, userid: int

@@ -16,16 +16,12 @@ import sys
 import termios
 from typing import TYPE_CHECKING
 
-import pytest
-
 from .watching import ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEMO = pathlib.Path(__file__).parents[2] / "examples" / "demo.py"
-
-pytestmark = pytest.mark.timeout(180)
 
 
 def demo(*arguments: str, path: str = "") -> subprocess.CompletedProcess[str]:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from flux.job.types import EventEntry
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.fixture(scope="module")
 def instance() -> Iterator[Instance]:

@@ -95,7 +95,7 @@ def grow(blobs: Memory, txn: Txn, key: str, tree: Any) -> None:
     st.dictionaries(names, trees, max_size=5),
     st.sampled_from(["x.tar", "x.tgz", "x.tar.bz2", "x.tar.xz"]),
 )
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 def test_round_trip_of_every_type(content: dict[str, Any], name: str) -> None:
     blobs = Memory()
     tree = GrowingTree(blobs)
@@ -203,7 +203,8 @@ def test_every_truncation_is_noticed(name: str) -> None:
     tree.apply(Txn().put_raw("a.b", "x" * 600).put_raw("a.c", b"\0" * 2048).symlink("l", "a.b"))
     whole = dumped(blobs, tree.root, name)
     noticed = 0
-    for length in range(len(whole) - 1):
+    lengths = range(0, len(whole) - 1, 1 + len(whole) // 1000)
+    for length in lengths:
         try:
             assert restored(whole[:length])[1] == tree.root
         except OSError as exc:
@@ -212,7 +213,7 @@ def test_every_truncation_is_noticed(name: str) -> None:
         else:
             number = errno.EINVAL
         assert number == errno.EINVAL
-    assert noticed > len(whole) / 4  # the rest is padding
+    assert noticed > len(lengths) / 4  # the rest is padding
 
 
 def test_offline_commands(tmp_path: Path) -> None:
@@ -280,7 +281,7 @@ class _Nowhere(io.RawIOBase):
 
 def test_memory_does_not_grow_with_the_number_of_keys() -> None:
     blobs = Memory()
-    entries = {f"key{number:05}": treeobj.val(b"x") for number in range(10_000)}
+    entries = {f"key{number:05}": treeobj.val(b"x") for number in range(3_000)}
     blob = json.dumps(treeobj.directory(entries))
     root = treeobj.blobref(blob)
     blobs.store([(root, blob)])
@@ -304,5 +305,5 @@ def test_memory_does_not_grow_with_the_number_of_keys() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tarfile.TarFile, "next", noting)
         restore.read(io.BytesIO(whole), "x.tar")
-    assert restore.keys == 10_000
+    assert restore.keys == 3_000
     assert max(members) <= 1

@@ -161,7 +161,7 @@ def mutate(jobspec: Any, steps: list[tuple[str, tuple[Any, ...], str, Any]]) -> 
     return jobspec
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(MUTATIONS)
 def test_agrees_with_the_schema(steps: list[tuple[str, tuple[Any, ...], str, Any]]) -> None:
     jobspec = mutate(copy.deepcopy(VALID), copy.deepcopy(steps))

@@ -163,7 +163,7 @@ def check_transition(seen: tuple[int, str, int, int]) -> None:
         assert before == after
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(STEPS)
 def test_random_stimuli(steps: list[tuple[str, int, int]]) -> None:
     driver = Driver()

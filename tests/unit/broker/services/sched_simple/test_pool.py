@@ -182,7 +182,7 @@ REQUESTS = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.one_of(REQUESTS, st.integers(0, 9)), max_size=40))
 def test_nothing_is_given_twice_and_all_comes_back(steps: list[ResourceRequest | int]) -> None:
     pool = pool_of(("0-2", "0-3", ""), ("3-4", "0-1", "0-1"), ("5", "0-7", ""))
