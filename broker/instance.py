@@ -231,7 +231,9 @@ class Broker:
             if name == BACKING_STORE:
                 if self.rank == 0 and self._backing != NO_STORE:
                     await self.modules.load(self._backing, [])
-            elif not module.on_demand and (self.rank == 0 or not module.leader_only):
+            elif module.on_demand or (module.table and module.table not in self.host.config.tables):
+                continue
+            elif self.rank == 0 or not module.leader_only:
                 await self.modules.load(name, list(module.args))
 
     async def _quorum(self) -> None:
