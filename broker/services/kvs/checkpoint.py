@@ -45,18 +45,18 @@ class Checkpointer:
         self._namespace = namespace
         self._lock = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
-        self._period = ctx.config.kvs.checkpoint_period or INTERVAL
+        self._period = ctx.config.kvs.checkpoint_period
         # The root in the store, unknown after a failure, and the last one that certainly was there.
         self._written = self._durable = namespace.rootseq
 
     def changed(self) -> None:
         """Note that the namespace has a new root."""
         if self._timer is None and self._namespace.rootseq > self._written:
-            self._timer = asyncio.get_running_loop().call_later(self._period, self._due)
+            self._timer = asyncio.get_running_loop().call_later(self._period or INTERVAL, self._due)
 
     def configure(self, config: Config) -> None:
         """Take the period over, also for a change that waits."""
-        self._period = config.kvs.checkpoint_period or INTERVAL
+        self._period = config.kvs.checkpoint_period
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
