@@ -97,6 +97,24 @@ _BROKER = (
         fixed=False,
     ),
     Declaration(
+        "broker.quorum-timeout",
+        "none",
+        Change.START,
+        "How long rank 0 waits for these, in RFC 23 form, before it gives up and the start fails;"
+        " also how long it waits for the inventory of every rank, before R is made without those"
+        " that have sent none. `none`: as long as it takes.",
+        fixed=False,
+        listed=False,
+    ),
+    Declaration(
+        "broker.quorum-warn",
+        "60s",
+        Change.START,
+        "How often the log names the ranks that rank 0 still waits for; `none`: never.",
+        fixed=False,
+        listed=False,
+    ),
+    Declaration(
         "broker.rc1_path",
         "built-in",
         Change.START,

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from broker.attribute_table import ATTRIBUTES, FACTS, Change
 from broker.attributes import Attributes
 from broker.places import check_directory, make_directory
+from broker.quorum import Schedule
 from broker.rundir_claim import hold, make_rundir
 from flux import CORE_VERSION, install
 from flux.idset import IDset
@@ -106,6 +107,7 @@ def check_attributes(attrs: Attributes) -> int:
     _checked(attrs, "hello.timeout", "1", _not_negative)
     if attrs.get("hello.hwm") is not None:
         _checked(attrs, "hello.hwm", "0", lambda text: _not_negative(str(int(text))))
+    Schedule.of(attrs)
     return fanout
 
 

@@ -24,6 +24,7 @@ from broker.ending import IDLE_TIMEOUT, end_jobs
 from broker.log import CRIT
 from broker.modhost import ModuleHost
 from broker.own_services import OwnServices
+from broker.quorum import QuorumWait
 from broker.runlevel import FAILURES, Runlevel
 from broker.scripts import Scripts
 from broker.subprocess.descendants import Orphans
@@ -94,10 +95,13 @@ class Broker:
             self.modules,
             self.runlevel,
             self._commands,
-            self._check_quorum,
+            self._membership_changed,
             emergency.finish,
         )
         self.state = self._own.state
+        self._quorum_wait = QuorumWait(
+            self.attrs, lambda: self.state.online, lambda: self.state.gone, self.log.err
+        )
 
     # Life
 
@@ -147,6 +151,8 @@ class Broker:
 
     def _entered(self, state: str) -> None:
         self.state.entered()
+        if state == "shutdown":
+            self._quorum_wait.end()
         work = self._guard(state, self.ACTIONS[state](self))
         task = self._loop.create_task(work, name=f"state {state}")
         self._tasks.add(task)
@@ -225,7 +231,9 @@ class Broker:
             if name == BACKING_STORE:
                 if self.rank == 0 and self._backing != NO_STORE:
                     await self.modules.load(self._backing, [])
-            elif not module.on_demand and (self.rank == 0 or not module.leader_only):
+            elif module.on_demand or (module.table and module.table not in self.host.config.tables):
+                continue
+            elif self.rank == 0 or not module.leader_only:
                 await self.modules.load(name, list(module.args))
 
     async def _quorum(self) -> None:
@@ -233,7 +241,8 @@ class Broker:
             self.overlay.set_ready()
         if self.rank == 0:
             self.state.add_online({0})
-            self._check_quorum()
+            if await self._quorum_wait.reached():
+                self.runlevel.post("quorum-full")
             return
         try:
             await self.state.go_online()
@@ -243,11 +252,8 @@ class Broker:
             return
         self.runlevel.post("quorum-full")
 
-    def _check_quorum(self) -> None:
-        if self.rank or self.runlevel.state != "quorum":
-            return
-        if set(IDset(self.attrs.get("broker.quorum") or "0")) <= self.state.online:
-            self.runlevel.post("quorum-full")
+    def _membership_changed(self) -> None:
+        self._quorum_wait.changed()
 
     async def _run(self) -> None:
         self.state.release()

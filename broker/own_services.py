@@ -39,8 +39,8 @@ class OwnServices:
     """Makes them, mounts them before rc1 and unmounts them after rc3.
 
     ``base`` is what the broker stands on, ``overlay`` its links, None for one that is alone,
-    ``commands`` those of its clean-up; ``on_online`` is called when a rank has come online,
-    ``finish`` ends the broker at once.
+    ``commands`` those of its clean-up; ``on_change`` is called on rank 0 when ranks came
+    or went, ``finish`` ends the broker at once.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class OwnServices:
         modules: ModuleHost,
         runlevel: Runlevel,
         commands: CleanupCommands,
-        on_online: Callable[[], None],
+        on_change: Callable[[], None],
         finish: Callable[[], None],
     ) -> None:
         self._host = base.host
@@ -58,7 +58,7 @@ class OwnServices:
         self._services: list[tuple[Service, InProcess]] = []
         router = base.router
         self.state = self._add(
-            "state-machine", lambda ctx: StateMachineService(ctx, runlevel, router, on_online)
+            "state-machine", lambda ctx: StateMachineService(ctx, runlevel, router, on_change)
         )
         self._add("attr", AttrService)
         self._add("log", lambda ctx: LogService(ctx, base.ring))

@@ -12,13 +12,15 @@ class BuiltIn(NamedTuple):
     """A module that comes with the broker.
 
     ``target`` is where its class is, as ``package.module:Class``; a ``leader_only`` module runs on
-    rank 0 only; ``args`` is what rc1 loads it with, unless it is loaded ``on_demand`` only.
+    rank 0 only; ``args`` is what rc1 loads it with, unless it is loaded ``on_demand`` only, or the
+    configuration lacks the ``table`` that asks for it.
     """
 
     target: str
     leader_only: bool = False
     args: tuple[str, ...] = ()
     on_demand: bool = False
+    table: str = ""
 
     @property
     def source(self) -> str:
@@ -27,9 +29,15 @@ class BuiltIn(NamedTuple):
 
 
 def _service(
-    package: str, name: str, *args: str, leader_only: bool = False, on_demand: bool = False
+    package: str,
+    name: str,
+    *args: str,
+    leader_only: bool = False,
+    on_demand: bool = False,
+    table: str = "",
 ) -> BuiltIn:
-    return BuiltIn(f"broker.services.{package}.service:{name}", leader_only, args, on_demand)
+    target = f"broker.services.{package}.service:{name}"
+    return BuiltIn(target, leader_only, args, on_demand, table)
 
 
 MODULES: dict[str, BuiltIn] = {
@@ -49,6 +57,7 @@ MODULES: dict[str, BuiltIn] = {
     "job-exec": _service("job_exec", "JobExecService", leader_only=True),
     "heartbeat": _service("heartbeat", "HeartbeatService", leader_only=True),
     "sched-simple": _service("sched_simple", "SchedSimpleService", leader_only=True),
+    "job-archive": _service("job_archive", "JobArchiveService", leader_only=True, table="archive"),
 }
 """Every module that ``flux module load`` finds by name. The order is that of rc1, because a module
 may call those before it while it starts; rc3 unloads in reverse."""

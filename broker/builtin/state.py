@@ -39,13 +39,14 @@ class StateMachineService(Service):
     name = "state-machine"
 
     def __init__(
-        self, ctx: Context, runlevel: Runlevel, router: Router, on_online: Callable[[], None]
+        self, ctx: Context, runlevel: Runlevel, router: Router, on_change: Callable[[], None]
     ) -> None:
         super().__init__(ctx)
         self.runlevel = runlevel
         self.router = router
         self.online: set[int] = set()
-        self._on_online = on_online
+        self.gone: set[int] = set()
+        self._on_change = on_change
         self._waiting: list[Request] = []
         attrs = ctx.attrs
         self._gathering = Gathering(
@@ -139,11 +140,14 @@ class StateMachineService(Service):
         new = ranks - self.online
         if new:
             self.online |= new
+            self.gone -= new
             self._tell_all("overlay.online", new)
-            self._on_online()
+            self._on_change()
 
     def lose(self, ranks: set[int]) -> None:
-        """Ranks below have gone, orderly or not."""
+        """Ranks below have gone, orderly or not; rank 0 tells of those that had not been online yet
+        as well, for nobody else knows that they will not be.
+        """
         if self.ctx.rank:
             # Not past the word that they are online, which may wait on its way up.
             self._gathering.drop(ranks)
@@ -151,10 +155,12 @@ class StateMachineService(Service):
             with contextlib.suppress(OSError):  # this broker is about to end, too
                 self.ctx.handle.post("state-machine.lost", payload, lambda _: None, upstream=True)
             return
-        lost = ranks & self.online
+        lost = ranks - self.gone
         if lost:
             self.online -= lost
+            self.gone |= lost
             self._tell_all("overlay.offline", lost)
+            self._on_change()
 
     def _tell_all(self, topic: str, ranks: set[int]) -> None:
         """Publish who came or went; what happens in one turn of the loop is one event."""
@@ -181,12 +187,13 @@ class StateMachineService(Service):
 
     @request("quorum-get", allow="guest")
     def quorum_get(self, req: Request) -> Reply:
-        """Return the ranks that are online, as ``idset``; brackets when there are several. Rank 0
-        knows them.
+        """Return the ranks that are online, as ``idset``, brackets when there are several, and the
+        idset ``lost`` if some went and are not back. Rank 0 knows them.
         """
         if self.ctx.rank != 0:
             raise OSError(errno.EPROTO, "quorum-get RPC is only available on rank 0")
-        return {"idset": IDset(self.online, FLAGS).encode()}
+        lost = {"lost": IDset(sorted(self.gone)).encode()} if self.gone else {}
+        return {"idset": IDset(self.online, FLAGS).encode(), **lost}
 
     # The state
 

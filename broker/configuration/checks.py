@@ -153,3 +153,11 @@ def duration(node: Setting) -> float:
     if math.isinf(seconds):
         raise node.error("must be finite")
     return seconds
+
+
+def longer_than_0(node: Setting) -> float:
+    """Return the seconds of a duration that is longer than 0."""
+    seconds = duration(node)
+    if not seconds:
+        raise node.error("must be longer than 0")
+    return seconds

@@ -16,6 +16,7 @@ from broker.configuration.checks import (
     checks_of,
     duration,
     integer,
+    longer_than_0,
     nearest,
     refused,
     table_of,
@@ -33,10 +34,23 @@ class AccessConfig(Struct, frozen=True, rename="kebab"):
     allow_root_owner: Annotated[bool, boolean] = False
 
 
+class ArchiveConfig(Struct, frozen=True):
+    """``[archive]``: ended jobs are copied to the SQLite file ``dbpath`` every ``period`` seconds;
+    ``busytimeout`` is how many seconds to wait for others that use the file.
+    """
+
+    busytimeout: Annotated[float | None, duration] = None
+    dbpath: Annotated[str | None, text] = None
+    period: Annotated[float | None, longer_than_0] = None
+
+
 class ExecConfig(Struct, frozen=True, rename="kebab"):
-    """``[exec]``: how jobs are run; ``kill_timeout`` is in seconds."""
+    """``[exec]``: how jobs are run; ``kill_timeout`` is in seconds, ``imp`` the path of the helper
+    that flux-core starts other users' jobs with, and nothing else.
+    """
 
     kill_timeout: Annotated[float | None, duration] = None
+    imp: Annotated[str | None, text] = None
 
 
 class ValidatorConfig(Struct, frozen=True, rename="kebab"):
@@ -53,6 +67,12 @@ class IngestConfig(Struct, frozen=True, rename="kebab"):
 
     batch_count: Annotated[int | None, integer(1, 1 << 20)] = None
     validator: Annotated[ValidatorConfig, table_of(ValidatorConfig)] = ValidatorConfig()
+
+
+class KvsConfig(Struct, frozen=True, rename="kebab"):
+    """``[kvs]``: ``checkpoint_period`` is within how many seconds a change is made durable."""
+
+    checkpoint_period: Annotated[float | None, longer_than_0] = None
 
 
 class PluginDirective(Struct, frozen=True):
@@ -140,18 +160,11 @@ class NoKeys(Struct, frozen=True):
 
 _QUEUES: Final = "named queues are not built yet: jobs wait in the one queue of flux-queue(1)"
 _POLICY: Final = "limits and defaults for jobs are not built yet"
-_ARCHIVE: Final = (
-    "there is no job-archive module: ended jobs stay in the KVS, which flux dump writes to a file"
-)
-_NOT_HERE: Final = "this instance runs as one user, its owner, and starts jobs by itself"
-
 REFUSALS: Final[Mapping[str, str]] = {
-    "archive": _ARCHIVE,
-    "exec.imp": _NOT_HERE,
     "exec.job-shell": "the job shell is part of the broker",
     "exec.service": "jobs are started by the shell hosts of the brokers",
     "ingest.frobnicator": "jobspecs are not changed on their way in: give defaults to flux mini",
-    "kvs": "the KVS writes its checkpoints by itself: see content.* in flux lsattr",
+    "kvs.gc-threshold": "the store is collected while the instance runs: content.collect-growth",
     "policy": _POLICY,
     "queues.*": _QUEUES,
     "tbon.torpid_max": "a silent neighbour is lost after the time in attribute overlay.timeout",
@@ -164,10 +177,12 @@ class Config(Struct, frozen=True, rename="kebab"):
     """A broker's configuration: the tables that are checked, and all that was read."""
 
     access: Annotated[AccessConfig, table_of(AccessConfig)] = AccessConfig()
+    archive: Annotated[ArchiveConfig, table_of(ArchiveConfig)] = ArchiveConfig()
     bootstrap: Annotated[BootstrapConfig | None, bootstrap_table] = None
     exec: Annotated[ExecConfig, table_of(ExecConfig)] = ExecConfig()
     ingest: Annotated[IngestConfig, table_of(IngestConfig)] = IngestConfig()
     job_manager: Annotated[JobManagerConfig, table_of(JobManagerConfig)] = JobManagerConfig()
+    kvs: Annotated[KvsConfig, table_of(KvsConfig)] = KvsConfig()
     queues: Annotated[NoKeys, table_of(NoKeys)] = NoKeys()
     resource: Annotated[ResourceConfig, table_of(ResourceConfig)] = ResourceConfig()
     sched_simple: Annotated[SchedSimpleConfig, table_of(SchedSimpleConfig)] = SchedSimpleConfig()

@@ -46,12 +46,14 @@ class InstanceBlobs:
 
         self._handle = handle
         self.algorithm = handle.attr_get("content.hash") or treeobj.DEFAULT_HASH
+        self._load = "content.load-stored"
         self._hold = handle.rpc("content-sqlite.hold", {}, flags=FLUX_RPC_STREAMING, nodeid=0)
         try:
             self._hold.get()
         except OSError as exc:
             if exc.errno != errno.ENOSYS:
                 raise
+            self._load = "content.load"  # flux-core's, or another store: whole directories do
 
     def load(self, refs: Iterable[str]) -> Iterator[bytes]:
         """Yield the blobs ``refs`` in order. Small ones are asked for ahead."""
@@ -60,7 +62,7 @@ class InstanceBlobs:
         source = iter(refs)
         while True:
             while len(waiting) < ahead and (ref := next(source, None)) is not None:
-                waiting.append(self._handle.rpc("content.load", ref))
+                waiting.append(self._handle.rpc(self._load, ref))
             if not waiting:
                 return
             data: bytes = waiting.popleft().message().payload or b""

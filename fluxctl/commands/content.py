@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from fluxctl.command import FluxCommand, FluxGroup, Integer, echo, handle
 from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
+    from flux.core.handle import Flux
     from flux.rpc import RPC
 
 SPAM_SIZE = 256
@@ -86,17 +88,29 @@ def gc_command() -> None:
 
     The space is given back to the file system. The key-value store refers to its blobs; those
     stored with flux content store are always kept. This waits until what was in use when it began
-    has been out of use for content.grace-period seconds.
+    has been out of use for content.grace-period seconds. Only the store content-sqlite is
+    collected: content-files does not know what users stored, and keeps everything.
     """
     with handle() as h:
         try:
             found = h.rpc("content-sqlite.collect", {}, nodeid=0).get()
         except OSError as exc:
+            if exc.errno == errno.ENOSYS:
+                raise CommandError(_why_not_collected(h)) from None
             raise CommandError(f"content-sqlite.collect: {exc.strerror}") from None
     echo(
         f"dropped {found['dropped_objects']} blobs, {found['dropped_bytes']} bytes "
         f"in {found['seconds']:.1f}s"
     )
+
+
+def _why_not_collected(h: Flux) -> str:
+    """Return why the instance's store cannot be collected."""
+    try:
+        answer = h.rpc("attr.get", {"name": "content.backing-module"}, nodeid=0).get()
+    except OSError:
+        return "there is no backing store to collect, blobs are in memory only"
+    return f"the backing store is {answer['value']}, only content-sqlite can be collected"
 
 
 @command.command("spam", cls=FluxCommand)

@@ -24,7 +24,11 @@ def _documents(local: bool, ranks: str | None) -> list[str]:
     if len(wanted) and wanted.last() >= size:
         raise CommandError(f"rank {wanted.last()} is out of range, the instance has {size}")
     documents = flux.rpc("resource.get-xml", nodeid=0).get()["xml"]
-    return [documents[rank] for rank in wanted]
+    found = [documents[rank] for rank in wanted if documents[rank] is not None]
+    if len(found) < len(wanted) and ranks not in (None, "all"):
+        missing = IDset(rank for rank in wanted if documents[rank] is None)
+        raise CommandError(f"rank {missing} was lost before it told what it has")
+    return found
 
 
 @click.group(cls=FluxGroup, name="hwloc", short_help="Show the hardware of an instance")

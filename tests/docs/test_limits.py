@@ -13,7 +13,7 @@ from broker.services.connector_local import client, limits
 from broker.services.cron.triggers import MAX_SECONDS
 from broker.services.job_exec.simulated import LONGEST
 from broker.services.job_manager import control
-from broker.services.resource import service as resource
+from broker.services.resource import draining as resource
 from broker.services.resource.state import MAX_CHILD
 from broker.subprocess import streams
 from flux.hostlist import MAX_HOSTS

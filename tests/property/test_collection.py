@@ -173,7 +173,7 @@ class Instance:
                 assert await self.read(self.wired.client(rank), space, ".") == tree
             for data in self.blobs:
                 answer = await self.wired.client(rank).rpc_message(
-                    "content.load", treeobj.blobref(data)
+                    "content.load-stored", treeobj.blobref(data)
                 )
                 assert answer.payload == data
 
@@ -258,7 +258,7 @@ async def play(steps: list[Step], rundir: str) -> None:
     for kind in (ContentService, ContentSqliteService, KvsService):
         await again.add(kind)
     for data in instance.blobs:
-        answer = await again.client().rpc_message("content.load", treeobj.blobref(data))
+        answer = await again.client().rpc_message("content.load-stored", treeobj.blobref(data))
         assert answer.payload == data
     assert await Instance(again).read(again.client(), "primary", ".") == {}
     await again.close()

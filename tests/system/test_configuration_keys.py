@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import socket
+import sqlite3
 import subprocess
 import tempfile
 from typing import TYPE_CHECKING
@@ -392,3 +393,90 @@ async def test_root_as_owner() -> None:
         assert not connector.is_owner(1001)
         assert connector.verdict(0) == (0 if allowed else errno.EPERM)
         await endpoint.handle.close()
+
+
+@shows("archive.dbpath", "archive.period")
+def test_ended_jobs_are_archived_and_outlive_their_purge(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "archive.sqlite"
+
+    def archived() -> list[str]:
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            return [name for (name,) in db.execute("SELECT id FROM jobs ORDER BY t_inactive")]
+
+    table = f'[archive]\ndbpath = "{path}"\nperiod = "0.1s"\n'
+    with configured(tmp_path, table, size=2) as instance:
+        assert "job-archive" in instance.run("module", "list").stdout
+        jobid = instance.run("mini", "submit", "-N2", "-n2", "true").stdout.strip()
+        number = instance.run("job", "id", "--to=dec", jobid).stdout.strip()
+        until(lambda: archived() == [number])
+        assert instance.run("job", "purge", "--force", "--num-limit=0").returncode == 0
+        assert instance.run("jobs", "-an").stdout == ""
+        # The last job of the instance ends, and is archived, at the end of the instance.
+        assert reload(tmp_path, instance, table.replace("0.1s", "1h")) == ""
+        last = instance.run("mini", "submit", "sleep", "inf").stdout.strip()
+        last = instance.run("job", "id", "--to=dec", last).stdout.strip()
+        assert instance.run("module", "list").stdout.count("job-archive") == 1
+    assert archived() == [number, last]
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        found = db.execute("SELECT ranks, t_run > 0, eventlog, jobspec, R FROM jobs").fetchone()
+    assert found[:2] == ("0-1", 1)
+    assert found[2].count('"name":"alloc"') == 1
+    assert json.loads(found[3])["tasks"][0]["command"] == ["true"]
+    assert json.loads(found[4])["version"] == 1
+
+
+@shows("archive.busytimeout")
+def test_the_archive_waits_for_others_that_use_its_file(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "archive.sqlite"
+    table = f'[archive]\ndbpath = "{path}"\nperiod = "0.05s"\nbusytimeout = "BUSY"\n'
+    for busy, failed in (("0s", True), ("1h", False)):
+        (tmp_path / busy).mkdir()
+        with configured(tmp_path / busy, table.replace("BUSY", busy)) as instance:
+            with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+                other.execute("BEGIN EXCLUSIVE")
+                before = instance.run("mini", "run", "true").returncode
+                assert before == 0
+                if failed:
+                    until(lambda: "database is locked" in instance.run("dmesg").stdout)
+                other.execute("ROLLBACK")
+            assert ("database is locked" in instance.run("dmesg").stdout) == failed
+
+
+def test_an_archive_that_cannot_be_opened_fails_the_start(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.toml").write_text(f'[archive]\ndbpath = "{tmp_path}/none/archive"\n')
+    argv = [str(default_flux()), "start", f"--config-path={tmp_path}", "true"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert f"job archive {tmp_path}/none/archive: No such file or directory" in done.stderr
+
+
+@shows("kvs.checkpoint-period")
+def test_the_period_of_checkpoints(tmp_path: pathlib.Path) -> None:
+    with (
+        configured(tmp_path, '[kvs]\ncheckpoint-period = "1h"\n') as instance,
+        Flux(instance.uri) as handle,
+    ):
+
+        def written() -> int:
+            """The number of the root in the store; 0 if none was written."""
+            try:
+                answer = handle.rpc("kvs-checkpoint.get", {"key": "kvs-primary"}).get()
+            except FileNotFoundError:
+                return 0
+            return int(answer["value"]["sequence"])
+
+        instance.run("kvs", "put", "mark=1")
+        before = written()
+        assert before < int(instance.run("kvs", "version").stdout)
+        instance.run("kvs", "put", "--sync", "other=1")  # does not wait for the period
+        until(lambda: written() > before)
+        assert reload(tmp_path, instance, '[kvs]\ncheckpoint-period = "10ms"\n') == ""
+        instance.run("kvs", "put", "another=1")
+        until(lambda: written() == int(instance.run("kvs", "version").stdout))
+
+
+@shows("exec.imp")
+def test_the_imp_has_nothing_to_start(tmp_path: pathlib.Path) -> None:
+    with configured(tmp_path, '[exec]\nimp = "/nonexistent/imp"\n') as instance:
+        assert "exec.imp has nothing to start" in instance.run("dmesg").stdout
+        assert instance.run("mini", "run", "echo", "1").stdout == "1\n"

@@ -65,3 +65,19 @@ def test_the_attribute_names_the_store(name: str, code: int, said: str) -> None:
     assert done.returncode == code
     assert said in done.stderr
     assert done.stdout.split() == (["2", "0"] if code == 0 else [])
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ("content-files", "the backing store is content-files, only content-sqlite can be"),
+        ("none", "there is no backing store to collect, blobs are in memory only"),
+    ],
+)
+def test_what_cannot_be_collected_is_said(module: str, said: str) -> None:
+    store = f"-o,-Scontent.backing-module={module}"
+    gc = f"{FLUX.parent}/flux content gc"
+    # From every rank: the attribute is that of rank 0.
+    done = start("-s2", store, "sh", "-c", f"{gc}; flux exec -r1 {gc}; flux kvs put a=1")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(said) == 2, done.stderr

@@ -48,12 +48,13 @@ def instance() -> Iterator[Instance]:
             yield running
 
 
-def as_guest(instance: Instance, script: str) -> str:
-    """Run an asyncio program as another user; its output."""
+def as_guest(instance: Instance | str, script: str) -> str:
+    """Run an asyncio program as another user, at an instance or a URI; its output."""
     body = "\n".join("    " + line for line in script.strip().splitlines())
     program = f"{PRELUDE}\nasync def main():\n{body}\nasyncio.run(main())\n"
+    uri = instance if isinstance(instance, str) else instance.uri
     done = subprocess.run(
-        [sys.executable, "-c", program, instance.uri],
+        [sys.executable, "-c", program, uri],
         capture_output=True,
         text=True,
         timeout=60,
@@ -163,3 +164,70 @@ for handle in idle:
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
     assert peak < 200 * 1024
+
+
+IMPORTS = "import concurrent.futures.thread, fluxctl.errors; from fluxctl.proxy.server import serve"
+PROXY = """
+sys.exit(asyncio.run(serve(uri, ["sh", "-c", "echo $FLUX_URI; read line"], "0.29.0", False)))
+"""
+
+
+@pytest.fixture
+def proxied(instance: Instance) -> Iterator[str]:
+    """The URI of a proxy that another user runs."""
+    with tempfile.TemporaryDirectory(prefix="g-", dir="/tmp") as folder:
+        os.chown(folder, NOBODY, NOBODY)
+        with subprocess.Popen(
+            [sys.executable, "-c", IMPORTS + PRELUDE + PROXY, instance.uri],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TMPDIR": folder},
+        ) as proxy:
+            assert proxy.stdin is not None
+            assert proxy.stdout is not None
+            yield proxy.stdout.readline().strip()
+            proxy.stdin.write("enough\n")
+            proxy.stdin.close()
+        assert proxy.returncode == 0
+        assert os.listdir(folder) == []
+
+
+def test_a_guests_proxy_gives_each_client_a_connection_of_its_own(proxied: str) -> None:
+    out = as_guest(
+        proxied,
+        """
+one, two = await AsyncFlux.connect(uri), await AsyncFlux.connect(uri)
+ping = {"seq": 0, "time.tv_sec": 0, "time.tv_nsec": 0, "pad": ""}
+answers = [(await call(handle, "broker.ping", ping))[1] for handle in (one, two)]
+print(*(answer["userid"] for answer in answers), *(answer["rolemask"] for answer in answers))
+print(answers[0]["route"] != answers[1]["route"])
+print((await call(one, "kvs.stats.get"))[0], (await call(two, "state-machine.monitor"))[0])
+events = await one.subscribe("mine.")
+await two.publish("mine.word", {"n": 1})
+print((await anext(events)).json())
+for request in range(100):
+    asyncio.ensure_future(call(one, "broker.ping", ping))
+await one.close()
+print((await call(two, "broker.ping", ping))[0])
+handles = [two]
+while True:
+    try:
+        handles.append(await AsyncFlux.connect(uri))
+    except OSError as exc:
+        print(exc.errno == errno.EAGAIN)
+        break
+print(len(handles) < 8)  # the proxy's own is the eighth
+for handle in handles:
+    await handle.close()
+""",
+    )
+    assert out.splitlines() == [
+        f"{NOBODY} {NOBODY} 2 2",
+        "True",
+        "1 0",
+        "{'n': 1}",
+        "0",
+        "True",
+        "True",
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -196,3 +197,24 @@ def test_a_killed_instance_finds_what_was_committed_for_good(tmp_path: Path) -> 
             "x" * n * 10 for n in range(30)
         ]
         assert kvs_rpc.get_version(handle) >= version
+
+
+def test_large_directories_are_plain_to_those_who_read_blobs(instance: Instance) -> None:
+    """As flux-core's flux dump does: from a root, by blobref, without the key-value store."""
+    names = [f"n{number}" for number in range(1000)]
+    with flux.Flux(instance.uri) as handle:
+        values = {name: treeobj.val(name.encode()) for name in names}
+        txn = [{"key": f"large.{name}", "flags": 0, "dirent": values[name]} for name in names]
+        handle.rpc("kvs.commit", {"namespace": "primary", "ops": txn, "flags": 0}).get()
+        root = handle.rpc("kvs.getroot", {"namespace": "primary", "flags": 0}).get()["rootref"]
+        top = json.loads(content.load(handle, root))
+        assert (top["type"], top["data"]["large"]["type"]) == ("dir", "dirref")
+        (ref,) = top["data"]["large"]["data"]
+        large = json.loads(content.load(handle, ref))
+        assert large == treeobj.directory(values)
+        # The whole object may be put elsewhere.
+        instance.run("kvs", "put", "--treeobj", f"again={json.dumps(large)}")
+        instance.run("kvs", "put", "--treeobj", f"other={json.dumps(top['data']['large'])}")
+        for key in ("again", "other"):
+            assert instance.run("kvs", "get", f"{key}.n77").stdout == "n77\n"
+            assert len(instance.run("kvs", "ls", "-1", key).stdout.split()) == 1000

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,3 +75,54 @@ def test_a_quorum_that_cannot_be_is_refused(size: int, quorum: str, said: str) -
     done = start(f"-s{size}", f"-o,-Sbroker.quorum={quorum}", "true")
     assert done.returncode == 1
     assert f"flux-broker: Error parsing broker.quorum attribute{said}\n" in done.stderr
+
+
+def site_rc1(dies: int, before: str = "exit 1") -> str:
+    """Return an rc1 in which rank ``dies`` does ``before``, and the others load their modules."""
+    leader = "content-sqlite kvs kvs-watch resource job-ingest job-info job-manager job-list"
+    leader += " job-exec sched-simple barrier heartbeat"
+    return (
+        f"rank=$(flux getattr rank); test $rank = {dies} && {{ {before}; }}; test $rank = 0"
+        f" && set -- {leader} || set -- kvs kvs-watch resource job-ingest job-info barrier;"
+        " for name; do flux module load $name || exit 1; done"
+    )
+
+
+def test_a_lost_rank_of_the_quorum_ends_the_start_and_is_named() -> None:
+    for quorum in ((), ("-o,-Sbroker.quorum=0-1",)):
+        rc1 = "test $(flux getattr rank) != 1"
+        done = start("-s3", *quorum, f"-o,-Sbroker.rc1_path={rc1}", "echo", "never")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "rank 1 of broker.quorum was lost before the instance ran" in done.stderr
+
+
+def test_a_quorum_that_takes_too_long_ends_the_start_and_is_named(tmp_path: pathlib.Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    rc1 = f"test $(flux getattr rank) = 0 || exec cat {gate}"
+    times = "-o,-Sbroker.quorum-warn=0.1s,-Sbroker.quorum-timeout=0.5s"
+    opening = threading.Thread(target=gate.write_text, args=("",))
+    argv = [str(FLUX), "start", "-s2", times, f"-o,-Sbroker.rc1_path={rc1}", "echo", "never"]
+    with subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "rank 1 is not online after broker.quorum-timeout, 0.500s" in line:
+                opening.start()
+                break
+        process.communicate(timeout=60)
+    opening.join(60)
+    assert process.returncode == 1
+    assert any("quorum: waiting for rank 1 since" in line for line in said)
+
+
+def test_jobs_run_without_a_rank_that_died_in_its_rc1() -> None:
+    script = "flux mini run -N2 -n2 echo job; flux resource status -n -s offline -o {ranks}"
+    rc1 = f"-o,-Sbroker.rc1_path={site_rc1(2)}"
+    options = ("--test-exit-mode=leader", "-o,-Sbroker.quorum=0", rc1)
+    done = start("-s3", *options, "sh", "-c", script)
+    assert (done.stdout, done.returncode) == ("job\njob\n2\n", 0), done.stderr
+    assert "R is made without rank 2: lost before reporting" in done.stderr

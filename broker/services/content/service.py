@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from broker.service import NO_REPLY, NoReply, Reply, Request, Service, event, request
 from broker.services.content.cache import BlobCache
+from broker.services.content.loading import Loading
 from broker.statsd import send_figures
 from flux import blobpack, treeobj
 from flux.blobpack import PINNED, Blob
@@ -27,7 +28,7 @@ from flux.wire.errors import error_of, os_error
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from broker.context import Context
     from flux.wire.message import Message
@@ -55,6 +56,7 @@ class ContentService(Service):
     """The content cache of one rank."""
 
     name = "content"
+    part_types = (Loading,)
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
@@ -68,10 +70,14 @@ class ContentService(Service):
         self._batched = False
         self._define_attributes()
         self.cache = BlobCache(ctx.attrs.get("content.hash") or treeobj.DEFAULT_HASH)
-        self._loads: dict[str, list[Callable[[Message], None]]] = {}
+        self._loading = Loading(ctx, self.cache, lambda: self.backing is not None)
         self._flushing = 0
         self._flush_timer: asyncio.TimerHandle | None = None
         self._flush_waiters: list[tuple[int, Request]] = []
+
+    def parts(self) -> Sequence[object]:
+        """Return the part that loads."""
+        return (self._loading,)
 
     async def start(self, args: list[str]) -> None:
         self.ctx.spawn(send_figures(self.ctx, "content-cache", self._gauges), "statsd")
@@ -104,53 +110,6 @@ class ContentService(Service):
             attrs.define_active(name, _text(value))
         if self.ctx.rank == 0:
             attrs.define_active("content.backing-module", lambda: self.backing)
-
-    # Load
-
-    @request("load", raw=True)
-    def load(self, req: Request) -> Reply:
-        """Return the blob whose blobref is the payload; ENOENT if there is none."""
-        ref = req.message.text()
-        if not treeobj.is_blobref(ref):
-            raise os_error(errno.EINVAL)
-        data = self.cache.get(ref, self.ctx.loop_time())
-        if data is not None:
-            return data or None
-        self._fault(ref, lambda msg: _pass_on(req, msg))
-        return NO_REPLY
-
-    @request("validate", raw=True)
-    def validate(self, req: Request) -> NoReply | None:
-        """Answer without payload if the blob exists, ENOENT if not (RFC 10)."""
-        ref = req.message.text()
-        if ref in self.cache:
-            return None
-        if not treeobj.is_blobref(ref):
-            raise os_error(errno.EINVAL)
-        self._fault(ref, lambda msg: req.fail(error_of(msg)) if msg.errnum else req.respond())
-        return NO_REPLY
-
-    def _fault(self, ref: str, done: Callable[[Message], None]) -> None:
-        """Get a blob from where misses are served, once for all who ask at the same time."""
-        waiting = self._loads.get(ref)
-        if waiting is not None:
-            waiting.append(done)
-            return
-        if self.ctx.rank == 0 and self.backing is None:
-            raise os_error(errno.ENOENT)
-        self._loads[ref] = [done]
-        if self.ctx.rank == 0:
-            self.ctx.handle.post("content-backing.load", ref, lambda msg: self._loaded(ref, msg))
-        else:
-            self.ctx.handle.post(
-                "content.load", ref, lambda msg: self._loaded(ref, msg), upstream=True
-            )
-
-    def _loaded(self, ref: str, msg: Message) -> None:
-        if not msg.errnum:
-            self.cache.add_clean(ref, msg.payload or b"", self.ctx.loop_time())
-        for done in self._loads.pop(ref):
-            done(msg)
 
     # Store
 

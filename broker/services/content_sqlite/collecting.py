@@ -164,7 +164,7 @@ class Collecting:
         anywhere.
         """
         try:
-            blob = (await self._ctx.handle.rpc_message("content.load", ref)).payload or b""
+            blob = (await self._ctx.handle.rpc_message("content.load-stored", ref)).payload or b""
         except OSError as exc:
             if exc.errno != errno.ENOENT:
                 raise

@@ -81,6 +81,8 @@ class JobExecService(Service):
         self.kill_timeout = KILL_TIMEOUT if seconds is None else seconds
         if seconds is not None:
             self.ctx.log.debug(f"using kill-timeout of {seconds:.6g}s")
+        if config.exec.imp is not None:
+            self.ctx.log.warning("exec.imp has nothing to start: jobs of other users are refused")
 
     @request("hello-again")
     async def hello_again(self, req: Request) -> None:

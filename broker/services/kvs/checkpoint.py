@@ -2,9 +2,9 @@
 restart finds it.
 
 A checkpoint flushes the content cache to the backing store and then writes the root. There are
-three occasions, one at a time: within a second of a change; for a root with a commit that asked for
-it (FLUX_KVS_SYNC), before anyone is told of that root; and when the module is unloaded. A root
-older than the one written last is never written.
+three occasions, one at a time: within a second of a change, or ``kvs.checkpoint-period`` of the
+configuration; for a root with a commit that asked for it (FLUX_KVS_SYNC), before anyone is told of
+that root; and when the module is unloaded. A root older than the one written last is never written.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from flux import treeobj
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from broker.configuration import Config
     from broker.context import Context
     from broker.services.kvs.objects import ObjectLoader
     from broker.services.kvs.spaces import Space
@@ -44,13 +45,22 @@ class Checkpointer:
         self._namespace = namespace
         self._lock = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
+        self._period = ctx.config.kvs.checkpoint_period
         # The root in the store, unknown after a failure, and the last one that certainly was there.
         self._written = self._durable = namespace.rootseq
 
     def changed(self) -> None:
         """Note that the namespace has a new root."""
         if self._timer is None and self._namespace.rootseq > self._written:
-            self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._due)
+            self._timer = asyncio.get_running_loop().call_later(self._period or INTERVAL, self._due)
+
+    def configure(self, config: Config) -> None:
+        """Take the period over, also for a change that waits."""
+        self._period = config.kvs.checkpoint_period
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self.changed()
 
     def _due(self) -> None:
         self._timer = None

@@ -60,7 +60,7 @@ class ObjectLoader:
             self.faults += 1
             future = self._loading[ref] = asyncio.get_running_loop().create_future()
             try:
-                self._handle.post("content.load", ref, lambda msg: self._loaded(ref, msg))
+                self._handle.post("content.load-stored", ref, lambda msg: self._loaded(ref, msg))
             except BaseException:
                 del self._loading[ref]
                 raise

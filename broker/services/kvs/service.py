@@ -32,6 +32,7 @@ from flux.wire.message import event as new_event
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from broker.configuration import Config
     from broker.context import Context
 
 COMMIT_FLAGS = NO_MERGE | SYNC
@@ -80,6 +81,11 @@ class KvsService(Service):
         primary: Space = Namespace(PRIMARY, self.ctx.owner, rootref, rootseq)
         self.spaces.table[PRIMARY] = primary
         self.leader.checkpointer = Checkpointer(self.ctx, primary, self.leader.settler.settle)
+
+    def configure(self, config: Config) -> None:
+        """Take the period of the checkpoints over."""
+        if self.leader is not None and self.leader.checkpointer is not None:
+            self.leader.checkpointer.configure(config)
 
     async def stop(self) -> None:
         """Answer who waits and make the primary namespace durable; raises OSError as

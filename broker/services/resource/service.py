@@ -14,6 +14,8 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from broker.service import NO_REPLY, NoReply, Reply, Request, Service, event, request
+from broker.services.resource.discovery import Discovery
+from broker.services.resource.draining import Draining, require_leader
 from broker.services.resource.enclosing import enclosing_resources
 from broker.services.resource.options import ModuleOptions, parse_options
 from broker.services.resource.reslog import ResourceLog
@@ -25,14 +27,14 @@ from broker.services.resource.state import (
     ranks_of,
     resource_set,
 )
-from broker.services.resource.stored import lacking, resources_in, stored_resources
+from broker.services.resource.stored import resources_in, stored_resources
 from flux.hostlist import Hostlist
 from flux.idset import IDset
 from flux.resource.topology import discover, to_xml
 from flux.wire import json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from broker.configuration import Config
     from broker.context import Context
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
     from flux.wire.message import Message
 
 RETRY_SECONDS = 0.05
-MAX_REASON = 1 << 14
 
 
 class ResourceService(Service):
@@ -50,6 +51,7 @@ class ResourceService(Service):
     """
 
     name = "resource"
+    part_types = (Draining,)
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
@@ -63,6 +65,12 @@ class ResourceService(Service):
         self._options = ModuleOptions()
         self._given: ResourceObject | None = None
         self._late_exclusion = ""
+        self._discovery = Discovery(ctx, self.state, self._settle)
+        self._draining = Draining(ctx, self.state, self._log, self._tell_scheduler)
+
+    def parts(self) -> Sequence[object]:
+        """Return the part that drains."""
+        return (self._draining,)
 
     @classmethod
     def check_args(cls, args: list[str]) -> None:
@@ -98,6 +106,11 @@ class ResourceService(Service):
         self._log.post("resource-init", {"restart": bool(entries), **context}, self.ctx.now())
         if found is not None:
             self._define(found, method, text)
+        else:
+            self._discovery.begin(IDset(answer.get("lost", "")))
+
+    async def stop(self) -> None:
+        self._discovery.end()
 
     async def _known_resources(
         self, entries: list[Entry]
@@ -217,30 +230,24 @@ class ResourceService(Service):
     def _collect(self, reports: list[Inventory]) -> None:
         for item in reports:
             self.state.report(item)
-        if self._given is not None and self._verifies:
-            for item in reports:
-                self._verify(self._given, item)
-        if self.state.complete and self._xml_waiting:
-            waiting, self._xml_waiting = self._xml_waiting, []
-            for req in waiting:
-                req.respond(self._documents())
-        if self.state.resources is None and self.state.complete:
-            count = len({item.xml for item in self.state.inventory.values()})
-            self.ctx.log.debug(f"xml {self.ctx.size} ranks in {count} objects")
-            self._define(resource_set(self.state.inventory.values()), "dynamic-discovery")
-        else:
-            self._tell_scheduler()
+            if self.state.too_late(item):
+                self._draining.late(item.rank)
+            elif self._given is not None and self._verifies:
+                self._draining.verify(self._given, item)
+        self._settle()
+        self._tell_scheduler()
 
-    def _verify(self, given: ResourceObject, item: Inventory) -> None:
-        """Drain a rank that lacks what the given R says of it."""
-        problem = lacking(given, item)
-        if problem and item.rank not in self.state.drained:
-            now = self.ctx.now()
-            absent = item.rank not in ranks_of(given)
-            who = f"rank {item.rank}" if absent else f"rank {item.rank} ({item.host})"
-            self.ctx.log.err(f"draining: {who} {problem}")
-            self.state.drain(IDset(item.rank), problem, now)
-            self._log.post("drain", {"idset": str(item.rank), "reason": problem}, now)
+    def _settle(self) -> None:
+        """Make R of what was found once nobody is waited for."""
+        if not self.state.complete:
+            return
+        waiting, self._xml_waiting = self._xml_waiting, []
+        for req in waiting:
+            req.respond(self._documents())
+        if self.state.resources is None:
+            count = len({item.xml for item in self.state.inventory.values()})
+            self.ctx.log.debug(f"xml {len(self.state.inventory)} ranks in {count} objects")
+            self._define(resource_set(self.state.inventory.values()), "dynamic-discovery")
 
     @property
     def _verifies(self) -> bool:
@@ -271,7 +278,9 @@ class ResourceService(Service):
     def on_offline(self, ev: Message) -> None:
         """Ranks were lost: take them from the scheduler."""
         if self.ctx.rank == 0:
-            lost = self.state.set_offline(IDset(ev.json()["idset"]))
+            gone = IDset(ev.json()["idset"])
+            lost = self.state.set_offline(gone)
+            self._discovery.lose(gone)
             if len(lost):
                 self.ctx.log.debug(f"monitor-batch: down {lost}")
                 self._log.post("offline", {"idset": lost.encode()}, self.ctx.now())
@@ -282,7 +291,7 @@ class ResourceService(Service):
     @request("acquire", streaming=True)
     def acquire(self, req: Request) -> NoReply:
         """Stream the resources and every change of availability to the one scheduler (RFC 28)."""
-        self._require_leader()
+        require_leader(self.ctx)
         if self._acquired is not None:
             raise OSError(errno.EBUSY, "resources are already acquired")
         self._acquired = req
@@ -317,10 +326,6 @@ class ResourceService(Service):
 
     # Administrators and users
 
-    def _require_leader(self) -> None:
-        if self.ctx.rank != 0:
-            raise OSError(errno.EPROTO, f"{self.name}: this request is for rank 0")
-
     @request("status", allow="guest")
     async def status(self, req: Request) -> Mapping[str, object]:
         """Return R and the drained, online, offline and excluded ranks."""
@@ -328,45 +333,12 @@ class ResourceService(Service):
             return await self.ctx.handle.rpc("resource.status", req.payload or None, nodeid=0)
         return self.state.status()
 
-    @request("drain")
-    async def drain(self, req: Request) -> None:
-        """Take ``targets`` (idset or hostlist) out of scheduling for ``reason``."""
-        self._require_leader()
-        ranks = self.state.targets(req.get("targets", str))
-        reason, now = req.get("reason", str, ""), self.ctx.now()
-        if len(reason) > MAX_REASON:
-            raise OSError(errno.EINVAL, f"a reason has at most {MAX_REASON} characters")
-        self.state.drain(ranks, reason, now)
-        self._tell_scheduler()
-        await self._record(ranks, "drain", {"idset": ranks.encode(), "reason": reason}, now)
-
-    @request("undrain")
-    async def undrain(self, req: Request) -> None:
-        """Give drained ``targets`` back to the scheduler."""
-        self._require_leader()
-        ranks = self.state.targets(req.get("targets", str))
-        self.state.undrain(ranks)
-        self._tell_scheduler()
-        await self._record(ranks, "undrain", {"idset": ranks.encode()}, self.ctx.now())
-
-    async def _record(
-        self, ranks: IDset, name: str, context: Mapping[str, object], timestamp: float
-    ) -> None:
-        """Log what has been done to ``ranks`` so that a restart knows of it; raises OSError saying
-        that it will not.
-        """
-        try:
-            await self._log.post(name, context, timestamp, durable=True)
-        except OSError as exc:
-            text = f"ranks {ranks.encode()} are {name}ed, but this is not on disk: {exc.strerror}"
-            raise OSError(exc.errno, text) from exc
-
     @request("reload")
     async def reload(self, req: Request) -> None:
         """Replace R by the one in the file ``path``; refused (EBUSY) while a scheduler holds
         resources.
         """
-        self._require_leader()
+        require_leader(self.ctx)
         if self._acquired is not None:
             raise OSError(errno.EBUSY, "resources are busy (unload scheduler?)")
         resources, _ = resources_in(req.get("path", str), None)
@@ -377,15 +349,19 @@ class ResourceService(Service):
 
     @request("get-xml", allow="guest")
     def get_xml(self, req: Request) -> Reply:
-        """Return the hwloc XML of every rank, in rank order, once all have reported."""
-        self._require_leader()
+        """Return the hwloc XML of every rank, in rank order, once all have reported; null for one
+        that is given up.
+        """
+        require_leader(self.ctx)
         if not self.state.complete:
             self._xml_waiting.append(req)
             return NO_REPLY
         return self._documents()
 
     def _documents(self) -> dict[str, object]:
-        return {"xml": [self._xml[self.state.inventory[rank].xml] for rank in range(self.ctx.size)]}
+        found = self.state.inventory
+        ranks = range(self.ctx.size)
+        return {"xml": [self._xml[found[rank].xml] if rank in found else None for rank in ranks]}
 
     def facts(self) -> dict[str, object]:
         """Ranks by condition and whether a scheduler holds the resources."""

@@ -9,7 +9,7 @@ A rank is *up* when it is online and neither drained nor excluded. Every operati
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from msgspec import Struct
 
@@ -144,6 +144,10 @@ def is_idset(text: str) -> bool:
     return True
 
 
+NOTHING: Final = make_r([], [])
+"""An R without resources."""
+
+
 class Acquired(TypedDict):
     """The first answer to ``resource.acquire``: what there is, and the idset of what is up."""
 
@@ -165,7 +169,9 @@ class Resources:
         self.exclude = IDset()
         self.drained: dict[int, Drain] = {}
         self.names: dict[int, str] = {}
+        self.given_up: set[int] = set()
         self._told = IDset()
+        self._ranks = IDset()
 
     # Inventory
 
@@ -176,13 +182,31 @@ class Resources:
         self.inventory[item.rank] = item
 
     @property
+    def awaited(self) -> set[int]:
+        """The ranks that have not reported and are not given up."""
+        return set(range(self.size)) - self.inventory.keys() - self.given_up
+
+    @property
     def complete(self) -> bool:
-        """Whether every rank reported."""
-        return len(self.inventory) == self.size
+        """Whether nobody's report is waited for."""
+        return len(self.inventory) == self.size or not self.awaited
+
+    def give_up(self, ranks: Iterable[int]) -> bool:
+        """Wait no longer for the reports of ranks, as they are lost or late; returns whether one of
+        them was waited for. A report that comes all the same is taken.
+        """
+        fresh = self.awaited.intersection(ranks)
+        self.given_up |= fresh
+        return bool(fresh)
+
+    def too_late(self, item: Inventory) -> bool:
+        """Whether a rank reports after the resources were found without it."""
+        return item.rank in self.given_up and not self._ranks.test(item.rank)
 
     def define(self, resources: ResourceObject) -> None:
         """Set the instance's R."""
         self.resources = resources
+        self._ranks = ranks_of(resources)
 
     def offline(self) -> IDset:
         """Return the ranks that are not online."""
@@ -284,8 +308,8 @@ class Resources:
     # What others are told
 
     def up(self) -> IDset:
-        """Return the ranks that may be scheduled."""
-        return self.online.difference(self.exclude, IDset(self.drained))
+        """Return the ranks of R that may be scheduled."""
+        return self.online.difference(self.exclude, IDset(self.drained)).intersect(self._ranks)
 
     def acquire(self) -> Acquired:
         """Return the first answer to ``resource.acquire`` and remember it as told.
@@ -295,10 +319,7 @@ class Resources:
         """
         assert self.resources is not None
         self._told = self.up()
-        return {
-            "resources": self.resources,
-            "up": self._told.intersect(ranks_of(self.resources)).encode(),
-        }
+        return {"resources": self.resources, "up": self._told.encode()}
 
     def replace_excluded(self, ranks: IDset) -> tuple[IDset, IDset]:
         """Exclude ``ranks`` and no others; returns those that were not excluded before, and those
@@ -330,7 +351,7 @@ class Resources:
             for why, ranks in groups.items()
         }
         return {
-            "R": self.resources or make_r([], []),
+            "R": self.resources or NOTHING,
             "drain": drain,
             "online": self.online.encode(),
             "offline": self.offline().encode(),

@@ -106,6 +106,18 @@ async def test_what_comes_in_one_turn_is_one_event(harness: Harness) -> None:
     ]
 
 
+async def test_who_goes_before_it_was_online_is_told_once(harness: Harness) -> None:
+    harness.service.lose({3, 7})
+    harness.service.lose({1, 3, 7})
+    await harness.until(lambda: bool(harness.events))
+    assert [msg.json()["idset"] for msg in harness.events] == ["1,3,7"]
+    answer = await harness.request("state-machine.quorum-get")
+    assert answer == {"idset": "", "lost": "1,3,7"}
+    harness.service.add_online({3})
+    answer = await harness.request("state-machine.quorum-get")
+    assert answer == {"idset": "3", "lost": "1,7"}
+
+
 async def test_who_comes_and_goes_at_once_is_told_in_that_order(harness: Harness) -> None:
     harness.service.add_online({1, 3})
     harness.service.lose({3})

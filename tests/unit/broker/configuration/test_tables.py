@@ -12,6 +12,7 @@ from broker.configuration import Config, from_payload, from_tables, load
 from broker.configuration.tables import (
     REFUSALS,
     AccessConfig,
+    ArchiveConfig,
     ExecConfig,
     JobManagerConfig,
     PluginDirective,
@@ -76,6 +77,12 @@ norestrict = true
 noverify = true
 [sched-simple]
 mode = "limited=3"
+[archive]
+busytimeout = "0.1s"
+dbpath = "/archive"
+period = "5m"
+[kvs]
+checkpoint-period = "30m"
 [tbon]
 connect_timeout = "20s"
 keepalive_count = 3
@@ -100,6 +107,8 @@ zmqdebug = 1
     assert config.resource.norestrict
     assert config.resource.noverify
     assert config.sched_simple.mode == "limited=3"
+    assert config.archive == ArchiveConfig(0.1, "/archive", 300.0)
+    assert config.kvs.checkpoint_period == 1800.0
     assert config.tbon == TbonConfig(20.0, 3, 30, 10, 120.0, 1)
     assert from_tables(dict(config.tables)) == config
 
@@ -107,6 +116,10 @@ zmqdebug = 1
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
+        ('[archive]\nperiod = "0s"', "archive.period: must be longer than 0"),
+        ('[archive]\ndbpath = ""', "archive.dbpath: must be a string that is not empty"),
+        ('[kvs]\ncheckpoint-period = "0"', "kvs.checkpoint-period: must be longer than 0"),
+        ("[exec]\nimp = 1", "exec.imp: must be a string"),
         (
             "[job-manager]\ninactive-num-limit = -1\n",
             ":2: job-manager.inactive-num-limit: must be an integer, 0 or",
@@ -219,18 +232,12 @@ busytimeout = "50s"
 """
 
 
-def test_a_sites_file_is_told_what_does_not_act_and_the_rest_acts(tmp_path: pathlib.Path) -> None:
-    text = SITE
-    for said in ("exec.imp: this instance runs as one user", "archive: there is no job-archive"):
-        assert said in mistake(tmp_path, site=text)
-        key = said.partition(":")[0]
-        lines = text.splitlines()
-        start = next(n for n, line in enumerate(lines) if line in (f"[{key}]", "[exec]"))
-        del lines[start : start + (2 if key == "exec.imp" else 4)]
-        text = "\n".join(lines)
-    config = load(write(tmp_path, site=text))
+def test_a_sites_file_is_taken_as_it_is(tmp_path: pathlib.Path) -> None:
+    config = load(write(tmp_path, site=SITE))
+    assert config.exec.imp == "/usr/libexec/flux/flux-imp"
     assert config.access == AccessConfig(True, True)
     assert config.tbon.tcp_user_timeout == 120.0
+    assert config.archive == ArchiveConfig(50.0, "/var/lib/flux/job-archive.sqlite", 60.0)
     assert config.bootstrap is not None
     assert config.bootstrap.connect(3) == "tcp://sample3.example.org:8050"
 

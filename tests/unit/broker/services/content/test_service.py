@@ -13,6 +13,8 @@ from broker.services.content.service import ContentService
 from broker.services.content_sqlite.service import ContentSqliteService
 from flux import blobpack, treeobj
 from flux.blobpack import HELD
+from flux.dirblob import Buckets, name_hash
+from flux.wire import json
 from flux.wire.message import Raw
 from tests.unit.broker.services.stores import store_behind
 from tests.unit.broker.services.wired import Wired
@@ -99,7 +101,8 @@ async def test_blobs_reach_every_rank() -> None:
     ref = await store(wired.client(0), b"from zero")
     h = wired.client(3)
     assert [*await asyncio.gather(load(h, ref), load(h, ref))] == [b"from zero"] * 2
-    assert wired.seen.count("content.load") == 4 + 2 + 3
+    assert wired.seen.count("content.load") == 4 + 2
+    assert wired.seen.count("content.load-stored") == 3  # of brokers: one load each
     assert await errnum(load(h, "sha1-" + "0" * 40)) == errno.ENOENT
     await h.rpc("content.dropcache")
     assert wired.ranks[3].attrs.get("content.acct-entries") == "0"
@@ -238,3 +241,55 @@ async def test_held_blobs_are_written_when_settled(tmp_path: Path) -> None:
     assert await errnum(load(h, blobs[1][0])) == errno.ENOENT
     assert await errnum(load(h, blobs[2][0], "content-backing.load")) == errno.ENOENT
     await wired.close()
+
+
+# Directories of the KVS
+
+
+def hashed(buckets: list[str | None], divisor: int = 1) -> bytes:
+    """An hdir object as the KVS stores it."""
+    refs = {index: ref for index, ref in enumerate(buckets) if ref is not None}
+    return Buckets(refs, divisor, len(buckets)).blob()
+
+
+async def test_a_hashed_directory_is_given_as_a_whole() -> None:
+    wired = Wired(3)
+    for rank in range(3):
+        await wired.add(ContentService, rank)
+    h = wired.client(2)
+    names = [f"key{number}" for number in range(100)]
+    values = {name: treeobj.val(name.encode()) for name in names}
+
+    def bucket(divisor: int, size: int, index: int, among: list[str]) -> list[str]:
+        return [name for name in among if name_hash(name) // divisor % size == index]
+
+    below: list[str | None] = []
+    for index in range(4):
+        entries = {name: values[name] for name in bucket(1, 4, index, names)}
+        if index == 2:  # one of the buckets is hashed in turn
+            inner: list[str | None] = []
+            for deeper in range(2):
+                some = bucket(4, 2, deeper, list(entries))
+                part = treeobj.directory({name: entries[name] for name in some})
+                inner.append(await store(h, json.dumps(part)))
+            below.append(await store(h, hashed(inner, 4)))
+        else:
+            below.append(await store(h, json.dumps(treeobj.directory(entries))))
+    blob = hashed(below)
+    ref = await store(h, blob)
+    for rank in range(3):
+        found = json.loads(await load(wired.client(rank), ref))
+        assert found == treeobj.directory(values)
+        assert list(found["data"]) == sorted(names)
+        assert await load(wired.client(rank), ref, "content.load-stored") == blob
+
+
+@pytest.mark.parametrize("bucket", ["sha1-" + "0" * 40, None])
+async def test_what_only_looks_like_one_is_given_as_it_is(bucket: str | None) -> None:
+    wired = Wired(2)
+    for rank in range(2):
+        await wired.add(ContentService, rank)
+    h = wired.client(1)
+    bucket = bucket or await store(h, b"no directory")
+    for blob in (hashed([bucket, None]), b'{"data":{"bucket":[ and so on'):
+        assert await load(h, await store(h, blob)) == blob

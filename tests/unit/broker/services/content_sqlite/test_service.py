@@ -75,7 +75,7 @@ async def test_a_given_path_is_used_and_kept(tmp_path: Path) -> None:
     await wired.close()
     assert path.exists()
     again = await boot(tmp_path, path)
-    assert (await again.client().rpc_message("content.load", ref)).payload == b"kept"
+    assert (await again.client().rpc_message("content.load-stored", ref)).payload == b"kept"
     await again.close()
 
 
@@ -126,7 +126,7 @@ async def test_collection_drops_what_is_not_in_use_and_says_so(tmp_path: Path) -
     assert stats["last_collection"]["timestamp"] > 1e9
     await h.rpc("content.dropcache")
     for ref, data in ((pinned, b"p" * 1000), (treeobj.blobref(b"q" * 1000), b"q" * 1000)):
-        assert (await h.rpc_message("content.load", ref)).payload == data
+        assert (await h.rpc_message("content.load-stored", ref)).payload == data
     await commit(h, "a.c", b"x" * 700)
     assert (await h.rpc("content-sqlite.stats.get"))["dead_bytes"] > 0
     await wired.close()
@@ -140,7 +140,7 @@ async def test_a_blob_that_a_user_stores_after_the_kvs_is_kept(tmp_path: Path) -
     await commit(h, "a", None)
     await h.rpc("content-sqlite.collect")
     await h.rpc("content.dropcache")
-    assert (await h.rpc_message("content.load", ref)).payload == b"both" * 100
+    assert (await h.rpc_message("content.load-stored", ref)).payload == b"both" * 100
     await wired.close()
 
 

@@ -161,7 +161,7 @@ async def test_an_exception_while_a_root_is_published(
     assert await together(commit(h, Txn().put_raw("y", "1"), "own")) == [0]
 
 
-@pytest.mark.parametrize("topic", ["content.store-batch", "content.load"])
+@pytest.mark.parametrize("topic", ["content.store-batch", "content.load-stored"])
 async def test_a_namespace_that_is_removed_while_its_batch_is_under_way(
     wired: Wired, monkeypatch: pytest.MonkeyPatch, topic: str
 ) -> None:

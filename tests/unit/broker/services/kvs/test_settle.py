@@ -166,7 +166,7 @@ async def test_a_rank_that_lags_behind_looks_again() -> None:
     spaces = kvs_of(wired, 1).spaces
     spaces.table["primary"].rootref = "sha1-" + "0" * 40
     look = asyncio.ensure_future(get(h, "a.b"))
-    while "content.load" not in wired.seen[-3:]:
+    while "content.load-stored" not in wired.seen[-3:]:
         await asyncio.sleep(0)
     spaces.follow("primary", answer["rootref"], answer["rootseq"], 0)
     assert await look == b"1"

@@ -47,15 +47,21 @@ def _report(rank: int) -> dict[str, Any]:
 
 
 async def _leader(
-    size: int = 2, store: Store | None = None, args: list[str] | None = None, online: str = ""
+    size: int = 2,
+    store: Store | None = None,
+    args: list[str] | None = None,
+    online: str = "",
+    lost: str | None = None,
+    attrs: dict[str, str] | None = None,
 ) -> Any:
     store = store or Store()
+    ranks = {"idset": online} | ({} if lost is None else {"lost": lost})
     rpcs = {
         "kvs.commit": store.commit,
         "kvs.lookup": store.lookup,
-        "state-machine.quorum-get": lambda _: {"idset": online},
+        "state-machine.quorum-get": lambda _: ranks,
     }
-    harness = ServiceHarness(ResourceService, size=size, rpcs=rpcs)
+    harness = ServiceHarness(ResourceService, size=size, rpcs=rpcs, attrs=attrs)
     await harness.start(args)
     return harness, store
 

@@ -1,0 +1,120 @@
+"""Loading blobs: from the cache, or from where misses are served."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from typing import TYPE_CHECKING
+
+from broker.service import NO_REPLY, NoReply, Reply, Request, request
+from broker.services.content import plain
+from flux import treeobj
+from flux.wire.errors import error_of, os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.context import Context
+    from broker.services.content.cache import BlobCache
+    from flux.wire.message import Message
+
+
+class Loading:
+    """The part of the content service that loads; ``has_backing`` tells whether rank 0 has a store
+    to ask.
+    """
+
+    def __init__(self, ctx: Context, cache: BlobCache, has_backing: Callable[[], bool]) -> None:
+        self._ctx = ctx
+        self._cache = cache
+        self._has_backing = has_backing
+        self._loads: dict[str, list[Callable[[Message], None]]] = {}
+
+    @request("load", raw=True)
+    def load(self, req: Request) -> Reply:
+        """Return the blob whose blobref is the payload; ENOENT if there is none. A large directory
+        of the KVS is a *dir* object (RFC 11), however it is stored.
+        """
+        return self._load(req, lambda data: self._give_plain(req, data))
+
+    @request("load-stored", raw=True)
+    def load_stored(self, req: Request) -> Reply:
+        """Return the blob whose blobref is the payload as it is stored: brokers ask each other so,
+        and who knows *hdir* objects (RFC 11).
+        """
+        return self._load(req, lambda data: req.respond(data or None))
+
+    def _load(self, req: Request, give: Callable[[bytes], None]) -> Reply:
+        """Have ``give`` answer with a blob."""
+        ref = req.message.text()
+        if not treeobj.is_blobref(ref):
+            raise os_error(errno.EINVAL)
+        data = self._cache.get(ref, self._ctx.loop_time())
+        if data is not None:
+            give(data)
+        else:
+            self._fault(
+                ref,
+                lambda msg: req.fail(error_of(msg)) if msg.errnum else give(msg.payload or b""),
+            )
+        return NO_REPLY
+
+    def _give_plain(self, req: Request, data: bytes) -> None:
+        if data.startswith(plain.HASHED):
+            self._ctx.spawn(self._flatten(req, data), "directory as a whole")
+        else:
+            req.respond(data or None)
+
+    async def _flatten(self, req: Request, data: bytes) -> None:
+        req.respond(await plain.plain(req.message.text(), data, self._fetch))
+
+    async def _fetch(self, ref: str) -> bytes:
+        """Return a blob; raises OSError."""
+        data = self._cache.get(ref, self._ctx.loop_time())
+        if data is not None:
+            return data
+        found: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        def loaded(msg: Message) -> None:
+            if found.done():
+                return
+            if msg.errnum:
+                found.set_exception(error_of(msg))
+            else:
+                found.set_result(msg.payload or b"")
+
+        self._fault(ref, loaded)
+        return await found
+
+    @request("validate", raw=True)
+    def validate(self, req: Request) -> NoReply | None:
+        """Answer without payload if the blob exists, ENOENT if not (RFC 10)."""
+        ref = req.message.text()
+        if ref in self._cache:
+            return None
+        if not treeobj.is_blobref(ref):
+            raise os_error(errno.EINVAL)
+        self._fault(ref, lambda msg: req.fail(error_of(msg)) if msg.errnum else req.respond())
+        return NO_REPLY
+
+    def _fault(self, ref: str, done: Callable[[Message], None]) -> None:
+        """Get a blob from where misses are served, once for all who ask at the same time."""
+        waiting = self._loads.get(ref)
+        if waiting is not None:
+            waiting.append(done)
+            return
+        if self._ctx.rank == 0 and not self._has_backing():
+            raise os_error(errno.ENOENT)
+        self._loads[ref] = [done]
+        if self._ctx.rank == 0:
+            self._ctx.handle.post("content-backing.load", ref, lambda msg: self._loaded(ref, msg))
+        else:
+            self._ctx.handle.post(
+                "content.load-stored", ref, lambda msg: self._loaded(ref, msg), upstream=True
+            )
+
+    def _loaded(self, ref: str, msg: Message) -> None:
+        if not msg.errnum:
+            self._cache.add_clean(ref, msg.payload or b"", self._ctx.loop_time())
+        for done in self._loads.pop(ref):
+            done(msg)

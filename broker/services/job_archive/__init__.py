@@ -1,0 +1,1 @@
+"""The job-archive module: jobs that have ended, in an SQLite file of their own."""
