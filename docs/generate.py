@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fluxctl.examples import examples_of
 from fluxctl.table import COMMANDS
 
 if TYPE_CHECKING:
@@ -69,7 +70,14 @@ def page(name: str) -> str:
     sections = [
         section(command, path) for path, command in sub_commands(COMMANDS[name].load(), name)
     ]
-    return f"{NOTE}\n\n" + "\n".join(sections).rstrip() + "\n"
+    return f"{NOTE}\n\n" + "\n".join([*sections, examples(name)]).rstrip() + "\n"
+
+
+def examples(name: str) -> str:
+    """The section with the examples of the sub-command `name`, empty if it has none."""
+    found = examples_of(name)
+    blocks = ("\n".join([f"{one.purpose}:", "", "```sh", *one.commands, "```"]) for one in found)
+    return "\n\n".join(["## Examples", *blocks]) if found else ""
 
 
 def index(names: list[str]) -> str:

@@ -13,6 +13,7 @@ import click
 
 from docs.generate import differing, sub_commands
 from flux import CORE_VERSION, install
+from fluxctl.examples import examples_of
 from fluxctl.main import USAGE
 from fluxctl.table import COMMANDS
 
@@ -76,8 +77,11 @@ def page(name: str) -> str:
         lines.append(".SH COMMANDS")
         for path, child in every[1:]:
             lines += [f".SS flux {escaped(path)}", *paragraphs(child), *options_of(child)]
-    if command.epilog:
-        lines += [".SH EXAMPLES", ".nf", escaped(command.epilog.replace("\b", "").strip()), ".fi"]
+    if examples := examples_of(name):
+        lines += [".SH EXAMPLES"]
+    for example in examples:
+        lines += [".PP", escaped(f"{example.purpose}:"), ".PP", ".nf", ".RS 4"]
+        lines += [*map(escaped, example.commands), ".RE", ".fi"]
     lines += [".SH SEE ALSO", ".BR flux (1)"]
     return "\n".join(lines) + "\n"
 

@@ -59,11 +59,14 @@ def parse_datetime(string: str, now: datetime | None = None) -> datetime:
     start = datetime.now() if now is None else now
     if string == "now":
         return start
-    if string.startswith("+"):
-        return start + timedelta(seconds=parse_fsd(string[1:]))
-    from parsedatetime import VERSION_CONTEXT_STYLE, Calendar
+    try:
+        if string.startswith("+"):
+            return start + timedelta(seconds=parse_fsd(string[1:]))
+        from parsedatetime import VERSION_CONTEXT_STYLE, Calendar
 
-    result, context = Calendar(version=VERSION_CONTEXT_STYLE).parseDT(string, sourceTime=start)
+        result, context = Calendar(version=VERSION_CONTEXT_STYLE).parseDT(string, sourceTime=start)
+    except OverflowError:
+        raise ValueError(f'Invalid datetime: "{string}": too far away') from None
     if not context.hasDateOrTime:
         raise ValueError(f'Invalid datetime: "{string}"')
     found: datetime = result

@@ -7,7 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex, SupportsInt
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.exceptions import NoSuchOption
@@ -68,30 +68,6 @@ def usage_failure(ctx: click.Context, exc: click.UsageError) -> NoReturn:
     raise CommandError(f"{text}\nTry `{name} --help' for more information.", 1, bare=True) from None
 
 
-class Integer(click.types.IntParamType):
-    """An integer between two bounds, which an option's help does not spell out."""
-
-    def __init__(self, least: int, most: int) -> None:
-        self.least = least
-        self.most = most
-
-    def convert(
-        self,
-        value: SupportsInt | SupportsIndex,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> int:
-        """Return the number; fails as a usage error if it is not an integer or out of bounds."""
-        number = super().convert(value, param, ctx)
-        if not self.least <= number <= self.most:
-            self.fail(f"{number} is out of range.", param, ctx)
-        return number
-
-
-#: a count in a request: 32 bits; the service says what it thinks of negative ones
-COUNT = Integer(-0x80000000, 0x7FFFFFFF)
-
-
 SENTENCE_MAX = 1000
 """Characters of the sentence that a list of commands says of one."""
 
@@ -121,6 +97,18 @@ class UsageReports(click.Command):
         parser = super().make_parser(ctx)
         parser._long_opt = LongOptions(parser._long_opt, refuse)  # noqa: SLF001 - click has no hook
         return parser
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples of the command's page that are about it."""
+        from fluxctl.examples import examples_of, shown
+
+        examples = examples_of(ctx.command_path.replace("flux-", "flux ").removeprefix("flux "))
+        if examples:
+            with formatter.section("Examples"):
+                # As they are: a command that is broken into lines can be copied by nobody.
+                import textwrap
+
+                formatter.write(textwrap.indent(shown(examples), "  ") + "\n")
 
     def get_short_help_str(self, limit: int = 45) -> str:
         """Return the first sentence of the help, all of it: lists of commands wrap it."""

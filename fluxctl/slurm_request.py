@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import isinf
 from typing import TYPE_CHECKING
 
 from fluxctl.errors import CommandError
@@ -43,7 +44,10 @@ def seconds_of(text: str) -> float:
             "ERROR: invalid time limit string format. Acceptable formats include"
             " minutes[:seconds], [days-]hours:minutes:seconds"
         )
-    return float(sum(int(value) * _UNITS[name] for name, value in match.groupdict("0").items()))
+    seconds = sum(float(value) * _UNITS[name] for name, value in match.groupdict("0").items())
+    if isinf(seconds):
+        raise CommandError("ERROR: the time limit is too large")
+    return seconds
 
 
 def exported(rules: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:

@@ -3,64 +3,80 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
+from flux.constants import FLUX_JOB_STATE_INACTIVE
 from fluxctl.errors import CommandError
+from fluxctl.uri_forms import local_form, reachable, remote_form
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
 
 SCHEMES = ("local", "ssh")
 
-
-def host_name() -> str:
-    """Return how this host is called in a URI."""
-    return os.uname().nodename
-
-
-def local_form(uri: str) -> str:
-    """Return ``local://PATH`` for any URI of a broker."""
-    from urllib.parse import urlsplit
-
-    return f"local://{urlsplit(uri).path}"
+PAUSE_LEAST = 0.05
+PAUSE_MOST = 0.5
+"""Seconds between two questions whether a job is an instance by now."""
 
 
-def remote_form(uri: str) -> str:
-    """Return ``ssh://HOST/PATH`` for a URI of a broker, this host's if it is local."""
-    return f"ssh://{host_name()}{uri.removeprefix('local://')}" if uri.startswith("local") else uri
-
-
-def reachable(uri: str) -> str:
-    """Return the local form of an ``ssh://`` URI that names this host, others as they are."""
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(uri)
-    here = (host_name().lower(), "localhost")
-    if parts.scheme == "ssh" and parts.hostname in here and parts.port is None:
-        return local_form(uri)
-    return uri
-
-
-def resolve(target: str) -> str:
+def resolve(target: str, wait: bool = False) -> str:
     """Return the URI of the broker that ``target`` names.
 
-    A target is a URI, a job id, several of them separated by slashes for nested instances, or
-    ``pid:N``. Raises CommandError if there is no such job or process, or it is no Flux instance.
+    A target is a URI, a job id, several of them separated by slashes for nested instances,
+    ``pid:N``, ``slurm:JOBID`` or ``lsf:JOBID``. ``?local`` or ``?remote`` after it gives the URI
+    that form, as FLUX_URI_RESOLVE_LOCAL in the environment does the first. With ``wait``, jobs that
+    are no instances yet are waited for.
+
+    Raises CommandError if there is no such job or process, or it is no Flux instance.
     """
+    place, mark, form = target.partition("?")
+    if mark and form not in ("local", "remote"):
+        raise CommandError(f"{target}: `{form}' is neither local nor remote")
+    uri = _found(place, wait)
+    if form == "local" or (not form and os.environ.get("FLUX_URI_RESOLVE_LOCAL")):
+        return local_form(uri)
+    return remote_form(uri) if form else uri
+
+
+def _found(target: str, wait: bool) -> str:
     scheme, sep, rest = target.partition("://")
     if sep:
         if scheme not in SCHEMES:
             raise CommandError(f"{target}: no connector for the {scheme} scheme")
         return target
     kind, colon, rest = target.partition(":")
-    if colon and kind == "pid":
-        return _of_process(rest)
-    if colon and kind not in ("jobid", "job"):
-        raise CommandError(f"{target}: neither a job id nor a URI")
-    return _of_jobs(rest if colon else target)
+    if not colon:
+        return _of_jobs(target, wait)
+    if kind in ("jobid", "job"):
+        return _of_jobs(rest, wait)
+    if kind == "pid":
+        from fluxctl.processes import uri_of_process
+
+        return uri_of_process(rest)
+    if kind in ("slurm", "lsf"):
+        from fluxctl.foreign_jobs import uri_of_foreign_job
+
+        return uri_of_foreign_job(kind, rest)
+    if kind in ("slurm-node", "lsf-node"):
+        return _on_this_node(kind.partition("-")[0], rest)
+    raise CommandError(f"{target}: neither a job id nor a URI")
 
 
-def _of_jobs(path: str) -> str:
+def _on_this_node(manager: str, jobid: str) -> str:
+    """Return the URI of the instance in another manager's job, this being its first node: the half
+    of the search that is done there.
+    """
+    from fluxctl.foreign_jobs import NOT_FOUND, VARIABLES
+    from fluxctl.processes import uri_among
+
+    uri = uri_among(VARIABLES[manager], jobid)
+    if uri is None:
+        raise CommandError(f"{manager}:{jobid}: no Flux instance is found in the job", NOT_FOUND)
+    return uri
+
+
+def _of_jobs(path: str, wait: bool) -> str:
     from flux.core.handle import Flux
     from fluxctl.command import handle
 
@@ -68,7 +84,7 @@ def _of_jobs(path: str) -> str:
     for word in path.split("/"):
         jobid = _jobid(word, path)
         with Flux(reachable(uri)) if uri is not None else handle() as h:
-            uri = uri_of_job(h, jobid, word)
+            uri = _awaited(h, jobid, word) if wait else uri_of_job(h, jobid, word)
     assert uri is not None  # a path has one word at least
     return uri
 
@@ -87,15 +103,37 @@ def uri_of_job(h: Flux, jobid: int, name: str) -> str:
 
     Raises CommandError if there is no such job, or it is no instance or not ready yet.
     """
+    uri, _ = _uri_and_state(h, jobid, name)
+    if not uri:
+        raise CommandError(f"{name}: the job is not a Flux instance, or it is not ready yet")
+    return uri
+
+
+def _awaited(h: Flux, jobid: int, name: str) -> str:
+    """Return the URI of the instance that a job becomes, when it has.
+
+    No message tells of that: annotations are news to those who follow all jobs only. Raises
+    CommandError if the job ends before.
+    """
+    pause = PAUSE_LEAST
+    while True:
+        uri, state = _uri_and_state(h, jobid, name)
+        if uri:
+            return uri
+        if state == FLUX_JOB_STATE_INACTIVE:
+            raise CommandError(f"{name}: the job has ended, and was no Flux instance")
+        time.sleep(pause)
+        pause = min(2 * pause, PAUSE_MOST)
+
+
+def _uri_and_state(h: Flux, jobid: int, name: str) -> tuple[str | None, int]:
     try:
         answer = h.rpc("job-list.list-id", {"id": jobid, "attrs": ["annotations", "state"]}).get()
     except OSError:
         raise CommandError(f"{name}: no such job") from None
-    annotations = ((answer or {}).get("job") or {}).get("annotations") or {}
-    uri = (annotations.get("user") or {}).get("uri") or _stored(h, jobid)
-    if not uri:
-        raise CommandError(f"{name}: the job is not a Flux instance, or it is not ready yet")
-    return str(uri)
+    job = (answer or {}).get("job") or {}
+    uri = ((job.get("annotations") or {}).get("user") or {}).get("uri") or _stored(h, jobid)
+    return (str(uri) if uri else None), int(job.get("state", 0))
 
 
 def _stored(h: Flux, jobid: int) -> str | None:
@@ -110,37 +148,3 @@ def _stored(h: Flux, jobid: int) -> str | None:
         except (OSError, ValueError):
             continue
     return None
-
-
-def _of_process(text: str) -> str:
-    if not (text.isascii() and text.isdecimal()):
-        raise CommandError(f"pid:{text}: not a process id")
-    pid = int(text)
-    for candidate in (*_children(pid), pid):
-        uri = _environment_uri(candidate)
-        if uri:
-            return uri
-    raise CommandError(f"pid:{text}: no FLUX_URI found in the environment of the process")
-
-
-def _children(pid: int) -> list[int]:
-    """Return the children of a process that is a broker: its own FLUX_URI is that of its parent."""
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            words = file.read().split(b"\0")
-        if not {b"broker", b"start"} & set(words[:4]):
-            return []
-        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
-            return [int(word) for word in file.read().split()]
-    except OSError:
-        return []
-
-
-def _environment_uri(pid: int) -> str | None:
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            entries = file.read().split(b"\0")
-    except OSError as exc:
-        raise CommandError(f"pid:{pid}: {exc.strerror}") from None
-    found = (entry.removeprefix(b"FLUX_URI=") for entry in entries if entry[:9] == b"FLUX_URI=")
-    return next((os.fsdecode(value) for value in found if value), None)

@@ -36,14 +36,14 @@ def command_of(uri: str) -> list[str]:
     if host.startswith("-") or user.startswith("-"):
         # It would be an option to ssh.
         raise OSError(errno.EINVAL, f"{uri!r} names no host")
-    argv = _client()
+    argv = client()
     if port is not None:
         argv += ["-p", str(port)]
     remote = os.environ.get("FLUX_SSH_RCMD") or "flux"
     return [*argv, f"{user}{at}{host}", remote, "relay", shlex.quote(path)]
 
 
-def _client() -> list[str]:
+def client() -> list[str]:
     """Return the program to run; FLUX_SSH may have options after its name."""
     text = os.environ.get("FLUX_SSH") or "ssh"
     return [text] if os.path.exists(text) else shlex.split(text)

@@ -177,3 +177,13 @@ def remap() -> None:
     except ValueError as exc:
         raise CommandError(str(exc)) from None
     _write(first.remap())
+
+
+EXAMPLES = """
+# Make a resource set of two nodes with four cores each, and show it in short
+flux R encode -r 0-1 -c 0-3 -H node[1-2] | flux R decode --short
+# Count the cores of a running job's resources
+flux job info $(flux mini submit true) R | flux R decode --count core
+# Tell what is left of four ranks without one of them
+(flux R encode -r 0-3 -c 0-1; flux R encode -r 2 -c 0-1) | flux R diff
+"""

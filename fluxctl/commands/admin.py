@@ -39,3 +39,11 @@ def cleanup_push(words: tuple[str, ...]) -> None:
             h.rpc("runat.push", {"name": "cleanup", "commands": commands}).get()
         except OSError as exc:
             raise CommandError(f"runat.push: {exc.strerror}") from None
+
+
+EXAMPLES = """
+# Have a file removed when the instance ends
+flux admin cleanup-push rm -f /tmp/scratch.dat
+# Have a line run by the shell, with what it stands for then
+flux admin cleanup-push 'echo done at $(date) >>instance.log'
+"""

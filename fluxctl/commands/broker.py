@@ -47,3 +47,11 @@ def command(
     if config_path is not None:
         attrs["config.path"] = config_path
     return run_broker(BrokerOptions(attrs, list(command), verbose))
+
+
+EXAMPLES = """
+# Run a program in an instance of one broker
+flux broker flux getattr size
+# Keep more of the log in memory, and write the important lines to a file
+flux broker -Slog-ring-size=4096 -Slog-filename=broker.log -Slog-forward-level=6 true
+"""

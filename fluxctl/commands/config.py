@@ -127,3 +127,13 @@ _KINDS: dict[str, Callable[[object], object]] = {
     "real": _of(int, float),
     "string": _of(str),
 }
+
+
+EXAMPLES = """
+# Print the whole configuration
+flux config get
+# Ask for one value in a script, which goes on without it
+flux config get --default=tree --type=string tbon.topo
+# Read the files again on every broker, after they were changed
+flux exec flux config reload
+"""

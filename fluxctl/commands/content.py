@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fluxctl.command import FluxCommand, FluxGroup, Integer, echo, handle
+from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.errors import CommandError
+from fluxctl.option_types import Integer
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -139,3 +140,13 @@ def _plain_rpc(topic: str) -> None:
             h.rpc(topic).get()
         except OSError as exc:
             raise _failure(topic, exc) from None
+
+
+EXAMPLES = """
+# Store some text, and load it by its blobref
+flux content store <notes.txt
+flux content load $(echo hello | flux content store)
+# Wait until everything is in the backing store, then free memory
+flux content flush
+flux content dropcache
+"""

@@ -15,10 +15,11 @@ import click
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.cron_entry import CronEntry, ago, flatten, read_crontab, shown, status, took
 from fluxctl.errors import CommandError
+from fluxctl.option_types import COUNT, duration
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonObject
-from fluxctl.numbers import decimal
+from fluxctl.numbers import decimal, real
 
 _HELP = """\
 Usage: flux-cron [OPTIONS] COMMAND [OPTIONS...]
@@ -62,19 +63,14 @@ def _entry(sub: str, method: str, payload: Mapping[str, object]) -> CronEntry:
 
 def _number(text: str) -> float | int:
     """Return a finite number; raises ValueError for anything else."""
-    value = float(text)
-    if not isfinite(value):
-        raise ValueError("not finite")
+    value = real(text)
+    if value is None or not isfinite(value):
+        raise ValueError("not a finite number")
     return int(value) if value.is_integer() else value
 
 
 def _seconds(sub: str, text: str) -> float | int:
-    from flux.util import parse_fsd
-
-    try:
-        value = parse_fsd(text)
-    except ValueError:
-        _fail(sub, f"Invalid duration '{text}'")
+    value = duration(text, f"flux-cron {sub}: Invalid duration '{text}'", bare=True)
     return int(value) if value.is_integer() else value
 
 
@@ -175,7 +171,7 @@ def help_command(ctx: click.Context, topic: str | None) -> None:
 @click.option(
     "-a", "--after", metavar="TIME", help="Run the first time after TIME instead of the interval."
 )
-@click.option("-c", "--count", metavar="N", type=int, help="Run N times, then stop.")
+@click.option("-c", "--count", metavar="N", type=COUNT, help="Run N times, then stop.")
 @_common
 @click.argument("interval", metavar="INTERVAL", required=False)
 @click.argument("words", metavar="COMMAND...", nargs=-1)
@@ -202,9 +198,9 @@ def interval(
 
 @command.command("event")
 @click.option("--name", metavar="STRING", help="Name of the entry.")
-@click.option("-n", "--nth", metavar="N", type=int, help="Run after each N events.")
-@click.option("-c", "--count", metavar="N", type=int, help="Run N times, then stop.")
-@click.option("-a", "--after", metavar="N", type=int, help="Run the first time after N events.")
+@click.option("-n", "--nth", metavar="N", type=COUNT, help="Run after each N events.")
+@click.option("-c", "--count", metavar="N", type=COUNT, help="Run N times, then stop.")
+@click.option("-a", "--after", metavar="N", type=COUNT, help="Run the first time after N events.")
 @click.option("-i", "--min-interval", metavar="T", help="Run at most once in T seconds.")
 @_common
 @click.argument("topic", metavar="TOPIC", required=False)
@@ -415,3 +411,18 @@ def dump(number: str | None, key: str | None) -> None:
         echo(shown(values[key]))
     else:
         _fail("dump", f"cron-{wanted}: {key}: No such key")
+
+
+EXAMPLES = """
+# Write the time to the log every ten minutes, and look how it went
+flux cron interval --name=clock 10m date
+flux cron list
+# Back up the key-value store each night at half past three
+echo '30 3 * * * flux dump -q backup.tgz' | flux cron tab
+# Run a script once, tomorrow
+flux cron at 'tomorrow 8:00' ./report.sh
+# Stop an entry, start it again, remove it
+flux cron stop 1
+flux cron start 1
+flux cron delete 1
+"""

@@ -56,3 +56,13 @@ def _format(line: str, as_json: bool) -> str:
     from flux.wire import json
 
     return json.dumps_str({**entry._asdict(), "severity": SEVERITIES[entry.severity]})
+
+
+EXAMPLES = """
+# Show the log of this broker
+flux dmesg
+# Show what rank 1 has said
+flux exec -r 1 flux dmesg
+# Forget what was logged so far
+flux dmesg -C
+"""

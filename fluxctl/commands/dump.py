@@ -79,3 +79,12 @@ def _dump(blobs: Blobs, root: tuple[str, int], outfile: str, verbose: bool) -> i
         dump = Dump(blobs, archive, time.time(), progress)
         dump.write(*root)
         return dump.keys
+
+
+EXAMPLES = """
+# Write everything in the key-value store to an archive, and list it
+flux dump backup.tgz
+tar tzf backup.tgz
+# Look at one value without a file in between
+flux dump -q - | tar xO resource/R
+"""

@@ -38,3 +38,11 @@ def command(words: tuple[str, ...]) -> None:
         raise CommandError("the name of the command is empty", NOT_FOUND) from None
     except OSError as exc:
         raise CommandError(f"{rest[0]}: {exc.strerror}", code_of_failure(exc)) from None
+
+
+EXAMPLES = """
+# Run a program that uses Flux's Python packages
+flux env python3 -c 'import flux; print(flux.Flux().get_rank())'
+# Set up the environment of this shell
+eval $(flux env)
+"""

@@ -9,6 +9,7 @@ import click
 from flux.terminal_text import terminal_line
 from fluxctl.command import FluxGroup, echo, handle
 from fluxctl.errors import CommandError
+from fluxctl.option_types import COUNT
 
 
 @click.group(cls=FluxGroup)
@@ -72,7 +73,7 @@ def pub(
 
 
 @command.command("sub")
-@click.option("-c", "--count", type=int, default=0, metavar="N", help="Exit after N events.")
+@click.option("-c", "--count", type=COUNT, default=0, metavar="N", help="Exit after N events.")
 @click.option("--json", "as_json", is_flag=True, help="Print each event as one line of JSON.")
 @click.argument("topics", nargs=-1, metavar="[TOPIC...]")
 def sub(count: int, as_json: bool, topics: tuple[str, ...]) -> None:
@@ -104,3 +105,11 @@ def sub(count: int, as_json: bool, topics: tuple[str, ...]) -> None:
             sys.stdout.flush()
         for topic in topics or ("",):
             h.event_unsubscribe(topic)
+
+
+EXAMPLES = """
+# Tell whoever listens that a file is ready, and wait until it is on its way
+flux event pub --loopback data.ready '{"path": "/tmp/data"}'
+# Print the next event of any topic that begins with heartbeat
+flux event sub --count=1 heartbeat
+"""

@@ -340,3 +340,13 @@ def command(
     present = ranks & IDset(f"0-{size - 1}")
     session = Session(h, list(command_line), present.expand(), label_io, noinput, verbose)
     sys.exit(session.run(directory or current_directory(), str(ranks), ranks - present))
+
+
+EXAMPLES = """
+# Ask every node for its name
+flux exec hostname
+# Look at two ranks, with the rank before each line of output
+flux exec -l -r 0-1 uptime
+# Run a script from the working directory of another user's choice
+flux exec -d /tmp sh -c 'ls | wc -l'
+"""

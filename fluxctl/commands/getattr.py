@@ -17,3 +17,12 @@ def command(name: str) -> None:
     if value is None:
         raise CommandError(f"{name}: No such file or directory")
     echo(value, raw=True)
+
+
+EXAMPLES = """
+# Tell how many brokers there are, and which one this is
+flux getattr size
+flux getattr rank
+# Find the directory of this broker's socket and files
+ls $(flux getattr rundir)
+"""

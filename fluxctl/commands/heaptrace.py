@@ -46,3 +46,11 @@ def dump(reason: str) -> None:
 def stop() -> None:
     """End the profile."""
     _ask("heaptrace.stop", {})
+
+
+EXAMPLES = """
+# Profile the heap of a broker that was built with a profiler
+flux heaptrace start /tmp/broker
+flux heaptrace dump before
+flux heaptrace stop
+"""

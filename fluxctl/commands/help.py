@@ -63,3 +63,11 @@ def _context(
     target: click.Command, name: str, parent: click.Context | None = None
 ) -> click.Context:
     return click.Context(target, info_name=name, parent=parent, **target.context_settings)
+
+
+EXAMPLES = """
+# Read the manual page of flux mini
+flux help mini
+# See the options of one of its sub-commands
+flux help mini submit
+"""

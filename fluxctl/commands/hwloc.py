@@ -53,3 +53,11 @@ def topology(local: bool, ranks: str | None) -> None:
     """Print hwloc XML, one document a rank."""
     for document in _documents(local, ranks):
         echo(document.rstrip("\n"))
+
+
+EXAMPLES = """
+# Count cores and processing units of the whole instance
+flux hwloc info
+# Save the topology of this machine for hwloc's tools
+flux hwloc topology --local >topology.xml
+"""

@@ -94,3 +94,17 @@ class JobGroup(FluxGroup):
 @click.command("job", cls=JobGroup)
 def command() -> None:
     """Job Housekeeping Tool"""
+
+
+EXAMPLES = """
+# Submit a job, wait for its end and take over its exit code
+flux job attach $(flux mini submit echo hello)
+# Cancel a job, with a note
+flux job cancel $(flux mini submit sleep 600) no longer needed
+# Wait until a job has got its resources
+flux job wait-event --timeout=30 $(flux mini submit true) alloc
+# Show what happened to a job, in seconds since it was submitted
+flux job eventlog --time-format=offset $(flux mini submit true)
+# Print a job id in the form that is easily typed, here the same in decimal
+flux job id --to=dec f1
+"""

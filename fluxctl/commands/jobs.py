@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from fluxctl.command import COUNT, echo, handle, python_failure
+from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError
+from fluxctl.option_types import COUNT
 from fluxctl.python_style import PythonCommand
 
 if TYPE_CHECKING:
@@ -271,3 +272,13 @@ def command(
     for text in errors:
         echo(text, err=True)
     return 0
+
+
+EXAMPLES = """
+# List all jobs of mine, ended ones too
+flux jobs -a
+# Print id, name and run time of the last ten jobs that failed
+flux jobs -c 10 -f failed -o '{id.f58:>12} {name:<20} {runtime!F}'
+# Hand ids to another program
+flux jobs -a --suppress-header --format='{id}' | wc -l
+"""

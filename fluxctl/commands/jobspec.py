@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from fluxctl.command import current_directory, echo
 from fluxctl.errors import CommandError
+from fluxctl.option_types import Integer
 from fluxctl.python_style import PythonCommand, PythonGroup, usage_error
 from fluxctl.slurm_request import exported, jobspec_of, seconds_of
 
@@ -20,24 +21,23 @@ PROGRAM = "flux-jobspec"
 COUNT_MAX = 0x7FFFFFFF
 
 
-class Count(click.types.IntParamType):
-    """A number of things to ask for: one or more."""
+class Count(Integer):
+    """A number of things to ask for, one or more; refused in the words of argparse."""
 
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """Return the number; fails as a usage error if it is none."""
-        text = str(value)
-        try:
-            number = int(text)
-        except ValueError:
-            self.fail(f"invalid int value: {text!r}", param, ctx)
-        if not 1 <= number <= COUNT_MAX:
-            self.fail(f"must be between 1 and {COUNT_MAX}: {text!r}", param, ctx)
-        return number
+    def refuse(
+        self, text: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> NoReturn:
+        """Fail for what is not an integer."""
+        self.fail(f"invalid int value: {text!r}", param, ctx)
+
+    def out_of_range(
+        self, text: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> NoReturn:
+        """Fail for an integer that is out of bounds."""
+        self.fail(f"must be between {self.least} and {self.most}: {text!r}", param, ctx)
 
 
-COUNT = Count()
+COUNT = Count(1, COUNT_MAX)
 
 
 class SrunCommand(PythonCommand):
@@ -119,3 +119,11 @@ def _print(jobspec: JsonObject, form: str) -> None:
         echo(yaml.safe_dump(jobspec, sort_keys=False), nl=False, raw=True)
     except yaml.YAMLError as exc:
         raise CommandError(f"ERROR: {exc}") from None
+
+
+EXAMPLES = """
+# See what a job of four tasks on two nodes asks for, as a form to edit
+flux jobspec --format=yaml srun -N2 -n4 hostname >jobspec.yaml
+# Submit a jobspec of options of srun
+flux jobspec srun -n1 -t 5 hostname | flux job submit
+"""

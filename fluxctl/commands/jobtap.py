@@ -72,3 +72,12 @@ def _setting(text: str) -> tuple[str, object]:
 def remove(name: str) -> None:
     """Remove the plugins matching NAME, a glob, or all that are not built in."""
     _ask({"remove": name}, name)
+
+
+EXAMPLES = """
+# List all plugins of the job manager, built-in ones too
+flux jobtap list --all
+# Load a plugin of one's own with a setting, and remove it
+flux jobtap load ./limits.py max=10
+flux jobtap remove limits.py
+"""

@@ -39,3 +39,11 @@ def command(ctx: click.Context, name: str | None, path: str | None) -> None:
         write_certificate(path, KeyPair.generate(), metadata)
     except OSError as exc:
         raise CommandError(f"{path}: {exc.strerror}") from None
+
+
+EXAMPLES = """
+# Make the certificate that all brokers of a cluster share
+flux keygen curve.cert
+# Make one whose name tells where it is from
+flux keygen --name=testbed testbed.cert
+"""

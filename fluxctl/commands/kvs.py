@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from fluxctl.command import FluxCommand, FluxGroup, Integer, echo, handle
+from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.commands.kvs_eventlog import eventlog
 from fluxctl.commands.kvs_listing import dir_command, ls_command
 from fluxctl.commands.kvs_namespace import namespace_group
@@ -21,6 +21,7 @@ from fluxctl.commands.kvs_options import (
 )
 from fluxctl.commands.kvs_writing import WRITERS, show_root
 from fluxctl.errors import CommandError
+from fluxctl.option_types import COUNT, Integer
 
 if TYPE_CHECKING:
     from flux.rpc import RPC
@@ -70,7 +71,7 @@ class GetOptions(TypedDict):
 @click.option(
     "-f", "--full", is_flag=True, help="With -w, also notice changes of parent directories."
 )
-@click.option("-c", "--count", type=int, metavar="COUNT", help="With -w, end after COUNT values.")
+@click.option("-c", "--count", type=COUNT, metavar="COUNT", help="With -w, end after COUNT values.")
 @click.argument("keys", nargs=-1, required=True, metavar="KEY [KEY...]")
 def get_command(
     keys: tuple[str, ...], namespace: str | None, at: str | None, **options: Unpack[GetOptions]
@@ -244,3 +245,20 @@ def dropcache_command(everywhere: bool) -> None:
             h.event_send("kvs.dropcache")
         else:
             h.rpc("kvs.dropcache").get()
+
+
+EXAMPLES = """
+# Store values, and read one
+flux kvs put colors.sky=blue colors.grass=green
+flux kvs get colors.sky
+# List a directory with what is below it
+flux kvs dir -R colors
+# Keep a log of events, and wait for one
+flux kvs eventlog append run.log begin '{"try": 1}'
+flux kvs eventlog wait-event run.log begin
+# Work in a namespace of one's own
+flux kvs namespace create mine
+flux kvs put --namespace=mine a=1
+# Remove a directory
+flux kvs unlink -R colors
+"""

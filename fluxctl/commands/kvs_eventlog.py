@@ -13,6 +13,7 @@ import click
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.commands.kvs_options import failing, namespace_option
 from fluxctl.errors import CommandError
+from fluxctl.option_types import COUNT, REAL
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -93,7 +94,7 @@ def _cancel(future: RPC) -> None:
 @namespace_option
 @click.option("-W", "--waitcreate", is_flag=True, help="Wait for the log to be created.")
 @click.option("-w", "--watch", is_flag=True, help="Go on with events as they come.")
-@click.option("-c", "--count", type=int, metavar="COUNT", help="With -w, end after COUNT events.")
+@click.option("-c", "--count", type=COUNT, metavar="COUNT", help="With -w, end after COUNT events.")
 @click.option("-u", "--unformatted", is_flag=True, help="Print the log as it is stored.")
 @click.argument("key")
 def get_command(
@@ -128,7 +129,7 @@ def get_command(
 @eventlog.command("append", cls=FluxCommand)
 @namespace_option
 @click.option(
-    "-t", "--timestamp", type=float, metavar="SECONDS", help="Seconds since the epoch, default now."
+    "-t", "--timestamp", type=REAL, metavar="SECONDS", help="Seconds since the epoch, default now."
 )
 @click.argument("key")
 @click.argument("name")
@@ -160,7 +161,7 @@ def append_command(
 
 @eventlog.command("wait-event", cls=FluxCommand)
 @namespace_option
-@click.option("-t", "--timeout", type=float, metavar="SECONDS", help="Fail after SECONDS.")
+@click.option("-t", "--timeout", type=REAL, metavar="SECONDS", help="Fail after SECONDS.")
 @click.option("-u", "--unformatted", is_flag=True, help="Print events as they are stored.")
 @click.option("-W", "--waitcreate", is_flag=True, help="Wait for the log to be created.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not print the event.")

@@ -13,6 +13,7 @@ import click
 from fluxctl.command import FluxCommand, echo, handle
 from fluxctl.commands.kvs_options import failing, namespace_option, parse_at, snapshot_option
 from fluxctl.errors import CommandError
+from fluxctl.option_types import COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,7 +141,7 @@ class Lister:
 @click.option(
     "-F", "--classify", is_flag=True, help="Mark directories with a period, links with an at sign."
 )
-@click.option("-w", "--width", type=int, metavar="COLS", help="The width to write for.")
+@click.option("-w", "--width", type=COUNT, metavar="COLS", help="The width to write for.")
 @click.option("-1", "--1col", "one", is_flag=True, help="List one key a line.")
 @click.argument("keys", nargs=-1, metavar="[KEY...]")
 def ls_command(
@@ -191,7 +192,7 @@ def ls_command(
 @click.option("-R", "--recursive", is_flag=True, help="Show keys below subdirectories.")
 @click.option("-d", "--directory", is_flag=True, help="Show keys without values.")
 @click.option(
-    "-w", "--width", type=int, metavar="COLS", help="Cut lines to fit COLS, 0 for unlimited."
+    "-w", "--width", type=COUNT, metavar="COLS", help="Cut lines to fit COLS, 0 for unlimited."
 )
 @snapshot_option
 @click.option(

@@ -7,8 +7,9 @@ import errno
 import click
 
 from flux.wire.message import USERID_UNKNOWN, USERID_UNKNOWN_JSON
-from fluxctl.command import FluxCommand, FluxGroup, Integer, echo, handle
+from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.commands.kvs_options import failing
+from fluxctl.option_types import Integer
 
 
 @click.group("namespace", cls=FluxGroup)

@@ -55,3 +55,11 @@ def _texts(message: tuple[str, ...]) -> Iterator[str]:
         text = readable_text(line.rstrip(b"\r\n\0"))
         if text:
             yield text
+
+
+EXAMPLES = """
+# Write a line to the log of the instance
+flux logger the disk is nearly full
+# Write a line of an important kind in the name of a program
+flux logger --severity=warning --appname=backup nothing was saved
+"""

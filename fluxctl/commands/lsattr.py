@@ -36,3 +36,11 @@ def command(values: bool, as_json: bool) -> None:
         return
     for name, value in found.items():
         echo(f"{name:<39} {'-' if value is None else value}")
+
+
+EXAMPLES = """
+# List all attributes of the broker with their values
+flux lsattr --values
+# Hand them to a program
+flux lsattr --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["size"])'
+"""

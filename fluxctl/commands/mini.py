@@ -211,3 +211,19 @@ def _first(jobs: Iterator[JobToSubmit | None]) -> Iterator[JobToSubmit | None]:
         return chain([next(jobs)], jobs)
     except StopIteration:
         return jobs
+
+
+EXAMPLES = """
+# Run two copies of a program and see their output
+flux mini run -n2 --label-io hostname
+# Submit a job with a time limit and a file for its output
+flux mini submit -t 10m --output='job-{{id}}.out' sleep 0
+# Submit a hundred jobs, each with its number, and wait for all of them
+flux mini submit --cc=1-100 --wait --quiet sh -c 'exit 0'
+# Submit a job for each of some files
+flux mini bulksubmit --wait gzip -k {} ::: notes.txt report.sh
+# Submit a script that gets an instance of its own, whose output goes to a file
+flux mini batch -n1 --output=batch.out --wrap flux mini run hostname
+# Run a program in an instance of its own, and wait for its end
+flux mini alloc -n1 flux resource list
+"""

@@ -13,6 +13,7 @@ from flux.wire.message import NODEID_ANY
 from fluxctl.command import FluxGroup, echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.module_files import locate, name_in_file, source_of
+from fluxctl.option_types import REAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -266,9 +267,7 @@ def info(name: str) -> None:
 @click.option(
     "-t", "--type", "kind", metavar="int|double", help="Convert the value to int or double."
 )
-@click.option(
-    "-s", "--scale", type=float, default=1.0, metavar="N", help="Multiply the value by N."
-)
+@click.option("-s", "--scale", type=REAL, default=1.0, metavar="N", help="Multiply the value by N.")
 @click.option("-R", "--rusage", is_flag=True, help="Show the resource usage of the module.")
 @click.option("-c", "--clear", is_flag=True, help="Clear the statistics of the module.")
 @click.option(
@@ -359,3 +358,15 @@ def debug(
         except OSError as exc:
             raise CommandError(f"{name}.debug: {exc.strerror}") from None
     echo(f"0x{flags:x}")
+
+
+EXAMPLES = """
+# List the modules of this broker, and of all brokers
+flux module list
+flux module list --rank=all
+# Show how much the content cache holds
+flux module stats --parse=count content
+# Load a module of one's own, with arguments, and remove it
+flux module load ./greeter.py name=world
+flux module remove greeter
+"""

@@ -13,6 +13,7 @@ from flux.wire.message import NODEID_ANY, NODEID_UPSTREAM
 from fluxctl.command import FluxCommand, echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.numbers import decimal
+from fluxctl.option_types import COUNT, INTEGER, REAL
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -29,7 +30,7 @@ MAX_INTERVAL = 1 << 31
 @click.option(
     "-p",
     "--pad",
-    type=int,
+    type=INTEGER,
     default=0,
     metavar="N",
     help="Include in the payload a string of N bytes.",
@@ -37,13 +38,13 @@ MAX_INTERVAL = 1 << 31
 @click.option(
     "-i",
     "--interval",
-    type=float,
+    type=REAL,
     default=1.0,
     metavar="SEC",
     help="Seconds between requests (default 1.0).",
 )
 @click.option(
-    "-c", "--count", type=int, metavar="N", help="Stop after N requests (default: unlimited)."
+    "-c", "--count", type=COUNT, metavar="N", help="Stop after N requests (default: unlimited)."
 )
 @click.option(
     "-b",
@@ -165,3 +166,11 @@ class _Ping:
             f"time={elapsed:.3f} ms ({answer['route']})"
         )
         sys.stdout.flush()
+
+
+EXAMPLES = """
+# Measure the round trip to a service three times
+flux ping --count=3 --interval=0.1 kvs
+# See whether the broker of rank 1 answers
+flux ping --count=1 1
+"""

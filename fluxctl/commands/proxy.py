@@ -8,7 +8,8 @@ import click
 
 from fluxctl.command import FluxCommand
 from fluxctl.errors import CommandError
-from fluxctl.target import reachable, resolve
+from fluxctl.target import resolve
+from fluxctl.uri_forms import reachable
 
 
 @click.command(cls=FluxCommand, context_settings={"allow_interspersed_args": False})
@@ -20,7 +21,8 @@ from fluxctl.target import reachable, resolve
 def command(force: bool, target: str, words: tuple[str, ...]) -> int:
     """Run a shell, or COMMAND, whose FLUX_URI leads to another Flux instance.
 
-    The instance is a local:// or ssh:// URI, or the id of a job that is one. All commands share
+    The instance is a local:// or ssh:// URI, or whatever else flux uri takes: the id of a job that
+    is one, pid:N, slurm:JOBID. All commands share
     one connection, which lasts as long as the shell.
     """
     import asyncio
@@ -34,3 +36,15 @@ def command(force: bool, target: str, words: tuple[str, ...]) -> int:
         return asyncio.run(serve(uri, argv, CORE_VERSION, force))
     except OSError as exc:
         raise CommandError(f"{uri}: {exc.strerror or exc}") from None
+
+
+EXAMPLES = """
+# Run a command in the instance that a job is
+JOB=$(flux mini batch -n1 --wrap sleep 600)
+flux proxy $(flux uri --wait $JOB) flux getattr size
+flux job cancel $JOB
+# Work with the instance of another machine, in a shell
+flux proxy ssh://login1/run/flux/local
+# Work with an instance in a job of Slurm
+flux proxy slurm:1234 flux jobs
+"""

@@ -30,3 +30,11 @@ def command(words: tuple[str, ...]) -> None:
         os.execv(sys.executable, [sys.executable, *words])
     except OSError as exc:
         raise CommandError(f"{sys.executable}: {exc.strerror}", code_of_failure(exc)) from None
+
+
+EXAMPLES = """
+# Ask the instance for its size
+flux python -c 'import flux; print(flux.Flux().attr_get("size"))'
+# Run a program with the packages of Flux
+flux python ./program.py
+"""

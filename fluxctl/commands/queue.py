@@ -10,6 +10,7 @@ import click
 
 from fluxctl.command import FluxGroup, echo, handle, talk
 from fluxctl.errors import CommandError
+from fluxctl.option_types import duration
 
 
 @click.group("queue", cls=FluxGroup)
@@ -126,21 +127,13 @@ def _wait(topic: str, timeout: str | None) -> int:
     future = handle().rpc(f"job-manager.{topic}")
     try:
         if timeout is not None:
-            future.wait_for(_seconds(timeout))
+            refusal = f"Invalid argument for option timeout: {timeout}"
+            future.wait_for(duration(timeout, refusal))
         answer = future.get()
     except OSError as exc:
         reason = "timeout" if exc.errno == errno.ETIMEDOUT else exc.strerror
         raise CommandError(f"{topic}: {reason}") from None
     return int(answer["pending"]) if answer else 0
-
-
-def _seconds(text: str) -> float:
-    from flux.duration import parse_fsd
-
-    try:
-        return float(parse_fsd(text))
-    except ValueError:
-        raise CommandError(f"Invalid argument for option timeout: {text}") from None
 
 
 @command.command("drain")
@@ -162,3 +155,14 @@ def idle(ctx: click.Context, timeout: str | None, quiet: bool) -> None:
     if pending or not quiet:
         sys.stdout.flush()
         talk(ctx, f"{pending} pending jobs")
+
+
+EXAMPLES = """
+# Tell whether jobs may be submitted and are started
+flux queue status --verbose
+# Let no job start for a while, and why
+flux queue stop the file system is being repaired
+flux queue start
+# Wait until all jobs have ended, for a minute at most
+flux queue drain --timeout=60s
+"""

@@ -69,3 +69,9 @@ def command(ctx: click.Context, path: str | None) -> None:
         threading.Thread(target=_copy_in, args=(sock,), daemon=True).start()
         _copy_out(sock)
     sys.stdout.flush()
+
+
+EXAMPLES = """
+# What flux proxy ssh://login1/run/flux/local runs on login1
+flux relay /run/flux/local
+"""

@@ -257,3 +257,15 @@ def reload(force: bool, path: str) -> None:
         handle(python_failure).rpc("resource.reload", payload, nodeid=0).get()
     except OSError as exc:
         raise _rpc_failure(exc) from None
+
+
+EXAMPLES = """
+# See how many nodes and cores are free
+flux resource list
+# Take a rank out of scheduling, see why it was, and give it back
+flux resource drain 1 its fan is broken
+flux resource drain
+flux resource undrain 1
+# Print the host names of everything that is up
+flux resource list --no-header --states=up --format={nodelist}
+"""

@@ -116,3 +116,13 @@ def _refuse_kvs(h: Flux) -> None:
     raise CommandError(
         "the kvs module is loaded and would overwrite the checkpoint; use --key, or --store"
     )
+
+
+EXAMPLES = """
+# Put an archive back below a directory of the key-value store
+flux dump -q backup.tgz
+flux restore --key=restored backup.tgz
+# Make a store of an archive, and start an instance with it
+flux restore --store=content.sqlite backup.tgz
+flux start -o,-Scontent.backing-path=content.sqlite flux kvs dir
+"""

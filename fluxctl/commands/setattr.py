@@ -29,3 +29,12 @@ def command(expunge: bool, words: tuple[str, ...]) -> None:
                 h.rpc("attr.set", {"name": words[0], "value": words[1]}).get()
         except OSError as exc:
             raise CommandError(f"flux_attr_set: {exc.strerror}") from None
+
+
+EXAMPLES = """
+# Log more on this broker's error output
+flux setattr log-stderr-level 7
+# Leave a note for other programs, and remove it
+flux setattr project apollo
+flux setattr --expunge project
+"""

@@ -9,6 +9,7 @@ import click
 
 from fluxctl.command import FluxCommand
 from fluxctl.errors import CommandError
+from fluxctl.option_types import COUNT
 
 
 @click.command(cls=FluxCommand, name="shell", short_help="run the job shell")
@@ -21,7 +22,7 @@ from fluxctl.errors import CommandError
 )
 @click.option("-j", "--jobspec", metavar="FILE", help="Load jobspec from FILE instead of job-info.")
 @click.option(
-    "-r", "--broker-rank", type=int, metavar="RANK", help="Act as the shell of broker RANK."
+    "-r", "--broker-rank", type=COUNT, metavar="RANK", help="Act as the shell of broker RANK."
 )
 @click.option(
     "-s", "--standalone", is_flag=True, help="Run as a local program without a Flux instance."
@@ -90,3 +91,11 @@ def _lookup(jobid: int, key: str) -> dict[str, object]:
     answer = handle().rpc("job-info.lookup", {"id": jobid, "keys": [key], "flags": 0}).get()
     value: dict[str, object] = loads((answer or {})[key])
     return value
+
+
+EXAMPLES = """
+# Run a job's tasks here, without an instance, from files
+flux jobspec srun -n1 echo hello >jobspec.json
+flux R encode -r 0 -c 0 >R.json
+flux shell --standalone --jobspec=jobspec.json --resources=R.json --broker-rank=0 1
+"""

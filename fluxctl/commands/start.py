@@ -10,8 +10,9 @@ import click
 
 from fluxctl.command import FluxCommand
 from fluxctl.errors import CommandError
-from fluxctl.numbers import decimal
+from fluxctl.numbers import decimal, integer
 from fluxctl.option_groups import flag_option, list_option, text_option, with_options
+from fluxctl.option_types import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 
 ONE_MORE = "+"
+
+SIZE_MAX = 1 << 15
+"""Brokers of an instance on one machine: no kernel has room for more by default."""
 
 
 class StartWords(TypedDict):
@@ -249,12 +253,11 @@ def _split(lists: Iterable[str]) -> list[str]:
 def _size(text: str | None) -> int | None:
     if text is None:
         return None
-    try:
-        size = int(text)
-    except ValueError:
-        size = 0
+    size = integer(text) or 0
     if size <= 0:
         raise CommandError("--test-size argument must be > 0")
+    if size > SIZE_MAX:
+        raise CommandError(f"--test-size argument must be <= {SIZE_MAX}")
     return size
 
 
@@ -270,15 +273,10 @@ def _hosts(text: str | None) -> list[str]:
 
 
 def _exit_timeout(words: StartWords) -> float:
-    from flux.util import parse_fsd
-
     option, text = "--test-exit-timeout", words["test_exit_timeout"]
     if text is None and words["killer_timeout"] is not None:
         option, text = "--killer-timeout", words["killer_timeout"]
-    try:
-        return float(parse_fsd("20s" if text is None else text))
-    except ValueError:
-        raise CommandError(f"{option}: invalid duration '{text}'") from None
+    return duration("20s" if text is None else text, f"{option}: invalid duration '{text}'")
 
 
 def _clique(mode: str | None) -> str:
@@ -305,3 +303,13 @@ def _put_flux_on_path() -> None:
         path = os.environ.get("PATH", os.defpath)
         if path.split(":")[0] != folder:
             os.environ["PATH"] = f"{folder}:{path}"
+
+
+EXAMPLES = """
+# Try something in an instance of four brokers on this machine
+flux start --test-size=4 flux getattr size
+# Start an instance with a configuration, and run a script in it
+flux start --config-path=site.toml ./report.sh
+# Keep the key-value store in a file, for the next start
+flux start -o,-Scontent.backing-path=content.sqlite flux kvs put a=1
+"""

@@ -79,7 +79,8 @@ def _target_uri(target: str) -> str:
     """Return the URI of ``target``: itself if it is one, else what the job of that id says its
     instance's is.
     """
-    from fluxctl.target import reachable, resolve
+    from fluxctl.target import resolve
+    from fluxctl.uri_forms import reachable
 
     return reachable(resolve(target))
 
@@ -95,3 +96,13 @@ def _linear(uri: str, query: str) -> None:
     dashboard = Dashboard(time.time)
     dashboard.set_query(query)
     asyncio.run(run_linear(LiveFeed(uri), dashboard, lambda line: print(line, flush=True)))
+
+
+EXAMPLES = """
+# Watch the instance that FLUX_URI names
+flux top
+# Watch failed jobs only, longest first, without keys that change anything
+flux top --read-only --filter=result:failed --sort=-runtime
+# Write what changes as lines, for a log
+flux top --linear
+"""

@@ -42,3 +42,9 @@ def _build_options() -> str:
         except PackageNotFoundError:
             continue
     return "".join(found)
+
+
+EXAMPLES = """
+# Print the versions of the commands, the library and the broker
+flux version
+"""

@@ -18,6 +18,8 @@ from fluxctl.job.options import (
     usage,
     words,
 )
+from fluxctl.numbers import integer
+from fluxctl.option_types import COUNT
 
 URGENCIES = {"hold": 0, "default": 16, "expedite": 31}
 
@@ -47,7 +49,7 @@ def cancel(ctx: click.Context, args: tuple[str, ...]) -> None:
 @click.option(
     "-s",
     "--severity",
-    type=int,
+    type=COUNT,
     default=0,
     metavar="N",
     help="Set exception severity [0-7] (default=0)",
@@ -138,7 +140,7 @@ def cancelall(
 @click.option(
     "-s",
     "--severity",
-    type=int,
+    type=COUNT,
     default=7,
     metavar="N",
     help="Set exception severity [0-7] (default=7)",
@@ -250,10 +252,10 @@ def urgency(ctx: click.Context, verbose: bool, args: tuple[str, ...]) -> None:
 def _urgency(text: str) -> int:
     if text.lower() in URGENCIES:
         return URGENCIES[text.lower()]
-    try:
-        return int(text)
-    except ValueError:
-        raise CommandError(f'error parsing urgency: "{text}"') from None
+    urgency = integer(text)
+    if urgency is None:
+        raise CommandError(f'error parsing urgency: "{text}"')
+    return urgency
 
 
 @click.command(

@@ -10,6 +10,7 @@ import click
 from fluxctl.command import echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
+from fluxctl.option_types import COUNT, duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +124,7 @@ def eventlog(
 @click.option(
     "-c",
     "--count",
-    type=int,
+    type=COUNT,
     default=1,
     metavar="COUNT",
     help="required number of matches (default 1)",
@@ -193,12 +194,7 @@ def _entries(
 def _seconds(text: str | None) -> float | None:
     if text is None:
         return None
-    from flux.duration import parse_fsd
-
-    try:
-        return float(parse_fsd(text))
-    except ValueError:
-        raise CommandError(f"Invalid argument for option timeout: {text}") from None
+    return duration(text, f"Invalid argument for option timeout: {text}")
 
 
 def _match(text: str | None) -> tuple[str, object] | None:

@@ -8,7 +8,7 @@ from typing import TypedDict
 import click
 
 from flux.job.attributes import JOB_ATTRIBUTES
-from fluxctl.command import COUNT, echo, handle
+from fluxctl.command import echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.job.options import (
     JobCommand,
@@ -18,6 +18,7 @@ from fluxctl.job.options import (
     parse_userid,
     usage,
 )
+from fluxctl.option_types import COUNT, REAL
 
 ENCODINGS = ("dec", "hex", "kvs", "dothex", "words", "f58")
 DEFAULT_STATES = "pending,running"
@@ -87,7 +88,7 @@ def list_jobs(
 @click.option(
     "-s",
     "--since",
-    type=float,
+    type=REAL,
     default=0.0,
     metavar="T",
     help="Limit output to jobs that ended after timestamp T",

@@ -9,6 +9,7 @@ import click
 from fluxctl.command import handle, talk
 from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id
+from fluxctl.option_types import Integer, duration
 
 BATCH_DEFAULT = 50
 
@@ -24,14 +25,14 @@ BATCH_DEFAULT = 50
 )
 @click.option(
     "--num-limit",
-    type=click.IntRange(min=0),
+    type=Integer(0, 0x7FFFFFFF),
     metavar="COUNT",
     help="Purge oldest inactive jobs until COUNT are left.",
 )
 @click.option("-f", "--force", is_flag=True, help="Perform the irreversible purge.")
 @click.option(
     "--batch",
-    type=click.IntRange(min=1, max=1000),
+    type=Integer(1, 1000),
     default=BATCH_DEFAULT,
     metavar="COUNT",
     help="Limit number of jobs per request (default 50).",
@@ -69,12 +70,7 @@ def _purge_oldest(age_limit: str | None, num_limit: int | None, batch: int, forc
 
 
 def _seconds(text: str) -> float:
-    from flux.duration import parse_fsd
-
-    try:
-        seconds = parse_fsd(text)
-    except ValueError:
-        raise CommandError(f"purge: {text}: invalid Flux standard duration") from None
+    seconds = duration(text, f"purge: {text}: invalid Flux standard duration")
     if math.isinf(seconds):
         raise CommandError("purge: an infinite age limit purges nothing")
     return seconds

@@ -11,6 +11,7 @@ import click
 from fluxctl.command import echo, handle, talk
 from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
+from fluxctl.option_types import INTEGER
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -29,7 +30,7 @@ ANY = -1
 @click.option(
     "-e",
     "--exception-exit-code",
-    type=int,
+    type=INTEGER,
     metavar="N",
     help="Set the exit code for any jobs that are terminated by an exception.",
 )

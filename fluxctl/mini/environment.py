@@ -5,12 +5,12 @@ ENV RULES).
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import translate
 from string import Template
 
 from fluxctl.errors import CommandError
+from fluxctl.patterns import pattern
 
 
 class _Scope(Mapping[str, str]):
@@ -32,17 +32,13 @@ class _Scope(Mapping[str, str]):
         return len({**self._process, **self._built})
 
 
-def _matcher(pattern: str) -> Callable[[str], object]:
+def _matcher(rule: str) -> Callable[[str], object]:
     """Return a test for variable names: a regular expression if between slashes, or a glob."""
-    if pattern.startswith("/"):
-        body = pattern[1:-1] if len(pattern) > 1 and pattern.endswith("/") else pattern[1:]
-        try:
-            return re.compile(body).search
-        except re.error as error:
-            raise CommandError(
-                f"ERROR: --env: invalid regular expression {pattern}: {error}"
-            ) from None
-    return re.compile(translate(pattern)).match
+    if rule.startswith("/"):
+        body = rule[1:-1] if len(rule) > 1 and rule.endswith("/") else rule[1:]
+        refusal = f"ERROR: --env: invalid regular expression {rule}"
+        return pattern(body, refusal).search
+    return pattern(translate(rule), f"ERROR: --env: invalid pattern {rule}").match
 
 
 def _assign(env: dict[str, str], process: Mapping[str, str], rule: str) -> None:

@@ -16,6 +16,7 @@ from flux.wire import json
 from fluxctl.command import current_directory
 from fluxctl.mini.environment import build_environment
 from fluxctl.mini.options import MiniOptions, failure
+from fluxctl.numbers import integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,10 +27,9 @@ _TO_KVS = ("none", "kvs")
 def _integer(text: str | None, option: str) -> int | None:
     if text is None:
         return None
-    try:
-        number = int(text)
-    except ValueError:
-        raise failure(f"{option}: invalid integer: {text!r}") from None
+    number = integer(text)
+    if number is None:
+        raise failure(f"{option}: invalid integer: {text!r}")
     if abs(number) > 0x7FFFFFFF:
         raise failure(f"{option}: integer out of range: {text!r}")
     return number
@@ -198,8 +198,8 @@ class JobspecBuilder:
         found = [parse_dependency(uri) for uri in options.dependency]
         if options.begin_time is not None:
             with _refusals():
-                moment = parse_datetime(options.begin_time)
-            found.append({"scheme": "begin-time", "value": str(moment.timestamp())})
+                moment = parse_datetime(options.begin_time).timestamp()
+            found.append({"scheme": "begin-time", "value": str(moment)})
         if found:
             jobspec.setattr("system.dependencies", found)
 

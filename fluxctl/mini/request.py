@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from flux import constants
 from fluxctl.mini.options import MiniOptions, failure
+from fluxctl.numbers import integer
 
 if TYPE_CHECKING:
     from flux.job.Jobspec import JobspecV1
@@ -50,10 +51,10 @@ def parse_urgency(text: str | None) -> int:
         return constants.FLUX_JOB_URGENCY_DEFAULT
     if text.lower() in _URGENCIES:
         return _URGENCIES[text.lower()]
-    try:
-        return int(text)
-    except ValueError:
-        raise failure(f"--urgency: invalid value: {text}") from None
+    urgency = integer(text)
+    if urgency is None:
+        raise failure(f"--urgency: invalid value: {text}")
+    return urgency
 
 
 def parse_flags(options: MiniOptions) -> int:

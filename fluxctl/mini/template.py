@@ -51,6 +51,8 @@ def define(definitions: Iterable[str]) -> dict[str, Method]:
             raise failure(f"--define: {definition}: expected NAME=CODE")
         try:
             compiled = compile(code, f"--define={name}", "eval")
+        except UnicodeError:
+            raise failure(f"--define: {name}: the code is not valid UTF-8") from None
         except (SyntaxError, ValueError) as error:
             raise failure(f"--define: {name}: {error}") from None
         methods[name] = _method(compiled)

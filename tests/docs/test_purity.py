@@ -30,6 +30,7 @@ ACTING = {
         "fluxctl.command_list",
         "fluxctl.mini.environment",
         "fluxctl.module_files",
+        "fluxctl.processes",
         "fluxctl.streams",
     ),
     "talks through a descriptor": (
@@ -39,6 +40,7 @@ ACTING = {
         "broker.shell.peer",
     ),
     "signals processes": ("flux.child_signal",),
+    "imports what it is asked about": ("fluxctl.examples",),
     "starts processes": ("broker.shell.task", "broker.subprocess.launch"),
     "acts on the shell's loop, tasks and descriptors": (
         "broker.shell.peers",
