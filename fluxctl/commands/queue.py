@@ -104,7 +104,7 @@ def _choosing(function: F) -> F:
 _message_option = click.option("-m", "--message", metavar="REASON", help="The reason.")
 
 
-class _Switch(TypedDict):
+class _SwitchRequests(TypedDict):
     """A switch of a queue: the requests that turn it, and what is said of it."""
 
     topic: str
@@ -113,13 +113,13 @@ class _Switch(TypedDict):
     sentence: int
 
 
-_SUBMISSION: _Switch = {
+_SUBMISSION: _SwitchRequests = {
     "topic": "queue-enable",
     "old_topic": "submit-admin",
     "key": "enable",
     "sentence": 0,
 }
-_SCHEDULING: _Switch = {
+_SCHEDULING: _SwitchRequests = {
     "topic": "queue-start",
     "old_topic": "alloc-admin",
     "key": "start",
@@ -128,7 +128,11 @@ _SCHEDULING: _Switch = {
 
 
 def _turn(
-    switch: _Switch, on: bool, choice: _Choice, words: tuple[str, ...] = (), why: str | None = None
+    switch: _SwitchRequests,
+    on: bool,
+    choice: _Choice,
+    words: tuple[str, ...] = (),
+    why: str | None = None,
 ) -> tuple[_Answer | None, list[str]]:
     """Turn a switch of some queues; returns the answer about the one without a name, or the names
     of those turned.
@@ -166,7 +170,7 @@ def _names() -> list[str]:
     return names
 
 
-def _say(switch: _Switch, names: list[str]) -> None:
+def _say(switch: _SwitchRequests, names: list[str]) -> None:
     """Say how a switch of named queues is turned."""
     for name in names:
         echo(_sentences(name, _ask("queue-status", {"name": name}))[switch["sentence"]])

@@ -17,7 +17,7 @@ from flux.job.lifecycle import CLEANUP, DEPEND, PRIORITY, RUN, SCHED, merge_anno
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from broker.services.job_manager.queues import QueueState, Switch
+    from broker.services.job_manager.queues import QueueState, QueueSwitch
     from broker.services.job_manager.states import Job
     from flux.wire.json import JsonMapping, JsonObject
 
@@ -161,7 +161,7 @@ class Machine(JobStepper):
             job.free_pending = False
         self.free_pending = 0
 
-    def start_queue(self, queue: QueueState, switch: Switch, *, save: bool = True) -> None:
+    def start_queue(self, queue: QueueState, switch: QueueSwitch, *, save: bool = True) -> None:
         """Start or stop the scheduling of a queue (flux-queue(1)); stopping takes its requests
         back.
         """

@@ -10,7 +10,7 @@ import errno
 from typing import TYPE_CHECKING, Final
 
 from broker.service import NO_REPLY, request
-from broker.services.job_manager.queues import Switch
+from broker.services.job_manager.queues import QueueSwitch
 from broker.services.job_manager.restart import CHECKPOINT_KEY
 from flux.kvs_txn import SYNC, commit_request, put_op
 from flux.wire import json
@@ -107,7 +107,7 @@ class QueueAdmin:
         self._core.turn_soon()
         return save
 
-    def _change(self, req: Request, key: str) -> tuple[Switch, bool, list[QueueState]]:
+    def _change(self, req: Request, key: str) -> tuple[QueueSwitch, bool, list[QueueState]]:
         """Return what a request changes: to what, whether for longer than this run, of which
         queues. Raises OSError.
         """
@@ -119,7 +119,11 @@ class QueueAdmin:
         chosen = self._core.machine.queues.select(
             req.get("name", str, None), req.get("all", bool, False)
         )
-        return Switch(on, "" if on else reason), not req.get("nocheckpoint", bool, False), chosen
+        return (
+            QueueSwitch(on, "" if on else reason),
+            not req.get("nocheckpoint", bool, False),
+            chosen,
+        )
 
     async def save(self) -> None:
         """Keep the states of the queues, and the greatest job id, for the next start.

@@ -24,7 +24,7 @@ ANONYMOUS: Final = ""
 NAMES_NEEDED: Final = "Named queues are defined. Specify queues or use --all."
 
 
-class Switch(Struct, frozen=True):
+class QueueSwitch(Struct, frozen=True):
     """Whether something is on, and why it is not."""
 
     on: bool = True
@@ -42,7 +42,7 @@ class QueueState:
     def __init__(self, name: str) -> None:
         self.name = name
         self.configured = False
-        self.submission = self.scheduling = Switch()
+        self.submission = self.scheduling = QueueSwitch()
         self.saved = (self.submission, self.scheduling)
         self.waiting = JobQueue()
         self.pending = JobQueue()
@@ -75,13 +75,13 @@ class QueueState:
         reason = f": {self.submission.reason}" if self.submission.reason else ""
         return f"job submission{to} is disabled{reason}"
 
-    def enable(self, switch: Switch, *, save: bool = True) -> None:
+    def enable(self, switch: QueueSwitch, *, save: bool = True) -> None:
         """Let submissions in or not."""
         self.submission = switch
         if save:
             self.saved = (switch, self.saved[1])
 
-    def start(self, switch: Switch, *, save: bool = True) -> None:
+    def start(self, switch: QueueSwitch, *, save: bool = True) -> None:
         """Have its jobs scheduled or not."""
         self.scheduling = switch
         if save:
@@ -103,7 +103,7 @@ class Queues:
     def __init__(self) -> None:
         self._states: dict[str, QueueState] = {ANONYMOUS: QueueState(ANONYMOUS)}
         self._states[ANONYMOUS].configured = True
-        self._restored: dict[str, tuple[Switch, Switch]] = {}
+        self._restored: dict[str, tuple[QueueSwitch, QueueSwitch]] = {}
 
     def __iter__(self) -> Iterator[QueueState]:
         return iter(self._states.values())
@@ -204,6 +204,6 @@ def unknown_queue(name: str, known: Iterable[str]) -> str:
     return f"Invalid queue '{name}' specified: {there}"
 
 
-def _switch(entry: JsonObject, key: str, reason: str) -> Switch:
+def _switch(entry: JsonObject, key: str, reason: str) -> QueueSwitch:
     on = entry.get(key) is not False
-    return Switch(on, "" if on else str(entry.get(reason) or ""))
+    return QueueSwitch(on, "" if on else str(entry.get(reason) or ""))

@@ -79,8 +79,8 @@ def _constraint(value: object, properties: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=256)
 def matcher_of(constraint: str) -> Matcher:
-    """Return the function that tells whether a node is allowed; raises ValueError for a constraint
-    that is none.
+    """Return the function that tells whether a node is allowed; raises ValueError for a text
+    that is no constraint.
     """
     return compile_constraint(json.loads(constraint))
 

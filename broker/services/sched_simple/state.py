@@ -34,7 +34,7 @@ _KNOWN_SHAPES: Final = 4096
 Shape = tuple[int, int, int, int, bool, str]
 
 
-class Held(Struct, frozen=True):
+class HeldRanks(Struct, frozen=True):
     """Ranks that the request of a job keeps from those behind it, None for all of them."""
 
     jobid: int
@@ -64,7 +64,7 @@ class Scheduler:
         self.held: dict[int, Allocation] = {}
         self.estimates: dict[int, float] = {}
         self._lanes = Lanes(self.pool)
-        self._holding: list[Held] = []
+        self._holding: list[HeldRanks] = []
         self._satisfiable: dict[Shape, bool] = {}
 
     def __len__(self) -> int:
@@ -145,7 +145,7 @@ class Scheduler:
                 given.append((pending, allocation))
                 continue
             done.add(lane)
-            self._holding.append(Held(pending.jobid, lane.ranks))
+            self._holding.append(HeldRanks(pending.jobid, lane.ranks))
             if lane.ranks is None:
                 break
             blocked |= lane.ranks
@@ -200,7 +200,7 @@ class Scheduler:
         found = reserve(pending.jobid, pending.request, self.pool, everything, running, now)
         if found is not None:
             reservations.append(found)
-            self._holding.append(Held(pending.jobid, ranks))
+            self._holding.append(HeldRanks(pending.jobid, ranks))
             if not math.isinf(found.time):
                 self.estimates[pending.jobid] = found.time
 

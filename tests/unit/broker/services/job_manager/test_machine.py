@@ -16,7 +16,7 @@ from broker.services.job_manager.decisions import (
     TellException,
 )
 from broker.services.job_manager.machine import Machine
-from broker.services.job_manager.queues import Switch
+from broker.services.job_manager.queues import QueueSwitch
 from flux.constants import FLUX_JOB_PRIORITY_MAX
 from flux.job.lifecycle import CLEANUP, INACTIVE, PRIORITY, RUN, SCHED
 
@@ -183,12 +183,12 @@ def test_stopping_the_queue_takes_requests_back() -> None:
     machine = make()
     job = submit(machine, 1)
     decided(machine)
-    machine.start_queue(machine.queues.anonymous, Switch(False, "maint"))
+    machine.start_queue(machine.queues.anonymous, QueueSwitch(False, "maint"))
     assert decided(machine) == [(CancelAlloc, 1)]
     machine.alloc_canceled(1)
     assert decided(machine) == []
     assert (machine.queues.waiting, machine.queues.anonymous.scheduling.reason) == (1, "maint")
-    machine.start_queue(machine.queues.anonymous, Switch())
+    machine.start_queue(machine.queues.anonymous, QueueSwitch())
     assert decided(machine) == [(AskAlloc, 1)]
     assert job.alloc_pending
 

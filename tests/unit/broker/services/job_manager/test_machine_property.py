@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker.services.job_manager.decisions import AskAlloc, Decision, FreeResources, StartJob
-from broker.services.job_manager.queues import Switch
+from broker.services.job_manager.queues import QueueSwitch
 from broker.services.job_manager.states import Job, apply, broken_rules
 from flux.job.lifecycle import FATAL_EXCEPTION, INACTIVE, TRANSITIONS
 
@@ -83,9 +83,9 @@ class Driver:
             new = 100 * (len(self.all) + 1) + id
             self.all.append(submit(machine, new, value))
         elif name == "stop":
-            machine.start_queue(machine.queues.anonymous, Switch(False, "x"))
+            machine.start_queue(machine.queues.anonymous, QueueSwitch(False, "x"))
         elif name == "start":
-            machine.start_queue(machine.queues.anonymous, Switch())
+            machine.start_queue(machine.queues.anonymous, QueueSwitch())
         elif name in ("sched-lost", "sched-ready"):
             machine.sched_lost()
             self.asked[AskAlloc].clear()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker.services.job_manager.decisions import AskAlloc, CancelAlloc
-from broker.services.job_manager.queues import NAMES_NEEDED, Queues, Switch
+from broker.services.job_manager.queues import NAMES_NEEDED, Queues, QueueSwitch
 
 from .machine_fixture import decided, make, submit
 
@@ -45,9 +45,9 @@ def test_which_queues_a_request_is_about() -> None:
 
 def test_what_is_saved_and_restored() -> None:
     queues = two()
-    queues.of("a").enable(Switch(False, "full"))
-    queues.of("b").start(Switch(False, "shutdown"), save=False)
-    queues.of("b").enable(Switch(False))
+    queues.of("a").enable(QueueSwitch(False, "full"))
+    queues.of("b").start(QueueSwitch(False, "shutdown"), save=False)
+    queues.of("b").enable(QueueSwitch(False))
     saved = queues.save()
     later = two()
     later.restore(saved)
@@ -83,12 +83,12 @@ def test_a_queue_that_is_gone_keeps_its_jobs_until_it_is_back() -> None:
 
 def test_a_stopped_queue_does_not_hold_up_another() -> None:
     machine = machine_with()
-    machine.start_queue(machine.queues.of("a"), Switch(False, "maint"))
+    machine.start_queue(machine.queues.of("a"), QueueSwitch(False, "maint"))
     submit(machine, 1, queue="a")
     submit(machine, 2, queue="b")
     assert decided(machine) == [(AskAlloc, 2)]
     assert machine.queues.of("a").why_stopped() == "queue a is stopped: maint"
-    machine.start_queue(machine.queues.of("a"), Switch())
+    machine.start_queue(machine.queues.of("a"), QueueSwitch())
     assert decided(machine) == [(AskAlloc, 1)]
 
 
@@ -116,6 +116,6 @@ def test_annotations_of_a_canceled_request_are_gone() -> None:
     machine = machine_with()
     job = submit(machine, 1, queue="a")
     machine.alloc_annotate(1, {"sched": {"t_estimate": 5.0}, "user": {"k": "v"}})
-    machine.start_queue(machine.queues.of("a"), Switch(False))
+    machine.start_queue(machine.queues.of("a"), QueueSwitch(False))
     machine.alloc_canceled(1)
     assert job.annotations == {"user": {"k": "v"}}
