@@ -21,8 +21,8 @@ async def end_jobs(handle: AsyncFlux) -> None:
     `IDLE_TIMEOUT` seconds.
     """
     await handle.rpc(
-        "job-manager.alloc-admin",
-        {"query_only": False, "enable": False, "reason": "shutdown"},
+        "job-manager.queue-start",
+        {"start": False, "all": True, "nocheckpoint": True, "reason": "shutdown"},
         timeout=ADMIN_TIMEOUT,
     )
     await handle.rpc(

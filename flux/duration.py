@@ -38,6 +38,8 @@ def fsd(secs: float) -> str:
     """
     if secs < 1e-3:
         return "0s"
+    if secs == math.inf:
+        return "inf"
     if secs < 10:
         return f"{secs:.3f}s"
     for limit, unit, divisor in ((60, "s", 1), (3600, "m", 60), (86400, "h", 3600)):

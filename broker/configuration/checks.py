@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from msgspec import Struct
 
+from flux.constraint.match import check_property
 from flux.duration import parse_fsd
+from flux.hostlist import Hostlist
+from flux.idset import IDset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 A = TypeVar("A", bound=Struct)
 
 MOST: Final = (1 << 63) - 1
+GREATEST_ID: Final = 1 << 20
+"""Greatest number of a core or GPU."""
 
 
 class Setting(Struct, frozen=True):
@@ -137,6 +142,18 @@ def text(node: Setting) -> str:
     return node.value
 
 
+def one_of(*choices: str) -> Callable[[Setting], str]:
+    """Return the check of a string that is one of a few."""
+
+    def check(node: Setting) -> str:
+        if node.value not in choices:
+            listed = ", ".join(f'"{choice}"' for choice in choices)
+            raise node.error(f"must be one of {listed}")
+        return str(node.value)
+
+    return check
+
+
 def texts(node: Setting) -> tuple[str, ...]:
     """Return an array of strings."""
     return tuple(text(element) for element in node.elements())
@@ -161,3 +178,33 @@ def longer_than_0(node: Setting) -> float:
     if not seconds:
         raise node.error("must be longer than 0")
     return seconds
+
+
+def property_names(node: Setting) -> tuple[str, ...]:
+    """Return an array of names of resource properties (RFC 20)."""
+    names = []
+    for element in node.elements():
+        try:
+            names.append(check_property(text(element)))
+        except ValueError as exc:
+            raise element.error(str(exc)) from None
+    return tuple(names)
+
+
+def hostlist(node: Setting) -> tuple[str, ...]:
+    """Return the hosts of a hostlist (RFC 29)."""
+    try:
+        return tuple(Hostlist(text(node)))
+    except ValueError:
+        raise node.error('must be a hostlist such as "node[0-7]"') from None
+
+
+def idset(node: Setting) -> str:
+    """Return an idset (RFC 22), which must not be empty."""
+    try:
+        found = IDset(text(node))
+    except ValueError:
+        raise node.error('must be an idset such as "0-3"') from None
+    if not len(found) or found.last() > GREATEST_ID:
+        raise node.error(f"must be an idset of ids up to {GREATEST_ID}")
+    return found.encode()

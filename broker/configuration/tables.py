@@ -15,15 +15,21 @@ from broker.configuration.checks import (
     boolean,
     checks_of,
     duration,
+    hostlist,
+    idset,
     integer,
     longer_than_0,
     nearest,
+    one_of,
+    property_names,
+    read_table,
     refused,
     table_of,
     text,
     texts,
 )
 from broker.configuration.document import Document
+from broker.configuration.queues import PolicyConfig, QueueConfig, check_default_queue, queue_tables
 from flux.wire.json import JsonObject
 
 
@@ -119,9 +125,35 @@ class JobManagerConfig(Struct, frozen=True, rename="kebab"):
     plugins: Annotated[tuple[PluginDirective, ...], _directives] = ()
 
 
+class ResourceEntry(Struct, frozen=True):
+    """An element of ``resource.config``: what some hosts have, cores and GPUs as idsets."""
+
+    hosts: Annotated[tuple[str, ...], hostlist] = ()
+    cores: Annotated[str, idset] = ""
+    gpus: Annotated[str, idset] = ""
+    properties: Annotated[tuple[str, ...], property_names] = ()
+
+
+def _resource_entries(node: Setting) -> tuple[ResourceEntry, ...]:
+    entries, cored = [], set[str]()
+    for element in node.elements():
+        entry = read_table(element, ResourceEntry)
+        if not entry.hosts:
+            raise element.error("hosts is missing")
+        entries.append(entry)
+        if entry.cores:
+            cored.update(entry.hosts)
+    for index, entry in enumerate(entries):
+        for host in entry.hosts:
+            if host not in cored:
+                raise node.child(index, None).error(f"no element says which cores {host} has")
+    return tuple(entries)
+
+
 class ResourceConfig(Struct, frozen=True, rename="kebab"):
     """``[resource]``: what the instance has, instead of or beside what its brokers find."""
 
+    config: Annotated[tuple[ResourceEntry, ...], _resource_entries] = ()
     path: Annotated[str | None, text] = None
     exclude: Annotated[str | None, text] = None
     norestrict: Annotated[bool, boolean] = False
@@ -138,9 +170,13 @@ def _mode(node: Setting) -> str:
 
 
 class SchedSimpleConfig(Struct, frozen=True, rename="kebab"):
-    """``[sched-simple]``: how many requests the job manager may have waiting at the scheduler."""
+    """``[sched-simple]``: how many requests the job manager may have waiting at the scheduler,
+    which ranks are taken first, and whether jobs behind one that waits may start.
+    """
 
     mode: Annotated[str | None, _mode] = None
+    alloc_mode: Annotated[str | None, one_of("worst-fit", "best-fit", "first-fit")] = None
+    queue_policy: Annotated[str | None, one_of("fcfs", "easy")] = None
 
 
 class TbonConfig(Struct, frozen=True):
@@ -154,19 +190,12 @@ class TbonConfig(Struct, frozen=True):
     zmqdebug: Annotated[int | None, integer(0, 1)] = None
 
 
-class NoKeys(Struct, frozen=True):
-    """A table of which no key acts yet."""
-
-
-_QUEUES: Final = "named queues are not built yet: jobs wait in the one queue of flux-queue(1)"
-_POLICY: Final = "limits and defaults for jobs are not built yet"
 REFUSALS: Final[Mapping[str, str]] = {
     "exec.job-shell": "the job shell is part of the broker",
     "exec.service": "jobs are started by the shell hosts of the brokers",
     "ingest.frobnicator": "jobspecs are not changed on their way in: give defaults to flux mini",
     "kvs.gc-threshold": "the store is collected while the instance runs: content.collect-growth",
-    "policy": _POLICY,
-    "queues.*": _QUEUES,
+    "policy.scheduler": "the scheduler's options are in [sched-simple]",
     "tbon.torpid_max": "a silent neighbour is lost after the time in attribute overlay.timeout",
     "tbon.torpid_min": "a silent neighbour is lost after the time in attribute overlay.timeout",
 }
@@ -183,7 +212,8 @@ class Config(Struct, frozen=True, rename="kebab"):
     ingest: Annotated[IngestConfig, table_of(IngestConfig)] = IngestConfig()
     job_manager: Annotated[JobManagerConfig, table_of(JobManagerConfig)] = JobManagerConfig()
     kvs: Annotated[KvsConfig, table_of(KvsConfig)] = KvsConfig()
-    queues: Annotated[NoKeys, table_of(NoKeys)] = NoKeys()
+    policy: Annotated[PolicyConfig, table_of(PolicyConfig)] = PolicyConfig()
+    queues: Annotated[dict[str, QueueConfig], queue_tables] = field(default_factory=dict)
     resource: Annotated[ResourceConfig, table_of(ResourceConfig)] = ResourceConfig()
     sched_simple: Annotated[SchedSimpleConfig, table_of(SchedSimpleConfig)] = SchedSimpleConfig()
     tbon: Annotated[TbonConfig, table_of(TbonConfig)] = TbonConfig()
@@ -199,10 +229,13 @@ def checked(document: Document) -> Config:
     """
     known = checks_of(Config)
     values: dict[str, object] = {}
-    for key, node in Setting(document.tables, (), document, REFUSALS).members():
+    root = Setting(document.tables, (), document, REFUSALS)
+    for key, node in root.members():
         if key in known:
             name, check = known[key]
             values[name] = check(node)
         elif key in REFUSALS or not isinstance(node.value, dict) or nearest(key, known):
             raise refused(node, known)
-    return cast("Callable[..., Config]", Config)(**values, tables=document.tables)
+    config = cast("Callable[..., Config]", Config)(**values, tables=document.tables)
+    check_default_queue(root, config.policy, config.queues)
+    return config

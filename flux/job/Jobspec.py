@@ -206,7 +206,13 @@ class JobspecV1(Jobspec):
 
     @classmethod
     def _from_counts(
-        cls, command: Iterable[str], tasks: int, cores: int, gpus: int | None, nodes: int | None
+        cls,
+        command: Iterable[str],
+        tasks: int,
+        cores: int,
+        gpus: int | None,
+        nodes: int | None,
+        exclusive: bool,
     ) -> JobspecV1:
         require(is_count(tasks), ValueError, "task count must be a integer >= 1")
         require(is_count(cores), ValueError, "cores per task must be an integer >= 1")
@@ -223,6 +229,11 @@ class JobspecV1(Jobspec):
             ValueError,
             "node count must not be greater than task count",
         )
+        require(
+            nodes is not None or not exclusive,
+            ValueError,
+            "exclusive can only be set with a node count",
+        )
         children: list[Resource] = [{"type": "core", "count": cores}]
         if gpus:
             children.append({"type": "gpu", "count": gpus})
@@ -236,6 +247,8 @@ class JobspecV1(Jobspec):
         resource: Resource = {"type": "slot", "count": slots, "with": children, "label": "task"}
         if nodes is not None:
             resource = {"type": "node", "count": nodes, "with": [resource]}
+            if exclusive:
+                resource["exclusive"] = True
         task: TaskObject = {"command": list(command), "slot": "task", "count": count}
         return cls([resource], [task], attributes={"system": {"duration": 0}}, version=1)
 
@@ -247,15 +260,18 @@ class JobspecV1(Jobspec):
         cores_per_task: int = 1,
         gpus_per_task: int | None = None,
         num_nodes: int | None = None,
+        exclusive: bool = False,
     ) -> JobspecV1:
         """Return the smallest jobspec that runs a command, given as a list of words.
 
         It is run ``num_tasks`` times, each task with ``cores_per_task`` cores and ``gpus_per_task``
         GPUs of its own. The tasks are spread over ``num_nodes`` nodes; None leaves the nodes to the
-        scheduler. Raises ValueError if a count is out of range or the command is empty, TypeError
-        if the command is not made of strings.
+        scheduler. With ``exclusive`` the job gets these nodes whole. Raises ValueError if a count
+        is out of range or the command is empty, TypeError if the command is not made of strings.
         """
-        return cls._from_counts(command, num_tasks, cores_per_task, gpus_per_task, num_nodes)
+        return cls._from_counts(
+            command, num_tasks, cores_per_task, gpus_per_task, num_nodes, exclusive
+        )
 
     @classmethod
     def from_batch_command(
@@ -268,6 +284,7 @@ class JobspecV1(Jobspec):
         gpus_per_slot: int | None = None,
         num_nodes: int | None = None,
         broker_opts: Iterable[str] | None = None,
+        exclusive: bool = False,
     ) -> JobspecV1:
         """Return a jobspec of a nested instance whose initial program is a script that travels with
         the job (flux-mini(1), ``batch``).
@@ -275,14 +292,20 @@ class JobspecV1(Jobspec):
         ``script`` is the text of the script, which begins with ``#!``; ``jobname`` is the job's
         name, ``args`` are the script's arguments. The instance gets ``num_slots`` slots of
         ``cores_per_slot`` cores and ``gpus_per_slot`` GPUs, on ``num_nodes`` nodes if that is
-        given; its brokers get the options ``broker_opts``. Raises ValueError if the script has no
+        given, which it gets whole with ``exclusive``; its brokers get the options ``broker_opts``.
+        Raises ValueError if the script has no
         interpreter line or a count is out of range.
         """
         require(
             script.startswith("#!"), ValueError, f"{jobname} does not appear to start with '#!'"
         )
         made = cls._from_counts(
-            [jobname, *(args or ())], num_slots, cores_per_slot, gpus_per_slot, num_nodes
+            [jobname, *(args or ())],
+            num_slots,
+            cores_per_slot,
+            gpus_per_slot,
+            num_nodes,
+            exclusive,
         )
         made.setattr_shell_option("per-resource.type", "node")
         made.setattr("system.batch", {"script": script, "broker-opts": list(broker_opts or ())})
@@ -297,14 +320,18 @@ class JobspecV1(Jobspec):
         gpus_per_slot: int | None = None,
         num_nodes: int | None = None,
         broker_opts: Iterable[str] | None = None,
+        exclusive: bool = False,
     ) -> JobspecV1:
         """Return a jobspec of a nested instance whose initial program is a command, given as a list
         of words (flux-mini(1), ``alloc``).
 
-        The size of the instance and ``broker_opts`` are those of `from_batch_command`. Raises
+        The size of the instance, ``broker_opts`` and ``exclusive`` are those of
+        `from_batch_command`. Raises
         ValueError if a count is out of range.
         """
         broker = ["flux", "broker", *(broker_opts or ()), *command]
-        made = cls._from_counts(broker, num_slots, cores_per_slot, gpus_per_slot, num_nodes)
+        made = cls._from_counts(
+            broker, num_slots, cores_per_slot, gpus_per_slot, num_nodes, exclusive
+        )
         made.setattr_shell_option("per-resource.type", "node")
         return made

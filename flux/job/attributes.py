@@ -31,3 +31,6 @@ JOB_ATTRIBUTES: Final = (
     "dependencies",
 )
 """Every attribute but ``id``, which is always told; every version since 0.29 knows them."""
+
+LATER_ATTRIBUTES: Final = ("queue",)
+"""Attributes that brokers of 0.29 do not know."""

@@ -53,6 +53,12 @@ def job_name(jobspec: object) -> str | None:
     return program.rpartition("/")[2] if isinstance(program, str) else None
 
 
+def queue_name(jobspec: object) -> str | None:
+    """Return ``attributes.system.queue``, the queue that a job is in; None if it names none."""
+    name = _member(jobspec, "attributes", "system", "queue")
+    return name if isinstance(name, str) and name else None
+
+
 def task_count(jobspec: object) -> int | None:
     """Return how many tasks a jobspec asks for: a total, or a number for each slot; None if it does
     not say.
@@ -62,12 +68,22 @@ def task_count(jobspec: object) -> int | None:
 
 def slot_count(jobspec: object) -> int | None:
     """Return how many task slots a jobspec asks for, None if it names none."""
-    return _totals(jobspec).get("slot")
+    return resource_totals(jobspec).get("slot")
+
+
+def resource_totals(jobspec: object) -> dict[str, int]:
+    """Return how many resources of each type a jobspec asks for: the product of the counts from the
+    root down, summed up.
+    """
+    totals: dict[str, int] = {}
+    for kind, number in _vertices(_items(_member(jobspec, "resources")), 1, _DEEPEST):
+        totals[kind] = totals.get(kind, 0) + number
+    return totals
 
 
 def requested(jobspec: object) -> Requested:
     """Return everything of the above at once."""
-    totals = _totals(jobspec)
+    totals = resource_totals(jobspec)
     nslots = totals.get("slot")
     return Requested(
         job_name(jobspec), _tasks(jobspec, nslots), nslots, totals.get("node"), totals.get("core")
@@ -133,16 +149,6 @@ def _tasks(jobspec: object, nslots: int | None) -> int | None:
         return total
     per_slot = _whole(_member(count, "per_slot"))
     return None if per_slot is None or nslots is None else per_slot * nslots
-
-
-def _totals(jobspec: object) -> dict[str, int]:
-    """Return how many resources of each type a jobspec asks for: the product of the counts from the
-    root down, summed up.
-    """
-    totals: dict[str, int] = {}
-    for kind, number in _vertices(_items(_member(jobspec, "resources")), 1, _DEEPEST):
-        totals[kind] = totals.get(kind, 0) + number
-    return totals
 
 
 def _vertices(resources: Iterable[object], times: int, depth: int) -> Iterator[tuple[str, int]]:

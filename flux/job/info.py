@@ -138,6 +138,7 @@ class JobInfo:
         "nnodes": "",
         "ranks": "",
         "nodelist": "",
+        "queue": "",
         "success": "",
         "result": "",
         "waitstatus": "",
@@ -294,6 +295,10 @@ class JobInfo:
             else f"signal {-int(code or 0)}"
         )
 
+    def set_pending_reason(self, reason: str) -> None:
+        """Say why the job waits, as ``flux.job.pending_reasons`` tells it."""
+        self._info["pending_reason"] = reason
+
     def _pending_reason(self, state: int) -> str:
         if state == constants.FLUX_JOB_STATE_DEPEND:
             return (
@@ -306,7 +311,8 @@ class JobInfo:
         if self._info.get("priority") == constants.FLUX_JOB_URGENCY_HOLD:
             return "held"
         scheduler = (self._info.get("annotations") or {}).get("sched") or {}
-        return str(scheduler.get("reason_pending") or "waiting for resources")
+        known = self._info.get("pending_reason")
+        return str(known or scheduler.get("reason_pending") or "waiting for resources")
 
     @property
     def where(self) -> str:

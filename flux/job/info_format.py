@@ -65,6 +65,7 @@ class JobInfoFormat(OutputFormat):
             "state": "STATE",
             "state_single": "S",
             "name": "NAME",
+            "queue": "QUEUE",
             "ntasks": "NTASKS",
             "nnodes": "NNODES",
             "expiration": "EXPIRATION",

@@ -77,6 +77,17 @@ class JobspecAttributes:
         self.setattr("system.duration", 0 if math.isinf(seconds) else seconds)
 
     @property
+    def queue(self) -> str | None:
+        """Name of the queue that the job is for, None for the default one."""
+        queue: str | None = self._get("system.queue")
+        return queue
+
+    @queue.setter
+    def queue(self, queue: str) -> None:
+        require(isinstance(queue, str), TypeError, "queue must be a string")
+        self.setattr("system.queue", queue)
+
+    @property
     def cwd(self) -> str | None:
         """Working directory of the job."""
         cwd: str | None = self._get("system.cwd")

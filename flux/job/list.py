@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from flux.constants import FLUX_JOB_STATE_INACTIVE, FLUX_USERID_UNKNOWN
 from flux.future import WaitAllFuture
-from flux.job.attributes import JOB_ATTRIBUTES
+from flux.job.attributes import JOB_ATTRIBUTES, LATER_ATTRIBUTES
 from flux.job.info import JobInfo
 from flux.job.JobID import JobID
 from flux.job.state_names import LISTED_STATES, RESULT_FILTERS, STATE_FILTERS
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 ALL_ATTRS: tuple[str, ...] = JOB_ATTRIBUTES
 """Every attribute that a job may have, which is what JobList asks for by default."""
 
-VALID_ATTRS = list(ALL_ATTRS)
-"""The same, as the list under the name that flux-core's bindings have for it."""
+VALID_ATTRS = [*ALL_ATTRS, *LATER_ATTRIBUTES]
+"""All that may be asked for, under the name that flux-core's bindings have for it."""
 
 
 class JobListRPC(RPC):
@@ -98,21 +98,25 @@ def job_list(
     userid: int | None = None,
     states: int = 0,
     results: int = 0,
+    queues: Iterable[str] | None = None,
 ) -> JobListRPC:
     """Ask for jobs: pending ones by priority, then running and inactive ones, newest first.
 
     The answer has at most ``max_entries`` jobs (0 for no limit), each with its id and the
     attributes ``attrs``. ``userid`` says whose jobs, by default the caller's, FLUX_USERID_UNKNOWN
     for everybody's. ``states`` and ``results`` are unions of FLUX_JOB_STATE_* and
-    FLUX_JOB_RESULT_*, 0 for all of them; results are those of inactive jobs.
+    FLUX_JOB_RESULT_*, 0 for all of them; results are those of inactive jobs. ``queues`` are the
+    names of queues, None for all.
     """
-    payload = {
+    payload: dict[str, object] = {
         "max_entries": as_number(max_entries, "max_entries"),
         "attrs": list(attrs),
         "userid": os.getuid() if userid is None else as_number(userid, "a user id"),
         "states": as_number(states, "states"),
         "results": as_number(results, "results"),
     }
+    if queues is not None:
+        payload["queues"] = [as_text(name, "a queue") for name in queues]
     return JobListRPC(flux_handle, "job-list.list", payload)
 
 
@@ -148,8 +152,8 @@ class JobList:
 
     ``filters`` are names of ``STATES`` and ``RESULTS``, none for all jobs; ``user`` is a name or a
     user id, by default everybody. With ``ids`` the query is for those jobs and the filters do not
-    count. At most ``max_entries`` jobs come back, with the attributes ``attrs``. Raises ValueError
-    if a filter, the user or a job id is not valid.
+    count. ``queues`` are names of queues, None for all. At most ``max_entries`` jobs come back,
+    with the attributes ``attrs``. Raises ValueError if a filter, the user or a job id is not valid.
     """
 
     STATES: ClassVar[Mapping[str, int]] = {k: v for k, v in STATE_FILTERS.items() if k != "new"}
@@ -163,12 +167,14 @@ class JobList:
         ids: Iterable[int | Text] = (),
         user: Text | int | None = None,
         max_entries: int = 1000,
+        queues: Iterable[str] | None = None,
     ) -> None:
         self.handle = flux_handle
         self.attrs = list(attrs)
         self.states = 0
         self.results = 0
         self.max_entries = max_entries
+        self.queues = None if queues is None else list(queues)
         self.errors: list[str] = []
         self.ids = [JobID(jobid) for jobid in ids]
         self.userid = FLUX_USERID_UNKNOWN
@@ -210,7 +216,13 @@ class JobList:
             self._query = future
         else:
             self._query = job_list(
-                self.handle, self.max_entries, self.attrs, self.userid, self.states, self.results
+                self.handle,
+                self.max_entries,
+                self.attrs,
+                self.userid,
+                self.states,
+                self.results,
+                self.queues,
             )
         return self._query
 

@@ -73,7 +73,13 @@ class RankResources(TypedDict):
     children: dict[str, str]
 
 
-class ResourceExecution(TypedDict):
+class ExecutionProperties(TypedDict, total=False):
+    """What an R may say of its ranks besides: the idset of ranks of each property."""
+
+    properties: dict[str, str]
+
+
+class ResourceExecution(ExecutionProperties):
     """What an R holds of its ranks; times are seconds since the epoch, 0 for no limit."""
 
     R_lite: list[RankResources]

@@ -125,6 +125,19 @@ class ResourceSet:
         return self.impl.ranks()
 
     @property
+    def properties(self) -> str:
+        """The names of the properties that any of the ranks has, joined by commas."""
+        return ",".join(self.impl.properties())
+
+    def properties_by_rank(self) -> dict[int, frozenset[str]]:
+        """Return the properties of each rank."""
+        found: dict[int, set[str]] = {rank: set() for rank in self.ranks}
+        for name, ranks in self.impl.properties().items():
+            for rank in ranks:
+                found[rank].add(name)
+        return {rank: frozenset(names) for rank, names in found.items()}
+
+    @property
     def nnodes(self) -> int:
         """Number of nodes."""
         return self.impl.nnodes()

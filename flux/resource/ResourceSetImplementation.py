@@ -41,6 +41,10 @@ class ResourceSetImplementation(ABC):
     def count(self, name: str) -> int:
         """Return how many resources of a type there are."""
 
+    def properties(self) -> dict[str, IDset]:
+        """Return the ranks that have each property, by name; none unless the class has them."""
+        return {}
+
     @abstractmethod
     def copy(self) -> Self:
         """Return an independent copy."""

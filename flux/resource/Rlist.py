@@ -6,26 +6,33 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
+from flux.constraint.match import check_property
 from flux.hostlist import Hostlist, HostlistLike
 from flux.idset import IDset, IDsetLike
 from flux.resource.ResourceSetImplementation import ResourceSetImplementation
 from flux.wire import json
 
 if TYPE_CHECKING:
-    from flux.job.types import RankResources, ResourceExtras, ResourceObject
+    from flux.job.types import ExecutionProperties, RankResources, ResourceExtras, ResourceObject
     from flux.wire.json import JsonMapping
 
 _SHORT = IDSET_FLAG_RANGE | IDSET_FLAG_BRACKETS
 
 
 class _Node:
-    """One rank: its host and the ids of its resources by type."""
+    """One rank: its host, the ids of its resources by type, and its properties."""
 
-    __slots__ = ("children", "host")
+    __slots__ = ("children", "host", "properties")
 
-    def __init__(self, host: str | None, children: Mapping[str, IDset]) -> None:
+    def __init__(
+        self,
+        host: str | None,
+        children: Mapping[str, IDset],
+        properties: frozenset[str] = frozenset(),
+    ) -> None:
         self.host = host
         self.children = {name: ids.copy() for name, ids in children.items()}
+        self.properties = properties
 
     def key(self) -> tuple[tuple[str, str], ...]:
         """Return what nodes of one R_lite entry have in common."""
@@ -34,7 +41,7 @@ class _Node:
     def kept(self, children: Mapping[str, IDset]) -> _Node | None:
         """Return this node with other children, None if none is left."""
         left = {name: ids for name, ids in children.items() if len(ids)}
-        return _Node(self.host, left) if left else None
+        return _Node(self.host, left, self.properties) if left else None
 
 
 def _malformed(reason: str) -> ValueError:
@@ -72,12 +79,19 @@ class Rlist(ResourceSetImplementation):
             self._extra["attributes"] = r["attributes"]
         for entry in execution["R_lite"]:
             self._load_entry(entry)
+        self._load_properties(execution.get("properties") or {})
         hosts = Hostlist(execution.get("nodelist", []))
         if len(hosts):
             if len(hosts) != len(self._nodes):
                 raise _malformed("nodelist does not match the number of ranks")
             for rank, host in zip(sorted(self._nodes), hosts, strict=True):
                 self._nodes[rank].host = host
+
+    def _load_properties(self, properties: object) -> None:
+        if not isinstance(properties, Mapping):
+            raise _malformed("properties must be an object")
+        for name, ranks in properties.items():
+            self.set_property(str(name), str(ranks))
 
     def _load_entry(self, entry: JsonMapping) -> None:
         try:
@@ -112,9 +126,14 @@ class Rlist(ResourceSetImplementation):
                 "starttime": self.starttime,
                 "expiration": self.expiration,
                 "nodelist": [self.nodelist().encode()],
+                **self._encoded_properties(),
             },
             **self._extra,
         }
+
+    def _encoded_properties(self) -> ExecutionProperties:
+        found = {name: ranks.encode() for name, ranks in self.properties().items()}
+        return {"properties": found} if found else {}
 
     def encode(self) -> str:
         """Return R as JSON text."""
@@ -158,6 +177,14 @@ class Rlist(ResourceSetImplementation):
             result.add(by_host[host])
         return result
 
+    def properties(self) -> dict[str, IDset]:
+        """Return the ranks that have each property, by name."""
+        found: dict[str, IDset] = {}
+        for rank in sorted(self._nodes):
+            for name in sorted(self._nodes[rank].properties):
+                found.setdefault(name, IDset()).add(rank)
+        return dict(sorted(found.items()))
+
     def count(self, name: str) -> int:
         """Return the number of resources of a type: ``core``, ``gpu``, or ``node`` for the
         ranks.
@@ -179,6 +206,18 @@ class Rlist(ResourceSetImplementation):
 
             hostname = gethostname()
         self._nodes[rank] = _Node(hostname, {"core": IDset(cores)})
+        return self
+
+    def set_property(self, name: str, ranks: IDsetLike | None = None) -> Rlist:
+        """Give some ranks a property, None for all; ValueError if it may not be called so, or there
+        is no such rank.
+        """
+        check_property(name)
+        for rank in self._nodes if ranks is None else IDset(ranks):
+            if rank not in self._nodes:
+                raise ValueError(f"property {name}: rank {rank} does not exist")
+            node = self._nodes[rank]
+            node.properties |= {name}
         return self
 
     def add_child(self, rank: int, name: str, ids: IDsetLike) -> Rlist:
@@ -207,7 +246,10 @@ class Rlist(ResourceSetImplementation):
     def copy(self) -> Rlist:
         """Return an independent copy, with times and scheduling data."""
         made = self._like(
-            {rank: _Node(node.host, node.children) for rank, node in self._nodes.items()}
+            {
+                rank: _Node(node.host, node.children, node.properties)
+                for rank, node in self._nodes.items()
+            }
         )
         made._extra = self._extra.copy()
         return made
@@ -233,8 +275,9 @@ class Rlist(ResourceSetImplementation):
         for rank, node in arg._nodes.items():
             mine = made._nodes.get(rank)
             if mine is None:
-                made._nodes[rank] = _Node(node.host, node.children)
+                made._nodes[rank] = _Node(node.host, node.children, node.properties)
                 continue
+            mine.properties |= node.properties
             for name, ids in node.children.items():
                 mine.children.setdefault(name, IDset()).add(ids)
         return made

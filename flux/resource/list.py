@@ -13,7 +13,7 @@ from flux.resource.ResourceSet import ResourceSet
 from flux.rpc import RPC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from flux.core.handle import Flux
     from flux.wire.json import JsonMapping, JsonObject
@@ -29,9 +29,12 @@ class SchedResourceList:
     STATES = ("all", "up", "down", "allocated", "free")
 
     def __init__(self, resp: JsonMapping) -> None:
-        self.all = self._named("all", ResourceSet(resp.get("all")))
-        self.down = self._named("down", ResourceSet(resp.get("down")))
-        self.allocated = self._named("allocated", ResourceSet(resp.get("allocated")))
+        self._derive(*(ResourceSet(resp.get(key)) for key in ("all", "down", "allocated")))
+
+    def _derive(self, everything: ResourceSet, down: ResourceSet, allocated: ResourceSet) -> None:
+        self.all = self._named("all", everything)
+        self.down = self._named("down", down)
+        self.allocated = self._named("allocated", allocated)
         self.up = self._named("up", self.all - self.down)
         self.free = self._named("free", self.up - self.allocated)
 
@@ -39,6 +42,12 @@ class SchedResourceList:
     def _named(state: str, resources: ResourceSet) -> ResourceSet:
         resources.state = state
         return resources
+
+    def only(self, part: Callable[[ResourceSet], ResourceSet]) -> SchedResourceList:
+        """Return the part of each set that a function gives."""
+        made = SchedResourceList({})
+        made._derive(part(self.all), part(self.down), part(self.allocated))
+        return made
 
     def __getitem__(self, state: str) -> ResourceSet:
         if state not in self.STATES:

@@ -11,7 +11,7 @@ from fluxctl.command import FluxGroup, echo
 from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from flux.resource.Rlist import Rlist
 
@@ -53,6 +53,13 @@ def _fold(operation: Callable[[Rlist, Rlist], Rlist]) -> None:
     _write(first)
 
 
+def _set_properties(resources: Rlist, properties: Iterable[str]) -> None:
+    """Set properties ``NAME[:RANKS]``; raises ValueError."""
+    for text in properties:
+        name, colon, ranks = text.partition(":")
+        resources.set_property(name, ranks if colon else None)
+
+
 @click.group(cls=FluxGroup, name="R", short_help="Make, combine and show resource sets")
 def command() -> None:
     """Make resource sets, or read them from stdin to combine and show them."""
@@ -68,12 +75,27 @@ def command() -> None:
     "-H", "--hosts", metavar="HOSTS", help="Host names, as many as ranks (default: this host)."
 )
 @click.option(
+    "-p",
+    "--property",
+    "properties",
+    metavar="NAME[:RANKS]",
+    multiple=True,
+    help="Give RANKS, by default all, the property NAME.",
+)
+@click.option(
     "-l",
     "--local",
     is_flag=True,
     help="The resources of this machine instead of cores and GPUs given.",
 )
-def encode(ranks: str, cores: str, gpus: str | None, hosts: str | None, local: bool) -> None:
+def encode(
+    ranks: str,
+    cores: str,
+    gpus: str | None,
+    hosts: str | None,
+    properties: tuple[str, ...],
+    local: bool,
+) -> None:
     """Print a resource set with the same cores and GPUs on every rank."""
     from flux.hostlist import Hostlist
     from flux.idset import IDset
@@ -93,6 +115,7 @@ def encode(ranks: str, cores: str, gpus: str | None, hosts: str | None, local: b
             resources.add_rank(rank, names[index] if hosts is not None else None, cores)
             if gpus:
                 resources.add_child(rank, "gpu", gpus)
+        _set_properties(resources, properties)
     except ValueError as exc:
         raise CommandError(str(exc)) from None
     _write(resources)
@@ -110,6 +133,12 @@ def encode(ranks: str, cores: str, gpus: str | None, hosts: str | None, local: b
 )
 @click.option("-i", "--include", metavar="RANKS", help="Keep these ranks only.")
 @click.option("-x", "--exclude", metavar="RANKS", help="Leave these ranks out.")
+@click.option(
+    "-p",
+    "--properties",
+    metavar="NAME,...",
+    help="Keep the ranks with all of these properties only; with ^NAME those without it.",
+)
 def decode(
     short: bool,
     nodelist: bool,
@@ -117,6 +146,7 @@ def decode(
     count: str | None,
     include: str | None,
     exclude: str | None,
+    properties: str | None,
 ) -> None:
     """Print the resource sets on stdin, joined, as JSON or in another form."""
     from flux.idset import IDset
@@ -129,6 +159,8 @@ def decode(
             first.remove_ranks(first.ranks().difference(IDset(include)))
         if exclude is not None:
             first.remove_ranks(IDset(exclude))
+        if properties is not None:
+            first = _having(first, properties.split(","))
     except ValueError as exc:
         raise CommandError(str(exc)) from None
     if short:
@@ -141,6 +173,28 @@ def decode(
         echo(str(first.count(count)))
     if not (short or nodelist or ranks or count is not None):
         _write(first)
+
+
+def _having(resources: Rlist, properties: list[str]) -> Rlist:
+    from flux.queue import having
+    from flux.resource.ResourceSet import ResourceSet
+    from flux.resource.Rlist import Rlist
+
+    return Rlist(having(ResourceSet(resources), properties).encode())
+
+
+@command.command("set-property")
+@click.argument("properties", metavar="NAME[:RANKS]...", nargs=-1, required=True)
+def set_property(properties: tuple[str, ...]) -> None:
+    """Give RANKS of the set on stdin, by default all of them, the property NAME."""
+    first, *others = _read()
+    try:
+        for other in others:
+            first.append(other)
+        _set_properties(first, properties)
+    except ValueError as exc:
+        raise CommandError(str(exc)) from None
+    _write(first)
 
 
 @command.command("append")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING, TypedDict, Unpack
@@ -107,6 +108,7 @@ class _Selection(TypedDict):
     all_users: bool
     user: str | None
     count: int
+    queues: str | None
     filters: str | None
     jobids: tuple[str, ...]
 
@@ -121,11 +123,24 @@ def _query(flux: Flux, wanted: _Selection, attrs: list[str]) -> tuple[list[JobIn
     if wanted["all_users"]:
         user = "all"
     names = [name for name in filters.split(",") if name]
+    queues = None if wanted["queues"] is None else wanted["queues"].split(",")
     try:
-        jobs = JobList(flux, attrs, names, wanted["jobids"], user, wanted["count"])
+        jobs = JobList(flux, attrs, names, wanted["jobids"], user, wanted["count"], queues)
     except ValueError as exc:
         raise _failure(exc) from None
     return jobs.jobs(), jobs.errors
+
+
+def _add_reasons(flux: Flux, jobs: list[JobInfo]) -> None:
+    """Ask why the pending ones of some jobs wait."""
+    import time
+
+    from flux.constants import FLUX_JOB_STATE_SCHED
+    from flux.job.reasons import pending_reasons
+
+    waiting = {int(job.id): job for job in jobs if job.state_id == FLUX_JOB_STATE_SCHED}
+    for jobid, reason in pending_reasons(flux, waiting, time.time()).items():
+        waiting[jobid].set_pending_reason(reason)
 
 
 def _print(jobs: list[JobInfo], layout: JobInfoFormat, color: bool) -> None:
@@ -147,10 +162,16 @@ def _print(jobs: list[JobInfo], layout: JobInfoFormat, color: bool) -> None:
         sys.stdout.flush()
 
 
-def _all_attributes() -> list[str]:
-    from flux.job.attributes import JOB_ATTRIBUTES
+def _query_all(flux: Flux, wanted: _Selection) -> tuple[list[JobInfo], list[str]]:
+    """Ask for all that is known of jobs, or, of an older broker, what that knows."""
+    from flux.job.attributes import JOB_ATTRIBUTES, LATER_ATTRIBUTES
 
-    return list(JOB_ATTRIBUTES)
+    try:
+        return _query(flux, wanted, [*JOB_ATTRIBUTES, *LATER_ATTRIBUTES])
+    except OSError as exc:
+        if exc.errno != errno.EINVAL or wanted["queues"] is not None:
+            raise
+        return _query(flux, wanted, list(JOB_ATTRIBUTES))
 
 
 def _print_json(jobs: list[JobInfo]) -> None:
@@ -210,6 +231,9 @@ def _check_ids(jobids: Iterable[str]) -> None:
     help="List at most N jobs (default 1000).",
 )
 @click.option(
+    "-q", "--queue", "queues", metavar="QUEUE,...", help="List jobs of these queues only."
+)
+@click.option(
     "-f",
     "--filter",
     "filters",
@@ -257,9 +281,12 @@ def command(
     if stats and not as_json:
         _print_stats(flux)
     try:
-        jobs, errors = _query(
-            flux, wanted, _all_attributes() if as_json else attributes_of(rows.fields)
-        )
+        if as_json:
+            jobs, errors = _query_all(flux, wanted)
+        else:
+            jobs, errors = _query(flux, wanted, attributes_of(rows.fields))
+            if not {"reason", "where"}.isdisjoint(rows.fields):
+                _add_reasons(flux, jobs)
     except OSError as exc:
         raise _failure(f"[Errno {exc.errno}] {exc.strerror}") from None
     if as_json:

@@ -1,10 +1,10 @@
-"""``flux queue``: control the job queue."""
+"""``flux queue``: control the job queues."""
 
 from __future__ import annotations
 
 import errno
 import sys
-from typing import NotRequired, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict, Unpack
 
 import click
 
@@ -12,25 +12,44 @@ from fluxctl.command import FluxGroup, echo, handle, talk
 from fluxctl.errors import CommandError
 from fluxctl.option_types import duration
 
+if TYPE_CHECKING:
+    from flux.wire.json import JsonMapping, JsonObject
+    from fluxctl.option_groups import F
+
 
 @click.group("queue", cls=FluxGroup)
 def command() -> None:
-    """Control the job queue: submission, scheduling, waiting for quiet."""
+    """Control the job queues: submission, scheduling, waiting for quiet."""
 
 
 class _Answer(TypedDict):
-    """What ``submit-admin`` and ``alloc-admin`` answer; only the latter has the counters."""
+    """What ``submit-admin`` and ``alloc-admin`` answer; only the latter has the counters, only the
+    former the names of queues, where there are any.
+    """
 
     enable: bool
     reason: str
+    queues: NotRequired[list[str]]
     queue_length: NotRequired[int]
     alloc_pending: NotRequired[int]
     free_pending: NotRequired[int]
     running: NotRequired[int]
 
 
-def _admin(topic: str, query: bool, enable: bool, reason: tuple[str, ...] = ()) -> _Answer:
-    payload = {"query_only": query, "enable": enable, "reason": " ".join(reason)}
+def _ask(topic: str, payload: JsonMapping) -> JsonObject:
+    try:
+        answer: JsonObject = handle().rpc(f"job-manager.{topic}", payload).get() or {}
+    except OSError as exc:
+        raise CommandError(f"{topic}: {exc.strerror}") from None
+    return answer
+
+
+def _admin(
+    topic: str, query: bool, enable: bool, reason: str = "", *, lasting: bool = True
+) -> _Answer:
+    payload: JsonObject = {"query_only": query, "enable": enable, "reason": reason}
+    if not lasting:
+        payload["nocheckpoint"] = True
     try:
         answer: _Answer = handle().rpc(f"job-manager.{topic}", payload).get()
     except OSError as exc:
@@ -44,25 +63,157 @@ def _report(ctx: click.Context, what: str, answer: _Answer) -> None:
     talk(ctx, f"{what} is {state}{reason}")
 
 
+def _sentences(name: str, status: JsonMapping) -> tuple[str, str]:
+    """Return what is said of submission to and scheduling of a named queue."""
+    submission = "enabled" if status["enable"] else "disabled"
+    scheduling = "started" if status["start"] else "stopped"
+    why_disabled, why_stopped = status.get("disable_reason"), status.get("stop_reason")
+    return (
+        f"{name}: Job submission is {submission}" + (f": {why_disabled}" if why_disabled else ""),
+        f"{name}: Scheduling is {scheduling}" + (f": {why_stopped}" if why_stopped else ""),
+    )
+
+
+_queue_option = click.option("--queue", "queue", metavar="NAME", help="Of the queue NAME only.")
+_quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing.")
+_counters_option = click.option(
+    "-v", "--verbose", is_flag=True, help="Display the queues' counters, too."
+)
+
+
+class _Choice(TypedDict):
+    """Which queues a command is about, and for how long."""
+
+    queue: str | None
+    every: bool
+    nocheckpoint: bool
+
+
+def _choosing(function: F) -> F:
+    """Give a command the options that choose queues."""
+    for option in (
+        click.option(
+            "--nocheckpoint", is_flag=True, help="For this run only: a restart does not keep it."
+        ),
+        click.option("-a", "--all", "every", is_flag=True, help="All queues."),
+        _queue_option,
+    ):
+        function = option(function)
+    return function
+
+
+_message_option = click.option("-m", "--message", metavar="REASON", help="The reason.")
+
+
+class _SwitchRequests(TypedDict):
+    """A switch of a queue: the requests that turn it, and what is said of it."""
+
+    topic: str
+    old_topic: str
+    key: str
+    sentence: int
+
+
+_SUBMISSION: _SwitchRequests = {
+    "topic": "queue-enable",
+    "old_topic": "submit-admin",
+    "key": "enable",
+    "sentence": 0,
+}
+_SCHEDULING: _SwitchRequests = {
+    "topic": "queue-start",
+    "old_topic": "alloc-admin",
+    "key": "start",
+    "sentence": 1,
+}
+
+
+def _turn(
+    switch: _SwitchRequests,
+    on: bool,
+    choice: _Choice,
+    words: tuple[str, ...] = (),
+    why: str | None = None,
+) -> tuple[_Answer | None, list[str]]:
+    """Turn a switch of some queues; returns the answer about the one without a name, or the names
+    of those turned.
+
+    ``words`` are a reason or, where queues have names and no option chooses any, their names.
+    """
+    reason = why if why is not None else " ".join(words)
+    lasting = not choice["nocheckpoint"]
+    if choice["queue"] is None and not choice["every"]:
+        try:
+            return _admin(switch["old_topic"], False, on, reason, lasting=lasting), []
+        except CommandError:
+            names = list(words)
+            if not names or not set(names) <= set(_names()):
+                raise
+            reason = why or ""
+    elif choice["every"]:
+        names = _names()
+    else:
+        names = [str(choice["queue"])]
+    payload: JsonObject = {switch["key"]: on, "reason": reason, "nocheckpoint": not lasting}
+    if choice["every"]:
+        _ask(switch["topic"], {**payload, "all": True})
+        if not names:
+            return _admin(switch["old_topic"], True, False), []
+    else:
+        for name in names:
+            _ask(switch["topic"], {**payload, "name": name})
+    return None, names
+
+
+def _names() -> list[str]:
+    """Return the names of the queues."""
+    names: list[str] = _ask("queue-list", {})["queues"]
+    return names
+
+
+def _say(switch: _SwitchRequests, names: list[str]) -> None:
+    """Say how a switch of named queues is turned."""
+    for name in names:
+        echo(_sentences(name, _ask("queue-status", {"name": name}))[switch["sentence"]])
+
+
+def _turn_submission(
+    ctx: click.Context,
+    on: bool,
+    choice: _Choice,
+    words: tuple[str, ...] = (),
+    why: str | None = None,
+) -> None:
+    answer, names = _turn(_SUBMISSION, on, choice, words, why)
+    if answer is not None:
+        _report(ctx, "Job submission", answer)
+    _say(_SUBMISSION, names)
+
+
 @command.command("enable")
+@_choosing
+@click.argument("queues", metavar="[QUEUE...]", nargs=-1)
 @click.pass_context
-def enable(ctx: click.Context) -> None:
+def enable(ctx: click.Context, queues: tuple[str, ...], **choice: Unpack[_Choice]) -> None:
     """Enable job submission."""
-    _report(ctx, "Job submission", _admin("submit-admin", False, True))
+    _turn_submission(ctx, True, choice, queues)
 
 
 @command.command("disable")
+@_choosing
+@_message_option
 @click.argument("reason", nargs=-1)
 @click.pass_context
-def disable(ctx: click.Context, reason: tuple[str, ...]) -> None:
+def disable(
+    ctx: click.Context,
+    message: str | None,
+    reason: tuple[str, ...],
+    **choice: Unpack[_Choice],
+) -> None:
     """Disable job submission, for REASON."""
-    _report(ctx, "Job submission", _admin("submit-admin", False, False, reason))
-
-
-_quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing.")
-_counters_option = click.option(
-    "-v", "--verbose", is_flag=True, help="Display the queue's counters, too."
-)
+    if not reason and not message:
+        raise CommandError("submit: reason is required for disable")
+    _turn_submission(ctx, False, choice, reason, message)
 
 
 def _report_scheduling(
@@ -71,50 +222,151 @@ def _report_scheduling(
     if not quiet:
         _report(ctx, "Scheduling", answer)
     if verbose:
-        talk(ctx, f"{answer['queue_length']} alloc requests queued")
-        talk(ctx, f"{answer['alloc_pending']} alloc requests pending to scheduler")
-        talk(ctx, f"{answer['free_pending']} free requests pending to scheduler")
-        talk(ctx, f"{answer['running']} running jobs")
+        _report_counters(ctx, answer)
+
+
+def _report_counters(ctx: click.Context, answer: _Answer) -> None:
+    talk(ctx, f"{answer['queue_length']} alloc requests queued")
+    talk(ctx, f"{answer['alloc_pending']} alloc requests pending to scheduler")
+    talk(ctx, f"{answer['free_pending']} free requests pending to scheduler")
+    talk(ctx, f"{answer['running']} running jobs")
+
+
+def _turn_scheduling(
+    ctx: click.Context,
+    on: bool,
+    choice: _Choice,
+    words: tuple[str, ...],
+    why: str | None = None,
+    *,
+    verbose: bool,
+    quiet: bool,
+) -> None:
+    answer, names = _turn(_SCHEDULING, on, choice, words, why)
+    if answer is not None:
+        _report_scheduling(ctx, answer, verbose=verbose, quiet=quiet)
+        return
+    if not quiet:
+        _say(_SCHEDULING, names)
+    if verbose:
+        _report_counters(ctx, _admin("alloc-admin", True, False))
 
 
 @command.command("start")
 @_counters_option
 @_quiet_option
+@_choosing
+@click.argument("queues", metavar="[QUEUE...]", nargs=-1)
 @click.pass_context
-def start(ctx: click.Context, verbose: bool, quiet: bool) -> None:
+def start(
+    ctx: click.Context,
+    verbose: bool,
+    quiet: bool,
+    queues: tuple[str, ...],
+    **choice: Unpack[_Choice],
+) -> None:
     """Start scheduling."""
-    answer = _admin("alloc-admin", False, True)
-    _report_scheduling(ctx, answer, verbose=verbose, quiet=quiet)
+    _turn_scheduling(ctx, True, choice, queues, verbose=verbose, quiet=quiet)
 
 
 @command.command("stop")
 @_counters_option
 @_quiet_option
+@_choosing
+@_message_option
 @click.argument("reason", nargs=-1)
 @click.pass_context
-def stop(ctx: click.Context, verbose: bool, quiet: bool, reason: tuple[str, ...]) -> None:
+def stop(
+    ctx: click.Context,
+    verbose: bool,
+    quiet: bool,
+    message: str | None,
+    reason: tuple[str, ...],
+    **choice: Unpack[_Choice],
+) -> None:
     """Stop scheduling, for REASON; running jobs are not touched."""
-    answer = _admin("alloc-admin", False, False, reason)
-    _report_scheduling(ctx, answer, verbose=verbose, quiet=quiet)
+    _turn_scheduling(ctx, False, choice, reason, message, verbose=verbose, quiet=quiet)
 
 
 @command.command("status")
 @_counters_option
+@_queue_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with everything.")
+@click.argument("name", metavar="[QUEUE]", required=False)
 @click.pass_context
-def status(ctx: click.Context, verbose: bool, as_json: bool) -> None:
+def status(
+    ctx: click.Context, verbose: bool, queue: str | None, as_json: bool, name: str | None
+) -> None:
     """Tell whether submission and scheduling are enabled."""
+    queue = name if queue is None else queue
     if as_json:
-        from flux.wire import json
-
-        submission, scheduling = (
-            _admin("submit-admin", True, False),
-            _admin("alloc-admin", True, False),
-        )
-        echo(json.dumps_str({"submission": submission, "scheduling": scheduling}))
+        _print_status(queue)
         return
-    _report(ctx, "Job submission", _admin("submit-admin", True, False))
-    _report_scheduling(ctx, _admin("alloc-admin", True, False), verbose=verbose)
+    if queue is not None:
+        _say_both([queue])
+        return
+    submission = _admin("submit-admin", True, False)
+    names = submission.get("queues")
+    if not names:
+        _report(ctx, "Job submission", submission)
+        _report_scheduling(ctx, _admin("alloc-admin", True, False), verbose=verbose)
+        return
+    _say_both(names)
+    if verbose:
+        _report_counters(ctx, _admin("alloc-admin", True, False))
+
+
+def _say_both(names: list[str]) -> None:
+    for name in names:
+        for sentence in _sentences(name, _ask("queue-status", {"name": name})):
+            echo(sentence)
+
+
+def _print_status(queue: str | None) -> None:
+    from flux.wire import json
+
+    if queue is not None:
+        echo(json.dumps_str({queue: _ask("queue-status", {"name": queue})}))
+        return
+    submission = _admin("submit-admin", True, False)
+    names = submission.pop("queues", [])
+    found: JsonObject = {
+        "submission": submission,
+        "scheduling": _admin("alloc-admin", True, False),
+    }
+    if names:
+        found["queues"] = {name: _ask("queue-status", {"name": name}) for name in names}
+    echo(json.dumps_str(found))
+
+
+@command.command("list")
+@click.option("-q", "--queue", "queues", metavar="NAME,...", help="List these queues only.")
+@click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
+@click.option(
+    "-o",
+    "--format",
+    "layout",
+    metavar="FORMAT",
+    help="Print fields in this format.",
+)
+def list_queues(queues: str | None, no_header: bool, layout: str | None) -> None:
+    """Show each queue's state, the default and the greatest time limit, and the numbers of nodes,
+    cores and GPUs that its jobs may ask for.
+    """
+    from flux.output_format import OutputFormat
+    from flux.queue import queue_list
+    from fluxctl.queue_table import HEADINGS, LIST_FORMAT
+
+    try:
+        table = OutputFormat(HEADINGS, layout or LIST_FORMAT)
+        found = queue_list(handle(), None if queues is None else queues.split(","))
+        rows = [table.format(queue) for queue in found]
+    except ValueError as exc:
+        raise CommandError(str(exc)) from None
+    except OSError as exc:
+        raise CommandError(f"list: {exc.strerror}") from None
+    for line in rows if no_header else (table.header(), *rows):
+        echo(line)
 
 
 _TIMEOUT = click.option(
@@ -122,9 +374,10 @@ _TIMEOUT = click.option(
 )
 
 
-def _wait(topic: str, timeout: str | None) -> int:
+def _wait(topic: str, timeout: str | None, queue: str | None) -> int:
     """Wait and return the number of pending jobs."""
-    future = handle().rpc(f"job-manager.{topic}")
+    payload = None if queue is None else {"name": queue}
+    future = handle().rpc(f"job-manager.{topic}", payload)
     try:
         if timeout is not None:
             refusal = f"Invalid argument for option timeout: {timeout}"
@@ -138,20 +391,22 @@ def _wait(topic: str, timeout: str | None) -> int:
 
 @command.command("drain")
 @_TIMEOUT
-def drain(timeout: str | None) -> None:
+@_queue_option
+def drain(timeout: str | None, queue: str | None) -> None:
     """Wait until no job is active."""
-    _wait("drain", timeout)
+    _wait("drain", timeout, queue)
 
 
 @command.command("idle")
 @_TIMEOUT
+@_queue_option
 @click.option(
     "-q", "--quiet", is_flag=True, help="Only display pending jobs, not that there are none."
 )
 @click.pass_context
-def idle(ctx: click.Context, timeout: str | None, quiet: bool) -> None:
+def idle(ctx: click.Context, timeout: str | None, queue: str | None, quiet: bool) -> None:
     """Wait until no job is running and tell how many are pending."""
-    pending = _wait("idle", timeout)
+    pending = _wait("idle", timeout, queue)
     if pending or not quiet:
         sys.stdout.flush()
         talk(ctx, f"{pending} pending jobs")

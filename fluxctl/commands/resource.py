@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flux.hostlist import Hostlist
     from flux.idset import IDset
     from flux.output_format import OutputFormat
+    from flux.resource.list import ResourceStatus
     from flux.resource.ResourceSet import ResourceSet
 
 LIST_FORMAT = "{state:>10} {nnodes:>6} {ncores:>8} {ngpus:>8} {nodelist}"
@@ -30,6 +31,9 @@ LIST_HEADINGS = {
     "ranks": "RANKS",
     "nodelist": "NODELIST",
     "rlist": "LIST",
+    "queue": "QUEUE",
+    "properties": "PROPERTIES",
+    "propertiesx": "PROPERTIES",
 }
 STATUS_FORMAT = "{state:>10} {nnodes:>6} {ranks:<15} {nodelist}"
 STATUS_HEADINGS = {
@@ -38,6 +42,7 @@ STATUS_HEADINGS = {
     "ranks": "RANKS",
     "nodelist": "NODELIST",
     "reason": "REASON",
+    "queue": "QUEUE",
 }
 DRAIN_FORMAT = "{timestamp!D:<20} {ranks:<8} {reason:<30} {nodelist}"
 DRAIN_HEADINGS = {
@@ -66,6 +71,27 @@ def _layout(headings: Mapping[str, str], text: str) -> OutputFormat:
         raise _failure(exc) from None
 
 
+_queue_option = click.option(
+    "-q", "--queue", "queues", metavar="QUEUE,...", help="Show resources of these queues only."
+)
+
+
+def _by_queue(
+    flux: Flux, resources: ResourceSet, queues: str | None, layout: OutputFormat
+) -> dict[int, tuple[str, ...]] | None:
+    """Return the queues of each rank if they are asked for, of the chosen ranks only."""
+    if queues is None and not any(field in _QUEUE_FIELDS for field in layout.fields):
+        return None
+    from flux.queue import queues_by_rank
+
+    try:
+        return queues_by_rank(flux, resources, None if queues is None else queues.split(","))
+    except ValueError as exc:
+        raise _failure(exc) from None
+    except OSError as exc:
+        raise _rpc_failure(exc) from None
+
+
 def _print_table(layout: OutputFormat, rows: Iterable[object], *, header: bool) -> None:
     if header:
         echo(layout.header())
@@ -82,6 +108,9 @@ def _states(text: str, valid: Iterable[str], hint: str = "") -> list[str]:
         if state not in valid:
             raise CommandError(f"ERROR: Invalid resource state {state} specified{hint}", 1)
     return wanted
+
+
+_QUEUE_FIELDS = frozenset(("queue", "properties", "propertiesx"))
 
 
 @click.group(cls=PythonGroup, name="resource", short_help="list and control resources")
@@ -159,11 +188,32 @@ class _StatusRow:
     ranks: IDset
     nodelist: Hostlist
     reason: str = ""
+    queue: str = ""
 
     @property
     def nnodes(self) -> int:
         """Number of ranks."""
         return len(self.ranks)
+
+
+def _split(
+    row: _StatusRow, answer: ResourceStatus, queues: dict[int, tuple[str, ...]] | None
+) -> list[_StatusRow]:
+    """Return a row for the ranks of each set of queues, one without ranks if there are none."""
+    if queues is None:
+        return [row]
+    from flux.idset import IDset
+
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for rank in row.ranks:
+        if rank in queues:
+            groups.setdefault(queues[rank], []).append(rank)
+    return [
+        _StatusRow(
+            row.state, IDset(ranks), answer.nodelist(IDset(ranks)), row.reason, ",".join(names)
+        )
+        for names, ranks in (groups or {(): []}).items()
+    ]
 
 
 _STATUS_STATES = ("all", "online", "avail", "offline", "exclude", "drain")
@@ -177,7 +227,10 @@ _STATUS_HINT = f"\nflux-resource: INFO: valid states: {','.join(_STATUS_STATES)}
 @click.option(
     "-s", "--states", metavar="STATE,...", help=f"Show these states: {', '.join(_STATUS_STATES)}."
 )
-def status(verbose: bool, no_header: bool, layout: str | None, states: str | None) -> None:
+@_queue_option
+def status(
+    verbose: bool, no_header: bool, layout: str | None, states: str | None, queues: str | None
+) -> None:
     """Show which ranks are available, drained, excluded or offline."""
     from flux.resource.list import resource_status
 
@@ -187,19 +240,22 @@ def status(verbose: bool, no_header: bool, layout: str | None, states: str | Non
     except OSError as exc:
         raise _rpc_failure(exc) from None
     default = STATUS_FORMAT + (" {reason}" if verbose else "")
-    rows = []
+    table = _layout(STATUS_HEADINGS, layout or default)
+    by_queue = _by_queue(handle(python_failure), answer.rset, queues, table)
+    rows: list[_StatusRow] = []
     for state in wanted or ("avail", "offline", "exclude", "drain"):
         ranks = answer[state]
         if wanted is None and state != "avail" and not len(ranks):
             continue
         if state == "drain" and verbose and len(ranks):
-            rows += [
+            found = [
                 _StatusRow(state, group, answer.nodelist(group), why)
                 for group, _, why in answer.drain_info()
             ]
         else:
-            rows.append(_StatusRow(state, ranks, answer.nodelist(ranks)))
-    _print_table(_layout(STATUS_HEADINGS, layout or default), rows, header=not no_header)
+            found = [_StatusRow(state, ranks, answer.nodelist(ranks))]
+        rows += [part for row in found for part in _split(row, answer, by_queue)]
+    _print_table(table, rows, header=not no_header)
 
 
 _LIST_STATES = ("all", "up", "down", "allocated", "free")
@@ -215,11 +271,22 @@ _LIST_STATES = ("all", "up", "down", "allocated", "free")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object with a member for each state."
 )
+@_queue_option
 def list_resources(
-    verbose: bool, no_header: bool, layout: str | None, states: str, as_json: bool
+    verbose: bool,
+    no_header: bool,
+    layout: str | None,
+    states: str,
+    as_json: bool,
+    queues: str | None,
 ) -> None:
-    """Show how many nodes, cores and GPUs are free, allocated or down."""
+    """Show how many nodes, cores and GPUs are free, allocated or down.
+
+    A format with {queue} or {properties} has a line for each set of queues or properties.
+    """
+    from flux.idset import IDset
     from flux.resource.list import resource_list
+    from fluxctl.resource_rows import queue_rows
 
     wanted = _states(states, _LIST_STATES)
     default = LIST_FORMAT_VERBOSE if verbose else LIST_FORMAT
@@ -228,13 +295,20 @@ def list_resources(
         resources = resource_list(handle(python_failure)).get()
     except OSError as exc:
         raise _rpc_failure(exc) from None
+    by_queue = _by_queue(handle(python_failure), resources.all, queues, table)
+    if queues is not None and by_queue is not None:
+        outside = resources.all.ranks.difference(IDset(by_queue))
+        resources = resources.only(lambda part: part.copy().remove_ranks(outside))
     if as_json:
         from flux.wire import json
 
         found = {state: _plain(resources[state]) for state in wanted}
         echo(json.dumps_str(found))
         return
-    _print_table(table, [resources[state] for state in wanted], header=not no_header)
+    rows: list[object] = [resources[state] for state in wanted]
+    if by_queue is not None:
+        rows = [row for state in wanted for row in queue_rows(resources[state], by_queue)]
+    _print_table(table, rows, header=not no_header)
 
 
 def _plain(resources: ResourceSet) -> dict[str, object]:

@@ -42,6 +42,13 @@ class RuleOption(click.Option):
 def _job() -> list[click.Option]:
     return [
         text_option("-N", "--nodes", metavar="N", text="Number of nodes to assign to the job."),
+        flag_option("-x", "--exclusive", text="Give the job its nodes whole; needs --nodes."),
+        list_option(
+            "--requires",
+            metavar="CONSTRAINT",
+            text="Run on nodes that CONSTRAINT (RFC 35) allows only: properties, host:HOSTS, "
+            "rank:RANKS, joined by and, or, not.",
+        ),
         text_option(
             "-t",
             "--time-limit",
@@ -114,6 +121,10 @@ def _submission() -> list[click.Option]:
         flag_option("--dry-run", text="Do not submit: print what would be."),
         flag_option("--debug", text="Enable job debug events."),
     ]
+
+
+def _queue(*names: str) -> click.Option:
+    return text_option(*names, metavar="NAME", text="Submit the job to the queue NAME.")
 
 
 def _common() -> list[click.Option]:
@@ -191,12 +202,13 @@ def _bulk() -> list[click.Option]:
 
 def run_options() -> list[click.Option]:
     """Return the options of ``flux mini run``."""
-    return [*_tasks(), *_common(), *_verbose()]
+    return [*_tasks(), _queue("-q", "--queue"), *_common(), *_verbose()]
 
 
 def submit_options() -> list[click.Option]:
     """Return the options of ``flux mini submit``."""
-    return [*_tasks(), *_common(), *_many(), *_verbose()]
+    # -q is --quiet here, as flux-mini(1) says.
+    return [*_tasks(), _queue("--queue"), *_common(), *_many(), *_verbose()]
 
 
 def bulksubmit_options() -> list[click.Option]:
@@ -208,6 +220,7 @@ def batch_options() -> list[click.Option]:
     """Return the options of ``flux mini batch``."""
     return [
         *_slots(),
+        _queue("-q", "--queue"),
         *_common(),
         flag_option("--wrap", text="Wrap the command in a shell script."),
     ]
@@ -215,7 +228,7 @@ def batch_options() -> list[click.Option]:
 
 def alloc_options() -> list[click.Option]:
     """Return the options of ``flux mini alloc``."""
-    return [*_slots(), *_common(), *_verbose()]
+    return [*_slots(), _queue("-q", "--queue"), *_common(), *_verbose()]
 
 
 def words(metavar: str) -> Callable[[F], F]:

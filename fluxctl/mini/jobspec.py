@@ -83,6 +83,17 @@ def _shell_option(text: str) -> tuple[str, object]:
     return key, parse_value(value) if equals else 1
 
 
+def _constraint(texts: Sequence[str]) -> object:
+    """Return the constraint that all of some texts make (RFC 31)."""
+    from flux.constraint.parser import parse_constraint
+
+    text = texts[0] if len(texts) == 1 else " and ".join(f"({text})" for text in texts)
+    try:
+        return parse_constraint(text)
+    except ValueError as error:
+        raise failure(f"--requires: {error}") from None
+
+
 @contextmanager
 def _refusals() -> Iterator[None]:
     """Report what the library refuses, in its words, as a failure of the command."""
@@ -116,6 +127,7 @@ class JobspecBuilder:
                 cores_per_task=_count(options.cores_per_task, "--cores-per-task"),
                 gpus_per_task=_integer(options.gpus_per_task, "--gpus-per-task"),
                 num_nodes=_integer(options.nodes, "--nodes"),
+                exclusive=options.exclusive,
             )
         return self._finished(jobspec, options)
 
@@ -135,6 +147,7 @@ class JobspecBuilder:
                 cores_per_slot=_count(options.cores_per_slot, "--cores-per-slot"),
                 gpus_per_slot=_integer(options.gpus_per_slot, "--gpus-per-slot"),
                 num_nodes=_integer(options.nodes, "--nodes"),
+                exclusive=options.exclusive,
                 broker_opts=options.broker_opts,
             )
         return self._finished(jobspec, options, output="flux-{{id}}.out")
@@ -154,6 +167,7 @@ class JobspecBuilder:
                 cores_per_slot=_count(options.cores_per_slot, "--cores-per-slot"),
                 gpus_per_slot=_integer(options.gpus_per_slot, "--gpus-per-slot"),
                 num_nodes=_integer(options.nodes, "--nodes"),
+                exclusive=options.exclusive,
                 broker_opts=options.broker_opts,
             )
         if interactive:
@@ -182,6 +196,10 @@ class JobspecBuilder:
                 jobspec.duration = options.time_limit
         jobspec.cwd = self._cwd
         jobspec.environment = self.environment(options.env)
+        if options.queue is not None:
+            jobspec.queue = options.queue
+        if options.requires:
+            jobspec.setattr("system.constraints", _constraint(options.requires))
         self._set_dependencies(jobspec, options)
         self._set_io(jobspec, options, options.output or output)
         if get_mpir_being_debugged():

@@ -39,6 +39,9 @@ class MiniOptions:
 
     # The job
     nodes: str | None = None
+    exclusive: bool = False
+    queue: str | None = None
+    requires: Sequence[str] = ()
     time_limit: str | None = None
     urgency: str | None = None
     setopt: Sequence[str] = ()

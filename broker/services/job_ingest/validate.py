@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from flux.constraint.match import check_constraint
+
 if TYPE_CHECKING:
     from flux.wire.json import JsonObject
 
@@ -79,9 +81,23 @@ def _attributes(value: object) -> None:
         isinstance(system.get("environment", {}), dict),
         "attributes.system.environment must be an object",
     )
+    _placement(system)
     _require(isinstance(attributes.get("user", {}), dict), "attributes.user must be an object")
     for key in attributes:
         _require(key in ("system", "user"), f"attributes.{key} is not allowed")
+
+
+def _placement(system: JsonObject) -> None:
+    """Check what says where a job may run."""
+    queue = system.get("queue", "default")
+    _require(
+        isinstance(queue, str) and bool(queue), "attributes.system.queue must be a name of a queue"
+    )
+    if "constraints" in system:
+        try:
+            check_constraint(system["constraints"])
+        except ValueError as exc:
+            raise InvalidJobspec(f"attributes.system.constraints: {exc}") from None
 
 
 def _top_resource(value: object) -> None:

@@ -36,6 +36,7 @@ ATTRIBUTES: Final[Mapping[str, Getter]] = {
     "t_inactive": attrgetter("t_inactive"),
     "state": attrgetter("state"),
     "name": attrgetter("name"),
+    "queue": attrgetter("queue"),
     "ntasks": attrgetter("ntasks"),
     "nnodes": attrgetter("nnodes"),
     "ranks": attrgetter("ranks"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from sys import intern
 from typing import TYPE_CHECKING, Final
 
-from flux.job.describe import allocation, job_name, task_count
+from flux.job.describe import allocation, job_name, queue_name, task_count
 from flux.job.lifecycle import JobHistory
 from flux.wire import json
 
@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 class ListedJob(JobHistory):
     """What the list knows of a job; None stands for "not known (yet)"."""
 
-    __slots__ = ("expiration", "id", "name", "nnodes", "nodelist", "ntasks", "ranks", "seq")
+    __slots__ = (
+        "expiration",
+        "id",
+        "name",
+        "nnodes",
+        "nodelist",
+        "ntasks",
+        "queue",
+        "ranks",
+        "seq",
+    )
 
     def __init__(self, id: int) -> None:
         super().__init__()
@@ -29,6 +39,7 @@ class ListedJob(JobHistory):
         self.name: str | None = None
         self.ntasks: int | None = None
         self.nnodes: int | None = None
+        self.queue: str | None = None
         self.ranks: str | None = None
         self.nodelist: str | None = None
         self.expiration: float | None = None
@@ -39,11 +50,13 @@ class ListedJob(JobHistory):
         return self.waitstatus == 0
 
     def set_jobspec(self, jobspec: JsonMapping) -> None:
-        """Learn name and task count from a jobspec (RFC 14); what it does not hold stays
+        """Learn name, queue and task count from a jobspec (RFC 14); what it does not hold stays
         unknown.
         """
         name = job_name(jobspec)
         self.name = None if name is None else intern(name)
+        queue = queue_name(jobspec)
+        self.queue = None if queue is None else intern(queue)
         self.ntasks = task_count(jobspec)
 
     def set_resources(self, resources: JsonMapping) -> None:

@@ -128,8 +128,8 @@ class JobListService(Service):
 
     @request("list", allow="guest")
     def list_jobs(self, req: Request) -> Reply:
-        """List jobs of ``userid`` in ``states`` with ``results``, at most ``max_entries`` (0: all),
-        with ``attrs``.
+        """List jobs of ``userid`` in ``states`` with ``results``, in ``queues`` if these are given,
+        at most ``max_entries`` (0: all), with ``attrs``.
         """
         return self._when_ready(req, self._list_jobs)
 
@@ -141,6 +141,9 @@ class JobListService(Service):
             req.get("results", int, 0),
             req.get("userid", int, FLUX_USERID_UNKNOWN),
         )
+        queues = req.get("queues", list, None)
+        if queues is not None:
+            chosen = (job for job in chosen if job.queue in queues)
         req.respond({"jobs": [describe(job, wanted) for job in islice(chosen, limit)]})
 
     @request("list-inactive", allow="guest")

@@ -15,6 +15,9 @@ from broker.services.job_manager.steps import JobStepper
 from flux.job.lifecycle import CLEANUP, DEPEND, PRIORITY, RUN, SCHED, merge_annotations
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from broker.services.job_manager.queues import QueueState, QueueSwitch
     from broker.services.job_manager.states import Job
     from flux.wire.json import JsonMapping, JsonObject
 
@@ -25,30 +28,44 @@ class Machine(JobStepper):
     # Scheduler (RFC 27)
 
     def dispatch(self) -> None:
-        """Hand queued jobs to the scheduler, best first, as far as its limit allows.
+        """Hand waiting jobs of each queue to the scheduler, best first, as far as its limit allows.
 
-        When the limit is reached and a better job waits, the worst request is taken back.
+        The queues share the limit evenly, so that a long one does not keep the jobs of another from
+        the scheduler. When a queue's part is used up and a better job waits, the worst request is
+        taken back.
         """
-        if not self.sched_online or not self.alloc_enabled:
+        if not self.sched_online:
             return
-        while self.queue:
-            if self.limit is not None and len(self.pending) >= self.limit:
-                self._make_room()
-                return
-            job = self.jobs[self.queue.pop()]
-            job.alloc_queued = False
-            job.alloc_pending = True
-            job.alloc_canceled = False
-            self.pending.add(job.id, job.priority)
-            self.post_debug(job, "alloc-request")
-            self.decisions.append(AskAlloc(job))
+        room = part = None
+        if self.limit is not None:
+            room = self.limit - self.queues.pending
+            part = max(1, self.limit // max(1, sum(1 for queue in self.queues if queue.shares)))
+        for queue in self.queues:
+            if not queue.runs:
+                continue
+            while queue.waiting:
+                if room is not None and part is not None:
+                    if room <= 0 or len(queue.pending) >= part:
+                        self._make_room(queue)
+                        break
+                    room -= 1
+                self._ask(queue)
 
-    def _make_room(self) -> None:
-        best, worst = self.queue.best(), self.pending.worst()
+    def _ask(self, queue: QueueState) -> None:
+        job = self.jobs[queue.waiting.pop()]
+        job.alloc_queued = False
+        job.alloc_pending = True
+        job.alloc_canceled = False
+        queue.pending.add(job.id, job.priority)
+        self.post_debug(job, "alloc-request")
+        self.decisions.append(AskAlloc(job))
+
+    def _make_room(self, queue: QueueState) -> None:
+        best, worst = queue.waiting.best(), queue.pending.worst()
         if (
             best is None
             or worst is None
-            or self.queue.priority(best) <= self.pending.priority(worst)
+            or queue.waiting.priority(best) <= queue.pending.priority(worst)
         ):
             return
         self._cancel_alloc(self.jobs[worst])
@@ -59,7 +76,7 @@ class Machine(JobStepper):
             return None
         job.alloc_pending = False
         job.alloc_canceled = False
-        self.pending.discard(id)
+        self.queues.of(job.queue).pending.discard(id)
         return job
 
     def alloc_success(
@@ -104,9 +121,14 @@ class Machine(JobStepper):
             self.raise_exception(job, "alloc", 0, note)
 
     def alloc_canceled(self, id: int) -> None:
-        """The scheduler dropped a request; the job is queued again unless it is over."""
+        """The scheduler dropped a request; the job is queued again unless it is over.
+
+        What the scheduler said of it is true no more.
+        """
         job = self._retire_request(id)
         if job is not None:
+            if job.annotations and "sched" in job.annotations:
+                self.annotate(job, {"sched": None})
             self.advance(job)
 
     def freed(self, id: int) -> None:
@@ -125,25 +147,36 @@ class Machine(JobStepper):
         for job in list(self.jobs.values()):
             if job.state == CLEANUP:
                 self.advance(job)
-        return len(self.queue)
+        return self.queues.waiting
 
     def sched_lost(self) -> None:
         """The scheduler is gone: its requests go back to the queue and resources wait for the next
         one.
         """
         self.sched_online = False
-        for id in list(self.pending):
-            self.alloc_canceled(id)
+        for queue in self.queues:
+            for id in list(queue.pending):
+                self.alloc_canceled(id)
         for job in self.jobs.values():
             job.free_pending = False
         self.free_pending = 0
 
-    def set_alloc(self, enable: bool, reason: str) -> None:
-        """Start or stop scheduling (flux-queue(1)); stopping takes all requests back."""
-        self.alloc_enabled = enable
-        self.alloc_reason = "" if enable else reason
-        if not enable:
-            for id in list(self.pending):
+    def start_queue(self, queue: QueueState, switch: QueueSwitch, *, save: bool = True) -> None:
+        """Start or stop the scheduling of a queue (flux-queue(1)); stopping takes its requests
+        back.
+        """
+        queue.start(switch, save=save)
+        self._take_back(queue)
+
+    def configure_queues(self, names: Iterable[str]) -> None:
+        """Have the queues ``names`` and no others; jobs of those that are gone wait."""
+        self.queues.configure(names)
+        for queue in self.queues:
+            self._take_back(queue)
+
+    def _take_back(self, queue: QueueState) -> None:
+        if not queue.runs:
+            for id in list(queue.pending):
                 self._cancel_alloc(self.jobs[id])
 
     # Execution
@@ -219,7 +252,10 @@ class Machine(JobStepper):
         if description in job.dependencies:
             self.event(job, "dependency-remove", {"description": description})
 
-    @property
-    def pending_jobs(self) -> int:
-        """How many jobs have no resources yet."""
-        return sum(1 for job in self.jobs.values() if job.state in (DEPEND, PRIORITY, SCHED))
+    def pending_jobs(self, queue: str | None = None) -> int:
+        """Return how many jobs have no resources yet, in the queue of that name if it is given."""
+        return sum(
+            1
+            for job in self.jobs.values()
+            if job.state in (DEPEND, PRIORITY, SCHED) and queue in (None, job.queue)
+        )

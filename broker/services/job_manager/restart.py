@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 
 from broker.services.job_manager.active import ACTIVE_KEY, ActiveIndex
 from broker.services.job_manager.shape import check_shape
 from broker.services.job_manager.states import Job, apply
 from flux.eventlog import decode
+from flux.job.describe import queue_name
 from flux.job.JobID import kvs_key
 from flux.kvs_txn import PRIMARY, READDIR
 from flux.treeobj import decode_val
@@ -105,6 +106,7 @@ class StoredJob:
         jobspec = json.loads(await self.value("jobspec"))
         check_shape(jobspec)
         job.jobspec = jobspec
+        job.queue = queue_name(jobspec) or ""
         if any(entry["name"] == "alloc" for entry in job.entries):
             job.resources = json.loads(await self.value("R"))
 
@@ -184,10 +186,18 @@ def _is_hex(name: str) -> bool:
     return not name.strip("0123456789abcdef")
 
 
-async def load_checkpoint(handle: AsyncFlux) -> int | None:
-    """Return the greatest job id the last job manager knew, None without a checkpoint."""
+class Checkpoint(NamedTuple):
+    """What the last job manager left: the greatest job id it knew, the states of its queues."""
+
+    max_jobid: int
+    queues: object
+
+
+async def load_checkpoint(handle: AsyncFlux) -> Checkpoint | None:
+    """Return what the last job manager left, None without a checkpoint."""
     try:
-        return int(json.loads(await lookup_value(handle, CHECKPOINT_KEY))["max_jobid"])
+        value = json.loads(await lookup_value(handle, CHECKPOINT_KEY))
+        return Checkpoint(int(value["max_jobid"]), value.get("queue"))
     except OSError as exc:
         if exc.errno == errno.ENOENT:
             return None

@@ -52,7 +52,8 @@ class Resumption:
         if checkpoint is None:
             log.info("restart: no checkpoint object")
         else:
-            machine.max_jobid = max(machine.max_jobid, checkpoint)
+            machine.max_jobid = max(machine.max_jobid, checkpoint.max_jobid)
+            machine.queues.restore(checkpoint.queues)
         log.debug(f"restart: max_jobid={machine.max_jobid}")
         for job in active:
             machine.add(job)

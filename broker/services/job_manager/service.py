@@ -9,19 +9,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from broker.service import Service
-from broker.services.job_manager.admin import QueueAdmin
 from broker.services.job_manager.control import JobControl
 from broker.services.job_manager.core import ManagerCore
 from broker.services.job_manager.environment import EnvironmentPool
 from broker.services.job_manager.execution import Execution
 from broker.services.job_manager.history import History
+from broker.services.job_manager.plugin_admin import PluginAdmin
+from broker.services.job_manager.policy import JobPolicy
 from broker.services.job_manager.purge import JobPurge
-from broker.services.job_manager.restart import CHECKPOINT_KEY
+from broker.services.job_manager.queue_admin import QueueAdmin
 from broker.services.job_manager.resume import Resumption
 from broker.services.job_manager.scheduling import Scheduling
 from broker.services.job_manager.submission import Submissions
-from flux.kvs_txn import commit_request, put_op
-from flux.wire import json
+from broker.services.job_manager.wait_reasons import WaitReasons
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonObject
 
 SETTLE_SECONDS: Final = 240.0
-CHECKPOINT_SECONDS: Final = 30.0
 
 
 class JobManagerService(Service):
@@ -44,7 +43,9 @@ class JobManagerService(Service):
         Execution,  # exec-hello
         Submissions,  # submit, getinfo
         JobControl,  # raise, kill, urgency, annotate, wait: one job or many
-        QueueAdmin,  # submit-admin, alloc-admin, drain, idle, jobtap: the whole queue
+        WaitReasons,  # pending-reasons
+        QueueAdmin,  # queue-*, submit-admin, alloc-admin, drain, idle: whole queues
+        PluginAdmin,  # jobtap
         History,  # events-journal
         JobPurge,  # purge, purge-id
     )
@@ -55,7 +56,9 @@ class JobManagerService(Service):
         self._environments = EnvironmentPool()
         self.submissions = Submissions(self.core, self._environments)
         self.control = JobControl(self.core)
-        self.admin = QueueAdmin(self.core, self.submissions)
+        self.reasons = WaitReasons(self.core)
+        self.queues = QueueAdmin(self.core)
+        self.plugins = PluginAdmin(self.core)
         self.history = History(self.core)
         self.purging = JobPurge(self.core, self.history)
 
@@ -66,7 +69,9 @@ class JobManagerService(Service):
             self.core.execution,
             self.submissions,
             self.control,
-            self.admin,
+            self.reasons,
+            self.queues,
+            self.plugins,
             self.history,
             self.purging,
         )
@@ -75,18 +80,22 @@ class JobManagerService(Service):
         """Load the plugins and the jobs of an earlier job manager."""
         core = self.core
         core.journal.durable = core.machine.hold_starts = self.ctx.store_persists
+        core.machine.configure_queues(self.ctx.config.queues)
         core.plugins.load_builtins()
-        self.admin.apply(self.ctx.config.job_manager.plugins)
+        self.plugins.apply(self.ctx.config.job_manager.plugins)
         await Resumption(core, self._environments).restart()
         self._greet()
         core.turn_soon()
 
     def configure(self, config: Config) -> None:
-        """Load and remove plugins as the configuration says now; limits are read with every
-        heartbeat.
+        """Take queues and their rules, load and remove plugins, as the configuration says now;
+        limits for inactive jobs are read with every heartbeat.
         """
         before = self.ctx.config.job_manager.plugins
-        self.admin.replace(before, config.job_manager.plugins)
+        self.plugins.replace(before, config.job_manager.plugins)
+        self.submissions.policy = JobPolicy(config)
+        self.core.machine.configure_queues(config.queues)
+        self.core.turn_soon()
 
     def _greet(self) -> None:
         """Have a scheduler and an execution service that were there before introduce themselves
@@ -103,18 +112,16 @@ class JobManagerService(Service):
         core.turn()
         try:
             await core.journal.settle(SETTLE_SECONDS)
-            await self._checkpoint()
+            await self._leave_checkpoint()
         finally:
             readers = [reader.request for reader in core.readers.values()]
             for req in [*core.waits.waiters(), *core.quiet.all(), *readers]:
                 req.error(errno.ENOSYS, "job-manager is being unloaded")
             core.readers.clear()
 
-    async def _checkpoint(self) -> None:
-        value = json.dumps({"max_jobid": self.core.machine.max_jobid})
-        payload = commit_request([put_op(CHECKPOINT_KEY, value)])
+    async def _leave_checkpoint(self) -> None:
         try:
-            await self.ctx.handle.rpc("kvs.commit", payload, timeout=CHECKPOINT_SECONDS)
+            await self.queues.save()
         except (OSError, TimeoutError) as exc:
             self.ctx.log.debug(f"checkpoint: {exc}")
 
@@ -136,8 +143,8 @@ class JobManagerService(Service):
             "inactive_jobs_purged": self.purging.purged,
             "inactive_jobs_waitable": len(self.core.waits.zombies),
             "max_jobid": machine.max_jobid,
-            "queue_length": len(machine.queue),
-            "alloc_pending": len(machine.pending),
+            "queue_length": machine.queues.waiting,
+            "alloc_pending": machine.queues.pending,
             "free_pending": machine.free_pending,
             "running": machine.running,
             "journal": {

@@ -29,8 +29,9 @@ class Job:
     """One active job.
 
     ``jobspec`` is the submitted object; ``resources`` is R, once known; ``seq`` counts eventlog
-    entries; ``entries`` holds the eventlog so far for those who ask for it while the job is active.
-    Jobs that wait are kept small with `pack`.
+    entries; ``entries`` holds the eventlog so far for those who ask for it while the job is active;
+    ``queue`` is the name of its queue, empty for the one without a name. Jobs
+    that wait are kept small with `pack`.
     """
 
     __slots__ = (
@@ -53,6 +54,7 @@ class Job:
         "has_resources",
         "id",
         "priority",
+        "queue",
         "resources",
         "running",
         "seq",
@@ -77,6 +79,7 @@ class Job:
         self.userid = 0
         self.urgency = 0
         self.priority = PRIORITY_UNSET
+        self.queue = ""
         self.flags = 0
         self.t_submit = 0.0
         self.t_inactive = 0.0

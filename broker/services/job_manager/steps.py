@@ -18,7 +18,7 @@ from broker.services.job_manager.decisions import (
     StartJob,
     TellException,
 )
-from broker.services.job_manager.queue import JobQueue
+from broker.services.job_manager.queues import Queues
 from broker.services.job_manager.states import Job, apply
 from flux.constants import (
     FLUX_JOB_PRIORITY_MAX,
@@ -50,7 +50,7 @@ class Hooks(Protocol):
 
 
 class JobStepper:
-    """The active jobs, the queue before the scheduler, and the rules.
+    """The active jobs, the queues before the scheduler, and the rules.
 
     A new job is an embryo until its submission is stored: its events are posted, but nothing is
     done about it, and it is unknown to everybody but the plugins. Then it hatches, or is given up
@@ -67,10 +67,7 @@ class JobStepper:
         self.embryos: dict[int, Job] = {}
         self.log: list[tuple[Job, EventEntry]] = []
         self.decisions: list[Decision] = []
-        self.queue = JobQueue()
-        self.pending = JobQueue()
-        self.alloc_enabled = True
-        self.alloc_reason = ""
+        self.queues = Queues()
         self.hold_starts = False
         self.limit: int | None = None
         self.sched_online = False
@@ -187,12 +184,13 @@ class JobStepper:
             self._dequeue(job)
             self._cancel_alloc(job)
         elif job.alloc_pending:
-            if not job.alloc_canceled and self.pending.priority(job.id) != job.priority:
-                self.pending.add(job.id, job.priority)
+            pending = self.queues.of(job.queue).pending
+            if not job.alloc_canceled and pending.priority(job.id) != job.priority:
+                pending.add(job.id, job.priority)
                 self.decisions.append(PrioritizeAlloc(job, job.priority))
         else:
             job.alloc_queued = True
-            self.queue.add(job.id, job.priority)
+            self.queues.of(job.queue).waiting.add(job.id, job.priority)
         return False
 
     def _step_run(self, job: Job) -> bool:
@@ -230,7 +228,7 @@ class JobStepper:
     def _dequeue(self, job: Job) -> None:
         if job.alloc_queued:
             job.alloc_queued = False
-            self.queue.discard(job.id)
+            self.queues.of(job.queue).waiting.discard(job.id)
 
     def _cancel_alloc(self, job: Job) -> None:
         if job.alloc_pending and not job.alloc_canceled:

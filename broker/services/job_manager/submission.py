@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 from broker.jobtap.plugin import Rejected
 from broker.service import NO_REPLY, request
+from broker.services.job_manager.policy import JobPolicy
+from broker.services.job_manager.queues import unknown_queue
 from broker.services.job_manager.shape import check_shape
 from broker.services.job_manager.states import Job
+from flux.wire import json
 
 if TYPE_CHECKING:
     from broker.service import Reply, Request
@@ -70,8 +73,7 @@ class Submissions:
     def __init__(self, core: ManagerCore, environments: EnvironmentPool) -> None:
         self._core = core
         self._environments = environments
-        self.enabled = True
-        self.reason = ""
+        self.policy = JobPolicy(core.ctx.config)
 
     @request("submit")
     def submit(self, req: Request) -> Reply:
@@ -115,9 +117,7 @@ class Submissions:
 
     def _admit(self, job: Job) -> None:
         """Take in one job; raises Rejected, or OSError when nothing can be stored."""
-        if not self.enabled:
-            reason = f": {self.reason}" if self.reason else ""
-            raise Rejected(f"job submission is disabled{reason}")
+        changed = self._assign_queue(job)
         trouble = self._core.journal.trouble
         if trouble is not None:
             raise OSError(trouble.errno, f"the job cannot be stored: {trouble.strerror}")
@@ -128,12 +128,28 @@ class Submissions:
             job.jobspec = self._environments.share(job.jobspec)
         dependencies = self._core.plugins.admit(job)
         machine.conceive(job)
+        if changed:
+            self._core.journal.put(job, "jobspec", json.dumps(job.jobspec))
         context = {"userid": job.userid, "urgency": job.urgency, "flags": job.flags}
         machine.post(job, "submit", context, job.t_submit)
         self._core.plugins.introduce(job)
         for description in dependencies:
             machine.post(job, "dependency-add", {"description": description})
         machine.advance(job)
+
+    def _assign_queue(self, job: Job) -> bool:
+        """Put a job into its queue, by that queue's rules; returns whether they changed its
+        jobspec. Raises Rejected.
+        """
+        queues, jobspec = self._core.machine.queues, job.jobspec or {}
+        name = self.policy.choose(jobspec)
+        if name not in self.policy.queues:
+            raise Rejected(unknown_queue(name, self.policy.queues))
+        queue = queues.of(name)
+        if not queue.submission.on:
+            raise Rejected(queue.why_disabled())
+        job.queue = name
+        return self.policy.apply(name, jobspec, job.userid)
 
     @request("getinfo", allow="guest")
     def getinfo(self, req: Request) -> dict[str, int]:

@@ -14,6 +14,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from broker.service import NO_REPLY, NoReply, Reply, Request, Service, event, request
+from broker.services.resource.configured import configured_resources
 from broker.services.resource.discovery import Discovery
 from broker.services.resource.draining import Draining, require_leader
 from broker.services.resource.enclosing import enclosing_resources
@@ -118,6 +119,11 @@ class ResourceService(Service):
         """Return the R that is known before the brokers report, None if there is none, how it was
         come by, and its text if that is to be kept; raises OSError if it is not fit.
         """
+        entries_of_config = self.ctx.config.resource.config
+        if entries_of_config:
+            hosts = list(Hostlist(self.ctx.attrs.get("config.hostlist") or ""))
+            self._given = configured_resources(entries_of_config, hosts, self.ctx.size)
+            return self._given, "configuration", None
         path = self.ctx.config.resource.path
         if path is not None:
             self._given, text = resources_in(path, self.ctx.size)

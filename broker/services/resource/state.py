@@ -17,7 +17,7 @@ from flux.hostlist import Hostlist
 from flux.idset import IDset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from flux.job.types import RankResources, ResourceExecution, ResourceObject
     from flux.wire.json import JsonMapping
@@ -90,15 +90,23 @@ def resource_set(inventory: Iterable[Inventory]) -> ResourceObject:
 
 
 def make_r(
-    entries: list[RankResources], hosts: list[str], starttime: float = 0.0, expiration: float = 0.0
+    entries: list[RankResources],
+    hosts: list[str],
+    starttime: float = 0.0,
+    expiration: float = 0.0,
+    properties: Mapping[str, str] | None = None,
 ) -> ResourceObject:
-    """Return an R of ``R_lite`` entries and host names in rank order."""
+    """Return an R of ``R_lite`` entries, host names in rank order, and the idsets of ranks that
+    have each property.
+    """
     execution: ResourceExecution = {
         "R_lite": entries,
         "starttime": starttime,
         "expiration": expiration,
         "nodelist": [Hostlist(hosts).encode()],
     }
+    if properties:
+        execution["properties"] = dict(properties)
     return {"version": 1, "execution": execution}
 
 
@@ -131,8 +139,17 @@ def renumber(resources: ResourceObject) -> ResourceObject:
     entries: list[RankResources] = [
         {"rank": IDset(ranks).encode(), "children": children} for ranks, children in groups.values()
     ]
-    hosts = list(hosts_of(resources).values())
-    return make_r(entries, hosts, execution.get("starttime", 0.0), execution.get("expiration", 0.0))
+    properties = {
+        name: IDset(new_rank[rank] for rank in IDset(ranks) if rank in new_rank).encode()
+        for name, ranks in (execution.get("properties") or {}).items()
+    }
+    return make_r(
+        entries,
+        list(hosts_of(resources).values()),
+        execution.get("starttime", 0.0),
+        execution.get("expiration", 0.0),
+        properties,
+    )
 
 
 def is_idset(text: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from broker.services.resource.state import Inventory, ranks_of
+from flux.constraint.match import check_property
 from flux.hostlist import Hostlist
 from flux.idset import IDset
 from flux.kvs_txn import PRIMARY
@@ -80,12 +81,27 @@ def checked_resources(resources: ResourceObject, size: int | None) -> ResourceOb
     for entry in resources["execution"]["R_lite"]:
         for ids in entry["children"].values():
             IDset(str(ids))
+    _check_properties(resources, ranks)
     if not len(ranks) or (size is not None and ranks.last() >= size):
         raise OSError(errno.EINVAL, "R contains ranks that are not part of this instance")
     nodelist = resources["execution"].get("nodelist") or []
     if nodelist and len(Hostlist(list(nodelist))) != len(ranks):
         raise OSError(errno.EINVAL, "the nodelist of R does not match its number of ranks")
     return resources
+
+
+def _check_properties(resources: ResourceObject, ranks: IDset) -> None:
+    """Raise OSError(EINVAL) for properties of ranks that an R does not have, ValueError for what
+    cannot be one.
+    """
+    for name, text in (resources["execution"].get("properties") or {}).items():
+        strange = IDset(str(text)).difference(ranks)
+        if len(strange):
+            problem = (
+                f"property {check_property(name)} is of ranks {strange}, which R does not have"
+            )
+            raise OSError(errno.EINVAL, problem)
+        check_property(name)
 
 
 def lacking(resources: ResourceObject, item: Inventory) -> str:

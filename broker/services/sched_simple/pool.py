@@ -1,115 +1,47 @@
 """The pool of resources: ranks with cores and GPUs, what is free, what is up (RFC 20).
 
 Ranks are kept in groups by their number of free cores, so that the ranks with most room are found
-without looking at all of them. An allocation takes the emptiest ranks first and, among equals, the
-lowest rank.
+without looking at all of them. An allocation takes the emptiest ranks first (``worst-fit``) and,
+among equals, the lowest rank; or else the fullest ones that have room (``best-fit``), or the lowest
+ranks (``first-fit``).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from flux.hostlist import Hostlist
+from broker.services.sched_simple.nodes import (
+    Allocation,
+    PoolNode,
+    Room,
+    brackets,
+    grouped,
+    hosts_of,
+    nodelist,
+    properties_of,
+    ranges,
+)
+from flux.constraint.match import Place
 from flux.idset import IDset
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from broker.services.sched_simple.request import ResourceRequest
+    from flux.constraint.match import Matcher
     from flux.job.types import RankResources, ResourceExecution, ResourceObject
 
-
-class PoolNode:
-    """One rank: its host, its cores and GPUs, and which of them are free."""
-
-    __slots__ = ("cores", "free_cores", "free_gpus", "gpus", "host", "rank", "up")
-
-    def __init__(self, rank: int, host: str, cores: Iterable[int], gpus: Iterable[int]) -> None:
-        self.rank = rank
-        self.host = host
-        self.cores = sorted(cores)
-        self.gpus = sorted(gpus)
-        self.free_cores = list(self.cores)
-        self.free_gpus = list(self.gpus)
-        self.up = False
-
-    def fits(self, request: ResourceRequest) -> int:
-        """Return how many slots fit into what is free."""
-        slots = len(self.free_cores) // request.slot_size
-        if request.slot_gpus:
-            slots = min(slots, len(self.free_gpus) // request.slot_gpus)
-        return slots
-
-    def holds(self, request: ResourceRequest) -> int:
-        """Return how many slots would fit into the idle node."""
-        slots = len(self.cores) // request.slot_size
-        if request.slot_gpus:
-            slots = min(slots, len(self.gpus) // request.slot_gpus)
-        return slots
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing of it is allocated."""
-        return len(self.free_cores) == len(self.cores) and len(self.free_gpus) == len(self.gpus)
-
-
-class Allocation:
-    """What a job got: cores and GPUs by rank."""
-
-    __slots__ = ("nodes",)
-
-    def __init__(self, nodes: dict[int, tuple[list[int], list[int]]]) -> None:
-        self.nodes = nodes
-
-    def summary(self) -> str:
-        """Return the ``resource_summary`` annotation, for example ``rank[0-1]/core[0-3]``."""
-        return " ".join(
-            f"rank{_brackets(ranks)}/core{_brackets(cores)}"
-            + (f",gpu{_brackets(gpus)}" if gpus else "")
-            for ranks, cores, gpus in _grouped(self.nodes)
-        )
-
-
-def _brackets(ids: Iterable[int]) -> str:
-    items = list(ids)
-    text = ranges(items)
-    return text if len(items) == 1 else f"[{text}]"
-
-
-def ranges(ids: Iterable[int]) -> str:
-    """Return sorted ids as an RFC 22 idset string."""
-    out: list[str] = []
-    first = last = -1
-    for number in ids:
-        if first < 0:
-            first = last = number
-        elif number == last + 1:
-            last = number
-        else:
-            out.append(f"{first}-{last}" if last > first else str(first))
-            first = last = number
-    if first >= 0:
-        out.append(f"{first}-{last}" if last > first else str(first))
-    return ",".join(out)
-
-
-def _grouped(
-    nodes: Mapping[int, tuple[list[int], list[int]]],
-) -> Iterator[tuple[list[int], list[int], list[int]]]:
-    """Yield (ranks, cores, gpus) of the ranks with equal cores and GPUs, by lowest rank."""
-    groups: dict[tuple[tuple[int, ...], tuple[int, ...]], list[int]] = {}
-    for rank in sorted(nodes):
-        cores, gpus = nodes[rank]
-        groups.setdefault((tuple(cores), tuple(gpus)), []).append(rank)
-    for (cores_key, gpus_key), ranks in groups.items():
-        yield ranks, list(cores_key), list(gpus_key)
+WORST_FIT: Final = "worst-fit"
+BEST_FIT: Final = "best-fit"
+FIRST_FIT: Final = "first-fit"
 
 
 class ResourcePool:
-    """All resources of the instance."""
+    """All resources of the instance; ``mode`` says which ranks are taken first."""
 
-    def __init__(self) -> None:
+    def __init__(self, mode: str = WORST_FIT) -> None:
+        self.mode = mode
         self.nodes: dict[int, PoolNode] = {}
         self._by_room: dict[int, list[int]] = {}  # free cores -> sorted ranks that are up
         self._free_cores = 0
@@ -129,10 +61,13 @@ class ResourcePool:
             )
             for rank in IDset(entry["rank"]):
                 parts[rank] = (cores, gpus)
-        hosts = _hosts(resources)
+        hosts = hosts_of(resources)
+        properties = properties_of(resources)
         for position, rank in enumerate(sorted(parts)):
             host = hosts[position] if position < len(hosts) else ""
-            pool.nodes[rank] = PoolNode(rank, host, *parts[rank])
+            pool.nodes[rank] = PoolNode(
+                rank, host, *parts[rank], frozenset(properties.get(rank, ()))
+            )
         return pool
 
     # Up and down
@@ -166,19 +101,47 @@ class ResourcePool:
 
     # Allocation
 
-    def satisfiable(self, request: ResourceRequest) -> bool:
-        """Whether the request could be met if everything were up and idle."""
-        per_node = [node.holds(request) for node in self.nodes.values()]
+    def matching(self, matches: Matcher) -> frozenset[int]:
+        """Return the ranks that a constraint allows."""
+        return frozenset(
+            node.rank
+            for node in self.nodes.values()
+            if matches(Place(node.rank, node.host, node.properties))
+        )
+
+    def satisfiable(
+        self,
+        request: ResourceRequest,
+        eligible: frozenset[int] | None = None,
+        *,
+        up_only: bool = False,
+    ) -> bool:
+        """Whether the request could be met by the ranks ``eligible``, None for all, if they were
+        idle and, unless only those that are up count, up.
+        """
+        per_node = [
+            node.holds(request)
+            for node in self.nodes.values()
+            if (eligible is None or node.rank in eligible) and (node.up or not up_only)
+        ]
         if request.nnodes:
             share = -(-request.nslots // request.nnodes)
             return sum(1 for slots in per_node if slots >= share) >= request.nnodes
         return sum(per_node) >= request.nslots
 
-    def allocate(self, request: ResourceRequest) -> Allocation | None:
-        """Take resources for a request; None when there is not enough room now."""
+    def allocate(
+        self,
+        request: ResourceRequest,
+        eligible: frozenset[int] | None = None,
+        caps: Mapping[int, Room] | None = None,
+    ) -> Allocation | None:
+        """Take resources for a request, of the ranks ``eligible``, None for all, and of those in
+        ``caps`` no more than that; None when there is not enough room now.
+        """
         if self._free_cores < request.nslots * request.slot_size:
             return None
-        plan = self._plan_nodes(request) if request.nnodes else self._plan_slots(request)
+        planned = self._plan_nodes if request.nnodes else self._plan_slots
+        plan = planned(request, eligible, caps or {})
         if plan is None:
             return None
         taken: dict[int, tuple[list[int], list[int]]] = {}
@@ -186,37 +149,55 @@ class ResourcePool:
             taken[node.rank] = self._take(node, request, slots)
         return Allocation(taken)
 
-    def _roomiest(self) -> Iterator[PoolNode]:
-        for room in sorted(self._by_room, reverse=True):
-            for rank in self._by_room[room]:
-                yield self.nodes[rank]
+    def _candidates(self, least: int) -> Iterator[PoolNode]:
+        """Yield the ranks with at least so many free cores, in the order they are to be taken."""
+        if self.mode == FIRST_FIT:
+            ranks = sorted(
+                rank for room, group in self._by_room.items() if room >= least for rank in group
+            )
+            yield from (self.nodes[rank] for rank in ranks)
+            return
+        for room in sorted(self._by_room, reverse=self.mode == WORST_FIT):
+            if room >= least:
+                for rank in self._by_room[room]:
+                    yield self.nodes[rank]
+            elif self.mode == WORST_FIT:
+                return
 
-    def _plan_nodes(self, request: ResourceRequest) -> list[tuple[PoolNode, int]] | None:
+    def _plan_nodes(
+        self,
+        request: ResourceRequest,
+        eligible: frozenset[int] | None,
+        caps: Mapping[int, Room],
+    ) -> list[tuple[PoolNode, int]] | None:
         share = -(-request.nslots // request.nnodes)
         plan: list[tuple[PoolNode, int]] = []
-        for node in self._roomiest():
-            if node.fits(request) >= share and (node.idle or not request.exclusive):
+        for node in self._candidates(share * request.slot_size):
+            if eligible is not None and node.rank not in eligible:
+                continue
+            if node.fits(request, caps.get(node.rank)) >= share:
                 plan.append((node, share))
                 if len(plan) == request.nnodes:
                     return plan
-            elif len(node.free_cores) < share * request.slot_size:
-                return None
         return None
 
-    def _plan_slots(self, request: ResourceRequest) -> list[tuple[PoolNode, int]] | None:
+    def _plan_slots(
+        self,
+        request: ResourceRequest,
+        eligible: frozenset[int] | None,
+        caps: Mapping[int, Room],
+    ) -> list[tuple[PoolNode, int]] | None:
         missing = request.nslots
         plan: list[tuple[PoolNode, int]] = []
-        for node in self._roomiest():
-            if request.exclusive and not node.idle:
+        for node in self._candidates(request.slot_size):
+            if eligible is not None and node.rank not in eligible:
                 continue
-            slots = min(missing, node.fits(request))
+            slots = min(missing, node.fits(request, caps.get(node.rank)))
             if slots:
                 plan.append((node, slots))
                 missing -= slots
                 if not missing:
                     return plan
-            elif len(node.free_cores) < request.slot_size:
-                return None
         return None
 
     def _take(
@@ -257,7 +238,7 @@ class ResourcePool:
                 or not set(cores) <= set(node.free_cores)
                 or not set(gpus) <= set(node.free_gpus)
             ):
-                raise ValueError(f"rank{rank} does not have core{_brackets(cores)} free")
+                raise ValueError(f"rank{rank} does not have core{brackets(cores)} free")
         for rank, (cores, gpus) in allocation.nodes.items():
             node = self.nodes[rank]
             if node.up:
@@ -302,7 +283,7 @@ class ResourcePool:
     ) -> ResourceObject:
         lite: list[RankResources] = []
         order: list[int] = []
-        for ranks, cores, gpus in _grouped(nodes):
+        for ranks, cores, gpus in grouped(nodes):
             children = {"core": ranges(cores)}
             if gpus:
                 children["gpu"] = ranges(gpus)
@@ -313,8 +294,16 @@ class ResourcePool:
             "R_lite": lite,
             "starttime": starttime,
             "expiration": expiration,
-            "nodelist": [_nodelist(hosts)],
+            "nodelist": [nodelist(hosts)],
         }
+        properties: dict[str, list[int]] = {}
+        for rank in sorted(order):
+            for name in self.nodes[rank].properties:
+                properties.setdefault(name, []).append(rank)
+        if properties:
+            execution["properties"] = {
+                name: ranges(ranks) for name, ranks in sorted(properties.items())
+            }
         return {"version": 1, "execution": execution}
 
     def all_resources(self) -> ResourceObject:
@@ -335,28 +324,3 @@ class ResourcePool:
                 cores = sorted(set(node.cores).difference(node.free_cores))
                 held[node.rank] = (cores, sorted(set(node.gpus).difference(node.free_gpus)))
         return self._resources(held)
-
-
-def _nodelist(hosts: list[str]) -> str:
-    if len(hosts) == 1:
-        return hosts[0]
-    return Hostlist(hosts).encode() if hosts else ""
-
-
-def _hosts(resources: ResourceObject) -> list[str]:
-    hosts: list[str] = []
-    for text in resources["execution"].get("nodelist") or []:
-        if text:
-            hosts.extend(Hostlist(text))
-    return hosts
-
-
-def allocation_of(resources: ResourceObject) -> Allocation:
-    """Return what an R object holds; raises ValueError or KeyError for a malformed one."""
-    nodes: dict[int, tuple[list[int], list[int]]] = {}
-    for entry in resources["execution"]["R_lite"]:
-        cores = IDset(entry["children"].get("core", "")).expand()
-        gpus = IDset(entry["children"].get("gpu", "")).expand()
-        for rank in IDset(entry["rank"]):
-            nodes[rank] = (cores, gpus)
-    return Allocation(nodes)

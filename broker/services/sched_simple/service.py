@@ -8,9 +8,11 @@ import errno
 from typing import TYPE_CHECKING, Final
 
 from broker.service import NO_REPLY, NoReply, Request, Service, request
-from broker.services.sched_simple.pool import Allocation, ResourcePool, allocation_of
-from broker.services.sched_simple.request import ResourceRequest, parse_request
-from broker.services.sched_simple.state import Pending, Scheduler
+from broker.services.sched_simple.nodes import allocation_of
+from broker.services.sched_simple.options import SchedOptions, parse_options, required_by_queue
+from broker.services.sched_simple.pool import ResourcePool
+from broker.services.sched_simple.request import parse_request
+from broker.services.sched_simple.state import UNSATISFIABLE, Scheduler
 from flux.idset import IDset
 from flux.job.JobID import kvs_key
 from flux.kvs_txn import PRIMARY
@@ -20,49 +22,61 @@ from flux.wire import json
 if TYPE_CHECKING:
     from broker.configuration import Config
     from broker.context import Context
+    from broker.services.sched_simple.lanes import Pending
+    from broker.services.sched_simple.nodes import Allocation
     from flux.job.types import ResourceObject
     from flux.wire.json import JsonObject
 
-DEFAULT_LIMIT: Final = 1024
+DEBUG_REASONS: Final = 2
+"""The debug flag that has requests annotated."""
+MAX_REASONS: Final = 1 << 16
 SUCCESS, ANNOTATE, DENY, CANCEL = range(4)
-UNSATISFIABLE: Final = "unsatisfiable request"
 
 
 class SchedSimpleService(Service):
     """``sched-simple``, also reached as ``sched``.
 
-    Module arguments: ``mode=single``, ``mode=unlimited`` or ``mode=limited=N`` say how many
-    requests the job manager may have waiting here (default ``limited=1024``).
+    Its arguments are those of `parse_options`. The debug flag 2 has every request that waits
+    annotated with the reason and the number of those before it.
     """
 
     name = "sched-simple"
-    also = ("sched",)
+    also = ("sched", "feasibility")
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        self._ready = _ready_payload([])
+        self._options = SchedOptions()
         self._sched = Scheduler()
         self._requests: dict[int, Request] = {}
+        self._notes: dict[int, JsonObject] = {}
         self._args: list[str] = []
         self._due = False
         self._known = False
 
     @classmethod
     def check_args(cls, args: list[str]) -> None:
-        _ready_payload(args)
+        parse_options(args)
 
     def configure(self, config: Config) -> None:
-        """Tell the job manager how many requests it may have waiting here from now on."""
-        ready = _ready_payload(_with_configured(self._args, config))
-        if ready != self._ready:
-            self._ready = ready
-            if self._known:
-                self.ctx.handle.post("job-manager.sched-ready", ready, lambda msg: None)
+        """Schedule as the configuration says now, and tell the job manager how many requests it may
+        have waiting here.
+        """
+        options = parse_options(self._args, config)
+        ready_before = self._options.ready
+        self._use(options)
+        if options.ready != ready_before and self._known:
+            self.ctx.handle.post("job-manager.sched-ready", options.ready, lambda msg: None)
+        self._schedule_soon()
+
+    def _use(self, options: SchedOptions) -> None:
+        self._options = options
+        self._sched.policy = options.policy
+        self._sched.pool.mode = options.alloc_mode
 
     async def start(self, args: list[str]) -> None:
         """Parse the arguments and begin acquiring resources."""
         self._args = args
-        self._ready = _ready_payload(_with_configured(args, self.ctx.config))
+        self._use(parse_options(args, self.ctx.config))
         self.ctx.log.debug("service_register")
         self.ctx.spawn(self._acquire(), "sched-simple:acquire")
 
@@ -117,7 +131,7 @@ class SchedSimpleService(Service):
                 self.ctx.log.debug(f"hello: {job['id']} {allocation_of(resources).summary()}")
             except (OSError, KeyError, ValueError) as exc:
                 self.ctx.log.err(f"hello: job {job.get('id')}: {exc}")
-        await self.ctx.handle.rpc("job-manager.sched-ready", self._ready)
+        await self.ctx.handle.rpc("job-manager.sched-ready", self._options.ready)
         pool = self._sched.pool
         self.ctx.log.debug(
             f"ready: {pool.free_up_cores} of {pool.total_cores} cores: {pool.free_summary()}"
@@ -132,6 +146,7 @@ class SchedSimpleService(Service):
             self._sched.cancel(jobid)
             waiting.respond({"id": jobid, "type": CANCEL})
         self._requests.clear()
+        self._notes.clear()
         for jobid in list(self._sched.held):
             self._sched.free(jobid)
         await self._hello()
@@ -161,7 +176,8 @@ class SchedSimpleService(Service):
             return NO_REPLY
         self.ctx.log.debug(f"req: {jobid}: spec={wanted} duration={wanted.duration:.1f}")
         if not self._sched.add(jobid, req.get("priority", int), wanted):
-            req.respond({"id": jobid, "type": DENY, "note": UNSATISFIABLE})
+            note = self._sched.why_never(wanted)
+            req.respond({"id": jobid, "type": DENY, "note": note})
             return NO_REPLY
         self._requests[jobid] = req
         self._schedule_soon()
@@ -174,6 +190,7 @@ class SchedSimpleService(Service):
         """
         jobid = req.get("id", int)
         if self._sched.cancel(jobid):
+            self._notes.pop(jobid, None)
             self._requests.pop(jobid).respond({"id": jobid, "type": CANCEL})
             self._schedule_soon()
         return NO_REPLY
@@ -223,11 +240,30 @@ class SchedSimpleService(Service):
         }
 
     @request("sched.feasibility", allow="guest", absolute=True)
+    @request("feasibility.check", allow="guest", absolute=True)
     def feasibility(self, req: Request) -> None:
-        """Succeed if a job {jobspec} could ever run here."""
-        wanted = parse_request(req.get("jobspec", dict))
-        if not self._sched.pool.satisfiable(wanted):
-            raise OSError(errno.EINVAL, UNSATISFIABLE)
+        """Succeed if a job {jobspec} could ever run here, in its queue."""
+        jobspec = req.get("jobspec", dict)
+        wanted = parse_request(jobspec, required_by_queue(jobspec, self.ctx.config))
+        if not self._sched.satisfiable(wanted):
+            raise OSError(errno.EINVAL, self._sched.why_never(wanted))
+
+    @request("sched.pending-reasons", allow="guest", absolute=True)
+    def pending_reasons(self, req: Request) -> dict[str, object]:
+        """Tell why requests of jobs {ids} are not met: {reasons: [{id, reason, behind?,
+        t_estimate?}]}.
+        """
+        reasons: list[JsonObject] = []
+        for jobid in req.get("ids", list)[:MAX_REASONS]:
+            found = self._sched.reason(jobid) if type(jobid) is int else None
+            if found is not None:
+                entry: JsonObject = {"id": jobid, "reason": found.text}
+                if found.behind is not None:
+                    entry["behind"] = found.behind
+                if found.estimate is not None:
+                    entry["t_estimate"] = found.estimate
+                reasons.append(entry)
+        return {"reasons": reasons}
 
     # Turns
 
@@ -238,11 +274,36 @@ class SchedSimpleService(Service):
 
     def _schedule(self) -> None:
         self._due = False
-        for pending, allocation in self._sched.schedule():
-            self._grant(pending, allocation)
+        now = self.ctx.now()
+        for pending, allocation in self._sched.schedule(now):
+            self._grant(pending, allocation, now)
+        if self._notes or self._sched.estimates or self.debug_flags & DEBUG_REASONS:
+            self._annotate()
 
-    def _grant(self, pending: Pending, allocation: Allocation) -> None:
-        start, end = self._times(pending.request)
+    def _annotate(self) -> None:
+        """Tell the job manager what is new about requests that wait: when they will start, and, for
+        debugging, why they wait.
+        """
+        notes: dict[int, JsonObject] = {
+            jobid: {"t_estimate": time} for jobid, time in self._sched.estimates.items()
+        }
+        if self.debug_flags & DEBUG_REASONS:
+            for ahead, jobid in enumerate(self._sched.waiting()):
+                note = notes.setdefault(jobid, {})
+                note |= {"reason_pending": "insufficient resources", "jobs_ahead": ahead}
+        for jobid in [*notes, *(jobid for jobid in self._notes if jobid not in notes)]:
+            before, note = self._notes.get(jobid, {}), notes.get(jobid, {})
+            waiting = self._requests.get(jobid)
+            if note != before and waiting is not None:
+                gone = dict.fromkeys(key for key in before if key not in note)
+                annotations = {"sched": {**gone, **note}}
+                waiting.respond({"id": jobid, "type": ANNOTATE, "annotations": annotations})
+        self._notes = notes
+
+    def _grant(self, pending: Pending, allocation: Allocation, now: float) -> None:
+        end = allocation.expiration
+        start = now if end else 0.0
+        note = dict.fromkeys(self._notes.pop(pending.jobid, {}))
         summary = allocation.summary()
         self.ctx.log.debug(f"alloc: {pending.jobid}: {summary}")
         self._requests.pop(pending.jobid).respond(
@@ -250,38 +311,10 @@ class SchedSimpleService(Service):
                 "id": pending.jobid,
                 "type": SUCCESS,
                 "R": self._sched.pool.describe(allocation, start, end),
-                "annotations": {"sched": {"resource_summary": summary}},
+                "annotations": {"sched": {**note, "resource_summary": summary}},
             }
         )
 
-    def _times(self, wanted: ResourceRequest) -> tuple[float, float]:
-        if wanted.duration <= 0:
-            return 0.0, 0.0
-        now = self.ctx.now()
-        return now, now + wanted.duration
-
     def _deny(self, jobid: int, note: str) -> None:
+        self._notes.pop(jobid, None)
         self._requests.pop(jobid).respond({"id": jobid, "type": DENY, "note": note})
-
-
-def _with_configured(args: list[str], config: Config) -> list[str]:
-    """Return the module's arguments; without one for the mode, the configuration says it."""
-    mode = config.sched_simple.mode
-    named = any(arg.startswith("mode=") for arg in args)
-    return args if mode is None or named else [*args, f"mode={mode}"]
-
-
-def _ready_payload(args: list[str]) -> dict[str, object]:
-    """Return the request that says we are ready; raises OSError(EINVAL) for an unknown argument."""
-    mode: dict[str, object] = {"mode": "limited", "limit": DEFAULT_LIMIT}
-    for arg in args:
-        key, _, value = arg.partition("=")
-        if key != "mode":
-            raise OSError(errno.EINVAL, f"unknown module option {arg}")
-        if value in ("single", "unlimited"):
-            mode = {"mode": value}
-        elif value.startswith("limited=") and value[8:].isdigit() and int(value[8:]) > 0:
-            mode = {"mode": "limited", "limit": int(value[8:])}
-        else:
-            raise OSError(errno.EINVAL, f"unknown mode {value}")
-    return mode

@@ -1,13 +1,22 @@
-"""The scheduler's decisions: requests wait in priority order, the first one that does not fit holds
-up the rest.
+"""The scheduler's decisions: which of the waiting requests are met now, and why others are not.
+
+Requests are looked at in the order of their priority. With the policy ``fcfs`` one that cannot be
+met keeps the ranks that it may run on from all behind it. With ``easy`` the others may use them as
+far as the first one can still start when it could have (`broker.services.sched_simple.easy`).
+Requests whose constraints name other ranks, such as those of other queues, wait independently.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Final
 
-from broker.services.sched_simple.pool import Allocation, ResourcePool, allocation_of
+from msgspec import Struct
+
+from broker.services.sched_simple.easy import Reservation, reserve
+from broker.services.sched_simple.lanes import Lane, Lanes, Pending
+from broker.services.sched_simple.nodes import Allocation, Room, allocation_of
+from broker.services.sched_simple.pool import ResourcePool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,74 +24,203 @@ if TYPE_CHECKING:
     from broker.services.sched_simple.request import ResourceRequest
     from flux.job.types import ResourceObject
 
+UNSATISFIABLE: Final = "unsatisfiable request"
+FCFS: Final = "fcfs"
+EASY: Final = "easy"
+BACKFILL_DEPTH: Final = 1000
+"""How many requests behind the first that waits are looked at in a turn."""
+_KNOWN_SHAPES: Final = 4096
 
-class Pending:
-    """A request waiting for resources."""
+Shape = tuple[int, int, int, int, bool, str]
 
-    __slots__ = ("jobid", "priority", "request")
 
-    def __init__(self, jobid: int, priority: int, request: ResourceRequest) -> None:
-        self.jobid = jobid
-        self.priority = priority
-        self.request = request
+class HeldRanks(Struct, frozen=True):
+    """Ranks that the request of a job keeps from those behind it, None for all of them."""
+
+    jobid: int
+    ranks: frozenset[int] | None
+
+
+class WaitReason(Struct, frozen=True):
+    """Why a request is not met: a job before it, or the resources; ``estimate`` is when it will
+    start at the latest, None if that is not known.
+    """
+
+    text: str
+    behind: int | None = None
+    estimate: float | None = None
 
 
 class Scheduler:
     """The pool, the waiting requests and what jobs hold. Pure: the service sends what the methods
     return.
+
+    ``estimates`` has the time at which the jobs with reservations start at the latest.
     """
 
-    def __init__(self, pool: ResourcePool | None = None) -> None:
+    def __init__(self, pool: ResourcePool | None = None, policy: str = FCFS) -> None:
+        self.policy = policy
         self.pool = pool or ResourcePool()
         self.held: dict[int, Allocation] = {}
-        self._pending: dict[int, Pending] = {}
-        self._order: list[tuple[int, int]] = []  # (-priority, jobid)
+        self.estimates: dict[int, float] = {}
+        self._lanes = Lanes(self.pool)
+        self._holding: list[HeldRanks] = []
+        self._satisfiable: dict[Shape, bool] = {}
 
     def __len__(self) -> int:
-        return len(self._pending)
+        return len(self._lanes.pending)
 
     def __contains__(self, jobid: int) -> bool:
-        return jobid in self._pending
+        return jobid in self._lanes.pending
+
+    # Requests
+
+    def satisfiable(self, request: ResourceRequest) -> bool:
+        """Whether a request could be met if everything were up and idle."""
+        shape = _shape(request)
+        known = self._satisfiable.get(shape)
+        if known is None:
+            if len(self._satisfiable) >= _KNOWN_SHAPES:
+                self._satisfiable.clear()
+            ranks = self._lanes.lane(request.constraint).ranks
+            known = self._satisfiable[shape] = self.pool.satisfiable(request, ranks)
+        return known
+
+    def why_never(self, request: ResourceRequest) -> str:
+        """Return the sentence for a request that can never be met."""
+        ranks = self._lanes.lane(request.constraint).ranks
+        if ranks is None:
+            return UNSATISFIABLE
+        allowed = f"{len(ranks)} of {len(self.pool.nodes)}"
+        return f"{UNSATISFIABLE}: its constraint allows {allowed} nodes"
 
     def add(self, jobid: int, priority: int, request: ResourceRequest) -> bool:
         """Queue a request; returns False, queueing nothing, if it can never be met."""
-        if not self.pool.satisfiable(request):
+        if not self.satisfiable(request):
             return False
-        self._pending[jobid] = Pending(jobid, priority, request)
-        insort(self._order, (-priority, jobid))
+        self._lanes.add(jobid, priority, request, self._lanes.lane(request.constraint))
         return True
 
     def cancel(self, jobid: int) -> bool:
         """Drop a request; returns False if it is not waiting."""
-        pending = self._pending.pop(jobid, None)
-        if pending is None:
-            return False
-        del self._order[bisect_left(self._order, (-pending.priority, jobid))]
-        return True
+        return self._lanes.remove(jobid) is not None
 
     def prioritize(self, jobid: int, priority: int) -> None:
         """Give a waiting request another priority; others are ignored."""
-        pending = self._pending.get(jobid)
+        pending = self._lanes.remove(jobid)
         if pending is not None:
-            self.cancel(jobid)
-            pending.priority = priority
-            self._pending[jobid] = pending
-            insort(self._order, (-priority, jobid))
+            self._lanes.add(jobid, priority, pending.request, pending.lane)
 
-    def schedule(self) -> list[tuple[Pending, Allocation]]:
-        """Allocate to waiting requests in order until one does not fit; returns what was given."""
-        given: list[tuple[Pending, Allocation]] = []
-        for _, jobid in self._order:
-            pending = self._pending[jobid]
-            allocation = self.pool.allocate(pending.request)
-            if allocation is None:
-                break
-            self.held[jobid] = allocation
-            given.append((pending, allocation))
-        del self._order[: len(given)]
-        for pending, _ in given:
-            del self._pending[pending.jobid]
+    def waiting(self) -> list[int]:
+        """Return the jobs whose requests wait, in order."""
+        return [pending.jobid for pending in self._lanes.walk(set())]
+
+    # Turns
+
+    def schedule(self, now: float = 0.0) -> list[tuple[Pending, Allocation]]:
+        """Meet what can be met at ``now``, seconds since the epoch; returns what was given."""
+        self._holding = []
+        self.estimates = {}
+        given = self._schedule_easy(now) if self.policy == EASY else self._schedule_fcfs()
+        for pending, allocation in given:
+            duration = pending.request.duration
+            allocation.expiration = now + duration if duration > 0 else 0.0
+            self.held[pending.jobid] = allocation
+            self._lanes.remove(pending.jobid)
         return given
+
+    def _schedule_fcfs(self) -> list[tuple[Pending, Allocation]]:
+        given: list[tuple[Pending, Allocation]] = []
+        done: set[Lane] = set()
+        blocked: set[int] = set()
+        for pending in self._lanes.walk(done):
+            lane = pending.lane
+            eligible = lane.ranks
+            if blocked:
+                eligible = (frozenset(self.pool.nodes) if eligible is None else eligible) - blocked
+            allocation = None
+            if eligible is None or eligible:
+                allocation = self.pool.allocate(pending.request, eligible)
+            if allocation is not None:
+                given.append((pending, allocation))
+                continue
+            done.add(lane)
+            self._holding.append(HeldRanks(pending.jobid, lane.ranks))
+            if lane.ranks is None:
+                break
+            blocked |= lane.ranks
+        return given
+
+    def _schedule_easy(self, now: float) -> list[tuple[Pending, Allocation]]:
+        given: list[tuple[Pending, Allocation]] = []
+        reservations: list[Reservation] = []
+        failed: dict[Shape, float] = {}
+        depth = 0
+        for pending in self._lanes.walk(set()):
+            if reservations:
+                depth += 1
+                if depth > BACKFILL_DEPTH or not self.pool.free_up_cores:
+                    break
+            request = pending.request
+            shape, end = _shape(request), now + request.duration if request.duration else math.inf
+            if end >= failed.get(shape, math.inf) and shape in failed:
+                continue
+            ranks = pending.lane.ranks
+            bound = [
+                item
+                for item in reservations
+                if item.binds(end) and (ranks is None or not ranks.isdisjoint(item.ranks))
+            ]
+            allocation = self.pool.allocate(request, ranks, _caps(bound))
+            if allocation is not None:
+                for item in bound:
+                    item.use(allocation)
+                allocation.expiration = 0.0 if math.isinf(end) else end
+                given.append((pending, allocation))
+                continue
+            failed[shape] = end
+            self._reserve(pending, reservations, given, now)
+        return given
+
+    def _reserve(
+        self,
+        pending: Pending,
+        reservations: list[Reservation],
+        given: list[tuple[Pending, Allocation]],
+        now: float,
+    ) -> None:
+        """Keep resources for a request that has to wait, if it is the first to want any of its
+        ranks.
+        """
+        ranks = pending.lane.ranks
+        if any(ranks is None or not ranks.isdisjoint(item.ranks) for item in reservations):
+            return
+        everything = frozenset(self.pool.nodes) if ranks is None else ranks
+        running = [*self.held.values(), *(allocation for _, allocation in given)]
+        found = reserve(pending.jobid, pending.request, self.pool, everything, running, now)
+        if found is not None:
+            reservations.append(found)
+            self._holding.append(HeldRanks(pending.jobid, ranks))
+            if not math.isinf(found.time):
+                self.estimates[pending.jobid] = found.time
+
+    def reason(self, jobid: int) -> WaitReason | None:
+        """Return why a request was not met in the last turn; None if it does not wait."""
+        pending = self._lanes.pending.get(jobid)
+        if pending is None:
+            return None
+        ranks = pending.lane.ranks
+        estimate = self.estimates.get(jobid)
+        if not self.pool.satisfiable(pending.request, ranks, up_only=True):
+            return WaitReason("the nodes that it needs are drained or offline", estimate=estimate)
+        for item in self._holding:
+            if item.jobid == jobid:
+                break
+            if item.ranks is None or ranks is None or not ranks.isdisjoint(item.ranks):
+                return WaitReason("behind another job", item.jobid)
+        return WaitReason("insufficient resources", estimate=estimate)
+
+    # Resources
 
     def free(self, jobid: int, resources: ResourceObject | None = None) -> Allocation | None:
         """Free what a job held, as remembered or as its R says; returns it, None if nothing is
@@ -109,7 +247,10 @@ class Scheduler:
         """Go on with other resources; returns the requests that can no longer be met, which are
         dropped.
         """
+        pool.mode = self.pool.mode
         self.pool = pool
+        self._satisfiable.clear()
+        self._lanes.look(pool)
         for jobid, allocation in list(self.held.items()):
             try:
                 pool.claim(allocation)
@@ -117,8 +258,8 @@ class Scheduler:
                 del self.held[jobid]
         hopeless = [
             jobid
-            for jobid, pending in self._pending.items()
-            if not pool.satisfiable(pending.request)
+            for jobid, pending in self._lanes.pending.items()
+            if not self.satisfiable(pending.request)
         ]
         for jobid in hopeless:
             self.cancel(jobid)
@@ -127,3 +268,25 @@ class Scheduler:
     def set_up(self, ranks: Iterable[int], up: bool) -> None:
         """Mark ranks as usable or not."""
         self.pool.set_up(ranks, up)
+
+
+def _shape(request: ResourceRequest) -> Shape:
+    """Return a request without its duration."""
+    return (
+        request.nnodes,
+        request.nslots,
+        request.slot_size,
+        request.slot_gpus,
+        request.exclusive,
+        request.constraint,
+    )
+
+
+def _caps(reservations: Iterable[Reservation]) -> dict[int, Room]:
+    """Return what reservations leave of their ranks."""
+    caps: dict[int, Room] = {}
+    for item in reservations:
+        for rank, room in item.spare.items():
+            known = caps.get(rank, room)
+            caps[rank] = Room(min(room.cores, known.cores), min(room.gpus, known.gpus))
+    return caps

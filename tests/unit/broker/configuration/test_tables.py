@@ -9,6 +9,13 @@ import re
 import pytest
 
 from broker.configuration import Config, from_payload, from_tables, load
+from broker.configuration.queues import (
+    AccessPolicy,
+    JobSizeConfig,
+    LimitsConfig,
+    SizeConfig,
+    SystemDefaults,
+)
 from broker.configuration.tables import (
     REFUSALS,
     AccessConfig,
@@ -16,6 +23,8 @@ from broker.configuration.tables import (
     ExecConfig,
     JobManagerConfig,
     PluginDirective,
+    ResourceEntry,
+    SchedSimpleConfig,
     TbonConfig,
     ValidatorConfig,
 )
@@ -69,14 +78,24 @@ batch-count = 10
 validator = { plugins = ["jobspec", "feasibility"], args = ["--require-version=1"], workers = 3 }
 [job-manager]
 plugins = [{ remove = ".begin-time" }, { load = "x.py", conf = { a = [1, 2024-02-03] } }]
-[queues]
+[policy]
+jobspec.defaults.system = { duration = "1h", queue = "batch" }
+limits = { duration = "4h", job-size.max.nnodes = 8 }
+access = { allow-user = ["alice"], allow-group = ["staff"] }
+[queues.batch]
+requires = ["batch"]
+[queues.debug.policy]
+limits = { duration = "0", job-size = { min = { ncores = 2 }, max = { nnodes = -1 } } }
 [resource]
+config = [{ hosts = "n[0-1]", cores = "0-3" }, { hosts = "n1", gpus = "0", properties = ["x"] }]
 path = "/R"
 exclude = "0"
 norestrict = true
 noverify = true
 [sched-simple]
 mode = "limited=3"
+alloc-mode = "best-fit"
+queue-policy = "easy"
 [archive]
 busytimeout = "0.1s"
 dbpath = "/archive"
@@ -106,9 +125,20 @@ zmqdebug = 1
     assert (config.resource.path, config.resource.exclude) == ("/R", "0")
     assert config.resource.norestrict
     assert config.resource.noverify
-    assert config.sched_simple.mode == "limited=3"
     assert config.archive == ArchiveConfig(0.1, "/archive", 300.0)
     assert config.kvs.checkpoint_period == 1800.0
+    assert config.sched_simple == SchedSimpleConfig("limited=3", "best-fit", "easy")
+    assert config.policy.jobspec.defaults.system == SystemDefaults(3600.0, "batch")
+    assert config.policy.limits == LimitsConfig(14400.0, JobSizeConfig(max=SizeConfig(nnodes=8)))
+    assert config.policy.access == AccessPolicy(("alice",), ("staff",))
+    assert list(config.queues) == ["batch", "debug"]
+    assert config.queues["batch"].requires == ("batch",)
+    sizes = JobSizeConfig(SizeConfig(ncores=2), SizeConfig(nnodes=-1))
+    assert config.queues["debug"].policy.limits == LimitsConfig(0.0, sizes)
+    assert config.resource.config == (
+        ResourceEntry(("n0", "n1"), "0-3"),
+        ResourceEntry(("n1",), gpus="0", properties=("x",)),
+    )
     assert config.tbon == TbonConfig(20.0, 3, 30, 10, 120.0, 1)
     assert from_tables(dict(config.tables)) == config
 
@@ -169,6 +199,45 @@ zmqdebug = 1
         ("[tbon]\nkeepalive_count = 128\n", ":2: tbon.keepalive_count: must be an integer, 1 to 1"),
         ("[reesource]\nx = 1\n", ":1: reesource: unknown key (did you mean resource?)"),
         ("[mine]\na = 1\nb = [1, nan]\n", ":3: mine.b[1]: must be finite"),
+        (
+            '[sched-simple]\nqueue-policy = "lifo"\n',
+            ':2: sched-simple.queue-policy: must be one of "fcfs", "easy"',
+        ),
+        ("[queues]\na = 1\n", ":2: queues.a: must be a table"),
+        ('[queues."a b"]\n', ":1: queues.a b: the name of a queue is made of letters"),
+        ("[queues.a]\nrequire = []\n", ":2: queues.a.require: unknown key (did you mean requires"),
+        ('[queues.a]\nrequires = ["x!"]\n', ":2: queues.a.requires[0]: invalid property 'x!'"),
+        (
+            '[queues.a.policy.jobspec.defaults.system]\nqueue = "a"\n',
+            ":2: queues.a.policy.jobspec.defaults.system.queue: a queue has no default queue",
+        ),
+        (
+            '[policy.jobspec.defaults.system]\nqueue = "a"\n',
+            ":2: policy.jobspec.defaults.system.queue: there is no [queues.a]",
+        ),
+        ("[policy.limits]\nduration = 5\n", ":2: policy.limits.duration: must be a string, a"),
+        (
+            "[policy.limits.job-size.max]\nnnodes = -2\n",
+            ":2: policy.limits.job-size.max.nnodes: must be an integer, -1 to",
+        ),
+        (
+            "[policy.limits]\njob-size.min.ncores = 3\njob-size.max.ncores = 2\n",
+            ":2: policy.limits.job-size: min.ncores is greater than max.ncores",
+        ),
+        ("[policy]\nfair-share = {}\n", ":2: policy.fair-share: unknown key"),
+        (
+            '[[resource.config]]\nhosts = "n[0-"\n',
+            ":2: resource.config[0].hosts: must be a hostlist",
+        ),
+        ('[[resource.config]]\ncores = "0"\n', ":1: resource.config[0]: hosts is missing"),
+        (
+            '[[resource.config]]\nhosts = "n0"\ncores = "0-x"\n',
+            ":3: resource.config[0].cores: must be an idset",
+        ),
+        (
+            '[[resource.config]]\nhosts = "n0"\ngpus = "0"\n',
+            ":1: resource.config[0]: no element says which cores n0 has",
+        ),
         ("[mine]\na = 9223372036854775808\n", ":2: mine.a: must be an integer of 64 bits"),
     ],
 )

@@ -55,9 +55,10 @@ def test_batch_and_nest() -> None:
         ({"cores_per_task": 0}, "cores per task must be an integer >= 1"),
         ({"num_nodes": 0}, "node count must be an integer >= 1"),
         ({"num_tasks": 2, "num_nodes": 4}, "node count must not be greater than task count"),
+        ({"exclusive": True}, "exclusive can only be set with a node count"),
     ],
 )
-def test_bad_counts(counts: dict[str, int], message: str) -> None:
+def test_bad_counts(counts: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         JobspecV1.from_command(["true"], **counts)
 

@@ -94,3 +94,37 @@ def test_wrong_kind() -> None:
         ResourceSet(number)
     with pytest.raises(ValueError, match="R version 2 not supported"):
         ResourceSet(version=2)
+
+
+def with_properties() -> Rlist:
+    return Rlist(json.dumps(FOUR)).set_property("all").set_property("odd", "1,3")
+
+
+def test_properties() -> None:
+    made = with_properties()
+    assert made.to_dict()["execution"]["properties"] == {"all": "0-3", "odd": "1,3"}
+    assert Rlist(made.encode()).encode() == made.encode()
+    rset = ResourceSet(made)
+    assert rset.properties == "all,odd"
+    assert rset.properties_by_rank()[1] == {"all", "odd"}
+    assert "properties" not in ResourceSet(FOUR).impl.encode()
+
+
+def test_properties_stay_with_their_ranks() -> None:
+    made = with_properties()
+    assert made.copy().properties() == made.properties()
+    assert str(made.diff(Rlist(ONE_CORE)).properties()["odd"]) == "1,3"
+    assert str(made.intersect(Rlist(ONE_CORE)).properties()["odd"]) == "1"
+    assert str(Rlist(ONE_CORE).union(made).properties()["odd"]) == "1,3"
+    assert str(made.copy().remove_ranks("0-1").remap().properties()["odd"]) == "1"
+
+
+def test_properties_that_cannot_be() -> None:
+    with pytest.raises(ValueError, match="property x: rank 7 does not exist"):
+        Rlist(json.dumps(FOUR)).set_property("x", "7")
+    with pytest.raises(ValueError, match="invalid property 'a b'"):
+        Rlist(json.dumps(FOUR)).set_property("a b")
+    broken = json.loads(json.dumps(FOUR))
+    broken["execution"]["properties"] = ["x"]
+    with pytest.raises(ValueError, match="properties must be an object"):
+        Rlist(broken)

@@ -144,7 +144,7 @@ class Cluster:
         self.manager.rpcs["job-ingest.getinfo"] = lambda _: {"timestamp": self.id_time}
         self.manager.rpcs["job-exec.start"] = execute
         self.ingest: ServiceHarness[JobIngestService] = ServiceHarness(
-            JobIngestService, rpcs={**store}
+            JobIngestService, rpcs={**store}, config=config
         )
         for method in ("submit", "getinfo"):
             self.ingest.rpcs[f"job-manager.{method}"] = self._forward(
@@ -152,13 +152,13 @@ class Cluster:
             )
         self.sched: ServiceHarness[SchedSimpleService] | None = None
         if sched:
-            self.sched = ServiceHarness(SchedSimpleService)
+            self.sched = ServiceHarness(SchedSimpleService, config=config)
             self.sched.rpcs["resource.acquire"] = lambda _: ServiceHarness.OPEN
             for method in ("sched-hello", "sched-ready"):
                 self.sched.rpcs[f"job-manager.{method}"] = self._forward(
                     self.manager, f"job-manager.{method}"
                 )
-            for method in ("alloc", "free", "cancel", "prioritize"):
+            for method in ("alloc", "free", "cancel", "prioritize", "pending-reasons"):
                 self.manager.rpcs[f"sched.{method}"] = self._forward(self.sched, f"sched.{method}")
 
     @staticmethod

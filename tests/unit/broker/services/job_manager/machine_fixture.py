@@ -42,10 +42,16 @@ def make(*, sched: bool = True, execution: bool = True, limit: int | None = None
 
 
 def submit(
-    machine: Machine, id: int, urgency: int = 16, flags: int = 0, dependencies: tuple[str, ...] = ()
+    machine: Machine,
+    id: int,
+    urgency: int = 16,
+    flags: int = 0,
+    dependencies: tuple[str, ...] = (),
+    queue: str = "",
 ) -> Job:
     """Add a job as the service does."""
     job = Job(id, {"version": 1})
+    job.queue = queue
     machine.add(job)
     machine.post(job, "submit", {"userid": 0, "urgency": urgency, "flags": flags})
     for description in dependencies:

@@ -80,7 +80,11 @@ async def test_many_jobs_end_and_leave_nothing(cluster: Cluster) -> None:
     machine = cluster.manager.service.core.machine
     assert not machine.jobs
     assert (
-        machine.running == machine.free_pending == len(machine.pending) == len(machine.queue) == 0
+        machine.running
+        == machine.free_pending
+        == machine.queues.pending
+        == machine.queues.waiting
+        == 0
     )
     assert cluster.sched is not None
     assert (await cluster.sched.request("sched.resource-status"))["allocated"]["execution"][

@@ -16,6 +16,7 @@ from broker.services.job_manager.decisions import (
     TellException,
 )
 from broker.services.job_manager.machine import Machine
+from broker.services.job_manager.queues import QueueSwitch
 from flux.constants import FLUX_JOB_PRIORITY_MAX
 from flux.job.lifecycle import CLEANUP, INACTIVE, PRIORITY, RUN, SCHED
 
@@ -68,7 +69,7 @@ def test_held_job_waits_for_an_urgency() -> None:
     machine = make()
     job = submit(machine, 1, urgency=0)
     assert (job.state, job.priority, decided(machine)) == (SCHED, 0, [])
-    assert len(machine.queue) == 0
+    assert machine.queues.waiting == 0
     machine.set_urgency(job, 20, 0)
     assert names(job)[-2:] == ["urgency", "priority"]
     assert decided(machine) == [(AskAlloc, 1)]
@@ -182,12 +183,12 @@ def test_stopping_the_queue_takes_requests_back() -> None:
     machine = make()
     job = submit(machine, 1)
     decided(machine)
-    machine.set_alloc(False, "maint")
+    machine.start_queue(machine.queues.anonymous, QueueSwitch(False, "maint"))
     assert decided(machine) == [(CancelAlloc, 1)]
     machine.alloc_canceled(1)
     assert decided(machine) == []
-    assert (len(machine.queue), machine.alloc_reason) == (1, "maint")
-    machine.set_alloc(True, "")
+    assert (machine.queues.waiting, machine.queues.anonymous.scheduling.reason) == (1, "maint")
+    machine.start_queue(machine.queues.anonymous, QueueSwitch())
     assert decided(machine) == [(AskAlloc, 1)]
     assert job.alloc_pending
 
@@ -199,10 +200,10 @@ def test_limit_lets_the_best_in_and_makes_room() -> None:
     assert decided(machine) == [(AskAlloc, 1), (AskAlloc, 2), (CancelAlloc, 1)]
     machine.alloc_canceled(1)
     assert decided(machine) == [(AskAlloc, 3)]
-    assert list(machine.queue) == [1]
+    assert list(machine.queues.anonymous.waiting) == [1]
     submit(machine, 4, 5)
     assert decided(machine) == []
-    assert list(machine.queue) == [1, 4]
+    assert list(machine.queues.anonymous.waiting) == [1, 4]
 
 
 def test_lost_scheduler() -> None:
@@ -213,7 +214,7 @@ def test_lost_scheduler() -> None:
     machine.exec_released(2, "all", True)
     decided(machine)
     machine.sched_lost()
-    assert (len(machine.pending), len(machine.queue), machine.free_pending) == (0, 1, 0)
+    assert (machine.queues.pending, machine.queues.waiting, machine.free_pending) == (0, 1, 0)
     assert decided(machine) == []
     assert machine.sched_ready(None) == 1
     assert set(decided(machine)) == {(AskAlloc, 1), (FreeResources, 2)}

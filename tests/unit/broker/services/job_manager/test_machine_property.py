@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker.services.job_manager.decisions import AskAlloc, Decision, FreeResources, StartJob
+from broker.services.job_manager.queues import QueueSwitch
 from broker.services.job_manager.states import Job, apply, broken_rules
 from flux.job.lifecycle import FATAL_EXCEPTION, INACTIVE, TRANSITIONS
 
@@ -68,7 +69,7 @@ class Driver:
             assert kind is not StartJob or job.has_resources
         self.machine.decisions.clear()
         assert not [rule for job in self.all for rule in broken_rules(job)]
-        assert len(self.machine.pending) <= (self.machine.limit or 2)
+        assert self.machine.queues.pending <= (self.machine.limit or 2)
 
     def answer(self, kind: type[Decision], id: int) -> bool:
         if id not in self.asked[kind]:
@@ -82,9 +83,9 @@ class Driver:
             new = 100 * (len(self.all) + 1) + id
             self.all.append(submit(machine, new, value))
         elif name == "stop":
-            machine.set_alloc(False, "x")
+            machine.start_queue(machine.queues.anonymous, QueueSwitch(False, "x"))
         elif name == "start":
-            machine.set_alloc(True, "")
+            machine.start_queue(machine.queues.anonymous, QueueSwitch())
         elif name in ("sched-lost", "sched-ready"):
             machine.sched_lost()
             self.asked[AskAlloc].clear()
@@ -172,7 +173,12 @@ def test_random_stimuli(steps: list[tuple[str, int, int]]) -> None:
     driver.finish()
     machine = driver.machine
     assert not machine.jobs
-    assert (machine.running, machine.free_pending, len(machine.pending), len(machine.queue)) == (
+    assert (
+        machine.running,
+        machine.free_pending,
+        machine.queues.pending,
+        machine.queues.waiting,
+    ) == (
         0,
         0,
         0,

@@ -121,7 +121,7 @@ async def test_a_submission_that_cannot_be_stored_is_answered_and_never_was(held
     assert lost
     assert not service.core.machine.jobs
     assert not service.core.machine.embryos
-    assert not service.core.machine.queue
+    assert not service.core.machine.queues.waiting
     assert [m.topic for m in manager.sent if m.topic in ("sched.alloc", "job-exec.start")] == []
     with pytest.raises(OSError, match="no more waitable") as nothing:
         await manager.request("job-manager.wait", {"id": -1})

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broker.services.sched_simple.pool import Allocation, ResourcePool, allocation_of, ranges
+from broker.services.sched_simple.nodes import Allocation, allocation_of, ranges
+from broker.services.sched_simple.pool import ResourcePool
 from broker.services.sched_simple.request import ResourceRequest, parse_request
 
 if TYPE_CHECKING:

@@ -1,0 +1,16 @@
+"""Constraints on where a job may run: the objects of RFC 31, and their short form of RFC 35."""
+
+from __future__ import annotations
+
+from flux.constraint.match import Matcher, Place, check_constraint, compile_constraint, joined
+from flux.constraint.parser import ConstraintSyntaxError, parse_constraint
+
+__all__ = [
+    "ConstraintSyntaxError",
+    "Matcher",
+    "Place",
+    "check_constraint",
+    "compile_constraint",
+    "joined",
+    "parse_constraint",
+]
