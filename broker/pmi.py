@@ -107,6 +107,13 @@ def process_mapping(tasks_per_node: Sequence[int]) -> str:
             blocks[-1][1] += 1
         else:
             blocks.append([node, 1, count])
+    return mapping_text(blocks)
+
+
+def mapping_text(blocks: Sequence[Sequence[int]]) -> str:
+    """Return ``PMI_process_mapping`` for blocks of (node, nodes, tasks on each) in the order of the
+    tasks; empty when it exceeds a KVS value (RFC 13).
+    """
     text = "(vector," + ",".join(f"({a},{b},{c})" for a, b, c in blocks) + ")"
     return text if blocks and len(text) < VALUE_MAX else ""
 

@@ -12,7 +12,7 @@ from flux.constants import IDSET_FLAG_RANGE
 from flux.idset import IDset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from flux.wire.json import JsonMapping, JsonObject
 
@@ -45,15 +45,18 @@ class RankInfo:
     """The part of a job on one broker rank.
 
     ``rank`` is that of the shell in the job, ``broker_rank`` its broker's. ``resources`` are idset
-    strings by resource type, such as ``{"core": "0-1"}``. It runs ``ntasks`` tasks, the first of
-    which is ``first_task``.
+    strings by resource type, such as ``{"core": "0-1"}``. It runs the tasks ``taskids``.
     """
 
     rank: int
     broker_rank: int
     resources: Mapping[str, str]
-    first_task: int
-    ntasks: int
+    taskids: Sequence[int]
+
+    @property
+    def ntasks(self) -> int:
+        """How many tasks it runs."""
+        return len(self.taskids)
 
     def ids(self, kind: str) -> list[int]:
         """Return the ids of the resource ``kind`` on this rank."""
@@ -62,7 +65,9 @@ class RankInfo:
 
 @dataclass(slots=True)
 class ShellJob:
-    """A job as its shells see it."""
+    """A job as its shells see it; ``taskmap`` are the blocks of its task map (RFC 34), empty while
+    tasks are in blocks of consecutive ones, node after node.
+    """
 
     id: int
     userid: int
@@ -71,6 +76,7 @@ class ShellJob:
     slots: Slots
     ranks: list[RankInfo]
     options: JsonObject = field(default_factory=dict)
+    taskmap: Sequence[tuple[int, int, int, int]] = ()
 
     @property
     def ntasks(self) -> int:
@@ -205,6 +211,7 @@ def parse_job(jobid: int, userid: int, jobspec: JsonObject, resources: JsonObjec
     infos: list[RankInfo] = []
     first = 0
     for index, ((broker_rank, children), count) in enumerate(zip(ranks, counts, strict=True)):
-        infos.append(RankInfo(index, broker_rank, children, first, count))
+        tasks = range(first, first + count)
+        infos.append(RankInfo(index, broker_rank, children, tasks))
         first += count
     return ShellJob(jobid, userid, jobspec, resources, slots, infos, options)

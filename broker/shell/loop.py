@@ -13,6 +13,10 @@ from collections.abc import Callable
 from itertools import count
 
 Callback = Callable[[], None]
+Guest = Callable[[], float | None]
+"""Another loop inside this one: does what it can and returns the seconds that it may be left alone,
+None for as long as its descriptor is not readable.
+"""
 _READ = select.POLLIN | select.POLLHUP | select.POLLERR
 
 
@@ -42,6 +46,7 @@ class Loop:
         self._timers: list[tuple[float, int, LoopTimer]] = []
         self._order = count()
         self.before_wait: list[Callback] = []
+        self.guests: list[Guest] = []
 
     def add_reader(self, fd: int, callback: Callback) -> None:
         """Call ``callback`` while ``fd`` is readable or at its end."""
@@ -78,18 +83,28 @@ class Loop:
         heapq.heappush(self._timers, (time.monotonic() + delay, next(self._order), timer))
         return timer
 
-    def _timeout(self) -> float | None:
+    def _guests_turn(self) -> float | None:
+        if not self.guests:
+            return None
+        waits = [wait for guest in self.guests if (wait := guest()) is not None]
+        return min(waits, default=None)
+
+    def _timeout(self, patience: float | None) -> float | None:
         while self._timers and self._timers[0][2].cancelled:
             heapq.heappop(self._timers)
-        if not self._timers:
-            return None
-        return max(0.0, self._timers[0][0] - time.monotonic()) * 1000 + 0.5
+        if self._timers:
+            due = max(0.0, self._timers[0][0] - time.monotonic())
+            patience = due if patience is None else min(patience, due)
+        return None if patience is None else patience * 1000 + 0.5
 
     def turn(self) -> None:
         """Wait for something to happen and call back for it."""
+        self._wait(self._guests_turn())
+
+    def _wait(self, patience: float | None) -> None:
         for callback in self.before_wait:
             callback()
-        for fd, events in self._poll.poll(self._timeout()):
+        for fd, events in self._poll.poll(self._timeout(patience)):
             if events & _READ and (reader := self._readers.get(fd)):
                 reader()
             if events & (select.POLLOUT | select.POLLERR) and (writer := self._writers.get(fd)):
@@ -103,7 +118,10 @@ class Loop:
     def run_until(self, done: Callable[[], bool]) -> None:
         """Take turns until ``done`` returns True."""
         while not done():
-            self.turn()
+            patience = self._guests_turn()
+            if self.guests and done():  # it was a guest that brought what is waited for
+                return
+            self._wait(patience)
 
 
 class SignalPipe:

@@ -14,8 +14,8 @@ from broker.shell.context import ShellContext
 from broker.shell.jobinfo import ShellJob, parse_job
 from broker.shell.levels import ShellFatal
 from broker.shell.peer import BrokerPeer
-from broker.shell.plugins import load_builtins
 from broker.shell.shell import Shell
+from broker.shell.startup import load
 from flux.waitstatus import status_of_code
 
 if TYPE_CHECKING:
@@ -57,19 +57,6 @@ def _run(peer: BrokerPeer, head: JsonObject, job: JsonObject) -> int:
     code = shell.run(load)
     context.loop.before_wait.clear()
     return code
-
-
-def load(shell: ShellContext) -> None:
-    """Load the initrc that the job names, or else the instance, then the built-in plugins."""
-    path = shell.option("initrc") or shell.initrc
-    handlers = []
-    if path:
-        from broker.shell.initrc import load_initrc
-
-        handlers = load_initrc(shell, str(path))
-    load_builtins(shell)
-    for name, topic, function in handlers:
-        shell.plugins.register(name, topic, function)
 
 
 def run_standalone(

@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from broker.shell.loop import Loop
     from broker.shell.peer import Peer
     from broker.shell.protocol import ServiceRequest, ToShell
+    from broker.shell.service_call import ServiceCall
     from flux.wire.json import JsonObject
 
     Log = Literal["exec", "output", "input"]
     OnData = Callable[[JsonObject], None]
 
+ASK: Final = "rpc"
+"""Under this name a shell relays requests to the methods of another."""
 ACK_STEP: Final = 262144
 """Bytes of output after which the broker is asked to say when they are stored."""
 ACK_WINDOW: Final = 2 * 1024 * 1024
@@ -28,9 +31,10 @@ class Peers:
     """The other shells of a job and the clients of its service, all behind one broker.
 
     ``size`` is the number of shells. What comes for a name is given to its handler in ``methods``
-    (requests to the job's service) or ``relays`` (other shells' messages); ``disconnects`` hear of
-    clients that are gone, ``on_drained`` when the broker has caught up with output, ``on_kill`` of
-    signals for the tasks: the number, and whether the job is to end.
+    (requests to the job's service), ``shell_methods`` (requests of other shells), ``relays`` (their
+    other messages) or ``events``, which may have several. ``disconnects`` hear of clients that are
+    gone, ``on_drained`` when the broker has caught up with output, ``on_kill`` of signals for the
+    tasks: the number, and whether the job is to end.
     """
 
     def __init__(self, peer: Peer, loop: Loop, size: int) -> None:
@@ -38,7 +42,9 @@ class Peers:
         self.size = size
         self.left = 0
         self.methods: dict[str, Callable[[ServiceRequest], None]] = {}
+        self.shell_methods: dict[str, Callable[[ServiceCall], None]] = {}
         self.relays: dict[str, OnData] = {"left": self._one_left}
+        self.events: dict[str, list[Callable[[str, object], None]]] = {}
         self.disconnects: list[Callable[[str], None]] = []
         self.on_drained: list[Callable[[], None]] = []
         self.on_kill: Callable[[int, bool], None] = lambda _number, _final: None
@@ -111,9 +117,9 @@ class Peers:
         """Answer a request to the job's service."""
         self._peer.post(protocol.ServiceAnswer(request.tag, payload, errnum, text))
 
-    def raise_exception(self, kind: str, note: str) -> None:
-        """Have a fatal exception raised on the job."""
-        self._peer.post(protocol.RaiseException(kind, 0, note))
+    def raise_exception(self, kind: str, note: str, severity: int = 0) -> None:
+        """Have an exception raised on the job, a fatal one by default."""
+        self._peer.post(protocol.RaiseException(kind, severity, note))
 
     # What comes
 
@@ -128,17 +134,25 @@ class Peers:
             case protocol.Ack(stored):
                 self._stored(stored)
             case protocol.Relayed(name, data):
-                if (handler := self.relays.get(name)) is not None:
-                    handler(data)
+                self.relays.get(name, _drop)(data)
             case protocol.ServiceRequest():
                 self._request(message)
+            case protocol.ShellEvent(subtopic, payload):
+                self._event(subtopic, payload)
             case protocol.ClientGone(sender):
-                for disconnected in self.disconnects:
-                    disconnected(sender)
+                self._disconnected(sender)
             case protocol.RunJob():
                 raise OSError(errno.EPROTO, "a second job for the same shell")
             case _:
                 assert_never(message)
+
+    def _event(self, subtopic: str, payload: object) -> None:
+        for heard in tuple(self.events.get(subtopic, ())):
+            heard(subtopic, payload)
+
+    def _disconnected(self, sender: str) -> None:
+        for gone in self.disconnects:
+            gone(sender)
 
     def _stored(self, count: int) -> None:
         self._unacked -= count
@@ -152,3 +166,7 @@ class Peers:
             self.respond(request, errnum=errno.ENOSYS, text="Unknown service method")
         else:
             method(request)
+
+
+def _drop(_data: JsonObject) -> None:
+    """Pay no attention to a message that nothing here knows."""

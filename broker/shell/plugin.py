@@ -1,14 +1,31 @@
 """Built-in plugins of the job shell.
 
+They are made before an initrc runs and so read their options in ``wanted`` or later: an initrc may
+set them.
+
 A plugin has methods named after topics of flux-shell(1): ``shell.init`` is ``shell_init``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+import errno
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from broker.shell.levels import ERROR
+from flux.wire import json
 
 if TYPE_CHECKING:
     from broker.shell.context import ShellContext
+
+
+SWITCH: Final = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
+
+
+def shown(value: object) -> str:
+    """Return the value of an option as it is told with an error: text as it is, the rest as
+    JSON.
+    """
+    return value if isinstance(value, str) else json.dumps_str(value)
 
 
 class ShellPlugin:
@@ -18,6 +35,26 @@ class ShellPlugin:
 
     def __init__(self, shell: ShellContext) -> None:
         self.shell = shell
+
+    def refused(self, option: str, value: object, expected: str) -> OSError:
+        """Say that a shell option has a wrong value and what it should be; returns the error to
+        raise, which ends the job.
+        """
+        text = f"{option}={shown(value)} is invalid: {expected}"
+        self.shell.log(ERROR, text, self.name)
+        return OSError(errno.EINVAL, text)
+
+    def flag(self, option: str) -> bool:
+        """Return whether an option that is a switch is on.
+
+        Raises OSError(EINVAL) if its value is neither true nor false, 1 nor 0.
+        """
+        value = self.shell.option(option)
+        if value is None or value in (0, 1):
+            return bool(value)
+        if isinstance(value, str) and value in SWITCH:
+            return SWITCH[value]
+        raise self.refused(option, value, "it is true or false")
 
     def wanted(self) -> bool:
         """Return False when the job's options make the plugin pointless; it is then not loaded."""

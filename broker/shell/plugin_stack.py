@@ -1,4 +1,10 @@
-"""The callbacks of a job shell's plugins by topic, as flux-shell(1) names them."""
+"""The plugin stack of a job shell: who is called for which topic (flux-shell(1), PLUGINS).
+
+A plugin has a name and handlers, each for a topic glob; of those that match a topic, the first
+that was registered is called. Names are unique: one that is loaded under
+a name that is taken replaces the plugin that had it, so that a site's ``pmi`` stands in for the
+built-in one. Topics are not a closed set: any plugin may call the stack with one of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +14,24 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from broker.shell.task import ShellTask
-
     Callback = Callable[..., object]
+    Handler = tuple[str, Callback]
 
 TOPICS: Final = (
+    "shell.connect",
     "shell.init",
+    "shell.post-init",
     "shell.start",
+    "shell.finish",
     "shell.exit",
+    "shell.log",
+    "shell.log-setlevel",
     "task.init",
     "task.fork",
     "task.exec",
     "task.exit",
 )
+"""The topics that the shell itself calls, besides ``taskmap.SCHEME``."""
 
 
 class Named(Protocol):
@@ -28,45 +39,87 @@ class Named(Protocol):
 
     @property
     def name(self) -> str:
-        """What log messages call it."""
+        """What log messages call it, and what a plugin that replaces it registers."""
 
 
 class PluginStack:
     """The loaded plugins of one shell and their callbacks, called in the order of loading.
 
-    A ``shell.`` callback has no argument, a ``task.`` callback the task; those that were registered
-    get the topic first. ``current`` is the plugin that is called, "" for none.
+    A built-in plugin's callback has no argument, or the task for ``task.`` topics. A handler that
+    was registered gets the topic first, then what the topic is called with. ``current`` is the
+    plugin that is called, "" for none.
     """
 
     def __init__(self) -> None:
-        self._callbacks: dict[str, list[tuple[str, Callback]]] = {topic: [] for topic in TOPICS}
+        self._builtins: dict[str, Named] = {}
+        self._handlers: dict[str, list[Handler]] = {}
+        self._found: dict[str, list[tuple[str, Callback]]] = {}
         self.current = ""
 
     def load(self, plugin: Named) -> None:
-        """Add the callbacks of a built-in plugin: ``shell.init`` is its method ``shell_init``."""
-        for topic, callbacks in self._callbacks.items():
-            method = getattr(plugin, topic.replace(".", "_"), None)
-            if method is not None:
-                callbacks.append((plugin.name, method))
+        """Add a built-in plugin: its callback for ``shell.init`` is its method ``shell_init``."""
+        self._builtins[plugin.name] = plugin
+        self._handlers[plugin.name] = []
+        self._found.clear()
+
+    def remove(self, name: str) -> None:
+        """Forget the plugin ``name``, if there is one."""
+        self._builtins.pop(name, None)
+        self._handlers.pop(name, None)
+        self._found.clear()
+
+    def is_builtin(self, name: str) -> bool:
+        """Return whether the plugin ``name`` is a built-in one that nothing has replaced."""
+        return name in self._builtins
+
+    def push(self, name: str) -> None:
+        """Begin the plugin ``name``: whatever has that name is replaced and goes last."""
+        self.remove(name)
+        self._handlers[name] = []
 
     def register(self, name: str, glob: str, function: Callback) -> None:
-        """Add ``function``, called with the topic first, for every topic that matches ``glob``."""
-        for topic, callbacks in self._callbacks.items():
-            if fnmatchcase(topic, glob):
-                callbacks.append((name, _with_topic(function, topic)))
+        """Have the plugin ``name`` call ``function``, with the topic first, for every topic that
+        matches ``glob`` and none of its globs before; a built-in plugin of that name is replaced.
+        """
+        if name in self._builtins or name not in self._handlers:
+            self.push(name)
+        self._handlers[name].append((glob, function))
+        self._found.clear()
 
     def wants(self, topic: str) -> bool:
         """Return whether some plugin has a callback for ``topic``."""
-        return bool(self._callbacks[topic])
+        return bool(self._callbacks(topic))
 
-    def call(self, topic: str, *args: ShellTask) -> None:
+    def call(self, topic: str, *args: object) -> None:
         """Call back for ``topic``; an exception stops the sequence, ``current`` names the plugin at
         fault.
         """
-        for name, callback in self._callbacks[topic]:
-            self.current = name
+        for name, callback in self._callbacks(topic):
+            # A callback may call the stack itself: what it returns to is still running.
+            outer, self.current = self.current, name
             callback(*args)
-        self.current = ""
+            self.current = outer
+
+    def _callbacks(self, topic: str) -> list[tuple[str, Callback]]:
+        found = self._found.get(topic)
+        if found is None:
+            found = self._found[topic] = list(self._search(topic))
+        return found
+
+    def _search(self, topic: str) -> list[tuple[str, Callback]]:
+        found: list[tuple[str, Callback]] = []
+        method = topic.replace(".", "_").replace("-", "_")
+        for name, handlers in self._handlers.items():
+            if name in self._builtins:
+                callback = getattr(self._builtins[name], method, None)
+                if callback is not None and topic in TOPICS:
+                    found.append((name, callback))
+                continue
+            for glob, function in handlers:
+                if fnmatchcase(topic, glob):
+                    found.append((name, _with_topic(function, topic)))
+                    break
+        return found
 
 
 def _with_topic(function: Callback, topic: str) -> Callback:

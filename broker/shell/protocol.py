@@ -129,6 +129,15 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class ShellEvent:
+    """An event ``shell-JOBID.SUBTOPIC`` with its payload; ``kill`` is one of them."""
+
+    t: ClassVar[str] = "event"
+    subtopic: str
+    payload: object = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ack:
     """``bytes`` of output that the shell asked to be told of are stored."""
 
@@ -158,7 +167,9 @@ class ClientGone:
 FromShell: TypeAlias = (
     Hello | LogEntries | EnterBarrier | Relay | RaiseException | ServiceAnswer | Exit
 )
-ToShell: TypeAlias = RunJob | Kill | LeaveBarrier | Ack | Relayed | ServiceRequest | ClientGone
+ToShell: TypeAlias = (
+    RunJob | Kill | ShellEvent | LeaveBarrier | Ack | Relayed | ServiceRequest | ClientGone
+)
 
 _FROM_SHELL: Final[Mapping[str, type[FromShell]]] = {kind.t: kind for kind in get_args(FromShell)}
 _TO_SHELL: Final[Mapping[str, type[ToShell]]] = {kind.t: kind for kind in get_args(ToShell)}

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import signal
+import traceback
 from typing import TYPE_CHECKING, Final
 
+from broker.shell.jobinfo import encode_idset
 from broker.shell.levels import DEBUG, ERROR, FATAL, ShellEnded, ShellFatal
 from broker.shell.loop import SignalPipe
 from broker.shell.remains import Remains
 from broker.shell.task import ShellTask
 from broker.shell.workspace import enter_directory, make_tmpdir, remove_tmpdir
 from flux.job.JobID import f58_in
-from flux.waitstatus import SIGNALED, code_of_failure
+from flux.waitstatus import code_of_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +27,13 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonObject
 
 _SIGNALS: Final = (signal.SIGCHLD, signal.SIGTERM, signal.SIGALRM, signal.SIGINT)
-#: What shells return for a program that is not there, and for one that cannot be executed.
+
+
+def verbosity(value: object) -> int:
+    """Return the verbosity that the option ``verbose`` asks for, 1 for a value that is no
+    number.
+    """
+    return int(str(value)) if str(value).isdigit() else 1
 
 
 class Shell:
@@ -33,7 +41,6 @@ class Shell:
 
     def __init__(self, context: ShellContext) -> None:
         self.context = context
-        self._ended_by = 0
         self._remains = Remains(kept=context.standalone or bool(context.option("linger")))
         context.peers.on_kill = self._kill
 
@@ -51,9 +58,14 @@ class Shell:
                 code = self._die(fatal)
             except ShellEnded as ended:
                 code = ended.code
-            if not self._remains.finish(context.loop, lambda: self._ended_by):
+            except Exception as error:
+                traceback.print_exc()
+                code = self._die(ShellFatal(f"internal error: {type(error).__name__}: {error}"))
+            if not self._remains.finish(context.loop, lambda: context.ended_by):
                 context.log(ERROR, "processes of the job could not be killed")
         finally:
+            for last in context.on_end:
+                last()
             remove_tmpdir(context.tmpdir)
             signals.close()
         context.peers.flush_entries()
@@ -79,13 +91,17 @@ class Shell:
                 "service": context.info.service,
             }
             context.event("shell.init", facts | context.init_context)
+        self._call("shell.post-init", "shell_post_init")
         for index in range(context.me.ntasks):
             self._start_task(index)
         self._call("shell.start", "shell_start")
         self._barrier("start")
         if context.leader:
-            context.event("shell.start", {"task-count": context.info.ntasks})
-        context.loop.run_until(self._finished)
+            facts = {"task-count": context.info.ntasks}
+            context.event("shell.start", facts | context.start_context)
+        context.loop.run_until(self._tasks_ended)
+        self._call("shell.finish", "shell_finish")
+        context.loop.run_until(self._complete)
         code = max((task.exitcode for task in context.tasks), default=0)
         self._call("shell.exit", "shell_exit")
         self._leave()
@@ -102,8 +118,7 @@ class Shell:
 
     def _prepare(self) -> None:
         context, info = self.context, self.context.info
-        verbose = context.option("verbose", 0)
-        context.verbose = int(str(verbose)) if str(verbose).isdigit() else 1
+        context.verbose = verbosity(context.option("verbose", 0))
         if context.verbose:
             self._log_facts()
         enter_directory(context)
@@ -126,10 +141,8 @@ class Shell:
             f"{context.rank}: task_count={context.info.ntasks} slot_count={slots.count} "
             f"cores_per_slot={slots.cores} slots_per_node={slots.per_node}",
         )
-        last = me.first_task + me.ntasks - 1
-        tasks = f"[{last}]" if me.ntasks == 1 else f"[{me.first_task}-{last}]"
-        cores = me.resources.get("core", "")
-        context.log(DEBUG, f"{context.rank}: tasks {tasks} on cores {cores}")
+        tasks, cores = encode_idset(list(me.taskids)), me.resources.get("core", "")
+        context.log(DEBUG, f"{context.rank}: tasks [{tasks}] on cores {cores}")
 
     def _barrier(self, name: str) -> None:
         """Wait until every shell of the job has entered the barrier ``name``.
@@ -138,13 +151,13 @@ class Shell:
         """
         released: list[JsonObject] = []
         self.context.peers.exchange(name, {}, released.append)
-        self.context.loop.run_until(lambda: bool(released) or self._abandoned())
-        if not released:
-            raise ShellEnded(SIGNALED + self._ended_by)
+        self.context.wait_for(lambda: bool(released))
 
-    def _abandoned(self) -> bool:
-        tasks = self.context.tasks
-        return bool(self._ended_by) and all(task.status is not None for task in tasks)
+    def _complete(self) -> bool:
+        """Whether nothing keeps the job from being complete; a job that is killed does not wait for
+        the references of plugins.
+        """
+        return not self.context.references or self.context.ended_by == signal.SIGKILL
 
     def _call(self, topic: str, what: str, *args: ShellTask) -> None:
         plugins = self.context.plugins
@@ -152,6 +165,7 @@ class Shell:
             plugins.call(topic, *args)
         except OSError as error:
             name = plugins.current
+            plugins.current = ""
             self.context.log(ERROR, f"plugin '{name}': {topic} failed", name)
             raise ShellFatal(f"{what}: {os.strerror(error.errno or 0)}") from error
 
@@ -159,7 +173,7 @@ class Shell:
 
     def _start_task(self, localid: int) -> None:
         context = self.context
-        rank = context.me.first_task + localid
+        rank = context.me.taskids[localid]
         env = {**context.env, "FLUX_TASK_RANK": str(rank), "FLUX_TASK_LOCAL_ID": str(localid)}
         own_group = not context.option("nosetpgrp")
         task = ShellTask(rank, localid, context.info.command, env, own_group=own_group)
@@ -168,15 +182,24 @@ class Shell:
         self._call("task.init", "task_init", task)
         wanted = context.plugins.wants("task.exec")
         try:
-            task.start((lambda: context.plugins.call("task.exec", task)) if wanted else None)
+            task.start((lambda: self._before_exec(task)) if wanted else None)
         except OSError as error:
             code = code_of_failure(error)
             message = f"task {rank}: start failed: {task.argv[0]}: {os.strerror(error.errno or 0)}"
             raise ShellFatal(message, code) from error
+        for channel in task.channels.values():
+            channel.handed_over()
+            if channel.taken and channel.sink is None:
+                channel.watch(context.loop)
         self._call("task.fork", "task_fork", task)
         context.current_task = None
 
-    def _finished(self) -> bool:
+    def _before_exec(self, task: ShellTask) -> None:
+        """In the process that becomes the task."""
+        self.context.in_task = True
+        self.context.plugins.call("task.exec", task)
+
+    def _tasks_ended(self) -> bool:
         """Finish tasks that exited and whose streams have ended; returns whether all have."""
         left = 0
         for task in self.context.tasks:
@@ -215,7 +238,7 @@ class Shell:
         context.kill_tasks(number)
         if not final:
             return
-        self._ended_by = number
+        context.ended_by = number
         if number == signal.SIGKILL:
             self._remains.kill()
         else:

@@ -13,6 +13,8 @@ from flux.waitstatus import exit_code_of, signal_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from broker.shell.channels import Channel
+
 
 class TaskInfo(TypedDict):
     """What the ``shell.task-exit`` event and initrc scripts know of a task, by its state."""
@@ -35,7 +37,8 @@ class ShellTask:
     ``task.fork``. ``tty`` is the path of a terminal that becomes stdin, stdout and stderr. The task
     leads a process group of its own if ``own_group``, which the option ``nosetpgrp`` prevents.
     ``holds`` counts open output streams: a task is complete once it has exited and none is left.
-    ``status`` is its wait status, None while it runs.
+    ``status`` is its wait status, None while it runs. ``channels`` are its output streams and what
+    plugins have added, by name.
     """
 
     rank: int
@@ -49,6 +52,7 @@ class ShellTask:
     pid: int = 0
     status: int | None = None
     finished: bool = False
+    channels: dict[str, Channel] = field(default_factory=dict)
 
     @property
     def state(self) -> str:

@@ -43,6 +43,9 @@ ACTING = {
     "imports what it is asked about": ("fluxctl.examples",),
     "starts processes": ("broker.shell.task", "broker.subprocess.launch"),
     "acts on the shell's loop, tasks and descriptors": (
+        "broker.shell.guarding",
+        "broker.shell.handle_log",
+        "broker.shell.peer_rpc",
         "broker.shell.peers",
         "broker.shell.plugins.*",
     ),

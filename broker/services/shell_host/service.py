@@ -181,13 +181,19 @@ class ShellHostService(Service):
 
     @event("shell-")
     def on_shell_event(self, msg: Message) -> None:
-        """Event ``shell-<id>.kill`` {signum}: signal the tasks of a job."""
-        name, _, method = (msg.topic or "").partition(".")
+        """Event ``shell-<id>.<subtopic>``: the shell knows what to do, as with ``kill`` {signum}, a
+        signal for the tasks.
+        """
+        name, _, subtopic = (msg.topic or "").partition(".")
         number = name.removeprefix("shell-")
-        link = self.links.get(int(number)) if number.isdigit() else None
-        if link is not None and method == "kill":
-            signum = (msg.json() or {}).get("signum", signal.SIGTERM)
-            link.tell(protocol.Kill(int(signum)))
+        link = self.links.get(int(number)) if number.isdecimal() else None
+        if link is None:
+            return
+        try:
+            payload = msg.json()
+        except ValueError:
+            payload = None
+        link.tell(protocol.ShellEvent(subtopic, payload))
 
     def on_disconnect(self, sender: str) -> None:
         """A client of a job's service, or the execution service, is gone."""

@@ -9,6 +9,7 @@ from broker.shell.plugins.batch import BatchPlugin
 from broker.shell.plugins.doom import DoomPlugin
 from broker.shell.plugins.gpubind import GpuBindPlugin
 from broker.shell.plugins.input import InputPlugin
+from broker.shell.plugins.kill import KillPlugin
 from broker.shell.plugins.output import OutputPlugin
 from broker.shell.plugins.pmi import PmiPlugin
 from broker.shell.plugins.pty import PtyPlugin
@@ -16,10 +17,10 @@ from broker.shell.plugins.rlimit import RlimitPlugin
 from broker.shell.plugins.tracestop import TraceStopPlugin
 
 if TYPE_CHECKING:
-    from broker.shell.context import ShellContext
     from broker.shell.plugin import ShellPlugin
 
 BUILTINS: tuple[type[ShellPlugin], ...] = (
+    KillPlugin,
     BatchPlugin,
     PtyPlugin,
     InputPlugin,
@@ -31,11 +32,3 @@ BUILTINS: tuple[type[ShellPlugin], ...] = (
     TraceStopPlugin,
     DoomPlugin,
 )
-
-
-def load_builtins(shell: ShellContext) -> None:
-    """Load the plugins that the job's options call for."""
-    for kind in BUILTINS:
-        plugin = kind(shell)
-        if plugin.wanted():
-            shell.plugins.load(plugin)

@@ -7,9 +7,11 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from broker.shell import eventlog
+from broker.shell.channels import Channel
 from broker.shell.jobinfo import encode_idset
 from broker.shell.levels import DEBUG, ERROR
 from broker.shell.plugin import ShellPlugin
@@ -69,7 +71,6 @@ class OutputPlugin(ShellPlugin):
         super().__init__(shell)
         self._to = {stream: self._destination(stream) for stream in eventlog.STREAMS}
         self._readers: dict[int, Callable[[], None]] = {}
-        self._theirs: dict[int, list[int]] = {}
         self._paused = False
 
     def _destination(self, stream: str) -> Destination:
@@ -128,17 +129,33 @@ class OutputPlugin(ShellPlugin):
             os.set_blocking(ours, False)
             task.fds.append((theirs, number))
             task.holds += 1
-            self._theirs.setdefault(task.localid, []).append(theirs)
-            self._readers[ours] = self._reader(ours, task, stream)
+            rank = str(task.rank)
+            # Unlike those of other channels this is one end of a pipe, which goes first.
+            task.channels[stream] = Channel(
+                stream, ours, theirs=theirs, sink=partial(self._deliver, stream, rank)
+            )
 
     def task_fork(self, task: ShellTask) -> None:
-        """The task has its ends: read ours."""
-        for fd in self._theirs.pop(task.localid, ()):
-            os.close(fd)
-        for fd, reader in reversed(self._readers.items()):
-            self.shell.loop.add_reader(fd, reader)
+        """The task has its ends: read ours, but for what a plugin reads."""
+        # stderr is asked first, so that it comes first when a task has written to both.
+        for stream in reversed(eventlog.STREAMS):
+            channel = task.channels.get(stream)
+            if channel is None:
+                continue
+            if channel.taken:
+                channel.on_end = partial(self._ended, task, stream)
+                channel.watch(self.shell.loop)
+                continue
+            reader = self._readers[channel.fd] = self._reader(channel, task, stream)
+            channel.subscribe(reader)
+            self.shell.loop.add_reader(channel.fd, reader)
 
-    def _reader(self, fd: int, task: ShellTask, stream: str) -> Callable[[], None]:
+    def _ended(self, task: ShellTask, stream: str) -> None:
+        task.holds -= 1
+        self._deliver(stream, str(task.rank), b"", eof=True)
+
+    def _reader(self, channel: Channel, task: ShellTask, stream: str) -> Callable[[], None]:
+        fd = channel.fd
         lines = eventlog.LineBuffer(self._to[stream].unbuffered)
         rank = str(task.rank)
 
@@ -153,9 +170,8 @@ class OutputPlugin(ShellPlugin):
             if not data:
                 self.shell.loop.remove_reader(fd)
                 del self._readers[fd]
-                os.close(fd)
-                task.holds -= 1
-                self._deliver(stream, rank, b"", eof=True)
+                channel.close()
+                self._ended(task, stream)
             elif self.shell.peers.congested and not self._paused:
                 self._pause()
 

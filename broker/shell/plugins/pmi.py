@@ -7,7 +7,16 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from broker.pmi import Abort, Action, Exchange, PmiServer, ProtocolError, Reply, process_mapping
+from broker.pmi import (
+    Abort,
+    Action,
+    Exchange,
+    PmiServer,
+    ProtocolError,
+    Reply,
+    mapping_text,
+    process_mapping,
+)
 from broker.shell.levels import TRACE, WARNING, ShellFatal
 from broker.shell.plugin import ShellPlugin
 
@@ -30,14 +39,21 @@ class PmiPlugin(ShellPlugin):
         shell = self.shell
         info = shell.info
         preset = {
-            "PMI_process_mapping": process_mapping([rank.ntasks for rank in info.ranks]),
+            "PMI_process_mapping": self._mapping(),
             "flux.instance-level": str(shell.instance_level + 1),
         }
-        local = range(shell.me.first_task, shell.me.first_task + shell.me.ntasks)
-        self._server = PmiServer(info.ntasks, str(info.id), local_ranks=local, preset=preset)
+        self._server = PmiServer(
+            info.ntasks, str(info.id), local_ranks=shell.me.taskids, preset=preset
+        )
         self._barriers = 0
         self._sockets: dict[int, socket.socket] = {}
         self._remote: dict[int, socket.socket] = {}
+
+    def _mapping(self) -> str:
+        info = self.shell.info
+        if not info.taskmap:
+            return process_mapping([rank.ntasks for rank in info.ranks])
+        return mapping_text([block[:3] for block in info.taskmap for _ in range(block[3])])
 
     def task_init(self, task: ShellTask) -> None:
         """Connect the task."""

@@ -80,7 +80,7 @@ def test_tasks_of_each_rank(
 
 def test_a_job_over_two_ranks() -> None:
     info = parse_job(1, 0, jobspec([slot(4)], {"per_slot": 1}), allocation(r3="0-1", r1="2-3"))
-    assert [(rank.broker_rank, rank.first_task, rank.ntasks) for rank in info.ranks] == [
+    assert [(rank.broker_rank, rank.taskids[0], rank.ntasks) for rank in info.ranks] == [
         (1, 0, 2),
         (3, 2, 2),
     ]

@@ -100,3 +100,26 @@ def test_a_broker_that_is_gone_says_nothing_and_takes_everything(
     assert peer.receive_first() is None
     peer.post(LogEntries(output="x"))
     peer.flush()
+
+
+def test_what_a_guest_brings_ends_the_wait() -> None:
+    loop = Loop()
+    turns: list[float | None] = []
+    waits = iter([0.001, None])
+
+    def guest() -> float | None:
+        turns.append(next(waits))
+        return turns[-1]
+
+    loop.guests.append(guest)
+    loop.run_until(lambda: len(turns) == 2)
+    assert turns == [0.001, None]
+
+
+def test_a_guest_that_wants_to_be_called_is_the_nearest_of_the_timers() -> None:
+    loop = Loop()
+    called: list[str] = []
+    loop.guests.append(lambda: 3600.0)
+    loop.call_later(0.001, lambda: called.append("timer"))
+    loop.run_until(lambda: bool(called))
+    assert called == ["timer"]

@@ -1,0 +1,69 @@
+"""The Lua side of the shell's initrc: what makes its tables from the functions of a bridge."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PRELUDE: Final = """
+local py = ...
+local function where()
+  for level = 3, 8 do
+    local i = debug.getinfo(level, "Sl")
+    if i and i.currentline and i.currentline > 0 then return i.short_src, i.currentline end
+  end
+  return "initrc.lua", 0
+end
+local function words(...)
+  if select("#", ...) > 1 then return string.format(...) end
+  return tostring((...))
+end
+local function logger(level)
+  return function (...) local f, l = where(); py.log(level, words(...), f, l) end
+end
+shell = { log = logger(5), debug = logger(6), log_error = logger(3),
+  die = function (...) local f, l = where(); py.die(words(...)) end,
+  getenv = py.getenv, setenv = py.setenv, unsetenv = py.unsetenv, get_rankinfo = py.rankinfo,
+  prepend_path = py.prepend_path, source_rcpath = py.source_rcpath,
+  source_rcpath_option = py.source_rcpath_option,
+  getopt_with_version = py.getopt_with_version,
+  env_strip = function (...)
+    for _, pattern in ipairs({...}) do
+      for name in pairs(py.getenv()) do
+        if string.find(name, pattern) then py.unsetenv(name) end
+      end
+    end
+  end }
+shell.options = setmetatable({}, { __index = function (_, k) return py.getopt(k) end,
+  __newindex = function (_, k, v) py.setopt(k, v) end })
+setmetatable(shell, { __index = function (_, k)
+  if k == "info" then return py.info() elseif k == "rankinfo" then return py.rankinfo()
+  elseif k == "rcpath" then return py.getrcpath() end end })
+plugin = setmetatable({ load = function (t) if type(t) == "string" then t = { file = t } end
+    py.load(t.file, t.conf) end,
+  register = function (t)
+    if type(t.handlers) ~= "table" then error("plugin.register: no handlers", 2) end
+    py.push(t.name or "")
+    for _, h in ipairs(t.handlers) do py.register(t.name or "", h.topic, h.fn) end end },
+  { __index = function (_, k) if k == "searchpath" then return py.getpath() end end,
+    __newindex = function (t, k, v)
+      if k == "searchpath" then py.setpath(v) else rawset(t, k, v) end end })
+task = setmetatable({
+  getenv = py.task_getenv, unsetenv = py.task_unsetenv, setenv = py.task_setenv },
+  { __index = function (_, k) if k == "info" then return py.task_info() end end })
+source = function (g) py.source(g, true) end
+source_if_exists = function (g) py.source(g, false) end
+"""
+
+LOADER: Final = """
+local code, name = ...
+local chunk, err = loadstring(code, "@" .. name)
+if not chunk then return err end
+local ok, err = pcall(chunk)
+if not ok then return tostring(err) end
+"""
+
+CALLER: Final = """
+local fn, topic = ...
+local ok, result = pcall(fn, topic)
+if not ok then return tostring(result) end
+"""

@@ -1,0 +1,104 @@
+"""What is loaded when a shell starts: the built-in plugins, the instance's initrc or the job's, the
+job's ``userrc``.
+
+An initrc is a Lua file or, where its name ends in ``.py``, a plugin in Python.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from broker.shell.levels import ERROR, ShellFatal
+from broker.shell.plugins import BUILTINS
+
+if TYPE_CHECKING:
+    from broker.shell.context import ShellContext
+    from broker.shell.initrc import Bridge
+    from broker.shell.plugin_files import PluginFiles
+
+VARIABLE: Final = "FLUX_SHELL_PLUGINPATH"
+PYTHON: Final = ".py"
+
+
+def search_path(shell: ShellContext) -> str:
+    """Return where plugins are looked for: what the variable `VARIABLE` of the broker says, or the
+    attribute ``conf.shell_pluginpath``.
+    """
+    return os.environ.get(VARIABLE) or shell.pluginpath
+
+
+def load(shell: ShellContext) -> None:
+    """Load the plugins of a job.
+
+    Built-in plugins come first, so that others may replace them, but read options only after them.
+    Raises ShellFatal if a file is missing or has an error.
+    """
+    plugins = [kind(shell) for kind in BUILTINS]
+    for plugin in plugins:
+        shell.plugins.load(plugin)
+    shell.plugins.call("shell.connect")
+    _load_files(shell)
+    for plugin in plugins:
+        if shell.plugins.is_builtin(plugin.name) and not plugin.wanted():
+            shell.plugins.remove(plugin.name)
+
+
+def _load_files(shell: ShellContext) -> None:
+    """Load what is not built in; most jobs have nothing, and pay for nothing."""
+    initrc = shell.option("initrc") or shell.initrc
+    if initrc or shell.option("userrc") or _has_directory(search_path(shell)):
+        Startup(shell).run(str(initrc or ""))
+
+
+def _has_directory(path: str) -> bool:
+    return any(os.path.isdir(folder) for folder in path.split(":") if folder)
+
+
+class Startup:
+    """The loading of files for one shell."""
+
+    def __init__(self, shell: ShellContext) -> None:
+        from broker.shell.plugin_files import PluginFiles
+
+        self._shell = shell
+        self._files: PluginFiles = PluginFiles(shell, search_path(shell))
+        self._bridge: Bridge | None = None
+
+    def run(self, initrc: str) -> None:
+        """Load ``initrc``, or without one every plugin of the search path, then the job's
+        ``userrc``.
+        """
+        if initrc:
+            self._load(initrc)
+        elif not self._shell.standalone:
+            self._load_all()
+        # An initrc may set the option.
+        userrc = self._shell.option("userrc")
+        if userrc:
+            self._load(str(userrc))
+
+    def _load_all(self) -> None:
+        try:
+            self._files.load("*" + PYTHON)
+        except OSError as error:
+            self._fail(self._files.searchpath, str(error.strerror))
+
+    def _load(self, path: str) -> None:
+        if not os.path.exists(path):
+            raise ShellFatal(f"loading rc file {path}: No such file or directory")
+        if path.endswith(PYTHON):
+            try:
+                self._files.load_file(os.path.abspath(path))
+            except OSError as error:
+                self._fail(path, str(error.strerror))
+            return
+        if self._bridge is None:
+            from broker.shell.initrc import Bridge
+
+            self._bridge = Bridge(self._shell, self._files)
+        self._bridge.load_file(path)
+
+    def _fail(self, path: str, text: str) -> None:
+        self._shell.log(ERROR, text)
+        raise ShellFatal(f"loading rc file {path}")
