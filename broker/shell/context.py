@@ -47,6 +47,7 @@ class ShellContext:
         standalone: bool = False,
         rundir: str | None = None,
         instance_level: int = 0,
+        loop: Loop | None = None,
     ) -> None:
         self.info = info
         self.me: RankInfo = info.ranks[rank]
@@ -62,7 +63,8 @@ class ShellContext:
         self.pluginpath = ""
         self.verbose = 0
         self.tmpdir = ""
-        self.loop = Loop()
+        self.directory = ""
+        self.loop = loop or Loop()
         self.peers = Peers(peer or NoPeer(), self.loop, self.size)
         self.plugins = PluginStack()
         self.tasks: list[ShellTask] = []
