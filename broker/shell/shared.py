@@ -122,7 +122,11 @@ class SharedShell:
         if jobid == NO_JOB:
             self._lines.queue(joined(NO_JOB, b""))
             return
-        message = protocol.decode_to_shell(rest)
+        try:
+            message = protocol.decode_to_shell(rest)
+        except OSError as error:
+            self._refuse(jobid, str(error.strerror))
+            return
         if isinstance(message, protocol.RunJob):
             self._new[jobid] = [message]
             self._peer(jobid).post(protocol.Hello(os.getpid()))
@@ -143,7 +147,11 @@ class SharedShell:
             self._lines.write()  # the hellos: what has begun is not given to another shell
         for first, *others in new.values():
             if isinstance(first, protocol.RunJob):
-                self._begin(first.head, first.job, others)
+                try:
+                    self._begin(first.head, first.job, others)
+                except Exception as error:  # its own fault: the others go on
+                    text = error.strerror if isinstance(error, OSError) else repr(error)
+                    self._refuse(first.job["id"], str(text))
         while self._touched:
             touched, self._touched = self._touched, {}
             for jobid in touched:
@@ -153,19 +161,13 @@ class SharedShell:
     def _begin(self, head: JsonObject, job: JsonObject, others: list[ToShell]) -> None:
         """Take up a job; ``others`` has come for it meanwhile."""
         jobid: int = job["id"]
-        peer = self._peer(jobid)
-        try:
-            info = parse_job(jobid, job["userid"], job["jobspec"], job["R"])
-        except OSError as error:
-            peer.post(protocol.RaiseException("exec", 0, str(error.strerror)))
-            peer.post(protocol.Exit(status_of_code(1)))
-            return
+        info = parse_job(jobid, job["userid"], job["jobspec"], job["R"])
         loop = JobLoop(self._loop, lambda: self._touch(jobid))
         rank = next(one.rank for one in info.ranks if one.broker_rank == head["broker_rank"])
         context = ShellContext(
             info,
             rank,
-            peer,
+            self._peer(jobid),
             environ=head["env"],
             rundir=head["rundir"],
             instance_level=head["instance_level"],
@@ -176,6 +178,13 @@ class SharedShell:
         self._go_on(begun)
         for message in others:
             loop.guard(partial(context.peers.receive, message))
+
+    def _refuse(self, jobid: int, note: str) -> None:
+        """End a job that cannot be taken up, or that something incomprehensible was said about."""
+        peer = self._peer(jobid)
+        peer.post(protocol.RaiseException("exec", 0, note))
+        if jobid not in self._jobs:
+            peer.post(protocol.Exit(status_of_code(1)))
 
     def _touch(self, jobid: int) -> None:
         self._touched[jobid] = None
