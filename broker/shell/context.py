@@ -59,6 +59,7 @@ class ShellContext:
         standalone: bool = False,
         rundir: str | None = None,
         instance_level: int = 0,
+        loop: Loop | None = None,
     ) -> None:
         self.info = info
         self.me: RankInfo = info.ranks[rank]
@@ -78,7 +79,8 @@ class ShellContext:
         self.in_task = False
         self.ended_by = 0
         self.tmpdir = ""
-        self.loop = Loop()
+        self.directory = ""
+        self.loop = loop or Loop()
         self.peers = Peers(peer or NoPeer(), self.loop, self.size)
         self.peers.relays[ASK] = lambda data: self.rpc.asked(data)
         self.plugins = PluginStack()

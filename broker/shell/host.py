@@ -2,10 +2,11 @@
 each job shell.
 
 The broker talks to it on a SEQPACKET socket. Each packet is a job id in decimal with one descriptor
-attached, the new shell's end of its socket to the broker; ``kill <jobid>`` kills a shell with
-everything it started. The host forks; the child runs that job and exits. What comes back is one
-packet per shell that ended without saying so: ``<jobid> <pid> <wait status>``, and ``pong`` to each
-``ping``. When the socket closes, the host kills what is left and exits.
+attached, the new shell's end of its socket to the broker, 0 for a shell that jobs share;
+``kill <jobid>`` kills a shell with everything it started. The host forks; the child runs that job
+and exits. What comes back is one packet per shell that ended without saying so:
+``<jobid> <pid> <wait status>``, and ``pong`` to each ``ping``. When the socket closes, the host
+kills what is left and exits.
 
 The host is a subreaper: what a killed shell had adopted becomes its child, and is told by the job
 id in its environment.
@@ -22,8 +23,10 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from broker.shell.shared_protocol import NO_JOB
 from broker.subprocess.descendants import (
     become_subreaper,
+    child_ids,
     children,
     end_descendants,
     environment_of,
@@ -36,16 +39,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PACKET = 256
+SHARED = b"%d" % NO_JOB
 SHUTDOWN_PATIENCE = 1.0
 
 
 class ShellHost:
     """Forks shells and reaps them."""
 
-    def __init__(self, control: socket.socket, run_job: Callable[[int], int]) -> None:
+    def __init__(
+        self,
+        control: socket.socket,
+        run_job: Callable[[int], int],
+        run_shared: Callable[[int], int],
+    ) -> None:
         self._control = control
         self._run_job = run_job
+        self._run_shared = run_shared
         self._shells: dict[int, str] = {}
+        self._kept: set[int] = set()
 
     def serve(self) -> None:
         """Serve requests until the broker closes the control socket."""
@@ -77,12 +88,12 @@ class ShellHost:
         fd = fds[0]
         pid = os.fork()
         if pid == 0:
-            self._become_shell(fd)
+            self._become_shell(fd, self._run_shared if packet == SHARED else self._run_job)
         self._shells[pid] = packet.decode()
         os.close(fd)
         return True
 
-    def _become_shell(self, fd: int) -> None:
+    def _become_shell(self, fd: int, run: Callable[[int], int]) -> None:
         code = 1
         try:
             signal.set_wakeup_fd(-1)
@@ -91,7 +102,7 @@ class ShellHost:
                 os.close(wakeup)
             self._control.close()
             os.setsid()
-            code = self._run_job(fd)
+            code = run(fd)
         except BaseException:
             import traceback
 
@@ -118,13 +129,25 @@ class ShellHost:
             if not pid:
                 return
             job = self._shells.pop(pid, None)
-            if job is not None and signal_of(status):
+            if job is None:
+                continue
+            if not signal_of(status):
+                self._kept.update(one for one in child_ids() if one not in self._shells)
+            else:
                 kill_descendants(pid)
                 self._kill_orphans(job)
                 self._send(f"{job} {pid} {status}".encode())
 
     def _kill_orphans(self, job: str) -> None:
-        """Kill what the shell of ``job`` had adopted before it was killed."""
+        """Kill what the shell of ``job`` had adopted before it was killed; what those that ended in
+        order have left was to stay.
+        """
+        if job == SHARED.decode():
+            self._kept.intersection_update(child_ids())
+            for pid in child_ids():
+                if pid not in self._shells and pid not in self._kept:
+                    kill_descendants(pid)
+            return
         # Whether it begins with ƒ or f is the environment's of the job.
         digits = f58_digits(int(job))
         names = (f"ƒ{digits}", f"f{digits}", job)
@@ -143,6 +166,7 @@ def main(fd: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     from broker.shell.main import run_job
     from broker.shell.plugins import affinity
+    from broker.shell.shared import run_shared
 
     affinity.cpus_of_cores()
     os.chdir("/")
@@ -150,7 +174,7 @@ def main(fd: int) -> None:
     gc.freeze()
     gc.disable()
     become_subreaper()
-    host = ShellHost(socket.socket(fileno=fd), run_job)
+    host = ShellHost(socket.socket(fileno=fd), run_job, run_shared)
     try:
         host.serve()
     finally:

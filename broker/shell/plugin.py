@@ -56,6 +56,9 @@ class ShellPlugin:
             return SWITCH[value]
         raise self.refused(option, value, "it is true or false")
 
+    def close(self) -> None:
+        """At the end of the job: let go of descriptors, since the process may go on with others."""
+
     def wanted(self) -> bool:
         """Return False when the job's options make the plugin pointless; it is then not loaded."""
         return True

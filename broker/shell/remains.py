@@ -20,9 +20,7 @@ from broker.subprocess.descendants import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
-
-    from broker.shell.loop import Loop
+    from collections.abc import Callable, Collection, Generator, Iterator
 
 
 class Remains:
@@ -69,7 +67,7 @@ class Remains:
                 os.kill(pid, number)
                 os.kill(pid, signal.SIGCONT)
 
-    def finish(self, loop: Loop, ended_by: Callable[[], int]) -> bool:
+    def finish(self, ended_by: Callable[[], int]) -> Generator[Callable[[], bool], None, bool]:
         """End them all, the tasks having ended; returns False if some could not be killed in time.
 
         ``ended_by`` returns the signal that the job was told to end with, 0 for none: it gives
@@ -80,7 +78,7 @@ class Remains:
         number = ended_by()
         if number and number != signal.SIGKILL:
             self.signal(number)
-            loop.run_until(lambda: ended_by() == signal.SIGKILL or not has_children())
+            yield lambda: ended_by() == signal.SIGKILL or not has_children()
         return end_descendants()
 
     def kill(self, *, anyway: bool = False) -> None:

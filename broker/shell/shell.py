@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import traceback
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from broker.shell.jobinfo import encode_idset
@@ -18,12 +19,15 @@ from broker.shell.remains import Remains
 from broker.shell.task import ShellTask
 from broker.shell.workspace import enter_directory, make_tmpdir, remove_tmpdir
 from flux.job.JobID import f58_in
-from flux.waitstatus import code_of_failure
+from flux.waitstatus import SIGNALED, code_of_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from broker.shell.context import ShellContext
+    from broker.shell.loop import Loop
+
+    Course = Generator[Callable[[], bool], None, int]
     from flux.wire.json import JsonObject
 
 _SIGNALS: Final = (signal.SIGCHLD, signal.SIGTERM, signal.SIGALRM, signal.SIGINT)
@@ -36,40 +40,78 @@ def verbosity(value: object) -> int:
     return int(str(value)) if str(value).isdigit() else 1
 
 
+def drive(course: Course, loop: Loop) -> int:
+    """Run a shell's course to its end on a loop of its own; returns the exit code."""
+    step = partial(next, course)
+    while True:
+        try:
+            condition = step()
+        except StopIteration as end:
+            return int(end.value)
+        step = partial(next, course)
+        try:
+            loop.run_until(condition)
+        except Exception as error:
+            step = partial(course.throw, error)
+
+
 class Shell:
     """The course of one shell."""
 
-    def __init__(self, context: ShellContext) -> None:
+    def __init__(self, context: ShellContext, remains: Remains | None = None) -> None:
         self.context = context
-        self._remains = Remains(kept=context.standalone or bool(context.option("linger")))
+        self._remains = remains or Remains(
+            kept=context.standalone or bool(context.option("linger"))
+        )
         context.peers.on_kill = self._kill
 
     def run(self, load: Callable[[ShellContext], None]) -> int:
         """Run the job's part on this rank, with the plugins that ``load`` loads; returns the exit
         code.
         """
-        context = self.context
-        signals = SignalPipe(context.loop, _SIGNALS, self._signal)
+        loop = self.context.loop
+        signals = SignalPipe(loop, _SIGNALS, self._signal)
         self._remains.adopt()
         try:
+            return drive(self.course(load), loop)
+        finally:
+            signals.close()
+
+    def course(self, load: Callable[[ShellContext], None]) -> Course:
+        """Run the job's part on this rank: yields what has to be true before it goes on, returns
+        the exit code. What a callback of the loop raises meanwhile is to be thrown into it.
+        """
+        context = self.context
+        try:
             try:
-                code = self._run(load)
+                code = yield from self._run(load)
             except ShellFatal as fatal:
-                code = self._die(fatal)
+                code = yield from self._die(fatal)
             except ShellEnded as ended:
                 code = ended.code
             except Exception as error:
                 traceback.print_exc()
-                code = self._die(ShellFatal(f"internal error: {type(error).__name__}: {error}"))
-            if not self._remains.finish(context.loop, lambda: context.ended_by):
+                text = f"internal error: {type(error).__name__}: {error}"
+                code = yield from self._die(ShellFatal(text))
+            if not (yield from self._remains.finish(lambda: context.ended_by)):
                 context.log(ERROR, "processes of the job could not be killed")
         finally:
             for last in context.on_end:
                 last()
             remove_tmpdir(context.tmpdir)
-            signals.close()
         context.peers.flush_entries()
         return code
+
+    @property
+    def pids(self) -> list[int]:
+        """The running tasks."""
+        return [task.pid for task in self.context.tasks if task.status is None and task.pid]
+
+    def child_ended(self, pid: int, status: int) -> None:
+        """A child of this process has ended: one of the tasks, or not."""
+        for task in self.context.tasks:
+            if task.pid == pid and task.status is None:
+                task.status = status
 
     def lost_peer(self) -> None:
         """The broker is gone: nothing may stay behind."""
@@ -78,12 +120,12 @@ class Shell:
 
     # The sequence
 
-    def _run(self, load: Callable[[ShellContext], None]) -> int:
+    def _run(self, load: Callable[[ShellContext], None]) -> Course:
         context = self.context
         self._prepare()
         load(context)
         self._call("shell.init", "shell_init")
-        self._barrier("init")
+        yield from self._barrier("init")
         if context.leader:
             facts: JsonObject = {
                 "leader-rank": context.me.broker_rank,
@@ -95,26 +137,27 @@ class Shell:
         for index in range(context.me.ntasks):
             self._start_task(index)
         self._call("shell.start", "shell_start")
-        self._barrier("start")
+        yield from self._barrier("start")
         if context.leader:
             facts = {"task-count": context.info.ntasks}
             context.event("shell.start", facts | context.start_context)
-        context.loop.run_until(self._tasks_ended)
+        yield self._tasks_ended
         self._call("shell.finish", "shell_finish")
-        context.loop.run_until(self._complete)
+        yield self._complete
         code = max((task.exitcode for task in context.tasks), default=0)
         self._call("shell.exit", "shell_exit")
-        self._leave()
+        yield from self._leave()
         context.log(DEBUG, f"exit {code}")
         return code
 
-    def _leave(self) -> None:
+    def _leave(self) -> Course:
         """Tell the leader of the end; the leader stays until all others have ended."""
         peers = self.context.peers
         if self.context.leader:
-            self.context.loop.run_until(lambda: peers.all_left)
+            yield lambda: peers.all_left
         else:
             peers.relay("leader", "left")
+        return 0
 
     def _prepare(self) -> None:
         context, info = self.context, self.context.info
@@ -144,14 +187,17 @@ class Shell:
         tasks, cores = encode_idset(list(me.taskids)), me.resources.get("core", "")
         context.log(DEBUG, f"{context.rank}: tasks [{tasks}] on cores {cores}")
 
-    def _barrier(self, name: str) -> None:
+    def _barrier(self, name: str) -> Course:
         """Wait until every shell of the job has entered the barrier ``name``.
 
         Raises ShellEnded if the job has been ended and none of the local tasks is left.
         """
         released: list[JsonObject] = []
         self.context.peers.exchange(name, {}, released.append)
-        self.context.wait_for(lambda: bool(released))
+        yield lambda: bool(released) or self.context.abandoned
+        if not released:
+            raise ShellEnded(SIGNALED + self.context.ended_by)
+        return 0
 
     def _complete(self) -> bool:
         """Whether nothing keeps the job from being complete; a job that is killed does not wait for
@@ -246,14 +292,12 @@ class Shell:
             running = [task.pid for task in context.tasks if task.status is None]
             self._remains.signal(number, running)
 
-    def _die(self, fatal: ShellFatal) -> int:
+    def _die(self, fatal: ShellFatal) -> Course:
         """Log a fatal error, raise it as a job exception and kill the tasks."""
         context = self.context
         context.log(FATAL, fatal.message, fatal.component)
         context.peers.flush_entries()
         context.peers.raise_exception("exec", fatal.message)
         context.kill_tasks(signal.SIGKILL)
-        for task in context.tasks:
-            if task.pid and task.status is None:
-                _, task.status = os.waitpid(task.pid, 0)
+        yield lambda: not self.pids
         return fatal.code

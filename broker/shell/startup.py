@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from broker.shell.levels import ERROR, ShellFatal
+from broker.shell.plugin_path import has_directory, plugin_path
 from broker.shell.plugins import BUILTINS
 
 if TYPE_CHECKING:
@@ -17,15 +18,7 @@ if TYPE_CHECKING:
     from broker.shell.initrc import Bridge
     from broker.shell.plugin_files import PluginFiles
 
-VARIABLE: Final = "FLUX_SHELL_PLUGINPATH"
 PYTHON: Final = ".py"
-
-
-def search_path(shell: ShellContext) -> str:
-    """Return where plugins are looked for: what the variable `VARIABLE` of the broker says, or the
-    attribute ``conf.shell_pluginpath``.
-    """
-    return os.environ.get(VARIABLE) or shell.pluginpath
 
 
 def load(shell: ShellContext) -> None:
@@ -40,6 +33,7 @@ def load(shell: ShellContext) -> None:
     shell.plugins.call("shell.connect")
     _load_files(shell)
     for plugin in plugins:
+        shell.on_end.append(plugin.close)
         if shell.plugins.is_builtin(plugin.name) and not plugin.wanted():
             shell.plugins.remove(plugin.name)
 
@@ -47,12 +41,8 @@ def load(shell: ShellContext) -> None:
 def _load_files(shell: ShellContext) -> None:
     """Load what is not built in; most jobs have nothing, and pay for nothing."""
     initrc = shell.option("initrc") or shell.initrc
-    if initrc or shell.option("userrc") or _has_directory(search_path(shell)):
+    if initrc or shell.option("userrc") or has_directory(plugin_path(shell.pluginpath)):
         Startup(shell).run(str(initrc or ""))
-
-
-def _has_directory(path: str) -> bool:
-    return any(os.path.isdir(folder) for folder in path.split(":") if folder)
 
 
 class Startup:
@@ -62,7 +52,7 @@ class Startup:
         from broker.shell.plugin_files import PluginFiles
 
         self._shell = shell
-        self._files: PluginFiles = PluginFiles(shell, search_path(shell))
+        self._files: PluginFiles = PluginFiles(shell, plugin_path(shell.pluginpath))
         self._bridge: Bridge | None = None
 
     def run(self, initrc: str) -> None:

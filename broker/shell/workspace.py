@@ -18,6 +18,7 @@ def enter_directory(shell: ShellContext) -> None:
     cwd = shell.info.system.get("cwd")
     if not cwd:
         return
+    shell.directory = cwd
     try:
         os.chdir(cwd)
     except OSError as error:
@@ -25,7 +26,8 @@ def enter_directory(shell: ShellContext) -> None:
         if not shell.standalone:
             shell.log_stderr(text + "\n")
         shell.log(ERROR, text)
-        os.chdir("/tmp")
+        shell.directory = "/tmp"
+        os.chdir(shell.directory)
 
 
 def make_tmpdir(shell: ShellContext) -> str:

@@ -14,7 +14,7 @@ import os
 import signal
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -68,14 +68,14 @@ def has_children() -> bool:
 def children() -> dict[int, str]:
     """Return this process's children and their states, one letter each as in proc(5)."""
     found: dict[int, str] = {}
-    for pid in _child_ids():
+    for pid in child_ids():
         state = process_state(pid)
         if state is not None:
             found[pid] = state
     return found
 
 
-def _child_ids() -> list[int]:
+def child_ids() -> list[int]:
     """Return the children from the kernel's own lists, which a kernel may be built without."""
     found: list[int] = []
     try:
@@ -86,6 +86,10 @@ def _child_ids() -> list[int]:
         me = os.getpid()
         return [pid for pid, (parent, _, _) in all_processes().items() if parent == me]
     return found
+
+
+STOPPED: Final = frozenset("Tt")
+"""The states of a process that is stopped, or traced and stopped."""
 
 
 def process_state(pid: int) -> str | None:
@@ -152,7 +156,7 @@ def end_descendants(spared: Collection[int] = (), patience: float = PATIENCE) ->
         alive = [pid for pid in children() if pid not in spared]
         if not alive:
             return True
-        for pid in _below(alive):
+        for pid in below(alive):
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         reap(spared)
@@ -163,7 +167,7 @@ def end_descendants(spared: Collection[int] = (), patience: float = PATIENCE) ->
     return True
 
 
-def _below(roots: list[int]) -> list[int]:
+def below(roots: list[int]) -> list[int]:
     """Return ``roots`` and all their descendants, parents first."""
     under: dict[int, list[int]] = {}
     for pid, (parent, _, state) in all_processes().items():

@@ -14,7 +14,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from broker.subprocess.descendants import kill_descendants, process_state
+from broker.subprocess.descendants import STOPPED, kill_descendants, process_state
 from broker.subprocess.exits import has_exited
 from broker.subprocess.launch import Command, launch
 
@@ -32,7 +32,6 @@ END_PATIENCE = 3.0
 """Seconds that a host gets to end its shells by itself."""
 KILL_PATIENCE = 1.0
 """Seconds that it gets to disappear when it was killed."""
-STOPPED = frozenset("Tt")
 _BOOT = "import sys; sys.path[:0] = {path!r}; from broker.shell.host import main; main({fd})"
 
 
@@ -95,7 +94,8 @@ class HostProcess:
         self.check()
 
     def fork(self, jobid: int, end: socket.socket) -> None:
-        """Have a shell for ``jobid`` forked with ``end`` as its socket, which is closed here.
+        """Have a shell for ``jobid`` forked with ``end`` as its socket, which is closed here; one
+        that jobs share for `broker.shell.shared_protocol.NO_JOB`.
 
         Raises OSError if the host cannot be started.
         """

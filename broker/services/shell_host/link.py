@@ -1,4 +1,4 @@
-"""The broker's end of one shell's socket."""
+"""A job's shell as its broker sees it: a process of its own, or one that jobs share."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broker.service import Request
+    from broker.services.shell_host.shared import SharedShell
     from flux.wire.message import Message
 
     #: A request to a job's service and what sends its responses.
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ShellLink(Struct, eq=False):
-    """A shell as its broker sees it.
+    """A job's shell.
 
     ``start`` is the request that what the shell says is streamed to, ``requests`` are those to the
     job's service that wait for the shell's answers, by tag. ``pid`` is 0 until the shell has said
@@ -42,11 +43,26 @@ class ShellLink(Struct, eq=False):
     pid: int = 0
     host: int = 0
     may_restart: bool = True
+    may_share: bool = False
     unheard: list[bytes] = field(default_factory=list)
     requests: dict[int, Asked] = field(default_factory=dict)
     _tag: int = 0
     _sock: socket.socket | None = None
     _lines: LineSocket | None = None
+    _shared: SharedShell | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the process may run other jobs as well, and lives."""
+        return self._shared is not None and not self._shared.closed
+
+    def join(self, shared: SharedShell) -> None:
+        """Have a shared shell run the job, and send it what no shell has heard yet."""
+        self.close()
+        self._shared, self.host = shared, shared.host
+        shared.add(self)
+        for line in self.unheard:
+            shared.send(self.id, line)
 
     def connect(self, sock: socket.socket, host: int) -> None:
         """Use ``sock``, the end of a socket to a shell that is asked of ``host``, and send what no
@@ -62,18 +78,22 @@ class ShellLink(Struct, eq=False):
             self._lines.send(line)
 
     def close(self) -> None:
-        """Close the socket."""
+        """Hear no more of the shell; one of its own finds its socket closed."""
+        if self._shared is not None:
+            self._shared.remove(self.id)
         if self._lines is not None:
             self._lines.detach()
         if self._sock is not None:
             self._sock.close()
-        self._sock = self._lines = None
+        self._sock = self._lines = self._shared = None
 
     def send(self, line: bytes) -> None:
         """Send a message as it stands on the socket, without its newline."""
         if not self.pid:
             self.unheard.append(line)
-        if self._lines is not None:
+        if self._shared is not None:
+            self._shared.send(self.id, line)
+        elif self._lines is not None:
             self._lines.send(line)
 
     def tell(self, message: protocol.ToShell) -> None:
@@ -84,6 +104,8 @@ class ShellLink(Struct, eq=False):
         """Take note that the shell ``pid`` has taken up the job."""
         self.pid = pid
         self.unheard.clear()
+        if self._shared is not None:
+            self._shared.pid = pid
 
     def next_tag(self) -> int:
         """Return a number for a request to the job's service."""

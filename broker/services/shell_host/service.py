@@ -18,7 +18,11 @@ from broker.attribute_table import ATTRIBUTES
 from broker.service import NO_REPLY, Request, Service, event, refuse, request
 from broker.services.shell_host.launcher import CHECK_PERIOD, HostProcess
 from broker.services.shell_host.link import ShellLink
+from broker.services.shell_host.shared import SharedShell
 from broker.shell import protocol
+from broker.shell.plugin_path import has_directory, plugin_path
+from broker.shell.shared_protocol import NO_JOB
+from broker.shell.sharing import may_share
 from broker.subprocess.descendants import kill_descendants
 from flux.waitstatus import signal_of
 from flux.wire.errors import OWNER_ONLY
@@ -53,6 +57,7 @@ class ShellHostService(Service):
         self.host = HostProcess(self._shell_died, self._host_lost)
         self.links: dict[int, ShellLink] = {}
         self.services: dict[str, ShellLink] = {}
+        self._shared: list[SharedShell] = []
         self._stopped = False
         self._cannot_start = False
 
@@ -82,12 +87,18 @@ class ShellHostService(Service):
     def _check(self) -> None:
         if not self._stopped:
             self.host.check()
+            for shared in self._shared:
+                if why := shared.why_given_up():
+                    self.ctx.log.err(f"the shared shell (pid {shared.pid}) {why}, its jobs end")
+                    kill_descendants(shared.pid)
             self.ctx.call_later(CHECK_PERIOD, self._check)
 
     def _host_lost(self, pid: int, why: str) -> None:
         """The shells go on without their host; jobs that it has not started are given to the next
         one.
         """
+        for shared in self._shared:
+            shared.retire()
         if not self._stopped:
             self.ctx.log.err(f"the shell host (pid {pid}) {why}; new jobs get another one")
 
@@ -96,6 +107,8 @@ class ShellHostService(Service):
         self._stopped = True
         for link in list(self.links.values()):
             self._close(link, LOST)
+        for shared in self._shared:
+            shared.close()
         await self.host.stop()
 
     def facts(self) -> JsonObject:
@@ -113,14 +126,36 @@ class ShellHostService(Service):
         link = ShellLink(jobid, userid, req, self._said, self._gone)
         # The job goes as it came: it may be long, and only the shell looks into it.
         job = (req.raw or b"{}").rstrip(b"\0")
-        link.send(b'{"t":"job","head":' + dumps(self._head()) + b',"job":' + job + b"}")
-        link.connect(self._fork(jobid), self.host.pid)
+        head = self._head()
+        link.send(b'{"t":"job","head":' + dumps(head) + b',"job":' + job + b"}")
+        link.may_share = not self._brings_code(head) and may_share(req.payload.get("jobspec", {}))
+        self._give_a_shell(link)
         self.links[jobid] = link
         if req.payload.get("leader") == self.ctx.rank:
             link.service = f"{link.userid}-shell-{jobid}"
             self.services[link.service] = link
             self.ctx.handle.post("service.add", {"service": link.service}, self._service_added)
         return NO_REPLY
+
+    def _give_a_shell(self, link: ShellLink) -> None:
+        """Have a job run by a process of its own or by one that jobs share; raises OSError if there
+        is none and none can be started.
+        """
+        if not link.may_share:
+            link.connect(self._fork(link.id), self.host.pid)
+            return
+        self._shared = [shared for shared in self._shared if not shared.closed]
+        shared = next((shared for shared in self._shared if shared.has_room), None)
+        if shared is None:
+            shared = SharedShell(self._fork(NO_JOB), self.host.pid, self._shared_gone)
+            self._shared.append(shared)
+        link.join(shared)
+
+    def _shared_gone(self, shared: SharedShell) -> None:
+        """A shared shell has ended: its jobs are lost, but those that it has not begun."""
+        shared.close()
+        for link in list(shared.links.values()):
+            self._gone(link)
 
     def _fork(self, jobid: int) -> socket.socket:
         """Have a shell forked and return the socket to it; raises OSError if that fails."""
@@ -150,6 +185,10 @@ class ShellHostService(Service):
             "pluginpath": attrs.get("conf.shell_pluginpath") or "",
         }
 
+    def _brings_code(self, head: JsonObject) -> bool:
+        """Whether the instance has every shell run code of the site's."""
+        return bool(head["initrc"]) or has_directory(plugin_path(head["pluginpath"]))
+
     def _initrc(self) -> str:
         """Return the initrc of jobs that name none; the usual place may be empty."""
         path = self.ctx.attrs.get("conf.shell_initrc") or ""
@@ -168,13 +207,21 @@ class ShellHostService(Service):
     def kill(self, req: Request) -> None:
         """Kill the shell of job ``id`` and all its processes with SIGKILL."""
         link = self.links.get(req.get("id", int))
-        if link is not None:
+        if link is None:
+            return
+        if link.is_shared:
+            self._close(link, LOST)  # whatever keeps it: the others of its process go on
+        else:
             self._kill(link)
 
     def _kill(self, link: ShellLink) -> None:
-        """Kill a shell with its tasks; the host that forked it does that, while it lives."""
+        """Kill a shell with its tasks; the host that forked it does that, while it lives, or the
+        shell itself if others share it.
+        """
         link.may_restart = False
-        if not link.pid or link.host == self.host.pid:
+        if link.is_shared:
+            link.tell(protocol.Kill(int(signal.SIGKILL), final=True))
+        elif not link.pid or link.host == self.host.pid:
             self.host.kill(link.id)
         else:
             kill_descendants(link.pid)
@@ -287,18 +334,18 @@ class ShellHostService(Service):
         if link.pid or not link.may_restart or self._stopped:
             return False
         try:
-            sock = self._fork(link.id)
+            self._give_a_shell(link)
         except OSError as exc:
             self.ctx.log.err(f"job {link.id}: no other shell can be started: {exc.strerror}")
             return False
         link.may_restart = False
-        link.connect(sock, self.host.pid)
         return True
 
     def _shell_died(self, jobid: int, pid: int, status: int) -> None:
-        link = self.links.get(jobid)
-        if link is not None:
-            signum = signal_of(status)
+        signum, link = signal_of(status), self.links.get(jobid)
+        if jobid == NO_JOB:
+            self.ctx.log.err(f"the shared shell (pid {pid}) was killed by signal {signum}")
+        elif link is not None:
             self.ctx.log.err(f"shell {pid} of job {jobid} was killed by signal {signum}")
             self._close(link, protocol.Exit(status, lost=True))
 
@@ -308,9 +355,9 @@ class ShellHostService(Service):
         """
         if self.links.pop(link.id, None) is None:
             return
-        link.close()
         if not link.exited:
             self._kill(link)
+        link.close()
         if link.service:
             del self.services[link.service]
             self.ctx.handle.post("service.remove", {"service": link.service}, lambda _: None)

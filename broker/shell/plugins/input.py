@@ -129,6 +129,13 @@ class InputPlugin(ShellPlugin):
         if feeder is not None:
             feeder.close()
 
+    def close(self) -> None:
+        for feeder in self._feeders.values():
+            feeder.close()
+        if self._theirs >= 0:
+            os.close(self._theirs)
+            self._theirs = -1
+
     def _request(self, request: ServiceRequest) -> None:
         context = request.payload if isinstance(request.payload, dict) else {}
         try:

@@ -120,6 +120,16 @@ class OutputPlugin(ShellPlugin):
                 raise
             to.fd = opened[to.path]
 
+    def close(self) -> None:
+        for fd in self._readers:
+            self.shell.loop.remove_reader(fd)
+        for task in self.shell.tasks:
+            for channel in task.channels.values():
+                channel.handed_over()
+                channel.close()
+        for fd in {to.fd for to in self._to.values() if to.fd >= 0}:
+            os.close(fd)
+
     def task_init(self, task: ShellTask) -> None:
         """Make the task's pipes."""
         if task.tty is not None:

@@ -21,6 +21,7 @@ from broker.shell.levels import TRACE, WARNING, ShellFatal
 from broker.shell.plugin import ShellPlugin
 
 if TYPE_CHECKING:
+    from broker.shell.context import ShellContext
     from broker.shell.task import ShellTask
 
 PMI_FD = 3
@@ -30,6 +31,11 @@ class PmiPlugin(ShellPlugin):
     """Gives each task a socket as descriptor `PMI_FD` and answers on it."""
 
     name = "pmi"
+
+    def __init__(self, shell: ShellContext) -> None:
+        super().__init__(shell)
+        self._sockets: dict[int, socket.socket] = {}
+        self._remote: dict[int, socket.socket] = {}
 
     def wanted(self) -> bool:
         return str(self.shell.option("pmi", "simple")) not in ("off", "none")
@@ -46,8 +52,6 @@ class PmiPlugin(ShellPlugin):
             info.ntasks, str(info.id), local_ranks=shell.me.taskids, preset=preset
         )
         self._barriers = 0
-        self._sockets: dict[int, socket.socket] = {}
-        self._remote: dict[int, socket.socket] = {}
 
     def _mapping(self) -> str:
         info = self.shell.info
@@ -76,6 +80,12 @@ class PmiPlugin(ShellPlugin):
     def task_exit(self, task: ShellTask) -> None:
         """Drop the connection of a task that is gone."""
         self._close(task.rank)
+
+    def close(self) -> None:
+        for rank in tuple(self._sockets):
+            self._close(rank)
+        for remote in self._remote.values():
+            remote.close()
 
     def _close(self, rank: int) -> None:
         sock = self._sockets.pop(rank, None)

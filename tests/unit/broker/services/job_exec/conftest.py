@@ -171,9 +171,9 @@ class MiniBroker:
         moved = self.kvs.spaces["primary"].get(f"{JobID(jobid).kvs}.guest.{key}", "")
         return [json.loads(line) for line in (space.get(key) or moved).splitlines()]
 
-    def names(self, key: str) -> list[str]:
+    def names(self, key: str, jobid: int = JOBID) -> list[str]:
         """Return the names of a log's events."""
-        return [event["name"] for event in self.log(key)]
+        return [event["name"] for event in self.log(key, jobid)]
 
     def output(self, stream: str = "stdout", jobid: int = JOBID) -> str:
         """Return what the tasks wrote to `stream`."""
@@ -184,10 +184,10 @@ class MiniBroker:
             context.get("data", "") for context in contexts if context["stream"] == stream
         )
 
-    async def until_event(self, name: str, key: str = "exec.eventlog") -> None:
+    async def until_event(self, name: str, key: str = "exec.eventlog", jobid: int = JOBID) -> None:
         """Wait until an event of that name is in a log."""
         async with asyncio.timeout(60):
-            while name not in self.names(key):
+            while name not in self.names(key, jobid):
                 await asyncio.sleep(0.005)
 
 

@@ -300,13 +300,20 @@ async def test_a_job_of_another_user_is_never_run_as_the_owner(broker: Any) -> N
     assert broker.shells.links == {}
 
 
-async def test_every_job_has_a_shell_process_of_its_own(broker: Any) -> None:
+OWN: list[dict[str, Any]] = [
+    {"shell": {"options": {"linger": 1}}},
+    {"shell": {"options": {"rlimit": {"nofile": 90}}}},
+    {"ntasks": 5},
+]
+
+
+async def test_jobs_that_bring_something_have_a_shell_process_of_their_own(broker: Any) -> None:
     shells = []
-    for index in range(6):
-        assert await broker.run(["sh", "-c", "echo $PPID"], jobid=7000 + index) == 0
-        shells.append(int(broker.output(jobid=7000 + index)))
+    for index, how in enumerate(OWN):
+        assert await broker.run(["sh", "-c", "echo $PPID"], jobid=7000 + index, **how) == 0
+        shells.append(int(broker.output(jobid=7000 + index).split()[0]))
         broker.said.clear()
-    assert len(set(shells)) == 6
+    assert len(set(shells)) == len(OWN)
     host = psutil.Process(broker.shells.host.pid)
     psutil.wait_procs(host.children(), timeout=60)
     assert host.pid not in shells

@@ -1,0 +1,40 @@
+"""Which jobs may share a shell process: small ones that bring no code of their own into it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from flux.wire.json import JsonMapping
+
+HARMLESS: Final = frozenset(
+    {"cpu-affinity", "exit-on-error", "exit-timeout", "input", "output", "pmi", "verbose"}
+)
+"""Shell options that change nothing but the job's own tasks and logs."""
+MOST_TASKS: Final = 4
+"""Tasks of a job on one rank; beyond, a process of its own costs little in comparison."""
+
+
+def may_share(jobspec: JsonMapping) -> bool:
+    """Tell from its jobspec (RFC 14) whether a job needs no shell process of its own.
+
+    It needs one for options that run code in the shell, change the process or keep something
+    beyond the job (``initrc``, ``pty``, ``rlimit``, ``linger``), for a batch script, which is an
+    instance of its own, and for many tasks.
+    """
+    try:
+        system = jobspec["attributes"]["system"]
+        options = (system.get("shell") or {}).get("options") or {}
+        (resource,) = jobspec["resources"]
+        if resource["type"] == "node":
+            (resource,) = resource["with"]
+        (task,) = jobspec["tasks"]
+        return (
+            options.keys() <= HARMLESS
+            and "batch" not in system
+            and resource["type"] == "slot"
+            and 0 < resource["count"] <= MOST_TASKS
+            and task["count"] == {"per_slot": 1}
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
