@@ -27,6 +27,7 @@ ACTING = {
         "broker.services.content_sqlite.place",
         "broker.shell.initrc",
         "fluxctl.archive.restoring",
+        "broker.shell.plugin_path",
         "fluxctl.command_list",
         "fluxctl.mini.environment",
         "fluxctl.module_files",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct, field
 
@@ -15,13 +15,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broker.service import Request
-    from broker.services.shell_host.shared import SharedShell
     from flux.wire.message import Message
 
     #: A request to a job's service and what sends its responses.
     Asked = tuple[Message, Callable[[Message], None]]
     OnLine = Callable[["ShellLink", bytes], None]
     OnGone = Callable[["ShellLink"], None]
+
+
+class Sharing(Protocol):
+    """A process that runs several jobs, as far as one of them knows it."""
+
+    host: int
+    pid: int
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended, or is about to."""
+
+    def add(self, link: ShellLink, /) -> None:
+        """Run one more job."""
+
+    def send(self, jobid: int, line: bytes, /) -> None:
+        """Send a message about a job."""
+
+    def remove(self, jobid: int, /) -> None:
+        """A job has ended, or nobody cares for it any more."""
 
 
 class ShellLink(Struct, eq=False):
@@ -49,14 +68,14 @@ class ShellLink(Struct, eq=False):
     _tag: int = 0
     _sock: socket.socket | None = None
     _lines: LineSocket | None = None
-    _shared: SharedShell | None = None
+    _shared: Sharing | None = None
 
     @property
     def is_shared(self) -> bool:
         """Whether the process may run other jobs as well, and lives."""
         return self._shared is not None and not self._shared.closed
 
-    def join(self, shared: SharedShell) -> None:
+    def join(self, shared: Sharing) -> None:
         """Have a shared shell run the job, and send it what no shell has heard yet."""
         self.close()
         self._shared, self.host = shared, shared.host
