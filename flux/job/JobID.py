@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import ChainMap
 from typing import TYPE_CHECKING
 
 from flux.wire.text import Text, as_number, as_text
@@ -43,7 +44,7 @@ def f58_in(value: int, environ: Mapping[str, str]) -> str:
     """Return a job id in F58 as an environment wants it; this process's says what it leaves
     open.
     """
-    return f58_prefix({**os.environ, **environ}) + f58_digits(value)
+    return f58_prefix(ChainMap(dict(environ), os.environ)) + f58_digits(value)
 
 
 def f58_digits(value: int) -> str:
