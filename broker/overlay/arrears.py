@@ -57,6 +57,10 @@ class Arrears:
         if self.behind < 1024:
             self._largest = 0
 
+    def excuse(self, seconds: float) -> None:
+        """Do not count seconds in which the neighbour could not be heard."""
+        self._progress += seconds
+
     def hopeless(self, now: float) -> bool:
         """Tell whether the neighbour has owed too much for too long."""
         if self.behind - self._largest <= SOFT_LIMIT:

@@ -46,6 +46,11 @@ class Link:
         self._waiting: dict[tuple[Route, int], Message] = {}
         self._used: dict[Route, tuple[Message, set[tuple[str, int, int]]]] = {}
 
+    def excuse(self, seconds: float) -> None:
+        """Do not count seconds in which the neighbour could not be heard."""
+        self.last_heard += seconds
+        self.arrears.excuse(seconds)
+
     def deliver(self, msg: Message) -> None:
         """Send a message to the neighbour; a request that wants a response is remembered until it
         has its last one.

@@ -326,11 +326,22 @@ class Overlay:
     async def _keepalive(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(min(KEEPALIVE_PERIOD, self.timeout / 3))
+            period = min(KEEPALIVE_PERIOD, self.timeout / 3)
+            due = loop.time() + period
+            await asyncio.sleep(period)
             try:
+                self._excuse(loop.time() - due)
                 self._check_links(loop.time())
             except Exception as exc:  # the next round must come
                 self.log.exception(f"overlay keepalive: {type(exc).__name__}: {exc}", exc)
+
+    def _excuse(self, late: float) -> None:
+        """Take no silence amiss that lasted while this broker did not run: stopped, or on a machine
+        that was, it could not hear its neighbours, nor they speak if they were as well.
+        """
+        for link in (self._parent, *self._links.values()):
+            if link is not None:
+                link.excuse(late)
 
     def _check_links(self, now: float) -> None:
         self._probe()

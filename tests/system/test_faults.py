@@ -9,6 +9,7 @@ import signal
 import socket
 import struct
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,7 @@ from flux.testing.instance import Instance, running_instance
 from flux.wire import framing
 from flux.wire import message as wire
 
-from .watching import PATIENCE, background, broker_pid, line, until, verdict
+from .watching import PATIENCE, background, broker_pid, line, send, tree, until, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -219,6 +220,20 @@ def test_an_interior_broker_takes_its_subtree_with_it() -> None:
         os.kill(broker_pid(instance, 1), signal.SIGKILL)
         until(lambda: "rank 1 was lost, and with it ranks 3" in instance.run("dmesg").stdout)
         assert instance.stop(PATIENCE) != -signal.SIGKILL
+
+
+def test_an_instance_that_stood_still_goes_on() -> None:
+    """As on a machine whose virtual processor was taken away, or under a debugger."""
+    with running_instance(4, "-o,-Soverlay.timeout=1") as instance:
+        everything = [process.pid for process in tree(instance.process.pid)]
+        send(everything, signal.SIGSTOP)
+        time.sleep(3)
+        send(everything, signal.SIGCONT)
+        ranks = instance.run("exec", "flux", "getattr", "rank")
+        assert sorted(ranks.stdout.split()) == ["0", "1", "2", "3"], ranks.stderr
+        assert instance.run("mini", "run", "-N4", "-n4", "true").returncode == 0
+        assert "was lost" not in instance.run("dmesg").stdout
+        assert instance.stop(PATIENCE) == 0
 
 
 def test_a_silent_broker_is_lost_after_the_timeout() -> None:

@@ -440,6 +440,11 @@ class Client(asyncio.Protocol):
         if self._attached:
             self._flush()
 
+    def excuse(self, seconds: float) -> None:
+        """Do not count seconds in which the broker neither read nor wrote."""
+        self._taken_since += seconds
+        self._half_since += seconds
+
     def check(self, now: float) -> bool:
         """Cut a client that has stood still for too long; returns whether it has to be looked at
         again.

@@ -31,6 +31,9 @@ class ClientConnection(Protocol):
     def take_turn(self) -> bool:
         """Take the next slice of what it has sent; returns whether there may be more."""
 
+    def excuse(self, seconds: float) -> None:
+        """Do not count seconds in which the broker neither read nor wrote."""
+
     def check(self, now: float) -> bool:
         """Cut it if it has stood still for too long by ``now``, seconds of the loop's clock;
         returns whether it has to be looked at again.

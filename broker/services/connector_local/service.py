@@ -221,10 +221,13 @@ class ConnectorLocalService(Service):
         """Look after clients that stand still, from now on."""
         if not self._watching:
             self._watching = True
-            self.ctx.call_later(limits.CHECK_PERIOD, self._check)
+            self.ctx.call_later(limits.CHECK_PERIOD, self._check, self.ctx.loop_time())
 
-    def _check(self) -> None:
+    def _check(self, begun: float) -> None:
         now = self.ctx.loop_time()
+        late = max(0.0, now - begun - limits.CHECK_PERIOD)
+        for client in self.clients:
+            client.excuse(late)
         again = [client.check(now) for client in tuple(self.clients)]
         self._watching = False
         if any(again):

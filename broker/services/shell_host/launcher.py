@@ -65,6 +65,7 @@ class HostProcess:
         self._control: socket.socket | None = None
         self._waiting: deque[tuple[bytes, socket.socket | None]] = deque()
         self._asked_at: float | None = None
+        self._looks = 0
         self.has_answered = False
         self.pid = 0
 
@@ -162,19 +163,21 @@ class HostProcess:
         """Ask the host for a sign of life, or give it up if the last question was not answered; to
         be called regularly.
         """
+        self._readable()  # an answer that has come meanwhile
         if self._control is None:
             return
         now = asyncio.get_running_loop().time()
         if self._asked_at is None:
-            self._asked_at = now
+            self._asked_at, self._looks = now, 0
             with suppress(OSError):
                 self._control.send(b"ping")
             return
-        waited = now - self._asked_at
-        if waited >= CHECK_PERIOD / 2 and process_state(self.pid) in STOPPED:
+        # Looks are counted, not seconds: a broker that did not run for a while did not look.
+        self._looks += 1
+        if now - self._asked_at >= CHECK_PERIOD / 2 and process_state(self.pid) in STOPPED:
             self._give_up("is stopped")
-        elif waited >= HUNG_AFTER:
-            self._give_up(f"has not answered for {waited:.0f}s")
+        elif self._looks * CHECK_PERIOD >= HUNG_AFTER:
+            self._give_up(f"has not answered for {self._looks * CHECK_PERIOD:.0f}s")
 
     def _give_up(self, why: str) -> None:
         """Kill a host: one that came back would not know that another has taken its place."""

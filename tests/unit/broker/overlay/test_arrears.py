@@ -32,6 +32,16 @@ def test_word_is_sent_in_time() -> None:
     assert told == 1000 * MiB // arrears.WORD
 
 
+def test_time_in_which_it_could_not_be_heard_is_not_counted() -> None:
+    ours, _ = both()
+    for _ in range(70):
+        ours.sent(MiB)
+    assert not ours.hopeless(1.0)
+    ours.excuse(10.0)
+    assert not ours.hopeless(arrears.PATIENCE + 9.9)
+    assert ours.hopeless(arrears.PATIENCE + 10.1)
+
+
 def test_a_neighbour_that_takes_nothing_is_given_up_after_a_while() -> None:
     ours, theirs = both()
     for _ in range(70):

@@ -82,6 +82,39 @@ async def test_a_child_with_the_right_key_joins_and_its_loss_is_noticed(tmp_path
     await parent.overlay.close()
 
 
+async def test_time_in_which_a_broker_did_not_run_is_no_silence_of_its_neighbours(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent, child = Side(0), Side(1)
+    left: list[tuple[int, bool]] = []
+    parent.overlay.child_left = lambda rank, orderly: left.append((rank, orderly))
+    child.overlay.parent_lost = lambda: left.append((0, False))
+    looks = 0
+
+    def looked(now: float) -> None:
+        nonlocal looks
+        looks += 1
+        check(now)
+
+    check = parent.overlay._check_links  # noqa: SLF001 - to see when it has looked
+    monkeypatch.setattr(parent.overlay, "_check_links", looked)
+    for side in (parent, child):
+        side.overlay.timeout = 0.3
+    endpoint = parent.overlay.bind(f"ipc://{tmp_path}/up")
+    parent.overlay.auth.allow(child.keys.public, "1")
+    child.overlay.connect(endpoint, parent.keys.public)
+    parent.overlay.start()
+    child.overlay.start()
+    parent.overlay.set_ready()
+    await asyncio.wait_for(child.overlay.join("0.29.0"), 60)
+    time.sleep(0.6)  # both stand still, as on a machine that does
+    looks = 0
+    await until(lambda: looks >= 3)
+    assert left == []
+    await child.overlay.close()
+    await parent.overlay.close()
+
+
 async def test_a_child_with_an_unknown_key_is_refused_and_logged(tmp_path: object) -> None:
     parent, child = Side(0), Side(1)
     endpoint = parent.overlay.bind(f"ipc://{tmp_path}/up")

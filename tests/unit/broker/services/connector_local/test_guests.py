@@ -8,6 +8,7 @@ import asyncio
 import errno
 import os
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -327,6 +328,36 @@ async def test_a_client_that_does_not_read_its_answers_is_cut(
     await until(lambda: guests.connector.cut_count == 1)
     assert "has not read its answers" in guests.logged
     assert not server.closed
+    idle.sock.close()
+
+
+async def test_time_in_which_the_broker_did_not_run_is_not_the_clients(
+    guests: Guests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "STALL", 0.5)
+    monkeypatch.setattr(limits, "CHECK_PERIOD", 0.01)
+    narrow(guests, backlog=1 << 16)
+    server = await guests.guest()
+    server.on_request = lambda msg: server.send_message(response(msg, "y" * 200_000))
+    await server.rpc("service.add", {"service": f"{USER}-big"})
+    looks: list[int] = []
+    check = client_module.Client.check
+
+    def looked(self: client_module.Client, now: float) -> bool:
+        again = check(self, now)
+        looks.append(guests.connector.cut_count)
+        return again
+
+    monkeypatch.setattr(client_module.Client, "check", looked)
+    idle = Raw(guests.uri)
+    for tag in range(1, 20):
+        idle.ask(f"{USER}-big.get", tag)
+    await until(lambda: len(looks) >= 10)  # it takes no more by now
+    looks.clear()
+    time.sleep(1.0)  # nothing is written to anybody
+    await until(lambda: bool(looks))
+    assert looks[0] == 0
+    await until(lambda: guests.connector.cut_count == 1)
     idle.sock.close()
 
 

@@ -157,7 +157,23 @@ async def test_a_hung_host_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     host.start()
     pid = host.pid
     host.check()
-    assert lost == [(pid, "has not answered for 0s")]
+    assert lost == [(pid, "has not answered for 1s")]
+    await host.stop()
+
+
+async def test_time_in_which_the_broker_did_not_run_is_no_silence_of_the_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(launcher, "_BOOT", "import time; time.sleep(6301) # {path!r} {fd}")
+    lost: list[Any] = []
+    host = launcher.HostProcess(lambda *_: None, lambda *what: lost.append(what))
+    host.start()
+    loop = asyncio.get_running_loop()
+    time = loop.time
+    monkeypatch.setattr(loop, "time", lambda: time() + 1000)
+    host.check()
+    assert lost == []
+    monkeypatch.undo()
     await host.stop()
 
 
