@@ -62,7 +62,7 @@ def test_an_event_reaches_every_shell_of_the_job(instance: Instance) -> None:
     submitted = instance.run("mini", "submit", "-N4", "-n4", "-o", f"userrc={path}", "true")
     jobid = submitted.stdout.strip()
     where = ["-p", "guest.exec.eventlog"]
-    instance.run("job", "wait-event", "-t", "30", *where, jobid, "shell.start")
+    instance.run("job", "wait-event", "-t", "60", *where, jobid, "shell.start")
     number = instance.run("job", "id", "--to=dec", jobid).stdout.strip()
     instance.run("event", "pub", f"shell-{number}.done", '{"n": 7}')
     done = instance.run("job", "attach", jobid, timeout=60)
@@ -166,8 +166,8 @@ def test_a_wait_of_a_plugin_ends_with_the_job(instance: Instance) -> None:
     )
     path = write(instance, "waits.py", plugin)
     jobid = instance.run("mini", "submit", "-o", f"userrc={path}", "true").stdout.strip()
-    watched = ["-t", "30", "-p", "guest.output", jobid, "log"]
+    watched = ["-t", "60", "-p", "guest.output", jobid, "log"]
     instance.run("job", "wait-event", *watched)
     instance.run("job", "cancel", jobid)
-    done = instance.run("job", "attach", jobid, timeout=30)
+    done = instance.run("job", "attach", jobid, timeout=60)
     assert done.returncode == 143

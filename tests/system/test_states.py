@@ -11,6 +11,8 @@ import pytest
 
 from flux.testing.instance import default_flux
 
+from .watching import PATIENCE, ending
+
 if TYPE_CHECKING:
     import pathlib
 
@@ -103,9 +105,8 @@ def test_a_quorum_that_takes_too_long_ends_the_start_and_is_named(tmp_path: path
     times = "-o,-Sbroker.quorum-warn=0.1s,-Sbroker.quorum-timeout=0.5s"
     opening = threading.Thread(target=gate.write_text, args=("",))
     argv = [str(FLUX), "start", "-s2", times, f"-o,-Sbroker.rc1_path={rc1}", "echo", "never"]
-    with subprocess.Popen(
-        argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    pipe = subprocess.PIPE
+    with ending(subprocess.Popen(argv, stdout=pipe, stderr=pipe, text=True)) as process:
         assert process.stderr is not None
         said = []
         for line in process.stderr:
@@ -113,7 +114,7 @@ def test_a_quorum_that_takes_too_long_ends_the_start_and_is_named(tmp_path: path
             if "rank 1 is not online after broker.quorum-timeout, 0.500s" in line:
                 opening.start()
                 break
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
     opening.join(60)
     assert process.returncode == 1
     assert any("quorum: waiting for rank 1 since" in line for line in said)

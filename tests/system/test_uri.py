@@ -11,6 +11,7 @@ import pytest
 from flux.testing.instance import Instance, default_flux, running_instance
 from fluxctl.foreign_jobs import NOT_FOUND
 from tests.system.slurm import missing, running_slurm
+from tests.system.watching import PATIENCE, ending, line
 
 if TYPE_CHECKING:
     import pathlib
@@ -38,17 +39,15 @@ def said(instance: Instance, *words: str, **variables: str) -> tuple[int, str]:
 
 
 def test_the_instance_of_a_process(instance: Instance) -> None:
-    with subprocess.Popen(["sleep", "60"], env=instance.environment) as child:
+    with ending(subprocess.Popen(["sleep", "60"], env=instance.environment)) as child:
         assert said(instance, "uri", f"pid:{child.pid}") == (0, instance.uri)
-        child.kill()
     assert said(instance, "uri", f"pid:{instance.process.pid}") == (0, instance.uri)
     clean = {name: text for name, text in os.environ.items() if not name.startswith("FLUX_")}
-    with subprocess.Popen(["sleep", "60"], env=clean) as child:
+    with ending(subprocess.Popen(["sleep", "60"], env=clean)) as child:
         assert said(instance, "uri", f"pid:{child.pid}") == (
             1,
             f"flux-uri: pid:{child.pid}: no FLUX_URI found in the environment of the process",
         )
-        child.kill()
 
 
 @pytest.mark.parametrize(
@@ -132,12 +131,10 @@ READY = "echo $SLURM_JOB_ID $FLUX_URI; read line"
 
 def test_an_instance_in_a_job_of_slurm(slurm: dict[str, str]) -> None:
     argv = ["srun", "-n1", str(default_flux()), "start", "sh", "-c", READY]
-    with subprocess.Popen(
-        argv, env=slurm, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as job:
+    pipe = subprocess.PIPE
+    with ending(subprocess.Popen(argv, env=slurm, stdin=pipe, stdout=pipe, text=True)) as job:
         assert job.stdin is not None
-        assert job.stdout is not None
-        jobid, uri = job.stdout.readline().split()
+        jobid, uri = line(job).split()
         remote = f"ssh://{os.uname().nodename}{uri.removeprefix('local://')}\n"
         assert asked(slurm, "flux", "uri", f"slurm:{jobid}").stdout == remote
         assert asked(slurm, "flux", "uri", "--local", f"slurm:{jobid}").stdout == f"{uri}\n"
@@ -147,7 +144,7 @@ def test_an_instance_in_a_job_of_slurm(slurm: dict[str, str]) -> None:
         assert asked(slurm, *step, f"slurm-node:{jobid}").stdout == f"{uri}\n"
         job.stdin.write("\n")
         job.stdin.close()
-        assert job.wait(60) == 0
+        assert job.wait(PATIENCE) == 0
     ended = asked(slurm, "flux", "uri", f"slurm:{jobid}")
     assert ended.stderr in (
         f"flux-uri: slurm:{jobid}: the job has ended, or there is no such job\n",
@@ -157,16 +154,10 @@ def test_an_instance_in_a_job_of_slurm(slurm: dict[str, str]) -> None:
 
 
 def test_a_job_of_slurm_without_an_instance(slurm: dict[str, str]) -> None:
-    with subprocess.Popen(
-        ["srun", "-n1", "sh", "-c", READY],
-        env=slurm,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as job:
+    argv, pipe = ["srun", "-n1", "sh", "-c", READY], subprocess.PIPE
+    with ending(subprocess.Popen(argv, env=slurm, stdin=pipe, stdout=pipe, text=True)) as job:
         assert job.stdin is not None
-        assert job.stdout is not None
-        jobid = job.stdout.readline().split()[0]
+        jobid = line(job).split()[0]
         done = asked(slurm, "flux", "uri", f"slurm:{jobid}")
         assert (done.returncode, done.stderr) == (
             1,
@@ -175,6 +166,7 @@ def test_a_job_of_slurm_without_an_instance(slurm: dict[str, str]) -> None:
         )
         job.stdin.write("\n")
         job.stdin.close()
+        assert job.wait(PATIENCE) == 0
     done = asked(slurm, "flux", "uri", "slurm:999999")
     assert done.returncode == 1
     assert done.stderr.startswith("flux-uri: slurm:999999: ")
@@ -194,16 +186,11 @@ def test_an_instance_in_a_job_of_lsf(instance: Instance, tmp_path: pathlib.Path)
     script(tmp_path, "ssh", 'echo "$1" >>$LOG; shift; exec "$@"')
     variables = {"PATH": f"{tmp_path}:{instance.environment['PATH']}", "LOG": f"{tmp_path}/log"}
     ready = 'echo "$FLUX_URI"; read line'
-    with subprocess.Popen(
-        [instance.flux, "start", "sh", "-c", ready],
-        env=instance.environment | {"LSB_JOBID": "77"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as job:
+    argv, pipe = [str(instance.flux), "start", "sh", "-c", ready], subprocess.PIPE
+    environment = instance.environment | {"LSB_JOBID": "77"}
+    with ending(subprocess.Popen(argv, env=environment, stdin=pipe, stdout=pipe, text=True)) as job:
         assert job.stdin is not None
-        assert job.stdout is not None
-        uri = job.stdout.readline().strip()
+        uri = line(job).strip()
         remote = f"ssh://{os.uname().nodename}{uri.removeprefix('local://')}"
         assert said(instance, "uri", "lsf:77", **variables) == (0, remote)
         assert said(instance, "uri", "lsf:78", **variables) == (
@@ -211,6 +198,7 @@ def test_an_instance_in_a_job_of_lsf(instance: Instance, tmp_path: pathlib.Path)
             "flux-uri: lsf:78: no Flux instance is found in the job, or it is not ready yet",
         )
         job.stdin.close()
+        job.wait(PATIENCE)
     assert (tmp_path / "log").read_text() == "far.example\nfar.example\n"
 
 
@@ -239,7 +227,7 @@ def test_the_search_on_a_node_needs_no_instance() -> None:
         [default_flux(), "uri", "lsf-node:123456789"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert done.returncode == NOT_FOUND

@@ -11,6 +11,7 @@ import psutil
 
 from broker.services.shell_host import shared as shared_shell
 from flux.job.JobID import id_encode
+from tests.system.watching import mark, sleepers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.005)
 
@@ -40,15 +41,6 @@ def notes(broker: Any) -> dict[int, str]:
     return {
         item["id"]: item["data"]["note"] for item in broker.said if item.get("type") == "exception"
     }
-
-
-def sleepers(mark: str) -> list[psutil.Process]:
-    return [
-        process
-        for process in psutil.process_iter(["cmdline", "status"])
-        if process.info["cmdline"] == ["sleep", mark]
-        and process.info["status"] != psutil.STATUS_ZOMBIE
-    ]
 
 
 def the_shell(broker: Any) -> psutil.Process:
@@ -95,85 +87,87 @@ async def test_a_directory_that_is_not_there_concerns_its_job_only(
 
 async def test_a_signal_for_one_reaches_no_other(broker: Any) -> None:
     for index in (1, 2):
-        broker.submit(["sleep", "6401"], jobid=index)
-    await until(lambda: len(sleepers("6401")) == 2)
+        broker.submit(["sleep", mark(6401)], jobid=index)
+    await until(lambda: len(sleepers(mark(6401))) == 2)
     await broker.handle.publish("shell-1.kill", {"signum": int(signal.SIGUSR1)})
     await until(lambda: ended(broker) == [1])
     assert statuses(broker) == {1: (128 + signal.SIGUSR1) << 8}
     await broker.handle.publish("job-exception", {"id": 2, "type": "cancel", "severity": 0})
     await until(lambda: ended(broker) == [1, 2])
-    assert sleepers("6401") == []
+    assert sleepers(mark(6401)) == []
 
 
 async def test_what_fails_in_one_leaves_the_others_alone(broker: Any) -> None:
-    broker.submit(["sleep", "6402"], jobid=1)
-    await until(lambda: sleepers("6402"))
+    broker.submit(["sleep", mark(6402)], jobid=1)
+    await until(lambda: sleepers(mark(6402)))
     broker.submit(["nosuchcmd"], jobid=2)
     options = {"exit-timeout": "0.1s"}
-    timed_out = ["sh", "-c", "[ $FLUX_TASK_RANK = 1 ] || sleep 6403"]
+    timed_out = ["sh", "-c", f"[ $FLUX_TASK_RANK = 1 ] || sleep {mark(6403)}"]
     broker.submit(timed_out, jobid=3, ntasks=2, shell={"options": options})
     await until(lambda: sorted(ended(broker)) == [2, 3])
     assert statuses(broker) == {2: 127 << 8, 3: 1 << 8}
-    assert sleepers("6403") == []
-    assert len(sleepers("6402")) == 1
+    assert sleepers(mark(6403)) == []
+    assert len(sleepers(mark(6402))) == 1
 
 
 async def test_what_a_job_leaves_behind_ends_with_it(broker: Any) -> None:
-    broker.submit(["sleep", "6404"], jobid=1)
-    await until(lambda: sleepers("6404"))
-    leave = "sleep 6405 >/dev/null 2>&1 & setsid sleep 6405 >/dev/null 2>&1 &"
+    broker.submit(["sleep", mark(6404)], jobid=1)
+    await until(lambda: sleepers(mark(6404)))
+    silent = f"sleep {mark(6405)} >/dev/null 2>&1"
+    leave = f"{silent} & setsid {silent} &"
     assert await broker.run(["sh", "-c", leave], jobid=2) == 0
-    assert sleepers("6405") == []
-    assert len(sleepers("6404")) == 1
+    assert sleepers(mark(6405)) == []
+    assert len(sleepers(mark(6404))) == 1
 
 
 async def test_what_does_not_say_whose_it_is_ends_with_the_last_that_it_may_be_of(
     broker: Any,
 ) -> None:
-    broker.submit(["sleep", "6406"], jobid=1)
-    await until(lambda: sleepers("6406"))
-    leave = "env -i setsid sleep 6407 >/dev/null 2>&1 &"
+    broker.submit(["sleep", mark(6406)], jobid=1)
+    await until(lambda: sleepers(mark(6406)))
+    leave = f"env -i setsid sleep {mark(6407)} >/dev/null 2>&1 &"
     assert await broker.run(["sh", "-c", leave], jobid=2) == 0
-    assert len(sleepers("6407")) == 1
+    await until(lambda: len(sleepers(mark(6407))) == 1)
     assert await broker.run(["true"], jobid=3) == 0
-    assert len(sleepers("6407")) == 1
+    assert len(sleepers(mark(6407))) == 1
     await broker.handle.publish("job-exception", {"id": 1, "type": "cancel", "severity": 0})
     await until(lambda: 1 in ended(broker))
-    assert sleepers("6407") == []
+    assert sleepers(mark(6407)) == []
 
 
 async def test_what_is_left_gets_the_signal_that_ends_the_job(broker: Any, tmp_path: Path) -> None:
-    trap = f"trap 'echo told > {tmp_path}/told; exit' TERM; while :; do sleep 0.01; done"
-    command = ["sh", "-c", 'sh -c "$TRAP" >/dev/null 2>&1 & exec sleep 6408']
+    trap = f"trap 'echo told > {tmp_path}/told; exit' TERM; echo > {tmp_path}/ready;"
+    trap += " while :; do sleep 0.01; done"
+    command = ["sh", "-c", f'sh -c "$TRAP" >/dev/null 2>&1 & exec sleep {mark(6408)}']
     environment = {"PATH": os.environ["PATH"], "TRAP": trap}
     broker.submit(command, jobid=1, environment=environment)
-    await until(lambda: sleepers("6408"))
+    await until(lambda: sleepers(mark(6408)) and (tmp_path / "ready").exists())
     await broker.handle.publish("job-exception", {"id": 1, "type": "cancel", "severity": 0})
     await until(lambda: ended(broker) == [1])
     assert (tmp_path / "told").read_text() == "told\n"
 
 
 async def test_a_process_that_dies_takes_its_jobs_along_and_no_others(broker: Any) -> None:
-    broker.submit(["sleep", "6409"], jobid=1)
-    broker.submit(["sh", "-c", "env -i setsid sleep 6409 & wait"], jobid=2)
-    broker.submit(["sleep", "6410"], jobid=3, shell={"options": {"linger": 1}})
-    await until(lambda: len(sleepers("6409")) == 2 and sleepers("6410"))
+    broker.submit(["sleep", mark(6409)], jobid=1)
+    broker.submit(["sh", "-c", f"env -i setsid sleep {mark(6409)} & wait"], jobid=2)
+    broker.submit(["sleep", mark(6410)], jobid=3, shell={"options": {"linger": 1}})
+    await until(lambda: len(sleepers(mark(6409))) == 2 and sleepers(mark(6410)))
     psutil.Process(broker.shells.links[1].pid).kill()
     await until(lambda: sorted(ended(broker)) == [1, 2])
     assert {key: "was lost" in note for key, note in notes(broker).items()} == {1: True, 2: True}
-    await until(lambda: sleepers("6409") == [])
-    assert len(sleepers("6410")) == 1
+    await until(lambda: sleepers(mark(6409)) == [])
+    assert len(sleepers(mark(6410))) == 1
     broker.said.clear()
     assert await broker.run(["true"], jobid=4) == 0
 
 
 async def test_a_process_that_is_stopped_is_given_up(broker: Any) -> None:
-    broker.submit(["sleep", "6411"], jobid=1)
-    await until(lambda: sleepers("6411"))
+    broker.submit(["sleep", mark(6411)], jobid=1)
+    await until(lambda: sleepers(mark(6411)))
     the_shell(broker).suspend()
     await until(lambda: ended(broker) == [1])
     assert "was lost" in notes(broker)[1]
-    await until(lambda: sleepers("6411") == [])
+    await until(lambda: sleepers(mark(6411)) == [])
     broker.said.clear()
     assert await broker.run(["true"], jobid=2) == 0
 
@@ -194,11 +188,14 @@ async def test_jobs_survive_the_host_and_new_ones_get_another(broker: Any) -> No
 
 
 async def test_there_are_so_many_jobs_in_a_process(
-    broker: Any, monkeypatch: pytest.MonkeyPatch
+    broker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared_shell, "MOST_JOBS", 2)
+    script = f"echo $PPID; until test -e {tmp_path}/go; do sleep 0.02; done"
     for index in range(5):
-        broker.submit(["sh", "-c", "echo $PPID; sleep 0.5"], jobid=index)
+        broker.submit(["sh", "-c", script], jobid=index)
+    await until(lambda: all(broker.output(jobid=index) for index in range(5)))
+    (tmp_path / "go").touch()
     await until(lambda: len(ended(broker)) == 5)
     assert len({broker.output(jobid=index) for index in range(5)}) >= 3
 
@@ -220,9 +217,10 @@ async def test_a_malformed_job_fails_alone(broker: Any) -> None:
 
 
 async def test_what_comes_before_a_job_has_begun_is_not_lost(broker: Any) -> None:
-    broker.submit(["sleep", "6412"], jobid=1)
+    broker.exec.kill_timeout = 600.0  # it is not this that ends it
+    broker.submit(["sleep", mark(6412)], jobid=1)
     await broker.handle.publish("job-exception", {"id": 1, "type": "cancel", "severity": 0})
-    async with asyncio.timeout(4):  # well before the kill timeout
+    async with asyncio.timeout(60):
         await broker.done.wait()
     assert statuses(broker) == {1: (128 + signal.SIGTERM) << 8}
 
@@ -237,5 +235,5 @@ async def test_ended_jobs_leave_no_descriptors_and_no_binding(broker: Any, tmp_p
         broker.submit(["echo", "x"], jobid=index + 1, shell={"options": files})
         broker.submit(["sh", "-c", "sleep 0.1 & exit 1"], jobid=index + 2)
     await until(lambda: len(ended(broker)) == 31)
-    assert shell.num_fds() == before
+    await until(lambda: shell.num_fds() == before)
     assert shell.cpu_affinity() == cpus
