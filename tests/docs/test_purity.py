@@ -36,7 +36,6 @@ ACTING = {
     ),
     "talks through a descriptor": (
         "broker.bootstrap.pmi",
-        "broker.pmi_client",
         "broker.shell.linesocket",
         "broker.shell.peer",
     ),

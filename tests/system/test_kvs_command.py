@@ -91,6 +91,16 @@ def test_empty_directories_are_shown_in_the_list_of_all(instance: Instance) -> N
     assert instance.run("kvs", "dir", "-R", "t.e").stdout == ""
 
 
+def test_a_large_directory_is_shown(instance: Instance) -> None:
+    short = {f"big.n{number:03}": str(number) for number in range(300)}
+    values = {**short, "big.long": "x" * 10000}  # a blob of its own
+    pairs = [f"{key}={text}" for key, text in values.items()]
+    assert instance.run("kvs", "put", *pairs).returncode == 0
+    shown = instance.run("kvs", "dir", "-w0", "big").stdout.splitlines()
+    assert shown == [f"{key} = {values[key]}" for key in sorted(values)]
+    assert instance.run("kvs", "unlink", "-R", "big").returncode == 0
+
+
 def test_a_value_is_shown_up_to_a_nul(instance: Instance) -> None:
     command = (
         'printf "a\\0b" | flux kvs put -r z=-; flux kvs get z; flux kvs get -l z; flux kvs get -r z'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -20,14 +21,15 @@ SCRIPT = """
 flux getattr size
 flux mini run -N{size} -n{size} flux getattr rank | sort
 flux exec sh -c 'echo $(flux getattr rank) ${{PMI_FD-none}} ${{SLURM_STEP_ID-none}}' | sort
+flux exec sh -c 'echo ${{PMI_PORT-none}} ${{PMI_ID-none}}' | sort -u
 flux start flux getattr size
 """
 
 
 def expected(size: int) -> str:
     ranks = range(size)
-    lines = [str(size), *map(str, ranks), *(f"{rank} none none" for rank in ranks), "1"]
-    return "\n".join(lines) + "\n"
+    lines = [str(size), *map(str, ranks), *(f"{rank} none none" for rank in ranks)]
+    return "\n".join([*lines, "none none", "1", ""])
 
 
 def run(argv: list[str], environment: dict[str, str], tmp_path: pathlib.Path) -> str:
@@ -65,11 +67,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return tmp_path_factory.mktemp("a b")
 
 
-def test_mpirun(folder: pathlib.Path) -> None:
+@pytest.mark.parametrize("form", ["descriptor", "port"])
+def test_mpirun(folder: pathlib.Path, form: str) -> None:
     launcher = hydra()
     if launcher is None:
         pytest.skip("MPICH's mpirun is not installed (Debian: mpich)")
-    assert run([launcher, "-n", "4"], dict(os.environ), folder) == expected(4)
+    options = ["-pmi-port"] if form == "port" else []
+    assert run([launcher, *options, "-n", "4"], dict(os.environ), folder) == expected(4)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +90,47 @@ def test_srun(slurm: dict[str, str], folder: pathlib.Path, form: str) -> None:
     options = ["--mpi=pmi2"] if form == "wire" else ["--mpi=none"]
     argv = ["srun", "-n4", *options]
     assert run(argv, slurm, folder) == expected(4)
+
+
+def test_srun_with_a_terminal_runs_a_shell(slurm: dict[str, str], folder: pathlib.Path) -> None:
+    ours, theirs = os.openpty()
+    environment = {
+        **slurm,
+        "PATH": f"{default_flux().parent}:{slurm['PATH']}",
+        "PS1": "",
+        "HOME": "",
+    }
+    process = subprocess.Popen(
+        ["srun", "-N1", "-n4", "--pty", default_flux(), "start"],
+        env=environment | {"TMPDIR": str(folder), "TERM": "dumb", "SHELL": "/bin/sh"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    os.write(ours, b"echo size $(flux getattr size) tty $(tty -s; echo $?); exit 3\n")
+    shown = b""
+    with contextlib.suppress(OSError):  # the end of a terminal is EIO
+        while data := os.read(ours, 1 << 16):
+            shown += data
+    os.close(ours)
+    assert process.wait(100) == 3
+    assert b"size 4 tty 0\r\n" in shown
+
+
+def test_a_lost_task_of_a_step_is_named(slurm: dict[str, str], folder: pathlib.Path) -> None:
+    rc1 = "-o,-Sbroker.rc1_path=test $(flux getattr rank) != 2"
+    done = subprocess.run(
+        ["srun", "-N1", "-n4", default_flux(), "start", rc1, "true"],
+        env={**slurm, "PATH": f"{default_flux().parent}:{slurm['PATH']}", "TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "rank 2 of broker.quorum was lost before the instance ran" in done.stderr
 
 
 def test_one_task_is_an_instance_of_its_own(slurm: dict[str, str], folder: pathlib.Path) -> None:

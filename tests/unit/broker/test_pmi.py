@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -32,7 +33,7 @@ from broker.pmi_client import PmiClient
 from broker.topology import Topology
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 INIT = b"cmd=init pmi_version=1 pmi_subversion=1\n"
 
@@ -344,3 +345,62 @@ def test_slurms_library_is_for_steps_of_several_tasks() -> None:
     with pytest.raises(OSError, match=r"/nosuch/libpmi\.so cannot be loaded: install") as failure:
         find_pmi(step)
     assert failure.value.errno == errno.ENOENT
+
+
+@contextlib.contextmanager
+def manager_at_a_port(*lines: str) -> Iterator[tuple[dict[str, str], list[bytes]]]:
+    """A process manager that is connected to, and says ``lines``; what it has been told."""
+    told: list[bytes] = []
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rb") as heard:
+            told.append(heard.readline())
+            connection.sendall("".join(f"{line}\n" for line in lines).encode())
+            connection.shutdown(socket.SHUT_WR)
+            told.extend(heard)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield {"PMI_PORT": f"127.0.0.1:{listener.getsockname()[1]}", "PMI_ID": "1"}, told
+        thread.join(30)
+
+
+def test_a_manager_that_is_connected_to() -> None:
+    sets = ("cmd=initack", "cmd=set size=2", "cmd=set rank=1", "cmd=set debug=0")
+    begins = (
+        "cmd=response_to_init pmi_version=1 pmi_subversion=1 rc=0",
+        "cmd=maxes kvsname_max=256 keylen_max=64 vallen_max=1024",
+        "cmd=my_kvsname kvsname=space",
+    )
+    with manager_at_a_port(*sets, *begins) as (environment, told):
+        client = PmiClient.from_environment(environment)
+        assert client is not None
+        assert (client.rank, client.size, client.kvsname) == (1, 2, "space")
+        client.close()
+    assert told[0] == b"cmd=initack pmiid=1\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ((), "closed the connection"),
+        (("cmd=other",), "expected initack"),
+        (("cmd=initack", "cmd=set size=2", "cmd=set debug=0"), "told no rank and size"),
+        (("cmd=initack", "cmd=set size=2", "cmd=set rank=2", "cmd=set debug=0"), "told no rank"),
+        (("cmd=initack", f"cmd=set size={'9' * 5000}", "cmd=set debug=0"), "told no rank"),
+    ],
+)
+def test_a_manager_that_says_nonsense(lines: tuple[str, ...], problem: str) -> None:
+    with (
+        manager_at_a_port(*lines) as (environment, _),
+        pytest.raises(OSError, match=problem),
+    ):
+        PmiClient.from_environment(environment)
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1:1", "nonsense", "127.0.0.1:x"])
+def test_a_manager_that_is_not_there(place: str) -> None:
+    with pytest.raises(OSError, match=f"cannot connect to PMI_PORT {place}"):
+        PmiClient.from_environment({"PMI_PORT": place, "PMI_ID": "0"})

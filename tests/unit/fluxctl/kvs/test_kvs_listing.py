@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import Any
+
 import pytest
 
+from flux import treeobj
+from flux.testing.scripted import ScriptedFlux
+from fluxctl import main
+from fluxctl.commands import kvs_listing
 from fluxctl.commands.kvs_eventlog import format_event, log_lines
 from fluxctl.commands.kvs_listing import child_key, columns, terminal_width
 
@@ -48,3 +55,28 @@ def test_events() -> None:
     assert log_lines(b"a\nb\n") == ["a", "b"]
     with pytest.raises(OSError, match="Invalid argument"):
         log_lines(b"a\nb")
+
+
+@pytest.mark.parametrize(("size", "asked"), [(3, 4), (300, 2)])
+def test_values_of_a_large_directory_come_with_its_listing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], size: int, asked: int
+) -> None:
+    """Each value of a small one is asked for, as flux-core's command does, and long ones of any."""
+    entries = {f"n{number:03}": treeobj.val(b"%d" % number) for number in range(size - 1)}
+    entries["z"] = treeobj.valref(["sha1-" + "0" * 40])
+    keys: list[str] = []
+
+    def lookup(payload: dict[str, Any]) -> dict[str, Any]:
+        key = payload["key"]
+        keys.append(key)
+        if key == "d":
+            return {"val": treeobj.directory(entries)}
+        name = key.partition(".")[2]
+        return {"val": treeobj.val(b"long") if name == "z" else entries[name]}
+
+    flux = ScriptedFlux({"kvs.lookup": lookup})
+    monkeypatch.setattr(kvs_listing, "handle", lambda: contextlib.nullcontext(flux))
+    assert main.run(["kvs", "dir", "d"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown == [*(f"d.n{number:03} = {number}" for number in range(size - 1)), "d.z = long"]
+    assert len(keys) == asked
