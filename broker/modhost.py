@@ -249,6 +249,8 @@ def _class_of(name: str) -> type[Service]:
 def _built_in_name(path: str) -> str | None:
     """Return the built-in module that ``path`` names: itself, or a file of flux-core's name for it;
     None for a Python file.
+
+    Raises OSError: ENOENT if there is no such file, EINVAL for one that is no Python file.
     """
     if path in MODULES:
         return path
@@ -259,6 +261,9 @@ def _built_in_name(path: str) -> str | None:
         return stem
     if suffix == ".py":
         return None
+    if "/" in path and os.path.isfile(path):
+        problem = "a module is a Python file, whose name ends in .py (compiled ones are not loaded)"
+        raise OSError(errno.EINVAL, f"{path}: {problem}")
     raise os_error(errno.ENOENT)
 
 

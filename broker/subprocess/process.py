@@ -8,6 +8,7 @@ import asyncio
 import errno
 import os
 import socket
+from functools import partial
 from typing import TYPE_CHECKING
 
 from broker.subprocess.descendants import kill_with
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     OnOutput = Callable[[str, bytes, bool], None]
     OnExit = Callable[[int], None]
+    OnTaken = Callable[[str, int], None]
 
 
 class ChildProcess:
@@ -33,13 +35,18 @@ class ChildProcess:
 
     ``on_output`` is called with (stream, data, eof): whole lines, the rest before the end.
     ``on_exit`` is called once with the wait status, ``on_complete`` once after the exit and the end
-    of all streams it writes.
+    of all streams it writes. ``on_taken`` is called with (stream, bytes) as it reads its input.
     """
 
     def __init__(
-        self, on_output: OnOutput, on_exit: OnExit, on_complete: Callable[[], None]
+        self,
+        on_output: OnOutput,
+        on_exit: OnExit,
+        on_complete: Callable[[], None],
+        on_taken: OnTaken | None = None,
     ) -> None:
         self._on_output = on_output
+        self._on_taken = on_taken
         self._on_exit = on_exit
         self._on_complete = on_complete
         self._loop = asyncio.get_running_loop()
@@ -98,7 +105,11 @@ class ChildProcess:
         if name not in STANDARD[1:]:
             channel = name not in STANDARD
             self._inputs[name] = InputStream(
-                self._loop, os.dup(fd) if channel else fd, limit or INPUT_LIMIT, channel=channel
+                self._loop,
+                os.dup(fd) if channel else fd,
+                limit or INPUT_LIMIT,
+                channel=channel,
+                on_taken=self._on_taken and partial(self._on_taken, name),
             )
         if name != STANDARD[0]:
             self._open += 1

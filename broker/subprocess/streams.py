@@ -20,6 +20,8 @@ LINE_LIMIT: Final = 65536
 """Bytes of a line without end that are kept before they are passed on."""
 INPUT_LIMIT: Final = 16 * 1024 * 1024
 """Bytes of input that wait for a process to read them."""
+TAKEN_PARTS: Final = 8
+"""Who feeds a process is told when it has taken another part of so many of the limit."""
 STANDARD: Final = ("stdin", "stdout", "stderr")
 CHANNELS_MAX: Final = 64
 """Channels that one process may have beside its standard streams."""
@@ -118,11 +120,17 @@ class InputStream:
         limit: int = INPUT_LIMIT,
         *,
         channel: bool = False,
+        on_taken: Callable[[int], None] | None = None,
     ) -> None:
+        """``on_taken`` is told how many bytes have left the ``limit`` bytes that may wait here,
+        several at a time.
+        """
         self._loop = loop
         self._fd = fd
         self._limit = limit
         self._channel = channel
+        self._on_taken = on_taken
+        self._taken = 0
         self._pending = bytearray()
         self._eof = False
         os.set_blocking(fd, False)
@@ -132,6 +140,7 @@ class InputStream:
         read.
         """
         if self._fd < 0 or self._eof:
+            self._count(len(data))
             return
         if len(self._pending) + len(data) > self._limit:
             raise OSError(errno.ENOSPC, "the process does not read its input")
@@ -142,15 +151,25 @@ class InputStream:
     def _flush(self) -> None:
         try:
             while self._pending:
-                del self._pending[: os.write(self._fd, self._pending[:READ_SIZE])]
+                written = os.write(self._fd, self._pending[:READ_SIZE])
+                del self._pending[:written]
+                self._count(written)
         except BlockingIOError:
             self._loop.add_writer(self._fd, self._flush)
             return
         except OSError:
             self._eof = True
+            self._count(len(self._pending))
         self._loop.remove_writer(self._fd)
         if self._eof:
             self.close()
+
+    def _count(self, size: int) -> None:
+        """Count what has left; who asked is told each time that it is a part of the limit."""
+        self._taken += size
+        if self._on_taken is not None and self._taken > self._limit // TAKEN_PARTS:
+            taken, self._taken = self._taken, 0
+            self._on_taken(taken)
 
     def close(self) -> None:
         """Send the end now; what waits is not sent any more."""

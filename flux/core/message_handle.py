@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import selectors
+import socket
 import sys
 from collections import deque
 from typing import TYPE_CHECKING, Final, overload
@@ -59,13 +60,14 @@ class MessageHandle(ReactorHandle):
         self._credentials = from_environment()
         self._sock = open_socket(self.url)
         self._unpacker = framing.Unpacker()
-        self._outgoing = Outgoing(self._sock)
+        self._outgoing = Outgoing(self._sock, self._read_aside)
         self._pending: dict[int, Fulfillable] = {}
         self._by_hand: set[int] = set()
         self._tag = 0
         self._inbox: deque[Message] = deque()
         self._on_message: tuple[Callable[[], None], ...] = ()
         self._taking = False
+        self._aside: list[Message] = []
         self._watchers: list[MessageWatcher] = []
         self._lost = False
         self._stopping = False
@@ -126,6 +128,8 @@ class MessageHandle(ReactorHandle):
         except (BrokenPipeError, ConnectionError):
             self._disconnect()
             raise os_error(errno.ECONNRESET) from None
+        if self._aside and not self._taking:
+            self._take_all()
 
     def send(self, message: MessageView, flags: int = 0) -> None:
         """Send a message made before; raises OSError as `send_wire` does.
@@ -164,19 +168,25 @@ class MessageHandle(ReactorHandle):
         if self._lost:
             self.reactor.call_soon(lambda: self.reactor.stop(error=not self._stopping))
 
-    def _receive(self) -> None:
-        """Take what the socket holds; waits if it holds nothing."""
+    def _receive(self, *, wait: bool = False) -> None:
+        """Take what the socket holds; if it holds nothing, ``wait`` or do nothing."""
         if self._outgoing.waiting:
             self._outgoing.flush()
+        self._aside += self._arrived(wait=wait)
+        self._take_all()
+
+    def _arrived(self, *, wait: bool = False) -> list[Message]:
+        """Return what the socket holds, whole messages of it."""
+        # What was readable a moment ago may have been read since, by a callback that sends.
         try:
-            data = self._sock.recv(1 << 18)
+            data = self._sock.recv(1 << 18, 0 if wait else socket.MSG_DONTWAIT)
         except ConnectionError:
             data = b""
         except (BlockingIOError, InterruptedError):
-            return
+            return []
         if not data:
             self._disconnect()
-            return
+            return []
         try:
             messages = self._unpacker.feed(data)
         except DecodeError:
@@ -184,10 +194,21 @@ class MessageHandle(ReactorHandle):
             raise os_error(errno.EPROTO) from None
         if self._basics is not None:
             self._basics.received(messages)
+        return messages
+
+    def _read_aside(self) -> None:
+        """Keep what arrives while a message is being sent: it is taken once that is done."""
+        self._aside += self._arrived()
+        if self._lost:
+            raise os_error(errno.ECONNRESET)
+
+    def _take_all(self) -> None:
         self._taking = True
         try:
-            for msg in messages:
-                self._take(msg)
+            while self._aside:
+                messages, self._aside = self._aside, []
+                for msg in messages:
+                    self._take(msg)
         finally:
             self._taking = False
 
@@ -244,7 +265,7 @@ class MessageHandle(ReactorHandle):
             if self._lost:
                 raise os_error(errno.ECONNRESET)
             if deadline is None and not self._outgoing.waiting:
-                self._receive()
+                self._receive(wait=True)
                 continue
             left = LONGEST_POLL if deadline is None else deadline - self.reactor.now()
             if left <= 0:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import errno
+import selectors
 import socket
+from typing import TYPE_CHECKING
 
 from flux.wire.errors import os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Outgoing:
     """Sends whole messages: all at once, or as much as goes without waiting."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, read: Callable[[], None]) -> None:
+        """``read`` is called when something has arrived while a message waits to be sent."""
         self._sock = sock
+        self._read = read
         self._unsent = bytearray()
 
     @property
@@ -27,15 +34,25 @@ class Outgoing:
         waits already and does not go: then nothing of ``data`` is sent.
         """
         if not nonblock:
-            if self._unsent:
-                self._sock.sendall(self._unsent)
-                self._unsent.clear()
-            self._sock.sendall(data)
+            self._unsent += data
+            self._send_and_read()
             return True
         if not self.flush():
             raise os_error(errno.EAGAIN)
         self._unsent += data
         return self.flush()
+
+    def _send_and_read(self) -> None:
+        # A broker that has many answers for us takes no more requests until we read some: who
+        # only waited to send would wait for ever.
+        if self.flush():
+            return
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._sock, selectors.EVENT_READ | selectors.EVENT_WRITE)
+            while not self.flush():
+                for _key, events in selector.select():
+                    if events & selectors.EVENT_READ:
+                        self._read()
 
     def flush(self) -> bool:
         """Send what waits without waiting for the broker; returns whether nothing is left."""

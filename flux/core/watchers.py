@@ -31,12 +31,20 @@ class Watcher:
         return f"<{type(self).__name__} {'active' if self.active else 'stopped'}>"
 
     def start(self) -> None:
-        """Begin to watch; no effect on a started watcher."""
+        """Begin to watch; no effect on a started watcher.
+
+        Raises OSError for what cannot be watched, and is not started then.
+        """
         if not self.active:
             self.active = True
             self.reactor = self.flux_handle.reactor
             self.reactor.incref()
-            self._start()
+            try:
+                self._start()
+            except BaseException:
+                self.active = False
+                self.reactor.decref()
+                raise
 
     def stop(self) -> None:
         """Stop watching; no effect on a stopped watcher."""

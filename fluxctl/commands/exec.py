@@ -15,17 +15,16 @@ from flux.terminal_text import terminal_text
 from flux.waitstatus import INTERRUPTED, NOT_EXECUTABLE, NOT_FOUND, exit_code_of, signal_of
 from fluxctl.command import FluxCommand, current_directory, handle
 from fluxctl.errors import CommandError
+from fluxctl.exec_input import READ_SIZE, Input
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
-    from flux.core.watchers import FDWatcher
     from flux.idset import IDset
     from flux.job.types import IoObject
     from flux.rpc import RPC
 
 EX_NOHOST = 68
 FAILED, RUNNING, EXITED = 1, 2, 3
-READ_SIZE = 65536
 INTERRUPT_WINDOW = 2.0
 MISSING_SHOWN = 16
 
@@ -50,6 +49,8 @@ class Remote:
         self.state = 0
         self.status: int | None = None
         self.ended = False
+        self.room: int | None = None
+        """Bytes that the broker of the process still takes for it; None if it does not tell."""
 
     @property
     def running(self) -> bool:
@@ -75,7 +76,7 @@ class Session:
         self._interrupted = -INTERRUPT_WINDOW
         self._signals: list[int] = []
         self._reading = False
-        self._stdin: FDWatcher | None = None
+        self._input = Input(h, self._room, self._write)
         self.code = 0
 
     def say(self, text: str) -> None:
@@ -98,6 +99,7 @@ class Session:
             "channels": [],
         }
         payload = {"cmd": dumps_str(command), "on_channel_out": 0, "on_stdout": 1, "on_stderr": 1}
+        payload["on_stdin"] = int(not self._noinput)
         for remote in self._remotes.values():
             rpc = self._handle.rpc("broker.rexec", payload, nodeid=remote.rank)
             rpc.streaming = True
@@ -129,6 +131,9 @@ class Session:
         kind = answer.get("type")
         if kind == "output":
             self._output(remote, answer["io"])
+        elif kind == "taken":
+            remote.room = (remote.room or 0) + answer["bytes"]
+            self._input.go_on()
         elif kind == "complete":
             self._end(rpc, remote)
             return
@@ -136,11 +141,13 @@ class Session:
             remote.state = answer["state"]
             if remote.state == RUNNING:
                 remote.pid = answer["pid"]
+                remote.room = answer.get("stdin_room")
                 for number in self._signals:
                     self._send_signal(remote, number)
                 self._started()
             elif remote.state == EXITED:
                 remote.status = answer["status"]
+                self._input.go_on()  # the others may have room
             else:
                 rpc.cancel()
                 self._fail(remote, answer.get("errno", errno.EIO))
@@ -177,6 +184,7 @@ class Session:
         self.code = max(self.code, codes.get(number, 1))
         remote.ended = True
         self._started()
+        self._input.go_on()
         self._check_done()
 
     def _report_missing(self, ranks: IDset) -> None:
@@ -213,33 +221,24 @@ class Session:
             return
         self._reading = True
         if self._noinput or sys.stdin is None or sys.stdin.closed:
-            self._write(eof=True)
+            self._write(b"", True)
             return
-        try:
-            self._stdin = self._handle.fd_watcher_create(sys.stdin.fileno(), self._read_stdin)
-            self._stdin.start()
-        except OSError:
-            self._copy_stdin()
+        self._input.begin()
 
-    def _copy_stdin(self) -> None:
-        """Send a stdin that cannot be watched, such as a file."""
-        while data := os.read(sys.stdin.fileno(), READ_SIZE):
-            self._write(data)
-        self._write(eof=True)
+    def _room(self) -> int:
+        """Return how much every process has room for: the slowest sets the pace, as in a pipe."""
+        rooms = [r.room for r in self._remotes.values() if r.running and r.room is not None]
+        return min(rooms, default=READ_SIZE)
 
-    def _read_stdin(self, *_: object) -> None:
-        data = os.read(sys.stdin.fileno(), READ_SIZE)
-        self._write(data, eof=not data)
-        if not data and self._stdin is not None:
-            self._stdin.stop()
-
-    def _write(self, data: bytes = b"", eof: bool = False) -> None:
+    def _write(self, data: bytes, eof: bool) -> None:
         from flux.constants import FLUX_RPC_NORESPONSE
         from flux.job.io import encode
 
         io = encode("stdin", "0", data, eof)
         for remote in self._remotes.values():
             if remote.running:
+                if remote.room is not None:
+                    remote.room -= len(data)
                 payload = {"pid": remote.pid, "io": io}
                 self._handle.rpc("broker.rexec.write", payload, remote.rank, FLUX_RPC_NORESPONSE)
 

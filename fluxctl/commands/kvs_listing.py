@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from fluxctl.command import FluxCommand, echo, handle
-from fluxctl.commands.kvs_options import failing, namespace_option, parse_at, snapshot_option
+from fluxctl.commands.kvs_options import (
+    failing,
+    namespace_hint,
+    namespace_option,
+    parse_at,
+    snapshot_option,
+)
 from fluxctl.errors import CommandError
 from fluxctl.option_types import COUNT
 
@@ -172,7 +178,8 @@ def ls_command(
                 listed = lister.is_listed(name, obj, directory)
             except OSError as exc:
                 sys.stdout.flush()
-                echo(f"{key.rstrip('.') or key}: {os.strerror(exc.errno or 0)}", err=True)
+                reason = f"{os.strerror(exc.errno or 0)}{namespace_hint(exc)}"
+                echo(f"{key.rstrip('.') or key}: {reason}", err=True)
                 failed = True
                 continue
             if listed:

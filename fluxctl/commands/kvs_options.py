@@ -42,12 +42,16 @@ def failing(subject: str, told: int = 0) -> Iterator[None]:
         words = exc.strerror if exc.errno in (errno.ENAMETOOLONG, errno.EFBIG, told) else None
         if len(subject) > SUBJECT_LENGTH:
             subject = subject[:SUBJECT_LENGTH] + "..."
-        hint = _namespace_hint() if exc.errno == errno.ENOTSUP and sys.stderr.isatty() else ""
-        raise CommandError(f"{subject}: {words or os.strerror(exc.errno or 0)}{hint}") from None
+        reason = f"{words or os.strerror(exc.errno or 0)}{namespace_hint(exc)}"
+        raise CommandError(f"{subject}: {reason}") from None
 
 
-def _namespace_hint() -> str:
-    """Return, for after a message, that the namespace a command was given may not exist."""
+def namespace_hint(error: OSError) -> str:
+    """Return, for after the message of ``error`` on a terminal, that the namespace a command was
+    given may not exist, if that is what the error tells.
+    """
+    if error.errno != errno.ENOTSUP or not sys.stderr.isatty():
+        return ""
     params = click.get_current_context().params
     given = [params.get(name) for name in ("namespace", "src_namespace", "dst_namespace")]
     names = [name for name in (*given, os.environ.get("FLUX_KVS_NAMESPACE")) if name]

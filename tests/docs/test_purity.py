@@ -29,6 +29,7 @@ ACTING = {
         "fluxctl.archive.restoring",
         "broker.shell.plugin_path",
         "fluxctl.command_list",
+        "fluxctl.exec_input",
         "fluxctl.mini.environment",
         "fluxctl.module_files",
         "fluxctl.processes",

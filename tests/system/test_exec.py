@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ from .watching import PATIENCE, background, line, mark, until_none_sleeps, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,33 @@ def test_input_reaches_every_rank(instance: Instance) -> None:
     run = instance.run("exec", "-l", "-r", "1-3", "wc", "-c", stdin=text)
     assert sorted(run.stdout.splitlines()) == [f"{rank}: {len(text)}" for rank in (1, 2, 3)]
     assert instance.run("exec", "-n", "cat", stdin="unseen").stdout == ""
+
+
+def test_no_input_is_lost_however_late_it_is_read(instance: Instance, tmp_path: Path) -> None:
+    size = 40_000_000
+    (tmp_path / "zeros").write_bytes(bytes(size))
+    late = "test $(flux getattr rank) = 1 || sleep 1; wc -c"  # the command's time, not ours
+    for source in (f"<{tmp_path}/zeros", f"< <(cat {tmp_path}/zeros)"):
+        shell = ["bash", "-c", f"flux exec -l -r 1,2 sh -c '{late}' {source}"]
+        run = subprocess.run(
+            shell, env=instance.environment, capture_output=True, text=True, timeout=40, check=False
+        )
+        assert sorted(run.stdout.splitlines()) == [f"{rank}: {size}" for rank in (1, 2)]
+        assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_endless_input_leaves_time_for_signals(instance: Instance) -> None:
+    words = [str(instance.flux), "exec", "-r", "1", "sh", "-c", "echo up; exec sleep 6304"]
+    with (
+        open("/dev/zero", "rb") as zeros,
+        subprocess.Popen(
+            words, env=instance.environment, stdin=zeros, stdout=subprocess.PIPE
+        ) as client,
+    ):
+        assert client.stdout is not None
+        assert client.stdout.readline() == b"up\n"
+        client.send_signal(signal.SIGINT)
+        assert client.wait(20) == 128 + signal.SIGINT
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 128 + 15), (signal.SIGINT, 128 + 2)])

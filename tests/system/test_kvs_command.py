@@ -121,11 +121,21 @@ def test_a_key_may_be_waited_for_before_its_namespace(instance: Instance) -> Non
         assert waiting.communicate(timeout=PATIENCE)[0] == "v\n"
 
 
-def test_on_a_terminal_it_is_said_that_the_namespace_may_not_exist(instance: Instance) -> None:
+@pytest.mark.parametrize(
+    ("words", "subject"),
+    [
+        (("get", "-N", "nosuch", "k"), "flux-kvs: k"),
+        (("ls", "-N", "nosuch"), "."),
+        (("dir", "-N", "nosuch"), "flux-kvs: ."),
+    ],
+)
+def test_on_a_terminal_it_is_said_that_the_namespace_may_not_exist(
+    instance: Instance, words: tuple[str, ...], subject: str
+) -> None:
     ours, theirs = pty.openpty()
     try:
         subprocess.run(
-            [instance.flux, "kvs", "get", "-N", "nosuch", "k"],
+            [instance.flux, "kvs", *words],
             env=instance.environment,
             stderr=theirs,
             timeout=60,
@@ -136,7 +146,7 @@ def test_on_a_terminal_it_is_said_that_the_namespace_may_not_exist(instance: Ins
         os.close(ours)
         os.close(theirs)
     hint = "(is there a namespace 'nosuch'? flux kvs namespace list shows all)"
-    assert text == f"flux-kvs: k: Operation not supported {hint}\r\n"
+    assert text == f"{subject}: Operation not supported {hint}\r\n"
 
 
 def test_cron_entries_that_cannot_run_or_are_deleted_while_they_do(instance: Instance) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import select
 import socket
 import threading
@@ -58,6 +59,12 @@ def ping(number: int, nodeid: int = 0) -> Message:
 
 
 # Messages by hand
+
+
+def test_many_large_requests_are_sent_before_an_answer_is_read(h: flux.Flux) -> None:
+    # More than the broker lets wait for a client that does not read.
+    pings = [h.rpc("kvs.ping", {"n": n, "pad": "x" * 1_000_000}) for n in range(50)]
+    assert [ping.get()["n"] for ping in pings] == list(range(50))
 
 
 def test_the_response_to_a_message_that_was_sent_is_received(h: flux.Flux) -> None:
@@ -220,6 +227,27 @@ def test_a_handle_watcher_calls_as_long_as_messages_wait(instance: Instance, h: 
     h.handle_watcher_create(FLUX_POLLIN, ready).start()
     h.reactor_run()
     assert seen == ["waits.0", "waits.1", "waits.2"]
+
+
+def test_a_callback_may_read_what_the_reactor_was_woken_for(h: flux.Flux) -> None:
+    reading, writing = os.pipe()
+    answers: list[int] = []
+
+    def readable(*_: object) -> None:
+        answers.append(pending.get()["n"])
+        watcher.stop()
+
+    try:
+        os.write(writing, b"x")
+        watcher = h.fd_watcher_create(reading, readable)
+        watcher.start()  # before the answer comes, so that it is seen first
+        pending = h.rpc("kvs.ping", {"n": 7})
+        assert select.select([h], [], [], 20)[0]
+        assert h.reactor_run() == 0
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert answers == [7]
 
 
 def test_handles_share_a_reactor(instance: Instance) -> None:

@@ -5,6 +5,10 @@ A request ``broker.rexec`` gets several responses: {type: "start"}, {type: "stat
 | 3 exited | 1 failed}, {type: "output", io}, and {type: "complete"} last. A client that goes away
 takes its processes with it.
 
+Input that a process does not read waits, up to a bound; what goes beyond it is refused. A client
+that asks for it (``on_stdin``) is told the bound, ``stdin_room`` of state 2, and as the process
+reads, {type: "taken", stream, bytes}.
+
 Beside its standard streams a command may have *channels*: the variable of a channel's name tells
 the child the descriptor it reads and writes it by.
 """
@@ -20,7 +24,7 @@ from msgspec import Struct
 
 from broker.service import NO_REPLY, Request, Service, request
 from broker.subprocess.process import ChildProcess
-from broker.subprocess.streams import CHANNELS_MAX, STANDARD, StreamOptions
+from broker.subprocess.streams import CHANNELS_MAX, INPUT_LIMIT, STANDARD, StreamOptions
 from flux.job import io
 from flux.wire.errors import os_error
 from flux.wire.json import loads
@@ -34,7 +38,7 @@ FAILED: Final = 1
 RUNNING: Final = 2
 EXITED: Final = 3
 
-Kind: TypeAlias = Literal["start", "state", "output", "complete"]
+Kind: TypeAlias = Literal["start", "state", "output", "taken", "complete"]
 
 
 class _RemoteCommand(Struct, frozen=True):
@@ -80,6 +84,13 @@ class RemoteProcess(Struct, eq=False):
     streams: frozenset[str]
     rank: int
 
+    @property
+    def stdin_room(self) -> JsonObject:
+        """What a client that feeds the process as it reads is told once."""
+        if not self.request.payload.get("on_stdin"):
+            return {}
+        return {"stdin_room": self.command.options.limits.get(STANDARD[0], INPUT_LIMIT)}
+
     def respond(self, kind: Kind, **fields: object) -> None:
         """Send one response that others follow."""
         self.request.respond_more({"type": kind, "rank": self.rank, **fields})
@@ -120,7 +131,7 @@ class RexecService(Service):
     def start_process(self, req: Request) -> Reply:
         """Run the command ``cmd``, a JSON text {cwd, cmdline, env, opts, channels}; tell what it
         writes to stdout, stderr and its channels if ``on_stdout``, ``on_stderr`` and
-        ``on_channel_out`` say so.
+        ``on_channel_out`` say so, and what it has read of its stdin if ``on_stdin`` does.
 
         Options are ``NAME_LINE_BUFFER``, false for output as it is read instead of by lines, and
         ``NAME_BUFSIZE``, the bytes that may wait, for each stream and channel.
@@ -143,7 +154,11 @@ class RexecService(Service):
         def output(stream: str, data: bytes, eof: bool) -> None:
             remote.output(stream, data, eof)
 
-        process = ChildProcess(output, exited, completed)
+        def taken(stream: str, size: int) -> None:
+            remote.respond("taken", pid=remote.process.pid, stream=stream, bytes=size)
+
+        asked = req.payload.get("on_stdin")
+        process = ChildProcess(output, exited, completed, taken if asked else None)
         remote = RemoteProcess(req, process, command, frozenset(streams), self.ctx.rank)
         self._launch(remote, command)
         return NO_REPLY
@@ -159,7 +174,7 @@ class RexecService(Service):
             return
         pid = remote.process.pid
         self.running[pid] = remote
-        remote.respond("state", pid=pid, state=RUNNING)
+        remote.respond("state", pid=pid, state=RUNNING, **remote.stdin_room)
         if cwd and not os.path.isdir(cwd):
             why = os.strerror(errno.ENOENT)
             text = f"Could not change dir to {cwd}: {why}. Going to /tmp instead\n"

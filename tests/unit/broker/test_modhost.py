@@ -135,6 +135,18 @@ async def test_what_cannot_be_loaded_is_refused_and_leaves_nothing(
     await host.remove("first")
 
 
+async def test_a_file_that_is_no_python_file_is_said_to_be_none(
+    host: ModuleHost, tmp_path: pathlib.Path
+) -> None:
+    for name in ("module.so", "module"):
+        (tmp_path / name).write_bytes(b"\x7fELF")
+        with pytest.raises(OSError, match=f"{name}: a module is a Python file") as caught:
+            await host.load(str(tmp_path / name), [])
+        assert caught.value.errno == errno.EINVAL
+        with pytest.raises(FileNotFoundError):
+            await host.load(str(tmp_path / "none" / name), [])
+
+
 async def test_removing_twice_is_an_error(host: ModuleHost) -> None:
     await host.load("first", [])
     await host.remove("first")

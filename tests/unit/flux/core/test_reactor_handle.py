@@ -14,6 +14,7 @@ from flux.core.reactor_handle import ReactorHandle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -54,6 +55,18 @@ def test_a_descriptor_and_a_signal_call(handle: ReactorHandle) -> None:
         os.close(reading)
         os.close(writing)
     assert sorted(seen) == ["fd", "signal"]
+
+
+def test_a_watcher_of_what_cannot_be_watched_is_not_started(
+    handle: ReactorHandle, tmp_path: Path
+) -> None:
+    with open(tmp_path / "file", "wb") as file:
+        watcher = handle.fd_watcher_create(file.fileno(), lambda *_: None)
+        with pytest.raises(PermissionError):
+            watcher.start()
+    assert not watcher.active
+    watcher.stop()
+    assert handle.reactor_run() == 0  # nothing keeps it running
 
 
 def test_a_run_can_be_for_one_turn_or_without_waiting(handle: ReactorHandle) -> None:

@@ -39,6 +39,7 @@ class Call:
         opts: dict[str, str] | None = None,
         channels: tuple[str, ...] = (),
         channel_output: bool = True,
+        more: dict[str, int] | None = None,
     ) -> None:
         command = {
             "cwd": cwd,
@@ -52,6 +53,7 @@ class Call:
             "on_stdout": 1,
             "on_stderr": 1,
             "on_channel_out": int(channel_output),
+            **(more or {}),
         }
         self.harness = harness
         self.tag = harness.submit("broker.rexec", payload)
@@ -107,6 +109,40 @@ async def test_input_is_written(harness: Harness) -> None:
     await call.until(type="complete")
     assert "hello\n" in call.text("stdout")
     assert "//8=" in call.text("stdout")
+
+
+async def test_who_feeds_a_process_is_told_what_it_takes(harness: Harness) -> None:
+    call = Call(harness, ["wc", "-c"], opts={"stdin_BUFSIZE": "8000"}, more={"on_stdin": 1})
+    await call.until(state=2, stdin_room=8000)
+    io = {"stream": "stdin", "rank": "0", "data": "x" * 600}
+    for _ in range(20):
+        await harness.request("broker.rexec.write", {"pid": call.pid, "io": io})
+    end = {"stream": "stdin", "rank": "0", "eof": True}
+    await harness.request("broker.rexec.write", {"pid": call.pid, "io": end})
+    await call.until(type="complete")
+    assert call.text("stdout") == "12000\n"
+    taken = [answer for answer in call.answers if answer["type"] == "taken"]
+    assert {(answer["pid"], answer["stream"]) for answer in taken} == {(call.pid, "stdin")}
+    assert 11_000 <= sum(answer["bytes"] for answer in taken) <= 12_000
+
+
+async def test_input_that_nobody_reads_counts_as_taken(harness: Harness) -> None:
+    shell = ["sh", "-c", "exec <&-; echo closed; exec sleep 100"]
+    call = Call(harness, shell, opts={"stdin_BUFSIZE": "8000"}, more={"on_stdin": 1})
+    await harness.until(lambda: "closed" in call.text("stdout"))
+    io = {"stream": "stdin", "rank": "0", "data": "x" * 8000}
+    for _ in range(3):
+        await harness.request("broker.rexec.write", {"pid": call.pid, "io": io})
+    assert sum(answer.get("bytes", 0) for answer in call.answers) == 24_000
+
+
+async def test_a_client_that_does_not_ask_is_not_told(harness: Harness) -> None:
+    call = Call(harness, ["cat"], opts={"stdin_BUFSIZE": "8"})
+    await call.until(state=2)
+    io = {"stream": "stdin", "rank": "0", "data": "x" * 8, "eof": True}
+    await harness.request("broker.rexec.write", {"pid": call.pid, "io": io})
+    await call.until(type="complete")
+    assert not any("stdin_room" in answer or "bytes" in answer for answer in call.answers)
 
 
 async def test_signals_and_the_process_list(harness: Harness) -> None:
