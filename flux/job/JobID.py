@@ -169,7 +169,7 @@ class JobID(int):
             number = int(value)
         except (ValueError, TypeError, OverflowError):
             raise ValueError(f"{value} is not a valid Flux jobid") from None
-        if not 0 <= number < _LIMIT:
+        if number != value or not 0 <= number < _LIMIT:
             raise ValueError(f"{value} is not a valid Flux jobid")
         made = super().__new__(cls, number)
         made.orig_str = value.orig_str if isinstance(value, JobID) else str(number)
