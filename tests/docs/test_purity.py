@@ -30,7 +30,6 @@ ACTING = {
         "broker.shell.plugin_path",
         "fluxctl.command_list",
         "fluxctl.mini.environment",
-        "fluxctl.module_files",
         "fluxctl.processes",
         "fluxctl.streams",
     ),
