@@ -127,6 +127,8 @@ BASE: dict[str, tuple[str, ...]] = {
     "module unload": ("nosuch",),
     "ping": ("-c1", "-i0", "kvs"),
     "proxy": ("1", "true"),
+    "R set-property": ("fast:0",),
+    "queue disable": ("reason",),
     "resource drain": ("99",),
     "resource reload": ("nosuch",),
     "resource undrain": ("99",),
@@ -293,7 +295,7 @@ _OURS = re.compile(
 )
 """What only the program's own language says."""
 
-_FIELD = re.compile(r"ERROR: \[Errno \d+\]|ERROR: --define: .*")
+_FIELD = re.compile(r"(?m)ERROR: \[Errno \d+\]|^\[Errno \d+\]|ERROR: --define: .*")
 """What flux-core's commands say too, and of code that the user wrote."""
 
 _TALK = re.compile(r"^(Try `|usage: |Usage: )")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ALONE = {
     *("cron help", "cron tab", "env", "help", "job id", "job namespace", "jobspec srun", "keygen"),
     *("module info", "start", "R encode", "R append", "R decode", "R diff", "R intersect"),
-    *("R remap", "R union", "relay"),
+    *("R remap", "R union", "R set-property", "relay"),
 }
 """Commands that need no instance for what they do here."""
 
