@@ -19,3 +19,5 @@ def b64decode(text: str) -> bytes:
         return a2b_base64(text, strict_mode=True)
     except Error as exc:
         raise ValueError(str(exc)) from exc
+    except TypeError:
+        raise TypeError(f"base64 text must be a string, not {type(text).__name__}") from None

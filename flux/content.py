@@ -9,7 +9,7 @@ from flux.constants import FLUX_NODEID_UPSTREAM
 from flux.treeobj import is_blobref
 from flux.wire.errors import os_error
 from flux.wire.message import NODEID_ANY
-from flux.wire.text import Text, as_text
+from flux.wire.text import Text, as_integer, as_text
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -19,7 +19,7 @@ CONTENT_FLAG_UPSTREAM: Final = 2
 
 
 def _address(flags: int, method: str) -> tuple[str, int]:
-    if flags & CONTENT_FLAG_CACHE_BYPASS:
+    if as_integer(flags, "flags") & CONTENT_FLAG_CACHE_BYPASS:
         return f"content-backing.{method}", 0
     return (
         f"content.{method}",
@@ -41,6 +41,8 @@ def load(handle: Flux, blobref: Text, flags: int = 0) -> bytes:
 def store(handle: Flux, data: Text, flags: int = 0) -> str:
     """Store ``data`` and return its blobref; raises OSError(EFBIG) above the blob size limit."""
     if isinstance(data, str):
-        data = data.encode()
+        data = data.encode("utf-8", "surrogateescape")
+    elif not isinstance(data, bytes):
+        raise TypeError(f"data must be bytes or a string, not {type(data).__name__}")
     topic, nodeid = _address(flags, "store")
     return handle.rpc_raw(topic, data, nodeid).message().text()

@@ -11,6 +11,7 @@ from flux.future import Future
 from flux.message import MessageSource, MessageWatcher
 from flux.rpc import RPC
 from flux.wire.message import publish_request
+from flux.wire.text import as_seconds
 
 if TYPE_CHECKING:
     from typing import Self
@@ -55,6 +56,7 @@ class SyncFuture(Future):
 
     def __init__(self, flux_handle: EventSource, minimum: float = 0.0) -> None:
         super().__init__(flux_handle)
+        minimum = as_seconds(minimum, "minimum")
         if minimum < 0:
             raise OSError(errno.EINVAL, "the time between heartbeats is not negative")
         self._minimum = minimum

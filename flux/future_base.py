@@ -11,6 +11,7 @@ import errno
 from typing import TYPE_CHECKING, Any, Self
 
 from flux.future_results import Results, error_message
+from flux.wire.text import as_seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator
@@ -120,10 +121,11 @@ class Future(Results):
         Raises OSError: ETIMEDOUT, EDEADLK if there is nothing to wait with. A future with an
         ``init`` function waits in a reactor of its own: nothing else is called meanwhile.
         """
+        seconds = as_seconds(timeout, "timeout")
         if not self._results:
-            self._block(timeout)
+            self._block(seconds)
         if not self._results:
-            raise OSError(errno.ETIMEDOUT, no_result_within(timeout))
+            raise OSError(errno.ETIMEDOUT, no_result_within(seconds))
         self._seen = True
         return self
 

@@ -53,7 +53,7 @@ from flux.kvs_txn import APPEND, NO_MERGE, PRIMARY, READDIR, READLINK, SYNC, TRE
 from flux.kvs_watch import WatchFuture, watch, watch_async
 from flux.treeobj import TreeObj, b64decode, b64encode
 from flux.wire.errors import os_error
-from flux.wire.text import Text, as_text
+from flux.wire.text import Text, as_integer, as_text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -218,6 +218,7 @@ def commit(flux_handle: Flux, flags: int = 0, namespace: Text | None = None) -> 
     one is committed. Flags: NO_MERGE, SYNC. Without changes there is nothing to send. The changes
     are forgotten if it fails, with an OSError.
     """
+    as_integer(flags, "flags")
     spaces = _pending.get(flux_handle, {})
     names = list(spaces) if namespace is None else [namespace_of(namespace)]
     waiting = [
@@ -298,7 +299,7 @@ class KVSDir(MutableMapping[str, Any]):
         if flux_handle is None:
             raise ValueError("flux_handle must be a valid Flux handle")
         self.flux_handle: Flux = flux_handle
-        self.path: str = normalize(path or ".")
+        self.path: str = normalize(as_text(path, "path") or ".")
         self.namespace: str = namespace_of(namespace)
         self._entries()
 

@@ -10,6 +10,7 @@ from flux import kvs_rpc
 from flux.kvs_flags import READLINK
 from flux.treeobj import dirref
 from flux.wire.message import USERID_UNKNOWN_JSON
+from flux.wire.text import as_seconds
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -57,13 +58,15 @@ def wait_version(
     """Wait until the version of a namespace, as this rank sees it, is at least ``version``; raises
     OSError(ETIMEDOUT) after ``timeout`` seconds, unless that is negative.
     """
-    kvs_rpc.wait_version(flux_handle, version, namespace).wait_for(timeout).get()
+    seconds = as_seconds(timeout, "timeout")
+    kvs_rpc.wait_version(flux_handle, version, namespace).wait_for(seconds).get()
 
 
 def sync(flux_handle: Flux, namespace: Text | None = None, timeout: float = -1.0) -> int:
     """Wait until this rank sees all that was committed before, by whomever, and return the version;
     raises OSError(ETIMEDOUT) after ``timeout`` seconds, unless that is negative.
     """
+    as_seconds(timeout, "timeout")
     body = {"namespace": kvs_rpc.namespace_of(namespace), "flags": 0}
     version = int(flux_handle.rpc("kvs.getroot", body, 0).get()["rootseq"])
     wait_version(flux_handle, version, namespace, timeout)

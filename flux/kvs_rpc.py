@@ -18,10 +18,11 @@ from flux.kvs_txn import PRIMARY, READDIR, READLINK, TREEOBJ, WAITCREATE, WATCH,
 from flux.wire import json
 from flux.wire.errors import os_error
 from flux.wire.message import NODEID_ANY, USERID_UNKNOWN_JSON
-from flux.wire.text import Text, as_optional_text, as_text
+from flux.wire.text import Text, as_integer, as_optional_text, as_text
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
+    from flux.kvs_types import KvsOp
     from flux.rpc import RPC
     from flux.wire.json import JsonObject
 
@@ -51,7 +52,7 @@ def lookup_request(
     body: JsonObject = {"key": name}
     if rootdir is None:
         body["namespace"] = namespace_of(namespace)
-    body["flags"] = flags
+    body["flags"] = as_integer(flags, "flags")
     if rootdir is not None:
         body["rootdir"] = rootdir
     return "kvs-watch.lookup" if flags & (WATCH | WAITCREATE) else "kvs.lookup", body
@@ -139,7 +140,15 @@ def commit(handle: Flux, txn: Txn, flags: int = 0, namespace: Text | None = None
     a namespace other than ``primary``, ENOSYS without a backing store, and what the store failed
     with, ENOSPC for example; nothing of the transaction is visible then.
     """
-    return handle.rpc("kvs.commit", commit_request(txn.ops, flags, namespace_of(namespace)))
+    body = commit_request(_ops(txn), as_integer(flags, "flags"), namespace_of(namespace))
+    return handle.rpc("kvs.commit", body)
+
+
+def _ops(txn: Txn) -> list[KvsOp]:
+    """Return the operations of a transaction; raises TypeError for what is none."""
+    if not isinstance(txn, Txn):
+        raise TypeError(f"txn must be a transaction, a Txn, not {type(txn).__name__}")
+    return txn.ops
 
 
 def fence(
@@ -150,17 +159,18 @@ def fence(
     """
     body = {
         "name": as_text(name, "the name of a fence"),
-        "nprocs": nprocs,
+        "nprocs": as_integer(nprocs, "nprocs"),
         "namespace": namespace_of(namespace),
-        "flags": flags,
-        "ops": txn.ops,
+        "flags": as_integer(flags, "flags"),
+        "ops": _ops(txn),
     }
     return handle.rpc("kvs.fence", body)
 
 
 def getroot(handle: Flux, namespace: Text | None = None, flags: int = 0) -> RPC:
     """Get ``rootref``, ``rootseq`` and ``owner`` of a namespace (flux_kvs_getroot(3))."""
-    return handle.rpc("kvs.getroot", {"namespace": namespace_of(namespace), "flags": flags})
+    body = {"namespace": namespace_of(namespace), "flags": as_integer(flags, "flags")}
+    return handle.rpc("kvs.getroot", body)
 
 
 def get_version(handle: Flux, namespace: Text | None = None) -> int:
@@ -170,7 +180,8 @@ def get_version(handle: Flux, namespace: Text | None = None) -> int:
 
 def wait_version(handle: Flux, version: int, namespace: Text | None = None) -> RPC:
     """Wait until the root sequence number of a namespace is at least ``version``."""
-    return handle.rpc("kvs.sync", {"rootseq": version, "namespace": namespace_of(namespace)})
+    body = {"rootseq": as_integer(version, "version"), "namespace": namespace_of(namespace)}
+    return handle.rpc("kvs.sync", body)
 
 
 def namespace_create(
@@ -179,9 +190,12 @@ def namespace_create(
     """Create a namespace owned by user ``owner``, by default the instance owner
     (flux_kvs_namespace_create(3)).
     """
-    return handle.rpc(
-        "kvs.namespace-create", {"namespace": _space(name), "owner": owner, "flags": flags}, 0
-    )
+    body = {
+        "namespace": _space(name),
+        "owner": as_integer(owner, "owner"),
+        "flags": as_integer(flags, "flags"),
+    }
+    return handle.rpc("kvs.namespace-create", body, 0)
 
 
 def namespace_remove(handle: Flux, name: Text) -> RPC:
@@ -209,8 +223,12 @@ def copy(
     target_ns: Text | None = None,
 ) -> None:
     """Make ``target`` refer to what ``source`` does, directories included (flux_kvs_copy(3))."""
+    # What is wrong with the second request is told before the first is sent.
+    check_key(as_text(target, "a key"))
+    as_integer(flags, "flags")
+    space = namespace_of(target_ns)
     obj = treeobj_of(lookup(handle, source, TREEOBJ, source_ns))
-    commit(handle, Txn().put_treeobj(target, obj), flags, target_ns).get()
+    commit(handle, Txn().put_treeobj(target, obj), flags, space).get()
 
 
 def move(

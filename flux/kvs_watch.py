@@ -9,11 +9,13 @@ from flux.kvs_flags import WAITCREATE, WATCH, WATCH_APPEND, WATCH_FULL, WATCH_UN
 from flux.kvs_rpc import decode_value, lookup_cancel, lookup_request, value_of
 from flux.rpc import RPC
 from flux.wire.message import NODEID_ANY
+from flux.wire.text import as_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from flux.core.handle import Flux
+    from flux.wire.json import JsonObject
     from flux.wire.text import Text
 
 
@@ -41,6 +43,16 @@ class WatchFuture(RPC):
         lookup_cancel(self)
 
 
+def _flags(*, waitcreate: bool, full: bool, uniq: bool, append: bool) -> int:
+    return (
+        WATCH
+        | (WAITCREATE if waitcreate else 0)
+        | (WATCH_FULL if full else 0)
+        | (WATCH_UNIQ if uniq else 0)
+        | (WATCH_APPEND if append else 0)
+    )
+
+
 def watch_async(
     flux_handle: Flux,
     key: Text,
@@ -54,13 +66,7 @@ def watch_async(
     """Watch ``key``; returns a future to call ``get_value`` of, from its ``then`` callback for
     instance. The arguments are those of `watch`.
     """
-    flags = (
-        WATCH
-        | (WAITCREATE if waitcreate else 0)
-        | (WATCH_FULL if full else 0)
-        | (WATCH_UNIQ if uniq else 0)
-        | (WATCH_APPEND if append else 0)
-    )
+    flags = _flags(waitcreate=waitcreate, full=full, uniq=uniq, append=append)
     topic, body = lookup_request(key, flags, namespace)
     return WatchFuture(flux_handle, topic, body, NODEID_ANY, FLUX_RPC_STREAMING)
 
@@ -84,15 +90,16 @@ def watch(
     when the iteration is left. Raises OSError: ENOENT if the key is not, or no longer, there;
     ETIMEDOUT when no value has come for ``timeout`` seconds, unless that is negative.
     """
-    future = watch_async(
-        flux_handle,
-        key,
-        namespace=namespace,
-        waitcreate=waitcreate,
-        full=full,
-        uniq=uniq,
-        append=append,
-    )
+    seconds = as_seconds(timeout, "timeout")
+    flags = _flags(waitcreate=waitcreate, full=full, uniq=uniq, append=append)
+    topic, body = lookup_request(key, flags, namespace)  # now, not when the first value is asked
+    return _values(flux_handle, topic, body, seconds)
+
+
+def _values(
+    flux_handle: Flux, topic: str, body: JsonObject, timeout: float
+) -> Generator[Any, None, None]:
+    future = WatchFuture(flux_handle, topic, body, NODEID_ANY, FLUX_RPC_STREAMING)
     try:
         while True:
             yield future.wait_for(timeout).get_value()

@@ -17,7 +17,7 @@ from flux.wire.message import (
     ended,
     request,
 )
-from flux.wire.text import Text, as_text
+from flux.wire.text import Text, as_integer, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +48,8 @@ class RPC(Future):
         if not name:
             raise OSError(errno.EINVAL, "an RPC needs a topic")
         self.topic = name
+        as_integer(nodeid, "nodeid")
+        as_integer(flags, "flags")
         wire_flags = (NORESPONSE if flags & FLUX_RPC_NORESPONSE else 0) | (
             STREAMING if flags & FLUX_RPC_STREAMING else 0
         )

@@ -72,6 +72,16 @@ SENTENCE_MAX = 1000
 """Characters of the sentence that a list of commands says of one."""
 
 
+def examples_text(ctx: click.Context) -> str:
+    """Return the end of a command's help: a blank line, the examples; empty if it has none."""
+    import textwrap
+
+    from fluxctl.examples import examples_of, shown
+
+    found = examples_of(ctx.command_path.replace("flux-", "flux ").removeprefix("flux "))
+    return "\nExamples:\n" + textwrap.indent(shown(found), "  ") + "\n" if found else ""
+
+
 class UsageReports(click.Command):
     """What commands and groups share: the settings of their help, and one way out for usage errors.
 
@@ -100,15 +110,8 @@ class UsageReports(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples of the command's page that are about it."""
-        from fluxctl.examples import examples_of, shown
-
-        examples = examples_of(ctx.command_path.replace("flux-", "flux ").removeprefix("flux "))
-        if examples:
-            with formatter.section("Examples"):
-                # As they are: a command that is broken into lines can be copied by nobody.
-                import textwrap
-
-                formatter.write(textwrap.indent(shown(examples), "  ") + "\n")
+        # As they are: a command that is broken into lines can be copied by nobody.
+        formatter.write(examples_text(ctx))
 
     def get_short_help_str(self, limit: int = 45) -> str:
         """Return the first sentence of the help, all of it: lists of commands wrap it."""

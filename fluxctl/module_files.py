@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from fluxctl.errors import CommandError
+from fluxctl.hints import did_you_mean
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -34,17 +35,29 @@ def locate(h: Flux | None, name: str) -> str:
     if find(name) is not None:
         return (_installed(h, name) if h is not None else None) or name
     hint = f" (the file is named ./{name})" if os.path.isfile(name) else ""
+    hint = hint or did_you_mean(name, _known)
     raise CommandError(f"{name}: not found in module search path{hint}")
+
+
+def _known() -> list[str]:
+    """Return the names of the built-in modules, and of the files in the search path."""
+    from flux.modules import MODULES
+
+    files = [path for folder in _folders() for path in _files(folder)]
+    return [*MODULES, *(os.path.basename(path).removesuffix(".py") for path in files)]
+
+
+def _folders() -> list[str]:
+    """Return the directories in which modules are looked for."""
+    paths = (os.environ.get(name, "") for name in ("FLUX_MODULE_PATH_PREPEND", "FLUX_MODULE_PATH"))
+    return [folder for path in paths for folder in path.split(":") if folder]
 
 
 def _in_search_path(name: str) -> str | None:
     """Return the file in FLUX_MODULE_PATH whose ``mod_name`` is ``name``; one that is called so
     comes first.
     """
-    folders = (
-        f"{os.environ.get('FLUX_MODULE_PATH_PREPEND', '')}:{os.environ.get('FLUX_MODULE_PATH', '')}"
-    )
-    for folder in filter(None, folders.split(":")):
+    for folder in _folders():
         for suffix in (".py", ".so"):
             path = os.path.join(folder, name + suffix)
             if os.path.exists(path):

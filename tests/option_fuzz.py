@@ -127,6 +127,8 @@ BASE: dict[str, tuple[str, ...]] = {
     "module unload": ("nosuch",),
     "ping": ("-c1", "-i0", "kvs"),
     "proxy": ("1", "true"),
+    "R set-property": ("fast:0",),
+    "queue disable": ("reason",),
     "resource drain": ("99",),
     "resource reload": ("nosuch",),
     "resource undrain": ("99",),
@@ -243,11 +245,22 @@ def harmless(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         os.environ.update(environment)
 
 
-def run_here(argv: list[str], environment: Mapping[str, str], patience: float) -> Run:
-    """Run a command line in this process; it is interrupted after ``patience`` seconds."""
-    out, err = (
-        io.TextIOWrapper(io.BytesIO(), "utf-8", errors=streams.ERRORS, newline="") for _ in "oe"
-    )
+class _Terminal(io.TextIOWrapper):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def run_here(
+    argv: list[str], environment: Mapping[str, str], patience: float, *, terminal: bool = False
+) -> Run:
+    """Run a command line in this process, with its errors going to a ``terminal`` or not; it is
+    interrupted after ``patience`` seconds.
+    """
+    kind = _Terminal if terminal else io.TextIOWrapper
+    out = io.TextIOWrapper(io.BytesIO(), "utf-8", errors=streams.ERRORS, newline="")
+    err = kind(io.BytesIO(), "utf-8", errors=streams.ERRORS, newline="")
     os.environ.clear()
     os.environ.update(environment)
     code: int | None = None
@@ -282,7 +295,7 @@ _OURS = re.compile(
 )
 """What only the program's own language says."""
 
-_FIELD = re.compile(r"ERROR: \[Errno \d+\]|ERROR: --define: .*")
+_FIELD = re.compile(r"(?m)ERROR: \[Errno \d+\]|^\[Errno \d+\]|ERROR: --define: .*")
 """What flux-core's commands say too, and of code that the user wrote."""
 
 _TALK = re.compile(r"^(Try `|usage: |Usage: )")

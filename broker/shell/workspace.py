@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from broker.shell.levels import ERROR, ShellFatal
-from flux.job.JobID import id_encode
+from flux.job.JobID import f58_in
 
 if TYPE_CHECKING:
     from broker.shell.context import ShellContext
@@ -37,7 +37,7 @@ def make_tmpdir(shell: ShellContext) -> str:
     Raises ShellFatal if it cannot be created.
     """
     base = shell.rundir or os.environ.get("TMPDIR", "/tmp")
-    name = f"jobtmp-{shell.rank}-{id_encode(shell.info.id)}"
+    name = f"jobtmp-{shell.rank}-{f58_in(shell.info.id, shell.env)}"
     try:
         if shell.standalone:
             import tempfile

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from flux.constants import FLUX_MATCHTAG_NONE, FLUX_MSGTYPE_ANY, FLUX_RPC_NORESPONSE
 from flux.core.message_handle import OPEN_FLAGS, MessageHandle
+from flux.core.outgoing import wire_of
 from flux.wire import message as wire
 from flux.wire.errors import os_error
 from flux.wire.message import EVENT, NODEID_ANY, REQUEST
-from flux.wire.text import Text, as_optional_text, as_text
+from flux.wire.text import Text, as_integer, as_optional_text, as_text
 from flux.wire.topic import SUBSCRIBE, UNSUBSCRIBE
 
 if TYPE_CHECKING:
@@ -75,11 +76,11 @@ class Flux(MessageHandle):
 
     def flags_set(self, flags: int) -> None:
         """Set flags FLUX_O_TRACE, FLUX_O_NONBLOCK or FLUX_O_MATCHDEBUG (flux_flags_set(3))."""
-        self.flags |= flags & OPEN_FLAGS
+        self.flags |= as_integer(flags, "flags") & OPEN_FLAGS
 
     def flags_unset(self, flags: int) -> None:
         """Clear flags that `flags_set` sets."""
-        self.flags &= ~flags
+        self.flags &= ~as_integer(flags, "flags")
 
     def flags_get(self) -> int:
         """Return the flags that are set."""
@@ -107,7 +108,7 @@ class Flux(MessageHandle):
 
     def rpc_message(self, message: MessageView, flags: int = 0) -> RPC:
         """Send a request made before; its response is the returned future's result."""
-        msg = message.wire
+        msg = wire_of(message)
         payload = None if msg.payload is None else wire.Raw(msg.payload)
         from flux.rpc import RPC
 
@@ -115,16 +116,17 @@ class Flux(MessageHandle):
 
     def respond(self, message: MessageView, payload: object = None) -> None:
         """Answer a request."""
-        self.send_wire(wire.response(message.wire, wire.ended(payload)))
+        self.send_wire(wire.response(wire_of(message), wire.ended(payload)))
 
     def respond_raw(self, message: MessageView, data: bytes | None) -> None:
         """Answer a request with ``data`` as it is."""
-        self.send_wire(wire.response(message.wire, data))
+        self.send_wire(wire.response(wire_of(message), data))
 
     def respond_error(self, message: MessageView, errnum: int, text: Text | None = None) -> None:
         """Answer a request with an error."""
         sentence = as_optional_text(text, "the sentence of an error")
-        self.send_wire(wire.response(message.wire, sentence, errnum=errnum))
+        as_integer(errnum, "errnum")
+        self.send_wire(wire.response(wire_of(message), sentence, errnum=errnum))
 
     def msg_watcher_create(
         self,
@@ -138,7 +140,8 @@ class Flux(MessageHandle):
         from flux.message import MessageWatcher
 
         glob = as_text(topic_glob, "the topic")
-        return MessageWatcher(self, type_mask, callback, glob, match_tag, args)
+        mask, tag = as_integer(type_mask, "type_mask"), as_integer(match_tag, "match_tag")
+        return MessageWatcher(self, mask, callback, glob, tag, args)
 
     def handle_watcher_create(
         self, events: int, callback: Callable[..., object], args: object = None
@@ -249,7 +252,7 @@ class Flux(MessageHandle):
         """
         from flux.core.basics import ModuleBasics
 
-        self._basics = ModuleBasics(name, hops, running)
+        self._basics = ModuleBasics(as_text(name, "name"), hops, running)
         self.log_name = name
         self.reactor.incref()
 
@@ -259,7 +262,8 @@ class Flux(MessageHandle):
 
         No flag is set on a handle that is not a module's.
         """
-        return self._basics is not None and self._basics.debug_test(mask, clear=clear)
+        flags = as_integer(mask, "mask")
+        return self._basics is not None and self._basics.debug_test(flags, clear=clear)
 
     def _answers(self, msg: wire.Message) -> bool:
         return self._basics is not None and self._answer_basics(self._basics, msg)
@@ -335,20 +339,21 @@ class Flux(MessageHandle):
         from flux.logline import client_line
 
         text = as_text(fstring, "a log message")
+        as_integer(level, "level")
         line = client_line(level, self.get_rank(), self.log_name, self.log_procid, text)
         self.rpc_raw("log.append", line, flags=FLUX_RPC_NORESPONSE)
 
     def barrier(self, name: Text, nprocs: int) -> Future:
         """Enter a barrier of ``nprocs`` processes; the future is fulfilled when all are in."""
         text = as_text(name, "the name of a barrier")
-        return self.rpc(
-            "barrier.enter", {"name": text, "count": 1, "nprocs": nprocs, "internal": False}
-        )
+        body = {"name": text, "count": 1, "nprocs": as_integer(nprocs, "nprocs")}
+        return self.rpc("barrier.enter", {**body, "internal": False})
 
     def reactor_run(self, reactor: Reactor | None = None, flags: int = 0) -> int:
         """Run the reactor as `ReactorHandle.reactor_run` does; raises OSError(ECONNRESET) if the
         loss of the connection ended it.
         """
+        as_integer(flags, "flags")
         if self._basics is not None:
             self._basics.running()
         left = super().reactor_run(reactor, flags)

@@ -24,14 +24,14 @@ from flux.constants import (
     FLUX_POLLIN,
     FLUX_POLLOUT,
 )
-from flux.core.outgoing import Outgoing
+from flux.core.outgoing import Outgoing, wire_of
 from flux.core.reactor import Reactor
 from flux.core.reactor_handle import ReactorHandle
 from flux.wire import framing
 from flux.wire.codec import DecodeError
 from flux.wire.errors import os_error
 from flux.wire.message import MATCHTAG_NONE, REQUEST, RESPONSE, next_matchtag
-from flux.wire.text import Text, as_optional_text
+from flux.wire.text import Text, as_integer, as_optional_text, as_seconds
 from flux.wire.topic import matches
 
 if TYPE_CHECKING:
@@ -136,8 +136,8 @@ class MessageHandle(ReactorHandle):
 
         What a request that is sent this way is answered is got by `recv`.
         """
-        msg = message.wire
-        self.send_wire(msg, flags)
+        msg = wire_of(message)
+        self.send_wire(msg, as_integer(flags, "flags"))
         if msg.type == REQUEST and not msg.noresponse and msg.matchtag not in self._pending:
             self._by_hand.add(msg.matchtag)
 
@@ -358,6 +358,9 @@ class MessageHandle(ReactorHandle):
         from flux.message import MessageView
 
         glob = as_optional_text(topic_glob, "the topic")
+        for number, what in ((type_mask, "type_mask"), (match_tag, "match_tag"), (flags, "flags")):
+            as_integer(number, what)
+        timeout = as_seconds(timeout, "timeout")
         found: list[Message] = []
 
         def look() -> bool:

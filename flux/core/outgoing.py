@@ -8,6 +8,10 @@ import socket
 from typing import TYPE_CHECKING
 
 from flux.wire.errors import os_error
+from flux.wire.message import Message
+
+if TYPE_CHECKING:
+    from flux.message import MessageView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,3 +67,13 @@ class Outgoing:
                 return False
             del self._unsent[:sent]
         return True
+
+
+def wire_of(message: MessageView) -> Message:
+    """Return the protocol message that a program has as ``message``; raises TypeError for what is
+    no `flux.message.MessageView`.
+    """
+    found: object = getattr(message, "wire", None)
+    if not isinstance(found, Message):
+        raise TypeError(f"message must be a MessageView, not {type(message).__name__}")
+    return found

@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_REACTOR_NOWAIT, FLUX_REACTOR_ONCE
+from flux.wire.text import as_integer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,7 @@ class ReactorHandle:
 
         Ctrl+C ends it with KeyboardInterrupt; an exception set by `set_exception` is raised.
         """
+        as_integer(flags, "flags")
         loop = reactor or self.reactor
         previous, self.tls.reactor_running = getattr(self.tls, "reactor_running", False), True
         try:

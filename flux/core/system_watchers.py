@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from flux.core.interface import ReactorOwner
 from flux.core.watchers import Watcher
+from flux.wire.text import as_integer, as_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,8 +48,8 @@ class PeriodicWatcher(Watcher):
         args: object = None,
     ) -> None:
         super().__init__(flux_handle)
-        self.offset = float(offset)
-        self.interval = float(interval)
+        self.offset = as_seconds(offset, "offset")
+        self.interval = as_seconds(interval, "interval")
         self._reschedule = reschedule
         self._callback = callback
         self._args = args
@@ -120,7 +121,7 @@ class StatWatcher(Watcher):
     ) -> None:
         super().__init__(flux_handle)
         self.path = path
-        self.interval = float(interval) or STAT_INTERVAL
+        self.interval = as_seconds(interval, "interval") or STAT_INTERVAL
         self.stat: os.stat_result | None = None
         self.prev: os.stat_result | None = None
         self._callback = callback
@@ -176,7 +177,7 @@ class ChildWatcher(Watcher):
         args: object = None,
     ) -> None:
         super().__init__(flux_handle)
-        self.rpid = pid
+        self.rpid = as_integer(pid, "pid")
         self.rstatus = 0
         self._callback = callback
         self._args = args
@@ -237,7 +238,7 @@ class HandleWatcher(Watcher):
         args: object = None,
     ) -> None:
         super().__init__(flux_handle)
-        self.events = events
+        self.events = as_integer(events, "events")
         self._handle = flux_handle
         self._callback = callback
         self._args = args

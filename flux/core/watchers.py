@@ -8,6 +8,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_POLLERR, FLUX_POLLIN, FLUX_POLLOUT
+from flux.wire.text import as_integer, as_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,8 +90,8 @@ class TimerWatcher(Watcher):
         args: object = None,
     ) -> None:
         super().__init__(flux_handle)
-        self.after = float(after)
-        self.repeat = float(repeat)
+        self.after = as_seconds(after, "after")
+        self.repeat = as_seconds(repeat, "repeat")
         self._callback = callback
         self._args = args
         self._timer: Timer | None = None
@@ -141,8 +142,8 @@ class FDWatcher(Watcher):
         args: object = None,
     ) -> None:
         super().__init__(flux_handle)
-        self.fd = fd_int
-        self.events = FLUX_POLLIN if events is None else events
+        self.fd = as_integer(fd_int, "fd_int")
+        self.events = FLUX_POLLIN if events is None else as_integer(events, "events")
         self.revents = 0
         self._callback = callback
         self._args = args
@@ -172,7 +173,7 @@ class SignalWatcher(Watcher):
         args: object = None,
     ) -> None:
         super().__init__(flux_handle)
-        self.signum = signal_int
+        self.signum = as_integer(signal_int, "signal_int")
         self._callback = callback
         self._args = args
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections import ChainMap
 from typing import TYPE_CHECKING
 
 from flux.wire.text import Text, as_number, as_text
@@ -20,6 +19,11 @@ _HEX = re.compile(r"0[xX][0-9a-fA-F]+\Z")
 _LIMIT = 1 << 64
 _KVS_ROOT = "job."
 _UTF8 = (".UTF-8", ".utf8")
+_LOCALE = ("LC_ALL", "LC_CTYPE", "LANG")
+"""What names the locale, in the order in which one counts before the next."""
+_FORCE_ASCII = "FLUX_F58_FORCE_ASCII"
+_PREFIXES = ("ƒ", "f", "ƒ".encode().decode("ascii", "surrogateescape"))
+"""How F58 begins; the last is what an argument has where the locale is plain."""
 
 ENCODINGS = ("dec", "kvs", "hex", "dothex", "words", "f58")
 """The names that JobID.encode() knows."""
@@ -29,9 +33,9 @@ def f58_prefix(environ: Mapping[str, str] = os.environ) -> str:
     """Return what F58 begins with in an environment: ``f`` where FLUX_F58_FORCE_ASCII asks for it
     or the locale is not one of UTF-8, such as C and POSIX, else ``ƒ`` (RFC 19).
     """
-    if environ.get("FLUX_F58_FORCE_ASCII"):
+    if environ.get(_FORCE_ASCII):
         return "f"
-    locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""
+    locale = next(filter(None, map(environ.get, _LOCALE)), "")
     return "ƒ" if locale.endswith(_UTF8) or _is_utf8(locale) else "f"
 
 
@@ -41,10 +45,11 @@ def _is_utf8(locale: str) -> bool:
 
 
 def f58_in(value: int, environ: Mapping[str, str]) -> str:
-    """Return a job id in F58 as an environment wants it; this process's says what it leaves
-    open.
+    """Return a job id in F58 as an environment wants it; one that says nothing of the locale wants
+    it as this process's does.
     """
-    return f58_prefix(ChainMap(dict(environ), os.environ)) + f58_digits(value)
+    told = any(environ.get(name) for name in (*_LOCALE, _FORCE_ASCII))
+    return f58_prefix(environ if told else os.environ) + f58_digits(value)
 
 
 def f58_digits(value: int) -> str:
@@ -97,8 +102,9 @@ def _parse(text: str) -> int:
         from flux.job import mnemonic
 
         return mnemonic.decode(text)
-    if text.startswith(("ƒ", "f")):
-        return _from_f58(text[1:])
+    for prefix in _PREFIXES:
+        if text.startswith(prefix):
+            return _from_f58(text[len(prefix) :])
     if _HEX.match(text):
         return int(text, 16)
     if _DECIMAL.match(text):
@@ -163,7 +169,7 @@ class JobID(int):
             number = int(value)
         except (ValueError, TypeError, OverflowError):
             raise ValueError(f"{value} is not a valid Flux jobid") from None
-        if not 0 <= number < _LIMIT:
+        if number != value or not 0 <= number < _LIMIT:
             raise ValueError(f"{value} is not a valid Flux jobid")
         made = super().__new__(cls, number)
         made.orig_str = value.orig_str if isinstance(value, JobID) else str(number)

@@ -18,6 +18,7 @@ from flux.job.jobspec_rules import (
     require,
 )
 from flux.wire import json
+from flux.wire.text import as_integer
 
 if TYPE_CHECKING:
     from flux.job.types import ResourceVertex as Resource
@@ -45,7 +46,9 @@ def validate_jobspec(
     require(isinstance(data, Mapping), TypeError, "Jobspec must be a JSON object")
     missing = sorted(Jobspec.top_level_keys - set(data))
     require(not missing, ValueError, f"Missing key ({missing[0] if missing else ''})")
-    version = data["version"] if require_version is None else require_version
+    version = data["version"]
+    if require_version is not None:
+        version = as_integer(require_version, "require_version")
     kind = JobspecV1 if version == 1 else Jobspec
     kind(**data)
     return True

@@ -10,7 +10,7 @@ from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from flux.rpc import RPC
 from flux.wire import json
 from flux.wire.json import JsonObject
-from flux.wire.text import Text, as_text
+from flux.wire.text import Text, as_integer, as_text
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -108,7 +108,7 @@ class JobEventWatchFuture(RPC):
         payload = {
             "id": int(JobID(jobid)),
             "path": as_text(eventlog, "the path of an eventlog"),
-            "flags": flags,
+            "flags": as_integer(flags, "flags"),
         }
         super().__init__(flux_handle, "job-info.eventlog-watch", payload, flags=FLUX_RPC_STREAMING)
 
@@ -170,6 +170,13 @@ def event_watch(
     is cancelled when the iteration is left early. Raises OSError: ENOENT if there is no such job or
     eventlog, EPERM if the job is somebody else's.
     """
+    from flux.job.JobID import JobID
+
+    # Wrong arguments are told now, not when the first event is asked for.
+    return _events(flux_handle, JobID(jobid), as_text(eventlog, "the path of an eventlog"))
+
+
+def _events(flux_handle: Flux, jobid: JobID, eventlog: str) -> Iterator[EventLogEvent]:
     watcher = event_watch_async(flux_handle, jobid, eventlog)
     ended = False
     try:

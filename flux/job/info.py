@@ -39,7 +39,7 @@ _CANCELED_BEFORE_RUN = -128
 
 def statetostr(stateid: int, singlechar: bool = False) -> str:
     """Return the name of a job state, or its letter; ``(unknown)`` or ``?`` for an unknown one."""
-    return state_name(stateid, singlechar)
+    return state_name(as_number(stateid, "a state"), singlechar)
 
 
 def resulttostr(resultid: int | str, singlechar: bool = False) -> str:
@@ -51,7 +51,8 @@ def statustostr(stateid: int, resultid: int | str, abbrev: bool = False) -> str:
     """Return the status of a job, the friendly mix of state and result: ``PENDING``, ``RUNNING``,
     ``COMPLETED``…
     """
-    return status_name(stateid, None if resultid == "" else as_number(resultid, "a result"), abbrev)
+    state = as_number(stateid, "a state")
+    return status_name(state, None if resultid == "" else as_number(resultid, "a result"), abbrev)
 
 
 @lru_cache(maxsize=1024)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flux.job.JobID import JobID
 from flux.rpc import RPC
-from flux.wire.text import Text, as_text
+from flux.wire.text import Text, as_integer, as_text
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -22,7 +22,7 @@ def kill_async(flux_handle: Flux, jobid: JobID | int | Text, signum: int | None 
     number = signal.SIGTERM if signum is None else signum
     if not isinstance(number, int):
         raise OSError(errno.EINVAL, f"{signum!r} is not the number of a signal")
-    payload = {"id": int(JobID(jobid)), "signum": int(number)}
+    payload = {"id": int(JobID(jobid)), "signum": int(as_integer(number, "signum"))}
     return RPC(flux_handle, "job-manager.kill", payload)
 
 
@@ -44,7 +44,7 @@ def raise_async(
     payload: dict[str, object] = {
         "id": int(JobID(jobid)),
         "type": as_text(exception_type, "the type of an exception"),
-        "severity": severity,
+        "severity": as_integer(severity, "severity"),
     }
     if note is not None:
         payload["note"] = as_text(note, "the note of an exception")

@@ -15,7 +15,7 @@ from flux.job.info import JobInfo
 from flux.job.JobID import JobID
 from flux.job.state_names import LISTED_STATES, RESULT_FILTERS, STATE_FILTERS
 from flux.rpc import RPC
-from flux.wire.text import Text, as_number, as_seconds, as_text
+from flux.wire.text import Text, as_number, as_optional_text, as_seconds, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -135,8 +135,9 @@ def job_list_inactive(
         "max_entries": as_number(max_entries, "max_entries"),
         "attrs": list(attrs),
     }
-    if name:
-        payload["name"] = name
+    text = as_optional_text(name, "name")
+    if text:
+        payload["name"] = text
     return JobListRPC(flux_handle, "job-list.list-inactive", payload)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from flux.job.JobID import JobID
+from flux.wire.text import as_integer, as_seconds
+
 if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.wire.message import Message
@@ -39,8 +42,13 @@ def purge(
     not the instance owner.
     """
     total = 0
+    payload = {
+        "age_limit": as_seconds(age_limit, "age_limit"),
+        "num_limit": as_integer(num_limit, "num_limit"),
+        "batch": as_integer(batch, "batch"),
+        "force": force,
+    }
     while True:
-        payload = {"age_limit": age_limit, "num_limit": num_limit, "batch": batch, "force": force}
         count = int(handle.rpc("job-manager.purge", payload).get()["count"])
         total += count
         if not force or count < batch:
@@ -52,4 +60,4 @@ def purge_id(handle: Flux, jobid: int, *, force: bool = False) -> None:
     OSError: ENOENT if there is no such job, EINVAL if it is active, EBUSY if it is waitable and has
     not been waited for.
     """
-    handle.rpc("job-manager.purge-id", {"id": int(jobid), "force": force}).get()
+    handle.rpc("job-manager.purge-id", {"id": int(JobID(jobid)), "force": force}).get()

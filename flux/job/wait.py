@@ -19,6 +19,7 @@ from flux.job.lifecycle import JobHistory, result_of
 from flux.rpc import RPC
 from flux.wire import json
 from flux.wire.message import RESPONSE, Message
+from flux.wire.text import as_integer
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -78,7 +79,8 @@ class JobResultFuture(RPC):
     def __init__(self, flux_handle: Flux, jobid: JobID | int | Text, flags: int = 0) -> None:
         self.jobid = JobID(jobid)
         self._history = JobHistory()
-        payload = {"id": int(self.jobid), "path": "eventlog", "flags": flags}
+        number = as_integer(flags, "flags")
+        payload = {"id": int(self.jobid), "path": "eventlog", "flags": number}
         super().__init__(flux_handle, "job-info.eventlog-watch", payload, flags=FLUX_RPC_STREAMING)
 
     def fulfill(self, value: object = None) -> None:

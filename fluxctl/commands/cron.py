@@ -15,6 +15,7 @@ import click
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.cron_entry import CronEntry, ago, flatten, read_crontab, shown, status, took
 from fluxctl.errors import CommandError
+from fluxctl.hints import did_you_mean
 from fluxctl.option_types import COUNT, duration
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ class _CronGroup(FluxGroup):
 
     def unknown(self, ctx: click.Context, word: str) -> CommandError:
         """Return the failure of a word that does not name a sub-command."""
-        return CommandError(f"Unknown COMMAND `{word}'", 1)
+        hint = did_you_mean(word, lambda: self.list_commands(ctx))
+        return CommandError(f"Unknown COMMAND `{word}'{hint}", 1)
 
 
 @click.group(cls=_CronGroup, name="cron", short_help="Schedule tasks on timers and events")
@@ -162,7 +164,8 @@ def help_command(ctx: click.Context, topic: str | None) -> None:
         return
     found = command.get_command(ctx, topic)
     if found is None:
-        raise CommandError(f"Unknown COMMAND `{topic}'", 1)
+        hint = did_you_mean(topic, lambda: command.list_commands(ctx))
+        raise CommandError(f"Unknown COMMAND `{topic}'{hint}", 1)
     echo(found.get_help(click.Context(found, info_name=f"flux-cron {topic}")), err=True)
 
 

@@ -6,6 +6,7 @@ import click
 
 from fluxctl.command import FluxCommand, echo, handle
 from fluxctl.errors import CommandError
+from fluxctl.hints import attributes, did_you_mean
 
 
 @click.command(cls=FluxCommand)
@@ -14,8 +15,9 @@ def command(name: str) -> None:
     """Print the value of a broker attribute."""
     with handle() as h:
         value = h.attr_get(name)
-    if value is None:
-        raise CommandError(f"{name}: No such file or directory")
+        if value is None:
+            hint = did_you_mean(name, lambda: attributes(h))
+            raise CommandError(f"{name}: No such file or directory{hint}")
     echo(value, raw=True)
 
 

@@ -11,8 +11,9 @@ from typing import NoReturn
 
 import click
 
-from fluxctl.command import FluxGroup, echo, program_name
+from fluxctl.command import FluxGroup, echo, examples_text, program_name
 from fluxctl.errors import CommandError
+from fluxctl.hints import did_you_mean
 from fluxctl.job.options import option_lines
 
 #: name -> (module, attribute, summary), in the order of the usage text
@@ -62,6 +63,10 @@ class JobGroup(FluxGroup):
         return command
 
     def get_help(self, ctx: click.Context) -> str:
+        """Return the usage text and the examples."""
+        return f"{self.usage_text(ctx)}\n{examples_text(ctx)}".rstrip("\n")
+
+    def usage_text(self, ctx: click.Context) -> str:
         """Return the usage text."""
         name = program_name(ctx)
         lines = [
@@ -82,13 +87,14 @@ class JobGroup(FluxGroup):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in SUBCOMMANDS and not ctx.resilient_parsing:
-            self._usage(ctx)
+            hint = did_you_mean(args[0], lambda: SUBCOMMANDS)
+            self._usage(ctx, f"unknown sub-command `{args[0]}'{hint}" if hint else "")
         return super().resolve_command(ctx, args)
 
-    def _usage(self, ctx: click.Context) -> NoReturn:
+    def _usage(self, ctx: click.Context, sentence: str = "") -> NoReturn:
         sys.stdout.flush()
-        echo(self.get_help(ctx), err=True)
-        raise CommandError("", 1)
+        echo(self.usage_text(ctx), err=True)
+        raise CommandError(sentence, 1)
 
 
 @click.command("job", cls=JobGroup)
@@ -105,6 +111,6 @@ flux job cancel $(flux mini submit sleep 600) no longer needed
 flux job wait-event --timeout=30 $(flux mini submit true) alloc
 # Show what happened to a job, in seconds since it was submitted
 flux job eventlog --time-format=offset $(flux mini submit true)
-# Print a job id in the form that is easily typed, here the same in decimal
+# Print a job id, however it is spelled, in decimal
 flux job id --to=dec f1
 """

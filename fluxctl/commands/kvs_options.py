@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fluxctl.errors import CommandError
+from fluxctl.hints import did_you_mean, namespaces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +58,8 @@ def namespace_hint(error: OSError) -> str:
     names = [name for name in (*given, os.environ.get("FLUX_KVS_NAMESPACE")) if name]
     if not names:
         return ""
-    return f" (is there a namespace {names[0]!r}? flux kvs namespace list shows all)"
+    near = did_you_mean(names[0], namespaces)
+    return near or f" (is there a namespace {names[0]!r}? flux kvs namespace list shows all)"
 
 
 def parse_at(text: str | None) -> TreeObj | None:

@@ -12,6 +12,7 @@ import click
 from flux.wire.message import NODEID_ANY
 from fluxctl.command import FluxGroup, echo, handle
 from fluxctl.errors import CommandError
+from fluxctl.hints import did_you_mean, modules
 from fluxctl.module_files import locate, name_in_file, source_of
 from fluxctl.option_types import REAL
 
@@ -121,7 +122,8 @@ def _rmmod(
     def told(exc: OSError, where: str) -> CommandError | None:
         if force and exc.errno == errno.ENOENT:
             return None
-        return CommandError(f"{where}{service}.rmmod {name}: {exc.strerror}")
+        hint = did_you_mean(name, lambda: modules(h)) if exc.errno == errno.ENOENT else ""
+        return CommandError(f"{where}{service}.rmmod {name}: {exc.strerror}{hint}")
 
     _each(h, ranks, f"{service}.rmmod", {"name": name}, told, done)
 
@@ -300,7 +302,7 @@ def stats(
         except OSError as exc:
             plain = exc.errno in (errno.ENOSYS, errno.EPERM)
             text = os.strerror(exc.errno or 0) if plain else exc.strerror
-            raise CommandError(f"{topic}: {text}") from None
+            raise CommandError(f"{topic}: {text}{_unloaded(h, name, exc)}") from None
     if clear:
         return
     for word in parse.split(".") if parse else ():
@@ -308,6 +310,11 @@ def stats(
             raise CommandError(f"`{parse}' not found in response")
         value = value[word]
     echo(_scaled(value, kind, scale))
+
+
+def _unloaded(h: Flux, name: str, exc: OSError) -> str:
+    """Return, for after the failure of a request to a module, which one may be meant."""
+    return did_you_mean(name, lambda: modules(h)) if exc.errno == errno.ENOSYS else ""
 
 
 def _scaled(value: object, kind: str | None, scale: float) -> str:
@@ -356,7 +363,7 @@ def debug(
         try:
             flags = h.rpc(f"{name}.debug", body).get()["flags"]
         except OSError as exc:
-            raise CommandError(f"{name}.debug: {exc.strerror}") from None
+            raise CommandError(f"{name}.debug: {exc.strerror}{_unloaded(h, name, exc)}") from None
     echo(f"0x{flags:x}")
 
 

@@ -12,6 +12,7 @@ from flux.waitstatus import INTERRUPTED
 from flux.wire.message import NODEID_ANY, NODEID_UPSTREAM
 from fluxctl.command import FluxCommand, echo, handle
 from fluxctl.errors import CommandError
+from fluxctl.hints import did_you_mean, modules
 from fluxctl.numbers import decimal
 from fluxctl.option_types import COUNT, INTEGER, REAL
 
@@ -155,8 +156,11 @@ class _Ping:
             import errno
             import os
 
-            text = os.strerror(exc.errno) if exc.errno == errno.ENOSYS else exc.strerror
-            raise CommandError(f"{self.label}: {text}") from None
+            if exc.errno != errno.ENOSYS:
+                raise CommandError(f"{self.label}: {exc.strerror}") from None
+            name = self.topic.removesuffix(".ping")
+            hint = did_you_mean(name, lambda: modules(self.handle))
+            raise CommandError(f"{self.label}: {os.strerror(exc.errno)}{hint}") from None
         elapsed = (
             time.monotonic_ns() - answer["time.tv_sec"] * 10**9 - answer["time.tv_nsec"]
         ) / 1e6

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from fluxctl.command import FluxCommand, echo
+from fluxctl.command import FluxCommand, echo, handle
 
 
 @click.command(cls=FluxCommand)
@@ -18,10 +18,8 @@ def command() -> None:
     echo(f"libflux-core:\t\t{CORE_VERSION}")
     uri = os.environ.get("FLUX_URI")
     if uri:
-        from flux.core.handle import Flux
-
-        with Flux() as handle:
-            version = handle.attr_get("version")
+        with handle() as h:
+            version = h.attr_get("version")
         echo(f"broker:  \t\t{version}")
         echo(f"FLUX_URI:\t\t{uri}")
     echo(f"build-options:\t\t{_build_options()}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from fluxctl.command import FluxCommand, echo, program_name
+from fluxctl.command import FluxCommand, echo, examples_text, program_name
 from fluxctl.errors import CommandError
 from fluxctl.numbers import decimal
 
@@ -47,6 +47,10 @@ class JobCommand(FluxCommand):
         self.synopsis = synopsis
 
     def get_help(self, ctx: click.Context) -> str:
+        """Return the usage text and the examples."""
+        return f"{self.usage_text(ctx)}\n{examples_text(ctx)}".rstrip("\n")
+
+    def usage_text(self, ctx: click.Context) -> str:
         """Return the usage text."""
         rows = [("  -h, --help", "Display this message.")]
         options = (param for param in self.params if isinstance(param, click.Option))
@@ -98,7 +102,8 @@ def _label(option: click.Option) -> str:
 def usage(ctx: click.Context) -> NoReturn:
     """Fail for missing or surplus arguments: the usage text on stderr."""
     sys.stdout.flush()
-    echo(ctx.get_help(), err=True)
+    text = ctx.command.usage_text(ctx) if isinstance(ctx.command, JobCommand) else ctx.get_help()
+    echo(text, err=True)
     raise CommandError("", 1)
 
 

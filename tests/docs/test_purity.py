@@ -31,7 +31,6 @@ ACTING = {
         "fluxctl.command_list",
         "fluxctl.exec_input",
         "fluxctl.mini.environment",
-        "fluxctl.module_files",
         "fluxctl.processes",
         "fluxctl.streams",
     ),

@@ -19,6 +19,7 @@ from broker.pmi import (
 )
 from broker.shell.levels import TRACE, WARNING, ShellFatal
 from broker.shell.plugin import ShellPlugin
+from flux.job.JobID import f58_in
 
 if TYPE_CHECKING:
     from broker.shell.context import ShellContext
@@ -48,9 +49,8 @@ class PmiPlugin(ShellPlugin):
             "PMI_process_mapping": self._mapping(),
             "flux.instance-level": str(shell.instance_level + 1),
         }
-        self._server = PmiServer(
-            info.ntasks, str(info.id), local_ranks=shell.me.taskids, preset=preset
-        )
+        name = f58_in(info.id, shell.env)
+        self._server = PmiServer(info.ntasks, name, local_ranks=shell.me.taskids, preset=preset)
         self._barriers = 0
 
     def _mapping(self) -> str:

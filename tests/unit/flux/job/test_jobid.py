@@ -61,5 +61,25 @@ def test_class_wins_over_its_module() -> None:
 )
 def test_the_locale_says_how_ids_begin(environ: dict[str, str], prefix: str) -> None:
     assert f58_prefix(environ) == prefix
-    everywhere = dict.fromkeys(("LC_ALL", "LC_CTYPE", "LANG", "FLUX_F58_FORCE_ASCII"), "")
-    assert f58_in(1234567, everywhere | environ) == f"{prefix}7Kze"
+    assert f58_in(1234567, environ or {"LANG": "C"}) == f"{prefix}7Kze"
+
+
+@pytest.mark.parametrize(("own", "prefix"), [("C", "f"), ("C.UTF-8", "ƒ")])
+def test_a_job_that_says_nothing_of_the_locale_has_that_of_its_shell(
+    monkeypatch: pytest.MonkeyPatch, own: str, prefix: str
+) -> None:
+    monkeypatch.setenv("LC_ALL", own)
+    monkeypatch.delenv("FLUX_F58_FORCE_ASCII", raising=False)
+    assert f58_in(1234567, {"PATH": "/bin", "LANG": ""}) == f"{prefix}7Kze"
+
+
+def test_what_a_job_says_of_the_locale_counts_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    assert f58_in(1234567, {"LANG": "C"}) == "f7Kze"
+    monkeypatch.setenv("LC_ALL", "C")
+    assert f58_in(1234567, {"LANG": "C.UTF-8"}) == "ƒ7Kze"
+    assert f58_in(1234567, {"LANG": "C.UTF-8", "FLUX_F58_FORCE_ASCII": "1"}) == "f7Kze"
+
+
+def test_the_letter_is_known_where_arguments_are_no_utf8() -> None:
+    assert id_parse("ƒ7Kze".encode().decode("ascii", "surrogateescape")) == 1234567
