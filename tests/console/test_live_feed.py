@@ -136,7 +136,7 @@ async def test_why_jobs_wait(instance: Instance) -> None:
         instance.run("queue", "start")
         for jobid in (first, second, third):
             instance.run("job", "cancel", str(jobid))
-        await eventually(lambda: status(dashboard, third) == Status.CANCELED)
+        await eventually(lambda: status(dashboard, third) in DONE)
         await eventually(lambda: not table.waits)
 
 
