@@ -22,7 +22,6 @@ RESERVED = frozenset(
             "disconnect",
             "event",
             "exec",
-            "feasibility",
             "flux",
             "hb",
             "heaptrace",

@@ -79,17 +79,20 @@ _queue_option = click.option(
 def _by_queue(
     flux: Flux, resources: ResourceSet, queues: str | None, layout: OutputFormat
 ) -> dict[int, tuple[str, ...]] | None:
-    """Return the queues of each rank if they are asked for, of the chosen ranks only."""
-    if queues is None and not any(field in _QUEUE_FIELDS for field in layout.fields):
+    """Return the queues of each rank if they are asked for, of the chosen ranks only; none of the
+    queues where they are not shown.
+    """
+    if queues is None and _QUEUE_FIELDS.isdisjoint(layout.fields):
         return None
     from flux.queue import queues_by_rank
 
     try:
-        return queues_by_rank(flux, resources, None if queues is None else queues.split(","))
+        found = queues_by_rank(flux, resources, None if queues is None else queues.split(","))
     except ValueError as exc:
         raise _failure(exc) from None
     except OSError as exc:
         raise _rpc_failure(exc) from None
+    return found if not _QUEUE_FIELDS.isdisjoint(layout.fields) else dict.fromkeys(found, ())
 
 
 def _print_table(layout: OutputFormat, rows: Iterable[object], *, header: bool) -> None:
@@ -306,7 +309,7 @@ def list_resources(
         echo(json.dumps_str(found))
         return
     rows: list[object] = [resources[state] for state in wanted]
-    if by_queue is not None:
+    if by_queue is not None and not _QUEUE_FIELDS.isdisjoint(table.fields):
         rows = [row for state in wanted for row in queue_rows(resources[state], by_queue)]
     _print_table(table, rows, header=not no_header)
 

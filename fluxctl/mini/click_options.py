@@ -42,6 +42,7 @@ class RuleOption(click.Option):
 def _job() -> list[click.Option]:
     return [
         text_option("-N", "--nodes", metavar="N", text="Number of nodes to assign to the job."),
+        text_option("--job-name", metavar="NAME", text="Name of the job instead of its program's."),
         flag_option("-x", "--exclusive", text="Give the job its nodes whole; needs --nodes."),
         list_option(
             "--requires",

@@ -196,6 +196,8 @@ class JobspecBuilder:
                 jobspec.duration = options.time_limit
         jobspec.cwd = self._cwd
         jobspec.environment = self.environment(options.env)
+        if options.job_name is not None:
+            jobspec.setattr("system.job.name", options.job_name)
         if options.queue is not None:
             jobspec.queue = options.queue
         if options.requires:

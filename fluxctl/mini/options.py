@@ -40,6 +40,7 @@ class MiniOptions:
     # The job
     nodes: str | None = None
     exclusive: bool = False
+    job_name: str | None = None
     queue: str | None = None
     requires: Sequence[str] = ()
     time_limit: str | None = None

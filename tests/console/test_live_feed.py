@@ -17,10 +17,12 @@ import pytest
 from flux import Flux
 from flux.job import JobspecV1, submit
 from flux.job.follow import EXEC, MAIN, OUTPUT, Entries, Failed
+from flux.job.JobID import JobID
 from flux.testing.instance import Instance, running_instance
 from tests.console.driving import text_of, until
 from tui.app import TopApp
 from tui.feed.live import LiveFeed
+from tui.model import reasons
 from tui.model.dashboard import Dashboard
 from tui.model.logs import parse_log
 from tui.model.states import DONE, Status
@@ -112,6 +114,30 @@ async def test_loads_what_was_and_follows_what_comes(instance: Instance) -> None
         handle.close()
         assert jobs["total"] == len(table)
         assert jobs["inactive"] == dashboard.total(DONE)
+
+
+async def test_why_jobs_wait(instance: Instance) -> None:
+    first = JobID(instance.run("mini", "submit", "-N2", "-n2", "-x", "sleep", "inf").stdout.strip())
+    second, third = (
+        JobID(instance.run("mini", "submit", "-N2", "-n2", "-x", "true").stdout.strip())
+        for _ in range(2)
+    )
+    async with following(instance.uri) as (_, dashboard):
+        table = dashboard.table
+
+        def reason(jobid: int) -> str:
+            row = table.row_of.get(jobid)
+            return "" if row is None else reasons.info(table, row)
+
+        await eventually(lambda: reason(second) == "insufficient resources")
+        await eventually(lambda: reason(third) == f"behind job {second.f58}")
+        instance.run("queue", "stop", "maint")
+        await eventually(lambda: reason(third) == "the queue is stopped: maint")
+        instance.run("queue", "start")
+        for jobid in (first, second, third):
+            instance.run("job", "cancel", str(jobid))
+        await eventually(lambda: status(dashboard, third) in DONE)
+        await eventually(lambda: not table.waits)
 
 
 async def entries_of(feed: LiveFeed, jobid: int) -> list[JobItem]:

@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import pathlib
+import pwd
 import re
 import socket
 import sqlite3
@@ -55,7 +56,7 @@ def keys_of_the_page() -> set[str]:
     for line in PAGE.read_text("utf-8").splitlines():
         if match := re.match(r"## `\[(.*)\]`", line):
             section = match[1]
-        elif section and (match := re.match(r"\| `([a-z0-9._-]+)` \| ", line)):
+        elif section and (match := re.match(r"\| `([A-Za-z0-9._-]+)` \| ", line)):
             found.add(f"{section}.{match[1]}")
     return found
 
@@ -291,6 +292,117 @@ def test_processors_that_the_broker_is_not_bound_to(tmp_path: pathlib.Path) -> N
         )
         found.append(int(done.stdout))
     assert found[0] < found[1]
+
+
+NODES = """
+[resource]
+noverify = true
+config = [
+    { hosts = "n[0-3]", cores = "0-1" },
+    { hosts = "n[0-1]", properties = ["small"] },
+    { hosts = "n[2-3]", properties = ["big"], gpus = "0-1" },
+]
+"""
+
+
+@shows("resource.config", "queues.NAME.requires", "policy.jobspec.defaults.system.queue")
+def test_queues_on_nodes_of_their_own(tmp_path: pathlib.Path) -> None:
+    text = (
+        '[queues.small]\nrequires = ["small"]\n[queues.big]\nrequires = ["big"]\n'
+        '[policy.jobspec.defaults.system]\nqueue = "big"\n'
+    )
+    with configured(tmp_path, text + NODES, size=4) as instance:
+        listed = instance.run(
+            "resource", "list", "-n", "-s", "all", "-o", "{queue} {ranks} {ngpus}"
+        )
+        assert listed.stdout.splitlines() == ["small 0-1 0", "big 2-3 4"]
+        where = ("flux", "getattr", "rank")
+        assert instance.run("mini", "run", "-q", "small", "-N1", *where).stdout in ("0\n", "1\n")
+        assert instance.run("mini", "run", *where).stdout in ("2\n", "3\n")
+        queues = instance.run("jobs", "-a", "-n", "-o", "{queue}").stdout.splitlines()
+        assert queues == ["big", "small"]
+        said = instance.run("mini", "submit", "--queue=nosuch", "true").stderr
+        assert said == "[Errno 22] Invalid queue 'nosuch' specified: the queues are small, big\n"
+
+
+@shows(
+    "policy.jobspec.defaults.system.duration",
+    "policy.limits.duration",
+    "policy.limits.job-size.max.nnodes",
+    "policy.limits.job-size.max.ncores",
+    "policy.limits.job-size.max.ngpus",
+    "policy.limits.job-size.min.nnodes",
+    "policy.limits.job-size.min.ncores",
+    "policy.limits.job-size.min.ngpus",
+    "policy.access.allow-user",
+    "policy.access.allow-group",
+    "queues.NAME.policy",
+)
+def test_what_jobs_may_ask_for(tmp_path: pathlib.Path) -> None:
+    text = """
+[policy]
+jobspec.defaults.system.duration = "1m"
+limits.duration = "1h"
+limits.job-size.max = { nnodes = 1, ncores = 2, ngpus = 0 }
+access.allow-group = ["nosuchgroup"]
+[queues.open.policy]
+limits = { duration = "0", job-size = { max = { nnodes = -1, ngpus = -1 } } }
+access.allow-user = ["%s"]
+[queues.closed]
+[queues.least.policy]
+limits.job-size.max = { nnodes = -1, ncores = -1, ngpus = -1 }
+limits.job-size.min = { nnodes = 2, ncores = 4, ngpus = 1 }
+access.allow-user = ["%s"]
+"""
+    me = pwd.getpwuid(os.getuid()).pw_name
+    with configured(tmp_path, text % (me, me) + NODES, size=4) as instance:
+
+        def refusal(queue: str, *options: str) -> str:
+            done = instance.run("mini", "submit", f"--queue={queue}", *options, "true")
+            return done.stderr.removeprefix("[Errno 22] ").strip()
+
+        assert f"user {me} may not submit" in refusal("closed")
+        assert refusal("open", "-n3").startswith("requested ncores (3) exceeds policy limit of 2")
+        assert refusal("least", "-n4") == (
+            "requested nnodes (0) is under policy limit of 2 for queue least"
+        )
+        assert refusal("least", "-N2", "-n2").startswith("requested ncores (2) is under policy")
+        assert refusal("least", "-N2", "-n2", "-c2").startswith("requested ngpus (0) is under")
+        assert refusal("least", "-N2", "-n2", "-c2", "-g1", "-t2h") == (
+            "requested duration (2h) exceeds policy limit of 1h for queue least"
+        )
+        assert refusal("open", "-t2h", "-N2", "-n2") == ""
+        assert refusal("least", "-N2", "-n2", "-c2", "-g1") == ""
+        job = instance.run("jobs", "-a", "-n", "-q", "least", "-o", "{id}").stdout.strip()
+        spec = json.loads(instance.run("job", "info", job, "jobspec").stdout)
+        assert spec["attributes"]["system"]["duration"] == 60.0
+        limits = text.replace("[queues.closed]\n", "").replace("nnodes = 1,", "nnodes = 0,")
+        assert reload(tmp_path, instance, limits % (me, me) + NODES) == ""
+        assert "Invalid queue 'closed' specified" in refusal("closed")
+
+
+@shows("sched-simple.alloc-mode", "sched-simple.queue-policy")
+def test_how_nodes_are_chosen_and_who_may_overtake(tmp_path: pathlib.Path) -> None:
+    text = '[sched-simple]\nalloc-mode = "best-fit"\n'
+    with configured(tmp_path, text + NODES, size=4) as instance:
+        where = ("flux", "getattr", "rank")
+        first = instance.run("mini", "submit", "--requires=rank:1", "sleep", "inf").stdout.strip()
+        instance.run("job", "wait-event", first, "start")
+        assert instance.run("mini", "run", *where).stdout == "1\n"
+        wide = instance.run("mini", "submit", "-n8", "-t1m", "true").stdout.strip()
+        instance.run("job", "cancel", first)
+        instance.run("job", "wait-event", wide, "clean")
+        long = instance.run("mini", "submit", "-n7", "-t1h", "sleep", "inf").stdout.strip()
+        instance.run("job", "wait-event", long, "start")
+        wide = instance.run("mini", "submit", "-n8", "-t1m", "true").stdout.strip()
+        short = instance.run("mini", "submit", "-n1", "-t1m", "true").stdout.strip()
+        reason = instance.run("jobs", "-n", "-o", "{reason}", short).stdout
+        assert reason == f"behind job {wide}\n"
+        assert reload(tmp_path, instance, '[sched-simple]\nqueue-policy = "easy"\n' + NODES) == ""
+        assert instance.run("job", "wait-event", short, "clean").returncode == 0
+        form = ("-n", "-o", "{reason} {sched.t_estimate}", wide)
+        said = instance.run("jobs", *form).stdout
+        assert re.fullmatch(r"insufficient resources, eta [0-9.]+m [0-9.]+\n", said)
 
 
 @shows("sched-simple.mode")

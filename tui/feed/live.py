@@ -19,10 +19,12 @@ from flux.connect import default_uri, local_path
 from flux.job.attributes import JOB_ATTRIBUTES
 from flux.job.follow import Entries, Failed
 from flux.job.follow_async import follow
+from flux.job.reasons import reason_text
 from flux.job.state_names import LISTED_STATES
 from flux.wire import json
 from flux.wire.message import USERID_UNKNOWN
 from tui.model.dashboard import Dashboard, InstanceInfo
+from tui.model.reasons import scheduled
 from tui.model.resources import node_and_core_count
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 FIRST_PAGE: Final = 1000
 PIECE: Final = 5000
 POLL_SECONDS: Final = 2.0
+REASONS_AT_ONCE: Final = 500
 LOOKUPS_AT_ONCE: Final = 64
 STREAMING_LIST: Final = (0, 47)
 RECONCILE_AFTER: Final = 4
@@ -52,6 +55,7 @@ class LiveFeed:
         self._handle: AsyncFlux | None = None
         self._lost: asyncio.Event = asyncio.Event()
         self._describing: set[int] = set()
+        self._tells_reasons = True
 
     # the connection
 
@@ -103,6 +107,7 @@ class LiveFeed:
     async def _session(self, dashboard: Dashboard) -> None:
         """Load everything and follow it until the connection is lost; always ends by raising."""
         self._describing.clear()
+        self._tells_reasons = True
         early: list[JsonMapping] = []
         loaded = False
         handle = self._connected()
@@ -175,6 +180,7 @@ class LiveFeed:
         while True:
             await asyncio.sleep(POLL_SECONDS)
             await self._resources(dashboard)
+            await self._wait_reasons(dashboard)
             total = len(dashboard.table)
             with contextlib.suppress(OSError):
                 stats = await handle.rpc("job-list.job-stats")
@@ -191,6 +197,22 @@ class LiveFeed:
             _, allocated = node_and_core_count(answer.get("allocated"))
             nodes_down, down = node_and_core_count(answer.get("down"))
             dashboard.utilisation.set(cores, allocated, down, nodes, nodes_down)
+            dashboard.revision += 1
+
+    async def _wait_reasons(self, dashboard: Dashboard) -> None:
+        """Ask why the first of the jobs wait that do; older brokers do not tell."""
+        ids = scheduled(dashboard.table, REASONS_AT_ONCE) if self._tells_reasons else []
+        entries: list[JsonMapping] = []
+        if ids:
+            try:
+                answer = await self._connected().rpc("job-manager.pending-reasons", {"ids": ids})
+                entries = answer["reasons"]
+            except OSError as error:
+                self._tells_reasons = error.errno != errno.ENOSYS
+        now = dashboard.clock()
+        waits = {entry["id"]: reason_text(entry, now) for entry in entries}
+        if waits != dashboard.table.waits:
+            dashboard.table.waits = waits
             dashboard.revision += 1
 
     async def _resource_status(self) -> JsonObject:

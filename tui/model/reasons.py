@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from tui.model import format as fmt
@@ -29,8 +30,8 @@ def info(table: JobTable, row: int) -> str:
 
 
 def why_pending(table: JobTable, row: int) -> str:
-    """Return the first reason that applies: dependency, held, the scheduler's own note, queue
-    position.
+    """Return the first reason that applies: dependency, held, what the instance tells, the
+    scheduler's own note, queue position.
     """
     waiting = table.dependencies.get(row)
     if table.status[row] == Status.DEPEND:
@@ -43,6 +44,9 @@ def why_pending(table: JobTable, row: int) -> str:
         return "held (urgency 0)"
     if table.status[row] == Status.PRIORITY:
         return "waits for a priority"
+    known = table.waits.get(table.ids[row])
+    if known:
+        return fmt.printable(known)
     reason = annotation(table, row, "sched", "reason_pending")
     if reason:
         return reason
@@ -50,6 +54,13 @@ def why_pending(table: JobTable, row: int) -> str:
     if ahead:
         return f"{ahead} jobs ahead"
     return "waits for resources"
+
+
+def scheduled(table: JobTable, limit: int) -> list[int]:
+    """Return the first jobs that wait for resources, by priority and age, at most ``limit``."""
+    rows = (row for row in table.active if table.status[row] == Status.SCHED)
+    first = nsmallest(limit, rows, key=lambda row: (-table.priority[row], table.ids[row]))
+    return [table.ids[row] for row in first]
 
 
 def why_failed(table: JobTable, row: int) -> str:

@@ -75,7 +75,7 @@ def collector_off() -> Iterator[None]:
 
 class JobTable:
     """Columns over rows; ``changed`` collects the rows touched since the last `take_changed`,
-    ``finished`` end times.
+    ``finished`` end times; ``waits`` has, by job id, why jobs wait for resources.
     """
 
     def __init__(self) -> None:
@@ -99,6 +99,7 @@ class JobTable:
         self.nodelist: list[str] = []
         self.where: list[str] = []
         self.annotations: dict[int, JsonObject] = {}
+        self.waits: dict[int, str] = {}
         self.dependencies: dict[int, list[str]] = {}
         self.exception: dict[int, tuple[str, int, str]] = {}
         self.counts = [0] * len(Status)

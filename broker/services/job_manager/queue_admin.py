@@ -49,7 +49,10 @@ class QueueAdmin:
         """Start or stop scheduling {query_only, enable, reason}."""
         save = not req.get("query_only", bool) and self._change_scheduling(req, "enable")
         queue = self._core.machine.queues.anonymous
-        answer: JsonObject = {"enable": queue.scheduling.on, "reason": queue.scheduling.reason}
+        on, reason = queue.scheduling.on, queue.scheduling.reason
+        if on and not self._core.machine.sched_online:
+            on, reason = False, "Scheduler is offline"
+        answer: JsonObject = {"enable": on, "reason": reason}
         answer |= self._counters()
         if save:
             await self.save()

@@ -14,6 +14,7 @@ from broker.services.job_manager.core import ManagerCore
 from broker.services.job_manager.environment import EnvironmentPool
 from broker.services.job_manager.execution import Execution
 from broker.services.job_manager.history import History
+from broker.services.job_manager.listing import ActiveList
 from broker.services.job_manager.plugin_admin import PluginAdmin
 from broker.services.job_manager.policy import JobPolicy
 from broker.services.job_manager.purge import JobPurge
@@ -44,6 +45,7 @@ class JobManagerService(Service):
         Submissions,  # submit, getinfo
         JobControl,  # raise, kill, urgency, annotate, wait: one job or many
         WaitReasons,  # pending-reasons
+        ActiveList,  # list
         QueueAdmin,  # queue-*, submit-admin, alloc-admin, drain, idle: whole queues
         PluginAdmin,  # jobtap
         History,  # events-journal
@@ -57,6 +59,7 @@ class JobManagerService(Service):
         self.submissions = Submissions(self.core, self._environments)
         self.control = JobControl(self.core)
         self.reasons = WaitReasons(self.core)
+        self.active = ActiveList(self.core)
         self.queues = QueueAdmin(self.core)
         self.plugins = PluginAdmin(self.core)
         self.history = History(self.core)
@@ -70,6 +73,7 @@ class JobManagerService(Service):
             self.submissions,
             self.control,
             self.reasons,
+            self.active,
             self.queues,
             self.plugins,
             self.history,

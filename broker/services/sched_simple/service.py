@@ -41,7 +41,7 @@ class SchedSimpleService(Service):
     """
 
     name = "sched-simple"
-    also = ("sched", "feasibility")
+    also = ("sched",)
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
@@ -240,7 +240,6 @@ class SchedSimpleService(Service):
         }
 
     @request("sched.feasibility", allow="guest", absolute=True)
-    @request("feasibility.check", allow="guest", absolute=True)
     def feasibility(self, req: Request) -> None:
         """Succeed if a job {jobspec} could ever run here, in its queue."""
         jobspec = req.get("jobspec", dict)

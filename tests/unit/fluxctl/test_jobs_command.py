@@ -249,3 +249,40 @@ def test_without_an_instance(
     monkeypatch.setenv("FLUX_URI", "local:///nonexistent/local-0")
     assert main.run(["jobs"]) == 1
     assert capsys.readouterr().err == "flux-jobs: ERROR: [Errno 2] Unable to connect to Flux\n"
+
+
+def test_queues(run: Runner, flux: ScriptedFlux) -> None:
+    assert run("-n", "-o", "{queue} {id}", "-q", "batch,debug")[0] == 0
+    assert flux.sent[-1][1]["queues"] == ["batch", "debug"]
+    assert "queue" in flux.sent[-1][1]["attrs"]
+    run("-a")
+    assert "queues" not in flux.sent[-1][1]
+
+
+def test_an_older_broker_knows_no_queues(run: Runner, flux: ScriptedFlux) -> None:
+    def older(payload: dict[str, Any]) -> dict[str, Any]:
+        if "queue" in payload["attrs"]:
+            raise OSError(22, "queue is not a valid attribute")
+        return {"jobs": [DONE]}
+
+    flux.script["job-list.list"] = older
+    assert '"name":"flux"' in run("--json")[1]
+    assert run("--json", "-q", "batch")[0] == 1
+
+
+def test_reasons_are_asked_for(run: Runner, flux: ScriptedFlux) -> None:
+    waiting = {**PENDING, "priority": 16, "urgency": 16}
+    flux.script["job-list.list"] = lambda payload: {"jobs": [waiting, DONE]}
+    entry = {"id": PENDING["id"], "reason": "queue batch is stopped"}
+    flux.script["job-manager.pending-reasons"] = lambda payload: {"reasons": [entry]}
+    assert run("-n", "-o", "{reason}")[1] == "queue batch is stopped\n\n"
+    assert flux.sent[-1] == ("job-manager.pending-reasons", {"ids": [PENDING["id"]]})
+    behind = {"id": PENDING["id"], "reason": "behind another job", "behind": DONE["id"]}
+    flux.script["job-manager.pending-reasons"] = lambda payload: {"reasons": [behind]}
+    assert run("-n", "-o", "{where}")[1] == "(behind job ƒCNFKe6T)\nvm\n"
+
+    def unknown(_payload: dict[str, Any]) -> dict[str, Any]:
+        raise OSError(38, "Unknown service method")
+
+    flux.script["job-manager.pending-reasons"] = unknown
+    assert run("-n", "-o", "{reason}")[1] == "waiting for resources\n\n"

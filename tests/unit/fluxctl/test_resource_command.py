@@ -229,3 +229,51 @@ def test_bad_r(run: Runner, stdin: str) -> None:
 def test_bad_encode(run: Runner) -> None:
     assert run("R", "encode", "-r", "x")[0] == 1
     assert run("R", "encode", "-r", "0-1", "-H", "a") == (1, "", "flux-R: 2 ranks, but 1 hosts\n")
+
+
+def _with_properties() -> dict[str, Any]:
+    whole = _r("0-3", "n[0-3]")
+    whole["execution"]["properties"] = {"batch": "2-3", "ssd": "3"}
+    return whole
+
+
+def test_queues_of_resources(run: Runner, flux: ScriptedFlux) -> None:
+    queues = {"queues": {"batch": {"requires": ["batch"]}, "any": {}}}
+    flux.script["config.get"] = lambda payload: queues
+    flux.script["sched.resource-status"] = lambda payload: {
+        "all": _with_properties(),
+        "allocated": _r("", ""),
+        "down": _r("", ""),
+    }
+    layout = "{state} {queue} {properties} {propertiesx} {ranks}"
+    assert run("resource", "list", "-n", "-s", "all,down", "-o", layout)[1].splitlines() == [
+        "all any   0-1",
+        "all batch,any batch  2",
+        "all batch,any batch,ssd ssd 3",
+        "down    ",
+    ]
+    table = run("resource", "list", "-n", "-q", "batch", "-s", "free", "-o", "{ncores} {nodelist}")
+    assert table[1] == "4 n[2-3]\n"
+    error = "flux-resource: ERROR: nosuch: no such queue\n"
+    assert run("resource", "list", "-q", "nosuch") == (1, "", error)
+    flux.script["resource.status"] = lambda payload: {**STATUS, "R": _with_properties()}
+    assert run("resource", "status", "-n", "-o", "{state} {queue} {ranks}")[1].splitlines() == [
+        "avail any 0-1",
+        "avail batch,any 2",
+        "drain batch,any 3",
+    ]
+    assert run("resource", "status", "-n", "-q", "batch", "-o", "{state} {ranks}")[1] == (
+        "avail 2\ndrain 3\n"
+    )
+
+
+def test_properties_of_r(run: Runner) -> None:
+    made = run("R", "encode", "-r", "0-2", "-H", "n[0-2]", "-p", "all", "-p", "odd:1")[1]
+    assert '"properties": {"all": "0-2", "odd": "1"}' in made
+    assert '"last": "2"' in run("R", "set-property", "last:2", stdin=made)[1]
+    assert run("R", "decode", "-r", "-p", "all,^odd", stdin=made)[1] == "0,2\n"
+    assert run("R", "set-property", "x:7", stdin=made) == (
+        1,
+        "",
+        "flux-R: property x: rank 7 does not exist\n",
+    )

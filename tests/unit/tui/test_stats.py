@@ -134,6 +134,22 @@ def test_the_reason_shown(job: dict[str, object], reason: str) -> None:
     assert reasons.info(one(job), 0) == reason
 
 
+def test_what_the_instance_tells_counts_most() -> None:
+    table = one({"state": 8, "annotations": {"sched": {"reason_pending": "no nodes"}}})
+    table.waits = {1: "queue x is stopped: \x1b[1m"}
+    assert "\x1b" not in reasons.info(table, 0)
+    assert reasons.info(table, 0).startswith("queue x is stopped: ")
+    table.load([{"id": 1, "state": 16, "nodelist": "n1"}])
+    assert reasons.info(table, 0) == "n1"
+
+
+def test_the_first_that_wait() -> None:
+    table = JobTable()
+    table.load([{"id": one, "state": 8, "priority": 16 + one % 2} for one in range(1, 6)])
+    table.load([{"id": 7, "state": 16, "priority": 31}])
+    assert reasons.scheduled(table, 4) == [1, 3, 5, 2]
+
+
 @given(st.integers(20, 300))
 def test_columns_fill_exactly_what_they_get(width: int) -> None:
     fitted = fit(COLUMNS, width)

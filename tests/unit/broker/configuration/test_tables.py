@@ -311,7 +311,7 @@ def test_a_sites_file_is_taken_as_it_is(tmp_path: pathlib.Path) -> None:
     assert config.bootstrap.connect(3) == "tcp://sample3.example.org:8050"
 
 
-@pytest.mark.parametrize("page", ["configuration.md", "cluster.md"])
+@pytest.mark.parametrize("page", ["configuration.md", "cluster.md", "queues.md"])
 def test_examples_of_the_pages(tmp_path: pathlib.Path, page: str) -> None:
     root = pathlib.Path(__file__).parents[4]
     blocks = re.findall(r"```toml\n(.*?)```", (root / "docs" / page).read_text("utf-8"), re.DOTALL)

@@ -43,6 +43,14 @@ def test_plain_jobspec_as_recorded() -> None:
     ("options", "key", "value"),
     [
         ({"time_limit": "2.5m"}, "duration", 150.0),
+        ({"queue": "batch"}, "queue", "batch"),
+        ({"job_name": "mine"}, "job", {"name": "mine"}),
+        ({"requires": ["a,b"]}, "constraints", {"properties": ["a", "b"]}),
+        (
+            {"requires": ["a|b", "rank:0"]},
+            "constraints",
+            {"and": [{"or": [{"properties": ["a"]}, {"properties": ["b"]}]}, {"ranks": ["0"]}]},
+        ),
         (
             {"setopt": ["pty", "cpu-affinity=per-task", "a.b.c=1", 'j={"x":[1,2]}']},
             "shell",
@@ -218,3 +226,16 @@ def test_scripts(tmp_path: Path) -> None:
 def test_equal_rules_make_one_environment() -> None:
     builder = JobspecBuilder("/")
     assert builder.environment(["-*", "A=1"]) is builder.environment(["-*", "A=1"])
+
+
+def test_whole_nodes() -> None:
+    jobspec = JobspecBuilder("/").tasks(given(nodes="2", ntasks="2", exclusive=True), ["true"])
+    assert jobspec.resources[0]["exclusive"] is True
+    for make in (JobspecBuilder("/").tasks, JobspecBuilder("/").alloc):
+        with pytest.raises(CommandError, match="exclusive can only be set with a node count"):
+            make(given(exclusive=True, nslots="1"), ["true"])
+
+
+def test_a_constraint_that_is_none() -> None:
+    with pytest.raises(CommandError, match="--requires: a parenthesis is not closed"):
+        system(requires=["(a"])

@@ -236,3 +236,35 @@ async def test_a_reload_changes_queues_and_rules(cluster: Cluster) -> None:
         await cluster.submit(jobspec(slots=2))
     id = await cluster.submit(jobspec())
     assert cluster.manager.service.core.machine.jobs[id].queue == "night"
+
+
+async def test_the_active_jobs_in_queue_order() -> None:
+    cluster = await made(Config())
+    running = await cluster.submit(jobspec(slots=8))
+    await cluster.until_event(running, "alloc")
+    low, high, held = [await cluster.submit(urgency=urgency) for urgency in (5, 20, 0)]
+    await cluster.until_event(held, "priority")
+    answer = await ask(cluster, "list", {"max_entries": 0}, userid=7)
+    assert [job["id"] for job in answer["jobs"]] == [high, low, held, running]
+    first, last = answer["jobs"][0], answer["jobs"][-1]
+    assert (first["priority"], first["urgency"], first["userid"], first["state"]) == (20, 20, 0, 8)
+    assert set(first) == {"id", "userid", "urgency", "priority", "t_submit", "state"}
+    assert last["annotations"]["sched"]["resource_summary"] == "rank[0-3]/core[0-1]"
+    assert len((await ask(cluster, "list", {"max_entries": 2}))["jobs"]) == 2
+    with pytest.raises(OSError, match="max_entries must not be negative"):
+        await ask(cluster, "list", {"max_entries": -1})
+    await cluster.stop()
+
+
+async def test_scheduling_without_a_scheduler() -> None:
+    cluster = await made(Config())
+    assert cluster.sched is not None
+    await cluster.submit(jobspec(slots=8))
+    await cluster.submit()
+    query = {"query_only": True, "enable": False, "reason": ""}
+    assert (await ask(cluster, "alloc-admin", query))["enable"]
+    await cluster.sched.stop()
+    await cluster.manager.until(lambda: not cluster.manager.service.core.machine.sched_online)
+    answer = await ask(cluster, "alloc-admin", query)
+    assert (answer["enable"], answer["reason"]) == (False, "Scheduler is offline")
+    await cluster.stop()
