@@ -37,7 +37,7 @@ _TASK: Final[Mapping[str, Callable[[ShellTask], int]]] = {
 }
 
 
-class Scope(IntEnum):
+class TagScope(IntEnum):
     """For what a template has a value of its own."""
 
     JOB = 0
@@ -45,16 +45,19 @@ class Scope(IntEnum):
     TASK = 2
 
 
-def scope_of(template: str) -> Scope:
+def scope_of(template: str) -> TagScope:
     """Return what the tags of a template that differ most differ by."""
     tags = _TAG.findall(template)
     if any(tag in _TASK for tag in tags):
-        return Scope.TASK
-    return Scope.NODE if any(tag.startswith("node.") for tag in tags) else Scope.JOB
+        return TagScope.TASK
+    return TagScope.NODE if any(tag.startswith("node.") for tag in tags) else TagScope.JOB
 
 
 def render(
-    template: str, shell: ShellContext, scope: Scope = Scope.NODE, task: ShellTask | None = None
+    template: str,
+    shell: ShellContext,
+    scope: TagScope = TagScope.NODE,
+    task: ShellTask | None = None,
 ) -> str:
     """Return ``template`` with the tags replaced that have a value for ``scope``."""
     if "{{" not in template:
@@ -67,12 +70,14 @@ def render(
     return _TAG.sub(value, template)
 
 
-def _value(tag: str, shell: ShellContext, scope: Scope, task: ShellTask | None) -> str | int | None:
+def _value(
+    tag: str, shell: ShellContext, scope: TagScope, task: ShellTask | None
+) -> str | int | None:
     if tag in _TASK:
         return None if task is None else _TASK[tag](task)
     name, _, key = tag.partition(".")
     if name == "node":
-        return _node_value(key, shell) if scope >= Scope.NODE else None
+        return _node_value(key, shell) if scope >= TagScope.NODE else None
     return _job_value(name, key, shell)
 
 

@@ -13,7 +13,7 @@ from broker.shell import eventlog
 from broker.shell.channels import Channel
 from broker.shell.jobinfo import encode_idset
 from broker.shell.levels import DEBUG, WARNING
-from broker.shell.mustache import Scope, render
+from broker.shell.mustache import TagScope, render
 from broker.shell.plugin import ShellPlugin
 from broker.shell.plugins.output_files import OutputFiles
 from broker.shell.plugins.output_options import FILE, KVS, TERM, Destination, destinations
@@ -37,6 +37,7 @@ class OutputPlugin(ShellPlugin):
     def __init__(self, shell: ShellContext) -> None:
         super().__init__(shell)
         self._to: dict[str, Destination] = {}
+        self._files = OutputFiles(shell, {})
         self._readers: dict[int, Callable[[], None]] = {}
         self._paused = False
 
@@ -49,9 +50,9 @@ class OutputPlugin(ShellPlugin):
         self._files = OutputFiles(shell, self._to)
         shell.peers.relays["output"] = self._relayed
         shell.peers.on_drained.append(self._resume)
-        self._files.open(Scope.NODE)
+        self._files.open(TagScope.NODE)
         if shell.leader:
-            self._files.open(Scope.JOB)
+            self._files.open(TagScope.JOB)
         if not shell.leader or shell.standalone:
             return
         shell.log(DEBUG, "batch timeout = 0.500s", self.name)
@@ -65,7 +66,11 @@ class OutputPlugin(ShellPlugin):
 
     def _redirect(self, stream: str, to: Destination) -> JsonObject:
         ranks = encode_idset(list(range(self.shell.info.ntasks)))
-        return {"stream": stream, "rank": ranks, "path": render(to.template, self.shell, Scope.JOB)}
+        return {
+            "stream": stream,
+            "rank": ranks,
+            "path": render(to.template, self.shell, TagScope.JOB),
+        }
 
     def close(self) -> None:
         for fd in self._readers:
@@ -74,12 +79,11 @@ class OutputPlugin(ShellPlugin):
             for channel in task.channels.values():
                 channel.handed_over()
                 channel.close()
-        for fd in {to.fd for to in self._to.values() if to.fd >= 0}:
-            os.close(fd)
+        self._files.close()
 
     def task_init(self, task: ShellTask) -> None:
         """Make the task's pipes and open its files."""
-        self._files.open(Scope.TASK, task=task)
+        self._files.open(TagScope.TASK, task=task)
         if task.tty is not None:
             return
         for number, stream in enumerate(eventlog.STREAMS, start=1):
@@ -158,7 +162,7 @@ class OutputPlugin(ShellPlugin):
             return
         elif to.kind == TERM:
             self._show(stream, _labelled(to, rank, data))
-        elif self.shell.leader or to.scope is not Scope.JOB:
+        elif self.shell.leader or to.scope is not TagScope.JOB:
             self._files.write(stream, rank, _labelled(to, rank, data))
         else:
             self.shell.peers.relay("leader", "output", dict(encode(stream, rank, data)))

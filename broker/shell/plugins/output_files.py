@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from broker.shell.levels import ERROR
-from broker.shell.mustache import Scope, render
+from broker.shell.mustache import TagScope, render
 from broker.shell.plugins.output_options import APPEND, FILE, open_mode
 
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ class OutputFiles:
         self._mode = os.O_TRUNC
         self._broken: set[str] = set()
 
-    def open(self, *scopes: Scope, task: ShellTask | None = None) -> None:
+    def open(self, *scopes: TagScope, task: ShellTask | None = None) -> None:
         """Open the files of some scopes, those of tasks for one; raises OSError for one that cannot
         be opened.
         """
         for stream, to in self._to.items():
             if to.kind == FILE and to.scope in scopes:
-                name = render(to.template, self._shell, Scope.TASK, task)
+                name = render(to.template, self._shell, TagScope.TASK, task)
                 self._names[stream, "" if task is None else str(task.rank)] = name
                 self._open(name)
 
@@ -63,3 +63,9 @@ class OutputFiles:
         except OSError as error:
             self._shell.log(ERROR, f"error writing to '{name}': {error.strerror}", "output")
             self._broken.add(name)
+
+    def close(self) -> None:
+        """Close them all."""
+        for fd in self._fds.values():
+            os.close(fd)
+        self._fds.clear()

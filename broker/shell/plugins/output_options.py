@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from broker.shell import eventlog
 from broker.shell.levels import ERROR, WARNING
-from broker.shell.mustache import Scope, scope_of
+from broker.shell.mustache import TagScope, scope_of
 from broker.shell.plugin import shown
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Destination:
     seen: int = 0
 
     @property
-    def scope(self) -> Scope:
+    def scope(self) -> TagScope:
         """For what there is a file of its own."""
         return scope_of(self.template)
 

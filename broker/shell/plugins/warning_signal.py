@@ -11,34 +11,13 @@ from typing import TYPE_CHECKING, Final
 from broker.shell.levels import DEBUG, NOTICE
 from broker.shell.plugin import ShellPlugin
 from flux.duration import parse_fsd
+from flux.job.signals import TIMELEFT, WARNING, parse_warning
 
 if TYPE_CHECKING:
     from broker.shell.context import ShellContext
     from broker.shell.loop import LoopTimer
 
-TIMELEFT: Final = 60.0
 FORM: Final = "it is {signum, timeleft} or SIG@TIME"
-
-
-def parse_signal(text: str) -> tuple[int, float]:
-    """Return signal number and seconds of ``SIG@TIME``, either of which may be left out; raises
-    ValueError if there is no such signal, or for a bad duration.
-    """
-    name, at, duration = text.partition("@")
-    seconds = parse_fsd(duration) if at else TIMELEFT
-    return signal_number(name) if name else int(signal.SIGUSR1), seconds
-
-
-def signal_number(name: str) -> int:
-    """Return the number of a signal given as such or by name, with or without SIG; raises
-    ValueError if there is none.
-    """
-    if name.isdecimal():
-        return int(signal.Signals(int(name)))
-    try:
-        return int(signal.Signals["SIG" + name.upper().removeprefix("SIG")])
-    except KeyError:
-        raise ValueError(f"{name} is not a signal") from None
 
 
 class SignalPlugin(ShellPlugin):
@@ -63,12 +42,12 @@ class SignalPlugin(ShellPlugin):
 
     def _asked(self, option: object) -> tuple[int, float]:
         if isinstance(option, str):
-            return parse_signal(option)
+            return parse_warning(option)
         if not isinstance(option, dict):
             if type(option) is int and option == 1:  # without a value
-                return int(signal.SIGUSR1), TIMELEFT
+                return WARNING, TIMELEFT
             raise TypeError(FORM)
-        number, left = option.get("signum", int(signal.SIGUSR1)), option.get("timeleft", TIMELEFT)
+        number, left = option.get("signum", WARNING), option.get("timeleft", TIMELEFT)
         if type(number) is not int or isinstance(left, bool):
             raise TypeError(FORM)
         seconds = parse_fsd(left) if isinstance(left, str) else float(left)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broker.shell.levels import ShellFatal
-from broker.shell.mustache import Scope, render, scope_of
+from broker.shell.mustache import TagScope, render, scope_of
 from broker.shell.plugins.output_options import parse_size
-from broker.shell.plugins.warning_signal import parse_signal
 from broker.shell.shell import Shell, verbosity
 from broker.shell.startup import load
 from broker.shell.task import ShellTask
@@ -176,20 +175,6 @@ def test_no_sizes(value: object) -> None:
     assert parse_size(value) is None
 
 
-@pytest.mark.parametrize(
-    ("text", "asked"),
-    [
-        ("USR2@1m", (12, 60.0)),
-        ("SIGTERM", (15, 60.0)),
-        ("10@30", (10, 30.0)),
-        ("@3m", (10, 180.0)),
-        ("usr1@0.5s", (10, 0.5)),
-    ],
-)
-def test_signals_with_times(text: str, asked: tuple[int, float]) -> None:
-    assert parse_signal(text) == asked
-
-
 # Templates
 
 
@@ -204,17 +189,17 @@ def test_templates_name_job_node_and_task() -> None:
         "{{taskid}} {{task.id}} {{task.rank}} {{task.index}} {{task.localid}} "
         "{{nosuch}} {{id.nosuch}} {{ id }} {{node.nosuch}} {{"
     )
-    assert render(template, context, Scope.TASK, task) == (
+    assert render(template, context, TagScope.TASK, task) == (
         "ƒ4fr 12345 0x3039 true 6 6 3 /tmp/here 1 host1 1 0-1 2 0 3 3 3 1 1 "
         "{{nosuch}} {{id.nosuch}} {{ id }} {{node.nosuch}} {{"
     )
-    assert render("{{id.dec}}-{{node.id}}-{{taskid}}", context, Scope.JOB) == (
+    assert render("{{id.dec}}-{{node.id}}-{{taskid}}", context, TagScope.JOB) == (
         "12345-{{node.id}}-{{taskid}}"
     )
     assert [scope_of(one) for one in ("{{id}}", "{{node.id}}", "{{taskid}}{{node.id}}")] == [
-        Scope.JOB,
-        Scope.NODE,
-        Scope.TASK,
+        TagScope.JOB,
+        TagScope.NODE,
+        TagScope.TASK,
     ]
 
 
@@ -294,3 +279,29 @@ def test_a_plugin_maps_tasks(tmp_path: Path) -> None:
     context, _ = shell(2, 3, options={"taskmap": "x:y:z", "userrc": str(plugin)})
     load(context)
     assert [list(rank.taskids) for rank in context.info.ranks] == [[4, 5], [2, 3], [0, 1]]
+
+
+def test_a_pmi_library_is_put_where_mpi_libraries_look(tmp_path: Path) -> None:
+    library = tmp_path / "libpmi.so.0"
+    library.touch()
+    context, _ = shell(2)
+    context.env |= {
+        "FLUX_PMI_LIBRARY_PATH": str(library),
+        "I_MPI_PMI_LIBRARY": "x",
+        "LD_LIBRARY_PATH": "/y",
+    }
+    load(context)
+    context.plugins.call("shell.init")
+    assert context.env["I_MPI_PMI_LIBRARY"] == str(library)
+    assert context.env["LD_LIBRARY_PATH"] == f"{tmp_path}:/y"
+    assert (context.env["OMPI_MCA_pmix"], context.env["OMPI_MCA_schizo"]) == ("flux", "flux")
+
+
+def test_an_initrc_may_know_other_mpi_libraries(tmp_path: Path) -> None:
+    plugin = tmp_path / "site.py"
+    plugin.write_text("def flux_plugin_init(shell, conf): pass")
+    context, recorder = shell(2, options={"mpi": "site-mpi", "userrc": str(plugin)})
+    load(context)
+    context.plugins.call("shell.init")
+    context.peers.flush_entries()
+    assert "invalid" not in loaded(recorder)
