@@ -343,7 +343,8 @@ _PATHS = (
         "conf.shell_pluginpath",
         "/etc/flux/shell/plugins",
         Change.ALWAYS,
-        "What `plugin.searchpath` of an initrc begins with: directories, separated by colons.",
+        "Where plugins of job shells are looked for: directories, separated by colons. Without an"
+        " initrc, all that are there are loaded.",
     ),
 )
 

@@ -45,8 +45,8 @@ class ShellContext:
     when the shell is about to go. ``ended_by`` is the signal that the job was told to end with, 0
     for none. ``in_task`` is true in the process that is about to become a task. ``initrc`` and
     ``pluginpath`` are the instance's, for jobs that say nothing of them (attributes
-    ``conf.shell_initrc`` and ``conf.shell_pluginpath``). ``current_task`` is the one that a
-    ``task.`` callback is about.
+    ``conf.shell_initrc`` and ``conf.shell_pluginpath``). ``customized`` says whether any file was
+    loaded. ``current_task`` is the one that a ``task.`` callback is about.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class ShellContext:
         self.env = info.environment
         self.initrc = ""
         self.pluginpath = ""
+        self.customized = False
         self.verbose = 0
         self.stderr_level = ERROR
         self.eventlog_level = TRACE
@@ -239,8 +240,12 @@ class ShellContext:
 
     def log_stderr(self, text: str) -> None:
         """Record text the shell wrote to its stderr in the exec event log."""
+        self.log_stream("stderr", text)
+
+    def log_stream(self, stream: str, text: str) -> None:
+        """Record text the shell wrote to its stdout or stderr in the exec event log."""
         rank = str(self.me.broker_rank)
-        context = {"component": "flux-shell", "stream": "stderr", "rank": rank, "data": text}
+        context = {"component": "flux-shell", "stream": stream, "rank": rank, "data": text}
         self.event("log", context)
 
     def event(self, name: str, context: JsonObject) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Method = Callable[["ShellHandle", ServiceCall], object]
 
 
-class Loading(Protocol):
+class PluginSource(Protocol):
     """Who loads other plugins."""
 
     searchpath: str
@@ -45,7 +45,7 @@ class Loading(Protocol):
 class ShellHandle(LoggingHandle):
     """The shell, as the plugin ``name`` sees it."""
 
-    def __init__(self, shell: ShellContext, name: str, files: Loading) -> None:
+    def __init__(self, shell: ShellContext, name: str, files: PluginSource) -> None:
         super().__init__(shell, name)
         self._files = files
         self._next_task = 0

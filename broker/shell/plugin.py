@@ -28,6 +28,15 @@ def shown(value: object) -> str:
     return value if isinstance(value, str) else json.dumps_str(value)
 
 
+def switch(value: object) -> bool | None:
+    """Return whether an option that is a switch is on, None if its value is neither true nor false,
+    1 nor 0; one that is not set is off.
+    """
+    if value is None or value in (0, 1):
+        return bool(value)
+    return SWITCH.get(value) if isinstance(value, str) else None
+
+
 class ShellPlugin:
     """Base of the built-in plugins; each handles one concern and has the callbacks it needs."""
 
@@ -50,11 +59,10 @@ class ShellPlugin:
         Raises OSError(EINVAL) if its value is neither true nor false, 1 nor 0.
         """
         value = self.shell.option(option)
-        if value is None or value in (0, 1):
-            return bool(value)
-        if isinstance(value, str) and value in SWITCH:
-            return SWITCH[value]
-        raise self.refused(option, value, "it is true or false")
+        found = switch(value)
+        if found is None:
+            raise self.refused(option, value, "it is true or false")
+        return found
 
     def close(self) -> None:
         """At the end of the job: let go of descriptors, since the process may go on with others."""

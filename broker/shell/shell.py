@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Final
 from broker.shell.jobinfo import encode_idset
 from broker.shell.levels import DEBUG, ERROR, FATAL, ShellEnded, ShellFatal
 from broker.shell.loop import SignalPipe
+from broker.shell.plugin import shown, switch
 from broker.shell.remains import Remains
 from broker.shell.task import ShellTask
-from broker.shell.workspace import enter_directory, make_tmpdir, remove_tmpdir
+from broker.shell.workspace import enter_directory, make_tmpdir, remove_tmpdir, set_tmpdir
 from flux.job.JobID import f58_in
 from flux.waitstatus import SIGNALED, code_of_failure
 
@@ -34,10 +35,14 @@ _SIGNALS: Final = (signal.SIGCHLD, signal.SIGTERM, signal.SIGALRM, signal.SIGINT
 
 
 def verbosity(value: object) -> int:
-    """Return the verbosity that the option ``verbose`` asks for, 1 for a value that is no
+    """Return the verbosity that the option ``verbose`` asks for; raises ShellFatal if it is no
     number.
     """
-    return int(str(value)) if str(value).isdigit() else 1
+    if isinstance(value, bool) or (isinstance(value, int) and value >= 0):
+        return int(value)
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    raise ShellFatal(f"verbose={shown(value)} is invalid: it is a number")
 
 
 def drive(course: Course, loop: Loop) -> int:
@@ -61,7 +66,7 @@ class Shell:
     def __init__(self, context: ShellContext, remains: Remains | None = None) -> None:
         self.context = context
         self._remains = remains or Remains(
-            kept=context.standalone or bool(context.option("linger"))
+            kept=context.standalone or bool(switch(context.option("linger")))
         )
         context.peers.on_kill = self._kill
 
@@ -168,6 +173,7 @@ class Shell:
         context.tmpdir = make_tmpdir(context)
         context.env["FLUX_JOB_TMPDIR"] = context.tmpdir
         context.env |= context.environ
+        set_tmpdir(context)
         context.env |= {
             "FLUX_JOB_ID": f58_in(info.id, context.env),
             "FLUX_JOB_SIZE": str(info.ntasks),
@@ -221,7 +227,7 @@ class Shell:
         context = self.context
         rank = context.me.taskids[localid]
         env = {**context.env, "FLUX_TASK_RANK": str(rank), "FLUX_TASK_LOCAL_ID": str(localid)}
-        own_group = not context.option("nosetpgrp")
+        own_group = not switch(context.option("nosetpgrp"))
         task = ShellTask(rank, localid, context.info.command, env, own_group=own_group)
         context.tasks.append(task)
         context.current_task = task

@@ -10,14 +10,18 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from broker.shell.levels import ERROR, ShellFatal
+from broker.shell.plugin import shown, switch
 from broker.shell.plugin_path import has_directory, plugin_path
 from broker.shell.plugins import BUILTINS
 
 if TYPE_CHECKING:
     from broker.shell.context import ShellContext
     from broker.shell.initrc import Bridge
+    from broker.shell.plugin import ShellPlugin
     from broker.shell.plugin_files import PluginFiles
 
+SWITCHES: Final = ("nosetpgrp", "linger")
+"""Options that no plugin reads."""
 PYTHON: Final = ".py"
 
 
@@ -32,10 +36,29 @@ def load(shell: ShellContext) -> None:
         shell.plugins.load(plugin)
     shell.plugins.call("shell.connect")
     _load_files(shell)
+    _check_switches(shell)
+    if shell.option("taskmap") is not None:
+        from broker.shell.mapping import map_tasks
+
+        map_tasks(shell)
     for plugin in plugins:
         shell.on_end.append(plugin.close)
-        if shell.plugins.is_builtin(plugin.name) and not plugin.wanted():
+        if shell.plugins.is_builtin(plugin.name) and not _wanted(plugin):
             shell.plugins.remove(plugin.name)
+
+
+def _wanted(plugin: ShellPlugin) -> bool:
+    try:
+        return plugin.wanted()
+    except OSError as error:  # has been logged
+        raise ShellFatal(f"shell_init: {error.strerror}") from None
+
+
+def _check_switches(shell: ShellContext) -> None:
+    for name in SWITCHES:
+        value = shell.option(name)
+        if switch(value) is None:
+            raise ShellFatal(f"{name}={shown(value)} is invalid: it is true or false")
 
 
 def _load_files(shell: ShellContext) -> None:
@@ -52,6 +75,7 @@ class Startup:
         from broker.shell.plugin_files import PluginFiles
 
         self._shell = shell
+        shell.customized = True
         self._files: PluginFiles = PluginFiles(shell, plugin_path(shell.pluginpath))
         self._bridge: Bridge | None = None
 

@@ -50,6 +50,22 @@ def make_tmpdir(shell: ShellContext) -> str:
     return path
 
 
+def set_tmpdir(shell: ShellContext) -> None:
+    """Have TMPDIR of the tasks name a directory that exists: the job's own if the job says nothing
+    of it, otherwise the one that it names, which is made if only the last part is missing.
+
+    Raises ShellFatal if it cannot be made.
+    """
+    path = shell.env.setdefault("TMPDIR", shell.tmpdir)
+    if os.path.isdir(path):
+        return
+    try:
+        os.mkdir(path, 0o700)
+    except OSError as error:
+        text = f"error creating TMPDIR: {path}: {error.strerror}"
+        raise ShellFatal(text, component="tmpdir") from error
+
+
 def remove_tmpdir(path: str) -> None:
     """Remove the directory at ``path``, unless that is "", with what the tasks left in it."""
     if not path:

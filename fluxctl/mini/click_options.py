@@ -80,6 +80,31 @@ def _job() -> list[click.Option]:
     ]
 
 
+def _limits() -> list[click.Option]:
+    return [
+        text_option(
+            "--signal",
+            metavar="SIG@TIME",
+            text="Send SIG so long before the time limit (defaults USR1 and 60s).",
+        ),
+        list_option(
+            "--rlimit",
+            metavar="RULE",
+            text="Send resource limits along: NAME=VALUE, PATTERN or -PATTERN, of all but a few.",
+        ),
+    ]
+
+
+def _taskmap() -> list[click.Option]:
+    return [
+        text_option(
+            "--taskmap",
+            metavar="SCHEME[:VALUE]",
+            text="Map tasks to nodes: block, cyclic[:N], manual:TASKMAP, hostfile:FILE.",
+        )
+    ]
+
+
 def _environment() -> list[click.Option]:
     return [
         list_option(
@@ -129,7 +154,7 @@ def _queue(*names: str) -> click.Option:
 
 
 def _common() -> list[click.Option]:
-    return [*_job(), *_environment(), *_streams(), *_submission()]
+    return [*_job(), *_limits(), *_environment(), *_streams(), *_submission()]
 
 
 def _tasks() -> list[click.Option]:
@@ -139,6 +164,7 @@ def _tasks() -> list[click.Option]:
         text_option(
             "-g", "--gpus-per-task", metavar="N", text="GPUs for each task (default none)."
         ),
+        *_taskmap(),
     ]
 
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from flux.debugged import get_mpir_being_debugged
 from flux.duration import parse_datetime
 from flux.job.Jobspec import JobspecV1
+from flux.job.signals import parse_warning
 from flux.wire import json
 from fluxctl.command import current_directory
 from fluxctl.mini.environment import build_environment
 from fluxctl.mini.options import MiniOptions, failure
+from fluxctl.mini.rlimits import build_rlimits
 from fluxctl.numbers import integer
 
 if TYPE_CHECKING:
@@ -204,6 +206,7 @@ class JobspecBuilder:
             jobspec.setattr("system.constraints", _constraint(options.requires))
         self._set_dependencies(jobspec, options)
         self._set_io(jobspec, options, options.output or output)
+        self._set_shell(jobspec, options)
         if get_mpir_being_debugged():
             jobspec.setattr_shell_option("stop-tasks-in-exec", 1)
         # Last, so that a user may override whatever was set above.
@@ -222,6 +225,20 @@ class JobspecBuilder:
             found.append({"scheme": "begin-time", "value": str(moment)})
         if found:
             jobspec.setattr("system.dependencies", found)
+
+    @staticmethod
+    def _set_shell(jobspec: JobspecV1, options: MiniOptions) -> None:
+        if options.taskmap is not None:
+            scheme, _, value = options.taskmap.partition(":")
+            jobspec.setattr_shell_option("taskmap", {"scheme": scheme, "value": value})
+        if options.signal is not None:
+            try:
+                number, seconds = parse_warning(options.signal)
+            except ValueError as error:
+                raise failure(f"--signal={options.signal}: {error}") from None
+            jobspec.setattr_shell_option("signal", {"signum": number, "timeleft": seconds})
+        if options.rlimit:
+            jobspec.setattr_shell_option("rlimit", build_rlimits(options.rlimit))
 
     @staticmethod
     def _set_io(jobspec: JobspecV1, options: MiniOptions, output: str | None) -> None:

@@ -54,6 +54,9 @@ class MiniOptions:
     output: str | None = None
     error: str | None = None
     label_io: bool = False
+    taskmap: str | None = None
+    signal: str | None = None
+    rlimit: Sequence[str] = ()
     flags: Sequence[str] = ()
     debug: bool = False
 

@@ -26,6 +26,7 @@ ACTING = {
         "broker.jobtap.host",
         "broker.services.content_sqlite.place",
         "broker.shell.initrc",
+        "broker.shell.mapping",
         "fluxctl.archive.restoring",
         "broker.shell.plugin_path",
         "fluxctl.command_list",
@@ -34,6 +35,7 @@ ACTING = {
         "fluxctl.processes",
         "fluxctl.streams",
     ),
+    "reads the limits of its process": ("fluxctl.mini.rlimits",),
     "talks through a descriptor": (
         "broker.bootstrap.pmi",
         "broker.shell.linesocket",

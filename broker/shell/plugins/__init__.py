@@ -10,11 +10,14 @@ from broker.shell.plugins.doom import DoomPlugin
 from broker.shell.plugins.gpubind import GpuBindPlugin
 from broker.shell.plugins.input import InputPlugin
 from broker.shell.plugins.kill import KillPlugin
+from broker.shell.plugins.mpi import MpiPlugin
+from broker.shell.plugins.oom import OomPlugin
 from broker.shell.plugins.output import OutputPlugin
 from broker.shell.plugins.pmi import PmiPlugin
 from broker.shell.plugins.pty import PtyPlugin
 from broker.shell.plugins.rlimit import RlimitPlugin
 from broker.shell.plugins.tracestop import TraceStopPlugin
+from broker.shell.plugins.warning_signal import SignalPlugin
 
 if TYPE_CHECKING:
     from broker.shell.plugin import ShellPlugin
@@ -29,6 +32,9 @@ BUILTINS: tuple[type[ShellPlugin], ...] = (
     AffinityPlugin,
     GpuBindPlugin,
     RlimitPlugin,
+    OomPlugin,
+    SignalPlugin,
+    MpiPlugin,
     TraceStopPlugin,
     DoomPlugin,
 )

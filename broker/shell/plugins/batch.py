@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
+from broker.shell.levels import ERROR
 from broker.shell.plugin import ShellPlugin
 
 if TYPE_CHECKING:
@@ -24,15 +26,33 @@ class BatchPlugin(ShellPlugin):
     name = "batch"
 
     def wanted(self) -> bool:
-        return "script" in self._batch
+        return self.shell.info.system.get("batch") is not None
 
     @property
     def _batch(self) -> JsonObject:
-        batch: JsonObject = self.shell.info.system.get("batch") or {}
+        batch: JsonObject = self.shell.info.system["batch"]
         return batch
 
+    def _check(self) -> None:
+        batch = self.shell.info.system["batch"]
+        wrong = ""
+        if not isinstance(batch, dict):
+            wrong = "it is no object"
+        elif not isinstance(batch.get("script"), str):
+            wrong = "it has no script"
+        elif not isinstance(batch.get("broker-opts") or [], list):
+            wrong = "broker-opts is no list"
+        if wrong:
+            text = f"failed to unpack batch info: {wrong}"
+            self.shell.log(ERROR, text, self.name)
+            raise OSError(errno.EPROTO, text)
+
     def shell_init(self) -> None:
-        """Write the script where only the owner reads it; it goes away with the job's directory."""
+        """Write the script where only the owner reads it; it goes away with the job's directory.
+
+        Raises OSError(EPROTO) if the attribute is malformed.
+        """
+        self._check()
         self._path = os.path.join(self.shell.tmpdir, "script")
         with open(
             os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, SCRIPT_MODE), "w"

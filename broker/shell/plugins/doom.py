@@ -4,11 +4,12 @@ reports that first exit.
 
 from __future__ import annotations
 
-import errno
+import math
 from typing import TYPE_CHECKING
 
 from broker.shell.levels import ShellFatal
 from broker.shell.plugin import ShellPlugin
+from flux.duration import parse_fsd
 
 if TYPE_CHECKING:
     from broker.shell.context import ShellContext
@@ -17,18 +18,6 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonObject
 
 DEFAULT_TIMEOUT = "30s"
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def parse_duration(text: str) -> float:
-    """Return the seconds of a Flux Standard Duration (RFC 23); raises ValueError if ``text`` is not
-    one.
-    """
-    for unit, factor in _UNITS.items():
-        number = text.removesuffix(unit)
-        if number != text and number[-1:].isdigit():
-            return float(number) * factor
-    return float(text)
 
 
 class DoomPlugin(ShellPlugin):
@@ -41,19 +30,23 @@ class DoomPlugin(ShellPlugin):
     def __init__(self, shell: ShellContext) -> None:
         super().__init__(shell)
         self._seen = False
+        self._timeout: float | None = None
         self._timer: LoopTimer | None = None
 
     def shell_init(self) -> None:
-        """Read the options; raises OSError(EINVAL) for a bad duration."""
-        value = str(self.shell.option("exit-timeout", DEFAULT_TIMEOUT))
-        self._label = value
-        self._on_error = bool(self.shell.option("exit-on-error"))
-        try:
-            self._timeout = None if value == "none" else parse_duration(value)
-        except ValueError as error:
-            raise OSError(
-                errno.EINVAL, f"exit-timeout={value} is not a valid Flux Standard Duration"
-            ) from error
+        """Read the options; raises OSError(EINVAL) for a wrong value."""
+        value = self.shell.option("exit-timeout", DEFAULT_TIMEOUT)
+        self._label = str(value)
+        self._on_error = self.flag("exit-on-error")
+        if value != "none":
+            try:
+                seconds = math.nan if isinstance(value, bool) else parse_fsd(str(value))
+            except ValueError:
+                seconds = math.nan
+            if math.isnan(seconds):
+                expected = "it is none or a Flux Standard Duration such as 30s"
+                raise self.refused("exit-timeout", value, expected)
+            self._timeout = None if math.isinf(seconds) else seconds
         self.shell.peers.relays["first-exit"] = self._relayed
 
     def task_exit(self, task: ShellTask) -> None:

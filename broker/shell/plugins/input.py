@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from broker.shell import eventlog
 from broker.shell.jobinfo import decode_idset
-from broker.shell.levels import ERROR
+from broker.shell.levels import ERROR, ShellFatal
+from broker.shell.mustache import render
 from broker.shell.plugin import ShellPlugin
+from broker.shell.plugins.output_options import parse_size
 from flux.job.io import decode
 
 if TYPE_CHECKING:
@@ -76,16 +78,17 @@ class InputPlugin(ShellPlugin):
     def __init__(self, shell: ShellContext) -> None:
         super().__init__(shell)
         self._path = ""
-        if shell.option("input.stdin.type", "service") == "file":
-            self._path = str(shell.option("input.stdin.path", ""))
+        self._limit: int | None = None
+        self._stored = 0
         self._feeders: dict[int, Feeder] = {}
         self._theirs = -1
 
     def shell_init(self) -> None:
-        """Start the input log and offer the stdin method; raises OSError if the input file cannot
-        be read.
+        """Start the input log and offer the stdin method; raises OSError for a wrong option, or if
+        the input file cannot be read.
         """
         shell = self.shell
+        self._read_options()
         if self._path:
             try:
                 os.close(os.open(self._path, os.O_RDONLY))
@@ -103,6 +106,20 @@ class InputPlugin(ShellPlugin):
             if self._path:
                 context = {"stream": "stdin", "rank": "all", "path": self._path}
                 shell.peers.append("input", eventlog.entry("redirect", context))
+
+    def _read_options(self) -> None:
+        option = self.shell.option
+        kind, path = option("input.stdin.type", "service"), option("input.stdin.path", "")
+        if kind not in ("service", "file"):
+            raise self.refused("input.stdin.type", kind, "it is service or file")
+        if kind == "file":
+            if not (isinstance(path, str) and path):
+                raise self.refused("input.stdin.type", kind, "it needs input.stdin.path")
+            self._path = render(path, self.shell)
+        limit = option("input.limit")
+        self._limit = parse_size(limit)
+        if limit is not None and self._limit is None:
+            raise self.refused("input.limit", limit, "it is a size up to 1G")
 
     def task_init(self, task: ShellTask) -> None:
         """Make the task's stdin."""
@@ -141,12 +158,14 @@ class InputPlugin(ShellPlugin):
         try:
             chunk = decode(context)
             self._ranks(chunk.rank)
-            valid = chunk.stream == "stdin"
         except (OSError, ValueError):
-            valid = False
-        if not valid:
+            chunk = None
+        if chunk is None or chunk.stream != "stdin":
             self.shell.peers.respond(request, errnum=errno.EPROTO)
             return
+        self._stored += len(chunk.data)
+        if self._limit is not None and self._stored > self._limit:
+            raise ShellFatal(f"input of more than {self._limit} bytes", component=self.name)
         self.shell.peers.append("input", eventlog.entry("data", context))
         self._feed(context)
         if self.shell.size > 1:

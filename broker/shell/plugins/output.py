@@ -6,60 +6,27 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from broker.shell import eventlog
 from broker.shell.channels import Channel
 from broker.shell.jobinfo import encode_idset
-from broker.shell.levels import DEBUG, ERROR
+from broker.shell.levels import DEBUG, WARNING
+from broker.shell.mustache import TagScope, render
 from broker.shell.plugin import ShellPlugin
+from broker.shell.plugins.output_files import OutputFiles
+from broker.shell.plugins.output_options import FILE, KVS, TERM, Destination, destinations
 from flux.job.io import decode, encode, labelled
-from flux.job.JobID import JobID, f58_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from broker.shell.context import ShellContext
     from broker.shell.task import ShellTask
     from flux.wire.json import JsonObject
 
 READ_SIZE = 65536
-KVS, FILE, TERM = "kvs", "file", "term"
-_ENCODINGS: dict[str, Callable[[JobID], str]] = {
-    "dec": lambda jobid: str(jobid.dec),
-    "hex": lambda jobid: str(jobid.hex),
-    "dothex": lambda jobid: str(jobid.dothex),
-    "words": lambda jobid: str(jobid.words),
-}
-
-
-def render_path(template: str, jobid: int, environ: Mapping[str, str] | None = None) -> str:
-    """Return ``template`` with ``{{id}}`` and ``{{id.FORM}}`` (also ``jobid``) replaced; unknown
-    tags stay.
-
-    ``environ`` is the job's environment, which may want plain letters (`f58_prefix`).
-    """
-    identity = JobID(jobid)
-    f58 = f58_in(jobid, environ or {})
-    for name in ("id", "jobid"):
-        template = template.replace("{{" + name + "}}", f58)
-        template = template.replace("{{" + name + ".f58}}", f58)
-        for form, written in _ENCODINGS.items():
-            template = template.replace("{{" + name + "." + form + "}}", written(identity))
-    return template
-
-
-@dataclass
-class Destination:
-    """Where one stream of the job goes."""
-
-    kind: str
-    path: str = ""
-    label: bool = False
-    unbuffered: bool = False
-    fd: int = -1
 
 
 class OutputPlugin(ShellPlugin):
@@ -69,56 +36,41 @@ class OutputPlugin(ShellPlugin):
 
     def __init__(self, shell: ShellContext) -> None:
         super().__init__(shell)
-        self._to = {stream: self._destination(stream) for stream in eventlog.STREAMS}
+        self._to: dict[str, Destination] = {}
+        self._files = OutputFiles(shell, {})
         self._readers: dict[int, Callable[[], None]] = {}
         self._paused = False
 
-    def _destination(self, stream: str) -> Destination:
-        """Read the stream's options; stderr follows stdout unless it has its own."""
-        option = self.shell.option
-        default = TERM if self.shell.standalone else KVS
-        source = stream if option(f"output.{stream}.type") is not None else "stdout"
-        kind = str(option(f"output.{source}.type", default))
-        unbuffered = option(f"output.{stream}.buffer.type") == "none"
-        label = bool(option(f"output.{source}.label", kind == TERM))
-        return Destination(kind, str(option(f"output.{source}.path", "")), label, unbuffered)
-
     def shell_init(self) -> None:
-        """On the leader: open the files and start the log."""
+        """Open the files of the job and of this node, on the leader start the log; raises OSError
+        for a wrong option, or a file that cannot be opened.
+        """
         shell = self.shell
+        self._to = destinations(shell, self.refused)
+        self._files = OutputFiles(shell, self._to)
         shell.peers.relays["output"] = self._relayed
         shell.peers.on_drained.append(self._resume)
-        if not shell.leader:
-            return
-        self._open_files()
-        if shell.standalone:
+        self._files.open(TagScope.NODE)
+        if shell.leader:
+            self._files.open(TagScope.JOB)
+        if not shell.leader or shell.standalone:
             return
         shell.log(DEBUG, "batch timeout = 0.500s", self.name)
-        redirects = []
-        for stream, to in self._to.items():
-            if to.kind == FILE:
-                ranks = encode_idset(list(range(shell.info.ntasks)))
-                context = {"stream": stream, "rank": ranks, "path": to.path}
-                redirects.append(eventlog.entry("redirect", context))
+        redirects = [
+            eventlog.entry("redirect", self._redirect(stream, to))
+            for stream, to in self._to.items()
+            if to.kind == FILE
+        ]
         header = eventlog.output_header(shell.info.ntasks)
         shell.peers.prepend("output", header + "".join(redirects))
 
-    def _open_files(self) -> None:
-        mode = os.O_APPEND if self.shell.option("output.mode") == "append" else os.O_TRUNC
-        opened: dict[str, int] = {}
-        for to in self._to.values():
-            if to.kind != FILE:
-                continue
-            to.path = render_path(to.path, self.shell.info.id, self.shell.env)
-            try:
-                if to.path not in opened:
-                    opened[to.path] = os.open(to.path, os.O_WRONLY | os.O_CREAT | mode, 0o666)
-            except OSError as error:
-                self.shell.log(
-                    ERROR, f"error opening output file '{to.path}': {error.strerror}", self.name
-                )
-                raise
-            to.fd = opened[to.path]
+    def _redirect(self, stream: str, to: Destination) -> JsonObject:
+        ranks = encode_idset(list(range(self.shell.info.ntasks)))
+        return {
+            "stream": stream,
+            "rank": ranks,
+            "path": render(to.template, self.shell, TagScope.JOB),
+        }
 
     def close(self) -> None:
         for fd in self._readers:
@@ -127,11 +79,11 @@ class OutputPlugin(ShellPlugin):
             for channel in task.channels.values():
                 channel.handed_over()
                 channel.close()
-        for fd in {to.fd for to in self._to.values() if to.fd >= 0}:
-            os.close(fd)
+        self._files.close()
 
     def task_init(self, task: ShellTask) -> None:
-        """Make the task's pipes."""
+        """Make the task's pipes and open its files."""
+        self._files.open(TagScope.TASK, task=task)
         if task.tty is not None:
             return
         for number, stream in enumerate(eventlog.STREAMS, start=1):
@@ -201,34 +153,49 @@ class OutputPlugin(ShellPlugin):
     def _deliver(self, stream: str, rank: str, data: bytes, eof: bool = False) -> None:
         to = self._to[stream]
         if to.kind == KVS:
-            chunk = encode(stream, rank, data, eof)
-            self.shell.peers.append("output", eventlog.entry("data", chunk))
+            if to.limit is not None:
+                data = self._limited(stream, to, data)
+            if data or eof:
+                chunk = encode(stream, rank, data, eof)
+                self.shell.peers.append("output", eventlog.entry("data", chunk))
         elif eof:
             return
         elif to.kind == TERM:
-            target = sys.stdout.buffer if stream == "stdout" else sys.stderr.buffer
-            target.write(_labelled(to, rank, data))
-            target.flush()
-        elif self.shell.leader:
-            self._write(stream, rank, data)
+            self._show(stream, _labelled(to, rank, data))
+        elif self.shell.leader or to.scope is not TagScope.JOB:
+            self._files.write(stream, rank, _labelled(to, rank, data))
         else:
             self.shell.peers.relay("leader", "output", dict(encode(stream, rank, data)))
 
+    def _limited(self, stream: str, to: Destination, data: bytes) -> bytes:
+        """Return what is within the limit, and say so when the first byte is not."""
+        within = to.seen <= (to.limit or 0)
+        kept = data[: to.allowed(len(data))]
+        if within and len(kept) < len(data):
+            text = f"{stream} will be truncated, {to.limit} limit exceeded"
+            self.shell.log(WARNING, text, self.name)
+        return kept
+
+    def shell_finish(self) -> None:
+        """Say how much was beyond the limit."""
+        for stream, to in self._to.items():
+            beyond = 0 if to.limit is None else to.seen - to.limit
+            if beyond > 0:
+                text = f"{stream}: {beyond} of {to.seen} bytes truncated"
+                self.shell.log(WARNING, text, self.name)
+
+    def _show(self, stream: str, data: bytes) -> None:
+        """Write to this shell's own stream; that of a job's shell is told in its exec log."""
+        if not self.shell.standalone:
+            self.shell.log_stream(stream, data.decode("utf-8", "backslashreplace"))
+            return
+        target = sys.stdout.buffer if stream == "stdout" else sys.stderr.buffer
+        target.write(data)
+        target.flush()
+
     def _relayed(self, chunk: JsonObject) -> None:
         stream, rank, data, _ = decode(chunk)
-        self._write(stream, rank, data)
-
-    def _write(self, stream: str, rank: str, data: bytes) -> None:
-        to = self._to[stream]
-        if to.fd < 0:
-            return
-        view = memoryview(_labelled(to, rank, data))
-        try:
-            while view:
-                view = view[os.write(to.fd, view) :]
-        except OSError as error:
-            self.shell.log(ERROR, f"error writing to '{to.path}': {error.strerror}", self.name)
-            to.fd = -1
+        self._files.write(stream, rank, _labelled(self._to[stream], rank, data))
 
 
 def _labelled(to: Destination, rank: str, data: bytes) -> bytes:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from broker.pmi import (
     Abort,
     Action,
     Exchange,
+    Finalized,
     PmiServer,
     ProtocolError,
     Reply,
     mapping_text,
     process_mapping,
 )
-from broker.shell.levels import TRACE, WARNING, ShellFatal
-from broker.shell.plugin import ShellPlugin
+from broker.shell.levels import ERROR, NOTICE, TRACE, WARNING, ShellFatal
+from broker.shell.plugin import ShellPlugin, shown
 from flux.job.JobID import f58_in
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from broker.shell.task import ShellTask
 
 PMI_FD = 3
+SIMPLE: Final = "simple"
 
 
 class PmiPlugin(ShellPlugin):
@@ -39,22 +42,56 @@ class PmiPlugin(ShellPlugin):
         self._remote: dict[int, socket.socket] = {}
 
     def wanted(self) -> bool:
-        return str(self.shell.option("pmi", "simple")) not in ("off", "none")
+        option = self.shell.option("pmi")
+        if isinstance(option, dict | None):
+            return True
+        if option in (True, False, 0, 1):
+            return bool(option)
+        names = set(str(option).split(","))
+        if names & {"off", "none"}:
+            return False
+        if names != {SIMPLE} and not self.shell.customized:
+            raise self.refused("pmi", option, "it is simple or off")
+        return SIMPLE in names
 
     def shell_init(self) -> None:
-        """Set up the state for the local ranks."""
+        """Set up the state for the local ranks; raises OSError(EINVAL) for a wrong option."""
         shell = self.shell
         info = shell.info
-        preset = {
-            "PMI_process_mapping": self._mapping(),
-            "flux.instance-level": str(shell.instance_level + 1),
-        }
+        self._read_options()
+        preset = {"flux.instance-level": str(shell.instance_level + 1)}
+        if self._clique != "none":
+            preset["PMI_process_mapping"] = self._mapping()
         name = f58_in(info.id, shell.env)
         self._server = PmiServer(info.ntasks, name, local_ranks=shell.me.taskids, preset=preset)
         self._barriers = 0
+        self._traced = shell.verbose >= TRACE - NOTICE
+
+    def _read_options(self) -> None:
+        option = self.shell.option
+        kvs = option("pmi.kvs", "exchange")
+        if kvs not in ("exchange", "native"):
+            self.shell.log(ERROR, f"Unknown kvs implementation {shown(kvs)}", self.name)
+            raise OSError(errno.EINVAL, f"Unknown kvs implementation {shown(kvs)}")
+        self._clique = str(option("pmi.clique", "pershell"))
+        if self._clique not in ("pershell", "single", "none"):
+            raise self.refused("pmi.clique", self._clique, "it is pershell, single or none")
+        fanout = option("pmi.exchange.k")
+        if fanout is None:
+            return
+        if type(fanout) is not int or fanout < 1:
+            raise self.refused("pmi.exchange.k", fanout, "it is a number of at least 1")
+        if fanout > self.shell.size:
+            fanout = self.shell.size
+            text = f"requested exchange fanout too large, using k={fanout}"
+            self.shell.log(WARNING, text, self.name)
+        else:
+            self.shell.log(WARNING, f"using k={fanout}", self.name)
 
     def _mapping(self) -> str:
         info = self.shell.info
+        if self._clique == "single":
+            return process_mapping([info.ntasks])
         if not info.taskmap:
             return process_mapping([rank.ntasks for rank in info.ranks])
         return mapping_text([block[:3] for block in info.taskmap for _ in range(block[3])])
@@ -103,11 +140,19 @@ class PmiPlugin(ShellPlugin):
             self.shell.log(TRACE, f"{rank}: C: pmi EOF")
             self._close(rank)
             return
+        if self._traced:
+            self._trace(rank, "C", data)
         self._act(self._server.feed(rank, data))
+
+    def _trace(self, rank: int, side: str, data: bytes) -> None:
+        for line in data.splitlines():
+            self.shell.log(TRACE, f"{rank}: {side}: {line.decode('utf-8', 'replace')}")
 
     def _act(self, actions: list[Action]) -> None:
         for action in actions:
             if isinstance(action, Reply):
+                if self._traced:
+                    self._trace(action.rank, "S", action.line)
                 self._reply(action)
             elif isinstance(action, Exchange):
                 self._barriers += 1
@@ -116,9 +161,9 @@ class PmiPlugin(ShellPlugin):
                 )
             elif isinstance(action, Abort):
                 text = f": {action.message}" if action.message else ""
-                raise ShellFatal(
-                    f"MPI_Abort: rank {action.rank}{text}", action.exitcode or 1, self.name
-                )
+                raise ShellFatal(f"MPI_Abort{text}", action.exitcode or 1)
+            elif isinstance(action, Finalized) and self._traced:
+                self.shell.log(TRACE, f"{action.rank}: S: pmi finalized")
             elif isinstance(action, ProtocolError):
                 self.shell.log(WARNING, f"{action.rank}: {action.message}", self.name)
                 self._close(action.rank)

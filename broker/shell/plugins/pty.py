@@ -48,7 +48,16 @@ class PtyPlugin(ShellPlugin):
         self._master = self._slave = -1
 
     def wanted(self) -> bool:
-        return bool(self.shell.option("pty")) and self.shell.leader and not self.shell.standalone
+        return self._asked() and self.shell.leader and not self.shell.standalone
+
+    def _asked(self) -> bool:
+        option = self.shell.option("pty")
+        if not isinstance(option, dict):
+            return self.flag("pty")
+        ranks = option.get("ranks", 0)
+        if str(ranks) != "0":
+            raise self.refused("pty.ranks", ranks, "only task 0 can have a terminal")
+        return True
 
     def shell_init(self) -> None:
         """Open the terminal and announce its service method."""

@@ -22,7 +22,7 @@ class TraceStopPlugin(ShellPlugin):
     name = "tracestop"
 
     def wanted(self) -> bool:
-        return bool(self.shell.option("stop-tasks-in-exec"))
+        return self.flag("stop-tasks-in-exec")
 
     def shell_init(self) -> None:
         """Hear of tasks that stop."""

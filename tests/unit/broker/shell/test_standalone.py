@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broker.shell.plugins.affinity import share
-from broker.shell.plugins.output import render_path
 from flux.wire.json import dumps
 
 if TYPE_CHECKING:
@@ -273,13 +272,6 @@ def test_a_plugin_replaces_a_built_in_one(tmp_path: Path) -> None:
     )
     done = run(tmp_path, ["sh", "-c", "echo ${PMI_FD-none}"], userrc="pmi.py")
     assert done.stdout == "0: none\n"
-
-
-def test_paths_name_the_job() -> None:
-    assert (
-        render_path("a-{{id}}-{{id.dec}}-{{jobid.hex}}{{x}}", 12345678)
-        == "a-ƒ26GwX-12345678-0xbc614e{{x}}"
-    )
 
 
 @pytest.mark.parametrize(

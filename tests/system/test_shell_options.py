@@ -1,0 +1,200 @@
+"""Shell options whose effect takes an instance: time, several shells, clients."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flux.testing.instance import Instance, running_instance
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    with running_instance(4) as instance:
+        yield instance
+
+
+def mini(instance: Instance, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return instance.run("mini", "run", *arguments, stdin=stdin, timeout=60)
+
+
+def test_tasks_are_dealt_out(instance: Instance) -> None:
+    command = ["sh", "-c", "echo $(flux getattr rank) $FLUX_TASK_RANK"]
+    done = mini(instance, "-N4", "-n8", "--taskmap=cyclic", *command)
+    assert sorted(done.stdout.splitlines()) == [
+        f"{rank} {task}" for rank in range(4) for task in (rank, rank + 4)
+    ]
+    done = mini(instance, "-N2", "-n4", "-o", "taskmap=manual:0,3;1-2", *command)
+    first, last = sorted({int(line.split()[0]) for line in done.stdout.splitlines()})
+    assert sorted(done.stdout.splitlines()) == [
+        f"{rank} {task}" for rank, task in ((first, 0), (first, 3), (last, 1), (last, 2))
+    ]
+
+
+def test_the_map_is_told(instance: Instance) -> None:
+    jobid = instance.run("mini", "submit", "--wait", "-N4", "-n8", "--taskmap=cyclic", "true")
+    where = ["-p", "guest.exec.eventlog", jobid.stdout.strip()]
+    log = instance.run("job", "eventlog", *where).stdout
+    assert re.search(r'shell.start .*taskmap=\{"version":1,"map":\[\[0,4,1,2\]\]\}', log)
+
+
+PMI = """
+from broker.pmi_client import PmiClient
+client = PmiClient.from_environment()
+print(client.rank, client.get("PMI_process_mapping"))
+client.finalize()
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "mapping"),
+    [
+        ("taskmap=cyclic", "(vector,(0,4,1),(0,4,1))"),
+        ("taskmap=manual:6-7;4-5;2-3;0-1", "(vector,(3,1,2),(2,1,2),(1,1,2),(0,1,2))"),
+        ("pmi.clique=single", "(vector,(0,1,8))"),
+        ("pmi.clique=pershell", "(vector,(0,4,2))"),
+    ],
+)
+def test_processes_hear_of_the_map(instance: Instance, option: str, mapping: str) -> None:
+    done = mini(instance, "-N4", "-n8", "-o", option, sys.executable, "-c", PMI)
+    assert sorted(done.stdout.splitlines()) == [f"{rank} {mapping}" for rank in range(8)]
+
+
+def test_a_signal_comes_before_the_time_limit(instance: Instance) -> None:
+    script = "trap 'echo warned; exit 3' USR2; echo ready; while :; do sleep 0.05; done"
+    done = mini(instance, "-N2", "-n2", "-t60s", "--signal=USR2@59.5s", "bash", "-c", script)
+    assert done.stdout.splitlines().count("warned") == 2
+    assert "signal: job will expire in 59.5s, sending SIGUSR2 to job" in done.stderr
+    assert done.returncode == 3
+
+
+def test_a_job_with_less_time_left_gets_it_at_once(instance: Instance) -> None:
+    done = mini(instance, "-t30s", "-o", "signal=TERM@1h", "sleep", "300")
+    assert done.returncode == 143
+    assert "sending SIGTERM to job" in done.stderr
+
+
+def test_without_a_time_limit_there_is_no_signal(instance: Instance) -> None:
+    done = mini(instance, "--signal=TERM@1h", "true")
+    assert "signal: job has no expiration, SIGTERM will not be sent" in done.stderr
+    assert done.returncode == 0
+
+
+def test_output_to_the_terminal_reaches_the_user(instance: Instance) -> None:
+    done = mini(instance, "-o", "output.stdout.type=term", "sh", "-c", "echo out; echo err >&2")
+    assert done.stdout == ""
+    lines = [line.partition(": ")[2] for line in done.stderr.splitlines()]
+    assert sorted(lines) == [
+        "flux-shell[0]: stderr: 0: err",
+        "flux-shell[0]: stdout: 0: out",
+    ]
+
+
+def test_nodes_and_tasks_have_files_of_their_own(instance: Instance) -> None:
+    home = instance.home
+    template = f"{home}/{{{{name}}}}-{{{{node.id}}}}"
+    command = ["sh", "-c", "echo $FLUX_TASK_RANK"]
+    done = mini(instance, "-N4", "-n8", f"--output={template}", *command)
+    assert done.returncode == 0, done.stderr
+    for node in range(4):
+        lines = sorted((home / f"sh-{node}").read_text().splitlines())
+        assert lines == [str(2 * node), str(2 * node + 1)]
+    mini(instance, "-N4", "-n8", f"--output={home}/task-{{{{taskid}}}}", *command)
+    for task in range(8):
+        assert (home / f"task-{task}").read_text() == f"{task}\n"
+
+
+def test_limits_go_along_with_a_job(instance: Instance) -> None:
+    done = mini(instance, "--rlimit=nofile=77,core=0", "sh", "-c", "ulimit -n; ulimit -c")
+    assert done.stdout == "77\n0\n"
+    assert "invalid limit" not in done.stderr
+
+
+def test_the_oom_score_of_tasks(instance: Instance) -> None:
+    done = mini(instance, "-o", "oom.adjust=777", "cat", "/proc/self/oom_score_adj")
+    assert done.stdout == "777\n"
+
+
+def test_variables_for_mpi(instance: Instance) -> None:
+    command = ["sh", "-c", "env | grep -E '^(MPIRUN|OMPI)' | sort"]
+    done = mini(instance, "-n2", *command)
+    assert re.fullmatch(
+        r"(MPIRUN_NTASKS=2\nMPIRUN_RANK=\d\nMPIRUN_RSH_LAUNCH=1\n"
+        r"OMPI_MCA_btl_vader_backing_directory=/.*/jobtmp-0-.*\n){2}",
+        done.stdout,
+    )
+    assert mini(instance, "-o", "mpi=none", *command).stdout == ""
+    spectrum = mini(instance, "-n2", "-o", "mpi=spectrum", *command).stdout
+    assert sorted(re.findall(r"OMPI_COMM_WORLD_RANK=(\d)", spectrum)) == ["0", "1"]
+
+
+def test_the_temporary_directory_of_tasks(instance: Instance) -> None:
+    command = ["sh", "-c", "[ $TMPDIR = $FLUX_JOB_TMPDIR ] && echo same; ls -d $TMPDIR"]
+    assert mini(instance, "--env=-TMPDIR", *command).stdout.startswith("same\n")
+    path = instance.home / "made"
+    assert mini(instance, f"--env=TMPDIR={path}", *command).stdout == f"{path}\n"
+    done = mini(instance, f"--env=TMPDIR={path}/not/made", *command)
+    assert done.returncode == 1
+    assert f"tmpdir: error creating TMPDIR: {path}/not/made: No such file" in done.stderr
+
+
+ABORT = """
+from broker.pmi_client import PmiClient
+import os, time
+client = PmiClient.from_environment()
+client.barrier()
+if client.rank == 2:
+    os.write(int(os.environ["PMI_FD"]), b"cmd=abort exitcode=5 error_msg=no way\\n")
+time.sleep(300)
+"""
+
+
+def test_an_abort_of_any_rank_is_an_exception(instance: Instance) -> None:
+    done = mini(instance, "-N4", "-n4", sys.executable, "-c", ABORT)
+    assert "job.exception type=exec severity=0 MPI_Abort: no way" in done.stderr
+    assert "FATAL: MPI_Abort: no way" in done.stderr
+    assert done.returncode != 0
+
+
+def test_pmi_is_traced(instance: Instance) -> None:
+    done = mini(instance, "-o", "verbose=2", sys.executable, "-c", PMI)
+    said = [line.partition("TRACE: ")[2] for line in done.stderr.splitlines() if "TRACE: " in line]
+    assert said[:2] == [
+        "0: C: cmd=init pmi_version=1 pmi_subversion=1",
+        "0: S: cmd=response_to_init rc=0 pmi_version=1 pmi_subversion=1",
+    ]
+    assert said[-3:] == ["0: S: cmd=finalize_ack rc=0", "0: S: pmi finalized", "0: C: pmi EOF"]
+
+
+def test_too_much_input_ends_the_job(instance: Instance) -> None:
+    done = mini(instance, "-o", "input.limit=1k", "cat", stdin="x" * 5000)
+    assert done.returncode != 0
+    assert "input: input of more than 1000 bytes" in done.stderr
+    assert mini(instance, "-o", "input.limit=10k", "wc", "-c", stdin="x" * 5000).stdout == "5000\n"
+
+
+def test_wrong_events_are_told_and_harm_nothing(instance: Instance) -> None:
+    jobid = instance.run("mini", "submit", "sleep", "300").stdout.strip()
+    where = ["-t", "30", "-p", "guest.exec.eventlog", jobid]
+    instance.run("job", "wait-event", *where, "shell.start")
+    number = instance.run("job", "id", "--to=dec", jobid).stdout.strip()
+    for payload in ('{"signum": 199}', '{"x": 1}', '{"signum": "x"}'):
+        instance.run("event", "pub", f"shell-{number}.kill", payload)
+    instance.run("event", "pub", f"shell-{number}.kill", '{"signum": 15}')
+    done = instance.run("job", "attach", jobid, timeout=30)
+    assert done.stderr.count("WARN: kill: ignoring malformed event") == 2
+    assert "ERROR: kill task 0: signal 199: Invalid argument" in done.stderr
+    assert done.returncode == 143
+
+
+def test_a_batch_job_without_a_script(instance: Instance) -> None:
+    done = mini(instance, "--setattr=system.batch.x=1", "true")
+    assert "batch: failed to unpack batch info: it has no script" in done.stderr
+    assert done.returncode == 1
