@@ -45,7 +45,7 @@ async def started(*args: str, config: Config | None = None) -> Sched:
     return h
 
 
-async def annotations(h: Sched, tag: int, count: int) -> list[JsonObject]:
+async def annotated(h: Sched, tag: int, count: int) -> list[JsonObject]:
     """Return what was said of a request when it was ``count`` times."""
     await h.until(lambda: len(h.replies(tag)) >= count)
     return [msg.json()["annotations"]["sched"] for msg in h.replies(tag)]
@@ -57,7 +57,7 @@ async def test_the_first_that_waits_is_told_when() -> None:
     end = running["R"]["execution"]["expiration"]
     first = h.submit("sched.alloc", alloc(2, 4, 5.0))
     second = h.submit("sched.alloc", alloc(3, 4, 5.0))
-    assert await annotations(h, first, 1) == [{"t_estimate": end}]
+    assert await annotated(h, first, 1) == [{"t_estimate": end}]
     told = await h.request("sched.pending-reasons", {"ids": [1, 2, 3, "x"]})
     assert told["reasons"] == [
         {"id": 2, "reason": "insufficient resources", "t_estimate": end},
@@ -65,8 +65,8 @@ async def test_the_first_that_waits_is_told_when() -> None:
     ]
     await h.request("sched.free", {"id": 1, "R": running["R"]})
     summary = {"resource_summary": "rank[0-1]/core[0-1]"}
-    assert (await annotations(h, first, 2))[1] == {"t_estimate": None, **summary}
-    (said,) = await annotations(h, second, 1)
+    assert (await annotated(h, first, 2))[1] == {"t_estimate": None, **summary}
+    (said,) = await annotated(h, second, 1)
     assert said["t_estimate"] >= end - 60.0
     h.submit("sched.cancel", {"id": 3})
     await h.until(lambda: len(h.replies(second)) == 2)
@@ -80,7 +80,7 @@ async def test_estimates_that_hold_are_told_once() -> None:
     for jobid in range(3, 9):
         h.submit("sched.alloc", alloc(jobid, 4, 5.0))
         await h.request("sched.pending-reasons", {"ids": [jobid]})
-    assert len(await annotations(h, first, 1)) == 1
+    assert len(await annotated(h, first, 1)) == 1
     await h.stop()
 
 
@@ -90,15 +90,15 @@ async def test_reasons_for_debugging() -> None:
     running = await h.request("sched.alloc", alloc(1, 4))
     first, second = (h.submit("sched.alloc", alloc(jobid, 4)) for jobid in (2, 3))
     waits = {"reason_pending": "insufficient resources"}
-    assert await annotations(h, first, 1) == [{**waits, "jobs_ahead": 0}]
-    assert await annotations(h, second, 1) == [{**waits, "jobs_ahead": 1}]
+    assert await annotated(h, first, 1) == [{**waits, "jobs_ahead": 0}]
+    assert await annotated(h, second, 1) == [{**waits, "jobs_ahead": 1}]
     await h.request("sched.free", {"id": 1, "R": running["R"]})
-    granted = (await annotations(h, first, 2))[1]
+    granted = (await annotated(h, first, 2))[1]
     assert granted["reason_pending"] is granted["jobs_ahead"] is None
-    assert (await annotations(h, second, 2))[1] == {**waits, "jobs_ahead": 0}
+    assert (await annotated(h, second, 2))[1] == {**waits, "jobs_ahead": 0}
     await h.request("sched-simple.debug", {"op": "clr", "flags": 0})
     h.submit("sched.prioritize", {"jobs": [[3, 20]]})
-    assert (await annotations(h, second, 3))[2] == {"reason_pending": None, "jobs_ahead": None}
+    assert (await annotated(h, second, 3))[2] == {"reason_pending": None, "jobs_ahead": None}
     await h.stop()
 
 
