@@ -11,10 +11,9 @@ from flux.wire.errors import os_error
 from flux.wire.message import Message
 
 if TYPE_CHECKING:
-    from flux.message import MessageView
-
-if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from flux.message import MessageView
 
 
 class Outgoing:
@@ -37,14 +36,18 @@ class Outgoing:
         With ``nonblock`` a part of it may be left for `flush`. Raises OSError(EAGAIN) if something
         waits already and does not go: then nothing of ``data`` is sent.
         """
-        if not nonblock:
-            self._unsent += data
-            self._send_and_read()
-            return True
-        if not self.flush():
+        if self._unsent and nonblock and not self.flush():
             raise os_error(errno.EAGAIN)
+        if not self._unsent:  # as nearly always: all goes at once, and nothing is kept
+            sent = self._take(data)
+            if sent == len(data):
+                return True
+            data = data[sent:]
         self._unsent += data
-        return self.flush()
+        if nonblock:
+            return self.flush()
+        self._send_and_read()
+        return True
 
     def _send_and_read(self) -> None:
         # A broker that has many answers for us takes no more requests until we read some: who
@@ -61,12 +64,18 @@ class Outgoing:
     def flush(self) -> bool:
         """Send what waits without waiting for the broker; returns whether nothing is left."""
         while self._unsent:
-            try:
-                sent = self._sock.send(self._unsent, socket.MSG_DONTWAIT)
-            except BlockingIOError:
+            sent = self._take(self._unsent)
+            if not sent:
                 return False
             del self._unsent[:sent]
         return True
+
+    def _take(self, data: bytes | bytearray) -> int:
+        """Return how many bytes the socket takes without waiting."""
+        try:
+            return self._sock.send(data, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return 0
 
 
 def wire_of(message: MessageView) -> Message:
