@@ -26,7 +26,7 @@ PRELUDE = """
 import asyncio, errno, os, sys
 from flux.aio import AsyncFlux
 from flux.connect import open_stream
-import flux.wire.json, flux.wire.framing, uuid
+import flux.connect.stream, flux.wire.framing, flux.wire.json, flux.wire.topic, uuid
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 uri = sys.argv[1]
 async def call(handle, topic, payload=None):
