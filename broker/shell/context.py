@@ -41,8 +41,8 @@ class ShellContext:
     to this process's own. ``rundir`` is where the job's temporary directory is made,
     ``instance_level`` the nesting depth of the instance that runs the job. What plugins put into
     ``init_context`` and ``start_context`` is told with the events ``shell.init`` and
-    ``shell.start``; ``on_stopped`` get the process ids of children that stop, ``on_end`` are called
-    when the shell is about to go. ``ended_by`` is the signal that the job was told to end with, 0
+    ``shell.start``; ``on_stopped`` get the process ids of children that stop, ``on_fatal`` are
+    called when the tasks are killed for an error, ``on_end`` when the shell is about to go. ``ended_by`` is the signal that the job was told to end with, 0
     for none. ``in_task`` is true in the process that is about to become a task. ``initrc`` and
     ``pluginpath`` are the instance's, for jobs that say nothing of them (attributes
     ``conf.shell_initrc`` and ``conf.shell_pluginpath``). ``customized`` says whether any file was
@@ -92,6 +92,7 @@ class ShellContext:
         self.start_context: JsonObject = {}
         self.on_stopped: list[Callable[[int], None]] = []
         self.on_end: list[Callable[[], object]] = []
+        self.on_fatal: list[Callable[[], object]] = []
         self._logging = False
 
     @property

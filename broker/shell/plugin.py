@@ -64,6 +64,9 @@ class ShellPlugin:
             raise self.refused(option, value, "it is true or false")
         return found
 
+    def stop(self) -> None:
+        """After a fatal error: the tasks are being killed, and what they still say is of no use."""
+
     def close(self) -> None:
         """At the end of the job: let go of descriptors, since the process may go on with others."""
 

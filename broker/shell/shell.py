@@ -305,5 +305,7 @@ class Shell:
         context.peers.flush_entries()
         context.peers.raise_exception("exec", fatal.message)
         context.kill_tasks(signal.SIGKILL)
+        for stop in context.on_fatal:
+            stop()
         yield lambda: not self.pids
         return fatal.code

@@ -42,6 +42,7 @@ def load(shell: ShellContext) -> None:
 
         map_tasks(shell)
     for plugin in plugins:
+        shell.on_fatal.append(plugin.stop)
         shell.on_end.append(plugin.close)
         if shell.plugins.is_builtin(plugin.name) and not _wanted(plugin):
             shell.plugins.remove(plugin.name)

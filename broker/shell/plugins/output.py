@@ -72,9 +72,13 @@ class OutputPlugin(ShellPlugin):
             "path": render(to.template, self.shell, TagScope.JOB),
         }
 
-    def close(self) -> None:
+    def stop(self) -> None:
         for fd in self._readers:
             self.shell.loop.remove_reader(fd)
+        self._readers.clear()
+
+    def close(self) -> None:
+        self.stop()
         for task in self.shell.tasks:
             for channel in task.channels.values():
                 channel.handed_over()
