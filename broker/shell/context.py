@@ -36,17 +36,18 @@ class ShellContext:
     """One shell of a job: its facts, and what plugins may do. Plugins in files get it as a
     `broker.shell.handle.ShellHandle`.
 
-    ``env`` is the environment that tasks start from; ``environ`` the broker's part of it, such as
-    FLUX_URI, which wins. A ``standalone`` shell has no instance: it is alone, and its output goes
-    to this process's own. ``rundir`` is where the job's temporary directory is made,
-    ``instance_level`` the nesting depth of the instance that runs the job. What plugins put into
-    ``init_context`` and ``start_context`` is told with the events ``shell.init`` and
+    ``env`` is the environment that tasks start from; ``environ`` the broker's part of it, such
+    as FLUX_URI, which wins. A ``standalone`` shell has no instance: it is alone, and its output
+    goes to this process's own. ``rundir`` is where the job's temporary directory is made,
+    ``instance_level`` the nesting depth of the instance that runs the job. What plugins put
+    into ``init_context`` and ``start_context`` is told with the events ``shell.init`` and
     ``shell.start``; ``on_stopped`` get the process ids of children that stop, ``on_fatal`` are
-    called when the tasks are killed for an error, ``on_end`` when the shell is about to go. ``ended_by`` is the signal that the job was told to end with, 0
-    for none. ``in_task`` is true in the process that is about to become a task. ``initrc`` and
-    ``pluginpath`` are the instance's, for jobs that say nothing of them (attributes
-    ``conf.shell_initrc`` and ``conf.shell_pluginpath``). ``customized`` says whether any file was
-    loaded. ``current_task`` is the one that a ``task.`` callback is about.
+    called when the tasks are killed for an error, ``on_end`` when the shell is about to go.
+    ``ended_by`` is the signal that the job was told to end with, 0 for none. ``in_task`` is
+    true in the process that is about to become a task. ``initrc`` and ``pluginpath`` are the
+    instance's, for jobs that say nothing of them (attributes ``conf.shell_initrc`` and
+    ``conf.shell_pluginpath``). ``customized`` says whether any file was loaded.
+    ``current_task`` is the one that a ``task.`` callback is about.
     """
 
     def __init__(
