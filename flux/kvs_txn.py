@@ -77,9 +77,18 @@ def unlink_op(key: str) -> KvsOp:
     return {"key": key, "flags": 0, "dirent": None}
 
 
-def commit_request(ops: list[KvsOp], flags: int = 0, namespace: str = PRIMARY) -> CommitRequest:
-    """Return the payload of ``kvs.commit``; flags: NO_MERGE, SYNC."""
-    return {"namespace": namespace, "flags": flags, "ops": ops}
+def commit_request(
+    ops: list[KvsOp], flags: int = 0, namespace: str = PRIMARY, *, lazy: bool = False
+) -> CommitRequest:
+    """Return the payload of ``kvs.commit``; flags: NO_MERGE, SYNC.
+
+    A ``lazy`` one may wait a moment for others to share a root with, in front of whatever comes
+    after it; other implementations of the KVS do not know that member.
+    """
+    request: CommitRequest = {"namespace": namespace, "flags": flags, "ops": ops}
+    if lazy:
+        request["lazy"] = True
+    return request
 
 
 class Txn:

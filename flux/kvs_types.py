@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 if TYPE_CHECKING:
     from flux.treeobj import TreeObj
@@ -26,3 +26,4 @@ class CommitRequest(TypedDict):
     namespace: str
     flags: int
     ops: list[KvsOp]
+    lazy: NotRequired[bool]

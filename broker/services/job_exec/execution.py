@@ -78,12 +78,19 @@ class RunningJob:
         """Tell the job manager of a fatal exception."""
         self._respond("exception", {"type": kind, "severity": 0, "note": note})
 
-    def finished(self, done: Callable[[], None]) -> None:
-        """Tell the job manager of the end, once the start has been told; ``done`` is called when
-        the event logs are safe.
+    def finished(
+        self, sent: Callable[[], None], done: Callable[[], None], *, lazy: bool = False
+    ) -> None:
+        """Tell the job manager of the end, once the start has been told; ``sent`` and ``done`` are
+        called when the last of the event logs is on its way to the store, and when it is there.
         """
-        self.guest.close(done)
+        self._on_sent = sent
+        self.guest.close(self._last_sent, done, lazy=lazy)
         self._announce()
+
+    def _last_sent(self) -> None:
+        self._announce()
+        self._on_sent()
 
     def released(self) -> None:
         """Tell the job manager that the job's resources are free, the last it hears."""

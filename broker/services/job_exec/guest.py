@@ -51,6 +51,8 @@ class GuestLog:
         self._rootref = ""
         self._made = False
         self._closed: Stored | None = None
+        self._sent: Stored = lambda: None
+        self._lazy = False
         self._timer: asyncio.TimerHandle = ctx.call_later(delay, self._step, Cause.DELAY)
         self.state = GuestState.WAITING
 
@@ -64,11 +66,14 @@ class GuestLog:
         if self.state is GuestState.IDLE:
             self._step(Cause.TEXT)
 
-    def close(self, done: Stored) -> None:
+    def close(self, sent: Stored, done: Stored, *, lazy: bool = False) -> None:
         """Write the rest, link the namespace into the primary one and remove it, then call
         ``done``.
+
+        ``sent`` is called once the last write is on its way: whatever is committed after that comes
+        after it. With ``lazy`` that write may wait for other commits.
         """
-        self._closed = done
+        self._sent, self._closed, self._lazy = sent, done, lazy
         self._timer.cancel()
         if self.state is GuestState.WAITING:
             self._on_opened()
@@ -140,8 +145,9 @@ class GuestLog:
         if self._rootref:
             txn = Txn().put_treeobj(self._guest, treeobj.dirref(self._rootref))
         if txn:
-            self._commit(PRIMARY, txn, self._linked)
-        else:
+            self._commit(PRIMARY, txn, self._linked, lazy=self._lazy)
+        self._sent()
+        if not txn:
             self._step(Cause.LINKED)
 
     def _linked(self, msg: Message) -> None:
@@ -168,8 +174,11 @@ class GuestLog:
         self._covered, self._stored = self._stored, []
         return txn
 
-    def _commit(self, namespace: str, txn: Txn, done: Callable[[Message], None]) -> None:
-        self._ctx.handle.post("kvs.commit", commit_request(txn.ops, namespace=namespace), done)
+    def _commit(
+        self, namespace: str, txn: Txn, done: Callable[[Message], None], *, lazy: bool = False
+    ) -> None:
+        payload = commit_request(txn.ops, namespace=namespace, lazy=lazy)
+        self._ctx.handle.post("kvs.commit", payload, done)
 
     def _failed(self, what: str, msg: Message) -> None:
         self._ctx.log.err(f"{self._namespace}: {what}: {msg.text() or os.strerror(msg.errnum)}")

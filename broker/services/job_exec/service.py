@@ -55,6 +55,7 @@ class JobExecService(Service):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self.jobs: dict[int, RunningJob] = {}
+        self._ending: set[RunningJob] = set()
         self.kill_timeout = KILL_TIMEOUT
         self._kill_timeout_asked: float | None = None
         self.started = 0
@@ -100,13 +101,13 @@ class JobExecService(Service):
                 self._simulated_end(job, int(signal.SIGKILL))
             else:
                 self._kill_shells(job)
-        if self.jobs:
+        if self.jobs or self._ending:
             self._idle.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_TIMEOUT):
                     await self._idle.wait()
         self._stopping = True
-        for job in self.jobs.values():
+        for job in (*self.jobs.values(), *self._ending):
             job.cancel_timers()
             job.guest.stop()
 
@@ -260,12 +261,20 @@ class JobExecService(Service):
         now = self.ctx.now()
         job.event("complete", {"status": shells.status}, now)
         job.event("done", now=now)
-        job.finished(lambda: self._released(job))
+        others = len(self.jobs) > 1
+        self._ending.add(job)
+        job.finished(partial(self._released, job), partial(self._ended, job), lazy=others)
 
     def _released(self, job: RunningJob) -> None:
+        """A job's logs are on their way: what the job manager stores of its end comes after
+        them.
+        """
         self.jobs.pop(job.id, None)
         job.released()
-        if not self.jobs:
+
+    def _ended(self, job: RunningJob) -> None:
+        self._ending.discard(job)
+        if not self.jobs and not self._ending:
             self._idle.set()
 
     # Killing

@@ -210,12 +210,14 @@ class Journal:
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
-        self.rhythm.committed(batch.jobs(), self._ctx.loop_time())
+        jobs = batch.jobs()
+        lazy = not (self.durable or batch.urgent or self.rhythm.alone(jobs))
+        self.rhythm.committed(jobs, self._ctx.loop_time())
         self.commits += 1
         ops = batch.operations()
         if self.durable:
             ops += self.index.operations(batch.events)
-        payload = commit_request(ops, SYNC if self.durable else 0)
+        payload = commit_request(ops, SYNC if self.durable else 0, lazy=lazy)
         self._ctx.handle.post("kvs.commit", payload, lambda msg: self._committed(msg, batch))
 
     def _committed(self, msg: Message, batch: CommitBatch) -> None:

@@ -26,12 +26,14 @@ class Transaction(Struct, Generic[T]):
     """Operations to apply together, and ``origin``, whatever its owner needs to answer them.
 
     ``alone`` asks for a batch of its own, because one it was in could not be sealed or stored.
+    ``lazy`` means that nobody minds when it waits for others.
     """
 
     ops: list[Op]
     flags: int
     origin: T
     alone: bool = False
+    lazy: bool = False
 
 
 class Result(Struct, Generic[T]):

@@ -87,6 +87,8 @@ class Leader:
         self._idle = asyncio.Event()
         self._closing = False
         self._scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_is_lazy = False
         self._pace = Pace(perf_counter())
         self._coming: dict[Space, str] = {}
         self.settler = Settler(ctx, roots, self.coming)
@@ -114,7 +116,7 @@ class Leader:
         self._active.add(namespace)
         if not namespace.busy:
             self._ready[namespace.name] = namespace
-            self._schedule()
+            self._schedule(lazy=txn.lazy)
 
     def check(self, namespace: Space, flags: int) -> None:
         """Raise OSError unless a transaction with ``flags`` may be queued.
@@ -139,18 +141,23 @@ class Leader:
         if not namespace.busy:
             self._release(namespace)
 
-    def _schedule(self) -> None:
+    def _schedule(self, *, lazy: bool = False) -> None:
+        """Have the ready namespaces looked at; what is not ``lazy`` takes those along that are."""
+        if self._timer is not None and not lazy and self._timer_is_lazy:
+            self._timer.cancel()
+            self._timer, self._scheduled = None, False
         if self._scheduled:
             return
         self._scheduled = True
-        wait = self._pace.wait(perf_counter())
+        wait = self._pace.wait(perf_counter(), lazy=lazy)
         if wait:
-            self._ctx.call_later(wait, self._run)
+            self._timer = self._ctx.call_later(wait, self._run)
+            self._timer_is_lazy = lazy
         else:
             self._ctx.call_soon(self._run)
 
     def _run(self) -> None:
-        self._scheduled = False
+        self._scheduled, self._timer = False, None
         started = perf_counter()
         ready, self._ready = self._ready, {}
         works: list[Work] = []
@@ -269,7 +276,7 @@ class Leader:
         self._coming.pop(namespace, None)
         if namespace.pending and not namespace.removed:
             self._ready[namespace.name] = namespace
-            self._schedule()
+            self._schedule(lazy=all(txn.lazy for txn in namespace.pending))
             return
         self._active.discard(namespace)
         if not self._active:

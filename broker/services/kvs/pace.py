@@ -17,6 +17,8 @@ REST_MAX: Final = 0.1
 DIRECTORY_RATE: Final = 10e6
 # So many bytes may be written at once before the rate counts: ordinary load never comes to it.
 DIRECTORY_BURST: Final = 2e6
+# Commits that may wait share a root with what comes within so many seconds of the last batch.
+GATHERING: Final = 0.02
 
 
 class Pace:
@@ -40,7 +42,10 @@ class Pace:
         rest = max(REST_SHARE * (ended - started), (self.debt - DIRECTORY_BURST) / DIRECTORY_RATE)
         self._not_before = ended + min(rest, REST_MAX)
 
-    def wait(self, now: float) -> float:
-        """Return the seconds to wait before the next batches, 0 if it is not worth a timer."""
-        wait = self._not_before - now
+    def wait(self, now: float, *, lazy: bool = False) -> float:
+        """Return the seconds to wait before the next batches, 0 if it is not worth a timer;
+        ``lazy`` ones may wait for others.
+        """
+        due = max(self._not_before, self._last + GATHERING) if lazy else self._not_before
+        wait = due - now
         return wait if wait > REST_MIN else 0.0

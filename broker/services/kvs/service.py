@@ -191,7 +191,9 @@ class KvsService(Service):
         if leader is None:
             return self.spaces.attempt(lambda: self._pass_on(req, name))
         namespace = self._writable(leader, req, name, flags)
-        leader.submit(namespace, Transaction(parse_ops(ops, leader.blob_limit), flags, [req]))
+        lazy = req.is_owner and req.payload.get("lazy") is True
+        parsed = parse_ops(ops, leader.blob_limit)
+        leader.submit(namespace, Transaction(parsed, flags, [req], lazy=lazy))
         return NO_REPLY
 
     @request("fence", allow="guest")

@@ -97,6 +97,16 @@ class World:
         ]
         return inside + "".join(outside)
 
+    def to_come(self) -> str:
+        """All that is in the output log, or will be once what was asked for has been done."""
+        inside = self.stored()
+        for topic, payload, _ in self.asked:
+            ops = payload["ops"] if topic == "kvs.commit" else []
+            for op in ops:
+                if op["key"].endswith("output") and op["dirent"]["type"] == "val":
+                    inside += b64decode(op["dirent"]["data"]).decode()
+        return inside
+
 
 STEPS = st.lists(st.sampled_from(["append", "answer", "tick"]), max_size=30)
 
@@ -104,6 +114,7 @@ STEPS = st.lists(st.sampled_from(["append", "answer", "tick"]), max_size=30)
 @given(STEPS, STEPS)
 def test_everything_is_stored_in_order(before: list[str], after: list[str]) -> None:
     world, wrote, acknowledged, ended = World(), 0, list[str](), list[bool]()
+    sent: list[str] = []
 
     def step(name: str) -> None:
         nonlocal wrote
@@ -121,13 +132,14 @@ def test_everything_is_stored_in_order(before: list[str], after: list[str]) -> N
     for name in before:
         step(name)
     lines = "".join(f"{number}\n" for number in range(wrote))
-    world.guest.close(lambda: ended.append(True))
+    world.guest.close(lambda: sent.append(world.to_come()), lambda: ended.append(True))
     for name in after:
         if name != "append":
             step(name)
     while world.asked:
         world.answer()
     assert ended == [True]
+    assert sent == [lines]
     assert world.guest.state is GuestState.ENDED
     assert world.opened == 1
     assert world.stored() == lines
@@ -151,7 +163,7 @@ def test_what_is_acknowledged_is_stored() -> None:
 def test_a_namespace_that_was_never_written_is_removed() -> None:
     world = World()
     world.tick()
-    world.guest.close(lambda: None)
+    world.guest.close(lambda: None, lambda: None)
     world.answer()
     assert [topic for topic, _, _ in world.asked] == ["kvs.namespace-remove"]
 
@@ -161,3 +173,12 @@ def test_every_state_can_be_left_but_the_last() -> None:
     reached = {*TRANSITIONS.values(), GuestState.WAITING}
     assert left == set(GuestState) - {GuestState.ENDED}
     assert reached == set(GuestState)
+
+
+def test_what_may_wait_says_so() -> None:
+    for lazy in (False, True):
+        world = World()
+        world.guest.append("output", "a\n")
+        world.guest.close(lambda: None, lambda: None, lazy=lazy)
+        ((topic, payload, _),) = world.asked
+        assert (topic, payload.get("lazy", False)) == ("kvs.commit", lazy)

@@ -7,6 +7,7 @@ import pytest
 from broker.services.kvs.pace import (
     DIRECTORY_BURST,
     DIRECTORY_RATE,
+    GATHERING,
     REST_MAX,
     REST_MIN,
     REST_SHARE,
@@ -47,3 +48,13 @@ def test_time_pays_off_the_debt() -> None:
     pace.worked(0.0, 0.0, int(DIRECTORY_BURST))
     pace.worked(1.0, 1.0, 0)
     assert pace.debt == 0.0
+
+
+def test_what_may_wait_gathers_with_what_comes_soon_after_the_last_batch() -> None:
+    pace = Pace(0.0)
+    pace.worked(9.999, 10.0, 100)
+    assert pace.wait(10.0, lazy=True) == pytest.approx(GATHERING)
+    assert pace.wait(10.0) == 0.0
+    assert pace.wait(10.0 + GATHERING, lazy=True) == 0.0
+    pace.worked(10.0, 70.0, 100)  # a rest longer than that is enough
+    assert pace.wait(70.0, lazy=True) == pytest.approx(REST_MAX)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from broker.services.kvs import pace
 from flux import treeobj
-from flux.kvs_txn import NO_MERGE, READDIR, READLINK, SYNC, TREEOBJ, Txn
+from flux.kvs_txn import NO_MERGE, READDIR, READLINK, SYNC, TREEOBJ, Txn, commit_request
 from tests.unit.broker.services.kvs.instance import (
     boot,
     boot_sqlite,
@@ -26,6 +27,8 @@ from tests.unit.broker.services.wired import OWNER, Wired
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from flux.aio import AsyncFlux
 
 GUEST = 2000
 
@@ -395,3 +398,51 @@ async def test_a_namespace_that_is_removed_while_paused_comes_back_unpaused(four
     await far.rpc("kvs.namespace-create", create)
     await commit(far, Txn().put_raw("k", "1"), "ns")
     assert await get(far, "k", "ns") == b"1"
+
+
+# Commits that may wait
+
+
+async def lazily(h: AsyncFlux, txn: Txn) -> int:
+    answer = await h.rpc("kvs.commit", commit_request(txn.ops, lazy=True))
+    return int(answer["rootseq"])
+
+
+async def test_commits_that_may_wait_share_a_root(
+    wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "GATHERING", 0.1)
+    h = wired.client()
+    await commit(h, Txn().put_raw("a", "0"))
+    roots = []
+    for number in range(5):
+        roots.append(asyncio.create_task(lazily(h, Txn().put_raw(f"b{number}", "1"))))
+        await asyncio.sleep(0.001)
+    assert len(set(await asyncio.gather(*roots))) == 1
+
+
+async def test_one_that_does_not_wait_takes_along_those_before_it(
+    wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "GATHERING", 3600.0)
+    h = wired.client()
+    await commit(h, Txn().put_raw("a", "0"))
+    first = asyncio.create_task(lazily(h, Txn().put_raw("a", "1")))
+    await asyncio.sleep(0.01)
+    assert not first.done()
+    last = await commit(h, Txn().put_raw("a", "2"))
+    assert await first <= last["rootseq"]
+    assert await get(h, "a") == b"2"
+
+
+async def test_a_guest_is_not_asked_whether_it_may_wait(
+    wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "GATHERING", 3600.0)
+    await wired.client().rpc(
+        "kvs.namespace-create", {"namespace": "theirs", "owner": GUEST, "flags": 0}
+    )
+    h = wired.client(0, GUEST)
+    for _ in range(2):
+        payload = commit_request(Txn().put_raw("a", "0").ops, namespace="theirs", lazy=True)
+        await asyncio.wait_for(h.rpc("kvs.commit", payload), 20)
