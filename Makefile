@@ -4,7 +4,8 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 SETUP := PYTHON="$(PYTHON)" tools/setup-venv "$(VENV)"
-WORKERS ?= 2
+# One more than the cores of the hosted CI: instances that start and end wait much of the time.
+WORKERS ?= 3
 # A file's tests share an instance. Files in their order: the last ones, tests/unit, are the quickest,
 # so no worker is left with much to do alone.
 BALANCED := --dist loadfile --no-loadscope-reorder

@@ -187,7 +187,8 @@ _TREE = (
         "overlay.timeout",
         "30",
         Change.START,
-        "Seconds for which a neighbour may be silent before it counts as lost.",
+        "Seconds for which a neighbour may be silent before it counts as lost; only those in which"
+        " this broker runs.",
     ),
 )
 

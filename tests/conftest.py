@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import stat
 import tempfile
 import time
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-GRACE = 5.0  # seconds that an orderly shutdown may still take after a test has returned
+GRACE = 60.0  # seconds that an orderly shutdown may still take after a test has returned
 
 
 def _children() -> dict[int, psutil.Process]:
@@ -30,8 +31,16 @@ def _is_leftover(process: psutil.Process) -> bool:
 
 
 def _run_directories() -> set[pathlib.Path]:
-    owned = pathlib.Path(tempfile.gettempdir()).glob("flux-*")
-    return {path for path in owned if path.is_dir() and path.lstat().st_uid == os.getuid()}
+    found = pathlib.Path(tempfile.gettempdir()).glob("flux-*")
+    return {path for path in found if _is_own_directory(path)}
+
+
+def _is_own_directory(path: pathlib.Path) -> bool:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:  # it has just been removed, as it should be
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
 
 
 def _describe(process: psutil.Process) -> str:

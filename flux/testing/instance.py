@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BOOT_TIMEOUT = 60.0
+BOOT_TIMEOUT = 120.0
 """Seconds until the initial program of an instance must run."""
 
 
@@ -96,7 +96,7 @@ class Instance:
             check=False,
         )
 
-    def stop(self, timeout: float = 30.0) -> int:
+    def stop(self, timeout: float = 60.0) -> int:
         """End the initial program; returns the exit code of `flux start`, which is killed after
         `timeout` seconds.
         """

@@ -20,14 +20,14 @@ from flux.security import sign
 from flux.wire.message import STREAMING
 from tests.faults.command import Settings, main
 from tests.faults.health import job_runs, kvs_keeps
-from tests.faults.instances import MARK, Restartable, send, until
+from tests.faults.instances import ENDED_WITHIN, MARK, Restartable, send, until
 from tests.faults.line import Line
 from tests.faults.outcome import Outcome
 
 SIZE = 8
 TIMEOUT = 4.0
 """overlay.timeout of the instances, seconds."""
-LEARNED = 20.0
+LEARNED = 60.0
 """Seconds after which somebody who was not told counts as never told."""
 DELAY = 2.0
 START = -1
@@ -80,10 +80,10 @@ class Waiters:
         spec.environment = {"PATH": tree.instance.environment["PATH"], MARK: tree.mark}
         spec.cwd = "/tmp"
         body = {"J": sign(spec.dumps().encode()).decode(), "urgency": 16, "flags": 0}
-        jobid = self.line.answer("job-ingest.submit", body, seconds=30).json()["id"]
+        jobid = self.line.answer("job-ingest.submit", body, seconds=60).json()["id"]
         watch = {"id": jobid, "path": "eventlog", "flags": 0}
         tag = self.line.ask("job-info.eventlog-watch", watch, flags=STREAMING)
-        for msg in self.line.stream(tag, 30):
+        for msg in self.line.stream(tag, 60):
             if msg.errnum or json.loads(msg.json()["event"])["name"] == "start":
                 break
         return tag
@@ -169,7 +169,7 @@ def _end(tree: Restartable, rank: int, action: str, outcome: Outcome) -> None:
     code = tree.instance.stop(60)
     outcome.peak(f"seconds to the end ({action})", time.monotonic() - begun)
     outcome.expect(code != -signal.SIGKILL, f"flux start does not end after {action} of {rank}")
-    gone = until(lambda: not tree.processes(), 5)
+    gone = until(lambda: not tree.processes(), ENDED_WITHIN)
     left = len(tree.processes())
     outcome.expect(gone, f"{left} processes are left after {action} of rank {rank}")
 
@@ -183,11 +183,11 @@ def lose_leader(outcome: Outcome, victim: int) -> None:
         name = "flux start" if victim == START else "rank 0"
         try:
             tree.kill([pid])
-            took, left = tree.await_end(30)
+            took, left = tree.await_end()
         finally:
             waiters.close()
         outcome.peak(f"seconds to the end of all after loss of {name}", took)
-        outcome.expect(not left, f"{left} processes are left 30 s after loss of {name}")
+        outcome.expect(not left, f"{left} processes are left after loss of {name}")
 
 
 def brokers(settings: Settings) -> Outcome:

@@ -150,7 +150,7 @@ class JobCrash:
     def _eventlog(self, h: Flux, jobid: int) -> tuple[list[Entry], str]:
         body = {"id": jobid, "keys": ["eventlog", "jobspec"], "flags": 0}
         try:
-            answer = h.rpc("job-info.lookup", body).wait_for(30).get()
+            answer = h.rpc("job-info.lookup", body).wait_for(60).get()
         except FileNotFoundError:
             return [], ""
         entries = [_entry(json.loads(line)) for line in answer["eventlog"].splitlines()]

@@ -111,7 +111,7 @@ class KvsCrash:
     def _count_collections(self) -> None:
         if self.collecting:
             with Flux(self.instance.uri) as h:
-                stats = h.rpc("content-sqlite.stats.get", nodeid=0).wait_for(30).get()
+                stats = h.rpc("content-sqlite.stats.get", nodeid=0).wait_for(60).get()
             self.outcome.count("collections", int(stats["collections"]))
             self.outcome.count("kills within a collection", int(stats["collecting"]))
 
@@ -170,7 +170,7 @@ class KvsCrash:
             asked = [(put, h.rpc("kvs.lookup", {**body, "key": put.key})) for put in puts]
             for put, rpc in asked:
                 try:
-                    value = treeobj.decode_val(rpc.wait_for(30).get()["val"])
+                    value = treeobj.decode_val(rpc.wait_for(60).get()["val"])
                 except FileNotFoundError:
                     lost.add(put)
                     continue

@@ -36,7 +36,7 @@ RESERVE = 5 << 19
 """Bytes that are given back to the full disk."""
 PLAIN = 200
 SUBMISSIONS = 10
-SOON = 15.0
+SOON = 60.0
 """Seconds after which a start that fails took too long, on a machine with much to do."""
 PYTHON = re.compile(r"Traceback|\w*Error\b: |\[Errno")
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -83,7 +83,7 @@ def fill(place: pathlib.Path, most: int = 1 << 30) -> pathlib.Path:
 def put(h: Flux, key: str, value: str, flags: int) -> int:
     """Put a key; returns 0 or the error number of the answer."""
     try:
-        commit(h, Txn().put_raw(key, value), flags).wait_for(30).get()
+        commit(h, Txn().put_raw(key, value), flags).wait_for(60).get()
     except OSError as exc:
         return exc.errno or errno.EIO
     return 0
@@ -95,7 +95,7 @@ def present(h: Flux, keys: dict[str, str]) -> int:
     for key, value in keys.items():
         rpc = h.rpc("kvs.lookup", {"namespace": "primary", "key": key, "flags": 0})
         with contextlib.suppress(FileNotFoundError):
-            count += treeobj.decode_val(rpc.wait_for(30).get()["val"]).decode() == value
+            count += treeobj.decode_val(rpc.wait_for(60).get()["val"]).decode() == value
     return count
 
 
@@ -223,14 +223,14 @@ def start(outcome: Outcome) -> None:
     with small_disk(1) as disk:
         options = [f"-o,-Scontent.backing-path={disk}/content.sqlite"]
         fill(disk)
-        for size in (1, *[3] * 6):  # whether others were connected already differs
+        for size in (1, 3, 3):  # whether others were connected already differs
             arguments = [f"-s{size}", *options, "true"]
             _judge_start(outcome, f"a start of {size} on a full disk", arguments)
 
 
 def _start(arguments: list[str]) -> subprocess.CompletedProcess[str]:
     command = [str(default_flux()), "start", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
 
 
 def _judge_start(outcome: Outcome, what: str, arguments: list[str]) -> None:

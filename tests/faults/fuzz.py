@@ -192,13 +192,13 @@ class Fuzzer:
         """Undo drains, stopped queues, cron entries and jobs that valid requests made."""
         admin = {"query_only": False, "enable": True, "reason": ""}
         cancel = {"dry_run": False, "userid": 0xFFFFFFFF, "states": 62, "severity": 0}
-        line.answer("job-manager.raiseall", cancel | {"type": "cancel", "note": ""}, seconds=30)
-        line.answer("job-manager.submit-admin", admin, seconds=30)
-        line.answer("job-manager.alloc-admin", admin, seconds=30)
-        line.answer("resource.undrain", {"targets": f"0-{self.size - 1}"}, seconds=30)
-        listed = line.answer("cron.list", {}, seconds=30)
+        line.answer("job-manager.raiseall", cancel | {"type": "cancel", "note": ""}, seconds=60)
+        line.answer("job-manager.submit-admin", admin, seconds=60)
+        line.answer("job-manager.alloc-admin", admin, seconds=60)
+        line.answer("resource.undrain", {"targets": f"0-{self.size - 1}"}, seconds=60)
+        listed = line.answer("cron.list", {}, seconds=60)
         for entry in (listed.json() or {}).get("tasks", []):
-            line.answer("cron.delete", {"id": entry["id"], "kill": True}, seconds=30)
+            line.answer("cron.delete", {"id": entry["id"], "kill": True}, seconds=60)
 
     def finish(self) -> None:
         """Send what ends things, then end the instance and look at its log."""

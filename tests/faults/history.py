@@ -127,7 +127,7 @@ class Round:
                 ),
                 default=0,
             )
-            until(partial(watcher.reached, last), 15)
+            until(partial(watcher.reached, last))
 
     def _stop_clients(self) -> None:
         for client in self.clients:

@@ -19,7 +19,7 @@ from tests.faults.history_records import Fence, Life, Read, Snapshot, Write, unf
 from tests.faults.line import Line
 from tests.faults.linearizable import INITIAL
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds after which a request counts as never answered; brokers are paused for less."""
 
 

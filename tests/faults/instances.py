@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 MARK = "FLUX_TESTS_FAULTS"
-ENDED_WITHIN = 15.0
+ENDED_WITHIN = 60.0
 """Seconds after which what a kill left behind is killed as well."""
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0, pause: float = 0.02) -> bool:
+def until(condition: Callable[[], object], seconds: float = 60.0, pause: float = 0.02) -> bool:
     """Wait until ``condition`` holds, at most ``seconds``; returns whether it does."""
     deadline = time.monotonic() + seconds
     while not condition():

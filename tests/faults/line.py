@@ -134,7 +134,7 @@ class Line:
                     return
 
     def answer(
-        self, topic: str, payload: object = None, nodeid: int = NODEID_ANY, seconds: float = 10.0
+        self, topic: str, payload: object = None, nodeid: int = NODEID_ANY, seconds: float = 60.0
     ) -> Message:
         """Ask and wait for the response; raises TimeoutError, ConnectionResetError without one."""
         tag = self.ask(topic, payload, nodeid)

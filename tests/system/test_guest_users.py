@@ -177,19 +177,19 @@ def proxied(instance: Instance) -> Iterator[str]:
     """The URI of a proxy that another user runs."""
     with tempfile.TemporaryDirectory(prefix="g-", dir="/tmp") as folder:
         os.chown(folder, NOBODY, NOBODY)
-        with subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-c", IMPORTS + PRELUDE + PROXY, instance.uri],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "TMPDIR": folder},
-        ) as proxy:
+        )
+        with ending(process) as proxy:
             assert proxy.stdin is not None
-            assert proxy.stdout is not None
-            yield proxy.stdout.readline().strip()
+            yield line(proxy).strip()
             proxy.stdin.write("enough\n")
             proxy.stdin.close()
-        assert proxy.returncode == 0
+            assert proxy.wait(PATIENCE) == 0
         assert os.listdir(folder) == []
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from flux.testing.instance import Instance, running_instance
 
+from .watching import ending
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -125,19 +127,18 @@ def test_an_id_is_taken_with_either_letter_everywhere(instance: Instance) -> Non
 def test_the_dashboard(instance: Instance) -> None:
     said(instance, PLAIN["LC_ALL=C"], "mini", "submit", "true")
     clean = {name: text for name, text in instance.environment.items() if name not in LOCALE}
-    with subprocess.Popen(
+    process = subprocess.Popen(
         [instance.flux, "top", "--linear"],
         env=clean | {"LC_ALL": "C"},
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as top:
+        stderr=subprocess.DEVNULL,
+    )
+    with ending(process) as top:
         assert top.stdout is not None
         lines = [top.stdout.readline() for _ in range(2)]
         job = said(instance, PLAIN["LC_ALL=C"], "mini", "submit", "true").strip().encode()
         while job not in lines[-1]:
             lines.append(top.stdout.readline())
             assert lines[-1]
-        top.kill()
-        top.communicate()
     assert job.startswith(b"f")
     assert not any("ƒ".encode() in line for line in lines)

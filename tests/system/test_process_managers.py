@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pytest
 
 from flux.testing.instance import default_flux
 from tests.system.slurm import missing, running_slurm
+from tests.system.watching import PATIENCE, ending
 
 if TYPE_CHECKING:
     import pathlib
@@ -100,7 +102,7 @@ def test_srun_with_a_terminal_runs_a_shell(slurm: dict[str, str], folder: pathli
         "PS1": "",
         "HOME": "",
     }
-    process = subprocess.Popen(
+    step = subprocess.Popen(
         ["srun", "-N1", "-n4", "--pty", default_flux(), "start"],
         env=environment | {"TMPDIR": str(folder), "TERM": "dumb", "SHELL": "/bin/sh"},
         stdin=theirs,
@@ -109,13 +111,16 @@ def test_srun_with_a_terminal_runs_a_shell(slurm: dict[str, str], folder: pathli
         start_new_session=True,
     )
     os.close(theirs)
-    os.write(ours, b"echo size $(flux getattr size) tty $(tty -s; echo $?); exit 3\n")
     shown = b""
-    with contextlib.suppress(OSError):  # the end of a terminal is EIO
-        while data := os.read(ours, 1 << 16):
-            shown += data
+    with ending(step) as process:
+        with contextlib.suppress(OSError):  # the end of a terminal is EIO
+            while b"size 4" not in shown:
+                # Again, for srun throws away what is typed before it has set the terminal.
+                os.write(ours, b"echo size $(flux getattr size) tty $(tty -s; echo $?); exit 3\n")
+                while select.select([ours], [], [], 5)[0] and (data := os.read(ours, 1 << 16)):
+                    shown += data
+        assert process.wait(PATIENCE) == 3
     os.close(ours)
-    assert process.wait(100) == 3
     assert b"size 4 tty 0\r\n" in shown
 
 

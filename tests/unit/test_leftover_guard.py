@@ -14,7 +14,7 @@ GUARD = pathlib.Path(__file__).parents[1] / "conftest.py"
 @pytest.fixture
 def guarded(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    pytester.makeconftest(GUARD.read_text().replace("GRACE = 5.0", "GRACE = 0.2"))
+    pytester.makeconftest(GUARD.read_text().replace("GRACE = 60.0", "GRACE = 0.2"))
     return pytester
 
 

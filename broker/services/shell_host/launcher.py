@@ -14,6 +14,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from broker.services.shell_host.sign_of_life import SignOfLife
 from broker.subprocess.descendants import STOPPED, kill_descendants, process_state
 from broker.subprocess.exits import has_exited
 from broker.subprocess.launch import Command, launch
@@ -22,12 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PACKET = 256
-CHECK_PERIOD = 1.0
-"""Seconds between two looks at the host; one that is stopped gets as long to answer a ping."""
-HUNG_AFTER = 10.0
-"""Seconds after which a host that is not stopped, but does not answer, is taken for hung; a loaded
-machine needs some.
-"""
 END_PATIENCE = 3.0
 """Seconds that a host gets to end its shells by itself."""
 KILL_PATIENCE = 1.0
@@ -64,8 +59,7 @@ class HostProcess:
         self._on_lost = on_lost
         self._control: socket.socket | None = None
         self._waiting: deque[tuple[bytes, socket.socket | None]] = deque()
-        self._asked_at: float | None = None
-        self._looks = 0
+        self._life = SignOfLife()
         self.has_answered = False
         self.pid = 0
 
@@ -90,7 +84,8 @@ class HostProcess:
             raise
         ours.setblocking(False)
         self._control = ours
-        self.has_answered, self._asked_at = False, None
+        self.has_answered = False
+        self._life.answered()
         asyncio.get_running_loop().add_reader(ours, self._readable)
         self.check()
 
@@ -152,7 +147,8 @@ class HostProcess:
         if not packet:
             self._lost("has died")
             return
-        self.has_answered, self._asked_at = True, None
+        self.has_answered = True
+        self._life.answered()
         if packet != b"pong":
             job, pid, status = (int(word) for word in packet.split())
             self._on_death(job, pid, status)
@@ -163,21 +159,14 @@ class HostProcess:
         """Ask the host for a sign of life, or give it up if the last question was not answered; to
         be called regularly.
         """
-        self._readable()  # an answer that has come meanwhile
         if self._control is None:
             return
-        now = asyncio.get_running_loop().time()
-        if self._asked_at is None:
-            self._asked_at, self._looks = now, 0
+        if not self._life.asked:
+            self._life.ask()
             with suppress(OSError):
                 self._control.send(b"ping")
-            return
-        # Looks are counted, not seconds: a broker that did not run for a while did not look.
-        self._looks += 1
-        if now - self._asked_at >= CHECK_PERIOD / 2 and process_state(self.pid) in STOPPED:
-            self._give_up("is stopped")
-        elif self._looks * CHECK_PERIOD >= HUNG_AFTER:
-            self._give_up(f"has not answered for {self._looks * CHECK_PERIOD:.0f}s")
+        elif why := self._life.look(stopped=process_state(self.pid) in STOPPED):
+            self._give_up(why)
 
     def _give_up(self, why: str) -> None:
         """Kill a host: one that came back would not know that another has taken its place."""

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from broker.attribute_table import ATTRIBUTES
 from broker.service import NO_REPLY, Request, Service, event, refuse, request
-from broker.services.shell_host.launcher import CHECK_PERIOD, HostProcess
+from broker.services.shell_host.launcher import HostProcess
 from broker.services.shell_host.link import ShellLink
 from broker.services.shell_host.shared import SharedShell
+from broker.services.shell_host.sign_of_life import CHECK_PERIOD
 from broker.shell import protocol
 from broker.shell.plugin_path import has_directory, plugin_path
 from broker.shell.shared_protocol import NO_JOB

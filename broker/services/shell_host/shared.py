@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from broker.services.shell_host.launcher import HUNG_AFTER
+from broker.services.shell_host.sign_of_life import SignOfLife
 from broker.shell.linesocket import LineSocket
 from broker.shell.shared_protocol import NO_JOB, joined, split
 from broker.subprocess.descendants import STOPPED, process_state
@@ -34,7 +34,7 @@ class SharedShell:
         self.pid = 0
         self.links: dict[int, ShellLink] = {}
         self.retired = False
-        self._asked_at: float | None = None
+        self._life = SignOfLife()
         self._sock: socket.socket | None = sock
         self._lines = LineSocket(sock.fileno())
         self._lines.on_line = self._said
@@ -80,7 +80,7 @@ class SharedShell:
             self._sock = None
 
     def _said(self, line: bytes) -> None:
-        self._asked_at = None
+        self._life.answered()
         jobid, rest = split(line)
         link = self.links.get(jobid)
         if link is not None:
@@ -94,12 +94,8 @@ class SharedShell:
         """
         if self._sock is None or not self.pid:
             return ""
-        now = asyncio.get_running_loop().time()
-        if self._asked_at is None:
-            self._asked_at = now
-            self.send(NO_JOB, b"")
-        elif process_state(self.pid) in STOPPED:
-            return "is stopped"
-        elif now - self._asked_at >= HUNG_AFTER:
-            return f"has not answered for {now - self._asked_at:.0f}s"
+        if self._life.asked:
+            return self._life.look(stopped=process_state(self.pid) in STOPPED)
+        self._life.ask()
+        self.send(NO_JOB, b"")
         return ""
