@@ -135,6 +135,8 @@ class ShellContext:
 
     def option(self, name: str, default: object = None) -> object:
         """Return a shell option; dots descend into objects."""
+        if not self.options:  # as with most jobs, of which there may be many
+            return default
         if name in self.options:
             return self.options[name]
         value: object = self.options
