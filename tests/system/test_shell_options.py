@@ -198,3 +198,18 @@ def test_a_batch_job_without_a_script(instance: Instance) -> None:
     done = mini(instance, "--setattr=system.batch.x=1", "true")
     assert "batch: failed to unpack batch info: it has no script" in done.stderr
     assert done.returncode == 1
+
+
+def test_a_terminal_cannot_only_be_read(instance: Instance) -> None:
+    jobid = instance.run("mini", "submit", "-o", "pty", "sleep", "300").stdout.strip()
+    done = instance.run("job", "attach", "--read-only", jobid, timeout=30)
+    assert done.stderr.endswith("flux-job: Cannot connect to pty in readonly mode\n")
+    assert done.returncode == 1
+    instance.run("job", "cancel", jobid)
+
+
+def test_an_exit_code_for_exceptions_may_be_zero(instance: Instance) -> None:
+    jobid = instance.run("mini", "submit", "--urgency=hold", "true").stdout.strip()
+    instance.run("job", "cancel", jobid)
+    assert instance.run("job", "status", "--exception-exit-code=0", jobid).returncode == 0
+    assert instance.run("job", "status", jobid).returncode == 1

@@ -276,7 +276,8 @@ class JobExecService(Service):
         payload = msg.json() or {}
         job = self.jobs.get(payload.get("id", -1))
         if job is not None and payload.get("severity") == 0:
-            self._kill(job, signal.SIGTERM)
+            # What this service has raised itself comes back here; a cancel is somebody's wish.
+            self._kill(job, signal.SIGTERM, again=payload.get("type") == "cancel")
 
     @request("abort")
     def abort(self, req: Request) -> None:
@@ -291,11 +292,17 @@ class JobExecService(Service):
         job.failed("timeout", "resource allocation expired")
         self._kill(job, signal.SIGALRM)
 
-    def _kill(self, job: RunningJob, number: int) -> None:
+    def _kill(self, job: RunningJob, number: int, again: bool = False) -> None:
         """End a job with a signal, then with SIGKILL after the kill timeout, then without the help
-        of its shells.
+        of its shells. A job that is being ended gets another signal only if it is to end ``again``,
+        and no more time.
         """
-        if job.shells.killed or job.shells.finished:
+        if job.shells.finished:
+            return
+        if job.shells.killed:
+            if again and number != job.shells.killed and job.simulation is None:
+                job.shells.killed = number
+                self._tell(job, job.shells.running, protocol.Kill(int(number), final=True))
             return
         job.shells.killed = number
         if job.simulation is not None:
