@@ -246,10 +246,12 @@ class ShellContext:
         """Record text the shell wrote to its stderr in the exec event log."""
         self.log_stream("stderr", text)
 
-    def log_stream(self, stream: str, text: str) -> None:
-        """Record text the shell wrote to its stdout or stderr in the exec event log."""
+    def log_stream(self, stream: str, text: str, name: str = "flux-shell") -> None:
+        """Record text that the shell ``name`` wrote to its stdout or stderr in the exec event
+        log.
+        """
         rank = str(self.me.broker_rank)
-        context = {"component": "flux-shell", "stream": stream, "rank": rank, "data": text}
+        context = {"component": name, "stream": stream, "rank": rank, "data": text}
         self.event("log", context)
 
     def event(self, name: str, context: JsonObject) -> None:

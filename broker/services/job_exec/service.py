@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.job_exec.execution import RunningJob
-from broker.services.job_exec.simulated import Simulation, simulation_of
+from broker.services.job_exec.simulated import Simulation, mock_exception_of, simulation_of
 from broker.services.job_exec.state import KILL_TIMEOUT, Shells, ranks_of, time_limit
 from broker.shell import protocol
 from flux.duration import parse_fsd
@@ -141,7 +141,14 @@ class JobExecService(Service):
         if simulation is not None:
             self._simulate(job, simulation)
             return NO_REPLY
+        mock = mock_exception_of(jobspec)
+        if mock == "init":
+            self._fail(job, mock)
+            return NO_REPLY
         job.event("starting", now=self.ctx.now())
+        if mock:
+            self._fail(job, mock, int(signal.SIGTERM))
+            return NO_REPLY
         self._start_shells(job, userid, jobspec, resources)
         job.started(self.ctx.now())
         limit = time_limit(jobspec, resources, self.ctx.now())
@@ -339,9 +346,9 @@ class JobExecService(Service):
         seconds, status = simulation.run_duration, simulation.wait_status
         job.timers.append(self.ctx.call_later(seconds, self._simulated_end, job, status))
 
-    def _fail(self, job: RunningJob, phase: str) -> None:
+    def _fail(self, job: RunningJob, phase: str, status: int = status_of_code(1)) -> None:
         job.failed("exec", f"mock {phase} exception generated")
-        self._simulated_end(job, status_of_code(1))
+        self._simulated_end(job, status)
 
     def _simulated_end(self, job: RunningJob, status: int) -> None:
         job.shells.status = status
