@@ -268,6 +268,9 @@ class Attachment:
                 case view.ForwardStdin(service, rank):
                     self._forwarder = StdinForwarder(self._handle, f"{service}.stdin", rank)
                     self._forwarder.start()
+                case view.Refuse(text):
+                    self._error = CommandError(f"{_PROGRAM}: {text}", 1, bare=True)
+                    self._handle.reactor_stop()
                 case view.AttachPty(topic, rank):
                     from fluxctl.attach_pty import PtyClient
 

@@ -70,7 +70,14 @@ class AttachPty:
     rank: int
 
 
-Action = Print | WatchExec | WatchOutput | ForwardStdin | AttachPty
+@dataclass(slots=True)
+class Refuse:
+    """End the attachment with an error."""
+
+    text: str
+
+
+Action = Print | WatchExec | WatchOutput | ForwardStdin | AttachPty | Refuse
 
 
 class AttachView:
@@ -185,6 +192,9 @@ class AttachView:
 
     def _shell_began(self, context: Mapping[str, object]) -> list[Action]:
         self.service, rank = str(context["service"]), int(str(context["leader-rank"]))
+        if context.get("pty") and self._options.read_only and self._status is None:
+            # The terminal has what a running job says; one that has ended has its output.
+            return [Refuse("Cannot connect to pty in readonly mode")]
         if context.get("pty") and not self._options.read_only:
             self._output_watched = True
             return [AttachPty(f"{self.service}.{context['pty']}", rank)]

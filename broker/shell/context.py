@@ -135,6 +135,8 @@ class ShellContext:
 
     def option(self, name: str, default: object = None) -> object:
         """Return a shell option; dots descend into objects."""
+        if not self.options:  # as with most jobs, of which there may be many
+            return default
         if name in self.options:
             return self.options[name]
         value: object = self.options
@@ -244,10 +246,12 @@ class ShellContext:
         """Record text the shell wrote to its stderr in the exec event log."""
         self.log_stream("stderr", text)
 
-    def log_stream(self, stream: str, text: str) -> None:
-        """Record text the shell wrote to its stdout or stderr in the exec event log."""
+    def log_stream(self, stream: str, text: str, name: str = "flux-shell") -> None:
+        """Record text that the shell ``name`` wrote to its stdout or stderr in the exec event
+        log.
+        """
         rank = str(self.me.broker_rank)
-        context = {"component": "flux-shell", "stream": stream, "rank": rank, "data": text}
+        context = {"component": name, "stream": stream, "rank": rank, "data": text}
         self.event("log", context)
 
     def event(self, name: str, context: JsonObject) -> None:

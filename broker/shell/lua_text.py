@@ -20,6 +20,8 @@ end
 local function logger(level)
   return function (...) local f, l = where(); py.log(level, words(...), f, l) end
 end
+-- The manual adds to plugin.searchpath with a plus sign, which is no operator of text in Lua.
+getmetatable("").__add = function (a, b) return a .. b end
 shell = { log = logger(5), debug = logger(6), log_error = logger(3),
   die = function (...) local f, l = where(); py.die(words(...)) end,
   getenv = py.getenv, setenv = py.setenv, unsetenv = py.unsetenv, get_rankinfo = py.rankinfo,

@@ -14,9 +14,10 @@ from broker.shell.context import ShellContext
 from broker.shell.jobinfo import ShellJob, parse_job
 from broker.shell.levels import ShellFatal
 from broker.shell.peer import BrokerPeer
+from broker.shell.sharing import job_shell_of
 from broker.shell.shell import Shell
 from broker.shell.startup import load
-from flux.waitstatus import status_of_code
+from flux.waitstatus import exit_code_of, status_of_code
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonObject
@@ -31,18 +32,19 @@ def run_job(fd: int) -> int:
     if not isinstance(message, protocol.RunJob):
         raise OSError(errno.EPROTO, "the first message is not a job")
     peer.say_hello()
-    code = _run(peer, message.head, message.job)
-    peer.post(protocol.Exit(status_of_code(code)))
+    status = _run(peer, message.head, message.job)
+    peer.post(protocol.Exit(status))
     peer.flush()
-    return code
+    return exit_code_of(status)
 
 
 def _run(peer: BrokerPeer, head: JsonObject, job: JsonObject) -> int:
+    """Run a job and return the wait status of its shell here."""
     try:
         info = parse_job(job["id"], job["userid"], job["jobspec"], job["R"])
     except OSError as error:
         peer.post(protocol.RaiseException("exec", 0, str(error.strerror)))
-        return 1
+        return status_of_code(1)
     context = ShellContext(
         info,
         next(rank.rank for rank in info.ranks if rank.broker_rank == head["broker_rank"]),
@@ -52,11 +54,23 @@ def _run(peer: BrokerPeer, head: JsonObject, job: JsonObject) -> int:
         instance_level=head["instance_level"],
     )
     context.initrc, context.pluginpath = head["initrc"], head["pluginpath"]
+    if program := job_shell_of(info.system):
+        return _run_foreign(peer, context, program)
     shell = Shell(context)
     peer.attach(context.loop, context.peers.receive, shell.lost_peer)
     code = shell.run(load)
     context.loop.before_wait.clear()
-    return code
+    return status_of_code(code)
+
+
+def _run_foreign(peer: BrokerPeer, context: ShellContext, program: str) -> int:
+    from broker.shell.foreign import ForeignShell
+
+    shell = ForeignShell(context, program)
+    peer.attach(context.loop, context.peers.receive, shell.lost_peer)
+    status = shell.run()
+    context.loop.before_wait.clear()
+    return status
 
 
 def run_standalone(

@@ -20,7 +20,7 @@ def may_share(jobspec: JsonMapping) -> bool:
 
     It needs one for options that run code in the shell, change the process or keep something
     beyond the job (``initrc``, ``pty``, ``rlimit``, ``linger``), for a batch script, which is an
-    instance of its own, and for many tasks.
+    instance of its own, for a job shell of its own, and for many tasks.
     """
     try:
         system = jobspec["attributes"]["system"]
@@ -32,9 +32,19 @@ def may_share(jobspec: JsonMapping) -> bool:
         return (
             options.keys() <= HARMLESS
             and "batch" not in system
+            and not job_shell_of(system)
             and resource["type"] == "slot"
             and 0 < resource["count"] <= MOST_TASKS
             and task["count"] == {"per_slot": 1}
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return False
+
+
+def job_shell_of(system: JsonMapping) -> str:
+    """Return the program that ``attributes.system`` of a jobspec names as job shell, "" for
+    none.
+    """
+    execution = system.get("exec")
+    path = execution.get("job_shell") if isinstance(execution, dict) else None
+    return path if isinstance(path, str) else ""

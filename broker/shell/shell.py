@@ -290,7 +290,8 @@ class Shell:
         context.kill_tasks(number)
         if not final:
             return
-        context.ended_by = number
+        if context.ended_by != signal.SIGKILL:
+            context.ended_by = number
         if number == signal.SIGKILL:
             self._remains.kill()
         else:

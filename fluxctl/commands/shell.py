@@ -22,7 +22,11 @@ from fluxctl.option_types import COUNT
 )
 @click.option("-j", "--jobspec", metavar="FILE", help="Load jobspec from FILE instead of job-info.")
 @click.option(
-    "-r", "--broker-rank", type=COUNT, metavar="RANK", help="Act as the shell of broker RANK."
+    "-r",
+    "--broker-rank",
+    type=COUNT,
+    metavar="RANK",
+    help="Act as the shell of broker RANK, the first of R without it.",
 )
 @click.option(
     "-s", "--standalone", is_flag=True, help="Run as a local program without a Flux instance."
@@ -48,8 +52,8 @@ def command(
         number = int(JobID(jobid))
     except (ValueError, OverflowError):
         raise CommandError(f'error parsing jobid: "{jobid}"') from None
-    if standalone and not (resources and jobspec and broker_rank is not None):
-        raise CommandError("--standalone requires --jobspec, --resources and --broker-rank", 1)
+    if standalone and not (resources and jobspec):
+        raise CommandError("--standalone requires --jobspec and --resources", 1)
     spec = _load(jobspec) if jobspec else _lookup(number, "jobspec")
     allocated = _load(resources) if resources else _lookup(number, "R")
     info = parse_job(number, _userid(), spec, allocated)

@@ -82,9 +82,8 @@ def exit_code_of(facts: JsonMapping, exception_exit_code: int | None = None) -> 
     fatal = facts["exception_occurred"] and facts["exception_severity"] == 0
     code = exit_code(waitstatus, True)
     if fatal:
-        if exception_exit_code is not None:
-            code = exception_exit_code
-        return code or 1, f"exception type={facts['exception_type']}"
+        code = (code or 1) if exception_exit_code is None else exception_exit_code
+        return code, f"exception type={facts['exception_type']}"
     signum = 0 if waitstatus is None else signal_of(waitstatus)
     if signum:
         return code, f"job shell died by signal {signum}"

@@ -6,6 +6,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from flux.testing.instance import Instance, running_instance
@@ -198,3 +199,71 @@ def test_a_batch_job_without_a_script(instance: Instance) -> None:
     done = mini(instance, "--setattr=system.batch.x=1", "true")
     assert "batch: failed to unpack batch info: it has no script" in done.stderr
     assert done.returncode == 1
+
+
+def test_a_terminal_cannot_only_be_read(instance: Instance) -> None:
+    jobid = instance.run("mini", "submit", "-o", "pty", "sleep", "300").stdout.strip()
+    done = instance.run("job", "attach", "--read-only", jobid, timeout=30)
+    assert done.stderr.endswith("flux-job: Cannot connect to pty in readonly mode\n")
+    assert done.returncode == 1
+    instance.run("job", "cancel", jobid)
+
+
+def test_an_exit_code_for_exceptions_may_be_zero(instance: Instance) -> None:
+    jobid = instance.run("mini", "submit", "--urgency=hold", "true").stdout.strip()
+    instance.run("job", "cancel", jobid)
+    assert instance.run("job", "status", "--exception-exit-code=0", jobid).returncode == 0
+    assert instance.run("job", "status", jobid).returncode == 1
+
+
+def shell_job(instance: Instance, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    path = instance.home / "js.sh"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return mini(instance, f"--setattr=system.exec.job_shell={path}", *arguments, "unused")
+
+
+def test_any_program_may_be_the_job_shell(instance: Instance) -> None:
+    done = shell_job(instance, 'echo out $# $FLUX_JOB_ID; flux job id --to=f58 "$1"; echo err >&2')
+    lines = [line.partition(": ")[2] for line in done.stderr.splitlines()]
+    said = re.findall(r"^js.sh\[0\]: stdout: (?:out 1 )?(\S+)$", "\n".join(lines), re.M)
+    assert len(said) == 2
+    assert said[0] == said[1]
+    assert "js.sh[0]: stderr: err" in lines
+    assert (done.stdout, done.returncode) == ("", 0)
+
+
+def test_the_worst_of_the_job_shells_counts(instance: Instance) -> None:
+    script = "r=$(flux getattr rank); [ $r = 0 ] || sleep 0.3; exit $r"
+    assert shell_job(instance, script, "-N4", "-n4").returncode == 3
+
+
+def test_a_job_shell_is_ended_with_its_job(instance: Instance) -> None:
+    path = instance.home / "waits.sh"
+    path.write_text("#!/bin/sh\nsleep 4371 &\necho ready\nwait\n")
+    path.chmod(0o755)
+    attribute = f"--setattr=system.exec.job_shell={path}"
+    jobid = instance.run("mini", "submit", attribute, "unused").stdout.strip()
+    instance.run("job", "wait-event", "-t", "30", "-p", "guest.exec.eventlog", jobid, "log")
+    instance.run("job", "cancel", jobid)
+    finish = instance.run("job", "wait-event", "-t", "30", jobid, "finish").stdout
+    assert "status=15" in finish
+    instance.run("job", "wait-event", "-t", "30", jobid, "clean")
+    left = [
+        one for one in psutil.process_iter(["cmdline"]) if "4371" in (one.info["cmdline"] or ())
+    ]
+    assert not psutil.wait_procs(left, timeout=15)[1]
+
+
+def test_a_job_shell_that_is_not_there(instance: Instance) -> None:
+    done = mini(instance, "--setattr=system.exec.job_shell=/nonexist", "unused")
+    assert "cmd=/nonexist: rank=" in done.stderr
+    assert "exec failed: No such file or directory" in done.stderr
+    assert done.returncode == 127
+
+
+@pytest.mark.parametrize(("phase", "code"), [("init", 1), ("starting", 143)])
+def test_exceptions_of_the_launcher(instance: Instance, phase: str, code: int) -> None:
+    done = mini(instance, f"--setattr=system.exec.bulkexec.mock_exception={phase}", "true")
+    assert f"type=exec severity=0 mock {phase} exception generated" in done.stderr
+    assert done.returncode == code

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.job_exec.execution import RunningJob
-from broker.services.job_exec.simulated import Simulation, simulation_of
+from broker.services.job_exec.simulated import Simulation, mock_exception_of, simulation_of
 from broker.services.job_exec.state import KILL_TIMEOUT, Shells, ranks_of, time_limit
 from broker.shell import protocol
 from flux.duration import parse_fsd
@@ -142,7 +142,14 @@ class JobExecService(Service):
         if simulation is not None:
             self._simulate(job, simulation)
             return NO_REPLY
+        mock = mock_exception_of(jobspec)
+        if mock == "init":
+            self._fail(job, mock)
+            return NO_REPLY
         job.event("starting", now=self.ctx.now())
+        if mock:
+            self._fail(job, mock, int(signal.SIGTERM))
+            return NO_REPLY
         self._start_shells(job, userid, jobspec, resources)
         job.started(self.ctx.now())
         limit = time_limit(jobspec, resources, self.ctx.now())
@@ -285,7 +292,8 @@ class JobExecService(Service):
         payload = msg.json() or {}
         job = self.jobs.get(payload.get("id", -1))
         if job is not None and payload.get("severity") == 0:
-            self._kill(job, signal.SIGTERM)
+            # What this service has raised itself comes back here; a cancel is somebody's wish.
+            self._kill(job, signal.SIGTERM, again=payload.get("type") == "cancel")
 
     @request("abort")
     def abort(self, req: Request) -> None:
@@ -300,11 +308,17 @@ class JobExecService(Service):
         job.failed("timeout", "resource allocation expired")
         self._kill(job, signal.SIGALRM)
 
-    def _kill(self, job: RunningJob, number: int) -> None:
+    def _kill(self, job: RunningJob, number: int, again: bool = False) -> None:
         """End a job with a signal, then with SIGKILL after the kill timeout, then without the help
-        of its shells.
+        of its shells. A job that is being ended gets another signal only if it is to end ``again``,
+        and no more time.
         """
-        if job.shells.killed or job.shells.finished:
+        if job.shells.finished:
+            return
+        if job.shells.killed:
+            if again and number != job.shells.killed and job.simulation is None:
+                job.shells.killed = number
+                self._tell(job, job.shells.running, protocol.Kill(int(number), final=True))
             return
         job.shells.killed = number
         if job.simulation is not None:
@@ -341,9 +355,9 @@ class JobExecService(Service):
         seconds, status = simulation.run_duration, simulation.wait_status
         job.timers.append(self.ctx.call_later(seconds, self._simulated_end, job, status))
 
-    def _fail(self, job: RunningJob, phase: str) -> None:
+    def _fail(self, job: RunningJob, phase: str, status: int = status_of_code(1)) -> None:
         job.failed("exec", f"mock {phase} exception generated")
-        self._simulated_end(job, status_of_code(1))
+        self._simulated_end(job, status)
 
     def _simulated_end(self, job: RunningJob, status: int) -> None:
         job.shells.status = status

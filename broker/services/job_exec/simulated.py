@@ -34,6 +34,19 @@ class Simulation(Struct, frozen=True):
     override: bool = False
 
 
+BULK_PHASES = ("init", "starting")
+
+
+def mock_exception_of(jobspec: JsonMapping) -> str:
+    """Return the phase in which the launcher of a real job is to fail, "" for none (jobspec
+    attribute ``system.exec.bulkexec.mock_exception``).
+    """
+    execution = jobspec.get("attributes", {}).get("system", {}).get("exec")
+    bulk = execution.get("bulkexec") if isinstance(execution, dict) else None
+    phase = bulk.get("mock_exception") if isinstance(bulk, dict) else None
+    return phase if phase in BULK_PHASES else ""
+
+
 def simulation_of(jobspec: JsonMapping) -> Simulation | None:
     """Return the simulation that ``jobspec`` asks for, None for a real job.
 

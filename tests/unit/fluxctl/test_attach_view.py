@@ -13,6 +13,7 @@ from fluxctl.attach_view import (
     AttachView,
     ForwardStdin,
     Print,
+    Refuse,
     WatchExec,
     WatchOutput,
 )
@@ -133,7 +134,11 @@ def test_pty_and_read_only() -> None:
     assert view.exec_event(init) == [AttachPty("0-shell-306838503424.terminus.0", 0)]
     reader = AttachView(AttachOptions(read_only=True))
     reader.job_event(event("start"))
-    assert reader.exec_event(init) == [WatchOutput()]
+    assert reader.exec_event(init) == [Refuse("Cannot connect to pty in readonly mode")]
+    late = AttachView(AttachOptions(read_only=True))
+    late.job_event(event("start"))
+    late.job_event(event("finish", status=0))
+    assert late.exec_event(init) == [WatchOutput()]
 
 
 def test_output_that_cannot_be_read_is_told() -> None:

@@ -173,6 +173,14 @@ def test_a_bad_file_ends_the_job_with_its_reason(
     assert text in recorder.log() + fatal.value.message
 
 
+def test_the_search_path_as_the_manual_extends_it(tmp_path: Path) -> None:
+    code = """
+    local path = "/b" plugin.searchpath = "/a" plugin.searchpath = plugin.searchpath + ':' + path
+    shell.log(plugin.searchpath) shell.log(1 + "2") shell.log("3" + "4")
+    """
+    assert logged(tmp_path, code) == ["/a:/b", "3", "7"]
+
+
 def test_a_handler_with_an_error_fails(tmp_path: Path) -> None:
     code = (
         'plugin.register{name="a", handlers={{topic="shell.init", fn=function() error("boo") end}}}'

@@ -51,6 +51,7 @@ def test_plain_jobs_share(jobspec: dict[str, Any]) -> None:
         spec(shell=options(rlimit={"core": 0})),
         spec(shell=options(stop_tasks_in_exec=1)),
         spec(batch={"script": "#!/bin/sh"}),
+        spec(exec={"job_shell": "/bin/true"}),
         spec(shell=3),
         {},
         {"attributes": None},

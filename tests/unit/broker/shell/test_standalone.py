@@ -43,7 +43,7 @@ def run(
     (tmp_path / "R.json").write_bytes(dumps({"version": 1, "execution": {"R_lite": [cores]}}))
     files = ["-j", str(tmp_path / "j.json"), "-R", str(tmp_path / "R.json")]
     boot = "import sys; from fluxctl.main import main; main(sys.argv[1:])"
-    argv = [sys.executable, "-c", boot, "shell", "-s", "-r", "0", *files, "12345"]
+    argv = [sys.executable, "-c", boot, "shell", "-s", *files, "12345"]
     env = {**os.environ, "TMPDIR": str(tmp_path)}
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env=env)
 

@@ -112,6 +112,17 @@ async def test_a_task_that_ignores_sigterm_is_killed(broker: Any) -> None:
     assert broker.said[-2]["data"] == {"status": 137 << 8}
 
 
+async def test_a_cancel_after_the_time_limit_ends_what_ignored_that(broker: Any) -> None:
+    script = "trap 'echo late' ALRM; trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done"
+    broker.submit(["bash", "-c", script], duration=0.2)
+    while "late" not in broker.output():
+        await asyncio.sleep(0.01)
+    await broker.handle.publish("job-exception", {"id": 4242, "type": "timeout", "severity": 0})
+    await broker.handle.publish("job-exception", {"id": 4242, "type": "cancel", "severity": 0})
+    await asyncio.wait_for(broker.done.wait(), 60)
+    assert broker.said[-2]["data"] == {"status": 9 << 8}
+
+
 async def test_signal_event_reaches_the_tasks(broker: Any) -> None:
     broker.submit(["sleep", "100"])
     await broker.until_event("shell.start")
