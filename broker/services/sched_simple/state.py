@@ -9,18 +9,20 @@ Requests whose constraints name other ranks, such as those of other queues, wait
 from __future__ import annotations
 
 import math
+from collections import ChainMap
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from broker.services.sched_simple.easy import Reservation, reserve
 from broker.services.sched_simple.lanes import Lane, Lanes, Pending
-from broker.services.sched_simple.nodes import Allocation, Room, allocation_of
+from broker.services.sched_simple.nodes import Allocation, allocation_of
 from broker.services.sched_simple.pool import ResourcePool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from broker.services.sched_simple.nodes import Room
     from broker.services.sched_simple.request import ResourceRequest
     from flux.job.types import ResourceObject
 
@@ -282,11 +284,7 @@ def _shape(request: ResourceRequest) -> Shape:
     )
 
 
-def _caps(reservations: Iterable[Reservation]) -> dict[int, Room]:
-    """Return what reservations leave of their ranks."""
-    caps: dict[int, Room] = {}
-    for item in reservations:
-        for rank, room in item.spare.items():
-            known = caps.get(rank, room)
-            caps[rank] = Room(min(room.cores, known.cores), min(room.gpus, known.gpus))
-    return caps
+def _caps(reservations: list[Reservation]) -> Mapping[int, Room]:
+    """Return what reservations, which have no rank in common, leave of their ranks."""
+    spares = [item.spare for item in reservations]
+    return spares[0] if len(spares) == 1 else ChainMap(*spares)
