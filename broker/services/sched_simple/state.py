@@ -68,6 +68,7 @@ class Scheduler:
         self._lanes = Lanes(self.pool)
         self._holding: list[HeldRanks] = []
         self._satisfiable: dict[Shape, bool] = {}
+        self._satisfiable_up: dict[Shape, bool] = {}
 
     def __len__(self) -> int:
         return len(self._lanes.pending)
@@ -79,14 +80,20 @@ class Scheduler:
 
     def satisfiable(self, request: ResourceRequest) -> bool:
         """Whether a request could be met if everything were up and idle."""
+        return self._could_be_met(request, self._satisfiable, up_only=False)
+
+    def _could_be_met(
+        self, request: ResourceRequest, known: dict[Shape, bool], *, up_only: bool
+    ) -> bool:
         shape = _shape(request)
-        known = self._satisfiable.get(shape)
-        if known is None:
-            if len(self._satisfiable) >= _KNOWN_SHAPES:
-                self._satisfiable.clear()
+        answer = known.get(shape)
+        if answer is None:
+            if len(known) >= _KNOWN_SHAPES:
+                known.clear()
             ranks = self._lanes.lane(request.constraint).ranks
-            known = self._satisfiable[shape] = self.pool.satisfiable(request, ranks)
-        return known
+            answer = self.pool.satisfiable(request, ranks, up_only=up_only)
+            known[shape] = answer
+        return answer
 
     def why_never(self, request: ResourceRequest) -> str:
         """Return the sentence for a request that can never be met."""
@@ -213,7 +220,7 @@ class Scheduler:
             return None
         ranks = pending.lane.ranks
         estimate = self.estimates.get(jobid)
-        if not self.pool.satisfiable(pending.request, ranks, up_only=True):
+        if not self._could_be_met(pending.request, self._satisfiable_up, up_only=True):
             return WaitReason("the nodes that it needs are drained or offline", estimate=estimate)
         for item in self._holding:
             if item.jobid == jobid:
@@ -252,6 +259,7 @@ class Scheduler:
         pool.mode = self.pool.mode
         self.pool = pool
         self._satisfiable.clear()
+        self._satisfiable_up.clear()
         self._lanes.look(pool)
         for jobid, allocation in list(self.held.items()):
             try:
@@ -269,6 +277,7 @@ class Scheduler:
 
     def set_up(self, ranks: Iterable[int], up: bool) -> None:
         """Mark ranks as usable or not."""
+        self._satisfiable_up.clear()
         self.pool.set_up(ranks, up)
 
 
