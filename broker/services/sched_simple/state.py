@@ -164,6 +164,7 @@ class Scheduler:
         given: list[tuple[Pending, Allocation]] = []
         reservations: list[Reservation] = []
         failed: dict[Shape, float] = {}
+        wanted: set[int] = set()
         depth = 0
         for pending in self._lanes.walk(set()):
             if reservations:
@@ -188,30 +189,35 @@ class Scheduler:
                 given.append((pending, allocation))
                 continue
             failed[shape] = end
-            self._reserve(pending, reservations, given, now)
+            self._reserve(pending, wanted, reservations, given, now)
         return given
 
     def _reserve(
         self,
         pending: Pending,
+        wanted: set[int],
         reservations: list[Reservation],
         given: list[tuple[Pending, Allocation]],
         now: float,
     ) -> None:
         """Keep resources for a request that has to wait, if it is the first to want any of its
-        ranks.
+        ranks: not if one before it wants some of them, though that has no reservation yet.
+
+        One that needs nodes which are down wants none: it is no use to wait for it.
         """
-        ranks = pending.lane.ranks
-        if any(ranks is None or not ranks.isdisjoint(item.ranks) for item in reservations):
+        if not self._could_be_met(pending.request, self._satisfiable_up, up_only=True):
             return
+        ranks = pending.lane.ranks
         everything = frozenset(self.pool.nodes) if ranks is None else ranks
-        running = [*self.held.values(), *(allocation for _, allocation in given)]
-        found = reserve(pending.jobid, pending.request, self.pool, everything, running, now)
-        if found is not None:
-            reservations.append(found)
-            self._holding.append(HeldRanks(pending.jobid, ranks))
-            if not math.isinf(found.time):
-                self.estimates[pending.jobid] = found.time
+        if everything.isdisjoint(wanted):
+            running = [*self.held.values(), *(allocation for _, allocation in given)]
+            found = reserve(pending.jobid, pending.request, self.pool, everything, running, now)
+            if found is not None:
+                reservations.append(found)
+                if not math.isinf(found.time):
+                    self.estimates[pending.jobid] = found.time
+        wanted |= everything
+        self._holding.append(HeldRanks(pending.jobid, ranks))
 
     def reason(self, jobid: int) -> WaitReason | None:
         """Return why a request was not met in the last turn; None if it does not wait."""
