@@ -179,6 +179,17 @@ class SchedSimpleConfig(Struct, frozen=True, rename="kebab"):
     queue_policy: Annotated[str | None, one_of("fcfs", "easy")] = None
 
 
+def _check_mode(root: Setting, config: "Config") -> None:
+    """Raise OSError(EINVAL) if the scheduler takes fewer requests at a time than there are queues,
+    some of which would then wait for the others.
+    """
+    mode = config.sched_simple.mode or ""
+    limit = 1 if mode == "single" else int(mode.partition("=")[2] or len(config.queues))
+    if limit < len(config.queues):
+        node = root.child("sched-simple", None).child("mode", None)
+        raise node.error(f"must allow a request for each of the {len(config.queues)} queues")
+
+
 class TbonConfig(Struct, frozen=True):
     """``[tbon]``: the links of the tree; durations are in seconds."""
 
@@ -238,4 +249,5 @@ def checked(document: Document) -> Config:
             raise refused(node, known)
     config = cast("Callable[..., Config]", Config)(**values, tables=document.tables)
     check_default_queue(root, config.policy, config.queues)
+    _check_mode(root, config)
     return config

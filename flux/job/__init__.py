@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         job_list_id as job_list_id,
         job_list_inactive as job_list_inactive,
     )
+    from flux.job.reasons import pending_reasons as pending_reasons
     from flux.job.stats import JobStats as JobStats
     from flux.job.submit import (
         SubmitFuture as SubmitFuture,
@@ -102,6 +103,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "job_list_id",
         "job_list_inactive",
     ),
+    "reasons": ("pending_reasons",),
     "stats": ("JobStats",),
     "submit": ("SubmitFuture", "submit", "submit_async", "submit_get_id"),
     "wait": (

@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING
 from flux.duration import fsd
 from flux.job.JobID import JobID, id_encode
 from flux.rpc import RPC
+from flux.wire.text import as_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from flux.core.interface import Requester
     from flux.wire.json import JsonMapping
-    from flux.wire.text import Text
 
 
 def pending_reasons(
-    flux_handle: Requester, jobids: Iterable[int | Text], now: float | None = None
+    flux_handle: Requester, jobids: Iterable[int | str | bytes], now: float | None = None
 ) -> dict[int, str]:
     """Return, by job id, why jobs wait; those that do not, or are not known, are left out.
 
     With ``now``, seconds since the epoch, a job that has an estimate says in how long it starts at
     the latest. A broker that does not tell reasons gives none. Raises OSError.
     """
+    moment = None if now is None else as_seconds(now, "now")
     ids = [int(JobID(jobid)) for jobid in jobids]
     if not ids:
         return {}
@@ -34,7 +35,7 @@ def pending_reasons(
         if exc.errno == errno.ENOSYS:
             return {}
         raise
-    return {int(entry["id"]): reason_text(entry, now) for entry in answer["reasons"]}
+    return {int(entry["id"]): reason_text(entry, moment) for entry in answer["reasons"]}
 
 
 def reason_text(entry: JsonMapping, now: float | None = None) -> str:

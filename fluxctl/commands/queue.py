@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import errno
 import sys
-from typing import TYPE_CHECKING, NotRequired, TypedDict, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from fluxctl.command import FluxGroup, echo, handle, talk
 from fluxctl.errors import CommandError
 from fluxctl.option_types import duration
+from fluxctl.queue_requests import SCHEDULING, SUBMISSION, QueueRequests, sentences
 
 if TYPE_CHECKING:
-    from flux.wire.json import JsonMapping, JsonObject
+    from flux.wire.json import JsonObject
     from fluxctl.option_groups import F
+    from fluxctl.queue_requests import AdminAnswer, QueueChoice, SwitchRequests
+
+
+def _requests() -> QueueRequests:
+    return QueueRequests(handle())
 
 
 @click.group("queue", cls=FluxGroup)
@@ -22,56 +28,10 @@ def command() -> None:
     """Control the job queues: submission, scheduling, waiting for quiet."""
 
 
-class _Answer(TypedDict):
-    """What ``submit-admin`` and ``alloc-admin`` answer; only the latter has the counters, only the
-    former the names of queues, where there are any.
-    """
-
-    enable: bool
-    reason: str
-    queues: NotRequired[list[str]]
-    queue_length: NotRequired[int]
-    alloc_pending: NotRequired[int]
-    free_pending: NotRequired[int]
-    running: NotRequired[int]
-
-
-def _ask(topic: str, payload: JsonMapping) -> JsonObject:
-    try:
-        answer: JsonObject = handle().rpc(f"job-manager.{topic}", payload).get() or {}
-    except OSError as exc:
-        raise CommandError(f"{topic}: {exc.strerror}") from None
-    return answer
-
-
-def _admin(
-    topic: str, query: bool, enable: bool, reason: str = "", *, lasting: bool = True
-) -> _Answer:
-    payload: JsonObject = {"query_only": query, "enable": enable, "reason": reason}
-    if not lasting:
-        payload["nocheckpoint"] = True
-    try:
-        answer: _Answer = handle().rpc(f"job-manager.{topic}", payload).get()
-    except OSError as exc:
-        raise CommandError(f"{topic}: {exc.strerror}") from None
-    return answer
-
-
-def _report(ctx: click.Context, what: str, answer: _Answer) -> None:
+def _report(ctx: click.Context, what: str, answer: AdminAnswer) -> None:
     state = "enabled" if answer["enable"] else "disabled"
     reason = f": {answer['reason']}" if answer["reason"] else ""
     talk(ctx, f"{what} is {state}{reason}")
-
-
-def _sentences(name: str, status: JsonMapping) -> tuple[str, str]:
-    """Return what is said of submission to and scheduling of a named queue."""
-    submission = "enabled" if status["enable"] else "disabled"
-    scheduling = "started" if status["start"] else "stopped"
-    why_disabled, why_stopped = status.get("disable_reason"), status.get("stop_reason")
-    return (
-        f"{name}: Job submission is {submission}" + (f": {why_disabled}" if why_disabled else ""),
-        f"{name}: Scheduling is {scheduling}" + (f": {why_stopped}" if why_stopped else ""),
-    )
 
 
 _queue_option = click.option("--queue", "queue", metavar="NAME", help="Of the queue NAME only.")
@@ -79,14 +39,6 @@ _quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing.")
 _counters_option = click.option(
     "-v", "--verbose", is_flag=True, help="Display the queues' counters, too."
 )
-
-
-class _Choice(TypedDict):
-    """Which queues a command is about, and for how long."""
-
-    queue: str | None
-    every: bool
-    nocheckpoint: bool
 
 
 def _choosing(function: F) -> F:
@@ -105,96 +57,30 @@ def _choosing(function: F) -> F:
 _message_option = click.option("-m", "--message", metavar="REASON", help="The reason.")
 
 
-class _SwitchRequests(TypedDict):
-    """A switch of a queue: the requests that turn it, and what is said of it."""
-
-    topic: str
-    old_topic: str
-    key: str
-    sentence: int
-
-
-_SUBMISSION: _SwitchRequests = {
-    "topic": "queue-enable",
-    "old_topic": "submit-admin",
-    "key": "enable",
-    "sentence": 0,
-}
-_SCHEDULING: _SwitchRequests = {
-    "topic": "queue-start",
-    "old_topic": "alloc-admin",
-    "key": "start",
-    "sentence": 1,
-}
-
-
-def _turn(
-    switch: _SwitchRequests,
-    on: bool,
-    choice: _Choice,
-    words: tuple[str, ...] = (),
-    why: str | None = None,
-) -> tuple[_Answer | None, list[str]]:
-    """Turn a switch of some queues; returns the answer about the one without a name, or the names
-    of those turned.
-
-    ``words`` are a reason or, where queues have names and no option chooses any, their names.
-    """
-    reason = why if why is not None else " ".join(words)
-    lasting = not choice["nocheckpoint"]
-    if choice["queue"] is None and not choice["every"]:
-        try:
-            return _admin(switch["old_topic"], False, on, reason, lasting=lasting), []
-        except CommandError:
-            names = list(words)
-            if not names or not set(names) <= set(_names()):
-                raise
-            reason = why or ""
-    elif choice["every"]:
-        names = _names()
-    else:
-        names = [str(choice["queue"])]
-    payload: JsonObject = {switch["key"]: on, "reason": reason, "nocheckpoint": not lasting}
-    if choice["every"]:
-        _ask(switch["topic"], {**payload, "all": True})
-        if not names:
-            return _admin(switch["old_topic"], True, False), []
-    else:
-        for name in names:
-            _ask(switch["topic"], {**payload, "name": name})
-    return None, names
-
-
-def _names() -> list[str]:
-    """Return the names of the queues."""
-    names: list[str] = _ask("queue-list", {})["queues"]
-    return names
-
-
-def _say(switch: _SwitchRequests, names: list[str]) -> None:
+def _say(switch: SwitchRequests, names: list[str]) -> None:
     """Say how a switch of named queues is turned."""
     for name in names:
-        echo(_sentences(name, _ask("queue-status", {"name": name}))[switch["sentence"]])
+        echo(sentences(name, _requests().ask("queue-status", {"name": name}))[switch["sentence"]])
 
 
 def _turn_submission(
     ctx: click.Context,
     on: bool,
-    choice: _Choice,
+    choice: QueueChoice,
     words: tuple[str, ...] = (),
     why: str | None = None,
 ) -> None:
-    answer, names = _turn(_SUBMISSION, on, choice, words, why)
+    answer, names = _requests().turn(SUBMISSION, on, choice, words, why)
     if answer is not None:
         _report(ctx, "Job submission", answer)
-    _say(_SUBMISSION, names)
+    _say(SUBMISSION, names)
 
 
 @command.command("enable")
 @_choosing
 @click.argument("queues", metavar="[QUEUE...]", nargs=-1)
 @click.pass_context
-def enable(ctx: click.Context, queues: tuple[str, ...], **choice: Unpack[_Choice]) -> None:
+def enable(ctx: click.Context, queues: tuple[str, ...], **choice: Unpack[QueueChoice]) -> None:
     """Enable job submission."""
     _turn_submission(ctx, True, choice, queues)
 
@@ -208,7 +94,7 @@ def disable(
     ctx: click.Context,
     message: str | None,
     reason: tuple[str, ...],
-    **choice: Unpack[_Choice],
+    **choice: Unpack[QueueChoice],
 ) -> None:
     """Disable job submission, for REASON."""
     if not reason and not message:
@@ -217,7 +103,7 @@ def disable(
 
 
 def _report_scheduling(
-    ctx: click.Context, answer: _Answer, *, verbose: bool, quiet: bool = False
+    ctx: click.Context, answer: AdminAnswer, *, verbose: bool, quiet: bool = False
 ) -> None:
     if not quiet:
         _report(ctx, "Scheduling", answer)
@@ -225,7 +111,7 @@ def _report_scheduling(
         _report_counters(ctx, answer)
 
 
-def _report_counters(ctx: click.Context, answer: _Answer) -> None:
+def _report_counters(ctx: click.Context, answer: AdminAnswer) -> None:
     talk(ctx, f"{answer['queue_length']} alloc requests queued")
     talk(ctx, f"{answer['alloc_pending']} alloc requests pending to scheduler")
     talk(ctx, f"{answer['free_pending']} free requests pending to scheduler")
@@ -235,21 +121,21 @@ def _report_counters(ctx: click.Context, answer: _Answer) -> None:
 def _turn_scheduling(
     ctx: click.Context,
     on: bool,
-    choice: _Choice,
+    choice: QueueChoice,
     words: tuple[str, ...],
     why: str | None = None,
     *,
     verbose: bool,
     quiet: bool,
 ) -> None:
-    answer, names = _turn(_SCHEDULING, on, choice, words, why)
+    answer, names = _requests().turn(SCHEDULING, on, choice, words, why)
     if answer is not None:
         _report_scheduling(ctx, answer, verbose=verbose, quiet=quiet)
         return
     if not quiet:
-        _say(_SCHEDULING, names)
+        _say(SCHEDULING, names)
     if verbose:
-        _report_counters(ctx, _admin("alloc-admin", True, False))
+        _report_counters(ctx, _requests().admin("alloc-admin", True, False))
 
 
 @command.command("start")
@@ -263,7 +149,7 @@ def start(
     verbose: bool,
     quiet: bool,
     queues: tuple[str, ...],
-    **choice: Unpack[_Choice],
+    **choice: Unpack[QueueChoice],
 ) -> None:
     """Start scheduling."""
     _turn_scheduling(ctx, True, choice, queues, verbose=verbose, quiet=quiet)
@@ -282,7 +168,7 @@ def stop(
     quiet: bool,
     message: str | None,
     reason: tuple[str, ...],
-    **choice: Unpack[_Choice],
+    **choice: Unpack[QueueChoice],
 ) -> None:
     """Stop scheduling, for REASON; running jobs are not touched."""
     _turn_scheduling(ctx, False, choice, reason, message, verbose=verbose, quiet=quiet)
@@ -305,20 +191,20 @@ def status(
     if queue is not None:
         _say_both([queue])
         return
-    submission = _admin("submit-admin", True, False)
+    submission = _requests().admin("submit-admin", True, False)
     names = submission.get("queues")
     if not names:
         _report(ctx, "Job submission", submission)
-        _report_scheduling(ctx, _admin("alloc-admin", True, False), verbose=verbose)
+        _report_scheduling(ctx, _requests().admin("alloc-admin", True, False), verbose=verbose)
         return
     _say_both(names)
     if verbose:
-        _report_counters(ctx, _admin("alloc-admin", True, False))
+        _report_counters(ctx, _requests().admin("alloc-admin", True, False))
 
 
 def _say_both(names: list[str]) -> None:
     for name in names:
-        for sentence in _sentences(name, _ask("queue-status", {"name": name})):
+        for sentence in sentences(name, _requests().ask("queue-status", {"name": name})):
             echo(sentence)
 
 
@@ -326,16 +212,16 @@ def _print_status(queue: str | None) -> None:
     from flux.wire import json
 
     if queue is not None:
-        echo(json.dumps_str({queue: _ask("queue-status", {"name": queue})}))
+        echo(json.dumps_str({queue: _requests().ask("queue-status", {"name": queue})}))
         return
-    submission = _admin("submit-admin", True, False)
+    submission = _requests().admin("submit-admin", True, False)
     names = submission.pop("queues", [])
     found: JsonObject = {
         "submission": submission,
-        "scheduling": _admin("alloc-admin", True, False),
+        "scheduling": _requests().admin("alloc-admin", True, False),
     }
     if names:
-        found["queues"] = {name: _ask("queue-status", {"name": name}) for name in names}
+        found["queues"] = {name: _requests().ask("queue-status", {"name": name}) for name in names}
     echo(json.dumps_str(found))
 
 

@@ -46,6 +46,7 @@ GIVEN: dict[str, object] = {
     "directory": "a",
     "data": b"x",
     "jobspec": JobspecV1.from_command(["true"]).dumps(),
+    "jobids": [1],
     "signal_int": 10,
     "path": "/tmp",
     "blobref": "sha1-" + "0" * 40,

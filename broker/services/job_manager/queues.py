@@ -89,12 +89,7 @@ class QueueState:
 
     def status(self) -> JsonObject:
         """Return the answer to ``queue-status``."""
-        answer: JsonObject = {"enable": self.submission.on, "start": self.scheduling.on}
-        if not self.submission.on:
-            answer["disable_reason"] = self.submission.reason
-        if not self.scheduling.on:
-            answer["stop_reason"] = self.scheduling.reason
-        return answer
+        return _written(self.submission, self.scheduling)
 
 
 class Queues:
@@ -174,11 +169,7 @@ class Queues:
         kept = {**self._restored, **{queue.name: queue.saved for queue in self}}
         for name, (submission, scheduling) in kept.items():
             entry: JsonObject = {"name": name} if name else {}
-            entry |= {"enable": submission.on, "start": scheduling.on}
-            if not submission.on:
-                entry["disable_reason"] = submission.reason
-            if not scheduling.on:
-                entry["stop_reason"] = scheduling.reason
+            entry |= _written(submission, scheduling)
             if name in self.names or name == ANONYMOUS or not (submission.on and scheduling.on):
                 entries.append(entry)
         return entries
@@ -202,6 +193,16 @@ def unknown_queue(name: str, known: Iterable[str]) -> str:
     names = ", ".join(name for name in known if name)
     there = f"the queues are {names}" if names else "this instance has no named queues"
     return f"Invalid queue '{name}' specified: {there}"
+
+
+def _written(submission: QueueSwitch, scheduling: QueueSwitch) -> JsonObject:
+    """Return the switches of a queue as they are told and saved."""
+    written: JsonObject = {"enable": submission.on, "start": scheduling.on}
+    if submission.reason:
+        written["disable_reason"] = submission.reason
+    if scheduling.reason:
+        written["stop_reason"] = scheduling.reason
+    return written
 
 
 def _switch(entry: JsonObject, key: str, reason: str) -> QueueSwitch:

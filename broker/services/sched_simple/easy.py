@@ -70,13 +70,15 @@ def reserve(
     plan = _plan(request, nodes, free)
     if plan is not None:  # only what is reserved for others keeps it waiting
         return Reservation(jobid, ranks, now, _spare(free, plan))
+    missing = request.nslots * request.slot_size - sum(room.cores for room in free.values())
     for time, ending in groupby(ends, key=lambda pair: pair[0]):
         for _, allocation in ending:
             for rank, (cores, gpus) in allocation.nodes.items():
                 if rank in free:
                     room = free[rank]
                     free[rank] = Room(room.cores + len(cores), room.gpus + len(gpus))
-        plan = _plan(request, nodes, free)
+                    missing -= len(cores)
+        plan = _plan(request, nodes, free) if missing <= 0 else None
         if plan is not None:
             spare = _spare(free, plan) if time < math.inf else dict.fromkeys(free, Room(0, 0))
             return Reservation(jobid, ranks, time, spare)

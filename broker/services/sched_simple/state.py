@@ -9,18 +9,20 @@ Requests whose constraints name other ranks, such as those of other queues, wait
 from __future__ import annotations
 
 import math
+from collections import ChainMap
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from broker.services.sched_simple.easy import Reservation, reserve
 from broker.services.sched_simple.lanes import Lane, Lanes, Pending
-from broker.services.sched_simple.nodes import Allocation, Room, allocation_of
+from broker.services.sched_simple.nodes import Allocation, allocation_of
 from broker.services.sched_simple.pool import ResourcePool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from broker.services.sched_simple.nodes import Room
     from broker.services.sched_simple.request import ResourceRequest
     from flux.job.types import ResourceObject
 
@@ -66,6 +68,7 @@ class Scheduler:
         self._lanes = Lanes(self.pool)
         self._holding: list[HeldRanks] = []
         self._satisfiable: dict[Shape, bool] = {}
+        self._satisfiable_up: dict[Shape, bool] = {}
 
     def __len__(self) -> int:
         return len(self._lanes.pending)
@@ -77,14 +80,20 @@ class Scheduler:
 
     def satisfiable(self, request: ResourceRequest) -> bool:
         """Whether a request could be met if everything were up and idle."""
+        return self._could_be_met(request, self._satisfiable, up_only=False)
+
+    def _could_be_met(
+        self, request: ResourceRequest, known: dict[Shape, bool], *, up_only: bool
+    ) -> bool:
         shape = _shape(request)
-        known = self._satisfiable.get(shape)
-        if known is None:
-            if len(self._satisfiable) >= _KNOWN_SHAPES:
-                self._satisfiable.clear()
+        answer = known.get(shape)
+        if answer is None:
+            if len(known) >= _KNOWN_SHAPES:
+                known.clear()
             ranks = self._lanes.lane(request.constraint).ranks
-            known = self._satisfiable[shape] = self.pool.satisfiable(request, ranks)
-        return known
+            answer = self.pool.satisfiable(request, ranks, up_only=up_only)
+            known[shape] = answer
+        return answer
 
     def why_never(self, request: ResourceRequest) -> str:
         """Return the sentence for a request that can never be met."""
@@ -155,6 +164,7 @@ class Scheduler:
         given: list[tuple[Pending, Allocation]] = []
         reservations: list[Reservation] = []
         failed: dict[Shape, float] = {}
+        wanted: set[int] = set()
         depth = 0
         for pending in self._lanes.walk(set()):
             if reservations:
@@ -179,30 +189,35 @@ class Scheduler:
                 given.append((pending, allocation))
                 continue
             failed[shape] = end
-            self._reserve(pending, reservations, given, now)
+            self._reserve(pending, wanted, reservations, given, now)
         return given
 
     def _reserve(
         self,
         pending: Pending,
+        wanted: set[int],
         reservations: list[Reservation],
         given: list[tuple[Pending, Allocation]],
         now: float,
     ) -> None:
         """Keep resources for a request that has to wait, if it is the first to want any of its
-        ranks.
+        ranks: not if one before it wants some of them, though that has no reservation yet.
+
+        One that needs nodes which are down wants none: it is no use to wait for it.
         """
-        ranks = pending.lane.ranks
-        if any(ranks is None or not ranks.isdisjoint(item.ranks) for item in reservations):
+        if not self._could_be_met(pending.request, self._satisfiable_up, up_only=True):
             return
+        ranks = pending.lane.ranks
         everything = frozenset(self.pool.nodes) if ranks is None else ranks
-        running = [*self.held.values(), *(allocation for _, allocation in given)]
-        found = reserve(pending.jobid, pending.request, self.pool, everything, running, now)
-        if found is not None:
-            reservations.append(found)
-            self._holding.append(HeldRanks(pending.jobid, ranks))
-            if not math.isinf(found.time):
-                self.estimates[pending.jobid] = found.time
+        if everything.isdisjoint(wanted):
+            running = [*self.held.values(), *(allocation for _, allocation in given)]
+            found = reserve(pending.jobid, pending.request, self.pool, everything, running, now)
+            if found is not None:
+                reservations.append(found)
+                if not math.isinf(found.time):
+                    self.estimates[pending.jobid] = found.time
+        wanted |= everything
+        self._holding.append(HeldRanks(pending.jobid, ranks))
 
     def reason(self, jobid: int) -> WaitReason | None:
         """Return why a request was not met in the last turn; None if it does not wait."""
@@ -211,7 +226,7 @@ class Scheduler:
             return None
         ranks = pending.lane.ranks
         estimate = self.estimates.get(jobid)
-        if not self.pool.satisfiable(pending.request, ranks, up_only=True):
+        if not self._could_be_met(pending.request, self._satisfiable_up, up_only=True):
             return WaitReason("the nodes that it needs are drained or offline", estimate=estimate)
         for item in self._holding:
             if item.jobid == jobid:
@@ -250,6 +265,7 @@ class Scheduler:
         pool.mode = self.pool.mode
         self.pool = pool
         self._satisfiable.clear()
+        self._satisfiable_up.clear()
         self._lanes.look(pool)
         for jobid, allocation in list(self.held.items()):
             try:
@@ -267,6 +283,7 @@ class Scheduler:
 
     def set_up(self, ranks: Iterable[int], up: bool) -> None:
         """Mark ranks as usable or not."""
+        self._satisfiable_up.clear()
         self.pool.set_up(ranks, up)
 
 
@@ -282,11 +299,7 @@ def _shape(request: ResourceRequest) -> Shape:
     )
 
 
-def _caps(reservations: Iterable[Reservation]) -> dict[int, Room]:
-    """Return what reservations leave of their ranks."""
-    caps: dict[int, Room] = {}
-    for item in reservations:
-        for rank, room in item.spare.items():
-            known = caps.get(rank, room)
-            caps[rank] = Room(min(room.cores, known.cores), min(room.gpus, known.gpus))
-    return caps
+def _caps(reservations: list[Reservation]) -> Mapping[int, Room]:
+    """Return what reservations, which have no rank in common, leave of their ranks."""
+    spares = [item.spare for item in reservations]
+    return spares[0] if len(spares) == 1 else ChainMap(*spares)

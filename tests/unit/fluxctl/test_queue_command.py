@@ -61,6 +61,7 @@ class Queues:
         def change(payload: dict[str, Any]) -> None:
             names = self.states if payload.get("all") else [payload["name"]]
             for name in names:
+                self.status({"name": name})
                 self.states[name] |= {key: payload[key], why: payload["reason"]}
 
         return change
@@ -172,3 +173,17 @@ def test_list(run: Runner) -> None:
     )
     assert run("list", "-o", "{nosuch}")[0] == 1
     assert "Invalid queue 'x' specified" in run("list", "-q", "x")[2]
+
+
+def test_a_name_that_is_none_turns_nothing_on(run: Runner, flux: ScriptedFlux) -> None:
+    for word in ("start", "enable"):
+        assert run(word, "debug", "nosuch") == (
+            1,
+            "",
+            f"flux-queue: queue-{word}: Invalid queue 'nosuch' specified\n",
+        )
+        assert run(word, "--all", "debug")[2] == (
+            "flux-queue: name queues, or use an option for them: debug\n"
+        )
+    assert not payloads(flux, "submit-admin")
+    assert not payloads(flux, "alloc-admin")

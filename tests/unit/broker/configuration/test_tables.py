@@ -203,6 +203,10 @@ zmqdebug = 1
             '[sched-simple]\nqueue-policy = "lifo"\n',
             ':2: sched-simple.queue-policy: must be one of "fcfs", "easy"',
         ),
+        (
+            '[queues.a]\n[queues.b]\n[sched-simple]\nmode = "single"\n',
+            ":4: sched-simple.mode: must allow a request for each of the 2 queues",
+        ),
         ("[queues]\na = 1\n", ":2: queues.a: must be a table"),
         ('[queues."a b"]\n', ":1: queues.a b: the name of a queue is made of letters"),
         ("[queues.a]\nrequire = []\n", ":2: queues.a.require: unknown key (did you mean requires"),

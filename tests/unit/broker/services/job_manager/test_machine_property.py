@@ -33,13 +33,17 @@ STEPS = st.lists(
         ),
         st.tuples(st.just("exception"), IDS, st.sampled_from([0, 0, 5])),
         st.tuples(
-            st.sampled_from(["stop", "start", "sched-lost", "sched-ready"]),
+            st.sampled_from(["stop", "start", "configure", "sched-lost", "sched-ready"]),
             IDS,
             st.sampled_from([1, 2, 8]),
         ),
     ),
     max_size=60,
 )
+
+
+QUEUES = ("", "a", "b")
+CONFIGURED: tuple[list[str], ...] = (["a", "b"], ["b"], [])
 
 
 ANSWERS: dict[str, type[Decision]] = {
@@ -81,11 +85,13 @@ class Driver:
         machine = self.machine
         if name == "submit":
             new = 100 * (len(self.all) + 1) + id
-            self.all.append(submit(machine, new, value))
+            self.all.append(submit(machine, new, value, queue=QUEUES[id % 3]))
         elif name == "stop":
-            machine.start_queue(machine.queues.anonymous, QueueSwitch(False, "x"))
+            machine.start_queue(machine.queues.of(QUEUES[id % 3]), QueueSwitch(False, "x"))
         elif name == "start":
-            machine.start_queue(machine.queues.anonymous, QueueSwitch())
+            machine.start_queue(machine.queues.of(QUEUES[id % 3]), QueueSwitch())
+        elif name == "configure":
+            machine.configure_queues(CONFIGURED[id % 3])
         elif name in ("sched-lost", "sched-ready"):
             machine.sched_lost()
             self.asked[AskAlloc].clear()
@@ -136,6 +142,24 @@ class Driver:
         elif name == "failed" and self.answer(StartJob, id):
             machine.exec_failed(id, "lost")
 
+    def serve(self) -> None:
+        """Let every queue run and meet every request: all that may be scheduled is."""
+        self.step("sched-ready", 1, 2)
+        self.machine.configure_queues(["a", "b"])
+        for queue in self.machine.queues:
+            self.machine.start_queue(queue, QueueSwitch())
+        for _ in range(2 * len(self.all) + 2):
+            self.take()
+            for id in list(self.asked[AskAlloc]):
+                self.answer(AskAlloc, id)
+                if self.machine.jobs[id].alloc_canceled:
+                    self.machine.alloc_canceled(id)
+                else:
+                    self.machine.alloc_success(id, {}, None)
+        assert self.machine.queues.waiting == self.machine.queues.pending == 0
+        for job in self.all:
+            assert job.state not in (4, 8) or job.priority == 0
+
     def finish(self) -> None:
         """Cancel everything and answer every question."""
         self.step("sched-ready", 1, 8)
@@ -170,6 +194,7 @@ def test_random_stimuli(steps: list[tuple[str, int, int]]) -> None:
     driver = Driver()
     for name, id, value in steps:
         driver.step(name, id, value)
+    driver.serve()
     driver.finish()
     machine = driver.machine
     assert not machine.jobs

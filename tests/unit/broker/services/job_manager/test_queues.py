@@ -52,7 +52,7 @@ def test_what_is_saved_and_restored() -> None:
     later = two()
     later.restore(saved)
     assert later.of("a").status() == {"enable": False, "start": True, "disable_reason": "full"}
-    assert later.of("b").status() == {"enable": False, "start": True, "disable_reason": ""}
+    assert later.of("b").status() == {"enable": False, "start": True}
     assert later.save() == saved
     unnamed = Queues()
     unnamed.restore(saved)
