@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from msgspec import Struct, field
 
-from broker.configuration import Config
+from broker.configuration import Config, setting_error
 from flux.wire.counters import MessageCounters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from broker.attributes import Attributes
+    from broker.configuration.positions import Path
     from broker.log import Logger
     from flux.aio import AsyncFlux
 
@@ -53,6 +54,12 @@ class Context(Struct):
         """
         path = self.attrs.get("content.backing-path")
         return bool(path) and not str(path).startswith(f"{self.rundir}/")
+
+    def setting_error(self, key: Path, error: OSError) -> OSError:
+        """Return ``error``, about the value that the configuration has for ``key``, with file, line
+        and key.
+        """
+        return setting_error(self.attrs.get("config.path"), key, error)
 
     def spawn(self, work: Coroutine[object, object, R], name: str) -> asyncio.Task[R]:
         """Start a task that ends with the service; an exception in it is logged."""

@@ -71,7 +71,7 @@ def run_broker(options: BrokerOptions) -> int:
             attrs.default("tbon.zmqdebug", str(config.tbon.zmqdebug))
         fanout = check_attributes(attrs)
         pmi = find_pmi(os.environ)
-        topology, keys = _place(config.bootstrap, pmi, fanout)
+        topology, keys = _place(config.bootstrap, attrs.get("config.path"), pmi, fanout)
     except BootstrapError as exc:
         for line in (exc.strerror or "").splitlines():
             sys.stderr.write(f"flux-broker: {terminal_line(line)}\n")
@@ -100,13 +100,13 @@ def run_broker(options: BrokerOptions) -> int:
 
 
 def _place(
-    table: BootstrapConfig | None, pmi: Pmi | None, fanout: int
+    table: BootstrapConfig | None, path: str | None, pmi: Pmi | None, fanout: int
 ) -> tuple[Topology, KeyPair | None]:
     """Return this broker's place in the tree, and the keys that all brokers share if they do; the
-    configuration comes before PMI.
+    configuration, which is at ``path``, comes before PMI.
     """
     if table is not None:
-        return placed(table, own_name(), fanout), certificate(table)
+        return placed(table, own_name(), fanout), certificate(table, path)
     return Topology(pmi.rank if pmi else 0, pmi.size if pmi else 1, fanout), None
 
 

@@ -197,6 +197,12 @@ class Service:
         Raises OSError to refuse it, with nothing changed.
         """
 
+    async def examine(self, config: Config) -> None:
+        """Look at a changed configuration before it is taken, where that takes time.
+
+        Raises OSError to refuse it.
+        """
+
     def on_disconnect(self, sender: str) -> None:
         """A client that used this service went away; its streams have been dropped already."""
 
@@ -319,9 +325,10 @@ class Service:
         return {"flags": self.debug_flags}
 
     @request("config-reload")
-    def _config_reload(self, req: Request) -> None:
+    async def _config_reload(self, req: Request) -> None:
         """Take a changed configuration: its tables, which the broker has checked."""
         config = from_payload(req.raw if req.payload and req.raw else b"{}\0")
+        await self.examine(config)
         self.configure(config)
         self.ctx.config = config
 

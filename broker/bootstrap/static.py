@@ -8,6 +8,7 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
+from broker.configuration import setting_error
 from broker.configuration.bootstrap import BootstrapError
 from broker.topology import Topology
 
@@ -38,10 +39,11 @@ def placed(table: BootstrapConfig, name: str, fanout: int) -> Topology:
     return topology
 
 
-def certificate(table: BootstrapConfig) -> KeyPair | None:
+def certificate(table: BootstrapConfig, path: str | None = None) -> KeyPair | None:
     """Return the keys of the certificate that the brokers share, None if there is none.
 
-    Raises BootstrapError if it cannot be read or may not be trusted.
+    Raises BootstrapError, with its place in the configuration at ``path``, if it cannot be read or
+    may not be trusted.
     """
     if table.curve_cert is None:
         return None
@@ -50,4 +52,15 @@ def certificate(table: BootstrapConfig) -> KeyPair | None:
     try:
         return read_certificate(table.curve_cert)
     except OSError as exc:
-        raise BootstrapError(exc.errno, exc.strerror) from None
+        wrong = setting_error(path, ("bootstrap", "curve_cert"), exc)
+        raise BootstrapError(exc.errno, wrong.strerror) from None
+
+
+def check_bootstrap(table: BootstrapConfig, path: str | None, fanout: int) -> None:
+    """Raise BootstrapError if a broker with this table on this host could not start."""
+    topology = placed(table, own_name(), fanout)
+    certificate(table, path)
+    if topology.children:
+        table.bind(topology.rank)
+    if topology.parent is not None:
+        table.connect(topology.parent)

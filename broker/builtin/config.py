@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final
 
+from broker.bootstrap.static import check_bootstrap
 from broker.configuration import Config, load
 from broker.service import Reply, Request, Service, request
 
@@ -51,6 +52,9 @@ class ConfigService(Service):
 
     async def _reload(self, config: Config) -> None:
         before, told = self._host.config, list[str]()
+        if config.bootstrap is not None and config.bootstrap != before.bootstrap:
+            fanout = int(self.ctx.attrs.get("tbon.fanout") or 2)
+            check_bootstrap(config.bootstrap, self.ctx.attrs.get("config.path"), fanout)
         self._host.config = config
         try:
             for name in self._modules.names:

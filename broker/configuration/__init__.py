@@ -1,7 +1,8 @@
 """The configuration of a broker: TOML files (flux-config(5)), read into typed tables.
 
 A table that has a class in `broker.configuration.tables` is checked: an unknown key, a value of the
-wrong type or an impossible one fails the start, and the error names file, line and key.
+wrong type or an impossible one fails the start, and the error names file, line and key. So does the
+one of a value that only the module that it is for can tell to be impossible (`setting_error`).
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from broker.configuration.tables import Config, checked
 from flux.wire.json import loads
 
 if TYPE_CHECKING:
+    from broker.configuration.positions import Path
     from flux.wire.json import JsonObject
 
-__all__ = ["Config", "from_payload", "from_tables", "load"]
+__all__ = ["Config", "from_payload", "from_tables", "load", "setting_error"]
 
 
 def load(path: str | None) -> Config:
@@ -45,3 +47,15 @@ def from_tables(tables: JsonObject) -> Config:
     document = Document([])
     document.tables = tables
     return checked(document)
+
+
+def setting_error(path: str | None, key: Path, error: OSError) -> OSError:
+    """Return ``error``, about the value of ``key`` in the files at ``path``, with file, line and
+    key; without a place if the files do not have the key any more.
+    """
+    try:
+        document = read(path) if path else Document([])
+    except OSError:
+        document = Document([])
+    text = document.error(key, error.strerror or str(error)).strerror
+    return OSError(error.errno, text)

@@ -1,7 +1,7 @@
 """``[policy]`` and ``[queues.NAME]``: named queues, and what jobs may ask for (RFC 33)."""
 
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 from msgspec import Struct
 
@@ -18,6 +18,8 @@ from broker.configuration.checks import (
     duration as seconds,
 )
 from flux.duration import parse_fsd
+
+T = TypeVar("T", int, float)
 
 UNLIMITED: Final = -1
 """A limit of this size is none, even where ``[policy]`` sets one."""
@@ -139,3 +141,36 @@ def check_default_queue(
         for step in ("policy", "jobspec", "defaults", "system", "queue"):
             node = node.child(step, None)
         raise node.error(f"there is no [queues.{name}]")
+
+
+def check_limits(root: Setting, policy: PolicyConfig, queues: Mapping[str, QueueConfig]) -> None:
+    """Raise OSError(EINVAL) for defaults and limits that no job could meet together, where a queue
+    has some of its own and takes the others from ``[policy]``.
+    """
+    _check_together(root.child("policy", None), policy, policy)
+    for name, queue in queues.items():
+        node = root.child("queues", None).child(name, None).child("policy", None)
+        _check_together(node, queue.policy, policy)
+
+
+def _check_together(node: Setting, own: PolicyConfig, general: PolicyConfig) -> None:
+    limits = node.child("limits", None)
+    longest = _own(own.limits.duration, general.limits.duration)
+    given = _own(own.jobspec.defaults.system.duration, general.jobspec.defaults.system.duration)
+    if longest and given and given > longest:
+        if own.limits.duration is not None:
+            problem = "is less than what jobs without a time limit get"
+            raise limits.child("duration", None).error(problem)
+        place = node.child("jobspec", None).child("defaults", None).child("system", None)
+        raise place.child("duration", None).error("is greater than limits.duration of [policy]")
+    least, most = own.limits.job_size.min, own.limits.job_size.max
+    for kind in SizeConfig.__struct_fields__:
+        low = _own(getattr(least, kind), getattr(general.limits.job_size.min, kind))
+        high = _own(getattr(most, kind), getattr(general.limits.job_size.max, kind))
+        if low is not None and high is not None and low > high >= 0:
+            problem = f"min.{kind} is greater than max.{kind}, one of which is from [policy]"
+            raise limits.child("job-size", None).error(problem)
+
+
+def _own(value: T | None, general: T | None) -> T | None:
+    return general if value is None else value

@@ -29,7 +29,13 @@ from broker.configuration.checks import (
     texts,
 )
 from broker.configuration.document import Document
-from broker.configuration.queues import PolicyConfig, QueueConfig, check_default_queue, queue_tables
+from broker.configuration.queues import (
+    PolicyConfig,
+    QueueConfig,
+    check_default_queue,
+    check_limits,
+    queue_tables,
+)
 from flux.wire.json import JsonObject
 
 
@@ -250,4 +256,5 @@ def checked(document: Document) -> Config:
     config = cast("Callable[..., Config]", Config)(**values, tables=document.tables)
     check_default_queue(root, config.policy, config.queues)
     _check_mode(root, config)
+    check_limits(root, config.policy, config.queues)
     return config

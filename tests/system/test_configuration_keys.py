@@ -209,7 +209,10 @@ def test_plugins(tmp_path: pathlib.Path) -> None:
         assert reload(tmp_path, instance, table.format(path, "two")) == ""
         assert "says two" in instance.run("mini", "submit", "true").stderr
         said = reload(tmp_path, instance, '[job-manager]\nplugins = [{load = "nosuch.py"}]\n')
-        assert said.startswith("flux-config: reload: job-manager: [job-manager.plugins][0]: nosuch")
+        assert said == (
+            f"flux-config: reload: job-manager: Config file error: {tmp_path}/conf/a.toml:2:"
+            " job-manager.plugins[0]: nosuch.py: No such plugin found\n"
+        )
         assert "says two" in instance.run("mini", "submit", "true").stderr
         assert reload(tmp_path, instance, "") == ""
         assert instance.run("mini", "run", "true").returncode == 0
@@ -225,7 +228,7 @@ def test_a_plugin_that_cannot_be_removed_fails_the_start(tmp_path: pathlib.Path)
         check=False,
     )
     assert done.returncode == 1
-    said = "[job-manager.plugins][0]: remove notfound.so: Failed to find plugin to remove"
+    said = "job-manager.plugins[0]: remove notfound.so: Failed to find plugin to remove"
     assert said in done.stderr
 
 
@@ -247,7 +250,8 @@ def test_excluded_ranks(tmp_path: pathlib.Path) -> None:
         until_equal(status, ["avail 0-1"])
         assert instance.run("mini", "run", "-N2", "-n2", "true").returncode == 0
         said = reload(tmp_path, instance, '[resource]\nexclude = "0-4"\n')
-        assert said == "flux-config: reload: resource: exclusion idset is out of range\n"
+        assert said.startswith("flux-config: reload: resource: Config file error: ")
+        assert said.endswith(":2: resource.exclude: exclusion idset is out of range\n")
         log = instance.run("kvs", "get", "resource.eventlog").stdout
         assert '"name":"unexclude","context":{"idset":"0"}' in log
 

@@ -35,6 +35,23 @@ _INSERT: Final = f"INSERT OR IGNORE INTO jobs VALUES ({', '.join('?' * len(COLUM
 _CREATING: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+def check_place(path: str) -> None:
+    """Raise OSError if there can be no archive at ``path``; nothing is made there."""
+    found = os.path.exists(path)
+    place = path if found else os.path.dirname(path) or "."
+    problem = 0
+    if not os.path.exists(place):
+        problem = errno.ENOENT
+    elif found and os.path.isdir(path):
+        problem = errno.EISDIR
+    elif not found and not os.path.isdir(place):
+        problem = errno.ENOTDIR
+    elif not os.access(place, os.R_OK | os.W_OK):
+        problem = errno.EACCES
+    if problem:
+        raise OSError(problem, f"job archive {path}: {os.strerror(problem)}")
+
+
 class ArchiveFile:
     """An open archive; one thread at a time uses it.
 

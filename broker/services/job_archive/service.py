@@ -17,7 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from broker.service import Service
-from broker.services.job_archive.database import ArchiveFile
+from broker.services.job_archive.database import ArchiveFile, check_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,8 +68,10 @@ class JobArchiveService(Service):
         self.configure(self.ctx.config)
         try:
             self._file = await self._run(lambda: ArchiveFile(path, timeout))
-        except BaseException:
+        except BaseException as exc:
             self._pool.shutdown()
+            if isinstance(exc, OSError) and config.dbpath:
+                raise self.ctx.setting_error(("archive", "dbpath"), exc) from None
             raise
         self.ctx.spawn(self._archive_periodically(), "job archive")
 
@@ -82,6 +84,16 @@ class JobArchiveService(Service):
             os.path.dirname(os.path.abspath(store)) if self.ctx.store_persists and store else ""
         )
         return os.path.join(folder or self.ctx.rundir, FILE)
+
+    async def examine(self, config: Config) -> None:
+        """Refuse a file that the next start could not open; raises OSError."""
+        path = config.archive.dbpath
+        if path is None or path == self.ctx.config.archive.dbpath:
+            return
+        try:
+            check_place(path)
+        except OSError as exc:
+            raise self.ctx.setting_error(("archive", "dbpath"), exc) from None
 
     def configure(self, config: Config) -> None:
         """Take the period over; another file or waiting time counts from the next load on."""

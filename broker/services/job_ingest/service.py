@@ -11,7 +11,7 @@ from broker.configuration.tables import ValidatorConfig
 from broker.service import NO_REPLY, Request, Service, request
 from broker.services.job_ingest.fluid import FluidGenerator, timestamp_of
 from broker.services.job_ingest.submission import check
-from broker.services.job_ingest.workers import ValidatorOptions, ValidatorPool
+from broker.services.job_ingest.workers import ArgumentsRefused, ValidatorOptions, ValidatorPool
 from flux.job.JobID import kvs_key
 from flux.kvs_txn import commit_request, put_op, unlink_op
 from flux.wire.errors import error_of
@@ -74,10 +74,38 @@ class JobIngestService(Service):
     async def start(self, args: list[str]) -> None:
         """Ask for the time that job ids begin at: after all those of earlier instances."""
         self._args = args
+        await self.examine(self.ctx.config)
         self.configure(self.ctx.config)
         timestamp = await self._first_timestamp()
         self._generator = FluidGenerator(self.ctx.rank, timestamp, self.ctx.loop_time)
         self.ctx.log.debug(f"fluid ts={self._ids.timestamp()}ms")
+
+    async def examine(self, config: Config) -> None:
+        """Refuse validators that cannot be loaded, or not with their arguments: no job would be
+        accepted. Raises OSError.
+        """
+        table = config.ingest.validator
+        options = ValidatorOptions.of(self._args, table)
+        if options == self._workers.options:
+            return
+        try:
+            await ValidatorPool(self._uri, options).check()
+        except OSError as exc:
+            about_args = isinstance(exc, ArgumentsRefused)
+            mine = options.args == table.args if about_args else not self._has_plugins()
+            if not mine:
+                raise
+            key = ("ingest", "validator", "args" if about_args else "plugins")
+            raise self.ctx.setting_error(key, exc) from None
+
+    def _has_plugins(self) -> bool:
+        """Whether an argument of the module names the plugins."""
+        return bool(ValidatorOptions.of(self._args, ValidatorConfig()).plugins)
+
+    @property
+    def _uri(self) -> str:
+        """Where plugins reach this broker."""
+        return self.ctx.attrs.get("local-uri") or ""
 
     def configure(self, config: Config) -> None:
         """Take size of batches and validators; jobs that are being checked are checked to the end
@@ -87,8 +115,8 @@ class JobIngestService(Service):
         options = ValidatorOptions.of(self._args, config.ingest.validator)
         if options == self._workers.options:
             return
-        before, uri = self._workers, self.ctx.attrs.get("local-uri") or ""
-        self._workers = ValidatorPool(uri, options)
+        before = self._workers
+        self._workers = ValidatorPool(self._uri, options)
         self.ctx.spawn(before.close(), "job-ingest:old validators")
 
     @property

@@ -24,9 +24,19 @@ if TYPE_CHECKING:
     from broker.configuration.tables import ValidatorConfig
     from broker.services.job_ingest.submission import Submission
 
+READY_WITHIN: Final = 8.0
+"""Seconds in which plugins have to be loaded when they are looked at; a module has 10 to accept a
+configuration."""
 DEFAULT_WORKERS: Final = 2
 MAX_WORKERS: Final = 64
 _LINE_LIMIT: Final = 1 << 24
+_USAGE: Final = 2
+"""Exit code of a worker that does not know an argument, and how its last line begins then."""
+_USAGE_PREFIX: Final = "error: "
+
+
+class ArgumentsRefused(OSError):
+    """The plugins are there, but do not take the arguments they are given."""
 
 
 class ValidatorProcess:
@@ -151,7 +161,8 @@ class ValidatorPool:
         self.options = options or ValidatorOptions()
         plugins = self.options.plugins
         self.enabled = bool(plugins)
-        command = [
+        self._uri = uri
+        self._command = [
             sys.executable,
             "-m",
             "flux.job.validator",
@@ -159,7 +170,37 @@ class ValidatorPool:
             *self.options.args,
         ]
         count = self.options.count if plugins else 0
-        self._workers = [ValidatorProcess(command, uri) for _ in range(count)]
+        self._workers = [ValidatorProcess(self._command, uri) for _ in range(count)]
+
+    async def check(self) -> None:
+        """Load the plugins once, in a process of their own, as the workers will.
+
+        Raises OSError(EINVAL) with what they say if there is no such plugin or it cannot be loaded,
+        ArgumentsRefused for an argument, OSError(ETIMEDOUT) if that takes too long.
+        """
+        if not self.enabled:
+            return
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "FLUX_URI": self._uri},
+        )
+        try:
+            _, said = await asyncio.wait_for(process.communicate(), READY_WITHIN)
+        except TimeoutError:
+            raise OSError(errno.ETIMEDOUT, "the validator plugins do not get ready") from None
+        finally:
+            if process.returncode is None:
+                signal_child(process, signal.SIGKILL)
+                await process.wait()
+        if process.returncode:
+            lines = said.decode(errors="replace").strip().splitlines()
+            text = lines[-1] if lines else f"job validator exited with code {process.returncode}"
+            text = text.removeprefix("flux-job-validator: ").removeprefix(_USAGE_PREFIX)
+            kind = ArgumentsRefused if process.returncode == _USAGE else OSError
+            raise kind(errno.EINVAL, text)
 
     def skips(self, item: Submission) -> bool:
         """Whether a submission asked not to be validated."""

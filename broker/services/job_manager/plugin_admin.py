@@ -23,16 +23,16 @@ class PluginAdmin:
     def __init__(self, core: ManagerCore) -> None:
         self._core = core
 
-    def apply(self, directives: Iterable[PluginDirective]) -> None:
-        """Carry out directives of ``job-manager.plugins``; raises OSError that begins with which
-        one failed.
+    def apply(self, directives: Iterable[tuple[int, PluginDirective]]) -> None:
+        """Carry out directives of ``job-manager.plugins``, given with their places in it; raises
+        OSError that says which one failed.
         """
-        for index, directive in enumerate(directives):
+        for index, directive in directives:
             try:
                 self._carry_out(directive)
             except OSError as exc:
-                text = f"[job-manager.plugins][{index}]: {exc.strerror}"
-                raise OSError(exc.errno, text) from None
+                key = ("job-manager", "plugins", index)
+                raise self._core.ctx.setting_error(key, exc) from None
 
     def _carry_out(self, directive: PluginDirective) -> None:
         plugins = self._core.plugins
@@ -52,7 +52,7 @@ class PluginAdmin:
         Raises OSError; the plugins that were removed are loaded again then.
         """
         gone = [item for item in before if item.load is not None and item not in after]
-        fresh = [item for item in after if item not in before]
+        fresh = [place for place in enumerate(after) if place[1] not in before]
         plugins = self._core.plugins
         names = [name for item in gone if (name := plugins.name_of(item.load or "")) is not None]
         for name in names:

@@ -86,7 +86,7 @@ class JobManagerService(Service):
         core.journal.durable = core.machine.hold_starts = self.ctx.store_persists
         core.machine.configure_queues(self.ctx.config.queues)
         core.plugins.load_builtins()
-        self.plugins.apply(self.ctx.config.job_manager.plugins)
+        self.plugins.apply(enumerate(self.ctx.config.job_manager.plugins))
         await Resumption(core, self._environments).restart()
         self._greet()
         core.turn_soon()

@@ -33,9 +33,7 @@ def configured_resources(
         for host in entry.hosts:
             rank = rank_of.get(host, size)
             if rank >= size:
-                raise OSError(
-                    errno.EINVAL, f"resource.config: {host} has no broker in this instance"
-                )
+                raise OSError(errno.EINVAL, f"{host} has no broker in this instance")
             if entry.cores:
                 cores[rank] = entry.cores
             if entry.gpus:

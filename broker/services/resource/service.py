@@ -119,20 +119,29 @@ class ResourceService(Service):
         """Return the R that is known before the brokers report, None if there is none, how it was
         come by, and its text if that is to be kept; raises OSError if it is not fit.
         """
-        entries_of_config = self.ctx.config.resource.config
-        if entries_of_config:
-            hosts = list(Hostlist(self.ctx.attrs.get("config.hostlist") or ""))
-            self._given = configured_resources(entries_of_config, hosts, self.ctx.size)
-            return self._given, "configuration", None
-        path = self.ctx.config.resource.path
-        if path is not None:
-            self._given, text = resources_in(path, self.ctx.size)
+        given = self._given_by(self.ctx.config)
+        if given is not None:
+            self._given, text = given
             return self._given, "configuration", text
         found = await enclosing_resources(self.ctx)
         if found is not None:
             return found, "enclosing-instance", None
         self._given = await stored_resources(self.ctx, entries)
         return self._given, "kvs", None
+
+    def _given_by(self, config: Config) -> tuple[ResourceObject, bytes | None] | None:
+        """Return the R that a configuration gives, None if it gives none, and its text if it is in
+        a file; raises OSError with the key that is wrong.
+        """
+        table = config.resource
+        try:
+            if table.config:
+                hosts = list(Hostlist(self.ctx.attrs.get("config.hostlist") or ""))
+                return configured_resources(table.config, hosts, self.ctx.size), None
+            return None if table.path is None else resources_in(table.path, self.ctx.size)
+        except OSError as exc:
+            key = ("resource", "config" if table.config else "path")
+            raise self.ctx.setting_error(key, exc) from None
 
     # Excluded ranks
 
@@ -146,28 +155,40 @@ class ResourceService(Service):
         if found is None and not hosts and not is_idset(text):
             self._late_exclusion = text
         else:
-            self.state.exclude = self.state.exclusion(text)
+            self.state.exclude = self._exclusion(text)
 
     def _excluded_text(self, config: Config) -> str:
         return self._options.exclude or config.resource.exclude or ""
 
     def configure(self, config: Config) -> None:
         """Exclude the ranks that the configuration names now; the rest of ``[resource]`` counts
-        from the next start on.
+        from the next start on, which it must not fail.
         """
+        if self.ctx.rank == 0 and config.resource != self.ctx.config.resource:
+            self._given_by(config)
         text = self._excluded_text(config)
         if self.ctx.rank > 0 or text == self._excluded_text(self.ctx.config):
             return
         if self.state.resources is None and not is_idset(text):
             raise OSError(errno.EAGAIN, "hosts to exclude are not known before all have reported")
-        try:
-            ranks = self.state.exclusion(text)
-        except OSError as exc:
-            if is_idset(text):
-                raise OSError(errno.EINVAL, "exclusion idset is out of range") from None
-            raise exc from None
+        ranks = self._exclusion(text, "exclusion idset is out of range")
         self._late_exclusion = ""
         self._exclude(ranks)
+
+    def _exclusion(self, text: str, out_of_range: str | None = None) -> IDset:
+        """Return the ranks to exclude; raises OSError(EINVAL), with ``out_of_range`` for a rank
+        that is not there, which says where the configuration has the text unless an argument of
+        the module has it.
+        """
+        try:
+            return self.state.exclusion(text)
+        except OSError as failure:
+            exc = failure
+            if out_of_range is not None and is_idset(text):
+                exc = OSError(errno.EINVAL, out_of_range)
+            if self._options.exclude:
+                raise exc from None
+            raise self.ctx.setting_error(("resource", "exclude"), exc) from None
 
     def _exclude(self, ranks: IDset) -> None:
         """Exclude ``ranks`` and no others, and say so to the log and the scheduler."""
@@ -185,7 +206,7 @@ class ResourceService(Service):
         if not text:
             return
         try:
-            self._exclude(self.state.exclusion(text))
+            self._exclude(self._exclusion(text))
         except OSError as exc:
             self.ctx.log.crit(f"fatal error: {exc.strerror}")
             self.ctx.handle.send("state-machine.shutdown", {}, nodeid=0)

@@ -13,8 +13,8 @@ def main() -> int:
     validator = JobValidator(sys.argv[1:])
     try:
         validator.start()
-    except (ValueError, ImportError) as exc:
-        sys.stderr.write(f"flux-job-validator: {exc}\n")
+    except Exception as exc:  # a plugin is anybody's code
+        sys.stderr.write(f"flux-job-validator: {_sentence(exc)}\n")
         return 1
     for line in sys.stdin.buffer:
         try:
@@ -26,6 +26,15 @@ def main() -> int:
         sys.stdout.flush()
     validator.stop()
     return 0
+
+
+def _sentence(exc: Exception) -> str:
+    """Return in one line why the plugins cannot be used."""
+    if isinstance(exc, OSError) and exc.filename is not None:
+        return f"{exc.filename}: {exc.strerror}"
+    if isinstance(exc, ValueError | ImportError):
+        return str(exc)
+    return f"{type(exc).__name__}: {exc}"
 
 
 if __name__ == "__main__":

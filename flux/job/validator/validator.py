@@ -163,8 +163,10 @@ class JobValidator:
         self.executor: concurrent.futures.ThreadPoolExecutor | None = None
 
     def start(self) -> None:
-        """Load and configure the plugins, start the threads they run in. Raises ValueError if there
-        is no plugin of a name that was asked for.
+        """Load and configure the plugins, start the threads they run in.
+
+        Raises ValueError if there is no plugin of a name that was asked for or the module has no
+        ``Validator``, ImportError or OSError if a file cannot be loaded.
         """
         names, _ = self.parser.parse_known_args(self.argv)
         available = import_plugins(self.plugin_namespace, self.pluginpath)
@@ -173,7 +175,10 @@ class JobValidator:
                 available[name] = import_path(name)
             if name not in available:
                 raise ValueError(f"no such validator plugin: {name}")
-            self.plugins.append(available[name].Validator(self.parser))
+            plugin = getattr(available[name], "Validator", None)
+            if plugin is None:
+                raise ValueError(f"{name} has no class Validator")
+            self.plugins.append(plugin(self.parser))
         args = self.parser.parse_args(self.argv)
         for plugin in self.plugins:
             plugin.configure(args)

@@ -228,6 +228,25 @@ zmqdebug = 1
             "[policy.limits]\njob-size.min.ncores = 3\njob-size.max.ncores = 2\n",
             ":2: policy.limits.job-size: min.ncores is greater than max.ncores",
         ),
+        (
+            '[policy]\njobspec.defaults.system.duration = "2h"\nlimits.duration = "1h"\n',
+            ":3: policy.limits.duration: is less than what jobs without a time limit get",
+        ),
+        (
+            '[queues.a.policy]\njobspec.defaults.system.duration = "2h"\n'
+            '[policy.limits]\nduration = "1h"\n',
+            ":2: queues.a.policy.jobspec.defaults.system.duration: is greater than limits.duration",
+        ),
+        (
+            '[policy]\njobspec.defaults.system.duration = "2h"\n'
+            '[queues.a.policy.limits]\nduration = "1h"\n',
+            ":4: queues.a.policy.limits.duration: is less than what jobs without a time limit get",
+        ),
+        (
+            "[policy.limits]\njob-size.min.nnodes = 3\n"
+            "[queues.a.policy.limits]\njob-size.max.nnodes = 2\n",
+            ":4: queues.a.policy.limits.job-size: min.nnodes is greater than max.nnodes, one of",
+        ),
         ("[policy]\nfair-share = {}\n", ":2: policy.fair-share: unknown key"),
         (
             '[[resource.config]]\nhosts = "n[0-"\n',
@@ -265,6 +284,14 @@ def test_the_file_that_set_a_value_last_is_named(tmp_path: pathlib.Path) -> None
         c="[tbon]\nkeepalive_count = 2\n",
     )
     assert said.startswith(f"Config file error: {tmp_path}/b.toml:3: tbon.keepalive_idle: ")
+
+
+def test_a_queue_may_lift_a_limit_that_its_default_is_beyond(tmp_path: pathlib.Path) -> None:
+    limits = '[policy.limits]\nduration = "1h"\njob-size.min.nnodes = 3\n'
+    queue = '[queues.a.policy]\njobspec.defaults.system.duration = "2h"\n'
+    own = 'limits = { duration = "inf", job-size = { min.nnodes = -1, max.nnodes = 2 } }\n'
+    config = load(write(tmp_path, one=limits + queue + own))
+    assert config.queues["a"].policy.jobspec.defaults.system.duration == 7200.0
 
 
 def test_what_is_not_there(tmp_path: pathlib.Path) -> None:

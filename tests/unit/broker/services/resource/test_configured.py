@@ -46,7 +46,7 @@ def test_ranks_are_those_of_the_bootstrap_table() -> None:
 
 @pytest.mark.parametrize(("hosts", "size"), [([], 2), (["n0", "n1"], 2)])
 def test_a_host_without_a_broker(hosts: list[str], size: int) -> None:
-    with pytest.raises(OSError, match=r"resource\.config: n2 has no broker in this instance"):
+    with pytest.raises(OSError, match=r"n2 has no broker in this instance"):
         configured_resources(ENTRIES, hosts, size)
 
 
