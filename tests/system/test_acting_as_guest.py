@@ -12,6 +12,7 @@ import pytest
 
 import flux
 from flux.testing.instance import Instance, running_instance
+from flux.wire.message import event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,6 +81,37 @@ def test_the_owner_of_a_namespace_may(instance: Instance) -> None:
     assert run(instance, "kvs", "put", "-N", "mine", "b=2").returncode == 0
     shown = run(instance, "ping", "-u", "-c1", "kvs").stdout
     assert "userid=9999 rolemask=0x2" in shown
+
+
+OWNERS_TOPICS = "flux-event: events with that topic are published by the instance owner only\n"
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("option", ["--loopback", "--synchronous", "--private", None])
+def test_an_event_with_a_topic_of_the_system_is_refused(
+    instance: Instance, rank: int, option: str | None
+) -> None:
+    options = [option] if option else []
+    for topic in ("kvs.setroot", "kvs.setroot-primary", "job-exception", "heartbeat.pulse"):
+        done = run(instance, "event", "pub", *options, topic, "{}", rank=rank)
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", OWNERS_TOPICS)
+    done = run(instance, "event", "pub", *options, "lunch.ready", "{}", rank=rank)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_event_with_a_topic_of_the_system_that_is_sent_as_a_message_is_dropped(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with flux.Flux(instance.uri) as owner:
+        owner.event_subscribe("")
+        for name, value in GUEST.items():
+            monkeypatch.setenv(name, value)
+        with flux.Flux(instance.uri) as guest:
+            for topic in ("kvs.setroot", "job-exception", "lunch.over"):
+                guest.send_wire(event(topic, {"by": "a guest"}))
+            while (msg := owner.event_recv()).payload != {"by": "a guest"}:
+                pass
+    assert msg.topic == "lunch.over"
 
 
 def test_a_bad_variable_is_named(instance: Instance) -> None:
