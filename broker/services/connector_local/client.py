@@ -78,6 +78,7 @@ class Client(asyncio.Protocol):
         self._rolemask = 0
         self._unpacker: framing.Unpacker
         self._flush_due = False
+        self._write_paused = False
         self._used: set[tuple[str, int, int]] = set()
         self._owed: dict[tuple[str, ...], Message] = {}
         self._subscribed: set[str] = set()
@@ -113,7 +114,9 @@ class Client(asyncio.Protocol):
         self.backlog = Backlog(self.share)
         self._pending = Unanswered(self.share)
         self._unpacker = framing.Unpacker(self.share.limits.message)
-        self._transport.set_write_buffer_limits(CHUNK, CHUNK // 2)
+        # Below what `_flush` stops at: a transport that holds so much is one that says when it has
+        # room again.
+        self._transport.set_write_buffer_limits(CHUNK - 1, CHUNK // 2)
         service.accepted += 1
         service.clients.add(self)
         self._attached = True
@@ -427,6 +430,11 @@ class Client(asyncio.Protocol):
             self._given += len(piece)
             transport.write(piece)
         limits, share = self.share.limits, self.share
+        if backlog and not self._write_paused and not self._flush_due:
+            # Some loops, uvloop's for one, look at the turn's end whether the transport is full:
+            # if it is not by then, nobody says that there is room.
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
         few = backlog.answers <= limits.backlog // 2 and share.answers <= 2 * limits.backlog
         if self._held & _ANSWERS and (few or not backlog.answers):
             self._release(_ANSWERS)
@@ -435,8 +443,13 @@ class Client(asyncio.Protocol):
         if self._closing and not backlog:
             transport.close()
 
+    def pause_writing(self) -> None:
+        """The transport is full."""
+        self._write_paused = True
+
     def resume_writing(self) -> None:
         """The transport has room again."""
+        self._write_paused = False
         if self._attached:
             self._flush()
 

@@ -9,7 +9,7 @@ import errno
 import os
 import socket
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec.structs import replace
@@ -378,6 +378,43 @@ def write(handle: AsyncFlux, data: bytes) -> None:
     assert isinstance(transport, SocketTransport)
     assert transport._transport is not None
     transport._transport.write(data)
+
+
+class Unhurried:
+    """A transport that takes everything at the turn's end, and so never says that it was full."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self._held = 0
+
+    def write(self, data: bytes) -> None:
+        if not self._held:
+            asyncio.get_running_loop().call_soon(self._take)
+        self._held += len(data)
+
+    def _take(self) -> None:
+        self.taken, self._held = self.taken + self._held, 0
+
+    def get_write_buffer_size(self) -> int:
+        return self._held
+
+    def is_closing(self) -> bool:
+        return False
+
+
+async def test_a_transport_that_was_full_for_a_moment_is_given_the_rest(guests: Guests) -> None:
+    guest, server = await guests.guest(), await guests.guest()
+    server.on_request = lambda msg: server.send_message(response(msg, "y" * 4_000_000))
+    await server.rpc("service.add", {"service": f"{USER}-big"})
+    assert len((await guest.rpc_message(f"{USER}-big.get")).text()) == 4_000_000
+    clients: list[Any] = list(guests.connector.clients)
+    (connection,) = (one for one in clients if f"{USER}-big" in {name for name, *_ in one._used})
+    transport, unhurried = connection._transport, Unhurried()
+    connection._transport = unhurried
+    for tag in (901, 902):
+        guest.send_message(request(f"{USER}-big.get", matchtag=tag))
+    await until(lambda: unhurried.taken > 8_000_000)
+    connection._transport = transport
 
 
 async def test_a_client_that_stops_within_a_large_message_is_cut(
