@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
 _SET_PDEATHSIG = 1
 _SET_CHILD_SUBREAPER = 36
@@ -88,6 +88,8 @@ def child_ids() -> list[int]:
     return found
 
 
+STOP_PATIENCE: Final = 0.2
+"""Seconds that processes get to stop before they are killed; one may be waiting for a disk."""
 STOPPED: Final = frozenset("Tt")
 """The states of a process that is stopped, or traced and stopped."""
 
@@ -183,9 +185,42 @@ def kill_descendants(pid: int, *, itself: bool = True) -> int:
     """Send SIGKILL to the process ``pid``, its session and all their descendants; returns how many
     there were.
 
-    With ``itself`` false the process itself is spared.
+    With ``itself`` false the process itself is spared. All are stopped before the first is killed:
+    none can start another meanwhile that nobody would find.
     """
-    processes = {one: facts for one, facts in all_processes().items() if facts[2] not in "ZX"}
+    doomed = _stopped_tree(pid, itself=itself)
+    # First the one that might react to its children's ends.
+    for one in sorted(doomed, key=lambda each: each != pid):
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(one, signal.SIGKILL)
+    return len(doomed)
+
+
+def _stopped_tree(pid: int, *, itself: bool) -> set[int]:
+    """Stop the process ``pid``, its session and their descendants, until there are no new ones;
+    returns them.
+    """
+    told: set[int] = set() if itself else {pid}
+    waiting_since = time.monotonic()
+    while True:
+        alive = {one: facts for one, facts in all_processes().items() if facts[2] not in "ZX"}
+        doomed = _tree(pid, alive)
+        new = doomed - told
+        for one in sorted(new, key=lambda each: each != pid):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(one, signal.SIGSTOP)
+        told |= new
+        spared = set() if itself else {pid}
+        # One that has not stopped yet may be about to start another.
+        moving = {one for one in doomed - spared if alive[one][2] not in STOPPED}
+        if new:
+            waiting_since = time.monotonic()
+        elif not moving or time.monotonic() - waiting_since > STOP_PATIENCE:
+            return doomed - spared
+
+
+def _tree(pid: int, processes: Mapping[int, tuple[int, int, str]]) -> set[int]:
+    """Return those of ``processes`` that are ``pid``, of its session or below one of them."""
     doomed, found = {pid}, True
     while found:
         more = {
@@ -195,14 +230,7 @@ def kill_descendants(pid: int, *, itself: bool = True) -> int:
         } - doomed
         doomed |= more
         found = bool(more)
-    doomed &= processes.keys()
-    if not itself:
-        doomed.discard(pid)
-    # First the one that might react to its children's ends.
-    for one in sorted(doomed, key=lambda each: each != pid):
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(one, signal.SIGKILL)
-    return len(doomed)
+    return doomed & processes.keys()
 
 
 def environment_of(pid: int) -> dict[str, str]:

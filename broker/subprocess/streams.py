@@ -22,6 +22,10 @@ INPUT_LIMIT: Final = 16 * 1024 * 1024
 """Bytes of input that wait for a process to read them."""
 TAKEN_PARTS: Final = 8
 """Who feeds a process is told when it has taken another part of so many of the limit."""
+CREDIT_OPTION: Final = "stdin_CREDIT"
+"""The option of a command whose client wants to be told of what is read; an option and no member of
+the request, which other brokers would not know.
+"""
 STANDARD: Final = ("stdin", "stdout", "stderr")
 CHANNELS_MAX: Final = 64
 """Channels that one process may have beside its standard streams."""
@@ -30,32 +34,36 @@ CHANNELS_MAX: Final = 64
 @dataclass(frozen=True)
 class StreamOptions:
     """How streams are treated: ``unbuffered`` ones are passed on as they are read instead of by
-    lines, ``limits`` are bytes that may wait, see `LINE_LIMIT` and `INPUT_LIMIT`.
+    lines, ``limits`` are bytes that may wait, see `LINE_LIMIT` and `INPUT_LIMIT`. With ``credit``
+    who feeds stdin is told of what has been read.
     """
 
     unbuffered: frozenset[str] = frozenset()
     limits: Mapping[str, int] = field(default_factory=dict)
+    credit: bool = False
 
     @classmethod
     def of(cls, opts: Mapping[str, str]) -> StreamOptions:
-        """Return what the options of a remote command say: ``NAME_LINE_BUFFER`` true or false,
-        ``NAME_BUFSIZE`` a number of bytes. Others are not about streams.
+        """Return what the options of a remote command say: ``NAME_LINE_BUFFER`` and
+        `CREDIT_OPTION` true or false, ``NAME_BUFSIZE`` a number of bytes. Others are not about
+        streams.
 
         Raises OSError(EINVAL) with a sentence for any other value.
         """
         unbuffered: set[str] = set()
         limits: dict[str, int] = {}
         for option, value in opts.items():
-            if option.endswith("_LINE_BUFFER"):
+            if option.endswith("_LINE_BUFFER") or option == CREDIT_OPTION:
                 if value.lower() not in ("true", "false"):
                     raise OSError(errno.EINVAL, f"{option[:100]} is true or false")
-                if value.lower() == "false":
+                if option != CREDIT_OPTION and value.lower() == "false":
                     unbuffered.add(option.removesuffix("_LINE_BUFFER"))
             elif option.endswith("_BUFSIZE"):
                 if not (value.isascii() and value.isdecimal() and 0 < len(value) < 10):
                     raise OSError(errno.EINVAL, f"{option[:100]} is a number of bytes")
                 limits[option.removesuffix("_BUFSIZE")] = min(max(1, int(value)), INPUT_LIMIT)
-        return cls(frozenset(unbuffered), limits)
+        credit = opts.get(CREDIT_OPTION, "").lower() == "true"
+        return cls(frozenset(unbuffered), limits, credit)
 
 
 class OutputStream:

@@ -95,11 +95,10 @@ class Session:
             "cwd": cwd,
             "cmdline": self._argv,
             "env": dict(os.environ),
-            "opts": {},
+            "opts": {} if self._noinput else {"stdin_CREDIT": "true"},
             "channels": [],
         }
         payload = {"cmd": dumps_str(command), "on_channel_out": 0, "on_stdout": 1, "on_stderr": 1}
-        payload["on_stdin"] = int(not self._noinput)
         for remote in self._remotes.values():
             rpc = self._handle.rpc("broker.rexec", payload, nodeid=remote.rank)
             rpc.streaming = True

@@ -134,12 +134,9 @@ def test_jobs_go_on_after_a_shell_host_was_stopped_or_killed(number: int) -> Non
         (host,) = hosts(broker)
         os.kill(host.pid, number)
         counter = instance.home / "counter"
-        new = [
-            instance.run(
-                "mini", "submit", "sh", "-c", f"echo x >>{counter}; sleep 0.1"
-            ).stdout.strip()
-            for _ in range(5)
-        ]
+        # With a shell of their own, which the host is to make.
+        command = ("mini", "submit", "-o", "linger", "sh", "-c", f"echo x >>{counter}; sleep 0.1")
+        new = [instance.run(*command).stdout.strip() for _ in range(5)]
         for jobid in new:
             assert instance.run("job", "attach", jobid).returncode == 0
         send([host.pid], signal.SIGCONT)

@@ -125,7 +125,7 @@ def test_srun_with_a_terminal_runs_a_shell(slurm: dict[str, str], folder: pathli
 
 
 def test_a_lost_task_of_a_step_is_named(slurm: dict[str, str], folder: pathlib.Path) -> None:
-    rc1 = "-o,-Sbroker.rc1_path=test $(flux getattr rank) != 2"
+    rc1 = '-o,-Sbroker.rc1_path=test "$(flux getattr rank)" != 2'
     done = subprocess.run(
         ["srun", "-N1", "-n4", default_flux(), "start", rc1, "true"],
         env={**slurm, "PATH": f"{default_flux().parent}:{slurm['PATH']}", "TMPDIR": str(folder)},

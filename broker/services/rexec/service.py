@@ -6,8 +6,8 @@ A request ``broker.rexec`` gets several responses: {type: "start"}, {type: "stat
 takes its processes with it.
 
 Input that a process does not read waits, up to a bound; what goes beyond it is refused. A client
-that asks for it (``on_stdin``) is told the bound, ``stdin_room`` of state 2, and as the process
-reads, {type: "taken", stream, bytes}.
+that asks for it (option ``stdin_CREDIT``) is told the bound, ``stdin_room`` of state 2, and as the
+process reads, {type: "taken", stream, bytes}.
 
 Beside its standard streams a command may have *channels*: the variable of a channel's name tells
 the child the descriptor it reads and writes it by.
@@ -87,7 +87,7 @@ class RemoteProcess(Struct, eq=False):
     @property
     def stdin_room(self) -> JsonObject:
         """What a client that feeds the process as it reads is told once."""
-        if not self.request.payload.get("on_stdin"):
+        if not self.command.options.credit:
             return {}
         return {"stdin_room": self.command.options.limits.get(STANDARD[0], INPUT_LIMIT)}
 
@@ -131,10 +131,11 @@ class RexecService(Service):
     def start_process(self, req: Request) -> Reply:
         """Run the command ``cmd``, a JSON text {cwd, cmdline, env, opts, channels}; tell what it
         writes to stdout, stderr and its channels if ``on_stdout``, ``on_stderr`` and
-        ``on_channel_out`` say so, and what it has read of its stdin if ``on_stdin`` does.
+        ``on_channel_out`` say so.
 
         Options are ``NAME_LINE_BUFFER``, false for output as it is read instead of by lines, and
-        ``NAME_BUFSIZE``, the bytes that may wait, for each stream and channel.
+        ``NAME_BUFSIZE``, the bytes that may wait, for each stream and channel; with
+        ``stdin_CREDIT`` the client is told what the process has read of its stdin.
         """
         command = _RemoteCommand.parse(req.get("cmd", str))
         streams = {stream for stream in STANDARD[1:] if req.payload.get(f"on_{stream}")}
@@ -157,8 +158,8 @@ class RexecService(Service):
         def taken(stream: str, size: int) -> None:
             remote.respond("taken", pid=remote.process.pid, stream=stream, bytes=size)
 
-        asked = req.payload.get("on_stdin")
-        process = ChildProcess(output, exited, completed, taken if asked else None)
+        credit = command.options.credit
+        process = ChildProcess(output, exited, completed, taken if credit else None)
         remote = RemoteProcess(req, process, command, frozenset(streams), self.ctx.rank)
         self._launch(remote, command)
         return NO_REPLY

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from broker.subprocess.descendants import kill_descendants
@@ -91,6 +93,29 @@ def test_a_process_is_killed_with_all_it_started() -> None:
     )
     assert kill_descendants(pid) >= 1
     assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+
+
+def test_what_is_being_started_is_killed_too() -> None:
+    # A process that starts others without end, each of them in a session of its own.
+    mark = str(7000 + os.getpid() % 1000) + ".5"
+    script = f"while :; do setsid sleep {mark} & done"
+    pid = launch(Command(["sh", "-c", script], ENV, new_session=True))
+    deadline = time.monotonic() + 60
+    while len(_sleepers(mark)) < 20:
+        assert time.monotonic() < deadline
+    kill_descendants(pid)
+    assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+    psutil.wait_procs(_sleepers(mark), 10)
+    assert _sleepers(mark) == []
+
+
+def _sleepers(mark: str) -> list[psutil.Process]:
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "status"])
+        if process.info["cmdline"] == ["sleep", mark]
+        and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
 
 
 class Recorder:

@@ -39,7 +39,6 @@ class Call:
         opts: dict[str, str] | None = None,
         channels: tuple[str, ...] = (),
         channel_output: bool = True,
-        more: dict[str, int] | None = None,
     ) -> None:
         command = {
             "cwd": cwd,
@@ -53,7 +52,6 @@ class Call:
             "on_stdout": 1,
             "on_stderr": 1,
             "on_channel_out": int(channel_output),
-            **(more or {}),
         }
         self.harness = harness
         self.tag = harness.submit("broker.rexec", payload)
@@ -112,7 +110,7 @@ async def test_input_is_written(harness: Harness) -> None:
 
 
 async def test_who_feeds_a_process_is_told_what_it_takes(harness: Harness) -> None:
-    call = Call(harness, ["wc", "-c"], opts={"stdin_BUFSIZE": "8000"}, more={"on_stdin": 1})
+    call = Call(harness, ["wc", "-c"], opts={"stdin_BUFSIZE": "8000", "stdin_CREDIT": "true"})
     await call.until(state=2, stdin_room=8000)
     io = {"stream": "stdin", "rank": "0", "data": "x" * 600}
     for _ in range(20):
@@ -128,7 +126,7 @@ async def test_who_feeds_a_process_is_told_what_it_takes(harness: Harness) -> No
 
 async def test_input_that_nobody_reads_counts_as_taken(harness: Harness) -> None:
     shell = ["sh", "-c", "exec <&-; echo closed; exec sleep 100"]
-    call = Call(harness, shell, opts={"stdin_BUFSIZE": "8000"}, more={"on_stdin": 1})
+    call = Call(harness, shell, opts={"stdin_BUFSIZE": "8000", "stdin_CREDIT": "true"})
     await harness.until(lambda: "closed" in call.text("stdout"))
     io = {"stream": "stdin", "rank": "0", "data": "x" * 8000}
     for _ in range(3):
