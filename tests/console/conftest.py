@@ -98,6 +98,18 @@ def keys_are_taken_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"{module}.wait_for_idle", settled)
 
 
+@pytest.fixture(autouse=True)
+def nothing_changes_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cursors do not blink, and what is told stays: pictures take their time on a busy machine."""
+    monkeypatch.setattr("textual.widgets.Input._toggle_cursor", lambda self: None)
+    notify = TopApp.notify
+
+    def for_an_hour(self: TopApp, message: str, **how: Any) -> None:
+        notify(self, message, **{**how, "timeout": 3600.0})
+
+    monkeypatch.setattr(TopApp, "notify", for_an_hour)
+
+
 @pytest.fixture
 def feed() -> SyntheticFeed:
     """Three hundred jobs of every kind."""

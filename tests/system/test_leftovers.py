@@ -139,9 +139,9 @@ def test_jobs_go_on_after_a_shell_host_was_stopped_or_killed(number: int) -> Non
         new = [instance.run(*command).stdout.strip() for _ in range(5)]
         for jobid in new:
             assert instance.run("job", "attach", jobid).returncode == 0
+        until(lambda: f"the shell host (pid {host.pid})" in instance.run("dmesg").stdout)
         send([host.pid], signal.SIGCONT)
         assert counter.read_text() == "x\n" * 5
-        assert f"the shell host (pid {host.pid})" in instance.run("dmesg").stdout
         until(lambda: host.pid not in [other.pid for other in hosts(broker)])
         task.terminate()
         assert instance.run("job", "attach", old).stdout == "old\n"
