@@ -210,14 +210,12 @@ class Journal:
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
-        jobs = batch.jobs()
-        lazy = not (self.durable or batch.urgent or self.rhythm.alone(jobs))
-        self.rhythm.committed(jobs, self._ctx.loop_time())
+        self.rhythm.committed(batch.jobs(), self._ctx.loop_time())
         self.commits += 1
         ops = batch.operations()
         if self.durable:
             ops += self.index.operations(batch.events)
-        payload = commit_request(ops, SYNC if self.durable else 0, lazy=lazy)
+        payload = commit_request(ops, SYNC if self.durable else 0)
         self._ctx.handle.post("kvs.commit", payload, lambda msg: self._committed(msg, batch))
 
     def _committed(self, msg: Message, batch: CommitBatch) -> None:

@@ -29,12 +29,8 @@ class Rhythm:
         self._jobs = frozenset(jobs)
         self._last = now
 
-    def alone(self, jobs: Collection[int]) -> bool:
-        """Whether ``jobs`` are those of the last commit: there are no others at the moment."""
-        return self._jobs.issuperset(jobs)
-
     def wait(self, jobs: Collection[int], now: float) -> float:
         """Return the seconds to wait before a commit of events of ``jobs``, 0 for none."""
-        if self.alone(jobs):
+        if self._jobs.issuperset(jobs):
             return 0.0
         return max(0.0, self._last + self._interval - now)
