@@ -126,6 +126,8 @@ async def test_what_does_not_say_whose_it_is_ends_with_the_last_that_it_may_be_o
     broker.submit(["sleep", mark(6406)], jobid=1)
     await until(lambda: sleepers(mark(6406)))
     leave = f"env -i setsid sleep {mark(6407)} >/dev/null 2>&1 &"
+    # Until then it has the environment of the job.
+    leave += ' while [ "$(head -c 5 /proc/$!/cmdline)" != sleep ]; do :; done'
     assert await broker.run(["sh", "-c", leave], jobid=2) == 0
     await until(lambda: len(sleepers(mark(6407))) == 1)
     assert await broker.run(["true"], jobid=3) == 0
