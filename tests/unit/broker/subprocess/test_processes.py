@@ -15,6 +15,7 @@ from broker.subprocess.descendants import kill_descendants
 from broker.subprocess.launch import Command, find_program, launch, signal_group
 from broker.subprocess.process import ChildProcess
 from flux.waitstatus import exit_code_of
+from tests.system.watching import sleepers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,21 +102,12 @@ def test_what_is_being_started_is_killed_too() -> None:
     script = f"while :; do setsid sleep {mark} & done"
     pid = launch(Command(["sh", "-c", script], ENV, new_session=True))
     deadline = time.monotonic() + 60
-    while len(_sleepers(mark)) < 20:
+    while len(sleepers(mark)) < 20:
         assert time.monotonic() < deadline
     kill_descendants(pid)
     assert os.waitpid(pid, 0)[1] == signal.SIGKILL
-    psutil.wait_procs(_sleepers(mark), 10)
-    assert _sleepers(mark) == []
-
-
-def _sleepers(mark: str) -> list[psutil.Process]:
-    return [
-        process
-        for process in psutil.process_iter(["cmdline", "status"])
-        if process.info["cmdline"] == ["sleep", mark]
-        and process.info["status"] != psutil.STATUS_ZOMBIE
-    ]
+    psutil.wait_procs(sleepers(mark), 10)
+    assert sleepers(mark) == []
 
 
 class Recorder:

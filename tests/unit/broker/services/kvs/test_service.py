@@ -442,7 +442,9 @@ async def test_a_guest_is_not_asked_whether_it_may_wait(
     await wired.client().rpc(
         "kvs.namespace-create", {"namespace": "theirs", "owner": GUEST, "flags": 0}
     )
-    h = wired.client(0, GUEST)
-    for _ in range(2):
-        payload = commit_request(Txn().put_raw("a", "0").ops, namespace="theirs", lazy=True)
-        await asyncio.wait_for(h.rpc("kvs.commit", payload), 20)
+    h, roots = wired.client(0, GUEST), []
+    for number in range(2):
+        payload = commit_request(Txn().put_raw("a", str(number)).ops, namespace="theirs", lazy=True)
+        answer = await asyncio.wait_for(h.rpc("kvs.commit", payload), 20)
+        roots.append(answer["rootseq"])
+    assert roots == [1, 2]
