@@ -1,14 +1,13 @@
 """Submitting many jobs at once, and waiting for them.
 
 Jobs are made as they are sent, a bounded number of submissions is under way, and a bounded number
-of jobs is watched: memory does not grow with the number of jobs, apart from the ids of those that
-wait for their turn to be watched.
+of jobs is watched at a time: memory does not grow with the number of jobs, apart from the ids of
+those that have not ended.
 """
 
 from __future__ import annotations
 
 import errno
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,8 @@ from flux.constants import FLUX_POLLIN
 from flux.job.JobID import id_encode
 from flux.security import sign
 from fluxctl.mini.console import Console
-from fluxctl.mini.tally import JobProgress, Tally
+from fluxctl.mini.following import Following
+from fluxctl.mini.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,14 +24,11 @@ if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.core.watchers import FDWatcher
     from flux.future import Future
-    from flux.job.follow import Item
     from flux.progress import ProgressBar
     from flux.wire.json import JsonObject
-    from fluxctl.mini.job_talk import JobTalk
     from fluxctl.mini.request import JobRequest
 
 SUBMIT_WINDOW = 512
-WATCH_WINDOW = 1024
 
 
 @dataclass(slots=True)
@@ -99,8 +96,14 @@ class Submitter:
         self._made = 0
         self._exhausted = False
         self._stdin_watcher: FDWatcher | None = None
-        self._unwatched: deque[tuple[int, JobToSubmit]] = deque()
-        self._watched = 0
+        self._following = Following(
+            handle,
+            settings,
+            self.tally,
+            self._console,
+            self._followed,
+            counts_running=bar is not None,
+        )
 
     def run(self) -> int:
         """Submit everything, wait if asked to, and return the exit code.
@@ -177,9 +180,12 @@ class Submitter:
         assert job.request is not None
         message = payload(job.request)
         job.request = None
-        self._handle.rpc("job-ingest.submit", message).then(self._submitted, job)
+        announced = self._waits and self._following.announce()
+        self._handle.rpc("job-ingest.submit", message).then(
+            lambda future: self._submitted(future, job, announced=announced)
+        )
 
-    def _submitted(self, future: Future, job: JobToSubmit) -> None:
+    def _submitted(self, future: Future, job: JobToSubmit, *, announced: bool) -> None:
         self._in_flight -= 1
         try:
             jobid = int(future.get()["id"])
@@ -193,66 +199,18 @@ class Submitter:
             if not self._settings.quiet:
                 self._console.out(f"{id_encode(jobid)}\n".encode(), job.log)
             if self._waits:
-                self._unwatched.append((jobid, job))
-                self._watch_next()
+                self._following.follow(jobid, job, announced=announced)
         self._refill()
         self._progress(0 if self._waits else 1)
         self._check()
 
-    # Watching
-
-    def _watch_next(self) -> None:
-        while self._unwatched and self._watched < WATCH_WINDOW:
-            jobid, job = self._unwatched.popleft()
-            self._watched += 1
-            self._follow(jobid, job)
-
-    def _follow(self, jobid: int, job: JobToSubmit) -> None:
-        from flux.job import follow
-        from flux.job.follow_blocking import JobWatcher
-        from fluxctl.mini.job_talk import JobTalk
-
-        progress = JobProgress()
-        talk = JobTalk(
-            jobid,
-            self._console,
-            job.log,
-            job.log_stderr or job.log,
-            self._settings.verbose,
-            self._settings.label,
-        )
-        # The execution's eventlog only tells that there is output: where nobody watches that, none
-        # of them is read.
-        announced = follow.ANNOUNCED if self._settings.watch else {}
-        follower = follow.JobFollower(announced, brief=True)
-        JobWatcher(
-            self._handle, jobid, follower, lambda item: self._take(item, progress, talk)
-        ).start()
-
-    def _take(self, item: Item, progress: JobProgress, talk: JobTalk) -> None:
-        from flux.job import follow
-
-        match item:
-            case follow.Entries(follow.MAIN, entries):
-                for event in entries:
-                    self.tally.follow(progress, event)
-                    talk.job_event(event, progress)
-                self._progress(0)
-            case follow.Entries(follow.OUTPUT, entries):
-                for event in entries:
-                    talk.output_event(event)
-            case follow.Failed(_, error):
-                if error.errno not in follow.NEVER_MADE:
-                    raise error
-            case follow.Ended():
-                self.tally.finish(progress)
-                self._watched -= 1
-                self._watch_next()
-                self._progress(1)
-                self._check()
-
     def _is_done(self) -> bool:
-        return self._exhausted and not self._in_flight and not self._watched and not self._unwatched
+        return self._exhausted and not self._in_flight and self._following.is_idle
+
+    def _followed(self, ended: int) -> None:
+        self._progress(ended)
+        if ended:
+            self._check()
 
     def _check(self) -> None:
         if self._is_done():

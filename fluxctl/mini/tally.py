@@ -84,6 +84,10 @@ class Tally:
         job.take(event)
         self.running += job.running - was_running
 
+    def forget(self, job: JobProgress) -> None:
+        """Take back what was counted of a job that is followed anew."""
+        self.running -= job.running
+
     def finish(self, job: JobProgress) -> None:
         """Count the end of a job."""
         self.running -= job.running

@@ -28,9 +28,11 @@ Failed = Callable[[OSError], None]
 class JournalEvent:
     """One event: the job, its entry with its place in the eventlog, what readers are told
     besides.
+
+    Its texts are made once, however many read them.
     """
 
-    __slots__ = ("entry", "extra", "job", "seq")
+    __slots__ = ("_line", "_text", "entry", "extra", "job", "seq")
 
     def __init__(
         self, job: Job, seq: int, entry: EventEntry, extra: JsonObject | None = None
@@ -39,11 +41,26 @@ class JournalEvent:
         self.seq = seq
         self.entry = entry
         self.extra = extra
+        self._line = b""
+        self._text = b""
 
-    def json(self) -> JsonObject:
-        """Return what a reader of the journal is sent."""
-        event: JsonObject = {"id": self.job.id, "eventlog_seq": self.seq, "entry": self.entry}
-        return {**event, **self.extra} if self.extra else event
+    def line(self) -> bytes:
+        """Return the entry as it stands in the eventlog, without its newline (RFC 18)."""
+        if not self._line:
+            self._line = json.dumps(self.entry)
+        return self._line
+
+    def text(self) -> bytes:
+        """Return what a reader of the journal is sent: an object of JSON."""
+        if not self._text:
+            extra = b"," + json.dumps(self.extra)[1:-1] if self.extra else b""
+            self._text = b'{"id":%d,"eventlog_seq":%d,"entry":%b%b}' % (
+                self.job.id,
+                self.seq,
+                self.line(),
+                extra,
+            )
+        return self._text
 
 
 def extra_of(job: Job, name: str) -> JsonObject | None:
@@ -153,7 +170,7 @@ class CommitBatch:
             id = event.job.id
             last[id] = event
             if not self.rewrite:
-                lines[id] = lines.get(id, b"") + encoded([event.entry])
+                lines[id] = b"%b%b\n" % (lines.get(id, b""), event.line())
         flags = 0 if self.rewrite else APPEND
         for id, event in last.items():
             data = encoded(event.job.entries[: event.seq + 1]) if self.rewrite else lines[id]

@@ -210,7 +210,7 @@ class Journal:
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
-        self.rhythm.committed(batch.jobs(), self._ctx.loop_time())
+        self.rhythm.committed(batch.jobs(), len(batch.events), self._ctx.loop_time())
         self.commits += 1
         ops = batch.operations()
         if self.durable:

@@ -37,8 +37,7 @@ class Reader:
         that it is up to date.
         """
         self.touched = None
-        past = [event.json() for event in events if self.wants(event)]
-        self.request.respond({"events": past, "replayed": True})
+        self._respond(self._wanted(events), b',"replayed":true')
 
     def send(self, events: Iterable[JournalEvent]) -> None:
         """Send new events the reader wants, if any; one that does not follow yet is told of their
@@ -51,9 +50,14 @@ class Reader:
 
     def replay(self, events: Iterable[JournalEvent]) -> None:
         """Send events of the past that the reader wants, if any."""
-        wanted = [event.json() for event in events if self.wants(event)]
-        if wanted:
-            self.request.respond({"events": wanted})
+        if wanted := self._wanted(events):
+            self._respond(wanted)
+
+    def _wanted(self, events: Iterable[JournalEvent]) -> list[bytes]:
+        return [event.text() for event in events if self.wants(event)]
+
+    def _respond(self, texts: list[bytes], more: bytes = b"") -> None:
+        self.request.respond(b'{"events":[%b]%b}\0' % (b",".join(texts), more))
 
 
 def _names(request: Request, key: str) -> frozenset[str] | None:

@@ -18,7 +18,7 @@ DIRECTORY_RATE: Final = 10e6
 # So many bytes may be written at once before the rate counts: ordinary load never comes to it.
 DIRECTORY_BURST: Final = 2e6
 # Commits that may wait share a root with what comes within so many seconds of the last batch.
-GATHERING: Final = 0.02
+GATHERING: Final = 0.05
 
 
 class Pace:

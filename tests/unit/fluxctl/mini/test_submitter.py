@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from flux.core.reactor import Reactor
+from flux.wire import json
 from flux.wire.message import RESPONSE, Message
+from fluxctl.mini import following
 from fluxctl.mini import submitter as module
 from fluxctl.mini.jobspec import JobspecBuilder
 from fluxctl.mini.options import MiniOptions
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 SUBMIT = "job-ingest.submit"
 WATCH = "job-info.eventlog-watch"
+JOURNAL = "job-manager.events-journal"
 
 
 class FakeHandle:
@@ -41,6 +44,7 @@ class FakeHandle:
             "eventlog": [
                 '{"timestamp":1,"name":"start"}',
                 '{"timestamp":2,"name":"finish","context":{"status":0}}',
+                '{"timestamp":3,"name":"clean"}',
             ],
             "guest.exec.eventlog": [
                 '{"timestamp":1,"name":"shell.init","context":{"service":"s","leader-rank":0}}'
@@ -50,6 +54,10 @@ class FakeHandle:
                 '"context":{"stream":"stdout","rank":"0","data":"hi\\n"}}'
             ],
         }
+        self.journal_error = errno.EPERM
+        self.journal_ends_after = -1
+        self.early = False
+        self._journal: Any = None
         self._pending: dict[int, Any] = {}
         self._tag = 0
 
@@ -74,12 +82,37 @@ class FakeHandle:
             number = sum(1 for topic, _ in self.sent if topic == SUBMIT)
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
+            if self.early and self._journal is not None:
+                self.reactor.call_soon(lambda: self._tell(number))
             self.reactor.call_soon(lambda: self._answer_submit(rpc, number))
+            if not self.early and self._journal is not None:
+                self.reactor.call_soon(lambda: self._tell(number))
+        elif msg.topic == JOURNAL:
+            if self.journal_error:
+                self.reactor.call_soon(
+                    lambda: rpc.fulfill_error(self.journal_error, "not for you")
+                )
+            else:
+                self._journal = rpc
         elif msg.topic == WATCH:
             main = payload["path"] == "eventlog"
             self.watched += main
             self.most_watched = max(self.most_watched, self.watched)
             self.reactor.call_soon(lambda: self._answer_watch(rpc, payload["path"], main))
+
+    def _tell(self, number: int) -> None:
+        """Tell the journal's reader of a job, and of somebody else's."""
+        if self._journal is None:
+            return
+        events = [
+            {"id": id, "eventlog_seq": seq, "entry": json.loads(line)}
+            for seq, line in enumerate(self.logs["eventlog"])
+            for id in (number, 1_000_000 + number)
+        ]
+        self._journal.fulfill(Message(RESPONSE, payload=json.dumps({"events": events}) + b"\0"))
+        if self.journal_ends_after == number:
+            self._journal.fulfill_error(errno.ENOSYS, "job-manager is being unloaded")
+            self._journal = None
 
     def _answer_submit(self, rpc: Any, number: int) -> None:
         self.in_flight -= 1
@@ -141,7 +174,7 @@ def test_payload(handle: FakeHandle) -> None:
 
 
 def test_waits_in_a_bounded_window(handle: FakeHandle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "WATCH_WINDOW", 5)
+    monkeypatch.setattr(following, "WATCH_WINDOW", 5)
     run = submitter(handle, jobs(40), Settings(wait=True, quiet=True))
     assert run.run() == 0
     assert (run.tally.complete, handle.most_watched <= 5) == (40, True)
@@ -190,3 +223,58 @@ def test_logs(handle: FakeHandle, tmp_path: Path, capfd: pytest.CaptureFixture[s
 
 def test_nothing_to_do(handle: FakeHandle) -> None:
     assert submitter(handle, jobs(0), Settings(wait=True)).run() == 0
+
+
+# Many jobs are followed by the journal
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_many_jobs_are_followed_by_one_stream(handle: FakeHandle, early: bool) -> None:
+    handle.journal_error, handle.early = 0, early
+    handle.logs["eventlog"][1] = '{"timestamp":2,"name":"finish","context":{"status":768}}'
+    run = submitter(handle, jobs(500), Settings(wait=True, quiet=True))
+    assert run.run() == 3
+    assert (run.tally.failed, run.tally.running) == (500, 0)
+    asked = [payload for topic, payload in handle.sent if topic == JOURNAL]
+    assert asked == [{"allow": {"finish": 1, "exception": 1, "clean": 1}}]
+    assert handle.watched == following.FEW
+
+
+def test_who_may_not_read_the_journal_watches_each_job(handle: FakeHandle) -> None:
+    run = submitter(handle, jobs(100), Settings(wait=True, quiet=True))
+    assert run.run() == 0
+    assert (run.tally.complete, handle.watched) == (100, 100)
+
+
+def test_jobs_are_watched_when_the_journal_ends(handle: FakeHandle) -> None:
+    handle.journal_error, handle.journal_ends_after = 0, 60
+    handle.logs["eventlog"].pop()  # no end by the journal
+    run = submitter(handle, jobs(100), Settings(wait=True, quiet=True))
+    assert run.run() == 0
+    assert (run.tally.complete, run.tally.running, handle.watched) == (100, 0, 100)
+
+
+def test_a_lost_connection_is_told(handle: FakeHandle) -> None:
+    handle.journal_error = errno.ECONNRESET
+    with pytest.raises(ConnectionResetError):
+        submitter(handle, jobs(100), Settings(wait=True, quiet=True)).run()
+
+
+def test_exceptions_are_told_once(handle: FakeHandle, capfd: pytest.CaptureFixture[str]) -> None:
+    handle.journal_error = 0
+    handle.logs["eventlog"] = [
+        '{"timestamp":2,"name":"exception",'
+        '"context":{"type":"cancel","severity":0,"note":"because"}}',
+        '{"timestamp":3,"name":"clean"}',
+    ]
+    assert submitter(handle, jobs(60), Settings(wait=True, quiet=True)).run() == 1
+    assert capfd.readouterr().err.count("exception: type=cancel note=because\n") == 60
+
+
+@pytest.mark.parametrize("settings", [Settings(watch=True), Settings(wait=True, verbose=2)])
+def test_who_wants_every_event_or_the_output_watches(
+    handle: FakeHandle, settings: Settings
+) -> None:
+    handle.journal_error = 0
+    assert submitter(handle, jobs(60), settings).run() == 0
+    assert (handle.watched, JOURNAL in dict(handle.sent)) == (60, False)

@@ -30,18 +30,28 @@ def heard_more(journal: Journal, than: int) -> bool:
 
 def test_the_first_commit_and_those_of_one_job_alone_wait_for_nothing() -> None:
     rhythm = Rhythm(0.5)
-    rhythm.committed([1, 2], 10.0)
+    rhythm.committed([1], 1, 10.0)
     assert rhythm.wait([1], 10.1) == 0.0
-    assert rhythm.wait([2, 1], 10.1) == 0.0
     assert Rhythm(0.5).wait([1], 0.0) == 0.0
 
 
 def test_events_of_another_job_wait_for_what_is_left_of_the_interval() -> None:
     rhythm = Rhythm(0.5)
-    rhythm.committed([1], 10.0)
+    rhythm.committed([1], 1, 10.0)
     assert rhythm.wait([1, 2], 10.1) == pytest.approx(0.4)
+    rhythm.committed([1, 2], 1, 10.0)
+    assert rhythm.wait([1], 10.1) == pytest.approx(0.4)
     assert rhythm.wait([2], 10.5) == 0.0
     assert rhythm.wait([2], 99.0) == 0.0
+
+
+def test_the_more_events_there_were_the_longer_the_next_ones_are_gathered_up_to_a_bound() -> None:
+    rhythm = Rhythm()
+    waits = []
+    for events in (1, 5, 8, 12, 20, 256):
+        rhythm.committed([1], events, 10.0)
+        waits.append(rhythm.wait([2], 10.0))
+    assert waits == pytest.approx([0.005, 0.005, 0.008, 0.012, 0.02, 0.02])
 
 
 async def test_a_job_alone_lives_without_a_pause(cluster: Cluster) -> None:
@@ -76,7 +86,7 @@ async def test_who_waits_for_an_answer_is_not_made_to_wait(cluster: Cluster) -> 
     held = await cluster.submit(urgency=0)
     await cluster.manager.until(lambda: journal.idle)
     journal.rhythm = Rhythm(3600)
-    journal.rhythm.committed([held], cluster.manager.ctx.loop_time())
+    journal.rhythm.committed([held], 1, cluster.manager.ctx.loop_time())
     other = await cluster.submit(urgency=0)
     assert other != held
     note = {"id": held, "type": "note", "severity": 7}
