@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Protocol, TypeVar, TypeVarTuple
 
 from msgspec import Struct, field
 
@@ -24,13 +24,34 @@ R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
 
 
+class Names(Protocol):
+    """Where a service registers names besides its own."""
+
+    def add(self, name: str, /) -> None:
+        """Have requests for ``name.*`` come here; raises OSError(EEXIST) if the name is taken."""
+
+    def remove(self, name: str, /) -> None:
+        """Undo `add`; raises OSError(ENOENT) for a name that is not this service's."""
+
+
+class NoNames:
+    """Stands for `Names` where there is no router."""
+
+    def add(self, name: str) -> None:
+        """Do nothing."""
+
+    def remove(self, name: str) -> None:
+        """Do nothing."""
+
+
 class Context(Struct):
     """One service's view of its broker.
 
     ``handle`` sends RPCs and events as the instance owner; ``attrs`` are the broker's attributes;
     ``owner`` is the user id that owns the instance; ``uuid`` identifies the service in routes,
     ``broker_uuid`` its broker; ``config`` is the broker's configuration,
-    ``counters`` has how many messages the service has sent and received.
+    ``counters`` has how many messages the service has sent and received, ``names`` are the names it
+    serves besides its own.
     """
 
     name: str
@@ -46,6 +67,7 @@ class Context(Struct):
     config: Config = field(default_factory=Config)
     counters: MessageCounters = field(default_factory=MessageCounters)
     tasks: set[asyncio.Task[object]] = field(default_factory=set)
+    names: Names = field(default_factory=NoNames)
 
     @property
     def store_persists(self) -> bool:

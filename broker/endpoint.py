@@ -82,6 +82,22 @@ class InProcess:
         self.router.detach(self)
 
 
+class EndpointNames:
+    """The names that an endpoint serves besides its own, at once and without messages."""
+
+    def __init__(self, router: Router, endpoint: InProcess) -> None:
+        self._router = router
+        self._endpoint = endpoint
+
+    def add(self, name: str) -> None:
+        """Have requests for ``name.*`` delivered to the endpoint; raises OSError(EEXIST)."""
+        self._router.add_service(name, self._endpoint)
+
+    def remove(self, name: str) -> None:
+        """Undo `add`; raises OSError(ENOENT)."""
+        self._router.remove_service(name, self._endpoint)
+
+
 class ServiceHost:
     """Makes contexts and connects services to one broker's router.
 
@@ -120,6 +136,7 @@ class ServiceHost:
             broker_uuid=self.broker_uuid,
             config=self.config,
             counters=endpoint.counters,
+            names=EndpointNames(self.router, endpoint),
         )
         return ctx, endpoint
 

@@ -74,7 +74,8 @@ class Router:
         self._endpoints: dict[str, Endpoint] = {}
         self._services: dict[str, Endpoint] = {}
         self._subscribers: dict[str, dict[str, Endpoint]] = {}
-        self._resolved: dict[str, Endpoint | None] = {}
+        self._resolved: dict[str, Endpoint] = {}
+        self._topics: dict[str, list[str]] = {}
         self._users: dict[str, int] = {}
 
     # Endpoints and services
@@ -90,8 +91,7 @@ class Router:
         self._endpoints.pop(endpoint.id, None)
         self._users.pop(endpoint.id, None)
         for name in [name for name, owner in self._services.items() if owner is endpoint]:
-            del self._services[name]
-        self._resolved.clear()
+            self._forget_service(name)
         for prefix in [
             prefix for prefix, owners in self._subscribers.items() if endpoint.id in owners
         ]:
@@ -104,14 +104,23 @@ class Router:
         if name in self._services:
             raise OSError(errno.EEXIST, f"service {name} is already registered")
         self._services[name] = endpoint
-        self._resolved.clear()
+        if "." in name:  # topics that a shorter name had may be its own now
+            self._forget_topics()
 
     def remove_service(self, name: str, endpoint: Endpoint) -> None:
         """Undo `add_service`; raises OSError(ENOENT) if ``endpoint`` does not own ``name``."""
         if self._services.get(name) is not endpoint:
             raise OSError(errno.ENOENT, f"service {name} is not registered")
+        self._forget_service(name)
+
+    def _forget_service(self, name: str) -> None:
         del self._services[name]
+        for topic in self._topics.pop(name, ()):
+            del self._resolved[topic]
+
+    def _forget_topics(self) -> None:
         self._resolved.clear()
+        self._topics.clear()
 
     def service(self, topic: str) -> Endpoint | None:
         """Return the endpoint that serves ``topic``, by the longest registered service name."""
@@ -119,15 +128,18 @@ class Router:
             return self._resolved[topic]
         except KeyError:
             pass
-        found: Endpoint | None = self._services.get(topic)
+        name = topic
+        found: Endpoint | None = self._services.get(name)
         end = topic.rfind(".")
         while end > 0 and found is None:
-            found = self._services.get(topic[:end])
+            name = topic[:end]
+            found = self._services.get(name)
             end = topic.rfind(".", 0, end)
         if found is not None:
             if len(self._resolved) > 10_000:
-                self._resolved.clear()
+                self._forget_topics()
             self._resolved[topic] = found
+            self._topics.setdefault(name, []).append(topic)
         return found
 
     def endpoint(self, identity: str) -> Endpoint | None:

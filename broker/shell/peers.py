@@ -68,13 +68,18 @@ class Peers:
         """Send what was appended."""
         if not self._text:
             return
-        texts = {log: "".join(lines) for log, lines in self._text.items()}
-        self._text = {}
+        texts = self.take_entries()
         ack, self._since_ack = self._since_ack + len(texts.get("output", "")), 0
         if ack < ACK_STEP:
             ack, self._since_ack = 0, ack
         self._unacked += ack
         self._peer.post(protocol.LogEntries(**texts, ack=ack))
+
+    def take_entries(self) -> dict[Log, str]:
+        """Return what was appended and not sent, which somebody else sends: text by log."""
+        texts = {log: "".join(lines) for log, lines in self._text.items()}
+        self._text = {}
+        return texts
 
     @property
     def congested(self) -> bool:

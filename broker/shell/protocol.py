@@ -2,8 +2,8 @@
 
 On the socket between them a message is a line, a JSON object whose ``t`` names its kind and whose
 other members are the fields of the class; one that has its default value is left out. The
-execution service gets the same objects as responses of ``shell-host.start``, and sends them by
-``shell-host.tell``.
+execution service gets the same objects as responses of ``shell-host.start``, `Exit` as the text of
+the last one, and sends them by ``shell-host.tell``.
 
 A shell says `Hello` before it runs anything, and `Exit` last. It hears `RunJob` first.
 """
@@ -103,11 +103,16 @@ class ServiceAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """The shell has ended with a wait status; ``lost`` if it could not say so itself."""
+    """The shell has ended with a wait status; ``lost`` if it could not say so itself. Lines for the
+    event logs may come with it, as in `LogEntries`.
+    """
 
     t: ClassVar[str] = "exit"
     status: int
     lost: bool = False
+    exec: str = ""
+    output: str = ""
+    input: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +175,11 @@ FromShell: TypeAlias = (
 ToShell: TypeAlias = (
     RunJob | Kill | ShellEvent | LeaveBarrier | Ack | Relayed | ServiceRequest | ClientGone
 )
+
+FORWARDED: Final = tuple(
+    b'{"t":"%s",' % kind.t.encode() for kind in (LogEntries, EnterBarrier, Relay, RaiseException)
+)
+"""How a line begins that is for the execution service, as `encode` writes it."""
 
 _FROM_SHELL: Final[Mapping[str, type[FromShell]]] = {kind.t: kind for kind in get_args(FromShell)}
 _TO_SHELL: Final[Mapping[str, type[ToShell]]] = {kind.t: kind for kind in get_args(ToShell)}

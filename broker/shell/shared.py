@@ -68,21 +68,32 @@ class SharedJob:
         self._ready = self._condition()
 
     def go_on(self) -> int | None:
-        """Take the course as far as it goes; returns the exit code at its end."""
+        """Take the course as far as it goes; returns the exit code at its end, with the last
+        entries of its event logs still to be sent.
+        """
         try:
-            while True:
-                self.loop.attempt(self._look)
-                if (error := self.loop.take_error()) is not None:
-                    self._condition = self._course.throw(error)
-                elif self._ready:
-                    self._condition = next(self._course)
-                else:
-                    return None
+            self._step_as_far_as_it_goes()
         except StopIteration as end:
             return int(end.value)
-        finally:
-            for callback in self.loop.before_wait:
-                callback()
+        except Exception:
+            self._flush()
+            raise
+        self._flush()
+        return None
+
+    def _step_as_far_as_it_goes(self) -> None:
+        while True:
+            self.loop.attempt(self._look)
+            if (error := self.loop.take_error()) is not None:
+                self._condition = self._course.throw(error)
+            elif self._ready:
+                self._condition = next(self._course)
+            else:
+                return
+
+    def _flush(self) -> None:
+        for callback in self.loop.before_wait:
+            callback()
 
 
 class SharedShell:
@@ -203,7 +214,8 @@ class SharedShell:
         for pid in job.shell.pids:
             self._remains.tasks[pid] = job.id
         if code is not None:
-            self._peer(job.id).post(protocol.Exit(status_of_code(code)))
+            texts = job.shell.context.peers.take_entries()
+            self._peer(job.id).post(protocol.Exit(status_of_code(code), False, **texts))
             self._remains.end(job.id)
             job.loop.close()
             del self._jobs[job.id]

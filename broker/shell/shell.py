@@ -78,13 +78,16 @@ class Shell:
         signals = SignalPipe(loop, _SIGNALS, self._signal)
         self._remains.adopt()
         try:
-            return drive(self.course(load), loop)
+            code = drive(self.course(load), loop)
+            self.context.peers.flush_entries()
+            return code
         finally:
             signals.close()
 
     def course(self, load: Callable[[ShellContext], None]) -> Course:
         """Run the job's part on this rank: yields what has to be true before it goes on, returns
-        the exit code. What a callback of the loop raises meanwhile is to be thrown into it.
+        the exit code. What a callback of the loop raises meanwhile is to be thrown into it. The
+        last entries of the event logs are left to be sent.
         """
         context = self.context
         try:
@@ -104,7 +107,6 @@ class Shell:
             for last in context.on_end:
                 last()
             remove_tmpdir(context.tmpdir)
-        context.peers.flush_entries()
         return code
 
     @property

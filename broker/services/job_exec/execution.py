@@ -44,6 +44,14 @@ class ReleaseData(TypedDict):
     final: bool
 
 
+class Guest(TypedDict, total=False):
+    """What goes with the first that is told of a job which ended at once: the texts of its guest
+    event logs, by key below ``guest``.
+    """
+
+    guest: dict[str, str]
+
+
 Kind: TypeAlias = Literal["start", "exception", "finish", "release"]
 Data: TypeAlias = StartData | ExceptionData | FinishData | ReleaseData
 
@@ -62,7 +70,10 @@ class RunningJob:
         self.id = req.get("id", int)
         self.shells = shells
         self.simulation = simulation
-        self.guest = GuestLog(ctx, self.id, req.get("userid", int), delay, self._visible)
+        self.guest = GuestLog(
+            ctx, self.id, req.get("userid", int), delay, self._visible, self._take_texts
+        )
+        self._texts: Guest = {}
         self.timers: list[TimerHandle] = []
         self._request = req
         self._begun_at: float | None = None
@@ -108,6 +119,9 @@ class RunningJob:
             timer.cancel()
         self.timers.clear()
 
+    def _take_texts(self, texts: dict[str, str]) -> None:
+        self._texts = {"guest": texts}
+
     def _visible(self) -> None:
         self._is_visible = True
         self._announce()
@@ -124,4 +138,5 @@ class RunningJob:
             self._respond("finish", {"status": self.shells.status})
 
     def _respond(self, kind: Kind, data: Data) -> None:
-        self._request.respond({"id": self.id, "type": kind, "data": data})
+        texts, self._texts = self._texts, {}
+        self._request.respond({"id": self.id, "type": kind, "data": {**data, **texts}})

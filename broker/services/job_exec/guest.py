@@ -1,5 +1,5 @@
 """Writes a job's guest event logs: to the namespace ``job-<id>`` while it runs, then linked into
-the primary namespace.
+the primary namespace; those of a job that ends at once are left to the job manager.
 
 All of a job's writes go through one `GuestLog`, so they keep their order and what comes while a
 commit is under way shares the next one. The states are those of
@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from broker.context import Context
+    from broker.shell.protocol import Exit, LogEntries
     from flux.wire.message import Message
 
     Stored = Callable[[], None]
 
+MOST_GIVEN: Final = 65536
+"""Characters of event logs that the job manager is given to store."""
 KEYS: Final[Mapping[str, str]] = {"exec": "exec.eventlog", "output": "output", "input": "input"}
 
 
@@ -33,11 +36,21 @@ class GuestLog:
     """The guest event logs of one job.
 
     ``delay`` is the seconds that what is to be written may wait for more. ``opened`` is called once
-    the namespace can be read, or will not be made because the job has ended.
+    the namespace can be read, or will not be made because the job has ended. ``give`` takes the
+    texts of a job that ended at once, by key, to be stored with its next event.
     """
 
-    def __init__(self, ctx: Context, jobid: int, userid: int, delay: float, opened: Stored) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        jobid: int,
+        userid: int,
+        delay: float,
+        opened: Stored,
+        give: Callable[[dict[str, str]], None],
+    ) -> None:
         self._ctx = ctx
+        self._give = give
         self._delay = delay
         self._on_opened = opened
         self._userid = userid
@@ -66,6 +79,12 @@ class GuestLog:
         if self.state is GuestState.IDLE:
             self._step(Cause.TEXT)
 
+    def extend(self, entries: LogEntries | Exit) -> None:
+        """Append what a shell has said."""
+        for key in KEYS:
+            if text := getattr(entries, key):
+                self.append(key, text)
+
     def close(self, sent: Stored, done: Stored, *, lazy: bool = False) -> None:
         """Write the rest, link the namespace into the primary one and remove it, then call
         ``done``.
@@ -76,10 +95,20 @@ class GuestLog:
         self._sent, self._closed, self._lazy = sent, done, lazy
         self._timer.cancel()
         if self.state is GuestState.WAITING:
+            cause = self._give_away()
             self._on_opened()
-            self._step(Cause.END)
+            self._step(cause)
         elif self.state in (GuestState.IDLE, GuestState.DUE):
             self._go_on()
+
+    def _give_away(self) -> Cause:
+        """Give the texts to the job manager unless they are long; returns how the job goes on."""
+        texts = {KEYS[key]: "".join(lines) for key, lines in self._pending.items()}
+        if sum(map(len, texts.values())) > MOST_GIVEN:
+            return Cause.END
+        self._pending.clear()
+        self._give({key: text for key, text in texts.items() if text})
+        return Cause.GIVEN
 
     def stop(self) -> None:
         """Write nothing any more."""
@@ -92,6 +121,8 @@ class GuestLog:
         if self._ctx.handle.closed:
             return
         self.state = TRANSITIONS[self.state, cause]
+        if cause is Cause.GIVEN:
+            self._sent()
         match self.state:
             case GuestState.OPENING:
                 self._make_namespace()

@@ -2,7 +2,8 @@
 
 A namespace is made for a job that runs for more than a moment. From then on one commit at a time
 writes whatever has come; what comes meanwhile shares the next one. At the end the namespace is
-linked into the primary one; a job that ends before it was asked for is written there directly.
+linked into the primary one. The logs of a job that ends before it was asked for go to the job
+manager, which stores them with the job's last events; much output is written directly.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ class GuestState(Enum):
 class Cause(Enum):
     """Why the state changes: the words of the diagram in docs/architecture.md.
 
-    Entries that wait go before the end, except for a job that ends at once: its are written with
-    the link.
+    Entries that wait go before the end, except for a job that ends at once: its are given away, or
+    written with the link.
     """
 
     DELAY = "a moment passes"
@@ -45,12 +46,14 @@ class Cause(Enum):
     MORE = "entries wait"
     ALL = "all is written"
     END = "the job has ended"
+    GIVEN = "the job has ended, all is with the job manager"
     LINKED = "linked"
 
 
 TRANSITIONS: Final[Mapping[tuple[GuestState, Cause], GuestState]] = {
     (GuestState.WAITING, Cause.DELAY): GuestState.OPENING,
     (GuestState.WAITING, Cause.END): GuestState.LINKING,
+    (GuestState.WAITING, Cause.GIVEN): GuestState.ENDED,
     (GuestState.OPENING, Cause.MORE): GuestState.WRITING,
     (GuestState.OPENING, Cause.ALL): GuestState.IDLE,
     (GuestState.OPENING, Cause.END): GuestState.LINKING,

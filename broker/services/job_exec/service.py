@@ -185,19 +185,21 @@ class JobExecService(Service):
     def _shell_said(self, job: RunningJob, rank: int, msg: Message) -> None:
         if self._stopping:
             return
-        if msg.errnum:
-            if msg.errnum != errno.ENODATA or rank in job.shells.running:
-                self._shell_lost(job, rank, msg.text() or os.strerror(msg.errnum), signal.SIGKILL)
+        if msg.errnum and msg.errnum != errno.ENODATA:
+            self._shell_lost(job, rank, msg.text() or os.strerror(msg.errnum), signal.SIGKILL)
             return
-        message = protocol.from_shell(msg.json())
+        try:
+            message = protocol.decode_from_shell((msg.payload or b"").rstrip(b"\0"))
+        except OSError as exc:
+            self.ctx.log.err(f"shell of job {job.id}: {exc.strerror}")
+            self._shell_lost(job, rank, "", signal.SIGKILL)
+            self.ctx.handle.send("shell-host.kill", {"id": job.id}, nodeid=rank)
+            return
         match message:
             case protocol.LogEntries():
                 self._store(job, rank, message)
-            case protocol.Exit(status, lost):
-                if lost:
-                    self._shell_lost(job, rank, "", status)
-                else:
-                    self._shell_exited(job, rank, status)
+            case protocol.Exit():
+                self._shell_ended(job, rank, message)
             case protocol.EnterBarrier(name, data):
                 merged = job.shells.enter(rank, name, data)
                 if merged is not None:
@@ -211,10 +213,15 @@ class JobExecService(Service):
             case _:
                 assert_never(message)
 
+    def _shell_ended(self, job: RunningJob, rank: int, end: protocol.Exit) -> None:
+        job.guest.extend(end)
+        if end.lost:
+            self._shell_lost(job, rank, "", end.status)
+        else:
+            self._shell_exited(job, rank, end.status)
+
     def _store(self, job: RunningJob, rank: int, entries: protocol.LogEntries) -> None:
-        for key in ("exec", "output", "input"):
-            if text := getattr(entries, key):
-                job.guest.append(key, text)
+        job.guest.extend(entries)
         if entries.ack:
             ack = protocol.Ack(entries.ack)
             job.guest.append("output", "", lambda: self._tell(job, [rank], ack))

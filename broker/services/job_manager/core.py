@@ -64,7 +64,7 @@ class ManagerCore:
         self.machine = Machine(self.plugins, ctx.now)
         self.journal = Journal(ctx, self._journal_readers, self)
         self.scheduling = Scheduling(ctx, self.machine, self.journal, self.turn_soon)
-        self.execution = Execution(ctx, self.machine, self.turn_soon)
+        self.execution = Execution(ctx, self.machine, self.journal, self.turn_soon)
         self.inactive = InactiveJobs()
         self.waits: WaitTable[Request] = WaitTable()
         self.quiet = QuietWaiters(self.machine, self.journal)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from broker.service import request
 from flux.job.lifecycle import RUN
-from flux.wire.message import STREAMING
+from flux.wire.message import STREAMING, encode_text
 from flux.wire.message import request as new_request
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from broker.context import Context
     from broker.service import Request
+    from broker.services.job_manager.journal import Journal
     from broker.services.job_manager.machine import Machine
     from broker.services.job_manager.states import Job
     from flux.wire.json import JsonObject
@@ -28,12 +29,17 @@ class Execution:
     """Starts jobs with ``<service>.start`` and follows them by its responses.
 
     A response is {id, type, data}, type being ``start``, ``exception`` {severity, type, note},
-    ``finish`` {status} or ``release`` {ranks, final}.
+    ``finish`` {status} or ``release`` {ranks, final}. With the first that is told of a job which
+    ended at once may come ``guest``: the texts of its guest event logs by key, to be stored with
+    its events.
     """
 
-    def __init__(self, ctx: Context, machine: Machine, turn_soon: Callable[[], None]) -> None:
+    def __init__(
+        self, ctx: Context, machine: Machine, journal: Journal, turn_soon: Callable[[], None]
+    ) -> None:
         self._ctx = ctx
         self._machine = machine
+        self._journal = journal
         self._turn_soon = turn_soon
         self._service = "job-exec"
         self._tags: dict[int, int] = {}
@@ -63,8 +69,18 @@ class Execution:
             self._stream_ended(id, msg)
         else:
             answer = msg.json() or {}
-            self._progress(id, str(answer.get("type")), answer.get("data") or {})
+            data = answer.get("data") or {}
+            if "guest" in data:
+                self._store(id, data["guest"])
+            self._progress(id, str(answer.get("type")), data)
         self._turn_soon()
+
+    def _store(self, id: int, texts: dict[str, str]) -> None:
+        """Store guest event logs, in front of the events that come with them."""
+        job = self._machine.jobs.get(id)
+        if job is not None:
+            for key, text in texts.items():
+                self._journal.put(job, f"guest.{key}", encode_text(text))
 
     def _progress(self, id: int, kind: str, data: JsonObject) -> None:
         machine = self._machine

@@ -133,10 +133,19 @@ class ShellHostService(Service):
         self._give_a_shell(link)
         self.links[jobid] = link
         if req.payload.get("leader") == self.ctx.rank:
-            link.service = f"{link.userid}-shell-{jobid}"
-            self.services[link.service] = link
-            self.ctx.handle.post("service.add", {"service": link.service}, self._service_added)
+            self._serve(link)
         return NO_REPLY
+
+    def _serve(self, link: ShellLink) -> None:
+        """Have requests for the job's service come here."""
+        name = f"{link.userid}-shell-{link.id}"
+        try:
+            self.ctx.names.add(name)
+        except OSError as exc:
+            self.ctx.log.err(f"job {link.id} gets no service: {exc.strerror}")
+        else:
+            link.service = name
+            self.services[name] = link
 
     def _give_a_shell(self, link: ShellLink) -> None:
         """Have a job run by a process of its own or by one that jobs share; raises OSError if there
@@ -168,10 +177,6 @@ class ShellHostService(Service):
             ours.close()
             raise
         return ours
-
-    def _service_added(self, msg: Message) -> None:
-        if msg.errnum:
-            self.ctx.log.err(f"service.add: {os.strerror(msg.errnum)} {msg.text()}")
 
     def _head(self) -> JsonObject:
         """Return what this broker adds to a job."""
@@ -298,7 +303,12 @@ class ShellHostService(Service):
     # Messages from shells
 
     def _said(self, link: ShellLink, line: bytes) -> None:
-        """Take what a shell says; most of it goes on to the execution service as it came."""
+        """Take what a shell says; most of it goes on to the execution service as it came, which
+        looks into it.
+        """
+        if line.startswith(protocol.FORWARDED):
+            link.start.respond(line + b"\0")
+            return
         try:
             message = protocol.decode_from_shell(line)
         except OSError as exc:
@@ -361,12 +371,11 @@ class ShellHostService(Service):
         link.close()
         if link.service:
             del self.services[link.service]
-            self.ctx.handle.post("service.remove", {"service": link.service}, lambda _: None)
+            self.ctx.names.remove(link.service)
             for msg, send in link.requests.values():
                 refuse(msg, send, errno.ENOSYS, f"No service matching {msg.topic} is registered")
         if last is not None:
-            link.start.respond(protocol.to_object(last))
-            link.start.end()
+            link.start.error(errno.ENODATA, protocol.encode(last).decode())
 
 
 def _sender_of(msg: Message) -> str:

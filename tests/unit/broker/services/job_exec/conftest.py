@@ -152,6 +152,9 @@ class MiniBroker:
 
     def _said(self, msg: Any) -> None:
         self.said.append({"errnum": msg.errnum, "text": msg.text()} if msg.errnum else msg.json())
+        said = self.said[-1]
+        for key, text in said.get("data", {}).pop("guest", {}).items():
+            self.kvs.spaces["primary"][f"{JobID(said['id']).kvs}.guest.{key}"] = text
         if msg.errnum or self.said[-1]["type"] == "release":
             self.done.set()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.services.job_exec.guest import GuestLog
+from broker.services.job_exec.guest import MOST_GIVEN, GuestLog
 from broker.services.job_exec.guest_state import TRANSITIONS, GuestState
 from flux.b64 import b64decode
 from flux.kvs_flags import PRIMARY
@@ -46,7 +46,13 @@ class World:
             handle=handle, call_later=self.call_later, log=SimpleNamespace(err=self.log.append)
         )
         self.opened = 0
-        self.guest = GuestLog(ctx, 1, 0, 0.1, self.on_opened)
+        self.given = False
+        self.guest = GuestLog(ctx, 1, 0, 0.1, self.on_opened, self.take)
+
+    def take(self, texts: dict[str, str]) -> None:
+        """Store what is given away at once, as far as anybody can tell."""
+        self.given = True
+        self.spaces[PRIMARY] |= {f"guest.{key}": text for key, text in texts.items()}
 
     def on_opened(self) -> None:
         self.opened += 1
@@ -178,7 +184,17 @@ def test_every_state_can_be_left_but_the_last() -> None:
 def test_what_may_wait_says_so() -> None:
     for lazy in (False, True):
         world = World()
-        world.guest.append("output", "a\n")
+        world.guest.append("output", "a" * (MOST_GIVEN + 1))
         world.guest.close(lambda: None, lambda: None, lazy=lazy)
         ((topic, payload, _),) = world.asked
         assert (topic, payload.get("lazy", False)) == ("kvs.commit", lazy)
+
+
+def test_a_job_that_ends_at_once_leaves_its_logs_to_the_job_manager() -> None:
+    world, told = World(), list[str]()
+    world.guest.append("exec", "x\n")
+    world.guest.append("output", "a" * (MOST_GIVEN - 2))
+    world.guest.close(lambda: told.append("sent"), lambda: told.append("done"))
+    assert (world.given, world.asked, told) == (True, [], ["sent", "done"])
+    assert world.spaces[PRIMARY]["guest.exec.eventlog"] == "x\n"
+    assert world.opened == 1
