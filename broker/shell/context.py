@@ -17,6 +17,7 @@ from broker.shell.loop import Loop
 from broker.shell.peer import NoPeer
 from broker.shell.peers import ASK, Peers
 from broker.shell.plugin_stack import PluginStack
+from broker.shell.workspace import remove_tmpdir
 from flux.job.io import LOG_PREFIX
 from flux.waitstatus import SIGNALED
 
@@ -42,7 +43,8 @@ class ShellContext:
     ``instance_level`` the nesting depth of the instance that runs the job. What plugins put
     into ``init_context`` and ``start_context`` is told with the events ``shell.init`` and
     ``shell.start``; ``on_stopped`` get the process ids of children that stop, ``on_fatal`` are
-    called when the tasks are killed for an error, ``on_end`` when the shell is about to go.
+    called when the tasks are killed for an error, ``on_end`` when the shell is about to go,
+    ``sweep`` is given the job's temporary directory at its end.
     ``ended_by`` is the signal that the job was told to end with, 0 for none. ``in_task`` is
     true in the process that is about to become a task. ``initrc`` and ``pluginpath`` are the
     instance's, for jobs that say nothing of them (attributes ``conf.shell_initrc`` and
@@ -82,6 +84,7 @@ class ShellContext:
         self.ended_by = 0
         self.tmpdir = ""
         self.directory = ""
+        self.sweep: Callable[[str], None] = remove_tmpdir
         self.loop = loop or Loop()
         self.peers = Peers(peer or NoPeer(), self.loop, self.size)
         self.peers.relays[ASK] = lambda data: self.rpc.asked(data)

@@ -5,6 +5,7 @@ distribution).
 from __future__ import annotations
 
 import errno
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,13 @@ def decode_idset(text: str) -> list[int]:
     """Return the ids of an idset such as ``0-3,7`` or ``[0-3,7]`` (RFC 22); raises ValueError if it
     is not one.
     """
-    return IDset(text).expand() if text else []
+    return list(_decoded(text)) if text else []
+
+
+@functools.lru_cache(maxsize=1024)
+def _decoded(text: str) -> tuple[int, ...]:
+    """A shell that jobs share reads the same few sets over and over."""
+    return tuple(IDset(text).expand())
 
 
 def encode_idset(ids: list[int]) -> str:
@@ -98,9 +105,10 @@ class ShellJob:
     @property
     def environment(self) -> dict[str, str]:
         """The environment the job asked for."""
-        return {
-            str(key): str(value) for key, value in (self.system.get("environment") or {}).items()
-        }
+        given = self.system.get("environment") or {}
+        if all(type(value) is str for value in given.values()):
+            return dict(given)
+        return {str(key): str(value) for key, value in given.items()}
 
     @property
     def service(self) -> str:

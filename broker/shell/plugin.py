@@ -38,9 +38,13 @@ def switch(value: object) -> bool | None:
 
 
 class ShellPlugin:
-    """Base of the built-in plugins; each handles one concern and has the callbacks it needs."""
+    """Base of the built-in plugins; each handles one concern and has the callbacks it needs.
+
+    One that ``is_asked_for`` is `wanted` only if the job has some shell option.
+    """
 
     name: ClassVar[str]
+    is_asked_for: ClassVar[bool] = False
 
     def __init__(self, shell: ShellContext) -> None:
         self.shell = shell

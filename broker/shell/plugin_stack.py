@@ -8,6 +8,7 @@ built-in one. Topics are not a closed set: any plugin may call the stack with on
 
 from __future__ import annotations
 
+import functools
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -32,6 +33,16 @@ TOPICS: Final = (
     "task.exit",
 )
 """The topics that the shell itself calls, besides ``taskmap.SCHEME``."""
+
+
+METHODS: Final = {topic: topic.replace(".", "_").replace("-", "_") for topic in TOPICS}
+"""The method of a built-in plugin that is called for a topic."""
+
+
+@functools.cache
+def _methods_of(kind: type) -> frozenset[str]:
+    """Return which callbacks a kind of built-in plugin has."""
+    return frozenset(method for method in METHODS.values() if hasattr(kind, method))
 
 
 class Named(Protocol):
@@ -103,17 +114,17 @@ class PluginStack:
     def _callbacks(self, topic: str) -> list[tuple[str, Callback]]:
         found = self._found.get(topic)
         if found is None:
-            found = self._found[topic] = list(self._search(topic))
+            found = self._found[topic] = self._search(topic)
         return found
 
     def _search(self, topic: str) -> list[tuple[str, Callback]]:
         found: list[tuple[str, Callback]] = []
-        method = topic.replace(".", "_").replace("-", "_")
+        method = METHODS.get(topic)
         for name, handlers in self._handlers.items():
-            if name in self._builtins:
-                callback = getattr(self._builtins[name], method, None)
-                if callback is not None and topic in TOPICS:
-                    found.append((name, callback))
+            plugin = self._builtins.get(name)
+            if plugin is not None:
+                if method is not None and method in _methods_of(type(plugin)):
+                    found.append((name, getattr(plugin, method)))
                 continue
             for glob, function in handlers:
                 if fnmatchcase(topic, glob):

@@ -18,7 +18,7 @@ from broker.shell.loop import SignalPipe
 from broker.shell.plugin import shown, switch
 from broker.shell.remains import Remains
 from broker.shell.task import ShellTask
-from broker.shell.workspace import enter_directory, make_tmpdir, remove_tmpdir, set_tmpdir
+from broker.shell.workspace import enter_directory, make_tmpdir, set_tmpdir
 from flux.job.JobID import f58_in
 from flux.waitstatus import SIGNALED, code_of_failure
 
@@ -106,7 +106,7 @@ class Shell:
         finally:
             for last in context.on_end:
                 last()
-            remove_tmpdir(context.tmpdir)
+            context.sweep(context.tmpdir)
         return code
 
     @property

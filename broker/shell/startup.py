@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from broker.shell.levels import ERROR, ShellFatal
 from broker.shell.plugin import shown, switch
 from broker.shell.plugin_path import has_directory, plugin_path
-from broker.shell.plugins import BUILTINS
+from broker.shell.plugins import BUILTINS, USUAL
 
 if TYPE_CHECKING:
     from broker.shell.context import ShellContext
@@ -31,7 +31,8 @@ def load(shell: ShellContext) -> None:
     Built-in plugins come first, so that others may replace them, but read options only after them.
     Raises ShellFatal if a file is missing or has an error.
     """
-    plugins = [kind(shell) for kind in BUILTINS]
+    kinds = BUILTINS if shell.options or _brings_files(shell) else USUAL
+    plugins = [kind(shell) for kind in kinds]
     for plugin in plugins:
         shell.plugins.load(plugin)
     shell.plugins.call("shell.connect")
@@ -62,11 +63,18 @@ def _check_switches(shell: ShellContext) -> None:
             raise ShellFatal(f"{name}={shown(value)} is invalid: it is true or false")
 
 
+def _brings_files(shell: ShellContext) -> bool:
+    """Whether there is anything to load that is not built in; most jobs have nothing, and pay for
+    nothing.
+    """
+    if shell.option("initrc") or shell.initrc or shell.option("userrc"):
+        return True
+    return has_directory(plugin_path(shell.pluginpath))
+
+
 def _load_files(shell: ShellContext) -> None:
-    """Load what is not built in; most jobs have nothing, and pay for nothing."""
-    initrc = shell.option("initrc") or shell.initrc
-    if initrc or shell.option("userrc") or has_directory(plugin_path(shell.pluginpath)):
-        Startup(shell).run(str(initrc or ""))
+    if _brings_files(shell):
+        Startup(shell).run(str(shell.option("initrc") or shell.initrc or ""))
 
 
 class Startup:

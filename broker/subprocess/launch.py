@@ -61,12 +61,12 @@ def find_program(name: str, env: Mapping[str, str]) -> str:
     """
     if "/" in name:
         return name
-    denied = False
-    for folder in env.get("PATH", os.defpath).split(":"):
-        path = os.path.join(folder or ".", name)
+    folders = env.get("PATH", os.defpath).split(":")
+    for folder in folders:
+        path = f"{folder or '.'}/{name}"
         if os.access(path, os.X_OK) and not os.path.isdir(path):
             return path
-        denied = denied or os.path.isfile(path)
+    denied = any(os.path.isfile(f"{folder or '.'}/{name}") for folder in folders)
     code = errno.EACCES if denied else errno.ENOENT
     raise OSError(code, os.strerror(code), name)
 

@@ -38,3 +38,6 @@ BUILTINS: tuple[type[ShellPlugin], ...] = (
     TraceStopPlugin,
     DoomPlugin,
 )
+
+USUAL: tuple[type[ShellPlugin], ...] = tuple(kind for kind in BUILTINS if not kind.is_asked_for)
+"""Those of a job without shell options."""

@@ -19,6 +19,7 @@ class OomPlugin(ShellPlugin):
     """Sets the score of each task before it runs."""
 
     name = "oom"
+    is_asked_for = True
 
     def wanted(self) -> bool:
         return self.shell.option("oom") is not None or self.shell.option(OPTION) is not None

@@ -38,6 +38,7 @@ class PtyPlugin(ShellPlugin):
     """The terminal of task 0 and its clients."""
 
     name = "pty"
+    is_asked_for = True
 
     def __init__(self, shell: ShellContext) -> None:
         super().__init__(shell)

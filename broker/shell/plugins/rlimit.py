@@ -18,6 +18,7 @@ class RlimitPlugin(ShellPlugin):
     """Sets soft limits of each task."""
 
     name = "rlimit"
+    is_asked_for = True
 
     def __init__(self, shell: ShellContext) -> None:
         super().__init__(shell)

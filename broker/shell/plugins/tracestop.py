@@ -20,6 +20,7 @@ class TraceStopPlugin(ShellPlugin):
     """
 
     name = "tracestop"
+    is_asked_for = True
 
     def wanted(self) -> bool:
         return self.flag("stop-tasks-in-exec")

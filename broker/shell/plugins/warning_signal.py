@@ -24,6 +24,7 @@ class SignalPlugin(ShellPlugin):
     """Waits until the job is about to expire."""
 
     name = "signal"
+    is_asked_for = True
 
     def __init__(self, shell: ShellContext) -> None:
         super().__init__(shell)
