@@ -18,7 +18,7 @@ from broker.attribute_table import ATTRIBUTES
 from broker.service import NO_REPLY, Request, Service, event, refuse, request
 from broker.services.shell_host.launcher import HostProcess
 from broker.services.shell_host.link import ShellLink
-from broker.services.shell_host.shared import SharedShell
+from broker.services.shell_host.shared import MOST_SHELLS, SharedShell, least_busy
 from broker.services.shell_host.sign_of_life import CHECK_PERIOD
 from broker.shell import protocol
 from broker.shell.plugin_path import has_directory, plugin_path
@@ -59,6 +59,7 @@ class ShellHostService(Service):
         self.links: dict[int, ShellLink] = {}
         self.services: dict[str, ShellLink] = {}
         self._shared: list[SharedShell] = []
+        self.most_shared = min(MOST_SHELLS, len(os.sched_getaffinity(0)))
         self._stopped = False
         self._cannot_start = False
 
@@ -155,7 +156,7 @@ class ShellHostService(Service):
             link.connect(self._fork(link.id), self.host.pid)
             return
         self._shared = [shared for shared in self._shared if not shared.closed]
-        shared = next((shared for shared in self._shared if shared.has_room), None)
+        shared = least_busy(self._shared, self.most_shared)
         if shared is None:
             shared = SharedShell(self._fork(NO_JOB), self.host.pid, self._shared_gone)
             self._shared.append(shared)

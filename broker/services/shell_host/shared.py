@@ -12,12 +12,16 @@ from broker.subprocess.descendants import STOPPED, process_state
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from broker.services.shell_host.link import ShellLink
 
 MOST_JOBS: Final = 128
 """Jobs that run in one shared shell at the same time: each needs a few descriptors of its 1,024."""
+
+MOST_SHELLS: Final = 4
+"""Shared shells that run beside each other, not more than there are processors: what starts a task
+waits until its program has begun, and others need not wait with it."""
 
 
 class SharedShell:
@@ -99,3 +103,17 @@ class SharedShell:
         self._life.ask()
         self.send(NO_JOB, b"")
         return ""
+
+
+def least_busy(shells: Sequence[SharedShell], most: int) -> SharedShell | None:
+    """Return the shell to give a job to: the one with the fewest, None for a new one while there
+    are not ``most`` and each has something to do, or if none has room.
+    """
+    shell = min(
+        (shell for shell in shells if shell.has_room),
+        key=lambda shell: len(shell.links),
+        default=None,
+    )
+    if shell is not None and shell.links and len(shells) < most:
+        return None
+    return shell

@@ -8,7 +8,9 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import psutil
+import pytest
 
+from broker.services.shell_host import service as shell_host
 from broker.services.shell_host import shared as shared_shell
 from flux.job.JobID import id_encode
 from tests.system.watching import mark, sleepers
@@ -17,7 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import pytest
+
+@pytest.fixture(autouse=True)
+def one_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All jobs share one process, unless a test says otherwise."""
+    monkeypatch.setattr(shell_host, "MOST_SHELLS", 1)
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -161,6 +167,24 @@ async def test_a_process_that_dies_takes_its_jobs_along_and_no_others(broker: An
     assert len(sleepers(mark(6410))) == 1
     broker.said.clear()
     assert await broker.run(["true"], jobid=4) == 0
+
+
+async def test_jobs_are_shared_out_among_a_few_processes(broker: Any) -> None:
+    broker.shells.most_shared = 2
+    jobs = range(1, 6)
+    for index in jobs:
+        broker.submit(["sleep", mark(6412)], jobid=index)
+    await until(lambda: len(sleepers(mark(6412))) == len(jobs))
+    links = broker.shells.links
+    assert sorted([links[index].pid for index in jobs].count(links[k].pid) for k in (1, 2)) == [
+        2,
+        3,
+    ]
+    lost = [index for index in jobs if links[index].pid == links[1].pid]
+    psutil.Process(links[1].pid).kill()
+    await until(lambda: sorted(ended(broker)) == lost)
+    assert sorted(notes(broker)) == lost
+    assert len(sleepers(mark(6412))) == len(jobs) - len(lost)
 
 
 async def test_a_process_that_is_stopped_is_given_up(broker: Any) -> None:
