@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-# While several jobs run, their events are stored this many seconds apart, the longer the more of them
-# there were: what is gathered costs little more than one event alone, for each commit writes the
+# While several jobs run, their events are stored this many seconds apart, the longer the more there
+# were of them: what is gathered costs little more than one event alone, for each commit writes the
 # directories from the jobs' up to the root anew; and nothing waits but who watches.
 SHORTEST: Final = 0.005
 LONGEST: Final = 0.02

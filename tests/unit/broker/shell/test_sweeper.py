@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 def test_directories_are_removed_by_a_thread(tmp_path: Path) -> None:
     sweeper, deadline = Sweeper(), time.monotonic() + 30
-    for round in range(2):
-        made = [tmp_path / f"{round}-{number}" for number in range(20)]
+    for turn in range(2):
+        made = [tmp_path / f"{turn}-{number}" for number in range(20)]
         for path in made:
             path.mkdir()
             sweeper.add(str(path))

@@ -13,14 +13,14 @@ from flux.job.follow_journal import JournalFollower, journal_request
 def answer(*events: tuple[int, str]) -> dict[str, Any]:
     return {
         "events": [
-            {"id": id, "eventlog_seq": 0, "entry": {"timestamp": 1.0, "name": name}}
-            for id, name in events
+            {"id": jobid, "eventlog_seq": 0, "entry": {"timestamp": 1.0, "name": name}}
+            for jobid, name in events
         ]
     }
 
 
 def heard(follower: JournalFollower, told: object) -> list[tuple[int, str]]:
-    return [(id, event.name) for id, event in follower.take(told)]
+    return [(jobid, event.name) for jobid, event in follower.take(told)]
 
 
 def test_the_request_names_the_events() -> None:

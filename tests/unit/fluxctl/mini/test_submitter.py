@@ -103,9 +103,9 @@ class FakeHandle:
         if self._journal is None:
             return
         events = [
-            {"id": id, "eventlog_seq": seq, "entry": json.loads(line)}
+            {"id": jobid, "eventlog_seq": seq, "entry": json.loads(line)}
             for seq, line in enumerate(self.logs["eventlog"])
-            for id in (number, 1_000_000 + number)
+            for jobid in (number, 1_000_000 + number)
         ]
         self._journal.fulfill(Message(RESPONSE, payload=json.dumps({"events": events}) + b"\0"))
         if self.journal_ends_after == number:
