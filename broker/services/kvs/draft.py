@@ -76,6 +76,9 @@ class TreeDraft:
         self._namespace = namespace
         self._scheme = scheme
         self._root = _Directory(Draft(treeobj.dirref(rootref), find))
+        # Where the last operation was: the next one is often in the same directory.
+        self._last_path: list[str] = []
+        self._last = self._root
         self.blobs: dict[str, bytes] = {}
         self.directories: dict[str, Entries] = {}
         self.replaced: list[str] = []
@@ -88,6 +91,9 @@ class TreeDraft:
         stands before what it creates.
         """
         path = op.path
+        if path[:-1] == self._last_path:
+            self._change(self._last, path[-1], op)
+            return
         for _ in range(SYMLINK_DEPTH + 1):
             node = self._root
             for index in range(len(path) - 1):
@@ -100,6 +106,7 @@ class TreeDraft:
                     break
                 node = step
             else:
+                self._last_path, self._last = path[:-1], node
                 self._change(node, path[-1], op)
                 return
         raise os_error(errno.ELOOP)
@@ -128,6 +135,8 @@ class TreeDraft:
 
     def _change(self, node: _Directory, name: str, op: Op) -> None:
         dirent = op.dirent
+        if name in node.children:  # what may have been remembered is about to go
+            self._last_path, self._last = [], self._root
         if dirent is None:
             node.forget(name)
             node.draft.remove(name)
