@@ -1,15 +1,17 @@
 """Following the jobs of a bulk submission to their ends.
 
-A few are watched, each by its eventlogs. Where there are many, and nobody wants more than how they
-end, one stream of the job manager's journal tells of all of them. It tells of other jobs, too, so
-it is not for a few; it is for the instance owner only, and it ends with the job manager: then the
-jobs are watched, a bounded number at a time.
+A few are watched, each by its eventlogs. Where there are many, one stream of the job manager's
+journal tells of all of them, and only their output is watched, of those that have ended at once
+when they have. The journal tells of other jobs, too, so it is not for a few; it is for the instance
+owner only, and it ends with the job manager: then the jobs are watched, a bounded number at a time.
 """
 
 from __future__ import annotations
 
 import errno
 from collections import deque
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from flux.constants import FLUX_RPC_STREAMING
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.job.event import EventLogEvent
     from flux.job.follow import Item
+    from flux.job.follow_blocking import JobWatcher
     from flux.job.follow_journal import JournalFollower
     from flux.rpc import RPC
     from fluxctl.mini.console import Console
@@ -33,6 +36,18 @@ FEW: Final = 32
 """Jobs that are watched rather than followed by the journal."""
 ENDS: Final = ("finish", "exception", "clean")
 """The events that tell how a job ended; the last of them is the end."""
+
+
+@dataclass(slots=True)
+class _Job:
+    """A job that the journal tells of, and the watch of its output, if there is one."""
+
+    job: JobToSubmit
+    progress: JobProgress | None = None
+    started: bool = False
+    ended: bool = False
+    watch: JobWatcher | None = None
+    output_over: bool = False
 
 
 class Following:
@@ -58,10 +73,11 @@ class Following:
         self._tally = tally
         self._console = console
         self._on_progress = on_progress
-        self._names = ("start", *ENDS) if counts_running else ENDS
+        self._names = ("start", *ENDS) if counts_running or settings.watch else ENDS
         self._announced = 0
         self._journal: JournalFollower | None = None
-        self._by_journal: dict[int, tuple[JobToSubmit, JobProgress | None]] = {}
+        self._by_journal: dict[int, _Job] = {}
+        self._begun: list[int] = []
         self._unwatched: deque[tuple[int, JobToSubmit, JobProgress]] = deque()
         self._watched = 0
 
@@ -75,7 +91,7 @@ class Following:
         of it.
         """
         self._announced += 1
-        if self._announced == FEW + 1 and not self._settings.watch:
+        if self._announced == FEW + 1:
             self._open_journal()
         return self._journal is not None
 
@@ -86,9 +102,10 @@ class Following:
             self._unwatched.append((jobid, job, JobProgress()))
             self._watch_next()
             return
-        self._by_journal[jobid] = (job, None)
+        self._by_journal[jobid] = _Job(job)
         for event in early:
             self._happened(jobid, event)
+        self._watch_begun()
 
     # By the journal
 
@@ -113,34 +130,96 @@ class Following:
                 raise
             self._watch_instead(journal.lose())
         else:
+            self._watch_begun()
             stream.reset()
 
     def _watch_instead(self, followed: Iterable[int]) -> None:
-        """The journal is not for us, or has ended: watch each job, from its first event on."""
+        """The journal is not for us, or has ended: watch each job, from its first event on; output
+        that is being watched is told once.
+        """
+        from flux.job import follow
+        from flux.job.follow_blocking import JobWatcher
+
         self._journal = None
         for jobid in followed:
-            job, progress = self._by_journal.pop(jobid)
-            if progress is not None:
-                self._tally.forget(progress)
-            self._unwatched.append((jobid, job, JobProgress()))
+            known = self._by_journal[jobid]
+            if known.progress is not None:
+                self._tally.forget(known.progress)
+            known.progress = JobProgress()
+            if known.watch is not None:
+                take = partial(self._event, jobid, known)
+                JobWatcher(self._handle, jobid, follow.JobFollower({}), take).start()
+            else:
+                del self._by_journal[jobid]
+                self._unwatched.append((jobid, known.job, known.progress))
         self._watch_next()
 
+    def _event(self, jobid: int, known: _Job, item: Item) -> None:
+        from flux.job import follow
+
+        match item:
+            case follow.Entries(_, entries) if known.progress is not None:
+                for event in entries:
+                    self._tally.follow(known.progress, event)
+            case follow.Failed(_, error):
+                raise error
+            case follow.Ended():
+                known.ended = True
+                self._end_if_over(jobid, known)
+
     def _happened(self, jobid: int, event: EventLogEvent) -> None:
-        job, known = self._by_journal[jobid]
-        progress = known or JobProgress()
-        if known is None:
-            self._by_journal[jobid] = (job, progress)
-        self._tally.follow(progress, event)
+        known = self._by_journal[jobid]
+        if known.progress is None:
+            known.progress = JobProgress()
+        self._tally.follow(known.progress, event)
         if event.name == "exception":
-            self._talk(jobid, job).job_event(event, progress)
-        if event.name == ENDS[-1]:
-            del self._by_journal[jobid]
+            self._talk(jobid, known.job).job_event(event, known.progress)
+        elif event.name == "start":
+            known.started = True
+            self._begun.append(jobid)
+        elif event.name == ENDS[-1]:
+            known.ended = True
             if self._journal is not None:
                 self._journal.end(jobid)
-            self._tally.finish(progress)
+            if not known.started or not self._settings.watch:
+                known.output_over = True
+            self._end_if_over(jobid, known)
+        self._on_progress(0)
+
+    def _end_if_over(self, jobid: int, known: _Job) -> None:
+        if known.ended and known.output_over and known.progress is not None:
+            del self._by_journal[jobid]
+            self._tally.finish(known.progress)
             self._on_progress(1)
-        else:
-            self._on_progress(0)
+
+    def _watch_begun(self) -> None:
+        """Watch the output of jobs that have begun. That of one which has ended by now is there as
+        a whole; for the others, an event of the execution tells when it is.
+        """
+        from flux.job import follow
+        from flux.job.follow_blocking import JobWatcher
+
+        begun, self._begun = self._begun, []
+        for jobid in begun if self._settings.watch else ():
+            known = self._by_journal[jobid]
+            take = partial(self._output, jobid, known, self._talk(jobid, known.job))
+            follower = follow.JobFollower(brief=True)
+            known.watch = JobWatcher(self._handle, jobid, follower, take)
+            known.watch.open(follow.OUTPUT if known.ended else follow.EXEC)
+
+    def _output(self, jobid: int, known: _Job, talk: JobTalk, item: Item) -> None:
+        from flux.job import follow
+
+        match item:
+            case follow.Entries(follow.OUTPUT, entries):
+                for event in entries:
+                    talk.output_event(event)
+            case follow.Failed(_, error):
+                if error.errno not in follow.NEVER_MADE:
+                    raise error
+            case follow.Ended():
+                known.output_over = True
+                self._end_if_over(jobid, known)
 
     # By a watch each
 

@@ -57,6 +57,7 @@ class FakeHandle:
         self.journal_error = errno.EPERM
         self.journal_ends_after = -1
         self.early = False
+        self.ends_later = False
         self._journal: Any = None
         self._pending: dict[int, Any] = {}
         self._tag = 0
@@ -102,15 +103,26 @@ class FakeHandle:
         """Tell the journal's reader of a job, and of somebody else's."""
         if self._journal is None:
             return
+        lines = list(enumerate(self.logs["eventlog"]))
+        if self.ends_later:
+            self._say(number, lines[:1])
+            if self.journal_ends_after < 0 or number < self.journal_ends_after:
+                self.reactor.call_soon(lambda: self._say(number, lines[1:]))
+        else:
+            self._say(number, lines)
+        if self.journal_ends_after == number and self._journal is not None:
+            self._journal.fulfill_error(errno.ENOSYS, "job-manager is being unloaded")
+            self._journal = None
+
+    def _say(self, number: int, lines: list[tuple[int, str]]) -> None:
+        if self._journal is None:
+            return
         events = [
             {"id": jobid, "eventlog_seq": seq, "entry": json.loads(line)}
-            for seq, line in enumerate(self.logs["eventlog"])
+            for seq, line in lines
             for jobid in (number, 1_000_000 + number)
         ]
         self._journal.fulfill(Message(RESPONSE, payload=json.dumps({"events": events}) + b"\0"))
-        if self.journal_ends_after == number:
-            self._journal.fulfill_error(errno.ENOSYS, "job-manager is being unloaded")
-            self._journal = None
 
     def _answer_submit(self, rpc: Any, number: int) -> None:
         self.in_flight -= 1
@@ -226,6 +238,11 @@ def test_nothing_to_do(handle: FakeHandle) -> None:
 # Many jobs are followed by the journal
 
 
+def watches(handle: FakeHandle, path: str = "eventlog") -> int:
+    """Return how many watches of such an eventlog there were."""
+    return sum(1 for topic, asked in handle.sent if topic == WATCH and asked["path"] == path)
+
+
 @pytest.mark.parametrize("early", [False, True])
 def test_many_jobs_are_followed_by_one_stream(handle: FakeHandle, early: bool) -> None:
     handle.journal_error, handle.early = 0, early
@@ -235,13 +252,13 @@ def test_many_jobs_are_followed_by_one_stream(handle: FakeHandle, early: bool) -
     assert (run.tally.failed, run.tally.running) == (500, 0)
     asked = [payload for topic, payload in handle.sent if topic == JOURNAL]
     assert asked == [{"allow": {"finish": 1, "exception": 1, "clean": 1}}]
-    assert handle.watched == following.FEW
+    assert watches(handle) == following.FEW
 
 
 def test_who_may_not_read_the_journal_watches_each_job(handle: FakeHandle) -> None:
     run = submitter(handle, jobs(100), Settings(wait=True, quiet=True))
     assert run.run() == 0
-    assert (run.tally.complete, handle.watched) == (100, 100)
+    assert (run.tally.complete, watches(handle)) == (100, 100)
 
 
 def test_jobs_are_watched_when_the_journal_ends(handle: FakeHandle) -> None:
@@ -249,7 +266,7 @@ def test_jobs_are_watched_when_the_journal_ends(handle: FakeHandle) -> None:
     handle.logs["eventlog"].pop()  # no end by the journal
     run = submitter(handle, jobs(100), Settings(wait=True, quiet=True))
     assert run.run() == 0
-    assert (run.tally.complete, run.tally.running, handle.watched) == (100, 0, 100)
+    assert (run.tally.complete, run.tally.running, watches(handle)) == (100, 0, 100)
 
 
 def test_a_lost_connection_is_told(handle: FakeHandle) -> None:
@@ -269,10 +286,57 @@ def test_exceptions_are_told_once(handle: FakeHandle, capfd: pytest.CaptureFixtu
     assert capfd.readouterr().err.count("exception: type=cancel note=because\n") == 60
 
 
-@pytest.mark.parametrize("settings", [Settings(watch=True), Settings(wait=True, verbose=2)])
-def test_who_wants_every_event_or_the_output_watches(
-    handle: FakeHandle, settings: Settings
+@pytest.mark.parametrize("early", [False, True])
+def test_only_the_output_of_many_jobs_is_watched(
+    handle: FakeHandle, capfd: pytest.CaptureFixture[str], early: bool
+) -> None:
+    handle.journal_error, handle.early = 0, early
+    run = submitter(handle, jobs(100), Settings(watch=True, quiet=True))
+    assert run.run() == 0
+    assert capfd.readouterr().out == "hi\n" * 100
+    paths = [payload["path"] for topic, payload in handle.sent if topic == WATCH]
+    by_journal = 100 - following.FEW
+    assert paths.count("eventlog") == following.FEW
+    assert paths.count("guest.exec.eventlog") == following.FEW
+    assert paths.count("guest.output") == following.FEW + by_journal
+    assert watches(handle) == following.FEW
+
+
+def test_output_of_jobs_that_run_on_is_watched_meanwhile(
+    handle: FakeHandle, capfd: pytest.CaptureFixture[str]
 ) -> None:
     handle.journal_error = 0
-    assert submitter(handle, jobs(60), settings).run() == 0
-    assert (handle.watched, JOURNAL in dict(handle.sent)) == (60, False)
+    handle.ends_later = True
+    run = submitter(handle, jobs(60), Settings(watch=True, quiet=True))
+    assert run.run() == 0
+    assert capfd.readouterr().out == "hi\n" * 60
+    assert (run.tally.complete, run.tally.running) == (60, 0)
+
+
+def test_output_is_told_once_when_the_journal_ends(
+    handle: FakeHandle, capfd: pytest.CaptureFixture[str]
+) -> None:
+    handle.journal_error, handle.journal_ends_after = 0, 60
+    handle.ends_later = True
+    run = submitter(handle, jobs(100), Settings(watch=True, quiet=True))
+    assert run.run() == 0
+    assert capfd.readouterr().out == "hi\n" * 100
+    assert (run.tally.complete, run.tally.running) == (100, 0)
+
+
+def test_a_job_that_never_started_has_no_output(handle: FakeHandle) -> None:
+    handle.journal_error = 0
+    handle.logs["eventlog"] = [
+        '{"timestamp":2,"name":"exception","context":{"type":"cancel","severity":0,"note":"x"}}',
+        '{"timestamp":3,"name":"clean"}',
+    ]
+    run = submitter(handle, jobs(60), Settings(watch=True, quiet=True))
+    assert run.run() == 1
+    paths = [payload["path"] for topic, payload in handle.sent if topic == WATCH]
+    assert paths == ["eventlog"] * following.FEW
+
+
+def test_who_wants_every_event_watches_each_job(handle: FakeHandle) -> None:
+    handle.journal_error = 0
+    assert submitter(handle, jobs(60), Settings(wait=True, verbose=2)).run() == 0
+    assert (watches(handle), JOURNAL in dict(handle.sent)) == (60, False)
