@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 IDLE_START = 1.0
 """Seconds after which the shell host is started though no job has come: what comes up with the
 instance goes first."""
+FIRST_START = 0.02
+"""The same on rank 0, where the first job is most likely to run: who submits it takes longer to
+start than this."""
 STAGGER = 0.05
 """Seconds by which the next rank starts its own later: brokers may share a machine, which would be
 busy with nothing else for a while."""
@@ -69,8 +72,9 @@ class ShellHostService(Service):
 
     def warm_up(self) -> None:
         """The instance has come up: start the shell host in a moment, unless a job comes first."""
-        turn = min(self.ctx.rank * STAGGER, LATEST)
-        self.ctx.call_later(IDLE_START + turn, self._start_idle)
+        rank = self.ctx.rank
+        delay = IDLE_START + min(rank * STAGGER, LATEST) if rank else FIRST_START
+        self.ctx.call_later(delay, self._start_idle)
 
     def _start_idle(self) -> None:
         if self._stopped:

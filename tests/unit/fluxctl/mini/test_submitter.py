@@ -58,7 +58,7 @@ class FakeHandle:
         self.journal_ends_after = -1
         self.early = False
         self.ends_later = False
-        self._journal: Any = None
+        self._journal: Any = None  # the RPC, which is none of this module's business
         self._pending: dict[int, Any] = {}
         self._tag = 0
 
@@ -90,7 +90,7 @@ class FakeHandle:
                 self.reactor.call_soon(lambda: self._tell(number))
         elif msg.topic == JOURNAL:
             if self.journal_error:
-                self.reactor.call_soon(lambda: rpc.fulfill_error(self.journal_error, "not for you"))
+                self.reactor.call_soon(lambda: self._refuse(rpc, self.journal_error))
             else:
                 self._journal = rpc
         elif msg.topic == WATCH:
@@ -98,6 +98,9 @@ class FakeHandle:
             self.watched += main
             self.most_watched = max(self.most_watched, self.watched)
             self.reactor.call_soon(lambda: self._answer_watch(rpc, payload["path"], main))
+
+    def _refuse(self, rpc: Any, errnum: int) -> None:
+        rpc.fulfill_error(errnum, "not for you")
 
     def _tell(self, number: int) -> None:
         """Tell the journal's reader of a job, and of somebody else's."""

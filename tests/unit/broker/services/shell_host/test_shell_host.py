@@ -60,7 +60,7 @@ class FakeHost:
 async def harness(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harness]:
     monkeypatch.setattr(module, "HostProcess", FakeHost)
     monkeypatch.setattr(module, "RETRY_START", 0.01)
-    monkeypatch.setattr(module, "IDLE_START", 0.0)
+    monkeypatch.setattr(module, "FIRST_START", 0.0)
     harness = ServiceHarness(ShellHostService)
     yield harness
     await harness.stop()
