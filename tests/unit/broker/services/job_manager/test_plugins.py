@@ -208,7 +208,7 @@ async def test_plugin_from_a_file(with_plugin: Cluster) -> None:
     assert {"job.event.depend", "job.event.alloc", "job.event.start", "job.event.clean"} <= set(
         answer["log"]
     )
-    assert any("job.state.cleanup: oops" in entry.text for entry in cluster.manager.logs)
+    assert any("job.state.cleanup: RuntimeError: oops (" in entry.text for entry in cluster.manager.logs)
     assert (
         "sample.py"
         in (await cluster.manager.request("job-manager.jobtap", {"query_only": True}))["plugins"]
