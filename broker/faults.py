@@ -4,11 +4,14 @@ is told.
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from typing import Final
 
-FAILURES: Final = (Exception, SystemExit)
-"""What the code of others may end with and the broker must outlive: ``sys.exit()`` is not its."""
+FAILURES: Final = (Exception, SystemExit, asyncio.CancelledError)
+"""What the code of others may end with and the broker must outlive: ``sys.exit()`` is not its, nor
+is the end of a task that a callback has looked at.
+"""
 
 
 def described(exc: BaseException, path: str) -> str:

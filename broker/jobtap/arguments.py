@@ -34,10 +34,11 @@ class Args:
     ``urgency``, ``priority`` (-1 before there is one) and ``t_submit`` (seconds since the epoch);
     ``R`` is there when the job has resources, ``entry`` with an event or a new state,
     ``prev_state`` with a new state, ``dependency`` with a dependency. What the plugin returns goes
-    into ``out`` (``priority``, ``annotations``).
+    into ``out`` (``priority``, ``annotations``), or is that there is no priority yet
+    (``unavailable``).
     """
 
-    __slots__ = ("dependency", "entry", "job", "out", "prev_state")
+    __slots__ = ("dependency", "entry", "job", "out", "prev_state", "unavailable")
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Args:
         self.prev_state = prev_state
         self.dependency = dependency
         self.out: JsonObject = {}
+        self.unavailable = False
 
     def __getitem__(self, key: str) -> Any:
         """Return an argument by its name in the manual; raises KeyError for one this callback does
@@ -75,7 +77,7 @@ class Args:
         names = ("jobspec", *_FACTS, "R", "entry", "prev_state", "dependency")
         return (name for name in names if name in self)
 
-    def get(self, key: str, default: object = None) -> Any:
+    def get(self, key: str, default: object = None) -> object:
         """Return an argument, ``default`` for one this callback does not have."""
         try:
             return self[key]

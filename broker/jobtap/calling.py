@@ -9,7 +9,7 @@ does not get past it:
 - in ``job.state.priority`` and ``job.priority.get`` the job keeps the priority that it has, or
   waits for one.
 
-Failed has who raises an exception, returns a negative number, or gives a priority that is none.
+Failed has who raises an exception, returns a negative number, or gives an impossible priority.
 """
 
 from __future__ import annotations
@@ -91,7 +91,10 @@ class Caller:
         last: Failure | None = None
         for plugin, handler in handlers:
             before = args.out.get("priority") if rates else None
+            args.unavailable = False
             reason = self._reason(plugin, handler, topic, args, judges)
+            if args.unavailable:
+                args.out["priority"] = None
             if reason is None and rates:
                 reason = _wrong_priority(args)
             if reason is not None:
@@ -104,7 +107,7 @@ class Caller:
                     args.out["priority"] = None
             elif rates and args.out.get("priority") is not before:
                 last = None  # the last word counts
-        self._annotate(topic, args)
+            self._annotate(plugin, topic, args)
         return last
 
     def _reason(
@@ -112,7 +115,11 @@ class Caller:
     ) -> str | None:
         """Call one handler; returns why it failed. Raises `Rejected` where that is meant."""
         try:
-            return complaint(handler(plugin, topic, args), strict=judges)
+            answer = handler(plugin, topic, args)
+            if isinstance(args.out, dict):
+                return complaint(answer, strict=judges)
+            args.out = {}
+            return "args.out is no dictionary any more"
         except Rejected as exc:
             if judges:
                 raise Rejected(_sentence(exc)) from None
@@ -120,14 +127,14 @@ class Caller:
         except FAILURES as exc:
             return described(exc, plugin.file.path)
 
-    def _annotate(self, topic: str, args: Args) -> None:
+    def _annotate(self, plugin: JobtapPlugin, topic: str, args: Args) -> None:
         annotations = args.out.pop("annotations", None)
         if annotations is None:
             return
         try:
             self._take_annotations(args.job, checked_object(annotations, "an annotation"))
         except ValueError as exc:
-            self._log_error(f"jobtap: {topic}: {exc}")
+            self._log_error(f"jobtap: {plugin.file_name}: {topic}: {exc}")
 
 
 def handlers_of(plugin: JobtapPlugin, topic: str) -> Found:

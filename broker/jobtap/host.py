@@ -69,7 +69,7 @@ class JobtapHost:
         """
         name = name_of(path)
         if name in self.names():
-            raise OSError(errno.EEXIST, f"{name} already loaded")
+            raise OSError(errno.EEXIST, f"{name} is already loaded")
         file = load_plugin(path, self.searchpath)
         plugin = JobtapPlugin(self, file, conf)
         try:

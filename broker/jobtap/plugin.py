@@ -158,7 +158,7 @@ class JobtapPlugin:
 
     def priority_unavail(self, args: Args) -> None:
         """Say that the job's priority is not available yet."""
-        args.out["priority"] = None
+        args.unavailable = True
 
     def reprioritize_job(self, id: int, priority: int) -> None:
         """Set the priority of a job, 0 to 4294967295; a job that is held or expedited keeps its
