@@ -162,7 +162,7 @@ def complaint(answer: object, *, strict: bool) -> str | None:
         return None
     if isinstance(answer, Coroutine):
         answer.close()
-        return "the handler is a coroutine function: start coroutines by get_flux().spawn()"
+        return "is a coroutine function: start coroutines by get_flux().spawn()"
     if isinstance(answer, int) and answer is not False and answer >= 0:
         return None
     if strict or (isinstance(answer, int) and answer < 0):

@@ -98,6 +98,16 @@ class PluginHandle:
     def __repr__(self) -> str:
         return f"<PluginHandle of {self._name}{', removed' if self.closed else ''}>"
 
+    def counts(self) -> dict[str, int]:
+        """Return how much goes on by way of this handle, by kind."""
+        return {
+            "rpcs": len(self._tags),
+            "timers": len(self._timers),
+            "subscriptions": len(self._subscriptions),
+            "tasks": len(self._tasks),
+            "services": len(self._topics),
+        }
+
     # The broker
 
     def get_rank(self) -> int:
@@ -313,6 +323,7 @@ class PluginHandle:
         self.closed = True
         for topic in self._topics:
             self._services.remove_handler(topic)
+        self._topics.clear()
         for subscription in tuple(self._subscriptions):
             self.unsubscribe(subscription)
         for timer in tuple(self._timers):

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from broker.faults import FAILURES, described
-from broker.jobtap.arguments import Args, Broken, Rejected
+from broker.jobtap.arguments import Args, Broken, Rejected, complaint
 from broker.jobtap.calling import PRIORITY_GET, VALIDATE, Caller, handlers_of
 from broker.jobtap.files import BUILTINS, forget, load_plugin, name_of
 from broker.jobtap.plugin import JobtapPlugin
@@ -73,9 +73,9 @@ class JobtapHost:
         file = load_plugin(path, self.searchpath)
         plugin = JobtapPlugin(self, file, conf)
         try:
-            result = file.init(plugin)
-            if isinstance(result, int) and result < 0:
-                raise OSError(errno.EINVAL, f"{name}: flux_plugin_init returned {result}")
+            problem = complaint(file.init(plugin), strict=False)
+            if problem is not None:
+                raise OSError(errno.EINVAL, f"{name}: flux_plugin_init {problem}")
         except FAILURES as exc:
             plugin.end()
             forget(file)
