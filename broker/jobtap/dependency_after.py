@@ -1,5 +1,6 @@
 """The built-in plugin ``.dependency-after``: the dependencies ``after`` (or ``afterstart``),
-``afterany``, ``afterok`` and ``afternotok`` (flux-mini(1), RFC 26).
+``afterany``, ``afterok`` and ``afternotok`` (flux-mini(1), RFC 26), and ``singleton``
+(`dependency_singleton`).
 
 The job depended on may have ended already: then the dependency is satisfied at once, or the
 dependent job is refused. A dependency that can no longer be satisfied ends the dependent job with
@@ -11,6 +12,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final
 
+from broker.jobtap import dependency_singleton
 from flux.job.JobID import id_encode, id_parse
 
 if TYPE_CHECKING:
@@ -145,3 +147,4 @@ def flux_plugin_init(plugin: JobtapPlugin) -> None:
         plugin.add_handler(f"job.dependency.{scheme}", after.add)
     plugin.add_handler("job.event.start", after.started)
     plugin.add_handler("job.state.inactive", after.ended)
+    dependency_singleton.add_handlers(plugin)

@@ -1,5 +1,6 @@
-"""The built-in plugin ``.dependency-singleton``: with the dependency ``singleton`` a job waits
-until no other job of its user and of its name is active. Of several that wait the first goes on.
+"""A part of the built-in plugin ``.dependency-after``: with the dependency ``singleton`` a job
+waits until no other job of its user and of its name is active. Of several that wait the first goes
+on.
 
 It behaves as in flux-core 0.88; a job without a name is refused.
 """
@@ -92,7 +93,7 @@ class Singletons:
             self._plugin.dependency_remove(id, DESCRIPTION)
 
 
-def flux_plugin_init(plugin: JobtapPlugin) -> None:
+def add_handlers(plugin: JobtapPlugin) -> None:
     """Register the handlers."""
     singletons = Singletons(plugin)
     plugin.add_handler("job.dependency.singleton", singletons.add)

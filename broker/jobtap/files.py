@@ -22,7 +22,6 @@ INIT: Final = "flux_plugin_init"
 BUILTINS: Final = {
     ".priority-default": "broker.jobtap.priority_default",
     ".dependency-after": "broker.jobtap.dependency_after",
-    ".dependency-singleton": "broker.jobtap.dependency_singleton",
     ".begin-time": "broker.jobtap.begin_time",
 }
 MAX_BYTES: Final = 1 << 24

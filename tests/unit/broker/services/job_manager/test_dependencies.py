@@ -371,10 +371,10 @@ async def test_singletons_after_a_restart(cluster: Scripted) -> None:
 async def test_singletons_whose_plugin_was_away(cluster: Scripted) -> None:
     first = await cluster.submit(named("abc"), urgency=0)
     second = await cluster.submit(named("abc", alone=True), urgency=0)
-    await remove(cluster, ".dependency-singleton")
+    await remove(cluster, ".dependency-after")
     await cluster.cancel(first)
     assert cluster.state(second) == 2
-    await cluster.manager.request("job-manager.jobtap", {"load": ".dependency-singleton"})
+    await cluster.manager.request("job-manager.jobtap", {"load": ".dependency-after"})
     await cluster.until_event(second, "dependency-remove")
 
 

@@ -381,7 +381,7 @@ async def test_queries() -> None:
     await cluster.start()
     id = await cluster.submit()
     assert await cluster.manager.request("job-manager.getinfo") == {"max_jobid": id}
-    names = [".priority-default", ".dependency-after", ".dependency-singleton", ".begin-time"]
+    names = [".priority-default", ".dependency-after", ".begin-time"]
     assert await cluster.manager.request("job-manager.jobtap", {"query_only": True}) == {
         "plugins": names
     }
