@@ -139,11 +139,14 @@ class JobtapHost:
         self._unload(list(self.plugins))
 
     def _unload(self, doomed: list[JobtapPlugin]) -> None:
+        rated = any(handlers_of(plugin, PRIORITY_GET) for plugin in doomed)
         for plugin in doomed:
             self.plugins.remove(plugin)
             plugin.end()
             forget(plugin.file)
         self.handlers_changed()
+        if rated and self.plugins:
+            self.reprioritize_all()
 
     def names(self) -> list[str]:
         """Return the names of the loaded plugins."""

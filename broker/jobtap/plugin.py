@@ -8,7 +8,7 @@ with `JobtapPlugin.add_handler`; each is called as ``handler(plugin, topic, args
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol, TypeVar
 
 from broker.jobtap.arguments import (
     Args,
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     """What a plugin registers for a topic; see `complaint` for what it may return."""
 
 T = TypeVar("T")
+
+REASON_SECTION: Final = "jobtap"
+"""The annotation that has a plugin's reason for a job to wait."""
 
 __all__ = ["Actions", "Args", "JobtapPlugin", "PluginHost", "Rejected"]
 
@@ -205,6 +208,17 @@ class JobtapPlugin:
         """Update a job's annotations; None as a value removes one."""
         value = _checked(checked_object, annotations, "an annotation")
         self.host.annotate(self._job(id), value)
+
+    def set_reason(self, id: int, text: str | None) -> None:
+        """Say why a job that this plugin keeps from running waits, None for no more: ``flux jobs``
+        shows it while the job waits for its priority or is held.
+        """
+        note = None if text is None else {"reason": _checked(checked_text, text, "a reason")}
+        self.host.annotate(self._job(id), {REASON_SECTION: note})
+
+    def dependencies(self, id: int) -> list[str]:
+        """Return the descriptions of what a job waits for, in alphabetical order."""
+        return sorted(self._job(id).dependencies)
 
     def job_subscribe(self, id: int) -> None:
         """Have ``job.event.*`` called for a job."""
