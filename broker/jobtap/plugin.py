@@ -8,7 +8,7 @@ with `JobtapPlugin.add_handler`; each is called as ``handler(plugin, topic, args
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Final, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
 from broker.jobtap.arguments import (
     Args,
@@ -19,6 +19,7 @@ from broker.jobtap.arguments import (
     checked_text,
     checked_word,
 )
+from flux.job.lifecycle import PLUGIN_SECTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     """What a plugin registers for a topic; see `complaint` for what it may return."""
 
 T = TypeVar("T")
-
-REASON_SECTION: Final = "jobtap"
-"""The annotation that has a plugin's reason for a job to wait."""
 
 __all__ = ["Actions", "Args", "JobtapPlugin", "PluginHost", "Rejected"]
 
@@ -214,7 +212,7 @@ class JobtapPlugin:
         shows it while the job waits for its priority or is held.
         """
         note = None if text is None else {"reason": _checked(checked_text, text, "a reason")}
-        self.host.annotate(self._job(id), {REASON_SECTION: note})
+        self.host.annotate(self._job(id), {PLUGIN_SECTION: note})
 
     def dependencies(self, id: int) -> list[str]:
         """Return the descriptions of what a job waits for, in alphabetical order."""

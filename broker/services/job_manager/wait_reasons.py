@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final
 
-from broker.jobtap.plugin import REASON_SECTION
 from broker.service import request
 from flux.constants import FLUX_JOB_PRIORITY_MIN
-from flux.job.lifecycle import DEPEND, PRIORITY, SCHED
+from flux.job.lifecycle import DEPEND, PRIORITY, SCHED, plugin_reason
 
 if TYPE_CHECKING:
     from broker.service import Request
@@ -21,12 +20,6 @@ MOST: Final = 1 << 16
 SCHEDULER_SECONDS: Final = 5.0
 ANOTHER_JOB: Final = "behind another job"
 RESOURCES: Final = "insufficient resources"
-
-
-def _plugins_reason(job: Job) -> str:
-    """Return why a plugin has a job wait, empty if it does not say."""
-    section = (job.annotations or {}).get(REASON_SECTION)
-    return str(section.get("reason") or "") if isinstance(section, dict) else ""
 
 
 class WaitReasons:
@@ -63,11 +56,11 @@ class WaitReasons:
             waits = ",".join(sorted(job.dependencies))
             return {"reason": f"depends on {waits}" if waits else "waiting for its dependencies"}
         if job.state == PRIORITY:
-            return {"reason": _plugins_reason(job) or "waiting for its priority"}
+            return {"reason": plugin_reason(job.annotations) or "waiting for its priority"}
         if job.state != SCHED:
             return None
         if job.priority == FLUX_JOB_PRIORITY_MIN:
-            return {"reason": _plugins_reason(job) or "held"}
+            return {"reason": plugin_reason(job.annotations) or "held"}
         if job.alloc_pending and not job.alloc_canceled:
             return None
         queue = self._core.machine.queues.of(job.queue)
