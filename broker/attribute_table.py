@@ -136,9 +136,10 @@ _BROKER = (
     ),
     Declaration(
         "conf.jobtap_pluginpath",
-        "",
+        "/etc/flux/jobtap/plugins",
         Change.LOAD,
-        "Directories, separated by colons, with jobtap plugins; read by the module `job-manager`.",
+        "Where jobtap plugins are looked for: directories, separated by colons; read by the module"
+        " `job-manager`, if its environment has no FLUX_JOBTAP_PATH.",
     ),
     Declaration(
         "hello.timeout",

@@ -12,10 +12,10 @@ import os
 import re
 import sys
 import threading
-import traceback
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
+from broker.faults import described
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class PythonModule:
             asked = self._stopping and isinstance(exc, ConnectionResetError | SystemExit)
             if not asked and not (isinstance(exc, SystemExit) and not exc.code):
                 self.error = exc
-                self.failure = _described(exc, self.path)
+                self.failure = described(exc, self.path)
         finally:
             self._ready.set()
             if self._handle is not None:
@@ -113,17 +113,6 @@ class PythonModule:
             )
             await loop.run_in_executor(None, thread.join, STOP_TIMEOUT)
         return not thread.is_alive()
-
-
-def _described(exc: BaseException, path: str) -> str:
-    """Return an exception with the line of the module's file that it came from."""
-    frames = traceback.extract_tb(exc.__traceback__)
-    place = next((frame for frame in reversed(frames) if frame.filename == path), None)
-    where = f" ({place.filename}:{place.lineno})" if place is not None else ""
-    if isinstance(exc, SyntaxError):
-        where = f" ({exc.filename}:{exc.lineno})"
-    text = exc.msg if isinstance(exc, SyntaxError) else str(exc)
-    return f"{type(exc).__name__}: {text}{where}"
 
 
 async def load_module_file(path: str) -> PythonModule:
@@ -173,7 +162,7 @@ def _imported(path: str) -> PythonModule:
     try:
         exec(compile(text, path, "exec"), module.__dict__)
     except BaseException as exc:  # SystemExit too: it is not the broker's
-        raise OSError(errno.EINVAL, _described(exc, path)) from exc
+        raise OSError(errno.EINVAL, described(exc, path)) from exc
     if not callable(getattr(module, "mod_main", None)):
         raise OSError(errno.EINVAL, f"{path} defines no mod_main")
     name: object = getattr(module, "mod_name", None)

@@ -167,6 +167,15 @@ class Service:
         self._added[topic] = (handler, Route(topic, True, allow == "guest", False, False))
         self.__dict__.pop("_handlers", None)
 
+    def answers(self, topic: str) -> bool:
+        """Whether requests for ``topic`` have a handler."""
+        return topic in self._handlers
+
+    def remove_handler(self, topic: str) -> None:
+        """Undo `add_handler`."""
+        self._added.pop(topic, None)
+        self.__dict__.pop("_handlers", None)
+
     def event_handlers(self) -> list[tuple[str, Callable[[Message], None]]]:
         """Return the event prefixes this service wants and the methods for them."""
         found = [

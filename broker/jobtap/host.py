@@ -1,36 +1,37 @@
-"""The job manager's plugin host: loads plugins and calls their handlers in the order they were
-loaded.
+"""The job manager's plugin host: loads and removes plugins, and tells them about jobs in the order
+they were loaded.
 """
 
 from __future__ import annotations
 
 import errno
-import importlib.util
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from broker.jobtap.plugin import Args, JobtapPlugin, Rejected
+from broker.faults import FAILURES, described
+from broker.jobtap.arguments import Args, Broken, Rejected, complaint
+from broker.jobtap.calling import PRIORITY_GET, VALIDATE, Caller, handlers_of
+from broker.jobtap.files import BUILTINS, forget, load_plugin, name_of
+from broker.jobtap.plugin import JobtapPlugin
 from flux.constants import FLUX_JOB_URGENCY_EXPEDITE, FLUX_JOB_URGENCY_HOLD
 from flux.job.lifecycle import DEPEND, INACTIVE, NEW, PRIORITY, SCHED
 from flux.job.state_names import SINGLE_STATES, state_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from broker.jobtap.plugin import Actions, Handler
+    from broker.jobtap.plugin import Actions
     from broker.services.job_manager.states import Job
     from flux.job.types import EventEntry
-    from flux.wire.json import JsonMapping
+    from flux.wire.json import JsonMapping, JsonObject
 
 STATE_TOPICS: Final = {
     state: f"job.state.{state_name(state).lower()}" for state in SINGLE_STATES if state != NEW
 }
-BUILTINS: Final = {
-    ".priority-default": "broker.jobtap.priority_default",
-    ".dependency-after": "broker.jobtap.dependency_after",
-    ".begin-time": "broker.jobtap.begin_time",
-}
+ASKS_AGAIN: Final = ("urgency", "flux-restart")
+"""Events after which a job in PRIORITY is asked about again."""
+AT_A_TIME: Final = 500
+"""Jobs whose priority is asked for in one turn of the loop."""
 
 
 class JobtapHost:
@@ -40,10 +41,18 @@ class JobtapHost:
         self.actions = actions
         self.searchpath = list(searchpath)
         self.owner = owner
-        self.plugins: list[JobtapPlugin] = []
-        self._cache: dict[str, list[tuple[JobtapPlugin, Handler]]] = {}
-        self._collecting: list[str] | None = None
+        self._caller = Caller(actions.log_error, self.annotate)
         self._candidate: Job | None = None
+        self._collecting: list[str] | None = None
+        self._noted: list[JsonObject] = []
+        self._answers: dict[int, int | None] = {}
+        self._to_ask: list[int] = []
+        self._asking = False
+
+    @property
+    def plugins(self) -> list[JobtapPlugin]:
+        """The loaded plugins, in the order they were loaded."""
+        return self._caller.plugins
 
     # Loading
 
@@ -58,49 +67,44 @@ class JobtapHost:
         Raises OSError: ENOENT when there is none, EEXIST when it is loaded already, EINVAL when it
         cannot be used.
         """
-        name = _name_of(path)
-        if any(plugin.file_name == name for plugin in self.plugins):
+        name = name_of(path)
+        if name in self.names():
             raise OSError(errno.EEXIST, f"{name} is already loaded")
-        init = self._find_init(path)
-        plugin = JobtapPlugin(self, name, conf)
+        file = load_plugin(path, self.searchpath)
+        plugin = JobtapPlugin(self, file, conf)
         try:
-            init(plugin)
-        except OSError:
-            raise
-        except Exception as exc:
-            raise OSError(errno.EINVAL, f"{name}: {exc}") from exc
+            problem = complaint(file.init(plugin), strict=False)
+            if problem is not None:
+                raise OSError(errno.EINVAL, f"{name}: flux_plugin_init {problem}")
+        except FAILURES as exc:
+            plugin.end()
+            forget(file)
+            if isinstance(exc, OSError):
+                raise
+            raise OSError(errno.EINVAL, f"{name}: {described(exc, file.path)}") from exc
         self.plugins.append(plugin)
         self.handlers_changed()
         for job in list(self.actions.jobs()):
-            self._call_all(self._select("job.new", plugin), "job.new", Args(job))
-        if self._select("job.priority.get", plugin):
+            self._caller.call("job.new", Args(job), handlers_of(plugin, "job.new"))
+            self._show_dependencies(plugin, job)
+        if handlers_of(plugin, PRIORITY_GET):
             self.reprioritize_all()
 
-    def _find_init(self, path: str) -> Callable[[JobtapPlugin], object]:
-        if path in BUILTINS:
-            module = importlib.import_module(BUILTINS[path])
-            builtin: Callable[[JobtapPlugin], object] = module.flux_plugin_init
-            return builtin
-        candidates = (
-            [Path(path)]
-            if Path(path).is_absolute()
-            else [Path(root, path) for root in self.searchpath]
-        )
-        file = next((candidate for candidate in candidates if candidate.is_file()), None)
-        if file is None:
-            raise OSError(errno.ENOENT, f"{path}: No such plugin found")
-        spec = importlib.util.spec_from_file_location(f"jobtap_{file.stem}", file)
-        if spec is None or spec.loader is None:
-            raise OSError(errno.EINVAL, f"{file.name}: not a Python file")
-        module = importlib.util.module_from_spec(spec)
-        try:
-            spec.loader.exec_module(module)
-        except Exception as exc:
-            raise OSError(errno.EINVAL, f"{file.name}: {exc}") from exc
-        init: Callable[[JobtapPlugin], object] | None = getattr(module, "flux_plugin_init", None)
-        if init is None:
-            raise OSError(errno.EINVAL, f"{file.name}: flux_plugin_init is not defined")
-        return init
+    def _show_dependencies(self, plugin: JobtapPlugin, job: Job) -> None:
+        """Have a plugin look again at the dependencies of a job that still waits for some."""
+        if job.state != DEPEND:
+            return
+        for dependency in dependencies_of(job):
+            topic = f"job.dependency.{dependency['scheme']}"
+            handlers = handlers_of(plugin, topic)
+            if not handlers:
+                continue
+            try:
+                self._caller.call(topic, Args(job, dependency=dependency), handlers)
+            except Rejected as exc:
+                if not (job.dependencies and isinstance(exc, Broken)):
+                    self.actions.raise_exception(job, "dependency", 0, str(exc))
+                    return
 
     def remove(self, pattern: str) -> None:
         """Remove the plugins matching a glob(7) or ``all``; built-in ones only by a pattern with a
@@ -108,71 +112,51 @@ class JobtapHost:
 
         Raises OSError(ENOENT) when none matches, except for ``all``.
         """
-        if pattern == "all":
-            doomed = [plugin for plugin in self.plugins if not plugin.file_name.startswith(".")]
-        else:
-            hidden = pattern.startswith(".")
-            doomed = [
-                plugin
-                for plugin in self.plugins
-                if plugin.file_name.startswith(".") == hidden
-                and fnmatchcase(plugin.file_name, pattern)
-            ]
-            if not doomed:
-                raise OSError(errno.ENOENT, "Failed to find plugin to remove")
-        self.plugins = [plugin for plugin in self.plugins if plugin not in doomed]
-        self.handlers_changed()
+        hidden = pattern.startswith(".")
+        doomed = [
+            plugin
+            for plugin in self.plugins
+            if plugin.file_name.startswith(".") == hidden
+            and fnmatchcase(plugin.file_name, "*" if pattern == "all" else pattern)
+        ]
+        if not doomed and pattern != "all":
+            raise OSError(errno.ENOENT, "Failed to find plugin to remove")
+        self._unload(doomed)
 
     def name_of(self, path: str) -> str | None:
         """Return the name under which the plugin that ``path`` names is loaded, None if it is
         not.
         """
-        name = _name_of(path)
+        name = name_of(path)
         return name if name in self.names() else None
 
     def unload(self, name: str) -> None:
         """Remove the plugin with this name, if it is loaded."""
-        self.plugins = [plugin for plugin in self.plugins if plugin.file_name != name]
+        self._unload([plugin for plugin in self.plugins if plugin.file_name == name])
+
+    def unload_all(self) -> None:
+        """Remove every plugin: the job manager ends."""
+        self._unload(list(self.plugins))
+
+    def _unload(self, doomed: list[JobtapPlugin]) -> None:
+        rated = any(handlers_of(plugin, PRIORITY_GET) for plugin in doomed)
+        for plugin in doomed:
+            self.plugins.remove(plugin)
+            plugin.end()
+            forget(plugin.file)
         self.handlers_changed()
+        if rated and self.plugins:
+            self.reprioritize_all()
 
     def names(self) -> list[str]:
         """Return the names of the loaded plugins."""
         return [plugin.file_name for plugin in self.plugins]
 
-    # Calling
+    # What plugins ask of their host
 
     def handlers_changed(self) -> None:
         """Forget which handlers match which topic."""
-        self._cache.clear()
-
-    def _handlers(self, topic: str) -> list[tuple[JobtapPlugin, Handler]]:
-        found = self._cache.get(topic)
-        if found is None:
-            found = [pair for plugin in self.plugins for pair in self._select(topic, plugin)]
-            self._cache[topic] = found
-        return found
-
-    @staticmethod
-    def _select(topic: str, plugin: JobtapPlugin) -> list[tuple[JobtapPlugin, Handler]]:
-        return [
-            (plugin, handler) for pattern, handler in plugin.handlers if fnmatchcase(topic, pattern)
-        ]
-
-    def _call_all(
-        self, handlers: list[tuple[JobtapPlugin, Handler]], topic: str, args: Args
-    ) -> None:
-        for plugin, handler in handlers:
-            try:
-                handler(plugin, topic, args)
-            except Rejected as exc:
-                if self._collecting is not None:
-                    raise
-                self.actions.log_error(f"jobtap: {plugin.file_name}: {topic}: {exc}")
-            except Exception as exc:
-                self.actions.log_error(f"jobtap: {plugin.file_name}: {topic}: {exc}")
-        annotations = args.out.get("annotations")
-        if annotations:
-            self.actions.annotate(args.job, annotations)
+        self._caller.handlers_changed()
 
     def is_owner(self, userid: int) -> bool:
         """Whether a user owns the instance."""
@@ -184,40 +168,80 @@ class JobtapHost:
             return self._candidate
         return self.actions.find(id)
 
+    def dependency_add(self, job: Job, description: str) -> None:
+        """Add a dependency to a job, at once or with its admission; raises OSError(EEXIST) for one
+        it has or had.
+        """
+        collecting = self._collecting if job is self._candidate else None
+        if description in job.dependencies_seen or description in (collecting or ()):
+            raise OSError(errno.EEXIST, f"dependency {description} was added before")
+        if collecting is not None:
+            collecting.append(description)
+        else:
+            self.actions.event(job, "dependency-add", {"description": description})
+
+    def annotate(self, job: Job, annotations: JsonObject) -> None:
+        """Update annotations, those of a job that is being admitted once it is."""
+        if job is self._candidate:
+            self._noted.append(annotations)
+        else:
+            self.actions.annotate(job, annotations)
+
     # Hooks of the state machine
 
     def event(self, job: Job, entry: EventEntry, previous: int) -> None:
         """Call ``job.event.*`` of subscribed plugins and ``job.state.*`` after a transition."""
+        state = job.state
+        if state == INACTIVE:
+            self.actions.record_end(job)
         if job.subscribers:
             topic = f"job.event.{entry['name']}"
             handlers = [
-                pair for pair in self._handlers(topic) if pair[0].file_name in job.subscribers
+                pair
+                for pair in self._caller.handlers(topic)
+                if job.subscribers and pair[0].file_name in job.subscribers
             ]
-            self._call_all(handlers, topic, Args(job, entry, previous))
-        state = job.state
-        if state in (previous, PRIORITY):
+            self._caller.call(topic, Args(job, entry), handlers)
+        if state == previous:
+            if state == PRIORITY and entry["name"] in ASKS_AGAIN:
+                self._rate(job, PRIORITY_GET, Args(job))
             return
         topic = STATE_TOPICS[state]
-        handlers = self._handlers(topic)
-        if handlers:
-            self._call_all(handlers, topic, Args(job, entry, previous))
+        if state == PRIORITY:
+            self._rate(job, topic, Args(job, entry, previous))
+        elif handlers := self._caller.handlers(topic):
+            failure = self._caller.call(topic, Args(job, entry, previous), handlers)
+            if failure is not None and state == DEPEND and job.state == DEPEND:
+                self.actions.raise_exception(job, "dependency", 0, f"{topic}: {failure}")
         if state == INACTIVE:
-            self.forget(job)
+            self._drop(job)
 
-    def forget(self, job: Job) -> None:
-        """Drop what plugins keep for a job whose submission could not be stored."""
-        for plugin in self.plugins:
-            plugin.forget_job(job.id)
+    def _rate(self, job: Job, topic: str, args: Args) -> None:
+        """Ask for a priority, which `priority` returns then; says so in the eventlog if a plugin
+        fails to give one.
+        """
+        failure = self._caller.call(topic, args, self._caller.handlers(topic))
+        self._answers[job.id] = args.out.get("priority")
+        if failure is not None:
+            note = f"{failure} (job may be stuck in PRIORITY state)"
+            self.actions.raise_exception(job, topic, 4, note)
 
     def priority(self, job: Job) -> int | None:
-        """Return the priority the plugins give a job, the last word counts; None when it is not
-        available.
+        """Return the priority that the plugins gave a job when it came to its state, the last word
+        counts; None when it is not available.
         """
-        topic = STATE_TOPICS[PRIORITY] if job.state == PRIORITY else "job.priority.get"
-        args = Args(job)
-        self._call_all(self._handlers(topic), topic, args)
-        priority = args.out.get("priority")
-        return None if args.unavailable or priority is None else int(priority)
+        return self._answers.pop(job.id, None)
+
+    def forget(self, job: Job) -> None:
+        """A job's submission could not be stored: have ``job.new`` undone by ``job.destroy``."""
+        if handlers := self._caller.handlers("job.destroy"):
+            self._caller.call("job.destroy", Args(job), handlers)
+        self._drop(job)
+
+    def _drop(self, job: Job) -> None:
+        self._answers.pop(job.id, None)
+        for plugin in self.plugins:
+            plugin.forget_job(job.id)
 
     # Admission
 
@@ -226,79 +250,91 @@ class JobtapHost:
         Rejected.
         """
         self._candidate, self._collecting = job, []
+        self._noted.clear()
         try:
-            handlers = self._handlers("job.validate")
-            if handlers:
-                self._call_all(handlers, "job.validate", Args(job))
-            self._dependencies(job)
+            if handlers := self._caller.handlers(VALIDATE):
+                self._caller.call(VALIDATE, Args(job), handlers)
+            for dependency in dependencies_of(job):
+                self._depend(job, dependency)
             return self._collecting
+        except Rejected:
+            self._drop(job)
+            raise
         finally:
             self._candidate = self._collecting = None
 
-    def restore(self, job: Job) -> list[str]:
-        """Introduce a job read from the KVS; returns the dependencies that were not added
-        before.
+    def _depend(self, job: Job, dependency: JsonObject) -> None:
+        topic = f"job.dependency.{dependency['scheme']}"
+        handlers = self._caller.handlers(topic)
+        if not handlers:
+            raise Rejected(f'dependency scheme "{dependency["scheme"]}" not supported')
+        self._caller.call(topic, Args(job, dependency=dependency), handlers)
+
+    def restore(self, job: Job) -> None:
+        """Have the dependencies of a job read from the KVS looked at again, if it waits for any.
+
+        It goes on waiting for those whose plugin fails or is not there: `load` shows it the job.
         """
-        if job.state != DEPEND:
-            self.introduce(job)
-            return []
-        self._candidate, self._collecting = job, []
+        for plugin in self.plugins:
+            self._show_dependencies(plugin, job)
+
+    def introduce(self, job: Job, dependencies: list[str] | None = None) -> None:
+        """Call ``job.new``; dependencies that plugins add to a new job then go to those that
+        `admit` returned.
+        """
+        if dependencies is not None:
+            self._candidate, self._collecting = job, dependencies
         try:
-            self._dependencies(job)
-            added = self._collecting
+            if handlers := self._caller.handlers("job.new"):
+                self._caller.call("job.new", Args(job), handlers)
         finally:
             self._candidate = self._collecting = None
-        self.introduce(job)
-        return added
+        noted, self._noted = self._noted, []
+        for note in noted:
+            self.actions.annotate(job, note)
 
-    def introduce(self, job: Job) -> None:
-        """Call ``job.new``."""
-        handlers = self._handlers("job.new")
-        if handlers:
-            self._call_all(handlers, "job.new", Args(job))
-
-    def _dependencies(self, job: Job) -> None:
-        attributes = (job.jobspec or {}).get("attributes") or {}
-        dependencies = (attributes.get("system") or {}).get("dependencies") or ()
-        if not isinstance(dependencies, list | tuple):
-            raise Rejected("dependencies must be an array")
-        for dependency in dependencies:
-            if not isinstance(dependency, dict) or not isinstance(dependency.get("scheme"), str):
-                raise Rejected("dependency without a scheme")
-            topic = f"job.dependency.{dependency['scheme']}"
-            handlers = self._handlers(topic)
-            if not handlers:
-                raise Rejected(f'dependency scheme "{dependency["scheme"]}" not supported')
-            args = Args(job, dependency)
-            self._call_all(handlers, topic, args)
-
-    def dependency_add(self, job: Job, description: str) -> None:
-        """Add a dependency to a job, at once or with its admission; raises OSError(EEXIST) for one
-        it has or had.
-        """
-        collecting = self._collecting if job is self._candidate else None
-        if collecting is not None:
-            if description not in job.dependencies_seen and description not in collecting:
-                collecting.append(description)
-            return
-        if description in job.dependencies_seen:
-            raise OSError(errno.EEXIST, f"dependency {description} was added before")
-        self.actions.event(job, "dependency-add", {"description": description})
+    # Priorities
 
     def reprioritize_all(self) -> None:
-        """Ask the plugins for the priority of every job that is waiting for one or for
-        resources.
+        """Ask the plugins for the priority of every job that is waiting for one or for resources,
+        some of them in each turn of the loop.
         """
-        for job in list(self.actions.jobs()):
-            if (
-                job.state in (PRIORITY, SCHED)
-                and FLUX_JOB_URGENCY_HOLD < job.urgency < FLUX_JOB_URGENCY_EXPEDITE
-            ):
-                priority = self.priority(job)
-                if priority is not None:
-                    self.actions.reprioritize(job, priority)
+        self._to_ask = [job.id for job in self.actions.jobs() if job.state in (PRIORITY, SCHED)]
+        self._to_ask.reverse()
+        if self._to_ask and not self._asking:
+            self._asking = True
+            self.actions.call_soon(self._ask_some)
+
+    def _ask_some(self) -> None:
+        for _ in range(min(AT_A_TIME, len(self._to_ask))):
+            job = self.actions.find(self._to_ask.pop())
+            if job is not None and job.state in (PRIORITY, SCHED):
+                self._reprioritize(job)
+        self._asking = bool(self._to_ask)
+        if self._asking:
+            self.actions.call_soon(self._ask_some)
+
+    def _reprioritize(self, job: Job) -> None:
+        if not FLUX_JOB_URGENCY_HOLD < job.urgency < FLUX_JOB_URGENCY_EXPEDITE:
+            return
+        args = Args(job)
+        failure = self._caller.call(PRIORITY_GET, args, self._caller.handlers(PRIORITY_GET))
+        priority = args.out.get("priority")
+        if priority is not None:
+            self.actions.reprioritize(job, priority)
+        elif failure is None and "priority" in args.out and job.state == SCHED:
+            self.actions.log_error(
+                f"jobtap: {PRIORITY_GET}: no priority for job {job.id}, which has one: it keeps it"
+            )
 
 
-def _name_of(path: str) -> str:
-    """Return the name of the plugin that ``path`` leads to."""
-    return path if path in BUILTINS else Path(path).name
+def dependencies_of(job: Job) -> list[JsonObject]:
+    """Return the dependencies that a jobspec asks for; raises Rejected for malformed ones."""
+    attributes = (job.jobspec or {}).get("attributes") or {}
+    dependencies = (attributes.get("system") or {}).get("dependencies") or []
+    if not isinstance(dependencies, list):
+        raise Rejected("dependencies must be an array")
+    for dependency in dependencies:
+        if not isinstance(dependency, dict) or not isinstance(dependency.get("scheme"), str):
+            raise Rejected("dependency without a scheme")
+    return dependencies

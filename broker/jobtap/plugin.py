@@ -8,17 +8,34 @@ with `JobtapPlugin.add_handler`; each is called as ``handler(plugin, topic, args
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
+
+from broker.jobtap.arguments import (
+    Args,
+    Rejected,
+    checked_object,
+    checked_priority,
+    checked_severity,
+    checked_text,
+    checked_word,
+)
+from flux.job.lifecycle import PLUGIN_SECTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from broker.service import Reply, Request
+    from broker.jobtap.files import PluginFile
+    from broker.jobtap.handle import PluginHandle, ServiceHandler
+    from broker.services.job_manager.ended import EndedJob
     from broker.services.job_manager.states import Job
     from flux.wire.json import JsonMapping, JsonObject
 
-    Handler = Callable[["JobtapPlugin", str, "Args"], object]
-    """What a plugin registers for a topic; what it returns is not looked at."""
+    Handler = Callable[["JobtapPlugin", str, Args], object]
+    """What a plugin registers for a topic; see `complaint` for what it may return."""
+
+T = TypeVar("T")
+
+__all__ = ["Actions", "Args", "JobtapPlugin", "PluginHost", "Rejected"]
 
 
 class Actions(Protocol):
@@ -29,6 +46,9 @@ class Actions(Protocol):
 
     def find(self, id: int) -> Job | None:
         """Return an active job, None for another id."""
+
+    def ended(self, id: int) -> EndedJob | None:
+        """Return what is known of an inactive job, None for another id."""
 
     def event(self, job: Job, name: str, context: JsonObject | None = None) -> None:
         """Post an event."""
@@ -45,17 +65,17 @@ class Actions(Protocol):
     def annotate(self, job: Job, annotations: JsonMapping) -> None:
         """Update annotations."""
 
-    def call_at(self, when: float, function: Callable[[], None]) -> None:
-        """Call ``function`` at ``when``, seconds since the epoch."""
+    def record_end(self, job: Job) -> None:
+        """Remember how a job ended."""
 
-    def now(self) -> float:
-        """Return seconds since the epoch."""
+    def call_soon(self, function: Callable[[], None]) -> None:
+        """Call ``function`` in a later turn of the loop."""
 
-    def service_register(self, topic: str, handler: Callable[[Request], Reply]) -> None:
-        """Route requests for ``topic`` to a plugin."""
+    def open_handle(self, name: str, path: str) -> PluginHandle:
+        """Return a handle for the plugin called ``name``, of the file ``path``."""
 
     def log_error(self, text: str) -> None:
-        """Log an error."""
+        """Log an error; there is a bound on how many are logged at a time."""
 
 
 class PluginHost(Protocol):
@@ -78,80 +98,58 @@ class PluginHost(Protocol):
     def dependency_add(self, job: Job, description: str) -> None:
         """Add a dependency; raises OSError(EEXIST) for one that the job has or had."""
 
-
-class Rejected(Exception):
-    """A plugin refuses a job; the text is told to the submitter."""
-
-
-class Args:
-    """The arguments of one callback; what the plugin returns goes into ``out`` (``priority``,
-    ``annotations``).
-    """
-
-    __slots__ = ("entry", "job", "out", "prev_state", "unavailable")
-
-    def __init__(
-        self, job: Job, entry: JsonMapping | None = None, prev_state: int | None = None
-    ) -> None:
-        self.job = job
-        self.entry = entry
-        self.prev_state = prev_state
-        self.out: JsonObject = {}
-        self.unavailable = False
-
-    def __getitem__(self, key: str) -> Any:
-        """Return an argument by its name in the manual; raises KeyError for one this callback does
-        not have.
-        """
-        if key == "jobspec":
-            return redacted(self.job.jobspec)
-        if key in ("id", "state", "userid", "urgency", "priority", "t_submit"):
-            return getattr(self.job, key)
-        if key == "entry" and self.entry is not None:
-            return self.entry
-        if key == "prev_state" and self.prev_state is not None:
-            return self.prev_state
-        raise KeyError(key)
-
-
-def redacted(jobspec: JsonObject | None) -> JsonObject:
-    """Return a jobspec without its environment."""
-    if jobspec is None:
-        return {}
-    attributes = jobspec.get("attributes") or {}
-    system = {
-        key: value
-        for key, value in (attributes.get("system") or {}).items()
-        if key != "environment"
-    }
-    return {**jobspec, "attributes": {**attributes, "system": system}}
+    def annotate(self, job: Job, annotations: JsonObject) -> None:
+        """Update annotations."""
 
 
 class JobtapPlugin:
-    """One loaded plugin."""
+    """One loaded plugin.
 
-    def __init__(self, host: PluginHost, file_name: str, conf: JsonMapping | None = None) -> None:
+    Wrong arguments raise OSError(EINVAL) with a sentence; so does everything once the plugin has
+    been removed.
+    """
+
+    def __init__(self, host: PluginHost, file: PluginFile, conf: JsonMapping | None = None) -> None:
         self.host = host
-        self.file_name = file_name
-        self.name = file_name.rsplit(".", 1)[0] if not file_name.startswith(".") else file_name
+        self.file = file
+        self.file_name = file.name
+        self.name = file.name if file.name.startswith(".") else file.name.rsplit(".", 1)[0]
         self.conf = dict(conf or {})
         self.handlers: list[tuple[str, Handler]] = []
-        self._aux: dict[tuple[int, str], object] = {}
+        self._handle = host.actions.open_handle(file.name, file.path)
+        self._aux: dict[int, dict[str, object]] = {}
 
     def add_handler(self, pattern: str, handler: Handler) -> None:
         """Call ``handler`` for topics matching ``pattern``, a glob(7)."""
+        pattern = _checked(checked_text, pattern, "the topic of a handler")
+        if not callable(handler):
+            raise OSError(errno.EINVAL, f"the handler for {pattern} cannot be called")
+        self._must_be_loaded()
         self.handlers.append((pattern, handler))
         self.host.handlers_changed()
 
     def set_name(self, name: str) -> None:
-        """Set the name used for the plugin's service."""
-        self.name = name
+        """Set the name used for the plugin's service, a word without dots."""
+        word = _checked(checked_word, name, "the name of a plugin")
+        if "." in word:
+            raise OSError(errno.EINVAL, f"the name of a plugin has no dots: {word}")
+        self.name = word
 
-    def service_register(self, method: str, handler: Callable[[Request], Reply]) -> None:
-        """Answer requests to ``job-manager.<name>.<method>`` with ``handler(request)``, like a
-        service's own methods.
+    def get_flux(self) -> PluginHandle:
+        """Return the plugin's handle, for RPCs, timers, events and whatever else takes time
+        (flux_jobtap_get_flux(3)).
         """
-        self.host.actions.service_register(f"job-manager.{self.name}.{method}", handler)
+        return self._handle
+
+    def service_register(self, method: str, handler: ServiceHandler) -> None:
+        """Answer requests to ``job-manager.<name>.<method>`` with ``handler(request)``, a function
+        or a coroutine function, until the plugin is removed; guests' requests too: see
+        ``request.is_owner`` and ``request.userid``.
+
+        Raises OSError(EEXIST) if the topic has a handler.
+        """
+        word = _checked(checked_word, method, "the method of a service")
+        self._handle.serve(f"job-manager.{self.name}.{word}", handler)
 
     def reject_job(self, args: Args, text: str) -> NoReturn:
         """Refuse the job of a ``job.validate`` or ``job.dependency.*`` callback; does not
@@ -164,31 +162,61 @@ class JobtapPlugin:
         args.unavailable = True
 
     def reprioritize_job(self, id: int, priority: int) -> None:
-        """Set the priority of a job; raises OSError(ENOENT) for one that is not active."""
-        self.host.actions.reprioritize(self._job(id), priority)
+        """Set the priority of a job, 0 to 4294967295; a job that is held or expedited keeps its
+        own.
+
+        Raises OSError(ENOENT) for one that is not active.
+        """
+        value = _checked(checked_priority, priority)
+        self.host.actions.reprioritize(self._accepted(id), value)
 
     def reprioritize_all(self) -> None:
-        """Ask for the priority of every pending job again."""
+        """Ask for the priority of every pending job again, some of them in each turn of the
+        loop.
+        """
+        self._must_be_loaded()
         self.host.reprioritize_all()
 
     def dependency_add(self, id: int, description: str) -> None:
         """Add a named dependency; raises OSError(EEXIST) when the job has or had it."""
-        self.host.dependency_add(self._job(id), description)
+        text = _checked(checked_text, description, "a dependency")
+        self.host.dependency_add(self._job(id), text)
 
     def dependency_remove(self, id: int, description: str) -> None:
         """Remove a dependency; raises OSError(ENOENT) when the job does not have it."""
-        job = self._job(id)
+        job = self._accepted(id)
         if description not in job.dependencies:
             raise OSError(errno.ENOENT, f"no dependency {description}")
         self.host.actions.remove_dependency(job, description)
 
-    def raise_exception(self, id: int, kind: str, severity: int, note: str) -> None:
-        """Raise an exception on a job."""
-        self.host.actions.raise_exception(self._job(id), kind, severity, note)
+    def raise_exception(self, id: int, kind: str, severity: int, note: str = "") -> None:
+        """Raise an exception on a job: ``kind`` is one word; severity 0 ends it."""
+        word = _checked(checked_word, kind, "the type of an exception")
+        level = _checked(checked_severity, severity)
+        text = _checked(checked_text, note, "a note") if note != "" else ""
+        self.host.actions.raise_exception(self._accepted(id), word, level, text)
 
     def event_post(self, id: int, name: str, context: JsonObject | None = None) -> None:
         """Post an event of the plugin's own to a job's eventlog."""
-        self.host.actions.event(self._job(id), name, context)
+        word = _checked(checked_word, name, "the name of an event")
+        value = None if context is None else _checked(checked_object, context, "a context")
+        self.host.actions.event(self._accepted(id), word, value)
+
+    def annotate(self, id: int, annotations: JsonObject) -> None:
+        """Update a job's annotations; None as a value removes one."""
+        value = _checked(checked_object, annotations, "an annotation")
+        self.host.annotate(self._job(id), value)
+
+    def set_reason(self, id: int, text: str | None) -> None:
+        """Say why a job that this plugin keeps from running waits, None for no more: ``flux jobs``
+        shows it while the job waits for its priority or is held.
+        """
+        note = None if text is None else {"reason": _checked(checked_text, text, "a reason")}
+        self.host.annotate(self._job(id), {PLUGIN_SECTION: note})
+
+    def dependencies(self, id: int) -> list[str]:
+        """Return the descriptions of what a job waits for, in alphabetical order."""
+        return sorted(self._job(id).dependencies)
 
     def job_subscribe(self, id: int) -> None:
         """Have ``job.event.*`` called for a job."""
@@ -204,24 +232,59 @@ class JobtapPlugin:
         """Return the arguments of a job; raises OSError(ENOENT) for one that is not active."""
         return Args(self._job(id))
 
+    def jobs(self) -> list[Args]:
+        """Return the arguments of all active jobs, in no particular order."""
+        self._must_be_loaded()
+        return [Args(job) for job in self.host.actions.jobs()]
+
     def job_aux_set(self, id: int, key: str, value: object) -> None:
         """Keep a value with a job until it is inactive; None forgets it."""
+        kept = self._aux.setdefault(id, {})
+        kept[key] = value
         if value is None:
-            self._aux.pop((id, key), None)
-        else:
-            self._aux[id, key] = value
+            del kept[key]
+        if not kept:
+            del self._aux[id]
 
     def job_aux_get(self, id: int, key: str) -> object:
         """Return what `job_aux_set` kept, None for nothing."""
-        return self._aux.get((id, key))
+        return self._aux.get(id, {}).get(key)
 
     def forget_job(self, id: int) -> None:
         """Drop what was kept for a job that is over."""
-        for key in [key for key in self._aux if key[0] == id]:
-            del self._aux[key]
+        self._aux.pop(id, None)
+
+    def end(self) -> None:
+        """The plugin is removed: with it end its handle and what was begun with it."""
+        self._handle.close()
+        for job in self.host.actions.jobs():
+            if job.subscribers and self.file_name in job.subscribers:
+                job.subscribers = job.subscribers - {self.file_name} or None
+        self.handlers.clear()
+        self._aux.clear()
+
+    def _must_be_loaded(self) -> None:
+        if self._handle.closed:
+            raise OSError(errno.EINVAL, f"the plugin {self.file_name} was removed")
 
     def _job(self, id: int) -> Job:
+        self._must_be_loaded()
         job = self.host.lookup(id)
         if job is None:
             raise OSError(errno.ENOENT, "unknown job id")
         return job
+
+    def _accepted(self, id: int) -> Job:
+        """Return an active job; raises OSError(EINVAL) for one that may still be refused."""
+        job = self._job(id)
+        if self.host.actions.find(id) is not job:
+            raise OSError(errno.EINVAL, "the job is not accepted yet")
+        return job
+
+
+def _checked(check: Callable[..., T], *values: object) -> T:
+    """Return what a checker makes of an argument; raises OSError(EINVAL) with its sentence."""
+    try:
+        return check(*values)
+    except ValueError as exc:
+        raise OSError(errno.EINVAL, str(exc)) from None

@@ -12,6 +12,7 @@ from flux import constants
 from flux.duration import fsd
 from flux.job.info_format import JobInfoFormat
 from flux.job.JobID import JobID
+from flux.job.lifecycle import plugin_reason
 from flux.job.state_names import result_name, state_name, status_name
 from flux.memoized_property import memoized_property
 from flux.waitstatus import return_code_of
@@ -307,11 +308,12 @@ class JobInfo:
                 if self.dependencies
                 else "waiting for its dependencies"
             )
+        annotations = self._info.get("annotations") or {}
         if state == constants.FLUX_JOB_STATE_PRIORITY:
-            return "waiting for its priority"
+            return plugin_reason(annotations) or "waiting for its priority"
         if self._info.get("priority") == constants.FLUX_JOB_URGENCY_HOLD:
-            return "held"
-        scheduler = (self._info.get("annotations") or {}).get("sched") or {}
+            return plugin_reason(annotations) or "held"
+        scheduler = annotations.get("sched") or {}
         known = self._info.get("pending_reason")
         return str(known or scheduler.get("reason_pending") or "waiting for resources")
 

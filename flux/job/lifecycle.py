@@ -73,6 +73,16 @@ _RESULT_OF_EXCEPTION: Final = {
 }
 
 
+PLUGIN_SECTION: Final = "jobtap"
+"""The section of a job's annotations in which plugins of the job manager say why it waits."""
+
+
+def plugin_reason(annotations: JsonMapping | None) -> str:
+    """Return why a plugin has a job wait, empty if none says so."""
+    section = (annotations or {}).get(PLUGIN_SECTION)
+    return str(section.get("reason") or "") if isinstance(section, dict) else ""
+
+
 class UnexpectedEvent(ValueError):
     """An event came in a state that RFC 21 does not allow it in."""
 

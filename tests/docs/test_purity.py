@@ -23,7 +23,6 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 ACTING = {
     "reads or writes files": (
-        "broker.jobtap.host",
         "broker.services.content_sqlite.place",
         "broker.shell.initrc",
         "broker.shell.mapping",
@@ -58,7 +57,6 @@ ACTING = {
         "broker.services.job_exec.guest",
         "broker.services.job_exec.simulated",
         "broker.services.job_info.watch",
-        "broker.services.job_manager.plugin_actions",
         "broker.services.kvs.settle",
         "flux.aio_calls",
         "flux.content",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
+from flux.job.lifecycle import plugin_reason
 from tui.model import format as fmt
 from tui.model.states import DONE, PENDING, Status
 
@@ -40,10 +41,13 @@ def why_pending(table: JobTable, row: int) -> str:
             if waiting
             else "waits for its dependencies"
         )
-    if table.urgency[row] == 0 or table.priority[row] == 0:
+    plugins = fmt.printable(plugin_reason(table.annotations.get(row)))
+    if table.urgency[row] == 0:
         return "held (urgency 0)"
+    if table.priority[row] == 0:
+        return plugins or "held (priority 0)"
     if table.status[row] == Status.PRIORITY:
-        return "waits for a priority"
+        return plugins or "waits for a priority"
     known = table.waits.get(table.ids[row])
     if known:
         return fmt.printable(known)

@@ -16,7 +16,7 @@ from flux.constants import (
     FLUX_JOB_URGENCY_MAX,
     FLUX_JOBID_ANY,
 )
-from flux.job.lifecycle import RUN
+from flux.job.lifecycle import INACTIVE, RUN
 from flux.wire.message import USERID_UNKNOWN, USERID_UNKNOWN_JSON
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class JobControl:
         if severity:
             self._core.journal.check_room()
         for job in targets:
-            self._core.machine.raise_exception(job, kind, severity, note, req.userid)
+            if job.state != INACTIVE:  # the end of another may have ended it, which it depended on
+                self._core.machine.raise_exception(job, kind, severity, note, req.userid)
         return self._core.acknowledge(req, answer)
 
     def _matching(self, req: Request, states: int, action: str) -> Iterator[Job]:

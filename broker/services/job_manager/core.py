@@ -12,6 +12,7 @@ import errno
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
+from broker.jobtap.files import search_path
 from broker.jobtap.host import JobtapHost
 from broker.service import NO_REPLY
 from broker.services.job_manager.decisions import (
@@ -24,6 +25,7 @@ from broker.services.job_manager.decisions import (
     TellAnnotations,
     TellException,
 )
+from broker.services.job_manager.ended import EndedJobs
 from broker.services.job_manager.execution import Execution
 from broker.services.job_manager.inactive import InactiveJobs
 from broker.services.job_manager.journal import Journal
@@ -35,17 +37,15 @@ from broker.services.job_manager.waits import WaitTable, result_of
 from flux.constants import FLUX_JOB_STATE_PENDING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from broker.context import Context
+    from broker.jobtap.handle import HandlerTable
     from broker.service import Reply, Request
     from broker.services.job_manager.decisions import Decision
     from broker.services.job_manager.events import Done, Failed
     from broker.services.job_manager.readers import Reader
     from broker.services.job_manager.states import Job
-
-    HandlerTable = Callable[[str, Callable[[Request], Reply]], None]
-    """Has requests for a topic answered by a function, guests' too."""
 
 
 class ManagerCore:
@@ -54,13 +54,12 @@ class ManagerCore:
     ``refusals`` holds why the store refused submissions, until who submitted them is told.
     """
 
-    def __init__(self, ctx: Context, add_handler: HandlerTable) -> None:
+    def __init__(self, ctx: Context, services: HandlerTable) -> None:
         self.ctx = ctx
-        self._add_handler = add_handler
-        searchpath = (ctx.attrs.get("conf.jobtap_pluginpath") or "").split(":")
-        self.plugins = JobtapHost(
-            PluginActions(self), [path for path in searchpath if path], ctx.owner
-        )
+        self.services = services
+        self.ended = EndedJobs(ctx.handle)
+        folders = search_path(ctx.attrs.get("conf.jobtap_pluginpath") or "")
+        self.plugins = JobtapHost(PluginActions(self), folders, ctx.owner)
         self.machine = Machine(self.plugins, ctx.now)
         self.journal = Journal(ctx, self._journal_readers, self)
         self.scheduling = Scheduling(ctx, self.machine, self.journal, self.turn_soon)
@@ -73,10 +72,6 @@ class ManagerCore:
         self._turn_is_due = False
         self._unpacked: list[Job] = []
         self._waiting: list[tuple[Done, Failed | None]] = []
-
-    def add_handler(self, topic: str, handler: Callable[[Request], Reply]) -> None:
-        """Answer requests for ``topic``, guests' too, with ``handler``."""
-        self._add_handler(topic, handler)
 
     def _journal_readers(self) -> Iterator[Reader]:
         return iter(tuple(self.readers.values()))

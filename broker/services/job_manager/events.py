@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from broker.jobtap.plugin import redacted
+from broker.jobtap.arguments import redacted
 from flux.job.JobID import kvs_key
 from flux.kvs_txn import APPEND, put_op
 from flux.wire import json

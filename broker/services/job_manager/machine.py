@@ -243,9 +243,10 @@ class Machine(JobStepper):
         self.event(job, "urgency", {"userid": userid, "urgency": urgency})
 
     def reprioritize(self, job: Job, priority: int) -> None:
-        """Give a job the priority a plugin decided on."""
-        if job.state in (PRIORITY, SCHED) and (job.state == PRIORITY or job.priority != priority):
-            self.event(job, "priority", {"priority": priority})
+        """Give a job the priority a plugin decided on; held and expedited ones keep theirs."""
+        value = self.priority_of(job, priority)
+        if job.state in (PRIORITY, SCHED) and (job.state == PRIORITY or job.priority != value):
+            self.event(job, "priority", {"priority": value})
 
     def remove_dependency(self, job: Job, description: str) -> None:
         """Drop a dependency; the last one lets the job go on."""

@@ -6,19 +6,25 @@ import errno
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
 
+from broker.jobtap.handle import PluginHandle
+from broker.log_limit import LineLimit
 from flux.job.lifecycle import UnexpectedEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from broker.context import Context
-    from broker.service import Reply, Request
+    from broker.jobtap.handle import HandlerTable
+    from broker.services.job_manager.ended import EndedJob, EndedJobs
     from broker.services.job_manager.machine import Machine
     from broker.services.job_manager.states import Job
     from flux.wire.json import JsonMapping, JsonObject
 
-LONGEST_TIMER: Final = 86400.0
-"""Seconds of the longest timer: the clock may be set meanwhile, and loops refuse far times."""
+LINES: Final = 100
+"""Lines about failures of plugins that are logged within `LINE_PERIOD` seconds: there may be one a
+job.
+"""
+LINE_PERIOD: Final = 10.0
 
 
 class Manager(Protocol):
@@ -32,11 +38,16 @@ class Manager(Protocol):
     def machine(self) -> Machine:
         """The jobs."""
 
+    @property
+    def ended(self) -> EndedJobs:
+        """Inactive jobs that others depend on."""
+
+    @property
+    def services(self) -> HandlerTable:
+        """Who answers which topic."""
+
     def turn_soon(self) -> None:
         """Carry decisions out at the end of this loop turn."""
-
-    def add_handler(self, topic: str, handler: Callable[[Request], Reply]) -> None:
-        """Answer requests for ``topic``, guests' too."""
 
 
 class PluginActions:
@@ -44,6 +55,8 @@ class PluginActions:
 
     def __init__(self, core: Manager) -> None:
         self._core = core
+        log = core.ctx.log
+        self._log_error = LineLimit(LINES, LINE_PERIOD, core.ctx.loop_time, log.err)
 
     def jobs(self) -> Iterable[Job]:
         """Return the active jobs, new ones that are not stored yet included."""
@@ -74,8 +87,11 @@ class PluginActions:
         self._core.turn_soon()
 
     def raise_exception(self, job: Job, kind: str, severity: int, note: str) -> None:
-        """Raise an exception."""
-        self._core.machine.raise_exception(job, kind, severity, note)
+        """Raise an exception; raises OSError(EINVAL) when it may not come now."""
+        try:
+            self._core.machine.raise_exception(job, kind, severity, note)
+        except UnexpectedEvent as exc:
+            raise OSError(errno.EINVAL, str(exc)) from exc
         self._core.turn_soon()
 
     def annotate(self, job: Job, annotations: JsonMapping) -> None:
@@ -83,24 +99,22 @@ class PluginActions:
         self._core.machine.annotate(job, annotations)
         self._core.turn_soon()
 
-    def call_at(self, when: float, function: Callable[[], None]) -> None:
-        """Call ``function`` at ``when``, seconds since the epoch; far times are reached in steps of
-        a day.
-        """
-        delay = max(0.0, when - self.now())
-        if delay > LONGEST_TIMER:
-            self._core.ctx.call_later(LONGEST_TIMER, self.call_at, when, function)
-        else:
-            self._core.ctx.call_later(delay, function)
+    def ended(self, id: int) -> EndedJob | None:
+        """Return what is known of an inactive job, None for another id."""
+        return self._core.ended.get(id)
 
-    def now(self) -> float:
-        """Return seconds since the epoch."""
-        return self._core.ctx.now()
+    def record_end(self, job: Job) -> None:
+        """Remember how a job ended."""
+        self._core.ended.add(job)
 
-    def service_register(self, topic: str, handler: Callable[[Request], Reply]) -> None:
-        """Route requests for ``topic`` to a plugin, guests' too: the plugin decides."""
-        self._core.add_handler(topic, handler)
+    def call_soon(self, function: Callable[[], None]) -> None:
+        """Call ``function`` in a later turn of the loop."""
+        self._core.ctx.call_soon(function)
+
+    def open_handle(self, name: str, path: str) -> PluginHandle:
+        """Return a handle for the plugin called ``name``, of the file ``path``."""
+        return PluginHandle(self._core.ctx, self._core.services, name, path)
 
     def log_error(self, text: str) -> None:
-        """Log an error."""
-        self._core.ctx.log.err(text)
+        """Log an error; there is a bound on how many are logged at a time."""
+        self._log_error(text)

@@ -127,6 +127,7 @@ class JobPurge:
             return
         await self._unlink(ids)
         self._core.inactive.remove(ids)
+        self._core.ended.drop(ids)
         self.purged += len(ids)
         self._history.forget(ids)
         await self._core.ctx.handle.publish("job-purge-inactive", {"jobs": ids})

@@ -216,10 +216,14 @@ async def load_active(handle: AsyncFlux) -> ActiveIndex | None:
         raise
 
 
-async def listed_jobs(handle: AsyncFlux, ids: Iterable[int]) -> AsyncIterator[StoredJob]:
-    """Yield the jobs of ``ids`` that are in the KVS, in the order of their ids."""
+async def listed_jobs(
+    handle: AsyncFlux, ids: Iterable[int], keys: Sequence[str] = DETAILS
+) -> AsyncIterator[StoredJob]:
+    """Yield the jobs of ``ids`` that are in the KVS, in the order of their ids, with the values of
+    ``keys`` at hand.
+    """
     for chunk in batched(sorted(ids)):
-        async for job in _read_jobs(handle, chunk, DETAILS):
+        async for job in _read_jobs(handle, chunk, keys):
             yield job
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from broker.jobtap.plugin import Rejected
+from broker.jobtap.arguments import Rejected
+from broker.jobtap.dependency_after import targets_of
+from broker.jobtap.host import dependencies_of
 from broker.services.job_manager.active import ACTIVE_KEY
 from broker.services.job_manager.restart import (
     UNREADABLE,
@@ -16,7 +19,7 @@ from broker.services.job_manager.restart import (
     reason_of,
     stored_jobs,
 )
-from flux.job.lifecycle import INACTIVE, RUN
+from flux.job.lifecycle import DEPEND, INACTIVE, RUN
 from flux.kvs_txn import commit_request, unlink_op
 
 if TYPE_CHECKING:
@@ -57,9 +60,23 @@ class Resumption:
         log.debug(f"restart: max_jobid={machine.max_jobid}")
         for job in active:
             machine.add(job)
+        await self._core.ended.look_up(self._lost_targets(active))
+        for job in active:
+            self._core.plugins.introduce(job)
         for job in active:
             self._resume(job)
             self._core.pack_later(job)
+
+    def _lost_targets(self, active: list[Job]) -> set[int]:
+        """Return the jobs that others still depend on, though they are not active: they ended just
+        before the store did.
+        """
+        found = set[int]()
+        for job in active:
+            if job.state == DEPEND:
+                with suppress(Rejected):
+                    found.update(targets_of(dependencies_of(job)))
+        return found - self._core.machine.jobs.keys()
 
     async def _read_active(self) -> list[Job]:
         """Return the active jobs: those of the list kept beside them or, in a store without one,
@@ -116,13 +133,7 @@ class Resumption:
         if job.is_waitable:
             self._core.waits.add_job(job.id)
         machine.post(job, "flux-restart")
-        try:
-            dependencies = self._core.plugins.restore(job)
-        except Rejected as exc:
-            machine.raise_exception(job, "dependency", 0, str(exc))
-            return
-        for description in dependencies:
-            machine.post(job, "dependency-add", {"description": description})
+        self._core.plugins.restore(job)
         if job.state == RUN and job.started:
             job.exec_ended = True
             machine.raise_exception(job, "exec", 0, LOST_NOTE)

@@ -5,7 +5,6 @@ module of each.
 from __future__ import annotations
 
 import errno
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from broker.service import Service
@@ -29,9 +28,29 @@ if TYPE_CHECKING:
 
     from broker.configuration import Config
     from broker.context import Context
+    from broker.service import BoundHandler
     from flux.wire.json import JsonObject
 
 SETTLE_SECONDS: Final = 240.0
+
+
+class PluginServices:
+    """The topics that plugins answer, among those of the service."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def add_handler(self, topic: str, handler: BoundHandler) -> None:
+        """Answer requests for ``topic``, guests' too: the plugin decides. Raises OSError(EEXIST)
+        if there is a handler.
+        """
+        if self._service.answers(topic):
+            raise OSError(errno.EEXIST, f"the service {topic} exists")
+        self._service.add_handler(topic, handler, allow="guest")
+
+    def remove_handler(self, topic: str) -> None:
+        """Undo `add_handler`."""
+        self._service.remove_handler(topic)
 
 
 class JobManagerService(Service):
@@ -54,7 +73,7 @@ class JobManagerService(Service):
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        self.core = ManagerCore(ctx, partial(self.add_handler, allow="guest"))
+        self.core = ManagerCore(ctx, PluginServices(self))
         self._environments = EnvironmentPool()
         self.submissions = Submissions(self.core, self._environments)
         self.control = JobControl(self.core)
@@ -122,6 +141,7 @@ class JobManagerService(Service):
             for req in [*core.waits.waiters(), *core.quiet.all(), *readers]:
                 req.error(errno.ENOSYS, "job-manager is being unloaded")
             core.readers.clear()
+            core.plugins.unload_all()
 
     async def _leave_checkpoint(self) -> None:
         try:

@@ -7,6 +7,7 @@ in `broker.services.job_manager.machine`.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
 from broker.services.job_manager.decisions import (
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
     from flux.job.types import EventEntry
     from flux.wire.json import JsonObject
+
+
+BEFORE_SUBMIT: Final = ("submit", "dependency-add")
 
 
 class Hooks(Protocol):
@@ -75,6 +79,11 @@ class JobStepper:
         self.free_pending = 0
         self.running = 0
         self.max_jobid = 0
+        self._told: Job | None = None
+        self._own: deque[tuple[EventEntry, int]] = deque()
+        self._later: deque[tuple[Job, EventEntry | None, int]] = deque()
+        self._catching_up = False
+        self._early: list[tuple[Job, str, JsonObject | None]] = []
 
     # Events
 
@@ -87,7 +96,12 @@ class JobStepper:
     ) -> None:
         """Post an event without advancing the job; raises `UnexpectedEvent` when it may not come
         now.
+
+        What plugins post about a new job before its submission comes right after that.
         """
+        if job.state == NEW and name not in BEFORE_SUBMIT:
+            self._early.append((job, name, context))
+            return
         entry: EventEntry = {
             "timestamp": self.clock() if timestamp is None else timestamp,
             "name": name,
@@ -97,7 +111,49 @@ class JobStepper:
         previous = job.state
         apply(job, entry)
         self.log.append((job, entry))
-        self.hooks.event(job, entry, previous)
+        self._tell(job, entry, previous)
+        if self._early and name == "submit":
+            early, self._early = self._early, []
+            for other, event, more in early:
+                if other is job:
+                    self.post(job, event, more)
+
+    # Telling plugins. They may act on jobs meanwhile, and be told about that in turn: a job that
+    # ends may end those that depend on it, and so on. Their events are posted at once, but what
+    # follows from them waits until the plugin has returned, so that chains of any length are
+    # followed one after the other.
+
+    def _tell(self, job: Job, entry: EventEntry, previous: int) -> None:
+        if self._told is not None:
+            if job is self._told:
+                self._own.append((entry, previous))
+            else:
+                self._later.append((job, entry, previous))
+            return
+        self._tell_one(job, entry, previous)
+        while self._own:
+            self._tell_one(job, *self._own.popleft())
+        if self._later and not self._catching_up:
+            self._catch_up()
+
+    def _tell_one(self, job: Job, entry: EventEntry, previous: int) -> None:
+        self._told = job
+        try:
+            self.hooks.event(job, entry, previous)
+        finally:
+            self._told = None
+
+    def _catch_up(self) -> None:
+        self._catching_up = True
+        try:
+            while self._later:
+                job, entry, previous = self._later.popleft()
+                if entry is not None:
+                    self._tell(job, entry, previous)
+                elif self.jobs.get(job.id) is job or self.embryos.get(job.id) is job:
+                    self.advance(job)
+        finally:
+            self._catching_up = False
 
     def post_debug(self, job: Job, name: str) -> None:
         """Post a ``debug.`` event if the job was submitted with the debug flag."""
@@ -143,11 +199,15 @@ class JobStepper:
         """The submission of a new job could not be stored: forget it."""
         del self.embryos[job.id]
         self.log = [(other, entry) for other, entry in self.log if other is not job]
+        self._early = [early for early in self._early if early[0] is not job]
         self.decisions = [decision for decision in self.decisions if decision.job is not job]
         self.hooks.forget(job)
 
     def advance(self, job: Job) -> None:
         """Move a job on as far as it can go by itself."""
+        if self._told is not None:
+            self._later.append((job, None, 0))
+            return
         while _STEPS[job.state](self, job):
             pass
 
@@ -161,21 +221,22 @@ class JobStepper:
         return True
 
     def _step_priority(self, job: Job) -> bool:
-        priority = self.priority_of(job)
+        priority = self.priority_of(job, self.hooks.priority(job))
         if priority is None:
             return False
         self.post(job, "priority", {"priority": priority})
         return True
 
-    def priority_of(self, job: Job) -> int | None:
-        """Return what a job's priority should be: held and expedited jobs have the extremes, the
-        plugins decide for others.
+    @staticmethod
+    def priority_of(job: Job, wanted: int | None) -> int | None:
+        """Return what a job's priority should be: held and expedited jobs have the extremes, others
+        what is wanted.
         """
         if job.urgency == FLUX_JOB_URGENCY_HOLD:
             return FLUX_JOB_PRIORITY_MIN
         if job.urgency == FLUX_JOB_URGENCY_EXPEDITE:
             return FLUX_JOB_PRIORITY_MAX
-        return self.hooks.priority(job)
+        return wanted
 
     def _step_sched(self, job: Job) -> bool:
         if job.embryonic:

@@ -5,9 +5,12 @@ are stored.
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from broker.jobtap.plugin import Rejected
+from broker.jobtap.arguments import Rejected
+from broker.jobtap.dependency_after import targets_of
+from broker.jobtap.host import dependencies_of
 from broker.service import NO_REPLY, request
 from broker.services.job_manager.policy import JobPolicy
 from broker.services.job_manager.queues import unknown_queue
@@ -16,7 +19,7 @@ from broker.services.job_manager.states import Job
 from flux.wire import json
 
 if TYPE_CHECKING:
-    from broker.service import Reply, Request
+    from broker.service import Answer, Reply, Request
     from broker.services.job_manager.core import ManagerCore
     from broker.services.job_manager.environment import EnvironmentPool
 
@@ -76,9 +79,30 @@ class Submissions:
         self.policy = JobPolicy(core.ctx.config)
 
     @request("submit")
-    def submit(self, req: Request) -> Reply:
+    def submit(self, req: Request) -> Answer:
         """Take in jobs from job-ingest."""
         items = [(_id_of(item), item) for item in req.get("jobs", list)]
+        unknown = self._unknown_targets(items)
+        if unknown:
+            return self._look_up_first(req, items, unknown)
+        return self._take_all(req, items)
+
+    def _unknown_targets(self, items: list[tuple[int, object]]) -> set[int]:
+        """Return the jobs that some of the new ones depend on and that are not active."""
+        machine, found = self._core.machine, set[int]()
+        for _, item in items:
+            with suppress(Rejected, OSError):
+                found.update(targets_of(dependencies_of(parse_job(item))))
+        return {id for id in found if id not in machine.jobs and id not in machine.embryos}
+
+    async def _look_up_first(
+        self, req: Request, items: list[tuple[int, object]], unknown: set[int]
+    ) -> Reply:
+        """Take in jobs after looking up how the jobs that they depend on ended."""
+        await self._core.ended.look_up(unknown)
+        return self._take_all(req, items)
+
+    def _take_all(self, req: Request, items: list[tuple[int, object]]) -> Reply:
         errors: list[list[object]] = []
         admitted = []
         for id, item in items:
@@ -130,9 +154,9 @@ class Submissions:
         machine.conceive(job)
         if changed:
             self._core.journal.put(job, "jobspec", json.dumps(job.jobspec))
+        self._core.plugins.introduce(job, dependencies)
         context = {"userid": job.userid, "urgency": job.urgency, "flags": job.flags}
         machine.post(job, "submit", context, job.t_submit)
-        self._core.plugins.introduce(job)
         for description in dependencies:
             machine.post(job, "dependency-add", {"description": description})
         machine.advance(job)

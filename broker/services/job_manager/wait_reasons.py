@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from broker.service import request
 from flux.constants import FLUX_JOB_PRIORITY_MIN
-from flux.job.lifecycle import DEPEND, PRIORITY, SCHED
+from flux.job.lifecycle import DEPEND, PRIORITY, SCHED, plugin_reason
 
 if TYPE_CHECKING:
     from broker.service import Request
@@ -56,11 +56,11 @@ class WaitReasons:
             waits = ",".join(sorted(job.dependencies))
             return {"reason": f"depends on {waits}" if waits else "waiting for its dependencies"}
         if job.state == PRIORITY:
-            return {"reason": "waiting for its priority"}
+            return {"reason": plugin_reason(job.annotations) or "waiting for its priority"}
         if job.state != SCHED:
             return None
         if job.priority == FLUX_JOB_PRIORITY_MIN:
-            return {"reason": "held"}
+            return {"reason": plugin_reason(job.annotations) or "held"}
         if job.alloc_pending and not job.alloc_canceled:
             return None
         queue = self._core.machine.queues.of(job.queue)

@@ -103,7 +103,10 @@ def one(job: dict[str, object]) -> JobTable:
     [
         ({"state": 2, "dependencies": ["afterok:ƒA"]}, "waits for afterok:ƒA"),
         ({"state": 8, "urgency": 0, "priority": 0}, "held (urgency 0)"),
+        ({"state": 8, "urgency": 16, "priority": 0}, "held (priority 0)"),
+        ({"state": 8, "priority": 0, "annotations": {"jobtap": {"reason": "tea\x1b"}}}, "tea"),
         ({"state": 4}, "waits for a priority"),
+        ({"state": 4, "annotations": {"jobtap": {"reason": "no credit"}}}, "no credit"),
         ({"state": 8, "annotations": {"sched": {"reason_pending": "no nodes"}}}, "no nodes"),
         ({"state": 8, "annotations": {"sched": {"jobs_ahead": 3}}}, "3 jobs ahead"),
         ({"state": 8}, "waits for resources"),

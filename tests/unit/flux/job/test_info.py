@@ -141,7 +141,10 @@ def test_running_job_counts_on(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"state": 2, "dependencies": ["after:1", "after:2"]}, "depends on after:1,after:2"),
         ({"state": 2}, "waiting for its dependencies"),
         ({"state": 4}, "waiting for its priority"),
+        ({"state": 4, "annotations": {"jobtap": {"reason": "no credit"}}}, "no credit"),
         ({"state": 8, "priority": 0}, "held"),
+        ({"state": 8, "priority": 0, "annotations": {"jobtap": {"reason": "tea"}}}, "tea"),
+        ({"state": 8, "priority": 0, "annotations": {"jobtap": "x"}}, "held"),
         ({"state": 8, "priority": 16}, "waiting for resources"),
         (
             {"state": 8, "priority": 16, "annotations": {"sched": {"reason_pending": "no GPU"}}},

@@ -208,7 +208,8 @@ async def test_plugin_from_a_file(with_plugin: Cluster) -> None:
     assert {"job.event.depend", "job.event.alloc", "job.event.start", "job.event.clean"} <= set(
         answer["log"]
     )
-    assert any("job.state.cleanup: oops" in entry.text for entry in cluster.manager.logs)
+    logged = [entry.text for entry in cluster.manager.logs]
+    assert any("job.state.cleanup: RuntimeError: oops (" in text for text in logged)
     assert (
         "sample.py"
         in (await cluster.manager.request("job-manager.jobtap", {"query_only": True}))["plugins"]

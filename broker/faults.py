@@ -1,0 +1,25 @@
+"""Failures of Python files that others wrote, modules and plugins: what they may raise, and how it
+is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from typing import Final
+
+FAILURES: Final = (Exception, SystemExit, asyncio.CancelledError)
+"""What the code of others may end with and the broker must outlive: ``sys.exit()`` is not its, nor
+is the end of a task that a callback has looked at.
+"""
+
+
+def described(exc: BaseException, path: str) -> str:
+    """Return an exception with the line of the file ``path`` that it came from."""
+    frames = traceback.extract_tb(exc.__traceback__)
+    place = next((frame for frame in reversed(frames) if frame.filename == path), None)
+    where = f" ({place.filename}:{place.lineno})" if place is not None else ""
+    if isinstance(exc, SyntaxError):
+        where = f" ({exc.filename}:{exc.lineno})"
+    text = exc.msg if isinstance(exc, SyntaxError) else str(exc)
+    return f"{type(exc).__name__}: {text}{where}"
