@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ from flux.constants import FLUX_POLLIN
 from flux.job import follow, io
 from flux.job.follow_blocking import JobWatcher
 from flux.job.JobID import JobID
+from flux.job.kill import cancel_async
 from flux.terminal_text import terminal_text
 from fluxctl import attach_view as view
 from fluxctl.errors import CommandError
@@ -32,13 +34,15 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 16
 _CONFIRM = 2.0
+_DETACHED = 1
+"""Exit code of whoever leaves while the job goes on: it is not known how it ends."""
 _PROGRAM = "flux-job"
 
 AttachOptions = view.AttachOptions
 
 
 def attach(handle: Flux, jobid: int, options: AttachOptions | None = None) -> int:
-    """Show a job until it ends and return its exit code, or 0 if the user detached.
+    """Show a job until it ends and return its exit code, or 1 if the user detached.
 
     The reactor of ``handle`` is run for that time; ``options`` say what is shown. Raises
     CommandError if there is no such job, or it is somebody else's.
@@ -129,15 +133,17 @@ class StdinForwarder:
 
 
 class Interrupts:
-    """Ctrl+C goes to the job; a second one within two seconds cancels it, and in that time Ctrl+Z
-    calls ``detach``, which is to end the attachment.
+    """Ctrl+C asks for another one within two seconds, which cancels the job; in that time Ctrl+Z
+    calls ``detach``, which is to end the attachment. Later it takes two to suspend the command.
+
+    The tasks are not told of the first Ctrl+C, so one pressed by mistake harms nothing.
     """
 
     def __init__(self, handle: Flux, jobid: int, detach: Callable[[], None]) -> None:
         self._handle = handle
         self._jobid = jobid
         self._detach = detach
-        self._last = -_CONFIRM
+        self._last = -math.inf
         self._int: SignalWatcher = handle.signal_watcher_create(signal.SIGINT, self._on_int)
         self._stop: SignalWatcher = handle.signal_watcher_create(signal.SIGTSTP, self._on_stop)
 
@@ -150,33 +156,25 @@ class Interrupts:
         self._int.stop()
         self._stop.stop()
 
+    def _in_time(self) -> bool:
+        return time.monotonic() - self._last < _CONFIRM
+
     def _on_int(self, *_args: object) -> None:
-        now = time.monotonic()
-        again = now - self._last < _CONFIRM
-        self._last = now
-        if again:
-            note = {
-                "id": self._jobid,
-                "type": "cancel",
-                "severity": 0,
-                "note": "interrupted by ctrl-C",
-            }
-            self._handle.rpc("job-manager.raise", note).then(_ignore)
-            _say("cancelling job")
+        if self._in_time():
+            cancel_async(self._handle, self._jobid, "interrupted by ctrl-C").then(_ignore)
             return
+        self._last = time.monotonic()
         self._stop.start()
         _say("one more ctrl-C within 2s to cancel or ctrl-Z to detach")
-        self._handle.rpc(
-            "job-manager.kill", {"id": self._jobid, "signum": int(signal.SIGINT)}
-        ).then(_ignore)
 
     def _on_stop(self, *_args: object) -> None:
-        if time.monotonic() - self._last < _CONFIRM:
+        if self._in_time():
             _say("detaching...")
             self._detach()
             return
+        # The next one has its usual effect.
         self._stop.stop()
-        os.kill(os.getpid(), signal.SIGTSTP)
+        _say("one more ctrl-Z to suspend")
 
 
 def _ignore(future: Future) -> None:
@@ -220,7 +218,7 @@ class Attachment:
         if self._error is not None:
             raise self._error
         if self._detached:
-            return 0
+            return _DETACHED
         if self._view.verdict:
             _say(self._view.verdict)
         return self._view.exit_code

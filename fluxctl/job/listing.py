@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from typing import TypedDict
 
@@ -80,6 +82,7 @@ def list_jobs(
     }
     if payload["userid"] == -1:
         payload["userid"] = USERID_UNKNOWN
+    _check_positive("flux_job_list", count)
     _show(_ask("job-list.list", payload, "flux_job_list")["jobs"])
 
 
@@ -103,10 +106,17 @@ def list_inactive(
         usage(ctx)
     if since != since:
         raise CommandError("since must be a timestamp")
+    _check_positive("flux_job_list_inactive", count, since)
     payload: dict[str, object] = {"max_entries": count, "since": since, "attrs": JOB_ATTRIBUTES}
     if name is not None:
         payload["name"] = name
     _show(_ask("job-list.list-inactive", payload, "flux_job_list_inactive")["jobs"])
+
+
+def _check_positive(function: str, *numbers: float) -> None:
+    """Refuse negative numbers, as flux-core's ``function`` does."""
+    if min(numbers) < 0:
+        raise CommandError(f"{function}: {os.strerror(errno.EINVAL)}")
 
 
 def _ask(topic: str, payload: dict[str, object] | None, function: str) -> _Jobs:
@@ -168,7 +178,10 @@ def id_command(encoding: str, args: tuple[str, ...]) -> None:
 
     if encoding not in ENCODINGS:
         raise CommandError(f"Unknown to={encoding}")
-    for text in _ids(args):
+    ids = _ids(args)
+    if not ids:
+        raise CommandError("", 1)
+    for text in ids:
         try:
             jobid = int(id_parse(text))
         except (ValueError, OSError, OverflowError):

@@ -169,5 +169,5 @@ def _note(req: Request) -> str:
 def _signal_number(req: Request) -> int:
     signum = req.get("signum", int)
     if not 0 < signum < signal.NSIG:
-        raise OSError(errno.EINVAL, f"Invalid signal {signum}")
+        raise OSError(errno.EINVAL, "Invalid signal number")
     return signum

@@ -97,7 +97,7 @@ async def test_raise(held: Cluster) -> None:
         ),
         ("raise", {"id": 1234, "type": "cancel", "severity": 0}, (errno.ENOENT, "unknown job id")),
         ("kill", {"id": 1234, "signum": 15}, (errno.EINVAL, "unknown job id")),
-        ("kill", {"id": 1234, "signum": 999}, (errno.EINVAL, "Invalid signal 999")),
+        ("kill", {"id": 1234, "signum": 999}, (errno.EINVAL, "Invalid signal number")),
         ("urgency", {"id": 1234, "urgency": 99}, (errno.EINVAL, "urgency value is out of range")),
         ("urgency", {"id": 1234, "urgency": 5}, (errno.EINVAL, "unknown job")),
         ("annotate", {"id": 1234, "annotations": {}}, (errno.ENOENT, "unknown job id")),
