@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import pathlib
 import pty
 import select
 import signal
@@ -24,7 +25,6 @@ from flux.testing.instance import Instance, default_flux, running_instance
 from .watching import PATIENCE, ending, line
 
 if TYPE_CHECKING:
-    import pathlib
     from collections.abc import Iterator
 
 FLUX = str(default_flux())
@@ -129,6 +129,65 @@ def test_output_goes_where_it_belongs(env: dict[str, str]) -> None:
 def test_stdin_is_forwarded_byte_by_byte(env: dict[str, str]) -> None:
     data = bytes(range(256)) * 2000
     assert mini(env, "run", "cat", stdin=data).stdout == data
+
+
+NOT_ACCEPTED = b"flux-job: stdin not accepted by job\n"
+
+
+def attach(
+    env: dict[str, str], jobid: str, stdin: bytes, *options: str
+) -> subprocess.CompletedProcess[bytes]:
+    argv = [FLUX, "job", "attach", *options, jobid]
+    return subprocess.run(
+        argv, env=env, input=stdin, capture_output=True, timeout=PATIENCE, check=False
+    )
+
+
+def submit(env: dict[str, str], *args: str) -> str:
+    return mini(env, "submit", *args).stdout.decode().strip()
+
+
+def test_input_for_a_job_that_has_ended_is_refused(env: dict[str, str]) -> None:
+    job = submit(env, "cat")
+    assert attach(env, job, b"hi\n").stdout == b"hi\n"
+    late = attach(env, job, b"more\n")
+    assert (late.returncode, late.stderr) == (1, NOT_ACCEPTED)
+    for options in ((), ("--read-only",)):
+        seen = attach(env, job, b"", *options)
+        assert (seen.returncode, seen.stdout, seen.stderr) == (0, b"hi\n", b"")
+    assert attach(env, job, b"more\n", "--read-only").returncode == 0
+
+
+def test_input_after_the_end_of_the_input_is_refused(env: dict[str, str]) -> None:
+    job = submit(env, "sh", "-c", "cat; echo read; until test -e go; do sleep 0.02; done")
+    pipe = subprocess.PIPE
+    argv = [FLUX, "job", "attach", job]
+    with ending(subprocess.Popen(argv, env=env, stdin=pipe, stdout=pipe)) as first:
+        assert first.stdin is not None
+        assert first.stdout is not None
+        first.stdin.write(b"all there is\n")
+        first.stdin.close()
+        assert [first.stdout.readline() for _ in "ab"] == [b"all there is\n", b"read\n"]
+        late = attach(env, job, b"more\n")
+        assert (late.returncode, late.stderr) == (1, NOT_ACCEPTED)
+        pathlib.Path("go").touch()
+        assert first.wait(PATIENCE) == 0
+
+
+def test_input_beside_a_file_is_refused(env: dict[str, str]) -> None:
+    pathlib.Path("input").write_bytes(b"from a file\n")
+    options = ("run", "-o", "input.stdin.type=file", "-o", "input.stdin.path=input")
+    script = "cat; until test -e go; do sleep 0.02; done"
+    done = mini(env, *options, "sh", "-c", script, stdin=b"more\n")
+    pathlib.Path("go").touch()
+    assert (done.returncode, done.stderr) == (1, NOT_ACCEPTED)
+    assert mini(env, *options, "cat").stdout == b"from a file\n"
+
+
+def test_input_that_nobody_reads_is_no_error(env: dict[str, str]) -> None:
+    for _ in range(3):
+        done = mini(env, "run", "true", stdin=bytes(300_000))
+        assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_labels(env: dict[str, str]) -> None:
