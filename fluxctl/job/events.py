@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flux.job.follow import MAIN
+from flux.job.follow import EXEC, INPUT, MAIN, OUTPUT
 from fluxctl.command import echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 KEYS = (
     "J",
     "R",
-    "eventlog",
+    MAIN,
     "jobspec",
-    "guest.exec.eventlog",
-    "guest.input",
-    "guest.output",
+    EXEC,
+    INPUT,
+    OUTPUT,
 )
 """What is kept of every job, as ``flux job info`` without keys lists it."""
 
@@ -94,7 +94,7 @@ def _context(entry: Entry) -> Iterator[str]:
 
 
 @click.command(
-    "eventlog",
+    MAIN,
     cls=JobCommand,
     synopsis="[-f text|json] [-T raw|iso|offset] [-p path] id",
     help="Display eventlog for a job",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import TypedDict
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,14 +22,13 @@ from fluxctl.job.options import (
 )
 from fluxctl.option_types import COUNT, REAL
 
+if TYPE_CHECKING:
+    from flux.wire.json import JsonObject
+
 ENCODINGS = ("dec", "hex", "kvs", "dothex", "words", "f58")
+COUNTS = ("job_states", "failed", "canceled", "timeout")
+"""What ``flux job stats`` prints of what the service counts."""
 DEFAULT_STATES = "pending,running"
-
-
-class _Jobs(TypedDict):
-    """The answer of ``job-list.list``; jobs are printed as they are."""
-
-    jobs: list[dict[str, object]]
 
 
 def _show(jobs: list[dict[str, object]]) -> None:
@@ -119,9 +118,9 @@ def _check_positive(function: str, *numbers: float) -> None:
         raise CommandError(f"{function}: {os.strerror(errno.EINVAL)}")
 
 
-def _ask(topic: str, payload: dict[str, object] | None, function: str) -> _Jobs:
+def _ask(topic: str, payload: dict[str, object] | None, function: str) -> JsonObject:
     try:
-        answer: _Jobs = handle().rpc(topic, payload).get()
+        answer: JsonObject = handle().rpc(topic, payload).get()
     except OSError as exc:
         raise CommandError(f"{function}: {exc.strerror}") from None
     return answer
@@ -154,7 +153,8 @@ def stats(ctx: click.Context, args: tuple[str, ...]) -> None:
         usage(ctx)
     from flux.wire import json
 
-    echo(json.dumps(_ask("job-list.job-stats", None, "flux_job_stats")).decode())
+    counts = _ask("job-list.job-stats", None, "flux_job_stats")
+    echo(json.dumps({name: counts[name] for name in COUNTS if name in counts}).decode())
 
 
 def _ids(args: tuple[str, ...]) -> list[str]:
