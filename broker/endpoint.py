@@ -150,7 +150,7 @@ class ServiceHost:
         early: list[Message] = []
         endpoint.on_request = early.append
         try:
-            for name in (service.name, *service.also):
+            for name in (service.name, *service.also, *service.unlisted):
                 self.router.add_service(name, endpoint)
             for prefix, method in service.event_handlers():
                 await endpoint.handle.on_event(prefix, method)

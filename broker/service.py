@@ -130,6 +130,8 @@ class Service:
 
     name: ClassVar[str]
     also: ClassVar[tuple[str, ...]] = ()
+    unlisted: ClassVar[tuple[str, ...]] = ()
+    """Further names, for clients of today's flux-core, that ``flux module list`` does not show."""
     part_types: ClassVar[tuple[type, ...]] = ()
     """Classes of the objects that `parts` returns, for those who ask the class for its topics."""
     stop_timeout: ClassVar[float] = 10.0
@@ -219,6 +221,10 @@ class Service:
         """Return what ``flux module stats`` shows: counters of messages, and `facts`."""
         return {**self.ctx.counters.as_object(), **self.facts()}
 
+    def stats_today(self) -> Mapping[str, object]:
+        """Return what today's flux-core tells besides, where its clients ask for it."""
+        return {}
+
     def facts(self) -> Mapping[str, object]:
         """Return what `stats` shows beside the counters of messages."""
         return {"streams": len(self.streams)}
@@ -301,6 +307,11 @@ class Service:
     def _stats_get(self, req: Request) -> Reply:
         """Return the counters of the service (flux-module(1) stats)."""
         return self.stats()
+
+    @request("stats-get")
+    def _stats_get_today(self, req: Request) -> Reply:
+        """The same as ``stats.get``, under the name that today's flux-core gives it."""
+        return {**self.stats(), **self.stats_today()}
 
     @request("stats.clear")
     def _stats_clear(self, req: Request) -> None:

@@ -8,37 +8,39 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
+import math
 import signal
 import sys
 import time
 from typing import TYPE_CHECKING
 
-from flux.constants import FLUX_POLLIN
-from flux.job import follow, io
+from flux.job import follow
 from flux.job.follow_blocking import JobWatcher
 from flux.job.JobID import JobID
+from flux.job.kill import cancel_async
 from flux.terminal_text import terminal_text
 from fluxctl import attach_view as view
+from fluxctl.attach_stdin import StdinForwarder
 from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from flux.core.handle import Flux
-    from flux.core.watchers import FDWatcher, SignalWatcher
+    from flux.core.watchers import SignalWatcher
     from flux.future import Future
     from fluxctl.attach_pty import PtyClient
 
-_CHUNK = 1 << 16
 _CONFIRM = 2.0
+_DETACHED = 1
+"""Exit code of whoever leaves while the job goes on: it is not known how it ends."""
 _PROGRAM = "flux-job"
 
 AttachOptions = view.AttachOptions
 
 
 def attach(handle: Flux, jobid: int, options: AttachOptions | None = None) -> int:
-    """Show a job until it ends and return its exit code, or 0 if the user detached.
+    """Show a job until it ends and return its exit code, or 1 if the user detached.
 
     The reactor of ``handle`` is run for that time; ``options`` say what is shown. Raises
     CommandError if there is no such job, or it is somebody else's.
@@ -63,81 +65,18 @@ def _write(fd: int, data: bytes) -> None:
     stream.flush()
 
 
-class StdinForwarder:
-    """Sends what can be read from stdin to a shell, one chunk at a time: the next is read when the
-    shell has the last.
-    """
-
-    def __init__(self, handle: Flux, topic: str, rank: int) -> None:
-        self._handle = handle
-        self._topic = topic
-        self._rank = rank
-        self._fd = 0
-        self._watcher: FDWatcher | None = None
-        self._done = False
-        # A background job that reads its terminal would be stopped.
-        self._old_ttin = signal.signal(signal.SIGTTIN, signal.SIG_IGN)
-
-    def start(self) -> None:
-        """Read the next chunk when there is one."""
-        if self._done:
-            return
-        if self._watcher is None:
-            self._watcher = self._handle.fd_watcher_create(self._fd, self._readable, FLUX_POLLIN)
-        try:
-            self._watcher.start()
-        except (PermissionError, ValueError, OSError):
-            # A regular file is always readable, a closed descriptor reads as nothing.
-            self._watcher.stop()
-            self._handle.reactor.call_soon(self._read)
-
-    def _readable(self, *_args: object) -> None:
-        if self._watcher is not None:
-            self._watcher.stop()
-        self._read()
-
-    def _read(self) -> None:
-        if self._done:
-            return
-        try:
-            data = os.read(self._fd, _CHUNK)
-        except OSError as error:
-            if error.errno == errno.EIO:
-                self.stop()
-                return
-            data = b""
-        self._done = not data
-        payload = io.encode("stdin", "all", data, eof=self._done)
-        self._handle.rpc(self._topic, payload, nodeid=self._rank).then(self._sent)
-
-    def _sent(self, future: Future) -> None:
-        try:
-            future.get()
-        except OSError:
-            self.stop()  # the shell has gone
-            return
-        self.start()
-
-    def stop(self) -> None:
-        """Read no more."""
-        if not self._done or self._watcher is not None:
-            self._done = True
-            if self._watcher is not None:
-                self._watcher.stop()
-                self._watcher = None
-            signal.signal(signal.SIGTTIN, self._old_ttin)
-
-
 class Interrupts:
-    """Ctrl+C goes to the job; a second one within two seconds cancels it, and in that time Ctrl+Z
-    calls ``detach``, which is to end the attachment.
+    """Ctrl+C asks for another one within two seconds, which cancels the job; in that time Ctrl+Z
+    calls ``detach``, which is to end the attachment. Later it takes two to suspend the command.
+
+    The tasks are not told of the first Ctrl+C, so one pressed by mistake harms nothing.
     """
 
     def __init__(self, handle: Flux, jobid: int, detach: Callable[[], None]) -> None:
         self._handle = handle
         self._jobid = jobid
         self._detach = detach
-        self._last = -_CONFIRM
+        self._last = -math.inf
         self._int: SignalWatcher = handle.signal_watcher_create(signal.SIGINT, self._on_int)
         self._stop: SignalWatcher = handle.signal_watcher_create(signal.SIGTSTP, self._on_stop)
 
@@ -150,33 +89,25 @@ class Interrupts:
         self._int.stop()
         self._stop.stop()
 
+    def _in_time(self) -> bool:
+        return time.monotonic() - self._last < _CONFIRM
+
     def _on_int(self, *_args: object) -> None:
-        now = time.monotonic()
-        again = now - self._last < _CONFIRM
-        self._last = now
-        if again:
-            note = {
-                "id": self._jobid,
-                "type": "cancel",
-                "severity": 0,
-                "note": "interrupted by ctrl-C",
-            }
-            self._handle.rpc("job-manager.raise", note).then(_ignore)
-            _say("cancelling job")
+        if self._in_time():
+            cancel_async(self._handle, self._jobid, "interrupted by ctrl-C").then(_ignore)
             return
+        self._last = time.monotonic()
         self._stop.start()
         _say("one more ctrl-C within 2s to cancel or ctrl-Z to detach")
-        self._handle.rpc(
-            "job-manager.kill", {"id": self._jobid, "signum": int(signal.SIGINT)}
-        ).then(_ignore)
 
     def _on_stop(self, *_args: object) -> None:
-        if time.monotonic() - self._last < _CONFIRM:
+        if self._in_time():
             _say("detaching...")
             self._detach()
             return
+        # The next one has its usual effect.
         self._stop.stop()
-        os.kill(os.getpid(), signal.SIGTSTP)
+        _say("one more ctrl-Z to suspend")
 
 
 def _ignore(future: Future) -> None:
@@ -191,7 +122,7 @@ class Attachment:
     def __init__(self, handle: Flux, jobid: int, options: AttachOptions) -> None:
         self._handle = handle
         self._jobid = JobID(jobid)
-        self._view = view.AttachView(options)
+        self._view = view.AttachView(options, 0.0 if options.own else time.time())
         # Nothing is opened by itself: the view decides, for a pseudo terminal takes the place of
         # the output.
         self._watcher = JobWatcher(handle, int(jobid), follow.JobFollower({}), self._take)
@@ -220,7 +151,7 @@ class Attachment:
         if self._error is not None:
             raise self._error
         if self._detached:
-            return 0
+            return _DETACHED
         if self._view.verdict:
             _say(self._view.verdict)
         return self._view.exit_code
@@ -256,6 +187,9 @@ class Attachment:
             case follow.Ended():
                 self._handle.reactor_stop()
 
+    def _input_refused(self, error: OSError) -> None:
+        self._perform(self._view.input_refused(error))
+
     def _perform(self, actions: Iterable[view.Action]) -> None:
         for action in actions:
             match action:
@@ -266,7 +200,9 @@ class Attachment:
                 case view.WatchOutput():
                     self._watcher.open(follow.OUTPUT)
                 case view.ForwardStdin(service, rank):
-                    self._forwarder = StdinForwarder(self._handle, f"{service}.stdin", rank)
+                    self._forwarder = StdinForwarder(
+                        self._handle, f"{service}.stdin", rank, self._input_refused
+                    )
                     self._forwarder.start()
                 case view.Refuse(text):
                     self._error = CommandError(f"{_PROGRAM}: {text}", 1, bare=True)

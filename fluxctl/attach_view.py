@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,13 +28,15 @@ STDOUT, STDERR = 1, 2
 class AttachOptions:
     """What to show: ``label`` puts the task rank before each line of output, ``show_events`` and
     ``show_exec`` show the events of the job and of its execution on stderr, ``read_only`` does not
-    forward stdin.
+    forward stdin. ``own`` is for a job that this command has submitted: it gets the command's
+    input, and may have ended by now without reading it.
     """
 
     label: bool = False
     show_events: bool = False
     show_exec: bool = False
     read_only: bool = False
+    own: bool = False
 
 
 @dataclass(slots=True)
@@ -81,10 +84,16 @@ Action = Print | WatchExec | WatchOutput | ForwardStdin | AttachPty | Refuse
 
 
 class AttachView:
-    """State of one attachment: events of the job's eventlogs in, actions out."""
+    """State of one attachment: events of the job's eventlogs in, actions out.
 
-    def __init__(self, options: AttachOptions) -> None:
+    ``attached`` is when it began, in seconds since the epoch.
+    """
+
+    def __init__(self, options: AttachOptions, attached: float = 0.0) -> None:
         self._options = options
+        self._attached = attached
+        self._input_lost = False
+        self._finished = math.inf
         self._start: float | None = None
         self._exec_watched = False
         self._output_watched = False
@@ -143,6 +152,8 @@ class AttachView:
             (self._late if self._overtakes_exec(event) else actions).append(line)
         if event.name == "finish":
             self._status = int(event.context.get("status", 0))
+            self._finished = event.timestamp
+            actions += self._came_too_late()
         if not self._exec_watched:
             self._exec_watched = True
             actions.append(WatchExec())
@@ -202,6 +213,21 @@ class AttachView:
         if not self._options.read_only:
             actions.append(ForwardStdin(self.service, rank))
         return actions
+
+    def input_refused(self, error: OSError) -> list[Action]:
+        """Take the error of what was read from stdin and sent to the shell.
+
+        Tasks need not read what they are given, so a job that ends meanwhile is no reason to
+        complain; one that had ended before, or whose shell says no, is.
+        """
+        if error.strerror == io.STDIN_REFUSED:
+            return [Refuse(io.STDIN_REFUSED)]
+        self._input_lost = True
+        return self._came_too_late()
+
+    def _came_too_late(self) -> list[Action]:
+        late = self._input_lost and self._finished < self._attached
+        return [Refuse(io.STDIN_REFUSED)] if late else []
 
     def _watch_output(self) -> list[Action]:
         if self._output_watched:

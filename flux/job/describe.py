@@ -59,6 +59,20 @@ def queue_name(jobspec: object) -> str | None:
     return name if isinstance(name, str) and name else None
 
 
+def system_text(jobspec: object, name: str) -> str | None:
+    """Return a text among ``attributes.system``, such as ``cwd``; None if there is none."""
+    value = _member(jobspec, "attributes", "system", name)
+    return value if isinstance(value, str) and value else None
+
+
+def time_limit(jobspec: object) -> float | None:
+    """Return ``attributes.system.duration``, the seconds a job may run, 0 for no limit; None if it
+    does not say.
+    """
+    value = _member(jobspec, "attributes", "system", "duration")
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
 def task_count(jobspec: object) -> int | None:
     """Return how many tasks a jobspec asks for: a total, or a number for each slot; None if it does
     not say.

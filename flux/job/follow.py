@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAIN: Final = "eventlog"
 EXEC: Final = "guest.exec.eventlog"
 OUTPUT: Final = "guest.output"
+INPUT: Final = "guest.input"
 
 ANNOUNCED: Final[Mapping[tuple[str, str], str]] = {
     (MAIN, "start"): EXEC,

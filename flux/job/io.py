@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from flux.job.types import EncodedData, IoObject
 
 BASE64: Final = "base64"
+STDIN_REFUSED: Final = "stdin not accepted by job"
+"""What a job shell answers with ENOSYS to input that its tasks cannot get, and who sent it says."""
 MOST_LABELLED: Final = 1 << 26
 """Bytes that `shown` makes at most, labels apart, by repeating a chunk for each of its tasks."""
 MOST_LABELS: Final = 1 << 17

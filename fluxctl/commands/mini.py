@@ -80,7 +80,9 @@ def _attach(options: MiniOptions) -> Callable[[Flux, int], int]:
         if options.verbose:
             echo(f"jobid: {id_encode(jobid)}", err=True)
         events, exec_events = options.verbose >= 2, options.verbose >= 3
-        shown = AttachOptions(label=options.label_io, show_events=events, show_exec=exec_events)
+        shown = AttachOptions(
+            label=options.label_io, show_events=events, show_exec=exec_events, own=True
+        )
         return attach(flux, jobid, shown)
 
     return attached

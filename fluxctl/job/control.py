@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from flux.constants import FLUX_JOB_STATE_INACTIVE
 from fluxctl.command import handle, talk
 from fluxctl.errors import CommandError
 from fluxctl.job.options import (
@@ -72,17 +73,25 @@ def raise_command(ctx: click.Context, severity: int, kind: str, args: tuple[str,
 
 def _bulk(
     ctx: click.Context,
-    topic: str,
+    request: str,
     payload: dict[str, object],
     force: bool,
     done: str,
     quiet: bool = False,
 ) -> None:
-    answer = handle().rpc(topic, {"dry_run": not force, **payload}).get()
+    """Ask the job manager for ``request``, ``raiseall`` or ``killall``, and say how many jobs it
+    concerned.
+    """
+    try:
+        rpc = handle().rpc(f"job-manager.{request}", {"dry_run": not force, **payload})
+        answer = rpc.get()
+    except OSError as exc:
+        raise CommandError(f"{request}: {exc.strerror}") from None
     count, errors = answer["count"], answer["errors"]
-    if quiet and not count:
-        return
-    if not force:
+    if not count:
+        if not quiet:
+            talk(ctx, "Command matched 0 jobs")
+    elif not force:
         talk(ctx, f"Command matched {count} jobs (-f to confirm)")
     else:
         talk(ctx, f"{done} {count} jobs ({errors} errors)")
@@ -104,6 +113,14 @@ _FORCE = click.option("-f", "--force", is_flag=True, help="Confirm the command")
 _QUIET = click.option("-q", "--quiet", is_flag=True, help="Suppress output if no jobs match")
 
 
+def _active(text: str) -> int:
+    """Return the states that a list names, of which no job that has ended can be meant."""
+    states = parse_states(text)
+    if states & FLUX_JOB_STATE_INACTIVE:
+        raise CommandError("Exceptions cannot be raised on inactive jobs")
+    return states
+
+
 @click.command(
     "cancelall", cls=JobCommand, synopsis="[OPTIONS] [message ...]", help="Cancel multiple jobs"
 )
@@ -123,12 +140,12 @@ def cancelall(
 ) -> None:
     payload = {
         "userid": parse_userid(user),
-        "states": parse_states(states),
+        "states": _active(states),
         "severity": 0,
         "type": "cancel",
         "note": words(message) or "",
     }
-    _bulk(ctx, "job-manager.raiseall", payload, force, "Canceled", quiet)
+    _bulk(ctx, "raiseall", payload, force, "Canceled", quiet)
 
 
 @click.command(
@@ -162,12 +179,12 @@ def raiseall(
         usage(ctx)
     payload = {
         "userid": parse_userid(user),
-        "states": parse_states(states),
+        "states": _active(states),
         "severity": severity,
         "type": args[0],
         "note": words(args[1:]) or "",
     }
-    _bulk(ctx, "job-manager.raiseall", payload, force, "Raised exception on")
+    _bulk(ctx, "raiseall", payload, force, "Raised exception on")
 
 
 @click.command("kill", cls=JobCommand, synopsis="[OPTIONS] id", help="Send signal to running job")
@@ -186,17 +203,17 @@ def kill(ctx: click.Context, name: str, args: tuple[str, ...]) -> None:
         usage(ctx)
     from flux.job.kill import kill as send
 
-    jobid, signum = parse_id(args[0]), _signal(name)
+    jobid, signum = parse_id(args[0]), _signal(name, "kill")
     try:
         send(handle(), jobid, signum)
     except OSError as exc:
         raise CommandError(f"kill {args[0]}: {exc.strerror}") from None
 
 
-def _signal(name: str) -> int:
+def _signal(name: str, command: str) -> int:
     signum = parse_signal(name)
     if signum is None:
-        raise CommandError(f"kill: Invalid signal {name}")
+        raise CommandError(f"{command}: Invalid signal {name}")
     return signum
 
 
@@ -220,9 +237,9 @@ def killall(
 ) -> None:
     if args:
         usage(ctx)
-    signum = _signal(name)
+    signum = _signal(name, "killall")
     done = "Terminated" if signum == 15 else "Signaled"
-    _bulk(ctx, "job-manager.killall", {"userid": parse_userid(user), "signum": signum}, force, done)
+    _bulk(ctx, "killall", {"userid": parse_userid(user), "signum": signum}, force, done)
 
 
 @click.command(
@@ -279,4 +296,4 @@ def annotate(ctx: click.Context, args: tuple[str, ...]) -> None:
             "job-manager.annotate", {"id": jobid, "annotations": {"user": {args[1]: value}}}
         ).get()
     except OSError as exc:
-        raise CommandError(f"{args[0]}: {exc.strerror}") from None
+        raise CommandError(f"annotate: {exc.strerror}") from None

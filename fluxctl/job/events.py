@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flux.job.follow import EXEC, INPUT, MAIN, OUTPUT
 from fluxctl.command import echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
 
     from flux.eventlog import Entry
     from flux.job.event import JobEventWatchFuture
+
+KEYS = (
+    "J",
+    "R",
+    MAIN,
+    "jobspec",
+    EXEC,
+    INPUT,
+    OUTPUT,
+)
+"""What is kept of every job, as ``flux job info`` without keys lists it."""
 
 _FORMAT = click.option(
     "-f",
@@ -82,7 +94,7 @@ def _context(entry: Entry) -> Iterator[str]:
 
 
 @click.command(
-    "eventlog",
+    MAIN,
     cls=JobCommand,
     synopsis="[-f text|json] [-T raw|iso|offset] [-p path] id",
     help="Display eventlog for a job",
@@ -104,10 +116,17 @@ def eventlog(
         answer = handle().rpc("job-info.lookup", {"id": jobid, "keys": [path], "flags": 0}).get()
     except OSError as exc:
         if exc.errno == errno.ENOENT:
-            raise CommandError(f"eventlog path {path} not found") from None
+            raise _not_found(args[0], path) from None
         raise CommandError(f"flux_job_eventlog_lookup_get: {exc.strerror}") from None
     for line in answer[path].splitlines():
         echo(formatter.format(line, json.loads(line)))
+
+
+def _not_found(id_text: str, path: str) -> CommandError:
+    """Return the error for an eventlog that does not exist: a job has its own, whatever else."""
+    if path == MAIN:
+        return CommandError(f"job {id_text} not found")
+    return CommandError(f"eventlog path {path} not found")
 
 
 @click.command(
@@ -157,7 +176,7 @@ def wait_event(
         raise CommandError("count must be > 0")
     watch = event_watch_async(handle(), jobid, path)
     left = count
-    for line, entry in _entries(watch, name, seconds):
+    for line, entry in _entries(watch, name, seconds, _not_found(args[0], path)):
         text = formatter.format(line, entry)
         matched = entry["name"] == name and (wanted is None or _matches(entry, wanted))
         left -= matched
@@ -172,9 +191,12 @@ def wait_event(
 
 
 def _entries(
-    watch: JobEventWatchFuture, name: str, seconds: float | None
+    watch: JobEventWatchFuture, name: str, seconds: float | None, not_found: CommandError
 ) -> Iterator[tuple[str, Entry]]:
-    """Yield lines and entries; ``seconds`` is the longest wait for one of them."""
+    """Yield lines and entries; ``seconds`` is the longest wait for one of them.
+
+    Raises ``not_found`` if there is no such eventlog.
+    """
     from flux.wire import json
 
     while True:
@@ -185,6 +207,8 @@ def _entries(
         except OSError as exc:
             if exc.errno == errno.ETIMEDOUT and seconds is not None:
                 raise CommandError(f"wait-event timeout on event '{name}'") from None
+            if exc.errno == errno.ENOENT:
+                raise not_found from None
             raise CommandError(f"flux_job_event_watch_get: {exc.strerror}") from None
         if line is None:
             return
@@ -220,9 +244,12 @@ def _matches(entry: Entry, wanted: tuple[str, object]) -> bool:
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def info(ctx: click.Context, args: tuple[str, ...]) -> None:
-    if len(args) < 2:
+    if not args:
         usage(ctx)
     jobid, keys = parse_id(args[0]), list(args[1:])
+    if not keys:
+        echo("\n".join(("Missing lookup key(s), common keys:", *KEYS)), err=True)
+        return
     try:
         answer = handle().rpc("job-info.lookup", {"id": jobid, "keys": keys, "flags": 0}).get()
     except OSError as exc:

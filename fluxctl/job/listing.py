@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
-from typing import TypedDict
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,14 +22,13 @@ from fluxctl.job.options import (
 )
 from fluxctl.option_types import COUNT, REAL
 
+if TYPE_CHECKING:
+    from flux.wire.json import JsonObject
+
 ENCODINGS = ("dec", "hex", "kvs", "dothex", "words", "f58")
+COUNTS = ("job_states", "failed", "canceled", "timeout")
+"""What ``flux job stats`` prints of what the service counts."""
 DEFAULT_STATES = "pending,running"
-
-
-class _Jobs(TypedDict):
-    """The answer of ``job-list.list``; jobs are printed as they are."""
-
-    jobs: list[dict[str, object]]
 
 
 def _show(jobs: list[dict[str, object]]) -> None:
@@ -80,6 +81,7 @@ def list_jobs(
     }
     if payload["userid"] == -1:
         payload["userid"] = USERID_UNKNOWN
+    _check_positive("flux_job_list", count)
     _show(_ask("job-list.list", payload, "flux_job_list")["jobs"])
 
 
@@ -103,15 +105,22 @@ def list_inactive(
         usage(ctx)
     if since != since:
         raise CommandError("since must be a timestamp")
+    _check_positive("flux_job_list_inactive", count, since)
     payload: dict[str, object] = {"max_entries": count, "since": since, "attrs": JOB_ATTRIBUTES}
     if name is not None:
         payload["name"] = name
     _show(_ask("job-list.list-inactive", payload, "flux_job_list_inactive")["jobs"])
 
 
-def _ask(topic: str, payload: dict[str, object] | None, function: str) -> _Jobs:
+def _check_positive(function: str, *numbers: float) -> None:
+    """Refuse negative numbers, as flux-core's ``function`` does."""
+    if min(numbers) < 0:
+        raise CommandError(f"{function}: {os.strerror(errno.EINVAL)}")
+
+
+def _ask(topic: str, payload: dict[str, object] | None, function: str) -> JsonObject:
     try:
-        answer: _Jobs = handle().rpc(topic, payload).get()
+        answer: JsonObject = handle().rpc(topic, payload).get()
     except OSError as exc:
         raise CommandError(f"{function}: {exc.strerror}") from None
     return answer
@@ -144,7 +153,8 @@ def stats(ctx: click.Context, args: tuple[str, ...]) -> None:
         usage(ctx)
     from flux.wire import json
 
-    echo(json.dumps(_ask("job-list.job-stats", None, "flux_job_stats")).decode())
+    counts = _ask("job-list.job-stats", None, "flux_job_stats")
+    echo(json.dumps({name: counts[name] for name in COUNTS if name in counts}).decode())
 
 
 def _ids(args: tuple[str, ...]) -> list[str]:
@@ -168,7 +178,10 @@ def id_command(encoding: str, args: tuple[str, ...]) -> None:
 
     if encoding not in ENCODINGS:
         raise CommandError(f"Unknown to={encoding}")
-    for text in _ids(args):
+    ids = _ids(args)
+    if not ids:
+        raise CommandError("", 1)
+    for text in ids:
         try:
             jobid = int(id_parse(text))
         except (ValueError, OSError, OverflowError):

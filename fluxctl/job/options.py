@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 HELP_COLUMN = 25
 WIDTH = 80
 COMPLETED_IDS = 200
+HIGHEST_NUMBER = 0x7FFFFFFF
 
 
 def option_lines(rows: Iterable[tuple[str, str]]) -> list[str]:
@@ -144,22 +145,27 @@ def parse_states(text: str) -> int:
     """Return the mask of a comma-separated list of job states."""
     from flux.job.state_names import STATE_FILTERS
 
+    if not text.strip():
+        raise CommandError("no states specified")
     mask = 0
-    for name in text.lower().split(","):
-        if name.strip() not in STATE_FILTERS:
+    for name in text.split(","):
+        state = name.strip().lower()
+        if state not in STATE_FILTERS:
             raise CommandError(f"error parsing --states: {name} is unknown")
-        mask |= STATE_FILTERS[name.strip()]
+        mask |= STATE_FILTERS[state]
     return mask
 
 
 def parse_signal(text: str) -> int | None:
     """Return the number of a signal named ``9``, ``KILL`` or ``SIGKILL``; None for anything
     else.
+
+    Whether there is a signal of that number is for the job's side to say.
     """
     import signal
 
     if text.isdecimal():
-        return decimal(text, signal.NSIG - 1) or None
+        return decimal(text, HIGHEST_NUMBER) or None
     name = text.upper()
     name = name if name.startswith("SIG") else f"SIG{name}"
     found = signal.Signals.__members__.get(name)

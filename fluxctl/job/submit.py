@@ -35,29 +35,11 @@ FLAGS = {
     metavar="FLAGS",
     help="Set comma-separated flags (e.g. debug, waitable, novalidate)",
 )
-@click.option(
-    "-s",
-    "--security-config",
-    metavar="pattern",
-    expose_value=False,
-    help="Use non-default security config glob",
-)
-@click.option(
-    "-S",
-    "--sign-type",
-    default="none",
-    metavar="TYPE",
-    help="Use non-default mechanism type to sign J",
-)
 @click.argument("args", nargs=-1)
 @click.pass_context
-def submit(
-    ctx: click.Context, urgency: str, flags: str, sign_type: str, args: tuple[str, ...]
-) -> None:
+def submit(ctx: click.Context, urgency: str, flags: str, args: tuple[str, ...]) -> None:
     if len(args) > 1:
         usage(ctx)
-    if sign_type != "none":
-        raise CommandError(f"sign: unknown mechanism {sign_type}")
     from flux.job.submit import submit_async
 
     options = dict.fromkeys(_flags(flags), True)

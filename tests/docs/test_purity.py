@@ -28,6 +28,7 @@ ACTING = {
         "broker.shell.mapping",
         "fluxctl.archive.restoring",
         "broker.shell.plugin_path",
+        "fluxctl.attach_stdin",
         "fluxctl.command_list",
         "fluxctl.exec_input",
         "fluxctl.mini.environment",

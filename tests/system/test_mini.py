@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import itertools
 import os
+import pathlib
 import pty
 import select
+import signal
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -23,7 +25,6 @@ from flux.testing.instance import Instance, default_flux, running_instance
 from .watching import PATIENCE, ending, line
 
 if TYPE_CHECKING:
-    import pathlib
     from collections.abc import Iterator
 
 FLUX = str(default_flux())
@@ -130,45 +131,165 @@ def test_stdin_is_forwarded_byte_by_byte(env: dict[str, str]) -> None:
     assert mini(env, "run", "cat", stdin=data).stdout == data
 
 
+NOT_ACCEPTED = b"flux-job: stdin not accepted by job\n"
+
+
+def attach(
+    env: dict[str, str], jobid: str, stdin: bytes, *options: str
+) -> subprocess.CompletedProcess[bytes]:
+    argv = [FLUX, "job", "attach", *options, jobid]
+    return subprocess.run(
+        argv, env=env, input=stdin, capture_output=True, timeout=PATIENCE, check=False
+    )
+
+
+def submit(env: dict[str, str], *args: str) -> str:
+    return mini(env, "submit", *args).stdout.decode().strip()
+
+
+def test_input_for_a_job_that_has_ended_is_refused(env: dict[str, str]) -> None:
+    job = submit(env, "cat")
+    assert attach(env, job, b"hi\n").stdout == b"hi\n"
+    late = attach(env, job, b"more\n")
+    assert (late.returncode, late.stderr) == (1, NOT_ACCEPTED)
+    for options in ((), ("--read-only",)):
+        seen = attach(env, job, b"", *options)
+        assert (seen.returncode, seen.stdout, seen.stderr) == (0, b"hi\n", b"")
+    assert attach(env, job, b"more\n", "--read-only").returncode == 0
+
+
+def test_input_after_the_end_of_the_input_is_refused(env: dict[str, str]) -> None:
+    job = submit(env, "sh", "-c", "cat; echo read; until test -e go; do sleep 0.02; done")
+    pipe = subprocess.PIPE
+    argv = [FLUX, "job", "attach", job]
+    with ending(subprocess.Popen(argv, env=env, stdin=pipe, stdout=pipe)) as first:
+        assert first.stdin is not None
+        assert first.stdout is not None
+        first.stdin.write(b"all there is\n")
+        first.stdin.close()
+        assert [first.stdout.readline() for _ in "ab"] == [b"all there is\n", b"read\n"]
+        late = attach(env, job, b"more\n")
+        assert (late.returncode, late.stderr) == (1, NOT_ACCEPTED)
+        pathlib.Path("go").touch()
+        assert first.wait(PATIENCE) == 0
+
+
+def test_input_beside_a_file_is_refused(env: dict[str, str]) -> None:
+    pathlib.Path("input").write_bytes(b"from a file\n")
+    options = ("run", "-o", "input.stdin.type=file", "-o", "input.stdin.path=input")
+    script = "cat; until test -e go; do sleep 0.02; done"
+    done = mini(env, *options, "sh", "-c", script, stdin=b"more\n")
+    pathlib.Path("go").touch()
+    assert (done.returncode, done.stderr) == (1, NOT_ACCEPTED)
+    assert mini(env, *options, "cat").stdout == b"from a file\n"
+
+
+def test_input_that_nobody_reads_is_no_error(env: dict[str, str]) -> None:
+    for _ in range(3):
+        done = mini(env, "run", "true", stdin=bytes(300_000))
+        assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_labels(env: dict[str, str]) -> None:
     done = mini(env, "run", "-l", "-n2", "echo", "hi")
     assert sorted(done.stdout.splitlines()) == [b"0: hi", b"1: hi"]
 
 
-def test_ctrl_c_reaches_the_job(env: dict[str, str]) -> None:
-    with on_terminal(env, "run", "sh", "-c", "echo ready; exec sleep 60") as terminal:
+COUNT = (
+    "trap 'echo caught' INT; trap 'exit 9' TERM; echo ready; until test -e go; do sleep 0.02; done"
+)
+"""Runs until a file is there, and says if it is interrupted."""
+ATTACH = f'id=$({FLUX} mini submit "$@"); echo $id; exec {FLUX} job attach $id'
+
+
+@pytest.fixture(params=["run", "attach"])
+def followed(
+    request: pytest.FixtureRequest, env: dict[str, str], tmp_path: pathlib.Path
+) -> Iterator[Terminal]:
+    """A job that ends when a file ``go`` is there, followed on a terminal."""
+    argv = [FLUX, "mini", "run"] if request.param == "run" else ["sh", "-c", ATTACH, "sh"]
+    with Terminal(env, [*argv, "sh", "-c", COUNT]) as terminal:
         terminal.expect(b"ready")
-        terminal.send(b"\x03")
-        assert terminal.wait() == 130
-    assert b"flux-job: one more ctrl-C within 2s to cancel or ctrl-Z to detach" in terminal.output
+        yield terminal
+        (tmp_path / "go").touch()
 
 
-def test_a_second_ctrl_c_cancels(env: dict[str, str]) -> None:
-    with on_terminal(env, "run", "sh", "-c", "trap '' INT; echo ready; sleep 60") as terminal:
-        terminal.expect(b"ready")
-        terminal.send(b"\x03")
-        # Once, or again if two seconds have passed before the second one came.
-        for count in itertools.count(1):
-            terminal.expect(b"ctrl-C", count)
-            if b"interrupted by ctrl-C" in terminal.output:
-                break
-            terminal.send(b"\x03")
-        assert terminal.wait() == 143
-    assert b"job.exception type=cancel severity=0 interrupted by ctrl-C" in terminal.output
+def newest(instance: Instance) -> JobID:
+    """The job that was submitted last."""
+    return JobID(instance.run("jobs", "-a", "-n", "-c1", "-o", "{id}").stdout.strip())
 
 
-def test_ctrl_z_detaches(env: dict[str, str], instance: Instance, tmp_path: pathlib.Path) -> None:
-    script = "trap '' INT; echo ready; until test -e go; do sleep 0.02; done"
-    with on_terminal(env, "run", "-v", "sh", "-c", script) as terminal:
-        terminal.expect(b"ready")
-        terminal.send(b"\x03")
-        terminal.expect(b"one more ctrl-C")
-        terminal.send(b"\x1a")
-        assert terminal.wait() == 0
+def test_one_ctrl_c_does_nothing_to_the_job(followed: Terminal, tmp_path: pathlib.Path) -> None:
+    followed.send(b"\x03")
+    followed.expect(b"flux-job: one more ctrl-C within 2s to cancel or ctrl-Z to detach\r\n")
     (tmp_path / "go").touch()
-    jobid = JobID(terminal.output.decode().partition("jobid: ")[2].split()[0])
+    assert followed.wait() == 0
+    assert b"caught" not in followed.output
+
+
+def test_a_second_ctrl_c_cancels(followed: Terminal) -> None:
+    interrupt_until(followed, b"interrupted by ctrl-C")
+    assert followed.wait() == 9
+    assert b"job.exception type=cancel severity=0 interrupted by ctrl-C" in followed.output
+    # SIGTERM ended it: the first Ctrl+C was not passed on.
+    assert followed.output.count(b"caught") == 0
+
+
+def interrupt_until(terminal: Terminal, text: bytes) -> None:
+    """Press Ctrl+C twice, or again if two seconds have passed before the second one came."""
+    terminal.send(b"\x03")
+    for count in itertools.count(1):
+        terminal.expect(b"ctrl-C", count)
+        if text in terminal.output:
+            return
+        terminal.send(b"\x03")
+
+
+def test_ctrl_z_detaches(followed: Terminal, instance: Instance, tmp_path: pathlib.Path) -> None:
+    followed.send(b"\x03")
+    followed.expect(b"one more ctrl-C")
+    followed.send(b"\x1a")
+    assert followed.wait() == 1
+    assert b"flux-job: detaching..." in followed.output
+    (tmp_path / "go").touch()
     with flux.Flux(instance.uri) as handle:
-        assert event_wait(handle, jobid, "finish").context["status"] == 0
+        assert event_wait(handle, newest(instance), "finish").context["status"] == 0
+
+
+@pytest.mark.parametrize("words", [["run"], ["alloc", "-n1"]], ids=["run", "alloc"])
+def test_what_has_not_begun_is_cancelled_the_same_way(
+    env: dict[str, str], words: list[str]
+) -> None:
+    with on_terminal(env, *words, "--urgency=hold", "-vv", "true") as terminal:
+        terminal.expect(b"job.submit")
+        interrupt_until(terminal, b"interrupted by ctrl-C")
+        assert terminal.wait() == 1
+
+
+def test_a_program_may_send_the_signals(
+    env: dict[str, str], instance: Instance, tmp_path: pathlib.Path
+) -> None:
+    argv = [FLUX, "mini", "run", "sh", "-c", COUNT]
+    pipe = subprocess.PIPE
+    with ending(
+        subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
+    ) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        assert run.stdout.readline() == b"ready\n"
+        run.send_signal(signal.SIGINT)
+        assert b"one more ctrl-C" in run.stderr.readline()
+        time_left = time.monotonic() + 2
+        run.send_signal(signal.SIGTSTP)
+        answer = run.stderr.readline()
+        in_time = time.monotonic() < time_left
+        assert answer in (b"flux-job: detaching...\n", b"flux-job: one more ctrl-Z to suspend\n")
+        if in_time:
+            assert b"detaching" in answer
+            assert run.wait(PATIENCE) == 1
+        (tmp_path / "go").touch()
+        with flux.Flux(instance.uri) as handle:
+            assert event_wait(handle, newest(instance), "finish").context["status"] == 0
 
 
 def test_pseudo_terminal(env: dict[str, str]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from broker.services.job_info.logs import JobLog, encode
 from flux.constants import FLUX_KVS_WAITCREATE, FLUX_KVS_WATCH, FLUX_KVS_WATCH_APPEND
-from flux.job.follow import EXEC, OUTPUT
+from flux.job.follow import EXEC, INPUT, OUTPUT
 from flux.job.JobID import kvs_key
 from flux.kvs_txn import PRIMARY
 from flux.treeobj import decode_val
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 GUEST: Final = "guest."
 #: Empty rather than unknown where a job has none.
-_STANDARD: Final = frozenset((EXEC, "guest.input", OUTPUT))
+_STANDARD: Final = frozenset((EXEC, INPUT, OUTPUT))
 _WATCH_FLAGS: Final = FLUX_KVS_WATCH | FLUX_KVS_WAITCREATE | FLUX_KVS_WATCH_APPEND
 
 

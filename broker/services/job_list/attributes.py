@@ -31,13 +31,20 @@ ATTRIBUTES: Final[Mapping[str, Getter]] = {
     "priority": attrgetter("priority"),
     "t_submit": attrgetter("t_submit"),
     "t_depend": attrgetter("t_depend"),
+    "t_priority": attrgetter("t_priority"),
+    "t_sched": attrgetter("t_sched"),
     "t_run": attrgetter("t_run"),
     "t_cleanup": attrgetter("t_cleanup"),
     "t_inactive": attrgetter("t_inactive"),
     "state": attrgetter("state"),
     "name": attrgetter("name"),
+    "cwd": attrgetter("cwd"),
     "queue": attrgetter("queue"),
+    "project": attrgetter("project"),
+    "bank": attrgetter("bank"),
     "ntasks": attrgetter("ntasks"),
+    "ncores": attrgetter("ncores"),
+    "duration": attrgetter("duration"),
     "nnodes": attrgetter("nnodes"),
     "ranks": attrgetter("ranks"),
     "nodelist": attrgetter("nodelist"),
@@ -54,15 +61,21 @@ ATTRIBUTES: Final[Mapping[str, Getter]] = {
 }
 
 
+ALL: Final = "all"
+"""Stands for every attribute."""
+
+
 def getters(attrs: Iterable[object]) -> list[tuple[str, Getter]]:
     """Return the getters for ``attrs``; raises OSError(EINVAL) for an unknown attribute.
 
-    ``id`` is always part of a job and need not be asked for.
+    ``id`` is always part of a job and need not be asked for; ``all`` asks for every attribute.
     """
     found = []
     for name in attrs:
         if name == "id":
             continue
+        if name == ALL:
+            return list(ATTRIBUTES.items())
         if not isinstance(name, str) or name not in ATTRIBUTES:
             raise OSError(errno.EINVAL, f"{name} is not a valid attribute")
         found.append((name, ATTRIBUTES[name]))

@@ -28,6 +28,7 @@ from flux.job.state_names import LISTED_STATES, SINGLE_STATES, state_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from broker.services.job_list.constraint import Choice
     from flux.wire.json import JsonMapping, JsonObject
 
 _LISTED: Final = tuple(state for state in SINGLE_STATES if state != FLUX_JOB_STATE_NEW)
@@ -56,7 +57,7 @@ class JobIndex:
         self._running: dict[int, ListedJob] = {}
         self._inactive: dict[tuple[int, int], list[ListedJob]] = {}
         self._counts: dict[int, int] = dict.fromkeys(_LISTED, 0)
-        self._failed = self._canceled = self._timeout = 0
+        self._failed = self._canceled = self._timeout = self._purged = 0
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -136,6 +137,7 @@ class JobIndex:
             return
         del self._jobs[id]
         self._counts[FLUX_JOB_STATE_INACTIVE] -= 1
+        self._purged += 1
         result = job.result or 0
         jobs = self._inactive[job.userid, result]
         place = bisect_left(jobs, _ended(job), key=_ended)
@@ -198,6 +200,30 @@ class JobIndex:
             if name is None or job.name == name:
                 yield job
 
+    def choose(
+        self,
+        choice: Choice,
+        *,
+        results: int = 0,
+        userid: int = FLUX_USERID_UNKNOWN,
+        since: float = 0.0,
+    ) -> Iterator[ListedJob]:
+        """Yield, in listing order, the jobs of a choice; those that ended at ``since``, seconds
+        since the epoch, or before are left out.
+        """
+        if not choice.states:
+            return
+        for job in self.select(choice.states, results, userid):
+            if job.inactive and (job.t_inactive or 0.0) <= since:
+                return  # the newest come first, and nothing but inactive jobs comes after
+            if choice.chooses(job):
+                yield job
+
+    def newest(self, userid: int) -> list[int]:
+        """Return the ids of a user's jobs, the newest first: an id begins with a time (RFC 19)."""
+        ids = (job.id for job in self._jobs.values() if job.userid == userid)
+        return sorted(ids, reverse=True)
+
     def stats(self) -> JsonObject:
         """Return the counts of ``job-list.job-stats``; ``failed`` counts every job that was no
         success.
@@ -208,4 +234,7 @@ class JobIndex:
             "failed": self._failed,
             "canceled": self._canceled,
             "timeout": self._timeout,
+            "successful": self._counts[FLUX_JOB_STATE_INACTIVE] - self._failed,
+            "inactive_purged": self._purged,
+            "queues": [],
         }

@@ -5,10 +5,12 @@ A record holds only numbers and shared strings, so a hundred thousand finished j
 
 from __future__ import annotations
 
+from functools import lru_cache
 from sys import intern
 from typing import TYPE_CHECKING, Final
 
-from flux.job.describe import allocation, job_name, queue_name, task_count
+from flux.constants import FLUX_JOB_STATE_PRIORITY, FLUX_JOB_STATE_SCHED
+from flux.job.describe import allocation, queue_name, requested, system_text, time_limit
 from flux.job.lifecycle import JobHistory
 from flux.wire import json
 
@@ -21,15 +23,22 @@ class ListedJob(JobHistory):
     """What the list knows of a job; None stands for "not known (yet)"."""
 
     __slots__ = (
+        "bank",
+        "cwd",
+        "duration",
         "expiration",
         "id",
         "name",
+        "ncores",
         "nnodes",
         "nodelist",
         "ntasks",
+        "project",
         "queue",
         "ranks",
         "seq",
+        "t_priority",
+        "t_sched",
     )
 
     def __init__(self, id: int) -> None:
@@ -39,10 +48,17 @@ class ListedJob(JobHistory):
         self.name: str | None = None
         self.ntasks: int | None = None
         self.nnodes: int | None = None
+        self.ncores: int | None = None
         self.queue: str | None = None
+        self.cwd: str | None = None
+        self.project: str | None = None
+        self.bank: str | None = None
+        self.duration: float | None = None
         self.ranks: str | None = None
         self.nodelist: str | None = None
         self.expiration: float | None = None
+        self.t_priority: float | None = None
+        self.t_sched: float | None = None
 
     @property
     def success(self) -> bool:
@@ -50,20 +66,47 @@ class ListedJob(JobHistory):
         return self.waitstatus == 0
 
     def set_jobspec(self, jobspec: JsonMapping) -> None:
-        """Learn name, queue and task count from a jobspec (RFC 14); what it does not hold stays
-        unknown.
+        """Learn what a jobspec (RFC 14) holds; what it does not hold stays unknown.
+
+        Its cores are known in advance unless whole nodes are asked for.
         """
-        name = job_name(jobspec)
-        self.name = None if name is None else intern(name)
-        queue = queue_name(jobspec)
-        self.queue = None if queue is None else intern(queue)
-        self.ntasks = task_count(jobspec)
+        asked = requested(jobspec)
+        self.name = _shared_text(asked.name)
+        self.queue = _shared_text(queue_name(jobspec))
+        self.cwd = _shared_text(system_text(jobspec, "cwd"))
+        self.project = _shared_text(system_text(jobspec, "project"))
+        self.bank = _shared_text(system_text(jobspec, "bank"))
+        self.duration = _shared_number(time_limit(jobspec))
+        self.ntasks = asked.ntasks
+        self.ncores = asked.ncores if asked.nnodes is None else None
 
     def set_resources(self, resources: JsonMapping) -> None:
         """Learn ranks, nodes and expiration from an R (RFC 20)."""
         found = allocation(resources)
+        self.ncores = found.ncores
         self.ranks, self.nnodes = intern(found.ranks), found.nnodes
         self.nodelist, self.expiration = intern(found.nodelist), found.expiration
+
+    def apply(self, entry: JsonMapping) -> None:
+        """Bring the job up to date with one entry of its eventlog; raises KeyError or TypeError if
+        the entry is malformed.
+        """
+        before = self.state
+        super().apply(entry)
+        if self.state != before:
+            if self.state == FLUX_JOB_STATE_PRIORITY:
+                self.t_priority = self._moment(entry["timestamp"])
+            elif self.state == FLUX_JOB_STATE_SCHED:
+                self.t_sched = self._moment(entry["timestamp"])
+
+    def _moment(self, time: float) -> float:
+        """Return a time as the object that is there already, if it is that of the state before:
+        states pass at once as a rule.
+        """
+        for known in (self.t_submit, self.t_priority):
+            if known == time:
+                return known
+        return time
 
     def keep_annotations(self, annotations: Annotations | None) -> Annotations | None:
         """Return one object for all jobs with the same annotations, which are few on a machine:
@@ -74,6 +117,16 @@ class ListedJob(JobHistory):
         if len(_shared_annotations) >= _SHARED_LIMIT:
             _shared_annotations.clear()
         return _shared_annotations.setdefault(json.dumps(annotations), annotations)
+
+
+def _shared_text(text: str | None) -> str | None:
+    return None if text is None else intern(text)
+
+
+@lru_cache(maxsize=1024)
+def _shared_number(number: float | None) -> float | None:
+    """Return one object for all equal numbers, which are few: time limits are round."""
+    return number
 
 
 _SHARED_LIMIT: Final = 4096

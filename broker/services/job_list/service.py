@@ -6,16 +6,19 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
 import sys
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from broker.service import NO_REPLY, Request, Service, event, request
-from broker.services.job_list.attributes import ATTRIBUTES, describe, getters
+from broker.services.job_list.attributes import ALL, ATTRIBUTES, describe, getters
+from broker.services.job_list.constraint import EVERYTHING, choice_of
 from broker.services.job_list.index import JobIndex
 from flux.constants import FLUX_USERID_UNKNOWN
 from flux.job.JobID import kvs_key
 from flux.job.purge import purged_ids
+from flux.job.state_names import LISTED_STATES
 from flux.kvs_txn import PRIMARY, TREEOBJ
 from flux.wire.errors import os_error
 
@@ -24,20 +27,23 @@ if TYPE_CHECKING:
 
     from broker.context import Context
     from broker.service import Answer, Reply
+    from broker.services.job_list.constraint import Choice
     from flux.wire.json import JsonObject
     from flux.wire.message import Message
 
 RETRY_SECONDS = 0.1
 APPEAR_SECONDS = 10.0
 MAX_ID = 1 << 64
+_NUMBER = re.compile("-?[0-9]{1,9}", re.ASCII)
 
 
 class JobListService(Service):
     """``job-list.list``, ``list-id``, ``list-inactive``, ``list-attrs`` and ``job-stats``
-    (flux-jobs(1)).
+    (flux-jobs(1)), and ``job-manager.history``.
     """
 
     name = "job-list"
+    unlisted = ("job-manager.history",)
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
@@ -101,8 +107,9 @@ class JobListService(Service):
                 self._answer_waiting(id)
 
     def _answer_waiting(self, id: int) -> None:
-        for req in self._waiting.pop(id, ()):
-            self._answer_id(req)
+        waiting = [req for req in self._waiting.pop(id, ()) if not self._answer_id(req)]
+        if waiting:
+            self._waiting[id] = waiting
 
     def _become_ready(self) -> None:
         self.ready = True
@@ -129,17 +136,19 @@ class JobListService(Service):
     @request("list", allow="guest")
     def list_jobs(self, req: Request) -> Reply:
         """List jobs of ``userid`` in ``states`` with ``results``, in ``queues`` if these are given,
-        at most ``max_entries`` (0: all), with ``attrs``.
+        or those of a ``constraint``, at most ``max_entries`` (0: all), with ``attrs``; none that
+        ended before ``since``.
         """
         return self._when_ready(req, self._list_jobs)
 
     def _list_jobs(self, req: Request) -> None:
         wanted = getters(req.get("attrs", list))
         limit = _limit(req)
-        chosen = self.index.select(
-            req.get("states", int, 0),
-            req.get("results", int, 0),
-            req.get("userid", int, FLUX_USERID_UNKNOWN),
+        chosen = self.index.choose(
+            _choice(req),
+            results=req.get("results", int, 0),
+            userid=req.get("userid", int, FLUX_USERID_UNKNOWN),
+            since=_since(req),
         )
         queues = req.get("queues", list, None)
         if queues is not None:
@@ -160,22 +169,29 @@ class JobListService(Service):
 
     @request("list-id", allow="guest")
     def list_id(self, req: Request) -> Answer:
-        """Return one job; a job just submitted is waited for, an unknown one is ENOENT."""
+        """Return one job, once it has reached ``state`` if that is given; a job just submitted is
+        waited for, an unknown one is ENOENT.
+        """
         getters(req.get("attrs", list))
-        id = req.get("id", int)
+        id, _ = req.get("id", int), req.get("state", int, 0)
         if not 0 <= id < MAX_ID:
             raise OSError(errno.ENOENT, "")
         if id not in self.index:
             return self._wait_for(req, id)
-        self._answer_id(req)
+        if not self._answer_id(req):
+            self._waiting.setdefault(id, []).append(req)
         return NO_REPLY
 
-    def _answer_id(self, req: Request) -> None:
+    def _answer_id(self, req: Request) -> bool:
+        """Answer with a job unless it has not come as far as the client wants it."""
         job = self.index.get(req.payload["id"])
         if job is None:
             req.error(errno.ENOENT)
+        elif job.state < req.payload.get("state", 0):
+            return False
         else:
             req.respond({"job": describe(job, getters(req.payload["attrs"]))})
+        return True
 
     async def _wait_for(self, req: Request, id: int) -> Reply:
         """Answer once a job that exists in the KVS appears in the journal."""
@@ -192,6 +208,8 @@ class JobListService(Service):
         return NO_REPLY
 
     def _give_up(self, req: Request, id: int) -> None:
+        if id in self.index:
+            return  # it waits for a state
         if self.ready:
             self._refuse(req, id)
         else:  # the job may be among those still to be read
@@ -215,10 +233,22 @@ class JobListService(Service):
             else:
                 del self._waiting[id]
 
+    @request("job-manager.history.get", allow="guest", absolute=True)
+    def history(self, req: Request) -> Reply:
+        """Name the jobs of whoever asks, {jobs: [id, ...]}, the newest first: those of a Python
+        {slice}, such as ``[:1]`` for the last one.
+        """
+        chosen = _slice(req.get("slice", str))
+
+        def answer(req: Request) -> None:
+            req.respond({"jobs": self.index.newest(req.userid)[chosen]})
+
+        return self._when_ready(req, answer)
+
     @request("list-attrs", allow="guest")
     def list_attrs(self, req: Request) -> JsonObject:
         """Name every attribute."""
-        return {"attrs": ["id", *ATTRIBUTES]}
+        return {"attrs": ["id", *ATTRIBUTES, ALL]}
 
     @request("job-stats", allow="guest")
     def job_stats(self, req: Request) -> Reply:
@@ -232,6 +262,30 @@ class JobListService(Service):
             "jobs": counts,
             "idsync": {"waiting": sum(len(reqs) for reqs in self._waiting.values())},
         }
+
+
+def _slice(text: str) -> slice:
+    """Return the slice that a text writes; raises OSError(EINVAL) if it writes none."""
+    parts = text.strip().removeprefix("[").removesuffix("]").split(":")
+    numbers = [int(part) if _NUMBER.fullmatch(part) else None for part in parts]
+    wrong = any(part and number is None for part, number in zip(parts, numbers, strict=True))
+    if wrong or not 2 <= len(parts) <= 3 or numbers[2:] == [0]:
+        raise OSError(errno.EINVAL, f"invalid slice {text}")
+    return slice(*numbers)
+
+
+def _choice(req: Request) -> Choice:
+    """Return what ``constraint`` chooses of the jobs in ``states``; raises OSError(EPROTO) if it is
+    no constraint.
+    """
+    states = req.get("states", int, 0) or LISTED_STATES
+    if "constraint" not in req.payload:
+        return EVERYTHING._replace(states=states)
+    try:
+        choice = choice_of(req.payload["constraint"])
+    except ValueError as exc:
+        raise OSError(errno.EPROTO, f"invalid payload: constraint object invalid: {exc}") from None
+    return choice._replace(states=choice.states & states)
 
 
 def _since(req: Request) -> float:

@@ -137,6 +137,23 @@ class JobControl:
         self._core.machine.annotate(job, annotations)
         self._core.turn_soon()
 
+    @request("memo", allow="guest")
+    def memo(self, req: Request) -> Reply:
+        """Post a memo {id, memo, volatile?} of a job's owner: annotations that its eventlog keeps,
+        unless they are volatile. A null removes a key (RFC 21).
+        """
+        memo = req.get("memo", dict)
+        if len(req.raw or b"") > MAX_ANNOTATIONS:
+            raise OSError(errno.EINVAL, f"a memo takes at most {MAX_ANNOTATIONS} bytes")
+        job = self._core.active_job(req.get("id", int))
+        check_owner(req, job, "annotate")
+        self._core.journal.check_room()
+        if req.get("volatile", bool, False):
+            self._core.machine.annotate(job, {"user": memo})
+        else:
+            self._core.machine.post(job, "memo", memo)
+        return self._core.acknowledge(req)
+
     @request("wait")
     def wait(self, req: Request) -> Reply:
         """Answer with {id, success, errstr} when the waitable job {id}, or any for -1, is over."""
@@ -170,5 +187,5 @@ def _note(req: Request) -> str:
 def _signal_number(req: Request) -> int:
     signum = req.get("signum", int)
     if not 0 < signum < signal.NSIG:
-        raise OSError(errno.EINVAL, f"Invalid signal {signum}")
+        raise OSError(errno.EINVAL, "Invalid signal number")
     return signum

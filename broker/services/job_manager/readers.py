@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -62,4 +63,6 @@ class Reader:
 
 def _names(request: Request, key: str) -> frozenset[str] | None:
     value = request.payload.get(key)
-    return None if value is None else frozenset(request.get(key, dict))
+    if value is not None and not isinstance(value, dict):
+        raise OSError(errno.EPROTO, f"job-manager.events {key} should be an object")
+    return None if value is None else frozenset(value)

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Final
 
 from flux import waitstatus
 from flux.constants import FLUX_JOB_DEBUG, FLUX_JOB_WAITABLE
-from flux.job.lifecycle import CLEANUP, INACTIVE, NEW, PRIORITY, RUN, SCHED, is_fatal, next_state
+from flux.job.lifecycle import (
+    CLEANUP,
+    INACTIVE,
+    NEW,
+    PRIORITY,
+    RUN,
+    SCHED,
+    is_fatal,
+    merge_annotations,
+    next_state,
+)
 from flux.wire import json
 
 if TYPE_CHECKING:
@@ -210,6 +220,10 @@ def _alloc(job: Job, context: JsonMapping) -> None:
         job.annotations = context["annotations"]
 
 
+def _memo(job: Job, context: JsonMapping) -> None:
+    job.annotations = merge_annotations(job.annotations, {"user": context})
+
+
 def _free(job: Job, context: JsonMapping) -> None:
     job.has_resources = False
 
@@ -246,6 +260,7 @@ _UPDATES: Final[Mapping[str, Callable[[Job, JsonMapping], None]]] = {
     "urgency": _urgency,
     "priority": _priority,
     "alloc": _alloc,
+    "memo": _memo,
     "free": _free,
     "start": _start,
     "finish": _finish,

@@ -12,7 +12,7 @@ from broker.services.sched_simple.nodes import allocation_of
 from broker.services.sched_simple.options import SchedOptions, parse_options, required_by_queue
 from broker.services.sched_simple.pool import ResourcePool
 from broker.services.sched_simple.request import parse_request
-from broker.services.sched_simple.state import UNSATISFIABLE, Scheduler
+from broker.services.sched_simple.state import NO_GPUS, UNSATISFIABLE, Scheduler
 from flux.idset import IDset
 from flux.job.JobID import kvs_key
 from flux.kvs_txn import PRIMARY
@@ -34,7 +34,7 @@ SUCCESS, ANNOTATE, DENY, CANCEL = range(4)
 
 
 class SchedSimpleService(Service):
-    """``sched-simple``, also reached as ``sched``.
+    """``sched-simple``, also reached as ``sched`` and ``feasibility``.
 
     Its arguments are those of `parse_options`. The debug flag 2 has every request that waits
     annotated with the reason and the number of those before it.
@@ -42,6 +42,7 @@ class SchedSimpleService(Service):
 
     name = "sched-simple"
     also = ("sched",)
+    unlisted = ("feasibility",)
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
@@ -241,11 +242,30 @@ class SchedSimpleService(Service):
 
     @request("sched.feasibility", allow="guest", absolute=True)
     def feasibility(self, req: Request) -> None:
-        """Succeed if a job {jobspec} could ever run here, in its queue."""
+        """Succeed if a job {jobspec} could ever run here, in its queue; that it could not has the
+        error number EOVERFLOW.
+        """
+        refusal = self._refusal(req)
+        if refusal is not None:
+            text = (refusal.strerror or "").replace(UNSATISFIABLE, "request is not satisfiable")
+            raise OSError(refusal.errno, text)
+
+    @request("feasibility.check", allow="guest", absolute=True)
+    def feasibility_check(self, req: Request) -> None:
+        """Succeed if a job {jobspec} could ever run here: what clients of today ask in place of
+        `sched.feasibility`.
+        """
+        refusal = self._refusal(req)
+        if refusal is not None:
+            raise refusal
+
+    def _refusal(self, req: Request) -> OSError | None:
         jobspec = req.get("jobspec", dict)
         wanted = parse_request(jobspec, required_by_queue(jobspec, self.ctx.config))
-        if not self._sched.satisfiable(wanted):
-            raise OSError(errno.EINVAL, self._sched.why_never(wanted))
+        if self._sched.satisfiable(wanted):
+            return None
+        text = self._sched.why_never(wanted)
+        return OSError(errno.EINVAL if text == NO_GPUS else errno.EOVERFLOW, text)
 
     @request("sched.pending-reasons", allow="guest", absolute=True)
     def pending_reasons(self, req: Request) -> dict[str, object]:

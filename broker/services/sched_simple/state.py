@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from flux.job.types import ResourceObject
 
 UNSATISFIABLE: Final = "unsatisfiable request"
+NO_GPUS: Final = "Unsupported resource type 'gpu'"
+"""What a request for GPUs is told where there are none."""
 FCFS: Final = "fcfs"
 EASY: Final = "easy"
 BACKFILL_DEPTH: Final = 1000
@@ -97,6 +99,8 @@ class Scheduler:
 
     def why_never(self, request: ResourceRequest) -> str:
         """Return the sentence for a request that can never be met."""
+        if request.slot_gpus and not any(node.gpus for node in self.pool.nodes.values()):
+            return NO_GPUS
         ranks = self._lanes.lane(request.constraint).ranks
         if ranks is None:
             return UNSATISFIABLE

@@ -14,7 +14,7 @@ from broker.shell.levels import ERROR, ShellFatal
 from broker.shell.mustache import render
 from broker.shell.plugin import ShellPlugin
 from broker.shell.plugins.output_options import parse_size
-from flux.job.io import decode
+from flux.job.io import STDIN_REFUSED, decode
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -80,6 +80,7 @@ class InputPlugin(ShellPlugin):
         self._path = ""
         self._limit: int | None = None
         self._stored = 0
+        self._ended = False
         self._feeders: dict[int, Feeder] = {}
         self._theirs = -1
 
@@ -99,8 +100,8 @@ class InputPlugin(ShellPlugin):
                 raise
         else:
             shell.peers.relays["stdin"] = self._feed
-            if shell.leader:
-                shell.peers.methods["stdin"] = self._request
+        if shell.leader:
+            shell.peers.methods["stdin"] = self._refuse if self._path else self._request
         if shell.leader:
             shell.peers.append("input", eventlog.input_header())
             if self._path:
@@ -163,6 +164,10 @@ class InputPlugin(ShellPlugin):
         if chunk is None or chunk.stream != "stdin":
             self.shell.peers.respond(request, errnum=errno.EPROTO)
             return
+        if self._ended and chunk.data:
+            self._refuse(request)
+            return
+        self._ended = self._ended or (chunk.eof and chunk.rank == "all")
         self._stored += len(chunk.data)
         if self._limit is not None and self._stored > self._limit:
             raise ShellFatal(f"input of more than {self._limit} bytes", component=self.name)
@@ -172,6 +177,9 @@ class InputPlugin(ShellPlugin):
             for rank in range(1, self.shell.size):
                 self.shell.peers.relay(rank, "stdin", context)
         self.shell.peers.respond(request)
+
+    def _refuse(self, request: ServiceRequest) -> None:
+        self.shell.peers.respond(request, errnum=errno.ENOSYS, text=STDIN_REFUSED)
 
     def _ranks(self, rank: str) -> Container[int]:
         return range(self.shell.info.ntasks) if rank == "all" else set(decode_idset(rank))

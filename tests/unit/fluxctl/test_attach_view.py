@@ -153,3 +153,28 @@ def test_output_that_cannot_be_read_is_told() -> None:
     ) == [told]
     nowhere = Print(STDERR, b"flux-job: malformed I/O data: no stream or rank\n")
     assert view.output_event(event("data", data="x")) == [nowhere]
+
+
+GONE = OSError(38, "No service matching 0-shell-1.stdin is registered")
+REFUSED = [Refuse("stdin not accepted by job")]
+
+
+def test_input_for_a_job_that_had_ended_before_is_an_error() -> None:
+    view = AttachView(AttachOptions(), attached=150.0)
+    assert view.input_refused(GONE) == []
+    assert view.job_event(event("finish", 149.0, status=0))[:1] == REFUSED
+    view = AttachView(AttachOptions(), attached=150.0)
+    view.job_event(event("finish", 149.0, status=0))
+    assert view.input_refused(GONE) == REFUSED
+
+
+def test_input_that_a_job_had_no_time_for_is_none() -> None:
+    view = AttachView(AttachOptions(), attached=150.0)
+    assert view.input_refused(GONE) == []
+    assert not [a for a in view.job_event(event("finish", 151.0, status=0)) if a in REFUSED]
+    assert view.input_refused(GONE) == []
+
+
+def test_input_that_a_shell_says_no_to_is_an_error_at_once() -> None:
+    view = AttachView(AttachOptions())
+    assert view.input_refused(OSError(38, "stdin not accepted by job")) == REFUSED

@@ -32,6 +32,10 @@ OPEN = [*life()[:3], None]
 Runner = Callable[..., tuple[int, str, str]]
 
 
+def lookup_of(payload: dict[str, Any]) -> dict[str, Any]:
+    return unknown(payload) if payload["id"] == 12345 else lookup(payload)
+
+
 def unknown(_payload: Any) -> Any:
     raise OSError(errno.ENOENT, "unknown job id")
 
@@ -74,7 +78,7 @@ def flux() -> StreamingFlux:
         },
         "job-manager.drain": lambda p: None,
         "job-manager.idle": lambda p: {"pending": 2},
-        "job-info.lookup": lookup,
+        "job-info.lookup": lookup_of,
         "job-list.list": lambda p: {"jobs": [{"id": 1, "name": "é"}]},
         "job-list.list-inactive": lambda p: {"jobs": []},
         "job-list.job-stats": lambda p: {"failed": 1},
@@ -134,10 +138,17 @@ def test_requests(
     [
         (["cancel", "xyz."], 'error parsing jobid: "xyz."'),
         (["kill", "-s", "NOSUCH", F58], "kill: Invalid signal NOSUCH"),
+        (["kill", "-s", "0", F58], "kill: Invalid signal 0"),
+        (["kill", "-s", "-3", F58], "kill: Invalid signal -3"),
+        (["killall", "-s", "SIGFAKE"], "killall: Invalid signal SIGFAKE"),
+        (["killall", "-s", "0", "-f"], "killall: Invalid signal 0"),
         (["urgency", F58, "nosuch"], 'error parsing urgency: "nosuch"'),
         (["eventlog", "-f", "nosuch", F58], "invalid format type"),
         (["eventlog", "-T", "nosuch", F58], "invalid time-format type"),
         (["eventlog", "-p", "exec", F58], "eventlog path exec not found"),
+        (["eventlog", "12345"], "job 12345 not found"),
+        (["wait-event", "12345", "submit"], "job 12345 not found"),
+        (["wait-event", "-p", "foobar", "12345", "x"], "eventlog path foobar not found"),
         (["info", F58, "nosuch"], f"job {ID} id or key not found"),
         (["wait-event", "-t", "x", F58, "start"], "Invalid argument for option timeout: x"),
         (["wait-event", "-c", "0", F58, "start"], "count must be > 0"),
@@ -149,12 +160,19 @@ def test_requests(
         (["id", "--to=x", "1"], "Unknown to=x"),
         (["list-ids", "12345"], "flux_job_list_id: unknown job id"),
         (["list", "-s", "nosuch"], "error parsing --states: nosuch is unknown"),
+        (["raiseall", "--states=RUN,Foo", "x"], "error parsing --states: Foo is unknown"),
+        (["list", "-s", " "], "no states specified"),
+        (["raiseall", "--states=", "x"], "no states specified"),
+        (["cancelall", "--states=run,inactive"], "Exceptions cannot be raised on inactive jobs"),
+        (["raiseall", "-S", "INACTIVE", "x"], "Exceptions cannot be raised on inactive jobs"),
+        (["list-inactive", "--since=-1"], "flux_job_list_inactive: Invalid argument"),
+        (["list-inactive", "--count=-1"], "flux_job_list_inactive: Invalid argument"),
+        (["list", "-c", "-1"], "flux_job_list: Invalid argument"),
         (["cancelall", "-u", "no-such-user"], "unknown user no-such-user"),
         (["status", "99"], "99: No such job"),
         (["wait", "--all", F58], "jobid not supported with --all"),
         (["submit", "--flags=x"], "unknown flag: x"),
         (["submit", "--urgency=99"], "invalid urgency"),
-        (["submit", "--sign-type=munge"], "sign: unknown mechanism munge"),
         (["submit", "/nosuch/file"], "error opening /nosuch/file: No such file or directory"),
     ],
 )
@@ -174,7 +192,7 @@ urgency 1
 annotate 1
 eventlog
 wait-event 1
-info 1
+info
 status
 wait 1 2
 list x
@@ -209,7 +227,7 @@ def test_server_errors(run: Runner, flux: ScriptedFlux) -> None:
     assert run("job", "cancel", F58)[2] == f"flux-job: {F58}: unknown job id\n"
     assert run("job", "kill", "1234")[2] == "flux-job: kill 1234: unknown job id\n"
     assert run("job", "urgency", "1234", "5")[2] == "flux-job: 1234: unknown job id\n"
-    assert run("job", "annotate", "1234", "a", "b")[2] == "flux-job: 1234: unknown job id\n"
+    assert run("job", "annotate", "1234", "a", "b")[2] == "flux-job: annotate: unknown job id\n"
     assert run("job", "wait", F58) == (1, "", "flux-job: unknown job id\n")
 
 
@@ -244,9 +262,40 @@ def test_bulk(run: Runner, flux: ScriptedFlux) -> None:
     assert run("job", "killall", "-f")[2] == "flux-job: Terminated 1 jobs (0 errors)\n"
     assert run("job", "killall", "-f", "-s", "USR1")[2] == "flux-job: Signaled 1 jobs (0 errors)\n"
     flux.script["job-manager.raiseall"] = lambda p: {"count": 0, "errors": 0}
+    flux.script["job-manager.killall"] = lambda p: {"count": 0, "errors": 0}
     assert run("job", "cancelall", "-fq") == (0, "", "")
+    for command in ("cancelall", "cancelall -f", "raiseall x", "raiseall -f x", "killall -f"):
+        matched = (0, "", "flux-job: Command matched 0 jobs\n")
+        assert run("job", *command.split()) == matched
     flux.script["job-manager.raiseall"] = lambda p: {"count": 2, "errors": 1}
     assert run("job", "cancelall", "-f")[0] == 1
+
+
+@pytest.mark.parametrize("command", ["raiseall x", "cancelall", "killall"])
+def test_what_the_job_manager_refuses_in_bulk_names_the_request(
+    run: Runner, flux: ScriptedFlux, command: str
+) -> None:
+    flux.script["job-manager.raiseall"] = flux.script["job-manager.killall"] = unknown
+    request = command.split()[0].replace("cancel", "raise")
+    assert run("job", *command.split()) == (1, "", f"flux-job: {request}: unknown job id\n")
+
+
+def test_a_signal_of_any_number_is_for_the_job_to_judge(run: Runner, flux: ScriptedFlux) -> None:
+    assert run("job", "kill", "-s", "144", F58)[0] == 0
+    assert flux.sent == [("job-manager.kill", {"id": ID, "signum": 144})]
+
+
+def test_info_without_keys_lists_the_common_ones(run: Runner) -> None:
+    code, out, err = run("job", "info", F58)
+    assert (code, out) == (0, "")
+    assert err.splitlines() == ["Missing lookup key(s), common keys:", *events.KEYS]
+    assert "guest.exec.eventlog" in events.KEYS
+
+
+def test_no_id_on_standard_input_is_a_failure(run: Runner) -> None:
+    assert run("job", "id") == (1, "", "")
+    assert run("job", "namespace") == (0, "", "")
+    assert run("job", "id", stdin="1\n2\n") == (0, "1\n2\n", "")
 
 
 def test_eventlog(run: Runner) -> None:

@@ -39,13 +39,19 @@ def _entry(timestamp: float, name: str, **context: Any) -> dict[str, Any]:
 
 
 def _submit(
-    index: JobIndex, id: int, timestamp: float = 1.0, userid: int = 0, urgency: int = 16
+    index: JobIndex,
+    id: int,
+    timestamp: float = 1.0,
+    userid: int = 0,
+    urgency: int = 16,
+    **system: object,
 ) -> None:
+    attributes = {"system": {**JOBSPEC["attributes"]["system"], **system}}
     index.update(
         id,
         _entry(timestamp, "submit", userid=userid, urgency=urgency, flags=0),
         seq=0,
-        jobspec=JOBSPEC,
+        jobspec={**JOBSPEC, "attributes": attributes},
     )
 
 
@@ -63,7 +69,7 @@ def _end(index: JobIndex, id: int, timestamp: float = 3.0, status: int = 0) -> N
 
 def test_attributes_of_a_finished_job() -> None:
     index = JobIndex()
-    _submit(index, 7)
+    _submit(index, 7, cwd="/home/a", project="apollo", bank="moon", duration=60)
     _run(index, 7)
     _end(index, 7)
     job = index.get(7)
@@ -75,12 +81,19 @@ def test_attributes_of_a_finished_job() -> None:
         "priority": 16,
         "t_submit": 1.0,
         "t_depend": 1.0,
+        "t_priority": 2.0,
+        "t_sched": 2.0,
         "t_run": 2.0,
         "t_cleanup": 3.0,
         "t_inactive": 3.0,
         "state": 64,
         "name": "true",
+        "cwd": "/home/a",
+        "project": "apollo",
+        "bank": "moon",
         "ntasks": 4,
+        "ncores": 1,
+        "duration": 60.0,
         "nnodes": 1,
         "ranks": "0",
         "nodelist": "vm",
@@ -91,6 +104,29 @@ def test_attributes_of_a_finished_job() -> None:
         "waitstatus": 0,
         "annotations": {"sched": {"resource_summary": "rank0/core0"}},
     }
+
+
+def test_all_attributes_may_be_asked_for_at_once() -> None:
+    assert getters(["all"]) == getters(ATTRIBUTES)
+
+
+def test_cores_of_a_pending_job_are_those_it_asks_for_unless_it_asks_for_nodes() -> None:
+    index = JobIndex()
+    _submit(index, 7)
+    node = {"type": "node", "count": 2, "with": JOBSPEC["resources"]}
+    submitted = _entry(1.0, "submit", userid=0, urgency=16)
+    index.update(8, submitted, seq=0, jobspec={**JOBSPEC, "resources": [node]})
+    wanted = getters(["ncores", "duration"])
+    jobs = [describe(job, wanted) for job in index.select()]
+    assert jobs == [{"id": 7, "ncores": 4, "duration": 0.0}, {"id": 8, "duration": 0.0}]
+
+
+def test_ids_of_a_user_are_the_newest_first() -> None:
+    index = JobIndex()
+    for id, userid in ((5, 0), (9, 0), (7, 3), (6, 0)):
+        _submit(index, id, userid=userid)
+    _end(index, 9)
+    assert (index.newest(0), index.newest(3), index.newest(4)) == ([9, 6, 5], [7], [])
 
 
 def test_attributes_of_a_pending_job() -> None:

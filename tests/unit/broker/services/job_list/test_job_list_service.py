@@ -108,6 +108,10 @@ async def test_max_entries_zero_means_all() -> None:
         ("list", {"attrs": []}, errno.EPROTO),
         ("list", {"max_entries": -1, "attrs": []}, errno.EPROTO),
         ("list", {"max_entries": 1, "attrs": {}}, errno.EPROTO),
+        ("list", {"max_entries": 1, "attrs": [], "constraint": {"x": []}}, errno.EPROTO),
+        ("list", {"max_entries": 1, "attrs": [], "constraint": None}, errno.EPROTO),
+        ("list", {"max_entries": 1, "attrs": [], "since": "x"}, errno.EPROTO),
+        ("list-id", {"id": 5, "attrs": [], "state": "run"}, errno.EPROTO),
         ("list-id", {"id": "x", "attrs": []}, errno.EPROTO),
         ("list-id", {"id": 12345, "attrs": []}, errno.ENOENT),
         ("list-inactive", {"max_entries": 1, "attrs": ["nosuch"]}, errno.EINVAL),
@@ -133,6 +137,82 @@ async def test_list_id_waits_for_a_job_that_exists() -> None:
     await script.harness.until(lambda: bool(script.harness.replies(tag)))
     assert script.harness.replies(tag)[0].json() == {"job": {"id": 7, "state": 2}}
     assert script.harness.service.stats()["idsync"] == {"waiting": 0}
+    await script.harness.stop()
+
+
+async def test_list_id_waits_for_a_state() -> None:
+    script = Scripted(known={7})
+    await script.start()
+    await script.post(_event(7, 0, "submit", userid=0))
+    wanted = {"id": 7, "attrs": ["state"], "state": 8}
+    tag = script.harness.submit("job-list.list-id", wanted)
+    gone = script.harness.submit("job-list.list-id", wanted, sender="gone")
+    script.harness.disconnect("gone")
+    await script.post(_event(7, 1, "depend"))
+    assert script.harness.replies(tag) == []
+    assert script.harness.service.stats()["idsync"] == {"waiting": 1}
+    await script.post(_event(7, 2, "priority", priority=16))
+    await script.harness.until(lambda: bool(script.harness.replies(tag)))
+    assert script.harness.replies(tag)[0].json() == {"job": {"id": 7, "state": 8}}
+    assert script.harness.replies(gone, "gone") == []
+    assert await script.harness.request("job-list.list-id", wanted) == {
+        "job": {"id": 7, "state": 8}
+    }
+    await script.harness.stop()
+
+
+async def test_constraints_and_since_choose_what_is_listed() -> None:
+    script = Scripted()
+    await script.start()
+    for job in (1, 2):
+        await script.post(
+            _event(job, 0, "submit", userid=job),
+            _event(job, 1, "exception", 5.0 * job, type="cancel", severity=0, note=""),
+            _event(job, 2, "clean", 5.0 * job),
+        )
+    await script.post(_event(3, 0, "submit", userid=1))
+
+    async def ids(**payload: object) -> list[int]:
+        request = {"max_entries": 0, "attrs": [], **payload}
+        return [
+            job["id"] for job in (await script.harness.request("job-list.list", request))["jobs"]
+        ]
+
+    assert await ids(constraint={"and": [{"userid": [1]}, {"results": ["canceled"]}]}) == [1]
+    assert await ids(constraint={"userid": [1]}, states=62) == [3]
+    assert await ids(since=5.0) == [3, 2]
+    assert await ids(constraint={"not": []}) == []
+    await script.harness.stop()
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("[:1]", [9]),
+        ("[:2]", [9, 7]),
+        ("[:]", [9, 7, 5]),
+        ("[-1:]", [5]),
+        ("[1:2]", [7]),
+        ("[::2]", [9, 5]),
+        ("[4:]", []),
+    ],
+)
+async def test_history_of_a_user(text: str, ids: list[int]) -> None:
+    script = Scripted()
+    await script.start()
+    await script.post(*(_event(job, 0, "submit", userid=4) for job in (5, 9, 7)))
+    await script.post(_event(8, 0, "submit", userid=3))
+    answer = await script.harness.request("job-manager.history.get", {"slice": text}, userid=4)
+    assert answer == {"jobs": ids}
+    await script.harness.stop()
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "[a:]", "[::0]", "[1:2:3:4]", "[1 :]"])
+async def test_what_is_no_slice_is_refused(text: str) -> None:
+    script = Scripted()
+    await script.start()
+    with pytest.raises(OSError, match="invalid slice"):
+        await script.harness.request("job-manager.history.get", {"slice": text})
     await script.harness.stop()
 
 

@@ -97,7 +97,7 @@ async def test_raise(held: Cluster) -> None:
         ),
         ("raise", {"id": 1234, "type": "cancel", "severity": 0}, (errno.ENOENT, "unknown job id")),
         ("kill", {"id": 1234, "signum": 15}, (errno.EINVAL, "unknown job id")),
-        ("kill", {"id": 1234, "signum": 999}, (errno.EINVAL, "Invalid signal 999")),
+        ("kill", {"id": 1234, "signum": 999}, (errno.EINVAL, "Invalid signal number")),
         ("urgency", {"id": 1234, "urgency": 99}, (errno.EINVAL, "urgency value is out of range")),
         ("urgency", {"id": 1234, "urgency": 5}, (errno.EINVAL, "unknown job")),
         ("annotate", {"id": 1234, "annotations": {}}, (errno.ENOENT, "unknown job id")),
@@ -289,6 +289,52 @@ async def test_annotations_reach_the_journal(held: Cluster) -> None:
     (event,) = replies[1].json()["events"]
     assert (event["id"], event["eventlog_seq"]) == (id, -1)
     assert event["entry"]["context"] == {"annotations": {"user": {"k": "v"}}}
+
+
+async def test_a_memo_is_kept_in_the_eventlog_unless_it_is_volatile(held: Cluster) -> None:
+    id = await held.submit(urgency=0)
+    replies = held.manager.stream("job-manager.events-journal", {"deny": {"submit": 1}})
+    for memo, volatile in (({"a": "b", "c": 1}, False), ({"v": 2}, True), ({"c": None}, False)):
+        payload = {"id": id, "volatile": volatile, "memo": memo}
+        assert await held.manager.request("job-manager.memo", payload) == {}
+    await held.until_event(id, "memo")
+    kept = [entry["context"] for entry in held.eventlog(id) if entry["name"] == "memo"]
+    assert kept == [{"a": "b", "c": 1}, {"c": None}]
+    (job,) = (await held.manager.request("job-manager.list", {"max_entries": 0}))["jobs"]
+    assert job["annotations"] == {"user": {"a": "b", "v": 2}}
+    assert ("annotations", -1) in [(name, seq) for _, seq, name in told(replies)]
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ({"id": 1234, "memo": {}}, (errno.ENOENT, "unknown job id")),
+        ({"id": 1234, "volatile": False}, (errno.EPROTO, "Protocol error")),
+        ({"id": 1234, "memo": 3}, (errno.EPROTO, "Protocol error")),
+        ({"id": 1234, "memo": {"x": "y" * (1 << 16)}}, (errno.EINVAL, "a memo takes at most")),
+    ],
+)
+async def test_memos_that_are_refused(
+    held: Cluster, payload: dict[str, Any], expected: tuple[int, str]
+) -> None:
+    errnum, text = await refused(held, "memo", payload)
+    assert errnum == expected[0]
+    assert (text or "").startswith(expected[1])
+
+
+@pytest.mark.parametrize("key", ["allow", "deny"])
+async def test_filters_of_the_journal_are_objects(held: Cluster, key: str) -> None:
+    (reply,) = held.manager.stream("job-manager.events-journal", {key: 3})
+    assert (reply.errnum, reply.text()) == (
+        errno.EPROTO,
+        f"job-manager.events {key} should be an object",
+    )
+
+
+async def test_a_memo_is_for_a_jobs_owner(held: Cluster) -> None:
+    id = await held.submit(urgency=0)
+    answer = await refused(held, "memo", {"id": id, "memo": {"a": 1}}, userid=GUEST)
+    assert answer == (errno.EPERM, "guests can only annotate their own jobs")
 
 
 def told(replies: list[Any]) -> list[tuple[int, int, str]]:

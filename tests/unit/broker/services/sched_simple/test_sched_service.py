@@ -94,9 +94,19 @@ async def test_denial(sched: ServiceHarness[SchedSimpleService]) -> None:
         "type": 2,
         "note": "unsatisfiable request",
     }
-    with pytest.raises(OSError, match="unsatisfiable request"):
-        await sched.request("sched.feasibility", {"jobspec": spec(9)})
-    assert await sched.request("sched.feasibility", {"jobspec": spec(8)}) == {}
+    for topic, text in (
+        ("sched.feasibility", "request is not satisfiable"),
+        ("feasibility.check", "unsatisfiable request"),
+    ):
+        with pytest.raises(OSError, match=text) as failure:
+            await sched.request(topic, {"jobspec": spec(9)})
+        assert failure.value.errno == errno.EOVERFLOW
+        assert await sched.request(topic, {"jobspec": spec(8)}) == {}
+        with_gpu = spec(1)
+        with_gpu["resources"][0]["with"].append({"type": "gpu", "count": 1})
+        with pytest.raises(OSError, match="Unsupported resource type 'gpu'") as failure:
+            await sched.request(topic, {"jobspec": with_gpu})
+        assert failure.value.errno == errno.EINVAL
     bad = await sched.request("sched.alloc", {**alloc(2), "jobspec": {}})
     assert (bad["id"], bad["type"]) == (2, 2)
 
