@@ -75,6 +75,15 @@ def test_a_terminal_without_a_client_reads_the_jobs_input(instance: Instance) ->
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize("option", ["pty", "pty.capture"])
+def test_a_task_that_lets_go_of_its_terminal_goes_on(instance: Instance, option: str) -> None:
+    """Programs close their streams before they end; nobody may hang up on them by then."""
+    script = "echo last; exec <&- >&- 2>&-; sleep 0.2; exit 3"
+    done = mini(instance, "-o", option, "sh", "-c", script)
+    assert done.stdout.startswith("last\n")
+    assert done.returncode == 3
+
+
 def test_an_interactive_terminal_is_on_the_first_node(instance: Instance) -> None:
     moved = ["-N2", "-n2", "-o", "taskmap=manual:1;0"]
     done = mini(instance, *moved, "-o", "pty.interactive", "true")

@@ -105,7 +105,7 @@ class OutputPlugin(ShellPlugin):
     def _screen(self, task: ShellTask) -> None:
         """What the terminal of a task shows is its stdout, if somebody is to read it here."""
         sink = partial(self._deliver, "stdout", str(task.rank))
-        task.channels["stdout"] = Channel("stdout", task.screen, sink=sink)
+        task.channels["stdout"] = Channel("stdout", task.screen, sink=sink, terminal=True)
         if task.screen >= 0:
             task.holds += 1
 
@@ -123,6 +123,11 @@ class OutputPlugin(ShellPlugin):
             reader = self._readers[channel.fd] = self._reader(channel, task, stream)
             channel.subscribe(reader)
             self.shell.loop.add_reader(channel.fd, reader)
+
+    def task_exit(self, task: ShellTask) -> None:
+        """A terminal can go once the task has."""
+        if task.screen >= 0:
+            task.channels["stdout"].close()
 
     def _ended(self, task: ShellTask, stream: str) -> None:
         task.holds -= 1
@@ -148,7 +153,7 @@ class OutputPlugin(ShellPlugin):
             if not data:
                 self.shell.loop.remove_reader(fd)
                 del self._readers[fd]
-                channel.close()
+                channel.ended()
                 self._ended(task, stream)
             elif self.shell.peers.congested and not self._paused:
                 self._pause()

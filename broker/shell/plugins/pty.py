@@ -111,8 +111,16 @@ class PtyPlugin(ShellPlugin):
         """Remember how the session ended."""
         if self._is_interactive(task):
             self._status = task.status
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._master >= 0:
+            self.shell.loop.remove_reader(self._master)
+            os.close(self._master)
+            self._master = -1
 
     def close(self) -> None:
+        self._hang_up()
         for slave in self._slaves.values():
             os.close(slave)
         self._slaves.clear()
@@ -156,9 +164,8 @@ class PtyPlugin(ShellPlugin):
         except OSError:
             data = b""
         if not data:
+            # To close it is to hang up, which kills a task that is about to end.
             self.shell.loop.remove_reader(self._master)
-            os.close(self._master)
-            self._master = -1
             task.holds -= 1
             return
         if self._options.captured:
