@@ -33,6 +33,7 @@ class SubCommand:
 
 
 _ALL = (
+    SubCommand("archive", "Keep files in the KVS for jobs"),
     SubCommand("broker", "Invoke Flux message broker daemon"),
     SubCommand("config", "Read the configuration or have it read again"),
     SubCommand("content", "Access instance content storage"),

@@ -57,11 +57,13 @@ class ArchiveConfig(Struct, frozen=True):
 
 
 class ExecConfig(Struct, frozen=True, rename="kebab"):
-    """``[exec]``: how jobs are run; ``kill_timeout`` is in seconds, ``imp`` the path of the helper
-    that flux-core starts other users' jobs with, and nothing else.
+    """``[exec]``: how jobs are run; ``kill_timeout`` is in seconds, ``job_shell`` the program that
+    runs jobs which name none, ``imp`` the path of the helper that flux-core starts other users'
+    jobs with, and nothing else.
     """
 
     kill_timeout: Annotated[float | None, duration] = None
+    job_shell: Annotated[str | None, text] = None
     imp: Annotated[str | None, text] = None
 
 
@@ -208,7 +210,6 @@ class TbonConfig(Struct, frozen=True):
 
 
 REFUSALS: Final[Mapping[str, str]] = {
-    "exec.job-shell": "the job shell is part of the broker",
     "exec.service": "jobs are started by the shell hosts of the brokers",
     "ingest.frobnicator": "jobspecs are not changed on their way in: give defaults to flux mini",
     "kvs.gc-threshold": "the store is collected while the instance runs: content.collect-growth",

@@ -26,17 +26,25 @@ class Channel:
     """This shell's end of a channel, whose descriptor is ``fd``.
 
     What the task has written waits in a buffer until it is taken, ``read`` or by line; ``eof`` is
-    true once the task has closed its end. ``sink`` passes bytes on to where the stream would have
-    gone without a subscriber.
+    true once the task has closed its end. A ``terminal`` stays open after that: to close it is to
+    hang up, which kills a task that is about to end. ``sink`` passes bytes on to where the stream
+    would have gone without a subscriber.
     """
 
     def __init__(
-        self, name: str, fd: int, *, theirs: int = -1, sink: Callable[[bytes], None] | None = None
+        self,
+        name: str,
+        fd: int,
+        *,
+        theirs: int = -1,
+        sink: Callable[[bytes], None] | None = None,
+        terminal: bool = False,
     ) -> None:
         self.name = name
         self.fd = fd
         self.theirs = theirs
         self.sink = sink
+        self._terminal = terminal
         self.eof = False
         self.on_end: Callable[[], None] = lambda: None
         self._subscriber: Callable[[], None] | None = None
@@ -77,7 +85,7 @@ class Channel:
         if self._subscriber is not None:
             self._subscriber()
         if self.eof:
-            self.close()
+            self.ended()
             self.on_end()
 
     def read(self, size: int = -1) -> bytes:
@@ -108,11 +116,21 @@ class Channel:
         finally:
             os.set_blocking(self.fd, False)
 
-    def close(self) -> None:
-        """Close this end."""
+    def ended(self) -> None:
+        """There is nothing more to read."""
+        if not self._terminal:
+            self.close()
+        else:
+            self._unwatch()
+
+    def _unwatch(self) -> None:
         if self._watched is not None:
             self._watched.remove_reader(self.fd)
             self._watched = None
+
+    def close(self) -> None:
+        """Close this end."""
+        self._unwatch()
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1

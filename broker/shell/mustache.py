@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from broker.shell.context import ShellContext
     from broker.shell.task import ShellTask
 
+TAG: Final = "{{"
+"""What a text has in it that has a tag."""
 _TAG: Final = re.compile(r"\{\{([\w.]+)\}\}")
 _FORMS: Final[Mapping[str, Callable[[JobID], str]]] = {
     "dec": lambda jobid: str(jobid.dec),
@@ -60,7 +62,7 @@ def render(
     task: ShellTask | None = None,
 ) -> str:
     """Return ``template`` with the tags replaced that have a value for ``scope``."""
-    if "{{" not in template:
+    if TAG not in template:
         return template
 
     def value(match: re.Match[str]) -> str:

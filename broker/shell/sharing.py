@@ -20,7 +20,8 @@ def may_share(jobspec: JsonMapping) -> bool:
 
     It needs one for options that run code in the shell, change the process or keep something
     beyond the job (``initrc``, ``pty``, ``rlimit``, ``linger``), for a batch script, which is an
-    instance of its own, for a job shell of its own, and for many tasks.
+    instance of its own, for a job shell of its own, for files that it brings along, and for many
+    tasks.
     """
     try:
         system = jobspec["attributes"]["system"]
@@ -32,6 +33,7 @@ def may_share(jobspec: JsonMapping) -> bool:
         return (
             options.keys() <= HARMLESS
             and "batch" not in system
+            and "files" not in system
             and not job_shell_of(system)
             and resource["type"] == "slot"
             and 0 < resource["count"] <= MOST_TASKS

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from broker.shell.jobinfo import encode_idset
 from broker.shell.levels import DEBUG, ERROR, FATAL, ShellEnded, ShellFatal
 from broker.shell.loop import SignalPipe
+from broker.shell.mustache import TAG, TagScope, render
 from broker.shell.plugin import shown, switch
 from broker.shell.remains import Remains
 from broker.shell.task import ShellTask
@@ -231,6 +232,7 @@ class Shell:
         env = {**context.env, "FLUX_TASK_RANK": str(rank), "FLUX_TASK_LOCAL_ID": str(localid)}
         own_group = not switch(context.option("nosetpgrp"))
         task = ShellTask(rank, localid, context.info.command, env, own_group=own_group)
+        self._fill_in(task)
         context.tasks.append(task)
         context.current_task = task
         self._call("task.init", "task_init", task)
@@ -247,6 +249,15 @@ class Shell:
                 channel.watch(context.loop)
         self._call("task.fork", "task_fork", task)
         context.current_task = None
+
+    def _fill_in(self, task: ShellTask) -> None:
+        """Replace the tags in the task's command and variables, of which most have none."""
+        for index, word in enumerate(task.argv):
+            if TAG in word:
+                task.argv[index] = render(word, self.context, TagScope.TASK, task)
+        for name, value in task.env.items():
+            if TAG in value:
+                task.env[name] = render(value, self.context, TagScope.TASK, task)
 
     def _before_exec(self, task: ShellTask) -> None:
         """In the process that becomes the task."""

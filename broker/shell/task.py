@@ -34,11 +34,12 @@ class ShellTask:
 
     ``rank`` is its rank in the job, ``localid`` its index in this shell. ``fds`` are pairs of a
     descriptor here and one in the task; plugins add to it in ``task.init`` and close theirs in
-    ``task.fork``. ``tty`` is the path of a terminal that becomes stdin, stdout and stderr. The task
-    leads a process group of its own if ``own_group``, which the option ``nosetpgrp`` prevents.
-    ``holds`` counts open output streams: a task is complete once it has exited and none is left.
-    ``status`` is its wait status, None while it runs. ``channels`` are its output streams and what
-    plugins have added, by name.
+    ``task.fork``. ``tty`` is the path of a terminal that becomes stdin, stdout and stderr;
+    ``screen`` the descriptor of its other side if what it shows is the task's output, -1 if not.
+    The task leads a process group of its own if ``own_group``, which the option ``nosetpgrp``
+    prevents. ``holds`` counts open output streams: a task is complete once it has exited and none
+    is left. ``status`` is its wait status, None while it runs. ``channels`` are its output streams
+    and what plugins have added, by name.
     """
 
     rank: int
@@ -47,6 +48,7 @@ class ShellTask:
     env: dict[str, str]
     fds: list[tuple[int, int]] = field(default_factory=list)
     tty: str | None = None
+    screen: int = -1
     own_group: bool = True
     holds: int = 0
     pid: int = 0

@@ -15,7 +15,7 @@ from flux.job.jobspec_rules import require
 from flux.util import set_treedict
 
 if TYPE_CHECKING:
-    from flux.wire.json import JsonObject
+    from flux.wire.json import JsonMapping, JsonObject
 
 
 class JobspecAttributes:
@@ -39,6 +39,30 @@ class JobspecAttributes:
     def setattr_shell_option(self, key: str, val: object) -> None:
         """Set a shell option; periods in the key separate levels."""
         self.setattr("system.shell.options." + key, val)
+
+    def add_file(
+        self,
+        path: str,
+        data: str | bytes | JsonMapping,
+        perms: int | None = None,
+        encoding: str | None = None,
+    ) -> None:
+        """Have the job find a file at ``path`` in its directory FLUX_JOB_TMPDIR; ``path`` stays
+        within that.
+
+        ``data`` is content if it is bytes or has a newline, otherwise the path of a local file, or
+        a mapping that becomes JSON. Permissions are ``perms``, else those of the local file, else
+        0600. ``encoding`` is ``utf-8`` or ``base64``, by default what fits (RFC 37).
+
+        Raises OSError if the file cannot be read or ``path`` leads elsewhere, ValueError for wrong
+        permissions or another encoding.
+        """
+        from flux.filearchive.objects import safe_path
+        from flux.filearchive.source import file_object
+
+        made = file_object(data, perms, encoding)
+        # Not by setattr(), to which the period of a name would be a level.
+        self.setattr("system.files", {**self._get("system.files", {}), safe_path(path): made})
 
     def getattr(self, key: str) -> Any:
         """Return an attribute; KeyError if it is not set."""

@@ -72,6 +72,12 @@ def _job() -> list[click.Option]:
         list_option(
             "--dependency", metavar="URI", text="Add a dependency SCHEME:VALUE[?KEY=VAL...]."
         ),
+        list_option(
+            "--add-file",
+            metavar="[NAME[:PERMS]=]PATH|DATA",
+            text="Send a file along, for the job to find at $FLUX_JOB_TMPDIR/NAME; what has a "
+            "newline is its content.",
+        ),
         text_option(
             "--begin-time",
             metavar="DATETIME",

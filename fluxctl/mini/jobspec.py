@@ -5,6 +5,7 @@ Options arrive as text and become numbers here.
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -78,6 +79,27 @@ def _attribute(text: str) -> tuple[str, object]:
             return key[1:], json.loads(file.read())
         except ValueError as error:
             raise failure(f"--setattr: {key[1:]}: {value}: {error}") from None
+
+
+def _add_file(jobspec: JobspecV1, text: str) -> None:
+    """Add what ``[NAME[:PERMS]=]PATH|DATA`` names: DATA has a newline, PATH is a file, whose last
+    part is its NAME if none is given.
+    """
+    import os
+
+    name, equals, data = text.partition("=")
+    perms: int | None = None
+    if not equals:
+        name, data = os.path.basename(text), text
+    elif re.search(":[0-7]+$", name):
+        name, _, digits = name.rpartition(":")
+        perms = int(digits, 8)
+    try:
+        jobspec.add_file(name, data, perms)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        shown = text.replace("\n", "\\n")[:100]
+        raise failure(f"--add-file={shown}: {reason}") from None
 
 
 def _shell_option(text: str) -> tuple[str, object]:
@@ -207,6 +229,8 @@ class JobspecBuilder:
         self._set_dependencies(jobspec, options)
         self._set_io(jobspec, options, options.output or output)
         self._set_shell(jobspec, options)
+        for text in options.add_file:
+            _add_file(jobspec, text)
         if get_mpir_being_debugged():
             jobspec.setattr_shell_option("stop-tasks-in-exec", 1)
         # Last, so that a user may override whatever was set above.

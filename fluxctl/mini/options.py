@@ -49,6 +49,7 @@ class MiniOptions:
     setattr: Sequence[str] = ()
     dependency: Sequence[str] = ()
     begin_time: str | None = None
+    add_file: Sequence[str] = ()
     env: Sequence[str] = ()
     input: str | None = None
     output: str | None = None

@@ -34,6 +34,9 @@ ACTING = {
         "fluxctl.mini.environment",
         "fluxctl.processes",
         "fluxctl.streams",
+        "flux.filearchive.packing",
+        "flux.filearchive.source",
+        "flux.filearchive.unpacking",
     ),
     "reads the limits of its process": ("fluxctl.mini.rlimits",),
     "talks through a descriptor": (
@@ -61,6 +64,7 @@ ACTING = {
         "broker.services.kvs.settle",
         "flux.aio_calls",
         "flux.content",
+        "flux.filearchive.stored",
     ),
     "waits on the reactor of a handle": (
         "flux.core.awaiting",

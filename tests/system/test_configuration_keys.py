@@ -596,3 +596,26 @@ def test_the_imp_has_nothing_to_start(tmp_path: pathlib.Path) -> None:
     with configured(tmp_path, '[exec]\nimp = "/nonexistent/imp"\n') as instance:
         assert "exec.imp has nothing to start" in instance.run("dmesg").stdout
         assert instance.run("mini", "run", "echo", "1").stdout == "1\n"
+
+
+@shows("exec.job-shell")
+def test_a_job_shell_for_all_jobs(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "own.sh"
+    path.write_text("#!/bin/sh\necho run by $0 $#\n")
+    path.chmod(0o755)
+    with configured(tmp_path, f'[exec]\njob-shell = "{path}"\n') as instance:
+        assert f"using default shell path {path}" in instance.run("dmesg").stdout
+        said = f"own.sh[0]: stdout: run by {path} 1"
+        assert said in instance.run("mini", "run", "echo", "1").stderr
+        other = tmp_path / "other.sh"
+        other.write_text("#!/bin/sh\nexit 5\n")
+        other.chmod(0o755)
+        attribute = f"--setattr=system.exec.job_shell={other}"
+        assert instance.run("mini", "run", attribute, "true").returncode == 5
+        assert reload(tmp_path, instance, "") == ""
+        assert instance.run("mini", "run", "echo", "1").stdout == "1\n"
+        loaded = instance.run("module", "reload", "job-exec", "job-shell=/nonexist")
+        assert loaded.returncode == 0
+        done = instance.run("mini", "run", "true")
+        assert "cmd=/nonexist: rank=0 exec failed: No such file or directory" in done.stderr
+        assert done.returncode == 127

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import math
 import os
 import signal
 from collections import deque
@@ -19,10 +18,10 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.job_exec.execution import RunningJob
+from broker.services.job_exec.options import ExecOptions, parse_args, with_job_shell
 from broker.services.job_exec.simulated import Simulation, mock_exception_of, simulation_of
 from broker.services.job_exec.state import KILL_TIMEOUT, Shells, ranks_of, time_limit
 from broker.shell import protocol
-from flux.duration import parse_fsd
 from flux.waitstatus import status_of_code
 from flux.wire.json import dumps
 from flux.wire.message import STREAMING, Message
@@ -57,7 +56,8 @@ class JobExecService(Service):
         self.jobs: dict[int, RunningJob] = {}
         self._ending: set[RunningJob] = set()
         self.kill_timeout = KILL_TIMEOUT
-        self._kill_timeout_asked: float | None = None
+        self._job_shell: str | None = None
+        self._asked = ExecOptions()
         self.started = 0
         self._recent: deque[float] = deque(maxlen=BUSY_JOBS)
         self._stopping = False
@@ -65,24 +65,25 @@ class JobExecService(Service):
 
     @classmethod
     def check_args(cls, args: list[str]) -> None:
-        _kill_timeout(args)
+        parse_args(args)
 
     async def start(self, args: list[str]) -> None:
-        """Offer the service to the job manager; argument ``kill-timeout=FSD``, which counts more
-        than the configuration.
+        """Offer the service to the job manager; arguments ``kill-timeout=FSD``, ``job-shell=PATH``
+        and ``imp=PATH``, which count more than the configuration.
         """
-        self._kill_timeout_asked = _kill_timeout(args)
+        self._asked = parse_args(args)
         self.configure(self.ctx.config)
         await self.ctx.handle.rpc("job-manager.exec-hello", {"service": self.name})
 
     def configure(self, config: Config) -> None:
-        """Take the time that tasks get to end, for jobs that are killed from now on."""
-        asked = self._kill_timeout_asked
-        seconds = config.exec.kill_timeout if asked is None else asked
-        self.kill_timeout = KILL_TIMEOUT if seconds is None else seconds
-        if seconds is not None:
-            self.ctx.log.debug(f"using kill-timeout of {seconds:.6g}s")
-        if config.exec.imp is not None:
+        """Take the time that tasks get to end, for jobs that are killed from now on, and the job
+        shell of those that start from now on.
+        """
+        options = self._asked.over(config.exec)
+        self.kill_timeout, self._job_shell = options.seconds, options.job_shell
+        for text in options.told():
+            self.ctx.log.debug(text)
+        if options.imp:
             self.ctx.log.warning("exec.imp has nothing to start: jobs of other users are refused")
 
     @request("hello-again")
@@ -172,7 +173,7 @@ class JobExecService(Service):
             "id": job.id,
             "userid": userid,
             "leader": job.shells.leader,
-            "jobspec": jobspec,
+            "jobspec": with_job_shell(jobspec, self._job_shell),
             "R": resources,
         }
         payload = dumps(body) + b"\0"
@@ -384,22 +385,3 @@ class JobExecService(Service):
             self._simulated_end(job, req.get("status", int, 0))
         else:
             raise OSError(errno.EPROTO, f"unknown event {name}")
-
-
-def _kill_timeout(args: list[str]) -> float | None:
-    """Return the seconds of the argument ``kill-timeout``, a duration, None without it; raises
-    OSError(EINVAL) for another argument.
-    """
-    timeout: float | None = None
-    for arg in args:
-        key, _, value = arg.partition("=")
-        if key != "kill-timeout":
-            raise OSError(errno.EINVAL, f"unknown argument {arg}")
-        try:
-            timeout = parse_fsd(value)
-        except ValueError:
-            timeout = math.inf
-        if math.isinf(timeout):
-            reason = os.strerror(errno.EINVAL)
-            raise OSError(errno.EINVAL, f"invalid kill-timeout: {value}: {reason}")
-    return timeout

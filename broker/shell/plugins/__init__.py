@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from broker.shell.plugins.affinity import AffinityPlugin
 from broker.shell.plugins.batch import BatchPlugin
 from broker.shell.plugins.doom import DoomPlugin
+from broker.shell.plugins.files import FilesPlugin
 from broker.shell.plugins.gpubind import GpuBindPlugin
 from broker.shell.plugins.input import InputPlugin
 from broker.shell.plugins.kill import KillPlugin
@@ -16,6 +17,7 @@ from broker.shell.plugins.output import OutputPlugin
 from broker.shell.plugins.pmi import PmiPlugin
 from broker.shell.plugins.pty import PtyPlugin
 from broker.shell.plugins.rlimit import RlimitPlugin
+from broker.shell.plugins.stage_in import StageInPlugin
 from broker.shell.plugins.tracestop import TraceStopPlugin
 from broker.shell.plugins.warning_signal import SignalPlugin
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 BUILTINS: tuple[type[ShellPlugin], ...] = (
     KillPlugin,
     BatchPlugin,
+    FilesPlugin,
+    StageInPlugin,
     PtyPlugin,
     InputPlugin,
     OutputPlugin,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from broker.shell import eventlog
 from broker.shell.jobinfo import decode_idset
@@ -25,13 +25,21 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonObject
 
 
-class Feeder:
-    """The writing end of one task's stdin, never blocking."""
+END_OF_FILE: Final = b"\x04"
+"""What a person types to end the input of a terminal: VEOF of termios(3) as it is by default."""
 
-    def __init__(self, shell: ShellContext, fd: int) -> None:
+
+class Feeder:
+    """The writing end of one task's stdin, never blocking; of a ``terminal``, whose end of input is
+    a character, if that is what it is.
+    """
+
+    def __init__(self, shell: ShellContext, fd: int, *, terminal: bool = False) -> None:
         os.set_blocking(fd, False)
         self._shell = shell
         self._fd = fd
+        self._terminal = terminal
+        self._line_ended = True
         self._pending = bytearray()
         self._eof = False
         self._watched = False
@@ -41,6 +49,10 @@ class Feeder:
         if self._fd < 0 or self._eof:
             return
         self._pending += data
+        if self._terminal:
+            self._line_ended = data.endswith(b"\n") if data else self._line_ended
+            if eof:  # in a line the first one only ends that
+                self._pending += END_OF_FILE if self._line_ended else 2 * END_OF_FILE
         self._eof = eof
         self._flush()
 
@@ -125,6 +137,7 @@ class InputPlugin(ShellPlugin):
     def task_init(self, task: ShellTask) -> None:
         """Make the task's stdin."""
         if task.tty is not None:
+            self._feed_terminal(task)
             return
         if self._path:
             self._theirs = os.open(self._path, os.O_RDONLY)
@@ -134,6 +147,16 @@ class InputPlugin(ShellPlugin):
             self._theirs, ours = os.pipe()
             self._feeders[task.rank] = Feeder(self.shell, ours)
         task.fds.append((self._theirs, 0))
+
+    def _feed_terminal(self, task: ShellTask) -> None:
+        """What is captured has no client with a keyboard: the job's input is what it reads."""
+        if task.screen < 0 or self.shell.standalone:
+            return
+        feeder = Feeder(self.shell, os.dup(task.screen), terminal=True)
+        self._feeders[task.rank] = feeder
+        if self._path:
+            with open(self._path, "rb") as file:
+                feeder.write(file.read(), eof=True)
 
     def task_fork(self, task: ShellTask) -> None:
         """The task has its end."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from broker.shell.levels import ShellFatal
+from broker.shell.levels import WARNING
 from broker.shell.plugin import ShellPlugin, shown
 
 if TYPE_CHECKING:
@@ -31,15 +31,14 @@ class MpiPlugin(ShellPlugin):
         return self.shell.option("mpi") != "none"
 
     def shell_init(self) -> None:
-        """Set those of the job; raises ShellFatal for a library that neither this nor an initrc
-        knows.
-        """
+        """Set those of the job, which are those of every job for a library that nobody knows."""
         shell, env = self.shell, self.shell.env
         option = shell.option("mpi")
         kind = option.partition("@")[0] if isinstance(option, str) else option
         if kind not in (None, SPECTRUM, *PLAIN) and not shell.customized:
             known = ", ".join((SPECTRUM, *PLAIN, "none"))
-            raise ShellFatal(f"mpi={shown(option)} is invalid: it is one of {known}")
+            text = f"mpi={shown(option)} changes nothing: what is known is {known}"
+            shell.log(WARNING, text, self.name)
         self._spectrum = kind == SPECTRUM
         env.setdefault("MPIRUN_NTASKS", str(shell.info.ntasks))
         env.setdefault("MPIRUN_RSH_LAUNCH", "1")

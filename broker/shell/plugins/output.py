@@ -89,6 +89,7 @@ class OutputPlugin(ShellPlugin):
         """Make the task's pipes and open its files."""
         self._files.open(TagScope.TASK, task=task)
         if task.tty is not None:
+            self._screen(task)
             return
         for number, stream in enumerate(eventlog.STREAMS, start=1):
             ours, theirs = os.pipe()
@@ -101,12 +102,19 @@ class OutputPlugin(ShellPlugin):
                 stream, ours, theirs=theirs, sink=partial(self._deliver, stream, rank)
             )
 
+    def _screen(self, task: ShellTask) -> None:
+        """What the terminal of a task shows is its stdout, if somebody is to read it here."""
+        sink = partial(self._deliver, "stdout", str(task.rank))
+        task.channels["stdout"] = Channel("stdout", task.screen, sink=sink, terminal=True)
+        if task.screen >= 0:
+            task.holds += 1
+
     def task_fork(self, task: ShellTask) -> None:
         """The task has its ends: read ours, but for what a plugin reads."""
         # stderr is asked first, so that it comes first when a task has written to both.
         for stream in reversed(eventlog.STREAMS):
             channel = task.channels.get(stream)
-            if channel is None:
+            if channel is None or channel.fd < 0:
                 continue
             if channel.taken:
                 channel.on_end = partial(self._ended, task, stream)
@@ -116,9 +124,16 @@ class OutputPlugin(ShellPlugin):
             channel.subscribe(reader)
             self.shell.loop.add_reader(channel.fd, reader)
 
+    def task_exit(self, task: ShellTask) -> None:
+        """A terminal can go once the task has."""
+        if task.screen >= 0:
+            task.channels["stdout"].close()
+
     def _ended(self, task: ShellTask, stream: str) -> None:
         task.holds -= 1
         self._deliver(stream, str(task.rank), b"", eof=True)
+        if task.screen >= 0:
+            self._deliver("stderr", str(task.rank), b"", eof=True)
 
     def _reader(self, channel: Channel, task: ShellTask, stream: str) -> Callable[[], None]:
         fd = channel.fd
@@ -130,13 +145,15 @@ class OutputPlugin(ShellPlugin):
                 data = os.read(fd, READ_SIZE)
             except BlockingIOError:
                 return
+            except OSError:  # of a terminal that no task has any more
+                data = b""
             pieces = lines.feed(data) if data else lines.finish()
             for piece in pieces:
                 self._deliver(stream, rank, piece)
             if not data:
                 self.shell.loop.remove_reader(fd)
                 del self._readers[fd]
-                channel.close()
+                channel.ended()
                 self._ended(task, stream)
             elif self.shell.peers.congested and not self._paused:
                 self._pause()

@@ -51,7 +51,8 @@ class PmiPlugin(ShellPlugin):
         if names & {"off", "none"}:
             return False
         if names != {SIMPLE} and not self.shell.customized:
-            raise self.refused("pmi", option, "it is simple or off")
+            told = f"pmi={shown(option)}: what is known is simple or off"
+            self.shell.log(WARNING, told, self.name)
         return SIMPLE in names
 
     def shell_init(self) -> None:

@@ -1,5 +1,5 @@
-"""Runs the first task on a pseudo terminal (option ``pty``) that clients attach to through
-``<service>.terminus.0``.
+"""Runs tasks on pseudo terminals (option ``pty``). Clients attach to that of the first task through
+``<service>.terminus.0``; what others show is part of the job's output.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from broker.shell import eventlog
 from broker.shell.plugin import ShellPlugin
+from broker.shell.plugins.pty_options import read_options
 from flux.job import io
 
 if TYPE_CHECKING:
@@ -35,7 +36,11 @@ def encode_data(data: bytes) -> JsonObject:
 
 
 class PtyPlugin(ShellPlugin):
-    """The terminal of task 0 and its clients."""
+    """The terminals of tasks, and the clients of that of task 0.
+
+    Clients come to the job's first shell, which therefore runs task 0. What a terminal shows that
+    is only captured is read as the task's stdout is, by the plugin ``output``.
+    """
 
     name = "pty"
     is_asked_for = True
@@ -46,50 +51,84 @@ class PtyPlugin(ShellPlugin):
         self._attached = False
         self._backlog = bytearray()
         self._status: int | None = None
-        self._master = self._slave = -1
+        self._master = -1
+        self._slaves: dict[int, int] = {}
+        self._lines = eventlog.LineBuffer()
+        self._task: ShellTask | None = None
 
     def wanted(self) -> bool:
-        return self._asked() and self.shell.leader and not self.shell.standalone
-
-    def _asked(self) -> bool:
-        option = self.shell.option("pty")
-        if not isinstance(option, dict):
-            return self.flag("pty")
-        ranks = option.get("ranks", 0)
-        if str(ranks) != "0":
-            raise self.refused("pty.ranks", ranks, "only task 0 can have a terminal")
-        return True
+        options = read_options(self.shell, self.refused)
+        if options is None:
+            return False
+        self._options = options
+        self._interactive = options.interactive and not self.shell.standalone
+        if self._interactive and self.shell.leader and 0 not in self.shell.me.taskids:
+            text = "task 0 has to be on the first node of the job"
+            raise self.refused("pty.interactive", True, text)
+        here = any(rank in options.ranks for rank in self.shell.me.taskids)
+        return here and (options.captured or self._interactive)
 
     def shell_init(self) -> None:
-        """Open the terminal and announce its service method."""
-        self._master, self._slave = os.openpty()
-        os.set_blocking(self._master, False)
+        """Announce the service method of an interactive terminal."""
+        if not (self._interactive and self.shell.leader):
+            return
         self.shell.peers.methods[METHOD] = self._request
         self.shell.peers.disconnects.append(self._disconnected)
         self.shell.init_context["pty"] = METHOD
+        if self._options.captured:
+            self.shell.init_context["capture"] = 1
 
     def _disconnected(self, sender: str) -> None:
         self._clients.pop(sender, None)
 
+    def _is_interactive(self, task: ShellTask) -> bool:
+        return self._interactive and task.rank == 0
+
     def task_init(self, task: ShellTask) -> None:
-        """Give the first task the terminal."""
-        if task.rank == 0:
-            task.tty = os.ttyname(self._slave)
-            task.holds += 1
+        """Give a task its terminal."""
+        if task.rank not in self._options.ranks:
+            return
+        master, slave = os.openpty()
+        os.set_blocking(master, False)
+        self._slaves[task.rank] = slave
+        task.tty = os.ttyname(slave)
+        if not self._is_interactive(task):
+            task.screen = master
+            return
+        self._master = master
+        self._task = task
+        task.holds += 1
 
     def task_fork(self, task: ShellTask) -> None:
         """The task has opened the terminal: read its other side."""
-        if task.rank == 0:
-            os.close(self._slave)
-            self.shell.loop.add_reader(self._master, lambda: self._readable(task))
+        slave = self._slaves.pop(task.rank, None)
+        if slave is not None:
+            os.close(slave)
+            if self._is_interactive(task):
+                self.shell.loop.add_reader(self._master, lambda: self._readable(task))
 
     def task_exit(self, task: ShellTask) -> None:
         """Remember how the session ended."""
-        if task.rank == 0:
+        if self._is_interactive(task):
             self._status = task.status
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._master >= 0:
+            self.shell.loop.remove_reader(self._master)
+            os.close(self._master)
+            self._master = -1
+
+    def close(self) -> None:
+        self._hang_up()
+        for slave in self._slaves.values():
+            os.close(slave)
+        self._slaves.clear()
 
     def shell_exit(self) -> None:
         """End the session for its clients; output nobody saw goes to the job's output."""
+        if self._task is None:
+            return
         loop = self.shell.loop
         if not self._attached and self._backlog:
             expired: list[bool] = []
@@ -100,13 +139,19 @@ class PtyPlugin(ShellPlugin):
                 request, {"type": "exit", "message": "session exiting", "status": self._status}
             )
             self.shell.peers.respond(request, errnum=errno.ENODATA)
-        self._record(bytes(self._backlog))
+        self._record(b"" if self._options.captured else bytes(self._backlog))
 
     def _record(self, data: bytes) -> None:
-        if data:
-            self._append(io.encode("stdout", "0", data))
+        for piece in (*self._lines.feed(data), *self._lines.finish()):
+            self._show(piece)
         for stream in eventlog.STREAMS:
             self._append(io.encode(stream, "0", eof=True))
+
+    def _show(self, data: bytes) -> None:
+        """Add to the job's output, wherever that goes."""
+        channel = self._task.channels.get("stdout") if self._task is not None else None
+        if channel is not None and channel.sink is not None:
+            channel.sink(data)
 
     def _append(self, chunk: IoObject) -> None:
         self.shell.peers.append("output", eventlog.entry("data", chunk))
@@ -119,11 +164,13 @@ class PtyPlugin(ShellPlugin):
         except OSError:
             data = b""
         if not data:
+            # To close it is to hang up, which kills a task that is about to end.
             self.shell.loop.remove_reader(self._master)
-            os.close(self._master)
-            self._master = -1
             task.holds -= 1
             return
+        if self._options.captured:
+            for piece in self._lines.feed(data):
+                self._show(piece)
         if not self._attached:
             self._backlog += data
             del self._backlog[:-BACKLOG]

@@ -43,7 +43,13 @@ REFUSED = [
     ("nosetpgrp", "x", "nosetpgrp=x is invalid"),
     ("linger", [], "linger=[] is invalid"),
     ("pty", "x", "pty=x is invalid"),
-    ("pty.ranks", "1", "pty.ranks=1 is invalid"),
+    ("pty.ranks", "x", "pty.ranks=x is invalid: it is all, or ranks such as 0-3"),
+    ("pty.ranks", -1, "pty.ranks=-1 is invalid"),
+    ("pty.ranks", "3-1", "pty.ranks=3-1 is invalid"),
+    ("pty.capture", False, "pty.capture=false is invalid: nothing would show"),
+    ("pty.capture", "maybe", "pty.capture=maybe is invalid: it is true or false"),
+    ("pty.interactive", 7, "pty.interactive=7 is invalid: it is true or false"),
+    ("pty.bogus", 1, "pty.bogus=1 is invalid: there is no such option"),
     ("output.stdout.type", "bogus", "output.stdout.type=bogus is invalid: it is kvs, file or term"),
     ("output.stderr.type", 7, "output.stderr.type=7 is invalid"),
     ("output.stdout.type", "file", "output.stdout.type=file is invalid: it needs output.stdout.p"),
@@ -64,11 +70,9 @@ REFUSED = [
     ("signal.signum", "x", "is invalid: it is {signum, timeleft} or SIG@TIME"),
     ("signal.signum", 99, "is invalid"),
     ("signal.timeleft", -1, "is invalid"),
-    ("pmi", "foo", "pmi=foo is invalid: it is simple or off"),
     ("pmi.kvs", "unknown", "Unknown kvs implementation unknown"),
     ("pmi.clique", "badopt", "pmi.clique=badopt is invalid"),
     ("pmi.exchange.k", 0, "pmi.exchange.k=0 is invalid"),
-    ("mpi", "foo", "mpi=foo is invalid: it is one of spectrum, openmpi"),
     ("taskmap", "foo:2", "taskmap=foo:2 is invalid: there is no scheme foo"),
     ("taskmap", "cyclic:0", "taskmap=cyclic:0 is invalid: invalid stride 0"),
     ("taskmap", "cyclic:x", "taskmap=cyclic:x is invalid: invalid stride x"),
@@ -96,6 +100,24 @@ def test_a_wrong_value_ends_the_job_and_is_named(name: str, value: object, text:
     context.peers.flush_entries()
     assert text in said + loaded(recorder)
     assert said != "nothing"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text", "pmi"),
+    [
+        ("mpi", "foo", "mpi=foo changes nothing: what is known is spectrum, openmpi", True),
+        ("mpi", ["a"], 'mpi=[\\"a\\"] changes nothing', True),
+        ("pmi", "foo", "pmi=foo: what is known is simple or off", False),
+        ("pmi", "simple,foo", "pmi=simple,foo: what is known is simple or off", True),
+    ],
+)
+def test_what_nobody_knows_is_told(name: str, value: object, text: str, pmi: bool) -> None:
+    context, recorder = shell(options=option(name, value))
+    load(context)
+    context.plugins.call("shell.init")
+    context.peers.flush_entries()
+    assert text in recorder.log()
+    assert context.plugins.is_builtin("pmi") is pmi
 
 
 @pytest.mark.parametrize("value", ["x", -1, None, [1]])
