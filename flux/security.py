@@ -75,6 +75,16 @@ def unwrap(signed: bytes | str) -> tuple[bytes, int]:
     return payload, userid
 
 
+def wrapped(signed: str) -> bytes:
+    """Return the payload in what somebody has unwrapped before; raises ValueError if that cannot
+    be.
+    """
+    parts = signed.split(".")
+    if len(parts) != 3:
+        raise ValueError("not HEADER.PAYLOAD.SIGNATURE")
+    return b64decode(parts[1], validate=True)
+
+
 class SecurityContext:
     """The signing interface of the manual (flux.security); only the mechanism ``none`` exists here.
 

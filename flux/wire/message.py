@@ -259,6 +259,11 @@ class SharedMessage(Message):
     def content(self) -> object:
         return None if self._shared is None else self._shared.content
 
+    def plain(self) -> Message:
+        """Return the message as it leaves the process: with bytes for a payload."""
+        words = {name: getattr(self, name) for name in Message.__slots__}
+        return Message(words.pop("type"), **words)
+
     def json(self) -> object:
         return super().json() if self._shared is None else self._shared.content
 

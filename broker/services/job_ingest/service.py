@@ -12,16 +12,14 @@ from broker.service import NO_REPLY, Request, Service, request
 from broker.services.job_ingest.fluid import FluidGenerator, timestamp_of
 from broker.services.job_ingest.submission import check
 from broker.services.job_ingest.workers import ArgumentsRefused, ValidatorOptions, ValidatorPool
-from flux.job.JobID import kvs_key
-from flux.kvs_txn import commit_request, put_op, unlink_op
 from flux.wire.errors import error_of
+from flux.wire.message import Shared, encode_payload
 
 if TYPE_CHECKING:
     from broker.configuration import Config
     from broker.context import Context
     from broker.service import Reply
     from broker.services.job_ingest.submission import Submission
-    from flux.kvs_types import KvsOp
     from flux.wire.json import JsonObject
     from flux.wire.message import Message
 
@@ -36,19 +34,12 @@ class NewJob(Struct):
     id: int
     t_submit: float
 
-    def ops(self) -> list[KvsOp]:
-        """Return the operations that store it."""
-        return [
-            put_op(kvs_key(self.id, "J"), self.submission.signed.encode()),
-            put_op(kvs_key(self.id, "jobspec"), self.submission.text),
-        ]
-
 
 class JobIngestService(Service):
-    """``job-ingest.submit`` {J, urgency, flags} is answered with {id} when the job is in the KVS
-    and with the job manager.
+    """``job-ingest.submit`` {J, urgency, flags} is answered with {id} when the job manager has the
+    job and has stored it.
 
-    Submissions that arrive together are committed together. A module argument
+    Submissions that arrive together go to it together. A module argument
     ``validator-plugins=LIST`` has jobspecs checked by plugins of flux.job.validator in worker
     processes as well (``validator-args=ARGS``, ``worker-count=N``).
     """
@@ -59,7 +50,7 @@ class JobIngestService(Service):
         super().__init__(ctx)
         self._batch: list[NewJob] = []
         self._due = False
-        self._committing = False
+        self._under_way = 0
         self._submitted = 0
         self._rejected = 0
         self._workers = ValidatorPool("")
@@ -139,7 +130,7 @@ class JobIngestService(Service):
         return timestamp_of(int(answer["max_jobid"])) + 1
 
     async def stop(self) -> None:
-        """Refuse what has not been committed, end the workers."""
+        """Refuse what has not been passed on, end the workers."""
         for item in self._batch:
             item.request.error(errno.ENOSYS, "job-ingest is being unloaded")
         self._batch = []
@@ -150,7 +141,7 @@ class JobIngestService(Service):
         return {
             "submitted": self._submitted,
             "rejected": self._rejected,
-            "waiting": len(self._batch),
+            "waiting": len(self._batch) + self._under_way,
         }
 
     @request("getinfo", allow="guest")
@@ -188,36 +179,30 @@ class JobIngestService(Service):
 
     def _add(self, req: Request, item: Submission) -> None:
         self._batch.append(NewJob(req, item, self._ids.next(), self.ctx.now()))
-        if not self._due and not self._committing:
+        if not self._due:
             self._due = True
             self.ctx.call_soon(self._flush)
 
     def _flush(self) -> None:
-        """Commit the batch, then pass it on; the next one is collected meanwhile."""
+        """Pass on what came in this turn of the loop, in pieces; the job manager stores it."""
         self._due = False
-        batch, self._batch = self._batch[: self._batch_jobs], self._batch[self._batch_jobs :]
-        if not batch:
-            return
-        self._committing = True
-        ops = [op for item in batch for op in item.ops()]
-        self.ctx.handle.post(
-            "kvs.commit", commit_request(ops), lambda msg: self._committed(msg, batch)
-        )
+        waiting, self._batch = self._batch, []
+        for first in range(0, len(waiting), self._batch_jobs):
+            self._pass_on(waiting[first : first + self._batch_jobs])
 
-    def _committed(self, msg: Message, batch: list[NewJob]) -> None:
-        self._committing = False
-        self._flush()
-        if msg.errnum:
-            self._fail(batch, error_of(msg))
-            return
-        payload = {"jobs": [item.submission.job(item.id, item.t_submit) for item in batch]}
+    def _pass_on(self, batch: list[NewJob]) -> None:
+        self._under_way += len(batch)
+        jobs = [item.submission.job(item.id, item.t_submit) for item in batch]
+        texts = [item.submission.text for item in batch]
+        content = [{**job, "text": text} for job, text in zip(jobs, texts, strict=True)]
+        payload = Shared({"jobs": content}, lambda _: encode_payload({"jobs": jobs}))
         self.ctx.handle.post(
             "job-manager.submit", payload, lambda answer: self._accepted(answer, batch)
         )
 
     def _accepted(self, msg: Message, batch: list[NewJob]) -> None:
+        self._under_way -= len(batch)
         if msg.errnum:
-            self._purge(batch)
             self._fail(batch, error_of(msg))
             return
         try:
@@ -225,8 +210,6 @@ class JobIngestService(Service):
         except (ValueError, TypeError, KeyError):
             self._fail(batch, OSError(errno.EPROTO, "the job manager's answer is malformed"))
             return
-        if refused:
-            self._purge([item for item in batch if item.id in refused])
         for item in batch:
             if item.id in refused:
                 self._fail([item], refused[item.id])
@@ -238,14 +221,3 @@ class JobIngestService(Service):
         self._rejected += len(batch)
         for item in batch:
             item.request.fail(exc)
-
-    def _purge(self, batch: list[NewJob]) -> None:
-        """Remove rejected jobs from the KVS."""
-        ops = [unlink_op(kvs_key(item.id)) for item in batch]
-
-        def purged(msg: Message) -> None:
-            if msg.errnum:
-                # The store is not well. What is left behind has no eventlog, so it is no job.
-                self.ctx.log.err(f"removing {len(batch)} rejected jobs: {error_of(msg).strerror}")
-
-        self.ctx.handle.post("kvs.commit", commit_request(ops), purged)
