@@ -137,7 +137,7 @@ class ContentService(Service):
     @request("store-batch", raw=True)
     def store_batch(self, req: Request) -> NoReply | None:
         """Store many blobs, packed as in flux.blobpack with blobrefs the sender vouches for."""
-        blobs = blobpack.unpack(req.raw or b"")
+        blobs = blobpack.blobs_of(req.message)
         if any(len(data) > self.blob_size_limit for _, data, _ in blobs):
             raise os_error(errno.EFBIG)
         if self.ctx.rank == 0:
@@ -210,7 +210,7 @@ class ContentService(Service):
         if self._batched:
             self.ctx.handle.post(
                 "content-backing.store-batch",
-                blobpack.pack(blobs),
+                blobpack.shared(blobs),
                 lambda msg: self._flushed(blobs, era, msg),
             )
             return

@@ -122,7 +122,7 @@ class ContentSqliteService(Service):
     @request("content-backing.store-batch", absolute=True, raw=True)
     def store_batch(self, req: Request) -> NoReply:
         """Store many blobs, packed as in flux.blobpack."""
-        blobs = blobpack.unpack(req.raw or b"")
+        blobs = blobpack.blobs_of(req.message)
         if not all(treeobj.is_blobref(ref) for ref, _, _ in blobs):
             raise OSError(errno.EPROTO, "a blob has no valid blobref")
         return self._write(req, None, blobs)

@@ -49,6 +49,8 @@ class QuietWaiters:
         return (job for job in jobs if name is None or job.queue == name)
 
     def _has_jobs(self, name: str | None) -> bool:
+        if name is None:
+            return bool(self._machine.jobs or self._machine.embryos)
         return any(True for _ in self._jobs(name))
 
     def _is_busy(self, name: str | None) -> bool:
