@@ -252,9 +252,7 @@ def main() -> None:
     parts = options.only.split(",")
     measured: list[Figure] = []
     for part in parts:
-        of_part = (
-            [(size,) for size in sizes] if part == "jobs" else [tuple(sizes)]
-        )
+        of_part = [(size,) for size in sizes] if part == "jobs" else [tuple(sizes)]
         for several in of_part:
             measured += (now := figures(several, (part,)))
             show(now)

@@ -89,9 +89,7 @@ class FakeHandle:
                 self.reactor.call_soon(lambda: self._tell(number))
         elif msg.topic == JOURNAL:
             if self.journal_error:
-                self.reactor.call_soon(
-                    lambda: rpc.fulfill_error(self.journal_error, "not for you")
-                )
+                self.reactor.call_soon(lambda: rpc.fulfill_error(self.journal_error, "not for you"))
             else:
                 self._journal = rpc
         elif msg.topic == WATCH:

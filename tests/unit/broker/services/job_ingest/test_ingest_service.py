@@ -155,9 +155,9 @@ async def test_job_manager_that_is_missing(world: World) -> None:
 
 async def test_a_batch_is_limited_and_does_not_wait_for_the_one_before(world: World) -> None:
     answers: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-    world.h.rpcs["job-manager.submit"] = lambda request: world.submits.append(
-        request["jobs"]
-    ) or asyncio.shield(answers)
+    world.h.rpcs["job-manager.submit"] = lambda request: (
+        world.submits.append(request["jobs"]) or asyncio.shield(answers)
+    )
     tags = [world.h.submit("job-ingest.submit", payload()) for _ in range(BATCH_JOBS + 1)]
     await world.h.until(lambda: len(world.submits) == 2)
     assert [len(jobs) for jobs in world.submits] == [BATCH_JOBS, 1]
