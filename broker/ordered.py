@@ -49,6 +49,11 @@ class OrderedKeys(Generic[K]):
         """The greatest key; raises IndexError if there is none."""
         return self._greatest[-1]
 
+    @property
+    def pieces(self) -> list[int]:
+        """The numbers of keys that lie together, for tests."""
+        return list(map(len, self._pieces))
+
     def add(self, key: K) -> None:
         """Add a key that is not there."""
         self._length += 1

@@ -81,7 +81,8 @@ class Submissions:
     """``job-manager.submit`` {jobs: [{id, userid, urgency, flags, t_submit, J, jobspec}]}, internal
     to job-ingest.
 
-    It is answered with {errors: [[id, errnum, text]]} once the accepted jobs are in the KVS, each
+    It is answered with {errors: [[id, errnum, text]], busy}, ``busy`` if jobs start and end now,
+    once the accepted jobs are in the KVS, each
     with ``J``, the jobspec in it and its first events in one commit. A job that cannot be stored is
     among the errors and does not exist.
     """
@@ -111,7 +112,7 @@ class Submissions:
                 error = self._core.refusals.pop(id, None)
                 if error is not None:
                     errors.append([id, error.errno, error.strerror])
-            req.respond({"errors": errors})
+            req.respond({"errors": errors, "busy": self._core.runs_jobs})
 
         if admitted:
             self._core.when_stored(settled, lambda _: settled())

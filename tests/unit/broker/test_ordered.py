@@ -53,5 +53,5 @@ def test_no_piece_grows_with_the_number_of_keys(backwards: bool) -> None:
     numbers = range(1000)
     for number in reversed(numbers) if backwards else numbers:
         keys.add((0, number))
-        assert max(map(len, keys._pieces)) <= 2 * ordered.PIECE
-    assert len(keys._pieces) <= 1000 / ordered.PIECE + 1
+        assert max(keys.pieces) <= 2 * ordered.PIECE
+    assert len(keys.pieces) <= 1000 / ordered.PIECE + 1

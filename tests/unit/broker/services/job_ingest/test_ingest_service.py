@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -153,17 +154,79 @@ async def test_job_manager_that_is_missing(world: World) -> None:
     assert world.h.service.facts() == {"submitted": 0, "rejected": 1, "waiting": 0}
 
 
-async def test_a_batch_is_limited_and_does_not_wait_for_the_one_before(world: World) -> None:
-    answers: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-    world.h.rpcs["job-manager.submit"] = lambda request: (
-        world.submits.append(request["jobs"]) or asyncio.shield(answers)
-    )
-    tags = [world.h.submit("job-ingest.submit", payload()) for _ in range(BATCH_JOBS + 1)]
-    await world.h.until(lambda: len(world.submits) == 2)
-    assert [len(jobs) for jobs in world.submits] == [BATCH_JOBS, 1]
-    assert world.h.service.facts()["waiting"] == BATCH_JOBS + 1
-    answers.set_result({"errors": []})
+class Manager:
+    """A job manager that answers when it is told to."""
+
+    def __init__(self, world: World) -> None:
+        self.batches = world.submits
+        self._answers: list[asyncio.Future[dict[str, Any]]] = []
+        world.h.rpcs["job-manager.submit"] = self._submit
+
+    def _submit(self, request: dict[str, Any]) -> asyncio.Future[dict[str, Any]]:
+        self.batches.append(request["jobs"])
+        self._answers.append(asyncio.get_running_loop().create_future())
+        return self._answers[-1]
+
+    @property
+    def jobs(self) -> int:
+        return sum(map(len, self.batches))
+
+    def has_more_than(self, batches: int) -> bool:
+        return len(self.batches) > batches
+
+    def answer(self, *, busy: bool = False) -> None:
+        for answer in self._answers:
+            if not answer.done():
+                answer.set_result({"errors": [], "busy": busy})
+
+
+async def test_batches_are_limited_and_do_not_wait_for_each_other(world: World) -> None:
+    manager = Manager(world)
+    count = BATCH_JOBS + 1
+    tags = [world.h.submit("job-ingest.submit", payload()) for _ in range(count)]
+    await world.h.until(lambda: manager.jobs == count)
+    assert len(manager.batches) > 1
+    assert max(map(len, manager.batches)) <= BATCH_JOBS
+    assert world.h.service.facts()["waiting"] == count
+    manager.answer()
     await world.h.until(lambda: all(world.h.replies(tag) for tag in tags))
+
+
+async def test_while_jobs_run_one_small_batch_is_under_way(world: World) -> None:
+    manager = Manager(world)
+    count = 2000
+    first = world.h.submit("job-ingest.submit", payload())
+    await world.h.until(lambda: manager.jobs == 1)
+    manager.answer(busy=True)
+    await world.h.until(lambda: bool(world.h.replies(first)))
+    tags = [world.h.submit("job-ingest.submit", payload()) for _ in range(count)]
+    await world.h.until(lambda: manager.jobs > 1)
+    facts = world.h.service.facts()
+    assert facts["waiting"] == count
+    batches = len(manager.batches)
+    for _ in range(20):  # turns in which a second batch could follow
+        await asyncio.sleep(0)
+    assert len(manager.batches) == batches == 2
+    while manager.jobs <= count:
+        known = len(manager.batches)
+        manager.answer(busy=True)
+        await world.h.until(partial(manager.has_more_than, known))
+    manager.answer()
+    await world.h.until(lambda: all(world.h.replies(tag) for tag in tags))
+
+
+async def test_what_waits_at_the_end_is_refused(world: World) -> None:
+    manager = Manager(world)
+    first = world.h.submit("job-ingest.submit", payload())
+    await world.h.until(lambda: manager.jobs == 1)
+    manager.answer(busy=True)
+    await world.h.until(lambda: bool(world.h.replies(first)))
+    world.h.submit("job-ingest.submit", payload())
+    await world.h.until(lambda: manager.jobs == 2)
+    late = world.h.submit("job-ingest.submit", payload())
+    await world.h.service.stop()
+    assert world.h.replies(late)[0].errnum == errno.ENOSYS
+    manager.answer()
 
 
 async def test_other_ranks_take_the_time_of_the_parent() -> None:
