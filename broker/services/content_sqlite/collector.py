@@ -98,26 +98,25 @@ class Collection:
 
     def _mark_directories(self, keys: list[bytes]) -> None:
         """Mark directories, and have followed what those refer to that were not seen before."""
-        found = {key: number for number, key, _ in self._rows("NULL", keys)}
-        self.missing += [schema.blobref(key) for key in keys if key not in found]
-        new = []
-        for key, number in found.items():
+        rows = self._rows("object", keys)
+        if len(rows) < len(keys):
+            found = {key for _, key, _ in rows}
+            self.missing += [schema.blobref(key) for key in keys if key not in found]
+        for number, key, blob in rows:
             self._kept.add(number)
             if self._scanned.add(number):
-                new.append(key)
-        if new:
-            for _, key, blob in self._rows("object", new):
                 self.add_directory(schema.blobref(key), checked(key, blob))
 
     def add_directory(self, ref: str, blob: bytes) -> None:
         """Follow the references of a directory; anything else has none."""
         try:
-            entries = dirblob.parse(ref, blob)
+            found = dirblob.references_of(ref, blob)
+            directories = list(map(schema.digest, found.directories))
+            values = list(map(schema.digest, found.values))
         except OSError:
             return
-        found = dirblob.references(entries.values())
-        self._directories += map(schema.digest, found.directories)
-        self._values += map(schema.digest, found.values)
+        self._directories += directories
+        self._values += values
 
     def sweep(self) -> bool:
         """Drop some of the rows that were not kept; returns whether that were the last."""
