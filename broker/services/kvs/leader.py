@@ -204,6 +204,8 @@ class Leader:
                     broken |= await self._loader.load_each(
                         missing.refs, directory=missing.directory
                     )
+                    paths = [op.path for txn in batch for op in txn.ops]
+                    broken |= await self._loader.load_way(namespace.rootref, paths, broken)
                     try:
                         with self._cache.failing(broken):
                             result = self._attempt(namespace, batch)

@@ -6,11 +6,14 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
+from broker.services.kvs.way import missing_on_the_way
 from flux import blobpack
 from flux.wire.errors import error_of
 from flux.wire.message import Shared
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from broker.services.kvs.cache import ObjectCache
     from flux.aio import AsyncFlux
     from flux.wire.message import Message
@@ -55,6 +58,20 @@ class ObjectLoader:
             if error is not None:
                 errors[ref] = error
         return errors
+
+    async def load_way(
+        self, rootref: str, paths: Sequence[Sequence[str]], broken: Mapping[str, OSError]
+    ) -> dict[str, OSError]:
+        """Load into the cache the directories on the way to the keys ``paths``, all of a level at
+        once, but for those that are ``broken``; returns the errors of those that cannot be loaded.
+        """
+        errors = dict(broken)
+        while True:
+            with self._cache.failing(errors):
+                refs = missing_on_the_way(rootref, paths, self._cache.directory)
+            if not refs:
+                return errors
+            errors |= await self.load_each(refs, directory=True)
 
     async def _load_together(self, refs: list[str], *, directory: bool) -> list[str]:
         """Load into the cache what can be had with one request; returns the others."""
