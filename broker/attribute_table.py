@@ -317,14 +317,14 @@ _CONTENT = (
         "content.collect-growth",
         "30",
         Change.ALWAYS,
-        "Collect when so many percent of what was in use have been stored since; 0 for never.",
+        "Collect when what is probably dead is so many percent of what was in use; 0 for never.",
         leader_only=True,
     ),
     Declaration(
         "content.collect-minimum",
         "16777216",
         Change.ALWAYS,
-        "And at least so many bytes.",
+        "And at least so many bytes have been stored since.",
         leader_only=True,
     ),
 )

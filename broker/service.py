@@ -411,6 +411,9 @@ def _object_of(msg: Message) -> json.JsonObject | None:
     """Return the JSON object of a request, empty for none and for raw bytes, None if it is JSON of
     another kind or broken.
     """
+    content = msg.content()
+    if content is not None:
+        return content if isinstance(content, dict) else None
     payload = msg.payload
     if not payload or not payload.endswith(b"\0"):
         return {}

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import errno
 from struct import Struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
+
+from flux.wire.message import Shared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from flux.wire.message import Message
 
 Blob = tuple[str, bytes, int]
 """Blobref, data and flags."""
@@ -51,3 +55,18 @@ def unpack(payload: bytes) -> list[Blob]:
         found.append((name, payload[data_start:stop], flags))
         offset = stop
     return found
+
+
+def shared(blobs: Sequence[Blob]) -> Shared:
+    """Return the payload with ``blobs`` for services of the sender's broker, which take them as
+    they are; elsewhere they arrive packed.
+    """
+    return Shared(blobs, lambda _: pack(blobs))
+
+
+def blobs_of(msg: Message) -> Sequence[Blob]:
+    """Return the blobs in a message, shared or packed; raises OSError(EPROTO) if it is cut
+    short.
+    """
+    content = msg.content()
+    return unpack(msg.payload or b"") if content is None else cast("Sequence[Blob]", content)

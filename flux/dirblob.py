@@ -128,7 +128,7 @@ class References(NamedTuple):
     values: list[str]
 
 
-def references(objects: Iterable[TreeObj]) -> References:
+def references(objects: Iterable[TreeObj | None]) -> References:
     """Return what ``objects``, and those within them, refer to directly, in any order and with
     repeats; values that are not tree objects (RFC 11) refer to nothing.
     """
@@ -142,3 +142,20 @@ def references(objects: Iterable[TreeObj]) -> References:
         elif kind in ("dirref", "valref") and isinstance(data, list):
             (found.directories if kind == "dirref" else found.values).extend(data)
     return found
+
+
+def references_of(ref: str, blob: bytes) -> References:
+    """Return what a directory blob, or a part of one, refers to, without checking more of it than
+    that takes. Raises OSError(EINVAL) if it is none of them.
+    """
+    try:
+        obj = json.loads(blob)
+    except ValueError:
+        obj = None
+    data = obj.get("data") if isinstance(obj, dict) else None
+    if isinstance(data, dict) and obj.get("type") == "dir":
+        return references(data.values())
+    if isinstance(data, dict) and obj.get("type") == "hdir":
+        bucket = data.get("bucket")
+        return references(bucket if isinstance(bucket, list) else ())
+    return references(parse(ref, blob).values())

@@ -23,8 +23,10 @@ from flux.kvs_flags import (
     WATCH_UNIQ,
 )
 from flux.kvs_limits import check_key, check_namespace, check_target
+from flux.kvs_types import KvsPut
 from flux.wire import json
 from flux.wire.errors import os_error
+from flux.wire.message import Shared, encode_payload
 from flux.wire.text import Text, as_optional_text, as_text
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ __all__ = [
     "commit_request",
     "normalize",
     "put_op",
+    "shared_commit",
     "unlink_op",
 ]
 
@@ -89,6 +92,18 @@ def commit_request(
     if lazy:
         request["lazy"] = True
     return request
+
+
+def shared_commit(ops: list[KvsOp | KvsPut], flags: int = 0) -> Shared:
+    """Return the payload of ``kvs.commit`` for the KVS of the sender's own broker, which takes the
+    operations as they are; elsewhere it arrives as `commit_request` has it.
+    """
+
+    def encode(_: object) -> bytes | None:
+        plain = [put_op(*op) if isinstance(op, KvsPut) else op for op in ops]
+        return encode_payload(commit_request(plain, flags))
+
+    return Shared({"namespace": PRIMARY, "flags": flags, "ops": ops}, encode)
 
 
 class Txn:

@@ -1,10 +1,8 @@
-"""The objects of the KVS protocol by the names of their members, for type checkers (import under
-``TYPE_CHECKING``).
-"""
+"""The objects of the KVS protocol by the names of their members, mostly for type checkers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, NotRequired, TypedDict
 
 if TYPE_CHECKING:
     from flux.treeobj import TreeObj
@@ -18,6 +16,16 @@ class KvsOp(TypedDict):
     key: str
     flags: int
     dirent: TreeObj | None
+
+
+class KvsPut(NamedTuple):
+    """An operation that sets ``key`` to ``data``, or appends to it with APPEND in ``flags``, as a
+    service gives it to the KVS of its own broker: the bytes, not their base64 text.
+    """
+
+    key: str
+    data: bytes
+    flags: int = 0
 
 
 class CommitRequest(TypedDict):

@@ -13,6 +13,10 @@ import errno
 import os
 from base64 import b64decode, b64encode
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _SIGNATURE = b"none"
 _VERSION = 1
@@ -34,8 +38,12 @@ def sign(payload: bytes, userid: int | None = None) -> bytes:
     )
 
 
-def _fields(header: bytes) -> dict[str, int | str]:
-    parts = header.decode("utf-8").split("\0")
+@lru_cache(maxsize=64)
+def _fields(encoded: bytes) -> Mapping[str, int | str]:
+    """Return the fields of a header, which is the same for all jobs of a user; raises ValueError if
+    it is malformed.
+    """
+    parts = b64decode(encoded, validate=True).decode("utf-8").split("\0")
     if len(parts) % 2 == 0 or parts[-1]:
         raise ValueError("truncated header")
     fields: dict[str, int | str] = {}
@@ -57,7 +65,7 @@ def unwrap(signed: bytes | str) -> tuple[bytes, int]:
             errno.EINVAL, "sign-unwrap: input must have the form HEADER.PAYLOAD.SIGNATURE"
         )
     try:
-        fields = _fields(b64decode(parts[0], validate=True))
+        fields = _fields(parts[0])
         payload = b64decode(parts[1], validate=True)
     except (binascii.Error, ValueError):
         raise OSError(errno.EINVAL, "sign-unwrap: the header or the payload is malformed") from None
@@ -73,6 +81,16 @@ def unwrap(signed: bytes | str) -> tuple[bytes, int]:
     if not isinstance(userid, int):
         raise OSError(errno.EINVAL, "sign-unwrap: header userid missing")
     return payload, userid
+
+
+def wrapped(signed: str) -> bytes:
+    """Return the payload in what somebody has unwrapped before; raises ValueError if that cannot
+    be.
+    """
+    parts = signed.split(".")
+    if len(parts) != 3:
+        raise ValueError("not HEADER.PAYLOAD.SIGNATURE")
+    return b64decode(parts[1], validate=True)
 
 
 class SecurityContext:

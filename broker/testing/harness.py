@@ -24,6 +24,7 @@ from flux.wire.message import (
     ROLE_USER,
     STREAMING,
     Message,
+    SharedMessage,
     event,
     request,
     response,
@@ -101,7 +102,8 @@ class ServiceHarness(Generic[S]):
     # The broker's side of the service's handle
 
     def send(self, msg: Message) -> None:
-        """Take a message the service sent."""
+        """Take a message the service sent, as it would leave the process."""
+        msg = msg.plain() if isinstance(msg, SharedMessage) else msg
         if msg.type == EVENT:
             self.events.append(msg)
             self._wake()
@@ -183,6 +185,7 @@ class ServiceHarness(Generic[S]):
         return self._tag
 
     def _reply(self, msg: Message) -> None:
+        msg = msg.plain() if isinstance(msg, SharedMessage) else msg
         self._replies.setdefault((msg.routes[-1], msg.aux2), []).append(msg)
         self._wake()
 

@@ -8,6 +8,7 @@ hold in another form, is unknown (None, 0 or empty); nothing raises.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from flux.hostlist import Hostlist
@@ -107,16 +108,16 @@ def requested(jobspec: object) -> Requested:
 def allocation(resources: object) -> Allocated:
     """Return what an R holds."""
     execution = _member(resources, "execution")
-    ranks, ncores = IDset(), 0
-    for entry in _items(_member(execution, "R_lite")):
-        found = _idset(_member(entry, "rank"))
-        ranks.add(found)
-        ncores += len(found) * len(_idset(_member(entry, "children", "core")))
+    entries = _items(_member(execution, "R_lite"))
+    named = [_ids(_member(entry, "rank")) for entry in entries]
+    ranks, nnodes = named[0] if len(named) == 1 else _union(text for text, _ in named)
+    cores = [_ids(_member(entry, "children", "core"))[1] for entry in entries]
+    ncores = sum(nodes * each for (_, nodes), each in zip(named, cores, strict=True))
     expiration = _member(execution, "expiration")
     return Allocated(
-        ranks.encode(),
+        ranks,
         _hosts([part for part in _items(_member(execution, "nodelist")) if isinstance(part, str)]),
-        len(ranks),
+        nnodes,
         ncores,
         float(expiration) if isinstance(expiration, int | float) else 0.0,
     )
@@ -125,7 +126,7 @@ def allocation(resources: object) -> Allocated:
 def _member(value: object, *names: str) -> object:
     """Return a member at any depth, None if it is not there."""
     for name in names:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict | Mapping):  # a dict is known at once, without asking the ABC
             return None
         value = value.get(name)
     return value
@@ -140,11 +141,25 @@ def _first(value: object) -> object:
     return items[0] if items else None
 
 
-def _idset(value: object) -> IDset:
+def _ids(value: object) -> tuple[str, int]:
+    """Return the ids that a text names, in order, and how many they are; none if it is no idset."""
+    return _counted(str(value)) if isinstance(value, str | int) else ("", 0)
+
+
+@lru_cache(maxsize=4096)
+def _counted(text: str) -> tuple[str, int]:
     try:
-        return IDset(str(value)) if isinstance(value, str | int) else IDset()
+        ids = IDset(text)
     except ValueError:
-        return IDset()
+        return "", 0
+    return ids.encode(), len(ids)
+
+
+def _union(texts: Iterable[str]) -> tuple[str, int]:
+    ids = IDset()
+    for text in texts:
+        ids.add(IDset(text))
+    return ids.encode(), len(ids)
 
 
 def _hosts(parts: list[str]) -> str:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import errno
 from enum import IntEnum, IntFlag
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from flux.b64 import b64encode
 from flux.wire import json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NODEID_ANY: Final = 0xFFFFFFFF
 NODEID_UPSTREAM: Final = 0xFFFFFFFE
@@ -100,6 +103,22 @@ def ended(payload: object) -> object:
     if isinstance(payload, bytes) and not isinstance(payload, Raw) and payload[-1:] != b"\0":
         return payload + b"\0"
     return payload
+
+
+class Shared:
+    """A payload that need not become text for who is in the same process: receivers get ``content``
+    itself, others what ``encode`` makes of it when the message leaves.
+
+    Neither the sender nor a receiver may change it any more.
+    """
+
+    __slots__ = ("content", "encode")
+
+    def __init__(
+        self, content: object, encode: Callable[[object], bytes | None] | None = None
+    ) -> None:
+        self.content = content
+        self.encode = encode or encode_payload
 
 
 def encode_text(text: str) -> bytes:
@@ -193,6 +212,12 @@ class Message:
             return None
         return json.loads(payload[:-1] if payload.endswith(b"\0") else payload)
 
+    def content(self) -> object:
+        """What the sender shares with receivers in its process (`Shared`); None if only the payload
+        came.
+        """
+        return None
+
     def text(self) -> str:
         """The payload as text without its final NUL; the empty string without payload."""
         return (self.payload or b"").removesuffix(b"\0").decode("utf-8", "replace")
@@ -207,6 +232,42 @@ class Message:
         return all(getattr(self, name) == getattr(other, name) for name in Message.__slots__)
 
 
+class SharedMessage(Message):
+    """A message with a `Shared` payload, which is encoded at the first look at its bytes."""
+
+    __slots__ = ("_data", "_shared")
+
+    _data: bytes | None
+    _shared: Shared | None
+
+    def share(self, payload: Shared) -> Self:
+        """Give the message its payload; returns it."""
+        self._shared = payload
+        return self
+
+    @property
+    def payload(self) -> bytes | None:
+        """The raw bytes; raises OSError(EINVAL) if the content cannot be written."""
+        if self._data is None and self._shared is not None:
+            self._data = self._shared.encode(self._shared.content)
+        return self._data
+
+    @payload.setter
+    def payload(self, data: bytes | None) -> None:
+        self._shared, self._data = None, data
+
+    def content(self) -> object:
+        return None if self._shared is None else self._shared.content
+
+    def plain(self) -> Message:
+        """Return the message as it leaves the process: with bytes for a payload."""
+        words = {name: getattr(self, name) for name in Message.__slots__}
+        return Message(words.pop("type"), **words)
+
+    def json(self) -> object:
+        return super().json() if self._shared is None else self._shared.content
+
+
 def request(
     topic: str,
     payload: object = None,
@@ -216,6 +277,10 @@ def request(
     flags: int = 0,
 ) -> Message:
     """Return a request for ``topic``; ``flags`` may hold STREAMING, NORESPONSE, UPSTREAM."""
+    if isinstance(payload, Shared):
+        flags |= TOPIC | ROUTE | PAYLOAD
+        shared = SharedMessage(REQUEST, topic, flags=flags, aux1=nodeid, aux2=matchtag)
+        return shared.share(payload)
     data = encode_payload(payload)
     flags |= TOPIC | ROUTE | (PAYLOAD if data is not None else 0)
     return Message(REQUEST, topic, data, flags=flags, aux1=nodeid, aux2=matchtag)
@@ -223,11 +288,11 @@ def request(
 
 def response(to: Message, payload: object = None, *, errnum: int = 0) -> Message:
     """Return the response to the request ``to``, travelling back along its routes."""
-    data = encode_payload(payload)
-    flags = (
-        (to.flags & (STREAMING | UPSTREAM)) | TOPIC | ROUTE | (PAYLOAD if data is not None else 0)
-    )
-    return Message(
+    shared = payload if isinstance(payload, Shared) else None
+    data = encode_payload(payload) if shared is None else None
+    carries = data is not None or shared is not None
+    flags = (to.flags & (STREAMING | UPSTREAM)) | TOPIC | ROUTE | (PAYLOAD if carries else 0)
+    msg = (Message if shared is None else SharedMessage)(
         RESPONSE,
         to.topic,
         data,
@@ -238,6 +303,7 @@ def response(to: Message, payload: object = None, *, errnum: int = 0) -> Message
         aux2=to.aux2,
         routes=list(to.routes),
     )
+    return msg.share(shared) if shared is not None and isinstance(msg, SharedMessage) else msg
 
 
 def event(topic: str, payload: object = None, *, private: bool = False) -> Message:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 from broker.service import NO_REPLY, NoReply, Reply, Request, request
 from broker.services.content import plain
-from flux import treeobj
+from flux import blobpack, treeobj
 from flux.wire.errors import error_of, os_error
+from flux.wire.message import Shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broker.context import Context
     from broker.services.content.cache import BlobCache
+    from flux.blobpack import Blob
     from flux.wire.message import Message
 
 
@@ -43,6 +45,38 @@ class Loading:
         and who knows *hdir* objects (RFC 11).
         """
         return self._load(req, lambda data: req.respond(data or None))
+
+    @request("load-batch")
+    def load_batch(self, req: Request) -> Reply:
+        """Return those of the blobs {refs} that are at hand, as they are stored and packed as in
+        flux.blobpack: here, or in a backing store that answers for many at once. Others can be
+        asked for one by one.
+        """
+        refs = [ref for ref in req.get("refs", list) if treeobj.is_blobref(ref)]
+        now = self._ctx.loop_time()
+        found: list[Blob] = []
+        missing: list[str] = []
+        for ref in refs:
+            data = self._cache.get(ref, now)
+            if data is None:
+                missing.append(ref)
+            else:
+                found.append((ref, data, 0))
+        if not missing or self._ctx.rank > 0 or not self._has_backing():
+            return self._give_all(req, found)
+
+        def loaded(msg: Message) -> None:
+            # What the kvs module asks for it keeps itself: it need not stay here, too.
+            self._give_all(req, found if msg.errnum else [*found, *blobpack.blobs_of(msg)])
+
+        payload = Shared({"refs": missing})
+        self._ctx.handle.post("content-backing.load-batch", payload, loaded)
+        return NO_REPLY
+
+    @staticmethod
+    def _give_all(req: Request, found: list[Blob]) -> Reply:
+        req.respond(blobpack.shared(found))
+        return NO_REPLY
 
     def _load(self, req: Request, give: Callable[[bytes], None]) -> Reply:
         """Have ``give`` answer with a blob."""

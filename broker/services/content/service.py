@@ -42,6 +42,8 @@ SETTINGS = (
     ("grace_period", "content.grace-period", 5),
 )
 FLUSH_DELAY = 0.1
+#: Blobs that are written in a millisecond or two.
+BRIEF_BATCH = 64
 #: Bytes of blobs, old ones, that a rank other than 0 keeps.
 FOLLOWER_SIZE = 1 << 19
 #: Seconds after which a blob that nobody asks for is left to the store, whatever room there is.
@@ -137,7 +139,7 @@ class ContentService(Service):
     @request("store-batch", raw=True)
     def store_batch(self, req: Request) -> NoReply | None:
         """Store many blobs, packed as in flux.blobpack with blobrefs the sender vouches for."""
-        blobs = blobpack.unpack(req.raw or b"")
+        blobs = blobpack.blobs_of(req.message)
         if any(len(data) > self.blob_size_limit for _, data, _ in blobs):
             raise os_error(errno.EFBIG)
         if self.ctx.rank == 0:
@@ -184,6 +186,14 @@ class ContentService(Service):
 
     # Write-back, rank 0 only
 
+    @property
+    def _at_once(self) -> int:
+        """How many blobs are sent to the backing store at once: one that ends with the instance
+        writes them on the event loop, where nothing shall take long.
+        """
+        limit = max(1, self.flush_batch_limit)
+        return limit if self.ctx.store_persists else min(limit, BRIEF_BATCH)
+
     def _flush(self) -> None:
         """Send the next dirty blobs to the backing store unless a request is under way."""
         if self._flush_timer is not None:
@@ -197,7 +207,7 @@ class ContentService(Service):
         while self._flush_waiters and self._flush_waiters[0][0] <= self.cache.stored:
             self._flush_waiters.pop(0)[1].respond()
         if self.backing is not None:
-            blobs = self.cache.dirty_blobs(max(1, self.flush_batch_limit))
+            blobs = self.cache.dirty_blobs(self._at_once)
             if blobs:
                 self._write_back(blobs)
 
@@ -210,7 +220,7 @@ class ContentService(Service):
         if self._batched:
             self.ctx.handle.post(
                 "content-backing.store-batch",
-                blobpack.pack(blobs),
+                blobpack.shared(blobs),
                 lambda msg: self._flushed(blobs, era, msg),
             )
             return
@@ -233,7 +243,7 @@ class ContentService(Service):
         if not msg.errnum:
             self.cache.clean(blobs, era)
             self.cache.release(blobs, STORED_SIZE, self.purge_old_entry, self.ctx.loop_time())
-            if self._flush_waiters or self.cache.dirty >= self.flush_batch_limit:
+            if self._flush_waiters or self.cache.dirty >= self._at_once:
                 self._flush()
             else:  # a busy instance has more in a moment, and transactions cost more than blobs
                 self._flush_soon()

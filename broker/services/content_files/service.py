@@ -130,7 +130,7 @@ class ContentFilesService(Service):
     @request("content-backing.store-batch", absolute=True, raw=True)
     async def store_batch(self, req: Request) -> None:
         """Store many blobs, packed as in flux.blobpack."""
-        blobs, store = blobpack.unpack(req.raw or b""), self._open()
+        blobs, store = blobpack.blobs_of(req.message), self._open()
         if not all(treeobj.is_blobref(ref) for ref, _, _ in blobs):
             raise OSError(errno.EPROTO, "a blob has no valid blobref")
         await self._run(lambda: store.store(blobs))

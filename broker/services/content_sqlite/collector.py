@@ -34,16 +34,18 @@ SWEEP_ROWS: Final = 128
 VACUUM_PAGES: Final = 128
 SPARE: Final = 0.1
 SPARE_PAGES: Final = 64
-_FIND: Final = "SELECT id FROM objects WHERE hash = ?"
+AT_ONCE: Final = 32
+"""Blobs that are looked for in one statement."""
 
 
 class Collection:
     """One collection of a store; every method runs in the thread that uses the store and raises
     OSError as the store does.
 
-    ``effort`` is how many times the usual work `sweep` and `shrink` do in one go. ``missing`` are
-    directories that the store does not have; whoever drives the collection may find
-    them elsewhere and hand them to `add_directory`.
+    ``fresh`` is how many bytes had been stored since the one before when it began; ``effort`` is
+    how many times the usual work `sweep` and `shrink` do in one go. ``missing`` are directories
+    that the store does not have; whoever drives the collection may find them elsewhere and hand
+    them to `add_directory`.
     """
 
     def __init__(self, store: BlobStore) -> None:
@@ -51,7 +53,7 @@ class Collection:
         self.limit = store.last_id
         self.effort = 1
         self._before = store.totals.bytes
-        self._fresh = store.totals.fresh
+        self.fresh = store.totals.fresh
         self._kept = IdSet()
         self._scanned = IdSet()
         self._directories: list[bytes] = []
@@ -77,38 +79,44 @@ class Collection:
         with errors():
             while self._directories or self._values:
                 if self._values:
-                    self._mark_value(self._values.pop())
+                    self._mark_values(_some(self._values))
                 else:
-                    self._mark_directory(self._directories.pop())
+                    self._mark_directories(_some(self._directories))
                 if perf_counter() > deadline:
                     return not (self._directories or self._values)
         return True
 
-    def _mark_value(self, key: bytes) -> None:
-        row = self._store.db.execute(_FIND, (key,)).fetchone()
-        if row is not None:
-            self._kept.add(row[0])
+    def _rows(self, what: str, keys: list[bytes]) -> list[tuple[int, bytes, bytes]]:
+        """Return the rows of blobs: number, digest, and ``what`` else is asked for."""
+        marks = ",".join("?" * len(keys))
+        sql = f"SELECT id, hash, {what} FROM objects WHERE hash IN ({marks})"
+        return self._store.db.execute(sql, keys).fetchall()
 
-    def _mark_directory(self, key: bytes) -> None:
-        row = self._store.db.execute(_FIND, (key,)).fetchone()
-        if row is None:
-            self.missing.append(schema.blobref(key))
-            return
-        self._kept.add(row[0])
-        if not self._scanned.add(row[0]):
-            return
-        blob = self._store.db.execute("SELECT object FROM objects WHERE id = ?", row).fetchone()[0]
-        self.add_directory(schema.blobref(key), checked(key, blob))
+    def _mark_values(self, keys: list[bytes]) -> None:
+        for number, _, _ in self._rows("NULL", keys):
+            self._kept.add(number)
+
+    def _mark_directories(self, keys: list[bytes]) -> None:
+        """Mark directories, and have followed what those refer to that were not seen before."""
+        rows = self._rows("object", keys)
+        if len(rows) < len(keys):
+            found = {key for _, key, _ in rows}
+            self.missing += [schema.blobref(key) for key in keys if key not in found]
+        for number, key, blob in rows:
+            self._kept.add(number)
+            if self._scanned.add(number):
+                self.add_directory(schema.blobref(key), checked(key, blob))
 
     def add_directory(self, ref: str, blob: bytes) -> None:
         """Follow the references of a directory; anything else has none."""
         try:
-            entries = dirblob.parse(ref, blob)
+            found = dirblob.references_of(ref, blob)
+            directories = list(map(schema.digest, found.directories))
+            values = list(map(schema.digest, found.values))
         except OSError:
             return
-        found = dirblob.references(entries.values())
-        for refs, into in ((found.directories, self._directories), (found.values, self._values)):
-            into.extend(map(schema.digest, filter(treeobj.is_blobref, refs)))
+        self._directories += directories
+        self._values += values
 
     def sweep(self) -> bool:
         """Drop some of the rows that were not kept; returns whether that were the last."""
@@ -157,7 +165,7 @@ class Collection:
         """
         store, totals = self._store, self._store.totals
         live = max(0, self._before - self.dropped_bytes)
-        share = min(1.0, self.dropped_bytes / (self._fresh or 1)) if self.dropped_bytes else 0.0
+        share = min(1.0, self.dropped_bytes / (self.fresh or 1)) if self.dropped_bytes else 0.0
         values = (live, max(0, totals.bytes - live), share, now)
         with store.transaction() as db:
             db.execute("UPDATE totals SET live = ?, fresh = ?, dead = ?, collected = ?", values)
@@ -167,3 +175,10 @@ class Collection:
     def close(self) -> None:
         """End the collection, whether it is finished or given up."""
         self._store.barrier = None
+
+
+def _some(keys: list[bytes]) -> list[bytes]:
+    """Take the last few off a list."""
+    taken = keys[-AT_ONCE:]
+    del keys[-AT_ONCE:]
+    return taken

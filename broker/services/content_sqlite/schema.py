@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+from binascii import a2b_hex
 from typing import TYPE_CHECKING, Final
 
 from flux import treeobj
@@ -42,7 +43,7 @@ def digest(ref: str) -> bytes:
     """
     if not treeobj.is_blobref(ref):
         raise os_error(errno.EINVAL)
-    return bytes.fromhex(ref.partition("-")[2])
+    return a2b_hex(ref[ref.index("-") + 1 :])
 
 
 def blobref(key: bytes) -> str:

@@ -112,6 +112,17 @@ class ContentSqliteService(Service):
                 self.ctx.log.err(f"load: unexpected foreign blobref {ref[:100]}")
             raise
 
+    @request("content-backing.load-batch", absolute=True)
+    async def load_batch(self, req: Request) -> NoReply:
+        """Return those of the blobs {refs} that there are, packed as in flux.blobpack; one that is
+        damaged is left out.
+        """
+        refs = [ref for ref in req.get("refs", list) if treeobj.is_blobref(ref)]
+        writer, store = self._open()
+        self._counts["load"] += len(refs)
+        req.respond(blobpack.shared(await writer.run(lambda: store.load_all(refs))))
+        return NO_REPLY
+
     @request("content-backing.store", absolute=True, raw=True)
     def store(self, req: Request) -> NoReply:
         """Store the payload for good and return its blobref."""
@@ -122,7 +133,7 @@ class ContentSqliteService(Service):
     @request("content-backing.store-batch", absolute=True, raw=True)
     def store_batch(self, req: Request) -> NoReply:
         """Store many blobs, packed as in flux.blobpack."""
-        blobs = blobpack.unpack(req.raw or b"")
+        blobs = blobpack.blobs_of(req.message)
         if not all(treeobj.is_blobref(ref) for ref, _, _ in blobs):
             raise OSError(errno.EPROTO, "a blob has no valid blobref")
         return self._write(req, None, blobs)

@@ -11,7 +11,7 @@ import errno
 import hashlib
 import os
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from broker.services.content_sqlite.idset import IdSet
 
 WAL_PAGES: Final = 1000
+AT_ONCE: Final = 128
+"""Blobs that are loaded with one statement."""
 _ERRNOS: Final = {
     "SQLITE_FULL": errno.ENOSPC,
     "SQLITE_NOMEM": errno.ENOMEM,
@@ -226,6 +228,21 @@ class BlobStore:
         if row is None:
             raise os_error(errno.ENOENT)
         return checked(key, row[0])
+
+    def load_all(self, refs: Iterable[str]) -> list[Blob]:
+        """Return those of many blobs that are there, and are what was stored."""
+        keys = list({schema.digest(ref): None for ref in refs})
+        found: list[Blob] = []
+        for first in range(0, len(keys), AT_ONCE):
+            some = keys[first : first + AT_ONCE]
+            marks = ",".join("?" * len(some))
+            sql = f"SELECT hash, object FROM objects WHERE hash IN ({marks})"
+            with errors():
+                rows = self._db.execute(sql, some).fetchall()
+            for key, data in rows:
+                with suppress(OSError):
+                    found.append((schema.blobref(key), checked(key, data), 0))
+        return found
 
     def put_checkpoint(self, key: str, value: object, *, sync: bool = False) -> None:
         """Write one checkpoint."""

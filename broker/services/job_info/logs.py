@@ -1,7 +1,7 @@
 """The eventlogs of active and recently ended jobs, in memory, fed by the job manager's journal.
 
-Entries are kept the way they are sent to watchers, so that a thousand watchers cost no more
-encoding than one.
+Entries are kept as lines of the eventlog: the job manager's own, which it shares with services of
+its broker, so that a job that waits is there once.
 """
 
 from __future__ import annotations
@@ -40,32 +40,37 @@ def encode(line: str) -> bytes:
     return b'{"event":' + json.dumps(line) + b"}\0"
 
 
-def decode(payload: bytes) -> str:
-    """Return the line of a response payload."""
-    line: str = json.loads(payload[:-1])["event"]
-    return line
+def response_of(line: bytes) -> bytes:
+    """Return the response payload for one line of an eventlog, without its newline."""
+    return encode(line.decode("utf-8", "surrogateescape") + "\n")
 
 
 class JobLog:
     """One job's eventlog and who listens to it."""
 
-    __slots__ = ("ended", "id", "listeners", "payloads", "resources", "started", "userid")
+    __slots__ = ("ended", "id", "lines", "listeners", "resources", "started", "userid")
 
     def __init__(self, id: int) -> None:
         self.id = id
         self.userid = NOBODY
-        self.payloads: list[bytes] = []
+        self.lines: list[bytes] = []
         self.started = False
         self.ended = False
         self.resources: object = None
         self.listeners: list[Listener] = []
 
-    def append(self, entry: JsonMapping, line: str | None = None) -> None:
-        """Add an entry and tell the listeners; ``line`` is its text with newline, if at hand."""
-        payload = encode(json.dumps_str(entry) + "\n" if line is None else line)
-        self.payloads.append(payload)
-        for listener in tuple(self.listeners):
-            listener.on_entry(payload)
+    def payloads(self) -> list[bytes]:
+        """Return the entries as they are sent to watchers."""
+        return [response_of(line) for line in self.lines]
+
+    def append(self, entry: JsonMapping, line: bytes | None = None) -> None:
+        """Add an entry and tell the listeners; ``line`` is its text, if at hand."""
+        line = json.dumps(entry) if line is None else line
+        self.lines.append(line)
+        if self.listeners:
+            payload = response_of(line)
+            for listener in tuple(self.listeners):
+                listener.on_entry(payload)
         name = entry["name"]
         if name == "submit":
             self.userid = int((entry.get("context") or {}).get("userid", NOBODY))
@@ -81,12 +86,12 @@ class JobLog:
 
     def extend(self, text: str) -> None:
         """Add what an eventlog's text holds beyond what is known."""
-        for line in text.splitlines(keepends=True)[len(self.payloads) :]:
+        for line in text.encode("utf-8", "surrogateescape").splitlines()[len(self.lines) :]:
             self.append(json.loads(line), line)
 
     def text(self) -> str:
         """Return the eventlog as it is in the KVS."""
-        return "".join(map(decode, self.payloads))
+        return b"".join(b"%b\n" % line for line in self.lines).decode("utf-8", "surrogateescape")
 
 
 class JobLogs:
@@ -120,11 +125,11 @@ class JobLogs:
                 log = self._logs[id] = JobLog(id)
             if "R" in event:
                 log.resources = event["R"]
-            if seq == len(log.payloads):
-                log.append(event["entry"])
+            if seq == len(log.lines):
+                log.append(event["entry"], event.get("line"))
                 if log.ended:
                     self._retire(id)
-            elif seq > len(log.payloads):
+            elif seq > len(log.lines):
                 gaps.append(id)
         return gaps
 

@@ -68,7 +68,7 @@ class MainWatch(LogWatch):
 
     def begin(self) -> None:
         """Send what there is and follow the rest."""
-        for payload in self._log.payloads:
+        for payload in self._log.payloads():
             self.req.respond(payload)
         if self._log.ended:
             self.finish()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -11,17 +12,18 @@ from broker.configuration.tables import ValidatorConfig
 from broker.service import NO_REPLY, Request, Service, request
 from broker.services.job_ingest.fluid import FluidGenerator, timestamp_of
 from broker.services.job_ingest.submission import check
+from broker.services.job_ingest.turns import IntakeTurns
 from broker.services.job_ingest.workers import ArgumentsRefused, ValidatorOptions, ValidatorPool
-from flux.job.JobID import kvs_key
-from flux.kvs_txn import commit_request, put_op, unlink_op
 from flux.wire.errors import error_of
+from flux.wire.message import Shared, encode_payload
 
 if TYPE_CHECKING:
+    import asyncio
+
     from broker.configuration import Config
     from broker.context import Context
     from broker.service import Reply
     from broker.services.job_ingest.submission import Submission
-    from flux.kvs_types import KvsOp
     from flux.wire.json import JsonObject
     from flux.wire.message import Message
 
@@ -36,19 +38,13 @@ class NewJob(Struct):
     id: int
     t_submit: float
 
-    def ops(self) -> list[KvsOp]:
-        """Return the operations that store it."""
-        return [
-            put_op(kvs_key(self.id, "J"), self.submission.signed.encode()),
-            put_op(kvs_key(self.id, "jobspec"), self.submission.text),
-        ]
-
 
 class JobIngestService(Service):
-    """``job-ingest.submit`` {J, urgency, flags} is answered with {id} when the job is in the KVS
-    and with the job manager.
+    """``job-ingest.submit`` {J, urgency, flags} is answered with {id} when the job manager has the
+    job and has stored it.
 
-    Submissions that arrive together are committed together. A module argument
+    Submissions that arrive together go to it together, and share the broker with the jobs that run
+    (`IntakeTurns`). A module argument
     ``validator-plugins=LIST`` has jobspecs checked by plugins of flux.job.validator in worker
     processes as well (``validator-args=ARGS``, ``worker-count=N``).
     """
@@ -57,9 +53,10 @@ class JobIngestService(Service):
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        self._batch: list[NewJob] = []
-        self._due = False
-        self._committing = False
+        self._waiting: deque[Request] = deque()
+        self._valid: list[NewJob] = []
+        self._turns = IntakeTurns()
+        self._due: asyncio.Handle | None = None
         self._submitted = 0
         self._rejected = 0
         self._workers = ValidatorPool("")
@@ -139,10 +136,11 @@ class JobIngestService(Service):
         return timestamp_of(int(answer["max_jobid"])) + 1
 
     async def stop(self) -> None:
-        """Refuse what has not been committed, end the workers."""
-        for item in self._batch:
-            item.request.error(errno.ENOSYS, "job-ingest is being unloaded")
-        self._batch = []
+        """Refuse what has not been passed on, end the workers."""
+        for req in (*self._waiting, *(item.request for item in self._valid)):
+            req.error(errno.ENOSYS, "job-ingest is being unloaded")
+        self._waiting.clear()
+        self._valid.clear()
         await self._workers.close()
 
     def facts(self) -> JsonObject:
@@ -150,7 +148,7 @@ class JobIngestService(Service):
         return {
             "submitted": self._submitted,
             "rejected": self._rejected,
-            "waiting": len(self._batch),
+            "waiting": len(self._waiting) + len(self._valid) + self._turns.under_way,
         }
 
     @request("getinfo", allow="guest")
@@ -161,72 +159,84 @@ class JobIngestService(Service):
     @request("submit", allow="guest")
     def submit(self, req: Request) -> Reply:
         """Take in a job {J, urgency, flags}."""
-        try:
-            item = check(
-                req.get("J", str),
-                req.get("urgency", int),
-                req.get("flags", int),
-                req.userid,
-                is_owner=req.is_owner,
+        self._waiting.append(req)
+        self._take_soon()
+        return NO_REPLY
+
+    def _take_soon(self) -> None:
+        """Take in what waits when its turn has come."""
+        if self._due is not None or not (self._waiting or self._valid):
+            return
+        wait = self._turns.wait(self.ctx.loop_time())
+        if wait is not None:
+            self._due = (
+                self.ctx.call_later(wait, self._take) if wait else self.ctx.call_soon(self._take)
             )
-        except OSError:
-            self._rejected += 1
-            raise
+
+    def _take(self) -> None:
+        """Check submissions for a while and pass on those that are in order."""
+        self._due = None
+        begun = self.ctx.loop_time()
+        while self._waiting and self.ctx.loop_time() - begun < self._turns.slice:
+            req = self._waiting.popleft()
+            try:
+                self._check(req)
+            except Exception as exc:
+                self._rejected += 1
+                self._failed(req, exc)
+        valid, self._valid = self._valid, []
+        for first in range(0, len(valid), self._batch_jobs):
+            self._pass_on(valid[first : first + self._batch_jobs], begun)
+        self._take_soon()
+
+    def _check(self, req: Request) -> None:
+        item = check(
+            req.get("J", str),
+            req.get("urgency", int),
+            req.get("flags", int),
+            req.userid,
+            is_owner=req.is_owner,
+        )
         if self._workers.enabled and not self._workers.skips(item):
             self.ctx.spawn(self._validate_then_add(req, item), "job-ingest:validate")
         else:
-            self._add(req, item)
-        return NO_REPLY
+            self._valid.append(self._new(req, item))
+
+    def _new(self, req: Request, item: Submission) -> NewJob:
+        return NewJob(req, item, self._ids.next(), self.ctx.now())
 
     async def _validate_then_add(self, req: Request, item: Submission) -> None:
         try:
             await self._workers.validate(item)
-            self._add(req, item)
+            self._valid.append(self._new(req, item))
         except OSError as exc:
             self._rejected += 1
             req.fail(exc)
+        self._take_soon()
 
-    def _add(self, req: Request, item: Submission) -> None:
-        self._batch.append(NewJob(req, item, self._ids.next(), self.ctx.now()))
-        if not self._due and not self._committing:
-            self._due = True
-            self.ctx.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        """Commit the batch, then pass it on; the next one is collected meanwhile."""
-        self._due = False
-        batch, self._batch = self._batch[: self._batch_jobs], self._batch[self._batch_jobs :]
-        if not batch:
-            return
-        self._committing = True
-        ops = [op for item in batch for op in item.ops()]
-        self.ctx.handle.post(
-            "kvs.commit", commit_request(ops), lambda msg: self._committed(msg, batch)
-        )
-
-    def _committed(self, msg: Message, batch: list[NewJob]) -> None:
-        self._committing = False
-        self._flush()
-        if msg.errnum:
-            self._fail(batch, error_of(msg))
-            return
-        payload = {"jobs": [item.submission.job(item.id, item.t_submit) for item in batch]}
+    def _pass_on(self, batch: list[NewJob], begun: float) -> None:
+        self._turns.passed_on(len(batch), begun)
+        jobs = [item.submission.job(item.id, item.t_submit) for item in batch]
+        texts = [item.submission.text for item in batch]
+        content = [{**job, "text": text} for job, text in zip(jobs, texts, strict=True)]
+        payload = Shared({"jobs": content}, lambda _: encode_payload({"jobs": jobs}))
         self.ctx.handle.post(
             "job-manager.submit", payload, lambda answer: self._accepted(answer, batch)
         )
 
     def _accepted(self, msg: Message, batch: list[NewJob]) -> None:
+        answer = {} if msg.errnum else msg.json()
+        busy = isinstance(answer, dict) and answer.get("busy") is True
+        self._turns.answered(len(batch), busy, self.ctx.loop_time())
+        self._take_soon()
         if msg.errnum:
-            self._purge(batch)
             self._fail(batch, error_of(msg))
             return
         try:
-            refused = {id: OSError(errnum, text) for id, errnum, text in msg.json()["errors"]}
+            refused = {id: OSError(errnum, text) for id, errnum, text in answer["errors"]}
         except (ValueError, TypeError, KeyError):
             self._fail(batch, OSError(errno.EPROTO, "the job manager's answer is malformed"))
             return
-        if refused:
-            self._purge([item for item in batch if item.id in refused])
         for item in batch:
             if item.id in refused:
                 self._fail([item], refused[item.id])
@@ -238,14 +248,3 @@ class JobIngestService(Service):
         self._rejected += len(batch)
         for item in batch:
             item.request.fail(exc)
-
-    def _purge(self, batch: list[NewJob]) -> None:
-        """Remove rejected jobs from the KVS."""
-        ops = [unlink_op(kvs_key(item.id)) for item in batch]
-
-        def purged(msg: Message) -> None:
-            if msg.errnum:
-                # The store is not well. What is left behind has no eventlog, so it is no job.
-                self.ctx.log.err(f"removing {len(batch)} rejected jobs: {error_of(msg).strerror}")
-
-        self.ctx.handle.post("kvs.commit", commit_request(ops), purged)

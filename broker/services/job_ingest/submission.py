@@ -46,6 +46,7 @@ class Submission(Struct, frozen=True):
             "urgency": self.urgency,
             "flags": self.flags,
             "t_submit": t_submit,
+            "J": self.signed,
             "jobspec": self.jobspec,
         }
 

@@ -13,6 +13,7 @@ from bisect import bisect_left, insort
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
+from broker.ordered import OrderedKeys
 from broker.services.job_list.record import ListedJob
 from flux.constants import (
     FLUX_JOB_RESULT_CANCELED,
@@ -53,7 +54,9 @@ class JobIndex:
 
     def __init__(self) -> None:
         self._jobs: dict[int, ListedJob] = {}
-        self._pending: dict[int, list[_PendingKey]] = {state: [] for state in _PENDING}
+        self._pending: dict[int, OrderedKeys[_PendingKey]] = {
+            state: OrderedKeys() for state in _PENDING
+        }
         self._running: dict[int, ListedJob] = {}
         self._inactive: dict[tuple[int, int], list[ListedJob]] = {}
         self._counts: dict[int, int] = dict.fromkeys(_LISTED, 0)
@@ -104,15 +107,14 @@ class JobIndex:
     def _move(self, job: ListedJob, before: int, key: _PendingKey) -> None:
         after = job.state
         if before in self._pending:
-            keys = self._pending[before]
-            del keys[bisect_left(keys, key)]
+            self._pending[before].remove(key)
         elif after == FLUX_JOB_STATE_INACTIVE:
             self._running.pop(job.id, None)
         if before != FLUX_JOB_STATE_NEW:
             self._counts[before] -= 1
         self._counts[after] += 1
         if after in self._pending:
-            insort(self._pending[after], _pending_key(job))
+            self._pending[after].add(_pending_key(job))
         elif after == FLUX_JOB_STATE_INACTIVE:
             self._add_inactive(job)
         else:

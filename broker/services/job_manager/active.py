@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from flux.kvs_txn import APPEND, put_op
+from flux.kvs_txn import APPEND
+from flux.kvs_types import KvsPut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from broker.services.job_manager.events import JournalEvent
-    from flux.kvs_types import KvsOp
 
 ACTIVE_KEY: Final = "checkpoint.job-active"
 _FEWEST_APPENDS: Final = 16
@@ -74,7 +74,7 @@ class ActiveIndex:
         """
         self._rewrite = True
 
-    def operations(self, events: Iterable[JournalEvent]) -> list[KvsOp]:
+    def operations(self, events: Iterable[JournalEvent]) -> list[KvsPut]:
         """Return the operation, if any, that keeps the list up to date with a commit of
         ``events``.
         """
@@ -91,9 +91,9 @@ class ActiveIndex:
             return []
         if self._rewrite or self._appends >= appends_before_rewrite(len(self.ids)):
             self._appends, self._rewrite = 0, False
-            return [put_op(ACTIVE_KEY, self.text().encode())]
+            return [KvsPut(ACTIVE_KEY, self.text().encode())]
         self._appends += 1
-        return [put_op(ACTIVE_KEY, "".join(lines).encode(), APPEND)]
+        return [KvsPut(ACTIVE_KEY, "".join(lines).encode(), APPEND)]
 
     def text(self) -> str:
         """Return the whole list."""

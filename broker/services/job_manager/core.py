@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 from functools import partial
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from broker.jobtap.files import search_path
 from broker.jobtap.host import JobtapHost
@@ -48,6 +48,10 @@ if TYPE_CHECKING:
     from broker.services.job_manager.states import Job
 
 
+LIVELY: Final = 0.1
+"""Seconds for which the start or the end of a job says that jobs run."""
+
+
 class ManagerCore:
     """State and driver of the job manager.
 
@@ -70,6 +74,7 @@ class ManagerCore:
         self.readers: dict[tuple[str, int], Reader] = {}
         self.refusals: dict[int, OSError] = {}
         self._turn_is_due = False
+        self._last_run = float("-inf")
         self._unpacked: list[Job] = []
         self._waiting: list[tuple[Done, Failed | None]] = []
 
@@ -154,6 +159,13 @@ class ManagerCore:
         )
         return NO_REPLY
 
+    @property
+    def runs_jobs(self) -> bool:
+        """Whether jobs start and end at the moment, so that what else there is to do should leave
+        them room.
+        """
+        return self.ctx.loop_time() - self._last_run < LIVELY
+
     # Submissions, as the journal tells of them (`Outcome`)
 
     def stored(self, job: Job) -> None:
@@ -195,8 +207,10 @@ class ManagerCore:
             case PrioritizeAlloc(job, priority):
                 self.scheduling.prioritize(job, priority)
             case FreeResources(job):
+                self._last_run = self.ctx.loop_time()
                 self.scheduling.free(job)
             case StartJob(job):
+                self._last_run = self.ctx.loop_time()
                 self._start(job)
             case TellException():
                 self._tell_exception(decision)

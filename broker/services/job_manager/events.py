@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from broker.jobtap.arguments import redacted
 from flux.job.JobID import kvs_key
-from flux.kvs_txn import APPEND, put_op
+from flux.kvs_txn import APPEND
+from flux.kvs_types import KvsPut
 from flux.wire import json
 
 if TYPE_CHECKING:
@@ -50,8 +51,18 @@ class JournalEvent:
             self._line = json.dumps(self.entry)
         return self._line
 
+    def record(self) -> JsonObject:
+        """Return what a reader in this broker is sent: `text` as an object, and the ``line``."""
+        record: JsonObject = {
+            "id": self.job.id,
+            "eventlog_seq": self.seq,
+            "entry": self.entry,
+            "line": self.line(),
+        }
+        return {**record, **self.extra} if self.extra else record
+
     def text(self) -> bytes:
-        """Return what a reader of the journal is sent: an object of JSON."""
+        """Return what a reader of the journal elsewhere is sent: an object of JSON."""
         if not self._text:
             extra = b"," + json.dumps(self.extra)[1:-1] if self.extra else b""
             self._text = b'{"id":%d,"eventlog_seq":%d,"entry":%b%b}' % (
@@ -98,7 +109,7 @@ class CommitBatch:
 
     def __init__(self) -> None:
         self.events: list[JournalEvent] = []
-        self.ops: list[tuple[int, KvsOp]] = []
+        self.ops: list[tuple[int, KvsPut]] = []
         self.newborn: list[Job] = []
         self.waiters: list[Waiter] = []
         self.rewrite = False
@@ -116,8 +127,11 @@ class CommitBatch:
     def add(self, event: JournalEvent) -> None:
         """Append an event."""
         self.events.append(event)
-        if event.job.embryonic and event.entry["name"] == "submit":
-            self.newborn.append(event.job)
+        job = event.job
+        if job.embryonic and event.entry["name"] == "submit":
+            self.newborn.append(job)
+            self.ops += [(job.id, KvsPut(kvs_key(job.id, key), data)) for key, data in job.values]
+            job.values = ()
 
     @property
     def stores(self) -> bool:
@@ -155,13 +169,13 @@ class CommitBatch:
         batches[-1].waiters = self.waiters
         return batches
 
-    def operations(self) -> list[KvsOp]:
+    def operations(self) -> list[KvsOp | KvsPut]:
         """Return the operations that store the batch.
 
         The first attempt appends to the eventlogs. What failed once is written whole (``rewrite``):
         whatever the failed attempt left behind, no entry is stored twice.
         """
-        ops = [op for _, op in self.ops]
+        ops: list[KvsOp | KvsPut] = [op for _, op in self.ops]
         last: dict[int, JournalEvent] = {}
         lines: dict[int, bytes] = {}
         for event in self.events:
@@ -174,7 +188,7 @@ class CommitBatch:
         flags = 0 if self.rewrite else APPEND
         for id, event in last.items():
             data = encoded(event.job.entries[: event.seq + 1]) if self.rewrite else lines[id]
-            ops.append(put_op(kvs_key(id, "eventlog"), data, flags))
+            ops.append(KvsPut(kvs_key(id, "eventlog"), data, flags))
         return ops
 
 

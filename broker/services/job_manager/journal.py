@@ -31,7 +31,8 @@ from broker.services.job_manager.events import (
 )
 from broker.services.job_manager.rhythm import Rhythm
 from flux.job.JobID import kvs_key
-from flux.kvs_txn import SYNC, commit_request, put_op
+from flux.kvs_txn import SYNC, shared_commit
+from flux.kvs_types import KvsPut
 from flux.wire.errors import error_of
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Journal:
 
     def put(self, job: Job, key: str, data: bytes) -> None:
         """Store a value in a job's KVS directory with the next commit."""
-        self._open(job).ops.append((job.id, put_op(kvs_key(job.id, key), data)))
+        self._open(job).ops.append((job.id, KvsPut(kvs_key(job.id, key), data)))
 
     def after_commit(self, done: Done, failed: Failed | None = None) -> None:
         """Call ``done`` once everything recorded so far is in the KVS and the readers know.
@@ -215,7 +216,7 @@ class Journal:
         ops = batch.operations()
         if self.durable:
             ops += self.index.operations(batch.events)
-        payload = commit_request(ops, SYNC if self.durable else 0)
+        payload = shared_commit(ops, SYNC if self.durable else 0)
         self._ctx.handle.post("kvs.commit", payload, lambda msg: self._committed(msg, batch))
 
     def _committed(self, msg: Message, batch: CommitBatch) -> None:

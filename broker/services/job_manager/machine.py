@@ -255,8 +255,8 @@ class Machine(JobStepper):
 
     def pending_jobs(self, queue: str | None = None) -> int:
         """Return how many jobs have no resources yet, in the queue of that name if it is given."""
-        return sum(
-            1
-            for job in self.jobs.values()
-            if job.state in (DEPEND, PRIORITY, SCHED) and queue in (None, job.queue)
+        states = (DEPEND, PRIORITY, SCHED)
+        unborn = sum(
+            1 for job in self.embryos.values() if job.state in states and queue in (None, job.queue)
         )
+        return self.census.count(states, queue) - unborn

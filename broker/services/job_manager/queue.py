@@ -4,8 +4,9 @@ oldest.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from typing import TYPE_CHECKING, Final
+
+from broker.ordered import OrderedKeys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,12 +15,10 @@ MAX_ID: Final = 0xFFFFFFFFFFFFFFFF
 
 
 class JobQueue:
-    """Job ids ordered by priority, then age. The best one is last in the list, so that taking it
-    costs nothing.
-    """
+    """Job ids ordered by priority, then age; the best one is last."""
 
     def __init__(self) -> None:
-        self._order: list[tuple[int, int]] = []
+        self._order: OrderedKeys[tuple[int, int]] = OrderedKeys()
         self._priority: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -37,23 +36,23 @@ class JobQueue:
         if id in self._priority:
             self.discard(id)
         self._priority[id] = priority
-        insort(self._order, (priority, MAX_ID - id))
+        self._order.add((priority, MAX_ID - id))
 
     def discard(self, id: int) -> bool:
         """Take a job out; returns False if it was not in the queue."""
         priority = self._priority.pop(id, None)
         if priority is None:
             return False
-        del self._order[bisect_left(self._order, (priority, MAX_ID - id))]
+        self._order.remove((priority, MAX_ID - id))
         return True
 
     def best(self) -> int | None:
         """Return the job to be served next, None for an empty queue."""
-        return MAX_ID - self._order[-1][1] if self._order else None
+        return MAX_ID - self._order.last[1] if self._order else None
 
     def worst(self) -> int | None:
         """Return the job to be served last, None for an empty queue."""
-        return MAX_ID - self._order[0][1] if self._order else None
+        return MAX_ID - self._order.first[1] if self._order else None
 
     def priority(self, id: int) -> int:
         """Return the priority a job is queued with; raises KeyError if it is not in the queue."""
@@ -61,6 +60,6 @@ class JobQueue:
 
     def pop(self) -> int:
         """Take the best job out; raises IndexError for an empty queue."""
-        id = MAX_ID - self._order.pop()[1]
-        del self._priority[id]
+        id = MAX_ID - self._order.last[1]
+        self.discard(id)
         return id

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from flux.job.lifecycle import CLEANUP, RUN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from broker.service import Reply, Request
     from broker.services.job_manager.journal import Journal
     from broker.services.job_manager.machine import Machine
-    from broker.services.job_manager.states import Job
 
 
 class QuietWaiters:
@@ -44,15 +40,11 @@ class QuietWaiters:
                     self._answer(req, {"pending": pending[name]})
             self.idle = [item for item in self.idle if item[1] in busy]
 
-    def _jobs(self, name: str | None) -> Iterator[Job]:
-        jobs = chain(self._machine.jobs.values(), self._machine.embryos.values())
-        return (job for job in jobs if name is None or job.queue == name)
-
     def _has_jobs(self, name: str | None) -> bool:
-        return any(True for _ in self._jobs(name))
+        return self._machine.census.count(None, name) > 0
 
     def _is_busy(self, name: str | None) -> bool:
-        return any(job.state in (RUN, CLEANUP) for job in self._jobs(name))
+        return self._machine.census.count((RUN, CLEANUP), name) > 0
 
     def _answer(self, req: Request, answer: Reply) -> None:
         self._journal.after_commit(partial(req.respond, answer), req.fail)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
+from flux.wire.message import Shared
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from broker.service import Request
     from broker.services.job_manager.events import JournalEvent
     from broker.services.job_manager.states import Job
+    from flux.wire.json import JsonObject
 
 
 class Reader:
@@ -38,7 +41,7 @@ class Reader:
         that it is up to date.
         """
         self.touched = None
-        self._respond(self._wanted(events), b',"replayed":true')
+        self._respond(self._wanted(events), replayed=True)
 
     def send(self, events: Iterable[JournalEvent]) -> None:
         """Send new events the reader wants, if any; one that does not follow yet is told of their
@@ -54,11 +57,20 @@ class Reader:
         if wanted := self._wanted(events):
             self._respond(wanted)
 
-    def _wanted(self, events: Iterable[JournalEvent]) -> list[bytes]:
-        return [event.text() for event in events if self.wants(event)]
+    def _wanted(self, events: Iterable[JournalEvent]) -> list[JournalEvent]:
+        return [event for event in events if self.wants(event)]
 
-    def _respond(self, texts: list[bytes], more: bytes = b"") -> None:
-        self.request.respond(b'{"events":[%b]%b}\0' % (b",".join(texts), more))
+    def _respond(self, events: list[JournalEvent], *, replayed: bool = False) -> None:
+        """Send events: to a service of this broker as they are, to others as text."""
+        content: JsonObject = {"events": [event.record() for event in events]}
+        if replayed:
+            content["replayed"] = True
+
+        def encode(_: object) -> bytes:
+            texts = b",".join([event.text() for event in events])
+            return b'{"events":[%b]%b}\0' % (texts, b',"replayed":true' if replayed else b"")
+
+        self.request.respond(Shared(content, encode))
 
 
 def _names(request: Request, key: str) -> frozenset[str] | None:

@@ -40,8 +40,8 @@ class Job:
 
     ``jobspec`` is the submitted object; ``resources`` is R, once known; ``seq`` counts eventlog
     entries; ``entries`` holds the eventlog so far for those who ask for it while the job is active;
-    ``queue`` is the name of its queue, empty for the one without a name. Jobs
-    that wait are kept small with `pack`.
+    ``queue`` is the name of its queue, empty for the one without a name; ``values`` are what is
+    to be stored with the submission, by key. Jobs that wait are kept small with `pack`.
     """
 
     __slots__ = (
@@ -77,6 +77,7 @@ class Job:
         "t_submit",
         "urgency",
         "userid",
+        "values",
     )
 
     def __init__(self, id: int, jobspec: JsonObject | None = None) -> None:
@@ -91,6 +92,7 @@ class Job:
         self.priority = PRIORITY_UNSET
         self.queue = ""
         self.flags = 0
+        self.values: tuple[tuple[str, bytes], ...] = ()
         self.t_submit = 0.0
         self.t_inactive = 0.0
         self.state = NEW

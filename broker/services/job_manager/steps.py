@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
+from broker.services.job_manager.census import Census
 from broker.services.job_manager.decisions import (
     CancelAlloc,
     Decision,
@@ -68,6 +69,7 @@ class JobStepper:
         self.hooks = hooks
         self.clock = clock
         self.jobs: dict[int, Job] = {}
+        self.census = Census()
         self.embryos: dict[int, Job] = {}
         self.log: list[tuple[Job, EventEntry]] = []
         self.decisions: list[Decision] = []
@@ -110,6 +112,8 @@ class JobStepper:
             entry["context"] = context
         previous = job.state
         apply(job, entry)
+        if job.state != previous:
+            self.census.moved(job, previous)
         self.log.append((job, entry))
         self._tell(job, entry, previous)
         if self._early and name == "submit":
@@ -179,12 +183,14 @@ class JobStepper:
     def add(self, job: Job) -> None:
         """Take in a replayed job."""
         self.jobs[job.id] = job
+        self.census.enter(job)
         self.max_jobid = max(self.max_jobid, job.id)
 
     def conceive(self, job: Job) -> None:
         """Take in a new job, in state NEW, as an embryo."""
         job.embryonic = True
         self.embryos[job.id] = job
+        self.census.enter(job)
         self.max_jobid = max(self.max_jobid, job.id)
 
     def hatch(self, job: Job) -> None:
@@ -198,6 +204,7 @@ class JobStepper:
     def give_up(self, job: Job) -> None:
         """The submission of a new job could not be stored: forget it."""
         del self.embryos[job.id]
+        self.census.leave(job)
         self.log = [(other, entry) for other, entry in self.log if other is not job]
         self._early = [early for early in self._early if early[0] is not job]
         self.decisions = [decision for decision in self.decisions if decision.job is not job]
@@ -276,6 +283,7 @@ class JobStepper:
             return False
         self.post(job, "clean")
         del self.jobs[job.id]
+        self.census.leave(job)
         self.decisions.append(EndJob(job))
         return True
 

@@ -16,12 +16,14 @@ from broker.services.job_manager.policy import JobPolicy
 from broker.services.job_manager.queues import unknown_queue
 from broker.services.job_manager.shape import check_shape
 from broker.services.job_manager.states import Job
+from flux.security import wrapped
 from flux.wire import json
 
 if TYPE_CHECKING:
     from broker.service import Answer, Reply, Request
     from broker.services.job_manager.core import ManagerCore
     from broker.services.job_manager.environment import EnvironmentPool
+    from flux.wire.json import JsonObject
 
 _MAX_ID = 1 << 64
 _FIELDS: dict[str, type | tuple[type, ...]] = {
@@ -30,6 +32,7 @@ _FIELDS: dict[str, type | tuple[type, ...]] = {
     "urgency": int,
     "flags": int,
     "t_submit": (int, float),
+    "J": str,
     "jobspec": dict,
 }
 
@@ -52,7 +55,19 @@ def parse_job(item: object) -> Job:
     job = Job(item["id"], item["jobspec"])
     job.userid, job.urgency, job.flags = item["userid"], item["urgency"], item["flags"]
     job.t_submit = float(item["t_submit"])
+    job.values = (("J", item["J"].encode()), ("jobspec", _text_of(item)))
     return job
+
+
+def _text_of(item: JsonObject) -> bytes:
+    """Return the text of the jobspec: a job-ingest of this broker gives it as ``text``."""
+    text = item.get("text")
+    if isinstance(text, bytes):
+        return text
+    try:
+        return wrapped(item["J"])
+    except ValueError:
+        raise OSError(errno.EPROTO, "a submitted job has no valid J") from None
 
 
 def _id_of(item: object) -> int:
@@ -66,11 +81,13 @@ def _id_of(item: object) -> int:
 
 
 class Submissions:
-    """``job-manager.submit`` {jobs: [{id, userid, urgency, flags, t_submit, jobspec}]}, internal to
-    job-ingest.
+    """``job-manager.submit`` {jobs: [{id, userid, urgency, flags, t_submit, J, jobspec}]}, internal
+    to job-ingest.
 
-    It is answered with {errors: [[id, errnum, text]]} once the accepted jobs are in the KVS. A job
-    that cannot be stored is among the errors and does not exist.
+    It is answered with {errors: [[id, errnum, text]], busy}, ``busy`` if jobs start and end now,
+    once the accepted jobs are in the KVS, each
+    with ``J``, the jobspec in it and its first events in one commit. A job that cannot be stored is
+    among the errors and does not exist.
     """
 
     def __init__(self, core: ManagerCore, environments: EnvironmentPool) -> None:
@@ -119,7 +136,7 @@ class Submissions:
                 error = self._core.refusals.pop(id, None)
                 if error is not None:
                     errors.append([id, error.errno, error.strerror])
-            req.respond({"errors": errors})
+            req.respond({"errors": errors, "busy": self._core.runs_jobs})
 
         if admitted:
             self._core.when_stored(settled, lambda _: settled())
@@ -153,7 +170,7 @@ class Submissions:
         dependencies = self._core.plugins.admit(job)
         machine.conceive(job)
         if changed:
-            self._core.journal.put(job, "jobspec", json.dumps(job.jobspec))
+            job.values = (job.values[0], ("jobspec", json.dumps(job.jobspec)))
         self._core.plugins.introduce(job, dependencies)
         context = {"userid": job.userid, "urgency": job.urgency, "flags": job.flags}
         machine.post(job, "submit", context, job.t_submit)

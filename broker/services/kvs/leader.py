@@ -204,6 +204,8 @@ class Leader:
                     broken |= await self._loader.load_each(
                         missing.refs, directory=missing.directory
                     )
+                    paths = [op.path for txn in batch for op in txn.ops]
+                    broken |= await self._loader.load_way(namespace.rootref, paths, broken)
                     try:
                         with self._cache.failing(broken):
                             result = self._attempt(namespace, batch)
@@ -312,9 +314,8 @@ class Leader:
                 self._stored(works)
 
         try:
-            # Packed here, unpacked there, and once more on the way to the backing store, though all
-            # three are in one process: the price of services that know each other by messages only.
-            self._ctx.handle.post("content.store-batch", blobpack.pack(blobs.values()), stored)
+            payload = blobpack.shared(tuple(blobs.values()))
+            self._ctx.handle.post("content.store-batch", payload, stored)
             self.dirty += len(blobs)
         except Exception as exc:
             self._not_stored(works, exc)

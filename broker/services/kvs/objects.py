@@ -6,9 +6,14 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
+from broker.services.kvs.way import missing_on_the_way
+from flux import blobpack
 from flux.wire.errors import error_of
+from flux.wire.message import Shared
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from broker.services.kvs.cache import ObjectCache
     from flux.aio import AsyncFlux
     from flux.wire.message import Message
@@ -39,20 +44,58 @@ class ObjectLoader:
 
     async def load_each(self, refs: list[str], *, directory: bool) -> dict[str, OSError]:
         """Load into the cache what of ``refs`` can be loaded; returns the errors of the others."""
+        if len(refs) > 1:
+            refs = await self._load_together(refs, directory=directory)
         loads = {ref: self._start(ref) for ref in refs}
-        await asyncio.wait(
-            loads.values()
-        )  # unlike gather it leaves them to others if this task is cancelled
+        if loads:  # unlike gather, wait leaves them to others if this task is cancelled
+            await asyncio.wait(loads.values())
         errors: dict[str, OSError] = {}
         for ref, future in loads.items():
             try:
-                if directory:
-                    self._cache.load_directory(ref, future.result())
-                else:
-                    self._cache.add_value(ref, future.result())
+                error = self._keep(ref, future.result(), directory=directory)
             except OSError as exc:
-                errors[ref] = exc
+                error = exc
+            if error is not None:
+                errors[ref] = error
         return errors
+
+    async def load_way(
+        self, rootref: str, paths: Sequence[Sequence[str]], broken: Mapping[str, OSError]
+    ) -> dict[str, OSError]:
+        """Load into the cache the directories on the way to the keys ``paths``, all of a level at
+        once, but for those that are ``broken``; returns the errors of those that cannot be loaded.
+        """
+        errors = dict(broken)
+        while True:
+            with self._cache.failing(errors):
+                refs = missing_on_the_way(rootref, paths, self._cache.directory)
+            if not refs:
+                return errors
+            errors |= await self.load_each(refs, directory=True)
+
+    async def _load_together(self, refs: list[str], *, directory: bool) -> list[str]:
+        """Load into the cache what can be had with one request; returns the others."""
+        try:
+            msg = await self._handle.rpc_message("content.load-batch", Shared({"refs": refs}))
+        except OSError:
+            return refs
+        left = dict.fromkeys(refs)
+        for ref, data, _ in blobpack.blobs_of(msg):
+            self.faults += 1
+            if ref in left and self._keep(ref, data, directory=directory) is None:
+                del left[ref]
+        return list(left)
+
+    def _keep(self, ref: str, data: bytes, *, directory: bool) -> OSError | None:
+        """Put a blob into the cache; returns what is wrong with it."""
+        try:
+            if directory:
+                self._cache.load_directory(ref, data)
+            else:
+                self._cache.add_value(ref, data)
+        except OSError as exc:
+            return exc
+        return None
 
     def _start(self, ref: str) -> asyncio.Future[bytes]:
         future = self._loading.get(ref)

@@ -11,6 +11,7 @@ from broker.services.kvs.lookup import components
 from flux import treeobj
 from flux.kvs_limits import VALUE_BYTES, check_key, check_value
 from flux.kvs_txn import APPEND, normalize
+from flux.kvs_types import KvsPut
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 # A value whose base64 text is not longer than a blobref could be stays in its directory (RFC 11:
 # short values SHOULD be a val).
 INLINE_MAX: Final = 72
+#: So many bytes have a base64 text of that length.
+INLINE_BYTES: Final = INLINE_MAX // 4 * 3
+#: Stands for a value whose bytes are in ``data``.
+_VALUE: Final = treeobj.val(b"")
 
 
 class Op(Struct):
@@ -44,7 +49,19 @@ def parse_ops(ops: Sequence[object], limit: int = VALUE_BYTES) -> list[Op]:
     return [_parse_op(op, limit) for op in ops]
 
 
+def _parse_put(put: KvsPut, limit: int) -> Op:
+    """Return the operation of a service of this broker, whose keys are in order."""
+    data, append = put.data, bool(put.flags & APPEND)
+    if len(data) > limit:
+        check_value(len(data), limit)
+    inline = not append and len(data) <= INLINE_BYTES
+    dirent = treeobj.val(data) if inline else _VALUE
+    return Op(put.key, put.key.split("."), dirent, append, None if inline else data)
+
+
 def _parse_op(op: object, limit: int) -> Op:
+    if isinstance(op, KvsPut):
+        return _parse_put(op, limit)
     if not isinstance(op, dict) or "dirent" not in op:
         raise os_error(errno.EPROTO)
     key, flags, dirent = op.get("key"), op.get("flags", 0), op["dirent"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Final
 
+from broker.ordered import OrderedKeys
 from broker.services.sched_simple.request import matcher_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Lane:
 
     def __init__(self, constraint: str, pool: ResourcePool) -> None:
         self.constraint = constraint
-        self.order: list[tuple[int, int]] = []
+        self.order: OrderedKeys[tuple[int, int]] = OrderedKeys()
         self.ranks: frozenset[int] | None = None
         self.look(pool)
 
@@ -78,14 +78,13 @@ class Lanes:
     def add(self, jobid: int, priority: int, request: ResourceRequest, lane: Lane) -> None:
         """Add a request to a lane of its constraint."""
         pending = self.pending[jobid] = Pending(jobid, priority, request, lane)
-        insort(lane.order, pending.place)
+        lane.order.add(pending.place)
 
     def remove(self, jobid: int) -> Pending | None:
         """Take a request out; returns None if it does not wait."""
         pending = self.pending.pop(jobid, None)
         if pending is not None:
-            order = pending.lane.order
-            del order[bisect_left(order, pending.place)]
+            pending.lane.order.remove(pending.place)
         return pending
 
     def busy(self) -> list[Lane]:
@@ -102,13 +101,14 @@ class Lanes:
                 if lanes[0] in done:
                     return
             return
-        heads = [(lane.order[0], number, 0) for number, lane in enumerate(lanes)]
-        heads.sort()
+        orders = [iter(lane.order) for lane in lanes]
+        heads = [(next(order), number) for number, order in enumerate(orders)]
+        heapify(heads)
         while heads:
-            place, number, index = heappop(heads)
-            lane = lanes[number]
-            if lane in done:
+            place, number = heappop(heads)
+            if lanes[number] in done:
                 continue
             yield self.pending[place[1]]
-            if index + 1 < len(lane.order) and lane not in done:
-                heappush(heads, (lane.order[index + 1], number, index + 1))
+            following = next(orders[number], None)
+            if following is not None and lanes[number] not in done:
+                heappush(heads, (following, number))

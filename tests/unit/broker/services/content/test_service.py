@@ -293,3 +293,31 @@ async def test_what_only_looks_like_one_is_given_as_it_is(bucket: str | None) ->
     bucket = bucket or await store(h, b"no directory")
     for blob in (hashed([bucket, None]), b'{"data":{"bucket":[ and so on'):
         assert await load(h, await store(h, blob)) == blob
+
+
+async def test_many_blobs_are_loaded_with_one_request_of_the_backing_store(tmp_path: Path) -> None:
+    wired = Wired(1, str(tmp_path))
+    await wired.add(ContentService)
+    await wired.add(ContentSqliteService)
+    h = wired.client()
+    blobs = {treeobj.blobref(data): data for data in (b"%d" % number * 50 for number in range(500))}
+    await h.rpc("content.store-batch", blobpack.shared([(*item, 0) for item in blobs.items()]))
+    await h.rpc("content.flush")
+    await h.rpc("content.dropcache")
+    here = await store(h, b"not written yet")
+    wanted = [*blobs, here, treeobj.blobref(b"none"), 7]
+    msg = await h.rpc_message("content.load-batch", {"refs": wanted})
+    found = {ref: data for ref, data, _ in blobpack.unpack(msg.payload or b"")}
+    assert found == {**blobs, here: b"not written yet"}
+    loads = [topic for topic in wired.seen if topic.startswith("content-backing.load")]
+    assert loads == ["content-backing.load-batch"]
+    await wired.close()
+
+
+async def test_without_a_store_for_many_at_once_what_is_at_hand_is_returned() -> None:
+    wired = Wired()
+    await wired.add(ContentService)
+    h = wired.client()
+    ref = await store(h, b"a")
+    msg = await h.rpc_message("content.load-batch", {"refs": [ref, treeobj.blobref(b"none")]})
+    assert blobpack.unpack(msg.payload or b"") == [(ref, b"a", 0)]

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker.services.content_sqlite import collector
-from broker.services.content_sqlite.collector import Collection
-from broker.services.content_sqlite.store import BlobStore
+from broker.services.content_sqlite.collecting import EFFORT_MAX, effort, is_due
+from broker.services.content_sqlite.collector import AT_ONCE, Collection
+from broker.services.content_sqlite.store import BlobStore, Totals
 from flux import treeobj
 from flux.blobpack import PINNED
+from flux.wire import json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,3 +83,50 @@ def test_a_collection_that_finds_nothing_new_drops_no_share(store: BlobStore) ->
     assert list(collect(store)) == [0]
     assert store.totals.dead == 0
     assert store.totals.collected == 1.5
+
+
+def test_a_store_that_only_grows_is_gone_through_when_it_has_doubled() -> None:
+    looked_at, collections, live = 0, 0, 1000
+    while live < 1_000_000:
+        fresh = 100
+        while not is_due(Totals(bytes=live + fresh, live=live, fresh=fresh), 30):
+            fresh += 100
+        live += fresh
+        looked_at += live
+        collections += 1
+    assert collections < 15
+    assert looked_at < 2 * live
+
+
+def test_a_store_in_which_all_is_replaced_grows_by_a_third() -> None:
+    assert not is_due(Totals(bytes=1290, live=1000, fresh=290, dead=1.0), 30)
+    assert is_due(Totals(bytes=1300, live=1000, fresh=300, dead=1.0), 30)
+
+
+def test_a_store_that_outgrows_its_collection_is_collected_harder() -> None:
+    def harder(grown: int) -> int:
+        return effort(Totals(bytes=1000 + grown, live=500, fresh=500 + grown), 500)
+
+    assert [harder(grown) for grown in (0, 300, 400, 700, 10_000)] == [1, 1, 2, 3, EFFORT_MAX]
+
+
+def test_marking_asks_the_store_for_many_blobs_at_once(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path / "tree.sqlite", durable=False)
+    values = [b"%d" % number * 100 for number in range(1000)]
+    refs = [treeobj.blobref(data) for data in values]
+    entries = {f"k{index}": treeobj.valref([ref]) for index, ref in enumerate(refs)}
+    top = json.dumps(treeobj.directory(entries))
+    store.write([(ref, data, 0) for ref, data in zip(refs, values, strict=True)])
+    store.write([(treeobj.blobref(top), top, 0), (treeobj.blobref(b"dead"), b"dead", 0)])
+    statements: list[str] = []
+    store.db.set_trace_callback(statements.append)
+    collection = Collection(store)
+    collection.add_roots([treeobj.blobref(top)])
+    assert collection.mark(60.0)
+    store.db.set_trace_callback(None)
+    assert len(statements) < len(values) / AT_ONCE + 10
+    while not collection.sweep():
+        pass
+    assert collection.dropped_objects == 1
+    collection.close()
+    store.close()

@@ -70,7 +70,7 @@ class Scripted:
 
         def arrived() -> bool:
             log = log_of(ID)
-            return log is not None and len(log.payloads) > events[-1]["eventlog_seq"]
+            return log is not None and len(log.lines) > events[-1]["eventlog_seq"]
 
         await self.harness.until(arrived)
 

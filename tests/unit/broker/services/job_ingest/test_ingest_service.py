@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broker.services.job_ingest.service import JobIngestService
+from broker.services.job_ingest.service import BATCH_JOBS, JobIngestService
 from broker.testing.harness import ServiceHarness
 from flux.security import sign
 from flux.wire import json
@@ -36,13 +38,10 @@ class World:
     """job-ingest with a KVS and a job manager that can be told to fail."""
 
     def __init__(self, rank: int = 0) -> None:
-        self.commits: list[list[dict[str, Any]]] = []
         self.submits: list[list[dict[str, Any]]] = []
         self.refuse = ""
-        self.kvs_error: OSError | None = None
         self.manager_error: OSError | None = None
         rpcs = {
-            "kvs.commit": self._commit,
             "job-manager.submit": self._submit,
             "job-manager.getinfo": lambda _: {"max_jobid": 1 << 34},
             "job-ingest.getinfo": lambda _: {"timestamp": 5000},
@@ -50,12 +49,6 @@ class World:
         self.h: ServiceHarness[JobIngestService] = ServiceHarness(
             JobIngestService, rank=rank, rpcs=rpcs
         )
-
-    def _commit(self, request: dict[str, Any]) -> dict[str, Any]:
-        if self.kvs_error is not None:
-            raise self.kvs_error
-        self.commits.append(request["ops"])
-        return {"rootseq": 1}
 
     def _submit(self, request: dict[str, Any]) -> dict[str, Any]:
         if self.manager_error is not None:
@@ -83,15 +76,15 @@ async def test_accepted_job(world: World) -> None:
     assert answer == {"id": job["id"]}
     assert answer["id"] >> 24 > (1 << 34) >> 24, "ids go on after those of an earlier instance"
     assert (job["userid"], job["urgency"], job["flags"], job["jobspec"]) == (0, 20, 6, SPEC)
-    assert {op["key"].rpartition(".")[2] for op in world.commits[0]} == {"J", "jobspec"}
+    assert (job["J"], "text" in job) == (payload()["J"], False), "what leaves the broker is JSON"
 
 
-async def test_jobs_of_a_turn_share_a_commit(world: World) -> None:
+async def test_jobs_of_a_turn_are_passed_on_together(world: World) -> None:
     tags = [world.h.submit("job-ingest.submit", payload()) for _ in range(5)]
     await world.h.until(lambda: all(world.h.replies(tag) for tag in tags))
     ids = [world.h.replies(tag)[0].json()["id"] for tag in tags]
     assert len(set(ids)) == 5
-    assert len(world.commits) == len(world.submits) == 1
+    assert len(world.submits) == 1
 
 
 @pytest.mark.parametrize(
@@ -118,7 +111,6 @@ async def test_refused(
         await world.h.request("job-ingest.submit", request_)
     assert failure.value.errno == errnum
     assert text is None or failure.value.strerror == text
-    assert not world.commits
     assert not world.submits
 
 
@@ -146,24 +138,12 @@ async def test_the_owner_may_skip_validation(world: World) -> None:
     assert (await world.h.request("job-ingest.submit", payload({"x": 1}, flags=8)))["id"]
 
 
-async def test_rejected_job_leaves_nothing(world: World) -> None:
+async def test_rejected_job(world: World) -> None:
     world.refuse = "job submission is disabled: testing things"
     with pytest.raises(OSError, match="testing things") as failure:
         await world.h.request("job-ingest.submit", payload())
     assert failure.value.errno == errno.EINVAL
-    await world.h.until(lambda: len(world.commits) == 2)
-    (purge,) = world.commits[1]
-    assert purge["dirent"] is None
-    assert world.commits[0][0]["key"] == f"{purge['key']}.J"
-
-
-async def test_store_that_fails(world: World) -> None:
-    world.kvs_error = OSError(errno.ENOSPC, "store is full")
-    with pytest.raises(OSError, match="store is full"):
-        await world.h.request("job-ingest.submit", payload())
-    assert not world.submits
-    world.kvs_error = None
-    assert (await world.h.request("job-ingest.submit", payload()))["id"]
+    assert world.h.service.facts() == {"submitted": 0, "rejected": 1, "waiting": 0}
 
 
 async def test_job_manager_that_is_missing(world: World) -> None:
@@ -171,9 +151,82 @@ async def test_job_manager_that_is_missing(world: World) -> None:
     with pytest.raises(OSError, match=r".") as failure:
         await world.h.request("job-ingest.submit", payload())
     assert failure.value.errno == errno.ENOSYS
-    await world.h.until(lambda: len(world.commits) == 2)
-    assert world.commits[-1][0]["dirent"] is None
     assert world.h.service.facts() == {"submitted": 0, "rejected": 1, "waiting": 0}
+
+
+class Manager:
+    """A job manager that answers when it is told to."""
+
+    def __init__(self, world: World) -> None:
+        self.batches = world.submits
+        self._answers: list[asyncio.Future[dict[str, Any]]] = []
+        world.h.rpcs["job-manager.submit"] = self._submit
+
+    def _submit(self, request: dict[str, Any]) -> asyncio.Future[dict[str, Any]]:
+        self.batches.append(request["jobs"])
+        self._answers.append(asyncio.get_running_loop().create_future())
+        return self._answers[-1]
+
+    @property
+    def jobs(self) -> int:
+        return sum(map(len, self.batches))
+
+    def has_more_than(self, batches: int) -> bool:
+        return len(self.batches) > batches
+
+    def answer(self, *, busy: bool = False) -> None:
+        for answer in self._answers:
+            if not answer.done():
+                answer.set_result({"errors": [], "busy": busy})
+
+
+async def test_batches_are_limited_and_do_not_wait_for_each_other(world: World) -> None:
+    manager = Manager(world)
+    count = BATCH_JOBS + 1
+    tags = [world.h.submit("job-ingest.submit", payload()) for _ in range(count)]
+    await world.h.until(lambda: manager.jobs == count)
+    assert len(manager.batches) > 1
+    assert max(map(len, manager.batches)) <= BATCH_JOBS
+    assert world.h.service.facts()["waiting"] == count
+    manager.answer()
+    await world.h.until(lambda: all(world.h.replies(tag) for tag in tags))
+
+
+async def test_while_jobs_run_one_small_batch_is_under_way(world: World) -> None:
+    manager = Manager(world)
+    count = 2000
+    first = world.h.submit("job-ingest.submit", payload())
+    await world.h.until(lambda: manager.jobs == 1)
+    manager.answer(busy=True)
+    await world.h.until(lambda: bool(world.h.replies(first)))
+    tags = [world.h.submit("job-ingest.submit", payload()) for _ in range(count)]
+    await world.h.until(lambda: manager.jobs > 1)
+    facts = world.h.service.facts()
+    assert facts["waiting"] == count
+    batches = len(manager.batches)
+    for _ in range(20):  # turns in which a second batch could follow
+        await asyncio.sleep(0)
+    assert len(manager.batches) == batches == 2
+    while manager.jobs <= count:
+        known = len(manager.batches)
+        manager.answer(busy=True)
+        await world.h.until(partial(manager.has_more_than, known))
+    manager.answer()
+    await world.h.until(lambda: all(world.h.replies(tag) for tag in tags))
+
+
+async def test_what_waits_at_the_end_is_refused(world: World) -> None:
+    manager = Manager(world)
+    first = world.h.submit("job-ingest.submit", payload())
+    await world.h.until(lambda: manager.jobs == 1)
+    manager.answer(busy=True)
+    await world.h.until(lambda: bool(world.h.replies(first)))
+    world.h.submit("job-ingest.submit", payload())
+    await world.h.until(lambda: manager.jobs == 2)
+    late = world.h.submit("job-ingest.submit", payload())
+    await world.h.service.stop()
+    assert world.h.replies(late)[0].errnum == errno.ENOSYS
+    manager.answer()
 
 
 async def test_other_ranks_take_the_time_of_the_parent() -> None:
@@ -199,4 +252,4 @@ async def test_what_comes_before_it_is_known_where_ids_begin_is_refused(topic: s
     with pytest.raises(OSError, match="job-ingest is being loaded") as caught:
         await world.h.request(f"job-ingest.{topic}", request)
     assert caught.value.errno == errno.ENOSYS
-    assert not world.commits
+    assert not world.submits

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +13,7 @@ from broker.services.job_manager.events import JournalEvent
 from broker.services.job_manager.states import Job
 
 if TYPE_CHECKING:
-    from flux.kvs_types import KvsOp
+    from flux.kvs_types import KvsPut
 
 
 def event(id: int, name: str) -> JournalEvent:
@@ -28,13 +27,12 @@ class Value:
         self.text = ""
         self.writes = 0
 
-    def apply(self, ops: list[KvsOp]) -> None:
+    def apply(self, ops: list[KvsPut]) -> None:
         for op in ops:
-            assert op["key"] == ACTIVE_KEY
-            assert op["dirent"] is not None
-            data = base64.b64decode(op["dirent"]["data"]).decode()
-            self.writes += not op["flags"]
-            self.text = self.text + data if op["flags"] else data
+            assert op.key == ACTIVE_KEY
+            data = op.data.decode()
+            self.writes += not op.flags
+            self.text = self.text + data if op.flags else data
 
 
 steps = st.lists(

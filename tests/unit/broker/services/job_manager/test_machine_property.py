@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from broker.services.job_manager.decisions import AskAlloc, Decision, FreeResources, StartJob
 from broker.services.job_manager.queues import QueueSwitch
 from broker.services.job_manager.states import Job, apply, broken_rules
-from flux.job.lifecycle import FATAL_EXCEPTION, INACTIVE, TRANSITIONS
+from flux.job.lifecycle import (
+    DEPEND,
+    FATAL_EXCEPTION,
+    INACTIVE,
+    PRIORITY,
+    SCHED,
+    TRANSITIONS,
+)
+from flux.job.state_names import SINGLE_STATES
 
 from .machine_fixture import UrgencyIsPriority, make, submit
 
@@ -74,6 +82,19 @@ class Driver:
         self.machine.decisions.clear()
         assert not [rule for job in self.all for rule in broken_rules(job)]
         assert self.machine.queues.pending <= (self.machine.limit or 2)
+        self.check_census()
+
+    def check_census(self) -> None:
+        machine = self.machine
+        known = [*machine.jobs.values(), *machine.embryos.values()]
+        for queue in (None, *QUEUES):
+            of_queue = [job for job in known if queue in (None, job.queue)]
+            assert machine.census.count(None, queue) == len(of_queue)
+            for state in SINGLE_STATES:
+                counted = sum(job.state == state for job in of_queue)
+                assert machine.census.count((state,), queue) == counted
+            waiting = [job for job in of_queue if job.state in (DEPEND, PRIORITY, SCHED)]
+            assert machine.pending_jobs(queue) == sum(job.id in machine.jobs for job in waiting)
 
     def answer(self, kind: type[Decision], id: int) -> bool:
         if id not in self.asked[kind]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broker.testing.harness import ServiceHarness
+from flux.security import sign
+from flux.wire import json
 from flux.wire.message import STREAMING
 
 from .cluster import Cluster, jobspec
@@ -448,6 +450,7 @@ GOOD = {
     "urgency": 16,
     "flags": 0,
     "t_submit": 1.0,
+    "J": sign(json.dumps(jobspec()), 0).decode(),
     "jobspec": jobspec(),
 }
 
@@ -468,6 +471,8 @@ async def test_submissions_without_an_id(held: Cluster, jobs: Any) -> None:
         {"urgency": "x"},
         {"t_submit": []},
         {"id": -7},
+        {"J": "x"},
+        {"J": "x.!.none"},
         {"jobspec": []},
         {"jobspec": {"attributes": [1]}},
         {"jobspec": {"attributes": {"system": "x"}}},
