@@ -22,6 +22,7 @@ RESERVED = frozenset(
             "disconnect",
             "event",
             "exec",
+            "feasibility",
             "flux",
             "hb",
             "heaptrace",

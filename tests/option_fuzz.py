@@ -65,6 +65,7 @@ TWICE = ("x", "1", "a=b")
 BLOB = "sha1-" + "0" * 40
 
 BASE: dict[str, tuple[str, ...]] = {
+    "archive create": ("FILE",),
     "content load": (BLOB,),
     "content spam": ("1",),
     "cron at": ("tomorrow", "true"),

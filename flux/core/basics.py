@@ -45,6 +45,7 @@ class ModuleBasics:
         action = {
             "ping": self._ping,
             "stats.get": self._stats,
+            "stats-get": self._stats,
             "stats.clear": self._clear,
             "rusage": self._rusage,
             "debug": self._debug,

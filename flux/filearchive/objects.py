@@ -23,6 +23,8 @@ DEFAULT_PERMISSIONS: Final = 0o600
 """Those of data that comes from no file."""
 NAME_BYTES: Final = 255
 """Bytes in a part of a path, as Linux has them."""
+BASE64: Final = "base64"
+"""The encoding of content that is no text (RFC 37)."""
 SIZE_MAX: Final = (1 << 63) - 1
 """Bytes in a file, as off_t(3type) has them."""
 
@@ -148,16 +150,16 @@ def _regular(path: str, mode: int, value: JsonMapping) -> ArchivedFile:
 
 def _content(path: str, encoding: object, data: object, size: int) -> bytes | tuple[Region, ...]:
     try:
+        if encoding == BASE64 and isinstance(data, str):
+            return b64decode(data)
         match encoding, data:
             case "utf-8", str():
                 return data.encode("utf-8")
-            case "base64", str():
-                return b64decode(data)
             case "blobvec", list():
                 return _regions(path, data, size)
     except ValueError as error:
         raise wrong(path, f"is no {encoding}: {error}") from None
-    if encoding in ("utf-8", "base64", "blobvec"):
+    if encoding in ("utf-8", BASE64, "blobvec"):
         raise wrong(path, f"its data is not in the form of {encoding}")
     raise wrong(path, f"unknown RFC 37 encoding {str(encoding)[:100]}")
 
@@ -184,7 +186,7 @@ def text_or_base64(data: bytes) -> JsonObject:
     try:
         return {"size": len(data), "encoding": "utf-8", "data": data.decode("utf-8")}
     except UnicodeDecodeError:
-        return {"size": len(data), "encoding": "base64", "data": b64encode(data)}
+        return {"size": len(data), "encoding": BASE64, "data": b64encode(data)}
 
 
 def data_object(data: bytes, permissions: int = DEFAULT_PERMISSIONS) -> JsonObject:

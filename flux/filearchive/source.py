@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from flux.b64 import b64encode
+from flux.filearchive import objects
 from flux.filearchive.objects import DEFAULT_PERMISSIONS, PERMISSIONS, data_object
 from flux.wire import json
 
@@ -32,8 +33,8 @@ def file_object(
         raise ValueError(f"permissions are from 0 to 0777, not {mode:#o}")
     made = data_object(content, mode)
     match encoding:
-        case "base64":
-            made |= {"size": len(content), "encoding": "base64", "data": b64encode(content)}
+        case objects.BASE64:
+            made |= {"size": len(content), "encoding": objects.BASE64, "data": b64encode(content)}
         case "utf-8":
             made |= {"size": len(content), "encoding": "utf-8", "data": content.decode("utf-8")}
         case None:

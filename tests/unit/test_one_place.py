@@ -112,7 +112,11 @@ FACTS = (
         ),
         r"\bimport base64|from base64|from binascii|import binascii",
     ),
-    Fact("encodings of task I/O", ("flux/job/io.py",), r"\"base64\""),
+    Fact(
+        "encodings of task I/O, and of files in a jobspec",
+        ("flux/job/io.py", "flux/filearchive/objects.py"),
+        r"\"base64\"",
+    ),
     Fact("prefixes of the shell's log", ("flux/job/io.py",), r"\"FATAL: \""),
     Fact(
         "eventlogs of a job",

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from binascii import a2b_hex
 from typing import TYPE_CHECKING, Final
 
 from flux import treeobj
@@ -43,7 +42,7 @@ def digest(ref: str) -> bytes:
     """
     if not treeobj.is_blobref(ref):
         raise os_error(errno.EINVAL)
-    return a2b_hex(ref[ref.index("-") + 1 :])
+    return bytes.fromhex(ref[ref.index("-") + 1 :])
 
 
 def blobref(key: bytes) -> str:

@@ -98,38 +98,43 @@ class Submissions:
     @request("submit")
     def submit(self, req: Request) -> Answer:
         """Take in jobs from job-ingest."""
-        items = [(_id_of(item), item) for item in req.get("jobs", list)]
-        unknown = self._unknown_targets(items)
+        jobs: list[Job] = []
+        errors: list[list[object]] = []
+        for id, item in [(_id_of(item), item) for item in req.get("jobs", list)]:
+            try:
+                jobs.append(parse_job(item))
+            except OSError as exc:
+                errors.append([id, exc.errno, exc.strerror])
+        unknown = self._unknown_targets(jobs)
         if unknown:
-            return self._look_up_first(req, items, unknown)
-        return self._take_all(req, items)
+            return self._look_up_first(req, jobs, errors, unknown)
+        return self._take_all(req, jobs, errors)
 
-    def _unknown_targets(self, items: list[tuple[int, object]]) -> set[int]:
+    def _unknown_targets(self, jobs: list[Job]) -> set[int]:
         """Return the jobs that some of the new ones depend on and that are not active."""
         machine, found = self._core.machine, set[int]()
-        for _, item in items:
+        for job in jobs:
             with suppress(Rejected, OSError):
-                found.update(targets_of(dependencies_of(parse_job(item))))
+                found.update(targets_of(dependencies_of(job)))
         return {id for id in found if id not in machine.jobs and id not in machine.embryos}
 
     async def _look_up_first(
-        self, req: Request, items: list[tuple[int, object]], unknown: set[int]
+        self, req: Request, jobs: list[Job], errors: list[list[object]], unknown: set[int]
     ) -> Reply:
         """Take in jobs after looking up how the jobs that they depend on ended."""
         await self._core.ended.look_up(unknown)
-        return self._take_all(req, items)
+        return self._take_all(req, jobs, errors)
 
-    def _take_all(self, req: Request, items: list[tuple[int, object]]) -> Reply:
-        errors: list[list[object]] = []
+    def _take_all(self, req: Request, jobs: list[Job], errors: list[list[object]]) -> Reply:
         admitted = []
-        for id, item in items:
+        for job in jobs:
             try:
-                self._take(parse_job(item))
-                admitted.append(id)
+                self._take(job)
+                admitted.append(job.id)
             except Rejected as exc:
-                errors.append([id, errno.EINVAL, str(exc)])
+                errors.append([job.id, errno.EINVAL, str(exc)])
             except OSError as exc:
-                errors.append([id, exc.errno, exc.strerror])
+                errors.append([job.id, exc.errno, exc.strerror])
 
         def settled() -> None:
             for id in admitted:
