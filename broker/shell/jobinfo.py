@@ -72,8 +72,8 @@ class RankInfo:
 
 @dataclass(slots=True)
 class ShellJob:
-    """A job as its shells see it; ``taskmap`` are the blocks of its task map (RFC 34), empty while
-    tasks are in blocks of consecutive ones, node after node.
+    """A job as its shells see it, with ``ntasks`` tasks in all; ``taskmap`` are the blocks of its
+    task map (RFC 34), empty while tasks are in blocks of consecutive ones, node after node.
     """
 
     id: int
@@ -84,11 +84,10 @@ class ShellJob:
     ranks: list[RankInfo]
     options: JsonObject = field(default_factory=dict)
     taskmap: Sequence[tuple[int, int, int, int]] = ()
+    ntasks: int = field(init=False)
 
-    @property
-    def ntasks(self) -> int:
-        """Tasks of the whole job."""
-        return sum(rank.ntasks for rank in self.ranks)
+    def __post_init__(self) -> None:
+        self.ntasks = sum(rank.ntasks for rank in self.ranks)
 
     @property
     def system(self) -> JsonObject:

@@ -39,10 +39,15 @@ METHODS: Final = {topic: topic.replace(".", "_").replace("-", "_") for topic in 
 """The method of a built-in plugin that is called for a topic."""
 
 
-@functools.cache
-def _methods_of(kind: type) -> frozenset[str]:
-    """Return which callbacks a kind of built-in plugin has."""
-    return frozenset(method for method in METHODS.values() if hasattr(kind, method))
+@functools.lru_cache(maxsize=256)
+def _having(kinds: tuple[type, ...], topic: str) -> tuple[int, ...]:
+    """Return which of the kinds of built-in plugins have a callback for ``topic``. Shells of one
+    process mostly have the same ones.
+    """
+    method = METHODS.get(topic)
+    return tuple(
+        place for place, kind in enumerate(kinds) if method is not None and hasattr(kind, method)
+    )
 
 
 class Named(Protocol):
@@ -65,19 +70,25 @@ class PluginStack:
         self._builtins: dict[str, Named] = {}
         self._handlers: dict[str, list[Handler]] = {}
         self._found: dict[str, list[tuple[str, Callback]]] = {}
+        self._plugins: list[Named] = []
+        self._kinds: tuple[type, ...] | None = None
         self.current = ""
 
     def load(self, plugin: Named) -> None:
         """Add a built-in plugin: its callback for ``shell.init`` is its method ``shell_init``."""
         self._builtins[plugin.name] = plugin
         self._handlers[plugin.name] = []
-        self._found.clear()
+        self._changed()
 
     def remove(self, name: str) -> None:
         """Forget the plugin ``name``, if there is one."""
         self._builtins.pop(name, None)
         self._handlers.pop(name, None)
+        self._changed()
+
+    def _changed(self) -> None:
         self._found.clear()
+        self._kinds = None
 
     def is_builtin(self, name: str) -> bool:
         """Return whether the plugin ``name`` is a built-in one that nothing has replaced."""
@@ -118,19 +129,30 @@ class PluginStack:
         return found
 
     def _search(self, topic: str) -> list[tuple[str, Callback]]:
+        if len(self._builtins) == len(self._handlers):
+            return self._search_builtins(topic)
         found: list[tuple[str, Callback]] = []
-        method = METHODS.get(topic)
         for name, handlers in self._handlers.items():
             plugin = self._builtins.get(name)
             if plugin is not None:
-                if method is not None and method in _methods_of(type(plugin)):
-                    found.append((name, getattr(plugin, method)))
+                if _having((type(plugin),), topic):
+                    found.append((name, getattr(plugin, METHODS[topic])))
                 continue
             for glob, function in handlers:
                 if fnmatchcase(topic, glob):
                     found.append((name, _with_topic(function, topic)))
                     break
         return found
+
+    def _search_builtins(self, topic: str) -> list[tuple[str, Callback]]:
+        if self._kinds is None:
+            self._plugins = list(self._builtins.values())
+            self._kinds = tuple(map(type, self._plugins))
+        places = _having(self._kinds, topic)
+        if not places:
+            return []
+        method, plugins = METHODS[topic], self._plugins
+        return [(plugins[place].name, getattr(plugins[place], method)) for place in places]
 
 
 def _with_topic(function: Callback, topic: str) -> Callback:

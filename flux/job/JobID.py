@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from typing import TYPE_CHECKING
@@ -52,6 +53,7 @@ def f58_in(value: int, environ: Mapping[str, str]) -> str:
     return f58_prefix(environ if told else os.environ) + f58_digits(value)
 
 
+@functools.lru_cache(maxsize=1024)
 def f58_digits(value: int) -> str:
     """Return a job id in base 58, as it follows the prefix of F58."""
     digits = ""
