@@ -17,7 +17,7 @@ from broker.shell.loop import Loop
 from broker.shell.peer import NoPeer
 from broker.shell.peers import ASK, Peers
 from broker.shell.plugin_stack import PluginStack
-from broker.shell.workspace import remove_tmpdir
+from broker.shell.removal import remove_tmpdir
 from flux.job.io import LOG_PREFIX
 from flux.waitstatus import SIGNALED
 

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from typing import Final
 
-from broker.shell.workspace import remove_tmpdir
+from broker.shell.removal import remove_tmpdir
 
 PAUSE: Final = 0.05
 """Seconds between two rounds: what comes meanwhile goes together."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from broker.shell.levels import ERROR, ShellFatal
@@ -64,15 +63,3 @@ def set_tmpdir(shell: ShellContext) -> None:
     except OSError as error:
         text = f"error creating TMPDIR: {path}: {error.strerror}"
         raise ShellFatal(text, component="tmpdir") from error
-
-
-def remove_tmpdir(path: str) -> None:
-    """Remove the directory at ``path``, unless that is "", with what the tasks left in it."""
-    if not path:
-        return
-    with suppress(OSError):
-        os.rmdir(path)
-        return
-    import shutil
-
-    shutil.rmtree(path, ignore_errors=True)

@@ -39,7 +39,7 @@ ENDS: Final = ("finish", "exception", "clean")
 
 
 @dataclass(slots=True)
-class _Job:
+class _Followed:
     """A job that the journal tells of, and the watch of its output, if there is one."""
 
     job: JobToSubmit
@@ -76,7 +76,7 @@ class Following:
         self._names = ("start", *ENDS) if counts_running or settings.watch else ENDS
         self._announced = 0
         self._journal: JournalFollower | None = None
-        self._by_journal: dict[int, _Job] = {}
+        self._by_journal: dict[int, _Followed] = {}
         self._begun: list[int] = []
         self._unwatched: deque[tuple[int, JobToSubmit, JobProgress]] = deque()
         self._watched = 0
@@ -102,7 +102,7 @@ class Following:
             self._unwatched.append((jobid, job, JobProgress()))
             self._watch_next()
             return
-        self._by_journal[jobid] = _Job(job)
+        self._by_journal[jobid] = _Followed(job)
         for event in early:
             self._happened(jobid, event)
         self._watch_begun()
@@ -154,7 +154,7 @@ class Following:
                 self._unwatched.append((jobid, known.job, known.progress))
         self._watch_next()
 
-    def _event(self, jobid: int, known: _Job, item: Item) -> None:
+    def _event(self, jobid: int, known: _Followed, item: Item) -> None:
         from flux.job import follow
 
         match item:
@@ -186,7 +186,7 @@ class Following:
             self._end_if_over(jobid, known)
         self._on_progress(0)
 
-    def _end_if_over(self, jobid: int, known: _Job) -> None:
+    def _end_if_over(self, jobid: int, known: _Followed) -> None:
         if known.ended and known.output_over and known.progress is not None:
             del self._by_journal[jobid]
             self._tally.finish(known.progress)
@@ -207,7 +207,7 @@ class Following:
             known.watch = JobWatcher(self._handle, jobid, follower, take)
             known.watch.open(follow.OUTPUT if known.ended else follow.EXEC)
 
-    def _output(self, jobid: int, known: _Job, talk: JobTalk, item: Item) -> None:
+    def _output(self, jobid: int, known: _Followed, talk: JobTalk, item: Item) -> None:
         from flux.job import follow
 
         match item:

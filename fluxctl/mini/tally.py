@@ -85,7 +85,7 @@ class Tally:
         self.running += job.running - was_running
 
     def forget(self, job: JobProgress) -> None:
-        """Take back what was counted of a job that is followed anew."""
+        """Undo what was counted of a job that is followed anew."""
         self.running -= job.running
 
     def finish(self, job: JobProgress) -> None:

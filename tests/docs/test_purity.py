@@ -68,6 +68,7 @@ ACTING = {
     ),
     "waits on the reactor of a handle": (
         "flux.core.awaiting",
+        "fluxctl.mini.following",
         "flux.event_future",
         "flux.core.watchers",
         "flux.job.follow_blocking",
