@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flux.progress import ProgressBar
     from fluxctl.mini.copies import Copy
     from fluxctl.mini.jobspec import JobspecBuilder
-    from fluxctl.mini.submitter import JobToSubmit
+    from fluxctl.mini.submission import JobToSubmit
 
 
 class MiniCommand(PythonCommand):
@@ -190,7 +190,8 @@ def _run_jobs(
     found: Iterable[Copy | None], options: MiniOptions, total: int | None, stdin: int | None = None
 ) -> int:
     from fluxctl.mini.copies import jobs
-    from fluxctl.mini.submitter import Settings, Submitter
+    from fluxctl.mini.submission import Settings
+    from fluxctl.mini.submitter import Submitter
 
     settings = Settings(
         wait=options.wait,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from flux.idset import IDset
     from flux.job.Jobspec import JobspecV1
-    from fluxctl.mini.submitter import JobToSubmit
+    from fluxctl.mini.submission import JobToSubmit
 
 
 class Copy(NamedTuple):
@@ -84,7 +84,7 @@ def jobs(found: Iterable[Copy | None]) -> Iterator[JobToSubmit | None]:
     Raises CommandError if urgency or flags are malformed, which a dry run does not look at.
     """
     from fluxctl.mini.request import make_request
-    from fluxctl.mini.submitter import JobToSubmit
+    from fluxctl.mini.submission import JobToSubmit
 
     for copy in found:
         if copy is None:

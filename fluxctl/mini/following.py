@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from flux.job.follow_journal import JournalFollower
     from flux.rpc import RPC
     from fluxctl.mini.console import Console
-    from fluxctl.mini.submitter import JobToSubmit, Settings
+    from fluxctl.mini.submission import JobToSubmit, Settings
     from fluxctl.mini.tally import Tally
 
 WATCH_WINDOW: Final = 1024

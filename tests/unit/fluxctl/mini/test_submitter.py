@@ -18,7 +18,8 @@ from fluxctl.mini import submitter as module
 from fluxctl.mini.jobspec import JobspecBuilder
 from fluxctl.mini.options import MiniOptions
 from fluxctl.mini.request import JobRequest
-from fluxctl.mini.submitter import JobToSubmit, Settings, Submitter
+from fluxctl.mini.submission import JobToSubmit, Settings
+from fluxctl.mini.submitter import Submitter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
