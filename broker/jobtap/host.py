@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from broker.faults import FAILURES, described
 from broker.jobtap.arguments import Args, Broken, Rejected, complaint
-from broker.jobtap.calling import PRIORITY_GET, VALIDATE, Caller, handlers_of
+from broker.jobtap.calling import DEPENDENCY, PRIORITY_GET, VALIDATE, Caller, handlers_of
 from broker.jobtap.files import BUILTINS, forget, load_plugin, name_of
 from broker.jobtap.plugin import JobtapPlugin
 from flux.constants import FLUX_JOB_URGENCY_EXPEDITE, FLUX_JOB_URGENCY_HOLD
@@ -92,7 +92,7 @@ class JobtapHost:
 
     def _show_dependencies(self, plugin: JobtapPlugin, job: Job) -> None:
         """Have a plugin look again at the dependencies of a job that still waits for some."""
-        if job.state != DEPEND:
+        if job.state != DEPEND or not may_know_dependencies(plugin):
             return
         for dependency in dependencies_of(job):
             topic = f"job.dependency.{dependency['scheme']}"
@@ -326,6 +326,16 @@ class JobtapHost:
             self.actions.log_error(
                 f"jobtap: {PRIORITY_GET}: no priority for job {job.id}, which has one: it keeps it"
             )
+
+
+def may_know_dependencies(plugin: JobtapPlugin) -> bool:
+    """Whether one of a plugin's topics may be that of a dependency; it is asked before the jobspecs
+    of many jobs are looked at.
+    """
+    return any(
+        pattern.startswith(DEPENDENCY) or set("*?[").intersection(pattern)
+        for pattern, _ in plugin.handlers
+    )
 
 
 def dependencies_of(job: Job) -> list[JsonObject]:

@@ -111,19 +111,21 @@ class Submissions:
         return self._take_all(req, jobs, errors)
 
     def _unknown_targets(self, jobs: list[Job]) -> set[int]:
-        """Return the jobs that some of the new ones depend on and that are not active."""
-        machine, found = self._core.machine, set[int]()
+        """Return the jobs that new ones depend on and of which nothing is known here."""
+        plugins, found = self._core.plugins, set[int]()
         for job in jobs:
             with suppress(Rejected, OSError):
                 found.update(targets_of(dependencies_of(job)))
-        return {id for id in found if id not in machine.jobs and id not in machine.embryos}
+        return {
+            id for id in found if plugins.lookup(id) is None and self._core.ended.get(id) is None
+        }
 
     async def _look_up_first(
         self, req: Request, jobs: list[Job], errors: list[list[object]], unknown: set[int]
     ) -> Reply:
         """Take in jobs after looking up how the jobs that they depend on ended."""
-        await self._core.ended.look_up(unknown)
-        return self._take_all(req, jobs, errors)
+        async with self._core.ended.looked_up(unknown):
+            return self._take_all(req, jobs, errors)
 
     def _take_all(self, req: Request, jobs: list[Job], errors: list[list[object]]) -> Reply:
         admitted = []

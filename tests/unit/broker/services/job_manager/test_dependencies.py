@@ -129,6 +129,21 @@ async def test_a_job_that_has_ended(
         assert "exception" not in cluster.names(second)
 
 
+async def test_as_many_ended_jobs_are_remembered_as_is_useful(
+    cluster: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("broker.services.job_manager.ended.KEPT", 3)
+    ids = [await cluster.ended("ok") for _ in range(5)]
+    ended = cluster.manager.service.core.ended
+    assert [id for id in ids if ended.get(id) is not None] == ids[2:]
+    many = [{"scheme": "afterok", "value": str(id)} for id in ids]
+    assert "depend" in cluster.names(await cluster.submit(jobspec(dependencies=many), urgency=0))
+    await cluster.submit(depends("afterok", str(ids[0])), urgency=0)
+    assert ended.get(ids[0]) is not None
+    await cluster.manager.request("job-manager.purge-id", {"id": ids[0], "force": True})
+    assert ended.get(ids[0]) is None
+
+
 async def test_ended_jobs_of_others_and_jobs_that_never_were(cluster: Scripted) -> None:
     first = await cluster.ended("ok")
     with pytest.raises(OSError, match="Permission denied"):
