@@ -48,6 +48,7 @@ class JobtapHost:
         self._answers: dict[int, int | None] = {}
         self._to_ask: list[int] = []
         self._asking = False
+        self._unrated = 0
 
     @property
     def plugins(self) -> list[JobtapPlugin]:
@@ -313,6 +314,10 @@ class JobtapHost:
         self._asking = bool(self._to_ask)
         if self._asking:
             self.actions.call_soon(self._ask_some)
+        elif self._unrated:
+            unrated, self._unrated = self._unrated, 0
+            text = f"no priority for {unrated} jobs that have one: they keep it"
+            self.actions.log_error(f"jobtap: {PRIORITY_GET}: {text}")
 
     def _reprioritize(self, job: Job) -> None:
         if not FLUX_JOB_URGENCY_HOLD < job.urgency < FLUX_JOB_URGENCY_EXPEDITE:
@@ -323,9 +328,7 @@ class JobtapHost:
         if priority is not None:
             self.actions.reprioritize(job, priority)
         elif failure is None and "priority" in args.out and job.state == SCHED:
-            self.actions.log_error(
-                f"jobtap: {PRIORITY_GET}: no priority for job {job.id}, which has one: it keeps it"
-            )
+            self._unrated += 1
 
 
 def may_know_dependencies(plugin: JobtapPlugin) -> bool:

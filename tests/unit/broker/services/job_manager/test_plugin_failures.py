@@ -187,7 +187,8 @@ async def test_no_priority_for_a_job_that_has_one(cluster: Cluster, tmp_path: pa
     id = await cluster.submit()
     await failing(cluster, tmp_path, "job.priority.get", "plugin.priority_unavail(args)")
     await cluster.manager.until(lambda: bool(logged(cluster)))
-    assert f"no priority for job {id}, which has one: it keeps it" in logged(cluster)[0]
+    text = "jobtap: job.priority.get: no priority for 1 jobs that have one: they keep it"
+    assert logged(cluster) == [text]
     assert cluster.manager.service.core.machine.jobs[id].priority == 16
 
 
@@ -320,10 +321,10 @@ async def test_held_jobs_stay_held_whatever_a_plugin_says(
 
 async def test_many_failures_are_not_all_logged(cluster: Cluster, tmp_path: pathlib.Path) -> None:
     await failing(cluster, tmp_path, "job.validate", "1 / 0")
-    for _ in range(150):
+    for _ in range(50):
         with pytest.raises(OSError, match="ZeroDivisionError"):
             await cluster.submit()
-    assert len(logged(cluster)) == 100
+    assert len(logged(cluster)) == 20
     assert plugin_of(cluster).file_name == "mine.py"
 
 
