@@ -13,6 +13,9 @@ FAILURES: Final = (Exception, SystemExit, asyncio.CancelledError)
 is the end of a task that a callback has looked at.
 """
 
+PLUGIN_MODULE: Final = "flux_jobtap_"
+"""How the names of the modules of jobtap plugins begin."""
+
 
 def described(exc: BaseException, path: str) -> str:
     """Return an exception with the line of the file ``path`` that it came from."""
