@@ -155,12 +155,12 @@ class Submissions:
         """Take in one job, wholly or not at all; raises Rejected or OSError."""
         try:
             self._admit(job)
-        except (Rejected, OSError):
-            raise
         except Exception as exc:
-            self._core.ctx.log.exception(f"submission of job {job.id}", exc)
             if self._core.machine.embryos.get(job.id) is job:
                 self._core.machine.give_up(job)
+            if isinstance(exc, Rejected | OSError):
+                raise
+            self._core.ctx.log.exception(f"submission of job {job.id}", exc)
             raise OSError(errno.EINVAL, "the job cannot be taken in") from exc
 
     def _admit(self, job: Job) -> None:
@@ -180,10 +180,11 @@ class Submissions:
             job.values = (job.values[0], ("jobspec", json.dumps(job.jobspec)))
         self._core.plugins.introduce(job, dependencies)
         context = {"userid": job.userid, "urgency": job.urgency, "flags": job.flags}
+        job.dependencies_seen |= frozenset(dependencies)  # nobody else may add them meanwhile
         machine.post(job, "submit", context, job.t_submit)
         for description in dependencies:
             machine.post(job, "dependency-add", {"description": description})
-        machine.advance(job)
+        machine.let_go(job)
 
     def _assign_queue(self, job: Job) -> bool:
         """Put a job into its queue, by that queue's rules; returns whether they changed its
