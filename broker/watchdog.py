@@ -12,6 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from broker.faults import PLUGIN_MODULE
 from flux.wire.message import Message
 
 if TYPE_CHECKING:
@@ -88,12 +89,16 @@ class Watchdog:
 
 
 def place_of(frame: FrameType | None) -> str:
-    """Say where a thread is: our innermost function, its line, and the topic that is handled."""
+    """Say where a thread is: the innermost function of ours or of a plugin of the job manager, its
+    line, and the topic that is handled.
+    """
     where, topic = "", ""
     for inner in _outwards(frame):
         name = str(inner.f_globals.get("__name__", ""))
         if not where and name.partition(".")[0] in _OURS:
             where = f"{name}.{inner.f_code.co_name}:{inner.f_lineno}"
+        if not where and name.startswith(PLUGIN_MODULE):
+            where = f"{inner.f_code.co_filename}:{inner.f_lineno} ({inner.f_code.co_name})"
         msg = inner.f_locals.get("msg")
         if not topic and isinstance(msg, Message):
             topic = msg.topic or ""

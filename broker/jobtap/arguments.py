@@ -171,4 +171,7 @@ def complaint(answer: object, *, strict: bool) -> str | None:
 
 
 def _shown(value: object) -> str:
-    return f"{value!r:.100}"
+    try:
+        return f"{value!r:.100}"
+    except Exception:
+        return f"a {type(value).__name__}"

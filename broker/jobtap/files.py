@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from broker.faults import FAILURES, described
+from broker.faults import FAILURES, PLUGIN_MODULE, described
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _run(place: Path) -> PluginFile:
     Not by an import: that may take what was compiled of an earlier version, and leaves its own
     files beside those of others.
     """
-    module = ModuleType(f"flux_jobtap_{next(_NUMBERS)}_{place.stem}")
+    module = ModuleType(f"{PLUGIN_MODULE}{next(_NUMBERS)}_{place.stem}")
     module.__file__ = str(place)
     source = _source(place)
     sys.modules[module.__name__] = module  # where dataclasses, for one, look names up

@@ -58,6 +58,7 @@ class PluginSubscription:
         self._handle = handle
         self._function = function
         self.prefix = prefix
+        self.beginning: asyncio.Task[None] | None = None
 
     def push(self, msg: Message) -> None:
         """Give an event to the function."""
@@ -231,12 +232,15 @@ class PluginHandle:
         self._must_be_open()
         subscription = PluginSubscription(self, as_text(prefix, "the topic"), _callable(function))
         self._subscriptions.add(subscription)
-        self.spawn(self._ctx.handle.on_event(subscription.prefix, subscription.push))
+        subscribe = self._ctx.handle.on_event(subscription.prefix, subscription.push)
+        subscription.beginning = self.spawn(subscribe)
         return subscription
 
     def unsubscribe(self, subscription: PluginSubscription) -> None:
         """Undo `event_subscribe`."""
         self._subscriptions.discard(subscription)
+        if subscription.beginning is not None:
+            subscription.beginning.cancel()
         self._ctx.handle.off_event(subscription.prefix, subscription.push)
 
     def event_send(self, topic: str, payload: object = None, *, private: bool = False) -> None:
@@ -256,13 +260,18 @@ class PluginHandle:
             work.close()
         self._must_be_open()
         called = name or getattr(work, "__qualname__", "coroutine")
-        task = asyncio.get_running_loop().create_task(work, name=f"jobtap:{self._name}:{called}")
+        task = asyncio.get_running_loop().create_task(
+            _contained(work), name=f"jobtap:{self._name}:{called}"
+        )
         self._tasks.add(task)
-        task.add_done_callback(partial(self._task_ended, called))
+        task.add_done_callback(partial(self._task_ended, called, work))
         return task
 
-    def _task_ended(self, name: str, task: asyncio.Task[object]) -> None:
+    def _task_ended(
+        self, name: str, work: Coroutine[object, object, object], task: asyncio.Task[object]
+    ) -> None:
         self._tasks.discard(task)
+        work.close()  # it has not begun if the task was cancelled at once
         if not task.cancelled() and (exc := task.exception()) is not None and not self.closed:
             self._log_failure(name, exc)
 
@@ -276,7 +285,13 @@ class PluginHandle:
 
     def _serve(self, handler: ServiceHandler, request: Request) -> Reply:
         """Call a plugin's handler of requests; a coroutine answers when it has ended."""
-        answer = handler(request)
+        try:
+            answer = handler(request)
+        except OSError:
+            raise
+        except FAILURES as exc:
+            self._log_failure(request.topic, exc)
+            raise OSError(errno.EINVAL, FAILED_TEXT) from None
         if inspect.iscoroutine(answer):
             self._requests[request] = None
             self.spawn(self._finish(request, answer), request.topic)
@@ -342,6 +357,14 @@ class PluginHandle:
 
     def _log_failure(self, what: str, exc: BaseException) -> None:
         self._ctx.log.exception(f"jobtap: {self._name}: {what}: {described(exc, self._path)}", exc)
+
+
+async def _contained(work: Coroutine[object, object, T]) -> T:
+    """Run a coroutine; its ``sys.exit()`` is an error, and not the end of the broker."""
+    try:
+        return await work
+    except SystemExit as exc:
+        raise RuntimeError(f"SystemExit: {exc}") from exc
 
 
 def _callable(function: F) -> F:

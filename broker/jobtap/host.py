@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from broker.faults import FAILURES, described
 from broker.jobtap.arguments import Args, Broken, Rejected, complaint
-from broker.jobtap.calling import PRIORITY_GET, VALIDATE, Caller, handlers_of
+from broker.jobtap.calling import DEPENDENCY, PRIORITY_GET, VALIDATE, Caller, handlers_of
 from broker.jobtap.files import BUILTINS, forget, load_plugin, name_of
 from broker.jobtap.plugin import JobtapPlugin
 from flux.constants import FLUX_JOB_URGENCY_EXPEDITE, FLUX_JOB_URGENCY_HOLD
@@ -48,6 +48,7 @@ class JobtapHost:
         self._answers: dict[int, int | None] = {}
         self._to_ask: list[int] = []
         self._asking = False
+        self._unrated = 0
 
     @property
     def plugins(self) -> list[JobtapPlugin]:
@@ -92,7 +93,7 @@ class JobtapHost:
 
     def _show_dependencies(self, plugin: JobtapPlugin, job: Job) -> None:
         """Have a plugin look again at the dependencies of a job that still waits for some."""
-        if job.state != DEPEND:
+        if job.state != DEPEND or not may_know_dependencies(plugin):
             return
         for dependency in dependencies_of(job):
             topic = f"job.dependency.{dependency['scheme']}"
@@ -313,6 +314,10 @@ class JobtapHost:
         self._asking = bool(self._to_ask)
         if self._asking:
             self.actions.call_soon(self._ask_some)
+        elif self._unrated:
+            unrated, self._unrated = self._unrated, 0
+            text = f"no priority for {unrated} jobs that have one: they keep it"
+            self.actions.log_error(f"jobtap: {PRIORITY_GET}: {text}")
 
     def _reprioritize(self, job: Job) -> None:
         if not FLUX_JOB_URGENCY_HOLD < job.urgency < FLUX_JOB_URGENCY_EXPEDITE:
@@ -323,9 +328,17 @@ class JobtapHost:
         if priority is not None:
             self.actions.reprioritize(job, priority)
         elif failure is None and "priority" in args.out and job.state == SCHED:
-            self.actions.log_error(
-                f"jobtap: {PRIORITY_GET}: no priority for job {job.id}, which has one: it keeps it"
-            )
+            self._unrated += 1
+
+
+def may_know_dependencies(plugin: JobtapPlugin) -> bool:
+    """Whether one of a plugin's topics may be that of a dependency; it is asked before the jobspecs
+    of many jobs are looked at.
+    """
+    return any(
+        pattern.startswith(DEPENDENCY) or set("*?[").intersection(pattern)
+        for pattern, _ in plugin.handlers
+    )
 
 
 def dependencies_of(job: Job) -> list[JsonObject]:

@@ -19,7 +19,7 @@ from broker.jobtap.arguments import (
     checked_text,
     checked_word,
 )
-from flux.job.lifecycle import PLUGIN_SECTION
+from flux.job.lifecycle import INACTIVE, PLUGIN_SECTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -180,7 +180,7 @@ class JobtapPlugin:
     def dependency_add(self, id: int, description: str) -> None:
         """Add a named dependency; raises OSError(EEXIST) when the job has or had it."""
         text = _checked(checked_text, description, "a dependency")
-        self.host.dependency_add(self._job(id), text)
+        self.host.dependency_add(self._going(id), text)
 
     def dependency_remove(self, id: int, description: str) -> None:
         """Remove a dependency; raises OSError(ENOENT) when the job does not have it."""
@@ -205,14 +205,14 @@ class JobtapPlugin:
     def annotate(self, id: int, annotations: JsonObject) -> None:
         """Update a job's annotations; None as a value removes one."""
         value = _checked(checked_object, annotations, "an annotation")
-        self.host.annotate(self._job(id), value)
+        self.host.annotate(self._going(id), value)
 
     def set_reason(self, id: int, text: str | None) -> None:
         """Say why a job that this plugin keeps from running waits, None for no more: ``flux jobs``
         shows it while the job waits for its priority or is held.
         """
         note = None if text is None else {"reason": _checked(checked_text, text, "a reason")}
-        self.host.annotate(self._job(id), {PLUGIN_SECTION: note})
+        self.host.annotate(self._going(id), {PLUGIN_SECTION: note})
 
     def dependencies(self, id: int) -> list[str]:
         """Return the descriptions of what a job waits for, in alphabetical order."""
@@ -274,9 +274,16 @@ class JobtapPlugin:
             raise OSError(errno.ENOENT, "unknown job id")
         return job
 
+    def _going(self, id: int) -> Job:
+        """Return a job that is not over yet; raises OSError(ENOENT) for another one."""
+        job = self._job(id)
+        if job.state == INACTIVE:
+            raise OSError(errno.ENOENT, "the job is inactive")
+        return job
+
     def _accepted(self, id: int) -> Job:
         """Return an active job; raises OSError(EINVAL) for one that may still be refused."""
-        job = self._job(id)
+        job = self._going(id)
         if self.host.actions.find(id) is not job:
             raise OSError(errno.EINVAL, "the job is not accepted yet")
         return job

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 KEY = "jobtap.fairshare"
 AN_URGENCY = 100_000
-RUN, CLEANUP = 16, 32
+PRIORITY, RUN, CLEANUP = 4, 16, 32
 
 
 class FairShare:
@@ -97,7 +97,8 @@ class FairShare:
     def rate(self, plugin: JobtapPlugin, topic: str, args: Args) -> None:
         """Give a job its priority."""
         if self.usage is None:
-            plugin.priority_unavail(args)
+            if args["state"] == PRIORITY:  # others have one and keep it
+                plugin.priority_unavail(args)
             return
         most = max(self.usage.values(), default=0.0)
         part = self.usage.get(args["userid"], 0.0) / most if most > 0 else 0.0

@@ -70,7 +70,10 @@ def _job() -> list[click.Option]:
             text="Set job attribute; VAL may be JSON, ^KEY=FILE reads a JSON file.",
         ),
         list_option(
-            "--dependency", metavar="URI", text="Add a dependency SCHEME:VALUE[?KEY=VAL...]."
+            "--dependency",
+            metavar="URI",
+            text="Add a dependency SCHEME:VALUE[?KEY=VAL...]: after, afterany, afterok or"
+            " afternotok and a job, begin-time and seconds, singleton, or a scheme of a plugin.",
         ),
         list_option(
             "--add-file",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flux.debugged import get_mpir_being_debugged
 from flux.duration import parse_datetime
@@ -43,14 +43,19 @@ def _count(text: str | None, option: str) -> int:
     return 1 if number is None else number
 
 
+VALUELESS: Final = ("singleton",)
+"""Schemes of dependencies that say everything."""
+
+
 def parse_dependency(uri: str) -> dict[str, object]:
-    """Return the RFC 26 object of a dependency URI ``SCHEME:VALUE[?KEY=VAL[&KEY=VAL...]]``.
+    """Return the RFC 26 object of a dependency URI ``SCHEME:VALUE[?KEY=VAL[&KEY=VAL...]]``, or of
+    a scheme of `VALUELESS` alone.
 
     Raises CommandError if it does not begin with a scheme.
     """
     scheme, colon, rest = uri.partition(":")
     value, _, query = rest.partition("?")
-    if not (scheme and colon):
+    if not (scheme and colon) and uri not in VALUELESS:
         raise failure(f'Invalid dependency URI "{uri}"')
     entry: dict[str, object] = {"scheme": scheme, "value": value}
     for pair in filter(None, query.split("&")):

@@ -65,6 +65,8 @@ def mod_main(h, *args):
 KEPT = {
     "JobIndex": "the list of all jobs",
     "ListedJob": "the list of all jobs",
+    "EndedJobs": "how the latest 4,096 jobs ended, for those that depend on them",
+    "EndedJob": "how the latest 4,096 jobs ended, for those that depend on them",
     "JobLogs": "the latest 1,024 eventlogs",
     "JobLog": "the latest 1,024 eventlogs",
     "ObjectCache": "bounded by its size in bytes",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from broker.services.job_manager.restart import UNREADABLE, listed_jobs
 from flux.job.lifecycle import INACTIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import AsyncIterator, Collection
 
     from broker.services.job_manager.states import Job
     from flux.aio import AsyncFlux
@@ -32,6 +33,7 @@ class EndedJobs:
     def __init__(self, handle: AsyncFlux) -> None:
         self._handle = handle
         self._known: OrderedDict[int, EndedJob] = OrderedDict()
+        self._lookups = 0
 
     def get(self, id: int) -> EndedJob | None:
         """Return a job, None for one that is not known here."""
@@ -41,7 +43,10 @@ class EndedJobs:
         """A job is inactive."""
         self._known[job.id] = EndedJob(job.userid, job.started, job.success)
         self._known.move_to_end(job.id)
-        if len(self._known) > KEPT:
+        self._trim()
+
+    def _trim(self) -> None:
+        while len(self._known) > KEPT and not self._lookups:
             self._known.popitem(last=False)
 
     def drop(self, ids: Collection[int]) -> None:
@@ -49,15 +54,22 @@ class EndedJobs:
         for id in ids:
             self._known.pop(id, None)
 
-    async def look_up(self, ids: Collection[int]) -> None:
-        """Read jobs from the KVS that are not known here; those that are not inactive or cannot be
-        read stay unknown.
+    @asynccontextmanager
+    async def looked_up(self, ids: Collection[int]) -> AsyncIterator[None]:
+        """Read jobs from the KVS that are not known here, and forget none, however many, inside the
+        block. Those that are not inactive or cannot be read stay unknown.
         """
-        wanted = [id for id in ids if id not in self._known]
-        async for stored in listed_jobs(self._handle, wanted, ("eventlog",)):
-            try:
-                job = await stored.replay()
-            except UNREADABLE:
-                continue
-            if job.state == INACTIVE:
-                self.add(job)
+        self._lookups += 1
+        try:
+            wanted = [id for id in ids if id not in self._known]
+            async for stored in listed_jobs(self._handle, wanted, ("eventlog",)):
+                try:
+                    job = await stored.replay()
+                except UNREADABLE:
+                    continue
+                if job.state == INACTIVE:
+                    self.add(job)
+            yield
+        finally:
+            self._lookups -= 1
+            self._trim()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from broker.services.job_manager.states import Job
     from flux.wire.json import JsonMapping, JsonObject
 
-LINES: Final = 100
+LINES: Final = 20
 """Lines about failures of plugins that are logged within `LINE_PERIOD` seconds: there may be one a
 job.
 """

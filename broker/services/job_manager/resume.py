@@ -60,12 +60,12 @@ class Resumption:
         log.debug(f"restart: max_jobid={machine.max_jobid}")
         for job in active:
             machine.add(job)
-        await self._core.ended.look_up(self._lost_targets(active))
-        for job in active:
-            self._core.plugins.introduce(job)
-        for job in active:
-            self._resume(job)
-            self._core.pack_later(job)
+        async with self._core.ended.looked_up(self._lost_targets(active)):
+            for job in active:
+                self._core.plugins.introduce(job)
+            for job in active:
+                self._resume(job)
+                self._core.pack_later(job)
 
     def _lost_targets(self, active: list[Job]) -> set[int]:
         """Return the jobs that others still depend on, though they are not active: they ended just

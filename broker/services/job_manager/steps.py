@@ -81,6 +81,7 @@ class JobStepper:
         self.free_pending = 0
         self.running = 0
         self.max_jobid = 0
+        self._kept: Job | None = None
         self._told: Job | None = None
         self._own: deque[tuple[EventEntry, int]] = deque()
         self._later: deque[tuple[Job, EventEntry | None, int]] = deque()
@@ -187,11 +188,19 @@ class JobStepper:
         self.max_jobid = max(self.max_jobid, job.id)
 
     def conceive(self, job: Job) -> None:
-        """Take in a new job, in state NEW, as an embryo."""
+        """Take in a new job, in state NEW, as an embryo. It does not move on before `let_go`: not
+        all of its dependencies may be there.
+        """
         job.embryonic = True
+        self._kept = job
         self.embryos[job.id] = job
         self.census.enter(job)
         self.max_jobid = max(self.max_jobid, job.id)
+
+    def let_go(self, job: Job) -> None:
+        """All that a new job waits for is there."""
+        self._kept = None
+        self.advance(job)
 
     def hatch(self, job: Job) -> None:
         """The submission of a new job is stored: it lives."""
@@ -204,6 +213,8 @@ class JobStepper:
     def give_up(self, job: Job) -> None:
         """The submission of a new job could not be stored: forget it."""
         del self.embryos[job.id]
+        if self._kept is job:
+            self._kept = None
         self.census.leave(job)
         self.log = [(other, entry) for other, entry in self.log if other is not job]
         self._early = [early for early in self._early if early[0] is not job]
@@ -214,6 +225,8 @@ class JobStepper:
         """Move a job on as far as it can go by itself."""
         if self._told is not None:
             self._later.append((job, None, 0))
+            return
+        if job is self._kept:
             return
         while _STEPS[job.state](self, job):
             pass

@@ -111,19 +111,21 @@ class Submissions:
         return self._take_all(req, jobs, errors)
 
     def _unknown_targets(self, jobs: list[Job]) -> set[int]:
-        """Return the jobs that some of the new ones depend on and that are not active."""
-        machine, found = self._core.machine, set[int]()
+        """Return the jobs that new ones depend on and of which nothing is known here."""
+        plugins, found = self._core.plugins, set[int]()
         for job in jobs:
             with suppress(Rejected, OSError):
                 found.update(targets_of(dependencies_of(job)))
-        return {id for id in found if id not in machine.jobs and id not in machine.embryos}
+        return {
+            id for id in found if plugins.lookup(id) is None and self._core.ended.get(id) is None
+        }
 
     async def _look_up_first(
         self, req: Request, jobs: list[Job], errors: list[list[object]], unknown: set[int]
     ) -> Reply:
         """Take in jobs after looking up how the jobs that they depend on ended."""
-        await self._core.ended.look_up(unknown)
-        return self._take_all(req, jobs, errors)
+        async with self._core.ended.looked_up(unknown):
+            return self._take_all(req, jobs, errors)
 
     def _take_all(self, req: Request, jobs: list[Job], errors: list[list[object]]) -> Reply:
         admitted = []
@@ -153,12 +155,12 @@ class Submissions:
         """Take in one job, wholly or not at all; raises Rejected or OSError."""
         try:
             self._admit(job)
-        except (Rejected, OSError):
-            raise
         except Exception as exc:
-            self._core.ctx.log.exception(f"submission of job {job.id}", exc)
             if self._core.machine.embryos.get(job.id) is job:
                 self._core.machine.give_up(job)
+            if isinstance(exc, Rejected | OSError):
+                raise
+            self._core.ctx.log.exception(f"submission of job {job.id}", exc)
             raise OSError(errno.EINVAL, "the job cannot be taken in") from exc
 
     def _admit(self, job: Job) -> None:
@@ -178,10 +180,11 @@ class Submissions:
             job.values = (job.values[0], ("jobspec", json.dumps(job.jobspec)))
         self._core.plugins.introduce(job, dependencies)
         context = {"userid": job.userid, "urgency": job.urgency, "flags": job.flags}
+        job.dependencies_seen |= frozenset(dependencies)  # nobody else may add them meanwhile
         machine.post(job, "submit", context, job.t_submit)
         for description in dependencies:
             machine.post(job, "dependency-add", {"description": description})
-        machine.advance(job)
+        machine.let_go(job)
 
     def _assign_queue(self, job: Job) -> bool:
         """Put a job into its queue, by that queue's rules; returns whether they changed its

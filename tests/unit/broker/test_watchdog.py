@@ -61,4 +61,9 @@ def test_the_place_is_our_innermost_function() -> None:
 
     act()
     assert ".act:" in found[0]
+    plugin: dict[str, object] = {"__name__": "flux_jobtap_7_mine", "act": act}
+    exec(compile("def check():\n    act()\n    wait()\n", "/site/mine.py", "exec"), plugin)
+    plugin["wait"] = lambda: found.append(place_of(sys._getframe(1)))  # noqa: SLF001 - the same
+    eval("check()", plugin)
+    assert found[-1] == "/site/mine.py:3 (check)"
     assert place_of(None) == ""

@@ -167,6 +167,7 @@ def test_urgency_and_flags() -> None:
 
 
 def test_dependency_needs_a_scheme() -> None:
+    assert parse_dependency("singleton") == {"scheme": "singleton", "value": ""}
     assert parse_dependency("afterok:") == {
         "scheme": "afterok",
         "value": "",

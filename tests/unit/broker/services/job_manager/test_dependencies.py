@@ -129,6 +129,21 @@ async def test_a_job_that_has_ended(
         assert "exception" not in cluster.names(second)
 
 
+async def test_as_many_ended_jobs_are_remembered_as_is_useful(
+    cluster: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("broker.services.job_manager.ended.KEPT", 3)
+    ids = [await cluster.ended("ok") for _ in range(5)]
+    ended = cluster.manager.service.core.ended
+    assert [id for id in ids if ended.get(id) is not None] == ids[2:]
+    many = [{"scheme": "afterok", "value": str(id)} for id in ids]
+    assert "depend" in cluster.names(await cluster.submit(jobspec(dependencies=many), urgency=0))
+    await cluster.submit(depends("afterok", str(ids[0])), urgency=0)
+    assert ended.get(ids[0]) is not None
+    await cluster.manager.request("job-manager.purge-id", {"id": ids[0], "force": True})
+    assert ended.get(ids[0]) is None
+
+
 async def test_ended_jobs_of_others_and_jobs_that_never_were(cluster: Scripted) -> None:
     first = await cluster.ended("ok")
     with pytest.raises(OSError, match="Permission denied"):
@@ -491,6 +506,51 @@ async def test_a_dependency_may_be_added_once_only(
     assert cluster.names(id) == ["submit", "dependency-add", "dependency-remove", "dependency-add"]
     plugin_of(cluster).dependency_remove(id, "other")
     await cluster.until_event(id, "clean")
+
+
+@pytest.mark.parametrize("topic", ["job.event.submit", "job.state.depend", "job.new"])
+async def test_a_job_does_not_move_on_before_its_dependencies_are_there(
+    cluster: Scripted, tmp_path: pathlib.Path, topic: str
+) -> None:
+    """Though a plugin posts an event, after which jobs go as far as they can."""
+    text = f"""
+    def flux_plugin_init(plugin):
+        plugin.add_handler("job.new", lambda p, topic, args: p.job_subscribe(args["id"]))
+        plugin.add_handler({topic!r}, lambda p, topic, args: p.event_post(args["id"], "memo"))
+    """
+    await load(cluster, tmp_path, text)
+    first = await cluster.submit(urgency=0)
+    second = await cluster.submit(depends("afterok", str(first)))
+    assert cluster.state(second) == 2
+    assert cluster.names(second) == ["submit", "memo", "dependency-add"]
+
+
+async def test_dependencies_of_the_jobspec_are_there_for_other_plugins(
+    cluster: Scripted, tmp_path: pathlib.Path
+) -> None:
+    first = await cluster.submit(urgency=0)
+    description = f"after-success={id_encode(first, 'f58')}"
+    text = f"""
+    def flux_plugin_init(plugin):
+        plugin.add_handler("job.new", add)
+        plugin.add_handler("job.state.depend", add)
+
+    def add(plugin, topic, args):
+        for description in ({description!r}, "mine") if args["state"] < 4 else ():
+            try:
+                plugin.dependency_add(args["id"], description)
+            except FileExistsError:
+                plugin.get_flux().log(3, topic + " " + description)
+    """
+    await load(cluster, tmp_path, text)
+    second = await cluster.submit(depends("afterok", str(first)))
+    assert cluster.names(second) == ["submit", "dependency-add", "dependency-add"]
+    assert cluster.dependencies(second) == {description, "mine"}
+    assert [line.removeprefix("mine.py: ") for line in logged(cluster)] == [
+        f"job.new {description}",
+        f"job.state.depend {description}",
+        "job.state.depend mine",
+    ]
 
 
 async def test_times_of_jobs_that_wait_no_more_are_forgotten(cluster: Scripted) -> None:

@@ -287,6 +287,7 @@ async def test_usage_outlives_the_job_manager(site: Site, monkeypatch: pytest.Mo
     await site.restart("fairshare.py", **conf)
     waits = await site.submit(userid=1000)
     await site.manager.until(lambda: bool(held))
+    site.manager.service.core.plugins.reprioritize_all()
     assert site.states([waits]) == [PRIORITY]
     sent = next(m for m in site.manager.sent if m.json() == held[0])
     site.manager.answer(sent, lookup(held[0]))

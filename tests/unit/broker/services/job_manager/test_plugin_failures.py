@@ -19,6 +19,13 @@ import asyncio
 import sys
 
 
+class Mute(Exception):
+    def __repr__(self):
+        raise RuntimeError("no")
+
+    __str__ = __repr__
+
+
 def flux_plugin_init(plugin):
     plugin.add_handler({topic!r}, fail)
     plugin.add_handler("job.new", lambda p, topic, args: p.job_subscribe(args["id"]))
@@ -34,18 +41,22 @@ RAISES = {
     "an exit": ("sys.exit(3)", "SystemExit: 3 ("),
     "a cancellation": ("raise asyncio.CancelledError", "CancelledError:  ("),
     "no end": ("fail(plugin, topic, args)", "RecursionError: maximum recursion depth"),
+    "a long text": ('raise RuntimeError("x" * 99999)', "RuntimeError: xxx"),
+    "no text": ("raise Mute", "Mute: (no text) ("),
     "-1": ("return -1", "returned -1"),
     "out": ("args.out = None", "args.out is no dictionary any more"),
 }
 NONSENSE = {
     "False": ("return False", "returned False"),
     "a text": ('return "no"', "returned 'no'"),
+    "no text at all": ("return Mute()", "returned a Mute"),
     "a coroutine": ("return asyncio.sleep(0)", "is a coroutine function"),
 }
 PRIORITIES = {
     "a text": ('args.out["priority"] = "junk"', "a priority is an integer, not 'junk'"),
     "a fraction": ('args.out["priority"] = 7.0', "a priority is an integer, not 7.0"),
     "a truth": ('args.out["priority"] = True', "a priority is an integer, not True"),
+    "no text at all": ('args.out["priority"] = Mute()', "an integer, not a Mute"),
     "too low": ('args.out["priority"] = -5', "from 0 to 4294967295, not -5"),
     "too high": ('args.out["priority"] = 1 << 32', "from 0 to 4294967295, not 4294967296"),
 }
@@ -187,7 +198,8 @@ async def test_no_priority_for_a_job_that_has_one(cluster: Cluster, tmp_path: pa
     id = await cluster.submit()
     await failing(cluster, tmp_path, "job.priority.get", "plugin.priority_unavail(args)")
     await cluster.manager.until(lambda: bool(logged(cluster)))
-    assert f"no priority for job {id}, which has one: it keeps it" in logged(cluster)[0]
+    text = "jobtap: job.priority.get: no priority for 1 jobs that have one: they keep it"
+    assert logged(cluster) == [text]
     assert cluster.manager.service.core.machine.jobs[id].priority == 16
 
 
@@ -320,10 +332,10 @@ async def test_held_jobs_stay_held_whatever_a_plugin_says(
 
 async def test_many_failures_are_not_all_logged(cluster: Cluster, tmp_path: pathlib.Path) -> None:
     await failing(cluster, tmp_path, "job.validate", "1 / 0")
-    for _ in range(150):
+    for _ in range(50):
         with pytest.raises(OSError, match="ZeroDivisionError"):
             await cluster.submit()
-    assert len(logged(cluster)) == 100
+    assert len(logged(cluster)) == 20
     assert plugin_of(cluster).file_name == "mine.py"
 
 

@@ -161,6 +161,9 @@ async def test_events(cluster: Cluster, handle: PluginHandle) -> None:
         ("weather.sun", {}),
     ]
     subscription.cancel()
+    handle.event_subscribe("weather", lambda *event: got.append(event)).cancel()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
     cluster.manager.publish("weather.sun", {})
     assert len(got) == 3
     handle.event_send("mine.done", {"n": 1})
@@ -215,6 +218,8 @@ def flux_plugin_init(plugin):
     flux.spawn(task())
     flux.call_later(0, task)
     flux.call_later(0, leave)
+    flux.spawn(go())
+    plugin.service_register("exit", lambda request: leave())
     plugin.service_register("plain", lambda request: broken("service"))
     plugin.service_register("slow", service)
 
@@ -231,6 +236,10 @@ async def task():
     raise RuntimeError("broken task")
 
 
+async def go():
+    leave()
+
+
 async def service(request):
     raise KeyError("broken service")
 """
@@ -241,11 +250,11 @@ async def test_what_callbacks_raise_is_logged_and_harms_nobody(
 ) -> None:
     cluster.manager.rpcs["bank.balance"] = lambda _: {"balance": 7}
     await load(cluster, tmp_path, CALLBACKS)
-    for name in ("plain", "slow"):
+    for name in ("plain", "slow", "exit"):
         with pytest.raises(OSError, match="the broker's log says why"):
             await cluster.manager.request(f"job-manager.mine.{name}")
     cluster.manager.publish("weather", {})
-    await cluster.manager.until(lambda: len(logged(cluster)) >= 9)
+    await cluster.manager.until(lambda: len(logged(cluster)) >= 11)
     place = f"({tmp_path}/mine.py:"
     for text in (
         "jobtap: mine.py: timer: RuntimeError: broken timer once " + place,
@@ -256,7 +265,9 @@ async def test_what_callbacks_raise_is_logged_and_harms_nobody(
         "jobtap: mine.py: timer: RuntimeError: broken task " + place,
         "jobtap: mine.py: timer: SystemExit: 3 " + place,
         "jobtap: mine.py: job-manager.mine.slow: KeyError: 'broken service' " + place,
-        "job-manager.mine.plain from client: RuntimeError: broken service",
+        "jobtap: mine.py: job-manager.mine.plain: RuntimeError: broken service " + place,
+        "jobtap: mine.py: job-manager.mine.exit: SystemExit: 3 " + place,
+        "jobtap: mine.py: go: RuntimeError: SystemExit: 3",
     ):
         assert any(line.startswith(text) for line in logged(cluster)), text
     id = await cluster.submit()
