@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     )
     from flux.job.journal import (
         JournalConsumer as JournalConsumer,
-        JournalEvent as JournalEvent,
+        JournalEntry as JournalEntry,
     )
     from flux.job.kill import (
         cancel as cancel,
@@ -122,7 +122,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     ),
     "executor": ("FluxExecutor", "FluxExecutorFuture"),
     "info": ("JobInfo", "JobInfoFormat", "resulttostr", "statetostr", "statustostr"),
-    "journal": ("JournalConsumer", "JournalEvent"),
+    "journal": ("JournalConsumer", "JournalEntry"),
     "kill": ("cancel", "cancel_async", "job_raise", "job_raise_async", "kill", "kill_async"),
     "kvs": ("job_kvs", "job_kvs_guest"),
     "list": (

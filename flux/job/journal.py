@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CANCEL: Final = f"{JOURNAL}-cancel"
 
 
-class JournalEvent(EventLogEvent):
+class JournalEntry(EventLogEvent):
     """An event of a job, which ``jobid`` names.
 
     ``seq`` is its number in the job's eventlog, -1 for what is not in it, such as annotations.
@@ -65,7 +65,7 @@ class JournalConsumer:
         self.full = bool(full)
         self.since = as_seconds(since, "since")
         self._rpc: RPC | None = None
-        self._backlog: deque[JournalEvent] = deque()
+        self._backlog: deque[JournalEntry] = deque()
         self._callback: Callable[..., object] | None = None
         self._arguments: tuple[tuple[object, ...], dict[str, object]] = ((), {})
 
@@ -104,7 +104,7 @@ class JournalConsumer:
             raise RuntimeError("a callback is set before the consumer is started")
         self._callback, self._arguments = callback, (args, kwargs)
 
-    def poll(self, timeout: float | None = None) -> JournalEvent | None:
+    def poll(self, timeout: float | None = None) -> JournalEntry | None:
         """Return the next event, None after the last one.
 
         It is waited for, at most for ``timeout`` seconds: then TimeoutError is raised. RuntimeError
@@ -121,7 +121,7 @@ class JournalConsumer:
                 return None
         return self._backlog.popleft()
 
-    def __iter__(self) -> Iterator[JournalEvent]:
+    def __iter__(self) -> Iterator[JournalEntry]:
         while (event := self.poll()) is not None:
             yield event
 
@@ -129,7 +129,7 @@ class JournalConsumer:
         """Put the events of an answer aside; returns whether there may be more."""
         try:
             answer = rpc.get()
-            events = [JournalEvent(item, answer.get("id")) for item in answer["events"]]
+            events = [JournalEntry(item, answer.get("id")) for item in answer["events"]]
         except OSError as exc:
             if exc.errno == errno.ENODATA:
                 return False

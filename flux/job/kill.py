@@ -72,8 +72,8 @@ def job_raise(
     """Raise an exception on an active job: ``exc_type`` is one word, ``severity`` 0 ends the job, 1
     to 7 do not, ``note`` is an explanation for people.
 
-    Raises OSError: ENOENT for an unknown job, EPERM for somebody else's, EPROTO for a type or
-    severity that is none.
+    Raises OSError: ENOENT for an unknown job, EPERM for somebody else's, EPROTO for a wrong type or
+    severity.
     """
     raise_async(flux_handle, jobid, exc_type, severity, note).get()
 

@@ -194,9 +194,9 @@ def test_the_journal_calls_back_and_begins_where_it_is_told(handle: Flux) -> Non
     new = submit(handle, "true")
     job.event_wait(handle, new, "clean")
     journal = job.JournalConsumer(handle, since=since)
-    found: list[job.JournalEvent | None] = []
+    found: list[job.JournalEntry | None] = []
 
-    def arrived(event: job.JournalEvent | None, word: str) -> None:
+    def arrived(event: job.JournalEntry | None, word: str) -> None:
         assert word == "x"
         found.append(event)
         if event is None:
