@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from broker.services.job_ingest.validate import InvalidJobspec, validate
 from flux.constants import (
     FLUX_JOB_DEBUG,
     FLUX_JOB_NOVALIDATE,
@@ -16,6 +15,7 @@ from flux.constants import (
     FLUX_JOB_URGENCY_MAX,
     FLUX_JOB_WAITABLE,
 )
+from flux.job.jobspec_v1 import InvalidJobspec, validate
 from flux.security import unwrap
 from flux.wire import json
 
