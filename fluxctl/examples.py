@@ -23,7 +23,7 @@ def examples_of(path: str) -> list[Example]:
     ``kvs get``.
     """
     name, *words = path.split()
-    module = importlib.import_module(f"fluxctl.commands.{name}")
+    module = importlib.import_module(f"fluxctl.commands.{name.replace('-', '_')}")
     found = parsed(getattr(module, "EXAMPLES", ""))
     return [one for one in found if not words or _about(one, path)]
 

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
 
 class SubCommand:
-    """A sub-command, which is the attribute ``command`` of ``fluxctl.commands.NAME``.
+    """A sub-command, which is the attribute ``command`` of ``fluxctl.commands.NAME``, with an
+    underscore for a hyphen.
 
     ``summary`` is its line in ``flux help``, empty for a command that is not listed there;
     ``listed`` is what that line calls it, if that is not its name.
@@ -27,7 +28,7 @@ class SubCommand:
         """Import the command, which only happens when it is run or asked about."""
         import importlib
 
-        module = importlib.import_module(f"fluxctl.commands.{self.name}")
+        module = importlib.import_module(f"fluxctl.commands.{self.name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 
@@ -69,6 +70,7 @@ _ALL = (
     SubCommand("help"),
     SubCommand("python"),
     SubCommand("relay"),
+    SubCommand("job-validator"),
     SubCommand("jobspec"),
     SubCommand("jobtap"),
     SubCommand("shell"),

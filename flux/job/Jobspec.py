@@ -17,6 +17,7 @@ from flux.job.jobspec_rules import (
     is_list,
     require,
 )
+from flux.job.jobspec_v1 import validate as validate_v1
 from flux.wire import json
 from flux.wire.text import as_integer
 
@@ -190,6 +191,7 @@ class JobspecV1(Jobspec):
         super().__init__(resources, tasks, **kwargs)
         require(len(tasks) == 1, ValueError, "tasks must have exactly one entry")
         check_v1_resources(resources)
+        validate_v1(self.jobspec)
 
     def _check_attributes(self, attributes: JsonMapping) -> None:
         super()._check_attributes(attributes)

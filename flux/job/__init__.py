@@ -41,9 +41,15 @@ if TYPE_CHECKING:
         JobspecV1 as JobspecV1,
         validate_jobspec as validate_jobspec,
     )
+    from flux.job.journal import (
+        JournalConsumer as JournalConsumer,
+        JournalEntry as JournalEntry,
+    )
     from flux.job.kill import (
         cancel as cancel,
         cancel_async as cancel_async,
+        job_raise as job_raise,
+        job_raise_async as job_raise_async,
         kill as kill,
         kill_async as kill_async,
     )
@@ -56,9 +62,32 @@ if TYPE_CHECKING:
         JobListIdRPC as JobListIdRPC,
         JobListIdsFuture as JobListIdsFuture,
         JobListRPC as JobListRPC,
+        get_job as get_job,
         job_list as job_list,
         job_list_id as job_list_id,
         job_list_inactive as job_list_inactive,
+    )
+    from flux.job.notes import (
+        annotate as annotate,
+        annotate_async as annotate_async,
+        memo as memo,
+        memo_async as memo_async,
+        urgency as urgency,
+        urgency_async as urgency_async,
+    )
+    from flux.job.output import (
+        JobOutput as JobOutput,
+        OutputEvent as OutputEvent,
+        job_output as job_output,
+        output_event_watch as output_event_watch,
+        output_event_watch_async as output_event_watch_async,
+        output_watch as output_watch,
+        output_watch_async as output_watch_async,
+        output_watch_lines as output_watch_lines,
+    )
+    from flux.job.purge import (
+        purge as purge,
+        purge_id as purge_id,
     )
     from flux.job.reasons import pending_reasons as pending_reasons
     from flux.job.stats import JobStats as JobStats
@@ -68,6 +97,7 @@ if TYPE_CHECKING:
         submit_async as submit_async,
         submit_get_id as submit_get_id,
     )
+    from flux.job.timeleft import timeleft as timeleft
     from flux.job.wait import (
         JobResultFuture as JobResultFuture,
         JobWaitFuture as JobWaitFuture,
@@ -92,20 +122,35 @@ _MODULES: dict[str, tuple[str, ...]] = {
     ),
     "executor": ("FluxExecutor", "FluxExecutorFuture"),
     "info": ("JobInfo", "JobInfoFormat", "resulttostr", "statetostr", "statustostr"),
-    "kill": ("cancel", "cancel_async", "kill", "kill_async"),
+    "journal": ("JournalConsumer", "JournalEntry"),
+    "kill": ("cancel", "cancel_async", "job_raise", "job_raise_async", "kill", "kill_async"),
     "kvs": ("job_kvs", "job_kvs_guest"),
     "list": (
         "JobList",
         "JobListIdRPC",
         "JobListIdsFuture",
         "JobListRPC",
+        "get_job",
         "job_list",
         "job_list_id",
         "job_list_inactive",
     ),
+    "notes": ("annotate", "annotate_async", "memo", "memo_async", "urgency", "urgency_async"),
+    "output": (
+        "JobOutput",
+        "OutputEvent",
+        "job_output",
+        "output_event_watch",
+        "output_event_watch_async",
+        "output_watch",
+        "output_watch_async",
+        "output_watch_lines",
+    ),
+    "purge": ("purge", "purge_id"),
     "reasons": ("pending_reasons",),
     "stats": ("JobStats",),
     "submit": ("SubmitFuture", "submit", "submit_async", "submit_get_id"),
+    "timeleft": ("timeleft",),
     "wait": (
         "JobResultFuture",
         "JobWaitFuture",

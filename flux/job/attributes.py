@@ -32,5 +32,14 @@ JOB_ATTRIBUTES: Final = (
 )
 """Every attribute but ``id``, which is always told; every version since 0.29 knows them."""
 
-LATER_ATTRIBUTES: Final = ("queue",)
+LATER_ATTRIBUTES: Final = (
+    "queue",
+    "cwd",
+    "project",
+    "bank",
+    "ncores",
+    "duration",
+    "t_priority",
+    "t_sched",
+)
 """Attributes that brokers of 0.29 do not know."""

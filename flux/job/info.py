@@ -36,6 +36,20 @@ __all__ = [
 ]
 
 _CANCELED_BEFORE_RUN = -128
+_TOLD = (
+    "t_submit",
+    "state",
+    "status",
+    "userid",
+    "username",
+    "urgency",
+    "name",
+    "ntasks",
+    "runtime",
+    "t_remaining",
+    "returncode",
+)
+"""What `JobInfo.facts` tells beside those attributes that have a default."""
 
 
 def statetostr(stateid: int, singlechar: bool = False) -> str:
@@ -133,10 +147,17 @@ class JobInfo:
 
     defaults: ClassVar[JsonObject] = {
         "t_depend": 0.0,
+        "t_priority": 0.0,
+        "t_sched": 0.0,
         "t_run": 0.0,
         "t_cleanup": 0.0,
         "t_inactive": 0.0,
         "expiration": 0.0,
+        "duration": 0.0,
+        "cwd": "",
+        "project": "",
+        "bank": "",
+        "ncores": "",
         "nnodes": "",
         "ranks": "",
         "nodelist": "",
@@ -322,6 +343,22 @@ class JobInfo:
         """Where the job runs or ran, or in parentheses why it has not."""
         nodelist, reason = str(self.nodelist), self.reason
         return nodelist if nodelist or not reason else f"({reason})"
+
+    def facts(self) -> JsonObject:
+        """Return all that is known of the job by name, as its attributes say it: state and result
+        as words, and what follows from the rest, such as ``runtime``.
+        """
+        exception = self.exception
+        return {
+            **{name: getattr(self, name, "") for name in (*self.defaults, *_TOLD)},
+            "id": self.id,
+            "jobid": self.id.f58,
+            "dependencies": list(self.dependencies),
+            "annotations": dict(self.annotations.annotationsDict),
+            "exception": {
+                name: getattr(exception, name) for name in ("occurred", "severity", "type", "note")
+            },
+        }
 
     def to_dict(self) -> JsonObject:
         """Return the raw attributes."""

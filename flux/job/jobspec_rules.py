@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonMapping
 
 
+RANGE = frozenset(("max", "operator", "operand"))
+"""What a count that is a range has beside ``min``, all or nothing (RFC 14)."""
+
+
 def is_count(value: object, minimum: int = 1) -> bool:
     """Whether a value is an integer, not a truth value, of at least `minimum`."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= minimum
@@ -33,6 +37,9 @@ def check_resource(resource: JsonMapping) -> None:
         for key in ("min", "max", "operand"):
             if key in count:
                 require(is_count(count[key]), ValueError, f"{key} must be a positive integer")
+        given = RANGE.intersection(count)
+        missing = ", ".join(sorted(RANGE - given)) if given else ""
+        require(not missing, ValueError, f"a range of counts lacks {missing}")
     else:
         require(
             isinstance(count, int) and not isinstance(count, bool),

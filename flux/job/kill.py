@@ -51,6 +51,33 @@ def raise_async(
     return RPC(flux_handle, "job-manager.raise", payload)
 
 
+def job_raise_async(
+    flux_handle: Flux,
+    jobid: JobID | int | Text,
+    exc_type: Text,
+    severity: int = 0,
+    note: Text | None = None,
+) -> RPC:
+    """Raise an exception of a type on a job; returns a future."""
+    return raise_async(flux_handle, jobid, exc_type, severity, note)
+
+
+def job_raise(
+    flux_handle: Flux,
+    jobid: JobID | int | Text,
+    exc_type: Text,
+    severity: int = 0,
+    note: Text | None = None,
+) -> None:
+    """Raise an exception on an active job: ``exc_type`` is one word, ``severity`` 0 ends the job, 1
+    to 7 do not, ``note`` is an explanation for people.
+
+    Raises OSError: ENOENT for an unknown job, EPERM for somebody else's, EPROTO for a wrong type or
+    severity.
+    """
+    raise_async(flux_handle, jobid, exc_type, severity, note).get()
+
+
 def cancel_async(flux_handle: Flux, jobid: JobID | int | Text, reason: Text | None = None) -> RPC:
     """Cancel a pending or running job; returns a future."""
     return raise_async(flux_handle, jobid, note=reason)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from flux.constants import FLUX_JOB_STATE_INACTIVE, FLUX_USERID_UNKNOWN
@@ -18,7 +19,7 @@ from flux.rpc import RPC
 from flux.wire.text import Text, as_number, as_optional_text, as_seconds, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from flux.core.interface import Requester
     from flux.wire.json import JsonObject
@@ -99,6 +100,8 @@ def job_list(
     states: int = 0,
     results: int = 0,
     queues: Iterable[str] | None = None,
+    since: float = 0.0,
+    constraint: Mapping[str, object] | None = None,
 ) -> JobListRPC:
     """Ask for jobs: pending ones by priority, then running and inactive ones, newest first.
 
@@ -106,7 +109,10 @@ def job_list(
     attributes ``attrs``. ``userid`` says whose jobs, by default the caller's, FLUX_USERID_UNKNOWN
     for everybody's. ``states`` and ``results`` are unions of FLUX_JOB_STATE_* and
     FLUX_JOB_RESULT_*, 0 for all of them; results are those of inactive jobs. ``queues`` are the
-    names of queues, None for all.
+    names of queues, None for all. Jobs that ended at ``since``, seconds since the epoch, or before
+    are left out. A ``constraint`` is an object such as ``{"and": [{"name": ["x"]}, {"hostlist":
+    ["node[1-3]"]}]}``, with the operators userid, name, queue, states, results, hostlist, ranks,
+    t_submit and other times (``">=1.5"``), and, or, not. Brokers of 0.29 know neither of these.
     """
     payload: dict[str, object] = {
         "max_entries": as_number(max_entries, "max_entries"),
@@ -117,7 +123,18 @@ def job_list(
     }
     if queues is not None:
         payload["queues"] = [as_text(name, "a queue") for name in queues]
+    seconds = as_seconds(since, "since")
+    if seconds:
+        payload["since"] = seconds
+    if constraint is not None:
+        payload["constraint"] = _as_constraint(constraint)
     return JobListRPC(flux_handle, "job-list.list", payload)
+
+
+def _as_constraint(constraint: object) -> dict[str, object]:
+    if not isinstance(constraint, Mapping):
+        raise TypeError(f"constraint must be a dict, not {type(constraint).__name__}")
+    return dict(constraint)
 
 
 def job_list_inactive(
@@ -148,12 +165,27 @@ def job_list_id(
     return JobListIdRPC(flux_handle, jobid, attrs)
 
 
+def get_job(flux_handle: Requester, jobid: int | Text) -> JsonObject | None:
+    """Return what is known of a job, None if there is none of this id: the attributes of `JobInfo`
+    by name, with state and result as words. Raises OSError if the query fails.
+    """
+    try:
+        job = job_list_id(flux_handle, jobid, VALID_ATTRS).get_jobinfo()
+    except OSError as exc:
+        if exc.errno == errno.ENOENT:
+            return None
+        raise
+    return job.facts()
+
+
 class JobList:
     """A query for jobs, put together step by step; nothing is sent before `fetch_jobs` or `jobs`.
 
     ``filters`` are names of ``STATES`` and ``RESULTS``, none for all jobs; ``user`` is a name or a
     user id, by default everybody. With ``ids`` the query is for those jobs and the filters do not
-    count. ``queues`` are names of queues, None for all. At most ``max_entries`` jobs come back,
+    count. ``queues`` are names of queues, None for all, and ``queue`` is one more; ``name`` is that
+    of the jobs. Jobs that ended at ``since``, seconds since the epoch, or before are left out;
+    ``constraint`` is a further condition, see `job_list`. At most ``max_entries`` jobs come back,
     with the attributes ``attrs``. Raises ValueError if a filter, the user or a job id is not valid.
     """
 
@@ -169,6 +201,10 @@ class JobList:
         user: Text | int | None = None,
         max_entries: int = 1000,
         queues: Iterable[str] | None = None,
+        since: float = 0.0,
+        name: Text | None = None,
+        queue: Text | Iterable[Text] | None = None,
+        constraint: Mapping[str, object] | None = None,
     ) -> None:
         self.handle = flux_handle
         self.attrs = list(attrs)
@@ -176,6 +212,12 @@ class JobList:
         self.results = 0
         self.max_entries = max_entries
         self.queues = None if queues is None else list(queues)
+        if queue is not None:
+            more = [queue] if isinstance(queue, str | bytes) else queue
+            self.queues = [*(self.queues or ()), *(as_text(one, "queue") for one in more)]
+        self.since = as_seconds(since, "since")
+        self.name = as_optional_text(name, "name")
+        self.constraint = None if constraint is None else _as_constraint(constraint)
         self.errors: list[str] = []
         self.ids = [JobID(jobid) for jobid in ids]
         self.userid = FLUX_USERID_UNKNOWN
@@ -224,8 +266,17 @@ class JobList:
                 self.states,
                 self.results,
                 self.queues,
+                self.since,
+                self._condition(),
             )
         return self._query
+
+    def _condition(self) -> Mapping[str, object] | None:
+        """Return what is asked for beside states, results, user and queues."""
+        if self.name is None:
+            return self.constraint
+        named: dict[str, object] = {"name": [self.name]}
+        return named if self.constraint is None else {"and": [named, self.constraint]}
 
     def jobs(self) -> list[JobInfo]:
         """Return the jobs, waiting for the answer; what went wrong with single ids is in

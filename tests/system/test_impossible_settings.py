@@ -68,7 +68,7 @@ SETTINGS = [
     (
         '[ingest]\n[ingest.validator]\nplugins = ["jobspec", "nosuch"]',
         3,
-        "ingest.validator.plugins: no such validator plugin: nosuch",
+        "ingest.validator.plugins: validator plugin 'nosuch' not found",
     ),
     (
         '[ingest.validator]\nplugins = ["{}/nosuch.py"]',
@@ -161,7 +161,7 @@ def test_a_reload_with_a_bootstrap_that_could_not_start(
 
 def test_what_an_argument_of_the_module_says_has_no_place_in_the_files(running: Instance) -> None:
     for argument, said in (
-        ("validator-plugins=nosuch", "no such validator plugin: nosuch"),
+        ("validator-plugins=nosuch", "validator plugin 'nosuch' not found"),
         ("validator-plugins=jobspec", ""),
     ):
         done = running.run("module", "reload", "job-ingest", argument)

@@ -80,11 +80,15 @@ class JobInfoService(Service):
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             self.ctx.log.err(f"job {id}: eventlog: malformed: {exc}")
 
-    async def _value(self, id: int, key: str) -> str:
-        """Return a value of a job's KVS directory; raises OSError."""
+    async def _value(self, id: int, key: str, namespace: str | None = None) -> str:
+        """Return a value of a job's KVS directory, or of a namespace of its own; raises OSError."""
         if not 0 <= id < MAX_ID:
             raise OSError(errno.ENOENT, "")
-        payload = {"key": kvs_key(id, key), "namespace": PRIMARY, "flags": 0}
+        payload = {
+            "key": kvs_key(id, key) if namespace is None else key,
+            "namespace": namespace or PRIMARY,
+            "flags": 0,
+        }
         answer = await self.ctx.handle.rpc("kvs.lookup", payload)
         return decode_val(answer["val"]).decode("utf-8", "surrogateescape")
 
@@ -150,6 +154,11 @@ class JobInfoService(Service):
             return log.text()
         if log is not None and key == "R" and log.resources is not None:
             return json.dumps_str(log.resources)
+        if key.startswith(GUEST) and log is not None and not log.ended:
+            try:
+                return await self._value(id, key.removeprefix(GUEST), f"job-{id}")
+            except OSError:
+                pass  # no namespace yet, or none any more: then it is where it stays
         return await self._value(id, key)
 
     # Eventlogs

@@ -46,7 +46,8 @@ class JobIngestService(Service):
     Submissions that arrive together go to it together, and share the broker with the jobs that run
     (`IntakeTurns`). A module argument
     ``validator-plugins=LIST`` has jobspecs checked by plugins of flux.job.validator in worker
-    processes as well (``validator-args=ARGS``, ``worker-count=N``).
+    processes as well (``validator-args=ARGS``, ``worker-count=N``), ``disable-validator`` has them
+    not checked at all.
     """
 
     name = "job-ingest"
@@ -113,7 +114,7 @@ class JobIngestService(Service):
         if options == self._workers.options:
             return
         before = self._workers
-        self._workers = ValidatorPool(self._uri, options)
+        self._workers = ValidatorPool(self._uri, options, self.ctx.log.err)
         self.ctx.spawn(before.close(), "job-ingest:old validators")
 
     @property
@@ -196,6 +197,7 @@ class JobIngestService(Service):
             req.get("flags", int),
             req.userid,
             is_owner=req.is_owner,
+            options=self._workers.options,
         )
         if self._workers.enabled and not self._workers.skips(item):
             self.ctx.spawn(self._validate_then_add(req, item), "job-ingest:validate")

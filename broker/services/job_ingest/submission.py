@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from broker.services.job_ingest.validate import InvalidJobspec, validate
 from flux.constants import (
     FLUX_JOB_DEBUG,
     FLUX_JOB_NOVALIDATE,
@@ -16,10 +15,12 @@ from flux.constants import (
     FLUX_JOB_URGENCY_MAX,
     FLUX_JOB_WAITABLE,
 )
+from flux.job.jobspec_v1 import InvalidJobspec, validate
 from flux.security import unwrap
 from flux.wire import json
 
 if TYPE_CHECKING:
+    from broker.services.job_ingest.workers import ValidatorOptions
     from flux.wire.json import JsonObject
 
 KNOWN_FLAGS: Final = FLUX_JOB_DEBUG | FLUX_JOB_WAITABLE | FLUX_JOB_NOVALIDATE
@@ -51,8 +52,17 @@ class Submission(Struct, frozen=True):
         }
 
 
-def check(signed: str, urgency: int, flags: int, userid: int, *, is_owner: bool) -> Submission:
-    """Check a submission of ``userid``, its jobspec included.
+def check(
+    signed: str,
+    urgency: int,
+    flags: int,
+    userid: int,
+    *,
+    is_owner: bool,
+    options: ValidatorOptions | None = None,
+) -> Submission:
+    """Check a submission of ``userid``, its jobspec included unless ``options`` of the module say
+    that nothing does, or that plugins do for other versions than 1.
 
     Raises OSError: EPERM for what the user may not do and, as in flux-core, for a jobspec that is
     invalid; EINVAL for what cannot be read.
@@ -62,12 +72,19 @@ def check(signed: str, urgency: int, flags: int, userid: int, *, is_owner: bool)
     if signer != userid:
         raise OSError(errno.EPERM, f"signer={signer} != requestor={userid}")
     jobspec = decode(text)
-    if not flags & FLUX_JOB_NOVALIDATE:
+    if not flags & FLUX_JOB_NOVALIDATE and not _is_for_others(jobspec, options):
         try:
             validate(jobspec)
         except InvalidJobspec as exc:
             raise OSError(errno.EPERM, str(exc)) from exc
     return Submission(userid, signed, text, jobspec, urgency, flags)
+
+
+def _is_for_others(jobspec: object, options: ValidatorOptions | None) -> bool:
+    if options is None:
+        return False
+    other = isinstance(jobspec, dict) and jobspec.get("version") != 1
+    return options.disabled or (other and options.any_version)
 
 
 def check_limits(urgency: int, flags: int, *, is_owner: bool) -> None:

@@ -12,6 +12,8 @@ import os
 import signal
 import sys
 from collections import deque
+from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -21,6 +23,8 @@ from flux.constants import FLUX_JOB_NOVALIDATE
 from flux.wire import json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from broker.configuration.tables import ValidatorConfig
     from broker.services.job_ingest.submission import Submission
 
@@ -28,22 +32,34 @@ READY_WITHIN: Final = 8.0
 """Seconds in which plugins have to be loaded when they are looked at; a module has 10 to accept a
 configuration."""
 DEFAULT_WORKERS: Final = 2
+DISABLE: Final = "disable-validator"
+"""The argument of the module by which nothing checks jobspecs."""
+DEFAULT_PLUGIN: Final = "jobspec"
+"""What arguments for plugins are for if no plugin is named."""
 MAX_WORKERS: Final = 64
 _LINE_LIMIT: Final = 1 << 24
 _USAGE: Final = 2
 """Exit code of a worker that does not know an argument, and how its last line begins then."""
 _USAGE_PREFIX: Final = "error: "
+_CRITICAL: Final = "CRITICAL: "
 
 
 class ArgumentsRefused(OSError):
     """The plugins are there, but do not take the arguments they are given."""
 
 
-class ValidatorProcess:
-    """One worker process, started with the first job it is given."""
+LOST: Final = "Unrecoverable error: validator unexpectedly exited"
 
-    def __init__(self, command: list[str], uri: str) -> None:
+
+class ValidatorProcess:
+    """One worker process, started with the first job it is given; ``ended`` is called with its exit
+    code, or the negative number of a signal, if it ends by itself.
+    """
+
+    def __init__(self, command: list[str], uri: str, ended: Callable[[int], object]) -> None:
         self._command = command
+        self._ended = ended
+        self._closing = False
         self._uri = uri
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -87,13 +103,13 @@ class ValidatorProcess:
         except (ValueError, KeyError, TypeError, AttributeError):
             reason = "job validator's answer is malformed"
             signal_child(process, signal.SIGKILL)
-        await process.wait()
+        code = await process.wait()
         self._process = None
+        if not self._closing:
+            self._ended(code)
         for future in self._waiting:
             if not future.done():
-                future.set_result(
-                    (errno.EIO, reason or f"job validator exited with code {process.returncode}")
-                )
+                future.set_result((errno.EPROTO, reason or LOST))
         self._waiting.clear()
 
     async def _read_answers(self, process: asyncio.subprocess.Process) -> None:
@@ -108,6 +124,7 @@ class ValidatorProcess:
 
     async def close(self) -> None:
         """End the process."""
+        self._closing = True
         process, reader = self._process, self._reader
         if process is not None and process.stdin is not None:
             process.stdin.close()
@@ -121,11 +138,21 @@ class ValidatorProcess:
 
 
 class ValidatorOptions(Struct, frozen=True):
-    """Which plugins check jobspecs, with which arguments, in how many processes."""
+    """Which plugins check jobspecs, with which arguments, in how many processes.
+
+    ``disabled`` is for an instance that takes any jobspec.
+    """
 
     plugins: str = ""
     args: tuple[str, ...] = ()
     count: int = DEFAULT_WORKERS
+    disabled: bool = False
+
+    @property
+    def any_version(self) -> bool:
+        """Whether the plugins are told to take jobspecs of any version."""
+        words = " ".join(self.args).replace("=", " ").split()
+        return ("--require-version", "any") in pairwise(words)
 
     @classmethod
     def of(cls, args: list[str], table: ValidatorConfig) -> ValidatorOptions:
@@ -135,7 +162,11 @@ class ValidatorOptions(Struct, frozen=True):
         Raises OSError(EINVAL) for an argument that is not known.
         """
         options = {"validator-plugins": "", "validator-args": "", "worker-count": ""}
+        disabled = False
         for arg in args:
+            if arg == DISABLE:
+                disabled = True
+                continue
             key, equals, value = arg.partition("=")
             if key not in options or not equals:
                 raise OSError(errno.EINVAL, f"unknown module option {arg}")
@@ -144,9 +175,12 @@ class ValidatorOptions(Struct, frozen=True):
         if count and not (count.isascii() and count.isdigit() and 0 < int(count) <= MAX_WORKERS):
             raise OSError(errno.EINVAL, f"invalid worker-count {count}")
         words = tuple(word for word in options["validator-args"].split(",") if word)
+        if disabled:
+            return cls(disabled=True)
         configured = "" if table.disable else ",".join(table.plugins or ())
+        plugins = options["validator-plugins"] or configured
         return cls(
-            options["validator-plugins"] or configured,
+            plugins or (DEFAULT_PLUGIN if words else ""),
             words or table.args or (),
             int(count) if count else table.workers or DEFAULT_WORKERS,
         )
@@ -154,10 +188,15 @@ class ValidatorOptions(Struct, frozen=True):
 
 class ValidatorPool:
     """The workers of one rank, whose plugins reach the broker at ``uri``; none unless validator
-    plugins are configured.
+    plugins are configured. ``say`` is called with a sentence about one that ends by itself.
     """
 
-    def __init__(self, uri: str, options: ValidatorOptions | None = None) -> None:
+    def __init__(
+        self,
+        uri: str,
+        options: ValidatorOptions | None = None,
+        say: Callable[[str], object] = lambda text: None,
+    ) -> None:
         self.options = options or ValidatorOptions()
         plugins = self.options.plugins
         self.enabled = bool(plugins)
@@ -170,7 +209,11 @@ class ValidatorPool:
             *self.options.args,
         ]
         count = self.options.count if plugins else 0
-        self._workers = [ValidatorProcess(self._command, uri) for _ in range(count)]
+        self._workers = [
+            ValidatorProcess(self._command, uri, partial(self._ended, number))
+            for number in range(count)
+        ]
+        self._say = say
 
     async def check(self) -> None:
         """Load the plugins once, in a process of their own, as the workers will.
@@ -199,8 +242,12 @@ class ValidatorPool:
             lines = said.decode(errors="replace").strip().splitlines()
             text = lines[-1] if lines else f"job validator exited with code {process.returncode}"
             text = text.removeprefix("flux-job-validator: ").removeprefix(_USAGE_PREFIX)
+            text = text.removeprefix(_CRITICAL)
             kind = ArgumentsRefused if process.returncode == _USAGE else OSError
             raise kind(errno.EINVAL, text)
+
+    def _ended(self, number: int, code: int) -> None:
+        self._say(f"validator[{number}]: exited with rc={code}")
 
     def skips(self, item: Submission) -> bool:
         """Whether a submission asked not to be validated."""

@@ -7,6 +7,9 @@ import concurrent.futures
 import errno
 import importlib
 import importlib.util
+import inspect
+import json
+import os
 import pathlib
 import pkgutil
 import threading
@@ -14,7 +17,7 @@ from abc import ABC, abstractmethod
 from types import ModuleType
 from typing import TYPE_CHECKING, ClassVar
 
-from flux.wire import json
+from flux.constants import FLUX_JOB_URGENCY_DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +30,8 @@ PluginTable = dict[str, ModuleType]
 
 class ValidatorJobInfo:
     """A job to be validated: the ``jobspec`` as it was submitted, decoded, the ``userid`` of the
-    submitting user, ``flags`` and ``urgency`` of the submission.
+    submitting user, ``flags`` and ``urgency`` of the submission; but for the jobspec, what is not
+    given is that of a submission of one's own.
     """
 
     tls = threading.local()
@@ -35,9 +39,9 @@ class ValidatorJobInfo:
     def __init__(self, jobinfo: JsonMapping | str | bytes) -> None:
         info = json.loads(jobinfo) if isinstance(jobinfo, str | bytes) else jobinfo
         self.jobspec: JsonObject = info["jobspec"]
-        self.userid: int = info["userid"]
-        self.flags: int = info["flags"]
-        self.urgency: int = info["urgency"]
+        self.userid: int = info.get("userid", os.getuid())
+        self.flags: int = info.get("flags", 0)
+        self.urgency: int = info.get("urgency", FLUX_JOB_URGENCY_DEFAULT)
 
     @property
     def flux(self) -> Flux:
@@ -82,7 +86,7 @@ class ValidatorResult:
         answer: JsonObject = {"errnum": self.errnum}
         if self.errnum:
             answer["errstr"] = self.errmsg
-        return json.dumps(answer).decode()
+        return json.dumps(answer, ensure_ascii=False)
 
 
 class ValidatorPlugin(ABC):
@@ -165,24 +169,41 @@ class JobValidator:
     def start(self) -> None:
         """Load and configure the plugins, start the threads they run in.
 
+        Raises what `load` does, and ValueError or OSError for what a plugin does not take.
+        """
+        self.load()
+        args = self.parser.parse_args(self.argv)
+        for plugin in self.plugins:
+            plugin.configure(args)
+        self.executor = concurrent.futures.ThreadPoolExecutor(max_workers=4)
+
+    def load(self) -> None:
+        """Load the plugins, which add their options to the parser.
+
         Raises ValueError if there is no plugin of a name that was asked for or the module has no
         ``Validator``, ImportError or OSError if a file cannot be loaded.
         """
         names, _ = self.parser.parse_known_args(self.argv)
         available = import_plugins(self.plugin_namespace, self.pluginpath)
         for name in filter(None, names.plugins.split(",")):
-            if "/" in name:
+            if "/" in name and pathlib.Path(name).exists():
                 available[name] = import_path(name)
             if name not in available:
-                raise ValueError(f"no such validator plugin: {name}")
+                raise ValueError(f"validator plugin '{name}' not found")
             plugin = getattr(available[name], "Validator", None)
             if plugin is None:
                 raise ValueError(f"{name} has no class Validator")
             self.plugins.append(plugin(self.parser))
-        args = self.parser.parse_args(self.argv)
-        for plugin in self.plugins:
-            plugin.configure(args)
-        self.executor = concurrent.futures.ThreadPoolExecutor(max_workers=4)
+
+    def summaries(self) -> dict[str, str]:
+        """Return what there is in plugins, by name with the first line of what they say of
+        themselves.
+        """
+        available = import_plugins(self.plugin_namespace, self.pluginpath)
+        return {
+            name: (inspect.getdoc(module) or "").partition("\n")[0]
+            for name, module in sorted(available.items())
+        }
 
     def stop(self) -> None:
         """End the threads."""

@@ -22,6 +22,7 @@ UNLISTED = {
     "R",
     "admin",
     "heaptrace",
+    "job-validator",
     "help",
     "jobspec",
     "jobtap",

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ALONE = {
-    *("cron help", "cron tab", "env", "help", "job id", "job namespace", "jobspec srun", "keygen"),
+    *(
+        "cron help",
+        "cron tab",
+        "env",
+        "help",
+        "job id",
+        "job namespace",
+        "job-validator",
+        "jobspec srun",
+        "keygen",
+    ),
     *("module info", "start", "R encode", "R append", "R decode", "R diff", "R intersect"),
     *("R remap", "R union", "R set-property", "relay"),
 }

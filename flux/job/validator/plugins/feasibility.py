@@ -1,5 +1,6 @@
-"""A validator that refuses jobs the scheduler could never run, by asking it
-(``sched.feasibility``).
+"""Use the feasibility service to validate a job
+
+The service is the scheduler's ``sched.feasibility``, unless another one is named.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The default validator: the jobspec must be a valid one of the version it states."""
+"""Jobspec validator of the Python bindings, which is the default"""
 
 from __future__ import annotations
 
@@ -26,14 +26,17 @@ class JobspecValidator(ValidatorPlugin):
 
     def configure(self, args: argparse.Namespace) -> None:
         """Take the required version from the arguments; raises ValueError if it is not a number."""
-        self.require_version = None if args.require_version == "any" else int(args.require_version)
+        text = args.require_version
+        if text != "any" and not (text.isascii() and text.isdecimal()):
+            raise ValueError("Invalid argument to --require-version")
+        self.require_version = None if text == "any" else int(text)
 
     def validate(self, job: ValidatorJobInfo) -> tuple[int, str | None] | None:
         """Return what is wrong with the jobspec, None if nothing is."""
         try:
             validate_jobspec(job.jobspec, self.require_version)
         except (ValueError, TypeError, KeyError) as exc:
-            return errno.EINVAL, str(exc)
+            return errno.EPERM, str(exc)
         return None
 
 

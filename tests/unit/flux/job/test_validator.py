@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +14,7 @@ from flux.job.validator import JobValidator, ValidatorJobInfo, ValidatorPlugin, 
 from flux.job.validator.validator import import_plugins
 from flux.testing.scripted import ScriptedFlux
 from flux.wire import json
+from fluxctl.main import run as flux
 
 if TYPE_CHECKING:
     import pathlib
@@ -58,7 +61,7 @@ def test_default_is_the_jobspec() -> None:
         ValidatorJobInfo(b'{"jobspec":{},"userid":0,"urgency":16,"flags":0}')
     )
     assert (result.success, result.errmsg) == (False, "Missing key (attributes)")
-    assert json.loads(str(result)) == {"errnum": 22, "errstr": "Missing key (attributes)"}
+    assert json.loads(str(result)) == {"errnum": 1, "errstr": "Missing key (attributes)"}
     assert not validator.validate(info(version=2)).success
     validator.stop()
 
@@ -83,7 +86,7 @@ def test_plugins_from_a_directory_and_by_path(tmp_path: pathlib.Path) -> None:
 
 
 def test_misuse() -> None:
-    with pytest.raises(ValueError, match="no such validator plugin: nosuch"):
+    with pytest.raises(ValueError, match="validator plugin 'nosuch' not found"):
         make("--plugins=nosuch")
     with pytest.raises(RuntimeError, match="start"):
         JobValidator([]).validate(info())
@@ -123,7 +126,8 @@ def test_feasibility(error: OSError | None, success: bool) -> None:
 
 def test_worker_process() -> None:
     good = json.dumps({"jobspec": VALID, "userid": 0, "urgency": 16, "flags": 0}).decode()
-    lines = "\n".join([good, "{}", "garbage", good]) + "\n"
+    bad_one = json.dumps({"jobspec": {}}).decode()
+    lines = "\n".join([good, bad_one, "", good]) + "\n"
     run = subprocess.run(
         [sys.executable, "-m", "flux.job.validator"],
         input=lines,
@@ -131,12 +135,115 @@ def test_worker_process() -> None:
         text=True,
         timeout=60,
     )
-    answers = [json.loads(line)["errnum"] for line in run.stdout.splitlines()]
-    assert (run.returncode, answers) == (0, [0, 71, 71, 0])
+    assert (run.returncode, run.stdout.splitlines()) == (
+        1,
+        ['{"errnum": 0}', '{"errnum": 1, "errstr": "Missing key (attributes)"}', '{"errnum": 0}'],
+    )
     bad = subprocess.run(
         [sys.executable, "-m", "flux.job.validator", "--plugins=x"],
         capture_output=True,
         text=True,
         timeout=60,
     )
-    assert (bad.returncode, bad.stderr) == (1, "flux-job-validator: no such validator plugin: x\n")
+    assert (bad.returncode, bad.stderr) == (
+        1,
+        "flux-job-validator: CRITICAL: validator plugin 'x' not found\n",
+    )
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run ``flux job-validator`` on lines of input."""
+
+    def runner(*args: str, stdin: str = "") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        code = flux(["job-validator", *args])
+        return code, *capsys.readouterr()
+
+    return runner
+
+
+SPEC = json.dumps(VALID).decode()
+SECOND = json.dumps({**VALID, "version": 2}).decode()
+
+
+@pytest.mark.parametrize(
+    ("args", "stdin", "answers"),
+    [
+        (["--jobspec-only"], SPEC, ['{"errnum": 0}']),
+        ([], f'{{"jobspec": {SPEC}}}', ['{"errnum": 0}']),
+        (["--jobspec-only"], SECOND, ['{"errnum": 1, "errstr": "version must be 1"}']),
+        (["--jobspec-only", "--require-version=any"], SECOND, ['{"errnum": 0}']),
+        (
+            ["--jobspec-only", "--plugins=jobspec"],
+            f"{SPEC}\n{{}}\n",
+            ['{"errnum": 0}', '{"errnum": 1, "errstr": "Missing key (attributes)"}'],
+        ),
+        (["--jobspec-only"], "[]", ['{"errnum": 1, "errstr": "Jobspec must be a JSON object"}']),
+    ],
+)
+def test_command_answers_line_by_line(
+    check: Run, args: list[str], stdin: str, answers: list[str]
+) -> None:
+    code, out, err = check(*args, stdin=stdin)
+    assert (out.splitlines(), err) == (answers, "")
+    assert code == any("errstr" in answer for answer in answers)
+
+
+@pytest.mark.parametrize(
+    ("args", "stdin", "text"),
+    [
+        (["--plugins=nope"], "", "CRITICAL: validator plugin 'nope' not found"),
+        (["--plugins=/no/x.py"], "", "CRITICAL: validator plugin '/no/x.py' not found"),
+        (["--require-version=x"], "", "CRITICAL: Invalid argument to --require-version"),
+        (["--plugins=schema"], "", "CRITICAL: the plugin schema needs --schema=FILE"),
+        (
+            ["--plugins=schema", "--schema=/nosuch"],
+            "",
+            "CRITICAL: /nosuch: No such file or directory",
+        ),
+        ([], "notjson", "ERROR: Expecting value: line 1 column 1 (char 0)"),
+        ([], "{}", "ERROR: no jobspec"),
+    ],
+)
+def test_command_says_what_is_wrong(check: Run, args: list[str], stdin: str, text: str) -> None:
+    assert check(*args, stdin=stdin) == (1, "", f"flux-job-validator: {text}\n")
+
+
+def test_command_lists_its_plugins(check: Run) -> None:
+    code, out, _ = check("--list-plugins")
+    lines = out.splitlines()
+    assert (code, lines[0]) == (0, "Available plugins:")
+    assert [line.split()[0] for line in lines[1:]] == ["feasibility", "jobspec", "schema"]
+    assert lines[2].endswith("Jobspec validator of the Python bindings, which is the default")
+
+
+def test_command_explains_the_options_of_its_plugins(check: Run) -> None:
+    assert "--require-version V" in check("--help")[1]
+    code, out, _ = check("--plugins=schema", "-h")
+    assert (code, "--schema FILE" in out, "--require-version" in out) == (0, True, False)
+
+
+def test_unknown_options_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        flux(["job-validator", "--bogus"])
+    assert end.value.code == 2
+    assert "error: unrecognized arguments: --bogus" in capsys.readouterr().err
+
+
+def test_schema(check: Run, tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "schema.json"
+    file.write_text('{"required": ["flavour"]}')
+    args = ("--jobspec-only", "--plugins=schema", f"--schema={file}")
+    assert check(*args, stdin=SPEC)[1] == (
+        '{"errnum": 22, "errstr": "\'flavour\' is a required property"}\n'
+    )
+    assert check(*args, stdin='{"flavour": 1}')[:2] == (0, '{"errnum": 0}\n')
+    for wrong, text in (("{", "unexpected end of data"), ('{"type": 3}', "is not valid under any")):
+        file.write_text(wrong)
+        code, _, err = check(*args)
+        assert (code, err.startswith(f"flux-job-validator: CRITICAL: {file}: ")) == (1, True)
+        assert text in err

@@ -1,4 +1,6 @@
-"""The hand-written validator agrees with the JSON schema of RFC 25 and with its text."""
+"""The hand-written validator agrees with the JSON schema of RFC 25 and with its text, and is what
+every entrance uses.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broker.services.job_ingest.validate import InvalidJobspec, validate
+from flux.job.Jobspec import validate_jobspec
+from flux.job.jobspec_v1 import InvalidJobspec, validate
 
-DATA = pathlib.Path(__file__).parent / "data"
+DATA = pathlib.Path(__file__).parent / "data_v1"
 SCHEMA = json.loads((DATA / "schema.json").read_text())
 SCHEMA["definitions"]["node_vertex"]["properties"]["exclusive"] = {
     "type": "boolean"
@@ -31,13 +34,35 @@ def is_valid(jobspec: Any) -> bool:
     return True
 
 
+def is_valid_for_programs(jobspec: Any) -> bool:
+    try:
+        return validate_jobspec(jobspec, 1)
+    except (ValueError, TypeError):
+        return False
+
+
+def floats(value: Any) -> bool:
+    """Whether there are counts or versions such as 1.0, which a schema takes for integers."""
+    if isinstance(value, dict):
+        named = any(isinstance(value.get(key), float) for key in ("version", "count", "total"))
+        return named or isinstance(value.get("per_slot"), float) or any(map(floats, value.values()))
+    return isinstance(value, list) and any(map(floats, value))
+
+
 def has_what_the_text_asks_for(jobspec: Any) -> bool:
+    if len(jobspec["tasks"]) != 1 or isinstance(jobspec["tasks"][0]["command"], str):
+        return False
+    if any(floats(jobspec[key]) for key in ("resources", "tasks")) or floats(
+        {"version": jobspec["version"]}
+    ):
+        return False
     system = (jobspec["attributes"] or {}).get("system")
     if not system or "duration" not in system:
         return False
     top = jobspec["resources"][0]
     slot = top["with"][0] if top["type"] == "node" else top
-    return any(child["type"] == "core" for child in slot["with"])
+    kinds = [child["type"] for child in slot["with"]]
+    return "core" in kinds and len(set(kinds)) == len(kinds)
 
 
 VALID: dict[str, Any] = {
@@ -81,7 +106,7 @@ def test_examples_of_the_rfc(path: pathlib.Path) -> None:
             "attributes.system.duration is a required key",
         ),
         ([], "jobspec must be an object"),
-        ({**VALID, "version": 2}, "only jobspec version 1 is supported"),
+        ({**VALID, "version": 2}, "version must be 1"),
     ],
 )
 def test_texts(jobspec: Any, text: str) -> None:
@@ -167,3 +192,20 @@ def test_agrees_with_the_schema(steps: list[tuple[str, tuple[Any, ...], str, Any
     jobspec = mutate(copy.deepcopy(VALID), copy.deepcopy(steps))
     expected = CHECKER.is_valid(jobspec) and has_what_the_text_asks_for(jobspec)
     assert is_valid(jobspec) == expected, jobspec
+    assert is_valid_for_programs(jobspec) == expected, jobspec
+
+
+RANGE = {"min": 1, "max": 4, "operator": "+", "operand": 1}
+
+
+@pytest.mark.parametrize("lacking", ["max", "operator", "operand"])
+def test_a_range_of_counts_is_whole_or_only_a_minimum(lacking: str) -> None:
+    def jobspec(count: dict[str, Any]) -> dict[str, Any]:
+        slot = {**VALID["resources"][0]["with"][0], "count": count}
+        return {**VALID, "version": 2, "resources": [slot]}
+
+    assert validate_jobspec(jobspec(RANGE))
+    assert validate_jobspec(jobspec({"min": 1}))
+    part = {key: value for key, value in RANGE.items() if key != lacking}
+    with pytest.raises(ValueError, match=f"a range of counts lacks {lacking}"):
+        validate_jobspec(jobspec(part))

@@ -2,15 +2,14 @@
 this is on every job's path.
 
 Accepts what the RFC's JSON schema accepts and the RFC's text requires besides:
-``attributes.system`` with a ``duration``, and a core in every slot. As in the text, a node may be
-``exclusive``.
+``attributes.system`` with a ``duration``, a core in every slot, one task, whose command is an
+array. As in the text, a node may be ``exclusive``. Every entrance has these rules: the class
+`flux.job.JobspecV1`, the validators, and the job-ingest module.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-
-from flux.constraint.match import check_constraint
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonObject
@@ -23,6 +22,7 @@ VERTEX_KEYS: Final = {
     "gpu": frozenset(("type", "count", "unit")),
 }
 TASK_KEYS: Final = ("command", "slot", "count")
+COMMAND: Final = "command must be a list of strings"
 
 
 class InvalidJobspec(ValueError):
@@ -42,8 +42,7 @@ def _object(value: object, text: str) -> JsonObject:
 
 
 def _is_integer(value: object) -> bool:
-    """Whether a JSON schema calls a value an integer: 2.0 is one, true is not."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def validate(value: object) -> None:
@@ -53,7 +52,7 @@ def validate(value: object) -> None:
         _require(key in jobspec, f"Missing key ({key})")
     _require(
         _is_integer(jobspec["version"]) and jobspec["version"] == 1,
-        "only jobspec version 1 is supported",
+        "version must be 1",
     )
     _attributes(jobspec["attributes"])
     resources = jobspec["resources"]
@@ -63,7 +62,7 @@ def validate(value: object) -> None:
     )
     _top_resource(resources[0])
     tasks = jobspec["tasks"]
-    _require(isinstance(tasks, list) and len(tasks) <= 1, "tasks must be an array of one task")
+    _require(isinstance(tasks, list) and len(tasks) == 1, "tasks must be an array of one task")
     for task in tasks:
         _task(task)
 
@@ -94,6 +93,8 @@ def _placement(system: JsonObject) -> None:
         isinstance(queue, str) and bool(queue), "attributes.system.queue must be a name of a queue"
     )
     if "constraints" in system:
+        from flux.constraint.match import check_constraint
+
         try:
             check_constraint(system["constraints"])
         except ValueError as exc:
@@ -121,7 +122,9 @@ def _slot(value: object) -> None:
     for child in inner:
         kind = "gpu" if _type_of(child) == "gpu" else "core"
         _vertex(child, kind, ("type", "count"))
-    _require(any(child["type"] == "core" for child in inner), "a slot must contain cores")
+    kinds = [child["type"] for child in inner]
+    _require("core" in kinds, "a slot must contain cores")
+    _require(len(set(kinds)) == len(kinds), "slot resources must differ in type")
 
 
 def _type_of(vertex: object) -> object:
@@ -153,15 +156,9 @@ def _task(value: object) -> None:
     for key in task:
         _require(key in TASK_KEYS, f"key {key} is not allowed in task")
     command = task["command"]
-    if not isinstance(command, str):
-        _require(
-            isinstance(command, list) and bool(command),
-            "command must be a string or an array of strings",
-        )
-        _require(
-            all(isinstance(word, str) for word in command),
-            "command must be a string or an array of strings",
-        )
+    _require(isinstance(command, list), COMMAND)
+    _require(bool(command), "command array cannot have length of zero")
+    _require(all(isinstance(word, str) for word in command), COMMAND)
     _require(isinstance(task["slot"], str), "slot must be a string")
     _task_count(task["count"])
 
