@@ -53,6 +53,7 @@ def test_help_names_its_options(option: str, capsys: Output) -> None:
         assert name in shown
 
 
+@pytest.mark.usefixtures("files")
 @pytest.mark.parametrize(
     "options",
     [["-s", "-j", "spec", "-R", "R"], ["--standalone", "--jobspec=spec", "--resources=R"]],
