@@ -130,6 +130,7 @@ class Attachment:
         self._pty: PtyClient | None = None
         self._error: CommandError | None = None
         self._detached = False
+        self._over = False
         self._interrupts = (
             None if options.read_only else Interrupts(handle, int(jobid), self._detach)
         )
@@ -185,7 +186,15 @@ class Attachment:
                 if path == follow.OUTPUT and self._forwarder is not None:
                     self._forwarder.stop()
             case follow.Ended():
-                self._handle.reactor_stop()
+                self._over = True
+                if self._pty is None or self._pty.answered:
+                    self._handle.reactor_stop()
+
+    def _terminal_answered(self, attached: bool) -> None:
+        view = self._view
+        self._perform(view.terminal_attached() if attached else view.terminal_absent())
+        if self._over:
+            self._handle.reactor_stop()
 
     def _input_refused(self, error: OSError) -> None:
         self._perform(self._view.input_refused(error))
@@ -194,7 +203,8 @@ class Attachment:
         for action in actions:
             match action:
                 case view.Print(fd, data):
-                    _write(fd, data)
+                    raw = self._pty is not None and self._pty.raw
+                    _write(fd, data.replace(b"\n", b"\r\n") if raw else data)
                 case view.WatchExec():
                     self._watcher.open(follow.EXEC)
                 case view.WatchOutput():
@@ -210,7 +220,5 @@ class Attachment:
                 case view.AttachPty(topic, rank):
                     from fluxctl.attach_pty import PtyClient
 
-                    self._pty = PtyClient(
-                        self._handle, topic, rank, lambda: self._perform([view.WatchOutput()])
-                    )
+                    self._pty = PtyClient(self._handle, topic, rank, self._terminal_answered)
                     self._pty.start()

@@ -25,13 +25,16 @@ _CHUNK = 4096
 
 class PtyClient:
     """Attaches this terminal to a pseudo terminal service, called ``<service>.terminus.0``, of the
-    broker at ``rank``. ``absent`` is called if there is no such terminal to attach to.
+    broker at ``rank``. ``on_answer`` is called once, with whether there is such a terminal to
+    attach to; from then on ``answered`` is true.
     """
 
-    def __init__(self, handle: Flux, topic: str, rank: int, absent: Callable[[], None]) -> None:
+    def __init__(
+        self, handle: Flux, topic: str, rank: int, on_answer: Callable[[bool], None]
+    ) -> None:
         self._handle = handle
-        self._absent = absent
-        self._attached = False
+        self._on_answer = on_answer
+        self.answered = False
         self._topic = topic
         self._rank = rank
         self._terminal: list[int | list[bytes | int]] | None = None
@@ -75,10 +78,8 @@ class PtyClient:
             message = future.get()
         except OSError:
             self.close()
-            if not self._attached:
-                self._absent()
+            self._answer(False)
             return
-        self._attached = True
         future.reset()
         if message.get("type") == "data":
             sys.stdout.buffer.write(_screen(message))
@@ -87,6 +88,17 @@ class PtyClient:
             text = f"\x1b[999H[detached: {message.get('message')}]\x1b[K\n\n"
             sys.stdout.buffer.write(text.encode())
         sys.stdout.buffer.flush()
+        self._answer(True)
+
+    @property
+    def raw(self) -> bool:
+        """Whether this terminal is one on which a new line does not begin at the left."""
+        return self._terminal is not None
+
+    def _answer(self, attached: bool) -> None:
+        if not self.answered:
+            self.answered = True
+            self._on_answer(attached)
 
     def close(self) -> None:
         """Give the terminal back."""

@@ -103,6 +103,8 @@ class AttachView:
         self._early: list[EventLogEvent] = []
         self._late: list[Action] = []
         self._failed = False
+        self._captured = self._on_terminal = False
+        self._held: list[EventLogEvent] | None = None
         self._status: int | None = None
         self.service: str | None = None
 
@@ -203,16 +205,38 @@ class AttachView:
 
     def _shell_began(self, context: Mapping[str, object]) -> list[Action]:
         self.service, rank = str(context["service"]), int(str(context["leader-rank"]))
-        if context.get("pty") and self._options.read_only and self._status is None:
+        self._captured = bool(context.get("capture"))
+        alone = context.get("pty") and not self._captured
+        if alone and self._options.read_only and self._status is None:
             # The terminal has what a running job says; one that has ended has its output.
             return [Refuse("Cannot connect to pty in readonly mode")]
         if context.get("pty") and not self._options.read_only:
-            self._output_watched = True
-            return [AttachPty(f"{self.service}.{context['pty']}", rank)]
+            self._held = []
+            return [AttachPty(f"{self.service}.{context['pty']}", rank), *self._watch_output()]
         actions = self._watch_output()
         if not self._options.read_only:
             actions.append(ForwardStdin(self.service, rank))
         return actions
+
+    def terminal_attached(self) -> list[Action]:
+        """The job's terminal is on this one: what it shows is not shown twice."""
+        self._on_terminal = True
+        return self._release_held()
+
+    def terminal_absent(self) -> list[Action]:
+        """There is no such terminal any more: what it has shown is the job's output."""
+        return self._release_held()
+
+    def _release_held(self) -> list[Action]:
+        held, self._held = self._held or [], None
+        return [action for event in held for action in self.output_event(event)]
+
+    def _seen_on_terminal(self, event: EventLogEvent) -> bool:
+        """Whether an event of the output has nothing for one who sees the terminal: it has the
+        place of all the output, or is captured too.
+        """
+        first = event.context.get("rank") == "0" and event.name == "data"
+        return self._on_terminal and (first or not self._captured)
 
     def input_refused(self, error: OSError) -> list[Action]:
         """Take the error of what was read from stdin and sent to the shell.
@@ -246,6 +270,11 @@ class AttachView:
 
     def output_event(self, event: EventLogEvent) -> list[Action]:
         """Take an event of the job's output."""
+        if self._held is not None:
+            self._held.append(event)
+            return []
+        if self._seen_on_terminal(event):
+            return []
         if event.name == "data":
             return self._output(event)
         if event.name == "log":

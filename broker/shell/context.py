@@ -48,7 +48,8 @@ class ShellContext:
     ``ended_by`` is the signal that the job was told to end with, 0 for none. ``in_task`` is
     true in the process that is about to become a task. ``initrc`` and ``pluginpath`` are the
     instance's, for jobs that say nothing of them (attributes ``conf.shell_initrc`` and
-    ``conf.shell_pluginpath``). ``customized`` says whether any file was loaded.
+    ``conf.shell_pluginpath``). ``customized`` says whether any file was loaded, ``owns_process``
+    whether this process is there for this shell only, so that what is printed is the job's.
     ``current_task`` is the one that a ``task.`` callback is about.
     """
 
@@ -76,7 +77,7 @@ class ShellContext:
         self.env = info.environment
         self.initrc = ""
         self.pluginpath = ""
-        self.customized = False
+        self.customized = self.owns_process = False
         self.verbose = 0
         self.stderr_level = ERROR
         self.eventlog_level = TRACE

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import errno
 import glob
+import inspect
 import os
+import sys
 from typing import TYPE_CHECKING, Protocol
 
 from broker.shell import facts
@@ -106,7 +108,8 @@ class Bridge:
                 self._fatal = end
                 raise ScriptError("the shell ends") from None
             except Exception as error:
-                text = str(error).encode("utf-8", "surrogateescape")
+                told = str(error) if _takes(function, args) else "wrong number of arguments"
+                text = told.encode("utf-8", "surrogateescape")
                 raise ScriptError(text.decode("utf-8", "backslashreplace")) from None
 
         return call
@@ -129,6 +132,11 @@ class Bridge:
     def die(self, message: bytes) -> None:
         """End the job with a fatal exception."""
         raise ShellFatal(text_of(message))
+
+    def print(self, text: bytes) -> None:
+        """Print a line."""
+        sys.stdout.write(text_of(text))
+        sys.stdout.flush()
 
     # The job's environment and options
 
@@ -316,6 +324,15 @@ class Bridge:
         if isinstance(value, list | tuple):
             return self._lua.table_from([self._lua_value(inner) for inner in value])
         return value
+
+
+def _takes(function: Callable[..., object], args: tuple[object, ...]) -> bool:
+    """Return whether a function takes so many arguments."""
+    try:
+        inspect.signature(function).bind(*args)
+    except TypeError:
+        return False
+    return True
 
 
 def _set(env: dict[str, str], name: object, value: object, overwrite: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-PRELUDE: Final = """
+PRELUDE: Final = r"""
 local py = ...
 local function where()
   for level = 3, 8 do
@@ -52,6 +52,11 @@ plugin = setmetatable({ load = function (t) if type(t) == "string" then t = { fi
 task = setmetatable({
   getenv = py.task_getenv, unsetenv = py.task_unsetenv, setenv = py.task_setenv },
   { __index = function (_, k) if k == "info" then return py.task_info() end end })
+print = function (...)
+  local t = {}
+  for i = 1, select("#", ...) do t[i] = tostring((select(i, ...))) end
+  py.print(table.concat(t, "\t") .. "\n")
+end
 source = function (g) py.source(g, true) end
 source_if_exists = function (g) py.source(g, false) end
 """

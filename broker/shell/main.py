@@ -54,6 +54,7 @@ def _run(peer: BrokerPeer, head: JsonObject, job: JsonObject) -> int:
         instance_level=head["instance_level"],
     )
     context.initrc, context.pluginpath = head["initrc"], head["pluginpath"]
+    context.owns_process = True
     if program := job_shell_of(info.system):
         return _run_foreign(peer, context, program)
     shell = Shell(context)

@@ -85,6 +85,10 @@ class Startup:
 
         self._shell = shell
         shell.customized = True
+        if shell.owns_process:
+            from broker.shell.printing import log_what_is_printed
+
+            log_what_is_printed(shell)
         self._files: PluginFiles = PluginFiles(shell, plugin_path(shell.pluginpath))
         self._bridge: Bridge | None = None
 

@@ -109,6 +109,8 @@ def _fork_exec(command: Command, path: str) -> int:
         os.execve(path, list(command.argv), dict(command.env))
     except OSError as error:
         os.write(write, _STATUS.pack(error.errno or errno.EINVAL))
+    except ValueError:
+        os.write(write, _STATUS.pack(errno.EINVAL))
     finally:
         os._exit(NOT_FOUND)
 
@@ -137,7 +139,8 @@ def launch(command: Command) -> int:
 
     The directory is changed in this process around the start, since posix_spawn cannot do it:
     callers share one thread. Raises OSError(ENOENT) if there is no such program, EACCES if it
-    cannot be executed.
+    cannot be executed, EINVAL for words or variables that no program can be given: with a NUL
+    character, variables also without a name or with ``=`` in it.
     """
     here = os.open(".", os.O_RDONLY | os.O_DIRECTORY) if command.cwd is not None else -1
     try:
@@ -153,6 +156,8 @@ def launch(command: Command) -> int:
             # What has no #! line is a script of the shell, as execvp(3) has it.
             script = replace(command, argv=["/bin/sh", path, *command.argv[1:]])
             return start(script, "/bin/sh")
+    except ValueError as error:
+        raise OSError(errno.EINVAL, f"cannot be passed to a program: {error}") from None
     finally:
         if here >= 0:
             os.fchdir(here)

@@ -42,6 +42,7 @@ ACTING = {
     "talks through a descriptor": (
         "broker.bootstrap.pmi",
         "broker.shell.linesocket",
+        "broker.shell.printing",
         "broker.shell.peer",
     ),
     "signals processes": ("flux.child_signal",),

@@ -171,3 +171,29 @@ def test_a_wait_of_a_plugin_ends_with_the_job(instance: Instance) -> None:
     instance.run("job", "cancel", jobid)
     done = instance.run("job", "attach", jobid, timeout=60)
     assert done.returncode == 143
+
+
+PRINTS = """
+import sys
+
+def flux_plugin_init(shell, conf):
+    print("loaded")
+    shell.add_handler("task.exec", lambda *_: print("in the task"))
+    shell.add_handler("task.init", lambda *_: print("half a", end=" "))
+    shell.add_handler("task.exit", lambda *_: print("line"))
+    shell.add_handler("shell.exit", lambda *_: sys.stderr.write("no end"))
+"""
+
+
+def test_what_a_plugin_prints_is_seen(instance: Instance) -> None:
+    done = plugged(instance, PRINTS, "echo", "mine")
+    said = re.findall(r"flux-shell\[0\]: (std\w+: .*)", done.stderr)
+    assert said == ["stdout: loaded", "stdout: half a line", "stderr: no end"]
+    assert done.stdout == "in the task\nmine\n"
+
+
+def test_what_an_initrc_prints_is_seen(instance: Instance) -> None:
+    pytest.importorskip("lupa")
+    path = write(instance, "print.lua", 'print("a", 1, nil)')
+    done = instance.run("mini", "run", "-o", f"userrc={path}", "true", timeout=60)
+    assert "flux-shell[0]: stdout: a\t1\tnil" in done.stderr

@@ -108,3 +108,22 @@ def test_a_captured_session_is_part_of_the_output(instance: Instance) -> None:
     assert log.count('data="terminal 0') == 1
     where = ["-p", "guest.exec.eventlog", jobid]
     assert 'pty="terminus.0" capture=1' in instance.run("job", "eventlog", *where).stdout
+
+
+@pytest.mark.parametrize(
+    "options", [["pty"], ["pty.interactive"], ["pty.interactive", "pty.capture"]]
+)
+def test_a_session_that_is_over_is_told_later(instance: Instance, options: list[str]) -> None:
+    words = [word for option in options for word in ("-o", option)]
+    jobid = instance.run("mini", "submit", "--wait", *words, *SAY).stdout.strip()
+    for _ in range(5):
+        done = instance.run("job", "attach", jobid, timeout=60)
+        assert (done.stdout.splitlines(), done.returncode) == (["terminal 0"], 0)
+
+
+def test_who_is_connected_sees_the_others_if_the_session_is_captured(instance: Instance) -> None:
+    options = ["-n2", "-o", "pty.interactive", "-o", "pty.capture"]
+    done = mini(instance, *options, *SAY)
+    assert done.stdout.count("terminal 0") == 1
+    assert done.stdout.count("none 1") == 1
+    assert "[detached: session exiting]" in done.stdout

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from flux.job.event import EventLogEvent
 from fluxctl.attach_view import (
     STDERR,
@@ -131,7 +133,8 @@ def test_pty_and_read_only() -> None:
     view = AttachView(AttachOptions())
     view.job_event(event("start"))
     init = event("shell.init", **SHELL_INIT, pty="terminus.0")
-    assert view.exec_event(init) == [AttachPty("0-shell-306838503424.terminus.0", 0)]
+    attach = AttachPty("0-shell-306838503424.terminus.0", 0)
+    assert view.exec_event(init) == [attach, WatchOutput()]
     reader = AttachView(AttachOptions(read_only=True))
     reader.job_event(event("start"))
     assert reader.exec_event(init) == [Refuse("Cannot connect to pty in readonly mode")]
@@ -139,6 +142,39 @@ def test_pty_and_read_only() -> None:
     late.job_event(event("start"))
     late.job_event(event("finish", status=0))
     assert late.exec_event(init) == [WatchOutput()]
+
+
+def said(rank: str, text: str) -> EventLogEvent:
+    return event("data", stream="stdout", rank=rank, data=text)
+
+
+@pytest.mark.parametrize(
+    ("capture", "attached", "shown"),
+    [
+        ({}, True, b""),
+        ({}, False, b"abcd"),
+        ({"capture": 1}, True, b"bd"),
+        ({"capture": 1}, False, b"abcd"),
+    ],
+)
+def test_what_is_on_the_terminal_is_not_shown_twice(
+    capture: dict[str, int], attached: bool, shown: bytes
+) -> None:
+    view = AttachView(AttachOptions())
+    view.job_event(event("start"))
+    view.exec_event(event("shell.init", **SHELL_INIT, pty="terminus.0", **capture))
+    assert view.output_event(said("0", "a")) == []
+    assert view.output_event(said("1", "b")) == []
+    actions = view.terminal_attached() if attached else view.terminal_absent()
+    actions += view.output_event(said("0", "c")) + view.output_event(said("1", "d"))
+    assert b"".join(action.data for action in actions if isinstance(action, Print)) == shown
+
+
+def test_what_is_captured_can_be_read_only() -> None:
+    reader = AttachView(AttachOptions(read_only=True))
+    reader.job_event(event("start"))
+    init = event("shell.init", **SHELL_INIT, pty="terminus.0", capture=1)
+    assert reader.exec_event(init) == [WatchOutput()]
 
 
 def test_output_that_cannot_be_read_is_told() -> None:

@@ -114,7 +114,9 @@ async def test_a_task_that_ignores_sigterm_is_killed(broker: Any) -> None:
 
 async def test_a_cancel_after_the_time_limit_ends_what_ignored_that(broker: Any) -> None:
     script = "trap 'echo late' ALRM; trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done"
-    broker.submit(["bash", "-c", script], duration=1.0)
+    broker.submit(["bash", "-c", script])
+    await broker.until_event("data", "output")
+    broker.exec._expired(broker.exec.jobs[4242])  # noqa: SLF001 - the time limit, when it is due
     while "late" not in broker.output():
         await asyncio.sleep(0.01)
     await broker.handle.publish("job-exception", {"id": 4242, "type": "timeout", "severity": 0})
