@@ -254,7 +254,7 @@ class JobListService(Service):
         def answer(req: Request) -> None:
             req.respond({"jobs": self.index.newest(req.userid)[chosen]})
 
-        return self._when_ready(req, answer)
+        return self._when_known(req, answer)
 
     @request("list-attrs", allow="guest")
     def list_attrs(self, req: Request) -> JsonObject:
