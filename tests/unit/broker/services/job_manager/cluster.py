@@ -55,6 +55,13 @@ def jobspec(
     }
 
 
+def submission(id: int, spec: dict[str, Any], urgency: int = 0) -> dict[str, Any]:
+    """Return the entry of ``job-manager.submit`` for a job of the owner."""
+    signed = sign(json.dumps(spec), 0).decode()
+    entry = {"id": id, "userid": 0, "urgency": urgency, "flags": 0, "t_submit": 1.0}
+    return {**entry, "J": signed, "jobspec": spec}
+
+
 class FakeKvs:
     """Values by key; directories are implied by dots."""
 
