@@ -44,6 +44,8 @@ SETTINGS = (
 FLUSH_DELAY = 0.1
 #: Blobs that are written in a millisecond or two.
 BRIEF_BATCH = 64
+#: Batches that a backlog is written in, as long as they are not too large.
+BACKLOG_TURNS = 4
 #: Bytes of blobs, old ones, that a rank other than 0 keeps.
 FOLLOWER_SIZE = 1 << 19
 #: Seconds after which a blob that nobody asks for is left to the store, whatever room there is.
@@ -189,10 +191,12 @@ class ContentService(Service):
     @property
     def _at_once(self) -> int:
         """How many blobs are sent to the backing store at once: one that ends with the instance
-        writes them on the event loop, where nothing shall take long.
+        writes them on the event loop, where nothing shall take long, unless too many wait.
         """
         limit = max(1, self.flush_batch_limit)
-        return limit if self.ctx.store_persists else min(limit, BRIEF_BATCH)
+        if self.ctx.store_persists:
+            return limit
+        return min(limit, max(BRIEF_BATCH, self.cache.dirty // BACKLOG_TURNS))
 
     def _flush(self) -> None:
         """Send the next dirty blobs to the backing store unless a request is under way."""

@@ -57,7 +57,15 @@ class JobLog:
         self.started = False
         self.ended = False
         self.resources: object = None
-        self.listeners: list[Listener] = []
+        self.listeners: tuple[Listener, ...] = ()
+
+    def listen(self, listener: Listener) -> None:
+        """Tell ``listener`` of what comes."""
+        self.listeners = (*self.listeners, listener)
+
+    def ignore(self, listener: Listener) -> None:
+        """Undo `listen`; it does no harm if there was none."""
+        self.listeners = tuple(other for other in self.listeners if other is not listener)
 
     def payloads(self) -> list[bytes]:
         """Return the entries as they are sent to watchers."""
@@ -69,18 +77,18 @@ class JobLog:
         self.lines.append(line)
         if self.listeners:
             payload = response_of(line)
-            for listener in tuple(self.listeners):
+            for listener in self.listeners:
                 listener.on_entry(payload)
         name = entry["name"]
         if name == "submit":
             self.userid = int((entry.get("context") or {}).get("userid", NOBODY))
         elif name == "start":
             self.started = True
-            for listener in tuple(self.listeners):
+            for listener in self.listeners:
                 listener.on_start()
         elif name == "clean":
             self.ended = True
-            listeners, self.listeners = self.listeners, []
+            listeners, self.listeners = self.listeners, ()
             for listener in listeners:
                 listener.on_end()
 

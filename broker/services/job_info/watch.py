@@ -73,7 +73,7 @@ class MainWatch(LogWatch):
         if self._log.ended:
             self.finish()
         else:
-            self._log.listeners.append(self)
+            self._log.listen(self)
 
     def on_entry(self, payload: bytes) -> None:
         """Pass an entry on."""
@@ -88,8 +88,7 @@ class MainWatch(LogWatch):
 
     def detach(self) -> None:
         """Stop listening."""
-        if self in self._log.listeners:
-            self._log.listeners.remove(self)
+        self._log.ignore(self)
 
 
 class GuestWatch(LogWatch):
@@ -112,7 +111,7 @@ class GuestWatch(LogWatch):
         if self._log.ended:
             self._read_moved()
             return
-        self._log.listeners.append(self)
+        self._log.listen(self)
         if self._log.started:
             self._follow()
 
@@ -130,8 +129,7 @@ class GuestWatch(LogWatch):
 
     def detach(self) -> None:
         """Stop listening."""
-        if self in self._log.listeners:
-            self._log.listeners.remove(self)
+        self._log.ignore(self)
         self._unfollow()
 
     def _follow(self) -> None:

@@ -15,7 +15,7 @@ from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.job_list.attributes import ALL, ATTRIBUTES, describe, getters
 from broker.services.job_list.constraint import EVERYTHING, choice_of
 from broker.services.job_list.index import JobIndex
-from flux.constants import FLUX_USERID_UNKNOWN
+from flux.constants import FLUX_JOB_STATE_INACTIVE, FLUX_USERID_UNKNOWN
 from flux.job.JobID import kvs_key
 from flux.job.purge import purged_ids
 from flux.job.state_names import LISTED_STATES
@@ -50,7 +50,7 @@ class JobListService(Service):
         self.index = self._filling = JobIndex()
         self._waiting: dict[int, list[Request]] = {}
         self._early: list[tuple[Callable[[Request], None], Request]] = []
-        self.ready = False
+        self.ready = self._knows_active = False
 
     async def start(self, args: list[str]) -> None:
         """Follow the job manager's journal."""
@@ -67,9 +67,12 @@ class JobListService(Service):
                     # While the past is read again, queries are answered from what was known before.
                     self._filling = JobIndex()
                     if not self.ready:
-                        self.index = self._filling
+                        self.index, self._knows_active = self._filling, False
                     async for batch in stream:
                         self._take(batch["events"])
+                        if batch.get("active") and not self.ready:
+                            self._knows_active = True
+                            self._answer_early()
                         if batch.get("replayed"):
                             self.ctx.log.debug(
                                 f"job_state_init_from_kvs: read {len(self._filling)} jobs"
@@ -116,16 +119,24 @@ class JobListService(Service):
         self.index = self._filling
         for id in [id for id in self._waiting if id in self.index]:
             self._answer_waiting(id)
+        self._answer_early()
+
+    def _answer_early(self) -> None:
+        """Answer the queries that came before what they ask for was known, as far as it is."""
         early, self._early = self._early, []
         for answer, req in early:
             try:
-                answer(req)
+                self._when_known(req, answer)
             except OSError as exc:
                 req.fail(exc)
 
-    def _when_ready(self, req: Request, answer: Callable[[Request], None]) -> Reply:
-        """Answer a query now, or after the jobs of an earlier run are known."""
-        if self.ready:
+    def _when_known(self, req: Request, answer: Callable[[Request], None]) -> Reply:
+        """Answer a query now, or when the jobs that it may be about are known: those of an earlier
+        run that have ended take their time.
+        """
+        states = req.payload.get("states")
+        about_active = isinstance(states, int) and states and not states & FLUX_JOB_STATE_INACTIVE
+        if self.ready or (self._knows_active and about_active):
             answer(req)
         else:
             self._early.append((answer, req))
@@ -139,7 +150,7 @@ class JobListService(Service):
         or those of a ``constraint``, at most ``max_entries`` (0: all), with ``attrs``; none that
         ended before ``since``.
         """
-        return self._when_ready(req, self._list_jobs)
+        return self._when_known(req, self._list_jobs)
 
     def _list_jobs(self, req: Request) -> None:
         wanted = getters(req.get("attrs", list))
@@ -160,7 +171,7 @@ class JobListService(Service):
         """List jobs that ended after ``since``, newest first, those called ``name`` if it is
         given.
         """
-        return self._when_ready(req, self._list_inactive)
+        return self._when_known(req, self._list_inactive)
 
     def _list_inactive(self, req: Request) -> None:
         wanted = getters(req.get("attrs", list))
@@ -243,7 +254,7 @@ class JobListService(Service):
         def answer(req: Request) -> None:
             req.respond({"jobs": self.index.newest(req.userid)[chosen]})
 
-        return self._when_ready(req, answer)
+        return self._when_known(req, answer)
 
     @request("list-attrs", allow="guest")
     def list_attrs(self, req: Request) -> JsonObject:
@@ -253,7 +264,7 @@ class JobListService(Service):
     @request("job-stats", allow="guest")
     def job_stats(self, req: Request) -> Reply:
         """Count jobs by state and the unsuccessful ones by cause."""
-        return self._when_ready(req, lambda req: req.respond(self.index.stats()))
+        return self._when_known(req, lambda req: req.respond(self.index.stats()))
 
     def stats(self) -> JsonObject:
         """The number of jobs and of clients that wait for one to appear."""

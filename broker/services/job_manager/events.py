@@ -49,6 +49,7 @@ class JournalEvent:
         """Return the entry as it stands in the eventlog, without its newline (RFC 18)."""
         if not self._line:
             self._line = json.dumps(self.entry)
+            self.job.keep_line(self.seq, self._line)
         return self._line
 
     def record(self) -> JsonObject:

@@ -42,36 +42,32 @@ class History:
         """Stream events {allow?, deny?, full?} as {events: [{id, eventlog_seq, entry, jobspec?,
         R?}]}.
 
-        The stream starts with the events of the active jobs, and with ``full`` also with those of
-        inactive ones; then ``replayed`` tells that what follows is new.
+        The stream starts with the events of the active jobs, the last of them marked ``active``.
+        With ``full`` those of inactive ones follow, and new ones between them; ``replayed`` tells
+        that what follows is new.
         """
-        reader = self._core.readers[req.sender, req.matchtag] = Reader(req)
+        reader = Reader(req)
+        jobs = self._core.machine.jobs.values()
         if req.payload.get("full"):
-            self._core.ctx.spawn(self._stream_all(reader), "job-manager:events-journal")
+            reader.begin(jobs, self._core.journal.published(jobs))
+            self._core.ctx.spawn(self._stream_inactive(reader), "job-manager:events-journal")
         else:
-            reader.begin(self._core.journal.published(self._core.machine.jobs.values()))
+            reader.end(self._core.journal.published(jobs))
+        self._core.readers[req.sender, req.matchtag] = reader
         return NO_REPLY
 
-    async def _stream_all(self, reader: Reader) -> None:
-        """Send the inactive jobs' events from the KVS, then those of the active jobs and of jobs
-        that ended meanwhile; then follow.
-        """
+    async def _stream_inactive(self, reader: Reader) -> None:
+        """Send the inactive jobs' events from the KVS, unless the client goes away."""
         key = (reader.request.sender, reader.request.matchtag)
         try:
-            sent = await self._walk(reader)
+            await self._walk(reader)
         except OSError as exc:
             if self._core.readers.get(key) is reader:
                 del self._core.readers[key]
                 reader.request.fail(exc)
             return
-        if self._core.readers.get(key) is not reader:
-            return  # the client went away
-        ended = [
-            job
-            for job in (reader.touched or {}).values()
-            if job.id not in self._core.machine.jobs and job.id not in sent
-        ]
-        reader.begin(self._core.journal.published([*self._core.machine.jobs.values(), *ended]))
+        if self._core.readers.get(key) is reader:
+            reader.end()
 
     async def _walk(self, reader: Reader | None) -> dict[int, float]:
         """Read the inactive jobs in the KVS, and send ``reader`` their events; returns when each
@@ -86,6 +82,8 @@ class History:
             ):
                 if stored.id in self._core.machine.jobs:
                     continue
+                if reader is not None and stored.id in (reader.told or ()):
+                    continue  # it has ended meanwhile
                 try:
                     await self._take(stored, reader, found)
                 except UNREADABLE as exc:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from broker.service import event, request
 from broker.services.job_manager.inactive import PurgeLimits
-from broker.services.job_manager.restart import read_dir
+from broker.services.job_manager.restart import read_dirs
 from flux.job.JobID import kvs_key
 from flux.kvs_txn import SYNC, commit_request, unlink_op
 
@@ -157,9 +157,7 @@ class JobPurge:
                 parent = key.rpartition(".")[0]
                 if (parent, bits) in closed_parents(id, now):
                     parents.setdefault(parent, []).append(key)
-            found = await asyncio.gather(
-                *(read_dir(self._core.ctx.handle, parent) for parent in parents)
-            )
+            found = await read_dirs(self._core.ctx.handle, list(parents))
             for (parent, below), directory in zip(parents.items(), found, strict=True):
                 if directory.keys() <= {key.rpartition(".")[2] for key in below}:
                     doomed[parent] = doomed[below[0]]

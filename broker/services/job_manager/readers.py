@@ -8,24 +8,23 @@ from typing import TYPE_CHECKING
 from flux.wire.message import Shared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from broker.service import Request
     from broker.services.job_manager.events import JournalEvent
     from broker.services.job_manager.states import Job
-    from flux.wire.json import JsonObject
 
 
 class Reader:
     """One reader of the journal and the event names it wants.
 
-    ``touched`` collects the jobs that something happened to while the reader is sent what was
-    before; None once it follows.
+    ``told`` has the jobs that the reader has been told of while it is sent what was before; None
+    once that is over.
     """
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        self.touched: dict[int, Job] | None = {}
+        self.told: set[int] | None = None
         self.allow = _names(request, "allow")
         self.deny = _names(request, "deny")
 
@@ -36,20 +35,24 @@ class Reader:
             self.deny is None or name not in self.deny
         )
 
-    def begin(self, events: Iterable[JournalEvent]) -> None:
-        """Send the last of what is not new, which may be nothing: ``replayed`` tells the reader
-        that it is up to date.
+    def begin(self, jobs: Iterable[Job], events: Iterable[JournalEvent]) -> None:
+        """Send the events of the active ``jobs``, which may be none: ``active`` tells the reader
+        that it is up to date about those, and is told of what happens from now on.
         """
-        self.touched = None
-        self._respond(self._wanted(events), replayed=True)
+        self.told = {job.id for job in jobs}
+        self._respond(self._wanted(events), active=True)
 
-    def send(self, events: Iterable[JournalEvent]) -> None:
-        """Send new events the reader wants, if any; one that does not follow yet is told of their
-        jobs in the end.
+    def end(self, events: Iterable[JournalEvent] = ()) -> None:
+        """Send the last of what is not new, which may be nothing: ``replayed`` tells the reader
+        that it knows all.
         """
-        if self.touched is not None:
-            self.touched.update((event.job.id, event.job) for event in events)
-            return
+        self.told = None
+        self._respond(self._wanted(events), active=True, replayed=True)
+
+    def send(self, events: Sequence[JournalEvent]) -> None:
+        """Send new events the reader wants, if any."""
+        if self.told is not None:
+            self.told.update(event.job.id for event in events)
         self.replay(events)
 
     def replay(self, events: Iterable[JournalEvent]) -> None:
@@ -60,16 +63,15 @@ class Reader:
     def _wanted(self, events: Iterable[JournalEvent]) -> list[JournalEvent]:
         return [event for event in events if self.wants(event)]
 
-    def _respond(self, events: list[JournalEvent], *, replayed: bool = False) -> None:
+    def _respond(self, events: list[JournalEvent], **marks: bool) -> None:
         """Send events: to a service of this broker as they are, to others as text."""
-        content: JsonObject = {"events": [event.record() for event in events]}
-        if replayed:
-            content["replayed"] = True
 
         def encode(_: object) -> bytes:
             texts = b",".join([event.text() for event in events])
-            return b'{"events":[%b]%b}\0' % (texts, b',"replayed":true' if replayed else b"")
+            more = b"".join(b',"%b":true' % name.encode() for name in marks)
+            return b'{"events":[%b]%b}\0' % (texts, more)
 
+        content = {"events": [event.record() for event in events], **marks}
         self.request.respond(Shared(content, encode))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 
 from broker.services.job_manager.active import ACTIVE_KEY, ActiveIndex
@@ -15,9 +16,11 @@ from flux.job.JobID import kvs_key
 from flux.kvs_txn import PRIMARY, READDIR
 from flux.treeobj import decode_val
 from flux.wire import json
+from flux.wire.errors import os_error
+from flux.wire.message import ROLE_OWNER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
     from flux.aio import AsyncFlux
     from flux.job.types import EventEntry
@@ -39,56 +42,64 @@ async def lookup_value(handle: AsyncFlux, key: str) -> bytes:
     return decode_val(answer["val"])
 
 
-async def read_dir(handle: AsyncFlux, key: str) -> JsonObject:
-    """Return the entries of a directory of the primary namespace, empty when there is none."""
-    payload = {"key": key, "namespace": PRIMARY, "flags": READDIR}
-    try:
-        answer = await handle.rpc("kvs.lookup", payload)
-    except OSError as exc:
-        if exc.errno == errno.ENOENT:
-            return {}
-        raise
-    entries: JsonObject = answer["val"]["data"]
-    return entries
+async def look_up(handle: AsyncFlux, keys: Sequence[str], flags: int = 0) -> list[JsonObject]:
+    """Return what each of many keys of the primary namespace has, {val} or {errnum}: one request,
+    and what is not in memory is loaded together.
+    """
+    payload = {
+        "namespace": PRIMARY,
+        "userid": os.geteuid(),
+        "rolemask": ROLE_OWNER,
+        "lookups": [{"key": key, "flags": flags} for key in keys],
+    }
+    answer = await handle.rpc("kvs.lookup-plus", payload)
+    results: list[JsonObject] = answer["results"]
+    return results
+
+
+async def read_dirs(handle: AsyncFlux, keys: Sequence[str]) -> list[JsonObject]:
+    """Return the entries of directories of the primary namespace, none where there is no such
+    directory. Raises OSError for one that cannot be read.
+    """
+    found: list[JsonObject] = []
+    for result in await look_up(handle, keys, READDIR) if keys else ():
+        errnum = result.get("errnum", 0)
+        if errnum not in (0, errno.ENOENT):
+            raise os_error(errnum)
+        found.append({} if errnum else result["val"]["data"])
+    return found
 
 
 class StoredJob:
-    """A job's KVS directory, with its eventlog read."""
+    """A job's KVS directory; ``values`` has those that were read with it, by key, or why they could
+    not be.
+    """
 
-    def __init__(self, handle: AsyncFlux, id: int, directory: JsonObject) -> None:
+    def __init__(
+        self, handle: AsyncFlux, id: int, values: Mapping[str, bytes | OSError | ValueError]
+    ) -> None:
         self._handle = handle
-        self._directory = directory
+        self._values = values
         self.id = id
-        self._values: dict[str, bytes | Exception] = {}
 
     async def value(self, key: str) -> bytes:
         """Return one of its values; raises OSError(ENOENT) without one, ValueError for a damaged
         one.
         """
-        known = self._values.get(key)
-        if isinstance(known, Exception):
-            raise known
-        if known is not None:
+        if key not in self._values:
+            return await lookup_value(self._handle, kvs_key(self.id, key))
+        known = self._values[key]
+        if isinstance(known, bytes):
             return known
-        entry = self._directory.get(key)
-        if entry is None:
+        if isinstance(known, OSError) and known.errno == errno.ENOENT:
             raise OSError(errno.ENOENT, f"job {self.id} has no {key} in the KVS")
-        if entry.get("type") == "val":
-            return decode_val(entry)
-        return await lookup_value(self._handle, kvs_key(self.id, key))
-
-    async def fetch(self, key: str) -> None:
-        """Have one of its values at hand, or the reason why there is none."""
-        try:
-            self._values[key] = await self.value(key)
-        except (OSError, ValueError) as exc:
-            self._values[key] = exc
+        raise known
 
     @property
-    def is_gone(self) -> bool:
-        """Whether it was purged before its eventlog could be read."""
+    def exists(self) -> bool:
+        """Whether it was acknowledged, and has not been purged: then it has an eventlog."""
         eventlog = self._values.get("eventlog")
-        return isinstance(eventlog, OSError) and eventlog.errno == errno.ENOENT
+        return not (isinstance(eventlog, OSError) and eventlog.errno == errno.ENOENT)
 
     async def replay(self) -> Job:
         """Return the job its eventlog tells of; raises ValueError, KeyError, TypeError or OSError
@@ -135,18 +146,26 @@ async def _read_jobs(
     """Yield those of a few jobs that have an eventlog, all of them read at once. Others get a turn
     after every few.
     """
-    found = await asyncio.gather(*(read_dir(handle, kvs_key(id)) for id in ids))
-    jobs = [
-        StoredJob(handle, id, directory)
-        for id, directory in zip(ids, found, strict=True)
-        if "eventlog" in directory
-    ]
-    await asyncio.gather(*(job.fetch(key) for job in jobs for key in keys))
-    for place, job in enumerate(jobs):
+    wanted = [(id, key) for id in ids for key in keys]
+    values: dict[int, dict[str, bytes | OSError | ValueError]] = {id: {} for id in ids}
+    results = await look_up(handle, [kvs_key(*pair) for pair in wanted]) if wanted else []
+    for (id, key), result in zip(wanted, results, strict=True):
+        values[id][key] = _value_of(result)
+    jobs = [StoredJob(handle, id, found) for id, found in values.items()]
+    for place, job in enumerate(job for job in jobs if job.exists):
         if place % _IN_A_ROW == 0:
             await asyncio.sleep(0)
-        if not job.is_gone:
-            yield job
+        yield job
+
+
+def _value_of(result: JsonObject) -> bytes | OSError | ValueError:
+    """Return the value that was looked up, or what is wrong with it."""
+    if "errnum" in result:
+        return os_error(result["errnum"])
+    try:
+        return decode_val(result["val"])
+    except (OSError, ValueError) as exc:
+        return exc
 
 
 Place = tuple[
@@ -167,7 +186,7 @@ async def _job_ids(handle: AsyncFlux) -> AsyncIterator[int]:
 
 async def _below(handle: AsyncFlux, places: list[Place]) -> list[Place]:
     """Return the directories below ``places``, in the order of their ids."""
-    directories = await asyncio.gather(*(read_dir(handle, key) for key, _ in places))
+    directories = await read_dirs(handle, [key for key, _ in places])
     return [
         (f"{key}.{name}", prefix << 16 | int(name, 16))
         for (key, prefix), directory in zip(places, directories, strict=True)

@@ -120,7 +120,7 @@ class Resumption:
             self._core.ctx.log.err(f"restart: job {stored.id} cannot be replayed: {reason_of(exc)}")
             return None
         if job.jobspec is not None:
-            job.jobspec = self._environments.share(job.jobspec)
+            job.shared = self._environments.share(job.jobspec)
         return job
 
     def _resume(self, job: Job) -> None:

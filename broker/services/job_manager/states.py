@@ -41,14 +41,14 @@ class Job:
     ``jobspec`` is the submitted object; ``resources`` is R, once known; ``seq`` counts eventlog
     entries; ``entries`` holds the eventlog so far for those who ask for it while the job is active;
     ``queue`` is the name of its queue, empty for the one without a name; ``values`` are what is
-    to be stored with the submission, by key. Jobs that wait are kept small with `pack`.
+    to be stored with the submission, by key; ``shared`` names the members of the jobspec that other
+    jobs have, too. Jobs that wait are kept small with `pack`.
     """
 
     __slots__ = (
         "_entries",
         "_environment",
         "_jobspec",
-        "_packed_entries",
         "_packed_jobspec",
         "alloc_canceled",
         "alloc_pending",
@@ -68,6 +68,7 @@ class Job:
         "resources",
         "running",
         "seq",
+        "shared",
         "start_held",
         "started",
         "state",
@@ -85,8 +86,8 @@ class Job:
         self._jobspec = jobspec
         self._packed_jobspec: bytes | None = None
         self._environment: JsonObject | None = None
-        self._entries: list[EventEntry] = []
-        self._packed_entries = b""
+        self._entries: list[EventEntry | bytes] = []
+        self.shared: tuple[str, ...] = ()
         self.userid = 0
         self.urgency = 0
         self.priority = PRIORITY_UNSET
@@ -123,36 +124,49 @@ class Job:
         jobspec: JsonObject = json.loads(self._packed_jobspec)
         if self._environment is not None:
             jobspec["attributes"]["system"]["environment"] = self._environment
-        return jobspec
+        return jobspec if self._jobspec is None else {**jobspec, **self._jobspec}
 
     @jobspec.setter
     def jobspec(self, jobspec: JsonObject | None) -> None:
         self._jobspec, self._packed_jobspec, self._environment = jobspec, None, None
+        self.shared = ()
 
     @property
     def entries(self) -> list[EventEntry]:
         """The eventlog so far."""
-        packed = [json.loads(line) for line in self._packed_entries.splitlines()]
-        return packed + self._entries if packed else self._entries
+        return [json.loads(it) if isinstance(it, bytes) else it for it in self._entries]
 
     def add_entry(self, entry: EventEntry) -> None:
         """Append to the eventlog."""
         self._entries.append(entry)
         self.seq += 1
 
-    def pack(self) -> None:
-        """Keep jobspec and eventlog as JSON, a fifth of the size, until somebody asks; the shared
-        environment stays an object.
+    def kept_entries(self) -> tuple[EventEntry | bytes, ...]:
+        """Return the entries as they are kept: text once there is one; for tests."""
+        return tuple(self._entries)
+
+    def keep_line(self, seq: int, line: bytes) -> None:
+        """Keep an entry of the eventlog, the one with number ``seq``, as the text that it has
+        there.
         """
-        if self._entries:
-            self._packed_entries += b"".join(json.dumps(entry) + b"\n" for entry in self._entries)
-            self._entries = []
-        if self._jobspec is None:
+        if 0 <= seq < len(self._entries):
+            self._entries[seq] = line
+
+    def pack(self) -> None:
+        """Keep the jobspec as JSON, a fifth of the size, until somebody asks; what is shared with
+        other jobs stays: the members ``shared`` and the environment.
+        """
+        if self._jobspec is None or self._packed_jobspec is not None:
             return
-        system = (self._jobspec.get("attributes") or {}).get("system")
+        own = {key: part for key, part in self._jobspec.items() if key not in self.shared}
+        kept = {key: self._jobspec[key] for key in self.shared}
+        attributes = own.get("attributes")
+        system = attributes.get("system") if isinstance(attributes, dict) else None
         if isinstance(system, dict) and isinstance(system.get("environment"), dict):
-            self._environment = system.pop("environment")
-        self._packed_jobspec, self._jobspec = json.dumps(self._jobspec), None
+            self._environment = system["environment"]
+            system = {key: part for key, part in system.items() if key != "environment"}
+            own["attributes"] = {**own["attributes"], "system": system}
+        self._packed_jobspec, self._jobspec = json.dumps(own), kept or None
 
     @property
     def is_debug(self) -> bool:

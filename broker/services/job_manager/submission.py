@@ -173,7 +173,7 @@ class Submissions:
         if job.id in machine.jobs or job.id in machine.embryos:
             raise Rejected(f"job {job.id} exists already")
         if job.jobspec is not None:
-            job.jobspec = self._environments.share(job.jobspec)
+            job.shared = self._environments.share(job.jobspec)
         dependencies = self._core.plugins.admit(job)
         machine.conceive(job)
         if changed:

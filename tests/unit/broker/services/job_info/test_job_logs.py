@@ -67,7 +67,7 @@ def test_listeners_hear_start_and_end() -> None:
     listener = Recorder()
     log = logs.get(1)
     assert log is not None
-    log.listeners.append(listener)
+    log.listen(listener)
     logs.feed([_event(1, 1, "start"), _event(1, 2, "clean")])
     assert listener.heard == [
         '{"timestamp":1.0,"name":"start"}\n',

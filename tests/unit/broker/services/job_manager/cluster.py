@@ -55,6 +55,13 @@ def jobspec(
     }
 
 
+def submission(id: int, spec: dict[str, Any], urgency: int = 0) -> dict[str, Any]:
+    """Return the entry of ``job-manager.submit`` for a job of the owner."""
+    signed = sign(json.dumps(spec), 0).decode()
+    entry = {"id": id, "userid": 0, "urgency": urgency, "flags": 0, "t_submit": 1.0}
+    return {**entry, "J": signed, "jobspec": spec}
+
+
 class FakeKvs:
     """Values by key; directories are implied by dots."""
 
@@ -101,6 +108,15 @@ class FakeKvs:
             raise OSError(errno.ENOENT, None)
         return {"val": self._entry(key)}
 
+    def lookup_plus(self, payload: dict[str, Any]) -> dict[str, Any]:
+        results: list[dict[str, Any]] = []
+        for item in payload["lookups"]:
+            try:
+                results.append(self.lookup(item))
+            except OSError as exc:
+                results.append({"errnum": exc.errno})
+        return {"results": results}
+
     def _entry(self, key: str) -> dict[str, Any]:
         if key in self.values:
             return {"ver": 1, "type": "val", "data": base64.b64encode(self.values[key]).decode()}
@@ -134,7 +150,11 @@ class Cluster:
         self.kvs = kvs or FakeKvs()
         self.resources = resources(nodes, cores)
         self.id_time = 0
-        store = {"kvs.commit": self.kvs.commit, "kvs.lookup": self.kvs.lookup}
+        store = {
+            "kvs.commit": self.kvs.commit,
+            "kvs.lookup": self.kvs.lookup,
+            "kvs.lookup-plus": self.kvs.lookup_plus,
+        }
         self.manager: ServiceHarness[JobManagerService] = ServiceHarness(
             JobManagerService,
             rpcs={**store},

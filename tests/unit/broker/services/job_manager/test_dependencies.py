@@ -12,10 +12,8 @@ import pytest
 from broker.services.job_manager.service import JobManagerService
 from broker.testing.harness import ServiceHarness
 from flux.job.JobID import id_encode
-from flux.security import sign
-from flux.wire import json
 
-from .cluster import Cluster, jobspec, runs_well
+from .cluster import Cluster, jobspec, runs_well, submission
 from .plugged import load, logged, plugin_of, remove
 
 if TYPE_CHECKING:
@@ -162,18 +160,7 @@ async def test_one_submission_that_waits_for_the_store_does_not_fail_others(
     first = await cluster.ended("ok")
     cluster.manager.service.core.ended.drop([first])
     specs = [jobspec(), depends("afterok", str(first)), depends("afterok", "77")]
-    items = [
-        {
-            "id": n,
-            "userid": 0,
-            "urgency": 0,
-            "flags": 0,
-            "t_submit": 1.0,
-            "jobspec": spec,
-            "J": sign(json.dumps(spec), 0).decode(),
-        }
-        for n, spec in enumerate(specs, 1 << 60)
-    ]
+    items = [submission(n, spec) for n, spec in enumerate(specs, 1 << 60)]
     answer = await cluster.manager.request("job-manager.submit", {"jobs": [{"id": 5}, *items]})
     assert sorted(id for id, *_ in answer["errors"]) == [5, (1 << 60) + 2]
     assert {1 << 60, (1 << 60) + 1} <= cluster.manager.service.core.machine.jobs.keys()

@@ -26,8 +26,8 @@ class SlowStore:
     def __init__(self, cluster: Cluster) -> None:
         self.go = asyncio.Event()
         self.asked = 0
-        self._lookup = cluster.kvs.lookup
-        cluster.manager.rpcs["kvs.lookup"] = self._answer
+        self._lookup = cluster.kvs.lookup_plus
+        cluster.manager.rpcs["kvs.lookup-plus"] = self._answer
 
     async def _answer(self, payload: dict[str, Any]) -> dict[str, Any]:
         self.asked += 1
@@ -64,7 +64,9 @@ async def test_a_job_that_lives_and_ends_while_the_past_is_read_is_told_once(
     for id in (meanwhile, waiting):
         await cluster.until_event(id, "clean")
     await cluster.manager.until(lambda: cluster.manager.service.core.journal.idle)
-    assert full == []
+    assert full[0].json()["active"]
+    assert not full[-1].json().get("replayed")
+    assert {id for id, _ in told(full)} == {waiting, meanwhile}, "what is active is known at once"
     store.go.set()
     await cluster.manager.until(lambda: bool(full) and full[-1].json().get("replayed"))
     assert [name for id, name in told(full) if id == before] == LIFE
@@ -94,7 +96,7 @@ async def test_a_past_that_cannot_be_read_ends_the_stream(cluster: Cluster) -> N
     def broken(_payload: dict[str, Any]) -> dict[str, Any]:
         raise OSError(errno.EIO, "disk on fire")
 
-    cluster.manager.rpcs["kvs.lookup"] = broken
+    cluster.manager.rpcs["kvs.lookup-plus"] = broken
     full = cluster.manager.stream("job-manager.events-journal", {"full": True})
     with pytest.raises(OSError, match="disk on fire"):
         await cluster.manager.finish(full)

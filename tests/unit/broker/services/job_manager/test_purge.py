@@ -200,16 +200,16 @@ async def test_a_reader_of_the_past_does_not_meet_a_job_that_is_purged_meanwhile
     cluster = Cluster(kvs=kvs, durable=True)
     await cluster.start()
     await cluster.manager.service.history.know_inactive()
-    go, asked, lookup = asyncio.Event(), asyncio.Event(), kvs.lookup
+    go, asked = asyncio.Event(), asyncio.Event()
 
     async def slow(payload: dict[str, Any]) -> dict[str, Any]:
-        answer = lookup(payload)
-        if payload["key"] == kvs_key(ids[0]):
+        answer = kvs.lookup_plus(payload)
+        if any(item["key"] == kvs_key(ids[0], "eventlog") for item in payload["lookups"]):
             asked.set()
             await go.wait()
         return answer
 
-    cluster.manager.rpcs["kvs.lookup"] = slow
+    cluster.manager.rpcs["kvs.lookup-plus"] = slow
     reader = cluster.manager.stream("job-manager.events-journal", {"full": True})
     await cluster.manager.until(asked.is_set)
     assert await purge(cluster, num_limit=0) == 2

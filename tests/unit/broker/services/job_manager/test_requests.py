@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broker.testing.harness import ServiceHarness
-from flux.security import sign
-from flux.wire import json
 from flux.wire.message import STREAMING
 
-from .cluster import Cluster, jobspec
+from .cluster import Cluster, jobspec, submission
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -444,15 +442,7 @@ async def test_queries() -> None:
     await cluster.stop()
 
 
-GOOD = {
-    "id": 1 << 24,
-    "userid": 0,
-    "urgency": 16,
-    "flags": 0,
-    "t_submit": 1.0,
-    "J": sign(json.dumps(jobspec()), 0).decode(),
-    "jobspec": jobspec(),
-}
+GOOD = submission(1 << 24, jobspec(), urgency=16)
 
 
 @pytest.mark.parametrize("jobs", [None, [{}], [None], ["x"], [GOOD, {"id": "7"}], [{"id": True}]])

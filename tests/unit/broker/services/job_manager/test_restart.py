@@ -63,7 +63,13 @@ async def test_only_active_jobs_are_read() -> None:
     survivor.values = dict(cluster.kvs.values)
     await cluster.stop()
     again = await restarted(survivor)
-    asked = [m.json()["key"] for m in again.manager.sent if m.topic == "kvs.lookup"]
+    asked = [
+        item["key"]
+        for m in again.manager.sent
+        if m.topic == "kvs.lookup-plus"
+        for item in m.json()["lookups"]
+    ]
+    assert asked
     assert not [key for key in asked if any(kvs_key(id) in key for id in done)]
     assert list(again.manager.service.core.machine.jobs) == [held]
     assert await again.submit() > max(done), "ids are never used again"
