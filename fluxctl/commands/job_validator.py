@@ -47,7 +47,7 @@ def command(ctx: click.Context, /, **_options: object) -> None:
 
 EXAMPLES = """
 # See whether the scheduler could ever run a job
-flux mini run --dry-run -n2 hostname | flux job-validator --jobspec-only --plugins=jobspec,feasibility
+flux mini run --dry-run -n2 hostname | flux job-validator --jobspec-only --plugins=feasibility
 # See which plugins there are
 flux job-validator --list-plugins
 """

@@ -11,8 +11,14 @@ import pytest
 from flux.testing.instance import running_instance
 from tests.docs.pages import ROOT, blocks, matches, run, steps
 
-GUIDES = ("attributes-guide.md", "crontab.md", "dependencies.md", "kvs.md", "shell-options.md")
-GUIDES = ("attributes-guide.md", "bulk-work.md", "crontab.md", "kvs.md", "shell-options.md")
+GUIDES = (
+    "attributes-guide.md",
+    "bulk-work.md",
+    "crontab.md",
+    "dependencies.md",
+    "kvs.md",
+    "shell-options.md",
+)
 
 
 @pytest.mark.parametrize("guide", GUIDES)
