@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from broker.shell import eventlog
 from broker.shell.completion import CompletionReferences
+from broker.shell.directories import Directories, PlainDirectories
 from broker.shell.levels import ERROR, FATAL, NOTICE, TRACE, ShellEnded
 from broker.shell.loop import Loop
 from broker.shell.peer import NoPeer
 from broker.shell.peers import ASK, Peers
 from broker.shell.plugin_stack import PluginStack
-from broker.shell.removal import remove_tmpdir
 from flux.job.io import LOG_PREFIX
 from flux.waitstatus import SIGNALED
 
@@ -44,7 +44,7 @@ class ShellContext:
     into ``init_context`` and ``start_context`` is told with the events ``shell.init`` and
     ``shell.start``; ``on_stopped`` get the process ids of children that stop, ``on_fatal`` are
     called when the tasks are killed for an error, ``on_end`` when the shell is about to go,
-    ``sweep`` is given the job's temporary directory at its end.
+    ``directories`` make and remove the job's temporary directory.
     ``ended_by`` is the signal that the job was told to end with, 0 for none. ``in_task`` is
     true in the process that is about to become a task. ``initrc`` and ``pluginpath`` are the
     instance's, for jobs that say nothing of them (attributes ``conf.shell_initrc`` and
@@ -85,7 +85,7 @@ class ShellContext:
         self.ended_by = 0
         self.tmpdir = ""
         self.directory = ""
-        self.sweep: Callable[[str], None] = remove_tmpdir
+        self.directories: Directories = PlainDirectories()
         self.loop = loop or Loop()
         self.peers = Peers(peer or NoPeer(), self.loop, self.size)
         self.peers.relays[ASK] = lambda data: self.rpc.asked(data)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from broker.shell import protocol
 from broker.shell.context import ShellContext
+from broker.shell.directories import SpareDirectories
 from broker.shell.job_loop import JobLoop
 from broker.shell.jobinfo import parse_job
 from broker.shell.linesocket import LineSocket
@@ -26,7 +27,6 @@ from broker.shell.shared_protocol import NO_JOB, joined, split
 from broker.shell.shared_remains import SharedRemains
 from broker.shell.shell import Shell
 from broker.shell.startup import load
-from broker.shell.sweeper import Sweeper
 from broker.subprocess.descendants import become_subreaper, end_descendants
 from flux.waitstatus import status_of_code
 
@@ -107,7 +107,7 @@ class SharedShell:
         self._touched: dict[int, None] = {}
         self._new: dict[int, list[ToShell]] = {}
         self._remains = SharedRemains()
-        self._sweeper = Sweeper()
+        self._directories = SpareDirectories()
         self._directory = ""
         self._cpus = os.sched_getaffinity(0)
 
@@ -127,7 +127,7 @@ class SharedShell:
     def _lost(self) -> None:
         """The broker is gone: nothing may stay behind."""
         end_descendants(patience=END_PATIENCE)
-        self._sweeper.sweep()
+        self._directories.close()
         os._exit(0)
 
     # What the broker says
@@ -188,7 +188,7 @@ class SharedShell:
             instance_level=head["instance_level"],
             loop=loop,
         )
-        context.sweep = self._sweeper.add
+        context.directories = self._directories
         shell = Shell(context, self._remains.begin(jobid, loop))
         begun = self._jobs[jobid] = SharedJob(jobid, shell, loop)
         self._go_on(begun)

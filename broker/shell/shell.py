@@ -107,7 +107,7 @@ class Shell:
         finally:
             for last in context.on_end:
                 last()
-            context.sweep(context.tmpdir)
+            context.directories.remove(context.tmpdir)
         return code
 
     @property

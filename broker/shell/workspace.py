@@ -43,7 +43,7 @@ def make_tmpdir(shell: ShellContext) -> str:
 
             return tempfile.mkdtemp(prefix=name + "-", dir=base)
         path = os.path.join(base, name)
-        os.mkdir(path, 0o700)
+        shell.directories.make(path)
     except OSError as error:
         raise ShellFatal(f"mkdir {os.path.join(base, name)}: {error.strerror}") from error
     return path
