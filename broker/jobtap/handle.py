@@ -152,11 +152,13 @@ class PluginHandle:
         self._must_be_open()
         name = as_text(topic, "the topic")
         future = PluginFuture(name, partial(self.guard, f"answer of {name}"))
-        limit = None
-        if timeout is not None:
-            late = OSError(errno.ETIMEDOUT, f"{name}: no response within {timeout:g} s")
-            limit = self.call_later(timeout, future.fail, late)
-        tag = self._ctx.handle.post(name, ended(payload), future.fulfill, nodeid=nodeid)
+        limit = None if timeout is None else self._limit(future, timeout)
+        try:
+            tag = self._ctx.handle.post(name, ended(payload), future.fulfill, nodeid=nodeid)
+        except BaseException:
+            if limit is not None:
+                limit.cancel()
+            raise
         self._tags[tag] = future
 
         def settled() -> None:
@@ -167,6 +169,11 @@ class PluginHandle:
 
         future.on_settled = settled
         return future
+
+    def _limit(self, future: PluginFuture, seconds: float) -> PluginTimer:
+        """Return a timer after which an RPC fails."""
+        text = f"{future.topic}: no response within {seconds} s"
+        return self.call_later(seconds, future.fail, OSError(errno.ETIMEDOUT, text))
 
     def stream(
         self,

@@ -75,19 +75,20 @@ class JobtapHost:
         plugin = JobtapPlugin(self, file, conf)
         try:
             problem = complaint(file.init(plugin), strict=False)
-            if problem is not None:
-                raise OSError(errno.EINVAL, f"{name}: flux_plugin_init {problem}")
         except FAILURES as exc:
+            problem = described(exc, file.path)
+        else:
+            problem = problem and f"flux_plugin_init {problem}"
+        if problem:
             plugin.end()
             forget(file)
-            if isinstance(exc, OSError):
-                raise
-            raise OSError(errno.EINVAL, f"{name}: {described(exc, file.path)}") from exc
+            raise OSError(errno.EINVAL, f"{name}: {problem}")
         self.plugins.append(plugin)
         self.handlers_changed()
         for job in list(self.actions.jobs()):
-            self._caller.call("job.new", Args(job), handlers_of(plugin, "job.new"))
-            self._show_dependencies(plugin, job)
+            if self.actions.find(job.id) is job:  # it may have ended meanwhile
+                self._caller.call("job.new", Args(job), handlers_of(plugin, "job.new"))
+                self._show_dependencies(plugin, job)
         if handlers_of(plugin, PRIORITY_GET):
             self.reprioritize_all()
 

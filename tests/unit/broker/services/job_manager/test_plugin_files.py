@@ -47,6 +47,11 @@ async def cluster() -> AsyncIterator[Cluster]:
         ("x.py", b"def flux_plugin_init(p): return -1\n", "x.py: flux_plugin_init returned -1"),
         ("x.py", b"def flux_plugin_init(): pass\n", "x.py: TypeError: flux_plugin_init() takes 0"),
         ("x.py", b"def flux_plugin_init(p): raise SystemExit\n", "x.py: SystemExit:  ("),
+        (
+            "x.py",
+            b"def flux_plugin_init(p): open('/nosuch')\n",
+            "x.py: FileNotFoundError: [Errno 2] No such file or directory: '/nosuch' (",
+        ),
         ("x.py", b"async def flux_plugin_init(p): pass\n", "is a coroutine function"),
     ],
 )

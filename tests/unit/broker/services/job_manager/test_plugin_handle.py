@@ -492,6 +492,7 @@ async def test_a_job_that_is_over_when_the_answer_comes(
         (lambda h: h.spawn(print), "spawn takes a coroutine"),
         (lambda h: h.event_subscribe("x", 3), "3 cannot be called"),
         (lambda h: h.rpc("bank.balance").then(None), "None cannot be called"),
+        (lambda h: h.rpc("bank.balance", timeout="1"), "a time is a number of seconds"),
         (lambda h: h.rpc(None), "the topic must not be None"),
     ],
 )
@@ -499,3 +500,10 @@ async def test_wrong_arguments(handle: PluginHandle, call: Any, text: str) -> No
     with pytest.raises(OSError, match=text) as failure:
         call(handle)
     assert failure.value.errno == errno.EINVAL
+    assert handle.counts()["timers"] == 0
+
+
+async def test_a_payload_that_cannot_be_sent_leaves_nothing(handle: PluginHandle) -> None:
+    with pytest.raises(OSError, match="the payload cannot be written as JSON"):
+        handle.rpc("bank.balance", {"x": print}, timeout=5)
+    assert set(handle.counts().values()) == {0}

@@ -152,6 +152,23 @@ async def test_jobs_are_introduced_to_a_plugin_that_is_loaded_later(
     assert logged(cluster) == []
 
 
+async def test_a_job_that_ends_while_a_plugin_is_loaded_is_not_introduced(
+    cluster: Cluster, tmp_path: pathlib.Path
+) -> None:
+    ids = [await cluster.submit(urgency=0) for _ in range(3)]
+    text = (
+        TRACE
+        + """
+    for job in plugin.jobs():
+        if topic == "job.new" and job["id"] != args["id"]:
+            plugin.raise_exception(job["id"], "rival", 0)
+"""
+    )
+    await load(cluster, tmp_path, text)
+    assert [args["id"] for topic, args in trace_of(cluster) if topic == "job.new"] == ids[:1]
+    assert list(cluster.manager.service.core.machine.jobs) == ids[:1]
+
+
 async def test_priority_get_is_called_for_pending_jobs_that_are_not_held(
     cluster: Cluster, tmp_path: pathlib.Path
 ) -> None:
