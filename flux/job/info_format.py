@@ -36,10 +36,12 @@ class JobInfoFormat(OutputFormat):
 
         def convert_field(self, value: object, conversion: str | None) -> object:
             """Apply a conversion; an annotation that is not there is empty in any form."""
-            from flux.job.info import AnnotationsInfo
+            if not isinstance(value, str | int | float):
+                from flux.job.info import AnnotationsInfo
 
-            absent = isinstance(value, AnnotationsInfo) and not value
-            return "" if absent else super().convert_field(value, conversion)
+                if isinstance(value, AnnotationsInfo) and not value:
+                    return ""
+            return super().convert_field(value, conversion)
 
     class HeaderFormatter(JobFormatter):
         """Formatter of the heading row: looks headings up by the literal field name."""
