@@ -79,7 +79,10 @@ def convert_value(value: Any, conversion: str) -> object:
     convert = _CONVERSIONS.get(conversion)
     if convert is None:
         raise ValueError(f"Unknown conversion specifier {conversion}")
-    return convert(value)
+    try:
+        return convert(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"Conversion {conversion} needs a number, not {value}") from None
 
 
 def format_value(value: object, spec: str) -> str:

@@ -118,6 +118,9 @@ class AnnotationsInfo:
             return AnnotationsInfo({})
         return AnnotationsInfo(value) if isinstance(value, Mapping) else value
 
+    def __bool__(self) -> bool:
+        return bool(self.annotationsDict)
+
     def __str__(self) -> str:
         if not self.annotationsDict:
             return ""

@@ -34,6 +34,15 @@ class JobInfoFormat(OutputFormat):
     class JobFormatter(UtilFormatter):
         """Formatter of a row."""
 
+        def convert_field(self, value: object, conversion: str | None) -> object:
+            """Apply a conversion; an annotation that is not there is empty in any form."""
+            if not isinstance(value, str | int | float):
+                from flux.job.info import AnnotationsInfo
+
+                if isinstance(value, AnnotationsInfo) and not value:
+                    return ""
+            return super().convert_field(value, conversion)
+
     class HeaderFormatter(JobFormatter):
         """Formatter of the heading row: looks headings up by the literal field name."""
 
@@ -66,6 +75,13 @@ class JobInfoFormat(OutputFormat):
             "state_single": "S",
             "name": "NAME",
             "queue": "QUEUE",
+            "cwd": "CWD",
+            "project": "PROJECT",
+            "bank": "BANK",
+            "ncores": "NCORES",
+            "duration": "DURATION",
+            "t_priority": "T_PRIORITY",
+            "t_sched": "T_SCHED",
             "ntasks": "NTASKS",
             "nnodes": "NNODES",
             "expiration": "EXPIRATION",

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from flux.constants import FLUX_JOB_STATE_INACTIVE, FLUX_USERID_UNKNOWN
+from flux.constants import FLUX_JOB_STATE_INACTIVE, FLUX_RPC_STREAMING, FLUX_USERID_UNKNOWN
 from flux.future import WaitAllFuture
 from flux.job.attributes import JOB_ATTRIBUTES, LATER_ATTRIBUTES
 from flux.job.info import JobInfo
@@ -19,13 +19,16 @@ from flux.rpc import RPC
 from flux.wire.text import Text, as_number, as_optional_text, as_seconds, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from flux.core.interface import Requester
     from flux.wire.json import JsonObject
 
 ALL_ATTRS: tuple[str, ...] = JOB_ATTRIBUTES
 """Every attribute that a job may have, which is what JobList asks for by default."""
+
+PAGE_JOBS = 1000
+"""A query for more jobs than these is answered in pages."""
 
 VALID_ATTRS = [*ALL_ATTRS, *LATER_ATTRIBUTES]
 """All that may be asked for, under the name that flux-core's bindings have for it."""
@@ -114,6 +117,21 @@ def job_list(
     ["node[1-3]"]}]}``, with the operators userid, name, queue, states, results, hostlist, ranks,
     t_submit and other times (``">=1.5"``), and, or, not. Brokers of 0.29 know neither of these.
     """
+    payload = _list_request(max_entries, attrs, userid, states, results, queues, since, constraint)
+    return JobListRPC(flux_handle, "job-list.list", payload)
+
+
+def _list_request(
+    max_entries: int,
+    attrs: Iterable[str],
+    userid: int | None,
+    states: int,
+    results: int,
+    queues: Iterable[str] | None,
+    since: float,
+    constraint: Mapping[str, object] | None,
+) -> dict[str, object]:
+    """Return the payload of a query; see `job_list`."""
     payload: dict[str, object] = {
         "max_entries": as_number(max_entries, "max_entries"),
         "attrs": list(attrs),
@@ -128,7 +146,35 @@ def job_list(
         payload["since"] = seconds
     if constraint is not None:
         payload["constraint"] = _as_constraint(constraint)
-    return JobListRPC(flux_handle, "job-list.list", payload)
+    return payload
+
+
+def list_pages(flux_handle: Requester, request: Mapping[str, object]) -> Iterator[list[JsonObject]]:
+    """Yield the jobs, as objects, that a request for a list is answered with, in lists of some
+    hundred if they may be many; see `JobList.pages`. Raises OSError.
+    """
+    most = request.get("max_entries")
+    few = isinstance(most, int) and 0 < most <= PAGE_JOBS
+    if few or not _sends_pages(flux_handle):
+        yield JobListRPC(flux_handle, "job-list.list", request).get_jobs()
+        return
+    rpc = JobListRPC(flux_handle, "job-list.list", request, flags=FLUX_RPC_STREAMING)
+    while True:
+        try:
+            jobs = rpc.get_jobs()
+        except OSError as exc:
+            if exc.errno == errno.ENODATA:
+                return
+            raise
+        rpc.reset()
+        yield jobs
+
+
+def _sends_pages(flux_handle: Requester) -> bool:
+    """Whether the broker sends long lists in pages; one of 0.29 would take a request for a stream
+    as one for all at once, and never tell the end.
+    """
+    return "all" in RPC(flux_handle, "job-list.list-attrs", {}).member("attrs")
 
 
 def _as_constraint(constraint: object) -> dict[str, object]:
@@ -258,18 +304,20 @@ class JobList:
                 future.push(job_list_id(self.handle, jobid, self.attrs))
             self._query = future
         else:
-            self._query = job_list(
-                self.handle,
-                self.max_entries,
-                self.attrs,
-                self.userid,
-                self.states,
-                self.results,
-                self.queues,
-                self.since,
-                self._condition(),
-            )
+            self._query = JobListRPC(self.handle, "job-list.list", self._request())
         return self._query
+
+    def _request(self) -> dict[str, object]:
+        return _list_request(
+            self.max_entries,
+            self.attrs,
+            self.userid,
+            self.states,
+            self.results,
+            self.queues,
+            self.since,
+            self._condition(),
+        )
 
     def _condition(self) -> Mapping[str, object] | None:
         """Return what is asked for beside states, results, user and queues."""
@@ -277,6 +325,17 @@ class JobList:
             return self.constraint
         named: dict[str, object] = {"name": [self.name]}
         return named if self.constraint is None else {"and": [named, self.constraint]}
+
+    def pages(self) -> Iterator[list[JobInfo]]:
+        """Yield the jobs in lists of some hundred, so that any number of them takes little memory;
+        with ids, or of a broker of 0.29, all of them come at once. Raises OSError when the query
+        fails.
+        """
+        if self.ids:
+            yield self.jobs()
+            return
+        for jobs in list_pages(self.handle, self._request()):
+            yield [JobInfo(job) for job in jobs]
 
     def jobs(self) -> list[JobInfo]:
         """Return the jobs, waiting for the answer; what went wrong with single ids is in

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from typing import TYPE_CHECKING, TypedDict, Unpack
@@ -15,11 +14,13 @@ from fluxctl.option_types import COUNT
 from fluxctl.python_style import PythonCommand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from flux.core.handle import Flux
     from flux.job.info import JobInfo, JobInfoFormat
+    from flux.job.list import JobList
 
+PROGRAM = "flux-jobs"
 DEFAULT_FORMAT = (
     "{id.f58:>12} {username:<8.8} {name:<10.10} {status_abbrev:>2.2} "
     "{ntasks:>6} {nnodes:>6h} {runtime!F:>8h} {nodelist:h}"
@@ -113,7 +114,8 @@ class _Selection(TypedDict):
     jobids: tuple[str, ...]
 
 
-def _query(flux: Flux, wanted: _Selection, attrs: list[str]) -> tuple[list[JobInfo], list[str]]:
+def _query(flux: Flux, wanted: _Selection, attrs: list[str]) -> JobList:
+    """Return the query for the jobs that are wanted, not sent yet."""
     from flux.job.list import JobList
 
     filters = wanted["filters"] or "pending,running"
@@ -125,10 +127,16 @@ def _query(flux: Flux, wanted: _Selection, attrs: list[str]) -> tuple[list[JobIn
     names = [name for name in filters.split(",") if name]
     queues = None if wanted["queues"] is None else wanted["queues"].split(",")
     try:
-        jobs = JobList(flux, attrs, names, wanted["jobids"], user, wanted["count"], queues)
+        return JobList(flux, attrs, names, wanted["jobids"], user, wanted["count"], queues)
     except ValueError as exc:
         raise _failure(exc) from None
-    return jobs.jobs(), jobs.errors
+
+
+def _warn_of_ignored(wanted: _Selection) -> None:
+    """Say on stderr which options have no effect beside others."""
+    filters = (wanted["all_jobs"], wanted["all_users"], wanted["filters"], wanted["user"])
+    if wanted["jobids"] and any((*filters, wanted["queues"])):
+        echo(f"{PROGRAM}: WARNING: Filtering options ignored with jobid list", err=True)
 
 
 def _add_reasons(flux: Flux, jobs: list[JobInfo]) -> None:
@@ -162,16 +170,14 @@ def _print(jobs: list[JobInfo], layout: JobInfoFormat, color: bool) -> None:
         sys.stdout.flush()
 
 
-def _query_all(flux: Flux, wanted: _Selection) -> tuple[list[JobInfo], list[str]]:
-    """Ask for all that is known of jobs, or, of an older broker, what that knows."""
-    from flux.job.attributes import JOB_ATTRIBUTES, LATER_ATTRIBUTES
+def _known_attributes(flux: Flux, queues: str | None) -> list[str]:
+    """Return all attributes of jobs that the broker knows."""
+    from flux.job.list import VALID_ATTRS
 
-    try:
-        return _query(flux, wanted, [*JOB_ATTRIBUTES, *LATER_ATTRIBUTES])
-    except OSError as exc:
-        if exc.errno != errno.EINVAL or wanted["queues"] is not None:
-            raise
-        return _query(flux, wanted, list(JOB_ATTRIBUTES))
+    known = flux.rpc("job-list.list-attrs", {}).get()["attrs"]
+    if queues and "queue" not in known:
+        raise _failure("the broker knows no queues")
+    return [name for name in VALID_ATTRS if name in known]
 
 
 def _print_json(jobs: list[JobInfo]) -> None:
@@ -256,6 +262,7 @@ def _check_ids(jobids: Iterable[str]) -> None:
     "--stats-only", is_flag=True, help="Print the summary line only; exit 1 if no job is active."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print each job as one line of JSON.")
+@click.option("--from-stdin", is_flag=True, hidden=True, help="Read jobs as JSON, one a line.")
 @click.argument("jobids", metavar="[JOBID ...]", nargs=-1)
 def command(
     suppress_header: bool,
@@ -264,6 +271,7 @@ def command(
     stats: bool,
     stats_only: bool,
     as_json: bool,
+    from_stdin: bool,
     **wanted: Unpack[_Selection],
 ) -> int:
     """List jobs, by default those of the current user that have not ended.
@@ -277,28 +285,84 @@ def command(
     rows = _parse_format(layout or (TERMINAL_FORMAT if sys.stdout.isatty() else DEFAULT_FORMAT))
     # Before there is a connection: a typing error is reported without an instance, too.
     _check_ids(wanted["jobids"])
+    _warn_of_ignored(wanted)
+    header = None if suppress_header or as_json else rows.header()
+    table = Table(rows, as_json, _use_color(color), header)
+    if from_stdin:
+        for page in _from_stdin():
+            table.show(page)
+        table.end()
+        return 0
     flux = handle(python_failure)
     if stats and not as_json:
         _print_stats(flux)
+    reasons = not as_json and not {"reason", "where"}.isdisjoint(rows.fields)
     try:
-        if as_json:
-            jobs, errors = _query_all(flux, wanted)
-        else:
-            jobs, errors = _query(flux, wanted, attributes_of(rows.fields))
-            if not {"reason", "where"}.isdisjoint(rows.fields):
-                _add_reasons(flux, jobs)
+        attrs = _known_attributes(flux, wanted["queues"]) if as_json else attributes_of(rows.fields)
+        query = _query(flux, wanted, attrs)
+        for page in query.pages():
+            if reasons:
+                _add_reasons(flux, page)
+            table.show(page)
     except OSError as exc:
+        if isinstance(exc, BrokenPipeError):
+            raise
         raise _failure(f"[Errno {exc.errno}] {exc.strerror}") from None
-    if as_json:
-        _print_json(jobs)
-    else:
-        if not suppress_header:
-            echo(rows.header())
-        _print(jobs, rows, _use_color(color))
-    sys.stdout.flush()
-    for text in errors:
+    table.end()
+    for text in query.errors:
         echo(text, err=True)
     return 0
+
+
+class Table:
+    """The output: a header, if any, before the first rows, then rows as they come."""
+
+    def __init__(
+        self, layout: JobInfoFormat, as_json: bool, color: bool, header: str | None
+    ) -> None:
+        self._layout = layout
+        self._as_json = as_json
+        self._color = color
+        self._header = header
+
+    def _begin(self) -> None:
+        """Print the header, which waits for an answer: an error has none."""
+        if self._header is not None:
+            echo(self._header)
+            self._header = None
+
+    def show(self, jobs: list[JobInfo]) -> None:
+        """Print rows."""
+        self._begin()
+        if self._as_json:
+            _print_json(jobs)
+        else:
+            _print(jobs, self._layout, self._color)
+
+    def end(self) -> None:
+        """Print what is left to print."""
+        self._begin()
+        sys.stdout.flush()
+
+
+def _from_stdin() -> Iterator[list[JobInfo]]:
+    """Yield jobs from lines of JSON, as ``flux job list`` prints them."""
+    from flux.job.info import JobInfo
+    from flux.wire import json
+
+    page: list[JobInfo] = []
+    for number, line in enumerate(sys.stdin, 1):
+        if not line.strip():
+            continue
+        try:
+            page.append(JobInfo(json.loads(line)))
+        except (ValueError, TypeError, KeyError):
+            raise _failure(f"line {number} of standard input is no job") from None
+        if len(page) >= _ROWS_AT_ONCE:
+            yield page
+            page = []
+    if page:
+        yield page
 
 
 EXAMPLES = """

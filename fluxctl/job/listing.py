@@ -82,7 +82,15 @@ def list_jobs(
     if payload["userid"] == -1:
         payload["userid"] = USERID_UNKNOWN
     _check_positive("flux_job_list", count)
-    _show(_ask("job-list.list", payload, "flux_job_list")["jobs"])
+    from flux.job.list import list_pages
+
+    try:
+        for page in list_pages(handle(), payload):
+            _show(page)
+    except OSError as exc:
+        if isinstance(exc, BrokenPipeError):
+            raise
+        raise CommandError(f"flux_job_list: {exc.strerror}") from None
 
 
 @click.command("list-inactive", cls=JobCommand, synopsis="[OPTIONS]", help="List Inactive jobs")

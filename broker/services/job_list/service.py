@@ -21,19 +21,24 @@ from flux.job.purge import purged_ids
 from flux.job.state_names import LISTED_STATES
 from flux.kvs_txn import PRIMARY, TREEOBJ
 from flux.wire.errors import os_error
+from flux.wire.message import STREAMING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broker.context import Context
     from broker.service import Answer, Reply
+    from broker.services.job_list.attributes import Getter
     from broker.services.job_list.constraint import Choice
+    from broker.services.job_list.record import ListedJob
     from flux.wire.json import JsonObject
     from flux.wire.message import Message
 
 RETRY_SECONDS = 0.1
 APPEAR_SECONDS = 10.0
 MAX_ID = 1 << 64
+PAGE_JOBS = 500
+"""Jobs in one response to a client that asks for a stream."""
 _NUMBER = re.compile("-?[0-9]{1,9}", re.ASCII)
 
 
@@ -50,6 +55,7 @@ class JobListService(Service):
         self.index = self._filling = JobIndex()
         self._waiting: dict[int, list[Request]] = {}
         self._early: list[tuple[Callable[[Request], None], Request]] = []
+        self._readers: set[tuple[str, int]] = set()
         self.ready = self._knows_active = False
 
     async def start(self, args: list[str]) -> None:
@@ -148,7 +154,8 @@ class JobListService(Service):
     def list_jobs(self, req: Request) -> Reply:
         """List jobs of ``userid`` in ``states`` with ``results``, in ``queues`` if these are given,
         or those of a ``constraint``, at most ``max_entries`` (0: all), with ``attrs``; none that
-        ended before ``since``.
+        ended before ``since``. They come in pages, ENODATA after the last, if the request is for a
+        stream.
         """
         return self._when_known(req, self._list_jobs)
 
@@ -164,7 +171,29 @@ class JobListService(Service):
         queues = req.get("queues", list, None)
         if queues is not None:
             chosen = (job for job in chosen if job.queue in queues)
+        if req.message.flags & STREAMING:
+            self.ctx.spawn(
+                self._send_pages(req, list(islice(chosen, limit)), wanted), "job-list:list"
+            )
+            return
         req.respond({"jobs": [describe(job, wanted) for job in islice(chosen, limit)]})
+
+    async def _send_pages(
+        self, req: Request, jobs: list[ListedJob], wanted: list[tuple[str, Getter]]
+    ) -> None:
+        """Send jobs, a page a turn of the loop, then ENODATA; only the jobs themselves are kept for
+        it, not what is said of them.
+        """
+        reader = req.sender, req.matchtag
+        self._readers.add(reader)
+        for start in range(0, len(jobs), PAGE_JOBS):
+            if reader not in self._readers:
+                return  # the client has gone
+            page = jobs[start : start + PAGE_JOBS]
+            req.respond({"jobs": [describe(job, wanted) for job in page]})
+            await asyncio.sleep(0)
+        self._readers.discard(reader)
+        req.error(errno.ENODATA)
 
     @request("list-inactive", allow="guest")
     def list_inactive(self, req: Request) -> Reply:
@@ -236,6 +265,7 @@ class JobListService(Service):
 
     def on_disconnect(self, sender: str) -> None:
         """Forget what a client that went away waits for."""
+        self._readers = {reader for reader in self._readers if reader[0] != sender}
         self._early = [(answer, req) for answer, req in self._early if req.sender != sender]
         for id, reqs in list(self._waiting.items()):
             kept = [req for req in reqs if req.sender != sender]

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from flux.job.attributes import JOB_ATTRIBUTES
+from flux.job.list import VALID_ATTRS
 from flux.testing.scripted import ScriptedFlux
+from flux.wire import json
+from flux.wire.message import STREAMING, response
 from fluxctl import main
 from fluxctl.commands import jobs as jobs_command
+from tests.unit.flux.job.streaming import StreamingFlux
+
+if TYPE_CHECKING:
+    from flux.wire.message import Message
 
 PENDING = {
     "id": 284138930176,
@@ -63,6 +73,7 @@ def flux() -> ScriptedFlux:
         {
             "job-list.list": lambda payload: {"jobs": [PENDING, DONE][: payload["max_entries"]]},
             "job-list.list-id": _list_id,
+            "job-list.list-attrs": lambda payload: {"attrs": ["id", *VALID_ATTRS]},
             "job-list.job-stats": lambda payload: STATS,
         }
     )
@@ -147,7 +158,7 @@ def test_only_needed_attributes_are_asked_for(
     run: Runner, flux: ScriptedFlux, layout: str, attrs: set[str]
 ) -> None:
     run("-o", layout, "-c", "0")
-    assert set(flux.sent[0][1]["attrs"]) == attrs
+    assert set(flux.sent[-1][1]["attrs"]) == attrs
 
 
 def test_a_terminal_shows_why_a_job_has_no_nodes(
@@ -266,8 +277,77 @@ def test_an_older_broker_knows_no_queues(run: Runner, flux: ScriptedFlux) -> Non
         return {"jobs": [DONE]}
 
     flux.script["job-list.list"] = older
+    flux.script["job-list.list-attrs"] = lambda payload: {"attrs": ["id", *JOB_ATTRIBUTES]}
     assert '"name":"flux"' in run("--json")[1]
     assert run("--json", "-q", "batch")[0] == 1
+
+
+@pytest.mark.parametrize("options", [["-a"], ["-A"], ["-f", "failed"], ["-u", "root"]])
+def test_ids_and_filters_exclude_one_another(run: Runner, options: list[str]) -> None:
+    warning = "flux-jobs: WARNING: Filtering options ignored with jobid list\n"
+    code, out, err = run("-n", "-o", "{name}", *options, str(DONE["id"]))
+    assert (code, out, err) == (0, "flux\n", warning)
+
+
+def test_jobs_may_come_from_stdin(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    def given(text: str, *options: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        return run("--from-stdin", *options)
+
+    assert given("") == (0, HEADER, "")
+    assert given("", "-n") == (0, "", "")
+    strange = {"id": 1, "state": 64, "userid": 4_000_000_000}
+    lines = "\n".join([json.dumps(DONE).decode(), "", json.dumps(strange).decode()])
+    code, out, _ = given(lines, "-n", "-o", "{id.dec} {username} {nnodes:h} {nodelist}|")
+    assert code == 0
+    assert out.splitlines()[-1] == "1 4000000000 - |"
+    assert len(out.splitlines()) == 2
+    for wrong in ("x", "[]", "{}", '{"id": "x"}'):
+        assert given(wrong) == (
+            1,
+            "",
+            "flux-jobs: ERROR: line 1 of standard input is no job\n",
+        )
+
+
+@pytest.mark.parametrize(
+    "field", ["t_estimate!d:%H:%M", "t_estimate!D", "t_estimate!F", "t_estimate!H:>0", "x.y!D"]
+)
+def test_an_annotation_that_is_not_there_is_empty_in_any_form(run: Runner, field: str) -> None:
+    layout = f"{{id.dec}}|{{annotations.sched.{field}}}|{{sched.{field}}}|"
+    assert run("-n", "-o", layout, str(DONE["id"])) == (0, f"{DONE['id']}|||\n", "")
+
+
+def test_a_conversion_of_what_is_no_number_is_an_error(run: Runner) -> None:
+    code, _, err = run("-n", "-o", "{name!F}", str(DONE["id"]))
+    assert (code, err) == (1, "flux-jobs: ERROR: Conversion F needs a number, not flux\n")
+
+
+class Pages(StreamingFlux):
+    """A broker that sends jobs in pages."""
+
+    def send_wire(self, msg: Message) -> None:
+        if msg.topic != "job-list.list":
+            super().send_wire(msg)
+            return
+        self.sent.append((msg.topic, msg.json()))
+        assert msg.flags & STREAMING
+        rpc = self._pending[msg.matchtag]
+        for first in (1, 3):
+            jobs = [{**DONE, "id": first}, {**DONE, "id": first + 1}]
+            rpc.fulfill(response(msg, {"jobs": jobs}))
+        rpc.fulfill(response(msg, errnum=61))
+
+
+@pytest.mark.parametrize("options", [["-c", "0"], ["-c", "100000"]])
+def test_many_jobs_come_in_pages(
+    flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch, run: Runner, options: list[str]
+) -> None:
+    attrs = {"attrs": ["id", *VALID_ATTRS, "all"]}
+    pages = Pages({}, {**flux.script, "job-list.list-attrs": lambda payload: attrs})
+    monkeypatch.setattr(jobs_command, "handle", lambda failure=None: pages)
+    assert run("-a", "-n", "-o", "{id.dec}", *options) == (0, "1\n2\n3\n4\n", "")
+    assert len(run("-a", "--json", *options)[1].splitlines()) == 4
 
 
 def test_reasons_are_asked_for(run: Runner, flux: ScriptedFlux) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broker.services.job_list.service import JobListService
+from broker.services.job_list.service import PAGE_JOBS, JobListService
 from broker.testing.harness import ServiceHarness
 
 if TYPE_CHECKING:
@@ -182,6 +182,39 @@ async def test_constraints_and_since_choose_what_is_listed() -> None:
     assert await ids(constraint={"userid": [1]}, states=62) == [3]
     assert await ids(since=5.0) == [3, 2]
     assert await ids(constraint={"not": []}) == []
+    await script.harness.stop()
+
+
+async def test_a_stream_has_pages_and_an_end() -> None:
+    script = Scripted()
+    await script.start()
+    count = 2 * PAGE_JOBS + 1
+    await script.post(*(_event(job, 0, "submit", userid=4) for job in range(count)))
+    request = {"max_entries": 0, "attrs": ["userid"]}
+    replies = script.harness.stream("job-list.list", request)
+    await script.harness.until(lambda: bool(replies) and bool(replies[-1].errnum))
+    pages = [message.json()["jobs"] for message in replies[:-1]]
+    assert [len(page) for page in pages] == [PAGE_JOBS, PAGE_JOBS, 1]
+    assert [job["id"] for page in pages for job in page] == list(range(count))
+    assert replies[-1].errnum == errno.ENODATA
+    empty = script.harness.stream("job-list.list", {**request, "constraint": {"not": []}})
+    await script.harness.until(lambda: bool(empty))
+    assert [message.errnum for message in empty] == [errno.ENODATA]
+    await script.harness.stop()
+
+
+async def test_a_stream_ends_with_its_client() -> None:
+    script = Scripted()
+    await script.start()
+    count = 20 * PAGE_JOBS
+    await script.post(*(_event(job, 0, "submit", userid=4) for job in range(count)))
+    request = {"max_entries": 0, "attrs": []}
+    replies = script.harness.stream("job-list.list", request)
+    await script.harness.until(lambda: bool(replies))
+    script.harness.disconnect("client")
+    other = script.harness.submit("job-list.list", {"max_entries": 1, "attrs": []})
+    await script.harness.until(lambda: bool(script.harness.replies(other)))
+    assert len(replies) < 20
     await script.harness.stop()
 
 
