@@ -195,6 +195,23 @@ def per_resource(option: JsonMapping, cores: list[int]) -> list[int]:
     raise ValueError(f"per-resource: unknown type {option['type']}")
 
 
+def _options(jobspec: JsonObject) -> JsonObject:
+    """Return a copy of ``attributes.system.shell.options``; raises OSError(EINVAL) if a part of the
+    way there is no object.
+    """
+    found: JsonObject = jobspec
+    path = ""
+    for name in ("attributes", "system", "shell", "options"):
+        inner = found.get(name)
+        path = f"{path}.{name}" if path else name
+        if inner is None:
+            return {}
+        if not isinstance(inner, dict):
+            raise OSError(errno.EINVAL, f"malformed jobspec: {path} must be an object")
+        found = inner
+    return dict(found)
+
+
 def parse_job(jobid: int, userid: int, jobspec: JsonObject, resources: JsonObject) -> ShellJob:
     """Return the job described by ``jobspec`` and R; raises OSError(EINVAL) if either is
     malformed.
@@ -203,10 +220,7 @@ def parse_job(jobid: int, userid: int, jobspec: JsonObject, resources: JsonObjec
         slots = parse_slots(jobspec["resources"])
         ranks = _ranks_of(resources)
         cores = [len(decode_idset(children.get("core", ""))) for _, children in ranks]
-        options = dict(
-            ((jobspec.get("attributes") or {}).get("system") or {}).get("shell", {}).get("options")
-            or {}
-        )
+        options = _options(jobspec)
         per = options.get("per-resource")
         counts = (
             per_resource(per, cores)
@@ -215,6 +229,8 @@ def parse_job(jobid: int, userid: int, jobspec: JsonObject, resources: JsonObjec
         )
     except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
         raise OSError(errno.EINVAL, f"malformed jobspec or R: {error!r}") from error
+    except AttributeError as error:
+        raise OSError(errno.EINVAL, "malformed jobspec or R: a part is no object") from error
     infos: list[RankInfo] = []
     first = 0
     for index, ((broker_rank, children), count) in enumerate(zip(ranks, counts, strict=True)):

@@ -267,3 +267,29 @@ def test_exceptions_of_the_launcher(instance: Instance, phase: str, code: int) -
     done = mini(instance, f"--setattr=system.exec.bulkexec.mock_exception={phase}", "true")
     assert f"type=exec severity=0 mock {phase} exception generated" in done.stderr
     assert done.returncode == code
+
+
+@pytest.mark.parametrize(
+    ("attribute", "text", "code"),
+    [
+        ("exec=5", "failed to initialize implementation: attributes.system.exec must be", 1),
+        ("exec.bulkexec=5", "attributes.system.exec.bulkexec must be an object", 1),
+        ("exec.job_shell=5", "attributes.system.exec.job_shell must be a string", 1),
+        ("exec.test=5", "failed to initialize testconf", 1),
+        ("exec.test.run_duration=5", "failed to initialize testconf", 1),
+        ("exec.test.mock_exception=init", "mock initialization exception generated", 1),
+        ("exec.test.mock_exception=run", "mock run exception generated", 143),
+        ("shell=5", "malformed jobspec: attributes.system.shell must be an object", 1),
+        ("shell.options=5", "malformed jobspec: attributes.system.shell.options must be an", 1),
+    ],
+)
+def test_attributes_of_the_execution(
+    instance: Instance, attribute: str, text: str, code: int
+) -> None:
+    done = mini(instance, f"--setattr=system.{attribute}", "true")
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode == code
+    jobid = instance.run("jobs", "-a", "-n", "-c1", "-o", "{id}").stdout.strip()
+    finished = " finish " in instance.run("job", "eventlog", jobid).stdout
+    assert finished is (attribute.startswith("shell") or attribute.endswith("=run"))

@@ -133,6 +133,7 @@ class JobExecService(Service):
         if not ranks:
             raise OSError(errno.EINVAL, "R has no ranks")
         simulation = simulation_of(jobspec)
+        mock = mock_exception_of(jobspec)
         if simulation is None and userid != self.ctx.owner:
             text = f"jobs of user {userid} cannot be run by an instance of user {self.ctx.owner}"
             raise OSError(errno.EPERM, text)
@@ -143,7 +144,6 @@ class JobExecService(Service):
         if simulation is not None:
             self._simulate(job, simulation)
             return NO_REPLY
-        mock = mock_exception_of(jobspec)
         if mock == "init":
             self._fail(job, mock)
             return NO_REPLY
@@ -346,8 +346,8 @@ class JobExecService(Service):
     # Simulated jobs
 
     def _simulate(self, job: RunningJob, simulation: Simulation) -> None:
-        if simulation.mock_exception in ("init", "starting"):
-            self._fail(job, simulation.mock_exception)
+        if simulation.mock_exception == "starting":
+            self._fail(job, "starting")
             return
         job.event("starting", now=self.ctx.now())
         if not simulation.override:
@@ -356,7 +356,7 @@ class JobExecService(Service):
     def _simulated_start(self, job: RunningJob, simulation: Simulation) -> None:
         job.started(self.ctx.now())
         if simulation.mock_exception == "run":
-            self._fail(job, "run")
+            self._fail(job, "run", int(signal.SIGTERM))
             return
         if simulation.override and not simulation.run_duration:
             return

@@ -67,13 +67,20 @@ def test_simulations() -> None:
     assert simulation_of({}) is None
     assert simulation_of({"attributes": {"system": {"exec": {"bulkexec": {}}}}}) is None
     assert simulation_of(jobspec({"run_duration": "1.5m", "wait_status": 9})) == Simulation(90.0, 9)
-    assert simulation_of(jobspec({"run_duration": 2, "mock_exception": "run"})) == Simulation(
+    assert simulation_of(jobspec({"run_duration": "2", "mock_exception": "run"})) == Simulation(
         2.0, 0, "run"
     )
 
 
 @pytest.mark.parametrize(
-    "test", [5, {"run_duration": "x"}, {"mock_exception": "nosuch"}, {"wait_status": "a"}]
+    "test",
+    [
+        5,
+        {"run_duration": 2},
+        {"run_duration": "x"},
+        {"mock_exception": "nosuch"},
+        {"wait_status": "a"},
+    ],
 )
 def test_malformed_simulations(test: Any) -> None:
     with pytest.raises(OSError, match=r"exec\.test"):
