@@ -34,6 +34,7 @@ SHORT: Final = (1000, 3000)
 LONG: Final = (1000, 10_000, 30_000, 100_000)
 NODES: Final = 64
 FLOOD: Final = 10_000
+SHORT_FLOOD: Final = 3000
 PATIENCE: Final = 3600.0
 SIMULATED: Final = "--setattr=system.exec.test.run_duration=0.0001s"
 PARTS: Final = ("jobs", "restart", "wide", "flood")
@@ -132,13 +133,17 @@ def restart(count: int) -> list[Figure]:
             _submit(instance, count, "--wait", SIMULATED)
         samples = [timed([flux, "start", store, "true"]) for _ in range(3)]
         with running_instance(1, store) as instance:
-            begun = time.perf_counter()
+            begun = Usage.of(_broker(instance))
+            _checked(instance, "jobs")
+            active = Usage.of(_broker(instance))
             _checked(instance, "jobs", "-a", "-c", "25")
-            listed = time.perf_counter() - begun
+            listed = Usage.of(_broker(instance))
     name = f"restart with {count} inactive jobs"
     return [
         _figure(f"{name}, start to end", "s", samples, Target(10)),
-        _figure(f"{name}, until all are listed", "s", [listed]),
+        _figure(f"{name}, until active ones are listed", "s", [active.wall - begun.wall]),
+        _figure(f"{name}, until all are listed", "s", [listed.wall - begun.wall]),
+        _figure(f"{name}, processor time for one", "µs", [listed.cpu / count * 1e6]),
     ]
 
 
@@ -199,26 +204,28 @@ def _after(seconds: float) -> Callable[[], bool]:
     return lambda: time.perf_counter() >= end
 
 
-def flood(kind: str, options: Sequence[str], queued: int) -> list[Figure]:
-    """The rate at which queued jobs end while held ones pour in, to that before."""
-    with running_instance() as instance, _ended_jobs(instance) as count:
+def flood(kind: str, options: Sequence[str], queued: int, count: int = FLOOD) -> list[Figure]:
+    """The rate at which queued jobs end while `count` held ones pour in, to that before and
+    after.
+    """
+    with running_instance() as instance, _ended_jobs(instance) as ended:
         _submit(instance, 50, "--wait", *options)
         _submit(instance, queued, *options)
-        _rate(count, _after(1.0))
-        before = _rate(count, _after(3.0))
-        pouring = threading.Thread(target=_submit, args=(instance, FLOOD, "--urgency=hold"))
+        _rate(ended, _after(1.0))
+        before = _rate(ended, _after(3.0))
+        pouring = threading.Thread(target=_submit, args=(instance, count, "--urgency=hold"))
         begun = time.perf_counter()
         pouring.start()
-        during = _rate(count, lambda: not pouring.is_alive())
+        during = _rate(ended, lambda: not pouring.is_alive())
         took = time.perf_counter() - begun
-        after = _rate(count, _after(2.0))
+        after = _rate(ended, _after(2.0))
         _checked(instance, "queue", "stop")
-    name = f"{kind} jobs that end while {FLOOD} submissions pour in"
+    name = f"{kind} jobs that end while {count} submissions pour in"
     return [
-        _figure(f"{name}, before", "jobs/s", [before, after]),
+        _figure(f"{name}, before and after", "jobs/s", [before, after]),
         _figure(f"{name}, meanwhile", "jobs/s", [during]),
         _figure(f"{name}, to before", "", [during / statistics.mean((before, after))]),
-        _figure(f"submissions meanwhile ({kind} jobs)", "jobs/s", [FLOOD / took]),
+        _figure(f"submissions meanwhile ({kind} jobs)", "jobs/s", [count / took]),
     ]
 
 
@@ -232,8 +239,9 @@ def figures(sizes: Sequence[int] = SHORT, parts: Sequence[str] = PARTS) -> list[
     if "wide" in parts:
         found += wide(NODES)
     if "flood" in parts:
-        found += flood("real", (), 6000)
-        found += flood("simulated", (SIMULATED,), 20_000)
+        count = FLOOD if max(sizes) > max(SHORT) else SHORT_FLOOD
+        found += flood("real", (), 6000, count)
+        found += flood("simulated", (SIMULATED,), 20_000, count)
     return found
 
 

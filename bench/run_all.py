@@ -16,12 +16,12 @@ from importlib import metadata
 
 import psutil
 
-from bench import commands, dashboard, jobs, kvs, memory, messages, ping, start, store
+from bench import commands, dashboard, jobs, kvs, large, memory, messages, ping, start, store
 from bench.measure import Figure, Program, Series, Target, programs
 
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "performance.md"
 NOTES = PAGE.with_name("performance-notes.md")
-PARTS = (start, commands, ping, messages, jobs, kvs, memory, store, dashboard)
+PARTS = (start, commands, ping, messages, jobs, large, kvs, memory, store, dashboard)
 PACKAGES = ("pyzmq", "uvloop", "orjson", "click", "textual", "rich", "psutil")
 
 # flux-core 0.29.0 on another 2-core machine, not paired: only the order of magnitude.

@@ -1,4 +1,4 @@
-"""The eventlogs of active and recently ended jobs, in memory, fed by the job manager's journal.
+"""Eventlogs of jobs, those that are of interest, in memory, fed by the job manager's journal.
 
 Entries are kept as lines of the eventlog: the job manager's own, which it shares with services of
 its broker, so that a job that waits is there once.
@@ -6,16 +6,19 @@ its broker, so that a job that waits is there once.
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from flux.wire import json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from flux.wire.json import JsonMapping
 
 RECENT_LIMIT = 1024
+WAITING_LIMIT = 2048
 NOBODY = -1
 """The owner of a job whose submit event is not known: nobody's, so that only the instance owner may
 see it.
@@ -103,12 +106,19 @@ class JobLog:
 
 
 class JobLogs:
-    """The eventlogs at hand: all active jobs' and those of the jobs that ended last."""
+    """The eventlogs at hand: those that somebody listens to, of the others the jobs that something
+    happened to last, ``waiting`` that are active and ``recent`` that have ended.
 
-    def __init__(self, recent: int = RECENT_LIMIT) -> None:
+    Whoever wants to know of another job reads its eventlog from the KVS, `expecting` it meanwhile.
+    """
+
+    def __init__(self, recent: int = RECENT_LIMIT, waiting: int = WAITING_LIMIT) -> None:
         self._logs: dict[int, JobLog] = {}
+        self._active: dict[int, None] = {}
         self._ended: dict[int, None] = {}
+        self._expected: Counter[int] = Counter()
         self._recent = recent
+        self._waiting = waiting
 
     def __len__(self) -> int:
         return len(self._logs)
@@ -119,7 +129,20 @@ class JobLogs:
 
     def active(self) -> list[JobLog]:
         """Return the eventlogs that have not ended."""
-        return [log for log in self._logs.values() if not log.ended]
+        return [self._logs[id] for id in self._active]
+
+    @contextmanager
+    def expecting(self, id: int) -> Iterator[None]:
+        """Inside the block, what happens to a job counts although its eventlog is not at hand
+        yet.
+        """
+        self._expected[id] += 1
+        try:
+            yield
+        finally:
+            self._expected[id] -= 1
+            if not self._expected[id]:
+                del self._expected[id]
 
     def feed(self, events: Iterable[JsonMapping]) -> list[int]:
         """Take a batch of journal events; returns the jobs of which entries are missing."""
@@ -130,27 +153,45 @@ class JobLogs:
                 continue
             log = self._logs.get(id)
             if log is None:
+                if seq and id not in self._expected:
+                    continue
                 log = self._logs[id] = JobLog(id)
             if "R" in event:
                 log.resources = event["R"]
             if seq == len(log.lines):
                 log.append(event["entry"], event.get("line"))
-                if log.ended:
-                    self._retire(id)
             elif seq > len(log.lines):
                 gaps.append(id)
+            self._touch(log)
         return gaps
+
+    def _touch(self, log: JobLog) -> None:
+        """Something happened to a job: forget others if there are too many."""
+        id = log.id
+        known = self._active.pop(id, 0) is None
+        if log.ended:
+            if known or id not in self._ended:
+                self._retire(id)
+            return
+        self._active[id] = None
+        looks = 2  # more go than come, and those that are listened to are passed over
+        while looks and len(self._active) > self._waiting:
+            looks -= 1
+            oldest = next(iter(self._active))
+            del self._active[oldest]
+            if self._logs[oldest].listeners:
+                self._active[oldest] = None
+            else:
+                del self._logs[oldest]
 
     def load(self, id: int, text: str) -> JobLog:
         """Add what the KVS holds of a job's eventlog; raises ValueError or KeyError if it is
         malformed.
         """
         log = self._logs.get(id) or JobLog(id)
-        ended = log.ended
         log.extend(text)
         self._logs[id] = log
-        if log.ended and not ended:
-            self._retire(id)
+        self._touch(log)
         return log
 
     def forget(self, ids: Iterable[int]) -> None:

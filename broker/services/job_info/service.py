@@ -98,9 +98,8 @@ class JobInfoService(Service):
         """
         log = self.logs.get(id)
         if log is None:
-            text = await self._value(id, "eventlog")
-            log = self.logs.get(id)
-            if log is None:
+            with self.logs.expecting(id):
+                text = await self._value(id, "eventlog")
                 log = JobLog(id)
                 try:
                     log.extend(text)

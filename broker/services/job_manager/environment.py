@@ -45,20 +45,25 @@ class EnvironmentPool:
         self._environments: _Latest[JsonObject] = _Latest()
         self._attributes: _Latest[JsonObject] = _Latest()
         self._resources: _Latest[object] = _Latest()
+        self._parts: _Latest[JsonObject] = _Latest()
 
-    def share(self, jobspec: JsonObject) -> tuple[str, ...]:
-        """Replace parts of ``jobspec`` by equal ones seen before; returns the names of its members
-        that others have, too.
+    def share(self, jobspec: JsonObject) -> JsonObject:
+        """Replace parts of ``jobspec`` by equal ones seen before; returns the members that others
+        have, too, as an object that those share as well.
         """
-        shared: list[str] = []
+        shared: JsonObject = {}
         attributes, resources = jobspec.get("attributes"), jobspec.get("resources")
         if isinstance(attributes, dict):
-            jobspec["attributes"], known = self._attributes.same(self._key(attributes), attributes)
-            shared += ["attributes"] if known else []
+            attributes, known = self._attributes.same(self._key(attributes), attributes)
+            jobspec["attributes"] = attributes
+            if known:
+                shared["attributes"] = attributes
         if resources:
-            jobspec["resources"], known = self._resources.same(json.dumps(resources), resources)
-            shared += ["resources"] if known else []
-        return tuple(shared)
+            resources, known = self._resources.same(json.dumps(resources), resources)
+            jobspec["resources"] = resources
+            if known:
+                shared["resources"] = resources
+        return self._parts.same(tuple((key, id(it)) for key, it in shared.items()), shared)[0]
 
     def _key(self, attributes: JsonObject) -> Hashable:
         """Return what equal attributes are equal in, their environment replaced by a shared one.

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PRIORITY_UNSET: Final = -1
 
 _NOTHING: Final[frozenset[str]] = frozenset()
+_NO_PARTS: Final[JsonObject] = {}
 
 
 class Job:
@@ -41,7 +42,7 @@ class Job:
     ``jobspec`` is the submitted object; ``resources`` is R, once known; ``seq`` counts eventlog
     entries; ``entries`` holds the eventlog so far for those who ask for it while the job is active;
     ``queue`` is the name of its queue, empty for the one without a name; ``values`` are what is
-    to be stored with the submission, by key; ``shared`` names the members of the jobspec that other
+    to be stored with the submission, by key; ``shared`` has the members of the jobspec that other
     jobs have, too. Jobs that wait are kept small with `pack`.
     """
 
@@ -87,7 +88,7 @@ class Job:
         self._packed_jobspec: bytes | None = None
         self._environment: JsonObject | None = None
         self._entries: list[EventEntry | bytes] = []
-        self.shared: tuple[str, ...] = ()
+        self.shared: JsonObject = _NO_PARTS
         self.userid = 0
         self.urgency = 0
         self.priority = PRIORITY_UNSET
@@ -124,12 +125,12 @@ class Job:
         jobspec: JsonObject = json.loads(self._packed_jobspec)
         if self._environment is not None:
             jobspec["attributes"]["system"]["environment"] = self._environment
-        return jobspec if self._jobspec is None else {**jobspec, **self._jobspec}
+        return {**jobspec, **self.shared}
 
     @jobspec.setter
     def jobspec(self, jobspec: JsonObject | None) -> None:
         self._jobspec, self._packed_jobspec, self._environment = jobspec, None, None
-        self.shared = ()
+        self.shared = _NO_PARTS
 
     @property
     def entries(self) -> list[EventEntry]:
@@ -156,17 +157,16 @@ class Job:
         """Keep the jobspec as JSON, a fifth of the size, until somebody asks; what is shared with
         other jobs stays: the members ``shared`` and the environment.
         """
-        if self._jobspec is None or self._packed_jobspec is not None:
+        if self._jobspec is None:
             return
         own = {key: part for key, part in self._jobspec.items() if key not in self.shared}
-        kept = {key: self._jobspec[key] for key in self.shared}
         attributes = own.get("attributes")
         system = attributes.get("system") if isinstance(attributes, dict) else None
         if isinstance(system, dict) and isinstance(system.get("environment"), dict):
             self._environment = system["environment"]
             system = {key: part for key, part in system.items() if key != "environment"}
             own["attributes"] = {**own["attributes"], "system": system}
-        self._packed_jobspec, self._jobspec = json.dumps(own), kept or None
+        self._packed_jobspec, self._jobspec = json.dumps(own), None
 
     @property
     def is_debug(self) -> bool:

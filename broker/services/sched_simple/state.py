@@ -87,7 +87,7 @@ class Scheduler:
     def _could_be_met(
         self, request: ResourceRequest, known: dict[Shape, bool], *, up_only: bool
     ) -> bool:
-        shape = _shape(request)
+        shape = shape_of(request)
         answer = known.get(shape)
         if answer is None:
             if len(known) >= _KNOWN_SHAPES:
@@ -176,7 +176,7 @@ class Scheduler:
                 if depth > BACKFILL_DEPTH or not self.pool.free_up_cores:
                     break
             request = pending.request
-            shape, end = _shape(request), now + request.duration if request.duration else math.inf
+            shape, end = shape_of(request), now + request.duration if request.duration else math.inf
             if end >= failed.get(shape, math.inf) and shape in failed:
                 continue
             ranks = pending.lane.ranks
@@ -291,7 +291,7 @@ class Scheduler:
         self.pool.set_up(ranks, up)
 
 
-def _shape(request: ResourceRequest) -> Shape:
+def shape_of(request: ResourceRequest) -> Shape:
     """Return a request without its duration."""
     return (
         request.nnodes,

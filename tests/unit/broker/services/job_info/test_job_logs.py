@@ -131,6 +131,35 @@ def test_purged_jobs_are_forgotten_active_ones_are_not() -> None:
     assert logs.get(5) is not None
 
 
+def test_of_the_jobs_that_wait_those_are_kept_that_something_happened_to() -> None:
+    logs = JobLogs(waiting=3)
+    logs.feed([_event(0, 0, "submit", userid=1)])
+    watched = logs.get(0)
+    assert watched is not None
+    listener = Recorder()
+    watched.listen(listener)
+    for id in range(1, 100):
+        logs.feed([_event(id, 0, "submit", userid=1)])
+        assert len(logs) <= 3
+    assert {log.id for log in logs.active()} == {0, 98, 99}
+    assert logs.feed([_event(5, 1, "depend"), _event(5, 2, "clean")]) == []
+    assert logs.get(5) is None, "nobody wants to know"
+    logs.feed([_event(0, 1, "clean")])
+    assert listener.heard[-1] == "END"
+
+
+def test_what_happens_while_an_eventlog_is_read_is_not_missed() -> None:
+    logs = JobLogs(waiting=0)
+    logs.feed([_event(1, 0, "submit", userid=1)])
+    assert logs.get(1) is None
+    text = eventlog.encode(_event(1, 0, "submit", userid=1)["entry"])
+    with logs.expecting(1):
+        assert logs.feed([_event(1, 1, "depend")]) == [1], "to be read again"
+        log = logs.load(1, text)
+    assert len(log.lines) == 1
+    assert logs.feed([_event(2, 1, "depend")]) == []
+
+
 def test_a_job_whose_submission_is_not_known_belongs_to_nobody() -> None:
     logs = JobLogs()
     logs.feed([_event(1, 0, "depend")])

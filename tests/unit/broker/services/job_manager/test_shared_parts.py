@@ -30,7 +30,10 @@ def made(pool: EnvironmentPool, command: str = "true", **system: Any) -> Job:
 def test_jobs_of_one_kind_share_all_but_their_tasks() -> None:
     pool = EnvironmentPool()
     first, second = made(pool, "a"), made(pool, "b")
-    assert (first.shared, second.shared) == ((), ("attributes", "resources"))
+    third = made(pool, "c")
+    assert not first.shared
+    assert list(second.shared) == ["attributes", "resources"]
+    assert third.shared is second.shared
     assert first.jobspec is not None
     assert second.jobspec is not None
     assert second.jobspec["attributes"] is first.jobspec["attributes"]
@@ -40,7 +43,7 @@ def test_jobs_of_one_kind_share_all_but_their_tasks() -> None:
 def test_jobs_that_differ_share_their_environment() -> None:
     pool = EnvironmentPool()
     first, second = made(pool, cwd="/a"), made(pool, cwd="/b")
-    assert second.shared == ("resources",)
+    assert list(second.shared) == ["resources"]
     systems = [job.jobspec["attributes"]["system"] for job in (first, second) if job.jobspec]
     assert systems[0]["environment"] is systems[1]["environment"]
     assert [system["cwd"] for system in systems] == ["/a", "/b"]
