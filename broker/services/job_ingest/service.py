@@ -11,9 +11,10 @@ from msgspec import Struct
 from broker.configuration.tables import ValidatorConfig
 from broker.service import NO_REPLY, Request, Service, request
 from broker.services.job_ingest.fluid import FluidGenerator, timestamp_of
+from broker.services.job_ingest.options import ValidatorOptions
 from broker.services.job_ingest.submission import check
 from broker.services.job_ingest.turns import IntakeTurns
-from broker.services.job_ingest.workers import ArgumentsRefused, ValidatorOptions, ValidatorPool
+from broker.services.job_ingest.workers import ArgumentsRefused, ValidatorPool
 from flux.wire.errors import error_of
 from flux.wire.message import Shared, encode_payload
 

@@ -20,7 +20,7 @@ from flux.security import unwrap
 from flux.wire import json
 
 if TYPE_CHECKING:
-    from broker.services.job_ingest.workers import ValidatorOptions
+    from broker.services.job_ingest.options import ValidatorOptions
     from flux.wire.json import JsonObject
 
 KNOWN_FLAGS: Final = FLUX_JOB_DEBUG | FLUX_JOB_WAITABLE | FLUX_JOB_NOVALIDATE

@@ -13,11 +13,9 @@ import signal
 import sys
 from collections import deque
 from functools import partial
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
-
+from broker.services.job_ingest.options import ValidatorOptions
 from flux.child_signal import signal_child
 from flux.constants import FLUX_JOB_NOVALIDATE
 from flux.wire import json
@@ -25,18 +23,11 @@ from flux.wire import json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from broker.configuration.tables import ValidatorConfig
     from broker.services.job_ingest.submission import Submission
 
 READY_WITHIN: Final = 8.0
 """Seconds in which plugins have to be loaded when they are looked at; a module has 10 to accept a
 configuration."""
-DEFAULT_WORKERS: Final = 2
-DISABLE: Final = "disable-validator"
-"""The argument of the module by which nothing checks jobspecs."""
-DEFAULT_PLUGIN: Final = "jobspec"
-"""What arguments for plugins are for if no plugin is named."""
-MAX_WORKERS: Final = 64
 _LINE_LIMIT: Final = 1 << 24
 _USAGE: Final = 2
 """Exit code of a worker that does not know an argument, and how its last line begins then."""
@@ -135,55 +126,6 @@ class ValidatorProcess:
                 if process is not None:
                     signal_child(process, signal.SIGKILL)
                 await reader
-
-
-class ValidatorOptions(Struct, frozen=True):
-    """Which plugins check jobspecs, with which arguments, in how many processes.
-
-    ``disabled`` is for an instance that takes any jobspec.
-    """
-
-    plugins: str = ""
-    args: tuple[str, ...] = ()
-    count: int = DEFAULT_WORKERS
-    disabled: bool = False
-
-    @property
-    def any_version(self) -> bool:
-        """Whether the plugins are told to take jobspecs of any version."""
-        words = " ".join(self.args).replace("=", " ").split()
-        return ("--require-version", "any") in pairwise(words)
-
-    @classmethod
-    def of(cls, args: list[str], table: ValidatorConfig) -> ValidatorOptions:
-        """Return what the module's arguments ask for, and, where they are silent, the table
-        ``[ingest.validator]``.
-
-        Raises OSError(EINVAL) for an argument that is not known.
-        """
-        options = {"validator-plugins": "", "validator-args": "", "worker-count": ""}
-        disabled = False
-        for arg in args:
-            if arg == DISABLE:
-                disabled = True
-                continue
-            key, equals, value = arg.partition("=")
-            if key not in options or not equals:
-                raise OSError(errno.EINVAL, f"unknown module option {arg}")
-            options[key] = value
-        count = options["worker-count"]
-        if count and not (count.isascii() and count.isdigit() and 0 < int(count) <= MAX_WORKERS):
-            raise OSError(errno.EINVAL, f"invalid worker-count {count}")
-        words = tuple(word for word in options["validator-args"].split(",") if word)
-        if disabled:
-            return cls(disabled=True)
-        configured = "" if table.disable else ",".join(table.plugins or ())
-        plugins = options["validator-plugins"] or configured
-        return cls(
-            plugins or (DEFAULT_PLUGIN if words else ""),
-            words or table.args or (),
-            int(count) if count else table.workers or DEFAULT_WORKERS,
-        )
 
 
 class ValidatorPool:
