@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pwd
 import time
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flux import constants
 from flux.duration import fsd
+from flux.job.annotations import AnnotationsInfo
 from flux.job.info_format import JobInfoFormat
 from flux.job.JobID import JobID
 from flux.job.lifecycle import plugin_reason
@@ -98,46 +98,6 @@ class ExceptionInfo:
         self.severity = severity
         self.type = _type
         self.note = note
-
-
-class AnnotationsInfo:
-    """Annotations of a job (RFC 27) as attributes, made from the object that ``job-list`` returns;
-    what does not exist is empty, at any depth.
-    """
-
-    __slots__ = ("annotationsDict",)
-
-    def __init__(self, annotationsDict: JsonMapping) -> None:
-        self.annotationsDict = annotationsDict
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        value = self.annotationsDict.get(name)
-        if value is None:
-            return AnnotationsInfo({})
-        return AnnotationsInfo(value) if isinstance(value, Mapping) else value
-
-    def __bool__(self) -> bool:
-        return bool(self.annotationsDict)
-
-    def __str__(self) -> str:
-        if not self.annotationsDict:
-            return ""
-        return _spaced(self.annotationsDict)
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def __format__(self, spec: str) -> str:
-        return format(str(self), spec)
-
-
-def _spaced(value: object) -> str:
-    """Return JSON with a space after commas and colons, as the annotations column shows it."""
-    from json import dumps
-
-    return dumps(value, ensure_ascii=False)
 
 
 class JobInfo:

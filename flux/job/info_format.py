@@ -37,7 +37,7 @@ class JobInfoFormat(OutputFormat):
         def convert_field(self, value: object, conversion: str | None) -> object:
             """Apply a conversion; an annotation that is not there is empty in any form."""
             if not isinstance(value, str | int | float):
-                from flux.job.info import AnnotationsInfo
+                from flux.job.annotations import AnnotationsInfo
 
                 if isinstance(value, AnnotationsInfo) and not value:
                     return ""
