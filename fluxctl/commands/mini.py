@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flux.job.Jobspec import JobspecV1
     from flux.progress import ProgressBar
     from fluxctl.mini.copies import Copy
-    from fluxctl.mini.jobspec import JobspecBuilder
+    from fluxctl.mini.jobspec import JobspecBuilder, Script
     from fluxctl.mini.submission import JobToSubmit
 
 
@@ -114,13 +114,75 @@ def alloc(words: tuple[str, ...], **values: object) -> int:
     return _dry_run_or(_builder().alloc(options, words, interactive), options, _attach(options))
 
 
-@command.command(cls=MiniCommand)
+class BatchCommand(MiniCommand):
+    """``flux mini batch``, some of whose options may stand in the script (RFC 36)."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the command line; options of the script come before those on it, which win."""
+        line = list(args)
+        rest = super().parse_args(ctx, args)
+        if ctx.resilient_parsing:
+            return rest
+        script = self._script(ctx)
+        words = self._directives(ctx, script)
+        if words:
+            ctx.params.clear()
+            rest = super().parse_args(ctx, [*words, *line])
+        ctx.obj = script
+        return rest
+
+    @staticmethod
+    def _script(ctx: click.Context) -> Script:
+        from fluxctl.mini.jobspec import Script, read_script
+
+        try:
+            return read_script(ctx.params["words"], ctx.params["wrap"])
+        except OSError as error:
+            if ctx.params["nslots"] is None:  # of which flux-core complains first
+                return Script("", "", [])
+            raise CommandError(f"ERROR: {error}") from None
+
+    def _directives(self, ctx: click.Context, script: Script) -> list[str]:
+        """Return the words of the script's directives, each line of which has been tried."""
+        from fluxctl.mini.directives import parse_directives
+
+        if ctx.params["wrap"] or not ("flux:" in script.text or "FLUX:" in script.text):
+            return []
+        found = parse_directives(script.text, script.name)
+        for directive in found:
+            reason = self._refused(ctx, directive.words)
+            if reason:
+                text = f"argument parsing failed at {script.name} line {directive.line}: {reason}"
+                raise CommandError(f"ERROR: {text}")
+        return [word for directive in found for word in directive.words]
+
+    def _refused(self, ctx: click.Context, words: list[str]) -> str:
+        """Return why words cannot stand in a directive, "" if they can."""
+        alone = click.Context(self, ctx.parent, ctx.info_name, **self.context_settings)
+        try:
+            super().parse_args(alone, list(words))
+        except click.UsageError as error:
+            return error.format_message()
+        except CommandError as error:
+            return error.message.splitlines()[-1]
+        if alone.params["words"]:
+            return f"{alone.params['words'][0]} is no option"
+        return "--wrap is for a command, not for a script" if alone.params["wrap"] else ""
+
+
+@command.command(cls=BatchCommand)
 @with_options(opts.batch_options())
 @opts.words("[SCRIPT...]")
-def batch(words: tuple[str, ...], **values: object) -> int:
-    """Submit a script that runs in a Flux instance of its own."""
+@click.pass_obj
+def batch(script: Script, /, words: tuple[str, ...], **values: object) -> int:
+    """Submit a script that runs in a Flux instance of its own.
+
+    Its options may stand in the script too, in comments: "# flux: -N2 -n4"; those on the command
+    line count more.
+    """
+    del words  # have been read
     options = given(values)
-    return _dry_run_or(_builder().batch(options, words), options, _print_id)
+    return _dry_run_or(_builder().batch(options, script), options, _print_id)
 
 
 @command.command(cls=MiniCommand)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flux.debugged import get_mpir_being_debugged
 from flux.duration import parse_datetime
@@ -160,18 +160,17 @@ class JobspecBuilder:
             )
         return self._finished(jobspec, options)
 
-    def batch(self, options: MiniOptions, words: Sequence[str]) -> JobspecV1:
+    def batch(self, options: MiniOptions, script: Script) -> JobspecV1:
         """Return the jobspec of ``batch``: a script that runs in an instance of its own.
 
-        Raises CommandError for malformed options, OSError if the script cannot be read.
+        Raises CommandError for malformed options.
         """
         slots = self._slots(options)
-        script, name, args = read_script(words, options.wrap)
         with _refusals():
             jobspec = JobspecV1.from_batch_command(
-                script,
-                name,
-                args,
+                script.text,
+                script.name,
+                script.args,
                 num_slots=slots,
                 cores_per_slot=_count(options.cores_per_slot, "--cores-per-slot"),
                 gpus_per_slot=_integer(options.gpus_per_slot, "--gpus-per-slot"),
@@ -280,8 +279,16 @@ class JobspecBuilder:
                     jobspec.setattr_shell_option(f"output.{stream}.label", True)
 
 
-def read_script(words: Sequence[str], wrap: bool) -> tuple[str, str, list[str]]:
-    """Return text, name and arguments of a batch script.
+class Script(NamedTuple):
+    """A batch script: its text, the name of its file or program, its arguments."""
+
+    text: str
+    name: str
+    args: list[str]
+
+
+def read_script(words: Sequence[str], wrap: bool) -> Script:
+    """Return a batch script.
 
     ``words`` are a file name and arguments; with ``wrap`` they are a command to put into a
     script. Without words the script comes from stdin.
@@ -290,12 +297,12 @@ def read_script(words: Sequence[str], wrap: bool) -> tuple[str, str, list[str]]:
     """
     header = "#!/bin/sh\n" if wrap else ""
     if not words:
-        return header + sys.stdin.read(), "batchscript", []
+        return Script(header + sys.stdin.read(), "batchscript", [])
     if wrap:
-        return f"{header}{' '.join(words)}\n", words[0], list(words[1:])
+        return Script(f"{header}{' '.join(words)}\n", words[0], list(words[1:]))
     try:
         with open(words[0], encoding="utf-8") as file:
-            return file.read(), words[0], list(words[1:])
+            return Script(file.read(), words[0], list(words[1:]))
     except UnicodeDecodeError:
         text = f"{words[0]}: does not appear to be a script, failed to read as UTF-8"
         raise failure(text) from None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fluxctl.errors import CommandError
-from fluxctl.mini.jobspec import JobspecBuilder, parse_dependency, read_script
+from fluxctl.mini.jobspec import JobspecBuilder, Script, parse_dependency, read_script
 from fluxctl.mini.options import MiniOptions
 from fluxctl.mini.request import make_request, parse_urgency
 
@@ -187,7 +187,7 @@ def test_batch_as_recorded() -> None:
         broker_opts=["-v"],
         wrap=True,
     )
-    jobspec = JobspecBuilder("/home/user").batch(options, ["sleep", "1"])
+    jobspec = JobspecBuilder("/home/user").batch(options, read_script(["sleep", "1"], wrap=True))
     assert jobspec.dumps().partition('"attributes": ')[2] == (
         '{"system": {"duration": 600.0, "shell": {"options": {"per-resource": {"type": "node"}}}, '
         '"batch": {"script": "#!/bin/sh\\nsleep 1\\n", "broker-opts": ["-v"]}, '
@@ -195,11 +195,11 @@ def test_batch_as_recorded() -> None:
         '"version": 1}'
     )
     with pytest.raises(CommandError, match="Number of slots to allocate must be specified"):
-        JobspecBuilder("/").batch(given(), ["s.sh"])
+        JobspecBuilder("/").batch(given(), Script("", "s.sh", []))
 
 
 def test_batch_writes_to_a_file_by_default() -> None:
-    jobspec = JobspecBuilder("/").batch(given(nslots="1", wrap=True), ["x"])
+    jobspec = JobspecBuilder("/").batch(given(nslots="1"), read_script(["x"], wrap=True))
     assert jobspec.stdout == "flux-{{id}}.out"
 
 
