@@ -185,15 +185,18 @@ class Attachment:
                 self._perform(self._view.ended(path))
                 if path == follow.OUTPUT and self._forwarder is not None:
                     self._forwarder.stop()
+                if path == follow.OUTPUT and self._over:
+                    self._handle.reactor_stop()
             case follow.Ended():
                 self._over = True
                 if self._pty is None or self._pty.answered:
                     self._handle.reactor_stop()
 
     def _terminal_answered(self, attached: bool) -> None:
-        view = self._view
-        self._perform(view.terminal_attached() if attached else view.terminal_absent())
-        if self._over:
+        state = self._view
+        actions = state.terminal_attached() if attached else state.terminal_absent()
+        self._perform(actions)
+        if self._over and view.WatchOutput() not in actions:
             self._handle.reactor_stop()
 
     def _input_refused(self, error: OSError) -> None:

@@ -211,8 +211,12 @@ class AttachView:
             # The terminal has what a running job says; one that has ended has its output.
             return [Refuse("Cannot connect to pty in readonly mode")]
         if context.get("pty") and not self._options.read_only:
-            self._held = []
-            return [AttachPty(f"{self.service}.{context['pty']}", rank), *self._watch_output()]
+            attach = AttachPty(f"{self.service}.{context['pty']}", rank)
+            if self._captured:
+                self._held = []
+                return [attach, *self._watch_output()]
+            self._output_watched = True  # later, if there is no terminal any more
+            return [attach]
         actions = self._watch_output()
         if not self._options.read_only:
             actions.append(ForwardStdin(self.service, rank))
@@ -225,18 +229,15 @@ class AttachView:
 
     def terminal_absent(self) -> list[Action]:
         """There is no such terminal any more: what it has shown is the job's output."""
-        return self._release_held()
+        return self._release_held() if self._captured else [WatchOutput()]
 
     def _release_held(self) -> list[Action]:
         held, self._held = self._held or [], None
         return [action for event in held for action in self.output_event(event)]
 
     def _seen_on_terminal(self, event: EventLogEvent) -> bool:
-        """Whether an event of the output has nothing for one who sees the terminal: it has the
-        place of all the output, or is captured too.
-        """
-        first = event.context.get("rank") == "0" and event.name == "data"
-        return self._on_terminal and (first or not self._captured)
+        """Whether an event of the output is what the terminal has shown."""
+        return self._on_terminal and event.name == "data" and event.context.get("rank") == "0"
 
     def input_refused(self, error: OSError) -> list[Action]:
         """Take the error of what was read from stdin and sent to the shell.
