@@ -35,6 +35,16 @@ class Request:
         self.payload = payload
         self._send = send
 
+    def watched(self, answered: Callable[[], object]) -> Request:
+        """Return the same request, whose last response calls ``answered``."""
+
+        def send(msg: Message) -> None:
+            if msg.errnum or not (self.streaming or msg.flags & MORE):
+                answered()
+            self._send(msg)
+
+        return Request(self.message, self.payload, send)
+
     @property
     def topic(self) -> str:
         """The topic asked for."""

@@ -107,6 +107,7 @@ class PluginHandle:
             "subscriptions": len(self._subscriptions),
             "tasks": len(self._tasks),
             "services": len(self._topics),
+            "requests": len(self._requests),
         }
 
     # The broker
@@ -292,19 +293,26 @@ class PluginHandle:
 
     def _serve(self, handler: ServiceHandler, request: Request) -> Reply:
         """Call a plugin's handler of requests; a coroutine answers when it has ended."""
+        if request.noresponse:
+            watched = request
+        else:
+            watched = request.watched(lambda: self._requests.pop(watched, None))
+            self._requests[watched] = None
         try:
-            answer = handler(request)
-        except OSError:
-            raise
+            answer = handler(watched)
+            if isinstance(answer, Awaitable) and not inspect.iscoroutine(answer):
+                raise OSError(errno.EINVAL, f"the service {request.topic} gives no answer")
         except FAILURES as exc:
+            self._requests.pop(watched, None)
+            if isinstance(exc, OSError):
+                raise
             self._log_failure(request.topic, exc)
             raise OSError(errno.EINVAL, FAILED_TEXT) from None
         if inspect.iscoroutine(answer):
-            self._requests[request] = None
-            self.spawn(self._finish(request, answer), request.topic)
+            self.spawn(self._finish(watched, answer), request.topic)
             return NO_REPLY
-        if isinstance(answer, Awaitable):
-            raise OSError(errno.EINVAL, f"the service {request.topic} gives no answer")
+        if answer is not NO_REPLY:
+            self._requests.pop(watched, None)
         return answer
 
     async def _finish(self, request: Request, work: Awaitable[Reply]) -> None:
@@ -319,8 +327,6 @@ class PluginHandle:
         except FAILURES as exc:
             self._log_failure(request.topic, exc)
             request.error(errno.EINVAL, FAILED_TEXT)
-        finally:
-            self._requests.pop(request, None)
 
     # The end
 
@@ -354,7 +360,7 @@ class PluginHandle:
             future.cancel()
         for task in tuple(self._tasks):
             task.cancel()
-        for request in self._requests:
+        for request in tuple(self._requests):
             request.error(errno.ENOSYS, f"the plugin {self._name} was removed")
         self._requests.clear()
 

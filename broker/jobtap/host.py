@@ -20,6 +20,7 @@ from flux.job.state_names import SINGLE_STATES, state_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from broker.jobtap.files import PluginFile
     from broker.jobtap.plugin import Actions
     from broker.services.job_manager.states import Job
     from flux.job.types import EventEntry
@@ -30,6 +31,7 @@ STATE_TOPICS: Final = {
 }
 ASKS_AGAIN: Final = ("urgency", "flux-restart")
 """Events after which a job in PRIORITY is asked about again."""
+NONE_TO_REMOVE: Final = "Failed to find plugin to remove"
 AT_A_TIME: Final = 500
 """Jobs whose priority is asked for in one turn of the loop."""
 
@@ -62,16 +64,26 @@ class JobtapHost:
         for name in BUILTINS:
             self.load(name)
 
-    def load(self, path: str, conf: JsonMapping | None = None) -> None:
+    def load(
+        self, path: str, conf: JsonMapping | None = None, *, remove: str | None = None
+    ) -> None:
         """Load a plugin by file name or built-in name and introduce the active jobs to it.
 
-        Raises OSError: ENOENT when there is none, EEXIST when it is loaded already, EINVAL when it
-        cannot be used.
+        ``remove`` has others make way first, as `remove` says, if the file is a plugin at all:
+        rules are not to be lost by a slip in their next version. Raises OSError: ENOENT when there
+        is none, EEXIST when it is loaded already, EINVAL when it cannot be used.
         """
+        doomed = [] if remove is None else self._doomed(remove)
         name = name_of(path)
-        if name in self.names():
+        if any(plugin.file_name == name for plugin in self.plugins if plugin not in doomed):
             raise OSError(errno.EEXIST, f"{name} is already loaded")
         file = load_plugin(path, self.searchpath)
+        self._unload(doomed)
+        self._begin(file, conf)
+
+    def _begin(self, file: PluginFile, conf: JsonMapping | None) -> None:
+        """Run a plugin's ``flux_plugin_init``, and show it the active jobs."""
+        name = file.name
         plugin = JobtapPlugin(self, file, conf)
         try:
             problem = complaint(file.init(plugin), strict=False)
@@ -114,16 +126,26 @@ class JobtapHost:
 
         Raises OSError(ENOENT) when none matches, except for ``all``.
         """
+        self._unload(self._doomed(pattern))
+
+    def finds(self, pattern: str) -> bool:
+        """Whether `remove` would find a plugin, or need not."""
+        return pattern == "all" or bool(self._matching(pattern))
+
+    def _doomed(self, pattern: str) -> list[JobtapPlugin]:
+        """Return the plugins to remove; raises OSError(ENOENT) without any, except for ``all``."""
+        if not self.finds(pattern):
+            raise OSError(errno.ENOENT, NONE_TO_REMOVE)
+        return self._matching(pattern)
+
+    def _matching(self, pattern: str) -> list[JobtapPlugin]:
         hidden = pattern.startswith(".")
-        doomed = [
+        return [
             plugin
             for plugin in self.plugins
             if plugin.file_name.startswith(".") == hidden
             and fnmatchcase(plugin.file_name, "*" if pattern == "all" else pattern)
         ]
-        if not doomed and pattern != "all":
-            raise OSError(errno.ENOENT, "Failed to find plugin to remove")
-        self._unload(doomed)
 
     def name_of(self, path: str) -> str | None:
         """Return the name under which the plugin that ``path`` names is loaded, None if it is

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
+from broker.jobtap.host import NONE_TO_REMOVE
 from broker.service import request
 from flux.wire.errors import os_error
 
@@ -35,15 +36,13 @@ class PluginAdmin:
                 raise self._core.ctx.setting_error(key, exc) from None
 
     def _carry_out(self, directive: PluginDirective) -> None:
-        plugins = self._core.plugins
-        if directive.remove is not None:
-            try:
-                plugins.remove(directive.remove)
-            except OSError as exc:
-                text = f"remove {directive.remove}: {exc.strerror}"
-                raise OSError(exc.errno, text) from None
+        plugins, remove = self._core.plugins, directive.remove
+        if remove is not None and not plugins.finds(remove):
+            raise OSError(errno.ENOENT, f"remove {remove}: {NONE_TO_REMOVE}")
         if directive.load is not None:
-            plugins.load(directive.load, directive.conf)
+            plugins.load(directive.load, directive.conf, remove=remove)
+        elif remove is not None:
+            plugins.remove(remove)
 
     def replace(self, before: Sequence[PluginDirective], after: Sequence[PluginDirective]) -> None:
         """Carry out the directives that are new, after removing plugins that are not loaded by any
@@ -71,11 +70,13 @@ class PluginAdmin:
         """List plugins {query_only}, or remove {remove} and load {load, conf} one."""
         if req.payload.get("query_only"):
             return {"plugins": self._core.plugins.names()}
-        if "remove" in req.payload:
-            self._core.plugins.remove(req.get("remove", str))
+        remove = req.get("remove", str, None)
         if "load" in req.payload:
-            self._core.plugins.load(req.get("load", str), req.get("conf", dict, None))
-        elif "remove" not in req.payload:
+            conf = req.get("conf", dict, None)
+            self._core.plugins.load(req.get("load", str), conf, remove=remove)
+        elif remove is not None:
+            self._core.plugins.remove(remove)
+        else:
             raise os_error(errno.EPROTO)
         self._core.turn_soon()
         return None

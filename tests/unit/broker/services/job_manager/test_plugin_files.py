@@ -119,6 +119,29 @@ async def test_a_plugin_may_have_dataclasses(cluster: Cluster, tmp_path: pathlib
     assert vars(await load(cluster, tmp_path, text))["account"].name == "x"
 
 
+async def test_a_plugin_stays_if_its_next_version_is_none(
+    cluster: Cluster, tmp_path: pathlib.Path
+) -> None:
+    plugin = await load(cluster, tmp_path, GOOD.format(1))
+    (tmp_path / "mine.py").write_text("def flux_plugin_init(plugin:\n")
+    payload = {"load": str(tmp_path / "mine.py"), "remove": "mine.py"}
+    modules = set(sys.modules)
+    with pytest.raises(OSError, match="SyntaxError"):
+        await cluster.manager.request("job-manager.jobtap", payload)
+    assert plugin in cluster.manager.service.core.plugins.plugins
+    assert not plugin.get_flux().closed
+    (tmp_path / "mine.py").write_text(GOOD.format(2))
+    names = cluster.manager.service.core.plugins.names()
+    for other, text in (("nosuch", "Failed to find plugin"), (".begin-time", "already loaded")):
+        with pytest.raises(OSError, match=text):
+            await cluster.manager.request("job-manager.jobtap", {**payload, "remove": other})
+    assert cluster.manager.service.core.plugins.names() == names
+    assert set(sys.modules) == modules
+    await cluster.manager.request("job-manager.jobtap", payload)
+    assert [vars(p).get("mark") for p in cluster.manager.service.core.plugins.plugins][-1] == 2
+    assert plugin.get_flux().closed
+
+
 def test_the_first_of_the_search_path(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

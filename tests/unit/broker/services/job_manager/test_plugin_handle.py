@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from flux.wire.message import STREAMING
+
 from .cluster import Cluster, jobspec
 from .plugged import load, logged, plugin_of, remove
 
@@ -355,6 +357,34 @@ async def test_everything_ends_with_the_plugin(cluster: Cluster, tmp_path: pathl
     for call in calls:
         with pytest.raises(OSError, match=removed):
             call()
+
+
+LATER = """
+from broker.service import NO_REPLY
+
+open = []
+
+
+def flux_plugin_init(plugin):
+    plugin.open = open
+    plugin.service_register("later", lambda request: open.append(request) or NO_REPLY)
+"""
+
+
+async def test_requests_that_are_answered_later_or_never(
+    cluster: Cluster, tmp_path: pathlib.Path
+) -> None:
+    plugin: Any = await load(cluster, tmp_path, LATER)
+    tags = [cluster.manager.submit("job-manager.mine.later", {"n": n}) for n in range(3)]
+    tags.append(cluster.manager.submit("job-manager.mine.later", flags=STREAMING))
+    assert plugin.get_flux().counts()["requests"] == 4
+    plugin.open[0].respond({"well": True})
+    plugin.open[1].error(errno.EBUSY)
+    plugin.open[3].respond({"one": 1})
+    assert plugin.get_flux().counts()["requests"] == 2
+    await remove(cluster)
+    answers = [[m.errnum for m in cluster.manager.replies(tag)] for tag in tags]
+    assert answers == [[0], [errno.EBUSY], [errno.ENOSYS], [0, errno.ENOSYS]]
 
 
 async def test_a_plugin_that_is_loaded_again_serves_again(
