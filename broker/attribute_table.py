@@ -87,6 +87,14 @@ _SESSION = (
 
 _BROKER = (
     _fact("broker.pid", "the process id", "The broker's process."),
+    Declaration(
+        "broker.starttime",
+        "the time",
+        Change.REFUSED,
+        "When the broker started, in seconds since the epoch.",
+        fixed=False,
+        listed=False,
+    ),
     _fact("broker.mapping", "what PMI says", "Which ranks share a node, as in RFC 13."),
     Declaration(
         "broker.quorum",

@@ -1,5 +1,5 @@
-"""Every field, conversion and virtual state of flux-jobs(1), for a job that waits, one that runs, and
-one that has ended badly.
+"""Every field, conversion and virtual state of flux-jobs(1), for a job that waits, one that runs
+and one that has ended badly.
 """
 
 from __future__ import annotations
