@@ -372,6 +372,8 @@ ATTRIBUTES: dict[str, Declaration] = {
     declared.name: declared for section in SECTIONS.values() for declared in section
 }
 
+NEVER_LISTED = frozenset(("broker.starttime",))
+"""Attributes that only clients of today's flux-core ask for."""
 FACTS = frozenset(name for name, one in ATTRIBUTES.items() if one.change is Change.REFUSED)
 """What nobody sets, not even on the command line."""
 
