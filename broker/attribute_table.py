@@ -87,6 +87,14 @@ _SESSION = (
 
 _BROKER = (
     _fact("broker.pid", "the process id", "The broker's process."),
+    Declaration(
+        "broker.starttime",
+        "the time",
+        Change.REFUSED,
+        "When the broker started, in seconds since the epoch.",
+        fixed=False,
+        listed=False,
+    ),
     _fact("broker.mapping", "what PMI says", "Which ranks share a node, as in RFC 13."),
     Declaration(
         "broker.quorum",
@@ -364,6 +372,8 @@ ATTRIBUTES: dict[str, Declaration] = {
     declared.name: declared for section in SECTIONS.values() for declared in section
 }
 
+NEVER_LISTED = frozenset(("broker.starttime",))
+"""Attributes that only clients of today's flux-core ask for."""
 FACTS = frozenset(name for name, one in ATTRIBUTES.items() if one.change is Change.REFUSED)
 """What nobody sets, not even on the command line."""
 

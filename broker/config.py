@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import time
 from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct, field
@@ -171,6 +172,7 @@ def define_identity(
         "local-uri": attrs.get("local-uri") or f"local://{rundir}/local-{topology.rank}",
         "broker.mapping": None,
         "broker.pid": str(os.getpid()),
+        "broker.starttime": f"{time.time():.2f}",
         "instance-level": str(level),
         "jobid": environ.get("FLUX_JOB_ID"),
         "parent-uri": parent_uri,

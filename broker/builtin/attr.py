@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from broker.attribute_table import AT_START, FACTS
+from broker.attribute_table import AT_START, FACTS, NEVER_LISTED
 from broker.attributes import IMMUTABLE, READONLY
 from broker.service import Reply, Request, Service, request
 from flux.wire.errors import os_error
@@ -69,5 +69,5 @@ class AttrService(Service):
 
     @request("list", allow="guest")
     def list(self, req: Request) -> Reply:
-        """Return the names of all attributes."""
-        return {"names": list(self.ctx.attrs)}
+        """Return the names of all attributes, but for those that 0.29 does not have."""
+        return {"names": [name for name in self.ctx.attrs if name not in NEVER_LISTED]}

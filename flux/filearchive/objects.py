@@ -138,6 +138,10 @@ def _regular(path: str, mode: int, value: JsonMapping) -> ArchivedFile:
     if encoding is None and data is not None:
         text = json.dumps(data)
         return ArchivedFile(path, mode, len(text), text)
+    if size is None and encoding in ("utf-8", BASE64):
+        # The data has it, too: scripts of batch jobs come without.
+        content = _content(path, encoding, data, 0)
+        return ArchivedFile(path, mode, len(content), content)
     if type(size) is not int or not 0 <= size <= SIZE_MAX:
         raise wrong(path, "its size is missing, or no number of bytes")
     if encoding is None:

@@ -10,6 +10,7 @@ import re
 
 import pytest
 
+import flux.job
 from broker.shell.plugin_stack import TOPICS
 from docs.coverage import PAGE, page, sections
 
@@ -81,6 +82,10 @@ def test_no_function_is_missing() -> None:
     assert set(sections()["flux_shell_*(3)"]) == set(FUNCTIONS)
     wanted = {f"flux_jobtap_{name}" for name in JOBTAP}
     assert set(sections()["flux_jobtap_get_flux(3)"]) == wanted
+
+
+def test_no_name_of_flux_job_is_missing() -> None:
+    assert set(flux.job.__all__) <= set(sections()["flux.job"])
 
 
 def test_no_topic_is_missing() -> None:

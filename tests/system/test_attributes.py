@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -188,3 +189,9 @@ def test_events_of_the_trees_sockets_are_logged_when_asked_for() -> None:
         until_equal(missing, set())
     with running_instance(2) as running:
         assert "sockevent" not in running.run("exec", "flux", "dmesg").stdout
+
+
+def test_what_only_clients_of_today_ask_for_is_told_but_not_listed(h: flux.Flux) -> None:
+    for rank in range(SIZE):
+        assert 0 < time.time() - float(value(h, "broker.starttime", rank)[0]) < 86400
+        assert "broker.starttime" not in names(h, rank)

@@ -275,3 +275,11 @@ def test_lists_with_conditions(handle: Flux) -> None:
     assert (found["name"], found["result"], found["returncode"]) == ("wanted", "FAILED", 1)
     assert found["ncores"] == 1
     assert job.get_job(handle, 12345) is None
+
+
+def test_the_key_value_directory_of_a_job(handle: Flux) -> None:
+    jobid = submit(handle, "echo", "hello")
+    job.event_wait(handle, jobid, "clean")
+    assert {"J", "R", "eventlog", "guest", "jobspec"} <= set(job.job_kvs(handle, jobid))
+    assert {"exec", "input", "output"} <= set(job.job_kvs_guest(handle, jobid))
+    assert job.job_kvs(handle, jobid)["jobspec"]["tasks"][0]["command"] == ["echo", "hello"]

@@ -128,3 +128,12 @@ def test_content_comes_back(data: bytes) -> None:
     made = parse_object(data_object(data, 0o640), "x")
     assert isinstance(made, ArchivedFile)
     assert (made.content or b"", made.size, made.mode) == (data, len(data), 0o640)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data", "content"),
+    [("utf-8", "#!/bin/sh\né\n", "#!/bin/sh\né\n".encode()), ("base64", "AP8=", b"\0\xff")],
+)
+def test_data_tells_the_size_where_none_is_given(encoding: str, data: str, content: bytes) -> None:
+    found = parse_object({"mode": 33216, "encoding": encoding, "data": data}, "script")
+    assert found == ArchivedFile("script", 0o700, len(content), content)
