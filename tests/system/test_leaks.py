@@ -73,7 +73,7 @@ KEPT = {
     "BlobCache": "bounded by its size in bytes",
     "_Generations": "bounded by its size in bytes",
     "_CachedBlob": "bounded by its size in bytes",
-    "EnvironmentPool": "the latest 256 environments",
+    "_Latest": "the latest 256 environments, attributes and resources",
     "LogRing": "bounded by log-ring-size",
     "Entry": "bounded by log-ring-size",
 }
