@@ -337,7 +337,7 @@ class Broker:
         if not orderly:
             below = f", and with it ranks {IDset(sorted(ranks - {rank}))}" if len(ranks) > 1 else ""
             self.log.err(f"rank {rank} was lost{below}")
-        self.state.lose(ranks)
+        self.state.lose(ranks, orderly)
         if not self.router.children:
             self._children_done.set()
 
