@@ -168,10 +168,10 @@ class Attachment:
             )
             return
         reason = "No such job" if error.errno == errno.ENOENT else error.strerror
+        text = f"Failed to attach to {self._jobid.orig}: {reason}"
         if error.errno == errno.EPERM:
-            reason = "not your job"
-        text = f"{_PROGRAM}: Failed to attach to {self._jobid.orig}: {reason}"
-        self._error = CommandError(text, 1, bare=True)
+            text = f"flux_job_event_watch_get: {reason}"
+        self._error = CommandError(f"{_PROGRAM}: {text}", 1, bare=True)
 
     def _take(self, item: follow.Item) -> None:
         match item:

@@ -99,16 +99,17 @@ class FluxExecutorFuture(concurrent.futures.Future[int]):
             raise failure
         raise RuntimeError(f"job could not be submitted due to {failure}") from failure
 
-    def add_jobid_callback(self, callback: FutureCallback) -> None:
+    def add_jobid_callback(self, callback: FutureCallback) -> Self:
         """Have ``callback(self)`` called when the job id is there; at once if it is. It may be
-        called in another thread.
+        called in another thread. Returns the future itself.
         """
         with self._jobid_ready:
             if self._jobid is None:
                 if self._jobid_failed is None:
                     self._jobid_callbacks.append(callback)
-                return
+                return self
         self._call(callback, self)
+        return self
 
     # Events
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import sys
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, NoReturn, Unpack
 
 import click
 
-from fluxctl.command import FluxGroup, echo, handle, talk
+from fluxctl.command import FluxCommand, FluxGroup, echo, handle, program_name, talk
 from fluxctl.errors import CommandError
 from fluxctl.option_types import duration
 from fluxctl.queue_requests import SCHEDULING, SUBMISSION, QueueRequests, sentences
@@ -23,7 +23,31 @@ def _requests() -> QueueRequests:
     return QueueRequests(handle())
 
 
-@click.group("queue", cls=FluxGroup)
+class QueueCommand(FluxCommand):
+    """A sub-command of ``flux queue``; superfluous words get the usage line, as in flux-core."""
+
+    def report(self, ctx: click.Context, exc: click.UsageError) -> NoReturn:
+        """Raise the CommandError for a usage error."""
+        if type(exc) is click.UsageError:
+            text = f"{program_name(ctx)}: {exc.format_message()}\n{ctx.get_usage()}"
+            raise CommandError(text, 1, bare=True) from None
+        super().report(ctx, exc)
+
+
+class QueueGroup(FluxGroup):
+    """``flux queue``; an unknown sub-command gets the usage line, as in flux-core."""
+
+    command_class = QueueCommand
+
+    def unknown(self, ctx: click.Context, word: str) -> CommandError | None:
+        """Return the failure of a word that does not name a sub-command."""
+        failure = super().unknown(ctx, word)
+        if failure is None:
+            return None
+        return CommandError(f"{failure.message}\n{ctx.get_usage()}", 1, bare=True)
+
+
+@click.group("queue", cls=QueueGroup)
 def command() -> None:
     """Control the job queues: submission, scheduling, waiting for quiet."""
 

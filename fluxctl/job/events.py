@@ -255,6 +255,6 @@ def info(ctx: click.Context, args: tuple[str, ...]) -> None:
     except OSError as exc:
         if exc.errno == errno.ENOENT:
             raise CommandError(f"job {jobid} id or key not found") from None
-        raise CommandError(f"flux_job_info_lookup: {exc.strerror}") from None
+        raise CommandError(f"flux_rpc_get_unpack: {exc.strerror}") from None
     for key in keys:
         echo(answer[key])

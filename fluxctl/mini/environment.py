@@ -75,9 +75,9 @@ def _apply(env: dict[str, str], process: Mapping[str, str], rule: str) -> None:
 def read_rules(path: str) -> list[str]:
     """Return the rules of a file, one a line; blank lines and comments are skipped.
 
-    OSError if it cannot be read.
+    Values may hold any bytes, as the environment may. OSError if it cannot be read.
     """
-    with open(os.path.expanduser(path), encoding="utf-8") as file:
+    with open(os.path.expanduser(path), encoding="utf-8", errors="surrogateescape") as file:
         lines = (line.strip() for line in file)
         return [line for line in lines if line and not line.startswith("#")]
 

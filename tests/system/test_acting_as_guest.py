@@ -76,6 +76,60 @@ def test_what_a_guest_may_not(
     assert (done.returncode, done.stdout, done.stderr) == (1, "", f"{message}\n")
 
 
+JOB = "JOB"
+OWN = "guests can only"
+
+
+@pytest.fixture(scope="module")
+def job(instance: Instance) -> Iterator[str]:
+    """A job of the owner that runs until the tests are over."""
+    jobid = instance.run("mini", "submit", "sleep", "600").stdout.strip()
+    assert instance.run("job", "wait-event", jobid, "start").returncode == 0
+    yield jobid
+    instance.run("job", "cancel", jobid)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("job", "cancel", JOB), f"flux-job: JOB: {OWN} raise exceptions on their own jobs"),
+        (("job", "raise", JOB), f"flux-job: JOB: {OWN} raise exceptions on their own jobs"),
+        (("job", "urgency", JOB, "3"), f"flux-job: JOB: {OWN} reprioritize their own jobs"),
+        (
+            ("job", "kill", JOB),
+            "flux-job: kill JOB: guests may only send signals to their own jobs",
+        ),
+        (("job", "killall", "-u", "all"), f"flux-job: killall: {OWN} kill their own jobs"),
+        (
+            ("job", "cancelall", "-u", "all"),
+            f"flux-job: raiseall: {OWN} raise exceptions on their own jobs",
+        ),
+        (
+            ("job", "raiseall", "-u", "all", "x"),
+            f"flux-job: raiseall: {OWN} raise exceptions on their own jobs",
+        ),
+        (("job", "annotate", JOB, "a", "b"), f"flux-job: annotate: {OWN} annotate their own jobs"),
+        (("job", "info", JOB, "R"), f"flux-job: flux_rpc_get_unpack: {DENIED}"),
+        (("job", "info", JOB, "nosuch"), f"flux-job: flux_rpc_get_unpack: {DENIED}"),
+        (("job", "eventlog", JOB), f"flux-job: flux_job_eventlog_lookup_get: {DENIED}"),
+        (("job", "wait-event", JOB, "x"), f"flux-job: flux_job_event_watch_get: {DENIED}"),
+        (
+            ("job", "wait-event", "-p", "guest.exec.eventlog", JOB, "x"),
+            f"flux-job: flux_job_event_watch_get: {DENIED}",
+        ),
+        (("job", "attach", JOB), f"flux-job: flux_job_event_watch_get: {DENIED}"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_what_a_guest_may_not_do_with_a_job(
+    instance: Instance, job: str, words: tuple[str, ...], message: str, rank: int
+) -> None:
+    done = run(instance, *(job if word == JOB else word for word in words), rank=rank)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"{message.replace(JOB, job)}\n"
+
+
 def test_the_owner_of_a_namespace_may(instance: Instance) -> None:
     assert run(instance, "kvs", "get", "-N", "mine", "a").stdout == "1\n"
     assert run(instance, "kvs", "put", "-N", "mine", "b=2").returncode == 0

@@ -118,7 +118,7 @@ class JobInfoService(Service):
                 return
             userid = req.get("userid", int)
         if userid != log.userid:
-            raise OSError(errno.EPERM, "access to the job is denied")
+            raise os_error(errno.EPERM)
 
     def _forwarded(self, req: Request) -> JsonObject:
         """Return the payload for rank 0: with the user who asks, unless it is the owner."""

@@ -89,7 +89,7 @@ class JobControl:
         """Send a signal {id, signum} to every task of a running job."""
         signum = _signal_number(req)
         job = self._core.active_job(req.get("id", int), errno.EINVAL)
-        check_owner(req, job, "send signals to")
+        check_owner(req, job, "send signals to", "may")
         if job.state != RUN:
             raise OSError(errno.EINVAL, "job is not running")
         self._signal(job, signum)
@@ -98,7 +98,7 @@ class JobControl:
     def killall(self, req: Request) -> dict[str, int]:
         """Send a signal {dry_run, userid, signum} to every matching running job."""
         signum, dry_run = _signal_number(req), req.get("dry_run", bool)
-        targets = list(self._matching(req, RUN, "send signals to"))
+        targets = list(self._matching(req, RUN, "kill"))
         if not dry_run:
             for job in targets:
                 self._signal(job, signum)
@@ -115,7 +115,7 @@ class JobControl:
         if not 0 <= urgency <= FLUX_JOB_URGENCY_MAX:
             raise OSError(errno.EINVAL, "urgency value is out of range")
         job = self._core.active_job(req.get("id", int), errno.EINVAL, "unknown job")
-        check_owner(req, job, "change the urgency of")
+        check_owner(req, job, "reprioritize")
         if not req.is_owner and urgency > max(URGENCY_GUEST_MAX, job.urgency):
             raise OSError(errno.EPERM, f"guests can only adjust urgency <= {URGENCY_GUEST_MAX}")
         if not job.state & FLUX_JOB_STATE_PENDING:

@@ -270,10 +270,10 @@ class ManagerCore:
         return job
 
 
-def check_owner(req: Request, job: Job, action: str) -> None:
+def check_owner(req: Request, job: Job, action: str, verb: str = "can") -> None:
     """Raise OSError(EPERM) unless the sender owns the instance or the job."""
     if not req.is_owner and req.userid != job.userid:
-        raise OSError(errno.EPERM, f"guests can only {action} their own jobs")
+        raise OSError(errno.EPERM, f"guests {verb} only {action} their own jobs")
 
 
 def _nothing() -> None:

@@ -187,3 +187,16 @@ def test_a_name_that_is_none_turns_nothing_on(run: Runner, flux: ScriptedFlux) -
         )
     assert not payloads(flux, "submit-admin")
     assert not payloads(flux, "alloc-admin")
+
+
+@pytest.mark.parametrize(
+    "words", ["foo", "drain xyz", "idle xyz", "drian", "idle 1 2 3", "list xyz"]
+)
+def test_a_misuse_shows_the_usage(run: Runner, words: str) -> None:
+    code, out, err = run(*words.split())
+    assert (code, out) == (1, "")
+    assert any(line.startswith("Usage: ") for line in err.splitlines())
+
+
+def test_a_reason_is_required_to_disable(run: Runner) -> None:
+    assert run("disable") == (1, "", "flux-queue: submit: reason is required for disable\n")

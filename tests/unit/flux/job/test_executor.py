@@ -97,7 +97,7 @@ def test_callbacks(executor: FluxExecutor) -> None:
 
     future = executor.submit("{}", urgency=1)
     future.add_jobid_callback(broken)
-    future.add_jobid_callback(lambda f: ids.append(f.jobid()))
+    assert future.add_jobid_callback(lambda f: ids.append(f.jobid())) is future
     for name in ("submit", "start"):
         future.add_event_callback(name, lambda f, entry: seen.append(entry.name))
     assert future.add_event_callback("clean", clean) is future
@@ -106,7 +106,7 @@ def test_callbacks(executor: FluxExecutor) -> None:
     assert ids == [1]
     assert sorted(seen) == ["start", "submit"]
     late: list[int] = []
-    future.add_jobid_callback(lambda f: late.append(f.jobid()))
+    assert future.add_jobid_callback(lambda f: late.append(f.jobid())) is future
     assert late == [1]
     with pytest.raises(ValueError, match="not a valid event"):
         future.add_event_callback("nosuch", clean)

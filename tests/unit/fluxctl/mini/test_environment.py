@@ -47,6 +47,9 @@ def test_rules_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         "FOO": "bar",
         "BAR": "bar/baz",
     }
+    (tmp_path / "bytes").write_bytes(b"A=caf\xe9\r\n# \xff\nB=$A\n")
+    found = build_environment(["-*", f"^{tmp_path}/bytes"], PROCESS)
+    assert [os.fsencode(value) for value in found.values()] == [b"caf\xe9"] * 2
     with pytest.raises(FileNotFoundError):
         build_environment(["^" + str(tmp_path / "nosuch")], PROCESS)
 
