@@ -147,7 +147,7 @@ def gethostbyrank(idset: str) -> None:
 
 def _parent(h: Flux, rank: int) -> int:
     """Return the rank above ``rank``; raises CommandError if there is none."""
-    size, fanout = int(h.attr_get("size")), int(h.attr_get("tbon.fanout"))
+    size, fanout = int(h.attr_get("size") or 1), int(h.attr_get("tbon.fanout") or 2)
     if not 0 <= rank < size:
         raise CommandError(f"{rank} is not a valid rank in this instance")
     if rank == 0:
