@@ -152,6 +152,7 @@ class Broker:
     def _entered(self, state: str) -> None:
         self.state.entered()
         if state == "shutdown":
+            self.exit_code = self.exit_code or self.state.exit_code
             self._quorum_wait.end()
         work = self._guard(state, self.ACTIONS[state](self))
         task = self._loop.create_task(work, name=f"state {state}")

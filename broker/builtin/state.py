@@ -41,6 +41,8 @@ class StateMachineService(Service):
         self.router = router
         self.online: set[int] = set()
         self.gone: set[int] = set()
+        self.exit_code = 0
+        """Why the instance ends, if it has to: not 0 if that is a failure."""
         self.health: TreeHealth | None = None
         """Rank 0's knowledge of the tree."""
         if ctx.rank == 0:
@@ -238,7 +240,10 @@ class StateMachineService(Service):
 
     @request("shutdown")
     def shutdown(self, req: Request) -> None:
-        """End the instance (rank 0) or this broker."""
+        """End the instance (rank 0) or this broker, which exits with ``exit_code`` if that is given
+        and nothing else fails.
+        """
+        self.exit_code = self.exit_code or req.get("exit_code", int, 0)
         if not self.runlevel.post("shutdown"):
             raise OSError(errno.EALREADY, "shutdown is already in progress")
 

@@ -211,7 +211,7 @@ class ResourceService(Service):
             self._exclude(self._exclusion(text))
         except OSError as exc:
             self.ctx.log.crit(f"fatal error: {exc.strerror}")
-            self.ctx.handle.send("state-machine.shutdown", {}, nodeid=0)
+            self.ctx.handle.send("state-machine.shutdown", {"exit_code": 1}, nodeid=0)
 
     # Inventory on its way to rank 0
 
