@@ -152,6 +152,7 @@ class Broker:
     def _entered(self, state: str) -> None:
         self.state.entered()
         if state == "shutdown":
+            self.exit_code = self.exit_code or self.state.exit_code
             self._quorum_wait.end()
         work = self._guard(state, self.ACTIONS[state](self))
         task = self._loop.create_task(work, name=f"state {state}")
@@ -337,7 +338,7 @@ class Broker:
         if not orderly:
             below = f", and with it ranks {IDset(sorted(ranks - {rank}))}" if len(ranks) > 1 else ""
             self.log.err(f"rank {rank} was lost{below}")
-        self.state.lose(ranks)
+        self.state.lose(ranks, orderly)
         if not self.router.children:
             self._children_done.set()
 

@@ -12,8 +12,9 @@ from broker.builtin.config import ConfigService
 from broker.builtin.event import EventService
 from broker.builtin.heaptrace import HeapTraceService
 from broker.builtin.log import LogService
+from broker.builtin.overlay import OverlayService
 from broker.builtin.runat import RunAtService
-from broker.builtin.state import OverlayService, StateMachineService
+from broker.builtin.state import StateMachineService
 from broker.service import Service
 from broker.services.connector_local.service import ConnectorLocalService
 from broker.services.content.service import ContentService

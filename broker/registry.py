@@ -12,8 +12,9 @@ from broker.builtin.broker import BrokerService, NameService
 from broker.builtin.event import EventService
 from broker.builtin.heaptrace import HeapTraceService
 from broker.builtin.log import LogService
+from broker.builtin.overlay import OverlayService
 from broker.builtin.runat import RunAtService
-from broker.builtin.state import OverlayService, StateMachineService
+from broker.builtin.state import StateMachineService
 from broker.service import Service, events_of, routes_of
 from broker.services.connector_local.service import ConnectorLocalService
 from broker.services.content.service import ContentService

@@ -55,6 +55,7 @@ _ALL = (
     SubCommand("mini", "Minimal Job Submission Tool"),
     SubCommand("job", "Job Housekeeping Tool"),
     SubCommand("module", "manage Flux extension modules"),
+    SubCommand("overlay", "look at the tree network of the brokers"),
     SubCommand("ping", "measure round-trip latency to Flux services"),
     SubCommand("proxy", "Create proxy environment for Flux instance"),
     SubCommand("queue", "control the job queue"),

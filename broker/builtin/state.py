@@ -1,4 +1,4 @@
-"""``state-machine.*`` and ``overlay.*``: who is online, when the instance runs and ends."""
+"""``state-machine.*``: who is online, when the instance runs and ends."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from broker.builtin.gathering import Gathering
+from broker.builtin.health import TreeHealth
 from broker.runlevel import BEFORE_RUN, Runlevel
 from broker.service import NO_REPLY, NoReply, Reply, Request, Service, event, request
 from flux.constants import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
@@ -15,20 +16,14 @@ from flux.idset import IDset
 from flux.wire.errors import error_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from broker.context import Context
-    from broker.overlay.network import Overlay
     from broker.router import Router
     from flux.wire.message import Message
 
 
 FLAGS = IDSET_FLAG_RANGE | IDSET_FLAG_BRACKETS
-NO_LINKS: Mapping[str, object] = {"parent": -1, "children": []}
-NO_TRAFFIC: Mapping[str, object] = dict.fromkeys(
-    ("child-count", "child-connected", "parent-count", "parent-rpc", "child-rpc"), 0
-)
-"""What there is to say of a broker that is alone."""
 
 
 class StateMachineService(Service):
@@ -46,6 +41,12 @@ class StateMachineService(Service):
         self.router = router
         self.online: set[int] = set()
         self.gone: set[int] = set()
+        self.exit_code = 0
+        """Why the instance ends, if it has to: not 0 if that is a failure."""
+        self.health: TreeHealth | None = None
+        """Rank 0's knowledge of the tree."""
+        if ctx.rank == 0:
+            self.health = TreeHealth(router.topology, ctx.loop_time())
         self._on_change = on_change
         self._waiting: list[Request] = []
         attrs = ctx.attrs
@@ -138,23 +139,26 @@ class StateMachineService(Service):
     def add_online(self, ranks: set[int]) -> None:
         """Count ranks as online, on rank 0."""
         new = ranks - self.online
+        if self.health is not None:
+            self.health.came(new, self.ctx.loop_time())
         if new:
             self.online |= new
             self.gone -= new
             self._tell_all("overlay.online", new)
             self._on_change()
 
-    def lose(self, ranks: set[int]) -> None:
+    def lose(self, ranks: set[int], orderly: bool = False) -> None:
         """Ranks below have gone, orderly or not; rank 0 tells of those that had not been online yet
         as well, for nobody else knows that they will not be.
         """
-        if self.ctx.rank:
+        if self.health is None:
             # Not past the word that they are online, which may wait on its way up.
             self._gathering.drop(ranks)
-            payload = {"idset": str(IDset(sorted(ranks)))}
+            payload = {"idset": str(IDset(sorted(ranks))), "orderly": orderly}
             with contextlib.suppress(OSError):  # this broker is about to end, too
                 self.ctx.handle.post("state-machine.lost", payload, lambda _: None, upstream=True)
             return
+        self.health.went(ranks, orderly, self.ctx.loop_time())
         lost = ranks - self.gone
         if lost:
             self.online -= lost
@@ -231,12 +235,15 @@ class StateMachineService(Service):
 
     @request("lost")
     def lost(self, req: Request) -> None:
-        """A broker noticed that ranks below it are gone."""
-        self.lose(self._ranks_below(req))
+        """A broker noticed that ranks below it are gone; with ``orderly`` true they had ended."""
+        self.lose(self._ranks_below(req), req.payload.get("orderly") is True)
 
     @request("shutdown")
     def shutdown(self, req: Request) -> None:
-        """End the instance (rank 0) or this broker."""
+        """End the instance (rank 0) or this broker, which exits with ``exit_code`` if that is given
+        and nothing else fails.
+        """
+        self.exit_code = self.exit_code or req.get("exit_code", int, 0)
         if not self.runlevel.post("shutdown"):
             raise OSError(errno.EALREADY, "shutdown is already in progress")
 
@@ -245,32 +252,3 @@ class StateMachineService(Service):
         """Rank 0 ends the instance."""
         if self.ctx.rank > 0:
             self.runlevel.post("shutdown")
-
-
-class OverlayService(Service):
-    """What can be asked of the tree network."""
-
-    name = "overlay"
-
-    def __init__(self, ctx: Context, overlay: Overlay | None, state: StateMachineService) -> None:
-        """``overlay`` is None for a broker that is alone."""
-        super().__init__(ctx)
-        self.overlay = overlay
-        self.state = state
-
-    @request("health", allow="guest")
-    def health(self, req: Request) -> Reply:
-        """Return this broker's links and, on rank 0, the ranks online."""
-        return {
-            "rank": self.ctx.rank,
-            "idset": str(IDset(sorted(self.state.online))),
-            **(self.overlay.stats() if self.overlay is not None else NO_LINKS),
-        }
-
-    def stats(self) -> Mapping[str, object]:
-        """Return how many children this broker may have and has, whether it has a parent, and how
-        many requests wait for an answer from there.
-        """
-        if self.overlay is None:
-            return NO_TRAFFIC
-        return self.overlay.counts()

@@ -430,15 +430,22 @@ class Overlay:
             self.router.route(farewell, link)
         self.child_left(link.rank, orderly or link.dismissed)
 
+    def disconnect(self, rank: int) -> None:
+        """End the link to the child of ``rank``, which ends then, and what is below it.
+
+        Raises OSError(ENOENT) if no such child is connected.
+        """
+        link = next((link for link in self._links.values() if link.rank == rank), None)
+        if link is None:
+            raise OSError(errno.ENOENT, f"rank {rank} is no child that is connected")
+        self.log.err(f"rank {rank} disconnected by request")
+        self._reject(link.id.encode(), errno.EHOSTUNREACH)
+        self._drop(link, False)
+
     @property
     def online_children(self) -> list[int]:
         """Ranks of the children that are connected."""
         return sorted(self.router.children)
-
-    def stats(self) -> dict[str, object]:
-        """Return the links: the parent's rank and the children's."""
-        parent = self._parent.rank if self._parent is not None and not self._parent.lost else -1
-        return {"parent": parent, "children": self.online_children}
 
     def counts(self) -> dict[str, int]:
         """Return how many links there may be and are, and how many requests wait for an answer

@@ -9,6 +9,7 @@ import click
 from flux.logline import SEVERITIES, parse
 from flux.terminal_text import terminal_line
 from fluxctl.command import FluxCommand, echo, handle
+from fluxctl.errors import CommandError
 
 
 @click.command(cls=FluxCommand)
@@ -23,6 +24,7 @@ from fluxctl.command import FluxCommand, echo, handle
 def command(clear: bool, read_clear: bool, follow: bool, as_json: bool) -> None:
     """Print the log of the local broker."""
     import errno
+    import os
 
     from flux.constants import FLUX_RPC_STREAMING
 
@@ -40,6 +42,9 @@ def command(clear: bool, read_clear: bool, follow: bool, as_json: bool) -> None:
                     if follow:
                         sys.stdout.flush()
             except OSError as exc:
+                if exc.errno == errno.EPERM:  # one of the commands of flux itself, which say so
+                    said = f"flux: log.dmesg: {os.strerror(errno.EPERM)}"
+                    raise CommandError(said, bare=True) from None
                 if exc.errno != errno.ENODATA:
                     raise
             if read_clear:

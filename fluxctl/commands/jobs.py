@@ -345,6 +345,11 @@ class Table:
         sys.stdout.flush()
 
 
+_PARTIAL_JOB: dict[str, object] = dict.fromkeys(("userid", "urgency", "t_submit", "state"), 0)
+_PARTIAL_JOB |= {"name": "", "ntasks": ""}
+"""What is shown of a job that says nothing of it; `JobInfo` knows the rest."""
+
+
 def _from_stdin() -> Iterator[list[JobInfo]]:
     """Yield jobs from lines of JSON, as ``flux job list`` prints them."""
     from flux.job.info import JobInfo
@@ -355,7 +360,7 @@ def _from_stdin() -> Iterator[list[JobInfo]]:
         if not line.strip():
             continue
         try:
-            page.append(JobInfo(json.loads(line)))
+            page.append(JobInfo(_PARTIAL_JOB | json.loads(line)))
         except (ValueError, TypeError, KeyError):
             raise _failure(f"line {number} of standard input is no job") from None
         if len(page) >= _ROWS_AT_ONCE:

@@ -228,7 +228,8 @@ def list_modules(as_json: bool, rank: str | None, service: str) -> None:
                     known = mods.setdefault((mod["name"], mod["digest"]), mod)
                     known["idle"] = min(known["idle"], mod["idle"])
         except OSError as exc:
-            raise CommandError(f"{service}.lsmod: {exc.strerror}") from None
+            said = os.strerror(exc.errno) if exc.errno == errno.EPERM else exc.strerror
+            raise CommandError(f"{service}.lsmod: {said}") from None
     if as_json:
         from flux.wire import json
 

@@ -12,7 +12,7 @@ from fluxctl.errors import CommandError
 from fluxctl.python_style import PythonGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from flux.core.handle import Flux
     from flux.hostlist import Hostlist
@@ -36,6 +36,7 @@ LIST_HEADINGS = {
     "propertiesx": "PROPERTIES",
 }
 STATUS_FORMAT = "{state:>10} {nnodes:>6} {ranks:<15} {nodelist}"
+STATUS_FORMAT_REASONS = "{state:>10} {nnodes:>6} {ranks:<15} {reason:<30} {nodelist}"
 STATUS_HEADINGS = {
     "state": "STATUS",
     "nnodes": "NNODES",
@@ -221,44 +222,87 @@ def _split(
 
 _STATUS_STATES = ("all", "online", "avail", "offline", "exclude", "drain")
 _STATUS_HINT = f"\nflux-resource: INFO: valid states: {','.join(_STATUS_STATES)}"
+_FORMATS_HINT = "flux-resource: INFO: valid formats: state,nnodes,ranks,nodelist,reason"
 
 
 @command.command("status")
-@click.option("-v", "--verbose", is_flag=True, help="Show the reason of each drain.")
+@click.option(
+    "-v", "--verbose", count=True, help="Show states without ranks; twice: why ranks are drained."
+)
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
 @click.option("-o", "--format", "layout", metavar="FORMAT", help="Print fields in this format.")
 @click.option(
     "-s", "--states", metavar="STATE,...", help=f"Show these states: {', '.join(_STATUS_STATES)}."
 )
+@click.option("--from-stdin", is_flag=True, hidden=True, help="Show an answer of resource.status.")
 @_queue_option
 def status(
-    verbose: bool, no_header: bool, layout: str | None, states: str | None, queues: str | None
+    verbose: int,
+    no_header: bool,
+    layout: str | None,
+    states: str | None,
+    from_stdin: bool,
+    queues: str | None,
 ) -> None:
-    """Show which ranks are available, drained, excluded or offline."""
+    """Show which ranks are available, drained, excluded or offline.
+
+    The states help and the format help list what there is.
+    """
+    if states == "help" or layout == "help":
+        echo(_STATUS_HINT.strip() if states == "help" else _FORMATS_HINT, err=True)
+        return
+    wanted = None if states is None else _states(states, _STATUS_STATES, _STATUS_HINT)
+    default = STATUS_FORMAT_REASONS if verbose > 1 else STATUS_FORMAT
+    table = _layout(STATUS_HEADINGS, layout or default)
+    answer = _status_of_input() if from_stdin else _status_of_instance()
+    rows: list[_StatusRow] = []
+    if answer is not None:
+        by_queue = None
+        if not from_stdin:
+            by_queue = _by_queue(handle(python_failure), answer.rset, queues, table)
+        for row in _status_rows(answer, wanted, bool(verbose), "reason" in table.fields):
+            rows += _split(row, answer, by_queue)
+    _print_table(table, rows, header=not no_header)
+
+
+def _status_of_instance() -> ResourceStatus:
     from flux.resource.list import resource_status
 
-    wanted = None if states is None else _states(states, _STATUS_STATES, _STATUS_HINT)
     try:
-        answer = resource_status(handle(python_failure), nodeid=0).get()
+        return resource_status(handle(python_failure), nodeid=0).get()
     except OSError as exc:
         raise _rpc_failure(exc) from None
-    default = STATUS_FORMAT + (" {reason}" if verbose else "")
-    table = _layout(STATUS_HEADINGS, layout or default)
-    by_queue = _by_queue(handle(python_failure), answer.rset, queues, table)
-    rows: list[_StatusRow] = []
+
+
+def _status_of_input() -> ResourceStatus | None:
+    """Return the answer that standard input has, None if that is empty."""
+    import sys
+
+    from flux.resource.list import ResourceStatus
+    from flux.wire import json
+
+    try:
+        text = sys.stdin.read()
+        return ResourceStatus(json.loads(text)) if text.strip() else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise _failure("standard input has no answer to resource.status") from None
+
+
+def _status_rows(
+    answer: ResourceStatus, wanted: list[str] | None, empty: bool, reasons: bool
+) -> Iterator[_StatusRow]:
+    """Yield the rows of the ``wanted`` states, by default of those that have ranks, all of them if
+    ``empty``; with ``reasons`` one for each reason why ranks are drained.
+    """
     for state in wanted or ("avail", "offline", "exclude", "drain"):
         ranks = answer[state]
-        if wanted is None and state != "avail" and not len(ranks):
+        if wanted is None and state != "avail" and not len(ranks) and not empty:
             continue
-        if state == "drain" and verbose and len(ranks):
-            found = [
-                _StatusRow(state, group, answer.nodelist(group), why)
-                for group, _, why in answer.drain_info()
-            ]
+        if state == "drain" and reasons and len(ranks):
+            for group, _, why in answer.drain_info():
+                yield _StatusRow(state, group, answer.nodelist(group), why)
         else:
-            found = [_StatusRow(state, ranks, answer.nodelist(ranks))]
-        rows += [part for row in found for part in _split(row, answer, by_queue)]
-    _print_table(table, rows, header=not no_header)
+            yield _StatusRow(state, ranks, answer.nodelist(ranks))
 
 
 _LIST_STATES = ("all", "up", "down", "allocated", "free")

@@ -70,6 +70,7 @@ ACTING = {
     "waits on the reactor of a handle": (
         "flux.core.awaiting",
         "fluxctl.mini.following",
+        "fluxctl.overlay_tree",
         "flux.event_future",
         "flux.core.watchers",
         "flux.job.follow_blocking",

@@ -73,7 +73,7 @@ SETTINGS = [
     (
         '[ingest.validator]\nplugins = ["{}/nosuch.py"]',
         2,
-        f"ingest.validator.plugins: {{}}/nosuch.py: {NO_FILE}",
+        "ingest.validator.plugins: validator plugin '{}/nosuch.py' not found",
     ),
     (
         '[ingest.validator]\nplugins = ["{}/broken.py"]',
@@ -127,6 +127,15 @@ def test_at_the_start(folder: pathlib.Path, text: str, line: int, said: str) -> 
     done = flux("start", f"--config-path={folder}/conf", "true")
     assert done.returncode == 1, done.stderr
     assert expected(folder, line, said) in done.stderr
+
+
+def test_hosts_that_are_known_only_when_all_have_reported(folder: pathlib.Path) -> None:
+    (folder / "conf" / "a.toml").write_text('[resource]\nexclude = "nosuch"\n')
+    done = flux("start", "-s2", f"--config-path={folder}/conf", "sleep", "60")
+    assert done.returncode == 1, done.stderr
+    wrong = "error decoding exclude set nosuch: invalid targets: invalid hosts: nosuch"
+    said = f"resource.exclude: {wrong}"
+    assert f"fatal error: {expected(folder, 2, said)}" in done.stderr
 
 
 @pytest.mark.parametrize(("text", "line", "said"), SETTINGS)

@@ -150,7 +150,7 @@ class JobInfoService(Service):
         if not isinstance(key, str):
             raise os_error(errno.EPROTO)
         if log is not None and key == "eventlog":
-            return log.text()
+            return await self._eventlog(id, log)
         if log is not None and key == "R" and log.resources is not None:
             return json.dumps_str(log.resources)
         if key.startswith(GUEST) and log is not None and not log.ended:
@@ -159,6 +159,15 @@ class JobInfoService(Service):
             except OSError:
                 pass  # no namespace yet, or none any more: then it is where it stays
         return await self._value(id, key)
+
+    async def _eventlog(self, id: int, log: JobLog) -> str:
+        """Return the eventlog as it is in the KVS, where others may have added to it; if that
+        cannot be read now, what the journal told.
+        """
+        try:
+            return await self._value(id, "eventlog")
+        except OSError:
+            return log.text()
 
     # Eventlogs
 

@@ -57,6 +57,8 @@ class JobListService(Service):
         self._early: list[tuple[Callable[[Request], None], Request]] = []
         self._readers: set[tuple[str, int]] = set()
         self.ready = self._knows_active = False
+        self._held_back: list[JsonObject] | None = None
+        self._lookups = 0
 
     async def start(self, args: list[str]) -> None:
         """Follow the job manager's journal."""
@@ -72,6 +74,8 @@ class JobListService(Service):
                 ) as stream:
                     # While the past is read again, queries are answered from what was known before.
                     self._filling = JobIndex()
+                    if self._held_back:
+                        self._held_back = []
                     if not self.ready:
                         self.index, self._knows_active = self._filling, False
                     async for batch in stream:
@@ -98,7 +102,22 @@ class JobListService(Service):
             self.index.purge(id)
             self._filling.purge(id)
 
+    @request("job-state-pause")
+    def pause(self, req: Request) -> None:
+        """Hold back what the journal says from now on: for tests of programs that see it late."""
+        if self._held_back is None:
+            self._held_back = []
+
+    @request("job-state-unpause")
+    def unpause(self, req: Request) -> None:
+        """Take what was held back, and the rest as it comes."""
+        held, self._held_back = self._held_back, None
+        self._take(held or [])
+
     def _take(self, events: list[JsonObject]) -> None:
+        if self._held_back is not None:
+            self._held_back += events
+            return
         for item in events:
             id = item["id"]
             try:
@@ -237,6 +256,7 @@ class JobListService(Service):
         """Answer once a job that exists in the KVS appears in the journal."""
         key = kvs_key(id, "eventlog")
         self._waiting.setdefault(id, []).append(req)
+        self._lookups += 1
         try:
             await self.ctx.handle.rpc(
                 "kvs.lookup", {"key": key, "namespace": PRIMARY, "flags": TREEOBJ}
@@ -244,13 +264,15 @@ class JobListService(Service):
         except OSError:
             self._refuse(req, id)
             return NO_REPLY
+        finally:
+            self._lookups -= 1
         self.ctx.call_later(APPEAR_SECONDS, self._give_up, req, id)
         return NO_REPLY
 
     def _give_up(self, req: Request, id: int) -> None:
         if id in self.index:
             return  # it waits for a state
-        if self.ready:
+        if self.ready and self._held_back is None:
             self._refuse(req, id)
         else:  # the job may be among those still to be read
             self.ctx.call_later(APPEAR_SECONDS, self._give_up, req, id)
@@ -297,11 +319,18 @@ class JobListService(Service):
         return self._when_known(req, lambda req: req.respond(self.index.stats()))
 
     def stats(self) -> JsonObject:
-        """The number of jobs and of clients that wait for one to appear."""
+        """The number of jobs, of ids that are looked up in the KVS because they are not known, and
+        of clients that wait for such a job to appear.
+        """
         counts = self.index.stats()["job_states"]
+        unknown = sum(len(reqs) for id, reqs in self._waiting.items() if id not in self.index)
         return {
-            "jobs": counts,
-            "idsync": {"waiting": sum(len(reqs) for reqs in self._waiting.values())},
+            "jobs": {
+                "pending": counts["depend"] + counts["priority"] + counts["sched"],
+                "running": counts["run"] + counts["cleanup"],
+                "inactive": counts["inactive"],
+            },
+            "idsync": {"lookups": self._lookups, "waits": max(0, unknown - self._lookups)},
         }
 
 

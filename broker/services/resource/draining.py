@@ -39,10 +39,15 @@ class Draining:
         self._log = log
         self._changed = changed
 
+    def _require_leader(self) -> None:
+        """Raise OSError(ENOSYS) on another rank than 0, which has no such service."""
+        if self._ctx.rank != 0:
+            raise OSError(errno.ENOSYS, "Unknown service method")
+
     @request("drain")
     async def drain(self, req: Request) -> None:
         """Take ``targets`` (idset or hostlist) out of scheduling for ``reason``."""
-        require_leader(self._ctx)
+        self._require_leader()
         ranks = self._state.targets(req.get("targets", str))
         reason, now = req.get("reason", str, ""), self._ctx.now()
         if len(reason) > MAX_REASON:
@@ -54,7 +59,7 @@ class Draining:
     @request("undrain")
     async def undrain(self, req: Request) -> None:
         """Give drained ``targets`` back to the scheduler."""
-        require_leader(self._ctx)
+        self._require_leader()
         ranks = self._state.targets(req.get("targets", str))
         self._state.undrain(ranks)
         self._changed()

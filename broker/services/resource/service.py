@@ -29,6 +29,7 @@ from broker.services.resource.state import (
     resource_set,
 )
 from broker.services.resource.stored import resources_in, stored_resources
+from broker.services.resource.waitup import WaitUp
 from flux.hostlist import Hostlist
 from flux.idset import IDset
 from flux.resource.topology import discover, to_xml
@@ -52,7 +53,7 @@ class ResourceService(Service):
     """
 
     name = "resource"
-    part_types = (Draining,)
+    part_types = (Draining, WaitUp)
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
@@ -68,10 +69,11 @@ class ResourceService(Service):
         self._late_exclusion = ""
         self._discovery = Discovery(ctx, self.state, self._settle)
         self._draining = Draining(ctx, self.state, self._log, self._tell_scheduler)
+        self._wait_up = WaitUp(ctx, self.state)
 
     def parts(self) -> Sequence[object]:
-        """Return the part that drains."""
-        return (self._draining,)
+        """Return the part that drains and the one that waits for ranks."""
+        return (self._draining, self._wait_up)
 
     @classmethod
     def check_args(cls, args: list[str]) -> None:
@@ -209,7 +211,7 @@ class ResourceService(Service):
             self._exclude(self._exclusion(text))
         except OSError as exc:
             self.ctx.log.crit(f"fatal error: {exc.strerror}")
-            self.ctx.handle.send("state-machine.shutdown", {}, nodeid=0)
+            self.ctx.handle.send("state-machine.shutdown", {"exit_code": 1}, nodeid=0)
 
     # Inventory on its way to rank 0
 
@@ -299,6 +301,7 @@ class ResourceService(Service):
             if len(fresh):
                 self.ctx.log.debug(f"monitor-batch: up {fresh}")
                 self._log.post("online", {"idset": fresh.encode()}, self.ctx.now())
+                self._wait_up.changed()
                 self._tell_scheduler()
 
     @event("overlay.offline")
@@ -344,6 +347,7 @@ class ResourceService(Service):
         if self._acquired is not None and self._acquired.sender == sender:
             self._acquired = None
         self._xml_waiting = [req for req in self._xml_waiting if req.sender != sender]
+        self._wait_up.forget(sender)
 
     def _tell_scheduler(self) -> None:
         if self._acquired is not None and self.state.resources is not None:

@@ -292,11 +292,9 @@ class Resources:
 
     def undrain(self, ranks: IDset) -> None:
         """Give ranks back to scheduling; raises OSError(EINVAL) if one is not drained."""
-        missing = IDset(rank for rank in ranks if rank not in self.drained)
-        if len(missing):
-            raise OSError(
-                errno.EINVAL, f"rank{'s' if len(missing) > 1 else ''} {missing} not drained"
-            )
+        missing = next((rank for rank in ranks if rank not in self.drained), None)
+        if missing is not None:
+            raise OSError(errno.EINVAL, f"rank {missing} not drained")
         for rank in ranks:
             del self.drained[rank]
 

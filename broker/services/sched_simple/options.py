@@ -28,6 +28,8 @@ class SchedOptions(Struct, frozen=True):
     limit: int | None = DEFAULT_LIMIT
     alloc_mode: str = WORST_FIT
     policy: str = FCFS
+    unknown_mode: str = ""
+    """A mode that an argument asks for and that there is not: the module works without."""
 
     @property
     def ready(self) -> JsonObject:
@@ -44,7 +46,8 @@ def parse_options(args: list[str], config: Config | None = None) -> SchedOptions
     ``mode=limited=N``; ``alloc-mode=worst-fit``, ``best-fit`` or ``first-fit``;
     ``queue-policy=fcfs`` or ``easy``. Without one the configuration says it.
 
-    Raises OSError(EINVAL) for another argument.
+    Raises OSError(EINVAL) for another argument; a mode that there is not is only noted, as an
+    instance without a scheduler would be worse.
     """
     found: dict[str, str] = {}
     if config is not None:
@@ -55,18 +58,22 @@ def parse_options(args: list[str], config: Config | None = None) -> SchedOptions
             "queue-policy": table.queue_policy,
         }
         found = {key: value for key, value in configured.items() if value is not None}
+    unknown_mode = ""
     for arg in args:
         key, _, value = arg.partition("=")
         if key not in ("mode", "alloc-mode", "queue-policy"):
-            raise OSError(errno.EINVAL, f"unknown module option {arg}")
-        found[key] = value
+            raise OSError(errno.EINVAL, f"Unknown module option: '{arg}'")
+        if key == "mode" and not _is_mode(value):
+            unknown_mode = value or arg
+        else:
+            found[key] = value
     alloc_mode, policy = found.get("alloc-mode", WORST_FIT), found.get("queue-policy", FCFS)
     if alloc_mode not in ALLOC_MODES:
         raise OSError(errno.EINVAL, f"unknown alloc-mode {alloc_mode}")
     if policy not in POLICIES:
         raise OSError(errno.EINVAL, f"unknown queue-policy {policy}")
     limit = _limit(found["mode"]) if "mode" in found else DEFAULT_LIMIT
-    return SchedOptions(limit, alloc_mode, policy)
+    return SchedOptions(limit, alloc_mode, policy, unknown_mode)
 
 
 def required_by_queue(jobspec: JsonMapping, config: Config) -> tuple[str, ...]:
@@ -76,6 +83,14 @@ def required_by_queue(jobspec: JsonMapping, config: Config) -> tuple[str, ...]:
     name = queue_name(jobspec) or config.policy.jobspec.defaults.system.queue
     queue = config.queues.get(name or "")
     return queue.requires if queue is not None else ()
+
+
+def _is_mode(text: str) -> bool:
+    try:
+        _limit(text)
+    except OSError:
+        return False
+    return True
 
 
 def _limit(mode: str) -> int | None:

@@ -78,6 +78,8 @@ class SchedSimpleService(Service):
         """Parse the arguments and begin acquiring resources."""
         self._args = args
         self._use(parse_options(args, self.ctx.config))
+        if self._options.unknown_mode:
+            self.ctx.log.err(f"unknown mode: {self._options.unknown_mode}")
         self.ctx.log.debug("service_register")
         self.ctx.spawn(self._acquire(), "sched-simple:acquire")
 

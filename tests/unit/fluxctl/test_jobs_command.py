@@ -289,6 +289,13 @@ def test_ids_and_filters_exclude_one_another(run: Runner, options: list[str]) ->
     assert (code, out, err) == (0, "flux\n", warning)
 
 
+def job_fields() -> list[str]:
+    """The fields of a job that a format may name, but for those of its exception."""
+    from flux.job.info_format import JobInfoFormat
+
+    return [name for name in JobInfoFormat.headings if not name.startswith("exception.")]
+
+
 def test_jobs_may_come_from_stdin(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     def given(text: str, *options: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "stdin", io.StringIO(text))
@@ -302,6 +309,10 @@ def test_jobs_may_come_from_stdin(run: Runner, monkeypatch: pytest.MonkeyPatch) 
     assert code == 0
     assert out.splitlines()[-1] == "1 4000000000 - |"
     assert len(out.splitlines()) == 2
+    fields = (*job_fields(), "exception.type", "annotations.sched.x")
+    layout = "|".join(f"{{{field}}}" for field in fields)
+    code, out, err = given('{"id": 1}\n', "-n", "-o", layout)
+    assert (code, len(out.split("|")), err) == (0, len(fields), "")
     for wrong in ("x", "[]", "{}", '{"id": "x"}'):
         assert given(wrong) == (
             1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -111,10 +112,54 @@ def test_status(run: Runner) -> None:
         run("resource", "status", "-n", "-s", "offline,online", "-o", "{state} {ranks}")[1]
         == "offline \nonline 0-3\n"
     )
-    assert (
-        run("resource", "status", "-v")[1].splitlines()[-1]
-        == "     drain      1 3               vm bad node"
+    assert run("resource", "status", "-v")[1].splitlines()[-3:] == [
+        "   offline      0                 ",
+        "   exclude      0                 ",
+        "     drain      1 3               vm",
+    ]
+    lines = run("resource", "status", "-vv")[1].splitlines()
+    assert lines[0] == "    STATUS NNODES RANKS           REASON                         NODELIST"
+    assert lines[-1] == "     drain      1 3               bad node                       vm"
+
+
+def test_a_format_with_reasons_has_a_line_for_each(run: Runner) -> None:
+    assert run("resource", "status", "-o", "{ranks} {reason}") == (
+        0,
+        "RANKS REASON\n0-2 \n3 bad node\n",
+        "",
     )
+
+
+def test_what_can_be_shown_is_told(run: Runner) -> None:
+    states = "flux-resource: INFO: valid states: all,online,avail,offline,exclude,drain\n"
+    assert run("resource", "status", "-s", "help") == (0, "", states)
+    formats = "flux-resource: INFO: valid formats: state,nnodes,ranks,nodelist,reason\n"
+    assert run("resource", "status", "-o", "help") == (0, "", formats)
+
+
+def test_a_status_from_standard_input(run: Runner, flux: ScriptedFlux) -> None:
+    lines = [{"rank": "0-5", "children": {"core": "0-3"}}]
+    execution = {"R_lite": lines, "starttime": 0, "expiration": 0, "nodelist": ["h[0-5]"]}
+    given = {
+        "R": {"version": 1, "execution": execution},
+        "drain": {"1-2": {"reason": "bad", "timestamp": 1.5}, "3": {"reason": "", "timestamp": 2}},
+        "online": "0-4",
+        "offline": "5",
+        "exclude": "2",
+    }
+    words = ("resource", "status", "--from-stdin", "-no", "{state} {ranks} {nodelist} {reason}")
+    assert run(*words, stdin=json.dumps(given)) == (
+        0,
+        "avail 0,4 h[0,4] \noffline 5 h5 \nexclude 2 h2 \ndrain 1-2 h[1-2] bad\ndrain 3 h3 \n",
+        "",
+    )
+    header = "    STATUS NNODES RANKS           NODELIST\n"
+    assert run("resource", "status", "--from-stdin") == (0, header, "")
+    for text in ("xx", "{}", "[]"):
+        code, shown, said = run("resource", "status", "--from-stdin", stdin=text)
+        assert (code, shown) == (1, "")
+        assert said == "flux-resource: ERROR: standard input has no answer to resource.status\n"
+    assert flux.sent == []
 
 
 def test_drain_and_undrain(run: Runner, flux: ScriptedFlux) -> None:

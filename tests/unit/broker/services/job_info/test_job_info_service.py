@@ -263,6 +263,16 @@ async def test_lookup() -> None:
     await script.harness.stop()
 
 
+async def test_an_eventlog_has_what_others_appended_to_it() -> None:
+    script = await _running()
+    asked = {"id": ID, "keys": ["eventlog"], "flags": 0}
+    told = (await script.harness.request("job-info.lookup", asked))["eventlog"]
+    mine = '{"timestamp":1.0,"name":"mine"}\n'
+    script.values[f"{DIRECTORY}.eventlog"] = told + mine
+    assert (await script.harness.request("job-info.lookup", asked))["eventlog"] == told + mine
+    await script.harness.stop()
+
+
 async def test_resources_come_from_the_journal() -> None:
     script = await _running()
     await script.post({**_event(2, "alloc"), "R": {"version": 1}})

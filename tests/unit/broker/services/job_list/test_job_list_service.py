@@ -136,7 +136,30 @@ async def test_list_id_waits_for_a_job_that_exists() -> None:
     await script.post(_event(7, 0, "submit", userid=0))
     await script.harness.until(lambda: bool(script.harness.replies(tag)))
     assert script.harness.replies(tag)[0].json() == {"job": {"id": 7, "state": 2}}
-    assert script.harness.service.stats()["idsync"] == {"waiting": 0}
+    assert script.harness.service.stats()["idsync"] == {"lookups": 0, "waits": 0}
+    await script.harness.stop()
+
+
+async def test_what_the_journal_says_is_held_back_while_paused() -> None:
+    script = Scripted(known={7})
+    await script.start()
+    stats = script.harness.service.stats
+    await script.post(_event(5, 0, "submit", userid=0))
+    await script.harness.request("job-list.job-state-pause")
+    script.harness.answer(script.journal, {"events": [_event(7, 0, "submit", userid=0)]})
+    script.harness.answer(script.journal, {"events": [_event(5, 1, "depend")]})
+    tag = script.harness.submit("job-list.list-id", {"id": 7, "attrs": ["state"]})
+    await script.harness.until(lambda: stats()["idsync"] == {"lookups": 0, "waits": 1})
+    assert stats()["jobs"] == {"pending": 1, "running": 0, "inactive": 0}
+    assert script.harness.replies(tag) == []
+    await script.harness.request("job-list.job-state-unpause")
+    assert script.harness.replies(tag)[0].json() == {"job": {"id": 7, "state": 2}}
+    assert stats()["idsync"] == {"lookups": 0, "waits": 0}
+    assert stats()["jobs"]["pending"] == 2
+    wanted = {"id": 5, "attrs": ["state"]}
+    assert (await script.harness.request("job-list.list-id", wanted))["job"]["state"] == 4
+    with pytest.raises(OSError, match="owner"):
+        await script.harness.request("job-list.job-state-pause", userid=77)
     await script.harness.stop()
 
 
@@ -150,7 +173,7 @@ async def test_list_id_waits_for_a_state() -> None:
     script.harness.disconnect("gone")
     await script.post(_event(7, 1, "depend"))
     assert script.harness.replies(tag) == []
-    assert script.harness.service.stats()["idsync"] == {"waiting": 1}
+    assert script.harness.service.stats()["idsync"] == {"lookups": 0, "waits": 0}
     await script.post(_event(7, 2, "priority", priority=16))
     await script.harness.until(lambda: bool(script.harness.replies(tag)))
     assert script.harness.replies(tag)[0].json() == {"job": {"id": 7, "state": 8}}
@@ -257,7 +280,7 @@ async def test_disconnect_forgets_waiting_clients() -> None:
         lambda: any(msg.topic == "kvs.lookup" for msg in script.harness.sent)
     )
     script.harness.disconnect("gone")
-    assert script.harness.service.stats()["idsync"] == {"waiting": 0}
+    assert script.harness.service.stats()["idsync"] == {"lookups": 0, "waits": 0}
     await script.harness.stop()
 
 

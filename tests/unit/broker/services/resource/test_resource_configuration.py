@@ -91,7 +91,8 @@ async def test_a_host_that_no_broker_has_ends_the_instance() -> None:
     harness = await leader(configured(exclude="nosuch"))
     await complete(harness)
     await harness.until(lambda: any("fatal error" in entry.text for entry in harness.logs))
-    assert "state-machine.shutdown" in [msg.topic for msg in harness.sent]
+    (shutdown,) = [msg for msg in harness.sent if msg.topic == "state-machine.shutdown"]
+    assert shutdown.json() == {"exit_code": 1}
     await harness.stop()
 
 

@@ -115,6 +115,51 @@ async def test_a_module_loaded_later_knows_who_is_online() -> None:
     await harness.stop()
 
 
+async def test_a_request_waits_until_so_many_ranks_are_up() -> None:
+    harness, _ = await _leader(size=4, online="0-1")
+    assert await harness.request("resource.monitor-waitup", {"up": 2}, userid=77) == {}
+    three = harness.stream("resource.monitor-waitup", {"up": 3}, sender="one")
+    four = harness.stream("resource.monitor-waitup", {"up": 4}, sender="two")
+    gone = harness.stream("resource.monitor-waitup", {"up": 3}, sender="three")
+    harness.disconnect("three")
+    harness.publish("overlay.online", {"idset": "3"})
+    assert ([msg.errnum for msg in three], four, gone) == ([0], [], [])
+    harness.publish("overlay.online", {"idset": "2"})
+    assert [msg.errnum for msg in four] == [0]
+    await harness.stop()
+
+
+@pytest.mark.parametrize(
+    ("payload", "errnum"),
+    [({}, errno.EPROTO), ({"up": "2"}, errno.EPROTO), ({"up": 3}, errno.EINVAL)],
+)
+async def test_ranks_that_cannot_be_waited_for(payload: dict[str, Any], errnum: int) -> None:
+    harness, _ = await _leader()
+    with pytest.raises(OSError) as caught:
+        await harness.request("resource.monitor-waitup", payload)
+    assert caught.value.errno == errnum
+    await harness.stop()
+
+
+@pytest.mark.parametrize(
+    ("topic", "errnum", "text"),
+    [
+        ("drain", errno.ENOSYS, "Unknown service method"),
+        ("undrain", errno.ENOSYS, "Unknown service method"),
+        ("monitor-waitup", errno.EPROTO, "this RPC only works on rank 0"),
+    ],
+)
+async def test_what_only_rank_0_does(topic: str, errnum: int, text: str) -> None:
+    harness = ServiceHarness(
+        ResourceService, rank=1, size=2, rpcs={"resource.topo-reduce": lambda _: {}}
+    )
+    await harness.start()
+    with pytest.raises(OSError) as caught:
+        await harness.request(f"resource.{topic}", {"targets": "0", "up": 1})
+    assert (caught.value.errno, caught.value.strerror) == (errnum, text)
+    await harness.stop()
+
+
 async def test_one_scheduler_at_a_time() -> None:
     harness, _ = await _leader(size=1)
     first = harness.stream("resource.acquire", sender="one")

@@ -197,7 +197,14 @@ def test_options() -> None:
     assert parse_options(["queue-policy=fcfs", "mode=single"], config) == SchedOptions(
         1, "best-fit", "fcfs"
     )
-    for arg in ("alloc-mode=x", "queue-policy=x", "mode=x", "x=y"):
-        with pytest.raises(OSError, match="unknown") as failure:
+    for arg in ("alloc-mode=x", "queue-policy=x", "x=y"):
+        with pytest.raises(OSError, match=r"[Uu]nknown") as failure:
             parse_options([arg])
         assert failure.value.errno == errno.EINVAL
+
+
+@pytest.mark.parametrize("mode", ["foobar", "limited=x", "limited=0", "limited", "mode"])
+def test_a_mode_that_there_is_not_leaves_the_one_that_would_be(mode: str) -> None:
+    config = from_tables({"sched-simple": {"mode": "limited=3"}})
+    assert parse_options([f"mode={mode}"], config) == SchedOptions(3, unknown_mode=mode)
+    assert parse_options(["mode="]).unknown_mode == "mode="

@@ -174,11 +174,20 @@ async def test_unloading_fails_what_waits() -> None:
     assert h.replies(waiting)[0].errnum == errno.ENOSYS
 
 
-@pytest.mark.parametrize("args", [["nosuch=1"], ["mode=x"], ["mode=limited=0"]])
-async def test_bad_arguments(args: list[str]) -> None:
+async def test_bad_arguments() -> None:
     h: ServiceHarness[SchedSimpleService] = ServiceHarness(SchedSimpleService)
-    with pytest.raises(OSError, match="unknown"):
-        await h.start(args)
+    with pytest.raises(OSError, match="Unknown module option: 'nosuch=1'"):
+        await h.start(["nosuch=1"])
+
+
+async def test_a_mode_that_there_is_not_is_told_and_the_scheduler_works() -> None:
+    h: ServiceHarness[SchedSimpleService] = ServiceHarness(
+        SchedSimpleService, rpcs={"resource.acquire": lambda payload: ServiceHarness.OPEN}
+    )
+    await h.start(["mode=foobar"])
+    assert [entry.text for entry in h.logs if "mode" in entry.text] == ["unknown mode: foobar"]
+    await h.until(lambda: any(msg.topic == "resource.acquire" for msg in h.sent))
+    await h.stop()
 
 
 async def test_only_the_owner_allocates(sched: ServiceHarness[SchedSimpleService]) -> None:

@@ -1,0 +1,187 @@
+"""``flux overlay``: how whole the tree is, who is whose parent, and the end of a link."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+import click
+
+from flux.overlay import STATES
+from fluxctl.command import FluxCommand, FluxGroup, echo, handle
+from fluxctl.errors import CommandError
+from fluxctl.option_types import INTEGER
+from fluxctl.overlay_tree import Look, OverlayTree
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+
+POLL_SECONDS = 0.1
+
+
+@click.group("overlay", cls=FluxGroup)
+def command() -> None:
+    """Look at the tree network of the brokers."""
+
+
+@command.command("status", cls=FluxCommand)
+@click.option("-r", "--rank", type=INTEGER, default=0, help="Begin at RANK, by default at rank 0.")
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=False,
+    flag_value="+",
+    multiple=True,
+    metavar="[LEVEL]",
+    help="1: since when, 2: name the first rank, and what is not whole below it, 3: all ranks.",
+)
+@click.option("-t", "--timeout", metavar="FSD", help="Wait for an answer not longer than FSD.")
+@click.option("-H", "--hostnames", is_flag=True, help="Show the names of the hosts.")
+@click.option("-T", "--times", is_flag=True, help="Show since when, and how long an answer takes.")
+@click.option("-p", "--pretty", is_flag=True, help="Draw the tree.")
+@click.option("-g", "--ghost", is_flag=True, help="Show the ranks behind those that are not there.")
+@click.option("-c", "--color", is_flag=True, help="Show by colors what is not whole.")
+@click.option("-s", "--summary", is_flag=True, help="Show the first rank only.")
+@click.option("-w", "--wait", metavar="STATE", help="Wait until the first rank is in STATE.")
+def status(
+    rank: int,
+    verbose: tuple[str, ...],
+    timeout: str | None,
+    hostnames: bool,
+    times: bool,
+    pretty: bool,
+    ghost: bool,
+    color: bool,
+    summary: bool,
+    wait: str | None,
+) -> None:
+    """Show whether all ranks are there: full, partial, degraded, lost or offline.
+
+    A rank is offline before it joins and after it has ended; it is lost when its connection broke.
+    Ranks above one that is lost are degraded, those above one that is only offline are partial.
+    """
+    if wait is not None and wait not in STATES:
+        raise CommandError(f"unknown state: '{wait}'")
+    seconds = _fsd(timeout) if timeout is not None else -1.0
+    level = _level(verbose) or (3 if (pretty or ghost) and not summary else 0)
+    look = Look(1 if summary and level > 1 else level, hostnames, times, pretty, ghost, color)
+    with handle() as h:
+        try:
+            tree = OverlayTree(h, seconds, look, _hosts(h) if hostnames else [])
+            if wait is not None:
+                _wait_for(tree, rank, wait)
+            for line in tree.lines(rank):
+                echo(line)
+        except OSError as exc:
+            raise CommandError(_words(exc)) from None
+
+
+def _level(given: tuple[str, ...]) -> int:
+    level = 0
+    for word in given:
+        if word == "+":
+            level += 1
+        elif set(word) <= {"v"}:  # -vv is -v with the value v
+            level += 1 + len(word)
+        elif word.isdecimal():
+            level = int(word)
+        else:
+            raise CommandError(f"invalid verbosity: '{word}'")
+    return level
+
+
+def _fsd(text: str) -> float:
+    from flux.util import parse_fsd
+
+    try:
+        return parse_fsd(text) or -1.0
+    except ValueError:
+        raise CommandError(f"invalid timeout: '{text}'") from None
+
+
+def _words(exc: OSError) -> str:
+    """Return a failure in the system's words where the text says no more than they."""
+    import os
+
+    if exc.errno in {errno.ETIMEDOUT, errno.EHOSTUNREACH}:
+        return os.strerror(exc.errno)
+    return exc.strerror or str(exc)
+
+
+def _wait_for(tree: OverlayTree, rank: int, state: str) -> None:
+    import time
+
+    while tree.health(rank)["status"] != state:
+        time.sleep(POLL_SECONDS)
+
+
+def _hosts(h: Flux) -> list[str]:
+    """Return the name of the host of each rank."""
+    from flux.hostlist import Hostlist
+
+    resources = h.rpc("resource.status", nodeid=0).get()["R"]
+    return list(Hostlist(",".join(resources["execution"]["nodelist"])))
+
+
+@command.command("gethostbyrank", cls=FluxCommand)
+@click.argument("idset")
+def gethostbyrank(idset: str) -> None:
+    """Print the hosts of the ranks in IDSET as a hostlist."""
+    from flux.hostlist import Hostlist
+    from flux.idset import IDset
+
+    with handle() as h:
+        try:
+            ranks = IDset(idset)
+        except ValueError:
+            raise CommandError(f"invalid idset: '{idset}'") from None
+        try:
+            hosts = _hosts(h)
+        except OSError as exc:
+            raise CommandError(exc.strerror or str(exc)) from None
+    for rank in ranks:
+        if rank >= len(hosts):
+            raise CommandError(f"{rank} is not a valid rank in this instance")
+    echo(Hostlist([hosts[rank] for rank in ranks]).encode())
+
+
+def _parent(h: Flux, rank: int) -> int:
+    """Return the rank above ``rank``; raises CommandError if there is none."""
+    size, fanout = int(h.attr_get("size") or 1), int(h.attr_get("tbon.fanout") or 2)
+    if not 0 <= rank < size:
+        raise CommandError(f"{rank} is not a valid rank in this instance")
+    if rank == 0:
+        raise CommandError("0 has no parent")
+    return (rank - 1) // fanout
+
+
+@command.command("parentof", cls=FluxCommand)
+@click.argument("rank", type=INTEGER)
+def parentof(rank: int) -> None:
+    """Print the rank that is the parent of RANK."""
+    with handle() as h:
+        echo(str(_parent(h, rank)))
+
+
+@command.command("disconnect", cls=FluxCommand)
+@click.option("-r", "--parent", type=INTEGER, help="Ask this rank, by default the parent of RANK.")
+@click.argument("rank", type=INTEGER)
+def disconnect(parent: int | None, rank: int) -> None:
+    """End the connection of RANK to its parent: it ends, and so do all ranks below it."""
+    with handle() as h:
+        above = _parent(h, rank) if parent is None else parent
+        echo(f"flux-overlay: asking rank {above} to disconnect child rank {rank}", err=True)
+        try:
+            h.rpc("overlay.disconnect-subtree", {"rank": rank}, nodeid=above).get()
+        except OSError as exc:
+            raise CommandError(f"overlay.disconnect-subtree: {_words(exc)}") from None
+
+
+EXAMPLES = """
+# Is every broker there?
+flux overlay status
+# Show the state of every rank, on which host it is, and since when it is so
+flux overlay status --verbose=3 --hostnames --times
+# Whose child is rank 3?
+flux overlay parentof 0 || true
+"""

@@ -1,0 +1,98 @@
+"""The lines of ``flux overlay status``."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flux.overlay import DEGRADED, FULL, LOST, OFFLINE, PARTIAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flux.core.handle import Flux
+    from flux.overlay import Health
+
+COLORS = {PARTIAL: "33", DEGRADED: "33", LOST: "31", OFFLINE: "90"}
+GONE = (LOST, OFFLINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is shown of the tree, and how."""
+
+    level: int = 0
+    hostnames: bool = False
+    times: bool = False
+    pretty: bool = False
+    ghost: bool = False
+    color: bool = False
+
+
+class OverlayTree:
+    """The tree of brokers as they answer; each gets ``timeout`` seconds if that is positive.
+
+    Its methods raise OSError: ETIMEDOUT, or EHOSTUNREACH for a rank that is not there.
+    """
+
+    def __init__(self, handle: Flux, timeout: float, look: Look, hosts: list[str]) -> None:
+        self._handle = handle
+        self._timeout = timeout
+        self._look = look
+        self._hosts = hosts
+
+    def health(self, rank: int) -> Health:
+        """Return what ``rank`` says of itself and its children."""
+        future = self._handle.rpc("overlay.health", nodeid=rank).wait_for(self._timeout)
+        answer: Health = future.get()
+        return answer
+
+    def _of_one_gone(self, rank: int) -> Health:
+        future = self._handle.rpc("overlay.health", {"rank": rank}, nodeid=0)
+        answer: Health = future.wait_for(self._timeout).get()
+        return answer
+
+    def lines(self, rank: int) -> Iterator[str]:
+        """Yield the lines to print for the subtree of ``rank``."""
+        began = time.monotonic()
+        health = self.health(rank)
+        taken = time.monotonic() - began
+        named = self._look.level >= 2 or self._look.hostnames
+        yield self._line(health, taken, named)
+        if self._look.level >= 2:
+            yield from self._below(health, "")
+
+    def _below(self, health: Health, indent: str) -> Iterator[str]:
+        """Yield the lines of the children, those that are whole only if all are to be shown."""
+        shown = [
+            child
+            for child in health["children"]
+            if self._look.level >= 3 or child["status"] != FULL
+        ]
+        if health["status"] in GONE and not self._look.ghost:
+            return
+        for child in shown:
+            last = child is shown[-1]
+            branch = ("└─ " if last else "├─ ") if self._look.pretty else "  "
+            further = ("   " if last else "│  ") if self._look.pretty else "  "
+            gone = child["status"] in GONE
+            began = time.monotonic()
+            found = self._of_one_gone(child["rank"]) if gone else self.health(child["rank"])
+            taken = None if gone else time.monotonic() - began
+            yield f"{indent}{branch}{self._line(found, taken, True)}"
+            yield from self._below(found, indent + further)
+
+    def _line(self, health: Health, taken: float | None, named: bool) -> str:
+        status, rank = health["status"], health["rank"]
+        words = status
+        if self._look.color and status in COLORS:
+            words = f"\033[{COLORS[status]}m{status}\033[0m"
+        if self._look.times or self._look.level == 1:
+            words += f" for {health['duration']:.6g}s"
+        if self._look.times and taken is not None:
+            words += f" ({taken * 1000:.3f} ms)"
+        if not named:
+            return words
+        host = f" {self._hosts[rank]}" if rank < len(self._hosts) else ""
+        return f"{rank}{host}: {words}"

@@ -1,0 +1,92 @@
+"""``flux overlay`` on a tree of brokers that loses some."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flux.testing.instance import Instance, running_instance
+from tests.system.watching import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIZE = 7
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    with running_instance(SIZE) as running:
+        yield running
+
+
+def said(instance: Instance, *words: str) -> str:
+    done = instance.run("overlay", *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_a_whole_tree(instance: Instance) -> None:
+    assert said(instance, "status", "-w", "full") == "full\n"
+    assert said(instance, "status", "-vv") == "0: full\n"
+    lines = said(instance, "status", "-vvv").splitlines()
+    assert sorted(line.strip() for line in lines) == [f"{rank}: full" for rank in range(SIZE)]
+    assert said(instance, "status", "-s", "-vvv", "-r", "1").startswith("full for ")
+    assert said(instance, "status", "-r", "2", "-p") == "2: full\n├─ 5: full\n└─ 6: full\n"
+    timed = said(instance, "status", "-r3", "-THc")
+    assert re.fullmatch(r"3 \S+: full for [\d.e+]+s \([\d.]+ ms\)\n", timed)
+
+
+def test_ranks_and_hosts(instance: Instance) -> None:
+    assert said(instance, "parentof", "6") == "2\n"
+    assert said(instance, "parentof", "1") == "0\n"
+    (host,) = set(said(instance, "gethostbyrank", "0-2").strip().split(","))
+    assert said(instance, "gethostbyrank", "6").strip() == host
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("status -r 99", "No route to host"),
+        ("status -w foo", "unknown state: 'foo'"),
+        ("status -v=x", "invalid verbosity: '=x'"),
+        ("status -t soon", "invalid timeout: 'soon'"),
+        ("parentof 0", "0 has no parent"),
+        ("parentof 99", "99 is not a valid rank in this instance"),
+        ("gethostbyrank 5-9", "7 is not a valid rank in this instance"),
+        ("gethostbyrank x", "invalid idset: 'x'"),
+        ("disconnect 99", "99 is not a valid rank in this instance"),
+    ],
+)
+def test_what_cannot_be(instance: Instance, words: str, message: str) -> None:
+    done = instance.run("overlay", *words.split())
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"flux-overlay: {message}\n")
+
+
+def test_the_tree_is_described(instance: Instance) -> None:
+    ask = "flux.Flux().rpc('overlay.topology', {'rank': 1}).get()"
+    script = f"import flux, json; print(json.dumps({ask}))"
+    leaf = {"size": 1, "children": []}
+    assert json.loads(instance.run("python", "-c", script).stdout) == {
+        "rank": 1,
+        "size": 3,
+        "children": [{"rank": 3, **leaf}, {"rank": 4, **leaf}],
+    }
+
+
+def test_a_rank_that_is_disconnected() -> None:
+    with running_instance(SIZE) as instance:
+        assert said(instance, "status", "-w", "full") == "full\n"
+        done = instance.run("overlay", "disconnect", "1")
+        assert done.returncode == 0
+        assert done.stderr == "flux-overlay: asking rank 0 to disconnect child rank 1\n"
+        assert said(instance, "status", "-w", "degraded") == "degraded\n"
+        assert said(instance, "status", "-vv") == "0: degraded\n  1: lost\n"
+        shown = said(instance, "status", "-vv", "-g")
+        assert shown == "0: degraded\n  1: lost\n    3: lost\n    4: lost\n"
+        until(lambda: "No route to host" in instance.run("overlay", "status", "-r1").stderr)
+        done = instance.run("overlay", "disconnect", "3")
+        assert (done.returncode, "No route to host" in done.stderr) == (1, True)
