@@ -16,6 +16,8 @@ from collections import deque
 from contextlib import suppress
 from typing import Final, Protocol
 
+from flux.wire.errors import os_error
+
 MODE: Final = 0o700
 MOST_SPARES: Final = 64
 """Empty directories that a shared shell keeps."""
@@ -72,7 +74,7 @@ class SpareDirectories:
                 continue
             if os.path.lexists(path):
                 self._spares.append(spare)
-                raise OSError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+                raise os_error(errno.EEXIST)
             with suppress(OSError):
                 os.rename(spare, path)
                 return
