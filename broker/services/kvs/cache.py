@@ -52,6 +52,13 @@ class _Generations(Generic[T]):
         self._young[ref] = entry
         self._bytes += entry[1]
 
+    def trim(self) -> None:
+        """Begin a new generation if what was held made this one too large: who loads much, piece by
+        piece, adds nothing while nothing is held.
+        """
+        if self._bytes > self._limit and not self.held:
+            self._old, self._young, self._bytes = self._young, {}, 0
+
     def age(self) -> None:
         """Begin a new generation; what was not used since the last but one is dropped."""
         if self._young and not self.held:
@@ -95,8 +102,9 @@ class ObjectCache:
         try:
             yield
         finally:
-            self._directories.held -= 1
-            self._values.held -= 1
+            for objects in (self._directories, self._values):
+                objects.held -= 1
+                objects.trim()
 
     @contextmanager
     def failing(self, errors: Mapping[str, OSError]) -> Iterator[None]:

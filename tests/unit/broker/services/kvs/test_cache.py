@@ -64,3 +64,15 @@ def test_objects_that_nobody_asks_for_go_after_two_generations() -> None:
         for _ in range(3):
             cache.age()
         assert cache.directory("used") == {}
+
+
+def test_what_is_loaded_in_pieces_that_are_held_does_not_stay_for_ever() -> None:
+    cache = ObjectCache(1000, 1000)
+    for piece in range(100):
+        with cache.hold():
+            refs = [f"{piece}-{number}" for number in range(20)]
+            for ref in refs:
+                cache.add_value(ref, b"x" * 100)
+                cache.add_directory(ref, {}, 100)
+            assert all(cache.value(ref) for ref in refs)
+        assert sum(cache.sizes()) <= 2 * (2000 + 1000 + 2000)
