@@ -62,6 +62,7 @@ class SpareDirectories:
         self._spares: list[str] = []
         self._trash: deque[str] = deque()
         self._more = threading.Event()
+        self._sweeping = threading.Lock()
         self._thread: threading.Thread | None = None
         self._count = 0
 
@@ -98,7 +99,9 @@ class SpareDirectories:
             self._throw_away(other)
 
     def close(self) -> None:
-        """Remove what is left, now."""
+        """Remove what is left, now, and wait for the thread if it is removing something: it ends
+        with the process.
+        """
         self._trash.extend(self._spares)
         self._spares.clear()
         self._sweep()
@@ -116,7 +119,7 @@ class SpareDirectories:
             self._sweep()
 
     def _sweep(self) -> None:
-        with suppress(IndexError):
+        with self._sweeping, suppress(IndexError):
             while True:
                 self._plain.remove(self._trash.popleft())
 

@@ -97,9 +97,18 @@ class ShellJob:
 
     @property
     def command(self) -> list[str]:
-        """The program and arguments of every task."""
-        command = self.jobspec["tasks"][0]["command"]
-        return ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
+        """The program and arguments of every task; raises OSError(EINVAL) if nobody validated the
+        jobspec and it has none.
+        """
+        try:
+            command = self.jobspec["tasks"][0]["command"]
+        except (KeyError, IndexError, TypeError):
+            command = None
+        if isinstance(command, str):
+            return ["/bin/sh", "-c", command]
+        if not isinstance(command, list) or not all(isinstance(word, str) for word in command):
+            raise OSError(errno.EINVAL, "the jobspec has no command that is a list of strings")
+        return list(command)
 
     @property
     def environment(self) -> dict[str, str]:

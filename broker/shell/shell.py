@@ -231,7 +231,11 @@ class Shell:
         rank = context.me.taskids[localid]
         env = {**context.env, "FLUX_TASK_RANK": str(rank), "FLUX_TASK_LOCAL_ID": str(localid)}
         own_group = not switch(context.option("nosetpgrp"))
-        task = ShellTask(rank, localid, context.info.command, env, own_group=own_group)
+        try:
+            command = context.info.command
+        except OSError as error:
+            raise ShellFatal(str(error.strerror)) from error
+        task = ShellTask(rank, localid, command, env, own_group=own_group)
         self._fill_in(task)
         context.tasks.append(task)
         context.current_task = task

@@ -121,6 +121,8 @@ class JobInfo:
         "project": "",
         "bank": "",
         "ncores": "",
+        "name": "",
+        "ntasks": "",
         "nnodes": "",
         "ranks": "",
         "nodelist": "",

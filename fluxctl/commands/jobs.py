@@ -346,7 +346,6 @@ class Table:
 
 
 _PARTIAL_JOB: dict[str, object] = dict.fromkeys(("userid", "urgency", "t_submit", "state"), 0)
-_PARTIAL_JOB |= {"name": "", "ntasks": ""}
 """What is shown of a job that says nothing of it; `JobInfo` knows the rest."""
 
 

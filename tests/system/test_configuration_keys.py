@@ -127,7 +127,7 @@ def test_validators(tmp_path: pathlib.Path) -> None:
         for _ in range(4):
             refused = instance.run("mini", "submit", "-n5000", "true")
             assert refused.returncode == 1
-            assert "unsatisfiable request" in refused.stderr
+            assert "request is not satisfiable" in refused.stderr
         pid = int(instance.run("getattr", "broker.pid").stdout)
         until(lambda: len(validators_below(pid)) == 1)
         (worker,) = validators_below(pid)

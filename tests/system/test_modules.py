@@ -50,6 +50,14 @@ def test_a_python_module_is_loaded_listed_asked_and_removed(
     assert "hello" not in instance.run("module", "list").stdout
 
 
+def test_resources_are_known_again_after_a_reload_of_their_module(instance: Instance) -> None:
+    assert instance.run("module", "reload", "-f", "resource").returncode == 0
+    assert instance.run("module", "reload", "sched-simple").returncode == 0
+    assert instance.run("hwloc", "info").stdout.startswith("3 Machines")
+    done = instance.run("mini", "run", "-N3", "-n3", "-l", "echo", "here")
+    assert sorted(done.stdout.splitlines()) == ["0: here", "1: here", "2: here"]
+
+
 def test_a_module_that_only_runs_its_reactor_stays_and_answers(
     instance: Instance, tmp_path: pathlib.Path
 ) -> None:

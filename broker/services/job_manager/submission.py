@@ -52,6 +52,9 @@ def parse_job(item: object) -> Job:
         check_shape(item["jobspec"])
     except ValueError as exc:
         raise OSError(errno.EINVAL, str(exc)) from None
+    if "attributes" not in item["jobspec"]:
+        text = "unable to unpack dependencies: Object item not found: attributes"
+        raise OSError(errno.EINVAL, text)
     job = Job(item["id"], item["jobspec"])
     job.userid, job.urgency, job.flags = item["userid"], item["urgency"], item["flags"]
     job.t_submit = float(item["t_submit"])

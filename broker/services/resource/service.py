@@ -60,6 +60,7 @@ class ResourceService(Service):
         self._reports: list[Inventory] = []
         self._xml: dict[str, str] = {}
         self._flush_due = False
+        self._own: Inventory | None = None
         self._acquired: Request | None = None
         self._xml_waiting: list[Request] = []
         self.state = Resources(ctx.size)
@@ -93,7 +94,8 @@ class ResourceService(Service):
         cores = IDset(range(len(topology.cores))).encode()
         gpus = IDset(range(topology.gpus)).encode()
         host = self.ctx.attrs.get("hostname") or topology.hostname
-        self._take([Inventory(self.ctx.rank, host, cores, gpus, digest)], {digest: xml})
+        self._own = Inventory(self.ctx.rank, host, cores, gpus, digest)
+        self._take([self._own], {digest: xml})
 
     async def _start_leader(self) -> None:
         entries = await self._log.read()
@@ -111,6 +113,17 @@ class ResourceService(Service):
             self._define(found, method, text)
         else:
             self._discovery.begin(IDset(answer.get("lost", "")))
+        if len(IDset(answer["idset"]).difference(IDset(0))):
+            # Loaded again: the others have reported, to a module that is no more.
+            self.ctx.spawn(
+                self.ctx.handle.publish("resource.report-again"), "resource-report-again"
+            )
+
+    @event("resource.report-again")
+    def on_report_again(self, ev: Message) -> None:
+        """Rank 0's module was loaded again and knows of no rank but its own."""
+        if self.ctx.rank > 0 and self._own is not None:
+            self._take([self._own], {})
 
     async def stop(self) -> None:
         self._discovery.end()

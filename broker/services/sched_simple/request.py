@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import errno
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -16,6 +16,10 @@ from flux.wire import json
 if TYPE_CHECKING:
     from flux.constraint.match import Matcher
     from flux.wire.json import JsonMapping
+
+
+NO_SLOT: Final = "Unable to determine slot size"
+"""What is wrong with a jobspec that nobody validated and whose resources hold no slot."""
 
 
 class ResourceRequest(Struct, frozen=True):
@@ -47,22 +51,24 @@ def parse_request(jobspec: JsonMapping, properties: tuple[str, ...] = ()) -> Res
     OSError(EINVAL) with the reason when it cannot be understood.
     """
     try:
-        resources = jobspec["resources"]
-        (top,) = resources
         system = (jobspec.get("attributes") or {}).get("system") or {}
         duration = float(system.get("duration", 0) or 0)
         constraint = _constraint(system.get("constraints"), properties)
+    except (AttributeError, TypeError, ValueError) as exc:
+        raise _unsupported(f"jobspec cannot be scheduled: {exc}") from exc
+    try:
+        (top,) = jobspec["resources"]
         nnodes, exclusive = 0, bool(top.get("exclusive"))
         slot = top
         if top["type"] == "node":
             nnodes = _count(top)
             (slot,) = top["with"]
         if slot["type"] != "slot":
-            raise _unsupported(f"unsupported resource type {slot['type']!r}")
+            raise _unsupported(NO_SLOT)
         cores, gpus = _slot_contents(slot)
         per_node = _count(slot)
-    except (KeyError, TypeError, ValueError) as exc:
-        raise _unsupported(f"jobspec cannot be scheduled: {exc}") from exc
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        raise _unsupported(NO_SLOT) from exc
     exclusive = exclusive or bool(slot.get("exclusive"))
     return ResourceRequest(
         nnodes, per_node * (nnodes or 1), cores, gpus, duration, exclusive, constraint

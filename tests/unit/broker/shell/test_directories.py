@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -87,6 +88,34 @@ def test_only_so_many_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         spare.remove(path)
     until(lambda: len(list(tmp_path.iterdir())) == 3)
     spare.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_thread_is_removing_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, go_on = threading.Event(), threading.Event()
+    remove = directories.PlainDirectories.remove
+
+    def slowly(self: directories.PlainDirectories, path: str) -> None:
+        began.set()
+        assert go_on.wait(60)
+        remove(self, path)
+
+    monkeypatch.setattr(directories.PlainDirectories, "remove", slowly)
+    spare = SpareDirectories()
+    spare.make(str(tmp_path / "one"))
+    (tmp_path / "one" / "x").touch()
+    spare.remove(str(tmp_path / "one"))
+    assert began.wait(60)
+    closing = threading.Thread(target=spare.close)
+    closing.start()
+    try:
+        closing.join(0.05)
+        assert closing.is_alive()
+    finally:
+        go_on.set()
+        closing.join(60)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -254,6 +254,19 @@ async def test_follower_reports_upstream_until_the_parent_answers() -> None:
     assert calls[0] == calls[1]
     assert [item["rank"] for item in calls[0]["reports"]] == [1]
     assert harness.sent[0].flags & UPSTREAM
+    harness.publish("resource.report-again")
+    await harness.until(lambda: len(calls) == 3)
+    assert calls[2]["reports"] == calls[1]["reports"]
+    assert calls[2]["xml"] == calls[1]["xml"]
+    await harness.stop()
+
+
+@pytest.mark.parametrize(("online", "asked"), [("", []), ("0", []), ("[0-1]", [1])])
+async def test_a_leader_that_is_loaded_again_asks_the_others(online: str, asked: list[int]) -> None:
+    harness, _ = await _leader(online=online)
+    await harness.until(lambda: 0 in harness.service.state.inventory)
+    await harness.until(lambda: len(harness.events) >= len(asked))
+    assert [msg.topic for msg in harness.events] == ["resource.report-again"] * len(asked)
     await harness.stop()
 
 

@@ -208,3 +208,30 @@ def test_a_mode_that_there_is_not_leaves_the_one_that_would_be(mode: str) -> Non
     config = from_tables({"sched-simple": {"mode": "limited=3"}})
     assert parse_options([f"mode={mode}"], config) == SchedOptions(3, unknown_mode=mode)
     assert parse_options(["mode="]).unknown_mode == "mode="
+
+
+SLOT = {"type": "slot", "count": 1, "with": [{"type": "core", "count": 1}], "label": "t"}
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        None,
+        5,
+        [],
+        [5],
+        [SLOT, SLOT],
+        [{"type": "core", "count": 1}],
+        [{"type": "node", "count": 1}],
+        [{"type": "node", "count": 1, "with": [{"type": "core", "count": 1}]}],
+    ],
+)
+def test_a_jobspec_without_a_slot(resources: object) -> None:
+    with pytest.raises(OSError, match="Unable to determine slot size"):
+        parse_request({"resources": resources, "attributes": {"system": {}}})
+
+
+def test_a_duration_that_is_none() -> None:
+    spec = {"resources": [SLOT], "attributes": {"system": {"duration": "x"}}}
+    with pytest.raises(OSError, match="jobspec cannot be scheduled: could not convert"):
+        parse_request(spec)
