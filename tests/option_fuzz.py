@@ -153,8 +153,9 @@ BASE: dict[str, tuple[str, ...]] = {
 FIRST: dict[str, tuple[str, ...]] = {"start": ("-X",)}
 """Options that have to stand before everything else, for a command to do nothing serious."""
 
-LEFT_OUT = {"broker", "python", "top", "heaptrace start"}
-"""A daemon, an interpreter, a screen, and what slows the broker down."""
+LEFT_OUT = {"broker", "python", "top", "heaptrace start", "jobtap load"}
+"""A daemon, an interpreter, a screen, what slows the broker down, and what runs a file that another
+command has written, whose errors in Python are told as such."""
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:

@@ -8,7 +8,7 @@ import os
 import sys
 from itertools import count
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from broker.faults import FAILURES, PLUGIN_MODULE, described
@@ -78,10 +78,10 @@ def _run(place: Path) -> PluginFile:
     """
     module = ModuleType(f"{PLUGIN_MODULE}{next(_NUMBERS)}_{place.stem}")
     module.__file__ = str(place)
-    source = _source(place)
+    code = _compiled(place, _source(place))
     sys.modules[module.__name__] = module  # where dataclasses, for one, look names up
     try:
-        exec(compile(source, place, "exec"), module.__dict__)
+        exec(code, module.__dict__)
     except FAILURES as exc:
         del sys.modules[module.__name__]
         text = f"{place.name}: {described(exc, str(place))}"
@@ -91,6 +91,14 @@ def _run(place: Path) -> PluginFile:
         del sys.modules[module.__name__]
         raise OSError(errno.EINVAL, f"{place.name}: not a plugin: {INIT} is not defined")
     return PluginFile(place.name, str(place), init, module.__name__)
+
+
+def _compiled(place: Path, source: bytes) -> CodeType:
+    try:
+        return compile(source, place, "exec")
+    except SyntaxError as exc:
+        text = f"{place.name}: not a Python plugin: {exc.msg} (line {exc.lineno})"
+        raise OSError(errno.EINVAL, text) from None
 
 
 def _source(place: Path) -> bytes:

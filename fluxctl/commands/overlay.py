@@ -10,7 +10,7 @@ import click
 from flux.overlay import STATES
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.errors import CommandError
-from fluxctl.option_types import INTEGER
+from fluxctl.option_types import COUNT
 from fluxctl.overlay_tree import Look, OverlayTree
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def command() -> None:
 
 
 @command.command("status", cls=FluxCommand)
-@click.option("-r", "--rank", type=INTEGER, default=0, help="Begin at RANK, by default at rank 0.")
+@click.option("-r", "--rank", type=COUNT, default=0, help="Begin at RANK, by default at rank 0.")
 @click.option(
     "-v",
     "--verbose",
@@ -156,7 +156,7 @@ def _parent(h: Flux, rank: int) -> int:
 
 
 @command.command("parentof", cls=FluxCommand)
-@click.argument("rank", type=INTEGER)
+@click.argument("rank", type=COUNT)
 def parentof(rank: int) -> None:
     """Print the rank that is the parent of RANK."""
     with handle() as h:
@@ -164,8 +164,8 @@ def parentof(rank: int) -> None:
 
 
 @command.command("disconnect", cls=FluxCommand)
-@click.option("-r", "--parent", type=INTEGER, help="Ask this rank, by default the parent of RANK.")
-@click.argument("rank", type=INTEGER)
+@click.option("-r", "--parent", type=COUNT, help="Ask this rank, by default the parent of RANK.")
+@click.argument("rank", type=COUNT)
 def disconnect(parent: int | None, rank: int) -> None:
     """End the connection of RANK to its parent: it ends, and so do all ranks below it."""
     with handle() as h:
