@@ -144,7 +144,6 @@ BASE: dict[str, tuple[str, ...]] = {
     "heaptrace dump": ("reason",),
     "help": ("kvs", "get"),
     "jobspec srun": ("true",),
-    "jobtap load": ("nosuch.so",),
     "jobtap remove": ("nosuch",),
     "shell": ("1",),
 }
