@@ -68,6 +68,17 @@ class Context(Struct):
     counters: MessageCounters = field(default_factory=MessageCounters)
     tasks: set[asyncio.Task[object]] = field(default_factory=set)
     names: Names = field(default_factory=NoNames)
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that the service runs on: asked for once, for that asks the system for the
+        process id each time.
+        """
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        return loop
 
     @property
     def store_persists(self) -> bool:
@@ -85,7 +96,7 @@ class Context(Struct):
 
     def spawn(self, work: Coroutine[object, object, R], name: str) -> asyncio.Task[R]:
         """Start a task that ends with the service; an exception in it is logged."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
+        task = self.loop.create_task(work, name=name)
         self.tasks.add(task)
         task.add_done_callback(self._done)
         return task
@@ -104,17 +115,17 @@ class Context(Struct):
 
     def call_soon(self, function: Callable[[*Ts], object], *args: *Ts) -> asyncio.Handle:
         """Call ``function`` after the messages of this loop turn, which is how work is batched."""
-        return asyncio.get_running_loop().call_soon(function, *args)
+        return self.loop.call_soon(function, *args)
 
     def call_later(
         self, delay: float, function: Callable[[*Ts], object], *args: *Ts
     ) -> asyncio.TimerHandle:
         """Call ``function`` after ``delay`` seconds."""
-        return asyncio.get_running_loop().call_later(delay, function, *args)
+        return self.loop.call_later(delay, function, *args)
 
     def loop_time(self) -> float:
         """Return seconds on the monotonic clock of the loop."""
-        return asyncio.get_running_loop().time()
+        return self.loop.time()
 
     def now(self) -> float:
         """Return seconds since the epoch, for timestamps."""
