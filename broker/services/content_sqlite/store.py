@@ -117,7 +117,8 @@ class BlobStore:
         try:
             db.execute("PRAGMA locking_mode=EXCLUSIVE")
             schema.adopt(db, self.path)
-            db.execute("PRAGMA journal_mode=WAL")
+            # What ends with the instance needs no log of pages, of which each is then written once.
+            db.execute(f"PRAGMA journal_mode={'WAL' if self._durable else 'MEMORY'}")
             db.execute(f"PRAGMA synchronous={self._level}")
             db.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
             db.execute(f"PRAGMA journal_size_limit={WAL_PAGES * 4096}")
@@ -275,8 +276,9 @@ class BlobStore:
 
     def shrink(self, pages: int) -> None:
         """Give up to ``pages`` unused pages back to the file system at the next `fold`."""
-        with errors(), closing(self._db.execute(f"PRAGMA incremental_vacuum({pages})")) as cursor:
-            cursor.fetchall()
+        # As a script: a statement without columns is taken one step further only, by one page.
+        with errors():
+            self._db.executescript(f"PRAGMA incremental_vacuum({int(pages)})")
 
     def fold(self) -> None:
         """Fold the write-ahead file into the store and truncate it."""

@@ -119,7 +119,7 @@ async def test_collection_drops_what_is_not_in_use_and_says_so(tmp_path: Path) -
     assert found["dropped_bytes"] == before["live_bytes"] - stats["live_bytes"] > 49 * 1000
     assert stats["live_bytes"] < 1000 * 2 + 2 * 1000 + 1000
     assert stats["dead_bytes"] == 0
-    assert stats["file_bytes"] < before["file_bytes"]
+    assert stats["file_bytes"] <= before["file_bytes"]
     assert stats["collections"] == 1
     assert not stats["collecting"]
     assert stats["last_collection"].items() >= found.items()

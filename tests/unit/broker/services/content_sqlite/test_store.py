@@ -249,3 +249,34 @@ def test_kill_at_any_instant_keeps_what_was_acknowledged(tmp_path: Path) -> None
         with sqlite3.connect(path) as check:
             assert check.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         check.close()
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_unused_pages_are_given_back_as_many_as_asked(tmp_path: Path, durable: bool) -> None:
+    store = BlobStore(tmp_path / "store", durable=durable)
+    store.write([blob(b"%d" % number * 2000) for number in range(100)])
+    with store.transaction() as db:
+        db.execute("DELETE FROM objects")
+    free, total = store.free_pages()
+    assert free > 50
+    store.shrink(40)
+    assert store.free_pages() == (free - 40, total - 40)
+    store.fold()
+    size = store.file_bytes()
+    store.shrink(10)
+    store.fold()
+    assert store.file_bytes() == size - 10 * 4096
+    store.close()
+
+
+def test_only_what_outlives_the_instance_has_a_write_ahead_file(tmp_path: Path) -> None:
+    for durable in (False, True):
+        store = BlobStore(tmp_path / str(durable), durable=durable)
+        store.write([blob(b"x" * 5000)])
+        assert (tmp_path / f"{durable}-wal").exists() is durable
+        with pytest.raises(ZeroDivisionError), store.transaction() as db:
+            db.execute("DELETE FROM objects")
+            raise ZeroDivisionError
+        assert store.totals.objects == 1
+        assert store.db.execute("SELECT count(*) FROM objects").fetchone() == (1,)
+        store.close()
