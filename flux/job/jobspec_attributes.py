@@ -82,7 +82,7 @@ class JobspecAttributes:
     @property
     def duration(self) -> float:
         """Time limit in seconds, 0 for none. May be set to a number, a timedelta or a Flux standard
-        duration.
+        duration, which are finite: ValueError.
         """
         duration: float = self._get("system.duration", 0)
         return duration
@@ -97,8 +97,9 @@ class JobspecAttributes:
             seconds = duration
         else:
             raise TypeError("duration must be a number or a string in Flux Standard Duration")
+        require(math.isfinite(seconds), ValueError, "invalid Flux standard duration")
         require(seconds >= 0, ValueError, "duration must be >= 0")
-        self.setattr("system.duration", 0 if math.isinf(seconds) else seconds)
+        self.setattr("system.duration", seconds)
 
     @property
     def queue(self) -> str | None:

@@ -129,3 +129,11 @@ def test_yaml() -> None:
     for bad in ("version: 1", "a: [", "- 1"):
         with pytest.raises((ValueError, TypeError)):
             Jobspec.from_yaml_stream(bad)
+
+
+@pytest.mark.parametrize("value", ["inf", "infinity", "nan", float("inf"), float("nan")])
+def test_a_time_limit_is_finite(value: Any) -> None:
+    jobspec = JobspecV1.from_command(["true"])
+    with pytest.raises(ValueError, match="invalid Flux standard duration"):
+        jobspec.duration = value
+    assert jobspec.duration == 0
