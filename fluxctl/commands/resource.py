@@ -253,8 +253,8 @@ def status(
         return
     wanted = None if states is None else _states(states, _STATUS_STATES, _STATUS_HINT)
     default = STATUS_FORMAT_REASONS if verbose > 1 else STATUS_FORMAT
-    table = _layout(STATUS_HEADINGS, layout or default)
     answer = _status_of_input() if from_stdin else _status_of_instance()
+    table = _layout(STATUS_HEADINGS, layout or default)  # after the request, as in flux-core
     rows: list[_StatusRow] = []
     if answer is not None:
         by_queue = None
