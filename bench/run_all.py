@@ -2,6 +2,7 @@
 
 make bench                                        ours alone
 PEER_FLUX=/path/to/flux-core/bin make bench       ours and flux-core, in turns
+PEER_HYPERQUEUE=/path/to/python make bench        HyperQueue from the packages of that interpreter
 """
 
 from __future__ import annotations
@@ -16,12 +17,24 @@ from importlib import metadata
 
 import psutil
 
-from bench import commands, dashboard, jobs, kvs, large, memory, messages, ping, start, store
+from bench import (
+    commands,
+    dashboard,
+    jobs,
+    kvs,
+    large,
+    memory,
+    messages,
+    ping,
+    pipelines,
+    start,
+    store,
+)
 from bench.measure import Figure, Program, Series, Target, programs
 
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "performance.md"
 NOTES = PAGE.with_name("performance-notes.md")
-PARTS = (start, commands, ping, messages, jobs, large, kvs, memory, store, dashboard)
+PARTS = (start, commands, ping, messages, jobs, pipelines, large, kvs, memory, store, dashboard)
 PACKAGES = ("pyzmq", "uvloop", "orjson", "click", "textual", "rich", "psutil")
 
 # flux-core 0.29.0 on another 2-core machine, not paired: only the order of magnitude.
