@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -73,9 +74,9 @@ def _ours(*options: str) -> float:
 
 
 def _hyperqueue(python: str) -> float:
-    run = subprocess.run(
-        [python, "-c", HYPERQUEUE, str(COUNT)], capture_output=True, text=True, check=True
-    )
+    words = [python, "-c", HYPERQUEUE, str(COUNT)]
+    with tempfile.TemporaryDirectory() as folder:  # each of its tasks leaves two files there
+        run = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
     return float(run.stdout.split()[-1])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from flux.rpc import RPC
@@ -13,8 +13,12 @@ from flux.wire.json import JsonObject
 from flux.wire.text import Text, as_integer, as_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flux.core.handle import Flux
     from flux.job.JobID import JobID
+
+E = TypeVar("E", covariant=True)
 
 
 class EventLogEvent(JsonObject):
@@ -173,11 +177,26 @@ def event_watch(
     from flux.job.JobID import JobID
 
     # Wrong arguments are told now, not when the first event is asked for.
-    return _events(flux_handle, JobID(jobid), as_text(eventlog, "the path of an eventlog"))
+    path = as_text(eventlog, "the path of an eventlog")
+    number = JobID(jobid)
+    return events_of(lambda: event_watch_async(flux_handle, number, path))
 
 
-def _events(flux_handle: Flux, jobid: JobID, eventlog: str) -> Iterator[EventLogEvent]:
-    watcher = event_watch_async(flux_handle, jobid, eventlog)
+class EventWatch(Protocol[E]):
+    """A watch that gives one event after the other."""
+
+    def get_event(self) -> E | None:
+        """Return the next event, None after the last one; raises OSError."""
+
+    def cancel(self) -> None:
+        """End the watch."""
+
+
+def events_of(begin: Callable[[], EventWatch[E]]) -> Iterator[E]:
+    """Yield the events of the watch that ``begin`` returns, which is cancelled when the iteration
+    is left early; raises OSError as the watch does.
+    """
+    watcher = begin()
     ended = False
     try:
         while (event := watcher.get_event()) is not None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, overload
 from flux.constants import FLUX_JOB_EVENT_WATCH_WAITCREATE
 from flux.idset import IDset
 from flux.job import io
-from flux.job.event import EventLogEvent, JobEventWatchFuture
+from flux.job.event import EventLogEvent, JobEventWatchFuture, events_of
 from flux.job.follow import OUTPUT
 from flux.job.JobID import JobID
 from flux.wire.text import Text, as_integer, as_text
@@ -179,22 +179,8 @@ def output_event_watch(
     such job, or, with ``nowait``, no output yet, and PermissionError for somebody else's job.
     """
     # Wrong arguments are told now, not when the first event is asked for.
-    return _events(flux_handle, JobID(jobid), nowait)
-
-
-def _events(flux_handle: Flux, jobid: JobID, nowait: bool) -> Iterator[OutputEvent]:
-    watch = OutputEventWatchFuture(flux_handle, jobid, nowait)
-    ended = False
-    try:
-        while (event := watch.get_event()) is not None:
-            yield event
-        ended = True
-    except OSError:
-        ended = True
-        raise
-    finally:
-        if not ended:
-            watch.cancel()
+    number = JobID(jobid)
+    return events_of(lambda: OutputEventWatchFuture(flux_handle, number, nowait))
 
 
 def _check_there(flux_handle: Flux, jobid: JobID) -> None:
