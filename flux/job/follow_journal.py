@@ -55,10 +55,10 @@ class JournalFollower:
         """Yield the events of followed jobs in what the journal answered; those of others are kept
         for `expect`.
 
-        Raises OSError(EPROTO) if it makes no sense. Entries stand in objects of their own, as in
-        flux-core 0.29, or the job is named once for all of them, as later.
+        Raises OSError(EPROTO) as `items_of` does.
         """
-        for jobid, event in _events_of(answer):
+        for jobid, entry, _ in items_of(answer):
+            event = _event(entry)
             if jobid in self._followed:
                 yield jobid, event
             else:
@@ -79,10 +79,30 @@ class JournalFollower:
         return followed
 
 
-def _events_of(answer: object) -> Iterator[tuple[int, EventLogEvent]]:
+def items_of(answer: object) -> Iterator[tuple[int, JsonObject, JsonObject]]:
+    """Yield job id, eventlog entry and the whole item of each event that the journal answered.
+
+    Entries stand in objects of their own, as in flux-core 0.29, or the job is named once for all of
+    them, as later. Raises OSError(EPROTO) for what makes no sense.
+    """
+    events = answer.get("events") if isinstance(answer, dict) else None
+    if not isinstance(answer, dict) or not isinstance(events, list):
+        raise _malformed()
+    for item in events:
+        if not isinstance(item, dict):
+            raise _malformed()
+        jobid, entry = item.get("id", answer.get("id")), item.get("entry", item)
+        if type(jobid) is not int or not isinstance(entry, dict):
+            raise _malformed()
+        yield jobid, entry, item
+
+
+def _event(entry: JsonObject) -> EventLogEvent:
     try:
-        assert isinstance(answer, dict)
-        for item in answer["events"]:
-            yield int(item.get("id", answer.get("id"))), EventLogEvent(item.get("entry", item))
-    except (AssertionError, AttributeError, KeyError, TypeError, ValueError):
-        raise OSError(errno.EPROTO, "malformed answer of the job manager's journal") from None
+        return EventLogEvent(entry)
+    except ValueError:
+        raise _malformed() from None
+
+
+def _malformed() -> OSError:
+    return OSError(errno.EPROTO, "malformed answer of the job manager's journal")

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from flux.job.event import EventLogEvent
-from flux.job.follow_journal import JOURNAL
+from flux.job.follow_journal import JOURNAL, items_of
 from flux.job.JobID import JobID
 from flux.rpc import RPC
 from flux.wire.text import as_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from flux.core.handle import Flux
     from flux.future import Future
@@ -32,12 +32,10 @@ class JournalEntry(EventLogEvent):
     ``jobspec`` comes with the ``submit`` event, ``R`` with ``alloc``; both are None otherwise.
     """
 
-    def __init__(self, item: Mapping[str, object], jobid: object = None) -> None:
-        # Later brokers name the job once for all events of an answer, and have no numbers.
-        entry, jobid = item.get("entry", item), item.get("id", jobid)
-        seq = item.get("eventlog_seq", -1)
-        if not isinstance(entry, dict) or not isinstance(jobid, int) or not isinstance(seq, int):
-            raise ValueError("an event of the journal has no job or no entry")
+    def __init__(self, jobid: int, entry: JsonObject, item: JsonObject) -> None:
+        seq = item.get("eventlog_seq", -1)  # later brokers have no numbers
+        if not isinstance(seq, int):
+            raise ValueError("an event of the journal has a number that is none")
         super().__init__(entry)
         self.jobid = JobID(jobid)
         self.seq = seq
@@ -129,12 +127,12 @@ class JournalConsumer:
         """Put the events of an answer aside; returns whether there may be more."""
         try:
             answer = rpc.get()
-            events = [JournalEntry(item, answer.get("id")) for item in answer["events"]]
+            events = [JournalEntry(*found) for found in items_of(answer)]
         except OSError as exc:
             if exc.errno == errno.ENODATA:
                 return False
             raise
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (TypeError, ValueError):
             raise OSError(errno.EPROTO, "malformed answer of the journal") from None
         rpc.reset()
         self._backlog += [event for event in events if event.timestamp > self.since]
