@@ -14,3 +14,10 @@ class CommandError(Exception):
         self.message = message
         self.code = code
         self.bare = bare
+
+
+class ReaderGone(BrokenPipeError):
+    """Whoever read standard output has gone, which ends a command without a word.
+
+    Every other BrokenPipeError is of a peer, and is reported.
+    """

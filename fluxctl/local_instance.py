@@ -352,12 +352,26 @@ class LocalInstance:
                     sys.stderr.write(
                         f"flux-start: {action.rank}: S: {action.line.decode().rstrip()}\n"
                     )
-                self.children[action.rank].pmi.send(action.line)
+                self._answer_pmi(self.children[action.rank], action.line)
             elif isinstance(action, Abort | ProtocolError):
                 sys.stderr.write(f"flux-start: {action.rank}: {action.message}\n")
                 self._abort()
             elif isinstance(action, Finalized):
                 child.wired = True
+
+    def _answer_pmi(self, child: _Child, line: bytes) -> None:
+        """Answer a broker; one that has ended, in the middle of a barrier even, is told by its
+        process, not here.
+        """
+        try:
+            sent = child.pmi.send(line)
+        except (BrokenPipeError, ConnectionResetError):
+            return
+        except BlockingIOError:
+            sent = 0
+        if sent < len(line):
+            sys.stderr.write(f"flux-start: {child.rank}: does not read what PMI answers\n")
+            self._abort()
 
     def _reap(self, child: _Child) -> None:
         self.selector.unregister(child.process.pidfd)

@@ -268,7 +268,7 @@ def invoke(name: str, args: list[str]) -> int:
     """Run a built-in sub-command and return its exit code."""
     from click.exceptions import Abort, ClickException, Exit
 
-    from fluxctl.errors import CommandError
+    from fluxctl.errors import CommandError, ReaderGone
 
     command = COMMANDS[name].load()
     try:
@@ -285,7 +285,7 @@ def invoke(name: str, args: list[str]) -> int:
         return INTERRUPTED
     except ClickException as exc:
         return _fail(name, exc.format_message(), 1, False)
-    except BrokenPipeError:
+    except ReaderGone:
         raise  # an OSError too, but main() ends without a word for it
     except OSError as exc:
         return _fail(name, exc.strerror or str(exc), 1, False)

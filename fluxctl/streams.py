@@ -10,6 +10,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from fluxctl.errors import ReaderGone
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -27,15 +29,17 @@ class OutputError(Exception):
 class _Output(io.FileIO):
     """The descriptor of standard output.
 
-    A reader that has gone is a BrokenPipeError, every other failure an OutputError.
+    A reader that has gone is a ReaderGone, every other failure an OutputError.
     """
 
     def write(self, data: ReadableBuffer) -> int:
         """Write, see `io.FileIO`."""
         try:
             return super().write(data)
-        except (BrokenPipeError, BlockingIOError):
+        except BlockingIOError:
             raise
+        except BrokenPipeError as exc:
+            raise ReaderGone(*exc.args) from None
         except OSError as exc:
             raise OutputError(exc.strerror or str(exc)) from None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import click
 
 from fluxctl.command import echo, handle, python_failure
-from fluxctl.errors import CommandError
+from fluxctl.errors import CommandError, ReaderGone
 from fluxctl.option_types import COUNT
 from fluxctl.python_style import PythonCommand
 
@@ -305,7 +305,7 @@ def command(
                 _add_reasons(flux, page)
             table.show(page)
     except OSError as exc:
-        if isinstance(exc, BrokenPipeError):
+        if isinstance(exc, ReaderGone):
             raise
         raise _failure(f"[Errno {exc.errno}] {exc.strerror}") from None
     table.end()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fluxctl.errors import CommandError
+from fluxctl.errors import CommandError, ReaderGone
 from fluxctl.hints import did_you_mean, namespaces
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def failing(subject: str, told: int = 0) -> Iterator[None]:
     """
     try:
         yield
-    except BrokenPipeError:
+    except ReaderGone:
         raise
     except OSError as exc:
         words = exc.strerror if exc.errno in (errno.ENAMETOOLONG, errno.EFBIG, told) else None

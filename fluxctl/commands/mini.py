@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fluxctl.command import echo, handle, python_failure
-from fluxctl.errors import CommandError
+from fluxctl.errors import CommandError, ReaderGone
 from fluxctl.mini import click_options as opts
 from fluxctl.mini.options import MiniOptions, given
 from fluxctl.option_groups import with_options
@@ -34,7 +34,7 @@ class MiniCommand(PythonCommand):
         """Run; OSError from files and from the broker ends with its errno and text."""
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:
+        except ReaderGone:
             raise  # an OSError too, but nothing to report
         except OSError as error:
             raise CommandError(f"ERROR: {error}") from None

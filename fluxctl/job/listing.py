@@ -11,7 +11,7 @@ import click
 
 from flux.job.attributes import JOB_ATTRIBUTES
 from fluxctl.command import echo, handle
-from fluxctl.errors import CommandError
+from fluxctl.errors import CommandError, ReaderGone
 from fluxctl.job.options import (
     JobCommand,
     JobIdArguments,
@@ -88,7 +88,7 @@ def list_jobs(
         for page in list_pages(handle(), payload):
             _show(page)
     except OSError as exc:
-        if isinstance(exc, BrokenPipeError):
+        if isinstance(exc, ReaderGone):
             raise
         raise CommandError(f"flux_job_list: {exc.strerror}") from None
 

@@ -9,6 +9,8 @@ import select
 import sys
 from typing import BinaryIO, TextIO
 
+from fluxctl.errors import ReaderGone
+
 _MAX_OPEN = 64
 
 
@@ -22,6 +24,8 @@ def _write_all(descriptor: int, data: bytes) -> None:
             rest = rest[os.write(descriptor, rest) :]
         except BlockingIOError:
             select.select([], [descriptor], [])
+        except BrokenPipeError as exc:
+            raise ReaderGone(*exc.args) from None
 
 
 class Console:

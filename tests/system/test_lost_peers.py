@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
+import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -266,6 +268,35 @@ def test_a_broker_that_cannot_start_ends_the_others(failing: int, tmp_path: path
     assert "tbon.fanout: invalid value 'none'" in done.stderr
     assert "Terminated" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+GONE_BEFORE_ITS_ANSWER = """#!{python}
+import os, signal, sys
+if os.environ["PMI_RANK"] == "1":
+    os.kill(os.getppid(), signal.SIGSTOP)
+    os.write(int(os.environ["PMI_FD"]), b"cmd=init pmi_version=1 pmi_subversion=1\\n")
+    os.close(int(os.environ["PMI_FD"]))
+    os.kill(os.getppid(), signal.SIGCONT)
+    sys.exit(3)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_a_broker_that_ends_before_pmi_answers_it_is_told_by_its_exit_code(
+    tmp_path: pathlib.Path,
+) -> None:
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text(GONE_BEFORE_ITS_ANSWER.format(python=sys.executable))
+    wrapper.chmod(0o755)
+    done = subprocess.run(
+        [default_flux(), "start", "-s3", f"--wrap={wrapper}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert re.fullmatch(r"flux-start: 1 \(pid \d+\) exited with rc=3\n", done.stderr)
 
 
 def test_a_directory_left_by_a_crash_is_swept_by_the_next_start(tmp_path: pathlib.Path) -> None:

@@ -7,12 +7,15 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.testing.instance import default_flux
+from fluxctl import main
 from fluxctl.command import instance_hint
+from fluxctl.errors import ReaderGone
 from fluxctl.table import COMMANDS
 
 if TYPE_CHECKING:
@@ -203,3 +206,30 @@ def test_a_person_outside_an_instance_is_told_what_to_do(monkeypatch: pytest.Mon
     assert instance_hint(PermissionError(errno.EPERM, "no")) == ""
     monkeypatch.setattr("sys.stderr.isatty", lambda: False)
     assert instance_hint(gone) == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (ReaderGone(errno.EPIPE, "gone"), 141, ""),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 1, "flux-start: Broken pipe\n"),
+    ],
+)
+def test_a_peer_that_has_gone_is_not_taken_for_the_reader_of_the_output(
+    error: OSError,
+    code: int,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(_: object) -> int:
+        raise error
+
+    monkeypatch.setattr("fluxctl.start.start", fail)
+    monkeypatch.setattr("fluxctl.streams.discard_output", lambda: None)
+    monkeypatch.setattr("fluxctl.streams.prepare", lambda: None)
+    monkeypatch.setattr("os._exit", sys.exit)
+    with pytest.raises(SystemExit) as ended:
+        main.main(["start"])
+    assert ended.value.code == code
+    assert capsys.readouterr().err == told
