@@ -1,0 +1,1 @@
+"""Interfaces of Slurm that this instance hosts: sites bring the plugins they have."""
