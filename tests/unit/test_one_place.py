@@ -81,6 +81,7 @@ FACTS = (
             "flux/constants.py",  # all roles; the highest priority
             "flux/job/mnemonic.py",  # 32 bits of an id
             "flux/resource/topology.py",  # 32 bits of a mask
+            "broker/slurm/constants.py",  # what is unset and unlimited in Slurm
         ),
         r"0[xX][fF]{8}\b|0[xX][fF]{7}[eE]\b|\b4294967295\b",
     ),
