@@ -241,6 +241,8 @@ class Journal:
         if batch.events:
             for reader in self._readers():
                 reader.send(batch.events)
+        for job in batch.newborn:
+            job.fold()
         for waiter in batch.waiters:
             waiter.done()
 

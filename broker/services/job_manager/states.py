@@ -25,7 +25,7 @@ from flux.job.lifecycle import (
 from flux.wire import json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from flux.job.types import EventEntry
     from flux.wire.json import JsonMapping, JsonObject
@@ -49,6 +49,7 @@ class Job:
     __slots__ = (
         "_entries",
         "_environment",
+        "_folded",
         "_jobspec",
         "_packed_jobspec",
         "alloc_canceled",
@@ -88,6 +89,7 @@ class Job:
         self._packed_jobspec: bytes | None = None
         self._environment: JsonObject | None = None
         self._entries: list[EventEntry | bytes] = []
+        self._folded = b""  # the first entries, as the text they have in the eventlog
         self.shared: JsonObject = _NO_PARTS
         self.userid = 0
         self.urgency = 0
@@ -135,7 +137,8 @@ class Job:
     @property
     def entries(self) -> list[EventEntry]:
         """The eventlog so far."""
-        return [json.loads(it) if isinstance(it, bytes) else it for it in self._entries]
+        lines: Iterable[EventEntry | bytes] = (*self._folded.splitlines(), *self._entries)
+        return [json.loads(it) if isinstance(it, bytes) else it for it in lines]
 
     def add_entry(self, entry: EventEntry) -> None:
         """Append to the eventlog."""
@@ -150,8 +153,15 @@ class Job:
         """Keep an entry of the eventlog, the one with number ``seq``, as the text that it has
         there.
         """
-        if 0 <= seq < len(self._entries):
-            self._entries[seq] = line
+        index = seq - (self.seq - len(self._entries))
+        if 0 <= index < len(self._entries):
+            self._entries[index] = line
+
+    def fold(self) -> None:
+        """Keep the eventlog so far as one text, unless parts of it are no text yet."""
+        lines = [entry for entry in self._entries if isinstance(entry, bytes)]
+        if len(lines) == len(self._entries):
+            self._folded, self._entries = b"\n".join([*self._folded.splitlines(), *lines]), []
 
     def pack(self) -> None:
         """Keep the jobspec as JSON, a fifth of the size, until somebody asks; what is shared with

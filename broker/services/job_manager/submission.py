@@ -183,7 +183,8 @@ class Submissions:
             job.values = (job.values[0], ("jobspec", json.dumps(job.jobspec)))
         self._core.plugins.introduce(job, dependencies)
         context = {"userid": job.userid, "urgency": job.urgency, "flags": job.flags}
-        job.dependencies_seen |= frozenset(dependencies)  # nobody else may add them meanwhile
+        if dependencies:  # an empty set for each job would be a tenth of its size
+            job.dependencies_seen |= frozenset(dependencies)  # nobody else may add them meanwhile
         machine.post(job, "submit", context, job.t_submit)
         for description in dependencies:
             machine.post(job, "dependency-add", {"description": description})

@@ -99,3 +99,31 @@ def test_an_entry_is_one_text_for_the_eventlog_the_manager_and_job_info() -> Non
     assert [id(line) for line in log.lines] == [id(line) for line in kept]
     assert len(kept) == len(entries)
     assert job.entries == entries
+
+
+def test_a_folded_eventlog_reads_the_same_and_goes_on() -> None:
+    job = Job(1, {})
+    entries: list[EventEntry] = []
+
+    def post(name: str, count: int) -> None:
+        for number in range(count):
+            entry: EventEntry = {"timestamp": 1.0, "name": name, "context": {"n": number}}
+            entries.append(entry)
+            job.add_entry(entry)
+
+    post("memo", 3)
+    job.fold()  # nothing of it is text yet
+    assert len(job.kept_entries()) == 3
+    for seq, entry in enumerate(entries):
+        JournalEvent(job, seq, entry).line()
+    job.fold()
+    assert job.kept_entries() == ()
+    assert job.entries == entries
+    post("annotations", 2)
+    JournalEvent(job, 1, entries[1]).line()  # asked for once more: there is nothing to keep
+    JournalEvent(job, 4, entries[4]).line()
+    assert job.entries == entries
+    job.fold()
+    JournalEvent(job, 3, entries[3]).line()
+    job.fold()
+    assert (job.kept_entries(), job.entries, job.seq) == ((), entries, 5)
