@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
@@ -14,11 +14,13 @@ from fluxctl.option_types import COUNT
 from fluxctl.python_style import PythonCommand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from flux.core.handle import Flux
     from flux.job.info import JobInfo, JobInfoFormat
     from flux.job.list import JobList
+    from fluxctl.job_query import JobQuery
+    from fluxctl.job_selection import Selection
 
 PROGRAM = "flux-jobs"
 DEFAULT_FORMAT = (
@@ -102,19 +104,7 @@ def _use_color(when: str) -> bool:
     return when == "always"
 
 
-class _Selection(TypedDict):
-    """Which jobs to list."""
-
-    all_jobs: bool
-    all_users: bool
-    user: str | None
-    count: int
-    queues: str | None
-    filters: str | None
-    jobids: tuple[str, ...]
-
-
-def _query(flux: Flux, wanted: _Selection, attrs: list[str]) -> JobList:
+def _query(flux: Flux, wanted: Selection, attrs: list[str]) -> JobList:
     """Return the query for the jobs that are wanted, not sent yet."""
     from flux.job.list import JobList
 
@@ -132,7 +122,7 @@ def _query(flux: Flux, wanted: _Selection, attrs: list[str]) -> JobList:
         raise _failure(exc) from None
 
 
-def _warn_of_ignored(wanted: _Selection) -> None:
+def _warn_of_ignored(wanted: Selection) -> None:
     """Say on stderr which options have no effect beside others."""
     filters = (wanted["all_jobs"], wanted["all_users"], wanted["filters"], wanted["user"])
     if wanted["jobids"] and any((*filters, wanted["queues"])):
@@ -149,6 +139,18 @@ def _add_reasons(flux: Flux, jobs: list[JobInfo]) -> None:
     waiting = {int(job.id): job for job in jobs if job.state_id == FLUX_JOB_STATE_SCHED}
     for jobid, reason in pending_reasons(flux, waiting, time.time()).items():
         waiting[jobid].set_pending_reason(reason)
+
+
+def _with_reasons(flux: Flux, pages: Iterator[list[JobInfo]]) -> Iterator[list[JobInfo]]:
+    for page in pages:
+        _add_reasons(flux, page)
+        yield page
+
+
+def _sought(text: str, count: int) -> JobQuery:
+    from fluxctl.job_query import JobQuery
+
+    return JobQuery(text, count)
 
 
 def _print(jobs: list[JobInfo], layout: JobInfoFormat, color: bool) -> None:
@@ -247,6 +249,12 @@ def _check_ids(jobids: Iterable[str]) -> None:
     help="List jobs with these states or results (comma-separated).",
 )
 @click.option(
+    "--query",
+    "sought_text",
+    metavar="QUERY",
+    help="List jobs that a query finds: state:failed t>5m (-name:test* OR user:alice).",
+)
+@click.option(
     "-o", "--format", "layout", metavar="FORMAT", help="Print fields in a format of your own."
 )
 @click.option(
@@ -272,7 +280,8 @@ def command(
     stats_only: bool,
     as_json: bool,
     from_stdin: bool,
-    **wanted: Unpack[_Selection],
+    sought_text: str | None,
+    **wanted: Unpack[Selection],
 ) -> int:
     """List jobs, by default those of the current user that have not ended.
 
@@ -293,17 +302,12 @@ def command(
             table.show(page)
         table.end()
         return 0
+    sought = None if sought_text is None else _sought(sought_text, wanted["count"])
     flux = handle(python_failure)
     if stats and not as_json:
         _print_stats(flux)
-    reasons = not as_json and not {"reason", "where"}.isdisjoint(rows.fields)
     try:
-        attrs = _known_attributes(flux, wanted["queues"]) if as_json else attributes_of(rows.fields)
-        query = _query(flux, wanted, attrs)
-        for page in query.pages():
-            if reasons:
-                _add_reasons(flux, page)
-            table.show(page)
+        query = _list(flux, table, rows.fields, sought, wanted)
     except OSError as exc:
         if isinstance(exc, ReaderGone):
             raise
@@ -314,6 +318,27 @@ def command(
     return 0
 
 
+def _list(
+    flux: Flux,
+    table: Table,
+    fields: Sequence[str],
+    sought: JobQuery | None,
+    wanted: Selection,
+) -> JobList:
+    """Show the jobs that are wanted and return the request for them; raises OSError."""
+    reasons = not table.as_json and not {"reason", "where"}.isdisjoint(fields)
+    attrs = _known_attributes(flux, wanted["queues"]) if table.as_json else attributes_of(fields)
+    if sought is not None:
+        attrs = list(dict.fromkeys([*attrs, *sought.attributes]))
+        reasons = reasons or sought.needs_reasons
+        wanted = sought.widened(wanted)
+    query = _query(flux, wanted, attrs)
+    pages = _with_reasons(flux, query.pages()) if reasons else query.pages()
+    for page in pages if sought is None else sought.found(pages):
+        table.show(page)
+    return query
+
+
 class Table:
     """The output: a header, if any, before the first rows, then rows as they come."""
 
@@ -321,7 +346,7 @@ class Table:
         self, layout: JobInfoFormat, as_json: bool, color: bool, header: str | None
     ) -> None:
         self._layout = layout
-        self._as_json = as_json
+        self.as_json = as_json
         self._color = color
         self._header = header
 
@@ -334,7 +359,7 @@ class Table:
     def show(self, jobs: list[JobInfo]) -> None:
         """Print rows."""
         self._begin()
-        if self._as_json:
+        if self.as_json:
             _print_json(jobs)
         else:
             _print(jobs, self._layout, self._color)
@@ -374,6 +399,8 @@ EXAMPLES = """
 flux jobs -a
 # Print id, name and run time of the last ten jobs that failed
 flux jobs -c 10 -f failed -o '{id.f58:>12} {name:<20} {runtime!F}'
+# List those of alice that failed or ran for more than an hour
+flux jobs -c 0 --query 'user:alice (state:failed OR t>1h)'
 # Hand ids to another program
 flux jobs -a --suppress-header --format='{id}' | wc -l
 """

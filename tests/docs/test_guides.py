@@ -17,6 +17,7 @@ GUIDES = (
     "crontab.md",
     "dependencies.md",
     "kvs.md",
+    "queries.md",
     "shell-options.md",
 )
 

@@ -186,3 +186,27 @@ def test_cron_runs_a_command_on_an_event(instance: Instance) -> None:
     flux(instance, "event", "pub", "my.topic.x")
     until(lambda: "Success" in flux(instance, "cron", "list"))
     assert 'cron-1[echo]: rank=0: command="echo from cron": "from cron"' in flux(instance, "dmesg")
+
+
+def test_a_query_finds_jobs_of_all_states_and_counts_what_it_finds(instance: Instance) -> None:
+    for name in ("q-one", "q-two", "q-three"):
+        flux(instance, "mini", "run", f"--job-name={name}", "true")
+    jobid = flux(instance, "mini", "submit", "--urgency=hold", "--job-name=q-held", "true")
+    listed = ("jobs", "-n", "-o", "{name}", "--query")
+    names = flux(instance, *listed, "name:q-* (state:completed OR urgency:0) -two").split()
+    assert sorted(names) == ["q-held", "q-one", "q-three"]
+    assert flux(instance, *listed, "name:q-*", "-c", "2").split() == ["q-held", "q-three"]
+    assert flux(instance, *listed, "name:q-*", "-f", "pending").split() == ["q-held"]
+    assert flux(instance, *listed, "id:" + jobid).split() == ["q-held"]
+    assert flux(instance, *listed, "why:*held* name:q-*").split() == ["q-held"]
+    flux(instance, "job", "cancel", jobid)
+
+
+def test_a_query_that_cannot_be_read_is_told_with_its_place(instance: Instance) -> None:
+    done = instance.run("jobs", "--query", "name:x sate:failed")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == (
+        "flux-jobs: ERROR: query: no field sate; did you mean state?\n"
+        "  name:x sate:failed\n         ^^^^\n"
+    )

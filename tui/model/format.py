@@ -13,7 +13,6 @@ _CONTROL: Final = re.compile(
     r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
-_UNITS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def duration(seconds: float) -> str:
@@ -32,23 +31,6 @@ def duration(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
     return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
-
-
-def parse_duration(text: str) -> float:
-    """Return the seconds of a Flux Standard Duration such as ``5m`` or ``1.5h`` (RFC 23); raises
-    ValueError.
-    """
-    digits = text.rstrip("smhd")
-    unit = text[len(digits) :]
-    if unit not in _UNITS:
-        raise ValueError(f"{text}: not a duration; write 30s, 5m, 1.5h or 2d")
-    try:
-        value = float(digits)
-    except ValueError:
-        raise ValueError(f"{text}: not a duration; write 30s, 5m, 1.5h or 2d") from None
-    if not 0 <= value < float("inf"):
-        raise ValueError(f"{text}: a duration is a number from 0 up")
-    return value * _UNITS[unit]
 
 
 def count(number: int) -> str:

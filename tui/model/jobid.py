@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from flux.job.JobID import f58_digits, f58_prefix, id_parse
+from flux.job.JobID import f58_digits, f58_prefix
 
 PREFIX: Final = "\u0192"
 
@@ -14,18 +14,3 @@ def f58(jobid: int, ascii_only: bool = False) -> str:
     environment asks for it.
     """
     return ("f" if ascii_only else f58_prefix()) + f58_digits(jobid)
-
-
-def f58_sought(jobid: int) -> str:
-    """Return ``jobid`` in F58 as queries have it: always with ``ƒ``."""
-    return PREFIX + f58_digits(jobid)
-
-
-def parse(text: str) -> int | None:
-    """Return the id written as F58, decimal or 0x hexadecimal, None if it is not an id."""
-    if "." in text or "-" in text:
-        return None
-    try:
-        return id_parse(text)
-    except ValueError:
-        return None

@@ -1,37 +1,28 @@
-"""The filter language: ``state:running user:alice -name:test* t>5m`` and free words.
-
-A query is a list of terms, all of which must hold. ``field:value`` compares with shell wildcards,
-``field:a,b`` with any of several; ``t>5m``, ``ntasks>=4`` compare numbers; ``-`` before a term
-turns it round; a free word matches a job whose name, user or id contains its letters in order.
-Quotes keep spaces: ``name:"my job"``.
-"""
+"""The query language (`flux.job.query`) over the jobs of the dashboard."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
-from fnmatch import translate
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from tui.model import format as fmt
+from flux.constants import FLUX_JOB_STATE_INACTIVE
+from flux.job.query.match import depends_on_time, predicate
+from flux.job.query.syntax import QueryError, parse
+from flux.waitstatus import return_code_of
 from tui.model import reasons
-from tui.model.jobid import PREFIX, f58_sought, parse
-from tui.model.states import GROUPS, STATUS
+from tui.model.states import RUNNING, status_of
 from tui.model.table import JobTable
 from tui.model.users import user_name
 
+if TYPE_CHECKING:
+    from flux.job.query.fields import Statuses
+    from flux.job.query.syntax import Node
+
+__all__ = ["Query", "QueryError"]
+
 Test = Callable[[int], bool]
-Maker = Callable[[JobTable, float], Test]
-
-_TERM: Final = re.compile(
-    r'(?P<not>-)?(?:(?P<field>[A-Za-z_]+)(?P<op>[:=]|[<>]=?))?(?P<value>"[^"]*"?|[^\s"]*)'
-)
-
-
-class QueryError(ValueError):
-    """A filter that cannot be read; the text says where and what would be right."""
+UNKNOWN: Final = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,195 +30,74 @@ class Query:
     """A parsed filter. ``live`` is true if time alone can change what it matches."""
 
     text: str
-    makers: tuple[Maker, ...]
+    tree: Node
     live: bool
 
     @staticmethod
     def parse(text: str) -> Query:
-        """Read ``text``; raises ``QueryError``."""
-        makers: list[Maker] = []
-        live = False
-        position = 0
-        while position < len(text):
-            if text[position].isspace():
-                position += 1
-                continue
-            found = _TERM.match(text, position)
-            if found is None or found.end() == position:
-                raise QueryError(f"cannot read {text[position:]!r}")
-            maker, timed = _term(found)
-            if maker is not None:
-                makers.append(_negate(maker) if found["not"] else maker)
-                live = live or timed
-            position = found.end()
-        return Query(text.strip(), tuple(makers), live)
+        """Read ``text``, a term of which may be unfinished; raises `QueryError`."""
+        tree = parse(text)
+        predicate(tree, RowReader(JobTable(), 0.0), typing=True)
+        return Query(text.strip(), tree, depends_on_time(tree))
 
     def compile(self, table: JobTable, now: float) -> Test | None:
         """Return the test of one row at time ``now``, or None if everything matches."""
-        if not self.makers:
-            return None
-        tests = [make(table, now) for make in self.makers]
-        if len(tests) == 1:
-            return tests[0]
-        return lambda row: all(test(row) for test in tests)
+        return predicate(self.tree, RowReader(table, now), typing=True)
 
 
-def _term(found: re.Match[str]) -> tuple[Maker | None, bool]:
-    """Return the maker of one term and whether it looks at the clock; None for a term still being
-    typed.
-    """
-    field, op, value = found["field"], found["op"], found["value"].strip('"')
-    if field is None:
-        return (_fuzzy(value), False) if value else (None, False)
-    name = _ALIASES.get(field.lower(), field.lower())
-    if not value:
-        _check_field(name, field)
-        return None, False
-    if name in _TEXT_FIELDS and op in ":=":
-        return _text(name, value), False
-    if name in _SPECIAL_FIELDS and op in ":=":
-        return _SPECIAL_FIELDS[name](value), False
-    if name in _NUMBER_FIELDS:
-        get, is_time = _NUMBER_FIELDS[name]
-        return _compare(get, "=" if op == ":" else op, value, is_time), is_time
-    _check_field(name, field)
-    raise QueryError(f"{field} is not a number: write {field}:{value}")
+class RowReader:
+    """Reads the rows of a table at a time."""
 
+    def __init__(self, table: JobTable, now: float) -> None:
+        self._table = table
+        self._now = now
 
-def _check_field(name: str, written: str) -> None:
-    known = [*_TEXT_FIELDS, *_NUMBER_FIELDS, *_SPECIAL_FIELDS]
-    if name in known:
-        return
-    near = get_close_matches(name, [*known, *_ALIASES], n=1)
-    hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}"
-    raise QueryError(f"no field {written}{hint}")
+    def text(self, field: str) -> Callable[[int], str]:
+        """Return what reads a text field; raises KeyError for one that the table does not have."""
+        return _TEXTS[field](self._table)
 
+    def number(self, field: str) -> Callable[[int], float]:
+        """Return what reads a number; raises KeyError for one that the table does not have."""
+        read, table, now = _NUMBERS[field], self._table, self._now
+        if field == "exit":
+            return lambda row: read(table, row, now)
 
-def _negate(maker: Maker) -> Maker:
-    def make(table: JobTable, now: float) -> Test:
-        test = maker(table, now)
-        return lambda row: not test(row)
+        def known(row: int) -> float:
+            number = read(table, row, now)
+            return number if number >= 0 else UNKNOWN
 
-    return make
+        return known
 
-
-def _pattern(value: str) -> re.Pattern[str]:
-    """Return one expression for the comma-separated wildcards of ``value``, deaf to case."""
-    return re.compile(
-        "|".join(translate(part) for part in value.split(",") if part) or r"(?!)", re.IGNORECASE
-    )
-
-
-def _text(name: str, value: str) -> Maker:
-    get = _TEXT_FIELDS[name]
-    match = _pattern(value).match
-
-    def make(table: JobTable, _now: float) -> Test:
-        seen: dict[str, bool] = {}
-        read = get(table)
-
-        def test(row: int) -> bool:
-            text = read(row)
-            known = seen.get(text)
-            if known is None:
-                known = seen[text] = match(text) is not None
-            return known
-
-        return test
-
-    return make
-
-
-def _state(value: str) -> Maker:
-    wanted: set[int] = set()
-    for word in value.lower().split(","):
-        if word and word not in GROUPS:
-            starts = [known for known in GROUPS if known.startswith(word)]
-            if not starts:
-                near = get_close_matches(word, list(GROUPS), n=1)
-                hint = (
-                    f"; did you mean {near[0]}?"
-                    if near
-                    else f"; there are {', '.join(s.word for s in STATUS)}"
-                )
-                raise QueryError(f"no state {word}{hint}")
-            word = starts[0]
-        wanted.update(GROUPS.get(word, ()))
-
-    def make(table: JobTable, _now: float) -> Test:
-        status = table.status
-        return lambda row: status[row] in wanted
-
-    return make
-
-
-def _jobid(value: str) -> Maker:
-    wanted = {jobid for jobid in map(parse, value.split(",")) if jobid is not None}
-    prefixes = tuple(
-        v if v[:1] == PREFIX else PREFIX + v[1:] for v in value.split(",") if v[:1] in ("f", PREFIX)
-    )
-
-    def make(table: JobTable, _now: float) -> Test:
-        ids = table.ids
-        return lambda row: (
-            ids[row] in wanted or (bool(prefixes) and f58_sought(ids[row]).startswith(prefixes))
+    def statuses(self, wanted: tuple[Statuses, ...]) -> Test:
+        """Return the test for jobs in one of some states."""
+        meant = frozenset(
+            status_of(1 << state, 1 << result if 1 << state == FLUX_JOB_STATE_INACTIVE else 0)
+            for it in wanted
+            for state in range(it.states.bit_length())
+            if it.states >> state & 1
+            for result in range(max(it.results.bit_length(), 1))
+            if 1 << state != FLUX_JOB_STATE_INACTIVE or it.results >> result & 1
         )
+        status = self._table.status
+        return lambda row: status[row] in meant
 
-    return make
-
-
-def _fuzzy(word: str) -> Maker:
-    """Match the letters of ``word`` in order in the name or the user; capitals in ``word`` make
-    case count. Ids match by their beginning.
-    """
-    flags = 0 if word != word.lower() else re.IGNORECASE
-    search = re.compile(".*?".join(map(re.escape, word)), flags).search
-    wanted = parse(word) if len(word) > 4 else None
-    by_prefix = word[:1] == PREFIX
-
-    def make(table: JobTable, _now: float) -> Test:
-        seen: dict[str, bool] = {}
-        names, users, ids = table.name, table.userid, table.ids
-
-        def known(text: str) -> bool:
-            hit = seen.get(text)
-            if hit is None:
-                hit = seen[text] = search(text) is not None
-            return hit
-
-        def test(row: int) -> bool:
-            if known(names[row]) or known(user_name(users[row])):
-                return True
-            return ids[row] == wanted or (by_prefix and f58_sought(ids[row]).startswith(word))
-
-        return test
-
-    return make
+    def jobid(self) -> Callable[[int], int]:
+        """Return what reads the id."""
+        return self._table.ids.__getitem__
 
 
-def _compare(
-    get: Callable[[JobTable, int, float], float], op: str, value: str, is_time: bool
-) -> Maker:
-    try:
-        limit = fmt.parse_duration(value) if is_time else float(value)
-    except ValueError as error:
-        raise QueryError(str(error) if is_time else f"{value}: not a number") from None
-    holds = _OPERATORS[op]
-
-    def make(table: JobTable, now: float) -> Test:
-        return lambda row: holds(get(table, row, now), limit)
-
-    return make
+def _left(table: JobTable, row: int, now: float) -> float:
+    if table.status[row] not in RUNNING or not table.expiration[row]:
+        return UNKNOWN
+    return max(table.expiration[row] - now, 0.0)
 
 
-_OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
-    "=": lambda a, b: a == b,
-    "<": lambda a, b: 0 <= a < b,
-    "<=": lambda a, b: 0 <= a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-}
-_TEXT_FIELDS: Final[dict[str, Callable[[JobTable], Callable[[int], str]]]] = {
+def _exit(table: JobTable, row: int, _: float) -> float:
+    status = table.waitstatus[row]
+    return UNKNOWN if status < 0 else return_code_of(status)
+
+
+_TEXTS: Final[dict[str, Callable[[JobTable], Callable[[int], str]]]] = {
     "name": lambda table: table.name.__getitem__,
     "user": lambda table: lambda row: user_name(table.userid[row]),
     "ranks": lambda table: table.ranks.__getitem__,
@@ -235,30 +105,15 @@ _TEXT_FIELDS: Final[dict[str, Callable[[JobTable], Callable[[int], str]]]] = {
     "info": lambda table: lambda row: reasons.info(table, row),
     "exception": lambda table: lambda row: table.exception.get(row, ("", 0, ""))[0],
 }
-_NUMBER_FIELDS: Final[dict[str, tuple[Callable[[JobTable, int, float], float], bool]]] = {
-    "t": (lambda table, row, now: table.runtime(row, now), True),
-    "wait": (lambda table, row, now: table.waited(row, now), True),
-    "age": (lambda table, row, now: now - table.t_submit[row], True),
-    "ntasks": (lambda table, row, now: table.ntasks[row], False),
-    "nnodes": (lambda table, row, now: table.nnodes[row], False),
-    "priority": (lambda table, row, now: table.priority[row], False),
-    "urgency": (lambda table, row, now: table.urgency[row], False),
-    "status": (lambda table, row, now: table.waitstatus[row], False),
-}
-_SPECIAL_FIELDS: Final[dict[str, Callable[[str], Maker]]] = {"state": _state, "id": _jobid}
-_ALIASES: Final = {
-    "runtime": "t",
-    "time": "t",
-    "jobid": "id",
-    "result": "state",
-    "st": "state",
-    "s": "state",
-    "n": "name",
-    "u": "user",
-    "tasks": "ntasks",
-    "nodes": "nnodes",
-    "nodelist": "node",
-    "rank": "ranks",
-    "pri": "priority",
-    "waitstatus": "status",
+_NUMBERS: Final[dict[str, Callable[[JobTable, int, float], float]]] = {
+    "t": lambda table, row, now: table.runtime(row, now),
+    "wait": lambda table, row, now: table.waited(row, now),
+    "age": lambda table, row, now: now - table.t_submit[row],
+    "left": _left,
+    "ntasks": lambda table, row, _: table.ntasks[row],
+    "nnodes": lambda table, row, _: table.nnodes[row],
+    "priority": lambda table, row, _: table.priority[row],
+    "urgency": lambda table, row, _: table.urgency[row],
+    "waitstatus": lambda table, row, _: table.waitstatus[row],
+    "exit": _exit,
 }

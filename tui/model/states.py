@@ -60,20 +60,6 @@ RUNNING: Final = frozenset({Status.RUN, Status.CLEANUP})
 ACTIVE: Final = PENDING | RUNNING
 DONE: Final = frozenset(Status) - ACTIVE
 
-GROUPS: Final[dict[str, frozenset[Status]]] = {
-    "pending": PENDING,
-    "pd": PENDING,
-    "running": RUNNING,
-    "active": ACTIVE,
-    "inactive": DONE,
-    "done": DONE,
-    **{info.word: frozenset({Status(i)}) for i, info in enumerate(STATUS)},
-    **{info.code.lower(): frozenset({Status(i)}) for i, info in enumerate(STATUS)},
-    "cancelled": frozenset({Status.CANCELED}),
-    "r": RUNNING,
-}
-"""Every name a filter may use for a set of statuses, lower case."""
-
 _STATUS_OF_STATE: Final[dict[int, Status]] = {
     NEW: Status.DEPEND,
     DEPEND: Status.DEPEND,

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flux.job.query.match import parsed_id
 from tui.model import format as fmt
 from tui.model import jobid, reasons
 from tui.model.columns import COLUMNS, fit
@@ -81,15 +82,15 @@ def test_wait_status(status: int, text: str) -> None:
 
 @given(st.integers(0, 2**64 - 1))
 def test_f58_round_trip(number: int) -> None:
-    assert jobid.parse(jobid.f58(number)) == number
-    assert jobid.parse(jobid.f58(number, ascii_only=True)) == number
+    assert parsed_id(jobid.f58(number)) == number
+    assert parsed_id(jobid.f58(number, ascii_only=True)) == number
 
 
 def test_f58_as_flux_writes_it() -> None:
     assert jobid.f58(284138930176) == "ƒ8TuPHh1"
-    assert jobid.parse("0x10") == 16
-    assert jobid.parse("fI0") is None
-    assert jobid.parse("zz") is None
+    assert parsed_id("0x10") == 16
+    assert parsed_id("fI0") is None
+    assert parsed_id("zz") is None
 
 
 def one(job: dict[str, object]) -> JobTable:
