@@ -63,6 +63,7 @@ _ALL = (
     SubCommand("restore", "Read a KVS snapshot from a portable archive"),
     SubCommand("start", "bootstrap a local Flux instance"),
     SubCommand("top", "live dashboard of a Flux instance"),
+    SubCommand("update", "change a job after its submission"),
     SubCommand("uri", "resolve Flux URIs"),
     SubCommand("version", "Display flux version information"),
     SubCommand("R"),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 MAX_TEXT: Final = 1 << 14
 """Characters of a note, a description or a refusal at most: they are kept in eventlogs."""
 _FACTS: Final = ("id", "state", "userid", "urgency", "priority", "t_submit")
+_MORE: Final = ("entry", "prev_state", "dependency", "updates", "key")
+"""What some callbacks have."""
 
 
 class Rejected(Exception):
@@ -33,12 +35,26 @@ class Args:
     Every callback has ``jobspec`` (without its environment), ``id``, ``state``, ``userid``,
     ``urgency``, ``priority`` (-1 before there is one) and ``t_submit`` (seconds since the epoch);
     ``R`` is there when the job has resources, ``entry`` with an event or a new state,
-    ``prev_state`` with a new state, ``dependency`` with a dependency. What the plugin returns goes
-    into ``out`` (``priority``, ``annotations``), or is that there is no priority yet
-    (``unavailable``).
+    ``prev_state`` with a new state, ``dependency`` with a dependency, ``updates`` with an update
+    of the jobspec, ``key`` and ``value`` with one member of it. What the plugin returns goes into
+    ``out`` (``priority``, ``annotations``; ``validated``, ``feasibility`` and ``updates`` about a
+    key), or is that there is no priority yet (``unavailable``).
+
+    ``changed`` is the jobspec that the job is to have, if that is not the one it has.
     """
 
-    __slots__ = ("dependency", "entry", "job", "out", "prev_state", "unavailable")
+    __slots__ = (
+        "changed",
+        "dependency",
+        "entry",
+        "job",
+        "key",
+        "out",
+        "prev_state",
+        "unavailable",
+        "updates",
+        "value",
+    )
 
     def __init__(
         self,
@@ -46,11 +62,19 @@ class Args:
         entry: JsonMapping | None = None,
         prev_state: int | None = None,
         dependency: JsonMapping | None = None,
+        *,
+        updates: JsonMapping | None = None,
+        key: str | None = None,
+        changed: JsonObject | None = None,
     ) -> None:
         self.job = job
         self.entry = entry
         self.prev_state = prev_state
         self.dependency = dependency
+        self.updates = updates
+        self.key = key
+        self.value: object = None if key is None or updates is None else updates[key]
+        self.changed = changed
         self.out: JsonObject = {}
         self.unavailable = False
 
@@ -61,7 +85,7 @@ class Args:
         if key not in self:
             raise KeyError(key)
         if key == "jobspec":
-            return redacted(self.job.jobspec)
+            return redacted(self.job.jobspec if self.changed is None else self.changed)
         if key == "R":
             return self.job.resources
         return getattr(self.job if key in _FACTS else self, key)
@@ -69,12 +93,14 @@ class Args:
     def __contains__(self, key: object) -> bool:
         if key == "R":
             return self.job.resources is not None
-        if key in ("entry", "prev_state", "dependency"):
+        if key == "value":
+            return self.key is not None
+        if key in _MORE:
             return getattr(self, str(key)) is not None
         return key == "jobspec" or key in _FACTS
 
     def __iter__(self) -> Iterator[str]:
-        names = ("jobspec", *_FACTS, "R", "entry", "prev_state", "dependency")
+        names = ("jobspec", *_FACTS, "R", *_MORE, "value")
         return (name for name in names if name in self)
 
     def get(self, key: str, default: object = None) -> object:

@@ -3,7 +3,8 @@
 A handler that fails harms no other and nobody but its job. Where it was to check that job, the job
 does not get past it:
 
-- in ``job.validate`` and ``job.dependency.*`` the submission is refused;
+- in ``job.validate`` and ``job.dependency.*`` the submission is refused, in ``job.update.*`` and
+  ``job.validate`` the update of a job;
 - in ``job.state.depend``, the last place for a dependency to be added, the job ends with an
   exception;
 - in ``job.state.priority`` and ``job.priority.get`` the job keeps the priority that it has, or
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 VALIDATE: Final = "job.validate"
 DEPENDENCY: Final = "job.dependency."
+UPDATED: Final = "job.update"
+UPDATE: Final = "job.update."
 PRIORITY_GET: Final = "job.priority.get"
 STATE_PRIORITY: Final = "job.state.priority"
 
@@ -83,10 +86,10 @@ class Caller:
     ) -> Failure | None:
         """Call handlers; returns the failure that the job must not get past, None for none.
 
-        In ``job.validate`` and ``job.dependency.*`` nobody is called after one who refuses, and
-        `Rejected` is raised, `Broken` if that plugin failed.
+        In ``job.validate``, ``job.dependency.*`` and ``job.update.*`` nobody is called after one
+        who refuses, and `Rejected` is raised, `Broken` if that plugin failed.
         """
-        judges = topic == VALIDATE or topic.startswith(DEPENDENCY)
+        judges = topic == VALIDATE or topic.startswith((DEPENDENCY, UPDATE))
         rates = topic in (STATE_PRIORITY, PRIORITY_GET)
         last: Failure | None = None
         for plugin, handler in handlers:
@@ -101,7 +104,7 @@ class Caller:
                 last = Failure(plugin.file_name, reason)
                 self._log_error(f"jobtap: {plugin.file_name}: {topic}: {reason}")
                 if judges:
-                    kind = "plugin" if topic == VALIDATE else "dependency plugin"
+                    kind = "dependency plugin" if topic.startswith(DEPENDENCY) else "plugin"
                     raise Broken(f"rejected by job-manager {kind} {last}")
                 if rates:
                     args.out["priority"] = None
@@ -123,7 +126,8 @@ class Caller:
         except Rejected as exc:
             if judges:
                 raise Rejected(_sentence(exc)) from None
-            return f"jobs are rejected in job.validate and job.dependency.* only: {exc}"
+            where = "job.validate, job.dependency.* and job.update.*"
+            return f"jobs are rejected in {where} only: {exc}"
         except FAILURES as exc:
             return described(exc, plugin.file.path)
 

@@ -10,12 +10,21 @@ from typing import TYPE_CHECKING, Final
 
 from broker.faults import FAILURES, described
 from broker.jobtap.arguments import Args, Broken, Rejected, complaint
-from broker.jobtap.calling import DEPENDENCY, PRIORITY_GET, VALIDATE, Caller, handlers_of
+from broker.jobtap.calling import (
+    DEPENDENCY,
+    PRIORITY_GET,
+    UPDATE,
+    UPDATED,
+    VALIDATE,
+    Caller,
+    handlers_of,
+)
 from broker.jobtap.files import BUILTINS, forget, load_plugin, name_of
 from broker.jobtap.plugin import JobtapPlugin
 from flux.constants import FLUX_JOB_URGENCY_EXPEDITE, FLUX_JOB_URGENCY_HOLD
 from flux.job.lifecycle import DEPEND, INACTIVE, NEW, PRIORITY, SCHED
 from flux.job.state_names import SINGLE_STATES, state_name
+from flux.job.updates import JOBSPEC_UPDATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +38,7 @@ if TYPE_CHECKING:
 STATE_TOPICS: Final = {
     state: f"job.state.{state_name(state).lower()}" for state in SINGLE_STATES if state != NEW
 }
-ASKS_AGAIN: Final = ("urgency", "flux-restart")
+ASKS_AGAIN: Final = ("urgency", JOBSPEC_UPDATE, "flux-restart")
 """Events after which a job in PRIORITY is asked about again."""
 NONE_TO_REMOVE: Final = "Failed to find plugin to remove"
 AT_A_TIME: Final = 500
@@ -47,6 +56,7 @@ class JobtapHost:
         self._candidate: Job | None = None
         self._collecting: list[str] | None = None
         self._noted: list[JsonObject] = []
+        self._updated: list[JsonObject] = []
         self._answers: dict[int, int | None] = {}
         self._to_ask: list[int] = []
         self._asking = False
@@ -211,6 +221,17 @@ class JobtapHost:
         else:
             self.actions.annotate(job, annotations)
 
+    def jobspec_update(self, job: Job, updates: JsonObject) -> None:
+        """Set members of a job's jobspec, those of a job that is being admitted at once; its
+        eventlog has them later. Raises OSError(EINVAL) for what cannot be set.
+        """
+        if job is self._candidate:
+            self.actions.check_update(job, updates)
+            job.update_jobspec(updates)
+            self._updated.append(updates)
+        else:
+            self.actions.update(job, updates)
+
     # Hooks of the state machine
 
     def event(self, job: Job, entry: EventEntry, previous: int) -> None:
@@ -218,6 +239,8 @@ class JobtapHost:
         state = job.state
         if state == INACTIVE:
             self.actions.record_end(job)
+        if entry["name"] == JOBSPEC_UPDATE and (handlers := self._caller.handlers(UPDATED)):
+            self._caller.call(UPDATED, Args(job, updates=entry["context"]), handlers)
         if job.subscribers:
             topic = f"job.event.{entry['name']}"
             handlers = [
@@ -275,6 +298,7 @@ class JobtapHost:
         """
         self._candidate, self._collecting = job, []
         self._noted.clear()
+        self._updated.clear()
         try:
             if handlers := self._caller.handlers(VALIDATE):
                 self._caller.call(VALIDATE, Args(job), handlers)
@@ -316,6 +340,28 @@ class JobtapHost:
         noted, self._noted = self._noted, []
         for note in noted:
             self.actions.annotate(job, note)
+        updated, self._updated = self._updated, []
+        for updates in updated:
+            self.actions.update(job, updates)
+
+    # Updates
+
+    def judge_updates(self, job: Job, updates: JsonMapping) -> dict[str, JsonObject]:
+        """Have the plugins judge each member of the jobspec that somebody wants to set; returns
+        what they say about it, by its key, for those that a plugin knows. Raises Rejected.
+        """
+        judged = {}
+        for key in updates:
+            if handlers := self._caller.handlers(UPDATE + key):
+                args = Args(job, updates=updates, key=key)
+                self._caller.call(UPDATE + key, args, handlers)
+                judged[key] = args.out
+        return judged
+
+    def validate(self, job: Job, jobspec: JsonObject) -> None:
+        """Have the plugins judge a job with another jobspec; raises Rejected."""
+        if handlers := self._caller.handlers(VALIDATE):
+            self._caller.call(VALIDATE, Args(job, changed=jobspec), handlers)
 
     # Priorities
 

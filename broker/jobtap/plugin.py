@@ -20,6 +20,7 @@ from broker.jobtap.arguments import (
     checked_word,
 )
 from flux.job.lifecycle import INACTIVE, PLUGIN_SECTION
+from flux.job.updates import JOBSPEC_UPDATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -65,6 +66,12 @@ class Actions(Protocol):
     def annotate(self, job: Job, annotations: JsonMapping) -> None:
         """Update annotations."""
 
+    def check_update(self, job: Job, updates: JsonObject) -> None:
+        """Raise OSError(EINVAL) unless these members of a job's jobspec can be set."""
+
+    def update(self, job: Job, updates: JsonObject) -> None:
+        """Set members of a job's jobspec."""
+
     def record_end(self, job: Job) -> None:
         """Remember how a job ended."""
 
@@ -100,6 +107,9 @@ class PluginHost(Protocol):
 
     def annotate(self, job: Job, annotations: JsonObject) -> None:
         """Update annotations."""
+
+    def jobspec_update(self, job: Job, updates: JsonObject) -> None:
+        """Set members of a job's jobspec."""
 
 
 class JobtapPlugin:
@@ -152,8 +162,8 @@ class JobtapPlugin:
         self._handle.serve(f"job-manager.{self.name}.{word}", handler)
 
     def reject_job(self, args: Args, text: str) -> NoReturn:
-        """Refuse the job of a ``job.validate`` or ``job.dependency.*`` callback; does not
-        return.
+        """Refuse the job of a ``job.validate`` or ``job.dependency.*`` callback, or its update in
+        ``job.update.*``; does not return.
         """
         raise Rejected(text)
 
@@ -200,7 +210,20 @@ class JobtapPlugin:
         """Post an event of the plugin's own to a job's eventlog."""
         word = _checked(checked_word, name, "the name of an event")
         value = None if context is None else _checked(checked_object, context, "a context")
-        self.host.actions.event(self._accepted(id), word, value)
+        if word == JOBSPEC_UPDATE:
+            self.jobspec_update(id, value or {})
+        else:
+            self.host.actions.event(self._accepted(id), word, value)
+
+    def jobspec_update(self, id: int, updates: JsonObject) -> None:
+        """Set members of a job's jobspec, by keys such as ``attributes.system.bank``, with a
+        ``jobspec-update`` event (RFC 21). Nobody is asked whether they may be changed.
+
+        Raises OSError(EINVAL) for keys that are no attributes.
+        """
+        value = _checked(checked_object, updates, "an update")
+        if value:
+            self.host.jobspec_update(self._going(id), value)
 
     def annotate(self, id: int, annotations: JsonObject) -> None:
         """Update a job's annotations; None as a value removes one."""

@@ -34,7 +34,8 @@ class Peers:
     (requests to the job's service), ``shell_methods`` (requests of other shells), ``relays`` (their
     other messages) or ``events``, which may have several. ``disconnects`` hear of clients that are
     gone, ``on_drained`` when the broker has caught up with output, ``on_kill`` of signals for the
-    tasks: the number, and whether the job is to end.
+    tasks: the number, and whether the job is to end. ``on_expire`` hear of another time at which
+    the job's resources expire, in seconds since the epoch, 0 for never.
     """
 
     def __init__(self, peer: Peer, loop: Loop, size: int) -> None:
@@ -46,6 +47,7 @@ class Peers:
         self.relays: dict[str, OnData] = {"left": self._one_left}
         self.events: dict[str, list[Callable[[str, object], None]]] = {}
         self.disconnects: list[Callable[[str], None]] = []
+        self.on_expire: list[Callable[[float], None]] = []
         self.on_drained: list[Callable[[], None]] = []
         self.on_kill: Callable[[int, bool], None] = lambda _number, _final: None
         self._waiting: dict[str, OnData] = {}
@@ -133,6 +135,9 @@ class Peers:
         match message:
             case protocol.Kill(signum, final):
                 self.on_kill(signum, final)
+            case protocol.Expire(expiration):
+                for heard in self.on_expire:
+                    heard(expiration)
             case protocol.LeaveBarrier(name, data):
                 if (callback := self._waiting.pop(name, None)) is not None:
                     callback(data)

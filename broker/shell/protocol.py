@@ -134,6 +134,14 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class Expire:
+    """The job's resources expire at another time now: seconds since the epoch, 0 for never."""
+
+    t: ClassVar[str] = "expire"
+    expiration: float
+
+
+@dataclass(frozen=True, slots=True)
 class ShellEvent:
     """An event ``shell-JOBID.SUBTOPIC`` with its payload; ``kill`` is one of them."""
 
@@ -173,7 +181,7 @@ FromShell: TypeAlias = (
     Hello | LogEntries | EnterBarrier | Relay | RaiseException | ServiceAnswer | Exit
 )
 ToShell: TypeAlias = (
-    RunJob | Kill | ShellEvent | LeaveBarrier | Ack | Relayed | ServiceRequest | ClientGone
+    RunJob | Kill | Expire | ShellEvent | LeaveBarrier | Ack | Relayed | ServiceRequest | ClientGone
 )
 
 FORWARDED: Final = tuple(
@@ -187,6 +195,7 @@ _TO_SHELL: Final[Mapping[str, type[ToShell]]] = {kind.t: kind for kind in get_ar
 #: What a member must be, by the annotation of its field.
 _TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
     "int": int,
+    "float": (int, float),
     "bool": bool,
     "str": str,
     "str | int": (str, int),

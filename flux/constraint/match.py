@@ -70,6 +70,21 @@ def joined(constraint: object, properties: Sequence[str]) -> JsonObject:
     return {"properties": list(properties)}
 
 
+def without(constraint: object, properties: Sequence[str]) -> JsonObject:
+    """Return a constraint that does not demand ``properties`` any more: undo `joined`."""
+    found = dict(constraint) if isinstance(constraint, Mapping) else {}
+    both = found.get("and")
+    if isinstance(both, list) and len(both) == 2 and both[1] == {"properties": list(properties)}:
+        return dict(both[0]) if isinstance(both[0], Mapping) else {}
+    known = found.get("properties")
+    if isinstance(known, list):
+        left = [name for name in known if name not in properties]
+        found = {**found, "properties": left}
+        if not left:
+            del found["properties"]
+    return found
+
+
 def _object(constraint: object, depth: int) -> Matcher:
     if not isinstance(constraint, Mapping):
         raise ValueError("a constraint must be an object")

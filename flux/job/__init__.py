@@ -57,6 +57,11 @@ if TYPE_CHECKING:
         job_kvs as job_kvs,
         job_kvs_guest as job_kvs_guest,
     )
+    from flux.job.kvslookup import (
+        JobKVSLookup as JobKVSLookup,
+        job_info_lookup as job_info_lookup,
+        job_kvs_lookup as job_kvs_lookup,
+    )
     from flux.job.list import (
         JobList as JobList,
         JobListIdRPC as JobListIdRPC,
@@ -72,6 +77,8 @@ if TYPE_CHECKING:
         annotate_async as annotate_async,
         memo as memo,
         memo_async as memo_async,
+        update as update,
+        update_async as update_async,
         urgency as urgency,
         urgency_async as urgency_async,
     )
@@ -125,6 +132,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "journal": ("JournalConsumer", "JournalEntry"),
     "kill": ("cancel", "cancel_async", "job_raise", "job_raise_async", "kill", "kill_async"),
     "kvs": ("job_kvs", "job_kvs_guest"),
+    "kvslookup": ("JobKVSLookup", "job_info_lookup", "job_kvs_lookup"),
     "list": (
         "JobList",
         "JobListIdRPC",
@@ -135,7 +143,16 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "job_list_id",
         "job_list_inactive",
     ),
-    "notes": ("annotate", "annotate_async", "memo", "memo_async", "urgency", "urgency_async"),
+    "notes": (
+        "annotate",
+        "annotate_async",
+        "memo",
+        "memo_async",
+        "update",
+        "update_async",
+        "urgency",
+        "urgency_async",
+    ),
     "output": (
         "JobOutput",
         "OutputEvent",

@@ -2,9 +2,9 @@
 (RFC 21). No I/O.
 
 A job moves through the states NEW, DEPEND, PRIORITY, SCHED, RUN, CLEANUP, INACTIVE in this order,
-with one way back: a pending job whose urgency changes has its priority decided again. Only events
-move it, and every event is an entry of its eventlog, so whoever applies the entries in order knows
-the job. Two kinds of reader do:
+with one way back: a pending job whose urgency or jobspec changes has its priority decided again.
+Only events move it, and every event is an entry of its eventlog, so whoever applies the entries in
+order knows the job. Two kinds of reader do:
 
 - the job manager writes the eventlog. It may post an event only where `TRANSITIONS` allows it:
   `next_state` raises `UnexpectedEvent`.
@@ -23,6 +23,7 @@ from typing import Final
 
 from flux import constants
 from flux.job.state_names import SINGLE_STATES, state_name
+from flux.job.updates import JOBSPEC_UPDATE, RESOURCE_UPDATE
 from flux.waitstatus import exit_code_of
 from flux.wire.json import JsonMapping, JsonObject
 
@@ -42,6 +43,14 @@ TRANSITIONS: Final[Mapping[str, Mapping[int, int]]] = {
     "depend": {DEPEND: PRIORITY},
     "priority": {PRIORITY: SCHED, SCHED: SCHED},
     "urgency": {DEPEND: DEPEND, PRIORITY: PRIORITY, SCHED: PRIORITY},
+    JOBSPEC_UPDATE: {
+        DEPEND: DEPEND,
+        PRIORITY: PRIORITY,
+        SCHED: PRIORITY,
+        RUN: RUN,
+        CLEANUP: CLEANUP,
+    },
+    RESOURCE_UPDATE: {RUN: RUN, CLEANUP: CLEANUP},
     "flux-restart": {
         DEPEND: DEPEND,
         PRIORITY: PRIORITY,
@@ -72,6 +81,11 @@ _RESULT_OF_EXCEPTION: Final = {
     "timeout": constants.FLUX_JOB_RESULT_TIMEOUT,
 }
 
+
+IMMUTABLE: Final = "immutable"
+"""The flag of a ``set-flags`` event that forbids its user to update a job: the instance owner has
+given it what the rules do not (flux-update(1)).
+"""
 
 PLUGIN_SECTION: Final = "jobtap"
 """The section of a job's annotations in which plugins of the job manager say why it waits."""

@@ -1,5 +1,5 @@
-"""What may be changed of a job that has been submitted: its urgency, its annotations and memos (RFC
-21, 27).
+"""What may be changed of a job that has been submitted: its urgency, attributes of its jobspec, its
+annotations and memos (RFC 21, 27).
 """
 
 from __future__ import annotations
@@ -38,6 +38,24 @@ def urgency(flux_handle: Flux, jobid: JobID | int | Text, urgency: int) -> int:
     an urgency out of range, EPERM if the caller may not.
     """
     return urgency_async(flux_handle, jobid, urgency).get_old()
+
+
+def update_async(
+    flux_handle: Flux, jobid: JobID | int | Text, updates: Mapping[str, object]
+) -> RPC:
+    """Change attributes of an active job; returns a future."""
+    payload = {"id": int(JobID(jobid)), "updates": _object(updates, "updates")}
+    return RPC(flux_handle, "job-manager.update", payload)
+
+
+def update(flux_handle: Flux, jobid: JobID | int | Text, updates: Mapping[str, object]) -> None:
+    """Change attributes of an active job: values by the paths of members of its jobspec, such as
+    ``{"attributes.system.duration": 3600}`` (flux-update(1)). All changes are made or none.
+
+    Raises OSError: ENOENT for an unknown job, EINVAL for one that has ended and for what cannot be
+    changed, EPERM if the caller may not.
+    """
+    update_async(flux_handle, jobid, updates).get()
 
 
 def _object(value: object, what: str) -> dict[str, object]:

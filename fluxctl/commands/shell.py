@@ -89,10 +89,15 @@ def _load(path: str) -> dict[str, object]:
 
 def _lookup(jobid: int, key: str) -> dict[str, object]:
     """Return a JSON object of the job from the instance."""
+    from flux.constants import FLUX_JOB_LOOKUP_CURRENT
     from flux.wire.json import loads
     from fluxctl.command import handle
 
-    answer = handle().rpc("job-info.lookup", {"id": jobid, "keys": [key], "flags": 0}).get()
+    answer = (
+        handle()
+        .rpc("job-info.lookup", {"id": jobid, "keys": [key], "flags": FLUX_JOB_LOOKUP_CURRENT})
+        .get()
+    )
     value: dict[str, object] = loads((answer or {})[key])
     return value
 

@@ -241,20 +241,35 @@ def _matches(entry: Entry, wanted: tuple[str, object]) -> bool:
 
 
 @click.command("info", cls=JobCommand, synopsis="id key", help="Display info for a job")
+@click.option(
+    "-o",
+    "--original",
+    is_flag=True,
+    help='For key "jobspec", show what was submitted',
+)
+@click.option(
+    "-b",
+    "--base",
+    is_flag=True,
+    help='For keys "jobspec" and "R", leave out the updates since then',
+)
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
-def info(ctx: click.Context, args: tuple[str, ...]) -> None:
+def info(ctx: click.Context, original: bool, base: bool, args: tuple[str, ...]) -> None:
     if not args:
         usage(ctx)
     jobid, keys = parse_id(args[0]), list(args[1:])
     if not keys:
         echo("\n".join(("Missing lookup key(s), common keys:", *KEYS)), err=True)
         return
+    from flux.job.kvslookup import JobKVSLookup
+
+    wanted = JobKVSLookup(handle(), [jobid], keys, decode=False, original=original, base=base)
     try:
-        answer = handle().rpc("job-info.lookup", {"id": jobid, "keys": keys, "flags": 0}).get()
+        found = wanted.data()
     except OSError as exc:
-        if exc.errno == errno.ENOENT:
-            raise CommandError(f"job {jobid} id or key not found") from None
         raise CommandError(f"flux_rpc_get_unpack: {exc.strerror}") from None
+    if not found:
+        raise CommandError(f"job {jobid} id or key not found")
     for key in keys:
-        echo(answer[key])
+        echo(found[0][key])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from flux.aio import AsyncFlux
 from flux.connect import default_uri, local_path
+from flux.constants import FLUX_JOB_LOOKUP_CURRENT
 from flux.job.attributes import JOB_ATTRIBUTES
 from flux.job.follow import Entries, Failed
 from flux.job.follow_async import follow
@@ -266,13 +267,14 @@ class LiveFeed:
                 yield [bytes(message.payload or b"").rstrip(b"\0").decode("utf-8", "replace")]
 
     async def lookup(self, jobid: int) -> JsonObject:
-        """Return the job's ``jobspec`` and ``R`` as stored."""
+        """Return the job's ``jobspec`` and ``R`` as they are by now."""
         handle = self._connected()
         found: JsonObject = {}
         for key in ("jobspec", "R"):
             with contextlib.suppress(OSError):
                 answer = await handle.rpc(
-                    "job-info.lookup", {"id": jobid, "keys": [key], "flags": 0}
+                    "job-info.lookup",
+                    {"id": jobid, "keys": [key], "flags": FLUX_JOB_LOOKUP_CURRENT},
                 )
                 found[key] = json.loads(answer[key])
         return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flux.job.describe import allocation, requested
+from flux.job.describe import allocation, job_name, requested
+from flux.job.updates import EXPIRATION, JOBSPEC_UPDATE, RESOURCE_UPDATE, current_jobspec
 from tui.model.query import Query
 from tui.model.states import DONE, PENDING, Status
 from tui.model.stats import SPAN, Throughput, Utilisation
@@ -95,6 +96,9 @@ class Dashboard:
                 jobspec = event.get("jobspec")
                 if isinstance(jobspec, dict):
                     table.load([{"id": event["id"], **describe(jobspec)}])
+                changed = describe_update(entry)
+                if changed:
+                    table.load([{"id": event["id"], **changed}])
                 resources = event.get("R")
                 if isinstance(resources, dict):
                     table.load([{"id": event["id"], **describe_r(resources)}])
@@ -167,6 +171,19 @@ def describe(jobspec: object) -> JsonObject:
     found = requested(jobspec)
     facts = {"name": found.name, "ntasks": found.ntasks, "nnodes": found.nnodes}
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def describe_update(entry: JsonMapping) -> JsonObject:
+    """Return what an entry of an eventlog changes of a job, as the job list names it."""
+    context = entry.get("context")
+    if not isinstance(context, dict):
+        return {}
+    if entry.get("name") == RESOURCE_UPDATE and EXPIRATION in context:
+        return {EXPIRATION: float(context[EXPIRATION])}
+    if entry.get("name") != JOBSPEC_UPDATE:
+        return {}
+    name = job_name(current_jobspec({}, [entry]))
+    return {} if name is None else {"name": name}
 
 
 def describe_r(resources: object) -> JsonObject:

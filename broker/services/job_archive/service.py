@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from broker.service import Service
 from broker.services.job_archive.database import ArchiveFile, check_place
+from flux.constants import FLUX_JOB_LOOKUP_CURRENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,7 +153,7 @@ class JobArchiveService(Service):
         keys = ["eventlog", "jobspec", *(["R"] if job.get("ranks") else [])]
         try:
             answer = await self.ctx.handle.rpc(
-                "job-info.lookup", {"id": job["id"], "keys": keys, "flags": 0}
+                "job-info.lookup", {"id": job["id"], "keys": keys, "flags": FLUX_JOB_LOOKUP_CURRENT}
             )
         except OSError as exc:
             if exc.errno == errno.ENOENT:

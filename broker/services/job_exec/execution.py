@@ -75,6 +75,7 @@ class RunningJob:
         )
         self._texts: Guest = {}
         self.timers: list[TimerHandle] = []
+        self.limit: TimerHandle | None = None
         self._request = req
         self._begun_at: float | None = None
         self._is_visible = False
@@ -115,6 +116,9 @@ class RunningJob:
 
     def cancel_timers(self) -> None:
         """Forget what was to be done later."""
+        if self.limit is not None:
+            self.limit.cancel()
+            self.limit = None
         for timer in self.timers:
             timer.cancel()
         self.timers.clear()

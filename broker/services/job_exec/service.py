@@ -153,10 +153,25 @@ class JobExecService(Service):
             return NO_REPLY
         self._start_shells(job, userid, jobspec, resources)
         job.started(self.ctx.now())
-        limit = time_limit(jobspec, resources, self.ctx.now())
-        if limit is not None:
-            job.timers.append(self.ctx.call_later(limit, self._expired, job))
+        self._end_after(job, time_limit(jobspec, resources, self.ctx.now()))
         return NO_REPLY
+
+    def _end_after(self, job: RunningJob, seconds: float | None) -> None:
+        """Give a job so much time from now on, None for any."""
+        if job.limit is not None:
+            job.limit.cancel()
+        job.limit = None if seconds is None else self.ctx.call_later(seconds, self._expired, job)
+
+    @request("expiration")
+    def expiration(self, req: Request) -> None:
+        """The resources of a job {id} expire at another time {expiration}, in seconds since the
+        epoch, 0 for never. Simulated jobs have no time limit.
+        """
+        job, expiration = self.jobs.get(req.get("id", int)), req.get("expiration", (int, float))
+        if job is None or job.shells.killed or job.simulation is not None:
+            return
+        self._end_after(job, max(expiration - self.ctx.now(), 0.0) if expiration else None)
+        self._tell(job, job.shells.running, protocol.Expire(float(expiration)))
 
     def _delay(self) -> float:
         """Return how long a job's event logs may wait to be written: longer when many jobs start,

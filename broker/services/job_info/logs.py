@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from flux.job.updates import UPDATE_EVENTS
 from flux.wire import json
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 RECENT_LIMIT = 1024
 WAITING_LIMIT = 2048
+_UPDATES: Final = tuple(name.encode() for name in UPDATE_EVENTS)
 NOBODY = -1
 """The owner of a job whose submit event is not known: nobody's, so that only the instance owner may
 see it.
@@ -48,8 +50,20 @@ def response_of(line: bytes) -> bytes:
     return encode(line.decode("utf-8", "surrogateescape") + "\n")
 
 
+def update_in(line: bytes) -> JsonMapping | None:
+    """Return the entry of an eventlog's line that changes the jobspec or R, None for another
+    line.
+    """
+    if not any(name in line for name in _UPDATES):
+        return None
+    entry: JsonMapping = json.loads(line)
+    return entry if entry.get("name") in UPDATE_EVENTS else None
+
+
 class JobLog:
-    """One job's eventlog and who listens to it."""
+    """One job's eventlog and who listens to it; ``resources`` is an R that the job had once, which
+    its `updates` bring up to date.
+    """
 
     __slots__ = ("ended", "id", "lines", "listeners", "resources", "started", "userid")
 
@@ -99,6 +113,10 @@ class JobLog:
         """Add what an eventlog's text holds beyond what is known."""
         for line in text.encode("utf-8", "surrogateescape").splitlines()[len(self.lines) :]:
             self.append(json.loads(line), line)
+
+    def updates(self) -> list[JsonMapping]:
+        """Return the entries that change the jobspec or R."""
+        return [entry for line in self.lines if (entry := update_in(line)) is not None]
 
     def text(self) -> str:
         """Return the eventlog as it is in the KVS."""

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 
 from broker.service import NO_REPLY, Request, Service, event, request
 from broker.services.job_info.logs import JobLog, JobLogs
-from broker.services.job_info.watch import GUEST, GuestWatch, LogWatch, MainWatch, RemoteWatch
+from broker.services.job_info.watch import (
+    GUEST,
+    GuestWatch,
+    LogWatch,
+    MainWatch,
+    RemoteWatch,
+    UpdateWatch,
+    current,
+)
+from flux.constants import FLUX_JOB_LOOKUP_CURRENT, FLUX_JOB_LOOKUP_JSON_DECODE
 from flux.job.JobID import kvs_key
 from flux.job.purge import purged_ids
 from flux.kvs_txn import PRIMARY
@@ -28,11 +37,13 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS = 0.1
 MAX_ID = 1 << 64
+UPDATED = ("jobspec", "R")
+"""Keys of what updates change."""
 
 
 class JobInfoService(Service):
-    """``job-info.lookup`` and ``job-info.eventlog-watch``, for the instance owner and the owner of
-    the job.
+    """``job-info.lookup``, ``job-info.eventlog-watch`` and ``job-info.update-watch``, for the
+    instance owner and the owner of the job.
     """
 
     name = "job-info"
@@ -129,30 +140,48 @@ class JobInfoService(Service):
 
     @request("lookup", allow="guest")
     async def lookup(self, req: Request) -> Reply:
-        """Return the values of ``keys`` of job ``id``; raises OSError(ENOENT) for an unknown job or
-        key.
+        """Return the values of ``keys`` of job ``id``: as stored or, with the flag 2, the jobspec
+        and R as updates have changed them; with the flag 1 these two as objects. Raises
+        OSError(ENOENT) for an unknown job or key.
         """
         id, keys = req.get("id", int), req.get("keys", list)
-        req.get("flags", int, 0)
+        flags = req.get("flags", int, 0)
+        if flags & ~(FLUX_JOB_LOOKUP_JSON_DECODE | FLUX_JOB_LOOKUP_CURRENT):
+            raise OSError(errno.EPROTO, "lookup request rejected with invalid flag")
         if self.ctx.rank != 0:
             payload = self._forwarded(req)
             answer: JsonObject = await self.ctx.handle.rpc("job-info.lookup", payload, nodeid=0)
             return answer
         self._lookups += 1
         log = self.logs.get(id)
+        changes = flags & FLUX_JOB_LOOKUP_CURRENT and any(key in UPDATED for key in keys)
         if log is not None:
             self._check_access(req, log)
-        elif not req.is_owner or "userid" in req.payload:
+        elif changes or not req.is_owner or "userid" in req.payload:
             log = await self._log_of(req, id)
-        return {key: await self._lookup_one(id, log, key) for key in keys}
+        return {key: await self._lookup_one(id, log, key, flags) for key in keys}
 
-    async def _lookup_one(self, id: int, log: JobLog | None, key: object) -> str:
+    async def _lookup_one(self, id: int, log: JobLog | None, key: object, flags: int) -> object:
+        """Return one value: text, or an object if it is asked for as one."""
         if not isinstance(key, str):
             raise os_error(errno.EPROTO)
+        if key not in UPDATED:
+            return await self._text(id, log, key)
+        updates = log.updates() if log is not None else []
+        wanted = updates if flags & FLUX_JOB_LOOKUP_CURRENT else []
+        if key == "R" and log is not None and isinstance(log.resources, dict):
+            stored = None if updates and not wanted else json.dumps_str(log.resources)
+        else:
+            stored = None
+        text = await self._value(id, key) if stored is None else stored
+        if not wanted and not flags & FLUX_JOB_LOOKUP_JSON_DECODE:
+            return text
+        value = current(key, _object(id, key, text), wanted)
+        return value if flags & FLUX_JOB_LOOKUP_JSON_DECODE else json.dumps_str(value)
+
+    async def _text(self, id: int, log: JobLog | None, key: str) -> str:
         if log is not None and key == "eventlog":
             return await self._eventlog(id, log)
-        if log is not None and key == "R" and log.resources is not None:
-            return json.dumps_str(log.resources)
         if key.startswith(GUEST) and log is not None and not log.ended:
             try:
                 return await self._value(id, key.removeprefix(GUEST), f"job-{id}")
@@ -168,6 +197,53 @@ class JobInfoService(Service):
             return await self._value(id, "eventlog")
         except OSError:
             return log.text()
+
+    # Updates
+
+    @request("update-lookup", allow="guest")
+    async def update_lookup(self, req: Request) -> Reply:
+        """Return what R of job ``id`` is by now: {id, R}; ``key`` names it."""
+        id, key = req.get("id", int), req.get("key", str)
+        if key != "R":
+            raise OSError(errno.EINVAL, "update-lookup unsupported key specified")
+        if self.ctx.rank != 0:
+            payload = self._forwarded(req)
+            answer: JsonObject = await self.ctx.handle.rpc(req.topic, payload, nodeid=0)
+            return answer
+        log = await self._log_of(req, id)
+        flags = FLUX_JOB_LOOKUP_CURRENT | FLUX_JOB_LOOKUP_JSON_DECODE
+        return {"id": id, key: await self._lookup_one(id, log, key, flags)}
+
+    @request("update-watch", allow="guest", streaming=True)
+    def update_watch(self, req: Request) -> Answer:
+        """Stream ``key`` of job ``id``, its jobspec or R: what it is now, and what it becomes with
+        each update, ENODATA at the end of the job.
+        """
+        id, key = req.get("id", int), req.get("key", str)
+        if req.get("flags", int, 0):
+            raise OSError(errno.EPROTO, "update-watch request rejected with invalid flag")
+        if key not in UPDATED:
+            raise OSError(errno.EINVAL, "update-watch unsupported key specified")
+        if self.ctx.rank != 0:
+            return self._begin(RemoteWatch(req, self._forget, self._forwarded(req), self.ctx))
+        self._opening[req.sender, req.matchtag] = req
+        return self._watch_updates(req, id, key)
+
+    async def _watch_updates(self, req: Request, id: int, key: str) -> Reply:
+        opened = (req.sender, req.matchtag)
+        try:
+            await self._log_of(req, id)
+            value = _object(id, key, await self._value(id, key))
+            log = await self._log_of(req, id)  # what has come meanwhile is in it
+            wanted = opened in self._opening
+        finally:
+            self._opening.pop(opened, None)
+        return self._begin(UpdateWatch(req, self._forget, log, key, value)) if wanted else NO_REPLY
+
+    @request("update-watch-cancel", allow="guest")
+    def update_watch_cancel(self, req: Request) -> Reply:
+        """End the watch that ``matchtag`` names."""
+        return self.eventlog_watch_cancel(req)
 
     # Eventlogs
 
@@ -204,7 +280,7 @@ class JobInfoService(Service):
             return self._begin(GuestWatch(req, self._forget, log, path, self.ctx))
         raise OSError(errno.ENOENT, f"{path}: not an eventlog")
 
-    def _begin(self, watch: MainWatch | GuestWatch | RemoteWatch) -> Reply:
+    def _begin(self, watch: MainWatch | GuestWatch | UpdateWatch | RemoteWatch) -> Reply:
         self._watches[watch.req.sender, watch.req.matchtag] = watch
         watch.begin()
         return NO_REPLY
@@ -242,3 +318,14 @@ class JobInfoService(Service):
             "listeners": self.logs.listener_count(),
             "eventlogs": len(self.logs),
         }
+
+
+def _object(id: int, key: str, text: str) -> JsonObject:
+    """Return a stored object; raises OSError(EPROTO) if it is not one."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise OSError(errno.EPROTO, f"job {id}: malformed {key}")
+    return value

@@ -11,20 +11,22 @@ import errno
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Final
 
-from broker.services.job_info.logs import JobLog, encode
+from broker.services.job_info.logs import JobLog, encode, update_in
 from flux.constants import FLUX_KVS_WAITCREATE, FLUX_KVS_WATCH, FLUX_KVS_WATCH_APPEND
 from flux.job.follow import EXEC, INPUT, OUTPUT
 from flux.job.JobID import kvs_key
+from flux.job.updates import current_jobspec, current_resources
 from flux.kvs_txn import PRIMARY
 from flux.treeobj import decode_val
+from flux.wire import json
 from flux.wire.message import STREAMING, Message, request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from broker.context import Context
     from broker.service import Request
-    from flux.wire.json import JsonObject
+    from flux.wire.json import JsonMapping, JsonObject
 
 GUEST: Final = "guest."
 #: Empty rather than unknown where a job has none.
@@ -89,6 +91,64 @@ class MainWatch(LogWatch):
     def detach(self) -> None:
         """Stop listening."""
         self._log.ignore(self)
+
+
+class UpdateWatch(LogWatch):
+    """A watch of a job's jobspec or R as updates change it; ``value`` is the stored one."""
+
+    def __init__(
+        self,
+        req: Request,
+        forget: Callable[[LogWatch], None],
+        log: JobLog,
+        key: str,
+        value: JsonObject,
+    ) -> None:
+        super().__init__(req, forget)
+        self._log = log
+        self._key = key
+        self._value = value
+
+    def begin(self) -> None:
+        """Send what holds now and follow what changes."""
+        self._value = current(self._key, self._value, self._log.updates())
+        self.req.respond({self._key: self._value})
+        if self._log.ended:
+            self.finish()
+        else:
+            self._log.listen(self)
+
+    def on_entry(self, payload: bytes) -> None:
+        """Send what holds after an entry that changes it."""
+        if b"-update" not in payload:
+            return
+        entry = update_in(json.loads(payload.rstrip(b"\0"))["event"].encode("utf-8", "replace"))
+        if entry is None:
+            return
+        value = current(self._key, self._value, [entry])
+        if value is not self._value:
+            self._value = value
+            self.req.respond({self._key: value})
+
+    def on_start(self) -> None:
+        """The start of the shells changes nothing."""
+
+    def on_end(self) -> None:
+        """End the stream."""
+        self.finish()
+
+    def detach(self) -> None:
+        """Stop listening."""
+        self._log.ignore(self)
+
+
+def current(key: str, value: JsonObject, entries: Iterable[JsonMapping]) -> JsonObject:
+    """Return the stored ``jobspec`` or ``R`` as entries of the eventlog have changed it; the object
+    itself if they have not.
+    """
+    return (
+        current_jobspec(value, entries) if key == "jobspec" else current_resources(value, entries)
+    )
 
 
 class GuestWatch(LogWatch):

@@ -10,11 +10,31 @@ from sys import intern
 from typing import TYPE_CHECKING, Final
 
 from flux.constants import FLUX_JOB_STATE_PRIORITY, FLUX_JOB_STATE_SCHED
-from flux.job.describe import allocation, queue_name, requested, system_text, time_limit
+from flux.job.describe import (
+    allocation,
+    job_name,
+    queue_name,
+    requested,
+    system_text,
+    time_limit,
+)
 from flux.job.lifecycle import JobHistory
+from flux.job.updates import (
+    DURATION,
+    EXPIRATION,
+    JOBSPEC_UPDATE,
+    NAME,
+    QUEUE,
+    SYSTEM,
+    UPDATE_EVENTS,
+    has_member,
+    updated_jobspec,
+)
 from flux.wire import json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flux.job.lifecycle import Annotations
     from flux.wire.json import JsonMapping
 
@@ -87,12 +107,25 @@ class ListedJob(JobHistory):
         self.ranks, self.nnodes = intern(found.ranks), found.nnodes
         self.nodelist, self.expiration = intern(found.nodelist), found.expiration
 
+    def _update_jobspec(self, updates: JsonMapping) -> None:
+        """Learn what members of the jobspec are by now."""
+        changed = updated_jobspec({}, updates)
+        for field, key, read in _FROM_JOBSPEC:
+            if has_member(changed, key):
+                setattr(self, field, read(changed))
+
     def apply(self, entry: JsonMapping) -> None:
-        """Bring the job up to date with one entry of its eventlog; raises KeyError or TypeError if
-        the entry is malformed.
+        """Bring the job up to date with one entry of its eventlog; raises KeyError, TypeError or
+        ValueError if the entry is malformed.
         """
-        before = self.state
+        before, name = self.state, entry["name"]
         super().apply(entry)
+        if name in UPDATE_EVENTS:
+            context = entry.get("context") or {}
+            if name == JOBSPEC_UPDATE:
+                self._update_jobspec(context)
+            elif EXPIRATION in context:
+                self.expiration = float(context[EXPIRATION])
         if self.state != before:
             if self.state == FLUX_JOB_STATE_PRIORITY:
                 self.t_priority = self._moment(entry["timestamp"])
@@ -129,5 +162,16 @@ def _shared_number(number: float | None) -> float | None:
     return number
 
 
+def _text_at(name: str) -> Callable[[JsonMapping], object]:
+    return lambda jobspec: _shared_text(system_text(jobspec, name))
+
+
+_FROM_JOBSPEC: Final[tuple[tuple[str, str, Callable[[JsonMapping], object]], ...]] = (
+    ("name", NAME, lambda jobspec: _shared_text(job_name(jobspec))),
+    ("queue", QUEUE, lambda jobspec: _shared_text(queue_name(jobspec))),
+    ("duration", DURATION, lambda jobspec: _shared_number(time_limit(jobspec))),
+    *((name, SYSTEM + name, _text_at(name)) for name in ("cwd", "project", "bank")),
+)
+"""Fields that an update of the jobspec may change: the key of each, and how it is read."""
 _SHARED_LIMIT: Final = 4096
 _shared_annotations: dict[bytes, Annotations] = {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from broker.service import NO_REPLY, request
 from broker.services.job_manager.core import check_owner
+from broker.services.job_manager.modify import JobChanges
 from broker.services.job_manager.waits import ANY_JOB
 from flux.constants import (
     FLUX_JOB_STATE_ACTIVE,
@@ -22,9 +23,10 @@ from flux.wire.message import USERID_UNKNOWN, USERID_UNKNOWN_JSON
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from broker.service import Reply, Request
+    from broker.service import Answer, Reply, Request
     from broker.services.job_manager.core import ManagerCore
     from broker.services.job_manager.states import Job
+    from broker.services.job_manager.updating import JobUpdates
 
 EVERYBODY = (USERID_UNKNOWN, USERID_UNKNOWN_JSON)
 URGENCY_GUEST_MAX = FLUX_JOB_URGENCY_DEFAULT
@@ -36,8 +38,9 @@ MAX_ANNOTATIONS = 1 << 16
 class JobControl:
     """What flux-job(1) asks for."""
 
-    def __init__(self, core: ManagerCore) -> None:
+    def __init__(self, core: ManagerCore, updates: JobUpdates) -> None:
         self._core = core
+        self._updates = updates
 
     @request("raise", allow="guest")
     def raise_(self, req: Request) -> Reply:
@@ -109,7 +112,7 @@ class JobControl:
         self._core.ctx.spawn(event, f"job-manager:kill:{job.id}")
 
     @request("urgency", allow="guest")
-    def urgency(self, req: Request) -> Reply:
+    def urgency(self, req: Request) -> Answer:
         """Set the urgency {id, urgency} of a job that has no resources yet."""
         urgency = req.get("urgency", int)
         if not 0 <= urgency <= FLUX_JOB_URGENCY_MAX:
@@ -120,6 +123,11 @@ class JobControl:
             raise OSError(errno.EPERM, f"guests can only adjust urgency <= {URGENCY_GUEST_MAX}")
         if not job.state & FLUX_JOB_STATE_PENDING:
             raise OSError(errno.EINVAL, "urgency cannot be changed once resources are allocated")
+        if self._core.modifications.rules is not None:
+            return self._updates.change(req, job.id, JobChanges(urgency=urgency))
+        return self._set_urgency(req, job, urgency)
+
+    def _set_urgency(self, req: Request, job: Job, urgency: int) -> Reply:
         self._core.journal.check_room()
         old = job.urgency
         self._core.machine.set_urgency(job, urgency, req.userid)

@@ -24,12 +24,14 @@ from broker.services.job_manager.decisions import (
     StartJob,
     TellAnnotations,
     TellException,
+    TellExpiration,
 )
 from broker.services.job_manager.ended import EndedJobs
 from broker.services.job_manager.execution import Execution
 from broker.services.job_manager.inactive import InactiveJobs
 from broker.services.job_manager.journal import Journal
 from broker.services.job_manager.machine import Machine
+from broker.services.job_manager.modify import Modifications
 from broker.services.job_manager.plugin_actions import PluginActions
 from broker.services.job_manager.quiet import QuietWaiters
 from broker.services.job_manager.scheduling import Scheduling
@@ -69,6 +71,7 @@ class ManagerCore:
         self.scheduling = Scheduling(ctx, self.machine, self.journal, self.turn_soon)
         self.execution = Execution(ctx, self.machine, self.journal, self.turn_soon)
         self.inactive = InactiveJobs()
+        self.modifications = Modifications()
         self.waits: WaitTable[Request] = WaitTable()
         self.quiet = QuietWaiters(self.machine, self.journal)
         self.readers: dict[tuple[str, int], Reader] = {}
@@ -216,6 +219,8 @@ class ManagerCore:
                 self._tell_exception(decision)
             case TellAnnotations(job, annotations):
                 self.journal.add_volatile(job, "annotations", {"annotations": annotations})
+            case TellExpiration(job):
+                self.journal.after_commit(partial(self.execution.expire, job))
             case EndJob(job):
                 self.journal.after_commit(partial(self._ended, job))
             case _:

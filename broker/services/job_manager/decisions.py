@@ -61,6 +61,12 @@ class TellAnnotations(Struct, frozen=True):
     annotations: JsonObject
 
 
+class TellExpiration(Struct, frozen=True):
+    """Tell the execution service that a job's resources expire at another time."""
+
+    job: Job
+
+
 class EndJob(Struct, frozen=True):
     """A job is over: tell who waits for it, once that is stored."""
 
@@ -75,5 +81,6 @@ Decision: TypeAlias = (
     | StartJob
     | TellException
     | TellAnnotations
+    | TellExpiration
     | EndJob
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from broker.service import request
 from flux.job.lifecycle import RUN
+from flux.job.updates import expiration_of
 from flux.wire.message import STREAMING, encode_text
 from flux.wire.message import request as new_request
 
@@ -63,6 +64,12 @@ class Execution:
         """Have the tasks of a job ended before its exception can be published."""
         if job.id in self._tags:
             self._ctx.handle.send(f"{self._service}.abort", {"id": job.id})
+
+    def expire(self, job: Job) -> None:
+        """Have a job end at the expiration that its R has by now."""
+        if job.id in self._tags:
+            payload = {"id": job.id, "expiration": expiration_of(job.resources)}
+            self._ctx.handle.send(f"{self._service}.expiration", payload)
 
     def _response(self, id: int, msg: Message) -> None:
         if msg.errnum:

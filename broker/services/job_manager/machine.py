@@ -10,12 +10,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from broker.services.job_manager.decisions import AskAlloc, TellAnnotations
+from broker.services.job_manager.decisions import AskAlloc, TellAnnotations, TellExpiration
 from broker.services.job_manager.steps import JobStepper
 from flux.job.lifecycle import CLEANUP, DEPEND, PRIORITY, RUN, SCHED, merge_annotations
+from flux.job.updates import (
+    DURATION,
+    EXPIRATION,
+    JOBSPEC_UPDATE,
+    QUEUE,
+    RESOURCE_UPDATE,
+    SET_FLAGS,
+    expiration_after,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from broker.services.job_manager.queues import QueueState, QueueSwitch
     from broker.services.job_manager.states import Job
@@ -55,7 +64,7 @@ class Machine(JobStepper):
         job = self.jobs[queue.waiting.pop()]
         job.alloc_queued = False
         job.alloc_pending = True
-        job.alloc_canceled = False
+        job.alloc_canceled = job.alloc_outdated = False
         queue.pending.add(job.id, job.priority)
         self.post_debug(job, "alloc-request")
         self.decisions.append(AskAlloc(job))
@@ -75,7 +84,7 @@ class Machine(JobStepper):
         if job is None or not job.alloc_pending:
             return None
         job.alloc_pending = False
-        job.alloc_canceled = False
+        job.alloc_canceled = job.alloc_outdated = False
         self.queues.of(job.queue).pending.discard(id)
         return job
 
@@ -108,7 +117,10 @@ class Machine(JobStepper):
         self.decisions.append(TellAnnotations(job, job.annotations or {}))
 
     def alloc_deny(self, id: int, note: str) -> None:
-        """The scheduler can never run the job."""
+        """The scheduler can never run the job, as far as it knows it."""
+        if id in self.jobs and self.jobs[id].alloc_outdated:
+            self.alloc_canceled(id)
+            return
         job = self._retire_request(id)
         if job is None:
             return
@@ -241,6 +253,38 @@ class Machine(JobStepper):
     def set_urgency(self, job: Job, urgency: int, userid: int) -> None:
         """Change a pending job's urgency."""
         self.event(job, "urgency", {"userid": userid, "urgency": urgency})
+
+    def update(self, job: Job, updates: JsonMapping, flags: Sequence[str] = ()) -> None:
+        """Set members of a job's jobspec by their keys, and ``flags`` on the job with it.
+
+        One that waits goes to the queue it is for now, and its resources are asked for again; one
+        that has them expires when its new time limit says.
+        """
+        if flags:
+            self.post(job, SET_FLAGS, {"flags": list(flags)})
+        queue = updates.get(QUEUE)
+        if isinstance(queue, str) and queue != job.queue:
+            self._move(job, queue)
+        if job.alloc_pending:
+            self._cancel_alloc(job)
+            job.alloc_outdated = True
+        self.post(job, JOBSPEC_UPDATE, dict(updates))
+        seconds = updates.get(DURATION)
+        if job.resources is not None and isinstance(seconds, int | float) and job.has_resources:
+            end = expiration_after(job.resources, seconds, job.t_alloc)
+            self.post(job, RESOURCE_UPDATE, {EXPIRATION: end})
+            self.decisions.append(TellExpiration(job))
+        self.advance(job)
+
+    def _move(self, job: Job, name: str) -> None:
+        """Have a job wait in another queue, its request to the scheduler with it."""
+        self._dequeue(job)
+        if job.alloc_pending:
+            self.queues.of(job.queue).pending.discard(job.id)
+            self.queues.of(name).pending.add(job.id, job.priority)
+        self.census.leave(job)
+        job.queue = name
+        self.census.enter(job)
 
     def reprioritize(self, job: Job, priority: int) -> None:
         """Give a job the priority a plugin decided on; held and expedited ones keep theirs."""

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from broker.jobtap.handle import PluginHandle
 from broker.log_limit import LineLimit
+from broker.services.job_manager.shape import check_shape
 from flux.job.lifecycle import UnexpectedEvent
+from flux.job.updates import DURATION, expiration_of, updated_jobspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -97,6 +99,24 @@ class PluginActions:
     def annotate(self, job: Job, annotations: JsonMapping) -> None:
         """Update annotations."""
         self._core.machine.annotate(job, annotations)
+        self._core.turn_soon()
+
+    def check_update(self, job: Job, updates: JsonObject) -> None:
+        """Raise OSError(EINVAL) unless these members of a job's jobspec can be set."""
+        try:
+            check_shape(updated_jobspec(job.jobspec or {}, updates))
+        except ValueError as exc:
+            raise OSError(errno.EINVAL, str(exc)) from None
+
+    def update(self, job: Job, updates: JsonObject) -> None:
+        """Set members of a job's jobspec; the scheduler hears of a new time limit. Raises
+        OSError(EINVAL) for what cannot be set.
+        """
+        self.check_update(job, updates)
+        self._core.machine.update(job, updates)
+        if DURATION in updates and job.has_resources:
+            payload = {"id": job.id, "expiration": expiration_of(job.resources)}
+            self._core.ctx.handle.send("sched.expiration", payload)
         self._core.turn_soon()
 
     def ended(self, id: int) -> EndedJob | None:

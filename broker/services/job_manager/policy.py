@@ -109,6 +109,25 @@ class JobPolicy:
             changed = True
         return changed
 
+    def requires(self, name: str) -> tuple[str, ...]:
+        """Return the properties that the nodes of a queue have, none for one that there is not."""
+        return self.queues[name].requires if name in self.queues else ()
+
+    def check_access(self, name: str, userid: int) -> None:
+        """Raise Rejected unless a user may have jobs in the queue ``name``."""
+        _check_access(self.queues[name], userid)
+
+    def check_limits(self, name: str, jobspec: JsonObject) -> None:
+        """Raise Rejected, with the reason, for a job beyond the limits of the queue ``name``; one
+        that is no longer configured has none.
+        """
+        policy = self.queues.get(name)
+        if policy is not None:
+            where = f" for queue {name}" if name else ""
+            _check_duration(policy, _number(_system(jobspec).get("duration")), where)
+            if policy.least or policy.most:
+                _check_size(policy, jobspec, where)
+
 
 def _demanding(jobspec: JsonObject, properties: tuple[str, ...]) -> JsonObject:
     own = _system(jobspec).get("constraints")

@@ -13,6 +13,7 @@ from broker.services.job_manager.states import Job, apply
 from flux.eventlog import decode
 from flux.job.describe import queue_name
 from flux.job.JobID import kvs_key
+from flux.job.updates import current_jobspec, current_resources
 from flux.kvs_txn import PRIMARY, READDIR
 from flux.treeobj import decode_val
 from flux.wire import json
@@ -111,15 +112,16 @@ class StoredJob:
         return job
 
     async def load_details(self, job: Job) -> None:
-        """Read what there is besides the eventlog: the jobspec, and R if resources were
-        allocated.
+        """Read what there is besides the eventlog, the jobspec, and R if resources were allocated,
+        and bring it up to date.
         """
         jobspec = json.loads(await self.value("jobspec"))
         check_shape(jobspec)
-        job.jobspec = jobspec
-        job.queue = queue_name(jobspec) or ""
-        if any(entry["name"] == "alloc" for entry in job.entries):
-            job.resources = json.loads(await self.value("R"))
+        entries = job.entries
+        job.jobspec = current_jobspec(jobspec, entries)
+        job.queue = queue_name(job.jobspec) or ""
+        if any(entry["name"] == "alloc" for entry in entries):
+            job.resources = current_resources(json.loads(await self.value("R")), entries)
 
 
 async def stored_jobs(

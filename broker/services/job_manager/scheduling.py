@@ -126,13 +126,30 @@ class Scheduling:
         resources, job = answer.get("R"), self._machine.jobs.get(id)
         if job is None:
             return
-        if isinstance(resources, dict):
+        if job.alloc_outdated:
+            self._give_back(id, resources)
+        elif isinstance(resources, dict):
             self._journal.put(job, "R", json.dumps(resources))
             self._machine.alloc_success(id, resources, answer.get("annotations"))
         else:
             self._ctx.spawn(
                 self._fetch_resources(id, answer.get("annotations")), f"job-manager:R:{id}"
             )
+
+    def _give_back(self, id: int, resources: object) -> None:
+        """Return what was given to a job that asks for something else by now; then it asks."""
+
+        def freed(msg: Message) -> None:
+            if msg.errnum:
+                self._scheduler_failed("free", msg)
+                return
+            self._machine.alloc_canceled(id)
+            self._turn_soon()
+
+        payload: JsonObject = {"id": id}
+        if isinstance(resources, dict):
+            payload["R"] = resources
+        self._ctx.handle.post("sched.free", payload, freed)
 
     async def _fetch_resources(self, id: int, annotations: JsonObject | None) -> None:
         """Take R from the KVS, where an RFC 27 scheduler leaves it."""

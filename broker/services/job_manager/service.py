@@ -21,6 +21,7 @@ from broker.services.job_manager.queue_admin import QueueAdmin
 from broker.services.job_manager.resume import Resumption
 from broker.services.job_manager.scheduling import Scheduling
 from broker.services.job_manager.submission import Submissions
+from broker.services.job_manager.updating import JobUpdates
 from broker.services.job_manager.wait_reasons import WaitReasons
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class JobManagerService(Service):
         Scheduling,  # sched-hello, sched-ready
         Execution,  # exec-hello
         Submissions,  # submit, getinfo
+        JobUpdates,  # update
         JobControl,  # raise, kill, urgency, annotate, wait: one job or many
         WaitReasons,  # pending-reasons
         ActiveList,  # list
@@ -76,7 +78,8 @@ class JobManagerService(Service):
         self.core = ManagerCore(ctx, PluginServices(self))
         self._environments = EnvironmentPool()
         self.submissions = Submissions(self.core, self._environments)
-        self.control = JobControl(self.core)
+        self.updates = JobUpdates(self.core, self.submissions)
+        self.control = JobControl(self.core, self.updates)
         self.reasons = WaitReasons(self.core)
         self.active = ActiveList(self.core)
         self.queues = QueueAdmin(self.core)
@@ -90,6 +93,7 @@ class JobManagerService(Service):
             self.core.scheduling,
             self.core.execution,
             self.submissions,
+            self.updates,
             self.control,
             self.reasons,
             self.active,

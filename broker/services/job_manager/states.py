@@ -13,6 +13,7 @@ from flux import waitstatus
 from flux.constants import FLUX_JOB_DEBUG, FLUX_JOB_WAITABLE
 from flux.job.lifecycle import (
     CLEANUP,
+    IMMUTABLE,
     INACTIVE,
     NEW,
     PRIORITY,
@@ -21,6 +22,13 @@ from flux.job.lifecycle import (
     is_fatal,
     merge_annotations,
     next_state,
+)
+from flux.job.updates import (
+    JOBSPEC_UPDATE,
+    RESOURCE_UPDATE,
+    SET_FLAGS,
+    updated_jobspec,
+    updated_resources,
 )
 from flux.wire import json
 
@@ -39,11 +47,11 @@ _NO_PARTS: Final[JsonObject] = {}
 class Job:
     """One active job.
 
-    ``jobspec`` is the submitted object; ``resources`` is R, once known; ``seq`` counts eventlog
-    entries; ``entries`` holds the eventlog so far for those who ask for it while the job is active;
-    ``queue`` is the name of its queue, empty for the one without a name; ``values`` are what is
-    to be stored with the submission, by key; ``shared`` has the members of the jobspec that other
-    jobs have, too. Jobs that wait are kept small with `pack`.
+    ``jobspec`` is the submitted object with the updates since then; ``resources`` is R, once known,
+    with its own; ``seq`` counts eventlog entries; ``entries`` holds the eventlog so far for those
+    who ask for it while the job is active; ``queue`` is the name of its queue, empty for the one
+    without a name; ``values`` are what is to be stored with the submission, by key; ``shared`` has
+    the members of the jobspec that other jobs have, too. Jobs that wait are kept small with `pack`.
     """
 
     __slots__ = (
@@ -53,6 +61,7 @@ class Job:
         "_jobspec",
         "_packed_jobspec",
         "alloc_canceled",
+        "alloc_outdated",
         "alloc_pending",
         "alloc_queued",
         "annotations",
@@ -65,6 +74,7 @@ class Job:
         "free_pending",
         "has_resources",
         "id",
+        "is_immutable",
         "priority",
         "queue",
         "resources",
@@ -111,6 +121,7 @@ class Job:
         self.alloc_queued = False  # waiting in the job manager's queue
         self.alloc_pending = False  # the scheduler has the request
         self.alloc_canceled = False  # the request was canceled, the answer is on its way
+        self.alloc_outdated = False  # and the jobspec is another one since then
         self.has_resources = False
         self.free_pending = False
         self.embryonic = False  # submitted, but not stored yet: nothing may be done about it
@@ -118,10 +129,11 @@ class Job:
         self.start_held = False  # the execution service gets the job when its alloc event is stored
         self.started = False
         self.exec_ended = False  # the execution service is done with the job
+        self.is_immutable = False  # only the instance owner may update it
 
     @property
     def jobspec(self) -> JsonObject | None:
-        """The submitted object."""
+        """The submitted object, as it is by now."""
         if self._packed_jobspec is None:
             return self._jobspec
         jobspec: JsonObject = json.loads(self._packed_jobspec)
@@ -133,6 +145,16 @@ class Job:
     def jobspec(self, jobspec: JsonObject | None) -> None:
         self._jobspec, self._packed_jobspec, self._environment = jobspec, None, None
         self.shared = _NO_PARTS
+
+    def update_jobspec(self, updates: JsonMapping) -> None:
+        """Set members of the jobspec by their keys, without changing what other jobs share; raises
+        ValueError for a key that cannot be set. A jobspec that is not known yet stays so.
+        """
+        jobspec = self.jobspec
+        if jobspec is not None:
+            shared = {key: part for key, part in self.shared.items() if key != "attributes"}
+            self.jobspec = updated_jobspec(jobspec, updates)
+            self.shared = shared or _NO_PARTS
 
     @property
     def entries(self) -> list[EventEntry]:
@@ -177,6 +199,14 @@ class Job:
             system = {key: part for key, part in system.items() if key != "environment"}
             own["attributes"] = {**own["attributes"], "system": system}
         self._packed_jobspec, self._jobspec = json.dumps(own), None
+
+    @property
+    def t_alloc(self) -> float:
+        """When the job got its resources, in seconds since the epoch, 0 if it has not."""
+        for entry in self.entries:
+            if entry["name"] == "alloc":
+                return entry["timestamp"]
+        return 0.0
 
     @property
     def is_debug(self) -> bool:
@@ -276,6 +306,20 @@ def _dependency_remove(job: Job, context: JsonMapping) -> None:
     job.dependencies -= {context["description"]}
 
 
+def _jobspec_update(job: Job, context: JsonMapping) -> None:
+    job.update_jobspec(context)
+
+
+def _resource_update(job: Job, context: JsonMapping) -> None:
+    if job.resources is not None:
+        job.resources = updated_resources(job.resources, context)
+
+
+def _set_flags(job: Job, context: JsonMapping) -> None:
+    if IMMUTABLE in context["flags"]:
+        job.is_immutable = True
+
+
 def _exception(job: Job, context: JsonMapping) -> None:
     if is_fatal("exception", context) and job.exception is None:
         job.exception = (context["type"], context.get("note", ""))
@@ -294,11 +338,15 @@ _UPDATES: Final[Mapping[str, Callable[[Job, JsonMapping], None]]] = {
     "dependency-add": _dependency_add,
     "dependency-remove": _dependency_remove,
     "exception": _exception,
+    JOBSPEC_UPDATE: _jobspec_update,
+    RESOURCE_UPDATE: _resource_update,
+    SET_FLAGS: _set_flags,
 }
 
 
 _RULES: Final[Mapping[str, Callable[[Job], bool]]] = {
     "a canceled request is a pending one": lambda job: job.alloc_pending or not job.alloc_canceled,
+    "an outdated request is taken back": lambda job: job.alloc_canceled or not job.alloc_outdated,
     "a job waits in one place only": lambda job: not (job.alloc_queued and job.alloc_pending),
     "who has resources asks for none": lambda job: not (job.has_resources and _wants(job)),
     "only jobs with a priority are queued": lambda job: (

@@ -214,6 +214,18 @@ class SchedSimpleService(Service):
         self._schedule_soon()
         return NO_REPLY
 
+    @request("sched.expiration", absolute=True)
+    def expiration(self, req: Request) -> None:
+        """The resources of a job {id} are to expire at another time {expiration}, in seconds since
+        the epoch, 0 for never (RFC 27).
+        """
+        expiration = req.get("expiration", (int, float))
+        if isinstance(expiration, bool) or expiration < 0:
+            raise OSError(errno.EINVAL, "the expiration is no time")
+        if not self._sched.expire(req.get("id", int), float(expiration)):
+            raise OSError(errno.ENOENT, "the job has no resources")
+        self._schedule_soon()
+
     @request("sched.free", absolute=True)
     def free(self, req: Request) -> dict[str, int]:
         """Free the resources of a job {id, R?}."""

@@ -254,6 +254,16 @@ class Scheduler:
             self.pool.free(allocation)
         return allocation
 
+    def expire(self, jobid: int, expiration: float) -> bool:
+        """What a job holds is to be free at another time, 0 for nobody knows when; returns False if
+        it holds nothing.
+        """
+        allocation = self.held.get(jobid)
+        if allocation is None:
+            return False
+        allocation.expiration = expiration
+        return True
+
     def claim(self, jobid: int, resources: ResourceObject) -> None:
         """Count in what a job has from before this scheduler; raises ValueError or KeyError if that
         cannot be.

@@ -12,6 +12,7 @@ from broker.shell.levels import DEBUG, NOTICE
 from broker.shell.plugin import ShellPlugin
 from flux.duration import parse_fsd
 from flux.job.signals import TIMELEFT, WARNING, parse_warning
+from flux.job.updates import DURATION, EXPIRATION, updated_jobspec, updated_resources
 
 if TYPE_CHECKING:
     from broker.shell.context import ShellContext
@@ -29,6 +30,7 @@ class SignalPlugin(ShellPlugin):
     def __init__(self, shell: ShellContext) -> None:
         super().__init__(shell)
         self._timer: LoopTimer | None = None
+        self._running = False
 
     def wanted(self) -> bool:
         return self.shell.option("signal") is not None
@@ -40,6 +42,7 @@ class SignalPlugin(ShellPlugin):
             self._number, self._left = self._asked(option)
         except (ValueError, TypeError):
             raise self.refused("signal", option, FORM) from None
+        self.shell.peers.on_expire.append(self._expires_at)
 
     def _asked(self, option: object) -> tuple[int, float]:
         if isinstance(option, str):
@@ -56,8 +59,21 @@ class SignalPlugin(ShellPlugin):
             raise ValueError(FORM)
         return int(signal.Signals(number)), seconds
 
+    def _expires_at(self, expiration: float) -> None:
+        """The job has another time limit: wait for that, also if the signal was sent before."""
+        info = self.shell.info
+        info.R = updated_resources(info.R, {EXPIRATION: expiration})
+        info.jobspec = updated_jobspec(info.jobspec, {DURATION: 0.0})  # no other limit holds
+        if self._running:
+            self._stop()
+            self._wait()
+
     def shell_start(self) -> None:
         """Wait, now that there are tasks; a job with less time left gets the signal at once."""
+        self._running = True
+        self._wait()
+
+    def _wait(self) -> None:
         remaining = self._remaining()
         name = signal.Signals(self._number).name
         if remaining is None:
@@ -84,5 +100,9 @@ class SignalPlugin(ShellPlugin):
 
     def shell_finish(self) -> None:
         """All tasks have ended."""
+        self._running = False
+        self._stop()
+
+    def _stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()

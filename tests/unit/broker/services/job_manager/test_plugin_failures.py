@@ -234,7 +234,7 @@ async def test_refusals_where_nobody_can_be_refused_are_logged(
 ) -> None:
     await failing(cluster, tmp_path, topic, 'plugin.reject_job(args, "too late")')
     id = await cluster.submit()
-    text = "jobs are rejected in job.validate and job.dependency.* only: too late"
+    text = "jobs are rejected in job.validate, job.dependency.* and job.update.* only: too late"
     await cluster.manager.until(lambda: any(text in line for line in logged(cluster)))
     if topic in OTHER_TOPICS:
         await cluster.until_event(id, "clean")
