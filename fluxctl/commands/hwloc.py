@@ -16,18 +16,20 @@ def _documents(local: bool, ranks: str | None) -> list[str]:
     if local:
         return [to_xml(discover())]
     flux = handle()
-    size = int(flux.attr_get("size") or 0)
     try:
-        wanted = IDset(range(size)) if ranks in (None, "all") else IDset(ranks or "")
+        wanted = None if ranks in (None, "all") else IDset(ranks or "")
     except ValueError:
         raise CommandError(f"invalid rank list: {ranks}") from None
+    documents = flux.rpc("resource.get-xml", nodeid=0).get()["xml"]
+    size = len(documents)
+    if wanted is None:
+        wanted = IDset(range(size))
     if len(wanted) and wanted.last() >= size:
         raise CommandError(f"rank {wanted.last()} is out of range, the instance has {size}")
-    documents = flux.rpc("resource.get-xml", nodeid=0).get()["xml"]
     found = [documents[rank] for rank in wanted if documents[rank] is not None]
     if len(found) < len(wanted) and ranks not in (None, "all"):
         missing = IDset(rank for rank in wanted if documents[rank] is None)
-        raise CommandError(f"rank {missing} was lost before it told what it has")
+        raise CommandError(f"there is no description of rank {missing}")
     return found
 
 

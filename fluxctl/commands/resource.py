@@ -365,15 +365,18 @@ def _plain(resources: ResourceSet) -> dict[str, object]:
 
 
 @command.command("reload")
+@click.option(
+    "-x", "--xml", is_flag=True, help="PATH is a directory of hwloc XML files called RANK.xml."
+)
 @click.option("-f", "--force", is_flag=True, help="Accept ranks that the instance does not have.")
 @click.argument("path", metavar="PATH", type=click.Path())
-def reload(force: bool, path: str) -> None:
-    """Replace the resources of the instance by those in the R file PATH; the scheduler must be
-    unloaded.
+def reload(xml: bool, force: bool, path: str) -> None:
+    """Replace the resources of the instance by those in the R file PATH, or by those that the XML
+    files in PATH describe; the scheduler must be unloaded.
     """
     import os
 
-    payload = {"path": os.path.abspath(path), "xml": False, "force": force}
+    payload = {"path": os.path.abspath(path), "xml": xml, "force": force}
     try:
         handle(python_failure).rpc("resource.reload", payload, nodeid=0).get()
     except OSError as exc:

@@ -3,7 +3,8 @@ and takes orders.
 
 Reports travel up the tree, joined on the way. Who is online is what the broker of rank 0 says: the
 set of ``state-machine.quorum-get`` at the start, then ``overlay.online`` and ``overlay.offline``.
-A report is no sign of life, since it may arrive when its rank has gone.
+A report is no sign of life, since it may arrive when its rank has gone; but a rank without this
+module is not up, as it has not reported or told, when it was unloaded, that it leaves.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import errno
 import hashlib
 from typing import TYPE_CHECKING
 
-from broker.service import NO_REPLY, NoReply, Reply, Request, Service, event, request
+from broker.service import NO_REPLY, NoReply, Request, Service, event, request
 from broker.services.resource.configured import configured_resources
 from broker.services.resource.discovery import Discovery
+from broker.services.resource.documents import Documents, described_resources, documents_in
 from broker.services.resource.draining import Draining, require_leader
 from broker.services.resource.enclosing import enclosing_resources
 from broker.services.resource.options import ModuleOptions, parse_options
+from broker.services.resource.reports import Reports
 from broker.services.resource.reslog import ResourceLog
 from broker.services.resource.state import (
     Inventory,
@@ -44,8 +47,6 @@ if TYPE_CHECKING:
     from flux.job.types import ResourceObject
     from flux.wire.message import Message
 
-RETRY_SECONDS = 0.05
-
 
 class ResourceService(Service):
     """``resource.status``, ``drain``, ``undrain``, ``acquire``, ``get-xml``, ``reload``
@@ -53,17 +54,15 @@ class ResourceService(Service):
     """
 
     name = "resource"
-    part_types = (Draining, WaitUp)
+    part_types = (Documents, Reports, Draining, WaitUp)
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        self._reports: list[Inventory] = []
-        self._xml: dict[str, str] = {}
-        self._flush_due = False
         self._own: Inventory | None = None
         self._acquired: Request | None = None
-        self._xml_waiting: list[Request] = []
         self.state = Resources(ctx.size)
+        self._documents = Documents(ctx, self.state)
+        self._reports = Reports(ctx, self._documents, self._collect)
         self._log = ResourceLog(ctx)
         self._options = ModuleOptions()
         self._given: ResourceObject | None = None
@@ -73,8 +72,8 @@ class ResourceService(Service):
         self._wait_up = WaitUp(ctx, self.state)
 
     def parts(self) -> Sequence[object]:
-        """Return the part that drains and the one that waits for ranks."""
-        return (self._draining, self._wait_up)
+        """Return the parts: hwloc XML, the reports of ranks, draining, waiting for ranks."""
+        return (self._documents, self._reports, self._draining, self._wait_up)
 
     @classmethod
     def check_args(cls, args: list[str]) -> None:
@@ -95,7 +94,7 @@ class ResourceService(Service):
         gpus = IDset(range(topology.gpus)).encode()
         host = self.ctx.attrs.get("hostname") or topology.hostname
         self._own = Inventory(self.ctx.rank, host, cores, gpus, digest)
-        self._take([self._own], {digest: xml})
+        self._reports.take([self._own], {digest: xml})
 
     async def _start_leader(self) -> None:
         entries = await self._log.read()
@@ -103,9 +102,7 @@ class ResourceService(Service):
         found, method, text = await self._known_resources(entries)
         self._exclude_at_start(found)
         answer = await self.ctx.handle.rpc("state-machine.quorum-get", {})
-        self.state.set_online(IDset(0).add(IDset(answer["idset"])))
-        if self._options.force_up:
-            self.state.set_online(IDset().set(0, self.ctx.size - 1))
+        self.state.begin(IDset(answer["idset"]), force_up=self._options.force_up)
         status = self.state.status()
         context = {key: status[key] for key in ("drain", "online", "exclude")}
         self._log.post("resource-init", {"restart": bool(entries), **context}, self.ctx.now())
@@ -123,10 +120,12 @@ class ResourceService(Service):
     def on_report_again(self, ev: Message) -> None:
         """Rank 0's module was loaded again and knows of no rank but its own."""
         if self.ctx.rank > 0 and self._own is not None:
-            self._take([self._own], {})
+            self._reports.take([self._own], {})
 
     async def stop(self) -> None:
         self._discovery.end()
+        if self.ctx.rank > 0 and self._own is not None:
+            self._reports.leave()
 
     async def _known_resources(
         self, entries: list[Entry]
@@ -226,66 +225,24 @@ class ResourceService(Service):
             self.ctx.log.crit(f"fatal error: {exc.strerror}")
             self.ctx.handle.send("state-machine.shutdown", {"exit_code": 1}, nodeid=0)
 
-    # Inventory on its way to rank 0
+    # Inventory that reached rank 0
 
-    @request("topo-reduce")
-    def topo_reduce(self, req: Request) -> None:
-        """Take the inventories of a child and of the ranks below it."""
-        reports = [Inventory.from_json(value) for value in req.get("reports", list)]
-        xml = req.get("xml", dict)
-        for item in reports:
-            if not 0 <= item.rank < self.ctx.size or (
-                item.xml not in xml and item.xml not in self._xml
-            ):
-                raise OSError(errno.EINVAL, f"inventory of rank {item.rank} is not valid")
-        self._take(reports, xml)
-
-    def _take(self, reports: list[Inventory], xml: dict[str, str]) -> None:
-        self._reports += reports
-        self._xml.update(xml)
-        if not self._flush_due:
-            self._flush_due = True
-            self.ctx.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._flush_due = False
-        reports, self._reports = self._reports, []
-        if self.ctx.rank == 0:
-            self._collect(reports)
-        else:
-            self.ctx.spawn(self._forward(reports), "resource-report")
-
-    async def _forward(self, reports: list[Inventory]) -> None:
-        payload = {
-            "reports": [item.to_json() for item in reports],
-            "xml": {digest: self._xml[digest] for digest in {item.xml for item in reports}},
-        }
-        while True:
-            try:
-                await self.ctx.handle.rpc("resource.topo-reduce", payload, upstream=True)
-                return
-            except OSError as exc:
-                if exc.errno not in (errno.ENOSYS, errno.EHOSTUNREACH):
-                    raise
-            await asyncio.sleep(RETRY_SECONDS)
-
-    def _collect(self, reports: list[Inventory]) -> None:
+    def _collect(self, reports: list[Inventory], leaving: IDset) -> None:
+        self.state.unload(leaving)
         for item in reports:
             self.state.report(item)
             if self.state.too_late(item):
                 self._draining.late(item.rank)
             elif self._given is not None and self._verifies:
                 self._draining.verify(self._given, item)
+        self._members_changed()
         self._settle()
-        self._tell_scheduler()
 
     def _settle(self) -> None:
         """Make R of what was found once nobody is waited for."""
         if not self.state.complete:
             return
-        waiting, self._xml_waiting = self._xml_waiting, []
-        for req in waiting:
-            req.respond(self._documents())
+        self._documents.answer_all()
         if self.state.resources is None:
             count = len({item.xml for item in self.state.inventory.values()})
             self.ctx.log.debug(f"xml {len(self.state.inventory)} ranks in {count} objects")
@@ -310,24 +267,28 @@ class ResourceService(Service):
     def on_online(self, ev: Message) -> None:
         """Ranks came: give them to the scheduler."""
         if self.ctx.rank == 0:
-            fresh = self.state.set_online(IDset(ev.json()["idset"]))
-            if len(fresh):
-                self.ctx.log.debug(f"monitor-batch: up {fresh}")
-                self._log.post("online", {"idset": fresh.encode()}, self.ctx.now())
-                self._wait_up.changed()
-                self._tell_scheduler()
+            self.state.add_brokers(IDset(ev.json()["idset"]))
+            self._members_changed()
 
     @event("overlay.offline")
     def on_offline(self, ev: Message) -> None:
         """Ranks were lost: take them from the scheduler."""
         if self.ctx.rank == 0:
             gone = IDset(ev.json()["idset"])
-            lost = self.state.set_offline(gone)
+            self.state.lose_brokers(gone)
             self._discovery.lose(gone)
-            if len(lost):
-                self.ctx.log.debug(f"monitor-batch: down {lost}")
-                self._log.post("offline", {"idset": lost.encode()}, self.ctx.now())
-                self._tell_scheduler()
+            self._members_changed()
+
+    def _members_changed(self) -> None:
+        """Say to the log and to the scheduler who came and who went."""
+        came, went = self.state.update_online()
+        for name, word, ranks in (("online", "up", came), ("offline", "down", went)):
+            if len(ranks):
+                self.ctx.log.debug(f"monitor-batch: {word} {ranks}")
+                self._log.post(name, {"idset": ranks.encode()}, self.ctx.now())
+        if len(came):
+            self._wait_up.changed()
+        self._tell_scheduler()
 
     # The scheduler
 
@@ -359,7 +320,7 @@ class ResourceService(Service):
         """The scheduler went away: another may acquire."""
         if self._acquired is not None and self._acquired.sender == sender:
             self._acquired = None
-        self._xml_waiting = [req for req in self._xml_waiting if req.sender != sender]
+        self._documents.forget(sender)
         self._wait_up.forget(sender)
 
     def _tell_scheduler(self) -> None:
@@ -379,33 +340,29 @@ class ResourceService(Service):
 
     @request("reload")
     async def reload(self, req: Request) -> None:
-        """Replace R by the one in the file ``path``; refused (EBUSY) while a scheduler holds
-        resources.
+        """Replace R by the one in the file ``path``, or with ``xml`` by what the files ``RANK.xml``
+        of that directory describe; refused (EBUSY) while a scheduler holds resources, and, without
+        ``force``, for ranks that the instance does not have.
         """
         require_leader(self.ctx)
-        if self._acquired is not None:
-            raise OSError(errno.EBUSY, "resources are busy (unload scheduler?)")
-        resources, _ = resources_in(req.get("path", str), None)
-        ranks = ranks_of(resources)
-        if not len(ranks) or (not req.payload.get("force") and ranks.last() >= self.ctx.size):
+        path, xml = req.get("path", str), req.get("xml", bool, False)
+        force = req.get("force", bool, False)
+        self._require_free()
+        if xml:
+            documents = await asyncio.to_thread(documents_in, path)
+            resources = await asyncio.to_thread(described_resources, documents)
+        else:
+            resources, _ = resources_in(path, None)
+        if not force and ranks_of(resources).last() >= self.ctx.size:
             raise OSError(errno.EINVAL, "R contains ranks that are not part of this instance")
+        self._require_free()  # a scheduler may have come meanwhile
+        if xml:
+            self._documents.replace(documents)
         self._define(resources, "reload")
 
-    @request("get-xml", allow="guest")
-    def get_xml(self, req: Request) -> Reply:
-        """Return the hwloc XML of every rank, in rank order, once all have reported; null for one
-        that is given up.
-        """
-        require_leader(self.ctx)
-        if not self.state.complete:
-            self._xml_waiting.append(req)
-            return NO_REPLY
-        return self._documents()
-
-    def _documents(self) -> dict[str, object]:
-        found = self.state.inventory
-        ranks = range(self.ctx.size)
-        return {"xml": [self._xml[found[rank].xml] if rank in found else None for rank in ranks]}
+    def _require_free(self) -> None:
+        if self._acquired is not None:
+            raise OSError(errno.EBUSY, "resources are busy (unload scheduler?)")
 
     def facts(self) -> dict[str, object]:
         """Ranks by condition and whether a scheduler holds the resources."""

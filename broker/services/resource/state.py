@@ -1,7 +1,8 @@
 """The instance's resources as data: inventory by rank, who is online, drained or excluded, and what
 follows for the scheduler.
 
-A rank is *up* when it is online and neither drained nor excluded. Every operation changes the sets;
+A rank is *online* when its broker is and its resource module has reported, *up* when it is also
+neither drained nor excluded. Every operation changes the sets;
 `Resources.take_changes` then tells which ranks went up or down since the scheduler was last told
 (RFC 28).
 """
@@ -181,6 +182,8 @@ class Resources:
     def __init__(self, size: int) -> None:
         self.size = size
         self.inventory: dict[int, Inventory] = {}
+        self._brokers = IDset()
+        self._loaded = IDset()
         self.resources: ResourceObject | None = None
         self.online = IDset()
         self.exclude = IDset()
@@ -197,6 +200,7 @@ class Resources:
         if not 0 <= item.rank < self.size:
             raise OSError(errno.EINVAL, f"rank {item.rank} is out of range")
         self.inventory[item.rank] = item
+        self._loaded.add(item.rank)
 
     @property
     def awaited(self) -> set[int]:
@@ -229,17 +233,36 @@ class Resources:
         """Return the ranks that are not online."""
         return IDset().set(0, self.size - 1).difference(self.online)
 
-    def set_online(self, ranks: IDset) -> IDset:
-        """Mark ranks online; returns those that were not."""
-        fresh = ranks.difference(self.online)
-        self.online.add(fresh)
-        return fresh
+    def begin(self, brokers: IDset, *, force_up: bool) -> None:
+        """Rank 0 is online, and so is each of ``brokers`` once it has reported; with ``force_up``
+        all are, whoever reports.
+        """
+        everyone = IDset().set(0, self.size - 1)
+        self._brokers.add(everyone if force_up else brokers).add(0)
+        self._loaded.add(everyone if force_up else IDset(0))
+        self.update_online()
 
-    def set_offline(self, ranks: IDset) -> IDset:
-        """Mark ranks offline; returns those that were online."""
-        lost = ranks.intersect(self.online)
-        self.online.subtract(lost)
-        return lost
+    def add_brokers(self, ranks: IDset) -> None:
+        """The brokers of ``ranks`` are online."""
+        self._brokers.add(ranks)
+
+    def lose_brokers(self, ranks: IDset) -> None:
+        """The brokers of ``ranks`` have gone, and their modules with them."""
+        self._brokers.subtract(ranks)
+        self._loaded.subtract(ranks)
+
+    def unload(self, ranks: IDset) -> None:
+        """The modules of ``ranks`` are no longer loaded; they are again with their next report."""
+        self._loaded.subtract(ranks)
+
+    def update_online(self) -> tuple[IDset, IDset]:
+        """Bring ``online`` up to date: the ranks whose broker is online and has the module loaded.
+        Returns those that came and those that went.
+        """
+        now = self._brokers.intersect(self._loaded)
+        came, went = now.difference(self.online), self.online.difference(now)
+        self.online = now
+        return came, went
 
     # Administration
 

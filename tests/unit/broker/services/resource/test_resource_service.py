@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +11,9 @@ from broker.services.resource.service import ResourceService
 from broker.testing.harness import Rpc, ServiceHarness
 from flux import eventlog, treeobj
 from flux.wire.message import UPSTREAM
+
+if TYPE_CHECKING:
+    import pathlib
 
 
 class Store:
@@ -109,14 +112,66 @@ async def test_lost_rank_goes_down_and_comes_back() -> None:
     await harness.stop()
 
 
-async def test_a_module_loaded_later_knows_who_is_online() -> None:
+async def test_a_module_loaded_later_counts_those_online_that_report_again() -> None:
     harness, _ = await _leader(size=8, online="[0-2,5]")
-    assert (await harness.request("resource.status"))["offline"] == "3-4,6-7"
+    assert (await harness.request("resource.status"))["offline"] == "1-7"
+    for rank in (1, 5, 6):
+        await harness.request("resource.topo-reduce", _report(rank))
+    await harness.until(lambda: 6 in harness.service.state.inventory)
+    assert (await harness.request("resource.status"))["online"] == "0-1,5"
+    await harness.stop()
+
+
+async def test_a_rank_whose_module_is_unloaded_goes_down_until_it_reports() -> None:
+    harness, store = await _leader(size=3)
+    for rank in (1, 2):
+        await harness.request("resource.topo-reduce", _report(rank))
+    harness.publish("overlay.online", {"idset": "1-2"})
+    replies = harness.stream("resource.acquire")
+    await harness.until(lambda: bool(replies))
+    await harness.request("resource.topo-reduce", {"reports": [], "xml": {}, "leaving": "2"})
+    await harness.until(lambda: len(replies) == 2)
+    assert (await harness.request("resource.status"))["offline"] == "2"
+    await harness.request("resource.topo-reduce", _report(2))
+    await harness.until(lambda: len(replies) == 3)
+    assert [msg.json() for msg in replies[1:]] == [{"down": "2"}, {"up": "2"}]
+    await harness.until(lambda: store.names()[-2:] == ["offline", "online"])
+    await harness.stop()
+
+
+async def test_a_module_that_is_unloaded_tells_so_with_what_its_children_told() -> None:
+    harness = ServiceHarness(
+        ResourceService, rank=1, size=4, rpcs={"resource.topo-reduce": lambda _: {}}
+    )
+    await harness.start()
+    await harness.until(lambda: len(harness.sent) == 1)
+    harness.stream("resource.topo-reduce", _report(3))
+    await harness.stop()
+    last = harness.sent[-1]
+    assert [item["rank"] for item in last.json()["reports"]] == [3]
+    assert last.json()["leaving"] == "1"
+    assert last.flags & UPSTREAM
+
+
+async def test_the_last_word_on_a_rank_counts() -> None:
+    harness = ServiceHarness(
+        ResourceService, rank=1, size=4, rpcs={"resource.topo-reduce": lambda _: {}}
+    )
+    await harness.start()
+    await harness.until(lambda: len(harness.sent) == 1)
+    harness.stream("resource.topo-reduce", _report(3))
+    harness.stream("resource.topo-reduce", {"reports": [], "xml": {}, "leaving": "3"})
+    await harness.until(lambda: len(harness.sent) == 2)
+    assert harness.sent[-1].json() == {"reports": [], "xml": {}, "leaving": "3"}
+    await harness.stop()
     await harness.stop()
 
 
 async def test_a_request_waits_until_so_many_ranks_are_up() -> None:
     harness, _ = await _leader(size=4, online="0-1")
+    for rank in (1, 2, 3):
+        await harness.request("resource.topo-reduce", _report(rank))
+    await harness.until(lambda: harness.service.state.complete)
     assert await harness.request("resource.monitor-waitup", {"up": 2}, userid=77) == {}
     three = harness.stream("resource.monitor-waitup", {"up": 3}, sender="one")
     four = harness.stream("resource.monitor-waitup", {"up": 4}, sender="two")
@@ -189,6 +244,18 @@ async def test_one_scheduler_at_a_time() -> None:
             {"reports": [_item(1, "unsent")], "xml": {}},
             errno.EINVAL,
             "inventory of rank 1 is not valid",
+        ),
+        (
+            "topo-reduce",
+            {"reports": [], "xml": {}, "leaving": "9"},
+            errno.EINVAL,
+            "ranks 9 are out of range",
+        ),
+        (
+            "topo-reduce",
+            {"reports": [], "xml": {}, "leaving": "x"},
+            errno.EPROTO,
+            "malformed idset",
         ),
         ("reload", {"path": "/nosuch/R"}, errno.ENOENT, "/nosuch/R: No such file or directory"),
     ],
@@ -312,4 +379,29 @@ async def test_drain_is_durable_where_the_store_is(persists: bool) -> None:
     await harness.until(lambda: store.names()[-2:] == ["drain", "undrain"])
     assert commits[-1][0] == 0
     assert (await harness.request("resource.status"))["drain"] == {}
+    await harness.stop()
+
+
+async def test_resources_from_hwloc_xml(tmp_path: pathlib.Path) -> None:
+    harness, store = await _leader()
+    await _complete(harness)
+    held = harness.stream("resource.acquire", sender="scheduler")
+    text = "<topology><object type='Machine'><object type='Core'/></object></topology>"
+    (tmp_path / "0.xml").write_text(text)
+    payload = {"path": str(tmp_path), "xml": True}
+    with pytest.raises(OSError, match="busy"):
+        await harness.request("resource.reload", payload)
+    harness.disconnect("scheduler")
+    assert len(held) == 1
+    await harness.request("resource.reload", payload)
+    await harness.until(lambda: store.names()[-1] == "resource-define")
+    status = await harness.request("resource.status")
+    assert status["R"]["execution"]["R_lite"] == [{"rank": "0", "children": {"core": "0"}}]
+    assert (await harness.request("resource.get-xml"))["xml"] == [text, None]
+    (tmp_path / "3.xml").write_text(text)
+    with pytest.raises(OSError, match="not part of this instance"):
+        await harness.request("resource.reload", payload)
+    assert (await harness.request("resource.get-xml"))["xml"] == [text, None]
+    await harness.request("resource.reload", payload | {"force": True})
+    assert (await harness.request("resource.get-xml"))["xml"] == [text, None, None, text]
     await harness.stop()

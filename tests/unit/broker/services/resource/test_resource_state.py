@@ -25,7 +25,7 @@ def _resources(size: int = 4) -> Resources:
     state = Resources(size)
     for rank in range(size):
         state.report(Inventory(rank, f"node{rank}", "0-1", "", "x"))
-    state.set_online(IDset().set(0, size - 1))
+    state.begin(IDset().set(0, size - 1), force_up=False)
     state.define(resource_set(state.inventory.values()))
     return state
 
@@ -63,12 +63,35 @@ def test_acquire_then_changes_only() -> None:
     assert state.take_changes() == {}
     state.drain(IDset("1-2"), "bad", 10.0)
     assert state.take_changes() == {"down": "1-2"}
-    state.set_offline(IDset("2"))
+    state.unload(IDset("2"))
+    assert state.update_online() == (IDset(), IDset("2"))
     assert state.take_changes() == {}
     state.undrain(IDset("1-2"))
     assert state.take_changes() == {"up": "1"}
-    state.set_online(IDset("2"))
+    state.report(FOUR[2])
+    assert state.update_online() == (IDset("2"), IDset())
     assert state.take_changes() == {"up": "2"}
+
+
+def test_a_rank_is_online_once_its_broker_is_and_its_module_has_reported() -> None:
+    state = Resources(4)
+    state.begin(IDset("0-1"), force_up=False)
+    assert state.online == IDset("0")
+    state.report(FOUR[1])
+    state.report(FOUR[2])  # before its broker counts as online
+    assert state.update_online() == (IDset("1"), IDset())
+    state.add_brokers(IDset("2-3"))
+    assert state.update_online() == (IDset("2"), IDset())
+    state.lose_brokers(IDset("1"))
+    assert state.update_online() == (IDset(), IDset("1"))
+    state.add_brokers(IDset("1"))  # started again, its module is not loaded yet
+    assert state.update_online() == (IDset(), IDset())
+
+
+def test_all_ranks_may_be_forced_up() -> None:
+    state = Resources(4)
+    state.begin(IDset("0"), force_up=True)
+    assert state.online == IDset("0-3")
 
 
 def test_excluded_ranks_are_never_up() -> None:
@@ -135,7 +158,7 @@ def test_replay_restores_drained_ranks() -> None:
 
 _OPERATIONS = st.lists(
     st.tuples(
-        st.sampled_from(["drain", "undrain", "online", "offline"]),
+        st.sampled_from(["drain", "undrain", "online", "offline", "report", "unload"]),
         st.sets(st.integers(0, 7), min_size=1),
     ),
     max_size=30,
@@ -153,9 +176,15 @@ def test_changes_add_up_to_the_ranks_that_are_up(operations: list[tuple[str, set
         elif name == "undrain":
             state.undrain(IDset(rank for rank in ranks if rank in state.drained))
         elif name == "online":
-            state.set_online(ranks)
+            state.add_brokers(ranks)
+        elif name == "offline":
+            state.lose_brokers(ranks)
+        elif name == "unload":
+            state.unload(ranks)
         else:
-            state.set_offline(ranks)
+            for rank in ranks:
+                state.report(Inventory(rank, f"node{rank}", "0-1", "", "x"))
+        state.update_online()
         changes = state.take_changes()
         told = told.difference(changes.get("down", "")).union(changes.get("up", ""))
         assert told == state.up()
