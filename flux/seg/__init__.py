@@ -26,7 +26,7 @@ from flux.seg.api import (
 from flux.seg.errors import GLOBUS_SUCCESS, SegError, SegErrorType
 from flux.seg.generator import Generator
 from flux.seg.loader import Descriptor
-from flux.seg.protocol import JobState, StateChange, parse_line
+from flux.seg.protocol import GramState, StateChange, parse_line
 
 GLOBUS_SEG_ERROR_TYPE_NULL = SegErrorType.NULL
 GLOBUS_SEG_ERROR_TYPE_ALREADY_SET = SegErrorType.ALREADY_SET
@@ -45,7 +45,7 @@ __all__ = [
     "GLOBUS_SUCCESS",
     "Descriptor",
     "Generator",
-    "JobState",
+    "GramState",
     "SegError",
     "SegErrorType",
     "StateChange",

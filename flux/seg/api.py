@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from flux.seg.errors import GLOBUS_SUCCESS
 from flux.seg.generator import Generator
 from flux.seg.printf import printf
-from flux.seg.protocol import JobState, message_line, state_line
+from flux.seg.protocol import GramState, message_line, state_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ def use(generator: Generator) -> Generator:
     return before
 
 
-def globus_scheduler_event(format: str | None, *args: object) -> int:  # noqa: A002 - the page's word
+def globus_scheduler_event(format: str | None, *args: object) -> int:
     """Send a message of any type: one line, whose end need not be given.
 
     ``format`` and what follows are those of printf(3). Raises SegError: NULL without a format or
@@ -53,16 +53,16 @@ def globus_scheduler_event_pending(timestamp: int, jobid: str | None) -> int:
     ``timestamp`` is in seconds since the epoch, 0 for now; ``jobid`` the scheduler's name of the
     job. Raises SegError: NULL without a job id, INVALID_FORMAT for one that has a semicolon or a
     control character; OUT_OF_MEMORY when too many lines wait for the reader. TypeError, ValueError
-    for a time that is none.
+    for a time that makes no sense.
     """
-    return _changed(timestamp, jobid, JobState.PENDING, 0)
+    return _changed(timestamp, jobid, GramState.PENDING, 0)
 
 
 def globus_scheduler_event_active(timestamp: int, jobid: str | None) -> int:
     """Tell that a job began to run; parameters and errors as of
     ``globus_scheduler_event_pending``.
     """
-    return _changed(timestamp, jobid, JobState.ACTIVE, 0)
+    return _changed(timestamp, jobid, GramState.ACTIVE, 0)
 
 
 def globus_scheduler_event_failed(timestamp: int, jobid: str | None, failure_code: int) -> int:
@@ -70,7 +70,7 @@ def globus_scheduler_event_failed(timestamp: int, jobid: str | None, failure_cod
 
     Other parameters and errors are as of ``globus_scheduler_event_pending``.
     """
-    return _changed(timestamp, jobid, JobState.FAILED, failure_code)
+    return _changed(timestamp, jobid, GramState.FAILED, failure_code)
 
 
 def globus_scheduler_event_done(timestamp: int, jobid: str | None, exit_code: int) -> int:
@@ -78,7 +78,7 @@ def globus_scheduler_event_done(timestamp: int, jobid: str | None, exit_code: in
 
     Other parameters and errors are as of ``globus_scheduler_event_pending``.
     """
-    return _changed(timestamp, jobid, JobState.DONE, exit_code)
+    return _changed(timestamp, jobid, GramState.DONE, exit_code)
 
 
 def globus_scheduler_event_generator_get_timestamp() -> int:
@@ -98,7 +98,7 @@ def options() -> Mapping[str, str]:
     return _current.options
 
 
-def _changed(timestamp: int, jobid: str | None, state: JobState, code: int) -> int:
+def _changed(timestamp: int, jobid: str | None, state: GramState, code: int) -> int:
     line = state_line(timestamp, jobid, state, code)
     if timestamp == 0:
         line = state_line(int(time.time()), jobid, state, code)

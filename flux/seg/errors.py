@@ -35,7 +35,7 @@ _SENTENCES: Final = {
 class SegError(Exception):
     """A function of the page did not return ``GLOBUS_SUCCESS``: ``type`` says why."""
 
-    def __init__(self, type: SegErrorType, detail: str = "") -> None:  # noqa: A002 - the page's word
+    def __init__(self, type: SegErrorType, detail: str = "") -> None:
         sentence = _SENTENCES[type]
         super().__init__(f"{sentence}: {detail}" if detail else sentence)
         self.type = type

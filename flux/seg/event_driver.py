@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from flux.seg.follow_file import TakeLine
-    from flux.seg.output import Output
+    from flux.seg.output import SegOutput
 
     Callback = Callable[..., object]
 
@@ -24,7 +24,7 @@ SHORTEST: Final = 0.001
 """Seconds: the shortest interval."""
 
 
-class Registered:
+class RegisteredCallback:
     """A callback that was registered, to cancel it."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Driver:
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, output: Output, report: Callable[[str], None]
+        self, loop: asyncio.AbstractEventLoop, output: SegOutput, report: Callable[[str], None]
     ) -> None:
         self._loop = loop
         self._output = output
@@ -85,7 +85,7 @@ class Driver:
         """Call ``callback(*args)`` as soon as others have been."""
         self.spawn(self.run(callback, *args))
 
-    def call_later(self, seconds: float, callback: Callback, *args: object) -> Registered:
+    def call_later(self, seconds: float, callback: Callback, *args: object) -> RegisteredCallback:
         """Call ``callback(*args)`` once, in so many seconds."""
 
         async def once() -> None:
@@ -94,7 +94,7 @@ class Driver:
 
         return self.spawn(once())
 
-    def call_every(self, seconds: float, callback: Callback, *args: object) -> Registered:
+    def call_every(self, seconds: float, callback: Callback, *args: object) -> RegisteredCallback:
         """Call ``callback(*args)`` at once, then every so many seconds; one that takes longer is
         not called twice at a time.
 
@@ -110,7 +110,7 @@ class Driver:
 
         return self.spawn(always())
 
-    def add_reader(self, fd: int, callback: Callback, *args: object) -> Registered:
+    def add_reader(self, fd: int, callback: Callback, *args: object) -> RegisteredCallback:
         """Call ``callback(*args)`` whenever there is something to read from the descriptor ``fd``,
         unless too much waits for the reader of the events. For callbacks and activation.
         """
@@ -139,7 +139,7 @@ class Driver:
         *,
         earlier: Sequence[str] = (),
         on_end: Callback | None = None,
-    ) -> Registered:
+    ) -> RegisteredCallback:
         """Call ``take(line)`` with each line of a file, as text without its end, from its beginning
         on and as it grows; see `flux.seg.follow_file.FileFollower`.
 
@@ -150,9 +150,9 @@ class Driver:
 
         return self.spawn(follow(self, path, take, earlier, on_end))
 
-    def spawn(self, coroutine: Coroutine[Any, Any, object]) -> Registered:
+    def spawn(self, coroutine: Coroutine[Any, Any, object]) -> RegisteredCallback:
         """Run a coroutine as a callback; it may wait, which a plain callback must not."""
-        registered = Registered()
+        registered = RegisteredCallback()
 
         def start() -> None:
             if self.closed:

@@ -8,16 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from flux.seg.loader import exc_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from flux.seg.event_driver import Driver
-
     TakeLine = Callable[[str], object]
+
+
+class LineDriver(Protocol):
+    """What following a file needs of the event driver."""
+
+    @property
+    def backlogged(self) -> bool:
+        """Whether so much waits for the reader of the events that lines had better wait."""
+
+    async def drained(self) -> None:
+        """Return when there is room again."""
+
+    async def run(self, callback: TakeLine, line: str, /) -> None:
+        """Call a callback; what it raises is reported."""
+
+    def report(self, sentence: str) -> None:
+        """Say something on standard error."""
+
 
 POLL_SECONDS: Final = 0.25
 LINE_MAX: Final = 1 << 20
@@ -112,7 +128,7 @@ class FileFollower:
 
 
 async def follow(
-    driver: Driver,
+    driver: LineDriver,
     path: str,
     take: TakeLine,
     earlier: Sequence[str],
@@ -141,7 +157,7 @@ async def follow(
         follower.close()
 
 
-async def _once(driver: Driver, path: str, take: TakeLine) -> None:
+async def _once(driver: LineDriver, path: str, take: TakeLine) -> None:
     follower = FileFollower(path)
     try:
         for lines in follower.ready():
@@ -152,7 +168,7 @@ async def _once(driver: Driver, path: str, take: TakeLine) -> None:
         follower.close()
 
 
-async def _give(driver: Driver, lines: list[str], take: TakeLine) -> None:
+async def _give(driver: LineDriver, lines: list[str], take: TakeLine) -> None:
     """Give lines to who takes them, when the reader of the events has room for more."""
     for place, line in enumerate(lines):
         if driver.backlogged:

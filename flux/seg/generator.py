@@ -46,7 +46,7 @@ class Generator:
     def set_timestamp(self, timestamp: int) -> None:
         """Set the time of the earliest event to send.
 
-        Raises SegError(ALREADY_SET), TypeError or ValueError for what is no time.
+        Raises SegError(ALREADY_SET), TypeError or ValueError for a time that makes no sense.
         """
         check_number(timestamp, "the timestamp", 0, TIME_MAX)
         _check_once(self._timestamp, "the timestamp")

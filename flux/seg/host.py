@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from flux.seg import api
-from flux.seg.event_driver import Driver
 from flux.seg.errors import SegError
+from flux.seg.event_driver import Driver
 from flux.seg.generator import Generator
 from flux.seg.loader import exc_text
-from flux.seg.output import BACKLOG_MAX, Output
+from flux.seg.output import BACKLOG_MAX, SegOutput
 from flux.seg.record import Record, Unseen
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _LOOK_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
-class Settings:
+class SegSettings:
     """What to run: the ``module`` by name or path, with its ``options``, for events from
     ``timestamp`` on (seconds since the epoch, None for now).
 
@@ -61,18 +61,23 @@ class Settings:
     backlog_max: int = BACKLOG_MAX
 
 
-class Host:
+class SegHost:
     """Runs a module until something ends it; ``report`` is given sentences for standard error."""
 
     def __init__(
-        self, settings: Settings, report: Callable[[str], None], *, stdin: int = 0, stdout: int = 1
+        self,
+        settings: SegSettings,
+        report: Callable[[str], None],
+        *,
+        stdin: int = 0,
+        stdout: int = 1,
     ) -> None:
         self._settings = settings
         self._say = report
         self._stdin = stdin
         self._stdout = stdout
         self._wake_fd, self._waking_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._output = Output(stdout, self._wake, backlog_max=settings.backlog_max)
+        self._output = SegOutput(stdout, self._wake, backlog_max=settings.backlog_max)
         self._generator = Generator()
         self._loop = asyncio.new_event_loop()
         self._driver = Driver(self._loop, self._output, report)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flux.constants import FLUX_JOB_RESULT_COMPLETED
 from flux.job.lifecycle import exit_code, is_fatal, result_of
-from flux.seg.protocol import CODE_MAX, JobState
+from flux.seg.protocol import CODE_MAX, GramState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,17 +37,17 @@ class SegEvent(NamedTuple):
 
     time: float
     jobid: int
-    state: JobState
+    state: GramState
     code: int
 
 
-class _Job:
+class _SeenJob:
     """An active job: its last state that was told, and what decides the next ones."""
 
     __slots__ = ("fatal", "mine", "state", "status", "time")
 
     def __init__(self) -> None:
-        self.state: JobState | None = None
+        self.state: GramState | None = None
         self.time = 0.0
         self.status: int | None = None
         self.fatal: str | None = None
@@ -64,7 +64,7 @@ class JobEvents:
 
     def __init__(self, userid: int | None = None) -> None:
         self._userid = userid
-        self._active: dict[int, _Job] = {}
+        self._active: dict[int, _SeenJob] = {}
         self._ended: dict[int, float] = {}
         self.last = 0.0
         self.now = float("inf")
@@ -72,14 +72,14 @@ class JobEvents:
     def __len__(self) -> int:
         return len(self._active) + len(self._ended)
 
-    def known(self, jobid: int, state: JobState, time: float) -> None:
+    def known(self, jobid: int, state: GramState, time: float) -> None:
         """A change of state has been told before, by another process."""
         self.last = max(self.last, time)
-        if state >= JobState.FAILED:
+        if state >= GramState.FAILED:
             self._active.pop(jobid, None)
             self._ended[jobid] = time
         elif jobid not in self._ended:
-            job = self._active.setdefault(jobid, _Job())
+            job = self._active.setdefault(jobid, _SeenJob())
             job.state = max(job.state or state, state)
 
     def take(self, jobid: int, entry: JsonMapping) -> SegEvent | None:
@@ -94,15 +94,15 @@ class JobEvents:
         context = entry.get("context") or {}
         job = self._active.get(jobid)
         if job is None:
-            job = self._active[jobid] = _Job()
+            job = self._active[jobid] = _SeenJob()
         if name == "submit":
             if self._userid is not None and context.get("userid") != self._userid:
                 job.mine = False
-            return self._told(job, jobid, time, JobState.PENDING)
+            return self._told(job, jobid, time, GramState.PENDING)
         if name == "alloc":
             # Resources that come after a fatal exception go back at once: such a job never ran.
             if job.fatal is None:
-                return self._told(job, jobid, time, JobState.ACTIVE)
+                return self._told(job, jobid, time, GramState.ACTIVE)
         elif name == "finish":
             job.status = int(context["status"])
         elif name == "exception":
@@ -112,7 +112,7 @@ class JobEvents:
             return self._end(job, jobid, time)
         return None
 
-    def _told(self, job: _Job, jobid: int, time: float, state: JobState) -> SegEvent | None:
+    def _told(self, job: _SeenJob, jobid: int, time: float, state: GramState) -> SegEvent | None:
         if job.state is not None and state <= job.state:
             return None
         job.state = state
@@ -121,9 +121,9 @@ class JobEvents:
         self.last = max(self.last, time)
         return SegEvent(job.time, jobid, state, 0) if job.mine else None
 
-    def _end(self, job: _Job, jobid: int, time: float) -> SegEvent | None:
+    def _end(self, job: _SeenJob, jobid: int, time: float) -> SegEvent | None:
         completed = result_of(job.status, job.fatal) == FLUX_JOB_RESULT_COMPLETED
-        state = JobState.DONE if completed else JobState.FAILED
+        state = GramState.DONE if completed else GramState.FAILED
         code = min(exit_code(job.status, job.fatal is not None), CODE_MAX)
         del self._active[jobid]
         self._ended[jobid] = time
@@ -162,5 +162,5 @@ class Past:
     def in_order(self) -> Iterator[SegEvent]:
         """Yield the events; of those at the same time the one that was added first."""
         for place in sorted(range(len(self)), key=self._times.__getitem__):
-            state = JobState(self._states[place])
+            state = GramState(self._states[place])
             yield SegEvent(self._times[place], self._ids[place], state, self._codes[place])

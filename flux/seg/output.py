@@ -1,7 +1,7 @@
 """The way of the lines to their reader: a queue, and the thread that writes what is in it.
 
 Whoever sends a line does not wait for the reader. While more than ``BACKLOG_MAX`` bytes wait,
-sources that can leave their events where they are do so (`Output.backlogged`). Those that cannot
+sources that can leave their events where they are do so (`SegOutput.backlogged`). Those that cannot
 may go on up to ``QUEUE_MAX``.
 """
 
@@ -24,7 +24,7 @@ QUEUE_MAX: Final = 64 << 20
 _AT_ONCE: Final = 1 << 16
 
 
-class Output:
+class SegOutput:
     """Lines on their way to the file descriptor ``fd``; any thread may add to them.
 
     ``on_end`` is called, by the thread that writes, when nothing more can be written: ``error`` is

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from flux.seg.errors import SegError, SegErrorType
 
 
-class JobState(IntEnum):
+class GramState(IntEnum):
     """``globus_gram_protocol_job_state_t``, as far as schedulers tell of it."""
 
     PENDING = 1
@@ -37,11 +37,11 @@ class StateChange(NamedTuple):
 
     timestamp: int
     jobid: str
-    state: JobState
+    state: GramState
     exit_code: int
 
 
-def state_line(timestamp: int, jobid: str | None, state: JobState, exit_code: int) -> bytes:
+def state_line(timestamp: int, jobid: str | None, state: GramState, exit_code: int) -> bytes:
     """Return the line of a state change, with its end.
 
     Raises SegError: NULL without a job id, INVALID_FORMAT for one that would forge a field or a
@@ -56,7 +56,7 @@ def state_line(timestamp: int, jobid: str | None, state: JobState, exit_code: in
 def message_line(text: str) -> bytes:
     """Return the line of any message, with its end, which ``text`` may have already.
 
-    Raises SegError(INVALID_FORMAT) for what is no single line of at most LINE_MAX bytes.
+    Raises SegError(INVALID_FORMAT) for text that is not a single line of at most LINE_MAX bytes.
     """
     text = text.removesuffix("\n")
     if not text or "\n" in text or "\0" in text:
@@ -76,7 +76,7 @@ def parse_line(line: bytes) -> StateChange | None:
     if found is None:
         return None
     timestamp, jobid, state, code = found.groups()
-    change = StateChange(int(timestamp), jobid, JobState(int(state)), int(code))
+    change = StateChange(int(timestamp), jobid, GramState(int(state)), int(code))
     fits = change.timestamp <= TIME_MAX and -CODE_MAX - 1 <= change.exit_code <= CODE_MAX
     return change if fits else None
 

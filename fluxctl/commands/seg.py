@@ -60,14 +60,14 @@ def command(
     It ends when it gets SIGTERM, or when the pipe that is its standard input or output is closed.
     When the broker goes away it waits for its return.
     """
-    from flux.seg.host import Host, Settings
+    from flux.seg.host import SegHost, SegSettings
     from flux.seg.record import read_record
 
     try:
         record = None if resume is None else read_record(resume, time.time())
     except OSError as exc:
         raise CommandError(f"{resume}: {exc.strerror}") from None
-    settings = Settings(
+    settings = SegSettings(
         module=module,
         timestamp=None if timestamp is None else _timestamp(timestamp),
         options=dict(_option(word) for word in options),
@@ -76,7 +76,7 @@ def command(
     )
     sys.stdout.flush()
     try:
-        return Host(settings, _report).run()
+        return SegHost(settings, _report).run()
     except BrokenPipeError as exc:
         raise ReaderGone(*exc.args) from None
     except OSError as exc:

@@ -27,13 +27,13 @@ from flux.seg.api import current
 from flux.seg.jobs import NAMES, RETELL_SECONDS, JobEvents, Past, SegEvent
 from flux.seg.listed import ATTRIBUTES, entries_of
 from flux.seg.output import steady_clock
-from flux.seg.protocol import JobState
+from flux.seg.protocol import GramState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
     from flux.aio_streams import Stream
-    from flux.seg.event_driver import Registered
+    from flux.seg.event_driver import RegisteredCallback
     from flux.wire.json import JsonObject
 
 RETRY_FIRST: Final = 0.1
@@ -183,11 +183,11 @@ class FluxJobs:
 
     def _tell(self, event: SegEvent) -> None:
         jobid, timestamp = JobID(event.jobid).encode(self._form), int(event.time)
-        if event.state == JobState.PENDING:
+        if event.state == GramState.PENDING:
             seg.pending(timestamp, jobid)
-        elif event.state == JobState.ACTIVE:
+        elif event.state == GramState.ACTIVE:
             seg.active(timestamp, jobid)
-        elif event.state == JobState.DONE:
+        elif event.state == GramState.DONE:
             seg.done(timestamp, jobid, event.code)
         else:
             seg.failed(timestamp, jobid, event.code)
@@ -255,7 +255,7 @@ def _options(options: Mapping[str, str]) -> tuple[int | None, str]:
         raise ValueError(f"no such user: {user}") from None
 
 
-_running: list[Registered] = []
+_running: list[RegisteredCallback] = []
 
 
 def activate() -> None:

@@ -196,11 +196,11 @@ def test_a_timestamp_of_0_is_set_too() -> None:
 @given(
     st.integers(0, 2**63 - 1),
     st.text(st.characters(exclude_characters=";", exclude_categories=["Cc", "Cs"]), min_size=1),
-    st.sampled_from(seg.JobState),
+    st.sampled_from(seg.GramState),
     st.integers(-(2**31), 2**31 - 1),
 )
 def test_what_is_sent_can_be_read(
-    timestamp: int, jobid: str, state: seg.JobState, code: int
+    timestamp: int, jobid: str, state: seg.GramState, code: int
 ) -> None:
     line = state_line(timestamp, jobid, state, code)
     assert seg.parse_line(line) == seg.StateChange(timestamp, jobid, state, code)

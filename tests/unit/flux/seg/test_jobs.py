@@ -11,12 +11,17 @@ from hypothesis import strategies as st
 from flux.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOB_STATE_RUN
 from flux.seg.jobs import RETELL_SECONDS, JobEvents, Past, SegEvent
 from flux.seg.listed import entries_of
-from flux.seg.protocol import JobState
+from flux.seg.protocol import GramState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-PENDING, ACTIVE, FAILED, DONE = JobState.PENDING, JobState.ACTIVE, JobState.FAILED, JobState.DONE
+PENDING, ACTIVE, FAILED, DONE = (
+    GramState.PENDING,
+    GramState.ACTIVE,
+    GramState.FAILED,
+    GramState.DONE,
+)
 
 
 def log(*names: str | tuple[str, dict[str, Any]], start: float = 100.0) -> list[dict[str, Any]]:
@@ -64,7 +69,7 @@ def changes(*names: str | tuple[str, dict[str, Any]]) -> list[tuple[float, int, 
     ],
 )
 def test_jobs_that_ran(
-    names: list[str | tuple[str, dict[str, Any]]], end: tuple[JobState, int]
+    names: list[str | tuple[str, dict[str, Any]]], end: tuple[GramState, int]
 ) -> None:
     whole = ["submit", "depend", "priority", "alloc", *names, "release", "free", "clean"]
     assert changes(*whole) == [(100, 1, 0), (103, 2, 0), (99.0 + len(whole), end[0], end[1])]

@@ -9,22 +9,27 @@ import threading
 import pytest
 
 from flux.seg.errors import SegError, SegErrorType
-from flux.seg.output import Output
+from flux.seg.output import SegOutput
 from tests.system.watching import PATIENCE, until
 
 
 def test_a_reader_that_does_not_read_bounds_the_queue() -> None:
     source, sink = os.pipe()
-    output = Output(sink, lambda: None, backlog_max=100_000, queue_max=300_000)
+    output = SegOutput(sink, lambda: None, backlog_max=100_000, queue_max=300_000)
     output.start()
     drained = threading.Event()
     sent = 0
-    with pytest.raises(SegError) as caught:
+
+    def fill() -> None:
+        nonlocal sent
         while True:
             output.put(b"%08d\n" % sent)
             sent += 1
             if sent == 15_000:
                 until(lambda: output.size < 135_000)  # the pipe is full
+
+    with pytest.raises(SegError) as caught:
+        fill()
     assert caught.value.type == SegErrorType.OUT_OF_MEMORY
     assert output.backlogged
     output.when_drained(drained.set)
@@ -44,7 +49,7 @@ def test_a_reader_that_does_not_read_bounds_the_queue() -> None:
 
 def test_what_was_not_taken_is_counted() -> None:
     source, sink = os.pipe()
-    output = Output(sink, lambda: None)
+    output = SegOutput(sink, lambda: None)
     output.put(b"x" * 200_000)
     output.start()
     assert output.close(0.05) > 0
@@ -56,7 +61,7 @@ def test_what_was_not_taken_is_counted() -> None:
 def test_a_reader_that_goes() -> None:
     source, sink = os.pipe()
     gone = threading.Event()
-    output = Output(sink, gone.set, backlog_max=10)
+    output = SegOutput(sink, gone.set, backlog_max=10)
     os.close(source)
     output.put(b"line that nobody reads\n")
     drained = threading.Event()
@@ -71,7 +76,7 @@ def test_a_reader_that_goes() -> None:
 def test_a_descriptor_that_does_not_block() -> None:
     source, sink = os.pipe()
     os.set_blocking(sink, False)
-    output = Output(sink, lambda: None)
+    output = SegOutput(sink, lambda: None)
     output.start()
     data = b"".join(b"%07d\n" % number for number in range(30_000))
     output.put(data)
@@ -87,7 +92,7 @@ def test_a_descriptor_that_does_not_block() -> None:
 def test_an_output_that_fails() -> None:
     sink = os.open("/dev/full", os.O_WRONLY)
     failed = threading.Event()
-    output = Output(sink, failed.set)
+    output = SegOutput(sink, failed.set)
     output.start()
     output.put(b"line\n")
     assert failed.wait(PATIENCE)

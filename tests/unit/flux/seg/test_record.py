@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flux.seg.jobs import RETELL_SECONDS
-from flux.seg.protocol import JobState, StateChange
+from flux.seg.protocol import GramState, StateChange
 from flux.seg.record import Unseen, read_record
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def test_the_end_of_a_record(tmp_path: pathlib.Path) -> None:
     assert record is not None
     assert record.timestamp == last - RETELL_SECONDS
     assert record.changes == (
-        StateChange(last - 10, "a", JobState.PENDING, 0),
-        StateChange(last, "a", JobState.DONE, 3),
+        StateChange(last - 10, "a", GramState.PENDING, 0),
+        StateChange(last, "a", GramState.DONE, 3),
     )
 
 
@@ -59,11 +59,11 @@ def test_a_clock_that_was_ahead(tmp_path: pathlib.Path) -> None:
     record = read_record(str(path), 5000.0)
     assert record is not None
     assert record.timestamp == 5000 - RETELL_SECONDS
-    assert [change.state for change in record.changes] == [JobState.ACTIVE]
+    assert [change.state for change in record.changes] == [GramState.ACTIVE]
 
 
 def test_lines_that_were_seen_are_kept_back_as_often_as_they_were() -> None:
-    seen = StateChange(5, "a", JobState.PENDING, 0)
+    seen = StateChange(5, "a", GramState.PENDING, 0)
     unseen = Unseen([seen, seen])
     line = b"001;5;a;1;0\n"
     assert [unseen.is_new(line) for _ in range(4)] == [False, False, True, True]

@@ -118,7 +118,7 @@ async def test_the_past_since_a_time(cluster: Cluster) -> None:
     async def ids_since(time: float) -> set[int]:
         payload = {"full": True, "since": time}
         replies = cluster.manager.stream("job-manager.events-journal", payload)
-        await cluster.manager.until(lambda: replies and replies[-1].json().get("replayed"))
+        await cluster.manager.until(lambda: bool(replies) and replies[-1].json().get("replayed"))
         for event in (event for msg in replies for event in msg.json()["events"]):
             if event["entry"]["name"] == "clean":
                 ended[event["id"]] = event["entry"]["timestamp"]
