@@ -61,6 +61,7 @@ _ALL = (
     SubCommand("queue", "control the job queue"),
     SubCommand("resource", "list and control resources"),
     SubCommand("restore", "Read a KVS snapshot from a portable archive"),
+    SubCommand("seg", "Tell a GRAM job manager what happens to jobs"),
     SubCommand("start", "bootstrap a local Flux instance"),
     SubCommand("top", "live dashboard of a Flux instance"),
     SubCommand("update", "change a job after its submission"),

@@ -37,7 +37,9 @@ ACTING = {
         "flux.filearchive.packing",
         "flux.filearchive.source",
         "flux.filearchive.unpacking",
+        "flux.seg.record",
     ),
+    "runs the code of others": ("flux.seg.loader",),
     "reads the limits of its process": ("fluxctl.mini.rlimits",),
     "talks through a descriptor": (
         "broker.bootstrap.pmi",

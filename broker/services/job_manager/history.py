@@ -39,12 +39,13 @@ class History:
 
     @request("events-journal", streaming=True)
     def events_journal(self, req: Request) -> Reply:
-        """Stream events {allow?, deny?, full?} as {events: [{id, eventlog_seq, entry, jobspec?,
-        R?}]}.
+        """Stream events {allow?, deny?, full?, since?} as {events: [{id, eventlog_seq, entry,
+        jobspec?, R?}]}.
 
         The stream starts with the events of the active jobs, the last of them marked ``active``.
         With ``full`` those of inactive ones follow, and new ones between them; ``replayed`` tells
-        that what follows is new.
+        that what follows is new. Jobs that ended before ``since``, seconds since the epoch, are
+        left out.
         """
         reader = Reader(req)
         jobs = self._core.machine.jobs.values()
@@ -78,7 +79,9 @@ class History:
         self._walk_ended.clear()
         try:
             async for stored in stored_jobs(
-                self._core.ctx.handle, DETAILS[:1] if reader is None else DETAILS
+                self._core.ctx.handle,
+                DETAILS[:1] if reader is None else DETAILS,
+                self._ended_since(reader),
             ):
                 if stored.id in self._core.machine.jobs:
                     continue
@@ -99,17 +102,25 @@ class History:
             self._core.inactive.fill(found)
         return found
 
+    def _ended_since(self, reader: Reader | None) -> list[int] | None:
+        """Return the jobs that ``reader`` wants, None if all have to be read to know them."""
+        inactive = self._core.inactive
+        if reader is None or reader.since is None or not inactive.complete:
+            return None
+        return inactive.ended_since(reader.since)
+
     async def _take(
         self, stored: StoredJob, reader: Reader | None, found: dict[int, float]
     ) -> None:
         job = await stored.replay()
         if job.state != INACTIVE:
             return
-        if reader is not None:
+        wanted = reader is not None and job.t_inactive >= (reader.since or 0.0)
+        if wanted:
             await stored.load_details(job)
         if job.id in self._purged:
             return
-        if reader is not None:
+        if reader is not None and wanted:
             reader.replay(events_of(job))
         found[job.id] = job.t_inactive
 

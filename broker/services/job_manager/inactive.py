@@ -5,7 +5,7 @@ bytes a job.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -75,6 +75,10 @@ class InactiveJobs:
             if id not in spared:
                 chosen.append(id)
         return chosen
+
+    def ended_since(self, time: float) -> list[int]:
+        """Return the jobs that ended at ``time`` or later."""
+        return list(self._ids[bisect_left(self._times, time) :])
 
     def remove(self, ids: Collection[int]) -> None:
         """Forget purged jobs."""

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 class Reader:
-    """One reader of the journal and the event names it wants.
+    """One reader of the journal and the event names it wants, of the past only from jobs that ended
+    at ``since``, seconds since the epoch, or later.
 
     ``told`` has the jobs that the reader has been told of while it is sent what was before; None
     once that is over.
@@ -27,6 +28,7 @@ class Reader:
         self.told: set[int] | None = None
         self.allow = _names(request, "allow")
         self.deny = _names(request, "deny")
+        self.since = _time(request, "since")
 
     def wants(self, event: JournalEvent) -> bool:
         """Whether the reader asked for events of this name."""
@@ -80,3 +82,10 @@ def _names(request: Request, key: str) -> frozenset[str] | None:
     if value is not None and not isinstance(value, dict):
         raise OSError(errno.EPROTO, f"job-manager.events {key} should be an object")
     return None if value is None else frozenset(value)
+
+
+def _time(request: Request, key: str) -> float | None:
+    value = request.payload.get(key)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise OSError(errno.EPROTO, f"job-manager.events {key} should be a number")
+    return None if value is None else float(value)

@@ -125,14 +125,15 @@ class StoredJob:
 
 
 async def stored_jobs(
-    handle: AsyncFlux, keys: Sequence[str] = ("eventlog",)
+    handle: AsyncFlux, keys: Sequence[str] = ("eventlog",), ids: Iterable[int] | None = None
 ) -> AsyncIterator[StoredJob]:
-    """Yield every job in the KVS, in the order of their ids, with the values of ``keys`` at hand.
+    """Yield every job in the KVS, or those of ``ids``, in the order of their ids, with the values
+    of ``keys`` at hand.
 
     Job directories without an eventlog are left out: such a job was never acknowledged.
     """
     chunk: list[int] = []
-    async for id in _job_ids(handle):
+    async for id in _job_ids(handle) if ids is None else _given(sorted(ids)):
         chunk.append(id)
         if len(chunk) == _AT_ONCE:
             async for job in _read_jobs(handle, chunk, keys):
@@ -140,6 +141,11 @@ async def stored_jobs(
             chunk = []
     async for job in _read_jobs(handle, chunk, keys):
         yield job
+
+
+async def _given(ids: Iterable[int]) -> AsyncIterator[int]:
+    for id in ids:
+        yield id
 
 
 async def _read_jobs(

@@ -56,3 +56,12 @@ def test_table(
     assert len(table) == len(known) - len(chosen)
     assert not any(id in table for id in chosen)
     assert all(id in table for id in known if id not in chosen)
+
+
+@given(jobs, st.integers(-1, 41).map(float))
+def test_those_that_ended_since_a_time(ended: list[tuple[int, float]], since: float) -> None:
+    table = InactiveJobs()
+    for id, time in ended:
+        table.add(id, time)
+    found = table.ended_since(since)
+    assert sorted(found) == sorted(id for id, time in ended if time >= since)

@@ -101,3 +101,44 @@ async def test_a_past_that_cannot_be_read_ends_the_stream(cluster: Cluster) -> N
     with pytest.raises(OSError, match="disk on fire"):
         await cluster.manager.finish(full)
     assert cluster.manager.service.stats()["journal"]["listeners"] == 0
+
+
+async def test_the_past_since_a_time(cluster: Cluster) -> None:
+    """Jobs that ended before are not even read, once it is known when each did."""
+    old, late = await cluster.submit(), await cluster.submit()
+    waiting = await cluster.submit(urgency=0)
+    for id in (old, late):
+        await cluster.until_event(id, "clean")
+    manager = cluster.manager.service
+    await manager.history.know_inactive()
+    ended: dict[int, float] = {}
+    store = SlowStore(cluster)
+    store.go.set()
+
+    async def ids_since(time: float) -> set[int]:
+        payload = {"full": True, "since": time}
+        replies = cluster.manager.stream("job-manager.events-journal", payload)
+        await cluster.manager.until(lambda: bool(replies) and replies[-1].json().get("replayed"))
+        for event in (event for msg in replies for event in msg.json()["events"]):
+            if event["entry"]["name"] == "clean":
+                ended[event["id"]] = event["entry"]["timestamp"]
+        return {id for id, _ in told(replies)}
+
+    assert await ids_since(0.0) == {old, late, waiting}
+    asked = store.asked
+    assert await ids_since(max(ended.values()) + 1) == {waiting}
+    assert store.asked == asked
+    assert late in await ids_since(ended[late])
+    manager.core.inactive.complete = False
+    assert await ids_since(max(ended.values()) + 1) == {waiting}
+    assert manager.core.inactive.complete, "what was read meanwhile is known"
+
+
+@pytest.mark.parametrize("since", ["soon", True, [1]])
+async def test_a_time_that_is_none(cluster: Cluster, since: Any) -> None:
+    payload = {"full": True, "since": since}
+    (reply,) = cluster.manager.stream("job-manager.events-journal", payload)
+    assert (reply.errnum, reply.text()) == (
+        errno.EPROTO,
+        "job-manager.events since should be a number",
+    )

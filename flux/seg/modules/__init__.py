@@ -1,0 +1,1 @@
+"""Modules of the scheduler event generator that come with it."""
