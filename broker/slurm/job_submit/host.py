@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from broker.configuration.job_submit import LUA
+from broker.log import ERR
 from broker.plugin_worker import PluginWorker, WorkerLost
 from broker.slurm.job_submit.messages import (
     Change,
@@ -77,6 +78,7 @@ class JobSubmitHost:
     ) -> None:
         self.config = config
         self._queues = queues
+        self._log = log
         self._turn = asyncio.Lock()
         setup = Setup(tuple(_setups(config)), uri)
         self._worker = PluginWorker(
@@ -113,6 +115,7 @@ class JobSubmitHost:
             return [_verdict(result) for result in msgspec.convert(answer, list[Result])]
         except WorkerLost as exc:
             if len(jobs) == 1:
+                self._log(ERR, f"{NAME}: a job of user {jobs[0].userid}: {exc.strerror}")
                 return [Verdict(error=OSError(exc.errno, exc.strerror))]
         except OSError as exc:
             return [Verdict(error=exc) for _ in jobs]
