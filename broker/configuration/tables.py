@@ -29,6 +29,7 @@ from broker.configuration.checks import (
     texts,
 )
 from broker.configuration.document import Document
+from broker.configuration.job_submit import JobSubmitConfig, job_submit_table
 from broker.configuration.queues import (
     PolicyConfig,
     QueueConfig,
@@ -229,6 +230,7 @@ class Config(Struct, frozen=True, rename="kebab"):
     exec: Annotated[ExecConfig, table_of(ExecConfig)] = ExecConfig()
     ingest: Annotated[IngestConfig, table_of(IngestConfig)] = IngestConfig()
     job_manager: Annotated[JobManagerConfig, table_of(JobManagerConfig)] = JobManagerConfig()
+    job_submit: Annotated[JobSubmitConfig, job_submit_table] = JobSubmitConfig()
     kvs: Annotated[KvsConfig, table_of(KvsConfig)] = KvsConfig()
     policy: Annotated[PolicyConfig, table_of(PolicyConfig)] = PolicyConfig()
     queues: Annotated[dict[str, QueueConfig], queue_tables] = field(default_factory=dict)

@@ -33,6 +33,26 @@ class SubmitFuture(RPC):
 
         return JobID(self.member("id"))
 
+    def get_message(self) -> str:
+        """Wait for the answer and return what plugins tell the user about a job that was accepted,
+        a line or several; empty if they say nothing. Raises OSError as `get_id` does.
+        """
+        return message_of(self.get())
+
+
+def message_of(answer: object) -> str:
+    """Return what an answer to ``job-ingest.submit`` tells the user; empty if it says nothing."""
+    text = answer.get("message") if isinstance(answer, Mapping) else None
+    return text if isinstance(text, str) else ""
+
+
+def message_and_reason(error: OSError) -> tuple[list[str], OSError]:
+    """Return what the refusal of a job tells the user besides, in lines, and the refusal alone: the
+    last line of its text is the reason, those before are what plugins say.
+    """
+    *lines, reason = (error.strerror or "").split("\n")
+    return lines, OSError(error.errno, reason) if lines else error
+
 
 def _text(jobspec: Jobspec | str | bytes | Mapping[str, object]) -> bytes:
     if isinstance(jobspec, bytes):

@@ -62,12 +62,20 @@ def _dry_run_or(
     if options.dry_run:
         echo(jobspec.dumps())
         return 0
+    from flux.job.submit import message_and_reason, message_of
     from fluxctl.mini.request import make_request
-    from fluxctl.mini.submitter import payload
+    from fluxctl.mini.submitter import payload, told
 
     request = make_request(jobspec, options)
     flux = _connect()
-    return submitted(flux, int(flux.rpc("job-ingest.submit", payload(request)).get()["id"]))
+    try:
+        answer = flux.rpc("job-ingest.submit", payload(request)).get()
+    except OSError as error:
+        lines, reason = message_and_reason(error)
+        sys.stderr.write(told(lines, refused=True))
+        raise reason from None
+    sys.stderr.write(told(message_of(answer).splitlines()))
+    return submitted(flux, int(answer["id"]))
 
 
 def _attach(options: MiniOptions) -> Callable[[Flux, int], int]:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from fluxctl.command import echo, handle
+from fluxctl.command import echo, handle, talk
 from fluxctl.errors import CommandError
 from fluxctl.job.control import URGENCIES
 from fluxctl.job.options import JobCommand, usage
@@ -40,7 +40,7 @@ FLAGS = {
 def submit(ctx: click.Context, urgency: str, flags: str, args: tuple[str, ...]) -> None:
     if len(args) > 1:
         usage(ctx)
-    from flux.job.submit import submit_async
+    from flux.job.submit import message_and_reason, submit_async
 
     options = dict.fromkeys(_flags(flags), True)
     text = _read(args[0] if args else "-")
@@ -48,8 +48,14 @@ def submit(ctx: click.Context, urgency: str, flags: str, args: tuple[str, ...]) 
     try:
         jobid = future.get_id()
     except OSError as exc:
-        raise CommandError(exc.strerror or "submission failed") from None
+        lines, error = message_and_reason(exc)
+        for line in lines:
+            talk(ctx, line)
+        raise CommandError(error.strerror or "submission failed") from None
     from flux.job.JobID import id_encode
+
+    for line in future.get_message().splitlines():
+        talk(ctx, line)
 
     echo(id_encode(int(jobid), "f58"))
 

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 from flux.constants import FLUX_POLLIN
 from flux.job.JobID import id_encode
+from flux.job.submit import message_and_reason, message_of
 from flux.security import sign
+from flux.terminal_text import terminal_line
 from fluxctl.mini.console import Console
 from fluxctl.mini.following import Following
 from fluxctl.mini.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from flux.core.handle import Flux
     from flux.core.watchers import FDWatcher
@@ -35,6 +37,12 @@ def payload(request: JobRequest) -> JsonObject:
     """Return the payload of ``job-ingest.submit``."""
     signed = sign(request.jobspec.encode()).decode("ascii")
     return {"J": signed, "urgency": request.urgency, "flags": request.flags}
+
+
+def told(lines: Sequence[str], *, refused: bool = False) -> str:
+    """Return what plugins tell the user about a job as stderr shows it."""
+    kind = "ERROR: " if refused else ""
+    return "".join(f"flux-mini: {kind}{terminal_line(line)}\n" for line in lines)
 
 
 class Submitter:
@@ -156,14 +164,20 @@ class Submitter:
     def _submitted(self, future: Future, job: JobToSubmit, *, announced: bool) -> None:
         self._in_flight -= 1
         try:
-            jobid = int(future.get()["id"])
+            answer = future.get()
+            jobid = int(answer["id"])
         except OSError as error:
             if error.errno == errno.ECONNRESET:
                 raise
             self.tally.refuse()
-            self._console.err(f"{error}\n".encode(), job.log_stderr or job.log)
+            lines, reason = message_and_reason(error)
+            text = f"{told(lines, refused=True)}{reason}\n"
+            self._console.err(text.encode("utf-8", "replace"), job.log_stderr or job.log)
         else:
             self.tally.accept()
+            lines = message_of(answer).splitlines()
+            if lines:
+                self._console.err(told(lines).encode("utf-8", "replace"), job.log_stderr)
             if not self._settings.quiet:
                 self._console.out(f"{id_encode(jobid)}\n".encode(), job.log)
             if self._waits:

@@ -41,8 +41,8 @@ class NewJob(Struct):
 
 
 class JobIngestService(Service):
-    """``job-ingest.submit`` {J, urgency, flags} is answered with {id} when the job manager has the
-    job and has stored it.
+    """``job-ingest.submit`` {J, urgency, flags} is answered with {id, message?} when the job
+    manager has the job and has stored it; a ``message`` is for the user, a line or several.
 
     Submissions that arrive together go to it together, and share the broker with the jobs that run
     (`IntakeTurns`). A module argument
@@ -237,6 +237,7 @@ class JobIngestService(Service):
             return
         try:
             refused = {id: OSError(errnum, text) for id, errnum, text in answer["errors"]}
+            messages = {id: {"message": text} for id, text in answer.get("messages", [])}
         except (ValueError, TypeError, KeyError):
             self._fail(batch, OSError(errno.EPROTO, "the job manager's answer is malformed"))
             return
@@ -245,7 +246,7 @@ class JobIngestService(Service):
                 self._fail([item], refused[item.id])
             else:
                 self._submitted += 1
-                item.request.respond({"id": item.id})
+                item.request.respond({"id": item.id, **messages.get(item.id, {})})
 
     def _fail(self, batch: list[NewJob], exc: OSError) -> None:
         self._rejected += len(batch)

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from broker.configuration.tables import PluginDirective
     from broker.service import Request
     from broker.services.job_manager.core import ManagerCore
+    from broker.services.job_manager.job_submit import JobSubmit
     from flux.wire.json import JsonObject
 
 
 class PluginAdmin:
     """Loading and removing plugins."""
 
-    def __init__(self, core: ManagerCore) -> None:
+    def __init__(self, core: ManagerCore, job_submit: JobSubmit) -> None:
         self._core = core
+        self._job_submit = job_submit
 
     def apply(self, directives: Iterable[tuple[int, PluginDirective]]) -> None:
         """Carry out directives of ``job-manager.plugins``, given with their places in it; raises
@@ -69,7 +71,7 @@ class PluginAdmin:
     def jobtap(self, req: Request) -> JsonObject | None:
         """List plugins {query_only}, or remove {remove} and load {load, conf} one."""
         if req.payload.get("query_only"):
-            return {"plugins": self._core.plugins.names()}
+            return {"plugins": [*self._core.plugins.names(), *self._job_submit.names()]}
         remove = req.get("remove", str, None)
         if "load" in req.payload:
             conf = req.get("conf", dict, None)

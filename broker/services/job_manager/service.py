@@ -13,6 +13,7 @@ from broker.services.job_manager.core import ManagerCore
 from broker.services.job_manager.environment import EnvironmentPool
 from broker.services.job_manager.execution import Execution
 from broker.services.job_manager.history import History
+from broker.services.job_manager.job_submit import JobSubmit
 from broker.services.job_manager.listing import ActiveList
 from broker.services.job_manager.plugin_admin import PluginAdmin
 from broker.services.job_manager.policy import JobPolicy
@@ -77,13 +78,14 @@ class JobManagerService(Service):
         super().__init__(ctx)
         self.core = ManagerCore(ctx, PluginServices(self))
         self._environments = EnvironmentPool()
-        self.submissions = Submissions(self.core, self._environments)
+        self.job_submit = JobSubmit(self.core)
+        self.submissions = Submissions(self.core, self._environments, self.job_submit)
         self.updates = JobUpdates(self.core, self.submissions)
         self.control = JobControl(self.core, self.updates)
         self.reasons = WaitReasons(self.core)
         self.active = ActiveList(self.core)
         self.queues = QueueAdmin(self.core)
-        self.plugins = PluginAdmin(self.core)
+        self.plugins = PluginAdmin(self.core, self.job_submit)
         self.history = History(self.core)
         self.purging = JobPurge(self.core, self.history)
 
@@ -110,9 +112,17 @@ class JobManagerService(Service):
         core.machine.configure_queues(self.ctx.config.queues)
         core.plugins.load_builtins()
         self.plugins.apply(enumerate(self.ctx.config.job_manager.plugins))
+        await self.examine(self.ctx.config)
+        self.job_submit.configure(self.ctx.config)
         await Resumption(core, self._environments).restart()
         self._greet()
         core.turn_soon()
+
+    async def examine(self, config: Config) -> None:
+        """Load the job-submit plugins that a configuration names; raises OSError for one that
+        cannot be.
+        """
+        await self.job_submit.examine(config)
 
     def configure(self, config: Config) -> None:
         """Take queues and their rules, load and remove plugins, as the configuration says now;
@@ -121,6 +131,7 @@ class JobManagerService(Service):
         before = self.ctx.config.job_manager.plugins
         self.plugins.replace(before, config.job_manager.plugins)
         self.submissions.policy = JobPolicy(config)
+        self.job_submit.configure(config)
         self.core.machine.configure_queues(config.queues)
         self.core.turn_soon()
 
@@ -136,6 +147,7 @@ class JobManagerService(Service):
         stored.
         """
         core = self.core
+        await self.job_submit.close()
         core.turn()
         try:
             await core.journal.settle(SETTLE_SECONDS)

@@ -20,10 +20,16 @@ from flux.security import wrapped
 from flux.wire import json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from broker.service import Answer, Reply, Request
     from broker.services.job_manager.core import ManagerCore
     from broker.services.job_manager.environment import EnvironmentPool
+    from broker.services.job_manager.job_submit import JobSubmit
     from flux.wire.json import JsonObject
+
+    Lines = Mapping[int, tuple[str, ...]]
+    """What is told to the users of jobs, by their ids."""
 
 _MAX_ID = 1 << 64
 _FIELDS: dict[str, type | tuple[type, ...]] = {
@@ -87,15 +93,19 @@ class Submissions:
     """``job-manager.submit`` {jobs: [{id, userid, urgency, flags, t_submit, J, jobspec}]}, internal
     to job-ingest.
 
-    It is answered with {errors: [[id, errnum, text]], busy}, ``busy`` if jobs start and end now,
+    It is answered with {errors: [[id, errnum, text]], busy, messages?}, ``busy`` if jobs start and
+    end now, ``messages`` [[id, text]] what plugins tell the users of accepted jobs,
     once the accepted jobs are in the KVS, each
     with ``J``, the jobspec in it and its first events in one commit. A job that cannot be stored is
     among the errors and does not exist.
     """
 
-    def __init__(self, core: ManagerCore, environments: EnvironmentPool) -> None:
+    def __init__(
+        self, core: ManagerCore, environments: EnvironmentPool, job_submit: JobSubmit
+    ) -> None:
         self._core = core
         self._environments = environments
+        self._job_submit = job_submit
         self.policy = JobPolicy(core.ctx.config)
 
     @request("submit")
@@ -108,10 +118,31 @@ class Submissions:
                 jobs.append(parse_job(item))
             except OSError as exc:
                 errors.append([id, exc.errno, exc.strerror])
+        if jobs and self._job_submit.active:
+            return self._ask_plugins_first(req, jobs, errors)
         unknown = self._unknown_targets(jobs)
         if unknown:
             return self._look_up_first(req, jobs, errors, unknown)
-        return self._take_all(req, jobs, errors)
+        return self._take_all(req, jobs, errors, {})
+
+    async def _ask_plugins_first(
+        self, req: Request, jobs: list[Job], errors: list[list[object]]
+    ) -> Reply:
+        """Take in jobs as job-submit plugins of Slurm make them, but for those they refuse."""
+        verdicts = await self._job_submit.look_at(jobs)
+        taken, lines = [], {}
+        for job, verdict in zip(jobs, verdicts, strict=True):
+            if verdict.error is None:
+                taken.append(job)
+            else:
+                text = "\n".join((*verdict.lines, str(verdict.error.strerror)))
+                errors.append([job.id, verdict.error.errno, text])
+            if verdict.lines:
+                lines[job.id] = verdict.lines
+        unknown = self._unknown_targets(taken)
+        if unknown:
+            return await self._look_up_first(req, taken, errors, unknown, lines)
+        return self._take_all(req, taken, errors, lines)
 
     def _unknown_targets(self, jobs: list[Job]) -> set[int]:
         """Return the jobs that new ones depend on and of which nothing is known here."""
@@ -124,13 +155,20 @@ class Submissions:
         }
 
     async def _look_up_first(
-        self, req: Request, jobs: list[Job], errors: list[list[object]], unknown: set[int]
+        self,
+        req: Request,
+        jobs: list[Job],
+        errors: list[list[object]],
+        unknown: set[int],
+        lines: Lines | None = None,
     ) -> Reply:
         """Take in jobs after looking up how the jobs that they depend on ended."""
         async with self._core.ended.looked_up(unknown):
-            return self._take_all(req, jobs, errors)
+            return self._take_all(req, jobs, errors, lines or {})
 
-    def _take_all(self, req: Request, jobs: list[Job], errors: list[list[object]]) -> Reply:
+    def _take_all(
+        self, req: Request, jobs: list[Job], errors: list[list[object]], lines: Lines
+    ) -> Reply:
         admitted = []
         for job in jobs:
             try:
@@ -146,7 +184,10 @@ class Submissions:
                 error = self._core.refusals.pop(id, None)
                 if error is not None:
                     errors.append([id, error.errno, error.strerror])
-            req.respond({"errors": errors, "busy": self._core.runs_jobs})
+            answer = {"errors": errors, "busy": self._core.runs_jobs}
+            if lines:
+                answer["messages"] = [[id, "\n".join(lines[id])] for id in admitted if id in lines]
+            req.respond(answer)
 
         if admitted:
             self._core.when_stored(settled, lambda _: settled())

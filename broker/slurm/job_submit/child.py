@@ -1,0 +1,132 @@
+"""The process that runs job-submit plugins; `broker.slurm.job_submit.host` calls it.
+
+``setup`` loads the plugins, ``submit`` has them look at new jobs and ``modify`` at a change of one.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from broker.plugin_child import PluginChild
+from broker.slurm.job_submit.draft import Draft, Record
+from broker.slurm.job_submit.lua_script import LuaPlugin
+from broker.slurm.job_submit.messages import (
+    Change,
+    Loaded,
+    PluginSetup,
+    Result,
+    Setup,
+    Submissions,
+)
+from broker.slurm.job_submit.partitions import Queue
+from broker.slurm.job_submit.plugin import consult
+from broker.slurm.job_submit.python_api import slurm_module
+from broker.slurm.job_submit.python_plugin import PythonPlugin
+from broker.slurm.job_submit.surroundings import Surroundings, facts_of
+from broker.slurm.job_submit.talk import Talk
+from broker.slurm.job_submit.updates import changed_updates, with_updates
+
+if TYPE_CHECKING:
+    from broker.slurm.job_submit.plugin import Refusal, SubmitPlugin
+
+
+class Chain:
+    """The plugins, in their order."""
+
+    def __init__(self, child: PluginChild) -> None:
+        self._talk = Talk(child.log)
+        self._plugins: list[SubmitPlugin] = []
+        self._surroundings = Surroundings("", self._talk)
+
+    def setup(self, payload: object) -> object:
+        """Load plugins; the answer tells of the one that cannot be loaded."""
+        setup = msgspec.convert(payload, Setup)
+        self._surroundings = Surroundings(setup.uri, self._talk)
+        sys.modules["slurm"] = slurm_module(self._talk, self._surroundings)
+        self._plugins = []
+        for item in setup.plugins:
+            try:
+                self._plugins.append(self._load(item))
+            except OSError as exc:
+                text = exc.strerror or str(exc)
+                return msgspec.to_builtins(Loaded(item.name, exc.errno or errno.EIO, text))
+        return msgspec.to_builtins(Loaded())
+
+    def _load(self, item: PluginSetup) -> SubmitPlugin:
+        if item.lua is not None:
+            return LuaPlugin(item.lua, self._talk, self._surroundings)
+        return PythonPlugin(item.name, item.path, item.conf, self._talk, self._surroundings)
+
+    def submit(self, payload: object) -> object:
+        """Return a result for each job, as far as the time in the message goes."""
+        message = msgspec.convert(payload, Submissions)
+        self._surroundings.queues_are(msgspec.convert(message.queues, list[Queue]))
+        end = time.monotonic() + message.budget
+        results = []
+        for job in message.jobs:
+            self._surroundings.look_for(job.userid)
+            draft = Draft(job.jobspec, job.userid, job.urgency)
+            results.append(self._look_at(draft))
+            if time.monotonic() > end:
+                break
+        return msgspec.to_builtins(results)
+
+    def _look_at(self, draft: Draft) -> Result:
+        refused = consult(
+            self._plugins, lambda plugin: plugin.submit(draft, draft.userid), self._talk
+        )
+        result = self._result(draft, refused)
+        if result.refused is None and draft.altered:
+            result.jobspec = draft.jobspec
+        return result
+
+    def _result(self, draft: Draft, refused: Refusal | None) -> Result:
+        """Write what was assigned, unless the job is refused."""
+        before = draft.urgency
+        result = Result(lines=self._talk.taken())
+        if refused is not None:
+            result.refused = (refused.errnum, refused.text)
+            return result
+        try:
+            draft.apply()
+        except OSError as exc:
+            result.refused = (exc.errno or errno.EINVAL, exc.strerror or str(exc))
+        for note in draft.notes:
+            self._talk.say(0, f"job_submit: {note}")
+        if draft.urgency != before:
+            result.urgency = draft.urgency
+        return result
+
+    def modify(self, payload: object) -> object:
+        """Return the result for a change."""
+        change = msgspec.convert(payload, Change)
+        self._surroundings.queues_are(msgspec.convert(change.queues, list[Queue]))
+        self._surroundings.look_for(change.userid)
+        record = Record(change.jobspec, change.owner, facts_of(change.facts))
+        draft = Draft(with_updates(change.updates), change.userid, change.urgency, is_change=True)
+        refused = consult(
+            self._plugins,
+            lambda plugin: plugin.modify(draft, record, change.userid),
+            self._talk,
+        )
+        result = self._result(draft, refused)
+        result.lines = []  # slurmctld has no way to tell them, and drops them
+        if not result.refused:
+            result.updates = changed_updates(change.updates, draft.jobspec)
+        return msgspec.to_builtins(result)
+
+
+def main() -> None:
+    """Serve the broker."""
+    child = PluginChild(sys.argv)
+    chain = Chain(child)
+    child.serve({"setup": chain.setup, "submit": chain.submit, "modify": chain.modify})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""What plugins may look at besides the job: partitions, the other jobs, the nodes.
+
+Partitions come with each message. Jobs and nodes are asked for over the broker's local connector,
+if a plugin looks at them, once for each job that is looked at.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from broker.slurm.constants import NICE_OFFSET, NO_VAL
+from broker.slurm.job_submit.draft import Record
+from broker.slurm.job_submit.partitions import Nodes, Partition, Queue, may_use
+from flux.constants import FLUX_JOB_STATE_ACTIVE, FLUX_JOB_STATE_RUNNING
+from flux.idset import IDset
+from flux.wire.message import USERID_UNKNOWN_JSON
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from broker.slurm.job_submit.kinds import Value
+    from broker.slurm.job_submit.talk import Talk
+    from flux.core.handle import Flux
+    from flux.wire.json import JsonObject
+
+_ACTIVE: Final = {
+    "max_entries": 0,
+    "attrs": ["all"],
+    "userid": USERID_UNKNOWN_JSON,
+    "states": FLUX_JOB_STATE_ACTIVE,
+    "results": 0,
+}
+_PENDING, _RUNNING = 0, 1
+
+
+class Surroundings:
+    """The instance as plugins see it; ``uri`` is its broker's. What the broker does not tell is
+    taken as none, and logged.
+    """
+
+    def __init__(self, uri: str, talk: Talk) -> None:
+        self._uri = uri
+        self._talk = talk
+        self._handle: Flux | None = None
+        self._queues: list[Queue] = []
+        self._userid = 0
+        self._parts: list[Partition] | None = None
+        self._jobs: list[Record] | None = None
+        self._nodes: dict[str, Nodes] = {}
+
+    def queues_are(self, queues: list[Queue]) -> None:
+        """Take the queues as they are now."""
+        self._queues = queues
+
+    def look_for(self, userid: int) -> None:
+        """A job of another user is looked at: what was found before may have changed."""
+        self._userid = userid
+        self._parts = self._jobs = None
+        self._nodes.clear()
+
+    def partitions(self) -> list[Partition]:
+        """Return the partitions that the user may use."""
+        if self._parts is None:
+            self._parts = [
+                Partition(queue, self._nodes_of)
+                for queue in self._queues
+                if may_use(queue, self._userid)
+            ]
+        return self._parts
+
+    def jobs(self) -> list[Record]:
+        """Return the active jobs."""
+        if self._jobs is None:
+            self._jobs = []
+            try:
+                answer = self._flux().rpc("job-list.list", _ACTIVE).get()
+                self._jobs = [listed_record(job) for job in answer["jobs"]]
+            except OSError as exc:
+                self._talk.say(-1, f"job_submit: the jobs cannot be listed: {exc.strerror}")
+        return self._jobs
+
+    def _flux(self) -> Flux:
+        from flux.core.handle import Flux
+
+        if self._handle is None:
+            self._handle = Flux(self._uri)
+        return self._handle
+
+    def _nodes_of(self, queue: Queue) -> Nodes:
+        """Return the nodes of a queue, those with its properties."""
+        if queue.name not in self._nodes:
+            try:
+                self._nodes[queue.name] = self._ask_for_nodes(queue)
+            except OSError as exc:
+                self._nodes[queue.name] = Nodes()
+                self._talk.say(-1, f"job_submit: the nodes cannot be listed: {exc.strerror}")
+        return self._nodes[queue.name]
+
+    def _ask_for_nodes(self, queue: Queue) -> Nodes:
+        from flux.resource.list import resource_list
+
+        found = resource_list(self._flux()).get().all
+        if queue.requires:
+            wanted = frozenset(queue.requires)
+            others = [rank for rank, has in found.properties_by_rank().items() if not wanted <= has]
+            found = found.copy().remove_ranks(IDset(others))
+        return Nodes(found.nodelist.encode(), found.nnodes, found.ncores)
+
+
+def facts_of(job: Mapping[str, object]) -> dict[str, Value]:
+    """Return what a list of jobs says about one, by the names of fields."""
+
+    def number(key: str) -> int:
+        value = job.get(key)
+        return int(value) if isinstance(value, int | float) else 0
+
+    def text(key: str) -> str | None:
+        value = job.get(key)
+        return value if isinstance(value, str) and value else None
+
+    running = bool(number("state") & FLUX_JOB_STATE_RUNNING)
+    jobid = number("id")
+    return {
+        "job_id": jobid,
+        "job_id_text": str(jobid),
+        "job_state": _RUNNING if running else _PENDING,
+        "name": text("name"),
+        "user_id": number("userid"),
+        "partition": text("queue"),
+        "account": text("bank"),
+        "priority": number("priority"),
+        "nice": NICE_OFFSET,
+        "submit_time": number("t_submit"),
+        "start_time": number("t_run"),
+        "end_time": number("expiration"),
+        "time_limit": -(-number("duration") // 60) or NO_VAL,
+        "min_nodes": number("nnodes") or 1,
+        "total_nodes": number("nnodes") if running else 0,
+        "nodes": text("nodelist"),
+        "num_tasks": number("ntasks"),
+        "min_cpus": number("ncores") or number("ntasks") or 1,
+        "array_job_id": 0,
+        "array_task_id": NO_VAL,
+        "restart_cnt": 0,
+        "exit_code": 0,
+    }
+
+
+def listed_record(job: JsonObject) -> Record:
+    """Return the record of a job in a list."""
+    return Record({}, int(job.get("userid") or 0), facts_of(job))
