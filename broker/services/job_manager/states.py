@@ -67,6 +67,7 @@ class Job:
         "id",
         "priority",
         "queue",
+        "reranked",
         "resources",
         "running",
         "seq",
@@ -113,6 +114,7 @@ class Job:
         self.alloc_canceled = False  # the request was canceled, the answer is on its way
         self.has_resources = False
         self.free_pending = False
+        self.reranked = False  # the eventlog does not have its priority
         self.embryonic = False  # submitted, but not stored yet: nothing may be done about it
         self.running = False  # the execution service has the job, or will have it
         self.start_held = False  # the execution service gets the job when its alloc event is stored
@@ -238,6 +240,7 @@ def _urgency(job: Job, context: JsonMapping) -> None:
 
 def _priority(job: Job, context: JsonMapping) -> None:
     job.priority = context["priority"]
+    job.reranked = False
 
 
 def _alloc(job: Job, context: JsonMapping) -> None:

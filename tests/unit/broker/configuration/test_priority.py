@@ -119,8 +119,10 @@ def test_mistakes(table: dict[str, Any], text: str) -> None:
 
 
 def test_the_factor_of_a_queue_that_is_missing() -> None:
-    tables = {"queues": {"batch": {}}, "priority": {"queue": {"batch": 1, "debug": 2}}}
+    priority = {"queue": {"batch": 1, "debug": 2}}
     with pytest.raises(OSError, match=r"priority.queue.debug: there is no \[queues.debug\]"):
-        from_tables(tables)
-    tables["queues"]["debug"] = {}
-    assert from_tables(tables).priority == PriorityConfig(queue={"batch": 1, "debug": 2})
+        from_tables({"queues": {"batch": {}}, "priority": priority})
+    queues: dict[str, Any] = {"batch": {}, "debug": {}}
+    assert from_tables({"queues": queues, "priority": priority}).priority == PriorityConfig(
+        queue={"batch": 1, "debug": 2}
+    )
