@@ -30,6 +30,7 @@ from broker.configuration.checks import (
 )
 from broker.configuration.document import Document
 from broker.configuration.job_submit import JobSubmitConfig, job_submit_table
+from broker.configuration.priority import PriorityConfig, check_queue_factors, priority_table
 from broker.configuration.queues import (
     PolicyConfig,
     QueueConfig,
@@ -233,6 +234,7 @@ class Config(Struct, frozen=True, rename="kebab"):
     job_submit: Annotated[JobSubmitConfig, job_submit_table] = JobSubmitConfig()
     kvs: Annotated[KvsConfig, table_of(KvsConfig)] = KvsConfig()
     policy: Annotated[PolicyConfig, table_of(PolicyConfig)] = PolicyConfig()
+    priority: Annotated[PriorityConfig | None, priority_table] = None
     queues: Annotated[dict[str, QueueConfig], queue_tables] = field(default_factory=dict)
     resource: Annotated[ResourceConfig, table_of(ResourceConfig)] = ResourceConfig()
     sched_simple: Annotated[SchedSimpleConfig, table_of(SchedSimpleConfig)] = SchedSimpleConfig()
@@ -260,4 +262,5 @@ def checked(document: Document) -> Config:
     check_default_queue(root, config.policy, config.queues)
     _check_mode(root, config)
     check_limits(root, config.policy, config.queues)
+    check_queue_factors(root, config.priority, config.queues)
     return config

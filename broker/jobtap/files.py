@@ -24,6 +24,10 @@ BUILTINS: Final = {
     ".dependency-after": "broker.jobtap.dependency_after",
     ".begin-time": "broker.jobtap.begin_time",
 }
+MULTIFACTOR: Final = ".priority-multifactor"
+ON_DEMAND: Final = {MULTIFACTOR: "broker.slurm.priority.plugin"}
+"""Built-in plugins that are loaded if the configuration asks for them."""
+_BUILT_IN: Final = {**BUILTINS, **ON_DEMAND}
 MAX_BYTES: Final = 1 << 24
 _ELF: Final = b"\x7fELF"
 _NUMBERS: Final = count(1)
@@ -50,7 +54,7 @@ def search_path(attribute: str) -> list[str]:
 
 def name_of(path: str) -> str:
     """Return the name under which the plugin that ``path`` leads to is listed."""
-    return path if path in BUILTINS else os.path.basename(path)
+    return path if path in _BUILT_IN else os.path.basename(path)
 
 
 def load_plugin(path: str, folders: list[str]) -> PluginFile:
@@ -59,8 +63,8 @@ def load_plugin(path: str, folders: list[str]) -> PluginFile:
     Raises OSError: ENOENT when there is none, EACCES when it may not be read, EINVAL when it is no
     plugin.
     """
-    if path in BUILTINS:
-        module = importlib.import_module(BUILTINS[path])
+    if path in _BUILT_IN:
+        module = importlib.import_module(_BUILT_IN[path])
         return PluginFile(path, module.__file__ or path, module.flux_plugin_init, "")
     places = [Path(path)] if os.path.isabs(path) else [Path(root, path) for root in folders]
     place = next((place for place in places if place.is_file()), None)

@@ -4,6 +4,7 @@ they were loaded.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
@@ -130,6 +131,20 @@ class JobtapHost:
                     self.actions.raise_exception(job, "dependency", 0, str(exc))
                     return
 
+    def configure(self, name: str, conf: JsonMapping | None) -> None:
+        """Have a plugin that is built in loaded with ``conf``, or give it that if it is loaded;
+        without one have it removed. Raises OSError as `load` does.
+        """
+        plugin = next((plugin for plugin in self.plugins if plugin.file_name == name), None)
+        if conf is None:
+            self.unload(name)
+        elif plugin is None:
+            self.load(name, conf)
+        else:
+            plugin.conf = dict(conf)
+            if plugin.on_configured is not None:
+                plugin.on_configured()
+
     def remove(self, pattern: str) -> None:
         """Remove the plugins matching a glob(7) or ``all``; built-in ones only by a pattern with a
         leading dot.
@@ -167,6 +182,19 @@ class JobtapHost:
     def unload(self, name: str) -> None:
         """Remove the plugin with this name, if it is loaded."""
         self._unload([plugin for plugin in self.plugins if plugin.file_name == name])
+
+    async def finish(self, timeout: float) -> None:
+        """Have plugins do what they do at their end, and wait for it, some seconds at most: the job
+        manager is about to end.
+        """
+        for plugin in self.plugins:
+            last, plugin.on_end = plugin.on_end, None
+            try:
+                if last is not None and (future := last()) is not None:
+                    await asyncio.wait_for(future, timeout)
+            except (OSError, TimeoutError) as exc:
+                reason = getattr(exc, "strerror", None) or "no answer"
+                self.actions.log_error(f"jobtap: {plugin.file_name}: its end: {reason}")
 
     def unload_all(self) -> None:
         """Remove every plugin: the job manager ends."""

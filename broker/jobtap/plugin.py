@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from broker.jobtap.files import PluginFile
+    from broker.jobtap.future import PluginFuture
     from broker.jobtap.handle import PluginHandle, ServiceHandler
     from broker.services.job_manager.ended import EndedJob
     from broker.services.job_manager.states import Job
@@ -59,6 +60,12 @@ class Actions(Protocol):
 
     def reprioritize(self, job: Job, priority: int) -> None:
         """Set a job's priority."""
+
+    def rerank(self, job: Job, priority: int) -> None:
+        """Set the priority of a job that waits, not in its eventlog if it has one there."""
+
+    def settle(self, settled: bool) -> None:
+        """Say that the priorities of many jobs are being changed, or that they are right."""
 
     def raise_exception(self, job: Job, kind: str, severity: int, note: str) -> None:
         """Raise an exception."""
@@ -115,6 +122,10 @@ class PluginHost(Protocol):
 class JobtapPlugin:
     """One loaded plugin.
 
+    Those that are built in may set ``on_configured``, called when ``conf`` is another one because
+    the configuration was read again, and ``on_end``, called before the handle is closed; the job
+    manager, when it ends, waits for the answer to the request that it returns.
+
     Wrong arguments raise OSError(EINVAL) with a sentence; so does everything once the plugin has
     been removed.
     """
@@ -126,6 +137,8 @@ class JobtapPlugin:
         self.name = file.name if file.name.startswith(".") else file.name.rsplit(".", 1)[0]
         self.conf = dict(conf or {})
         self.handlers: list[tuple[str, Handler]] = []
+        self.on_configured: Callable[[], object] | None = None
+        self.on_end: Callable[[], PluginFuture | None] | None = None
         self._handle = host.actions.open_handle(file.name, file.path)
         self._aux: dict[int, dict[str, object]] = {}
 
@@ -279,6 +292,8 @@ class JobtapPlugin:
 
     def end(self) -> None:
         """The plugin is removed: with it end its handle and what was begun with it."""
+        if self.on_end is not None and not self._handle.closed:
+            self._handle.guard("its end", self.on_end)
         self._handle.close()
         for job in self.host.actions.jobs():
             if job.subscribers and self.file_name in job.subscribers:

@@ -23,3 +23,6 @@ NICE_OFFSET: Final = 0x80000000
 """What is added to a nice value or a site factor, so that an unsigned field can be negative."""
 MEM_PER_CPU: Final = 0x8000000000000000
 """Set in a memory size that is for each processor rather than for each node."""
+
+SLURM_VERSION_NUMBER: Final = 0x160508
+"""The version whose plugin interfaces are here, 22.05.8: one byte each for major, minor, micro."""

@@ -25,6 +25,7 @@ from broker.services.job_manager.decisions import (
     TellAnnotations,
     TellException,
     TellExpiration,
+    TellPriority,
 )
 from broker.services.job_manager.ended import EndedJobs
 from broker.services.job_manager.execution import Execution
@@ -115,6 +116,7 @@ class ManagerCore:
                 self.journal.after_commit(partial(self._carry_out_if_alive, decision))
             else:
                 self._carry_out(decision)
+        self.scheduling.send_priorities()
         for job in self._unpacked:
             if not job.alloc_pending and job.state & FLUX_JOB_STATE_PENDING:
                 job.pack()
@@ -209,6 +211,8 @@ class ManagerCore:
                 self.scheduling.cancel(job)
             case PrioritizeAlloc(job, priority):
                 self.scheduling.prioritize(job, priority)
+            case TellPriority(job, priority):
+                self.journal.add_volatile(job, "priority", {"priority": priority})
             case FreeResources(job):
                 self._last_run = self.ctx.loop_time()
                 self.scheduling.free(job)

@@ -34,6 +34,13 @@ class PrioritizeAlloc(Struct, frozen=True):
     priority: int
 
 
+class TellPriority(Struct, frozen=True):
+    """Tell the journal's readers the new priority of a job whose eventlog does not have it."""
+
+    job: Job
+    priority: int
+
+
 class FreeResources(Struct, frozen=True):
     """Give the resources of a job back."""
 
@@ -77,6 +84,7 @@ Decision: TypeAlias = (
     AskAlloc
     | CancelAlloc
     | PrioritizeAlloc
+    | TellPriority
     | FreeResources
     | StartJob
     | TellException

@@ -31,6 +31,7 @@ from broker.services.job_manager.events import (
 )
 from broker.services.job_manager.rhythm import Rhythm
 from flux.job.JobID import kvs_key
+from flux.job.lifecycle import SCHED
 from flux.kvs_txn import SYNC, shared_commit
 from flux.kvs_types import KvsPut
 from flux.wire.errors import error_of
@@ -115,8 +116,11 @@ class Journal:
 
     def add_volatile(self, job: Job, name: str, context: JsonObject) -> None:
         """Tell the readers something that is no eventlog entry."""
+        self._open(job).add(self._volatile(job, name, context))
+
+    def _volatile(self, job: Job, name: str, context: JsonObject) -> JournalEvent:
         entry: EventEntry = {"timestamp": self._ctx.now(), "name": name, "context": context}
-        self._open(job).add(JournalEvent(job, VOLATILE, entry))
+        return JournalEvent(job, VOLATILE, entry)
 
     def put(self, job: Job, key: str, data: bytes) -> None:
         """Store a value in a job's KVS directory with the next commit."""
@@ -175,6 +179,8 @@ class Journal:
             known.setdefault(event.job.id, event.job)
         for job in known.values():
             yield from events_of(job, len(job.entries) - held[job.id])
+            if job.reranked and job.state == SCHED and not held[job.id]:
+                yield self._volatile(job, "priority", {"priority": job.priority})
 
     # Commits
 

@@ -10,7 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from broker.services.job_manager.decisions import AskAlloc, TellAnnotations, TellExpiration
+from broker.services.job_manager.decisions import (
+    AskAlloc,
+    TellAnnotations,
+    TellExpiration,
+    TellPriority,
+)
 from broker.services.job_manager.steps import JobStepper
 from flux.job.lifecycle import CLEANUP, DEPEND, PRIORITY, RUN, SCHED, merge_annotations
 from flux.job.updates import (
@@ -55,7 +60,8 @@ class Machine(JobStepper):
             while queue.waiting:
                 if room is not None and part is not None:
                     if room <= 0 or len(queue.pending) >= part:
-                        self._make_room(queue)
+                        if not self.unsettled:
+                            self._make_room(queue)
                         break
                     room -= 1
                 self._ask(queue)
@@ -291,6 +297,22 @@ class Machine(JobStepper):
         value = self.priority_of(job, priority)
         if job.state in (PRIORITY, SCHED) and (job.state == PRIORITY or job.priority != value):
             self.event(job, "priority", {"priority": value})
+
+    def rerank(self, job: Job, priority: int) -> None:
+        """Give a job that waits for resources the priority that a plugin computes again and again.
+
+        The scheduler and the journal's readers are told of it. It is no event of the job's
+        eventlog, which would have thousands of them: a restarted job manager computes it anew.
+        """
+        value = self.priority_of(job, priority)
+        if job.embryonic or job.state != SCHED:
+            self.reprioritize(job, priority)
+            return
+        if value is None or value == job.priority:
+            return
+        job.priority, job.reranked = value, True
+        self.decisions.append(TellPriority(job, value))
+        self.advance(job)
 
     def remove_dependency(self, job: Job, description: str) -> None:
         """Drop a dependency; the last one lets the job go on."""

@@ -88,6 +88,18 @@ class PluginActions:
         self._core.machine.reprioritize(job, priority)
         self._core.turn_soon()
 
+    def rerank(self, job: Job, priority: int) -> None:
+        """Give a job that waits a priority that is computed again and again."""
+        self._core.machine.rerank(job, priority)
+        self._core.turn_soon()
+
+    def settle(self, settled: bool) -> None:
+        """Say that the priorities of many jobs are being changed, or that they are what they should
+        be: jobs are not exchanged at the scheduler meanwhile.
+        """
+        self._core.machine.unsettled = not settled
+        self._core.turn_soon()
+
     def raise_exception(self, job: Job, kind: str, severity: int, note: str) -> None:
         """Raise an exception; raises OSError(EINVAL) when it may not come now."""
         try:

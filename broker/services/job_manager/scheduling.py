@@ -38,6 +38,7 @@ class Scheduling:
         self._journal = journal
         self._turn_soon = turn_soon
         self._tags: dict[int, int] = {}
+        self._priorities: dict[int, int] = {}
 
     @request("sched-hello")
     def sched_hello(self, req: Request) -> JsonObject:
@@ -86,8 +87,15 @@ class Scheduling:
         self._ctx.handle.send("sched.cancel", {"id": job.id})
 
     def prioritize(self, job: Job, priority: int) -> None:
-        """Tell the scheduler about a priority."""
-        self._ctx.handle.send("sched.prioritize", {"jobs": [[job.id, priority]]})
+        """Tell the scheduler about a priority at the end of the turn."""
+        self._priorities[job.id] = priority
+
+    def send_priorities(self) -> None:
+        """Tell the scheduler about the priorities of this turn."""
+        if self._priorities:
+            jobs = [[id, priority] for id, priority in self._priorities.items()]
+            self._priorities.clear()
+            self._ctx.handle.send("sched.prioritize", {"jobs": jobs})
 
     def free(self, job: Job) -> None:
         """Return resources."""

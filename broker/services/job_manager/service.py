@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final
 
+from broker.jobtap.files import MULTIFACTOR
 from broker.service import Service
 from broker.services.job_manager.control import JobControl
 from broker.services.job_manager.core import ManagerCore
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonObject
 
 SETTLE_SECONDS: Final = 240.0
+PLUGINS_SECONDS: Final = 10.0
 
 
 class PluginServices:
@@ -111,6 +113,7 @@ class JobManagerService(Service):
         core.journal.durable = core.machine.hold_starts = self.ctx.store_persists
         core.machine.configure_queues(self.ctx.config.queues)
         core.plugins.load_builtins()
+        self._configure_priority(self.ctx.config)
         self.plugins.apply(enumerate(self.ctx.config.job_manager.plugins))
         await self.examine(self.ctx.config)
         self.job_submit.configure(self.ctx.config)
@@ -130,10 +133,18 @@ class JobManagerService(Service):
         """
         before = self.ctx.config.job_manager.plugins
         self.plugins.replace(before, config.job_manager.plugins)
+        self._configure_priority(config)
         self.submissions.policy = JobPolicy(config)
         self.job_submit.configure(config)
         self.core.machine.configure_queues(config.queues)
         self.core.turn_soon()
+
+    def _configure_priority(self, config: Config) -> None:
+        """Load, configure or remove the plugin that ``[priority]`` asks for."""
+        conf: JsonObject | None = None
+        if config.priority is not None and config.priority.acts:
+            conf = {key: config.tables.get(key, {}) for key in ("priority", "queues")}
+        self.core.plugins.configure(MULTIFACTOR, conf)
 
     def _greet(self) -> None:
         """Have a scheduler and an execution service that were there before introduce themselves
@@ -152,6 +163,7 @@ class JobManagerService(Service):
         try:
             await core.journal.settle(SETTLE_SECONDS)
             await self._leave_checkpoint()
+            await core.plugins.finish(PLUGINS_SECONDS)
         finally:
             readers = [reader.request for reader in core.readers.values()]
             for req in [*core.waits.waiters(), *core.quiet.all(), *readers]:

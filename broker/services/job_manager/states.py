@@ -77,6 +77,7 @@ class Job:
         "is_immutable",
         "priority",
         "queue",
+        "reranked",
         "resources",
         "running",
         "seq",
@@ -124,6 +125,7 @@ class Job:
         self.alloc_outdated = False  # and the jobspec is another one since then
         self.has_resources = False
         self.free_pending = False
+        self.reranked = False  # the eventlog does not have its priority
         self.embryonic = False  # submitted, but not stored yet: nothing may be done about it
         self.running = False  # the execution service has the job, or will have it
         self.start_held = False  # the execution service gets the job when its alloc event is stored
@@ -268,6 +270,7 @@ def _urgency(job: Job, context: JsonMapping) -> None:
 
 def _priority(job: Job, context: JsonMapping) -> None:
     job.priority = context["priority"]
+    job.reranked = False
 
 
 def _alloc(job: Job, context: JsonMapping) -> None:

@@ -77,6 +77,7 @@ class JobStepper:
         self.hold_starts = False
         self.limit: int | None = None
         self.sched_online = False
+        self.unsettled = False  # priorities are being changed: their order means nothing yet
         self.exec_online = False
         self.free_pending = 0
         self.running = 0
