@@ -14,6 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from broker.slurm.job_submit.kinds import WrongType, number_text
+from broker.slurm.job_submit.lua_pipes import add_pipes
 from broker.slurm.job_submit.lua_text import PRELUDE
 from broker.slurm.job_submit.minutes import minutes_of
 from broker.slurm.job_submit.names import slurm_constants
@@ -113,6 +114,7 @@ def new_runtime(version: str) -> Lua:
         encoding=None, unpack_returned_tuples=True, register_eval=False, register_builtins=False
     )
     _add_paths(runtime)
+    add_pipes(runtime)
     return runtime
 
 
