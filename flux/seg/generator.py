@@ -43,6 +43,11 @@ class Generator:
         """
         return self._timestamp or 0
 
+    @property
+    def from_now(self) -> bool:
+        """Whether no timestamp was set, so that only what happens from now on is to be sent."""
+        return self._timestamp is None
+
     def set_timestamp(self, timestamp: int) -> None:
         """Set the time of the earliest event to send.
 

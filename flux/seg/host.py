@@ -82,7 +82,7 @@ class SegHost:
         self._loop = asyncio.new_event_loop()
         self._driver = Driver(self._loop, self._output, report)
         self._ending: asyncio.Event | None = None
-        self._ended = False
+        self._activated = self._ended = False
         self._code: int | None = None
         self._thread = threading.Thread(target=self._run_module, name="seg-module", daemon=True)
 
@@ -154,6 +154,8 @@ class SegHost:
         module = self._generator.load_module(self._settings.module)
         await module.activate()
         self._driver.busy_since = None
+        self._activated = True
+        self._wake()
         try:
             if self._code is None:
                 await self._ending.wait()
@@ -188,17 +190,23 @@ class SegHost:
         """Return when something ends the generator."""
         poll = select.poll()
         poll.register(self._wake_fd, select.POLLIN)
-        if _is_stream(self._stdin):
-            poll.register(self._stdin, select.POLLIN)
         if _is_stream(self._stdout):
             poll.register(self._stdout, 0)  # tells of an error: nobody reads it any more
-        reported = False
+        reported = watching = False
+        started = time.monotonic()
         while self._code is None and not self._ended and self._output.error is None:
             for fd, _ in poll.poll(_LOOK_SECONDS * 1000):
                 if fd == self._stdout:
                     self._output.error = BrokenPipeError()
                 elif not _drain(fd):
                     self.end()
+            # A module that cannot be activated says so, even if nobody is there any more.
+            if not watching and (
+                self._activated or time.monotonic() - started > DEACTIVATE_SECONDS
+            ):
+                watching = True
+                if self._settings.follow and _is_stream(self._stdin):
+                    poll.register(self._stdin, select.POLLIN)
             busy = self._driver.busy_since
             if busy is None:
                 reported = False

@@ -52,7 +52,7 @@ class FluxJobs:
         self._clock = steady_clock()
         started = self._clock()
         self._user, self._form = _options(options)
-        self._floor = float(seg.get_timestamp()) or started
+        self._floor = started if current().from_now else float(seg.get_timestamp())
         self._live_from = self._floor if self._floor > started else 0.0
         self._events = JobEvents(self._user)
         self._events.last = self._floor
