@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from flux.core.handle import Flux
 from flux.job import JobID
 from flux.seg import GramState, StateChange, parse_line
 from flux.testing.instance import Instance, default_flux, running_instance
 
-from .watching import PATIENCE, ending
+from .watching import PATIENCE, ending, until
 
 if TYPE_CHECKING:
     import pathlib
@@ -241,6 +244,56 @@ def test_without_an_instance() -> None:
         1,
         "flux-seg: flux_open: No such file or directory\n",
     )
+
+
+SMALL = """
+import sys
+from flux.seg.host import SegHost, SegSettings
+settings = SegSettings("flux", timestamp=int(sys.argv[1]), backlog_max=2000)
+sys.exit(SegHost(settings, lambda sentence: print(sentence, file=sys.stderr)).run())
+"""
+
+
+def listeners(instance: Instance) -> int:
+    with Flux(instance.uri) as handle:
+        stats = handle.rpc("job-manager.stats.get").get()
+    return int(stats["journal"]["listeners"])
+
+
+def test_the_journal_is_let_go_while_the_reader_is_slow(instance: Instance) -> None:
+    before = listeners(instance)
+    source, sink = os.pipe()
+    fcntl.fcntl(sink, fcntl.F_SETPIPE_SZ, 4096)
+    with ending(
+        subprocess.Popen(
+            [sys.executable, "-c", SMALL, str(int(time.time()))],
+            env=instance.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    ) as process:
+        os.close(sink)
+        until(lambda: listeners(instance) == before + 1)
+        jobs = instance.run("mini", "submit", "--cc=1-100", "true").stdout.split()
+        until(lambda: listeners(instance) == before)
+        more = instance.run("mini", "submit", "--cc=1-100", "false").stdout.split()
+        with Flux(instance.uri) as handle:
+            handle.rpc("job-manager.drain").get()
+        changes = []
+        with os.fdopen(source, "rb") as lines:
+            while len(changes) < 600:
+                change = parse_line(lines.readline())
+                assert change is not None
+                if change.jobid in jobs or change.jobid in more:
+                    changes.append(change)
+            process.terminate()
+            assert lines.read() == b"", "nothing comes twice"
+        assert process.wait(PATIENCE) == 0
+    start = [(PENDING, 0), (ACTIVE, 0)]
+    assert all(of(changes, job) == [*start, (DONE, 0)] for job in jobs)
+    assert all(of(changes, job) == [*start, (FAILED, 1)] for job in more)
 
 
 def test_output_that_cannot_be_written(instance: Instance) -> None:
