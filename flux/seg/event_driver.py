@@ -114,23 +114,32 @@ class Driver:
         """Call ``callback(*args)`` whenever there is something to read from the descriptor ``fd``,
         unless too much waits for the reader of the events. For callbacks and activation.
         """
-        ready = asyncio.Event()
 
         async def read() -> None:
-            self._loop.add_reader(fd, ready.set)
-            try:
-                while True:
-                    await ready.wait()
-                    if self.backlogged:
-                        self._loop.remove_reader(fd)
-                        await self.drained()
-                        self._loop.add_reader(fd, ready.set)
-                    ready.clear()
-                    await self.run(callback, *args)
-            finally:
-                self._loop.remove_reader(fd)
+            while True:
+                await self._readable(fd)
+                while self.backlogged:
+                    await self.drained()
+                await self.run(callback, *args)
 
         return self.spawn(read())
+
+    async def _readable(self, fd: int) -> None:
+        """Wait until there is something to read; it is not looked for after that, so that a
+        callback never meets a descriptor that has been read already.
+        """
+        ready = self._loop.create_future()
+
+        def found() -> None:
+            self._loop.remove_reader(fd)
+            if not ready.done():
+                ready.set_result(None)
+
+        self._loop.add_reader(fd, found)
+        try:
+            await ready
+        finally:
+            self._loop.remove_reader(fd)
 
     def follow_file(
         self,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
 
-DEACTIVATE_SECONDS: Final = 10.0
+DEACTIVATE_SECONDS: Final = 5.0
 """How long a module that is deactivated may take."""
 
 FLUSH_SECONDS: Final = 10.0
