@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter, deque
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from flux.seg.jobs import RETELL_SECONDS
-from flux.seg.protocol import StateChange, parse_line
+from flux.seg.protocol import LINE_MAX, StateChange, parse_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,6 +44,19 @@ def read_record(path: str, now: float) -> Record | None:
         since = max(first.timestamp, int(min(last.timestamp, now) - RETELL_SECONDS))
         file.seek(0, os.SEEK_SET)
         return Record(since, tuple(one for one in _changes(file) if one.timestamp >= since))
+
+
+def trim(path: str, fd: int) -> None:
+    """Take a last line without its end away from a record that is added to through ``fd``: what
+    comes next begins a line. Raises OSError.
+    """
+    with contextlib.suppress(FileNotFoundError), open(path, "r+b") as file:
+        if not os.path.sameopenfile(file.fileno(), fd):
+            return
+        size = file.seek(max(file.seek(0, os.SEEK_END) - LINE_MAX, 0))
+        tail = file.read()
+        if tail and not tail.endswith(b"\n"):
+            file.truncate(size + tail.rfind(b"\n") + 1)
 
 
 def _changes(lines: Iterable[bytes]) -> Iterator[StateChange]:

@@ -61,9 +61,11 @@ def command(
     When the broker goes away it waits for its return.
     """
     from flux.seg.host import SegHost, SegSettings
-    from flux.seg.record import read_record
+    from flux.seg.record import read_record, trim
 
     try:
+        if resume is not None:
+            trim(resume, sys.stdout.fileno())
         record = None if resume is None else read_record(resume, time.time())
     except OSError as exc:
         raise CommandError(f"{resume}: {exc.strerror}") from None
@@ -103,3 +105,15 @@ def _option(word: str) -> tuple[str, str]:
     if not key or not equals:
         raise CommandError(f"an option is KEY=VALUE, not {word!r}")
     return key, value
+
+
+EXAMPLES = """
+# Tell of what happens from now on
+flux seg
+# Tell of all jobs of the last hour, then of what happens
+flux seg -t $(date -d '1 hour ago' +%s)
+# Keep a log that goes on where it ends, whenever this is started again
+flux seg --resume events.log >> events.log
+# Tell of the jobs of Slurm
+flux seg -s examples/seg/slurm_jobcomp.py -o path=/var/log/slurm/jobcomp.log
+"""

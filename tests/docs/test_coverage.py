@@ -11,6 +11,7 @@ import re
 import pytest
 
 import flux.job
+import flux.seg
 from broker.shell.plugin_stack import TOPICS
 from docs.coverage import PAGE, page, sections
 
@@ -86,6 +87,12 @@ def test_no_function_is_missing() -> None:
 
 def test_no_name_of_flux_job_is_missing() -> None:
     assert set(flux.job.__all__) <= set(sections()["flux.job"])
+
+
+def test_no_name_of_the_event_generator_is_missing() -> None:
+    have = words(names("Globus scheduler event generator"))
+    assert {name for name in flux.seg.__all__ if name.startswith("GLOBUS_SEG")} <= have
+    assert {name for name in flux.seg.__all__ if name.startswith("globus_")} <= have
 
 
 def test_no_topic_is_missing() -> None:

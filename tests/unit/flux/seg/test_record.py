@@ -8,7 +8,7 @@ import pytest
 
 from flux.seg.jobs import RETELL_SECONDS
 from flux.seg.protocol import GramState, StateChange
-from flux.seg.record import Unseen, read_record
+from flux.seg.record import Unseen, read_record, trim
 
 if TYPE_CHECKING:
     import pathlib
@@ -68,3 +68,16 @@ def test_lines_that_were_seen_are_kept_back_as_often_as_they_were() -> None:
     line = b"001;5;a;1;0\n"
     assert [unseen.is_new(line) for _ in range(4)] == [False, False, True, True]
     assert unseen.is_new(b"002;another message\n")
+
+
+def test_half_a_line_is_taken_away_from_a_record_that_is_added_to(tmp_path: pathlib.Path) -> None:
+    path, other = tmp_path / "log", tmp_path / "other"
+    trim(str(path), 1)
+    for text, whole in [(b"", b""), (b"half", b""), (b"one\n", b"one\n"), (b"one\ntw", b"one\n")]:
+        path.write_bytes(text)
+        with path.open("ab") as file, other.open("wb") as elsewhere:
+            trim(str(path), elsewhere.fileno())
+            assert path.read_bytes() == text, "others write to it"
+            trim(str(path), file.fileno())
+            file.write(b"next\n")
+        assert path.read_bytes() == whole + b"next\n"
