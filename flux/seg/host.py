@@ -26,7 +26,8 @@ from flux.seg.event_driver import Driver
 from flux.seg.generator import Generator
 from flux.seg.loader import exc_text
 from flux.seg.output import BACKLOG_MAX, SegOutput
-from flux.seg.record import Record, Unseen
+from flux.seg.record import SeenLines, Unseen
+from flux.waitstatus import INTERRUPTED, SIGNALED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -56,7 +57,7 @@ class SegSettings:
     module: str
     timestamp: int | None = None
     options: Mapping[str, str] = field(default_factory=dict)
-    record: Record | None = None
+    record: SeenLines | None = None
     follow: bool = True
     backlog_max: int = BACKLOG_MAX
 
@@ -175,8 +176,8 @@ class SegHost:
     def _signals(self) -> Iterator[None]:
         def told(number: int, _frame: FrameType | None) -> None:
             if self._code is not None:  # the second one does not wait
-                os._exit(128 + number)
-            self.end(130 if number == signal.SIGINT else 0)
+                os._exit(SIGNALED + number)
+            self.end(INTERRUPTED if number == signal.SIGINT else 0)
 
         numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         before = [signal.signal(number, told) for number in numbers]

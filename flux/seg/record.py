@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-class Record(NamedTuple):
+class SeenLines(NamedTuple):
     """Where a record ends: ``timestamp`` is that of the earliest event that may be missing, in
     seconds since the epoch; ``changes`` are those it has from there on.
     """
@@ -24,7 +24,7 @@ class Record(NamedTuple):
     changes: tuple[StateChange, ...]
 
 
-def read_record(path: str, now: float) -> Record | None:
+def read_record(path: str, now: float) -> SeenLines | None:
     """Return the end of the record in a file; None for one that is empty or does not exist yet.
 
     A last line without its end was not seen. ``now`` is the time in seconds since the epoch.
@@ -43,7 +43,7 @@ def read_record(path: str, now: float) -> Record | None:
         # The clock may have been set back since, or been ahead for a while.
         since = max(first.timestamp, int(min(last.timestamp, now) - RETELL_SECONDS))
         file.seek(0, os.SEEK_SET)
-        return Record(since, tuple(one for one in _changes(file) if one.timestamp >= since))
+        return SeenLines(since, tuple(one for one in _changes(file) if one.timestamp >= since))
 
 
 def trim(path: str, fd: int) -> None:

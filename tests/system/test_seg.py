@@ -281,7 +281,7 @@ def test_the_journal_is_let_go_while_the_reader_is_slow(instance: Instance) -> N
         more = instance.run("mini", "submit", "--cc=1-100", "false").stdout.split()
         with Flux(instance.uri) as handle:
             handle.rpc("job-manager.drain").get()
-        changes = []
+        changes: list[StateChange] = []
         with os.fdopen(source, "rb") as lines:
             while len(changes) < 600:
                 change = parse_line(lines.readline())

@@ -23,6 +23,7 @@ from flux import __version__, seg
 from flux.aio import AsyncFlux
 from flux.job.follow_journal import JOURNAL, items_of, journal_request
 from flux.job.JobID import JobID
+from flux.job.state_names import LISTED_STATES
 from flux.seg.api import current
 from flux.seg.jobs import NAMES, RETELL_SECONDS, JobEvents, Past, SegEvent
 from flux.seg.listed import ATTRIBUTES, entries_of
@@ -202,7 +203,7 @@ class FluxJobs:
                 "max_entries": 0,
                 "attrs": list(ATTRIBUTES),
                 "userid": self._user,
-                "states": 0,
+                "states": LISTED_STATES,
                 "results": 0,
                 "since": max(since, 0.0),
             }
