@@ -55,7 +55,8 @@ def command(
     FLUX_SEG_PATH.
 
     Options of the module flux: user=NAME for the jobs of one user, id=FORM for the form of job
-    ids, as in flux job id --to. Guests are told of their own jobs.
+    ids, as in flux job id --to, archive=FILE for the archive of jobs, by default that of the
+    instance. Guests are told of their own jobs.
 
     It ends when it gets SIGTERM, or when the pipe that is its standard input or output is closed.
     When the broker goes away it waits for its return.

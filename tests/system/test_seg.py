@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -330,3 +333,27 @@ def test_a_broker_that_is_not_there_yet(tmp_path: pathlib.Path) -> None:
         assert following.stderr.readline().startswith("flux-seg: no broker: ")
         following.terminate()
         assert following.wait(PATIENCE) == 0
+
+
+def test_purged_jobs_are_read_from_the_archive(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "flux.toml").write_text("[archive]\nperiod = '0.1s'\n")
+    with running_instance(1, f"-o,--config-path={tmp_path}") as instance:
+        jobs = [submitted(instance, command) for command in ("true", "false", "true")]
+        until_ended(instance, *jobs)
+        lines = past(instance, "-t", "0")
+        assert len(lines) == 9
+        path = json.loads(instance.run("module", "stats", "job-archive").stdout)["path"]
+
+        def archived() -> int:
+            with contextlib.closing(sqlite3.connect(path)) as database:
+                (count,) = database.execute("SELECT count(*) FROM jobs").fetchone()
+            return int(count)
+
+        until(lambda: archived() == 3)
+        purged = instance.run("job", "purge", "--force", "--num-limit=1")
+        assert "purged 2" in purged.stderr, purged
+        assert past(instance, "-t", "0") == lines
+        assert len(past(instance, "-t", "0", "-o", "archive=")) == 3
+        done = instance.run("seg", "-t", "0", "--no-follow", "-o", "archive=/dev/null")
+        assert len(done.stdout.splitlines()) == 3
+        assert done.stderr.startswith("flux-seg: job archive: /dev/null: ")

@@ -25,17 +25,18 @@ from flux.job.follow_journal import JOURNAL, items_of, journal_request
 from flux.job.JobID import JobID
 from flux.job.state_names import LISTED_STATES
 from flux.seg.api import current
+from flux.seg.archived import archived
 from flux.seg.jobs import NAMES, RETELL_SECONDS, JobEvents, Past, SegEvent
 from flux.seg.listed import ATTRIBUTES, entries_of
 from flux.seg.output import steady_clock
 from flux.seg.protocol import GramState
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
     from flux.aio_streams import Stream
     from flux.seg.event_driver import RegisteredCallback
-    from flux.wire.json import JsonObject
+    from flux.wire.json import JsonMapping, JsonObject
 
 RETRY_FIRST: Final = 0.1
 RETRY_LAST: Final = 2.0
@@ -53,6 +54,7 @@ class FluxJobs:
         self._clock = steady_clock()
         started = self._clock()
         self._user, self._form = _options(options)
+        self._archive = options.get("archive")
         self._floor = started if current().from_now else float(seg.get_timestamp())
         self._live_from = self._floor if self._floor > started else 0.0
         self._events = JobEvents(self._user)
@@ -134,12 +136,28 @@ class FluxJobs:
                     elif event.time >= floor:
                         past.add(event)
                 if past is not None and answer.get("replayed"):
+                    await self._add_archived(handle, since, floor, past)
                     if not self._tell_past(past):
                         return
                     past = None
                 if self._driver.backlogged:
                     return
         raise OSError(errno.ECONNRESET, "the journal has ended")
+
+    async def _add_archived(
+        self, handle: AsyncFlux, since: float, floor: float, past: Past
+    ) -> None:
+        """Add what the archive of jobs has of those that were purged."""
+        path = self._archive
+        try:
+            if path is None:
+                path = (await handle.rpc("job-archive.stats.get")).get("path")
+            for event in self._taken_entries(archived(path, since)) if path else ():
+                if event.time >= floor:
+                    past.add(event)
+        except OSError as exc:
+            if exc.errno != errno.ENOSYS:  # there may be none
+                self._driver.report(f"job archive: {exc.strerror}")
 
     # Telling
 
@@ -171,8 +189,11 @@ class FluxJobs:
 
     def _taken(self, answer: JsonObject) -> Iterator[SegEvent]:
         """Yield what an answer of the journal changes; raises OSError(EPROTO)."""
+        return self._taken_entries((jobid, entry) for jobid, entry, _ in items_of(answer))
+
+    def _taken_entries(self, entries: Iterable[tuple[int, JsonMapping]]) -> Iterator[SegEvent]:
         self._events.now = self._clock()
-        for jobid, entry, _ in items_of(answer):
+        for jobid, entry in entries:
             try:
                 event = self._events.take(jobid, entry)
             except (KeyError, TypeError, ValueError):
@@ -242,7 +263,7 @@ def _options(options: Mapping[str, str]) -> tuple[int | None, str]:
 
     Raises ValueError for options that do not exist or make no sense.
     """
-    unknown = sorted(set(options) - {"user", "id"})
+    unknown = sorted(set(options) - {"archive", "id", "user"})
     if unknown:
         raise ValueError(f"no such option: {unknown[0]}")
     form = options.get("id", "f58")
