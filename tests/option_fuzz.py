@@ -84,6 +84,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "exec": ("true",),
     "getattr": ("rank",),
     "setattr": ("fuzz", "1"),
+    "update": ("1", "name=x"),
     "keygen": ("key",),
     "kvs copy": ("a.b", "a.c"),
     "kvs dir": ("a",),

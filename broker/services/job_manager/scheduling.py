@@ -169,7 +169,11 @@ class Scheduling:
         except (OSError, ValueError, KeyError) as exc:
             self._machine.alloc_deny(id, f"R of job {id} cannot be read: {exc}")
         else:
-            self._machine.alloc_success(id, resources, annotations)
+            job = self._machine.jobs.get(id)
+            if job is not None and job.alloc_outdated:
+                self._give_back(id, resources)
+            else:
+                self._machine.alloc_success(id, resources, annotations)
         self._turn_soon()
 
     def _free_response(self, msg: Message) -> None:

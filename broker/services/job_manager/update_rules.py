@@ -46,7 +46,7 @@ AT_ANY_TIME: Final = frozenset((NAME, SYSTEM + "comment"))
 """Those that may be changed while the job runs, too."""
 
 
-class Verdict(Struct, frozen=True):
+class KeyVerdict(Struct, frozen=True):
     """What is to be done about one key.
 
     ``more`` is what has to be set besides or instead. ``validated``: whoever asks may do what the
@@ -91,7 +91,7 @@ class Asked(Struct, frozen=True):
         return self.updates[key] if key in self.updates else member(self.job.jobspec, key)
 
 
-def decide(asked: Asked, judged: Mapping[str, Verdict], knows: Callable[[str], bool]) -> Ruling:
+def decide(asked: Asked, judged: Mapping[str, KeyVerdict], knows: Callable[[str], bool]) -> Ruling:
     """Return what is to be done about an update; ``judged`` are the keys that plugins answered for,
     and ``knows`` tells whether a key is known to the rules of the site. Raises OSError, saying
     why, if the update is refused as a whole.
@@ -127,28 +127,28 @@ def check_form(key: str) -> None:
         raise OSError(errno.EINVAL, f"update of {key:.200} not supported") from None
 
 
-def _verdict(asked: Asked, key: str, knows: Callable[[str], bool]) -> Verdict | None:
+def _verdict(asked: Asked, key: str, knows: Callable[[str], bool]) -> KeyVerdict | None:
     """Return the verdict about one key, None if it is unknown; raises OSError."""
     if key in _RULES:
         return _RULES[key](asked)
     if key in TEXTS:
         return _text(asked, key)
     if key.startswith(USER):
-        return Verdict()
+        return KeyVerdict()
     if not knows(key):
         return None
     _must_be_pending(asked, key.removeprefix(SYSTEM))
-    return Verdict(limits=True)
+    return KeyVerdict(limits=True)
 
 
-def _duration(asked: Asked) -> Verdict:
+def _duration(asked: Asked) -> KeyVerdict:
     value = asked.updates[DURATION]
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
         raise OSError(errno.EINVAL, "duration must be a number of seconds")
     if value < 0:
         raise OSError(errno.EINVAL, "duration must not be negative")
     if is_pending(asked.job):
-        return Verdict(validated=asked.owner, limits=True)
+        return KeyVerdict(validated=asked.owner, limits=True)
     if not asked.owner:
         raise OSError(
             errno.EPERM, "only the instance owner may change the duration of a running job"
@@ -158,10 +158,10 @@ def _duration(asked: Asked) -> Verdict:
     expiration = expiration_after(asked.job.resources, value, asked.job.t_alloc)
     if expiration and expiration <= asked.now:
         raise OSError(errno.EINVAL, PAST)
-    return Verdict(validated=True)
+    return KeyVerdict(validated=True)
 
 
-def _queue(asked: Asked) -> Verdict:
+def _queue(asked: Asked) -> KeyVerdict:
     value = asked.updates[QUEUE]
     _must_be_pending(asked, "queue")
     if not isinstance(value, str):
@@ -173,7 +173,7 @@ def _queue(asked: Asked) -> Verdict:
     if not asked.owner:
         asked.policy.check_access(value, asked.job.userid)
     more = {} if CONSTRAINTS in asked.updates else _constraints_in(asked, value)
-    return Verdict(more, limits=True, feasibility=True)
+    return KeyVerdict(more, limits=True, feasibility=True)
 
 
 def _constraints_in(asked: Asked, queue: str) -> JsonObject:
@@ -186,7 +186,7 @@ def _constraints_in(asked: Asked, queue: str) -> JsonObject:
     return {CONSTRAINTS: joined(own, after)}
 
 
-def _constraints(asked: Asked) -> Verdict:
+def _constraints(asked: Asked) -> KeyVerdict:
     value = asked.updates[CONSTRAINTS]
     _must_be_pending(asked, "constraints")
     try:
@@ -195,16 +195,16 @@ def _constraints(asked: Asked) -> Verdict:
         raise OSError(errno.EINVAL, f"{CONSTRAINTS}: {exc}") from None
     queue = asked.updates.get(QUEUE, asked.job.queue)
     requires = asked.policy.requires(queue) if isinstance(queue, str) else ()
-    return Verdict({CONSTRAINTS: joined(value, requires)}, feasibility=True)
+    return KeyVerdict({CONSTRAINTS: joined(value, requires)}, feasibility=True)
 
 
-def _text(asked: Asked, key: str) -> Verdict:
+def _text(asked: Asked, key: str) -> KeyVerdict:
     name = key.removeprefix(SYSTEM)
     if key not in AT_ANY_TIME:
         _must_be_pending(asked, name)
     if not isinstance(asked.updates[key], str):
         raise OSError(errno.EINVAL, f"{name} must be a string")
-    return Verdict()
+    return KeyVerdict()
 
 
 def _must_be_pending(asked: Asked, what: str) -> None:
@@ -212,14 +212,14 @@ def _must_be_pending(asked: Asked, what: str) -> None:
         raise OSError(errno.EINVAL, f"update of {what} for running job not supported")
 
 
-_RULES: Final[Mapping[str, Callable[[Asked], Verdict]]] = {
+_RULES: Final[Mapping[str, Callable[[Asked], KeyVerdict]]] = {
     DURATION: _duration,
     QUEUE: _queue,
     CONSTRAINTS: _constraints,
 }
 
 
-def verdict_of(out: JsonMapping) -> Verdict:
+def verdict_of(out: JsonMapping) -> KeyVerdict:
     """Return what the handler of a plugin says about a key, by the names of its answer; raises
     ValueError if that is no answer.
     """
@@ -228,7 +228,7 @@ def verdict_of(out: JsonMapping) -> Verdict:
         raise ValueError("updates is no dictionary")
     for key in more:
         check_key(key)
-    return Verdict(
+    return KeyVerdict(
         more,
         validated=bool(out.get("validated")),
         limits=not out.get("validated"),

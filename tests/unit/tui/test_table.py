@@ -262,3 +262,19 @@ def test_names_and_notes_never_carry_control_sequences() -> None:
     assert (table.name[0], table.name[1], table.ranks[1]) == ("ab cd", "ab c", "ab c")
     assert table.exception[0] == ("x", 0, "ab c")
     assert table.exception[1] == ("y", 0, "ab c")
+
+
+def test_updates_in_journal_events_change_the_job() -> None:
+    dashboard = Dashboard(lambda: 10.0)
+    dashboard.load([{"id": 7, "name": "old", "expiration": 5.0, "state": 16}])
+    for name, context in (
+        ("jobspec-update", {"attributes.system.job.name": "new", "attributes.system.duration": 1}),
+        ("resource-update", {"expiration": 50}),
+        ("jobspec-update", {"attributes.system.duration": 2}),
+        ("jobspec-update", {"tasks": 2}),
+        ("resource-update", {}),
+    ):
+        entry = {"timestamp": 1.0, "name": name, "context": context}
+        dashboard.apply([{"id": 7, "eventlog_seq": 5, "entry": entry}])
+    table = dashboard.table
+    assert (table.name[0], table.expiration[0]) == ("new", 50.0)

@@ -16,6 +16,7 @@ from broker.shell.protocol import (
     ClientGone,
     EnterBarrier,
     Exit,
+    Expire,
     FromShell,
     Hello,
     Kill,
@@ -50,6 +51,7 @@ FROM_SHELL: st.SearchStrategy[FromShell] = st.one_of(
 TO_SHELL: st.SearchStrategy[ToShell] = st.one_of(
     st.builds(RunJob, OBJECT, OBJECT),
     st.builds(Kill, NUMBER, st.booleans()),
+    st.builds(Expire, st.integers(0, 9) | st.floats(0, 9)),
     st.builds(LeaveBarrier, TEXT, OBJECT),
     st.builds(Ack, NUMBER),
     st.builds(Relayed, TEXT, OBJECT),

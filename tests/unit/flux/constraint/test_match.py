@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flux.constraint.match import Place, check_constraint, compile_constraint, joined
+from flux.constraint.match import Place, check_constraint, compile_constraint, joined, without
 
 NODES = [
     Place(0, "n0", frozenset()),
@@ -81,3 +81,13 @@ def test_a_queue_adds_its_properties(
     constraint: object, properties: list[str], result: dict[str, Any]
 ) -> None:
     assert joined(constraint, properties) == result
+
+
+@pytest.mark.parametrize("own", [{}, {"ranks": ["0"]}, {"properties": ["b"]}, {"and": []}])
+@pytest.mark.parametrize("properties", [[], ["a"], ["a", "c"]])
+def test_they_can_be_taken_away_again(own: dict[str, Any], properties: list[str]) -> None:
+    assert without(joined(own, properties), properties) == own
+
+
+def test_what_is_no_constraint_is_none_without_properties() -> None:
+    assert without(None, ["a"]) == without([], ["a"]) == {}

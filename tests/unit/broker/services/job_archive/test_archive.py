@@ -51,6 +51,7 @@ class Jobs:
     def looked_up(self, payload: dict[str, Any]) -> dict[str, Any]:
         if payload["id"] in self.purged:
             raise OSError(errno.ENOENT, "")
+        assert payload["flags"] == 2  # as updates have changed it
         assert ("R" in payload["keys"]) == (payload["id"] not in self.without_resources)
         return {"id": payload["id"]} | {key: f"{key}\udcff" for key in payload["keys"]}
 

@@ -305,3 +305,135 @@ async def test_other_ranks_ask_rank_0_for_their_clients() -> None:
     )
     assert "userid" not in answer
     await script.harness.stop()
+
+
+# Updates
+
+DURATION = "attributes.system.duration"
+STORED_R = {"version": 1, "execution": {"expiration": 10.0}}
+STORED_JOBSPEC = {"version": 1, "attributes": {"system": {"duration": 5}}}
+
+
+async def _updated(*, at_hand: bool = True, told: bool = True) -> Scripted:
+    """A job with one update of its jobspec and one of its R; its log is with the service or only
+    in the store.
+    """
+    script = Scripted()
+    await script.start()
+    script.values[f"{DIRECTORY}.jobspec"] = json.dumps_str(STORED_JOBSPEC)
+    script.values[f"{DIRECTORY}.R"] = json.dumps_str(STORED_R)
+    events = [
+        _event(0, "submit", userid=77),
+        _event(1, "alloc") | ({"R": STORED_R} if told else {}),
+        _event(2, "start"),
+        _event(3, "jobspec-update", **{DURATION: 6}),
+        _event(4, "resource-update", expiration=11.0),
+    ]
+    if at_hand:
+        await script.post(*events)
+    else:
+        text = "".join(eventlog.encode(event["entry"]) for event in events)
+        script.values[f"{DIRECTORY}.eventlog"] = text + _lines("clean")
+    return script
+
+
+def _found(answer: dict[str, Any]) -> tuple[Any, Any]:
+    values = {
+        key: json.loads(value) if isinstance(value, str) else value for key, value in answer.items()
+    }
+    jobspec, resources = values["jobspec"], values["R"]
+    return jobspec["attributes"]["system"]["duration"], resources["execution"]["expiration"]
+
+
+@pytest.mark.parametrize("at_hand", [True, False])
+@pytest.mark.parametrize("told", [True, False])
+async def test_what_holds_now_and_what_is_stored(at_hand: bool, told: bool) -> None:
+    script = await _updated(at_hand=at_hand, told=told)
+    for flags, kind, values in (
+        (0, str, (5, 10)),
+        (1, dict, (5, 10)),
+        (2, str, (6, 11)),
+        (3, dict, (6, 11)),
+    ):
+        asked = {"id": ID, "keys": ["jobspec", "R"], "flags": flags}
+        answer = await script.harness.request("job-info.lookup", asked)
+        assert {type(value) for value in answer.values()} == {kind}
+        assert _found(answer) == values
+    answer = await script.harness.request("job-info.update-lookup", {"id": ID, "key": "R"})
+    assert answer == {"id": ID, "R": {"version": 1, "execution": {"expiration": 11.0}}}
+    await script.harness.stop()
+
+
+async def test_what_was_never_updated_is_told_as_it_is_stored() -> None:
+    script = await _running()
+    script.values[f"{DIRECTORY}.jobspec"] = text = '{ "version" : 1 }'
+    asked = {"id": ID, "keys": ["jobspec"], "flags": 2}
+    assert await script.harness.request("job-info.lookup", asked) == {"jobspec": text}
+    await script.harness.stop()
+
+
+async def test_a_watch_of_updates() -> None:
+    script = await _updated()
+    watches = {
+        key: script.harness.stream("job-info.update-watch", {"id": ID, "key": key, "flags": 0})
+        for key in ("jobspec", "R")
+    }
+    await script.harness.until(lambda: all(watches.values()))
+    more = _event(6, "resource-update", expiration=12.0)
+    await script.post(_event(5, "jobspec-update", **{DURATION: 7}), more, _event(7, "memo"))
+    await script.post(_event(8, "clean"))
+    told = [msg.json()["jobspec"]["attributes"]["system"] for msg in watches["jobspec"][:-1]]
+    assert told == [{"duration": 6}, {"duration": 7}]
+    ends = [msg.json()["R"]["execution"]["expiration"] for msg in watches["R"][:-1]]
+    assert ends == [11.0, 12.0]
+    assert {replies[-1].errnum for replies in watches.values()} == {errno.ENODATA}
+    await script.harness.stop()
+
+
+async def test_a_watch_of_updates_ends_when_it_is_cancelled() -> None:
+    script = await _updated()
+    replies = script.harness.stream("job-info.update-watch", {"id": ID, "key": "R"})
+    await script.harness.until(lambda: bool(replies))
+    tag = replies[0].matchtag
+    script.harness.submit("job-info.update-watch-cancel", {"matchtag": tag}, flags=4)
+    await script.harness.until(lambda: replies[-1].errnum == errno.ENODATA)
+    assert script.harness.service.stats()["watchers"] == 0
+    await script.harness.stop()
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "userid", "errnum"),
+    [
+        ("lookup", {"keys": ["R"], "flags": 4}, 0, errno.EPROTO),
+        ("lookup", {"keys": ["R"], "flags": 2}, 78, errno.EPERM),
+        ("update-lookup", {"key": "jobspec"}, 0, errno.EINVAL),
+        ("update-lookup", {"key": "R"}, 78, errno.EPERM),
+        ("update-watch", {"key": "eventlog"}, 0, errno.EINVAL),
+        ("update-watch", {"key": "R", "flags": 1}, 0, errno.EPROTO),
+        ("update-watch", {"key": "R"}, 78, errno.EPERM),
+        ("update-watch", {"key": "R", "id": 12345}, 0, errno.ENOENT),
+        ("update-watch", {}, 0, errno.EPROTO),
+    ],
+)
+async def test_refused_questions_about_updates(
+    topic: str, payload: dict[str, Any], userid: int, errnum: int
+) -> None:
+    script = await _updated()
+    asked = {"id": ID, **payload}
+    if topic == "update-watch":
+        replies = script.harness.stream(f"job-info.{topic}", asked, userid=userid)
+        await script.harness.until(lambda: bool(replies))
+        assert replies[-1].errnum == errnum
+    else:
+        with pytest.raises(OSError, match=rf"\[Errno {errnum}\]"):
+            await script.harness.request(f"job-info.{topic}", asked, userid=userid)
+    await script.harness.stop()
+
+
+async def test_a_stored_object_that_is_none() -> None:
+    script = await _updated()
+    script.values[f"{DIRECTORY}.jobspec"] = "[1"
+    asked = {"id": ID, "keys": ["jobspec"], "flags": 2}
+    with pytest.raises(OSError, match="malformed jobspec"):
+        await script.harness.request("job-info.lookup", asked)
+    await script.harness.stop()

@@ -305,6 +305,8 @@ _EVENTS = st.sampled_from(
         ("priority", {"priority": 31}),
         ("urgency", {"urgency": 31}),
         ("alloc", {}),
+        ("jobspec-update", {"attributes.system.duration": 5}),
+        ("resource-update", {"expiration": 5}),
         ("finish", {"status": 0}),
         ("finish", {"status": 256}),
         ("exception", {"type": "cancel", "severity": 0}),
@@ -368,3 +370,38 @@ def test_index_equals_recomputation(
     assert counts["job_states"]["total"] == 6
     assert counts["job_states"]["inactive"] == len(ended)
     assert counts["failed"] == sum(job.state == 64 and not job.success for job in jobs)
+
+
+def _update(index: JobIndex, id: int, **context: Any) -> None:
+    index.update(id, _entry(2.5, "jobspec-update", **context))
+
+
+def test_what_an_update_changes_is_listed() -> None:
+    index = JobIndex()
+    _submit(index, 7, cwd="/a", project="apollo", bank="moon", duration=60, queue="batch")
+    index.update(7, _entry(2.0, "depend"))
+    index.update(7, _entry(2.0, "priority", priority=16))
+    before = index.get(7)
+    assert before is not None
+    _update(index, 7, **{"attributes.system.duration": 90, "attributes.system.queue": "debug"})
+    _update(index, 7, **{"attributes.system.job": {"name": "probe"}})
+    _update(index, 7, **{"attributes.system.project": None, "attributes.system.bank": "sun"})
+    job = describe(before, getters(["all"]))
+    wanted = {"duration": 90, "queue": "debug", "name": "probe", "bank": "sun", "cwd": "/a"}
+    assert {key: job[key] for key in wanted} == wanted
+    assert "project" not in job
+    assert job["ntasks"] == 4
+    assert job["state"] == 4  # its priority is decided again
+    index.update(7, _entry(2.6, "priority", priority=16))
+    assert [found.id for found in index.select(8)] == [7]
+
+
+def test_a_new_expiration_is_listed() -> None:
+    index = JobIndex()
+    _submit(index, 7)
+    _run(index, 7)
+    index.update(7, _entry(2.5, "resource-update", expiration=99))
+    index.update(7, _entry(2.5, "resource-update"))
+    job = index.get(7)
+    assert job is not None
+    assert job.expiration == 99.0

@@ -178,8 +178,9 @@ class Cluster:
                 self.sched.rpcs[f"job-manager.{method}"] = self._forward(
                     self.manager, f"job-manager.{method}"
                 )
-            for method in ("alloc", "free", "cancel", "prioritize", "pending-reasons"):
-                self.manager.rpcs[f"sched.{method}"] = self._forward(self.sched, f"sched.{method}")
+            methods = ("alloc", "free", "cancel", "prioritize", "pending-reasons", "expiration")
+            for topic in (*(f"sched.{method}" for method in methods), "feasibility.check"):
+                self.manager.rpcs[topic] = self._forward(self.sched, topic)
 
     @staticmethod
     def _forward(target: ServiceHarness[Any], topic: str) -> Callable[[Any], Any]:

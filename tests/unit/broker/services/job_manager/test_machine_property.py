@@ -33,6 +33,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("submit"), IDS, st.sampled_from([0, 5, 16, 31])),
         st.tuples(st.just("urgency"), IDS, st.sampled_from([0, 5, 16, 31])),
+        st.tuples(st.sampled_from(["update", "move"]), IDS, st.sampled_from([0, 1, 2])),
         st.tuples(st.sampled_from(["success", "deny", "canceled", "annotate"]), IDS, st.just(0)),
         st.tuples(
             st.sampled_from(["started", "finished", "released", "failed", "freed"]),
@@ -137,10 +138,18 @@ class Driver:
         machine, id = self.machine, job.id
         if name == "urgency" and id in machine.jobs and job.state in (2, 4, 8):
             machine.set_urgency(job, value, 0)
+        elif name == "update" and id in machine.jobs:
+            machine.update(job, {"attributes.system.duration": value})
+        elif name == "move" and id in machine.jobs and job.state in (2, 4, 8):
+            machine.update(job, {"attributes.system.queue": QUEUES[value]}, ["immutable"])
+            assert job.queue == QUEUES[value]
         elif name == "exception" and id in machine.jobs:
             machine.raise_exception(job, "cancel", value, "", 0)
         elif name == "success" and self.answer(AskAlloc, id):
-            machine.alloc_success(id, {}, {"sched": {"n": 1}})
+            if job.alloc_outdated:  # the driver gives them back
+                machine.alloc_canceled(id)
+            else:
+                machine.alloc_success(id, {}, {"sched": {"n": 1}})
         elif name == "deny" and self.answer(AskAlloc, id):
             machine.alloc_deny(id, "no")
         elif name == "canceled" and self.answer(AskAlloc, id):

@@ -235,3 +235,19 @@ def test_a_duration_that_is_none() -> None:
     spec = {"resources": [SLOT], "attributes": {"system": {"duration": "x"}}}
     with pytest.raises(OSError, match="jobspec cannot be scheduled: could not convert"):
         parse_request(spec)
+
+
+def test_a_job_that_gets_more_time_lets_others_wait_longer() -> None:
+    sched = made(EASY)
+    sched.add(1, 16, want(8, 10.0))
+    turn(sched, 0.0)
+    sched.add(2, 16, want(8, 10.0))
+    turn(sched, 1.0)
+    assert sched.estimates == {2: 10.0}
+    assert sched.expire(1, 100.0)
+    turn(sched, 2.0)
+    assert sched.estimates == {2: 100.0}
+    assert sched.expire(1, 0.0)
+    turn(sched, 3.0)
+    assert sched.estimates == {}
+    assert not sched.expire(7, 1.0)

@@ -227,3 +227,20 @@ async def test_malformed_priorities(sched: ServiceHarness[SchedSimpleService], j
         await sched.request("sched.prioritize", {"jobs": jobs})
     assert failure.value.errno == errno.EPROTO
     assert "internal" not in (failure.value.strerror or "")
+
+
+@pytest.mark.parametrize(
+    ("payload", "errnum"),
+    [
+        ({"id": 1, "expiration": 5.0}, errno.ENOENT),
+        ({"id": 1, "expiration": -1}, errno.EINVAL),
+        ({"id": 1, "expiration": True}, errno.EINVAL),
+        ({"id": 1}, errno.EPROTO),
+        ({"id": "x", "expiration": 1}, errno.EPROTO),
+    ],
+)
+async def test_an_expiration_that_cannot_be(payload: dict[str, Any], errnum: int) -> None:
+    h = await started()
+    with pytest.raises(OSError, match=rf"\[Errno {errnum}\]"):
+        await h.request("sched.expiration", payload)
+    await h.stop()
