@@ -185,6 +185,7 @@ class JobManagerService(Service):
         for req in [req for req in core.waits.waiters() if req.sender == sender]:
             core.waits.drop(req)
         core.quiet.drop_sender(sender)
+        core.scheduling.forget(sender)
 
     def stats_today(self) -> JsonObject:
         """Return who is tidied up after jobs: nobody, for nothing runs when a job is over."""
