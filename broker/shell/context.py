@@ -43,9 +43,9 @@ class ShellContext:
     ``instance_level`` the nesting depth of the instance that runs the job. What plugins put
     into ``init_context`` and ``start_context`` is told with the events ``shell.init`` and
     ``shell.start``, the latter once all of ``start_when`` are true. ``on_stopped`` get the
-    process id of a child that stops and the signal that it stops for, ``on_fatal`` are called when the tasks are killed for an
-    error, ``on_end`` when the shell is about to go, ``directories`` make and remove the job's
-    temporary directory.
+    process id of a child that stops and the signal that it stops for, ``on_fatal`` are called
+    when the tasks are killed for an error, ``on_end`` when the shell is about to go,
+    ``directories`` make and remove the job's temporary directory.
     ``ended_by`` is the signal that the job was told to end with, 0 for none. ``in_task`` is
     true in the process that is about to become a task. ``initrc`` and ``pluginpath`` are the
     instance's, for jobs that say nothing of them (attributes ``conf.shell_initrc`` and
