@@ -23,8 +23,8 @@ EARLY_MAX: Final = 4096
 
 
 def journal_request(names: Iterable[str]) -> JsonObject:
-    """Return the payload that asks the journal for events of these names only, of active jobs."""
-    return {"allow": dict.fromkeys(names, 1), "full": False}
+    """Return the payload that asks the journal for events of these names only."""
+    return {"allow": dict.fromkeys(names, 1)}
 
 
 class JournalFollower:

@@ -30,6 +30,7 @@ from broker.services.job_manager.events import (
     extra_of,
 )
 from broker.services.job_manager.rhythm import Rhythm
+from broker.services.job_manager.state_events import StateEvents
 from flux.job.JobID import kvs_key
 from flux.job.lifecycle import SCHED
 from flux.kvs_txn import SYNC, shared_commit
@@ -105,6 +106,7 @@ class Journal:
         self.commits = 0
         self.posted = 0
         self.recent: deque[JournalEvent] = deque(maxlen=RECENT_MAX)
+        self.state_events = StateEvents(ctx, ctx.handle.event_send)
 
     # What is recorded
 
@@ -267,6 +269,8 @@ class Journal:
             self.recent.extend(batch.events)
             for reader in self._readers():
                 reader.send(batch.events)
+            if self.state_events.wanted:
+                self.state_events.send(batch.events)
         for job in batch.newborn:
             job.fold()
         for waiter in batch.waiters:

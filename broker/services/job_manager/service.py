@@ -119,6 +119,7 @@ class JobManagerService(Service):
         self.job_submit.configure(self.ctx.config)
         await Resumption(core, self._environments).restart()
         self._greet()
+        self.ctx.spawn(core.journal.state_events.follow_interest(), "job-manager:job-state")
         core.turn_soon()
 
     async def examine(self, config: Config) -> None:
