@@ -15,7 +15,16 @@ from broker.log import Logger, LogRing
 from broker.service import Service, refuse
 from flux.aio import AsyncFlux
 from flux.wire.counters import MessageCounters
-from flux.wire.message import EVENT, REQUEST, RESPONSE, ROLE_OWNER, Message
+from flux.wire.message import (
+    EVENT,
+    NORESPONSE,
+    REQUEST,
+    RESPONSE,
+    ROLE_OWNER,
+    ROUTE,
+    TOPIC,
+    Message,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +123,7 @@ class ServiceHost:
         config: Config | None = None,
     ) -> None:
         self.config = config or Config()
+        self._mounted: set[str] = set()
         self.broker_uuid = broker_uuid or new_id()
         self.router = router
         self.attrs = attrs
@@ -161,13 +171,22 @@ class ServiceHost:
                 endpoint.on_request(msg)
             raise
         endpoint.on_request = lambda msg: service.handle(msg, endpoint.send)
+        self._mounted.add(service.name)
         for msg in early:
             service.handle(msg, endpoint.send)
 
     async def unmount(self, service: Service, endpoint: InProcess) -> None:
-        """Stop a service and undo everything `mount` did, even if stopping it raises."""
+        """Stop a service and undo everything `mount` did, even if stopping it raises.
+
+        The others of this broker hear that it has gone, as they hear of a client: what they keep
+        for it, they forget.
+        """
         try:
             await service.stop()
         finally:
             await service.ctx.cancel_tasks()
+            self._mounted.discard(service.name)
+            for name in sorted(self._mounted):
+                topic, flags = f"{name}.disconnect", TOPIC | ROUTE | NORESPONSE
+                endpoint.send(Message(REQUEST, topic, flags=flags, aux1=self.router.rank))
             await endpoint.handle.close()

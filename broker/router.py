@@ -77,6 +77,8 @@ class Router:
         self._resolved: dict[str, Endpoint] = {}
         self._topics: dict[str, list[str]] = {}
         self._users: dict[str, int] = {}
+        self.on_subscription: Callable[[str], None] = _nobody_asks
+        """Called with a prefix that got its first subscriber, or lost its last."""
 
     # Endpoints and services
 
@@ -160,7 +162,10 @@ class Router:
 
     def subscribe(self, prefix: str, endpoint: Endpoint) -> None:
         """Deliver events whose topic starts with ``prefix`` to ``endpoint``."""
-        self._subscribers.setdefault(prefix, {})[endpoint.id] = endpoint
+        owners = self._subscribers.setdefault(prefix, {})
+        owners[endpoint.id] = endpoint
+        if len(owners) == 1:
+            self.on_subscription(prefix)
 
     def unsubscribe(self, prefix: str, endpoint: Endpoint) -> None:
         """Undo `subscribe`; it does no harm if there was none."""
@@ -169,6 +174,11 @@ class Router:
             owners.pop(endpoint.id, None)
             if not owners:
                 del self._subscribers[prefix]
+                self.on_subscription(prefix)
+
+    def is_subscribed(self, topic: str) -> bool:
+        """Whether an endpoint here, the other brokers aside, gets events of ``topic``."""
+        return any(topic[:end] in self._subscribers for end in range(len(topic) + 1))
 
     # Messages
 
@@ -294,3 +304,7 @@ class Router:
     def _may_see(self, endpoint: Endpoint, msg: Message) -> bool:
         userid = self._users.get(endpoint.id)
         return userid is None or userid in (msg.userid, self.owner)
+
+
+def _nobody_asks(prefix: str) -> None:
+    """Do nothing."""

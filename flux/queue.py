@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from typing import TYPE_CHECKING, Final
 
 from flux.constraint.match import Place, compile_constraint
 from flux.duration import parse_fsd
+from flux.idset import IDset
 from flux.resource.list import SchedResourceList
 from flux.rpc import RPC
 from flux.wire.text import Text, as_text
@@ -131,11 +133,28 @@ def queue_list(flux_handle: Requester, names: Iterable[str] | None = None) -> li
     """Return the queues ``names``, by default all of them; raises OSError."""
     chosen = list(names) if names is not None else queue_names(flux_handle) or [""]
     config = RPC(flux_handle, "config.get").get() or {}
-    resources = SchedResourceList(RPC(flux_handle, "sched.resource-status").get())
+    resources = _resources(flux_handle)
     return [
         QueueInfo(name, queue_status(flux_handle, name or None), config, resources)
         for name in chosen
     ]
+
+
+def _resources(flux_handle: Requester) -> SchedResourceList:
+    """Return the scheduler's resources, or where there is none what it would have."""
+    try:
+        return SchedResourceList(RPC(flux_handle, "sched.resource-status").get())
+    except OSError as exc:
+        if exc.errno != errno.ENOSYS:
+            raise
+    status = RPC(flux_handle, "resource.status", nodeid=0).get()
+    found = SchedResourceList({"all": status["R"]})
+    unusable = IDset(status["offline"]).add(status["exclude"])
+    for ranks in status["drain"]:
+        unusable.add(ranks)
+    found.up = found.free = found.all.copy().remove_ranks(unusable)
+    found.down = found.all - found.up
+    return found
 
 
 def resources_of(resources: SchedResourceList, properties: Iterable[str]) -> SchedResourceList:

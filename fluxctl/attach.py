@@ -6,9 +6,7 @@ fluxctl.attach_view; here is the reading and writing, on the reactor of a blocki
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import math
 import signal
 import sys
 import time
@@ -17,24 +15,19 @@ from typing import TYPE_CHECKING
 from flux.job import follow
 from flux.job.follow_blocking import JobWatcher
 from flux.job.JobID import JobID
-from flux.job.kill import cancel_async
-from flux.terminal_text import terminal_text
 from fluxctl import attach_view as view
+from fluxctl.attach_signals import PROGRAM, Interrupts, SignalForwarder, say
 from fluxctl.attach_stdin import StdinForwarder
 from fluxctl.errors import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from flux.core.handle import Flux
-    from flux.core.watchers import SignalWatcher
-    from flux.future import Future
     from fluxctl.attach_pty import PtyClient
 
-_CONFIRM = 2.0
 _DETACHED = 1
 """Exit code of whoever leaves while the job goes on: it is not known how it ends."""
-_PROGRAM = "flux-job"
 
 AttachOptions = view.AttachOptions
 
@@ -48,12 +41,6 @@ def attach(handle: Flux, jobid: int, options: AttachOptions | None = None) -> in
     return Attachment(handle, jobid, options or AttachOptions()).run()
 
 
-def _say(text: str) -> None:
-    sys.stdout.flush()
-    sys.stderr.write(f"{_PROGRAM}: {terminal_text(text)}\n")
-    sys.stderr.flush()
-
-
 def _write(fd: int, data: bytes) -> None:
     stream = sys.stderr if fd == view.STDERR else sys.stdout
     stream.flush()
@@ -63,57 +50,6 @@ def _write(fd: int, data: bytes) -> None:
     else:
         buffer.write(data)
     stream.flush()
-
-
-class Interrupts:
-    """Ctrl+C asks for another one within two seconds, which cancels the job; in that time Ctrl+Z
-    calls ``detach``, which is to end the attachment. Later it takes two to suspend the command.
-
-    The tasks are not told of the first Ctrl+C, so one pressed by mistake harms nothing.
-    """
-
-    def __init__(self, handle: Flux, jobid: int, detach: Callable[[], None]) -> None:
-        self._handle = handle
-        self._jobid = jobid
-        self._detach = detach
-        self._last = -math.inf
-        self._int: SignalWatcher = handle.signal_watcher_create(signal.SIGINT, self._on_int)
-        self._stop: SignalWatcher = handle.signal_watcher_create(signal.SIGTSTP, self._on_stop)
-
-    def start(self) -> None:
-        """Watch for signals."""
-        self._int.start()
-
-    def stop(self) -> None:
-        """Give the signals back."""
-        self._int.stop()
-        self._stop.stop()
-
-    def _in_time(self) -> bool:
-        return time.monotonic() - self._last < _CONFIRM
-
-    def _on_int(self, *_args: object) -> None:
-        if self._in_time():
-            cancel_async(self._handle, self._jobid, "interrupted by ctrl-C").then(_ignore)
-            return
-        self._last = time.monotonic()
-        self._stop.start()
-        _say("one more ctrl-C within 2s to cancel or ctrl-Z to detach")
-
-    def _on_stop(self, *_args: object) -> None:
-        if self._in_time():
-            _say("detaching...")
-            self._detach()
-            return
-        # The next one has its usual effect.
-        self._stop.stop()
-        _say("one more ctrl-Z to suspend")
-
-
-def _ignore(future: Future) -> None:
-    """The job may be over, or not running yet."""
-    with contextlib.suppress(OSError):
-        future.get()
 
 
 class Attachment:
@@ -131,20 +67,21 @@ class Attachment:
         self._error: CommandError | None = None
         self._detached = False
         self._over = False
-        self._interrupts = (
-            None if options.read_only else Interrupts(handle, int(jobid), self._detach)
-        )
+        self._signals = SignalForwarder(handle, int(jobid))
+        self._interrupts = Interrupts(handle, int(jobid), self._detach)
+        self._read_only = options.read_only
 
     def run(self) -> int:
         """Attach, wait for the end and return the exit code."""
         self._watcher.start()
-        if self._interrupts is not None:
+        if not self._read_only:
             self._interrupts.start()
+            self._signals.start()
         try:
             self._handle.reactor_run()
         finally:
-            if self._interrupts is not None:
-                self._interrupts.stop()
+            self._interrupts.stop()
+            self._signals.stop()
             if self._forwarder is not None:
                 self._forwarder.stop()
             if self._pty is not None:
@@ -154,7 +91,7 @@ class Attachment:
         if self._detached:
             return _DETACHED
         if self._view.verdict:
-            _say(self._view.verdict)
+            say(self._view.verdict)
         return self._view.exit_code
 
     def _detach(self) -> None:
@@ -164,14 +101,14 @@ class Attachment:
     def _no_such_job(self, error: OSError) -> None:
         if self._view.began:
             self._error = CommandError(
-                f"{_PROGRAM}: {self._jobid.f58}: {error.strerror}", 1, bare=True
+                f"{PROGRAM}: {self._jobid.f58}: {error.strerror}", 1, bare=True
             )
             return
         reason = "No such job" if error.errno == errno.ENOENT else error.strerror
         text = f"Failed to attach to {self._jobid.orig}: {reason}"
         if error.errno == errno.EPERM:
             text = f"flux_job_event_watch_get: {reason}"
-        self._error = CommandError(f"{_PROGRAM}: {text}", 1, bare=True)
+        self._error = CommandError(f"{PROGRAM}: {text}", 1, bare=True)
 
     def _take(self, item: follow.Item) -> None:
         match item:
@@ -189,6 +126,7 @@ class Attachment:
                     self._handle.reactor_stop()
             case follow.Ended():
                 self._over = True
+                self._perform(self._view.over())
                 if self._pty is None or self._pty.answered:
                     self._handle.reactor_stop()
 
@@ -217,8 +155,10 @@ class Attachment:
                         self._handle, f"{service}.stdin", rank, self._input_refused
                     )
                     self._forwarder.start()
+                case view.Continue():
+                    self._signals.send(signal.SIGCONT)
                 case view.Refuse(text):
-                    self._error = CommandError(f"{_PROGRAM}: {text}", 1, bare=True)
+                    self._error = CommandError(f"{PROGRAM}: {text}", 1, bare=True)
                     self._handle.reactor_stop()
                 case view.AttachPty(topic, rank):
                     from fluxctl.attach_pty import PtyClient

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flux.job import io
-from flux.job.follow import EXEC, MAIN
+from flux.job.follow import EXEC, MAIN, OUTPUT
 from flux.job.lifecycle import exit_code, is_fatal
 from flux.terminal_text import terminal_text
 from flux.waitstatus import signal_of
@@ -29,7 +29,8 @@ class AttachOptions:
     """What to show: ``label`` puts the task rank before each line of output, ``show_events`` and
     ``show_exec`` show the events of the job and of its execution on stderr, ``read_only`` does not
     forward stdin. ``own`` is for a job that this command has submitted: it gets the command's
-    input, and may have ended by now without reading it.
+    input, and may have ended by now without reading it. ``debug`` stands in for a debugger: tasks
+    that wait for one, stopped in exec, are continued once all have started.
     """
 
     label: bool = False
@@ -37,6 +38,7 @@ class AttachOptions:
     show_exec: bool = False
     read_only: bool = False
     own: bool = False
+    debug: bool = False
 
 
 @dataclass(slots=True)
@@ -74,17 +76,26 @@ class AttachPty:
 
 
 @dataclass(slots=True)
+class Continue:
+    """Have the job's stopped tasks go on."""
+
+
+@dataclass(slots=True)
 class Refuse:
     """End the attachment with an error."""
 
     text: str
 
 
-Action = Print | WatchExec | WatchOutput | ForwardStdin | AttachPty | Refuse
+Action = Print | WatchExec | WatchOutput | ForwardStdin | AttachPty | Continue | Refuse
 
 
 class AttachView:
     """State of one attachment: events of the job's eventlogs in, actions out.
+
+    The eventlogs come each at its own pace. Those events that are about the end are held back until
+    the logs have ended that have what happened before, so that lines stand in the order of time.
+    A job that has ended shows in the same order as one that was watched.
 
     ``attached`` is when it began, in seconds since the epoch.
     """
@@ -97,11 +108,14 @@ class AttachView:
         self._start: float | None = None
         self._exec_watched = False
         self._output_watched = False
+        self._output_open = False
         self._exec_began = False
         self._started = False
+        self._ran = False
         self._exec_over = False
         self._early: list[EventLogEvent] = []
         self._late: list[Action] = []
+        self._late_exec: list[Action] = []
         self._failed = False
         self._captured = self._on_terminal = False
         self._held: list[EventLogEvent] | None = None
@@ -139,7 +153,15 @@ class AttachView:
 
     def ended(self, path: str) -> list[Action]:
         """Take the end of any of the job's eventlogs."""
+        if path == OUTPUT:
+            self._output_open = False
+            return self._release_late()
         return self.exec_ended() if path == EXEC else []
+
+    def over(self) -> list[Action]:
+        """Nothing more comes of any eventlog."""
+        self._output_open, self._exec_over = False, True
+        return self._release_late()
 
     def job_event(self, event: EventLogEvent) -> list[Action]:
         """Take an event of the main eventlog."""
@@ -151,11 +173,15 @@ class AttachView:
             self._failed = self._failed or is_fatal(event.name, event.context)
         elif self._options.show_events:
             line = self._line(job_text.event_line("job", event, self._start))
-            (self._late if self._overtakes_exec(event) else actions).append(line)
+            ends = event.name == "finish" or self._status is not None
+            (self._late if ends and self._going_on else actions).append(line)
+        self._ran = self._ran or event.name == "start"
         if event.name == "finish":
             self._status = int(event.context.get("status", 0))
             self._finished = event.timestamp
             actions += self._came_too_late()
+            if self._options.debug and self._finished < self._attached:
+                actions.append(Refuse("cannot debug job that has finished running"))
         if not self._exec_watched:
             self._exec_watched = True
             actions.append(WatchExec())
@@ -163,12 +189,17 @@ class AttachView:
             actions += self._release_early()
         return actions
 
-    def _overtakes_exec(self, event: EventLogEvent) -> bool:
-        """Whether the event came before events of the execution that happened earlier and are shown
-        too.
-        """
-        running = self._options.show_exec and self._exec_began and not self._exec_over
-        return running and (event.name == "finish" or self._status is not None)
+    @property
+    def _going_on(self) -> bool:
+        """Whether eventlogs of the execution have more to tell."""
+        return self._output_open or (self._ran and not self._exec_over)
+
+    def _release_late(self) -> list[Action]:
+        if self._going_on:
+            return []
+        late = self._late_exec + self._late
+        self._late_exec, self._late = [], []
+        return late
 
     def _release_early(self) -> list[Action]:
         self._started = True
@@ -191,9 +222,14 @@ class AttachView:
         if event.name == "log":
             actions.append(self._line(self._exec_log(event, start)))
         elif self._options.show_exec:
-            actions.append(self._line(job_text.event_line("exec", event, start)))
+            line = self._line(job_text.event_line("exec", event, start))
+            ends = event.name in ("complete", "done")
+            late = ends and (self._output_open or bool(self._late_exec))
+            (self._late_exec if late else actions).append(line)
         if event.name == "shell.init":
             actions += self._shell_began(event.context)
+        if event.name == "shell.start" and self._options.debug and self._status is None:
+            actions.append(Continue())
         return actions
 
     @staticmethod
@@ -229,7 +265,10 @@ class AttachView:
 
     def terminal_absent(self) -> list[Action]:
         """There is no such terminal any more: what it has shown is the job's output."""
-        return self._release_held() if self._captured else [WatchOutput()]
+        if self._captured:
+            return self._release_held()
+        self._output_watched = False
+        return self._watch_output()
 
     def _release_held(self) -> list[Action]:
         held, self._held = self._held or [], None
@@ -257,7 +296,7 @@ class AttachView:
     def _watch_output(self) -> list[Action]:
         if self._output_watched:
             return []
-        self._output_watched = True
+        self._output_watched = self._output_open = True
         return [WatchOutput()]
 
     def exec_ended(self) -> list[Action]:
@@ -265,9 +304,10 @@ class AttachView:
         something.
         """
         self._exec_over = True
-        actions = self._release_early() + self._late
-        self._late = []
-        return actions + self._watch_output() if self._exec_began else actions
+        actions = self._release_early()
+        if self._exec_began:
+            actions += self._watch_output()
+        return actions + self._release_late()
 
     def output_event(self, event: EventLogEvent) -> list[Action]:
         """Take an event of the job's output."""

@@ -24,9 +24,11 @@ def list_option(*names: str, metavar: str, text: str) -> click.Option:
     return click.Option(list(names), metavar=metavar, help=text, multiple=True)
 
 
-def flag_option(*names: str, text: str) -> click.Option:
-    """Return an option without value."""
-    return click.Option(list(names), is_flag=True, help=text)
+def flag_option(*names: str, text: str, hidden: bool = False) -> click.Option:
+    """Return an option without value; ``text`` is its help, which a ``hidden`` one does not
+    show.
+    """
+    return click.Option(list(names), is_flag=True, help=text, hidden=hidden)
 
 
 def with_options(options: Sequence[click.Option]) -> Callable[[F], F]:

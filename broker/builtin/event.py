@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
+from broker.builtin.interest import Interest
 from broker.event_rights import MAX_TOPIC, is_topic, may_publish
 from broker.service import NO_REPLY, Reply, Request, Service, request
 from flux.b64 import b64decode
@@ -12,6 +13,8 @@ from flux.wire.errors import os_error
 from flux.wire.message import USERID_UNKNOWN, Message, event
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from broker.context import Context
     from broker.router import Router
 
@@ -20,10 +23,16 @@ class EventService(Service):
     """The publisher of numbered events; only rank 0 numbers them."""
 
     name = "event"
+    part_types = (Interest,)
 
     def __init__(self, ctx: Context, router: Router) -> None:
         super().__init__(ctx)
         self.router = router
+        self._interest = Interest(ctx, router, self.streams)
+
+    def parts(self) -> Sequence[object]:
+        """Return the part that knows who wants which events."""
+        return (self._interest,)
 
     @request("pub", allow="guest")
     def pub(self, req: Request) -> Reply:

@@ -42,8 +42,9 @@ class ShellContext:
     goes to this process's own. ``rundir`` is where the job's temporary directory is made,
     ``instance_level`` the nesting depth of the instance that runs the job. What plugins put
     into ``init_context`` and ``start_context`` is told with the events ``shell.init`` and
-    ``shell.start``; ``on_stopped`` get the process ids of children that stop, ``on_fatal`` are
-    called when the tasks are killed for an error, ``on_end`` when the shell is about to go,
+    ``shell.start``, the latter once all of ``start_when`` are true. ``on_stopped`` get the
+    process id of a child that stops and the signal that it stops for, ``on_fatal`` are called
+    when the tasks are killed for an error, ``on_end`` when the shell is about to go,
     ``directories`` make and remove the job's temporary directory.
     ``ended_by`` is the signal that the job was told to end with, 0 for none. ``in_task`` is
     true in the process that is about to become a task. ``initrc`` and ``pluginpath`` are the
@@ -95,7 +96,8 @@ class ShellContext:
         self.references = CompletionReferences()
         self.init_context: JsonObject = {}
         self.start_context: JsonObject = {}
-        self.on_stopped: list[Callable[[int], None]] = []
+        self.start_when: list[Callable[[], bool]] = []
+        self.on_stopped: list[Callable[[int, int], None]] = []
         self.on_end: list[Callable[[], object]] = []
         self.on_fatal: list[Callable[[], object]] = []
         self._logging = False

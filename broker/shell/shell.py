@@ -145,6 +145,8 @@ class Shell:
         for index in range(context.me.ntasks):
             self._start_task(index)
         self._call("shell.start", "shell_start")
+        if context.start_when:
+            yield lambda: context.abandoned or all(ready() for ready in context.start_when)
         yield from self._barrier("start")
         if context.leader:
             facts = {"task-count": context.info.ntasks}
@@ -295,7 +297,7 @@ class Shell:
         for pid, status in self._remains.ended(running):
             if os.WIFSTOPPED(status):
                 for stopped in context.on_stopped:
-                    stopped(pid)
+                    stopped(pid, os.WSTOPSIG(status))
             elif pid in running:
                 running[pid].status = status
 

@@ -89,7 +89,11 @@ def _attach(options: MiniOptions) -> Callable[[Flux, int], int]:
             echo(f"jobid: {id_encode(jobid)}", err=True)
         events, exec_events = options.verbose >= 2, options.verbose >= 3
         shown = AttachOptions(
-            label=options.label_io, show_events=events, show_exec=exec_events, own=True
+            label=options.label_io,
+            show_events=events,
+            show_exec=exec_events,
+            own=True,
+            debug=options.debug_emulate,
         )
         return attach(flux, jobid, shown)
 

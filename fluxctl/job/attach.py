@@ -18,6 +18,7 @@ from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
 @click.option("-v", "--verbose", count=True, help="Increase verbosity; -vvv is -E -X")
 @click.option("-q", "--quiet", is_flag=True, help="Do not show events, whatever else is asked for")
 @click.option("-r", "--read-only", is_flag=True, help="Disable reading stdin and capturing signals")
+@click.option("--debug-emulate", is_flag=True, hidden=True, help="Be the debugger of stopped tasks")
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def attach(
@@ -28,6 +29,7 @@ def attach(
     verbose: int,
     quiet: bool,
     read_only: bool,
+    debug_emulate: bool,
     args: tuple[str, ...],
 ) -> None:
     if len(args) != 1:
@@ -40,7 +42,11 @@ def attach(
         (show_exec or verbose > 2) and not quiet,
     )
     options = AttachOptions(
-        label=label_io, show_events=events, show_exec=execution, read_only=read_only
+        label=label_io,
+        show_events=events,
+        show_exec=execution,
+        read_only=read_only,
+        debug=debug_emulate,
     )
     code = run(handle(), parse_id(args[0]), options)
     if code:

@@ -238,7 +238,8 @@ def _bulk() -> list[click.Option]:
 
 def run_options() -> list[click.Option]:
     """Return the options of ``flux mini run``."""
-    return [*_tasks(), _queue("-q", "--queue"), *_common(), *_verbose()]
+    debug = flag_option("--debug-emulate", text="Be the debugger of the tasks.", hidden=True)
+    return [*_tasks(), _queue("-q", "--queue"), *_common(), *_verbose(), debug]
 
 
 def submit_options() -> list[click.Option]:

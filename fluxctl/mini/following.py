@@ -115,7 +115,7 @@ class Following:
         if self._settings.verbose >= SHOW_EVENTS:
             return
         self._journal = JournalFollower()
-        payload = journal_request(self._names)
+        payload = {"full": False, **journal_request(self._names)}
         stream = self._handle.rpc(JOURNAL, payload, flags=FLUX_RPC_STREAMING)
         stream.then(lambda _: self._journal_says(stream))
 

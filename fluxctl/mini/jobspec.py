@@ -235,7 +235,7 @@ class JobspecBuilder:
         self._set_shell(jobspec, options)
         for text in options.add_file:
             _add_file(jobspec, text)
-        if get_mpir_being_debugged():
+        if get_mpir_being_debugged() or options.debug_emulate:
             jobspec.setattr_shell_option("stop-tasks-in-exec", 1)
         # Last, so that a user may override whatever was set above.
         for text in options.setopt:

@@ -64,6 +64,7 @@ class MiniOptions:
     # What this command does
     dry_run: bool = False
     verbose: int = 0
+    debug_emulate: bool = False
     quiet: bool = False
     cc: str | None = None
     bcc: str | None = None

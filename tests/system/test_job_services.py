@@ -181,3 +181,18 @@ def test_a_burst_of_simulated_jobs_leaves_nothing(handle: Flux) -> None:
     ) == (0, 0, 0, 0)
     with pytest.raises(OSError, match="no more waitable"):
         handle.rpc("job-manager.wait", {"id": -1}).get()
+
+
+def test_states_of_jobs_are_published_for_who_subscribes_on_any_rank() -> None:
+    names = ["DEPEND", "PRIORITY", "SCHED", "RUN", "CLEANUP", "INACTIVE"]
+    with running_instance(2) as instance:
+        for rank in (0, 1):
+            with Flux(instance.uri.removesuffix("0") + str(rank)) as handle:
+                handle.event_subscribe("job-state")
+                job = submit_async(handle, JobspecV1.from_command(["true"])).get_id()
+                seen: list[str] = []
+                while seen != names:
+                    message = handle.event_recv("job-state")
+                    changes = message.payload["transitions"]
+                    seen += [name for id, name, _ in changes if id == job]
+                handle.event_unsubscribe("job-state")

@@ -11,7 +11,7 @@ from flux.job.JobID import JobID
 from flux.queue import queue_list, queue_names, queue_status
 from flux.testing.instance import Instance, running_instance
 
-from .watching import kill_instance
+from .watching import kill_instance, until_equal
 
 if TYPE_CHECKING:
     import pathlib
@@ -122,3 +122,27 @@ def test_whole_nodes_are_whole() -> None:
         assert reason == f"behind job {JobID(other).f58}\n"
         instance.run("job", "cancel", first)
         assert instance.run("job", "attach", other).returncode == 0
+
+
+def test_without_a_scheduler_nothing_is_scheduled(tmp_path: pathlib.Path) -> None:
+    offline = "Scheduling is stopped: Scheduler is offline"
+    with running_instance(1, write(tmp_path, QUEUES)) as instance:
+        instance.run("module", "remove", "sched-simple")
+        until_equal(lambda: status(instance)[1::2], [f"debug: {offline}", f"batch: {offline}"])
+        table = instance.run("queue", "list", "-n", "-o", "{queue} {scheduling} {stop_reason}")
+        expected = ["debug", "batch"]
+        assert table.stdout.splitlines() == [
+            f"{name} stopped Scheduler is offline" for name in expected
+        ]
+        instance.run("module", "load", "sched-simple")
+        until_equal(
+            lambda: status(instance)[1::2],
+            ["debug: Scheduling is started", "batch: Scheduling is started"],
+        )
+        assert instance.run("mini", "run", "true").returncode == 0
+    with running_instance(1) as instance:
+        instance.run("module", "remove", "sched-simple")
+        until_equal(
+            lambda: instance.run("queue", "status").stderr.splitlines()[-1],
+            "flux-queue: Scheduling is disabled: Scheduler is offline",
+        )

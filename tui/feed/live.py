@@ -114,7 +114,7 @@ class LiveFeed:
         handle = self._connected()
 
         async def follow() -> None:
-            async with handle.stream("job-manager.events-journal", {}) as stream:
+            async with handle.stream("job-manager.events-journal", {"full": False}) as stream:
                 async for answer in stream:
                     if not loaded:
                         early.extend(answer.get("events") or ())

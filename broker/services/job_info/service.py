@@ -64,7 +64,9 @@ class JobInfoService(Service):
     async def _follow(self) -> None:
         while True:
             try:
-                async with self.ctx.handle.stream("job-manager.events-journal") as stream:
+                async with self.ctx.handle.stream(
+                    "job-manager.events-journal", {"full": False}
+                ) as stream:
                     for log in self.logs.active():
                         self.ctx.spawn(self._reload(log.id), "job-info reload")
                     async for batch in stream:

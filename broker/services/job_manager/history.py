@@ -45,11 +45,15 @@ class History:
         The stream starts with the events of the active jobs, the last of them marked ``active``.
         With ``full`` those of inactive ones follow, and new ones between them; ``replayed`` tells
         that what follows is new. Jobs that ended before ``since``, seconds since the epoch, are
-        left out.
+        left out. If ``full`` is not there, as in requests of 0.29, it starts with what inactive
+        jobs have of the last events, and has annotations too.
         """
         reader = Reader(req)
         jobs = self._core.machine.jobs.values()
-        if req.payload.get("full"):
+        full = req.payload.get("full")
+        if full is None:
+            reader.end(self._core.journal.told_lately(jobs))
+        elif full:
             reader.begin(jobs, self._core.journal.published(jobs))
             self._core.ctx.spawn(self._stream_inactive(reader), "job-manager:events-journal")
         else:
@@ -141,6 +145,10 @@ class History:
         return NO_REPLY
 
     def forget(self, ids: Iterable[int]) -> None:
-        """Jobs were purged: a walk under way, which may have read them already, leaves them out."""
+        """Jobs were purged: nobody is told of them any more, not by a walk under way either, which
+        may have read them already.
+        """
+        gone = set(ids)
+        self._core.journal.forget(gone)
         if self._walks:
-            self._purged.update(ids)
+            self._purged.update(gone)

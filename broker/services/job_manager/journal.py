@@ -30,6 +30,7 @@ from broker.services.job_manager.events import (
     extra_of,
 )
 from broker.services.job_manager.rhythm import Rhythm
+from broker.services.job_manager.state_events import StateEvents
 from flux.job.JobID import kvs_key
 from flux.job.lifecycle import SCHED
 from flux.kvs_txn import SYNC, shared_commit
@@ -37,7 +38,7 @@ from flux.kvs_types import KvsPut
 from flux.wire.errors import error_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from broker.context import Context
     from broker.services.job_manager.readers import Reader
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 RETRY_FIRST: Final = 0.1
 RETRY_LAST: Final = 5.0
 BACKLOG_MAX: Final = 16384
+RECENT_MAX: Final = 1000
+"""How many events are kept for readers that come later, as flux-core 0.29 does."""
 
 #: The store is well but refuses what is asked of it: trying again would not help.
 _REFUSALS: Final = frozenset(
@@ -81,7 +84,8 @@ class Journal:
 
     With ``durable`` set, because the store outlives the instance, a commit returns when it would
     survive the loss of the instance, and the list of active jobs is kept for the next one.
-    ``trouble`` is the error that keeps events from being stored, None while all is well.
+    ``trouble`` is the error that keeps events from being stored, None while all is well;
+    ``recent`` has the last events that readers were told, whoever read.
     """
 
     def __init__(
@@ -101,6 +105,8 @@ class Journal:
         self.durable = False
         self.commits = 0
         self.posted = 0
+        self.recent: deque[JournalEvent] = deque(maxlen=RECENT_MAX)
+        self.state_events = StateEvents(ctx, ctx.handle.event_send)
 
     # What is recorded
 
@@ -182,6 +188,21 @@ class Journal:
             if job.reranked and job.state == SCHED and not held[job.id]:
                 yield self._volatile(job, "priority", {"priority": job.priority})
 
+    def told_lately(self, jobs: Iterable[Job]) -> list[JournalEvent]:
+        """Return the last events of jobs that have ended, all those of ``jobs`` that readers have
+        been told, and what they were told lately that is in no eventlog.
+        """
+        found = list(self.published(jobs))
+        whole = {event.job.id for event in found}
+        ended = [event for event in self.recent if event.job.id not in whole]
+        volatile = [e for e in self.recent if e.seq == VOLATILE and e.job.id in whole]
+        return ended + found + volatile
+
+    def forget(self, ids: Collection[int]) -> None:
+        """Jobs were purged: their events are not recent any more."""
+        kept = [event for event in self.recent if event.job.id not in ids]
+        self.recent = deque(kept, RECENT_MAX)
+
     # Commits
 
     def flush(self, *, now: bool = False) -> None:
@@ -245,8 +266,11 @@ class Journal:
         for job in batch.newborn:
             self._outcome.stored(job)
         if batch.events:
+            self.recent.extend(batch.events)
             for reader in self._readers():
                 reader.send(batch.events)
+            if self.state_events.wanted:
+                self.state_events.send(batch.events)
         for job in batch.newborn:
             job.fold()
         for waiter in batch.waiters:

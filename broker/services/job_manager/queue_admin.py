@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 CHECKPOINT_SECONDS: Final = 30.0
 MAX_REASON: Final = 1 << 14
+OFFLINE: Final = QueueSwitch(False, "Scheduler is offline")
+"""How scheduling is where there is no scheduler, whoever stopped or started a queue."""
 
 
 class QueueAdmin:
@@ -48,11 +50,10 @@ class QueueAdmin:
     async def alloc_admin(self, req: Request) -> JsonObject:
         """Start or stop scheduling {query_only, enable, reason}."""
         save = not req.get("query_only", bool) and self._change_scheduling(req, "enable")
-        queue = self._core.machine.queues.anonymous
-        on, reason = queue.scheduling.on, queue.scheduling.reason
-        if on and not self._core.machine.sched_online:
-            on, reason = False, "Scheduler is offline"
-        answer: JsonObject = {"enable": on, "reason": reason}
+        switch = self._core.machine.queues.anonymous.scheduling
+        if not self._core.machine.sched_online:
+            switch = OFFLINE
+        answer: JsonObject = {"enable": switch.on, "reason": switch.reason}
         answer |= self._counters()
         if save:
             await self.save()
@@ -81,7 +82,7 @@ class QueueAdmin:
     def queue_status(self, req: Request) -> JsonObject:
         """Tell whether submission and scheduling of the queue {name} are on, and why not."""
         (queue,) = self._core.machine.queues.select(req.get("name", str, None))
-        return queue.status()
+        return queue.status() if self._core.machine.sched_online else queue.status(OFFLINE)
 
     @request("queue-enable")
     async def queue_enable(self, req: Request) -> None:

@@ -87,9 +87,9 @@ class QueueState:
         if save:
             self.saved = (self.saved[0], switch)
 
-    def status(self) -> JsonObject:
-        """Return the answer to ``queue-status``."""
-        return _written(self.submission, self.scheduling)
+    def status(self, scheduling: QueueSwitch | None = None) -> JsonObject:
+        """Return the answer to ``queue-status``, if need be with another ``scheduling``."""
+        return _written(self.submission, scheduling or self.scheduling)
 
 
 class Queues:

@@ -39,12 +39,14 @@ class Scheduling:
         self._turn_soon = turn_soon
         self._tags: dict[int, int] = {}
         self._priorities: dict[int, int] = {}
+        self._scheduler: str | None = None
 
     @request("sched-hello")
     def sched_hello(self, req: Request) -> JsonObject:
         """A scheduler starts: tell it which jobs have resources."""
         self._ctx.log.debug("scheduler: hello")
         self._lose_scheduler()
+        self._scheduler = req.sender
         holders = [job for job in self._machine.jobs.values() if job.has_resources]
         return {
             "alloc": [
@@ -183,6 +185,12 @@ class Scheduling:
         self._machine.freed(int((msg.json() or {}).get("id", 0)))
         self._turn_soon()
 
+    def forget(self, sender: str) -> None:
+        """``sender`` has gone: nothing is scheduled any more if that was the scheduler."""
+        if sender == self._scheduler:
+            self._ctx.log.debug("scheduler: gone")
+            self._lose_scheduler()
+
     def _scheduler_failed(self, what: str, msg: Message) -> None:
         if self._machine.sched_online:
             self._ctx.log.err(f"sched.{what}: {error_of(msg).strerror}: scheduling is suspended")
@@ -192,6 +200,7 @@ class Scheduling:
         for tag in self._tags.values():
             self._ctx.handle.forget(tag)
         self._tags.clear()
+        self._scheduler = None
         self._machine.sched_lost()
         self._turn_soon()
 

@@ -119,6 +119,7 @@ class JobManagerService(Service):
         self.job_submit.configure(self.ctx.config)
         await Resumption(core, self._environments).restart()
         self._greet()
+        self.ctx.spawn(core.journal.state_events.follow_interest(), "job-manager:job-state")
         core.turn_soon()
 
     async def examine(self, config: Config) -> None:
@@ -185,6 +186,7 @@ class JobManagerService(Service):
         for req in [req for req in core.waits.waiters() if req.sender == sender]:
             core.waits.drop(req)
         core.quiet.drop_sender(sender)
+        core.scheduling.forget(sender)
 
     def stats_today(self) -> JsonObject:
         """Return who is tidied up after jobs: nobody, for nothing runs when a job is over."""

@@ -30,6 +30,9 @@ class SchedOptions(Struct, frozen=True):
     policy: str = FCFS
     unknown_mode: str = ""
     """A mode that an argument asks for and that there is not: the module works without."""
+    free_lookup: bool = True
+    """Whether R is looked at when resources come back; without, each time is an error told in the
+    log, and what is free again is what the scheduler knows that the job had. For tests."""
 
     @property
     def ready(self) -> JsonObject:
@@ -42,9 +45,10 @@ class SchedOptions(Struct, frozen=True):
 
 
 def parse_options(args: list[str], config: Config | None = None) -> SchedOptions:
-    """Return the options that arguments stand for: ``mode=single``, ``mode=unlimited`` or
-    ``mode=limited=N``; ``alloc-mode=worst-fit``, ``best-fit`` or ``first-fit``;
-    ``queue-policy=fcfs`` or ``easy``. Without one the configuration says it.
+    """Return the options that arguments stand for: ``mode=unlimited`` or ``mode=limited=N``;
+    ``alloc-mode=worst-fit``, ``best-fit`` or ``first-fit``; ``queue-policy=fcfs`` or ``easy``;
+    ``test-free-nolookup``. Without one the configuration says it. The mode ``single`` is the
+    configuration's only: as an argument flux-core has ``limited=1``.
 
     Raises OSError(EINVAL) for another argument; a mode that there is not is only noted, as an
     instance without a scheduler would be worse.
@@ -58,12 +62,15 @@ def parse_options(args: list[str], config: Config | None = None) -> SchedOptions
             "queue-policy": table.queue_policy,
         }
         found = {key: value for key, value in configured.items() if value is not None}
-    unknown_mode = ""
+    unknown_mode, free_lookup = "", True
     for arg in args:
+        if arg == "test-free-nolookup":
+            free_lookup = False
+            continue
         key, _, value = arg.partition("=")
         if key not in ("mode", "alloc-mode", "queue-policy"):
             raise OSError(errno.EINVAL, f"Unknown module option: '{arg}'")
-        if key == "mode" and not _is_mode(value):
+        if key == "mode" and (value == "single" or not _is_mode(value)):
             unknown_mode = value or arg
         else:
             found[key] = value
@@ -73,7 +80,7 @@ def parse_options(args: list[str], config: Config | None = None) -> SchedOptions
     if policy not in POLICIES:
         raise OSError(errno.EINVAL, f"unknown queue-policy {policy}")
     limit = _limit(found["mode"]) if "mode" in found else DEFAULT_LIMIT
-    return SchedOptions(limit, alloc_mode, policy, unknown_mode)
+    return SchedOptions(limit, alloc_mode, policy, unknown_mode, free_lookup)
 
 
 def required_by_queue(jobspec: JsonMapping, config: Config) -> tuple[str, ...]:

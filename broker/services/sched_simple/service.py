@@ -230,8 +230,11 @@ class SchedSimpleService(Service):
     def free(self, req: Request) -> dict[str, int]:
         """Free the resources of a job {id, R?}."""
         jobid = req.get("id", int)
+        resources = req.payload.get("R") if self._options.free_lookup else None
+        if not self._options.free_lookup:
+            self.ctx.log.err("free: R is NULL")
         try:
-            allocation = self._sched.free(jobid, req.payload.get("R"))
+            allocation = self._sched.free(jobid, resources)
         except (ValueError, KeyError, TypeError) as exc:
             self.ctx.log.debug(f"free: R of job {jobid}: {type(exc).__name__}: {exc}")
             raise OSError(

@@ -11,7 +11,7 @@ from broker.shell.plugin import ShellPlugin
 if TYPE_CHECKING:
     from broker.shell.task import ShellTask
 
-PTRACE_TRACEME, PTRACE_DETACH = 0, 17
+PTRACE_TRACEME, PTRACE_CONT, PTRACE_DETACH = 0, 7, 17
 
 
 class TraceStopPlugin(ShellPlugin):
@@ -26,15 +26,25 @@ class TraceStopPlugin(ShellPlugin):
         return self.flag("stop-tasks-in-exec")
 
     def shell_init(self) -> None:
-        """Hear of tasks that stop."""
+        """Hear of tasks that stop; ``shell.start`` tells that all have."""
+        self._seen: set[int] = set()
         self.shell.on_stopped.append(self._stopped)
+        self.shell.start_when.append(self._all_stopped)
+
+    def _all_stopped(self) -> bool:
+        return all(task.status is not None or task.pid in self._seen for task in self.shell.tasks)
 
     def task_exec(self, task: ShellTask) -> None:
         """In the task: ask to be traced."""
         ptrace(PTRACE_TRACEME, 0, 0)
 
-    def _stopped(self, pid: int) -> None:
-        ptrace(PTRACE_DETACH, pid, signal.SIGSTOP)
+    def _stopped(self, pid: int, signum: int) -> None:
+        if signum != signal.SIGTRAP:  # not yet at exec: the signal is the task's
+            ptrace(PTRACE_CONT, pid, signum)
+            return
+        self._seen.add(pid)
+        # A job that is to end need not wait: what ends it has been sent before.
+        ptrace(PTRACE_DETACH, pid, 0 if self.shell.ended_by else signal.SIGSTOP)
 
 
 def ptrace(request: int, pid: int, data: int) -> None:

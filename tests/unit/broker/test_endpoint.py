@@ -82,3 +82,44 @@ async def test_a_request_to_a_service_that_fails_to_start_is_refused(host: Servi
     for task in asking:
         with pytest.raises(OSError, match="Function not implemented"):
             await task
+
+
+class Stuck(Slow):
+    """Fails to stop."""
+
+    async def stop(self) -> None:
+        raise OSError(errno.EIO, "cannot stop")
+
+
+class Keeper(Service):
+    """Remembers who has gone."""
+
+    name = "keeper"
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self.gone: list[str] = []
+
+    def on_disconnect(self, sender: str) -> None:
+        self.gone.append(sender)
+
+
+async def test_services_hear_of_one_that_is_unloaded(host: ServiceHost) -> None:
+    ctx, endpoint = host.context("keeper")
+    keeper = Keeper(ctx)
+    await host.mount(keeper, endpoint, [])
+    for kind in (Slow, Stuck):
+        ctx, other = host.context("slow")
+        slow = kind(ctx)
+        slow.go.set()
+        await host.mount(slow, other, [])
+        if kind is Stuck:
+            with pytest.raises(OSError, match="cannot stop"):
+                await host.unmount(slow, other)
+        else:
+            await host.unmount(slow, other)
+        await asyncio.sleep(0)
+        assert keeper.gone.pop() == other.id
+    assert keeper.gone == []
+    await host.unmount(keeper, endpoint)
+    assert keeper.gone == []

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flux.job.event import EventLogEvent
+from flux.job.follow import EXEC, MAIN, OUTPUT
 from fluxctl.attach_view import (
     STDERR,
     STDOUT,
     AttachOptions,
     AttachPty,
     AttachView,
+    Continue,
     ForwardStdin,
     Print,
     Refuse,
     WatchExec,
     WatchOutput,
 )
+
+if TYPE_CHECKING:
+    from random import Random
 
 
 def event(name: str, at: float = 100.0, **context: Any) -> EventLogEvent:
@@ -46,10 +53,103 @@ def test_follows_a_job_as_recorded() -> None:
     actions = view.exec_event(event("shell.init", 100.033, **SHELL_INIT))
     assert actions[1:] == [WatchOutput(), ForwardStdin("0-shell-306838503424", 0)]
     assert view.job_event(event("finish", 100.041, status=0)) == []
-    assert view.exec_event(event("done", 100.04)) == [Print(STDERR, b"0.040s: exec.done\n")]
-    assert view.exec_ended() == [Print(STDERR, b'0.041s: job.finish {"status":0}\n')]
+    assert view.exec_event(event("done", 100.04)) == []
+    assert view.exec_ended() == []
+    last = event("data", 100.039, stream="stdout", rank="0", data="last\n")
+    assert view.output_event(last) == [Print(STDOUT, b"last\n")]
+    assert view.ended(OUTPUT) == [
+        Print(STDERR, b"0.040s: exec.done\n"),
+        Print(STDERR, b'0.041s: job.finish {"status":0}\n'),
+    ]
     assert view.job_event(event("clean", 100.044)) == [Print(STDERR, b"0.044s: job.clean\n")]
     assert (view.exit_code, view.verdict) == (0, None)
+
+
+def lines(actions: list[Any]) -> list[str]:
+    """Return what is printed, without times."""
+    shown = [action for action in actions if isinstance(action, Print)]
+    return [item.data.decode().split(": ")[-1].split()[0] for item in shown]
+
+
+EVENTS = [
+    (MAIN, event("start", 100.1)),
+    (EXEC, event("init", 100.2)),
+    (EXEC, event("shell.init", 100.3, **SHELL_INIT)),
+    (EXEC, event("shell.start", 100.4)),
+    (OUTPUT, event("data", 100.5, stream="stdout", rank="0", data="out\n")),
+    (EXEC, event("complete", 100.6, status=0)),
+    (EXEC, event("done", 100.7)),
+    (MAIN, event("finish", 100.8, status=0)),
+    (MAIN, event("clean", 100.9)),
+]
+IN_TIME = ["job.start", "exec.init", "exec.shell.init", "exec.shell.start", "out"]
+IN_TIME += ["exec.complete", "exec.done", "job.finish", "job.clean"]
+
+
+def test_a_job_that_has_ended_shows_in_the_order_of_time() -> None:
+    view = AttachView(AttachOptions(show_events=True, show_exec=True))
+    actions = []
+    for path in (MAIN, EXEC, OUTPUT):  # each is there as a whole when it is opened
+        actions += [
+            done for name, item in EVENTS if name == path for done in view.event(path, item)
+        ]
+        actions += view.ended(path)
+    assert lines(actions) == IN_TIME
+    assert view.over() == []
+
+
+@given(st.randoms(use_true_random=False))
+def test_events_of_the_end_wait_for_what_came_before(random: Random) -> None:
+    view = AttachView(AttachOptions(show_events=True, show_exec=True))
+    queues = {path: [item for name, item in EVENTS if name == path] for path, _ in EVENTS}
+    known, actions = [MAIN], []
+    while known:
+        path = random.choice(known)
+        if queues[path]:
+            fresh = view.event(path, queues[path].pop(0))
+        else:
+            known.remove(path)
+            fresh = view.ended(path)
+        known += [EXEC] * fresh.count(WatchExec()) + [OUTPUT] * fresh.count(WatchOutput())
+        actions += fresh
+    assert sorted(lines(actions)) == sorted(IN_TIME)
+    assert lines(actions)[-4:] == IN_TIME[-4:]
+
+
+def test_the_end_of_a_job_whose_output_is_not_shown_is_not_held_back() -> None:
+    view = AttachView(AttachOptions(show_events=True))
+    view.job_event(event("start"))
+    assert lines(view.job_event(event("finish", status=0))) == []
+    assert lines(view.ended(EXEC)) == ["job.finish"]  # no shell ever began
+    never = AttachView(AttachOptions(show_events=True))
+    assert lines(never.job_event(event("submit")) + never.job_event(event("clean"))) == [
+        "job.submit",
+        "job.clean",
+    ]
+    lost = AttachView(AttachOptions(show_events=True))
+    lost.job_event(event("start"))
+    lost.job_event(event("finish", status=0))
+    assert lines(lost.over()) == ["job.finish"]
+
+
+def test_stopped_tasks_are_continued_once_all_have_started() -> None:
+    view = AttachView(AttachOptions(debug=True), attached=50.0)
+    view.job_event(event("start"))
+    assert Continue() not in view.exec_event(event("shell.init", **SHELL_INIT))
+    assert view.exec_event(event("shell.start")) == [Continue()]
+    plain = AttachView(AttachOptions())
+    plain.job_event(event("start"))
+    assert plain.exec_event(event("shell.start")) == []
+
+
+def test_a_job_that_has_ended_cannot_be_debugged() -> None:
+    late = AttachView(AttachOptions(debug=True), attached=200.0)
+    late.job_event(event("start"))
+    actions = late.job_event(event("finish", 100.0, status=0))
+    assert Refuse("cannot debug job that has finished running") in actions
+    assert late.exec_event(event("shell.start")) == []
+    own = AttachView(AttachOptions(debug=True, own=True))
+    assert own.job_event(event("finish", 100.0, status=0)) == [WatchExec()]
 
 
 def test_exit_codes() -> None:

@@ -268,3 +268,22 @@ async def test_scheduling_without_a_scheduler() -> None:
     answer = await ask(cluster, "alloc-admin", query)
     assert (answer["enable"], answer["reason"]) == (False, "Scheduler is offline")
     await cluster.stop()
+
+
+async def test_queues_know_at_once_that_the_scheduler_has_gone(cluster: Cluster) -> None:
+    manager = cluster.manager
+    await manager.request("job-manager.sched-hello", sender="scheduler")
+    await manager.request("job-manager.sched-ready", {"mode": "unlimited"}, sender="scheduler")
+    assert (await ask(cluster, "queue-status", {"name": "debug"}))["start"] is True
+    manager.disconnect("somebody")
+    assert (await ask(cluster, "queue-status", {"name": "debug"}))["start"] is True
+    manager.disconnect("scheduler")
+    await ask(cluster, "queue-start", {"start": False, "name": "debug", "reason": "work"})
+    offline = {"enable": True, "start": False, "stop_reason": "Scheduler is offline"}
+    for name in ("debug", "batch"):
+        assert await ask(cluster, "queue-status", {"name": name}) == offline
+    await manager.request("job-manager.sched-hello", sender="another")
+    await manager.request("job-manager.sched-ready", {"mode": "unlimited"}, sender="another")
+    manager.disconnect("scheduler")
+    assert (await ask(cluster, "queue-status", {"name": "debug"}))["stop_reason"] == "work"
+    assert (await ask(cluster, "queue-status", {"name": "batch"}))["start"] is True

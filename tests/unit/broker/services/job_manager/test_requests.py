@@ -351,10 +351,11 @@ async def test_journal_catches_up_and_follows(held: Cluster) -> None:
     end(held, over)
     await held.until_event(over, "clean")
     id = await running(held)
-    live = held.manager.stream("job-manager.events-journal", {})
+    live = held.manager.stream("job-manager.events-journal", {"full": False})
     full = held.manager.stream("job-manager.events-journal", {"full": True})
     denied = held.manager.stream(
-        "job-manager.events-journal", {"deny": {"submit": 1, "depend": 1, "priority": 1}}
+        "job-manager.events-journal",
+        {"deny": {"submit": 1, "depend": 1, "priority": 1}, "full": False},
     )
     await held.manager.until(lambda: all((live, full, denied)))
     end(held, id)
@@ -373,6 +374,43 @@ async def test_journal_catches_up_and_follows(held: Cluster) -> None:
     assert extras["submit"]["jobspec"]["tasks"][0]["command"] == ["true"]
     assert "environment" not in extras["submit"]["jobspec"]["attributes"]["system"]
     assert extras["alloc"]["R"]["execution"]["R_lite"] == [{"rank": "0", "children": {"core": "0"}}]
+
+
+async def test_a_reader_of_old_is_told_what_ended_lately(held: Cluster) -> None:
+    over = await running(held)
+    note = {"id": over, "annotations": {"user": {"k": "v"}}}
+    await held.manager.request("job-manager.annotate", note)
+    end(held, over)
+    await held.until_event(over, "clean")
+    id = await running(held)
+    await held.manager.request("job-manager.annotate", {**note, "id": id})
+    replies = held.manager.stream("job-manager.events-journal", {})
+    names = ["submit", "depend", "priority", "alloc", "start"]
+    ending = ["finish", "release", "free", "clean"]
+    expected = [(over, seq, name) for seq, name in enumerate(names + ending)]
+    expected += [(id, seq, name) for seq, name in enumerate(names)]
+    expected.append((id, -1, "annotations"))
+    await held.manager.until(lambda: len(told(replies)) == len(expected) + 1)
+    found = told(replies)
+    found.remove((over, -1, "annotations"))  # somewhere among the others
+    assert found == expected
+    allowed = held.manager.stream("job-manager.events-journal", {"allow": {"clean": 1}})
+    await held.manager.until(lambda: told(allowed) == [(over, 8, "clean")])
+    await held.manager.request("job-manager.purge-id", {"id": over, "force": True})
+    after = held.manager.stream("job-manager.events-journal", {})
+    await held.manager.until(lambda: bool(told(after)))
+    assert {event[0] for event in told(after)} == {id}
+
+
+async def test_so_many_events_are_recent(held: Cluster) -> None:
+    recent = held.manager.service.core.journal.recent
+    assert recent.maxlen == 1000
+    for _ in range(120):
+        id = await running(held)
+        end(held, id)
+        await held.until_event(id, "clean")
+    assert len(recent) == 1000
+    assert [event.entry["name"] for event in recent][-1] == "clean"
 
 
 async def test_journal_stream_is_canceled(held: Cluster) -> None:

@@ -194,16 +194,19 @@ def test_options() -> None:
     table = {"mode": "limited=3", "alloc-mode": "best-fit", "queue-policy": "easy"}
     config = from_tables({"sched-simple": table})
     assert parse_options([], config) == SchedOptions(3, "best-fit", "easy")
-    assert parse_options(["queue-policy=fcfs", "mode=single"], config) == SchedOptions(
+    assert parse_options(["queue-policy=fcfs", "mode=limited=1"], config) == SchedOptions(
         1, "best-fit", "fcfs"
     )
-    for arg in ("alloc-mode=x", "queue-policy=x", "x=y"):
+    single = from_tables({"sched-simple": {"mode": "single"}})
+    assert parse_options([], single).ready == {"mode": "single"}
+    assert not parse_options(["test-free-nolookup"]).free_lookup
+    for arg in ("alloc-mode=x", "queue-policy=x", "x=y", "test-free-nolookup=1"):
         with pytest.raises(OSError, match=r"[Uu]nknown") as failure:
             parse_options([arg])
         assert failure.value.errno == errno.EINVAL
 
 
-@pytest.mark.parametrize("mode", ["foobar", "limited=x", "limited=0", "limited", "mode"])
+@pytest.mark.parametrize("mode", ["foobar", "limited=x", "limited=0", "limited", "mode", "single"])
 def test_a_mode_that_there_is_not_leaves_the_one_that_would_be(mode: str) -> None:
     config = from_tables({"sched-simple": {"mode": "limited=3"}})
     assert parse_options([f"mode={mode}"], config) == SchedOptions(3, unknown_mode=mode)

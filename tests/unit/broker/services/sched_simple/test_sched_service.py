@@ -83,6 +83,18 @@ async def test_allocation(sched: ServiceHarness[SchedSimpleService]) -> None:
     assert "ready: 8 of 8 cores: rank[0-3]/core[0-1]" in texts
 
 
+async def test_free_without_a_look_at_r() -> None:
+    h = await started(["test-free-nolookup"])
+    await h.request("sched.alloc", alloc(1, slots=4))
+    before = await h.request("sched.resource-status")
+    assert before["allocated"]["execution"]["R_lite"]
+    assert await h.request("sched.free", {"id": 1, "R": {"version": "junk"}}) == {"id": 1}
+    assert "free: R is NULL" in [entry.text for entry in h.logs]
+    after = await h.request("sched.resource-status")
+    assert not after["allocated"]["execution"]["R_lite"]
+    await h.stop()
+
+
 async def test_expiration_of_a_limited_job(sched: ServiceHarness[SchedSimpleService]) -> None:
     execution = (await sched.request("sched.alloc", alloc(1, duration=60.0)))["R"]["execution"]
     assert execution["expiration"] - execution["starttime"] == 60.0
