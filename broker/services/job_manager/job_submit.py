@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from broker.services.job_manager.modify import JobChanges
 from broker.services.job_manager.policy import JobPolicy
 from broker.services.job_manager.shape import check_shape
 from flux.constants import FLUX_JOB_NOVALIDATE
+from flux.job.describe import requested, system_text, time_limit
 from flux.job.jobspec_v1 import InvalidJobspec, validate
 from flux.wire import json
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from broker.configuration.job_submit import JobSubmitConfig
     from broker.services.job_manager.core import ManagerCore
     from broker.services.job_manager.states import Job
-    from broker.slurm.job_submit.host import JobSubmitHost, Verdict
+    from broker.slurm.job_submit.host import JobSubmitHost, SubmitVerdict
     from flux.wire.json import JsonObject
 
 LISTED: Final = ".job-submit"
@@ -80,6 +82,9 @@ class JobSubmit:
         if self._next is None and config.job_submit.plugins:
             return
         before, self._host, self._next = self._host, self._next, None
+        modifications = self._core.modifications
+        modifications.rules = self.modify if self._host is not None else None
+        modifications.extends = is_kept if self._host is not None else None
         if before is not None:
             self._core.ctx.spawn(before.close(), "job-manager:old job-submit plugins")
 
@@ -90,21 +95,34 @@ class JobSubmit:
         if host is not None:
             await host.close()
 
+    async def modify(self, job: Job, changes: JobChanges, userid: int) -> JobChanges:
+        """Return changes as the plugins make them; raises OSError if they refuse them."""
+        from broker.slurm.job_submit.messages import ChangeRequest
+
+        if self._host is None:
+            return changes
+        request = ChangeRequest(
+            userid, job.userid, job.jobspec or {}, _facts(job), changes.updates, changes.urgency
+        )
+        verdict = await self._host.modify(request)
+        urgency = changes.urgency if verdict.urgency is None else verdict.urgency
+        return JobChanges(urgency, {} if verdict.updates is None else verdict.updates)
+
     def _queues(self) -> list[JsonObject]:
         """Return the queues as plugins are told of them."""
         from broker.services.job_manager.partitions import partitions
 
         return partitions(self._policy, self._core.machine.queues)
 
-    async def look_at(self, jobs: list[Job]) -> list[Verdict]:
+    async def look_at(self, jobs: list[Job]) -> list[SubmitVerdict]:
         """Return what the plugins say about new jobs, which are changed as they say."""
-        from broker.slurm.job_submit.host import Verdict, refused_by_rules
-        from broker.slurm.job_submit.messages import NewJob
+        from broker.slurm.job_submit.host import SubmitVerdict, refused_by_rules
+        from broker.slurm.job_submit.messages import JobToCheck
 
         if self._host is None:
-            return [Verdict() for _ in jobs]
+            return [SubmitVerdict() for _ in jobs]
         verdicts = await self._host.submit(
-            [NewJob(job.userid, job.urgency, job.jobspec or {}) for job in jobs]
+            [JobToCheck(job.userid, job.urgency, job.jobspec or {}) for job in jobs]
         )
         for index, (job, verdict) in enumerate(zip(jobs, verdicts, strict=True)):
             if verdict.error is not None:
@@ -115,12 +133,36 @@ class JobSubmit:
                 try:
                     _replace(job, verdict.jobspec)
                 except ValueError as exc:
-                    verdicts[index] = Verdict(refused_by_rules(str(exc)), lines=verdict.lines)
+                    verdicts[index] = SubmitVerdict(refused_by_rules(str(exc)), lines=verdict.lines)
         return verdicts
 
 
+def is_kept(key: str) -> bool:
+    """Whether a key of a jobspec is of what is kept for plugins."""
+    return key.startswith("attributes.system.slurm.")
+
+
+def _facts(job: Job) -> JsonObject:
+    """Return what plugins are told of a job that is to be changed, as a list of jobs has it."""
+    asked = requested(job.jobspec)
+    return {
+        "id": job.id,
+        "userid": job.userid,
+        "state": job.state,
+        "name": asked.name,
+        "queue": job.queue,
+        "bank": system_text(job.jobspec, "bank"),
+        "priority": max(job.priority, 0),
+        "t_submit": job.t_submit,
+        "duration": time_limit(job.jobspec) or 0,
+        "ntasks": asked.ntasks,
+        "nnodes": asked.nnodes,
+        "ncores": asked.ncores,
+    }
+
+
 def _replace(job: Job, jobspec: JsonObject) -> None:
-    """Give a job another jobspec; raises ValueError for one that is none."""
+    """Give a job another jobspec; raises ValueError for one that is invalid."""
     check_shape(jobspec)
     if not job.flags & FLUX_JOB_NOVALIDATE:
         try:

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from broker.plugin_child import PluginChild
-from broker.slurm.job_submit.draft import Draft, Record
+from broker.slurm.job_submit.job_desc import JobDesc, JobRec
 from broker.slurm.job_submit.lua_script import LuaPlugin
 from broker.slurm.job_submit.messages import (
-    Change,
-    Loaded,
+    ChangeRequest,
+    JobAnswer,
+    JobsToCheck,
+    LoadAnswer,
     PluginSetup,
-    Result,
     Setup,
-    Submissions,
 )
 from broker.slurm.job_submit.partitions import Queue
 from broker.slurm.job_submit.plugin import consult
@@ -54,8 +54,8 @@ class Chain:
                 self._plugins.append(self._load(item))
             except OSError as exc:
                 text = exc.strerror or str(exc)
-                return msgspec.to_builtins(Loaded(item.name, exc.errno or errno.EIO, text))
-        return msgspec.to_builtins(Loaded())
+                return msgspec.to_builtins(LoadAnswer(item.name, exc.errno or errno.EIO, text))
+        return msgspec.to_builtins(LoadAnswer())
 
     def _load(self, item: PluginSetup) -> SubmitPlugin:
         if item.lua is not None:
@@ -64,19 +64,19 @@ class Chain:
 
     def submit(self, payload: object) -> object:
         """Return a result for each job, as far as the time in the message goes."""
-        message = msgspec.convert(payload, Submissions)
+        message = msgspec.convert(payload, JobsToCheck)
         self._surroundings.queues_are(msgspec.convert(message.queues, list[Queue]))
         end = time.monotonic() + message.budget
         results = []
         for job in message.jobs:
             self._surroundings.look_for(job.userid)
-            draft = Draft(job.jobspec, job.userid, job.urgency)
+            draft = JobDesc(job.jobspec, job.userid, job.urgency)
             results.append(self._look_at(draft))
             if time.monotonic() > end:
                 break
         return msgspec.to_builtins(results)
 
-    def _look_at(self, draft: Draft) -> Result:
+    def _look_at(self, draft: JobDesc) -> JobAnswer:
         refused = consult(
             self._plugins, lambda plugin: plugin.submit(draft, draft.userid), self._talk
         )
@@ -85,10 +85,10 @@ class Chain:
             result.jobspec = draft.jobspec
         return result
 
-    def _result(self, draft: Draft, refused: Refusal | None) -> Result:
+    def _result(self, draft: JobDesc, refused: Refusal | None) -> JobAnswer:
         """Write what was assigned, unless the job is refused."""
         before = draft.urgency
-        result = Result(lines=self._talk.taken())
+        result = JobAnswer(lines=self._talk.taken())
         if refused is not None:
             result.refused = (refused.errnum, refused.text)
             return result
@@ -104,11 +104,11 @@ class Chain:
 
     def modify(self, payload: object) -> object:
         """Return the result for a change."""
-        change = msgspec.convert(payload, Change)
+        change = msgspec.convert(payload, ChangeRequest)
         self._surroundings.queues_are(msgspec.convert(change.queues, list[Queue]))
         self._surroundings.look_for(change.userid)
-        record = Record(change.jobspec, change.owner, facts_of(change.facts))
-        draft = Draft(with_updates(change.updates), change.userid, change.urgency, is_change=True)
+        record = JobRec(change.jobspec, change.owner, facts_of(change.facts))
+        draft = JobDesc(with_updates(change.updates), change.userid, change.urgency, is_change=True)
         refused = consult(
             self._plugins,
             lambda plugin: plugin.modify(draft, record, change.userid),

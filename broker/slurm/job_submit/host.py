@@ -19,14 +19,14 @@ from broker.configuration.job_submit import LUA
 from broker.log import ERR
 from broker.plugin_worker import PluginWorker, WorkerLost
 from broker.slurm.job_submit.messages import (
-    Change,
-    Loaded,
+    ChangeRequest,
+    JobAnswer,
+    JobsToCheck,
+    JobToCheck,
+    LoadAnswer,
     LuaSettings,
-    NewJob,
     PluginSetup,
-    Result,
     Setup,
-    Submissions,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class NotLoaded(OSError):
         self.key = key
 
 
-class Verdict(Struct, frozen=True):
+class SubmitVerdict(Struct, frozen=True):
     """What plugins say about a job: the ``error`` that it is refused with, else its ``jobspec`` and
     ``urgency`` if they are different; ``lines`` for who submits it.
     """
@@ -88,7 +88,7 @@ class JobSubmitHost:
     async def start(self) -> None:
         """Load the plugins; raises `NotLoaded` for one that cannot be."""
         answer = await self._worker.start()
-        loaded = msgspec.convert(answer, Loaded)
+        loaded = msgspec.convert(answer, LoadAnswer)
         if loaded.plugin:
             await self._worker.close()
             raise NotLoaded(_key_of(self.config, loaded.plugin), loaded.errnum, loaded.text)
@@ -97,46 +97,46 @@ class JobSubmitHost:
         """End the process; jobs that wait fail with ENOSYS."""
         await self._worker.close()
 
-    async def submit(self, jobs: Sequence[NewJob]) -> list[Verdict]:
+    async def submit(self, jobs: Sequence[JobToCheck]) -> list[SubmitVerdict]:
         """Return what the plugins say about new jobs, in their order."""
-        verdicts: list[Verdict] = []
+        verdicts: list[SubmitVerdict] = []
         async with self._turn:
             while len(verdicts) < len(jobs):
                 rest = jobs[len(verdicts) : len(verdicts) + BATCH]
                 verdicts += await self._looked_at(rest)
         return verdicts
 
-    async def _looked_at(self, jobs: Sequence[NewJob]) -> list[Verdict]:
+    async def _looked_at(self, jobs: Sequence[JobToCheck]) -> list[SubmitVerdict]:
         """Return verdicts about the first of ``jobs``, one at least."""
         limit = self.config.time_limit
-        message = Submissions(list(jobs), self._queues(), limit / 2)
+        message = JobsToCheck(list(jobs), self._queues(), limit / 2)
         try:
             answer = await self._worker.call("submit", _shallow(message), limit)
-            return [_verdict(result) for result in msgspec.convert(answer, list[Result])]
+            return [_verdict(result) for result in msgspec.convert(answer, list[JobAnswer])]
         except WorkerLost as exc:
             if len(jobs) == 1:
                 self._log(ERR, f"{NAME}: a job of user {jobs[0].userid}: {exc.strerror}")
-                return [Verdict(error=OSError(exc.errno, exc.strerror))]
+                return [SubmitVerdict(error=OSError(exc.errno, exc.strerror))]
         except OSError as exc:
-            return [Verdict(error=exc) for _ in jobs]
-        found: list[Verdict] = []  # nobody knows which of them it was
+            return [SubmitVerdict(error=exc) for _ in jobs]
+        found: list[SubmitVerdict] = []  # nobody knows which of them it was
         for job in jobs:
             found += await self._looked_at([job])
         return found
 
-    async def modify(self, change: Change) -> Verdict:
+    async def modify(self, change: ChangeRequest) -> SubmitVerdict:
         """Return what the plugins say about a change; raises OSError if they refuse it."""
         change.queues = self._queues()
         payload = msgspec.to_builtins(change)
         async with self._turn:
             answer = await self._worker.call("modify", payload, self.config.time_limit)
-        verdict = _verdict(msgspec.convert(answer, Result))
+        verdict = _verdict(msgspec.convert(answer, JobAnswer))
         if verdict.error is not None:
             raise verdict.error
         return verdict
 
 
-def _shallow(message: Submissions) -> JsonObject:
+def _shallow(message: JobsToCheck) -> JsonObject:
     """Return a message as JSON has it, without a copy of every jobspec."""
     jobs = [
         {"userid": job.userid, "urgency": job.urgency, "jobspec": job.jobspec}
@@ -145,10 +145,10 @@ def _shallow(message: Submissions) -> JsonObject:
     return {"jobs": jobs, "queues": message.queues, "budget": message.budget}
 
 
-def _verdict(result: Result) -> Verdict:
+def _verdict(result: JobAnswer) -> SubmitVerdict:
     error = OSError(*result.refused) if result.refused is not None else None
     lines = tuple(result.lines)
-    return Verdict(error, result.jobspec, result.urgency, result.updates, lines)
+    return SubmitVerdict(error, result.jobspec, result.urgency, result.updates, lines)
 
 
 def _setups(config: JobSubmitConfig) -> list[PluginSetup]:

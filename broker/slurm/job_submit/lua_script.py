@@ -23,7 +23,7 @@ from broker.slurm.job_submit.reading import command
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from broker.slurm.job_submit.draft import Draft, Record
+    from broker.slurm.job_submit.job_desc import JobDesc, JobRec
     from broker.slurm.job_submit.kinds import Value
     from broker.slurm.job_submit.partitions import Partition
     from broker.slurm.job_submit.surroundings import Surroundings
@@ -50,7 +50,7 @@ LIBRARIES: Final = (
 """Where distributions have what scripts ``require``."""
 
 
-class Lua(Protocol):
+class LuaState(Protocol):
     """What is used of lupa's runtime."""
 
     def execute(self, code: str | bytes, *args: object) -> object:
@@ -95,7 +95,7 @@ def lua_value(value: Value) -> LuaValue:
     return value
 
 
-def new_runtime(version: str) -> Lua:
+def new_runtime(version: str) -> LuaState:
     """Return a Lua of a version that lupa has, such as ``5.1`` or ``luajit21``; raises
     OSError(ENOENT) if there is none.
     """
@@ -110,7 +110,7 @@ def new_runtime(version: str) -> Lua:
         raise OSError(errno.ENOENT, text) from None
     finally:
         sys.setdlopenflags(before)
-    runtime: Lua = module.LuaRuntime(
+    runtime: LuaState = module.LuaRuntime(
         encoding=None, unpack_returned_tuples=True, register_eval=False, register_builtins=False
     )
     _add_paths(runtime)
@@ -118,7 +118,7 @@ def new_runtime(version: str) -> Lua:
     return runtime
 
 
-def _add_paths(runtime: Lua) -> None:
+def _add_paths(runtime: LuaState) -> None:
     number = text_of(runtime.execute(b"return _VERSION:match('%d%.%d')"))
     words = {"version": number, "machine": os.uname().machine}
     for name, places in (("path", MODULES), ("cpath", LIBRARIES)):
@@ -130,10 +130,10 @@ def _add_paths(runtime: Lua) -> None:
 class LoadedScript:
     """One version of a script, in a Lua of its own."""
 
-    def __init__(self, code: bytes, settings: ScriptSettings, bridge: Bridge) -> None:
+    def __init__(self, code: bytes, settings: ScriptSettings, bridge: LuaFunctions) -> None:
         self._limit = settings.instruction_limit
         lua = new_runtime(settings.version)
-        functions = {name.encode(): getattr(bridge, name) for name in Bridge.FUNCTIONS}
+        functions = {name.encode(): getattr(bridge, name) for name in LuaFunctions.FUNCTIONS}
         constants = {name.encode(): lua_value(it) for name, it in slurm_constants().items()}
         loading, has, self._submit, self._modify = cast(
             "tuple[Callable[..., object], ...]",
@@ -146,25 +146,25 @@ class LoadedScript:
         )
         ok, result, spent = cast("Outcome", loading(self._limit, code, b"@" + _path(settings)))
         if spent:
-            raise ScriptError(over_limit(self._limit))
+            raise UnusableScript(over_limit(self._limit))
         if not ok:
-            raise ScriptError(text_of(result))
+            raise UnusableScript(text_of(result))
         missing = [names[0] for names in FUNCTIONS if not has(*(it.encode() for it in names))]
         if missing:
-            raise ScriptError(f"missing required function {' and '.join(missing)}")
+            raise UnusableScript(f"missing required function {' and '.join(missing)}")
         if isinstance(result, int | float) and not isinstance(result, bool) and result != 0:
-            raise ScriptError(f"returned {number_text(result)} on load")
+            raise UnusableScript(f"returned {number_text(result)} on load")
 
-    def submit(self, draft: Draft, userid: int) -> Outcome:
+    def submit(self, draft: JobDesc, userid: int) -> Outcome:
         """Call the script's function for a submission."""
         return cast("Outcome", self._submit(self._limit, draft, userid))
 
-    def modify(self, draft: Draft, record: Record, userid: int) -> Outcome:
+    def modify(self, draft: JobDesc, record: JobRec, userid: int) -> Outcome:
         """Call the script's function for a change."""
         return cast("Outcome", self._modify(self._limit, draft, record, userid))
 
 
-class ScriptError(Exception):
+class UnusableScript(Exception):
     """A script cannot be used; the text says why."""
 
 
@@ -177,7 +177,7 @@ def over_limit(limit: int) -> str:
     return f"took more than {limit} instructions"
 
 
-class Bridge:
+class LuaFunctions:
     """The functions that Lua calls, under the names in ``FUNCTIONS``."""
 
     FUNCTIONS: Final = (
@@ -194,11 +194,11 @@ class Bridge:
         """Return how many jobs are active."""
         return len(self._surroundings.jobs())
 
-    def job_at(self, index: int) -> Record:
+    def job_at(self, index: int) -> JobRec:
         """Return an active job, counted from 1."""
         return self._surroundings.jobs()[index - 1]
 
-    def get(self, job: Draft, name: object) -> LuaValue:
+    def get(self, job: JobDesc, name: object) -> LuaValue:
         """Return a field; one that no version of Slurm has is told once."""
         if not isinstance(name, bytes):
             return None
@@ -208,12 +208,12 @@ class Bridge:
             self._miss(job, text)
         return lua_value(value)
 
-    def _miss(self, job: Draft, name: str) -> None:
+    def _miss(self, job: JobDesc, name: str) -> None:
         if name not in self._missed and not job.knows(name):
             self._missed.add(name)
             self._talk.say(0, f"job_submit/lua: there is no field {name}: it is nil")
 
-    def set(self, job: Draft, name: object, value: object, kind: object) -> bytes | None:
+    def set(self, job: JobDesc, name: object, value: object, kind: object) -> bytes | None:
         """Assign a field; returns what is wrong with the value's type, None if nothing is."""
         if isinstance(value, bytes):
             value = text_of(value)
@@ -244,17 +244,17 @@ class Bridge:
         """Return the minutes of a time limit."""
         return minutes_of(text_of(text))
 
-    def word(self, job: Draft, index: object) -> bytes | None:
+    def word(self, job: JobDesc, index: object) -> bytes | None:
         """Return a word of the command."""
         words = command(job)
         return os.fsencode(words[index]) if isinstance(index, int) else None
 
-    def variable(self, job: Draft, name: object) -> bytes | None:
+    def variable(self, job: JobDesc, name: object) -> bytes | None:
         """Return a variable of a job's environment."""
         value = job.environment().get(text_of(name)) if isinstance(name, bytes) else None
         return os.fsencode(value) if isinstance(value, str) else None
 
-    def set_variable(self, job: Draft, name: object, value: object) -> None:
+    def set_variable(self, job: JobDesc, name: object, value: object) -> None:
         """Set a variable of a job's environment."""
         job.set_variable(text_of(name), text_of(value))
 
@@ -287,12 +287,12 @@ class LuaPlugin:
         self.file = settings.script
         self._settings = settings
         self._talk = talk
-        self._bridge = Bridge(talk, surroundings)
+        self._bridge = LuaFunctions(talk, surroundings)
         self._stamp: object = None
         try:
             code = self._read()
             self._script = LoadedScript(code, settings, self._bridge)
-        except ScriptError as exc:
+        except UnusableScript as exc:
             raise OSError(errno.EINVAL, str(exc)) from None
 
     def _read(self) -> bytes:
@@ -317,19 +317,19 @@ class LuaPlugin:
             return
         try:
             self._script = LoadedScript(self._read(), self._settings, self._bridge)
-        except (ScriptError, OSError) as exc:
+        except (UnusableScript, OSError) as exc:
             self._stamp = now
             why = exc.strerror if isinstance(exc, OSError) else str(exc)
             self._talk.say(-1, f"job_submit/lua: {path}: {why}, using previous script")
 
-    def submit(self, draft: Draft, userid: int) -> int:
+    def submit(self, draft: JobDesc, userid: int) -> int:
         """Return what the script returned for a submission; raises OSError if it refuses by its
         errors.
         """
         self.refresh()
         return self._concluded(self._script.submit(draft, userid), "job_submit")
 
-    def modify(self, draft: Draft, record: Record, userid: int) -> int:
+    def modify(self, draft: JobDesc, record: JobRec, userid: int) -> int:
         """Return what the script returned for a change."""
         self.refresh()
         return self._concluded(self._script.modify(draft, record, userid), "job_modify")

@@ -33,7 +33,7 @@ class Setup(Struct, frozen=True):
     uri: str = ""
 
 
-class Loaded(Struct, frozen=True):
+class LoadAnswer(Struct, frozen=True):
     """The answer to that: the plugin that cannot be loaded, and why; none if all are."""
 
     plugin: str = ""
@@ -41,7 +41,7 @@ class Loaded(Struct, frozen=True):
     text: str = ""
 
 
-class NewJob(Struct):
+class JobToCheck(Struct):
     """A job on its way in."""
 
     userid: int
@@ -49,17 +49,17 @@ class NewJob(Struct):
     jobspec: JsonObject
 
 
-class Submissions(Struct):
+class JobsToCheck(Struct):
     """Jobs to look at, for ``budget`` seconds; what is not begun by then is left for another
     message.
     """
 
-    jobs: list[NewJob]
+    jobs: list[JobToCheck]
     queues: list[JsonObject] = []
     budget: float = 1.0
 
 
-class Change(Struct):
+class ChangeRequest(Struct):
     """A change of a job that a user asks for, and the job: its jobspec, owner and other facts."""
 
     userid: int
@@ -71,7 +71,7 @@ class Change(Struct):
     queues: list[JsonObject] = []
 
 
-class Result(Struct, omit_defaults=True):
+class JobAnswer(Struct, omit_defaults=True):
     """What became of a job: ``lines`` for its user, the error number and text it is ``refused``
     with, what is different.
     """

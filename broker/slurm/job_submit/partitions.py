@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from broker.slurm.job_submit.kinds import Value
 
-UP, DRAIN, DOWN, INACTIVE = 3, 2, 1, 0
-"""States of a partition: jobs come in if bit 1 is set, they start if bit 0 is."""
+TAKES_JOBS: Final = 2
+STARTS_JOBS: Final = 1
+"""Bits of a partition's state."""
 
 
 class Queue(Struct):
@@ -74,7 +75,7 @@ class Partition:
     def state(self) -> int:
         """Return whether jobs come in and start."""
         queue = self.queue
-        return (DRAIN if queue.enabled else 0) | (DOWN if queue.started else 0)
+        return (TAKES_JOBS if queue.enabled else 0) | (STARTS_JOBS if queue.started else 0)
 
 
 def _minutes(seconds: float, unset: int) -> int:

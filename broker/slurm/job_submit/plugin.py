@@ -14,7 +14,7 @@ from broker.slurm.errors import slurm_strerror
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from broker.slurm.job_submit.draft import Draft, Record
+    from broker.slurm.job_submit.job_desc import JobDesc, JobRec
     from broker.slurm.job_submit.talk import Talk
 
 
@@ -27,8 +27,8 @@ class SubmitPlugin(Protocol):
     def name(self) -> str: ...
     @property
     def file(self) -> str: ...
-    def submit(self, draft: Draft, userid: int) -> int: ...
-    def modify(self, draft: Draft, record: Record, userid: int) -> int: ...
+    def submit(self, draft: JobDesc, userid: int) -> int: ...
+    def modify(self, draft: JobDesc, record: JobRec, userid: int) -> int: ...
 
 
 class Refusal(Struct, frozen=True):

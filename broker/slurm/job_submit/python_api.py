@@ -13,7 +13,7 @@ from broker.slurm.job_submit.names import slurm_constants
 from broker.slurm.job_submit.reading import command
 
 if TYPE_CHECKING:
-    from broker.slurm.job_submit.draft import Draft
+    from broker.slurm.job_submit.job_desc import JobDesc
     from broker.slurm.job_submit.kinds import Value
     from broker.slurm.job_submit.partitions import Partition
     from broker.slurm.job_submit.surroundings import Surroundings
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class EnvironmentView(MutableMapping[str, str]):
     """A job's environment."""
 
-    def __init__(self, draft: Draft) -> None:
+    def __init__(self, draft: JobDesc) -> None:
         self._draft = draft
 
     def __getitem__(self, name: str) -> str:
@@ -42,7 +42,7 @@ class EnvironmentView(MutableMapping[str, str]):
         return len(self._draft.environment())
 
 
-class JobView:
+class JobObject:
     """``job_desc`` or ``job_ptr``: fields are attributes. One that nobody knows reads as None and
     is kept when it is assigned; a wrong type raises TypeError, a field that cannot be assigned
     AttributeError.
@@ -50,19 +50,19 @@ class JobView:
 
     __slots__ = ("_draft",)
 
-    def __init__(self, draft: Draft) -> None:
+    def __init__(self, draft: JobDesc) -> None:
         object.__setattr__(self, "_draft", draft)
 
     def __getattr__(self, name: str) -> Value | EnvironmentView | list[str]:
         if name.startswith("__"):
             raise AttributeError(name)
-        draft: Draft = object.__getattribute__(self, "_draft")
+        draft: JobDesc = object.__getattribute__(self, "_draft")
         if name == "environment":
             return EnvironmentView(draft)
         return command(draft) if name == "argv" else draft.get(name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        draft: Draft = object.__getattribute__(self, "_draft")
+        draft: JobDesc = object.__getattribute__(self, "_draft")
         known = draft.knows(name)
         if value is None and known:
             value = draft.unset_value(name)
@@ -109,6 +109,6 @@ def slurm_module(talk: Talk, surroundings: Surroundings) -> ModuleType:
     vars(module).update({f"log_{name}": logger(level) for name, level in levels.items()})
     vars(module).update(log_user=tell, user_msg=tell, time_str2mins=minutes_of)
     vars(module)["jobs"] = lambda: {
-        str(job.get("job_id")): JobView(job) for job in surroundings.jobs()
+        str(job.get("job_id")): JobObject(job) for job in surroundings.jobs()
     }
     return module

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from broker.faults import FAILURES, described
 from broker.slurm.job_submit.kinds import type_name
-from broker.slurm.job_submit.python_api import JobView, partition_views
+from broker.slurm.job_submit.python_api import JobObject, partition_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from broker.slurm.job_submit.draft import Draft, Record
+    from broker.slurm.job_submit.job_desc import JobDesc, JobRec
     from broker.slurm.job_submit.surroundings import Surroundings
     from broker.slurm.job_submit.talk import Talk
 
@@ -40,7 +40,7 @@ class PythonPlugin:
     """A plugin that is a module: one of the shipped ones, or the file ``path``.
 
     ``conf`` is its table of the configuration, which its function ``init`` gets if it has one.
-    Raises OSError(EINVAL) for what is no plugin, OSError as the file says.
+    Raises OSError(EINVAL) for a file that is not a plugin, OSError as the file says.
     """
 
     def __init__(
@@ -67,16 +67,16 @@ class PythonPlugin:
             key = next(key for key in conf if key != "path")
             raise OSError(errno.EINVAL, f"{key}: the plugin has no function init that takes it")
 
-    def submit(self, draft: Draft, userid: int) -> int:
+    def submit(self, draft: JobDesc, userid: int) -> int:
         """Call ``job_submit``."""
-        sources: Sources = {"job": lambda: JobView(draft), **self._others(userid)}
+        sources: Sources = {"job": lambda: JobObject(draft), **self._others(userid)}
         return self._code(self._submit, ("job", "parts", "user"), sources)
 
-    def modify(self, draft: Draft, record: Record, userid: int) -> int:
+    def modify(self, draft: JobDesc, record: JobRec, userid: int) -> int:
         """Call ``job_modify``."""
         sources: Sources = {
-            "job": lambda: JobView(draft),
-            "record": lambda: JobView(record),
+            "job": lambda: JobObject(draft),
+            "record": lambda: JobObject(record),
             **self._others(userid),
         }
         return self._code(self._modify, ("job", "record", "parts", "user"), sources)

@@ -8,11 +8,10 @@ import functools
 import math
 import os
 import pwd
-import socket
 from typing import TYPE_CHECKING
 
 from broker.slurm.constants import INFINITE, MEM_PER_CPU
-from broker.slurm.job_submit.resources import Size, size_of
+from broker.slurm.job_submit.resources import JobSize, size_of
 from broker.slurm.job_submit.words import (
     BEGIN_TIME,
     dependency_text,
@@ -27,21 +26,21 @@ from flux.job.describe import job_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from broker.slurm.job_submit.draft import Draft
     from broker.slurm.job_submit.kinds import Value
+    from broker.slurm.job_submit.subject import JobSubject
     from flux.wire.json import JsonObject
 
 
-def own(key: str) -> Callable[[Draft], Value]:
+def own(key: str) -> Callable[[JobSubject], Value]:
     """Return what reads a text of ``attributes.system``, else what is kept under its name."""
 
-    def read(draft: Draft) -> Value:
+    def read(draft: JobSubject) -> Value:
         return _text(draft.system.get(key)) or draft.kept(key)
 
     return read
 
 
-def kept(name: str) -> Callable[[Draft], Value]:
+def kept(name: str) -> Callable[[JobSubject], Value]:
     """Return what reads a field that is kept though it has a meaning, too."""
     return lambda draft: draft.kept(name)
 
@@ -53,28 +52,28 @@ def _text(value: object) -> str | None:
 # Who and what
 
 
-def name(draft: Draft) -> Value:
+def name(draft: JobSubject) -> Value:
     """The job's name, which always is there."""
     return job_name(draft.jobspec)
 
 
-def account(draft: Draft) -> Value:
+def account(draft: JobSubject) -> Value:
     """The bank, as flux-accounting calls it."""
     system = draft.system
     return _text(system.get("bank")) or _text(system.get("account")) or draft.kept("account")
 
 
-def user_id(draft: Draft) -> Value:
+def user_id(draft: JobSubject) -> Value:
     """The user who submits."""
     return draft.userid
 
 
-def user_name(draft: Draft) -> Value:
+def user_name(draft: JobSubject) -> Value:
     """The user's name, None if the system has none."""
     return _user(draft.userid)[0]
 
 
-def group_id(draft: Draft) -> Value:
+def group_id(draft: JobSubject) -> Value:
     """The user's first group."""
     return None if draft.is_change else _user(draft.userid)[1]
 
@@ -88,15 +87,15 @@ def _user(userid: int) -> tuple[str | None, int]:
     return entry.pw_name, entry.pw_gid
 
 
-def alloc_node(_: Draft) -> Value:
+def alloc_node(_: JobSubject) -> Value:
     """The host that submissions come through."""
-    return socket.gethostname()
+    return os.uname().nodename
 
 
 # Time and order
 
 
-def time_limit(draft: Draft) -> Value:
+def time_limit(draft: JobSubject) -> Value:
     """Minutes, rounded up; no limit is none that is set."""
     duration = draft.system.get("duration")
     if not isinstance(duration, int | float) or isinstance(duration, bool):
@@ -106,7 +105,7 @@ def time_limit(draft: Draft) -> Value:
     return math.ceil(duration / 60) if duration > 0 and math.isfinite(duration) else None
 
 
-def priority(draft: Draft) -> Value:
+def priority(draft: JobSubject) -> Value:
     """The urgency; the default one is none that is set, but where it is what a job is released to,
     as scontrol does with the greatest number.
     """
@@ -115,7 +114,7 @@ def priority(draft: Draft) -> Value:
     return draft.urgency
 
 
-def begin_time(draft: Draft) -> Value:
+def begin_time(draft: JobSubject) -> Value:
     """The time of the last dependency of that kind."""
     times = [item.get("value") for item in _dependencies(draft) if item.get("scheme") == BEGIN_TIME]
     try:
@@ -124,54 +123,54 @@ def begin_time(draft: Draft) -> Value:
         return None
 
 
-def dependency(draft: Draft) -> Value:
+def dependency(draft: JobSubject) -> Value:
     """The dependencies on jobs."""
     return dependency_text(_dependencies(draft))
 
 
-def _dependencies(draft: Draft) -> list[JsonObject]:
+def _dependencies(draft: JobSubject) -> list[JsonObject]:
     found = draft.system.get("dependencies")
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
-# Size
+# JobSize
 
 
-def _size(draft: Draft) -> Size | None:
+def _size(draft: JobSubject) -> JobSize | None:
     return size_of(draft.jobspec)
 
 
-def nodes(draft: Draft) -> Value:
+def nodes(draft: JobSubject) -> Value:
     """How many nodes, if any are named."""
     size = _size(draft)
     return size.nodes if size is not None else None
 
 
-def num_tasks(draft: Draft) -> Value:
+def num_tasks(draft: JobSubject) -> Value:
     """How many tasks: a job of Flux always says it."""
     size = _size(draft)
     return size.tasks if size is not None else None
 
 
-def cpus_per_task(draft: Draft) -> Value:
+def cpus_per_task(draft: JobSubject) -> Value:
     """Cores of a slot; one is what is meant if nothing is set."""
     size = _size(draft)
     return size.cores if size is not None and size.cores > 1 else None
 
 
-def min_cpus(draft: Draft) -> Value:
+def min_cpus(draft: JobSubject) -> Value:
     """Cores in all."""
     size = _size(draft)
     return size.slots * size.cores if size is not None else None
 
 
-def shared(draft: Draft) -> Value:
+def shared(draft: JobSubject) -> Value:
     """0 for a job whose nodes are its own."""
     size = _size(draft)
     return 0 if size is not None and size.whole else draft.kept("shared")
 
 
-def gpus_per_node(draft: Draft) -> Value:
+def gpus_per_node(draft: JobSubject) -> Value:
     """GPUs of a node; of a slot, where no nodes are named: scripts look for GPUs here first."""
     size = _size(draft)
     kept_text = draft.kept("tres_per_node")
@@ -181,7 +180,7 @@ def gpus_per_node(draft: Draft) -> Value:
     return gpu_text(each)
 
 
-def gpus_per_task(draft: Draft) -> Value:
+def gpus_per_task(draft: JobSubject) -> Value:
     """GPUs of a slot, where no nodes are named."""
     size = _size(draft)
     kept_text = draft.kept("tres_per_task")
@@ -190,7 +189,7 @@ def gpus_per_task(draft: Draft) -> Value:
     return gpu_text(size.gpus)
 
 
-def memory(draft: Draft) -> Value:
+def memory(draft: JobSubject) -> Value:
     """What is kept, under any of the three names."""
     for key, flag in (
         ("pn_min_memory", 0),
@@ -206,17 +205,17 @@ def memory(draft: Draft) -> Value:
 # Where
 
 
-def features(draft: Draft) -> Value:
+def features(draft: JobSubject) -> Value:
     """The properties of a constraint."""
     return features_text(draft.system.get("constraints")) or draft.kept("features")
 
 
-def req_nodes(draft: Draft) -> Value:
+def req_nodes(draft: JobSubject) -> Value:
     """The hosts of a constraint."""
     return hosts_text(draft.system.get("constraints"))
 
 
-def exc_nodes(draft: Draft) -> Value:
+def exc_nodes(draft: JobSubject) -> Value:
     """The hosts that a constraint excludes."""
     return hosts_text(draft.system.get("constraints"), excluded=True)
 
@@ -224,13 +223,13 @@ def exc_nodes(draft: Draft) -> Value:
 # What runs
 
 
-def script(draft: Draft) -> Value:
+def script(draft: JobSubject) -> Value:
     """The text of a batch script."""
     batch = draft.system.get("batch")
     return _text(batch.get("script")) if isinstance(batch, dict) else None
 
 
-def command(draft: Draft) -> list[str]:
+def command(draft: JobSubject) -> list[str]:
     """The words of the command."""
     tasks = draft.jobspec.get("tasks")
     first = tasks[0] if isinstance(tasks, list) and tasks else None
@@ -240,34 +239,34 @@ def command(draft: Draft) -> list[str]:
     return [word for word in words if isinstance(word, str)] if isinstance(words, list) else []
 
 
-def argc(draft: Draft) -> Value:
+def argc(draft: JobSubject) -> Value:
     """How many words the command has."""
     return len(command(draft))
 
 
-def std_in(draft: Draft) -> Value:
+def std_in(draft: JobSubject) -> Value:
     """The file that the tasks read."""
     return _file(draft, "input", "stdin")
 
 
-def std_out(draft: Draft) -> Value:
+def std_out(draft: JobSubject) -> Value:
     """The file that the tasks write to."""
     return _output(draft, "stdout")
 
 
-def std_err(draft: Draft) -> Value:
+def std_err(draft: JobSubject) -> Value:
     """The file that the tasks write errors to."""
     return _output(draft, "stderr")
 
 
-def _file(draft: Draft, way: str, stream: str) -> str | None:
+def _file(draft: JobSubject, way: str, stream: str) -> str | None:
     place: object = draft.system
     for key in ("shell", "options", way, stream, "path"):
         place = place.get(key) if isinstance(place, dict) else None
     return _text(place)
 
 
-def _output(draft: Draft, stream: str) -> str | None:
+def _output(draft: JobSubject, stream: str) -> str | None:
     """Return a file in the words of sbatch, whose clients make paths absolute."""
     path = _file(draft, "output", stream)
     if path is None:

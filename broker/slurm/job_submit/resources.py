@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PER_NODE: Final = "node"
 
 
-class Size(Struct):
+class JobSize(Struct):
     """What a job asks for: ``nodes`` None if it names none, ``slots`` in all, ``cores`` and
     ``gpus`` of each slot, ``tasks`` in all, ``whole`` if its nodes are to be its own.
     """
@@ -44,7 +44,7 @@ def _system(jobspec: JsonObject) -> JsonObject:
     return system if isinstance(system, dict) else {}
 
 
-def size_of(jobspec: JsonObject) -> Size | None:
+def size_of(jobspec: JsonObject) -> JobSize | None:
     """Return what a jobspec asks for, None if that is not said in version 1's two ways."""
     try:
         (top,) = jobspec["resources"]
@@ -58,10 +58,10 @@ def size_of(jobspec: JsonObject) -> Size | None:
         return None
     tasks = slots if runs_per_node(jobspec) else task_count(jobspec) or slots
     whole = nodes is not None and top.get("exclusive") is True
-    return Size(nodes, slots, counts["core"], counts.get("gpu", 0), tasks, whole)
+    return JobSize(nodes, slots, counts["core"], counts.get("gpu", 0), tasks, whole)
 
 
-def put_size(jobspec: JsonObject, size: Size) -> None:
+def put_size(jobspec: JsonObject, size: JobSize) -> None:
     """Have a jobspec ask for what ``size`` says, a slot for each task.
 
     Raises OSError(EINVAL) for a jobspec that is not of version 1.
@@ -92,7 +92,7 @@ def _slot_of(jobspec: JsonObject) -> JsonObject:
     return slot
 
 
-def _put_tasks(jobspec: JsonObject, size: Size, slots: int) -> None:
+def _put_tasks(jobspec: JsonObject, size: JobSize, slots: int) -> None:
     """Say how many tasks there are, where the slots do not."""
     if runs_per_node(jobspec):
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from broker.slurm.constants import NICE_OFFSET, NO_VAL
-from broker.slurm.job_submit.draft import Record
+from broker.slurm.job_submit.job_desc import JobRec
 from broker.slurm.job_submit.partitions import Nodes, Partition, Queue, may_use
 from flux.constants import FLUX_JOB_STATE_ACTIVE, FLUX_JOB_STATE_RUNNING
 from flux.idset import IDset
@@ -45,7 +45,7 @@ class Surroundings:
         self._queues: list[Queue] = []
         self._userid = 0
         self._parts: list[Partition] | None = None
-        self._jobs: list[Record] | None = None
+        self._jobs: list[JobRec] | None = None
         self._nodes: dict[str, Nodes] = {}
 
     def queues_are(self, queues: list[Queue]) -> None:
@@ -68,7 +68,7 @@ class Surroundings:
             ]
         return self._parts
 
-    def jobs(self) -> list[Record]:
+    def jobs(self) -> list[JobRec]:
         """Return the active jobs."""
         if self._jobs is None:
             self._jobs = []
@@ -146,6 +146,6 @@ def facts_of(job: Mapping[str, object]) -> dict[str, Value]:
     }
 
 
-def listed_record(job: JsonObject) -> Record:
+def listed_record(job: JsonObject) -> JobRec:
     """Return the record of a job in a list."""
-    return Record({}, int(job.get("userid") or 0), facts_of(job))
+    return JobRec({}, int(job.get("userid") or 0), facts_of(job))

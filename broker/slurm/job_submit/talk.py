@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from syslog import LOG_DEBUG, LOG_ERR, LOG_INFO
 from typing import TYPE_CHECKING, Final
-
-from broker.log import DEBUG, ERR, INFO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LEVELS: Final = {-2: ERR, -1: ERR, 0: INFO}
+_LEVELS: Final = {-2: LOG_ERR, -1: LOG_ERR, 0: LOG_INFO}
 """Severities (syslog(3)) of Slurm's levels: -1 error, 0 info, 1 verbose, 2 and more debug."""
 MAX_LINES: Final = 100
 MAX_TEXT: Final = 1 << 14
@@ -26,7 +25,7 @@ class Talk:
 
     def say(self, level: int, text: str) -> None:
         """Log a line with a level of Slurm."""
-        self._log(_LEVELS.get(level, DEBUG), text)
+        self._log(_LEVELS.get(level, LOG_DEBUG), text)
 
     def tell(self, text: str) -> None:
         """Tell the user something, a line or several; empty lines are left out."""

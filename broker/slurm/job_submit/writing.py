@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from broker.slurm.constants import INFINITE, MEM_PER_CPU, NO_VAL, NO_VAL16, NO_VAL64
+from broker.slurm.job_submit.reading import exc_nodes, features, req_nodes
 from broker.slurm.job_submit.resources import put_size, size_of
 from broker.slurm.job_submit.words import (
     BEGIN_TIME,
@@ -19,9 +20,9 @@ from flux.constants import FLUX_JOB_URGENCY_DEFAULT, FLUX_JOB_URGENCY_MAX
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from broker.slurm.job_submit.draft import Draft
     from broker.slurm.job_submit.kinds import Value
-    from broker.slurm.job_submit.resources import Size
+    from broker.slurm.job_submit.resources import JobSize
+    from broker.slurm.job_submit.subject import JobSubject
     from flux.wire.json import JsonObject
 
 SIZE: Final = (
@@ -32,10 +33,10 @@ PLACE: Final = ("features", "req_nodes", "exc_nodes")
 START: Final = ("dependency", "begin_time")
 
 
-def own(key: str) -> Callable[[Draft, Value], None]:
+def own(key: str) -> Callable[[JobSubject, Value], None]:
     """Return what writes a text of ``attributes.system``."""
 
-    def write(draft: Draft, value: Value) -> None:
+    def write(draft: JobSubject, value: Value) -> None:
         _put(draft.system, key, value)
 
     return write
@@ -61,7 +62,7 @@ def _section(table: JsonObject, *keys: str) -> JsonObject:
 # Who and what
 
 
-def name(draft: Draft, value: Value) -> None:
+def name(draft: JobSubject, value: Value) -> None:
     """Name the job; without one it is called as its command."""
     if value is not None:
         _section(draft.system, "job")["name"] = value
@@ -69,14 +70,14 @@ def name(draft: Draft, value: Value) -> None:
         draft.system["job"].pop("name", None)
 
 
-def account(draft: Draft, value: Value) -> None:
+def account(draft: JobSubject, value: Value) -> None:
     """Charge a bank, and under the other name if the job came with that."""
     _put(draft.system, "bank", value)
     if "account" in draft.system:
         _put(draft.system, "account", value)
 
 
-def partition(draft: Draft, value: Value) -> None:
+def partition(draft: JobSubject, value: Value) -> None:
     """Choose a queue: the first of several, for a job of Flux is in one."""
     first = str(value).partition(",")[0] if value is not None else None
     if first != value:
@@ -87,13 +88,13 @@ def partition(draft: Draft, value: Value) -> None:
 # Time and order
 
 
-def time_limit(draft: Draft, value: Value) -> None:
+def time_limit(draft: JobSubject, value: Value) -> None:
     """Set the duration in seconds, 0 for no limit."""
     minutes = value if isinstance(value, int) and value not in (NO_VAL, INFINITE) else 0
     draft.system["duration"] = float(minutes * 60) if minutes else 0
 
 
-def priority(draft: Draft, value: Value) -> None:
+def priority(draft: JobSubject, value: Value) -> None:
     """Set the urgency: 0 holds, what is greater than 31 is 31."""
     if value in (NO_VAL, INFINITE):
         draft.urgency = FLUX_JOB_URGENCY_DEFAULT
@@ -101,7 +102,7 @@ def priority(draft: Draft, value: Value) -> None:
         draft.urgency = min(value, FLUX_JOB_URGENCY_MAX)
 
 
-def start(draft: Draft, changed: Mapping[str, Value]) -> None:
+def start(draft: JobSubject, changed: Mapping[str, Value]) -> None:
     """Write what the job waits for: other jobs and a time."""
     found = draft.system.get("dependencies")
     before = [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
@@ -116,10 +117,10 @@ def start(draft: Draft, changed: Mapping[str, Value]) -> None:
     _put(draft.system, "dependencies", [*jobs, *after] or None)
 
 
-# Size
+# JobSize
 
 
-def size(draft: Draft, changed: Mapping[str, Value]) -> None:
+def size(draft: JobSubject, changed: Mapping[str, Value]) -> None:
     """Write nodes, tasks, cores and GPUs; raises OSError with the error of Slurm for impossible
     ones.
     """
@@ -138,7 +139,7 @@ def size(draft: Draft, changed: Mapping[str, Value]) -> None:
     put_size(draft.jobspec, found)
 
 
-def _keep(draft: Draft, changed: Mapping[str, Value], field: str, unset: Value) -> None:
+def _keep(draft: JobSubject, changed: Mapping[str, Value], field: str, unset: Value) -> None:
     if field in changed:
         draft.keep(field, None if changed[field] == unset else changed[field])
 
@@ -149,7 +150,7 @@ def _number(changed: Mapping[str, Value], field: str, *unset: int) -> int | None
     return value if isinstance(value, int) and value not in unset else None
 
 
-def _nodes(found: Size, changed: Mapping[str, Value]) -> None:
+def _nodes(found: JobSize, changed: Mapping[str, Value]) -> None:
     if "min_nodes" in changed:
         found.nodes = _number(changed, "min_nodes", NO_VAL) or None
     most = _number(changed, "max_nodes", NO_VAL, 0)
@@ -157,7 +158,7 @@ def _nodes(found: Size, changed: Mapping[str, Value]) -> None:
         found.nodes = min(found.nodes, most)
 
 
-def _tasks(found: Size, changed: Mapping[str, Value]) -> None:
+def _tasks(found: JobSize, changed: Mapping[str, Value]) -> None:
     """Make a slot for each task, at least one on each node."""
     if "num_tasks" in changed:
         found.tasks = found.slots = 1 if changed["num_tasks"] == NO_VAL else _tasks_of(changed)
@@ -177,7 +178,7 @@ def _tasks_of(changed: Mapping[str, Value]) -> int:
     return tasks
 
 
-def _cores(found: Size, changed: Mapping[str, Value]) -> None:
+def _cores(found: JobSize, changed: Mapping[str, Value]) -> None:
     for field in ("pn_min_cpus", "cpus_per_task"):
         if field in changed:
             found.cores = 1 if changed[field] == NO_VAL16 else _number(changed, field) or 0
@@ -188,7 +189,7 @@ def _cores(found: Size, changed: Mapping[str, Value]) -> None:
         raise refusal("ESLURM_INVALID_CPU_COUNT")
 
 
-def _shared(draft: Draft, found: Size, value: Value) -> None:
+def _shared(draft: JobSubject, found: JobSize, value: Value) -> None:
     """Give a job its nodes whole, or not; one that names no nodes has one if one is enough."""
     found.whole = value == 0 and (found.nodes is not None or found.slots == 1)
     if value == 0 and not found.whole:
@@ -196,7 +197,7 @@ def _shared(draft: Draft, found: Size, value: Value) -> None:
     draft.keep("shared", None if value in (0, NO_VAL16) else value)
 
 
-def _gpus(draft: Draft, found: Size, changed: Mapping[str, Value]) -> None:
+def _gpus(draft: JobSubject, found: JobSize, changed: Mapping[str, Value]) -> None:
     """Give each slot its GPUs; what is more than a number is kept besides."""
     slots_of_node = 1 if found.nodes is None else -(-found.slots // found.nodes)
     count = 0
@@ -214,7 +215,7 @@ def _gpus(draft: Draft, found: Size, changed: Mapping[str, Value]) -> None:
     found.gpus = count
 
 
-def memory(draft: Draft, value: Value) -> None:
+def memory(draft: JobSubject, value: Value) -> None:
     """Keep a memory size under the name that says what it is for."""
     for field in ("pn_min_memory", "min_mem_per_node", "min_mem_per_cpu"):
         draft.keep(field, None)
@@ -226,10 +227,10 @@ def memory(draft: Draft, value: Value) -> None:
 # Where
 
 
-def place(draft: Draft, changed: Mapping[str, Value]) -> None:
+def place(draft: JobSubject, changed: Mapping[str, Value]) -> None:
     """Write the constraints with what was assigned and what was there."""
     before = draft.system.get("constraints") or {}
-    old = [_word(draft.raw(field)) for field in PLACE]
+    old = [_word(read(draft)) for read in (features, req_nodes, exc_nodes)]
     new = [
         _word(changed[field]) if field in changed else was
         for field, was in zip(PLACE, old, strict=True)
@@ -249,7 +250,7 @@ def _word(value: Value) -> str | None:
 # What runs
 
 
-def script(draft: Draft, value: Value) -> None:
+def script(draft: JobSubject, value: Value) -> None:
     """Write the script of a batch job."""
     batch = draft.system.get("batch")
     if isinstance(batch, dict) and isinstance(value, str):
@@ -258,22 +259,22 @@ def script(draft: Draft, value: Value) -> None:
         draft.notes.append("script: only that of a batch job can be replaced")
 
 
-def std_in(draft: Draft, value: Value) -> None:
+def std_in(draft: JobSubject, value: Value) -> None:
     """Have the tasks read a file."""
     _write_file(draft, "input", "stdin", value)
 
 
-def std_out(draft: Draft, value: Value) -> None:
+def std_out(draft: JobSubject, value: Value) -> None:
     """Have the tasks write to a file."""
     _write_file(draft, "output", "stdout", value)
 
 
-def std_err(draft: Draft, value: Value) -> None:
+def std_err(draft: JobSubject, value: Value) -> None:
     """Have the tasks write errors to a file."""
     _write_file(draft, "output", "stderr", value)
 
 
-def _write_file(draft: Draft, way: str, stream: str, value: Value) -> None:
+def _write_file(draft: JobSubject, way: str, stream: str, value: Value) -> None:
     if isinstance(value, str):
         options = _section(draft.system, "shell", "options", way)
         before = options.get(stream)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from broker.slurm.job_submit.draft import Draft
+from broker.slurm.constants import INFINITE
 from broker.slurm.job_submit.fields import FIELDS
+from broker.slurm.job_submit.job_desc import JobDesc
 from broker.slurm.job_submit.kinds import WrongType
 
 if TYPE_CHECKING:
-    from broker.slurm.job_submit.python_api import JobView
+    from broker.slurm.job_submit.python_api import JobObject
 
 plugin_name = "Job submit defaults plugin"
 plugin_type = "job_submit/defaults"
@@ -23,19 +24,21 @@ _defaults: dict[str, object] = {}
 
 
 def init(conf: dict[str, object]) -> None:
-    """Take the table; raises ValueError for what is no field, or no value of it."""
+    """Take the table; raises ValueError for a name that no field has, or a value it does not
+    take.
+    """
     _defaults.clear()
     for name, value in conf.items():
         if name not in FIELDS or not FIELDS[name].writable:
             raise ValueError(f"{name} is no field of job_desc that can be set")
         try:
-            Draft({}, 0).set(name, value)
+            JobDesc({}, 0).set(name, value)
         except WrongType as exc:
             raise ValueError(f"{name}: {exc}") from None
         _defaults[name] = value
 
 
-def job_submit(job_desc: JobView, _submit_uid: int) -> int:
+def job_submit(job_desc: JobObject, _submit_uid: int) -> int:
     """Fill in what is not set."""
     for name, value in _defaults.items():
         if getattr(job_desc, name) == FIELDS[name].kind.unset:
@@ -43,9 +46,9 @@ def job_submit(job_desc: JobView, _submit_uid: int) -> int:
     return 0
 
 
-def job_modify(job_desc: JobView, _job_ptr: JobView, _submit_uid: int) -> int:
+def job_modify(job_desc: JobObject, _job_ptr: JobObject, _submit_uid: int) -> int:
     """Fill in what the change would take away."""
     limit = _defaults.get("time_limit")
-    if limit is not None and job_desc.time_limit == 0xFFFFFFFF:
+    if limit is not None and job_desc.time_limit == INFINITE:
         job_desc.time_limit = limit
     return 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from broker.slurm.job_submit.python_api import JobView
+    from broker.slurm.job_submit.python_api import JobObject
 
 plugin_name = "Job submit logging plugin"
 plugin_type = "job_submit/logging"
@@ -18,7 +18,7 @@ _SUBMITTED: Final = ("account", "begin_time", "dependency", "name", "partition",
 _CHANGED: Final = ("account", "begin_time", "dependency", "job_id", "name", "partition", "qos")
 
 
-def job_submit(job_desc: JobView, submit_uid: int) -> int:
+def job_submit(job_desc: JobObject, submit_uid: int) -> int:
     """Log a submission."""
     text = _fields(job_desc, _SUBMITTED)
     more = f"time_limit:{job_desc.time_limit} user_id:{job_desc.user_id}"
@@ -26,7 +26,7 @@ def job_submit(job_desc: JobView, submit_uid: int) -> int:
     return 0
 
 
-def job_modify(job_desc: JobView, job_ptr: JobView, submit_uid: int) -> int:
+def job_modify(job_desc: JobObject, job_ptr: JobObject, submit_uid: int) -> int:
     """Log a change."""
     shown = {"job_id": job_ptr.job_id}
     text = _fields(job_desc, _CHANGED, shown)
@@ -35,7 +35,9 @@ def job_modify(job_desc: JobView, job_ptr: JobView, submit_uid: int) -> int:
     return 0
 
 
-def _fields(job: JobView, names: tuple[str, ...], shown: Mapping[str, object] | None = None) -> str:
+def _fields(
+    job: JobObject, names: tuple[str, ...], shown: Mapping[str, object] | None = None
+) -> str:
     words = []
     for name in names:
         value = (shown or {}).get(name, getattr(job, name))

@@ -1,16 +1,17 @@
 """A job on its way in, or a change of one, as plugins see it: ``job_desc``.
 
-A `Draft` answers for the fields of `broker.slurm.job_submit.fields`. What is assigned is kept until
-`Draft.apply` writes it into the jobspec, all at once, for fields depend on each other: how many
+`JobDesc` answers for the fields of `broker.slurm.job_submit.fields`. What is assigned is kept until
+`JobDesc.apply` writes it into the jobspec, all at once, for fields depend on each other: how many
 GPUs a slot gets is known when the number of slots is.
 """
 
 from __future__ import annotations
 
-import errno
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from broker.slurm.job_submit.fields import FIELDS, WRITERS
 from broker.slurm.job_submit.kinds import anything
+from broker.slurm.job_submit.subject import JobSubject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,18 +19,9 @@ if TYPE_CHECKING:
     from broker.slurm.job_submit.kinds import Value
     from flux.wire.json import JsonObject
 
-KEPT: Final = "slurm"
-"""The member of ``attributes.system`` with what has no meaning in Flux, by the names of fields."""
-MAX_KEPT: Final = 1 << 16
-"""Characters of a text that is kept there."""
 
-
-class Draft:
-    """One job: its jobspec, who submits it, and its urgency.
-
-    ``is_change`` is for ``job_modify``: there is only what is to be changed, ``urgency`` None if
-    that is not. ``notes`` are lines for the log: what was assigned and cannot be.
-    """
+class JobDesc(JobSubject):
+    """``job_desc``: a job whose fields are read by name, and assigned."""
 
     def __init__(
         self,
@@ -39,31 +31,13 @@ class Draft:
         *,
         is_change: bool = False,
     ) -> None:
-        self.jobspec = jobspec
-        self.userid = userid
-        self.urgency = urgency
-        self.is_change = is_change
+        super().__init__(jobspec, userid, urgency, is_change=is_change)
         self.values: dict[str, Value] = {}
         self.unknown: dict[str, Value] = {}
-        self.notes: list[str] = []
-        self._variables = False
         self._read: dict[str, Value] = {}
-
-    @property
-    def system(self) -> JsonObject:
-        """The object ``attributes.system``, made if there is none."""
-        attributes = self.jobspec.get("attributes")
-        if not isinstance(attributes, dict):
-            attributes = self.jobspec["attributes"] = {}
-        system = attributes.get("system")
-        if not isinstance(system, dict):
-            system = attributes["system"] = {}
-        return system
 
     def get(self, name: str) -> Value:
         """Return what a script reads of a field, None for one that is not known."""
-        from broker.slurm.job_submit.fields import FIELDS
-
         field = FIELDS.get(name)
         if field is None:
             return self.unknown.get(name, self.kept(name))
@@ -72,14 +46,10 @@ class Draft:
 
     def knows(self, name: str) -> bool:
         """Whether there is such a field, in Slurm or among what is kept."""
-        from broker.slurm.job_submit.fields import FIELDS
-
         return name in FIELDS or name in self.unknown or self.kept(name) is not None
 
     def raw(self, storage: str) -> Value:
         """Return what stands behind a field, and perhaps behind others, too."""
-        from broker.slurm.job_submit.fields import FIELDS
-
         if storage in self.values:
             return self.values[storage]
         if storage not in self._read:
@@ -94,8 +64,6 @@ class Draft:
 
         Fields that are not known are kept. Raises WrongType for a type the field does not take.
         """
-        from broker.slurm.job_submit.fields import FIELDS
-
         field = FIELDS.get(name)
         if field is None:
             self.unknown[name] = anything(value)
@@ -108,64 +76,17 @@ class Draft:
         self.values[field.storage or name] = taken
         return True
 
-    def environment(self) -> JsonObject:
-        """Return the job's environment, which may be changed; empty if it has none."""
-        found = self.system.get("environment")
-        return found if isinstance(found, dict) else {}
-
-    def set_variable(self, name: str, value: str) -> None:
-        """Set a variable of the job's environment."""
-        self._variables = True
-        environment = self.system.get("environment")
-        if not isinstance(environment, dict):
-            environment = self.system["environment"] = {}
-        environment[name] = value
-
-    def unset_variable(self, name: str) -> None:
-        """Remove a variable from the job's environment; raises KeyError if there is none."""
-        del self.environment()[name]
-        self._variables = True
-
     def unset_value(self, name: str) -> Value:
         """Return what to assign to a field so that it is not set."""
-        from broker.slurm.job_submit.fields import FIELDS
-
         field = FIELDS.get(name)
         if field is None:
             return None
         return "" if field.kind.name == "string" else field.kind.unset
 
-    def kept(self, name: str) -> Value:
-        """Return what is kept of a field, None if nothing is."""
-        attributes = self.jobspec.get("attributes")
-        system = attributes.get("system") if isinstance(attributes, dict) else None
-        table = system.get(KEPT) if isinstance(system, dict) else None
-        value = table.get(name) if isinstance(table, dict) else None
-        return value if isinstance(value, str | int | float | bool) else None
-
-    def keep(self, name: str, value: Value) -> None:
-        """Keep a field, or forget it for None; raises OSError(E2BIG) for a text that is no
-        setting.
-        """
-        if isinstance(value, str) and len(value) > MAX_KEPT:
-            raise OSError(errno.E2BIG, f"{name} has more than {MAX_KEPT} characters")
-        table = self.system.get(KEPT)
-        table = dict(table) if isinstance(table, dict) else {}
-        if value is None:
-            table.pop(name, None)
-        else:
-            table[name] = value
-        if table:
-            self.system[KEPT] = table
-        else:
-            self.system.pop(KEPT, None)
-
     def apply(self) -> None:
         """Write what was assigned into the jobspec; raises OSError, with an error of Slurm, for
         what no job can have.
         """
-        from broker.slurm.job_submit.fields import FIELDS, WRITERS
-
         changed = self.changed()
         for names, write in WRITERS:
             if not names.isdisjoint(changed):
@@ -182,7 +103,7 @@ class Draft:
     @property
     def altered(self) -> bool:
         """Whether anything is to be written."""
-        return bool(self.changed() or self.unknown or self._variables)
+        return bool(self.changed() or self.unknown or self.has_new_variables)
 
     def changed(self) -> dict[str, Value]:
         """Return what was assigned and differs from what could be read before."""
@@ -192,7 +113,7 @@ class Draft:
         return changed
 
 
-class Record(Draft):
+class JobRec(JobDesc):
     """A job that the instance has: ``job_rec``, or one of ``slurm.jobs``.
 
     ``facts`` are what a jobspec does not say, by the names of fields.
