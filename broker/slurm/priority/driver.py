@@ -91,6 +91,15 @@ class Multifactor:
         """Begin to work."""
         self.flux.spawn(self._run(), "rounds")
 
+    async def stop(self) -> None:
+        """End: keep the usage, and end the site's plugin; raises OSError if usage is not kept."""
+        try:
+            if (kept := self.keep_usage()) is not None:
+                await kept
+        finally:
+            if self.site is not None:
+                await self.site.close()
+
     @staticmethod
     def clock() -> float:
         """Return seconds on a clock that never goes back."""

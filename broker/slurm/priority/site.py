@@ -52,6 +52,11 @@ class SiteFactors:
         """Whether the plugin is to be asked now."""
         return self._worker is not None and _clock() >= self._rests_until
 
+    @property
+    def worker(self) -> PluginWorker | None:
+        """The process, None while no plugin is loaded."""
+        return self._worker
+
     # The plugin
 
     async def start(self) -> None:

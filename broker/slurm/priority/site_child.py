@@ -169,7 +169,11 @@ def check_version(version: object) -> None:
 def _logger(child: PluginChild, level: int) -> Callable[..., None]:
     def log(text: object, *args: object) -> None:
         """Write a line to the log; ``args`` are filled in for ``%``."""
-        child.log(level, str(text) % args if args else str(text))
+        line = str(text) % args if args else str(text)
+        try:
+            child.log(level, line)
+        except OSError:  # the broker has hung up: what is printed it reads to the end
+            print(line, flush=True)
 
     return log
 
