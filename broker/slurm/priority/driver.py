@@ -82,6 +82,7 @@ class Multifactor:
         self.ready = False
         self._judged: tuple[int, Wishes] | None = None
         self._to_set: dict[int, None] = {}
+        self._setting = False
         self._wake = asyncio.Event()
         self._reconfigured = False
         self._newcomers: set[Member] = set()
@@ -289,16 +290,24 @@ class Multifactor:
         return True
 
     def _set_soon(self) -> None:
-        if self._to_set and not self.flux.closed:
+        if self._to_set and not self._setting and not self.flux.closed:
+            self._setting = True
             self.flux.spawn(self._set(), "site factor")
 
     async def _set(self) -> None:
-        """Ask the site about the jobs that wait for it, all in one message."""
-        ids, self._to_set = list(self._to_set), {}
-        jobs = [pair for jobid in ids if (pair := self._pair(jobid)) is not None]
-        if self.site is not None:
-            self._take(await self.site.set(jobs), jobs)
-        self._rate_some(ids)
+        """Ask the site about the jobs that wait for it: those that come meanwhile are asked about
+        together.
+        """
+        self._setting = True
+        try:
+            while self._to_set:
+                ids, self._to_set = list(self._to_set), {}
+                jobs = [pair for jobid in ids if (pair := self._pair(jobid)) is not None]
+                if self.site is not None:
+                    self._take(await self.site.set(jobs), jobs)
+                self._rate_some(ids)
+        finally:
+            self._setting = False
 
     def _pair(self, jobid: int) -> tuple[Candidate, Job] | None:
         candidate, job = self.candidates.get(jobid), self.actions.find(jobid)

@@ -11,7 +11,7 @@ import pytest
 
 from broker.slurm.constants import NICE_OFFSET
 from broker.slurm.priority import site as site_module
-from tests.unit.broker.services.job_manager.cluster import jobspec
+from tests.unit.broker.services.job_manager.cluster import jobspec, submission
 from tests.unit.broker.services.job_manager.plugged import logged
 from tests.unit.broker.slurm.priority.priority_cluster import (
     NAME,
@@ -466,9 +466,11 @@ async def test_many_jobs_in_one_message(clocks: Clocks, tmp_path: pathlib.Path) 
             return await call(method, payload, timeout)
 
         vars(worker)["call"] = counted
-        items = [await cluster.submit() for _ in range(30)]
+        specs = [submission(jobid, jobspec(), 16) for jobid in range(1 << 40, (1 << 40) + 30)]
+        await cluster.manager.request("job-manager.submit", {"jobs": specs})
+        items = [item["id"] for item in specs]
         await cluster.manager.until(lambda: all(cluster.priority(job) >= 0 for job in items))
-        assert calls.count("set") <= 30
+        assert calls == ["set"]
         await cluster.round()
         assert calls.count("update") == 1
         assert [cluster.priority(job) for job in items] == [1010 + 10 * n for n in range(30)]
