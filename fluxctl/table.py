@@ -57,6 +57,7 @@ _ALL = (
     SubCommand("module", "manage Flux extension modules"),
     SubCommand("overlay", "look at the tree network of the brokers"),
     SubCommand("ping", "measure round-trip latency to Flux services"),
+    SubCommand("priority", "show what the priorities of waiting jobs are made of"),
     SubCommand("proxy", "Create proxy environment for Flux instance"),
     SubCommand("queue", "control the job queue"),
     SubCommand("resource", "list and control resources"),

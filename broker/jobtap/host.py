@@ -188,10 +188,11 @@ class JobtapHost:
         manager is about to end.
         """
         for plugin in self.plugins:
-            last, plugin.on_end = plugin.on_end, None
+            if plugin.on_stop is None:
+                continue
+            plugin.on_end = None
             try:
-                if last is not None and (future := last()) is not None:
-                    await asyncio.wait_for(future, timeout)
+                await asyncio.wait_for(plugin.on_stop(), timeout)
             except (OSError, TimeoutError) as exc:
                 reason = getattr(exc, "strerror", None) or "no answer"
                 self.actions.log_error(f"jobtap: {plugin.file_name}: its end: {reason}")

@@ -23,10 +23,9 @@ from flux.job.lifecycle import INACTIVE, PLUGIN_SECTION
 from flux.job.updates import JOBSPEC_UPDATE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from broker.jobtap.files import PluginFile
-    from broker.jobtap.future import PluginFuture
     from broker.jobtap.handle import PluginHandle, ServiceHandler
     from broker.services.job_manager.ended import EndedJob
     from broker.services.job_manager.states import Job
@@ -123,8 +122,8 @@ class JobtapPlugin:
     """One loaded plugin.
 
     Those that are built in may set ``on_configured``, called when ``conf`` is another one because
-    the configuration was read again, and ``on_end``, called before the handle is closed; the job
-    manager, when it ends, waits for the answer to the request that it returns.
+    the configuration was read again, ``on_end``, called before the handle is closed, and
+    ``on_stop``, called in its place and waited for when the job manager ends.
 
     Wrong arguments raise OSError(EINVAL) with a sentence; so does everything once the plugin has
     been removed.
@@ -138,7 +137,8 @@ class JobtapPlugin:
         self.conf = dict(conf or {})
         self.handlers: list[tuple[str, Handler]] = []
         self.on_configured: Callable[[], object] | None = None
-        self.on_end: Callable[[], PluginFuture | None] | None = None
+        self.on_end: Callable[[], object] | None = None
+        self.on_stop: Callable[[], Awaitable[object]] | None = None
         self._handle = host.actions.open_handle(file.name, file.path)
         self._aux: dict[int, dict[str, object]] = {}
 

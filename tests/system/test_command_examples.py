@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ELSEWHERE = {
+    "priority": "it needs a configuration: test_priority.py has them run",
     "heaptrace": "our brokers have no profiler",
     "relay": "it is run by the ssh connector on another machine",
     "top": "it needs a terminal",

@@ -14,8 +14,8 @@ from flux.job.describe import job_name, resource_totals, system_text, time_limit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from broker.slurm.priority.factors import Factors, Totals
-    from broker.slurm.priority.fair_share import Member
+    from broker.slurm.priority.factors import Factors, MachineTotals
+    from broker.slurm.priority.fair_share import ShareHolder
     from flux.job.types import EventEntry
     from flux.wire.json import JsonMapping, JsonObject
 
@@ -127,7 +127,7 @@ class Candidate:
     )
 
     def __init__(
-        self, jobid: int, userid: int, member: Member, queue: str, qos: str, wishes: Wishes
+        self, jobid: int, userid: int, member: ShareHolder, queue: str, qos: str, wishes: Wishes
     ) -> None:
         self.id = jobid
         self.userid = userid
@@ -158,7 +158,7 @@ class Candidate:
         self.eligible = self.since = None
 
 
-def size_of(wishes: Wishes, totals: Totals) -> Size:
+def size_of(wishes: Wishes, totals: MachineTotals) -> Size:
     """Return the size of a job; one that names no cores has those of its nodes."""
     cores = wishes.cores
     if cores is None:

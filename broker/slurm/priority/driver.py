@@ -19,8 +19,8 @@ from broker.configuration.priority import PriorityConfig, PriorityFlag, parse_pr
 from broker.configuration.queues import queue_tables
 from broker.log import ERR
 from broker.slurm.priority.candidates import Candidate, Wishes, eligible_since, wishes_of
-from broker.slurm.priority.factors import Factors, Totals, age_factor, priority_of
-from broker.slurm.priority.fair_share import Member
+from broker.slurm.priority.factors import Factors, MachineTotals, age_factor, priority_of
+from broker.slurm.priority.fair_share import ShareHolder
 from broker.slurm.priority.machine_size import queue_totals, totals_of
 from broker.slurm.priority.shares import KEY, Shares, user_name
 from broker.slurm.priority.site import SiteFactors
@@ -75,21 +75,31 @@ class Multifactor:
         self.config, self._requires = parsed(plugin.conf)
         self.candidates: dict[int, Candidate] = {}
         self.shares = Shares(self.config, self.flux.now())
-        self._totals = Totals()
-        self._queue_totals: dict[str, Totals] = {}
+        self._totals = MachineTotals()
+        self._queue_totals: dict[str, MachineTotals] = {}
         self.factors = self._new_factors()
         self.site = self._new_site()
         self.ready = False
         self._judged: tuple[int, Wishes] | None = None
         self._to_set: dict[int, None] = {}
+        self._setting = False
         self._wake = asyncio.Event()
         self._reconfigured = False
-        self._newcomers: set[Member] = set()
+        self._newcomers: set[ShareHolder] = set()
         self.rounds = RoundStats()
 
     def start(self) -> None:
         """Begin to work."""
         self.flux.spawn(self._run(), "rounds")
+
+    async def stop(self) -> None:
+        """End: keep the usage, and end the site's plugin; raises OSError if usage is not kept."""
+        try:
+            if (kept := self.keep_usage()) is not None:
+                await kept
+        finally:
+            if self.site is not None:
+                await self.site.close()
 
     @staticmethod
     def clock() -> float:
@@ -137,7 +147,7 @@ class Multifactor:
             wishes = wishes_of(job.jobspec, strict=False)  # it was accepted by somebody else
         self._judged = None
         account = wishes.account or self.config.default_account
-        member = Member(account, user_name(job.userid))
+        member = ShareHolder(account, user_name(job.userid))
         qos = wishes.qos or self.config.default_qos
         candidate = Candidate(job.id, job.userid, member, job.queue, qos, wishes)
         candidate.measure(self.factors)
@@ -217,7 +227,7 @@ class Multifactor:
             return 0.0
         return age_factor(clock - candidate.since, self.config.max_age)
 
-    def fair_share(self, member: Member) -> float:
+    def fair_share(self, member: ShareHolder) -> float:
         """Return the fair-share factor of a user; of one who is seen for the first time it is that
         of somebody without usage until it is computed, which is soon.
         """
@@ -280,16 +290,24 @@ class Multifactor:
         return True
 
     def _set_soon(self) -> None:
-        if self._to_set and not self.flux.closed:
+        if self._to_set and not self._setting and not self.flux.closed:
+            self._setting = True
             self.flux.spawn(self._set(), "site factor")
 
     async def _set(self) -> None:
-        """Ask the site about the jobs that wait for it, all in one message."""
-        ids, self._to_set = list(self._to_set), {}
-        jobs = [pair for jobid in ids if (pair := self._pair(jobid)) is not None]
-        if self.site is not None:
-            self._take(await self.site.set(jobs), jobs)
-        self._rate_some(ids)
+        """Ask the site about the jobs that wait for it: those that come meanwhile are asked about
+        together.
+        """
+        self._setting = True
+        try:
+            while self._to_set:
+                ids, self._to_set = list(self._to_set), {}
+                jobs = [pair for jobid in ids if (pair := self._pair(jobid)) is not None]
+                if self.site is not None:
+                    self._take(await self.site.set(jobs), jobs)
+                self._rate_some(ids)
+        finally:
+            self._setting = False
 
     def _pair(self, jobid: int) -> tuple[Candidate, Job] | None:
         candidate, job = self.candidates.get(jobid), self.actions.find(jobid)

@@ -29,7 +29,7 @@ MOST_NICE: Final = NICE_OFFSET - 3
 """Bound of a nice value, on either side of 0 (sbatch(1))."""
 
 
-class Totals(Struct, frozen=True):
+class MachineTotals(Struct, frozen=True):
     """What an instance, or the nodes of a queue, have; 0 for what is not known."""
 
     nodes: int = 0
@@ -65,7 +65,7 @@ class Fixed(Struct, frozen=True):
     total: float
 
 
-def least_nodes(nodes: int | None, cores: int, totals: Totals) -> int:
+def least_nodes(nodes: int | None, cores: int, totals: MachineTotals) -> int:
     """Return how many nodes a job needs at least: those that it asks for, or as many as have so
     many cores.
     """
@@ -75,7 +75,7 @@ def least_nodes(nodes: int | None, cores: int, totals: Totals) -> int:
     return max(1, math.ceil(cores / each)) if each else 1
 
 
-def size_factor(size: Size, totals: Totals, config: PriorityConfig) -> float:
+def size_factor(size: Size, totals: MachineTotals, config: PriorityConfig) -> float:
     """Return the job size factor: the mean of the parts of the nodes and cores that a job asks for.
 
     Relative to time it is the part of the nodes, divided by the minutes of the time limit; a job
@@ -110,8 +110,8 @@ class Factors:
     def __init__(
         self,
         config: PriorityConfig,
-        totals: Totals,
-        queue_totals: Mapping[str, Totals],
+        totals: MachineTotals,
+        queue_totals: Mapping[str, MachineTotals],
         queues: Iterable[str],
     ) -> None:
         self.config = config

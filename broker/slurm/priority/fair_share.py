@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from broker.configuration.priority import PriorityConfig
 
 
-class Member(NamedTuple):
+class ShareHolder(NamedTuple):
     """A user, by name, as a member of an account."""
 
     account: str
@@ -38,13 +38,13 @@ class ShareNode(Struct, eq=False):
 
     shares: int = 1
     usage: float = 0.0
-    member: Member | None = None
+    member: ShareHolder | None = None
     children: list[ShareNode] = field(default_factory=list)
 
 
 def fair_share(
-    config: PriorityConfig, usage: Mapping[Member, float], members: Iterable[Member] = ()
-) -> dict[Member, float]:
+    config: PriorityConfig, usage: Mapping[ShareHolder, float], members: Iterable[ShareHolder] = ()
+) -> dict[ShareHolder, float]:
     """Return the factor of each user: those of the configuration, those with usage, and
     ``members``.
     """
@@ -57,11 +57,11 @@ def fair_share(
 
 
 def share_tree(
-    config: PriorityConfig, usage: Mapping[Member, float], members: Iterable[Member] = ()
+    config: PriorityConfig, usage: Mapping[ShareHolder, float], members: Iterable[ShareHolder] = ()
 ) -> ShareNode:
     """Return the node of `ROOT`."""
     accounts = dict(config.account)
-    known = {Member(name, user) for name, table in accounts.items() for user in table.user}
+    known = {ShareHolder(name, user) for name, table in accounts.items() for user in table.user}
     known |= {*usage, *members}
     unlisted = AccountConfig()
     for member in known:
@@ -89,12 +89,12 @@ def _sum_up(top: ShareNode) -> None:
             node.usage = math.fsum(child.usage for child in node.children)
 
 
-def _fair_tree(top: ShareNode) -> dict[Member, float]:
+def _fair_tree(top: ShareNode) -> dict[ShareHolder, float]:
     """Rank users depth first. Those that tie have the same rank; accounts that tie are one, as far
     as the order below them is concerned, and come after a user that ties with them.
     """
     waiting = list(reversed(_tied([_levels(top)])))
-    places: list[list[Member]] = []
+    places: list[list[ShareHolder]] = []
     while waiting:
         group = waiting.pop()
         if users := [node.member for node in group if node.member is not None]:
@@ -102,7 +102,7 @@ def _fair_tree(top: ShareNode) -> dict[Member, float]:
         below = [_levels(node) for node in group if node.children]
         waiting.extend(reversed(_tied(below)))
     count = rank = sum(len(users) for users in places)
-    found: dict[Member, float] = {}
+    found: dict[ShareHolder, float] = {}
     for users in places:
         found.update(dict.fromkeys(users, rank / count))
         rank -= len(users)
@@ -142,8 +142,8 @@ class _Standing(NamedTuple):
     top: bool = False
 
 
-def _classic(top: ShareNode, damping: int) -> dict[Member, float]:
-    total, found = top.usage, dict[Member, float]()
+def _classic(top: ShareNode, damping: int) -> dict[ShareHolder, float]:
+    total, found = top.usage, dict[ShareHolder, float]()
     waiting = [_Standing(top, 1.0, 1.0, True)]
     while waiting:
         parent = waiting.pop()
@@ -160,8 +160,8 @@ def _classic(top: ShareNode, damping: int) -> dict[Member, float]:
     return found
 
 
-def _depth_oblivious(top: ShareNode) -> dict[Member, float]:
-    total, found = top.usage, dict[Member, float]()
+def _depth_oblivious(top: ShareNode) -> dict[ShareHolder, float]:
+    total, found = top.usage, dict[ShareHolder, float]()
     waiting = [_Standing(top, 1.0, 1.0, True)]
     while waiting:
         parent = waiting.pop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from broker.slurm.priority.factors import Totals
+from broker.slurm.priority.factors import MachineTotals
 from flux.idset import IDset
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonMapping
 
 
-def totals_of(resources: JsonMapping, ranks: IDset | None = None) -> Totals:
+def totals_of(resources: JsonMapping, ranks: IDset | None = None) -> MachineTotals:
     """Return the totals of an R (RFC 20), or of some of its ranks; raises ValueError, KeyError,
     TypeError or AttributeError if it is malformed.
     """
@@ -25,7 +25,7 @@ def totals_of(resources: JsonMapping, ranks: IDset | None = None) -> Totals:
         nodes += count
         cores += count * _count(children.get("core"))
         gpus += count * _count(children.get("gpu"))
-    return Totals(nodes, cores, gpus)
+    return MachineTotals(nodes, cores, gpus)
 
 
 def _count(ids: object) -> int:
@@ -34,7 +34,7 @@ def _count(ids: object) -> int:
 
 def queue_totals(
     resources: JsonMapping, requires: Mapping[str, Iterable[str]]
-) -> dict[str, Totals]:
+) -> dict[str, MachineTotals]:
     """Return the totals of each queue that requires properties of its nodes, by its name."""
     properties = resources["execution"].get("properties") or {}
     found = {}

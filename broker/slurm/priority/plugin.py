@@ -33,4 +33,5 @@ def flux_plugin_init(plugin: JobtapPlugin) -> None:
     plugin.service_register("stats", listing.stats)
     plugin.on_configured = driver.configured
     plugin.on_end = driver.keep_usage
+    plugin.on_stop = driver.stop
     driver.start()

@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from broker.configuration.priority import half_life_rate
-from broker.slurm.priority.fair_share import Member, fair_share
-from broker.slurm.priority.usage import Association, Usage, decayed, reset_after
+from broker.slurm.priority.fair_share import ShareHolder, fair_share
+from broker.slurm.priority.usage import Association, UsageTable, decayed, reset_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,8 +38,8 @@ class Shares:
 
     def __init__(self, config: PriorityConfig, now: float) -> None:
         self._config = config
-        self.usage = Usage(half_life_rate(config))
-        self.factors: dict[Member, float] = {}
+        self.usage = UsageTable(half_life_rate(config))
+        self.factors: dict[ShareHolder, float] = {}
         self._next_reset = reset_after(config.usage_reset_period, now)
 
     def configure(self, config: PriorityConfig, now: float, clock: float) -> None:
@@ -50,7 +50,7 @@ class Shares:
         if config.usage_reset_period == "now":
             self.usage.reset(clock)
 
-    def refresh(self, members: Iterable[Member], now: float, clock: float) -> None:
+    def refresh(self, members: Iterable[ShareHolder], now: float, clock: float) -> None:
         """Compute the factors of everybody with usage and of ``members``; usage is forgotten first
         if it is time.
         """
@@ -60,9 +60,9 @@ class Shares:
         used = self.usage.read(clock)
         self.factors.clear()
         if self._config.weight.fairshare:
-            named: dict[Member, float] = {}
+            named: dict[ShareHolder, float] = {}
             for association, amount in used.items():
-                member = Member(association.account, user_name(association.userid))
+                member = ShareHolder(association.account, user_name(association.userid))
                 named[member] = named.get(member, 0.0) + amount
             self.factors.update(fair_share(self._config, named, members))
 

@@ -41,6 +41,7 @@ class SiteFactors:
         self._log = log
         self._worker: PluginWorker | None = None
         self._file: SiteFile | None = None
+        self._turn = asyncio.Lock()
         self._known: set[int] = set()
         self._changed: set[int] = set()
         self._gone: set[int] = set()
@@ -51,6 +52,11 @@ class SiteFactors:
     def answers(self) -> bool:
         """Whether the plugin is to be asked now."""
         return self._worker is not None and _clock() >= self._rests_until
+
+    @property
+    def worker(self) -> PluginWorker | None:
+        """The process, None while no plugin is loaded."""
+        return self._worker
 
     # The plugin
 
@@ -144,6 +150,10 @@ class SiteFactors:
         return await self._ask("update", jobs)
 
     async def _ask(self, method: str, jobs: Sequence[Pair]) -> dict[int, int]:
+        async with self._turn:  # what is told depends on what was told before
+            return await self._ask_now(method, jobs)
+
+    async def _ask_now(self, method: str, jobs: Sequence[Pair]) -> dict[int, int]:
         for attempt in range(2):
             if not self.answers:
                 return {}

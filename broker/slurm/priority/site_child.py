@@ -16,7 +16,7 @@ from broker.log import DEBUG, ERR, INFO
 from broker.plugin_child import PluginChild
 from broker.slurm import constants
 from broker.slurm.constants import SLURM_ERROR, SLURM_SUCCESS, SLURM_VERSION_NUMBER
-from broker.slurm.priority.site_jobs import JobList, Settings
+from broker.slurm.priority.site_jobs import SiteJobs, SiteSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,8 +41,8 @@ class SitePlugin:
 
     def __init__(self, child: PluginChild) -> None:
         self._child = child
-        self._jobs = JobList()
-        self._settings = Settings()
+        self._jobs = SiteJobs()
+        self._settings = SiteSettings()
         self._functions: dict[str, Callable[..., object]] = {}
         self._path = ""
 
@@ -128,7 +128,7 @@ class SitePlugin:
         self, ids: Iterable[int], failures: dict[str, int], *, everything: bool
     ) -> list[list[int]]:
         """Return the factors of jobs, those that have not changed only if ``everything`` is wanted;
-        a value that is none is a failure, and the job keeps what it had.
+        any other value is a failure, and the job keeps what it had.
         """
         rows = []
         for jobid in ids:
@@ -169,7 +169,11 @@ def check_version(version: object) -> None:
 def _logger(child: PluginChild, level: int) -> Callable[..., None]:
     def log(text: object, *args: object) -> None:
         """Write a line to the log; ``args`` are filled in for ``%``."""
-        child.log(level, str(text) % args if args else str(text))
+        line = str(text) % args if args else str(text)
+        try:
+            child.log(level, line)
+        except OSError:  # the broker has hung up: what is printed it reads to the end
+            print(line, flush=True)
 
     return log
 

@@ -6,7 +6,6 @@ import errno
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from broker.jobtap.files import MAX_BYTES
 from flux.wire.errors import os_error
 
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "site_factor/"
 NONE: Final = "site_factor/none"
+MAX_BYTES: Final = 1 << 24
 FOLDERS: Final = ("/etc/flux/site_factor", "/usr/local/lib/slurm", "/usr/lib/slurm")
 """Where plugins are looked for that are named without a path, unless the configuration says."""
 

@@ -121,7 +121,7 @@ def _group_of(userid: int) -> int:
         return userid
 
 
-class JobList:
+class SiteJobs:
     """``job_list``: the pending and the running jobs, in the order of their ids."""
 
     def __init__(self) -> None:
@@ -177,7 +177,7 @@ class JobList:
         return told
 
 
-class Settings:
+class SiteSettings:
     """``conf``: the parameters of slurm.conf(5) that are for the plugin."""
 
     def __init__(self) -> None:

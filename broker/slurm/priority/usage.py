@@ -47,7 +47,7 @@ class Meter(Struct):
         self.used, self.at = self.read(now, rate), max(now, self.at)
 
 
-class Usage:
+class UsageTable:
     """The usage of all associations; ``rate`` is the part that is forgotten in a second, as the
     exponent of e.
     """

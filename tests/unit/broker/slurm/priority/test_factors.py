@@ -11,15 +11,15 @@ from broker.slurm.constants import NICE_OFFSET
 from broker.slurm.priority.factors import (
     MOST,
     Factors,
+    MachineTotals,
     Size,
-    Totals,
     age_factor,
     least_nodes,
     priority_of,
     size_factor,
 )
 
-FOUR = Totals(4, 32, 8)
+FOUR = MachineTotals(4, 32, 8)
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_job_size(size: Size, plain: float, by_time: float) -> None:
 
 
 def test_nothing_is_known_of_the_machine_yet() -> None:
-    assert size_factor(Size(2, 2), Totals(), parse_priority({})) == 0.0
-    assert least_nodes(None, 4, Totals()) == 1
+    assert size_factor(Size(2, 2), MachineTotals(), parse_priority({})) == 0.0
+    assert least_nodes(None, 4, MachineTotals()) == 1
 
 
 @pytest.mark.parametrize(("nodes", "cores", "least"), [(3, 4, 3), (None, 8, 1), (None, 9, 2)])
@@ -108,7 +108,7 @@ def test_a_queue_without_factors_has_1() -> None:
 
 def test_trackable_resources() -> None:
     table = {"weight": {"tres": {"cpu": 100, "node": 10, "gres/gpu": -8}}}
-    small = {"debug": Totals(1, 8, 0)}
+    small = {"debug": MachineTotals(1, 8, 0)}
     factors = Factors(parse_priority(table), FOUR, small, ())
     assert factors.tres_names == ("cpu", "node", "gres/gpu")
     fixed = factors.fixed_part(Size(2, 16, 4), "", "", "")

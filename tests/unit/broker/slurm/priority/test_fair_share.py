@@ -8,7 +8,7 @@ import random
 import pytest
 
 from broker.configuration.priority import PriorityConfig, parse_priority
-from broker.slurm.priority.fair_share import Member, fair_share
+from broker.slurm.priority.fair_share import ShareHolder, fair_share
 
 TREE = {
     "a": {"shares": 40, "user": {"u1": 1, "u2": 3}},
@@ -17,11 +17,11 @@ TREE = {
     "b2": {"parent": "b", "shares": 1, "user": {"u4": 1, "u5": 1}},
 }
 U1, U2, U3, U4, U5 = (
-    Member("a", "u1"),
-    Member("a", "u2"),
-    Member("b1", "u3"),
-    Member("b2", "u4"),
-    Member("b2", "u5"),
+    ShareHolder("a", "u1"),
+    ShareHolder("a", "u2"),
+    ShareHolder("b1", "u3"),
+    ShareHolder("b2", "u4"),
+    ShareHolder("b2", "u5"),
 )
 
 
@@ -53,21 +53,26 @@ def test_ties_share_a_rank_and_take_their_places() -> None:
 
 def test_accounts_that_tie_are_ordered_as_one() -> None:
     tree = {"x": {"user": {"p": 1, "q": 1}}, "y": {"user": {"r": 1, "s": 1}}}
-    p, q, r, s = (Member("x", "p"), Member("x", "q"), Member("y", "r"), Member("y", "s"))
+    p, q, r, s = (
+        ShareHolder("x", "p"),
+        ShareHolder("x", "q"),
+        ShareHolder("y", "r"),
+        ShareHolder("y", "s"),
+    )
     usage = {p: 9.0, q: 1.0, r: 6.0, s: 4.0}
     found = fair_share(parse_priority({"account": tree}), usage)
     assert found == {q: 1.0, s: 0.75, r: 0.5, p: 0.25}
 
 
 def test_a_user_comes_before_an_account_that_ties() -> None:
-    user, other = Member("root", "u"), Member("x", "v")
+    user, other = ShareHolder("root", "u"), ShareHolder("x", "v")
     found = fair_share(parse_priority({"account": {"x": {}}}), {}, [user, other])
     assert found == {user: 1.0, other: 0.5}
 
 
 def test_no_shares_come_last() -> None:
     tree = {"x": {"shares": 0}, "y": {"shares": 1}}
-    idle, busy = Member("x", "p"), Member("y", "q")
+    idle, busy = ShareHolder("x", "p"), ShareHolder("y", "q")
     for flags in ([], ["NO_FAIR_TREE"], ["DEPTH_OBLIVIOUS"]):
         settings = parse_priority({"account": tree, "flags": flags})
         found = fair_share(settings, {busy: 100.0}, [idle])
@@ -87,7 +92,7 @@ def test_classic() -> None:
 
 def test_depth_oblivious() -> None:
     flat = parse_priority({"flags": ["DEPTH_OBLIVIOUS"], "account": {"a": {}, "b": {}}})
-    alone, other = Member("a", "x"), Member("b", "y")
+    alone, other = ShareHolder("a", "x"), ShareHolder("b", "y")
     found = fair_share(flat, {alone: 75.0, other: 25.0})
     # An account on the first level has its ratio of usage; its only user has it, too.
     assert found == {alone: pytest.approx(2**-1.5), other: pytest.approx(2**-0.5)}
@@ -106,7 +111,7 @@ def test_every_factor_is_between_0_and_1() -> None:
             for place, name in enumerate(names)
         }
         members = [
-            Member(rng.choice([*names, "root", "unlisted"]), f"u{n}")
+            ShareHolder(rng.choice([*names, "root", "unlisted"]), f"u{n}")
             for n in range(rng.randint(1, 30))
         ]
         usage = {member: rng.choice([0.0, rng.random() * 1e6]) for member in members}
@@ -129,7 +134,7 @@ def test_more_usage_is_never_better() -> None:
 def test_accounts_may_be_nested_deeply() -> None:
     depth = 3000
     tree = {f"a{n}": {"parent": f"a{n - 1}" if n else "root"} for n in range(depth)}
-    members = [Member(f"a{depth - 1}", "u"), Member("a0", "v")]
+    members = [ShareHolder(f"a{depth - 1}", "u"), ShareHolder("a0", "v")]
     for flags in ([], ["NO_FAIR_TREE"], ["DEPTH_OBLIVIOUS"]):
         found = fair_share(
             parse_priority({"account": tree, "flags": flags}), dict.fromkeys(members, 1.0)
@@ -139,6 +144,6 @@ def test_accounts_may_be_nested_deeply() -> None:
 
 def test_ten_thousand_users_have_a_place_each() -> None:
     users = itertools.product(range(100), range(100))
-    usage = {Member(f"a{a}", f"u{u}"): float(a * 100 + u + 1) for a, u in users}
+    usage = {ShareHolder(f"a{a}", f"u{u}"): float(a * 100 + u + 1) for a, u in users}
     found = fair_share(parse_priority({}), usage)
     assert sorted(found.values()) == [rank / 10000 for rank in range(1, 10001)]

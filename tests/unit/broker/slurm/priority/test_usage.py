@@ -7,14 +7,14 @@ import math
 
 import pytest
 
-from broker.slurm.priority.usage import Association, Usage, decayed, reset_after
+from broker.slurm.priority.usage import Association, UsageTable, decayed, reset_after
 
 ALICE, BOB = Association("a", 1), Association("b", 2)
 HOUR = math.log(2) / 3600
 
 
 def test_running_jobs_are_counted() -> None:
-    usage = Usage(0.0)
+    usage = UsageTable(0.0)
     usage.begin(1, ALICE, 4, 100.0)
     usage.begin(1, ALICE, 4, 150.0)
     usage.begin(2, ALICE, 1, 110.0)
@@ -29,7 +29,7 @@ def test_running_jobs_are_counted() -> None:
 
 
 def test_usage_decays_by_half() -> None:
-    usage = Usage(HOUR)
+    usage = UsageTable(HOUR)
     usage.load({ALICE: 100.0}, 0.0)
     assert usage.read(3600.0)[ALICE] == pytest.approx(50.0)
     usage.load({ALICE: 50.0, BOB: 8.0}, 3600.0)
@@ -37,7 +37,7 @@ def test_usage_decays_by_half() -> None:
 
 
 def test_usage_decays_while_it_comes() -> None:
-    one, many = Usage(HOUR), Usage(HOUR)
+    one, many = UsageTable(HOUR), UsageTable(HOUR)
     for usage in (one, many):
         usage.begin(1, ALICE, 10, 0.0)
     for second in range(0, 7201, 7):
@@ -49,7 +49,7 @@ def test_usage_decays_while_it_comes() -> None:
 
 
 def test_what_is_as_good_as_nothing_is_dropped() -> None:
-    usage = Usage(HOUR)
+    usage = UsageTable(HOUR)
     usage.load({ALICE: 1.0}, 0.0)
     usage.begin(2, BOB, 1, 0.0)
     assert set(usage.read(360000.0)) == {ALICE, BOB}
@@ -57,14 +57,14 @@ def test_what_is_as_good_as_nothing_is_dropped() -> None:
 
 
 def test_another_half_life() -> None:
-    usage = Usage(0.0)
+    usage = UsageTable(0.0)
     usage.load({ALICE: 100.0}, 0.0)
     usage.set_rate(HOUR, 3600.0)
     assert usage.read(7200.0)[ALICE] == pytest.approx(50.0)
 
 
 def test_a_reset_leaves_what_runs() -> None:
-    usage = Usage(0.0)
+    usage = UsageTable(0.0)
     usage.begin(1, ALICE, 2, 0.0)
     usage.load({BOB: 5.0}, 0.0)
     usage.reset(10.0)
@@ -74,7 +74,7 @@ def test_a_reset_leaves_what_runs() -> None:
 def test_a_clock_that_is_put_back() -> None:
     assert decayed(8.0, 3600.0, HOUR) == pytest.approx(4.0)
     assert decayed(8.0, -3600.0, HOUR) == 8.0
-    usage = Usage(HOUR)
+    usage = UsageTable(HOUR)
     usage.begin(1, ALICE, 1, 100.0)
     assert usage.read(50.0) == {ALICE: 0.0}
 
