@@ -28,6 +28,7 @@ from flux.seg.api import current
 from flux.seg.archived import archived
 from flux.seg.jobs import NAMES, RETELL_SECONDS, JobEvents, Past, SegEvent
 from flux.seg.listed import ATTRIBUTES, entries_of
+from flux.seg.loader import exc_text
 from flux.seg.output import steady_clock
 from flux.seg.protocol import GramState
 
@@ -70,7 +71,13 @@ class FluxJobs:
     # Connections
 
     async def follow(self) -> None:
-        """Follow the jobs until cancelled."""
+        """Follow the jobs until cancelled; ends the generator if that is not possible."""
+        try:
+            await self._follow()
+        except Exception as exc:
+            self._driver.fail(exc_text(exc))
+
+    async def _follow(self) -> None:
         delay = RETRY_FIRST
         while True:
             try:
