@@ -109,12 +109,10 @@ def _option(word: str) -> tuple[str, str]:
 
 
 EXAMPLES = """
-# Tell of what happens from now on
-flux seg
-# Tell of all jobs of the last hour, then of what happens
-flux seg -t $(date -d '1 hour ago' +%s)
-# Keep a log that goes on where it ends, whenever this is started again
-flux seg --resume events.log >> events.log
-# Tell of the jobs of Slurm
-flux seg -s examples/seg/slurm_jobcomp.py -o path=/var/log/slurm/jobcomp.log
+# Tell of the jobs of the last hour; without --no-follow, then of what happens
+flux seg -t $(date -d '1 hour ago' +%s) --no-follow
+# Keep a log that goes on where it ends, whenever this is run again
+flux seg --resume events.log --no-follow >> events.log
+# Tell of the jobs of one user, with plain numbers for ids
+flux seg -t 0 -o user=$USER -o id=dec --no-follow
 """
