@@ -99,12 +99,16 @@ class SegHost:
             with self._signals():
                 self._output.start()
                 self._thread.start()
-                self._wait()
-                return self._finish()
+                try:
+                    self._wait()
+                finally:
+                    code = self._finish()
+                return code
         finally:
             api.use(before)
-            for fd in (self._wake_fd, self._waking_fd):
-                os.close(fd)
+            if not self._thread.is_alive():  # else it may still wake us
+                for fd in (self._wake_fd, self._waking_fd):
+                    os.close(fd)
 
     def end(self, code: int = 0, reason: str = "") -> None:
         """Have the generator end with an exit code, unless it does so already; from any thread."""

@@ -144,9 +144,12 @@ def find(name: str) -> pathlib.Path:
         folders = [part for part in os.environ.get(SEARCH_PATH, "").split(":") if part]
         folders.append(os.path.join(os.path.dirname(__file__), "modules"))
         tried = [pathlib.Path(folder, f"{name}.py") for folder in folders]
-    for path in tried:
-        if path.is_file():
-            return path
+    try:
+        for path in tried:
+            if path.is_file():
+                return path
+    except OSError as exc:
+        raise SegError(SegErrorType.LOADING_MODULE, f"{name:.200}: {exc.strerror}") from None
     places = ", ".join(str(path) for path in tried)
     raise SegError(SegErrorType.LOADING_MODULE, f"{name}: no such file: {places}")
 

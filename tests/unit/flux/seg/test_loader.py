@@ -86,7 +86,10 @@ def test_names_are_looked_up(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyP
     assert str(find("mine.py")) == "mine.py"
 
 
-@pytest.mark.parametrize("name", ["nosuch", "/nosuch/file.py", "nosuch.py", "", "a\0b", "/tmp"])
+@pytest.mark.parametrize(
+    "name",
+    ["nosuch", "/nosuch/file.py", "nosuch.py", "", "a\0b", "/tmp", "9" * 300, "/" + "9" * 300],
+)
 def test_modules_that_are_not_there(name: str) -> None:
     assert refusal(name).type == SegErrorType.LOADING_MODULE
 
