@@ -10,6 +10,7 @@ from flux.job.JobID import JobID
 from flux.rpc import RPC
 from flux.security import wrapped
 from flux.wire import json
+from flux.wire.text import as_integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,7 +33,7 @@ def job_info_lookup(
     """Ask for values of a job by their keys; returns a future of an object with the texts, as they
     are stored or, with ``FLUX_JOB_LOOKUP_CURRENT``, as updates have changed them.
     """
-    payload = {"id": int(JobID(jobid)), "keys": list(keys), "flags": flags}
+    payload = {"id": int(JobID(jobid)), "keys": list(keys), "flags": as_integer(flags, "flags")}
     return RPC(flux_handle, "job-info.lookup", payload)
 
 
