@@ -10,11 +10,12 @@ from flux.job.JobID import JobID
 from flux.rpc import RPC
 from flux.security import wrapped
 from flux.wire import json
+from flux.wire.text import as_integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from flux.core.handle import Flux
+    from flux.core.interface import Requester
     from flux.wire.json import JsonObject
     from flux.wire.text import Text
 
@@ -24,7 +25,7 @@ DECODED = ("jobspec", "R")
 
 
 def job_info_lookup(
-    flux_handle: Flux,
+    flux_handle: Requester,
     jobid: JobID | int | Text,
     keys: Sequence[str] = JOBSPEC,
     flags: int = 0,
@@ -32,7 +33,7 @@ def job_info_lookup(
     """Ask for values of a job by their keys; returns a future of an object with the texts, as they
     are stored or, with ``FLUX_JOB_LOOKUP_CURRENT``, as updates have changed them.
     """
-    payload = {"id": int(JobID(jobid)), "keys": list(keys), "flags": flags}
+    payload = {"id": int(JobID(jobid)), "keys": list(keys), "flags": as_integer(flags, "flags")}
     return RPC(flux_handle, "job-info.lookup", payload)
 
 
@@ -46,7 +47,7 @@ class JobKVSLookup:
 
     def __init__(
         self,
-        flux_handle: Flux,
+        flux_handle: Requester,
         ids: Iterable[JobID | int | Text] = (),
         keys: Sequence[str] = JOBSPEC,
         decode: bool = True,
@@ -64,13 +65,14 @@ class JobKVSLookup:
 
     def fetch_data(self) -> list[RPC]:
         """Ask for the values; returns the future of each job."""
+        self._asked = [(jobid, self._ask(jobid, self._flags)) for jobid in self._ids]
+        return [future for _, future in self._asked]
+
+    def _ask(self, jobid: JobID, flags: int) -> RPC:
         keys = [key for key in self._keys if not (self._original and key == "jobspec")]
         if self._original and "J" not in keys:
             keys.append("J")
-        self._asked = [
-            (jobid, job_info_lookup(self._handle, jobid, keys, self._flags)) for jobid in self._ids
-        ]
-        return [future for _, future in self._asked]
+        return job_info_lookup(self._handle, jobid, keys, flags)
 
     def data(self) -> list[JsonObject]:
         """Wait and return the values of each job, with its ``id``; raises OSError if that is not
@@ -81,15 +83,23 @@ class JobKVSLookup:
         found, self.errors = [], []
         for jobid, future in self._asked or ():
             try:
-                found.append({"id": int(jobid), **self._values(future)})
+                found.append({"id": int(jobid), **self._values(self._answer(jobid, future))})
             except OSError as exc:
                 if exc.errno != errno.ENOENT:
                     raise
                 self.errors.append(f"JobID {jobid.orig} unknown")
         return found
 
-    def _values(self, future: RPC) -> JsonObject:
-        answer = future.get()
+    def _answer(self, jobid: JobID, future: RPC) -> JsonObject:
+        try:
+            answer: JsonObject = future.get()
+        except OSError as exc:
+            if exc.errno != errno.EPROTO or not self._flags:
+                raise
+            answer = self._ask(jobid, 0).get()  # a broker of a flux-core without updates
+        return answer
+
+    def _values(self, answer: JsonObject) -> JsonObject:
         values: JsonObject = {}
         for key in self._keys:
             if self._original and key == "jobspec":
@@ -101,7 +111,7 @@ class JobKVSLookup:
 
 
 def job_kvs_lookup(
-    flux_handle: Flux,
+    flux_handle: Requester,
     jobid: JobID | int | Text,
     keys: Sequence[str] = JOBSPEC,
     decode: bool = True,

@@ -182,11 +182,10 @@ def _value(text: str) -> object:
 
 
 EXAMPLES = """
-# Give a job half an hour more, or two hours in all
-flux update $JOBID duration=+30m
-flux update $JOBID duration=2h
-# Have a job wait in another queue, and call it by another name
-flux update $JOBID queue=debug name=probe
+# Submit a job, and give it half an hour more
+flux update $(flux mini submit -t 5m sleep 600) duration=+30m
+# Call a job that waits by another name, and give it two hours in all
+flux update $(flux mini submit --urgency=hold true) name=probe duration=2h
 # See what would be asked for
-flux update --dry-run $JOBID duration=1h
+flux update --dry-run $(flux mini submit -t 5m true) duration=1h comment="needs more time"
 """

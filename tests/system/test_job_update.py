@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import sqlite3
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -335,3 +336,40 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: pathlib.Path) -> None:
         ended(handle, jobid)
         found = current(handle, jobid, "R")["execution"]
         assert found["expiration"] - found["starttime"] == pytest.approx(800)
+
+
+def test_a_dump_has_the_updates(tmp_path: pathlib.Path) -> None:
+    archive, path = tmp_path / "kvs.tgz", tmp_path / "new.sqlite"
+    with running_instance(1) as instance, flux.Flux(instance.uri) as handle:
+        jobid = submit(handle, "true", urgency=0)
+        job.update(handle, jobid, {DURATION: 700, NAME: "probe"})
+        assert instance.run("dump", "-q", str(archive)).returncode == 0
+        assert instance.run("restore", "-q", "--store", str(path), str(archive)).returncode == 0
+        job.cancel(handle, jobid)
+    store = f"-o,-Scontent.backing-path={path}"
+    with running_instance(1, store) as instance, flux.Flux(instance.uri) as handle:
+        until_equal(lambda: listed(handle, jobid)["name"], "probe")
+        assert duration(current(handle, jobid, "jobspec")) == 700
+        assert duration(current(handle, jobid, "jobspec", base=True)) == 600
+        job.urgency(handle, jobid, 16)
+        ended(handle, jobid)
+        assert listed(handle, jobid)["duration"] == 700
+
+
+def test_the_archive_of_jobs_has_them(tmp_path: pathlib.Path) -> None:
+    file, settings = tmp_path / "jobs.sqlite", tmp_path / "archive.toml"
+    settings.write_text(f'[archive]\ndbpath = "{file}"\nperiod = "0.1s"\n')
+    with (
+        running_instance(1, f"--config-path={settings}") as instance,
+        flux.Flux(instance.uri) as handle,
+    ):
+        jobid = submit(handle, "true", urgency=0)
+        job.update(handle, jobid, {DURATION: 700})
+        job.urgency(handle, jobid, 16)
+        ended(handle, jobid)
+
+    with contextlib.closing(sqlite3.connect(file)) as archive:
+        ((jobspec, resources),) = archive.execute("SELECT jobspec, R FROM jobs").fetchall()
+    assert duration(json.loads(jobspec)) == 700
+    execution = json.loads(resources)["execution"]
+    assert execution["expiration"] - execution["starttime"] == pytest.approx(700)

@@ -205,7 +205,8 @@ class Job:
     @property
     def t_alloc(self) -> float:
         """When the job got its resources, in seconds since the epoch, 0 if it has not."""
-        for entry in self.entries:
+        for kept in self._entries:  # it is among the first, however many updates follow
+            entry: EventEntry = json.loads(kept) if isinstance(kept, bytes) else kept
             if entry["name"] == "alloc":
                 return entry["timestamp"]
         return 0.0

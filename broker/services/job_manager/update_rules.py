@@ -109,6 +109,10 @@ def decide(asked: Asked, judged: Mapping[str, KeyVerdict], knows: Callable[[str]
     updates = dict(asked.updates)
     for verdict in verdicts:
         updates |= verdict.more
+    if DURATION in updates:  # a plugin may have set it
+        _seconds(updates[DURATION])
+    if QUEUE in updates:
+        _queue_name(asked, updates[QUEUE])
     return Ruling(
         updates,
         all(verdict.validated for verdict in verdicts),
@@ -141,12 +145,24 @@ def _verdict(asked: Asked, key: str, knows: Callable[[str], bool]) -> KeyVerdict
     return KeyVerdict(limits=True)
 
 
-def _duration(asked: Asked) -> KeyVerdict:
-    value = asked.updates[DURATION]
+def _seconds(value: object) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
         raise OSError(errno.EINVAL, "duration must be a number of seconds")
     if value < 0:
         raise OSError(errno.EINVAL, "duration must not be negative")
+    return value
+
+
+def _queue_name(asked: Asked, value: object) -> str:
+    if not isinstance(value, str):
+        raise OSError(errno.EINVAL, "queue must be a string")
+    if not value or value not in asked.policy.queues:
+        raise OSError(errno.EINVAL, f"'{value}' is not a valid queue")
+    return value
+
+
+def _duration(asked: Asked) -> KeyVerdict:
+    value = _seconds(asked.updates[DURATION])
     if is_pending(asked.job):
         return KeyVerdict(validated=asked.owner, limits=True)
     if not asked.owner:
@@ -162,12 +178,8 @@ def _duration(asked: Asked) -> KeyVerdict:
 
 
 def _queue(asked: Asked) -> KeyVerdict:
-    value = asked.updates[QUEUE]
     _must_be_pending(asked, "queue")
-    if not isinstance(value, str):
-        raise OSError(errno.EINVAL, "queue must be a string")
-    if not value or value not in asked.policy.queues:
-        raise OSError(errno.EINVAL, f"'{value}' is not a valid queue")
+    value = _queue_name(asked, asked.updates[QUEUE])
     if not asked.queues.of(value).submission.on:
         raise OSError(errno.EINVAL, f"queue {value} is currently disabled")
     if not asked.owner:

@@ -49,7 +49,7 @@ class JobUpdates:
         id, updates = req.get("id", int), req.get("updates", dict)
         if len(req.raw or b"") > MAX_UPDATE:
             raise OSError(errno.E2BIG, f"an update takes at most {MAX_UPDATE} bytes")
-        self._job(req, id)
+        _check_mutable(req, self._job(req, id))
         for key in updates:
             check_form(key)
         if not updates:
@@ -64,6 +64,8 @@ class JobUpdates:
         modifications = self._core.modifications
         async with modifications.turn(id):
             job = self._job(req, id)
+            if asked.updates:
+                _check_mutable(req, job)
             changes = await modifications.modify(job, asked, req.userid)
             ruling = await self._agreed(req, id, changes)
             self._core.journal.check_room()
@@ -76,9 +78,6 @@ class JobUpdates:
             raise OSError(errno.EINVAL, "job is inactive")
         job = core.active_job(id)
         check_owner(req, job, "update")
-        if job.is_immutable and not req.is_owner:
-            text = "job is immutable due to previous instance owner update"
-            raise OSError(errno.EPERM, text)
         return job
 
     def _has_just_ended(self, id: int) -> bool:
@@ -102,7 +101,8 @@ class JobUpdates:
     def _make(self, req: Request, job: Job, ruling: Ruling, urgency: int | None) -> Reply:
         machine, before = self._core.machine, job.urgency
         if ruling.updates:
-            bypassed = ruling.validated and job.userid != self._core.ctx.owner
+            others = req.is_owner and job.userid != self._core.ctx.owner
+            bypassed = others and ruling.validated
             flags = [IMMUTABLE] if bypassed and not job.is_immutable else []
             machine.update(job, ruling.updates, flags)
             self._core.pack_later(job)
@@ -146,6 +146,12 @@ class JobUpdates:
         except OSError as exc:
             if exc.errno not in _NOBODY_THERE:
                 raise
+
+
+def _check_mutable(req: Request, job: Job) -> None:
+    if job.is_immutable and not req.is_owner:
+        text = "job is immutable due to previous instance owner update"
+        raise OSError(errno.EPERM, text)
 
 
 def _check_urgency(job: Job, urgency: int) -> None:

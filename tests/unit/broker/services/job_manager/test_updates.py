@@ -526,6 +526,19 @@ async def test_rules_look_at_urgencies_too(cluster: Cluster) -> None:
     assert system(cluster, id)["job"]["name"] == "held"
 
 
+async def test_the_urgency_of_an_immutable_job_is_its_users(cluster: Cluster) -> None:
+    id = await held(cluster, userid=GUEST)
+    await update(cluster, id, {DURATION: LONG})
+
+    async def rules(_job: Job, changes: JobChanges, _userid: int) -> JobChanges:
+        return changes
+
+    cluster.manager.service.core.modifications.rules = rules
+    asked = {"id": id, "urgency": 5}
+    answer = await cluster.manager.request("job-manager.urgency", asked, userid=GUEST)
+    assert answer == {"old_urgency": 0}
+
+
 @pytest.mark.parametrize("topic", ["update", "urgency"])
 async def test_rules_may_refuse(cluster: Cluster, topic: str) -> None:
     id = await held(cluster)
@@ -679,7 +692,17 @@ async def test_a_plugin_refuses_a_value(cluster: Cluster, tmp_path: pathlib.Path
     assert (await refused(cluster, id, {FOO: 5})).args == (errno.EINVAL, "no 5")
 
 
-@pytest.mark.parametrize("body", ["1 / 0", "return -1", 'args.out["updates"] = 5'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "1 / 0",
+        "return -1",
+        'args.out["updates"] = 5',
+        'args.out["updates"] = {"tasks": 5}',
+        f'args.out["updates"] = {{"{DURATION}": "5m"}}',
+        f'args.out["updates"] = {{"{QUEUE}": []}}',
+    ],
+)
 async def test_a_plugin_that_fails_lets_nothing_pass(
     cluster: Cluster, tmp_path: pathlib.Path, body: str
 ) -> None:
@@ -705,6 +728,16 @@ async def test_a_plugin_may_vouch_for_it(cluster: Cluster, tmp_path: pathlib.Pat
     load(cluster, tmp_path, 'args.out["validated"] = True')
     id = await held(cluster)
     await update(cluster, id, {FOO: "bad"})
+
+
+async def test_a_guest_for_whom_a_plugin_vouches_goes_on_changing_the_job(
+    cluster: Cluster, tmp_path: pathlib.Path
+) -> None:
+    load(cluster, tmp_path, 'args.out["validated"] = True')
+    id = await held(cluster, userid=GUEST)
+    for value in (1, 2):
+        await update(cluster, id, {FOO: value}, userid=GUEST)
+    assert "set-flags" not in cluster.names(id)
 
 
 async def test_a_plugin_may_have_the_scheduler_asked(
