@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from flux.duration import fsd, parse_datetime, parse_fsd
 from flux.output_format import OutputFormat, UtilDatetime, UtilFormatter
+from flux.treedict import set_treedict
 from flux.waitstatus import INTERRUPTED
 from flux.wire import json
 
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Logger
 
-    from flux.wire.json import JsonObject
+    from flux.command_options import (
+        HelpFormatterFactory,
+    )
+    from flux.command_options import (
+        TreedictAction as TreedictAction,
+    )
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,12 +32,15 @@ T = TypeVar("T")
 __all__ = [
     "CLIMain",
     "OutputFormat",
+    "TreedictAction",
     "UtilDatetime",
     "UtilFormatter",
     "check_future_error",
     "encode_payload",
     "encode_topic",
     "fsd",
+    "help_formatter",
+    "interruptible",
     "parse_datetime",
     "parse_fsd",
     "set_treedict",
@@ -80,17 +89,27 @@ def check_future_error(func: Callable[P, T]) -> Callable[P, T]:
     return wrapper
 
 
-def set_treedict(tree: JsonObject, key: str, value: object) -> None:
-    """Set `value` in a tree of dicts at a key whose periods separate the levels; levels are made as
-    needed.
+def interruptible(func: Callable[P, T]) -> Callable[P, T]:
+    """Return a method that Ctrl+C ends while it waits; here all do, so it is ``func`` itself."""
+    return func
+
+
+def help_formatter(argwidth: int = 40, raw_description: bool = False) -> HelpFormatterFactory:
+    """Return a ``formatter_class`` for an ArgumentParser that gives options up to ``argwidth``
+    columns; with ``raw_description`` the lines of the description stay as they are.
     """
-    *parents, leaf = key.split(".")
-    for name in parents:
-        level = tree.get(name)
-        if not isinstance(level, dict):
-            level = tree[name] = {}
-        tree = level
-    tree[leaf] = value
+    from flux import command_options
+
+    return command_options.help_formatter(argwidth, raw_description)
+
+
+def __getattr__(name: str) -> type[TreedictAction]:
+    """Load what is made for argparse when it is named, as few programs want it."""
+    if name == "TreedictAction":
+        from flux.command_options import TreedictAction
+
+        return TreedictAction
+    raise AttributeError(f"module 'flux.util' has no attribute {name!r}")
 
 
 class CLIMain:

@@ -134,12 +134,14 @@ class AttachView:
 
     @property
     def verdict(self) -> str | None:
-        """Sentence about a job that failed, None if there is nothing to say."""
+        """Sentence about a job that failed, None if there is nothing to say. A task that a signal
+        ended has the shell exit with 128 and its number; a signal as status ended the shell.
+        """
         if self._status is None or self.exit_code == 0:
             return None
         signum = signal_of(self._status)
         if signum:
-            return f"task(s) {signal.strsignal(signum)}"
+            return f"job shell {signal.strsignal(signum)}"
         return f"task(s) exited with exit code {self.exit_code}"
 
     def _line(self, text: str) -> Print:

@@ -103,13 +103,15 @@ class ServiceAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """The shell has ended with a wait status; ``lost`` if it could not say so itself. Lines for the
-    event logs may come with it, as in `LogEntries`.
+    """The shell has ended with a wait status; ``lost`` if it could not say so itself, ``killed`` if
+    it is known to have been killed by the signal in its status. Lines for the event logs may come
+    with it, as in `LogEntries`.
     """
 
     t: ClassVar[str] = "exit"
     status: int
     lost: bool = False
+    killed: bool = False
     exec: str = ""
     output: str = ""
     input: str = ""

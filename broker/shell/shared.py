@@ -219,7 +219,7 @@ class SharedShell:
             self._remains.tasks[pid] = job.id
         if code is not None:
             texts = job.shell.context.peers.take_entries()
-            self._peer(job.id).post(protocol.Exit(status_of_code(code), False, **texts))
+            self._peer(job.id).post(protocol.Exit(status_of_code(code), False, False, **texts))
             self._remains.end(job.id)
             job.loop.close()
             del self._jobs[job.id]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import ModuleType
 
-SUBMODULES = frozenset({"handle", "reactor", "watchers"})
+SUBMODULES = frozenset({"handle", "inner", "reactor", "watchers"})
 
 
 def __getattr__(name: str) -> ModuleType:

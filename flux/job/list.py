@@ -149,16 +149,20 @@ def _list_request(
     return payload
 
 
-def list_pages(flux_handle: Requester, request: Mapping[str, object]) -> Iterator[list[JsonObject]]:
+def list_pages(
+    flux_handle: Requester, request: Mapping[str, object], topic: str = "job-list.list"
+) -> Iterator[list[JsonObject]]:
     """Yield the jobs, as objects, that a request for a list is answered with, in lists of some
     hundred if they may be many; see `JobList.pages`. Raises OSError.
+
+    ``topic`` is that of the request: ``job-list.list`` or ``job-list.list-inactive``.
     """
     most = request.get("max_entries")
     few = isinstance(most, int) and 0 < most <= PAGE_JOBS
     if few or not _sends_pages(flux_handle):
-        yield JobListRPC(flux_handle, "job-list.list", request).get_jobs()
+        yield JobListRPC(flux_handle, topic, request).get_jobs()
         return
-    rpc = JobListRPC(flux_handle, "job-list.list", request, flags=FLUX_RPC_STREAMING)
+    rpc = JobListRPC(flux_handle, topic, request, flags=FLUX_RPC_STREAMING)
     while True:
         try:
             jobs = rpc.get_jobs()

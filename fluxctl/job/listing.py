@@ -82,15 +82,20 @@ def list_jobs(
     if payload["userid"] == -1:
         payload["userid"] = USERID_UNKNOWN
     _check_positive("flux_job_list", count)
+    _show_pages("job-list.list", payload, "flux_job_list")
+
+
+def _show_pages(topic: str, payload: dict[str, object], function: str) -> None:
+    """Print the jobs of a list as they come; refused as flux-core's ``function`` is."""
     from flux.job.list import list_pages
 
     try:
-        for page in list_pages(handle(), payload):
+        for page in list_pages(handle(), payload, topic):
             _show(page)
     except OSError as exc:
         if isinstance(exc, ReaderGone):
             raise
-        raise CommandError(f"flux_job_list: {exc.strerror}") from None
+        raise CommandError(f"{function}: {exc.strerror}") from None
 
 
 @click.command("list-inactive", cls=JobCommand, synopsis="[OPTIONS]", help="List Inactive jobs")
@@ -117,7 +122,7 @@ def list_inactive(
     payload: dict[str, object] = {"max_entries": count, "since": since, "attrs": JOB_ATTRIBUTES}
     if name is not None:
         payload["name"] = name
-    _show(_ask("job-list.list-inactive", payload, "flux_job_list_inactive")["jobs"])
+    _show_pages("job-list.list-inactive", payload, "flux_job_list_inactive")
 
 
 def _check_positive(function: str, *numbers: float) -> None:

@@ -60,6 +60,7 @@ ACTING = {
     ),
     "sends requests or sets timers through a service's context or a handle": (
         "broker.ending",
+        "fluxctl.attach_signals",
         "broker.services.cron.runner",
         "broker.services.job_exec.execution",
         "broker.services.job_exec.guest",

@@ -231,3 +231,62 @@ for handle in handles:
         "True",
         "True",
     ]
+
+
+# Everything is imported first, for another user need not be able to read our files.
+COMMAND = """
+import importlib, os, pkgutil, sys
+import flux, fluxctl, fluxctl.main
+for package in (flux, fluxctl):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if ".testing" not in module.name and ".seg" not in module.name:
+            importlib.import_module(module.name)
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+sys.exit(fluxctl.main.run(sys.argv[1:]))
+"""
+
+
+def flux_as_guest(
+    instance: Instance, *words: str, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", COMMAND, *words],
+        env={**instance.environment, "HOME": "/"},
+        cwd="/",
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+SIMULATED = '--setattr=system.exec.test.run_duration="0.01s"'
+REFUSED = "exception: type=exec note=jobs of user 65534 cannot be run by an instance of user 0"
+
+
+def test_another_user_submits_in_bulk(instance: Instance) -> None:
+    def bulk(count: int, *words: str) -> subprocess.CompletedProcess[str]:
+        inputs = "".join(f"{number}\n" for number in range(count))
+        return flux_as_guest(instance, "mini", "bulksubmit", *words, stdin=inputs)
+
+    # More than are followed one by one: the journal of all jobs is not for guests.
+    done = bulk(40, "--wait", SIMULATED, "true", "{}")
+    assert done.returncode == 0, done.stderr
+    ids = done.stdout.split()
+    assert len(set(ids)) == 40
+    shown = flux_as_guest(instance, "jobs", "-an", "-o", "{username} {status}", *ids).stdout
+    assert set(shown.splitlines()) == {"nobody COMPLETED"}
+    done = bulk(3, "--wait", "true", "{}")
+    assert done.returncode == 1
+    assert done.stderr.count(REFUSED) == 3
+    held = bulk(3, "--urgency=hold", "true", "{}").stdout.split()
+    mine = instance.run("mini", "submit", "--urgency=hold", "true").stdout.strip()
+    refused = flux_as_guest(instance, "job", "cancel", mine)
+    assert (refused.returncode, "guests" in refused.stderr) == (1, True)
+    done = flux_as_guest(instance, "job", "cancelall", "-f")
+    assert done.stderr == "flux-job: Canceled 3 jobs (0 errors)\n"
+    left = instance.run("jobs", "-n", "-A", "-o", "{id.f58}", *held, mine).stdout.split()
+    assert mine in left
+    assert instance.run("jobs", "-n", "-o", "{state}", mine).stdout == "SCHED\n"
+    instance.run("job", "cancel", mine)

@@ -194,5 +194,5 @@ def test_states_of_jobs_are_published_for_who_subscribes_on_any_rank() -> None:
                 while seen != names:
                     message = handle.event_recv("job-state")
                     changes = message.payload["transitions"]
-                    seen += [name for id, name, _ in changes if id == job]
+                    seen += [name for jobid, name, _ in changes if jobid == job]
                 handle.event_unsubscribe("job-state")

@@ -164,6 +164,25 @@ def test_an_abort_of_any_rank_is_an_exception(instance: Instance) -> None:
     assert done.returncode != 0
 
 
+EXCHANGE = """
+from broker.pmi_client import PmiClient
+client = PmiClient.from_environment()
+for number in range(3):
+    client.put(f"k{number}-{client.rank}", f"v{client.rank}")
+    client.barrier()
+    found = [client.get(f"k{number}-{rank}") for rank in range(client.size)]
+    assert found == [f"v{rank}" for rank in range(client.size)], found
+print("all")
+client.finalize()
+"""
+
+
+@pytest.mark.parametrize("options", ["kvs=native", "kvs=exchange", "exchange.k=1", "exchange.k=3"])
+def test_tasks_get_what_others_put(instance: Instance, options: str) -> None:
+    done = mini(instance, "-N4", "-n6", "-o", f"pmi.{options}", sys.executable, "-c", EXCHANGE)
+    assert (done.stdout.split(), done.returncode) == (["all"] * 6, 0), done.stderr
+
+
 def test_pmi_is_traced(instance: Instance) -> None:
     done = mini(instance, "-o", "verbose=2", sys.executable, "-c", PMI)
     said = [line.partition("TRACE: ")[2] for line in done.stderr.splitlines() if "TRACE: " in line]

@@ -232,7 +232,7 @@ class JobExecService(Service):
     def _shell_ended(self, job: RunningJob, rank: int, end: protocol.Exit) -> None:
         job.guest.extend(end)
         if end.lost:
-            self._shell_lost(job, rank, "", end.status)
+            self._shell_lost(job, rank, "", end.status, killed=end.killed)
         else:
             self._shell_exited(job, rank, end.status)
 
@@ -261,11 +261,15 @@ class JobExecService(Service):
 
         self.ctx.handle.post("job-manager.raise", payload, done)
 
-    def _shell_lost(self, job: RunningJob, rank: int, text: str, status: int) -> None:
-        """A shell went away without saying how it ended."""
+    def _shell_lost(
+        self, job: RunningJob, rank: int, text: str, status: int, *, killed: bool = False
+    ) -> None:
+        """A shell went away without saying how it ended. If the leader is known to have been
+        ``killed`` by a signal, the status of the job says so, and it needs no exception.
+        """
         if rank not in job.shells.running:
             return
-        if not job.shells.killed:
+        if not job.shells.killed and not (killed and rank == job.shells.leader):
             index = job.shells.ranks.index(rank)
             note = f"shell rank {index} (on rank {rank}) was lost" + (f": {text}" if text else "")
             job.failed("exec", note)

@@ -24,7 +24,7 @@ from flux.wire.errors import os_error
 from flux.wire.message import STREAMING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from broker.context import Context
     from broker.service import Answer, Reply
@@ -190,12 +190,16 @@ class JobListService(Service):
         queues = req.get("queues", list, None)
         if queues is not None:
             chosen = (job for job in chosen if job.queue in queues)
+        self._send(req, islice(chosen, limit), wanted)
+
+    def _send(
+        self, req: Request, chosen: Iterable[ListedJob], wanted: list[tuple[str, Getter]]
+    ) -> None:
+        """Answer with jobs, in pages if the request is for a stream."""
         if req.message.flags & STREAMING:
-            self.ctx.spawn(
-                self._send_pages(req, list(islice(chosen, limit)), wanted), "job-list:list"
-            )
-            return
-        req.respond({"jobs": [describe(job, wanted) for job in islice(chosen, limit)]})
+            self.ctx.spawn(self._send_pages(req, list(chosen), wanted), "job-list:list")
+        else:
+            req.respond({"jobs": [describe(job, wanted) for job in chosen]})
 
     async def _send_pages(
         self, req: Request, jobs: list[ListedJob], wanted: list[tuple[str, Getter]]
@@ -217,14 +221,14 @@ class JobListService(Service):
     @request("list-inactive", allow="guest")
     def list_inactive(self, req: Request) -> Reply:
         """List jobs that ended after ``since``, newest first, those called ``name`` if it is
-        given.
+        given; in pages as ``list`` does.
         """
         return self._when_known(req, self._list_inactive)
 
     def _list_inactive(self, req: Request) -> None:
         wanted = getters(req.get("attrs", list))
         chosen = self.index.inactive_since(_since(req), req.payload.get("name"))
-        req.respond({"jobs": [describe(job, wanted) for job in islice(chosen, _limit(req))]})
+        self._send(req, islice(chosen, _limit(req)), wanted)
 
     @request("list-id", allow="guest")
     def list_id(self, req: Request) -> Answer:

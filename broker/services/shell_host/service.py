@@ -48,6 +48,8 @@ STAGGER = 0.05
 busy with nothing else for a while."""
 LATEST = 30.0
 RETRY_START = 5.0
+DEATH_SECONDS: Final = 1.0
+"""How long the host may take to tell how a shell ended whose socket has been closed."""
 LOST: Final = protocol.Exit(int(signal.SIGKILL), lost=True)
 
 
@@ -59,6 +61,7 @@ class ShellHostService(Service):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self.host = HostProcess(self._shell_died, self._host_lost)
+        self._dying: dict[int, list[ShellLink]] = {}
         self.links: dict[int, ShellLink] = {}
         self.services: dict[str, ShellLink] = {}
         self._shared: list[SharedShell] = []
@@ -96,6 +99,7 @@ class ShellHostService(Service):
             for shared in self._shared:
                 if why := shared.why_given_up():
                     self.ctx.log.err(f"the shared shell (pid {shared.pid}) {why}, its jobs end")
+                    shared.given_up = True
                     kill_descendants(shared.pid)
             self.ctx.call_later(CHECK_PERIOD, self._check)
 
@@ -339,9 +343,22 @@ class ShellHostService(Service):
                 assert_never(message)
 
     def _gone(self, link: ShellLink) -> None:
-        """A shell has closed its socket without saying how it ended."""
-        if not self._restart(link):
+        """A shell has closed its socket without saying how it ended: its parent, the host, may have
+        seen that.
+        """
+        if self._restart(link):
+            return
+        if not link.pid or not self.host.running:
             self._close(link, LOST)
+            return
+        self._dying.setdefault(link.pid, []).append(link)
+        self.ctx.call_later(DEATH_SECONDS, self._bury, link.pid, LOST)
+
+    def _bury(self, pid: int, last: protocol.Exit) -> None:
+        """End the links of a process that has ended, with the message that tells how."""
+        for link in self._dying.pop(pid, ()):
+            if self.links.get(link.id) is link:
+                self._close(link, last)
 
     def _restart(self, link: ShellLink) -> bool:
         """Give a job whose shell was lost before it took it up to another one, once; returns
@@ -359,11 +376,17 @@ class ShellHostService(Service):
 
     def _shell_died(self, jobid: int, pid: int, status: int) -> None:
         signum, link = signal_of(status), self.links.get(jobid)
+        given_up = any(shared.given_up for shared in self._shared if shared.pid == pid)
+        last = protocol.Exit(status, lost=True, killed=not given_up)
         if jobid == NO_JOB:
             self.ctx.log.err(f"the shared shell (pid {pid}) was killed by signal {signum}")
+            for shared in self._shared:
+                if shared.pid == pid and not shared.closed:
+                    self._shared_gone(shared)
+            self._bury(pid, last)
         elif link is not None:
             self.ctx.log.err(f"shell {pid} of job {jobid} was killed by signal {signum}")
-            self._close(link, protocol.Exit(status, lost=True))
+            self._close(link, last)
 
     def _close(self, link: ShellLink, last: protocol.Exit | None) -> None:
         """End a shell's link: pass on its ``last`` message, withdraw its service, kill what is left

@@ -28,7 +28,8 @@ class SharedShell:
     """A process that runs the jobs of ``links``.
 
     ``host`` is the process it was asked of, ``pid`` its own once it has said hello. ``on_gone`` is
-    called when it has closed its socket.
+    called when it has closed its socket. ``given_up`` tells that it was killed as it did not
+    answer.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class SharedShell:
         self.pid = 0
         self.links: dict[int, ShellLink] = {}
         self.retired = False
+        self.given_up = False
         self._life = SignOfLife()
         self._sock: socket.socket | None = sock
         self._lines = LineSocket(sock.fileno())

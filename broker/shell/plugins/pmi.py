@@ -1,4 +1,6 @@
-"""Serves PMI-1 to the tasks (RFC 13); barriers exchange pairs with the other shells of the job."""
+"""Serves PMI-1 to the tasks (RFC 13); barriers exchange pairs with the other shells of the job: by
+way of the first broker, which is the rule, or from shell to shell.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,18 @@ from broker.pmi import (
 )
 from broker.shell.levels import ERROR, NOTICE, TRACE, WARNING, ShellFatal
 from broker.shell.plugin import ShellPlugin, shown
+from broker.shell.tree_exchange import TreeExchange
 from flux.job.JobID import f58_in
 
 if TYPE_CHECKING:
     from broker.shell.context import ShellContext
     from broker.shell.task import ShellTask
+    from flux.wire.json import JsonObject
 
 PMI_FD = 3
 SIMPLE: Final = "simple"
+DEFAULT_FANOUT: Final = 2
+"""Of the tree in which shells exchange pairs, if a job asks for one and does not say how wide."""
 
 
 class PmiPlugin(ShellPlugin):
@@ -66,18 +72,20 @@ class PmiPlugin(ShellPlugin):
         name = f58_in(info.id, shell.env)
         self._server = PmiServer(info.ntasks, name, local_ranks=shell.me.taskids, preset=preset)
         self._barriers = 0
+        self._tree = TreeExchange(shell.peers, shell.rank, self._fanout) if self._fanout else None
         self._traced = shell.verbose >= TRACE - NOTICE
 
     def _read_options(self) -> None:
         option = self.shell.option
-        kvs = option("pmi.kvs", "exchange")
-        if kvs not in ("exchange", "native"):
+        kvs = option("pmi.kvs")
+        if kvs not in (None, "exchange", "native"):
             self.shell.log(ERROR, f"Unknown kvs implementation {shown(kvs)}", self.name)
             raise OSError(errno.EINVAL, f"Unknown kvs implementation {shown(kvs)}")
         self._clique = str(option("pmi.clique", "pershell"))
         if self._clique not in ("pershell", "single", "none"):
             raise self.refused("pmi.clique", self._clique, "it is pershell, single or none")
         fanout = option("pmi.exchange.k")
+        self._fanout = DEFAULT_FANOUT if kvs == "exchange" else 0
         if fanout is None:
             return
         if type(fanout) is not int or fanout < 1:
@@ -88,6 +96,8 @@ class PmiPlugin(ShellPlugin):
             self.shell.log(WARNING, text, self.name)
         else:
             self.shell.log(WARNING, f"using k={fanout}", self.name)
+        if kvs != "native":
+            self._fanout = fanout
 
     def _mapping(self) -> str:
         info = self.shell.info
@@ -156,10 +166,7 @@ class PmiPlugin(ShellPlugin):
                     self._trace(action.rank, "S", action.line)
                 self._reply(action)
             elif isinstance(action, Exchange):
-                self._barriers += 1
-                self.shell.peers.exchange(
-                    f"pmi-{self._barriers}", dict(action.pairs), self._exchanged
-                )
+                self._exchange(dict(action.pairs))
             elif isinstance(action, Abort):
                 text = f": {action.message}" if action.message else ""
                 raise ShellFatal(f"MPI_Abort{text}", action.exitcode or 1)
@@ -168,6 +175,13 @@ class PmiPlugin(ShellPlugin):
             elif isinstance(action, ProtocolError):
                 self.shell.log(WARNING, f"{action.rank}: {action.message}", self.name)
                 self._close(action.rank)
+
+    def _exchange(self, pairs: JsonObject) -> None:
+        if self._tree is not None:
+            self._tree.exchange(pairs, self._exchanged)
+            return
+        self._barriers += 1
+        self.shell.peers.exchange(f"pmi-{self._barriers}", pairs, self._exchanged)
 
     def _exchanged(self, data: dict[str, str]) -> None:
         self._act(self._server.barrier_complete(data))

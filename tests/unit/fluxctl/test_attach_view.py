@@ -156,7 +156,7 @@ def test_exit_codes() -> None:
     for status, code, verdict in (
         (256 * 3, 3, "task(s) exited with exit code 3"),
         (36608, 143, "task(s) exited with exit code 143"),
-        (9, 137, "task(s) Killed"),
+        (9, 137, "job shell Killed"),
     ):
         view = AttachView(AttachOptions())
         view.job_event(event("finish", status=status))

@@ -13,6 +13,7 @@ from broker.shell.plugins.output_options import parse_size
 from broker.shell.shell import Shell, verbosity
 from broker.shell.startup import load
 from broker.shell.task import ShellTask
+from broker.shell.tree_exchange import UP
 from tests.unit.broker.shell.shells import Recorder, shell
 from tests.unit.broker.shell.test_standalone import run
 
@@ -182,6 +183,24 @@ def test_fanouts_are_told() -> None:
         context.plugins.call("shell.init")
         context.peers.flush_entries()
         assert f'"message":"{text}","component":"pmi"' in recorder.log()
+
+
+@pytest.mark.parametrize(
+    ("options", "tree"),
+    [
+        ({}, False),
+        ({"kvs": "native"}, False),
+        ({"kvs": "exchange"}, True),
+        ({"exchange": {"k": 1}}, True),
+        ({"kvs": "exchange", "exchange": {"k": 9}}, True),
+        ({"kvs": "native", "exchange": {"k": 2}}, False),
+    ],
+)
+def test_pairs_go_from_shell_to_shell_for_who_asks(options: dict[str, Any], tree: bool) -> None:
+    context, _ = shell(2, 3, options={"pmi": options} if options else {})
+    load(context)
+    context.plugins.call("shell.init")
+    assert (UP in context.peers.relays) == tree
 
 
 @pytest.mark.parametrize(

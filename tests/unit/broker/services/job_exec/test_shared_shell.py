@@ -162,7 +162,8 @@ async def test_a_process_that_dies_takes_its_jobs_along_and_no_others(broker: An
     await until(lambda: len(sleepers(mark(6409))) == 2 and sleepers(mark(6410)))
     psutil.Process(broker.shells.links[1].pid).kill()
     await until(lambda: sorted(ended(broker)) == [1, 2])
-    assert {key: "was lost" in note for key, note in notes(broker).items()} == {1: True, 2: True}
+    assert notes(broker) == {}
+    assert statuses(broker) == {1: 9, 2: 9}
     await until(lambda: sleepers(mark(6409)) == [])
     assert len(sleepers(mark(6410))) == 1
     broker.said.clear()
@@ -183,8 +184,21 @@ async def test_jobs_are_shared_out_among_a_few_processes(broker: Any) -> None:
     lost = [index for index in jobs if links[index].pid == links[1].pid]
     psutil.Process(links[1].pid).kill()
     await until(lambda: sorted(ended(broker)) == lost)
-    assert sorted(notes(broker)) == lost
+    assert statuses(broker) == dict.fromkeys(lost, 9)
     assert len(sleepers(mark(6412))) == len(jobs) - len(lost)
+
+
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGSEGV])
+@pytest.mark.parametrize("shares", [True, False])
+async def test_the_signal_that_ends_a_shell_is_the_status_of_its_jobs(
+    broker: Any, number: int, shares: bool
+) -> None:
+    options = {} if shares else {"linger": 1}
+    command = ["sh", "-c", f"ulimit -c 0; kill -{number} $PPID; sleep {mark(6413)}"]
+    broker.submit(command, jobid=1, shell={"options": options})
+    await until(lambda: ended(broker) == [1])
+    assert (statuses(broker), notes(broker)) == ({1: number}, {})
+    await until(lambda: sleepers(mark(6413)) == [])
 
 
 async def test_a_process_that_is_stopped_is_given_up(broker: Any) -> None:

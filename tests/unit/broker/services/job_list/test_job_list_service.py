@@ -384,3 +384,25 @@ async def test_a_malformed_event_does_not_keep_others_from_being_taken() -> None
     assert 6 in await _listed(script)
     assert any("cannot apply event" in entry.text for entry in script.harness.logs)
     await script.harness.stop()
+
+
+async def test_inactive_jobs_come_in_pages_too() -> None:
+    script = Scripted()
+    await script.start()
+    count = PAGE_JOBS + 1
+    for job in range(count):
+        await script.post(
+            _event(job, 0, "submit", userid=4),
+            _event(job, 1, "exception", 5.0, type="cancel", severity=0, note=""),
+            _event(job, 2, "clean", 5.0 + job),
+        )
+    request = {"max_entries": 0, "attrs": ["userid"], "since": 5.0}
+    replies = script.harness.stream("job-list.list-inactive", request)
+    await script.harness.until(lambda: bool(replies) and bool(replies[-1].errnum))
+    pages = [message.json()["jobs"] for message in replies[:-1]]
+    assert [job["id"] for page in pages for job in page] == list(range(count - 1, 0, -1))
+    assert len(pages) == 1
+    assert replies[-1].errnum == errno.ENODATA
+    whole = await script.harness.request("job-list.list-inactive", {**request, "since": 0.0})
+    assert len(whole["jobs"]) == count
+    await script.harness.stop()

@@ -19,7 +19,7 @@ from broker.testing import ServiceHarness
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 Harness = ServiceHarness[ShellHostService]
 
@@ -27,7 +27,9 @@ Harness = ServiceHarness[ShellHostService]
 class FakeHost:
     """Stands for the host process: keeps the shells' ends of the sockets it is given."""
 
-    def __init__(self, *_: Any) -> None:
+    def __init__(self, on_death: Callable[[int, int, int], None], *_: Any) -> None:
+        self.on_death = on_death
+        self.running = True
         self.pid = 1000
         self.ends: list[socket.socket] = []
         self.killed: list[int] = []
@@ -117,16 +119,39 @@ async def test_a_job_that_no_shell_took_up_is_given_to_another_one_once(harness:
     assert len(host.ends) == 2
 
 
-async def test_a_job_that_was_taken_up_never_runs_again(harness: Harness) -> None:
+async def taken_up(harness: Harness) -> tuple[list[Any], FakeHost]:
+    """Start a job whose shell has said hello and gone."""
     await harness.start()
     replies, host = start(harness), fake(harness)
     host.ends[0].sendall(b'{"t":"hello","pid":4194304}\n')
     await harness.until(lambda: harness.service.links[7].pid == 4194304)
     host.ends[0].close()
-    await harness.until(lambda: len(replies) == 1)
+    return replies, host
+
+
+async def test_a_job_that_was_taken_up_never_runs_again(harness: Harness) -> None:
+    replies, host = await taken_up(harness)
+    host.on_death(7, 4194304, 9)
     assert last(replies)["lost"]
     assert len(host.ends) == 1
     assert host.killed == [7]
+
+
+async def test_the_host_tells_how_a_shell_ended(harness: Harness) -> None:
+    replies, host = await taken_up(harness)
+    host.on_death(7, 4194304, 3)
+    assert (last(replies)["status"], last(replies)["killed"]) == (3, True)
+
+
+@pytest.mark.parametrize("running", [True, False])
+async def test_a_shell_of_which_the_host_says_nothing_is_lost(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, running: bool
+) -> None:
+    monkeypatch.setattr(module, "DEATH_SECONDS", 0.01 if running else 1000.0)
+    fake(harness).running = running
+    replies, _ = await taken_up(harness)
+    await harness.until(lambda: len(replies) == 1)
+    assert (last(replies)["status"], "killed" in last(replies)) == (9, False)
 
 
 async def test_a_job_that_was_killed_is_not_given_to_another_shell(harness: Harness) -> None:
