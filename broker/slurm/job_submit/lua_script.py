@@ -350,7 +350,8 @@ class LuaPlugin:
             except ValueError:
                 result = None
         if not isinstance(result, int | float) or isinstance(result, bool):
-            self._talk.say(0, f"{function}/lua: {path}: non-numeric return code")
+            said = f"{function}/lua: {path}: non-numeric return code"
+            self._talk.say(0, f"{function}/lua: {function}: {said}")
             return self._unclear(function, f"{path}: non-numeric return code")
         return int(result) if -(1 << 31) <= result < 1 << 31 else -(1 << 31)
 

@@ -115,7 +115,8 @@ def test_return_codes(site: Site, expression: str, code: int) -> None:
 @pytest.mark.parametrize("expression", ["nil", '"abc"', "true", "{}", ""])
 def test_what_is_no_return_code_takes_the_job(site: Site, expression: str) -> None:
     assert site.run(f"return {expression}")[0] == 0
-    assert site.said == [f"job_submit/lua: {site.path}: non-numeric return code"]
+    text = f"job_submit/lua: {site.path}: non-numeric return code"
+    assert site.said == [f"job_submit/lua: job_submit: {text}"]
 
 
 def test_an_error_takes_the_job_and_is_told(site: Site) -> None:
