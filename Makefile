@@ -70,6 +70,7 @@ docs: dev
 	$(BIN)/python docs/topics.py
 	$(BIN)/python docs/attributes.py
 	$(BIN)/python docs/diagrams.py
+	$(BIN)/python docs/job_submit_fields.py
 	$(BIN)/python docs/coverage.py
 	$(BIN)/python -m tests.contract.report
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tests.system.watching import ending, free_port, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 CONFIGURATION = """
 ClusterName=fluxctl
@@ -58,8 +58,14 @@ def _found(program: str) -> str | None:
 
 
 @contextlib.contextmanager
-def running_slurm() -> Iterator[dict[str, str]]:
-    """Run the daemons; gives the environment in which ``srun`` finds them."""
+def running_slurm(
+    more: str = "", files: Mapping[str, str] | None = None, features: str = ""
+) -> Iterator[dict[str, str]]:
+    """Run the daemons; gives the environment in which ``srun`` finds them.
+
+    ``more`` is appended to the configuration, ``files`` are put beside it, by their names.
+    ``features`` is what else the node is said to have, such as ``Gres=gpu:2``.
+    """
     with tempfile.TemporaryDirectory(prefix="slurm-", dir="/tmp") as name:
         folder = pathlib.Path(name)
         folder.chmod(0o755)
@@ -72,7 +78,10 @@ def running_slurm() -> Iterator[dict[str, str]]:
         text = CONFIGURATION.format(
             host=host, folder=folder, controller=free_port(), daemon=free_port()
         )
-        (folder / "slurm.conf").write_text(text)
+        text = text.replace(" State=UNKNOWN", f" {features} State=UNKNOWN")
+        (folder / "slurm.conf").write_text(f"{text}{more}")
+        for file, content in (files or {}).items():
+            (folder / file).write_text(content)
         environment = {**os.environ, "SLURM_CONF": f"{folder}/slurm.conf"}
         munge = [
             *("munged", "--foreground", "--force", f"--key-file={key}"),

@@ -6,6 +6,7 @@ Without such plugins none of their code is imported.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from broker.services.job_manager.modify import JobChanges
@@ -36,6 +37,7 @@ class JobSubmit:
         self._host: JobSubmitHost | None = None
         self._next: JobSubmitHost | None = None
         self._policy = JobPolicy(core.ctx.config)
+        self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def active(self) -> bool:
@@ -86,7 +88,9 @@ class JobSubmit:
         modifications.rules = self.modify if self._host is not None else None
         modifications.extends = is_kept if self._host is not None else None
         if before is not None:
-            self._core.ctx.spawn(before.close(), "job-manager:old job-submit plugins")
+            task = self._core.ctx.spawn(before.close(), "job-manager:old job-submit plugins")
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
         """End the plugins."""
@@ -94,6 +98,7 @@ class JobSubmit:
         host, self._host = self._host, None
         if host is not None:
             await host.close()
+        await asyncio.gather(*self._closing)
 
     async def modify(self, job: Job, changes: JobChanges, userid: int) -> JobChanges:
         """Return changes as the plugins make them; raises OSError if they refuse them."""

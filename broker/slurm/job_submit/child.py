@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -32,7 +34,9 @@ from broker.slurm.job_submit.talk import Talk
 from broker.slurm.job_submit.updates import changed_updates, with_updates
 
 if TYPE_CHECKING:
-    from broker.slurm.job_submit.plugin import Refusal, SubmitPlugin
+    from collections.abc import Iterator
+
+    from broker.slurm.job_submit.plugin import JobSubmitRefusal, SubmitPlugin
 
 
 class Chain:
@@ -42,10 +46,17 @@ class Chain:
         self._talk = Talk(child.log)
         self._plugins: list[SubmitPlugin] = []
         self._surroundings = Surroundings("", self._talk)
+        self._setup: object = None
+        self._failed = False
 
     def setup(self, payload: object) -> object:
         """Load plugins; the answer tells of the one that cannot be loaded."""
-        setup = msgspec.convert(payload, Setup)
+        self._setup = payload
+        answer = self._loaded(msgspec.convert(payload, Setup))
+        self._failed = bool(answer.plugin)
+        return msgspec.to_builtins(answer)
+
+    def _loaded(self, setup: Setup) -> LoadAnswer:
         self._surroundings = Surroundings(setup.uri, self._talk)
         sys.modules["slurm"] = slurm_module(self._talk, self._surroundings)
         self._plugins = []
@@ -54,16 +65,29 @@ class Chain:
                 self._plugins.append(self._load(item))
             except OSError as exc:
                 text = exc.strerror or str(exc)
-                return msgspec.to_builtins(LoadAnswer(item.name, exc.errno or errno.EIO, text))
-        return msgspec.to_builtins(LoadAnswer())
+                return LoadAnswer(item.name, exc.errno or errno.EIO, text)
+        return LoadAnswer()
+
+    def _check(self) -> None:
+        """Raise OSError if the plugins could not be loaded when the process was started again, and
+        cannot be now: without them nobody looks at jobs.
+        """
+        if self._failed:
+            answer = self._loaded(msgspec.convert(self._setup, Setup))
+            self._failed = bool(answer.plugin)
+            if self._failed:
+                text = f"job_submit/{answer.plugin} cannot be loaded: {answer.text}"
+                raise OSError(answer.errnum, text)
 
     def _load(self, item: PluginSetup) -> SubmitPlugin:
         if item.lua is not None:
-            return LuaPlugin(item.lua, self._talk, self._surroundings)
+            with _shared_names():
+                return LuaPlugin(item.lua, self._talk, self._surroundings)
         return PythonPlugin(item.name, item.path, item.conf, self._talk, self._surroundings)
 
     def submit(self, payload: object) -> object:
         """Return a result for each job, as far as the time in the message goes."""
+        self._check()
         message = msgspec.convert(payload, JobsToCheck)
         self._surroundings.queues_are(msgspec.convert(message.queues, list[Queue]))
         end = time.monotonic() + message.budget
@@ -85,7 +109,7 @@ class Chain:
             result.jobspec = draft.jobspec
         return result
 
-    def _result(self, draft: JobDesc, refused: Refusal | None) -> JobAnswer:
+    def _result(self, draft: JobDesc, refused: JobSubmitRefusal | None) -> JobAnswer:
         """Write what was assigned, unless the job is refused."""
         before = draft.urgency
         result = JobAnswer(lines=self._talk.taken())
@@ -104,6 +128,7 @@ class Chain:
 
     def modify(self, payload: object) -> object:
         """Return the result for a change."""
+        self._check()
         change = msgspec.convert(payload, ChangeRequest)
         self._surroundings.queues_are(msgspec.convert(change.queues, list[Queue]))
         self._surroundings.look_for(change.userid)
@@ -119,6 +144,19 @@ class Chain:
         if not result.refused:
             result.updates = changed_updates(change.updates, draft.jobspec)
         return msgspec.to_builtins(result)
+
+
+@contextlib.contextmanager
+def _shared_names() -> Iterator[None]:
+    """Inside the block, libraries that are loaded share their names with others: modules of
+    distributions, such as posix, look there for the functions of Lua. Only one Lua may do that.
+    """
+    before = sys.getdlopenflags()
+    sys.setdlopenflags(before | os.RTLD_GLOBAL)
+    try:
+        yield
+    finally:
+        sys.setdlopenflags(before)
 
 
 def main() -> None:

@@ -90,7 +90,8 @@ def _time(value: object) -> int:
 
 
 def _signed(value: object) -> int:
-    return (unsigned(32)(value) ^ 0x80000000) - 0x80000000
+    taken = unsigned(32)(value)
+    return taken if taken == NO_VAL else (taken ^ 0x80000000) - 0x80000000
 
 
 def anything(value: object) -> Value:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import importlib
 import os
-import sys
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from broker.slurm.job_submit.kinds import WrongType, number_text
@@ -37,6 +36,8 @@ FUNCTIONS: Final = (("slurm_job_submit", "job_submit"), ("slurm_job_modify", "jo
 """What a script has to define: the name, and the one that the manual has."""
 EXACT: Final = 1 << 53
 """Integers up to this are exact in Lua 5.1."""
+MAX_MEMORY: Final = 1 << 28
+"""Bytes that a script may take; what needs more is an error in it."""
 MODULES: Final = (
     "/usr/share/lua/{version}/?.lua",
     "/usr/share/lua/{version}/?/init.lua",
@@ -100,18 +101,18 @@ def new_runtime(version: str) -> LuaState:
     OSError(ENOENT) if there is none.
     """
     name = version if version.startswith("luajit") else f"lua{version.replace('.', '')}"
-    # Modules of distributions, such as posix, find Lua's functions among the global names.
-    before = sys.getdlopenflags()
-    sys.setdlopenflags(before | os.RTLD_GLOBAL)
     try:
         module = importlib.import_module(f"lupa.{name}")
     except ImportError:
         text = f"there is no Lua {version}: it takes the Python package lupa (fluxctl[lua])"
         raise OSError(errno.ENOENT, text) from None
-    finally:
-        sys.setdlopenflags(before)
+    bounds = {} if version.startswith("luajit") else {"max_memory": MAX_MEMORY}
     runtime: LuaState = module.LuaRuntime(
-        encoding=None, unpack_returned_tuples=True, register_eval=False, register_builtins=False
+        encoding=None,
+        unpack_returned_tuples=True,
+        register_eval=False,
+        register_builtins=False,
+        **bounds,
     )
     _add_paths(runtime)
     add_pipes(runtime)
@@ -349,7 +350,8 @@ class LuaPlugin:
             except ValueError:
                 result = None
         if not isinstance(result, int | float) or isinstance(result, bool):
-            self._talk.say(0, f"{function}/lua: {path}: non-numeric return code")
+            said = f"{function}/lua: {path}: non-numeric return code"
+            self._talk.say(0, f"{function}/lua: {function}: {said}")
             return self._unclear(function, f"{path}: non-numeric return code")
         return int(result) if -(1 << 31) <= result < 1 << 31 else -(1 << 31)
 

@@ -46,7 +46,7 @@ function slurm.time_str2mins(text) return py.minutes(tostring_(text)) end
 
 local unpack_ = unpack and "unpack" or "table.unpack"
 local function formats(call)
-  return load_(call:gsub("UNPACK", unpack_))
+  return load_((call:gsub("UNPACK", unpack_)))
 end
 slurm.log_error = formats("slurm.error (string.format(UNPACK({...})))")
 slurm.log_info = formats("slurm.log (0, string.format(UNPACK({...})))")

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from broker.slurm.job_submit.kinds import Value
 
-TAKES_JOBS: Final = 2
-STARTS_JOBS: Final = 1
+TAKES_JOBS: Final = 1
+STARTS_JOBS: Final = 2
 """Bits of a partition's state."""
 
 

@@ -31,25 +31,25 @@ class SubmitPlugin(Protocol):
     def modify(self, draft: JobDesc, record: JobRec, userid: int) -> int: ...
 
 
-class Refusal(Struct, frozen=True):
+class JobSubmitRefusal(Struct, frozen=True):
     """Why a job is not taken: an error number and its sentence."""
 
     errnum: int
     text: str
 
 
-def refusal_of(code: int) -> Refusal:
+def refusal_of(code: int) -> JobSubmitRefusal:
     """Return the refusal that a plugin's return code stands for.
 
     Errors of Slurm and of the system keep their numbers; what is none, as ``SLURM_ERROR``, becomes
     EINVAL, and keeps its text.
     """
-    return Refusal(code if code > 0 else errno.EINVAL, slurm_strerror(code))
+    return JobSubmitRefusal(code if code > 0 else errno.EINVAL, slurm_strerror(code))
 
 
 def consult(
     plugins: Iterable[SubmitPlugin], ask: Callable[[SubmitPlugin], int], talk: Talk
-) -> Refusal | None:
+) -> JobSubmitRefusal | None:
     """Ask plugins in their order, up to the first that refuses; returns its refusal, None if none
     does.
     """
@@ -57,11 +57,11 @@ def consult(
         try:
             code = ask(plugin)
         except OSError as exc:
-            return Refusal(exc.errno or errno.EIO, exc.strerror or str(exc))
+            return JobSubmitRefusal(exc.errno or errno.EIO, exc.strerror or str(exc))
         except FAILURES as exc:
             text = f"job_submit/{plugin.name}: {described(exc, plugin.file)}"
             talk.say(-1, text)
-            return Refusal(errno.EINVAL, text)
+            return JobSubmitRefusal(errno.EINVAL, text)
         if code != SLURM_SUCCESS:
             return refusal_of(code)
     return None

@@ -61,6 +61,8 @@ class PythonPlugin:
         if callable(init):
             try:
                 init(dict(conf))
+            except ValueError as exc:
+                raise OSError(errno.EINVAL, str(exc)) from None
             except FAILURES as exc:
                 raise OSError(errno.EINVAL, described(exc, self.file)) from None
         elif set(conf) - {"path"}:

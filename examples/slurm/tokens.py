@@ -1,0 +1,37 @@
+"""A job-submit plugin in Python: each user may submit so many nodes at a time.
+
+[job-submit]
+plugins = ["tokens"]
+[job-submit.tokens]
+path = "/etc/site/tokens.py"
+nodes = 4
+"""
+
+import slurm
+
+plugin_name = "Limit of nodes for each submission"
+plugin_type = "job_submit/tokens"
+plugin_version = 100
+
+limit = 1
+
+
+def init(conf):
+    """Take the table of the configuration, without ``path``; ValueError refuses it."""
+    global limit
+    limit = conf.pop("nodes", limit)
+    if conf:
+        raise ValueError(f"unknown key {next(iter(conf))}")
+
+
+def job_submit(job_desc, _submit_uid):
+    """Refuse jobs with too many nodes."""
+    if job_desc.min_nodes != slurm.NO_VAL and job_desc.min_nodes > limit:
+        slurm.log_user("%d nodes are more than the %d you may have.", job_desc.min_nodes, limit)
+        return slurm.ESLURM_INVALID_NODE_COUNT
+    return slurm.SUCCESS
+
+
+def job_modify(_job_desc, _job_ptr, _submit_uid):
+    """Let changes be."""
+    return slurm.SUCCESS
