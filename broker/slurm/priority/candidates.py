@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ACCOUNT: Final = "bank"
 """The attribute of a jobspec that names the account, as flux-accounting calls it."""
+ACCOUNT_TOO: Final = "account"
+"""The same, as Slurm calls it: it counts where there is no bank."""
 QOS: Final = "qos"
 NICE: Final = "nice"
 COMMENT: Final = "comment"
@@ -57,7 +59,7 @@ def wishes_of(jobspec: JsonObject | None, *, strict: bool = True) -> Wishes:
                 raise
             values[key] = nothing
     return Wishes(
-        str(values[ACCOUNT]),
+        str(values[ACCOUNT] or values[ACCOUNT_TOO]),
         str(values[QOS]),
         int(values[NICE]),
         totals.get("node"),
@@ -97,6 +99,7 @@ def _nice(key: str, value: object) -> int:
 
 _CHECKS: Final[tuple[tuple[str, Callable[[str, object], str | int], str | int], ...]] = (
     (ACCOUNT, _name, ""),
+    (ACCOUNT_TOO, _name, ""),
     (QOS, _name, ""),
     (NICE, _nice, 0),
 )
