@@ -41,7 +41,7 @@ class MachineTotals(Struct, frozen=True):
         return {"cpu": self.cores, "node": self.nodes, "gres/gpu": self.gpus}[name]
 
 
-class Size(Struct, frozen=True):
+class JobExtent(Struct, frozen=True):
     """What a job asks for; ``seconds`` is its time limit, 0 for none."""
 
     nodes: int = 1
@@ -75,7 +75,7 @@ def least_nodes(nodes: int | None, cores: int, totals: MachineTotals) -> int:
     return max(1, math.ceil(cores / each)) if each else 1
 
 
-def size_factor(size: Size, totals: MachineTotals, config: PriorityConfig) -> float:
+def size_factor(size: JobExtent, totals: MachineTotals, config: PriorityConfig) -> float:
     """Return the job size factor: the mean of the parts of the nodes and cores that a job asks for.
 
     Relative to time it is the part of the nodes, divided by the minutes of the time limit; a job
@@ -123,7 +123,7 @@ class Factors:
         self._assocs = [account.priority for account in config.account.values()]
         self.tres_names = tuple(name for name in TRES if config.weight.tres.get(name))
 
-    def fixed_part(self, size: Size, queue: str, qos: str, account: str) -> Fixed:
+    def fixed_part(self, size: JobExtent, queue: str, qos: str, account: str) -> Fixed:
         """Return the factors of a job that do not change."""
         config, weight = self.config, self.config.weight
         has = config.has
@@ -153,7 +153,7 @@ class Factors:
         )
         return Fixed(assoc, job_size, partition, quality, tres, total)
 
-    def _tres(self, size: Size, queue: str) -> tuple[float, ...]:
+    def _tres(self, size: JobExtent, queue: str) -> tuple[float, ...]:
         totals = self._queue_totals.get(queue, self.totals)
         if self.config.has(PriorityFlag.NO_NORMAL_TRES):
             return tuple(float(size.of(name)) for name in self.tres_names)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     Pair = tuple[Candidate, Job]
 
 CHILD: Final = "broker.slurm.priority.site_child"
+START_WITHIN: Final = 20.0
+"""Seconds for a process to start and to load its plugin, at least: the machine may be busy."""
 REST: Final = 60.0
 """Seconds for which a plugin is left alone that took too long or ended its process."""
 _AGAIN: Final = f"jobs keep their site factors, it is tried again in {REST:g} seconds"
@@ -103,7 +105,11 @@ class SiteFactors:
         if file is not None:
             setup = {**file._asdict(), **_settings(config)}
             fresh = PluginWorker(
-                CHILD, file.name, self._log, setup=setup, timeout=config.site_factor_timeout
+                CHILD,
+                file.name,
+                self._log,
+                setup=setup,
+                timeout=max(START_WITHIN, config.site_factor_timeout),
             )
             try:
                 await fresh.start()
