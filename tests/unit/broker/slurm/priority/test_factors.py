@@ -11,8 +11,8 @@ from broker.slurm.constants import NICE_OFFSET
 from broker.slurm.priority.factors import (
     MOST,
     Factors,
-    MachineTotals,
     JobExtent,
+    MachineTotals,
     age_factor,
     least_nodes,
     priority_of,
