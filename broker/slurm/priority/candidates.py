@@ -7,7 +7,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from broker.slurm.priority.factors import MOST_NICE, Fixed, JobExtent, least_nodes
+from broker.slurm.priority.factors import MOST_NICE, Fixed, JobExtent
 from flux.constants import FLUX_JOB_URGENCY_HOLD
 from flux.job.describe import job_name, resource_totals, system_text, time_limit
 
@@ -162,13 +162,14 @@ class Candidate:
 
 
 def size_of(wishes: Wishes, totals: MachineTotals) -> JobExtent:
-    """Return the size of a job; one that names no cores has those of its nodes."""
+    """Return the size of a job: one that names no nodes needs one at least, one that names no cores
+    has those of its nodes.
+    """
     cores = wishes.cores
     if cores is None:
         each = totals.cores // totals.nodes if totals.nodes else 1
         cores = max(1, (wishes.nodes or 1) * each)
-    nodes = least_nodes(wishes.nodes, cores, totals)
-    return JobExtent(nodes, cores, wishes.gpus, wishes.seconds)
+    return JobExtent(wishes.nodes or 1, cores, wishes.gpus, wishes.seconds)
 
 
 def eligible_since(entries: Iterable[EventEntry]) -> float | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from broker.configuration.priority import TRES, PriorityFlag
-from broker.slurm.constants import NICE_OFFSET
+from broker.slurm.constants import INFINITE, NICE_OFFSET
 from flux.constants import FLUX_JOB_PRIORITY_MAX, FLUX_JOB_URGENCY_DEFAULT
 
 if TYPE_CHECKING:
@@ -65,28 +65,17 @@ class Fixed(Struct, frozen=True):
     total: float
 
 
-def least_nodes(nodes: int | None, cores: int, totals: MachineTotals) -> int:
-    """Return how many nodes a job needs at least: those that it asks for, or as many as have so
-    many cores.
-    """
-    if nodes:
-        return nodes
-    each = totals.cores // totals.nodes if totals.nodes else 0
-    return max(1, math.ceil(cores / each)) if each else 1
-
-
 def size_factor(size: JobExtent, totals: MachineTotals, config: PriorityConfig) -> float:
     """Return the job size factor: the mean of the parts of the nodes and cores that a job asks for.
 
-    Relative to time it is the part of the nodes, divided by the minutes of the time limit; a job
-    without one has 0. Where small jobs are favored, it is what is left to 1.
+    Relative to time it is the greater one of these parts, divided by the minutes of the time limit,
+    which are as good as endless without one. Where small jobs are favored, it is what is left to 1.
     """
+    nodes, cores = _part(size.nodes, totals.nodes), _part(size.cores, totals.cores)
     if config.has(PriorityFlag.SMALL_RELATIVE_TO_TIME):
-        minutes = math.ceil(size.seconds / 60)
-        factor = _part(size.nodes, totals.nodes) / minutes if minutes else 0.0
+        factor = max(nodes, cores) / (math.ceil(size.seconds / 60) or INFINITE)
     else:
-        factor = (_part(size.nodes, totals.nodes) + _part(size.cores, totals.cores)) / 2
-    factor = min(1.0, factor)
+        factor = (nodes + cores) / 2
     return 1.0 - factor if config.favor_small else factor
 
 

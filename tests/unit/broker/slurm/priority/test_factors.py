@@ -14,7 +14,6 @@ from broker.slurm.priority.factors import (
     JobExtent,
     MachineTotals,
     age_factor,
-    least_nodes,
     priority_of,
     size_factor,
 )
@@ -35,26 +34,21 @@ FOUR = MachineTotals(4, 32, 8)
         (JobExtent(1, 8, 0, 420), 0.25, 0.0357142857),
         (JobExtent(1, 1), 0.140625, 0.0),
         (JobExtent(8, 64), 1.0, 0.0),
+        (JobExtent(1, 9, 0, 600), 0.265625, 0.028125),
+        (JobExtent(1, 20, 0, 3600), 0.4375, 0.0104166667),
     ],
 )
 def test_job_size(size: JobExtent, plain: float, by_time: float) -> None:
     config = parse_priority({})
     assert size_factor(size, FOUR, config) == pytest.approx(plain)
     relative = parse_priority({"flags": ["SMALL_RELATIVE_TO_TIME"]})
-    assert size_factor(size, FOUR, relative) == pytest.approx(by_time)
+    assert size_factor(size, FOUR, relative) == pytest.approx(by_time, abs=1e-9)
     small = parse_priority({"favor-small": True})
     assert size_factor(size, FOUR, small) == pytest.approx(1 - plain)
 
 
 def test_nothing_is_known_of_the_machine_yet() -> None:
     assert size_factor(JobExtent(2, 2), MachineTotals(), parse_priority({})) == 0.0
-    assert least_nodes(None, 4, MachineTotals()) == 1
-
-
-@pytest.mark.parametrize(("nodes", "cores", "least"), [(3, 4, 3), (None, 8, 1), (None, 9, 2)])
-def test_nodes_that_a_job_needs(nodes: int | None, cores: int, least: int) -> None:
-    assert least_nodes(nodes, cores, FOUR) == least
-    assert least_nodes(0, cores, FOUR) == least_nodes(None, cores, FOUR)
 
 
 def test_age() -> None:
