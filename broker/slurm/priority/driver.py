@@ -55,14 +55,15 @@ RPC_TIMEOUT: Final = 60.0
 
 
 class RoundStats(Struct):
-    """How often all jobs got their priorities anew; of the last time, how many jobs waited, how
-    many changed and how many seconds passed.
+    """How often all jobs got their priorities anew; of the last time, how many jobs there were, how
+    many changed, how many seconds that took, and for how many the site's plugin was waited for.
     """
 
     count: int = 0
     jobs: int = 0
     changed: int = 0
     seconds: float = 0.0
+    site_seconds: float = 0.0
 
 
 class Multifactor:
@@ -260,8 +261,9 @@ class Multifactor:
                 await asyncio.sleep(0)
         finally:
             self.actions.settle(True)
-        count = self.rounds.count + 1
-        self.rounds = RoundStats(count, len(ids), changed, self.clock() - begun)
+        stats = self.rounds
+        stats.count, stats.jobs, stats.changed = stats.count + 1, len(ids), changed
+        stats.seconds = self.clock() - begun
 
     def _rate_some(self, ids: list[int]) -> int:
         """Give jobs their priorities; returns how many changed."""
@@ -363,7 +365,9 @@ class Multifactor:
         await self._measure()
         self.refresh_shares()
         if self.site is not None:
+            begun = self.clock()
             await self._ask_about_all(self.site)
+            self.rounds.site_seconds = self.clock() - begun
         await self.rate_all()
         if (kept := self.keep_usage()) is not None:
             kept.then(lambda future: future.get())  # the log says if it fails

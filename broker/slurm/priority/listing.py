@@ -37,8 +37,8 @@ class Listing:
         return self._weights()
 
     def stats(self, request: Request) -> Reply:
-        """Return of the last time that all jobs got their priorities anew {count, jobs, changed,
-        seconds}.
+        """Return how all jobs got their priorities anew the last time {count, jobs, changed,
+        seconds, site_seconds}.
         """
         return structs.asdict(self._driver.rounds)
 
