@@ -27,6 +27,7 @@ from bench import (
     messages,
     ping,
     pipelines,
+    priority,
     start,
     store,
 )
@@ -34,7 +35,20 @@ from bench.measure import Figure, Program, Series, Target, programs
 
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "performance.md"
 NOTES = PAGE.with_name("performance-notes.md")
-PARTS = (start, commands, ping, messages, jobs, pipelines, large, kvs, memory, store, dashboard)
+PARTS = (
+    start,
+    commands,
+    ping,
+    messages,
+    jobs,
+    pipelines,
+    priority,
+    large,
+    kvs,
+    memory,
+    store,
+    dashboard,
+)
 PACKAGES = ("pyzmq", "uvloop", "orjson", "click", "textual", "rich", "psutil")
 
 # flux-core 0.29.0 on another 2-core machine, not paired: only the order of magnitude.

@@ -26,3 +26,5 @@ MEM_PER_CPU: Final = 0x8000000000000000
 
 SLURM_VERSION_NUMBER: Final = 0x160508
 """The version whose plugin interfaces are here, 22.05.8: one byte each for major, minor, micro."""
+JOB_PENDING: Final = 0
+JOB_RUNNING: Final = 1

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 NOBODY = "Unable to find jobs matching user/id(s) specified"
 
 
+_GREATEST_USERID = (1 << 32) - 2
+
+
 class _ShownJobs(TypedDict):
     """Which jobs are shown."""
 
@@ -40,7 +43,10 @@ def _userids(text: str) -> list[int]:
     found = []
     for word in text.split(","):
         try:
-            found.append(int(word) if word.isdecimal() else pwd.getpwnam(word).pw_uid)
+            userid = int(word) if word.isdecimal() else pwd.getpwnam(word).pw_uid
+            if userid > _GREATEST_USERID:
+                raise ValueError(word)
+            found.append(userid)
         except (KeyError, ValueError):
             raise CommandError(f"Invalid user: {word}") from None
     return found

@@ -34,10 +34,12 @@ SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.log
 ProctrackType=proctrack/pgid
 TaskPlugin=task/none
-SelectType=select/linear
 SlurmdParameters=config_overrides
 MpiDefault=none
 ReturnToService=2
+"""
+ONE_MACHINE = """
+SelectType=select/linear
 NodeName={host} NodeAddr=127.0.0.1 CPUs=8 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=YES
 """
@@ -59,12 +61,18 @@ def _found(program: str) -> str | None:
 
 @contextlib.contextmanager
 def running_slurm(
-    more: str = "", files: Mapping[str, str] | None = None, features: str = ""
+    *,
+    machine: str = ONE_MACHINE,
+    more: str = "",
+    files: Mapping[str, str] | None = None,
+    features: str = "",
+    runs: bool = True,
 ) -> Iterator[dict[str, str]]:
     """Run the daemons; gives the environment in which ``srun`` finds them.
 
-    ``more`` is appended to the configuration, ``files`` are put beside it, by their names.
-    ``features`` is what else the node is said to have, such as ``Gres=gpu:2``.
+    ``machine`` is the end of the configuration: nodes, partitions and whatever else is to be set;
+    ``more`` is appended to it, ``files`` are put beside it, by their names. ``features`` is what
+    else the node is said to have, such as ``Gres=gpu:2``. Jobs only wait unless it ``runs``.
     """
     with tempfile.TemporaryDirectory(prefix="slurm-", dir="/tmp") as name:
         folder = pathlib.Path(name)
@@ -75,7 +83,7 @@ def running_slurm(
         key.write_bytes(os.urandom(1024))
         key.chmod(0o400)
         host = socket.gethostname()
-        text = CONFIGURATION.format(
+        text = (CONFIGURATION + machine).format(
             host=host, folder=folder, controller=free_port(), daemon=free_port()
         )
         text = text.replace(" State=UNKNOWN", f" {features} State=UNKNOWN")
@@ -88,11 +96,13 @@ def running_slurm(
             *(f"--socket={folder}/munge.socket", f"--pid-file={folder}/munge.pid"),
             *(f"--log-file={folder}/munge.log", f"--seed-file={folder}/munge.seed"),
         ]
-        daemons = [munge, ["slurmctld", "-D"], ["slurmd", "-D", "-N", host]]
+        daemons = [munge, ["slurmctld", "-D"]]
+        if runs:
+            daemons.append(["slurmd", "-D", "-N", host])
         with contextlib.ExitStack() as stack:
             for argv in daemons:
                 stack.enter_context(_daemon(argv, environment, folder))
-            _await_idle(environment, folder)
+            _await_answer(environment, folder, "idle" if runs else "")
             yield environment
 
 
@@ -112,8 +122,10 @@ def _daemon(argv: list[str], environment: dict[str, str], folder: pathlib.Path) 
             process.wait(20)
 
 
-def _await_idle(environment: dict[str, str], folder: pathlib.Path) -> None:
-    def idle() -> bool:
+def _await_answer(environment: dict[str, str], folder: pathlib.Path, state: str) -> None:
+    """Wait until the controller answers, and all nodes are in a ``state``, if one is given."""
+
+    def answers() -> bool:
         done = subprocess.run(
             ["sinfo", "-h", "-o", "%T"],
             env=environment,
@@ -122,9 +134,9 @@ def _await_idle(environment: dict[str, str], folder: pathlib.Path) -> None:
             timeout=60,
             check=False,
         )
-        return done.stdout.strip() == "idle"
+        return done.returncode == 0 and state in ("", done.stdout.strip())
 
-    _until(idle, folder)
+    _until(answers, folder)
 
 
 def _until(condition: Callable[[], bool], folder: pathlib.Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import json
+import math
 import os
 import pathlib
 import pwd
@@ -384,6 +385,114 @@ access.allow-user = ["%s"]
         limits = text.replace("[queues.closed]\n", "").replace("nnodes = 1,", "nnodes = 0,")
         assert reload(tmp_path, instance, limits % (me, me) + NODES) == ""
         assert "Invalid queue 'closed' specified" in refusal("closed")
+
+
+SITE_PLUGIN = """
+import slurm
+plugin_name, plugin_type = "site", "site_factor/mine"
+def init(): pass
+def fini(): pass
+def site_factor_p_reconfig(): pass
+def site_factor_p_update(): pass
+def site_factor_p_set(job):
+    job.site_factor = slurm.NICE_OFFSET + int(slurm.conf.PrioritySiteFactorParameters)
+    while job.name == "loop": pass
+"""
+PRIORITY = """
+[queues]
+all = {{}}
+hot = {{}}
+[priority]
+type = "multifactor"
+calc-period = "1h"
+max-age = "1ms"
+decay-half-life = "0s"
+usage-reset-period = "yearly"
+fairshare-dampening-factor = 2
+flags = ["NO_FAIR_TREE"]
+favor-small = true
+default-account = "d"
+default-qos = "low"
+site-factor-plugin = "site_factor/mine"
+site-factor-path = ["{folder}"]
+site-factor-parameters = "70000000"
+site-factor-timeout = "30s"
+[priority.weight]
+age = 1
+assoc = 20
+fairshare = 3000
+job-size = 0
+partition = 400000
+qos = 5000000
+urgency = 100000000
+tres.node = 600000000
+[priority.queue]
+all = 1
+hot = 2
+[priority.qos]
+low = {{ priority = 0 }}
+high = {{ priority = 7, allow-user = ["root"] }}
+[priority.account]
+d = {{ priority = 1 }}
+e = {{ priority = 2, parent = "d", shares = 5, user = {{ root = 1 }} }}
+"""
+
+
+@shows(
+    *(f"priority.weight.{name}" for name in ("age", "assoc", "fairshare", "partition", "qos")),
+    *("priority.weight.urgency", "priority.weight.tres", "priority.queue.NAME"),
+    *("priority.qos.NAME.priority", "priority.qos.NAME.allow-user"),
+    *(f"priority.account.NAME.{name}" for name in ("parent", "shares", "priority", "user")),
+    *("priority.type", "priority.calc-period", "priority.max-age", "priority.decay-half-life"),
+    *("priority.usage-reset-period", "priority.fairshare-dampening-factor", "priority.flags"),
+    *("priority.default-account", "priority.default-qos", "priority.favor-small"),
+    *(f"priority.site-factor-{name}" for name in ("plugin", "path", "parameters", "timeout")),
+    "priority.weight.job-size",
+)
+def test_what_priorities_are_made_of(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "site_factor_mine.py").write_text(SITE_PLUGIN)
+    text = PRIORITY.format(folder=tmp_path)
+    with configured(tmp_path, text, size=2) as instance:
+        cores = 2 * len(os.sched_getaffinity(0))
+        instance.run("mini", "submit", "--queue=all", f"-n{cores}", "--urgency=31", "sleep", "inf")
+
+        def submit(*words: str) -> str:
+            done = instance.run("mini", "submit", *words)
+            return done.stdout.strip() or done.stderr.strip()
+
+        def priorities() -> list[int]:
+            """Priorities without fair share, which users without accounts of their own share."""
+            shown = instance.run("priority", "-h", "--json").stdout
+            jobs = [json.loads(line) for line in shown.splitlines()]
+            return [math.ceil(job["priority"] - 3000 * job["fairshare"] - 1e-6) for job in jobs]
+
+        plain = submit("--queue=hot", "-n1", "true")
+        # age, association 1 of 2, queue 2 of 2, no QOS, the site, a node of two.
+        until_equal(priorities, [1 + 10 + 400000 + 70000000 + 300000000])
+        more = ("--setattr=system.bank=e", "--setattr=system.qos=high", "--urgency=17")
+        submit("--queue=all", "-N2", "-n2", *more, "true")
+        other = 1 + 20 + 200000 + 5000000 + 70000000 + 100000000 + 600000000
+        until_equal(lambda: priorities()[-1], other)
+        assert "there is no QOS x: there are low, high" in submit(
+            "--queue=all", "--setattr=system.qos=x", "true"
+        )
+        share = ("priority", "-h", "-o", "%f")
+        until(lambda: 0.0 < float(instance.run(*share).stdout.split()[0]) < 0.99)  # classic
+        small = text.replace("job-size = 0", "job-size = 1000")
+        assert reload(tmp_path, instance, small.replace("tres.node = 600000000", "")) == ""
+        size = int(1000 * (1 - (0.5 + 1 / cores) / 2))
+        until_equal(lambda: priorities()[0], 1 + 10 + 400000 + size + 70000000)
+        blocked = small.replace('"30s"', '"0.1s"')
+        assert reload(tmp_path, instance, blocked) == ""
+        loop = submit("--queue=all", "--setattr=system.job.name=loop", "true")
+        assert instance.run("job", "wait-event", "-t30", loop, "priority").returncode == 0
+        assert "took more than 0.1 seconds" in instance.run("dmesg").stdout
+        basic = small.replace('"multifactor"', '"basic"')
+        assert reload(tmp_path, instance, basic) == ""
+        assert instance.run("priority").returncode == 1
+        until_equal(
+            lambda: instance.run("jobs", "-n", "-o", "{priority}", plain).stdout.strip(), "16"
+        )
 
 
 @shows("sched-simple.alloc-mode", "sched-simple.queue-policy")

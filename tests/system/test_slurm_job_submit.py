@@ -200,7 +200,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 @pytest.fixture(scope="module")
 def slurm(folder: pathlib.Path) -> Iterator[Manager]:
     files = {"job_submit.lua": SCRIPT, "gres.conf": "Name=gpu File=/dev/null\n"}
-    with running_slurm(SLURM, files, "Gres=gpu:1 Feature=fast RealMemory=1000") as environment:
+    with running_slurm(
+        more=SLURM, files=files, features="Gres=gpu:1 Feature=fast RealMemory=1000"
+    ) as environment:
         yield SlurmManager(environment, folder)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from broker.slurm.priority.factors import MOST_NICE, Fixed, Size, least_nodes
+from broker.slurm.priority.factors import MOST_NICE, Fixed, JobExtent
 from flux.constants import FLUX_JOB_URGENCY_HOLD
 from flux.job.describe import job_name, resource_totals, system_text, time_limit
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ACCOUNT: Final = "bank"
 """The attribute of a jobspec that names the account, as flux-accounting calls it."""
+ACCOUNT_TOO: Final = "account"
+"""The same, as Slurm calls it: it counts where there is no bank."""
 QOS: Final = "qos"
 NICE: Final = "nice"
 COMMENT: Final = "comment"
@@ -57,7 +59,7 @@ def wishes_of(jobspec: JsonObject | None, *, strict: bool = True) -> Wishes:
                 raise
             values[key] = nothing
     return Wishes(
-        str(values[ACCOUNT]),
+        str(values[ACCOUNT] or values[ACCOUNT_TOO]),
         str(values[QOS]),
         int(values[NICE]),
         totals.get("node"),
@@ -97,6 +99,7 @@ def _nice(key: str, value: object) -> int:
 
 _CHECKS: Final[tuple[tuple[str, Callable[[str, object], str | int], str | int], ...]] = (
     (ACCOUNT, _name, ""),
+    (ACCOUNT_TOO, _name, ""),
     (QOS, _name, ""),
     (NICE, _nice, 0),
 )
@@ -136,7 +139,7 @@ class Candidate:
         self.qos = qos
         self.nice = wishes.nice
         self.wishes = wishes
-        self.size = Size()
+        self.size = JobExtent()
         self.fixed = _NOTHING
         self.eligible: float | None = None
         self.since: float | None = None
@@ -158,14 +161,15 @@ class Candidate:
         self.eligible = self.since = None
 
 
-def size_of(wishes: Wishes, totals: MachineTotals) -> Size:
-    """Return the size of a job; one that names no cores has those of its nodes."""
+def size_of(wishes: Wishes, totals: MachineTotals) -> JobExtent:
+    """Return the size of a job: one that names no nodes needs one at least, one that names no cores
+    has those of its nodes.
+    """
     cores = wishes.cores
     if cores is None:
         each = totals.cores // totals.nodes if totals.nodes else 1
         cores = max(1, (wishes.nodes or 1) * each)
-    nodes = least_nodes(wishes.nodes, cores, totals)
-    return Size(nodes, cores, wishes.gpus, wishes.seconds)
+    return JobExtent(wishes.nodes or 1, cores, wishes.gpus, wishes.seconds)
 
 
 def eligible_since(entries: Iterable[EventEntry]) -> float | None:

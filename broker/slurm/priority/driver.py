@@ -55,14 +55,15 @@ RPC_TIMEOUT: Final = 60.0
 
 
 class RoundStats(Struct):
-    """How often all jobs got their priorities anew; of the last time, how many jobs waited, how
-    many changed and how many seconds passed.
+    """How often all jobs got their priorities anew; of the last time, how many jobs there were, how
+    many changed, how many seconds that took, and for how many the site's plugin was waited for.
     """
 
     count: int = 0
     jobs: int = 0
     changed: int = 0
     seconds: float = 0.0
+    site_seconds: float = 0.0
 
 
 class Multifactor:
@@ -112,7 +113,7 @@ class Multifactor:
     def _new_site(self) -> SiteFactors | None:
         if self.config.site_factor_plugin in (None, NONE):
             return None
-        return SiteFactors(self.config, self.flux.log)
+        return SiteFactors(self.config, self.flux.log, self)
 
     # What happens to jobs
 
@@ -152,6 +153,7 @@ class Multifactor:
         candidate = Candidate(job.id, job.userid, member, job.queue, qos, wishes)
         candidate.measure(self.factors)
         self.candidates[job.id] = candidate
+        self._changed(job.id)
         if self.config.has(PriorityFlag.ACCRUE_ALWAYS):
             candidate.accrue(job.t_submit or self.flux.now(), self.flux.now(), self.clock())
         elif job.state in (PRIORITY, SCHED):
@@ -259,8 +261,9 @@ class Multifactor:
                 await asyncio.sleep(0)
         finally:
             self.actions.settle(True)
-        count = self.rounds.count + 1
-        self.rounds = RoundStats(count, len(ids), changed, self.clock() - begun)
+        stats = self.rounds
+        stats.count, stats.jobs, stats.changed = stats.count + 1, len(ids), changed
+        stats.seconds = self.clock() - begun
 
     def _rate_some(self, ids: list[int]) -> int:
         """Give jobs their priorities; returns how many changed."""
@@ -302,24 +305,29 @@ class Multifactor:
         try:
             while self._to_set:
                 ids, self._to_set = list(self._to_set), {}
-                jobs = [pair for jobid in ids if (pair := self._pair(jobid)) is not None]
                 if self.site is not None:
-                    self._take(await self.site.set(jobs), jobs)
+                    self._take(await self.site.set(ids), ids)
                 self._rate_some(ids)
         finally:
             self._setting = False
 
-    def _pair(self, jobid: int) -> tuple[Candidate, Job] | None:
+    def ids(self) -> list[int]:
+        """Return the ids of all active jobs."""
+        return list(self.candidates)
+
+    def pair(self, jobid: int) -> tuple[Candidate, Job] | None:
+        """Return an active job, None for another id."""
         candidate, job = self.candidates.get(jobid), self.actions.find(jobid)
         return None if candidate is None or job is None else (candidate, job)
 
-    def _take(self, found: dict[int, int], asked: Iterable[tuple[Candidate, Job]] = ()) -> None:
+    def _take(self, found: dict[int, int], asked: Iterable[int] = ()) -> None:
         """Take what the site says; of ``asked`` it knows now, if it said anything."""
         for jobid, site in found.items():
             if jobid in self.candidates:
                 self.candidates[jobid].site = site
-        for candidate, _ in asked:
-            candidate.rated = candidate.id in found
+        for jobid in asked:
+            if jobid in self.candidates:
+                self.candidates[jobid].rated = jobid in found
 
     # Rounds
 
@@ -357,18 +365,19 @@ class Multifactor:
         await self._measure()
         self.refresh_shares()
         if self.site is not None:
+            begun = self.clock()
             await self._ask_about_all(self.site)
+            self.rounds.site_seconds = self.clock() - begun
         await self.rate_all()
         if (kept := self.keep_usage()) is not None:
             kept.then(lambda future: future.get())  # the log says if it fails
 
     async def _ask_about_all(self, site: SiteFactors) -> None:
         """Ask the site about jobs that it has not been asked about, and for what has changed."""
-        pairs = [pair for jobid in list(self.candidates) if (pair := self._pair(jobid))]
-        unrated = [pair for pair in pairs if not pair[0].rated]
+        unrated = [one.id for one in self.candidates.values() if not one.rated]
         if unrated:
             self._take(await site.set(unrated), unrated)
-        self._take(await site.update(pairs))
+        self._take(await site.update())
 
     async def _measure(self) -> bool:
         """Learn how large the machine is; returns whether to go on: it is known, or there is nobody

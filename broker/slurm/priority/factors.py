@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from broker.configuration.priority import TRES, PriorityFlag
-from broker.slurm.constants import NICE_OFFSET
+from broker.slurm.constants import INFINITE, NICE_OFFSET
 from flux.constants import FLUX_JOB_PRIORITY_MAX, FLUX_JOB_URGENCY_DEFAULT
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class MachineTotals(Struct, frozen=True):
         return {"cpu": self.cores, "node": self.nodes, "gres/gpu": self.gpus}[name]
 
 
-class Size(Struct, frozen=True):
+class JobExtent(Struct, frozen=True):
     """What a job asks for; ``seconds`` is its time limit, 0 for none."""
 
     nodes: int = 1
@@ -65,28 +65,17 @@ class Fixed(Struct, frozen=True):
     total: float
 
 
-def least_nodes(nodes: int | None, cores: int, totals: MachineTotals) -> int:
-    """Return how many nodes a job needs at least: those that it asks for, or as many as have so
-    many cores.
-    """
-    if nodes:
-        return nodes
-    each = totals.cores // totals.nodes if totals.nodes else 0
-    return max(1, math.ceil(cores / each)) if each else 1
-
-
-def size_factor(size: Size, totals: MachineTotals, config: PriorityConfig) -> float:
+def size_factor(size: JobExtent, totals: MachineTotals, config: PriorityConfig) -> float:
     """Return the job size factor: the mean of the parts of the nodes and cores that a job asks for.
 
-    Relative to time it is the part of the nodes, divided by the minutes of the time limit; a job
-    without one has 0. Where small jobs are favored, it is what is left to 1.
+    Relative to time it is the greater one of these parts, divided by the minutes of the time limit,
+    which are as good as endless without one. Where small jobs are favored, it is what is left to 1.
     """
+    nodes, cores = _part(size.nodes, totals.nodes), _part(size.cores, totals.cores)
     if config.has(PriorityFlag.SMALL_RELATIVE_TO_TIME):
-        minutes = math.ceil(size.seconds / 60)
-        factor = _part(size.nodes, totals.nodes) / minutes if minutes else 0.0
+        factor = max(nodes, cores) / (math.ceil(size.seconds / 60) or INFINITE)
     else:
-        factor = (_part(size.nodes, totals.nodes) + _part(size.cores, totals.cores)) / 2
-    factor = min(1.0, factor)
+        factor = (nodes + cores) / 2
     return 1.0 - factor if config.favor_small else factor
 
 
@@ -123,7 +112,7 @@ class Factors:
         self._assocs = [account.priority for account in config.account.values()]
         self.tres_names = tuple(name for name in TRES if config.weight.tres.get(name))
 
-    def fixed_part(self, size: Size, queue: str, qos: str, account: str) -> Fixed:
+    def fixed_part(self, size: JobExtent, queue: str, qos: str, account: str) -> Fixed:
         """Return the factors of a job that do not change."""
         config, weight = self.config, self.config.weight
         has = config.has
@@ -153,7 +142,7 @@ class Factors:
         )
         return Fixed(assoc, job_size, partition, quality, tres, total)
 
-    def _tres(self, size: Size, queue: str) -> tuple[float, ...]:
+    def _tres(self, size: JobExtent, queue: str) -> tuple[float, ...]:
         totals = self._queue_totals.get(queue, self.totals)
         if self.config.has(PriorityFlag.NO_NORMAL_TRES):
             return tuple(float(size.of(name)) for name in self.tres_names)

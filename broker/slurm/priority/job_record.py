@@ -5,9 +5,9 @@ has, as JSON for the process that runs the plugin. No I/O.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from broker.slurm.constants import INFINITE, NICE_OFFSET
+from broker.slurm.constants import INFINITE, JOB_PENDING, JOB_RUNNING, NICE_OFFSET
 from broker.slurm.priority.factors import LEAST
 from flux.job.lifecycle import CLEANUP, RUN
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from broker.services.job_manager.states import Job
     from broker.slurm.priority.candidates import Candidate
     from flux.wire.json import JsonObject
-
-JOB_PENDING: Final = 0
-JOB_RUNNING: Final = 1
 
 
 def record_of(candidate: Candidate, job: Job) -> JsonObject:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import structs
 
 from broker.service import NO_REPLY, Reply
-from flux.constants import FLUX_JOB_URGENCY_HOLD
+from flux.constants import FLUX_JOB_PRIORITY_MIN
 from flux.job.lifecycle import PRIORITY, SCHED
 from flux.job.priority_factors import FIELDS
 
@@ -37,8 +37,8 @@ class Listing:
         return self._weights()
 
     def stats(self, request: Request) -> Reply:
-        """Return of the last time that all jobs got their priorities anew {count, jobs, changed,
-        seconds}.
+        """Return how all jobs got their priorities anew the last time {count, jobs, changed,
+        seconds, site_seconds}.
         """
         return structs.asdict(self._driver.rounds)
 
@@ -110,7 +110,7 @@ class Listing:
 
 def _waits(job: Job) -> bool:
     """Whether a job has a priority that counts: it waits, and is not held."""
-    return job.state in (PRIORITY, SCHED) and job.urgency != FLUX_JOB_URGENCY_HOLD
+    return job.state in (PRIORITY, SCHED) and job.priority > FLUX_JOB_PRIORITY_MIN
 
 
 def _filter_of(request: Request) -> Callable[[Candidate], bool]:

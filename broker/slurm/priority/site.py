@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from broker.log import ERR, INFO
 from broker.plugin_worker import PluginWorker, WorkerLost
@@ -18,7 +18,7 @@ from broker.slurm.priority.job_record import record_of
 from broker.slurm.priority.site_file import NONE, SiteFile, read_site_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from broker.configuration.priority import PriorityConfig
     from broker.services.job_manager.states import Job
@@ -27,18 +27,35 @@ if TYPE_CHECKING:
     Pair = tuple[Candidate, Job]
 
 CHILD: Final = "broker.slurm.priority.site_child"
+START_WITHIN: Final = 20.0
+"""Seconds for a process to start and to load its plugin, at least: the machine may be busy."""
 REST: Final = 60.0
 """Seconds for which a plugin is left alone that took too long or ended its process."""
 _AGAIN: Final = f"jobs keep their site factors, it is tried again in {REST:g} seconds"
 _NEVER: Final = "jobs have no site factor until the configuration is read again"
 
 
-class SiteFactors:
-    """One plugin of the configuration; ``log`` takes a severity of syslog(3) and a text."""
+class Jobs(Protocol):
+    """Where the active jobs are."""
 
-    def __init__(self, config: PriorityConfig, log: Callable[[int, str], object]) -> None:
+    def ids(self) -> Iterable[int]:
+        """Return the ids of all of them."""
+
+    def pair(self, jobid: int) -> Pair | None:
+        """Return one of them, None if there is no such job."""
+
+
+class SiteFactors:
+    """One plugin of the configuration; ``log`` takes a severity of syslog(3) and a text, ``jobs``
+    are all there are.
+    """
+
+    def __init__(
+        self, config: PriorityConfig, log: Callable[[int, str], object], jobs: Jobs
+    ) -> None:
         self._config = config
         self._log = log
+        self._jobs = jobs
         self._worker: PluginWorker | None = None
         self._file: SiteFile | None = None
         self._turn = asyncio.Lock()
@@ -103,7 +120,11 @@ class SiteFactors:
         if file is not None:
             setup = {**file._asdict(), **_settings(config)}
             fresh = PluginWorker(
-                CHILD, file.name, self._log, setup=setup, timeout=config.site_factor_timeout
+                CHILD,
+                file.name,
+                self._log,
+                setup=setup,
+                timeout=max(START_WITHIN, config.site_factor_timeout),
             )
             try:
                 await fresh.start()
@@ -137,51 +158,58 @@ class SiteFactors:
         if self._worker is not None:
             self._gone.add(jobid)
 
-    async def set(self, jobs: Sequence[Pair]) -> dict[int, int]:
+    async def set(self, ids: Sequence[int]) -> dict[int, int]:
         """Have ``site_factor_p_set`` called for jobs; returns what it makes of each, those of which
         it cannot be told left out.
         """
-        return await self._ask("set", jobs)
+        return await self._ask("set", ids)
 
-    async def update(self, jobs: Sequence[Pair]) -> dict[int, int]:
-        """Have ``site_factor_p_update`` called, ``jobs`` being all there are; returns what has
-        changed.
-        """
-        return await self._ask("update", jobs)
+    async def update(self) -> dict[int, int]:
+        """Have ``site_factor_p_update`` called; returns what has changed."""
+        return await self._ask("update", ())
 
-    async def _ask(self, method: str, jobs: Sequence[Pair]) -> dict[int, int]:
+    async def _ask(self, method: str, asked: Sequence[int]) -> dict[int, int]:
         async with self._turn:  # what is told depends on what was told before
-            return await self._ask_now(method, jobs)
+            return await self._ask_now(method, asked)
 
-    async def _ask_now(self, method: str, jobs: Sequence[Pair]) -> dict[int, int]:
-        for attempt in range(2):
+    async def _ask_now(self, method: str, asked: Sequence[int]) -> dict[int, int]:
+        for _ in range(2):
             if not self.answers:
                 return {}
-            told = jobs if method == "set" or attempt else self._news(jobs)
-            gone = list(self._gone)
+            gone, told = list(self._gone), self._news(asked)
+            ids = {candidate.id for candidate, _ in told}
             payload = {
                 "known": len(self._known),
                 "gone": gone,
                 "jobs": [record_of(*pair) for pair in told],
-                "priorities": [[job.id, job.priority] for _, job in jobs if job.priority >= 0],
+                "priorities": self._priorities() if method == "update" else [],
+                "ask": list(asked),
             }
-            ids = {candidate.id for candidate, _ in told}
+            self._changed.clear()  # what changes while the plugin is asked is told the next time
             try:
                 answer = await self._call(method, payload)
             except _Stale:
                 self._known.clear()  # a process that was started again knows nothing
                 self._gone.clear()
                 continue
-            self._known = (self._known.difference(gone)) | ids
+            if answer is None:
+                self._changed |= ids
+                return {}
+            self._known = self._known.difference(gone) | ids
             self._gone.difference_update(gone)
-            self._changed -= ids
             return self._factors(method, answer)
         return {}
 
-    def _news(self, jobs: Sequence[Pair]) -> list[Pair]:
-        """Return the jobs that the plugin does not know, or not as they are."""
-        known, changed = self._known, self._changed
-        return [pair for pair in jobs if pair[0].id in changed or pair[0].id not in known]
+    def _news(self, asked: Sequence[int]) -> list[Pair]:
+        """Return the jobs that the plugin does not know, or not as they are; all of them if it
+        knows none.
+        """
+        wanted = {*asked, *self._changed} if self._known else self._jobs.ids()
+        return [pair for jobid in wanted if (pair := self._jobs.pair(jobid)) is not None]
+
+    def _priorities(self) -> list[list[int]]:
+        pairs = map(self._jobs.pair, self._jobs.ids())
+        return [[pair[1].id, pair[1].priority] for pair in pairs if pair and pair[1].priority >= 0]
 
     async def _call(self, method: str, payload: object) -> object:
         """Call the process; what goes wrong is logged. Raises `_Stale` if it lacks jobs."""

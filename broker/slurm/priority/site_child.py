@@ -102,15 +102,17 @@ class SitePlugin:
     # Calls of the broker
 
     def set(self, payload: object) -> object:
-        """Call ``site_factor_p_set`` with each of the jobs {jobs, gone, known, priorities}."""
-        told = self._jobs.take(_mapping(payload))
+        """Call ``site_factor_p_set`` with some jobs {ask, jobs, gone, known, priorities}."""
+        given = _mapping(payload)
+        self._jobs.take(given)
+        asked = [jobid for jobid in given["ask"] if jobid in self._jobs]
         failures: dict[str, int] = {}
-        for job in told:
+        for jobid in asked:
             try:
-                self._functions["site_factor_p_set"](job)
+                self._functions["site_factor_p_set"](self._jobs.find(jobid)[0])
             except FAILURES as exc:
                 _count(failures, described(exc, self._path))
-        rows = self._factors((job.job_id for job in told), failures, everything=True)
+        rows = self._factors(asked, failures, everything=True)
         return {"factors": rows, "failures": _texts(failures)}
 
     def update(self, payload: object) -> object:

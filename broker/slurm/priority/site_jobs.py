@@ -152,8 +152,12 @@ class SiteJobs:
         """The broker knows the site factor of a job."""
         self._before[jobid] = factor
 
-    def take(self, news: JsonMapping) -> list[JobRecord]:
-        """Take what has changed {known, gone, jobs, priorities} and return the ``jobs`` in it.
+    def __contains__(self, jobid: object) -> bool:
+        """Whether there is a job with this id, or whether this job is there."""
+        return jobid in self._jobs or getattr(jobid, "job_id", None) in self._jobs
+
+    def take(self, news: JsonMapping) -> None:
+        """Take what has changed {known, gone, jobs, priorities}.
 
         Raises OSError(ESTALE) if there are not as many jobs as the broker takes for ``known``.
         """
@@ -165,16 +169,13 @@ class SiteJobs:
         for jobid in news["gone"]:
             self._jobs.pop(jobid, None)
             self._before.pop(jobid, None)
-        told = []
         for fields in news["jobs"]:
             job = self._jobs[fields["job_id"]] = JobRecord(fields)
             self._before[job.job_id] = fields["site_factor"]
-            told.append(job)
         for jobid, priority in news["priorities"]:
             if jobid in self._jobs:
                 object.__setattr__(self._jobs[jobid], "priority", priority)
         self._sorted = None
-        return told
 
 
 class SiteSettings:

@@ -11,10 +11,9 @@ from broker.slurm.constants import NICE_OFFSET
 from broker.slurm.priority.factors import (
     MOST,
     Factors,
+    JobExtent,
     MachineTotals,
-    Size,
     age_factor,
-    least_nodes,
     priority_of,
     size_factor,
 )
@@ -25,36 +24,31 @@ FOUR = MachineTotals(4, 32, 8)
 @pytest.mark.parametrize(
     ("size", "plain", "by_time"),
     [
-        (Size(1, 1, 0, 600), 0.140625, 0.025),
-        (Size(1, 8, 0, 600), 0.25, 0.025),
-        (Size(2, 2, 0, 600), 0.28125, 0.05),
-        (Size(2, 16, 0, 600), 0.5, 0.05),
-        (Size(4, 32, 0, 60), 1.0, 1.0),
-        (Size(1, 1, 0, 30), 0.140625, 0.25),
-        (Size(1, 1, 0, 90), 0.140625, 0.125),
-        (Size(1, 8, 0, 420), 0.25, 0.0357142857),
-        (Size(1, 1), 0.140625, 0.0),
-        (Size(8, 64), 1.0, 0.0),
+        (JobExtent(1, 1, 0, 600), 0.140625, 0.025),
+        (JobExtent(1, 8, 0, 600), 0.25, 0.025),
+        (JobExtent(2, 2, 0, 600), 0.28125, 0.05),
+        (JobExtent(2, 16, 0, 600), 0.5, 0.05),
+        (JobExtent(4, 32, 0, 60), 1.0, 1.0),
+        (JobExtent(1, 1, 0, 30), 0.140625, 0.25),
+        (JobExtent(1, 1, 0, 90), 0.140625, 0.125),
+        (JobExtent(1, 8, 0, 420), 0.25, 0.0357142857),
+        (JobExtent(1, 1), 0.140625, 0.0),
+        (JobExtent(8, 64), 1.0, 0.0),
+        (JobExtent(1, 9, 0, 600), 0.265625, 0.028125),
+        (JobExtent(1, 20, 0, 3600), 0.4375, 0.0104166667),
     ],
 )
-def test_job_size(size: Size, plain: float, by_time: float) -> None:
+def test_job_size(size: JobExtent, plain: float, by_time: float) -> None:
     config = parse_priority({})
     assert size_factor(size, FOUR, config) == pytest.approx(plain)
     relative = parse_priority({"flags": ["SMALL_RELATIVE_TO_TIME"]})
-    assert size_factor(size, FOUR, relative) == pytest.approx(by_time)
+    assert size_factor(size, FOUR, relative) == pytest.approx(by_time, abs=1e-9)
     small = parse_priority({"favor-small": True})
     assert size_factor(size, FOUR, small) == pytest.approx(1 - plain)
 
 
 def test_nothing_is_known_of_the_machine_yet() -> None:
-    assert size_factor(Size(2, 2), MachineTotals(), parse_priority({})) == 0.0
-    assert least_nodes(None, 4, MachineTotals()) == 1
-
-
-@pytest.mark.parametrize(("nodes", "cores", "least"), [(3, 4, 3), (None, 8, 1), (None, 9, 2)])
-def test_nodes_that_a_job_needs(nodes: int | None, cores: int, least: int) -> None:
-    assert least_nodes(nodes, cores, FOUR) == least
-    assert least_nodes(0, cores, FOUR) == least_nodes(None, cores, FOUR)
+    assert size_factor(JobExtent(2, 2), MachineTotals(), parse_priority({})) == 0.0
 
 
 def test_age() -> None:
@@ -84,18 +78,18 @@ QUEUES = ("all", "hot", "cold", "plain")
 
 def test_factors_of_the_configuration() -> None:
     factors = Factors(parse_priority(TABLE), FOUR, {}, QUEUES)
-    fixed = factors.fixed_part(Size(), "all", "low", "a")
+    fixed = factors.fixed_part(JobExtent(), "all", "low", "a")
     assert (fixed.partition, fixed.qos, fixed.assoc) == (0.25, 0.25, 0.5)
     assert fixed.total == 25 + 2.5 + 500
-    assert factors.fixed_part(Size(), "hot", "high", "b").total == 1110
-    nothing = factors.fixed_part(Size(), "cold", "unknown", "c")
+    assert factors.fixed_part(JobExtent(), "hot", "high", "b").total == 1110
+    nothing = factors.fixed_part(JobExtent(), "cold", "unknown", "c")
     assert nothing.total == 0
-    assert factors.fixed_part(Size(), "plain", "", "").partition == 1 / 40
+    assert factors.fixed_part(JobExtent(), "plain", "", "").partition == 1 / 40
 
 
 def test_factors_that_are_not_normalized() -> None:
     factors = Factors(parse_priority({**TABLE, "flags": ["NO_NORMAL_ALL"]}), FOUR, {}, QUEUES)
-    fixed = factors.fixed_part(Size(), "all", "low", "a")
+    fixed = factors.fixed_part(JobExtent(), "all", "low", "a")
     assert (fixed.partition, fixed.qos, fixed.assoc) == (10, 1, 5)
     assert fixed.total == 1000 + 10 + 5000
 
@@ -103,7 +97,7 @@ def test_factors_that_are_not_normalized() -> None:
 def test_a_queue_without_factors_has_1() -> None:
     for queues in ((), ("batch", "debug")):
         factors = Factors(parse_priority({"weight": {"partition": 7}}), FOUR, {}, queues)
-        assert factors.fixed_part(Size(), queues[0] if queues else "", "", "").total == 7
+        assert factors.fixed_part(JobExtent(), queues[0] if queues else "", "", "").total == 7
 
 
 def test_trackable_resources() -> None:
@@ -111,12 +105,12 @@ def test_trackable_resources() -> None:
     small = {"debug": MachineTotals(1, 8, 0)}
     factors = Factors(parse_priority(table), FOUR, small, ())
     assert factors.tres_names == ("cpu", "node", "gres/gpu")
-    fixed = factors.fixed_part(Size(2, 16, 4), "", "", "")
+    fixed = factors.fixed_part(JobExtent(2, 16, 4), "", "", "")
     assert fixed.tres == (0.5, 0.5, 0.5)
     assert fixed.total == 50 + 5 - 4
-    assert factors.fixed_part(Size(1, 8, 4), "debug", "", "").tres == (1.0, 1.0, 0.0)
+    assert factors.fixed_part(JobExtent(1, 8, 4), "debug", "", "").tres == (1.0, 1.0, 0.0)
     raw = Factors(parse_priority({**table, "flags": ["NO_NORMAL_TRES"]}), FOUR, small, ())
-    assert raw.fixed_part(Size(2, 16, 4), "debug", "", "").total == 1600 + 20 - 32
+    assert raw.fixed_part(JobExtent(2, 16, 4), "debug", "", "").total == 1600 + 20 - 32
 
 
 def test_nice_and_urgency() -> None:

@@ -320,9 +320,10 @@ async def test_accounts_are_charged_apart(clocks: Clocks) -> None:
     async with running(clocks, FAIR) as cluster:
         await cluster.fill(userid=1000, system={"bank": "a"})
         clocks.pass_by(60)
-        jobs = [await cluster.wait(jobspec(bank=bank), userid=1000) for bank in ("a", "b")]
+        banks: list[dict[str, Any]] = [{"bank": "a"}, {"bank": "b"}, {"account": "a"}]
+        jobs = [await cluster.wait(jobspec(**bank), userid=1000) for bank in banks]
         await cluster.round()
-        assert [cluster.priority(job) for job in jobs] == [500, 1000]
+        assert [cluster.priority(job) for job in jobs] == [500, 1000, 500]
 
 
 async def test_users_seen_for_the_first_time_are_ranked_soon(clocks: Clocks) -> None:

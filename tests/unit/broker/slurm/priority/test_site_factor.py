@@ -445,7 +445,10 @@ async def test_a_plugin_that_blocks_or_ends_its_process(
     await cluster.stop()
 
 
-async def test_what_blocks_at_its_load(clocks: Clocks, tmp_path: pathlib.Path) -> None:
+async def test_what_blocks_at_its_load(
+    clocks: Clocks, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site_module, "START_WITHIN", 0.5)
     table = write(tmp_path, init="def init():\n    while True: pass")
     table["site-factor-timeout"] = "0.5s"
     async with running(clocks, table) as cluster:
