@@ -360,7 +360,10 @@ class LuaPlugin:
         return self._unclear(function, text)
 
     def _unclear(self, function: str, text: str) -> int:
-        """Decide about a job that the script came to no decision about."""
+        """Decide about a job that the script came to no decision about; users are told the first
+        line.
+        """
+        text = text.partition("\n")[0].rstrip(":")
         if self._settings.refuses:
             raise OSError(errno.EINVAL, f"{function}/lua: {text}")
         self._talk.tell(f"{function}/lua: {text}: the job is taken as it is")

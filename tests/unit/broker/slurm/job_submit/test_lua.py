@@ -128,6 +128,12 @@ def test_an_error_takes_the_job_and_is_told(site: Site) -> None:
     assert site.talk.taken() == [f"{text}: the job is taken as it is"]
 
 
+def test_users_are_told_the_first_line_of_an_error(site: Site) -> None:
+    site.run('require "no.such.module"')
+    (told,) = site.talk.taken()
+    assert told.endswith("module 'no.such.module' not found: the job is taken as it is")
+
+
 def test_an_error_refuses_if_the_site_says_so(site: Site) -> None:
     site.settings = msgspec.structs.replace(site.settings, refuses=True)
     with pytest.raises(OSError, match="boom") as caught:
