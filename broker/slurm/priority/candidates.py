@@ -26,6 +26,8 @@ ACCOUNT_TOO: Final = "account"
 """The same, as Slurm calls it: it counts where there is no bank."""
 QOS: Final = "qos"
 NICE: Final = "nice"
+ATTRIBUTES: Final = (ACCOUNT, ACCOUNT_TOO, QOS, NICE)
+"""What of ``attributes.system`` may be changed while a job waits."""
 COMMENT: Final = "comment"
 _LONGEST_NAME: Final = 255
 _NOTHING: Final = Fixed(0.0, 0.0, 0.0, 0.0, (), 0.0)
@@ -147,17 +149,21 @@ class Candidate:
     ) -> None:
         self.id = jobid
         self.userid = userid
-        self.member = member
-        self.queue = queue
-        self.qos = qos
-        self.nice = wishes.nice
-        self.wishes = wishes
+        self.tell(member, queue, qos, wishes)
         self.size = JobExtent()
         self.fixed = _NOTHING
         self.eligible: float | None = None
         self.since: float | None = None
         self.site = 0
         self.rated = False
+
+    def tell(self, member: ShareHolder, queue: str, qos: str, wishes: Wishes) -> None:
+        """Take what the jobspec says, the first time or when it has been changed."""
+        self.member = member
+        self.queue = queue
+        self.qos = qos
+        self.nice = wishes.nice
+        self.wishes = wishes
 
     def measure(self, factors: Factors) -> None:
         """Compute what does not change, for the machine and the configuration as they are now."""

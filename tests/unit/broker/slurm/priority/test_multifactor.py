@@ -323,6 +323,49 @@ async def test_queues_with_a_part_of_the_machine(clocks: Clocks) -> None:
     await cluster.stop()
 
 
+async def test_attributes_may_be_changed_while_a_job_waits(clocks: Clocks) -> None:
+    table = {
+        "weight": {"partition": 1000, "qos": 100, "assoc": 10, "job-size": 5},
+        "qos": {"normal": {}, "high": {"priority": 1, "allow-user": ["root"]}},
+        "account": {"physics": {"priority": 1}},
+    }
+
+    async def update(jobid: int, key: str, value: object, userid: int = 0) -> None:
+        updates = {f"attributes.system.{key}": value}
+        payload = {"id": jobid, "updates": updates}
+        await cluster.manager.request("job-manager.update", payload, userid=userid)
+
+    async with running(clocks, table) as cluster:
+        filler = await cluster.fill()
+        job = await cluster.wait(userid=1000)
+        assert cluster.priority(job) == 1000
+        for key, value, priority in (
+            ("nice", 7, 993),
+            ("bank", "physics", 1003),
+            ("nice", 0, 1010),
+        ):
+            await update(job, key, value, 1000)
+            assert cluster.priority(job) == priority
+        for key, wrong, text in (
+            ("nice", "x", "attributes.system.nice is an integer"),
+            ("nice", -1, "only the owner of the instance may ask for a negative nice"),
+            ("qos", "high", "QOS high is not for user"),
+            ("qos", "x", "there is no QOS x"),
+            ("bank", 7, "bank must be a string"),
+        ):
+            with pytest.raises(OSError, match=re.escape(text)):
+                await update(job, key, wrong, 1000)
+            assert cluster.priority(job) == 1010
+        own = await cluster.wait()
+        await update(own, "qos", "high")
+        assert cluster.priority(own) == 1100
+        with pytest.raises(OSError, match="of a running job is not possible"):
+            await update(filler, "nice", 5)
+        await cluster.restart()
+        await cluster.ready()
+        assert (cluster.priority(job), cluster.priority(own)) == (1010, 1100)
+
+
 FAIR = {"weight": {"fairshare": 1000}, "decay-half-life": "1h"}
 
 
