@@ -8,19 +8,16 @@ hundred jobs in each turn of the loop. Until usage and the size of the machine a
 from __future__ import annotations
 
 import asyncio
-import errno
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from broker.configuration.checks import Setting
-from broker.configuration.document import Document
-from broker.configuration.priority import PriorityConfig, PriorityFlag, parse_priority
-from broker.configuration.queues import queue_tables
+from broker.configuration.priority import PriorityFlag
 from broker.slurm.priority.candidates import Candidate, Wishes, eligible_since, wishes_of
 from broker.slurm.priority.factors import Factors, age_factor, priority_of
 from broker.slurm.priority.fair_share import ShareHolder
 from broker.slurm.priority.neighbours import MachineSize, keep_usage, load_usage
+from broker.slurm.priority.settings import check_wishes, parsed
 from broker.slurm.priority.shares import Shares, user_name
 from broker.slurm.priority.site import SiteFactors
 from broker.slurm.priority.site_file import NONE
@@ -39,7 +36,6 @@ if TYPE_CHECKING:
     from broker.jobtap.future import PluginFuture
     from broker.jobtap.plugin import Args, JobtapPlugin
     from broker.services.job_manager.states import Job
-    from flux.wire.json import JsonMapping
 
 AT_A_TIME: Final = 500
 """Jobs that get their priority in one turn of the loop."""
@@ -118,23 +114,11 @@ class Multifactor:
         job = args.job
         try:
             wishes = wishes_of(job.jobspec if args.changed is None else args.changed)
-            self._check_qos(wishes.qos, job.userid)
+            check_wishes(self.config, wishes, job.userid, owner=plugin.host.is_owner(job.userid))
         except OSError as exc:
             plugin.reject_job(args, exc.strerror or str(exc))
-        if wishes.nice < 0 and not plugin.host.is_owner(job.userid):
-            plugin.reject_job(args, "only the owner of the instance may ask for a negative nice")
         if args.changed is None:
             self._judged = (job.id, wishes)
-
-    def _check_qos(self, name: str, userid: int) -> None:
-        if not name or not self.config.qos:
-            return
-        qos = self.config.qos.get(name)
-        if qos is None:
-            known = ", ".join(self.config.qos)
-            raise OSError(errno.EINVAL, f"there is no QOS {name}: there are {known}")
-        if qos.allow_user is not None and user_name(userid) not in qos.allow_user:
-            raise OSError(errno.EINVAL, f"QOS {name} is not for user {user_name(userid)}")
 
     def new(self, plugin: JobtapPlugin, topic: str, args: Args) -> None:
         """A job is accepted, or was there before."""
@@ -439,15 +423,3 @@ class Multifactor:
             await old.close()
             for candidate in self.candidates.values():
                 candidate.site, candidate.rated = 0, False
-
-
-def parsed(conf: JsonMapping) -> tuple[PriorityConfig, dict[str, tuple[str, ...]]]:
-    """Return the configuration that the plugin is loaded with, and what each queue requires.
-
-    Raises OSError(EINVAL) if it is loaded by hand.
-    """
-    if "priority" not in conf:
-        raise OSError(errno.EINVAL, "[priority] in the configuration has it loaded")
-    node = Setting(conf.get("queues") or {}, ("queues",), Document([]), {})
-    requires = {name: queue.requires for name, queue in queue_tables(node).items()}
-    return parse_priority(conf["priority"]), requires
