@@ -23,6 +23,7 @@ ENDED = ("attach", "wait-event", "returncode")
 """Words of commands that are for a job that has ended, in the place of one that runs."""
 INSTEAD = {
     "flux top": "flux top --help",  # both wait for a person at a terminal
+    "flux priority": "flux priority --help",  # is for a configured instance
     "flux mini run -o pty bash": "flux mini run -o pty true",
     "flux update $JOB queue=P name=N": "flux update $JOB name=N",  # there is no queue P
     "flux getattr jobid": "flux mini alloc -n1 flux getattr jobid",  # is for scripts of batch jobs
