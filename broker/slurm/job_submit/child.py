@@ -140,7 +140,10 @@ class Chain:
             self._talk,
         )
         result = self._result(draft, refused)
-        result.lines = []  # slurmctld has no way to tell them, and drops them
+        for line in result.lines:  # as in slurmctld 22.05, which has no way to tell them
+            text = f'Message discarded: ("{line}")'
+            self._talk.say(-1, f"Use of log.user() in job_modify is not supported. {text}")
+        result.lines = []
         if not result.refused:
             result.updates = changed_updates(change.updates, draft.jobspec)
         return msgspec.to_builtins(result)
