@@ -20,7 +20,7 @@ from broker.slurm.job_submit.names import slurm_constants
 from broker.slurm.job_submit.reading import command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from broker.slurm.job_submit.job_desc import JobDesc, JobRec
     from broker.slurm.job_submit.kinds import Value
@@ -152,7 +152,7 @@ class LoadedScript:
             raise UnusableScript(text_of(result))
         missing = [names[0] for names in FUNCTIONS if not has(*(it.encode() for it in names))]
         if missing:
-            raise UnusableScript(f"missing required function {' and '.join(missing)}")
+            raise UnusableScript(f"missing required function {' and '.join(missing)}", missing)
         if isinstance(result, int | float) and not isinstance(result, bool) and result != 0:
             raise UnusableScript(f"returned {number_text(result)} on load")
 
@@ -166,7 +166,11 @@ class LoadedScript:
 
 
 class UnusableScript(Exception):
-    """A script cannot be used; the text says why."""
+    """A script cannot be used; the text says why, ``missing`` are the functions it lacks."""
+
+    def __init__(self, text: str, missing: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.missing = missing
 
 
 def _path(settings: ScriptSettings) -> bytes:
@@ -320,8 +324,17 @@ class LuaPlugin:
             self._script = LoadedScript(self._read(), self._settings, self._bridge)
         except (UnusableScript, OSError) as exc:
             self._stamp = now
-            why = exc.strerror if isinstance(exc, OSError) else str(exc)
-            self._talk.say(-1, f"job_submit/lua: {path}: {why}, using previous script")
+            self._tell_why(path, exc)
+
+    def _tell_why(self, path: str, error: UnusableScript | OSError) -> None:
+        """Say why a script is not taken, in the words of slurmctld."""
+        missing = error.missing if isinstance(error, UnusableScript) else ()
+        for name in missing:
+            self._talk.say(-1, f"job_submit/lua: {path}: missing required function {name}")
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        if missing:
+            why = "required function(s) not present"
+        self._talk.say(-1, f"job_submit/lua: {path}: {why}, using previous script")
 
     def submit(self, draft: JobDesc, userid: int) -> int:
         """Return what the script returned for a submission; raises OSError if it refuses by its

@@ -336,6 +336,17 @@ def test_a_broken_script_leaves_the_one_before(site: Site) -> None:
     ]
 
 
+def test_a_script_without_its_functions_leaves_the_one_before(site: Site) -> None:
+    touch(site.path, "function slurm_job_submit() return 1 end " + MODIFY, 1)
+    assert site.plugin.submit(described(jobspec()), OWNER) == 1
+    touch(site.path, "function slurm_job_submit() return 2 end", 2)
+    assert site.plugin.submit(described(jobspec()), OWNER) == 1
+    assert site.said == [
+        f"job_submit/lua: {site.path}: missing required function slurm_job_modify",
+        f"job_submit/lua: {site.path}: required function(s) not present, using previous script",
+    ]
+
+
 @pytest.mark.parametrize("version", ["5.2", "5.3", "5.4", "luajit21"])
 def test_other_versions(site: Site, version: str) -> None:
     site.settings = msgspec.structs.replace(site.settings, version=version)
