@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from broker.configuration.priority import PriorityFlag
+from broker.slurm.priority.asking import SiteQuestions
 from broker.slurm.priority.candidates import Candidate, Wishes, eligible_since, wishes_of
 from broker.slurm.priority.factors import Factors, age_factor, priority_of
 from broker.slurm.priority.fair_share import ShareHolder
 from broker.slurm.priority.neighbours import MachineSize, keep_usage, load_usage
 from broker.slurm.priority.settings import check_wishes, parsed
 from broker.slurm.priority.shares import Shares, user_name
-from broker.slurm.priority.site import SiteFactors
-from broker.slurm.priority.site_file import NONE
 from broker.slurm.priority.usage import Association
 from flux.constants import (
     FLUX_JOB_PRIORITY_MAX,
@@ -31,8 +30,6 @@ from flux.job.describe import allocation
 from flux.job.lifecycle import PRIORITY, SCHED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from broker.jobtap.future import PluginFuture
     from broker.jobtap.plugin import Args, JobtapPlugin
     from broker.services.job_manager.states import Job
@@ -69,11 +66,9 @@ class Multifactor:
         self.shares = Shares(self.config, self.flux.now())
         self.machine = MachineSize(self.flux)
         self.factors = self._new_factors()
-        self.site = self._new_site()
+        self.questions = SiteQuestions(plugin, self.config, self.candidates, self._rate_some)
         self.ready = False
         self._judged: tuple[int, Wishes] | None = None
-        self._to_set: dict[int, None] = {}
-        self._setting = False
         self._wake = asyncio.Event()
         self._reconfigured = False
         self._newcomers: set[ShareHolder] = set()
@@ -89,8 +84,7 @@ class Multifactor:
             if (kept := self.keep_usage()) is not None:
                 await kept
         finally:
-            if self.site is not None:
-                await self.site.close()
+            await self.questions.close()
 
     @staticmethod
     def clock() -> float:
@@ -99,11 +93,6 @@ class Multifactor:
 
     def _new_factors(self) -> Factors:
         return Factors(self.config, self.machine.totals, self.machine.queues, self._requires)
-
-    def _new_site(self) -> SiteFactors | None:
-        if self.config.site_factor_plugin in (None, NONE):
-            return None
-        return SiteFactors(self.config, self.flux.log, self)
 
     # What happens to jobs
 
@@ -131,7 +120,7 @@ class Multifactor:
         candidate = Candidate(job.id, job.userid, *self._told(job, wishes))
         candidate.measure(self.factors)
         self.candidates[job.id] = candidate
-        self._changed(job.id)
+        self.questions.changed(job.id)
         if self.config.has(PriorityFlag.ACCRUE_ALWAYS):
             candidate.accrue(job.t_submit or self.flux.now(), self.flux.now(), self.clock())
         elif job.state in (PRIORITY, SCHED):
@@ -161,7 +150,7 @@ class Multifactor:
             return
         candidate.tell(*self._told(job, wishes_of(job.jobspec, strict=False)))
         candidate.measure(self.factors)
-        self._changed(job.id)
+        self.questions.changed(job.id)
         if self.ready and job.state == SCHED:
             self._rate_some([job.id])
 
@@ -172,15 +161,13 @@ class Multifactor:
             cores = allocation(args.job.resources).ncores
             who = Association(candidate.member.account, candidate.userid)
             self.shares.usage.begin(args.job.id, who, cores, self.clock())
-            self._changed(args.job.id)
+            self.questions.changed(args.job.id)
 
     def ends(self, plugin: JobtapPlugin, topic: str, args: Args) -> None:
         """A job is over, or never was."""
         self.candidates.pop(args.job.id, None)
         self.shares.usage.end(args.job.id, self.clock())
-        self._to_set.pop(args.job.id, None)
-        if self.site is not None:
-            self.site.forget(args.job.id)
+        self.questions.forget(args.job.id)
 
     def rate(self, plugin: JobtapPlugin, topic: str, args: Args) -> None:
         """Give a job its priority, as far as it can be told."""
@@ -189,8 +176,8 @@ class Multifactor:
         if candidate is None:
             return
         self._accrue(candidate, job, args)
-        self._changed(job.id)
-        if self.ready and not self._must_ask_site(candidate):
+        self.questions.changed(job.id)
+        if self.ready and not self.questions.must_ask(candidate):
             args.out["priority"] = self.priority(candidate, job, self.clock())
         elif job.state == PRIORITY:
             plugin.priority_unavail(args)
@@ -206,10 +193,6 @@ class Multifactor:
         elif candidate.since is None:
             when = self.flux.now() if args.entry is None else float(args.entry["timestamp"])
             candidate.accrue(when, self.flux.now(), self.clock())
-
-    def _changed(self, jobid: int) -> None:
-        if self.site is not None:
-            self.site.changed(jobid)
 
     # A priority
 
@@ -276,60 +259,12 @@ class Multifactor:
                 continue
             if not FLUX_JOB_URGENCY_HOLD < job.urgency < FLUX_JOB_URGENCY_EXPEDITE:
                 continue
-            if job.state == SCHED or not self._must_ask_site(candidate):
+            if job.state == SCHED or not self.questions.must_ask(candidate):
                 value = self.priority(candidate, job, clock)
                 if value != job.priority or job.state == PRIORITY:
                     self.actions.rerank(job, value)
                     changed += 1
         return changed
-
-    # The site's factor
-
-    def _must_ask_site(self, candidate: Candidate) -> bool:
-        """Whether a job waits for what the site says about it; it is asked then."""
-        if candidate.rated or self.site is None or not self.site.answers:
-            return False
-        if not self._to_set and self.ready:
-            self.actions.call_soon(self._set_soon)
-        self._to_set[candidate.id] = None
-        return True
-
-    def _set_soon(self) -> None:
-        if self._to_set and not self._setting and not self.flux.closed:
-            self._setting = True
-            self.flux.spawn(self._set(), "site factor")
-
-    async def _set(self) -> None:
-        """Ask the site about the jobs that wait for it: those that come meanwhile are asked about
-        together.
-        """
-        self._setting = True
-        try:
-            while self._to_set:
-                ids, self._to_set = list(self._to_set), {}
-                if self.site is not None:
-                    self._take(await self.site.set(ids), ids)
-                self._rate_some(ids)
-        finally:
-            self._setting = False
-
-    def ids(self) -> list[int]:
-        """Return the ids of all active jobs."""
-        return list(self.candidates)
-
-    def pair(self, jobid: int) -> tuple[Candidate, Job] | None:
-        """Return an active job, None for another id."""
-        candidate, job = self.candidates.get(jobid), self.actions.find(jobid)
-        return None if candidate is None or job is None else (candidate, job)
-
-    def _take(self, found: dict[int, int], asked: Iterable[int] = ()) -> None:
-        """Take what the site says; of ``asked`` it knows now, if it said anything."""
-        for jobid, site in found.items():
-            if jobid in self.candidates:
-                self.candidates[jobid].site = site
-        for jobid in asked:
-            if jobid in self.candidates:
-                self.candidates[jobid].rated = jobid in found
 
     # Rounds
 
@@ -345,41 +280,31 @@ class Multifactor:
                     continue
                 self._wake.clear()
         finally:
-            if self.site is not None:
-                await self.site.close()
+            await self.questions.close()
 
     async def _begin(self) -> None:
         """Learn what has to be known before jobs can have their priorities."""
         await load_usage(self.flux, self.shares, self.clock())
         while not await self._measure():
             await asyncio.sleep(SOON)
-        if self.site is not None:
-            await self.site.start()
+        await self.questions.start()
         self.refresh_shares()
         self.ready = True
-        if self._to_set:
-            await self._set()
+        await self.questions.begin()
 
     async def round(self) -> None:
         """Compute everything anew: the machine, fair share, the site, priorities."""
         if self._reconfigured:
-            await self._reconfigure()
+            self._reconfigured = False
+            await self.questions.reconfigure(self.config)
         await self._measure()
         self.refresh_shares()
-        if self.site is not None:
-            begun = self.clock()
-            await self._ask_about_all(self.site)
-            self.rounds.site_seconds = self.clock() - begun
+        begun = self.clock()
+        await self.questions.ask_about_all()
+        self.rounds.site_seconds = self.clock() - begun
         await self.rate_all()
         if (kept := self.keep_usage()) is not None:
             kept.then(lambda future: future.get())  # the log says if it fails
-
-    async def _ask_about_all(self, site: SiteFactors) -> None:
-        """Ask the site about jobs that it has not been asked about, and for what has changed."""
-        unrated = [one.id for one in self.candidates.values() if not one.rated]
-        if unrated:
-            self._take(await site.set(unrated), unrated)
-        self._take(await site.update())
 
     async def _measure(self) -> bool:
         """Learn how large the machine is; returns whether to go on."""
@@ -406,20 +331,3 @@ class Multifactor:
         self._measure_jobs()
         self._reconfigured = True
         self._wake.set()
-
-    async def _reconfigure(self) -> None:
-        """Have the site's plugin follow the configuration."""
-        self._reconfigured = False
-        old, new = self.site, self._new_site()
-        if old is not None and new is not None:
-            if await old.reconfigure(self.config):
-                for candidate in self.candidates.values():
-                    candidate.rated = False
-            return
-        self.site = new
-        if new is not None:
-            await new.start()
-        elif old is not None:
-            await old.close()
-            for candidate in self.candidates.values():
-                candidate.site, candidate.rated = 0, False

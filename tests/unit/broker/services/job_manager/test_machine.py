@@ -14,6 +14,7 @@ from broker.services.job_manager.decisions import (
     PrioritizeAlloc,
     StartJob,
     TellException,
+    TellPriority,
 )
 from broker.services.job_manager.machine import Machine
 from broker.services.job_manager.queues import QueueSwitch
@@ -249,3 +250,61 @@ def test_answers_for_unknown_jobs_are_ignored(method: str) -> None:
     machine = make()
     getattr(machine, method)(99)
     assert not machine.log
+
+
+def test_a_priority_that_is_computed_again_and_again_is_told_but_not_logged() -> None:
+    machine = make()
+    job = submit(machine, 1)
+    before = names(job)
+    decided(machine)
+    machine.rerank(job, 42)
+    assert job.priority == 42
+    assert job.reranked
+    assert names(job) == before
+    assert decided(machine) == [(TellPriority, 1), (PrioritizeAlloc, 1)]
+    machine.rerank(job, 42)
+    assert decided(machine) == []
+    machine.reprioritize(job, 43)
+    assert not job.reranked, "now the eventlog has it"
+    assert names(job) == [*before, "priority"]
+
+
+def test_held_and_expedited_jobs_keep_their_priorities_whatever_is_computed() -> None:
+    machine = make()
+    held, expedited = submit(machine, 1, urgency=0), submit(machine, 2, urgency=31)
+    decided(machine)
+    for job in (held, expedited):
+        before = job.priority
+        machine.rerank(job, 42)
+        assert job.priority == before
+    assert decided(machine) == []
+
+
+def test_the_first_priority_is_logged() -> None:
+    machine = make()
+    hooks = machine.hooks
+    assert isinstance(hooks, UrgencyIsPriority)
+    hooks.available = False
+    job = submit(machine, 1)
+    assert job.priority == -1
+    machine.rerank(job, 42)
+    assert names(job)[-1] == "priority"
+    assert job.state == SCHED
+    machine.dispatch()
+    machine.alloc_success(1, {}, None)
+    machine.rerank(job, 43)
+    assert job.priority == 42, "it has its resources"
+
+
+def test_jobs_at_the_scheduler_are_not_exchanged_while_priorities_change() -> None:
+    machine = make(limit=1)
+    first, second = submit(machine, 1), submit(machine, 2)
+    decided(machine)
+    machine.unsettled = True
+    machine.rerank(second, 50)
+    assert (CancelAlloc, first.id) not in decided(machine)
+    machine.rerank(first, 60)
+    machine.unsettled = False
+    assert decided(machine) == [(TellPriority, 1), (PrioritizeAlloc, 1)]
+    machine.rerank(second, 70)
+    assert (CancelAlloc, first.id) in decided(machine)

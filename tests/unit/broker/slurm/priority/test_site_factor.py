@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 
 def worker_of(cluster: PriorityCluster) -> PluginWorker:
-    assert cluster.driver.site is not None
-    assert cluster.driver.site.worker is not None
-    return cluster.driver.site.worker
+    site = cluster.driver.questions.site
+    assert site is not None
+    assert site.worker is not None
+    return site.worker
 
 
 def pid_of(cluster: PriorityCluster) -> int:
