@@ -20,6 +20,7 @@ import psutil
 from bench import (
     commands,
     dashboard,
+    job_submit,
     jobs,
     kvs,
     large,
@@ -43,6 +44,7 @@ PARTS = (
     jobs,
     pipelines,
     priority,
+    job_submit,
     large,
     kvs,
     memory,

@@ -7,6 +7,8 @@ path = "/etc/site/tokens.py"
 nodes = 4
 """
 
+from typing import Any
+
 import slurm
 
 plugin_name = "Limit of nodes for each submission"
@@ -16,7 +18,7 @@ plugin_version = 100
 limit = 1
 
 
-def init(conf):
+def init(conf: dict[str, Any]) -> None:
     """Take the table of the configuration, without ``path``; ValueError refuses it."""
     global limit
     limit = conf.pop("nodes", limit)
@@ -24,14 +26,14 @@ def init(conf):
         raise ValueError(f"unknown key {next(iter(conf))}")
 
 
-def job_submit(job_desc, _submit_uid):
+def job_submit(job_desc: Any, _submit_uid: int) -> int:
     """Refuse jobs with too many nodes."""
     if job_desc.min_nodes != slurm.NO_VAL and job_desc.min_nodes > limit:
         slurm.log_user("%d nodes are more than the %d you may have.", job_desc.min_nodes, limit)
-        return slurm.ESLURM_INVALID_NODE_COUNT
-    return slurm.SUCCESS
+        return int(slurm.ESLURM_INVALID_NODE_COUNT)
+    return int(slurm.SUCCESS)
 
 
-def job_modify(_job_desc, _job_ptr, _submit_uid):
+def job_modify(_job_desc: Any, _job_ptr: Any, _submit_uid: int) -> int:
     """Let changes be."""
-    return slurm.SUCCESS
+    return int(slurm.SUCCESS)

@@ -59,7 +59,8 @@ class JobKVSLookup:
         self._keys = list(keys)
         self._decode = decode
         self._original = original and "jobspec" in self._keys
-        self._flags = 0 if base or self._original else FLUX_JOB_LOOKUP_CURRENT
+        changed = not base and not self._original and any(key in DECODED for key in self._keys)
+        self._flags = FLUX_JOB_LOOKUP_CURRENT if changed else 0
         self._asked: list[tuple[JobID, RPC]] | None = None
         self.errors: list[str] = []
 

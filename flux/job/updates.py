@@ -9,6 +9,7 @@ one twice. What is changed is copied, the rest is shared with the object before.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -69,9 +70,11 @@ def has_member(jobspec: object, key: str) -> bool:
     return isinstance(parent, Mapping) and name in parent
 
 
-def with_member(jobspec: JsonMapping, key: str, value: object) -> JsonObject:
+def with_member(
+    jobspec: JsonMapping, key: str, value: object, *, replacing: bool = False
+) -> JsonObject:
     """Return a jobspec with one more member, or another value of it; raises ValueError if the key
-    leads through something that is no object.
+    leads through something that is no object, unless ``replacing`` has an object take its place.
     """
     name, _, rest = key.partition(".")
     changed = dict(jobspec)
@@ -82,8 +85,10 @@ def with_member(jobspec: JsonMapping, key: str, value: object) -> JsonObject:
     if inner is None:
         inner = {}
     if not isinstance(inner, Mapping):
-        raise ValueError(f"{name} is no object, so it has no {rest}")
-    changed[name] = with_member(inner, rest, value)
+        if not replacing:
+            raise ValueError(f"{name} is no object, so it has no {rest}")
+        inner = {}
+    changed[name] = with_member(inner, rest, value, replacing=replacing)
     return changed
 
 
@@ -111,14 +116,15 @@ def updated_resources(resources: JsonMapping, updates: JsonMapping) -> JsonObjec
 
 def current_jobspec(jobspec: JsonObject, entries: Iterable[JsonMapping]) -> JsonObject:
     """Return a stored jobspec as the entries of its eventlog have changed it: the object itself if
-    they have not. Updates that cannot be applied are left out.
+    they have not. Keys that cannot be set are left out; what a later update has put in the way of
+    an earlier one, which is applied a second time, makes room.
     """
     for entry in entries:
         if entry.get("name") == JOBSPEC_UPDATE:
-            try:
-                jobspec = updated_jobspec(jobspec, entry.get("context") or {})
-            except ValueError:
-                continue
+            for key, value in _context(entry).items():
+                with suppress(ValueError):
+                    check_key(key)
+                    jobspec = with_member(jobspec, key, value, replacing=True)
     return jobspec
 
 
@@ -128,8 +134,13 @@ def current_resources(resources: JsonObject, entries: Iterable[JsonMapping]) -> 
     """
     for entry in entries:
         if entry.get("name") == RESOURCE_UPDATE:
-            resources = updated_resources(resources, entry.get("context") or {})
+            resources = updated_resources(resources, _context(entry))
     return resources
+
+
+def _context(entry: JsonMapping) -> JsonMapping:
+    context = entry.get("context")
+    return context if isinstance(context, Mapping) else {}
 
 
 def expiration_of(resources: object) -> float:

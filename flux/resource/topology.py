@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _CPU_ROOT = Path("/sys/devices/system/cpu")
 
 
-class Core(NamedTuple):
+class CoreUnits(NamedTuple):
     """One physical core: the socket it sits on and its usable processing units."""
 
     socket: int
@@ -35,7 +35,7 @@ class HardwareTopology(NamedTuple):
     """The usable hardware of one machine; ``memory`` is in bytes, ``gpus`` counts devices."""
 
     hostname: str
-    cores: tuple[Core, ...]
+    cores: tuple[CoreUnits, ...]
     gpus: int
     memory: int
 
@@ -45,14 +45,14 @@ class HardwareTopology(NamedTuple):
         return sum(len(core.pus) for core in self.cores)
 
 
-def cores_of(pus: Iterable[int], location: Mapping[int, tuple[int, int]]) -> tuple[Core, ...]:
+def cores_of(pus: Iterable[int], location: Mapping[int, tuple[int, int]]) -> tuple[CoreUnits, ...]:
     """Group the usable processing units ``pus`` into cores; ``location`` has (socket, core) of
     each. A unit that is not listed there counts as a core of its own.
     """
     groups: dict[tuple[int, int], list[int]] = {}
     for pu in sorted(pus):
         groups.setdefault(location.get(pu, (0, -1 - pu)), []).append(pu)
-    return tuple(Core(socket_id, tuple(members)) for (socket_id, _), members in groups.items())
+    return tuple(CoreUnits(socket_id, tuple(members)) for (socket_id, _), members in groups.items())
 
 
 def discover(*, restrict: bool = True) -> HardwareTopology:

@@ -13,6 +13,7 @@ import pytest
 import flux.job
 import flux.seg
 from broker.shell.plugin_stack import TOPICS
+from broker.slurm.priority.site_child import FUNCTIONS as SITE_FACTOR_FUNCTIONS
 from docs.coverage import PAGE, page, sections
 
 TESTS = pathlib.Path(__file__).parents[1]
@@ -45,6 +46,10 @@ def test_the_test_of_a_row_exists(title: str, name: str, test: str) -> None:
     path, _, function = test.partition("::")
     assert function.startswith("test_"), f"{title}: {name}"
     assert function in functions(path), f"{title}: {name}: {test}"
+
+
+def test_no_function_of_a_site_factor_plugin_is_missing() -> None:
+    assert set(SITE_FACTOR_FUNCTIONS) < set(sections()["Slurm site-factor plugins"])
 
 
 def words(text: str) -> set[str]:

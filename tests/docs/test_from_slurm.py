@@ -23,7 +23,9 @@ ENDED = ("attach", "wait-event", "returncode")
 """Words of commands that are for a job that has ended, in the place of one that runs."""
 INSTEAD = {
     "flux top": "flux top --help",  # both wait for a person at a terminal
+    "flux priority": "flux priority --help",  # is for a configured instance
     "flux mini run -o pty bash": "flux mini run -o pty true",
+    "flux update $JOB queue=P name=N": "flux update $JOB name=N",  # there is no queue P
     "flux getattr jobid": "flux mini alloc -n1 flux getattr jobid",  # is for scripts of batch jobs
 }
 UNKNOWN = ("--queue=part", "--requires=ssd", "--dry-run")
@@ -78,9 +80,9 @@ def test_the_page_has_tables() -> None:
 def test_a_command_of_the_tables_runs(instance: Instance, command: str) -> None:
     job = "$OLD"
     if "$JOB" in command and not any(word in command for word in ENDED):
-        pending = "urgency" in command
+        pending = "urgency" in command or "name=" in command
         held = "--urgency=hold " if pending else ""
-        job = shell(instance, f"flux mini submit {held}sleep 300").stdout.strip()
+        job = shell(instance, f"flux mini submit -t 1h {held}sleep 300").stdout.strip()
         seen = "priority" if pending else "start"
         assert shell(instance, f"flux job wait-event -t 30 {job} {seen}").returncode == 0
     text = INSTEAD.get(command, command).replace("$JOB", job)

@@ -25,7 +25,6 @@ ACTING = {
     "reads or writes files": (
         "broker.services.content_sqlite.place",
         "broker.shell.initrc",
-        "broker.slurm.job_submit.lua_script",
         "broker.shell.mapping",
         "fluxctl.archive.restoring",
         "broker.shell.plugin_path",

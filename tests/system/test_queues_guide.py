@@ -34,6 +34,7 @@ def test_every_command_prints_what_the_page_shows(instance: Instance) -> None:
         done = subprocess.run(
             ["sh", "-c", command],
             env=instance.environment,
+            cwd=instance.home,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

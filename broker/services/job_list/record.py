@@ -27,8 +27,8 @@ from flux.job.updates import (
     QUEUE,
     SYSTEM,
     UPDATE_EVENTS,
+    current_jobspec,
     has_member,
-    updated_jobspec,
 )
 from flux.wire import json
 
@@ -107,23 +107,23 @@ class ListedJob(JobHistory):
         self.ranks, self.nnodes = intern(found.ranks), found.nnodes
         self.nodelist, self.expiration = intern(found.nodelist), found.expiration
 
-    def _update_jobspec(self, updates: JsonMapping) -> None:
+    def _update_jobspec(self, entry: JsonMapping) -> None:
         """Learn what members of the jobspec are by now."""
-        changed = updated_jobspec({}, updates)
+        changed = current_jobspec({}, [entry])
         for field, key, read in _FROM_JOBSPEC:
             if has_member(changed, key):
                 setattr(self, field, read(changed))
 
     def apply(self, entry: JsonMapping) -> None:
-        """Bring the job up to date with one entry of its eventlog; raises KeyError, TypeError or
-        ValueError if the entry is malformed.
+        """Bring the job up to date with one entry of its eventlog; raises KeyError or TypeError if
+        the entry is malformed.
         """
         before, name = self.state, entry["name"]
         super().apply(entry)
         if name in UPDATE_EVENTS:
             context = entry.get("context") or {}
             if name == JOBSPEC_UPDATE:
-                self._update_jobspec(context)
+                self._update_jobspec(entry)
             elif EXPIRATION in context:
                 self.expiration = float(context[EXPIRATION])
         if self.state != before:

@@ -88,7 +88,7 @@ class JobSubmit:
         modifications.rules = self.modify if self._host is not None else None
         modifications.extends = is_kept if self._host is not None else None
         if before is not None:
-            task = self._core.ctx.spawn(before.close(), "job-manager:old job-submit plugins")
+            task = self._core.ctx.spawn(before.retire(), "job-manager:old job-submit plugins")
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 

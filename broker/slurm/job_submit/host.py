@@ -97,6 +97,11 @@ class JobSubmitHost:
         """End the process; jobs that wait fail with ENOSYS."""
         await self._worker.close()
 
+    async def retire(self) -> None:
+        """End the process when all jobs that came are looked at."""
+        async with self._turn:
+            await self._worker.close()
+
     async def submit(self, jobs: Sequence[JobToCheck]) -> list[SubmitVerdict]:
         """Return what the plugins say about new jobs, in their order."""
         verdicts: list[SubmitVerdict] = []

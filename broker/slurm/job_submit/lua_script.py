@@ -21,7 +21,7 @@ from broker.slurm.job_submit.names import slurm_constants
 from broker.slurm.job_submit.reading import command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from broker.slurm.job_submit.job_desc import JobDesc, JobRec
     from broker.slurm.job_submit.kinds import Value
@@ -153,7 +153,7 @@ class LoadedScript:
             raise UnusableScript(f"{text_of(result)}{hint_of(code, settings.version)}")
         missing = [names[0] for names in FUNCTIONS if not has(*(it.encode() for it in names))]
         if missing:
-            raise UnusableScript(f"missing required function {' and '.join(missing)}")
+            raise UnusableScript(f"missing required function {' and '.join(missing)}", missing)
         if isinstance(result, int | float) and not isinstance(result, bool) and result != 0:
             raise UnusableScript(f"returned {number_text(result)} on load")
 
@@ -167,7 +167,11 @@ class LoadedScript:
 
 
 class UnusableScript(Exception):
-    """A script cannot be used; the text says why."""
+    """A script cannot be used; the text says why, ``missing`` are the functions it lacks."""
+
+    def __init__(self, text: str, missing: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.missing = missing
 
 
 def _path(settings: ScriptSettings) -> bytes:
@@ -321,8 +325,17 @@ class LuaPlugin:
             self._script = LoadedScript(self._read(), self._settings, self._bridge)
         except (UnusableScript, OSError) as exc:
             self._stamp = now
-            why = exc.strerror if isinstance(exc, OSError) else str(exc)
-            self._talk.say(-1, f"job_submit/lua: {path}: {why}, using previous script")
+            self._tell_why(path, exc)
+
+    def _tell_why(self, path: str, error: UnusableScript | OSError) -> None:
+        """Say why a script is not taken, in the words of slurmctld."""
+        missing = error.missing if isinstance(error, UnusableScript) else ()
+        for name in missing:
+            self._talk.say(-1, f"job_submit/lua: {path}: missing required function {name}")
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        if missing:
+            why = "required function(s) not present"
+        self._talk.say(-1, f"job_submit/lua: {path}: {why}, using previous script")
 
     def submit(self, draft: JobDesc, userid: int) -> int:
         """Return what the script returned for a submission; raises OSError if it refuses by its
@@ -361,7 +374,10 @@ class LuaPlugin:
         return self._unclear(function, text)
 
     def _unclear(self, function: str, text: str) -> int:
-        """Decide about a job that the script came to no decision about."""
+        """Decide about a job that the script came to no decision about; users are told the first
+        line.
+        """
+        text = text.partition("\n")[0].rstrip(":")
         if self._settings.refuses:
             raise OSError(errno.EINVAL, f"{function}/lua: {text}")
         self._talk.tell(f"{function}/lua: {text}: the job is taken as it is")

@@ -11,7 +11,6 @@ import pwd
 from typing import TYPE_CHECKING
 
 from broker.slurm.constants import INFINITE, MEM_PER_CPU
-from broker.slurm.job_submit.resources import JobSize, size_of
 from broker.slurm.job_submit.words import (
     BEGIN_TIME,
     dependency_text,
@@ -137,43 +136,39 @@ def _dependencies(draft: JobSubject) -> list[JsonObject]:
 # JobSize
 
 
-def _size(draft: JobSubject) -> JobSize | None:
-    return size_of(draft.jobspec)
-
-
 def nodes(draft: JobSubject) -> Value:
     """How many nodes, if any are named."""
-    size = _size(draft)
+    size = draft.size
     return size.nodes if size is not None else None
 
 
 def num_tasks(draft: JobSubject) -> Value:
     """How many tasks: a job of Flux always says it."""
-    size = _size(draft)
+    size = draft.size
     return size.tasks if size is not None else None
 
 
 def cpus_per_task(draft: JobSubject) -> Value:
     """Cores of a slot; one is what is meant if nothing is set."""
-    size = _size(draft)
+    size = draft.size
     return size.cores if size is not None and size.cores > 1 else None
 
 
 def min_cpus(draft: JobSubject) -> Value:
     """Cores in all."""
-    size = _size(draft)
+    size = draft.size
     return size.slots * size.cores if size is not None else None
 
 
 def shared(draft: JobSubject) -> Value:
     """0 for a job whose nodes are its own."""
-    size = _size(draft)
+    size = draft.size
     return 0 if size is not None and size.whole else draft.kept("shared")
 
 
 def gpus_per_node(draft: JobSubject) -> Value:
     """GPUs of a node; of a slot, where no nodes are named: scripts look for GPUs here first."""
-    size = _size(draft)
+    size = draft.size
     kept_text = draft.kept("tres_per_node")
     if kept_text is not None or size is None:
         return kept_text
@@ -183,7 +178,7 @@ def gpus_per_node(draft: JobSubject) -> Value:
 
 def gpus_per_task(draft: JobSubject) -> Value:
     """GPUs of a slot, where no nodes are named."""
-    size = _size(draft)
+    size = draft.size
     kept_text = draft.kept("tres_per_task")
     if kept_text is not None or size is None or size.nodes is not None:
         return kept_text

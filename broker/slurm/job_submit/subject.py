@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import errno
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
+
+from broker.slurm.job_submit.resources import size_of
 
 if TYPE_CHECKING:
     from broker.slurm.job_submit.kinds import Value
+    from broker.slurm.job_submit.resources import JobSize
     from flux.wire.json import JsonObject
 
 KEPT: Final = "slurm"
@@ -38,6 +42,13 @@ class JobSubject:
         self.queues: frozenset[str | None] | None = None
         self.notes: list[str] = []
         self.has_new_variables = False
+
+    @cached_property
+    def size(self) -> JobSize | None:
+        """What the job asks for, as it was before anything was written; None if that cannot be
+        told.
+        """
+        return size_of(self.jobspec)
 
     @property
     def system(self) -> JsonObject:

@@ -6,14 +6,13 @@ if a plugin looks at them, once for each job that is looked at.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from broker.slurm.constants import NICE_OFFSET, NO_VAL
 from broker.slurm.job_submit.job_desc import JobRec
 from broker.slurm.job_submit.partitions import Nodes, Partition, Queue, may_use
-from flux.constants import FLUX_JOB_STATE_ACTIVE, FLUX_JOB_STATE_RUNNING
+from flux.constants import FLUX_JOB_STATE_ACTIVE, FLUX_JOB_STATE_RUNNING, FLUX_USERID_UNKNOWN
 from flux.idset import IDset
-from flux.wire.message import USERID_UNKNOWN_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,13 +22,6 @@ if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.wire.json import JsonObject
 
-_ACTIVE: Final = {
-    "max_entries": 0,
-    "attrs": ["all"],
-    "userid": USERID_UNKNOWN_JSON,
-    "states": FLUX_JOB_STATE_ACTIVE,
-    "results": 0,
-}
 _PENDING, _RUNNING = 0, 1
 
 
@@ -73,9 +65,17 @@ class Surroundings:
     def jobs(self) -> list[JobRec]:
         """Return the active jobs."""
         if self._jobs is None:
+            from flux.job.list import job_list
+
             self._jobs = []
             try:
-                answer = self._flux().rpc("job-list.list", _ACTIVE).get()
+                answer = job_list(
+                    self._flux(),
+                    max_entries=0,
+                    attrs=["all"],
+                    userid=FLUX_USERID_UNKNOWN,
+                    states=FLUX_JOB_STATE_ACTIVE,
+                ).get()
                 self._jobs = [listed_record(job) for job in answer["jobs"]]
             except OSError as exc:
                 self._talk.say(-1, f"job_submit: the jobs cannot be listed: {exc.strerror}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from broker.slurm.constants import INFINITE, NICE_OFFSET, NO_VAL
 from broker.slurm.priority.factors import MOST_NICE, Fixed, JobExtent
 from flux.constants import FLUX_JOB_URGENCY_HOLD
 from flux.job.describe import job_name, resource_totals, system_text, time_limit
@@ -25,6 +26,8 @@ ACCOUNT_TOO: Final = "account"
 """The same, as Slurm calls it: it counts where there is no bank."""
 QOS: Final = "qos"
 NICE: Final = "nice"
+ATTRIBUTES: Final = (ACCOUNT, ACCOUNT_TOO, QOS, NICE)
+"""What of ``attributes.system`` may be changed while a job waits."""
 COMMENT: Final = "comment"
 _LONGEST_NAME: Final = 255
 _NOTHING: Final = Fixed(0.0, 0.0, 0.0, 0.0, (), 0.0)
@@ -74,7 +77,19 @@ def wishes_of(jobspec: JsonObject | None, *, strict: bool = True) -> Wishes:
 
 def _attribute(jobspec: JsonObject | None, key: str) -> object:
     system = ((jobspec or {}).get("attributes") or {}).get("system")
-    return system.get(key) if isinstance(system, dict) else None
+    if not isinstance(system, dict):
+        return None
+    if key == NICE and key not in system:
+        return _slurms_nice(system.get("slurm"))
+    return system.get(key)
+
+
+def _slurms_nice(kept: object) -> object:
+    """Return the nice value that a job-submit plugin gave a job, among what is kept for Slurm."""
+    value = kept.get(NICE) if isinstance(kept, dict) else None
+    if type(value) is not int or value in (NO_VAL, INFINITE):
+        return value if value not in (NO_VAL, INFINITE) else None
+    return value - NICE_OFFSET
 
 
 def _name(key: str, value: object) -> str:
@@ -134,17 +149,21 @@ class Candidate:
     ) -> None:
         self.id = jobid
         self.userid = userid
-        self.member = member
-        self.queue = queue
-        self.qos = qos
-        self.nice = wishes.nice
-        self.wishes = wishes
+        self.tell(member, queue, qos, wishes)
         self.size = JobExtent()
         self.fixed = _NOTHING
         self.eligible: float | None = None
         self.since: float | None = None
         self.site = 0
         self.rated = False
+
+    def tell(self, member: ShareHolder, queue: str, qos: str, wishes: Wishes) -> None:
+        """Take what the jobspec says, the first time or when it has been changed."""
+        self.member = member
+        self.queue = queue
+        self.qos = qos
+        self.nice = wishes.nice
+        self.wishes = wishes
 
     def measure(self, factors: Factors) -> None:
         """Compute what does not change, for the machine and the configuration as they are now."""

@@ -8,21 +8,17 @@ hundred jobs in each turn of the loop. Until usage and the size of the machine a
 from __future__ import annotations
 
 import asyncio
-import errno
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from broker.configuration.checks import Setting
-from broker.configuration.document import Document
-from broker.configuration.priority import PriorityConfig, PriorityFlag, parse_priority
-from broker.configuration.queues import queue_tables
-from broker.log import ERR
+from broker.configuration.priority import PriorityFlag
 from broker.slurm.priority.candidates import Candidate, Wishes, eligible_since, wishes_of
-from broker.slurm.priority.factors import Factors, MachineTotals, age_factor, priority_of
+from broker.slurm.priority.factors import Factors, age_factor, priority_of
 from broker.slurm.priority.fair_share import ShareHolder
-from broker.slurm.priority.machine_size import queue_totals, totals_of
-from broker.slurm.priority.shares import KEY, Shares, user_name
+from broker.slurm.priority.neighbours import MachineSize, keep_usage, load_usage
+from broker.slurm.priority.settings import check_wishes, parsed
+from broker.slurm.priority.shares import Shares, user_name
 from broker.slurm.priority.site import SiteFactors
 from broker.slurm.priority.site_file import NONE
 from broker.slurm.priority.usage import Association
@@ -33,9 +29,6 @@ from flux.constants import (
 )
 from flux.job.describe import allocation
 from flux.job.lifecycle import PRIORITY, SCHED
-from flux.kvs_txn import PRIMARY, commit_request, put_op
-from flux.treeobj import decode_val
-from flux.wire import json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +36,6 @@ if TYPE_CHECKING:
     from broker.jobtap.future import PluginFuture
     from broker.jobtap.plugin import Args, JobtapPlugin
     from broker.services.job_manager.states import Job
-    from flux.wire.json import JsonMapping
 
 AT_A_TIME: Final = 500
 """Jobs that get their priority in one turn of the loop."""
@@ -51,7 +43,6 @@ SOON: Final = 1.0
 """Seconds after which fair share is computed anew for users who were not known before, and after
 which the size of the machine is asked for again.
 """
-RPC_TIMEOUT: Final = 60.0
 
 
 class RoundStats(Struct):
@@ -76,8 +67,7 @@ class Multifactor:
         self.config, self._requires = parsed(plugin.conf)
         self.candidates: dict[int, Candidate] = {}
         self.shares = Shares(self.config, self.flux.now())
-        self._totals = MachineTotals()
-        self._queue_totals: dict[str, MachineTotals] = {}
+        self.machine = MachineSize(self.flux)
         self.factors = self._new_factors()
         self.site = self._new_site()
         self.ready = False
@@ -108,7 +98,7 @@ class Multifactor:
         return asyncio.get_running_loop().time()
 
     def _new_factors(self) -> Factors:
-        return Factors(self.config, self._totals, self._queue_totals, self._requires)
+        return Factors(self.config, self.machine.totals, self.machine.queues, self._requires)
 
     def _new_site(self) -> SiteFactors | None:
         if self.config.site_factor_plugin in (None, NONE):
@@ -118,26 +108,17 @@ class Multifactor:
     # What happens to jobs
 
     def validate(self, plugin: JobtapPlugin, topic: str, args: Args) -> None:
-        """Refuse a job whose attributes are malformed, or that asks for what its user may not."""
+        """Refuse a job whose attributes are malformed, or that asks for what its user may not; or
+        the change of a job.
+        """
         job = args.job
         try:
-            wishes = wishes_of(job.jobspec)
-            self._check_qos(wishes.qos, job.userid)
+            wishes = wishes_of(job.jobspec if args.changed is None else args.changed)
+            check_wishes(self.config, wishes, job.userid, owner=plugin.host.is_owner(job.userid))
         except OSError as exc:
             plugin.reject_job(args, exc.strerror or str(exc))
-        if wishes.nice < 0 and not plugin.host.is_owner(job.userid):
-            plugin.reject_job(args, "only the owner of the instance may ask for a negative nice")
-        self._judged = (job.id, wishes)
-
-    def _check_qos(self, name: str, userid: int) -> None:
-        if not name or not self.config.qos:
-            return
-        qos = self.config.qos.get(name)
-        if qos is None:
-            known = ", ".join(self.config.qos)
-            raise OSError(errno.EINVAL, f"there is no QOS {name}: there are {known}")
-        if qos.allow_user is not None and user_name(userid) not in qos.allow_user:
-            raise OSError(errno.EINVAL, f"QOS {name} is not for user {user_name(userid)}")
+        if args.changed is None:
+            self._judged = (job.id, wishes)
 
     def new(self, plugin: JobtapPlugin, topic: str, args: Args) -> None:
         """A job is accepted, or was there before."""
@@ -147,10 +128,7 @@ class Multifactor:
         else:
             wishes = wishes_of(job.jobspec, strict=False)  # it was accepted by somebody else
         self._judged = None
-        account = wishes.account or self.config.default_account
-        member = ShareHolder(account, user_name(job.userid))
-        qos = wishes.qos or self.config.default_qos
-        candidate = Candidate(job.id, job.userid, member, job.queue, qos, wishes)
+        candidate = Candidate(job.id, job.userid, *self._told(job, wishes))
         candidate.measure(self.factors)
         self.candidates[job.id] = candidate
         self._changed(job.id)
@@ -162,6 +140,30 @@ class Multifactor:
                 candidate.accrue(since, self.flux.now(), self.clock())
         if job.has_resources:
             self.begins(plugin, topic, args)
+
+    def _told(self, job: Job, wishes: Wishes) -> tuple[ShareHolder, str, str, Wishes]:
+        """Return what a jobspec says, and what counts where it says nothing."""
+        account = wishes.account or self.config.default_account
+        member = ShareHolder(account, user_name(job.userid))
+        return member, job.queue, wishes.qos or self.config.default_qos, wishes
+
+    def may_update(self, plugin: JobtapPlugin, topic: str, args: Args) -> None:
+        """Let an attribute be changed that priorities are made of, while the job waits; what it
+        may be is told by `validate`.
+        """
+        if args.job.has_resources:
+            plugin.reject_job(args, f"update of {args.key} of a running job is not possible")
+
+    def updated(self, plugin: JobtapPlugin, topic: str, args: Args) -> None:
+        """The jobspec of a job has been changed."""
+        job, candidate = args.job, self.candidates.get(args.job.id)
+        if candidate is None:
+            return
+        candidate.tell(*self._told(job, wishes_of(job.jobspec, strict=False)))
+        candidate.measure(self.factors)
+        self._changed(job.id)
+        if self.ready and job.state == SCHED:
+            self._rate_some([job.id])
 
     def begins(self, plugin: JobtapPlugin, topic: str, args: Args) -> None:
         """A job has its resources: they are charged to its user."""
@@ -348,7 +350,7 @@ class Multifactor:
 
     async def _begin(self) -> None:
         """Learn what has to be known before jobs can have their priorities."""
-        await self._load_usage()
+        await load_usage(self.flux, self.shares, self.clock())
         while not await self._measure():
             await asyncio.sleep(SOON)
         if self.site is not None:
@@ -380,51 +382,20 @@ class Multifactor:
         self._take(await site.update())
 
     async def _measure(self) -> bool:
-        """Learn how large the machine is; returns whether to go on: it is known, or there is nobody
-        to ask.
-        """
-        try:
-            answer = await self.flux.rpc("resource.status", timeout=RPC_TIMEOUT)
-            totals = totals_of(answer["R"])
-            queues = queue_totals(answer["R"], self._requires)
-        except OSError:
-            return True
-        except (ValueError, KeyError, TypeError, AttributeError) as exc:
-            self.flux.log(ERR, f"the size of the machine is unknown: {type(exc).__name__}: {exc}")
-            return True
-        if not totals.nodes:
-            return False
-        if (totals, queues) != (self._totals, self._queue_totals):
-            self._totals, self._queue_totals = totals, queues
+        """Learn how large the machine is; returns whether to go on."""
+        known = await self.machine.learn(self._requires)
+        if self.machine.changed:
             self._measure_jobs()
-        return True
+        return known
 
     def _measure_jobs(self) -> None:
         self.factors = self._new_factors()
         for candidate in self.candidates.values():
             candidate.measure(self.factors)
 
-    # Usage beyond a restart
-
-    async def _load_usage(self) -> None:
-        request = {"key": KEY, "namespace": PRIMARY, "flags": 0}
-        try:
-            answer = await self.flux.rpc("kvs.lookup", request, timeout=RPC_TIMEOUT)
-            kept = json.loads(decode_val(answer["val"]))
-            self.shares.take(kept, self.flux.now(), self.clock())
-        except OSError as exc:
-            if exc.errno not in (errno.ENOENT, errno.ENOSYS):
-                self.flux.log(ERR, f"usage cannot be read, and begins with 0: {exc.strerror}")
-        except (ValueError, KeyError, TypeError, AttributeError) as exc:
-            self.flux.log(ERR, f"usage as it was kept makes no sense, and begins with 0: {exc}")
-
     def keep_usage(self) -> PluginFuture | None:
         """Keep the usage in the KVS, if it is known yet; returns the future of that."""
-        if not self.ready:
-            return None
-        kept = self.shares.kept(self.flux.now(), self.clock())
-        request = commit_request([put_op(KEY, json.dumps(kept))])
-        return self.flux.rpc("kvs.commit", request)
+        return keep_usage(self.flux, self.shares, self.clock()) if self.ready else None
 
     # Another configuration
 
@@ -452,15 +423,3 @@ class Multifactor:
             await old.close()
             for candidate in self.candidates.values():
                 candidate.site, candidate.rated = 0, False
-
-
-def parsed(conf: JsonMapping) -> tuple[PriorityConfig, dict[str, tuple[str, ...]]]:
-    """Return the configuration that the plugin is loaded with, and what each queue requires.
-
-    Raises OSError(EINVAL) if it is loaded by hand.
-    """
-    if "priority" not in conf:
-        raise OSError(errno.EINVAL, "[priority] in the configuration has it loaded")
-    node = Setting(conf.get("queues") or {}, ("queues",), Document([]), {})
-    requires = {name: queue.requires for name, queue in queue_tables(node).items()}
-    return parse_priority(conf["priority"]), requires

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from broker.slurm.priority.candidates import ATTRIBUTES
 from broker.slurm.priority.driver import Multifactor
 from broker.slurm.priority.listing import Listing
+from flux.job.updates import SYSTEM
 
 if TYPE_CHECKING:
     from broker.jobtap.plugin import JobtapPlugin
@@ -23,6 +25,8 @@ def flux_plugin_init(plugin: JobtapPlugin) -> None:
         ("job.new", driver.new),
         ("job.state.priority", driver.rate),
         ("job.priority.get", driver.rate),
+        *((f"job.update.{SYSTEM}{name}", driver.may_update) for name in ATTRIBUTES),
+        ("job.update", driver.updated),
         ("job.state.run", driver.begins),
         ("job.state.inactive", driver.ends),
         ("job.destroy", driver.ends),

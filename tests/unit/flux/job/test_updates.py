@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flux.job.updates import (
@@ -90,14 +90,23 @@ def test_the_eventlog_tells_what_holds_now() -> None:
     entries = [
         update(**{DURATION: 5}),
         update("urgency", urgency=1),
-        update(**{"attributes.system.duration.x": 1}),
+        update(**{"attributes.system.duration.x": 1, "tasks": 1}),
         update(**{DURATION: 7, "attributes.user.y": [1]}),
         update("resource-update", expiration=7.5),
     ]
     found = current_jobspec(JOBSPEC, entries)
+    assert "tasks" not in found
     assert (member(found, DURATION), member(found, "attributes.user")) == (7, {"x": 1, "y": [1]})
     assert current_resources(R, entries)["execution"] == {"starttime": 100.0, "expiration": 7.5}
     assert R["execution"]["expiration"] == 160.0
+
+
+@pytest.mark.parametrize("context", [None, [], "x", 5])
+def test_an_update_that_is_none_changes_nothing(context: object) -> None:
+    for name in ("jobspec-update", "resource-update"):
+        entries = [{"timestamp": 1.0, "name": name, "context": context}]
+        assert current_jobspec(JOBSPEC, entries) == JOBSPEC
+        assert current_resources(R, entries) == R
 
 
 def test_what_was_not_updated_is_the_same_object() -> None:
@@ -132,6 +141,7 @@ KEYS = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(
 UPDATES = st.lists(st.dictionaries(KEYS, st.integers(0, 9), min_size=1, max_size=3), max_size=6)
 
 
+@example([{"attributes.a.b": 0}, {"attributes.a": 1, "attributes.b": 1}])
 @given(UPDATES)
 def test_updates_may_be_applied_again_to_what_they_have_made(updates: list[dict[str, int]]) -> None:
     """So a reader may be given the jobspec of today and all updates until then."""

@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from flux.resource.hwloc_xml import described_machine
-from flux.resource.topology import Core, HardwareTopology, to_xml
+from flux.resource.topology import CoreUnits, HardwareTopology, to_xml
 
 HWLOC_2 = """<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE topology SYSTEM "hwloc2.dtd">
@@ -56,7 +56,7 @@ def test_gpus_are_counted_once_whatever_saw_them(devices: str, gpus: int) -> Non
 
 
 def test_what_we_write_ourselves() -> None:
-    cores = (Core(0, (0, 2)), Core(0, (1, 3)), Core(1, (4,)))
+    cores = (CoreUnits(0, (0, 2)), CoreUnits(0, (1, 3)), CoreUnits(1, (4,)))
     text = to_xml(HardwareTopology("here", cores, gpus=3, memory=1 << 30))
     assert described_machine(text) == ("here", 3, 3)
     assert described_machine(text.encode()) == ("here", 3, 3)

@@ -8,7 +8,14 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flux.resource.topology import Core, HardwareTopology, cores_of, count_objects, discover, to_xml
+from flux.resource.topology import (
+    CoreUnits,
+    HardwareTopology,
+    cores_of,
+    count_objects,
+    discover,
+    to_xml,
+)
 
 
 def test_this_machine() -> None:
@@ -20,11 +27,15 @@ def test_this_machine() -> None:
 
 def test_hyperthreads_share_a_core() -> None:
     location = {0: (0, 0), 1: (0, 1), 2: (0, 0), 3: (0, 1), 4: (1, 0)}
-    assert cores_of([4, 3, 2, 0], location) == (Core(0, (0, 2)), Core(0, (3,)), Core(1, (4,)))
+    assert cores_of([4, 3, 2, 0], location) == (
+        CoreUnits(0, (0, 2)),
+        CoreUnits(0, (3,)),
+        CoreUnits(1, (4,)),
+    )
 
 
 def test_unknown_location_is_a_core_of_its_own() -> None:
-    assert cores_of([5, 6], {}) == (Core(0, (5,)), Core(0, (6,)))
+    assert cores_of([5, 6], {}) == (CoreUnits(0, (5,)), CoreUnits(0, (6,)))
 
 
 @given(
@@ -50,11 +61,11 @@ def test_xml_describes_every_unit_once(location: dict[int, tuple[int, int]]) -> 
 
 
 def test_cpusets_are_hexadecimal_words() -> None:
-    xml = to_xml(HardwareTopology("vm", (Core(0, (0,)), Core(0, (33,))), 0, 1), {})
+    xml = to_xml(HardwareTopology("vm", (CoreUnits(0, (0,)), CoreUnits(0, (33,))), 0, 1), {})
     assert 'cpuset="0x00000002,0x00000001"' in xml
 
 
 def test_counts_read_as_a_sentence() -> None:
-    xml = to_xml(HardwareTopology("vm", (Core(0, (0,)), Core(0, (1,))), 0, 1))
+    xml = to_xml(HardwareTopology("vm", (CoreUnits(0, (0,)), CoreUnits(0, (1,))), 0, 1))
     assert str(count_objects([xml])) == "1 Machine, 2 Cores, 2 PUs"
     assert str(count_objects([xml] * 2)) == "2 Machines, 4 Cores, 4 PUs"

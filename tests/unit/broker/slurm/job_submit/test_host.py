@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 from typing import TYPE_CHECKING
@@ -142,6 +143,28 @@ async def test_nobody_gets_past_a_script_that_broke_before_a_restart(hosted: Hos
     hosted.script.write_text(good)
     (taken,) = await host.submit(jobs("fine"))
     assert taken.error is None
+
+
+async def test_jobs_that_came_before_it_retires_are_looked_at(hosted: Hosted) -> None:
+    host = await hosted.start()
+    coming = [asyncio.ensure_future(host.submit(jobs(f"job{number}"))) for number in range(5)]
+    await asyncio.sleep(0)
+    await host.retire()
+    verdicts = [(await one)[0] for one in coming]
+    assert [verdict.lines for verdict in verdicts] == [
+        (f"hello job{number}",) for number in range(5)
+    ]
+
+
+async def test_messages_about_changes(hosted: Hosted) -> None:
+    hosted.script.write_text(
+        "function slurm_job_submit() return 0 end\n"
+        "function slurm_job_modify() slurm.log_user('no %d', 5) return 0 end"
+    )
+    host = await hosted.start()
+    verdict = await host.modify(ChangeRequest(OWNER, OWNER, jobspec(), {}, {}))
+    assert verdict.lines == ("no 5",)
+    assert hosted.logs == []
 
 
 async def test_jobs_that_wait_when_it_is_closed(hosted: Hosted) -> None:

@@ -128,6 +128,12 @@ def test_an_error_takes_the_job_and_is_told(site: Site) -> None:
     assert site.talk.taken() == [f"{text}: the job is taken as it is"]
 
 
+def test_users_are_told_the_first_line_of_an_error(site: Site) -> None:
+    site.run('require "no.such.module"')
+    (told,) = site.talk.taken()
+    assert told.endswith("module 'no.such.module' not found: the job is taken as it is")
+
+
 def test_an_error_refuses_if_the_site_says_so(site: Site) -> None:
     site.settings = msgspec.structs.replace(site.settings, refuses=True)
     with pytest.raises(OSError, match="boom") as caught:
@@ -327,6 +333,17 @@ def test_a_broken_script_leaves_the_one_before(site: Site) -> None:
         assert site.plugin.submit(described(jobspec()), OWNER) == 1
     assert site.said[1:] == [
         f"job_submit/lua: Unable to stat {site.path}, using old script: No such file or directory"
+    ]
+
+
+def test_a_script_without_its_functions_leaves_the_one_before(site: Site) -> None:
+    touch(site.path, "function slurm_job_submit() return 1 end " + MODIFY, 1)
+    assert site.plugin.submit(described(jobspec()), OWNER) == 1
+    touch(site.path, "function slurm_job_submit() return 2 end", 2)
+    assert site.plugin.submit(described(jobspec()), OWNER) == 1
+    assert site.said == [
+        f"job_submit/lua: {site.path}: missing required function slurm_job_modify",
+        f"job_submit/lua: {site.path}: required function(s) not present, using previous script",
     ]
 
 

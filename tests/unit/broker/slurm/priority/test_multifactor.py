@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from broker.configuration import from_tables
+from broker.slurm.constants import NICE_OFFSET, NO_VAL
 from flux.constants import FLUX_JOB_PRIORITY_MAX
 from flux.job.lifecycle import PRIORITY, SCHED
 from flux.wire import json
@@ -197,6 +198,26 @@ async def test_refused_jobs(clocks: Clocks, system: dict[str, Any], userid: int,
         assert logged(cluster) == []
 
 
+async def test_the_nice_of_a_job_submit_plugin(clocks: Clocks) -> None:
+    async with running(clocks, {"weight": {"partition": 1000}}) as cluster:
+        await cluster.fill()
+        cases: list[tuple[dict[str, Any], int]] = [
+            ({"slurm": {"nice": NICE_OFFSET + 30}}, 970),
+            ({"slurm": {"nice": NICE_OFFSET - 30}}, 1030),
+            ({"slurm": {"nice": NICE_OFFSET + 30}, "nice": 5}, 995),
+            ({"slurm": {"nice": NO_VAL}}, 1000),
+            ({"slurm": {}}, 1000),
+            ({"slurm": 7}, 1000),
+        ]
+        for system, priority in cases:
+            job = await cluster.wait(jobspec(**system))
+            assert cluster.priority(job) == priority
+        with pytest.raises(OSError, match="only the owner of the instance"):
+            await cluster.submit(jobspec(slurm={"nice": NICE_OFFSET - 1}), userid=1000)
+        with pytest.raises(OSError, match=r"attributes\.system\.nice is an integer"):
+            await cluster.submit(jobspec(slurm={"nice": "x"}))
+
+
 async def test_any_qos_will_do_where_none_is_configured(clocks: Clocks) -> None:
     async with running(clocks, {"weight": {"qos": 10}}) as cluster:
         await cluster.fill()
@@ -300,6 +321,49 @@ async def test_queues_with_a_part_of_the_machine(clocks: Clocks) -> None:
     assert cluster.priority(await cluster.wait(jobspec(slots=8, queue="all"))) == 250
     assert cluster.priority(await cluster.wait(jobspec(slots=8, queue="big"))) == 500
     await cluster.stop()
+
+
+async def test_attributes_may_be_changed_while_a_job_waits(clocks: Clocks) -> None:
+    table = {
+        "weight": {"partition": 1000, "qos": 100, "assoc": 10, "job-size": 5},
+        "qos": {"normal": {}, "high": {"priority": 1, "allow-user": ["root"]}},
+        "account": {"physics": {"priority": 1}},
+    }
+
+    async def update(jobid: int, key: str, value: object, userid: int = 0) -> None:
+        updates = {f"attributes.system.{key}": value}
+        payload = {"id": jobid, "updates": updates}
+        await cluster.manager.request("job-manager.update", payload, userid=userid)
+
+    async with running(clocks, table) as cluster:
+        filler = await cluster.fill()
+        job = await cluster.wait(userid=1000)
+        assert cluster.priority(job) == 1000
+        for key, value, priority in (
+            ("nice", 7, 993),
+            ("bank", "physics", 1003),
+            ("nice", 0, 1010),
+        ):
+            await update(job, key, value, 1000)
+            assert cluster.priority(job) == priority
+        for key, wrong, text in (
+            ("nice", "x", "attributes.system.nice is an integer"),
+            ("nice", -1, "only the owner of the instance may ask for a negative nice"),
+            ("qos", "high", "QOS high is not for user"),
+            ("qos", "x", "there is no QOS x"),
+            ("bank", 7, "bank must be a string"),
+        ):
+            with pytest.raises(OSError, match=re.escape(text)):
+                await update(job, key, wrong, 1000)
+            assert cluster.priority(job) == 1010
+        own = await cluster.wait()
+        await update(own, "qos", "high")
+        assert cluster.priority(own) == 1100
+        with pytest.raises(OSError, match="of a running job is not possible"):
+            await update(filler, "nice", 5)
+        await cluster.restart()
+        await cluster.ready()
+        assert (cluster.priority(job), cluster.priority(own)) == (1010, 1100)
 
 
 FAIR = {"weight": {"fairshare": 1000}, "decay-half-life": "1h"}
