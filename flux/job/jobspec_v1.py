@@ -22,6 +22,8 @@ VERTEX_KEYS: Final = {
     "gpu": frozenset(("type", "count", "unit")),
 }
 TASK_KEYS: Final = ("command", "slot", "count")
+BATCH_OUTPUT: Final = "flux-{{id}}.out"
+"""Where the output of a batch job goes if nobody says anything (flux-mini(1))."""
 COMMAND: Final = "command must be a list of strings"
 
 

@@ -41,14 +41,16 @@ class SubmitFuture(RPC):
 
 
 def message_of(answer: object) -> str:
-    """Return what an answer to ``job-ingest.submit`` tells the user; empty if it says nothing."""
+    """Return what the answer to a submission, or to the change of a job, tells the user; empty if
+    it says nothing.
+    """
     text = answer.get("message") if isinstance(answer, Mapping) else None
     return text if isinstance(text, str) else ""
 
 
 def message_and_reason(error: OSError) -> tuple[list[str], OSError]:
-    """Return what the refusal of a job tells the user besides, in lines, and the refusal alone: the
-    last line of its text is the reason, those before are what plugins say.
+    """Return what the refusal of a job, or of its change, tells the user besides, in lines, and the
+    refusal alone: the last line of its text is the reason, those before are what plugins say.
     """
     *lines, reason = (error.strerror or "").split("\n")
     return lines, OSError(error.errno, reason) if lines else error

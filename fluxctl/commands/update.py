@@ -43,7 +43,12 @@ class UpdateCommand(PythonCommand):
         except ReaderGone:
             raise  # an OSError too, but nothing to report
         except OSError as error:
-            raise CommandError(f"ERROR: {error.strerror or error}") from None
+            from flux.job.submit import message_and_reason
+
+            lines, reason = message_and_reason(error)
+            for line in lines:
+                echo(f"flux-update: ERROR: {line}", err=True)
+            raise CommandError(f"ERROR: {reason.strerror or error}") from None
 
 
 @click.command(
@@ -140,10 +145,15 @@ class Updates:
         return time_limit(found["jobspec"]) or 0.0
 
     def send(self) -> None:
-        """Ask for the changes; raises OSError if they are refused."""
-        from flux.job.notes import update
+        """Ask for the changes and show what plugins say about them; raises OSError if they are
+        refused.
+        """
+        from flux.job.notes import update_async
+        from flux.job.submit import message_of
 
-        update(self._handle, self._jobid, self.values)
+        answer = update_async(self._handle, self._jobid, self.values).get()
+        for line in message_of(answer).splitlines():
+            echo(f"flux-update: {line}", err=True)
 
     def events_so_far(self) -> int:
         """Return how many events the job has had."""

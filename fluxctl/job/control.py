@@ -255,10 +255,17 @@ def urgency(ctx: click.Context, verbose: bool, args: tuple[str, ...]) -> None:
     if len(args) != 2:
         usage(ctx)
     jobid, value = parse_id(args[0]), _urgency(args[1])
+    from flux.job.submit import message_and_reason, message_of
+
     try:
         answer = handle().rpc("job-manager.urgency", {"id": jobid, "urgency": value}).get()
     except OSError as exc:
-        raise CommandError(f"{args[0]}: {exc.strerror}") from None
+        lines, reason = message_and_reason(exc)
+        for line in lines:
+            talk(ctx, line)
+        raise CommandError(f"{args[0]}: {reason.strerror}") from None
+    for line in message_of(answer).splitlines():
+        talk(ctx, line)
     if verbose:
         names = {number: name for name, number in URGENCIES.items()}
         old = answer["old_urgency"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from flux.debugged import get_mpir_being_debugged
 from flux.duration import parse_datetime
 from flux.job.Jobspec import JobspecV1
+from flux.job.jobspec_v1 import BATCH_OUTPUT
 from flux.job.signals import parse_warning
 from flux.wire import json
 from fluxctl.command import current_directory
@@ -178,7 +179,7 @@ class JobspecBuilder:
                 exclusive=options.exclusive,
                 broker_opts=options.broker_opts,
             )
-        return self._finished(jobspec, options, output="flux-{{id}}.out")
+        return self._finished(jobspec, options, output=BATCH_OUTPUT)
 
     def alloc(
         self, options: MiniOptions, command: Sequence[str], interactive: bool = False

@@ -168,7 +168,7 @@ def told(text: str) -> list[str]:
         re.sub(r"^(sbatch|flux-mini): ((error|ERROR): )?", "", line) for line in text.splitlines()
     ]
     lines = [line.removeprefix("Batch job submission failed: ") for line in lines]
-    return [re.sub(r"^\[Errno \d+\] ", "", line) for line in lines]
+    return [re.sub(r"^\[Errno \d+\] (job_submit/lua refused: )?", "", line) for line in lines]
 
 
 class SlurmManager(Manager):

@@ -111,7 +111,7 @@ class JobSubmit:
         )
         verdict = await self._host.modify(request)
         urgency = changes.urgency if verdict.urgency is None else verdict.urgency
-        return JobChanges(urgency, {} if verdict.updates is None else verdict.updates)
+        return JobChanges(urgency, verdict.updates or {}, verdict.lines)
 
     def _queues(self) -> list[JsonObject]:
         """Return the queues as plugins are told of them."""

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 class JobChanges(Struct, frozen=True):
     """What is asked for: another ``urgency``, None for the one there is, and members of the jobspec
-    by their whole keys (``attributes.system.duration``; flux-update(1)).
+    by their whole keys (``attributes.system.duration``; flux-update(1)). ``lines`` are what rules
+    tell who asks.
     """
 
     urgency: int | None = None
     updates: JsonObject = {}
+    lines: tuple[str, ...] = ()
 
 
 Rules = Callable[["Job", JobChanges, int], Awaitable[JobChanges]]

@@ -59,7 +59,8 @@ class JobUpdates:
     async def change(self, req: Request, id: int, asked: JobChanges) -> Reply:
         """Make the changes of a job that somebody asks for, as far as the rules of the site leave
         them and all other rules allow them; raises OSError if they are refused. The answer has the
-        ``old_urgency`` if another one was asked for.
+        ``old_urgency`` if another one was asked for, and the ``message`` of the rules if they have
+        one.
         """
         modifications = self._core.modifications
         async with modifications.turn(id):
@@ -69,7 +70,7 @@ class JobUpdates:
             changes = await modifications.modify(job, asked, req.userid)
             ruling = await self._agreed(req, id, changes)
             self._core.journal.check_room()
-            return self._make(req, self._job(req, id), ruling, changes.urgency)
+            return self._make(req, self._job(req, id), ruling, changes)
 
     def _job(self, req: Request, id: int) -> Job:
         """Return the job to change; raises OSError if there is none, or not for the sender."""
@@ -98,7 +99,7 @@ class JobUpdates:
             if is_pending(self._job(req, id)) == pending:
                 return ruling
 
-    def _make(self, req: Request, job: Job, ruling: Ruling, urgency: int | None) -> Reply:
+    def _make(self, req: Request, job: Job, ruling: Ruling, changes: JobChanges) -> Reply:
         machine, before = self._core.machine, job.urgency
         if ruling.updates:
             others = req.is_owner and job.userid != self._core.ctx.owner
@@ -106,10 +107,11 @@ class JobUpdates:
             flags = [IMMUTABLE] if bypassed and not job.is_immutable else []
             machine.update(job, ruling.updates, flags)
             self._core.pack_later(job)
-        if urgency is None:
-            return self._core.acknowledge(req)
-        machine.set_urgency(job, urgency, req.userid)
-        return self._core.acknowledge(req, {"old_urgency": before})
+        answer: JsonObject = {"message": "\n".join(changes.lines)} if changes.lines else {}
+        if changes.urgency is not None:
+            machine.set_urgency(job, changes.urgency, req.userid)
+            answer["old_urgency"] = before
+        return self._core.acknowledge(req, answer or None)
 
     def _ruling(self, req: Request, job: Job, updates: JsonObject) -> Ruling:
         """Return what is to be done; raises OSError, saying why, if the update is refused."""

@@ -95,6 +95,7 @@ class Chain:
         for job in message.jobs:
             self._surroundings.look_for(job.userid)
             draft = JobDesc(job.jobspec, job.userid, job.urgency)
+            draft.queues = self._surroundings.queue_names
             results.append(self._look_at(draft))
             if time.monotonic() > end:
                 break
@@ -134,16 +135,13 @@ class Chain:
         self._surroundings.look_for(change.userid)
         record = JobRec(change.jobspec, change.owner, facts_of(change.facts))
         draft = JobDesc(with_updates(change.updates), change.userid, change.urgency, is_change=True)
+        draft.queues = self._surroundings.queue_names
         refused = consult(
             self._plugins,
             lambda plugin: plugin.modify(draft, record, change.userid),
             self._talk,
         )
         result = self._result(draft, refused)
-        for line in result.lines:  # as in slurmctld 22.05, which has no way to tell them
-            text = f'Message discarded: ("{line}")'
-            self._talk.say(-1, f"Use of log.user() in job_modify is not supported. {text}")
-        result.lines = []
         if not result.refused:
             result.updates = changed_updates(change.updates, draft.jobspec)
         return msgspec.to_builtins(result)

@@ -130,14 +130,17 @@ class JobSubmitHost:
         return found
 
     async def modify(self, change: ChangeRequest) -> SubmitVerdict:
-        """Return what the plugins say about a change; raises OSError if they refuse it."""
+        """Return what the plugins say about a change; raises OSError if they refuse it, with what
+        they tell the user in lines before the reason.
+        """
         change.queues = self._queues()
         payload = msgspec.to_builtins(change)
         async with self._turn:
             answer = await self._worker.call("modify", payload, self.config.time_limit)
         verdict = _verdict(msgspec.convert(answer, JobAnswer))
         if verdict.error is not None:
-            raise verdict.error
+            told = "\n".join((*verdict.lines, str(verdict.error.strerror)))
+            raise OSError(verdict.error.errno, told)
         return verdict
 
 

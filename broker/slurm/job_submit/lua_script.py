@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 from broker.slurm.job_submit.kinds import WrongType, number_text
 from broker.slurm.job_submit.lua_pipes import add_pipes
 from broker.slurm.job_submit.lua_text import PRELUDE
+from broker.slurm.job_submit.lua_version import hint_of
 from broker.slurm.job_submit.minutes import minutes_of
 from broker.slurm.job_submit.names import slurm_constants
 from broker.slurm.job_submit.reading import command
@@ -149,7 +150,7 @@ class LoadedScript:
         if spent:
             raise UnusableScript(over_limit(self._limit))
         if not ok:
-            raise UnusableScript(text_of(result))
+            raise UnusableScript(f"{text_of(result)}{hint_of(code, settings.version)}")
         missing = [names[0] for names in FUNCTIONS if not has(*(it.encode() for it in names))]
         if missing:
             raise UnusableScript(f"missing required function {' and '.join(missing)}", missing)

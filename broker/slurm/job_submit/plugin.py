@@ -38,13 +38,16 @@ class JobSubmitRefusal(Struct, frozen=True):
     text: str
 
 
-def refusal_of(code: int) -> JobSubmitRefusal:
-    """Return the refusal that a plugin's return code stands for.
+def refusal_of(code: int, plugin: str) -> JobSubmitRefusal:
+    """Return the refusal that a return code of a plugin stands for.
 
     Errors of Slurm and of the system keep their numbers; what is none, as ``SLURM_ERROR``, becomes
-    EINVAL, and keeps its text.
+    EINVAL. Its text says nothing, so who refuses is told before it.
     """
-    return JobSubmitRefusal(code if code > 0 else errno.EINVAL, slurm_strerror(code))
+    text = slurm_strerror(code)
+    if code > 0:
+        return JobSubmitRefusal(code, text)
+    return JobSubmitRefusal(errno.EINVAL, f"job_submit/{plugin} refused: {text}")
 
 
 def consult(
@@ -63,5 +66,5 @@ def consult(
             talk.say(-1, text)
             return JobSubmitRefusal(errno.EINVAL, text)
         if code != SLURM_SUCCESS:
-            return refusal_of(code)
+            return refusal_of(code, plugin.name)
     return None

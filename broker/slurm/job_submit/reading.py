@@ -21,6 +21,7 @@ from broker.slurm.job_submit.words import (
 )
 from flux.constants import FLUX_JOB_URGENCY_DEFAULT
 from flux.job.describe import job_name
+from flux.job.jobspec_v1 import BATCH_OUTPUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -245,7 +246,7 @@ def std_in(draft: JobSubject) -> Value:
 
 
 def std_out(draft: JobSubject) -> Value:
-    """The file that the tasks write to."""
+    """The file that the tasks write to; that of a batch job which says nothing is not set."""
     return _output(draft, "stdout")
 
 
@@ -264,7 +265,7 @@ def _file(draft: JobSubject, way: str, stream: str) -> str | None:
 def _output(draft: JobSubject, stream: str) -> str | None:
     """Return a file in the words of sbatch, whose clients make paths absolute."""
     path = _file(draft, "output", stream)
-    if path is None:
+    if path is None or (path == BATCH_OUTPUT and "batch" in draft.system):
         return None
     folder = _text(draft.system.get("cwd")) or "/"
     return output_text(os.path.join(folder, path))

@@ -23,7 +23,8 @@ class JobSubject:
     """One job: its jobspec, who submits it, and its urgency.
 
     ``is_change`` is for ``job_modify``: there is only what is to be changed, ``urgency`` None if
-    that is not. ``notes`` are lines for the log: what was assigned and cannot be.
+    that is not. ``queues`` are the names of those there are, None if they are not known. ``notes``
+    are lines for the log: what was assigned and cannot be.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class JobSubject:
         self.userid = userid
         self.urgency = urgency
         self.is_change = is_change
+        self.queues: frozenset[str | None] | None = None
         self.notes: list[str] = []
         self.has_new_variables = False
 

@@ -35,6 +35,7 @@ class Surroundings:
         self._talk = talk
         self._handle: Flux | None = None
         self._queues: list[Queue] = []
+        self.queue_names: frozenset[str | None] = frozenset()
         self._userid = 0
         self._parts: list[Partition] | None = None
         self._jobs: list[JobRec] | None = None
@@ -43,6 +44,7 @@ class Surroundings:
     def queues_are(self, queues: list[Queue]) -> None:
         """Take the queues as they are now."""
         self._queues = queues
+        self.queue_names = frozenset(queue.name for queue in queues)
 
     def look_for(self, userid: int) -> None:
         """A job of another user is looked at: what was found before may have changed."""

@@ -78,9 +78,14 @@ def account(draft: JobSubject, value: Value) -> None:
 
 
 def partition(draft: JobSubject, value: Value) -> None:
-    """Choose a queue: the first of several, for a job of Flux is in one."""
-    first = str(value).partition(",")[0] if value is not None else None
-    if first != value:
+    """Choose a queue: the first of several, for a job of Flux is in one. As under slurmctld there
+    has to be each of them.
+    """
+    names = str(value).split(",") if value is not None else [None]
+    first = names[0]
+    if len(names) > 1:
+        if draft.queues is not None and not draft.queues.issuperset(names):
+            raise refusal("ESLURM_INVALID_PARTITION_NAME")
         draft.notes.append(f"partition {value}: a job is in one queue, {first} is taken")
     _put(draft.system, "queue", first)
 

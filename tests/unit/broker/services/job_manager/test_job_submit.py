@@ -37,6 +37,9 @@ function slurm_job_submit(job_desc, part_list, submit_uid)
 end
 function slurm_job_modify(job_desc, job_rec, part_list, modify_uid)
   if job_desc.priority == 3 then return slurm.ESLURM_ACCESS_DENIED end
+  if job_desc.priority == 2 then slurm.log_user("no") slurm.log_user("2") return slurm.ERROR end
+  if job_desc.priority == 1 then slurm.log_user("one") slurm.log_user("two") end
+  if job_desc.time_limit == 10 then slurm.log_user("longer") end
   if job_desc.priority == 5 then job_desc.priority = 6 end
   if job_desc.time_limit == 10 then job_desc.time_limit = 20 end
   return 0
@@ -124,9 +127,20 @@ async def test_changes_are_looked_at(cluster: Cluster) -> None:
         await cluster.manager.request("job-manager.urgency", {"id": id, "urgency": 3})
     assert job_of(cluster, id).urgency == 0
     updates = {"attributes.system.duration": 600.0}
-    await cluster.manager.request("job-manager.update", {"id": id, "updates": updates})
+    answer = await cluster.manager.request("job-manager.update", {"id": id, "updates": updates})
+    assert answer == {"message": "longer"}
     spec = job_of(cluster, id).jobspec or {}
     assert spec["attributes"]["system"]["duration"] == 1200.0
+
+
+async def test_who_asks_for_a_change_is_told_about_it(cluster: Cluster) -> None:
+    id = (await submit(cluster, named("mine")))["id"]
+    answer = await cluster.manager.request("job-manager.urgency", {"id": id, "urgency": 1})
+    assert answer == {"old_urgency": 0, "message": "one\ntwo"}
+    with pytest.raises(OSError) as caught:
+        await cluster.manager.request("job-manager.urgency", {"id": id, "urgency": 2})
+    assert errnum_of(caught.value) == errno.EINVAL
+    assert text_of(caught.value) == "no\n2\njob_submit/lua refused: Unspecified error"
 
 
 async def test_the_host_is_listed(cluster: Cluster) -> None:

@@ -358,3 +358,24 @@ def test_huge_texts_are_not_kept() -> None:
     job.set("wckey", "x" * 70000)
     with pytest.raises(OSError, match="wckey has more than 65536 characters"):
         job.apply()
+
+
+def test_the_output_that_nobody_chose() -> None:
+    unsaid = {"options": {"output": {"stdout": {"type": "file", "path": "flux-{{id}}.out"}}}}
+    batch = {"script": "#!/bin/sh\n"}
+    assert described(jobspec(shell=unsaid, batch=batch)).get("std_out") is None
+    assert described(jobspec(shell=unsaid)).get("std_out") == "/home/me/flux-%j.out"
+
+
+@pytest.mark.parametrize(("value", "queue"), [("q,r", "q"), ("q,nosuch", None)])
+def test_each_partition_of_a_list_has_to_be_there(value: str, queue: str | None) -> None:
+    job = described(jobspec())
+    job.queues = frozenset(("q", "r"))
+    job.set("partition", value)
+    if queue is None:
+        with pytest.raises(OSError, match="Invalid partition name") as caught:
+            job.apply()
+        assert caught.value.errno == 2000
+    else:
+        job.apply()
+        assert at(job.jobspec, "queue") == queue

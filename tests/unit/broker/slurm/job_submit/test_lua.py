@@ -375,3 +375,15 @@ def test_partitions_of_others_are_not_listed(site: Site) -> None:
     site.surroundings.look_for(OWNER)
     site.run('for name in pairs(part_list) do slurm.log_info("%s", name) end return 0')
     assert site.said == ["lua: mine"]
+
+
+def test_a_script_for_a_later_lua_is_told_which(site: Site) -> None:
+    site.write(f"function slurm_job_submit() goto done ::done:: return 0 end\n{MODIFY}")
+    with pytest.raises(OSError, match=r'\(it is Lua 5\.2: version = "5\.2"\)$'):
+        _ = site.plugin
+
+
+def test_a_script_that_no_lua_understands(site: Site) -> None:
+    site.write("function (")
+    with pytest.raises(OSError, match=r"expected near '\('$"):
+        _ = site.plugin

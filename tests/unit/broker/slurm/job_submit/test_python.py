@@ -186,15 +186,15 @@ def test_the_first_that_refuses_is_the_last_that_is_asked(world: World) -> None:
 @pytest.mark.parametrize(
     ("code", "errnum", "text"),
     [
-        (-1, errno.EINVAL, "Unspecified error"),
-        (-5, errno.EINVAL, "Unknown negative error number"),
+        (-1, errno.EINVAL, "job_submit/site refused: Unspecified error"),
+        (-5, errno.EINVAL, "job_submit/site refused: Unknown negative error number"),
         (1, 1, "Operation not permitted"),
         (2051, 2051, "Requested time limit is invalid (missing or exceeds some limit)"),
         (9999, 9999, "Unknown error 9999"),
     ],
 )
 def test_errors(code: int, errnum: int, text: str) -> None:
-    assert refusal_of(code) == JobSubmitRefusal(errnum, text)
+    assert refusal_of(code, "site") == JobSubmitRefusal(errnum, text)
 
 
 def test_defaults(world: World) -> None:
