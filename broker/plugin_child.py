@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import struct
+import threading
 from typing import TYPE_CHECKING, Final
 
 from broker.faults import FAILURES, described
@@ -31,6 +32,7 @@ class PluginChild:
         self._sock = socket.socket(fileno=int(argv[-1]))
         self._sock.set_inheritable(False)  # what the site's code starts has no part in it
         self._buffer = bytearray()
+        self._sending = threading.Lock()  # threads of the site's code may log
 
     def log(self, level: int, text: str) -> None:
         """Write to the broker's log with a severity as syslog(3) has it."""
@@ -56,7 +58,8 @@ class PluginChild:
                 return
 
     def _send(self, text: bytes) -> None:
-        self._sock.sendall(HEADER.pack(len(text)) + text)
+        with self._sending:
+            self._sock.sendall(HEADER.pack(len(text)) + text)
 
     def _receive(self) -> bytes | None:
         """Return the next text, None at the end."""

@@ -5,6 +5,9 @@ The process is a program that calls `broker.plugin_child.PluginChild.serve`. It 
 a time, by name, and has a time for each. When it does not keep it, or ends, the call fails and the
 next one starts the process again. Both sides speak JSON, each text with its length in front of it,
 over a socket of their own; what the site's code prints goes to the log.
+
+What the process starts carries a mark in its environment, by which it is found and ended with it,
+even if it has made itself independent.
 """
 
 from __future__ import annotations
@@ -13,14 +16,16 @@ import asyncio
 import contextlib
 import errno
 import os
+import secrets
 import signal
 import socket
 import sys
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from broker.log import ERR, INFO
+from broker.log import DEBUG, ERR, INFO
 from broker.plugin_child import HEADER
-from broker.subprocess.descendants import kill_descendants
+from broker.subprocess.descendants import kill_descendants, kill_marked
 from flux.child_signal import signal_child
 from flux.terminal_text import terminal_line
 from flux.wire import json
@@ -34,10 +39,30 @@ END_WITHIN: Final = 2.0
 """Seconds that the process gets to end when it is closed."""
 OUTPUT_LINE: Final = 1 << 16
 """Bytes of a line that is printed, at most; longer ones are cut into several."""
+LAST_WORDS: Final = 0.1
+"""Seconds between the end of a process and of its connection, in either order."""
+ANSWER_MAX: Final = 64 << 20
+"""Bytes of an answer, at most."""
+MARK: Final = "FLUX_PLUGIN_WORKER"
+"""The variable of the environment that marks what a process started."""
 
 
 class WorkerLost(OSError):
     """The process ended, or was ended, before it gave an answer."""
+
+
+@dataclass
+class _Child:
+    """A process with its connections. ``output`` is where it prints, ``tasks`` are those that look
+    after it.
+    """
+
+    mark: str
+    process: asyncio.subprocess.Process
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    output: asyncio.ReadTransport
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
 class PluginWorker:
@@ -64,17 +89,15 @@ class PluginWorker:
         self._log = log
         self._timeout = timeout
         self._turn = asyncio.Lock()
-        self._process: asyncio.subprocess.Process | None = None
-        self._reader: asyncio.StreamReader | None = None
-        self._writer: asyncio.StreamWriter | None = None
-        self._printing: asyncio.Task[None] | None = None
+        self._child: _Child | None = None
+        self._endings: set[asyncio.Task[str]] = set()
         self._number = 0
         self._closed = False
 
     @property
     def pid(self) -> int | None:
         """The process, None while there is none."""
-        return self._process.pid if self._process is not None else None
+        return self._child.process.pid if self._child is not None else None
 
     async def start(self) -> object:
         """Start the process unless it runs, and return what ``setup`` answered; raises OSError as
@@ -92,60 +115,83 @@ class PluginWorker:
         ``timeout`` seconds, with EIO if it ends meanwhile.
         """
         async with self._turn:
-            await self._ready()
-            return await self._ask(method, payload, self._timeout if timeout is None else timeout)
+            child = await self._ready()
+            seconds = self._timeout if timeout is None else timeout
+            return await self._ask(child, method, payload, seconds)
 
     async def close(self) -> None:
         """End the process; calls that wait fail with ENOSYS."""
         self._closed = True
-        if self._writer is not None:
-            self._writer.close()
-        process = self._process
-        if process is not None:
+        child = self._child
+        if child is not None:
+            child.writer.close()
             try:
-                await asyncio.wait_for(process.wait(), END_WITHIN)
+                await asyncio.wait_for(child.process.wait(), END_WITHIN)
             except TimeoutError:
                 self._log(ERR, f"{self.name}: does not end, and is killed")
         async with self._turn:
             await self._end()
+        await asyncio.gather(*self._endings)
 
-    async def _ready(self) -> None:
+    async def _ready(self) -> _Child:
+        self._check_open()
+        if self._child is not None and self._child.process.returncode is not None:
+            await self._end()  # it ended while nobody asked for anything
+        if self._child is not None:
+            return self._child
+        child = self._child = await self._start()
+        try:
+            self._check_open()
+            self.setup_answer = await self._ask(child, "setup", self.setup, self._timeout)
+        except OSError:
+            await self._end()
+            raise
+        return child
+
+    def _check_open(self) -> None:
         if self._closed:
             raise OSError(errno.ENOSYS, f"{self.name} is being closed")
-        if self._process is not None and self._process.returncode is not None:
-            await self._end()  # it ended while nobody asked for anything
-        if self._process is None:
-            await self._start()
-            try:
-                self.setup_answer = await self._ask("setup", self.setup, self._timeout)
-            except OSError:
-                await self._end()
-                raise
 
-    async def _start(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
+    async def _start(self) -> _Child:
+        with contextlib.ExitStack() as undo:
             try:
-                self._reader, self._writer = await asyncio.open_connection(sock=ours)
-                self._process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    *("-m", self._module, str(theirs.fileno())),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=asyncio.subprocess.STDOUT,
-                    pass_fds=(theirs.fileno(),),
-                    start_new_session=True,
-                    env={**os.environ, "PYTHONUNBUFFERED": "1"},
-                    limit=OUTPUT_LINE,
-                )
+                return await self._started(undo)
             except OSError as exc:
-                await self._end()
                 reason = f"{self.name} cannot be started: {exc.strerror}"
                 raise WorkerLost(exc.errno, reason) from None
-        assert self._process.stdout is not None
-        self._printing = asyncio.get_running_loop().create_task(
-            self._tell(self._process.stdout), name=f"plugin-worker:{self.name}"
+
+    async def _started(self, undo: contextlib.ExitStack) -> _Child:
+        """Start the process; ``undo`` closes what is no longer needed if that fails."""
+        loop = asyncio.get_running_loop()
+        ours, theirs = (undo.enter_context(one) for one in socket.socketpair())
+        out, into = (undo.enter_context(os.fdopen(fd, "rb", 0)) for fd in os.pipe())
+        printed = asyncio.StreamReader(OUTPUT_LINE)
+        # A pipe of our own: asyncio calls a process ended once nobody holds the pipe that it gave
+        # it, and what the site's code left behind may do so for ever.
+        output, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(printed), os.fdopen(os.dup(out.fileno()), "rb", 0)
         )
+        undo.callback(output.close)
+        reader, writer = await asyncio.open_connection(sock=ours.dup())
+        undo.callback(writer.close)
+        mark = secrets.token_hex(8)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", self._module, str(theirs.fileno())),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=into,
+            stderr=asyncio.subprocess.STDOUT,
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", MARK: mark},
+        )
+        undo.pop_all()
+        for one in (ours, theirs, out, into):
+            one.close()
+        child = _Child(mark, process, reader, writer, output)
+        child.tasks.append(loop.create_task(self._tell(printed), name=f"plugin-worker:{self.name}"))
+        child.tasks.append(loop.create_task(_hang_up(child), name=f"plugin-end:{self.name}"))
+        return child
 
     async def _tell(self, output: asyncio.StreamReader) -> None:
         """Log what is printed."""
@@ -164,59 +210,83 @@ class PluginWorker:
         for line in text.splitlines():
             self._log(level, f"{self.name}: {terminal_line(line)}")
 
-    async def _ask(self, method: str, payload: object, timeout: float) -> object:
-        assert self._reader is not None
-        assert self._writer is not None
+    async def _ask(self, child: _Child, method: str, payload: object, timeout: float) -> object:
         self._number += 1
         number = self._number
         try:
+            text = json.dumps([number, method, payload])
+        except (TypeError, ValueError) as exc:
+            raise OSError(errno.EINVAL, f"{self.name} cannot be given this: {exc}") from None
+        try:
             async with asyncio.timeout(timeout):
-                text = json.dumps([number, method, payload])
-                self._writer.write(HEADER.pack(len(text)) + text)
-                await self._writer.drain()
-                return await self._answer(self._reader, number)
+                child.writer.write(HEADER.pack(len(text)) + text)
+                await child.writer.drain()
+                return await self._answer(child.reader, number)
         except TimeoutError:
             await self._end()
-            raise WorkerLost(
-                errno.ETIMEDOUT, f"{self.name} took more than {timeout:g} seconds"
-            ) from None
+            reason = f"{self.name} took more than {timeout:g} seconds"
+            raise WorkerLost(errno.ETIMEDOUT, reason) from None
         except asyncio.CancelledError:
             await self._end()  # nobody knows how far its answer was read
             raise
+        except ValueError:
+            await self._end()
+            raise WorkerLost(errno.EIO, f"{self.name} sent what is no answer") from None
         except (EOFError, ConnectionError):
             raise WorkerLost(errno.EIO, f"{self.name} {await self._end()}") from None
 
     async def _answer(self, reader: asyncio.StreamReader, number: int) -> object:
-        """Return the answer to call ``number``; those to calls that were given up are dropped."""
+        """Return the answer to call ``number``; raises ValueError for what makes no sense."""
         while True:
             size = HEADER.unpack(await reader.readexactly(HEADER.size))[0]
+            if size > ANSWER_MAX:
+                raise ValueError(f"{size} bytes are too many")
             match json.loads(await reader.readexactly(size)):
                 case ["log", int(level), str(text)]:
-                    self._say(level, text)
+                    self._say(min(max(level, 0), DEBUG), text)
                 case ["result", int(which), result] if which == number:
                     return result
                 case ["error", int(which), int(errnum), str(text)] if which == number:
-                    raise OSError(errnum, text)
+                    raise OSError(errnum if errnum > 0 else errno.EIO, text)
+                case other:
+                    raise ValueError(f"{other!r:.80} is no answer")
 
     async def _end(self) -> str:
-        """End the process, with what it started, and return how it ended."""
-        process, self._process = self._process, None
-        writer, self._writer, self._reader = self._writer, None, None
-        printing, self._printing = self._printing, None
-        if writer is not None:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-        if process is None:
+        """End the process, with what it started, and return how it ended. It is ended even if
+        whoever waits for this is cancelled.
+        """
+        child, self._child = self._child, None
+        if child is None:
             return "has ended"
-        with contextlib.suppress(TimeoutError):
-            # Its end of the socket may be closed a moment before it has ended by itself.
-            await asyncio.wait_for(process.wait(), 0.1)
-        if process.returncode is None:
-            await asyncio.to_thread(kill_descendants, process.pid)
-            signal_child(process, signal.SIGKILL)
-        code = await process.wait()
-        if printing is not None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(printing, 1.0)  # what it started may have kept the pipe
-        return f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        ending = asyncio.get_running_loop().create_task(_ended(child))
+        self._endings.add(ending)
+        ending.add_done_callback(self._endings.discard)
+        return await asyncio.shield(ending)
+
+
+async def _hang_up(child: _Child) -> None:
+    """Close the connection of a process that has ended: what it forked may hold the other end."""
+    await child.process.wait()
+    await asyncio.sleep(LAST_WORDS)
+    child.writer.close()
+
+
+async def _ended(child: _Child) -> str:
+    """End a process, with what it started, and return how it ended."""
+    process = child.process
+    child.writer.close()
+    with contextlib.suppress(OSError):
+        await child.writer.wait_closed()
+    with contextlib.suppress(TimeoutError):
+        # Its end of the socket may be closed a moment before it has ended by itself.
+        await asyncio.wait_for(process.wait(), LAST_WORDS)
+    if process.returncode is None:
+        await asyncio.to_thread(kill_descendants, process.pid)
+        signal_child(process, signal.SIGKILL)
+    code = await process.wait()
+    await asyncio.to_thread(kill_marked, MARK, child.mark)
+    _, unfinished = await asyncio.wait(child.tasks, timeout=1.0)
+    for task in unfinished:  # what it started may have kept the pipe
+        task.cancel()
+    child.output.close()
+    return f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"

@@ -196,6 +196,23 @@ def kill_descendants(pid: int, *, itself: bool = True) -> int:
     return len(doomed)
 
 
+def kill_marked(name: str, value: str, patience: float = PATIENCE) -> None:
+    """Send SIGKILL to every process that was started with this variable in its environment, until
+    there is none, for ``patience`` seconds at most: whoever's children they have become, sessions
+    of their own or not.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        alive = [pid for pid, facts in all_processes().items() if facts[2] not in "ZX"]
+        marked = [pid for pid in alive if environment_of(pid).get(name) == value]
+        for pid in marked:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        if not marked or time.monotonic() > deadline:
+            return
+        time.sleep(0.01)
+
+
 def _stopped_tree(pid: int, *, itself: bool) -> set[int]:
     """Stop the process ``pid``, its session and their descendants, until there are no new ones;
     returns them.

@@ -125,6 +125,91 @@ async def test_what_a_plugin_started_ends_with_it() -> None:
         await until(lambda: gone(started))
 
 
+@pytest.mark.parametrize("then", ["answer", "die", "spin"])
+async def test_a_daemon_that_a_plugin_started_ends_with_it_and_blocks_nobody(then: str) -> None:
+    log: Log = []
+    async with running(log) as worker, asyncio.timeout(20):
+        with contextlib.suppress(WorkerLost):
+            await worker.call("daemon", then, 1.0 if then == "spin" else 15.0)
+        assert await worker.call("echo", 5) == 5
+        started = next(int(text.split()[-1]) for _, text in log if "started" in text)
+        await worker.close()
+        await until(lambda: gone(started))
+
+
+async def test_the_end_of_a_process_is_noticed_though_what_it_forked_holds_its_socket() -> None:
+    async with running() as worker:
+        with pytest.raises(WorkerLost, match="site ended with exit code 3"):
+            await worker.call("daemon", "die")
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [b"\0\0\0\2@@", b"\xff\xff\xff\xff", b"\0\0\0\7[1,2,3]", b'\0\0\0\x0e["result",[],1]'],
+)
+async def test_what_is_no_answer_is_one_sentence_and_a_new_process(texts: bytes) -> None:
+    async with running() as worker:
+        with pytest.raises(WorkerLost, match="site sent what is no answer"):
+            await worker.call("raw", list(texts))
+        assert await worker.call("echo", 5) == 5
+
+
+async def test_what_cannot_be_sent_is_refused_and_the_process_goes_on() -> None:
+    async with running() as worker:
+        await worker.start()
+        before = worker.pid
+        with pytest.raises(OSError, match="site cannot be given this"):
+            await worker.call("echo", object())
+        assert await worker.call("echo", 5) == 5
+        assert worker.pid == before
+
+
+async def test_threads_of_a_plugin_may_log_at_the_same_time() -> None:
+    log: Log = []
+    async with running(log) as worker:
+        await worker.call("chatter", None)
+    assert sorted(text[-1] * 100_000 == text[-100_000:] for _, text in log) == [True] * 200
+
+
+async def test_a_start_that_is_cancelled_at_any_time_leaves_nothing_open() -> None:
+    async with running() as worker:
+        await worker.call("echo", 1)
+        await worker.close()
+    before = len(os.listdir("/proc/self/fd"))
+    for turns in range(30):
+        async with running() as worker:
+            start = asyncio.create_task(worker.start())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            start.cancel()
+            await asyncio.sleep(0)
+            start.cancel()
+            await asyncio.wait([start])
+    await until(lambda: len(os.listdir("/proc/self/fd")) <= before)
+
+
+async def test_the_process_of_a_call_that_is_cancelled_twice_is_ended_all_the_same() -> None:
+    async with running() as worker:
+        await worker.start()
+        pid = worker.pid
+        assert pid is not None
+        call = asyncio.create_task(worker.call("spin", None))
+        for _ in range(3):
+            await asyncio.sleep(0)
+            call.cancel()
+        await asyncio.wait([call])
+        await until(lambda: gone(pid))
+
+
+async def test_closing_does_not_wait_for_a_call_that_is_about_to_begin() -> None:
+    async with running() as worker:
+        call = asyncio.create_task(worker.call("spin", None))
+        await asyncio.sleep(0)
+        await worker.close()
+        with pytest.raises(OSError, match="site is being closed"):
+            await call
+
+
 async def test_a_call_that_is_cancelled_spoils_none_after_it() -> None:
     async with running() as worker:
         await worker.start()
