@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -40,6 +41,10 @@ def command(target: str | None, read_only: bool, linear: bool, query: str, sort:
         return
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise CommandError("the dashboard needs a terminal; use --linear to print changes as lines")
+    if os.environ.get("TERM", "dumb") in ("", "dumb"):
+        raise CommandError(
+            "this terminal cannot be drawn on (TERM=dumb); use --linear to print changes as lines"
+        )
     from tui.app import TopApp
     from tui.feed.live import LiveFeed
 

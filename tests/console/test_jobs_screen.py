@@ -86,18 +86,39 @@ async def test_filter_while_typing_with_live_count(make_app: MakeApp) -> None:
         assert len(app.dashboard.view) == 300
 
 
-async def test_filter_that_cannot_be_read_is_explained_and_the_last_good_one_stays(
+async def test_filter_that_cannot_be_read_is_explained_and_the_one_before_stays(
     make_app: MakeApp,
 ) -> None:
     app = make_app()
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
-        await pilot.press("slash", *"name:render -stat:x")
+        await pilot.press("slash", *"name:render", "enter")
+        rendering = len(app.dashboard.view)
+        await pilot.press("slash", *"name:render -stat:run")
         await pilot.pause()
-        assert "did you mean state?" in text_of(pilot)
-        assert 0 < len(app.dashboard.view) < 300
+        assert "did you mean state?, Tab takes it" in text_of(pilot)
+        assert app.dashboard.view.query.text == "name:render"
         await pilot.press("enter")
-        assert jobs_screen(app).bar.text == app.dashboard.view.query.text == "name:render -stat"
+        bar = jobs_screen(app).bar
+        assert bar.input.has_focus
+        assert (bar.text, bar.input.cursor_position) == ("name:render -stat:run", 17)
+        assert (len(app.dashboard.view), rendering) == (rendering, rendering)
+        assert 0 < rendering < 300
+        await pilot.press("tab")
+        assert bar.text == app.dashboard.view.query.text == "name:render -state:run"
+        await pilot.press("enter")
+        assert jobs_screen(app).table.has_focus
+        assert len(app.dashboard.view) < rendering
+
+
+async def test_escape_brings_back_the_filter_that_was_there(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("slash", *"name:render", "enter", "slash", *"sate:x", "escape")
+        assert jobs_screen(app).bar.text == app.dashboard.view.query.text == "name:render"
+        await pilot.press("escape")
+        assert app.dashboard.view.query.text == ""
 
 
 async def test_escape_while_typing_takes_the_filter_back(make_app: MakeApp) -> None:
@@ -114,15 +135,33 @@ async def test_sort_by_every_column_both_ways(make_app: MakeApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
         view, seen = app.dashboard.view, set()
-        for _ in COLUMNS:
+        shown = jobs_screen(app).table.shown_columns
+        for _ in shown:
             await pilot.press("s")
             seen.add(view.column.name)
+            title = view.column.title
+            assert f"{title}▲" in text_of(pilot) or f"{title[:-1]}▲" in text_of(pilot)
             up = view.rows()
             await pilot.press("r")
             assert view.rows() == up[::-1]
-        assert seen == {column.name for column in COLUMNS}
+        assert seen == set(shown)
+        assert set(shown) < {column.name for column in COLUMNS}
         await pilot.press("S")
         assert view.column.name != app.dashboard.view.column.title
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)])
+async def test_an_order_by_a_column_that_is_not_shown_is_told(
+    make_app: MakeApp, size: tuple[int, int]
+) -> None:
+    app = make_app(sort="priority", reverse=True)
+    async with app.run_test(size=size) as pilot:
+        await loaded(pilot)
+        assert "priority" not in jobs_screen(app).table.shown_columns
+        assert "by PRI▼" in text_of(pilot)
+        await pilot.press("s")
+        assert app.dashboard.view.column.name == "id"
+        assert "JOBID▲" in text_of(pilot)
 
 
 async def test_click_on_a_title_sorts(make_app: MakeApp) -> None:
@@ -196,9 +235,9 @@ async def test_kill_chooses_a_signal(make_app: MakeApp, feed: SyntheticFeed) -> 
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
         jobid = app.dashboard.table.ids[app.dashboard.view.row_at(0)]
-        await pilot.press("k")
+        await pilot.press("K")
         await until(pilot, lambda: isinstance(app.screen, SignalScreen))
-        await pilot.press("down", "enter")
+        await pilot.press("j", "j", "k", "enter")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         assert "Send SIGKILL to 1 job?" in text_of(pilot)
         await pilot.press("right", "enter")
@@ -212,7 +251,7 @@ async def test_escape_out_of_every_question_does_nothing(
     app = make_app()
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
-        await pilot.press("k", "escape", "k", "enter", "escape", "c", "escape")
+        await pilot.press("K", "escape", "K", "enter", "q", "c", "q", "c", "escape")
         await until(pilot, lambda: isinstance(app.screen, JobsScreen))
     assert feed.actions == []
 
@@ -229,12 +268,16 @@ async def test_many_jobs_need_their_number_typed(make_app: MakeApp, feed: Synthe
         active = len(app.dashboard.table.active)
         assert accept.disabled
         assert f"Cancel {active} jobs?" in text_of(pilot)
-        app.screen.query_one(Input).focus()
-        await pilot.press(*str(active))
+        assert f"of 300 marked, {300 - active} over already" in text_of(pilot)
+        assert isinstance(app.focused, Input)
+        await pilot.press("1", "enter")
+        assert isinstance(app.screen, ConfirmScreen)
+        assert f"That is not {active}" in text_of(pilot)
+        await pilot.press("backspace", *str(active))
         assert not accept.disabled
-        accept.focus()
         await pilot.press("enter")
         await until(pilot, lambda: len(feed.actions) == active)
+        await until(pilot, lambda: not app.dashboard.marks)
     assert {jobid for _, jobid in feed.actions} == {
         app.dashboard.table.ids[row] for row in app.dashboard.table.active
     }
@@ -254,7 +297,7 @@ async def test_finished_job_cannot_be_killed(make_app: MakeApp, feed: SyntheticF
     app = make_app()
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await loaded(pilot)
-        await pilot.press("5", "k", "c")
+        await pilot.press("5", "K", "c")
         await until(pilot, lambda: "nothing to cancel" in text_of(pilot))
         assert isinstance(app.screen, JobsScreen)
     assert feed.actions == []
@@ -264,7 +307,7 @@ async def test_read_only_has_no_actions(make_app: MakeApp, feed: SyntheticFeed) 
     app = make_app(read_only=True)
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
-        await pilot.press("c", "k")
+        await pilot.press("c", "K")
         assert isinstance(app.screen, JobsScreen)
         text = text_of(pilot)
     assert "read-only" in text
@@ -325,7 +368,7 @@ async def test_lost_connection_shows_a_banner_and_keeps_the_jobs(make_app: MakeA
         app.repaint()
         await pilot.pause()
         text = text_of(pilot)
-        assert "lost connection to the broker, trying again in 4s (attempt 2)" in text
+        assert "lost connection to the broker, trying again in 4s (attempt 2); shown is" in text
         assert "of 300" in text
         app.dashboard.set_link(True)
         app.repaint()
@@ -359,7 +402,7 @@ async def test_no_jobs_at_all(make_app: MakeApp, feed: SyntheticFeed) -> None:
     app = make_app()
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
-        await pilot.press("enter", "space", "c", "k", "y", "down", "end")
+        await pilot.press("enter", "space", "c", "K", "y", "down", "end")
         assert "no jobs yet" in text_of(pilot)
         assert isinstance(app.screen, JobsScreen)
 

@@ -48,10 +48,10 @@ async def test_job_screen_shows_facts_and_follows(make_app: MakeApp) -> None:
         await until(pilot, lambda: "lammps -in melt.in" in text_of(pilot))
         text = text_of(pilot)
         assert "FAILED" in text
-        assert "why failed   exit 1" in text
+        assert "why failed   exit code 1" in text
         assert f58(screen.jobid) in text
         assert "step  119" in text
-        assert "120 lines, follows" in text
+        assert "120 lines, ended" in text
         kinds = {line.kind for line in screen.query_one("#output", LogView).content}
         assert kinds == {"stdout", "stderr"}
 
@@ -153,7 +153,7 @@ async def test_a_job_unknown_here_is_said_so(make_app: MakeApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: isinstance(app.screen, JobScreen))
         await until(pilot, lambda: "is not in the list" in text_of(pilot))
-        await pilot.press("c", "k")
+        await pilot.press("c", "K")
         assert isinstance(app.screen, JobScreen)
 
 
@@ -182,6 +182,11 @@ async def test_log_with_severities(make_app: MakeApp) -> None:
         assert {line.kind for line in screen.pane.content} == {"info", "warning", "err"}
         await pilot.press("minus", "minus", "minus")
         assert {line.kind for line in screen.pane.content} == {"err"}
+        assert "1 line, 60 hidden, follows" in text_of(pilot)
+        await pilot.press("minus")
+        assert screen.pane.content == []
+        assert "61 lines are hidden: press + to see more" in text_of(pilot)
+        await pilot.press("plus")
         await pilot.press("plus")
         assert {line.kind for line in screen.pane.content} == {"err", "warning"}
         await pilot.press("slash", *"commit", "enter")
@@ -225,8 +230,11 @@ async def test_eventlogs_are_read_again_after_a_lost_connection(feed: SyntheticF
         assert isinstance(screen, JobScreen)
         await until(pilot, lambda: torn.torn and screen.finished)
         screen.live_update()
-        assert len(screen.query_one("#output", LogView).content) == 120
-        assert len(screen.query_one("#eventlog", LogView).content) == 10
+        for name, number in (("#output", 120), ("#eventlog", 10)):
+            content = screen.query_one(name, LogView).content
+            told = [line.text for line in content if "connection lost" in line.text]
+            assert (len(content), len(told)) == (number + 1, 1)
+            assert told[0].startswith("--- connection lost 00:20:49 to")
 
 
 async def test_nothing_is_painted_while_the_application_ends(

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen, Screen
+from textual.screen import ModalScreen
 from textual.widgets import Label, Static
 
 from tui.widgets import palette
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+
+    from tui.screens.live import LiveScreen
 
 _FILTER_HELP = (
     ("state:running", "also pending, failed, done, R, CD, a,b"),
@@ -32,12 +34,12 @@ class HelpScreen(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,q", "dismiss_help", "Close", id="help.close"),
         Binding("down,j", "scroll(1)", "Down", show=False, id="help.down"),
-        Binding("up", "scroll(-1)", "Up", show=False, id="help.up"),
+        Binding("up,k", "scroll(-1)", "Up", show=False, id="help.up"),
         Binding("pagedown,space", "scroll(12)", "Page down", show=False, id="help.pagedown"),
         Binding("pageup", "scroll(-12)", "Page up", show=False, id="help.pageup"),
     ]
 
-    def __init__(self, about: Screen[None]) -> None:
+    def __init__(self, about: LiveScreen) -> None:
         super().__init__()
         self._about = about
 
@@ -54,10 +56,11 @@ class HelpScreen(ModalScreen[None]):
         for key, meaning in self.rows():
             text.append(f"{key:<22}", f"bold {palette.ACCENT}")
             text.append(f"{meaning}\n", palette.TEXT)
-        text.append("\nFilter language\n", f"bold {palette.BRIGHT}")
-        for sample, meaning in _FILTER_HELP:
-            text.append(f"{sample:<27}", palette.AMBER)
-            text.append(f"{meaning}\n", palette.SOFT)
+        if self._about.has_filter:
+            text.append("\nFilter language\n", f"bold {palette.BRIGHT}")
+            for sample, meaning in _FILTER_HELP:
+                text.append(f"{sample:<27}", palette.AMBER)
+                text.append(f"{meaning}\n", palette.SOFT)
         text.rstrip()
         return text
 

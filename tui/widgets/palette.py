@@ -53,6 +53,15 @@ LINE_COLOUR: Final[dict[str, str]] = {
     "notice": AMBER,
 }
 
+ROLES: Final[dict[str, str]] = {
+    "line": LINE,
+    "dim": DIM,
+    "soft": SOFT,
+    "bright": BRIGHT,
+    "cursor": CURSOR,
+}
+"""Names that the style sheet has for colours beside those of every theme."""
+
 THEME: Final = Theme(
     name="flux",
     primary=ACCENT,
@@ -67,6 +76,7 @@ THEME: Final = Theme(
     error=RED,
     dark=True,
     variables={
+        **ROLES,
         "footer-background": SURFACE,
         "footer-key-foreground": ACCENT,
         "footer-description-foreground": SOFT,
@@ -111,9 +121,19 @@ ASCII: Final = Glyphs(" .:-=+*%#", "*", "+", ">", "^", "v", "~", "=", "-", "-", 
 
 
 def terminal_glyphs() -> Glyphs:
-    """Return the signs the terminal can show, by the encoding of standard output."""
+    """Return the signs the terminal can show, by the encoding of standard output and the locale.
+
+    Python writes UTF-8 in the C locale too, but the terminal of one who asked for that locale need
+    not know it.
+    """
+    environ = os.environ
     encoding = (getattr(sys.stdout, "encoding", "") or "").lower().replace("-", "")
-    plain = os.environ.get("TERM") in ("dumb", "vt100") or bool(os.environ.get("FLUX_TOP_ASCII"))
+    locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""
+    plain = (
+        environ.get("TERM") in ("dumb", "vt100")
+        or bool(environ.get("FLUX_TOP_ASCII"))
+        or (bool(locale) and "utf8" not in locale.lower().replace("-", ""))
+    )
     return UNICODE if encoding == "utf8" and not plain else ASCII
 
 
