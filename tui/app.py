@@ -18,7 +18,7 @@ from tui.screens.jobs import JobsScreen
 from tui.screens.live import LiveScreen
 from tui.widgets import palette
 from tui.widgets.cropping import cropped
-from tui.widgets.footing import Message
+from tui.widgets.footing import Remark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ class TopApp(App[None]):
     ) -> None:
         super().__init__()
         self.feed = feed
-        self.message = Message()
+        self.message = Remark()
         self.glyphs = glyphs or palette.terminal_glyphs()
         self.dashboard = Dashboard(clock)
         self.dashboard.read_only = read_only
@@ -103,7 +103,7 @@ class TopApp(App[None]):
         """
         seconds = DEFAULT_SECONDS if timeout is None else timeout
         text = fmt.printable(f"{title}: {message}" if title else message)
-        self.message = Message(text, severity, time.monotonic() + seconds)
+        self.message = Remark(text, severity, time.monotonic() + seconds)
         self.dashboard.revision += 1
 
     def get_key_display(self, binding: Binding) -> str:

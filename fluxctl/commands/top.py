@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from fluxctl.command import FluxCommand, handle
+from fluxctl.command import FluxCommand
 from fluxctl.errors import CommandError
 
 
@@ -74,10 +74,13 @@ def _check(query: str, sort: str) -> None:
 
 
 def _default_uri() -> str:
-    from flux.connect import default_uri
-
-    with handle():  # fails here, in plain words, when there is no broker
-        return default_uri()
+    uri = os.environ.get("FLUX_URI")
+    if not uri:
+        raise CommandError(
+            "FLUX_URI is not set: name an instance by its URI or by the id of its job, or run "
+            "this under flux start"
+        )
+    return uri
 
 
 def _target_uri(target: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from textual.widgets import Button, Input
 from tests.console.driving import loaded, text_of, until
 from tui.app import TopApp
 from tui.model.columns import COLUMNS
+from tui.model.dashboard import StateCounts
 from tui.model.jobid import f58
 from tui.model.states import RUNNING, STATUS
 from tui.screens.confirm import ConfirmScreen, SignalScreen
@@ -96,7 +98,7 @@ async def test_filter_that_cannot_be_read_is_explained_and_the_one_before_stays(
         rendering = len(app.dashboard.view)
         await pilot.press("slash", *"name:render -stat:run")
         await pilot.pause()
-        assert "did you mean state?, Tab takes it" in text_of(pilot)
+        assert "did you mean state? (Tab)" in text_of(pilot)
         assert app.dashboard.view.query.text == "name:render"
         await pilot.press("enter")
         bar = jobs_screen(app).bar
@@ -228,6 +230,146 @@ async def test_cancel_of_marked_jobs(make_app: MakeApp, feed: SyntheticFeed) -> 
         assert sorted(feed.actions) == [("cancel", jobid) for jobid in marked]
         await until(pilot, lambda: not app.dashboard.marks)
     assert app.dashboard.marks == set()
+
+
+async def test_marks_that_are_not_in_sight_are_told(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("space", "space")
+        assert "◆ 2 marked   u unmarks" in text_of(pilot)
+        await pilot.press("G")
+        assert "◆ 2 marked: 2 off the screen" in text_of(pilot)
+        await pilot.press("g")
+        assert "off the screen" not in text_of(pilot)
+        await pilot.press("5")
+        assert "◆ 2 marked: 2 hidden by the filter" in text_of(pilot)
+        await pilot.press("c")
+        text = text_of(pilot)
+        assert "Cancel 2 jobs?" in text
+        assert "2 hidden by the filter, the job under the cursor is not among them" in text
+        await pilot.press("q", "u")
+        assert "marked" not in text_of(pilot)
+    assert feed.actions == []
+
+
+async def test_the_question_follows_jobs_that_end(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("space", "space")
+        first, second = app.dashboard.marks
+        await pilot.press("c")
+        app.dashboard.load([{"id": first, "state": 64, "result": 1}])
+        await until(pilot, lambda: "Cancel 1 job?" in text_of(pilot))
+        assert "of 2 marked, 1 over already" in text_of(pilot)
+        await pilot.press("right", "enter")
+        await until(pilot, lambda: not app.dashboard.marks)
+    assert feed.actions == [("cancel", second)]
+
+
+async def test_what_was_refused_stays_marked(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    feed.refuse = "guests may only cancel [b]their own[/b] jobs\x1b[2J"
+    app = make_app()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await loaded(pilot)
+        await pilot.press("space", "space")
+        marked = set(app.dashboard.marks)
+        await pilot.press("c", "right", "enter")
+        await until(pilot, lambda: "[b]their own[/b] jobs\\u001b[2J" in text_of(pilot))
+        assert app.dashboard.marks == marked
+
+
+async def test_a_terminal_too_small_to_ask_is_told(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    app = make_app()
+    async with app.run_test(size=(30, 9)) as pilot:
+        await loaded(pilot)
+        await pilot.press("c")
+        await until(pilot, lambda: "too small" in text_of(pilot))
+        assert isinstance(app.screen, JobsScreen)
+        assert "flux top" in text_of(pilot)
+    assert feed.actions == []
+
+
+async def test_an_instance_that_does_not_answer_is_noticed(make_app: MakeApp) -> None:
+    now = [1_795_220_449.0]
+    app = make_app(clock=lambda: now[0])
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        view, table = app.dashboard.view, jobs_screen(app).table
+        before = table.render_line(0).text
+        app.dashboard.ask()
+        now[0] += 7
+        await until(pilot, lambda: "no answer for 7s; shown is 00:20:49" in text_of(pilot))
+        assert table.render_line(0).text == before
+        assert app.dashboard.table.status[view.row_at(0)] in RUNNING
+        app.dashboard.hear()
+        await until(pilot, lambda: "no answer" not in text_of(pilot))
+        assert table.render_line(0).text != before
+
+
+async def test_while_jobs_are_read_the_counts_are_those_of_the_instance(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        app.dashboard.loading = StateCounts(8, 1697, 300, 10)
+        app.dashboard.set_notices(["the queue is stopped: cables"])
+        await pilot.press("4")
+        await until(pilot, lambda: "loading: 300 of 2,015 jobs are here so far" in text_of(pilot))
+        text = text_of(pilot)
+        assert "the queue is stopped: cables" in text
+        assert "15%  310 of 2,015 over" in text
+        assert "1,697" in text
+        assert "of 300 so far, 2,015 in all" in text
+        app.dashboard.loading = None
+        app.dashboard.set_notices([])
+        await until(pilot, lambda: "310 of 2,015" not in text_of(pilot))
+        assert "loading" not in text_of(pilot)
+
+
+@pytest.mark.parametrize("width", [58, 80, 112, 120, 160])
+async def test_no_count_is_cut(make_app: MakeApp, width: int) -> None:
+    app = make_app()
+    async with app.run_test(size=(width, 40)) as pilot:
+        await loaded(pilot)
+        app.dashboard.loading = StateCounts(1, 1697, 23075, 1310, 297, 6)
+        app.dashboard.revision += 1
+        app.repaint()
+        await pilot.pause()
+        numbers = re.findall(r"● ([0-9,]+)", text_of(pilot))
+        assert numbers[:6] == ["1", "1,697", "23,075", "1,310", "297", "6"]
+
+
+async def test_j_and_k_move(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("j", "j", "k")
+        assert isinstance(app.screen, JobsScreen)
+        assert jobs_screen(app).table.cursor == 1
+
+
+async def test_q_goes_back_from_everywhere(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        for key in ("enter", "d", "question_mark", "c", "K"):
+            await pilot.press(key)
+            assert not isinstance(app.screen, JobsScreen)
+            await pilot.press("q")
+            assert isinstance(app.screen, JobsScreen)
+
+
+async def test_messages_hide_nothing(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await loaded(pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: "copied" in text_of(pilot))
+        lines = text_of(pilot).splitlines()
+        assert "copied" in lines[-3]
+        assert "of 300 over" in lines[-2]
+        assert "Open" in lines[-1]
 
 
 async def test_kill_chooses_a_signal(make_app: MakeApp, feed: SyntheticFeed) -> None:

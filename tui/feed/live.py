@@ -25,7 +25,7 @@ from flux.job.reasons import reason_text
 from flux.job.state_names import LISTED_STATES
 from flux.wire import json
 from flux.wire.message import USERID_UNKNOWN
-from tui.model.dashboard import Counts, Dashboard, InstanceInfo
+from tui.model.dashboard import Dashboard, InstanceInfo, StateCounts
 from tui.model.notices import queue_notices
 from tui.model.reasons import scheduled
 from tui.model.resources import node_and_core_count
@@ -330,19 +330,19 @@ class LiveFeed:
         await self._connected().rpc("job-manager.kill", {"id": jobid, "signum": signum}, timeout=10)
 
 
-async def _counts(handle: AsyncFlux) -> Counts:
+async def _counts(handle: AsyncFlux) -> StateCounts:
     """Return how many jobs the instance has in which state, as its job list counts them."""
     try:
         stats = await handle.rpc("job-list.job-stats")
     except OSError:
-        return Counts()
+        return StateCounts()
     states = stats.get("job_states") or {}
 
     def number(found: JsonMapping, *names: str) -> int:
         return sum(int(found.get(name) or 0) for name in names)
 
     failed, canceled, timeout = (number(stats, name) for name in ("failed", "canceled", "timeout"))
-    return Counts(
+    return StateCounts(
         number(states, "run", "cleanup"),
         number(states, "depend", "priority", "sched"),
         max(0, number(states, "inactive") - failed - canceled - timeout),

@@ -9,7 +9,6 @@ from flux.job.describe import allocation, job_name, requested
 from flux.job.updates import EXPIRATION, JOBSPEC_UPDATE, RESOURCE_UPDATE, current_jobspec
 from tui.model.estimate import RunTimes
 from tui.model.query import Query
-from tui.model.selection import Selection
 from tui.model.states import DONE, PENDING, RUNNING, Status
 from tui.model.stats import SPAN, Throughput, Utilisation
 from tui.model.table import Job, JobTable
@@ -46,7 +45,7 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class StateCounts:
     """How many jobs are in which state; ``read`` of them are in the table, fewer while it is
     loaded.
     """
@@ -94,7 +93,7 @@ class Dashboard:
         self.heard = clock()
         self.asked = 0.0
         self.notices: tuple[str, ...] = ()
-        self.loading: Counts | None = None
+        self.loading: StateCounts | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -238,14 +237,14 @@ class Dashboard:
         return self.heard if self.stale else self.clock()
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> StateCounts:
         """How many jobs are in which state: as counted here, or as the instance says while its jobs
         are read.
         """
         if self.loading is not None:
             return replace(self.loading, read=len(self.table))
         counts = self.table.counts
-        return Counts(
+        return StateCounts(
             self.total(RUNNING),
             self.total(PENDING),
             counts[Status.COMPLETED],
@@ -254,18 +253,6 @@ class Dashboard:
             counts[Status.TIMEOUT],
             len(self.table),
         )
-
-    def targets(self, cursor_row: int | None) -> Selection:
-        """Return the jobs an action is for: the marked ones, else the one under the cursor."""
-        at_cursor = None if cursor_row is None else self.table.ids[cursor_row]
-        if self.marks:
-            known = sorted(jobid for jobid in self.marks if jobid in self.table.row_of)
-            return Selection(self, tuple(known), True, at_cursor)
-        return Selection(self, () if at_cursor is None else (at_cursor,), False, at_cursor)
-
-    def one(self, row: int | None) -> Selection:
-        """Return one job to act on, whatever is marked; none for None."""
-        return Selection(self, () if row is None else (self.table.ids[row],), False)
 
     def hidden_marks(self) -> int:
         """Return how many marked jobs the filter hides, or are not known."""

@@ -48,7 +48,7 @@ class RunTimes:
 
         Jobs that are held or wait for others are not counted: nobody knows when they may run.
         """
-        running, waiting = _Share(), _Share()
+        running, waiting = _TaskSum(), _TaskSum()
         for row in islice(table.active, LOOKED_AT):
             runs = table.status[row] in RUNNING
             if runs or _can_run(table, row):
@@ -69,7 +69,7 @@ class RunTimes:
         return (running.work + waiting.work * more) / running.tasks
 
 
-class _Share:
+class _TaskSum:
     """Jobs counted: their tasks, those of which nothing is known, and their work in task
     seconds.
     """

@@ -33,14 +33,14 @@ def duration(seconds: float) -> str:
 
 
 def age(seconds: float) -> str:
-    """Return a span as coarse as it is long, so that it stays true for a while: ``12s``, ``4m``,
+    """Return a span as coarse as it is long, so that it stays true for a while: ``<1m``, ``4m``,
     ``2h05m``, ``3d04h``.
     """
     if seconds < 0:
         return "-"
     whole = int(seconds)
     if whole < 60:
-        return f"{whole}s"
+        return "<1m"
     return f"{whole // 60}m" if whole < 3600 else duration(seconds)
 
 

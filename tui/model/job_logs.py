@@ -27,7 +27,7 @@ class Fresh(NamedTuple):
     reordered: bool
 
 
-class JobLogs:
+class JobLines:
     """Turns what is told of a job into lines."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from tui.model.states import STATUS
 from tui.model.users import user_name
 
 if TYPE_CHECKING:
-    from tui.model.selection import Selection
+    from tui.model.selection import Targets
     from tui.model.states import Status
 
 LISTED: Final = 6
@@ -25,7 +25,7 @@ class Question:
     """
 
     verb: str
-    selection: Selection
+    selection: Targets
     statuses: frozenset[Status]
     asked: int
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class Targets:
     """Jobs that were ``marked``, or the one under the cursor; which of them something can be done
     to is looked up anew each time, for they go on.
     """
@@ -55,3 +55,17 @@ class Selection:
         if self.at_cursor is not None and self.at_cursor not in self.jobids:
             parts.append("the job under the cursor is not among them")
         return ", ".join(parts)
+
+
+def targets(dashboard: Dashboard, cursor_row: int | None) -> Targets:
+    """Return the jobs an action is for: the marked ones, else the one under the cursor."""
+    at_cursor = None if cursor_row is None else dashboard.table.ids[cursor_row]
+    if dashboard.marks:
+        known = sorted(jobid for jobid in dashboard.marks if jobid in dashboard.table.row_of)
+        return Targets(dashboard, tuple(known), True, at_cursor)
+    return one(dashboard, cursor_row)
+
+
+def one(dashboard: Dashboard, row: int | None) -> Targets:
+    """Return one job to act on, whatever is marked; none for None."""
+    return Targets(dashboard, () if row is None else (dashboard.table.ids[row],), False)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from textual.notifications import SeverityLevel
 
-    from tui.model.selection import Selection
+    from tui.model.selection import Targets
 
 AT_ONCE = 64
 """Requests under way at a time: enough to be fast, few enough to leave the broker to others."""
@@ -30,11 +30,11 @@ SMALLEST = (34, 10)
 class ActingScreen(LiveScreen):
     """A screen with jobs to act on."""
 
-    def targets(self) -> Selection:
+    def targets(self) -> Targets:
         """Return the jobs an action is for."""
         raise NotImplementedError
 
-    def _can(self, selection: Selection, statuses: frozenset[Status], otherwise: str) -> bool:
+    def _can(self, selection: Targets, statuses: frozenset[Status], otherwise: str) -> bool:
         """Tell whether there is anything to ask, and room to ask it; says why if not."""
         size = self.app.size
         if not selection.jobids:
@@ -79,7 +79,7 @@ class ActingScreen(LiveScreen):
         self,
         verb: str,
         done: str,
-        selection: Selection,
+        selection: Targets,
         statuses: frozenset[Status],
         act: Callable[[int], Awaitable[None]],
     ) -> None:
@@ -97,7 +97,7 @@ class ActingScreen(LiveScreen):
     async def _act(
         self,
         done: str,
-        selection: Selection,
+        selection: Targets,
         jobids: list[int],
         act: Callable[[int], Awaitable[None]],
     ) -> None:

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 from textual.widgets import Label, Static
 
 from tui.widgets import palette
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-
-    from tui.screens.live import LiveScreen
 
 _FILTER_HELP = (
     ("state:running", "also pending, failed, done, R, CD, a,b"),
@@ -29,7 +27,7 @@ _FILTER_HELP = (
 
 
 class HelpScreen(ModalScreen[None]):
-    """Lists the bindings of ``about`` and the filter language."""
+    """Lists the bindings of ``about``, and the filter language where it applies."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,q", "dismiss_help", "Close", id="help.close"),
@@ -39,9 +37,10 @@ class HelpScreen(ModalScreen[None]):
         Binding("pageup", "scroll(-12)", "Page up", show=False, id="help.pageup"),
     ]
 
-    def __init__(self, about: LiveScreen) -> None:
+    def __init__(self, about: Screen[None], filters: bool = False) -> None:
         super().__init__()
         self._about = about
+        self._filters = filters
 
     def compose(self) -> ComposeResult:
         """Lay out the list."""
@@ -56,7 +55,7 @@ class HelpScreen(ModalScreen[None]):
         for key, meaning in self.rows():
             text.append(f"{key:<22}", f"bold {palette.ACCENT}")
             text.append(f"{meaning}\n", palette.TEXT)
-        if self._about.has_filter:
+        if self._filters:
             text.append("\nFilter language\n", f"bold {palette.BRIGHT}")
             for sample, meaning in _FILTER_HELP:
                 text.append(f"{sample:<27}", palette.AMBER)

@@ -16,9 +16,10 @@ from flux.job.follow import MAIN, Failed
 from flux.job.why import ending
 from tui.model import format as fmt
 from tui.model import reasons
-from tui.model.job_logs import JobLogs
+from tui.model.job_logs import JobLines
 from tui.model.jobid import f58
 from tui.model.logs import Gap
+from tui.model.selection import one
 from tui.model.states import DONE, PENDING, STATUS, Status
 from tui.model.users import user_name
 from tui.screens.actions import ActingScreen
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from flux.wire.json import JsonMapping, JsonObject
     from tui.feed.base import JobItem
     from tui.model.dashboard import Dashboard
-    from tui.model.selection import Selection
+    from tui.model.selection import Targets
 
 WIDE: Final = 120
 RETRY_SECONDS: Final = 1.0
@@ -170,7 +171,7 @@ class JobScreen(SearchingScreen, ActingScreen):
     def __init__(self, jobid: int) -> None:
         super().__init__()
         self.jobid = jobid
-        self._logs = JobLogs()
+        self._logs = JobLines()
         self._fresh: list[JobItem | Gap] = []
         self._error = ""
         self._ended = False
@@ -284,10 +285,10 @@ class JobScreen(SearchingScreen, ActingScreen):
 
     # keys
 
-    def targets(self) -> Selection:
+    def targets(self) -> Targets:
         """Return this job, whatever is marked."""
         row = self.dashboard.table.row_of.get(self.jobid)
-        return self.dashboard.one(row)
+        return one(self.dashboard, row)
 
     def action_switch(self) -> None:
         """Go to the other pane."""

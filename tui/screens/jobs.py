@@ -10,6 +10,7 @@ from textual.containers import Horizontal
 from tui.model import format as fmt
 from tui.model.jobid import f58
 from tui.model.query import QueryError
+from tui.model.selection import targets
 from tui.screens.actions import ActingScreen
 from tui.screens.dmesg import DmesgScreen
 from tui.screens.job import JobScreen
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.events import Resize
 
-    from tui.model.selection import Selection
+    from tui.model.selection import Targets
 
 TALL: Final = 34
 WIDE: Final = 110
@@ -186,8 +187,15 @@ class JobsScreen(ActingScreen):
 
     def _show_marks(self) -> None:
         line = self.query_one(MarksLine)
+        before = line.display
         line.in_sight = self.table.marks_in_sight if self.dashboard.marks else 0
         line.update()
+        if line.display != before:  # the table has a line more or less, once it is laid out
+            self.call_after_refresh(self._show_marks)
+
+    def on_job_table_view_scrolled(self) -> None:
+        """Other marks are in sight."""
+        self._show_marks()
 
     # Filter
 
@@ -210,7 +218,7 @@ class JobsScreen(ActingScreen):
         except QueryError as error:
             self.dashboard.set_query(self._filter_before)
             self._filter_error = error
-            take = ", Tab takes it" if error.replacement else ""
+            take = " (Tab)" if error.replacement else ""
             self.bar.answer(f"{error}{take}", bad=True)
         self.live_update()
 
@@ -282,9 +290,9 @@ class JobsScreen(ActingScreen):
         """Move the cursor to a line, -1 for the last."""
         self.table.move_to(line if line >= 0 else len(self.dashboard.view) - 1)
 
-    def targets(self) -> Selection:
+    def targets(self) -> Targets:
         """Return the marked jobs, otherwise the one under the cursor."""
-        return self.dashboard.targets(self.table.cursor_row)
+        return targets(self.dashboard, self.table.cursor_row)
 
     def action_mark(self) -> None:
         """Mark or unmark the job under the cursor and go on."""

@@ -13,7 +13,7 @@ from tui.widgets.footing import MessageLine
 if TYPE_CHECKING:
     from tui.feed.base import Feed
     from tui.model.dashboard import Dashboard
-    from tui.widgets.footing import Message
+    from tui.widgets.footing import Remark
     from tui.widgets.palette import Glyphs
 
 
@@ -23,7 +23,7 @@ class Top(Protocol):
     feed: Feed
     dashboard: Dashboard
     glyphs: Glyphs
-    message: Message
+    message: Remark
 
 
 class LiveScreen(Screen[None]):
@@ -73,7 +73,7 @@ class LiveScreen(Screen[None]):
         """List all keys."""
         from tui.screens.help import HelpScreen
 
-        self.app.push_screen(HelpScreen(self))
+        self.app.push_screen(HelpScreen(self, self.has_filter))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Take away the actions on jobs from a read-only dashboard."""

@@ -30,7 +30,7 @@ _COLOUR: Final = {"information": palette.ACCENT, "warning": AMBER, "error": pale
 
 
 @dataclass(slots=True)
-class Message:
+class Remark:
     """Something to tell for a while: ``until`` is a time of the monotonic clock."""
 
     text: str = ""
@@ -48,9 +48,7 @@ class MessageLine(Painted):
     that it hides nothing.
     """
 
-    def __init__(
-        self, dashboard: Dashboard, glyphs: Glyphs, message: Callable[[], Message]
-    ) -> None:
+    def __init__(self, dashboard: Dashboard, glyphs: Glyphs, message: Callable[[], Remark]) -> None:
         super().__init__(dashboard, glyphs, id="message")
         self._message = message
 

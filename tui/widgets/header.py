@@ -33,6 +33,8 @@ class TitleBar(Painted):
             (f" {self.glyphs.logo} ", palette.ACCENT), ("flux top", f"bold {BRIGHT}"), "  "
         )
         clock = Text(time.strftime(" %H:%M:%S ", time.localtime(now)), SOFT)
+        if left.cell_len + clock.cell_len > width:
+            clock = Text()
         facts = self._facts(self.dashboard.moment)
         dot = f" {self.glyphs.separator} "
         while facts and left.cell_len + clock.cell_len + len(dot.join(facts)) > width:
@@ -175,7 +177,7 @@ def count_rows(dashboard: Dashboard, glyphs: Glyphs, width: int, across: int) ->
 
 
 class StatesPanel(Painted):
-    """Counts by state, with a bar that divides all jobs among them."""
+    """StateCounts by state, with a bar that divides all jobs among them."""
 
     def lines(self, width: int) -> list[Text]:
         """Return the bar and two lines of counts."""

@@ -100,6 +100,9 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
     class Opened(Message):
         """A job was double-clicked."""
 
+    class Scrolled(Message):
+        """Other lines are in sight."""
+
     def __init__(self, dashboard: Dashboard, glyphs: Glyphs, id: str | None = None) -> None:
         super().__init__(id=id)
         self.dashboard = dashboard
@@ -109,6 +112,11 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
         self._pinned = False
         self._fitted: list[tuple[Column, int]] = []
         self._shown: dict[int, Strip] = {}
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Tell that other lines are in sight."""
+        super().watch_scroll_y(old_value, new_value)
+        self.post_message(self.Scrolled())
 
     def watch_show_vertical_scrollbar(self) -> None:
         """Put a scroll bar that has just appeared where the lines are already."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tui.model.dashboard import SILENCE, Counts, Dashboard
+from tui.model.dashboard import SILENCE, Dashboard, StateCounts
 from tui.model.format import age, percent
 from tui.model.notices import queue_notices
 from tui.model.question import Question
+from tui.model.selection import one, targets
 from tui.model.states import ACTIVE, RUNNING
 
 
@@ -65,9 +66,9 @@ def test_without_a_connection_time_stands_still(dashboard: Dashboard, clock: Clo
 
 
 def test_counts_while_loading_are_those_of_the_instance(dashboard: Dashboard) -> None:
-    assert dashboard.counts == Counts(2, 1, 2, read=5)
+    assert dashboard.counts == StateCounts(2, 1, 2, read=5)
     assert dashboard.counts.complete
-    dashboard.loading = Counts(8, 1697, 300, 10)
+    dashboard.loading = StateCounts(8, 1697, 300, 10)
     counts = dashboard.counts
     assert (counts.total, counts.over, counts.read, counts.complete) == (2015, 310, 5, False)
 
@@ -87,7 +88,7 @@ def test_a_question_says_what_it_is_about(dashboard: Dashboard) -> None:
     dashboard.marks = {1, 2, 3, 4, 5}
     dashboard.set_query("state:inactive")
     row = dashboard.table.row_of[4]
-    selection = dashboard.targets(row)
+    selection = targets(dashboard, row)
     assert selection.able(ACTIVE) == [1, 2, 3]
     assert selection.unable(RUNNING) == "2 over already, 1 not running"
     question = Question("Cancel", selection, ACTIVE, 3)
@@ -95,12 +96,12 @@ def test_a_question_says_what_it_is_about(dashboard: Dashboard) -> None:
     assert question.notes() == ["of 5 marked, 2 over already", "3 hidden by the filter"]
     assert question.listing(True)[0].split()[-3:] == ["R", "10.0s", "job1"]
     dashboard.marks.discard(4)
-    assert "the job under the cursor is not among them" in dashboard.targets(row).out_of_sight()
+    assert "the job under the cursor is not among them" in targets(dashboard, row).out_of_sight()
 
 
 def test_a_question_stays_true_while_jobs_end(dashboard: Dashboard) -> None:
     dashboard.marks = {1, 2}
-    question = Question("Cancel", dashboard.targets(None), ACTIVE, 2)
+    question = Question("Cancel", targets(dashboard, None), ACTIVE, 2)
     dashboard.load([{"id": 1, "state": 64, "result": 1}])
     assert question.title() == "Cancel 1 job?"
     assert question.notes() == ["of 2 marked, 1 over already"]
@@ -113,11 +114,11 @@ def test_a_question_stays_true_while_jobs_end(dashboard: Dashboard) -> None:
 
 
 def test_the_job_under_the_cursor_if_none_is_marked(dashboard: Dashboard) -> None:
-    assert dashboard.targets(None).jobids == ()
-    selection = dashboard.targets(dashboard.table.row_of[3])
+    assert targets(dashboard, None).jobids == ()
+    selection = targets(dashboard, dashboard.table.row_of[3])
     assert (selection.jobids, selection.out_of_sight()) == ((3,), "")
     dashboard.marks = {1}
-    assert dashboard.one(dashboard.table.row_of[3]).jobids == (3,)
+    assert one(dashboard, dashboard.table.row_of[3]).jobids == (3,)
 
 
 def test_queues_that_are_closed_are_told() -> None:
@@ -150,7 +151,7 @@ def test_a_share_is_never_more_than_it_is(part: int, whole: int, text: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(-1, "-"), (0.4, "0s"), (59.9, "59s"), (61, "1m"), (3700, "1h01m")]
+    ("seconds", "text"), [(-1, "-"), (0.4, "<1m"), (59.9, "<1m"), (61, "1m"), (3700, "1h01m")]
 )
 def test_ages_are_as_coarse_as_they_are_long(seconds: float, text: str) -> None:
     assert age(seconds) == text

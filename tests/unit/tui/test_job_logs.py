@@ -6,7 +6,7 @@ import errno
 
 from flux.job.event import EventLogEvent
 from flux.job.follow import EXEC, MAIN, OUTPUT, Entries, Failed
-from tui.model.job_logs import JobLogs
+from tui.model.job_logs import JobLines
 from tui.model.logs import Gap
 
 
@@ -31,7 +31,7 @@ def output(*texts: str) -> Entries:
 
 
 def test_what_was_read_stays_and_is_not_read_twice() -> None:
-    logs = JobLogs()
+    logs = JobLines()
     first = logs.take([events(MAIN, (1.0, "submit"), (2.0, "start")), output("a\n", "b\nc")])
     assert [line.text for line in first.output] == ["a", "b"]
     again = logs.take(
@@ -50,7 +50,7 @@ def test_what_was_read_stays_and_is_not_read_twice() -> None:
 
 
 def test_a_job_whose_output_is_gone_keeps_what_was_shown() -> None:
-    logs = JobLogs()
+    logs = JobLines()
     logs.take([output("a\n")])
     found = logs.take([Gap(1.0, 2.0), Failed(OUTPUT, OSError(errno.EIO, "disk\x1b[2J"))])
     assert found.output[1].text == "the output cannot be read: disk\\u001b[2J"
@@ -58,13 +58,13 @@ def test_a_job_whose_output_is_gone_keeps_what_was_shown() -> None:
 
 
 def test_events_of_two_logs_are_put_in_order() -> None:
-    logs = JobLogs()
+    logs = JobLines()
     assert not logs.take([events(MAIN, (1.0, "submit"), (4.0, "clean"))]).reordered
     assert logs.take([events(EXEC, (2.0, "init"))]).reordered
     assert [line.text.split()[0] for line in logs.events] == ["submit", "exec.init", "clean"]
 
 
 def test_the_unfinished_line_is_shown_at_the_end() -> None:
-    logs = JobLogs()
+    logs = JobLines()
     logs.take([output("a\nrest")])
     assert [line.text for line in logs.finish()] == ["rest"]
