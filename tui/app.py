@@ -74,7 +74,7 @@ class TopApp(App[None]):
 
     def on_mount(self) -> None:
         """Show the jobs and begin to follow the instance."""
-        self.register_theme(palette.THEME)
+        self.register_theme(palette.theme())
         self.theme = "flux"
         self.set_class(self.glyphs is palette.ASCII, "ascii")
         self.push_screen(JobsScreen())
@@ -86,7 +86,7 @@ class TopApp(App[None]):
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return the colours of the style sheet for themes that do not have them."""
-        return palette.ROLES
+        return palette.roles()
 
     def notify(
         self,

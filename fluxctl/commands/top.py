@@ -47,6 +47,7 @@ def command(target: str | None, read_only: bool, linear: bool, query: str, sort:
         )
     from tui.app import TopApp
     from tui.feed.live import LiveFeed
+    from tui.widgets import palette
 
     app = TopApp(
         LiveFeed(uri),
@@ -55,6 +56,7 @@ def command(target: str | None, read_only: bool, linear: bool, query: str, sort:
         sort=sort.lstrip("-"),
         reverse=sort.startswith("-"),
     )
+    palette.suit(app.console.color_system)
     app.run()
     if app.return_code:
         raise CommandError(code=app.return_code)
