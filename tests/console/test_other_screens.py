@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.binding import Binding
 
-from flux.job.follow import MAIN, Failed
+from flux.job.follow import MAIN, Entries, Failed
 from tests.console.driving import loaded, text_of, until
 from tui.app import TopApp
 from tui.feed.synthetic import SyntheticFeed
@@ -277,3 +278,57 @@ def test_the_page_names_every_key() -> None:
                 or meaning in moves
                 or (screen is JobScreen and binding.action.endswith("_jobs"))
             )
+
+
+async def test_the_scroll_bar_is_where_the_lines_are(
+    make_app: MakeApp, feed: SyntheticFeed
+) -> None:
+    feed.log_lines = feed.log_lines[:5]
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("d")
+        screen = app.screen
+        assert isinstance(screen, DmesgScreen)
+        await until(pilot, lambda: len(screen.pane.content) == 5)
+        screen.pane.extend(screen.pane.content * 20)
+        await until(pilot, lambda: screen.pane.show_vertical_scrollbar)
+        assert screen.pane.scroll_y == screen.pane.max_scroll_y > 0
+        assert screen.pane.vertical_scrollbar.position == screen.pane.scroll_y
+
+
+async def test_help_is_about_the_screen_it_was_asked_on(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(160, 50)) as pilot:
+        await loaded(pilot)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        assert "Filter language" in text_of(pilot)
+        body = app.screen.query_one("#help-body")
+        assert body.max_scroll_y == 0
+        await pilot.press("q", "d", "question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        text = text_of(pilot)
+        assert "Show less severe entries too" in text
+        assert "Filter language" not in text
+
+
+async def test_that_there_is_nothing_is_said_only_after_reading(
+    make_app: MakeApp, feed: SyntheticFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = asyncio.Event()
+
+    async def slow(_jobid: int) -> AsyncIterator[JobItem]:
+        await answer.wait()
+        yield Entries(MAIN, [])
+
+    monkeypatch.setattr(feed, "job_entries", slow)
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("5", "enter")
+        await until(pilot, lambda: "reading…" in text_of(pilot))
+        assert "no output" not in text_of(pilot)
+        answer.set()
+        await until(pilot, lambda: "no output" in text_of(pilot))
+        assert "0 lines, ended" in text_of(pilot)

@@ -112,6 +112,8 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
         self._pinned = False
         self._fitted: list[tuple[Column, int]] = []
         self._shown: dict[int, Strip] = {}
+        self._ahead: dict[int, tuple[tuple[int, int], Strip]] = {}
+        # Lines drawn to find out what changed, for the painting that follows.
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Tell that other lines are in sight."""
@@ -192,10 +194,13 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _repaint(self) -> None:
         """Have those cells painted anew that look different by now."""
+        self._ahead.clear()
+        place = self.scroll_offset.y, self.scrollable_content_region.width
         for y in range(self.size.height):
             old, new = self._shown.get(y), self._line(y)
             span = (0, new.cell_length) if old is None else changed_span(old, new)
             if span is not None:
+                self._ahead[y] = (place, new)
                 self.refresh(Region(span[0], y, span[1] - span[0], 1))
 
     @property
@@ -217,7 +222,10 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the table."""
-        line = self._shown[y] = self._line(y)
+        place, line = self._ahead.pop(y, (None, None))
+        if line is None or place != (self.scroll_offset.y, self.scrollable_content_region.width):
+            line = self._line(y)
+        self._shown[y] = line
         return line
 
     def _line(self, y: int) -> Strip:

@@ -164,6 +164,12 @@ def test_the_first_that_wait() -> None:
     assert reasons.scheduled(table, 4) == [1, 3, 5, 2]
 
 
+@pytest.mark.parametrize("width", [77, 117, 157, 197])
+def test_why_a_job_waits_has_room_on_every_terminal(width: int) -> None:
+    widths = {column.name: cells for column, cells in fit(COLUMNS, width)}
+    assert widths["info"] > len("insufficient resources")
+
+
 @given(st.integers(20, 300))
 def test_columns_fill_exactly_what_they_get(width: int) -> None:
     fitted = fit(COLUMNS, width)
