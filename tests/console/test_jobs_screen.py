@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.color import Color
 from textual.widgets import Button, Input
 
 from tests.console.driving import loaded, text_of, until
@@ -20,6 +21,8 @@ from tui.screens.dmesg import DmesgScreen
 from tui.screens.help import HelpScreen
 from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
+from tui.widgets.header import ThroughputPanel
+from tui.widgets.palette import GREEN
 
 if TYPE_CHECKING:
     from tui.feed.synthetic import SyntheticFeed
@@ -338,6 +341,15 @@ async def test_no_count_is_cut(make_app: MakeApp, width: int) -> None:
         await pilot.pause()
         numbers = re.findall(r"● ([0-9,]+)", text_of(pilot))
         assert numbers[:6] == ["1", "1,697", "23,075", "1,310", "297", "6"]
+
+
+async def test_curves_have_their_colour(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(160, 50)) as pilot:
+        await loaded(pilot)
+        (curve,) = app.screen.query_one(ThroughputPanel).render_line(1).crop(0, 1)
+        assert curve.style is not None
+        assert curve.style.color == Color.parse(GREEN)
 
 
 async def test_j_and_k_move(make_app: MakeApp) -> None:

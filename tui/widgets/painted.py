@@ -56,13 +56,16 @@ class Painted(Widget):
         return Strip.blank(width, self.rich_style)
 
     def _drawn(self, width: int) -> list[Strip]:
-        console = self.app.console
         return [
-            Strip(self._cut(fit_for_terminal(line), width).render(console)).adjust_cell_length(
-                width
-            )
+            self._strip(self._cut(fit_for_terminal(line), width)).adjust_cell_length(width)
             for line in self.lines(width)
         ]
+
+    def _strip(self, line: Text) -> Strip:
+        console = self.app.console
+        strip = Strip(line.render(console))
+        # Rich leaves out the style of a text that has no other.
+        return strip if line.spans else strip.apply_style(console.get_style(line.style))
 
     def _cut(self, line: Text, width: int) -> Text:
         """Return ``line`` with a sign at its end if there is more of it than fits."""
