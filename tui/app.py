@@ -11,19 +11,28 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.app import App
 from textual.binding import Binding, BindingType
 
+from tui.model import format as fmt
 from tui.model.dashboard import Dashboard
 from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.live import LiveScreen
 from tui.widgets import palette
+from tui.widgets.cropping import cropped
+from tui.widgets.footing import Remark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rich.console import RenderableType
+    from textual.notifications import SeverityLevel
+    from textual.screen import Screen
 
     from tui.feed.base import Feed
     from tui.widgets.palette import Glyphs
 
 REPAINT_SECONDS: Final = 0.1
+DEFAULT_SECONDS: Final = 5.0
+"""How long something is told, unless said otherwise."""
 _ASCII_KEYS: Final = {"\u23ce": "cr"}
 
 
@@ -52,6 +61,7 @@ class TopApp(App[None]):
     ) -> None:
         super().__init__()
         self.feed = feed
+        self.message = Remark()
         self.glyphs = glyphs or palette.terminal_glyphs()
         self.dashboard = Dashboard(clock)
         self.dashboard.read_only = read_only
@@ -64,7 +74,7 @@ class TopApp(App[None]):
 
     def on_mount(self) -> None:
         """Show the jobs and begin to follow the instance."""
-        self.register_theme(palette.THEME)
+        self.register_theme(palette.theme())
         self.theme = "flux"
         self.set_class(self.glyphs is palette.ASCII, "ascii")
         self.push_screen(JobsScreen())
@@ -73,6 +83,28 @@ class TopApp(App[None]):
         self._following = asyncio.create_task(self.feed.run(self.dashboard), name="feed")
         self._following.add_done_callback(self._feed_ended)
         self.set_interval(REPAINT_SECONDS, self.repaint)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Return the colours of the style sheet for themes that do not have them."""
+        return palette.roles()
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Tell something for ``timeout`` seconds, in a line of its own above the keys.
+
+        It is never read as markup: names and errors that others wrote are in it.
+        """
+        seconds = DEFAULT_SECONDS if timeout is None else timeout
+        text = fmt.printable(f"{title}: {message}" if title else message)
+        self.message = Remark(text, severity, time.monotonic() + seconds)
+        self.dashboard.revision += 1
 
     def get_key_display(self, binding: Binding) -> str:
         """Return a key as people read it, in ASCII where the terminal knows nothing else."""
@@ -86,6 +118,10 @@ class TopApp(App[None]):
         if not task.cancelled() and task.exception() is not None:
             error = task.exception()
             self.dashboard.set_link(False, f"internal error: {error!r}")
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """Write an update of the screen, no more of it than has changed."""
+        super()._display(screen, cropped(renderable))
 
     def repaint(self) -> None:
         """Bring the model up to date and repaint if anything changed.

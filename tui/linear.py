@@ -35,7 +35,10 @@ class LinePrinter:
         self._begun = False
 
     def lines(self) -> list[str]:
-        """Return the lines for everything that happened since the last call."""
+        """Return the lines for everything that happened since the last call, fit for a terminal."""
+        return list(map(fmt.printable, self._lines()))
+
+    def _lines(self) -> list[str]:
         dashboard = self.dashboard
         table, view = dashboard.table, dashboard.view
         self._changed.update(table.ids[row] for row in dashboard.settle())

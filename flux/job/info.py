@@ -12,8 +12,8 @@ from flux.duration import fsd
 from flux.job.annotations import AnnotationsInfo
 from flux.job.info_format import JobInfoFormat
 from flux.job.JobID import JobID
-from flux.job.lifecycle import plugin_reason
 from flux.job.state_names import result_name, state_name, status_name
+from flux.job.why import Waiting, why_pending, why_unsuccessful
 from flux.memoized_property import memoized_property
 from flux.waitstatus import return_code_of
 from flux.wire import json
@@ -268,19 +268,14 @@ class JobInfo:
         state = self.state_id
         if state & constants.FLUX_JOB_STATE_PENDING:
             return self._pending_reason(state)
-        if (
-            state != constants.FLUX_JOB_STATE_INACTIVE
-            or self.result_id == constants.FLUX_JOB_RESULT_COMPLETED
-        ):
+        if state != constants.FLUX_JOB_STATE_INACTIVE:
             return ""
-        note = self._info.get("exception_note") or self._info.get("exception_type")
-        if note:
-            return str(note)
-        code = self.returncode
-        return (
-            f"exit code {code}"
-            if isinstance(code, int) and code >= 0
-            else f"signal {-int(code or 0)}"
+        status, result = self._info.get("waitstatus", ""), self.result_id
+        return why_unsuccessful(
+            result if isinstance(result, int) else 0,
+            str(self._info.get("exception_type") or ""),
+            str(self._info.get("exception_note") or ""),
+            None if status == "" else int(status),
         )
 
     def set_pending_reason(self, reason: str) -> None:
@@ -288,20 +283,18 @@ class JobInfo:
         self._info["pending_reason"] = reason
 
     def _pending_reason(self, state: int) -> str:
-        if state == constants.FLUX_JOB_STATE_DEPEND:
-            return (
-                f"depends on {self.dependencies}"
-                if self.dependencies
-                else "waiting for its dependencies"
-            )
-        annotations = self._info.get("annotations") or {}
-        if state == constants.FLUX_JOB_STATE_PRIORITY:
-            return plugin_reason(annotations) or "waiting for its priority"
-        if self._info.get("priority") == constants.FLUX_JOB_URGENCY_HOLD:
-            return plugin_reason(annotations) or "held"
-        scheduler = annotations.get("sched") or {}
-        known = self._info.get("pending_reason")
-        return str(known or scheduler.get("reason_pending") or "waiting for resources")
+        get = self._info.get
+        return why_pending(
+            Waiting(
+                state,
+                tuple(map(str, get("dependencies") or ())),
+                get("urgency"),
+                get("priority"),
+                get("annotations") or {},
+                get("pending_reason", ""),
+            ),
+            time.time(),
+        )
 
     @property
     def where(self) -> str:

@@ -1,4 +1,4 @@
-"""Why pending jobs wait, as the job manager and the scheduler tell it."""
+"""Asking why pending jobs wait; the job manager and the scheduler tell."""
 
 from __future__ import annotations
 

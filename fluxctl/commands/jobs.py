@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Unpack
 
 import click
+from click.core import ParameterSource
 
 from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError, ReaderGone
@@ -39,6 +40,7 @@ _RESULT_COLORS: dict[int | str, str] = {
 }
 _RESET = "\033[0;0m"
 _ROWS_AT_ONCE = 2000
+DEFAULT_COUNT = 1000
 
 _RUNTIME = ("t_run", "t_cleanup")
 _REASON = (
@@ -235,8 +237,8 @@ def _check_ids(jobids: Iterable[str]) -> None:
     "--count",
     metavar="N",
     type=COUNT,
-    default=1000,
-    help="List at most N jobs (default 1000).",
+    default=DEFAULT_COUNT,
+    help=f"List at most N jobs, 0 for all (default {DEFAULT_COUNT}).",
 )
 @click.option(
     "-q", "--queue", "queues", metavar="QUEUE,...", help="List jobs of these queues only."
@@ -315,6 +317,8 @@ def command(
     table.end()
     for text in query.errors:
         echo(text, err=True)
+    if table.shown >= wanted["count"] == DEFAULT_COUNT and not wanted["jobids"]:
+        _warn_of_the_rest()
     return 0
 
 
@@ -339,8 +343,20 @@ def _list(
     return query
 
 
+def _warn_of_the_rest() -> None:
+    """Say on stderr that the list ends where the default has it end, unless a number was asked
+    for.
+    """
+    source = click.get_current_context().get_parameter_source("count")
+    if source is ParameterSource.DEFAULT:
+        text = f"stopped after {DEFAULT_COUNT} jobs, the default; --count=0 lists all"
+        echo(f"{PROGRAM}: WARNING: {text}", err=True)
+
+
 class Table:
-    """The output: a header, if any, before the first rows, then rows as they come."""
+    """The output: a header, if any, before the first rows, then rows as they come; ``shown`` is
+    their number.
+    """
 
     def __init__(
         self, layout: JobInfoFormat, as_json: bool, color: bool, header: str | None
@@ -349,6 +365,7 @@ class Table:
         self.as_json = as_json
         self._color = color
         self._header = header
+        self.shown = 0
 
     def _begin(self) -> None:
         """Print the header, which waits for an answer: an error has none."""
@@ -359,6 +376,7 @@ class Table:
     def show(self, jobs: list[JobInfo]) -> None:
         """Print rows."""
         self._begin()
+        self.shown += len(jobs)
         if self.as_json:
             _print_json(jobs)
         else:

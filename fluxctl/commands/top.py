@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
 
-from fluxctl.command import FluxCommand, handle
+from fluxctl.command import FluxCommand
 from fluxctl.errors import CommandError
 
 
@@ -40,8 +41,13 @@ def command(target: str | None, read_only: bool, linear: bool, query: str, sort:
         return
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise CommandError("the dashboard needs a terminal; use --linear to print changes as lines")
+    if os.environ.get("TERM", "dumb") in ("", "dumb"):
+        raise CommandError(
+            "this terminal cannot be drawn on (TERM=dumb); use --linear to print changes as lines"
+        )
     from tui.app import TopApp
     from tui.feed.live import LiveFeed
+    from tui.widgets import palette
 
     app = TopApp(
         LiveFeed(uri),
@@ -50,6 +56,7 @@ def command(target: str | None, read_only: bool, linear: bool, query: str, sort:
         sort=sort.lstrip("-"),
         reverse=sort.startswith("-"),
     )
+    palette.suit(app.console.color_system)
     app.run()
     if app.return_code:
         raise CommandError(code=app.return_code)
@@ -69,10 +76,13 @@ def _check(query: str, sort: str) -> None:
 
 
 def _default_uri() -> str:
-    from flux.connect import default_uri
-
-    with handle():  # fails here, in plain words, when there is no broker
-        return default_uri()
+    uri = os.environ.get("FLUX_URI")
+    if not uri:
+        raise CommandError(
+            "FLUX_URI is not set: name an instance by its URI or by the id of its job, or run "
+            "this under flux start"
+        )
+    return uri
 
 
 def _target_uri(target: str) -> str:

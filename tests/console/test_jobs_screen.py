@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.color import Color
 from textual.widgets import Button, Input
 
 from tests.console.driving import loaded, text_of, until
 from tui.app import TopApp
 from tui.model.columns import COLUMNS
+from tui.model.dashboard import StateCounts
 from tui.model.jobid import f58
 from tui.model.states import RUNNING, STATUS
 from tui.screens.confirm import ConfirmScreen, SignalScreen
@@ -18,6 +21,8 @@ from tui.screens.dmesg import DmesgScreen
 from tui.screens.help import HelpScreen
 from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
+from tui.widgets.header import ThroughputPanel
+from tui.widgets.palette import GREEN
 
 if TYPE_CHECKING:
     from tui.feed.synthetic import SyntheticFeed
@@ -86,18 +91,39 @@ async def test_filter_while_typing_with_live_count(make_app: MakeApp) -> None:
         assert len(app.dashboard.view) == 300
 
 
-async def test_filter_that_cannot_be_read_is_explained_and_the_last_good_one_stays(
+async def test_filter_that_cannot_be_read_is_explained_and_the_one_before_stays(
     make_app: MakeApp,
 ) -> None:
     app = make_app()
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
-        await pilot.press("slash", *"name:render -stat:x")
+        await pilot.press("slash", *"name:render", "enter")
+        rendering = len(app.dashboard.view)
+        await pilot.press("slash", *"name:render -stat:run")
         await pilot.pause()
-        assert "did you mean state?" in text_of(pilot)
-        assert 0 < len(app.dashboard.view) < 300
+        assert "did you mean state? (Tab)" in text_of(pilot)
+        assert app.dashboard.view.query.text == "name:render"
         await pilot.press("enter")
-        assert jobs_screen(app).bar.text == app.dashboard.view.query.text == "name:render -stat"
+        bar = jobs_screen(app).bar
+        assert bar.input.has_focus
+        assert (bar.text, bar.input.cursor_position) == ("name:render -stat:run", 17)
+        assert (len(app.dashboard.view), rendering) == (rendering, rendering)
+        assert 0 < rendering < 300
+        await pilot.press("tab")
+        assert bar.text == app.dashboard.view.query.text == "name:render -state:run"
+        await pilot.press("enter")
+        assert jobs_screen(app).table.has_focus
+        assert len(app.dashboard.view) < rendering
+
+
+async def test_escape_brings_back_the_filter_that_was_there(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("slash", *"name:render", "enter", "slash", *"sate:x", "escape")
+        assert jobs_screen(app).bar.text == app.dashboard.view.query.text == "name:render"
+        await pilot.press("escape")
+        assert app.dashboard.view.query.text == ""
 
 
 async def test_escape_while_typing_takes_the_filter_back(make_app: MakeApp) -> None:
@@ -114,15 +140,33 @@ async def test_sort_by_every_column_both_ways(make_app: MakeApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
         view, seen = app.dashboard.view, set()
-        for _ in COLUMNS:
+        shown = jobs_screen(app).table.shown_columns
+        for _ in shown:
             await pilot.press("s")
             seen.add(view.column.name)
+            title = view.column.title
+            assert f"{title}▲" in text_of(pilot) or f"{title[:-1]}▲" in text_of(pilot)
             up = view.rows()
             await pilot.press("r")
             assert view.rows() == up[::-1]
-        assert seen == {column.name for column in COLUMNS}
+        assert seen == set(shown)
+        assert set(shown) < {column.name for column in COLUMNS}
         await pilot.press("S")
         assert view.column.name != app.dashboard.view.column.title
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)])
+async def test_an_order_by_a_column_that_is_not_shown_is_told(
+    make_app: MakeApp, size: tuple[int, int]
+) -> None:
+    app = make_app(sort="priority", reverse=True)
+    async with app.run_test(size=size) as pilot:
+        await loaded(pilot)
+        assert "priority" not in jobs_screen(app).table.shown_columns
+        assert "by PRI▼" in text_of(pilot)
+        await pilot.press("s")
+        assert app.dashboard.view.column.name == "id"
+        assert "JOBID▲" in text_of(pilot)
 
 
 async def test_click_on_a_title_sorts(make_app: MakeApp) -> None:
@@ -191,14 +235,163 @@ async def test_cancel_of_marked_jobs(make_app: MakeApp, feed: SyntheticFeed) -> 
     assert app.dashboard.marks == set()
 
 
+async def test_marks_that_are_not_in_sight_are_told(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("space", "space")
+        assert "◆ 2 marked   u unmarks" in text_of(pilot)
+        await pilot.press("G")
+        assert "◆ 2 marked: 2 off the screen" in text_of(pilot)
+        await pilot.press("g")
+        assert "off the screen" not in text_of(pilot)
+        await pilot.press("5")
+        assert "◆ 2 marked: 2 hidden by the filter" in text_of(pilot)
+        await pilot.press("c")
+        text = text_of(pilot)
+        assert "Cancel 2 jobs?" in text
+        assert "2 hidden by the filter, the job under the cursor is not among them" in text
+        await pilot.press("q", "u")
+        assert "marked" not in text_of(pilot)
+    assert feed.actions == []
+
+
+async def test_the_question_follows_jobs_that_end(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("space", "space")
+        first, second = app.dashboard.marks
+        await pilot.press("c")
+        app.dashboard.load([{"id": first, "state": 64, "result": 1}])
+        await until(pilot, lambda: "Cancel 1 job?" in text_of(pilot))
+        assert "of 2 marked, 1 over already" in text_of(pilot)
+        await pilot.press("right", "enter")
+        await until(pilot, lambda: not app.dashboard.marks)
+    assert feed.actions == [("cancel", second)]
+
+
+async def test_what_was_refused_stays_marked(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    feed.refuse = "guests may only cancel [b]their own[/b] jobs\x1b[2J"
+    app = make_app()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await loaded(pilot)
+        await pilot.press("space", "space")
+        marked = set(app.dashboard.marks)
+        await pilot.press("c", "right", "enter")
+        await until(pilot, lambda: "[b]their own[/b] jobs\\u001b[2J" in text_of(pilot))
+        assert app.dashboard.marks == marked
+
+
+async def test_a_terminal_too_small_to_ask_is_told(make_app: MakeApp, feed: SyntheticFeed) -> None:
+    app = make_app()
+    async with app.run_test(size=(30, 9)) as pilot:
+        await loaded(pilot)
+        await pilot.press("c")
+        await until(pilot, lambda: "too small" in text_of(pilot))
+        assert isinstance(app.screen, JobsScreen)
+        assert "flux top" in text_of(pilot)
+    assert feed.actions == []
+
+
+async def test_an_instance_that_does_not_answer_is_noticed(make_app: MakeApp) -> None:
+    now = [1_795_220_449.0]
+    app = make_app(clock=lambda: now[0])
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        view, table = app.dashboard.view, jobs_screen(app).table
+        before = table.render_line(0).text
+        app.dashboard.ask()
+        now[0] += 7
+        await until(pilot, lambda: "no answer for 7s; shown is 00:20:49" in text_of(pilot))
+        assert table.render_line(0).text == before
+        assert app.dashboard.table.status[view.row_at(0)] in RUNNING
+        app.dashboard.hear()
+        await until(pilot, lambda: "no answer" not in text_of(pilot))
+        assert table.render_line(0).text != before
+
+
+async def test_while_jobs_are_read_the_counts_are_those_of_the_instance(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        app.dashboard.loading = StateCounts(8, 1697, 300, 10)
+        app.dashboard.set_notices(["the queue is stopped: cables"])
+        await pilot.press("4")
+        await until(pilot, lambda: "loading: 300 of 2,015 jobs are here so far" in text_of(pilot))
+        text = text_of(pilot)
+        assert "the queue is stopped: cables" in text
+        assert "15%  310 of 2,015 over" in text
+        assert "1,697" in text
+        assert "of 300 so far, 2,015 in all" in text
+        app.dashboard.loading = None
+        app.dashboard.set_notices([])
+        await until(pilot, lambda: "310 of 2,015" not in text_of(pilot))
+        assert "loading" not in text_of(pilot)
+
+
+@pytest.mark.parametrize("width", [58, 80, 112, 120, 160])
+async def test_no_count_is_cut(make_app: MakeApp, width: int) -> None:
+    app = make_app()
+    async with app.run_test(size=(width, 40)) as pilot:
+        await loaded(pilot)
+        app.dashboard.loading = StateCounts(1, 1697, 23075, 1310, 297, 6)
+        app.dashboard.revision += 1
+        app.repaint()
+        await pilot.pause()
+        numbers = re.findall(r"● ([0-9,]+)", text_of(pilot))
+        assert numbers[:6] == ["1", "1,697", "23,075", "1,310", "297", "6"]
+
+
+async def test_curves_have_their_colour(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(160, 50)) as pilot:
+        await loaded(pilot)
+        (curve,) = app.screen.query_one(ThroughputPanel).render_line(1).crop(0, 1)
+        assert curve.style is not None
+        assert curve.style.color == Color.parse(GREEN)
+
+
+async def test_j_and_k_move(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("j", "j", "k")
+        assert isinstance(app.screen, JobsScreen)
+        assert jobs_screen(app).table.cursor == 1
+
+
+async def test_q_goes_back_from_everywhere(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        for key in ("enter", "d", "question_mark", "c", "K"):
+            await pilot.press(key)
+            assert not isinstance(app.screen, JobsScreen)
+            await pilot.press("q")
+            assert isinstance(app.screen, JobsScreen)
+
+
+async def test_messages_hide_nothing(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await loaded(pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: "copied" in text_of(pilot))
+        lines = text_of(pilot).splitlines()
+        assert "copied" in lines[-3]
+        assert "of 300 over" in lines[-2]
+        assert "Open" in lines[-1]
+
+
 async def test_kill_chooses_a_signal(make_app: MakeApp, feed: SyntheticFeed) -> None:
     app = make_app()
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
         jobid = app.dashboard.table.ids[app.dashboard.view.row_at(0)]
-        await pilot.press("k")
+        await pilot.press("K")
         await until(pilot, lambda: isinstance(app.screen, SignalScreen))
-        await pilot.press("down", "enter")
+        await pilot.press("j", "j", "k", "enter")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         assert "Send SIGKILL to 1 job?" in text_of(pilot)
         await pilot.press("right", "enter")
@@ -212,7 +405,7 @@ async def test_escape_out_of_every_question_does_nothing(
     app = make_app()
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
-        await pilot.press("k", "escape", "k", "enter", "escape", "c", "escape")
+        await pilot.press("K", "escape", "K", "enter", "q", "c", "q", "c", "escape")
         await until(pilot, lambda: isinstance(app.screen, JobsScreen))
     assert feed.actions == []
 
@@ -229,12 +422,16 @@ async def test_many_jobs_need_their_number_typed(make_app: MakeApp, feed: Synthe
         active = len(app.dashboard.table.active)
         assert accept.disabled
         assert f"Cancel {active} jobs?" in text_of(pilot)
-        app.screen.query_one(Input).focus()
-        await pilot.press(*str(active))
+        assert f"of 300 marked, {300 - active} over already" in text_of(pilot)
+        assert isinstance(app.focused, Input)
+        await pilot.press("1", "enter")
+        assert isinstance(app.screen, ConfirmScreen)
+        assert f"That is not {active}" in text_of(pilot)
+        await pilot.press("backspace", *str(active))
         assert not accept.disabled
-        accept.focus()
         await pilot.press("enter")
         await until(pilot, lambda: len(feed.actions) == active)
+        await until(pilot, lambda: not app.dashboard.marks)
     assert {jobid for _, jobid in feed.actions} == {
         app.dashboard.table.ids[row] for row in app.dashboard.table.active
     }
@@ -254,7 +451,7 @@ async def test_finished_job_cannot_be_killed(make_app: MakeApp, feed: SyntheticF
     app = make_app()
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await loaded(pilot)
-        await pilot.press("5", "k", "c")
+        await pilot.press("5", "K", "c")
         await until(pilot, lambda: "nothing to cancel" in text_of(pilot))
         assert isinstance(app.screen, JobsScreen)
     assert feed.actions == []
@@ -264,7 +461,7 @@ async def test_read_only_has_no_actions(make_app: MakeApp, feed: SyntheticFeed) 
     app = make_app(read_only=True)
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
-        await pilot.press("c", "k")
+        await pilot.press("c", "K")
         assert isinstance(app.screen, JobsScreen)
         text = text_of(pilot)
     assert "read-only" in text
@@ -325,7 +522,7 @@ async def test_lost_connection_shows_a_banner_and_keeps_the_jobs(make_app: MakeA
         app.repaint()
         await pilot.pause()
         text = text_of(pilot)
-        assert "lost connection to the broker, trying again in 4s (attempt 2)" in text
+        assert "lost connection to the broker, trying again in 4s (attempt 2); shown is" in text
         assert "of 300" in text
         app.dashboard.set_link(True)
         app.repaint()
@@ -359,7 +556,7 @@ async def test_no_jobs_at_all(make_app: MakeApp, feed: SyntheticFeed) -> None:
     app = make_app()
     async with app.run_test(size=SIZE) as pilot:
         await loaded(pilot)
-        await pilot.press("enter", "space", "c", "k", "y", "down", "end")
+        await pilot.press("enter", "space", "c", "K", "y", "down", "end")
         assert "no jobs yet" in text_of(pilot)
         assert isinstance(app.screen, JobsScreen)
 

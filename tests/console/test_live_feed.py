@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import signal
 import time
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
@@ -21,9 +22,10 @@ from flux.job.JobID import JobID
 from flux.testing.instance import Instance, running_instance
 from tests.console.driving import text_of, until
 from tui.app import TopApp
+from tui.feed import live
 from tui.feed.live import LiveFeed
 from tui.model import reasons
-from tui.model.dashboard import Dashboard
+from tui.model.dashboard import SILENCE, Dashboard
 from tui.model.logs import parse_log
 from tui.model.states import DONE, Status
 from tui.screens.confirm import ConfirmScreen
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
+    from flux.aio import AsyncFlux
     from flux.job.event import EventLogEvent
     from tui.feed.base import JobItem
 
@@ -373,3 +376,67 @@ async def test_jobs_known_from_events_alone_are_looked_up(monkeypatch: pytest.Mo
     assert dashboard.table.undescribed == set()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_broker_that_hangs_is_noticed_and_forgiven(instance: Instance) -> None:
+    pid = int(instance.run("getattr", "broker.pid").stdout)
+    async with following(instance.uri) as (_, dashboard):
+        await eventually(lambda: dashboard.utilisation.known)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await eventually(lambda: dashboard.silence > 0)
+            assert dashboard.stale
+            assert dashboard.moment < time.time() - SILENCE
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        await eventually(lambda: not dashboard.stale)
+        assert dashboard.link.up
+
+
+async def test_closed_queues_and_drained_nodes_are_told(instance: Instance) -> None:
+    instance.run("queue", "disable", "full")
+    instance.run("queue", "stop", "cables")
+    instance.run("resource", "drain", "1", "broken")
+    try:
+        async with following(instance.uri) as (_, dashboard):
+            assert dashboard.notices == (
+                "the queue is stopped: cables",
+                "the queue takes no submissions: full",
+            )
+            use = dashboard.utilisation
+            assert (use.nodes, use.nodes_down, use.drained) == (2, 1, 1)
+            for command in (("queue", "enable"), ("queue", "start"), ("resource", "undrain", "1")):
+                instance.run(*command)
+            await eventually(lambda: dashboard.notices == () and use.drained == 0)
+    finally:
+        for command in (("queue", "enable"), ("queue", "start"), ("resource", "undrain", "1")):
+            instance.run(*command)
+
+
+async def test_until_all_jobs_are_read_the_instance_counts(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(4):
+        run_job(instance.uri, "exit 1")
+    read, listed = [], live._job_list  # noqa: SLF001
+
+    async def watched(handle: AsyncFlux, entries: int, version: str) -> list[Any]:
+        if not entries:
+            read.append(dashboard.counts)
+        return await listed(handle, entries, version)
+
+    monkeypatch.setattr(live, "FIRST_PAGE", 2)
+    monkeypatch.setattr(live, "_job_list", watched)
+    feed, dashboard = LiveFeed(instance.uri), Dashboard(time.time)
+    task = asyncio.create_task(feed.run(dashboard))
+    try:
+        await eventually(lambda: dashboard.link.up and bool(read) and dashboard.loading is None)
+        assert read[0].read == 2
+        assert read[0].total > 3
+        assert not read[0].complete
+        assert dashboard.counts.complete
+        assert dashboard.counts.total == len(dashboard.table) >= read[0].total
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await feed.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.binding import Binding
 
-from flux.job.follow import MAIN, Failed
+from flux.job.follow import MAIN, Entries, Failed
 from tests.console.driving import loaded, text_of, until
 from tui.app import TopApp
 from tui.feed.synthetic import SyntheticFeed
@@ -48,10 +49,10 @@ async def test_job_screen_shows_facts_and_follows(make_app: MakeApp) -> None:
         await until(pilot, lambda: "lammps -in melt.in" in text_of(pilot))
         text = text_of(pilot)
         assert "FAILED" in text
-        assert "why failed   exit 1" in text
+        assert "why failed   exit code 1" in text
         assert f58(screen.jobid) in text
         assert "step  119" in text
-        assert "120 lines, follows" in text
+        assert "120 lines, ended" in text
         kinds = {line.kind for line in screen.query_one("#output", LogView).content}
         assert kinds == {"stdout", "stderr"}
 
@@ -153,7 +154,7 @@ async def test_a_job_unknown_here_is_said_so(make_app: MakeApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: isinstance(app.screen, JobScreen))
         await until(pilot, lambda: "is not in the list" in text_of(pilot))
-        await pilot.press("c", "k")
+        await pilot.press("c", "K")
         assert isinstance(app.screen, JobScreen)
 
 
@@ -182,6 +183,11 @@ async def test_log_with_severities(make_app: MakeApp) -> None:
         assert {line.kind for line in screen.pane.content} == {"info", "warning", "err"}
         await pilot.press("minus", "minus", "minus")
         assert {line.kind for line in screen.pane.content} == {"err"}
+        assert "1 line, 60 hidden, follows" in text_of(pilot)
+        await pilot.press("minus")
+        assert screen.pane.content == []
+        assert "61 lines are hidden: press + to see more" in text_of(pilot)
+        await pilot.press("plus")
         await pilot.press("plus")
         assert {line.kind for line in screen.pane.content} == {"err", "warning"}
         await pilot.press("slash", *"commit", "enter")
@@ -225,8 +231,11 @@ async def test_eventlogs_are_read_again_after_a_lost_connection(feed: SyntheticF
         assert isinstance(screen, JobScreen)
         await until(pilot, lambda: torn.torn and screen.finished)
         screen.live_update()
-        assert len(screen.query_one("#output", LogView).content) == 120
-        assert len(screen.query_one("#eventlog", LogView).content) == 10
+        for name, number in (("#output", 120), ("#eventlog", 10)):
+            content = screen.query_one(name, LogView).content
+            told = [line.text for line in content if "connection lost" in line.text]
+            assert (len(content), len(told)) == (number + 1, 1)
+            assert told[0].startswith("--- connection lost 00:20:49 to")
 
 
 async def test_nothing_is_painted_while_the_application_ends(
@@ -269,3 +278,57 @@ def test_the_page_names_every_key() -> None:
                 or meaning in moves
                 or (screen is JobScreen and binding.action.endswith("_jobs"))
             )
+
+
+async def test_the_scroll_bar_is_where_the_lines_are(
+    make_app: MakeApp, feed: SyntheticFeed
+) -> None:
+    feed.log_lines = feed.log_lines[:5]
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("d")
+        screen = app.screen
+        assert isinstance(screen, DmesgScreen)
+        await until(pilot, lambda: len(screen.pane.content) == 5)
+        screen.pane.extend(screen.pane.content * 20)
+        await until(pilot, lambda: screen.pane.show_vertical_scrollbar)
+        assert screen.pane.scroll_y == screen.pane.max_scroll_y > 0
+        assert screen.pane.vertical_scrollbar.position == screen.pane.scroll_y
+
+
+async def test_help_is_about_the_screen_it_was_asked_on(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(160, 50)) as pilot:
+        await loaded(pilot)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        assert "Filter language" in text_of(pilot)
+        body = app.screen.query_one("#help-body")
+        assert body.max_scroll_y == 0
+        await pilot.press("q", "d", "question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        text = text_of(pilot)
+        assert "Show less severe entries too" in text
+        assert "Filter language" not in text
+
+
+async def test_that_there_is_nothing_is_said_only_after_reading(
+    make_app: MakeApp, feed: SyntheticFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = asyncio.Event()
+
+    async def slow(_jobid: int) -> AsyncIterator[JobItem]:
+        await answer.wait()
+        yield Entries(MAIN, [])
+
+    monkeypatch.setattr(feed, "job_entries", slow)
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("5", "enter")
+        await until(pilot, lambda: "reading…" in text_of(pilot))
+        assert "no output" not in text_of(pilot)
+        answer.set()
+        await until(pilot, lambda: "no output" in text_of(pilot))
+        assert "0 lines, ended" in text_of(pilot)

@@ -54,7 +54,7 @@ def after(*keys: str) -> Callable[[Pilot[Any]], Awaitable[None]]:
         ("filter-error", ("slash", *"stat:x")),
         ("confirm", ("space", "space", "c")),
         ("confirm-many", ("a", "c")),
-        ("signal", ("k",)),
+        ("signal", ("K",)),
         ("job-failed", ("4", "enter")),
         ("job-running", ("enter", "tab")),
         ("job-search", ("4", "enter", "slash", *"pressure", "enter")),

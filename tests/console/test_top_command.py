@@ -79,7 +79,41 @@ def test_without_an_instance() -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr.strip().endswith("No such file or directory")
+    assert done.stderr.startswith("flux-top: FLUX_URI is not set: name an instance by its URI")
+
+
+def test_it_waits_for_an_instance_that_is_not_there_yet(tmp_path: Path) -> None:
+    uri = f"local://{tmp_path}/local"
+    done = subprocess.Popen(
+        [FLUX, "top", "--linear"],
+        env={**os.environ, "FLUX_URI": uri},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with ending(done) as top:
+        told = line(top) + line(top)
+        assert f"no broker answers at {uri}: No such file or directory" in told
+        assert top.poll() is None
+        top.send_signal(signal.SIGINT)
+        top.communicate(timeout=PATIENCE)
+        assert top.returncode == 130
+
+
+def test_a_batch_job_is_an_instance_to_show(instance: Instance, tmp_path: Path) -> None:
+    script = tmp_path / "batch.sh"
+    script.write_text("#!/bin/sh\nflux mini run --job-name=inside true\nsleep inf\n")
+    done = instance.run("mini", "batch", "-n1", f"--output={tmp_path}/out", str(script))
+    jobid = done.stdout.strip()
+    instance.run("uri", "--wait", jobid)
+    with background(instance, "top", "--linear", jobid) as top:
+        told = ""
+        while "1 broker, " not in told:
+            told = line(top)
+            assert told
+        top.send_signal(signal.SIGINT)
+        top.communicate(timeout=PATIENCE)
+    instance.run("job", "cancel", jobid)
 
 
 def test_linear_prints_changes_and_ends_on_interrupt(instance: Instance) -> None:

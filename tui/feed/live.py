@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from flux.aio import AsyncFlux
 from flux.connect import default_uri, local_path
 from flux.constants import FLUX_JOB_LOOKUP_CURRENT
+from flux.idset import IDset
 from flux.job.attributes import JOB_ATTRIBUTES
 from flux.job.follow import Entries, Failed
 from flux.job.follow_async import follow
@@ -24,7 +25,8 @@ from flux.job.reasons import reason_text
 from flux.job.state_names import LISTED_STATES
 from flux.wire import json
 from flux.wire.message import USERID_UNKNOWN
-from tui.model.dashboard import Dashboard, InstanceInfo
+from tui.model.dashboard import Dashboard, InstanceInfo, StateCounts
+from tui.model.notices import queue_notices
 from tui.model.reasons import scheduled
 from tui.model.resources import node_and_core_count
 
@@ -116,6 +118,7 @@ class LiveFeed:
         async def follow() -> None:
             async with handle.stream("job-manager.events-journal", {"full": False}) as stream:
                 async for answer in stream:
+                    dashboard.hear()
                     if not loaded:
                         early.extend(answer.get("events") or ())
                     else:
@@ -129,6 +132,7 @@ class LiveFeed:
             await self._load(dashboard)
             dashboard.apply(early)
             loaded = True
+            dashboard.loading = None
             dashboard.set_link(True)
             self._describe(tasks, dashboard)
             tasks.create_task(self._poll(dashboard))
@@ -145,10 +149,13 @@ class LiveFeed:
         version = dashboard.instance.version
         await _roundtrip(handle, "job-manager")
         first = await _job_list(handle, FIRST_PAGE, version)
+        if len(first) >= FIRST_PAGE:
+            dashboard.loading = await _counts(handle)
         dashboard.replace(first)
         await self._resources(dashboard)
+        await self._notices(dashboard)
         if len(first) >= FIRST_PAGE:
-            dashboard.set_link(True, "loading all jobs")
+            dashboard.set_link(True)
             jobs = await _job_list(handle, 0, version)
             for start in range(0, len(jobs), PIECE):
                 dashboard.load(jobs[start : start + PIECE])
@@ -178,15 +185,21 @@ class LiveFeed:
         """
         handle = self._connected()
         differing = 0
+        await self._wait_reasons(dashboard)
         while True:
             await asyncio.sleep(POLL_SECONDS)
+            dashboard.ask()
             await self._resources(dashboard)
+            dashboard.hear()
+            dashboard.ask()
+            await self._notices(dashboard)
             await self._wait_reasons(dashboard)
             total = len(dashboard.table)
             with contextlib.suppress(OSError):
                 stats = await handle.rpc("job-list.job-stats")
                 total = (stats.get("job_states") or {}).get("total", total)
             differing = differing + 1 if total != len(dashboard.table) else 0
+            dashboard.hear()
             if differing >= RECONCILE_AFTER:
                 differing = 0
                 dashboard.load(await _job_list(handle, 0, dashboard.instance.version))
@@ -197,8 +210,33 @@ class LiveFeed:
             nodes, cores = node_and_core_count(answer.get("all"))
             _, allocated = node_and_core_count(answer.get("allocated"))
             nodes_down, down = node_and_core_count(answer.get("down"))
-            dashboard.utilisation.set(cores, allocated, down, nodes, nodes_down)
+            drained = await self._drained()
+            dashboard.utilisation.set(cores, allocated, down, nodes, nodes_down, drained)
             dashboard.revision += 1
+
+    async def _drained(self) -> int:
+        """Return how many nodes are drained; those are among the nodes that the scheduler counts as
+        down.
+        """
+        try:
+            answer = await self._connected().rpc("resource.status", nodeid=0)
+            return sum(len(IDset(ranks)) for ranks in answer.get("drain") or {})
+        except (OSError, ValueError):
+            return 0
+
+    async def _notices(self, dashboard: Dashboard) -> None:
+        """Ask which queues take no jobs or start none."""
+        handle = self._connected()
+        try:
+            names = (await handle.rpc("job-manager.queue-list")).get("queues") or [""]
+            asked = [
+                handle.rpc("job-manager.queue-status", {"name": name} if name else {})
+                for name in names
+            ]
+            states = await asyncio.gather(*asked)
+        except OSError:
+            return  # an older broker, or one that is closing: nothing is known
+        dashboard.set_notices(queue_notices(zip(names, states, strict=True)))
 
     async def _wait_reasons(self, dashboard: Dashboard) -> None:
         """Ask why the first of the jobs wait that do; older brokers do not tell."""
@@ -290,6 +328,28 @@ class LiveFeed:
     async def kill(self, jobid: int, signum: int) -> None:
         """Send a signal to all tasks, as ``flux job kill`` does."""
         await self._connected().rpc("job-manager.kill", {"id": jobid, "signum": signum}, timeout=10)
+
+
+async def _counts(handle: AsyncFlux) -> StateCounts:
+    """Return how many jobs the instance has in which state, as its job list counts them."""
+    try:
+        stats = await handle.rpc("job-list.job-stats")
+    except OSError:
+        return StateCounts()
+    states = stats.get("job_states") or {}
+
+    def number(found: JsonMapping, *names: str) -> int:
+        return sum(int(found.get(name) or 0) for name in names)
+
+    failed, canceled, timeout = (number(stats, name) for name in ("failed", "canceled", "timeout"))
+    return StateCounts(
+        number(states, "run", "cleanup"),
+        number(states, "depend", "priority", "sched"),
+        max(0, number(states, "inactive") - failed - canceled - timeout),
+        failed,
+        canceled,
+        timeout,
+    )
 
 
 async def _job_list(handle: AsyncFlux, entries: int, version: str) -> list[JsonObject]:

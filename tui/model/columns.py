@@ -57,7 +57,7 @@ def _expires(table: JobTable, row: int, now: float) -> str:
     limit = table.expiration[row]
     if not limit or table.status[row] in DONE or not table.t_run[row]:
         return "-"
-    return fmt.duration(max(0.0, limit - now))
+    return fmt.age(max(0.0, limit - now))
 
 
 COLUMNS: Final[tuple[Column, ...]] = (
@@ -115,7 +115,9 @@ COLUMNS: Final[tuple[Column, ...]] = (
         "WAIT",
         7,
         30,
-        lambda t, r, n: fmt.duration(t.waited(r, n)),
+        # Of one that waits still, no finer than it stays true for a while: a screenful of jobs
+        # that wait would otherwise be sent anew each second.
+        lambda t, r, n: (fmt.age if t.status[r] in PENDING else fmt.duration)(t.waited(r, n)),
         lambda t, r, n: t.waited(r, n),
         right=True,
         live=True,
@@ -130,7 +132,15 @@ COLUMNS: Final[tuple[Column, ...]] = (
         right=True,
         live=True,
     ),
-    Column("left", "LEFT", 7, 20, _expires, lambda t, r, n: t.expiration[r] or 1e18, right=True),
+    Column(
+        "left",
+        "LEFT",
+        7,
+        20,
+        _expires,
+        lambda t, r, n: t.expiration[r] or 1e18,
+        right=True,
+    ),
     Column(
         "ranks",
         "RANKS",
@@ -144,9 +154,9 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column(
         "info",
         "INFO",
-        15,
+        25,
         70,
-        lambda t, r, n: reasons.info(t, r),
+        lambda t, r, n: reasons.info(t, r, n),
         lambda t, r, n: reasons.info(t, r),
         grow=4,
         indent=True,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from flux.job.describe import allocation, job_name, requested
 from flux.job.updates import EXPIRATION, JOBSPEC_UPDATE, RESOURCE_UPDATE, current_jobspec
+from tui.model.estimate import RunTimes
 from tui.model.query import Query
-from tui.model.states import DONE, PENDING, Status
+from tui.model.states import DONE, PENDING, RUNNING, Status
 from tui.model.stats import SPAN, Throughput, Utilisation
 from tui.model.table import Job, JobTable
 from tui.model.view import JobView
@@ -43,6 +44,40 @@ class Connection:
     attempts: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class StateCounts:
+    """How many jobs are in which state; ``read`` of them are in the table, fewer while it is
+    loaded.
+    """
+
+    running: int = 0
+    pending: int = 0
+    completed: int = 0
+    failed: int = 0
+    canceled: int = 0
+    timeout: int = 0
+    read: int = 0
+
+    @property
+    def over(self) -> int:
+        """Jobs that have ended, however."""
+        return self.completed + self.failed + self.canceled + self.timeout
+
+    @property
+    def total(self) -> int:
+        """All jobs."""
+        return self.running + self.pending + self.over
+
+    @property
+    def complete(self) -> bool:
+        """Whether all jobs are in the table."""
+        return self.read >= self.total
+
+
+SILENCE: Final = 5.0
+"""Seconds without an answer after which what is shown counts as old."""
+
+
 class Dashboard:
     """Job table, view, statistics and link state; ``clock`` is the wall clock, replaced in
     tests.
@@ -55,6 +90,10 @@ class Dashboard:
         self.revision = 0
         self.marks: set[int] = set()
         self.read_only = False
+        self.heard = clock()
+        self.asked = 0.0
+        self.notices: tuple[str, ...] = ()
+        self.loading: StateCounts | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -63,6 +102,8 @@ class Dashboard:
         self.table = JobTable()
         self.throughput = Throughput()
         self.utilisation = Utilisation()
+        self.run_times = RunTimes()
+        self.seconds_left: float | None = None
         self.flash: dict[int, float] = {}
         self.view = (
             JobView(self.table, old.column.name, old.reverse, old.query)
@@ -105,8 +146,29 @@ class Dashboard:
                     table.changed.add(row)
         self.revision += 1
 
+    def ask(self) -> None:
+        """Record that the instance was asked something and has to answer."""
+        self.asked = self.asked or self.clock()
+
+    def hear(self) -> None:
+        """Record that the instance answered or told something."""
+        if self.silence:
+            self.revision += 1
+        self.heard, self.asked = self.clock(), 0.0
+
+    def set_notices(self, notices: Iterable[str]) -> None:
+        """Keep what the instance has to say of itself: queues that are stopped or disabled."""
+        found = tuple(notices)
+        if found != self.notices:
+            self.notices = found
+            self.revision += 1
+
     def set_link(self, up: bool, text: str = "", retry_at: float = 0.0, attempts: int = 0) -> None:
         """Record that the connection came up or went down."""
+        if up:
+            self.hear()
+        else:
+            self.asked = 0.0
         self.link = Connection(up, text, retry_at, attempts)
         self.revision += 1
 
@@ -118,8 +180,8 @@ class Dashboard:
         table = self.table
         changed = table.take_changed()
         if table.finished:
-            self.throughput.add([t for t in table.finished if t > now - SPAN])
-            table.finished.clear()
+            self._count_ended(table.finished, now)
+            table.finished = []
         first = not self.loaded
         if changed:
             if first:
@@ -133,7 +195,22 @@ class Dashboard:
             self._last_due = now
             self.view.update(self.view.due(), now)
             self.flash = {row: since for row, since in self.flash.items() if now - since < 1.5}
+            self.seconds_left = self.run_times.seconds_left(table, now)
         return changed
+
+    def _count_ended(self, rows: list[int], now: float) -> None:
+        """Take jobs that ended into the rates; those that were canceled, or never ran, say nothing
+        of what the instance gets done.
+        """
+        table = self.table
+        ended, started, status = table.t_inactive, table.t_run, table.status
+        own = [
+            row
+            for row in rows
+            if ended[row] > now - SPAN and started[row] and status[row] != Status.CANCELED
+        ]
+        self.throughput.add([ended[row] for row in own])
+        self.run_times.add(table, own)
 
     # read by the screens
 
@@ -143,11 +220,49 @@ class Dashboard:
         """
         self.view.set_query(Query.parse(text), self.clock())
 
-    def targets(self, cursor_row: int | None) -> list[int]:
-        """Return the job ids an action is for: the marked ones, else the one under the cursor."""
-        if self.marks:
-            return sorted(jobid for jobid in self.marks if jobid in self.table.row_of)
-        return [self.table.ids[cursor_row]] if cursor_row is not None else []
+    @property
+    def silence(self) -> float:
+        """How many seconds the instance has owed an answer, 0 while that is not worth a word."""
+        waited = self.clock() - self.asked if self.asked else 0.0
+        return waited if waited >= SILENCE else 0.0
+
+    @property
+    def stale(self) -> bool:
+        """Whether what is shown is how things were at ``heard`` and may no longer be so."""
+        return not self.link.up or self.silence > 0
+
+    @property
+    def moment(self) -> float:
+        """The time that what is shown is of: now, or when the instance was last heard of."""
+        return self.heard if self.stale else self.clock()
+
+    @property
+    def counts(self) -> StateCounts:
+        """How many jobs are in which state: as counted here, or as the instance says while its jobs
+        are read.
+        """
+        if self.loading is not None:
+            return replace(self.loading, read=len(self.table))
+        counts = self.table.counts
+        return StateCounts(
+            self.total(RUNNING),
+            self.total(PENDING),
+            counts[Status.COMPLETED],
+            counts[Status.FAILED],
+            counts[Status.CANCELED],
+            counts[Status.TIMEOUT],
+            len(self.table),
+        )
+
+    def hidden_marks(self) -> int:
+        """Return how many marked jobs the filter hides, or are not known."""
+        if not self.view.query.text:
+            return len(self.marks) - len(self.marks & self.table.row_of.keys())
+        return sum(1 for jobid in self.marks if not self._shows(jobid))
+
+    def _shows(self, jobid: int) -> bool:
+        row = self.table.row_of.get(jobid)
+        return row is not None and row in self.view
 
     def total(self, group: Iterable[Status]) -> int:
         """Return how many jobs are in any status of ``group``."""

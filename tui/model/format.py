@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import signal
 import time
 from typing import Final
 
-from flux.waitstatus import SIGNALED, exit_code_of, signal_of
+from flux.terminal_text import terminal_line
 
-_CONTROL: Final = re.compile(
-    r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+_SEQUENCE: Final = re.compile(
+    r"(?:\x1b\[|\x9b)[0-9;?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"
 )
+"""Control sequences (CSI) and commands (OSC) of ECMA-48, in 7 and in 8 bits."""
 
 
 def duration(seconds: float) -> str:
@@ -31,6 +30,18 @@ def duration(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
     return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+
+
+def age(seconds: float) -> str:
+    """Return a span as coarse as it is long, so that it stays true for a while: ``<1m``, ``4m``,
+    ``2h05m``, ``3d04h``.
+    """
+    if seconds < 0:
+        return "-"
+    whole = int(seconds)
+    if whole < 60:
+        return "<1m"
+    return f"{whole // 60}m" if whole < 3600 else duration(seconds)
 
 
 def count(number: int) -> str:
@@ -53,28 +64,25 @@ def rate(per_second: float) -> str:
     return f"{per_second:.0f}" if per_second >= 99.5 else f"{per_second:.1f}"
 
 
-def signal_name(number: int) -> str:
-    """Return ``SIGTERM`` for 15; the number itself for one without a name."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def wait_status(status: int) -> str:
-    """Return a wait status in words: ``exit 3`` or ``SIGKILL``; a shell's 128+n counts as signal
-    n.
+def percent(part: float, whole: float) -> str:
+    """Return a share in four cells, never more than it is: ``100%`` only for all of it, ``<1%`` for
+    anything above nothing.
     """
-    signum, code = signal_of(status), exit_code_of(status)
-    if signum:
-        return signal_name(signum)
-    if SIGNALED < code < SIGNALED + signal.NSIG:
-        return f"exit {code} ({signal_name(code - SIGNALED)})"
-    return f"exit {code}"
+    if whole <= 0 or part <= 0:
+        return "  0%"
+    share = min(1.0, part / whole)
+    return f"{int(share * 100):3d}%" if share >= 0.01 else " <1%"
 
 
 def printable(text: str) -> str:
-    """Return ``text`` without escape sequences and control characters, tabs as spaces: fit for one
-    table cell.
+    """Return ``text`` as one line that is fit for a terminal, whatever it holds: control characters
+    and bidirectional overrides as escapes, tabs as spaces.
     """
-    return _CONTROL.sub("", text).expandtabs(8)
+    return text if text.isprintable() else terminal_line(text).expandtabs(8)
+
+
+def output_line(text: str) -> str:
+    """Return one line of a program's output as `printable`, without the colours and cursor moves it
+    has for a terminal.
+    """
+    return text if text.isprintable() else printable(_SEQUENCE.sub("", text))

@@ -4,10 +4,12 @@ colours it.
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from flux.job import io
+from flux.job.why import ending
 from flux.logline import parse
 from flux.wire import json
 from tui.model import format as fmt
@@ -24,6 +26,20 @@ class Line(NamedTuple):
     kind: str
     label: str
     text: str
+
+
+class Gap(NamedTuple):
+    """A time without a connection, in seconds since the epoch."""
+
+    since: float
+    until: float
+
+    def line(self) -> Line:
+        """Return the line that stands where it was."""
+        since, until = (
+            time.strftime("%H:%M:%S", time.localtime(moment)) for moment in (self.since, self.until)
+        )
+        return Line("notice", "", f"--- connection lost {since} to {until} ---")
 
 
 def event_line(entry: JsonMapping, start: float, kind: str = "event") -> Line:
@@ -43,7 +59,7 @@ def event_line(entry: JsonMapping, start: float, kind: str = "event") -> Line:
 
 def _value(key: str, value: object) -> str:
     if key == "status" and isinstance(value, int):
-        return f"{value} ({fmt.wait_status(value)})" if value else "0"
+        return f"{value} ({ending(value)})" if value else "0"
     if isinstance(value, str):
         return value if value and " " not in value else f'"{value}"'
     return json.dumps(value).decode()
@@ -81,7 +97,7 @@ class OutputLog:
         try:
             chunk = io.decode(context)
         except OSError as error:
-            return [Line("notice", "", str(error.strerror))]
+            return [Line("notice", "", fmt.printable(str(error.strerror)))]
         stream, rank = chunk.stream, chunk.rank
         text = self._partial.pop((stream, rank), "") + chunk.data.decode("utf-8", "replace")
         lines = text.split("\n")
@@ -90,8 +106,8 @@ class OutputLog:
             lines.append(rest)
         elif rest:
             self._partial[stream, rank] = rest
-        label = self._label(stream, rank)
-        return [Line(stream, label, fmt.printable(_visible(line))) for line in lines]
+        label = fmt.printable(self._label(stream, rank))
+        return [Line(stream, label, fmt.output_line(_visible(line))) for line in lines]
 
     def _label(self, stream: str, rank: str) -> str:
         """Return what stands before a line: the rank if there are several, ``err`` for stderr, told
@@ -104,7 +120,7 @@ class OutputLog:
         """Return the unfinished lines, when the job has ended without a newline."""
         rest, self._partial = self._partial, {}
         return [
-            Line(stream, self._label(stream, rank), fmt.printable(text))
+            Line(stream, fmt.printable(self._label(stream, rank)), fmt.output_line(_visible(text)))
             for (stream, rank), text in rest.items()
         ]
 
@@ -135,4 +151,10 @@ def parse_log(text: str) -> LogRecord | None:
         when = datetime.fromisoformat(entry.timestamp).timestamp()
     except ValueError:
         when = 0.0
-    return LogRecord(when, entry.severity, entry.name, str(entry.rank), fmt.printable(entry.text))
+    return LogRecord(
+        when,
+        entry.severity,
+        fmt.printable(entry.name),
+        str(entry.rank),
+        fmt.printable(entry.text),
+    )

@@ -5,59 +5,39 @@ from __future__ import annotations
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
-from flux.job.lifecycle import plugin_reason
+from flux.job import why as job_why
+from flux.job.why import Waiting
 from tui.model import format as fmt
-from tui.model.states import DONE, PENDING, Status
+from tui.model.states import DONE, PENDING, RESULT_OF, Status
 
 if TYPE_CHECKING:
     from tui.model.table import JobTable
 
 
-def annotation(table: JobTable, row: int, group: str, key: str) -> str:
-    """Return one annotation as text, empty if absent."""
-    section = table.annotations.get(row, {}).get(group)
-    value = section.get(key, "") if isinstance(section, dict) else ""
-    return fmt.printable(value if isinstance(value, str) else str(value))
-
-
-def info(table: JobTable, row: int) -> str:
+def info(table: JobTable, row: int, now: float | None = None) -> str:
     """Return the last column of the job table: what matters most about this job now."""
     status = Status(table.status[row])
     if status in PENDING:
-        return why_pending(table, row)
+        return why_pending(table, row, now)
     if status in DONE and status != Status.COMPLETED:
         return why_failed(table, row)
     return table.where[row] or table.nodelist[row]
 
 
-def why_pending(table: JobTable, row: int) -> str:
-    """Return the first reason that applies: dependency, held, what the instance tells, the
-    scheduler's own note, queue position.
+def why_pending(table: JobTable, row: int, now: float | None = None) -> str:
+    """Return why a job waits, in the words of ``flux jobs``; with ``now`` a begin-time says in how
+    long it is.
     """
-    waiting = table.dependencies.get(row)
-    if table.status[row] == Status.DEPEND:
-        return (
-            fmt.printable("waits for " + ", ".join(map(str, waiting)))
-            if waiting
-            else "waits for its dependencies"
-        )
-    plugins = fmt.printable(plugin_reason(table.annotations.get(row)))
-    if table.urgency[row] == 0:
-        return "held (urgency 0)"
-    if table.priority[row] == 0:
-        return plugins or "held (priority 0)"
-    if table.status[row] == Status.PRIORITY:
-        return plugins or "waits for a priority"
-    known = table.waits.get(table.ids[row])
-    if known:
-        return fmt.printable(known)
-    reason = annotation(table, row, "sched", "reason_pending")
-    if reason:
-        return reason
-    ahead = annotation(table, row, "sched", "jobs_ahead")
-    if ahead:
-        return f"{ahead} jobs ahead"
-    return "waits for resources"
+    jobid = table.ids[row]
+    waiting = Waiting(
+        table.state[row],
+        tuple(map(str, table.dependencies.get(row, ()))),
+        table.urgency[row],
+        table.priority[row],
+        table.annotations.get(row) or {},
+        table.waits.get(jobid, ""),
+    )
+    return fmt.printable(job_why.why_pending(waiting, now))
 
 
 def scheduled(table: JobTable, limit: int) -> list[int]:
@@ -68,16 +48,8 @@ def scheduled(table: JobTable, limit: int) -> list[int]:
 
 
 def why_failed(table: JobTable, row: int) -> str:
-    """Return the exception and how the tasks ended."""
-    parts: list[str] = []
-    exception = table.exception.get(row)
-    status = table.status[row]
-    if exception is not None:
-        kind, _, note = exception
-        if status == Status.CANCELED and kind == "cancel":
-            parts.append(f"canceled: {note}" if note else "canceled")
-        else:
-            parts.append(f"{kind}: {note}" if note and note != kind else kind)
-    if table.waitstatus[row] > 0 and (exception is None or status == Status.FAILED):
-        parts.append(fmt.wait_status(table.waitstatus[row]))
-    return ", ".join(parts) or "failed"
+    """Return the exception and how the tasks ended, in the words of ``flux jobs``."""
+    kind, _, note = table.exception.get(row, ("", 0, ""))
+    status, waitstatus = Status(table.status[row]), table.waitstatus[row]
+    ended = waitstatus if waitstatus >= 0 else None
+    return fmt.printable(job_why.why_unsuccessful(RESULT_OF[status], kind, note, ended))

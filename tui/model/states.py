@@ -74,6 +74,10 @@ _STATUS_OF_RESULT: Final[dict[int, Status]] = {
     CANCELED: Status.CANCELED,
     TIMEOUT: Status.TIMEOUT,
 }
+RESULT_OF: Final[dict[Status, int]] = {
+    status: result for result, status in _STATUS_OF_RESULT.items()
+}
+"""The result of an inactive job by its status."""
 
 
 def status_of(state: int, result: int) -> Status:

@@ -65,10 +65,14 @@ class Utilisation:
         self.known = False
         self.history: deque[float] = deque(maxlen=SPAN)
 
-    def set(self, total: int, allocated: int, down: int, nodes: int, nodes_down: int) -> None:
-        """Take in one observation; called at the pace of the feed's poll."""
+    def set(
+        self, total: int, allocated: int, down: int, nodes: int, nodes_down: int, drained: int = 0
+    ) -> None:
+        """Take in one observation, at the pace of the feed's poll: cores, those in use and those
+        that are down; nodes, those that are down and how many of these are drained.
+        """
         self.total, self.allocated, self.down = total, allocated, down
-        self.nodes, self.nodes_down = nodes, nodes_down
+        self.nodes, self.nodes_down, self.drained = nodes, nodes_down, min(drained, nodes_down)
         self.known = True
         self.history.append(self.fraction)
 

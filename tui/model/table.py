@@ -75,7 +75,7 @@ def collector_off() -> Iterator[None]:
 
 class JobTable:
     """Columns over rows; ``changed`` collects the rows touched since the last `take_changed`,
-    ``finished`` end times; ``waits`` has, by job id, why jobs wait for resources.
+    ``finished`` those of jobs that ended; ``waits`` has, by job id, why jobs wait for resources.
     """
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ class JobTable:
         self.active: set[int] = set()
         self.undescribed: set[int] = set()
         self.changed: set[int] = set()
-        self.finished: list[float] = []
+        self.finished: list[int] = []
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -161,7 +161,7 @@ class JobTable:
             if "exception_type" in job or "dependencies" in job:
                 self._set_sparse(row, job)
         self.active.update(row for row, code in enumerate(state, first) if code != states.INACTIVE)
-        self.finished.extend(t for t in self.t_inactive[first:] if t)
+        self.finished.extend(row for row, t in enumerate(self.t_inactive[first:], first) if t)
         self.changed.update(range(first, first + len(ids)))
 
     def _append_annotations(self, jobs: Sequence[Job], first: int) -> None:
@@ -261,7 +261,7 @@ class JobTable:
             self.t_cleanup[row] = timestamp
         elif state == states.INACTIVE:
             self.t_inactive[row] = timestamp
-            self.finished.append(timestamp)
+            self.finished.append(row)
         self._move(row, state, self._result(row) if state == states.INACTIVE else 0)
 
     def _on_submit(self, row: int, name: str, context: Context) -> None:
@@ -404,7 +404,7 @@ def _text(value: object) -> str:
     """
     if type(value) is not str:
         return ""
-    return intern(value if value.isprintable() else " ".join(printable(value).split()))
+    return intern(value if value.isprintable() else printable(" ".join(value.split())))
 
 
 def _number(value: Any, kind: str, default: float) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pwd
 from functools import cache
 
+from tui.model.format import printable
+
 
 @cache
 def user_name(userid: int) -> str:
@@ -14,6 +16,6 @@ def user_name(userid: int) -> str:
     if userid < 0:
         return ""
     try:
-        return pwd.getpwuid(userid).pw_name
+        return printable(pwd.getpwuid(userid).pw_name)
     except (KeyError, OverflowError):
         return str(userid)

@@ -45,6 +45,10 @@ class JobView:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def __contains__(self, row: object) -> bool:
+        """Tell whether a row matches."""
+        return row in self._filed
+
     def row_at(self, index: int) -> int:
         """Return the row shown at ``index`` from the top."""
         return self._rows[-1 - index if self.reverse else index]

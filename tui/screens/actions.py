@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tui.model import format as fmt
+from flux.job.why import signal_name
 from tui.model.jobid import f58
+from tui.model.question import Question, jobs
 from tui.model.states import ACTIVE, RUNNING, Status
 from tui.screens.confirm import ConfirmScreen, SignalScreen
 from tui.screens.live import LiveScreen
@@ -15,100 +16,112 @@ from tui.widgets import palette
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from textual.notifications import SeverityLevel
+
+    from tui.model.selection import Targets
+
 AT_ONCE = 64
 """Requests under way at a time: enough to be fast, few enough to leave the broker to others."""
 
-LISTED = 5
-"""Jobs that a question names before it says how many more there are."""
+SMALLEST = (34, 10)
+"""Cells across and down that a question needs to show all of its answers."""
 
 
 class ActingScreen(LiveScreen):
     """A screen with jobs to act on."""
 
-    def targets(self) -> list[int]:
-        """Return the ids an action is for."""
+    def targets(self) -> Targets:
+        """Return the jobs an action is for."""
         raise NotImplementedError
 
-    def _able(self, statuses: frozenset[Status], otherwise: str) -> list[int]:
-        """Return the targets in one of ``statuses``; says why if there are none."""
-        table = self.dashboard.table
-        targets = self.targets()
-        able = [jobid for jobid in targets if table.status[table.row_of[jobid]] in statuses]
-        if not able:
-            self.notify(otherwise if targets else "no job is chosen", severity="warning", timeout=4)
-        return able
+    def _can(self, selection: Targets, statuses: frozenset[Status], otherwise: str) -> bool:
+        """Tell whether there is anything to ask, and room to ask it; says why if not."""
+        size = self.app.size
+        if not selection.jobids:
+            self._warn("no job is chosen")
+        elif not selection.able(statuses):
+            many = f" ({jobs(len(selection.jobids))} marked)" if selection.marked else ""
+            self._warn(otherwise + many)
+        elif size.width < SMALLEST[0] or size.height < SMALLEST[1]:
+            self._warn("the terminal is too small to ask")
+        else:
+            return True
+        return False
+
+    def _warn(self, text: str) -> None:
+        self.notify(text, severity="warning", timeout=4)
 
     def action_cancel_jobs(self) -> None:
         """Cancel the marked jobs or the one under the cursor, after asking."""
-        jobids = self._able(ACTIVE, "nothing to cancel: it is over already")
-        if not jobids:
-            return
-        what = self._what(jobids)
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self._start("canceled", jobids, self.top.feed.cancel)
-
-        question = ConfirmScreen(
-            f"Cancel {what}?", self._listing(jobids), f"Cancel {what}", len(jobids)
-        )
-        self.app.push_screen(question, answered)
+        selection = self.targets()
+        if self._can(selection, ACTIVE, "nothing to cancel: it is over already"):
+            self._ask("Cancel", "canceled", selection, ACTIVE, self.top.feed.cancel)
 
     def action_kill_jobs(self) -> None:
         """Send a signal to the marked jobs or the one under the cursor, after asking which."""
-        jobids = self._able(RUNNING, "no signal can be sent: it is not running")
-        if jobids:
-            self.app.push_screen(SignalScreen(), lambda number: self._ask_kill(jobids, number or 0))
+        selection = self.targets()
 
-    def _ask_kill(self, jobids: list[int], number: int) -> None:
-        if not number:
-            return
-        name, what = fmt.signal_name(number), self._what(jobids)
+        def chosen(number: int | None) -> None:
+            if number:
+                name = signal_name(number)
+                self._ask(
+                    f"Send {name} to",
+                    f"sent {name}",
+                    selection,
+                    RUNNING,
+                    lambda jobid: self.top.feed.kill(jobid, number),
+                )
+
+        if self._can(selection, RUNNING, "no signal can be sent: it is not running"):
+            self.app.push_screen(SignalScreen(), chosen)
+
+    def _ask(
+        self,
+        verb: str,
+        done: str,
+        selection: Targets,
+        statuses: frozenset[Status],
+        act: Callable[[int], Awaitable[None]],
+    ) -> None:
+        """Ask, and do it to those that it can be done to when the answer comes."""
+        question = Question(verb, selection, statuses, len(selection.able(statuses)))
 
         def answered(yes: bool | None) -> None:
-            if yes:
-                self._start(f"sent {name}", jobids, lambda jobid: self.top.feed.kill(jobid, number))
+            jobids = question.jobids()
+            if yes and jobids:
+                work = self._act(done, selection, jobids, act)
+                self.app.run_worker(work, exit_on_error=False, group="actions")
 
-        question = ConfirmScreen(
-            f"Send {name} to {what}?", self._listing(jobids), f"Send {name}", len(jobids)
-        )
-        self.app.push_screen(question, answered)
-
-    def _what(self, jobids: list[int]) -> str:
-        return f"{fmt.count(len(jobids))} jobs" if len(jobids) > 1 else "1 job"
-
-    def _listing(self, jobids: list[int]) -> list[str]:
-        table, plain = self.dashboard.table, self.glyphs is palette.ASCII
-        lines = [
-            f"{f58(jobid, plain)}  {table.name[table.row_of[jobid]]}" for jobid in jobids[:LISTED]
-        ]
-        if len(jobids) > LISTED:
-            lines.append(f"and {fmt.count(len(jobids) - LISTED)} more")
-        return lines
-
-    def _start(self, done: str, jobids: list[int], act: Callable[[int], Awaitable[None]]) -> None:
-        self.app.run_worker(self._act(done, jobids, act), exit_on_error=False, group="actions")
+        self.app.push_screen(ConfirmScreen(question, self.glyphs is palette.ASCII), answered)
 
     async def _act(
-        self, done: str, jobids: list[int], act: Callable[[int], Awaitable[None]]
+        self,
+        done: str,
+        selection: Targets,
+        jobids: list[int],
+        act: Callable[[int], Awaitable[None]],
     ) -> None:
         """Act on every job, a limited number at once, and report."""
-        failures: list[str] = []
+        failures: dict[int, str] = {}
         limit = asyncio.Semaphore(AT_ONCE)
+        self.app.notify(f"asked for {jobs(len(jobids))}, waiting for the answer", timeout=60)
 
         async def one(jobid: int) -> None:
             async with limit:
                 try:
                     await act(jobid)
                 except OSError as error:
-                    failures.append(f"{f58(jobid)}: {error.strerror or error}")
+                    failures[jobid] = f"{f58(jobid)}: {error.strerror or error}"
 
         await asyncio.gather(*(one(jobid) for jobid in jobids))
-        self.dashboard.marks.difference_update(jobids)
+        # What was meant is done, or cannot be any more: only what was refused stays marked.
+        self.dashboard.marks.difference_update(set(selection.jobids) - failures.keys())
         self.dashboard.revision += 1
         good = len(jobids) - len(failures)
-        if good:
-            self.app.notify(f"{done}: {good} job{'' if good == 1 else 's'}", timeout=4)
+        told = f"{done}: {jobs(good)}" if good else ""
         if failures:
             more = f" and {len(failures) - 1} more" if len(failures) > 1 else ""
-            self.app.notify(failures[0] + more, severity="error", timeout=8, markup=False)
+            failed = next(iter(failures.values())) + more
+            told = f"{told}; not: {failed}" if told else failed
+        severity: SeverityLevel = "error" if failures else "information"
+        self.app.notify(told, severity=severity, timeout=8 if failures else 4)

@@ -17,8 +17,12 @@ from tui.widgets import palette
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
+    from tui.model.question import Question
+
 TYPE_NUMBER_ABOVE: Final = 20
 """From more jobs than this on, the number has to be typed."""
+
+REFRESH_SECONDS: Final = 0.5
 
 SIGNALS: Final = (
     (signal.SIGTERM, "ask to end"),
@@ -33,43 +37,78 @@ SIGNALS: Final = (
 
 
 class ConfirmScreen(ModalScreen[bool]):
-    """Says what will happen to how many jobs; gives True only if the second button is pressed."""
+    """Says what will happen to how many jobs, and stays true while they go on; gives True only if
+    that is meant: by the second button, or by the number typed and Enter.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "refuse", "Back", id="confirm.back"),
+        Binding("escape,q", "refuse", "Back", id="confirm.back"),
         Binding("left", "app.focus_previous", "Previous", show=False, id="confirm.previous"),
         Binding("right", "app.focus_next", "Next", show=False, id="confirm.next"),
     ]
 
-    def __init__(self, title: str, lines: list[str], action: str, number: int) -> None:
+    def __init__(self, question: Question, plain: bool) -> None:
         super().__init__()
-        self._title = title
-        self._lines = lines
-        self._action = action
-        self._number = number
+        self.question = question
+        self._plain = plain
+        self._typing = question.asked > TYPE_NUMBER_ABOVE
 
     def compose(self) -> ComposeResult:
         """Lay out the question."""
-        with Vertical(classes="dialog"):
-            yield Label(self._title, classes="dialog-title")
-            for line in self._lines:
-                yield Label(Text(line, no_wrap=True, overflow="ellipsis"), classes="dialog-line")
-            if self._number > TYPE_NUMBER_ABOVE:
-                yield Label(f"Type {self._number} to go on:", classes="dialog-line")
+        with Vertical(classes="dialog wide"):
+            yield Label("", id="question", classes="dialog-title", markup=False)
+            yield Label("", id="listing", classes="dialog-line", markup=False)
+            yield Label("", id="notes", classes="dialog-note", markup=False)
+            if self._typing:
+                yield Label(
+                    f"Type {self.question.asked} and press Enter to go on:",
+                    id="prompt",
+                    classes="dialog-line",
+                )
                 yield Input(id="number", compact=True, restrict=r"[0-9]*")
             with Horizontal(classes="dialog-buttons"):
                 yield Button("Back", id="refuse", compact=True)
-                accept = Button(self._action, id="accept", variant="error", compact=True)
-                accept.disabled = self._number > TYPE_NUMBER_ABOVE
-                yield accept
+                yield Button("", id="accept", variant="error", compact=True)
 
     def on_mount(self) -> None:
-        """Give the safe answer the focus."""
-        self.query_one("#refuse", Button).focus()
+        """Give the safe answer the focus, or the number that is to be typed."""
+        self.query_one("#number" if self._typing else "#refuse").focus()
+        self._show()
+        self.set_interval(REFRESH_SECONDS, self._show)
 
-    def on_input_changed(self, event: Input.Changed) -> None:
+    def _show(self) -> None:
+        """Say how things are by now."""
+        question = self.question
+        self._tell("#question", question.title())
+        listing = Text("\n".join(question.listing(self._plain)), no_wrap=True, overflow="ellipsis")
+        self._tell("#listing", listing)
+        self._tell("#notes", "\n".join(question.notes()))
+        accept = self.query_one("#accept", Button)
+        title = question.title().rstrip("?")
+        if str(accept.label) != title:
+            accept.label = title
+        accept.disabled = not question.jobids() or (
+            self._typing and not question.typed_right(self.query_one("#number", Input).value)
+        )
+
+    def _tell(self, where: str, text: str | Text) -> None:
+        label = self.query_one(where, Label)
+        label.display = bool(text)
+        if label.content != text:
+            label.update(text)
+
+    def on_input_changed(self) -> None:
         """Allow the action once the number is right."""
-        self.query_one("#accept", Button).disabled = event.value != str(self._number)
+        self._show()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Go on if the number is right, say so if it is not."""
+        if self.question.typed_right(event.value) and self.question.jobids():
+            self.dismiss(True)
+            return
+        number = self.question.asked
+        self._tell("#prompt", f"That is not {number}: type {number} to go on")
+        self.query_one("#prompt", Label).add_class("wrong")
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Answer."""
@@ -83,7 +122,11 @@ class ConfirmScreen(ModalScreen[bool]):
 class SignalScreen(ModalScreen[int]):
     """Chooses a signal; gives 0 if none."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "refuse", "Back", id="signal.back")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "refuse", "Back", id="signal.back"),
+        Binding("j", "move(1)", "Down", show=False, id="signal.down"),
+        Binding("k", "move(-1)", "Up", show=False, id="signal.up"),
+    ]
 
     def compose(self) -> ComposeResult:
         """Lay out the list."""
@@ -105,6 +148,11 @@ class SignalScreen(ModalScreen[int]):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Answer with the signal's number."""
         self.dismiss(int(event.option.id or 0))
+
+    def action_move(self, lines: int) -> None:
+        """Go to the next or previous signal."""
+        options = self.query_one(OptionList)
+        options.action_cursor_down() if lines > 0 else options.action_cursor_up()
 
     def action_refuse(self) -> None:
         """Choose none."""

@@ -27,19 +27,20 @@ _FILTER_HELP = (
 
 
 class HelpScreen(ModalScreen[None]):
-    """Lists the bindings of ``about`` and the filter language."""
+    """Lists the bindings of ``about``, and the filter language where it applies."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,q", "dismiss_help", "Close", id="help.close"),
         Binding("down,j", "scroll(1)", "Down", show=False, id="help.down"),
-        Binding("up", "scroll(-1)", "Up", show=False, id="help.up"),
+        Binding("up,k", "scroll(-1)", "Up", show=False, id="help.up"),
         Binding("pagedown,space", "scroll(12)", "Page down", show=False, id="help.pagedown"),
         Binding("pageup", "scroll(-12)", "Page up", show=False, id="help.pageup"),
     ]
 
-    def __init__(self, about: Screen[None]) -> None:
+    def __init__(self, about: Screen[None], filters: bool = False) -> None:
         super().__init__()
         self._about = about
+        self._filters = filters
 
     def compose(self) -> ComposeResult:
         """Lay out the list."""
@@ -54,10 +55,11 @@ class HelpScreen(ModalScreen[None]):
         for key, meaning in self.rows():
             text.append(f"{key:<22}", f"bold {palette.ACCENT}")
             text.append(f"{meaning}\n", palette.TEXT)
-        text.append("\nFilter language\n", f"bold {palette.BRIGHT}")
-        for sample, meaning in _FILTER_HELP:
-            text.append(f"{sample:<27}", palette.AMBER)
-            text.append(f"{meaning}\n", palette.SOFT)
+        if self._filters:
+            text.append("\nFilter language\n", f"bold {palette.BRIGHT}")
+            for sample, meaning in _FILTER_HELP:
+                text.append(f"{sample:<27}", palette.AMBER)
+                text.append(f"{meaning}\n", palette.SOFT)
         text.rstrip()
         return text
 

@@ -10,20 +10,25 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.widgets import Footer
 
-from flux.job.follow import EXEC, MAIN, OUTPUT, Entries
+from flux.job.describe import system_text
+from flux.job.follow import MAIN, Failed
+from flux.job.why import ending
 from tui.model import format as fmt
 from tui.model import reasons
+from tui.model.job_logs import JobLines
 from tui.model.jobid import f58
-from tui.model.logs import Line, OutputLog, event_line
+from tui.model.logs import Gap
+from tui.model.selection import one
 from tui.model.states import DONE, PENDING, STATUS, Status
 from tui.model.users import user_name
 from tui.screens.actions import ActingScreen
 from tui.screens.searching import SearchingScreen
 from tui.widgets import palette
-from tui.widgets.header import Banner, Painted, TitleBar
+from tui.widgets.footing import KeysFooter, MessageLine
+from tui.widgets.header import Banner, TitleBar
 from tui.widgets.log_view import LogView
+from tui.widgets.painted import Painted
 from tui.widgets.palette import BRIGHT, DIM, LINE_COLOUR, SOFT, TEXT, Glyphs, status_colour
 from tui.widgets.query_bar import QueryBar
 
@@ -32,9 +37,19 @@ if TYPE_CHECKING:
     from textual.events import DescendantFocus, Resize
 
     from flux.wire.json import JsonMapping, JsonObject
+    from tui.feed.base import JobItem
     from tui.model.dashboard import Dashboard
+    from tui.model.selection import Targets
 
 WIDE: Final = 120
+RETRY_SECONDS: Final = 1.0
+
+
+_WHY_ENDED: Final = {
+    Status.FAILED: "why failed   ",
+    Status.CANCELED: "why canceled ",
+    Status.TIMEOUT: "why stopped  ",
+}
 
 
 class JobSummary(Painted):
@@ -71,20 +86,22 @@ class JobSummary(Painted):
         if status in PENDING:
             return [
                 Text.assemble(
-                    ("why pending  ", DIM), (reasons.why_pending(table, row), status_colour(status))
+                    ("why pending  ", DIM),
+                    (reasons.why_pending(table, row, self.dashboard.moment), status_colour(status)),
                 )
             ]
         if status in DONE and status != Status.COMPLETED:
             return [
                 Text.assemble(
-                    ("why failed   ", DIM), (reasons.why_failed(table, row), status_colour(status))
+                    (_WHY_ENDED[status], DIM),
+                    (reasons.why_failed(table, row), status_colour(status)),
                 )
             ]
         where = table.where[row] or table.ranks[row]
         return [Text.assemble(("resources    ", DIM), (where or "-", SOFT))]
 
     def _facts(self, row: int, width: int) -> list[Text]:
-        table, now = self.dashboard.table, self.dashboard.clock()
+        table, now = self.dashboard.table, self.dashboard.moment
         limit = table.expiration[row]
         active = table.status[row] not in DONE and table.t_run[row]
         facts = [
@@ -108,7 +125,7 @@ class JobSummary(Painted):
             ),
             (
                 "status",
-                fmt.wait_status(table.waitstatus[row]) if table.waitstatus[row] >= 0 else "-",
+                ending(table.waitstatus[row]) if table.waitstatus[row] >= 0 else "-",
             ),
         ]
         across = 4
@@ -128,10 +145,8 @@ class JobSummary(Painted):
         tasks = jobspec.get("tasks") or [{}]
         command = tasks[0].get("command") or []
         words = command if isinstance(command, str) else shlex.join(map(str, command))
-        cwd = ((jobspec.get("attributes") or {}).get("system") or {}).get("cwd") or ""
-        text = Text.assemble(
-            ("command  ", DIM), (fmt.printable(words.replace("\n", " ")) or "-", TEXT)
-        )
+        cwd = system_text(jobspec, "cwd")
+        text = Text.assemble(("command  ", DIM), (fmt.printable(words) or "-", TEXT))
         return text.append(fmt.printable(f"   in {cwd}"), DIM) if cwd else text
 
 
@@ -139,14 +154,14 @@ class JobScreen(SearchingScreen, ActingScreen):
     """Summary, eventlog and output of one job."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "Back", tooltip="Back to the jobs", id="job.back"),
+        Binding("escape,q", "back", "Back", tooltip="Back to the jobs", id="job.back"),
         Binding("tab", "switch", "Pane", tooltip="Go to the other pane", id="job.switch"),
         *SearchingScreen.SEARCH_BINDINGS,
         Binding(
             "w", "write", "Write", tooltip="Write this pane to a file", show=False, id="job.write"
         ),
         Binding("c", "cancel_jobs", "Cancel", tooltip="Cancel the job", id="job.cancel"),
-        Binding("k", "kill_jobs", "Kill", tooltip="Send a signal to the job", id="job.kill"),
+        Binding("K", "kill_jobs", "Kill", tooltip="Send a signal to the job", id="job.kill"),
         Binding("y", "copy", "Copy the job id", show=False, id="job.copy"),
         Binding(
             "question_mark", "help", "Help", tooltip="This list", key_display="?", id="job.help"
@@ -156,10 +171,9 @@ class JobScreen(SearchingScreen, ActingScreen):
     def __init__(self, jobid: int) -> None:
         super().__init__()
         self.jobid = jobid
-        self._output = OutputLog()
-        self._fresh: list[Entries] = []
-        self._events: list[tuple[float, Line]] = []
-        self._t0 = 0.0
+        self._logs = JobLines()
+        self._fresh: list[JobItem | Gap] = []
+        self._error = ""
         self._ended = False
 
     def compose(self) -> ComposeResult:
@@ -168,10 +182,11 @@ class JobScreen(SearchingScreen, ActingScreen):
         yield Banner(self.dashboard, self.glyphs, id="banner")
         yield JobSummary(self.dashboard, self.glyphs, self.jobid)
         with Horizontal(id="panes"):
-            yield LogView("Eventlog", self.glyphs, LINE_COLOUR, empty="no event yet", id="eventlog")
-            yield LogView("Output", self.glyphs, LINE_COLOUR, empty="no output yet", id="output")
+            yield LogView("Eventlog", self.glyphs, LINE_COLOUR, id="eventlog")
+            yield LogView("Output", self.glyphs, LINE_COLOUR, id="output")
         yield QueryBar("/", "text to find", id="search")
-        yield Footer(show_command_palette=False)
+        yield self.message_line()
+        yield KeysFooter(self.glyphs.more)
 
     @property
     def finished(self) -> bool:
@@ -212,82 +227,68 @@ class JobScreen(SearchingScreen, ActingScreen):
             self.summary.stored = await self.top.feed.lookup(self.jobid)
             self.dashboard.revision += 1
         except OSError as error:
-            self.notify(f"job info: {error.strerror or error}", severity="warning", markup=False)
+            self.notify(f"job info: {error.strerror or error}", severity="warning")
 
     async def _follow(self) -> None:
-        """Read the eventlogs; after a lost connection read them again from their start."""
-        while not self._ended:
+        """Read the eventlogs; after a lost connection read them again, and skip what is known."""
+        lost_at = 0.0
+        while True:
             error = ""
             try:
                 async for item in self.top.feed.job_entries(self.jobid):
-                    if isinstance(item, Entries):
-                        self._fresh.append(item)
-                        self.dashboard.revision += 1
-                    elif item.path == MAIN:
+                    if isinstance(item, Failed) and item.path == MAIN:
                         error = str(item.error.strerror or item.error)
+                        continue
+                    if lost_at:
+                        self._fresh.append(Gap(lost_at, self.dashboard.clock()))
+                        lost_at = 0.0
+                    self._fresh.append(item)
+                    self.dashboard.revision += 1
             except OSError as failure:
                 error = str(failure.strerror or failure)
-            if not error:
-                self._ended = True
-                self.dashboard.revision += 1
+            self._error, self._ended = error, not error
+            self.dashboard.revision += 1
+            if self._ended:
                 return
-            self.query_one("#eventlog", LogView).empty = error
-            await asyncio.sleep(1.0)
+            if self._logs.received or self._fresh:
+                lost_at = lost_at or self.dashboard.heard
+            await asyncio.sleep(RETRY_SECONDS)
             while not self.dashboard.link.up:
                 await asyncio.sleep(0.2)
-            self._restart()
-
-    def _restart(self) -> None:
-        self._fresh.clear()
-        self._events.clear()
-        self._output = OutputLog()
-        for pane in self.query(LogView):
-            pane.replace(())
 
     def live_update(self) -> None:
         """Show what arrived."""
         for kind in (TitleBar, Banner, JobSummary):
             self.query_one(kind).update()
         fresh, self._fresh = self._fresh, []
-        lines: list[Line] = []
-        for item in fresh:
-            if item.path == OUTPUT:
-                for entry in item.entries:
-                    lines.extend(self._output.feed(entry))
-            else:
-                self._add_events(item)
-        if self._ended:
-            lines.extend(self._output.flush())
-            self.query_one("#output", LogView).empty = "no output"
-        self.query_one("#output", LogView).extend(lines)
-
-    def _add_events(self, item: Entries) -> None:
-        """Add entries to the eventlog pane in the order of their time; the two eventlogs arrive one
-        after the other.
-        """
-        if not self._t0 and item.entries:
-            self._t0 = float(item.entries[0].get("timestamp", 0.0))
-        kind = "exec" if item.path == EXEC else "event"
-        prefix = "exec." if kind == "exec" else ""
-        last = self._events[-1][0] if self._events else 0.0
-        for entry in item.entries:
-            named = {**entry, "name": prefix + str(entry.get("name", ""))}
-            self._events.append(
-                (float(entry.get("timestamp", 0.0)), event_line(named, self._t0, kind))
-            )
-        added = self._events[-len(item.entries) :] if item.entries else []
-        pane = self.query_one("#eventlog", LogView)
-        if any(stamp < last for stamp, _ in added):
-            self._events.sort(key=lambda pair: pair[0])
-            pane.replace(line for _, line in self._events)
+        found = self._logs.take(fresh)
+        events, output = self.query_one("#eventlog", LogView), self.query_one("#output", LogView)
+        output.extend([*found.output, *(self._logs.finish() if self._ended else ())])
+        if found.reordered:
+            events.replace(self._logs.events)
         else:
-            pane.extend(line for _, line in added)
+            events.extend(found.events)
+        remark = "ended" if self._ended else "not connected" if self._error else ""
+        for pane, nothing in ((events, "no event"), (output, "no output")):
+            pane.set_source(remark, self._nothing(nothing), live=not remark)
+        self.query_one(MessageLine).update()
+
+    def _nothing(self, what: str) -> str:
+        """Return what an empty pane says: that there is nothing is known only after reading."""
+        if self._error:
+            return self._error
+        if self._ended:
+            return what
+        row = self.dashboard.table.row_of.get(self.jobid)
+        active = row is not None and self.dashboard.table.status[row] not in DONE
+        return f"{what} yet" if self._logs.received and active else f"reading{self.glyphs.more}"
 
     # keys
 
-    def targets(self) -> list[int]:
-        """Return this job."""
-        return [self.jobid] if self.jobid in self.dashboard.table.row_of else []
+    def targets(self) -> Targets:
+        """Return this job, whatever is marked."""
+        row = self.dashboard.table.row_of.get(self.jobid)
+        return one(self.dashboard, row)
 
     def action_switch(self) -> None:
         """Go to the other pane."""
@@ -309,9 +310,9 @@ class JobScreen(SearchingScreen, ActingScreen):
                     for line in pane.content
                 )
         except OSError as error:
-            self.notify(f"{path}: {error.strerror}", severity="error", markup=False)
+            self.notify(f"{path}: {error.strerror}", severity="error")
         else:
-            self.notify(f"{len(pane.content):,} lines written to {path}", timeout=4, markup=False)
+            self.notify(f"{len(pane.content):,} lines written to {path}", timeout=4)
 
     def action_copy(self) -> None:
         """Copy the job id to the clipboard."""

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.widgets import Footer
 
 from tui.model import format as fmt
-from tui.model.columns import COLUMNS
 from tui.model.jobid import f58
 from tui.model.query import QueryError
+from tui.model.selection import targets
 from tui.screens.actions import ActingScreen
 from tui.screens.dmesg import DmesgScreen
 from tui.screens.job import JobScreen
+from tui.widgets.footing import KeysFooter, MarksLine, MessageLine
 from tui.widgets.header import (
     Banner,
     CompactStats,
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.events import Resize
 
+    from tui.model.selection import Targets
+
 TALL: Final = 34
 WIDE: Final = 110
 QUICK: Final = ("", "state:running", "state:pending", "state:failed,timeout", "state:done")
@@ -38,6 +40,8 @@ QUICK: Final = ("", "state:running", "state:pending", "state:failed,timeout", "s
 
 class JobsScreen(ActingScreen):
     """Job table with header, filter and progress line."""
+
+    has_filter = True
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
@@ -76,7 +80,7 @@ class JobsScreen(ActingScreen):
             id="jobs.cancel",
         ),
         Binding(
-            "k",
+            "K",
             "kill_jobs",
             "Kill",
             tooltip="Send a signal to the marked jobs or this one",
@@ -96,7 +100,7 @@ class JobsScreen(ActingScreen):
         Binding("5", "quick(4)", "Show jobs that are over", show=False, id="jobs.done"),
         Binding("escape", "back", "Clear the filter, then the marks", show=False, id="jobs.back"),
         Binding("down,j", "move(1)", "Down", show=False, id="jobs.down"),
-        Binding("up", "move(-1)", "Up", show=False, id="jobs.up"),
+        Binding("up,k", "move(-1)", "Up", show=False, id="jobs.up"),
         Binding("pagedown", "page(1)", "Page down", show=False, id="jobs.pagedown"),
         Binding("pageup", "page(-1)", "Page up", show=False, id="jobs.pageup"),
         Binding("home,g", "go(0)", "First job", show=False, id="jobs.home"),
@@ -112,7 +116,7 @@ class JobsScreen(ActingScreen):
         with Horizontal(id="panels"):
             for panel, title in (
                 (StatesPanel(model, glyphs, id="states"), "Jobs"),
-                (ThroughputPanel(model, glyphs, id="rates"), "Jobs ended per second"),
+                (ThroughputPanel(model, glyphs, id="rates"), "Jobs done per second"),
                 (CoresPanel(model, glyphs, id="cores"), "Cores"),
             ):
                 panel.border_title = title
@@ -122,8 +126,10 @@ class JobsScreen(ActingScreen):
         )
         yield JobTableHeading(model, glyphs, id="heading")
         yield JobTableView(model, glyphs, id="table")
+        yield MarksLine(model, glyphs, id="marks")
+        yield self.message_line()
         yield ProgressLine(model, glyphs, id="progress")
-        yield Footer(show_command_palette=False)
+        yield KeysFooter(glyphs.more)
 
     @property
     def table(self) -> JobTableView:
@@ -166,44 +172,78 @@ class JobsScreen(ActingScreen):
                 widget.update()
         self.table.update()
         self._show_matches()
+        self._show_marks()
+        self.query_one(MessageLine).update()
 
     def _show_matches(self) -> None:
-        if self.bar.display and not self._filter_error:
-            marked = f"{len(self.dashboard.marks)} marked, " if self.dashboard.marks else ""
-            shown, total = len(self.dashboard.view), len(self.dashboard.table)
-            self.bar.answer(f"{marked}{fmt.count(shown)} of {fmt.count(total)}")
+        if self.bar.display and self._filter_error is None:
+            counts = self.dashboard.counts
+            text = f"{fmt.count(len(self.dashboard.view))} of {fmt.count(counts.read)}"
+            if not counts.complete:
+                text += f" so far, {fmt.count(counts.total)} in all"
+            if text != self._answered:
+                self._answered = text
+                self.bar.answer(text)
+
+    def _show_marks(self) -> None:
+        line = self.query_one(MarksLine)
+        before = line.display
+        line.in_sight = self.table.marks_in_sight if self.dashboard.marks else 0
+        line.update()
+        if line.display != before:  # the table has a line more or less, once it is laid out
+            self.call_after_refresh(self._show_marks)
+
+    def on_job_table_view_scrolled(self) -> None:
+        """Other marks are in sight."""
+        self._show_marks()
 
     # Filter
 
-    _filter_error = False
+    _filter_error: QueryError | None = None
+    _filter_before = ""
+    _answered = ""
 
     def action_filter(self) -> None:
         """Type a filter."""
+        self._filter_before = self.dashboard.view.query.text
         self.bar.open()
         self._show_matches()
 
     def on_query_bar_typed(self, event: QueryBar.Typed) -> None:
-        """Filter while typing; a filter that cannot be read yet leaves the last one in force."""
+        """Filter while typing; while what is typed cannot be read, the filter is the one before."""
+        self._answered = ""
         try:
             self.dashboard.set_query(event.text)
-            self._filter_error = False
+            self._filter_error = None
         except QueryError as error:
-            self._filter_error = True
-            self.bar.answer(str(error), bad=True)
+            self.dashboard.set_query(self._filter_before)
+            self._filter_error = error
+            take = " (Tab)" if error.replacement else ""
+            self.bar.answer(f"{error}{take}", bad=True)
         self.live_update()
 
+    def on_query_bar_mended(self) -> None:
+        """Write what is suggested."""
+        if self._filter_error is not None:
+            self.bar.input.value = _mended(self.bar.text, self._filter_error)
+            self.bar.put_caret(len(self.bar.text))
+
     def on_query_bar_closed(self, event: QueryBar.Closed) -> None:
-        """Back to the table, with the filter or, after Escape, without."""
+        """Back to the table: with the filter or, after Escape, with the one before. One that cannot
+        be read stays to be mended.
+        """
+        if event.kept and self._filter_error is not None:
+            self.bar.put_caret(self._filter_error.end)
+            return
         if not event.kept:
-            self._set_filter("")
-        elif self._filter_error:
-            self._set_filter(self.dashboard.view.query.text)
+            self._set_filter(self._filter_before)
         self.bar.display = bool(self.bar.text)
         self.table.focus()
 
     def _set_filter(self, text: str) -> None:
         self.dashboard.set_query(text)
-        self._filter_error = False
+        self._filter_error = None
+        self._answered = ""
         self.bar.set_text(text)
         self.bar.display = bool(text)
         self.live_update()
@@ -215,9 +255,10 @@ class JobsScreen(ActingScreen):
     # Sorting
 
     def action_sort(self, step: int) -> None:
-        """Sort by the next or previous column."""
-        names = [column.name for column in COLUMNS]
-        place = names.index(self.dashboard.view.column.name)
+        """Sort by the next or previous of the columns that are shown."""
+        names = self.table.shown_columns
+        now = self.dashboard.view.column.name
+        place = names.index(now) if now in names else -1 if step > 0 else 0
         self._sort(names[(place + step) % len(names)], False)
 
     def action_reverse(self) -> None:
@@ -249,9 +290,9 @@ class JobsScreen(ActingScreen):
         """Move the cursor to a line, -1 for the last."""
         self.table.move_to(line if line >= 0 else len(self.dashboard.view) - 1)
 
-    def targets(self) -> list[int]:
+    def targets(self) -> Targets:
         """Return the marked jobs, otherwise the one under the cursor."""
-        return self.dashboard.targets(self.table.cursor_row)
+        return targets(self.dashboard, self.table.cursor_row)
 
     def action_mark(self) -> None:
         """Mark or unmark the job under the cursor and go on."""
@@ -259,7 +300,7 @@ class JobsScreen(ActingScreen):
         if row is not None:
             self.dashboard.marks ^= {self.dashboard.table.ids[row]}
             self.table.move_by(1)
-            self._show_matches()
+            self._show_marks()
 
     def action_mark_all(self) -> None:
         """Mark every job the filter shows."""
@@ -275,7 +316,7 @@ class JobsScreen(ActingScreen):
 
     def action_copy(self) -> None:
         """Copy the ids to the clipboard."""
-        ids = " ".join(map(f58, self.targets()))
+        ids = " ".join(map(f58, self.targets().jobids))
         if ids:
             self.app.copy_to_clipboard(ids)
             self.notify(
@@ -304,3 +345,10 @@ class JobsScreen(ActingScreen):
     def action_dmesg(self) -> None:
         """Open the broker's log."""
         self.app.push_screen(DmesgScreen())
+
+
+def _mended(text: str, error: QueryError) -> str:
+    """Return the filter with what is right in the place of what is wrong, if that is known."""
+    if error.replacement is None:
+        return text
+    return text[: error.start] + error.replacement + text[error.end :]

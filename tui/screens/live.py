@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from textual.screen import Screen
 
+from tui.widgets.footing import MessageLine
+
 if TYPE_CHECKING:
     from tui.feed.base import Feed
     from tui.model.dashboard import Dashboard
+    from tui.widgets.footing import Remark
     from tui.widgets.palette import Glyphs
 
 
@@ -20,6 +23,7 @@ class Top(Protocol):
     feed: Feed
     dashboard: Dashboard
     glyphs: Glyphs
+    message: Remark
 
 
 class LiveScreen(Screen[None]):
@@ -40,6 +44,9 @@ class LiveScreen(Screen[None]):
         """The signs the terminal can show."""
         return self.top.glyphs
 
+    has_filter = False
+    """Whether the filter language applies here."""
+
     composed = False
     """Whether the parts of the screen are there, so that it can be repainted.
 
@@ -48,6 +55,10 @@ class LiveScreen(Screen[None]):
 
     def live_update(self) -> None:
         """Repaint what changed; called at most ten times a second."""
+
+    def message_line(self) -> MessageLine:
+        """Return the line for what was just done."""
+        return MessageLine(self.dashboard, self.glyphs, lambda: self.top.message)
 
     def on_screen_resume(self) -> None:
         """Show at once what happened while another screen was on top."""
@@ -62,7 +73,7 @@ class LiveScreen(Screen[None]):
         """List all keys."""
         from tui.screens.help import HelpScreen
 
-        self.app.push_screen(HelpScreen(self))
+        self.app.push_screen(HelpScreen(self, self.has_filter))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Take away the actions on jobs from a read-only dashboard."""

@@ -29,7 +29,7 @@ class SearchingScreen(DOMNode):
         Binding("N", "hit(1)", "Previous hit, further down", show=False, id="lines.previous"),
         Binding("f", "follow", "Follow", tooltip="Follow the end, or pause", id="lines.follow"),
         Binding("down,j", "move(1)", "Down", show=False, id="lines.down"),
-        Binding("up", "move(-1)", "Up", show=False, id="lines.up"),
+        Binding("up,k", "move(-1)", "Up", show=False, id="lines.up"),
         Binding("right", "shift(8)", "Right", show=False, id="lines.right"),
         Binding("left", "shift(-8)", "Left", show=False, id="lines.left"),
         Binding("pagedown,space", "page(1)", "Page down", show=False, id="lines.pagedown"),

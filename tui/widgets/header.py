@@ -5,125 +5,119 @@ they end, how busy the cores are.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from rich.console import Group, RenderableType
 from rich.text import Text
-from textual.widget import Widget
 
 from tui.model import format as fmt
-from tui.model.states import ACTIVE, PENDING, RUNNING, Status
+from tui.model.states import Status
 from tui.widgets import palette
 from tui.widgets.bars import gauge, shares, sparkline
+from tui.widgets.painted import Painted, spread
 from tui.widgets.palette import AMBER, BRIGHT, DIM, GREEN, RED, SOFT, Glyphs, status_colour
 
 if TYPE_CHECKING:
     from tui.model.dashboard import Dashboard
 
-ENOUGH_TO_ESTIMATE = 10
-"""With fewer jobs waiting, the length of the last ones decides when all is done, and the rate says
-nothing about it.
-"""
-
-
-class Painted(Widget):
-    """A widget that draws itself from the dashboard and repaints only when what it draws has
-    changed.
-    """
-
-    def __init__(
-        self,
-        dashboard: Dashboard,
-        glyphs: Glyphs,
-        id: str | None = None,
-        classes: str | None = None,
-    ) -> None:
-        super().__init__(id=id, classes=classes)
-        self.dashboard = dashboard
-        self.glyphs = glyphs
-        self._painted: list[Text] = []
-
-    def lines(self, width: int) -> list[Text]:
-        """Return what to draw in ``width`` cells."""
-        raise NotImplementedError
-
-    def render(self) -> RenderableType:
-        """Draw the lines."""
-        self._painted = self.lines(self.content_size.width)
-        for line in self._painted:
-            line.no_wrap, line.overflow = True, "crop"
-        return Group(*self._painted)
-
-    def update(self) -> None:
-        """Repaint if anything changed."""
-        if self.lines(self.content_size.width) != self._painted:
-            self.refresh()
-
-
-def spread(left: Text, right: Text, width: int) -> Text:
-    """Return ``left`` and ``right`` at the ends of ``width`` cells; the left one is cut if both do
-    not fit.
-    """
-    room = width - right.cell_len
-    if left.cell_len > room - 1:
-        left.truncate(max(0, room - 1), overflow="ellipsis")
-    return Text.assemble(left, " " * max(0, room - left.cell_len), right)
+_LEAST_ADDRESS: Final = 8
+"""Cells of an address that are worth showing."""
 
 
 class TitleBar(Painted):
     """One line: program, instance, version, uptime, clock."""
 
     def lines(self, width: int) -> list[Text]:
-        """Return the line."""
-        instance, now = self.dashboard.instance, self.dashboard.clock()
-        dot = f" {self.glyphs.separator} "
+        """Return the line; where it is too long, the address goes first, then the facts."""
+        now = self.dashboard.clock()
         left = Text.assemble(
             (f" {self.glyphs.logo} ", palette.ACCENT), ("flux top", f"bold {BRIGHT}"), "  "
         )
-        facts = (
-            [f"{instance.size} broker{'' if instance.size == 1 else 's'}"] if instance.size else []
-        )
+        clock = Text(time.strftime(" %H:%M:%S ", time.localtime(now)), SOFT)
+        if left.cell_len + clock.cell_len > width:
+            clock = Text()
+        facts = self._facts(self.dashboard.moment)
+        dot = f" {self.glyphs.separator} "
+        while facts and left.cell_len + clock.cell_len + len(dot.join(facts)) > width:
+            facts.pop(0)
+        right = Text.assemble((dot.join(facts), DIM), " " if facts else "", clock)
+        room = width - left.cell_len - right.cell_len - 1
+        left.append(self._address(room), SOFT)
+        return [spread(left, right, width)]
+
+    def _facts(self, now: float) -> list[str]:
+        """Return what there is to say of the instance, the most important last."""
+        instance = self.dashboard.instance
+        facts = []
         if instance.version:
             facts.append(f"v{instance.version}")
-        if instance.started:
+        if instance.started and self.dashboard.link.up:
             facts.append(f"up {fmt.duration(max(0.0, now - instance.started))}")
+        if instance.size:
+            facts.insert(0, f"{instance.size} broker{'' if instance.size == 1 else 's'}")
         if self.dashboard.read_only:
             facts.append("read-only")
-        room = width - left.cell_len - len(dot.join(facts)) - 14
-        uri = instance.uri if len(instance.uri) <= room else instance.uri.rpartition("//")[2]
-        uri = uri if len(uri) <= room else self.glyphs.more + uri[-max(0, room - 1) :]
-        left.append(uri, SOFT)
-        right = Text.assemble(
-            (dot.join(facts), DIM),
-            "  ",
-            (time.strftime("%H:%M:%S", time.localtime(now)), SOFT),
-            " ",
-        )
-        return [spread(left, right, width)]
+        return facts
+
+    def _address(self, room: int) -> str:
+        """Return the instance's address, its end if there is little room, nothing if that would say
+        nothing.
+        """
+        uri = self.dashboard.instance.uri
+        uri = uri if len(uri) <= room else uri.rpartition("//")[2]
+        if len(uri) > room:
+            uri = self.glyphs.more + uri[-(room - 1) :] if room > _LEAST_ADDRESS else ""
+        return uri
 
 
 class Banner(Painted):
-    """One line, only while the connection is down."""
+    """One line, only when there is something to know first: the connection is down, the instance
+    does not answer, its jobs are still being read, its queues are closed.
+    """
 
     def lines(self, width: int) -> list[Text]:
-        """Return what is wrong and when it is tried again."""
-        link, now = self.dashboard.link, self.dashboard.clock()
-        if link.up:
-            return [Text("")]
-        wait = max(0.0, link.retry_at - now)
-        again = f", trying again in {wait:.0f}s" if link.retry_at else self.glyphs.more
-        times = f" (attempt {link.attempts})" if link.attempts > 1 else ""
-        return [
-            Text(
-                f" {self.glyphs.warning} {fmt.printable(link.text)}{again}{times}",
-                f"bold {palette.BACKGROUND}",
+        """Return the line, empty if there is nothing."""
+        text = self._alarm() or self._notice()
+        line = Text(f" {self.glyphs.warning} {text}" if text else "")
+        line.stylize(f"bold {palette.BACKGROUND}" if self.dashboard.stale else palette.AMBER)
+        return [line]
+
+    def _alarm(self) -> str:
+        """Return why what is shown may be old."""
+        dashboard = self.dashboard
+        link, now = dashboard.link, dashboard.clock()
+        as_of = f"; shown is {_wall_clock(dashboard.heard)}" if len(dashboard.table) else ""
+        if not link.up:
+            wait = round(max(0.0, link.retry_at - now))
+            again = f", trying again in {wait}s" if wait else ", trying again now"
+            again = again if link.retry_at else self.glyphs.more
+            times = f" (attempt {link.attempts})" if link.attempts > 1 else ""
+            return f"{fmt.printable(link.text)}{again}{times}{as_of}"
+        if dashboard.silence:
+            return f"no answer for {int(dashboard.silence)}s{as_of}"
+        return ""
+
+    def _notice(self) -> str:
+        """Return what else there is to know."""
+        dashboard = self.dashboard
+        counts = dashboard.counts
+        parts = []
+        if dashboard.loading is not None:
+            parts.append(
+                f"loading: {fmt.count(counts.read)} of {fmt.count(max(counts.total, counts.read))} "
+                "jobs are here so far"
             )
-        ]
+        parts += dashboard.notices
+        return f" {self.glyphs.separator} ".join(parts)
 
     def update(self) -> None:
-        """Show only while the connection is down."""
-        self.display = not self.dashboard.link.up
+        """Show only while there is something to tell."""
+        self.display = bool(self._alarm() or self._notice())
+        self.set_class(not self.dashboard.stale, "quiet")
         super().update()
+
+
+def _wall_clock(timestamp: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(timestamp))
 
 
 def _count(glyphs: Glyphs, number: int, word: str, colour: str) -> Text:
@@ -135,45 +129,68 @@ def _count(glyphs: Glyphs, number: int, word: str, colour: str) -> Text:
     )
 
 
-class StatesPanel(Painted):
-    """Counts by state, with a bar that divides all jobs among them."""
+_WORDS: Final = (
+    ("running", "pending", "completed", "failed", "canceled", "timed out"),
+    ("run", "pend", "compl", "fail", "canc", "time"),
+    ("R", "PD", "CD", "F", "CA", "TO"),
+)
+"""Names of the counts, in as many words as there is room for."""
 
-    def _counts(self) -> list[tuple[str, int, str]]:
-        dashboard = self.dashboard
-        counts = dashboard.table.counts
-        return [
-            ("running", dashboard.total(RUNNING), status_colour(Status.RUN)),
-            ("pending", dashboard.total(PENDING), status_colour(Status.SCHED)),
-            ("done", counts[Status.COMPLETED], status_colour(Status.COMPLETED)),
-            ("failed", counts[Status.FAILED], status_colour(Status.FAILED)),
-            ("canceled", counts[Status.CANCELED], status_colour(Status.CANCELED)),
-            ("timeout", counts[Status.TIMEOUT], status_colour(Status.TIMEOUT)),
+
+def _parts(dashboard: Dashboard) -> list[tuple[int, str]]:
+    """Return the counts with their colours, in the order of `_WORDS`."""
+    counts = dashboard.counts
+    return [
+        (counts.running, status_colour(Status.RUN)),
+        (counts.pending, status_colour(Status.SCHED)),
+        (counts.completed, status_colour(Status.COMPLETED)),
+        (counts.failed, status_colour(Status.FAILED)),
+        (counts.canceled, status_colour(Status.CANCELED)),
+        (counts.timeout, status_colour(Status.TIMEOUT)),
+    ]
+
+
+def count_rows(dashboard: Dashboard, glyphs: Glyphs, width: int, across: int) -> list[Text]:
+    """Return the counts as rows of ``across`` columns, with the longest words that fit; a number is
+    never cut.
+    """
+    rows: list[Text] = []
+    for words in _WORDS:
+        cells = [
+            _count(glyphs, number, word, colour)
+            for word, (number, colour) in zip(words, _parts(dashboard), strict=True)
         ]
+        columns = [max(cell.cell_len for cell in cells[i::across]) for i in range(across)]
+        spare = width - sum(columns) - 2 * (across - 1)
+        gap = 2 + min(max(0, spare) // max(1, across - 1), 4)
+        rows = []
+        for first in range(0, len(cells), across):
+            row = Text()
+            for place, cell in enumerate(cells[first : first + across]):
+                row.append_text(cell)
+                row.append(" " * (columns[place] - cell.cell_len + gap))
+            row.rstrip()
+            rows.append(row)
+        if spare >= 0:
+            break
+    return rows
+
+
+class StatesPanel(Painted):
+    """StateCounts by state, with a bar that divides all jobs among them."""
 
     def lines(self, width: int) -> list[Text]:
         """Return the bar and two lines of counts."""
-        counts = self._counts()
-        cells = [_count(self.glyphs, number, word, colour) for word, number, colour in counts]
-        column = max(12, width // 3)
-        rows = []
-        for first in (0, 3):
-            line = Text()
-            for text in cells[first : first + 3]:
-                text.truncate(column - 1)
-                line.append_text(text)
-                line.append(" " * (column - text.cell_len))
-            rows.append(line)
-        parts = [(number, colour) for _, number, colour in counts]
-        bar = shares(parts, width, self.glyphs.progress, self.glyphs.rest)
-        return [bar, *rows]
+        bar = shares(_parts(self.dashboard), width, self.glyphs.progress, self.glyphs.rest)
+        return [bar, *count_rows(self.dashboard, self.glyphs, width, 3)]
 
 
 class ThroughputPanel(Painted):
-    """Jobs that ended, second by second."""
+    """Jobs that ran to an end of their own, second by second."""
 
     def lines(self, width: int) -> list[Text]:
         """Return a curve two cells high and the mean rates."""
-        throughput, now = self.dashboard.throughput, self.dashboard.clock()
+        throughput, now = self.dashboard.throughput, self.dashboard.moment
         curve = sparkline(throughput.series(now, max(1, width)), GREEN, self.glyphs, rows=2)
         return [*curve, rates(self.dashboard, now)]
 
@@ -194,7 +211,7 @@ class CoresPanel(Painted):
     def lines(self, width: int) -> list[Text]:
         """Return the bar, the curve and the figures."""
         use = self.dashboard.utilisation
-        percent = f" {use.fraction:4.0%}"
+        percent = f" {fmt.percent(use.allocated, use.total)}"
         bar = gauge(
             use.fraction, max(1, width - len(percent)), load_colour(use.fraction), self.glyphs
         )
@@ -225,8 +242,10 @@ def cores_text(dashboard: Dashboard) -> Text:
         (fmt.count(use.nodes), f"bold {BRIGHT}"),
         (f" node{'' if use.nodes == 1 else 's'}", DIM),
     )
-    if use.nodes_down:
-        text.append(f"  {use.nodes_down} down", f"bold {RED}")
+    if use.drained:
+        text.append(f"  {use.drained} drained", f"bold {AMBER}")
+    if use.nodes_down > use.drained:
+        text.append(f"  {use.nodes_down - use.drained} down", f"bold {RED}")
     return text
 
 
@@ -235,24 +254,15 @@ class CompactStats(Painted):
 
     def lines(self, width: int) -> list[Text]:
         """Return counts in the first line, cores and rate in the second."""
-        dashboard, glyphs, now = self.dashboard, self.glyphs, self.dashboard.clock()
-        counts = dashboard.table.counts
-        first = Text(" ")
-        for word, number, colour in (
-            ("run", dashboard.total(RUNNING), status_colour(Status.RUN)),
-            ("pend", dashboard.total(PENDING), status_colour(Status.SCHED)),
-            ("done", counts[Status.COMPLETED], status_colour(Status.COMPLETED)),
-            ("fail", counts[Status.FAILED], status_colour(Status.FAILED)),
-            ("canc", counts[Status.CANCELED], status_colour(Status.CANCELED)),
-            ("time", counts[Status.TIMEOUT], status_colour(Status.TIMEOUT)),
-        ):
-            first.append_text(_count(glyphs, number, word, colour))
-            first.append("  ")
+        dashboard, glyphs, now = self.dashboard, self.glyphs, self.dashboard.moment
+        first = Text(" ").append_text(count_rows(dashboard, glyphs, width - 2, 6)[0])
         use = dashboard.utilisation
         second = Text.assemble(
             (" cores ", DIM), gauge(use.fraction, 16, load_colour(use.fraction), glyphs)
         )
-        second.append(f" {use.allocated}/{use.total}", f"bold {BRIGHT}")
+        second.append(f" {use.allocated}/{use.total}" if use.known else " ?", f"bold {BRIGHT}")
+        if use.nodes_down:
+            second.append(f"  {use.nodes_down} node{'' if use.nodes_down == 1 else 's'} out", RED)
         second.append("   jobs/s ", DIM)
         second.append_text(sparkline(dashboard.throughput.series(now, 24), GREEN, glyphs)[0])
         second.append(f" {fmt.rate(dashboard.throughput.per_second(now, 10))}", f"bold {BRIGHT}")
@@ -265,26 +275,25 @@ class ProgressLine(Painted):
 
     def lines(self, width: int) -> list[Text]:
         """Return bar and figures in one line."""
-        dashboard, now = self.dashboard, self.dashboard.clock()
-        counts, total, done = dashboard.table.counts, len(dashboard.table), dashboard.done
-        bad = counts[Status.FAILED] + counts[Status.TIMEOUT]
-        figures = Text.assemble((f" {done / total if total else 0:4.0%}", f"bold {BRIGHT}"), "  ")
-        figures.append(f"{fmt.count(done)} of {fmt.count(total)}", SOFT)
+        dashboard, counts = self.dashboard, self.dashboard.counts
+        bad = counts.failed + counts.timeout
+        figures = Text.assemble((f" {fmt.percent(counts.over, counts.total)}", f"bold {BRIGHT}"))
+        figures.append(f"  {fmt.count(counts.over)} of {fmt.count(counts.total)} over", SOFT)
         if bad:
             figures.append(f"  {fmt.count(bad)} failed", RED)
-        left, speed = dashboard.total(ACTIVE), dashboard.throughput.per_second(now, 10)
-        if left and speed:
+        speed = dashboard.throughput.per_second(dashboard.moment, 10)
+        if speed and counts.over < counts.total:
             figures.append(f"  {fmt.rate(speed)} jobs/s", DIM)
-        if speed and dashboard.pending >= ENOUGH_TO_ESTIMATE:
-            figures.append(f"  ~{fmt.duration(left / speed)} left", AMBER)
+        if dashboard.seconds_left is not None and not dashboard.notices:
+            figures.append(f"  ~{fmt.age(dashboard.seconds_left)} left", AMBER)
         figures.append(" ")
         room = max(8, width - figures.cell_len - 1)
         parts = [
-            (done - bad - counts[Status.CANCELED], GREEN),
-            (counts[Status.CANCELED], status_colour(Status.CANCELED)),
+            (counts.completed, GREEN),
+            (counts.canceled, status_colour(Status.CANCELED)),
             (bad, RED),
-            (dashboard.total(RUNNING), status_colour(Status.RUN)),
-            (dashboard.total(PENDING), palette.LINE),
+            (counts.running, status_colour(Status.RUN)),
+            (counts.pending, palette.LINE),
         ]
         return [
             Text.assemble(" ", shares(parts, room, self.glyphs.progress, self.glyphs.rest), figures)

@@ -13,11 +13,13 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.model import format as fmt
 from tui.model.columns import COLUMNS, Column, fit
 from tui.model.jobid import PREFIX
 from tui.model.states import DONE, STATUS, Status
 from tui.widgets import palette
 from tui.widgets.palette import Glyphs, status_colour, style
+from tui.widgets.strips import changed_span
 
 if TYPE_CHECKING:
     from textual.events import Click, Resize
@@ -31,7 +33,10 @@ _ALARMING: Final = frozenset({Status.FAILED, Status.TIMEOUT, Status.DEPEND})
 
 @lru_cache(maxsize=8192)
 def cell(text: str, width: int, right: bool, more: str) -> str:
-    """Return ``text`` in exactly ``width`` cells, cut with ``more`` if it is too long."""
+    """Return ``text`` in exactly ``width`` cells, cut with ``more`` if it is too long; fit for a
+    terminal, whatever it holds.
+    """
+    text = fmt.printable(text)
     length = len(text) if text.isascii() else cell_len(text)
     if length > width:
         return set_cell_size(text, width - 1) + more
@@ -60,18 +65,23 @@ class JobTableHeading(Widget):
         plain = style(palette.DIM, palette.SURFACE, bold=True)
         chosen = style(palette.ACCENT, palette.SURFACE, bold=True)
         segments = [Segment(" " * GUTTER, plain)]
-        for column, width in fit(COLUMNS, self.size.width - GUTTER - 1):
-            title = " " * column.indent + column.title
+        fitted = fit(COLUMNS, self.size.width - GUTTER - 1)
+        arrow = self.glyphs.down if view.reverse else self.glyphs.up
+        for column, width in fitted:
             sorts = column is view.column
-            if sorts:
-                title += self.glyphs.down if view.reverse else self.glyphs.up
-            segments.append(
-                Segment(
-                    cell(title, width, column.right, self.glyphs.more), chosen if sorts else plain
-                )
-            )
+            title = " " * column.indent + column.title
+            if sorts:  # the arrow stays, whatever of the title has to go
+                title = title[: width - 1] + arrow
+            text = cell(title, width, column.right, self.glyphs.more)
+            segments.append(Segment(text, chosen if sorts else plain))
             segments.append(Segment(" ", plain))
-        return Strip(segments).adjust_cell_length(self.size.width, plain)
+        strip = Strip(segments).adjust_cell_length(self.size.width, plain)
+        if all(column is not view.column for column, _ in fitted):
+            # Ordered by a column that is not shown: say so where the last one ends.
+            words = f" by {view.column.title}{arrow} "
+            room = max(0, self.size.width - len(words))
+            strip = Strip([*strip.crop(0, room), Segment(words[: self.size.width], chosen)])
+        return strip
 
     def on_click(self, event: Click) -> None:
         """Tell which title was clicked."""
@@ -90,6 +100,9 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
     class Opened(Message):
         """A job was double-clicked."""
 
+    class Scrolled(Message):
+        """Other lines are in sight."""
+
     def __init__(self, dashboard: Dashboard, glyphs: Glyphs, id: str | None = None) -> None:
         super().__init__(id=id)
         self.dashboard = dashboard
@@ -98,6 +111,23 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
         self._cursor_id: int | None = None
         self._pinned = False
         self._fitted: list[tuple[Column, int]] = []
+        self._shown: dict[int, Strip] = {}
+        self._ahead: dict[int, tuple[tuple[int, int], Strip]] = {}
+        # Lines drawn to find out what changed, for the painting that follows.
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Tell that other lines are in sight."""
+        super().watch_scroll_y(old_value, new_value)
+        self.post_message(self.Scrolled())
+
+    def watch_show_vertical_scrollbar(self) -> None:
+        """Put a scroll bar that has just appeared where the lines are already."""
+        self.vertical_scrollbar.position = self.scroll_y
+
+    @property
+    def shown_columns(self) -> list[str]:
+        """The names of the columns that have room."""
+        return [column.name for column, _ in self._fitted]
 
     # The cursor
 
@@ -116,7 +146,7 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
         self._note_job()
         self._pinned = self.cursor > 0
         self._show_cursor()
-        self.refresh()
+        self._repaint()
 
     def _note_job(self) -> None:
         row = self.cursor_row
@@ -160,7 +190,27 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
                 immediate=True,
             )
             self._show_cursor()
-        self.refresh()
+        self._repaint()
+
+    def _repaint(self) -> None:
+        """Have those cells painted anew that look different by now."""
+        self._ahead.clear()
+        place = self.scroll_offset.y, self.scrollable_content_region.width
+        for y in range(self.size.height):
+            old, new = self._shown.get(y), self._line(y)
+            span = (0, new.cell_length) if old is None else changed_span(old, new)
+            if span is not None:
+                self._ahead[y] = (place, new)
+                self.refresh(Region(span[0], y, span[1] - span[0], 1))
+
+    @property
+    def marks_in_sight(self) -> int:
+        """How many of the lines on the screen are marked."""
+        view, dashboard = self.dashboard.view, self.dashboard
+        first = self.scroll_offset.y
+        last = min(len(view), first + self.size.height)
+        ids, marks = dashboard.table.ids, dashboard.marks
+        return sum(ids[view.row_at(index)] in marks for index in range(first, last))
 
     # Drawing
 
@@ -172,6 +222,13 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the table."""
+        place, line = self._ahead.pop(y, (None, None))
+        if line is None or place != (self.scroll_offset.y, self.scrollable_content_region.width):
+            line = self._line(y)
+        self._shown[y] = line
+        return line
+
+    def _line(self, y: int) -> Strip:
         index = y + self.scroll_offset.y
         view, width = self.dashboard.view, self.scrollable_content_region.width
         if index >= len(view):
@@ -192,7 +249,7 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
         return "  no jobs yet: submit some with flux mini submit, run or bulksubmit"
 
     def _job_line(self, row: int, at_cursor: bool) -> Strip:
-        dashboard, table, now = self.dashboard, self.dashboard.table, self.dashboard.clock()
+        dashboard, table, now = self.dashboard, self.dashboard.table, self.dashboard.moment
         marked = table.ids[row] in dashboard.marks
         ground = palette.BACKGROUND
         if at_cursor:
@@ -215,7 +272,7 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
             segments.append(
                 Segment(
                     text,
-                    style(self._colour(column.name, status, colour, base), ground, bold=marked),
+                    style(self._colour(column, status, colour, base), ground, bold=marked),
                 )
             )
             segments.append(gap)
@@ -232,7 +289,10 @@ class JobTableView(ScrollView, can_focus=True, inherit_bindings=False):
             text = text.replace(PREFIX, "f")
         return text
 
-    def _colour(self, name: str, status: int, colour: str, base: str) -> str:
+    def _colour(self, column: Column, status: int, colour: str, base: str) -> str:
+        name = column.name
+        if (column.live or name == "left") and status not in DONE and self.dashboard.stale:
+            return palette.DIM  # what it was when the instance was last heard of
         if name == "state":
             return colour
         if name == "info":

@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tui.model import format as fmt
 from tui.widgets import palette
 from tui.widgets.job_table import cell
 from tui.widgets.palette import Glyphs, style
@@ -37,14 +39,15 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         glyphs: Glyphs,
         colours: dict[str, str],
         *,
-        empty: str = "nothing yet",
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
         self.title = title
         self.glyphs = glyphs
         self.colours = colours
-        self.empty = empty
+        self.empty = ""
+        self.remark = ""
+        self.live = True
         self.following = True
         self.content: list[Line] = []
         self.hits: list[int] = []
@@ -52,6 +55,10 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         self._pattern: re.Pattern[str] | None = None
         self._label_width = 0
         self._text_width = 0
+
+    def watch_show_vertical_scrollbar(self) -> None:
+        """Put a scroll bar that has just appeared where the lines are already."""
+        self.vertical_scrollbar.position = self.scroll_y
 
     def on_mount(self) -> None:
         """Show the title."""
@@ -68,7 +75,7 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         for index in range(first, len(self.content)):
             line = self.content[index]
             self._label_width = max(self._label_width, len(line.label))
-            self._text_width = max(self._text_width, len(line.text))
+            self._text_width = max(self._text_width, cell_len(line.text))
             if self._pattern is not None and self._pattern.search(line.text):
                 self.hits.append(index)
         self._resize_content()
@@ -89,6 +96,18 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
             self.scroll_end(animate=False, force=True, immediate=True, x_axis=False)
         self._retitle()
         self.refresh()
+
+    def set_source(self, remark: str, empty: str, *, live: bool = True) -> None:
+        """Say of the lines what they do not say themselves: ``remark`` stands beside their number,
+        ``empty`` where there are none; ``live`` is false when no more come.
+        """
+        empty = fmt.printable(empty)
+        if empty != self.empty and not self.content:
+            self.refresh()
+        self.empty = empty
+        if (remark, live) != (self.remark, self.live):
+            self.remark, self.live = remark, live
+            self._retitle()
 
     # Following and searching
 
@@ -150,7 +169,8 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
             self.refresh()
 
     def _retitle(self) -> None:
-        state = "follows" if self.following else "paused"
+        following = ("follows" if self.following else "paused") if self.live else ""
+        state = ", ".join(word for word in (self.remark, following) if word)
         found = ""
         if self._pattern is not None:
             found = f"hit {self.hit + 1} of {len(self.hits)}, " if self.hits else "no hit, "
@@ -174,7 +194,7 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         ground = palette.CURSOR if current else palette.BACKGROUND
         segments = []
         if self._label_width:
-            label = line.label.ljust(self._label_width) + "  "
+            label = fmt.printable(line.label).ljust(self._label_width) + "  "
             segments.append(Segment(label, style(palette.DIM, ground)))
         segments.extend(
             self._text_segments(line, style(self.colours.get(line.kind, palette.TEXT), ground))
@@ -186,8 +206,8 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         )
 
     def _text_segments(self, line: Line, base: Style) -> list[Segment]:
-        if self._pattern is None:
-            return [Segment(line.text, base)]
+        if self._pattern is None or not line.text.isprintable():
+            return [Segment(fmt.printable(line.text), base)]
         segments, last = [], 0
         found = Style(color=palette.BACKGROUND, bgcolor=palette.AMBER, bold=True)
         for match in self._pattern.finditer(line.text):

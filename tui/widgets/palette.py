@@ -53,38 +53,78 @@ LINE_COLOUR: Final[dict[str, str]] = {
     "notice": AMBER,
 }
 
-THEME: Final = Theme(
-    name="flux",
-    primary=ACCENT,
-    secondary="#59c2ff",
-    accent=ACCENT,
-    foreground=TEXT,
-    background=BACKGROUND,
-    surface=SURFACE,
-    panel=PANEL,
-    success=GREEN,
-    warning=AMBER,
-    error=RED,
-    dark=True,
-    variables={
-        "footer-background": SURFACE,
-        "footer-key-foreground": ACCENT,
-        "footer-description-foreground": SOFT,
-        "footer-key-background": SURFACE,
-        "footer-description-background": SURFACE,
-        "footer-item-background": SURFACE,
-        "scrollbar": LINE,
-        "scrollbar-hover": DIM,
-        "scrollbar-active": ACCENT,
-        "scrollbar-background": BACKGROUND,
-        "scrollbar-background-hover": BACKGROUND,
-        "scrollbar-background-active": BACKGROUND,
-        "scrollbar-corner-color": BACKGROUND,
-        "border": ACCENT,
-        "border-blurred": LINE,
-        "input-selection-background": CURSOR,
-    },
-)
+FOR_256_COLOURS: Final[dict[str, str]] = {
+    BACKGROUND: "#121212",
+    SURFACE: "#1c1c1c",
+    PANEL: "#262626",
+    CURSOR: "#00005f",
+    FLASH: "#303030",
+    LINE: "#3a3a3a",
+}
+"""Of the 256 colours of older terminals those that stand for ours: the nearest ones would be black
+for three different grounds, and teal for the cursor.
+"""
+
+_instead: dict[str, str] = {}
+
+
+def suit(colour_system: str | None) -> None:
+    """Use the colours that a terminal has: ``colour_system`` is what Rich calls it. To be called
+    before anything is drawn.
+    """
+    _instead.clear()
+    if colour_system == "256":
+        _instead.update(FOR_256_COLOURS)
+    style.cache_clear()
+
+
+def shade(colour: str) -> str:
+    """Return what stands for a colour on this terminal."""
+    return _instead.get(colour, colour)
+
+
+def roles() -> dict[str, str]:
+    """Return the colours that the style sheet has names for, beside those of every theme."""
+    named = {"line": LINE, "dim": DIM, "soft": SOFT, "bright": BRIGHT, "cursor": CURSOR}
+    return {name: shade(colour) for name, colour in named.items()}
+
+
+def theme() -> Theme:
+    """Return our theme, in the colours of this terminal."""
+    ground, surface = shade(BACKGROUND), shade(SURFACE)
+    return Theme(
+        name="flux",
+        primary=ACCENT,
+        secondary="#59c2ff",
+        accent=ACCENT,
+        foreground=TEXT,
+        background=ground,
+        surface=surface,
+        panel=shade(PANEL),
+        success=GREEN,
+        warning=AMBER,
+        error=RED,
+        dark=True,
+        variables={
+            **roles(),
+            "footer-background": surface,
+            "footer-key-foreground": ACCENT,
+            "footer-description-foreground": SOFT,
+            "footer-key-background": surface,
+            "footer-description-background": surface,
+            "footer-item-background": surface,
+            "scrollbar": shade(LINE),
+            "scrollbar-hover": DIM,
+            "scrollbar-active": ACCENT,
+            "scrollbar-background": ground,
+            "scrollbar-background-hover": ground,
+            "scrollbar-background-active": ground,
+            "scrollbar-corner-color": ground,
+            "border": ACCENT,
+            "border-blurred": shade(LINE),
+            "input-selection-background": shade(CURSOR),
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +151,19 @@ ASCII: Final = Glyphs(" .:-=+*%#", "*", "+", ">", "^", "v", "~", "=", "-", "-", 
 
 
 def terminal_glyphs() -> Glyphs:
-    """Return the signs the terminal can show, by the encoding of standard output."""
+    """Return the signs the terminal can show, by the encoding of standard output and the locale.
+
+    Python writes UTF-8 in the C locale too, but the terminal of one who asked for that locale need
+    not know it.
+    """
+    environ = os.environ
     encoding = (getattr(sys.stdout, "encoding", "") or "").lower().replace("-", "")
-    plain = os.environ.get("TERM") in ("dumb", "vt100") or bool(os.environ.get("FLUX_TOP_ASCII"))
+    locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""
+    plain = (
+        environ.get("TERM") in ("dumb", "vt100")
+        or bool(environ.get("FLUX_TOP_ASCII"))
+        or (bool(locale) and "utf8" not in locale.lower().replace("-", ""))
+    )
     return UNICODE if encoding == "utf8" and not plain else ASCII
 
 
@@ -122,7 +172,7 @@ def style(
     colour: str, background: str = BACKGROUND, bold: bool = False, italic: bool = False
 ) -> Style:
     """Return the style of ``colour`` on ``background``."""
-    return Style(color=colour, bgcolor=background, bold=bold or None, italic=italic or None)
+    return Style(color=colour, bgcolor=shade(background), bold=bold or None, italic=italic or None)
 
 
 def status_colour(status: int) -> str:

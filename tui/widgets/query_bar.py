@@ -20,8 +20,14 @@ class QueryBar(Horizontal):
     """Hidden until opened; Enter keeps what was typed, Escape takes it back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "take_back", "Clear", tooltip="Undo what was typed", id="query.back")
+        Binding("escape", "take_back", "Clear", tooltip="Undo what was typed", id="query.back"),
+        Binding(
+            "tab", "mend", "Mend", tooltip="Take what is suggested", show=False, id="query.mend"
+        ),
     ]
+
+    class Mended(Message):
+        """What is suggested was taken."""
 
     class Typed(Message):
         """The text changed."""
@@ -67,6 +73,14 @@ class QueryBar(Horizontal):
         """Put ``text`` into the line without telling anyone."""
         with self.input.prevent(Input.Changed):
             self.input.value = text
+
+    def put_caret(self, place: int) -> None:
+        """Put the caret there."""
+        self.input.cursor_position = place
+
+    def action_mend(self) -> None:
+        """Tab takes what is suggested."""
+        self.post_message(self.Mended())
 
     def answer(self, text: str, bad: bool = False) -> None:
         """Show ``text`` at the right, in red if ``bad``."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from broker.service import request
 from flux.constants import FLUX_JOB_PRIORITY_MIN
-from flux.job.lifecycle import DEPEND, PRIORITY, SCHED, plugin_reason
+from flux.job.lifecycle import SCHED
+from flux.job.why import Waiting, why_pending
 
 if TYPE_CHECKING:
     from broker.service import Request
@@ -52,15 +53,16 @@ class WaitReasons:
 
     def _reason(self, job: Job) -> JsonObject | None:
         """Return why a job waits if that is known here."""
-        if job.state == DEPEND:
-            waits = ",".join(sorted(job.dependencies))
-            return {"reason": f"depends on {waits}" if waits else "waiting for its dependencies"}
-        if job.state == PRIORITY:
-            return {"reason": plugin_reason(job.annotations) or "waiting for its priority"}
-        if job.state != SCHED:
-            return None
-        if job.priority == FLUX_JOB_PRIORITY_MIN:
-            return {"reason": plugin_reason(job.annotations) or "held"}
+        if job.state != SCHED or job.priority == FLUX_JOB_PRIORITY_MIN:
+            waiting = Waiting(
+                job.state,
+                tuple(sorted(job.dependencies)),
+                job.urgency,
+                job.priority,
+                job.annotations or {},
+            )
+            reason = why_pending(waiting, self._core.ctx.now())
+            return {"reason": reason} if reason else None
         if job.alloc_pending and not job.alloc_canceled:
             return None
         queue = self._core.machine.queues.of(job.queue)

@@ -377,3 +377,13 @@ def test_reasons_are_asked_for(run: Runner, flux: ScriptedFlux) -> None:
 
     flux.script["job-manager.pending-reasons"] = unknown
     assert run("-n", "-o", "{reason}")[1] == "waiting for resources\n\n"
+
+
+def test_a_list_that_ends_at_the_default_says_so(run: Runner, flux: ScriptedFlux) -> None:
+    many = [{**DONE, "id": number} for number in range(1, 1001)]
+    flux.script["job-list.list"] = lambda payload: {"jobs": many[: payload["max_entries"]]}
+    told = "flux-jobs: WARNING: stopped after 1000 jobs, the default; --count=0 lists all\n"
+    assert run("-A", "-no", "{id}")[2] == told
+    assert run("-A", "-no", "{id}", "-c", "1000")[2] == ""
+    many.pop()
+    assert run("-A", "-no", "{id}")[2] == ""

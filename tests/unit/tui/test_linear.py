@@ -30,7 +30,7 @@ def test_one_line_for_each_change() -> None:
         ]
     )
     (line,) = printer.lines()
-    assert line.split(" ", 1)[1] == "ƒ8TuPHh1 failed true 3.00s exit 1"
+    assert line.split(" ", 1)[1] == "ƒ8TuPHh1 failed true 3.00s exit code 1"
 
 
 def test_the_filter_holds_for_lines_too() -> None:

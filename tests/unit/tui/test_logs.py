@@ -81,7 +81,7 @@ def test_redirection_is_told() -> None:
 
 def test_event_lines() -> None:
     line = event_line({"timestamp": 12.5, "name": "finish", "context": {"status": 256}}, 10.0)
-    assert line == Line("event", "    2.500s", "finish           status=256 (exit 1)")
+    assert line == Line("event", "    2.500s", "finish           status=256 (exit code 1)")
     line = event_line({"timestamp": 10.0, "name": "exception", "context": {"note": "no way"}}, 10.0)
     assert (line.kind, line.text) == ("exception", 'exception        note="no way"')
 
@@ -101,4 +101,4 @@ def test_log_record() -> None:
 
 
 def test_printable_expands_tabs() -> None:
-    assert printable("a\tb\x00\x7f") == "a       b"
+    assert printable("a\tb\x00\x7f") == "a       b\\u0000\\u007f"

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flux.job.query.match import parsed_id
+from flux.job.why import ending
 from tui.model import format as fmt
 from tui.model import jobid, reasons
 from tui.model.columns import COLUMNS, fit
@@ -74,10 +75,16 @@ def test_a_duration_never_exceeds_its_column(seconds: float) -> None:
 
 @pytest.mark.parametrize(
     ("status", "text"),
-    [(256, "exit 1"), (9, "SIGKILL"), (36608, "exit 143 (SIGTERM)"), (32512, "exit 127")],
+    [
+        (256, "exit code 1"),
+        (9, "SIGKILL"),
+        (36608, "exit code 143 (SIGTERM)"),
+        (32512, "exit code 127"),
+        (255 << 8, "exit code 255"),
+    ],
 )
 def test_wait_status(status: int, text: str) -> None:
-    assert fmt.wait_status(status) == text
+    assert ending(status) == text
 
 
 @given(st.integers(0, 2**64 - 1))
@@ -102,16 +109,19 @@ def one(job: dict[str, object]) -> JobTable:
 @pytest.mark.parametrize(
     ("job", "reason"),
     [
-        ({"state": 2, "dependencies": ["afterok:ƒA"]}, "waits for afterok:ƒA"),
-        ({"state": 8, "urgency": 0, "priority": 0}, "held (urgency 0)"),
+        ({"state": 2, "dependencies": ["afterok:ƒA"]}, "depends on afterok:ƒA"),
+        ({"state": 8, "urgency": 0, "priority": 0}, "held"),
         ({"state": 8, "urgency": 16, "priority": 0}, "held (priority 0)"),
-        ({"state": 8, "priority": 0, "annotations": {"jobtap": {"reason": "tea\x1b"}}}, "tea"),
-        ({"state": 4}, "waits for a priority"),
+        (
+            {"state": 8, "priority": 0, "annotations": {"jobtap": {"reason": "tea\x1b"}}},
+            "tea\\u001b",
+        ),
+        ({"state": 4}, "waiting for its priority"),
         ({"state": 4, "annotations": {"jobtap": {"reason": "no credit"}}}, "no credit"),
         ({"state": 8, "annotations": {"sched": {"reason_pending": "no nodes"}}}, "no nodes"),
         ({"state": 8, "annotations": {"sched": {"jobs_ahead": 3}}}, "3 jobs ahead"),
-        ({"state": 8}, "waits for resources"),
-        ({"state": 64, "result": 2, "waitstatus": 768}, "exit 3"),
+        ({"state": 8}, "waiting for resources"),
+        ({"state": 64, "result": 2, "waitstatus": 768}, "exit code 3"),
         (
             {
                 "state": 64,
@@ -152,6 +162,12 @@ def test_the_first_that_wait() -> None:
     table.load([{"id": one, "state": 8, "priority": 16 + one % 2} for one in range(1, 6)])
     table.load([{"id": 7, "state": 16, "priority": 31}])
     assert reasons.scheduled(table, 4) == [1, 3, 5, 2]
+
+
+@pytest.mark.parametrize("width", [77, 117, 157, 197])
+def test_why_a_job_waits_has_room_on_every_terminal(width: int) -> None:
+    widths = {column.name: cells for column, cells in fit(COLUMNS, width)}
+    assert widths["info"] > len("insufficient resources")
 
 
 @given(st.integers(20, 300))

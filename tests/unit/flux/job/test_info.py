@@ -156,9 +156,13 @@ def test_running_job_counts_on(monkeypatch: pytest.MonkeyPatch) -> None:
             {"state": 64, "result": 2, "exception_note": "unsatisfiable request"},
             "unsatisfiable request",
         ),
-        ({"state": 64, "result": 4, "exception_type": "cancel", "exception_note": ""}, "cancel"),
+        ({"state": 64, "result": 4, "exception_type": "cancel", "exception_note": ""}, "canceled"),
+        (
+            {"state": 64, "result": 8, "exception_type": "timeout", "exception_note": "1s"},
+            "timeout: 1s",
+        ),
         ({"state": 64, "result": 2, "waitstatus": 768}, "exit code 3"),
-        ({"state": 64, "result": 2, "waitstatus": 9}, "signal 9"),
+        ({"state": 64, "result": 2, "waitstatus": 9}, "SIGKILL"),
     ],
 )
 def test_reason(info: dict[str, object], reason: str) -> None:

@@ -1,0 +1,199 @@
+"""What reaches a terminal: nothing of a user's that it would obey, and no more than changed."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flux import Flux
+from flux.job import JobspecV1, cancel, submit
+from flux.testing.instance import Instance, running_instance
+from tests.system.watching import PATIENCE, ending
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FLUX = str(Path(sys.executable).with_name("flux"))
+HOSTILE = "h\x9b31m\x9d0;gotcha\x9c\u202eevil\u2066\x1b]0;title\x07\x1b[2J\x07x"
+"""CSI and OSC in 8 and in 7 bits, overrides of the direction, a title, a bell."""
+OBEYED = re.compile("[\x80-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What a terminal would obey, as it arrives; ESC is judged by what follows it."""
+
+
+@pytest.fixture
+def steady_world() -> None:
+    """A real instance has the real time."""
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    with running_instance(1) as running:
+        yield running
+
+
+class Terminal:
+    """A pseudo-terminal with a dashboard in it; ``written`` is all that it was sent."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.written = b""
+
+    def read(self) -> bytes:
+        """Return what comes within a tenth of a second."""
+        if not select.select([self.descriptor], [], [], 0.1)[0]:
+            return b""
+        found = os.read(self.descriptor, 1 << 16)
+        self.written += found
+        return found
+
+    def until(self, text: str, since: int = 0) -> None:
+        """Read until ``text`` has come."""
+        deadline = time.monotonic() + PATIENCE
+        while text.encode() not in self.written[since:]:
+            assert time.monotonic() < deadline, self.written[-3000:]
+            self.read()
+
+    def press(self, keys: str, text: str) -> None:
+        """Press keys and wait for what they lead to."""
+        since = len(self.written)
+        os.write(self.descriptor, keys.encode())
+        self.until(text, since)
+
+
+@contextlib.contextmanager
+def dashboard(
+    instance: Instance, size: tuple[int, int], *arguments: str, **environment: str
+) -> Iterator[Terminal]:
+    """``flux top`` on a terminal of ``size`` columns and rows."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+    settings = {"TERM": "xterm-256color", "LANG": "C.UTF-8", "COLORTERM": "truecolor"}
+    process = subprocess.Popen(
+        [FLUX, "top", *arguments],
+        env={**instance.environment, **settings, **environment},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        with ending(process):
+            yield Terminal(ours)
+    finally:
+        os.close(ours)
+
+
+def run_job(instance: Instance, name: str, *command: str) -> int:
+    """Submit a job of that name."""
+    handle = Flux(instance.uri)
+    jobspec = JobspecV1.from_command(list(command))
+    jobspec.cwd, jobspec.environment = "/", {"PATH": os.environ["PATH"]}
+    jobspec.setattr("system.job.name", name)
+    try:
+        return int(submit(handle, jobspec))
+    finally:
+        handle.close()
+
+
+def test_nothing_that_users_wrote_is_obeyed(instance: Instance) -> None:
+    escaped = "".join(f"\\{byte:03o}" for byte in HOSTILE.encode())
+    jobid = run_job(
+        instance, HOSTILE, "sh", "-c", f"printf 'out {escaped}\\nlast line\\n'; sleep inf"
+    )
+    handle = Flux(instance.uri)
+    handle.log(3, f"dmesg {HOSTILE}")
+    instance.run("queue", "stop", f"why {HOSTILE}")
+    memo = {"id": jobid, "memo": {"note": HOSTILE, HOSTILE: 1}}
+    handle.rpc("job-manager.memo", memo).get()
+    other = run_job(instance, f"other{HOSTILE}", "true")
+    try:
+        with dashboard(instance, (160, 50)) as top:
+            top.until("h\\u009b31m")
+            top.until("the queue is stopped")
+            top.press("\r", "last line")
+            top.press("\t", "memo")
+            top.press("q", "JOBID")
+            top.press("d", "dmesg")
+            top.press("q", "JOBID")
+            top.press("a", "marked")
+            top.press("c", "Cancel 2 jobs?")
+            top.press("\x1b", "JOBID")
+            cancel(handle, jobid, f"note {HOSTILE}")
+            cancel(handle, other, f"note {HOSTILE}")
+            top.until("canceled: note")
+    finally:
+        instance.run("queue", "start")
+        handle.close()
+    shown = top.written.decode("utf-8", "replace")
+    assert OBEYED.findall(shown) == []
+    assert "\x1b[2J" not in shown.replace("\x1b[2J", "", 1)
+    assert "\x1b]0;title" not in shown
+    assert "gotcha" in shown
+
+
+def test_lines_have_nothing_to_obey_either(instance: Instance) -> None:
+    run_job(instance, HOSTILE, "true")
+    done = subprocess.Popen(
+        [FLUX, "top", "--linear"], env=instance.environment, stdout=subprocess.PIPE, text=True
+    )
+    with ending(done) as top:
+        assert top.stdout is not None
+        read = ""
+        while "cores in use" not in read:
+            read += top.stdout.readline()
+        run_job(instance, HOSTILE, "true")
+        while "completed" not in read.partition("cores in use")[2].partition("\n")[2]:
+            read += top.stdout.readline()
+        top.terminate()
+        top.communicate(timeout=PATIENCE)
+    assert "h\\u009b31m" in read
+    assert OBEYED.findall(read) == []
+    assert "\x1b" not in read
+
+
+def test_clocks_cost_little(instance: Instance) -> None:
+    """While only clocks change, a second is a few hundred bytes, not the whole screen."""
+    jobid = run_job(instance, "runs", "sleep", "inf")
+    waiting = [run_job(instance, f"waits{number}", "sleep", "inf") for number in range(40)]
+    with dashboard(instance, (200, 60)) as top:
+        top.until("waits7")
+        top.until("insufficient resources")
+        calm, rounds = 0, 0
+        while calm < 5:
+            rounds += 1
+            assert rounds < 60, "it never became calm"
+            before, end = len(top.written), time.monotonic() + 1.0
+            while time.monotonic() < end:
+                top.read()
+            calm = calm + 1 if 0 < len(top.written) - before <= 2048 else 0
+    handle = Flux(instance.uri)
+    for one in [*waiting, jobid]:
+        cancel(handle, one)
+    handle.close()
+
+
+def test_a_terminal_that_cannot_be_drawn_on_is_refused(instance: Instance) -> None:
+    with dashboard(instance, (80, 24), TERM="dumb") as top:
+        top.until("use --linear to print changes as lines")
+    assert b"\x1b" not in top.written
+
+
+def test_the_locale_decides_on_the_signs(instance: Instance) -> None:
+    with dashboard(instance, (80, 24), LANG="C", LC_ALL="POSIX") as top:
+        top.until("JOBID")
+        top.until("Quit")
+    assert top.written.isascii()

@@ -1,0 +1,71 @@
+"""The jobs that an action is for, and what is worth knowing of them before it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tui.model import format as fmt
+from tui.model.states import DONE
+
+if TYPE_CHECKING:
+    from tui.model.dashboard import Dashboard
+    from tui.model.states import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Jobs that were ``marked``, or the one under the cursor; which of them something can be done
+    to is looked up anew each time, for they go on.
+    """
+
+    dashboard: Dashboard
+    jobids: tuple[int, ...]
+    marked: bool
+    at_cursor: int | None = None
+
+    def able(self, statuses: frozenset[Status]) -> list[int]:
+        """Return those in one of ``statuses``."""
+        table = self.dashboard.table
+        return [
+            jobid
+            for jobid, row in ((jobid, table.row_of.get(jobid)) for jobid in self.jobids)
+            if row is not None and table.status[row] in statuses
+        ]
+
+    def over(self) -> int:
+        """Return how many have ended."""
+        return len(self.able(DONE))
+
+    def unable(self, statuses: frozenset[Status]) -> str:
+        """Return how many nothing will be done to, and why; empty if there are none."""
+        left = len(self.jobids) - len(self.able(statuses))
+        over = self.over()
+        parts = [f"{fmt.count(over)} over already"] if over else []
+        if left > over:
+            parts.append(f"{fmt.count(left - over)} not running")
+        return ", ".join(parts)
+
+    def out_of_sight(self) -> str:
+        """Return what of the marked jobs is not where the cursor is, empty if all is plain."""
+        if not self.marked:
+            return ""
+        hidden = self.dashboard.hidden_marks()
+        parts = [f"{fmt.count(hidden)} hidden by the filter"] if hidden else []
+        if self.at_cursor is not None and self.at_cursor not in self.jobids:
+            parts.append("the job under the cursor is not among them")
+        return ", ".join(parts)
+
+
+def targets(dashboard: Dashboard, cursor_row: int | None) -> Targets:
+    """Return the jobs an action is for: the marked ones, else the one under the cursor."""
+    at_cursor = None if cursor_row is None else dashboard.table.ids[cursor_row]
+    if dashboard.marks:
+        known = sorted(jobid for jobid in dashboard.marks if jobid in dashboard.table.row_of)
+        return Targets(dashboard, tuple(known), True, at_cursor)
+    return one(dashboard, cursor_row)
+
+
+def one(dashboard: Dashboard, row: int | None) -> Targets:
+    """Return one job to act on, whatever is marked; none for None."""
+    return Targets(dashboard, () if row is None else (dashboard.table.ids[row],), False)
