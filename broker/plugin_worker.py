@@ -52,7 +52,7 @@ class WorkerLost(OSError):
 
 
 @dataclass
-class _Child:
+class _HostedProcess:
     """A process with its connections. ``output`` is where it prints, ``tasks`` are those that look
     after it.
     """
@@ -89,7 +89,7 @@ class PluginWorker:
         self._log = log
         self._timeout = timeout
         self._turn = asyncio.Lock()
-        self._child: _Child | None = None
+        self._child: _HostedProcess | None = None
         self._endings: set[asyncio.Task[str]] = set()
         self._number = 0
         self._closed = False
@@ -133,7 +133,7 @@ class PluginWorker:
             await self._end()
         await asyncio.gather(*self._endings)
 
-    async def _ready(self) -> _Child:
+    async def _ready(self) -> _HostedProcess:
         self._check_open()
         if self._child is not None and self._child.process.returncode is not None:
             await self._end()  # it ended while nobody asked for anything
@@ -152,7 +152,7 @@ class PluginWorker:
         if self._closed:
             raise OSError(errno.ENOSYS, f"{self.name} is being closed")
 
-    async def _start(self) -> _Child:
+    async def _start(self) -> _HostedProcess:
         with contextlib.ExitStack() as undo:
             try:
                 return await self._started(undo)
@@ -160,8 +160,8 @@ class PluginWorker:
                 reason = f"{self.name} cannot be started: {exc.strerror}"
                 raise WorkerLost(exc.errno, reason) from None
 
-    async def _started(self, undo: contextlib.ExitStack) -> _Child:
-        """Start the process; ``undo`` closes what is no longer needed if that fails."""
+    async def _started(self, undo: contextlib.ExitStack) -> _HostedProcess:
+        """Start the process; ``undo`` closes what was opened for it if that fails."""
         loop = asyncio.get_running_loop()
         ours, theirs = (undo.enter_context(one) for one in socket.socketpair())
         out, into = (undo.enter_context(os.fdopen(fd, "rb", 0)) for fd in os.pipe())
@@ -188,7 +188,7 @@ class PluginWorker:
         undo.pop_all()
         for one in (ours, theirs, out, into):
             one.close()
-        child = _Child(mark, process, reader, writer, output)
+        child = _HostedProcess(mark, process, reader, writer, output)
         child.tasks.append(loop.create_task(self._tell(printed), name=f"plugin-worker:{self.name}"))
         child.tasks.append(loop.create_task(_hang_up(child), name=f"plugin-end:{self.name}"))
         return child
@@ -210,7 +210,9 @@ class PluginWorker:
         for line in text.splitlines():
             self._log(level, f"{self.name}: {terminal_line(line)}")
 
-    async def _ask(self, child: _Child, method: str, payload: object, timeout: float) -> object:
+    async def _ask(
+        self, child: _HostedProcess, method: str, payload: object, timeout: float
+    ) -> object:
         self._number += 1
         number = self._number
         try:
@@ -264,14 +266,14 @@ class PluginWorker:
         return await asyncio.shield(ending)
 
 
-async def _hang_up(child: _Child) -> None:
+async def _hang_up(child: _HostedProcess) -> None:
     """Close the connection of a process that has ended: what it forked may hold the other end."""
     await child.process.wait()
     await asyncio.sleep(LAST_WORDS)
     child.writer.close()
 
 
-async def _ended(child: _Child) -> str:
+async def _ended(child: _HostedProcess) -> str:
     """End a process, with what it started, and return how it ended."""
     process = child.process
     child.writer.close()
