@@ -34,6 +34,9 @@ ALONE = {
 }
 """Commands that need no instance for what they do here."""
 
+PATIENT = {"seg"}
+"""Commands that wait for a broker that has gone (tests/system/test_seg.py), and say so themselves."""
+
 ARGUMENTS = {
     "mini alloc": ("-n1", "true"),
     "mini batch": ("-n1", "--wrap", "true"),
@@ -77,7 +80,7 @@ def sentences(path: str, number: int, reason: str) -> tuple[str, str]:
     )
 
 
-@pytest.mark.parametrize("path", sorted(set(PATHS) - ALONE - {"version"}))
+@pytest.mark.parametrize("path", sorted(set(PATHS) - ALONE - PATIENT - {"version"}))
 def test_a_command_outside_an_instance(path: str, tmp_path: pathlib.Path) -> None:
     plain = run(path, tmp_path)
     assert plain.code == 1
@@ -86,7 +89,7 @@ def test_a_command_outside_an_instance(path: str, tmp_path: pathlib.Path) -> Non
     assert (shown.code, shown.errors) == (1, f"{plain.errors.rstrip()} {STARTED}\n")
 
 
-@pytest.mark.parametrize("path", sorted(set(PATHS) - ALONE))
+@pytest.mark.parametrize("path", sorted(set(PATHS) - ALONE - PATIENT))
 def test_a_command_whose_broker_has_gone(path: str, tmp_path: pathlib.Path, dead: str) -> None:
     plain = run(path, tmp_path, dead)
     assert plain.code == 1
