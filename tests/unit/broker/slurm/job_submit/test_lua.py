@@ -387,3 +387,17 @@ def test_a_script_that_no_lua_understands(site: Site) -> None:
     site.write("function (")
     with pytest.raises(OSError, match=r"expected near '\('$"):
         _ = site.plugin
+
+
+def test_text_ends_at_a_nul(site: Site) -> None:
+    _, job = site.run("""
+      slurm.log_user("%s", "a\\0b")
+      slurm.log_info("%s", "c\\0d")
+      job_desc.comment = "e\\0f"
+      job_desc.environment["G"] = "h\\0i"
+      return 0
+    """)
+    job.apply()
+    assert site.talk.taken() == ["a"]
+    assert site.said[-1] == "lua: c"
+    assert (at(job.jobspec, "comment"), job.environment()["G"]) == ("e", "h")
