@@ -7,7 +7,7 @@ GPUs a slot gets is known when the number of slots is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from broker.slurm.job_submit.fields import FIELDS, WRITERS
 from broker.slurm.job_submit.kinds import anything
@@ -113,6 +113,17 @@ class JobDesc(JobSubject):
         return changed
 
 
+RECORDED: Final[Mapping[str, Value]] = {
+    **dict.fromkeys(("delay_boot", "derived_ec", "direct_set_prio", "het_job_id"), 0),
+    **dict.fromkeys(("het_job_offset", "pack_job_id", "pack_job_offset", "reboot"), 0),
+    **dict.fromkeys(("req_switch", "site_factor", "time_min", "total_cpus", "wait4switch"), 0),
+    **dict.fromkeys(("best_switch", "pn_min_cpus"), 1),
+}
+"""What slurmctld records of a job for fields that are not set, where it is not what ``job_desc``
+has.
+"""
+
+
 class JobRec(JobDesc):
     """A job that the instance has: ``job_rec``, or one of ``slurm.jobs``.
 
@@ -125,11 +136,16 @@ class JobRec(JobDesc):
 
     def get(self, name: str) -> Value:
         """Return what a script reads of a field."""
-        return self._facts[name] if name in self._facts else super().get(name)
+        if name in self._facts:
+            return self._facts[name]
+        value = super().get(name)
+        if name in RECORDED and (name not in FIELDS or value == FIELDS[name].unset(self)):
+            return RECORDED[name]
+        return value
 
     def knows(self, name: str) -> bool:
         """Whether there is such a field."""
-        return name in self._facts or super().knows(name)
+        return name in self._facts or name in RECORDED or super().knows(name)
 
     def set(self, name: str, value: object) -> bool:
         """Refuse: a record is only read."""

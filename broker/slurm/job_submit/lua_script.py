@@ -80,9 +80,9 @@ class ScriptSettings(Protocol):
 
 
 def text_of(value: object) -> str:
-    """Return text of Lua, or a number, as text."""
+    """Return text of Lua, or a number, as text, up to a NUL as slurmctld reads it."""
     if isinstance(value, bytes):
-        return value.decode("utf-8", "surrogateescape")
+        return value.partition(b"\0")[0].decode("utf-8", "surrogateescape")
     if isinstance(value, int | float) and not isinstance(value, bool):
         return number_text(value)
     return "(null)"

@@ -102,7 +102,10 @@ local function description(job)
 end
 local function record(job)
   return setmetatable_({}, {_job_rec_ptr = job,
-    __index = function (_, name) return py.get(job, name) end})
+    __index = function (_, name)
+      if name == "argv" then return words(job) end
+      return py.get(job, name)
+    end})
 end
 local function partitions()
   local found = {}

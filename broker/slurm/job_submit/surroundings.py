@@ -138,6 +138,7 @@ def facts_of(job: Mapping[str, object]) -> dict[str, Value]:
         "time_limit": -(-number("duration") // 60) or NO_VAL,
         "min_nodes": number("nnodes") or 1,
         "total_nodes": number("nnodes") if running else 0,
+        "total_cpus": number("ncores") if running else 0,
         "nodes": text("nodelist"),
         "num_tasks": number("ntasks"),
         "min_cpus": number("ncores") or number("ntasks") or 1,

@@ -387,3 +387,40 @@ def test_a_script_that_no_lua_understands(site: Site) -> None:
     site.write("function (")
     with pytest.raises(OSError, match=r"expected near '\('$"):
         _ = site.plugin
+
+
+def test_text_ends_at_a_nul(site: Site) -> None:
+    _, job = site.run("""
+      slurm.log_user("%s", "a\\0b")
+      slurm.log_info("%s", "c\\0d")
+      job_desc.comment = "e\\0f"
+      job_desc.environment["G"] = "h\\0i"
+      return 0
+    """)
+    job.apply()
+    assert site.talk.taken() == ["a"]
+    assert site.said[-1] == "lua: c"
+    assert (at(job.jobspec, "comment"), job.environment()["G"]) == ("e", "h")
+
+
+def test_a_record_has_what_slurmctld_records(site: Site) -> None:
+    site.write("""
+      function slurm_job_submit() return 0 end
+      function slurm_job_modify(job_desc, job_rec)
+        slurm.log_info("%s %s %s", job_rec.argv[0], job_rec.argv[1], tostring(job_rec.argv[2]))
+        for _, name in ipairs({"time_min", "req_switch", "derived_ec", "pn_min_cpus"}) do
+          slurm.log_info("%s %s", name, tostring(job_rec[name]))
+        end
+        return 0
+      end
+    """)
+    record = JobRec(jobspec(slurm={"req_switch": 3}), OWNER, {})
+    change = JobDesc({}, OWNER, is_change=True)
+    assert site.plugin.modify(change, record, OWNER) == 0
+    assert site.said == [
+        "lua: /bin/echo hi nil",
+        "lua: time_min 0",
+        "lua: req_switch 3",
+        "lua: derived_ec 0",
+        "lua: pn_min_cpus 1",
+    ]
