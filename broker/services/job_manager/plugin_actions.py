@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from broker.jobtap.handle import PluginHandle
 from broker.log_limit import LineLimit
-from broker.services.job_manager.shape import check_shape
+from broker.services.job_manager.shape import check_changed
 from flux.job.lifecycle import UnexpectedEvent
 from flux.job.updates import DURATION, expiration_of, updated_jobspec
 
@@ -116,7 +116,8 @@ class PluginActions:
     def check_update(self, job: Job, updates: JsonObject) -> None:
         """Raise OSError(EINVAL) unless these members of a job's jobspec can be set."""
         try:
-            check_shape(updated_jobspec(job.jobspec or {}, updates))
+            before = job.jobspec or {}
+            check_changed(updated_jobspec(before, updates), before)
         except ValueError as exc:
             raise OSError(errno.EINVAL, str(exc)) from None
 

@@ -9,7 +9,7 @@ from broker.jobtap.arguments import Rejected, redacted
 from broker.service import request
 from broker.services.job_manager.core import check_owner
 from broker.services.job_manager.modify import JobChanges
-from broker.services.job_manager.shape import check_shape
+from broker.services.job_manager.shape import check_changed
 from broker.services.job_manager.update_rules import (
     Asked,
     check_form,
@@ -122,7 +122,7 @@ class JobUpdates:
             judged = {key: verdict_of(out) for key, out in found.items()}
             ruling = decide(asked, judged, core.modifications.knows)
             changed = updated_jobspec(job.jobspec or {}, ruling.updates)
-            check_shape(changed)
+            check_changed(changed, job.jobspec or {})
             if not ruling.validated:
                 if ruling.limits:
                     queue = changed.get("attributes", {}).get("system", {}).get("queue")

@@ -335,6 +335,36 @@ async def test_updates_that_would_bloat_the_eventlog(cluster: Cluster) -> None:
     assert error.errno == errno.E2BIG
 
 
+def nested(levels: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for _ in range(levels):
+        found = {"a": found}
+    return found
+
+
+async def test_a_jobspec_too_deep_to_be_sent_on(cluster: Cluster) -> None:
+    """Key and value are not too deep by themselves."""
+    id = await held(cluster)
+    key = "attributes.user." + ".".join("b" * 58)
+    error = await refused(cluster, id, {key: nested(141)})
+    assert (error.errno, error.strerror) == (
+        errno.EINVAL,
+        "jobspec: nested deeper than 200 levels",
+    )
+    await update(cluster, id, {key: nested(138)})
+    await cluster.manager.request("job-manager.urgency", {"id": id, "urgency": 16})
+    await cluster.until_event(id, "alloc")
+
+
+async def test_many_updates_do_not_make_a_jobspec_grow_for_ever(cluster: Cluster) -> None:
+    id = await held(cluster)
+    for number in range(20):
+        await update(cluster, id, {f"attributes.user.k{number}": "x" * 50_000})
+    error = await refused(cluster, id, {"attributes.user.more": "x" * 50_000})
+    assert error.strerror == "the jobspec would have more than 1048576 bytes"
+    await update(cluster, id, {"attributes.user.k0": ""})
+
+
 async def test_no_updates_are_none(cluster: Cluster) -> None:
     id = await held(cluster)
     await update(cluster, id, {})
