@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from broker.slurm.job_submit.plugin import JobSubmitRefusal, SubmitPlugin
+    from flux.wire.json import JsonObject
 
 
 class Chain:
@@ -99,7 +100,7 @@ class Chain:
             results.append(self._look_at(draft))
             if time.monotonic() > end:
                 break
-        return msgspec.to_builtins(results)
+        return [without_copies(result) for result in results]
 
     def _look_at(self, draft: JobDesc) -> JobAnswer:
         refused = consult(
@@ -108,6 +109,8 @@ class Chain:
         result = self._result(draft, refused)
         if result.refused is None and draft.altered:
             result.jobspec = draft.jobspec
+            if not draft.has_new_variables:
+                result.same_environment = draft.system.pop("environment", None) is not None
         return result
 
     def _result(self, draft: JobDesc, refused: JobSubmitRefusal | None) -> JobAnswer:
@@ -145,6 +148,12 @@ class Chain:
         if not result.refused:
             result.updates = changed_updates(change.updates, draft.jobspec)
         return msgspec.to_builtins(result)
+
+
+def without_copies(result: JobAnswer) -> JsonObject:
+    """Return what JSON is made of, with the jobspec as it is: a copy of it would be in vain."""
+    fields = ((name, getattr(result, name)) for name in result.__struct_fields__)
+    return {name: value for name, value in fields if value is not None}
 
 
 @contextlib.contextmanager

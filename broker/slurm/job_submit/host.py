@@ -117,7 +117,11 @@ class JobSubmitHost:
         message = JobsToCheck(list(jobs), self._queues(), limit / 2)
         try:
             answer = await self._worker.call("submit", _shallow(message), limit)
-            return [_verdict(result) for result in msgspec.convert(answer, list[JobAnswer])]
+            answers = msgspec.convert(answer, list[JobAnswer])
+            return [
+                _verdict(_completed(result, job))
+                for result, job in zip(answers, jobs, strict=False)
+            ]
         except WorkerLost as exc:
             if len(jobs) == 1:
                 self._log(ERR, f"{NAME}: a job of user {jobs[0].userid}: {exc.strerror}")
@@ -151,6 +155,14 @@ def _shallow(message: JobsToCheck) -> JsonObject:
         for job in message.jobs
     ]
     return {"jobs": jobs, "queues": message.queues, "budget": message.budget}
+
+
+def _completed(result: JobAnswer, job: JobToCheck) -> JobAnswer:
+    """Put the environment of a job back into its new jobspec, if it has the same."""
+    if result.jobspec is not None and result.same_environment:
+        before = job.jobspec["attributes"]["system"]["environment"]
+        result.jobspec["attributes"]["system"]["environment"] = before
+    return result
 
 
 def _verdict(result: JobAnswer) -> SubmitVerdict:

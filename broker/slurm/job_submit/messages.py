@@ -73,7 +73,8 @@ class ChangeRequest(Struct):
 
 class JobAnswer(Struct, omit_defaults=True):
     """What became of a job: ``lines`` for its user, the error number and text it is ``refused``
-    with, what is different.
+    with, what is different. A ``jobspec`` with the ``same_environment`` comes without it, for that
+    is most of it.
     """
 
     lines: list[str] = []
@@ -81,3 +82,4 @@ class JobAnswer(Struct, omit_defaults=True):
     jobspec: JsonObject | None = None
     urgency: int | None = None
     updates: JsonObject | None = None
+    same_environment: bool = False

@@ -82,6 +82,23 @@ async def test_jobs_come_back_in_their_order(hosted: Hosted) -> None:
     ]
 
 
+async def test_the_environment_comes_back_as_it_was_or_changed(hosted: Hosted) -> None:
+    hosted.script.write_text("""
+      function slurm_job_submit(job_desc)
+        job_desc.comment = "changed"
+        if job_desc.name == "env" then job_desc.environment["NEW"] = "1" end
+        return 0
+      end
+      function slurm_job_modify() return 0 end
+    """)
+    host = await hosted.start()
+    sent = [*jobs("plain", "env"), JobToCheck(OWNER, 16, jobspec(environment=None))]
+    answers = [verdict.jobspec or {} for verdict in await host.submit(sent)]
+    assert [at(spec, "comment") for spec in answers] == ["changed"] * 3
+    found = [at(spec, "environment") for spec in answers]
+    assert found == [{"HOME": "/home/me"}, {"HOME": "/home/me", "NEW": "1"}, None]
+
+
 async def test_a_refusal(hosted: Hosted) -> None:
     host = await hosted.start()
     first, second = await host.submit(jobs("refused", "fine"))
