@@ -71,8 +71,11 @@ def message_line(text: str) -> bytes:
 
 
 def parse_line(line: bytes) -> StateChange | None:
-    """Return what a line tells, which may have its end or not; None if it tells no state change."""
-    found = _LINE.fullmatch(line.removesuffix(b"\n").decode("utf-8", "surrogateescape"))
+    """Return what a line tells, which may have its end, that of other systems too, or not; None if
+    it tells no state change.
+    """
+    text = line.removesuffix(b"\n").removesuffix(b"\r")
+    found = _LINE.fullmatch(text.decode("utf-8", "surrogateescape"))
     if found is None:
         return None
     timestamp, jobid, state, code = found.groups()

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 from collections import Counter, deque
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flux.seg.jobs import RETELL_SECONDS
 from flux.seg.protocol import LINE_MAX, StateChange, parse_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+
+_MESSAGE: Final = re.compile(rb"[0-9]{3};")
+"""What the lines of any message begin with."""
 
 
 class SeenLines(NamedTuple):
@@ -28,7 +34,7 @@ def read_record(path: str, now: float) -> SeenLines | None:
     """Return the end of the record in a file; None for one that is empty or does not exist yet.
 
     A last line without its end was not seen. ``now`` is the time in seconds since the epoch.
-    Raises OSError.
+    Raises OSError, EINVAL for a file of something else: all that has happened would be lost.
     """
     try:
         file = open(path, "rb")  # noqa: SIM115 - it is closed below
@@ -38,10 +44,14 @@ def read_record(path: str, now: float) -> SeenLines | None:
         changes = _changes(file)
         first = next(changes, None)
         if first is None:
+            file.seek(0, os.SEEK_SET)
+            _check_messages(file)
             return None
         (last,) = deque(chain((first,), changes), maxlen=1)
         # The clock may have been set back since, or been ahead for a while.
-        since = max(first.timestamp, int(min(last.timestamp, now) - RETELL_SECONDS))
+        since = int(min(last.timestamp, now) - RETELL_SECONDS)
+        if first.timestamp <= now:
+            since = max(first.timestamp, since)
         file.seek(0, os.SEEK_SET)
         return SeenLines(since, tuple(one for one in _changes(file) if one.timestamp >= since))
 
@@ -57,6 +67,17 @@ def trim(path: str, fd: int) -> None:
         tail = file.read()
         if tail and not tail.endswith(b"\n"):
             file.truncate(size + tail.rfind(b"\n") + 1)
+
+
+def _check_messages(lines: Iterable[bytes]) -> None:
+    other = False
+    for line in lines:
+        if line.endswith(b"\n"):
+            if _MESSAGE.match(line):
+                return
+            other = True
+    if other:
+        raise OSError(errno.EINVAL, "there is no line of the SEG protocol in it")
 
 
 def _changes(lines: Iterable[bytes]) -> Iterator[StateChange]:

@@ -69,7 +69,7 @@ def command(
             trim(resume, sys.stdout.fileno())
         record = None if resume is None else read_record(resume, time.time())
     except OSError as exc:
-        raise CommandError(f"{resume}: {exc.strerror}") from None
+        raise CommandError(f"{resume}: {exc.strerror or exc}") from None
     settings = SegSettings(
         module=module,
         timestamp=None if timestamp is None else _timestamp(timestamp),

@@ -729,3 +729,36 @@ def test_a_job_shell_for_all_jobs(tmp_path: pathlib.Path) -> None:
         done = instance.run("mini", "run", "true")
         assert "cmd=/nonexist: rank=0 exec failed: No such file or directory" in done.stderr
         assert done.returncode == 127
+
+
+@shows(*(f"job-submit.{name}" for name in ("plugins", "time-limit", "lua", "defaults")))
+def test_job_submit_plugins_look_at_jobs_in_their_order(tmp_path: pathlib.Path) -> None:
+    pytest.importorskip("lupa")
+    (tmp_path / "site.lua").write_text(
+        "function slurm_job_submit(job, parts, uid)\n"
+        "  while job.name == 'endless' do end\n"
+        "  slurm.log_user('limit of %d minutes', job.time_limit)\n"
+        "  return job.time_limit > 60 and slurm.ESLURM_INVALID_TIME_LIMIT or slurm.SUCCESS\n"
+        "end\n"
+        "function slurm_job_modify() return slurm.SUCCESS end\n"
+    )
+    text = f"""
+[job-submit]
+plugins = ["defaults", "lua"]
+time-limit = "1s"
+[job-submit.defaults]
+time_limit = 7
+[job-submit.lua]
+script = "{tmp_path}/site.lua"
+instruction-limit = 1000000000000
+"""
+    with configured(tmp_path, text) as instance:
+        done = instance.run("mini", "submit", "true")
+        assert (done.returncode, done.stderr) == (0, "flux-mini: limit of 7 minutes\n")
+        refused = instance.run("mini", "submit", "-t", "2h", "true")
+        assert refused.returncode == 1
+        assert "Requested time limit is invalid" in refused.stderr
+        endless = instance.run("mini", "submit", "--job-name=endless", "true")
+        assert endless.returncode == 1
+        assert "took more than 1 seconds" in endless.stderr
+        assert instance.run("mini", "submit", "true").returncode == 0

@@ -232,6 +232,32 @@ def test_what_makes_no_sense_is_refused(
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("to do\n", "RECORD: there is no line of the SEG protocol in it"),
+        (
+            "001;1;nothing-of-flux;1;0\n",
+            "unable to load the scheduler module: flux: activate: ValueError: the record to resume"
+            " is not of Flux jobs: nothing-of-flux is not a valid Flux jobid",
+        ),
+        (None, "RECORD: File or stream is not seekable."),
+    ],
+)
+def test_records_of_something_else_are_refused(
+    instance: Instance, tmp_path: pathlib.Path, text: str | None, reason: str
+) -> None:
+    path = tmp_path / "record"
+    if text is None:
+        os.mkfifo(path)
+    else:
+        path.write_text(text)
+    with seg(instance, "--resume", str(path), "--no-follow") as process:
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (1, "")
+    assert err == f"flux-seg: {reason}\n".replace("RECORD", str(path))
+
+
 def test_without_an_instance() -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("FLUX_")}
     done = subprocess.run(

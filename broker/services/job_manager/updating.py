@@ -121,6 +121,8 @@ class JobUpdates:
             found = core.plugins.judge_updates(job, updates)
             judged = {key: verdict_of(out) for key, out in found.items()}
             ruling = decide(asked, judged, core.modifications.knows)
+            if not ruling.updates:  # another urgency only: the jobspec need not be looked at
+                return ruling
             changed = updated_jobspec(job.jobspec or {}, ruling.updates)
             check_changed(changed, job.jobspec or {})
             if not ruling.validated:

@@ -85,7 +85,8 @@ class SchedSimpleService(Service):
 
     async def stop(self) -> None:
         """Fail what waits, so that the job manager suspends scheduling."""
-        for req in self._requests.values():
+        for jobid, req in self._requests.items():
+            self._sched.cancel(jobid)  # a turn may be due, and a cancellation on its way
             req.error(errno.ENOSYS, "sched-simple is being unloaded")
         self._requests.clear()
 

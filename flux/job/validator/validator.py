@@ -184,6 +184,8 @@ class JobValidator:
         ``Validator``, ImportError or OSError if a file cannot be loaded.
         """
         names, _ = self.parser.parse_known_args(self.argv)
+        if not isinstance(names.plugins, str):  # argparse takes "--" for no value at all
+            self.parser.error("argument --plugins: expected one argument")
         available = import_plugins(self.plugin_namespace, self.pluginpath)
         for name in filter(None, names.plugins.split(",")):
             if "/" in name and pathlib.Path(name).exists():

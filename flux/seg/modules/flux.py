@@ -61,7 +61,8 @@ class FluxJobs:
         self._events = JobEvents(self._user)
         self._events.last = self._floor
         for change in current().record:
-            self._events.known(int(JobID(change.jobid)), change.state, float(change.timestamp))
+            jobid = _recorded(change.jobid)
+            self._events.known(jobid, change.state, float(change.timestamp))
         self._heard = time.monotonic()
         self._rest: Iterator[SegEvent] | None = None
         self._complaint = ""
@@ -263,6 +264,13 @@ async def _ending_past(stream: Stream) -> AsyncIterator[JsonObject]:
         marked = "active" in answer
     async for answer in stream:
         yield answer
+
+
+def _recorded(jobid: str) -> int:
+    try:
+        return int(JobID(jobid))
+    except ValueError as exc:
+        raise ValueError(f"the record to resume is not of Flux jobs: {exc}") from None
 
 
 def _options(options: Mapping[str, str]) -> tuple[int | None, str]:

@@ -35,7 +35,7 @@ ALONE = {
 """Commands that need no instance for what they do here."""
 
 PATIENT = {"seg"}
-"""Commands that wait for a broker that has gone, and say so themselves (tests/system/test_seg.py)."""
+"""Commands that wait for a broker that has gone: tests/system/test_seg.py."""
 
 ARGUMENTS = {
     "mini alloc": ("-n1", "true"),

@@ -62,6 +62,31 @@ def test_a_clock_that_was_ahead(tmp_path: pathlib.Path) -> None:
     assert [change.state for change in record.changes] == [GramState.ACTIVE]
 
 
+def test_a_record_that_was_begun_while_the_clock_was_ahead(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"001;999999;a;1;0\n")
+    record = read_record(str(path), 5000.0)
+    assert record is not None
+    assert record.timestamp == 5000 - RETELL_SECONDS
+
+
+def test_line_ends_of_other_systems(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"001;1000;a;1;0\r\n001;1001;a;2;0\r\n")
+    record = read_record(str(path), 1002.0)
+    assert record is not None
+    assert [change.state for change in record.changes] == [GramState.PENDING, GramState.ACTIVE]
+
+
+def test_a_file_of_something_else_is_refused(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"to do:\n\xff\xfe\n")
+    with pytest.raises(OSError, match="there is no line of the SEG protocol in it"):
+        read_record(str(path), 5.0)
+    path.write_bytes(b"002;what a module of a site tells\n")
+    assert read_record(str(path), 5.0) is None
+
+
 def test_lines_that_were_seen_are_kept_back_as_often_as_they_were() -> None:
     seen = StateChange(5, "a", GramState.PENDING, 0)
     unseen = Unseen([seen, seen])

@@ -256,3 +256,20 @@ async def test_an_expiration_that_cannot_be(payload: dict[str, Any], errnum: int
     with pytest.raises(OSError, match=rf"\[Errno {errnum}\]"):
         await h.request("sched.expiration", payload)
     await h.stop()
+
+
+async def test_a_scheduler_that_is_unloaded_gives_nothing_any_more() -> None:
+    """A turn is due, and the cancellation of a request is on its way."""
+    h = await started()
+    await h.request("sched.alloc", alloc(1, slots=8))
+    waiting = [h.submit("sched.alloc", alloc(jobid, slots=4)) for jobid in (2, 3)]
+    await h.request("sched.free", {"id": 1})
+    h.service._schedule_soon()  # noqa: SLF001 - what any request leads to
+    await h.service.stop()
+    assert [h.replies(one)[0].errnum for one in waiting] == [errno.ENOSYS] * 2
+    assert await h.request("sched.resource-status")
+    h.submit("sched.cancel", {"id": 2})
+    h.service._schedule()  # noqa: SLF001
+    assert not h.service._sched.held  # noqa: SLF001
+    assert not [entry for entry in h.logs if "KeyError" in entry.text]
+    await h.stop()
