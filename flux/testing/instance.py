@@ -100,10 +100,8 @@ class Instance:
         """End the initial program; returns the exit code of `flux start`, which is killed after
         `timeout` seconds.
         """
-        with contextlib.suppress(OSError):
-            descriptor = os.open(self.base / "end", os.O_WRONLY | os.O_NONBLOCK)
-            os.write(descriptor, b"end\n")
-            os.close(descriptor)
+        if self.process.stdin is not None:
+            self.process.stdin.close()
         try:
             self.exit_code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -127,9 +125,9 @@ def running_instance(
     """
     flux = flux or default_flux()
     base = pathlib.Path(tempfile.mkdtemp(prefix="fi-", dir="/tmp"))
-    os.mkfifo(base / "end")
     ready = base / "environment"
-    script = f"env -0 >{ready}.new && mv {ready}.new {ready} && read line <{base}/end"
+    # Its standard input ends with this process, however that ends, and so does the instance then.
+    script = f"env -0 >{ready}.new && mv {ready}.new {ready} && read line"
     variables = {name: value for name, value in os.environ.items() if not name.startswith("FLUX_")}
     variables |= {
         "TMPDIR": str(base),
@@ -141,7 +139,7 @@ def running_instance(
             process = subprocess.Popen(
                 [flux, "start", f"-s{size}", *options, "sh", "-c", script],
                 env=variables | (environment or {}),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
