@@ -217,19 +217,22 @@ class Driver:
 
     async def run(self, callback: Callback, *args: object) -> None:
         """Call a callback, and wait for it if it is a coroutine; what it raises is reported."""
-        self.busy_since = time.monotonic()
         try:
-            result = callback(*args)
+            self.busy_since = time.monotonic()
+            try:
+                result = callback(*args)
+            finally:
+                self.busy_since = None
+            if asyncio.iscoroutine(result):
+                await result
+        except asyncio.CancelledError as exc:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # The end of something else that the callback has looked at.
+            self._report(f"{name_of(callback)}: {exc_text(exc)}")
         except Exception as exc:
             self._report(f"{name_of(callback)}: {exc_text(exc)}")
-            return
-        finally:
-            self.busy_since = None
-        if asyncio.iscoroutine(result):
-            try:
-                await result
-            except Exception as exc:
-                self._report(f"{name_of(callback)}: {exc_text(exc)}")
 
     def _ended(self, task: asyncio.Task[object]) -> None:
         self._tasks.discard(task)

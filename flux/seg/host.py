@@ -147,11 +147,18 @@ class SegHost:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
                 runner.run(self._serve())
         except SegError as exc:
-            self.end(1, str(exc))
+            self._failed(str(exc))
         except BaseException as exc:
-            self.end(1, exc_text(exc))
+            self._failed(exc_text(exc))
         self._ended = True
         self._wake()
+
+    def _failed(self, sentence: str) -> None:
+        """The module cannot go on, or not be deactivated at an end that was asked for."""
+        if self._code is not None:
+            self._code = self._code or 1
+            self._say(sentence)
+        self.end(1, sentence)
 
     async def _serve(self) -> None:
         self._ending = asyncio.Event()

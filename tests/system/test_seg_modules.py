@@ -331,6 +331,48 @@ seg_module = seg.Descriptor("waits", activate, deactivate)
     assert process.returncode == 0
 
 
+def test_a_deactivation_that_fails_is_told(tmp_path: pathlib.Path) -> None:
+    path = module(
+        tmp_path,
+        """
+def activate():
+    seg.driver().call_soon(seg.driver().told_all)
+def deactivate():
+    raise KeyError("lost")
+seg_module = seg.Descriptor("fails", activate, deactivate)
+""",
+    )
+    done = run("-s", path, "--no-follow")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert "KeyError: 'lost'" in done.stderr
+
+
+def test_a_callback_that_looks_at_what_was_cancelled_is_called_again(
+    tmp_path: pathlib.Path,
+) -> None:
+    path = module(
+        tmp_path,
+        """
+import asyncio
+numbers = iter(range(1, 100))
+async def tick():
+    number = next(numbers)
+    if number % 2:
+        other = asyncio.create_task(asyncio.sleep(100))
+        other.cancel()
+        await other
+    seg.done(number, "job", 0)
+    seg.driver().told_all()
+def activate():
+    seg.driver().call_every(0.01, tick)
+""",
+    )
+    done = run("-s", path, "--no-follow")
+    assert (done.returncode, done.stdout) == (0, "001;2;job;8;0\n")
+    assert done.stderr == "flux-seg: tick: CancelledError\n"
+
+
 def test_a_module_that_watches_a_descriptor_and_uses_threads(tmp_path: pathlib.Path) -> None:
     path = module(
         tmp_path,
