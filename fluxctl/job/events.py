@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flux.job.follow import EXEC, INPUT, MAIN, OUTPUT
+from flux.terminal_text import terminal_line
 from fluxctl.command import echo, handle
 from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
@@ -67,12 +68,15 @@ class EntryFormatter:
         self._start: float | None = None
 
     def format(self, line: str, entry: Entry) -> str:
-        """Return how an entry is shown."""
+        """Return how an entry is shown: as one line, whatever is in the keys, which may be a
+        user's.
+        """
         if self._start is None:
             self._start = entry["timestamp"]
         if self._json:
             return line.rstrip("\n")
-        return " ".join([self._when(entry["timestamp"]), entry["name"], *_context(entry)])
+        words = [self._when(entry["timestamp"]), entry["name"], *_context(entry)]
+        return terminal_line(" ".join(words))
 
     def _when(self, timestamp: float) -> str:
         if self._time == "offset":
