@@ -100,8 +100,9 @@ class Instance:
         """End the initial program; returns the exit code of `flux start`, which is killed after
         `timeout` seconds.
         """
-        if self.process.stdin is not None:
-            self.process.stdin.close()
+        if self.process.stdin is not None and not self.process.stdin.closed:
+            with contextlib.suppress(OSError), self.process.stdin as lifeline:
+                lifeline.write(b"end\n")
         try:
             self.exit_code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
