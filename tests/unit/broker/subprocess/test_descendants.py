@@ -104,7 +104,12 @@ def test_a_child_whose_parent_has_gone_already_is_killed_at_once() -> None:
 
 def test_facts_of_a_process() -> None:
     assert process_state(os.getpid()) == "R"
-    assert environment_of(os.getpid())["PATH"] == os.environ["PATH"]
+    child = subprocess.Popen(["sleep", "60"], env={**os.environ, "FACT": "known"})
+    try:
+        assert environment_of(child.pid)["FACT"] == "known"
+    finally:
+        child.kill()
+        child.wait()
     nobody = 2**22 + 1
     assert process_state(nobody) is None
     assert environment_of(nobody) == {}
