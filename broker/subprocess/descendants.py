@@ -219,6 +219,7 @@ def _stopped_tree(pid: int, *, itself: bool) -> set[int]:
     """
     told: set[int] = set() if itself else {pid}
     waiting_since = time.monotonic()
+    stood_still = False
     while True:
         alive = {one: facts for one, facts in all_processes().items() if facts[2] not in "ZX"}
         doomed = _tree(pid, alive)
@@ -232,8 +233,11 @@ def _stopped_tree(pid: int, *, itself: bool) -> set[int]:
         moving = {one for one in doomed - spared if alive[one][2] not in STOPPED}
         if new:
             waiting_since = time.monotonic()
-        elif not moving or time.monotonic() - waiting_since > STOP_PATIENCE:
+        elif stood_still or time.monotonic() - waiting_since > STOP_PATIENCE:
             return doomed - spared
+        # The processes are listed before their states are read: one may have started another in
+        # between, which only the next list has.
+        stood_still = not new and not moving
 
 
 def _tree(pid: int, processes: Mapping[int, tuple[int, int, str]]) -> set[int]:
