@@ -202,14 +202,16 @@ def kill_marked(name: str, value: str, patience: float = PATIENCE) -> None:
     of their own or not.
     """
     deadline = time.monotonic() + patience
+    none_before = False
     while True:
         alive = [pid for pid, facts in all_processes().items() if facts[2] not in "ZX"]
         marked = [pid for pid in alive if environment_of(pid).get(name) == value]
         for pid in marked:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        if not marked or time.monotonic() > deadline:
+        if (none_before and not marked) or time.monotonic() > deadline:
             return
+        none_before = not marked  # one that was becoming a program had no environment just then
         time.sleep(0.01)
 
 

@@ -583,3 +583,23 @@ async def test_every_size_is_survived(make_app: MakeApp, size: tuple[int, int]) 
         await pilot.resize_terminal(60, 20)
         await until(pilot, lambda: "flux top" in text_of(pilot))
         assert isinstance(app.screen, JobsScreen)
+
+
+async def test_tab_completes_what_is_begun(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await loaded(pilot)
+        await pilot.press("slash", *"que", "tab")
+        bar = jobs_screen(app).bar
+        assert (bar.text, bar.caret) == ("queue:", 6)
+        bar.input.value = ""
+        await pilot.press(*"state:pend", "tab")
+        assert bar.text == "state:pending"
+        bar.input.value = ""
+        await pilot.press(*"n", "tab")
+        await pilot.pause()
+        assert bar.text == "n"
+        assert "name: node: ntasks: nnodes: ncores:" in text_of(pilot)
+        bar.input.value = ""
+        await pilot.press(*"name:ren", "tab")
+        assert bar.text.startswith("name:render")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING
 
@@ -30,10 +31,13 @@ function slurm_job_submit(job_desc, part_list, submit_uid)
   job_desc.comment = "seen"
   local jobs = 0
   local names = {}
+  local few = 0
   for _, other in pairs(slurm.jobs) do
     jobs = jobs + 1
     names[other.name] = other.job_state
+    if other.name == "few" then few = few + 1 end
   end
+  if job_desc.name == "few" and few >= 5 then return slurm.ESLURM_ACCESS_DENIED end
   job_desc.admin_comment = jobs .. " active, held: " .. tostring(names.held)
   return slurm.SUCCESS
 end
@@ -107,6 +111,18 @@ def test_other_jobs_are_seen(instance: Instance) -> None:
         kept = json.loads(text)["attributes"]["system"]["slurm"]
         assert kept == {"admin_comment": "3 active, held: 0"}
         for jobid in (*held, last):
+            job.cancel(handle, jobid)
+
+
+def test_a_limit_on_jobs_holds_for_those_that_come_together(instance: Instance) -> None:
+    with flux.Flux(instance.uri) as handle:
+        futures = [job.submit_async(handle, jobspec("few"), urgency=0) for _ in range(300)]
+        taken = []
+        for future in futures:
+            with contextlib.suppress(OSError):
+                taken.append(future.get_id())
+        assert len(taken) == 5
+        for jobid in taken:
             job.cancel(handle, jobid)
 
 

@@ -250,20 +250,25 @@ def test_a_run_directory_with_a_long_name_is_refused_at_once(
     assert not list(long.iterdir())
 
 
+def started(size: int, wrapper: pathlib.Path) -> subprocess.CompletedProcess[str]:
+    """Run ``flux start`` to its end, each broker by way of a program."""
+    wrapper.chmod(0o755)
+    return subprocess.run(
+        [default_flux(), "start", f"-s{size}", f"--wrap={wrapper}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize("failing", [0, 2])
 def test_a_broker_that_cannot_start_ends_the_others(failing: int, tmp_path: pathlib.Path) -> None:
     wrapper = tmp_path / "wrapper"
     wrapper.write_text(
         f'#!/bin/sh\n[ "$PMI_RANK" = {failing} ] && exec "$@" -Stbon.fanout=none\nexec "$@"\n'
     )
-    wrapper.chmod(0o755)
-    done = subprocess.run(
-        [default_flux(), "start", "-s4", f"--wrap={wrapper}"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = started(4, wrapper)
     assert done.returncode == 1
     assert "tbon.fanout: invalid value 'none'" in done.stderr
     assert "Terminated" not in done.stderr
@@ -287,14 +292,7 @@ def test_a_broker_that_ends_before_pmi_answers_it_is_told_by_its_exit_code(
 ) -> None:
     wrapper = tmp_path / "wrapper"
     wrapper.write_text(GONE_BEFORE_ITS_ANSWER.format(python=sys.executable))
-    wrapper.chmod(0o755)
-    done = subprocess.run(
-        [default_flux(), "start", "-s3", f"--wrap={wrapper}"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = started(3, wrapper)
     assert done.returncode == 3
     assert re.fullmatch(r"flux-start: 1 \(pid \d+\) exited with rc=3\n", done.stderr)
 

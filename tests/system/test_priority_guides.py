@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.testing.instance import running_instance
+from tests.docs.pages import run
 from tests.system.guide import ROOT, commands, examples, matches
 
 if TYPE_CHECKING:
@@ -22,17 +22,7 @@ def follow(instance: Instance, page: str) -> None:
     for command, printed in commands(page):
         if command.startswith("flux start"):
             continue
-        done = subprocess.run(
-            ["bash", "-c", command],
-            env=instance.environment,
-            cwd=instance.home,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run(instance, "bash", "-c", command)
         assert matches(printed, done.stdout), f"{command}\nprinted:\n{done.stdout}"
 
 
@@ -68,7 +58,7 @@ def test_the_examples(tmp_path: pathlib.Path, name: str) -> None:
     deadline = "--setattr=system.comment=deadline=2001-01-01T00:00"
     with running_instance(1, f"--config-path={tmp_path}/a.toml") as instance:
         fill = "flux mini submit --urgency=31 -n$(nproc) sleep inf"
-        subprocess.run(["bash", "-c", fill], env=instance.environment, check=True, timeout=60)
+        assert run(instance, "bash", "-c", fill).returncode == 0
         for option in (deadline, "-n1", "-n1"):
             job = instance.run("mini", "submit", option, "true").stdout.strip()
             assert instance.run("job", "wait-event", "-t60", job, "priority").returncode == 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from flux.testing.instance import running_instance
+from tests.docs.pages import run
 from tests.system.guide import commands, examples, matches
 
 if TYPE_CHECKING:
@@ -31,15 +31,5 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 def test_every_command_prints_what_the_page_shows(instance: Instance) -> None:
     assert len(COMMANDS) > 20
     for command, printed in COMMANDS:
-        done = subprocess.run(
-            ["sh", "-c", command],
-            env=instance.environment,
-            cwd=instance.home,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run(instance, "sh", "-c", command)
         assert matches(printed, done.stdout), f"{command}\nprinted:\n{done.stdout}"

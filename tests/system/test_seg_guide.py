@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-
 from flux.testing.instance import running_instance
+from tests.docs.pages import run
 from tests.system.guide import commands, matches
 
 PAGE = "seg.md"
@@ -15,16 +14,6 @@ def test_every_command_prints_what_the_page_shows() -> None:
     assert len(pairs) >= 9
     with running_instance() as instance:
         for command, printed in pairs:
-            done = subprocess.run(
-                ["sh", "-c", command],
-                env=instance.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                cwd=instance.home,
-                timeout=60,
-                check=False,
-            )
+            done = run(instance, "sh", "-c", command)
             assert done.returncode == 0, command
             assert matches(printed, done.stdout), f"{command}\n{done.stdout}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from flux.job.describe import allocation, job_name, requested
 from flux.job.updates import EXPIRATION, JOBSPEC_UPDATE, RESOURCE_UPDATE, current_jobspec
 from tui.model.estimate import RunTimes
-from tui.model.query import Query
+from tui.model.query import Query, values_of
 from tui.model.states import DONE, PENDING, RUNNING, Status
 from tui.model.stats import SPAN, Throughput, Utilisation
 from tui.model.table import Job, JobTable
@@ -219,6 +219,10 @@ class Dashboard:
         read.
         """
         self.view.set_query(Query.parse(text), self.clock())
+
+    def values_of(self, field: str) -> set[str]:
+        """Return what jobs have in a text field of queries."""
+        return values_of(self.table, field)
 
     @property
     def silence(self) -> float:

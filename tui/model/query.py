@@ -45,6 +45,13 @@ class Query:
         return predicate(self.tree, RowReader(table, now), typing=True)
 
 
+def values_of(table: JobTable, field: str) -> set[str]:
+    """Return what there is in a text field, nothing for one that the table does not have."""
+    if field not in _TEXTS:
+        return set()
+    return set(map(_TEXTS[field](table), range(len(table))))
+
+
 class RowReader:
     """Reads the rows of a table at a time."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
+from flux.job.query.completion import complete
 from tui.model import format as fmt
 from tui.model.jobid import f58
 from tui.model.query import QueryError
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 TALL: Final = 34
 WIDE: Final = 110
+CHOICES: Final = 8
+"""How many of the words that may be meant are shown."""
 QUICK: Final = ("", "state:running", "state:pending", "state:failed,timeout", "state:done")
 
 
@@ -223,10 +226,19 @@ class JobsScreen(ActingScreen):
         self.live_update()
 
     def on_query_bar_mended(self) -> None:
-        """Write what is suggested."""
+        """Write what is suggested: the right word for a wrong one, or the rest of what is begun."""
         if self._filter_error is not None:
             self.bar.input.value = _mended(self.bar.text, self._filter_error)
             self.bar.put_caret(len(self.bar.text))
+            return
+        text = self.bar.text
+        done = complete(text, self.bar.caret, self.dashboard.values_of)
+        word = _common_beginning(done.choices)
+        if len(word) > done.end - done.start:
+            self.bar.input.value = text[: done.start] + word + text[done.end :]
+            self.bar.put_caret(done.start + len(word))
+        elif len(done.choices) > 1:
+            self.bar.answer(" ".join(done.choices[:CHOICES]))
 
     def on_query_bar_closed(self, event: QueryBar.Closed) -> None:
         """Back to the table: with the filter or, after Escape, with the one before. One that cannot
@@ -352,3 +364,10 @@ def _mended(text: str, error: QueryError) -> str:
     if error.replacement is None:
         return text
     return text[: error.start] + error.replacement + text[error.end :]
+
+
+def _common_beginning(words: list[str]) -> str:
+    """Return the letters that all words begin with."""
+    least, most = min(words, default=""), max(words, default="")
+    same = (place for place, (one, two) in enumerate(zip(least, most, strict=False)) if one != two)
+    return least[: next(same, min(len(least), len(most)))]

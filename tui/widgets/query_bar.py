@@ -74,6 +74,11 @@ class QueryBar(Horizontal):
         with self.input.prevent(Input.Changed):
             self.input.value = text
 
+    @property
+    def caret(self) -> int:
+        """Where the next letter goes."""
+        return self.input.cursor_position
+
     def put_caret(self, place: int) -> None:
         """Put the caret there."""
         self.input.cursor_position = place

@@ -127,7 +127,7 @@ class JobSubmit:
         if self._host is None:
             return [SubmitVerdict() for _ in jobs]
         verdicts = await self._host.submit(
-            [JobToCheck(job.userid, job.urgency, job.jobspec or {}) for job in jobs]
+            [JobToCheck(job.id, job.userid, job.urgency, job.jobspec or {}) for job in jobs]
         )
         for index, (job, verdict) in enumerate(zip(jobs, verdicts, strict=True)):
             if verdict.error is not None:

@@ -34,8 +34,6 @@ def _queue(rules: QueuePolicy, *, is_default: bool) -> Queue:
         rules.duration,
         rules.most.get("nnodes"),
         rules.least.get("nnodes", 0),
-        rules.most.get("ncores"),
-        rules.most.get("ngpus"),
         None if rules.users is None else tuple(sorted(rules.users)),
         None if rules.groups is None else tuple(sorted(rules.groups)),
         rules.requires,

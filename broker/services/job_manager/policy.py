@@ -5,16 +5,13 @@ Pure, but that users and groups are looked up where access is restricted.
 
 from __future__ import annotations
 
-import grp
-import os
-import pwd
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from msgspec import Struct
 
 from broker.configuration.queues import UNLIMITED
 from broker.jobtap.plugin import Rejected
+from broker.user_groups import groups_of
 from flux.constraint.match import check_constraint, joined
 from flux.duration import fsd
 from flux.job.describe import resource_totals
@@ -63,7 +60,7 @@ class JobPolicy:
         self.queues = {
             name: _policy(name, general, queue) for name, queue in config.queues.items()
         } or {"": _policy("", general, None)}
-        _groups_of.cache_clear()
+        groups_of.cache_clear()
 
     def choose(self, jobspec: JsonObject) -> str:
         """Return the queue that a job is for, the default one unless it names one; empty for the
@@ -188,27 +185,11 @@ def _sizes(own: SizeConfig, general: SizeConfig) -> dict[str, int]:
 def _check_access(policy: QueuePolicy, userid: int) -> None:
     if policy.users is None and policy.groups is None:
         return
-    user, groups = _groups_of(userid)
+    user, groups = groups_of(userid)
     if user in (policy.users or ()) or groups & (policy.groups or frozenset()):
         return
     what = f"queue {policy.name}" if policy.name else "this instance"
     raise Rejected(f"access to {what} is restricted: user {user} may not submit to it")
-
-
-@lru_cache(maxsize=1024)
-def _groups_of(userid: int) -> tuple[str, frozenset[str]]:
-    """Return a user's name and groups; those unknown have their numbers."""
-    try:
-        entry = pwd.getpwuid(userid)
-    except KeyError:
-        return str(userid), frozenset()
-    names = set()
-    for gid in os.getgrouplist(entry.pw_name, entry.pw_gid):
-        try:
-            names.add(grp.getgrgid(gid).gr_name)
-        except KeyError:
-            names.add(str(gid))
-    return entry.pw_name, frozenset(names)
 
 
 def _check_duration(policy: QueuePolicy, duration: float, where: str) -> None:

@@ -98,6 +98,8 @@ class Chain:
             draft = JobDesc(job.jobspec, job.userid, job.urgency)
             draft.queues = self._surroundings.queue_names
             results.append(self._look_at(draft))
+            if results[-1].refused is None:
+                self._surroundings.taken(job.id, draft)
             if time.monotonic() > end:
                 break
         return [without_copies(result) for result in results]

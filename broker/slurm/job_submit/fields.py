@@ -106,7 +106,7 @@ _TABLE: Final = (
     ),
     JobField("time_min", U32, unit="minutes"),
     JobField("priority", U32, "the urgency: 0 holds", read=r.priority, write=w.priority),
-    JobField("nice", U32, unit="with 0x80000000 added"),
+    JobField("nice", U32, "system.nice", "with 0x80000000 added", read=r.nice, write=w.nice),
     JobField("begin_time", TIME, "dependency begin-time", "seconds since 1970", read=r.begin_time),
     JobField("end_time", TIME, unit="seconds since 1970"),
     JobField("dependency", TEXT, "system.dependencies", read=r.dependency),

@@ -151,7 +151,12 @@ class JobSubmitHost:
 def _shallow(message: JobsToCheck) -> JsonObject:
     """Return a message as JSON has it, without a copy of every jobspec."""
     jobs = [
-        {"userid": job.userid, "urgency": job.urgency, "jobspec": job.jobspec}
+        {
+            "id": job.id,
+            "userid": job.userid,
+            "urgency": job.urgency,
+            "jobspec": job.jobspec,
+        }
         for job in message.jobs
     ]
     return {"jobs": jobs, "queues": message.queues, "budget": message.budget}

@@ -7,6 +7,7 @@ as the names of files are, so that every byte goes both ways.
 
 from __future__ import annotations
 
+import copy
 import errno
 import importlib
 import os
@@ -184,7 +185,11 @@ def over_limit(limit: int) -> str:
 
 
 class LuaFunctions:
-    """The functions that Lua calls, under the names in ``FUNCTIONS``."""
+    """The functions that Lua calls, under the names in ``FUNCTIONS``.
+
+    What Lua gets is new each time: when lupa is given an object again whose first userdata Lua has
+    just collected, Lua may find another object behind it.
+    """
 
     FUNCTIONS: Final = (
         *("job_count", "job_at", "get", "set", "log", "tell", "minutes", "word"),
@@ -202,7 +207,7 @@ class LuaFunctions:
 
     def job_at(self, index: int) -> JobRec:
         """Return an active job, counted from 1."""
-        return self._surroundings.jobs()[index - 1]
+        return copy.copy(self._surroundings.jobs()[index - 1])
 
     def get(self, job: JobDesc, name: object) -> LuaValue:
         """Return a field; one that no version of Slurm has is told once."""
@@ -270,7 +275,7 @@ class LuaFunctions:
 
     def part_at(self, index: int) -> Partition:
         """Return one of them, counted from 1."""
-        return self._surroundings.partitions()[index - 1]
+        return copy.copy(self._surroundings.partitions()[index - 1])
 
     def part(self, part: Partition, name: object) -> LuaValue:
         """Return a field of a partition."""

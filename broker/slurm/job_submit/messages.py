@@ -42,8 +42,9 @@ class LoadAnswer(Struct, frozen=True):
 
 
 class JobToCheck(Struct):
-    """A job on its way in."""
+    """A job on its way in, with the id that it gets."""
 
+    id: int
     userid: int
     urgency: int
     jobspec: JsonObject

@@ -5,15 +5,12 @@ A partition's nodes are known to the scheduler: they are asked for when a plugin
 
 from __future__ import annotations
 
-import functools
-import grp
-import os
-import pwd
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from broker.slurm.constants import INFINITE, NO_VAL
+from broker.user_groups import groups_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +31,6 @@ class Queue(Struct):
     duration: float = 0.0
     most_nodes: int | None = None
     least_nodes: int = 0
-    most_cores: int | None = None
-    most_gpus: int | None = None
     users: tuple[str, ...] | None = None
     groups: tuple[str, ...] | None = None
     requires: tuple[str, ...] = ()
@@ -116,20 +111,5 @@ def may_use(queue: Queue, userid: int) -> bool:
     """Whether a user may submit to a queue."""
     if queue.users is None and queue.groups is None:
         return True
-    user, groups = _groups_of(userid)
+    user, groups = groups_of(userid)
     return user in (queue.users or ()) or not groups.isdisjoint(queue.groups or ())
-
-
-@functools.lru_cache(maxsize=1024)
-def _groups_of(userid: int) -> tuple[str, frozenset[str]]:
-    try:
-        entry = pwd.getpwuid(userid)
-    except KeyError:
-        return str(userid), frozenset()
-    names = set()
-    for gid in os.getgrouplist(entry.pw_name, entry.pw_gid):
-        try:
-            names.add(grp.getgrgid(gid).gr_name)
-        except KeyError:
-            names.add(str(gid))
-    return entry.pw_name, frozenset(names)

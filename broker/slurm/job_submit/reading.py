@@ -10,7 +10,7 @@ import os
 import pwd
 from typing import TYPE_CHECKING
 
-from broker.slurm.constants import INFINITE, MEM_PER_CPU
+from broker.slurm.constants import INFINITE, MEM_PER_CPU, NICE_OFFSET
 from broker.slurm.job_submit.words import (
     BEGIN_TIME,
     dependency_text,
@@ -112,6 +112,12 @@ def priority(draft: JobSubject) -> Value:
     if draft.urgency == FLUX_JOB_URGENCY_DEFAULT:
         return INFINITE if draft.is_change else None
     return draft.urgency
+
+
+def nice(draft: JobSubject) -> Value:
+    """The nice value with `NICE_OFFSET` added."""
+    value = draft.system.get("nice")
+    return value + NICE_OFFSET if type(value) is int and abs(value) < NICE_OFFSET else None
 
 
 def begin_time(draft: JobSubject) -> Value:

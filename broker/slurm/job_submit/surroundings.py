@@ -1,27 +1,37 @@
 """What plugins may look at besides the job: partitions, the other jobs, the nodes.
 
 Partitions come with each message. Jobs and nodes are asked for over the broker's local connector,
-if a plugin looks at them, once for each job that is looked at.
+if a plugin looks at them, once for each message. Jobs that were taken and are not listed yet are
+added: a limit on jobs counts those that come together.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 from broker.slurm.constants import NICE_OFFSET, NO_VAL
-from broker.slurm.job_submit.job_desc import JobRec
+from broker.slurm.job_submit.job_desc import JobDesc, JobRec
 from broker.slurm.job_submit.partitions import Nodes, Partition, Queue, may_use
-from flux.constants import FLUX_JOB_STATE_ACTIVE, FLUX_JOB_STATE_RUNNING, FLUX_USERID_UNKNOWN
+from flux.constants import (
+    FLUX_JOB_STATE_ACTIVE,
+    FLUX_JOB_STATE_INACTIVE,
+    FLUX_JOB_STATE_RUNNING,
+    FLUX_USERID_UNKNOWN,
+)
 from flux.idset import IDset
+from flux.job.describe import queue_name, requested, system_text, time_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from broker.slurm.job_submit.kinds import Value
     from broker.slurm.job_submit.talk import Talk
     from flux.core.handle import Flux
     from flux.wire.json import JsonObject
 
+UNLISTED: Final = 5.0
+"""Seconds after which a job that was taken and is still not listed has been refused after all."""
 _PENDING, _RUNNING = 0, 1
 
 
@@ -40,17 +50,26 @@ class Surroundings:
         self._parts: list[Partition] | None = None
         self._jobs: list[JobRec] | None = None
         self._nodes: dict[str, Nodes] = {}
+        self._taken: dict[int, tuple[float, JobRec]] = {}
 
     def queues_are(self, queues: list[Queue]) -> None:
-        """Take the queues as they are now."""
+        """A message has come: take the queues as they are now, and forget jobs and nodes."""
         self._queues = queues
         self.queue_names = frozenset(queue.name for queue in queues)
-
-    def look_for(self, userid: int) -> None:
-        """A job of another user is looked at: what was found before may have changed."""
-        self._userid = userid
         self._parts = self._jobs = None
         self._nodes.clear()
+
+    def look_for(self, userid: int) -> None:
+        """A job of this user is looked at."""
+        if userid != self._userid:
+            self._userid, self._parts = userid, None
+
+    def taken(self, jobid: int, draft: JobDesc) -> None:
+        """A job is taken: those after it see it, if anyone looks at jobs."""
+        if self._jobs is not None:
+            record = taken_record(jobid, draft)
+            self._taken[jobid] = time.monotonic() + UNLISTED, record
+            self._jobs.append(record)
 
     def partitions(self) -> list[Partition]:
         """Return the partitions that the user may use."""
@@ -65,21 +84,37 @@ class Surroundings:
     def jobs(self) -> list[JobRec]:
         """Return the active jobs."""
         if self._jobs is None:
-            from flux.job.list import job_list
-
-            self._jobs = []
+            listed: list[JsonObject] = []
             try:
-                answer = job_list(
-                    self._flux(),
-                    max_entries=0,
-                    attrs=["all"],
-                    userid=FLUX_USERID_UNKNOWN,
-                    states=FLUX_JOB_STATE_ACTIVE,
-                ).get()
-                self._jobs = [listed_record(job) for job in answer["jobs"]]
+                listed = self._list(FLUX_JOB_STATE_ACTIVE, attrs=["all"])
+                self._forget_known({job["id"] for job in listed})
             except OSError as exc:
                 self._talk.say(-1, f"job_submit: the jobs cannot be listed: {exc.strerror}")
+            self._jobs = [listed_record(job) for job in listed]
+            self._jobs += [job for _, job in self._taken.values()]
         return self._jobs
+
+    def _forget_known(self, listed: set[int]) -> None:
+        """Forget those of the jobs that were taken of which the list knows, ended ones too."""
+        now = time.monotonic()
+        left = {
+            jobid: item
+            for jobid, item in self._taken.items()
+            if jobid not in listed and now < item[0]
+        }
+        if left:
+            since = time.time() - 2 * UNLISTED
+            for job in self._list(FLUX_JOB_STATE_INACTIVE, since=since):
+                left.pop(job["id"], None)
+        self._taken = left
+
+    def _list(
+        self, states: int, *, attrs: Sequence[str] = (), since: float = 0.0
+    ) -> list[JsonObject]:
+        from flux.job.list import job_list
+
+        everybody = FLUX_USERID_UNKNOWN
+        return job_list(self._flux(), 0, attrs, everybody, states, since=since).get_jobs()
 
     def _flux(self) -> Flux:
         from flux.core.handle import Flux
@@ -147,6 +182,26 @@ def facts_of(job: Mapping[str, object]) -> dict[str, Value]:
         "restart_cnt": 0,
         "exit_code": 0,
     }
+
+
+def taken_record(jobid: int, draft: JobDesc) -> JobRec:
+    """Return the record of a job that waits to be stored, as that of a list."""
+    jobspec = draft.jobspec
+    asked = requested(jobspec)
+    return listed_record(
+        {
+            "id": jobid,
+            "userid": draft.userid,
+            "name": asked.name,
+            "queue": queue_name(jobspec),
+            "bank": system_text(jobspec, "bank"),
+            "duration": time_limit(jobspec),
+            "ntasks": asked.ntasks,
+            "ncores": asked.ncores,
+            "nnodes": asked.nnodes,
+            "t_submit": time.time(),
+        }
+    )
 
 
 def listed_record(job: JsonObject) -> JobRec:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from broker.slurm.constants import INFINITE, MEM_PER_CPU, NO_VAL, NO_VAL16, NO_VAL64
+from broker.slurm.constants import INFINITE, MEM_PER_CPU, NICE_OFFSET, NO_VAL, NO_VAL16, NO_VAL64
 from broker.slurm.job_submit.reading import exc_nodes, features, req_nodes
 from broker.slurm.job_submit.resources import put_size, size_of
 from broker.slurm.job_submit.words import (
@@ -105,6 +105,14 @@ def priority(draft: JobSubject, value: Value) -> None:
         draft.urgency = FLUX_JOB_URGENCY_DEFAULT
     elif isinstance(value, int):
         draft.urgency = min(value, FLUX_JOB_URGENCY_MAX)
+
+
+def nice(draft: JobSubject, value: Value) -> None:
+    """Set the nice value, or none."""
+    if isinstance(value, int) and value not in (NO_VAL, INFINITE):
+        _put(draft.system, "nice", value - NICE_OFFSET)
+    else:
+        _put(draft.system, "nice", None)
 
 
 def start(draft: JobSubject, changed: Mapping[str, Value]) -> None:

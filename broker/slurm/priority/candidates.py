@@ -7,7 +7,6 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from broker.slurm.constants import INFINITE, NICE_OFFSET, NO_VAL
 from broker.slurm.priority.factors import MOST_NICE, Fixed, JobExtent
 from flux.constants import FLUX_JOB_URGENCY_HOLD
 from flux.job.describe import job_name, resource_totals, system_text, time_limit
@@ -79,17 +78,7 @@ def _attribute(jobspec: JsonObject | None, key: str) -> object:
     system = ((jobspec or {}).get("attributes") or {}).get("system")
     if not isinstance(system, dict):
         return None
-    if key == NICE and key not in system:
-        return _slurms_nice(system.get("slurm"))
     return system.get(key)
-
-
-def _slurms_nice(kept: object) -> object:
-    """Return the nice value that a job-submit plugin gave a job, among what is kept for Slurm."""
-    value = kept.get(NICE) if isinstance(kept, dict) else None
-    if type(value) is not int or value in (NO_VAL, INFINITE):
-        return value if value not in (NO_VAL, INFINITE) else None
-    return value - NICE_OFFSET
 
 
 def _name(key: str, value: object) -> str:

@@ -63,8 +63,6 @@ NAMES: Final[dict[str, str]] = {
 }
 """Fields by all their names."""
 
-_RESULTS: Final = {name: frozenset({result}) for name, result in RESULT_FILTERS.items()}
-
 
 class Statuses(NamedTuple):
     """What a word for states stands for: a mask of job states (RFC 21), and, for those that are

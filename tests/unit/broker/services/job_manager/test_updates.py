@@ -251,6 +251,7 @@ async def test_one_that_knows_no_expirations_does_not_hinder(cluster: Cluster) -
 
     cluster.manager.rpcs["sched.expiration"] = unknown
     await update(cluster, id, {DURATION: 1200})
+    assert await event(cluster, id, "resource-update")
 
 
 async def test_a_job_that_gets_resources_meanwhile_is_judged_as_one_that_runs(
@@ -758,6 +759,8 @@ async def test_a_plugin_may_vouch_for_it(cluster: Cluster, tmp_path: pathlib.Pat
     load(cluster, tmp_path, 'args.out["validated"] = True')
     id = await held(cluster)
     await update(cluster, id, {FOO: "bad"})
+    assert cluster.names(id)[-1] in ("jobspec-update", "priority")
+    assert "jobspec-update" in cluster.names(id)
 
 
 async def test_a_guest_for_whom_a_plugin_vouches_goes_on_changing_the_job(

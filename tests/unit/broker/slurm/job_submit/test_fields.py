@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broker.slurm.constants import INFINITE, MEM_PER_CPU, NO_VAL, NO_VAL16, NO_VAL64
+from broker.slurm.constants import INFINITE, MEM_PER_CPU, NICE_OFFSET, NO_VAL, NO_VAL16, NO_VAL64
 from broker.slurm.errors import NUMBERS
 from broker.slurm.job_submit.fields import FIELDS
 
@@ -36,6 +36,8 @@ READ: list[tuple[str, JsonObject, object]] = [
     ("comment", jobspec(comment="c"), "c"),
     ("partition", jobspec(queue="q"), "q"),
     ("partition", jobspec(), None),
+    ("nice", jobspec(nice=-7), NICE_OFFSET - 7),
+    ("nice", jobspec(nice="x"), NO_VAL),
     ("user_id", jobspec(), OWNER),
     ("user_name", jobspec(), ME.pw_name),
     ("group_id", jobspec(), ME.pw_gid),
@@ -99,6 +101,7 @@ WRITTEN: list[tuple[str, object, str, object]] = [
     ("partition", "q", "queue", "q"),
     ("partition", "q,r", "queue", "q"),
     ("time_limit", 5, "duration", 300.0),
+    ("nice", NICE_OFFSET - 30, "nice", -30),
     ("begin_time", 99, "dependencies", [{"scheme": "begin-time", "value": "99"}]),
     ("dependency", "afterany:1", "dependencies", [{"scheme": "afterany", "value": "1"}]),
     ("pn_min_memory", 100, "slurm.min_mem_per_node", 100),

@@ -69,7 +69,10 @@ async def hosted(tmp_path: pathlib.Path) -> AsyncIterator[Hosted]:
 
 
 def jobs(*names: str) -> list[JobToCheck]:
-    return [JobToCheck(OWNER, 16, jobspec(job={"name": name})) for name in names]
+    return [
+        JobToCheck(number, OWNER, 16, jobspec(job={"name": name}))
+        for number, name in enumerate(names, 1)
+    ]
 
 
 async def test_jobs_come_back_in_their_order(hosted: Hosted) -> None:
@@ -92,7 +95,7 @@ async def test_the_environment_comes_back_as_it_was_or_changed(hosted: Hosted) -
       function slurm_job_modify() return 0 end
     """)
     host = await hosted.start()
-    sent = [*jobs("plain", "env"), JobToCheck(OWNER, 16, jobspec(environment=None))]
+    sent = [*jobs("plain", "env"), JobToCheck(9, OWNER, 16, jobspec(environment=None))]
     answers = [verdict.jobspec or {} for verdict in await host.submit(sent)]
     assert [at(spec, "comment") for spec in answers] == ["changed"] * 3
     found = [at(spec, "environment") for spec in answers]
@@ -204,3 +207,42 @@ async def test_modules_of_the_distribution(hosted: Hosted) -> None:
     host = await hosted.start()
     (verdict,) = await host.submit(jobs("any"))
     assert str(at(verdict.jobspec or {}, "comment")).startswith("pid ")
+
+
+async def test_jobs_of_a_message_see_those_before_them_and_others_are_listed_once(
+    hosted: Hosted,
+) -> None:
+    hosted.script.write_text(
+        "function slurm_job_submit(job_desc)\n"
+        "  local seen = {}\n"
+        "  for _, other in pairs(slurm.jobs) do table.insert(seen, other.name) end\n"
+        "  job_desc.comment = #seen .. table.concat(seen)\n"
+        "  return job_desc.name == 'b' and slurm.ERROR or slurm.SUCCESS\n"
+        "end\n"
+        "function slurm_job_modify() return slurm.SUCCESS end\n"
+    )
+    host = await hosted.start()
+    verdicts = await host.submit(jobs("a", "b", "c", "d"))
+    found = [at(it.jobspec, "comment") for it in verdicts if it.jobspec is not None]
+    assert [found[0], found[1], set(str(found[2]))] == ["0", "1a", set("2ac")]
+    assert sum("the jobs cannot be listed" in text for text in hosted.logs) == 1
+    (last,) = await host.submit([JobToCheck(5, OWNER, 16, jobspec(job={"name": "e"}))])
+    assert last.jobspec is not None
+    assert set(str(at(last.jobspec, "comment"))) == set("3acd")  # not listed yet
+
+
+async def test_a_limit_on_jobs_counts_many_that_come_together(hosted: Hosted) -> None:
+    hosted.script.write_text(
+        "function slurm_job_submit(job_desc, parts)\n"
+        "  local count = 0\n"
+        "  for _, other in pairs(slurm.jobs) do\n"
+        "    if other.user_id == job_desc.user_id then count = count + 1 end\n"
+        "  end\n"
+        "  return count < 7 and slurm.SUCCESS or slurm.ESLURM_ACCESS_DENIED\n"
+        "end\n"
+        "function slurm_job_modify() return slurm.SUCCESS end\n"
+    )
+    host = await hosted.start()
+    verdicts = await host.submit(jobs(*(f"job{number}" for number in range(2000))))
+    assert [it.error is None for it in verdicts] == [True] * 7 + [False] * 1993
+    assert {it.error.errno for it in verdicts if it.error is not None} == {2002}

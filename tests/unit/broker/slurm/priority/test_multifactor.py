@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from broker.configuration import from_tables
-from broker.slurm.constants import NICE_OFFSET, NO_VAL
 from flux.constants import FLUX_JOB_PRIORITY_MAX
 from flux.job.lifecycle import PRIORITY, SCHED
 from flux.wire import json
@@ -196,26 +195,6 @@ async def test_refused_jobs(clocks: Clocks, system: dict[str, Any], userid: int,
         assert failure.value.errno == errno.EINVAL
         assert not cluster.driver.candidates
         assert logged(cluster) == []
-
-
-async def test_the_nice_of_a_job_submit_plugin(clocks: Clocks) -> None:
-    async with running(clocks, {"weight": {"partition": 1000}}) as cluster:
-        await cluster.fill()
-        cases: list[tuple[dict[str, Any], int]] = [
-            ({"slurm": {"nice": NICE_OFFSET + 30}}, 970),
-            ({"slurm": {"nice": NICE_OFFSET - 30}}, 1030),
-            ({"slurm": {"nice": NICE_OFFSET + 30}, "nice": 5}, 995),
-            ({"slurm": {"nice": NO_VAL}}, 1000),
-            ({"slurm": {}}, 1000),
-            ({"slurm": 7}, 1000),
-        ]
-        for system, priority in cases:
-            job = await cluster.wait(jobspec(**system))
-            assert cluster.priority(job) == priority
-        with pytest.raises(OSError, match="only the owner of the instance"):
-            await cluster.submit(jobspec(slurm={"nice": NICE_OFFSET - 1}), userid=1000)
-        with pytest.raises(OSError, match=r"attributes\.system\.nice is an integer"):
-            await cluster.submit(jobspec(slurm={"nice": "x"}))
 
 
 async def test_any_qos_will_do_where_none_is_configured(clocks: Clocks) -> None:
