@@ -1,10 +1,7 @@
-"""The application: owns the model and the feed, repaints the screen on top ten times a second at
-most.
-"""
+"""The application: owns the sessions, repaints the screen on top ten times a second at most."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -16,6 +13,8 @@ from tui.model.dashboard import Dashboard
 from tui.screens.job import JobScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.live import LiveScreen
+from tui.session import Session
+from tui.views import BY_NAME, JOBS, VIEWS
 from tui.widgets import palette
 from tui.widgets.cropping import cropped
 from tui.widgets.footing import Remark
@@ -33,18 +32,40 @@ if TYPE_CHECKING:
 REPAINT_SECONDS: Final = 0.1
 DEFAULT_SECONDS: Final = 5.0
 """How long something is told, unless said otherwise."""
+TABS: Final = 9
+"""Instances side by side: as many as there are keys for them."""
 _ASCII_KEYS: Final = {"\u23ce": "cr"}
 
 
 class TopApp(App[None]):
-    """``flux top``."""
+    """``flux top``. ``connect`` makes the feed of another instance, by its URI; without it only
+    the one of ``feed`` can be shown.
+    """
 
     CSS_PATH = "app.tcss"
     TITLE = "flux top"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "quit", "Quit", tooltip="Quit", id="app.quit"),
+        Binding("q", "leave", "Quit", tooltip="Quit", id="app.quit"),
         Binding("ctrl+c,ctrl+q", "quit", "Quit", show=False, priority=True, id="app.interrupt"),
+        *(
+            Binding(
+                view.key,
+                f"show_view('{view.name}')",
+                view.title,
+                tooltip=view.summary,
+                show=False,
+                id=f"view.{view.name}",
+            )
+            for view in VIEWS
+        ),
+        Binding("ctrl+right", "turn_tab(1)", "Next instance", show=False, id="tab.next"),
+        Binding("ctrl+left", "turn_tab(-1)", "Previous instance", show=False, id="tab.previous"),
+        Binding("ctrl+w", "close_tab", "Close this instance", show=False, id="tab.close"),
+        *(
+            Binding(f"alt+{number}", f"go_tab({number - 1})", show=False, id=f"tab.{number}")
+            for number in range(1, TABS + 1)
+        ),
     ]
 
     def __init__(
@@ -58,31 +79,153 @@ class TopApp(App[None]):
         jobid: int | None = None,
         clock: Callable[[], float] = time.time,
         glyphs: Glyphs | None = None,
+        connect: Callable[[str], Feed] | None = None,
     ) -> None:
         super().__init__()
-        self.feed = feed
         self.message = Remark()
         self.glyphs = glyphs or palette.terminal_glyphs()
-        self.dashboard = Dashboard(clock)
-        self.dashboard.read_only = read_only
-        self.dashboard.view.set_sort(sort, reverse, clock())
-        self.dashboard.set_query(query)
+        self.connect = connect
+        self._read_only = read_only
+        self._clock = clock
         self._jobid = jobid
-        self._seen = -1
-        self._second = 0
-        self._following: asyncio.Task[None] | None = None
+        self._made = 0
+        self.tabs: dict[str, Session] = {}
+        """The instances side by side, by the modes of their screens."""
+        self._first = self._new_session(feed)
+        self._first.dashboard.view.set_sort(sort, reverse, clock())
+        self._first.dashboard.set_query(query)
+
+    def _new_session(self, feed: Feed, name: str = "", parent: Session | None = None) -> Session:
+        dashboard = Dashboard(self._clock)
+        dashboard.read_only = self._read_only
+        return Session(feed, dashboard, name, parent)
 
     def on_mount(self) -> None:
         """Show the jobs and begin to follow the instance."""
         self.register_theme(palette.theme())
         self.theme = "flux"
         self.set_class(self.glyphs is palette.ASCII, "ascii")
-        self.push_screen(JobsScreen())
+        self._add_tab(self._first)
         if self._jobid is not None:
             self.push_screen(JobScreen(self._jobid))
-        self._following = asyncio.create_task(self.feed.run(self.dashboard), name="feed")
-        self._following.add_done_callback(self._feed_ended)
         self.set_interval(REPAINT_SECONDS, self.repaint)
+
+    # Instances
+
+    @property
+    def live_screens(self) -> list[LiveScreen]:
+        """The screens of this tab that draw from a model, the one on top last."""
+        return [screen for screen in self.screen_stack if isinstance(screen, LiveScreen)]
+
+    @property
+    def session(self) -> Session:
+        """The instance on the screen."""
+        if self.current_mode not in self.tabs:
+            return self._first
+        bound = (screen.bound for screen in reversed(self.live_screens))
+        return next((session for session in bound if session), self.tabs[self.current_mode])
+
+    @property
+    def dashboard(self) -> Dashboard:
+        """The model of the instance on the screen."""
+        return self.session.dashboard
+
+    @property
+    def feed(self) -> Feed:
+        """The feed of the instance on the screen."""
+        return self.session.feed
+
+    def _jobs_of(self, session: Session) -> JobsScreen:
+        screen = JobsScreen()
+        screen.bind(session)
+        return screen
+
+    def _add_tab(self, session: Session) -> None:
+        self._made += 1
+        mode = f"tab-{self._made}"
+        self.tabs[mode] = session
+        self.add_mode(mode, lambda: self._jobs_of(session))
+        session.start()
+        self.switch_mode(mode)
+
+    def open_instance(self, uri: str, name: str = "") -> None:
+        """Show one more instance, in a tab of its own."""
+        if self.connect is None or len(self.tabs) >= TABS:
+            why = "no more tabs" if self.connect else "no other instance can be opened here"
+            self.notify(why, severity="warning")
+            return
+        self._add_tab(self._new_session(self.connect(uri), name))
+
+    def enter_instance(self, uri: str, name: str) -> None:
+        """Show the instance inside a job of this one as if it were the top, until it is left."""
+        if self.connect is None:
+            self.notify("no other instance can be opened here", severity="warning")
+            return
+        inner = self._new_session(self.connect(uri), name, self.session)
+        inner.dashboard.read_only = self.dashboard.read_only
+        inner.start()
+        self.push_screen(self._jobs_of(inner))
+
+    async def leave_instance(self, session: Session) -> None:
+        """End an inner instance's session after its screens."""
+        await session.close()
+
+    def action_turn_tab(self, step: int) -> None:
+        """Go to the next or previous instance."""
+        modes = list(self.tabs)
+        self.switch_mode(modes[(modes.index(self.current_mode) + step) % len(modes)])
+
+    def action_go_tab(self, number: int) -> None:
+        """Go to an instance by its number, from 0."""
+        modes = list(self.tabs)
+        if number < len(modes):
+            self.switch_mode(modes[number])
+
+    async def action_close_tab(self) -> None:
+        """Close the tab, and what was entered in it; the last one stays."""
+        if len(self.tabs) == 1:
+            self.notify("this is the last instance: q quits", severity="warning")
+            return
+        mode = self.current_mode
+        sessions = {id(screen.session): screen.session for screen in self.live_screens}
+        self.action_turn_tab(-1)
+        del self.tabs[mode]
+        await self.remove_mode(mode)
+        for session in sessions.values():
+            await session.close()
+
+    async def action_leave(self) -> None:
+        """Leave an inner instance; quit from the outermost one."""
+        screen = self.screen
+        if isinstance(screen, JobsScreen) and screen.session.parent is not None:
+            screen.action_leave_instance()
+        else:
+            await self.action_quit()
+
+    # Views
+
+    def action_show_view(self, name: str) -> None:
+        """Show one of the views of this instance."""
+        self.show_view(name)
+
+    def show_view(self, name: str) -> None:
+        """Go to a view of the instance on the screen: back to it where it is under others already,
+        else on top. Raises KeyError if there is none of that name.
+        """
+        view = BY_NAME[name]
+        while not isinstance(self.screen, LiveScreen) and len(self.screen_stack) > 1:
+            self.pop_screen()  # a question or a menu
+        if name == JOBS:
+            while not isinstance(self.screen, JobsScreen) and len(self.screen_stack) > 1:
+                self.pop_screen()
+            return
+        made = view.make()
+        for place, screen in enumerate(self.screen_stack):
+            if type(screen) is type(made) and screen.session is self.session:
+                for _ in self.screen_stack[place + 1 :]:
+                    self.pop_screen()
+                return
+        self.push_screen(made.bind(self.session))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return the colours of the style sheet for themes that do not have them."""
@@ -113,36 +256,41 @@ class TopApp(App[None]):
             return _ASCII_KEYS.get(shown, shown if shown.isascii() else binding.key)
         return shown
 
-    def _feed_ended(self, task: asyncio.Task[None]) -> None:
-        """A feed never ends by itself; if it does, it is our fault, and the program must say so."""
-        if not task.cancelled() and task.exception() is not None:
-            error = task.exception()
-            self.dashboard.set_link(False, f"internal error: {error!r}")
-
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         """Write an update of the screen, no more of it than has changed."""
         super()._display(screen, cropped(renderable))
 
+    # Painting
+
+    def sessions(self) -> list[Session]:
+        """Return all sessions, those of the tabs first."""
+        found = {id(session): session for session in self.tabs.values()}
+        for stack in self._screen_stacks.values():
+            for screen in stack:
+                if isinstance(screen, LiveScreen) and screen.bound is not None:
+                    found.setdefault(id(screen.bound), screen.bound)
+        return list(found.values())
+
     def repaint(self) -> None:
-        """Bring the model up to date and repaint if anything changed.
+        """Bring the models up to date and repaint if anything changed on the screen.
 
         Clocks and running times are repainted once a second.
         """
         if not self.is_running:
             return  # ending: the screens lose their widgets one by one
         # First: settling may be what changes the revision.
-        self.dashboard.settle()
-        second = int(self.dashboard.clock())
-        if self.dashboard.revision == self._seen and second == self._second:
+        for session in self.sessions():
+            session.dashboard.settle()
+        screens = self.live_screens
+        if not screens or not (screens[-1].is_mounted and screens[-1].composed):
             return
-        screen = next((s for s in reversed(self.screen_stack) if isinstance(s, LiveScreen)), None)
-        if screen is not None and screen.is_mounted and screen.composed:
-            self._seen, self._second = self.dashboard.revision, second
-            screen.live_update()
+        session = screens[-1].session
+        now = (session.dashboard.revision, int(session.dashboard.clock()))
+        if now != session.painted:
+            session.painted = now
+            screens[-1].live_update()
 
     async def on_unmount(self) -> None:
-        """End the connection."""
-        # The feed first: it would take our closing for a lost connection and connect again.
-        if self._following is not None:
-            self._following.cancel()
-        await self.feed.close()
+        """End the connections."""
+        for session in self.sessions() or [self._first]:
+            await session.close()

@@ -418,7 +418,7 @@ async def test_until_all_jobs_are_read_the_instance_counts(
 ) -> None:
     for _ in range(4):
         run_job(instance.uri, "exit 1")
-    read, listed = [], live._job_list  # noqa: SLF001
+    read, listed = [], live.job_list
 
     async def watched(handle: AsyncFlux, entries: int, version: str) -> list[Any]:
         if not entries:
@@ -426,7 +426,7 @@ async def test_until_all_jobs_are_read_the_instance_counts(
         return await listed(handle, entries, version)
 
     monkeypatch.setattr(live, "FIRST_PAGE", 2)
-    monkeypatch.setattr(live, "_job_list", watched)
+    monkeypatch.setattr(live, "job_list", watched)
     feed, dashboard = LiveFeed(instance.uri), Dashboard(time.time)
     task = asyncio.create_task(feed.run(dashboard))
     try:

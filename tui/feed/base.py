@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from flux.job.follow import Entries, Failed
+from flux.wire.message import NODEID_ANY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
-    from flux.wire.json import JsonObject
+    from flux.wire.json import JsonMapping, JsonObject
     from tui.model.dashboard import Dashboard
+
+ANSWER_SECONDS: Final = 10.0
+"""How long an answer is waited for, unless said otherwise."""
 
 JobItem = Entries | Failed
 """What is told of one job: new entries of one of its eventlogs, or why that cannot be read."""
@@ -44,6 +48,31 @@ class Feed(Protocol):
 
     async def kill(self, jobid: int, signum: int) -> None:
         """Send a signal to the tasks of one running job."""
+
+    async def ask(
+        self,
+        topic: str,
+        payload: JsonMapping | None = None,
+        rank: int = NODEID_ANY,
+        timeout: float = ANSWER_SECONDS,
+    ) -> JsonObject:
+        """Send one request and return its answer; ``timeout`` is in seconds."""
+
+    def listen(
+        self,
+        topic: str,
+        payload: JsonMapping | None = None,
+        rank: int = NODEID_ANY,
+        cancel: str | None = "",
+    ) -> AsyncGenerator[JsonObject]:
+        """Return the answers of a streaming request until it ends; closing the generator cancels it
+        by the topic ``cancel``: ``TOPIC-cancel`` for the empty string, None if there is none.
+        """
+
+    def events(self, prefix: str) -> AsyncGenerator[tuple[str, JsonObject]]:
+        """Return topic and payload of each event message whose topic begins with ``prefix``, from
+        now on.
+        """
 
     async def close(self) -> None:
         """End the connection."""

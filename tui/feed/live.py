@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import errno
 import os
-import re
 from typing import TYPE_CHECKING, Final
 
 from flux.aio import AsyncFlux
@@ -22,17 +21,19 @@ from flux.job.attributes import JOB_ATTRIBUTES
 from flux.job.follow import Entries, Failed
 from flux.job.follow_async import follow
 from flux.job.reasons import reason_text
-from flux.job.state_names import LISTED_STATES
 from flux.wire import json
-from flux.wire.message import USERID_UNKNOWN
-from tui.model.dashboard import Dashboard, InstanceInfo, StateCounts
+from flux.wire.message import NODEID_ANY
+from tui.feed.base import ANSWER_SECONDS
+from tui.feed.requests import LostConnection, counts, job_list, reason_of, roundtrip
+from tui.model.dashboard import Dashboard, InstanceInfo
 from tui.model.notices import queue_notices
 from tui.model.reasons import scheduled
 from tui.model.resources import node_and_core_count
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
+    from flux.aio_streams import Subscription
     from flux.wire.json import JsonMapping, JsonObject
     from tui.feed.base import JobItem
 
@@ -41,13 +42,8 @@ PIECE: Final = 5000
 POLL_SECONDS: Final = 2.0
 REASONS_AT_ONCE: Final = 500
 LOOKUPS_AT_ONCE: Final = 64
-STREAMING_LIST: Final = (0, 47)
 RECONCILE_AFTER: Final = 4
 BACKOFF: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
-
-
-class LostConnection(OSError):
-    """The broker's end of the socket closed."""
 
 
 class LiveFeed:
@@ -71,7 +67,7 @@ class LiveFeed:
                 await self._connect()
                 await self._session(dashboard)
             except* OSError as group:
-                reason = _reason(group)
+                reason = reason_of(group)
             except* (ValueError, KeyError, TypeError, AttributeError) as malformed:
                 reason = f"the broker sent something unexpected: {malformed.exceptions[0]!r}"
             if dashboard.link.up:
@@ -147,16 +143,16 @@ class LiveFeed:
         if dashboard.instance.owner not in (-1, os.getuid()):
             dashboard.read_only = True
         version = dashboard.instance.version
-        await _roundtrip(handle, "job-manager")
-        first = await _job_list(handle, FIRST_PAGE, version)
+        await roundtrip(handle, "job-manager")
+        first = await job_list(handle, FIRST_PAGE, version)
         if len(first) >= FIRST_PAGE:
-            dashboard.loading = await _counts(handle)
+            dashboard.loading = await counts(handle)
         dashboard.replace(first)
         await self._resources(dashboard)
         await self._notices(dashboard)
         if len(first) >= FIRST_PAGE:
             dashboard.set_link(True)
-            jobs = await _job_list(handle, 0, version)
+            jobs = await job_list(handle, 0, version)
             for start in range(0, len(jobs), PIECE):
                 dashboard.load(jobs[start : start + PIECE])
                 await asyncio.sleep(0)
@@ -202,7 +198,7 @@ class LiveFeed:
             dashboard.hear()
             if differing >= RECONCILE_AFTER:
                 differing = 0
-                dashboard.load(await _job_list(handle, 0, dashboard.instance.version))
+                dashboard.load(await job_list(handle, 0, dashboard.instance.version))
 
     async def _resources(self, dashboard: Dashboard) -> None:
         with contextlib.suppress(OSError):
@@ -329,81 +325,46 @@ class LiveFeed:
         """Send a signal to all tasks, as ``flux job kill`` does."""
         await self._connected().rpc("job-manager.kill", {"id": jobid, "signum": signum}, timeout=10)
 
+    # what views ask for
 
-async def _counts(handle: AsyncFlux) -> StateCounts:
-    """Return how many jobs the instance has in which state, as its job list counts them."""
-    try:
-        stats = await handle.rpc("job-list.job-stats")
-    except OSError:
-        return StateCounts()
-    states = stats.get("job_states") or {}
+    async def ask(
+        self,
+        topic: str,
+        payload: JsonMapping | None = None,
+        rank: int = NODEID_ANY,
+        timeout: float = ANSWER_SECONDS,
+    ) -> JsonObject:
+        """Send one request and return its answer."""
+        return await self._connected().rpc(topic, payload, nodeid=rank, timeout=timeout)
 
-    def number(found: JsonMapping, *names: str) -> int:
-        return sum(int(found.get(name) or 0) for name in names)
-
-    failed, canceled, timeout = (number(stats, name) for name in ("failed", "canceled", "timeout"))
-    return StateCounts(
-        number(states, "run", "cleanup"),
-        number(states, "depend", "priority", "sched"),
-        max(0, number(states, "inactive") - failed - canceled - timeout),
-        failed,
-        canceled,
-        timeout,
-    )
-
-
-async def _job_list(handle: AsyncFlux, entries: int, version: str) -> list[JsonObject]:
-    """Return the newest ``entries`` jobs of all users, all jobs for 0; flux-core since 0.47 streams
-    them by a constraint.
-    """
-    if _release(version) >= STREAMING_LIST:
-        request = {
-            "max_entries": entries,
-            "attrs": JOB_ATTRIBUTES,
-            "since": 0.0,
-            "constraint": {"states": [LISTED_STATES]},
-        }
-        found: list[JsonObject] = []
-        async with handle.stream("job-list.list", request, cancel="job-list.cancel") as stream:
+    async def listen(
+        self,
+        topic: str,
+        payload: JsonMapping | None = None,
+        rank: int = NODEID_ANY,
+        cancel: str | None = "",
+    ) -> AsyncGenerator[JsonObject]:
+        """Give the answers of a streaming request."""
+        handle = self._connected()
+        async with handle.stream(topic, payload, nodeid=rank, cancel=cancel) as stream:
             async for answer in stream:
-                found.extend(answer.get("jobs") or ())
-        return found
-    request = {
-        "max_entries": entries,
-        "attrs": JOB_ATTRIBUTES,
-        "userid": USERID_UNKNOWN,
-        "states": LISTED_STATES,
-        "results": 0,
-    }
-    try:
-        answer = await handle.rpc("job-list.list", request)
-    except OSError as error:
-        if error.errno == errno.ENOSYS:
-            raise LostConnection("the instance has no job list yet") from None
-        raise
-    jobs: list[JsonObject] = answer.get("jobs") or []
-    return jobs
+                yield answer
+
+    async def events(self, prefix: str) -> AsyncGenerator[tuple[str, JsonObject]]:
+        """Give event messages; ends by raising when the connection is lost."""
+        handle = self._connected()
+        lost = self._lost
+        subscription = await handle.subscribe(prefix)
+        ending = asyncio.create_task(_end_when(lost, subscription), name="events")
+        try:
+            async for message in subscription:
+                yield message.topic or "", message.json() or {}
+        finally:
+            ending.cancel()
+            await subscription.close()
+        raise LostConnection("lost connection to the broker")
 
 
-def _release(version: str) -> tuple[int, ...]:
-    """Return ``0.88.0-12-gabc`` as (0, 88), (0, 0) if it is not a version."""
-    found = re.match(r"(\d+)\.(\d+)", version)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
-
-
-async def _roundtrip(handle: AsyncFlux, service: str) -> None:
-    """Return once ``service`` has seen everything sent before, whatever it answers."""
-    with contextlib.suppress(OSError):
-        await handle.rpc(
-            f"{service}.ping", {"seq": 0, "time.tv_sec": 0, "time.tv_nsec": 0, "pad": ""}
-        )
-
-
-def _reason(group: BaseExceptionGroup[OSError]) -> str:
-    """Return the sentence for the banner out of whatever ended a session."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = next(
-            (e for e in error.exceptions if isinstance(e, LostConnection)), error.exceptions[0]
-        )
-    return str(getattr(error, "strerror", None) or error) or "connection lost"
+async def _end_when(lost: asyncio.Event, subscription: Subscription) -> None:
+    await lost.wait()
+    subscription.push(None)

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Final
 
 from flux.job.event import EventLogEvent
 from flux.job.follow import Entries
+from flux.wire.message import NODEID_ANY
+from tui.feed.base import ANSWER_SECONDS
 from tui.model import states
 from tui.model.dashboard import Dashboard, InstanceInfo
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from flux.wire.json import JsonMapping, JsonObject
     from tui.feed.base import JobItem
+
+    Answer = JsonObject | Callable[[JsonMapping, int], JsonObject]
 
 INSTANCE: Final = InstanceInfo("local:///run/flux/local", 4, "0.29.0", 0.0, 0, "cluster0")
 _NEXT: Final = {
@@ -39,7 +43,9 @@ class SyntheticFeed:
     """Gives ``jobs`` at once, then ``rate`` state changes a second in batches of ``batch``;
     ``actions`` records what was asked.
 
-    ``entries`` and ``log_lines`` are what a job's eventlogs and the broker's log hold; ``refuse``
+    ``entries`` and ``log_lines`` are what a job's eventlogs and the broker's log hold; ``answers``
+    has for topics what is answered, or what makes the answer of payload and rank, and ``asked``
+    records the requests; ``streams`` has the answers of streaming requests and events. ``refuse``
     makes every action fail with that sentence.
     """
 
@@ -54,6 +60,8 @@ class SyntheticFeed:
         entries: Mapping[str, Sequence[JsonMapping]] | None = None,
         stored: JsonMapping | None = None,
         log_lines: Iterable[str] = (),
+        answers: Mapping[str, Answer] | None = None,
+        streams: Mapping[str, Sequence[JsonObject]] | None = None,
         seed: int = 1,
     ) -> None:
         self.jobs = list(jobs)
@@ -62,6 +70,9 @@ class SyntheticFeed:
         self.entries = dict(entries or {})
         self.stored = dict(stored or {})
         self.log_lines = list(log_lines)
+        self.answers = dict(answers or {})
+        self.streams = dict(streams or {})
+        self.asked: list[tuple[str, JsonMapping, int]] = []
         self.actions: list[tuple[object, ...]] = []
         self.refuse = ""
         self.refuse_connection = ""
@@ -133,6 +144,42 @@ class SyntheticFeed:
     async def kill(self, jobid: int, signum: int) -> None:
         """Record a kill."""
         self._act("kill", jobid, signum)
+
+    async def ask(
+        self,
+        topic: str,
+        payload: JsonMapping | None = None,
+        rank: int = NODEID_ANY,
+        timeout: float = ANSWER_SECONDS,
+    ) -> JsonObject:
+        """Give what ``answers`` holds or makes for ``topic``."""
+        self.asked.append((topic, payload or {}, rank))
+        if self.refuse:
+            raise OSError(errno.EPERM, self.refuse)
+        if topic not in self.answers:
+            raise OSError(errno.ENOSYS, f"no service answers {topic}")
+        answer = self.answers[topic]
+        return answer(payload or {}, rank) if callable(answer) else answer
+
+    async def listen(
+        self,
+        topic: str,
+        payload: JsonMapping | None = None,
+        rank: int = NODEID_ANY,
+        cancel: str | None = "",
+    ) -> AsyncGenerator[JsonObject]:
+        """Give what ``streams`` holds for ``topic``, then wait for ever."""
+        self.asked.append((topic, payload or {}, rank))
+        for answer in self.streams.get(topic, ()):
+            yield answer
+        await asyncio.Event().wait()
+
+    async def events(self, prefix: str) -> AsyncGenerator[tuple[str, JsonObject]]:
+        """Give what ``streams`` holds for topics that begin with ``prefix``, then wait for ever."""
+        for topic in [topic for topic in self.streams if topic.startswith(prefix)]:
+            for payload in self.streams[topic]:
+                yield topic, payload
+        await asyncio.Event().wait()
 
     def _act(self, *action: object) -> None:
         self.actions.append(action)

@@ -55,7 +55,7 @@ class ActingScreen(LiveScreen):
         """Cancel the marked jobs or the one under the cursor, after asking."""
         selection = self.targets()
         if self._can(selection, ACTIVE, "nothing to cancel: it is over already"):
-            self._ask("Cancel", "canceled", selection, ACTIVE, self.top.feed.cancel)
+            self._ask("Cancel", "canceled", selection, ACTIVE, self.feed.cancel)
 
     def action_kill_jobs(self) -> None:
         """Send a signal to the marked jobs or the one under the cursor, after asking which."""
@@ -69,7 +69,7 @@ class ActingScreen(LiveScreen):
                     f"sent {name}",
                     selection,
                     RUNNING,
-                    lambda jobid: self.top.feed.kill(jobid, number),
+                    lambda jobid: self.feed.kill(jobid, number),
                 )
 
         if self._can(selection, RUNNING, "no signal can be sent: it is not running"):

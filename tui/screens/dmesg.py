@@ -58,6 +58,11 @@ class DmesgScreen(SearchingScreen, LiveScreen):
         self._read = False
         self._error = ""
 
+    @property
+    def crumb(self) -> str:
+        """What it shows."""
+        return "log"
+
     def compose(self) -> ComposeResult:
         """Lay out the screen."""
         yield TitleBar(self.dashboard, self.glyphs, id="title")
@@ -92,7 +97,7 @@ class DmesgScreen(SearchingScreen, LiveScreen):
             if lost_at:
                 known = {record for record in self.records if isinstance(record, LogRecord)}
             try:
-                async for lines in self.top.feed.log():
+                async for lines in self.feed.log():
                     if lost_at and known:
                         self.fresh.append(Gap(lost_at, self.dashboard.clock()))
                     lost_at = 0.0

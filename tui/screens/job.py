@@ -189,6 +189,11 @@ class JobScreen(SearchingScreen, ActingScreen):
         yield KeysFooter(self.glyphs.more)
 
     @property
+    def crumb(self) -> str:
+        """The id of the job."""
+        return f"job {f58(self.jobid, self.glyphs is palette.ASCII)}"
+
+    @property
     def finished(self) -> bool:
         """Whether everything there is of the job has been read."""
         return self._ended
@@ -224,7 +229,7 @@ class JobScreen(SearchingScreen, ActingScreen):
 
     async def _look_up(self) -> None:
         try:
-            self.summary.stored = await self.top.feed.lookup(self.jobid)
+            self.summary.stored = await self.feed.lookup(self.jobid)
             self.dashboard.revision += 1
         except OSError as error:
             self.notify(f"job info: {error.strerror or error}", severity="warning")
@@ -235,7 +240,7 @@ class JobScreen(SearchingScreen, ActingScreen):
         while True:
             error = ""
             try:
-                async for item in self.top.feed.job_entries(self.jobid):
+                async for item in self.feed.job_entries(self.jobid):
                     if isinstance(item, Failed) and item.path == MAIN:
                         error = str(item.error.strerror or item.error)
                         continue

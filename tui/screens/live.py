@@ -4,30 +4,75 @@ timer.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from textual.screen import Screen
 
 from tui.widgets.footing import MessageLine
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from tui.feed.base import Feed
     from tui.model.dashboard import Dashboard
+    from tui.session import Session
     from tui.widgets.footing import Remark
     from tui.widgets.palette import Glyphs
+
+
+CHANGING: Final = frozenset({"cancel_jobs", "kill_jobs"})
+"""Actions that change something, which a read-only dashboard does not have."""
 
 
 class Top(Protocol):
     """What screens know of the application."""
 
-    feed: Feed
-    dashboard: Dashboard
     glyphs: Glyphs
     message: Remark
+    tabs: dict[str, Session]
+
+    @property
+    def session(self) -> Session:
+        """The instance on the screen."""
+
+    @property
+    def live_screens(self) -> list[LiveScreen]:
+        """The screens of this tab that draw from a model, the one on top last."""
+
+    def show_view(self, name: str) -> None:
+        """Show one of the views."""
+
+    def open_instance(self, uri: str, name: str = "") -> None:
+        """Show one more instance in a tab."""
+
+    def enter_instance(self, uri: str, name: str) -> None:
+        """Show the instance inside a job."""
+
+    async def leave_instance(self, session: Session) -> None:
+        """End an inner instance's session."""
 
 
 class LiveScreen(Screen[None]):
-    """A screen that draws from the model."""
+    """A screen that draws from the model of one instance: the one on the screen when it opened."""
+
+    _session: Session | None = None
+
+    def bind(self, session: Session) -> Self:
+        """Show that instance, whichever is on the screen when this one opens."""
+        self._session = session
+        return self
+
+    @property
+    def session(self) -> Session:
+        """The instance it is about."""
+        if self._session is None:
+            self._session = self.top.session
+        return self._session
+
+    @property
+    def bound(self) -> Session | None:
+        """The instance it is about, None before it has been asked for it."""
+        return self._session
 
     @property
     def top(self) -> Top:
@@ -37,7 +82,17 @@ class LiveScreen(Screen[None]):
     @property
     def dashboard(self) -> Dashboard:
         """The model."""
-        return self.top.dashboard
+        return self.session.dashboard
+
+    @property
+    def feed(self) -> Feed:
+        """Where the model's data come from."""
+        return self.session.feed
+
+    @property
+    def crumb(self) -> str:
+        """What the screen is called in the path at the top."""
+        return ""
 
     @property
     def glyphs(self) -> Glyphs:
@@ -77,4 +132,4 @@ class LiveScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Take away the actions on jobs from a read-only dashboard."""
-        return not (action in ("cancel_jobs", "kill_jobs") and self.dashboard.read_only)
+        return not (action in CHANGING and self.dashboard.read_only)

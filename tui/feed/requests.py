@@ -1,0 +1,102 @@
+"""What the feed asks an instance for when it loads it, ours or any flux-core since 0.29."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import re
+from typing import TYPE_CHECKING, Final
+
+from flux.job.attributes import JOB_ATTRIBUTES
+from flux.job.state_names import LISTED_STATES
+from flux.wire.message import USERID_UNKNOWN
+from tui.model.dashboard import StateCounts
+
+if TYPE_CHECKING:
+    from flux.aio import AsyncFlux
+    from flux.wire.json import JsonMapping, JsonObject
+
+STREAMING_LIST: Final = (0, 47)
+
+
+class LostConnection(OSError):
+    """The broker's end of the socket closed."""
+
+
+async def counts(handle: AsyncFlux) -> StateCounts:
+    """Return how many jobs the instance has in which state, as its job list counts them."""
+    try:
+        stats = await handle.rpc("job-list.job-stats")
+    except OSError:
+        return StateCounts()
+    states = stats.get("job_states") or {}
+
+    def number(found: JsonMapping, *names: str) -> int:
+        return sum(int(found.get(name) or 0) for name in names)
+
+    failed, canceled, timeout = (number(stats, name) for name in ("failed", "canceled", "timeout"))
+    return StateCounts(
+        number(states, "run", "cleanup"),
+        number(states, "depend", "priority", "sched"),
+        max(0, number(states, "inactive") - failed - canceled - timeout),
+        failed,
+        canceled,
+        timeout,
+    )
+
+
+async def job_list(handle: AsyncFlux, entries: int, version: str) -> list[JsonObject]:
+    """Return the newest ``entries`` jobs of all users, all jobs for 0; flux-core since 0.47 streams
+    them by a constraint.
+    """
+    if _release(version) >= STREAMING_LIST:
+        request = {
+            "max_entries": entries,
+            "attrs": JOB_ATTRIBUTES,
+            "since": 0.0,
+            "constraint": {"states": [LISTED_STATES]},
+        }
+        found: list[JsonObject] = []
+        async with handle.stream("job-list.list", request, cancel="job-list.cancel") as stream:
+            async for answer in stream:
+                found.extend(answer.get("jobs") or ())
+        return found
+    request = {
+        "max_entries": entries,
+        "attrs": JOB_ATTRIBUTES,
+        "userid": USERID_UNKNOWN,
+        "states": LISTED_STATES,
+        "results": 0,
+    }
+    try:
+        answer = await handle.rpc("job-list.list", request)
+    except OSError as error:
+        if error.errno == errno.ENOSYS:
+            raise LostConnection("the instance has no job list yet") from None
+        raise
+    jobs: list[JsonObject] = answer.get("jobs") or []
+    return jobs
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """Return ``0.88.0-12-gabc`` as (0, 88), (0, 0) if it is not a version."""
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+async def roundtrip(handle: AsyncFlux, service: str) -> None:
+    """Return once ``service`` has seen everything sent before, whatever it answers."""
+    with contextlib.suppress(OSError):
+        await handle.rpc(
+            f"{service}.ping", {"seq": 0, "time.tv_sec": 0, "time.tv_nsec": 0, "pad": ""}
+        )
+
+
+def reason_of(group: BaseExceptionGroup[OSError]) -> str:
+    """Return the sentence for the banner out of whatever ended a session."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = next(
+            (e for e in error.exceptions if isinstance(e, LostConnection)), error.exceptions[0]
+        )
+    return str(getattr(error, "strerror", None) or error) or "connection lost"
