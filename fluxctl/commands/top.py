@@ -45,12 +45,14 @@ def command(target: str | None, read_only: bool, linear: bool, query: str, sort:
         raise CommandError(
             "this terminal cannot be drawn on (TERM=dumb); use --linear to print changes as lines"
         )
+    from fluxctl.uri_forms import reachable
     from tui.app import TopApp
     from tui.feed.live import LiveFeed
     from tui.widgets import palette
 
     app = TopApp(
         LiveFeed(uri),
+        connect=lambda found: LiveFeed(reachable(found)),
         read_only=read_only,
         query=query,
         sort=sort.lstrip("-"),

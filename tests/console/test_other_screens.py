@@ -299,7 +299,7 @@ async def test_the_scroll_bar_is_where_the_lines_are(
 
 async def test_help_is_about_the_screen_it_was_asked_on(make_app: MakeApp) -> None:
     app = make_app()
-    async with app.run_test(size=(160, 50)) as pilot:
+    async with app.run_test(size=(160, 90)) as pilot:
         await loaded(pilot)
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))

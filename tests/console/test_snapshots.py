@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from tui.feed.synthetic import SyntheticFeed
 
-SIZES = pytest.mark.parametrize("size", [(80, 24), (160, 50)], ids=["80x24", "160x50"])
+SIZES = pytest.mark.parametrize(
+    "size", [(80, 24), (120, 40), (200, 60)], ids=["80x24", "120x40", "200x60"]
+)
 MakeApp = Callable[..., TopApp]
 Compare = Callable[..., bool]
 
@@ -58,6 +60,8 @@ def after(*keys: str) -> Callable[[Pilot[Any]], Awaitable[None]]:
         ("job-failed", ("4", "enter")),
         ("job-running", ("enter", "tab")),
         ("job-search", ("4", "enter", "slash", *"pressure", "enter")),
+        ("menu", ("m",)),
+        ("prompt", ("3", "U", *"soon", "enter")),
         ("log", ("d",)),
         ("log-warnings", ("d", "minus", "minus")),
         ("help", ("question_mark",)),

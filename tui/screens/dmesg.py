@@ -14,10 +14,11 @@ from tui.model.logs import Gap, Line, LogRecord, parse_log
 from tui.screens.live import LiveScreen
 from tui.screens.searching import SearchingScreen
 from tui.widgets.footing import KeysFooter, MessageLine
-from tui.widgets.header import Banner, TitleBar
+from tui.widgets.header import Banner
 from tui.widgets.log_view import LogView
 from tui.widgets.palette import LINE_COLOUR, SEVERITY_COLOUR
 from tui.widgets.query_bar import QueryBar
+from tui.widgets.title import TitleBar
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

@@ -22,15 +22,16 @@ from tui.model.logs import Gap
 from tui.model.selection import one
 from tui.model.states import DONE, PENDING, STATUS, Status
 from tui.model.users import user_name
-from tui.screens.actions import ActingScreen
+from tui.screens.changing import ChangingScreen
 from tui.screens.searching import SearchingScreen
 from tui.widgets import palette
 from tui.widgets.footing import KeysFooter, MessageLine
-from tui.widgets.header import Banner, TitleBar
+from tui.widgets.header import Banner
 from tui.widgets.log_view import LogView
 from tui.widgets.painted import Painted
 from tui.widgets.palette import BRIGHT, DIM, LINE_COLOUR, SOFT, TEXT, Glyphs, status_colour
 from tui.widgets.query_bar import QueryBar
+from tui.widgets.title import TitleBar
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -150,7 +151,7 @@ class JobSummary(Painted):
         return text.append(fmt.printable(f"   in {cwd}"), DIM) if cwd else text
 
 
-class JobScreen(SearchingScreen, ActingScreen):
+class JobScreen(SearchingScreen, ChangingScreen):
     """Summary, eventlog and output of one job."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -162,6 +163,7 @@ class JobScreen(SearchingScreen, ActingScreen):
         ),
         Binding("c", "cancel_jobs", "Cancel", tooltip="Cancel the job", id="job.cancel"),
         Binding("K", "kill_jobs", "Kill", tooltip="Send a signal to the job", id="job.kill"),
+        *ChangingScreen.CHANGE_BINDINGS,
         Binding("y", "copy", "Copy the job id", show=False, id="job.copy"),
         Binding(
             "question_mark", "help", "Help", tooltip="This list", key_display="?", id="job.help"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
+from tui.screens.changing import ChangingScreen
 from tui.screens.dmesg import DmesgScreen
 from tui.screens.filtering import FilteringScreen
 from tui.screens.job import JobScreen
@@ -19,10 +20,10 @@ from tui.widgets.header import (
     ProgressLine,
     StatesPanel,
     ThroughputPanel,
-    TitleBar,
 )
 from tui.widgets.job_table import JobTableHeading, JobTableView
 from tui.widgets.query_bar import QueryBar
+from tui.widgets.title import TitleBar
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -64,6 +65,7 @@ class JobsScreen(FilteringScreen, MarkingScreen):
             tooltip="Send a signal to the marked jobs or this one",
             id="jobs.kill",
         ),
+        *ChangingScreen.CHANGE_BINDINGS,
         Binding("d", "dmesg", "Log", tooltip="Log of the broker (dmesg)", id="jobs.dmesg"),
         Binding(
             "question_mark", "help", "Help", tooltip="This list", key_display="?", id="jobs.help"

@@ -20,7 +20,20 @@ if TYPE_CHECKING:
     from tui.widgets.palette import Glyphs
 
 
-CHANGING: Final = frozenset({"cancel_jobs", "kill_jobs"})
+CHANGING: Final = frozenset(
+    {
+        "cancel_jobs",
+        "kill_jobs",
+        "job_menu",
+        "set_urgency",
+        "hold_jobs",
+        "release_jobs",
+        "limit_jobs",
+        "annotate_jobs",
+        "raise_jobs",
+        "run_again",
+    }
+)
 """Actions that change something, which a read-only dashboard does not have."""
 
 

@@ -8,8 +8,11 @@ from textual.binding import Binding, BindingType
 
 from tui.model import format as fmt
 from tui.model.jobid import f58
+from tui.model.query import Query, QueryError
+from tui.model.question import jobs
 from tui.model.selection import targets
-from tui.screens.actions import ActingScreen
+from tui.screens.changing import ChangingScreen
+from tui.screens.prompt import PromptScreen
 from tui.widgets.footing import MarksLine
 from tui.widgets.job_table import JobTableView
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from tui.model.selection import Targets
 
 
-class MarkingScreen(ActingScreen):
+class MarkingScreen(ChangingScreen):
     """A screen with the job table, whose jobs can be marked."""
 
     MARK_BINDINGS: ClassVar[list[BindingType]] = [
@@ -30,6 +33,7 @@ class MarkingScreen(ActingScreen):
         ),
     ]
     MOVE_BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("M", "mark_query", "Mark jobs by a query", show=False, id="jobs.mark_query"),
         Binding("a", "mark_all", "Mark all jobs the filter shows", show=False, id="jobs.mark_all"),
         Binding("u", "unmark", "Unmark all", show=False, id="jobs.unmark"),
         Binding("y", "copy", "Copy the job id", show=False, id="jobs.copy"),
@@ -88,6 +92,33 @@ class MarkingScreen(ActingScreen):
         ids = self.dashboard.table.ids
         self.dashboard.marks.update(ids[row] for row in self.dashboard.view.rows())
         self.notify(f"{fmt.count(len(self.dashboard.marks))} jobs marked", timeout=3)
+        self.live_update()
+
+    def action_mark_query(self) -> None:
+        """Mark every job that a query finds, whatever the filter shows."""
+
+        def check(text: str) -> str:
+            try:
+                Query.parse(text)
+            except QueryError as error:
+                return str(error)
+            return "" if text.strip() else "no query is typed"
+
+        def answered(text: str | None) -> None:
+            if text is not None:
+                self.mark(Query.parse(text))
+
+        note = "state:failed user:alice t>5m; marks stay on what is marked already"
+        self.app.push_screen(PromptScreen("Mark which jobs?", note, check=check), answered)
+
+    def mark(self, query: Query) -> None:
+        """Mark every job that ``query`` finds."""
+        table, now = self.dashboard.table, self.dashboard.moment
+        matches = query.compile(table, now)
+        rows = range(len(table)) if matches is None else filter(matches, range(len(table)))
+        found = {table.ids[row] for row in rows}
+        self.dashboard.marks |= found
+        self.notify(f"{jobs(len(found))} found, {fmt.count(len(self.dashboard.marks))} marked")
         self.live_update()
 
     def action_unmark(self) -> None:

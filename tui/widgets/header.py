@@ -13,60 +13,11 @@ from tui.model import format as fmt
 from tui.model.states import Status
 from tui.widgets import palette
 from tui.widgets.bars import gauge, shares, sparkline
-from tui.widgets.painted import Painted, spread
+from tui.widgets.painted import Painted
 from tui.widgets.palette import AMBER, BRIGHT, DIM, GREEN, RED, SOFT, Glyphs, status_colour
 
 if TYPE_CHECKING:
     from tui.model.dashboard import Dashboard
-
-_LEAST_ADDRESS: Final = 8
-"""Cells of an address that are worth showing."""
-
-
-class TitleBar(Painted):
-    """One line: program, instance, version, uptime, clock."""
-
-    def lines(self, width: int) -> list[Text]:
-        """Return the line; where it is too long, the address goes first, then the facts."""
-        now = self.dashboard.clock()
-        left = Text.assemble(
-            (f" {self.glyphs.logo} ", palette.ACCENT), ("flux top", f"bold {BRIGHT}"), "  "
-        )
-        clock = Text(time.strftime(" %H:%M:%S ", time.localtime(now)), SOFT)
-        if left.cell_len + clock.cell_len > width:
-            clock = Text()
-        facts = self._facts(self.dashboard.moment)
-        dot = f" {self.glyphs.separator} "
-        while facts and left.cell_len + clock.cell_len + len(dot.join(facts)) > width:
-            facts.pop(0)
-        right = Text.assemble((dot.join(facts), DIM), " " if facts else "", clock)
-        room = width - left.cell_len - right.cell_len - 1
-        left.append(self._address(room), SOFT)
-        return [spread(left, right, width)]
-
-    def _facts(self, now: float) -> list[str]:
-        """Return what there is to say of the instance, the most important last."""
-        instance = self.dashboard.instance
-        facts = []
-        if instance.version:
-            facts.append(f"v{instance.version}")
-        if instance.started and self.dashboard.link.up:
-            facts.append(f"up {fmt.duration(max(0.0, now - instance.started))}")
-        if instance.size:
-            facts.insert(0, f"{instance.size} broker{'' if instance.size == 1 else 's'}")
-        if self.dashboard.read_only:
-            facts.append("read-only")
-        return facts
-
-    def _address(self, room: int) -> str:
-        """Return the instance's address, its end if there is little room, nothing if that would say
-        nothing.
-        """
-        uri = self.dashboard.instance.uri
-        uri = uri if len(uri) <= room else uri.rpartition("//")[2]
-        if len(uri) > room:
-            uri = self.glyphs.more + uri[-(room - 1) :] if room > _LEAST_ADDRESS else ""
-        return uri
 
 
 class Banner(Painted):

@@ -144,10 +144,13 @@ class Glyphs:
     separator: str
     logo: str
     warning: str
+    crumb: str
 
 
-UNICODE: Final = Glyphs(" ▁▂▃▄▅▆▇█", "●", "◆", "▌", "▲", "▼", "…", "━", "╸", "─", "·", "▞▞", "▲")
-ASCII: Final = Glyphs(" .:-=+*%#", "*", "+", ">", "^", "v", "~", "=", "-", "-", "-", "//", "!")
+UNICODE: Final = Glyphs(
+    " ▁▂▃▄▅▆▇█", "●", "◆", "▌", "▲", "▼", "…", "━", "╸", "─", "·", "▞▞", "▲", "›"
+)
+ASCII: Final = Glyphs(" .:-=+*%#", "*", "+", ">", "^", "v", "~", "=", "-", "-", "-", "//", "!", ">")
 
 
 def terminal_glyphs() -> Glyphs:
