@@ -20,7 +20,7 @@ from tui.widgets.cropping import cropped
 from tui.widgets.footing import Remark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import RenderableType
     from textual.notifications import SeverityLevel
@@ -39,7 +39,8 @@ _ASCII_KEYS: Final = {"\u23ce": "cr"}
 
 class TopApp(App[None]):
     """``flux top``. ``connect`` makes the feed of another instance, by its URI; without it only
-    the one of ``feed`` can be shown.
+    the one of ``feed`` can be shown. ``others`` are instances to show beside the first, each a URI
+    and a name.
     """
 
     CSS_PATH = "app.tcss"
@@ -80,6 +81,7 @@ class TopApp(App[None]):
         clock: Callable[[], float] = time.time,
         glyphs: Glyphs | None = None,
         connect: Callable[[str], Feed] | None = None,
+        others: Sequence[tuple[str, str]] = (),
     ) -> None:
         super().__init__()
         self.message = Remark()
@@ -88,6 +90,7 @@ class TopApp(App[None]):
         self._read_only = read_only
         self._clock = clock
         self._jobid = jobid
+        self._others = list(others)
         self._made = 0
         self.tabs: dict[str, Session] = {}
         """The instances side by side, by the modes of their screens."""
@@ -106,6 +109,9 @@ class TopApp(App[None]):
         self.theme = "flux"
         self.set_class(self.glyphs is palette.ASCII, "ascii")
         self._add_tab(self._first)
+        for uri, name in self._others:
+            self.open_instance(uri, name)
+        self.action_go_tab(0)
         if self._jobid is not None:
             self.push_screen(JobScreen(self._jobid))
         self.set_interval(REPAINT_SECONDS, self.repaint)

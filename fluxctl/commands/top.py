@@ -10,9 +10,11 @@ import click
 from fluxctl.command import FluxCommand
 from fluxctl.errors import CommandError
 
+MOST_TARGETS = 9
+
 
 @click.command(cls=FluxCommand)
-@click.argument("target", required=False)
+@click.argument("targets", metavar="[TARGET]...", nargs=-1)
 @click.option("--read-only", is_flag=True, help="Only look: no cancel, no kill.")
 @click.option("--linear", is_flag=True, help="Print changes as lines instead of drawing.")
 @click.option(
@@ -28,16 +30,21 @@ from fluxctl.errors import CommandError
     default="state",
     help="Begin sorted by COLUMN, '-COLUMN' for the other order.",
 )
-def command(target: str | None, read_only: bool, linear: bool, query: str, sort: str) -> None:
+def command(targets: tuple[str, ...], read_only: bool, linear: bool, query: str, sort: str) -> None:
     """Show a Flux instance live: its jobs, how busy it is, its log.
 
     TARGET is a URI, or the id of a batch or alloc job that is an instance itself; the default is
-    the instance FLUX_URI names. Press ? in the dashboard for all keys.
+    the instance FLUX_URI names. Several are shown side by side, each in a tab. Press ? in the
+    dashboard for all keys.
     """
     _check(query, sort)
-    uri = _target_uri(target) if target else _default_uri()
+    if len(targets) > MOST_TARGETS:
+        raise CommandError(f"{len(targets)} instances: no more than {MOST_TARGETS} have keys")
+    uris = [_target_uri(target) for target in targets] or [_default_uri()]
     if linear:
-        _linear(uri, query)
+        if len(uris) > 1:
+            raise CommandError("--linear prints the changes of one instance")
+        _linear(uris[0], query)
         return
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise CommandError("the dashboard needs a terminal; use --linear to print changes as lines")
@@ -51,7 +58,8 @@ def command(target: str | None, read_only: bool, linear: bool, query: str, sort:
     from tui.widgets import palette
 
     app = TopApp(
-        LiveFeed(uri),
+        LiveFeed(uris[0]),
+        others=[(uri, name_of(target)) for uri, target in zip(uris, targets, strict=False)][1:],
         connect=lambda found: LiveFeed(reachable(found)),
         read_only=read_only,
         query=query,
@@ -62,6 +70,13 @@ def command(target: str | None, read_only: bool, linear: bool, query: str, sort:
     app.run()
     if app.return_code:
         raise CommandError(code=app.return_code)
+
+
+def name_of(target: str) -> str:
+    """Return what a tab is called after what was typed: ids and short words as they are, nothing
+    for a URI, whose host will tell.
+    """
+    return "" if "://" in target else target
 
 
 def _check(query: str, sort: str) -> None:
@@ -115,6 +130,8 @@ EXAMPLES = """
 flux top
 # Watch failed jobs only, longest first, without keys that change anything
 flux top --read-only --filter=result:failed --sort=-runtime
+# Two instances side by side: this one, and the one in a batch job
+flux top $FLUX_URI f2kWBq4K
 # Write what changes as lines, for a log
 flux top --linear
 """
