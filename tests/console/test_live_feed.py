@@ -440,3 +440,15 @@ async def test_until_all_jobs_are_read_the_instance_counts(
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await feed.close()
+
+
+async def test_the_cores_in_use_follow_the_jobs_and_not_only_the_poll(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "POLL_SECONDS", 3600.0)
+    async with following(instance.uri) as (feed, dashboard):
+        before = dashboard.utilisation.allocated
+        jobid = run_job(instance.uri, "sleep 300")
+        await eventually(lambda: dashboard.utilisation.allocated == before + 1)
+        await feed.cancel(jobid)
+        await eventually(lambda: dashboard.utilisation.allocated == before)

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import time
 from typing import TYPE_CHECKING, Final
 
 from flux.aio import AsyncFlux
@@ -40,6 +41,12 @@ if TYPE_CHECKING:
 FIRST_PAGE: Final = 1000
 PIECE: Final = 5000
 POLL_SECONDS: Final = 2.0
+"""How often is asked for what no event tells."""
+SOON_SECONDS: Final = 0.3
+"""How soon the resources are asked for after jobs got or gave back some."""
+SHARE: Final = 0.05
+"""How much of the time the instance may be busy with answering that."""
+MOVES_RESOURCES: Final = frozenset({"alloc", "free", "resource-update"})
 REASONS_AT_ONCE: Final = 500
 LOOKUPS_AT_ONCE: Final = 64
 RECONCILE_AFTER: Final = 4
@@ -55,6 +62,7 @@ class LiveFeed:
         self._lost: asyncio.Event = asyncio.Event()
         self._describing: set[int] = set()
         self._tells_reasons = True
+        self._moved = asyncio.Event()
 
     # the connection
 
@@ -115,11 +123,14 @@ class LiveFeed:
             async with handle.stream("job-manager.events-journal", {"full": False}) as stream:
                 async for answer in stream:
                     dashboard.hear()
+                    events = answer.get("events") or ()
                     if not loaded:
-                        early.extend(answer.get("events") or ())
-                    else:
-                        dashboard.apply(answer.get("events") or ())
-                        self._describe(tasks, dashboard)
+                        early.extend(events)
+                        continue
+                    dashboard.apply(events)
+                    self._describe(tasks, dashboard)
+                    if any((e.get("entry") or {}).get("name") in MOVES_RESOURCES for e in events):
+                        self._moved.set()
             raise LostConnection("the job manager ended the event journal")
 
         async with asyncio.TaskGroup() as tasks:
@@ -132,6 +143,7 @@ class LiveFeed:
             dashboard.set_link(True)
             self._describe(tasks, dashboard)
             tasks.create_task(self._poll(dashboard))
+            tasks.create_task(self._follow_resources(dashboard))
 
     async def _watch_connection(self) -> None:
         await self._lost.wait()
@@ -199,6 +211,18 @@ class LiveFeed:
             if differing >= RECONCILE_AFTER:
                 differing = 0
                 dashboard.load(await job_list(handle, 0, dashboard.instance.version))
+
+    async def _follow_resources(self, dashboard: Dashboard) -> None:
+        """Ask for the resources soon after jobs got or gave back some, less often the longer it
+        takes to answer.
+        """
+        while True:
+            await self._moved.wait()
+            await asyncio.sleep(SOON_SECONDS)
+            self._moved.clear()
+            asked = time.monotonic()
+            await self._resources(dashboard)
+            await asyncio.sleep((time.monotonic() - asked) / SHARE)
 
     async def _resources(self, dashboard: Dashboard) -> None:
         with contextlib.suppress(OSError):
