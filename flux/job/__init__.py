@@ -1,7 +1,7 @@
 """Jobs: submitting, watching, waiting, listing (the flux.job package of the manual).
 
-Names are loaded on first use (PEP 562): importing ``flux.job.JobID`` loads neither the list nor the
-executor.
+Names and modules are loaded on first use (PEP 562): importing ``flux.job.JobID`` loads neither the
+list nor the executor, and ``flux.job.list`` needs no import of its own.
 """
 
 from __future__ import annotations
@@ -181,6 +181,18 @@ _MODULES: dict[str, tuple[str, ...]] = {
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
+SUBMODULES = frozenset(
+    {
+        *("JobID", "Jobspec", "annotations", "attributes", "describe", "event", "executor"),
+        *("info", "io", "journal", "kill", "kvs", "kvslookup", "lifecycle", "list", "notes"),
+        *("output", "purge", "query", "reasons", "signals", "states", "stats", "submit"),
+        *("timeleft", "types", "updates", "validator", "wait", "why"),
+    }
+)
+"""What is reached as an attribute without an import of its own, but for those whose name is that of
+a function or class.
+"""
+
 __all__ = sorted(_HOME)
 
 
@@ -197,10 +209,12 @@ class _JobPackage(ModuleType):
         super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> object:
-        """Import the module that defines `name`; AttributeError if the manual knows no such
-        name.
+        """Import the module that defines `name`, or is called so; AttributeError if there is
+        neither.
         """
         module = _HOME.get(name)
+        if module is None and name in SUBMODULES:
+            return import_module(f"flux.job.{name}")
         if module is None:
             raise AttributeError(f"module 'flux.job' has no attribute {name!r}")
         value = getattr(import_module(f"flux.job.{module}"), name)
@@ -208,7 +222,7 @@ class _JobPackage(ModuleType):
         return value
 
     def __dir__(self) -> list[str]:
-        return sorted({*self.__dict__, *_HOME})
+        return sorted({*self.__dict__, *_HOME, *SUBMODULES})
 
 
 sys.modules[__name__].__class__ = _JobPackage

@@ -143,10 +143,12 @@ class JobInfo:
 
     def __getattr__(self, name: str) -> Any:
         """Return a raw attribute of the response or its default; AttributeError if there is
-        neither.
+        neither. It is the same with an underscore before its name, which is where flux-core's
+        bindings keep it and programs look for it.
         """
-        if name.startswith("_"):
+        if name.startswith("__") or name == "_info":
             raise AttributeError(name)
+        name = name.removeprefix("_")
         info = self.__dict__["_info"]
         if name in info:
             return info[name]

@@ -7,9 +7,14 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from flux.constants import FLUX_JOB_STATE_INACTIVE, FLUX_RPC_STREAMING, FLUX_USERID_UNKNOWN
+from flux.constants import (
+    FLUX_JOB_STATE_INACTIVE,
+    FLUX_NODEID_ANY,
+    FLUX_RPC_STREAMING,
+    FLUX_USERID_UNKNOWN,
+)
 from flux.future import WaitAllFuture
 from flux.job.attributes import JOB_ATTRIBUTES, LATER_ATTRIBUTES
 from flux.job.info import JobInfo
@@ -49,13 +54,20 @@ class JobListRPC(RPC):
 
 
 class JobListIdRPC(RPC):
-    """A query for one job."""
+    """A query for one job: made as every `RPC`, of a topic and a payload whose ``id`` is the
+    job's.
+    """
 
-    def __init__(self, flux_handle: Requester, jobid: int | Text, attrs: Iterable[str]) -> None:
-        super().__init__(
-            flux_handle, "job-list.list-id", {"id": int(JobID(jobid)), "attrs": list(attrs)}
-        )
-        self.jobid = JobID(jobid)
+    def __init__(
+        self,
+        flux_handle: Requester,
+        topic: Text,
+        payload: Mapping[str, Any],
+        nodeid: int = FLUX_NODEID_ANY,
+        flags: int = 0,
+    ) -> None:
+        self.jobid = JobID(payload["id"])
+        super().__init__(flux_handle, topic, payload, nodeid, flags)
 
     def get_job(self) -> JsonObject:
         """Wait for the answer and return the job as an object; raises OSError(ENOENT) for an
@@ -212,7 +224,10 @@ def job_list_id(
     flux_handle: Requester, jobid: int | Text, attrs: Iterable[str] = ()
 ) -> JobListIdRPC:
     """Ask for one job."""
-    return JobListIdRPC(flux_handle, jobid, attrs)
+    named = JobID(jobid)
+    rpc = JobListIdRPC(flux_handle, "job-list.list-id", {"id": int(named), "attrs": list(attrs)})
+    rpc.jobid = named  # as it was written
+    return rpc
 
 
 def get_job(flux_handle: Requester, jobid: int | Text) -> JsonObject | None:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 import flux
+import flux.job
+import flux.resource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
 
 PROBE = """
 import json, sys
@@ -45,6 +53,28 @@ def test_what_the_manual_names_is_reached_by_import_flux_alone() -> None:
         "flux.util.parse_fsd, flux.core.handle.Flux, flux.core.watchers.TimerWatcher"
     )
     assert {"job", "kvs", "util", "constants", "Flux"} <= set(dir(flux))
+
+
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [(package, name) for package in (flux.job, flux.resource) for name in sorted(package.SUBMODULES)],
+)
+def test_a_module_of_a_package_is_an_attribute(package: ModuleType, name: str) -> None:
+    assert f"{package.__name__}.{name}" in loaded_by(f"{package.__name__}.{name}")
+
+
+def test_others_may_add_to_the_package(tmp_path: Path) -> None:
+    (tmp_path / "flux" / "schedule").mkdir(parents=True)
+    (tmp_path / "flux" / "schedule" / "__init__.py").write_text("ANSWER = 42\n")
+    run = subprocess.run(
+        [sys.executable, "-c", "import flux.schedule as s, flux; flux.Flux; print(s.ANSWER)"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert (run.stdout, run.stderr) == ("42\n", "")
 
 
 def test_other_names_are_no_attributes() -> None:

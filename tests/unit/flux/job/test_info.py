@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from typing import TYPE_CHECKING
 
@@ -170,3 +171,12 @@ def test_reason(info: dict[str, object], reason: str) -> None:
     assert job.reason == reason
     assert job.where == (f"({reason})" if reason else "")
     assert JobInfo({"id": 1, **info, "nodelist": "vm"}).where == "vm"
+
+
+def test_attributes_are_there_with_an_underscore_too() -> None:
+    job = JobInfo(DONE)
+    assert (job._nnodes, job._waitstatus, job._nodelist) == (1, 0, "vm")  # noqa: SLF001
+    assert job._priority == job.priority  # noqa: SLF001
+    with pytest.raises(AttributeError, match="invalid JobInfo attribute 'nosuch'"):
+        _ = job._nosuch  # noqa: SLF001
+    assert copy.deepcopy(job).name == job.name

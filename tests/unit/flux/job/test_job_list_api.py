@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flux.job.list import JobList, job_list, job_list_id, job_list_inactive
+from flux.job.list import JobList, JobListIdRPC, job_list, job_list_id, job_list_inactive
 from flux.job.stats import JobStats
 from flux.testing.scripted import ScriptedFlux
 
@@ -105,3 +105,10 @@ def test_stats() -> None:
     )
     assert counts == (6, 9, 15, 60, 50, 10)
     assert (stats.canceled, stats.timeout) == (2, 1)
+
+
+def test_a_query_for_one_job_is_made_as_every_rpc() -> None:
+    flux = _scripted()
+    rpc = JobListIdRPC(flux, "job-list.list-id", {"id": 7, "attrs": ["all"]})
+    assert rpc.get_job()["state"] == 8
+    assert rpc.jobid == 7
