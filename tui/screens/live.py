@@ -20,7 +20,25 @@ if TYPE_CHECKING:
     from tui.widgets.palette import Glyphs
 
 
-CHANGING: Final = frozenset({"cancel_jobs", "kill_jobs"})
+CHANGING: Final = frozenset(
+    {
+        "cancel_jobs",
+        "kill_jobs",
+        "drain_nodes",
+        "undrain_nodes",
+        "queue_enabled",
+        "queue_started",
+        "reload_module",
+        "remove_module",
+        "module_debug",
+        "stop_entry",
+        "start_entry",
+        "delete_entry",
+        "cron_sync",
+        "put_key",
+        "unlink_key",
+    }
+)
 """Actions that change something, which a read-only dashboard does not have."""
 
 
