@@ -22,7 +22,7 @@ from flux.job.JobID import JobID
 from flux.testing.instance import Instance, running_instance
 from tests.console.driving import text_of, until
 from tui.app import TopApp
-from tui.feed import live
+from tui.feed import live, requests
 from tui.feed.live import LiveFeed
 from tui.model import reasons
 from tui.model.dashboard import SILENCE, Dashboard
@@ -418,7 +418,7 @@ async def test_until_all_jobs_are_read_the_instance_counts(
 ) -> None:
     for _ in range(4):
         run_job(instance.uri, "exit 1")
-    read, listed = [], live.job_list
+    read, listed = [], requests.job_list
 
     async def watched(handle: AsyncFlux, entries: int, version: str) -> list[Any]:
         if not entries:

@@ -32,6 +32,19 @@ CHANGING: Final = frozenset(
         "annotate_jobs",
         "raise_jobs",
         "run_again",
+        "drain_nodes",
+        "undrain_nodes",
+        "queue_enabled",
+        "queue_started",
+        "reload_module",
+        "remove_module",
+        "module_debug",
+        "stop_entry",
+        "start_entry",
+        "delete_entry",
+        "cron_sync",
+        "put_key",
+        "unlink_key",
     }
 )
 """Actions that change something, which a read-only dashboard does not have."""

@@ -53,6 +53,17 @@ LINE_COLOUR: Final[dict[str, str]] = {
     "notice": AMBER,
 }
 
+JOB_COLOURS: Final[tuple[str, ...]] = (
+    "#59c2ff",
+    "#7fd962",
+    "#c3a6ff",
+    "#d7d7af",
+    "#95e6cb",
+    "#ff9ecf",
+    "#8b9cff",
+)
+"""Colours that tell jobs apart that are side by side on a node."""
+
 FOR_256_COLOURS: Final[dict[str, str]] = {
     BACKGROUND: "#121212",
     SURFACE: "#1c1c1c",
@@ -145,12 +156,64 @@ class Glyphs:
     logo: str
     warning: str
     crumb: str
+    busy: str
+    free: str
+    drained: str
+    draining: str
+    lost: str
+    excluded: str
+    opened: str
+    closed: str
 
 
 UNICODE: Final = Glyphs(
-    " ▁▂▃▄▅▆▇█", "●", "◆", "▌", "▲", "▼", "…", "━", "╸", "─", "·", "▞▞", "▲", "›"
+    spark=" ▁▂▃▄▅▆▇█",
+    dot="●",
+    mark="◆",
+    cursor="▌",
+    up="▲",
+    down="▼",
+    more="…",
+    progress="━",
+    half="╸",
+    rest="─",
+    separator="·",
+    logo="▞▞",
+    warning="▲",
+    crumb="›",
+    busy="■",
+    free="·",
+    drained="▒",
+    draining="▓",
+    lost="×",
+    excluded="░",
+    opened="▾",
+    closed="▸",
 )
-ASCII: Final = Glyphs(" .:-=+*%#", "*", "+", ">", "^", "v", "~", "=", "-", "-", "-", "//", "!", ">")
+ASCII: Final = Glyphs(
+    spark=" .:-=+*%#",
+    dot="*",
+    mark="+",
+    cursor=">",
+    up="^",
+    down="v",
+    more="~",
+    progress="=",
+    half="-",
+    rest="-",
+    separator="-",
+    logo="//",
+    warning="!",
+    crumb=">",
+    busy="#",
+    free=".",
+    drained="%",
+    draining="=",
+    lost="x",
+    excluded=":",
+    opened="v",
+    closed=">",
+)
 
 
 def terminal_glyphs() -> Glyphs:
@@ -181,3 +244,10 @@ def style(
 def status_colour(status: int) -> str:
     """Return the colour of one ``Status``."""
     return STATUS_COLOUR[Status(status)]
+
+
+def job_colour(jobid: int) -> str:
+    """Return the colour of a job among others on a node. Ids grow with time, in steps: they are
+    mixed, so that neighbours differ.
+    """
+    return JOB_COLOURS[(jobid * 2654435761 >> 20) % len(JOB_COLOURS)]

@@ -21,6 +21,7 @@ from flux.job.query.fields import (
     Statuses,
     nearest,
 )
+from flux.job.query.sets import in_set
 from flux.job.query.syntax import Either, Every, Negation, QueryError, Term, Word, terms
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ def _wrong_value(term: Term, reason: str, replacement: str | None = None) -> Que
 
 def _text(name: str, term: Term, reader: JobReader[R]) -> Test[R]:
     read, found = reader.text(name), _pattern(term)
+    among = in_set(name, term.value, found) if term.op != "~" and not term.quoted else None
     known: dict[str, bool] = {}
 
     def test(job: R) -> bool:
@@ -149,7 +151,8 @@ def _text(name: str, term: Term, reader: JobReader[R]) -> Test[R]:
         if hit is None:
             if len(known) > 10_000:
                 known.clear()
-            hit = known[text] = found(text) is not None
+            hit = found(text) is not None or (among is not None and among(text))
+            known[text] = hit
         return hit
 
     return test

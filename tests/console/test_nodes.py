@@ -1,0 +1,283 @@
+"""The screen of nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.console.conftest import NOW
+from tests.console.driving import loaded, text_of, until
+from tests.console.test_snapshots import SIZES, Compare
+from tests.console.views_data import views_feed
+from tui.app import TopApp
+from tui.screens.help import HelpScreen
+from tui.screens.intent import IntentScreen
+from tui.screens.jobs import JobsScreen
+from tui.screens.nodes import NodesScreen
+from tui.widgets import palette
+from tui.widgets.core_map import CoreMap
+from tui.widgets.listing import ListingView
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from textual.pilot import Pilot
+
+    from tui.feed.synthetic import SyntheticFeed
+
+SIZE = (120, 40)
+
+
+def make(feed: SyntheticFeed, **how: Any) -> TopApp:
+    return TopApp(feed, clock=lambda: NOW, glyphs=palette.UNICODE, **how)
+
+
+async def opened(pilot: Pilot[Any]) -> NodesScreen:
+    await loaded(pilot)
+    await pilot.press("f3")
+    await until(pilot, lambda: isinstance(pilot.app.screen, NodesScreen))
+    screen = pilot.app.screen
+    assert isinstance(screen, NodesScreen)
+    await until(pilot, lambda: screen.known or bool(screen.trouble))
+    screen.live_update()
+    await pilot.pause()
+    return screen
+
+
+def drained(feed: SyntheticFeed) -> list[Any]:
+    return [asked for asked in feed.asked if asked[0] in ("resource.drain", "resource.undrain")]
+
+
+async def test_nodes_are_listed_with_state_cores_and_reason() -> None:
+    async with make(views_feed()).run_test(size=SIZE) as pilot:
+        screen = await opened(pilot)
+        assert len(screen.listing) == 48
+        text = text_of(pilot)
+        assert "40 up" in text
+        assert "387/768 cores" in text
+        assert "memory errors on DIMM 3" in text
+        assert "sim-0" in text  # on rank 0, under the cursor
+        await pilot.press("end")
+        assert "fluke47" in text_of(pilot)
+        assert screen.view.row is not None
+        assert screen.view.row.rank == 47
+
+
+async def test_filter_sort_and_back() -> None:
+    async with make(views_feed()).run_test(size=SIZE) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("slash", *"state:down", "enter")
+        assert [node.rank for node in screen.listing.shown] == [45, 47]
+        await pilot.press("escape")
+        assert len(screen.listing) == 48
+        await pilot.press("s", "s")
+        assert screen.listing.sort == "state"
+        assert screen.listing.shown[0].rank == 45
+        await pilot.press("r")
+        assert screen.listing.shown[-1].state == "down"
+        await pilot.press("escape")
+        assert isinstance(pilot.app.screen, JobsScreen)
+
+
+async def test_map_shows_each_core_and_moves_in_two_directions() -> None:
+    async with make(views_feed()).run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("m")
+        await pilot.pause()
+        core_map = screen.query_one(CoreMap)
+        assert core_map.display
+        assert core_map.across == 3
+        text = text_of(pilot)
+        assert "■" * 12 + "····" in text  # rank 4
+        assert "×" * 16 in text
+        assert "▒" * 16 in text
+        await pilot.press("j", "l")
+        assert screen.view.cursor == 4
+        await pilot.press("h", "k", "ctrl+d", "ctrl+u", "G", "g")
+        assert screen.view.cursor == 0
+        await pilot.click(CoreMap, offset=(30, 1))
+        assert screen.view.cursor == 4
+        await pilot.press("m")
+        assert not core_map.display
+
+
+async def test_map_and_list_are_side_by_side_where_there_is_room() -> None:
+    async with make(views_feed()).run_test(size=(200, 60)) as pilot:
+        screen = await opened(pilot)
+        assert screen.query_one(CoreMap).display
+        assert screen.view.display
+        await pilot.press("down", "down")
+        assert screen.query_one(CoreMap).at == 2
+
+
+async def test_map_of_many_large_nodes_scrolls() -> None:
+    feed = views_feed()
+    feed.answers["resource.status"] = {
+        "R": {"execution": {"R_lite": [{"rank": "0-9999", "children": {"core": "0-127"}}]}}
+    }
+    async with make(feed).run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("m", "G")
+        await pilot.pause()
+        assert screen.view.row is not None
+        assert screen.view.row.rank == 9999
+        assert "9999 " in text_of(pilot)
+        assert screen.query_one(CoreMap).virtual_size.height == 20_000  # two lines for each
+
+
+async def test_tree_shows_who_lost_whom() -> None:
+    feed = views_feed()
+    async with make(feed).run_test(size=SIZE) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("t")
+        await until(pilot, lambda: screen.brokers is not None and len(screen.brokers) == 48)
+        screen.live_update()
+        text = text_of(pilot)
+        assert "├─ rank 1 " in text
+        await pilot.press("G")
+        await pilot.press("g", "ctrl+d")
+        assert screen.query_one("#brokers", ListingView).cursor > 0
+        asked = [rank for topic, _, rank in feed.asked if topic == "overlay.health"]
+        assert set(asked) == {0, 1, 4, 10, 22}  # only where something is wrong
+        assert screen.listing.index_of(45) is not None
+        await pilot.press("g", "enter")
+        assert isinstance(pilot.app.screen, JobsScreen)
+
+
+async def test_enter_shows_the_jobs_of_the_node() -> None:
+    async with make(views_feed()).run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("down", "down", "down", "enter")
+        screen = pilot.app.screen
+        assert isinstance(screen, JobsScreen)
+        assert screen.dashboard.view.query.text == "ranks:3"
+        table = screen.dashboard.table
+        assert "sim-0" in {table.name[row] for row in screen.dashboard.view.rows()}
+        assert "sim-1" not in {table.name[row] for row in screen.dashboard.view.rows()}
+
+
+async def test_drain_asks_for_a_reason() -> None:
+    feed = views_feed()
+    async with make(feed).run_test(size=SIZE) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("d")
+        assert isinstance(pilot.app.screen, IntentScreen)
+        await pilot.press("enter")  # no reason yet
+        assert isinstance(pilot.app.screen, IntentScreen)
+        assert "may not be empty" in text_of(pilot)
+        await pilot.press(*"bad fan", "enter")
+        await until(pilot, lambda: bool(drained(feed)))
+        assert drained(feed) == [("resource.drain", {"targets": "0", "reason": "bad fan"}, 0)]
+        await until(pilot, lambda: "drained: 1 node" in text_of(pilot))
+        assert isinstance(pilot.app.screen, NodesScreen)
+        await pilot.press("d", "escape")
+        assert len(drained(feed)) == 1
+        assert screen.listing.marks == set()
+
+
+async def test_many_marked_nodes_are_drained_in_one_request_after_their_number() -> None:
+    feed = views_feed()
+    async with make(feed).run_test(size=SIZE) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("slash", *"state:up", "enter", "a", "d", *"move", "enter")
+        assert isinstance(pilot.app.screen, IntentScreen)
+        await pilot.press(*"39", "enter")
+        assert not drained(feed)
+        await pilot.press("backspace", "backspace", *"40", "enter")
+        await until(pilot, lambda: bool(drained(feed)))
+        assert drained(feed)[0][1]["targets"] == "0-19,23,25-39,42-44,46"
+        await until(pilot, lambda: not screen.listing.marks)
+
+
+async def test_undrain_takes_the_drained_ones_only() -> None:
+    feed = views_feed()
+    async with make(feed).run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("D")
+        await until(pilot, lambda: "no drained node is chosen" in text_of(pilot))
+        await pilot.press("a", "D")
+        assert "Undrain 5 nodes" in text_of(pilot)
+        await pilot.press("enter")  # the safe answer
+        assert not drained(feed)
+        await pilot.press("D", "right", "enter")
+        await until(pilot, lambda: bool(drained(feed)))
+        assert drained(feed) == [("resource.undrain", {"targets": "20-22,40-41"}, 0)]
+
+
+async def test_a_refusal_is_told_and_the_screen_lives_on() -> None:
+    feed = views_feed()
+    async with make(feed).run_test(size=SIZE) as pilot:
+        screen = await opened(pilot)
+        feed.refuse = "Request requires owner credentials"
+        await pilot.press("d", *"x", "enter")
+        await until(pilot, lambda: "requires owner" in text_of(pilot))
+        await until(pilot, lambda: bool(screen.trouble))
+        assert len(screen.listing) == 48
+        feed.refuse = ""
+        await pilot.press("f5")
+        await until(pilot, lambda: not screen.trouble)
+
+
+async def test_nonsense_from_the_broker_is_told() -> None:
+    feed = views_feed({"resource.status": {"R": {"execution": {"R_lite": [{"rank": "x"}]}}}})
+    async with make(feed).run_test(size=SIZE) as pilot:
+        screen = await opened(pilot)
+        assert "something unexpected" in screen.trouble
+        assert "something unexpected" in text_of(pilot)
+
+
+async def test_read_only_has_no_drain() -> None:
+    feed = views_feed()
+    async with make(feed, read_only=True).run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("d", "D")
+        assert isinstance(pilot.app.screen, NodesScreen)
+        assert "Drain" not in text_of(pilot)
+
+
+async def test_every_key_is_in_help() -> None:
+    async with make(views_feed()).run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("question_mark")
+        screen = pilot.app.screen
+        assert isinstance(screen, HelpScreen)
+        meanings = {meaning for _, meaning in screen.rows()}
+        assert "Map of all cores, or list" in meanings
+        assert "Drain the marked nodes or this one, for a reason" in meanings
+
+
+async def test_copy_gives_host_names() -> None:
+    async with make(views_feed()).run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("space", "space", "y")
+        assert pilot.app.clipboard == "fluke0 fluke1"
+
+
+def after(*keys: str) -> Callable[[Pilot[Any]], Awaitable[None]]:
+    async def run(pilot: Pilot[Any]) -> None:
+        await opened(pilot)
+        await pilot.press(*keys)
+        await pilot.pause()
+
+    return run
+
+
+@SIZES
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("list", ("space", "down")),
+        ("map", ("m", *["down"] * 2)),
+        ("tree", ("t",)),
+        ("drain", ("space", "space", "d", *"fan")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_nodes_look(
+    snap_compare: Compare,
+    name: str,  # noqa: ARG001 - names the picture
+    keys: tuple[str, ...],
+    size: tuple[int, int],
+) -> None:
+    assert snap_compare(make(views_feed()), terminal_size=size, run_before=after(*keys))

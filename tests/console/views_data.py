@@ -1,0 +1,120 @@
+"""A made-up instance of 48 nodes for the screens of views: what it answers, and its jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.console.conftest import NOW
+from tui.feed.synthetic import SyntheticFeed
+from tui.model import sample
+from tui.model.dashboard import InstanceInfo
+
+if TYPE_CHECKING:
+    from flux.wire.json import JsonMapping, JsonObject
+
+NODES = 48
+CORES = 16
+INSTANCE = InstanceInfo("local:///run/flux/local", NODES, "0.29.0", NOW - 7500, 0, "fluke0")
+PLACES = (
+    ("rank[0-3]/core[0-15]", "0-3", 64),
+    ("rank4/core[0-7]", "4", 8),
+    ("rank4/core[8-11]", "4", 4),
+    ("rank[5-6]/core[0-11]", "5-6", 24),
+    ("rank[5-6]/core[12-15]", "5-6", 8),
+    ("rank7/core0", "7", 1),
+    ("rank7/core1", "7", 1),
+    ("rank7/core[2-4]", "7", 3),
+    ("rank[8-19]/core[0-15]", "8-19", 192),
+    ("rank[20-23]/core[0-7]", "20-23", 32),
+    ("rank[20-22]/core[8-13]", "20-22", 18),
+    ("rank[30-31]/core[0-15],gpu[0-1]", "30-31", 32),
+)
+
+
+def resources(ranks: str, cores: str = "0-15", gpus: str = "0-1") -> JsonObject:
+    """Return an R object."""
+    children = {"core": cores, "gpu": gpus}
+    lite = [{"rank": ranks, "children": children}] if ranks else []
+    return {
+        "version": 1,
+        "execution": {"R_lite": lite, "nodelist": ["fluke[0-47]"], "starttime": 0, "expiration": 0},
+    }
+
+
+def allocated() -> JsonObject:
+    """Return what is in use, as the scheduler tells it."""
+    found = resources("")
+    found["execution"]["R_lite"] = [
+        {"rank": "0-3,8-19", "children": {"core": "0-15"}},
+        {"rank": "30-31", "children": {"core": "0-15", "gpu": "0-1"}},
+        {"rank": "4", "children": {"core": "0-11"}},
+        {"rank": "5-6", "children": {"core": "0-15"}},
+        {"rank": "7", "children": {"core": "0-4"}},
+        {"rank": "20-22", "children": {"core": "0-13"}},
+        {"rank": "23", "children": {"core": "0-7"}},
+    ]
+    return found
+
+
+def jobs() -> list[JsonObject]:
+    """Return running jobs on some of the nodes, and others that wait."""
+    found = []
+    for number, (where, ranks, ntasks) in enumerate(PLACES):
+        job: dict[str, Any] = {
+            "id": (number + 1) * 7_000_000_003,
+            "userid": number % 2,
+            "name": f"sim-{number}",
+            "state": 16,
+            "ntasks": ntasks,
+            "nnodes": 1,
+            "t_submit": NOW - 4000,
+            "t_run": NOW - 60.0 * (number + 1),
+            "ranks": ranks,
+            "annotations": {"sched": {"resource_summary": where}},
+        }
+        found.append(job)
+    return found + [job for job in sample.jobs(60, NOW) if job["state"] != 16]
+
+
+def topology(rank: int = 0, size: int = NODES) -> JsonObject:
+    """Return a binary tree."""
+    below = [topology(child, size) for child in (2 * rank + 1, 2 * rank + 2) if child < size]
+    return {"rank": rank, "size": 1 + sum(child["size"] for child in below), "children": below}
+
+
+def health(_: JsonMapping, rank: int) -> JsonObject:
+    """Return what a broker knows of its children: 45 and what was below it is lost."""
+    bad = {45: "lost", 22: "degraded", 10: "partial", 4: "partial", 1: "partial", 0: "partial"}
+    children = [
+        {"rank": child, "status": bad.get(child, "full"), "duration": 12.5 + child}
+        for child in (2 * rank + 1, 2 * rank + 2)
+        if child < NODES
+    ]
+    return {"rank": rank, "status": bad.get(rank, "full"), "duration": 12.5, "children": children}
+
+
+def node_answers() -> dict[str, Any]:
+    """Return the answers on nodes."""
+    return {
+        "resource.status": {
+            "R": resources("0-47"),
+            "drain": {
+                "20-22": {"timestamp": NOW - 500, "reason": "memory errors on DIMM 3"},
+                "40-41": {"timestamp": NOW - 90_000, "reason": "firmware"},
+            },
+            "online": "0-44,46",
+            "offline": "45,47",
+            "exclude": "24",
+        },
+        "sched.resource-status": {"all": resources("0-47"), "allocated": allocated(), "down": {}},
+        "overlay.topology": topology(),
+        "overlay.health": health,
+        "resource.drain": {},
+        "resource.undrain": {},
+    }
+
+
+def views_feed(answers: JsonMapping | None = None, **more: Any) -> SyntheticFeed:
+    """Return the feed."""
+    known = {**node_answers(), **(answers or {})}
+    return SyntheticFeed(jobs(), instance=INSTANCE, cores=(768, 400, 4), answers=known, **more)
