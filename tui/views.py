@@ -33,6 +33,13 @@ JOBS: Final = "jobs"
 
 VIEWS: Final = (
     View(JOBS, "Jobs", "f2", "The jobs of this instance", "tui.screens.jobs:JobsScreen"),
+    View(
+        "instances",
+        "Instances",
+        "I",
+        "The instances inside this one, as a tree",
+        "tui.screens.instances:InstancesScreen",
+    ),
     View("nodes", "Nodes", "f3", "Nodes, their cores and jobs", "tui.screens.nodes:NodesScreen"),
     View("log", "Log", "f9", "The log of the broker (dmesg)", "tui.screens.dmesg:DmesgScreen"),
 )

@@ -58,9 +58,9 @@ def command(targets: tuple[str, ...], read_only: bool, linear: bool, query: str,
     from tui.widgets import palette
 
     app = TopApp(
-        LiveFeed(uris[0]),
+        LiveFeed(uris[0], reachable),
         others=[(uri, name_of(target)) for uri, target in zip(uris, targets, strict=False)][1:],
-        connect=lambda found: LiveFeed(reachable(found)),
+        connect=lambda found: LiveFeed(reachable(found), reachable),
         read_only=read_only,
         query=query,
         sort=sort.lstrip("-"),

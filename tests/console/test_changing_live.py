@@ -14,6 +14,7 @@ from tests.console.driving import until
 from tests.console.test_live_feed import eventually, following, run_job, status
 from tui.app import TopApp
 from tui.feed import actions
+from tui.feed.instances import look_around
 from tui.feed.live import LiveFeed
 from tui.model.jobid import f58
 from tui.model.states import Status
@@ -97,7 +98,7 @@ async def test_the_instance_in_a_batch_job_is_entered(instance: Instance, tmp_pa
     script.chmod(0o755)
     done = instance.run("mini", "batch", "-n1", f"--output={tmp_path}/out", str(script))
     jobid = int(JobID(done.stdout.strip()))
-    app = TopApp(LiveFeed(instance.uri), connect=lambda uri: LiveFeed(reachable(uri)))
+    app = TopApp(LiveFeed(instance.uri, reachable), connect=lambda uri: LiveFeed(reachable(uri)))
     try:
         async with app.run_test(size=(120, 40)) as pilot:
             await until(pilot, lambda: jobid in app.dashboard.table.row_of)
@@ -108,5 +109,10 @@ async def test_the_instance_in_a_batch_job_is_entered(instance: Instance, tmp_pa
             await pilot.press("q")
             await pilot.pause()
             assert app.dashboard is outer
+            looks = await look_around(app.feed)
+            assert [job.jobid for job in looks[()].inner] == [jobid]
+            counts = looks[jobid,].counts
+            assert counts is not None
+            assert counts.completed == 1
     finally:
         instance.run("job", "cancel", f58(jobid))

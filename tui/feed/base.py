@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from flux.wire.json import JsonMapping, JsonObject
     from tui.model.dashboard import Dashboard
+    from tui.model.instances import Look
 
 ANSWER_SECONDS: Final = 10.0
 """How long an answer is waited for, unless said otherwise."""
@@ -72,6 +73,11 @@ class Feed(Protocol):
     def events(self, prefix: str) -> AsyncGenerator[tuple[str, JsonObject]]:
         """Return topic and payload of each event message whose topic begins with ``prefix``, from
         now on.
+        """
+
+    async def look(self, uri: str = "") -> Look:
+        """Return how many jobs the instance at ``uri``, by default this one, has in which state,
+        and which of them are instances.
         """
 
     async def close(self) -> None:

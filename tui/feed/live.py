@@ -22,17 +22,20 @@ from flux.job.attributes import JOB_ATTRIBUTES
 from flux.job.follow import Entries, Failed
 from flux.job.follow_async import follow
 from flux.job.reasons import reason_text
+from flux.job.states import JobState
 from flux.wire import json
 from flux.wire.message import NODEID_ANY
 from tui.feed.base import ANSWER_SECONDS
+from tui.feed.instances import inner_of
 from tui.feed.requests import LostConnection, counts, job_list, reason_of, roundtrip
 from tui.model.dashboard import Dashboard, InstanceInfo
+from tui.model.instances import Look
 from tui.model.notices import queue_notices
 from tui.model.reasons import scheduled
 from tui.model.resources import node_and_core_count
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from flux.aio_streams import Subscription
     from flux.wire.json import JsonMapping, JsonObject
@@ -46,6 +49,7 @@ SOON_SECONDS: Final = 0.3
 """How soon the resources are asked for after jobs got or gave back some."""
 SHARE: Final = 0.05
 """How much of the time the instance may be busy with answering that."""
+RUNNING_STATES: Final = JobState.RUN.value | JobState.CLEANUP.value
 MOVES_RESOURCES: Final = frozenset({"alloc", "free", "resource-update"})
 REASONS_AT_ONCE: Final = 500
 LOOKUPS_AT_ONCE: Final = 64
@@ -54,9 +58,12 @@ BACKOFF: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 class LiveFeed:
-    """Feeds a `Dashboard` from the broker at ``uri``, by default that of FLUX_URI."""
+    """Feeds a `Dashboard` from the broker at ``uri``, by default that of FLUX_URI. ``reach`` makes
+    of a URI that an instance gives the one it is reached by from here.
+    """
 
-    def __init__(self, uri: str | None = None) -> None:
+    def __init__(self, uri: str | None = None, reach: Callable[[str], str] = str) -> None:
+        self.reach = reach
         self.uri = uri or default_uri()
         self._handle: AsyncFlux | None = None
         self._lost: asyncio.Event = asyncio.Event()
@@ -374,6 +381,13 @@ class LiveFeed:
             async for answer in stream:
                 yield answer
 
+    async def look(self, uri: str = "") -> Look:
+        """Ask the instance at ``uri`` over a connection of its own."""
+        if not uri:
+            return await _look(self._connected())
+        async with await AsyncFlux.connect(self.reach(uri)) as handle:
+            return await _look(handle)
+
     async def events(self, prefix: str) -> AsyncGenerator[tuple[str, JsonObject]]:
         """Give event messages; ends by raising when the connection is lost."""
         handle = self._connected()
@@ -387,6 +401,12 @@ class LiveFeed:
             ending.cancel()
             await subscription.close()
         raise LostConnection("lost connection to the broker")
+
+
+async def _look(handle: AsyncFlux) -> Look:
+    version = await handle.attr_get("version")
+    jobs = await job_list(handle, 0, version, states=RUNNING_STATES)
+    return Look(await counts(handle), inner_of(jobs))
 
 
 async def _end_when(lost: asyncio.Event, subscription: Subscription) -> None:

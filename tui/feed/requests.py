@@ -45,16 +45,18 @@ async def counts(handle: AsyncFlux) -> StateCounts:
     )
 
 
-async def job_list(handle: AsyncFlux, entries: int, version: str) -> list[JsonObject]:
-    """Return the newest ``entries`` jobs of all users, all jobs for 0; flux-core since 0.47 streams
-    them by a constraint.
+async def job_list(
+    handle: AsyncFlux, entries: int, version: str, states: int = LISTED_STATES
+) -> list[JsonObject]:
+    """Return the newest ``entries`` jobs of all users, all jobs for 0, that are in any of
+    ``states``; flux-core since 0.47 streams them by a constraint.
     """
     if _release(version) >= STREAMING_LIST:
         request = {
             "max_entries": entries,
             "attrs": JOB_ATTRIBUTES,
             "since": 0.0,
-            "constraint": {"states": [LISTED_STATES]},
+            "constraint": {"states": [states]},
         }
         found: list[JsonObject] = []
         async with handle.stream("job-list.list", request, cancel="job-list.cancel") as stream:
@@ -65,7 +67,7 @@ async def job_list(handle: AsyncFlux, entries: int, version: str) -> list[JsonOb
         "max_entries": entries,
         "attrs": JOB_ATTRIBUTES,
         "userid": USERID_UNKNOWN,
-        "states": LISTED_STATES,
+        "states": states,
         "results": 0,
     }
     try:

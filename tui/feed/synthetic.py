@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from flux.wire.json import JsonMapping, JsonObject
     from tui.feed.base import JobItem
+    from tui.model.instances import Look
 
     Answer = JsonObject | Callable[[JsonMapping, int], JsonObject]
 
@@ -73,6 +74,7 @@ class SyntheticFeed:
         self.answers = dict(answers or {})
         self.streams = dict(streams or {})
         self.asked: list[tuple[str, JsonMapping, int]] = []
+        self.looks: dict[str, Look] = {}
         self.actions: list[tuple[object, ...]] = []
         self.refuse = ""
         self.refuse_connection = ""
@@ -180,6 +182,12 @@ class SyntheticFeed:
             for payload in self.streams[topic]:
                 yield topic, payload
         await asyncio.Event().wait()
+
+    async def look(self, uri: str = "") -> Look:
+        """Give what ``looks`` holds for ``uri``."""
+        if uri not in self.looks:
+            raise OSError(errno.ECONNREFUSED, "nobody answers")
+        return self.looks[uri]
 
     def _act(self, *action: object) -> None:
         self.actions.append(action)
