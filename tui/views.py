@@ -34,6 +34,14 @@ JOBS: Final = "jobs"
 VIEWS: Final = (
     View(JOBS, "Jobs", "f2", "The jobs of this instance", "tui.screens.jobs:JobsScreen"),
     View("nodes", "Nodes", "f3", "Nodes, their cores and jobs", "tui.screens.nodes:NodesScreen"),
+    View("queues", "Queues", "f4", "Queues and their switches", "tui.screens.queues:QueuesScreen"),
+    View(
+        "modules",
+        "Modules",
+        "f5",
+        "Modules of a broker, ping, statistics",
+        "tui.screens.modules:ModulesScreen",
+    ),
     View("log", "Log", "f9", "The log of the broker (dmesg)", "tui.screens.dmesg:DmesgScreen"),
 )
 

@@ -114,7 +114,85 @@ def node_answers() -> dict[str, Any]:
     }
 
 
+def queue_answers() -> dict[str, Any]:
+    """Return the answers on three queues, of which one is disabled and one stopped."""
+    states: dict[str, JsonObject] = {
+        "batch": {"enable": True, "start": True},
+        "debug": {"enable": False, "start": True, "disable_reason": "maintenance at 18:00"},
+        "night": {"enable": True, "start": False, "stop_reason": "opens at 22:00"},
+    }
+    limits = {"duration": "1h", "job-size": {"max": {"nnodes": 4}}}
+    return {
+        "job-manager.queue-list": {"queues": list(states)},
+        "job-manager.queue-status": lambda payload, _: states[payload["name"]],
+        "job-manager.queue-enable": {},
+        "job-manager.queue-start": {},
+        "config.get": {
+            "queues": {"batch": {}, "debug": {"policy": {"limits": limits}}, "night": {}},
+            "policy": {
+                "limits": {"duration": "24h"},
+                "jobspec": {"defaults": {"system": {"queue": "batch"}}},
+            },
+        },
+    }
+
+
+MODULES = (
+    ("barrier", 1), ("connector-local", 0), ("content-sqlite", 4), ("cron", 2), ("heartbeat", 0),
+    ("job-exec", 3), ("job-info", 3), ("job-ingest", 0), ("job-list", 1), ("job-manager", 0),
+    ("kvs", 0), ("kvs-watch", 12), ("resource", 70), ("sched-simple", 0),
+)  # fmt: skip
+"""Names of modules, and how long they are idle."""
+SERVES = {"content-sqlite": ["content-backing", "kvs-checkpoint"], "sched-simple": ["sched"]}
+
+
+def stats(name: str, seen: dict[str, int]) -> JsonObject:
+    """Return statistics that grow each time they are asked for."""
+    seen[name] = seen.get(name, 0) + 1
+    base = len(name) * 1000
+    return {
+        "#request (rx)": base + 40 * seen[name],
+        "#response (tx)": base + 38 * seen[name],
+        "#event (rx)": seen[name],
+        "cache": {"objects": 54, "size (MiB)": 0.0234584},
+        "busy": False,
+    }
+
+
+def module_answers() -> dict[str, Any]:
+    """Return the answers on modules: those of rank 1 are fewer."""
+
+    def listed(_: JsonMapping, rank: int) -> JsonObject:
+        names = MODULES if rank == 0 else MODULES[:2]
+        return {
+            "mods": [
+                {
+                    "name": name,
+                    "size": 4736,
+                    "digest": "a3355a33",
+                    "idle": idle,
+                    "status": 1,
+                    "services": [name, *SERVES.get(name, ())],
+                }
+                for name, idle in names
+            ]
+        }
+
+    seen: dict[str, int] = {}
+    return {
+        "broker.lsmod": listed,
+        "broker.rusage": {"maxrss": 40128, "utime": 61.5, "stime": 12.25},
+        "broker.rmmod": {},
+        "broker.restore-module": {},
+        "job-manager.jobtap": {"plugins": [".priority-default", ".dependency-after"]},
+        **{f"{name}.stats.get": lambda _, __, name=name: stats(name, seen) for name, _ in MODULES},
+        **{f"{name}.ping": {"seq": 0} for name, _ in MODULES},
+        **{f"{name}.debug": {"flags": 1} for name, _ in MODULES},
+    }
+
+
 def views_feed(answers: JsonMapping | None = None, **more: Any) -> SyntheticFeed:
     """Return the feed."""
-    known = {**node_answers(), **(answers or {})}
+    made = (node_answers(), queue_answers(), module_answers())
+    known = {topic: answer for part in (*made, answers or {}) for topic, answer in part.items()}
     return SyntheticFeed(jobs(), instance=INSTANCE, cores=(768, 400, 4), answers=known, **more)

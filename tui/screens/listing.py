@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical
 
 from tui.model import format as fmt
 from tui.model.intent import Intent, many
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from textual.app import ComposeResult
+    from textual.events import Resize
     from textual.widget import Widget
 
     from tui.model.dashboard import Dashboard
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
 Row = TypeVar("Row")
 Part = tuple[str, str]
 """A text and its colour."""
+WIDE: Final = 140
+TALL: Final = 22
+TALLER: Final = 34
+"""Cells across and down from which on there is more to see."""
 PERIOD: Final = 2.0
 """Seconds between two times that a view is read."""
 SMALLEST: Final = (34, 10)
@@ -80,7 +86,7 @@ class ListingScreen(LiveScreen, Generic[Row]):
         Binding("s", "sort(1)", "Sort by the next column", show=False, id="list.sort"),
         Binding("S", "sort(-1)", "Sort by the previous column", show=False, id="list.sort_back"),
         Binding("r", "reverse", "Turn the sort order round", show=False, id="list.reverse"),
-        Binding("f5", "again", "Read it again now", show=False, id="list.again"),
+        Binding("ctrl+r", "again", "Read it again now", show=False, id="list.again"),
         Binding("y", "copy", "Copy its name", show=False, id="list.copy"),
         Binding("down,j", "move(1)", "Down", show=False, id="list.down"),
         Binding("up,k", "move(-1)", "Up", show=False, id="list.up"),
@@ -154,6 +160,19 @@ class ListingScreen(LiveScreen, Generic[Row]):
         yield ListingView(
             self.listing, self.make_painter(), self.glyphs, follows=self.follows, id="rows"
         )
+
+    def split(self, *panes: Widget) -> Iterable[Widget]:
+        """Return the list with panes below, on a wide terminal beside it."""
+        with Container(id="split"):
+            with Vertical(id="listed"):
+                yield from self.list_widgets()
+            yield from panes
+
+    def on_resize(self, event: Resize) -> None:
+        """Put panes where there is most room for them."""
+        self.set_class(event.size.width >= WIDE, "wide")
+        self.set_class(event.size.height >= TALL, "tall")
+        self.set_class(event.size.height >= TALLER, "taller")
 
     def compose(self) -> ComposeResult:
         """Lay out the screen."""
