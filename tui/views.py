@@ -42,6 +42,7 @@ VIEWS: Final = (
         "Modules of a broker, ping, statistics",
         "tui.screens.modules:ModulesScreen",
     ),
+    View("cron", "Cron", "f6", "Commands that run by themselves", "tui.screens.cron:CronScreen"),
     View("log", "Log", "f9", "The log of the broker (dmesg)", "tui.screens.dmesg:DmesgScreen"),
 )
 

@@ -191,8 +191,54 @@ def module_answers() -> dict[str, Any]:
     }
 
 
+def cron_answers() -> dict[str, Any]:
+    """Return the answers on entries of cron: of each kind, one that fails and one that stopped."""
+
+    def run(state: str, code: int, ago: float) -> JsonObject:
+        times = {"start-time": NOW - ago, "end-time": NOW - ago + 0.25}
+        return {"rank": 0, "pid": 7, "state": state, "code": code, **times}
+
+    def entry(number: int, name: str, kind: str, data: JsonObject, **more: Any) -> JsonObject:
+        stats = {"lastrun": NOW - 20, "count": 12, "success": 12, "failure": 0, "deferred": 3}
+        known = {"rank": 0, "name": name, "command": f"{name} --all", "repeat": 0}
+        made = {**known, "id": number, "type": kind, "typedata": data, "stopped": False}
+        return {**made, "stats": stats, "tasks": [run("Exited", 0, 20)], **more}
+
+    failed = {"lastrun": NOW - 4, "count": 7, "success": 0, "failure": 7, "deferred": 0}
+    never = {"lastrun": 0.0, "count": 0, "success": 0, "failure": 0, "deferred": 0}
+    date = {"minute": 5, "hour": 4, "mday": -1, "month": -1, "weekday": -1}
+    return {
+        "cron.list": {
+            "entries": [
+                entry(1, "tidy", "interval",
+                      {"interval": 60.0, "after": 60.0, "next_wakeup": NOW + 40}),
+                entry(2, "report", "datetime", {**date, "next_wakeup": NOW + 13_000}, repeat=1,
+                      stats=never, tasks=[]),
+                entry(3, "backup", "interval",
+                      {"interval": 5.0, "after": 1.0, "next_wakeup": NOW + 1},
+                      stats=failed, tasks=[run("Exited", 3, 4), run("Exited", 3, 9)]),
+                entry(4, "beat", "event", {"topic": "heartbeat.pulse", "nth": 10}, stopped=True),
+            ]
+        },
+        "cron.sync": {"sync_event": "heartbeat.pulse", "sync_epsilon": 0.015},
+        "cron.stop": {},
+        "cron.start": {},
+        "cron.delete": {},
+    }  # fmt: skip
+
+
+CRON_LOG = (
+    '<30>1 2026-11-21T00:20:20.0Z 0 cron - - - cron-1[tidy]: rank=0: command="tidy": "3 files"',
+    '<27>1 2026-11-21T00:20:45.0Z 0 cron - - - cron-3[backup]: rank=0: command="b": "disk full"',
+    '<27>1 2026-11-21T00:20:45.2Z 0 cron - - - cron-3: "backup --all": Failed: Exit 3',
+    "<30>1 2026-11-21T00:20:46.0Z 0 kvs - - - not about cron-3",
+)
+"""What the entries wrote, as it is in the log."""
+
+
 def views_feed(answers: JsonMapping | None = None, **more: Any) -> SyntheticFeed:
     """Return the feed."""
-    made = (node_answers(), queue_answers(), module_answers())
+    made = (node_answers(), queue_answers(), module_answers(), cron_answers())
     known = {topic: answer for part in (*made, answers or {}) for topic, answer in part.items()}
+    more.setdefault("log_lines", CRON_LOG)
     return SyntheticFeed(jobs(), instance=INSTANCE, cores=(768, 400, 4), answers=known, **more)
