@@ -43,6 +43,7 @@ VIEWS: Final = (
         "tui.screens.modules:ModulesScreen",
     ),
     View("cron", "Cron", "f6", "Commands that run by themselves", "tui.screens.cron:CronScreen"),
+    View("kvs", "Keys", "f7", "The key-value store", "tui.screens.kvs:KvsScreen"),
     View("log", "Log", "f9", "The log of the broker (dmesg)", "tui.screens.dmesg:DmesgScreen"),
 )
 

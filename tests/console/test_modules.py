@@ -27,7 +27,7 @@ def unknown(_: JsonMapping, __: int) -> JsonObject:
 
 async def test_modules_with_figures_statistics_and_plugins() -> None:
     now = [NOW]
-    async with make(views_feed(), clock=lambda: now[0]).run_test(size=(160, 50)) as pilot:
+    async with make(views_feed(), clock=lambda: now[0]).run_test(size=(220, 60)) as pilot:
         screen = await opened(pilot, "f5", ModulesScreen)
         text = text_of(pilot)
         assert "14 loaded" in text

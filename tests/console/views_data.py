@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import json
+from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any
 
 from tests.console.conftest import NOW
@@ -236,9 +239,88 @@ CRON_LOG = (
 """What the entries wrote, as it is in the log."""
 
 
+class Store:
+    """A key-value store with some keys of every kind, and what it was asked to change."""
+
+    def __init__(self) -> None:
+        events = [
+            {"timestamp": NOW - 9, "name": "resource-init", "context": {"restart": False}},
+            {"timestamp": NOW - 5, "name": "drain", "context": {"idset": "2", "reason": "fan"}},
+        ]
+        eventlog = "".join(json.dumps(event) + "\n" for event in events)
+        self.values: dict[str, dict[str, bytes]] = {
+            "primary": {
+                "resource.eventlog": eventlog.encode(),
+                "resource.R": json.dumps({"version": 1, "execution": {"ranks": [0, 1]}}).encode(),
+                "admin.note": b"first line\nsecond line\n",
+                "admin.image": bytes(range(40)),
+                "admin.nothing": b"",
+                "count": b"42",
+            },
+            "job-7": {"output": b"hello"},
+        }
+        self.version = 1
+        self.commits: list[JsonMapping] = []
+
+    def getroot(self, _: JsonMapping, __: int) -> JsonObject:
+        return {"rootref": f"sha1-{self.version}", "rootseq": self.version, "owner": 0, "flags": 0}
+
+    def names(self, _: JsonMapping, __: int) -> JsonObject:
+        return {"namespaces": [{"namespace": name, "owner": 0} for name in self.values]}
+
+    def commit(self, request: JsonMapping, _: int) -> JsonObject:
+        self.commits.append(request)
+        values = self.values[request["namespace"]]
+        for op in request["ops"]:
+            key = op["key"]
+            for known in [k for k in values if k == key or k.startswith(f"{key}.")]:
+                del values[known]
+            if op["dirent"]:
+                values[key] = b64decode(op["dirent"]["data"])
+        self.version += 1
+        return {"rootseq": self.version}
+
+    def lookup(self, request: JsonMapping, _: int) -> JsonObject:
+        values = self.values.get(request["namespace"])
+        if values is None:
+            raise OSError(errno.ENOTSUP, "no such namespace")
+        key = request["key"]
+        if not request["flags"] & 1:
+            if key not in values:
+                raise OSError(errno.ENOENT, "No such file or directory")
+            return {"val": self._val(values[key])}
+        before = "" if key == "." else f"{key}."
+        inside = [known[len(before) :] for known in values if known.startswith(before)]
+        if not inside:
+            raise OSError(errno.ENOENT, "No such file or directory")
+        return {"val": {"type": "dir", "ver": 1, "data": self._entries(values, before, inside)}}
+
+    def _entries(self, values: dict[str, bytes], before: str, inside: list[str]) -> JsonObject:
+        found: JsonObject = {}
+        for rest in inside:
+            name, dot, _ = rest.partition(".")
+            ref = {"type": "dirref", "ver": 1, "data": [f"sha1-{before}{name}-{self.version}"]}
+            found[name] = ref if dot else self._val(values[before + name])
+        if not before:
+            found["latest"] = {"type": "symlink", "ver": 1, "data": {"target": "admin.note"}}
+        return found
+
+    def _val(self, data: bytes) -> JsonObject:
+        return {"type": "val", "ver": 1, "data": b64encode(data).decode()}
+
+    def answers(self) -> dict[str, Any]:
+        """Return what it answers."""
+        return {
+            "kvs.getroot": self.getroot,
+            "kvs.lookup": self.lookup,
+            "kvs.commit": self.commit,
+            "kvs.namespace-list": self.names,
+        }
+
+
 def views_feed(answers: JsonMapping | None = None, **more: Any) -> SyntheticFeed:
     """Return the feed."""
-    made = (node_answers(), queue_answers(), module_answers(), cron_answers())
+    made = (node_answers(), queue_answers(), module_answers(), cron_answers(), Store().answers())
     known = {topic: answer for part in (*made, answers or {}) for topic, answer in part.items()}
     more.setdefault("log_lines", CRON_LOG)
     return SyntheticFeed(jobs(), instance=INSTANCE, cores=(768, 400, 4), answers=known, **more)

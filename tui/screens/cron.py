@@ -146,7 +146,7 @@ class CronScreen(ListingScreen[CronRow]):
     def on_mount(self) -> None:
         """Begin to read, the log too: that is where the commands' output goes."""
         super().on_mount()
-        self.run_worker(self._follow_log(), exit_on_error=False, group="log")
+        self.start(self._follow_log, "log")
 
     async def _follow_log(self) -> None:
         while True:

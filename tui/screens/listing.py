@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
 
 from rich.text import Text
@@ -26,15 +27,18 @@ from tui.widgets.query_bar import QueryBar
 from tui.widgets.title import TitleBar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
     from textual.app import ComposeResult
     from textual.events import Resize
     from textual.widget import Widget
+    from textual.worker import Worker
 
     from tui.model.dashboard import Dashboard
     from tui.model.listing import Listing
     from tui.widgets.palette import Glyphs
+
+    Work = Callable[[], Coroutine[None, None, None]]
 
 Row = TypeVar("Row")
 Part = tuple[str, str]
@@ -199,7 +203,7 @@ class ListingScreen(LiveScreen, Generic[Row]):
         self.composed = True
         self.view.focus()
         self.live_update()
-        self.run_worker(self._keep_reading(), exit_on_error=False, group="reading")
+        self.start(self._keep_reading, "reading")
 
     def live_update(self) -> None:
         """Repaint what changed."""
@@ -240,6 +244,15 @@ class ListingScreen(LiveScreen, Generic[Row]):
         return f"{fmt.count(len(self.listing))} of {fmt.count(self.listing.total)}"
 
     # Reading
+
+    def start(self, work: Work, group: str, *, exclusive: bool = False) -> Worker[None]:
+        """Do something in the background until it is done or the screen is left; ``exclusive`` ends
+        what else its group does.
+        """
+        worker: Worker[None] = self.run_worker(
+            work, exit_on_error=False, group=group, exclusive=exclusive
+        )
+        return worker
 
     async def _keep_reading(self) -> None:
         """Read again and again while this screen is on top and there is a connection."""
@@ -412,14 +425,14 @@ class ListingScreen(LiveScreen, Generic[Row]):
 
         def answered(text: str | None) -> None:
             if text is not None:
-                self.run_worker(self.act(act(text)), exit_on_error=False, group="actions")
+                self.start(partial(self.act, act, text), "actions")
 
         self.app.push_screen(IntentScreen(intent), answered)
 
-    async def act(self, work: Awaitable[str]) -> None:
+    async def act(self, work: Callable[[str], Awaitable[str]], text: str) -> None:
         """Do it and tell what came of it."""
         try:
-            told = await work
+            told = await work(text)
         except OSError as error:
             self.app.notify(str(error.strerror or error), severity="error", timeout=8)
         except UNEXPECTED as error:

@@ -5,6 +5,7 @@ debug flags, reload and remove.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.text import Text
@@ -189,7 +190,7 @@ class ModulesScreen(ListingScreen[Module]):
     def moved(self) -> None:
         """Read the statistics of the module that the cursor is on now."""
         if self.known and self.composed:
-            self.run_worker(self._moved(), exclusive=True, exit_on_error=False, group="moved")
+            self.start(self._moved, "moved", exclusive=True)
 
     async def _moved(self) -> None:
         try:
@@ -238,8 +239,8 @@ class ModulesScreen(ListingScreen[Module]):
         else:
             self.pings = Pings(module.name, [])
             self.live_update()
-            work = self._keep_pinging(self.pings, self.rank)
-            self.run_worker(work, exclusive=True, exit_on_error=False, group="ping")
+            work = partial(self._keep_pinging, self.pings, self.rank)
+            self.start(work, "ping", exclusive=True)
 
     async def _keep_pinging(self, pings: Pings, rank: int) -> None:
         number = 0
@@ -298,7 +299,8 @@ class ModulesScreen(ListingScreen[Module]):
         if module is None or module.kind != MODULE:
             self.warn("only modules have debug flags")
             return
-        self.run_worker(self._debug(module.name, self.rank), exit_on_error=False, group="actions")
+        work = partial(self._debug, module.name, self.rank)
+        self.start(work, "actions")
 
     async def _debug(self, name: str, rank: int) -> None:
         try:
