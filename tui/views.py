@@ -44,6 +44,9 @@ VIEWS: Final = (
     ),
     View("cron", "Cron", "f6", "Commands that run by themselves", "tui.screens.cron:CronScreen"),
     View("kvs", "Keys", "f7", "The key-value store", "tui.screens.kvs:KvsScreen"),
+    View(
+        "events", "Events", "f8", "What happens, as it happens", "tui.screens.events:EventsScreen"
+    ),
     View("log", "Log", "f9", "The log of the broker (dmesg)", "tui.screens.dmesg:DmesgScreen"),
 )
 

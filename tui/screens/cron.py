@@ -145,7 +145,6 @@ class CronScreen(ListingScreen[CronRow]):
 
     def on_mount(self) -> None:
         """Begin to read, the log too: that is where the commands' output goes."""
-        super().on_mount()
         self.start(self._follow_log, "log")
 
     async def _follow_log(self) -> None:

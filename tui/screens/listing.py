@@ -281,14 +281,19 @@ class ListingScreen(LiveScreen, Generic[Row]):
 
     def on_screen_resume(self) -> None:
         """Read at once when this screen is on top again."""
-        super().on_screen_resume()
+        # Textual calls the handler of each class by itself.
         self._again.set()
 
     # Filter and order
 
+    @property
+    def filter_text(self) -> str:
+        """The filter that holds, as it is typed."""
+        return self.listing.text
+
     def action_filter(self) -> None:
         """Type a filter."""
-        self._text_before = self.listing.text
+        self._text_before = self.filter_text
         self.bar.open()
 
     def on_query_bar_typed(self, event: QueryBar.Typed) -> None:
@@ -396,7 +401,7 @@ class ListingScreen(LiveScreen, Generic[Row]):
 
     def action_back(self) -> None:
         """Take away the filter, then the marks, then go back."""
-        if self.listing.text or self.bar.display:
+        if self.filter_text or self.bar.display:
             self.bar.set_text("")
             self.bar.display = False
             self.filter("")

@@ -208,7 +208,6 @@ class NodesScreen(ListingScreen[Node]):
     def on_mount(self) -> None:
         """Begin with the list."""
         self._show_layout()
-        super().on_mount()
 
     def action_layout(self, name: str) -> None:
         """Show the map or the tree alone, or the list again."""

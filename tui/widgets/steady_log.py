@@ -20,7 +20,6 @@ class SteadyLog(LogView):
     def on_mount(self) -> None:
         """Begin at the top."""
         self.following = False
-        super().on_mount()
 
     def show(self, lines: Sequence[Line]) -> None:
         """Show these lines instead, at the same place."""
