@@ -41,6 +41,19 @@ VIEWS: Final = (
         "tui.screens.instances:InstancesScreen",
     ),
     View("nodes", "Nodes", "f3", "Nodes, their cores and jobs", "tui.screens.nodes:NodesScreen"),
+    View("queues", "Queues", "f4", "Queues and their switches", "tui.screens.queues:QueuesScreen"),
+    View(
+        "modules",
+        "Modules",
+        "f5",
+        "Modules of a broker, ping, statistics",
+        "tui.screens.modules:ModulesScreen",
+    ),
+    View("cron", "Cron", "f6", "Commands that run by themselves", "tui.screens.cron:CronScreen"),
+    View("kvs", "Keys", "f7", "The key-value store", "tui.screens.kvs:KvsScreen"),
+    View(
+        "events", "Events", "f8", "What happens, as it happens", "tui.screens.events:EventsScreen"
+    ),
     View("log", "Log", "f9", "The log of the broker (dmesg)", "tui.screens.dmesg:DmesgScreen"),
 )
 

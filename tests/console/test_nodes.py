@@ -6,43 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.console.conftest import NOW
-from tests.console.driving import loaded, text_of, until
+from tests.console.driving import text_of, until
 from tests.console.test_snapshots import SIZES, Compare
+from tests.console.viewing import SIZE, after, make, opened
 from tests.console.views_data import views_feed
-from tui.app import TopApp
 from tui.screens.help import HelpScreen
 from tui.screens.intent import IntentScreen
 from tui.screens.jobs import JobsScreen
 from tui.screens.nodes import NodesScreen
-from tui.widgets import palette
 from tui.widgets.core_map import CoreMap
 from tui.widgets.listing import ListingView
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from textual.pilot import Pilot
-
     from tui.feed.synthetic import SyntheticFeed
-
-SIZE = (120, 40)
-
-
-def make(feed: SyntheticFeed, **how: Any) -> TopApp:
-    return TopApp(feed, clock=lambda: NOW, glyphs=palette.UNICODE, **how)
-
-
-async def opened(pilot: Pilot[Any]) -> NodesScreen:
-    await loaded(pilot)
-    await pilot.press("f3")
-    await until(pilot, lambda: isinstance(pilot.app.screen, NodesScreen))
-    screen = pilot.app.screen
-    assert isinstance(screen, NodesScreen)
-    await until(pilot, lambda: screen.known or bool(screen.trouble))
-    screen.live_update()
-    await pilot.pause()
-    return screen
 
 
 def drained(feed: SyntheticFeed) -> list[Any]:
@@ -51,7 +27,7 @@ def drained(feed: SyntheticFeed) -> list[Any]:
 
 async def test_nodes_are_listed_with_state_cores_and_reason() -> None:
     async with make(views_feed()).run_test(size=SIZE) as pilot:
-        screen = await opened(pilot)
+        screen = await opened(pilot, "f3", NodesScreen)
         assert len(screen.listing) == 48
         text = text_of(pilot)
         assert "40 up" in text
@@ -66,7 +42,7 @@ async def test_nodes_are_listed_with_state_cores_and_reason() -> None:
 
 async def test_filter_sort_and_back() -> None:
     async with make(views_feed()).run_test(size=SIZE) as pilot:
-        screen = await opened(pilot)
+        screen = await opened(pilot, "f3", NodesScreen)
         await pilot.press("slash", *"state:down", "enter")
         assert [node.rank for node in screen.listing.shown] == [45, 47]
         await pilot.press("escape")
@@ -82,7 +58,7 @@ async def test_filter_sort_and_back() -> None:
 
 async def test_map_shows_each_core_and_moves_in_two_directions() -> None:
     async with make(views_feed()).run_test(size=(80, 24)) as pilot:
-        screen = await opened(pilot)
+        screen = await opened(pilot, "f3", NodesScreen)
         await pilot.press("m")
         await pilot.pause()
         core_map = screen.query_one(CoreMap)
@@ -104,7 +80,7 @@ async def test_map_shows_each_core_and_moves_in_two_directions() -> None:
 
 async def test_map_and_list_are_side_by_side_where_there_is_room() -> None:
     async with make(views_feed()).run_test(size=(200, 60)) as pilot:
-        screen = await opened(pilot)
+        screen = await opened(pilot, "f3", NodesScreen)
         assert screen.query_one(CoreMap).display
         assert screen.view.display
         await pilot.press("down", "down")
@@ -117,7 +93,7 @@ async def test_map_of_many_large_nodes_scrolls() -> None:
         "R": {"execution": {"R_lite": [{"rank": "0-9999", "children": {"core": "0-127"}}]}}
     }
     async with make(feed).run_test(size=(80, 24)) as pilot:
-        screen = await opened(pilot)
+        screen = await opened(pilot, "f3", NodesScreen)
         await pilot.press("m", "G")
         await pilot.pause()
         assert screen.view.row is not None
@@ -129,7 +105,7 @@ async def test_map_of_many_large_nodes_scrolls() -> None:
 async def test_tree_shows_who_lost_whom() -> None:
     feed = views_feed()
     async with make(feed).run_test(size=SIZE) as pilot:
-        screen = await opened(pilot)
+        screen = await opened(pilot, "f3", NodesScreen)
         await pilot.press("t")
         await until(pilot, lambda: screen.brokers is not None and len(screen.brokers) == 48)
         screen.live_update()
@@ -147,7 +123,7 @@ async def test_tree_shows_who_lost_whom() -> None:
 
 async def test_enter_shows_the_jobs_of_the_node() -> None:
     async with make(views_feed()).run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await opened(pilot, "f3", NodesScreen)
         await pilot.press("down", "down", "down", "enter")
         screen = pilot.app.screen
         assert isinstance(screen, JobsScreen)
@@ -160,7 +136,7 @@ async def test_enter_shows_the_jobs_of_the_node() -> None:
 async def test_drain_asks_for_a_reason() -> None:
     feed = views_feed()
     async with make(feed).run_test(size=SIZE) as pilot:
-        screen = await opened(pilot)
+        screen = await opened(pilot, "f3", NodesScreen)
         await pilot.press("d")
         assert isinstance(pilot.app.screen, IntentScreen)
         await pilot.press("enter")  # no reason yet
@@ -179,7 +155,7 @@ async def test_drain_asks_for_a_reason() -> None:
 async def test_many_marked_nodes_are_drained_in_one_request_after_their_number() -> None:
     feed = views_feed()
     async with make(feed).run_test(size=SIZE) as pilot:
-        screen = await opened(pilot)
+        screen = await opened(pilot, "f3", NodesScreen)
         await pilot.press("slash", *"state:up", "enter", "a", "d", *"move", "enter")
         assert isinstance(pilot.app.screen, IntentScreen)
         await pilot.press(*"39", "enter")
@@ -193,7 +169,7 @@ async def test_many_marked_nodes_are_drained_in_one_request_after_their_number()
 async def test_undrain_takes_the_drained_ones_only() -> None:
     feed = views_feed()
     async with make(feed).run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await opened(pilot, "f3", NodesScreen)
         await pilot.press("D")
         await until(pilot, lambda: "no drained node is chosen" in text_of(pilot))
         await pilot.press("a", "D")
@@ -208,21 +184,21 @@ async def test_undrain_takes_the_drained_ones_only() -> None:
 async def test_a_refusal_is_told_and_the_screen_lives_on() -> None:
     feed = views_feed()
     async with make(feed).run_test(size=SIZE) as pilot:
-        screen = await opened(pilot)
+        screen = await opened(pilot, "f3", NodesScreen)
         feed.refuse = "Request requires owner credentials"
         await pilot.press("d", *"x", "enter")
         await until(pilot, lambda: "requires owner" in text_of(pilot))
         await until(pilot, lambda: bool(screen.trouble))
         assert len(screen.listing) == 48
         feed.refuse = ""
-        await pilot.press("f5")
+        await pilot.press("ctrl+r")
         await until(pilot, lambda: not screen.trouble)
 
 
 async def test_nonsense_from_the_broker_is_told() -> None:
     feed = views_feed({"resource.status": {"R": {"execution": {"R_lite": [{"rank": "x"}]}}}})
     async with make(feed).run_test(size=SIZE) as pilot:
-        screen = await opened(pilot)
+        screen = await opened(pilot, "f3", NodesScreen)
         assert "something unexpected" in screen.trouble
         assert "something unexpected" in text_of(pilot)
 
@@ -230,7 +206,7 @@ async def test_nonsense_from_the_broker_is_told() -> None:
 async def test_read_only_has_no_drain() -> None:
     feed = views_feed()
     async with make(feed, read_only=True).run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await opened(pilot, "f3", NodesScreen)
         await pilot.press("d", "D")
         assert isinstance(pilot.app.screen, NodesScreen)
         assert "Drain" not in text_of(pilot)
@@ -238,7 +214,7 @@ async def test_read_only_has_no_drain() -> None:
 
 async def test_every_key_is_in_help() -> None:
     async with make(views_feed()).run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await opened(pilot, "f3", NodesScreen)
         await pilot.press("question_mark")
         screen = pilot.app.screen
         assert isinstance(screen, HelpScreen)
@@ -249,18 +225,9 @@ async def test_every_key_is_in_help() -> None:
 
 async def test_copy_gives_host_names() -> None:
     async with make(views_feed()).run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await opened(pilot, "f3", NodesScreen)
         await pilot.press("space", "space", "y")
         assert pilot.app.clipboard == "fluke0 fluke1"
-
-
-def after(*keys: str) -> Callable[[Pilot[Any]], Awaitable[None]]:
-    async def run(pilot: Pilot[Any]) -> None:
-        await opened(pilot)
-        await pilot.press(*keys)
-        await pilot.pause()
-
-    return run
 
 
 @SIZES
@@ -280,4 +247,6 @@ def test_nodes_look(
     keys: tuple[str, ...],
     size: tuple[int, int],
 ) -> None:
-    assert snap_compare(make(views_feed()), terminal_size=size, run_before=after(*keys))
+    assert snap_compare(
+        make(views_feed()), terminal_size=size, run_before=after("f3", NodesScreen, *keys)
+    )

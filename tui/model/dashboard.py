@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from flux.job.describe import allocation, job_name, requested
 from flux.job.updates import EXPIRATION, JOBSPEC_UPDATE, RESOURCE_UPDATE, current_jobspec
 from tui.model.estimate import RunTimes
+from tui.model.events import JobEvents
 from tui.model.query import Query, values_of
 from tui.model.states import DONE, PENDING, RUNNING, Status
 from tui.model.stats import SPAN, Throughput, Utilisation
@@ -93,6 +94,7 @@ class Dashboard:
         self.heard = clock()
         self.asked = 0.0
         self.notices: tuple[str, ...] = ()
+        self.recent = JobEvents()
         self.loading: StateCounts | None = None
         self.reset()
 
@@ -129,11 +131,12 @@ class Dashboard:
 
     def apply(self, events: Iterable[JsonMapping]) -> None:
         """Take in events of the job manager's journal."""
-        table = self.table
+        table, note = self.table, self.recent.note
         for event in events:
             entry = event.get("entry")
             if isinstance(entry, dict):
                 row = table.apply(event["id"], entry)
+                note(event["id"], entry)
                 jobspec = event.get("jobspec")
                 if isinstance(jobspec, dict):
                     table.load([{"id": event["id"], **describe(jobspec)}])

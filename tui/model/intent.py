@@ -38,7 +38,8 @@ class Intent:
     def action(self) -> str:
         """What will be done: ``Drain node 3 (n3)``, ``Drain 12 nodes``."""
         if len(self.names) == 1:
-            return fmt.printable(f"{self.verb} {self.noun} {self.names[0]}".replace("  ", " "))
+            words = (self.verb, self.noun, self.names[0])
+            return fmt.printable(" ".join(word for word in words if word))
         return f"{self.verb} {many(len(self.names), self.noun)}"
 
     @property

@@ -7,10 +7,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical
 
 from tui.model import format as fmt
 from tui.model.intent import Intent, many
@@ -25,18 +27,26 @@ from tui.widgets.query_bar import QueryBar
 from tui.widgets.title import TitleBar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
     from textual.app import ComposeResult
+    from textual.events import Resize
     from textual.widget import Widget
+    from textual.worker import Worker
 
     from tui.model.dashboard import Dashboard
     from tui.model.listing import Listing
     from tui.widgets.palette import Glyphs
 
+    Work = Callable[[], Coroutine[None, None, None]]
+
 Row = TypeVar("Row")
 Part = tuple[str, str]
 """A text and its colour."""
+WIDE: Final = 140
+TALL: Final = 22
+TALLER: Final = 34
+"""Cells across and down from which on there is more to see."""
 PERIOD: Final = 2.0
 """Seconds between two times that a view is read."""
 SMALLEST: Final = (34, 10)
@@ -80,7 +90,7 @@ class ListingScreen(LiveScreen, Generic[Row]):
         Binding("s", "sort(1)", "Sort by the next column", show=False, id="list.sort"),
         Binding("S", "sort(-1)", "Sort by the previous column", show=False, id="list.sort_back"),
         Binding("r", "reverse", "Turn the sort order round", show=False, id="list.reverse"),
-        Binding("f5", "again", "Read it again now", show=False, id="list.again"),
+        Binding("ctrl+r", "again", "Read it again now", show=False, id="list.again"),
         Binding("y", "copy", "Copy its name", show=False, id="list.copy"),
         Binding("down,j", "move(1)", "Down", show=False, id="list.down"),
         Binding("up,k", "move(-1)", "Up", show=False, id="list.up"),
@@ -155,6 +165,19 @@ class ListingScreen(LiveScreen, Generic[Row]):
             self.listing, self.make_painter(), self.glyphs, follows=self.follows, id="rows"
         )
 
+    def split(self, *panes: Widget) -> Iterable[Widget]:
+        """Return the list with panes below, on a wide terminal beside it."""
+        with Container(id="split"):
+            with Vertical(id="listed"):
+                yield from self.list_widgets()
+            yield from panes
+
+    def on_resize(self, event: Resize) -> None:
+        """Put panes where there is most room for them."""
+        self.set_class(event.size.width >= WIDE, "wide")
+        self.set_class(event.size.height >= TALL, "tall")
+        self.set_class(event.size.height >= TALLER, "taller")
+
     def compose(self) -> ComposeResult:
         """Lay out the screen."""
         yield TitleBar(self.dashboard, self.glyphs, id="title")
@@ -180,7 +203,7 @@ class ListingScreen(LiveScreen, Generic[Row]):
         self.composed = True
         self.view.focus()
         self.live_update()
-        self.run_worker(self._keep_reading(), exit_on_error=False, group="reading")
+        self.start(self._keep_reading, "reading")
 
     def live_update(self) -> None:
         """Repaint what changed."""
@@ -222,6 +245,15 @@ class ListingScreen(LiveScreen, Generic[Row]):
 
     # Reading
 
+    def start(self, work: Work, group: str, *, exclusive: bool = False) -> Worker[None]:
+        """Do something in the background until it is done or the screen is left; ``exclusive`` ends
+        what else its group does.
+        """
+        worker: Worker[None] = self.run_worker(
+            work, exit_on_error=False, group=group, exclusive=exclusive
+        )
+        return worker
+
     async def _keep_reading(self) -> None:
         """Read again and again while this screen is on top and there is a connection."""
         while True:
@@ -249,14 +281,19 @@ class ListingScreen(LiveScreen, Generic[Row]):
 
     def on_screen_resume(self) -> None:
         """Read at once when this screen is on top again."""
-        super().on_screen_resume()
+        # Textual calls the handler of each class by itself.
         self._again.set()
 
     # Filter and order
 
+    @property
+    def filter_text(self) -> str:
+        """The filter that holds, as it is typed."""
+        return self.listing.text
+
     def action_filter(self) -> None:
         """Type a filter."""
-        self._text_before = self.listing.text
+        self._text_before = self.filter_text
         self.bar.open()
 
     def on_query_bar_typed(self, event: QueryBar.Typed) -> None:
@@ -364,7 +401,7 @@ class ListingScreen(LiveScreen, Generic[Row]):
 
     def action_back(self) -> None:
         """Take away the filter, then the marks, then go back."""
-        if self.listing.text or self.bar.display:
+        if self.filter_text or self.bar.display:
             self.bar.set_text("")
             self.bar.display = False
             self.filter("")
@@ -393,14 +430,14 @@ class ListingScreen(LiveScreen, Generic[Row]):
 
         def answered(text: str | None) -> None:
             if text is not None:
-                self.run_worker(self.act(act(text)), exit_on_error=False, group="actions")
+                self.start(partial(self.act, act, text), "actions")
 
         self.app.push_screen(IntentScreen(intent), answered)
 
-    async def act(self, work: Awaitable[str]) -> None:
+    async def act(self, work: Callable[[str], Awaitable[str]], text: str) -> None:
         """Do it and tell what came of it."""
         try:
-            told = await work
+            told = await work(text)
         except OSError as error:
             self.app.notify(str(error.strerror or error), severity="error", timeout=8)
         except UNEXPECTED as error:

@@ -25,7 +25,6 @@ from tui.widgets.node_pane import NodePane
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from textual.events import Resize
     from textual.widget import Widget
 
     from tui.model.dashboard import Dashboard
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
     from tui.model.overlay import Broker
     from tui.widgets.palette import Glyphs
 
-WIDE: Final = 140
-TALL: Final = 22
-TALLER: Final = 34
 LIST: Final = "list"
 MAP: Final = "map"
 TREE: Final = "tree"
@@ -212,13 +208,6 @@ class NodesScreen(ListingScreen[Node]):
     def on_mount(self) -> None:
         """Begin with the list."""
         self._show_layout()
-        super().on_mount()
-
-    def on_resize(self, event: Resize) -> None:
-        """List and map side by side on a wide terminal."""
-        self.set_class(event.size.width >= WIDE, "wide")
-        self.set_class(event.size.height >= TALL, "tall")
-        self.set_class(event.size.height >= TALLER, "taller")
 
     def action_layout(self, name: str) -> None:
         """Show the map or the tree alone, or the list again."""

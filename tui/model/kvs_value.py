@@ -1,0 +1,100 @@
+"""Values of the key-value store as lines that can be read: JSON laid out, eventlogs an event a
+line, text as it is, anything else in hexadecimal.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from flux import eventlog
+from tui.model import format as fmt
+from tui.model.logs import Line, event_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from flux.wire.json import JsonMapping
+
+LARGEST: Final = 4 << 20
+"""Bytes of a value that are shown."""
+WIDE: Final = 16
+"""Bytes in a line of hexadecimal."""
+LONGEST: Final = 4096
+"""Characters of a line of text that are shown."""
+
+JSON: Final = "JSON"
+EVENTLOG: Final = "eventlog"
+TEXT: Final = "text"
+BINARY: Final = "binary"
+EMPTY: Final = "empty"
+
+
+def value_lines(data: bytes) -> tuple[str, list[Line]]:
+    """Return what a value is, and its lines."""
+    shown = data[:LARGEST]
+    kind, lines = _lines(shown)
+    if len(data) > len(shown):
+        rest = fmt.count(len(data) - len(shown))
+        lines.append(Line("notice", "", f"... {rest} more bytes are not shown"))
+    return kind, lines
+
+
+def _lines(data: bytes) -> tuple[str, list[Line]]:
+    if not data:
+        return EMPTY, []
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        # The end may have been cut off within a character.
+        if error.start < len(data) - 3 or len(data) < LARGEST:
+            return BINARY, list(_hexadecimal(data))
+        text = data[: error.start].decode()
+    if "\0" in text:
+        return BINARY, list(_hexadecimal(data))
+    events = _events(text)
+    if events:
+        start = float(events[0]["timestamp"])
+        return EVENTLOG, [event_line(entry, start) for entry in events]
+    pretty = _pretty(text)
+    if pretty is not None:
+        return JSON, [Line("stdout", "", fmt.printable(line)) for line in pretty.split("\n")]
+    lines = [
+        Line("stdout", "", fmt.printable(line[:LONGEST])) for line in text.rstrip("\n").split("\n")
+    ]
+    return TEXT, lines
+
+
+def _events(text: str) -> list[JsonMapping]:
+    """Return the entries of an eventlog (RFC 18), none if it is not one."""
+    if not text.startswith("{") or not text.endswith("\n"):
+        return []
+    try:
+        return list(eventlog.decode(text))
+    except (ValueError, OSError):
+        return []
+
+
+def _pretty(text: str) -> str | None:
+    """Return JSON laid out, None for what is none; a single number or word stays as it is."""
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _hexadecimal(data: bytes) -> Iterator[Line]:
+    for start in range(0, len(data), WIDE):
+        part = data[start : start + WIDE]
+        left, right = part[: WIDE // 2].hex(" "), part[WIDE // 2 :].hex(" ")
+        plain = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
+        yield Line("stdout", f"{start:08x}", f"{left:<23}  {right:<23}  |{plain}|")
+
+
+def compared(lines: Sequence[Line], before: Sequence[Line]) -> list[Line]:
+    """Return lines with those marked that are not as they were."""
+    known = len(before)
+    return [
+        line._replace(kind="changed") if place >= known or before[place][1:] != line[1:] else line
+        for place, line in enumerate(lines)
+    ]
