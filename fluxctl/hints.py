@@ -29,6 +29,16 @@ def did_you_mean(word: str, known: Callable[[], Iterable[str]]) -> str:
     return f" (did you mean {near}?)" if near else ""
 
 
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return ``did you mean NAME?`` for the known word that is most like a mistyped one, for the
+    line after the sentence about it; empty if none is.
+    """
+    from fluxctl.command import nearest
+
+    near = nearest(word, sorted(set(known)))
+    return f"did you mean {near}?" if near else ""
+
+
 def attributes(h: Flux) -> list[str]:
     """Return the names of the broker's attributes."""
     return list(h.rpc("attr.list").get()["names"])

@@ -276,7 +276,7 @@ def invoke(name: str, args: list[str]) -> int:
             result = command.invoke(ctx)
         return result if isinstance(result, int) else 0
     except CommandError as exc:
-        return _fail(name, exc.message, exc.code, exc.bare)
+        return _fail(name, exc.message, exc.code, exc.bare, exc.hint)
     except Exit as exc:
         return exc.exit_code
     except Abort:
@@ -291,8 +291,10 @@ def invoke(name: str, args: list[str]) -> int:
         return _fail(name, exc.strerror or str(exc), 1, False)
 
 
-def _fail(name: str, message: str, code: int, bare: bool) -> int:
+def _fail(name: str, message: str, code: int, bare: bool, hint: str = "") -> int:
     sys.stdout.flush()
+    if hint:
+        message = f"{message}\nflux-{name}: {hint}" if message else hint
     if message:
         from flux.terminal_text import terminal_text
 
