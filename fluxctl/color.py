@@ -78,3 +78,7 @@ class Paint:
 
     def __call__(self, text: str, role: Role) -> str:
         return painted(text, role) if self._on else text
+
+
+PLAIN: Final = Paint("never")
+"""Does not color."""

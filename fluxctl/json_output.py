@@ -49,3 +49,15 @@ def print_json_lines(values: Iterable[object], *, now: bool = False) -> None:
         print_json(value)
         if now:
             sys.stdout.flush()
+
+
+def data_facts(data: bytes, text: str = "data") -> dict[str, object]:
+    """Return how JSON tells of bytes: as text under the name ``text``, or in base64 if they are
+    none.
+    """
+    from flux.b64 import b64encode
+
+    try:
+        return {text: data.decode()}
+    except UnicodeDecodeError:
+        return {"base64": b64encode(data)}

@@ -7,7 +7,7 @@ of ``flux jobs -o``, names any of the fields.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 import click
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from flux.output_format import OutputFormat
     from fluxctl.color import Role
     from fluxctl.option_groups import F
+
+
+R = TypeVar("R")
 
 
 class ListChoice(TypedDict):
@@ -119,12 +122,25 @@ class ListTable:
 
         Raises CommandError for a conversion or a width that does not fit a field.
         """
+        self._print(rows, Row, choice, role)
+
+    def show_objects(self, rows: Iterable[object], choice: ListChoice) -> None:
+        """Print rows that have the fields as attributes; raises CommandError as `show` does."""
+        self._print(rows, lambda row: row, choice, lambda row: "")
+
+    def _print(
+        self,
+        rows: Iterable[R],
+        fields: Callable[[R], object],
+        choice: ListChoice,
+        role: Callable[[R], Role],
+    ) -> None:
         layout, paint = self.format_of(choice), Paint(choice["color"])
         if not choice["no_header"] and (self.headed or choice["layout"]):
             echo(paint(layout.header(), "heading"), raw=True)
         for row in rows:
             try:
-                line = layout.format(Row(row))
+                line = layout.format(fields(row))
             except ValueError as exc:
                 raise CommandError(str(exc)) from None
             echo(paint(line, role(row)), raw=True)

@@ -20,6 +20,7 @@ from fluxctl.errors import CommandError
 from fluxctl.hints import did_you_mean, suggestion
 from fluxctl.json_output import json_option, print_json, print_json_lines
 from fluxctl.option_types import COUNT, duration
+from fluxctl.standard_input import read_all
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonObject
@@ -256,7 +257,10 @@ def tab(file: str | None, **common: Unpack[_Common]) -> int:
     created; if one is bad, none is.
     """
     try:
-        data = sys.stdin.buffer.read() if file in (None, "-") else Path(file or "").read_bytes()
+        if file in (None, "-"):
+            data = read_all("the crontab lines")
+        else:
+            data = Path(file or "").read_bytes()
     except OSError as exc:
         _fail("tab", f"{file}: {exc.strerror}")
     wanted, bad = read_crontab(data.decode("utf-8", "surrogateescape"))

@@ -13,6 +13,7 @@ from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError, ReaderGone
 from fluxctl.option_types import COUNT
 from fluxctl.python_style import PythonCommand
+from fluxctl.standard_input import announce
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -397,6 +398,7 @@ def _from_stdin() -> Iterator[list[JobInfo]]:
     from flux.job.info import JobInfo
     from flux.wire import json
 
+    announce("jobs as JSON, one a line,")
     page: list[JobInfo] = []
     for number, line in enumerate(sys.stdin, 1):
         if not line.strip():

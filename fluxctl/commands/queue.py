@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, NoReturn, Unpack
 
 import click
 
+from fluxctl import completions
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle, program_name, talk
 from fluxctl.errors import CommandError
+from fluxctl.hints import suggestion
+from fluxctl.json_output import print_json, print_json_lines
 from fluxctl.option_types import duration
 from fluxctl.queue_requests import SCHEDULING, SUBMISSION, QueueRequests, sentences
+from fluxctl.queue_table import QUEUE_STATES, QUEUES, queue_facts, queue_role, queue_row
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonObject
+    from fluxctl.list_output import ListChoice
     from fluxctl.option_groups import F
     from fluxctl.queue_requests import AdminAnswer, QueueChoice, SwitchRequests
 
@@ -58,7 +63,13 @@ def _report(ctx: click.Context, what: str, answer: AdminAnswer) -> None:
     talk(ctx, f"{what} is {state}{reason}")
 
 
-_queue_option = click.option("--queue", "queue", metavar="NAME", help="Of the queue NAME only.")
+_queue_option = click.option(
+    "--queue",
+    "queue",
+    metavar="NAME",
+    help="Of the queue NAME only.",
+    shell_complete=completions.queues,
+)
 _quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing.")
 _counters_option = click.option(
     "-v", "--verbose", is_flag=True, help="Display the queues' counters, too."
@@ -102,7 +113,7 @@ def _turn_submission(
 
 @command.command("enable")
 @_choosing
-@click.argument("queues", metavar="[QUEUE...]", nargs=-1)
+@click.argument("queues", metavar="[QUEUE...]", nargs=-1, shell_complete=completions.queues)
 @click.pass_context
 def enable(ctx: click.Context, queues: tuple[str, ...], **choice: Unpack[QueueChoice]) -> None:
     """Enable job submission."""
@@ -166,7 +177,7 @@ def _turn_scheduling(
 @_counters_option
 @_quiet_option
 @_choosing
-@click.argument("queues", metavar="[QUEUE...]", nargs=-1)
+@click.argument("queues", metavar="[QUEUE...]", nargs=-1, shell_complete=completions.queues)
 @click.pass_context
 def start(
     ctx: click.Context,
@@ -201,16 +212,27 @@ def stop(
 @command.command("status")
 @_counters_option
 @_queue_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with everything.")
-@click.argument("name", metavar="[QUEUE]", required=False)
+@QUEUE_STATES.options("Print one JSON object with everything.")
+@click.argument("name", metavar="[QUEUE]", required=False, shell_complete=completions.queues)
 @click.pass_context
 def status(
-    ctx: click.Context, verbose: bool, queue: str | None, as_json: bool, name: str | None
+    ctx: click.Context,
+    verbose: bool,
+    queue: str | None,
+    name: str | None,
+    **choice: Unpack[ListChoice],
 ) -> None:
-    """Tell whether submission and scheduling are enabled."""
+    """Tell whether submission and scheduling are enabled.
+
+    With a format there is a line for each queue; one without a name is called -.
+    """
     queue = name if queue is None else queue
-    if as_json:
+    QUEUE_STATES.format_of(choice)  # before there is a connection
+    if choice["as_json"]:
         _print_status(queue)
+        return
+    if choice["layout"] is not None:
+        QUEUE_STATES.show(_state_rows(queue), choice, queue_role)
         return
     if queue is not None:
         _say_both([queue])
@@ -232,11 +254,18 @@ def _say_both(names: list[str]) -> None:
             echo(sentence)
 
 
-def _print_status(queue: str | None) -> None:
-    from flux.wire import json
+def _state_rows(queue: str | None) -> list[dict[str, object]]:
+    """Return the columns of each queue, or of one."""
+    names: list[str | None] = [queue] if queue is not None else [*_requests().names()] or [None]
+    return [
+        queue_row(name, _requests().ask("queue-status", {} if name is None else {"name": name}))
+        for name in names
+    ]
 
+
+def _print_status(queue: str | None) -> None:
     if queue is not None:
-        echo(json.dumps_str({queue: _requests().ask("queue-status", {"name": queue})}))
+        print_json({queue: _requests().ask("queue-status", {"name": queue})})
         return
     submission = _requests().admin("submit-admin", True, False)
     names = submission.pop("queues", [])
@@ -246,37 +275,40 @@ def _print_status(queue: str | None) -> None:
     }
     if names:
         found["queues"] = {name: _requests().ask("queue-status", {"name": name}) for name in names}
-    echo(json.dumps_str(found))
+    print_json(found)
 
 
 @command.command("list")
-@click.option("-q", "--queue", "queues", metavar="NAME,...", help="List these queues only.")
-@click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
 @click.option(
-    "-o",
-    "--format",
-    "layout",
-    metavar="FORMAT",
-    help="Print fields in this format.",
+    "-q",
+    "--queue",
+    "queues",
+    metavar="NAME,...",
+    help="List these queues only.",
+    shell_complete=completions.queue_list,
 )
-def list_queues(queues: str | None, no_header: bool, layout: str | None) -> None:
+@QUEUES.options("Print each queue as one line of JSON, with its default format's fields.")
+def list_queues(queues: str | None, **choice: Unpack[ListChoice]) -> None:
     """Show each queue's state, the default and the greatest time limit, and the numbers of nodes,
     cores and GPUs that its jobs may ask for.
     """
-    from flux.output_format import OutputFormat
-    from flux.queue import queue_list
-    from fluxctl.queue_table import HEADINGS, LIST_FORMAT
+    from flux.queue import queue_list, queue_names
 
+    QUEUES.format_of(choice)  # before there is a connection
+    flux = handle()
+    wanted = None if queues is None else queues.split(",")
     try:
-        table = OutputFormat(HEADINGS, layout or LIST_FORMAT)
-        found = queue_list(handle(), None if queues is None else queues.split(","))
-        rows = [table.format(queue) for queue in found]
+        found = queue_list(flux, wanted)
     except ValueError as exc:
-        raise CommandError(str(exc)) from None
+        known = queue_names(flux)
+        wrong = next((name for name in wanted or () if name not in known), "")
+        raise CommandError(str(exc), hint=suggestion(wrong, known)) from None
     except OSError as exc:
         raise CommandError(f"list: {exc.strerror}") from None
-    for line in rows if no_header else (table.header(), *rows):
-        echo(line)
+    if choice["as_json"]:
+        print_json_lines(queue_facts(queue) for queue in found)
+        return
+    QUEUES.show_objects(found, choice)
 
 
 _TIMEOUT = click.option(

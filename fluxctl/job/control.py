@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from flux.constants import FLUX_JOB_STATE_INACTIVE
@@ -21,6 +19,7 @@ from fluxctl.job.options import (
 )
 from fluxctl.numbers import integer
 from fluxctl.option_types import COUNT
+from fluxctl.standard_input import read_text
 
 URGENCIES = {"hold": 0, "default": 16, "expedite": 31}
 
@@ -293,7 +292,7 @@ def annotate(ctx: click.Context, args: tuple[str, ...]) -> None:
     from flux.wire import json
 
     jobid = parse_id(args[0])
-    text = sys.stdin.read() if args[2] == "-" else args[2]
+    text = read_text("the value") if args[2] == "-" else args[2]
     try:
         value = json.loads(text)
     except ValueError:
