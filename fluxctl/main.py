@@ -293,11 +293,11 @@ def invoke(name: str, args: list[str]) -> int:
 
 def _fail(name: str, message: str, code: int, bare: bool, hint: str = "") -> int:
     sys.stdout.flush()
+    lines = [message if bare else f"flux-{name}: {message}"] if message else []
     if hint:
-        message = f"{message}\nflux-{name}: {hint}" if message else hint
-    if message:
+        lines.append(f"flux-{name}: {hint}")
+    if lines:
         from flux.terminal_text import terminal_text
 
-        text = terminal_text(message)
-        sys.stderr.write(text + "\n" if bare else f"flux-{name}: {text}\n")
+        sys.stderr.write(terminal_text("\n".join(lines)) + "\n")
     return code

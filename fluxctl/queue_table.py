@@ -90,8 +90,8 @@ def queue_facts(queue: QueueInfo) -> dict[str, object]:
     facts: dict[str, object] = {}
     for field in HEADINGS:
         *path, name = field.split(".")
-        if name == "ascii" or field == "queuem":
-            continue
+        if field in ("queuem", "enabled", "started") or name == "ascii":
+            continue  # signs for a person, of what other fields say in words
         place = facts
         for step in path:
             inner = place.setdefault(step, {})

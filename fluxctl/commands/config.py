@@ -75,11 +75,14 @@ def get(default: str | None, quiet: bool, kind: str | None, as_json: bool, key: 
             value: object = h.rpc("config.get", {}).get()
         except OSError as exc:
             raise CommandError(f"get: {exc.strerror}") from None
+    meant = ""
     for step in key.split(".") if key else ():
+        if isinstance(value, dict) and step not in value and not quiet:
+            meant = suggestion(step, value)
         value = value.get(step) if isinstance(value, dict) else None
     if value is None:
         if default is None:
-            raise CommandError("" if quiet else f"{key} is not set")
+            raise CommandError("" if quiet else f"{key} is not set", hint=meant)
         value = default
     elif kind is not None:
         try:

@@ -174,7 +174,8 @@ class Session:
             self.code = max(self.code, 1)
             return
         if self._json:
-            self._tell(remote, stream=chunk.stream, **data_facts(chunk.data))
+            if chunk.data:
+                self._tell(remote, stream=chunk.stream, **data_facts(chunk.data))
             return
         data = labelled(remote.rank, chunk.data) if self._label else chunk.data
         stream = sys.stdout if chunk.stream == "stdout" else sys.stderr

@@ -11,11 +11,12 @@ import click
 from fluxctl import completions
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle, program_name, talk
 from fluxctl.errors import CommandError
-from fluxctl.hints import suggestion
-from fluxctl.json_output import print_json, print_json_lines
+from fluxctl.hints import queue_suggestion
+from fluxctl.json_output import json_option, print_json, print_json_lines
 from fluxctl.option_types import duration
 from fluxctl.queue_requests import SCHEDULING, SUBMISSION, QueueRequests, sentences
 from fluxctl.queue_table import QUEUE_STATES, QUEUES, queue_facts, queue_role, queue_row
+from fluxctl.waiting import WaitLine, active_jobs
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonObject
@@ -292,7 +293,7 @@ def list_queues(queues: str | None, **choice: Unpack[ListChoice]) -> None:
     """Show each queue's state, the default and the greatest time limit, and the numbers of nodes,
     cores and GPUs that its jobs may ask for.
     """
-    from flux.queue import queue_list, queue_names
+    from flux.queue import queue_list
 
     QUEUES.format_of(choice)  # before there is a connection
     flux = handle()
@@ -300,9 +301,7 @@ def list_queues(queues: str | None, **choice: Unpack[ListChoice]) -> None:
     try:
         found = queue_list(flux, wanted)
     except ValueError as exc:
-        known = queue_names(flux)
-        wrong = next((name for name in wanted or () if name not in known), "")
-        raise CommandError(str(exc), hint=suggestion(wrong, known)) from None
+        raise CommandError(str(exc), hint=queue_suggestion(flux, wanted or ())) from None
     except OSError as exc:
         raise CommandError(f"list: {exc.strerror}") from None
     if choice["as_json"]:
@@ -319,15 +318,18 @@ _TIMEOUT = click.option(
 def _wait(topic: str, timeout: str | None, queue: str | None) -> int:
     """Wait and return the number of pending jobs."""
     payload = None if queue is None else {"name": queue}
-    future = handle().rpc(f"job-manager.{topic}", payload)
+    refusal = f"Invalid argument for option timeout: {timeout}"
+    seconds = None if timeout is None else duration(timeout, refusal)
+    flux = handle()
+    future = flux.rpc(f"job-manager.{topic}", payload)
     try:
-        if timeout is not None:
-            refusal = f"Invalid argument for option timeout: {timeout}"
-            future.wait_for(duration(timeout, refusal))
+        with WaitLine(lambda: active_jobs(flux, queue, running=topic == "idle")) as line:
+            line.wait(future, seconds)
         answer = future.get()
     except OSError as exc:
         reason = "timeout" if exc.errno == errno.ETIMEDOUT else exc.strerror
-        raise CommandError(f"{topic}: {reason}") from None
+        hint = queue_suggestion(flux, [] if queue is None else [queue])
+        raise CommandError(f"{topic}: {reason}", hint=hint) from None
     return int(answer["pending"]) if answer else 0
 
 
@@ -345,11 +347,16 @@ def drain(timeout: str | None, queue: str | None) -> None:
 @click.option(
     "-q", "--quiet", is_flag=True, help="Only display pending jobs, not that there are none."
 )
+@json_option("Print the number of pending jobs as one JSON object.")
 @click.pass_context
-def idle(ctx: click.Context, timeout: str | None, queue: str | None, quiet: bool) -> None:
+def idle(
+    ctx: click.Context, timeout: str | None, queue: str | None, quiet: bool, as_json: bool
+) -> None:
     """Wait until no job is running and tell how many are pending."""
     pending = _wait("idle", timeout, queue)
-    if pending or not quiet:
+    if as_json:
+        print_json({"pending": pending})
+    elif pending or not quiet:
         sys.stdout.flush()
         talk(ctx, f"{pending} pending jobs")
 

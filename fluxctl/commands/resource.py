@@ -11,7 +11,7 @@ from fluxctl import completions
 from fluxctl.color import Paint, color_option
 from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError
-from fluxctl.hints import suggestion
+from fluxctl.hints import for_a_person, queue_suggestion, suggestion
 from fluxctl.json_output import LINES, json_option, print_json, print_json_lines
 from fluxctl.list_output import read_format
 from fluxctl.python_style import PythonGroup
@@ -72,7 +72,11 @@ def _rpc_failure(exc: OSError) -> CommandError:
 
 
 def _layout(headings: Mapping[str, str], text: str) -> OutputFormat:
-    return read_format(headings, text, "ERROR: ")
+    try:
+        return read_format(headings, text, "ERROR: ")
+    except CommandError as exc:
+        exc.hint = for_a_person(exc.hint)
+        raise
 
 
 _queue_option = click.option(
@@ -109,7 +113,8 @@ def _by_queue(
     try:
         found = queues_by_rank(flux, resources, None if queues is None else queues.split(","))
     except ValueError as exc:
-        raise _failure(exc) from None
+        hint = queue_suggestion(flux, (queues or "").split(","))
+        raise CommandError(f"ERROR: {exc}", hint=hint) from None
     except OSError as exc:
         raise _rpc_failure(exc) from None
     return found if not _QUEUE_FIELDS.isdisjoint(layout.fields) else dict.fromkeys(found, ())
@@ -138,7 +143,7 @@ def _states(text: str, valid: Iterable[str], hint: str = "") -> list[str]:
     for state in wanted:
         if state not in valid:
             text = f"ERROR: Invalid resource state {state} specified{hint}"
-            raise CommandError(text, 1, hint=suggestion(state, valid))
+            raise CommandError(text, 1, hint=for_a_person(suggestion(state, valid)))
     return wanted
 
 

@@ -6,7 +6,9 @@ import click
 
 from flux.constants import FLUX_JOB_STATE_INACTIVE
 from fluxctl.command import handle, talk
+from fluxctl.completions import urgencies
 from fluxctl.errors import CommandError
+from fluxctl.hints import suggestion
 from fluxctl.job.options import (
     JobCommand,
     JobIdArguments,
@@ -248,7 +250,7 @@ def killall(
     help="Set job urgency (0-31, HOLD, EXPEDITE, DEFAULT)",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Output old urgency value on success")
-@click.argument("args", nargs=-1, cls=JobIdArguments)
+@click.argument("args", nargs=-1, cls=JobIdArguments, further=urgencies)
 @click.pass_context
 def urgency(ctx: click.Context, verbose: bool, args: tuple[str, ...]) -> None:
     if len(args) != 2:
@@ -277,7 +279,8 @@ def _urgency(text: str) -> int:
         return URGENCIES[text.lower()]
     urgency = integer(text)
     if urgency is None:
-        raise CommandError(f'error parsing urgency: "{text}"')
+        hint = suggestion(text.lower(), URGENCIES)
+        raise CommandError(f'error parsing urgency: "{text}"', hint=hint)
     return urgency
 
 

@@ -12,6 +12,7 @@ import click
 
 from fluxctl.command import FluxCommand, echo, examples_text, program_name
 from fluxctl.errors import CommandError
+from fluxctl.hints import suggestion
 from fluxctl.numbers import decimal
 
 if TYPE_CHECKING:
@@ -141,7 +142,8 @@ def parse_states(text: str) -> int:
     for name in text.split(","):
         state = name.strip().lower()
         if state not in STATE_FILTERS:
-            raise CommandError(f"error parsing --states: {name} is unknown")
+            hint = suggestion(state, STATE_FILTERS)
+            raise CommandError(f"error parsing --states: {name} is unknown", hint=hint)
         mask |= STATE_FILTERS[state]
     return mask
 

@@ -13,8 +13,11 @@ from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
 from fluxctl.json_output import json_option, print_json
 from fluxctl.option_types import INTEGER
+from fluxctl.waiting import WaitLine, active_jobs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flux.core.handle import Flux
     from flux.wire.json import JsonMapping
 
@@ -129,21 +132,29 @@ def _result(answer: JsonMapping) -> dict[str, object]:
 
 def _wait_all(h: Flux, verbose: bool, as_json: bool) -> None:
     failed = False
-    while True:
-        try:
-            answer = h.rpc("job-manager.wait", {"id": ANY}).get()
-        except OSError as exc:
-            if exc.errno == errno.ECHILD:
-                break
-            raise CommandError(exc.strerror or "wait failed") from None
-        failed = failed or not answer["success"]
-        if as_json:
-            print_json(_result(answer))
-        elif verbose or not answer["success"]:
-            sys.stdout.flush()
-            echo(f"{_f58(answer['id'])}: {answer['errstr']}", err=True)
+    with WaitLine(lambda: active_jobs(h, None)) as line:
+        for answer in _results(h, line):
+            failed = failed or not answer["success"]
+            if as_json:
+                print_json(_result(answer))
+            elif verbose or not answer["success"]:
+                sys.stdout.flush()
+                echo(f"{_f58(answer['id'])}: {answer['errstr']}", err=True)
     if failed:
         raise CommandError("", 1)
+
+
+def _results(h: Flux, line: WaitLine) -> Iterator[JsonMapping]:
+    """Yield the result of each waitable job as it ends, until there is none any more."""
+    while True:
+        future = h.rpc("job-manager.wait", {"id": ANY})
+        try:
+            line.wait(future)
+            yield future.get()
+        except OSError as exc:
+            if exc.errno == errno.ECHILD:
+                return
+            raise CommandError(exc.strerror or "wait failed") from None
 
 
 def _f58(jobid: int) -> str:
