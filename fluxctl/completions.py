@@ -7,10 +7,15 @@ what the word may become. Without a broker, or with one that does not answer, no
 
 from __future__ import annotations
 
+import errno
+import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from types import FrameType
+    from typing import NoReturn
 
     import click
     from click.shell_completion import CompletionItem
@@ -24,6 +29,9 @@ if TYPE_CHECKING:
 
 UNFINISHED = "unfinished"
 """The type of a word after which something must follow: no blank is typed after it."""
+
+PATIENCE = 0.8
+"""Seconds that the broker gets: who presses Tab does not wait."""
 
 COMPLETED_IDS = 200
 """Jobs of which the ids are offered, of those that are active and of those that have ended."""
@@ -39,15 +47,36 @@ def _items(found: Found, start: str) -> list[CompletionItem]:
     ]
 
 
-def _asked(find: Find, incomplete: str) -> list[CompletionItem]:
-    """Return what the broker knows that begins with what is typed; nothing if it does not say."""
+@contextmanager
+def _patient() -> Iterator[None]:
+    """Raise TimeoutError in a block that takes longer than a person at a keyboard waits."""
+
+    def expired(_signum: int, _frame: FrameType | None) -> NoReturn:
+        raise TimeoutError(errno.ETIMEDOUT, "the broker does not answer")
+
+    before = signal.signal(signal.SIGALRM, expired)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _told(find: Find) -> list[tuple[str, str]]:
+    """Return what the broker knows; nothing if there is none, or it does not say in time."""
     from flux.core.handle import Flux
 
     try:
-        with Flux() as h:
-            return _items(find(h), incomplete)
+        with _patient(), Flux() as h:
+            return list(find(h))
     except (OSError, ValueError, KeyError, TypeError):
         return []
+
+
+def _asked(find: Find, incomplete: str) -> list[CompletionItem]:
+    """Return what the broker knows that begins with what is typed."""
+    return _items(_told(find), incomplete)
 
 
 def _asking(find: Find) -> Complete:
@@ -154,18 +183,13 @@ def queries(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> li
     """Complete a query: a field, or a value of its field (docs/queries.md)."""
     from click.shell_completion import CompletionItem
 
-    from flux.core.handle import Flux
     from flux.job.query.completion import complete
     from flux.job.query.fields import FIELDS
 
     def values(field: str) -> list[str]:
         if field not in ("queue", "user"):
             return []
-        try:
-            with Flux() as h:
-                return [name for name, _ in (_find_queues if field == "queue" else _find_users)(h)]
-        except (OSError, ValueError, KeyError, TypeError):
-            return []
+        return [name for name, _ in _told(_find_queues if field == "queue" else _find_users)]
 
     found = complete(incomplete, len(incomplete), values)
     begun = incomplete[: found.start]
