@@ -196,7 +196,7 @@ class TerminalView(JobsView):
         if self._headed:
             lines.insert(0, (self._layout.header(), "heading"))
         running, pending, ended = jobs.counts()
-        part = f"{len(shown)} of {len(rows)} shown, " if len(shown) < len(rows) else ""
-        summary = f"{running} running, {pending} pending, {ended} ended ({part}Ctrl+C ends)"
+        part = f"{len(shown)} of {len(rows)} shown: " if len(shown) < len(rows) else ""
+        summary = f"{part}{running} running, {pending} pending, {ended} ended; Ctrl+C ends"
         self._paint.draw([*lines, (summary, "faint")])
         self._drawn = time.monotonic()

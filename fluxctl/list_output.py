@@ -38,10 +38,7 @@ class ListChoice(TypedDict):
 
 
 class Row:
-    """A row of a list: fields as attributes, those of an object in it behind a period.
-
-    A field that is missing, or null, is the empty string.
-    """
+    """A row of a list: its fields as attributes; one that is missing, or null, is empty."""
 
     __slots__ = ("_facts",)
 
@@ -50,12 +47,7 @@ class Row:
 
     def __getattr__(self, name: str) -> object:
         value = self._facts.get(name)
-        if isinstance(value, dict):
-            return Row(value)
         return "" if value is None else value
-
-    def __str__(self) -> str:
-        return ""
 
 
 def read_format(headings: Mapping[str, str], text: str, refusal: str = "") -> OutputFormat:

@@ -18,6 +18,7 @@ def _columns() -> list[str]:
 
     return [*BY_NAME, *(f"-{name}" for name in BY_NAME)]
 
+
 MOST_TARGETS = 9
 
 

@@ -39,19 +39,10 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 @pytest.fixture(scope="module")
 def jobs(instance: Instance) -> list[str]:
     """A job that has ended, and one that waits."""
-    ended = instance.run(
-        "mini", "submit", "-q", "batch", "--setattr=system.job.name=ended", "true"
-    ).stdout.strip()
+    submit = ("mini", "submit", "--queue=batch")
+    ended = instance.run(*submit, "--setattr=system.job.name=ended", "true").stdout.strip()
     instance.run("job", "status", ended)
-    held = (
-        "mini",
-        "submit",
-        "-q",
-        "debug",
-        "--urgency=hold",
-        "--setattr=system.job.name=held",
-        "true",
-    )
+    held = (*submit, "--urgency=hold", "--setattr=system.job.name=held", "true")
     return [instance.run(*held).stdout.strip(), ended]
 
 
@@ -234,4 +225,4 @@ def test_a_broker_that_does_not_answer_is_not_waited_for() -> None:
             )
         finally:
             os.kill(pid, signal.SIGCONT)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
