@@ -128,6 +128,14 @@ class UtilFormatter(string.Formatter):
         return format_value(value, format_spec)
 
 
+class UnknownField(ValueError):
+    """A format names a field that there is not; ``field`` is its name."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"Unknown format field: {field}")
+        self.field = field
+
+
 class OutputFormat:
     """A parsed output format.
 
@@ -146,7 +154,7 @@ class OutputFormat:
         ]
         for name in self.fields:
             if name not in valid_headings:
-                raise ValueError(f"Unknown format field: {name}")
+                raise UnknownField(name)
         engine = self.formatter()
         self._cells = [
             (text, attrgetter(name) if name else None, spec, conversion)

@@ -65,7 +65,11 @@ def usage_failure(ctx: click.Context, exc: click.UsageError) -> NoReturn:
         text = f"{name}: option '{full_name(ctx, exc.option_name)}' doesn't allow an argument"
     else:
         text = f"{name}: {exc.format_message()}"
-    raise CommandError(f"{text}\nTry `{name} --help' for more information.", 1, bare=True) from None
+    from fluxctl.hints import usage_hint
+
+    told = f"{text}\nTry `{name} --help' for more information."
+    hint = "" if isinstance(exc, NoSuchOption) else usage_hint(exc)
+    raise CommandError(told, 1, bare=True, hint=hint) from None
 
 
 SENTENCE_MAX = 1000

@@ -63,3 +63,12 @@ class JobQuery:
                 return
             left -= len(jobs)
             yield jobs
+
+    def unbounded(self, pages: Iterable[list[JobInfo]]) -> Iterator[list[JobInfo]]:
+        """Yield all jobs that the query finds, whatever number is to be listed."""
+        for page in pages:
+            yield [job for job in page if self.finds(job)]
+
+    def finds(self, job: JobInfo) -> bool:
+        """Tell whether the query finds a job."""
+        return self._test is None or self._test(job)

@@ -23,6 +23,7 @@ from fluxctl.broker_command import StartOptions, broker_argv, broker_here, is_ex
 from fluxctl.broker_process import BrokerProcess, fork_broker
 from fluxctl.errors import CommandError
 from fluxctl.keeper import adopt, clean_up, forward_signals
+from fluxctl.start_progress import PERIOD, StartProgress
 from fluxctl.start_server import StartServer
 
 if TYPE_CHECKING:
@@ -286,8 +287,12 @@ class LocalInstance:
             os._exit(code)
 
     def _loop(self) -> None:
+        progress = StartProgress(len(self.children))
         while any(child.running for child in self.children.values()):
             timeout = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+            wired = sum(child.wired for child in self.children.values())
+            if progress.show(wired, over=self.deadline is not None or self.aborted):
+                timeout = PERIOD if timeout is None else min(timeout, PERIOD)
             events = self.selector.select(timeout)
             for key, _ in events:
                 key.data()

@@ -276,7 +276,7 @@ def invoke(name: str, args: list[str]) -> int:
             result = command.invoke(ctx)
         return result if isinstance(result, int) else 0
     except CommandError as exc:
-        return _fail(name, exc.message, exc.code, exc.bare)
+        return _fail(name, exc.message, exc.code, exc.bare, exc.hint)
     except Exit as exc:
         return exc.exit_code
     except Abort:
@@ -291,11 +291,13 @@ def invoke(name: str, args: list[str]) -> int:
         return _fail(name, exc.strerror or str(exc), 1, False)
 
 
-def _fail(name: str, message: str, code: int, bare: bool) -> int:
+def _fail(name: str, message: str, code: int, bare: bool, hint: str = "") -> int:
     sys.stdout.flush()
-    if message:
+    lines = [message if bare else f"flux-{name}: {message}"] if message else []
+    if hint:
+        lines.append(f"flux-{name}: {hint}")
+    if lines:
         from flux.terminal_text import terminal_text
 
-        text = terminal_text(message)
-        sys.stderr.write(text + "\n" if bare else f"flux-{name}: {text}\n")
+        sys.stderr.write(terminal_text("\n".join(lines)) + "\n")
     return code

@@ -35,11 +35,11 @@ def locate(h: Flux | None, name: str) -> str:
     if find(name) is not None:
         return (_installed(h, name) if h is not None else None) or name
     hint = f" (the file is named ./{name})" if os.path.isfile(name) else ""
-    hint = hint or did_you_mean(name, _known)
+    hint = hint or did_you_mean(name, known_names)
     raise CommandError(f"{name}: not found in module search path{hint}")
 
 
-def _known() -> list[str]:
+def known_names() -> list[str]:
     """Return the names of the built-in modules, and of the files in the search path."""
     from flux.modules import MODULES
 

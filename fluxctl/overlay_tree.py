@@ -7,13 +7,30 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flux.overlay import DEGRADED, FULL, LOST, OFFLINE, PARTIAL
+from fluxctl.list_output import ListTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from flux.core.handle import Flux
     from flux.overlay import Health
+    from fluxctl.color import Role
 
+RANKS = ListTable(
+    {
+        "rank": "RANK",
+        "host": "HOST",
+        "status": "STATUS",
+        "duration": "SINCE",
+        "parent": "PARENT",
+        "depth": "DEPTH",
+        "ms": "ANSWER",
+    },
+    "{rank:>6} {host:<20} {status:<10} {duration!F:>10}",
+)
+"""The columns of ``flux overlay status`` with a format: a line for each rank, ``duration`` in
+seconds, ``ms`` how long the answer took.
+"""
 COLORS = {PARTIAL: "33", DEGRADED: "33", LOST: "31", OFFLINE: "90"}
 GONE = (LOST, OFFLINE)
 
@@ -63,6 +80,39 @@ class OverlayTree:
         if self._look.level >= 2:
             yield from self._below(health, "")
 
+    def rows(self, rank: int, *, below: bool = True) -> Iterator[dict[str, object]]:
+        """Yield the facts about ``rank`` and, ``below`` it, about its subtree."""
+        began = time.monotonic()
+        health = self.health(rank)
+        yield self._row(health, None, 0, time.monotonic() - began)
+        if below:
+            yield from self._rows_below(health, 1)
+
+    def _rows_below(self, health: Health, depth: int) -> Iterator[dict[str, object]]:
+        if health["status"] in GONE and not self._look.ghost:
+            return
+        for child in health["children"]:
+            gone = child["status"] in GONE
+            began = time.monotonic()
+            found = self._of_one_gone(child["rank"]) if gone else self.health(child["rank"])
+            taken = None if gone else time.monotonic() - began
+            yield self._row(found, health["rank"], depth, taken)
+            yield from self._rows_below(found, depth + 1)
+
+    def _row(
+        self, health: Health, parent: int | None, depth: int, taken: float | None
+    ) -> dict[str, object]:
+        rank = health["rank"]
+        return {
+            "rank": rank,
+            "host": self._hosts[rank] if rank < len(self._hosts) else None,
+            "status": health["status"],
+            "duration": health["duration"],
+            "parent": parent,
+            "depth": depth,
+            "ms": None if taken is None else round(taken * 1000, 3),
+        }
+
     def _below(self, health: Health, indent: str) -> Iterator[str]:
         """Yield the lines of the children, those that are whole only if all are to be shown."""
         shown = [
@@ -96,3 +146,9 @@ class OverlayTree:
             return words
         host = f" {self._hosts[rank]}" if rank < len(self._hosts) else ""
         return f"{rank}{host}: {words}"
+
+
+def health_role(row: Mapping[str, object]) -> Role:
+    """Return the color of a rank's row: what is not whole stands out."""
+    roles: dict[object, Role] = {PARTIAL: "warn", DEGRADED: "warn", LOST: "bad", OFFLINE: "faint"}
+    return roles.get(row["status"], "")

@@ -17,6 +17,7 @@ from fluxctl.command import (
     program_name,
 )
 from fluxctl.errors import CommandError
+from fluxctl.hints import suggestion, usage_hint
 
 
 def _words(exc: click.UsageError) -> str:
@@ -60,9 +61,12 @@ def _names(exc: click.UsageError) -> str:
     return str(getattr(param, "human_readable_name", "") or getattr(exc, "option_name", ""))
 
 
-def usage_error(usage: str, program: str, sentence: str) -> CommandError:
-    """Return a usage error: ``usage:`` line, ``PROGRAM: error: SENTENCE``, exit code 2."""
-    return CommandError(f"usage: {usage}\n{program}: error: {sentence}", 2, bare=True)
+def usage_error(usage: str, program: str, sentence: str, hint: str = "") -> CommandError:
+    """Return a usage error: ``usage:`` line, ``PROGRAM: error: SENTENCE``, exit code 2; ``hint`` is
+    what may be meant.
+    """
+    text = f"usage: {usage}\n{program}: error: {sentence}"
+    return CommandError(text, 2, bare=True, hint=hint)
 
 
 class PythonReports(UsageReports):
@@ -80,7 +84,8 @@ class PythonReports(UsageReports):
     def report(self, ctx: click.Context, exc: click.UsageError) -> NoReturn:
         """Raise the CommandError for a usage error, in the words of argparse."""
         exc.ctx = exc.ctx or ctx
-        raise usage_error(self.usage_line(ctx), _program(ctx), _words(exc)) from None
+        hint = usage_hint(exc)
+        raise usage_error(self.usage_line(ctx), _program(ctx), _words(exc), hint) from None
 
 
 class PythonCommand(PythonReports, FluxCommand):
@@ -100,4 +105,5 @@ class PythonGroup(PythonReports, FluxGroup):
         """Return the failure of a word that does not name a sub-command."""
         choices = ", ".join(repr(name) for name in self.commands)
         sentence = f"argument subcommand: invalid choice: {word!r} (choose from {choices})"
-        return usage_error(self.usage_line(ctx), program_name(ctx), sentence)
+        hint = suggestion(word, self.commands)
+        return usage_error(self.usage_line(ctx), program_name(ctx), sentence, hint)

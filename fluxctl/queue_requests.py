@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from fluxctl.errors import CommandError
+from fluxctl.hints import queue_suggestion
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -67,7 +68,8 @@ class QueueRequests:
         try:
             answer: JsonObject = self._flux.rpc(f"job-manager.{topic}", payload).get() or {}
         except OSError as exc:
-            raise CommandError(f"{topic}: {exc.strerror}") from None
+            hint = queue_suggestion(self._flux, [payload["name"]]) if "name" in payload else ""
+            raise CommandError(f"{topic}: {exc.strerror}", hint=hint) from None
         return answer
 
     def admin(

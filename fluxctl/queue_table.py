@@ -1,8 +1,18 @@
-"""The columns of ``flux queue list``."""
+"""The columns of ``flux queue list`` and ``flux queue status``."""
 
 from __future__ import annotations
 
-from typing import Final
+import math
+from typing import TYPE_CHECKING, Final
+
+from fluxctl.list_output import ListTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flux.queue import QueueInfo
+    from flux.wire.json import JsonMapping
+    from fluxctl.color import Role
 
 LIST_FORMAT: Final = (
     "{queuem:<8.8} {enabled:>2} {started:>2} {defaults.timelimit!F:>8} {limits.timelimit!F:>8} "
@@ -41,3 +51,55 @@ def _headings() -> dict[str, str]:
 
 
 HEADINGS: Final = _headings()
+
+QUEUES: Final = ListTable(HEADINGS, LIST_FORMAT)
+QUEUE_STATES: Final = ListTable(
+    {
+        "queue": "QUEUE",
+        "submission": "SUBMIT",
+        "scheduling": "SCHED",
+        "disable_reason": "REASON",
+        "stop_reason": "REASON",
+    },
+    "{queue:<12} {submission:<8} {scheduling:<8} {disable_reason} {stop_reason}",
+)
+
+
+def queue_row(name: str | None, status: JsonMapping) -> dict[str, object]:
+    """Return the columns of a queue; None is the one without a name."""
+    return {
+        "queue": "-" if name is None else name,
+        "submission": "enabled" if status["enable"] else "disabled",
+        "scheduling": "started" if status["start"] else "stopped",
+        "disable_reason": status.get("disable_reason", ""),
+        "stop_reason": status.get("stop_reason", ""),
+    }
+
+
+def queue_role(row: Mapping[str, object]) -> Role:
+    """Return the color of a queue: one that takes or starts no jobs stands out."""
+    return "" if (row["submission"], row["scheduling"]) == ("enabled", "started") else "warn"
+
+
+def queue_facts(queue: QueueInfo) -> dict[str, object]:
+    """Return the fields of a queue as JSON has them: those of an object in an object of its own,
+    null for no limit.
+    """
+    from operator import attrgetter
+
+    facts: dict[str, object] = {}
+    for field in HEADINGS:
+        *path, name = field.split(".")
+        if field in ("queuem", "enabled", "started") or name == "ascii":
+            continue  # signs for a person, of what other fields say in words
+        place = facts
+        for step in path:
+            inner = place.setdefault(step, {})
+            assert isinstance(inner, dict)
+            place = inner
+        value = attrgetter(field)(queue)
+        if isinstance(value, float) and math.isinf(value):
+            place[name] = None
+        else:
+            place[name] = value if isinstance(value, int | float) else str(value)
+    return facts

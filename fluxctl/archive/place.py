@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from fluxctl.archive import format as layout
+from fluxctl.standard_input import announce
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +50,7 @@ def output(name: str) -> Iterator[IO[bytes]]:
 def source(name: str) -> Iterator[IO[bytes]]:
     """Return a file to read the archive ``name`` from."""
     if name == "-":
+        announce("the archive")
         yield sys.stdin.buffer
     else:
         with open(name, "rb") as file:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from fluxctl.command import FluxGroup, echo
 from fluxctl.errors import CommandError
+from fluxctl.json_output import always_json, json_option, print_json
+from fluxctl.standard_input import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,7 +23,7 @@ def _read() -> list[Rlist]:
 
     from flux.resource.Rlist import Rlist
 
-    text, found = sys.stdin.read().strip(), []
+    text, found = read_text("R").strip(), []
     decoder = json.JSONDecoder()
     try:
         while text:
@@ -66,6 +67,7 @@ def command() -> None:
 
 
 @command.command("encode")
+@always_json
 @click.option("-r", "--ranks", metavar="IDS", default="0", help="Broker ranks (default 0).")
 @click.option(
     "-c", "--cores", metavar="IDS", default="0", help="Core ids of each rank (default 0)."
@@ -139,7 +141,9 @@ def encode(
     metavar="NAME,...",
     help="Keep the ranks with all of these properties only; with ^NAME those without it.",
 )
+@json_option("Print JSON, also for what --nodelist, --ranks and --count tell.")
 def decode(
+    as_json: bool,
     short: bool,
     nodelist: bool,
     ranks: bool,
@@ -163,7 +167,15 @@ def decode(
             first = _having(first, properties.split(","))
     except ValueError as exc:
         raise CommandError(str(exc)) from None
-    if short:
+    if as_json and (nodelist or ranks or count is not None):
+        facts = {
+            "nodelist": first.nodelist().encode() if nodelist else None,
+            "ranks": first.ranks().encode() if ranks else None,
+            "count": first.count(count) if count is not None else None,
+        }
+        print_json({name: value for name, value in facts.items() if value is not None})
+        return
+    if short and not as_json:
         echo(first.dumps())
     if nodelist:
         echo(first.nodelist().encode())
@@ -171,7 +183,7 @@ def decode(
         echo(first.ranks().encode())
     if count is not None:
         echo(str(first.count(count)))
-    if not (short or nodelist or ranks or count is not None):
+    if as_json or not (short or nodelist or ranks or count is not None):
         _write(first)
 
 
@@ -184,6 +196,7 @@ def _having(resources: Rlist, properties: list[str]) -> Rlist:
 
 
 @command.command("set-property")
+@always_json
 @click.argument("properties", metavar="NAME[:RANKS]...", nargs=-1, required=True)
 def set_property(properties: tuple[str, ...]) -> None:
     """Give RANKS of the set on stdin, by default all of them, the property NAME."""
@@ -198,30 +211,35 @@ def set_property(properties: tuple[str, ...]) -> None:
 
 
 @command.command("append")
+@always_json
 def append() -> None:
     """Join sets that share no resource."""
     _fold(lambda left, right: left.append(right))
 
 
 @command.command("union")
+@always_json
 def union() -> None:
     """Print the resources of any of the sets."""
     _fold(lambda left, right: left.union(right))
 
 
 @command.command("diff")
+@always_json
 def diff() -> None:
     """Print the resources of the first set that are in none of the others."""
     _fold(lambda left, right: left.diff(right))
 
 
 @command.command("intersect")
+@always_json
 def intersect() -> None:
     """Print the resources that are in all sets."""
     _fold(lambda left, right: left.intersect(right))
 
 
 @command.command("remap")
+@always_json
 def remap() -> None:
     """Number the ranks, and the resources of each rank, from 0."""
     first, *others = _read()

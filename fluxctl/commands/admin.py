@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import sys
 
 import click
 
 from fluxctl.command import FluxGroup, handle
 from fluxctl.errors import CommandError
+from fluxctl.standard_input import read_all
 
 
 @click.group(cls=FluxGroup)
@@ -32,7 +32,7 @@ def cleanup_push(words: tuple[str, ...]) -> None:
         commands = [words[0] if len(words) == 1 else shlex.join(words)]
     else:
         # Bytes that are no text go through as they are, as arguments do.
-        lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").split("\n")
+        lines = read_all("commands, one a line,").decode("utf-8", "surrogateescape").split("\n")
         commands = [line for line in lines if line.strip()]
     with handle() as h:
         try:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Unpack
 
 import click
 
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.errors import CommandError
+from fluxctl.json_output import print_json, print_json_lines
+from fluxctl.list_output import ListTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,8 +20,14 @@ if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.filearchive.objects import FileObject
     from flux.wire.json import JsonObject
+    from fluxctl.list_output import ListChoice
 
 MAIN: Final = "main"
+_FILES = ListTable(
+    {"path": "PATH", "type": "TYPE", "mode": "MODE", "size": "SIZE"},
+    "{path}",
+    headed=False,
+)
 
 
 @click.group(cls=FluxGroup)
@@ -151,26 +159,56 @@ def _objects(value: object, pattern: str | None) -> list[FileObject]:
 @_named
 @click.option("-l", "--long", is_flag=True, help="Show type, permissions and size too.")
 @click.option("--raw", is_flag=True, help="Show the objects of RFC 37 as they are, one a line.")
+@_FILES.options(short=False)
 @click.argument("pattern", metavar="[PATTERN]", required=False)
 def list_command(
-    name: str, no_force_primary: bool, long: bool, raw: bool, pattern: str | None
+    name: str,
+    no_force_primary: bool,
+    long: bool,
+    raw: bool,
+    pattern: str | None,
+    **choice: Unpack[ListChoice],
 ) -> None:
-    """List what is in an archive, or what matches PATTERN."""
+    """List what is in an archive, or what matches PATTERN.
+
+    In a format the type is f, d or l, and the mode is a number: {mode:04o}.
+    """
     from fnmatch import fnmatchcase
 
     from flux.filearchive.stored import described
-    from flux.wire import json
+
+    _FILES.format_of(choice)  # before there is a connection
 
     with handle() as h:
         value = _lookup(h, name, no_force_primary)
     if not raw:
-        for one in _objects(value, pattern):
-            echo(described(one) if long else one.path)
+        found = _objects(value, pattern)
+        if long and choice["layout"] is None and not choice["as_json"]:
+            for one in found:
+                echo(described(one))
+            return
+        rows = (_facts(one) for one in found)
+        if choice["as_json"]:
+            print_json_lines(rows)
+        else:
+            _FILES.show(rows, choice)
         return
     for item in value if isinstance(value, list) else [value]:
         path = item.get("path", "") if isinstance(item, dict) else ""
         if pattern is None or fnmatchcase(str(path), pattern):
-            echo(json.dumps_str(item))
+            print_json(item)
+
+
+def _facts(one: FileObject) -> dict[str, object]:
+    """Return what a list tells of a file, a directory or a link."""
+    from flux.filearchive.objects import ArchivedDirectory, ArchivedFile
+
+    facts: dict[str, object] = {"path": one.path, "type": "l", "mode": 0o777, "size": 0}
+    if isinstance(one, ArchivedFile):
+        facts |= {"type": "f", "mode": one.mode, "size": one.size}
+    elif isinstance(one, ArchivedDirectory):
+        facts |= {"type": "d", "mode": one.mode}
+    return facts
 
 
 @command.command("extract", cls=FluxCommand)

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle, usage_failure
+from fluxctl.completions import config_keys, words
 from fluxctl.errors import CommandError
+from fluxctl.hints import suggestion
+from fluxctl.json_output import json_option, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,9 +56,11 @@ def reload() -> None:
     metavar="TYPE",
     help="Fail unless the value is of TYPE: string, integer, real, boolean, object, array, or a"
     " duration as fsd, or in seconds as fsd-integer or fsd-real.",
+    shell_complete=words(lambda: _KINDS),
 )
-@click.argument("key", required=False)
-def get(default: str | None, quiet: bool, kind: str | None, key: str | None) -> None:
+@json_option("Print strings as JSON, too.")
+@click.argument("key", required=False, shell_complete=config_keys)
+def get(default: str | None, quiet: bool, kind: str | None, as_json: bool, key: str | None) -> None:
     """Print the value of KEY, such as tbon.zmqdebug, or the whole configuration, as JSON.
 
     Strings are printed without quotes. Without a value and a default the exit code is 1.
@@ -63,24 +68,30 @@ def get(default: str | None, quiet: bool, kind: str | None, key: str | None) -> 
     from flux.wire import json
 
     if kind is not None and kind not in _KINDS:
-        raise CommandError(f"--type={kind}: unknown type (one of {', '.join(_KINDS)})")
+        text = f"--type={kind}: unknown type (one of {', '.join(_KINDS)})"
+        raise CommandError(text, hint=suggestion(kind, _KINDS))
     with handle() as h:
         try:
             value: object = h.rpc("config.get", {}).get()
         except OSError as exc:
             raise CommandError(f"get: {exc.strerror}") from None
+    meant = ""
     for step in key.split(".") if key else ():
+        if isinstance(value, dict) and step not in value and not quiet:
+            meant = suggestion(step, value)
         value = value.get(step) if isinstance(value, dict) else None
     if value is None:
         if default is None:
-            raise CommandError("" if quiet else f"{key} is not set")
+            raise CommandError("" if quiet else f"{key} is not set", hint=meant)
         value = default
     elif kind is not None:
         try:
             value = _KINDS[kind](value)
         except ValueError as exc:
             raise CommandError("" if quiet else f"{key or 'the configuration'}: {exc}") from None
-    if not quiet:
+    if as_json and not quiet:
+        print_json(value)
+    elif not quiet:
         echo(value if isinstance(value, str) else json.dumps(value).decode(), raw=True)
 
 

@@ -11,7 +11,9 @@ import click
 
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.errors import CommandError
+from fluxctl.json_output import json_option, print_json
 from fluxctl.option_types import Integer
+from fluxctl.standard_input import read_all
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -57,18 +59,21 @@ def load_command(blobref: str, bypass_cache: bool) -> None:
 
 @command.command("store", cls=FluxCommand)
 @bypass_option
-def store_command(bypass_cache: bool) -> None:
+@json_option()
+def store_command(bypass_cache: bool, as_json: bool) -> None:
     """Store standard input as a blob and print its blobref."""
     from flux import content
 
     with handle() as h:
+        data = read_all("the blob")
         try:
-            ref = content.store(
-                h, sys.stdin.buffer.read(), content.CONTENT_FLAG_CACHE_BYPASS if bypass_cache else 0
-            )
+            ref = content.store(h, data, content.CONTENT_FLAG_CACHE_BYPASS if bypass_cache else 0)
         except OSError as exc:
             raise _failure("flux_content_store_get", exc) from None
-    echo(ref)
+    if as_json:
+        print_json({"blobref": ref, "size": len(data)})
+    else:
+        echo(ref)
 
 
 @command.command("flush", cls=FluxCommand)
@@ -84,7 +89,8 @@ def dropcache_command() -> None:
 
 
 @command.command("gc", cls=FluxCommand)
-def gc_command() -> None:
+@json_option()
+def gc_command(as_json: bool) -> None:
     """Drop what nothing refers to from the backing store.
 
     The space is given back to the file system. The key-value store refers to its blobs; those
@@ -99,6 +105,9 @@ def gc_command() -> None:
             if exc.errno == errno.ENOSYS:
                 raise CommandError(_why_not_collected(h)) from None
             raise CommandError(f"content-sqlite.collect: {exc.strerror}") from None
+    if as_json:
+        print_json(found)
+        return
     echo(
         f"dropped {found['dropped_objects']} blobs, {found['dropped_bytes']} bytes "
         f"in {found['seconds']:.1f}s"

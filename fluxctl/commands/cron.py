@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING, NoReturn, NotRequired, TypedDict, TypeVar, Unp
 
 import click
 
+from fluxctl import completions
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
-from fluxctl.cron_entry import CronEntry, ago, flatten, read_crontab, shown, status, took
+from fluxctl.cron_entry import CronEntry, ago, flatten, read_crontab, shown, took
+from fluxctl.cron_table import ENTRIES, entry_role, entry_row
 from fluxctl.errors import CommandError
-from fluxctl.hints import did_you_mean
+from fluxctl.hints import did_you_mean, suggestion
+from fluxctl.json_output import json_option, print_json, print_json_lines
 from fluxctl.option_types import COUNT, duration
+from fluxctl.standard_input import read_all
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonObject
+    from fluxctl.list_output import ListChoice
 from fluxctl.numbers import decimal, real
 
 _HELP = """\
@@ -43,7 +48,6 @@ Supported commands:
 F = TypeVar("F", bound=Callable[..., object])
 
 _EXTRA = ("timeout", "rank", "task-history-count", "stop-on-failure")
-_LIST = "{:>6} {:<15} {:<8} {:>9} {:>18}  {:<18}"
 
 
 def _fail(sub: str, text: str) -> NoReturn:
@@ -253,7 +257,10 @@ def tab(file: str | None, **common: Unpack[_Common]) -> int:
     created; if one is bad, none is.
     """
     try:
-        data = sys.stdin.buffer.read() if file in (None, "-") else Path(file or "").read_bytes()
+        if file in (None, "-"):
+            data = read_all("the crontab lines")
+        else:
+            data = Path(file or "").read_bytes()
     except OSError as exc:
         _fail("tab", f"{file}: {exc.strerror}")
     wanted, bad = read_crontab(data.decode("utf-8", "surrogateescape"))
@@ -315,19 +322,19 @@ def at(string: str | None, words: tuple[str, ...], **common: Unpack[_Common]) ->
 
 
 @command.command("list")
-def list_entries() -> None:
-    """List the entries, how often they ran and how it went."""
+@ENTRIES.options()
+def list_entries(**choice: Unpack[ListChoice]) -> None:
+    """List the entries, how often they ran and how it went.
+
+    In a format next and last are seconds since the epoch: {next!D}.
+    """
+    ENTRIES.format_of(choice)  # before there is a connection
     entries: list[CronEntry] = _rpc("list", "list", {})["entries"]
-    echo(_LIST.format("ID", "CMD/NAME", "STATE", "#RUNS", "LASTRUN", "STATUS"))
+    if choice["as_json"]:
+        print_json_lines(entries)
+        return
     now = time.time()
-    for entry in entries:
-        stats, repeat = entry["stats"], entry["repeat"]
-        runs = f"{stats['count']}/{repeat}" if repeat else str(stats["count"])
-        last = ago(now - stats["lastrun"]) if stats["lastrun"] else "None"
-        state = "Stopped" if entry["stopped"] else "Active"
-        echo(
-            _LIST.format(entry["id"], entry["name"][:15], state, runs, last, status(entry["tasks"]))
-        )
+    ENTRIES.show((entry_row(entry, now) for entry in entries), choice, entry_role)
 
 
 def _id(sub: str, text: str | None) -> int:
@@ -339,7 +346,7 @@ def _id(sub: str, text: str | None) -> int:
 
 @command.command("delete")
 @click.option("-k", "--kill", is_flag=True, help="Also kill a command that is running.")
-@click.argument("ids", metavar="ID...", nargs=-1)
+@click.argument("ids", metavar="ID...", nargs=-1, shell_complete=completions.cron_entries)
 def delete(kill: bool, ids: tuple[str, ...]) -> None:
     """Remove entries."""
     for number in [_id("delete", text) for text in ids or (None,)]:
@@ -355,7 +362,7 @@ def delete(kill: bool, ids: tuple[str, ...]) -> None:
 
 
 @command.command("stop")
-@click.argument("ids", metavar="ID...", nargs=-1)
+@click.argument("ids", metavar="ID...", nargs=-1, shell_complete=completions.cron_entries)
 def stop(ids: tuple[str, ...]) -> None:
     """Stop entries from being run; they stay in the list."""
     for number in [_id("stop", text) for text in ids or (None,)]:
@@ -364,7 +371,7 @@ def stop(ids: tuple[str, ...]) -> None:
 
 
 @command.command("start")
-@click.argument("ids", metavar="ID...", nargs=-1)
+@click.argument("ids", metavar="ID...", nargs=-1, shell_complete=completions.cron_entries)
 def start(ids: tuple[str, ...]) -> None:
     """Start stopped entries."""
     for number in [_id("start", text) for text in ids or (None,)]:
@@ -380,8 +387,9 @@ def start(ids: tuple[str, ...]) -> None:
     help="Do not put off tasks due within DELAY after the event.",
 )
 @click.option("-d", "--disable", is_flag=True, help="Run tasks when they are due.")
+@json_option()
 @click.argument("topic", required=False)
-def sync(topic: str | None, epsilon: str | None, disable: bool) -> None:
+def sync(topic: str | None, epsilon: str | None, disable: bool, as_json: bool) -> None:
     """Show or set the event that tasks are put off to."""
     payload: dict[str, object] = {}
     if epsilon is not None:
@@ -391,6 +399,9 @@ def sync(topic: str | None, epsilon: str | None, disable: bool) -> None:
     if disable:
         payload["disable"] = True
     answer = _rpc("sync", "sync", payload)
+    if as_json:
+        print_json(answer)
+        return
     if answer.get("sync_disabled"):
         echo("sync: sync disabled.")
     else:
@@ -399,21 +410,25 @@ def sync(topic: str | None, epsilon: str | None, disable: bool) -> None:
 
 @command.command("dump")
 @click.option("-k", "--key", metavar="KEY", help="Print the value of KEY only.")
-@click.argument("number", metavar="ID", required=False)
-def dump(number: str | None, key: str | None) -> None:
+@json_option()
+@click.argument("number", metavar="ID", required=False, shell_complete=completions.cron_entries)
+def dump(number: str | None, key: str | None, as_json: bool) -> None:
     """Print everything about an entry."""
     wanted = _id("dump", number)
     entry = next((one for one in _rpc("dump", "list", {})["entries"] if one["id"] == wanted), None)
     if entry is None:
         _fail("dump", f"cron-{wanted}: No such cron entry found")
     values = dict(flatten(entry))
-    if key is None:
+    if as_json and (key is None or key in values):
+        print_json(entry if key is None else values[key])
+    elif key is None:
         for name, value in values.items():
             echo(f"{name} = " + shown(value, '"'))
     elif key in values:
         echo(shown(values[key]))
     else:
-        _fail("dump", f"cron-{wanted}: {key}: No such key")
+        text = f"flux-cron dump: cron-{wanted}: {key}: No such key"
+        raise CommandError(text, bare=True, hint=suggestion(key, values))
 
 
 EXAMPLES = """

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from flux.logline import SEVERITIES, parse
 from flux.terminal_text import terminal_line
+from fluxctl.color import Paint, color_option
 from fluxctl.command import FluxCommand, echo, handle
 from fluxctl.errors import CommandError
+from fluxctl.json_output import json_option
+
+if TYPE_CHECKING:
+    from fluxctl.color import Role
+
+_ROLES: dict[str, Role] = {
+    **dict.fromkeys(("emerg", "alert", "crit", "err"), "bad"),
+    "warning": "warn",
+    "debug": "faint",
+}
+"""What stands out, by severity."""
 
 
 @click.command(cls=FluxCommand)
@@ -20,14 +33,16 @@ from fluxctl.errors import CommandError
 @click.option(
     "-f", "--follow", is_flag=True, help="Wait for new entries and print them as they arrive."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print each entry as one line of JSON.")
-def command(clear: bool, read_clear: bool, follow: bool, as_json: bool) -> None:
+@json_option("Print each entry as one line of JSON.")
+@color_option("-L")
+def command(clear: bool, read_clear: bool, follow: bool, as_json: bool, color: str) -> None:
     """Print the log of the local broker."""
     import errno
     import os
 
     from flux.constants import FLUX_RPC_STREAMING
 
+    paint = Paint(color)
     with handle() as h:
         if clear:
             h.rpc("log.clear").get()
@@ -37,7 +52,8 @@ def command(clear: bool, read_clear: bool, follow: bool, as_json: bool) -> None:
                 cleared = h.rpc("log.clear")
             try:
                 while True:
-                    echo(_format(rpc.get_str() or "", as_json))
+                    line = rpc.get_str() or ""
+                    echo(_json(line) if as_json else _readable(line, paint), raw=True)
                     rpc.reset()
                     if follow:
                         sys.stdout.flush()
@@ -51,16 +67,25 @@ def command(clear: bool, read_clear: bool, follow: bool, as_json: bool) -> None:
                 (cleared if follow else h.rpc("log.clear")).get()
 
 
-def _format(line: str, as_json: bool) -> str:
-    """Return a log line for a person, or as JSON; a line of another form as it is."""
+def _readable(line: str, paint: Paint) -> str:
+    """Return a log line for a person, in the color of its severity; one of another form as it
+    is.
+    """
     entry = parse(line)
     if entry is None:
         return terminal_line(line)
-    if not as_json:
-        return terminal_line(entry.readable())
+    return paint(terminal_line(entry.readable()), _ROLES.get(SEVERITIES[entry.severity], ""))
+
+
+def _json(line: str) -> str:
+    """Return a log line as JSON: one of another form has its text only."""
     from flux.wire import json
 
-    return json.dumps_str({**entry._asdict(), "severity": SEVERITIES[entry.severity]})
+    entry = parse(line)
+    if entry is None:
+        return terminal_line(json.dumps_str({"text": line}))
+    severity = SEVERITIES[entry.severity]
+    return terminal_line(json.dumps_str({**entry._asdict(), "severity": severity}))
 
 
 EXAMPLES = """

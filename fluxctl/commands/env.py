@@ -10,13 +10,15 @@ from flux.waitstatus import NOT_FOUND, code_of_failure
 from fluxctl.command import FluxCommand, echo
 from fluxctl.environment import SHOWN, exports
 from fluxctl.errors import CommandError
+from fluxctl.json_output import json_option, print_json
 
 
 @click.command(cls=FluxCommand, context_settings={"allow_interspersed_args": False})
+@json_option("Print the environment as one JSON object.")
 @click.argument(
     "words", nargs=-1, type=click.UNPROCESSED, metavar="[NAME=VALUE...] [COMMAND [ARGS...]]"
 )
-def command(words: tuple[str, ...]) -> None:
+def command(words: tuple[str, ...], as_json: bool) -> None:
     """Print the environment as set by flux, or run a command in it.
 
     It is printed as lines for a shell: eval $(flux env).
@@ -29,6 +31,10 @@ def command(words: tuple[str, ...]) -> None:
         given[name] = value
     os.environ.update(given)
     if not rest:
+        if as_json:
+            shown = sorted({*SHOWN, *given} & set(os.environ))
+            print_json({name: os.environ[name] for name in shown})
+            return
         for line in exports(os.environ, {*SHOWN, *given}):
             echo(line, raw=True)
         return

@@ -13,9 +13,11 @@ import click
 
 from flux.terminal_text import terminal_text
 from flux.waitstatus import INTERRUPTED, NOT_EXECUTABLE, NOT_FOUND, exit_code_of, signal_of
+from fluxctl import completions
 from fluxctl.command import FluxCommand, current_directory, handle
 from fluxctl.errors import CommandError
 from fluxctl.exec_input import READ_SIZE, Input
+from fluxctl.json_output import data_facts, json_option, print_json
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -64,12 +66,20 @@ class Session:
     """
 
     def __init__(
-        self, h: Flux, argv: list[str], ranks: list[int], label: bool, noinput: bool, verbose: bool
+        self,
+        h: Flux,
+        argv: list[str],
+        ranks: list[int],
+        label: bool,
+        noinput: bool,
+        verbose: bool,
+        as_json: bool = False,
     ) -> None:
         self._handle = h
         self._argv = argv
         self._remotes = {rank: Remote(rank) for rank in ranks}
         self._label = label
+        self._json = as_json
         self._noinput = noinput
         self._verbose = verbose
         self._began = time.monotonic()
@@ -146,6 +156,7 @@ class Session:
                 self._started()
             elif remote.state == EXITED:
                 remote.status = answer["status"]
+                self._ended(remote, remote.status or 0)
                 self._input.go_on()  # the others may have room
             else:
                 rpc.cancel()
@@ -162,15 +173,29 @@ class Session:
             self._complain(remote, error.strerror or "")
             self.code = max(self.code, 1)
             return
+        if self._json:
+            if chunk.data:
+                self._tell(remote, stream=chunk.stream, **data_facts(chunk.data))
+            return
         data = labelled(remote.rank, chunk.data) if self._label else chunk.data
         stream = sys.stdout if chunk.stream == "stdout" else sys.stderr
         stream.flush()
         stream.buffer.write(data)
         stream.buffer.flush()
 
+    def _tell(self, remote: Remote, **facts: object) -> None:
+        """Print what happened on a rank as a line of JSON."""
+        print_json({"rank": remote.rank, **facts})
+        sys.stdout.flush()
+
     def _complain(self, remote: Remote, text: str) -> None:
         sys.stdout.flush()
         sys.stderr.write(f"flux-exec: Error: rank {remote.rank}: {self._argv[0]}: {text}\n")
+
+    def _ended(self, remote: Remote, status: int) -> None:
+        if self._json:
+            signum = signal_of(status) or None
+            self._tell(remote, exitcode=exit_code_of(status), signal=signum)
 
     def _fail(self, remote: Remote, number: int) -> None:
         self._complain(remote, os.strerror(number))
@@ -303,13 +328,25 @@ def _targets(text: str, exclude: str | None, size: int) -> IDset:
     context_settings={"allow_interspersed_args": False},
 )
 @click.option(
-    "-r", "--rank", metavar="IDSET", default="all", help='Specify target ranks.  Default is "all"'
+    "-r",
+    "--rank",
+    metavar="IDSET",
+    default="all",
+    help='Specify target ranks.  Default is "all"',
+    shell_complete=completions.ranks,
 )
-@click.option("-x", "--exclude", metavar="IDSET", help="Exclude ranks from target.")
+@click.option(
+    "-x",
+    "--exclude",
+    metavar="IDSET",
+    help="Exclude ranks from target.",
+    shell_complete=completions.ranks,
+)
 @click.option("-d", "--dir", "directory", metavar="PATH", help="Set the working directory to PATH")
 @click.option("-l", "--label-io", is_flag=True, help="Label lines of output with the source RANK")
 @click.option("-n", "--noinput", is_flag=True, help="Redirect stdin from /dev/null")
 @click.option("-v", "--verbose", is_flag=True, help="Run with more verbosity.")
+@json_option("Print each piece of output and each exit code as one line of JSON.")
 @click.argument("command_line", metavar="COMMAND...", nargs=-1, type=click.UNPROCESSED)
 def command(
     rank: str,
@@ -318,6 +355,7 @@ def command(
     label_io: bool,
     noinput: bool,
     verbose: bool,
+    as_json: bool,
     command_line: tuple[str, ...],
 ) -> NoReturn:
     """Run COMMAND on broker ranks, as a child of each broker.
@@ -336,7 +374,7 @@ def command(
     from flux.idset import IDset
 
     present = ranks & IDset(f"0-{size - 1}")
-    session = Session(h, list(command_line), present.expand(), label_io, noinput, verbose)
+    session = Session(h, list(command_line), present.expand(), label_io, noinput, verbose, as_json)
     sys.exit(session.run(directory or current_directory(), str(ranks), ranks - present))
 
 

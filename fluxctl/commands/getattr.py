@@ -5,19 +5,25 @@ from __future__ import annotations
 import click
 
 from fluxctl.command import FluxCommand, echo, handle
+from fluxctl.completions import attributes as attribute_names
 from fluxctl.errors import CommandError
 from fluxctl.hints import attributes, did_you_mean
+from fluxctl.json_output import json_option, print_json
 
 
 @click.command(cls=FluxCommand)
-@click.argument("name")
-def command(name: str) -> None:
+@json_option()
+@click.argument("name", shell_complete=attribute_names)
+def command(name: str, as_json: bool) -> None:
     """Print the value of a broker attribute."""
     with handle() as h:
         value = h.attr_get(name)
         if value is None:
             hint = did_you_mean(name, lambda: attributes(h))
             raise CommandError(f"{name}: No such file or directory{hint}")
+    if as_json:
+        print_json({"name": name, "value": value})
+        return
     echo(value, raw=True)
 
 

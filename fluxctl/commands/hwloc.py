@@ -6,6 +6,7 @@ import click
 
 from fluxctl.command import FluxGroup, echo, handle
 from fluxctl.errors import CommandError
+from fluxctl.json_output import json_option, print_json
 
 
 def _documents(local: bool, ranks: str | None) -> list[str]:
@@ -41,11 +42,16 @@ def command() -> None:
 @command.command("info")
 @click.option("-l", "--local", is_flag=True, help="Show this machine, without an instance.")
 @click.option("-r", "--rank", "--ranks", "ranks", metavar="NODESET", help="Show these ranks only.")
-def info(local: bool, ranks: str | None) -> None:
+@json_option()
+def info(local: bool, ranks: str | None, as_json: bool) -> None:
     """Count machines, cores and processing units."""
     from flux.resource.topology import count_objects
 
-    echo(str(count_objects(_documents(local, ranks))))
+    counts = count_objects(_documents(local, ranks))
+    if as_json:
+        print_json(counts._asdict())
+        return
+    echo(str(counts))
 
 
 @command.command("topology")

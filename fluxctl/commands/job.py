@@ -13,7 +13,7 @@ import click
 
 from fluxctl.command import FluxGroup, echo, examples_text, program_name
 from fluxctl.errors import CommandError
-from fluxctl.hints import did_you_mean
+from fluxctl.hints import suggestion
 from fluxctl.job.options import option_lines
 
 #: name -> (module, attribute, summary), in the order of the usage text
@@ -87,14 +87,14 @@ class JobGroup(FluxGroup):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in SUBCOMMANDS and not ctx.resilient_parsing:
-            hint = did_you_mean(args[0], lambda: SUBCOMMANDS)
-            self._usage(ctx, f"unknown sub-command `{args[0]}'{hint}" if hint else "")
+            hint = suggestion(args[0], SUBCOMMANDS)
+            self._usage(ctx, f"unknown sub-command `{args[0]}'" if hint else "", hint)
         return super().resolve_command(ctx, args)
 
-    def _usage(self, ctx: click.Context, sentence: str = "") -> NoReturn:
+    def _usage(self, ctx: click.Context, sentence: str = "", hint: str = "") -> NoReturn:
         sys.stdout.flush()
         echo(self.usage_text(ctx), err=True)
-        raise CommandError(sentence, 1)
+        raise CommandError(sentence, 1, hint=hint)
 
 
 @click.command("job", cls=JobGroup)

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Unpack
 import click
 from click.core import ParameterSource
 
+from fluxctl import completions
+from fluxctl.color import color_option, uses_color
 from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError, ReaderGone
+from fluxctl.hints import suggestion
+from fluxctl.job_rows import Table, jobs_of_stdin
+from fluxctl.json_output import json_option
 from fluxctl.option_types import COUNT
 from fluxctl.python_style import PythonCommand
 
@@ -32,14 +37,6 @@ DEFAULT_FORMAT = (
 #: For a person at a terminal: a job that has no nodes says why.
 TERMINAL_FORMAT = DEFAULT_FORMAT.replace("{nodelist:h}", "{where:h}")
 
-_RESULT_COLORS: dict[int | str, str] = {
-    1: "\033[01;32m",
-    2: "\033[01;31m",
-    4: "\033[37m",
-    8: "\033[01;31m",
-}
-_RESET = "\033[0;0m"
-_ROWS_AT_ONCE = 2000
 DEFAULT_COUNT = 1000
 
 _RUNTIME = ("t_run", "t_cleanup")
@@ -93,17 +90,14 @@ def _failure(text: object) -> CommandError:
 
 def _parse_format(text: str) -> JobInfoFormat:
     from flux.job.info import JobInfoFormat
+    from flux.output_format import UnknownField
 
     try:
         return JobInfoFormat(text)
     except ValueError as exc:
-        raise _failure(f"Error in user format: {exc}") from None
-
-
-def _use_color(when: str) -> bool:
-    if when == "auto":
-        return sys.stdout.isatty()
-    return when == "always"
+        field = exc.field if isinstance(exc, UnknownField) else ""
+        hint = suggestion(field, JobInfoFormat.headings)
+        raise CommandError(f"ERROR: Error in user format: {exc}", hint=hint) from None
 
 
 def _query(flux: Flux, wanted: Selection, attrs: list[str]) -> JobList:
@@ -121,7 +115,9 @@ def _query(flux: Flux, wanted: Selection, attrs: list[str]) -> JobList:
     try:
         return JobList(flux, attrs, names, wanted["jobids"], user, wanted["count"], queues)
     except ValueError as exc:
-        raise _failure(exc) from None
+        known = {*JobList.STATES, *JobList.RESULTS, "all"}
+        wrong = next((name for name in names if name.lower() not in known), "")
+        raise CommandError(f"ERROR: {exc}", hint=suggestion(wrong.lower(), known)) from None
 
 
 def _warn_of_ignored(wanted: Selection) -> None:
@@ -155,25 +151,6 @@ def _sought(text: str, count: int) -> JobQuery:
     return JobQuery(text, count)
 
 
-def _print(jobs: list[JobInfo], layout: JobInfoFormat, color: bool) -> None:
-    """Print the rows in pieces, so that the first ones appear at once and a reader that stops early
-    costs little.
-    """
-    format_row, write = layout.format, sys.stdout.write
-    for start in range(0, len(jobs), _ROWS_AT_ONCE):
-        lines: list[str] = []
-        try:
-            for job in jobs[start : start + _ROWS_AT_ONCE]:
-                paint = _RESULT_COLORS.get(job.result_id, "") if color else ""
-                line = format_row(job)
-                lines.append(f"{paint}{line}\n{_RESET}" if paint else f"{line}\n")
-        except ValueError as exc:
-            write("".join(lines))
-            raise _failure(exc) from None
-        write("".join(lines))
-        sys.stdout.flush()
-
-
 def _known_attributes(flux: Flux, queues: str | None) -> list[str]:
     """Return all attributes of jobs that the broker knows."""
     from flux.job.list import VALID_ATTRS
@@ -182,17 +159,6 @@ def _known_attributes(flux: Flux, queues: str | None) -> list[str]:
     if queues and "queue" not in known:
         raise _failure("the broker knows no queues")
     return [name for name in VALID_ATTRS if name in known]
-
-
-def _print_json(jobs: list[JobInfo]) -> None:
-    """Print the attributes of each job as job-list has them, its short id and its status."""
-    from flux.job.JobID import id_encode
-    from flux.wire import json
-
-    for job in jobs:
-        echo(
-            json.dumps_str({**job.to_dict(), "f58": id_encode(job.id, "f58"), "status": job.status})
-        )
 
 
 def _print_stats(flux: Flux) -> int:
@@ -241,7 +207,12 @@ def _check_ids(jobids: Iterable[str]) -> None:
     help=f"List at most N jobs, 0 for all (default {DEFAULT_COUNT}).",
 )
 @click.option(
-    "-q", "--queue", "queues", metavar="QUEUE,...", help="List jobs of these queues only."
+    "-q",
+    "--queue",
+    "queues",
+    metavar="QUEUE,...",
+    help="List jobs of these queues only.",
+    shell_complete=completions.queue_list,
 )
 @click.option(
     "-f",
@@ -249,31 +220,36 @@ def _check_ids(jobids: Iterable[str]) -> None:
     "filters",
     metavar="STATE|RESULT",
     help="List jobs with these states or results (comma-separated).",
+    shell_complete=completions.job_filters,
 )
 @click.option(
     "--query",
     "sought_text",
     metavar="QUERY",
     help="List jobs that a query finds: state:failed t>5m (-name:test* OR user:alice).",
+    shell_complete=completions.queries,
 )
 @click.option(
-    "-o", "--format", "layout", metavar="FORMAT", help="Print fields in a format of your own."
+    "-o",
+    "--format",
+    "layout",
+    metavar="FORMAT",
+    help="Print fields in a format of your own.",
+    shell_complete=completions.job_format_fields,
 )
-@click.option(
-    "--color",
-    type=click.Choice(["never", "always", "auto"]),
-    is_flag=False,
-    flag_value="always",
-    default="auto",
-    help="Color the output: never, always or auto (the default).",
-)
+@color_option()
 @click.option("--stats", is_flag=True, help="Print a summary line before the header.")
 @click.option(
     "--stats-only", is_flag=True, help="Print the summary line only; exit 1 if no job is active."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print each job as one line of JSON.")
+@json_option("Print each job as one line of JSON.")
 @click.option("--from-stdin", is_flag=True, hidden=True, help="Read jobs as JSON, one a line.")
-@click.argument("jobids", metavar="[JOBID ...]", nargs=-1)
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Go on: at a terminal in place, else with a line for each change; Ctrl+C ends it.",
+)
+@click.argument("jobids", metavar="[JOBID ...]", nargs=-1, shell_complete=completions.job_ids)
 def command(
     suppress_header: bool,
     layout: str | None,
@@ -282,6 +258,7 @@ def command(
     stats_only: bool,
     as_json: bool,
     from_stdin: bool,
+    watch: bool,
     sought_text: str | None,
     **wanted: Unpack[Selection],
 ) -> int:
@@ -291,6 +268,8 @@ def command(
     for other jobs, or had an exception. The fields {reason} and {where} give a format of your own
     the same.
     """
+    if watch and (stats_only or from_stdin):
+        raise _failure("--watch shows jobs of the instance: no --stats-only, no --from-stdin")
     if stats_only:
         return 0 if _print_stats(handle(python_failure)) else 1
     rows = _parse_format(layout or (TERMINAL_FORMAT if sys.stdout.isatty() else DEFAULT_FORMAT))
@@ -298,9 +277,9 @@ def command(
     _check_ids(wanted["jobids"])
     _warn_of_ignored(wanted)
     header = None if suppress_header or as_json else rows.header()
-    table = Table(rows, as_json, _use_color(color), header)
+    table = Table(rows, as_json, uses_color(color), header)
     if from_stdin:
-        for page in _from_stdin():
+        for page in jobs_of_stdin():
             table.show(page)
         table.end()
         return 0
@@ -309,16 +288,20 @@ def command(
     if stats and not as_json:
         _print_stats(flux)
     try:
+        if watch:
+            return _watch(flux, table, rows, sought, wanted)
         query = _list(flux, table, rows.fields, sought, wanted)
     except OSError as exc:
         if isinstance(exc, ReaderGone):
             raise
         raise _failure(f"[Errno {exc.errno}] {exc.strerror}") from None
     table.end()
+    if wanted["queues"] is not None and not table.shown:
+        _warn_of_queues(flux, wanted["queues"].split(","))
     for text in query.errors:
         echo(text, err=True)
-    if table.shown >= wanted["count"] == DEFAULT_COUNT and not wanted["jobids"]:
-        _warn_of_the_rest()
+    if table.shown >= wanted["count"] > 0 and not wanted["jobids"]:
+        _warn_of_the_rest(flux, table.shown, sought, wanted)
     return 0
 
 
@@ -343,73 +326,72 @@ def _list(
     return query
 
 
-def _warn_of_the_rest() -> None:
-    """Say on stderr that the list ends where the default has it end, unless a number was asked
-    for.
-    """
+def _warn_of_queues(flux: Flux, wanted: list[str]) -> None:
+    """Say on stderr which of some queues there are not, and which may be meant."""
+    from flux.queue import queue_names
+
+    try:
+        known = queue_names(flux)
+    except OSError:
+        return  # a broker of 0.29 knows none by name
+    for name in wanted:
+        if name and name not in known:
+            echo(f"{PROGRAM}: WARNING: there is no queue {name}", err=True)
+            if hint := suggestion(name, known):
+                echo(f"{PROGRAM}: {hint}", err=True)
+
+
+def _watch(
+    flux: Flux,
+    table: Table,
+    layout: JobInfoFormat,
+    sought: JobQuery | None,
+    wanted: Selection,
+) -> int:
+    """Show the jobs that are wanted, and how they change; raises OSError."""
+    from fluxctl.jobs_watch import NEEDED, JobsView, JobsWatch, TerminalView
+
+    reasons = not table.as_json and not {"reason", "where"}.isdisjoint(layout.fields)
+    attrs = _known_attributes(flux, wanted["queues"]) if table.as_json else None
+    attrs = attrs or [*attributes_of(layout.fields), *NEEDED]
     source = click.get_current_context().get_parameter_source("count")
     if source is ParameterSource.DEFAULT:
-        text = f"stopped after {DEFAULT_COUNT} jobs, the default; --count=0 lists all"
-        echo(f"{PROGRAM}: WARNING: {text}", err=True)
+        wanted = {**wanted, "count": 0}
+    if sought is not None:
+        attrs += sought.attributes
+        reasons = reasons or sought.needs_reasons
+        wanted = sought.widened(wanted)
+    query = _query(flux, wanted, list(dict.fromkeys(attrs)))
+    view = JobsView(table, layout)
+    if sys.stdout.isatty() and not table.as_json and os.environ.get("TERM") not in ("", "dumb"):
+        view = TerminalView(table, layout)
+    for text in JobsWatch(flux, query, sought, _add_reasons if reasons else None).run(view):
+        echo(text, err=True)
+    return 0
 
 
-class Table:
-    """The output: a header, if any, before the first rows, then rows as they come; ``shown`` is
-    their number.
+def _warn_of_the_rest(flux: Flux, shown: int, sought: JobQuery | None, wanted: Selection) -> None:
+    """Say on stderr how many jobs there are beyond those listed, if there are more.
+
+    Whoever asked for a number knows that; a person at a terminal is told all the same.
     """
-
-    def __init__(
-        self, layout: JobInfoFormat, as_json: bool, color: bool, header: str | None
-    ) -> None:
-        self._layout = layout
-        self.as_json = as_json
-        self._color = color
-        self._header = header
-        self.shown = 0
-
-    def _begin(self) -> None:
-        """Print the header, which waits for an answer: an error has none."""
-        if self._header is not None:
-            echo(self._header)
-            self._header = None
-
-    def show(self, jobs: list[JobInfo]) -> None:
-        """Print rows."""
-        self._begin()
-        self.shown += len(jobs)
-        if self.as_json:
-            _print_json(jobs)
-        else:
-            _print(jobs, self._layout, self._color)
-
-    def end(self) -> None:
-        """Print what is left to print."""
-        self._begin()
-        sys.stdout.flush()
-
-
-_PARTIAL_JOB: dict[str, object] = dict.fromkeys(("userid", "urgency", "t_submit", "state"), 0)
-"""What is shown of a job that says nothing of it; `JobInfo` knows the rest."""
-
-
-def _from_stdin() -> Iterator[list[JobInfo]]:
-    """Yield jobs from lines of JSON, as ``flux job list`` prints them."""
-    from flux.job.info import JobInfo
-    from flux.wire import json
-
-    page: list[JobInfo] = []
-    for number, line in enumerate(sys.stdin, 1):
-        if not line.strip():
-            continue
-        try:
-            page.append(JobInfo(_PARTIAL_JOB | json.loads(line)))
-        except (ValueError, TypeError, KeyError):
-            raise _failure(f"line {number} of standard input is no job") from None
-        if len(page) >= _ROWS_AT_ONCE:
-            yield page
-            page = []
-    if page:
-        yield page
+    source = click.get_current_context().get_parameter_source("count")
+    if source is not ParameterSource.DEFAULT and not sys.stderr.isatty():
+        return
+    rest: Selection = {**wanted, "count": 0}
+    attrs: list[str] = []
+    if sought is not None:
+        attrs, rest = sought.attributes, sought.widened(rest)
+    pages = _query(flux, rest, attrs).pages()
+    if sought is not None:
+        pages = sought.unbounded(_with_reasons(flux, pages) if sought.needs_reasons else pages)
+    try:
+        total = sum(map(len, pages))
+    except OSError:
+        return  # the list itself is whole, and the broker has gone meanwhile
+    if total > shown:
+        text = f"listed {shown} of {total} jobs; --count=0 lists all"
+        echo(f"{PROGRAM}: WARNING: {text}", err=True)
 
 
 EXAMPLES = """

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from fluxctl.command import echo, handle, python_failure
+from fluxctl import completions
+from fluxctl.command import handle, python_failure
 from fluxctl.errors import CommandError
+from fluxctl.json_output import print_json_lines
+from fluxctl.list_output import ListTable
 from fluxctl.python_style import PythonCommand, PythonGroup
+
+if TYPE_CHECKING:
+    from fluxctl.list_output import ListChoice
+
+_PLUGINS = ListTable({"name": "NAME", "builtin": "BUILT-IN"}, "{name}", headed=False)
 
 
 @click.group("jobtap", cls=PythonGroup)
@@ -29,16 +38,28 @@ def _ask(payload: dict[str, object], what: str) -> list[str]:
 
 @command.command("list", cls=PythonCommand)
 @click.option("-a", "--all", "everything", is_flag=True, help="Display the built-in plugins, too.")
-def list_plugins(everything: bool) -> None:
+@_PLUGINS.options()
+def list_plugins(everything: bool, **choice: Unpack[ListChoice]) -> None:
     """List the loaded plugins."""
-    for name in _ask({"query_only": True}, "job-manager"):
-        if everything or not name.startswith("."):
-            echo(name)
+    _PLUGINS.format_of(choice)  # before there is a connection
+    rows = [
+        {"name": name, "builtin": name.startswith(".")}
+        for name in _ask({"query_only": True}, "job-manager")
+        if everything or not name.startswith(".")
+    ]
+    if choice["as_json"]:
+        print_json_lines(rows)
+        return
+    _PLUGINS.show(rows, choice)
 
 
 @command.command("load", cls=PythonCommand)
 @click.option(
-    "-r", "--remove", metavar="NAME", help="Remove plugin NAME, which may be a glob, before."
+    "-r",
+    "--remove",
+    metavar="NAME",
+    help="Remove plugin NAME, which may be a glob, before.",
+    shell_complete=completions.jobtap_plugins,
 )
 @click.argument("plugin")
 @click.argument("conf", nargs=-1, metavar="[KEY=VAL]...")
@@ -68,7 +89,7 @@ def _setting(text: str) -> tuple[str, object]:
 
 
 @command.command("remove", cls=PythonCommand)
-@click.argument("name")
+@click.argument("name", shell_complete=completions.jobtap_plugins)
 def remove(name: str) -> None:
     """Remove the plugins matching NAME, a glob, or all that are not built in."""
     _ask({"remove": name}, name)

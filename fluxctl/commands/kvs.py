@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
+from fluxctl import completions
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.commands.kvs_eventlog import eventlog
 from fluxctl.commands.kvs_listing import dir_command, ls_command
@@ -21,6 +22,7 @@ from fluxctl.commands.kvs_options import (
 )
 from fluxctl.commands.kvs_writing import WRITERS, show_root
 from fluxctl.errors import CommandError
+from fluxctl.json_output import LINES, data_facts, json_option, print_json
 from fluxctl.option_types import COUNT, Integer
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class GetOptions(TypedDict):
     append: bool
     full: bool
     count: int | None
+    as_json: bool
 
 
 @command.command("get", cls=FluxCommand)
@@ -72,7 +75,14 @@ class GetOptions(TypedDict):
     "-f", "--full", is_flag=True, help="With -w, also notice changes of parent directories."
 )
 @click.option("-c", "--count", type=COUNT, metavar="COUNT", help="With -w, end after COUNT values.")
-@click.argument("keys", nargs=-1, required=True, metavar="KEY [KEY...]")
+@json_option(LINES)
+@click.argument(
+    "keys",
+    nargs=-1,
+    required=True,
+    metavar="KEY [KEY...]",
+    shell_complete=completions.kvs_keys,
+)
 def get_command(
     keys: tuple[str, ...], namespace: str | None, at: str | None, **options: Unpack[GetOptions]
 ) -> None:
@@ -114,13 +124,17 @@ def _get_flags(options: GetOptions) -> int:
 
 def _show_value(future: RPC, key: str, options: GetOptions) -> None:
     from flux import kvs_rpc
+    from flux.treeobj import decode_val
 
     obj = kvs_rpc.treeobj_of(future)
+    if options["as_json"]:
+        facts = {"treeobj": obj} if options["treeobj"] else data_facts(decode_val(obj), "value")
+        print_json({"key": key, **facts})
+        sys.stdout.flush()
+        return
     if options["treeobj"]:
         echo(f"{key}={treeobj_text(obj)}" if options["label"] else treeobj_text(obj))
         return
-    from flux.treeobj import decode_val
-
     data = decode_val(obj)
     if not options["raw"]:
         data, end = data.partition(b"\0")[0], b"\n" if data or options["label"] else b""
@@ -167,13 +181,21 @@ def _watch(future: RPC, key: str, options: GetOptions) -> None:
     "-o", "--namespace-only", is_flag=True, help="Print the namespace of the target only."
 )
 @click.option("-k", "--key-only", is_flag=True, help="Print the key of the target only.")
-@click.argument("keys", nargs=-1, required=True, metavar="KEY [KEY...]")
+@json_option(LINES)
+@click.argument(
+    "keys",
+    nargs=-1,
+    required=True,
+    metavar="KEY [KEY...]",
+    shell_complete=completions.kvs_keys,
+)
 def readlink_command(
     keys: tuple[str, ...],
     namespace: str | None,
     at: str | None,
     namespace_only: bool,
     key_only: bool,
+    as_json: bool,
 ) -> None:
     """Print what each link refers to."""
     from flux import kvs_rpc
@@ -186,7 +208,9 @@ def readlink_command(
                 space, target = kvs_rpc.symlink_of(
                     kvs_rpc.lookup(h, key, READLINK, namespace, rootdir)
                 )
-            if namespace_only:
+            if as_json:
+                print_json({"key": key, "namespace": space, "target": target})
+            elif namespace_only:
                 if space is not None:
                     echo(space)
             else:
@@ -201,13 +225,18 @@ def readlink_command(
 @click.option("-s", "--sequence", is_flag=True, help="Print the sequence number.")
 @click.option("-o", "--owner", is_flag=True, help="Print the owner of the namespace.")
 @click.option("-b", "--blobref", is_flag=True, help="Print the blobref.")
-def getroot_command(namespace: str | None, sequence: bool, owner: bool, blobref: bool) -> None:
+@json_option("Print sequence number, owner and blobref as one JSON object.")
+def getroot_command(
+    namespace: str | None, sequence: bool, owner: bool, blobref: bool, as_json: bool
+) -> None:
     """Print the current root as an RFC 11 object."""
     from flux import kvs_rpc
 
     with handle() as h, failing("flux_kvs_getroot_get_treeobj"):
         answer = kvs_rpc.getroot(h, namespace).get()
-    if owner:
+    if as_json:
+        print_json(answer)
+    elif owner:
         echo(str(answer["owner"]))
     elif blobref:
         echo(answer["rootref"])
@@ -217,12 +246,17 @@ def getroot_command(namespace: str | None, sequence: bool, owner: bool, blobref:
 
 @command.command("version", cls=FluxCommand)
 @namespace_option
-def version_command(namespace: str | None) -> None:
+@json_option()
+def version_command(namespace: str | None, as_json: bool) -> None:
     """Print the current version, the sequence number of the root."""
     from flux import kvs_rpc
 
     with handle() as h, failing("flux_kvs_get_version"):
-        echo(str(kvs_rpc.get_version(h, namespace)))
+        version = kvs_rpc.get_version(h, namespace)
+    if as_json:
+        print_json({"version": version})
+    else:
+        echo(str(version))
 
 
 @command.command("wait", cls=FluxCommand)

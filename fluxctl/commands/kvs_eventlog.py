@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flux.terminal_text import terminal_line
+from fluxctl.color import PLAIN, Paint, color_option
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.commands.kvs_options import failing, namespace_option
+from fluxctl.completions import kvs_keys
 from fluxctl.errors import CommandError
+from fluxctl.json_output import json_option
 from fluxctl.option_types import COUNT, REAL
 
 if TYPE_CHECKING:
@@ -27,17 +31,21 @@ def eventlog() -> None:
     """Read, extend and wait on event logs."""
 
 
-def format_event(line: str, unformatted: bool) -> str:
-    """Return an event as it is shown: as stored, or time, name and context."""
+_JSON = json_option("Print each event as one line of JSON, as it is stored.")
+
+
+def format_event(line: str, unformatted: bool, paint: Paint = PLAIN) -> str:
+    """Return an event as it is shown: as stored, or time, name and context; fit for a terminal."""
     if unformatted:
-        return line
+        return terminal_line(line)
     from flux.eventlog import parse
     from flux.wire import json
 
     event = parse(line)
-    text = f"{event['timestamp']:.6f} {event['name']}"
+    when, name = f"{event['timestamp']:.6f}", terminal_line(event["name"])
+    text = f"{paint(when, 'time')} {paint(name, 'name')}"
     if "context" in event:
-        text += " " + json.dumps_str(event["context"])
+        text += " " + terminal_line(json.dumps_str(event["context"]))
     return text
 
 
@@ -96,7 +104,9 @@ def _cancel(future: RPC) -> None:
 @click.option("-w", "--watch", is_flag=True, help="Go on with events as they come.")
 @click.option("-c", "--count", type=COUNT, metavar="COUNT", help="With -w, end after COUNT events.")
 @click.option("-u", "--unformatted", is_flag=True, help="Print the log as it is stored.")
-@click.argument("key")
+@_JSON
+@color_option()
+@click.argument("key", shell_complete=kvs_keys)
 def get_command(
     key: str,
     namespace: str | None,
@@ -104,10 +114,14 @@ def get_command(
     watch: bool,
     count: int | None,
     unformatted: bool,
+    as_json: bool,
+    color: str,
 ) -> None:
     """Print the event log KEY."""
     from flux import kvs_rpc
     from flux.kvs_txn import WAITCREATE
+
+    paint, unformatted = Paint(color), unformatted or as_json
 
     if count is not None and count < 0:
         raise CommandError("count must be >= 0")
@@ -116,11 +130,11 @@ def get_command(
             for line in log_lines(
                 kvs_rpc.value_of(kvs_rpc.lookup(h, key, WAITCREATE if waitcreate else 0, namespace))
             ):
-                echo(format_event(line, unformatted))
+                echo(format_event(line, unformatted, paint), raw=True)
             return
         with closing(watch_lines(h, key, namespace, waitcreate)) as lines:
             for number, line in enumerate(lines, 1):
-                echo(format_event(line, unformatted))
+                echo(format_event(line, unformatted, paint), raw=True)
                 sys.stdout.flush()
                 if count and number >= count:
                     break
@@ -131,7 +145,7 @@ def get_command(
 @click.option(
     "-t", "--timestamp", type=REAL, metavar="SECONDS", help="Seconds since the epoch, default now."
 )
-@click.argument("key")
+@click.argument("key", shell_complete=kvs_keys)
 @click.argument("name")
 @click.argument("context", nargs=-1)
 def append_command(
@@ -166,7 +180,9 @@ def append_command(
 @click.option("-W", "--waitcreate", is_flag=True, help="Wait for the log to be created.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not print the event.")
 @click.option("-v", "--verbose", is_flag=True, help="Print all events before it, too.")
-@click.argument("key")
+@_JSON
+@color_option()
+@click.argument("key", shell_complete=kvs_keys)
 @click.argument("event")
 def wait_event_command(
     key: str,
@@ -177,9 +193,13 @@ def wait_event_command(
     waitcreate: bool,
     quiet: bool,
     verbose: bool,
+    as_json: bool,
+    color: str,
 ) -> None:
     """Wait until EVENT is in the event log KEY."""
     from flux.eventlog import parse
+
+    paint, unformatted = Paint(color), unformatted or as_json
 
     if timeout != timeout:
         raise CommandError("timeout must be a number of seconds")
@@ -190,7 +210,7 @@ def wait_event_command(
                 for line in lines:
                     found = parse(line)["name"] == event
                     if (verbose or found) and not quiet:
-                        echo(format_event(line, unformatted))
+                        echo(format_event(line, unformatted, paint), raw=True)
                         sys.stdout.flush()
                     if found:
                         return

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flux.terminal_text import terminal_line
+from fluxctl.color import Paint, color_option, painted
 from fluxctl.command import FluxCommand, echo, handle
 from fluxctl.commands.kvs_options import (
     failing,
@@ -18,7 +20,9 @@ from fluxctl.commands.kvs_options import (
     parse_at,
     snapshot_option,
 )
+from fluxctl.completions import kvs_keys
 from fluxctl.errors import CommandError
+from fluxctl.json_output import json_option, print_json
 from fluxctl.option_types import COUNT
 
 if TYPE_CHECKING:
@@ -26,8 +30,11 @@ if TYPE_CHECKING:
 
     from flux.core.handle import Flux
     from flux.treeobj import TreeObj
+    from fluxctl.color import Role
 
 GAP = 4
+_COLORS: dict[str, Role] = {"dir": "heading", "dirref": "heading", "symlink": "faint"}
+"""What stands out in ``flux kvs ls``, by the types of objects."""
 
 
 def terminal_width(width: int | None) -> int:
@@ -50,16 +57,25 @@ def is_dir(obj: TreeObj) -> bool:
     return obj["type"] in ("dir", "dirref")
 
 
-def columns(names: list[str], width: int, gap: int = GAP) -> Iterator[str]:
+def columns(
+    names: list[str], width: int, gap: int = GAP, roles: list[Role] | None = None
+) -> Iterator[str]:
     """Yield lines of ``names`` in as many columns as fit in ``width``, sorted downwards as ls(1)
-    does.
+    does; ``roles`` are the colors of the names, if they have any.
     """
+    names = [terminal_line(name) for name in names]
     cell = max(len(name.rstrip(".@")) for name in names) + gap
     count = max(1, width // cell)
     rows = -(-len(names) // count)
     for row in range(rows):
         line = names[row::rows]
-        yield "".join(f"{name:<{cell}}" for name in line[:-1]) + line[-1]
+        padded = [*(f"{name:<{cell}}" for name in line[:-1]), line[-1]]
+        if roles is not None:
+            padded = [
+                painted(name, role) + text[len(name) :]
+                for name, text, role in zip(line, padded, roles[row::rows], strict=True)
+            ]
+        yield "".join(padded)
 
 
 @dataclass
@@ -71,6 +87,8 @@ class Lister:
     recursive: bool
     classify: bool
     width: int
+    as_json: bool
+    paint: Paint
     printed: bool = False
 
     def entries(self, key: str) -> dict[str, TreeObj]:
@@ -88,11 +106,18 @@ class Lister:
             return name
         return name + ("." if is_dir(obj) else "@" if obj["type"] == "symlink" else "")
 
-    def names(self, names: list[str]) -> None:
-        """Print names in columns."""
-        if names:
-            for line in columns(names, self.width):
-                echo(line)
+    def names(self, key: str, entries: list[tuple[str, TreeObj]]) -> None:
+        """Print what is in the directory ``key``, or the keys themselves, in columns or as JSON."""
+        if self.as_json:
+            for name, obj in entries:
+                kind = "dir" if is_dir(obj) else "symlink" if obj["type"] == "symlink" else "value"
+                print_json({"key": child_key(key, name) if key else name, "type": kind})
+            return
+        shown = [self.mark(name, obj) for name, obj in entries]
+        if shown:
+            colors = [_COLORS.get(obj["type"], "") for _, obj in entries] if self.paint else None
+            for line in columns(shown, self.width, roles=colors):
+                echo(line, raw=True)
             self.printed = True
 
     def is_listed(self, key: str, obj: TreeObj, itself: bool) -> bool:
@@ -130,10 +155,10 @@ class Lister:
         """Print a directory and, if recursive, those below it."""
         with failing(key):
             entries = sorted(self.entries(key).items())
-        if header:
+        if header and not self.as_json:
             echo(f"\n{key}:" if self.printed else f"{key}:")
             self.printed = True
-        self.names([self.mark(name, obj) for name, obj in entries])
+        self.names(key, entries)
         if self.recursive:
             for name, obj in entries:
                 if is_dir(obj):
@@ -149,7 +174,9 @@ class Lister:
 )
 @click.option("-w", "--width", type=COUNT, metavar="COLS", help="The width to write for.")
 @click.option("-1", "--1col", "one", is_flag=True, help="List one key a line.")
-@click.argument("keys", nargs=-1, metavar="[KEY...]")
+@json_option("Print each key as one line of JSON, with its type.")
+@color_option()
+@click.argument("keys", nargs=-1, metavar="[KEY...]", shell_complete=kvs_keys)
 def ls_command(
     keys: tuple[str, ...],
     namespace: str | None,
@@ -158,6 +185,8 @@ def ls_command(
     classify: bool,
     width: int | None,
     one: bool,
+    as_json: bool,
+    color: str,
 ) -> None:
     """List a directory, the root by default."""
     from flux import kvs_rpc
@@ -165,10 +194,9 @@ def ls_command(
 
     failed = False
     with handle() as h:
-        lister = Lister(
-            h, namespace, recursive, classify, 1 if one else terminal_width(width) or sys.maxsize
-        )
-        plain: list[str] = []
+        columns = 1 if one else terminal_width(width) or sys.maxsize
+        lister = Lister(h, namespace, recursive, classify, columns, as_json, Paint(color))
+        plain: list[tuple[str, TreeObj]] = []
         directories: list[str] = []
         for key in keys or (".",):
             try:
@@ -185,8 +213,8 @@ def ls_command(
             if listed:
                 directories.append(name)
             else:
-                plain.append(lister.mark(name, obj))
-        lister.names(sorted(plain))
+                plain.append((name, obj))
+        lister.names("", sorted(plain, key=lambda entry: entry[0]))
         header = recursive or len(keys) > 1
         for key in directories:
             lister.directory(key, header=header)
@@ -202,10 +230,8 @@ def ls_command(
     "-w", "--width", type=COUNT, metavar="COLS", help="Cut lines to fit COLS, 0 for unlimited."
 )
 @snapshot_option
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print each key as one line of JSON, values in full."
-)
-@click.argument("key", default=".")
+@json_option("Print each key as one line of JSON, values in full.")
+@click.argument("key", default=".", shell_complete=kvs_keys)
 def dir_command(
     key: str,
     namespace: str | None,
@@ -293,10 +319,9 @@ class _Tree:
     def _line(self, text: str, key: str, **facts: str) -> None:
         """Print an entry, as text or as JSON."""
         if self.as_json:
-            from flux.wire import json
-
-            text = json.dumps_str({"key": key, **facts})
-        echo(text)
+            print_json({"key": key, **facts})
+        else:
+            echo(text)
 
     def _cut(self, text: str, used: int) -> str:
         """Return as much of a value as fits after ``used`` characters, room for the ellipsis always

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from flux.wire.message import USERID_UNKNOWN, USERID_UNKNOWN_JSON
-from fluxctl.command import FluxCommand, FluxGroup, echo, handle
+from fluxctl import completions
+from fluxctl.command import FluxCommand, FluxGroup, handle
 from fluxctl.commands.kvs_options import failing
+from fluxctl.json_output import print_json_lines
+from fluxctl.list_output import ListTable
 from fluxctl.option_types import Integer
+
+if TYPE_CHECKING:
+    from fluxctl.list_output import ListChoice
+
+_NAMESPACES = ListTable(
+    {"namespace": "NAMESPACE", "owner": "OWNER", "flags": "FLAGS"},
+    "{namespace:<36} {owner:>10} {flags:>10}",
+)
 
 
 @click.group("namespace", cls=FluxGroup)
@@ -38,7 +50,13 @@ def namespace_create(owner: int, names: tuple[str, ...]) -> None:
 
 
 @namespace_group.command("remove", cls=FluxCommand)
-@click.argument("names", nargs=-1, required=True, metavar="NAME [NAME...]")
+@click.argument(
+    "names",
+    nargs=-1,
+    required=True,
+    metavar="NAME [NAME...]",
+    shell_complete=completions.namespaces,
+)
 def namespace_remove(names: tuple[str, ...]) -> None:
     """Remove namespaces with all they contain."""
     from flux import kvs_rpc
@@ -50,12 +68,15 @@ def namespace_remove(names: tuple[str, ...]) -> None:
 
 
 @namespace_group.command("list", cls=FluxCommand)
-def namespace_list() -> None:
+@_NAMESPACES.options()
+def namespace_list(**choice: Unpack[ListChoice]) -> None:
     """List the namespaces with owner and flags."""
     from flux import kvs_rpc
 
+    _NAMESPACES.format_of(choice)  # before there is a connection
     with handle() as h, failing("flux_rpc_get_unpack"):
         spaces = kvs_rpc.namespace_list(h)
-    echo(f"{'NAMESPACE':<36} {'OWNER':>10} {'FLAGS':>10}")
-    for space in spaces:
-        echo(f"{space['namespace']:<36} {space['owner']:>10} 0x{space['flags']:08x}")
+    if choice["as_json"]:
+        print_json_lines(spaces)
+        return
+    _NAMESPACES.show(({**one, "flags": f"0x{one['flags']:08x}"} for one in spaces), choice)

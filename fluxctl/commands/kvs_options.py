@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fluxctl import completions
 from fluxctl.errors import CommandError, ReaderGone
 from fluxctl.hints import did_you_mean, namespaces
 
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
     from flux.treeobj import TreeObj
 
 namespace_option = click.option(
-    "-N", "--namespace", metavar="NS", help="The namespace, default primary."
+    "-N",
+    "--namespace",
+    metavar="NS",
+    help="The namespace, default primary.",
+    shell_complete=completions.namespaces,
 )
 SUBJECT_LENGTH = 200
 snapshot_option = click.option(

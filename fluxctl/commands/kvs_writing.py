@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from fluxctl.command import FluxCommand, echo, handle
 from fluxctl.commands.kvs_options import failing, namespace_option, treeobj_text
+from fluxctl.completions import kvs_keys
 from fluxctl.errors import CommandError
+from fluxctl.standard_input import read_all
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -78,7 +79,9 @@ def commit(h: Flux, txn: Txn, namespace: str | None, flags: int = 0) -> JsonObje
     "-n", "--no-merge", is_flag=True, help="Do not merge with other commits of the same time."
 )
 @click.option("-A", "--append", is_flag=True, help="Append to the value instead of replacing it.")
-@click.argument("pairs", nargs=-1, required=True, metavar="KEY=VALUE [KEY=VALUE...]")
+@click.argument(
+    "pairs", nargs=-1, required=True, metavar="KEY=VALUE [KEY=VALUE...]", shell_complete=kvs_keys
+)
 def put_command(
     pairs: tuple[str, ...],
     namespace: str | None,
@@ -101,9 +104,7 @@ def put_command(
             key, equals, text = pair.partition("=")
             if not equals:
                 raise CommandError("put: you must specify a value as key=value")
-            value = (
-                sys.stdin.buffer.read() if (raw or treeobj) and text == "-" else os.fsencode(text)
-            )
+            value = read_all("the value") if (raw or treeobj) and text == "-" else os.fsencode(text)
             with failing(key):
                 if treeobj:
                     txn.put_treeobj(key, _parse_treeobj(value))
@@ -132,7 +133,13 @@ def _parse_treeobj(text: bytes) -> TreeObj:
 @treeobj_root_option
 @sequence_option
 @sync_option
-@click.argument("keys", nargs=-1, required=True, metavar="KEY [KEY...]")
+@click.argument(
+    "keys",
+    nargs=-1,
+    required=True,
+    metavar="KEY [KEY...]",
+    shell_complete=kvs_keys,
+)
 def mkdir_command(
     keys: tuple[str, ...], namespace: str | None, treeobj_root: bool, sequence: bool, sync: bool
 ) -> None:
@@ -156,7 +163,13 @@ def mkdir_command(
 @sync_option
 @click.option("-R", "--recursive", is_flag=True, help="Remove directories with their contents.")
 @click.option("-f", "--force", is_flag=True, help="Ignore keys that do not exist.")
-@click.argument("keys", nargs=-1, required=True, metavar="KEY [KEY...]")
+@click.argument(
+    "keys",
+    nargs=-1,
+    required=True,
+    metavar="KEY [KEY...]",
+    shell_complete=kvs_keys,
+)
 def unlink_command(
     keys: tuple[str, ...],
     namespace: str | None,
@@ -206,7 +219,7 @@ def _check_unlink(h: Flux, key: str, namespace: str | None, recursive: bool, for
 @treeobj_root_option
 @sequence_option
 @sync_option
-@click.argument("target")
+@click.argument("target", shell_complete=kvs_keys)
 @click.argument("linkname")
 def link_command(
     target: str,
@@ -240,8 +253,8 @@ target_option = click.option(
 @source_option
 @target_option
 @long_sync_option
-@click.argument("source")
-@click.argument("destination")
+@click.argument("source", shell_complete=kvs_keys)
+@click.argument("destination", shell_complete=kvs_keys)
 def copy_command(
     source: str, destination: str, src_namespace: str | None, dst_namespace: str | None, sync: bool
 ) -> None:
@@ -260,8 +273,8 @@ def copy_command(
 @source_option
 @target_option
 @long_sync_option
-@click.argument("source")
-@click.argument("destination")
+@click.argument("source", shell_complete=kvs_keys)
+@click.argument("destination", shell_complete=kvs_keys)
 def move_command(
     source: str, destination: str, src_namespace: str | None, dst_namespace: str | None, sync: bool
 ) -> None:

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Unpack
+
 import click
 
-from fluxctl.command import FluxCommand, echo, handle
+from fluxctl.command import FluxCommand, handle
+from fluxctl.json_output import print_json
+from fluxctl.list_output import ListTable
+
+if TYPE_CHECKING:
+    from fluxctl.list_output import ListChoice
+
+_NAMES = ListTable({"name": "NAME", "value": "VALUE"}, "{name}", headed=False)
+_VALUES = ListTable(_NAMES.headings, "{name:<39} {value}", headed=False)
 
 
 @click.command(cls=FluxCommand)
 @click.option("-v", "--values", is_flag=True, help="List values with attributes.")
-@click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print one JSON object, null for attributes without a value.",
-)
-def command(values: bool, as_json: bool) -> None:
+@_NAMES.options("Print one JSON object, null for attributes without a value.")
+def command(values: bool, **choice: Unpack[ListChoice]) -> None:
     """List the broker's attributes in alphabetical order."""
+    table = _VALUES if values else _NAMES
+    wanted = table.format_of(choice).fields
     with handle() as h:
         names = sorted(h.rpc("attr.list").get()["names"])
-        if not (values or as_json):
-            echo("\n".join(names))
-            return
-        requests = [(name, h.rpc("attr.get", {"name": name})) for name in names]
-        found: dict[str, str | None] = {}
-        for name, rpc in requests:
-            try:
-                found[name] = rpc.get()["value"]
-            except OSError:
-                found[name] = None
-    if as_json:
-        from flux.wire import json
-
-        echo(json.dumps_str(found))
+        found: dict[str, str | None] = dict.fromkeys(names)
+        if choice["as_json"] or "value" in wanted:
+            requests = [(name, h.rpc("attr.get", {"name": name})) for name in names]
+            for name, rpc in requests:
+                try:
+                    found[name] = rpc.get()["value"]
+                except OSError:
+                    continue  # it has no value, or none for us
+    if choice["as_json"]:
+        print_json(found)
         return
-    for name, value in found.items():
-        echo(f"{name:<39} {'-' if value is None else value}")
+    rows = ({"name": name, "value": "-" if one is None else one} for name, one in found.items())
+    table.show(rows, choice)
 
 
 EXAMPLES = """

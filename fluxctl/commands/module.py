@@ -5,37 +5,28 @@ from __future__ import annotations
 import errno
 import json as stdlib_json
 import os
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from flux.wire.message import NODEID_ANY
+from fluxctl import completions
 from fluxctl.command import FluxGroup, echo, handle
 from fluxctl.errors import CommandError
-from fluxctl.hints import did_you_mean, modules
+from fluxctl.hints import did_you_mean, modules, suggestion
+from fluxctl.json_output import json_option, print_json
 from fluxctl.module_files import locate, name_in_file, source_of
+from fluxctl.module_table import MODULES, ListedModule, module_row
 from fluxctl.option_types import REAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flux.core.handle import Flux
+    from fluxctl.list_output import ListChoice
 
     Told = Callable[[OSError, str], CommandError | None]
     """Turns the failure on a rank, and words for that rank, into what the user is told."""
-
-STATES = {0: "I", 1: "R", 2: "F", 3: "X"}
-
-
-class ListedModule(TypedDict):
-    """A module as ``broker.lsmod`` lists it."""
-
-    name: str
-    size: int
-    digest: str
-    idle: int
-    status: int
-    services: list[str]
 
 
 class ModuleGroup(FluxGroup):
@@ -53,7 +44,11 @@ def command() -> None:
 
 
 rank_option = click.option(
-    "-r", "--rank", metavar="IDSET", help='Work on these ranks ("all" for all), not on this one.'
+    "-r",
+    "--rank",
+    metavar="IDSET",
+    help='Work on these ranks ("all" for all), not on this one.',
+    shell_complete=completions.ranks,
 )
 force_option = click.option(
     "-f", "--force", is_flag=True, help="Ignore a module that is not loaded."
@@ -130,7 +125,7 @@ def _rmmod(
 
 @command.command("load")
 @rank_option
-@click.argument("name")
+@click.argument("name", shell_complete=completions.loadable_modules)
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 def load(rank: str | None, name: str, args: tuple[str, ...]) -> None:
     """Load the module NAME: a built-in one, or a Python file if NAME has a slash."""
@@ -146,7 +141,7 @@ def _remove(force: bool, rank: str | None, name: str) -> None:
 @command.command("remove")
 @force_option
 @rank_option
-@click.argument("name")
+@click.argument("name", shell_complete=completions.modules)
 def remove(force: bool, rank: str | None, name: str) -> None:
     """Unload the module NAME."""
     _remove(force, rank, name)
@@ -155,7 +150,7 @@ def remove(force: bool, rank: str | None, name: str) -> None:
 @command.command("unload")
 @force_option
 @rank_option
-@click.argument("name")
+@click.argument("name", shell_complete=completions.modules)
 def unload(force: bool, rank: str | None, name: str) -> None:
     """Unload the module NAME, another name of remove."""
     _remove(force, rank, name)
@@ -164,7 +159,7 @@ def unload(force: bool, rank: str | None, name: str) -> None:
 @command.command("reload")
 @force_option
 @rank_option
-@click.argument("name")
+@click.argument("name", shell_complete=completions.modules)
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 def reload(force: bool, rank: str | None, name: str, args: tuple[str, ...]) -> None:
     """Unload and load the module NAME.
@@ -211,14 +206,15 @@ def _restored(h: Flux, name: str, failure: CommandError, ranks: list[int]) -> Co
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print the answer as one line of JSON.")
+@MODULES.options("Print the answer as one line of JSON.")
 @rank_option
-@click.argument("service", default="broker")
-def list_modules(as_json: bool, rank: str | None, service: str) -> None:
+@click.argument("service", default="broker", shell_complete=completions.services)
+def list_modules(rank: str | None, service: str, **choice: Unpack[ListChoice]) -> None:
     """List the modules loaded by SERVICE, the broker by default.
 
     Those of several ranks are listed once each.
     """
+    MODULES.format_of(choice)  # before there is a connection
     mods: dict[tuple[str, str], ListedModule] = {}
     with handle() as h:
         try:
@@ -230,23 +226,16 @@ def list_modules(as_json: bool, rank: str | None, service: str) -> None:
         except OSError as exc:
             said = os.strerror(exc.errno) if exc.errno == errno.EPERM else exc.strerror
             raise CommandError(f"{service}.lsmod: {said}") from None
-    if as_json:
-        from flux.wire import json
-
-        echo(json.dumps_str(list(mods.values())))
+    if choice["as_json"]:
+        print_json(list(mods.values()))
         return
-    echo(f"{'Module':<24} {'Size':>8} {'Digest':<7} {'Idle':>4}  S Service")
-    for mod in mods.values():
-        others = ",".join(name for name in mod["services"] if name != mod["name"])
-        idle = str(mod["idle"]) if mod["idle"] < 100 else "idle"
-        state = STATES.get(mod["status"], "?")
-        digest = mod["digest"][-7:]
-        echo(f"{mod['name']:<24} {mod['size']:>8} {digest:<7} {idle:>4}  {state} {others}")
+    MODULES.show(map(module_row, mods.values()), choice)
 
 
 @command.command("info")
-@click.argument("name")
-def info(name: str) -> None:
+@json_option()
+@click.argument("name", shell_complete=completions.loadable_modules)
+def info(name: str, as_json: bool) -> None:
     """Show where the module NAME comes from."""
     import hashlib
 
@@ -257,9 +246,14 @@ def info(name: str) -> None:
             data = file.read()
     except OSError as exc:
         raise CommandError(f"{path}: {exc.strerror}") from None
-    echo(f"Module name:  {name_in_file(path) if '/' in target else name}")
+    own = name_in_file(path) if "/" in target else name
+    digest = hashlib.sha1(data).hexdigest()
+    if as_json:
+        print_json({"name": own, "path": path, "sha1": digest, "size": len(data)})
+        return
+    echo(f"Module name:  {own}")
     echo(f"Module path:  {path}")
-    echo(f"SHA1 Digest:  {hashlib.sha1(data).hexdigest()}")
+    echo(f"SHA1 Digest:  {digest}")
     echo(f"Size:         {len(data)} bytes")
 
 
@@ -276,7 +270,8 @@ def info(name: str) -> None:
 @click.option(
     "-C", "--clear-all", is_flag=True, help="Clear the statistics of the module on all ranks."
 )
-@click.argument("name", default="broker")
+@json_option("Print the value as one line of JSON.")
+@click.argument("name", default="broker", shell_complete=completions.services)
 def stats(
     parse: str | None,
     kind: str | None,
@@ -284,11 +279,13 @@ def stats(
     rusage: bool,
     clear: bool,
     clear_all: bool,
+    as_json: bool,
     name: str,
 ) -> None:
     """Show the statistics of the module NAME, the broker by default."""
     if kind not in (None, "int", "double"):
-        raise CommandError(f"unknown type `{kind}', use int or double")
+        hint = suggestion(kind or "", ("int", "double"))
+        raise CommandError(f"unknown type `{kind}', use int or double", hint=hint)
     with handle() as h:
         if clear_all:
             h.event_send(f"{name}.stats.clear")
@@ -308,9 +305,14 @@ def stats(
         return
     for word in parse.split(".") if parse else ():
         if not isinstance(value, dict) or word not in value:
-            raise CommandError(f"`{parse}' not found in response")
+            hint = suggestion(word, value) if isinstance(value, dict) else ""
+            raise CommandError(f"`{parse}' not found in response", hint=hint)
         value = value[word]
-    echo(_scaled(value, kind, scale))
+    text = _scaled(value, kind, scale)
+    if as_json:
+        print_json(stdlib_json.loads(text))
+        return
+    echo(text)
 
 
 def _unloaded(h: Flux, name: str, exc: OSError) -> str:
@@ -347,9 +349,15 @@ def _mask(text: str) -> int:
 @click.option("-S", "--set", "set_mask", metavar="MASK", help="Set debug flags to MASK.")
 @click.option("-C", "--clearbit", metavar="MASK", help="Clear the debug bits of MASK.")
 @click.option("-s", "--setbit", metavar="MASK", help="Set the debug bits of MASK.")
-@click.argument("name")
+@json_option()
+@click.argument("name", shell_complete=completions.modules)
 def debug(
-    clear: bool, set_mask: str | None, clearbit: str | None, setbit: str | None, name: str
+    clear: bool,
+    set_mask: str | None,
+    clearbit: str | None,
+    setbit: str | None,
+    as_json: bool,
+    name: str,
 ) -> None:
     """Show or change the debug flags of the module NAME."""
     if clear:
@@ -365,6 +373,9 @@ def debug(
             flags = h.rpc(f"{name}.debug", body).get()["flags"]
         except OSError as exc:
             raise CommandError(f"{name}.debug: {exc.strerror}{_unloaded(h, name, exc)}") from None
+    if as_json:
+        print_json({"name": name, "flags": flags})
+        return
     echo(f"0x{flags:x}")
 
 

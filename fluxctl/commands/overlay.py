@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from flux.overlay import STATES
+from fluxctl import completions
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle
 from fluxctl.errors import CommandError
+from fluxctl.hints import suggestion
+from fluxctl.json_output import LINES, json_option, print_json, print_json_lines
 from fluxctl.option_types import COUNT
-from fluxctl.overlay_tree import Look, OverlayTree
+from fluxctl.overlay_tree import RANKS, Look, OverlayTree, health_role
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
+    from fluxctl.list_output import ListChoice
 
 POLL_SECONDS = 0.1
 
@@ -40,9 +44,16 @@ def command() -> None:
 @click.option("-T", "--times", is_flag=True, help="Show since when, and how long an answer takes.")
 @click.option("-p", "--pretty", is_flag=True, help="Draw the tree.")
 @click.option("-g", "--ghost", is_flag=True, help="Show the ranks behind those that are not there.")
-@click.option("-c", "--color", is_flag=True, help="Show by colors what is not whole.")
+@click.option("-c", "colored", is_flag=True, help="Show by colors what is not whole.")
 @click.option("-s", "--summary", is_flag=True, help="Show the first rank only.")
-@click.option("-w", "--wait", metavar="STATE", help="Wait until the first rank is in STATE.")
+@click.option(
+    "-w",
+    "--wait",
+    metavar="STATE",
+    help="Wait until the first rank is in STATE.",
+    shell_complete=completions.words(lambda: STATES),
+)
+@RANKS.options()
 def status(
     rank: int,
     verbose: tuple[str, ...],
@@ -51,27 +62,41 @@ def status(
     times: bool,
     pretty: bool,
     ghost: bool,
-    color: bool,
+    colored: bool,
     summary: bool,
     wait: str | None,
+    **choice: Unpack[ListChoice],
 ) -> None:
     """Show whether all ranks are there: full, partial, degraded, lost or offline.
+
+    With a format, or as JSON, there is a line for each rank; a summary has the first rank only.
 
     A rank is offline before it joins and after it has ended; it is lost when its connection broke.
     Ranks above one that is lost are degraded, those above one that is only offline are partial.
     """
     if wait is not None and wait not in STATES:
-        raise CommandError(f"unknown state: '{wait}'")
+        raise CommandError(f"unknown state: '{wait}'", hint=suggestion(wait, STATES))
     seconds = _fsd(timeout) if timeout is not None else -1.0
     level = _level(verbose) or (3 if (pretty or ghost) and not summary else 0)
+    listed = choice["as_json"] or choice["layout"] is not None
+    RANKS.format_of(choice)  # before there is a connection
+    color = colored or choice["color"] == "always"
     look = Look(1 if summary and level > 1 else level, hostnames, times, pretty, ghost, color)
     with handle() as h:
         try:
-            tree = OverlayTree(h, seconds, look, _hosts(h) if hostnames else [])
+            hosts = _hosts(h) if hostnames or listed else []
+            tree = OverlayTree(h, seconds, look, hosts)
             if wait is not None:
                 _wait_for(tree, rank, wait)
+            if listed:
+                rows = tree.rows(rank, below=not summary)
+                if choice["as_json"]:
+                    print_json_lines(rows)
+                else:
+                    RANKS.show(rows, choice, health_role)
+                return
             for line in tree.lines(rank):
-                echo(line)
+                echo(line, raw=True)
         except OSError as exc:
             raise CommandError(_words(exc)) from None
 
@@ -124,8 +149,9 @@ def _hosts(h: Flux) -> list[str]:
 
 
 @command.command("gethostbyrank", cls=FluxCommand)
-@click.argument("idset")
-def gethostbyrank(idset: str) -> None:
+@click.argument("idset", shell_complete=completions.ranks)
+@json_option(LINES)
+def gethostbyrank(idset: str, as_json: bool) -> None:
     """Print the hosts of the ranks in IDSET as a hostlist."""
     from flux.hostlist import Hostlist
     from flux.idset import IDset
@@ -142,6 +168,9 @@ def gethostbyrank(idset: str) -> None:
     for rank in ranks:
         if rank >= len(hosts):
             raise CommandError(f"{rank} is not a valid rank in this instance")
+    if as_json:
+        print_json_lines({"rank": rank, "host": hosts[rank]} for rank in ranks)
+        return
     echo(Hostlist([hosts[rank] for rank in ranks]).encode())
 
 
@@ -156,16 +185,21 @@ def _parent(h: Flux, rank: int) -> int:
 
 
 @command.command("parentof", cls=FluxCommand)
-@click.argument("rank", type=COUNT)
-def parentof(rank: int) -> None:
+@click.argument("rank", type=COUNT, shell_complete=completions.ranks)
+@json_option()
+def parentof(rank: int, as_json: bool) -> None:
     """Print the rank that is the parent of RANK."""
     with handle() as h:
-        echo(str(_parent(h, rank)))
+        parent = _parent(h, rank)
+    if as_json:
+        print_json({"rank": rank, "parent": parent})
+    else:
+        echo(str(parent))
 
 
 @command.command("disconnect", cls=FluxCommand)
 @click.option("-r", "--parent", type=COUNT, help="Ask this rank, by default the parent of RANK.")
-@click.argument("rank", type=COUNT)
+@click.argument("rank", type=COUNT, shell_complete=completions.ranks)
 def disconnect(parent: int | None, rank: int) -> None:
     """End the connection of RANK to its parent: it ends, and so do all ranks below it."""
     with handle() as h:

@@ -11,8 +11,10 @@ import click
 from flux.waitstatus import INTERRUPTED
 from flux.wire.message import NODEID_ANY, NODEID_UPSTREAM
 from fluxctl.command import FluxCommand, echo, handle
+from fluxctl.completions import services
 from fluxctl.errors import CommandError
 from fluxctl.hints import did_you_mean, modules
+from fluxctl.json_output import json_option, print_json
 from fluxctl.numbers import decimal
 from fluxctl.option_types import COUNT, INTEGER, REAL
 
@@ -54,7 +56,8 @@ MAX_INTERVAL = 1 << 31
     help="Send all requests before taking responses; requires --count.",
 )
 @click.option("-u", "--userid", is_flag=True, help="Show the credentials the request arrived with.")
-@click.argument("target")
+@json_option("Print each answer as one line of JSON, its time in milliseconds.")
+@click.argument("target", shell_complete=services)
 def command(
     rank: str | None,
     pad: int,
@@ -62,6 +65,7 @@ def command(
     count: int | None,
     batch: bool,
     userid: bool,
+    as_json: bool,
     target: str,
 ) -> int:
     """Measure round-trip times to the service TARGET, [RANK!]SERVICE, or to the broker of RANK."""
@@ -77,7 +81,7 @@ def command(
         raise CommandError("--batch should only be used with --count")
     node, service = _target(target, rank)
     with handle() as h:
-        ping = _Ping(h, node, service, pad, userid)
+        ping = _Ping(h, node, service, pad, userid, as_json)
         try:
             ping.run(count, interval, batch)
         except KeyboardInterrupt:
@@ -104,7 +108,9 @@ def _target(target: str, rank: str | None) -> tuple[str, str]:
 class _Ping:
     """Sends pings and prints their answers."""
 
-    def __init__(self, handle: Flux, node: str, service: str, pad: int, userid: bool) -> None:
+    def __init__(
+        self, handle: Flux, node: str, service: str, pad: int, userid: bool, as_json: bool
+    ) -> None:
         self.handle = handle
         self.topic = f"{service}.ping"
         self.nodeid = (
@@ -113,6 +119,7 @@ class _Ping:
         self.label = self.topic if node == "any" else f"{node}!{self.topic}"
         self.pad = "p" * pad
         self.userid = userid
+        self.as_json = as_json
         self.sent = 0
         self.received = 0
 
@@ -164,6 +171,13 @@ class _Ping:
         elapsed = (
             time.monotonic_ns() - answer["time.tv_sec"] * 10**9 - answer["time.tv_nsec"]
         ) / 1e6
+        if self.as_json:
+            facts = {name: answer[name] for name in ("seq", "route", "userid", "rolemask")}
+            print_json(
+                {"target": self.label, "pad": len(answer["pad"]), "ms": round(elapsed, 3), **facts}
+            )
+            sys.stdout.flush()
+            return
         who = f" userid={answer['userid']} rolemask=0x{answer['rolemask']:x}" if self.userid else ""
         echo(
             f"{self.label} pad={len(answer['pad'])}{who} seq={answer['seq']} "

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
+from fluxctl import completions
+from fluxctl.color import Paint, color_option
 from fluxctl.command import FluxCommand, echo, handle
 from fluxctl.errors import CommandError
+from fluxctl.json_output import json_option, print_json
 
 if TYPE_CHECKING:
     from flux.job.priority_factors import JobPriority, PriorityQuery
@@ -75,7 +78,7 @@ def _show(query: PriorityQuery, table: PriorityTable | None, sort: str, header: 
         pages = iter([sorted_jobs((job for page in pages for job in page), keys, query.weights)])
     seen = False
     if header is not None:
-        echo(header)
+        echo(header, raw=True)
     for page in pages:
         seen = seen or bool(page)
         echo("".join(_line(job, table) for job in page), nl=False)
@@ -99,7 +102,13 @@ def _line(job: JobPriority, table: PriorityTable | None) -> str:
     context_settings={"help_option_names": ["--help"]},
 )
 @click.option("-h", "--noheader", is_flag=True, help="Do not print column headings.")
-@click.option("-j", "--jobs", metavar="JOBID,...", help="Show these jobs only.")
+@click.option(
+    "-j",
+    "--jobs",
+    metavar="JOBID,...",
+    help="Show these jobs only.",
+    shell_complete=completions.job_ids,
+)
 @click.option("-u", "--user", "users", metavar="USER,...", help="Show jobs of these users only.")
 @click.option(
     "-p",
@@ -107,6 +116,7 @@ def _line(job: JobPriority, table: PriorityTable | None) -> str:
     "--queue",
     "queues",
     metavar="QUEUE,...",
+    shell_complete=completions.queue_list,
     help="Show jobs in these queues only.",
 )
 @click.option("-l", "--long", is_flag=True, help="Show all factors, and whose jobs they are, too.")
@@ -127,7 +137,8 @@ def _line(job: JobPriority, table: PriorityTable | None) -> str:
     help="Sort by the types of fields, with - for descending (default i, the job id).",
 )
 @click.option("-w", "--weights", is_flag=True, help="Show the weights of the factors, and no jobs.")
-@click.option("--json", "as_json", is_flag=True, help="Print each job as one line of JSON.")
+@json_option("Print each job, or with -w the weights, as one line of JSON.")
+@color_option()
 def command(
     noheader: bool,
     long: bool,
@@ -136,6 +147,7 @@ def command(
     sort: str,
     weights: bool,
     as_json: bool,
+    color: str,
     **choice: Unpack[_ShownJobs],
 ) -> None:
     """Show what the priority of each waiting job is made of.
@@ -163,12 +175,16 @@ def command(
         sort_keys(sort)
         parse(layout or "")
         if weights:
-            table = table_of(weights_of(handle()))
+            found = weights_of(handle())
+            if as_json:
+                print_json(found)
+                return
+            table = table_of(found)
             echo(table.weights() if noheader else f"{table.header()}\n{table.weights()}")
             return
         query = _query(choice)
         table = table_of(query.weights, named=bool(choice["users"] or choice["jobs"]))
-        header = None if noheader or as_json else table.header()
+        header = None if noheader or as_json else Paint(color)(table.header(), "heading")
         if not _show(query, None if as_json else table, sort, header) and any(choice.values()):
             echo(NOBODY, err=True)
     except ValueError as exc:

@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING, NoReturn, Unpack
 
 import click
 
+from fluxctl import completions
 from fluxctl.command import FluxCommand, FluxGroup, echo, handle, program_name, talk
 from fluxctl.errors import CommandError
+from fluxctl.hints import queue_suggestion
+from fluxctl.json_output import json_option, print_json, print_json_lines
 from fluxctl.option_types import duration
 from fluxctl.queue_requests import SCHEDULING, SUBMISSION, QueueRequests, sentences
+from fluxctl.queue_table import QUEUE_STATES, QUEUES, queue_facts, queue_role, queue_row
+from fluxctl.waiting import WaitLine, active_jobs
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonObject
+    from fluxctl.list_output import ListChoice
     from fluxctl.option_groups import F
     from fluxctl.queue_requests import AdminAnswer, QueueChoice, SwitchRequests
 
@@ -58,7 +64,13 @@ def _report(ctx: click.Context, what: str, answer: AdminAnswer) -> None:
     talk(ctx, f"{what} is {state}{reason}")
 
 
-_queue_option = click.option("--queue", "queue", metavar="NAME", help="Of the queue NAME only.")
+_queue_option = click.option(
+    "--queue",
+    "queue",
+    metavar="NAME",
+    help="Of the queue NAME only.",
+    shell_complete=completions.queues,
+)
 _quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing.")
 _counters_option = click.option(
     "-v", "--verbose", is_flag=True, help="Display the queues' counters, too."
@@ -102,7 +114,7 @@ def _turn_submission(
 
 @command.command("enable")
 @_choosing
-@click.argument("queues", metavar="[QUEUE...]", nargs=-1)
+@click.argument("queues", metavar="[QUEUE...]", nargs=-1, shell_complete=completions.queues)
 @click.pass_context
 def enable(ctx: click.Context, queues: tuple[str, ...], **choice: Unpack[QueueChoice]) -> None:
     """Enable job submission."""
@@ -166,7 +178,7 @@ def _turn_scheduling(
 @_counters_option
 @_quiet_option
 @_choosing
-@click.argument("queues", metavar="[QUEUE...]", nargs=-1)
+@click.argument("queues", metavar="[QUEUE...]", nargs=-1, shell_complete=completions.queues)
 @click.pass_context
 def start(
     ctx: click.Context,
@@ -201,16 +213,27 @@ def stop(
 @command.command("status")
 @_counters_option
 @_queue_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with everything.")
-@click.argument("name", metavar="[QUEUE]", required=False)
+@QUEUE_STATES.options("Print one JSON object with everything.")
+@click.argument("name", metavar="[QUEUE]", required=False, shell_complete=completions.queues)
 @click.pass_context
 def status(
-    ctx: click.Context, verbose: bool, queue: str | None, as_json: bool, name: str | None
+    ctx: click.Context,
+    verbose: bool,
+    queue: str | None,
+    name: str | None,
+    **choice: Unpack[ListChoice],
 ) -> None:
-    """Tell whether submission and scheduling are enabled."""
+    """Tell whether submission and scheduling are enabled.
+
+    With a format there is a line for each queue; one without a name is called -.
+    """
     queue = name if queue is None else queue
-    if as_json:
+    QUEUE_STATES.format_of(choice)  # before there is a connection
+    if choice["as_json"]:
         _print_status(queue)
+        return
+    if choice["layout"] is not None:
+        QUEUE_STATES.show(_state_rows(queue), choice, queue_role)
         return
     if queue is not None:
         _say_both([queue])
@@ -232,11 +255,18 @@ def _say_both(names: list[str]) -> None:
             echo(sentence)
 
 
-def _print_status(queue: str | None) -> None:
-    from flux.wire import json
+def _state_rows(queue: str | None) -> list[dict[str, object]]:
+    """Return the columns of each queue, or of one."""
+    names: list[str | None] = [queue] if queue is not None else [*_requests().names()] or [None]
+    return [
+        queue_row(name, _requests().ask("queue-status", {} if name is None else {"name": name}))
+        for name in names
+    ]
 
+
+def _print_status(queue: str | None) -> None:
     if queue is not None:
-        echo(json.dumps_str({queue: _requests().ask("queue-status", {"name": queue})}))
+        print_json({queue: _requests().ask("queue-status", {"name": queue})})
         return
     submission = _requests().admin("submit-admin", True, False)
     names = submission.pop("queues", [])
@@ -246,37 +276,38 @@ def _print_status(queue: str | None) -> None:
     }
     if names:
         found["queues"] = {name: _requests().ask("queue-status", {"name": name}) for name in names}
-    echo(json.dumps_str(found))
+    print_json(found)
 
 
 @command.command("list")
-@click.option("-q", "--queue", "queues", metavar="NAME,...", help="List these queues only.")
-@click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
 @click.option(
-    "-o",
-    "--format",
-    "layout",
-    metavar="FORMAT",
-    help="Print fields in this format.",
+    "-q",
+    "--queue",
+    "queues",
+    metavar="NAME,...",
+    help="List these queues only.",
+    shell_complete=completions.queue_list,
 )
-def list_queues(queues: str | None, no_header: bool, layout: str | None) -> None:
+@QUEUES.options("Print each queue as one line of JSON, with its default format's fields.")
+def list_queues(queues: str | None, **choice: Unpack[ListChoice]) -> None:
     """Show each queue's state, the default and the greatest time limit, and the numbers of nodes,
     cores and GPUs that its jobs may ask for.
     """
-    from flux.output_format import OutputFormat
     from flux.queue import queue_list
-    from fluxctl.queue_table import HEADINGS, LIST_FORMAT
 
+    QUEUES.format_of(choice)  # before there is a connection
+    flux = handle()
+    wanted = None if queues is None else queues.split(",")
     try:
-        table = OutputFormat(HEADINGS, layout or LIST_FORMAT)
-        found = queue_list(handle(), None if queues is None else queues.split(","))
-        rows = [table.format(queue) for queue in found]
+        found = queue_list(flux, wanted)
     except ValueError as exc:
-        raise CommandError(str(exc)) from None
+        raise CommandError(str(exc), hint=queue_suggestion(flux, wanted or ())) from None
     except OSError as exc:
         raise CommandError(f"list: {exc.strerror}") from None
-    for line in rows if no_header else (table.header(), *rows):
-        echo(line)
+    if choice["as_json"]:
+        print_json_lines(queue_facts(queue) for queue in found)
+        return
+    QUEUES.show_objects(found, choice)
 
 
 _TIMEOUT = click.option(
@@ -287,15 +318,18 @@ _TIMEOUT = click.option(
 def _wait(topic: str, timeout: str | None, queue: str | None) -> int:
     """Wait and return the number of pending jobs."""
     payload = None if queue is None else {"name": queue}
-    future = handle().rpc(f"job-manager.{topic}", payload)
+    refusal = f"Invalid argument for option timeout: {timeout}"
+    seconds = None if timeout is None else duration(timeout, refusal)
+    flux = handle()
+    future = flux.rpc(f"job-manager.{topic}", payload)
     try:
-        if timeout is not None:
-            refusal = f"Invalid argument for option timeout: {timeout}"
-            future.wait_for(duration(timeout, refusal))
+        with WaitLine(lambda: active_jobs(flux, queue, running=topic == "idle")) as line:
+            line.wait(future, seconds)
         answer = future.get()
     except OSError as exc:
         reason = "timeout" if exc.errno == errno.ETIMEDOUT else exc.strerror
-        raise CommandError(f"{topic}: {reason}") from None
+        hint = queue_suggestion(flux, [] if queue is None else [queue])
+        raise CommandError(f"{topic}: {reason}", hint=hint) from None
     return int(answer["pending"]) if answer else 0
 
 
@@ -313,11 +347,16 @@ def drain(timeout: str | None, queue: str | None) -> None:
 @click.option(
     "-q", "--quiet", is_flag=True, help="Only display pending jobs, not that there are none."
 )
+@json_option("Print the number of pending jobs as one JSON object.")
 @click.pass_context
-def idle(ctx: click.Context, timeout: str | None, queue: str | None, quiet: bool) -> None:
+def idle(
+    ctx: click.Context, timeout: str | None, queue: str | None, quiet: bool, as_json: bool
+) -> None:
     """Wait until no job is running and tell how many are pending."""
     pending = _wait("idle", timeout, queue)
-    if pending or not quiet:
+    if as_json:
+        print_json({"pending": pending})
+    elif pending or not quiet:
         sys.stdout.flush()
         talk(ctx, f"{pending} pending jobs")
 

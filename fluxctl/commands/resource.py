@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fluxctl import completions
+from fluxctl.color import Paint, color_option
 from fluxctl.command import echo, handle, python_failure
 from fluxctl.errors import CommandError
+from fluxctl.hints import for_a_person, queue_suggestion, suggestion
+from fluxctl.json_output import LINES, json_option, print_json, print_json_lines
+from fluxctl.list_output import read_format
 from fluxctl.python_style import PythonGroup
+from fluxctl.standard_input import read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from flux.core.handle import Flux
     from flux.hostlist import Hostlist
@@ -20,6 +26,8 @@ if TYPE_CHECKING:
     from flux.output_format import OutputFormat
     from flux.resource.list import ResourceStatus
     from flux.resource.ResourceSet import ResourceSet
+    from fluxctl.color import Role
+    from fluxctl.option_groups import F
 
 LIST_FORMAT = "{state:>10} {nnodes:>6} {ncores:>8} {ngpus:>8} {nodelist}"
 LIST_FORMAT_VERBOSE = "{state:>10} {nnodes:>6} {ncores:>8} {ngpus:>8} {rlist}"
@@ -64,17 +72,32 @@ def _rpc_failure(exc: OSError) -> CommandError:
 
 
 def _layout(headings: Mapping[str, str], text: str) -> OutputFormat:
-    from flux.output_format import OutputFormat
-
     try:
-        return OutputFormat(headings, text)
-    except ValueError as exc:
-        raise _failure(exc) from None
+        return read_format(headings, text, "ERROR: ")
+    except CommandError as exc:
+        exc.hint = for_a_person(exc.hint)
+        raise
 
 
 _queue_option = click.option(
-    "-q", "--queue", "queues", metavar="QUEUE,...", help="Show resources of these queues only."
+    "-q",
+    "--queue",
+    "queues",
+    metavar="QUEUE,...",
+    help="Show resources of these queues only.",
+    shell_complete=completions.queue_list,
 )
+
+
+def _format_option(headings: Mapping[str, str]) -> Callable[[F], F]:
+    return click.option(
+        "-o",
+        "--format",
+        "layout",
+        metavar="FORMAT",
+        help=f"Print fields in this format: {', '.join(headings)}.",
+        shell_complete=completions.format_fields(headings),
+    )
 
 
 def _by_queue(
@@ -90,27 +113,37 @@ def _by_queue(
     try:
         found = queues_by_rank(flux, resources, None if queues is None else queues.split(","))
     except ValueError as exc:
-        raise _failure(exc) from None
+        hint = queue_suggestion(flux, (queues or "").split(","))
+        raise CommandError(f"ERROR: {exc}", hint=hint) from None
     except OSError as exc:
         raise _rpc_failure(exc) from None
     return found if not _QUEUE_FIELDS.isdisjoint(layout.fields) else dict.fromkeys(found, ())
 
 
-def _print_table(layout: OutputFormat, rows: Iterable[object], *, header: bool) -> None:
+_ROLES: dict[str, Role] = {"down": "bad", "offline": "bad", "drain": "warn", "exclude": "faint"}
+"""What stands out, by the states of resources."""
+
+
+def _print_table(
+    layout: OutputFormat, rows: Iterable[object], *, header: bool, color: str = "never"
+) -> None:
+    paint = Paint(color)
     if header:
-        echo(layout.header())
+        echo(paint(layout.header(), "heading"), raw=True)
     for row in rows:
         try:
-            echo(layout.format(row))
+            line = layout.format(row)
         except ValueError as exc:
             raise _failure(exc) from None
+        echo(paint(line, _ROLES.get(getattr(row, "state", ""), "")), raw=True)
 
 
 def _states(text: str, valid: Iterable[str], hint: str = "") -> list[str]:
     wanted = [state for state in text.split(",") if state]
     for state in wanted:
         if state not in valid:
-            raise CommandError(f"ERROR: Invalid resource state {state} specified{hint}", 1)
+            text = f"ERROR: Invalid resource state {state} specified{hint}"
+            raise CommandError(text, 1, hint=for_a_person(suggestion(state, valid)))
     return wanted
 
 
@@ -137,23 +170,32 @@ class _DrainRow:
 
 @command.command("drain")
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
-@click.option(
-    "-o",
-    "--format",
-    "layout",
-    metavar="FORMAT",
-    default=DRAIN_FORMAT,
-    help="Print fields in this format.",
-)
-@click.argument("targets", metavar="[TARGETS]", required=False)
+@_format_option(DRAIN_HEADINGS)
+@json_option("Print what is drained, each reason as one line of JSON.")
+@color_option()
+@click.argument("targets", metavar="[TARGETS]", required=False, shell_complete=completions.nodes)
 @click.argument("reason", metavar="[REASON ...]", nargs=-1)
-def drain(no_header: bool, layout: str, targets: str | None, reason: tuple[str, ...]) -> None:
+def drain(
+    no_header: bool,
+    layout: str | None,
+    as_json: bool,
+    color: str,
+    targets: str | None,
+    reason: tuple[str, ...],
+) -> None:
     """Take TARGETS (ranks or hosts) out of scheduling; without targets list what is drained and
     why.
     """
     if targets is None:
-        _list_drained(handle(python_failure), _layout(DRAIN_HEADINGS, layout), header=not no_header)
+        table = _layout(DRAIN_HEADINGS, layout or DRAIN_FORMAT)
+        rows = _drained(handle(python_failure))
+        if as_json:
+            print_json_lines(map(_facts, rows))
+        else:
+            _print_table(table, rows, header=not no_header, color=color)
         return
+    if layout is not None or as_json:
+        raise _failure("TARGETS are drained, not listed: --format and --json are for the list")
     try:
         handle(python_failure).rpc(
             "resource.drain", {"targets": targets, "reason": " ".join(reason)}, nodeid=0
@@ -162,22 +204,27 @@ def drain(no_header: bool, layout: str, targets: str | None, reason: tuple[str, 
         raise _rpc_failure(exc) from None
 
 
-def _list_drained(flux: Flux, layout: OutputFormat, *, header: bool) -> None:
+def _facts(row: _DrainRow | _StatusRow) -> dict[str, object]:
+    """Return the fields of a row as plain values."""
+    ranks, nodes = str(row.ranks), str(row.nodelist)
+    return {**vars(row), "ranks": ranks, "nodelist": nodes, "nnodes": row.nnodes}
+
+
+def _drained(flux: Flux) -> list[_DrainRow]:
     from flux.resource.list import resource_status
 
     try:
         status = resource_status(flux).get()
     except OSError as exc:
         raise _rpc_failure(exc) from None
-    rows = [
+    return [
         _DrainRow(when, ranks, why, status.nodelist(ranks))
         for ranks, when, why in status.drain_info()
     ]
-    _print_table(layout, rows, header=header)
 
 
 @command.command("undrain")
-@click.argument("targets", metavar="TARGETS")
+@click.argument("targets", metavar="TARGETS", shell_complete=completions.drained_nodes)
 def undrain(targets: str) -> None:
     """Give TARGETS (ranks or hosts) back to the scheduler."""
     try:
@@ -230,10 +277,16 @@ _FORMATS_HINT = "flux-resource: INFO: valid formats: state,nnodes,ranks,nodelist
     "-v", "--verbose", count=True, help="Show states without ranks; twice: why ranks are drained."
 )
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
-@click.option("-o", "--format", "layout", metavar="FORMAT", help="Print fields in this format.")
+@_format_option(STATUS_HEADINGS)
 @click.option(
-    "-s", "--states", metavar="STATE,...", help=f"Show these states: {', '.join(_STATUS_STATES)}."
+    "-s",
+    "--states",
+    metavar="STATE,...",
+    help=f"Show these states: {', '.join(_STATUS_STATES)}.",
+    shell_complete=completions.word_list(lambda: _STATUS_STATES),
 )
+@json_option(LINES)
+@color_option()
 @click.option("--from-stdin", is_flag=True, hidden=True, help="Show an answer of resource.status.")
 @_queue_option
 def status(
@@ -243,6 +296,8 @@ def status(
     states: str | None,
     from_stdin: bool,
     queues: str | None,
+    as_json: bool,
+    color: str,
 ) -> None:
     """Show which ranks are available, drained, excluded or offline.
 
@@ -262,7 +317,10 @@ def status(
             by_queue = _by_queue(handle(python_failure), answer.rset, queues, table)
         for row in _status_rows(answer, wanted, bool(verbose), "reason" in table.fields):
             rows += _split(row, answer, by_queue)
-    _print_table(table, rows, header=not no_header)
+    if as_json:
+        print_json_lines(map(_facts, rows))
+        return
+    _print_table(table, rows, header=not no_header, color=color)
 
 
 def _status_of_instance() -> ResourceStatus:
@@ -276,13 +334,12 @@ def _status_of_instance() -> ResourceStatus:
 
 def _status_of_input() -> ResourceStatus | None:
     """Return the answer that standard input has, None if that is empty."""
-    import sys
 
     from flux.resource.list import ResourceStatus
     from flux.wire import json
 
     try:
-        text = sys.stdin.read()
+        text = read_text("an answer to resource.status")
         return ResourceStatus(json.loads(text)) if text.strip() else None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise _failure("standard input has no answer to resource.status") from None
@@ -311,13 +368,17 @@ _LIST_STATES = ("all", "up", "down", "allocated", "free")
 @command.command("list")
 @click.option("-v", "--verbose", is_flag=True, help="Show ranks and cores instead of hosts.")
 @click.option("-n", "--no-header", is_flag=True, help="Do not print column headings.")
-@click.option("-o", "--format", "layout", metavar="FORMAT", help="Print fields in this format.")
+@_format_option(LIST_HEADINGS)
 @click.option(
-    "-s", "--states", metavar="STATE,...", default="free,allocated,down", help="Show these states."
+    "-s",
+    "--states",
+    metavar="STATE,...",
+    default="free,allocated,down",
+    help="Show these states.",
+    shell_complete=completions.word_list(lambda: _LIST_STATES),
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object with a member for each state."
-)
+@json_option("Print one JSON object with a member for each state.")
+@color_option()
 @_queue_option
 def list_resources(
     verbose: bool,
@@ -325,6 +386,7 @@ def list_resources(
     layout: str | None,
     states: str,
     as_json: bool,
+    color: str,
     queues: str | None,
 ) -> None:
     """Show how many nodes, cores and GPUs are free, allocated or down.
@@ -347,15 +409,12 @@ def list_resources(
         outside = resources.all.ranks.difference(IDset(by_queue))
         resources = resources.only(lambda part: part.copy().remove_ranks(outside))
     if as_json:
-        from flux.wire import json
-
-        found = {state: _plain(resources[state]) for state in wanted}
-        echo(json.dumps_str(found))
+        print_json({state: _plain(resources[state]) for state in wanted})
         return
     rows: list[object] = [resources[state] for state in wanted]
     if by_queue is not None and not _QUEUE_FIELDS.isdisjoint(table.fields):
         rows = [row for state in wanted for row in queue_rows(resources[state], by_queue)]
-    _print_table(table, rows, header=not no_header)
+    _print_table(table, rows, header=not no_header, color=color)
 
 
 def _plain(resources: ResourceSet) -> dict[str, object]:

@@ -7,14 +7,23 @@ import sys
 
 import click
 
+from fluxctl import completions
 from fluxctl.command import FluxCommand
 from fluxctl.errors import CommandError
+from fluxctl.hints import suggestion
+
+
+def _columns() -> list[str]:
+    from tui.model.columns import BY_NAME
+
+    return [*BY_NAME, *(f"-{name}" for name in BY_NAME)]
+
 
 MOST_TARGETS = 9
 
 
 @click.command(cls=FluxCommand)
-@click.argument("targets", metavar="[TARGET]...", nargs=-1)
+@click.argument("targets", metavar="[TARGET]...", nargs=-1, shell_complete=completions.uris)
 @click.option("--read-only", is_flag=True, help="Only look: no cancel, no kill.")
 @click.option("--linear", is_flag=True, help="Print changes as lines instead of drawing.")
 @click.option(
@@ -22,12 +31,14 @@ MOST_TARGETS = 9
     "query",
     metavar="QUERY",
     default="",
+    shell_complete=completions.queries,
     help="Begin with a filter: 'state:running -name:test*'.",
 )
 @click.option(
     "--sort",
     metavar="COLUMN",
     default="state",
+    shell_complete=completions.words(_columns),
     help="Begin sorted by COLUMN, '-COLUMN' for the other order.",
 )
 def command(targets: tuple[str, ...], read_only: bool, linear: bool, query: str, sort: str) -> None:
@@ -85,7 +96,8 @@ def _check(query: str, sort: str) -> None:
     from tui.model.query import Query, QueryError
 
     if sort.lstrip("-") not in BY_NAME:
-        raise CommandError(f"no column {sort.lstrip('-')}; there are {', '.join(BY_NAME)}")
+        text = f"no column {sort.lstrip('-')}; there are {', '.join(BY_NAME)}"
+        raise CommandError(text, hint=suggestion(sort.lstrip("-"), BY_NAME))
     try:
         Query.parse(query)
     except QueryError as error:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 from fluxctl.command import FluxCommand, echo
+from fluxctl.completions import uris
 from fluxctl.errors import CommandError
+from fluxctl.json_output import json_option, print_json
 from fluxctl.target import resolve
 from fluxctl.uri_forms import local_form, remote_form
 
@@ -14,8 +16,9 @@ from fluxctl.uri_forms import local_form, remote_form
 @click.option("--local", is_flag=True, help="Print the local:// form.")
 @click.option("--remote", is_flag=True, help="Print the ssh:// form.")
 @click.option("--wait", is_flag=True, help="Wait until the job is an instance.")
-@click.argument("target")
-def command(local: bool, remote: bool, wait: bool, target: str) -> None:
+@json_option("Print one JSON object with both forms.")
+@click.argument("target", shell_complete=uris)
+def command(local: bool, remote: bool, wait: bool, as_json: bool, target: str) -> None:
     """Print the URI of the instance that TARGET names.
 
     TARGET is the id of a job that is a Flux instance, or ids separated by slashes for an instance
@@ -26,6 +29,10 @@ def command(local: bool, remote: bool, wait: bool, target: str) -> None:
     if local and remote:
         raise CommandError("--local and --remote exclude each other")
     uri = resolve(target, wait)
+    if as_json:
+        facts = {"uri": uri, "local": local_form(uri), "remote": remote_form(uri)}
+        print_json({"target": target, **facts})
+        return
     echo(local_form(uri) if local else remote_form(uri) if remote else uri)
 
 

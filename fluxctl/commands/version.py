@@ -7,13 +7,18 @@ import os
 import click
 
 from fluxctl.command import FluxCommand, echo, handle
+from fluxctl.json_output import json_option, print_json
 
 
 @click.command(cls=FluxCommand)
-def command() -> None:
+@json_option()
+def command(as_json: bool) -> None:
     """Display the versions of the command, the library and, inside an instance, the broker."""
     from flux import CORE_VERSION
 
+    if as_json:
+        print_json(_facts())
+        return
     echo(f"commands:    \t\t{CORE_VERSION}")
     echo(f"libflux-core:\t\t{CORE_VERSION}")
     uri = os.environ.get("FLUX_URI")
@@ -25,10 +30,27 @@ def command() -> None:
     echo(f"build-options:\t\t{_build_options()}")
 
 
+def _facts() -> dict[str, object]:
+    """Return the versions by name; those of the broker and its URI inside an instance only."""
+    from flux import CORE_VERSION
+
+    facts: dict[str, object] = {"commands": CORE_VERSION, "libflux-core": CORE_VERSION}
+    uri = os.environ.get("FLUX_URI")
+    if uri:
+        with handle() as h:
+            facts |= {"broker": h.attr_get("version"), "FLUX_URI": uri}
+    return facts | {"build-options": _packages()}
+
+
 def _build_options() -> str:
+    return "".join(f"+{name}=={version}" for name, version in _packages().items())
+
+
+def _packages() -> dict[str, str]:
+    """Return the versions of the packages that are installed, by the names they are known by."""
     from importlib.metadata import PackageNotFoundError, version
 
-    found = []
+    found: dict[str, str] = {}
     for name, package in (
         ("fluxctl", "fluxctl"),
         ("zmq", "pyzmq"),
@@ -36,10 +58,10 @@ def _build_options() -> str:
         ("uvloop", "uvloop"),
     ):
         try:
-            found.append(f"+{name}=={version(package)}")
+            found[name] = version(package)
         except PackageNotFoundError:
             continue
-    return "".join(found)
+    return found
 
 
 EXAMPLES = """

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from flux.constants import FLUX_JOB_STATE_INACTIVE
 from fluxctl.command import handle, talk
+from fluxctl.completions import urgencies
 from fluxctl.errors import CommandError
+from fluxctl.hints import suggestion
 from fluxctl.job.options import (
     JobCommand,
     JobIdArguments,
@@ -21,6 +21,7 @@ from fluxctl.job.options import (
 )
 from fluxctl.numbers import integer
 from fluxctl.option_types import COUNT
+from fluxctl.standard_input import read_text
 
 URGENCIES = {"hold": 0, "default": 16, "expedite": 31}
 
@@ -249,7 +250,7 @@ def killall(
     help="Set job urgency (0-31, HOLD, EXPEDITE, DEFAULT)",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Output old urgency value on success")
-@click.argument("args", nargs=-1, cls=JobIdArguments)
+@click.argument("args", nargs=-1, cls=JobIdArguments, further=urgencies)
 @click.pass_context
 def urgency(ctx: click.Context, verbose: bool, args: tuple[str, ...]) -> None:
     if len(args) != 2:
@@ -278,7 +279,8 @@ def _urgency(text: str) -> int:
         return URGENCIES[text.lower()]
     urgency = integer(text)
     if urgency is None:
-        raise CommandError(f'error parsing urgency: "{text}"')
+        hint = suggestion(text.lower(), URGENCIES)
+        raise CommandError(f'error parsing urgency: "{text}"', hint=hint)
     return urgency
 
 
@@ -293,7 +295,7 @@ def annotate(ctx: click.Context, args: tuple[str, ...]) -> None:
     from flux.wire import json
 
     jobid = parse_id(args[0])
-    text = sys.stdin.read() if args[2] == "-" else args[2]
+    text = read_text("the value") if args[2] == "-" else args[2]
     try:
         value = json.loads(text)
     except ValueError:

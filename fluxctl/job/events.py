@@ -9,9 +9,13 @@ import click
 
 from flux.job.follow import EXEC, INPUT, MAIN, OUTPUT
 from flux.terminal_text import terminal_line
+from fluxctl.color import Paint, color_option
 from fluxctl.command import echo, handle
+from fluxctl.completions import words
 from fluxctl.errors import CommandError
+from fluxctl.hints import suggestion
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
+from fluxctl.json_output import json_option, print_json
 from fluxctl.option_types import COUNT, duration
 
 if TYPE_CHECKING:
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 
     from flux.eventlog import Entry
     from flux.job.event import JobEventWatchFuture
+    from fluxctl.color import Role
 
 KEYS = (
     "J",
@@ -31,6 +36,11 @@ KEYS = (
 )
 """What is kept of every job, as ``flux job info`` without keys lists it."""
 
+FORMS = ("text", "json")
+TIMES = ("raw", "iso", "offset")
+
+_JSON = json_option("Display each event as one line of JSON, as --format=json does")
+_COLOR = color_option()
 _FORMAT = click.option(
     "-f",
     "--format",
@@ -38,6 +48,7 @@ _FORMAT = click.option(
     default="text",
     metavar="FORMAT",
     help="Specify output format: text, json",
+    shell_complete=words(lambda: FORMS),
 )
 _TIME = click.option(
     "-T",
@@ -45,6 +56,7 @@ _TIME = click.option(
     default="raw",
     metavar="FORMAT",
     help="Specify time format: raw, iso, offset",
+    shell_complete=words(lambda: TIMES),
 )
 _PATH = click.option(
     "-p",
@@ -52,19 +64,22 @@ _PATH = click.option(
     default="eventlog",
     metavar="PATH",
     help='Specify alternate eventlog path suffix (e.g. "guest.exec.eventlog")',
+    shell_complete=words(lambda: (MAIN, EXEC, INPUT, OUTPUT)),
 )
 
 
 class EntryFormatter:
     """Turns eventlog lines into output; times with ``offset`` count from the first line."""
 
-    def __init__(self, form: str, time_format: str) -> None:
-        if form not in ("text", "json"):
-            raise CommandError("invalid format type")
-        if time_format not in ("raw", "iso", "offset"):
-            raise CommandError("invalid time-format type")
+    def __init__(self, form: str, time_format: str, color: str = "never") -> None:
+        if form not in FORMS:
+            raise CommandError("invalid format type", hint=suggestion(form, FORMS))
+        if time_format not in TIMES:
+            hint = suggestion(time_format, TIMES)
+            raise CommandError("invalid time-format type", hint=hint)
         self._json = form == "json"
         self._time = time_format
+        self._paint = Paint(color)
         self._start: float | None = None
 
     def format(self, line: str, entry: Entry) -> str:
@@ -74,9 +89,11 @@ class EntryFormatter:
         if self._start is None:
             self._start = entry["timestamp"]
         if self._json:
-            return line.rstrip("\n")
-        words = [self._when(entry["timestamp"]), entry["name"], *_context(entry)]
-        return terminal_line(" ".join(words))
+            return terminal_line(line.rstrip("\n"))
+        when, name = self._when(entry["timestamp"]), terminal_line(entry["name"])
+        rest = [terminal_line(text) for text in _context(entry)]
+        role: Role = "bad" if entry["name"] == "exception" else "name"
+        return " ".join((self._paint(when, "time"), self._paint(name, role), *rest))
 
     def _when(self, timestamp: float) -> str:
         if self._time == "offset":
@@ -106,16 +123,25 @@ def _context(entry: Entry) -> Iterator[str]:
 @_FORMAT
 @_TIME
 @_PATH
+@_JSON
+@_COLOR
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def eventlog(
-    ctx: click.Context, form: str, time_format: str, path: str, args: tuple[str, ...]
+    ctx: click.Context,
+    form: str,
+    time_format: str,
+    path: str,
+    as_json: bool,
+    color: str,
+    args: tuple[str, ...],
 ) -> None:
     if len(args) != 1:
         usage(ctx)
     from flux.wire import json
 
-    jobid, formatter = parse_id(args[0]), EntryFormatter(form, time_format)
+    formatter = EntryFormatter("json" if as_json else form, time_format, color)
+    jobid = parse_id(args[0])
     try:
         answer = handle().rpc("job-info.lookup", {"id": jobid, "keys": [path], "flags": 0}).get()
     except OSError as exc:
@@ -123,7 +149,7 @@ def eventlog(
             raise _not_found(args[0], path) from None
         raise CommandError(f"flux_job_eventlog_lookup_get: {exc.strerror}") from None
     for line in answer[path].splitlines():
-        echo(formatter.format(line, json.loads(line)))
+        echo(formatter.format(line, json.loads(line)), raw=True)
 
 
 def _not_found(id_text: str, path: str) -> CommandError:
@@ -155,6 +181,8 @@ def _not_found(id_text: str, path: str) -> CommandError:
 @click.option("-q", "--quiet", is_flag=True, help="Do not output matched event")
 @click.option("-v", "--verbose", is_flag=True, help="Output all events before matched event")
 @_PATH
+@_JSON
+@_COLOR
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def wait_event(
@@ -167,6 +195,8 @@ def wait_event(
     quiet: bool,
     verbose: bool,
     path: str,
+    as_json: bool,
+    color: str,
     args: tuple[str, ...],
 ) -> None:
     if len(args) != 2:
@@ -174,7 +204,8 @@ def wait_event(
     from flux.job.event import event_watch_async
 
     jobid, name = parse_id(args[0]), args[1]
-    formatter, wanted = EntryFormatter(form, time_format), _match(match)
+    formatter = EntryFormatter("json" if as_json else form, time_format, color)
+    wanted = _match(match)
     seconds = _seconds(timeout)
     if count < 1:
         raise CommandError("count must be > 0")
@@ -186,11 +217,11 @@ def wait_event(
         left -= matched
         if left == 0:
             if not quiet:
-                echo(text)
+                echo(text, raw=True)
             watch.cancel()
             return
         if verbose:
-            echo(text)
+            echo(text, raw=True)
     raise CommandError(f"event '{name}' never received")
 
 
@@ -257,9 +288,12 @@ def _matches(entry: Entry, wanted: tuple[str, object]) -> bool:
     is_flag=True,
     help='For keys "jobspec" and "R", leave out the updates since then',
 )
-@click.argument("args", nargs=-1, cls=JobIdArguments)
+@json_option("Display one JSON object, with the value of each key")
+@click.argument("args", nargs=-1, cls=JobIdArguments, further=words(lambda: KEYS))
 @click.pass_context
-def info(ctx: click.Context, original: bool, base: bool, args: tuple[str, ...]) -> None:
+def info(
+    ctx: click.Context, original: bool, base: bool, as_json: bool, args: tuple[str, ...]
+) -> None:
     if not args:
         usage(ctx)
     jobid, keys = parse_id(args[0]), list(args[1:])
@@ -275,5 +309,21 @@ def info(ctx: click.Context, original: bool, base: bool, args: tuple[str, ...]) 
         raise CommandError(f"flux_rpc_get_unpack: {exc.strerror}") from None
     if not found:
         raise CommandError(f"job {jobid} id or key not found")
+    if as_json:
+        print_json({key: _value(key, found[0][key]) for key in keys})
+        return
     for key in keys:
         echo(found[0][key])
+
+
+def _value(key: str, text: str) -> object:
+    """Return what a key holds: an eventlog as a list of its events, else JSON, else text."""
+    from flux.wire import json
+
+    try:
+        if key.rpartition(".")[2] == MAIN or key in (INPUT, OUTPUT):
+            return [json.loads(line) for line in text.splitlines()]
+        value: object = json.loads(text)
+    except ValueError:
+        return text
+    return value

@@ -11,7 +11,9 @@ import click
 
 from flux.job.attributes import JOB_ATTRIBUTES
 from fluxctl.command import echo, handle
+from fluxctl.completions import job_states, words
 from fluxctl.errors import CommandError, ReaderGone
+from fluxctl.hints import suggestion
 from fluxctl.job.options import (
     JobCommand,
     JobIdArguments,
@@ -20,7 +22,9 @@ from fluxctl.job.options import (
     parse_userid,
     usage,
 )
+from fluxctl.json_output import LINES, always_json, json_option, print_json
 from fluxctl.option_types import COUNT, REAL
+from fluxctl.standard_input import announce
 
 if TYPE_CHECKING:
     from flux.wire.json import JsonObject
@@ -40,7 +44,13 @@ def _show(jobs: list[dict[str, object]]) -> None:
 
 @click.command("list", cls=JobCommand, synopsis="[OPTIONS]", help="List jobs")
 @click.option("-c", "--count", type=COUNT, default=1000, metavar="N", help="Limit output to N jobs")
-@click.option("-s", "--states", metavar="STATES", help="List jobs in specific states")
+@click.option(
+    "-s",
+    "--states",
+    metavar="STATES",
+    help="List jobs in specific states",
+    shell_complete=job_states,
+)
 @click.option(
     "-u",
     "--user",
@@ -55,6 +65,7 @@ def _show(jobs: list[dict[str, object]]) -> None:
     is_flag=True,
     help="List all jobs of all users, regardless of state",
 )
+@always_json
 @click.argument("args", nargs=-1)
 @click.pass_context
 def list_jobs(
@@ -109,6 +120,7 @@ def _show_pages(topic: str, payload: dict[str, object], function: str) -> None:
     help="Limit output to jobs that ended after timestamp T",
 )
 @click.option("-n", "--name", metavar="NAME", help="Limit output to jobs with specific name")
+@always_json
 @click.argument("args", nargs=-1)
 @click.pass_context
 def list_inactive(
@@ -142,6 +154,7 @@ def _ask(topic: str, payload: dict[str, object] | None, function: str) -> JsonOb
 @click.command(
     "list-ids", cls=JobCommand, synopsis="[OPTIONS] ID [ID ...]", help="List job(s) by id"
 )
+@always_json
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
 def list_ids(ctx: click.Context, args: tuple[str, ...]) -> None:
@@ -159,6 +172,7 @@ def list_ids(ctx: click.Context, args: tuple[str, ...]) -> None:
 
 
 @click.command("stats", cls=JobCommand, synopsis="", help="Get current job stats")
+@always_json
 @click.argument("args", nargs=-1)
 @click.pass_context
 def stats(ctx: click.Context, args: tuple[str, ...]) -> None:
@@ -171,7 +185,10 @@ def stats(ctx: click.Context, args: tuple[str, ...]) -> None:
 
 
 def _ids(args: tuple[str, ...]) -> list[str]:
-    return list(args) if args else [line.strip() for line in sys.stdin if line.strip()]
+    if args:
+        return list(args)
+    announce("job ids, one a line,")
+    return [line.strip() for line in sys.stdin if line.strip()]
 
 
 @click.command(
@@ -184,13 +201,15 @@ def _ids(args: tuple[str, ...]) -> list[str]:
     default="dec",
     metavar="dec|kvs|hex|dothex|words|f58",
     help="Convert jobid to specified form",
+    shell_complete=words(lambda: ENCODINGS),
 )
+@json_option("Print each id as one line of JSON, in all forms")
 @click.argument("args", nargs=-1, cls=JobIdArguments)
-def id_command(encoding: str, args: tuple[str, ...]) -> None:
+def id_command(encoding: str, as_json: bool, args: tuple[str, ...]) -> None:
     from flux.job.JobID import id_encode, id_parse
 
     if encoding not in ENCODINGS:
-        raise CommandError(f"Unknown to={encoding}")
+        raise CommandError(f"Unknown to={encoding}", hint=suggestion(encoding, ENCODINGS))
     ids = _ids(args)
     if not ids:
         raise CommandError("", 1)
@@ -199,7 +218,10 @@ def id_command(encoding: str, args: tuple[str, ...]) -> None:
             jobid = int(id_parse(text))
         except (ValueError, OSError, OverflowError):
             raise CommandError(f"{text}: malformed input") from None
-        echo(id_encode(jobid, encoding))
+        if as_json:
+            print_json({"id": jobid, **{form: id_encode(jobid, form) for form in ENCODINGS}})
+        else:
+            echo(id_encode(jobid, encoding))
 
 
 @click.command(
@@ -208,7 +230,13 @@ def id_command(encoding: str, args: tuple[str, ...]) -> None:
     synopsis="[id ...]",
     help="Convert job ids to job guest kvs namespace names",
 )
-@click.argument("args", nargs=-1)
-def namespace(args: tuple[str, ...]) -> None:
+@json_option(LINES)
+@click.argument("args", nargs=-1, cls=JobIdArguments)
+def namespace(as_json: bool, args: tuple[str, ...]) -> None:
     for text in _ids(args):
-        echo(f"job-{parse_id(text)}")
+        jobid = parse_id(text)
+        name = f"job-{jobid}"
+        if as_json:
+            print_json({"id": jobid, "namespace": name})
+        else:
+            echo(name)

@@ -12,6 +12,7 @@ import click
 
 from fluxctl.command import FluxCommand, echo, examples_text, program_name
 from fluxctl.errors import CommandError
+from fluxctl.hints import suggestion
 from fluxctl.numbers import decimal
 
 if TYPE_CHECKING:
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+    from fluxctl.completions import Complete
+
 HELP_COLUMN = 25
 WIDTH = 80
-COMPLETED_IDS = 200
 HIGHEST_NUMBER = 0x7FFFFFFF
 
 
@@ -61,34 +63,23 @@ class JobCommand(FluxCommand):
 
 
 class JobIdArguments(click.Argument):
-    """Arguments of which the first, or each, is a job id; the ids of the newest jobs complete
-    it.
+    """Arguments of which the first, or each, is a job id, which is completed; ``further``
+    completes those after the first.
     """
+
+    def __init__(
+        self, param_decls: Sequence[str], further: Complete | None = None, **attrs: Any
+    ) -> None:
+        super().__init__(param_decls, **attrs)
+        self._further = further
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return the ids that begin with what is typed; an ASCII f stands for the ƒ."""
-        from click.shell_completion import CompletionItem
+        from fluxctl.completions import job_ids
 
-        from flux.core.handle import Flux
-        from flux.job.JobID import id_encode
-        from flux.job.state_names import LISTED_STATES
-        from flux.wire.message import USERID_UNKNOWN
-
-        try:
-            with Flux() as h:
-                request = {
-                    "max_entries": COMPLETED_IDS,
-                    "attrs": ["name"],
-                    "userid": USERID_UNKNOWN,
-                    "states": LISTED_STATES,
-                    "results": 0,
-                }
-                jobs = h.rpc("job-list.list", request).get()["jobs"]
-        except OSError:
-            return []
-        start = "ƒ" + incomplete[1:] if incomplete.startswith("f") else incomplete
-        found = [(id_encode(job["id"], "f58"), job.get("name", "")) for job in jobs]
-        return [CompletionItem(one, help=name) for one, name in found if one.startswith(start)]
+        if self._further is not None and ctx.params.get(self.name or ""):
+            return self._further(ctx, self, incomplete)
+        return job_ids(ctx, self, incomplete)
 
 
 def _label(option: click.Option) -> str:
@@ -151,7 +142,8 @@ def parse_states(text: str) -> int:
     for name in text.split(","):
         state = name.strip().lower()
         if state not in STATE_FILTERS:
-            raise CommandError(f"error parsing --states: {name} is unknown")
+            hint = suggestion(state, STATE_FILTERS)
+            raise CommandError(f"error parsing --states: {name} is unknown", hint=hint)
         mask |= STATE_FILTERS[state]
     return mask
 

@@ -11,9 +11,13 @@ import click
 from fluxctl.command import echo, handle, talk
 from fluxctl.errors import CommandError
 from fluxctl.job.options import JobCommand, JobIdArguments, parse_id, usage
+from fluxctl.json_output import json_option, print_json
 from fluxctl.option_types import INTEGER
+from fluxctl.waiting import WaitLine, active_jobs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flux.core.handle import Flux
     from flux.wire.json import JsonMapping
 
@@ -65,7 +69,7 @@ def status(
             raise CommandError(f"{text}: {reason}") from None
         code, note = exit_code_of(facts, exception_exit_code)
         if as_json:
-            _dump(facts)
+            print_json(facts)
         if verbose > 1 or (verbose and code):
             talk(ctx, f"{text}: {note}")
         worst = max(worst, code)
@@ -90,31 +94,30 @@ def exit_code_of(facts: JsonMapping, exception_exit_code: int | None = None) -> 
     return code, f"exited with exit code {code}"
 
 
-def _dump(facts: JsonMapping) -> None:
-    from flux.wire import json
-
-    echo(json.dumps(facts).decode())
-
-
 @click.command("wait", cls=JobCommand, synopsis="[--all] [id]", help="Wait for job(s) to complete.")
 @click.option("-a", "--all", "every", is_flag=True, help="Wait for all (waitable) jobs")
 @click.option("-v", "--verbose", is_flag=True, help="Emit a line of output for all jobs")
+@json_option("Print the result of each job as one line of JSON")
 @click.argument("args", nargs=-1, cls=JobIdArguments)
 @click.pass_context
-def wait(ctx: click.Context, every: bool, verbose: bool, args: tuple[str, ...]) -> None:
+def wait(
+    ctx: click.Context, every: bool, verbose: bool, as_json: bool, args: tuple[str, ...]
+) -> None:
     if len(args) > 1:
         usage(ctx)
     if every and args:
         raise CommandError("jobid not supported with --all")
     if every:
-        _wait_all(handle(), verbose)
+        _wait_all(handle(), verbose, as_json)
         return
     jobid = parse_id(args[0]) if args else ANY
     try:
         answer = handle().rpc("job-manager.wait", {"id": jobid}).get()
     except OSError as exc:
         raise CommandError(exc.strerror or "wait failed") from None
-    if not args:
+    if as_json:
+        print_json(_result(answer))
+    elif not args:
         echo(_f58(answer["id"]))
     if not answer["success"]:
         raise CommandError(answer["errstr"])
@@ -122,21 +125,36 @@ def wait(ctx: click.Context, every: bool, verbose: bool, args: tuple[str, ...]) 
         talk(ctx, answer["errstr"])
 
 
-def _wait_all(h: Flux, verbose: bool) -> None:
+def _result(answer: JsonMapping) -> dict[str, object]:
+    """Return the result of a job that was waited for, as it is printed."""
+    return {"f58": _f58(answer["id"]), **answer}
+
+
+def _wait_all(h: Flux, verbose: bool, as_json: bool) -> None:
     failed = False
-    while True:
-        try:
-            answer = h.rpc("job-manager.wait", {"id": ANY}).get()
-        except OSError as exc:
-            if exc.errno == errno.ECHILD:
-                break
-            raise CommandError(exc.strerror or "wait failed") from None
-        failed = failed or not answer["success"]
-        if verbose or not answer["success"]:
-            sys.stdout.flush()
-            echo(f"{_f58(answer['id'])}: {answer['errstr']}", err=True)
+    with WaitLine(lambda: active_jobs(h, None)) as line:
+        for answer in _results(h, line):
+            failed = failed or not answer["success"]
+            if as_json:
+                print_json(_result(answer))
+            elif verbose or not answer["success"]:
+                sys.stdout.flush()
+                echo(f"{_f58(answer['id'])}: {answer['errstr']}", err=True)
     if failed:
         raise CommandError("", 1)
+
+
+def _results(h: Flux, line: WaitLine) -> Iterator[JsonMapping]:
+    """Yield the result of each waitable job as it ends, until there is none any more."""
+    while True:
+        future = h.rpc("job-manager.wait", {"id": ANY})
+        try:
+            line.wait(future)
+            yield future.get()
+        except OSError as exc:
+            if exc.errno == errno.ECHILD:
+                return
+            raise CommandError(exc.strerror or "wait failed") from None
 
 
 def _f58(jobid: int) -> str:

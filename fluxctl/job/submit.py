@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from fluxctl.command import echo, handle, talk
 from fluxctl.errors import CommandError
+from fluxctl.hints import suggestion
 from fluxctl.job.control import URGENCIES
 from fluxctl.job.options import JobCommand, usage
 from fluxctl.numbers import decimal
+from fluxctl.standard_input import read_all
 
 FLAGS = {
     "debug": "debug",
@@ -64,7 +64,7 @@ def _flags(text: str) -> list[str]:
     found = []
     for name in filter(None, text.split(",")):
         if name not in FLAGS:
-            raise CommandError(f"unknown flag: {name}")
+            raise CommandError(f"unknown flag: {name}", hint=suggestion(name, FLAGS))
         found.append(FLAGS[name])
     return found
 
@@ -74,13 +74,13 @@ def _urgency(text: str) -> int:
         return URGENCIES[text.lower()]
     urgency = decimal(text, 31)
     if urgency is None:
-        raise CommandError("invalid urgency")
+        raise CommandError("invalid urgency", hint=suggestion(text.lower(), URGENCIES))
     return urgency
 
 
 def _read(path: str) -> bytes:
     if path == "-":
-        return sys.stdin.buffer.read()
+        return read_all("the jobspec")
     try:
         with open(path, "rb") as file:
             return file.read()

@@ -6,7 +6,6 @@ Options arrive as text and become numbers here.
 from __future__ import annotations
 
 import re
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -21,6 +20,7 @@ from fluxctl.mini.environment import build_environment
 from fluxctl.mini.options import MiniOptions, failure
 from fluxctl.mini.rlimits import build_rlimits
 from fluxctl.numbers import integer
+from fluxctl.standard_input import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -298,7 +298,7 @@ def read_script(words: Sequence[str], wrap: bool) -> Script:
     """
     header = "#!/bin/sh\n" if wrap else ""
     if not words:
-        return Script(header + sys.stdin.read(), "batchscript", [])
+        return Script(header + read_text("the script"), "batchscript", [])
     if wrap:
         return Script(f"{header}{' '.join(words)}\n", words[0], list(words[1:]))
     try:

@@ -379,11 +379,21 @@ def test_reasons_are_asked_for(run: Runner, flux: ScriptedFlux) -> None:
     assert run("-n", "-o", "{reason}")[1] == "waiting for resources\n\n"
 
 
-def test_a_list_that_ends_at_the_default_says_so(run: Runner, flux: ScriptedFlux) -> None:
-    many = [{**DONE, "id": number} for number in range(1, 1001)]
-    flux.script["job-list.list"] = lambda payload: {"jobs": many[: payload["max_entries"]]}
-    told = "flux-jobs: WARNING: stopped after 1000 jobs, the default; --count=0 lists all\n"
+def test_a_list_that_is_cut_says_how_much_there_is(
+    run: Runner, flux: ScriptedFlux, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [{**DONE, "id": number} for number in range(1, 1502)]
+
+    def listed(payload: dict[str, Any]) -> dict[str, Any]:
+        return {"jobs": many[: payload["max_entries"] or None]}
+
+    flux.script["job-list.list"] = listed
+    told = "flux-jobs: WARNING: listed 1000 of 1501 jobs; --count=0 lists all\n"
     assert run("-A", "-no", "{id}")[2] == told
     assert run("-A", "-no", "{id}", "-c", "1000")[2] == ""
-    many.pop()
+    assert run("-A", "-no", "{id}", "--query", "name:nosuch")[2] == ""
+    del many[1000:]
     assert run("-A", "-no", "{id}")[2] == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    told = "flux-jobs: WARNING: listed 10 of 1000 jobs; --count=0 lists all\n"
+    assert run("-A", "-no", "{id}", "-c", "10")[2] == told

@@ -182,7 +182,11 @@ def test_list_of_drained_ranks(run: Runner) -> None:
     [
         (["list", "-s", "nosuch"], 1, "ERROR: Invalid resource state nosuch specified"),
         (["list", "-o", "{nosuch}"], 1, "ERROR: Unknown format field: nosuch"),
-        (["status", "-o", "{status} {ranks}"], 1, "ERROR: Unknown format field: status"),
+        (
+            ["status", "-o", "{status} {ranks}"],
+            1,
+            "ERROR: Unknown format field: status",
+        ),
         (
             ["status", "-s", "nosuch"],
             1,

@@ -1,0 +1,84 @@
+"""``--color``, the same on every command that colors or lists: when there is color, and which.
+
+Without the option there is color on a terminal, unless NO_COLOR is set (no-color.org) or the
+terminal is dumb.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Final, Literal
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fluxctl.option_groups import F
+
+WHEN: Final = ("never", "always", "auto")
+RESET: Final = "\033[0;0m"
+
+Role = Literal["", "good", "bad", "warn", "faint", "heading", "name", "time"]
+"""What a color says; the empty one is the terminal's own."""
+
+_CODES: Final[dict[str, str]] = {
+    "good": "\033[01;32m",
+    "bad": "\033[01;31m",
+    "warn": "\033[33m",
+    "faint": "\033[37m",
+    "heading": "\033[01m",
+    "name": "\033[33m",
+    "time": "\033[32m",
+}
+
+
+def color_option(*names: str) -> Callable[[F], F]:
+    """Return the decorator that gives a command ``--color``; ``names`` are further names."""
+    return click.option(
+        *names,
+        "--color",
+        type=click.Choice(WHEN),
+        is_flag=False,
+        flag_value="always",
+        default="auto",
+        help="Color the output: never, always or auto (the default).",
+    )
+
+
+def uses_color(when: str) -> bool:
+    """Tell whether standard output is colored, with ``when`` as ``--color`` has it."""
+    if when != "auto":
+        return when == "always"
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return sys.stdout.isatty()
+
+
+def painted(text: str, role: Role) -> str:
+    """Return text in the color of a role, with the terminal's own after it."""
+    code = _CODES.get(role, "")
+    return f"{code}{text}{RESET}" if code and text else text
+
+
+def begin(role: Role) -> str:
+    """Return what turns a role's color on, empty for the terminal's own."""
+    return _CODES.get(role, "")
+
+
+class Paint:
+    """Colors text, or does not, as ``--color`` has it."""
+
+    def __init__(self, when: str) -> None:
+        self._on = uses_color(when)
+
+    def __bool__(self) -> bool:
+        return self._on
+
+    def __call__(self, text: str, role: Role) -> str:
+        return painted(text, role) if self._on else text
+
+
+PLAIN: Final = Paint("never")
+"""Does not color."""

@@ -1,0 +1,114 @@
+"""The output of ``flux jobs``: rows of jobs, or objects of JSON; and jobs that stdin has."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from fluxctl.color import RESET, begin
+from fluxctl.command import echo
+from fluxctl.errors import CommandError
+from fluxctl.json_output import print_json_lines
+from fluxctl.standard_input import announce
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flux.job.info import JobInfo, JobInfoFormat
+    from flux.wire.json import JsonObject
+    from fluxctl.color import Role
+
+_ROLES: dict[int | str, Role] = {1: "good", 2: "bad", 4: "faint", 8: "bad"}
+"""The colors of results."""
+_ROWS_AT_ONCE = 2000
+
+
+def job_facts(job: JobInfo) -> JsonObject:
+    """Return the attributes of a job as job-list has them, its short id and its status."""
+    from flux.job.JobID import id_encode
+
+    return {**job.to_dict(), "f58": id_encode(job.id, "f58"), "status": job.status}
+
+
+def role_of(job: JobInfo) -> Role:
+    """Return the color of a job, that of its result."""
+    return _ROLES.get(job.result_id, "")
+
+
+def _print(jobs: list[JobInfo], layout: JobInfoFormat, color: bool) -> None:
+    """Print the rows in pieces, so that the first ones appear at once and a reader that stops early
+    costs little.
+    """
+    format_row, write = layout.format, sys.stdout.write
+    for start in range(0, len(jobs), _ROWS_AT_ONCE):
+        lines: list[str] = []
+        try:
+            for job in jobs[start : start + _ROWS_AT_ONCE]:
+                paint = begin(role_of(job)) if color else ""
+                line = format_row(job)
+                lines.append(f"{paint}{line}\n{RESET}" if paint else f"{line}\n")
+        except ValueError as exc:
+            write("".join(lines))
+            raise CommandError(f"ERROR: {exc}") from None
+        write("".join(lines))
+        sys.stdout.flush()
+
+
+class Table:
+    """The output: a header, if any, before the first rows, then rows as they come; ``shown`` is
+    their number.
+    """
+
+    def __init__(
+        self, layout: JobInfoFormat, as_json: bool, color: bool, header: str | None
+    ) -> None:
+        self._layout = layout
+        self.as_json = as_json
+        self.color = color
+        self.header = header
+        self.shown = 0
+
+    def _begin(self) -> None:
+        """Print the header, which waits for an answer: an error has none."""
+        if self.header is not None:
+            echo(self.header)
+            self.header = None
+
+    def show(self, jobs: list[JobInfo]) -> None:
+        """Print rows."""
+        self._begin()
+        self.shown += len(jobs)
+        if self.as_json:
+            print_json_lines(map(job_facts, jobs))
+        else:
+            _print(jobs, self._layout, self.color)
+
+    def end(self) -> None:
+        """Print what is left to print."""
+        self._begin()
+        sys.stdout.flush()
+
+
+_PARTIAL_JOB: dict[str, object] = dict.fromkeys(("userid", "urgency", "t_submit", "state"), 0)
+"""What is shown of a job that says nothing of it; `JobInfo` knows the rest."""
+
+
+def jobs_of_stdin() -> Iterator[list[JobInfo]]:
+    """Yield jobs from lines of JSON, as ``flux job list`` prints them."""
+    from flux.job.info import JobInfo
+    from flux.wire import json
+
+    announce("jobs as JSON, one a line,")
+    page: list[JobInfo] = []
+    for number, line in enumerate(sys.stdin, 1):
+        if not line.strip():
+            continue
+        try:
+            page.append(JobInfo(_PARTIAL_JOB | json.loads(line)))
+        except (ValueError, TypeError, KeyError):
+            raise CommandError(f"ERROR: line {number} of standard input is no job") from None
+        if len(page) >= _ROWS_AT_ONCE:
+            yield page
+            page = []
+    if page:
+        yield page

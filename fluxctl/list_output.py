@@ -1,0 +1,138 @@
+"""``--json``, ``-o FORMAT``, ``-n`` and ``--color``, the same on every command that lists.
+
+A list is a table of fields and headings with a format of its own; a user's format, in the language
+of ``flux jobs -o``, names any of the fields.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict, TypeVar
+
+import click
+
+from fluxctl.color import Paint, color_option
+from fluxctl.command import echo
+from fluxctl.completions import format_fields
+from fluxctl.errors import CommandError
+from fluxctl.json_output import LINES, json_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from flux.output_format import OutputFormat
+    from fluxctl.color import Role
+    from fluxctl.option_groups import F
+
+
+R = TypeVar("R")
+
+
+class ListChoice(TypedDict):
+    """The values of the options of a list: ``layout`` is None for the list's own format."""
+
+    as_json: bool
+    layout: str | None
+    no_header: bool
+    color: str
+
+
+class Row:
+    """A row of a list: its fields as attributes; one that is missing, or null, is empty."""
+
+    __slots__ = ("_facts",)
+
+    def __init__(self, facts: Mapping[str, object]) -> None:
+        self._facts = facts
+
+    def __getattr__(self, name: str) -> object:
+        value = self._facts.get(name)
+        return "" if value is None else value
+
+
+def read_format(headings: Mapping[str, str], text: str, refusal: str = "") -> OutputFormat:
+    """Return the output format that a user has typed; ``refusal`` stands before what is wrong.
+
+    Raises CommandError, with the field that may be meant.
+    """
+    from flux.output_format import OutputFormat, UnknownField
+    from fluxctl.hints import suggestion
+
+    try:
+        return OutputFormat(headings, text)
+    except UnknownField as exc:
+        hint = suggestion(exc.field, headings)
+        raise CommandError(f"{refusal}{exc}", hint=hint) from None
+    except ValueError as exc:
+        raise CommandError(f"{refusal}{exc}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class ListTable:
+    """A list: the heading of each field, and its own format, which may be without headings."""
+
+    headings: Mapping[str, str]
+    layout: str
+    headed: bool = True
+
+    def options(self, json_text: str = LINES, *, short: bool = True) -> Callable[[F], F]:
+        """Return the decorator that gives a command the options of the list; without ``short`` the
+        letter -n is another option's.
+        """
+
+        def decorate(function: F) -> F:
+            names = ("-n", "--no-header") if short else ("--no-header",)
+            for option in (
+                color_option(),
+                click.option(*names, is_flag=True, help="Do not print column headings."),
+                click.option(
+                    "-o",
+                    "--format",
+                    "layout",
+                    metavar="FORMAT",
+                    help=f"Print fields in this format: {', '.join(self.headings)}.",
+                    shell_complete=format_fields(self.headings),
+                ),
+                json_option(json_text),
+            ):
+                function = option(function)
+            return function
+
+        return decorate
+
+    def format_of(self, choice: ListChoice) -> OutputFormat:
+        """Return the format to print in; raises CommandError for one that cannot be read."""
+        return read_format(self.headings, choice["layout"] or self.layout)
+
+    def show(
+        self,
+        rows: Iterable[Mapping[str, object]],
+        choice: ListChoice,
+        role: Callable[[Mapping[str, object]], Role] = lambda row: "",
+    ) -> None:
+        """Print rows, each in the color of its role.
+
+        Raises CommandError for a conversion or a width that does not fit a field.
+        """
+        self._print(rows, Row, choice, role)
+
+    def show_objects(self, rows: Iterable[object], choice: ListChoice) -> None:
+        """Print rows that have the fields as attributes; raises CommandError as `show` does."""
+        self._print(rows, lambda row: row, choice, lambda row: "")
+
+    def _print(
+        self,
+        rows: Iterable[R],
+        fields: Callable[[R], object],
+        choice: ListChoice,
+        role: Callable[[R], Role],
+    ) -> None:
+        layout, paint = self.format_of(choice), Paint(choice["color"])
+        if not choice["no_header"] and (self.headed or choice["layout"]):
+            echo(paint(layout.header(), "heading"), raw=True)
+        for row in rows:
+            try:
+                line = layout.format(fields(row))
+            except ValueError as exc:
+                raise CommandError(str(exc)) from None
+            echo(paint(line, role(row)), raw=True)

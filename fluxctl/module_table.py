@@ -1,0 +1,48 @@
+"""The columns of ``flux module list``."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from fluxctl.list_output import ListTable
+
+STATES = {0: "I", 1: "R", 2: "F", 3: "X"}
+
+MODULES = ListTable(
+    {
+        "name": "Module",
+        "size": "Size",
+        "digest": "Digest",
+        "idle": "Idle",
+        "state": "S",
+        "services": "Service",
+        "fulldigest": "Digest",
+        "seconds": "Idle",
+    },
+    "{name:<24} {size:>8} {digest:<7} {idle:>4}  {state} {services}",
+)
+"""The columns of ``flux module list``."""
+
+
+class ListedModule(TypedDict):
+    """A module as ``broker.lsmod`` lists it."""
+
+    name: str
+    size: int
+    digest: str
+    idle: int
+    status: int
+    services: list[str]
+
+
+def module_row(mod: ListedModule) -> dict[str, object]:
+    """Return the columns of a module."""
+    return {
+        **mod,
+        "digest": mod["digest"][-7:],
+        "fulldigest": mod["digest"],
+        "idle": mod["idle"] if mod["idle"] < 100 else "idle",
+        "seconds": mod["idle"],
+        "state": STATES.get(mod["status"], "?"),
+        "services": ",".join(name for name in mod["services"] if name != mod["name"]),
+    }
