@@ -51,6 +51,7 @@ LINE_COLOUR: Final[dict[str, str]] = {
     "exec": "#95e6cb",
     "exception": RED,
     "notice": AMBER,
+    "head": BRIGHT,
 }
 
 FOR_256_COLOURS: Final[dict[str, str]] = {
@@ -145,12 +146,21 @@ class Glyphs:
     logo: str
     warning: str
     crumb: str
+    bar: str
+    edge: str
+    splitter: str
 
 
 UNICODE: Final = Glyphs(
-    " ▁▂▃▄▅▆▇█", "●", "◆", "▌", "▲", "▼", "…", "━", "╸", "─", "·", "▞▞", "▲", "›"
+    " ▁▂▃▄▅▆▇█",
+    *("●", "◆", "▌", "▲", "▼", "…", "━", "╸", "─", "·", "▞▞", "▲", "›"),
+    *("▇", "▇", "│"),
 )
-ASCII: Final = Glyphs(" .:-=+*%#", "*", "+", ">", "^", "v", "~", "=", "-", "-", "-", "//", "!", ">")
+ASCII: Final = Glyphs(
+    " .:-=+*%#",
+    *("*", "+", ">", "^", "v", "~", "=", "-", "-", "-", "//", "!", ">"),
+    *("#", "|", "|"),
+)
 
 
 def terminal_glyphs() -> Glyphs:
