@@ -75,7 +75,7 @@ def _pending(dashboard: Dashboard, row: int, status: Status) -> Card:
     if parent is not None:
         parts.append(Part("link", describe_job(dashboard, parent)))
     waited = fmt.duration(table.waited(row, now))
-    parts.append(Part("cause", f"waits for {waited}, priority {_priority(table.priority[row])}"))
+    parts.append(Part("cause", f"has waited {waited}, priority {_priority(table.priority[row])}"))
     return Card(status, "why it waits", parts, remedies(waiting), parent)
 
 

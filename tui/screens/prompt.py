@@ -24,8 +24,8 @@ class PromptScreen(ModalScreen[str | None]):
     """Asks for a line; gives None if it is taken back.
 
     ``check`` returns what is wrong with a text, an empty string if nothing is: Enter is taken only
-    then. ``note`` says what may be typed. ``doubt`` returns what speaks against a text that is right:
-    it is taken when Enter is pressed once more.
+    then. ``note`` says what may be typed. ``doubt`` returns what speaks against a text that is
+    right: it is taken when Enter is pressed once more.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -41,6 +41,7 @@ class JobSummary(Painted):
         self.jobid = jobid
         self.stored = Stored()
         self.rows = 3
+        self.with_command = True
 
     def lines(self, width: int) -> list[Text]:
         """Return the lines."""
@@ -50,7 +51,8 @@ class JobSummary(Painted):
         if row is None:
             text = f" job {f58(self.jobid)} is not in the list of this instance"
             return [Text(text, palette.RED)]
-        return [self._heading(row), *self._facts(row, width), self._command()]
+        lines = [self._heading(row), *self._facts(row, width)]
+        return [*lines, self._command()] if self.with_command else lines
 
     def _heading(self, row: int) -> Text:
         table = self.dashboard.table

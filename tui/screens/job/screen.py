@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
-from flux.job.why import Remedy
 from tui.feed.job import JobFollowing
 from tui.model.job_pages import Stored
 from tui.model.jobid import f58
@@ -18,6 +17,7 @@ from tui.model.selection import one
 from tui.model.states import DONE
 from tui.model.why_card import why_card
 from tui.outside import AND_WAIT, flux_command, run_outside
+from tui.screens.helping import helping_keys
 from tui.screens.job.pages import EVENTS, EXEC, OUTPUT, TABS, PagesScreen
 from tui.views import BY_NAME
 from tui.widgets import palette
@@ -40,13 +40,6 @@ if TYPE_CHECKING:
 
 WIDE: Final = 120
 TALL: Final = 32
-_HELPS: Final = {
-    Remedy.OPEN: ("open_parent", "opens"),
-    Remedy.RELEASE: ("release_jobs", "releases it"),
-    Remedy.URGENCY: ("set_urgency", "changes the urgency"),
-    Remedy.CANCEL: ("cancel_jobs", "cancels it"),
-}
-"""What helps, by the actions of this screen and what they do."""
 
 
 class JobScreen(PagesScreen):
@@ -102,7 +95,7 @@ class JobScreen(PagesScreen):
         yield Banner(model, glyphs, id="banner")
         with Horizontal(id="head", classes="around"):
             yield JobSummary(model, glyphs, self.jobid, id="summary")
-            yield WhyPanel(model, glyphs, self.helping_keys, id="why")
+            yield WhyPanel(model, glyphs, lambda: helping_keys(self), id="why")
         yield Timeline(model, glyphs, id="timeline", classes="around")
         yield TabLine(model, glyphs, TABS, self._current, id="tabs")
         with Horizontal(id="panes"):
@@ -220,18 +213,6 @@ class JobScreen(PagesScreen):
     def file_name(self, pane: LogView) -> str:
         """Return how a file with a pane of this job is called."""
         return f"{f58(self.jobid, True)}.{pane.id}.txt"
-
-    def helping_keys(self) -> dict[Remedy, tuple[str, str]]:
-        """Return the keys of what helps a job that waits, and what they do."""
-        found = {}
-        for remedy, (action, words) in _HELPS.items():
-            if self.check_action(action, ()) is False:
-                continue
-            for _, binding in self._bindings:
-                if binding.action.partition("(")[0] == action:
-                    found[remedy] = (self.app.get_key_display(binding), words)
-                    break
-        return found
 
     def targets(self) -> Targets:
         """Return this job, whatever is marked."""
