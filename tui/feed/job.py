@@ -22,12 +22,14 @@ RETRY_SECONDS: Final = 1.0
 MOST_KEYS: Final = 2000
 """Keys of a job that are listed."""
 _DEEPEST: Final = 16
+_ENTRY_BYTES: Final = 200
+"""What an entry costs that carries no output."""
 
 
 class JobFollowing:
     """Reads the eventlogs of one job into ``lines``; ``error`` says why nothing comes, ``ended``
-    that everything has been read. ``most`` stops after so many entries, 0 for never, and is
-    ``cut_short`` then.
+    that everything has been read. ``most`` stops after about so many bytes, 0 for never, and it
+    is ``cut_short`` then.
     """
 
     def __init__(self, feed: Feed, dashboard: Dashboard, jobid: int, most: int = 0) -> None:
@@ -80,13 +82,21 @@ class JobFollowing:
                         lost_at = 0.0
                     self._fresh.append(item)
                     self._dashboard.revision += 1
-                    number += 0 if isinstance(item, Failed) else len(item.entries)
+                    number += _size(item)
                     if self._most and number > self._most:
                         self.cut_short = True
                         break
         except OSError as failure:
             error = str(failure.strerror or failure)
         return error
+
+
+def _size(item: JobItem) -> int:
+    """Return about how many bytes entries hold."""
+    if isinstance(item, Failed):
+        return 0
+    data = [entry.context.get("data") for entry in item.entries]
+    return sum(_ENTRY_BYTES + (len(text) if isinstance(text, str) else 0) for text in data)
 
 
 async def job_keys(feed: Feed, jobid: int) -> list[KvsKey]:

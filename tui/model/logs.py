@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from flux.job import io
 from flux.job.why import ending
 from flux.logline import parse
-from flux.wire import json
 from tui.model import format as fmt
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def event_line(entry: JsonMapping, kind: str = "event", *, raw: bool = False) ->
     kind = "exception" if name == "exception" else kind
     stamp = _stamp(entry)
     if raw:
-        return Line(kind, "", fmt.printable(json.dumps(dict(entry)).decode()), stamp)
+        return Line(kind, "", fmt.printable(fmt.compact_json(dict(entry))), stamp)
     words = " ".join(_words(entry.get("context") or {}))
     shown = f"exec.{name}" if kind == "exec" else name
     return Line(kind, "", fmt.printable(f"{shown:<16} {words}".rstrip()), stamp)
@@ -80,7 +79,7 @@ def _value(key: str, value: object) -> str:
         return f"{value} ({ending(value)})" if value else "0"
     if isinstance(value, str):
         return value if value and " " not in value else f'"{value}"'
-    return json.dumps(value).decode()
+    return fmt.compact_json(value)
 
 
 class OutputLog:

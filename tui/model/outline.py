@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
-from flux.wire import json
-from tui.model.format import printable
+from tui.model.format import compact_json, printable
 from tui.model.logs import Line
 
 if TYPE_CHECKING:
@@ -24,12 +24,11 @@ def outline(value: object) -> list[Line]:
 
 def as_json(value: object) -> list[Line]:
     """Return the lines of a value as JSON, indented."""
-    from json import dumps
-
-    return [
-        Line("json", "", printable(text))
-        for text in dumps(value, indent=2, ensure_ascii=False).splitlines()
-    ]
+    try:
+        text = json.dumps(value, indent=2, ensure_ascii=False)
+    except (RecursionError, ValueError):
+        text = compact_json(value)
+    return [Line("json", "", printable(line)) for line in text.split("\n")]
 
 
 def _lines(value: object, depth: int) -> Iterator[tuple[str, str]]:
@@ -80,7 +79,7 @@ def _plain(value: object) -> str:
     """
     if isinstance(value, str) and value and value == value.strip() and not _seems_other(value):
         return value
-    return json.dumps(value).decode()
+    return compact_json(value)
 
 
 def _seems_other(text: str) -> bool:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 REST_SECONDS: Final = 0.25
 """How long the cursor rests on a job before it is asked about."""
-MOST_ENTRIES: Final = 5000
-"""Entries that are read of a job here."""
+MOST_BYTES: Final = 2 << 20
+"""How much is read of a job here."""
 
 
 class PreviewPane(Vertical):
@@ -106,7 +106,7 @@ class PreviewPane(Vertical):
     def _follow(self) -> None:
         self._rest = None
         if self.jobid is not None:
-            self.following = JobFollowing(self._feed, self.dashboard, self.jobid, MOST_ENTRIES)
+            self.following = JobFollowing(self._feed, self.dashboard, self.jobid, MOST_BYTES)
             self._work = self.run_worker(self.following.run(), exit_on_error=False)
 
     def live_update(self) -> None:

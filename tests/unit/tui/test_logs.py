@@ -102,8 +102,13 @@ def test_an_endless_context_ends() -> None:
     deep: dict[str, object] = {"end": 1}
     for _ in range(50):
         deep = {"in": deep}
-    text = event_line({"timestamp": 1.0, "name": "memo", "context": deep}).text
-    assert text.startswith('memo             in.in.in.in.in={"in":{')
+    entry = {"timestamp": 1.0, "name": "memo", "context": deep}
+    assert event_line(entry).text.startswith('memo             in.in.in.in.in={"in":{')
+    for _ in range(500):
+        deep = {"in": deep}
+    entry = {"timestamp": 1.0, "name": "memo", "context": deep}
+    assert event_line(entry).text.endswith("in=(nested too deeply to be shown)")
+    assert event_line(entry, raw=True).text == "(nested too deeply to be shown)"
 
 
 def test_log_record() -> None:
