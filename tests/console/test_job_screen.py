@@ -141,7 +141,7 @@ async def test_output_and_events_stand_side_by_side_and_one_can_have_all(make_ap
         await pilot.press("z")
         assert screen.query_one(Timeline).display
         await pilot.resize_terminal(80, 24)
-        assert [view.id for view in screen.query(LogView) if view.display] == ["output"]
+        await until(pilot, lambda: not screen.view_of("eventlog").display)
         await pilot.click("#tabs", offset=(15, 0))
         assert screen.pane.id == "eventlog"
 

@@ -452,3 +452,23 @@ async def test_the_cores_in_use_follow_the_jobs_and_not_only_the_poll(
         await eventually(lambda: dashboard.utilisation.allocated == before + 1)
         await feed.cancel(jobid)
         await eventually(lambda: dashboard.utilisation.allocated == before)
+
+
+async def test_everything_that_is_stored_of_a_job_is_on_its_screen(instance: Instance) -> None:
+    jobid = run_job(instance.uri, "echo fine; echo dear me >&2; exit 3")
+    app = TopApp(LiveFeed(instance.uri), jobid=jobid)
+    async with app.run_test(size=(130, 40)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, JobScreen))
+        screen = app.screen
+        assert isinstance(screen, JobScreen)
+        await until(pilot, lambda: screen.composed and screen.finished)
+        await until(pilot, lambda: "err dear me" in text_of(pilot))
+        assert "exit code 3" in text_of(pilot)
+        assert [phase.name for phase in screen.following.lines.story.phases] == [
+            "depend", "priority", "queued", "run", "cleanup",
+        ]  # fmt: skip
+        for key, words in (("5", "R_lite:"), ("6", "PATH="), ("8", "guest.exec.eventlog")):
+            await pilot.press(key)
+            await until(pilot, lambda words=words: words in text_of(pilot))  # type: ignore[misc]
+        await pilot.press("7")
+        await until(pilot, lambda: "because:        exit code 3" in text_of(pilot))
