@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.console.driving import loaded, text_of, until
+from tests.console.driving import loaded, shows, text_of, until
 from tests.console.test_snapshots import SIZES
 from tui.app import TopApp
 from tui.model.jobid import f58
@@ -104,7 +105,7 @@ async def test_each_pane_has_its_number_and_what_it_says(
             ("1", "step  119"),
         ):
             await pilot.press(key)
-            await until(pilot, lambda words=words: words in text_of(pilot))  # type: ignore[misc]
+            await until(pilot, partial(shows, pilot, words))
             assert screen.pane.has_focus
         await pilot.press("shift+tab")
         assert screen.pane.id == "keys"
@@ -385,7 +386,7 @@ async def test_a_file_that_cannot_be_written_is_said_so(make_app: MakeApp, tmp_p
             await pilot.press("w")
             await until(pilot, lambda: isinstance(app.screen, PromptScreen))
             await pilot.press("ctrl+u", *str(tmp_path / name), "enter")
-            await until(pilot, lambda words=words: words in text_of(pilot))  # type: ignore[misc]
+            await until(pilot, partial(shows, pilot, words))
             if app.screen is not screen:
                 await pilot.press("escape")
 

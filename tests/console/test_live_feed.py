@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,7 @@ from flux.job import JobspecV1, submit
 from flux.job.follow import EXEC, MAIN, OUTPUT, Entries, Failed
 from flux.job.JobID import JobID
 from flux.testing.instance import Instance, running_instance
-from tests.console.driving import text_of, until
+from tests.console.driving import shows, text_of, until
 from tui.app import TopApp
 from tui.feed import live
 from tui.feed.live import LiveFeed
@@ -469,6 +470,6 @@ async def test_everything_that_is_stored_of_a_job_is_on_its_screen(instance: Ins
         ]  # fmt: skip
         for key, words in (("5", "R_lite:"), ("6", "PATH="), ("8", "guest.exec.eventlog")):
             await pilot.press(key)
-            await until(pilot, lambda words=words: words in text_of(pilot))  # type: ignore[misc]
+            await until(pilot, partial(shows, pilot, words))
         await pilot.press("7")
         await until(pilot, lambda: "because:        exit code 3" in text_of(pilot))
